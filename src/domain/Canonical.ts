@@ -1,0 +1,201 @@
+/**
+ * The facts of our own events: nearly one to one.
+ *
+ * Room: domain. In: Event, Fact. Out: Interpret.
+ */
+import type { Part } from "./Content.ts";
+import type { RecordedEvent } from "./Event.ts";
+import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
+import { utf8Length } from "./Json.ts";
+import type { Decoded } from "./Upcast.ts";
+
+type Known = Exclude<Decoded, { readonly _tag: "Unknown" }>;
+type MessageAppended = Extract<Known, { readonly type: "thread.message_appended" }>["data"];
+
+/** JSON text of a value that came out of JSON; a missing one is `null`. */
+const jsonText = (value: unknown): string => JSON.stringify(value ?? null);
+
+/** How large a result is: a string counts as its own bytes, anything else as its JSON. */
+const sizeOf = (value: unknown): number =>
+  value == null ? 0 : utf8Length(typeof value === "string" ? value : JSON.stringify(value));
+
+const partsOf = (data: MessageAppended): ReadonlyArray<Part> => [
+  ...data.parts,
+  ...(data.files ?? []).map((path): Part => ({ type: "file", path })),
+  ...(data.images ?? []).map((url): Part => ({ type: "image", url })),
+];
+
+const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArray<Fact> => {
+  const facts: Array<Fact> = [
+    {
+      _tag: "MessageSaid",
+      messageId: data.messageId,
+      role: data.role,
+      parts: partsOf(data),
+      author: data.author ?? event.actor,
+      parentMessageId: data.parentMessageId ?? undefined,
+      tool: data.tool ?? undefined,
+      provider: data.provider ?? undefined,
+      model: data.model ?? undefined,
+      stopReason: data.stopReason ?? undefined,
+      cwd: data.cwd ?? undefined,
+      branch: data.branch ?? undefined,
+    },
+  ];
+  for (const part of data.parts) {
+    if (part.type === "tool_use") {
+      facts.push({
+        _tag: "ToolWasCalled",
+        callId: part.callId,
+        name: part.name,
+        server: part.server ?? undefined,
+        arguments: jsonText(part.arguments),
+        messageId: data.messageId,
+      });
+    } else if (part.type === "tool_result") {
+      facts.push({
+        _tag: "ToolHasReturned",
+        callId: part.callId,
+        outcome: part.isError === true ? "error" : "ok",
+        errorMessage: part.isError === true ? part.text.slice(0, 500) : undefined,
+        resultBytes: part.bytes ?? utf8Length(part.text),
+      });
+    }
+  }
+  if (data.usage != null) {
+    facts.push({
+      _tag: "TokensUsed",
+      providerMessageId: data.providerMessageId ?? data.messageId,
+      requestId: data.requestId ?? undefined,
+      messageId: data.messageId,
+      provider: data.provider ?? undefined,
+      model: data.model ?? undefined,
+      usage: data.usage,
+    });
+  }
+  return facts;
+};
+
+const moved = (status: TaskStatus | undefined, rest: Omit<TaskMoved, "_tag" | "status"> = {}): ReadonlyArray<Fact> => [
+  { _tag: "TaskMoved", status, ...rest },
+];
+
+/** What one of our own events says. Total over the catalogue: a new type does not compile until it has a meaning. */
+export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.entry_recorded" }>, recorded: RecordedEvent): ReadonlyArray<Fact> => {
+  switch (event.type) {
+    case "thread.opened": {
+      const { data } = event;
+      return [
+        {
+          _tag: "ThreadDescribed",
+          title: data.title ?? undefined,
+          tool: data.tool ?? undefined,
+          client: data.client ?? undefined,
+          provider: data.provider ?? undefined,
+          model: data.model ?? undefined,
+          cwd: data.cwd ?? undefined,
+          branch: data.branch ?? undefined,
+          session: data.session ?? recorded.session,
+          parentThreadId: data.parentThreadId ?? undefined,
+          tagsAdded: data.tags ?? undefined,
+        },
+      ];
+    }
+    case "thread.message_appended":
+      return messageFacts(event.data, recorded);
+    case "thread.tool_called":
+      return [
+        {
+          _tag: "ToolWasCalled",
+          callId: event.data.callId,
+          name: event.data.name,
+          server: event.data.server ?? undefined,
+          arguments: jsonText(event.data.arguments),
+          messageId: event.data.messageId ?? undefined,
+        },
+      ];
+    case "thread.tool_returned":
+      return [
+        {
+          _tag: "ToolHasReturned",
+          callId: event.data.callId,
+          outcome: event.data.outcome,
+          errorType: event.data.error?.type,
+          errorMessage: event.data.error?.message ?? undefined,
+          resultBytes: sizeOf(event.data.result),
+          durationMillis: event.data.durationMillis ?? undefined,
+        },
+      ];
+    case "thread.renamed":
+      return [{ _tag: "ThreadDescribed", title: event.data.title }];
+    case "thread.tagged":
+      return [
+        { _tag: "ThreadDescribed", tagsAdded: event.data.add ?? undefined, tagsRemoved: event.data.remove ?? undefined },
+      ];
+    case "thread.forked":
+      return [{ _tag: "ThreadDescribed", parentThreadId: event.data.fromThreadId }];
+    case "thread.archived":
+      return [{ _tag: "ThreadDescribed", archived: true }];
+    case "source.described":
+      return [{ _tag: "Noted", kind: "source" }];
+    case "task.submitted": {
+      const { request, threadId, batchId, parentTaskId } = event.data;
+      return moved("pending", {
+        request,
+        threadId: threadId ?? undefined,
+        batchId: batchId ?? undefined,
+        parentTaskId: parentTaskId ?? undefined,
+      });
+    }
+    case "task.started":
+      return moved("running", { worker: event.data.worker ?? undefined });
+    case "task.progressed":
+      return moved(undefined, {
+        message: event.data.message ?? undefined,
+        progress: event.data.progress ?? undefined,
+        total: event.data.total ?? undefined,
+      });
+    case "task.completed":
+      return moved("completed", {
+        output: jsonText(event.data.output),
+        durationMillis: event.data.durationMillis ?? undefined,
+      });
+    case "task.failed":
+      return moved("failed", {
+        errorType: event.data.error.type,
+        errorMessage: event.data.error.message ?? undefined,
+        output: event.data.output == null ? undefined : jsonText(event.data.output),
+        durationMillis: event.data.durationMillis ?? undefined,
+      });
+    case "task.timed_out":
+      return moved("timeout", { durationMillis: event.data.afterMillis ?? undefined });
+    case "task.cancelled":
+      return moved("cancelled", { errorMessage: event.data.reason ?? undefined });
+    case "session.started": {
+      const { data } = event;
+      return [
+        {
+          _tag: "SessionSeen",
+          started: true,
+          client: data.client ?? undefined,
+          server: data.server ?? undefined,
+          protocolVersion: data.protocolVersion ?? undefined,
+          transport: data.transport ?? undefined,
+          threadId: data.threadId ?? undefined,
+          cwd: data.cwd ?? undefined,
+          command: data.command ?? undefined,
+        },
+      ];
+    }
+    case "session.ended":
+      return [
+        {
+          _tag: "SessionSeen",
+          started: false,
+          reason: event.data.reason,
+          exitCode: event.data.exitCode ?? undefined,
+          signal: event.data.signal ?? undefined,
+        },
+      ];
+  }
+};

@@ -1,0 +1,92 @@
+/**
+ * What a message is made of: text, thinking, images, files, tool use and tool results.
+ *
+ * Room: domain. In: none. Out: every room.
+ *
+ * The shapes carry every field that the formats in use carry (Anthropic content blocks, OpenAI parts, Gemini, Zen).
+ */
+import { Schema } from "effect";
+
+/** An optional field. Publishers in other languages write `null` for what they leave out, so both are taken. */
+export const maybe = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema));
+
+export const TextPart = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String });
+
+/** What a model thought before it spoke; `signature` is the provider's proof, `redacted` hides the words. */
+export const ThinkingPart = Schema.Struct({
+  type: Schema.Literal("thinking"),
+  text: Schema.String,
+  signature: maybe(Schema.String),
+  redacted: maybe(Schema.Boolean),
+});
+
+/** An image by URL, by path, or inline as base64 `data`. */
+export const ImagePart = Schema.Struct({
+  type: Schema.Literal("image"),
+  mediaType: maybe(Schema.String),
+  url: maybe(Schema.String),
+  data: maybe(Schema.String),
+});
+
+/** A file the speaker refers to; `sha256` names the version that was seen. */
+export const FilePart = Schema.Struct({
+  type: Schema.Literal("file"),
+  path: Schema.String,
+  mediaType: maybe(Schema.String),
+  sha256: maybe(Schema.String),
+});
+
+/** A model asks for a tool. `arguments` is any JSON, or the raw string when a model wrote invalid JSON. */
+export const ToolUsePart = Schema.Struct({
+  type: Schema.Literal("tool_use"),
+  callId: Schema.String,
+  name: Schema.String,
+  server: maybe(Schema.String),
+  arguments: maybe(Schema.Unknown),
+});
+
+/** What the tool said. `text` is its readable form, `bytes` the size of all of it in UTF-8. */
+export const ToolResultPart = Schema.Struct({
+  type: Schema.Literal("tool_result"),
+  callId: Schema.String,
+  text: Schema.String,
+  isError: maybe(Schema.Boolean),
+  bytes: maybe(Schema.Natural),
+});
+
+/** Whatever a newer writer says: kept, named, never a crash. */
+export const OtherPart = Schema.Struct({ type: Schema.Literal("other"), kind: Schema.String });
+
+export const Part = Schema.Union([
+  TextPart,
+  ThinkingPart,
+  ImagePart,
+  FilePart,
+  ToolUsePart,
+  ToolResultPart,
+  OtherPart,
+]);
+export type Part = typeof Part.Type;
+
+/** Tokens by kind. `input` excludes what was read from or written to the provider's cache. */
+export const TokenUsage = Schema.Struct({
+  input: maybe(Schema.Natural),
+  output: maybe(Schema.Natural),
+  cacheRead: maybe(Schema.Natural),
+  cacheWrite: maybe(Schema.Natural),
+  reasoning: maybe(Schema.Natural),
+});
+export type TokenUsage = typeof TokenUsage.Type;
+
+/** A program and its version, as it names itself. */
+export const Program = Schema.Struct({ name: Schema.String, version: maybe(Schema.String) });
+export type Program = typeof Program.Type;
+
+/** The readable text of a message: what was said and what tools answered, not what was thought. */
+export const textOf = (parts: ReadonlyArray<Part>): string => {
+  const pieces: Array<string> = [];
+  for (const part of parts) {
+    if ((part.type === "text" || part.type === "tool_result") && part.text !== "") pieces.push(part.text);
+  }
+  return pieces.join("\n");
+};

@@ -1,0 +1,106 @@
+/**
+ * An event: a fact, in the past tense, that is never changed. The catalogue of all types stands here.
+ *
+ * Room: domain. In: History, ThreadEvents, TaskEvents. Out: every room.
+ *
+ * A wire name is never reused and never changes its meaning. A new shape gets the next schema version and an
+ * upcaster in `Upcast.ts`, so that what was written once can be read for ever.
+ */
+import type { Schema } from "effect";
+import type { History, HistoryKind, Sequence } from "./History.ts";
+import * as Task from "./TaskEvents.ts";
+import * as Thread from "./ThreadEvents.ts";
+
+interface EventType<S extends Schema.Top> {
+  /** Which histories it may stand in. */
+  readonly kind: HistoryKind;
+  /** Today's schema version; older ones are upcast. */
+  readonly version: number;
+  readonly data: S;
+}
+
+const define = <S extends Schema.Top>(kind: HistoryKind, version: number, data: S): EventType<S> => ({
+  kind,
+  version,
+  data,
+});
+
+/** Every event type this version writes, by wire name. */
+export const eventTypes = {
+  "thread.opened": define("thread", 1, Thread.ThreadOpened),
+  "thread.message_appended": define("thread", 2, Thread.MessageAppended),
+  "thread.tool_called": define("thread", 1, Thread.ToolCalled),
+  "thread.tool_returned": define("thread", 1, Thread.ToolReturned),
+  "thread.renamed": define("thread", 1, Thread.ThreadRenamed),
+  "thread.tagged": define("thread", 1, Thread.ThreadTagged),
+  "thread.forked": define("thread", 1, Thread.ThreadForked),
+  "thread.archived": define("thread", 1, Thread.ThreadArchived),
+  "thread.entry_recorded": define("thread", 1, Thread.EntryRecorded),
+  "source.described": define("source", 1, Thread.SourceDescribed),
+  "task.submitted": define("task", 1, Task.TaskSubmitted),
+  "task.started": define("task", 1, Task.TaskStarted),
+  "task.progressed": define("task", 1, Task.TaskProgressed),
+  "task.completed": define("task", 1, Task.TaskCompleted),
+  "task.failed": define("task", 1, Task.TaskFailed),
+  "task.timed_out": define("task", 1, Task.TaskTimedOut),
+  "task.cancelled": define("task", 1, Task.TaskCancelled),
+  "session.started": define("session", 1, Task.SessionStarted),
+  "session.ended": define("session", 1, Task.SessionEnded),
+} as const;
+
+export type EventTypes = typeof eventTypes;
+export type EventTypeName = keyof EventTypes;
+export type EventData<Name extends EventTypeName> = EventTypes[Name]["data"]["Type"];
+
+export const isEventTypeName = (name: string): name is EventTypeName => Object.hasOwn(eventTypes, name);
+
+/** Who, where and why: what an auditor asks of every event. All but `source` may be unknown. */
+export interface Provenance {
+  /** Who wrote the event: a program and, for imports, the format (CloudEvents `source`). */
+  readonly source: string;
+  readonly actor?: string | undefined;
+  readonly session?: string | undefined;
+  /** What the whole chain of events belongs to, and the event that caused this one. */
+  readonly correlationId?: string | undefined;
+  readonly causationId?: string | undefined;
+  /** W3C trace context. */
+  readonly traceparent?: string | undefined;
+}
+
+/** An event that is not yet in the log. `body` is its data as JSON, in UTF-8. */
+export interface NewEvent extends Provenance {
+  /** Unique for ever: the same id twice is one event. UUIDv7, or UUIDv8 when derived from content (`EventId.ts`). */
+  readonly id: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** When it happened, epoch milliseconds, by the writer's clock. */
+  readonly occurredAt: number;
+  readonly body: string | Uint8Array;
+  /** Further CloudEvents extension attributes (lower-case letters and digits), kept as they are. */
+  readonly extensions?: Readonly<Record<string, string>> | undefined;
+}
+
+/** An event as the log gives it back. */
+export interface RecordedEvent extends NewEvent {
+  readonly sequence: Sequence;
+  /** When the log took it, epoch milliseconds, by the log's clock. */
+  readonly recordedAt: number;
+  readonly history: History;
+  readonly body: Uint8Array;
+}
+
+/** A stored message that is no event: foreign headers, a broken subject. Kept, numbered, and parked with its reason. */
+export interface Misfit {
+  readonly sequence: Sequence;
+  readonly recordedAt: number;
+  readonly subject: string;
+  /** What is wrong, as one sentence. */
+  readonly problem: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** What the log holds at one sequence. */
+export type LogEntry = RecordedEvent | Misfit;
+
+export const isMisfit = (entry: LogEntry): entry is Misfit => "problem" in entry;

@@ -1,0 +1,57 @@
+/**
+ * A history: the events of one thread, task, session or source, in order.
+ *
+ * Room: domain. In: none. Out: every room.
+ *
+ * A history is named by tenant, kind and id. The id is whatever the outside world calls it: a UUID, a path,
+ * a sentence with emoji. Encoding it into a subject is the log's business (`src/log/Subject.ts`).
+ */
+import { Schema } from "effect";
+
+/** Stream sequence, from 1; 0 means before the first. Sequences of one history ascend but are not contiguous. */
+export type Sequence = number;
+export const Sequence = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
+
+/** What a history is of. `source` holds what an imported file says beside its conversations. */
+export const HistoryKind = Schema.Literals(["thread", "task", "session", "source"]);
+export type HistoryKind = typeof HistoryKind.Type;
+
+/** The tenant of everyone who never asked for another. */
+export const defaultTenant = "default";
+
+/**
+ * Longest tenant and id, in UTF-8 bytes. An id is written as one subject token, at worst three bytes for one,
+ * and nats-server keeps every subject in memory: 200 bytes leave room for a path and stay far below its limit.
+ */
+export const maxIdBytes = 200;
+
+const utf8 = new TextEncoder();
+
+const Id = Schema.String.check(
+  Schema.isNonEmpty(),
+  Schema.makeFilter((id: string) => utf8.encode(id).length <= maxIdBytes, {
+    message: `at most ${maxIdBytes} bytes of UTF-8`,
+  }),
+  Schema.makeFilter((id: string) => id.isWellFormed(), {
+    message: "well-formed Unicode: a lone surrogate cannot be written as UTF-8",
+  }),
+);
+
+export const History = Schema.Struct({ tenant: Id, kind: HistoryKind, id: Id });
+export type History = typeof History.Type;
+
+/** The history of one thread, in the default tenant unless one is given. */
+export const thread = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "thread", id });
+
+/** The history of one task. */
+export const task = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "task", id });
+
+/** The history of one session: a client and a server talking to each other for a while. */
+export const session = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "session", id });
+
+/** The history of one imported source: what a file says beside its conversations. */
+export const source = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "source", id });
+
+/** One string per history, for maps. Unambiguous: NUL is in no kind, and a tenant or id with one still cannot collide. */
+export const keyOf = (history: History): string =>
+  `${history.kind}\u0000${history.tenant.length}\u0000${history.tenant}\u0000${history.id}`;

@@ -1,0 +1,119 @@
+/**
+ * The events of a thread: what is said in a conversation and what is done to it.
+ *
+ * Room: domain. In: Content. Out: Event.
+ */
+import { Schema } from "effect";
+import { maybe, Part, Program, TokenUsage } from "./Content.ts";
+
+const Text = Schema.String;
+const Names = Schema.Array(Schema.String);
+const Facts = Schema.Record(Schema.String, Schema.Unknown);
+
+/** A thread begins, or is described further. Every field is optional: a thread exists from its first event on. */
+export const ThreadOpened = Schema.Struct({
+  title: maybe(Text),
+  tool: maybe(Text),
+  client: maybe(Program),
+  provider: maybe(Text),
+  model: maybe(Text),
+  cwd: maybe(Text),
+  branch: maybe(Text),
+  session: maybe(Text),
+  parentThreadId: maybe(Text),
+  tags: maybe(Names),
+  initialContext: maybe(Facts),
+});
+
+/** What a person, model or tool said. `messageId` is unique in its thread; the same id again adds its parts to that message. */
+export const MessageAppended = Schema.Struct({
+  messageId: Text,
+  role: Text,
+  parts: Schema.Array(Part),
+  author: maybe(Text),
+  parentMessageId: maybe(Text),
+  tool: maybe(Text),
+  provider: maybe(Text),
+  model: maybe(Text),
+  providerMessageId: maybe(Text),
+  requestId: maybe(Text),
+  stopReason: maybe(Text),
+  usage: maybe(TokenUsage),
+  files: maybe(Names),
+  images: maybe(Names),
+  cwd: maybe(Text),
+  branch: maybe(Text),
+  metadata: maybe(Facts),
+});
+
+/** The first shape of `thread.message_appended`: a plain turn, content as one string. Upcast to parts. */
+export const MessageAppendedV1 = Schema.Struct({
+  messageId: Text,
+  role: Text,
+  content: Text,
+  files: maybe(Names),
+  images: maybe(Names),
+  tool_name: maybe(Text),
+  model_provider: maybe(Text),
+  model_name: maybe(Text),
+  model_metadata: maybe(Facts),
+});
+
+/** A tool is asked for. Written before the tool runs, so that a call without an answer is seen. */
+export const ToolCalled = Schema.Struct({
+  callId: Text,
+  name: Text,
+  server: maybe(Text),
+  arguments: maybe(Schema.Unknown),
+  messageId: maybe(Text),
+});
+
+export const ToolError = Schema.Struct({ type: Text, message: maybe(Text) });
+
+/** The tool answered, or failed. `durationMillis` is measured by the caller. */
+export const ToolReturned = Schema.Struct({
+  callId: Text,
+  outcome: Schema.Literals(["ok", "error"]),
+  result: maybe(Schema.Unknown),
+  error: maybe(ToolError),
+  durationMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
+});
+
+export const ThreadRenamed = Schema.Struct({ title: Text });
+export const ThreadTagged = Schema.Struct({ add: maybe(Names), remove: maybe(Names) });
+/** This thread continues another from a point in it. */
+export const ThreadForked = Schema.Struct({
+  fromThreadId: Text,
+  atSequence: maybe(Schema.Natural),
+  atMessageId: maybe(Text),
+});
+export const ThreadArchived = Schema.Struct({ reason: maybe(Text) });
+
+/** Where a body too large for one message lies in the object store. */
+export const BlobReference = Schema.Struct({ sha256: Text, bytes: Schema.Natural });
+
+/**
+ * A foreign entry, as it came: a transcript line, or one element of a chat file.
+ *
+ * Exactly one of `entry` (valid JSON), `text` (a line that is not JSON), `base64` (bytes that are not UTF-8) and
+ * `blob` (in the object store) is present. `place` says how the entry stood in its file, for a lossless export:
+ * absent is a line of its own; `joined` follows the entry before it on the same line; `frame` is the object
+ * around the other entries; `element` is one of them.
+ */
+export const EntryRecorded = Schema.Struct({
+  format: Text,
+  place: maybe(Schema.Literals(["joined", "frame", "element"])),
+  entry: Schema.optionalKey(Schema.Unknown),
+  text: maybe(Text),
+  base64: maybe(Text),
+  blob: maybe(BlobReference),
+});
+export type EntryRecorded = typeof EntryRecorded.Type;
+
+/** What an imported file says beside its conversations: run settings, task lists. Its history is of kind `source`. */
+export const SourceDescribed = Schema.Struct({
+  format: Text,
+  name: maybe(Text),
+  entry: Schema.optionalKey(Schema.Unknown),
+  blob: maybe(BlobReference),
+});

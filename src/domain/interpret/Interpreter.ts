@@ -1,0 +1,35 @@
+/**
+ * What an interpreter is: the meaning of one foreign format's entries.
+ *
+ * Room: domain. In: Json, Fact. Out: Interpret, one file per format.
+ *
+ * An interpreter is an upcaster for someone else's format: pure, applied on read, so a better one takes effect by
+ * a rebuild. It never throws on any JSON; what it does not know it says with `NotUnderstood`.
+ */
+import type { Fact } from "../Fact.ts";
+import type { JsonValue } from "../Json.ts";
+
+/** What an interpreter remembers of one thread. Bounded by its format: a few short strings. */
+export type Carry = Readonly<Record<string, JsonValue>>;
+
+export const noCarry: Carry = {};
+
+/** What an interpreter is told about the entry it reads, beside the entry. */
+export interface EntryContext {
+  readonly threadId: string;
+  /** The event's id: the message id of entries that have none of their own. */
+  readonly eventId: string;
+  readonly occurredAt: number;
+  readonly place: "line" | "joined" | "frame" | "element";
+}
+
+export interface Interpretation {
+  readonly facts: ReadonlyArray<Fact>;
+  /** What to remember from now on; absent when nothing changed. */
+  readonly carry?: Carry | undefined;
+}
+
+export interface Interpreter {
+  readonly format: string;
+  readonly interpret: (entry: JsonValue, context: EntryContext, carry: Carry) => Interpretation;
+}

@@ -1,0 +1,127 @@
+/**
+ * The envelope: CloudEvents 1.0 binary mode, attributes as headers, the event's data as the body.
+ *
+ * Room: log. In: domain, Subject. Out: EventLogNats, EventLogMemory.
+ *
+ * Any language with a NATS client can write it: see `docs/publishing.md`. `ce-id` is also `Nats-Msg-Id`, so that
+ * the server refuses a duplicate by itself within its window.
+ */
+import type { LogEntry, NewEvent } from "../domain/Event.ts";
+import type { History, Sequence } from "../domain/History.ts";
+import { historyOf } from "./Subject.ts";
+
+export type Headers = Readonly<Record<string, string>>;
+
+/** Header names of the attributes every event has. */
+const attribute = {
+  specVersion: "ce-specversion",
+  id: "ce-id",
+  type: "ce-type",
+  source: "ce-source",
+  time: "ce-time",
+  subject: "ce-subject",
+  schemaVersion: "ce-schemaversion",
+  actor: "ce-actor",
+  session: "ce-session",
+  correlationId: "ce-correlationid",
+  causationId: "ce-causationid",
+  traceparent: "ce-traceparent",
+} as const;
+
+const own: ReadonlySet<string> = new Set(Object.values(attribute));
+
+/** Header values are one line of ASCII on the wire: what is not is percent-encoded, as CloudEvents' HTTP binding does. */
+const encodeValue = (text: string): string =>
+  /^[\x21\x23\x24\x26-\x7e](?:[\x20\x21\x23\x24\x26-\x7e]*[\x21\x23\x24\x26-\x7e])?$/.test(text)
+    ? text
+    : [...Buffer.from(text, "utf8")]
+        .map((byte) =>
+          byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x25
+            ? String.fromCharCode(byte)
+            : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+        )
+        .join("");
+
+const decodeValue = (value: string): string => {
+  if (!value.includes("%")) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value;
+  }
+};
+
+/** The headers of a new event in its history. */
+export const headersOf = (event: NewEvent, history: History): Headers => {
+  const headers: Record<string, string> = {
+    [attribute.specVersion]: "1.0",
+    [attribute.id]: encodeValue(event.id),
+    [attribute.type]: encodeValue(event.type),
+    [attribute.source]: encodeValue(event.source),
+    [attribute.time]: new Date(event.occurredAt).toISOString(),
+    [attribute.subject]: encodeValue(history.id),
+    [attribute.schemaVersion]: String(event.schemaVersion),
+  };
+  const set = (name: string, value: string | undefined) => {
+    if (value !== undefined) headers[name] = encodeValue(value);
+  };
+  set(attribute.actor, event.actor);
+  set(attribute.session, event.session);
+  set(attribute.correlationId, event.correlationId);
+  set(attribute.causationId, event.causationId);
+  set(attribute.traceparent, event.traceparent);
+  for (const [name, value] of Object.entries(event.extensions ?? {})) set(`ce-${name}`, value);
+  return headers;
+};
+
+export const bodyOf = (event: NewEvent): Uint8Array =>
+  typeof event.body === "string" ? Buffer.from(event.body, "utf8") : event.body;
+
+/** A message as the log stores it. */
+export interface StoredMessage {
+  readonly sequence: Sequence;
+  readonly recordedAt: number;
+  readonly subject: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+/** Reads a stored message back; what is no event of ours comes back as a misfit that says why. */
+export const entryOf = (message: StoredMessage): LogEntry => {
+  const { sequence, recordedAt, subject, headers, body } = message;
+  const misfit = (problem: string): LogEntry => ({ sequence, recordedAt, subject, problem, headers, body });
+  const history = historyOf(subject);
+  if (history === undefined) return misfit(`the subject ${subject} names no history`);
+  const value = (name: string): string | undefined => {
+    const found = headers[name];
+    return found === undefined ? undefined : decodeValue(found);
+  };
+  const required = [attribute.id, attribute.type, attribute.source, attribute.time].filter((name) => !headers[name]);
+  if (required.length > 0) return misfit(`the header ${required.join(", ")} is missing`);
+  const occurredAt = Date.parse(value(attribute.time) ?? "");
+  if (Number.isNaN(occurredAt)) return misfit(`ce-time is no RFC 3339 time: ${value(attribute.time)}`);
+  const schemaVersion = Number(value(attribute.schemaVersion) ?? "1");
+  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) {
+    return misfit(`ce-schemaversion is no whole number from 1: ${value(attribute.schemaVersion)}`);
+  }
+  const extensions = Object.entries(headers).flatMap(([name, text]) =>
+    name.startsWith("ce-") && !own.has(name) ? [[name.slice(3), decodeValue(text)] as const] : [],
+  );
+  return {
+    sequence,
+    recordedAt,
+    history,
+    id: value(attribute.id) ?? "",
+    type: value(attribute.type) ?? "",
+    source: value(attribute.source) ?? "",
+    schemaVersion,
+    occurredAt,
+    actor: value(attribute.actor),
+    session: value(attribute.session),
+    correlationId: value(attribute.correlationId),
+    causationId: value(attribute.causationId),
+    traceparent: value(attribute.traceparent),
+    ...(extensions.length > 0 ? { extensions: Object.fromEntries(extensions) } : {}),
+    body,
+  };
+};

@@ -1,0 +1,122 @@
+/**
+ * The event log: the one place where facts become durable.
+ *
+ * Room: log. In: domain. Out: spool, snapshot, publish, projection.
+ *
+ * Promises, each a test in `test/contract/EventLogContract.ts`, kept by every layer:
+ * - an append is all or nothing, whether it writes one event or many histories;
+ * - what was acknowledged is on disk and is never changed;
+ * - the same event id twice is one event: also after a lost acknowledgement, beyond the server's duplicate
+ *   window, after a restore, on one node and on three;
+ * - of two writers that expect the same sequence exactly one wins;
+ * - `read` and `follow` give ascending sequences, without a hole and without a duplicate.
+ */
+import { Context, type Effect, Schema, type Stream } from "effect";
+import type { LogEntry, NewEvent, RecordedEvent } from "../domain/Event.ts";
+import { History, Sequence } from "../domain/History.ts";
+
+/** Another writer appended to the history first. Normal life: read on from `expected`, decide again, append again. */
+export class SequenceConflict extends Schema.TaggedError<SequenceConflict>()("SequenceConflict", {
+  history: History,
+  expected: Sequence,
+  /** The last sequence the history really has; absent when the server did not say. */
+  actual: Schema.optionalKey(Sequence),
+}) {}
+
+/** These events can never be appended as they are: too large, an invalid id, too many at once. Retrying is useless. */
+export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRefused", {
+  reason: Schema.String,
+  hint: Schema.optionalKey(Schema.String),
+}) {}
+
+/**
+ * The log cannot be reached, did not answer in time, or has no room. An append may or may not have happened:
+ * the same append with the same ids is safe.
+ */
+export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUnavailable", {
+  reason: Schema.String,
+  hint: Schema.optionalKey(Schema.String),
+}) {}
+
+/** What a reader asked for is not there although it must be: a hole in the stream. `recollect verify` says more. */
+export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
+  sequence: Sequence,
+  reason: Schema.String,
+}) {}
+
+/**
+ * What the writer knows of the history it appends to.
+ *
+ * A sequence: the last one it has seen (0: it must be new). The writer vouches that it has seen the history up to
+ * there and that none of its events is in it. `"any"`: the writer has seen nothing; the log itself makes sure that
+ * no event is written twice.
+ */
+export type Expected = Sequence | "any";
+
+export interface Append {
+  readonly history: History;
+  /** 1 to `maxEventsPerAppend`, in order. */
+  readonly events: ReadonlyArray<NewEvent>;
+  readonly expected: Expected;
+}
+
+export interface Appended {
+  /** Sequence of the last event of the append; for a duplicate, the one it has had all along. */
+  readonly sequence: Sequence;
+  /** True when every event was there already. */
+  readonly duplicate: boolean;
+}
+
+export interface LogInfo {
+  /** When the stream was created, epoch milliseconds: changes when it is recreated or restored. */
+  readonly created: number;
+  /** The first and last sequence held; both 0 for an empty stream. */
+  readonly firstSequence: Sequence;
+  readonly lastSequence: Sequence;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Most events in one append or one `appendAll`: nats-server's limit for an atomic batch (`limits.batch.max_msgs`). */
+export const maxEventsPerAppend = 1000;
+
+export type AppendError = SequenceConflict | AppendRefused | LogUnavailable;
+
+export class EventLog extends Context.Service<
+  EventLog,
+  {
+    /**
+     * Appends `events` to one history, all or none, and returns when they are on disk.
+     *
+     * With a sequence expected, a conflict whose newer events include all of these is no conflict but a duplicate.
+     * Some of the ids present and some not is a `SequenceConflict`.
+     */
+    readonly append: (append: Append) => Effect.Effect<Appended, AppendError>;
+    /** Several histories at once, all or none; at most `maxEventsPerAppend` events in all, each history once. */
+    readonly appendAll: (appends: ReadonlyArray<Append>) => Effect.Effect<ReadonlyArray<Appended>, AppendError>;
+    /** One history in order, from the event after `after` (default 0) to the last one at the time of the call. */
+    readonly read: (options: {
+      readonly history: History;
+      readonly after?: Sequence;
+    }) => Stream.Stream<RecordedEvent, LogUnavailable>;
+    /** The last event of a history, or undefined; never older than what this process itself has appended. */
+    readonly last: (history: History) => Effect.Effect<RecordedEvent | undefined, LogUnavailable>;
+    /** What the log holds at a sequence, or undefined. */
+    readonly at: (sequence: Sequence) => Effect.Effect<LogEntry | undefined, LogUnavailable>;
+    /**
+     * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
+     * With `history`, only its events. Reconnects by itself; fails only when the stream has a hole, was rolled
+     * back or is gone.
+     */
+    readonly follow: (options: {
+      readonly after: Sequence;
+      readonly history?: History;
+    }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
+    /** How far the log reaches. */
+    readonly info: Effect.Effect<LogInfo, LogUnavailable>;
+    /** Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once. */
+    readonly putBlob: (bytes: Uint8Array) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
+    /** The bytes of a blob, or undefined. Bytes that do not match their name are `LogDamaged`. */
+    readonly getBlob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;
+  }
+>()("recollect/log/EventLog") {}

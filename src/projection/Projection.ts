@@ -1,0 +1,77 @@
+/**
+ * A projection: the pure definition of a read model. What it stores, and which rows an event changes.
+ *
+ * Room: projection. In: domain. Out: projections, query.
+ *
+ * A projection is data. Its `handle` sees one event with its facts and answers with rows to merge; it never reads
+ * what is stored, so SQLite and PostgreSQL are two sinks of one definition and a rebuild is a replay. How a row
+ * meets the one already there is declared per column (`merge`); applied once per event, in stream order, inside
+ * one transaction with the checkpoint, the result depends on the events alone.
+ */
+import type { RecordedEvent } from "../domain/Event.ts";
+import type { Fact } from "../domain/Fact.ts";
+
+/** What a cell holds. `undefined` and `null` both mean that this change says nothing about the column. */
+export type Cell = string | number | null | undefined;
+
+/**
+ * How a new value meets the stored one.
+ *
+ * - `last`: the new value, unless it says nothing (default)
+ * - `first`: the stored value, unless there is none
+ * - `replace`: the new value, also when it says nothing
+ * - `sum`, `min`, `max`: of both
+ */
+export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max";
+
+/**
+ * - `text`, `integer`, `real`, `blob`: SQLite's own; times are integers, epoch milliseconds
+ * - `name`: text that recurs in many rows (thread ids, tool names): stored once, as a number into `names`
+ */
+export type ColumnType = "text" | "integer" | "real" | "blob" | "name";
+
+export interface Column {
+  readonly type: ColumnType;
+  /** One sentence for the data dictionary, with the unit. */
+  readonly doc: string;
+  readonly merge?: Merge;
+}
+
+/** A private table. Analysts use views; its name and columns may change with the projection's version. */
+export interface Table {
+  readonly name: string;
+  readonly doc: string;
+  readonly columns: Readonly<Record<string, Column>>;
+  /** Columns that identify a row: two changes with equal keys are the same row. A single integer key is the rowid. */
+  readonly key: ReadonlyArray<string>;
+  readonly indexes?: ReadonlyArray<ReadonlyArray<string>>;
+  /** Columns of a full-text index kept in step with the table; the table needs a single integer key. */
+  readonly fullText?: ReadonlyArray<string>;
+}
+
+/** A public view, `v_*`: its columns are a contract. */
+export interface View {
+  readonly name: string;
+  readonly doc: string;
+  /** Column name to one sentence for the data dictionary, in the view's order. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** The SELECT behind it. A `name` column is read as `(SELECT text FROM names WHERE name = …)`; see `ReadModelSqlite`. */
+  readonly select: string;
+}
+
+/** One row to merge into a table. */
+export interface Change {
+  readonly table: string;
+  readonly row: Readonly<Record<string, Cell>>;
+}
+
+export interface Projection {
+  readonly name: string;
+  /** Raised whenever tables or `handle` change: a file with another version is rebuilt. */
+  readonly version: number;
+  readonly doc: string;
+  readonly tables: ReadonlyArray<Table>;
+  readonly views: ReadonlyArray<View>;
+  /** The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. */
+  readonly handle: (event: RecordedEvent, facts: ReadonlyArray<Fact>) => ReadonlyArray<Change>;
+}

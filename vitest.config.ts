@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config"
+
+/**
+ * Tests talk to real servers, so a test may take seconds, and on two cores more than two files at once only make
+ * each other late. Every file is a process of its own: native modules and servers end with it.
+ */
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 20_000,
+    // One line per file, and the closing counts; what failed is printed in full.
+    reporters: ["default"]
+  }
+})
