@@ -1,4 +1,4 @@
-import { defineConfig } from "vitest/config"
+import { defineConfig } from "vitest/config";
 
 /**
  * Tests talk to real servers, so a test may take seconds, and on two cores more than two files at once only make
@@ -7,12 +7,13 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 20_000,
     // One line per file, and the closing counts; what failed is printed in full.
-    reporters: ["default"]
-  }
-})
+    reporters: ["default"],
+  },
+});

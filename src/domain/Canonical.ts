@@ -25,11 +25,15 @@ const partsOf = (data: MessageAppended): ReadonlyArray<Part> => [
   ...(data.images ?? []).map((url): Part => ({ type: "image", url })),
 ];
 
+/** Our own publishers' call ids are unique in their thread. */
+const callKeyOf = (event: RecordedEvent, callId: string): string => `${event.history.id} ${callId}`;
+
 const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArray<Fact> => {
   const facts: Array<Fact> = [
     {
       _tag: "MessageSaid",
       messageId: data.messageId,
+      segment: "",
       role: data.role,
       parts: partsOf(data),
       author: data.author ?? event.actor,
@@ -46,6 +50,7 @@ const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArra
     if (part.type === "tool_use") {
       facts.push({
         _tag: "ToolWasCalled",
+        callKey: callKeyOf(event, part.callId),
         callId: part.callId,
         name: part.name,
         server: part.server ?? undefined,
@@ -55,16 +60,18 @@ const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArra
     } else if (part.type === "tool_result") {
       facts.push({
         _tag: "ToolHasReturned",
+        callKey: callKeyOf(event, part.callId),
         callId: part.callId,
         outcome: part.isError === true ? "error" : "ok",
         errorMessage: part.isError === true ? part.text.slice(0, 500) : undefined,
-        resultBytes: part.bytes ?? utf8Length(part.text),
+        resultBytes: part.bytes ?? part.blob?.bytes ?? utf8Length(part.text),
       });
     }
   }
   if (data.usage != null) {
     facts.push({
       _tag: "TokensUsed",
+      usageKey: `${event.history.id} ${data.providerMessageId ?? data.messageId} ${data.requestId ?? ""}`,
       providerMessageId: data.providerMessageId ?? data.messageId,
       requestId: data.requestId ?? undefined,
       messageId: data.messageId,
@@ -107,6 +114,7 @@ export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.en
       return [
         {
           _tag: "ToolWasCalled",
+          callKey: callKeyOf(recorded, event.data.callId),
           callId: event.data.callId,
           name: event.data.name,
           server: event.data.server ?? undefined,
@@ -118,11 +126,12 @@ export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.en
       return [
         {
           _tag: "ToolHasReturned",
+          callKey: callKeyOf(recorded, event.data.callId),
           callId: event.data.callId,
           outcome: event.data.outcome,
           errorType: event.data.error?.type,
           errorMessage: event.data.error?.message ?? undefined,
-          resultBytes: sizeOf(event.data.result),
+          resultBytes: event.data.resultBlob?.bytes ?? sizeOf(event.data.result),
           durationMillis: event.data.durationMillis ?? undefined,
         },
       ];
@@ -147,6 +156,8 @@ export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.en
         parentTaskId: parentTaskId ?? undefined,
       });
     }
+    case "task.claimed":
+      return moved("starting", { worker: event.data.worker ?? undefined });
     case "task.started":
       return moved("running", { worker: event.data.worker ?? undefined });
     case "task.progressed":
@@ -155,6 +166,10 @@ export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.en
         progress: event.data.progress ?? undefined,
         total: event.data.total ?? undefined,
       });
+    case "task.input_requested":
+      return moved("input_required", { message: event.data.message ?? undefined });
+    case "task.resumed":
+      return moved("running", { message: event.data.message ?? undefined });
     case "task.completed":
       return moved("completed", {
         output: jsonText(event.data.output),

@@ -10,7 +10,16 @@ import { Schema } from "effect";
 /** An optional field. Publishers in other languages write `null` for what they leave out, so both are taken. */
 export const maybe = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema));
 
-export const TextPart = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String });
+/** Where what is too large for an event lies in the object store, under its SHA-256 (lower-case hexadecimal). */
+export const BlobReference = Schema.Struct({ sha256: Schema.String, bytes: Schema.Natural });
+export type BlobReference = typeof BlobReference.Type;
+
+/** `blob`, here and in the parts below, holds the whole of what is too large; the field itself then holds its head. */
+export const TextPart = Schema.Struct({
+  type: Schema.Literal("text"),
+  text: Schema.String,
+  blob: maybe(BlobReference),
+});
 
 /** What a model thought before it spoke; `signature` is the provider's proof, `redacted` hides the words. */
 export const ThinkingPart = Schema.Struct({
@@ -18,14 +27,16 @@ export const ThinkingPart = Schema.Struct({
   text: Schema.String,
   signature: maybe(Schema.String),
   redacted: maybe(Schema.Boolean),
+  blob: maybe(BlobReference),
 });
 
-/** An image by URL, by path, or inline as base64 `data`. */
+/** An image by URL, by path, inline as base64 `data`, or its bytes as a `blob`. */
 export const ImagePart = Schema.Struct({
   type: Schema.Literal("image"),
   mediaType: maybe(Schema.String),
   url: maybe(Schema.String),
   data: maybe(Schema.String),
+  blob: maybe(BlobReference),
 });
 
 /** A file the speaker refers to; `sha256` names the version that was seen. */
@@ -36,13 +47,17 @@ export const FilePart = Schema.Struct({
   sha256: maybe(Schema.String),
 });
 
-/** A model asks for a tool. `arguments` is any JSON, or the raw string when a model wrote invalid JSON. */
+/**
+ * A model asks for a tool. `arguments` is any JSON, or the raw string when a model wrote invalid JSON.
+ * With a `blob` (their JSON text in UTF-8) `arguments` is the head of that text, as a string.
+ */
 export const ToolUsePart = Schema.Struct({
   type: Schema.Literal("tool_use"),
   callId: Schema.String,
   name: Schema.String,
   server: maybe(Schema.String),
   arguments: maybe(Schema.Unknown),
+  blob: maybe(BlobReference),
 });
 
 /** What the tool said. `text` is its readable form, `bytes` the size of all of it in UTF-8. */
@@ -52,6 +67,7 @@ export const ToolResultPart = Schema.Struct({
   text: Schema.String,
   isError: maybe(Schema.Boolean),
   bytes: maybe(Schema.Natural),
+  blob: maybe(BlobReference),
 });
 
 /** Whatever a newer writer says: kept, named, never a crash. */

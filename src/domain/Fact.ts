@@ -30,12 +30,24 @@ export interface ThreadDescribed {
 }
 
 /**
- * A person, model or tool said something. The same `messageId` again adds its parts to the message
- * (Claude Code writes one message as several lines). `role` is the format's own word.
+ * Told by a second witness: Codex's `exec --json` output repeats what its rollout says. Counted only in threads
+ * where nobody tells it first-hand, whichever came first.
  */
-export interface MessageSaid {
+interface Witnessed {
+  readonly secondHand?: Optional<boolean>;
+}
+
+/**
+ * A person, model or tool said something: not a notice of the program. `messageId` is unique in its thread.
+ * `role` is the format's own word, `author` a speaker's own name.
+ *
+ * A message may come in pieces (Claude Code writes one as several lines): each has a `segment`, unique in the
+ * message; a new segment adds its parts, the same segment again replaces them. A whole message has segment "".
+ */
+export interface MessageSaid extends Witnessed {
   readonly _tag: "MessageSaid";
   readonly messageId: string;
+  readonly segment: string;
   readonly role: string;
   readonly parts: ReadonlyArray<Part>;
   readonly author?: Optional<string>;
@@ -51,9 +63,16 @@ export interface MessageSaid {
   readonly isMeta?: Optional<boolean>;
 }
 
-/** A tool was asked for. One call per call id and thread; a second one with the same id adds nothing. */
-export interface ToolWasCalled {
+/**
+ * A tool was asked for. `callId` is the id as written; `callKey` is what makes it one call in its tenant.
+ *
+ * The key is the provider's id where that is unique in the world (Claude's `toolu_…`: a resumed session that sends
+ * it again adds no call), thread and id where it is not, and thread, id and entry where a thread reuses ids for
+ * different calls (tau-bench: 1,024 calls share 955 pairs of thread and id).
+ */
+export interface ToolWasCalled extends Witnessed {
   readonly _tag: "ToolWasCalled";
+  readonly callKey: string;
   readonly callId: string;
   readonly name: string;
   readonly server?: Optional<string>;
@@ -62,9 +81,10 @@ export interface ToolWasCalled {
   readonly messageId?: Optional<string>;
 }
 
-/** A tool answered. `resultBytes` counts the whole result in UTF-8; `preview` is its readable beginning. */
-export interface ToolHasReturned {
+/** A tool answered the call of that key. `resultBytes` counts the whole result in UTF-8. The first answer holds. */
+export interface ToolHasReturned extends Witnessed {
   readonly _tag: "ToolHasReturned";
+  readonly callKey: string;
   readonly callId: string;
   readonly outcome: "ok" | "error";
   readonly errorType?: Optional<string>;
@@ -73,9 +93,13 @@ export interface ToolHasReturned {
   readonly durationMillis?: Optional<number>;
 }
 
-/** A provider counted tokens. The last one seen for a (providerMessageId, requestId) holds; earlier ones are replaced. */
-export interface TokensUsed {
+/**
+ * A provider counted tokens. `usageKey` is what makes it one count in its tenant (Claude: message id and request
+ * id); the last one seen holds, earlier ones are replaced.
+ */
+export interface TokensUsed extends Witnessed {
   readonly _tag: "TokensUsed";
+  readonly usageKey: string;
   readonly providerMessageId: string;
   readonly requestId?: Optional<string>;
   readonly messageId?: Optional<string>;
@@ -132,6 +156,8 @@ export interface SessionSeen {
 export interface Noted {
   readonly _tag: "Noted";
   readonly kind: string;
+  /** Words a reader may want to see beside the messages: a thought (kind `thinking`), a warning, a compaction's summary. */
+  readonly text?: Optional<string>;
 }
 
 /** Nobody here knows this event or entry: kept as it came, counted, understood by a later version. */

@@ -6,7 +6,7 @@
  * Environment variables are deliberately absent from a task's request: they hold secrets and are never stored.
  */
 import { Schema } from "effect";
-import { maybe, Program } from "./Content.ts";
+import { BlobReference, maybe, Program } from "./Content.ts";
 import { ToolError } from "./ThreadEvents.ts";
 
 const Text = Schema.String;
@@ -37,6 +37,8 @@ export const TaskSubmitted = Schema.Struct({
   batchId: maybe(Text),
   parentTaskId: maybe(Text),
 });
+/** A worker has taken the task and prepares to run it. */
+export const TaskClaimed = Schema.Struct({ worker: maybe(Text) });
 export const TaskStarted = Schema.Struct({
   worker: maybe(Text),
   agentPort: maybe(Schema.Natural),
@@ -47,8 +49,13 @@ export const TaskProgressed = Schema.Struct({
   progress: maybe(Schema.Finite),
   total: maybe(Schema.Finite),
 });
+/** The task waits for a person or another agent; `task.resumed` says that it goes on. */
+export const TaskInputRequested = Schema.Struct({ message: maybe(Text) });
+export const TaskResumed = Schema.Struct({ message: maybe(Text) });
+/** With an `outputBlob` (a text output as it is, any other as its JSON text) `output` is the head of that text. */
 export const TaskCompleted = Schema.Struct({
   output: maybe(Schema.Unknown),
+  outputBlob: maybe(BlobReference),
   messages: maybe(Schema.Array(Schema.Unknown)),
   durationMillis: maybe(Millis),
 });

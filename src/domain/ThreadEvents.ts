@@ -4,7 +4,7 @@
  * Room: domain. In: Content. Out: Event.
  */
 import { Schema } from "effect";
-import { maybe, Part, Program, TokenUsage } from "./Content.ts";
+import { BlobReference, maybe, Part, Program, TokenUsage } from "./Content.ts";
 
 const Text = Schema.String;
 const Names = Schema.Array(Schema.String);
@@ -25,7 +25,7 @@ export const ThreadOpened = Schema.Struct({
   initialContext: maybe(Facts),
 });
 
-/** What a person, model or tool said. `messageId` is unique in its thread; the same id again adds its parts to that message. */
+/** What a person, model or tool said. `messageId` is unique in its thread; the same id again replaces the message's content. */
 export const MessageAppended = Schema.Struct({
   messageId: Text,
   role: Text,
@@ -59,22 +59,30 @@ export const MessageAppendedV1 = Schema.Struct({
   model_metadata: maybe(Facts),
 });
 
-/** A tool is asked for. Written before the tool runs, so that a call without an answer is seen. */
+/**
+ * A tool is asked for. Written before the tool runs, so that a call without an answer is seen.
+ * With an `argumentsBlob` (their JSON text in UTF-8) `arguments` is the head of that text, as a string.
+ */
 export const ToolCalled = Schema.Struct({
   callId: Text,
   name: Text,
   server: maybe(Text),
   arguments: maybe(Schema.Unknown),
+  argumentsBlob: maybe(BlobReference),
   messageId: maybe(Text),
 });
 
 export const ToolError = Schema.Struct({ type: Text, message: maybe(Text) });
 
-/** The tool answered, or failed. `durationMillis` is measured by the caller. */
+/**
+ * The tool answered, or failed. `durationMillis` is measured by the caller.
+ * With a `resultBlob` (a text result as it is, any other as its JSON text) `result` is the head of that text.
+ */
 export const ToolReturned = Schema.Struct({
   callId: Text,
   outcome: Schema.Literals(["ok", "error"]),
   result: maybe(Schema.Unknown),
+  resultBlob: maybe(BlobReference),
   error: maybe(ToolError),
   durationMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
 });
@@ -88,9 +96,6 @@ export const ThreadForked = Schema.Struct({
   atMessageId: maybe(Text),
 });
 export const ThreadArchived = Schema.Struct({ reason: maybe(Text) });
-
-/** Where a body too large for one message lies in the object store. */
-export const BlobReference = Schema.Struct({ sha256: Text, bytes: Schema.Natural });
 
 /**
  * A foreign entry, as it came: a transcript line, or one element of a chat file.

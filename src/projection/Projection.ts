@@ -8,18 +8,18 @@
  * meets the one already there is declared per column (`merge`); applied once per event, in stream order, inside
  * one transaction with the checkpoint, the result depends on the events alone.
  */
-import type { RecordedEvent } from "../domain/Event.ts";
+import type { LogEntry, RecordedEvent } from "../domain/Event.ts";
 import type { Fact } from "../domain/Fact.ts";
 
 /** What a cell holds. `undefined` and `null` both mean that this change says nothing about the column. */
-export type Cell = string | number | null | undefined;
+export type Cell = string | number | Uint8Array | null | undefined;
 
 /**
  * How a new value meets the stored one.
  *
  * - `last`: the new value, unless it says nothing (default)
  * - `first`: the stored value, unless there is none
- * - `replace`: the new value, also when it says nothing
+ * - `replace`: the new value, also when it says nothing (a row without the column leaves it alone)
  * - `sum`, `min`, `max`: of both
  */
 export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max";
@@ -27,8 +27,9 @@ export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max";
 /**
  * - `text`, `integer`, `real`, `blob`: SQLite's own; times are integers, epoch milliseconds
  * - `name`: text that recurs in many rows (thread ids, tool names): stored once, as a number into `names`
+ * - `any`: text or bytes, whichever is smaller or truer to what came
  */
-export type ColumnType = "text" | "integer" | "real" | "blob" | "name";
+export type ColumnType = "text" | "integer" | "real" | "blob" | "name" | "any";
 
 export interface Column {
   readonly type: ColumnType;
@@ -44,8 +45,16 @@ export interface Table {
   readonly columns: Readonly<Record<string, Column>>;
   /** Columns that identify a row: two changes with equal keys are the same row. A single integer key is the rowid. */
   readonly key: ReadonlyArray<string>;
+  /**
+   * What a second change with the same key does: `merge` column by column (default), or nothing, because the
+   * `first` row holds as a whole: its empty cells are not filled from a later one.
+   */
+  readonly rows?: "merge" | "first";
+  /** Rows are small (well under 1 KB): stored in key order, so that the key is stored once. Not with `fullText`. */
+  readonly clustered?: boolean;
+  /** Each a list of columns; in parentheses, an SQL expression over columns that a view uses in the same words. */
   readonly indexes?: ReadonlyArray<ReadonlyArray<string>>;
-  /** Columns of a full-text index kept in step with the table; the table needs a single integer key. */
+  /** Columns of a full-text index (FTS5, external content) kept in step with the table. */
   readonly fullText?: ReadonlyArray<string>;
 }
 
@@ -60,10 +69,21 @@ export interface View {
 }
 
 /** One row to merge into a table. */
-export interface Change {
+export interface RowChange {
   readonly table: string;
   readonly row: Readonly<Record<string, Cell>>;
 }
+
+/** Rows to remove: those whose columns equal `where` and, with `from`, whose integer column is at least its value. */
+export interface Removal {
+  readonly table: string;
+  readonly where: Readonly<Record<string, Cell>>;
+  readonly from?: { readonly column: string; readonly value: number } | undefined;
+}
+
+export type Change = RowChange | Removal;
+
+export const isRemoval = (change: Change): change is Removal => "where" in change;
 
 export interface Projection {
   readonly name: string;
@@ -74,4 +94,18 @@ export interface Projection {
   readonly views: ReadonlyArray<View>;
   /** The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. */
   readonly handle: (event: RecordedEvent, facts: ReadonlyArray<Fact>) => ReadonlyArray<Change>;
+  /**
+   * The rows of a log entry as it came, for a ledger: called for every entry, also for misfits, for events whose
+   * body is refused, and with a large body still in the object store.
+   */
+  readonly record?: (entry: LogEntry) => ReadonlyArray<Change>;
 }
+
+/** The text of a `name` column, in the SELECT of a view. Where analysts filter by it, join `names` instead. */
+export const nameText = (column: string): string => `(SELECT text FROM names WHERE name = ${column})`;
+
+/** What second-hand facts count for (see `Fact.ts`): nothing where anybody tells of the same thing first-hand. */
+export const firstHandOnly = (options: { readonly table: string; readonly alias: string }): string =>
+  `(${options.alias}.second_hand = 0 OR NOT EXISTS (SELECT 1 FROM ${options.table} witness ` +
+  `WHERE witness.thread_id = ${options.alias}.thread_id AND witness.tenant = ${options.alias}.tenant ` +
+  `AND witness.second_hand = 0))`;

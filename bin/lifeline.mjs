@@ -1,0 +1,11 @@
+/**
+ * Ends this process when the one that started it is gone (see recollect.mjs): fd 3 is a pipe that only it holds open.
+ * Loaded before the program by the starter, so the program itself knows nothing of it.
+ */
+import { Socket } from "node:net";
+
+const starter = new Socket({ fd: 3, readable: true, writable: false });
+starter.on("error", () => {});
+starter.on("close", () => process.kill(process.pid, "SIGKILL"));
+starter.resume();
+starter.unref();

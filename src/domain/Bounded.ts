@@ -1,0 +1,59 @@
+/**
+ * Cutting values down to a size that is known beforehand, and never into half a character.
+ *
+ * Room: domain. In: Json. Out: ThreadMessage, ThreadWindow, Thread.
+ *
+ * Sizes are bytes of JSON in UTF-8, quotes and escapes included, because that is what a stored value takes:
+ * a control character is one code unit and six bytes.
+ */
+import { createHash } from "node:crypto";
+import { utf8Length } from "./Json.ts";
+
+/** Bytes of a value as JSON in UTF-8; 0 for what JSON leaves out. */
+export const jsonBytes = (value: unknown): number => {
+  const json = JSON.stringify(value) as string | undefined;
+  return json === undefined ? 0 : utf8Length(json);
+};
+
+/**
+ * The same value as JSON gives it back, in memory of its own. What is stored and what is held are then equal to the
+ * last digit (JSON has no -0 and no Infinity), and a short slice does not keep the megabyte it was cut from alive.
+ */
+export const own = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+/** The first `length` code units, one less where the cut would fall into a surrogate pair. */
+const firstUnits = (text: string, length: number): string => {
+  const last = text.charCodeAt(length - 1);
+  const splits = length < text.length && last >= 0xd800 && last <= 0xdbff;
+  return text.slice(0, splits ? length - 1 : length);
+};
+
+/** The beginning of a text, at most `bytes` large as JSON. A text that fits is itself. */
+export const headOf = (text: string, bytes: number): string => {
+  // Each unit takes a byte or more, so nothing beyond this length can fit.
+  let length = Math.min(text.length, Math.max(0, bytes - 2));
+  while (length > 0) {
+    const head = firstUnits(text, length);
+    const size = jsonBytes(head);
+    if (size <= bytes) return head;
+    length = Math.min(length - 1, Math.floor((length * bytes) / size));
+  }
+  return "";
+};
+
+/** Ids up to this size stand as they are: twice what a thread id may have, for ids made of several. */
+const wholeIdBytes = 512;
+
+/** An id that names the same thing and is short: a huge one becomes its beginning and its SHA-256. */
+export const shortId = (id: string): string =>
+  id.length <= wholeIdBytes && jsonBytes(id) <= wholeIdBytes
+    ? id
+    : `${headOf(id, 128)}#${createHash("sha256").update(id, "utf16le").digest("hex")}`;
+
+/** The keys that say something. Stored values have no key with `undefined`: JSON would lose it. */
+export type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+export const present = <T extends object>(value: T): Present<T> =>
+  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Present<T>;

@@ -1,0 +1,89 @@
+/**
+ * What may happen to a task, and what state its events leave it in. Pure.
+ *
+ * Room: domain. In: Event, Fact. Out: publish, coordination.
+ *
+ * Law: deciding twice decides nothing. A move to the status that the task already has adds no event.
+ */
+import { Result, Schema } from "effect";
+import type { EventData, EventTypeName, RecordedEvent } from "./Event.ts";
+import type { TaskStatus } from "./Fact.ts";
+
+type TaskEventName = Extract<EventTypeName, `task.${string}`>;
+
+/** A task event that somebody wants to add. */
+export type TaskMove = {
+  readonly [Name in TaskEventName]: { readonly type: Name; readonly data: EventData<Name> };
+}[TaskEventName];
+
+/** `status` is undefined as long as the task was not submitted. */
+export interface TaskState {
+  readonly status: TaskStatus | undefined;
+}
+
+export const notSubmitted: TaskState = { status: undefined };
+
+/** Where each event leads; progress leads nowhere. */
+const leadsTo: Readonly<Record<TaskEventName, TaskStatus | undefined>> = {
+  "task.submitted": "pending",
+  "task.claimed": "starting",
+  "task.started": "running",
+  "task.progressed": undefined,
+  "task.input_requested": "input_required",
+  "task.resumed": "running",
+  "task.completed": "completed",
+  "task.failed": "failed",
+  "task.timed_out": "timeout",
+  "task.cancelled": "cancelled",
+};
+
+/** Every task can end early; only one that runs can complete. */
+const endsEarly: ReadonlyArray<TaskEventName> = ["task.failed", "task.timed_out", "task.cancelled"];
+
+const allowed: Readonly<Record<TaskStatus | "new", ReadonlyArray<TaskEventName>>> = {
+  new: ["task.submitted"],
+  pending: ["task.claimed", "task.started", ...endsEarly],
+  starting: ["task.started", "task.progressed", ...endsEarly],
+  running: ["task.progressed", "task.input_requested", "task.completed", ...endsEarly],
+  input_required: ["task.resumed", "task.progressed", "task.completed", ...endsEarly],
+  completed: [],
+  failed: [],
+  timeout: [],
+  cancelled: [],
+};
+
+/** A task in `from` cannot take the event `move`. Nothing was written. */
+export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("IllegalTransition", {
+  taskId: Schema.String,
+  /** The task's status, or "new" for one that was never submitted. */
+  from: Schema.String,
+  move: Schema.String,
+  hint: Schema.String,
+}) {}
+
+const hintFor = (from: TaskStatus | "new"): string => {
+  const moves = allowed[from];
+  return moves.length === 0 ? `A task that is ${from} has ended; submit another.` : `Possible now: ${moves.join(", ")}.`;
+};
+
+const isTaskEventName = (type: string): type is TaskEventName => Object.hasOwn(leadsTo, type);
+
+/** The state after an event. Total: what stands in the log has happened, whoever wrote it. */
+export const evolve = (state: TaskState, event: Pick<RecordedEvent, "type"> | TaskMove): TaskState => {
+  const status = isTaskEventName(event.type) ? leadsTo[event.type] : undefined;
+  return status === undefined ? state : { status };
+};
+
+/** The events to add for a move: one, or none when the task is there already. */
+export const decide = (options: {
+  readonly taskId: string;
+  readonly state: TaskState;
+  readonly move: TaskMove;
+}): Result.Result<ReadonlyArray<TaskMove>, IllegalTransition> => {
+  const { taskId, state, move } = options;
+  const from = state.status ?? "new";
+  if (allowed[from].includes(move.type)) return Result.succeed([move]);
+  const to = leadsTo[move.type];
+  if (to !== undefined && to === state.status) return Result.succeed([]);
+  return Result.fail(new IllegalTransition({ taskId, from, move: move.type, hint: hintFor(from) }));
+};

@@ -1,0 +1,78 @@
+/**
+ * Small builders that every interpreter uses: notices, argument text, sizes, a server's name.
+ *
+ * Room: domain. In: Fact, Json. Out: the interpreters.
+ */
+import type { Noted, NotUnderstood, ThreadDescribed } from "../Fact.ts";
+import { type JsonValue, utf8Length } from "../Json.ts";
+
+/** Longest error message in a fact, in UTF-16 units: enough to recognise an error; the whole of it is in the entry. */
+const maxErrorLength = 500;
+/** Longest name of something not understood: it becomes a group in a report. */
+const maxNameLength = 100;
+
+/** The head of a text, never ending in half a character. */
+export const clip = (text: string, length: number): string =>
+  text.length <= length ? text : text.slice(0, length).toWellFormed();
+
+export const errorText = (text: string): string => clip(text, maxErrorLength);
+
+/** The entry is known and says nothing that is counted; `text` when a reader may want its words. */
+export const noted = (kind: string, text?: string): Noted =>
+  text === undefined || text === "" ? { _tag: "Noted", kind } : { _tag: "Noted", kind, text };
+
+/** What a model thought outside of any message. */
+export const thought = (text: string): Noted => noted("thinking", text);
+
+export const notUnderstood = (format: string, what: string): NotUnderstood => ({
+  _tag: "NotUnderstood",
+  what: `${format} ${clip(what, maxNameLength)}`,
+});
+
+/** The kind of an entry that has no name for itself. */
+export const nameOf = (value: JsonValue | undefined): string => (typeof value === "string" && value !== "" ? value : "entry without a type");
+
+/** A thread description that is not weighed against what is known: rare lines only; else use `describe`. */
+export const threadDescribed = (fields: Omit<ThreadDescribed, "_tag">): ThreadDescribed => ({ _tag: "ThreadDescribed", ...fields });
+
+/**
+ * JSON text of a value that came out of JSON; a missing one is `null`. `JSON.stringify` recurses, so a value nested
+ * some ten thousand levels deep may end the stack: such a one is named and stays readable in its entry.
+ */
+export const jsonText = (value: JsonValue | undefined): string => {
+  try {
+    return JSON.stringify(value ?? null);
+  } catch {
+    return '"nested too deep to be written"';
+  }
+};
+
+/** How large a value is: a string counts as its own bytes, nothing as 0, anything else as its JSON. */
+export const sizeOf = (value: JsonValue | undefined): number =>
+  value === undefined || value === null ? 0 : utf8Length(typeof value === "string" ? value : jsonText(value));
+
+/** The value of a JSON text, or undefined when it is none. */
+export const parsed = (text: string): JsonValue | undefined => {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Arguments of a call as a value: some formats write them as JSON in a string; a string that is no JSON stays one. */
+export const argumentsValue = (written: JsonValue | undefined): JsonValue =>
+  typeof written === "string" ? (parsed(written) ?? (written === "null" ? null : written)) : (written ?? null);
+
+/** Arguments of a call as JSON text: valid JSON in a string is kept to the letter. */
+export const argumentsText = (written: JsonValue | undefined): string =>
+  typeof written === "string" && parsed(written) !== undefined ? written : jsonText(written);
+
+/** The MCP server in a name like `mcp__server__tool`, or in a namespace like `mcp__server`. */
+export const serverOf = (name: string): string | undefined => /^mcp__(.+?)(?:__|$)/.exec(name)?.[1];
+
+/**
+ * An id for keys that a carry remembers. Ids are short; a hostile long one is stood for by its head and length,
+ * so that what an interpreter remembers stays bounded.
+ */
+export const shortId = (id: string): string => (id.length <= 200 ? id : `${clip(id, 180)}…${id.length}`);

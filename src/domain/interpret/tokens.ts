@@ -1,0 +1,79 @@
+/**
+ * Token counts of the providers in our one way of counting.
+ *
+ * Room: domain. In: Content, Json. Out: the interpreters.
+ *
+ * `input` excludes cached tokens: Anthropic, pi and OpenCode write it so; OpenAI, Codex, Gemini and Inspect count the
+ * cached ones inside, so they are taken out here, and `input + cacheRead + cacheWrite` is everything the model read.
+ * `output` and `reasoning` are the provider's own numbers: OpenAI and Codex count reasoning inside output, Gemini beside it.
+ */
+import type { TokenUsage } from "../Content.ts";
+import { countAt, isObject, type JsonValue, objectAt } from "../Json.ts";
+
+/** Which key of a provider's usage holds which kind. */
+export interface UsageNames {
+  readonly input: string;
+  readonly output: string;
+  readonly cacheRead?: string;
+  readonly cacheWrite?: string;
+  readonly reasoning?: string;
+}
+
+export const anthropicUsage = {
+  input: "input_tokens",
+  output: "output_tokens",
+  cacheRead: "cache_read_input_tokens",
+  cacheWrite: "cache_creation_input_tokens",
+} as const satisfies UsageNames;
+
+export const codexUsage = {
+  input: "input_tokens",
+  output: "output_tokens",
+  cacheRead: "cached_input_tokens",
+  cacheWrite: "cache_write_input_tokens",
+  reasoning: "reasoning_output_tokens",
+} as const satisfies UsageNames;
+
+/** Counts as they stand. Undefined when `usage` is no object or holds none of the names. */
+export const tokensBeside = (usage: JsonValue | undefined, names: UsageNames): TokenUsage | undefined => {
+  if (!isObject(usage)) return undefined;
+  const at = (name: string | undefined): number | null => (name === undefined ? null : (countAt(usage, name) ?? null));
+  const counts = {
+    input: at(names.input),
+    output: at(names.output),
+    cacheRead: at(names.cacheRead),
+    cacheWrite: at(names.cacheWrite),
+    reasoning: at(names.reasoning),
+  };
+  return Object.values(counts).some((count) => count !== null) ? counts : undefined;
+};
+
+/** The cached tokens that stand inside `input`, taken out. A provider that says more cached than read has 0 left. */
+const cacheTakenOut = (counts: TokenUsage): TokenUsage =>
+  counts.input == null
+    ? counts
+    : { ...counts, input: Math.max(0, counts.input - (counts.cacheRead ?? 0) - (counts.cacheWrite ?? 0)) };
+
+/** Counts of a provider that counts cached tokens inside its input. */
+export const tokensInside = (usage: JsonValue | undefined, names: UsageNames): TokenUsage | undefined => {
+  const counts = tokensBeside(usage, names);
+  return counts === undefined ? undefined : cacheTakenOut(counts);
+};
+
+/** OpenAI chat-completions usage, with its details; the newer names `input_tokens`/`output_tokens` are taken too. */
+export const chatTokens = (usage: JsonValue | undefined): TokenUsage | undefined => {
+  if (!isObject(usage)) return undefined;
+  const prompt = objectAt(usage, "prompt_tokens_details") ?? objectAt(usage, "input_tokens_details");
+  const completion = objectAt(usage, "completion_tokens_details") ?? objectAt(usage, "output_tokens_details");
+  const counts = {
+    input: countAt(usage, "prompt_tokens") ?? countAt(usage, "input_tokens") ?? null,
+    output: countAt(usage, "completion_tokens") ?? countAt(usage, "output_tokens") ?? null,
+    cacheRead: countAt(prompt, "cached_tokens") ?? null,
+    cacheWrite: countAt(prompt, "cache_write_tokens") ?? null,
+    reasoning: countAt(completion, "reasoning_tokens") ?? null,
+  };
+  return counts.input === null && counts.output === null ? undefined : cacheTakenOut(counts);
+};
+
+/** True when every count is 0 or absent. */
+export const isNothing = (usage: TokenUsage): boolean => Object.values(usage).every((count) => count == null || count === 0);

@@ -1,0 +1,59 @@
+/**
+ * How a command reaches the store: the running instance of a data folder, or one of its own for as long as it runs.
+ *
+ * Room: edge. In: machine, log, snapshot, query. Out: every command, main (which keeps the promise).
+ */
+import { Context, type Effect, type Layer, type Scope } from "effect"
+import type { EventLog } from "../../log/EventLog.ts"
+import type { Query } from "../../query/Query.ts"
+import type { ThreadReader } from "../../snapshot/ThreadReader.ts"
+
+/** Which store: by its data folder, and whose NATS server, both as given on the command line. */
+export interface Where {
+  /** Undefined: `RECOLLECT_DATA`, else the XDG data folder. */
+  readonly data: string | undefined
+  /** Undefined: `RECOLLECT_NATS_URL`, else the instance's own server. */
+  readonly natsUrl: string | undefined
+}
+
+/** Anything that can stand in the way: its message is a sentence, its hint says what to do. */
+export interface Obstacle {
+  readonly _tag: string
+  readonly message: string
+}
+
+/** What an attached command may use. */
+export type Store = EventLog | Query | ThreadReader
+
+/** Where everything is. */
+export interface Address {
+  readonly nats: string
+  readonly database: string
+  readonly data: string
+  /** True when nothing was ever written to it. */
+  readonly isEmpty: boolean
+  /** True when this process started the store and takes it down again. */
+  readonly isOwn: boolean
+}
+
+export interface UpOptions extends Where {
+  /** Undefined: the port this folder had last time, else 4222, else a free one. */
+  readonly port: number | undefined
+}
+
+export class Attach extends Context.Service<
+  Attach,
+  {
+    /**
+     * The whole store. A running instance of the folder is used; where none runs, nats-server, snapshotter and
+     * projector are started for the life of the layer, under the folder's lock.
+     */
+    readonly store: (where: Where) => Layer.Layer<Store, Obstacle>
+    /** The read models only: a file, no NATS. Fails with a sentence when there is no store yet. */
+    readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>
+    /** Address of the store that `store` attaches to. Only inside of it. */
+    readonly address: (where: Where) => Effect.Effect<Address, Obstacle>
+    /** Runs the daemon until the scope closes; returns when everything is ready. */
+    readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>
+  }
+>()("recollect/edge/cli/Attach") {}

@@ -1,0 +1,142 @@
+/**
+ * Writing to the stream: one message plainly, several as one atomic batch, and every answer as a value.
+ *
+ * Room: log. In: RequestNats, AppendCheck. Out: WriterNats.
+ *
+ * Why not the client's own batch: it drops the options of all but the first message and hides the server's error
+ * (nats.js #434). The protocol is ADR-50, nats-server 2.12.
+ */
+import { MsgHdrsImpl, type MsgHdrs, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
+import type { Sequence } from "../domain/History.ts";
+import type { Wire } from "./AppendCheck.ts";
+import type { Link } from "./NatsConnectionNats.ts";
+import { type ApiError, apiCode, ask, type NoAnswer } from "./RequestNats.ts";
+
+/** What became of a write. Only `Written` changed the stream; `NoAnswer` may have. */
+export type Outcome =
+  /** `sequence` is that of the last message; of a duplicate, the one it has had all along. */
+  | { readonly _tag: "Written"; readonly sequence: Sequence; readonly duplicate: boolean }
+  /** An expected sequence was wrong; `actual` where the server said it and the write was to one subject. */
+  | { readonly _tag: "Conflict"; readonly actual?: Sequence }
+  /** Some id of a batch is in the server's memory of ids. */
+  | { readonly _tag: "Known" }
+  /** Too much at once, or the same thing is in flight: later. */
+  | { readonly _tag: "Busy"; readonly reason: string }
+  | { readonly _tag: "TooLarge"; readonly reason: string }
+  /** The server will not, and not soon: no space, not configured for it. */
+  | { readonly _tag: "Unable"; readonly reason: string; readonly hint: string }
+  | NoAnswer;
+
+/** Messages to one subject, in order. `expected` is checked by the server; undefined lets everything pass. */
+export interface Write {
+  readonly subject: string;
+  readonly wires: ReadonlyArray<Wire>;
+  readonly expected: Sequence | undefined;
+}
+
+/** Names on the wire (nats-server, "Headers"). */
+const header = {
+  messageId: "Nats-Msg-Id",
+  expected: "Nats-Expected-Last-Subject-Sequence",
+  batchId: "Nats-Batch-Id",
+  batchSequence: "Nats-Batch-Sequence",
+  batchCommit: "Nats-Batch-Commit",
+} as const;
+
+/** `fromRecord` skips the client's per-header checks (2 µs each): `AppendCheck` and `Envelope` have made them. */
+const headersFor = (wire: Wire, own: Record<string, string>): MsgHdrs =>
+  MsgHdrsImpl.fromRecord({ ...wire.headers, [header.messageId]: wire.headers["ce-id"] ?? wire.id, ...own });
+
+interface PubAck {
+  readonly seq?: number;
+  readonly duplicate?: boolean;
+  readonly error?: ApiError;
+}
+
+const outcomeOf = (ack: PubAck): Outcome => {
+  const { error } = ack;
+  if (error === undefined) return { _tag: "Written", sequence: ack.seq ?? 0, duplicate: ack.duplicate === true };
+  const reason = error.description;
+  switch (error.err_code) {
+    case apiCode.wrongLastSequence: {
+      const actual = /(\d+)$/.exec(reason)?.[1];
+      return actual === undefined ? { _tag: "Conflict" } : { _tag: "Conflict", actual: Number(actual) };
+    }
+    case apiCode.wrongLastSequenceInFlight:
+      return { _tag: "Conflict" };
+    case apiCode.batchDuplicate:
+      return { _tag: "Known" };
+    case apiCode.duplicateInFlight:
+      return { _tag: "Busy", reason };
+    case apiCode.messageTooLarge:
+      return { _tag: "TooLarge", reason };
+    case apiCode.noSpace:
+    case apiCode.storeFailed:
+      return { _tag: "Unable", reason, hint: "The server's disk or its limits are full: free space, or raise max_file_store and the stream's max_bytes." };
+    case apiCode.batchDisabled:
+      return { _tag: "Unable", reason, hint: "Somebody turned allow_atomic off for the stream; restart this program to turn it on again." };
+  }
+  // 429 too many requests or batches in flight; 503 a cluster without a leader.
+  if (error.code === 429 || error.code === 503) return { _tag: "Busy", reason };
+  return { _tag: "Unable", reason: `${reason} (${error.err_code})`, hint: "This is not expected; the server's log may say more." };
+};
+
+const parse = (text: string): Outcome => {
+  try {
+    return outcomeOf(JSON.parse(text));
+  } catch {
+    return { _tag: "Unable", reason: `the server's answer is not JSON: ${text.slice(0, 200)}`, hint: "Is this address a nats-server?" };
+  }
+};
+
+export interface Publisher {
+  readonly nc: Client;
+  readonly link: Link;
+  readonly timeoutMillis: number;
+}
+
+/** Writes one message. */
+export const writeOne = async (publisher: Publisher, subject: string, wire: Wire, expected: Sequence | undefined): Promise<Outcome> => {
+  const headers = headersFor(wire, expected === undefined ? {} : { [header.expected]: String(expected) });
+  const answer = await ask(publisher.nc, publisher.link, { subject, payload: wire.body, headers, timeoutMillis: publisher.timeoutMillis });
+  return answer._tag === "Answer" ? parse(answer.message.string()) : answer;
+};
+
+/**
+ * Writes 2 to 1,000 messages, all or none.
+ *
+ * The first message must be a request: that is how the server says that it refuses to begin. Its answer is not waited
+ * for before the rest is sent, which saves a round trip; when the beginning is refused, so is the commit.
+ */
+export const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
+  const { link, nc, timeoutMillis } = publisher;
+  const batchId = nuid.next();
+  const total = writes.reduce((sum, { wires }) => sum + wires.length, 0);
+  let number = 0;
+  let first: ReturnType<typeof ask> | undefined;
+  let last: ReturnType<typeof ask> | undefined;
+  for (const { expected, subject, wires } of writes) {
+    for (const [index, wire] of wires.entries()) {
+      number++;
+      const headers = headersFor(wire, {
+        [header.batchId]: batchId,
+        [header.batchSequence]: String(number),
+        ...(number === total ? { [header.batchCommit]: "1" } : {}),
+        // Only the first message of a subject may expect: after it, the batch itself has changed the subject (10164).
+        ...(index === 0 && expected !== undefined ? { [header.expected]: String(expected) } : {}),
+      });
+      const question = { subject, payload: wire.body, headers, timeoutMillis };
+      if (number === total) last = ask(nc, link, question);
+      else if (number === 1) first = ask(nc, link, question);
+      else if (link.connected) nc.publish(subject, wire.body, { headers });
+    }
+  }
+  const [begun, committed] = await Promise.all([first, last]);
+  if (begun?._tag === "Answer" && begun.message.data.length > 0) {
+    const refused = parse(begun.message.string());
+    if (refused._tag !== "Written") return refused;
+  }
+  if (committed === undefined) return { _tag: "Unable", reason: "an empty batch", hint: "A batch has at least two events." };
+  return committed._tag === "Answer" ? parse(committed.message.string()) : committed;
+};
+

@@ -1,0 +1,192 @@
+/**
+ * Reading the stream by sequence, by subject and in batches, without a consumer.
+ *
+ * Room: log. In: MessageNats, RequestNats, StreamNats. Out: EventLogNats, WriterNats, BlobStoreNats.
+ *
+ * Why not the client's `getBatch`: its iterator dies five seconds after the call even while it is being read, and
+ * keeps its subscription for as long (50 reads are 50 live subscriptions). One subscription serves all reads here.
+ *
+ * With one replica every answer comes from the only copy. With three, any replica answers a direct get and may be
+ * behind (stale 11 times in 100 on a loopback cluster), so a read first asks the leader how far the history
+ * reaches, and reads on until it has come that far.
+ */
+import { createInbox, type Msg, type NatsConnection as Client } from "@nats-io/transport-node";
+import { Clock, Effect } from "effect";
+import type { Sequence } from "../domain/History.ts";
+import type { LogUnavailable } from "./EventLog.ts";
+import type { StoredMessage } from "./Envelope.ts";
+import { type Got, storedOfAnswer } from "./MessageNats.ts";
+import type { Link } from "./NatsConnectionNats.ts";
+import { type ApiError, ask, type NoAnswer } from "./RequestNats.ts";
+import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
+
+/** Messages and bytes of one batch: what one reader holds in memory, and the server sends without flow control. */
+const batchMessages = 500;
+const batchBytes = 8 * 1024 * 1024;
+/** Longest silence between two messages of a batch. */
+const silenceMillis = 5_000;
+
+export type Selector =
+  | { readonly seq: Sequence }
+  | { readonly last_by_subj: string }
+  | { readonly seq: Sequence; readonly next_by_subj: string }
+  | { readonly start_time: string; readonly next_by_subj: string };
+
+type Batch = { readonly _tag: "Batch"; readonly messages: ReadonlyArray<Got> } | NoAnswer;
+
+export interface DirectGet {
+  /** One message, or undefined. `leader` asks the one that knows, `any` the one that is nearest. */
+  readonly one: (stream: string, selector: Selector, from: "leader" | "any") => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
+  /** The next messages of a subject, at most 500 of them; empty when there are none. The last one's `pending` says how many follow. */
+  readonly batch: (stream: string, selector: Selector, most?: number) => Effect.Effect<ReadonlyArray<Got>, LogUnavailable>;
+}
+
+type Handler = (message: Msg | undefined) => void;
+
+/** One wildcard subscription; the last token of an answer's subject says which read it belongs to. */
+const openInbox = (nc: Client) => {
+  const inbox = createInbox(nc.options.inboxPrefix);
+  const handlers = new Map<string, Handler>();
+  let next = 0;
+  const subscription = nc.subscribe(`${inbox}.*`, {
+    callback: (error, message) => {
+      if (error !== null) return;
+      handlers.get(message.subject.slice(inbox.length + 1))?.(message);
+    },
+  });
+  return {
+    /** An address for the answers to one question, until `close`. */
+    address: (handler: Handler) => {
+      const token = (next++).toString(36);
+      handlers.set(token, handler);
+      return { reply: `${inbox}.${token}`, close: () => handlers.delete(token) };
+    },
+    close: () => subscription.unsubscribe(),
+  };
+};
+
+const getBatch = (options: {
+  readonly nc: Client;
+  readonly link: Link;
+  readonly inbox: ReturnType<typeof openInbox>;
+  readonly stream: string;
+  readonly request: string;
+}): Promise<Batch> =>
+  new Promise((resolve) => {
+    const { inbox, link, nc, request, stream } = options;
+    if (!link.connected) {
+      resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
+      return;
+    }
+    const messages: Array<Got> = [];
+    const finish = (batch: Batch) => {
+      clearTimeout(timer);
+      ignoreLoss();
+      address.close();
+      resolve(batch);
+    };
+    const timer = setTimeout(() => finish({ _tag: "NoAnswer", why: "silent", reason: "no answer in time" }), silenceMillis);
+    const ignoreLoss = link.onLost(() => finish({ _tag: "NoAnswer", why: "lost", reason: "the connection was lost" }));
+    const address = inbox.address((message) => {
+      timer.refresh();
+      const got = message === undefined ? undefined : storedOfAnswer(message);
+      if (got !== undefined) {
+        messages.push(got);
+        return;
+      }
+      const code = message?.headers?.code ?? 0;
+      // 204 ends a batch, 404 says that there is nothing to send.
+      if (code === 204 || code === 404) finish({ _tag: "Batch", messages });
+      else if (code === 503) finish({ _tag: "NoAnswer", why: "nobody", reason: "nobody serves the stream" });
+      else finish({ _tag: "NoAnswer", why: "failed", reason: `the server refused the read: ${code} ${message?.headers?.description}` });
+    });
+    try {
+      nc.publish(`$JS.API.DIRECT.GET.${stream}`, request, { reply: address.reply });
+    } catch (error) {
+      finish({ _tag: "NoAnswer", why: "failed", reason: error instanceof Error ? error.message : String(error) });
+    }
+  });
+
+type One = { readonly _tag: "One"; readonly message: StoredMessage | undefined } | NoAnswer;
+
+interface LeaderAnswer {
+  readonly error?: ApiError;
+  readonly message?: { readonly subject: string; readonly seq: number; readonly hdrs?: string; readonly data?: string; readonly time: string };
+}
+
+/** The leader answers in JSON, headers and body in base64. */
+const storedOfLeader = (answer: LeaderAnswer): StoredMessage | undefined => {
+  const { message } = answer;
+  if (message === undefined) return undefined;
+  const headers: Record<string, string> = {};
+  for (const line of Buffer.from(message.hdrs ?? "", "base64").toString("utf8").split("\r\n").slice(1)) {
+    const colon = line.indexOf(":");
+    if (colon > 0) headers[line.slice(0, colon)] ??= line.slice(colon + 1).trim();
+  }
+  return {
+    sequence: message.seq,
+    subject: message.subject,
+    recordedAt: Date.parse(message.time),
+    headers,
+    body: Buffer.from(message.data ?? "", "base64"),
+  };
+};
+
+const getOne = async (nc: Client, link: Link, stream: string, selector: Selector, from: "leader" | "any"): Promise<One> => {
+  const api = from === "leader" ? "STREAM.MSG.GET" : "DIRECT.GET";
+  const answer = await ask(nc, link, { subject: `$JS.API.${api}.${stream}`, payload: JSON.stringify(selector), timeoutMillis: silenceMillis });
+  if (answer._tag === "NoAnswer") return answer;
+  const { message } = answer;
+  if (from === "leader") {
+    const said: LeaderAnswer = message.json();
+    if (said.error === undefined) return { _tag: "One", message: storedOfLeader(said) };
+    if (said.error.code === 404 && said.error.err_code !== 10059) return { _tag: "One", message: undefined };
+    return { _tag: "NoAnswer", why: said.error.code === 503 ? "nobody" : "failed", reason: said.error.description };
+  }
+  const stored = storedOfAnswer(message);
+  if (stored !== undefined) return { _tag: "One", message: stored };
+  const code = message.headers?.code ?? 0;
+  if (code === 404) return { _tag: "One", message: undefined };
+  return { _tag: "NoAnswer", why: "failed", reason: `the server refused the read: ${code} ${message.headers?.description}` };
+};
+
+/** Asks again while nobody answers, for as long as patience lasts: a read changes nothing. */
+const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }>(
+  link: Link,
+  patienceMillis: number,
+  question: () => Promise<A | NoAnswer>,
+) {
+  const started = yield* Clock.currentTimeMillis;
+  for (let attempt = 0; ; attempt++) {
+    const answer = yield* Effect.promise(question);
+    if (answer._tag !== "NoAnswer") return answer as A;
+    const no = answer as NoAnswer;
+    const elapsed = (yield* Clock.currentTimeMillis) - started;
+    if (no.why === "failed" || elapsed >= patienceMillis) return yield* unavailable(no.reason);
+    if (no.why === "lost") yield* awaitLink(link);
+    else yield* Effect.sleep(retryPauseMillis(attempt));
+  }
+});
+
+export const make = Effect.fnUntraced(function* (options: { readonly nc: Client; readonly link: Link; readonly patienceMillis: number }) {
+  const { link, nc, patienceMillis } = options;
+  const inbox = yield* Effect.acquireRelease(
+    Effect.sync(() => openInbox(nc)),
+    (opened) => Effect.sync(opened.close),
+  );
+  const self: DirectGet = {
+    one: (stream, selector, from) =>
+      Effect.map(
+        persist<Extract<One, { _tag: "One" }>>(link, patienceMillis, () => getOne(nc, link, stream, selector, from)),
+        ({ message }) => message,
+      ),
+    batch: (stream, selector, most = batchMessages) => {
+      const request = JSON.stringify({ ...selector, batch: Math.min(most, batchMessages), max_bytes: batchBytes });
+      return Effect.map(
+        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () => getBatch({ nc, link, inbox, stream, request })),
+        ({ messages }) => messages,
+      );
+    },
+  };
+  return self;
+});

@@ -1,0 +1,82 @@
+/**
+ * The engine's own tables in the database, and the views that tell analysts about the database itself.
+ *
+ * Room: projection. In: Projection, SchemaSqlite. Out: ReadModelSqlite, query.
+ */
+import { nameText, type Projection, type View } from "./Projection.ts";
+
+/** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
+export const engineVersion = 1;
+
+/** Marks the file as ours (`PRAGMA application_id`): "Rcll". */
+export const applicationId = 0x52636c6c;
+
+/**
+ * - `names`: text of `name` columns, once
+ * - `engine`: what the file says about itself (`condition`, `kept:<file>`)
+ * - `carries`: what an interpreter remembers of a thread, so that a restart goes on where it was
+ */
+export const engineTables: ReadonlyArray<string> = [
+  `CREATE TABLE names (name INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;`,
+  `CREATE TABLE engine (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, version INTEGER NOT NULL, doc TEXT NOT NULL, sequence INTEGER NOT NULL,
+     identity TEXT NOT NULL, recorded_at INTEGER NOT NULL, stream_created INTEGER NOT NULL, applied_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE carries (thread_id INTEGER NOT NULL, tenant INTEGER NOT NULL, carry TEXT NOT NULL, PRIMARY KEY (thread_id, tenant)) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE dead_letters (sequence INTEGER NOT NULL, projection TEXT NOT NULL, tenant INTEGER, kind INTEGER, history_id INTEGER,
+     reason TEXT NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (sequence, projection)) STRICT, WITHOUT ROWID;`,
+  `CREATE INDEX dead_letters_by_history ON dead_letters (history_id);`,
+  `CREATE TABLE dictionary (view_name TEXT NOT NULL, position INTEGER NOT NULL, column_name TEXT, doc TEXT NOT NULL, PRIMARY KEY (view_name, position)) STRICT, WITHOUT ROWID;`,
+];
+
+export const engineViews: ReadonlyArray<View> = [
+  {
+    name: "v_checkpoints",
+    doc: "How far each projection has read the stream.",
+    columns: {
+      projection: "Name of the projection.",
+      version: "Version of the projection that made these rows.",
+      doc: "What the projection is for.",
+      sequence: "Stream sequence of the last event applied; 0 before the first.",
+      event_id: "Id of that event, or the subject of a stored message that is no event.",
+      recorded_at: "When the log recorded it, epoch milliseconds; 0 before the first.",
+      stream_created: "When the stream was created, epoch milliseconds; tells a recreated stream from the one known.",
+      applied_at: "When the projector applied it, epoch milliseconds; 0 before the first.",
+    },
+    select: `SELECT projection, version, doc, sequence, identity, recorded_at, stream_created, applied_at FROM checkpoints`,
+  },
+  {
+    name: "v_dead_letters",
+    doc: "Events that a projection could not take: parked here, so that the rest goes on. A rebuild tries them again.",
+    columns: {
+      projection: "The projection that refused, or * when the event itself cannot be read and only the ledger has it.",
+      sequence: "Stream sequence of the event; v_events shows it.",
+      tenant: "Tenant of the event's history; null when its subject names none.",
+      kind: "thread, task, session or source; null when its subject names none.",
+      history_id: "Id of the thread, task, session or source it belongs to; null when its subject names none.",
+      reason: "Why it was refused, as one sentence.",
+      attempts: "How often it was tried.",
+      at: "When it was parked, epoch milliseconds.",
+    },
+    select: `SELECT d.projection, d.sequence, ${nameText("d.tenant")}, ${nameText("d.kind")}, ${nameText("d.history_id")}, d.reason, d.attempts, d.at FROM dead_letters d`,
+  },
+  {
+    name: "v_dictionary",
+    doc: "What every view and every one of its columns means: this dictionary.",
+    columns: {
+      view: "Name of the view.",
+      column: "Name of the column; null for the sentence about the view itself.",
+      position: "0 for the view itself, then its columns from 1, left to right.",
+      doc: "What it means, with the unit.",
+    },
+    select: `SELECT view_name, column_name, position, doc FROM dictionary`,
+  },
+];
+
+/** The rows of the dictionary: (view, position, column or null, sentence). */
+export const dictionaryOf = (
+  projections: ReadonlyArray<Projection>,
+): ReadonlyArray<readonly [string, number, string | null, string]> =>
+  [...engineViews, ...projections.flatMap(({ views }) => views)].flatMap((view) => [
+    [view.name, 0, null, view.doc] as const,
+    ...Object.entries(view.columns).map(([column, doc], index) => [view.name, index + 1, column, doc] as const),
+  ]);

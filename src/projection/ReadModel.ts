@@ -1,0 +1,88 @@
+/**
+ * The read model: one set of tables that all projections fold into, with the checkpoint beside the rows.
+ *
+ * Room: projection. In: domain, Projection. Out: Projector, Rebuild, Verify.
+ *
+ * The contract of a sink. `ReadModelSqlite` keeps it today; a sink for another database keeps the same one.
+ */
+import { type Effect, Schema } from "effect";
+import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
+import type { Sequence } from "../domain/History.ts";
+
+/** The file cannot be read or written now. Retried for ever, with backoff; shown in `status`; never a dead letter. */
+export class StorageTrouble extends Schema.TaggedError<StorageTrouble>()("StorageTrouble", {
+  reason: Schema.Literals(["full", "busy", "damaged", "notWritable", "other"]),
+  path: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** How far the rows reach, and what proves that the stream is still the one they were folded from. */
+export interface Checkpoint {
+  /** The last sequence applied; 0 when nothing is. */
+  readonly sequence: Sequence;
+  /** `identityOf` the entry at that sequence. */
+  readonly identity: string;
+  /** When the log recorded it, epoch milliseconds. */
+  readonly recordedAt: number;
+  /** When the stream was created, epoch milliseconds; 0 when nothing is applied. */
+  readonly streamCreated: number;
+}
+
+export const noCheckpoint: Checkpoint = { sequence: 0, identity: "", recordedAt: 0, streamCreated: 0 };
+
+/** What tells one log entry from every other: an event's id, a misfit's subject. Compared together with `recordedAt`. */
+export const identityOf = (entry: LogEntry): string => (isMisfit(entry) ? `misfit ${entry.subject}` : entry.id);
+
+/** A log entry on its way into the tables. */
+export interface Incoming {
+  /** As it came: what the ledger keeps. */
+  readonly entry: LogEntry;
+  /** The same event with its large body put in place, where that lay in the object store. */
+  readonly whole?: RecordedEvent | undefined;
+  /** Why it cannot be read, where that is known before it is interpreted. */
+  readonly refusal?: string | undefined;
+}
+
+export interface Batch {
+  /** In stream order, the first one directly after the checkpoint. What is at or before it is passed over. */
+  readonly incoming: ReadonlyArray<Incoming>;
+  readonly streamCreated: number;
+  /** The writer's clock, epoch milliseconds. */
+  readonly now: number;
+}
+
+/** What became of a batch. */
+export type Applied =
+  | { readonly _tag: "Committed"; readonly checkpoint: Checkpoint }
+  /** Another file has taken this one's place: nothing was written; open the path again. */
+  | { readonly _tag: "Superseded" }
+  /** `sequence` did not come, although a later one did: nothing was written. */
+  | { readonly _tag: "Missing"; readonly sequence: Sequence };
+
+export interface TableDigest {
+  readonly name: string;
+  readonly rows: number;
+  /** SHA-256 of every row, added up: the same rows give the same digest in whatever order they lie. */
+  readonly digest: string;
+}
+
+/** The dead letters of one projection; `*` counts the events that nobody could read. */
+export interface DeadLetterCount {
+  readonly projection: string;
+  readonly count: number;
+}
+
+export interface ReadModel {
+  /** The file behind the path when it was opened. */
+  readonly file: string;
+  readonly checkpoint: Effect.Effect<Checkpoint, StorageTrouble>;
+  /** True when the tables were made by other versions of the projections than the ones given at `open`. */
+  readonly outdated: boolean;
+  /** Rows, dead letters, carries and checkpoint of a batch, in one transaction. */
+  readonly apply: (batch: Batch) => Effect.Effect<Applied, StorageTrouble>;
+  readonly deadLetters: Effect.Effect<ReadonlyArray<DeadLetterCount>, StorageTrouble>;
+  /** Notes for other processes what stands in the way, or with undefined that nothing does. */
+  readonly note: (key: string, value: string | undefined) => Effect.Effect<void, StorageTrouble>;
+  readonly close: Effect.Effect<void>;
+}

@@ -1,0 +1,144 @@
+/**
+ * The read model in one SQLite file: opened or created, and folded into, exactly once.
+ *
+ * Room: projection. In: ReadModel, SchemaSqlite, EngineSqlite, RowsSqlite. Out: Projector, Rebuild, Verify.
+ *
+ * Promises: the rows of a batch, its dead letters, what interpreters remember, and the checkpoint with the stream's
+ * incarnation are one transaction; a process killed at any moment leaves the file at a batch's edge.
+ */
+import Database from "better-sqlite3";
+import { Effect } from "effect";
+import type { Projection } from "./Projection.ts";
+import { applicationId, dictionaryOf, engineTables, engineVersion, engineViews } from "./EngineSqlite.ts";
+import { makeFold } from "./FoldSqlite.ts";
+import * as Generations from "./Generations.ts";
+import * as Names from "./NamesSqlite.ts";
+import { type Batch, type Checkpoint, noCheckpoint, type ReadModel, StorageTrouble } from "./ReadModel.ts";
+import { schemaOf, viewSql, faultsOf } from "./SchemaSqlite.ts";
+
+/** Milliseconds a writer waits for another process's write before it reports that the file is busy. */
+const busyTimeoutMillis = 1000;
+
+/**
+ * `durable` for the file that is the audit ledger: every commit reaches the disk (synchronous=FULL).
+ * `scratch` for a file that is not yet, or never will be, anybody's: synced once at its end, or thrown away.
+ */
+export type Durability = "durable" | "scratch";
+
+export interface OpenOptions {
+  readonly file: string;
+  readonly projections: ReadonlyArray<Projection>;
+  readonly durability: Durability;
+  /** The path that leads to the file: the model writes only while it does. Absent for a file of one's own. */
+  readonly path?: string;
+  /** A file that is only compared needs no full-text index. Default: indexed. */
+  readonly fullText?: "indexed" | "absent";
+}
+
+/** The words for a failure of SQLite or of the file system. */
+export const storageTrouble = (path: string, cause: unknown): StorageTrouble => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const said = cause instanceof Error ? cause.message : String(cause);
+  const trouble = (reason: StorageTrouble["reason"], message: string, hint: string) =>
+    new StorageTrouble({ reason, path, message: `${message} (${said})`, hint });
+  if (/FULL|ENOSPC|EDQUOT/.test(code)) return trouble("full", `There is no room to write ${path}.`, "Free some disk space; it goes on by itself.");
+  if (/BUSY|LOCKED/.test(code)) return trouble("busy", `Another process writes ${path}.`, "It goes on by itself when the other one is done.");
+  if (/CORRUPT|NOTADB|FORMAT/.test(code)) return trouble("damaged", `${path} is damaged.`, "Run: recollect rebuild");
+  if (/READONLY|PERM|AUTH|EACCES|EROFS|CANTOPEN|ENOTDIR|ENOENT/.test(code)) {
+    return trouble("notWritable", `${path} cannot be opened for writing.`, "Make the file and its folder writable, or name another folder with --data.");
+  }
+  return trouble("other", `${path} cannot be written.`, "It is tried again; recollect status shows whether that helps.");
+};
+
+/** Settings of a connection that writes. Figures in design notes: these caches more than doubled the FTS rate. */
+const configure = (db: Database.Database, durability: Durability): void => {
+  db.pragma(`busy_timeout = ${busyTimeoutMillis}`);
+  db.pragma("journal_mode = WAL");
+  db.pragma(`synchronous = ${durability === "durable" ? "FULL" : "OFF"}`);
+  // Pages of 4 KB: a checkpoint about every 40 MB written, and 64 MB of pages in memory.
+  db.pragma("wal_autocheckpoint = 10000");
+  db.pragma("cache_size = -65536");
+  db.pragma("temp_store = MEMORY");
+};
+
+const isEmpty = (db: Database.Database): boolean => db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+
+const create = (db: Database.Database, options: OpenOptions): void => {
+  const { projections } = options;
+  db.transaction(() => {
+    db.pragma(`application_id = ${applicationId}`);
+    db.pragma(`user_version = ${engineVersion}`);
+    for (const sql of engineTables) db.exec(sql);
+    for (const sql of schemaOf({ projections, fullText: options.fullText ?? "indexed" })) db.exec(sql);
+    for (const view of engineViews) db.exec(viewSql(view));
+    const describe = db.prepare("INSERT INTO dictionary (view_name, position, column_name, doc) VALUES (?, ?, ?, ?)");
+    for (const row of dictionaryOf(projections)) describe.run(...row);
+    const begin = db.prepare("INSERT INTO checkpoints VALUES (?, ?, ?, 0, '', 0, 0, 0)");
+    for (const { name, version, doc } of projections) begin.run(name, version, doc);
+  })();
+};
+
+/** Whether the tables were made by other versions than these. */
+const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection>): boolean => {
+  if (db.pragma("user_version", { simple: true }) !== engineVersion) return true;
+  const rows = db.prepare<[], { projection: string; version: number }>("SELECT projection, version FROM checkpoints").all();
+  const stored = rows.map(({ projection, version }) => `${projection} ${version}`).toSorted();
+  return stored.join() !== projections.map(({ name, version }) => `${name} ${version}`).toSorted().join();
+};
+
+export const readCheckpoint = (db: Database.Database): Checkpoint =>
+  db
+    .prepare<[], Checkpoint>(
+      `SELECT sequence, identity, recorded_at AS recordedAt, stream_created AS streamCreated
+       FROM checkpoints ORDER BY sequence LIMIT 1`,
+    )
+    .get() ?? noCheckpoint;
+
+const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+const openSync = (options: OpenOptions): ReadModel => {
+  const { file, path, projections } = options;
+  const faults = faultsOf(projections);
+  if (faults.length > 0) throw new Error(`these projections cannot be stored: ${faults.join("; ")}`);
+  const db = new Database(file);
+  try {
+    configure(db, options.durability);
+    if (isEmpty(db)) create(db, options);
+    const outdated = isOutdated(db, projections);
+    const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
+      Effect.try({ try: work, catch: (cause) => storageTrouble(file, cause) });
+    const fold = outdated ? undefined : makeFold({ db, projections, names: Names.make(db) });
+    return {
+      file,
+      outdated,
+      checkpoint: attempt(() => (db.pragma("user_version", { simple: true }) === engineVersion ? readCheckpoint(db) : noCheckpoint)),
+      apply: (batch: Batch) =>
+        attempt(() => {
+          if (fold === undefined) throw new Error(`${file} was made by another version`);
+          return fold({ batch, isCurrent: () => path === undefined || Generations.isCurrent(path, file) });
+        }),
+      deadLetters: attempt(() =>
+        db
+          .prepare<[], { projection: string; count: number }>(
+            "SELECT projection, count(*) AS count FROM dead_letters GROUP BY projection",
+          )
+          .all(),
+      ),
+      note: (key, value) =>
+        attempt(() => {
+          if (value === undefined) db.prepare("DELETE FROM engine WHERE key = ?").run(key);
+          else db.prepare(noteSql).run(key, value);
+        }),
+      close: Effect.sync(() => {
+        db.close();
+      }),
+    };
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+};
+
+/** Opens a file as it is, or creates its tables when it is empty. */
+export const open = (options: OpenOptions): Effect.Effect<ReadModel, StorageTrouble> =>
+  Effect.try({ try: () => openSync(options), catch: (cause) => storageTrouble(options.file, cause) });

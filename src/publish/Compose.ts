@@ -1,0 +1,106 @@
+/**
+ * A command is made here: what the caller says becomes an event with an id, checked against its Schema.
+ *
+ * Room: publish. In: domain, Offload. Out: Publisher.
+ */
+import { Clock, Effect, Random, Result, Schema } from "effect";
+import * as EventId from "../domain/EventId.ts";
+import { type EventData, type EventTypeName, eventTypes, type Provenance } from "../domain/Event.ts";
+import { History } from "../domain/History.ts";
+import type { Command } from "../spool/Spool.ts";
+import { maxEventBytes, offload } from "./Offload.ts";
+
+/** The event is not what its type promises. Nothing was written; saying it again does not help. */
+export class InvalidEvent extends Schema.TaggedError<InvalidEvent>()("InvalidEvent", {
+  type: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+type OptionalKey<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? K : never }[keyof T];
+
+/** `T` as a caller writes it: an optional field may also be given as `undefined`. */
+export type Given<T> = { readonly [K in Exclude<keyof T, OptionalKey<T>>]: T[K] } & {
+  readonly [K in OptionalKey<T>]?: T[K] | undefined;
+};
+
+/** What the caller may say about an event beside its data. */
+export interface About extends Partial<Provenance> {
+  /** Default: a new UUIDv7. The same id twice is one event. */
+  readonly id?: string | undefined;
+  /** When it happened, epoch milliseconds; default: now. */
+  readonly occurredAt?: number | undefined;
+  /** Further CloudEvents attributes: lower-case letters and digits. */
+  readonly extensions?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A new UUIDv7 from Effect's clock and random source. */
+export const newId: Effect.Effect<string> = Effect.gen(function* () {
+  const now = yield* Clock.currentTimeMillis;
+  const random = yield* Random.Random;
+  const bytes = new Uint8Array(12);
+  const view = new DataView(bytes.buffer);
+  for (let at = 0; at < 12; at += 4) view.setUint32(at, Math.floor(random.nextDoubleUnsafe() * 2 ** 32));
+  return EventId.fromTime(now, bytes);
+});
+
+const checks = Object.fromEntries(
+  Object.entries(eventTypes).map(([name, { data }]) => [
+    name,
+    Schema.decodeUnknownResult(data as Schema.Codec<unknown>),
+  ]),
+) as Record<EventTypeName, (data: unknown) => Result.Result<unknown, Schema.SchemaError>>;
+
+const checkHistory = Schema.decodeUnknownResult(History);
+
+/** The data as JSON sees it: without what is undefined. Throws on a cycle and on a BigInt. */
+const asJson = (data: unknown): unknown => JSON.parse(JSON.stringify(data ?? null));
+
+const see = (type: string) => `See schema/${type}.json for what the event may hold.`;
+
+export interface Composing<Name extends EventTypeName> extends About {
+  readonly history: History;
+  readonly type: Name;
+  readonly data: Given<EventData<Name>>;
+}
+
+/** Checks and composes. Plain code: it runs for every event, and only the id and the time need Effect. */
+const build = <Name extends EventTypeName>(
+  { history, type, data, ...about }: Composing<Name>,
+  made: { readonly id: string; readonly occurredAt: number; readonly source: string },
+): Result.Result<Command, InvalidEvent> => {
+  const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
+  const { kind, version } = eventTypes[type];
+  const named = checkHistory(history);
+  if (Result.isFailure(named)) return invalid(`The history has no valid name: ${named.failure.message}`);
+  if (history.kind !== kind) return invalid(`A ${type} event belongs to a ${kind}, not to a ${history.kind}.`);
+  const json = Result.try(() => asJson(data));
+  if (Result.isFailure(json)) return invalid(`The data is not JSON: ${String(json.failure)}`);
+  const checked = checks[type](json.success);
+  if (Result.isFailure(checked)) return invalid(checked.failure.message);
+  // What the Schema does not know is kept: the JSON goes in as it was given, not as it was decoded.
+  const { body, blobs } = offload(type, json.success);
+  const bytes = Buffer.byteLength(body, "utf8");
+  if (bytes > maxEventBytes) {
+    return invalid(`The event is ${bytes} bytes; at most ${maxEventBytes} are possible.`, "Say it in several events.");
+  }
+  const { id, occurredAt, source, ...rest } = about;
+  const event = {
+    ...rest,
+    id: id ?? made.id,
+    type,
+    schemaVersion: version,
+    occurredAt: occurredAt ?? made.occurredAt,
+    source: source ?? made.source,
+    body,
+  };
+  return Result.succeed({ history, event, blobs });
+};
+
+export const compose = Effect.fnUntraced(function* <Name extends EventTypeName>(
+  options: Composing<Name>,
+  defaultSource: string,
+): Effect.fn.Return<Command, InvalidEvent> {
+  const made = { id: yield* newId, occurredAt: yield* Clock.currentTimeMillis, source: defaultSource };
+  return yield* Effect.fromResult(build(options, made));
+});

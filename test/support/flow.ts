@@ -1,0 +1,127 @@
+/**
+ * Reads the architecture off the source: every file's head says its room, and its imports must agree.
+ *
+ * `test/flow.test.ts` holds the tree against it; `npm run flow` prints the rooms in data order.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { posix, resolve, sep } from "node:path";
+
+/** Rooms in the order data flows through them. A room may import those before it; a step of two holds equals. */
+const order: ReadonlyArray<ReadonlyArray<string>> = [
+  ["domain"],
+  ["machine"],
+  ["log"],
+  ["spool"],
+  ["snapshot"],
+  ["publish", "projection"],
+  ["projections"],
+  ["query"],
+  ["coordination"],
+  ["edge"],
+  ["main"],
+];
+
+/** Earlier in the order, and closed all the same: reads go through the read models. */
+const closed: Readonly<Record<string, ReadonlyArray<string>>> = { query: ["log"] };
+
+export interface SourceFile {
+  /** From the top of the repository, with `/`: `src/log/EventLog.ts`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Head {
+  readonly sentence: string;
+  readonly room: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The room a file lies in: its folder below `src`, `projections`, or `main` for what lies in `src` itself. */
+const roomOf = (path: string): string => {
+  const [top, folder, ...rest] = path.split("/");
+  if (top === "projections") return top;
+  return rest.length === 0 ? "main" : (folder ?? "main");
+};
+
+const stepOf = (room: string): number => order.findIndex((step) => step.includes(room));
+
+const mayImport = (room: string, other: string): boolean =>
+  room === other || (stepOf(other) < stepOf(room) && !(closed[room] ?? []).includes(other));
+
+/** The head comment, or the sentence that says what is wrong with it. */
+const headOf = (text: string): Head | string => {
+  const comment = /^\/\*\*([\s\S]*?)\*\//.exec(text)?.[1];
+  if (comment === undefined) return "does not start with a head comment";
+  const lines = comment.split("\n").map((line) => line.replace(/^\s*\*? ?/, "").trimEnd());
+  const paragraphs = lines
+    .join("\n")
+    .trim()
+    .split(/\n\s*\n/);
+  const sentence = (paragraphs[0] ?? "").replaceAll("\n", " ").trim();
+  if (!/^[`\p{Lu}].*[.?!]$/u.test(sentence)) return "has a head whose first paragraph is not a sentence";
+  const flow = paragraphs.map((paragraph) => paragraph.replaceAll("\n", " ")).find((line) => line.startsWith("Room: "));
+  const [, room, from, to] = /^Room: (\w+)\. In: (.+)\. Out: (.+)\.$/.exec(flow ?? "") ?? [];
+  if (room === undefined || from === undefined || to === undefined) {
+    return 'has no line "Room: <room>. In: …. Out: …." in its head';
+  }
+  return { sentence, room, from, to };
+};
+
+/** Paths that a file imports, static, dynamic and for types alike; those of packages are left out. */
+const importsOf = (file: SourceFile): ReadonlyArray<string> => {
+  const statics = file.text.matchAll(/^(?:import|export)\s+(?:[^"'=();]*?\sfrom\s+)?["']([^"']+)["']/gm);
+  const dynamics = file.text.matchAll(/\bimport\(\s*["']([^"']+)["']/g);
+  return [...statics, ...dynamics]
+    .map(([, specifier]) => specifier ?? "")
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => posix.join(posix.dirname(file.path), specifier));
+};
+
+/** What is wrong with one file, as sentences that name it. */
+const faultsIn = (file: SourceFile): ReadonlyArray<string> => {
+  const room = roomOf(file.path);
+  if (stepOf(room) === -1) return [`${file.path} lies in "${room}", which is not a room.`];
+  const head = headOf(file.text);
+  const aboutHead =
+    typeof head === "string"
+      ? [`${file.path} ${head}.`]
+      : head.room === room
+        ? []
+        : [`${file.path} says it is in room ${head.room}, but lies in ${room}.`];
+  const aboutImports = importsOf(file)
+    .filter((path) => !/^(?:src|projections)\//.test(path) || !mayImport(room, roomOf(path)))
+    .map((path) => `${file.path} (${room}) must not import ${path}.`);
+  return [...aboutHead, ...aboutImports];
+};
+
+/** Everything that is wrong, nothing when the flow holds. An empty tree is a fault: a check of no files proves nothing. */
+export const faultsOf = (files: ReadonlyArray<SourceFile>): ReadonlyArray<string> =>
+  files.length === 0 ? ["There is no source to check."] : files.flatMap(faultsIn);
+
+/** All source files of the repository. */
+export const readTree = (root: string): ReadonlyArray<SourceFile> =>
+  globSync(["src/**/*.ts", "projections/**/*.ts"], { cwd: root })
+    .map((path) => path.split(sep).join("/"))
+    .toSorted()
+    .map((path) => ({ path, text: readFileSync(resolve(root, path), "utf8") }));
+
+/** The rooms in data order, each file with its sentence and its neighbours. */
+export const draw = (files: ReadonlyArray<SourceFile>): string =>
+  order
+    .flat()
+    .map((room) => {
+      const inside = files.filter((file) => roomOf(file.path) === room);
+      const lines = inside.map((file) => {
+        const head = headOf(file.text);
+        const says = typeof head === "string" ? head : `${head.sentence}\n      ${head.from} -> ${head.to}`;
+        return `  ${file.path}\n      ${says}`;
+      });
+      return lines.length === 0 ? "" : `${room}\n${lines.join("\n")}\n`;
+    })
+    .filter((text) => text !== "")
+    .join("\n");
+
+export const root = resolve(import.meta.dirname, "../..");
+
+if (import.meta.main) process.stdout.write(draw(readTree(root)));
