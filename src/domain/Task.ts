@@ -6,15 +6,10 @@
  * Law: deciding twice decides nothing. A move to the status that the task already has adds no event.
  */
 import { Result, Schema } from "effect";
-import type { EventData, EventTypeName, RecordedEvent } from "./Event.ts";
+import type { EventTypeName } from "./Event.ts";
 import type { TaskStatus } from "./Fact.ts";
 
-type TaskEventName = Extract<EventTypeName, `task.${string}`>;
-
-/** A task event that somebody wants to add. */
-export type TaskMove = {
-  readonly [Name in TaskEventName]: { readonly type: Name; readonly data: EventData<Name> };
-}[TaskEventName];
+export type TaskEventName = Extract<EventTypeName, `task.${string}`>;
 
 /** `status` is undefined as long as the task was not submitted. */
 export interface TaskState {
@@ -66,24 +61,24 @@ const hintFor = (from: TaskStatus | "new"): string => {
   return moves.length === 0 ? `A task that is ${from} has ended; submit another.` : `Possible now: ${moves.join(", ")}.`;
 };
 
-const isTaskEventName = (type: string): type is TaskEventName => Object.hasOwn(leadsTo, type);
+export const isTaskEventName = (type: string): type is TaskEventName => Object.hasOwn(leadsTo, type);
 
 /** The state after an event. Total: what stands in the log has happened, whoever wrote it. */
-export const evolve = (state: TaskState, event: Pick<RecordedEvent, "type"> | TaskMove): TaskState => {
+export const evolve = (state: TaskState, event: { readonly type: string }): TaskState => {
   const status = isTaskEventName(event.type) ? leadsTo[event.type] : undefined;
   return status === undefined ? state : { status };
 };
 
-/** The events to add for a move: one, or none when the task is there already. */
+/** Whether the event `move` is to be added, or there is nothing to add because the task is there already. */
 export const decide = (options: {
   readonly taskId: string;
   readonly state: TaskState;
-  readonly move: TaskMove;
-}): Result.Result<ReadonlyArray<TaskMove>, IllegalTransition> => {
+  readonly move: TaskEventName;
+}): Result.Result<"add" | "nothing", IllegalTransition> => {
   const { taskId, state, move } = options;
   const from = state.status ?? "new";
-  if (allowed[from].includes(move.type)) return Result.succeed([move]);
-  const to = leadsTo[move.type];
-  if (to !== undefined && to === state.status) return Result.succeed([]);
-  return Result.fail(new IllegalTransition({ taskId, from, move: move.type, hint: hintFor(from) }));
+  if (allowed[from].includes(move)) return Result.succeed("add");
+  const to = leadsTo[move];
+  if (to !== undefined && to === state.status) return Result.succeed("nothing");
+  return Result.fail(new IllegalTransition({ taskId, from, move, hint: hintFor(from) }));
 };

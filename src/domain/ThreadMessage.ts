@@ -104,14 +104,18 @@ export const tell = (message: ThreadMessage | undefined, fact: MessageSaid, even
 /** A part without the bulk of it, or undefined when even that takes more than `bytes`. */
 const shorter = (part: Part, bytes: number): Part | undefined => {
   const fitting = (bare: Part) => (jsonBytes(bare) <= bytes ? bare : undefined);
+  /** For the text itself, of the room that the part without it leaves; two quotes are counted on both sides. */
+  const beside = (bare: Part) => bytes - jsonBytes(bare) + 2;
   switch (part.type) {
     case "text":
-      return fitting({ type: "text", text: headOf(part.text, bytes - 25) });
-    case "thinking":
-      return fitting({ type: "thinking", text: headOf(part.text, bytes - 29) });
     case "tool_result": {
       const bare = { ...part, text: "" };
-      return fitting({ ...part, text: headOf(part.text, bytes - jsonBytes(bare) + 2) });
+      return fitting({ ...part, text: headOf(part.text, beside(bare)) });
+    }
+    case "thinking": {
+      // The provider's proof holds for all of it or for nothing.
+      const bare = { ...present({ ...part, signature: undefined }), text: "" };
+      return fitting({ ...bare, text: headOf(part.text, beside(bare)) });
     }
     case "tool_use":
       return fitting(present({ ...part, arguments: undefined }));

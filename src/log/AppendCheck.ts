@@ -45,8 +45,9 @@ export interface Checked {
 }
 
 const isHistory = Schema.is(History);
-/** The largest and smallest millisecond that a calendar date can be written for. */
-const maxDateMillis = 8.64e15;
+/** The first and the last millisecond that RFC 3339 can write: the years 0000 to 9999. */
+const firstMillis = -62_167_219_200_000;
+const lastMillis = 253_402_300_799_999;
 const extensionName = /^[a-z0-9]{1,64}$/;
 
 /** Why an event can never be written, or undefined. Plain code: it runs for every event of an import. */
@@ -56,8 +57,8 @@ const problemOf = (event: NewEvent): string | undefined => {
   if (event.type === "") return "its type is empty";
   if (event.source === "") return "its source is empty";
   if (!Number.isSafeInteger(event.schemaVersion) || event.schemaVersion < 1) return "its schemaVersion is no whole number from 1";
-  if (!Number.isSafeInteger(event.occurredAt) || Math.abs(event.occurredAt) > maxDateMillis) {
-    return "its occurredAt is no epoch millisecond that a date can be written for";
+  if (!Number.isSafeInteger(event.occurredAt) || event.occurredAt < firstMillis || event.occurredAt > lastMillis) {
+    return "its occurredAt is no epoch millisecond of the years 0000 to 9999";
   }
   const texts = [event.id, event.type, event.source, event.actor, event.session, event.correlationId, event.causationId, event.traceparent];
   for (const [name, value] of Object.entries(event.extensions ?? {})) {

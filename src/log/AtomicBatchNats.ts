@@ -43,9 +43,15 @@ const header = {
   batchCommit: "Nats-Batch-Commit",
 } as const;
 
+const asLists = (record: Readonly<Record<string, string>>): Record<string, Array<string>> => {
+  const lists: Record<string, Array<string>> = {};
+  for (const name in record) lists[name] = [record[name] ?? ""];
+  return lists;
+};
+
 /** `fromRecord` skips the client's per-header checks (2 µs each): `AppendCheck` and `Envelope` have made them. */
 const headersFor = (wire: Wire, own: Record<string, string>): MsgHdrs =>
-  MsgHdrsImpl.fromRecord({ ...wire.headers, [header.messageId]: wire.headers["ce-id"] ?? wire.id, ...own });
+  MsgHdrsImpl.fromRecord(asLists({ ...wire.headers, [header.messageId]: wire.headers["ce-id"] ?? wire.id, ...own }));
 
 interface PubAck {
   readonly seq?: number;

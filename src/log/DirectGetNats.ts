@@ -44,8 +44,8 @@ export interface DirectGet {
 type Handler = (message: Msg | undefined) => void;
 
 /** One wildcard subscription; the last token of an answer's subject says which read it belongs to. */
-const openInbox = (nc: Client) => {
-  const inbox = createInbox(nc.options.inboxPrefix);
+const openInbox = (nc: Client, prefix: string | undefined) => {
+  const inbox = createInbox(prefix);
   const handlers = new Map<string, Handler>();
   let next = 0;
   const subscription = nc.subscribe(`${inbox}.*`, {
@@ -168,10 +168,16 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
   }
 });
 
-export const make = Effect.fnUntraced(function* (options: { readonly nc: Client; readonly link: Link; readonly patienceMillis: number }) {
+export const make = Effect.fnUntraced(function* (options: {
+  readonly nc: Client;
+  readonly link: Link;
+  readonly inboxPrefix: string | undefined;
+  /** How long a read asks again while nobody answers. */
+  readonly patienceMillis: number;
+}) {
   const { link, nc, patienceMillis } = options;
   const inbox = yield* Effect.acquireRelease(
-    Effect.sync(() => openInbox(nc)),
+    Effect.sync(() => openInbox(nc, options.inboxPrefix)),
     (opened) => Effect.sync(opened.close),
   );
   const self: DirectGet = {

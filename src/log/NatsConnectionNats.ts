@@ -56,6 +56,8 @@ export class NatsConnection extends Context.Service<
     readonly state: Effect.Effect<LinkState>;
     /** Returns as soon as the server is there: at once, or when it is back. */
     readonly connected: Effect.Effect<void>;
+    /** What the addresses for our answers begin with; undefined for the client's default. */
+    readonly inboxPrefix: string | undefined;
     /** The configured addresses, without credentials, separated by commas. */
     readonly url: string;
     /** What the server said of itself when it was last connected: version, name, cluster, largest payload. */
@@ -251,6 +253,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
       Stream.take(1),
       Stream.runDrain,
     ),
+    inboxPrefix: options.inboxPrefix,
     url,
     serverInfo: () => info ?? known,
     syncInterval: options.syncInterval,

@@ -68,9 +68,12 @@ const run = Effect.fnUntraced(function* (command: string, args: ReadonlyArray<st
   );
 });
 
-/** The mirrors that this system gets packages from, the likeliest first. Reads its sources, not its lists. */
+/**
+ * The mirrors that this system gets packages from, the likeliest first. `--no-release-info` reads its sources only:
+ * without it apt names nothing on a system whose lists are empty, as they are in most container images.
+ */
 const mirrors = Effect.gen(function* () {
-  const answer = yield* run("apt-get", ["indextargets", "--format", "$(REPO_URI)"]);
+  const answer = yield* run("apt-get", ["indextargets", "--no-release-info", "--format", "$(REPO_URI)"]);
   const found = [...new Set(answer.split("\n").filter((line) => /^(https?|file|mirror)/.test(line)))];
   const isDebian = (uri: string) => /\/debian\/?$/.test(uri);
   return found

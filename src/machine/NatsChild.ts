@@ -85,21 +85,30 @@ export const begin = (options: {
   });
 };
 
+const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has just ended, or belongs to another user: whether it lives is asked next.
+  }
+};
+
 /**
  * Ends a nats-server that an earlier life of ours left running on this store. It is recognised by its pid file and by
  * that file's path in its own arguments, so a process that was given the same id since is not touched.
- * Gives its pid, or `undefined` when there was none. The caller holds the data folder's lock.
+ * Gives its pid if it could not be ended. The caller holds the data folder's lock.
  */
 export const endOrphan = async (pidFile: string): Promise<number | undefined> => {
   const pid = pidIn(pidFile);
   if (pid === undefined || !isAlive(pid) || !commandLineOf(pid).includes(pidFile)) return undefined;
-  process.kill(pid, "SIGTERM");
+  signal(pid, "SIGTERM");
   for (let waited = 0; isAlive(pid) && waited < 2 * patienceMillis; waited += orphanPollMillis) {
-    if (waited === patienceMillis) process.kill(pid, "SIGKILL");
+    if (waited === patienceMillis) signal(pid, "SIGKILL");
     await new Promise((resolve) => setTimeout(resolve, orphanPollMillis));
   }
+  if (isAlive(pid)) return pid;
   rmSync(pidFile, { force: true });
-  return pid;
+  return undefined;
 };
 
 /** How long the log is now: what comes after is this start's own. */

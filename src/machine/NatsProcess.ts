@@ -8,29 +8,21 @@
  * stopped cleanly and waited for. When this process is killed the server ends too, and if not, the next start on this
  * store ends it. The caller holds the folder's lock: two supervisors on one store would end each other's server.
  */
-import {
-  Clock,
-  Context,
-  Data,
-  Effect,
-  FiberHandle,
-  FileSystem,
-  Layer,
-  Option,
-  Path,
-  Stream,
-  SubscriptionRef,
-} from "effect";
+import { Clock, Context, Data, Effect, FiberHandle, FileSystem, Layer, Option, Stream, SubscriptionRef } from "effect";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { DataFolder, folderTrouble } from "./DataFolder.ts";
 import * as FreePort from "./FreePort.ts";
 import { NatsBinary } from "./NatsBinary.ts";
 import * as NatsChild from "./NatsChild.ts";
+import * as NatsHealth from "./NatsHealth.ts";
 import * as NatsStart from "./NatsStart.ts";
 
 /** Where the server is in its life. `since` is in epoch milliseconds, `restarts` counts from 0. */
 export type State = Data.TaggedEnum<{
   Ready: { readonly pid: number; readonly version: string; readonly since: number; readonly restarts: number };
+  /** It runs but cannot write (a full disk); it is restarted when the disk has room again. */
+  Frozen: { readonly pid: number; readonly why: string; readonly since: number; readonly restarts: number };
   /** It died or did not start; the next attempt comes after `retryInMillis`. */
   Down: { readonly why: string; readonly retryInMillis: number; readonly since: number; readonly restarts: number };
   /** Stopped on purpose; stays so until `start`. */
@@ -75,6 +67,8 @@ export interface Options {
   readonly serverName?: string | undefined;
   /** Default: the repository's nats-server.conf. */
   readonly configFile?: string | undefined;
+  /** How often the server is asked whether it can still write. Default 5,000. */
+  readonly healthEveryMillis?: number | undefined;
   /** More flags, for example those of a cluster. */
   readonly flags?: ReadonlyArray<string> | undefined;
 }
@@ -83,51 +77,67 @@ export interface Options {
 const wellAfterMillis = 2_000;
 const firstRetryMillis = 25;
 const longestRetryMillis = 10_000;
+/** Asking costs the server a millisecond; who waits for a full disk to be noticed waits for seconds. */
+const healthEveryMillis = 5_000;
 /** Ports that we chose may be taken by another in the moment before the server takes them. */
 const portAttempts = 5;
 
 const retryMillis = (quickDeaths: number) => Math.min(firstRetryMillis * 2 ** quickDeaths, longestRetryMillis);
 
+const pidFileOf = (storeFolder: string) => join(storeFolder, "nats-server.pid");
+
 const specOf = Effect.fnUntraced(function* (options: Options) {
-  const path = yield* Path.Path;
   const { path: program } = yield* NatsBinary;
   const host = options.host ?? "127.0.0.1";
   const port = options.port ?? (yield* FreePort.find(host));
   const monitorPort = options.monitorPort ?? (yield* FreePort.find(host));
   const configFile = options.configFile ?? createRequire(import.meta.url).resolve("#nats-server.conf");
-  const pidFile = path.join(options.storeFolder, "nats-server.pid");
+  const pidFile = pidFileOf(options.storeFolder);
   const args = [
     ...["--config", configFile, "--addr", host, "--port", `${port}`, "--http_port", `${monitorPort}`],
     ...["--server_name", options.serverName ?? "recollect", "--store_dir", options.storeFolder, "--pid", pidFile],
     ...["--log", options.logFile, ...(options.flags ?? [])],
   ];
   const { logFile, storeFolder } = options;
-  return { program, host, port, monitorPort, args, storeFolder, logFile, pidFile };
+  return { program, host, port, monitorPort, args, storeFolder, logFile };
 });
 
 /** Starts on ports of our choice, and on others if someone was quicker; on a port that was named, once. */
-const startFirst = Effect.fnUntraced(function* (options: Options, watchman: NatsChild.Watchman) {
+const startFirst = Effect.fnUntraced(function* (options: Options, owner: NatsStart.Owner) {
   for (let attempt = 1; ; attempt++) {
     const spec = yield* specOf(options);
     const { host, port } = spec;
     if (options.port !== undefined && !(yield* FreePort.isFree({ host, port }))) {
       return yield* NatsStart.portTaken({ host, port });
     }
-    const started = yield* NatsStart.start({ spec, watchman }).pipe(Effect.result);
-    if (started._tag === "Success") return { spec, started: started.success };
+    const started = yield* NatsStart.start({ spec, owner }).pipe(Effect.result);
+    if (started._tag === "Success") return { spec, ...started.success };
     const mayTryAgain = options.port === undefined && started.failure.reason === "portTaken";
     if (!mayTryAgain || attempt >= portAttempts) return yield* started.failure;
   }
 });
 
-/** What the supervisor knows; `running` is the child to end when all ends. */
+/** What the supervisor knows. */
 interface Life {
   readonly spec: NatsStart.Spec;
-  readonly watchman: NatsChild.Watchman;
+  readonly owner: NatsStart.Owner;
+  readonly monitorUrl: string;
+  readonly healthEveryMillis: number;
   readonly state: SubscriptionRef.SubscriptionRef<State>;
-  running: NatsStart.Started | undefined;
   restarts: number;
 }
+
+/** Waits for the server to freeze, then for room on its disk, then stops it. Never returns: its end is seen elsewhere. */
+const thaw = Effect.fnUntraced(function* (life: Life, child: NatsChild.NatsChild) {
+  const everyMillis = life.healthEveryMillis;
+  const why = yield* NatsHealth.frozen({ monitorUrl: life.monitorUrl, everyMillis });
+  const since = yield* Clock.currentTimeMillis;
+  yield* SubscriptionRef.set(life.state, State.Frozen({ pid: child.pid, why, since, restarts: life.restarts }));
+  yield* Effect.logWarning(`nats-server cannot write (${why}); it is restarted when there is room`);
+  yield* NatsHealth.room({ folder: life.spec.storeFolder, everyMillis });
+  yield* Effect.promise(() => child.stop());
+  return yield* Effect.never;
+});
 
 /** Reports the running server as ready and returns how it ended and how long it lived. */
 const watchOne = Effect.fnUntraced(function* (life: Life, started: NatsStart.Started) {
@@ -135,93 +145,88 @@ const watchOne = Effect.fnUntraced(function* (life: Life, started: NatsStart.Sta
   const { restarts } = life;
   const { child, info } = started;
   yield* SubscriptionRef.set(life.state, State.Ready({ pid: child.pid, version: info.version, since, restarts }));
-  const ended = yield* Effect.promise(() => child.ended);
-  life.watchman.watch(undefined);
+  const hasEnded = Effect.promise(() => child.ended);
+  const ended = yield* Effect.raceFirst(hasEnded, thaw(life, child));
+  life.owner.running = undefined;
+  life.owner.watchman.watch(undefined);
+  life.restarts++;
   return { why: `nats-server ${NatsStart.howItEnded(ended)}`, livedMillis: (yield* Clock.currentTimeMillis) - since };
+});
+
+/** One life of a server, from its start, or from now if it runs, to its end: why it ended and how long it lived. */
+const liveOnce = Effect.fnUntraced(function* (life: Life) {
+  const started = life.owner.running ?? (yield* NatsStart.start(life));
+  return yield* watchOne(life, started);
 });
 
 /** Keeps a server running until interrupted, beginning with the one that runs, if one does. */
 const supervise = Effect.fnUntraced(function* (life: Life) {
   for (let quickDeaths = 0; ; quickDeaths++) {
-    if (life.running === undefined) {
-      const attempt = yield* NatsStart.start(life).pipe(Effect.result);
-      if (attempt._tag === "Success") life.running = attempt.success;
-      else yield* pause(life, { why: attempt.failure.message, quickDeaths });
-    }
-    if (life.running === undefined) continue;
-    const { livedMillis, why } = yield* watchOne(life, life.running);
-    life.running = undefined;
-    life.restarts++;
+    const { livedMillis, why } = yield* liveOnce(life).pipe(
+      Effect.catchTag("NatsNotStarted", (error) => Effect.succeed({ why: error.message, livedMillis: 0 })),
+    );
     if (livedMillis >= wellAfterMillis) quickDeaths = 0;
-    yield* pause(life, { why, quickDeaths });
+    const retryInMillis = retryMillis(quickDeaths);
+    const since = yield* Clock.currentTimeMillis;
+    yield* SubscriptionRef.set(life.state, State.Down({ why, retryInMillis, since, restarts: life.restarts }));
+    yield* Effect.logWarning(`${why}; starting it again in ${retryInMillis} ms`);
+    yield* Effect.sleep(retryInMillis);
   }
 });
 
-const pause = Effect.fnUntraced(function* (
-  life: Life,
-  options: { readonly why: string; readonly quickDeaths: number },
-) {
-  const retryInMillis = retryMillis(options.quickDeaths);
-  const since = yield* Clock.currentTimeMillis;
-  const { restarts } = life;
-  yield* SubscriptionRef.set(life.state, State.Down({ why: options.why, retryInMillis, since, restarts }));
-  yield* Effect.logWarning(`${options.why}; starting it again in ${retryInMillis} ms`);
-  yield* Effect.sleep(retryInMillis);
+/** Stops the server that runs, if one does, and waits for its end. */
+const endRunning = (owner: NatsStart.Owner) =>
+  Effect.promise(async () => {
+    await owner.running?.child.stop();
+    owner.running = undefined;
+    owner.watchman.watch(undefined);
+  });
+
+/** Folder ready, orphan ended, and someone to end the server with the scope. */
+const prepare = Effect.fnUntraced(function* (storeFolder: string) {
+  const fs = yield* FileSystem.FileSystem;
+  yield* fs
+    .makeDirectory(storeFolder, { recursive: true, mode: 0o700 })
+    .pipe(Effect.mapError((cause) => folderTrouble({ path: storeFolder, cause })));
+  yield* NatsStart.endOrphan(pidFileOf(storeFolder));
+  return yield* Effect.acquireRelease(
+    Effect.sync((): NatsStart.Owner => ({ watchman: NatsChild.hireWatchman(), running: undefined })),
+    (owner) => endRunning(owner).pipe(Effect.andThen(Effect.sync(owner.watchman.dismiss))),
+  );
 });
 
 /** Starts the server and its supervisor; both end with the scope. */
 export const make = Effect.fn("machine.runNats")(function* (options: Options) {
-  const fs = yield* FileSystem.FileSystem;
-  const path = yield* Path.Path;
-  yield* fs
-    .makeDirectory(options.storeFolder, { recursive: true, mode: 0o700 })
-    .pipe(Effect.mapError((cause) => folderTrouble({ path: options.storeFolder, cause })));
-  yield* Effect.promise(() => NatsChild.endOrphan(path.join(options.storeFolder, "nats-server.pid")));
-
-  const watchman = yield* Effect.acquireRelease(Effect.sync(NatsChild.hireWatchman), (hired) =>
-    Effect.sync(hired.dismiss),
-  );
-  const { spec, started } = yield* startFirst(options, watchman);
+  const owner = yield* prepare(options.storeFolder);
+  const { child, info, spec } = yield* startFirst(options, owner);
+  const monitorUrl = `http://${spec.host}:${spec.monitorPort}`;
   const since = yield* Clock.currentTimeMillis;
-  const ready = State.Ready({ pid: started.child.pid, version: started.info.version, since, restarts: 0 });
-  const life: Life = {
-    spec,
-    watchman,
-    state: yield* SubscriptionRef.make<State>(ready),
-    running: started,
-    restarts: 0,
-  };
-  const endRunning = Effect.promise(async () => {
-    await life.running?.child.stop();
-    life.running = undefined;
-    watchman.watch(undefined);
-  });
-  yield* Effect.addFinalizer(() => endRunning);
+  const ready = State.Ready({ pid: child.pid, version: info.version, since, restarts: 0 });
+  const state = yield* SubscriptionRef.make<State>(ready);
+  const everyMillis = options.healthEveryMillis ?? healthEveryMillis;
+  const life: Life = { spec, owner, monitorUrl, healthEveryMillis: everyMillis, state, restarts: 0 };
+
   const supervisor = yield* FiberHandle.make<never>();
   // Whoever calls `start` later, the supervisor keeps the clock it was made with: a test's clock stands still.
   const keepRunning = supervise(life).pipe(Effect.provideService(Clock.Clock, yield* Clock.Clock));
   yield* FiberHandle.run(supervisor, keepRunning);
 
-  const isReady = SubscriptionRef.changes(life.state).pipe(
-    Stream.filter(State.$is("Ready")),
-    Stream.take(1),
-    Stream.runDrain,
-  );
+  const isReady = SubscriptionRef.changes(state).pipe(Stream.filter(State.$is("Ready")), Stream.runHead, Effect.asVoid);
   const stop = Effect.gen(function* () {
     yield* FiberHandle.clear(supervisor);
-    yield* endRunning;
+    yield* endRunning(owner);
     const stoppedAt = yield* Clock.currentTimeMillis;
-    yield* SubscriptionRef.set(life.state, State.Stopped({ since: stoppedAt, restarts: life.restarts }));
+    yield* SubscriptionRef.set(state, State.Stopped({ since: stoppedAt, restarts: life.restarts }));
   });
   return NatsProcess.of({
     url: `nats://${spec.host}:${spec.port}`,
-    monitorUrl: `http://${spec.host}:${spec.monitorPort}`,
+    monitorUrl,
     port: spec.port,
-    pid: Effect.sync(() => Option.fromUndefinedOr(life.running?.child.pid)),
-    state: SubscriptionRef.get(life.state),
-    changes: SubscriptionRef.changes(life.state),
+    pid: Effect.sync(() => Option.fromUndefinedOr(owner.running?.child.pid)),
+    state: SubscriptionRef.get(state),
+    changes: SubscriptionRef.changes(state),
     ready: isReady,
-    stop: stop.pipe(Effect.uninterruptible),
+    stop: Effect.uninterruptible(stop),
     start: FiberHandle.run(supervisor, keepRunning, { onlyIfMissing: true }).pipe(Effect.andThen(isReady)),
   });
 });

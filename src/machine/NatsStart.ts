@@ -47,7 +47,7 @@ export const portTaken = (options: {
 const explain = (options: { readonly spec: Spec; readonly how: string; readonly from: number }): NatsNotStarted => {
   const { spec } = options;
   const log = NatsChild.logTail({ logFile: spec.logFile, from: options.from });
-  const text = log.join("\n");
+  const text = [options.how, ...log].join("\n");
   const because = (reason: NatsNotStarted["reason"], message: string, hint: string) =>
     new NatsNotStarted({ reason, message, hint, log });
   if (/address already in use/i.test(text)) return portTaken({ host: spec.host, port: spec.port, log });
@@ -99,17 +99,27 @@ const answers = (spec: Spec): Effect.Effect<NatsProbe.ServerInfo> =>
     ),
   );
 
+/** A server that answers. */
 export interface Started {
   readonly child: NatsChild.NatsChild;
   readonly info: NatsProbe.ServerInfo;
 }
 
-/** Starts the server and waits until it answers. When that fails or is interrupted, no process is left. */
+/** Who ends the server, whoever started it: its scope, or the watchman when the scope's process is killed. */
+export interface Owner {
+  readonly watchman: NatsChild.Watchman;
+  running: Started | undefined;
+}
+
+/**
+ * Starts the server and waits until it answers. It belongs to `owner` from the same uninterruptible step on; when the
+ * start fails or is interrupted, no process is left.
+ */
 export const start = Effect.fn("machine.startNats")(function* (options: {
   readonly spec: Spec;
-  readonly watchman: NatsChild.Watchman;
+  readonly owner: Owner;
 }): Effect.fn.Return<Started, NatsNotStarted> {
-  const { spec, watchman } = options;
+  const { owner, spec } = options;
   const from = NatsChild.logLength(spec.logFile);
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -117,7 +127,7 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
         try: () => NatsChild.begin(spec),
         catch: (cause) => explain({ spec, from, how: `could not be run (${String(cause)})` }),
       });
-      watchman.watch(child.pid);
+      owner.watchman.watch(child.pid);
       const died = Effect.flatMap(
         Effect.promise(() => child.ended),
         (ended) => Effect.fail(explain({ spec, from, how: howItEnded(ended) })),
@@ -129,7 +139,20 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
         }),
         Effect.onError(() => Effect.promise(() => child.stop())),
       );
-      return { child, info };
+      owner.running = { child, info };
+      return owner.running;
     }),
   );
+});
+
+/** Ends what an earlier life of ours left running on this store. */
+export const endOrphan = Effect.fn("machine.endOrphanNats")(function* (pidFile: string) {
+  const left = yield* Effect.promise(() => NatsChild.endOrphan(pidFile));
+  if (left === undefined) return;
+  return yield* new NatsNotStarted({
+    reason: "failed",
+    message: `An earlier nats-server (process ${left}) still runs on this store and cannot be ended.`,
+    hint: `End it yourself: kill -9 ${left}`,
+    log: [],
+  });
 });

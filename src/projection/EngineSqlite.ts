@@ -3,6 +3,8 @@
  *
  * Room: projection. In: Projection, SchemaSqlite. Out: ReadModelSqlite, query.
  */
+import type { Database } from "better-sqlite3";
+import { type Checkpoint, noCheckpoint } from "./ReadModel.ts";
 import { nameText, type Projection, type View } from "./Projection.ts";
 
 /** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
@@ -80,3 +82,12 @@ export const dictionaryOf = (
     [view.name, 0, null, view.doc] as const,
     ...Object.entries(view.columns).map(([column, doc], index) => [view.name, index + 1, column, doc] as const),
   ]);
+
+/** How far a database of ours reaches: what the projection that is furthest behind has. */
+export const readCheckpoint = (db: Database): Checkpoint =>
+  db
+    .prepare<[], Checkpoint>(
+      `SELECT sequence, identity, recorded_at AS recordedAt, stream_created AS streamCreated
+       FROM checkpoints ORDER BY sequence LIMIT 1`,
+    )
+    .get() ?? noCheckpoint;

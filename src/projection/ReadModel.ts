@@ -82,6 +82,10 @@ export interface ReadModel {
   /** Rows, dead letters, carries and checkpoint of a batch, in one transaction. */
   readonly apply: (batch: Batch) => Effect.Effect<Applied, StorageTrouble>;
   readonly deadLetters: Effect.Effect<ReadonlyArray<DeadLetterCount>, StorageTrouble>;
+  /** A digest of every table of the projections, and of the dead letters. */
+  readonly digests: Effect.Effect<ReadonlyArray<TableDigest>, StorageTrouble>;
+  /** Returns when everything applied so far is on the disk, in the file itself. */
+  readonly settle: Effect.Effect<void, StorageTrouble>;
   /** Notes for other processes what stands in the way, or with undefined that nothing does. */
   readonly note: (key: string, value: string | undefined) => Effect.Effect<void, StorageTrouble>;
   readonly close: Effect.Effect<void>;

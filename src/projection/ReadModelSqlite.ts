@@ -9,12 +9,14 @@
 import Database from "better-sqlite3";
 import { Effect } from "effect";
 import type { Projection } from "./Projection.ts";
-import { applicationId, dictionaryOf, engineTables, engineVersion, engineViews } from "./EngineSqlite.ts";
+import { applicationId, dictionaryOf, engineTables, engineVersion, engineViews, readCheckpoint } from "./EngineSqlite.ts";
+import { digestsOf } from "./DigestSqlite.ts";
 import { makeFold } from "./FoldSqlite.ts";
 import * as Generations from "./Generations.ts";
 import * as Names from "./NamesSqlite.ts";
-import { type Batch, type Checkpoint, noCheckpoint, type ReadModel, StorageTrouble } from "./ReadModel.ts";
-import { schemaOf, viewSql, faultsOf } from "./SchemaSqlite.ts";
+import { type Batch, noCheckpoint, type ReadModel, type StorageTrouble } from "./ReadModel.ts";
+import { faultsOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
+import { storageTrouble } from "./StorageTroubleSqlite.ts";
 
 /** Milliseconds a writer waits for another process's write before it reports that the file is busy. */
 const busyTimeoutMillis = 1000;
@@ -35,22 +37,7 @@ export interface OpenOptions {
   readonly fullText?: "indexed" | "absent";
 }
 
-/** The words for a failure of SQLite or of the file system. */
-export const storageTrouble = (path: string, cause: unknown): StorageTrouble => {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  const said = cause instanceof Error ? cause.message : String(cause);
-  const trouble = (reason: StorageTrouble["reason"], message: string, hint: string) =>
-    new StorageTrouble({ reason, path, message: `${message} (${said})`, hint });
-  if (/FULL|ENOSPC|EDQUOT/.test(code)) return trouble("full", `There is no room to write ${path}.`, "Free some disk space; it goes on by itself.");
-  if (/BUSY|LOCKED/.test(code)) return trouble("busy", `Another process writes ${path}.`, "It goes on by itself when the other one is done.");
-  if (/CORRUPT|NOTADB|FORMAT/.test(code)) return trouble("damaged", `${path} is damaged.`, "Run: recollect rebuild");
-  if (/READONLY|PERM|AUTH|EACCES|EROFS|CANTOPEN|ENOTDIR|ENOENT/.test(code)) {
-    return trouble("notWritable", `${path} cannot be opened for writing.`, "Make the file and its folder writable, or name another folder with --data.");
-  }
-  return trouble("other", `${path} cannot be written.`, "It is tried again; recollect status shows whether that helps.");
-};
-
-/** Settings of a connection that writes. Figures in design notes: these caches more than doubled the FTS rate. */
+/** Settings of a connection that writes. The checkpoint interval and cache more than doubled the rate with a full-text index. */
 const configure = (db: Database.Database, durability: Durability): void => {
   db.pragma(`busy_timeout = ${busyTimeoutMillis}`);
   db.pragma("journal_mode = WAL");
@@ -85,14 +72,6 @@ const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection
   const stored = rows.map(({ projection, version }) => `${projection} ${version}`).toSorted();
   return stored.join() !== projections.map(({ name, version }) => `${name} ${version}`).toSorted().join();
 };
-
-export const readCheckpoint = (db: Database.Database): Checkpoint =>
-  db
-    .prepare<[], Checkpoint>(
-      `SELECT sequence, identity, recorded_at AS recordedAt, stream_created AS streamCreated
-       FROM checkpoints ORDER BY sequence LIMIT 1`,
-    )
-    .get() ?? noCheckpoint;
 
 const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
@@ -129,6 +108,11 @@ const openSync = (options: OpenOptions): ReadModel => {
           if (value === undefined) db.prepare("DELETE FROM engine WHERE key = ?").run(key);
           else db.prepare(noteSql).run(key, value);
         }),
+      digests: Effect.suspend(() => digestsOf({ db, projections, file })),
+      settle: attempt(() => {
+        db.pragma("wal_checkpoint(TRUNCATE)");
+        Generations.syncFile(file);
+      }),
       close: Effect.sync(() => {
         db.close();
       }),

@@ -19,10 +19,16 @@ export class InvalidEvent extends Schema.TaggedError<InvalidEvent>()("InvalidEve
 
 type OptionalKey<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? K : never }[keyof T];
 
-/** `T` as a caller writes it: an optional field may also be given as `undefined`. */
-export type Given<T> = { readonly [K in Exclude<keyof T, OptionalKey<T>>]: T[K] } & {
-  readonly [K in OptionalKey<T>]?: T[K] | undefined;
-};
+/** `T` as a caller writes it: at every depth an optional field may also be given as `undefined`. */
+export type Given<T> = unknown extends T
+  ? T
+  : T extends ReadonlyArray<infer Item>
+    ? ReadonlyArray<Given<Item>>
+    : T extends object
+      ? { readonly [K in Exclude<keyof T, OptionalKey<T>>]: Given<T[K]> } & {
+          readonly [K in OptionalKey<T>]?: Given<T[K]> | undefined;
+        }
+      : T;
 
 /** What the caller may say about an event beside its data. */
 export interface About extends Partial<Provenance> {

@@ -19,12 +19,15 @@ export const maxHeadLength = 16 * 1024;
 /** What the heads of one event share when many fields leave it, and what each has at least. */
 const allHeadsLength = 128 * 1024;
 const minHeadLength = 256;
+/** A reference as JSON: the hash, its length, their names. */
+const referenceBytes = 128;
 
 /** A field that may leave its event; its head stays. */
 interface Field {
   readonly bytes: number;
   readonly content: () => Uint8Array;
-  readonly replace: (reference: BlobReference, headLength: number) => void;
+  /** Returns how many bytes stay. */
+  readonly replace: (reference: BlobReference, headLength: number) => number;
 }
 
 const headOf = (text: string, length: number): string => {
@@ -36,7 +39,11 @@ const headOf = (text: string, length: number): string => {
 const textField = (text: string, replace: (head: string, reference: BlobReference) => void): Field => ({
   bytes: Buffer.byteLength(text, "utf8"),
   content: () => Buffer.from(text, "utf8"),
-  replace: (reference, headLength) => replace(headOf(text, headLength), reference),
+  replace: (reference, headLength) => {
+    const head = headOf(text, headLength);
+    replace(head, reference);
+    return Buffer.byteLength(head, "utf8") + referenceBytes;
+  },
 });
 
 /** Any JSON: a text as it is, everything else as its JSON text. */
@@ -64,7 +71,11 @@ const partFields = (parts: ReadonlyArray<Part>, put: (index: number, part: Part)
         const { data, ...rest } = part;
         if (data == null) return [];
         const content = () => Buffer.from(data, "base64");
-        return [{ bytes: data.length, content, replace: (blob) => put(index, { ...rest, blob }) }];
+        const replace = (blob: BlobReference) => {
+          put(index, { ...rest, blob });
+          return referenceBytes;
+        };
+        return [{ bytes: data.length, content, replace }];
       }
       case "file":
       case "other":
@@ -121,8 +132,7 @@ export const offload = (type: EventTypeName, given: unknown): Offloaded => {
     const bytes = field.content();
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     blobs.push({ sha256, bytes });
-    field.replace({ sha256, bytes: bytes.byteLength }, headLength);
-    left -= field.bytes - headLength;
+    left -= field.bytes - field.replace({ sha256, bytes: bytes.byteLength }, headLength);
   }
   return { body: blobs.length > 0 ? JSON.stringify(data) : whole, blobs };
 };

@@ -7,7 +7,7 @@ import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { flagAt, isObject, type JsonObject, type JsonValue, stringAt } from "../Json.ts";
 import { type Failure, toolCalled, toolReturned } from "./calls.ts";
-import { argumentsValue, serverOf, sizeOf } from "./facts.ts";
+import { argumentsValue, idAt, serverOf, sizeOf } from "./facts.ts";
 import { partsOf, wordsOf } from "./parts.ts";
 
 /** A word for why a tool failed, from how Claude Code begins the result's text. */
@@ -30,8 +30,12 @@ export interface BlockContext {
   readonly durationMillis?: number | undefined;
 }
 
-const call = (block: JsonObject, index: number, context: BlockContext): { readonly part: Part; readonly fact: Fact } => {
-  const callId = stringAt(block, "id") ?? "";
+const call = (
+  block: JsonObject,
+  index: number,
+  context: BlockContext,
+): { readonly part: Part; readonly fact: Fact } => {
+  const callId = idAt(block, "id") ?? "";
   const name = stringAt(block, "name") ?? "";
   const server = stringAt(block, "server_name") ?? serverOf(name);
   return {
@@ -48,8 +52,12 @@ const call = (block: JsonObject, index: number, context: BlockContext): { readon
 };
 
 /** The readable form of a tool's result: its texts, or the JSON-free nothing of an image. */
-const result = (block: JsonObject, index: number, context: BlockContext): { readonly part: Part; readonly fact: Fact } => {
-  const callId = stringAt(block, "tool_use_id") ?? "";
+const result = (
+  block: JsonObject,
+  index: number,
+  context: BlockContext,
+): { readonly part: Part; readonly fact: Fact } => {
+  const callId = idAt(block, "tool_use_id") ?? "";
   const content = block["content"];
   const text = wordsOf(content).join("\n");
   const inner = isObject(content) ? stringAt(content, "error_code") : undefined;

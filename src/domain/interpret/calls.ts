@@ -7,12 +7,11 @@
  * it: tau-bench uses one id for several different calls of a conversation.
  */
 import type { ToolHasReturned, ToolWasCalled } from "../Fact.ts";
-import { arrayAt, type JsonValue } from "../Json.ts";
-import { argumentsText, errorText, serverOf, shortId, sizeOf } from "./facts.ts";
+import { shortId } from "../Bounded.ts";
+import type { JsonValue } from "../Json.ts";
+import { argumentsText, errorText, serverOf, sizeOf } from "./facts.ts";
 import type { Carry } from "./Interpreter.ts";
-
-/** Calls that may wait at once; more are forgotten, oldest first. Parallel calls of one message are below 32 in all data seen. */
-const maxOpen = 64;
+import { memo, type Pair, pairsAt, withList } from "./memory.ts";
 
 /** A call's id in its thread: the key of formats whose ids are unique there. */
 export const threadKey = (threadId: string, callId: string): string => `${threadId} ${shortId(callId)}`;
@@ -59,48 +58,43 @@ export const toolReturned = (result: {
   durationMillis: result.durationMillis !== undefined && result.durationMillis >= 0 ? result.durationMillis : undefined,
 });
 
+/** A call that waits: its id, and a mark that tells it from other calls of the same id. */
 interface OpenCall {
   readonly callId: string;
-  readonly callKey: string;
+  readonly mark: string;
 }
-
-type Pair = readonly [string, string];
-
-/** Pairs of strings kept under a name in a carry: an object would order ids that look like numbers. */
-export const pairsAt = (carry: Carry, name: string): ReadonlyArray<Pair> =>
-  arrayAt(carry, name).flatMap((pair): ReadonlyArray<Pair> => {
-    if (!Array.isArray(pair)) return [];
-    const [first, second] = pair as ReadonlyArray<JsonValue>;
-    return typeof first === "string" && typeof second === "string" ? [[first, second]] : [];
-  });
 
 /** Remembers the calls of one entry. An id used again ends the wait of its earlier call: that one was never answered. */
 export const openCalls = (carry: Carry, calls: ReadonlyArray<OpenCall>): Carry => {
   if (calls.length === 0) return carry;
-  const fresh = calls.map(({ callId, callKey }): Pair => [shortId(callId), callKey]);
+  const fresh = calls.map(({ callId, mark }): Pair => [memo(callId), mark]);
   const again = new Set(fresh.map(([id]) => id));
-  const waiting = pairsAt(carry, "open").filter(([id]) => !again.has(id));
-  return { ...carry, open: [...waiting, ...fresh].slice(-maxOpen) };
+  return withList(carry, "open", [...pairsAt(carry, "open").filter(([id]) => !again.has(id)), ...fresh]);
 };
 
-const without = (carry: Carry, pairs: ReadonlyArray<Pair>, index: number): Carry => {
-  const { open: _open, ...rest } = carry;
-  return pairs.length === 1 ? rest : { ...rest, open: pairs.filter((_, at) => at !== index) };
-};
-
-/** Which call a result answers: the one waiting under that id, oldest first; undefined when none waits. */
-export const answerCall = (carry: Carry, callId: string): { readonly callKey: string | undefined; readonly carry: Carry } => {
+/** The mark of the call that a result answers: the one waiting under that id, oldest first; undefined when none waits. */
+export const answerCall = (
+  carry: Carry,
+  callId: string,
+): { readonly mark: string | undefined; readonly carry: Carry } => {
   const pairs = pairsAt(carry, "open");
-  const index = pairs.findIndex(([id]) => id === shortId(callId));
-  const found = pairs[index];
-  return found === undefined ? { callKey: undefined, carry } : { callKey: found[1], carry: without(carry, pairs, index) };
+  const id = memo(callId);
+  const found = pairs.find(([waiting]) => waiting === id);
+  if (found === undefined) return { mark: undefined, carry };
+  return {
+    mark: found[1],
+    carry: withList(
+      carry,
+      "open",
+      pairs.filter((pair) => pair !== found),
+    ),
+  };
 };
 
-/** For formats without ids: the result answers the call that has waited longest. */
-export const answerOldest = (carry: Carry): { readonly call: OpenCall | undefined; readonly carry: Carry } => {
-  const pairs = pairsAt(carry, "open");
-  const first = pairs[0];
+/** For formats without ids: the id of the call that has waited longest. */
+export const answerOldest = (carry: Carry): { readonly callId: string | undefined; readonly carry: Carry } => {
+  const [first, ...rest] = pairsAt(carry, "open");
   return first === undefined
-    ? { call: undefined, carry }
-    : { call: { callId: first[0], callKey: first[1] }, carry: without(carry, pairs, 0) };
+    ? { callId: undefined, carry }
+    : { callId: first[0], carry: withList(carry, "open", rest) };
 };

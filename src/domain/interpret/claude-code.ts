@@ -17,7 +17,7 @@ import type { Fact } from "../Fact.ts";
 import { arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
 import { readBlocks } from "./blocks.ts";
 import { describe } from "./describe.ts";
-import { nameOf, noted, notUnderstood, threadDescribed } from "./facts.ts";
+import { idAt, nameOf, noted, notUnderstood, threadDescribed } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { anthropicUsage, isNothing, tokensBeside } from "./tokens.ts";
 
@@ -60,11 +60,17 @@ const titled = (line: JsonObject, type: string, carry: Carry): Interpretation =>
 
 /** How long a tool ran, where its own result says so. A line with several results does not say whose. */
 const durationOf = (line: JsonObject): number | undefined => {
-  const results = arrayAt(objectAt(line, "message"), "content").filter((block) => stringAt(block, "type") === "tool_result");
+  const results = arrayAt(objectAt(line, "message"), "content").filter(
+    (block) => stringAt(block, "type") === "tool_result",
+  );
   const outcome = objectAt(line, "toolUseResult");
   if (results.length !== 1 || outcome === undefined) return undefined;
   const seconds = numberAt(outcome, "durationSeconds");
-  return numberAt(outcome, "durationMs") ?? numberAt(outcome, "totalDurationMs") ?? (seconds === undefined ? undefined : seconds * 1000);
+  return (
+    numberAt(outcome, "durationMs") ??
+    numberAt(outcome, "totalDurationMs") ??
+    (seconds === undefined ? undefined : seconds * 1000)
+  );
 };
 
 /** What each line repeats about the thread: told once, and again when it changes. */
@@ -90,7 +96,7 @@ const usageOf = (line: JsonObject, message: JsonObject, messageId: string): Read
   const usage = tokensBeside(message["usage"], anthropicUsage);
   const model = stringAt(message, "model");
   if (usage === undefined || (model === "<synthetic>" && isNothing(usage))) return [];
-  const requestId = stringAt(line, "requestId");
+  const requestId = idAt(line, "requestId");
   return [
     {
       _tag: "TokensUsed",
@@ -109,8 +115,8 @@ const said = (line: JsonObject, type: string, context: EntryContext, carry: Carr
   if (message === undefined) return { facts: [notUnderstood(format, `${type} line without a message`)] };
   const facts: Array<Fact> = [];
   const after = surroundings(line, context, carry, facts);
-  const uuid = stringAt(line, "uuid");
-  const own = type === "assistant" ? stringAt(message, "id") : undefined;
+  const uuid = idAt(line, "uuid");
+  const own = type === "assistant" ? idAt(message, "id") : undefined;
   const messageId = own ?? uuid ?? context.eventId;
   const { parts, facts: tools } = readBlocks(message["content"], {
     messageId,

@@ -8,12 +8,14 @@
  * the thread, so what is counted is the difference to the turn before, kept in the carry. Carry keys begin with `exec`,
  * because the rollout's interpreter reads the same thread and shares the carry.
  */
+import { shortId } from "../Bounded.ts";
 import type { TokenUsage } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
 import { type Failure, toolCalled, toolReturned } from "./calls.ts";
-import { jsonText, nameOf, noted, notUnderstood, shortId, thought } from "./facts.ts";
+import { idAt, jsonText, nameOf, noted, notUnderstood, thought } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
+import { memo } from "./memory.ts";
 import { codexUsage, tokensInside } from "./tokens.ts";
 
 const format = "codex-exec";
@@ -52,7 +54,11 @@ const turnCompleted = (line: JsonObject, context: EntryContext, carry: Carry): I
 };
 
 /** Items that are tool calls: the name and server they are called by, and which keys hold what was asked. */
-const callOf = (item: JsonObject): { readonly name: string; readonly server?: string | undefined; readonly arguments: JsonValue | undefined } | undefined => {
+const callOf = (
+  item: JsonObject,
+):
+  | { readonly name: string; readonly server?: string | undefined; readonly arguments: JsonValue | undefined }
+  | undefined => {
   switch (item["type"]) {
     case "command_execution":
       return { name: "exec_command", arguments: { command: item["command"] ?? null } };
@@ -81,7 +87,7 @@ const item = (line: JsonObject, type: string, context: EntryContext, carry: Carr
   const told = objectAt(line, "item");
   if (told === undefined) return [notUnderstood(format, `${type} without an item`)];
   const kind = nameOf(told["type"]);
-  const callId = stringAt(told, "id") ?? context.eventId;
+  const callId = idAt(told, "id") ?? context.eventId;
   const call = callOf(told);
   if (call !== undefined) {
     const callKey = `${context.threadId} exec ${stringAt(carry, "execRun") ?? ""} ${shortId(callId)}`;
@@ -107,7 +113,7 @@ export const codexExec: Interpreter = {
     const type = nameOf(entry["type"]);
     switch (type) {
       case "thread.started":
-        return { facts: [noted(type)], carry: { ...carry, execRun: context.eventId } };
+        return { facts: [noted(type)], carry: { ...carry, execRun: memo(context.eventId) } };
       case "turn.started":
         return { facts: [noted(type)] };
       case "turn.completed":

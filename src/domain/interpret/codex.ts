@@ -10,12 +10,14 @@
  *   the `replacement_history` of a compaction is not read at all.
  * - Usage is the `token_usage_record`; where a thread has none (older versions), each `token_count` whose total moved.
  */
+import { shortId } from "../Bounded.ts";
 import type { Fact } from "../Fact.ts";
 import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { callEnded, isResponseItem, responseItem } from "./codexItems.ts";
 import { describe } from "./describe.ts";
-import { jsonText, nameOf, noted, notUnderstood, shortId } from "./facts.ts";
+import { idAt, jsonText, nameOf, noted, notUnderstood } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
+import { memo } from "./memory.ts";
 import { codexUsage, tokensInside } from "./tokens.ts";
 
 const format = "codex";
@@ -31,7 +33,8 @@ const notices: ReadonlySet<string> = new Set([
 
 /** The thread that this one was spawned by or forked from, as `session_meta` tells it. */
 const parentOf = (meta: JsonObject): string | undefined =>
-  stringAt(objectAt(objectAt(objectAt(meta, "source"), "subagent"), "thread_spawn"), "parent_thread_id") ?? stringAt(meta, "forked_from_id");
+  stringAt(objectAt(objectAt(objectAt(meta, "source"), "subagent"), "thread_spawn"), "parent_thread_id") ??
+  stringAt(meta, "forked_from_id");
 
 const sessionMeta = (meta: JsonObject, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
@@ -40,7 +43,7 @@ const sessionMeta = (meta: JsonObject, carry: Carry): Interpretation => {
     provider: stringAt(meta, "model_provider"),
     cwd: stringAt(meta, "cwd"),
     branch: stringAt(objectAt(meta, "git"), "branch"),
-    session: stringAt(meta, "session_id") ?? stringAt(meta, "id"),
+    session: stringAt(meta, "session_id") ?? idAt(meta, "id"),
     parentThreadId: parentOf(meta),
   });
   facts.push(noted("session_meta"));
@@ -63,7 +66,7 @@ const modelOf = (carry: Carry): { readonly model: string | undefined; readonly p
 const usageRecord = (record: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const usage = tokensInside(record["usage"], codexUsage);
   if (usage === undefined) return { facts: [notUnderstood(format, "token_usage_record without usage")] };
-  const responseId = stringAt(record, "response_id") ?? context.eventId;
+  const responseId = idAt(record, "response_id") ?? context.eventId;
   return {
     facts: [
       {
@@ -83,7 +86,7 @@ const tokenCount = (event: JsonObject, context: EntryContext, carry: Carry): Int
   const info = objectAt(event, "info");
   const usage = tokensInside(info?.["last_token_usage"], codexUsage);
   if (usage === undefined || carry["usageRecords"] === true) return { facts: [noted("token_count")] };
-  const total = shortId(jsonText(info?.["total_token_usage"]));
+  const total = memo(jsonText(info?.["total_token_usage"]));
   if (total !== "null" && total === stringAt(carry, "tokenTotal")) return { facts: [noted("token_count")] };
   return {
     facts: [
@@ -109,7 +112,8 @@ const eventMessage = (event: JsonObject, context: EntryContext, carry: Carry): I
   }
   const item = objectAt(event, "item");
   const kind = item === undefined ? type : `${type} ${nameOf(item["type"])}`;
-  const text = type === "error" || type === "stream_error" || type === "warning" ? stringAt(event, "message") : undefined;
+  const text =
+    type === "error" || type === "stream_error" || type === "warning" ? stringAt(event, "message") : undefined;
   return { facts: [noted(kind, text)], carry: callEnded(event, carry) };
 };
 
@@ -120,7 +124,8 @@ const opened = (line: JsonObject): { readonly type: string; readonly payload: Js
   if (payload !== undefined) return { type, payload };
   if (typeof line["record_type"] === "string") return { type: "state", payload: line };
   if (isResponseItem(type)) return { type: "response_item", payload: line };
-  const bareMeta = typeof line["id"] === "string" && typeof line["timestamp"] === "string" && line["type"] === undefined;
+  const bareMeta =
+    typeof line["id"] === "string" && typeof line["timestamp"] === "string" && line["type"] === undefined;
   return { type: bareMeta ? "session_meta" : type, payload: line };
 };
 

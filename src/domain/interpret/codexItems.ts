@@ -7,19 +7,19 @@
  * call id (`item_completed`, or the older `exec_command_end` and its kin), which precedes the result and is kept in the
  * carry until then; from the head that Codex writes before a command's output; from the words of a refused call.
  */
+import { headOf } from "../Bounded.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
-import { type Failure, pairsAt, threadKey, toolCalled, toolReturned } from "./calls.ts";
-import { jsonText, nameOf, noted, notUnderstood, parsed, serverOf, shortId, thought } from "./facts.ts";
+import { type Failure, threadKey, toolCalled, toolReturned } from "./calls.ts";
+import { idAt, jsonText, nameOf, noted, notUnderstood, parsed, serverOf, thought } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation } from "./Interpreter.ts";
+import { memo, pairsAt, withList } from "./memory.ts";
 import { partsOf, thinkingText, wordsOf } from "./parts.ts";
 
 const format = "codex";
 
-/** Endings that wait for their result: Codex runs few calls at once. */
-const maxEndings = 64;
-/** Longest failure message that waits, in UTF-16 units. */
-const maxMessage = 200;
+/** Longest failure message that waits, in bytes of JSON. */
+const messageBytes = 200;
 
 const itemTypes: ReadonlySet<string> = new Set([
   "message",
@@ -52,14 +52,17 @@ export const millisOf = (duration: JsonValue | undefined): number | undefined =>
 
 /** The reason in an error that is a string, an object with a message, or neither. */
 const messageOf = (error: JsonValue | undefined): string =>
-  typeof error === "string" ? error : (stringAt(error, "message") ?? jsonText(error)).slice(0, maxMessage);
+  typeof error === "string" ? error : (stringAt(error, "message") ?? jsonText(error));
 
 /** How Codex's own item of a call ended: undefined when it is no tool's item. */
 const failureOfItem = (item: JsonObject): Failure | undefined => {
   const exitCode = numberAt(item, "exit_code");
   if (exitCode !== undefined && exitCode !== 0) return { type: "exit_code", message: `exit code ${exitCode}` };
   const result = item["result"];
-  const refused = isObject(result) ? (result["Err"] ?? (result["is_error"] === true || result["isError"] === true ? wordsOf(result["content"]).join("\n") : undefined)) : undefined;
+  const refused = isObject(result)
+    ? (result["Err"] ??
+      (result["is_error"] === true || result["isError"] === true ? wordsOf(result["content"]).join("\n") : undefined))
+    : undefined;
   const error = item["error"] ?? refused;
   if (error !== undefined && error !== null) return { type: "tool_error", message: messageOf(error) };
   const status = stringAt(item, "status");
@@ -71,18 +74,18 @@ const failureOfItem = (item: JsonObject): Failure | undefined => {
 export const callEnded = (event: JsonObject, carry: Carry): Carry => {
   const item = objectAt(event, "item");
   const type = nameOf(event["type"]);
-  const ends = item === undefined ? /_end$/.test(type) : type === "item_completed";
+  const ends = item === undefined ? type.endsWith("_end") : type === "item_completed";
   const told = item ?? event;
-  const callId = item === undefined ? stringAt(event, "call_id") : stringAt(item, "id");
+  const callId = item === undefined ? idAt(event, "call_id") : idAt(item, "id");
   const says = ["status", "exit_code", "success", "result", "error"].some((key) => told[key] !== undefined);
   if (!ends || callId === undefined || !says) return carry;
   const failure = failureOfItem(told);
   const ending = jsonText({
-    ...(failure === undefined ? {} : { type: failure.type, message: failure.message.slice(0, maxMessage).toWellFormed() }),
+    ...(failure === undefined ? {} : { type: failure.type, message: headOf(failure.message, messageBytes) }),
     millis: millisOf(told["duration"]) ?? null,
   });
-  const others = pairsAt(carry, "endings").filter(([id]) => id !== shortId(callId));
-  return { ...carry, endings: [...others, [shortId(callId), ending] as const].slice(-maxEndings) };
+  const others = pairsAt(carry, "endings").filter(([id]) => id !== memo(callId));
+  return withList(carry, "endings", [...others, [memo(callId), ending] as const]);
 };
 
 interface Ending {
@@ -92,17 +95,20 @@ interface Ending {
 
 const takeEnding = (carry: Carry, callId: string): { readonly ending: Ending | undefined; readonly carry: Carry } => {
   const pairs = pairsAt(carry, "endings");
-  const found = pairs.find(([id]) => id === shortId(callId));
+  const found = pairs.find(([id]) => id === memo(callId));
   if (found === undefined) return { ending: undefined, carry };
   const told = parsed(found[1]);
   const type = stringAt(told, "type");
-  const { endings: _endings, ...rest } = carry;
   return {
     ending: {
       failure: type === undefined ? undefined : { type, message: stringAt(told, "message") ?? type },
       durationMillis: numberAt(told, "millis"),
     },
-    carry: pairs.length === 1 ? rest : { ...rest, endings: pairs.filter((pair) => pair !== found) },
+    carry: withList(
+      carry,
+      "endings",
+      pairs.filter((pair) => pair !== found),
+    ),
   };
 };
 
@@ -113,15 +119,22 @@ const exited = (code: number | undefined): Failure | undefined =>
 const endingOfOutput = (output: JsonValue | undefined): Ending => {
   if (isObject(output)) {
     const failed = output["success"] === false;
-    return { failure: failed ? { type: "failed", message: wordsOf(output["content"]).join("\n") } : undefined, durationMillis: undefined };
+    return {
+      failure: failed ? { type: "failed", message: wordsOf(output["content"]).join("\n") } : undefined,
+      durationMillis: undefined,
+    };
   }
   if (typeof output !== "string") return { failure: undefined, durationMillis: undefined };
-  if (output.startsWith("unsupported call: ")) return { failure: { type: "unsupported_call", message: output }, durationMillis: undefined };
+  if (output.startsWith("unsupported call: "))
+    return { failure: { type: "unsupported_call", message: output }, durationMillis: undefined };
   // 2025: the output is JSON in a string, with the exit code beside the text.
   const metadata = output.startsWith("{") ? objectAt(parsed(output), "metadata") : undefined;
   if (metadata !== undefined) {
     const seconds = numberAt(metadata, "duration_seconds");
-    return { failure: exited(numberAt(metadata, "exit_code")), durationMillis: seconds === undefined ? undefined : seconds * 1000 };
+    return {
+      failure: exited(numberAt(metadata, "exit_code")),
+      durationMillis: seconds === undefined ? undefined : seconds * 1000,
+    };
   }
   const head = output.slice(0, Math.max(0, output.indexOf("\nOutput:")));
   const code = /^(?:Process exited with code|Exit code:) (-?\d+)$/m.exec(head)?.[1];
@@ -133,7 +146,7 @@ const endingOfOutput = (output: JsonValue | undefined): Ending => {
 };
 
 const returned = (item: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
-  const callId = stringAt(item, "call_id") ?? stringAt(item, "id") ?? "";
+  const callId = idAt(item, "call_id") ?? idAt(item, "id") ?? "";
   const output = item["output"] ?? item["tools"] ?? item["result"];
   const told = takeEnding(carry, callId);
   const written = endingOfOutput(output);
@@ -152,7 +165,9 @@ const returned = (item: JsonObject, context: EntryContext, carry: Carry): Interp
 };
 
 /** What a call of each type is named and given. The provider runs the last two itself: their item holds the result. */
-const calls: Readonly<Record<string, { readonly name?: string; readonly arguments: string; readonly answered?: true }>> = {
+const calls: Readonly<
+  Record<string, { readonly name?: string; readonly arguments: string; readonly answered?: true }>
+> = {
   function_call: { arguments: "arguments" },
   custom_tool_call: { arguments: "input" },
   local_shell_call: { name: "local_shell", arguments: "action" },
@@ -163,7 +178,7 @@ const calls: Readonly<Record<string, { readonly name?: string; readonly argument
 
 const called = (item: JsonObject, type: string, context: EntryContext): ReadonlyArray<Fact> => {
   const { name: fixed, arguments: key, answered } = calls[type] ?? { arguments: "arguments" };
-  const callId = stringAt(item, "call_id") ?? stringAt(item, "id") ?? context.eventId;
+  const callId = idAt(item, "call_id") ?? idAt(item, "id") ?? context.eventId;
   const callKey = threadKey(context.threadId, callId);
   const name = stringAt(item, "name") ?? fixed ?? "";
   const namespace = stringAt(item, "namespace");
@@ -188,18 +203,23 @@ const isInjected = (text: string): boolean =>
   /^<(?:environment_context|user_instructions|permissions|skills_instructions|turn_aborted)\b/.test(text) ||
   text.startsWith("# AGENTS.md instructions");
 
-const message = (item: JsonObject, context: EntryContext, told: { readonly model: string | undefined; readonly provider: string | undefined }): Fact => {
+const message = (
+  item: JsonObject,
+  context: EntryContext,
+  told: { readonly model: string | undefined; readonly provider: string | undefined },
+): Fact => {
   const role = stringAt(item, "role") ?? "";
   const assistant = role === "assistant";
   return {
     _tag: "MessageSaid",
-    messageId: stringAt(item, "id") ?? context.eventId,
+    messageId: idAt(item, "id") ?? context.eventId,
     segment: "",
     role,
     parts: partsOf(item["content"]),
     model: assistant ? told.model : undefined,
     provider: assistant ? told.provider : undefined,
-    isMeta: role === "developer" || (role === "user" && isInjected(wordsOf(arrayAt(item, "content").slice(0, 1))[0] ?? "")),
+    isMeta:
+      role === "developer" || (role === "user" && isInjected(wordsOf(arrayAt(item, "content").slice(0, 1))[0] ?? "")),
   };
 };
 
@@ -215,5 +235,7 @@ export const responseItem = (
   if (type === "reasoning") return { facts: [thought(thinkingText(item))] };
   if (type.endsWith("_output")) return returned(item, context, carry);
   if (Object.hasOwn(calls, type)) return { facts: called(item, type, context) };
-  return { facts: [isResponseItem(type) ? noted(`response_item ${type}`) : notUnderstood(format, `response_item ${type}`)] };
+  return {
+    facts: [isResponseItem(type) ? noted(`response_item ${type}`) : notUnderstood(format, `response_item ${type}`)],
+  };
 };

@@ -9,19 +9,19 @@
 import type { Fact, ThreadDescribed } from "../Fact.ts";
 import { isObject, type JsonValue, objectAt } from "../Json.ts";
 import type { Carry } from "./Interpreter.ts";
-import { shortId } from "./facts.ts";
+import { memo } from "./memory.ts";
 
 type Fields = Pick<
   ThreadDescribed,
   "title" | "tool" | "client" | "provider" | "model" | "cwd" | "branch" | "session" | "parentThreadId"
 >;
 
-/** What is remembered of a field: short strings as they are, long ones by head and length, a program as one string. */
+/** What is remembered of a field; a program is one string. */
 const remembered = (value: JsonValue | Fields["client"]): string =>
   typeof value === "string"
-    ? shortId(value)
+    ? memo(value)
     : isObject(value)
-      ? shortId(`${String(value["name"])} ${String(value["version"] ?? "")}`)
+      ? memo(`${String(value["name"])} ${String(value["version"] ?? "")}`)
       : "";
 
 /** Adds a description to `facts` when a field is new or has changed; returns what to remember. */

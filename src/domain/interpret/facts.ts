@@ -4,7 +4,7 @@
  * Room: domain. In: Fact, Json. Out: the interpreters.
  */
 import type { Noted, NotUnderstood, ThreadDescribed } from "../Fact.ts";
-import { type JsonValue, utf8Length } from "../Json.ts";
+import { type JsonValue, stringAt, utf8Length } from "../Json.ts";
 
 /** Longest error message in a fact, in UTF-16 units: enough to recognise an error; the whole of it is in the entry. */
 const maxErrorLength = 500;
@@ -29,11 +29,21 @@ export const notUnderstood = (format: string, what: string): NotUnderstood => ({
   what: `${format} ${clip(what, maxNameLength)}`,
 });
 
+/** The id at `key`. An empty one names nothing, so it is none. */
+export const idAt = (value: unknown, key: string): string | undefined => {
+  const found = stringAt(value, key);
+  return found === "" ? undefined : found;
+};
+
 /** The kind of an entry that has no name for itself. */
-export const nameOf = (value: JsonValue | undefined): string => (typeof value === "string" && value !== "" ? value : "entry without a type");
+export const nameOf = (value: JsonValue | undefined): string =>
+  typeof value === "string" && value !== "" ? value : "entry without a type";
 
 /** A thread description that is not weighed against what is known: rare lines only; else use `describe`. */
-export const threadDescribed = (fields: Omit<ThreadDescribed, "_tag">): ThreadDescribed => ({ _tag: "ThreadDescribed", ...fields });
+export const threadDescribed = (fields: Omit<ThreadDescribed, "_tag">): ThreadDescribed => ({
+  _tag: "ThreadDescribed",
+  ...fields,
+});
 
 /**
  * JSON text of a value that came out of JSON; a missing one is `null`. `JSON.stringify` recurses, so a value nested
@@ -70,9 +80,3 @@ export const argumentsText = (written: JsonValue | undefined): string =>
 
 /** The MCP server in a name like `mcp__server__tool`, or in a namespace like `mcp__server`. */
 export const serverOf = (name: string): string | undefined => /^mcp__(.+?)(?:__|$)/.exec(name)?.[1];
-
-/**
- * An id for keys that a carry remembers. Ids are short; a hostile long one is stood for by its head and length,
- * so that what an interpreter remembers stays bounded.
- */
-export const shortId = (id: string): string => (id.length <= 200 ? id : `${clip(id, 180)}…${id.length}`);

@@ -3,6 +3,49 @@
  *
  * Room: domain. In: one file per format. Out: Interpret.
  */
+import { anthropicMessages } from "./anthropic-messages.ts";
+import { antigravity } from "./antigravity.ts";
+import { claudeCode } from "./claude-code.ts";
+import { codexExec } from "./codex-exec.ts";
+import { codexTui } from "./codex-tui.ts";
+import { codex } from "./codex.ts";
+import { copilot } from "./copilot.ts";
+import { cursor } from "./cursor.ts";
+import { droid } from "./droid.ts";
+import { geminiCli } from "./gemini-cli.ts";
+import { grok } from "./grok.ts";
+import { inspect } from "./inspect.ts";
 import type { Interpreter } from "./Interpreter.ts";
+import { openaiChat } from "./openai-chat.ts";
+import { opencode } from "./opencode.ts";
+import { pi } from "./pi.ts";
+import { sweAgent } from "./swe-agent.ts";
+import { tau2 } from "./tau2.ts";
+import { whoAndWhen } from "./who-and-when.ts";
+import { zen } from "./zen.ts";
 
-export const interpreters: ReadonlyMap<string, Interpreter> = new Map<string, Interpreter>([]);
+const all: ReadonlyArray<Interpreter> = [
+  anthropicMessages,
+  antigravity,
+  claudeCode,
+  codex,
+  codexExec,
+  codexTui,
+  copilot,
+  cursor,
+  droid,
+  geminiCli,
+  grok,
+  inspect,
+  openaiChat,
+  opencode,
+  pi,
+  sweAgent,
+  tau2,
+  whoAndWhen,
+  zen,
+];
+
+export const interpreters: ReadonlyMap<string, Interpreter> = new Map(
+  all.map((interpreter) => [interpreter.format, interpreter]),
+);

@@ -14,12 +14,19 @@ const text = (said: string): ReadonlyArray<Part> => [{ type: "text", text: said 
 /** An image from a URL; a `data:` URL gives its media type and leaves its bytes in the entry. */
 export const imageAt = (url: string | undefined, mediaType?: string): Part =>
   url === undefined || url.startsWith("data:")
-    ? { type: "image", mediaType: mediaType ?? (url === undefined ? null : (/^data:([^;,]{1,100})/.exec(url)?.[1] ?? null)) }
+    ? {
+        type: "image",
+        mediaType: mediaType ?? (url === undefined ? null : (/^data:([^;,]{1,100})/.exec(url)?.[1] ?? null)),
+      }
     : { type: "image", url, mediaType: mediaType ?? null };
 
 const imageOf = (block: JsonObject): Part => {
   const source = objectAt(block, "source") ?? block;
-  const url = stringAt(source, "url") ?? stringAt(source, "image_url") ?? stringAt(objectAt(block, "image_url"), "url") ?? stringAt(block, "image");
+  const url =
+    stringAt(source, "url") ??
+    stringAt(source, "image_url") ??
+    stringAt(objectAt(block, "image_url"), "url") ??
+    stringAt(block, "image");
   return imageAt(url, stringAt(source, "media_type") ?? stringAt(source, "mimeType"));
 };
 
@@ -29,7 +36,13 @@ const fileOf = (block: JsonObject): Part => {
   const url = named("url");
   return {
     type: "file",
-    path: named("path") ?? named("filename") ?? named("title") ?? (url?.startsWith("data:") ? undefined : url) ?? named("file_id") ?? "",
+    path:
+      named("path") ??
+      named("filename") ??
+      named("title") ??
+      (url?.startsWith("data:") ? undefined : url) ??
+      named("file_id") ??
+      "",
     mediaType: named("media_type") ?? named("mime") ?? named("mimeType") ?? null,
   };
 };
@@ -68,7 +81,9 @@ export const partsOfBlock = (block: JsonValue): ReadonlyArray<Part> => {
       return text(stringAt(block, "refusal") ?? "");
     case "thinking":
     case "reasoning":
-      return [{ type: "thinking", text: thinkingText(block), ...(block["redacted"] === true ? { redacted: true } : {}) }];
+      return [
+        { type: "thinking", text: thinkingText(block), ...(block["redacted"] === true ? { redacted: true } : {}) },
+      ];
     case "redacted_thinking":
       return [{ type: "thinking", text: "", redacted: true }];
     case "image":

@@ -76,4 +76,5 @@ export const chatTokens = (usage: JsonValue | undefined): TokenUsage | undefined
 };
 
 /** True when every count is 0 or absent. */
-export const isNothing = (usage: TokenUsage): boolean => Object.values(usage).every((count) => count == null || count === 0);
+export const isNothing = (usage: TokenUsage): boolean =>
+  Object.values(usage).every((count) => count == null || count === 0);

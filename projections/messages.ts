@@ -1,0 +1,215 @@
+/**
+ * Messages: what persons, models and tools said, with their parts and a full-text index over them.
+ *
+ * Room: projections. In: domain, projection. Out: query, main.
+ *
+ * Text is stored once, in the parts; a message's text is put together when it is read.
+ */
+import type { Part } from "../src/domain/Content.ts";
+import type { RecordedEvent } from "../src/domain/Event.ts";
+import type { MessageSaid } from "../src/domain/Fact.ts";
+import { utf8Length } from "../src/domain/Json.ts";
+import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
+import { head } from "./text.ts";
+
+/** What a part holds beside its kind: its text, and what it refers to. Tool arguments are in `tool_calls`. */
+const contentOf = (part: Part): { readonly text?: string; readonly bytes?: number; readonly refers?: string | null | undefined } => {
+  switch (part.type) {
+    case "text":
+    case "thinking":
+      return { text: part.text, bytes: part.blob?.bytes ?? utf8Length(part.text) };
+    case "tool_result":
+      return { text: part.text, bytes: part.bytes ?? part.blob?.bytes ?? utf8Length(part.text), refers: part.callId };
+    case "tool_use":
+      return { refers: part.callId };
+    case "image":
+      return { refers: part.url, bytes: part.blob?.bytes ?? (part.data == null ? 0 : utf8Length(part.data)) };
+    case "file":
+      return { refers: part.path };
+    case "other":
+      return { refers: part.kind };
+  }
+};
+
+/** The rows of one message or one segment of it. */
+const changesOf = (event: RecordedEvent, said: MessageSaid): ReadonlyArray<Change> => {
+  const message = {
+    thread_id: event.history.id,
+    tenant: event.history.tenant,
+    second_hand: said.secondHand === true ? 1 : 0,
+    message_id: said.messageId,
+  };
+  const parts = said.parts.map((part, ordinal): Change => {
+    const { text, bytes, refers } = contentOf(part);
+    const shown = text === undefined ? undefined : head(text);
+    return {
+      table: "message_parts",
+      row: {
+        ...message,
+        segment: said.segment,
+        ordinal,
+        sequence: event.sequence,
+        type: part.type,
+        text: shown === "" ? null : shown,
+        bytes,
+        refers_to: refers?.slice(0, 2000),
+      },
+    };
+  });
+  return [
+    {
+      table: "messages",
+      row: {
+        ...message,
+        sequence: event.sequence,
+        role: said.role,
+        author: said.author,
+        model: said.model,
+        provider: said.provider,
+        tool: said.tool,
+        parent_message_id: said.parentMessageId,
+        stop_reason: said.stopReason,
+        cwd: said.cwd,
+        branch: said.branch,
+        sidechain: said.isSidechain === true ? 1 : 0,
+        meta: said.isMeta === true ? 1 : 0,
+        occurred_at: event.occurredAt,
+        event_sequence: event.sequence,
+      },
+    },
+    ...parts,
+    // The same segment again may have fewer parts than before.
+    { table: "message_parts", where: { ...message, segment: said.segment }, from: { column: "ordinal", value: parts.length } },
+  ];
+};
+
+const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
+
+/** A message's text. The inner SELECT gives the order (SQLite keeps it for group_concat), segments by their first sequence. */
+const messageText = `(SELECT group_concat(text, char(10)) FROM (
+    SELECT p.text, min(p.sequence) OVER (PARTITION BY p.segment) AS begun, p.segment, p.ordinal, p.type
+    FROM message_parts p WHERE ${partsOfMessage} ORDER BY begun, p.segment, p.ordinal
+  ) WHERE type IN ('text', 'tool_result') AND text IS NOT NULL)`;
+
+const messageKey = {
+  thread_id: { type: "name", doc: "Thread." },
+  tenant: { type: "name", doc: "Tenant." },
+  second_hand: { type: "integer", doc: "1 when told by a second witness." },
+  message_id: { type: "name", doc: "Message id, unique in its thread." },
+} as const;
+
+export const messages: Projection = {
+  name: "messages",
+  version: 1,
+  doc: "What was said: messages, their parts, and the full-text index over the parts.",
+  tables: [
+    {
+      name: "messages",
+      doc: "One row per message; the same message id again replaces what it says anew.",
+      key: ["thread_id", "tenant", "second_hand", "message_id"],
+      clustered: true,
+      columns: {
+        ...messageKey,
+        sequence: { type: "integer", merge: "first", doc: "Sequence of the message's first event." },
+        role: { type: "name", doc: "Role." },
+        author: { type: "name", doc: "Speaker's own name." },
+        model: { type: "name", doc: "Model." },
+        provider: { type: "name", doc: "Provider." },
+        tool: { type: "name", doc: "Agent tool." },
+        parent_message_id: { type: "name", doc: "Message it answers." },
+        stop_reason: { type: "name", doc: "Why the model stopped." },
+        cwd: { type: "name", doc: "Working directory." },
+        branch: { type: "name", doc: "Branch." },
+        sidechain: { type: "integer", doc: "1 on a side chain." },
+        meta: { type: "integer", doc: "1 for words of the harness." },
+        occurred_at: { type: "integer", merge: "first", doc: "When its first event happened, epoch milliseconds." },
+        event_sequence: { type: "integer", doc: "Sequence of the message's latest event." },
+      },
+      indexes: [["thread_id", "sequence"], ["model", "thread_id"]],
+    },
+    {
+      name: "message_parts",
+      doc: "One row per part of a message.",
+      key: ["thread_id", "tenant", "second_hand", "message_id", "segment", "ordinal"],
+      columns: {
+        ...messageKey,
+        segment: { type: "text", doc: "Piece of the message; empty for a whole one." },
+        ordinal: { type: "integer", doc: "Place in its segment, from 0." },
+        sequence: { type: "integer", merge: "first", doc: "Sequence of the event that brought the part first." },
+        type: { type: "text", doc: "Kind of part." },
+        text: { type: "text", merge: "replace", doc: "Its text, at most 1 MiB." },
+        bytes: { type: "integer", merge: "replace", doc: "True size of its content in bytes." },
+        refers_to: { type: "text", merge: "replace", doc: "Call id, path, URL or kind." },
+      },
+      fullText: ["text"],
+    },
+  ],
+  views: [
+    {
+      name: "v_messages",
+      doc: "One row per message: what a person, a model or a tool said in a thread.",
+      columns: {
+        thread_id: "Thread the message was said in.",
+        tenant: "Tenant the thread belongs to.",
+        message_id: "Id of the message, unique in its thread.",
+        sequence: "Stream sequence of the message's first event; orders the messages of a thread.",
+        role: "Role, in the format's own word: user, assistant, tool, system …",
+        author: "The speaker's own name; null when not said.",
+        text: "What was said and what tools answered, parts joined by line feeds; thoughts are in v_message_parts only.",
+        model: "Model that spoke; null when no model did or it was not said.",
+        provider: "Provider of the model; null when not said.",
+        tool: "Agent tool that brought the message; null when not said.",
+        parent_message_id: "Message it follows, in formats that say so; else null.",
+        stop_reason: "Why the model stopped, in the provider's word; null when not said.",
+        cwd: "Working directory; null when not said.",
+        branch: "Branch of the repository; null when not said.",
+        is_sidechain: "1 for a sub-agent's words inside its parent's transcript, else 0.",
+        is_meta: "1 for words of the harness rather than of a person, else 0.",
+        occurred_at: "When it was said, epoch milliseconds.",
+      },
+      select: `SELECT t.text, ${nameText("m.tenant")}, ${nameText("m.message_id")}, m.sequence, ${nameText("m.role")},
+        ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
+        ${nameText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
+        m.sidechain, m.meta, m.occurred_at
+        FROM messages m JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
+        WHERE ${firstHandOnly({ table: "messages", alias: "m" })}`,
+    },
+    {
+      name: "v_message_parts",
+      doc: "One row per part of a message: text, thinking, image, file, tool use or tool result, in order.",
+      columns: {
+        thread_id: "Thread the message was said in.",
+        message_id: "Message the part belongs to.",
+        segment: "Piece of the message that brought the part, in formats that write a message in pieces; else empty.",
+        begun: "Stream sequence of that piece's first event: orders the pieces of a message.",
+        ordinal: "Place of the part in its piece, from 0.",
+        type: "text, thinking, image, file, tool_use, tool_result, or other.",
+        text: "Its text, cut after 1 MiB so that one part cannot fill a reader's memory; v_events has all of it.",
+        bytes: "True size of the content in bytes of UTF-8; larger than the text's when that was cut.",
+        refers_to: "Call id of a tool use or result, path of a file, URL of an image, or the unknown kind.",
+        sequence: "Stream sequence of the event that brought the part first.",
+      },
+      select: `SELECT t.text, ${nameText("p.message_id")}, p.segment,
+        (SELECT min(q.sequence) FROM message_parts q WHERE q.thread_id = p.thread_id AND q.tenant = p.tenant
+          AND q.second_hand = p.second_hand AND q.message_id = p.message_id AND q.segment = p.segment),
+        p.ordinal, p.type, p.text, coalesce(p.bytes, 0), p.refers_to, p.sequence
+        FROM message_parts p JOIN names t ON t.name = p.thread_id
+        WHERE ${firstHandOnly({ table: "messages", alias: "p" })}`,
+    },
+    {
+      name: "v_models",
+      doc: "One row per model that spoke: how much, where, and when.",
+      columns: {
+        model: "Model.",
+        messages: "Messages it said.",
+        threads: "Threads it spoke in.",
+        first_at: "When it first spoke, epoch milliseconds.",
+        last_at: "When it last spoke, epoch milliseconds.",
+      },
+      select: `SELECT o.text, count(*), count(DISTINCT m.thread_id || ' ' || m.tenant), min(m.occurred_at), max(m.occurred_at)
+        FROM messages m JOIN names o ON o.name = m.model
+        WHERE ${firstHandOnly({ table: "messages", alias: "m" })} GROUP BY m.model`,
+    },
+  ],
+  handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "MessageSaid" ? changesOf(event, fact) : [])),
+};

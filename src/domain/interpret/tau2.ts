@@ -1,0 +1,68 @@
+/**
+ * Results of tau2-bench: a simulation around its messages; agent and simulated user are models, and both call tools.
+ *
+ * Room: domain. In: chatMessage, describe, tokens. Out: interpreters.
+ *
+ * The models stand in the file's `info`, not on the messages: where the frame has it, messages name their model.
+ */
+import type { Fact } from "../Fact.ts";
+import { flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
+import { chatMessage } from "./chatMessage.ts";
+import { describe } from "./describe.ts";
+import { noted, notUnderstood } from "./facts.ts";
+import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
+import { memo } from "./memory.ts";
+import { wordsOf } from "./parts.ts";
+import { chatTokens } from "./tokens.ts";
+
+const format = "tau2";
+
+const frame = (simulation: JsonObject, carry: Carry): Interpretation => {
+  const facts: Array<Fact> = [];
+  const info = objectAt(simulation, "info");
+  const agentModel = stringAt(objectAt(info, "agent_info"), "llm");
+  const userModel = stringAt(objectAt(info, "user_info"), "llm");
+  const described = describe(facts, carry, { title: stringAt(simulation, "task_id"), model: agentModel });
+  facts.push(noted("simulation"));
+  return { facts, carry: userModel === undefined ? described : { ...described, userModel: memo(userModel) } };
+};
+
+const modelOf = (message: JsonObject, carry: Carry): string | undefined =>
+  stringAt(objectAt(message, "raw_data"), "model") ??
+  (message["role"] === "assistant"
+    ? stringAt(objectAt(carry, "described"), "model")
+    : message["role"] === "user"
+      ? stringAt(carry, "userModel")
+      : undefined);
+
+const message = (said: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
+  const model = modelOf(said, carry);
+  const failed = said["role"] === "tool" && flagAt(said, "error");
+  const told = chatMessage(said, context, carry, {
+    model,
+    stopReason: stringAt(objectAt(said, "raw_data"), "finish_reason"),
+    failure: failed ? { type: "error", message: wordsOf(said["content"]).join("\n") } : undefined,
+  });
+  const usage = chatTokens(said["usage"]);
+  if (usage === undefined) return told;
+  const counted: Fact = {
+    _tag: "TokensUsed",
+    usageKey: `${context.threadId} ${context.eventId}`,
+    providerMessageId: context.eventId,
+    messageId: context.eventId,
+    model,
+    usage,
+  };
+  return { ...told, facts: [...told.facts, counted] };
+};
+
+export const tau2: Interpreter = {
+  format,
+  interpret: (entry, context, carry) => {
+    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
+    if (typeof entry["role"] === "string" && context.place !== "frame") return message(entry, context, carry);
+    return context.place === "element"
+      ? { facts: [notUnderstood(format, "message without a role")] }
+      : frame(entry, carry);
+  },
+};

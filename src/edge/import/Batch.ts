@@ -1,0 +1,133 @@
+/**
+ * Gathers new events of many threads and appends them together, all or none.
+ *
+ * Room: edge. In: log, Threads. Out: ImportLines, ImportChat.
+ *
+ * Decision: a durable batch of 500 events costs about what one of 10 costs, so a batch is filled over files and
+ * threads and written when it is full, never by a timer. Two importers of one thread meet as a `SequenceConflict`:
+ * what the other wrote is read, dropped from this batch, and the rest goes on.
+ */
+import { Effect, Schedule } from "effect";
+import type { NewEvent } from "../../domain/Event.ts";
+import { keyOf } from "../../domain/History.ts";
+import { type Append, type EventLog, maxEventsPerAppend, type SequenceConflict } from "../../log/EventLog.ts";
+import { type Entry, eventOf, inlineBytes, type Origin } from "./Entry.ts";
+import type { ReportDraft } from "./Report.ts";
+import { type FileThread, markAttribute, noteInLog, type ThreadState, type Threads } from "./Threads.ts";
+
+/** A batch is written once it has this many bytes; the last entry may take it up to `inlineBytes` above. */
+const maxBatchBytes = 3 * 1024 * 1024;
+
+/** How often one batch may lose against another writer. Each time the other has made progress, so this is never reached by two importers of finite files. */
+const maxConflicts = 1000;
+/** The log is tried again for about 100 seconds: a cluster needs up to ten to choose a leader. */
+const patience = { schedule: Schedule.exponential("100 millis"), times: 9 };
+
+/** Says that a batch lost against another writer and must be tried again. */
+const lost = "lost" as const;
+
+interface Waiting {
+  readonly state: ThreadState;
+  readonly events: Array<NewEvent>;
+  /** The file's thread that wrote last: its mark is true of everything before it. */
+  writer: FileThread;
+}
+
+export class Batch {
+  private readonly log: EventLog["Service"];
+  private readonly threads: Threads;
+  private readonly draft: ReportDraft;
+  private waiting = new Map<string, Waiting>();
+  private events = 0;
+  private bytes = 0;
+
+  constructor(options: { readonly log: EventLog["Service"]; readonly threads: Threads; readonly draft: ReportDraft }) {
+    this.log = options.log;
+    this.threads = options.threads;
+    this.draft = options.draft;
+  }
+
+  get isFull(): boolean {
+    return this.events >= maxEventsPerAppend || this.bytes >= maxBatchBytes;
+  }
+
+  /** Adds an entry that is small enough for its event. The caller flushes when the batch is full. */
+  add(writer: FileThread, entry: Entry, id: string, origin: Origin): void {
+    this.take(writer, entry, id, eventOf(entry, origin, id, undefined));
+  }
+
+  /** Puts a large entry into the object store and adds the reference. */
+  readonly addLarge = Effect.fnUntraced({ self: this }, function* (writer: FileThread, entry: Entry, id: string, origin: Origin) {
+    const blob = yield* this.log.putBlob(entry.raw).pipe(Effect.retry(patience));
+    this.take(writer, entry, id, eventOf(entry, origin, id, blob));
+  });
+
+  /** Appends what waits. Afterwards nothing waits, and everything counted so far is on disk. */
+  readonly flush = Effect.fnUntraced({ self: this }, function* () {
+    for (let conflicts = 0; this.waiting.size > 0; conflicts++) {
+      const waiting = [...this.waiting.values()];
+      const appended = yield* this.log.appendAll(waiting.map(appendOf)).pipe(
+        Effect.retry({ ...patience, while: ({ _tag }) => _tag === "LogUnavailable" }),
+        Effect.catchTag("SequenceConflict", (conflict) =>
+          conflicts < maxConflicts ? Effect.map(this.meet(conflict), () => lost) : Effect.fail(conflict),
+        ),
+      );
+      if (appended === lost) continue;
+      for (const [index, { state, events }] of waiting.entries()) {
+        const one = appended[index];
+        state.sequence = one?.sequence ?? state.sequence;
+        if (one?.duplicate === true) this.draft.duplicates += events.length;
+        else this.draft.eventsAppended += events.length;
+      }
+      this.clear();
+    }
+  });
+
+  private take(writer: FileThread, entry: Entry, id: string, event: NewEvent): void {
+    const { state } = writer;
+    noteInLog(state, id, entry.place === "element");
+    const key = keyOf(state.history);
+    const waiting = this.waiting.get(key);
+    if (waiting === undefined) this.waiting.set(key, { state, events: [event], writer });
+    else {
+      waiting.events.push(event);
+      waiting.writer = writer;
+    }
+    this.events++;
+    this.bytes += event.body.length;
+  }
+
+  /** Reads what another writer wrote, and drops from the batch what is in the log by now. */
+  private readonly meet = Effect.fnUntraced({ self: this }, function* (conflict: SequenceConflict) {
+    const key = keyOf(conflict.history);
+    const waiting = this.waiting.get(key);
+    if (waiting === undefined) return yield* conflict;
+    const before = waiting.state.sequence;
+    const written = yield* this.threads.catchUp(waiting.state, before).pipe(Effect.retry(patience));
+    // A replica may not know yet what its leader refused for.
+    if (waiting.state.sequence === before) yield* Effect.sleep("50 millis");
+    const rest = waiting.events.filter(({ id }) => !written.has(id));
+    const dropped = waiting.events.length - rest.length;
+    this.draft.duplicates += dropped;
+    this.events -= dropped;
+    if (rest.length === 0) this.waiting.delete(key);
+    else this.waiting.set(key, { ...waiting, events: rest });
+  });
+
+  private clear(): void {
+    this.waiting = new Map();
+    this.events = 0;
+    this.bytes = 0;
+  }
+}
+
+const appendOf = ({ state, events, writer }: Waiting): Append => ({
+  history: state.history,
+  expected: state.sequence,
+  events: events.map((event, index) =>
+    index === events.length - 1 ? { ...event, extensions: { [markAttribute]: writer.mark() } } : event,
+  ),
+});
+
+/** Whether an entry must be given to `addLarge`. */
+export const isLarge = (entry: Entry): boolean => entry.raw.length > inlineBytes;

@@ -1,0 +1,164 @@
+/**
+ * What a file is, by its content.
+ *
+ * Room: edge. In: LineFormats, ChatFormats, Siblings. Out: ImportFile.
+ *
+ * First its first lines are looked at; a format's line gives it away. If none does, the file is outlined: one JSON
+ * value is a document, several are a file of conversations, one a line. What is neither is no conversation, and why
+ * is said.
+ */
+import { Effect } from "effect";
+import { isObject, type JsonValue } from "../../domain/Json.ts";
+import { type Chat, chatOf, chatParts, type Read } from "./ChatFormats.ts";
+import { type Line, LineSplitter, parse, withoutMark } from "./CutLines.ts";
+import { type Format, lineFormats } from "./Entry.ts";
+import { forEachChunk, readRange } from "./FileBytes.ts";
+import { JsonOutline, outlineOf, type Part } from "./JsonOutline.ts";
+import { formatOfLine } from "./LineFormats.ts";
+import { isGrokSummary, isOpenCode } from "./Siblings.ts";
+import type { Found } from "./Walk.ts";
+
+export type Detected =
+  /** Every line is an entry. */
+  | { readonly _tag: "Lines"; readonly format: Format }
+  /** Every line is a conversation. */
+  | { readonly _tag: "ChatLines" }
+  /** The file is one JSON document with conversations in it. */
+  | { readonly _tag: "Chat"; readonly chat: Chat; readonly root: Part }
+  /** The whole file is one entry. */
+  | { readonly _tag: "Single"; readonly format: "opencode" | "grok"; readonly value: JsonValue; readonly root: Part }
+  | { readonly _tag: "Skip"; readonly reason: string }
+  | { readonly _tag: "Refuse"; readonly reason: string };
+
+const skip = (reason: string): Detected => ({ _tag: "Skip", reason });
+
+/** Lines and bytes that are looked at to find a format. Claude Code's first lines may be snapshots, but those count too. */
+const headLines = 200;
+const headBytes = 256 * 1024;
+/** A document that is one entry is small: a session, a message, a part. */
+const maxSingleBytes = 16 * 1024 * 1024;
+/** Lines looked at when the first one is longer than the head. */
+const deepLines = 8;
+
+/** The first lines of a file, without the one that the limit cuts. */
+const firstLines = (file: Found, limits: { readonly lines: number; readonly bytes: number }) =>
+  Effect.gen(function* () {
+    const splitter = new LineSplitter();
+    const lines: Array<Line> = [];
+    let seen = 0;
+    yield* forEachChunk(file.path, Math.min(file.bytes, limits.bytes), (chunk) => {
+      // Copied, because the chunk's memory is used again.
+      lines.push(...splitter.push(Buffer.from(chunk)));
+      seen += chunk.length;
+      return Effect.succeed(seen >= limits.bytes || lines.length >= limits.lines ? ("stop" as const) : undefined);
+    });
+    if (seen >= file.bytes) lines.push(...splitter.end());
+    return lines.slice(0, limits.lines);
+  });
+
+const formatOfLines = (lines: ReadonlyArray<Line>): Format | undefined => {
+  for (const { bytes, number } of lines) {
+    if (bytes === undefined) continue;
+    const value = parse(number === 1 ? withoutMark(bytes) : bytes);
+    const format = value === undefined ? undefined : formatOfLine(value);
+    if (format !== undefined) return format;
+  }
+  return undefined;
+};
+
+/** A message as a line of its own, as simple chat programs log them. */
+const isMessageLine = (value: JsonValue | undefined): boolean =>
+  isObject(value) && typeof value["role"] === "string" && "content" in value;
+
+/** The outline of a file: of all of it when it is one value, else as far as it was needed to know. */
+const outline = Effect.fnUntraced(function* (file: Found) {
+  const found = new JsonOutline(chatParts);
+  let first = true;
+  yield* forEachChunk(file.path, file.bytes, (chunk) => {
+    const marked = first && withoutMark(chunk).length < chunk.length;
+    first = false;
+    // The mark becomes white space, so that positions stay those of the file.
+    found.push(marked ? Buffer.concat([Buffer.from("   "), withoutMark(chunk)]) : chunk);
+    return Effect.succeed(found.problem !== undefined || found.roots.length > 1 ? ("stop" as const) : undefined);
+  });
+  if (found.roots.length < 2) found.end();
+  return found;
+});
+
+/** A file of JSON values one after the other that are lines of no agent. */
+const manyValues = Effect.fnUntraced(function* (file: Found) {
+  const lines = yield* firstLines(file, { lines: deepLines, bytes: file.bytes });
+  const format = formatOfLines(lines);
+  if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  for (const { bytes, number } of lines) {
+    if (bytes === undefined) continue;
+    const line = number === 1 ? withoutMark(bytes) : bytes;
+    if (isMessageLine(parse(line))) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
+    const [root] = outlineOf(line, chatParts).roots;
+    const chat = root === undefined ? undefined : yield* chatOf(readFrom(line), root, file.path);
+    if (chat !== undefined) return { _tag: "ChatLines" } satisfies Detected as Detected;
+  }
+  return skip("its lines are JSON, but of no conversation format that is known");
+});
+
+/** Reads parts of a text that is in memory. */
+export const readFrom =
+  (bytes: Buffer): Read<never, never> =>
+  (start, end) =>
+    Effect.succeed(bytes.subarray(start, end));
+
+const document = Effect.fnUntraced(function* (file: Found, root: Part, one: Buffer | undefined) {
+  const read = one === undefined ? (start: number, end: number) => readRange(file.path, start, end) : readFrom(one);
+  const chat = yield* chatOf(read, root, file.path);
+  if (chat !== undefined && chat.conversations.length + (chat.source === undefined ? 0 : 1) > 0) {
+    return { _tag: "Chat", chat, root } satisfies Detected as Detected;
+  }
+  if (root.kind === "array") return skip("a JSON array, but not of messages or conversations");
+  if (root.end - root.start > maxSingleBytes) return skip("a JSON object without messages");
+  const value = parse(yield* read(root.start, root.end));
+  if (value === undefined) return { _tag: "Refuse", reason: "it is not valid JSON" } satisfies Detected as Detected;
+  if (isMessageLine(value)) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
+  if (isGrokSummary(value)) return { _tag: "Single", format: "grok", value, root } satisfies Detected as Detected;
+  if (isOpenCode(value, file.path)) return { _tag: "Single", format: "opencode", value, root } satisfies Detected as Detected;
+  return skip("a JSON object without messages");
+});
+
+/** Files up to this size are read once and kept while they are imported; of larger ones ranges are read. */
+export const inMemoryBytes = 64 * 1024 * 1024;
+
+const byContent = Effect.fnUntraced(function* (file: Found) {
+  const lines = yield* firstLines(file, { lines: headLines, bytes: headBytes });
+  const format = formatOfLines(lines);
+  if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  const found = yield* outline(file);
+  const [root, second] = found.roots;
+  if (second !== undefined) return yield* manyValues(file);
+  if (found.problem === undefined && root !== undefined && root.kind !== "scalar" && root.kind !== "string") {
+    const one = file.bytes <= inMemoryBytes ? yield* readRange(file.path, 0, file.bytes) : undefined;
+    return yield* document(file, root, one);
+  }
+  if (root !== undefined && root.kind !== "scalar" && found.isOpen) {
+    const reason = "the document ends in the middle: import again when its writer has finished";
+    return { _tag: "Refuse", reason } satisfies Detected as Detected;
+  }
+  const head = yield* readRange(file.path, 0, Math.min(file.bytes, headBytes));
+  return skip(head.includes(0) ? "it is binary" : "it is no JSON and holds no conversation");
+});
+
+/**
+ * What a file is. With `forced`, a line format cuts it into lines whatever they hold, and a chat format is what its
+ * conversations are taken for.
+ */
+export const detect = Effect.fn("edge.detect")(function* (file: Found, forced: Format | undefined) {
+  if (file.bytes === 0) return skip("it is empty");
+  if (forced !== undefined && lineFormats.some((format) => format === forced)) {
+    const found = forced === "grok" ? yield* byContent(file) : undefined;
+    return found?._tag === "Single" ? found : ({ _tag: "Lines", format: forced } satisfies Detected as Detected);
+  }
+  const found = yield* byContent(file);
+  if (forced === undefined) return found;
+  const format = found._tag === "Chat" ? found.chat.format : "format" in found ? found.format : forced;
+  return found._tag === "Skip" || found._tag === "Refuse" || format === forced
+    ? found
+    : skip(`it is ${format}, and only ${forced} is asked for`);
+});

@@ -1,0 +1,138 @@
+/**
+ * An entry cut out of a file, and the event it becomes.
+ *
+ * Room: edge. In: domain. Out: every file of this folder.
+ *
+ * The event's body holds the entry's own bytes, spliced in and never written again by us: big integers, escapes,
+ * lone surrogates and the order of keys survive.
+ */
+import type { BlobReference } from "../../domain/Content.ts";
+import type { NewEvent } from "../../domain/Event.ts";
+import * as EventId from "../../domain/EventId.ts";
+import type { History } from "../../domain/History.ts";
+import type { JsonValue } from "../../domain/Json.ts";
+
+/** Formats whose entry is a line. */
+export const lineFormats = [
+  "claude-code",
+  "codex",
+  "codex-exec",
+  "codex-tui",
+  "pi",
+  "copilot",
+  "cursor",
+  "droid",
+  "grok",
+  "antigravity",
+] as const;
+
+/** Formats whose entries are the elements of an array, with a frame around them. `gemini-cli` comes as lines too. */
+export const chatFormats = [
+  "gemini-cli",
+  "openai-chat",
+  "anthropic-messages",
+  "tau2",
+  "swe-agent",
+  "who-and-when",
+  "inspect",
+  "zen",
+] as const;
+
+export const formats = [...lineFormats, ...chatFormats, "opencode"] as const;
+export type LineFormat = (typeof lineFormats)[number];
+export type ChatFormat = (typeof chatFormats)[number];
+export type Format = (typeof formats)[number];
+
+export const isFormat = (name: string): name is Format => formats.some((format) => format === name);
+
+/**
+ * Largest entry kept inside its event; a larger one goes to the object store and the event refers to it.
+ *
+ * Decision: 1 MiB, an eighth of the server's `max_payload`. Of the real transcripts every entry is below it (largest
+ * line 115 KB, largest frame 343 KB; OpenHands' largest event is 260 KB), so every one is interpreted without a
+ * second look-up. What is above are images and whole outputs.
+ */
+export const inlineBytes = 1024 * 1024;
+
+/** A piece of a file on its way to becoming an event. */
+export interface Entry {
+  readonly format: Format;
+  /** How it stood in its file; `source` is what the file says beside its conversations. */
+  readonly place: "line" | "joined" | "frame" | "element" | "source";
+  /** Its bytes as they stood there. A view into a buffer that will be used again: copy what is kept. */
+  readonly raw: Uint8Array;
+  readonly kind: "json" | "text" | "base64";
+  /** Its value, when it is JSON. */
+  readonly value: JsonValue | undefined;
+  readonly occurredAt: number;
+  /** The line it stands on, from 1; for elements their number in the array. */
+  readonly line: number;
+}
+
+/** Where it is going and where it came from. */
+export interface Origin {
+  readonly history: History;
+  /** File URL of the file. */
+  readonly source: string;
+  /** The file's name, for what it says beside its conversations. */
+  readonly name: string;
+}
+
+/**
+ * The id of an entry: the same content, the same time in the same thread, is the same event.
+ *
+ * `occurrence` counts equal entries of one file and thread, from 1, because a log may honestly repeat itself.
+ * The file's path is no part of it: a copy elsewhere, a shorter or a longer one, gives the same ids.
+ */
+export const idOf = (entry: Entry, history: History, occurrence: number): string =>
+  EventId.fromContent(
+    "entry",
+    history.tenant,
+    history.kind,
+    history.id,
+    entry.format,
+    entry.place,
+    entry.raw,
+    String(occurrence),
+  );
+
+const placeOf = (entry: Entry): string =>
+  entry.place === "line" || entry.place === "source" ? "" : `,"place":"${entry.place}"`;
+
+const contentOf = (entry: Entry, blob: BlobReference | undefined): readonly [string, Uint8Array | string] => {
+  if (blob !== undefined) return ["blob", JSON.stringify({ sha256: blob.sha256, bytes: blob.bytes })];
+  if (entry.kind === "json") return ["entry", entry.raw];
+  const raw = Buffer.from(entry.raw.buffer, entry.raw.byteOffset, entry.raw.byteLength);
+  return entry.kind === "text"
+    ? ["text", JSON.stringify(raw.toString("utf8"))]
+    : ["base64", JSON.stringify(raw.toString("base64"))];
+};
+
+/** The body of the event: JSON text around the entry's bytes, or around a reference to them. */
+export const bodyOf = (entry: Entry, name: string, blob?: BlobReference): Buffer => {
+  const [key, content] = contentOf(entry, blob);
+  const named = entry.place === "source" ? `,"name":${JSON.stringify(name)}` : "";
+  const head = `{"format":"${entry.format}"${placeOf(entry)}${named},"${key}":`;
+  const inner = typeof content === "string" ? Buffer.from(content, "utf8") : content;
+  const body = Buffer.allocUnsafe(head.length * 3 + inner.length + 1);
+  let length = body.write(head, "utf8");
+  body.set(inner, length);
+  length += inner.length;
+  body[length] = 0x7d;
+  return body.subarray(0, length + 1);
+};
+
+/** The event of an entry. Type and version as in `src/domain/Event.ts`. */
+export const eventOf = (
+  entry: Entry,
+  origin: Origin,
+  id: string,
+  blob: BlobReference | undefined,
+): NewEvent => ({
+  id,
+  type: entry.place === "source" ? "source.described" : "thread.entry_recorded",
+  schemaVersion: 1,
+  occurredAt: entry.occurredAt,
+  source: origin.source,
+  body: bodyOf(entry, origin.name, blob),
+});

@@ -1,0 +1,175 @@
+/**
+ * Imports the conversations of a JSON document: a frame and one entry for each message.
+ *
+ * Room: edge. In: ChatFormats, Threads, Batch. Out: ImportFile.
+ *
+ * A conversation is gone through twice: first its ids are made and every message is parsed, so that a damaged
+ * document is refused as a whole and a derived name is held against what the log has; then its entries are taken.
+ * Only one message at a time is in memory beside the file's outline.
+ */
+import { Effect } from "effect";
+import { type History, source, thread } from "../../domain/History.ts";
+import type { JsonValue } from "../../domain/Json.ts";
+import type { Chat, Conversation, Read } from "./ChatFormats.ts";
+import { maxLineBytes, parse } from "./CutLines.ts";
+import type { Entry } from "./Entry.ts";
+import type { Job } from "./Job.ts";
+import type { Part } from "./JsonOutline.ts";
+import { nthName } from "./Names.ts";
+import { timeOf } from "./Times.ts";
+import { FileThread, isInLog, type ThreadState } from "./Threads.ts";
+import type { Found } from "./Walk.ts";
+
+/** Names that are tried for one conversation: so many different ones may come to the same derived name. */
+const maxNames = 1000;
+
+const emptied = Buffer.from("[]");
+
+/** The object around an array, with the array left empty. */
+const around = <E, R>(read: Read<E, R>, frame: Part, array: Part) =>
+  Effect.map(Effect.all([read(frame.start, array.start), read(array.end, frame.end)]), ([before, after]) =>
+    Buffer.concat([before, emptied, after]),
+  );
+
+interface Opened<E, R> {
+  readonly conversation: Conversation;
+  readonly read: Read<E, R>;
+  readonly modified: number;
+}
+
+/** Gives each entry of a conversation to `use`; answers with a reason when one of them is not valid JSON. */
+const forEachEntry = Effect.fnUntraced(function* <E, R, E2, R2>(
+  { conversation, read, modified }: Opened<E, R>,
+  use: (entry: Entry) => Effect.Effect<unknown, E2, R2> | undefined,
+) {
+  const { format, frame, messages } = conversation;
+  let occurredAt = modified;
+  let number = 0;
+  const give = (raw: Buffer, value: JsonValue, place: "frame" | "element") => {
+    occurredAt = timeOf(value) ?? occurredAt;
+    return use({ format, place, raw, kind: "json", value, occurredAt, line: number });
+  };
+  if (frame !== messages) {
+    const raw = yield* around(read, frame, messages);
+    const value = parse(raw);
+    if (value === undefined) return "the document is not valid JSON";
+    const effect = give(raw, value, "frame");
+    if (effect !== undefined) yield* effect;
+  }
+  for (const part of messages.parts ?? []) {
+    number++;
+    if (part.end - part.start > maxLineBytes) return `message ${number} is longer than ${maxLineBytes} bytes`;
+    const raw = yield* read(part.start, part.end);
+    const value = parse(raw);
+    if (value === undefined) return `message ${number} is not valid JSON`;
+    const effect = give(raw, value, "element");
+    if (effect !== undefined) yield* effect;
+  }
+  return undefined;
+});
+
+/** The first time any entry gives: messages before it, or without one, get it and not the file's own. */
+const firstTime = Effect.fnUntraced(function* <E, R>(opened: Opened<E, R>) {
+  let first: number | undefined;
+  const problem = yield* forEachEntry(opened, (entry) => {
+    first ??= timeOf(entry.value);
+    return undefined;
+  });
+  return { problem, first };
+});
+
+/** Goes through a conversation as a thread of the log would have it: which elements it has, and whether the mark agrees. */
+const look = Effect.fnUntraced(function* <E, R>(opened: Opened<E, R>, state: ThreadState) {
+  const fileThread = new FileThread(state);
+  let verified = 0;
+  let elements = 0;
+  let shared = 0;
+  yield* forEachEntry(opened, (entry) => {
+    const id = fileThread.next(entry);
+    if (fileThread.isAtMark()) verified = fileThread.count;
+    if (entry.place !== "element") return undefined;
+    elements++;
+    if (isInLog(state, id)) shared++;
+    return undefined;
+  });
+  return { verified, elements, shared };
+});
+
+/**
+ * Opens the conversation's thread, or, under a derived name that a different conversation has, the next free one.
+ * Two are the same when the elements of one begin the other's: a copy, a shorter one, a grown one.
+ */
+const openThread = Effect.fnUntraced(function* <E, R>(job: Job, opened: Opened<E, R>, taken: ReadonlySet<string>) {
+  const { conversation } = opened;
+  for (let nth = 1; nth <= maxNames; nth++) {
+    const name = nthName(conversation.name, nth);
+    if (conversation.derived && taken.has(name)) continue;
+    const state = yield* job.open(thread(name, job.tenant));
+    const fileThread = new FileThread(state);
+    if (state.complete && state.elements === 0) return { name, fileThread };
+    if (!state.complete) {
+      const { verified } = yield* look(opened, state);
+      if (verified > 0) {
+        fileThread.verified = verified;
+        return { name, fileThread };
+      }
+      yield* job.threads.complete(state);
+    }
+    const { elements, shared } = yield* look(opened, state);
+    const same = shared === elements || shared === state.elements;
+    if (!conversation.derived || same || nth === maxNames) return { name, fileThread };
+  }
+  return undefined;
+});
+
+/** One conversation. `taken` holds the names that conversations of the same file have. */
+const importConversation = Effect.fnUntraced(function* <E, R>(
+  job: Job,
+  file: Found,
+  { read, conversation, taken }: { readonly read: Read<E, R>; readonly conversation: Conversation; readonly taken: Set<string> },
+) {
+  const { problem, first } = yield* firstTime({ conversation, read, modified: file.modified });
+  if (problem !== undefined) {
+    job.draft.refused.push({ file: file.path, reason: `${conversation.name}: ${problem}` });
+    return;
+  }
+  const opened = { conversation, read, modified: first ?? file.modified };
+  const found = yield* openThread(job, opened, taken);
+  if (found === undefined) {
+    job.draft.refused.push({ file: file.path, reason: `more than ${maxNames} conversations come to the name ${conversation.name}` });
+    return;
+  }
+  taken.add(found.name);
+  yield* forEachEntry(opened, (entry) => job.take(found.fileThread, entry));
+});
+
+/** What a file says beside its conversations: one entry in a history of kind `source`. */
+const importSource = Effect.fnUntraced(function* <E, R>(job: Job, file: Found, options: { readonly chat: Chat; readonly read: Read<E, R>; readonly root: Part }) {
+  const { chat, read, root } = options;
+  if (chat.source === undefined) return;
+  const raw = yield* around(read, root, chat.source.without);
+  const value = parse(raw);
+  if (value === undefined) {
+    job.draft.refused.push({ file: file.path, reason: "what the file says beside its conversations is not valid JSON" });
+    return;
+  }
+  const history: History = source(chat.source.name, job.tenant);
+  const state = yield* job.open(history);
+  yield* job.threads.complete(state);
+  const entry: Entry = { format: chat.format, place: "source", raw, kind: "json", value, occurredAt: timeOf(value) ?? file.modified, line: 0 };
+  yield* job.take(new FileThread(state), entry) ?? Effect.void;
+});
+
+/** All conversations of one document. */
+export const importChat = Effect.fn("edge.importChat")(function* <E, R>(
+  job: Job,
+  file: Found,
+  options: { readonly chat: Chat; readonly read: Read<E, R>; readonly root: Part; readonly taken: Set<string> },
+) {
+  const { chat, read, taken } = options;
+  yield* importSource(job, file, options);
+  for (const conversation of chat.conversations) {
+    yield* importConversation(job, file, { read, conversation, taken });
+    job.readTo(conversation.frame.end);
+  }
+});

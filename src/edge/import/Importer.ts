@@ -1,0 +1,165 @@
+/**
+ * Imports transcripts of agents: files and folders into the log, each entry once.
+ *
+ * Room: edge. In: log, Walk, Detect, ImportLines, ImportChat. Out: cli.
+ *
+ * Bad input never stops an import and never disappears: it ends as an event, as an entry kept as unknown, or as a
+ * refusal in the report. Killed at any moment, everything acknowledged is in the log exactly once, and the same
+ * import again appends what is missing.
+ */
+import { Clock, Effect } from "effect";
+import { defaultTenant } from "../../domain/History.ts";
+import { EventLog } from "../../log/EventLog.ts";
+import { chatOf, chatParts } from "./ChatFormats.ts";
+import { LineSplitter, withoutMark } from "./CutLines.ts";
+import { detect, inMemoryBytes, readFrom } from "./Detect.ts";
+import type { Entry, Format } from "./Entry.ts";
+import { forEachChunk, readRange } from "./FileBytes.ts";
+import { importChat } from "./ImportChat.ts";
+import { importLines } from "./ImportLines.ts";
+import { thread } from "../../domain/History.ts";
+import { Job } from "./Job.ts";
+import { outlineOf } from "./JsonOutline.ts";
+import { boundedId } from "./Names.ts";
+import type { ImportProgress, ImportReport } from "./Report.ts";
+import * as Siblings from "./Siblings.ts";
+import { timeOf } from "./Times.ts";
+import { FileThread } from "./Threads.ts";
+import { type Found, reasonOf, walk } from "./Walk.ts";
+
+export interface ImportOptions {
+  /** Files and folders. */
+  readonly paths: ReadonlyArray<string>;
+  /** A format to cut every file by; default: found by content. */
+  readonly format?: Format | undefined;
+  readonly tenant?: string | undefined;
+  /** Told at most ten times a second, and once at the end. */
+  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
+}
+
+const progressMillis = 100;
+
+/** A file each of whose lines is a conversation. */
+const importChatLines = Effect.fnUntraced(function* (job: Job, file: Found) {
+  const splitter = new LineSplitter();
+  const taken = new Set<string>();
+  let bytes = 0;
+  let format: string | undefined;
+  const one = Effect.fnUntraced(function* (number: number, line: Buffer | undefined) {
+    const text = line === undefined || number > 1 ? line : withoutMark(line);
+    if (text !== undefined && text.toString("latin1").trim() === "") return;
+    const outline = text === undefined ? undefined : outlineOf(text, chatParts);
+    const [root] = outline?.roots ?? [];
+    const usable = text !== undefined && root !== undefined && outline?.problem === undefined && outline?.roots.length === 1;
+    const chat = usable ? yield* chatOf(readFrom(text), root, file.path) : undefined;
+    if (chat === undefined || text === undefined || root === undefined) {
+      job.draft.refused.push({ file: file.path, line: number, reason: outline?.problem ?? "the line is no conversation" });
+      return;
+    }
+    format ??= chat.format;
+    yield* importChat(job, file, { chat, read: readFrom(text), root, taken });
+  });
+  yield* forEachChunk(
+    file.path,
+    file.bytes,
+    Effect.fnUntraced(function* (chunk: Buffer) {
+      for (const line of splitter.push(chunk)) yield* one(line.number, line.bytes);
+      bytes += chunk.length;
+      job.readTo(bytes);
+    }),
+  );
+  for (const line of splitter.end()) yield* one(line.number, line.bytes);
+  return format;
+});
+
+/** A file that is one entry of a session. */
+const importSingle = Effect.fnUntraced(function* (job: Job, file: Found, single: Pick<Entry, "format" | "value" | "raw">) {
+  const { format, value = null } = single;
+  const own = format === "grok" ? (yield* job.siblings.grok(file.path)) ?? idOfSummary(value) : yield* job.siblings.openCode(value, file.path);
+  const state = yield* job.open(thread(boundedId(own ?? file.path), job.tenant));
+  yield* job.threads.complete(state);
+  const entry: Entry = { ...single, place: "line", kind: "json", occurredAt: timeOf(value) ?? file.modified, line: 1 };
+  yield* job.take(new FileThread(state), entry) ?? Effect.void;
+});
+
+const idOfSummary = (value: Entry["value"]): string | undefined => {
+  const info = typeof value === "object" && value !== null && "info" in value ? value["info"] : undefined;
+  return typeof info === "object" && info !== null && "id" in info && typeof info["id"] === "string" ? info["id"] : undefined;
+};
+
+const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found, forced: Format | undefined) {
+  job.begin(file.path);
+  const detected = yield* detect(file, forced);
+  const read = Effect.fnUntraced(function* () {
+    if (file.bytes > inMemoryBytes) return (start: number, end: number) => readRange(file.path, start, end);
+    return readFrom(yield* readRange(file.path, 0, file.bytes));
+  });
+  switch (detected._tag) {
+    case "Skip":
+      job.draft.skipped.push({ file: file.path, reason: detected.reason });
+      return;
+    case "Refuse":
+      job.draft.refused.push({ file: file.path, reason: detected.reason });
+      return;
+    case "Lines":
+      job.draft.fileOf(detected.format);
+      return yield* importLines(job, file, detected.format);
+    case "ChatLines":
+      return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
+    case "Single": {
+      job.draft.fileOf(detected.format);
+      const raw = yield* (yield* read())(detected.root.start, detected.root.end);
+      return yield* importSingle(job, file, { format: detected.format, value: detected.value, raw });
+    }
+    case "Chat":
+      job.draft.fileOf(detected.chat.format);
+      return yield* importChat(job, file, { chat: detected.chat, read: yield* read(), root: detected.root, taken: new Set() });
+  }
+});
+
+/** Tells how far an import is, not too often. */
+const makeTeller = (options: ImportOptions, files: ReadonlyArray<Found>, clock: Clock.Clock) => {
+  const started = clock.currentTimeMillisUnsafe();
+  const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let told = 0;
+  const tell = (done: { readonly files: number; readonly bytes: number; readonly file: string }, last: boolean): void => {
+    const now = clock.currentTimeMillisUnsafe();
+    if (options.onProgress === undefined || (!last && now - told < progressMillis)) return;
+    told = now;
+    const rate = now > started ? (done.bytes / (now - started)) * 1000 : 0;
+    const eta = rate > 0 ? Math.round(((totalBytes - done.bytes) / rate) * 1000) : undefined;
+    options.onProgress({ ...done, totalFiles: files.length, totalBytes, rate, eta });
+  };
+  return { tell, totalBytes, millis: () => clock.currentTimeMillisUnsafe() - started };
+};
+
+/** Imports files and folders. Fails only when the log refuses or stays away; everything else is in the report. */
+export const importPaths = Effect.fn("edge.import")(function* (options: ImportOptions) {
+  const log = yield* EventLog;
+  const clock = yield* Clock.Clock;
+  const { files, refused, skipped } = yield* walk(options.paths);
+  const job = new Job({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make });
+  job.draft.refused.push(...refused);
+  job.draft.skipped.push(...skipped);
+  const teller = makeTeller(options, files, clock);
+  let bytes = 0;
+  for (const [index, file] of files.entries()) {
+    job.onRead = (read) => teller.tell({ files: index, bytes: bytes + read, file: file.path }, false);
+    yield* importFile(job, file, options.format).pipe(
+      Effect.catchTag("PlatformError", (error) =>
+        Effect.sync(() => {
+          job.draft.refused.push({ file: file.path, reason: reasonOf(error) });
+        }),
+      ),
+    );
+    bytes += file.bytes;
+    teller.tell({ files: index + 1, bytes, file: file.path }, false);
+    if (job.threads.isHeavy) {
+      yield* job.batch.flush();
+      job.threads.trim();
+    }
+  }
+  yield* job.batch.flush();
+  teller.tell({ files: files.length, bytes, file: "" }, true);
+  return job.draft.finish({ ...job.threads.totals(), bytes: teller.totalBytes, millis: teller.millis() }) satisfies ImportReport;
+});

@@ -1,0 +1,89 @@
+/**
+ * What an import did: the report at its end, and the progress on its way.
+ *
+ * Room: edge. In: none. Out: Importer, cli.
+ */
+
+/** A piece that could not be taken: a torn or overlong line, a damaged document, a file that cannot be read. */
+export interface Refusal {
+  readonly file: string;
+  /** From 1; absent when the whole file or folder is meant. */
+  readonly line?: number | undefined;
+  readonly reason: string;
+}
+
+/** A file that is no conversation. */
+export interface Skip {
+  readonly file: string;
+  readonly reason: string;
+}
+
+export interface FormatCount {
+  readonly files: number;
+  readonly entries: number;
+}
+
+export interface ImportReport {
+  /** Files that held conversations. */
+  readonly files: number;
+  /** Threads, messages and tool calls the files hold, whether they were in the log already or not. */
+  readonly threads: number;
+  readonly messages: number;
+  readonly toolCalls: number;
+  readonly eventsAppended: number;
+  /** Entries that were in the log already. */
+  readonly duplicates: number;
+  /** Entries kept as they came that nobody here understands yet. */
+  readonly unknown: number;
+  readonly refused: ReadonlyArray<Refusal>;
+  readonly skipped: ReadonlyArray<Skip>;
+  readonly formats: Readonly<Record<string, FormatCount>>;
+  /** Bytes of all files found, conversations or not. */
+  readonly bytes: number;
+  readonly millis: number;
+}
+
+export interface ImportProgress {
+  /** Files done, and all that were found. */
+  readonly files: number;
+  readonly totalFiles: number;
+  readonly bytes: number;
+  readonly totalBytes: number;
+  /** Bytes a second since the start. */
+  readonly rate: number;
+  /** Milliseconds that remain at that rate; absent while nobody can tell. */
+  readonly eta: number | undefined;
+  /** The file that is being read. */
+  readonly file: string;
+}
+
+/** The report while it is written. */
+export class ReportDraft {
+  files = 0;
+  duplicates = 0;
+  eventsAppended = 0;
+  readonly refused: Array<Refusal> = [];
+  readonly skipped: Array<Skip> = [];
+  private readonly formats = new Map<string, { files: number; entries: number }>();
+
+  fileOf(format: string): void {
+    this.files++;
+    this.formatOf(format).files++;
+  }
+
+  entryOf(format: string): void {
+    this.formatOf(format).entries++;
+  }
+
+  finish(rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">): ImportReport {
+    const { files, duplicates, eventsAppended, refused, skipped } = this;
+    const formats = Object.fromEntries([...this.formats].sort(([left], [right]) => (left < right ? -1 : 1)));
+    return { files, duplicates, eventsAppended, refused, skipped, formats, ...rest };
+  }
+
+  private formatOf(format: string): { files: number; entries: number } {
+    let counts = this.formats.get(format);
+    if (counts === undefined) this.formats.set(format, (counts = { files: 0, entries: 0 }));
+    return counts;
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * What an import knows of the threads it meets: which entries the log has, and where the next one goes.
+ *
+ * Room: edge. In: domain, log, IdTable, Tally. Out: Batch, ImportLines, ImportChat.
+ *
+ * The last event of every appended run carries `importedto` = `<count>:<digest>`: the first `count` entries of the
+ * file's thread were in the log with it, and this is the digest of their ids. So a file that is imported again needs
+ * one look at the thread's last event, and not its whole history.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { Effect, Stream } from "effect";
+import type { RecordedEvent } from "../../domain/Event.ts";
+import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import { EventLog } from "../../log/EventLog.ts";
+import { type Entry, idOf } from "./Entry.ts";
+import { IdTable } from "./IdTable.ts";
+import { ThreadTally } from "./Tally.ts";
+
+/** The extension attribute of the mark. */
+export const markAttribute = "importedto";
+
+/** Bits of a thread's id table: the log has it (or will, with the batch being filled); this import has counted it. */
+const inLog = 1;
+const counted = 2;
+
+export interface ThreadState {
+  readonly history: History;
+  /** The last sequence of the history that this import has seen. */
+  sequence: Sequence;
+  mark: { readonly count: number; readonly digest: string } | undefined;
+  readonly ids: IdTable;
+  /** Whether `ids` holds every entry the log has of this thread. */
+  complete: boolean;
+  /** Entries of the log that are elements of an array; exact when complete. */
+  elements: number;
+  readonly tally: ThreadTally;
+}
+
+export const isInLog = (state: ThreadState, id: string): boolean => (state.ids.get(id) & inLog) !== 0;
+
+/** Notes an entry as being in the log. */
+export const noteInLog = (state: ThreadState, id: string, isElement: boolean): void => {
+  const bits = state.ids.get(id);
+  if ((bits & inLog) !== 0) return;
+  state.ids.set(id, bits | inLog);
+  if (isElement) state.elements++;
+};
+
+/** Counts the entry, once in an import. */
+export const countOnce = (state: ThreadState, entry: Entry, id: string): void => {
+  const bits = state.ids.get(id);
+  if ((bits & counted) !== 0) return;
+  state.ids.set(id, bits | counted);
+  state.tally.see(entry, id, state.history.id);
+};
+
+/** One thread's entries in one file, in order: gives each its id and keeps the digest of all so far. */
+export class FileThread {
+  readonly state: ThreadState;
+  count = 0;
+  /** The first so many entries are known to be in the log by the mark. */
+  verified = 0;
+  /** The file changed while it was read: what the mark promised does not hold. */
+  broken = false;
+  private readonly occurrences = new IdTable();
+  private readonly hash: Hash = createHash("sha256");
+
+  constructor(state: ThreadState) {
+    this.state = state;
+  }
+
+  /** The id of the next entry. */
+  next(entry: Entry): string {
+    const first = idOf(entry, this.state.history, 1);
+    const occurrence = this.occurrences.increment(first);
+    const id = occurrence === 1 ? first : idOf(entry, this.state.history, occurrence);
+    this.count++;
+    this.hash.update(id);
+    return id;
+  }
+
+  /** `<count>:<digest>` of the entries so far. 128 bits of it are enough: it is compared with one other, not searched. */
+  mark(): string {
+    return `${this.count}:${this.hash.copy().digest("hex").slice(0, 32)}`;
+  }
+
+  /** Whether the entries so far are exactly those of the log's mark. */
+  isAtMark(): boolean {
+    const { mark } = this.state;
+    return mark !== undefined && mark.count === this.count && this.mark() === `${mark.count}:${mark.digest}`;
+  }
+}
+
+const markOf = (event: RecordedEvent | undefined): ThreadState["mark"] => {
+  const found = /^(\d{1,12}):([0-9a-f]{32})$/.exec(event?.extensions?.[markAttribute] ?? "");
+  return found === null ? undefined : { count: Number(found[1]), digest: found[2] ?? "" };
+};
+
+const elementMarker = Buffer.from('"place":"element"');
+
+/** Whether an entry's body, as `Entry.bodyOf` writes it, is that of an element. */
+const isElement = (event: RecordedEvent): boolean =>
+  Buffer.from(event.body.buffer, event.body.byteOffset, Math.min(event.body.byteLength, 80)).includes(elementMarker);
+
+/**
+ * Memory for the threads of one import. Above it the threads that were not met for longest are forgotten; met again,
+ * they are looked up in the log again, and the report counts their messages a second time.
+ */
+const maxBytes = 512 * 1024 * 1024;
+/** What a thread costs beside its ids. */
+const threadBytes = 2048;
+
+const weightOf = (state: ThreadState): number => state.ids.bytes + state.tally.bytes + threadBytes;
+
+export class Threads {
+  private readonly log: EventLog["Service"];
+  private readonly states = new Map<string, ThreadState>();
+  private readonly met = new IdTable();
+  private asked = 0;
+  private readonly forgotten = { messages: 0, toolCalls: 0, unknown: 0 };
+
+  constructor(log: EventLog["Service"]) {
+    this.log = log;
+  }
+
+  /** Whether a thread was met before and not every entry of it is known. */
+  isPartlyKnown(history: History): boolean {
+    return this.states.get(keyOf(history))?.complete === false;
+  }
+
+  /** A thread, with what its last event says unless it is known in full. Nothing of it may be waiting in a batch. */
+  readonly open = Effect.fnUntraced({ self: this }, function* (history: History) {
+    const key = keyOf(history);
+    let state = this.states.get(key);
+    if (state?.complete !== true) {
+      const last = yield* this.log.last(history);
+      state ??= { history, sequence: 0, mark: undefined, ids: new IdTable(), complete: false, elements: 0, tally: new ThreadTally() };
+      state.sequence = last?.sequence ?? 0;
+      state.mark = markOf(last);
+      state.complete = last === undefined;
+    }
+    if (history.kind === "thread") this.met.set(key, 1);
+    this.states.delete(key);
+    this.states.set(key, state);
+    return state;
+  });
+
+  /** Reads what the log has of a thread after what is known, and returns the ids that were read. */
+  readonly catchUp = Effect.fnUntraced({ self: this }, function* (state: ThreadState, after: Sequence) {
+    const ids = new Set<string>();
+    yield* this.log.read({ history: state.history, after }).pipe(
+      Stream.runForEach((event) =>
+        Effect.sync(() => {
+          ids.add(event.id);
+          noteInLog(state, event.id, isElement(event));
+          state.sequence = event.sequence;
+        }),
+      ),
+    );
+    return ids;
+  });
+
+  /** Makes sure that every entry the log has of a thread is known. */
+  readonly complete = Effect.fnUntraced({ self: this }, function* (state: ThreadState) {
+    if (state.complete) return;
+    yield* this.catchUp(state, 0);
+    state.complete = true;
+  });
+
+  /** Whether it is time to `trim`: asked after every file, so it only looks at every 64th time. */
+  get isHeavy(): boolean {
+    this.asked = (this.asked + 1) % 64;
+    return this.asked === 0 && this.bytes > maxBytes;
+  }
+
+  private get bytes(): number {
+    let bytes = 0;
+    for (const state of this.states.values()) bytes += weightOf(state);
+    return bytes;
+  }
+
+  /** Forgets threads until the rest fits. To be called when nothing waits to be appended. */
+  trim(): void {
+    let { bytes } = this;
+    for (const [key, state] of this.states) {
+      if (bytes <= maxBytes) return;
+      bytes -= weightOf(state);
+      this.forgotten.messages += state.tally.messages;
+      this.forgotten.toolCalls += state.tally.toolCalls;
+      this.forgotten.unknown += state.tally.unknown;
+      this.states.delete(key);
+    }
+  }
+
+  /** What all files hold. */
+  totals(): { readonly threads: number; readonly messages: number; readonly toolCalls: number; readonly unknown: number } {
+    const totals = { threads: this.met.size, ...this.forgotten };
+    for (const { tally } of this.states.values()) {
+      totals.messages += tally.messages;
+      totals.toolCalls += tally.toolCalls;
+      totals.unknown += tally.unknown;
+    }
+    return totals;
+  }
+}

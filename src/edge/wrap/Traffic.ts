@@ -1,0 +1,235 @@
+/**
+ * What two parties say to each other in MCP over JSON-RPC, as observations worth recording.
+ *
+ * Room: edge. In: Lines, domain. Out: Recorder. Pure: the same lines at the same times give the same observations.
+ *
+ * It never throws, whatever a line holds. Ids are per direction: a server that asks its client something (sampling)
+ * may use an id that the client uses too.
+ */
+import type { Program } from "../../domain/Content.ts";
+import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../../domain/Json.ts";
+import type { Line } from "./Lines.ts";
+
+/** When a chunk passed: for people (epoch milliseconds), and for durations (monotonic milliseconds). */
+export interface Moment {
+  readonly epochMillis: number;
+  readonly monotonicMillis: number;
+}
+
+export type Direction = "toServer" | "toClient";
+
+export type Observation =
+  /** Both have introduced themselves, or something happened before they did. Always the first, and only once. */
+  | {
+      readonly _tag: "SessionStarted";
+      readonly at: number;
+      readonly client: Program | undefined;
+      readonly server: Program | undefined;
+      readonly serverTitle: string | undefined;
+      readonly protocolVersion: string | undefined;
+    }
+  | {
+      readonly _tag: "ToolCalled";
+      readonly at: number;
+      /** Unique in its session: counts the calls. */
+      readonly call: number;
+      readonly name: string;
+      readonly server: string | undefined;
+      readonly arguments: JsonValue | undefined;
+      /** The client's own name for the call, where it tells one. */
+      readonly correlationId: string | undefined;
+    }
+  | {
+      readonly _tag: "ToolReturned";
+      readonly at: number;
+      readonly call: number;
+      readonly outcome: "ok" | "error";
+      readonly result: JsonValue | undefined;
+      readonly error: { readonly type: string; readonly message: string | undefined } | undefined;
+      readonly durationMillis: number;
+    };
+
+interface OpenCall {
+  readonly call: number;
+  readonly began: number;
+}
+
+/** Calls without an answer that are remembered: a client that never gets answers must not fill memory. */
+const maxOpenCalls = 10_000;
+/** An error's message, as a person reads it in a table. */
+const maxMessageLength = 500;
+/** Claude Code says here which of its own tool uses a call is. */
+const claudeToolUse = "claudecode/toolUseId";
+
+const programOf = (info: JsonObject | undefined): Program | undefined => {
+  const name = stringAt(info, "name");
+  return name === undefined ? undefined : { name, version: stringAt(info, "version") ?? null };
+};
+
+/** Number and string ids are different ids, so the key is the id's JSON. */
+const keyOf = (id: JsonValue | undefined): string | undefined =>
+  typeof id === "string" || typeof id === "number" ? JSON.stringify(id) : undefined;
+
+const firstText = (result: JsonObject): string | undefined => {
+  for (const block of arrayAt(result, "content")) {
+    const text = stringAt(block, "text");
+    if (text !== undefined) return text.slice(0, maxMessageLength).toWellFormed();
+  }
+  return undefined;
+};
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+export class Traffic {
+  readonly #open = new Map<string, OpenCall>();
+  #calls = 0;
+  #hasStarted = false;
+  #client: Program | undefined;
+  #server: Program | undefined;
+  #serverTitle: string | undefined;
+  #protocolVersion: string | undefined;
+  #initializeKey: string | undefined;
+
+  get client(): Program | undefined {
+    return this.#client;
+  }
+
+  get server(): Program | undefined {
+    return this.#server;
+  }
+
+  /** What this line adds to what is known. */
+  see(direction: Direction, line: Line, at: Moment): ReadonlyArray<Observation> {
+    if (line._tag === "Huge") return direction === "toClient" ? this.#hugeAnswer(line, at) : this.#hugeCall(line, at);
+    const message = parse(line.text);
+    const messages = Array.isArray(message) ? message : [message];
+    return messages.flatMap((one) => (isObject(one) ? this.#message(direction, one, at) : []));
+  }
+
+  /** The session ends: a session that nobody introduced is told of now. */
+  end(at: Moment): ReadonlyArray<Observation> {
+    return this.#start(at);
+  }
+
+  #message(direction: Direction, message: JsonObject, at: Moment): ReadonlyArray<Observation> {
+    const method = stringAt(message, "method");
+    const key = keyOf(message["id"]);
+    if (direction === "toServer") {
+      if (method === "tools/call" && key !== undefined) return this.#called(key, objectAt(message, "params"), at);
+      if (method === "initialize") this.#initialize(key, objectAt(message, "params"));
+      if (method === "notifications/cancelled") return this.#cancelled(objectAt(message, "params"), at);
+      return [];
+    }
+    if (method !== undefined || key === undefined) return [];
+    if (key === this.#initializeKey) return this.#initialized(objectAt(message, "result"), at);
+    return this.#answered(key, message, at);
+  }
+
+  #initialize(key: string | undefined, params: JsonObject | undefined): void {
+    this.#initializeKey = key;
+    this.#client = programOf(objectAt(params, "clientInfo"));
+    this.#protocolVersion = stringAt(params, "protocolVersion");
+  }
+
+  #initialized(result: JsonObject | undefined, at: Moment): ReadonlyArray<Observation> {
+    const info = objectAt(result, "serverInfo");
+    this.#initializeKey = undefined;
+    this.#server = programOf(info);
+    this.#serverTitle = stringAt(info, "title");
+    this.#protocolVersion = stringAt(result, "protocolVersion") ?? this.#protocolVersion;
+    return this.#start(at);
+  }
+
+  #start(at: Moment): ReadonlyArray<Observation> {
+    if (this.#hasStarted) return [];
+    this.#hasStarted = true;
+    return [
+      {
+        _tag: "SessionStarted",
+        at: at.epochMillis,
+        client: this.#client,
+        server: this.#server,
+        serverTitle: this.#serverTitle,
+        protocolVersion: this.#protocolVersion,
+      },
+    ];
+  }
+
+  #called(key: string, params: JsonObject | undefined, at: Moment): ReadonlyArray<Observation> {
+    const call = ++this.#calls;
+    this.#open.set(key, { call, began: at.monotonicMillis });
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size <= maxOpenCalls) break;
+      this.#open.delete(oldest);
+    }
+    const called: Observation = {
+      _tag: "ToolCalled",
+      at: at.epochMillis,
+      call,
+      name: stringAt(params, "name") ?? "",
+      server: this.#server?.name,
+      arguments: params?.["arguments"],
+      correlationId: stringAt(objectAt(params, "_meta"), claudeToolUse),
+    };
+    return [...this.#start(at), called];
+  }
+
+  #returned(key: string, at: Moment, how: Pick<Extract<Observation, { _tag: "ToolReturned" }>, "outcome" | "result" | "error">) {
+    const open = this.#open.get(key);
+    if (open === undefined) return [];
+    this.#open.delete(key);
+    const durationMillis = Math.max(0, at.monotonicMillis - open.began);
+    return [{ _tag: "ToolReturned" as const, at: at.epochMillis, call: open.call, durationMillis, ...how }];
+  }
+
+  #answered(key: string, message: JsonObject, at: Moment): ReadonlyArray<Observation> {
+    const error = objectAt(message, "error");
+    if (error !== undefined) {
+      const type = `jsonrpc:${numberAt(error, "code") ?? "unknown"}`;
+      const text = stringAt(error, "message")?.slice(0, maxMessageLength).toWellFormed();
+      return this.#returned(key, at, { outcome: "error", result: error["data"], error: { type, message: text } });
+    }
+    const result = message["result"];
+    const isError = isObject(result) && result["isError"] === true;
+    const problem = isError ? { type: "tool", message: firstText(result) } : undefined;
+    return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, error: problem });
+  }
+
+  /** The client no longer waits. An answer that comes all the same is not looked at, as the protocol demands of it. */
+  #cancelled(params: JsonObject | undefined, at: Moment): ReadonlyArray<Observation> {
+    const key = keyOf(params?.["requestId"]);
+    if (key === undefined) return [];
+    const error = { type: "cancelled", message: stringAt(params, "reason") };
+    return this.#returned(key, at, { outcome: "error", result: undefined, error });
+  }
+
+  /** An answer too large to be parsed: whose it is stands at one of its ends, what it says is its size. */
+  #hugeAnswer({ head, tail, bytes }: Extract<Line, { _tag: "Huge" }>, at: Moment): ReadonlyArray<Observation> {
+    const key = idAtStart.exec(head)?.[1] ?? idAtEnd.exec(tail)?.[1];
+    if (key === undefined) return [];
+    const isError = /"isError":true[^{}[\]]*\}[^{}[\]]*\}\s*$/.test(tail) || /^\s*\{(?:"jsonrpc":"2\.0",)?"error"/.test(head);
+    const error = isError ? { type: "tool", message: undefined } : undefined;
+    const result = { notRecorded: `a message of ${bytes} bytes`, head: head.slice(0, 1_000).toWellFormed() };
+    return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, error });
+  }
+
+  /** A call too large to be parsed: its arguments are what is large. */
+  #hugeCall({ head, tail, bytes }: Extract<Line, { _tag: "Huge" }>, at: Moment): ReadonlyArray<Observation> {
+    const key = idAtStart.exec(head)?.[1] ?? idAtEnd.exec(tail)?.[1];
+    if (key === undefined || !/"method"\s*:\s*"tools\/call"/.test(head + tail)) return [];
+    const name = /"name"\s*:\s*"([^"\\]*)"/.exec(head)?.[1] ?? /"name"\s*:\s*"([^"\\]*)"/.exec(tail)?.[1] ?? "";
+    return this.#called(key, { name, arguments: { notRecorded: `a message of ${bytes} bytes` } }, at);
+  }
+}
+
+const id = String.raw`"id"\s*:\s*(-?\d+|"(?:[^"\\]|\\.)*")`;
+/** The id before anything large: `{"jsonrpc":"2.0","id":7,`. */
+const idAtStart = new RegExp(String.raw`^\s*\{\s*(?:"(?:jsonrpc|method)"\s*:\s*"[^"]*"\s*,\s*)*${id}\s*,`);
+/** The id behind it: `,"jsonrpc":"2.0","id":7}`. */
+const idAtEnd = new RegExp(String.raw`,\s*${id}\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$`);

@@ -1,0 +1,156 @@
+/**
+ * The event log on NATS JetStream.
+ *
+ * Room: log. In: NatsConnectionNats, WriterNats, HistoryReadNats, FollowNats, BlobStoreNats. Out: every room that needs an EventLog.
+ *
+ * This file only wires; how each promise is kept is said at the head of the file that keeps it.
+ */
+import { Effect, Layer, Option, Stream } from "effect";
+import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
+import type { History } from "../domain/History.ts";
+import { checkAll, checkAppend } from "./AppendCheck.ts";
+import * as BlobStore from "./BlobStoreNats.ts";
+import * as DirectGet from "./DirectGetNats.ts";
+import { entryOf, type StoredMessage } from "./Envelope.ts";
+import { type Append, EventLog } from "./EventLog.ts";
+import { follow } from "./FollowNats.ts";
+import * as HistoryIds from "./HistoryIds.ts";
+import * as HistoryRead from "./HistoryReadNats.ts";
+import { NatsConnection } from "./NatsConnectionNats.ts";
+import { unavailable } from "./PatienceNats.ts";
+import * as StreamNats from "./StreamNats.ts";
+import { subjectOf } from "./Subject.ts";
+import { type Writer, write } from "./WriterNats.ts";
+
+export interface Options {
+  /** Default `RECOLLECT`. Two streams on one server cannot both listen to our subjects. */
+  readonly stream?: string | undefined;
+  /** Default `RECOLLECT_BLOBS`. */
+  readonly bucket?: string | undefined;
+  /** Copies of a stream that is made now, on as many servers; one that is there keeps its own. Default 1. */
+  readonly replicas?: 1 | 3 | undefined;
+  /** Default and most, with our nats-server.conf: ten minutes. Shorter only for tests. */
+  readonly duplicateWindowMillis?: number | undefined;
+  /**
+   * How long one attempt to write waits for its acknowledgement. Default 2,500: an fsync takes 1 to 50 ms, and what is
+   * asked again is not written again.
+   */
+  readonly answerMillis?: number | undefined;
+}
+
+const defaultAnswerMillis = 2_500;
+/** A read asks again this long while no leader is there: an election takes 4 to 9 s. */
+const readPatienceMillis = 15_000;
+
+const eventsOf = (messages: ReadonlyArray<StoredMessage>): Array<RecordedEvent> => {
+  const events: Array<RecordedEvent> = [];
+  for (const message of messages) {
+    const entry = entryOf(message);
+    if (!isMisfit(entry)) events.push(entry);
+  }
+  return events;
+};
+
+const readHistory = (read: HistoryRead.HistoryRead, subject: string, after: number) =>
+  Stream.suspend(() => {
+    const pages = read.pages(subject, { after });
+    return Stream.paginate(undefined, () =>
+      Effect.map(pages, (messages) => [eventsOf(messages), messages.length === 0 ? none : more] as const),
+    );
+  });
+
+/** The last event. Behind it may lie misfits, which are not events; then, rarely, the history is read to find it. */
+const lastEvent = Effect.fnUntraced(function* (read: HistoryRead.HistoryRead, history: History) {
+  const subject = subjectOf(history);
+  const message = yield* read.last(subject);
+  if (message === undefined) return undefined;
+  const entry = entryOf(message);
+  if (!isMisfit(entry)) return entry;
+  let last: RecordedEvent | undefined;
+  yield* Stream.runForEachArray(readHistory(read, subject, 0), (events) =>
+    Effect.sync(() => {
+      last = events.at(-1) ?? last;
+    }),
+  );
+  return last;
+});
+
+const more = Option.some(undefined);
+const none = Option.none<undefined>();
+
+/** The stream's facts: known from the start, learnt again after every reconnect and whenever somebody asks. */
+const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Service"], settings: StreamNats.Settings) {
+  let facts = yield* StreamNats.ensure(connection, settings);
+  const learn = Effect.gen(function* () {
+    const learnt = yield* StreamNats.learn(connection, { stream: settings.name, patienceMillis: readPatienceMillis });
+    if (learnt === undefined) {
+      return yield* unavailable(`the stream ${settings.name} is gone`, "Restore it from a backup; `recollect up` would make an empty one.");
+    }
+    facts = learnt;
+    return learnt;
+  });
+  yield* connection.changes.pipe(
+    Stream.drop(1),
+    Stream.filter(({ _tag }) => _tag === "Connected"),
+    Stream.runForEach(() => Effect.ignore(learn)),
+    Effect.forkScoped,
+  );
+  return { facts: () => facts, learn };
+});
+
+export const make = Effect.fn("log.open")(function* (options: Options = {}) {
+  const connection = yield* NatsConnection;
+  const stream = options.stream ?? StreamNats.defaultStream;
+  const { facts, learn } = yield* keepFacts(connection, {
+    name: stream,
+    replicas: options.replicas ?? 1,
+    duplicateWindowMillis: options.duplicateWindowMillis ?? StreamNats.defaultDuplicateWindowMillis,
+  });
+  const { inboxPrefix, link, nc } = connection;
+  const get = yield* DirectGet.make({ nc, link, inboxPrefix, patienceMillis: readPatienceMillis });
+  const read = HistoryRead.make({ get, stream, facts });
+  const blobs = yield* BlobStore.make({
+    connection,
+    get,
+    bucket: options.bucket ?? BlobStore.defaultBucket,
+    replicas: facts().replicas,
+  });
+  const writer: Writer = {
+    publisher: { nc, link, timeoutMillis: options.answerMillis ?? defaultAnswerMillis },
+    read,
+    remembered: HistoryIds.make(),
+    facts,
+    learn,
+  };
+  const maxPayload = () => connection.serverInfo().max_payload;
+
+  // Untraced: an append is 0.2 ms without fsync, and a span of its own belongs to the publisher.
+  const append = Effect.fnUntraced(function* (one: Append) {
+    const checked = yield* checkAppend(one, maxPayload());
+    const [appended] = yield* write(writer, [checked]);
+    return appended ?? (yield* unavailable("the append had no result"));
+  });
+  return EventLog.of({
+    append,
+    appendAll: Effect.fnUntraced(function* (appends) {
+      return yield* write(writer, yield* checkAll(appends, maxPayload()));
+    }),
+    read: ({ after = 0, history }) => readHistory(read, subjectOf(history), after),
+    last: (history) => lastEvent(read, history),
+    at: (sequence) => Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : entryOf(message))),
+    follow: ({ after, history }) =>
+      follow({ connection, read, stream, after, subject: history === undefined ? undefined : subjectOf(history) }),
+    info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({
+      bytes,
+      created,
+      firstSequence: lastSequence === 0 ? 0 : firstSequence,
+      lastSequence,
+      messages,
+    })),
+    putBlob: blobs.put,
+    getBlob: blobs.get,
+  });
+});
+
+/** Needs a `NatsConnection`. */
+export const layer = (options: Options = {}) => Layer.effect(EventLog, make(options));

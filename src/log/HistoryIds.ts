@@ -1,0 +1,51 @@
+/**
+ * Which event ids a history has, remembered so that looking for one does not read the history again each time.
+ *
+ * Room: log. In: none. Out: WriterNats.
+ *
+ * What is remembered may be behind the log, never wrong: the sequence it reaches to is what the next append expects.
+ */
+import type { Sequence } from "../domain/History.ts";
+
+export interface KnownIds {
+  /** Everything recorded from this time on is known, epoch milliseconds; -Infinity: the whole history. */
+  readonly since: number;
+  /** Last sequence of the history that was seen; 0: it was empty. */
+  upTo: Sequence;
+  readonly ids: Map<string, Sequence>;
+}
+
+/** Most ids remembered over all histories: about 25 MB. A longer history is read each time. */
+export const maxRememberedIds = 200_000;
+
+export interface HistoryIds {
+  readonly get: (subject: string) => KnownIds | undefined;
+  /** Remembers, or after a change counts again, and forgets the longest unused histories when there are too many ids. */
+  readonly keep: (subject: string, known: KnownIds) => void;
+  readonly forget: (subject: string) => void;
+}
+
+export const make = (most = maxRememberedIds): HistoryIds => {
+  // A Map iterates in the order of insertion: the first key is the longest unused.
+  const remembered = new Map<string, { readonly known: KnownIds; readonly size: number }>();
+  let total = 0;
+  const forget = (subject: string) => {
+    total -= remembered.get(subject)?.size ?? 0;
+    remembered.delete(subject);
+  };
+  return {
+    get: (subject) => remembered.get(subject)?.known,
+    keep: (subject, known) => {
+      forget(subject);
+      // One more than its ids, so that empty histories count too.
+      const size = known.ids.size + 1;
+      remembered.set(subject, { known, size });
+      total += size;
+      for (const oldest of remembered.keys()) {
+        if (total <= most) break;
+        forget(oldest);
+      }
+    },
+    forget,
+  };
+};

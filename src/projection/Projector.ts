@@ -1,0 +1,235 @@
+/**
+ * The projector: folds the log into the database behind a path, exactly once, for as long as it lives.
+ *
+ * Room: projection. In: log, ReadModelSqlite, Rebuild. Out: main, edge.
+ *
+ * Promises: an event is applied once, whatever is killed when; what is appended is visible within milliseconds; a
+ * stream that is not the one known is named and never read on over; trouble with the file or the log is waited out.
+ */
+import { Clock, Context, Effect, Layer, Option, type Scope, Stream, SubscriptionRef } from "effect";
+import type { Sequence } from "../domain/History.ts";
+import { EventLog, LogDamaged, type LogInfo, type LogUnavailable } from "../log/EventLog.ts";
+import * as Condition from "./Condition.ts";
+import * as Intake from "./Intake.ts";
+import { incomingOfAll } from "./LargeEntry.ts";
+import { openCurrent } from "./OpenCurrent.ts";
+import type { Projection } from "./Projection.ts";
+import { type Batch, type Checkpoint, type DeadLetterCount, noCheckpoint, type ReadModel } from "./ReadModel.ts";
+
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly version: number;
+  /** The last sequence applied. */
+  readonly checkpoint: Sequence;
+  /** Events behind the head of the stream. */
+  readonly gap: number;
+  /** How long the oldest event that is not applied has been in the log, milliseconds; 0 without a gap. */
+  readonly lagMillis: number;
+  readonly deadLetters: number;
+}
+
+export interface ProjectorStatus {
+  readonly projections: ReadonlyArray<ProjectionStatus>;
+  /** What stands in the way; absent when nothing does. */
+  readonly condition?: Condition.Condition | undefined;
+}
+
+export class Projector extends Context.Service<
+  Projector,
+  {
+    /** Never fails: what is not known now (the log is away) is as it was last known. */
+    readonly status: Effect.Effect<ProjectorStatus>;
+    /** Returns when everything up to `sequence` is applied and visible; fails when nothing is applied any more. */
+    readonly awaitSequence: (sequence: Sequence) => Effect.Effect<void, Condition.ProjectorStopped>;
+  }
+>()("recollect/projection/Projector") {}
+
+export interface Options {
+  /** The path that analysts open: a link to the current generation. */
+  readonly path: string;
+  readonly projections: ReadonlyArray<Projection>;
+  readonly limits?: Intake.Limits;
+}
+
+interface State {
+  readonly checkpoint: Checkpoint;
+  readonly condition: Condition.Condition | undefined;
+}
+
+/** Pauses after trouble, milliseconds: doubled up to the last. A person who frees a disk waits 10 s at most. */
+const firstPauseMillis = 100;
+const longestPauseMillis = 10_000;
+/** How often a projector that stands still looks whether somebody has repaired what is wrong, milliseconds. */
+const lookAgainMillis = 1000;
+
+const pauseMillis = (attempt: number): number => Math.min(longestPauseMillis, firstPauseMillis * 2 ** Math.min(attempt, 10));
+
+interface Running {
+  readonly options: Options;
+  readonly log: EventLog["Service"];
+  readonly state: SubscriptionRef.SubscriptionRef<State>;
+  /** Last known; status reads them. */
+  model: ReadModel | undefined;
+  info: LogInfo | undefined;
+  deadLetters: ReadonlyArray<DeadLetterCount>;
+  intake: Intake.Intake<LogUnavailable | LogDamaged>;
+  /** Attempts in a row that failed. */
+  attempts: number;
+}
+
+/** Sets or clears the condition, here and, as a courtesy to other processes, in the file. */
+const setCondition = Effect.fnUntraced(function* (running: Running, condition: Condition.Condition | undefined) {
+  const before = yield* SubscriptionRef.get(running.state);
+  if (before.condition?.name === condition?.name && before.condition?.message === condition?.message) return;
+  yield* SubscriptionRef.update(running.state, (state) => ({ ...state, condition }));
+  if (condition !== undefined) yield* Effect.logWarning(`projector: ${condition.message} ${condition.hint}`);
+  // A full disk cannot take the note either.
+  if (running.model !== undefined) {
+    yield* Effect.ignore(running.model.note("condition", condition === undefined ? undefined : JSON.stringify(condition)));
+  }
+});
+
+/** Writes a batch, however long the file is in trouble. */
+const applyPatiently = Effect.fnUntraced(function* (running: Running, model: ReadModel, batch: Batch) {
+  for (let attempt = 0; ; attempt++) {
+    const applied = yield* Effect.result(model.apply(batch));
+    if (applied._tag === "Success") {
+      if (attempt > 0) yield* setCondition(running, undefined);
+      return applied.success;
+    }
+    yield* setCondition(running, Condition.storage(applied.failure));
+    yield* Effect.sleep(pauseMillis(attempt));
+  }
+});
+
+/** Applies what comes in, batch by batch, until the file is superseded or the log has no more to give. */
+const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadModel, info: LogInfo) {
+  const { intake, state } = running;
+  for (;;) {
+    const { checkpoint } = yield* SubscriptionRef.get(state);
+    const entries = yield* intake.take(info.lastSequence - checkpoint.sequence);
+    const incoming = yield* incomingOfAll(entries);
+    const now = yield* Clock.currentTimeMillis;
+    const applied = yield* applyPatiently(running, model, { incoming, streamCreated: info.created, now });
+    if (applied._tag === "Superseded") return;
+    if (applied._tag === "Missing") return yield* new LogDamaged({ sequence: applied.sequence, reason: "a later event came instead." });
+    running.attempts = 0;
+    const { condition } = yield* SubscriptionRef.get(state);
+    yield* SubscriptionRef.set(state, { checkpoint: applied.checkpoint, condition });
+    if (condition !== undefined && condition.name !== "restored") yield* setCondition(running, undefined);
+    yield* Effect.yieldNow;
+  }
+});
+
+/** From opening the file to whatever ends it: another file in its place, or a failure that the caller names. */
+const session = Effect.fnUntraced(function* (running: Running): Effect.fn.Return<
+  void,
+  Condition.ProjectorStopped | Effect.Error<ReturnType<typeof openCurrent>> | LogDamaged,
+  EventLog | Scope.Scope
+> {
+  const { options, log, state } = running;
+  const model = yield* openCurrent({
+    path: options.path,
+    projections: options.projections,
+    onRebuild: (message) => setCondition(running, Condition.rebuilding(message)),
+  });
+  running.model = model;
+  yield* Effect.addFinalizer(() => Effect.sync(() => (running.model = undefined)));
+  const checkpoint = yield* model.checkpoint;
+  yield* SubscriptionRef.update(state, (before) => ({ ...before, checkpoint }));
+  const { info, condition } = yield* Condition.identify(checkpoint);
+  running.info = info;
+  if (condition?.stopped === true) return yield* new Condition.ProjectorStopped({ condition });
+  if (condition !== undefined || info.lastSequence <= checkpoint.sequence) yield* setCondition(running, condition);
+  const intake = Intake.make<LogUnavailable | LogDamaged>(options.limits);
+  running.intake = intake;
+  yield* log.follow({ after: checkpoint.sequence }).pipe(
+    Stream.runForEachArray((entries) => intake.put(entries)),
+    Effect.catch((error) => Effect.sync(() => intake.end(error))),
+    Effect.forkScoped,
+  );
+  yield* applyForEver(running, model, info);
+});
+
+/** Names what ended a session, and waits before the next one. */
+const runForEver = (running: Running): Effect.Effect<void, never, EventLog> => {
+  const pause = Effect.suspend(() => Effect.sleep(pauseMillis(running.attempts++)));
+  const stop = (condition: Condition.Condition) =>
+    Effect.andThen(setCondition(running, condition), Effect.sleep(lookAgainMillis));
+  return Effect.scoped(session(running)).pipe(
+    Effect.catchTags({
+      ProjectorStopped: ({ condition }) => stop(condition),
+      LogUnavailable: (error) => Effect.andThen(setCondition(running, Condition.logAway(error)), pause),
+      StorageTrouble: (error) => Effect.andThen(setCondition(running, Condition.storage(error)), pause),
+      // A hole stands directly after the checkpoint. Any other damage is named when the stream is looked at again.
+      LogDamaged: Effect.fnUntraced(function* ({ sequence, reason }) {
+        const { checkpoint } = yield* SubscriptionRef.get(running.state);
+        if (sequence === checkpoint.sequence + 1) yield* stop(Condition.hole(sequence, reason));
+        else yield* pause;
+      }),
+    }),
+    Effect.forever,
+  );
+};
+
+const lagOf = Effect.fnUntraced(function* (running: Running, checkpoint: Checkpoint) {
+  const waiting = running.intake.first();
+  const oldest =
+    waiting !== undefined && waiting.sequence > checkpoint.sequence
+      ? waiting
+      : yield* Effect.orElseSucceed(running.log.at(checkpoint.sequence + 1), () => undefined);
+  const now = yield* Clock.currentTimeMillis;
+  return Math.max(0, now - (oldest?.recordedAt ?? checkpoint.recordedAt));
+});
+
+const statusOf = Effect.fnUntraced(function* (running: Running) {
+  running.info = yield* Effect.orElseSucceed(running.log.info, () => running.info);
+  if (running.model !== undefined) {
+    running.deadLetters = yield* Effect.orElseSucceed(running.model.deadLetters, () => running.deadLetters);
+  }
+  const { checkpoint, condition } = yield* SubscriptionRef.get(running.state);
+  const gap = Math.max(0, (running.info?.lastSequence ?? 0) - checkpoint.sequence);
+  const lagMillis = gap === 0 ? 0 : yield* lagOf(running, checkpoint);
+  const lettersOf = (name: string) => running.deadLetters.find(({ projection }) => projection === name)?.count ?? 0;
+  const projections = running.options.projections.map(
+    ({ name, version, record }): ProjectionStatus => ({
+      name,
+      version,
+      checkpoint: checkpoint.sequence,
+      gap,
+      lagMillis,
+      // What nobody could read is missing everywhere but in the ledger.
+      deadLetters: lettersOf(name) + (record === undefined ? lettersOf("*") : 0),
+    }),
+  );
+  return { projections, condition } satisfies ProjectorStatus;
+});
+
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const log = yield* EventLog;
+  const state = yield* SubscriptionRef.make<State>({ checkpoint: noCheckpoint, condition: undefined });
+  const running: Running = {
+    options,
+    log,
+    state,
+    model: undefined,
+    info: undefined,
+    deadLetters: [],
+    intake: Intake.make(options.limits),
+    attempts: 0,
+  };
+  yield* Effect.forkScoped(runForEver(running));
+  return Projector.of({
+    status: statusOf(running).pipe(Effect.withSpan("projection.status")),
+    awaitSequence: Effect.fn("projection.awaitSequence")(function* (sequence: Sequence) {
+      const reached = yield* SubscriptionRef.changes(state).pipe(
+        Stream.filter(({ checkpoint, condition }) => checkpoint.sequence >= sequence || condition?.stopped === true),
+        Stream.runHead,
+      );
+      const { checkpoint, condition } = Option.getOrElse(reached, () => SubscriptionRef.getUnsafe(state));
+      if (checkpoint.sequence < sequence && condition !== undefined) return yield* new Condition.ProjectorStopped({ condition });
+    }),
+  });
+});
+
+export const layer = (options: Options): Layer.Layer<Projector, never, EventLog> => Layer.effect(Projector, make(options));

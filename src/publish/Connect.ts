@@ -1,0 +1,59 @@
+/**
+ * From an address, or from nothing, to a publisher: which log is meant, and where commands wait for it.
+ *
+ * Room: publish. In: machine, log, spool, Publisher. Out: Recollect, edge.
+ *
+ * Connecting never fails because NATS is away, and it never waits for it: what is published then waits in the spool.
+ */
+import { Config, Effect, Layer, Option } from "effect";
+import * as DataFolder from "../machine/DataFolder.ts";
+import * as Instance from "../machine/Instance.ts";
+import { splitUrls } from "../log/NatsCredentialsNats.ts";
+import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
+import * as LogConnection from "./LogConnection.ts";
+import * as Publisher from "./Publisher.ts";
+
+export interface Options extends Publisher.Options {
+  /** `nats://…`, several with commas. Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
+  readonly url?: string | undefined;
+  /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
+  readonly data?: string | undefined;
+}
+
+/** What the spool calls the log of its own data folder, whose address changes. */
+const ownLog = "instance";
+
+const givenUrl = (options: Options) =>
+  options.url === undefined
+    ? Config.String("RECOLLECT_NATS_URL").pipe(Config.option, Effect.orDie)
+    : Effect.succeed(Option.some(options.url));
+
+/** The folder's names only: a publisher whose log is there needs no disk, so an unusable folder is no reason to fail. */
+const folderLayer = (options: Options) =>
+  Layer.effect(DataFolder.DataFolder, Effect.flatMap(DataFolder.locate(options.data), DataFolder.at));
+
+/** The log, the spool and the publisher. */
+export const layer = (options: Options = {}) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Effect.Services<ReturnType<typeof Instance.find>>>();
+      const folder = yield* DataFolder.DataFolder;
+      const instance = Instance.find().pipe(
+        Effect.map(Option.map(({ nats }) => nats)),
+        Effect.orElseSucceed(Option.none<string>),
+        Effect.provideContext(context),
+      );
+      const given = Option.filter(yield* givenUrl(options), (url) => url.trim() !== "");
+      const name = options.source ?? "recollect";
+      const target = yield* Option.match(given, {
+        onNone: () => Effect.succeed(ownLog),
+        onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : splitUrls(url).url)),
+      });
+      const log = Option.match(given, {
+        onNone: () => ({ address: instance, hint: "Start one with: npx recollect up", name }),
+        onSome: (url) => ({ address: Effect.succeed(Option.some(url)), hint: `Start the server at ${target}.`, name }),
+      });
+      const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
+      return Layer.provideMerge(Publisher.layer(options), stores);
+    }),
+  ).pipe(Layer.provide(folderLayer(options)));

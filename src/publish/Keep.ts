@@ -1,0 +1,88 @@
+/**
+ * Where commands wait while the log is away: on disk, and when there is no disk for them, in bounded memory.
+ *
+ * Room: publish. In: spool. Out: Delivery, Drain.
+ *
+ * Order is kept: as long as commands wait in memory, newer ones wait behind them.
+ */
+import { Clock, Effect, Result, Schema } from "effect";
+import type { Command, Spool, SpoolUnavailable } from "../spool/Spool.ts";
+
+/** Neither the log nor the disk nor memory has room for the command. It is lost unless the caller says it again. */
+export class NotAccepted extends Schema.TaggedError<NotAccepted>()("NotAccepted", {
+  reason: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** Commands kept in memory when the spool is unusable: enough for minutes of a busy agent, harmless for any process. */
+export const maxHeldCommands = 1_000;
+export const maxHeldBytes = 16 * 1024 * 1024;
+/** A spool that failed is not tried for every command: a full disk answers slowly. */
+const retrySpoolMillis = 1_000;
+
+export const bytesOf = ({ event, blobs }: Command): number =>
+  event.body.length + 512 + blobs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+
+export class Keep {
+  readonly #spool: Spool["Service"];
+  #held: ReadonlyArray<Command> = [];
+  #heldBytes = 0;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #trouble: SpoolUnavailable | undefined;
+
+  constructor(spool: Spool["Service"]) {
+    this.#spool = spool;
+  }
+
+  /** Commands in memory, oldest first. */
+  get held(): ReadonlyArray<Command> {
+    return this.#held;
+  }
+
+  /** Keeps all of them: `Spooled` is on disk, `Held` in memory only. */
+  readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<"Spooled" | "Held", NotAccepted> = Effect.fnUntraced(
+    { self: this },
+    function* (this: Keep, commands) {
+      if (yield* this.settle(commands)) return "Spooled";
+      const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
+      const isFull = this.#held.length + commands.length > maxHeldCommands || this.#heldBytes + bytes > maxHeldBytes;
+      if (isFull) {
+        return yield* new NotAccepted({
+          reason: `The log is away and ${this.#trouble?.message ?? "the spool is unusable"}`,
+          hint: this.#trouble?.hint ?? "Bring the log back, or make room on the disk.",
+        });
+      }
+      this.#held = [...this.#held, ...commands];
+      this.#heldBytes += bytes;
+      return "Held";
+    },
+  );
+
+  /** Brings what is held, and `more` behind it, onto the disk. False when the spool does not take it. */
+  readonly settle: (more: ReadonlyArray<Command>) => Effect.Effect<boolean> = Effect.fnUntraced(
+    { self: this },
+    function* (this: Keep, more) {
+      const all = [...this.#held, ...more];
+      if (all.length === 0) return true;
+      const now = yield* Clock.currentTimeMillis;
+      if (this.#trouble !== undefined && now - this.#triedAt < retrySpoolMillis) return false;
+      const put = yield* Effect.result(this.#spool.put(all));
+      this.#trouble = Result.isFailure(put) ? put.failure : undefined;
+      this.#triedAt = now;
+      if (Result.isSuccess(put)) this.#clear();
+      return Result.isSuccess(put);
+    },
+  );
+
+  /** The log has this command. Does nothing when it has gone to the spool meanwhile. */
+  drop(command: Command): void {
+    if (!this.#held.includes(command)) return;
+    this.#held = this.#held.filter((other) => other !== command);
+    this.#heldBytes -= bytesOf(command);
+  }
+
+  #clear(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The way in: whoever records a conversation, a task or a session does it here.
+ *
+ * Room: publish. In: domain, log, spool, Compose, Delivery. Out: edge, Recollect (the same with promises).
+ *
+ * Promises, each a test in `test/publish/`:
+ * - a call returns when its event is durable, and says where: in the log, or in this machine's spool;
+ * - events of one history arrive in the order of the calls, awaited or not;
+ * - messages of several writers on one thread merge: none is lost, none is doubled;
+ * - a task never makes a move that its state does not allow, whoever else moves it at the same moment;
+ * - the log being away or slow costs a caller our patience (250 ms) once, and then one write to disk per call;
+ * - an event that its Schema does not allow is refused before anything is written.
+ */
+import { Context, Effect, Layer } from "effect";
+import { type EventTypeName, type Provenance } from "../domain/Event.ts";
+import { defaultTenant, type Sequence } from "../domain/History.ts";
+import type { IllegalTransition } from "../domain/Task.ts";
+import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
+import { compose, type Composing, type InvalidEvent } from "./Compose.ts";
+import * as Delivery from "./Delivery.ts";
+import type { NotAccepted } from "./Keep.ts";
+import { putBlobs } from "./Write.ts";
+
+/** What became of an event: see `Delivered`. */
+export type Published = Delivery.Delivered & { readonly eventId: string };
+
+export type PublishError = InvalidEvent | AppendRefused | IllegalTransition | NotAccepted;
+
+export interface PublishOptions<Name extends EventTypeName> extends Composing<Name> {}
+
+export interface Options extends Delivery.Options {
+  /** Default `default`. */
+  readonly tenant?: string | undefined;
+  /** Who publishes: the CloudEvents source of events that name no other. Default `recollect`. */
+  readonly source?: string | undefined;
+  /** Said of every event that does not say otherwise. */
+  readonly actor?: string | undefined;
+  readonly session?: string | undefined;
+}
+
+export class Publisher extends Context.Service<
+  Publisher,
+  {
+    readonly tenant: string;
+    /** Any event of the catalogue. */
+    readonly publish: <Name extends EventTypeName>(options: PublishOptions<Name>) => Effect.Effect<Published, PublishError>;
+    /**
+     * An event that holds only if nobody has written to the history since the caller read it. Never spooled: with the
+     * log away nobody can say whether it holds. After `LogUnavailable` the same call with the same id is safe.
+     */
+    readonly publishExpecting: <Name extends EventTypeName>(
+      options: PublishOptions<Name> & { readonly expected: Sequence },
+    ) => Effect.Effect<
+      Extract<Published, { readonly _tag: "Appended" }>,
+      InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable
+    >;
+    /** Returns when every call made so far has returned: what was accepted is durable. */
+    readonly flush: Effect.Effect<void>;
+    /** What waits for what. */
+    readonly waiting: Effect.Effect<Delivery.Waiting>;
+  }
+>()("recollect/publish/Publisher") {}
+
+/** Fields the caller left out must not hide the publisher's own. */
+const about = ({ source, actor, session }: Options): Partial<Provenance> => ({
+  ...(source === undefined ? {} : { source }),
+  ...(actor === undefined ? {} : { actor }),
+  ...(session === undefined ? {} : { session }),
+});
+
+export const make = Effect.fnUntraced(function* (options: Options = {}) {
+  const log = yield* EventLog;
+  const delivery = yield* Delivery.make(options);
+  const source = options.source ?? "recollect";
+  const own = about(options);
+
+  const publish = Effect.fn("publish.publish")(function* <Name extends EventTypeName>(given: PublishOptions<Name>) {
+    const command = yield* compose({ ...own, ...given }, source);
+    const delivered = yield* delivery.deliver(command);
+    return { ...delivered, eventId: command.event.id };
+  });
+
+  const publishExpecting = Effect.fn("publish.publishExpecting")(function* <Name extends EventTypeName>(
+    given: PublishOptions<Name> & { readonly expected: Sequence },
+  ) {
+    const { expected, ...rest } = given;
+    const command = yield* compose({ ...own, ...(rest as unknown as PublishOptions<Name>) }, source);
+    if (!delivery.isDirect) {
+      const hint = "Publish without an expected sequence, or wait until the log is back.";
+      return yield* new LogUnavailable({ reason: "the log is away, so nobody knows the history's last sequence", hint });
+    }
+    yield* putBlobs(log, [command]);
+    const { history, event } = command;
+    const { sequence } = yield* log.append({ history, events: [event], expected });
+    return { _tag: "Appended" as const, sequence, eventId: event.id };
+  });
+
+  return Publisher.of({
+    tenant: options.tenant ?? defaultTenant,
+    publish,
+    publishExpecting,
+    flush: delivery.flush,
+    waiting: delivery.state,
+  });
+});
+
+export const layer = (options: Options = {}) => Layer.effect(Publisher, make(options));

@@ -1,0 +1,307 @@
+/**
+ * Recollect for programs that speak in promises: the same publisher, the same promises, no Effect to be seen.
+ *
+ * Room: publish. In: Connect, Publisher, ThreadPublisher, TaskPublisher. Out: users.
+ *
+ * A call that nobody awaits never crashes the program: its failure is counted, and `flush` tells of it.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Effect, Layer, ManagedRuntime, References } from "effect";
+import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
+import type { Program } from "../domain/Content.ts";
+import type { About, Given } from "./Compose.ts";
+import * as Connect from "./Connect.ts";
+import type { Waiting } from "./Delivery.ts";
+import { Publisher, type Published } from "./Publisher.ts";
+import * as Task from "./TaskPublisher.ts";
+import * as Thread from "./ThreadPublisher.ts";
+
+export interface ConnectOptions extends Omit<Connect.Options, "source"> {
+  /** Who publishes: a program's name, or its name and version. */
+  readonly client?: string | Program | undefined;
+}
+
+/** Calls since the last flush, by what became of them. */
+export interface Flushed {
+  readonly appended: number;
+  readonly spooled: number;
+  readonly held: number;
+  /** Why calls failed. Awaited ones have told their caller already. */
+  readonly failures: ReadonlyArray<Error>;
+}
+
+/** Failures that `flush` can tell of; those behind them are counted by nobody. */
+const maxFailures = 100;
+
+/** Runs effects as promises that may be left alone. */
+class Runner {
+  readonly runtime: ManagedRuntime.ManagedRuntime<Publisher, never>;
+  #appended = 0;
+  #spooled = 0;
+  #held = 0;
+  #failures: Array<Error> = [];
+  readonly #outstanding = new Set<Promise<unknown>>();
+
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Publisher, never>) {
+    this.runtime = runtime;
+  }
+
+  run<A, E>(effect: Effect.Effect<A, E, Publisher>): Promise<A> {
+    const promise = this.runtime.runPromise(effect);
+    this.#outstanding.add(promise);
+    const settle = (error?: unknown) => {
+      this.#outstanding.delete(promise);
+      const isTold = error === undefined || this.#failures.length >= maxFailures;
+      if (!isTold) this.#failures.push(error instanceof Error ? error : new Error(String(error)));
+    };
+    promise.then(() => settle(), settle);
+    return promise;
+  }
+
+  /** Runs an effect whose result says what became of an event, and counts it. */
+  publish<A extends Published, E>(effect: Effect.Effect<A, E, Publisher>): Promise<A> {
+    return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
+  }
+
+  count({ _tag }: Published): void {
+    if (_tag === "Spooled") this.#spooled++;
+    else if (_tag === "Held") this.#held++;
+    else this.#appended++;
+  }
+
+  async flush(): Promise<Flushed> {
+    await Promise.allSettled(this.#outstanding);
+    const flushed = { appended: this.#appended, spooled: this.#spooled, held: this.#held, failures: this.#failures };
+    this.#appended = 0;
+    this.#spooled = 0;
+    this.#held = 0;
+    this.#failures = [];
+    return flushed;
+  }
+}
+
+/** A tool call that was asked for; `returned` or `failed` ends it and measures how long it took. */
+export class RecollectCall {
+  readonly #runner: Runner;
+  readonly #call: Thread.Call;
+
+  constructor(runner: Runner, call: Thread.Call) {
+    this.#runner = runner;
+    this.#call = call;
+  }
+
+  get callId(): string {
+    return this.#call.callId;
+  }
+
+  returned(result?: unknown): Promise<Published> {
+    return this.#runner.publish(this.#call.returned(result));
+  }
+
+  failed(error: unknown): Promise<Published> {
+    return this.#runner.publish(this.#call.failed(error));
+  }
+}
+
+/** One conversation. */
+export class RecollectThread {
+  readonly #runner: Runner;
+  readonly #thread: Thread.ThreadPublisher;
+
+  constructor(runner: Runner, thread: Thread.ThreadPublisher) {
+    this.#runner = runner;
+    this.#thread = thread;
+  }
+
+  get id(): string {
+    return this.#thread.id;
+  }
+
+  /** Says what is known of the thread as a whole: title, tool, model, working directory, tags. */
+  open(description: Parameters<Thread.ThreadPublisher["open"]>[0] = {}): Promise<Published> {
+    return this.#runner.publish(this.#thread.open(description));
+  }
+
+  say(message: Thread.Saying): Promise<Published> {
+    return this.#runner.publish(this.#thread.say(message));
+  }
+
+  /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
+  toolCalled(call: Thread.Calling): Promise<RecollectCall> {
+    const called = Effect.tap(this.#thread.toolCalled(call), ({ asked }) => Effect.sync(() => this.#runner.count(asked)));
+    return this.#runner.run(Effect.map(called, (made) => new RecollectCall(this.#runner, made)));
+  }
+
+  rename(title: string): Promise<Published> {
+    return this.#runner.publish(this.#thread.rename(title));
+  }
+
+  tag(tags: { readonly add?: ReadonlyArray<string>; readonly remove?: ReadonlyArray<string> }): Promise<Published> {
+    return this.#runner.publish(this.#thread.tag(tags));
+  }
+
+  /** A new thread that continues this one. */
+  async fork(from: Parameters<Thread.ThreadPublisher["fork"]>[0] = {}): Promise<RecollectThread> {
+    const { threadId } = await this.#runner.publish(this.#thread.fork(from));
+    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(threadId)));
+  }
+
+  archive(reason?: string): Promise<Published> {
+    return this.#runner.publish(this.#thread.archive(reason));
+  }
+}
+
+/** Each move of a task as a promise; see TaskPublisher for what is allowed when. */
+export class RecollectTask {
+  readonly #runner: Runner;
+  readonly #task: Task.TaskPublisher;
+
+  constructor(runner: Runner, task: Task.TaskPublisher) {
+    this.#runner = runner;
+    this.#task = task;
+  }
+
+  get id(): string {
+    return this.#task.id;
+  }
+
+  claimed(worker?: string): Promise<Published> {
+    return this.#runner.publish(this.#task.claimed({ worker }));
+  }
+
+  started(by: Parameters<Task.TaskPublisher["started"]>[0] = {}): Promise<Published> {
+    return this.#runner.publish(this.#task.started(by));
+  }
+
+  progressed(how: Parameters<Task.TaskPublisher["progressed"]>[0]): Promise<Published> {
+    return this.#runner.publish(this.#task.progressed(how));
+  }
+
+  inputRequested(message?: string): Promise<Published> {
+    return this.#runner.publish(this.#task.inputRequested(message));
+  }
+
+  resumed(message?: string): Promise<Published> {
+    return this.#runner.publish(this.#task.resumed(message));
+  }
+
+  completed(output?: unknown): Promise<Published> {
+    return this.#runner.publish(this.#task.completed(output));
+  }
+
+  failed(error: { readonly type: string; readonly message?: string }): Promise<Published> {
+    return this.#runner.publish(this.#task.failed(error));
+  }
+
+  timedOut(afterMillis?: number): Promise<Published> {
+    return this.#runner.publish(this.#task.timedOut(afterMillis));
+  }
+
+  cancelled(reason?: string): Promise<Published> {
+    return this.#runner.publish(this.#task.cancelled(reason));
+  }
+}
+
+/** Where a client and a server talk for a while. */
+export class RecollectSession {
+  readonly #runner: Runner;
+  readonly #session: Task.SessionPublisher;
+
+  constructor(runner: Runner, session: Task.SessionPublisher) {
+    this.#runner = runner;
+    this.#session = session;
+  }
+
+  get id(): string {
+    return this.#session.id;
+  }
+
+  ended(reason: string, how: Omit<Given<EventData<"session.ended">>, "reason"> = {}): Promise<Published> {
+    return this.#runner.publish(this.#session.ended({ ...how, reason }));
+  }
+}
+
+const sourceOf = (client: ConnectOptions["client"]): string | undefined => {
+  if (client === undefined || typeof client === "string") return client;
+  return client.version == null ? client.name : `${client.name}/${client.version}`;
+};
+
+export class Recollect {
+  readonly #runner: Runner;
+
+  private constructor(runner: Runner) {
+    this.#runner = runner;
+  }
+
+  /**
+   * Connects to the server at `url`, else at `RECOLLECT_NATS_URL`, else to the running instance of the data folder.
+   * Never fails and never waits because it is away: what is published then waits in the spool of the data folder.
+   */
+  static async connect(options: ConnectOptions = {}): Promise<Recollect> {
+    const { client, ...rest } = options;
+    const quiet = Layer.succeed(References.MinimumLogLevel, "None");
+    const layer = Connect.layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provide(quiet));
+    const runtime = ManagedRuntime.make(layer);
+    await runtime.context();
+    return new Recollect(new Runner(runtime));
+  }
+
+  /** The thread of that id, or a new one. Nothing is written until something is said. */
+  thread(id?: string): RecollectThread {
+    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(id)));
+  }
+
+  /** Submits a task. */
+  async submit(
+    request: Parameters<typeof Task.submit>[0],
+    submission: Parameters<typeof Task.submit>[1] = {},
+  ): Promise<RecollectTask> {
+    const submitted = Effect.tap(Task.submit(request, submission), ({ published }) =>
+      Effect.sync(() => this.#runner.count(published)),
+    );
+    return new RecollectTask(this.#runner, await this.#runner.run(submitted));
+  }
+
+  /** A task that was submitted, here or elsewhere. */
+  task(id: string): RecollectTask {
+    return new RecollectTask(this.#runner, this.#runner.runtime.runSync(Task.task(id)));
+  }
+
+  async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
+    const begun = Effect.tap(Task.startSession(started), ({ published }) => Effect.sync(() => this.#runner.count(published)));
+    return new RecollectSession(this.#runner, await this.#runner.run(begun));
+  }
+
+  /** Any event of the catalogue, for what the methods above do not say. */
+  publish<Name extends EventTypeName>(options: { readonly type: Name; readonly id: string; readonly data: Given<EventData<Name>> } & {
+    readonly about?: About;
+  }): Promise<Published> {
+    const { type, id, data, about } = options;
+    const { kind } = eventTypes[type];
+    const published = Publisher.use((publisher) =>
+      publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
+    );
+    return this.#runner.publish(published);
+  }
+
+  /** Returns when every call made so far has settled, and tells what became of them since the last flush. */
+  flush(): Promise<Flushed> {
+    return this.#runner.flush();
+  }
+
+  /** What waits for what: `spooled` counts what this machine has accepted and the log does not have yet. */
+  waiting(): Promise<Waiting> {
+    return this.#runner.runtime.runPromise(Publisher.use(({ waiting }) => waiting));
+  }
+
+  /** Flushes and lets go. What is in the spool stays there for the next process, or for the daemon. */
+  async close(): Promise<Flushed> {
+    const flushed = await this.flush();
+    await this.#runner.runtime.dispose();
+    return flushed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close().then(() => undefined);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * A task to move, and a session to begin and end.
+ *
+ * Room: publish. In: Publisher. Out: edge, Recollect.
+ *
+ * A move that the task's state does not allow is an `IllegalTransition`; one to the status it already has adds nothing
+ * and says `Unchanged`. With the log away a move is decided on what this process knows of the task, and decided again
+ * when the spool is drained: what turns out illegal then is set aside in the spool, with the reason.
+ */
+import { Effect } from "effect";
+import type { EventData } from "../domain/Event.ts";
+import * as History from "../domain/History.ts";
+import type { TaskEventName } from "../domain/Task.ts";
+import { type About, type Given, newId } from "./Compose.ts";
+import { Publisher } from "./Publisher.ts";
+
+type Data<Name extends TaskEventName> = Given<EventData<Name>>;
+
+/** The task of that id. Naming it writes nothing. */
+export const task = Effect.fnUntraced(function* (id: string) {
+  const publisher = yield* Publisher;
+  const history = History.task(id, publisher.tenant);
+  const move = <Name extends TaskEventName>(type: Name, data: Data<Name>, about: About = {}) =>
+    publisher.publish({ ...about, history, type, data });
+  return {
+    id,
+    claimed: (data: Data<"task.claimed"> = {}, about?: About) => move("task.claimed", data, about),
+    started: (data: Data<"task.started"> = {}, about?: About) => move("task.started", data, about),
+    progressed: (data: Data<"task.progressed"> = {}, about?: About) => move("task.progressed", data, about),
+    inputRequested: (message?: string, about?: About) => move("task.input_requested", { message }, about),
+    resumed: (message?: string, about?: About) => move("task.resumed", { message }, about),
+    completed: (output?: unknown, about?: About) => move("task.completed", { output }, about),
+    failed: (error: { readonly type: string; readonly message?: string | undefined }, about?: About) =>
+      move("task.failed", { error: { ...error, message: error.message ?? null } }, about),
+    timedOut: (afterMillis?: number, about?: About) => move("task.timed_out", { afterMillis }, about),
+    cancelled: (reason?: string, about?: About) => move("task.cancelled", { reason }, about),
+    /** A move with every field its event has. */
+    move,
+  };
+});
+
+export type TaskPublisher = Effect.Success<ReturnType<typeof task>>;
+
+export interface Submission extends Omit<Given<EventData<"task.submitted">>, "request"> {
+  /** Default: a new UUIDv7. Submitting the same id again adds nothing. */
+  readonly id?: string | undefined;
+}
+
+/** Submits a task and returns it, with what became of the submission. */
+export const submit = Effect.fn("publish.submit")(function* (
+  request: Given<EventData<"task.submitted">["request"]>,
+  { id, ...submission }: Submission = {},
+  about: About = {},
+) {
+  const submitted = yield* task(id ?? (yield* newId));
+  const published = yield* submitted.move("task.submitted", { ...submission, request } as Data<"task.submitted">, about);
+  return { ...submitted, published };
+});
+
+/** Begins a session: a client and a server talk for a while. */
+export const startSession = Effect.fn("publish.startSession")(function* (
+  data: Given<EventData<"session.started">> & { readonly id?: string | undefined } = {},
+  about: About = {},
+) {
+  const publisher = yield* Publisher;
+  const { id, ...started } = data;
+  const sessionId = id ?? (yield* newId);
+  const history = History.session(sessionId, publisher.tenant);
+  const published = yield* publisher.publish({ session: sessionId, ...about, history, type: "session.started", data: started });
+  return {
+    id: sessionId,
+    published,
+    ended: (ending: Given<EventData<"session.ended">>, given: About = {}) =>
+      publisher.publish({ session: sessionId, ...given, history, type: "session.ended", data: ending }),
+  };
+});
+
+export type SessionPublisher = Effect.Success<ReturnType<typeof startSession>>;

@@ -1,0 +1,79 @@
+/**
+ * From a state to today's: the events after it, folded. The one way in which a snapshot becomes the truth.
+ *
+ * Room: snapshot. In: domain, log. Out: Snapshotter, ThreadReader.
+ *
+ * A state may stand for the events before it only if its last event is still where it was: the read begins with that
+ * event, and if another one stands there, or none (the stream was made anew, rolled back, restored), the history is
+ * folded from its beginning. This costs one more event and no more round trips.
+ */
+import { Effect, Stream } from "effect";
+import { shortId } from "../domain/Bounded.ts";
+import type { RecordedEvent } from "../domain/Event.ts";
+import type { History, Sequence } from "../domain/History.ts";
+import * as Thread from "../domain/Thread.ts";
+import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
+import * as PlacedEntry from "./PlacedEntry.ts";
+
+export interface Replayed {
+  readonly state: Thread.ThreadState;
+  /** Events that had to be folded. */
+  readonly folded: number;
+  /** False when the state it began with was not of this stream, or when there was none. */
+  readonly continued: boolean;
+}
+
+interface Request {
+  readonly log: EventLog["Service"];
+  readonly history: History;
+  /** Where to begin; undefined for the whole history. */
+  readonly from: Thread.ThreadState | undefined;
+  /** The last sequence to fold; undefined for all there are. */
+  readonly upTo?: Sequence | undefined;
+}
+
+/** Events of a history, entries in place, up to a sequence. */
+export const events = (
+  { log, history, upTo }: Omit<Request, "from">,
+  after: Sequence,
+): Stream.Stream<RecordedEvent, LogUnavailable> => {
+  const all = log.read({ history, after });
+  return upTo === undefined ? all : Stream.takeWhile(all, ({ sequence }) => sequence <= upTo);
+};
+
+const fromBeginning = Effect.fnUntraced(function* (request: Request) {
+  let state = Thread.empty(request.history);
+  let folded = 0;
+  yield* Stream.runForEach(events(request, 0), (event) =>
+    Effect.map(PlacedEntry.place(request.log, event), (placed) => {
+      state = Thread.apply(state, placed);
+      folded++;
+    }),
+  );
+  return { state, folded, continued: false };
+});
+
+/** The state after the last event of the history, or after the last one up to `upTo`. */
+export const replay = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Replayed, LogUnavailable> {
+  const { from } = request;
+  const beyond = from !== undefined && request.upTo !== undefined && from.lastSequence > request.upTo;
+  if (from === undefined || from.lastSequence === 0 || beyond) return yield* fromBeginning(request);
+  let state = from;
+  let folded = 0;
+  let isSame: boolean | undefined;
+  const after = events(request, from.lastSequence - 1).pipe(
+    Stream.takeWhile((event) => {
+      isSame ??= event.sequence === from.lastSequence && shortId(event.id) === from.lastEventId;
+      return isSame;
+    }),
+    Stream.filter((event) => event.sequence > from.lastSequence),
+  );
+  yield* Stream.runForEach(after, (event) =>
+    Effect.map(PlacedEntry.place(request.log, event), (placed) => {
+      state = Thread.apply(state, placed);
+      folded++;
+    }),
+  );
+  if (isSame !== true) return yield* fromBeginning(request);
+  return { state, folded, continued: true };
+});

@@ -1,0 +1,123 @@
+/**
+ * The snapshots of threads: a cache that may lose anything at any time.
+ *
+ * Room: snapshot. In: domain, log (names of keys). Out: Snapshotter, ThreadReader, edge.
+ *
+ * Promises, each a test in `test/contract/SnapshotStoreContract.ts`, kept by every layer:
+ * - `get` gives a state that was put for this thread by this fold version, or none; never a part of one, never another
+ *   thread's, never bytes that were changed on the way;
+ * - each put starts the life of a snapshot anew; after it the snapshot is gone;
+ * - a `replace` never overwrites what another wrote in between;
+ * - a thread of any valid name has a key of its own.
+ *
+ * Where the bytes lie is the business of a `SnapshotBucket`; how they are read is decided here, for all of them.
+ */
+import { Context, Effect, Layer, Option, Schema } from "effect";
+import { type History, Sequence } from "../domain/History.ts";
+import type { ThreadState } from "../domain/Thread.ts";
+import { encodeToken } from "../log/Subject.ts";
+import * as SnapshotCodec from "./SnapshotCodec.ts";
+
+/** The bucket cannot be reached or did not answer in time. Go on without: a snapshot costs time, never truth. */
+export class SnapshotUnavailable extends Schema.TaggedError<SnapshotUnavailable>()("SnapshotUnavailable", {
+  reason: Schema.String,
+  hint: Schema.optionalKey(Schema.String),
+}) {}
+
+/** Bytes under a key, and what is needed to replace them. */
+export interface Value {
+  /** Absent when there is nothing, or nothing any more. */
+  readonly bytes: Uint8Array | undefined;
+  /** For `replace`; 0 when the key was never written. */
+  readonly revision: number;
+  /** Older than half of its life: put it again to keep it. */
+  readonly isAgeing: boolean;
+}
+
+/** Named bytes with an age: one per layer. Keys are subject tokens joined by dots. */
+export class SnapshotBucket extends Context.Service<
+  SnapshotBucket,
+  {
+    readonly get: (key: string) => Effect.Effect<Value, SnapshotUnavailable>;
+    readonly put: (key: string, bytes: Uint8Array) => Effect.Effect<void, SnapshotUnavailable>;
+    /** Writes only if the key is still at `revision`; false when it is not. */
+    readonly replace: (key: string, bytes: Uint8Array, revision: number) => Effect.Effect<boolean, SnapshotUnavailable>;
+    readonly remove: (key: string) => Effect.Effect<void, SnapshotUnavailable>;
+    readonly info: Effect.Effect<{ readonly keys: number; readonly bytes: number }, SnapshotUnavailable>;
+  }
+>()("recollect/snapshot/SnapshotBucket") {}
+
+/** What the store has of a thread. */
+export interface Snapshot {
+  readonly state: ThreadState | undefined;
+  readonly revision: number;
+  readonly isAgeing: boolean;
+}
+
+/** How far the snapshotter has come: all events up to `sequence` are in the snapshots it wrote, in the stream of `created`. */
+export const Checkpoint = Schema.Struct({ sequence: Sequence, created: Schema.Finite });
+export type Checkpoint = typeof Checkpoint.Type;
+
+export class SnapshotStore extends Context.Service<
+  SnapshotStore,
+  {
+    /** The snapshot of a thread, and the revision to `replace` it by, also when there is none to read. */
+    readonly get: (history: History) => Effect.Effect<Snapshot, SnapshotUnavailable>;
+    /** Keeps the state under the name of its thread, whatever was there. */
+    readonly put: (state: ThreadState) => Effect.Effect<void, SnapshotUnavailable>;
+    /** Keeps the state unless another was written since `revision`; says whether it did. */
+    readonly replace: (state: ThreadState, revision: number) => Effect.Effect<boolean, SnapshotUnavailable>;
+    readonly remove: (history: History) => Effect.Effect<void, SnapshotUnavailable>;
+    readonly checkpoint: Effect.Effect<Checkpoint | undefined, SnapshotUnavailable>;
+    readonly putCheckpoint: (checkpoint: Checkpoint) => Effect.Effect<void, SnapshotUnavailable>;
+    /** Snapshots held, and the bytes they take; approximate while some expire. */
+    readonly info: Effect.Effect<{ readonly keys: number; readonly bytes: number }, SnapshotUnavailable>;
+  }
+>()("recollect/snapshot/SnapshotStore") {}
+
+/** Bounds and default of a snapshot's life: whoever comes back on the next day finds it, if not at the weekend. */
+export const shortestTtlMillis = 24 * 3_600_000;
+export const longestTtlMillis = 48 * 3_600_000;
+export const defaultTtlMillis = shortestTtlMillis;
+
+/** `<tenant>.<id>`: two tokens, so no thread can take the checkpoint's key of one. */
+export const keyOf = ({ tenant, id }: History): string => `${encodeToken(tenant)}.${encodeToken(id)}`;
+export const checkpointKey = "checkpoint";
+
+const CheckpointJson = Schema.fromJsonString(Checkpoint);
+const decodeCheckpoint = Schema.decodeUnknownOption(CheckpointJson);
+const encodeCheckpoint = Schema.encodeSync(CheckpointJson);
+
+const make = Effect.gen(function* () {
+  const bucket = yield* SnapshotBucket;
+
+  const get = Effect.fn("snapshot.get")(function* (history: History) {
+    const { bytes, ...rest } = yield* bucket.get(keyOf(history));
+    const state = bytes === undefined ? undefined : Option.getOrUndefined(SnapshotCodec.decode(bytes));
+    const isOurs = state !== undefined && keyOf(state.history) === keyOf(history);
+    return { ...rest, state: isOurs ? state : undefined };
+  });
+
+  const put = Effect.fn("snapshot.put")((state: ThreadState) =>
+    bucket.put(keyOf(state.history), SnapshotCodec.encode(state)),
+  );
+
+  const replace = Effect.fn("snapshot.replace")((state: ThreadState, revision: number) =>
+    bucket.replace(keyOf(state.history), SnapshotCodec.encode(state), revision),
+  );
+
+  return SnapshotStore.of({
+    get,
+    put,
+    replace,
+    remove: (history) => bucket.remove(keyOf(history)),
+    checkpoint: Effect.map(bucket.get(checkpointKey), ({ bytes }) =>
+      bytes === undefined ? undefined : Option.getOrUndefined(decodeCheckpoint(Buffer.from(bytes).toString("utf8"))),
+    ),
+    putCheckpoint: (checkpoint) => bucket.put(checkpointKey, Buffer.from(encodeCheckpoint(checkpoint), "utf8")),
+    info: bucket.info,
+  });
+});
+
+/** The store over whatever bucket there is. */
+export const layer = Layer.effect(SnapshotStore, make);

@@ -1,0 +1,147 @@
+/**
+ * Snapshots in a JetStream KV bucket, each gone a day after it was last written.
+ *
+ * Room: snapshot. In: log (the connection), SnapshotStore. Out: main.
+ *
+ * Decision: file storage with `persist_mode: async`, because a snapshot is a cache and pays no fsync: under
+ * `sync_interval: always` a put of 20 KiB takes 0.25 ms (p50), with the stream's own durability 0.55 ms, and in memory
+ * 0.16 ms. After kill -9 of the server all 200 of 200 snapshots were there; in memory storage not even the bucket was,
+ * and every thread would be folded again from the log at once.
+ * Decision: when the bucket is full the oldest snapshot goes (`discard: old`; a KV bucket made by a client refuses
+ * new keys instead).
+ */
+import { JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
+import { type KV, Kvm } from "@nats-io/kv";
+import { nanos } from "@nats-io/transport-node";
+import { Clock, Effect, Layer, Semaphore } from "effect";
+import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import * as SnapshotStore from "./SnapshotStore.ts";
+
+export const bucketName = "RECOLLECT_THREADS";
+const streamName = `KV_${bucketName}`;
+
+export interface Options {
+  /** How long a snapshot lives after it was last written, 24 to 48 hours unless a test asks. Default 24 hours. */
+  readonly ttlMillis?: number | undefined;
+  /** 1, 3 or 5. Default 1: a lost cache is filled again. More than one has no `persist_mode`. */
+  readonly replicas?: number | undefined;
+  /** Default 1 GiB: some 50,000 snapshots of busy threads, far more of short ones. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** A cache that does not answer in this time is not worth waiting for: the log is there. */
+const timeoutMillis = 2_000;
+
+type Config = Partial<StreamConfig> & Pick<StreamConfig, "name" | "max_age" | "max_bytes" | "duplicate_window">;
+
+const configOf = (options: Options): Config => {
+  const ttlMillis = options.ttlMillis ?? SnapshotStore.defaultTtlMillis;
+  const replicas = options.replicas ?? 1;
+  return {
+    name: streamName,
+    description: "Recollect: snapshots of threads. A cache: may be deleted at any time.",
+    subjects: [`$KV.${bucketName}.>`],
+    storage: "file",
+    num_replicas: replicas,
+    ...(replicas === 1 ? { persist_mode: "async" as const } : {}),
+    max_age: nanos(ttlMillis),
+    max_bytes: options.maxBytes ?? 1024 * 1024 * 1024,
+    max_msg_size: 256 * 1024,
+    max_msgs_per_subject: 1,
+    discard: "old",
+    duplicate_window: nanos(Math.min(ttlMillis, 120_000)),
+    allow_direct: true,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+  };
+};
+
+const isNotFound = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
+
+/** 10071 says that another wrote first; 10164 that another is just writing (R3). */
+const isConflict = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && (error.code === 10071 || error.code === 10164);
+
+const unavailable = (reason: string) =>
+  new SnapshotStore.SnapshotUnavailable({ reason, hint: "Snapshots are a cache: reading goes on from the log." });
+
+/** Makes the bucket, or brings the one there to this configuration; what cannot be changed stays. */
+const ensureStream = async (jsm: NatsConnection["Service"]["jsm"], config: Config): Promise<void> => {
+  try {
+    const { config: existing } = await jsm.streams.info(config.name);
+    if (existing.max_age === config.max_age && existing.max_bytes === config.max_bytes) return;
+    const { max_age, max_bytes, duplicate_window } = config;
+    await jsm.streams.update(config.name, { ...existing, max_age, max_bytes, duplicate_window });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await jsm.streams.add(config);
+  }
+};
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const { js, jsm, link } = yield* NatsConnection;
+  const config = configOf(options);
+  const ttlMillis = options.ttlMillis ?? SnapshotStore.defaultTtlMillis;
+  const kv: KV = yield* Effect.promise(() => new Kvm(js).open(bucketName, { allow_direct: true }));
+  const one = yield* Semaphore.make(1);
+  let isThere = false;
+
+  const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, SnapshotStore.SnapshotUnavailable> =>
+    Effect.tryPromise({
+      try: run,
+      catch: (error) => {
+        // The bucket may have been deleted under us: look again before the next use.
+        isThere = false;
+        return unavailable(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      },
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: timeoutMillis,
+        orElse: () => Effect.fail(unavailable(`${what}: no answer within ${timeoutMillis} ms`)),
+      }),
+    );
+
+  /** The bucket is made at its first use and again when it is gone. A client that is not connected does not wait. */
+  const ready = Effect.suspend(() => {
+    if (!link.connected) return Effect.fail(unavailable("NATS is away"));
+    if (isThere) return Effect.void;
+    const ensure = attempt("the bucket cannot be made", () => ensureStream(jsm, config)).pipe(
+      Effect.andThen(Effect.sync(() => (isThere = true))),
+    );
+    return one.withPermit(Effect.suspend(() => (isThere ? Effect.void : ensure)));
+  });
+
+  const using = <A>(what: string, run: () => Promise<A>) => Effect.andThen(ready, attempt(what, run));
+
+  return SnapshotStore.SnapshotBucket.of({
+    get: Effect.fnUntraced(function* (key) {
+      const entry = yield* using(`reading ${key}`, () => kv.get(key));
+      if (entry === null) return { bytes: undefined, revision: 0, isAgeing: false };
+      const { operation, revision, value, created } = entry;
+      const age = (yield* Clock.currentTimeMillis) - created.getTime();
+      return { bytes: operation === "PUT" ? value : undefined, revision, isAgeing: age > ttlMillis / 2 };
+    }),
+    put: (key, bytes) => Effect.asVoid(using(`writing ${key}`, () => kv.put(key, bytes))),
+    replace: (key, bytes, revision) =>
+      using(`writing ${key}`, () =>
+        kv.put(key, bytes, { previousSeq: revision }).then(
+          () => true,
+          (error: unknown) => {
+            if (isConflict(error)) return false;
+            throw error;
+          },
+        ),
+      ),
+    remove: (key) => using(`removing ${key}`, () => kv.purge(key)),
+    info: using("asking for the bucket", async () => {
+      const { state } = await jsm.streams.info(streamName);
+      const checkpoint = await kv.get(SnapshotStore.checkpointKey);
+      return { keys: state.messages - (checkpoint === null ? 0 : 1), bytes: state.bytes };
+    }),
+  });
+});
+
+/** Store and bucket over the connection; the bucket itself is made at its first use. */
+export const layer = (options: Options = {}) =>
+  SnapshotStore.layer.pipe(Layer.provideMerge(Layer.effect(SnapshotStore.SnapshotBucket, make(options))));

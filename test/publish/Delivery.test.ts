@@ -1,0 +1,240 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect, FileSystem, Layer } from "effect";
+import { NodeServices } from "@effect/platform-node";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import * as History from "../../src/domain/History.ts";
+import { Publisher } from "../../src/publish/Publisher.ts";
+import { submit, task } from "../../src/publish/TaskPublisher.ts";
+import { thread } from "../../src/publish/ThreadPublisher.ts";
+import { Spool } from "../../src/spool/Spool.ts";
+import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { LogSwitch } from "./SwitchableLog.ts";
+import * as World from "./World.ts";
+
+const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
+
+const texts = (history: History.History) =>
+  Effect.map(World.eventsOf(history), (events) =>
+    events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text),
+  );
+
+const millisOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const began = performance.now();
+    const value = yield* effect;
+    return [value, performance.now() - began] as const;
+  });
+
+const say = (id: string, text: string) => Effect.flatMap(thread(id), (talk) => talk.say({ role: "user", text }));
+
+layer(world, { excludeTestServices: true })("Delivery", (it) => {
+  it.effect("spools while the log is away, drains in order when it is back, and then writes directly again", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        assert.strictEqual((yield* say("d1", "0"))._tag, "Appended");
+        to.position = "away";
+        for (let index = 1; index <= 50; index++) assert.strictEqual((yield* say("d1", `${index}`))._tag, "Spooled");
+        to.position = "there";
+        yield* World.drained;
+        assert.strictEqual((yield* say("d1", "51"))._tag, "Appended");
+        assert.deepStrictEqual(yield* texts(History.thread("d1")), Array.from({ length: 52 }, (_, index) => `${index}`));
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }),
+  );
+
+  it.effect("costs a caller its patience once when the log hangs, and no more than a write to disk after that", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        yield* say("d2", "0");
+        to.position = "hanging";
+        const [first, firstMillis] = yield* millisOf(say("d2", "1"));
+        assert.strictEqual(first._tag, "Spooled");
+        assert.isAtLeast(firstMillis, 240);
+        assert.isBelow(firstMillis, 1_000);
+        const asked = to.asked.length;
+        const [, restMillis] = yield* millisOf(Effect.forEach(["2", "3", "4"], (text) => say("d2", text)));
+        assert.isBelow(restMillis, 240);
+        assert.strictEqual(to.asked.length, asked);
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      to.position = "there";
+      yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to })));
+      assert.deepStrictEqual(yield* texts(History.thread("d2")), ["0", "1", "2", "3", "4"]);
+    }),
+  );
+
+  it.effect("writes once what arrived after its caller's patience, and keeps a slow log behind the spool", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        to.position = { slowMillis: 400 };
+        for (const text of ["0", "1", "2"]) assert.strictEqual((yield* say("d3", text))._tag, "Spooled");
+        yield* World.until(Publisher.use(({ waiting }) => Effect.map(waiting, ({ spooled }) => spooled === 0)));
+        const [later, millis] = yield* millisOf(say("d3", "3"));
+        assert.strictEqual(later._tag, "Spooled");
+        assert.isBelow(millis, 200);
+        to.position = "there";
+        yield* World.drained;
+        assert.strictEqual((yield* say("d3", "4"))._tag, "Appended");
+        assert.deepStrictEqual(yield* texts(History.thread("d3")), ["0", "1", "2", "3", "4"]);
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }),
+  );
+
+  it.effect("spools large parts too, and puts them into the object store before their event", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      const text = "x".repeat(1_000_000);
+      yield* say("d4", text).pipe(Effect.provide(World.publisher({ folder, to })));
+      to.position = "there";
+      yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to })));
+      const [event] = yield* World.eventsOf(History.thread("d4"));
+      const [part] = (event && World.dataOf(event)["parts"]) as ReadonlyArray<{ blob: { sha256: string } }>;
+      const blob = yield* World.blobOf(part?.blob.sha256 ?? "");
+      assert.strictEqual(blob && Buffer.from(blob).toString("utf8"), text);
+    }),
+  );
+
+  it.effect("loses nothing that it called spooled when its process is killed", () =>
+    Effect.gen(function* () {
+      const folder = yield* World.temporaryFolder;
+      const { url } = yield* NatsServer.NatsServer;
+      const speaker = new URL("speaker.ts", import.meta.url).pathname;
+      // A port where nobody listens: the address of a log that is away.
+      const child = spawn(process.execPath, [speaker, folder, "nats://127.0.0.1:9"], { stdio: ["ignore", "pipe", "inherit"] });
+      let told = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        told += chunk.toString();
+        if (told.split("\n").length > 40) child.kill("SIGKILL");
+      });
+      yield* Effect.promise(() => once(child, "close"));
+      const spooled = told.split("\n").filter((line) => line !== "");
+      assert.isAtLeast(spooled.length, 40);
+      // The commands were meant for the log at that address: only a publisher with that target takes them.
+      const to = new LogSwitch();
+      yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to, target: "nats://127.0.0.1:9" })));
+      const found = yield* texts(History.thread("killed"));
+      assert.deepStrictEqual(found.slice(0, spooled.length), spooled);
+      assert.strictEqual(new Set(found).size, found.length);
+      assert.isNotEmpty(url);
+    }),
+  );
+
+  it.effect("holds a bounded number in memory when the disk is unusable too, then refuses, and delivers what it holds", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* fs.makeDirectory(`${folder}/spool.db`);
+      yield* Effect.gen(function* () {
+        to.position = "away";
+        for (let index = 0; index < 1_000; index++) assert.strictEqual((yield* say("d6", `${index}`))._tag, "Held");
+        const refused = yield* Effect.flip(say("d6", "too much"));
+        assert.strictEqual(refused._tag, "NotAccepted");
+        to.position = "there";
+        yield* World.drained;
+        assert.deepStrictEqual(yield* texts(History.thread("d6")), Array.from({ length: 1_000 }, (_, index) => `${index}`));
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }).pipe(Effect.provide(NodeServices.layer)),
+  );
+
+  it.effect("brings what an earlier process left in the spool into the log before its own", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      to.position = "away";
+      yield* say("d7", "before").pipe(Effect.provide(World.publisher({ folder, to })));
+      to.position = "there";
+      yield* Effect.gen(function* () {
+        yield* say("d7", "after");
+        yield* World.drained;
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      assert.deepStrictEqual(yield* texts(History.thread("d7")), ["before", "after"]);
+    }),
+  );
+
+  it.effect("sets aside what the log refuses for ever, and gets the others through", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      to.position = "away";
+      yield* say("d8", "a").pipe(Effect.provide(World.publisher({ folder, to })));
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      const event = { id: "", type: "thread.renamed", schemaVersion: 1, occurredAt: 0, source: "x", body: "{}" };
+      yield* spool.put([{ history: History.thread("d8"), event, blobs: [] }]);
+      yield* say("d8", "b").pipe(Effect.provide(World.publisher({ folder, to })));
+      to.position = "there";
+      yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to })));
+      assert.deepStrictEqual(yield* texts(History.thread("d8")), ["a", "b"]);
+      assert.deepInclude(yield* spool.state, { waiting: 0, setAside: 1 });
+    }),
+  );
+
+  it.effect("shares a spool with other processes: everything once, each in its order", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      const speak = (id: string) =>
+        Effect.gen(function* () {
+          for (let index = 0; index < 60; index++) {
+            if (index === 10) to.position = "away";
+            if (index === 40) to.position = "there";
+            yield* say(id, `${index}`);
+          }
+          yield* World.drained;
+        }).pipe(Effect.provide(World.publisher({ folder, to })));
+      yield* Effect.all([speak("d9a"), speak("d9b"), speak("d9c")], { concurrency: 3 });
+      for (const id of ["d9a", "d9b", "d9c"]) {
+        assert.deepStrictEqual(yield* texts(History.thread(id)), Array.from({ length: 60 }, (_, index) => `${index}`));
+      }
+    }),
+  );
+
+  it.effect("decides a task's spooled moves again when it drains, and sets aside what has become illegal", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        const job = yield* submit({ agentType: "coder" });
+        yield* job.started();
+        to.position = "away";
+        assert.strictEqual((yield* job.completed("mine"))._tag, "Spooled");
+        assert.strictEqual((yield* Effect.flip(job.failed({ type: "no" })))._tag, "IllegalTransition");
+        // Elsewhere, with the log there, somebody else is quicker.
+        const elsewhere = yield* World.temporaryFolder;
+        const other = World.publisher({ folder: elsewhere, to: new LogSwitch(), patienceMillis: 10_000 });
+        yield* Effect.flatMap(task(job.id), ({ cancelled }) => cancelled("too slow")).pipe(Effect.provide(other));
+        to.position = "there";
+        yield* World.drained;
+        const types = (yield* World.eventsOf(History.task(job.id))).map(({ type }) => type);
+        assert.deepStrictEqual(types, ["task.submitted", "task.started", "task.cancelled"]);
+        assert.deepInclude(yield* Spool.use(({ state }) => state), { waiting: 0, setAside: 1 });
+        assert.strictEqual((yield* Effect.flip(job.completed("again")))._tag, "IllegalTransition");
+      }).pipe(Effect.provide(World.publisher({ folder, to, patienceMillis: 10_000 })));
+    }),
+  );
+
+  it.effect("refuses to publish on an expected sequence while the log is away", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        to.position = "away";
+        yield* say("d11", "spooled");
+        const history = History.thread("d11");
+        const rename = Publisher.use((publisher) =>
+          publisher.publishExpecting({ history, type: "thread.renamed", data: { title: "x" }, expected: 0 }),
+        );
+        assert.strictEqual((yield* Effect.flip(rename))._tag, "LogUnavailable");
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }),
+  );
+});

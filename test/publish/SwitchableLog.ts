@@ -1,0 +1,53 @@
+/**
+ * A log with a switch: there, away, hanging, or slow; and a count of what it was asked.
+ *
+ * Around a real log, because away and slow must be tried at moments that a real server does not offer.
+ */
+import { Effect, Layer } from "effect";
+import { type Append, EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
+
+export type Switch = "there" | "away" | "hanging" | { readonly slowMillis: number };
+
+export const away = new LogUnavailable({ reason: "switched off by the test" });
+
+/** The switch; the log behind it is the layer's. */
+export class LogSwitch {
+  position: Switch = "there";
+  /** Events that the log was asked to append, by id, in the order of asking. */
+  readonly asked: Array<string> = [];
+
+  through<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LogUnavailable, R> {
+    return Effect.suspend((): Effect.Effect<A, E | LogUnavailable, R> => {
+      const { position } = this;
+      if (position === "away") return Effect.fail(away);
+      if (position === "hanging") return Effect.never;
+      if (position === "there") return effect;
+      return Effect.delay(effect, position.slowMillis);
+    });
+  }
+}
+
+const note = (to: LogSwitch, appends: ReadonlyArray<Append>) =>
+  to.asked.push(...appends.flatMap(({ events }) => events.map(({ id }) => id)));
+
+/** Puts `to` in front of the log that is there. */
+export const layer = (to: LogSwitch) =>
+  Layer.effect(
+    EventLog,
+    Effect.map(EventLog, (log) =>
+      EventLog.of({
+        ...log,
+        append: (append) => {
+          note(to, [append]);
+          return to.through(log.append(append));
+        },
+        appendAll: (appends) => {
+          note(to, appends);
+          return to.through(log.appendAll(appends));
+        },
+        last: (history) => to.through(log.last(history)),
+        info: to.through(log.info),
+        putBlob: (bytes) => to.through(log.putBlob(bytes)),
+      }),
+    ),
+  );

@@ -1,0 +1,112 @@
+import { assert, describe, it, layer } from "@effect/vitest";
+import { Effect, Layer, Schedule } from "effect";
+import { thread } from "../../src/domain/History.ts";
+import * as Thread from "../../src/domain/Thread.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import { SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
+import * as SnapshotStoreKv from "../../src/snapshot/SnapshotStoreKv.ts";
+import { suite } from "../contract/SnapshotStoreContract.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { recorded, say } from "./ThreadWorld.ts";
+
+const stateOf = (id: string) => Thread.fold(Thread.empty(thread(id)), recorded([say("a")], thread(id)));
+
+const connected = (options: SnapshotStoreKv.Options = {}) =>
+  SnapshotStoreKv.layer(options).pipe(
+    Layer.provideMerge(
+      Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url }))),
+    ),
+    Layer.provideMerge(NatsServer.layer()),
+  );
+
+const streamName = `KV_${SnapshotStoreKv.bucketName}`;
+
+layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (it) => {
+  suite((name, test) => it.effect(name, test));
+
+  it.effect("lie in a bucket that pays no fsync, keeps one value a key for a day, and lets the oldest go", () =>
+    Effect.gen(function* () {
+      const { jsm } = yield* NatsConnection.NatsConnection;
+      yield* (yield* SnapshotStore).put(stateOf("config"));
+      const { config } = yield* Effect.promise(() => jsm.streams.info(streamName));
+      const { max_age, max_msgs_per_subject, storage, persist_mode, discard, allow_direct } = config;
+      assert.deepStrictEqual(
+        { max_age, max_msgs_per_subject, storage, persist_mode, discard, allow_direct },
+        { max_age: 86_400e9, max_msgs_per_subject: 1, storage: "file", persist_mode: "async", discard: "old", allow_direct: true },
+      );
+    }));
+
+  it.effect("are there after the server was killed", () =>
+    Effect.gen(function* () {
+      const store = yield* SnapshotStore;
+      const state = stateOf("killed");
+      yield* store.put(state);
+      yield* (yield* NatsServer.NatsServer).kill9;
+      const found = yield* store.get(thread("killed")).pipe(Effect.retry(Schedule.spaced(50)));
+      assert.deepStrictEqual(found.state, state);
+    }));
+
+  it.effect("are in a new bucket when the old one was deleted under us", () =>
+    Effect.gen(function* () {
+      const store = yield* SnapshotStore;
+      const { jsm } = yield* NatsConnection.NatsConnection;
+      yield* store.put(stateOf("deleted"));
+      yield* Effect.promise(() => jsm.streams.delete(streamName));
+      const again = Effect.retry(Schedule.recurs(1));
+      assert.isUndefined((yield* again(store.get(thread("deleted")))).state);
+      yield* again(store.put(stateOf("deleted")));
+      assert.isDefined((yield* store.get(thread("deleted"))).state);
+    }));
+
+  it.effect("are unavailable at once, not after a timeout, while the server is away", () =>
+    Effect.gen(function* () {
+      const store = yield* SnapshotStore;
+      const server = yield* NatsServer.NatsServer;
+      const { link } = yield* NatsConnection.NatsConnection;
+      yield* server.stop;
+      yield* Effect.suspend(() => (link.connected ? Effect.fail("still connected") : Effect.void)).pipe(
+        Effect.retry(Schedule.spaced(20)),
+      );
+      const error = yield* store.get(thread("away")).pipe(Effect.timeout(200), Effect.flip);
+      assert.strictEqual(error._tag, "SnapshotUnavailable");
+      yield* server.start;
+      yield* store.put(stateOf("away")).pipe(Effect.retry(Schedule.spaced(50)));
+    }));
+});
+
+describe("snapshots that live a second", () => {
+  it.live("are gone after it, and the bucket takes a new life when it is opened with one", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const within = <A, E>(ttlMillis: number, run: Effect.Effect<A, E, SnapshotStore | NatsConnection.NatsConnection>) =>
+        run.pipe(
+          Effect.provide(
+            SnapshotStoreKv.layer({ ttlMillis }).pipe(Layer.provideMerge(NatsConnection.layer({ servers: server.url }))),
+          ),
+        );
+      const store = yield* within(
+        1_000,
+        Effect.gen(function* () {
+          const short = yield* SnapshotStore;
+          yield* short.put(stateOf("short"));
+          assert.isDefined((yield* short.get(thread("short"))).state);
+          const gone = short.get(thread("short")).pipe(
+            Effect.flatMap(({ state }) => (state === undefined ? Effect.void : Effect.fail("still there"))),
+            Effect.retry(Schedule.spaced(100)),
+          );
+          yield* gone;
+          return "expired";
+        }),
+      );
+      assert.strictEqual(store, "expired");
+      yield* within(
+        172_800_000,
+        Effect.gen(function* () {
+          yield* (yield* SnapshotStore).put(stateOf("long"));
+          const { jsm } = yield* NatsConnection.NatsConnection;
+          const { config } = yield* Effect.promise(() => jsm.streams.info(streamName));
+          assert.strictEqual(config.max_age, 172_800e9);
+        }),
+      );
+    }));
+});

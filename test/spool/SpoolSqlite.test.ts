@@ -1,0 +1,179 @@
+import { assert, describe, it } from "@effect/vitest";
+import { NodeServices } from "@effect/platform-node";
+import Database from "better-sqlite3";
+import { Effect, FileSystem } from "effect";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import * as History from "../../src/domain/History.ts";
+import type { Command } from "../../src/spool/Spool.ts";
+import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
+
+const command = (id: string, rest: Partial<Command> = {}): Command => ({
+  history: History.thread("t"),
+  event: { id, type: "thread.renamed", schemaVersion: 1, occurredAt: 1, source: "test", body: `{"title":"${id}"}` },
+  blobs: [],
+  ...rest,
+});
+
+const temporaryFile = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem;
+  return `${yield* fs.makeTempDirectoryScoped({ prefix: "recollect-spool-" })}/deep/spool.db`;
+}).pipe(Effect.provide(NodeServices.layer), Effect.orDie);
+
+const everything = { limit: 1_000, maxBytes: 1_000_000_000 };
+
+const idsOf = (commands: ReadonlyArray<Command>) => commands.map(({ event }) => event.id);
+
+describe("SpoolSqlite", () => {
+  it.live("gives commands back as they came, in their order, to a later process", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const given = [
+        command("a", { history: History.task("ü/…🙂", "other") }),
+        command("b", {
+          event: { ...command("b").event, actor: "me", extensions: { x: "1" }, body: Uint8Array.of(0xff, 0, 1) },
+          blobs: [{ sha256: "s1", bytes: Buffer.from("one") }, { sha256: "s2", bytes: Buffer.from("") }],
+        }),
+        command("c"),
+      ];
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const spool = yield* SpoolSqlite.make({ file, target: "x" });
+          yield* spool.put(given.slice(0, 2));
+          yield* spool.put(given.slice(2));
+        }),
+      );
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      const found = yield* spool.oldest(everything);
+      const plain = (commands: ReadonlyArray<Command>) =>
+        commands.map(({ history, event, blobs }) => ({
+          history,
+          event: { ...event, body: Buffer.from(event.body).toString("base64") },
+          blobs: blobs.map(({ sha256, bytes }) => [sha256, Buffer.from(bytes).toString("base64")]),
+        }));
+      assert.deepStrictEqual(plain(found), plain(given));
+      assert.deepInclude(yield* spool.state, { waiting: 3, setAside: 0 });
+    }),
+  );
+
+  it.live("makes no file as long as there is nothing to keep", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      assert.deepStrictEqual(yield* spool.state, { waiting: 0, oldestAt: undefined, setAside: 0 });
+      assert.deepStrictEqual(yield* spool.oldest(everything), []);
+      const fs = yield* FileSystem.FileSystem;
+      assert.isFalse(yield* fs.exists(file));
+    }).pipe(Effect.provide(NodeServices.layer)),
+  );
+
+  it.live("forgets what the log has, keeps what it refused apart, and gives a bounded number at once", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      yield* spool.put(["a", "b", "c", "d"].map((id) => command(id)));
+      const [a, b] = yield* spool.oldest({ limit: 2, maxBytes: 1_000_000 });
+      assert.strictEqual((yield* spool.oldest({ limit: 10, maxBytes: 1 })).length, 1);
+      yield* spool.forget([a?.position ?? 0]);
+      yield* spool.forget([a?.position ?? 0]);
+      yield* spool.setAside({ position: b?.position ?? 0, reason: "no" });
+      assert.deepStrictEqual(idsOf(yield* spool.oldest(everything)), ["c", "d"]);
+      assert.deepInclude(yield* spool.state, { waiting: 2, setAside: 1 });
+    }),
+  );
+
+  it.live("never gives the commands of one target to another", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const one = yield* SpoolSqlite.make({ file, target: "one" });
+      const other = yield* SpoolSqlite.make({ file, target: "other" });
+      yield* one.put([command("a")]);
+      yield* other.put([command("b")]);
+      assert.deepStrictEqual(idsOf(yield* one.oldest(everything)), ["a"]);
+      assert.deepStrictEqual(idsOf(yield* other.oldest(everything)), ["b"]);
+      assert.isTrue(yield* one.lead({ owner: "p1", millis: 60_000 }));
+      assert.isTrue(yield* other.lead({ owner: "p2", millis: 60_000 }));
+    }),
+  );
+
+  it.live("lets one process lead until it resigns or its time is over", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      assert.isTrue(yield* spool.lead({ owner: "p1", millis: 60_000 }));
+      assert.isTrue(yield* spool.lead({ owner: "p1", millis: 60_000 }));
+      assert.isFalse(yield* spool.lead({ owner: "p2", millis: 60_000 }));
+      yield* spool.resign("p2");
+      assert.isFalse(yield* spool.lead({ owner: "p2", millis: 60_000 }));
+      yield* spool.resign("p1");
+      assert.isTrue(yield* spool.lead({ owner: "p2", millis: -1 }));
+      assert.isTrue(yield* spool.lead({ owner: "p1", millis: 60_000 }));
+    }),
+  );
+
+  it.live("sets aside a row that is no command, so that those behind it get through", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      yield* spool.put([command("a"), command("b")]);
+      const raw = new Database(file);
+      raw.exec("UPDATE commands SET body = '{\"torn\":' WHERE position = 1");
+      raw.close();
+      assert.deepStrictEqual(idsOf(yield* spool.oldest(everything)), ["b"]);
+      assert.deepInclude(yield* spool.state, { waiting: 1, setAside: 1 });
+    }),
+  );
+
+  it.live("says what is wrong with its file and what to do, and takes commands again when that is done", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const file = yield* temporaryFile;
+      yield* fs.makeDirectory(file, { recursive: true });
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      const refused = yield* Effect.flip(spool.put([command("a")]));
+      assert.strictEqual(refused._tag, "SpoolUnavailable");
+      yield* fs.remove(file, { recursive: true });
+      yield* fs.writeFileString(file, "this is no database, and long enough to be looked at as one".repeat(20));
+      assert.deepInclude(yield* Effect.flip(spool.put([command("a")])), { reason: "damaged", file });
+      yield* fs.remove(file);
+      yield* spool.put([command("a")]);
+      assert.deepStrictEqual(idsOf(yield* spool.oldest(everything)), ["a"]);
+    }).pipe(Effect.provide(NodeServices.layer)),
+  );
+
+  it.live("refuses as full what does not fit into its largest size, and loses nothing it had", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x", maxFileBytes: 200_000 });
+      yield* spool.put([command("a")]);
+      const large = command("b", { blobs: [{ sha256: "s", bytes: Buffer.alloc(300_000) }] });
+      assert.deepInclude(yield* Effect.flip(spool.put([large])), { reason: "full" });
+      yield* spool.put([command("c")]);
+      assert.deepStrictEqual(idsOf(yield* spool.oldest(everything)), ["a", "c"]);
+    }),
+  );
+
+  it.live("keeps every command of several processes that put at the same time and are killed", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const writer = new URL("writer.ts", import.meta.url).pathname;
+      const start = (name: string) => spawn(process.execPath, [writer, file, name], { stdio: ["ignore", "pipe", "inherit"] });
+      const children = ["p", "q", "r"].map(start);
+      const told = children.map(() => 0);
+      children.forEach((child, index) =>
+        child.stdout.on("data", (chunk: Buffer) => {
+          told[index] = (told[index] ?? 0) + chunk.toString().split("\n").length - 1;
+          if ((told[index] ?? 0) >= 50) child.kill("SIGKILL");
+        }),
+      );
+      yield* Effect.promise(() => Promise.all(children.map((child) => once(child, "close"))));
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      const found = idsOf(yield* spool.oldest({ limit: 100_000, maxBytes: 1e9 }));
+      for (const [index, name] of ["p", "q", "r"].entries()) {
+        const own = found.filter((id) => id.startsWith(name)).map((id) => Number(id.slice(1)));
+        assert.deepStrictEqual(own, own.map((_, position) => position));
+        assert.isAtLeast(own.length, told[index] ?? 0);
+      }
+    }),
+  );
+});
