@@ -41,7 +41,7 @@ const runHere = async () => {
  */
 const runThere = () => {
   const lifeline = pathToFileURL(path.join(root, "bin/lifeline.mjs")).href;
-  const child = spawn(broughtNode, ["--import", lifeline, main, ...process.argv.slice(2)], {
+  const child = spawn(broughtNode, ["--strip-types", "--import", lifeline, main, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "pipe"],
     shell: process.platform === "win32",
   });

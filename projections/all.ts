@@ -4,7 +4,22 @@
  * Room: projections. In: one file per read model. Out: main, query, tests.
  */
 import type { Projection } from "../src/projection/Projection.ts";
+import { entries } from "./entries.ts";
 import { ledger } from "./ledger.ts";
 import { messages } from "./messages.ts";
+import { sessions } from "./sessions.ts";
+import { tasks } from "./tasks.ts";
+import { threads } from "./threads.ts";
+import { tokenUsage } from "./tokenUsage.ts";
+import { toolCalls } from "./toolCalls.ts";
 
-export const readModels: ReadonlyArray<Projection> = [ledger, messages];
+export const readModels: ReadonlyArray<Projection> = [
+  ledger,
+  threads,
+  messages,
+  toolCalls,
+  tokenUsage,
+  tasks,
+  sessions,
+  entries,
+];

@@ -150,8 +150,8 @@ const tooLarge = (bytes: number) =>
 export const checkAll = (appends: ReadonlyArray<Append>, maxPayload: number): Effect.Effect<ReadonlyArray<Checked>, AppendRefused> =>
   Effect.gen(function* () {
     if (appends.length === 0) return yield* refuse("an append without events");
-    const events = appends.reduce((sum, { events }) => sum + events.length, 0);
-    if (events > maxEventsPerAppend) return yield* tooMany(events);
+    const count = appends.reduce((sum, { events }) => sum + events.length, 0);
+    if (count > maxEventsPerAppend) return yield* tooMany(count);
     const checked: Array<Checked> = [];
     const histories = new Set<string>();
     const ids = new Set<string>();

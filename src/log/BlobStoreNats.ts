@@ -14,7 +14,7 @@ import { createHash } from "node:crypto";
 import type { DirectGet } from "./DirectGetNats.ts";
 import { LogDamaged, type LogUnavailable } from "./EventLog.ts";
 import type { NatsConnection } from "./NatsConnectionNats.ts";
-import { unavailable } from "./PatienceNats.ts";
+import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
 
 export const defaultBucket = "RECOLLECT_BLOBS";
 
@@ -22,6 +22,9 @@ export interface BlobStore {
   readonly put: (bytes: Uint8Array) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
   readonly get: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;
 }
+
+/** A replica that is behind has the rest after milliseconds; after 0.3 s in all, the rest is called missing. */
+const behindAttempts = 6;
 
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const isDigest = /^[0-9a-f]{64}$/;
@@ -31,12 +34,12 @@ const asking = <A>(what: string, question: () => Promise<A>) =>
     Effect.catch((reason) => unavailable(`${what}: ${reason}`)),
   );
 
-export const make = Effect.fnUntraced(function* (options: {
+export const make = (options: {
   readonly connection: NatsConnection["Service"];
   readonly get: DirectGet;
   readonly bucket: string;
   readonly replicas: number;
-}) {
+}): BlobStore => {
   const { bucket, connection, get, replicas } = options;
   // The bucket is opened at the first use, so that who never keeps a blob never makes one; a failure is not remembered.
   let opened: ObjectStore | undefined;
@@ -59,6 +62,7 @@ export const make = Effect.fnUntraced(function* (options: {
   );
 
   const put = Effect.fn("log.putBlob")(function* (bytes: Uint8Array) {
+    yield* awaitLink(connection.link);
     const store = yield* open;
     const sha256 = digestOf(bytes);
     const kept = { sha256, bytes: bytes.byteLength };
@@ -70,17 +74,18 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const read = Effect.fn("log.getBlob")(function* (sha256: string) {
     if (!isDigest.test(sha256)) return undefined;
+    yield* awaitLink(connection.link);
     const store = yield* open;
     const found = yield* asking("the object store does not answer", () => store.info(sha256));
     if (found === null || found.deleted) return undefined;
     const chunks: Array<Uint8Array> = [];
     let after = 0;
-    while (chunks.length < found.chunks) {
+    let missed = 0;
+    while (chunks.length < found.chunks && missed < behindAttempts) {
       const page = yield* get.batch(`OBJ_${bucket}`, { seq: after + 1, next_by_subj: `$O.${bucket}.C.${found.nuid}` });
       for (const message of page) chunks.push(message.body);
-      const last = page.at(-1);
-      if (last === undefined) break;
-      after = last.sequence;
+      after = page.at(-1)?.sequence ?? after;
+      if (page.length === 0) yield* Effect.sleep(retryPauseMillis(missed++));
     }
     const bytes = new Uint8Array(Buffer.concat(chunks));
     if (digestOf(bytes) === sha256) return bytes;
@@ -90,5 +95,5 @@ export const make = Effect.fnUntraced(function* (options: {
     });
   });
 
-  return { put, get: read } satisfies BlobStore;
-});
+  return { put, get: read };
+};

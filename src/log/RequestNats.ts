@@ -51,15 +51,13 @@ export const ask = (nc: Client, link: Link, question: Ask): Promise<Answer | NoA
     }
     const ignoreLoss = link.onLost(() => resolve({ _tag: "NoAnswer", why: "lost", reason: "the connection was lost" }));
     const { headers, payload, subject, timeoutMillis } = question;
-    nc.request(subject, payload, { timeout: timeoutMillis, ...(headers === undefined ? {} : { headers }) }).then(
-      (message) => {
-        ignoreLoss();
-        resolve({ _tag: "Answer", message });
-      },
-      (error: unknown) => {
-        ignoreLoss();
-        resolve(noAnswer(error));
-      },
+    const finish = (answer: Answer | NoAnswer): void => {
+      ignoreLoss();
+      resolve(answer);
+    };
+    void nc.request(subject, payload, { timeout: timeoutMillis, ...(headers === undefined ? {} : { headers }) }).then(
+      (message) => finish({ _tag: "Answer", message }),
+      (error: unknown) => finish(noAnswer(error)),
     );
   });
 

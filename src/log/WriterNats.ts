@@ -38,8 +38,11 @@ interface Pending {
   result: Appended | undefined;
 }
 
-/** One replica answers or is away. Three may be electing a leader, which takes 4 to 9 s. */
-const budgetMillis = (facts: StreamFacts) => (facts.replicas > 1 ? 15_000 : 5_000);
+/**
+ * How long an append tries, in attempts' worth of time. One replica answers or is away: 5 s. Three may be electing a
+ * leader, which takes 4 to 9 s: 15 s.
+ */
+const budgetMillis = ({ facts, publisher }: Writer) => (facts().replicas > 1 ? 6 : 2) * publisher.timeoutMillis;
 /** An id this young was made for the append at hand: nobody can have restored the stream in between. */
 const justMadeMillis = 2_000;
 /** Facts this young need not be learnt again to trust the server's memory of ids. */
@@ -339,7 +342,7 @@ export const write = Effect.fnUntraced(function* (
     }
     const now = yield* Clock.currentTimeMillis;
     started ??= outcome._tag === "NoAnswer" && outcome.why === "silent" ? now - writer.publisher.timeoutMillis : now;
-    const patient = now - started < budgetMillis(writer.facts());
+    const patient = now - started < budgetMillis(writer);
     yield* recover(writer, open, { outcome, attempt, knownBefore, patient });
     if (outcome._tag === "Known") knownBefore++;
   }

@@ -5,7 +5,7 @@
  * a server's clock is not ours.
  */
 import { assert } from "@effect/vitest";
-import { Arbitrary, Effect, Schema } from "effect";
+import { Arbitrary, Effect } from "effect";
 import { type History, History as HistorySchema, thread } from "../../src/domain/History.ts";
 import * as Thread from "../../src/domain/Thread.ts";
 import * as SnapshotCodec from "../../src/snapshot/SnapshotCodec.ts";

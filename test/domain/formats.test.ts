@@ -593,6 +593,29 @@ describe("the other formats", () => {
     );
   });
 
+  it("Droid's stream says by its exit code, or by a flag, that a tool failed", () => {
+    const result = (id: string, value: JsonValue, isError?: boolean): JsonValue => ({
+      type: "tool_result",
+      session_id: "s",
+      toolCallId: id,
+      value,
+      ...(isError === undefined ? {} : { isError }),
+    });
+    const facts = tell("droid", [
+      result("a", { stdout: "x", exitCode: 0 }),
+      result("b", { stderr: "no", exitCode: 2 }),
+      result("c", "gone", true),
+    ]);
+    assert.deepStrictEqual(
+      results(facts).map(({ outcome, errorType, errorMessage }) => [outcome, errorType, errorMessage]),
+      [
+        ["ok", undefined, undefined],
+        ["error", "exit_code", "no"],
+        ["error", "error", "gone"],
+      ],
+    );
+  });
+
   it("Zen's turns carry tool, provider, model, files and usage", () => {
     const turn = {
       role: "assistant",

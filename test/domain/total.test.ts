@@ -128,7 +128,9 @@ describe("an interpreter", () => {
   });
 
   it("holds out against nesting that JSON.stringify cannot follow", () => {
-    const deep = JSON.parse(`${"[".repeat(50_000)}${"]".repeat(50_000)}`) as JsonValue;
+    // The key `toJSON` leads V8 off its iterative path, and the recursive one ends the stack.
+    const deep = JSON.parse(`{"toJSON":0,"in":${"[".repeat(50_000)}${"]".repeat(50_000)}}`) as JsonValue;
+    assert.throws(() => JSON.stringify(deep), RangeError);
     const context = { threadId: "t", eventId: "e", occurredAt: 0, place: "element" } as const;
     const asks: Readonly<Record<string, JsonValue>> = {
       "openai-chat": {

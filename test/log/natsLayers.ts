@@ -1,6 +1,6 @@
 /** Logs on real servers, for the tests of this room. */
 import { headers as newHeaders } from "@nats-io/transport-node";
-import { Effect, Layer } from "effect";
+import { Effect, Layer, References } from "effect";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { ByHand } from "../contract/EventLogContract.ts";
@@ -22,9 +22,12 @@ export const byHand = Layer.effect(
   ),
 );
 
+/** What is told when servers come and go is no news in a test that makes them do so. */
+export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
+
 /** A log and the connection it uses, to a server that runs. */
 export const logAt = (servers: string | ReadonlyArray<string>, options: EventLogNats.Options = {}) =>
-  EventLogNats.layer(options).pipe(Layer.provideMerge(NatsConnection.layer({ servers })));
+  EventLogNats.layer(options).pipe(Layer.provideMerge(NatsConnection.layer({ servers })), Layer.provide(quiet));
 
 /** A log on a server of its own. */
 export const logOnServer = (server: NatsServer.Options = {}, options: EventLogNats.Options = {}) =>

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Projector from "../../src/projection/Projector.ts";
-import { event, misfit, said, stubLog } from "./StubLog.ts";
+import { misfit, said, stubLog } from "./StubLog.ts";
 import { ask, temporaryFolder } from "./World.ts";
 
 describe("the projector", () => {

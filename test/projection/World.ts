@@ -21,7 +21,7 @@ export type Row = Readonly<Record<string, unknown>>;
 export const ask = (file: string, sql: string, ...values: ReadonlyArray<string | number>): ReadonlyArray<Row> => {
   const db = new Database(file, { readonly: true });
   try {
-    return db.prepare<ReadonlyArray<string | number>, Row>(sql).all(...values);
+    return db.prepare<Array<string | number>, Row>(sql).all(...values);
   } finally {
     db.close();
   }

@@ -36,14 +36,28 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
       );
     }));
 
-  it.effect("are there after the server was killed", () =>
+  it.effect("are there after a restart of the server", () =>
     Effect.gen(function* () {
       const store = yield* SnapshotStore;
-      const state = stateOf("killed");
+      const state = stateOf("restarted");
       yield* store.put(state);
-      yield* (yield* NatsServer.NatsServer).kill9;
-      const found = yield* store.get(thread("killed")).pipe(Effect.retry(Schedule.spaced(50)));
+      yield* (yield* NatsServer.NatsServer).restart;
+      const found = yield* store.get(thread("restarted")).pipe(Effect.retry(Schedule.spaced(50)));
       assert.deepStrictEqual(found.state, state);
+    }));
+
+  it.effect("are whole or missing after the server was killed, and can be put again", () =>
+    Effect.gen(function* () {
+      const store = yield* SnapshotStore;
+      const threads = Array.from({ length: 100 }, (_, index) => `killed-${index}`);
+      yield* Effect.forEach(threads, (id) => store.put(stateOf(id)), { concurrency: 20 });
+      yield* (yield* NatsServer.NatsServer).kill9;
+      for (const id of threads) {
+        const { state } = yield* store.get(thread(id)).pipe(Effect.retry(Schedule.spaced(50)));
+        if (state !== undefined) assert.deepStrictEqual(state, stateOf(id));
+        else yield* store.put(stateOf(id));
+        assert.isDefined((yield* store.get(thread(id))).state);
+      }
     }));
 
   it.effect("are in a new bucket when the old one was deleted under us", () =>

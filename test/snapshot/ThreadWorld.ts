@@ -2,10 +2,12 @@
  * A small world of thread events for the tests of fold, snapshot and reader: every kind of event, told twice, cut short,
  * broken, unknown, far too large.
  */
-import { Schema } from "effect";
+import { Effect, Schema, Stream } from "effect";
 import type { NewEvent, RecordedEvent } from "../../src/domain/Event.ts";
 import { fromContent } from "../../src/domain/EventId.ts";
-import { type History, thread } from "../../src/domain/History.ts";
+import { type History, type Sequence, thread } from "../../src/domain/History.ts";
+import * as Thread from "../../src/domain/Thread.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
 
 const Id = Schema.Literals(["a", "b", "c", "d/é 😀"]);
 /** Characters of one to six bytes as JSON. */
@@ -112,4 +114,30 @@ export const say = (id: "a" | "b" | "c", length: 0 | 1 | 3 | 900 | 9_000 | 70_00
 export const sayNew = (length: 0 | 1 | 3 | 900 | 9_000 | 70_000 = 3): Step => ({
   step: "sayNew",
   text: { char: "a", length },
+});
+
+/** Appends the steps as events of a thread, each followed by one of somebody else; gives the sequences they got. */
+export const append = Effect.fnUntraced(function* (history: History, steps: ReadonlyArray<Step>, salt = history.id) {
+  const log = yield* EventLog;
+  const sequences: Array<Sequence> = [];
+  for (const [index, step] of steps.entries()) {
+    const event = newEvent(step, index, salt);
+    // What is larger than an event may be is for the object store, not for this world.
+    if (Buffer.byteLength(event.body) > 500_000) continue;
+    sequences.push((yield* log.append({ history, events: [event], expected: "any" })).sequence);
+    if (index % 3 === 0) {
+      const other = { ...newEvent(sayNew(), index, `${salt} other`) };
+      yield* log.append({ history: thread(`other than ${salt}`.slice(0, 60)), events: [other], expected: "any" });
+    }
+  }
+  return sequences;
+});
+
+/** The truth: a fold of everything there is, from the first event on. */
+export const wholeFold = Effect.fnUntraced(function* (history: History, upTo = Infinity) {
+  const events = yield* Stream.runCollect((yield* EventLog).read({ history }));
+  return Thread.fold(
+    Thread.empty(history),
+    events.filter(({ sequence }) => sequence <= upTo),
+  );
 });

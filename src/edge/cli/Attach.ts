@@ -32,8 +32,6 @@ export interface Address {
   readonly data: string
   /** True when nothing was ever written to it. */
   readonly isEmpty: boolean
-  /** True when this process started the store and takes it down again. */
-  readonly isOwn: boolean
 }
 
 export interface UpOptions extends Where {
@@ -51,8 +49,6 @@ export class Attach extends Context.Service<
     readonly store: (where: Where) => Layer.Layer<Store, Obstacle>
     /** The read models only: a file, no NATS. Fails with a sentence when there is no store yet. */
     readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>
-    /** Address of the store that `store` attaches to. Only inside of it. */
-    readonly address: (where: Where) => Effect.Effect<Address, Obstacle>
     /** Runs the daemon until the scope closes; returns when everything is ready. */
     readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>
   }

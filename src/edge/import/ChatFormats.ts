@@ -6,14 +6,14 @@
  * A file is looked at through its outline: only a few small parts are parsed here, so a file larger than memory has
  * its conversations found like a small one.
  */
-import { Effect } from "effect";
+import { Effect, type FileSystem, type PlatformError } from "effect";
 import { isObject, type JsonObject, type JsonValue, numberAt, stringAt } from "../../domain/Json.ts";
 import type { ChatFormat } from "./Entry.ts";
 import type { Descend, Part } from "./JsonOutline.ts";
 import { boundedId, digestOf, isGlobal, stemOf } from "./Names.ts";
 
 /** Reads a part's bytes, from memory or from the file. */
-export type Read<E, R> = (start: number, end: number) => Effect.Effect<Buffer, E, R>;
+export type Read = (start: number, end: number) => Effect.Effect<Buffer, PlatformError.PlatformError, FileSystem.FileSystem>;
 
 export interface Conversation {
   readonly format: ChatFormat;
@@ -68,7 +68,7 @@ const smallBytes = 4096;
 const headMessages = 16;
 const headBytes = 1024 * 1024;
 
-const valueOf = <E, R>(read: Read<E, R>, part: Part | undefined, most = smallBytes) =>
+const valueOf = (read: Read, part: Part | undefined, most = smallBytes) =>
   part === undefined || part.end - part.start > most
     ? Effect.succeed<JsonValue | undefined>(undefined)
     : Effect.map(read(part.start, part.end), (bytes): JsonValue | undefined => {
@@ -80,7 +80,7 @@ const valueOf = <E, R>(read: Read<E, R>, part: Part | undefined, most = smallByt
       });
 
 /** The small members of an object, as one object. */
-const small = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, part: Part) {
+const small = Effect.fnUntraced(function* (read: Read, part: Part) {
   const found: Record<string, JsonValue> = {};
   for (const member of part.parts ?? []) {
     if (member.key === undefined || (member.kind !== "string" && member.kind !== "scalar")) continue;
@@ -110,7 +110,7 @@ const dialectOf = (message: JsonValue): ChatFormat | undefined => {
 };
 
 /** The first messages, up to the first words of a user: what stays when a conversation grows. */
-const headOf = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, messages: Part) {
+const headOf = Effect.fnUntraced(function* (read: Read, messages: Part) {
   const raw: Array<Buffer> = [];
   let dialect: ChatFormat | undefined;
   let spoken = false;
@@ -146,7 +146,7 @@ const chatName = (stem: string, fields: JsonObject, digest: string): { readonly 
 };
 
 /** A conversation by its shape, or undefined when it has none. */
-const conversationOf = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, frame: Part, stem: string) {
+const conversationOf = Effect.fnUntraced(function* (read: Read, frame: Part, stem: string) {
   const messages = frame.kind === "array" ? frame : arrayOf(frame, messageKeys);
   if (messages?.parts === undefined) return undefined;
   const fields = frame.kind === "object" ? yield* small(read, frame) : {};
@@ -179,7 +179,7 @@ const conversationOf = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, fram
 });
 
 /** The simulations of a tau2 file: each has its own id. */
-const tau2 = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, root: Part, many: Part, stem: string) {
+const tau2 = Effect.fnUntraced(function* (read: Read, root: Part, many: Part, stem: string) {
   const fields = yield* small(read, root);
   const conversations: Array<Conversation> = [];
   for (const frame of many.parts ?? []) {
@@ -197,7 +197,7 @@ const tau2 = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, root: Part, ma
 });
 
 /** The samples of an Inspect log. Those of 2024 have no uuid: run, sample and epoch name them. */
-const inspect = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, root: Part, many: Part, stem: string) {
+const inspect = Effect.fnUntraced(function* (read: Read, root: Part, many: Part, stem: string) {
   const described = yield* valueOf(read, memberOf(root, "eval"), headBytes);
   const run = stringAt(described, "run_id") ?? stringAt(described, "eval_id") ?? stem;
   const conversations: Array<Conversation> = [];
@@ -212,7 +212,7 @@ const inspect = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, root: Part,
 });
 
 /** The conversations of a JSON document, or undefined when it holds none. `root` is outlined with `chatParts`. */
-export const chatOf = Effect.fnUntraced(function* <E, R>(read: Read<E, R>, root: Part, path: string) {
+export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path: string) {
   const stem = stemOf(path);
   if (root.kind === "object") {
     const simulations = arrayOf(root, ["simulations"]);

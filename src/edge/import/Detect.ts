@@ -103,12 +103,12 @@ const manyValues = Effect.fnUntraced(function* (file: Found) {
 
 /** Reads parts of a text that is in memory. */
 export const readFrom =
-  (bytes: Buffer): Read<never, never> =>
+  (bytes: Buffer): Read =>
   (start, end) =>
     Effect.succeed(bytes.subarray(start, end));
 
 const document = Effect.fnUntraced(function* (file: Found, root: Part, one: Buffer | undefined) {
-  const read = one === undefined ? (start: number, end: number) => readRange(file.path, start, end) : readFrom(one);
+  const read: Read = one === undefined ? (start, end) => readRange(file.path, start, end) : readFrom(one);
   const chat = yield* chatOf(read, root, file.path);
   if (chat !== undefined && chat.conversations.length + (chat.source === undefined ? 0 : 1) > 0) {
     return { _tag: "Chat", chat, root } satisfies Detected as Detected;

@@ -26,21 +26,21 @@ const maxNames = 1000;
 const emptied = Buffer.from("[]");
 
 /** The object around an array, with the array left empty. */
-const around = <E, R>(read: Read<E, R>, frame: Part, array: Part) =>
+const around = (read: Read, frame: Part, array: Part) =>
   Effect.map(Effect.all([read(frame.start, array.start), read(array.end, frame.end)]), ([before, after]) =>
     Buffer.concat([before, emptied, after]),
   );
 
-interface Opened<E, R> {
+interface Opened {
   readonly conversation: Conversation;
-  readonly read: Read<E, R>;
+  readonly read: Read;
   readonly modified: number;
 }
 
 /** Gives each entry of a conversation to `use`; answers with a reason when one of them is not valid JSON. */
-const forEachEntry = Effect.fnUntraced(function* <E, R, E2, R2>(
-  { conversation, read, modified }: Opened<E, R>,
-  use: (entry: Entry) => Effect.Effect<unknown, E2, R2> | undefined,
+const forEachEntry = Effect.fnUntraced(function* <E, R>(
+  { conversation, read, modified }: Opened,
+  use: (entry: Entry) => Effect.Effect<unknown, E, R> | undefined,
 ) {
   const { format, frame, messages } = conversation;
   let occurredAt = modified;
@@ -69,7 +69,7 @@ const forEachEntry = Effect.fnUntraced(function* <E, R, E2, R2>(
 });
 
 /** The first time any entry gives: messages before it, or without one, get it and not the file's own. */
-const firstTime = Effect.fnUntraced(function* <E, R>(opened: Opened<E, R>) {
+const firstTime = Effect.fnUntraced(function* (opened: Opened) {
   let first: number | undefined;
   const problem = yield* forEachEntry(opened, (entry) => {
     first ??= timeOf(entry.value);
@@ -79,7 +79,7 @@ const firstTime = Effect.fnUntraced(function* <E, R>(opened: Opened<E, R>) {
 });
 
 /** Goes through a conversation as a thread of the log would have it: which elements it has, and whether the mark agrees. */
-const look = Effect.fnUntraced(function* <E, R>(opened: Opened<E, R>, state: ThreadState) {
+const look = Effect.fnUntraced(function* (opened: Opened, state: ThreadState) {
   const fileThread = new FileThread(state);
   let verified = 0;
   let elements = 0;
@@ -99,7 +99,7 @@ const look = Effect.fnUntraced(function* <E, R>(opened: Opened<E, R>, state: Thr
  * Opens the conversation's thread, or, under a derived name that a different conversation has, the next free one.
  * Two are the same when the elements of one begin the other's: a copy, a shorter one, a grown one.
  */
-const openThread = Effect.fnUntraced(function* <E, R>(job: Job, opened: Opened<E, R>, taken: ReadonlySet<string>) {
+const openThread = Effect.fnUntraced(function* (job: Job, opened: Opened, taken: ReadonlySet<string>) {
   const { conversation } = opened;
   for (let nth = 1; nth <= maxNames; nth++) {
     const name = nthName(conversation.name, nth);
@@ -123,10 +123,10 @@ const openThread = Effect.fnUntraced(function* <E, R>(job: Job, opened: Opened<E
 });
 
 /** One conversation. `taken` holds the names that conversations of the same file have. */
-const importConversation = Effect.fnUntraced(function* <E, R>(
+const importConversation = Effect.fnUntraced(function* (
   job: Job,
   file: Found,
-  { read, conversation, taken }: { readonly read: Read<E, R>; readonly conversation: Conversation; readonly taken: Set<string> },
+  { read, conversation, taken }: { readonly read: Read; readonly conversation: Conversation; readonly taken: Set<string> },
 ) {
   const { problem, first } = yield* firstTime({ conversation, read, modified: file.modified });
   if (problem !== undefined) {
@@ -144,7 +144,7 @@ const importConversation = Effect.fnUntraced(function* <E, R>(
 });
 
 /** What a file says beside its conversations: one entry in a history of kind `source`. */
-const importSource = Effect.fnUntraced(function* <E, R>(job: Job, file: Found, options: { readonly chat: Chat; readonly read: Read<E, R>; readonly root: Part }) {
+const importSource = Effect.fnUntraced(function* (job: Job, file: Found, options: { readonly chat: Chat; readonly read: Read; readonly root: Part }) {
   const { chat, read, root } = options;
   if (chat.source === undefined) return;
   const raw = yield* around(read, root, chat.source.without);
@@ -161,10 +161,10 @@ const importSource = Effect.fnUntraced(function* <E, R>(job: Job, file: Found, o
 });
 
 /** All conversations of one document. */
-export const importChat = Effect.fn("edge.importChat")(function* <E, R>(
+export const importChat = Effect.fn("edge.importChat")(function* (
   job: Job,
   file: Found,
-  options: { readonly chat: Chat; readonly read: Read<E, R>; readonly root: Part; readonly taken: Set<string> },
+  options: { readonly chat: Chat; readonly read: Read; readonly root: Part; readonly taken: Set<string> },
 ) {
   const { chat, read, taken } = options;
   yield* importSource(job, file, options);

@@ -8,16 +8,15 @@
  * import again appends what is missing.
  */
 import { Clock, Effect } from "effect";
-import { defaultTenant } from "../../domain/History.ts";
+import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
-import { chatOf, chatParts } from "./ChatFormats.ts";
+import { chatOf, chatParts, type Read } from "./ChatFormats.ts";
 import { LineSplitter, withoutMark } from "./CutLines.ts";
 import { detect, inMemoryBytes, readFrom } from "./Detect.ts";
 import type { Entry, Format } from "./Entry.ts";
 import { forEachChunk, readRange } from "./FileBytes.ts";
 import { importChat } from "./ImportChat.ts";
 import { importLines } from "./ImportLines.ts";
-import { thread } from "../../domain/History.ts";
 import { Job } from "./Job.ts";
 import { outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./Names.ts";
@@ -90,9 +89,9 @@ const idOfSummary = (value: Entry["value"]): string | undefined => {
 const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found, forced: Format | undefined) {
   job.begin(file.path);
   const detected = yield* detect(file, forced);
-  const read = Effect.fnUntraced(function* () {
-    if (file.bytes > inMemoryBytes) return (start: number, end: number) => readRange(file.path, start, end);
-    return readFrom(yield* readRange(file.path, 0, file.bytes));
+  const read = Effect.gen(function* () {
+    const fromFile: Read = (start, end) => readRange(file.path, start, end);
+    return file.bytes > inMemoryBytes ? fromFile : readFrom(yield* readRange(file.path, 0, file.bytes));
   });
   switch (detected._tag) {
     case "Skip":
@@ -108,12 +107,12 @@ const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found
       return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
     case "Single": {
       job.draft.fileOf(detected.format);
-      const raw = yield* (yield* read())(detected.root.start, detected.root.end);
+      const raw = yield* (yield* read)(detected.root.start, detected.root.end);
       return yield* importSingle(job, file, { format: detected.format, value: detected.value, raw });
     }
     case "Chat":
       job.draft.fileOf(detected.chat.format);
-      return yield* importChat(job, file, { chat: detected.chat, read: yield* read(), root: detected.root, taken: new Set() });
+      return yield* importChat(job, file, { chat: detected.chat, read: yield* read, root: detected.root, taken: new Set() });
   }
 });
 

@@ -1,0 +1,189 @@
+/**
+ * Tasks: pieces of agent work, where they stand, and how they came there.
+ *
+ * Room: projections. In: domain, projection. Out: query, main.
+ */
+import type { RecordedEvent } from "../src/domain/Event.ts";
+import type { TaskMoved } from "../src/domain/Fact.ts";
+import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+import { head } from "./text.ts";
+
+const ended: ReadonlySet<string | undefined> = new Set(["completed", "failed", "timeout", "cancelled"]);
+
+const bounded = (text: string | undefined): string | undefined => (text === undefined ? undefined : head(text));
+
+const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): ReadonlyArray<Change> => {
+  const task = { task_id: event.history.id, tenant: event.history.tenant };
+  const at = event.occurredAt;
+  const { request } = fact;
+  return [
+    {
+      table: "tasks",
+      row: {
+        ...task,
+        first_sequence: event.sequence,
+        last_sequence: event.sequence,
+        thread_id: fact.threadId,
+        batch_id: fact.batchId,
+        parent_task_id: fact.parentTaskId,
+        agent_type: request?.agentType,
+        description: bounded(request?.description ?? undefined),
+        model: request?.model,
+        cwd: request?.workingDirectory,
+        request: request === undefined ? undefined : bounded(JSON.stringify(request)),
+        worker: fact.worker,
+        status: fact.status,
+        message: bounded(fact.message),
+        progress: fact.progress,
+        progress_total: fact.total,
+        output: bounded(fact.output),
+        error_type: fact.errorType,
+        error_message: bounded(fact.errorMessage),
+        duration_ms: fact.durationMillis,
+        submitted_at: fact.status === "pending" ? at : undefined,
+        started_at: fact.status === "running" ? at : undefined,
+        ended_at: ended.has(fact.status) ? at : undefined,
+        last_activity_at: at,
+      },
+    },
+    {
+      table: "task_transitions",
+      row: {
+        ...task,
+        sequence: event.sequence,
+        ordinal,
+        status: fact.status,
+        at,
+        worker: fact.worker,
+        message: bounded(fact.message ?? fact.errorMessage),
+        progress: fact.progress,
+        progress_total: fact.total,
+      },
+    },
+  ];
+};
+
+const taskKey = { task_id: { type: "name", doc: "Task." }, tenant: { type: "name", doc: "Tenant." } } as const;
+
+/** The status a task had before a transition: that of the latest earlier one that has any. */
+const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id = s.task_id AND p.tenant = s.tenant
+  AND p.status IS NOT NULL AND (p.sequence < s.sequence OR (p.sequence = s.sequence AND p.ordinal < s.ordinal))
+  ORDER BY p.sequence DESC, p.ordinal DESC LIMIT 1)`;
+
+export const tasks: Projection = {
+  name: "tasks",
+  version: 1,
+  doc: "Agent tasks and every change of their status.",
+  tables: [
+    {
+      name: "tasks",
+      doc: "One row per task.",
+      key: ["task_id", "tenant"],
+      columns: {
+        ...taskKey,
+        first_sequence: { type: "integer", merge: "min", doc: "Sequence of its first event." },
+        last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
+        thread_id: { type: "name", doc: "Thread." },
+        batch_id: { type: "name", doc: "Batch." },
+        parent_task_id: { type: "name", doc: "Parent." },
+        agent_type: { type: "name", doc: "Agent type." },
+        description: { type: "text", doc: "Description." },
+        model: { type: "name", doc: "Model." },
+        cwd: { type: "name", doc: "Working directory." },
+        request: { type: "text", doc: "The request as JSON text." },
+        worker: { type: "name", doc: "Worker." },
+        status: { type: "name", doc: "Status." },
+        message: { type: "text", doc: "Latest message." },
+        progress: { type: "real", doc: "Progress." },
+        progress_total: { type: "real", doc: "What progress counts up to." },
+        output: { type: "text", doc: "Output as JSON text." },
+        error_type: { type: "name", doc: "Kind of error." },
+        error_message: { type: "text", doc: "What the error said." },
+        duration_ms: { type: "real", doc: "Reported duration, milliseconds." },
+        submitted_at: { type: "integer", merge: "first", doc: "Epoch milliseconds." },
+        started_at: { type: "integer", merge: "first", doc: "Epoch milliseconds." },
+        ended_at: { type: "integer", doc: "Epoch milliseconds." },
+        last_activity_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
+      },
+      indexes: [["status", "last_activity_at"], ["last_activity_at", "first_sequence"], ["thread_id"]],
+    },
+    {
+      name: "task_transitions",
+      doc: "One row per change of status or report of progress.",
+      key: ["task_id", "tenant", "sequence", "ordinal"],
+      columns: {
+        ...taskKey,
+        sequence: { type: "integer", doc: "Sequence of the event." },
+        ordinal: { type: "integer", doc: "Place in the event, from 0." },
+        status: { type: "text", doc: "New status; null for progress." },
+        at: { type: "integer", doc: "Epoch milliseconds." },
+        worker: { type: "name", doc: "Worker." },
+        message: { type: "text", doc: "Message." },
+        progress: { type: "real", doc: "Progress." },
+        progress_total: { type: "real", doc: "What progress counts up to." },
+      },
+    },
+  ],
+  views: [
+    {
+      name: "v_tasks",
+      doc: "One row per task: a piece of agent work with a status.",
+      columns: {
+        task_id: "Id of the task.",
+        tenant: "Tenant it belongs to.",
+        thread_id: "Thread it works for; null when not said.",
+        agent_type: "Kind of agent asked for; null when its submission was not seen.",
+        description: "What it is about; null when not said.",
+        model: "Model asked for; null when not said.",
+        cwd: "Working directory asked for; null when not said.",
+        status: "pending, starting, running, input_required, completed, failed, timeout or cancelled.",
+        worker: "Who took it last; null when nobody has.",
+        batch_id: "Batch it was submitted in; null when alone.",
+        parent_task_id: "Task that submitted it; null for a root.",
+        message: "Latest progress message; null when there was none.",
+        progress: "Latest progress, in units of progress_total; null when there was none.",
+        progress_total: "What progress counts up to; null when not said.",
+        request: "The whole request as JSON text; null when its submission was not seen.",
+        output: "Output as JSON text, cut after 1 MiB; null when there is none.",
+        error_type: "Kind of error; null when it did not fail.",
+        error_message: "What the error said, or why it was cancelled; null otherwise.",
+        submitted_at: "When it was submitted, epoch milliseconds; null when that was not seen.",
+        started_at: "When it first ran, epoch milliseconds; null when it did not yet.",
+        ended_at: "When it ended, epoch milliseconds; null while it has not.",
+        duration_ms: "Duration in milliseconds as reported, else from start to end; null while it has not ended.",
+        last_activity_at: "When its latest event happened, epoch milliseconds.",
+        first_sequence: "Stream sequence of its first event.",
+        last_sequence: "Stream sequence of its last event.",
+      },
+      select: `SELECT n.text, ${nameText("k.tenant")}, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, k.description,
+        ${nameText("k.model")}, ${nameText("k.cwd")}, s.text, ${nameText("k.worker")}, ${nameText("k.batch_id")},
+        ${nameText("k.parent_task_id")}, k.message, k.progress, k.progress_total, k.request, k.output,
+        ${nameText("k.error_type")}, k.error_message, k.submitted_at, k.started_at, k.ended_at,
+        coalesce(k.duration_ms, max(0, k.ended_at - k.started_at)), k.last_activity_at, k.first_sequence, k.last_sequence
+        FROM tasks k JOIN names n ON n.name = k.task_id LEFT JOIN names s ON s.name = k.status`,
+    },
+    {
+      name: "v_task_transitions",
+      doc: "One row per change of a task's status, and per report of progress.",
+      columns: {
+        task_id: "Task.",
+        thread_id: "Thread it works for; null when not said.",
+        agent_type: "Kind of agent; null when its submission was not seen.",
+        from_status: "Status before; null for the first.",
+        to_status: "Status after; the same as before for a report of progress.",
+        at: "When it happened, epoch milliseconds.",
+        sequence: "Stream sequence of the event.",
+        worker: "Who did it; null when not said.",
+        message: "What was said with it: progress, or an error's words; null when nothing was.",
+        progress: "Progress reported, in units of progress_total; null when none was.",
+        progress_total: "What progress counts up to; null when not said.",
+      },
+      select: `SELECT n.text, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, ${statusBefore},
+        coalesce(s.status, ${statusBefore}), s.at, s.sequence, ${nameText("s.worker")}, s.message, s.progress, s.progress_total
+        FROM task_transitions s JOIN names n ON n.name = s.task_id
+        LEFT JOIN tasks k ON k.task_id = s.task_id AND k.tenant = s.tenant`,
+    },
+  ],
+  handle: (event, facts) =>
+    facts.flatMap((fact, ordinal) => (fact._tag === "TaskMoved" ? moved(event, fact, ordinal) : [])),
+};

@@ -1,0 +1,37 @@
+/**
+ * What the proxy and its recorder, which live in two threads, say to each other.
+ *
+ * Room: edge. In: Traffic. Out: Proxy, Recorder.
+ */
+import type { Direction, Moment } from "./Traffic.ts";
+
+/** What the recorder is told at its start; plain data, it crosses threads. */
+export interface RecorderOptions {
+  readonly threadId: string | undefined;
+  readonly tenant: string | undefined;
+  readonly url: string | undefined;
+  readonly data: string | undefined;
+  readonly command: ReadonlyArray<string>;
+  readonly cwd: string;
+  /** The agent's own session, where the environment tells it; the thread is linked to it. */
+  readonly parentThreadId: string | undefined;
+  readonly started: Moment;
+}
+
+/** How the wrapped process ended: one of the two is null. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export type ToRecorder =
+  | { readonly _tag: "Chunk"; readonly direction: Direction; readonly bytes: Uint8Array<ArrayBuffer>; readonly at: Moment }
+  /** Chunks are missing here: the recorder could not keep up. */
+  | { readonly _tag: "Gap"; readonly direction: Direction }
+  | { readonly _tag: "Ended"; readonly ended: Ended; readonly at: Moment };
+
+export type FromRecorder =
+  /** So many bytes are dealt with. */
+  | { readonly _tag: "Taken"; readonly bytes: number }
+  /** Everything is durable, or `lost` says how many events are not. */
+  | { readonly _tag: "Done"; readonly lost: number };

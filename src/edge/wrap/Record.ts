@@ -1,0 +1,93 @@
+/**
+ * Observations of a session become events: of the session, and of the thread that holds its tool calls.
+ *
+ * Room: edge. In: Traffic, publish. Out: Recorder.
+ *
+ * Decision: without `--thread` a wrapped session has a thread of its own. Its agent may keep a transcript in which the
+ * same calls stand under the agent's session id; in one thread they would count twice. Where the environment names
+ * that session (`CLAUDE_CODE_SESSION_ID`), the new thread says so as its parent.
+ */
+import { Effect } from "effect";
+import * as History from "../../domain/History.ts";
+import { type About, newId } from "../../publish/Compose.ts";
+import { Publisher, type PublishError } from "../../publish/Publisher.ts";
+import type { Ended, RecorderOptions } from "./Messages.ts";
+import type { Moment, Observation, Traffic } from "./Traffic.ts";
+
+type Started = Extract<Observation, { _tag: "SessionStarted" }>;
+type Called = Extract<Observation, { _tag: "ToolCalled" }>;
+type Returned = Extract<Observation, { _tag: "ToolReturned" }>;
+
+export const record = Effect.fnUntraced(function* (given: { readonly options: RecorderOptions; readonly traffic: Traffic }) {
+  const { options, traffic } = given;
+  const { cwd, command, parentThreadId, started: begun } = options;
+  const publisher = yield* Publisher;
+  const sessionId = yield* newId;
+  const threadId = options.threadId ?? (yield* newId);
+  const thread = History.thread(threadId, publisher.tenant);
+  const session = History.session(sessionId, publisher.tenant);
+  /** Event ids of calls without an answer, for the answer's causation. */
+  const asked = new Map<number, string>();
+
+  const about = (at: number, actor: string | undefined): About => ({
+    session: sessionId,
+    occurredAt: at,
+    ...(actor === undefined ? {} : { actor }),
+  });
+  const callIdOf = (call: number) => `${sessionId}/${call}`;
+
+  const openThread = ({ at, client, server, serverTitle }: Started) => {
+    const title = serverTitle ?? server?.name;
+    const data = { title, tool: "mcp", client, cwd, session: sessionId, parentThreadId };
+    return publisher.publish({ ...about(at, client?.name), history: thread, type: "thread.opened", data });
+  };
+
+  const startSession = ({ client, server, protocolVersion }: Started) => {
+    const data = { client, server, protocolVersion, transport: "stdio", threadId, cwd, command };
+    // The session began when the server was started, and is told of when it is known whose it is.
+    return publisher.publish({ ...about(begun.epochMillis, client?.name), history: session, type: "session.started", data });
+  };
+
+  const call = Effect.fnUntraced(function* ({ at, call: number, name, server, arguments: args, correlationId }: Called) {
+    const id = yield* newId;
+    asked.set(number, id);
+    const data = { callId: callIdOf(number), name, server, arguments: args };
+    const correlated = correlationId === undefined ? {} : { correlationId };
+    const given = { ...about(at, traffic.client?.name), ...correlated, id };
+    yield* publisher.publish({ ...given, history: thread, type: "thread.tool_called", data });
+  });
+
+  const end = ({ at, call: number, outcome, result, error, durationMillis }: Returned) => {
+    const causationId = asked.get(number);
+    asked.delete(number);
+    const caused = causationId === undefined ? {} : { causationId };
+    const data = { callId: callIdOf(number), outcome, result, error, durationMillis };
+    const given = { ...about(at, traffic.server?.name), ...caused };
+    return publisher.publish({ ...given, history: thread, type: "thread.tool_returned", data });
+  };
+
+  /** The events of an observation, to be begun in this order. */
+  const observed = (observation: Observation): ReadonlyArray<Effect.Effect<unknown, PublishError>> => {
+    switch (observation._tag) {
+      case "SessionStarted":
+        // A thread that somebody named is somebody else's and has said already what it is.
+        return options.threadId === undefined
+          ? [startSession(observation), openThread(observation)]
+          : [startSession(observation)];
+      case "ToolCalled":
+        return [call(observation)];
+      case "ToolReturned":
+        return [end(observation)];
+    }
+  };
+
+  const ended = ({ code, signal }: Ended, at: Moment) => {
+    const data = {
+      reason: signal === null ? "exit" : "signal",
+      ...(code === null ? {} : { exitCode: code }),
+      ...(signal === null ? {} : { signal }),
+    };
+    return publisher.publish({ ...about(at.epochMillis, traffic.server?.name), history: session, type: "session.ended", data });
+  };
+  return { threadId, sessionId, observed, ended };
+});

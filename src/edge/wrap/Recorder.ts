@@ -1,0 +1,107 @@
+/**
+ * The recorder: what passed between client and server, published as a session and a thread. Runs in a thread of its own.
+ *
+ * Room: edge. In: Lines, Traffic, publish. Out: none (started by Tap).
+ *
+ * Events go to the publisher in the order in which they were seen and nobody awaits them one by one; when many are
+ * outstanding, reading on waits, and with it the acknowledgement to the tap.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Deferred, Effect, Layer, Queue, References, Result } from "effect";
+import { parentPort, workerData } from "node:worker_threads";
+import * as Connect from "../../publish/Connect.ts";
+import { Publisher } from "../../publish/Publisher.ts";
+import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
+import { Lines } from "./Lines.ts";
+import { record } from "./Record.ts";
+import { type Direction, type Observation, Traffic } from "./Traffic.ts";
+
+/** Events in the publisher at one time. Its own limit is higher, and beyond it it refuses. */
+const maxOutstandingEvents = 2_000;
+/** The server has ended; if the log can be reached, it gets what the spool holds before we end too. */
+const drainMillis = 500;
+
+const options = workerData as RecorderOptions;
+
+const tell = (message: FromRecorder) => Effect.sync(() => parentPort?.postMessage(message));
+
+/** Everything the tap says, in order, from the moment this file runs: the publisher may take longer to be there. */
+const inbox = Effect.gen(function* () {
+  const queue = yield* Queue.unbounded<ToRecorder>();
+  parentPort?.on("message", (message: ToRecorder) => Queue.offerUnsafe(queue, message));
+  return queue;
+});
+
+const drained = Effect.gen(function* () {
+  const publisher = yield* Publisher;
+  for (;;) {
+    const { spooled, held } = yield* publisher.waiting;
+    if (spooled + held === 0) return;
+    yield* Effect.sleep(20);
+  }
+});
+
+const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
+  const publisher = yield* Publisher;
+  const traffic = new Traffic();
+  const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
+  const recording = yield* record({ options, traffic });
+  let outstanding = 0;
+  let lost = 0;
+  let room = yield* Deferred.make<void>();
+
+  /** Begins to publish; nobody waits here, and the publisher keeps the order. */
+  const publish = Effect.fnUntraced(function* (event: Effect.Effect<unknown, unknown>) {
+    outstanding++;
+    const settled = Effect.tap(Effect.result(event), (result) =>
+      Effect.gen(function* () {
+        outstanding--;
+        if (Result.isFailure(result)) lost++;
+        if (outstanding < maxOutstandingEvents) yield* Deferred.succeed(room, undefined);
+      }),
+    );
+    yield* Effect.forkChild(settled, { startImmediately: true });
+    if (outstanding < maxOutstandingEvents) return;
+    room = yield* Deferred.make<void>();
+    yield* Deferred.await(room);
+  });
+
+  const observe = Effect.fnUntraced(function* (observations: ReadonlyArray<Observation>) {
+    for (const event of observations.flatMap(recording.observed)) yield* publish(event);
+  });
+
+  for (;;) {
+    const message = yield* Queue.take(queue);
+    if (message._tag === "Gap") lines[message.direction].gap();
+    if (message._tag === "Chunk") {
+      const { direction, bytes, at } = message;
+      const { byteLength } = bytes;
+      for (const line of lines[direction].take(bytes)) yield* observe(traffic.see(direction, line, at));
+      yield* tell({ _tag: "Taken", bytes: byteLength });
+    }
+    if (message._tag !== "Ended") continue;
+    const { ended, at } = message;
+    const last = lines.toClient.end();
+    if (last !== undefined) yield* observe(traffic.see("toClient", last, at));
+    yield* observe(traffic.end(at));
+    yield* publish(recording.ended(ended, at));
+    yield* publisher.flush;
+    yield* Effect.timeoutOption(drained, drainMillis);
+    return lost;
+  }
+});
+
+const layer = Connect.layer({ url: options.url, data: options.data, tenant: options.tenant, source: "recollect/wrap" }).pipe(
+  Layer.provide(NodeServices.layer),
+  // Log lines belong nowhere: the server's standard error is its own.
+  Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+);
+
+const program = Effect.gen(function* () {
+  const queue = yield* inbox;
+  const lost = yield* Effect.scoped(Effect.provide(run(queue), layer));
+  yield* tell({ _tag: "Done", lost });
+});
+
+await Effect.runPromise(program);
+parentPort?.unref();

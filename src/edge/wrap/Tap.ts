@@ -1,0 +1,87 @@
+/**
+ * The tap: copies of what passes, handed to a recorder in another thread. Never in the way, whatever the recorder does.
+ *
+ * Room: edge. In: Messages. Out: Wrap.
+ *
+ * Decision: another thread, because recording parses JSON, talks to NATS and waits for fsync, and a call must wait for
+ * none of these. What the recorder has not dealt with is bounded; beyond that chunks are dropped and counted, because
+ * a call that waits would be worse than a call that is not recorded.
+ */
+import { Worker } from "node:worker_threads";
+import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
+import type { Direction, Moment } from "./Traffic.ts";
+
+/** A recorder works through about 50 MB/s, so this is more than a second of the fastest traffic. */
+const maxOutstandingBytes = 64 * 1024 * 1024;
+
+/** What the user should know at the end; undefined when there is nothing. */
+export type Report = string | undefined;
+
+const now = (): Moment => ({ epochMillis: Date.now(), monotonicMillis: performance.now() });
+
+/** The same folder holds the recorder, as TypeScript in a checkout and as JavaScript in a package. */
+const recorder = new URL(import.meta.url.endsWith(".ts") ? "./Recorder.ts" : "./Recorder.js", import.meta.url);
+
+export class Tap {
+  readonly #worker: Worker;
+  #outstandingBytes = 0;
+  #droppedBytes = 0;
+  #isBroken: string | undefined;
+  readonly #torn = new Set<Direction>();
+  readonly #done: Promise<number>;
+
+  constructor(options: Omit<RecorderOptions, "started">) {
+    // The recorder must not write between the server and its client: its own output goes nowhere.
+    this.#worker = new Worker(recorder, { workerData: { ...options, started: now() }, stdout: true, stderr: true });
+    this.#done = new Promise((resolve) => {
+      this.#worker.on("message", (message: FromRecorder) => {
+        if (message._tag === "Done") resolve(message.lost);
+        else this.#outstandingBytes -= message.bytes;
+      });
+      const broke = (why: string) => {
+        this.#isBroken ??= why;
+        resolve(0);
+      };
+      this.#worker.on("error", (error) => broke(error instanceof Error ? error.message : String(error)));
+      this.#worker.on("exit", () => broke("it ended by itself"));
+    });
+  }
+
+  passed(direction: Direction, chunk: Uint8Array): void {
+    if (this.#isBroken !== undefined) return;
+    const isFull = this.#outstandingBytes + chunk.byteLength > maxOutstandingBytes;
+    if (isFull) {
+      this.#droppedBytes += chunk.byteLength;
+      this.#torn.add(direction);
+      return;
+    }
+    if (this.#torn.delete(direction)) this.#tell({ _tag: "Gap", direction });
+    // A copy of exactly these bytes: the chunk itself is still on its way, and may be part of a larger buffer.
+    const bytes = new Uint8Array(chunk);
+    this.#outstandingBytes += bytes.byteLength;
+    this.#tell({ _tag: "Chunk", direction, bytes, at: now() }, [bytes.buffer]);
+  }
+
+  /** The server has ended: returns when all is durable, or when `millis` are over. */
+  async end(ended: Ended, millis: number): Promise<Report> {
+    this.#tell({ _tag: "Ended", ended, at: now() });
+    const timeout = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => timeout.resolve("late"), millis);
+    const lost = this.#isBroken === undefined ? await Promise.race([this.#done, timeout.promise]) : 0;
+    clearTimeout(timer);
+    const broken = this.#isBroken;
+    await this.#worker.terminate();
+    if (broken !== undefined) return `recording stopped: ${broken}`;
+    if (lost === "late") return `recording did not finish within ${millis} ms`;
+    if (lost > 0) return `${lost} events were not accepted`;
+    return this.#droppedBytes > 0 ? `${this.#droppedBytes} bytes passed faster than they could be recorded` : undefined;
+  }
+
+  #tell(message: ToRecorder, transfer: Array<ArrayBuffer> = []): void {
+    try {
+      this.#worker.postMessage(message, transfer);
+    } catch (cause) {
+      this.#isBroken ??= cause instanceof Error ? cause.message : String(cause);
+    }
+  }
+}

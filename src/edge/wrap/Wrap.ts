@@ -1,0 +1,52 @@
+/**
+ * `recollect wrap`: a stdio MCP server, recorded.
+ *
+ * Room: edge. In: Proxy, Tap. Out: cli, main.
+ *
+ * Everything between client and server passes unchanged; the session, its tool calls, their results and durations are
+ * published beside. NATS being away or slow never delays or breaks a call: the recorder keeps what it cannot deliver
+ * in the spool. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
+ * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
+ */
+import type { Ended } from "./Messages.ts";
+import * as Proxy from "./Proxy.ts";
+import { Tap } from "./Tap.ts";
+
+export { endLike, exitCodeOf } from "./Proxy.ts";
+export type { Ended } from "./Messages.ts";
+
+export interface Options {
+  /** The server's program and its arguments. */
+  readonly command: ReadonlyArray<string>;
+  /** The thread to write to. Default: a new one. */
+  readonly thread?: string | undefined;
+  readonly tenant?: string | undefined;
+  /** Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
+  readonly url?: string | undefined;
+  /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
+  readonly data?: string | undefined;
+  /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
+  readonly flushMillis?: number | undefined;
+}
+
+const defaultFlushMillis = 5_000;
+
+/** Runs the server until it ends. Resolves with how it ended, when what passed is recorded; never rejects. */
+export const run = async (options: Options): Promise<Ended> => {
+  let tap: Tap | undefined;
+  let problem: string | undefined;
+  const running = Proxy.start(options.command, { passed: (direction, chunk) => tap?.passed(direction, chunk) });
+  // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
+  const { thread, tenant, url, data, command } = options;
+  const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
+  try {
+    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd: process.cwd(), parentThreadId });
+  } catch (cause) {
+    problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
+  }
+  const ended = await running.ended;
+  const report = problem ?? (await tap?.end(ended, options.flushMillis ?? defaultFlushMillis));
+  if (report !== undefined) process.stderr.write(`recollect wrap: ${report}\n`);
+  running.letGo();
+  return ended;
+};

@@ -1,0 +1,84 @@
+/**
+ * The parts that keep a store alive: nats-server supervised, snapshotter, projector; under the folder's lock.
+ *
+ * Room: main. In: machine, Layers. Out: Store.
+ */
+import { Clock, Effect, FileSystem, Layer, Option } from "effect";
+import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
+import * as FolderLock from "../machine/FolderLockSqlite.ts";
+import * as FreePort from "../machine/FreePort.ts";
+import * as Instance from "../machine/Instance.ts";
+import * as NatsBinary from "../machine/NatsBinary.ts";
+import { NatsProcess } from "../machine/NatsProcess.ts";
+import * as Nats from "../machine/NatsProcess.ts";
+import { folding, querying, reading } from "./Layers.ts";
+import { version } from "./Version.ts";
+
+/** The port people know from NATS; taken only when nobody else has it. */
+const usualPort = 4222;
+/** A command of one second's life may hold the folder while another starts. */
+const lockPatienceMillis = 2_000;
+const host = "127.0.0.1";
+
+export interface Options {
+  /** An existing server; undefined: one of our own. */
+  readonly natsUrl: string | undefined;
+  /** Undefined: the port of last time, else 4222, else a free one. Only for a server of our own. */
+  readonly port: number | undefined;
+  /** Whether others may find this instance through the data folder. A command's own short-lived store is found too. */
+  readonly name: string;
+}
+
+/** The port of last time keeps the addresses that publishers have written down. */
+const choosePort = Effect.fnUntraced(function* (given: number | undefined) {
+  if (given !== undefined) return given;
+  const fs = yield* FileSystem.FileSystem;
+  const folder = yield* DataFolder;
+  const text = yield* fs.readFileString(`${folder.root}/port`).pipe(Effect.option);
+  const last = Number(Option.getOrElse(text, () => ""));
+  const wishes = [...(Number.isInteger(last) && last > 0 && last < 65_536 ? [last] : []), usualPort];
+  for (const port of wishes) {
+    if (yield* FreePort.isFree({ host, port })) return port;
+  }
+  return undefined;
+});
+
+const rememberPort = Effect.fnUntraced(function* (port: number) {
+  const fs = yield* FileSystem.FileSystem;
+  const { root } = yield* DataFolder;
+  const path = `${root}/port`;
+  yield* fs.writeFileString(path, `${port}\n`).pipe(Effect.mapError((cause) => folderTrouble({ path, cause })));
+});
+
+/** A nats-server of our own, on the folder's store. */
+const ownServer = (port: number | undefined) =>
+  Layer.unwrap(Effect.map(choosePort(port), (chosen) => Nats.layer({ port: chosen }))).pipe(
+    Layer.provide(NatsBinary.layer),
+  );
+
+const parts = Effect.fnUntraced(function* (options: Options, address: { readonly nats: string; readonly monitor?: string }) {
+  const { database } = yield* DataFolder;
+  const syncInterval = options.natsUrl === undefined ? "always" : undefined;
+  const connection = { servers: address.nats, name: options.name, syncInterval };
+  const startedAt = yield* Clock.currentTimeMillis;
+  const announced = Layer.effectDiscard(Instance.publish({ pid: process.pid, ...address, database, startedAt, version }));
+  return announced.pipe(
+    Layer.provideMerge(folding(database)),
+    Layer.provideMerge(reading(connection)),
+    Layer.provideMerge(querying(database)),
+  );
+});
+
+/** A running store: everything a command may use, until the scope closes. Fails when the folder is held by another. */
+export const layer = (options: Options) => {
+  const locked = Layer.effectDiscard(FolderLock.acquire({ waitMillis: lockPatienceMillis }));
+  if (options.natsUrl !== undefined) {
+    return Layer.unwrap(parts(options, { nats: options.natsUrl })).pipe(Layer.provide(locked));
+  }
+  const own = Effect.gen(function* () {
+    const server = yield* NatsProcess;
+    yield* rememberPort(server.port);
+    return yield* parts(options, { nats: server.url, monitor: server.monitorUrl });
+  });
+  return Layer.unwrap(own).pipe(Layer.provide(ownServer(options.port)), Layer.provide(locked));
+};

@@ -1,0 +1,31 @@
+/**
+ * The rooms put together on one NATS connection.
+ *
+ * Room: main. In: log, snapshot, projection, projections, query. Out: Store, Daemon.
+ */
+import { Layer } from "effect";
+import { readModels } from "../../projections/all.ts";
+import * as EventLogNats from "../log/EventLogNats.ts";
+import * as NatsConnection from "../log/NatsConnectionNats.ts";
+import * as Projector from "../projection/Projector.ts";
+import * as Query from "../query/QuerySqlite.ts";
+import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
+import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
+import * as Snapshotter from "../snapshot/Snapshotter.ts";
+import * as ThreadReader from "../snapshot/ThreadReader.ts";
+
+/** Log, snapshots and thread reader over one connection. */
+export const reading = (options: NatsConnection.Options) =>
+  ThreadReader.layer.pipe(
+    Layer.provideMerge(SnapshotStore.layer),
+    Layer.provideMerge(SnapshotStoreKv.layer()),
+    Layer.provideMerge(EventLogNats.layer()),
+    Layer.provideMerge(NatsConnection.layer(options)),
+  );
+
+/** What a daemon runs beside: the snapshotter, and the projector into the database at `path`. */
+export const folding = (path: string) =>
+  Layer.mergeAll(Snapshotter.layer(), Projector.layer({ path, projections: readModels }));
+
+/** The read models behind `path`. */
+export const querying = (path: string) => Query.layer({ path });

@@ -1,0 +1,56 @@
+import { assert, it } from "@effect/vitest";
+import { Effect, Fiber, Layer, Stream } from "effect";
+import { isMisfit } from "../../src/domain/Event.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { appendUntilWritten, event, eventLogContract, events, fresh, idsOf } from "../contract/EventLogContract.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { byHand, logAt, logOnServer } from "./natsLayers.ts";
+
+eventLogContract("EventLogNats on three servers", byHand.pipe(Layer.provideMerge(logOnServer({ cluster: 3 }, { replicas: 3 }))), {
+  extent: "appends",
+  timeoutMillis: 60_000,
+});
+
+it.live(
+  "loses and doubles nothing when the leader of three is killed, for writers and followers alike",
+  () =>
+    Effect.gen(function* () {
+      const cluster = yield* NatsServer.make({ cluster: 3 });
+      yield* Effect.gen(function* () {
+        const log = yield* EventLog;
+        const { jsm } = yield* NatsConnection;
+        const [known, unknown] = [fresh(), fresh()];
+        const [mine, yours] = [events(25), events(25)];
+        const leader = yield* Effect.promise(async () => (await jsm.streams.info("RECOLLECT")).cluster?.leader ?? "");
+        const node = cluster.nodes[Number(leader.slice(1)) - 1];
+        assert.isDefined(node);
+        const following = yield* log.follow({ after: 0 }).pipe(Stream.take(51), Stream.runCollect, Effect.forkChild);
+        yield* log.append({ history: fresh(), events: [event()], expected: 0 });
+        const surely = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+          Effect.retry(effect, { while: ({ _tag }) => _tag === "LogUnavailable" });
+        yield* Effect.all(
+          [
+            Effect.forEach(mine, (one) => surely(appendUntilWritten(known, one))),
+            Effect.forEach(yours, (one, index) =>
+              Effect.gen(function* () {
+                if (index === 5 && node !== undefined) yield* Effect.forkChild(node.kill9, { startImmediately: true });
+                yield* surely(log.append({ history: unknown, events: [one], expected: "any" }));
+              }),
+            ),
+          ],
+          { concurrency: "unbounded" },
+        );
+        const ids = (all: typeof mine) => all.map(({ id }) => id);
+        assert.deepEqual(yield* idsOf(known), ids(mine));
+        assert.deepEqual(yield* idsOf(unknown), ids(yours));
+        const seen = yield* Fiber.join(following);
+        assert.deepEqual(
+          seen.map(({ sequence }) => sequence),
+          Array.from({ length: 51 }, (_, index) => index + 1),
+        );
+        assert.strictEqual(new Set(seen.map((entry) => (isMisfit(entry) ? "" : entry.id))).size, 51);
+      }).pipe(Effect.provide(logAt(cluster.servers, { replicas: 3 })));
+    }),
+  60_000,
+);

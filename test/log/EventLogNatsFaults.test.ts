@@ -1,0 +1,385 @@
+/** What the log promises when the network, the server or its disk do what they should not. */
+import { assert, describe, it } from "@effect/vitest";
+import { Context, Effect, Fiber, Layer, Schedule, Stream } from "effect";
+import { cpSync, rmSync } from "node:fs";
+import { isMisfit, type LogEntry } from "../../src/domain/Event.ts";
+import { EventLog, type Expected } from "../../src/log/EventLog.ts";
+import type * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import { subjectOf } from "../../src/log/Subject.ts";
+import { ByHand, event, events, fresh, freshId } from "../contract/EventLogContract.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { restoreStream, snapshotStream } from "./backup.ts";
+import { byHand, logAt } from "./natsLayers.ts";
+import { proxy } from "./proxy.ts";
+
+/** A log at an address, closed with the test. */
+const open = (url: string, options: EventLogNats.Options = {}) =>
+  Effect.map(Layer.build(byHand.pipe(Layer.provideMerge(logAt(url, options)))), (context) => ({
+    log: Context.get(context, EventLog),
+    byHand: Context.get(context, ByHand),
+    connection: Context.get(context, NatsConnection.NatsConnection),
+  }));
+
+type Log = EventLog["Service"];
+
+const until = (condition: Effect.Effect<boolean, unknown>): Effect.Effect<void> =>
+  condition.pipe(
+    Effect.orElseSucceed(() => false),
+    Effect.flatMap((true_) => (true_ ? Effect.void : Effect.andThen(Effect.sleep(5), Effect.suspend(() => until(condition))))),
+  );
+
+const idsOf = (log: Log, history: ReturnType<typeof fresh>) =>
+  Effect.map(Stream.runCollect(log.read({ history })), (found) => found.map(({ id }) => id));
+
+/** Appends until it is written, however long the server is away: as a publisher with a spool does. */
+const appendSurely = (log: Log, append: Parameters<Log["append"]>[0]) =>
+  log.append(append).pipe(Effect.retry({ while: ({ _tag }) => _tag === "LogUnavailable", schedule: Schedule.spaced(20) }));
+
+/** Collects what a follower sees, and how it ends. */
+const watch = (log: Log, after: number) => {
+  const seen: Array<LogEntry> = [];
+  return Effect.map(
+    log.follow({ after }).pipe(
+      Stream.runForEachArray((chunk) => Effect.sync(() => seen.push(...chunk))),
+      Effect.flip,
+      Effect.forkScoped({ startImmediately: true }),
+    ),
+    (fiber) => ({ seen, ended: Fiber.join(fiber) }),
+  );
+};
+
+const sequencesOf = (entries: ReadonlyArray<LogEntry>) => entries.map(({ sequence }) => sequence);
+const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+describe("a lost acknowledgement", () => {
+  for (const expected of [0, "any"] satisfies ReadonlyArray<Expected>) {
+    for (const size of [1, 4]) {
+      it.live(`does not double ${size} events appended with expected ${expected}`, () =>
+        Effect.gen(function* () {
+          const server = yield* NatsServer.make();
+          const between = yield* proxy(server.url);
+          const direct = yield* open(server.url);
+          const { log } = yield* open(between.url, { answerMillis: 400 });
+          for (const loss of ["silence", "cut"] as const) {
+            const history = fresh();
+            const append = { history, events: events(size), expected };
+            yield* between.mute;
+            const appending = yield* Effect.forkChild(log.append(append), { startImmediately: true });
+            yield* until(Effect.map(direct.log.last(history), (last) => last !== undefined));
+            if (loss === "cut") yield* between.cut;
+            yield* between.unmute;
+            const { sequence } = yield* Fiber.join(appending);
+            assert.strictEqual((yield* direct.log.last(history))?.sequence, sequence);
+            assert.deepEqual(yield* log.append(append), { sequence, duplicate: true });
+            assert.deepEqual(
+              yield* idsOf(direct.log, history),
+              append.events.map(({ id }) => id),
+            );
+          }
+        }),
+      );
+    }
+  }
+
+  it.live("that does not come at all is LogUnavailable, and the same append later is a duplicate", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const between = yield* proxy(server.url);
+      const { log } = yield* open(between.url, { answerMillis: 100 });
+      const append = { history: fresh(), events: [event()], expected: 0 };
+      yield* between.mute;
+      const error = yield* Effect.flip(log.append(append));
+      assert.strictEqual(error._tag, "LogUnavailable");
+      yield* between.unmute;
+      assert.isTrue((yield* log.append(append)).duplicate);
+      assert.lengthOf(yield* idsOf(log, append.history), 1);
+    }),
+  );
+
+  it.live("is not waited for when NATS has been away for longer than a restart takes", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const between = yield* proxy(server.url);
+      const { connection, log } = yield* open(between.url);
+      yield* between.close;
+      yield* until(Effect.sync(() => !connection.link.connected && Date.now() - (connection.link.lostAt ?? Date.now()) > 2_000));
+      const started = performance.now();
+      for (let count = 0; count < 10; count++) {
+        assert.strictEqual((yield* Effect.flip(log.append({ history: fresh(), events: [event()], expected: 0 })))._tag, "LogUnavailable");
+      }
+      assert.isBelow(performance.now() - started, 500);
+      yield* between.open;
+      yield* connection.connected;
+      yield* log.append({ history: fresh(), events: [event()], expected: 0 });
+    }),
+  );
+});
+
+describe("the server's memory of ids", () => {
+  const windowMillis = 150;
+
+  it.live("is not needed: beyond its window an event is still written once", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { byHand: hand, log } = yield* open(server.url, { duplicateWindowMillis: windowMillis });
+      const history = fresh();
+      const one = { history, events: [event()], expected: "any" as const };
+      const three = { history: fresh(), events: events(3), expected: "any" as const };
+      const first = yield* log.append(one);
+      const batch = yield* log.append(three);
+      const remembered = { "Nats-Msg-Id": one.events[0]?.id ?? "" };
+      // The server itself has forgotten: it takes the id again.
+      const elsewhere = { subject: subjectOf(fresh()), headers: remembered, body: new Uint8Array() };
+      yield* until(Effect.map(hand.publish(elsewhere), (sequence) => sequence > batch.sequence));
+      assert.deepEqual(yield* log.append(one), { ...first, duplicate: true });
+      assert.deepEqual(yield* log.append(three), { ...batch, duplicate: true });
+      // Also in a process that remembers nothing itself.
+      const other = yield* open(server.url, { duplicateWindowMillis: windowMillis });
+      assert.deepEqual(yield* other.log.append(one), { ...first, duplicate: true });
+      assert.deepEqual(yield* other.log.append(three), { ...batch, duplicate: true });
+      const part = yield* Effect.flip(other.log.append({ ...three, events: [...three.events, event()] }));
+      assert.strictEqual(part._tag, "SequenceConflict");
+      assert.lengthOf(yield* idsOf(log, history), 1);
+      assert.lengthOf(yield* idsOf(log, three.history), 3);
+    }),
+  );
+
+  it.live("is empty after a restore, and an event is still written once", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { byHand: hand, connection, log } = yield* open(server.url);
+      const madeEarlier = () => event(freshId(Date.now() - 3_000));
+      const one = { history: fresh(), events: [madeEarlier()], expected: "any" as const };
+      const two = { history: fresh(), events: [madeEarlier(), madeEarlier()], expected: "any" as const };
+      const witness = madeEarlier();
+      const first = yield* log.append(one);
+      const batch = yield* log.append(two);
+      yield* log.append({ history: fresh(), events: [witness], expected: "any" });
+      const backup = yield* Effect.promise(() => snapshotStream(connection.nc, "RECOLLECT"));
+      yield* Effect.promise(() => connection.jsm.streams.delete("RECOLLECT"));
+      yield* Effect.promise(() => restoreStream(connection.nc, backup));
+      const { lastSequence } = yield* log.info;
+      assert.strictEqual(lastSequence, 4);
+      const again = yield* hand.publish({ subject: subjectOf(fresh()), headers: { "Nats-Msg-Id": witness.id }, body: new Uint8Array() });
+      assert.strictEqual(again, 5, "the server was expected to have forgotten");
+      assert.deepEqual(yield* log.append(one), { ...first, duplicate: true });
+      assert.deepEqual(yield* log.append(two), { ...batch, duplicate: true });
+    }),
+  );
+});
+
+describe("a follower", () => {
+  it.live("goes on without a hole and without a duplicate when the server is killed and comes back", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { log } = yield* open(server.url);
+      const { seen } = yield* watch(log, 0);
+      const history = fresh();
+      const written: Array<string> = [];
+      for (let round = 0; round < 4; round++) {
+        if (round > 0) yield* Effect.forkChild(server.kill9, { startImmediately: true });
+        for (const one of events(25)) {
+          yield* appendSurely(log, { history, events: [one], expected: "any" });
+          written.push(one.id);
+        }
+      }
+      yield* until(Effect.sync(() => seen.length >= 100));
+      assert.deepEqual(sequencesOf(seen), upTo(100));
+      assert.deepEqual(
+        seen.map((entry) => (isMisfit(entry) ? "" : entry.id)),
+        written,
+      );
+    }),
+  );
+
+  it.live("says where the stream has a hole, after everything before it", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection: { js, jsm } } = yield* Effect.map(
+        Layer.build(NatsConnection.layer({ servers: server.url })),
+        (context) => ({ connection: Context.get(context, NatsConnection.NatsConnection) }),
+      );
+      yield* Effect.promise(async () => {
+        await jsm.streams.add({ name: "RECOLLECT", subjects: ["recollect.*.*.*"] });
+        for (let count = 0; count < 6; count++) await js.publish("recollect.default.thread.x", "{}");
+        await jsm.streams.deleteMessage("RECOLLECT", 4);
+      });
+      const { log } = yield* open(server.url);
+      const { ended, seen } = yield* watch(log, 0);
+      const error = yield* ended;
+      assert.deepInclude(error, { _tag: "LogDamaged", sequence: 4 });
+      assert.deepEqual(sequencesOf(seen), [1, 2, 3]);
+      assert.isUndefined(yield* log.at(4));
+      // One history alone has no numbers to miss.
+      const rest = yield* log.follow({ after: 4 }).pipe(Stream.take(2), Stream.runCollect);
+      assert.deepEqual(sequencesOf(rest), [5, 6]);
+    }),
+  );
+
+  it.live("begins where the stream begins when its head was cut off", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const context = yield* Layer.build(NatsConnection.layer({ servers: server.url }));
+      const { js, jsm } = Context.get(context, NatsConnection.NatsConnection);
+      yield* Effect.promise(async () => {
+        await jsm.streams.add({ name: "RECOLLECT", subjects: ["recollect.*.*.*"] });
+        for (let count = 0; count < 6; count++) await js.publish("recollect.default.thread.x", "{}");
+        await jsm.streams.purge("RECOLLECT", { seq: 3 });
+      });
+      const { log } = yield* open(server.url);
+      const found = yield* log.follow({ after: 0 }).pipe(Stream.take(4), Stream.runCollect);
+      assert.deepEqual(sequencesOf(found), [3, 4, 5, 6]);
+      assert.strictEqual((yield* log.info).firstSequence, 3);
+    }),
+  );
+
+  it.live("says that the stream was made anew", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection, log } = yield* open(server.url);
+      const { ended, seen } = yield* watch(log, 0);
+      yield* log.append({ history: fresh(), events: events(3), expected: 0 });
+      yield* until(Effect.sync(() => seen.length === 3));
+      yield* Effect.promise(() => connection.jsm.streams.delete("RECOLLECT"));
+      const second = yield* open(server.url);
+      yield* second.log.append({ history: fresh(), events: events(5), expected: 0 });
+      const error = yield* ended;
+      assert.strictEqual(error._tag, "LogDamaged");
+      assert.match(error.reason, /made anew/);
+      assert.lengthOf(seen, 3);
+    }),
+  );
+
+  it.live("says that the stream is gone", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection, log } = yield* open(server.url);
+      const { ended, seen } = yield* watch(log, 0);
+      yield* log.append({ history: fresh(), events: events(3), expected: 0 });
+      yield* until(Effect.sync(() => seen.length === 3));
+      yield* Effect.promise(() => connection.jsm.streams.delete("RECOLLECT"));
+      const error = yield* ended;
+      assert.deepInclude(error, { _tag: "LogDamaged", sequence: 3 });
+      assert.match(error.reason, /gone/);
+    }),
+  );
+
+  for (const [title, appendedAfter, pattern] of [
+    ["the stream was rolled back", 0, /rolled back: it ends at 3, and 8/],
+    ["sequences were given again after a rollback", 10, /given again/],
+  ] as const) {
+    it.live(`says that ${title}`, () =>
+      Effect.gen(function* () {
+        const server = yield* NatsServer.make();
+        const between = yield* proxy(server.url);
+        const direct = yield* open(server.url);
+        const { log } = yield* open(between.url);
+        const copy = `${server.storeFolder}.copy`;
+        const { ended, seen } = yield* watch(log, 0);
+        yield* direct.log.append({ history: fresh(), events: events(3), expected: 0 });
+        yield* server.stop;
+        cpSync(server.storeFolder, copy, { recursive: true });
+        yield* server.start;
+        yield* appendSurely(direct.log, { history: fresh(), events: events(5), expected: 0 });
+        yield* until(Effect.sync(() => seen.length === 8));
+        yield* between.close;
+        yield* server.stop;
+        rmSync(server.storeFolder, { recursive: true });
+        cpSync(copy, server.storeFolder, { recursive: true });
+        yield* server.start;
+        if (appendedAfter > 0) yield* appendSurely(direct.log, { history: fresh(), events: events(appendedAfter), expected: 0 });
+        yield* between.open;
+        const error = yield* ended;
+        assert.deepInclude(error, { _tag: "LogDamaged", sequence: 8 });
+        assert.match(error.reason, pattern);
+      }),
+    );
+  }
+
+  it.live("that is slow makes the server wait, and then gets everything", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make({ sync: "2m" });
+      const writer = yield* open(server.url);
+      const { connection, log } = yield* open(server.url);
+      // 96 MB of events, more than the server ever sends ahead (32 MB).
+      for (let count = 0; count < 12; count++) {
+        const large = Array.from({ length: 160 }, () => event(freshId(), { body: "x".repeat(50_000) }));
+        yield* writer.log.append({ history: fresh(), events: large, expected: 0 });
+      }
+      const before = connection.nc.stats().inBytes;
+      let count = 0;
+      let received = 0;
+      yield* log.follow({ after: 0 }).pipe(
+        Stream.take(12 * 160),
+        Stream.runForEachArray((chunk) =>
+          Effect.gen(function* () {
+            if (count === 0) {
+              // Nothing is taken until nothing comes any more.
+              let last = -1;
+              yield* until(
+                Effect.gen(function* () {
+                  yield* Effect.sleep(300);
+                  const now = connection.nc.stats().inBytes - before;
+                  const still = now === last;
+                  last = now;
+                  return still;
+                }),
+              );
+              received = last;
+            }
+            count += chunk.length;
+          }),
+        ),
+      );
+      assert.strictEqual(count, 12 * 160);
+      assert.isBelow(received, 40e6);
+    }),
+  );
+
+  it.live("leaves no consumer behind, and hears of an event within milliseconds", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make({ sync: "2m" });
+      const { connection, log } = yield* open(server.url);
+      const consumers = Effect.promise(async () => (await connection.jsm.streams.info("RECOLLECT")).state.consumer_count);
+      const arrived = new Map<string, number>();
+      const following = yield* log.follow({ after: 0 }).pipe(
+        Stream.runForEachArray((chunk) =>
+          Effect.sync(() => {
+            for (const entry of chunk) if (!isMisfit(entry)) arrived.set(entry.id, performance.now());
+          }),
+        ),
+        Effect.forkChild,
+      );
+      yield* until(Effect.map(consumers, (count) => count === 1));
+      const history = fresh();
+      const delays: Array<number> = [];
+      for (const one of events(40)) {
+        yield* log.append({ history, events: [one], expected: "any" });
+        const acknowledged = performance.now();
+        yield* until(Effect.sync(() => arrived.has(one.id)));
+        delays.push((arrived.get(one.id) ?? 0) - acknowledged);
+      }
+      const median = delays.toSorted((a, b) => a - b)[20] ?? 0;
+      assert.isBelow(median, 5);
+      yield* Fiber.interrupt(following);
+      yield* until(Effect.map(consumers, (count) => count === 0));
+    }),
+  );
+});
+
+describe("a blob", () => {
+  it.live("that was damaged in the store is LogDamaged, and nothing else is", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection, log } = yield* open(server.url);
+      const { sha256 } = yield* log.putBlob(new Uint8Array(300_000));
+      const info = yield* Effect.promise(() => connection.jsm.streams.getMessage("OBJ_RECOLLECT_BLOBS", { seq: 2 }));
+      assert.isNotNull(info);
+      yield* Effect.promise(() => connection.jsm.streams.deleteMessage("OBJ_RECOLLECT_BLOBS", 2));
+      const error = yield* Effect.flip(log.getBlob(sha256));
+      assert.strictEqual(error._tag, "LogDamaged");
+      assert.match(error.reason, /2 of 3 parts/);
+    }),
+  );
+});
