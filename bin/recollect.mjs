@@ -10,13 +10,12 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { pathToFileURL } from "node:url";
-import { broughtNode, root, setUp, SetupFailed } from "./setup.mjs";
+import { broughtNode, isInstalledPackage, root, setUp, SetupFailed } from "./setup.mjs";
 
 /** better-sqlite3 13 and Effect 4.1 need this; the same version can run TypeScript as it is. */
 const neededNode = [22, 19];
 
 /** Node does not strip types below node_modules, so an installed package runs what `npm run build` made. */
-const isInstalledPackage = root.split(path.sep).includes("node_modules");
 const main = path.join(root, isInstalledPackage ? "dist/src/main.js" : "src/main.ts");
 
 const isRightNode = () => {
@@ -68,7 +67,7 @@ const fail = (sentence) => {
 };
 
 try {
-  if (!isInstalledPackage) await setUp();
+  await setUp();
 } catch (error) {
   if (!(error instanceof SetupFailed)) throw error;
   fail(error.message);

@@ -12,7 +12,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = path.dirname(path.dirname(fs.realpathSync(fileURLToPath(import.meta.url))));
-const modules = path.join(root, "node_modules");
+
+/** Whether this is a clone, which sets itself up, or a package that someone has installed, which npm has set up. */
+export const isInstalledPackage = root.split(path.sep).includes("node_modules");
+const modules = isInstalledPackage ? path.dirname(root) : path.join(root, "node_modules");
 const lockFile = path.join(root, "package-lock.json");
 const isWindows = process.platform === "win32";
 
@@ -109,7 +112,7 @@ const alone = async (work) => {
 
 /** Does what is missing; nothing, quickly, when nothing is. */
 export const setUp = async () => {
-  if (textOf(stampFile) === stamp()) return;
+  if (isInstalledPackage || textOf(stampFile) === stamp()) return;
   await alone(() => {
     if (textOf(stampFile) === stamp()) return;
     if (!isInstalled()) install();

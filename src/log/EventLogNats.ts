@@ -16,11 +16,12 @@ import { type Append, EventLog } from "./EventLog.ts";
 import { follow } from "./FollowNats.ts";
 import * as HistoryIds from "./HistoryIds.ts";
 import * as HistoryRead from "./HistoryReadNats.ts";
+import type { Writer } from "./IdSearchNats.ts";
 import { NatsConnection } from "./NatsConnectionNats.ts";
 import { unavailable } from "./PatienceNats.ts";
 import * as StreamNats from "./StreamNats.ts";
 import { subjectOf } from "./Subject.ts";
-import { type Writer, write } from "./WriterNats.ts";
+import { write } from "./WriterNats.ts";
 
 export interface Options {
   /** Default `RECOLLECT`. Two streams on one server cannot both listen to our subjects. */

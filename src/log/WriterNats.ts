@@ -1,7 +1,7 @@
 /**
  * How an append becomes a write, and what is done when the server does not simply take it.
  *
- * Room: log. In: AtomicBatchNats, HistoryReadNats, HistoryIds, StreamNats. Out: EventLogNats.
+ * Room: log. In: AtomicBatchNats, IdSearchNats. Out: EventLogNats.
  *
  * The server helps with two things. An expected sequence protects for ever, but its refusal does not tell a conflict
  * from our own lost acknowledgement, and one replica checks it before message ids while three check it after. The
@@ -9,26 +9,12 @@
  * into the history for the ids themselves.
  */
 import { Clock, Effect } from "effect";
-import { isMisfit } from "../domain/Event.ts";
-import { timeOf } from "../domain/EventId.ts";
 import type { Sequence } from "../domain/History.ts";
 import type { Checked } from "./AppendCheck.ts";
-import { type Outcome, type Publisher, writeBatch, writeOne } from "./AtomicBatchNats.ts";
-import { entryOf, type StoredMessage } from "./Envelope.ts";
-import { type AppendError, type Appended, AppendRefused, type LogUnavailable, SequenceConflict } from "./EventLog.ts";
-import type { HistoryIds, KnownIds } from "./HistoryIds.ts";
-import type { From, HistoryRead } from "./HistoryReadNats.ts";
+import { type Outcome, writeBatch, writeOne } from "./AtomicBatchNats.ts";
+import { type AppendError, type Appended, AppendRefused, SequenceConflict } from "./EventLog.ts";
+import { catchUp, findIds, idOf, isProtected, presence, recall, type Writer } from "./IdSearchNats.ts";
 import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
-import type { StreamFacts } from "./StreamNats.ts";
-
-export interface Writer {
-  readonly publisher: Publisher;
-  readonly read: HistoryRead;
-  readonly remembered: HistoryIds;
-  readonly facts: () => StreamFacts;
-  /** Learns the facts again. */
-  readonly learn: Effect.Effect<StreamFacts, LogUnavailable>;
-}
 
 /** One append on its way. */
 interface Pending {
@@ -43,48 +29,8 @@ interface Pending {
  * leader, which takes 4 to 9 s: 15 s.
  */
 const budgetMillis = ({ facts, publisher }: Writer) => (facts().replicas > 1 ? 6 : 2) * publisher.timeoutMillis;
-/** An id this young was made for the append at hand: nobody can have restored the stream in between. */
-const justMadeMillis = 2_000;
-/** Facts this young need not be learnt again to trust the server's memory of ids. */
-const factsFreshMillis = 1_000;
-/**
- * How far before its id's time an event may have been recorded: by a writer whose clock was ahead of the server's.
- * A day covers a clock that was set in the wrong zone.
- */
-const clockMarginMillis = 24 * 3_600_000;
 /** How often the answer "this id is known" is doubted before it is believed: three replicas may have it in flight. */
 const knownRounds = 6;
-
-/** Ids found in a part of a history. `upTo` is the last message there, event or not; `events` counts the events. */
-interface Found {
-  readonly ids: Map<string, Sequence>;
-  readonly upTo: Sequence | undefined;
-  readonly events: number;
-}
-
-const idOf = (message: StoredMessage): string | undefined => {
-  const entry = entryOf(message);
-  return isMisfit(entry) ? undefined : entry.id;
-};
-
-const findIds = Effect.fnUntraced(function* (writer: Writer, subject: string, from: From) {
-  const ids = new Map<string, Sequence>();
-  let upTo: Sequence | undefined;
-  let events = 0;
-  const pages = writer.read.pages(subject, from);
-  for (;;) {
-    const page = yield* pages;
-    if (page.length === 0) break;
-    for (const message of page) {
-      upTo = message.sequence;
-      const id = idOf(message);
-      if (id === undefined) continue;
-      events++;
-      if (!ids.has(id)) ids.set(id, message.sequence);
-    }
-  }
-  return { ids, upTo, events } satisfies Found;
-});
 
 const conflict = ({ checked }: Pending, expected: Sequence, actual: Sequence) =>
   new SequenceConflict({ history: checked.append.history, expected, actual });
@@ -95,24 +41,11 @@ const usedElsewhere = ({ checked }: Pending) =>
     hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
   });
 
-/** How many of an append's ids are there, and where the last one is. */
-const presence = ({ checked }: Pending, ids: ReadonlyMap<string, Sequence>) => {
-  let present = 0;
-  let sequence = 0;
-  for (const { id } of checked.wires) {
-    const at = ids.get(id);
-    if (at === undefined) continue;
-    present++;
-    sequence = at;
-  }
-  return { all: present === checked.wires.length, none: present === 0, sequence };
-};
-
 /** After a refusal, for a writer that said what it expects: conflict, duplicate, or another attempt. */
 const settleExpected = Effect.fnUntraced(function* (writer: Writer, pending: Pending, expected: Sequence, actual: Sequence | undefined) {
   const { subject } = pending.checked;
   const { events, ids, upTo } = yield* findIds(writer, subject, { after: expected });
-  const there = presence(pending, ids);
+  const there = presence(pending.checked, ids);
   if (there.all) {
     pending.result = { sequence: there.sequence, duplicate: true };
     return;
@@ -128,85 +61,24 @@ const settleExpected = Effect.fnUntraced(function* (writer: Writer, pending: Pen
   pending.expected = expected;
 });
 
-/** What must be known of a history before these ids can be called new. */
-const sinceOf = ({ wires }: Checked, now: number): number => {
-  let since = Number.POSITIVE_INFINITY;
-  for (const { id } of wires) {
-    const made = timeOf(id);
-    // An id from the future was made by a clock that cannot be trusted at all.
-    if (made === undefined || made > now + justMadeMillis) return Number.NEGATIVE_INFINITY;
-    since = Math.min(since, made - clockMarginMillis);
-  }
-  return since;
-};
-
-/** What is remembered of the history if that is enough, else what the log says. */
-const recall = Effect.fnUntraced(function* (writer: Writer, { checked }: Pending) {
-  const { subject } = checked;
-  const since = sinceOf(checked, yield* Clock.currentTimeMillis);
-  const known = writer.remembered.get(subject);
-  if (known !== undefined && known.since <= since) return { known, fresh: false };
-  const { ids, upTo } = yield* findIds(writer, subject, since === Number.NEGATIVE_INFINITY ? { after: 0 } : { since });
-  const last = upTo ?? (since === Number.NEGATIVE_INFINITY ? 0 : ((yield* writer.read.last(subject))?.sequence ?? 0));
-  const found: KnownIds = { since, ids, upTo: last };
-  writer.remembered.keep(subject, found);
-  return { known: found, fresh: true };
-});
-
-/** Reads what came since; when nothing came, makes sure that the history still ends where we remember. */
-const catchUp = Effect.fnUntraced(function* (writer: Writer, pending: Pending, known: KnownIds) {
-  const { subject } = pending.checked;
-  const { ids, upTo } = yield* findIds(writer, subject, { after: known.upTo });
-  if (upTo === undefined) {
-    const last = (yield* writer.read.last(subject))?.sequence ?? 0;
-    if (last >= known.upTo) return known;
-    // The stream was rolled back or made anew: what we remember is of another time.
-    writer.remembered.forget(subject);
-    return (yield* recall(writer, pending)).known;
-  }
-  for (const [id, sequence] of ids) known.ids.set(id, sequence);
-  known.upTo = upTo;
-  writer.remembered.keep(subject, known);
-  return known;
-});
-
 /** Looks for the ids in the history. Afterwards the append is a duplicate, or expects the sequence up to which they are not there. */
 const lookUp = Effect.fnUntraced(function* (writer: Writer, pending: Pending, refused: boolean) {
   const { subject } = pending.checked;
-  let { fresh, known } = yield* recall(writer, pending);
-  if (refused && !fresh) known = yield* catchUp(writer, pending, known);
-  let there = presence(pending, known.ids);
+  let { fresh, known } = yield* recall(writer, pending.checked);
+  if (refused && !fresh) known = yield* catchUp(writer, pending.checked, known);
+  let there = presence(pending.checked, known.ids);
   if (!there.none && !fresh) {
     // What is only remembered may have been rolled back since: the answer "it is there" is given by the log alone.
     const stored = yield* writer.read.at(there.sequence);
     if (stored?.subject !== subject) {
       writer.remembered.forget(subject);
-      ({ fresh, known } = yield* recall(writer, pending));
-      there = presence(pending, known.ids);
+      ({ fresh, known } = yield* recall(writer, pending.checked));
+      there = presence(pending.checked, known.ids);
     }
   }
   if (there.all) pending.result = { sequence: there.sequence, duplicate: true };
   else if (there.none) pending.expected = known.upTo;
   else return yield* conflict(pending, 0, known.upTo);
-});
-
-/** Whether the server surely remembers these ids if they were ever appended, so that nobody else need look. */
-const isProtected = Effect.fnUntraced(function* (writer: Writer, { checked }: Pending) {
-  const now = yield* Clock.currentTimeMillis;
-  let oldest = now;
-  for (const { id } of checked.wires) {
-    const made = timeOf(id);
-    if (made === undefined || made > now + justMadeMillis) return false;
-    oldest = Math.min(oldest, made);
-  }
-  let facts = writer.facts();
-  const age = now - oldest;
-  if (age > facts.duplicateWindowMillis / 2) return false;
-  if (age > justMadeMillis && now - facts.learntAt > factsFreshMillis) facts = yield* writer.learn;
-  if (Math.abs(facts.clockSkewMillis) > facts.duplicateWindowMillis / 4) return false;
-  // A restored stream is younger than its oldest message, and its server remembers no id from before the restore.
-  const restored = facts.messages > 0 && facts.firstAt < facts.created;
-  return !restored || now + facts.clockSkewMillis - facts.created > facts.duplicateWindowMillis;
 });
 
 /** The server says that it has the id of a single event: is it that event? */
@@ -269,7 +141,7 @@ const settle = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<
 const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Pending>) {
   let found = false;
   for (const pending of open) {
-    const there = presence(pending, (yield* findIds(writer, pending.checked.subject, { after: 0 })).ids);
+    const there = presence(pending.checked, (yield* findIds(writer, pending.checked.subject, { after: 0 })).ids);
     if (there.none) continue;
     if (!there.all) return yield* usedElsewhere(pending);
     pending.result = { sequence: there.sequence, duplicate: true };
@@ -311,7 +183,6 @@ const recover = Effect.fnUntraced(function* (
     case "NoAnswer":
       if (outcome.why === "failed" || (!patient && outcome.why !== "lost")) return yield* unavailable(outcome.reason);
       if (outcome.why === "lost") yield* awaitLink(writer.publisher.link);
-      if (outcome.why === "silent") return;
       break;
   }
   yield* Effect.sleep(retryPauseMillis(attempt));
@@ -328,7 +199,7 @@ export const write = Effect.fnUntraced(function* (
   });
   for (const pending of all) {
     if (pending.checked.append.expected !== "any") continue;
-    if (!(yield* isProtected(writer, pending))) yield* lookUp(writer, pending, false);
+    if (!(yield* isProtected(writer, pending.checked))) yield* lookUp(writer, pending, false);
   }
   let started: number | undefined;
   let knownBefore = 0;

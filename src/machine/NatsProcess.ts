@@ -92,14 +92,19 @@ const specOf = Effect.fnUntraced(function* (options: Options) {
   const port = options.port ?? (yield* FreePort.find(host));
   const monitorPort = options.monitorPort ?? (yield* FreePort.find(host));
   const configFile = options.configFile ?? createRequire(import.meta.url).resolve("#nats-server.conf");
-  const pidFile = pidFileOf(options.storeFolder);
-  const args = [
-    ...["--config", configFile, "--addr", host, "--port", `${port}`, "--http_port", `${monitorPort}`],
-    ...["--server_name", options.serverName ?? "recollect", "--store_dir", options.storeFolder, "--pid", pidFile],
-    ...["--log", options.logFile, ...(options.flags ?? [])],
-  ];
   const { logFile, storeFolder } = options;
-  return { program, host, port, monitorPort, args, storeFolder, logFile };
+  const flags = {
+    config: configFile,
+    addr: host,
+    port,
+    http_port: monitorPort,
+    server_name: options.serverName ?? "recollect",
+    store_dir: storeFolder,
+    pid: pidFileOf(storeFolder),
+    log: logFile,
+  };
+  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  return { program, host, port, monitorPort, args: [...args, ...(options.flags ?? [])], storeFolder, logFile };
 });
 
 /** Starts on ports of our choice, and on others if someone was quicker; on a port that was named, once. */

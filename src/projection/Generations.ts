@@ -85,6 +85,24 @@ export const remove = (file: string): void => {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) fs.rmSync(`${file}${suffix}`, { force: true });
 };
 
+const isAlive = (processId: number): boolean => {
+  try {
+    return process.kill(processId, 0);
+  } catch (cause) {
+    return cause instanceof Error && "code" in cause && cause.code === "EPERM";
+  }
+};
+
+/** Removes files beside the path that killed processes have left: `<path>.<purpose>-<process id>`. */
+export const removeStale = (link: string, purpose: string): void => {
+  const prefix = `${path.basename(link)}.${purpose}-`;
+  for (const name of fs.readdirSync(path.dirname(link))) {
+    const processId = name.startsWith(prefix) ? /^\d+/.exec(name.slice(prefix.length))?.[0] : undefined;
+    if (processId === undefined || (Number(processId) !== process.pid && isAlive(Number(processId)))) continue;
+    fs.rmSync(path.join(path.dirname(link), name), { force: true });
+  }
+};
+
 /** Generations that the path does not lead to: replaced ones, and what a killed rebuild has left. */
 export const leftovers = (link: string): ReadonlyArray<string> => {
   const live = current(link);

@@ -8,10 +8,10 @@
 import { Config, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
-import { splitUrls } from "../log/NatsCredentialsNats.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as LogConnection from "./LogConnection.ts";
 import * as Publisher from "./Publisher.ts";
+import { ownLog, targetOf } from "./SpoolDrainer.ts";
 
 export interface Options extends Publisher.Options {
   /** `nats://…`, several with commas. Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
@@ -19,9 +19,6 @@ export interface Options extends Publisher.Options {
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
 }
-
-/** What the spool calls the log of its own data folder, whose address changes. */
-const ownLog = "instance";
 
 const givenUrl = (options: Options) =>
   options.url === undefined
@@ -47,11 +44,11 @@ export const layer = (options: Options = {}) =>
       const name = options.source ?? "recollect";
       const target = yield* Option.match(given, {
         onNone: () => Effect.succeed(ownLog),
-        onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : splitUrls(url).url)),
+        onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
       });
       const log = Option.match(given, {
         onNone: () => ({ address: instance, hint: "Start one with: npx recollect up", name }),
-        onSome: (url) => ({ address: Effect.succeed(Option.some(url)), hint: `Start the server at ${target}.`, name }),
+        onSome: (url) => ({ address: Effect.succeed(Option.some(url)), hint: `Start the server at ${targetOf(url)}.`, name }),
       });
       const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
       return Layer.provideMerge(Publisher.layer(options), stores);

@@ -242,7 +242,7 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
-      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
+      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), 5000);
       return inTime._tag === "Some" ? inTime.value : undefined;
     });
   }

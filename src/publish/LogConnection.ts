@@ -33,6 +33,8 @@ interface Open {
   readonly log: Log;
   readonly scope: Scope.Closeable;
   readonly isLost: Effect.Effect<boolean>;
+  /** Fails when the connection is given up. */
+  readonly givenUp: Deferred.Deferred<never, LogUnavailable>;
 }
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
@@ -42,7 +44,8 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined)
     const connection = yield* NatsConnection.make({ servers: url, name });
     const log = yield* EventLogNats.make().pipe(Effect.provideService(NatsConnection.NatsConnection, connection));
     const isLost = Effect.map(connection.state, ({ _tag }) => _tag === "Away");
-    return { url, log, scope, isLost };
+    const givenUp = yield* Deferred.make<never, LogUnavailable>();
+    return { url, log, scope, isLost, givenUp };
   });
   return yield* connected.pipe(
     Scope.provide(scope),
@@ -87,6 +90,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     const url = yield* address;
     if (Option.isNone(url) || url.value === known.url) return;
     current = undefined;
+    trouble = new LogUnavailable({ reason: `the server at ${known.url} has moved to ${url.value}` });
+    yield* Deferred.fail(known.givenUp, trouble);
     yield* Scope.close(known.scope, Exit.void);
   });
 
@@ -105,24 +110,27 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   });
   yield* Effect.forkScoped(keepConnected);
 
-  /** The log, once the first attempt to reach it is over. */
-  const log = Effect.suspend(() => {
-    if (current !== undefined) return Effect.succeed(current.log);
+  /** The connection, once the first attempt to make one is over. */
+  const reached = Effect.suspend(() => {
+    if (current !== undefined) return Effect.succeed(current);
     return Effect.andThen(
       Deferred.await(tried),
-      Effect.suspend(() => (current === undefined ? Effect.fail(trouble) : Effect.succeed(current.log))),
+      Effect.suspend(() => (current === undefined ? Effect.fail(trouble) : Effect.succeed(current))),
     );
   });
+  /** Asks the log. What is asked of a connection that is given up meanwhile need not wait for its patience. */
+  const ask = <A, E>(question: (log: Log) => Effect.Effect<A, E>) =>
+    Effect.flatMap(reached, (there) => Effect.raceFirst(question(there.log), Deferred.await(there.givenUp)));
   return EventLog.of({
-    append: (append) => Effect.flatMap(log, (there) => there.append(append)),
-    appendAll: (appends) => Effect.flatMap(log, (there) => there.appendAll(appends)),
-    read: (reading) => Stream.unwrap(Effect.map(log, (there) => there.read(reading))),
-    last: (history) => Effect.flatMap(log, (there) => there.last(history)),
-    at: (sequence) => Effect.flatMap(log, (there) => there.at(sequence)),
-    follow: (following) => Stream.unwrap(Effect.map(log, (there) => there.follow(following))),
-    info: Effect.flatMap(log, (there) => there.info),
-    putBlob: (bytes) => Effect.flatMap(log, (there) => there.putBlob(bytes)),
-    getBlob: (sha256) => Effect.flatMap(log, (there) => there.getBlob(sha256)),
+    append: (append) => ask((log) => log.append(append)),
+    appendAll: (appends) => ask((log) => log.appendAll(appends)),
+    read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
+    last: (history) => ask((log) => log.last(history)),
+    at: (sequence) => ask((log) => log.at(sequence)),
+    follow: (following) => Stream.unwrap(Effect.map(reached, ({ log }) => log.follow(following))),
+    info: ask((log) => log.info),
+    putBlob: (bytes) => ask((log) => log.putBlob(bytes)),
+    getBlob: (sha256) => ask((log) => log.getBlob(sha256)),
   });
 });
 

@@ -154,6 +154,27 @@ describe("the window of a thread", () => {
     assert.isAtMost(message?.kept ?? 0, Window.limits.oneMessageBytes + 16);
   });
 
+  it("holds what second witnesses say only as long as nobody tells it first-hand, whichever came first", () => {
+    const entry = (index: number, format: string, data: unknown) => ({
+      ...eventAt(index),
+      id: `e${index}`,
+      type: "thread.entry_recorded",
+      schemaVersion: 1,
+      body: Buffer.from(JSON.stringify({ format, entry: data })),
+    });
+    const second = (index: number) =>
+      entry(index, "codex-exec", { type: "item.completed", item: { id: `item_${index}`, type: "agent_message", text: `second ${index}` } });
+    const payload = { type: "message", role: "assistant", content: [{ type: "output_text", text: "first" }] };
+    const first = entry(5, "codex", { timestamp: "2026-01-01T00:00:00.000Z", type: "response_item", payload });
+    const texts = (state: Thread.ThreadState) => state.window.messages.flatMap(partsOf).map((part) => (part.type === "text" ? part.text : part.type));
+    const only = Thread.fold(empty, [second(1), second(2)]);
+    assert.deepStrictEqual(texts(only), ["second 1", "second 2"]);
+    const both = Thread.fold(only, [first, second(6)]);
+    assert.deepStrictEqual(texts(both), ["first"]);
+    assert.strictEqual(both.counters.secondHand.messages, 3);
+    assert.strictEqual(both.counters.firstHand.messages, 1);
+  });
+
   it("joins a call with its answer by key, whichever comes first, and lets the first answer hold", () => {
     const call = { step: "call", id: "a", text: { char: "a", length: 3 } } as const;
     const answered = (isError: boolean) => ({ step: "return", id: "a", isError }) as const;

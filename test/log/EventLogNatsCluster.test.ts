@@ -13,6 +13,29 @@ eventLogContract("EventLogNats on three servers", byHand.pipe(Layer.provideMerge
 });
 
 it.live(
+  "reads what it has just appended, whichever copy answers",
+  () =>
+    Effect.gen(function* () {
+      const cluster = yield* NatsServer.make({ cluster: 3 });
+      yield* Effect.gen(function* () {
+        const log = yield* EventLog;
+        const history = fresh();
+        let expected = 0;
+        for (let count = 0; count < 300; count++) {
+          const written = events(2);
+          const { sequence } = yield* log.append({ history, events: written, expected });
+          assert.deepEqual(
+            yield* idsOf(history, expected),
+            written.map(({ id }) => id),
+          );
+          expected = sequence;
+        }
+      }).pipe(Effect.provide(logAt(cluster.servers, { replicas: 3 })));
+    }),
+  60_000,
+);
+
+it.live(
   "loses and doubles nothing when the leader of three is killed, for writers and followers alike",
   () =>
     Effect.gen(function* () {

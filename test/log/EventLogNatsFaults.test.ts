@@ -184,7 +184,8 @@ describe("a follower", () => {
           written.push(one.id);
         }
       }
-      yield* until(Effect.sync(() => seen.length >= 100));
+      // At once, and not only when the silence of a dead consumer is noticed.
+      yield* until(Effect.sync(() => seen.length >= 100)).pipe(Effect.timeout(3_000));
       assert.deepEqual(sequencesOf(seen), upTo(100));
       assert.deepEqual(
         seen.map((entry) => (isMisfit(entry) ? "" : entry.id)),

@@ -50,10 +50,10 @@ describe("the snapshotter", () => {
         yield* follows(snapshotter, sequences[0] ?? 0);
         yield* TestClock.adjust(100);
       }
-      // Ten busy seconds, 200 events in two threads.
-      const { written } = yield* snapshotter.status;
-      assert.isAtLeast(written, 8);
-      assert.isAtMost(written, 10 + 100);
+      // Ten busy seconds; each round has also written to a thread of its own, once, and the last is not yet due.
+      const ofThread = (yield* snapshotter.status).written - 100;
+      assert.isAtLeast(ofThread, 6);
+      assert.isAtMost(ofThread, 11);
       yield* TestClock.adjust(300);
       assert.deepStrictEqual(yield* snapshotOf(thread("t")), yield* wholeFold(thread("t")));
       const after = (yield* snapshotter.status).written;
@@ -195,7 +195,8 @@ describe("the snapshotter", () => {
   const withBroken = (broken: { how: "fails" | "hangs" | undefined }) =>
     Layer.mergeAll(
       EventLogMemory.layer,
-      storeLayer.pipe(Layer.provideMerge(brokenBucket(broken)), Layer.provide(SnapshotStoreMemory.layer())),
+      // Fresh, or it would be the store that the memory layer has already built over its own bucket.
+      Layer.fresh(storeLayer).pipe(Layer.provideMerge(brokenBucket(broken)), Layer.provide(SnapshotStoreMemory.layer())),
     );
 
   for (const how of ["fails", "hangs"] as const) {

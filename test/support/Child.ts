@@ -18,9 +18,9 @@ export interface Child {
 export const start = (options: {
   readonly file: string;
   readonly args: ReadonlyArray<string>;
-}): Effect.Effect<Child, Error, Scope.Scope> =>
+}): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.tryPromise({ try: () => begin(options), catch: (cause) => new Error(String(cause)) }),
+    Effect.promise(() => begin(options)),
     (child) => child.kill(),
   );
 

@@ -82,9 +82,11 @@ export class Lines {
       return;
     }
     if (!wasHuge) {
-      const soFar = Buffer.concat(this.#pieces);
+      // From here on only the two ends are kept. Copies, so that what lies between them is let go.
+      const soFar = Buffer.concat([...this.#pieces, piece]);
       this.#pieces = [Buffer.from(soFar.subarray(0, edgeBytes))];
       this.#tail = Buffer.from(soFar.subarray(-edgeBytes));
+      return;
     }
     this.#tail = Buffer.from(Buffer.concat([this.#tail, piece.subarray(-edgeBytes)]).subarray(-edgeBytes));
   }

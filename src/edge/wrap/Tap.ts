@@ -26,6 +26,7 @@ export class Tap {
   readonly #worker: Worker;
   #outstandingBytes = 0;
   #droppedBytes = 0;
+  #isDone = false;
   #isBroken: string | undefined;
   readonly #torn = new Set<Direction>();
   readonly #done: Promise<number>;
@@ -35,11 +36,14 @@ export class Tap {
     this.#worker = new Worker(recorder, { workerData: { ...options, started: now() }, stdout: true, stderr: true });
     this.#done = new Promise((resolve) => {
       this.#worker.on("message", (message: FromRecorder) => {
-        if (message._tag === "Done") resolve(message.lost);
-        else this.#outstandingBytes -= message.bytes;
+        if (message._tag === "Done") {
+          this.#isDone = true;
+          resolve(message.lost);
+        } else this.#outstandingBytes -= message.bytes;
       });
       const broke = (why: string) => {
-        this.#isBroken ??= why;
+        // Having said that all is done, it ends: before or after we have listened.
+        if (!this.#isDone) this.#isBroken ??= why;
         resolve(0);
       };
       this.#worker.on("error", (error) => broke(error instanceof Error ? error.message : String(error)));

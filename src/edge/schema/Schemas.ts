@@ -1,0 +1,42 @@
+/**
+ * JSON Schema for every event type, generated from the Schemas the code itself checks with.
+ *
+ * Room: edge. In: domain. Out: Write, and publishers in any language.
+ */
+import { Schema } from "effect";
+import { type EventTypeName, eventTypes } from "../../domain/Event.ts";
+
+/** Draft 2020-12, one document for each event's data: the body of the message. */
+const schemaOf = (type: EventTypeName): object => {
+  const { kind, version, data } = eventTypes[type];
+  const { schema, definitions } = Schema.toJsonSchemaDocument(data);
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    $id: `${type}.json`,
+    title: type,
+    description: `The data of a ${type} event, schema version ${version}. It stands in the history of a ${kind}.`,
+    ...schema,
+    ...(Object.keys(definitions).length > 0 ? { $defs: definitions } : {}),
+  };
+};
+
+/** What there is: each type with its kind of history and today's schema version. */
+const index = () => ({
+  description: "Every event type that this version writes. Unknown types and fields are kept, never refused.",
+  types: Object.entries(eventTypes).map(([type, { kind, version }]) => ({
+    type,
+    kind,
+    schemaVersion: version,
+    schema: `${type}.json`,
+  })),
+});
+
+const text = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+const names = Object.keys(eventTypes) as ReadonlyArray<EventTypeName>;
+
+/** The files of the `schema` folder: name and content. */
+export const files: ReadonlyMap<string, string> = new Map([
+  ["index.json", text(index())],
+  ...names.map((type) => [`${type}.json`, text(schemaOf(type))] as const),
+]);

@@ -1,0 +1,34 @@
+/**
+ * The arguments of `recollect wrap`, read without the command line's library.
+ *
+ * Room: edge. In: Wrap. Out: main.
+ *
+ * Decision: `wrap` is on the way of a server's start, and loading Effect and its command line takes 250 to 700 ms on
+ * two busy cores. So main may look at the arguments with this first; whatever it does not take (`--help`, a mistake)
+ * is left to the full command line, which knows the same flags.
+ */
+import type { Options } from "./Wrap.ts";
+
+/** The flags, and the field of `Options` each fills. */
+const flags = { "--thread": "thread", "--tenant": "tenant", "--nats-url": "url", "--data": "data" } as const;
+
+type Flag = keyof typeof flags;
+
+const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
+
+/** Undefined for anything but `[--flag VALUE | --flag=VALUE]… -- COMMAND…`. `words` are those behind `wrap`. */
+export const parse = (words: ReadonlyArray<string>): Options | undefined => {
+  const end = words.indexOf("--");
+  const command = words.slice(end + 1);
+  if (end < 0 || command.length === 0) return undefined;
+  const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
+  for (let at = 0; at < end; at++) {
+    const word = words[at] ?? "";
+    const equals = word.indexOf("=");
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const value = equals < 0 ? words[++at] : word.slice(equals + 1);
+    if (!isFlag(name) || value === undefined || at >= end) return undefined;
+    found[flags[name]] = value;
+  }
+  return { ...found, command };
+};

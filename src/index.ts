@@ -1,0 +1,37 @@
+/**
+ * The public door: what a program imports as `recollect`, in the order in which data flows.
+ *
+ * Room: main. In: publish, edge. Out: users.
+ *
+ * Two forms of one publisher: promises (`Recollect`), and Effect (`Publisher` with `thread`, `submit`, `startSession`).
+ */
+
+// Promises.
+export {
+  type ConnectOptions,
+  type Flushed,
+  Recollect,
+  type RecollectCall,
+  type RecollectSession,
+  type RecollectTask,
+  type RecollectThread,
+} from "./publish/Recollect.ts";
+
+// Effect.
+export * as Connect from "./publish/Connect.ts";
+export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
+export { startSession, submit, task } from "./publish/TaskPublisher.ts";
+export { type Calling, type Saying, thread } from "./publish/ThreadPublisher.ts";
+
+// What can go wrong.
+export { InvalidEvent } from "./publish/Compose.ts";
+export { NotAccepted } from "./publish/Keep.ts";
+export { IllegalTransition } from "./domain/Task.ts";
+export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
+
+// What is published.
+export type { Part, Program, TokenUsage } from "./domain/Content.ts";
+export { type EventData, type EventTypeName, eventTypes } from "./domain/Event.ts";
+export type { TaskStatus } from "./domain/Fact.ts";
+export { History } from "./domain/History.ts";
+export type { TaskRequest } from "./domain/TaskEvents.ts";

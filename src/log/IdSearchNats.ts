@@ -1,0 +1,140 @@
+/**
+ * Is an event in its history already? Asked of what is remembered, then of the log, by the ids themselves.
+ *
+ * Room: log. In: HistoryReadNats, HistoryIds, StreamNats. Out: WriterNats.
+ */
+import { Clock, Effect } from "effect";
+import { isMisfit } from "../domain/Event.ts";
+import { timeOf } from "../domain/EventId.ts";
+import type { Sequence } from "../domain/History.ts";
+import type { Checked } from "./AppendCheck.ts";
+import type { Publisher } from "./AtomicBatchNats.ts";
+import { entryOf, type StoredMessage } from "./Envelope.ts";
+import type { LogUnavailable } from "./EventLog.ts";
+import type { HistoryIds, KnownIds } from "./HistoryIds.ts";
+import type { From, HistoryRead } from "./HistoryReadNats.ts";
+import type { StreamFacts } from "./StreamNats.ts";
+
+/** What a writer works with. */
+export interface Writer {
+  readonly publisher: Publisher;
+  readonly read: HistoryRead;
+  readonly remembered: HistoryIds;
+  readonly facts: () => StreamFacts;
+  /** Learns the facts again. */
+  readonly learn: Effect.Effect<StreamFacts, LogUnavailable>;
+}
+
+/** An id this young was made for the append at hand: nobody can have restored the stream in between. */
+const justMadeMillis = 2_000;
+/** Facts this young need not be learnt again to trust the server's memory of ids. */
+const factsFreshMillis = 1_000;
+/**
+ * How far before its id's time an event may have been recorded: by a writer whose clock was ahead of the server's.
+ * A day covers a clock that was set in the wrong zone.
+ */
+const clockMarginMillis = 24 * 3_600_000;
+/** Ids found in a part of a history. `upTo` is the last message there, event or not; `events` counts the events. */
+interface Found {
+  readonly ids: Map<string, Sequence>;
+  readonly upTo: Sequence | undefined;
+  readonly events: number;
+}
+
+export const idOf = (message: StoredMessage): string | undefined => {
+  const entry = entryOf(message);
+  return isMisfit(entry) ? undefined : entry.id;
+};
+
+export const findIds = Effect.fnUntraced(function* (writer: Writer, subject: string, from: From) {
+  const ids = new Map<string, Sequence>();
+  let upTo: Sequence | undefined;
+  let events = 0;
+  const pages = writer.read.pages(subject, from);
+  for (;;) {
+    const page = yield* pages;
+    if (page.length === 0) break;
+    for (const message of page) {
+      upTo = message.sequence;
+      const id = idOf(message);
+      if (id === undefined) continue;
+      events++;
+      if (!ids.has(id)) ids.set(id, message.sequence);
+    }
+  }
+  return { ids, upTo, events } satisfies Found;
+});
+
+/** How many of an append's ids are there, and where the last one is. */
+export const presence = (checked: Checked, ids: ReadonlyMap<string, Sequence>) => {
+  let present = 0;
+  let sequence = 0;
+  for (const { id } of checked.wires) {
+    const at = ids.get(id);
+    if (at === undefined) continue;
+    present++;
+    sequence = at;
+  }
+  return { all: present === checked.wires.length, none: present === 0, sequence };
+};
+
+/** What must be known of a history before these ids can be called new. */
+const sinceOf = ({ wires }: Checked, now: number): number => {
+  let since = Number.POSITIVE_INFINITY;
+  for (const { id } of wires) {
+    const made = timeOf(id);
+    // An id from the future was made by a clock that cannot be trusted at all.
+    if (made === undefined || made > now + justMadeMillis) return Number.NEGATIVE_INFINITY;
+    since = Math.min(since, made - clockMarginMillis);
+  }
+  return since;
+};
+
+/** What is remembered of the history if that is enough, else what the log says. */
+export const recall = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
+  const { subject } = checked;
+  const since = sinceOf(checked, yield* Clock.currentTimeMillis);
+  const known = writer.remembered.get(subject);
+  if (known !== undefined && known.since <= since) return { known, fresh: false };
+  const { ids, upTo } = yield* findIds(writer, subject, since === Number.NEGATIVE_INFINITY ? { after: 0 } : { since });
+  const last = upTo ?? (since === Number.NEGATIVE_INFINITY ? 0 : ((yield* writer.read.last(subject))?.sequence ?? 0));
+  const found: KnownIds = { since, ids, upTo: last };
+  writer.remembered.keep(subject, found);
+  return { known: found, fresh: true };
+});
+
+/** Reads what came since; when nothing came, makes sure that the history still ends where we remember. */
+export const catchUp = Effect.fnUntraced(function* (writer: Writer, checked: Checked, known: KnownIds) {
+  const { subject } = checked;
+  const { ids, upTo } = yield* findIds(writer, subject, { after: known.upTo });
+  if (upTo === undefined) {
+    const last = (yield* writer.read.last(subject))?.sequence ?? 0;
+    if (last >= known.upTo) return known;
+    // The stream was rolled back or made anew: what we remember is of another time.
+    writer.remembered.forget(subject);
+    return (yield* recall(writer, checked)).known;
+  }
+  for (const [id, sequence] of ids) known.ids.set(id, sequence);
+  known.upTo = upTo;
+  writer.remembered.keep(subject, known);
+  return known;
+});
+
+/** Whether the server surely remembers these ids if they were ever appended, so that nobody else need look. */
+export const isProtected = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
+  const now = yield* Clock.currentTimeMillis;
+  let oldest = now;
+  for (const { id } of checked.wires) {
+    const made = timeOf(id);
+    if (made === undefined || made > now + justMadeMillis) return false;
+    oldest = Math.min(oldest, made);
+  }
+  let facts = writer.facts();
+  const age = now - oldest;
+  if (age > facts.duplicateWindowMillis / 2) return false;
+  if (age > justMadeMillis && now - facts.learntAt > factsFreshMillis) facts = yield* writer.learn;
+  if (Math.abs(facts.clockSkewMillis) > facts.duplicateWindowMillis / 4) return false;
+  // A restored stream is younger than its oldest message, and its server remembers no id from before the restore.
+  const restored = facts.messages > 0 && facts.firstAt < facts.created;
+  return !restored || now + facts.clockSkewMillis - facts.created > facts.duplicateWindowMillis;
+});

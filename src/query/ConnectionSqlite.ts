@@ -1,0 +1,79 @@
+/**
+ * Read-only connections to the database behind a path, which may lead to another file at any time.
+ *
+ * Room: query. In: projection. Out: QuerySqlite, SqlSqlite.
+ */
+import Database from "better-sqlite3";
+import { Effect, type Scope } from "effect";
+import * as Generations from "../projection/Generations.ts";
+import { StorageTrouble } from "../projection/ReadModel.ts";
+import { storageTrouble } from "../projection/StorageTroubleSqlite.ts";
+
+export interface Reader {
+  readonly db: Database.Database;
+  /** The file the path led to when it was opened. */
+  readonly file: string;
+}
+
+/** A rebuild may remove the file between finding its name and opening it: the path is then asked once more, and again. */
+const attempts = 3;
+
+const isOurs = (db: Database.Database): boolean =>
+  db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'v_dictionary'").get() !== undefined;
+
+const openSync = (path: string): Reader => {
+  for (let attempt = 1; ; attempt++) {
+    const file = Generations.current(path);
+    if (file === undefined) {
+      throw new StorageTrouble({
+        reason: "other",
+        path,
+        message: `There is no database at ${path}.`,
+        hint: "Start the store once with npm start (or recollect up), or name its folder with --data.",
+      });
+    }
+    try {
+      const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 5000 });
+      if (isOurs(db)) return { db, file };
+      db.close();
+      throw new StorageTrouble({
+        reason: "damaged",
+        path,
+        message: `${path} is not a database of recollect.`,
+        hint: "Move it away; the next start makes a new one from the stream.",
+      });
+    } catch (cause) {
+      if (attempt === attempts || cause instanceof StorageTrouble) throw cause;
+    }
+  }
+};
+
+export const openReader = (path: string): Effect.Effect<Reader, StorageTrouble> =>
+  Effect.try({
+    try: () => openSync(path),
+    catch: (cause) => (cause instanceof StorageTrouble ? cause : storageTrouble(path, cause)),
+  });
+
+/**
+ * A connection that is kept between questions and replaced when the path leads to another file.
+ * Work on it is synchronous, so nobody else uses or replaces it meanwhile.
+ */
+export const makeReaders = (
+  path: string,
+): Effect.Effect<<A>(work: (db: Database.Database) => A) => Effect.Effect<A, StorageTrouble>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let open: Reader | undefined;
+    yield* Effect.addFinalizer(() => Effect.sync(() => open?.db.close()));
+    return (work) =>
+      Effect.try({
+        try: () => {
+          if (open === undefined || !Generations.isCurrent(path, open.file)) {
+            open?.db.close();
+            open = undefined;
+            open = openSync(path);
+          }
+          return work(open.db);
+        },
+        catch: (cause) => (cause instanceof StorageTrouble ? cause : storageTrouble(path, cause)),
+      });
+  });

@@ -1,0 +1,223 @@
+/**
+ * Questions to the read models: lists, one thread, search, and whatever SQL an analyst writes.
+ *
+ * Room: query. In: projection. Out: coordination, edge.
+ *
+ * Reads only, and never waits for a writer. Answers are as new as the projector's last commit. Times are epoch
+ * milliseconds; field names are the views' column names in camel case, and `v_dictionary` says what they mean.
+ */
+import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
+import type { Sequence } from "../domain/History.ts";
+import type { Condition } from "../projection/Condition.ts";
+import type { StorageTrouble } from "../projection/ReadModel.ts";
+
+/** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */
+export class QueryRefused extends Schema.TaggedError<QueryRefused>()("QueryRefused", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+export interface ThreadRow {
+  readonly threadId: string;
+  readonly tenant: string;
+  readonly title: string | null;
+  readonly source: string | null;
+  readonly client: string | null;
+  readonly clientVersion: string | null;
+  readonly tool: string | null;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly cwd: string | null;
+  readonly branch: string | null;
+  readonly session: string | null;
+  readonly parentThreadId: string | null;
+  readonly openedAt: number;
+  readonly lastActivityAt: number;
+  readonly archivedAt: number | null;
+  readonly messages: number;
+  readonly toolCalls: number;
+  readonly firstSequence: Sequence;
+  readonly lastSequence: Sequence;
+  readonly deadLetters: number;
+}
+
+/** Where the words were found: the first matching part, with `[` and `]` around each word. */
+export interface Hit {
+  readonly messageId: string;
+  readonly sequence: Sequence;
+  readonly snippet: string;
+  /** Matching parts in the thread. */
+  readonly parts: number;
+}
+
+export interface ThreadPage {
+  readonly threads: ReadonlyArray<ThreadRow & { readonly hit?: Hit }>;
+  /** What to give as `after` for the next page; absent on the last. */
+  readonly next?: string;
+}
+
+export interface ThreadFilter {
+  /** Default 50, at most `maxPage`. */
+  readonly limit?: number;
+  readonly after?: string;
+  readonly tenant?: string;
+  /** The agent tool of the thread, or a tool that was called in it. */
+  readonly tool?: string;
+  /** The model of the thread, or one that spoke in it. */
+  readonly model?: string;
+  /** Active at or after this time. */
+  readonly since?: number;
+  /** Words that all stand in one part of a message; in double quotes, a phrase; with `*` behind, a beginning. */
+  readonly text?: string;
+}
+
+export interface PartRow {
+  readonly messageId: string;
+  readonly type: string;
+  readonly text: string | null;
+  readonly bytes: number;
+  readonly refersTo: string | null;
+}
+
+export interface MessageRow {
+  readonly threadId: string;
+  readonly messageId: string;
+  readonly sequence: Sequence;
+  readonly role: string;
+  readonly author: string | null;
+  readonly text: string | null;
+  readonly model: string | null;
+  readonly provider: string | null;
+  readonly tool: string | null;
+  readonly parentMessageId: string | null;
+  readonly stopReason: string | null;
+  readonly isSidechain: number;
+  readonly isMeta: number;
+  readonly occurredAt: number;
+  readonly parts: ReadonlyArray<PartRow>;
+}
+
+export interface MessageFilter {
+  readonly threadId: string;
+  readonly tenant?: string;
+  /** Messages that began after this sequence. */
+  readonly after?: Sequence;
+  /** The conversation as it was then: what had begun up to this sequence, or up to this time. */
+  readonly upToSequence?: Sequence;
+  readonly upToTime?: number;
+  /** Default and most: `maxPage`. */
+  readonly limit?: number;
+}
+
+export interface TaskRow {
+  readonly taskId: string;
+  readonly tenant: string;
+  readonly threadId: string | null;
+  readonly agentType: string | null;
+  readonly description: string | null;
+  readonly model: string | null;
+  readonly cwd: string | null;
+  readonly status: string;
+  readonly worker: string | null;
+  readonly batchId: string | null;
+  readonly parentTaskId: string | null;
+  readonly message: string | null;
+  readonly progress: number | null;
+  readonly progressTotal: number | null;
+  readonly request: string | null;
+  readonly output: string | null;
+  readonly errorType: string | null;
+  readonly errorMessage: string | null;
+  readonly submittedAt: number | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly durationMs: number | null;
+  readonly lastActivityAt: number;
+  readonly firstSequence: Sequence;
+  readonly lastSequence: Sequence;
+}
+
+export interface TransitionRow {
+  readonly taskId: string;
+  readonly fromStatus: string | null;
+  readonly toStatus: string | null;
+  readonly at: number;
+  readonly sequence: Sequence;
+  readonly worker: string | null;
+  readonly message: string | null;
+  readonly progress: number | null;
+  readonly progressTotal: number | null;
+}
+
+export interface SessionRow {
+  readonly sessionId: string;
+  readonly tenant: string;
+  readonly threadId: string | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly client: string | null;
+  readonly clientVersion: string | null;
+  readonly server: string | null;
+  readonly serverVersion: string | null;
+  readonly transport: string | null;
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+  readonly firstSequence: Sequence;
+}
+
+/** What the database says of itself. How far the stream reaches beyond that, the log knows. */
+export interface ReadModelStatus {
+  readonly projections: ReadonlyArray<{
+    readonly name: string;
+    readonly version: number;
+    readonly checkpoint: Sequence;
+    /** When the log recorded the event at the checkpoint. */
+    readonly recordedAt: number;
+    readonly appliedAt: number;
+    readonly deadLetters: number;
+  }>;
+  /** What the projector noted last as standing in its way; absent when nothing did. */
+  readonly condition?: Condition;
+  readonly threads: number;
+  readonly events: number;
+  readonly unknown: number;
+}
+
+export type Value = string | number | bigint | Uint8Array | null;
+
+export interface SqlResult {
+  readonly columns: ReadonlyArray<string>;
+  /** Row by row, as SQLite finds them: a result of any size takes the memory of one row. Can be run once. */
+  readonly rows: Stream.Stream<ReadonlyArray<Value>, QueryRefused>;
+}
+
+/** Most rows of a page. */
+export const maxPage = 1000;
+
+export class Query extends Context.Service<
+  Query,
+  {
+    /** Newest activity first. */
+    readonly threads: (filter: ThreadFilter) => Effect.Effect<ThreadPage, QueryRefused | StorageTrouble>;
+    readonly thread: (options: {
+      readonly threadId: string;
+      readonly tenant?: string;
+    }) => Effect.Effect<ThreadRow | undefined, StorageTrouble>;
+    /** The messages of one thread in order, with their parts. */
+    readonly messages: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<MessageRow>, StorageTrouble>;
+    /** Latest activity first. */
+    readonly tasks: (filter: {
+      readonly status?: string;
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
+    /** One task with its transitions in order, or undefined. */
+    readonly task: (
+      taskId: string,
+    ) => Effect.Effect<{ readonly task: TaskRow; readonly transitions: ReadonlyArray<TransitionRow> } | undefined, StorageTrouble>;
+    /** Latest first. */
+    readonly sessions: (filter: { readonly limit?: number }) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
+    readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
+    /** One SELECT, WITH, VALUES or EXPLAIN. Its connection cannot write, and is closed with the scope. */
+    readonly sql: (text: string) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;
+  }
+>()("recollect/query/Query") {}

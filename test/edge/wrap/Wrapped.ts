@@ -1,0 +1,67 @@
+/** A wrapped server and an official client, and what was recorded of them. */
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { Effect, Result } from "effect";
+import { createRequire } from "node:module";
+import type { RecordedEvent } from "../../../src/domain/Event.ts";
+import { isMisfit } from "../../../src/domain/Event.ts";
+import type { Fact } from "../../../src/domain/Fact.ts";
+import { factsOf } from "../../../src/domain/Interpret.ts";
+import { EventLog } from "../../../src/log/EventLog.ts";
+
+const entry = new URL("../../support/wrap.ts", import.meta.url).pathname;
+const require = createRequire(import.meta.url);
+
+/** The real server that every MCP client is tried with. */
+export const everything = [process.execPath, require.resolve("@modelcontextprotocol/server-everything/dist/index.js"), "stdio"];
+
+/** The words after `wrap`, as a command. */
+export const wrapCommand = (words: ReadonlyArray<string>): ReadonlyArray<string> => [process.execPath, entry, ...words];
+
+export interface Options {
+  readonly data: string;
+  readonly url: string;
+  readonly thread?: string;
+  readonly server?: ReadonlyArray<string>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Connects the official client to a wrapped server; closed with the scope. */
+export const connect = ({ data, url, thread, server = everything, env = {} }: Options) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const threadWords = thread === undefined ? [] : ["--thread", thread];
+      const words = ["--data", data, "--nats-url", url, ...threadWords, "--", ...server];
+      const [command = "", ...args] = wrapCommand(words);
+      const transport = new StdioClientTransport({ command, args, stderr: "ignore", env: { PATH: process.env["PATH"] ?? "", ...env } });
+      const client = new Client({ name: "a test", version: "1.2.3" });
+      await client.connect(transport);
+      return client;
+    }),
+    (client) => Effect.promise(() => client.close()),
+  );
+
+/** Everything the log holds from a sequence on. */
+export const recordedAfter = (after: number) =>
+  Effect.gen(function* () {
+    const log = yield* EventLog;
+    const { lastSequence } = yield* log.info;
+    const events: Array<RecordedEvent> = [];
+    for (let sequence = after + 1; sequence <= lastSequence; sequence++) {
+      const entryAt = yield* log.at(sequence);
+      if (entryAt !== undefined && !isMisfit(entryAt)) events.push(entryAt);
+    }
+    return events;
+  });
+
+export const factsIn = (events: ReadonlyArray<RecordedEvent>): ReadonlyArray<Fact> =>
+  events.flatMap((event) => Result.getOrThrow(factsOf(event)).facts);
+
+export const only = <Tag extends Fact["_tag"]>(facts: ReadonlyArray<Fact>, tag: Tag): ReadonlyArray<Extract<Fact, { _tag: Tag }>> =>
+  facts.filter((fact): fact is Extract<Fact, { _tag: Tag }> => fact._tag === tag);
+
+/** Calls joined to their outcomes, the way a reader joins them: by key. */
+export const callsIn = (facts: ReadonlyArray<Fact>) => {
+  const returned = new Map(only(facts, "ToolHasReturned").map((fact) => [fact.callKey, fact]));
+  return only(facts, "ToolWasCalled").map((call) => ({ call, returned: returned.get(call.callKey) }));
+};

@@ -1,0 +1,60 @@
+/**
+ * A scripted server: what it does is its first argument. Not MCP; it shows what the proxy does to bytes, exits and signals.
+ */
+const [what = "", value = ""] = process.argv.slice(2);
+
+const behaviours: Readonly<Record<string, () => void>> = {
+  /** Gives back every byte. Ends when its input ends. */
+  echo: () => void process.stdin.pipe(process.stdout),
+  /** Writes this many bytes and ends. */
+  write: () => {
+    const chunk = Buffer.alloc(65_536, "x");
+    let left = Number(value);
+    const more = (): void => {
+      for (; left > 0; left -= chunk.length) if (!process.stdout.write(chunk)) break;
+      if (left > 0) {
+        left -= chunk.length;
+        process.stdout.once("drain", more);
+      }
+    };
+    more();
+  },
+  /** Writes without end, and says on standard error what it reads. */
+  flood: () => {
+    process.stdin.on("data", (chunk: Buffer) => process.stderr.write(`got ${chunk.toString()}`));
+    const chunk = Buffer.alloc(65_536, "x");
+    let written = 0;
+    const more = (): void => {
+      let goesOn = true;
+      while (goesOn && written < 500_000_000) {
+        written += chunk.length;
+        goesOn = process.stdout.write(chunk);
+      }
+      if (written >= 500_000_000) process.stderr.write("nobody held me back");
+      else process.stdout.once("drain", more);
+    };
+    more();
+  },
+  exit: () => {
+    process.stdout.write("last words");
+    process.stderr.write("complaint");
+    process.exitCode = Number(value);
+  },
+  kill: () => process.kill(process.pid, value),
+  /** Says which signal it got, and ends with 7. */
+  signals: () => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(signal, () => process.stdout.write(signal, () => process.exit(7)));
+    }
+    setInterval(() => {}, 1_000);
+    process.stdout.write("ready\n");
+  },
+  /** Ends its output and its input, and itself a little later. */
+  closes: () => {
+    process.stdin.destroy();
+    process.stdout.end("bye");
+    setTimeout(() => process.exit(3), 200);
+  },
+};
+
+behaviours[what]?.();

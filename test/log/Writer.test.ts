@@ -1,0 +1,173 @@
+/** What an append does with each answer of the server, also those that a real one gives once in a thousand runs. */
+import { assert, describe, it } from "@effect/vitest";
+import type { NatsConnection as Client } from "@nats-io/transport-node";
+import { NoRespondersError, TimeoutError } from "@nats-io/transport-node";
+import { Effect, Fiber } from "effect";
+import { TestClock } from "effect/testing";
+import { checkAll } from "../../src/log/AppendCheck.ts";
+import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
+import type { Append } from "../../src/log/EventLog.ts";
+import * as HistoryIds from "../../src/log/HistoryIds.ts";
+import { subjectOf } from "../../src/log/Subject.ts";
+import type { Writer } from "../../src/log/IdSearchNats.ts";
+import { write } from "../../src/log/WriterNats.ts";
+import { event, events, fresh } from "../contract/EventLogContract.ts";
+
+const refusal = (code: number, err_code: number, description: string) => JSON.stringify({ error: { code, err_code, description } });
+const inFlight = refusal(400, 10164, "wrong last sequence");
+const known = refusal(400, 10201, "atomic publish contains duplicate message id");
+const ack = (seq: number) => JSON.stringify({ stream: "S", seq });
+
+type Reply = string | Error | (() => string);
+
+/** A server that gives these answers, one after another and the last for ever, and holds these messages. */
+const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> = []) => {
+  let asked = 0;
+  const nc = {
+    publish: () => undefined,
+    request: async (_subject: string, _payload: unknown, { headers }: { readonly headers?: { readonly get: (name: string) => string } }) => {
+      const begins = headers?.get("Nats-Batch-Sequence") === "1";
+      if (begins) return { data: new Uint8Array(), string: () => "" };
+      const reply = replies[Math.min(asked++, replies.length - 1)] ?? "";
+      if (reply instanceof Error) throw reply;
+      const text = typeof reply === "string" ? reply : reply();
+      return { data: Buffer.from(text), string: () => text };
+    },
+  };
+  const facts = {
+    name: "S",
+    created: 0,
+    replicas: 3,
+    firstSequence: 0,
+    lastSequence: 0,
+    messages: 0,
+    bytes: 0,
+    firstAt: 0,
+    duplicateWindowMillis: 600_000,
+    clockSkewMillis: 0,
+    learntAt: 0,
+  };
+  const writer: Writer = {
+    publisher: {
+      nc: nc as unknown as Client,
+      link: { connected: true, lostAt: undefined, onLost: () => () => undefined },
+      timeoutMillis: 2_500,
+    },
+    read: {
+      pages: (subject, from) => {
+        let done = false;
+        return Effect.sync(() => {
+          if (done) return [];
+          done = true;
+          return held.filter((one) => one.subject === subject && (!("after" in from) || one.sequence > from.after));
+        });
+      },
+      last: (subject) => Effect.succeed(held.findLast((one) => one.subject === subject)),
+      at: (sequence) => Effect.succeed(held.find((one) => one.sequence === sequence)),
+      wrote: () => undefined,
+    },
+    remembered: HistoryIds.make(),
+    facts: () => facts,
+    learn: Effect.succeed(facts),
+  };
+  return { writer, asked: () => asked };
+};
+
+const run = (writer: Writer, append: Append) =>
+  Effect.gen(function* () {
+    const appending = yield* checkAll([append], 1e6).pipe(
+      Effect.flatMap((checked) => write(writer, checked)),
+      Effect.forkChild,
+    );
+    // Real promises and a clock of ours take turns.
+    for (let turn = 0; turn < 200 && appending.pollUnsafe() === undefined; turn++) {
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
+      yield* TestClock.adjust("1 second");
+    }
+    return yield* Fiber.join(appending);
+  });
+
+const append = (count = 1): Append => ({ history: fresh(), events: events(count), expected: 0 });
+
+describe("an append", () => {
+  it.effect("tries again when the same history is in flight at the three, and is no conflict", () =>
+    Effect.gen(function* () {
+      const { asked, writer } = server([inFlight, inFlight, ack(7)]);
+      assert.deepEqual(yield* run(writer, append()), [{ sequence: 7, duplicate: false }]);
+      assert.strictEqual(asked(), 3);
+    }),
+  );
+
+  it.effect("finds its own event when that was what was in flight", () =>
+    Effect.gen(function* () {
+      const one = append();
+      const [mine = event()] = one.events;
+      const stored = { sequence: 9, recordedAt: 1, subject: subjectOf(one.history), headers: headersOf(mine, one.history), body: new Uint8Array() };
+      const { writer } = server([inFlight], [stored]);
+      assert.deepEqual(yield* run(writer, one), [{ sequence: 9, duplicate: true }]);
+    }),
+  );
+
+  it.effect("is unavailable, and no conflict, when something is in flight for ever", () =>
+    Effect.gen(function* () {
+      const { asked, writer } = server([inFlight]);
+      const error = yield* Effect.flip(run(writer, append()));
+      assert.strictEqual(error._tag, "LogUnavailable");
+      assert.isAtLeast(asked(), 5);
+    }),
+  );
+
+  it.effect("doubts that an id is known for a while, then refuses it", () =>
+    Effect.gen(function* () {
+      const later = server([known, known, ack(3)]);
+      assert.deepEqual(yield* run(later.writer, append(3)), [{ sequence: 3, duplicate: false }]);
+      const never = server([known]);
+      assert.strictEqual((yield* Effect.flip(run(never.writer, append(3))))._tag, "AppendRefused");
+    }),
+  );
+
+  const passing: ReadonlyArray<readonly [string, Reply]> = [
+    ["nobody leads the stream", new NoRespondersError("s")],
+    ["no answer comes", new TimeoutError()],
+    ["the server has too much to do", refusal(429, 10210, "too many inflight")],
+    ["the cluster has no leader", refusal(503, 10008, "JetStream system temporarily unavailable")],
+    ["the id is being written at this moment", refusal(409, 10158, "duplicate message id is in process")],
+  ];
+  for (const [title, reply] of passing) {
+    it.effect(`tries again when ${title}, and gives up after 15 s`, () =>
+      Effect.gen(function* () {
+        const brief = server([reply, reply, ack(5)]);
+        assert.deepEqual(yield* run(brief.writer, append()), [{ sequence: 5, duplicate: false }]);
+        const lasting = server([reply]);
+        assert.strictEqual((yield* Effect.flip(run(lasting.writer, append())))._tag, "LogUnavailable");
+        assert.isAtMost(lasting.asked(), 60);
+      }),
+    );
+  }
+
+  it.effect("gives up at once, with a hint, when there is no room", () =>
+    Effect.gen(function* () {
+      for (const reply of [refusal(503, 10047, "insufficient storage resources available"), refusal(503, 10077, "maximum bytes exceeded")]) {
+        const { asked, writer } = server([reply]);
+        const error = yield* Effect.flip(run(writer, append()));
+        assert.strictEqual(error._tag, "LogUnavailable");
+        assert.isNotEmpty("hint" in error ? error.hint : "");
+        assert.strictEqual(asked(), 1);
+      }
+    }),
+  );
+
+  it.effect("is refused when it is larger than the stream takes", () =>
+    Effect.gen(function* () {
+      const { writer } = server([refusal(400, 10054, "message size exceeds maximum allowed")]);
+      assert.strictEqual((yield* Effect.flip(run(writer, append())))._tag, "AppendRefused");
+    }),
+  );
+
+  it.effect("survives an answer that is not JSON", () =>
+    Effect.gen(function* () {
+      const { writer } = server(["<html>"]);
+      assert.strictEqual((yield* Effect.flip(run(writer, append())))._tag, "LogUnavailable");
+    }),
+  );
+});

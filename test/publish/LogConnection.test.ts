@@ -1,0 +1,32 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Option, References } from "effect";
+import * as History from "../../src/domain/History.ts";
+import * as LogConnection from "../../src/publish/LogConnection.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import * as World from "./World.ts";
+
+const event = (id: string) => ({ id, type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" });
+
+describe("LogConnection", () => {
+  it.live("says at once that nobody is there, connects when somebody is, and follows the server to a new address", () =>
+    Effect.gen(function* () {
+      let address = Option.none<string>();
+      const log = yield* LogConnection.make({ address: Effect.sync(() => address), hint: "start one" });
+      assert.deepInclude(yield* Effect.flip(log.info), { _tag: "LogUnavailable", hint: "start one" });
+
+      const first = yield* NatsServer.make();
+      address = Option.some(first.url);
+      const isThere = Effect.map(Effect.result(log.info), ({ _tag }) => _tag === "Success");
+      yield* World.until(isThere);
+      const append = (id: string) => log.append({ history: History.thread("t"), events: [event(id)], expected: "any" });
+      assert.strictEqual((yield* append("a")).sequence, 1);
+
+      const second = yield* NatsServer.make();
+      address = Option.some(second.url);
+      assert.strictEqual((yield* append("b")).sequence, 2);
+      yield* first.stop;
+      yield* World.until(isThere);
+      assert.strictEqual((yield* append("c")).sequence, 1);
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
+  );
+});

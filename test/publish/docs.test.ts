@@ -1,0 +1,102 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect, Layer, Result } from "effect";
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { isMisfit, type RecordedEvent } from "../../src/domain/Event.ts";
+import * as History from "../../src/domain/History.ts";
+import { factsOf } from "../../src/domain/Interpret.ts";
+import { files } from "../../src/edge/schema/Schemas.ts";
+import { entryOf } from "../../src/log/Envelope.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import * as World from "./World.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const page = readFileSync(`${root}/docs/publishing.md`, "utf8");
+
+/** The code block of the page with this language. */
+const block = (language: string): string => new RegExp(`\`\`\`${language} publish\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? "";
+
+const factsIn = (event: RecordedEvent | undefined) => (event === undefined ? [] : Result.getOrThrow(factsOf(event)).facts);
+
+const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
+
+/** Runs a program as a user would write it, without our code, and gives back what it printed. */
+const run = (code: string, url: string) =>
+  Effect.sync(() => {
+    const done = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
+      cwd: root,
+      env: { ...process.env, NATS_URL: url },
+      encoding: "utf8",
+    });
+    assert.strictEqual(done.status, 0, done.stderr);
+    return done.stdout.trim();
+  });
+
+layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
+  it.effect("its nats.js program publishes a message that reads back as a fact", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const sequence = Number(yield* run(block("js"), url));
+      const [event] = yield* World.eventsOf(History.thread("chat/7"));
+      assert.strictEqual(event?.sequence, sequence);
+      assert.deepInclude(factsIn(event)[0], { _tag: "MessageSaid", messageId: "m1", role: "user", author: "alice" });
+    }),
+  );
+
+  it.effect("publishing the same program's message again with its id adds nothing", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const fixed = block("js").replace("randomUUID()", '"01890000-0000-7000-8000-0000000000aa"').replaceAll("chat=2F7", "again");
+      const sequences = [yield* run(fixed, url), yield* run(fixed, url)];
+      assert.strictEqual(sequences[0], sequences[1]);
+      assert.strictEqual((yield* World.eventsOf(History.thread("again"))).length, 1);
+    }),
+  );
+
+  it.effect("its nats command line says what an envelope needs", () =>
+    Effect.sync(() => {
+      const command = block("sh").replaceAll("\\\n", " ");
+      const [, subject = "", body = ""] = /req --raw (\S+) '([^']*)'/.exec(command) ?? [];
+      const headers = Object.fromEntries([...command.matchAll(/-H '([^:]+):([^']*)'/g)].map(([, name, value]) => [name, value]));
+      const entry = entryOf({ sequence: 1, recordedAt: 0, subject, headers, body: Buffer.from(body) });
+      assert.isFalse(isMisfit(entry));
+      assert.deepStrictEqual(isMisfit(entry) ? [] : factsIn(entry), [{ _tag: "ThreadDescribed", title: "Weather" }]);
+    }),
+  );
+
+  it.effect("what it calls a dead letter is stored, and has its reason", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const log = yield* EventLog;
+      const wrongs = [
+        [/h\.set\("ce-type".*\n/, "", /ce-type is missing/],
+        [/new Date\(\)\.toISOString\(\)/, '"yesterday"', /no RFC 3339 time/],
+        [/chat=2F7/, "chat=2f7", /names no history/],
+        [/JSON\.stringify\(message\)/, '"{torn"', /not JSON/],
+        [/role: "user", /, "", /role/],
+        [/thread\.chat/, "task.chat", /belongs to a thread/],
+      ] as const;
+      for (const [part, instead, reason] of wrongs) {
+        const code = block("js").replace(part, instead);
+        assert.notStrictEqual(code, block("js"));
+        const entry = yield* log.at(Number(yield* run(code, url)));
+        assert.isDefined(entry);
+        if (entry === undefined) continue;
+        const said = isMisfit(entry) ? entry.problem : Result.match(factsOf(entry), { onFailure: (refusal) => refusal.reason, onSuccess: () => "" });
+        assert.match(said, reason);
+      }
+    }),
+  );
+
+  it.effect("the schemas it names are those the code checks with", () =>
+    Effect.sync(() => {
+      const folder = `${root}/schema`;
+      assert.deepStrictEqual(readdirSync(folder).toSorted(), [...files.keys()].toSorted());
+      for (const [name, content] of files) {
+        assert.strictEqual(readFileSync(`${folder}/${name}`, "utf8"), content, `${name}: run node src/edge/schema/Write.ts`);
+      }
+    }),
+  );
+});
