@@ -2,5 +2,17 @@
  * The one place where layers become a process.
  *
  * Room: main. In: edge. Out: nothing.
+ *
+ * `wrap` stands in the way of a server's start, so it is recognised before anything else is loaded.
  */
-process.stdout.write("recollect\n");
+import * as Wrap from "./edge/wrap/Arguments.ts";
+
+const [command, ...words] = process.argv.slice(2);
+const wrapped = command === "wrap" ? Wrap.parse(words) : undefined;
+
+if (wrapped === undefined) await import("./main/Cli.ts").then(({ run }) => run());
+else {
+  const { exitCodeOf, endLike, run } = await import("./edge/wrap/Wrap.ts");
+  const ended = await run(wrapped);
+  process.exitCode = ended.signal === null ? exitCodeOf(ended) : endLike(ended);
+}

@@ -58,7 +58,9 @@ export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("
 
 const hintFor = (from: TaskStatus | "new"): string => {
   const moves = allowed[from];
-  return moves.length === 0 ? `A task that is ${from} has ended; submit another.` : `Possible now: ${moves.join(", ")}.`;
+  return moves.length === 0
+    ? `A task that is ${from} has ended; submit another.`
+    : `Possible now: ${moves.join(", ")}.`;
 };
 
 export const isTaskEventName = (type: string): type is TaskEventName => Object.hasOwn(leadsTo, type);

@@ -74,9 +74,9 @@ export interface Options {
 }
 
 /** A server that lived this long was well: its next death is a new one and is answered at once. */
-const wellAfterMillis = 2_000;
+const wellAfterMillis = 1_000;
 const firstRetryMillis = 25;
-const longestRetryMillis = 10_000;
+const longestRetryMillis = 5_000;
 /** Asking costs the server a millisecond; who waits for a full disk to be noticed waits for seconds. */
 const healthEveryMillis = 5_000;
 /** Ports that we chose may be taken by another in the moment before the server takes them. */

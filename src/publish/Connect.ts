@@ -48,7 +48,11 @@ export const layer = (options: Options = {}) =>
       });
       const log = Option.match(given, {
         onNone: () => ({ address: instance, hint: "Start one with: npx recollect up", name }),
-        onSome: (url) => ({ address: Effect.succeed(Option.some(url)), hint: `Start the server at ${targetOf(url)}.`, name }),
+        onSome: (url) => ({
+          address: Effect.succeed(Option.some(url)),
+          hint: `Start the server at ${targetOf(url)}.`,
+          name,
+        }),
       });
       const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
       return Layer.provideMerge(Publisher.layer(options), stores);

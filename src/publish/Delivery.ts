@@ -60,6 +60,8 @@ const maxLaneBytes = 4 * 1024 * 1024;
 const firstPauseMillis = 50;
 /** A log that is away for hours costs a look every 5 s. */
 const longestPauseMillis = 5_000;
+/** How often somebody who waits for the drain looks. */
+const drainedLookMillis = 10;
 /** How often a process looks whether another one has emptied the spool. */
 const notLeadingPauseMillis = 100;
 /** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
@@ -163,6 +165,13 @@ export class Delivery {
     );
   }
 
+  /** Returns when the log has everything that this machine accepted for it. */
+  get drained(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      while (!this.#direct || this.#outstanding.size > 0) yield* Effect.sleep(drainedLookMillis);
+    });
+  }
+
   get isDirect(): boolean {
     return this.#direct;
   }
@@ -218,7 +227,8 @@ export class Delivery {
       if (commands.length > 1) {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
         if (together === undefined || Result.isFailure(together)) return [];
-        if (together.success !== undefined) return together.success.map((written) => Result.succeed(asDelivered(written)));
+        if (together.success !== undefined)
+          return together.success.map((written) => Result.succeed(asDelivered(written)));
       }
       const results: Array<Fate> = [];
       for (const command of commands) {
@@ -242,7 +252,7 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
-      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), 5000);
+      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
       return inTime._tag === "Some" ? inTime.value : undefined;
     });
   }

@@ -109,7 +109,6 @@ export const drainStep = Effect.fnUntraced(function* (
   const plain = leadingPlain(commands);
   const [first] = commands;
   if (first === undefined) return { _tag: "Empty" };
-  const lastWriteMillis =
-    plain.length > 1 ? yield* drainTogether(draining, plain) : yield* drainOne(draining, first);
+  const lastWriteMillis = plain.length > 1 ? yield* drainTogether(draining, plain) : yield* drainOne(draining, first);
   return { _tag: "Drained", commands: Math.max(1, plain.length), lastWriteMillis };
 });

@@ -40,9 +40,8 @@ export class Keep {
   }
 
   /** Keeps all of them: `Spooled` is on disk, `Held` in memory only. */
-  readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<"Spooled" | "Held", NotAccepted> = Effect.fnUntraced(
-    { self: this },
-    function* (this: Keep, commands) {
+  readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<"Spooled" | "Held", NotAccepted> =
+    Effect.fnUntraced({ self: this }, function* (this: Keep, commands) {
       if (yield* this.settle(commands)) return "Spooled";
       const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
       const isFull = this.#held.length + commands.length > maxHeldCommands || this.#heldBytes + bytes > maxHeldBytes;
@@ -55,8 +54,7 @@ export class Keep {
       this.#held = [...this.#held, ...commands];
       this.#heldBytes += bytes;
       return "Held";
-    },
-  );
+    });
 
   /** Brings what is held, and `more` behind it, onto the disk. False when the spool does not take it. */
   readonly settle: (more: ReadonlyArray<Command>) => Effect.Effect<boolean> = Effect.fnUntraced(

@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   });
 
   const keepConnected = Effect.gen(function* () {
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       if (current !== undefined) {
         failures = 0;
         yield* Effect.sleep(lookMillis);

@@ -47,10 +47,7 @@ const textField = (text: string, replace: (head: string, reference: BlobReferenc
 });
 
 /** Any JSON: a text as it is, everything else as its JSON text. */
-const jsonField = (
-  value: unknown,
-  replace: (head: string, reference: BlobReference) => void,
-): ReadonlyArray<Field> =>
+const jsonField = (value: unknown, replace: (head: string, reference: BlobReference) => void): ReadonlyArray<Field> =>
   value == null ? [] : [textField(typeof value === "string" ? value : JSON.stringify(value), replace)];
 
 /** The fields of a message's parts. `put` replaces the part at an index. */
@@ -84,7 +81,10 @@ const partFields = (parts: ReadonlyArray<Part>, put: (index: number, part: Part)
   });
 
 /** The data that can still be changed, with the fields that may leave it. */
-const open = (type: EventTypeName, given: unknown): { readonly data: unknown; readonly fields: ReadonlyArray<Field> } => {
+const open = (
+  type: EventTypeName,
+  given: unknown,
+): { readonly data: unknown; readonly fields: ReadonlyArray<Field> } => {
   switch (type) {
     case "thread.message_appended": {
       const message = given as EventData<typeof type>;
@@ -96,15 +96,26 @@ const open = (type: EventTypeName, given: unknown): { readonly data: unknown; re
     }
     case "thread.tool_called": {
       const data = { ...(given as EventData<typeof type>) };
-      return { data, fields: jsonField(data.arguments, (text, blob) => Object.assign(data, { arguments: text, argumentsBlob: blob })) };
+      return {
+        data,
+        fields: jsonField(data.arguments, (text, blob) =>
+          Object.assign(data, { arguments: text, argumentsBlob: blob }),
+        ),
+      };
     }
     case "thread.tool_returned": {
       const data = { ...(given as EventData<typeof type>) };
-      return { data, fields: jsonField(data.result, (text, blob) => Object.assign(data, { result: text, resultBlob: blob })) };
+      return {
+        data,
+        fields: jsonField(data.result, (text, blob) => Object.assign(data, { result: text, resultBlob: blob })),
+      };
     }
     case "task.completed": {
       const data = { ...(given as EventData<typeof type>) };
-      return { data, fields: jsonField(data.output, (text, blob) => Object.assign(data, { output: text, outputBlob: blob })) };
+      return {
+        data,
+        fields: jsonField(data.output, (text, blob) => Object.assign(data, { output: text, outputBlob: blob })),
+      };
     }
     default:
       return { data: given, fields: [] };

@@ -43,7 +43,9 @@ export class Publisher extends Context.Service<
   {
     readonly tenant: string;
     /** Any event of the catalogue. */
-    readonly publish: <Name extends EventTypeName>(options: PublishOptions<Name>) => Effect.Effect<Published, PublishError>;
+    readonly publish: <Name extends EventTypeName>(
+      options: PublishOptions<Name>,
+    ) => Effect.Effect<Published, PublishError>;
     /**
      * An event that holds only if nobody has written to the history since the caller read it. Never spooled: with the
      * log away nobody can say whether it holds. After `LogUnavailable` the same call with the same id is safe.
@@ -56,6 +58,8 @@ export class Publisher extends Context.Service<
     >;
     /** Returns when every call made so far has returned: what was accepted is durable. */
     readonly flush: Effect.Effect<void>;
+    /** Returns when the log has everything. Waits for as long as the log is away, so bound it. */
+    readonly drained: Effect.Effect<void>;
     /** What waits for what. */
     readonly waiting: Effect.Effect<Delivery.Waiting>;
   }
@@ -87,7 +91,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     const command = yield* compose({ ...own, ...(rest as unknown as PublishOptions<Name>) }, source);
     if (!delivery.isDirect) {
       const hint = "Publish without an expected sequence, or wait until the log is back.";
-      return yield* new LogUnavailable({ reason: "the log is away, so nobody knows the history's last sequence", hint });
+      return yield* new LogUnavailable({
+        reason: "the log is away, so nobody knows the history's last sequence",
+        hint,
+      });
     }
     yield* putBlobs(log, [command]);
     const { history, event } = command;
@@ -100,6 +107,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     publish,
     publishExpecting,
     flush: delivery.flush,
+    drained: delivery.drained,
     waiting: delivery.state,
   });
 });

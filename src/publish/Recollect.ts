@@ -33,6 +33,9 @@ export interface Flushed {
 /** Failures that `flush` can tell of; those behind them are counted by nobody. */
 const maxFailures = 100;
 
+/** How long closing waits for what was spooled, for example while the first connection was being made. */
+const closeDrainMillis = 500;
+
 /** Runs effects as promises that may be left alone. */
 class Runner {
   readonly runtime: ManagedRuntime.ManagedRuntime<Publisher, never>;
@@ -128,7 +131,9 @@ export class RecollectThread {
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
   toolCalled(call: Thread.Calling): Promise<RecollectCall> {
-    const called = Effect.tap(this.#thread.toolCalled(call), ({ asked }) => Effect.sync(() => this.#runner.count(asked)));
+    const called = Effect.tap(this.#thread.toolCalled(call), ({ asked }) =>
+      Effect.sync(() => this.#runner.count(asked)),
+    );
     return this.#runner.run(Effect.map(called, (made) => new RecollectCall(this.#runner, made)));
   }
 
@@ -240,7 +245,10 @@ export class Recollect {
   static async connect(options: ConnectOptions = {}): Promise<Recollect> {
     const { client, ...rest } = options;
     const quiet = Layer.succeed(References.MinimumLogLevel, "None");
-    const layer = Connect.layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provide(quiet));
+    const layer = Connect.layer({ ...rest, source: sourceOf(client) }).pipe(
+      Layer.provide(NodeServices.layer),
+      Layer.provide(quiet),
+    );
     const runtime = ManagedRuntime.make(layer);
     await runtime.context();
     return new Recollect(new Runner(runtime));
@@ -268,14 +276,18 @@ export class Recollect {
   }
 
   async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
-    const begun = Effect.tap(Task.startSession(started), ({ published }) => Effect.sync(() => this.#runner.count(published)));
+    const begun = Effect.tap(Task.startSession(started), ({ published }) =>
+      Effect.sync(() => this.#runner.count(published)),
+    );
     return new RecollectSession(this.#runner, await this.#runner.run(begun));
   }
 
   /** Any event of the catalogue, for what the methods above do not say. */
-  publish<Name extends EventTypeName>(options: { readonly type: Name; readonly id: string; readonly data: Given<EventData<Name>> } & {
-    readonly about?: About;
-  }): Promise<Published> {
+  publish<Name extends EventTypeName>(
+    options: { readonly type: Name; readonly id: string; readonly data: Given<EventData<Name>> } & {
+      readonly about?: About;
+    },
+  ): Promise<Published> {
     const { type, id, data, about } = options;
     const { kind } = eventTypes[type];
     const published = Publisher.use((publisher) =>
@@ -294,9 +306,14 @@ export class Recollect {
     return this.#runner.runtime.runPromise(Publisher.use(({ waiting }) => waiting));
   }
 
-  /** Flushes and lets go. What is in the spool stays there for the next process, or for the daemon. */
+  /**
+   * Flushes and lets go. What is in the spool gets a moment to reach the log, if the log can be reached; what remains
+   * stays there for the next process, or for the daemon.
+   */
   async close(): Promise<Flushed> {
     const flushed = await this.flush();
+    const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
+    await this.#runner.runtime.runPromise(drained);
     await this.#runner.runtime.dispose();
     return flushed;
   }

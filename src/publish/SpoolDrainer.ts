@@ -45,5 +45,7 @@ const drainTarget = Effect.fnUntraced(function* (options: Options, target: strin
 /** Drains for as long as the scope is open. Needs the daemon's log. */
 export const layer = (options: Options) =>
   Layer.effectDiscard(
-    Effect.forEach(new Set([ownLog, targetOf(options.url)]), (target) => drainTarget(options, target), { discard: true }),
+    Effect.forEach(new Set([ownLog, targetOf(options.url)]), (target) => drainTarget(options, target), {
+      discard: true,
+    }),
   );

@@ -53,7 +53,11 @@ export const submit = Effect.fn("publish.submit")(function* (
   about: About = {},
 ) {
   const submitted = yield* task(id ?? (yield* newId));
-  const published = yield* submitted.move("task.submitted", { ...submission, request } as Data<"task.submitted">, about);
+  const published = yield* submitted.move(
+    "task.submitted",
+    { ...submission, request } as Data<"task.submitted">,
+    about,
+  );
   return { ...submitted, published };
 });
 
@@ -66,7 +70,13 @@ export const startSession = Effect.fn("publish.startSession")(function* (
   const { id, ...started } = data;
   const sessionId = id ?? (yield* newId);
   const history = History.session(sessionId, publisher.tenant);
-  const published = yield* publisher.publish({ session: sessionId, ...about, history, type: "session.started", data: started });
+  const published = yield* publisher.publish({
+    session: sessionId,
+    ...about,
+    history,
+    type: "session.started",
+    data: started,
+  });
   return {
     id: sessionId,
     published,

@@ -30,7 +30,17 @@ export interface Failing {
   readonly message?: string | undefined;
 }
 
-const aboutKeys = ["id", "occurredAt", "source", "actor", "session", "correlationId", "causationId", "traceparent", "extensions"] as const;
+const aboutKeys = [
+  "id",
+  "occurredAt",
+  "source",
+  "actor",
+  "session",
+  "correlationId",
+  "causationId",
+  "traceparent",
+  "extensions",
+] as const;
 
 /** Splits what is said about an event from the event's own data. */
 const split = <T extends Context>(given: T) => {
@@ -57,10 +67,19 @@ const callHandle = Effect.fnUntraced(function* (options: {
   const publisher = yield* Publisher;
   const { history, callId, asked } = options;
   const began = yield* Clock.monotonicTimeNanos;
-  const end = Effect.fnUntraced(function* (outcome: Omit<Given<EventData<"thread.tool_returned">>, "callId">, given: Context) {
+  const end = Effect.fnUntraced(function* (
+    outcome: Omit<Given<EventData<"thread.tool_returned">>, "callId">,
+    given: Context,
+  ) {
     const durationMillis = outcome.durationMillis ?? Number((yield* Clock.monotonicTimeNanos) - began) / 1e6;
     const data = { ...outcome, callId, durationMillis };
-    return yield* publisher.publish({ causationId: asked.eventId, ...given, history, type: "thread.tool_returned", data });
+    return yield* publisher.publish({
+      causationId: asked.eventId,
+      ...given,
+      history,
+      type: "thread.tool_returned",
+      data,
+    });
   });
   return {
     callId,
@@ -69,7 +88,8 @@ const callHandle = Effect.fnUntraced(function* (options: {
     returned: (result?: unknown, given: Context = {}) => end({ outcome: "ok", result }, given),
     failed: (error: unknown, given: Context = {}) => end({ outcome: "error", error: failureOf(error) }, given),
     /** With a duration measured elsewhere, or a result beside an error. */
-    ended: (outcome: Omit<Given<EventData<"thread.tool_returned">>, "callId">, given: Context = {}) => end(outcome, given),
+    ended: (outcome: Omit<Given<EventData<"thread.tool_returned">>, "callId">, given: Context = {}) =>
+      end(outcome, given),
   };
 });
 
@@ -99,13 +119,19 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
   const toolCalled = Effect.fn("publish.toolCalled")(function* (given: Calling) {
     const { about, data } = split(given);
     const callId = data.callId ?? (yield* newId);
-    const asked = yield* publisher.publish({ ...about, history, type: "thread.tool_called", data: { ...data, callId } });
+    const asked = yield* publisher.publish({
+      ...about,
+      history,
+      type: "thread.tool_called",
+      data: { ...data, callId },
+    });
     return yield* callHandle({ history, callId, asked });
   }, withPublisher);
 
   /** A new thread that continues this one from a message, a sequence or its end. */
   const fork = Effect.fn("publish.fork")(function* (
-    given: Omit<Given<EventData<"thread.forked">>, "fromThreadId"> & Context & { readonly threadId?: string | undefined } = {},
+    given: Omit<Given<EventData<"thread.forked">>, "fromThreadId"> &
+      Context & { readonly threadId?: string | undefined } = {},
   ) {
     const { about, data } = split(given);
     const { threadId: newThreadId, ...from } = data;
@@ -124,7 +150,8 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     open,
     say,
     toolCalled,
-    rename: (title: string, given: Context = {}) => publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),
+    rename: (title: string, given: Context = {}) =>
+      publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),
     tag: (tags: Given<EventData<"thread.tagged">>, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.tagged", data: tags }),
     fork,

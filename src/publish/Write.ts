@@ -5,7 +5,14 @@
  */
 import { Effect, Result, Stream } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { decide, evolve, type IllegalTransition, isTaskEventName, notSubmitted, type TaskState } from "../domain/Task.ts";
+import {
+  decide,
+  evolve,
+  type IllegalTransition,
+  isTaskEventName,
+  notSubmitted,
+  type TaskState,
+} from "../domain/Task.ts";
 import { AppendRefused, type EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
 
@@ -53,7 +60,9 @@ export const putBlobs = (log: Log, commands: ReadonlyArray<Command>): Effect.Eff
 
 /** Nobody expected anything, so this is a log that broke its promise. The command is kept and looked at by a person. */
 const impossible = (conflict: SequenceConflict) =>
-  new AppendRefused({ reason: `the log reports a conflict although nothing was expected (${JSON.stringify(conflict)})` });
+  new AppendRefused({
+    reason: `the log reports a conflict although nothing was expected (${JSON.stringify(conflict)})`,
+  });
 
 /** One command of a thread, session or source: whatever others wrote meanwhile, it comes after. */
 const writePlain = Effect.fnUntraced(function* (log: Log, command: Command): Effect.fn.Return<Written, WriteError> {
@@ -137,5 +146,7 @@ export const writeTogether = Effect.fnUntraced(function* (
   }
   const { sequence: last, duplicate } = appended.success;
   // Events of one append stand next to each other in the stream; duplicates stand where they always stood.
-  return duplicate ? undefined : events.map((_, index) => ({ sequence: last - (events.length - 1 - index), isNew: true }));
+  return duplicate
+    ? undefined
+    : events.map((_, index) => ({ sequence: last - (events.length - 1 - index), isNew: true }));
 });

@@ -40,28 +40,42 @@ const hitOf = (db: Database, match: string, found: { readonly part: number; read
   return hit === undefined ? undefined : { ...hit, parts: found.parts };
 };
 
+/** A name's number; null, and so equal to nothing, for a text that no row has. */
+const number = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
+
+const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
+
 const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   ...(filter.after === undefined ? [] : ["(t.last_activity_at, t.first_sequence) < (:at, :sequence)"]),
   ...(filter.since === undefined ? [] : ["t.last_activity_at >= :since"]),
-  ...(filter.tenant === undefined ? [] : ["v.tenant = :tenant"]),
+  ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
   ...(filter.tool === undefined
     ? []
-    : [
-        `(v.tool = :tool OR EXISTS (SELECT 1 FROM tool_calls c
-           WHERE c.thread_id = t.thread_id AND c.tenant = t.tenant AND c.name = (SELECT name FROM names WHERE text = :tool)))`,
-      ]),
+    : [`(t.tool = ${number(":tool")} OR EXISTS (SELECT 1 FROM tool_calls c WHERE ${inThread("c")} AND c.name = ${number(":tool")}))`]),
   ...(filter.model === undefined
     ? []
-    : [
-        `(v.model = :model OR EXISTS (SELECT 1 FROM messages m
-           WHERE m.thread_id = t.thread_id AND m.tenant = t.tenant AND m.model = (SELECT name FROM names WHERE text = :model)))`,
-      ]),
+    : [`(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`]),
 ];
 
-interface Found extends ThreadRow {
-  readonly hitPart?: number;
-  readonly hitParts?: number;
+interface Found {
+  readonly threadId: string;
+  readonly tenant: string;
+  readonly part: number;
+  readonly parts: number;
 }
+
+/** Which threads are on the page; a search begins with its hits, any other list with the index on activity. */
+const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
+  const conditions = conditionsOf(filter);
+  const [lead, hit, from] =
+    match === undefined
+      ? ["", "0 AS part, 0 AS parts", "threads t"]
+      : [hitsSql, "h.part, h.parts", "hits h CROSS JOIN threads t ON t.thread_id = h.thread_id AND t.tenant = h.tenant"];
+  return `${lead}SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id,
+      (SELECT text FROM names WHERE name = t.tenant) AS tenant, ${hit}
+    FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
+    ORDER BY t.last_activity_at DESC, t.first_sequence DESC LIMIT :limit`;
+};
 
 /** One page, or the refusal of its cursor. */
 export const listThreads = (db: Database, filter: ThreadFilter): ThreadPage | QueryRefused => {
@@ -71,27 +85,17 @@ export const listThreads = (db: Database, filter: ThreadFilter): ThreadPage | Qu
   // Text without a single word is found nowhere.
   if (filter.text !== undefined && match === undefined) return { threads: [] };
   const limit = pageSize(filter.limit);
-  const conditions = conditionsOf(filter);
-  const found = all<Found>(
-    db,
-    `${match === undefined ? "" : hitsSql}SELECT v.*${match === undefined ? "" : ", h.part AS hit_part, h.parts AS hit_parts"}
-     FROM ${match === undefined ? "" : "hits h CROSS JOIN "}threads t ${match === undefined ? "" : "ON t.thread_id = h.thread_id AND t.tenant = h.tenant"}
-     JOIN v_threads v ON v.first_sequence = t.first_sequence
-     ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
-     ORDER BY t.last_activity_at DESC, t.first_sequence DESC LIMIT :limit`,
-    {
-      limit: limit + 1,
-      ...(filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] }),
-      ...(filter.since === undefined ? {} : { since: filter.since }),
-      ...(filter.tenant === undefined ? {} : { tenant: filter.tenant }),
-      ...(filter.tool === undefined ? {} : { tool: filter.tool }),
-      ...(filter.model === undefined ? {} : { model: filter.model }),
-      ...(match === undefined ? {} : { match }),
-    },
+  const { since, tenant, tool, model } = filter;
+  const given = { since, tenant, tool, model, match, ...(filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] }) };
+  const values = Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
   );
-  const threads = found.slice(0, limit).map(({ hitPart, hitParts, ...thread }) => {
-    const hit = match === undefined || hitPart === undefined ? undefined : hitOf(db, match, { part: hitPart, parts: hitParts ?? 1 });
-    return hit === undefined ? thread : { ...thread, hit };
+  // One more than the page shows whether there is a next one.
+  const found = all<Found>(db, pageSql(filter, match), { ...values, limit: limit + 1 });
+  const threads = found.slice(0, limit).flatMap(({ threadId, tenant: of, part, parts }) => {
+    const [thread] = all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :of", { threadId, of });
+    const hit = match === undefined ? undefined : hitOf(db, match, { part, parts });
+    return thread === undefined ? [] : [{ ...thread, ...(hit === undefined ? {} : { hit }) }];
   });
   const last = threads.at(-1);
   return { threads, ...(found.length > limit && last !== undefined ? { next: cursorOf(last) } : {}) };

@@ -71,7 +71,10 @@ export class Spool extends Context.Service<
      * Asks to be the one who delivers, for `millis` from now; asking again prolongs it. False when another process
      * is. Only order depends on it, never correctness: an owner that was suspended too long may meet its successor.
      */
-    readonly lead: (options: { readonly owner: string; readonly millis: number }) => Effect.Effect<boolean, SpoolUnavailable>;
+    readonly lead: (options: {
+      readonly owner: string;
+      readonly millis: number;
+    }) => Effect.Effect<boolean, SpoolUnavailable>;
     /** No longer the one who delivers. */
     readonly resign: (owner: string) => Effect.Effect<void, SpoolUnavailable>;
     readonly state: Effect.Effect<SpoolState, SpoolUnavailable>;

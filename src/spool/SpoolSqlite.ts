@@ -54,7 +54,8 @@ const tables = `
 const reasonOf = (code: string): SpoolUnavailable["reason"] => {
   if (/^SQLITE_FULL|^ENOSPC|^EDQUOT/.test(code)) return "full";
   if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) return "busy";
-  if (/^SQLITE_(?:CANTOPEN|READONLY|PERM|IOERR)|^EACCES|^EPERM|^EROFS|^ENOTDIR|^EEXIST/.test(code)) return "notWritable";
+  if (/^SQLITE_(?:CANTOPEN|READONLY|PERM|IOERR)|^EACCES|^EPERM|^EROFS|^ENOTDIR|^EEXIST/.test(code))
+    return "notWritable";
   if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(code)) return "damaged";
   return "other";
 };
@@ -71,7 +72,12 @@ const trouble = (file: string, cause: unknown): SpoolUnavailable => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const reason = reasonOf(code);
   const words = cause instanceof Error ? cause.message : String(cause);
-  return new SpoolUnavailable({ reason, file, message: `The spool ${file} cannot be used: ${words}`, hint: hints[reason] });
+  return new SpoolUnavailable({
+    reason,
+    file,
+    message: `The spool ${file} cannot be used: ${words}`,
+    hint: hints[reason],
+  });
 };
 
 /** The open file and its statements. Plain synchronous code: better-sqlite3 is, and every caller is wrapped below. */
@@ -216,7 +222,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         return problem;
       },
     });
-  const atNow = <A>(use: (now: number) => A) => Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => use(now)));
+  const atNow = <A>(use: (now: number) => A) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => use(now)));
   return Spool.of({
     put: (commands) => atNow((now) => spool.put(commands, now)),
     oldest: ({ limit, maxBytes }) => attempt(() => spool.oldest(limit, maxBytes)),

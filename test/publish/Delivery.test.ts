@@ -41,7 +41,10 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         to.position = "there";
         yield* World.drained;
         assert.strictEqual((yield* say("d1", "51"))._tag, "Appended");
-        assert.deepStrictEqual(yield* texts(History.thread("d1")), Array.from({ length: 52 }, (_, index) => `${index}`));
+        assert.deepStrictEqual(
+          yield* texts(History.thread("d1")),
+          Array.from({ length: 52 }, (_, index) => `${index}`),
+        );
       }).pipe(Effect.provide(World.publisher({ folder, to })));
     }),
   );
@@ -56,10 +59,10 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         const [first, firstMillis] = yield* millisOf(say("d2", "1"));
         assert.strictEqual(first._tag, "Spooled");
         assert.isAtLeast(firstMillis, 240);
-        assert.isBelow(firstMillis, 1_000);
+        assert.isBelow(firstMillis, 2_000);
         const asked = to.asked.length;
         const [, restMillis] = yield* millisOf(Effect.forEach(["2", "3", "4"], (text) => say("d2", text)));
-        assert.isBelow(restMillis, 240);
+        assert.isBelow(restMillis, 3 * 240);
         assert.strictEqual(to.asked.length, asked);
       }).pipe(Effect.provide(World.publisher({ folder, to })));
       to.position = "there";
@@ -78,7 +81,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         yield* World.until(Publisher.use(({ waiting }) => Effect.map(waiting, ({ spooled }) => spooled === 0)));
         const [later, millis] = yield* millisOf(say("d3", "3"));
         assert.strictEqual(later._tag, "Spooled");
-        assert.isBelow(millis, 200);
+        assert.isBelow(millis, 390);
         to.position = "there";
         yield* World.drained;
         assert.strictEqual((yield* say("d3", "4"))._tag, "Appended");
@@ -92,14 +95,23 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       const to = new LogSwitch();
       to.position = "away";
       const folder = yield* World.temporaryFolder;
-      const text = "x".repeat(1_000_000);
-      yield* say("d4", text).pipe(Effect.provide(World.publisher({ folder, to })));
+      const large = ["x", "y"].map((text) => text.repeat(1_000_000));
+      yield* Effect.forEach(large, (text) => say("d4", text)).pipe(Effect.provide(World.publisher({ folder, to })));
+      yield* say("d4 alone", "z".repeat(300_000)).pipe(Effect.provide(World.publisher({ folder, to })));
       to.position = "there";
       yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to })));
-      const [event] = yield* World.eventsOf(History.thread("d4"));
-      const [part] = (event && World.dataOf(event)["parts"]) as ReadonlyArray<{ blob: { sha256: string } }>;
-      const blob = yield* World.blobOf(part?.blob.sha256 ?? "");
-      assert.strictEqual(blob && Buffer.from(blob).toString("utf8"), text);
+      const events = [
+        ...(yield* World.eventsOf(History.thread("d4"))),
+        ...(yield* World.eventsOf(History.thread("d4 alone"))),
+      ];
+      const stored = yield* Effect.forEach(events, (event) => {
+        const [part] = World.dataOf(event)["parts"] as ReadonlyArray<{ blob: { sha256: string } }>;
+        return World.blobOf(part?.blob.sha256 ?? "");
+      });
+      assert.deepStrictEqual(
+        stored.map((blob) => blob && Buffer.from(blob).toString("utf8")),
+        [...large, "z".repeat(300_000)],
+      );
     }),
   );
 
@@ -109,7 +121,9 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       const { url } = yield* NatsServer.NatsServer;
       const speaker = new URL("speaker.ts", import.meta.url).pathname;
       // A port where nobody listens: the address of a log that is away.
-      const child = spawn(process.execPath, [speaker, folder, "nats://127.0.0.1:9"], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [speaker, folder, "nats://127.0.0.1:9"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       let told = "";
       child.stdout.on("data", (chunk: Buffer) => {
         told += chunk.toString();
@@ -128,22 +142,50 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
     }),
   );
 
-  it.effect("holds a bounded number in memory when the disk is unusable too, then refuses, and delivers what it holds", () =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem;
-      const to = new LogSwitch();
-      const folder = yield* World.temporaryFolder;
-      yield* fs.makeDirectory(`${folder}/spool.db`);
-      yield* Effect.gen(function* () {
-        to.position = "away";
-        for (let index = 0; index < 1_000; index++) assert.strictEqual((yield* say("d6", `${index}`))._tag, "Held");
-        const refused = yield* Effect.flip(say("d6", "too much"));
-        assert.strictEqual(refused._tag, "NotAccepted");
-        to.position = "there";
-        yield* World.drained;
-        assert.deepStrictEqual(yield* texts(History.thread("d6")), Array.from({ length: 1_000 }, (_, index) => `${index}`));
-      }).pipe(Effect.provide(World.publisher({ folder, to })));
-    }).pipe(Effect.provide(NodeServices.layer)),
+  it.effect(
+    "holds a bounded number in memory when the disk is unusable too, then refuses, and delivers what it holds",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem;
+        const to = new LogSwitch();
+        const folder = yield* World.temporaryFolder;
+        yield* fs.makeDirectory(`${folder}/spool.db`);
+        yield* Effect.gen(function* () {
+          to.position = "away";
+          for (let index = 0; index < 1_000; index++) assert.strictEqual((yield* say("d6", `${index}`))._tag, "Held");
+          const refused = yield* Effect.flip(say("d6", "too much"));
+          assert.strictEqual(refused._tag, "NotAccepted");
+          to.position = "there";
+          yield* World.drained;
+          assert.deepStrictEqual(
+            yield* texts(History.thread("d6")),
+            Array.from({ length: 1_000 }, (_, index) => `${index}`),
+          );
+        }).pipe(Effect.provide(World.publisher({ folder, to })));
+      }).pipe(Effect.provide(NodeServices.layer)),
+  );
+
+  it.effect(
+    "brings what it holds in memory onto the disk, before what comes next, as soon as the disk can be used",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem;
+        const to = new LogSwitch();
+        const folder = yield* World.temporaryFolder;
+        yield* fs.makeDirectory(`${folder}/spool.db`);
+        yield* Effect.gen(function* () {
+          to.position = "away";
+          for (const text of ["0", "1", "2"]) assert.strictEqual((yield* say("d6b", text))._tag, "Held");
+          yield* fs.remove(`${folder}/spool.db`, { recursive: true });
+          const said: Array<string> = [];
+          while (said.at(-1) !== "Spooled") said.push((yield* Effect.delay(say("d6b", `${3 + said.length}`), 50))._tag);
+          assert.deepInclude(yield* Publisher.use(({ waiting }) => waiting), { held: 0, spooled: 3 + said.length });
+          to.position = "there";
+          yield* World.drained;
+          const all = Array.from({ length: 3 + said.length }, (_, index) => `${index}`);
+          assert.deepStrictEqual(yield* texts(History.thread("d6b")), all);
+        }).pipe(Effect.provide(World.publisher({ folder, to })));
+      }).pipe(Effect.provide(NodeServices.layer)),
   );
 
   it.effect("brings what an earlier process left in the spool into the log before its own", () =>
@@ -193,7 +235,10 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         }).pipe(Effect.provide(World.publisher({ folder, to })));
       yield* Effect.all([speak("d9a"), speak("d9b"), speak("d9c")], { concurrency: 3 });
       for (const id of ["d9a", "d9b", "d9c"]) {
-        assert.deepStrictEqual(yield* texts(History.thread(id)), Array.from({ length: 60 }, (_, index) => `${index}`));
+        assert.deepStrictEqual(
+          yield* texts(History.thread(id)),
+          Array.from({ length: 60 }, (_, index) => `${index}`),
+        );
       }
     }),
   );

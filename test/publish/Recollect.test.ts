@@ -15,7 +15,15 @@ const root = new URL("../../", import.meta.url).pathname;
 
 const connect = (data: string, url: string) =>
   Effect.acquireRelease(
-    Effect.promise(() => Recollect.connect({ data, url, client: { name: "a program", version: "1" }, actor: "alice", patienceMillis: 10_000 })),
+    Effect.promise(() =>
+      Recollect.connect({
+        data,
+        url,
+        client: { name: "a program", version: "1" },
+        actor: "alice",
+        patienceMillis: 10_000,
+      }),
+    ),
     (recollect) => Effect.promise(() => recollect.close()),
   );
 
@@ -39,9 +47,14 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
       const events = yield* World.eventsOf(first.history);
       assert.deepStrictEqual(
         events.map(({ type, source }) => [type, source]),
-        ["message_appended", "tool_called", "tool_returned", "message_appended"].map((type) => [`thread.${type}`, "weather-agent"]),
+        ["message_appended", "tool_called", "tool_returned", "message_appended"].map((type) => [
+          `thread.${type}`,
+          "weather-agent",
+        ]),
       );
-      const region = /#region publish\n([\s\S]*?)\n\/\/ #endregion/.exec(readFileSync(`${root}examples/publish.ts`, "utf8"))?.[1];
+      const region = /#region publish\n([\s\S]*?)\n\/\/ #endregion/.exec(
+        readFileSync(`${root}examples/publish.ts`, "utf8"),
+      )?.[1];
       assert.isAtMost(region?.split("\n").length ?? 99, 10);
     }),
   );
@@ -73,12 +86,23 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
       const flushed = yield* Effect.promise(() => recollect.flush());
       assert.deepStrictEqual(flushed, { appended: 17, spooled: 0, held: 0, failures: [] });
       const types = (history: History.History) =>
-        Effect.map(World.eventsOf(history), (events) => events.map(({ type, actor, source }) => `${type} ${actor} ${source}`));
+        Effect.map(World.eventsOf(history), (events) =>
+          events.map(({ type, actor, source }) => `${type} ${actor} ${source}`),
+        );
       const by = "alice a program/1";
       assert.strictEqual((yield* types(History.thread(ids.thread))).length, 9);
-      assert.deepStrictEqual(yield* types(History.thread(ids.fork)), [`thread.forked ${by}`, `thread.message_appended ${by}`]);
-      assert.deepStrictEqual(yield* types(History.task(ids.task)), ["submitted", "started", "completed"].map((type) => `task.${type} ${by}`));
-      assert.deepStrictEqual(yield* types(History.session(ids.session)), [`session.started ${by}`, `session.ended ${by}`]);
+      assert.deepStrictEqual(yield* types(History.thread(ids.fork)), [
+        `thread.forked ${by}`,
+        `thread.message_appended ${by}`,
+      ]);
+      assert.deepStrictEqual(
+        yield* types(History.task(ids.task)),
+        ["submitted", "started", "completed"].map((type) => `task.${type} ${by}`),
+      );
+      assert.deepStrictEqual(yield* types(History.session(ids.session)), [
+        `session.started ${by}`,
+        `session.ended ${by}`,
+      ]);
     }),
   );
 
@@ -97,7 +121,10 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
         assert.instanceOf(illegal, IllegalTransition);
         void thread.rename(undefined as never);
         const { failures } = await recollect.flush();
-        assert.deepStrictEqual(failures.map(({ name }) => name), ["InvalidEvent", "IllegalTransition", "InvalidEvent"]);
+        assert.deepStrictEqual(
+          failures.map(({ name }) => name),
+          ["InvalidEvent", "IllegalTransition", "InvalidEvent"],
+        );
       });
     }),
   );
@@ -116,9 +143,7 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
       });
       yield* server.start;
       const there = Effect.map(World.eventsOf(History.thread("offline")), ({ length }) => length === 1);
-      yield* World.until(there).pipe(
-        Effect.provide(SpoolDrainer.layer({ file: `${data}/spool.db`, url: server.url })),
-      );
+      yield* World.until(there).pipe(Effect.provide(SpoolDrainer.layer({ file: `${data}/spool.db`, url: server.url })));
     }),
   );
 
@@ -127,7 +152,9 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
       const server = yield* NatsServer.NatsServer;
       const data = yield* World.temporaryFolder;
       yield* server.stop;
-      const recollect = yield* Effect.promise(() => Recollect.connect({ data, url: server.url, patienceMillis: 2_000 }));
+      const recollect = yield* Effect.promise(() =>
+        Recollect.connect({ data, url: server.url, patienceMillis: 2_000 }),
+      );
       const thread = recollect.thread("comes later");
       assert.strictEqual((yield* Effect.promise(() => thread.say({ role: "user", text: "0" })))._tag, "Spooled");
       yield* server.start;

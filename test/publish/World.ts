@@ -40,19 +40,18 @@ export const publisher = ({ folder, to, target = "test", ...options }: Publisher
 export const eventsOf = (history: History): Effect.Effect<ReadonlyArray<RecordedEvent>, never, EventLog> =>
   EventLog.use((log) => Stream.runCollect(log.read({ history }))).pipe(Effect.orDie);
 
-export const dataOf = (event: RecordedEvent): Record<string, unknown> => JSON.parse(Buffer.from(event.body).toString("utf8"));
+export const dataOf = (event: RecordedEvent): Record<string, unknown> =>
+  JSON.parse(Buffer.from(event.body).toString("utf8"));
 
 /** Returns when `condition` holds; looks every 10 ms and gives up after 10 s. */
 export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
   Effect.gen(function* () {
     while (!(yield* condition)) yield* Effect.sleep(10);
-  }).pipe(
-    Effect.timeoutOrElse({ duration: 10_000, orElse: () => Effect.die(new Error("the condition never held")) }),
-  );
+  }).pipe(Effect.timeoutOrElse({ duration: 10_000, orElse: () => Effect.die(new Error("the condition never held")) }));
 
 /** Returns when nothing waits for the log any more. */
-export const drained = until(
-  Publisher.Publisher.use(({ waiting }) => Effect.map(waiting, ({ mode, spooled, held }) => mode === "direct" && spooled + held === 0)),
+export const drained = Publisher.Publisher.use((there) => there.drained).pipe(
+  Effect.timeoutOrElse({ duration: 10_000, orElse: () => Effect.die(new Error("the spool was never drained")) }),
 );
 
 export const blobOf = (sha256: string) => EventLog.use((log) => log.getBlob(sha256)).pipe(Effect.orDie);

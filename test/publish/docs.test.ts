@@ -16,9 +16,11 @@ const root = resolve(import.meta.dirname, "../..");
 const page = readFileSync(`${root}/docs/publishing.md`, "utf8");
 
 /** The code block of the page with this language. */
-const block = (language: string): string => new RegExp(`\`\`\`${language} publish\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? "";
+const block = (language: string): string =>
+  new RegExp(`\`\`\`${language} publish\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? "";
 
-const factsIn = (event: RecordedEvent | undefined) => (event === undefined ? [] : Result.getOrThrow(factsOf(event)).facts);
+const factsIn = (event: RecordedEvent | undefined) =>
+  event === undefined ? [] : Result.getOrThrow(factsOf(event)).facts;
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
 
@@ -48,7 +50,9 @@ layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
   it.effect("publishing the same program's message again with its id adds nothing", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
-      const fixed = block("js").replace("randomUUID()", '"01890000-0000-7000-8000-0000000000aa"').replaceAll("chat=2F7", "again");
+      const fixed = block("js")
+        .replace("randomUUID()", '"01890000-0000-7000-8000-0000000000aa"')
+        .replaceAll("chat=2F7", "again");
       const sequences = [yield* run(fixed, url), yield* run(fixed, url)];
       assert.strictEqual(sequences[0], sequences[1]);
       assert.strictEqual((yield* World.eventsOf(History.thread("again"))).length, 1);
@@ -59,7 +63,9 @@ layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
     Effect.sync(() => {
       const command = block("sh").replaceAll("\\\n", " ");
       const [, subject = "", body = ""] = /req --raw (\S+) '([^']*)'/.exec(command) ?? [];
-      const headers = Object.fromEntries([...command.matchAll(/-H '([^:]+):([^']*)'/g)].map(([, name, value]) => [name, value]));
+      const headers = Object.fromEntries(
+        [...command.matchAll(/-H '([^:]+):([^']*)'/g)].map(([, name, value]) => [name, value]),
+      );
       const entry = entryOf({ sequence: 1, recordedAt: 0, subject, headers, body: Buffer.from(body) });
       assert.isFalse(isMisfit(entry));
       assert.deepStrictEqual(isMisfit(entry) ? [] : factsIn(entry), [{ _tag: "ThreadDescribed", title: "Weather" }]);
@@ -84,7 +90,9 @@ layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
         const entry = yield* log.at(Number(yield* run(code, url)));
         assert.isDefined(entry);
         if (entry === undefined) continue;
-        const said = isMisfit(entry) ? entry.problem : Result.match(factsOf(entry), { onFailure: (refusal) => refusal.reason, onSuccess: () => "" });
+        const said = isMisfit(entry)
+          ? entry.problem
+          : Result.match(factsOf(entry), { onFailure: (refusal) => refusal.reason, onSuccess: () => "" });
         assert.match(said, reason);
       }
     }),
@@ -95,7 +103,11 @@ layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
       const folder = `${root}/schema`;
       assert.deepStrictEqual(readdirSync(folder).toSorted(), [...files.keys()].toSorted());
       for (const [name, content] of files) {
-        assert.strictEqual(readFileSync(`${folder}/${name}`, "utf8"), content, `${name}: run node src/edge/schema/Write.ts`);
+        assert.strictEqual(
+          readFileSync(`${folder}/${name}`, "utf8"),
+          content,
+          `${name}: run node src/edge/schema/Write.ts`,
+        );
       }
     }),
   );

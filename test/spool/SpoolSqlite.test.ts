@@ -32,7 +32,10 @@ describe("SpoolSqlite", () => {
         command("a", { history: History.task("ü/…🙂", "other") }),
         command("b", {
           event: { ...command("b").event, actor: "me", extensions: { x: "1" }, body: Uint8Array.of(0xff, 0, 1) },
-          blobs: [{ sha256: "s1", bytes: Buffer.from("one") }, { sha256: "s2", bytes: Buffer.from("") }],
+          blobs: [
+            { sha256: "s1", bytes: Buffer.from("one") },
+            { sha256: "s2", bytes: Buffer.from("") },
+          ],
         }),
         command("c"),
       ];
@@ -157,7 +160,8 @@ describe("SpoolSqlite", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile;
       const writer = new URL("writer.ts", import.meta.url).pathname;
-      const start = (name: string) => spawn(process.execPath, [writer, file, name], { stdio: ["ignore", "pipe", "inherit"] });
+      const start = (name: string) =>
+        spawn(process.execPath, [writer, file, name], { stdio: ["ignore", "pipe", "inherit"] });
       const children = ["p", "q", "r"].map(start);
       const told = children.map(() => 0);
       children.forEach((child, index) =>
@@ -171,7 +175,10 @@ describe("SpoolSqlite", () => {
       const found = idsOf(yield* spool.oldest({ limit: 100_000, maxBytes: 1e9 }));
       for (const [index, name] of ["p", "q", "r"].entries()) {
         const own = found.filter((id) => id.startsWith(name)).map((id) => Number(id.slice(1)));
-        assert.deepStrictEqual(own, own.map((_, position) => position));
+        assert.deepStrictEqual(
+          own,
+          own.map((_, position) => position),
+        );
         assert.isAtLeast(own.length, told[index] ?? 0);
       }
     }),

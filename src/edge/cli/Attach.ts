@@ -5,7 +5,9 @@
  */
 import { Context, type Effect, type Layer, type Scope } from "effect"
 import type { EventLog } from "../../log/EventLog.ts"
+import type { NatsConnection } from "../../log/NatsConnectionNats.ts"
 import type { Query } from "../../query/Query.ts"
+import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts"
 import type { ThreadReader } from "../../snapshot/ThreadReader.ts"
 
 /** Which store: by its data folder, and whose NATS server, both as given on the command line. */
@@ -23,7 +25,7 @@ export interface Obstacle {
 }
 
 /** What an attached command may use. */
-export type Store = EventLog | Query | ThreadReader
+export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection
 
 /** Where everything is. */
 export interface Address {
@@ -49,6 +51,8 @@ export class Attach extends Context.Service<
     readonly store: (where: Where) => Layer.Layer<Store, Obstacle>
     /** The read models only: a file, no NATS. Fails with a sentence when there is no store yet. */
     readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>
+    /** Where the folder's files are; touches no disk. */
+    readonly folder: (where: Where) => Effect.Effect<{ readonly root: string; readonly database: string }>
     /** Runs the daemon until the scope closes; returns when everything is ready. */
     readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>
   }

@@ -33,7 +33,7 @@ export const threadFlag = Flag.String("thread").pipe(Flag.withMetavar("ID"), Fla
 
 export const threadArgument = Argument.String("thread").pipe(Argument.withDescription("Thread id"))
 
-export const json = Flag.Boolean("json").pipe(Flag.withDescription("Machine-readable output on stdout"))
+export const json = Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("Machine-readable output on stdout"))
 
 /** Which store the command line names. */
 export const where: Effect.Effect<Where, never, Command.CommandContext<"recollect">> = Effect.map(recollect, (root) => ({

@@ -65,9 +65,9 @@ export const tail = Command.make(
       Flag.withDescription("Begin after this sequence instead of at the beginning"),
       Flag.optional
     ),
-    live: Flag.Boolean("live").pipe(Flag.withDescription("Only what comes from now on")),
-    noFollow: Flag.Boolean("no-follow").pipe(Flag.withDescription("Stop at the last event instead of waiting for more")),
-    json: Flag.Boolean("json").pipe(Flag.withDescription("One JSON object per line"))
+    live: Flag.Boolean("live").pipe(Flag.withDefault(false), Flag.withDescription("Only what comes from now on")),
+    noFollow: Flag.Boolean("no-follow").pipe(Flag.withDefault(false), Flag.withDescription("Stop at the last event instead of waiting for more")),
+    json: Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("One JSON object per line"))
   },
   Effect.fn("cli.tail")(function* (input) {
     const log = yield* EventLog

@@ -70,6 +70,9 @@ const formatOfLines = (lines: ReadonlyArray<Line>): Format | undefined => {
 const isMessageLine = (value: JsonValue | undefined): boolean =>
   isObject(value) && typeof value["role"] === "string" && "content" in value;
 
+/** A line that is an object by itself: then its file is made of lines, whatever its first line is. */
+const isObjectLine = ({ bytes, ended }: Line): boolean => ended && bytes?.[0] === 0x7b && isObject(parse(bytes));
+
 /** The outline of a file: of all of it when it is one value, else as far as it was needed to know. */
 const outline = Effect.fnUntraced(function* (file: Found) {
   const found = new JsonOutline(chatParts);
@@ -137,7 +140,7 @@ const byContent = Effect.fnUntraced(function* (file: Found) {
     const one = file.bytes <= inMemoryBytes ? yield* readRange(file.path, 0, file.bytes) : undefined;
     return yield* document(file, root, one);
   }
-  if (root !== undefined && root.kind !== "scalar" && found.isOpen) {
+  if (root !== undefined && root.kind !== "scalar" && found.isOpen && !lines.some(isObjectLine)) {
     const reason = "the document ends in the middle: import again when its writer has finished";
     return { _tag: "Refuse", reason } satisfies Detected as Detected;
   }

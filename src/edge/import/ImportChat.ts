@@ -38,9 +38,9 @@ interface Opened {
 }
 
 /** Gives each entry of a conversation to `use`; answers with a reason when one of them is not valid JSON. */
-const forEachEntry = Effect.fnUntraced(function* <E, R>(
+const forEachEntry = Effect.fnUntraced(function* (
   { conversation, read, modified }: Opened,
-  use: (entry: Entry) => Effect.Effect<unknown, E, R> | undefined,
+  use: (entry: Entry) => ReturnType<Job["take"]>,
 ) {
   const { format, frame, messages } = conversation;
   let occurredAt = modified;

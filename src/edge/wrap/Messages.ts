@@ -25,7 +25,12 @@ export interface Ended {
 }
 
 export type ToRecorder =
-  | { readonly _tag: "Chunk"; readonly direction: Direction; readonly bytes: Uint8Array<ArrayBuffer>; readonly at: Moment }
+  | {
+      readonly _tag: "Chunk";
+      readonly direction: Direction;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly at: Moment;
+    }
   /** Chunks are missing here: the recorder could not keep up. */
   | { readonly _tag: "Gap"; readonly direction: Direction }
   | { readonly _tag: "Ended"; readonly ended: Ended; readonly at: Moment };

@@ -23,9 +23,21 @@ const notExecutableCode = 126;
 /** After the process has ended, a child of it may still hold its output: this long without a byte is the end. */
 const silenceMillis = 1_000;
 
-const passedOn: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2", "SIGCONT", "SIGWINCH"];
+const passedOn: ReadonlyArray<NodeJS.Signals> = [
+  "SIGINT",
+  "SIGTERM",
+  "SIGHUP",
+  "SIGQUIT",
+  "SIGUSR2",
+  "SIGCONT",
+  "SIGWINCH",
+];
 
-const pump = (options: { readonly from: Readable; readonly to: Writable; readonly passed: (chunk: Buffer) => void }): void => {
+const pump = (options: {
+  readonly from: Readable;
+  readonly to: Writable;
+  readonly passed: (chunk: Buffer) => void;
+}): void => {
   const { from, to, passed } = options;
   from.on("data", (chunk: Buffer) => {
     if (!to.write(chunk)) from.pause();
@@ -98,7 +110,9 @@ export const start = (command: ReadonlyArray<string>, tap: Tap): Running => {
       // Also emitted for a signal that could not be sent, which ends nothing.
       if (child.pid !== undefined) return;
       const isMissing = error.code === "ENOENT";
-      process.stderr.write(`recollect wrap: ${program} ${isMissing ? "was not found" : `cannot be run (${error.code})`}\n`);
+      process.stderr.write(
+        `recollect wrap: ${program} ${isMissing ? "was not found" : `cannot be run (${error.code})`}\n`,
+      );
       resolve({ code: isMissing ? notFoundCode : notExecutableCode, signal: null });
     });
   });
@@ -125,6 +139,14 @@ export const endLike = ({ code, signal }: Ended): never => {
 /** A process ended by a signal has no exit code; as a shell counts it, it has this one. */
 export const exitCodeOf = ({ code, signal }: Ended): number => code ?? 128 + signalNumber(signal);
 
-const numbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
+const numbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGTERM: 15,
+};
 
 const signalNumber = (signal: NodeJS.Signals | null): number => (signal === null ? 0 : (numbers[signal] ?? 0));

@@ -18,7 +18,10 @@ type Started = Extract<Observation, { _tag: "SessionStarted" }>;
 type Called = Extract<Observation, { _tag: "ToolCalled" }>;
 type Returned = Extract<Observation, { _tag: "ToolReturned" }>;
 
-export const record = Effect.fnUntraced(function* (given: { readonly options: RecorderOptions; readonly traffic: Traffic }) {
+export const record = Effect.fnUntraced(function* (given: {
+  readonly options: RecorderOptions;
+  readonly traffic: Traffic;
+}) {
   const { options, traffic } = given;
   const { cwd, command, parentThreadId, started: begun } = options;
   const publisher = yield* Publisher;
@@ -45,16 +48,28 @@ export const record = Effect.fnUntraced(function* (given: { readonly options: Re
   const startSession = ({ client, server, protocolVersion }: Started) => {
     const data = { client, server, protocolVersion, transport: "stdio", threadId, cwd, command };
     // The session began when the server was started, and is told of when it is known whose it is.
-    return publisher.publish({ ...about(begun.epochMillis, client?.name), history: session, type: "session.started", data });
+    return publisher.publish({
+      ...about(begun.epochMillis, client?.name),
+      history: session,
+      type: "session.started",
+      data,
+    });
   };
 
-  const call = Effect.fnUntraced(function* ({ at, call: number, name, server, arguments: args, correlationId }: Called) {
+  const call = Effect.fnUntraced(function* ({
+    at,
+    call: number,
+    name,
+    server,
+    arguments: args,
+    correlationId,
+  }: Called) {
     const id = yield* newId;
     asked.set(number, id);
     const data = { callId: callIdOf(number), name, server, arguments: args };
     const correlated = correlationId === undefined ? {} : { correlationId };
-    const given = { ...about(at, traffic.client?.name), ...correlated, id };
-    yield* publisher.publish({ ...given, history: thread, type: "thread.tool_called", data });
+    const attributes = { ...about(at, traffic.client?.name), ...correlated, id };
+    yield* publisher.publish({ ...attributes, history: thread, type: "thread.tool_called", data });
   });
 
   const end = ({ at, call: number, outcome, result, error, durationMillis }: Returned) => {
@@ -62,8 +77,8 @@ export const record = Effect.fnUntraced(function* (given: { readonly options: Re
     asked.delete(number);
     const caused = causationId === undefined ? {} : { causationId };
     const data = { callId: callIdOf(number), outcome, result, error, durationMillis };
-    const given = { ...about(at, traffic.server?.name), ...caused };
-    return publisher.publish({ ...given, history: thread, type: "thread.tool_returned", data });
+    const attributes = { ...about(at, traffic.server?.name), ...caused };
+    return publisher.publish({ ...attributes, history: thread, type: "thread.tool_returned", data });
   };
 
   /** The events of an observation, to be begun in this order. */
@@ -87,7 +102,12 @@ export const record = Effect.fnUntraced(function* (given: { readonly options: Re
       ...(code === null ? {} : { exitCode: code }),
       ...(signal === null ? {} : { signal }),
     };
-    return publisher.publish({ ...about(at.epochMillis, traffic.server?.name), history: session, type: "session.ended", data });
+    return publisher.publish({
+      ...about(at.epochMillis, traffic.server?.name),
+      history: session,
+      type: "session.ended",
+      data,
+    });
   };
   return { threadId, sessionId, observed, ended };
 });

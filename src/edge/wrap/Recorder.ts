@@ -23,22 +23,13 @@ const drainMillis = 500;
 
 const options = workerData as RecorderOptions;
 
-const tell = (message: FromRecorder) => Effect.sync(() => parentPort?.postMessage(message));
+const tell = (message: FromRecorder) => Effect.sync(() => parentPort?.postMessage(message, []));
 
 /** Everything the tap says, in order, from the moment this file runs: the publisher may take longer to be there. */
 const inbox = Effect.gen(function* () {
   const queue = yield* Queue.unbounded<ToRecorder>();
   parentPort?.on("message", (message: ToRecorder) => Queue.offerUnsafe(queue, message));
   return queue;
-});
-
-const drained = Effect.gen(function* () {
-  const publisher = yield* Publisher;
-  for (;;) {
-    const { spooled, held } = yield* publisher.waiting;
-    if (spooled + held === 0) return;
-    yield* Effect.sleep(20);
-  }
 });
 
 const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
@@ -86,12 +77,17 @@ const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
     yield* observe(traffic.end(at));
     yield* publish(recording.ended(ended, at));
     yield* publisher.flush;
-    yield* Effect.timeoutOption(drained, drainMillis);
+    yield* Effect.timeoutOption(publisher.drained, drainMillis);
     return lost;
   }
 });
 
-const layer = Connect.layer({ url: options.url, data: options.data, tenant: options.tenant, source: "recollect/wrap" }).pipe(
+const layer = Connect.layer({
+  url: options.url,
+  data: options.data,
+  tenant: options.tenant,
+  source: "recollect/wrap",
+}).pipe(
   Layer.provide(NodeServices.layer),
   // Log lines belong nowhere: the server's standard error is its own.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),

@@ -180,7 +180,11 @@ export class Traffic {
     return [...this.#start(at), called];
   }
 
-  #returned(key: string, at: Moment, how: Pick<Extract<Observation, { _tag: "ToolReturned" }>, "outcome" | "result" | "error">) {
+  #returned(
+    key: string,
+    at: Moment,
+    how: Pick<Extract<Observation, { _tag: "ToolReturned" }>, "outcome" | "result" | "error">,
+  ) {
     const open = this.#open.get(key);
     if (open === undefined) return [];
     this.#open.delete(key);
@@ -213,7 +217,8 @@ export class Traffic {
   #hugeAnswer({ head, tail, bytes }: Extract<Line, { _tag: "Huge" }>, at: Moment): ReadonlyArray<Observation> {
     const key = idAtStart.exec(head)?.[1] ?? idAtEnd.exec(tail)?.[1];
     if (key === undefined) return [];
-    const isError = /"isError":true[^{}[\]]*\}[^{}[\]]*\}\s*$/.test(tail) || /^\s*\{(?:"jsonrpc":"2\.0",)?"error"/.test(head);
+    const isError =
+      /"isError":true[^{}[\]]*\}[^{}[\]]*\}\s*$/.test(tail) || /^\s*\{(?:"jsonrpc":"2\.0",)?"error"/.test(head);
     const error = isError ? { type: "tool", message: undefined } : undefined;
     const result = { notRecorded: `a message of ${bytes} bytes`, head: head.slice(0, 1_000).toWellFormed() };
     return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, error });

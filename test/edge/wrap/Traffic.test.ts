@@ -8,14 +8,19 @@ import { type Direction, type Observation, Traffic } from "../../../src/edge/wra
 const at = (millis: number) => ({ epochMillis: 1_000 + millis, monotonicMillis: millis });
 
 /** What is observed when each message passes one millisecond after the one before it. */
-const observe = (messages: ReadonlyArray<readonly [Direction, unknown]>, traffic = new Traffic()): ReadonlyArray<Observation> =>
+const observe = (
+  messages: ReadonlyArray<readonly [Direction, unknown]>,
+  traffic = new Traffic(),
+): ReadonlyArray<Observation> =>
   messages.flatMap(([direction, message], index) => {
     const text = typeof message === "string" ? message : JSON.stringify(message);
     return traffic.see(direction, { _tag: "Whole", text }, at(index));
   });
 
-const call = (id: unknown, name = "echo") => ["toServer", { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: {} } }] as const;
-const answer = (id: unknown, result: unknown = { content: [] }) => ["toClient", { result, jsonrpc: "2.0", id }] as const;
+const call = (id: unknown, name = "echo") =>
+  ["toServer", { jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: {} } }] as const;
+const answer = (id: unknown, result: unknown = { content: [] }) =>
+  ["toClient", { result, jsonrpc: "2.0", id }] as const;
 
 const returned = (observations: ReadonlyArray<Observation>) =>
   observations.flatMap((one) => (one._tag === "ToolReturned" ? [one] : []));
@@ -39,7 +44,10 @@ describe("Lines", () => {
         }
         const last = lines.end();
         collect(last === undefined ? [] : [last]);
-        const expected = bytes.toString("utf8").split("\n").filter((line) => line !== "");
+        const expected = bytes
+          .toString("utf8")
+          .split("\n")
+          .filter((line) => line !== "");
         assert.deepStrictEqual(found, expected);
       }),
   );
@@ -50,27 +58,42 @@ describe("Lines", () => {
       const lines = new Lines(100_000);
       const found = [];
       const bytes = Buffer.from(`${line}\n{}\n`);
-      for (let from = 0; from < bytes.length; from += size) found.push(...lines.take(bytes.subarray(from, from + size)));
+      for (let from = 0; from < bytes.length; from += size)
+        found.push(...lines.take(bytes.subarray(from, from + size)));
       const [huge, next] = found;
-      assert.deepStrictEqual(huge, { _tag: "Huge", head: line.slice(0, 16_384), tail: line.slice(-16_384), bytes: line.length });
+      assert.deepStrictEqual(huge, {
+        _tag: "Huge",
+        head: line.slice(0, 16_384),
+        tail: line.slice(-16_384),
+        bytes: line.length,
+      });
       assert.deepStrictEqual(next, { _tag: "Whole", text: "{}" });
     }
   });
 
   it("drops the line in which something is missing, and no other", () => {
     const lines = new Lines();
-    const found = [...lines.take(Buffer.from('{"a":1}\n{"to')), ...(lines.gap(), lines.take(Buffer.from('rn"}\n{"b":2}\n')))];
-    assert.deepStrictEqual(found.map((line) => (line._tag === "Whole" ? line.text : line)), ['{"a":1}', '{"b":2}']);
+    const found = [
+      ...lines.take(Buffer.from('{"a":1}\n{"to')),
+      ...(lines.gap(), lines.take(Buffer.from('rn"}\n{"b":2}\n'))),
+    ];
+    assert.deepStrictEqual(
+      found.map((line) => (line._tag === "Whole" ? line.text : line)),
+      ['{"a":1}', '{"b":2}'],
+    );
   });
 });
 
 describe("Traffic", () => {
   it("joins answers to calls by id, in any order, and tells number ids from string ids", () => {
     const seen = returned(observe([call(1), call("1"), answer("1"), answer(1), answer(1)]));
-    assert.deepStrictEqual(seen.map((one) => [one.call, one.durationMillis]), [
-      [2, 1],
-      [1, 3],
-    ]);
+    assert.deepStrictEqual(
+      seen.map((one) => [one.call, one.durationMillis]),
+      [
+        [2, 1],
+        [1, 3],
+      ],
+    );
   });
 
   it("tells the outcome: a protocol error, a tool's error, and everything else is ok", () => {
@@ -84,11 +107,14 @@ describe("Traffic", () => {
         answer(3, null),
       ]),
     );
-    assert.deepStrictEqual(seen.map(({ outcome, error }) => [outcome, error]), [
-      ["error", { type: "jsonrpc:-32602", message: "bad" }],
-      ["error", { type: "tool", message: "disk full" }],
-      ["ok", undefined],
-    ]);
+    assert.deepStrictEqual(
+      seen.map(({ outcome, error }) => [outcome, error]),
+      [
+        ["error", { type: "jsonrpc:-32602", message: "bad" }],
+        ["error", { type: "tool", message: "disk full" }],
+        ["ok", undefined],
+      ],
+    );
     assert.deepStrictEqual(seen[0]?.result, { a: 1 });
   });
 
@@ -100,29 +126,56 @@ describe("Traffic", () => {
         ["toServer", [first, second]],
         ["toClient", { jsonrpc: "2.0", id: 1, method: "sampling/createMessage", params: {} }],
         ["toServer", { jsonrpc: "2.0", id: 1, result: {} }],
-        ["toServer", { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 2, reason: "too slow" } }],
+        [
+          "toServer",
+          { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 2, reason: "too slow" } },
+        ],
         ["toClient", [answer(1)[1], answer(2)[1]]],
       ]),
     );
-    assert.deepStrictEqual(seen.map(({ call: number, outcome, error }) => [number, outcome, error?.type, error?.message]), [
-      [2, "error", "cancelled", "too slow"],
-      [1, "ok", undefined, undefined],
-    ]);
+    assert.deepStrictEqual(
+      seen.map(({ call: number, outcome, error }) => [number, outcome, error?.type, error?.message]),
+      [
+        [2, "error", "cancelled", "too slow"],
+        [1, "ok", undefined, undefined],
+      ],
+    );
   });
 
   it("tells of the session first and once, with what both sides said of themselves", () => {
-    const initialize = { jsonrpc: "2.0", id: 0, method: "initialize", params: { protocolVersion: "1", clientInfo: { name: "c", version: "2" } } };
+    const initialize = {
+      jsonrpc: "2.0",
+      id: 0,
+      method: "initialize",
+      params: { protocolVersion: "1", clientInfo: { name: "c", version: "2" } },
+    };
     const result = { protocolVersion: "0", serverInfo: { name: "s", version: "3", title: "S" } };
     const seen = observe([["toServer", initialize], answer(0, result), call(1), answer(1)]);
-    assert.deepStrictEqual(seen.map(({ _tag }) => _tag), ["SessionStarted", "ToolCalled", "ToolReturned"]);
-    assert.deepInclude(seen[0], { client: { name: "c", version: "2" }, server: { name: "s", version: "3" }, protocolVersion: "0" });
-    assert.deepStrictEqual(observe([call(1)]).map(({ _tag }) => _tag), ["SessionStarted", "ToolCalled"]);
-    assert.deepStrictEqual(new Traffic().end(at(0)).map(({ _tag }) => _tag), ["SessionStarted"]);
+    assert.deepStrictEqual(
+      seen.map(({ _tag }) => _tag),
+      ["SessionStarted", "ToolCalled", "ToolReturned"],
+    );
+    assert.deepInclude(seen[0], {
+      client: { name: "c", version: "2" },
+      server: { name: "s", version: "3" },
+      protocolVersion: "0",
+    });
+    assert.deepStrictEqual(
+      observe([call(1)]).map(({ _tag }) => _tag),
+      ["SessionStarted", "ToolCalled"],
+    );
+    assert.deepStrictEqual(
+      new Traffic().end(at(0)).map(({ _tag }) => _tag),
+      ["SessionStarted"],
+    );
   });
 
   it("knows whose answer a huge line is, wherever its id stands", () => {
     const body = `"content":[{"text":"${"x".repeat(100_000)}"}]`;
-    const texts = [`{"jsonrpc":"2.0","id":1,"result":{${body}}}`, `{"result":{${body},"isError":true},"jsonrpc":"2.0","id":1}`];
+    const texts = [
+      `{"jsonrpc":"2.0","id":1,"result":{${body}}}`,
+      `{"result":{${body},"isError":true},"jsonrpc":"2.0","id":1}`,
+    ];
     for (const [index, text] of texts.entries()) {
       const traffic = new Traffic();
       observe([call(1)], traffic);
@@ -133,7 +186,9 @@ describe("Traffic", () => {
       assert.deepStrictEqual([seen?.call, seen?.outcome, seen?.durationMillis], [1, index === 0 ? "ok" : "error", 9]);
     }
     const [huge] = new Lines(50_000).take(
-      Buffer.from(`{"method":"tools/call","params":{"name":"write","arguments":{"text":"${"y".repeat(100_000)}"}},"jsonrpc":"2.0","id":"q"}\n`),
+      Buffer.from(
+        `{"method":"tools/call","params":{"name":"write","arguments":{"text":"${"y".repeat(100_000)}"}},"jsonrpc":"2.0","id":"q"}\n`,
+      ),
     );
     const traffic = new Traffic();
     const seen = huge === undefined ? [] : traffic.see("toServer", huge, at(0));
@@ -154,7 +209,10 @@ describe("Traffic", () => {
       ];
       const traffic = new Traffic();
       for (const direction of ["toServer", "toClient"] as const) {
-        observe(messages.map((message) => [direction, message] as const), traffic);
+        observe(
+          messages.map((message) => [direction, message] as const),
+          traffic,
+        );
         for (const text of ["", "no json", "{", "[]", "null", '"', "\u0000"]) observe([[direction, text]], traffic);
       }
     }),
@@ -168,7 +226,7 @@ const captures = join(dataSets, "mcp-stdio-captures");
 describe("Traffic, on recorded sessions of real servers", () => {
   if (!existsSync(captures)) {
     console.warn("SKIPPED: the recorded MCP sessions are not there; set RECOLLECT_TEST_DATA to their folder");
-    it.skip("SKIPPED: set RECOLLECT_TEST_DATA to the folder that holds mcp-stdio-captures", () => {});
+    it("SKIPPED: set RECOLLECT_TEST_DATA to the folder that holds mcp-stdio-captures", ({ skip }) => skip());
     return;
   }
   const names = readdirSync(captures).filter((name) => !/\.|LICENSE|README/.test(name));
@@ -176,20 +234,25 @@ describe("Traffic, on recorded sessions of real servers", () => {
   it.each(names)("finds every tool call of %s, its outcome, and who talks", (name) => {
     const text = readFileSync(join(captures, name), "utf8");
     // Messages in which a line stands are counted by their words, not by the code under test.
-    const asked = text.split("\n").filter((line) => line.startsWith("STDIN:") && line.includes('"method":"tools/call"'));
+    const asked = text
+      .split("\n")
+      .filter((line) => line.startsWith("STDIN:") && line.includes('"method":"tools/call"'));
     const traffic = new Traffic();
     const seen: Array<Observation> = [];
     for (const [index, line] of text.split("\n").entries()) {
       const [, source, message = ""] = /^(STDIN|STDOUT): (.*)$/u.exec(line) ?? [];
       if (source === undefined) continue;
       const direction = source === "STDIN" ? "toServer" : "toClient";
-      for (const one of new Lines().take(Buffer.from(`${message}\n`))) seen.push(...traffic.see(direction, one, at(index)));
+      for (const one of new Lines().take(Buffer.from(`${message}\n`)))
+        seen.push(...traffic.see(direction, one, at(index)));
     }
     const called = seen.filter(({ _tag }) => _tag === "ToolCalled");
     assert.strictEqual(called.length, asked.length);
     const resultsFile = join(captures, `${name}.results.json`);
     const results = JSON.parse(readFileSync(resultsFile, "utf8")) as ReadonlyArray<unknown>;
-    const answered = returned(seen).filter(({ outcome }) => outcome === "ok").map(({ result }) => (result as { content: unknown }).content);
+    const answered = returned(seen)
+      .filter(({ outcome }) => outcome === "ok")
+      .map(({ result }) => (result as { content: unknown }).content);
     assert.isAtMost(answered.length, results.length);
     for (const content of answered) assert.deepInclude(results, content);
     assert.strictEqual(seen[0]?._tag === "SessionStarted" && seen[0].client?.name, "goose");

@@ -13,7 +13,11 @@ const entry = new URL("../../support/wrap.ts", import.meta.url).pathname;
 const require = createRequire(import.meta.url);
 
 /** The real server that every MCP client is tried with. */
-export const everything = [process.execPath, require.resolve("@modelcontextprotocol/server-everything/dist/index.js"), "stdio"];
+export const everything = [
+  process.execPath,
+  require.resolve("@modelcontextprotocol/server-everything/dist/index.js"),
+  "stdio",
+];
 
 /** The words after `wrap`, as a command. */
 export const wrapCommand = (words: ReadonlyArray<string>): ReadonlyArray<string> => [process.execPath, entry, ...words];
@@ -33,7 +37,12 @@ export const connect = ({ data, url, thread, server = everything, env = {} }: Op
       const threadWords = thread === undefined ? [] : ["--thread", thread];
       const words = ["--data", data, "--nats-url", url, ...threadWords, "--", ...server];
       const [command = "", ...args] = wrapCommand(words);
-      const transport = new StdioClientTransport({ command, args, stderr: "ignore", env: { PATH: process.env["PATH"] ?? "", ...env } });
+      const transport = new StdioClientTransport({
+        command,
+        args,
+        stderr: "ignore",
+        env: { PATH: process.env["PATH"] ?? "", ...env },
+      });
       const client = new Client({ name: "a test", version: "1.2.3" });
       await client.connect(transport);
       return client;
@@ -57,7 +66,10 @@ export const recordedAfter = (after: number) =>
 export const factsIn = (events: ReadonlyArray<RecordedEvent>): ReadonlyArray<Fact> =>
   events.flatMap((event) => Result.getOrThrow(factsOf(event)).facts);
 
-export const only = <Tag extends Fact["_tag"]>(facts: ReadonlyArray<Fact>, tag: Tag): ReadonlyArray<Extract<Fact, { _tag: Tag }>> =>
+export const only = <Tag extends Fact["_tag"]>(
+  facts: ReadonlyArray<Fact>,
+  tag: Tag,
+): ReadonlyArray<Extract<Fact, { _tag: Tag }>> =>
   facts.filter((fact): fact is Extract<Fact, { _tag: Tag }> => fact._tag === tag);
 
 /** Calls joined to their outcomes, the way a reader joins them: by key. */

@@ -1,0 +1,25 @@
+/**
+ * The command line: every command, under one root.
+ *
+ * Room: edge. In: the commands. Out: main.
+ */
+import { Command } from "effect/cli";
+import { rebuild, verify } from "./Care.ts";
+// import { exportCommand } from "./Export.ts";
+import { recollect } from "./Flags.ts";
+import { importCommand } from "./Import.ts";
+import { sql } from "./Sql.ts";
+import { status } from "./Status.ts";
+import { tail } from "./Tail.ts";
+import { task, tasks } from "./Tasks.ts";
+import { thread } from "./Thread.ts";
+import { threads } from "./Threads.ts";
+import { up } from "./Up.ts";
+import { wrap } from "./Wrap.ts";
+
+export const cli = recollect.pipe(
+  Command.withDescription("The memory of record for AI agents"),
+  Command.withSubcommands([
+    up, importCommand, wrap, threads, thread, tail, sql, tasks, task, status, rebuild, verify,
+  ]),
+);

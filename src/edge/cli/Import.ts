@@ -1,0 +1,84 @@
+/**
+ * `recollect import`: transcripts into the store, with a bar on the way and a report at the end.
+ *
+ * Room: edge. In: import, log. Out: Cli.
+ */
+import { Effect, Stdio } from "effect";
+import { Argument, Command, Flag } from "effect/cli";
+import { formats } from "../import/Entry.ts";
+import { importPaths } from "../import/Importer.ts";
+import type { ImportReport, Refusal } from "../import/Report.ts";
+import { json, store, tenant } from "./Flags.ts";
+import * as Output from "./Output.ts";
+import * as Progress from "./Progress.ts";
+
+/** Refusals shown to a person; the whole list is in `--json`. */
+const mostShown = 20;
+
+const refusalLine = ({ file, line, reason }: Refusal): string => `  ${file}${line === undefined ? "" : `:${line}`}  ${reason}`;
+
+const summary = Effect.fnUntraced(function* (report: ImportReport) {
+  const rate = report.millis > 0 ? (report.bytes / report.millis) * 1000 : 0;
+  yield* Output.line(
+    `${Output.counted(report.files, "file")} (${Output.bytes(report.bytes)}) in ${Output.duration(report.millis)}, ${Output.bytes(rate)}/s`,
+  );
+  const rows: ReadonlyArray<readonly [string, number, string]> = [
+    ["threads", report.threads, ""],
+    ["messages", report.messages, ""],
+    ["tool calls", report.toolCalls, ""],
+    ["events appended", report.eventsAppended, ""],
+    ["duplicates", report.duplicates, "in the store already"],
+    ["unknown", report.unknown, "kept as they came; a later version may understand them"],
+    ["skipped", report.skipped.length, "files that are no conversation"],
+    ["refused", report.refused.length, ""],
+  ];
+  for (const [name, value, remark] of rows) {
+    if (value > 0 || remark === "") yield* Output.line(`  ${name.padEnd(16)}${Output.count(value).padStart(10)}  ${remark}`.trimEnd());
+  }
+  for (const [format, { entries, files }] of Object.entries(report.formats)) {
+    yield* Output.line(`  ${format.padEnd(20)} ${Output.counted(files, "file")}, ${Output.counted(entries, "entry", "entries")}`);
+  }
+  if (report.refused.length === 0) return;
+  yield* Output.note("Refused:");
+  for (const refusal of report.refused.slice(0, mostShown)) yield* Output.note(refusalLine(refusal));
+  const more = report.refused.length - mostShown;
+  if (more > 0) yield* Output.note(`  … and ${more} more: --json lists them all`);
+});
+
+export const importCommand = Command.make(
+  "import",
+  {
+    paths: Argument.String("path").pipe(
+      Argument.withDescription("Files and folders with transcripts"),
+      Argument.variadic({ min: 1 }),
+    ),
+    format: Flag.Literals("format", ["auto", ...formats]).pipe(
+      Flag.withDescription("Read every file as this format instead of finding it by content"),
+      Flag.withDefault("auto" as const),
+    ),
+    tenant,
+    json,
+  },
+  Effect.fn("cli.import")(function* (input) {
+    const bar = yield* Progress.make();
+    const report = yield* importPaths({
+      paths: input.paths,
+      tenant: input.tenant,
+      format: input.format === "auto" ? undefined : input.format,
+      onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
+        bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
+    });
+    if (input.json) yield* Output.json(report);
+    else yield* summary(report);
+    const stdio = yield* Stdio.Stdio;
+    const isTerminal = yield* stdio.stdoutIsTerminal;
+    if (!input.json && isTerminal) yield* Output.note("Next: recollect threads, or recollect sql \"SELECT * FROM v_tool_stats\"");
+  }, Effect.scoped, store),
+).pipe(
+  Command.withDescription("Import transcripts of agents; again at any time: only what is new is added"),
+  Command.withExamples([
+    { command: "recollect import ~/.claude/projects", description: "All of Claude Code's sessions" },
+    { command: "recollect import ~/.codex/sessions --json", description: "Codex, with the report as JSON" },
+  ]),
+);
+

@@ -1,0 +1,37 @@
+/**
+ * `recollect wrap -- COMMAND`: a stdio MCP server, recorded.
+ *
+ * Room: edge. In: wrap. Out: Cli.
+ *
+ * The quick way in is `wrap/Arguments.ts`; this one is reached for `--help`, and for flags in an unusual form.
+ */
+import { Effect, Option } from "effect";
+import { Argument, Command, Flag } from "effect/cli";
+import { wrap as wrapServer } from "../wrap/WrapEffect.ts";
+import { where } from "./Flags.ts";
+
+export const wrap = Command.make(
+  "wrap",
+  {
+    thread: Flag.String("thread").pipe(Flag.withMetavar("ID"), Flag.withDescription("Record into this thread (default: the client's session, else a new one)"), Flag.optional),
+    tenant: Flag.String("tenant").pipe(Flag.withDescription("Whose thread"), Flag.optional),
+    command: Argument.String("command").pipe(Argument.withDescription("The server's command, after --"), Argument.variadic({ min: 1 })),
+  },
+  Effect.fn("cli.wrap")(function* (input) {
+    const { data, natsUrl } = yield* where;
+    const given = <A>(name: string, value: A | undefined) => (value === undefined ? {} : { [name]: value });
+    const code = yield* wrapServer({
+      command: input.command,
+      ...given("thread", Option.getOrUndefined(input.thread)),
+      ...given("tenant", Option.getOrUndefined(input.tenant)),
+      ...given("url", natsUrl),
+      ...given("data", data),
+    });
+    yield* Effect.sync(() => {
+      process.exitCode = code;
+    });
+  }),
+).pipe(
+  Command.withDescription("Run a stdio MCP server and record its session and tool calls; nothing of it changes"),
+  Command.withExamples([{ command: "recollect wrap -- npx my-mcp-server", description: "In place of `npx my-mcp-server` in the client's configuration" }]),
+);

@@ -1,0 +1,46 @@
+/**
+ * The command line as a process: logs to stderr, failures as sentences, exit codes.
+ *
+ * Room: main. In: edge, Attached. Out: main.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Effect, Exit, Layer, Logger, References } from "effect";
+import { Command } from "effect/cli";
+import { cli } from "../edge/cli/Cli.ts";
+import { codeOf, describe } from "../edge/cli/Failure.ts";
+import * as Attached from "./Attached.ts";
+import { version } from "./Version.ts";
+
+/** One line per entry on stderr; stdout belongs to the data. */
+const logger = Logger.make(({ date, logLevel, message }) => {
+  const text = (Array.isArray(message) ? message : [message]).map(String).join(" ");
+  process.stderr.write(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}\n`);
+});
+
+const platform = Layer.mergeAll(NodeServices.layer, Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Warn"));
+
+/** A reader that has seen enough (`| head`) closes the pipe: that is no failure. */
+const quietPipe = () => {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+};
+
+export const run = (): void => {
+  quietPipe();
+  const program = Command.run(cli, { version }).pipe(
+    Effect.tapCause((cause) =>
+      Effect.sync(() => {
+        const { text } = describe(cause);
+        if (text !== "") process.stderr.write(`${text}\n`);
+      }),
+    ),
+    Effect.provide(Layer.merge(Attached.layer, platform)),
+  );
+  NodeRuntime.runMain(program, {
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Number(process.exitCode ?? 0) : codeOf(exit)),
+  });
+};
