@@ -12,7 +12,7 @@ const counted = firstHandOnly({ table: "token_usage", alias: "u" });
 const count = { type: "integer", merge: "replace" } as const;
 
 const kinds = {
-  input_tokens: "Tokens of input, without what was read from or written to the provider's cache; null when not said.",
+  input_tokens: "Tokens of input, as the provider counts them (Anthropic without cached ones, OpenAI and Gemini with them); null when not said.",
   output_tokens: "Tokens of output; null when not said.",
   cache_read_tokens: "Tokens of input read from the provider's cache; null when not said.",
   cache_write_tokens: "Tokens of input written to the provider's cache; null when not said.",
@@ -20,6 +20,8 @@ const kinds = {
 };
 
 const columns = Object.keys(kinds).map((name) => `u.${name}`).join(", ");
+const uncached = `CASE WHEN u.cache_in_input = 1
+  THEN max(0, u.input_tokens - coalesce(u.cache_read_tokens, 0) - coalesce(u.cache_write_tokens, 0)) ELSE u.input_tokens END`;
 const sums = Object.keys(kinds).map((name) => `coalesce(sum(u.${name}), 0)`).join(", ");
 
 export const tokenUsage: Projection = {
@@ -42,6 +44,7 @@ export const tokenUsage: Projection = {
         message_id: { type: "name", doc: "Message." },
         provider: { type: "name", doc: "Provider." },
         model: { type: "name", doc: "Model." },
+        cache_in_input: { ...count, doc: "1 when the provider counts cached tokens inside input_tokens." },
         input_tokens: { ...count, doc: kinds.input_tokens },
         output_tokens: { ...count, doc: kinds.output_tokens },
         cache_read_tokens: { ...count, doc: kinds.cache_read_tokens },
@@ -66,11 +69,12 @@ export const tokenUsage: Projection = {
         provider: "Provider; null when not said.",
         model: "Model; null when not said.",
         ...kinds,
+        uncached_input_tokens: "Tokens of input neither read from nor written to the provider's cache, in every provider's case; safe to add to the cache columns.",
         occurred_at: "When it was last told, epoch milliseconds.",
         sequence: "Stream sequence of the event that told it last.",
       },
       select: `SELECT u.provider_message_id, t.text, ${nameText("u.tenant")}, u.request_id, ${nameText("u.message_id")},
-        ${nameText("u.provider")}, ${nameText("u.model")}, ${columns}, u.occurred_at, u.sequence
+        ${nameText("u.provider")}, ${nameText("u.model")}, ${columns}, ${uncached}, u.occurred_at, u.sequence
         FROM token_usage u JOIN names t ON t.name = u.thread_id WHERE ${counted}`,
     },
     {
@@ -105,6 +109,7 @@ export const tokenUsage: Projection = {
                 message_id: fact.messageId,
                 provider: fact.provider,
                 model: fact.model,
+                cache_in_input: fact.usage.cacheInInput === true ? 1 : null,
                 input_tokens: fact.usage.input,
                 output_tokens: fact.usage.output,
                 cache_read_tokens: fact.usage.cacheRead,

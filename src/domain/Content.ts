@@ -84,13 +84,17 @@ export const Part = Schema.Union([
 ]);
 export type Part = typeof Part.Type;
 
-/** Tokens by kind. `input` excludes what was read from or written to the provider's cache. */
+/**
+ * Tokens by kind, each the provider's own number. Providers differ in whether `input` counts what was read from or
+ * written to their cache (Anthropic: no; OpenAI, Gemini: yes): `cacheInInput` says which, so that nothing is added twice.
+ */
 export const TokenUsage = Schema.Struct({
   input: maybe(Schema.Natural),
   output: maybe(Schema.Natural),
   cacheRead: maybe(Schema.Natural),
   cacheWrite: maybe(Schema.Natural),
   reasoning: maybe(Schema.Natural),
+  cacheInInput: maybe(Schema.Boolean),
 });
 export type TokenUsage = typeof TokenUsage.Type;
 

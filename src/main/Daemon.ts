@@ -1,7 +1,7 @@
 /**
  * The parts that keep a store alive: nats-server supervised, snapshotter, projector; under the folder's lock.
  *
- * Room: main. In: machine, Layers. Out: Store.
+ * Room: main. In: machine, publish, Layers. Out: Attached.
  */
 import { Clock, Effect, FileSystem, Layer, Option } from "effect";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -11,6 +11,7 @@ import * as Instance from "../machine/Instance.ts";
 import * as NatsBinary from "../machine/NatsBinary.ts";
 import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
+import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import { version } from "./Version.ts";
 
@@ -57,12 +58,13 @@ const ownServer = (port: number | undefined) =>
   );
 
 const parts = Effect.fnUntraced(function* (options: Options, address: { readonly nats: string; readonly monitor?: string }) {
-  const { database } = yield* DataFolder;
+  const { database, spool } = yield* DataFolder;
   const syncInterval = options.natsUrl === undefined ? "always" : undefined;
   const connection = { servers: address.nats, name: options.name, syncInterval };
   const startedAt = yield* Clock.currentTimeMillis;
   const announced = Layer.effectDiscard(Instance.publish({ pid: process.pid, ...address, database, startedAt, version }));
-  return announced.pipe(
+  const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
+  return Layer.merge(announced, drained).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading(connection)),
     Layer.provideMerge(querying(database)),

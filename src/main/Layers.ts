@@ -1,7 +1,7 @@
 /**
  * The rooms put together on one NATS connection.
  *
- * Room: main. In: log, snapshot, projection, projections, query. Out: Store, Daemon.
+ * Room: main. In: log, snapshot, projection, projections, query. Out: Attached, Daemon.
  */
 import { Layer } from "effect";
 import { readModels } from "../../projections/all.ts";

@@ -32,7 +32,8 @@ const rowHash = (row: ReadonlyArray<Stored>): Uint8Array => {
 
 const selectOf = (table: Table): string => {
   const columns = Object.entries(table.columns).map(([name, { type }]) =>
-    type === "name" ? nameText(`t."${name}"`) : `t."${name}"`,
+    // A number that is no name is not the same as no name.
+    type === "name" ? `coalesce(${nameText(`t."${name}"`)}, t."${name}")` : `t."${name}"`,
   );
   return `SELECT ${columns.join(", ")} FROM "${table.name}" t`;
 };

@@ -4,7 +4,7 @@
  * Room: projection. In: Projection, SchemaSqlite. Out: ReadModelSqlite, query.
  */
 import type { Database } from "better-sqlite3";
-import { type Checkpoint, noCheckpoint } from "./ReadModel.ts";
+import { type Checkpoint, noCheckpoint, StorageTrouble } from "./ReadModel.ts";
 import { nameText, type Projection, type View } from "./Projection.ts";
 
 /** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
@@ -91,3 +91,14 @@ export const readCheckpoint = (db: Database): Checkpoint =>
        FROM checkpoints ORDER BY sequence LIMIT 1`,
     )
     .get() ?? noCheckpoint;
+
+/** Throws for another program's database: it must be neither read as ours nor replaced and removed. */
+export const assertOurs = (db: Database, path: string): void => {
+  if (db.pragma("application_id", { simple: true }) === applicationId) return;
+  throw new StorageTrouble({
+    reason: "damaged",
+    path,
+    message: `${path} is not a database of recollect.`,
+    hint: "Move it away: a new one is made from the stream. Or name another folder with --data.",
+  });
+};

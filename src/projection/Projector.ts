@@ -62,6 +62,10 @@ const longestPauseMillis = 10_000;
 /** How often a projector that stands still looks whether somebody has repaired what is wrong, milliseconds. */
 const lookAgainMillis = 1000;
 
+/** A file that another process writes is asked for this often; after so many attempts (about 2 s) it is reported. */
+const busyPauseMillis = 20;
+const busyAttempts = 50;
+
 const pauseMillis = (attempt: number): number => Math.min(longestPauseMillis, firstPauseMillis * 2 ** Math.min(attempt, 10));
 
 interface Running {
@@ -97,8 +101,9 @@ const applyPatiently = Effect.fnUntraced(function* (running: Running, model: Rea
       if (attempt > 0) yield* setCondition(running, undefined);
       return applied.success;
     }
-    yield* setCondition(running, Condition.storage(applied.failure));
-    yield* Effect.sleep(pauseMillis(attempt));
+    // A rebuild takes the lock for a moment, which is nothing to report.
+    if (applied.failure.reason !== "busy" || attempt >= busyAttempts) yield* setCondition(running, Condition.storage(applied.failure));
+    yield* Effect.sleep(applied.failure.reason === "busy" ? busyPauseMillis : pauseMillis(attempt));
   }
 });
 

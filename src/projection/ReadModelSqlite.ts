@@ -9,7 +9,7 @@
 import Database from "better-sqlite3";
 import { Effect } from "effect";
 import type { Projection } from "./Projection.ts";
-import { applicationId, dictionaryOf, engineTables, engineVersion, engineViews, readCheckpoint } from "./EngineSqlite.ts";
+import { applicationId, assertOurs, dictionaryOf, engineTables, engineVersion, engineViews, readCheckpoint } from "./EngineSqlite.ts";
 import { digestsOf } from "./DigestSqlite.ts";
 import { makeFold } from "./FoldSqlite.ts";
 import * as Generations from "./Generations.ts";
@@ -18,8 +18,11 @@ import { type Batch, noCheckpoint, type ReadModel, type StorageTrouble } from ".
 import { faultsOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
 import { storageTrouble } from "./StorageTroubleSqlite.ts";
 
-/** Milliseconds a writer waits for another process's write before it reports that the file is busy. */
-const busyTimeoutMillis = 1000;
+/**
+ * Milliseconds a writer waits for another process's write before it reports that the file is busy. Short, because
+ * SQLite's waiting stops everything else in this process; whoever applies a batch tries again.
+ */
+const busyTimeoutMillis = 20;
 
 /**
  * `durable` for the file that is the audit ledger: every commit reaches the disk (synchronous=FULL).
@@ -81,8 +84,11 @@ const openSync = (options: OpenOptions): ReadModel => {
   if (faults.length > 0) throw new Error(`these projections cannot be stored: ${faults.join("; ")}`);
   const db = new Database(file);
   try {
+    // Nothing is changed in a file before it is known to be ours.
+    const empty = isEmpty(db);
+    if (!empty) assertOurs(db, file);
     configure(db, options.durability);
-    if (isEmpty(db)) create(db, options);
+    if (empty) create(db, options);
     const outdated = isOutdated(db, projections);
     const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
       Effect.try({ try: work, catch: (cause) => storageTrouble(file, cause) });

@@ -52,7 +52,7 @@ const lockFile = (path: string): string => `${path}.rebuild-lock`;
 
 /** One rebuild at a time for each path; a killed one has let go. */
 const holdRebuildLock = (path: string): Effect.Effect<void, StorageTrouble, Scope.Scope> =>
-  WriteLock.hold(lockFile(path)).pipe(
+  WriteLock.hold(lockFile(path), "now").pipe(
     Effect.mapError((trouble) =>
       trouble.reason === "busy"
         ? new StorageTrouble({
@@ -68,7 +68,10 @@ const holdRebuildLock = (path: string): Effect.Effect<void, StorageTrouble, Scop
 /** Removes what replaced files and killed rebuilds have left, except the files that are kept. Only under the rebuild lock. */
 const sweep = Effect.fnUntraced(function* (path: string) {
   const live = Generations.current(path);
-  const kept = live === undefined ? [] : yield* Effect.orElseSucceed(WriteLock.notesOf(live, keptPrefix), () => undefined);
+  const kept =
+    live === undefined
+      ? []
+      : yield* WriteLock.notesOf(live, keptPrefix).pipe(Effect.catchIf(({ reason }) => reason === "damaged", () => Effect.succeed(undefined)));
   // A live file that cannot say what is kept: nothing is removed.
   if (kept === undefined) return [];
   const files = Generations.leftovers(path).filter((file) => !kept.includes(`${keptPrefix}${file}`));
@@ -132,7 +135,7 @@ const swap = Effect.fnUntraced(function* (building: Building, options: {
   const { model, log } = building;
   // Most of the bytes reach the disk before anybody has to wait for it.
   yield* model.settle;
-  const held = live === undefined ? false : yield* WriteLock.hold(live).pipe(Effect.as(true), foreign ? Effect.orElseSucceed(() => false) : (self) => self);
+  const held = live === undefined ? false : yield* WriteLock.hold(live, "soon").pipe(Effect.as(true), foreign ? Effect.orElseSucceed(() => false) : (self) => self);
   const info = yield* log.info;
   const reached: Checkpoint | undefined = held && live !== undefined && !foreign ? yield* WriteLock.peek(live) : undefined;
   yield* foldTo(building, Math.max(reached?.sequence ?? 0, foreign || live === undefined ? info.lastSequence : 0), info);

@@ -7,6 +7,7 @@ import { StorageTrouble } from "./ReadModel.ts";
 
 /** The words for a failure of SQLite or of the file system. */
 export const storageTrouble = (path: string, cause: unknown): StorageTrouble => {
+  if (cause instanceof StorageTrouble) return cause;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const said = cause instanceof Error ? cause.message : String(cause);
   const trouble = (reason: StorageTrouble["reason"], message: string, hint: string) =>

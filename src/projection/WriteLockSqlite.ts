@@ -6,26 +6,38 @@
  * The lock is the operating system's: a process that is killed has let go of it.
  */
 import Database from "better-sqlite3";
-import { Effect, type Scope } from "effect";
-import { engineVersion, readCheckpoint } from "./EngineSqlite.ts";
+import { Effect, Schedule, type Scope } from "effect";
+import { assertOurs, engineVersion, readCheckpoint } from "./EngineSqlite.ts";
 import type { Checkpoint, StorageTrouble } from "./ReadModel.ts";
 import { storageTrouble } from "./StorageTroubleSqlite.ts";
 
-/** Until the scope closes, nobody else writes into this file. Fails with reason `busy` when another process does. */
-export const hold = (file: string): Effect.Effect<void, StorageTrouble, Scope.Scope> =>
+/** Asks again this often, this many times: writers hold the lock for milliseconds. About 15 s in all. */
+const askAgainMillis = 5;
+const mostAttempts = 3000;
+
+/** SQLite's own waiting would stop everything else in this process, so it is asked without, and again. */
+const lock = (file: string): Effect.Effect<Database.Database, StorageTrouble> =>
+  Effect.try({
+    try: () => {
+      const db = new Database(file, { timeout: 0 });
+      try {
+        db.exec("BEGIN IMMEDIATE");
+      } catch (cause) {
+        db.close();
+        throw cause;
+      }
+      return db;
+    },
+    catch: (cause) => storageTrouble(file, cause),
+  });
+
+/** Until the scope closes, nobody else writes into this file. Fails with reason `busy` when another process does: `now`, or `soon` after a while. */
+export const hold = (file: string, when: "now" | "soon"): Effect.Effect<void, StorageTrouble, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.try({
-      try: () => {
-        const db = new Database(file, { timeout: 5000 });
-        try {
-          db.exec("BEGIN IMMEDIATE");
-        } catch (cause) {
-          db.close();
-          throw cause;
-        }
-        return db;
-      },
-      catch: (cause) => storageTrouble(file, cause),
+    Effect.retry(lock(file), {
+      while: ({ reason }) => reason === "busy" && when === "soon",
+      schedule: Schedule.spaced(askAgainMillis),
+      times: mostAttempts,
     }),
     (db) =>
       Effect.sync(() => {
@@ -40,6 +52,7 @@ export const peek = (file: string): Effect.Effect<Checkpoint | undefined, Storag
     try: () => {
       const db = new Database(file, { readonly: true, fileMustExist: true });
       try {
+        assertOurs(db, file);
         return db.pragma("user_version", { simple: true }) === engineVersion ? readCheckpoint(db) : undefined;
       } finally {
         db.close();
@@ -48,16 +61,18 @@ export const peek = (file: string): Effect.Effect<Checkpoint | undefined, Storag
     catch: (cause) => storageTrouble(file, cause),
   });
 
-/** Notes in a file that must outlive it, such as which older files are kept: key to value. */
+/** The keys of notes in a file that begin so: which older files are kept is noted as `kept:<file>`. */
 export const notesOf = (file: string, prefix: string): Effect.Effect<ReadonlyArray<string>, StorageTrouble> =>
   Effect.try({
     try: () => {
       const db = new Database(file, { readonly: true, fileMustExist: true });
       try {
+        assertOurs(db, file);
         return db
-          .prepare<[string], string>("SELECT key FROM engine WHERE substr(key, 1, length(?1)) = ?1")
+          .prepare<[], string>("SELECT key FROM engine")
           .pluck()
-          .all(prefix);
+          .all()
+          .filter((key) => key.startsWith(prefix));
       } finally {
         db.close();
       }

@@ -5,6 +5,7 @@
  */
 import Database from "better-sqlite3";
 import { Effect, type Scope } from "effect";
+import { assertOurs } from "../projection/EngineSqlite.ts";
 import * as Generations from "../projection/Generations.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
 import { storageTrouble } from "../projection/StorageTroubleSqlite.ts";
@@ -17,9 +18,6 @@ export interface Reader {
 
 /** A rebuild may remove the file between finding its name and opening it: the path is then asked once more, and again. */
 const attempts = 3;
-
-const isOurs = (db: Database.Database): boolean =>
-  db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'v_dictionary'").get() !== undefined;
 
 const openSync = (path: string): Reader => {
   for (let attempt = 1; ; attempt++) {
@@ -34,14 +32,13 @@ const openSync = (path: string): Reader => {
     }
     try {
       const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 5000 });
-      if (isOurs(db)) return { db, file };
-      db.close();
-      throw new StorageTrouble({
-        reason: "damaged",
-        path,
-        message: `${path} is not a database of recollect.`,
-        hint: "Move it away; the next start makes a new one from the stream.",
-      });
+      try {
+        assertOurs(db, path);
+        return { db, file };
+      } catch (cause) {
+        db.close();
+        throw cause;
+      }
     } catch (cause) {
       if (attempt === attempts || cause instanceof StorageTrouble) throw cause;
     }

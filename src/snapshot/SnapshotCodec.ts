@@ -23,7 +23,8 @@ export const maxSnapshotBytes = headerBytes + maxStateBytes + 1024;
 const encodeState = Schema.encodeSync(ThreadState);
 const decodeState = Schema.decodeUnknownOption(ThreadState);
 
-const checksum = (bytes: Buffer): number => crc32(bytes.subarray(headerBytes), crc32(bytes.subarray(0, headerBytes - 4)));
+const checksum = (bytes: Buffer): number =>
+  crc32(bytes.subarray(headerBytes), crc32(bytes.subarray(0, headerBytes - 4)));
 
 export const encode = (state: ThreadState, version = foldVersion): Uint8Array => {
   const body = zstdCompressSync(Buffer.from(JSON.stringify(encodeState(state)), "utf8"), {

@@ -34,7 +34,11 @@ const make = (options: Options) =>
 
     const write = (key: string, bytes: Uint8Array | undefined) =>
       Effect.map(Clock.currentTimeMillis, (writtenAt) => {
-        rows.set(key, { bytes: bytes === undefined ? undefined : Uint8Array.from(bytes), revision: ++revision, writtenAt });
+        rows.set(key, {
+          bytes: bytes === undefined ? undefined : Uint8Array.from(bytes),
+          revision: ++revision,
+          writtenAt,
+        });
       });
 
     return SnapshotStore.SnapshotBucket.of({

@@ -52,7 +52,8 @@ const firstPauseMillis = 250;
 const longestPauseMillis = 15_000;
 const drainMillis = 5_000;
 
-const pauseAfter = (failures: number) => Math.min(firstPauseMillis * 2 ** Math.min(failures - 1, 10), longestPauseMillis);
+const pauseAfter = (failures: number) =>
+  Math.min(firstPauseMillis * 2 ** Math.min(failures - 1, 10), longestPauseMillis);
 
 /** What the parts of one snapshotter share. */
 interface Shared {

@@ -75,14 +75,12 @@ const make = Effect.gen(function* () {
 
   /** In the background: the answer does not wait for a cache. */
   const writeBack = (state: ThreadState, revision: number) =>
-    store.replace(state, revision).pipe(
-      Effect.ignore,
-      writing.withPermitsIfAvailable(1),
-      Effect.forkIn(scope),
-    );
+    store.replace(state, revision).pipe(Effect.ignore, writing.withPermitsIfAvailable(1), Effect.forkIn(scope));
 
   const latest = Effect.fnUntraced(function* (history: History, at: Sequence | undefined) {
-    const kept = yield* store.get(history).pipe(Effect.catchTag("SnapshotUnavailable", () => Effect.succeed(undefined)));
+    const kept = yield* store
+      .get(history)
+      .pipe(Effect.catchTag("SnapshotUnavailable", () => Effect.succeed(undefined)));
     const { state: from, revision, isAgeing } = kept ?? noSnapshot;
     const { state, folded, continued } = yield* replay({ log, history, from, upTo: at });
     const isWorth = state.lastSequence > 0 && (!continued || folded > manyFolded || isAgeing);

@@ -12,10 +12,7 @@ import * as SnapshotCodec from "../../src/snapshot/SnapshotCodec.ts";
 import { keyOf, SnapshotBucket, SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
 import { recorded, say, sayNew, type Step } from "../snapshot/ThreadWorld.ts";
 
-type Tester = (
-  name: string,
-  test: () => Effect.Effect<void, unknown, SnapshotStore | SnapshotBucket>,
-) => void;
+type Tester = (name: string, test: () => Effect.Effect<void, unknown, SnapshotStore | SnapshotBucket>) => void;
 
 const stateOf = (history: History, steps: ReadonlyArray<Step> = [say("a"), sayNew(900)]) =>
   Thread.fold(Thread.empty(history), recorded(steps, history));
@@ -43,6 +40,7 @@ export const suite = (test: Tester) => {
       yield* store.remove(history);
       const removed = yield* store.get(history);
       assert.isUndefined(removed.state);
+      assert.isUndefined((yield* (yield* SnapshotBucket).get(keyOf(history))).bytes);
       assert.isTrue(yield* store.replace(state, removed.revision));
       assert.deepStrictEqual((yield* store.get(history)).state, state);
     }));
@@ -94,7 +92,17 @@ export const suite = (test: Tester) => {
   test("has a key of its own for every name of tenant and thread", () =>
     Effect.gen(function* () {
       const store = yield* SnapshotStore;
-      const names = [thread("a.b"), thread("a/b"), thread("a b", "x.y"), thread("b", "a"), thread("=2E"), thread("checkpoint"), thread("*"), thread(">"), thread("😀é\u0000")];
+      const names = [
+        thread("a.b"),
+        thread("a/b"),
+        thread("a b", "x.y"),
+        thread("b", "a"),
+        thread("=2E"),
+        thread("checkpoint"),
+        thread("*"),
+        thread(">"),
+        thread("😀é\u0000"),
+      ];
       const random = yield* Arbitrary.sampleEffect(Arbitrary.schema(HistorySchema), { count: 20, seed: 7 });
       const histories = [...names, ...random.map((history) => ({ ...history, kind: "thread" as const }))];
       for (const history of histories) yield* store.put(stateOf(history, [say("a")]));
@@ -105,10 +113,18 @@ export const suite = (test: Tester) => {
     Effect.gen(function* () {
       const store = yield* SnapshotStore;
       const history = thread("large");
-      const text = (nth: number) => Array.from({ length: 15_000 }, (_, at) => String.fromCodePoint(33 + ((at * at * 31 + nth * 977 + at * nth) % 90))).join("");
-      const events = recorded(Array.from({ length: 8 }, () => sayNew()), history).map((event, nth) => ({
+      const text = (nth: number) =>
+        Array.from({ length: 15_000 }, (_, at) =>
+          String.fromCodePoint(33 + ((at * at * 31 + nth * 977 + at * nth) % 90)),
+        ).join("");
+      const events = recorded(
+        Array.from({ length: 8 }, () => sayNew()),
+        history,
+      ).map((event, nth) => ({
         ...event,
-        body: Buffer.from(JSON.stringify({ messageId: `${nth}`, role: "user", parts: [{ type: "text", text: text(nth) }] })),
+        body: Buffer.from(
+          JSON.stringify({ messageId: `${nth}`, role: "user", parts: [{ type: "text", text: text(nth) }] }),
+        ),
       }));
       const state = Thread.fold(Thread.empty(history), events);
       yield* store.put(state);

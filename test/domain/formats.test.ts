@@ -281,7 +281,7 @@ describe("Codex", () => {
       event({ type: "token_count", info: { total_token_usage: { total_tokens: total }, last_token_usage: usage } });
     const older = usages(tell("codex", [count(15), count(15), count(30), event({ type: "token_count", info: null })]));
     assert.lengthOf(older, 2);
-    assert.deepStrictEqual(older[0]?.usage, { input: 6, output: 5, cacheRead: 4, cacheWrite: null, reasoning: 2 });
+    assert.deepStrictEqual(older[0]?.usage, { input: 10, output: 5, cacheRead: 4, cacheWrite: null, reasoning: 2, cacheInInput: true });
     const record: JsonValue = { type: "token_usage_record", payload: { response_id: "r", usage } };
     assert.deepStrictEqual(
       usages(tell("codex", [record, count(15), record])).map(({ usageKey }) => usageKey),
@@ -485,12 +485,12 @@ describe("OpenAI chat", () => {
       stopReason: "stop",
       model: "gpt-x",
     });
-    assert.deepInclude(usages(facts)[0]?.usage, { input: 6, output: 2, cacheRead: 4 });
+    assert.deepInclude(usages(facts)[0]?.usage, { input: 10, output: 2, cacheRead: 4, cacheInInput: true });
   });
 });
 
 describe("Gemini CLI", () => {
-  it("reads thoughts, tools with their results, and counts cached tokens beside the input", () => {
+  it("reads thoughts, tools with their results, and says that cached tokens stand inside the input", () => {
     const toolCalls = [
       {
         id: "a",
@@ -529,7 +529,8 @@ describe("Gemini CLI", () => {
       ],
     );
     assert.deepStrictEqual(usages(facts)[0]?.usage, {
-      input: 6,
+      input: 10,
+      cacheInInput: true,
       output: 2,
       cacheRead: 4,
       cacheWrite: null,
@@ -686,7 +687,7 @@ describe("the other formats", () => {
     const first = interpreter?.interpret(frame, { ...context, place: "frame" }, noCarry);
     assert.deepInclude(usages(first?.facts ?? [])[0], {
       messageId: "a",
-      usage: { input: 6, output: 1, cacheRead: 4, cacheWrite: null, reasoning: null },
+      usage: { input: 10, output: 1, cacheRead: 4, cacheWrite: null, reasoning: null, cacheInInput: true },
     });
     const tool = interpreter?.interpret(
       { role: "tool", tool_call_id: "c", content: "x", error: { type: "timeout", message: "late" } },

@@ -70,7 +70,7 @@ const checked = (format: string, entry: JsonValue, place: (typeof places)[number
       assert.isTrue(Number.isSafeInteger(fact.resultBytes) && (fact.durationMillis ?? 0) >= 0);
     if (fact._tag === "TokensUsed")
       for (const count of Object.values(fact.usage))
-        assert.isTrue(count === null || (Number.isSafeInteger(count) && count >= 0));
+        assert.isTrue(typeof count !== "number" || (Number.isSafeInteger(count) && count >= 0));
   }
   assert.isAtMost(jsonBytes(told.carry ?? noCarry), carryBytes);
   assert.deepStrictEqual(interpreter.interpret(entry, context, carry), told, "the same entry says the same again");

@@ -19,7 +19,7 @@ describe("what the rows depend on", () => {
       assert.deepStrictEqual(yield* pieces.model.digests, yield* whole.model.digests);
       assert.deepStrictEqual(yield* pieces.model.checkpoint, yield* whole.model.checkpoint);
     }).pipe(Effect.scoped),
-    { arbitrary: { runs: 25 } } as never,
+    { arbitrary: { runs: 25 } },
   );
 
   it.live("digests tell one different cell, one row more, and one name exchanged", () =>

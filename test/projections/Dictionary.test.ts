@@ -19,7 +19,7 @@ describe("the data dictionary", () => {
       assert.deepStrictEqual(described, real as never);
       assert.isAbove(views.length, 15);
       for (const { view, column, doc } of rows("SELECT * FROM v_dictionary")) {
-        assert.match(String(doc), /^\S.{5,}[.…]$/s, `${String(view)}.${String(column)} needs a sentence`);
+        assert.match(String(doc), /^\S.{4,}[.…]$/s, `${String(view)}.${String(column)} needs a sentence`);
       }
     }),
   );

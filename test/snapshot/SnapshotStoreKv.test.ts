@@ -32,9 +32,17 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
       const { max_age, max_msgs_per_subject, storage, persist_mode, discard, allow_direct } = config;
       assert.deepStrictEqual(
         { max_age, max_msgs_per_subject, storage, persist_mode, discard, allow_direct },
-        { max_age: 86_400e9, max_msgs_per_subject: 1, storage: "file", persist_mode: "async", discard: "old", allow_direct: true },
+        {
+          max_age: 86_400e9,
+          max_msgs_per_subject: 1,
+          storage: "file",
+          persist_mode: "async",
+          discard: "old",
+          allow_direct: true,
+        },
       );
-    }));
+    }),
+  );
 
   it.effect("are there after a restart of the server", () =>
     Effect.gen(function* () {
@@ -44,7 +52,8 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
       yield* (yield* NatsServer.NatsServer).restart;
       const found = yield* store.get(thread("restarted")).pipe(Effect.retry(Schedule.spaced(50)));
       assert.deepStrictEqual(found.state, state);
-    }));
+    }),
+  );
 
   it.effect("are whole or missing after the server was killed, and can be put again", () =>
     Effect.gen(function* () {
@@ -58,7 +67,8 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
         else yield* store.put(stateOf(id));
         assert.isDefined((yield* store.get(thread(id))).state);
       }
-    }));
+    }),
+  );
 
   it.effect("are in a new bucket when the old one was deleted under us", () =>
     Effect.gen(function* () {
@@ -70,7 +80,8 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
       assert.isUndefined((yield* again(store.get(thread("deleted")))).state);
       yield* again(store.put(stateOf("deleted")));
       assert.isDefined((yield* store.get(thread("deleted"))).state);
-    }));
+    }),
+  );
 
   it.effect("are unavailable at once, not after a timeout, while the server is away", () =>
     Effect.gen(function* () {
@@ -85,17 +96,23 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
       assert.strictEqual(error._tag, "SnapshotUnavailable");
       yield* server.start;
       yield* store.put(stateOf("away")).pipe(Effect.retry(Schedule.spaced(50)));
-    }));
+    }),
+  );
 });
 
 describe("snapshots that live a second", () => {
   it.live("are gone after it, and the bucket takes a new life when it is opened with one", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.make();
-      const within = <A, E>(ttlMillis: number, run: Effect.Effect<A, E, SnapshotStore | NatsConnection.NatsConnection>) =>
+      const within = <A, E>(
+        ttlMillis: number,
+        run: Effect.Effect<A, E, SnapshotStore | NatsConnection.NatsConnection>,
+      ) =>
         run.pipe(
           Effect.provide(
-            SnapshotStoreKv.layer({ ttlMillis }).pipe(Layer.provideMerge(NatsConnection.layer({ servers: server.url }))),
+            SnapshotStoreKv.layer({ ttlMillis }).pipe(
+              Layer.provideMerge(NatsConnection.layer({ servers: server.url })),
+            ),
           ),
         );
       const store = yield* within(
@@ -122,5 +139,6 @@ describe("snapshots that live a second", () => {
           assert.strictEqual(config.max_age, 172_800e9);
         }),
       );
-    }));
+    }),
+  );
 });

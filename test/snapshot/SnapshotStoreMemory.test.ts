@@ -23,5 +23,6 @@ describe("snapshots in memory", () => {
       assert.isDefined((yield* store.get(thread("t"))).state);
       yield* TestClock.adjust("1 hours");
       assert.deepStrictEqual(yield* store.get(thread("t")), { state: undefined, revision: 0, isAgeing: false });
-    }).pipe(Effect.provide(SnapshotStoreMemory.layer())));
+    }).pipe(Effect.provide(SnapshotStoreMemory.layer())),
+  );
 });

@@ -34,11 +34,17 @@ const settle = TestClock.adjust(0);
 
 const follows = (snapshotter: Pick<Snapshotter.Snapshotter["Service"], "status">, sequence: number) =>
   snapshotter.status.pipe(
-    Effect.flatMap(({ followed = -1 }) => (followed >= sequence ? Effect.void : Effect.andThen(settle, Effect.fail("not yet")))),
+    Effect.flatMap(({ followed = -1 }) =>
+      followed >= sequence ? Effect.void : Effect.andThen(settle, Effect.fail("not yet")),
+    ),
     Effect.retry({ times: 1_000 }),
   );
 
-const snapshotOf = (history: History) => Effect.map(Effect.flatMap(SnapshotStore, (store) => store.get(history)), ({ state }) => state);
+const snapshotOf = (history: History) =>
+  Effect.map(
+    Effect.flatMap(SnapshotStore, (store) => store.get(history)),
+    ({ state }) => state,
+  );
 
 describe("the snapshotter", () => {
   it.effect("writes a thread once it was quiet, and no more often than each second while it is not", () =>
@@ -60,7 +66,8 @@ describe("the snapshotter", () => {
       yield* TestClock.adjust("1 minutes");
       assert.strictEqual((yield* snapshotter.status).written, after);
       yield* snapshotter.stop;
-    }).pipe(Effect.provide(base)));
+    }).pipe(Effect.provide(base)),
+  );
 
   it.effect("writes each thread of an import once", () =>
     Effect.gen(function* () {
@@ -69,8 +76,15 @@ describe("the snapshotter", () => {
       const log = yield* EventLog;
       for (let index = 0; index < 300; index++) {
         const history = thread(`imported ${index}`);
-        const events = recorded(Array.from({ length: 20 }, () => sayNew()), history);
-        yield* log.append({ history, events: events.map((event) => ({ ...event, id: `${index} ${event.id}` })), expected: 0 });
+        const events = recorded(
+          Array.from({ length: 20 }, () => sayNew()),
+          history,
+        );
+        yield* log.append({
+          history,
+          events: events.map((event) => ({ ...event, id: `${index} ${event.id}` })),
+          expected: 0,
+        });
         yield* TestClock.adjust(5);
       }
       yield* TestClock.adjust("2 seconds");
@@ -81,29 +95,33 @@ describe("the snapshotter", () => {
         assert.deepStrictEqual(yield* snapshotOf(history), yield* wholeFold(history));
       }
       yield* snapshotter.stop;
-    }).pipe(Effect.provide(base)));
+    }).pipe(Effect.provide(base)),
+  );
 
-  it.effect("folds onto the snapshot that is there, also one that missed events, and leaves one that is up to date alone", () =>
-    Effect.gen(function* () {
-      const history = thread("t");
-      const store = yield* SnapshotStore;
-      const sequences = yield* append(history, [say("a"), say("b"), say("c")]);
-      // What a snapshotter would have written that never saw the second and third event.
-      yield* store.put(yield* wholeFold(history, sequences[0] ?? 0));
-      const snapshotter = yield* start();
-      yield* follows(snapshotter, 0);
-      yield* append(history, [sayNew()], "later");
-      yield* TestClock.adjust("2 seconds");
-      assert.deepStrictEqual(yield* snapshotOf(history), yield* wholeFold(history));
-      yield* snapshotter.stop;
-      yield* store.putCheckpoint({ sequence: 0, created: (yield* (yield* EventLog).info).created });
-      const { revision } = yield* store.get(history);
-      const again = yield* start();
-      yield* TestClock.adjust("2 seconds");
-      assert.strictEqual((yield* store.get(history)).revision, revision);
-      assert.strictEqual((yield* again.status).dirty, 0);
-      yield* again.stop;
-    }).pipe(Effect.provide(base)));
+  it.effect(
+    "folds onto the snapshot that is there, also one that missed events, and leaves one that is up to date alone",
+    () =>
+      Effect.gen(function* () {
+        const history = thread("t");
+        const store = yield* SnapshotStore;
+        const sequences = yield* append(history, [say("a"), say("b"), say("c")]);
+        // What a snapshotter would have written that never saw the second and third event.
+        yield* store.put(yield* wholeFold(history, sequences[0] ?? 0));
+        const snapshotter = yield* start();
+        yield* follows(snapshotter, 0);
+        yield* append(history, [sayNew()], "later");
+        yield* TestClock.adjust("2 seconds");
+        assert.deepStrictEqual(yield* snapshotOf(history), yield* wholeFold(history));
+        yield* snapshotter.stop;
+        yield* store.putCheckpoint({ sequence: 0, created: (yield* (yield* EventLog).info).created });
+        const { revision } = yield* store.get(history);
+        const again = yield* start();
+        yield* TestClock.adjust("2 seconds");
+        assert.strictEqual((yield* store.get(history)).revision, revision);
+        assert.strictEqual((yield* again.status).dirty, 0);
+        yield* again.stop;
+      }).pipe(Effect.provide(base)),
+  );
 
   it.effect("goes on from its checkpoint, and from the end of the log without one or with one of another stream", () =>
     Effect.gen(function* () {
@@ -123,7 +141,10 @@ describe("the snapshotter", () => {
 
       yield* append(thread("unseen"), [say("a")]);
       const { created, lastSequence } = yield* log.info;
-      for (const checkpoint of [{ sequence: 1, created: created + 1 }, { sequence: lastSequence + 5, created }]) {
+      for (const checkpoint of [
+        { sequence: 1, created: created + 1 },
+        { sequence: lastSequence + 5, created },
+      ]) {
         yield* store.putCheckpoint(checkpoint);
         const third = yield* start();
         yield* TestClock.adjust("2 seconds");
@@ -131,7 +152,8 @@ describe("the snapshotter", () => {
         assert.isUndefined(yield* snapshotOf(thread("unseen")));
         yield* third.stop;
       }
-    }).pipe(Effect.provide(base)));
+    }).pipe(Effect.provide(base)),
+  );
 
   it.effect("writes what is dirty when it stops, and says so in its checkpoint", () =>
     Effect.gen(function* () {
@@ -143,31 +165,49 @@ describe("the snapshotter", () => {
       yield* snapshotter.stop;
       assert.strictEqual((yield* snapshotOf(thread("t")))?.lastSequence, sequences.at(-1));
       assert.strictEqual((yield* (yield* SnapshotStore).checkpoint)?.sequence, lastSequence);
-    }).pipe(Effect.provide(base)));
+    }).pipe(Effect.provide(base)),
+  );
 
   it.effect("holds a bounded number of threads and states, however many are dirty", () =>
     Effect.gen(function* () {
-      const snapshotter = yield* start({ limits: { threads: 10, stateBytes: 40_000, idleMillis: 60_000, busyMillis: 60_000 } });
+      const snapshotter = yield* start({
+        limits: { threads: 10, stateBytes: 40_000, idleMillis: 60_000, busyMillis: 60_000 },
+      });
       yield* follows(snapshotter, 0);
       for (let round = 0; round < 3; round++) {
-        for (let index = 0; index < 25; index++) yield* append(thread(`t${index}`), [sayNew(9_000)], `${round} ${index}`);
+        for (let index = 0; index < 25; index++)
+          yield* append(thread(`t${index}`), [sayNew(9_000)], `${round} ${index}`);
         yield* snapshotter.flush;
       }
       const { threads, stateBytes, dropped } = yield* snapshotter.status;
       assert.isAtMost(threads, 10);
       assert.isAtMost(stateBytes, 40_000);
       assert.isAbove(dropped, 0);
-      for (const id of ["t24", "t20"]) assert.deepStrictEqual(yield* snapshotOf(thread(id)), yield* wholeFold(thread(id)));
+      for (const id of ["t24", "t20"])
+        assert.deepStrictEqual(yield* snapshotOf(thread(id)), yield* wholeFold(thread(id)));
       yield* snapshotter.stop;
-    }).pipe(Effect.provide(base)));
+    }).pipe(Effect.provide(base)),
+  );
 
   it.effect("passes over misfits, tasks and refused events", () =>
     Effect.gen(function* () {
       const log = yield* EventLog;
       const snapshotter = yield* start();
       yield* follows(snapshotter, 0);
-      yield* (yield* EventLogMemory.MemoryStream).publish({ subject: "recollect.default.thread.t", headers: {}, body: Buffer.from("?") });
-      const submitted = { ...recorded([say("a")])[0], type: "task.started", id: "a task", body: "{}", source: "test", schemaVersion: 1, occurredAt: 0 };
+      yield* (yield* EventLogMemory.MemoryStream).publish({
+        subject: "recollect.default.thread.t",
+        headers: {},
+        body: Buffer.from("?"),
+      });
+      const submitted = {
+        ...recorded([say("a")])[0],
+        type: "task.started",
+        id: "a task",
+        body: "{}",
+        source: "test",
+        schemaVersion: 1,
+        occurredAt: 0,
+      };
       yield* log.append({ history: task("t"), events: [submitted], expected: "any" });
       yield* append(thread("t"), [{ step: "broken" }, { step: "nested" }, say("a")]);
       yield* TestClock.adjust("2 seconds");
@@ -175,7 +215,8 @@ describe("the snapshotter", () => {
       assert.deepStrictEqual(state, yield* wholeFold(thread("t")));
       assert.isAtLeast(state?.counters.refused ?? 0, 1);
       yield* snapshotter.stop;
-    }).pipe(Effect.provide(base)));
+    }).pipe(Effect.provide(base)),
+  );
 
   const brokenBucket = (broken: { how: "fails" | "hangs" | undefined }) =>
     Layer.effect(
@@ -183,7 +224,11 @@ describe("the snapshotter", () => {
       Effect.map(SnapshotBucket, (bucket) => {
         const or = <A>(run: Effect.Effect<A, SnapshotUnavailable>) =>
           Effect.suspend(() =>
-            broken.how === "hangs" ? Effect.never : broken.how === "fails" ? Effect.fail(new SnapshotUnavailable({ reason: "away" })) : run,
+            broken.how === "hangs"
+              ? Effect.never
+              : broken.how === "fails"
+                ? Effect.fail(new SnapshotUnavailable({ reason: "away" }))
+                : run,
           );
         return SnapshotBucket.of({
           ...bucket,
@@ -196,7 +241,10 @@ describe("the snapshotter", () => {
     Layer.mergeAll(
       EventLogMemory.layer,
       // Fresh, or it would be the store that the memory layer has already built over its own bucket.
-      Layer.fresh(storeLayer).pipe(Layer.provideMerge(brokenBucket(broken)), Layer.provide(SnapshotStoreMemory.layer())),
+      Layer.fresh(storeLayer).pipe(
+        Layer.provideMerge(brokenBucket(broken)),
+        Layer.provide(SnapshotStoreMemory.layer()),
+      ),
     );
 
   for (const how of ["fails", "hangs"] as const) {
@@ -238,23 +286,34 @@ describe("the snapshotter", () => {
   });
 
   it.effect("begins anew at the end of a log that is not the one it knew, and forgets what it held", () => {
-    let damages = 1;
+    const damage = { open: false };
     const damaged = Layer.effect(
       EventLog,
-      Effect.map(EventLog, (log) => ({
-        ...log,
-        follow: (options) => {
-          const followed = log.follow(options);
-          return damages-- > 0
-            ? Stream.concat(Stream.take(followed, 1), Stream.fail(new LogDamaged({ sequence: 2, reason: "rolled back" })))
-            : followed;
-        },
-      } satisfies EventLog["Service"])),
+      Effect.map(
+        EventLog,
+        (log) =>
+          ({
+            ...log,
+            follow: (options) =>
+              Stream.mapEffect(log.follow(options), (entry) => {
+                if (!damage.open) return Effect.succeed(entry);
+                damage.open = false;
+                return Effect.fail(new LogDamaged({ sequence: entry.sequence, reason: "rolled back" }));
+              }),
+          }) satisfies EventLog["Service"],
+      ),
     ).pipe(Layer.provide(EventLogMemory.layer));
     return Effect.gen(function* () {
       const snapshotter = yield* start();
       yield* follows(snapshotter, 0);
       yield* append(thread("t"), [say("a")]);
+      yield* TestClock.adjust(200);
+      yield* snapshotter.flush;
+      damage.open = true;
+      yield* append(thread("t"), [say("b")], "seen last");
+      yield* settle;
+      // Between the damage and the new beginning: nobody follows this one.
+      yield* append(thread("t"), [sayNew()], "missed");
       yield* TestClock.adjust("5 seconds");
       yield* append(thread("t"), [say("b")], "later");
       yield* TestClock.adjust("5 seconds");
@@ -265,14 +324,19 @@ describe("the snapshotter", () => {
 });
 
 const nats = Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer()).pipe(
-  Layer.provideMerge(Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url })))),
+  Layer.provideMerge(
+    Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url }))),
+  ),
   Layer.provideMerge(NatsServer.layer({ sync: "2m" })),
 );
 
 layer(nats, { excludeTestServices: true, timeout: 60_000 })("the snapshotter on NATS", (it) => {
   const soon = Effect.retry({ schedule: Schedule.spaced(50), times: 400 });
   const following = (snapshotter: Pick<Snapshotter.Snapshotter["Service"], "status">) =>
-    snapshotter.status.pipe(Effect.flatMap(({ followed }) => (followed === undefined ? Effect.fail("not yet") : Effect.void)), soon);
+    snapshotter.status.pipe(
+      Effect.flatMap(({ followed }) => (followed === undefined ? Effect.fail("not yet") : Effect.void)),
+      soon,
+    );
 
   it.effect("keeps the snapshots of living threads, through a kill of the server and the loss of the bucket", () =>
     Effect.gen(function* () {
@@ -295,7 +359,8 @@ layer(nats, { excludeTestServices: true, timeout: 60_000 })("the snapshotter on 
       yield* agrees(yield* appended("after the loss"));
       yield* snapshotter.stop;
       assert.isDefined(yield* (yield* SnapshotStore).checkpoint);
-    }));
+    }),
+  );
 
   it.effect("resumes after it was stopped, and writes what it missed", () =>
     Effect.gen(function* () {
@@ -308,6 +373,6 @@ layer(nats, { excludeTestServices: true, timeout: 60_000 })("the snapshotter on 
       const found = yield* soon(untilSnapshot(thread("resumed"), sequences.at(-1) ?? 0));
       assert.deepStrictEqual(found, yield* wholeFold(thread("resumed")));
       yield* second.stop;
-    }));
+    }),
+  );
 });
-

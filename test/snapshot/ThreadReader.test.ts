@@ -14,11 +14,15 @@ import * as NatsServer from "../support/NatsServer.ts";
 import { answersTheTruth, DamagedWorld, suite, untilSnapshot } from "./ThreadReaderSuite.ts";
 import { append, say, sayNew } from "./ThreadWorld.ts";
 
-const memory = ThreadReader.layer.pipe(Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, SnapshotStoreMemory.layer())));
+const memory = ThreadReader.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, SnapshotStoreMemory.layer())),
+);
 
 const nats = ThreadReader.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer())),
-  Layer.provideMerge(Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url })))),
+  Layer.provideMerge(
+    Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url }))),
+  ),
   Layer.provideMerge(NatsServer.layer({ sync: "2m" })),
 );
 
@@ -26,16 +30,21 @@ describe("a thread read from memory", () => {
   suite((name, test) => it.effect(name, () => Effect.provide(test(), memory)), 3);
 
   it.effect.prop("is the fold of its history for any history and any damage", DamagedWorld, ({ steps, damage }) =>
-    answersTheTruth(steps, damage).pipe(Effect.provide(memory)));
+    answersTheTruth(steps, damage).pipe(Effect.provide(memory)),
+  );
 
   /** A log whose reads see nothing after `limit`, as a replica that is behind. */
   const behind = (limit: { sequence: number }) =>
     Layer.effect(
       EventLog,
-      Effect.map(EventLog, (log) => ({
-        ...log,
-        read: (options) => Stream.filter(log.read(options), ({ sequence }) => sequence <= limit.sequence),
-      } satisfies EventLog["Service"])),
+      Effect.map(
+        EventLog,
+        (log) =>
+          ({
+            ...log,
+            read: (options) => Stream.filter(log.read(options), ({ sequence }) => sequence <= limit.sequence),
+          }) satisfies EventLog["Service"],
+      ),
     ).pipe(Layer.provide(EventLogMemory.layer));
 
   const readingBehind = (limit: { sequence: number }) =>
@@ -59,11 +68,14 @@ describe("a thread read from memory", () => {
   it.effect("says after two seconds that the thread never reached a sequence", () =>
     Effect.gen(function* () {
       const [sequence = 0] = yield* append(thread("t"), [say("a")]);
-      const reading = yield* Effect.forkChild(Effect.flip((yield* ThreadReader.ThreadReader).get("t", { atLeast: 99 })));
+      const reading = yield* Effect.forkChild(
+        Effect.flip((yield* ThreadReader.ThreadReader).get("t", { atLeast: 99 })),
+      );
       yield* TestClock.adjust("5 seconds");
       const error = yield* Fiber.join(reading);
       assert.deepInclude(error, { _tag: "ThreadBehind", atLeast: 99, actual: sequence });
-    }).pipe(Effect.provide(memory)));
+    }).pipe(Effect.provide(memory)),
+  );
 
   it.effect("is there without a store, at once", () => {
     const away = Effect.fail(new SnapshotUnavailable({ reason: "away" }));
@@ -89,7 +101,17 @@ describe("a thread read from memory", () => {
       yield* reader.get("t");
       yield* (yield* EventLogMemory.MemoryStream).goAway;
       assert.strictEqual((yield* Effect.flip(reader.get("t")))._tag, "LogUnavailable");
-    }).pipe(Effect.provide(memory)));
+    }).pipe(Effect.provide(memory)),
+  );
+
+  it.effect("leaves no snapshot of the past behind", () =>
+    Effect.gen(function* () {
+      const [first = 0] = yield* append(thread("t"), [say("a"), say("b"), sayNew()]);
+      yield* (yield* ThreadReader.ThreadReader).get("t", { at: first });
+      yield* TestClock.adjust("1 seconds");
+      assert.isUndefined((yield* (yield* SnapshotStore).get(thread("t"))).state);
+    }).pipe(Effect.provide(memory)),
+  );
 
   it.effect("keeps its snapshot alive by being read, and leaves one that is quick enough alone", () =>
     Effect.gen(function* () {
@@ -108,7 +130,8 @@ describe("a thread read from memory", () => {
       const kept = yield* store.get(thread("t"));
       assert.isAbove(kept.revision, revision);
       assert.isFalse(kept.isAgeing);
-    }).pipe(Effect.provide(memory)));
+    }).pipe(Effect.provide(memory)),
+  );
 });
 
 layer(nats, { excludeTestServices: true, timeout: 60_000 })("a thread read from NATS", (it) => {

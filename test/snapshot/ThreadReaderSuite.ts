@@ -30,12 +30,20 @@ const Damage = Schema.Literals([
   "rolled back stream",
 ]);
 
-const plant = Effect.fnUntraced(function* (history: History, damage: typeof Damage.Type, sequences: ReadonlyArray<number>) {
+const plant = Effect.fnUntraced(function* (
+  history: History,
+  damage: typeof Damage.Type,
+  sequences: ReadonlyArray<number>,
+) {
   const store = yield* SnapshotStore;
   const bucket = yield* SnapshotBucket;
   const half = yield* wholeFold(history, sequences[Math.floor(sequences.length / 2)] ?? 0);
   // Wrong in every visible field, so that an answer made from it cannot be right.
-  const lie = { ...half, metadata: { ...half.metadata, title: "a lie" }, counters: { ...half.counters, events: 1_000_000 } };
+  const lie = {
+    ...half,
+    metadata: { ...half.metadata, title: "a lie" },
+    counters: { ...half.counters, events: 1_000_000 },
+  };
   const put = (bytes: Uint8Array) => bucket.put(keyOf(history), bytes);
   const good = SnapshotCodec.encode(lie);
   switch (damage) {
@@ -112,7 +120,13 @@ const claudeLine = (index: number, messageId: string, text: string): NewEvent =>
       sessionId: "s",
       timestamp: "2026-01-01T00:00:00.000Z",
       requestId: `req-${messageId}`,
-      message: { id: messageId, role: "assistant", model: "claude", content: [{ type: "text", text }], usage: { input_tokens: 1, output_tokens: 2 } },
+      message: {
+        id: messageId,
+        role: "assistant",
+        model: "claude",
+        content: [{ type: "text", text }],
+        usage: { input_tokens: 1, output_tokens: 2 },
+      },
     },
     index,
   );
@@ -171,11 +185,20 @@ export const suite = (test: Tester, times: number) => {
     Effect.gen(function* () {
       const reader = yield* ThreadReader;
       const history = thread(`conversation ${randomUUID()}`);
-      const steps = [say("a", 70_000), sayNew(), say("b"), ...Array.from({ length: 100 }, () => sayNew(900)), say("a", 900)];
+      const steps = [
+        say("a", 70_000),
+        sayNew(),
+        say("b"),
+        ...Array.from({ length: 100 }, () => sayNew(900)),
+        say("a", 900),
+      ];
       const sequences = yield* append(history, steps);
       const messages = yield* Stream.runCollect(reader.messages(history.id));
       assert.strictEqual(messages.length, 103);
-      assert.deepStrictEqual(messages.slice(0, 3).map(({ messageId }) => messageId), ["m-a", "new-1", "m-b"]);
+      assert.deepStrictEqual(
+        messages.slice(0, 3).map(({ messageId }) => messageId),
+        ["m-a", "new-1", "m-b"],
+      );
       const lengths = (found: typeof messages) =>
         found.map(partsOf).map(([part]) => (part !== undefined && "text" in part ? part.text.length : undefined));
       assert.deepStrictEqual(lengths(messages).slice(0, 4), [900, 3, 3, 900]);
@@ -190,10 +213,16 @@ export const suite = (test: Tester, times: number) => {
       const log = yield* EventLog;
       const history = thread(`claude ${randomUUID()}`);
       const lines = [claudeLine(0, "m1", "one"), claudeLine(1, "m2", "between"), claudeLine(2, "m1", "two")];
-      yield* log.append({ history, events: lines.map((line) => ({ ...line, id: fromContent(history.id, line.id) })), expected: "any" });
+      yield* log.append({
+        history,
+        events: lines.map((line) => ({ ...line, id: fromContent(history.id, line.id) })),
+        expected: "any",
+      });
       const state = yield* reader.get(history.id);
       const messages = yield* Stream.runCollect(reader.messages(history.id));
-      const texts = messages.map((message) => partsOf(message).map((part) => (part.type === "text" ? part.text : part.type)));
+      const texts = messages.map((message) =>
+        partsOf(message).map((part) => (part.type === "text" ? part.text : part.type)),
+      );
       assert.deepStrictEqual(texts, [["one", "two"], ["between"]]);
       assert.deepStrictEqual(state?.window.messages.map(partsOf), messages.map(partsOf));
     }));
@@ -217,6 +246,8 @@ export const suite = (test: Tester, times: number) => {
       assert.strictEqual(state?.window.messages.length, 1);
       assert.strictEqual(state?.counters.notUnderstood, 1);
       const [message] = yield* Stream.runCollect(reader.messages(history.id));
-      assert.deepStrictEqual(message === undefined ? [] : partsOf(message), [{ type: "text", text: "large".repeat(100) }]);
+      assert.deepStrictEqual(message === undefined ? [] : partsOf(message), [
+        { type: "text", text: "large".repeat(100) },
+      ]);
     }));
 };

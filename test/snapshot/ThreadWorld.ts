@@ -17,7 +17,12 @@ const Text = Schema.Struct({
 });
 
 export const Step = Schema.Union([
-  Schema.Struct({ step: Schema.Literal("say"), id: Id, text: Text, calls: Schema.Array(Id).check(Schema.isMaxLength(3)) }),
+  Schema.Struct({
+    step: Schema.Literal("say"),
+    id: Id,
+    text: Text,
+    calls: Schema.Array(Id).check(Schema.isMaxLength(3)),
+  }),
   Schema.Struct({ step: Schema.Literal("sayNew"), text: Text }),
   Schema.Struct({ step: Schema.Literal("call"), id: Id, text: Text }),
   Schema.Struct({ step: Schema.Literal("return"), id: Id, isError: Schema.Boolean }),
@@ -40,7 +45,11 @@ const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
 type Draft = { readonly type: string; readonly body: string; readonly schemaVersion?: number; readonly at?: number };
 
 const draft = (step: Step, index: number): Draft => {
-  const event = (type: string, data: unknown): Draft => ({ type, body: JSON.stringify(data) });
+  const event = (type: string, data: unknown): Draft => ({
+    type,
+    // Numbers that JSON can be read with and not written with.
+    body: JSON.stringify(data).replaceAll('"odd numbers"', "[-0,1e999]"),
+  });
   const message = (messageId: string, parts: ReadonlyArray<unknown>): Draft => ({
     ...event("thread.message_appended", { messageId, role: "assistant", model: `model-${index}`, parts }),
     schemaVersion: 2,
@@ -49,13 +58,22 @@ const draft = (step: Step, index: number): Draft => {
     case "say":
       return message(`m-${step.id}`, [
         { type: "text", text: textOf(step.text) },
-        ...step.calls.map((callId) => ({ type: "tool_use", callId, name: "grep", arguments: { at: -0, in: textOf(step.text) } })),
+        ...step.calls.map((callId) => ({
+          type: "tool_use",
+          callId,
+          name: "grep",
+          arguments: { at: "odd numbers", in: textOf(step.text) },
+        })),
         ...step.calls.slice(1).map((callId) => ({ type: "tool_result", callId, text: textOf(step.text) })),
       ]);
     case "sayNew":
       return message(`new-${index}`, [{ type: "thinking", text: textOf(step.text), signature: "proof" }]);
     case "call":
-      return event("thread.tool_called", { callId: step.id, name: textOf(step.text), arguments: { text: textOf(step.text) } });
+      return event("thread.tool_called", {
+        callId: step.id,
+        name: textOf(step.text),
+        arguments: { text: textOf(step.text) },
+      });
     case "return":
       return event("thread.tool_returned", {
         callId: step.id,
@@ -64,7 +82,10 @@ const draft = (step: Step, index: number): Draft => {
         ...(step.isError ? { error: { type: "Timeout", message: "e".repeat(3_000) } } : {}),
       });
     case "open":
-      return { ...event("thread.opened", { title: textOf(step.title), client: { name: textOf(step.title) } }), at: step.at };
+      return {
+        ...event("thread.opened", { title: textOf(step.title), client: { name: textOf(step.title) } }),
+        at: step.at,
+      };
     case "tag":
       return event("thread.tagged", { add: [...step.add, `t${index}`], remove: step.remove });
     case "archive":

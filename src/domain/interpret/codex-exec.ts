@@ -33,6 +33,7 @@ const difference = (total: TokenUsage, before: JsonValue | undefined): TokenUsag
     cacheRead: since("cacheRead"),
     cacheWrite: since("cacheWrite"),
     reasoning: since("reasoning"),
+    cacheInInput: true,
   };
 };
 

@@ -1,11 +1,11 @@
 /**
- * Token counts of the providers in our one way of counting.
+ * Token counts of the providers, each number as the provider states it.
  *
  * Room: domain. In: Content, Json. Out: the interpreters.
  *
- * `input` excludes cached tokens: Anthropic, pi and OpenCode write it so; OpenAI, Codex, Gemini and Inspect count the
- * cached ones inside, so they are taken out here, and `input + cacheRead + cacheWrite` is everything the model read.
- * `output` and `reasoning` are the provider's own numbers: OpenAI and Codex count reasoning inside output, Gemini beside it.
+ * Nothing is converted: whoever compares with a provider's own page or bill finds the same numbers. Anthropic, pi and
+ * OpenCode count cached tokens beside `input`; OpenAI, Codex, Gemini and Inspect inside it, which `cacheInInput` says.
+ * OpenAI and Codex count reasoning inside output, Gemini beside it.
  */
 import type { TokenUsage } from "../Content.ts";
 import { countAt, isObject, type JsonValue, objectAt } from "../Json.ts";
@@ -48,16 +48,10 @@ export const tokensBeside = (usage: JsonValue | undefined, names: UsageNames): T
   return Object.values(counts).some((count) => count !== null) ? counts : undefined;
 };
 
-/** The cached tokens that stand inside `input`, taken out. A provider that says more cached than read has 0 left. */
-const cacheTakenOut = (counts: TokenUsage): TokenUsage =>
-  counts.input == null
-    ? counts
-    : { ...counts, input: Math.max(0, counts.input - (counts.cacheRead ?? 0) - (counts.cacheWrite ?? 0)) };
-
 /** Counts of a provider that counts cached tokens inside its input. */
 export const tokensInside = (usage: JsonValue | undefined, names: UsageNames): TokenUsage | undefined => {
   const counts = tokensBeside(usage, names);
-  return counts === undefined ? undefined : cacheTakenOut(counts);
+  return counts === undefined ? undefined : { ...counts, cacheInInput: true };
 };
 
 /** OpenAI chat-completions usage, with its details; the newer names `input_tokens`/`output_tokens` are taken too. */
@@ -72,9 +66,9 @@ export const chatTokens = (usage: JsonValue | undefined): TokenUsage | undefined
     cacheWrite: countAt(prompt, "cache_write_tokens") ?? null,
     reasoning: countAt(completion, "reasoning_tokens") ?? null,
   };
-  return counts.input === null && counts.output === null ? undefined : cacheTakenOut(counts);
+  return counts.input === null && counts.output === null ? undefined : { ...counts, cacheInInput: true };
 };
 
 /** True when every count is 0 or absent. */
 export const isNothing = (usage: TokenUsage): boolean =>
-  Object.values(usage).every((count) => count == null || count === 0);
+  Object.values(usage).every((count) => typeof count !== "number" || count === 0);

@@ -8,6 +8,7 @@ import { Argument, Command, Flag } from "effect/cli";
 import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
 import type { ImportReport, Refusal } from "../import/Report.ts";
+import { caughtUp } from "./CaughtUp.ts";
 import { json, store, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import * as Progress from "./Progress.ts";
@@ -68,6 +69,8 @@ export const importCommand = Command.make(
       onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
         bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
     });
+    yield* caughtUp(bar);
+    bar.clear();
     if (input.json) yield* Output.json(report);
     else yield* summary(report);
     const stdio = yield* Stdio.Stdio;

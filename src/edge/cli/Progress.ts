@@ -19,6 +19,8 @@ export interface Step {
 
 export interface Bar {
   readonly show: (step: Step) => void
+  /** Takes the bar away before something is printed; it comes back with the next step. */
+  readonly clear: () => void
 }
 
 const redrawMillis = 100
@@ -41,11 +43,15 @@ export const render = (step: Step, elapsedMillis: number, amount: (done: number)
 /** A bar for the life of the scope. */
 export const make = Effect.fnUntraced(function* (amount?: (done: number) => string) {
   const stdio = yield* Stdio.Stdio
-  if (!(yield* stdio.stderrIsTerminal)) return { show: () => {} } satisfies Bar
+  if (!(yield* stdio.stderrIsTerminal)) return { show: () => {}, clear: () => {} } satisfies Bar
   const clock = yield* Clock.Clock
   const started = clock.currentTimeMillisUnsafe()
   let drawn = 0
-  yield* Effect.addFinalizer(() => Effect.sync(() => process.stderr.write(clear)))
+  const wipe = () => {
+    if (drawn > 0) process.stderr.write(clear)
+    drawn = 0
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(wipe))
   const show = (step: Step) => {
     const now = clock.currentTimeMillisUnsafe()
     if (now - drawn < redrawMillis) return
@@ -53,5 +59,5 @@ export const make = Effect.fnUntraced(function* (amount?: (done: number) => stri
     const width = (process.stderr.columns ?? 80) - 1
     process.stderr.write(clear + render(step, now - started, amount).slice(0, width))
   }
-  return { show } satisfies Bar
+  return { show, clear: wipe } satisfies Bar
 })

@@ -1,0 +1,33 @@
+/** A process to be killed: a projector on the path given, over the made-up conversation. Says each new checkpoint. */
+import { Effect } from "effect";
+import { readModels } from "../../projections/all.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as Projector from "../../src/projection/Projector.ts";
+import { rebuild } from "../../src/projection/Rebuild.ts";
+import { conversation } from "./Conversation.ts";
+import { stubLog } from "./StubLog.ts";
+
+const [, , work, path = "", count = "0"] = process.argv;
+const log = stubLog(conversation(Number(count)));
+
+const project = Effect.gen(function* () {
+  const limits = { events: 7, bytes: 1_000_000, fillMillis: 1 };
+  const projector = yield* Projector.make({ path, projections: readModels, limits });
+  for (let sequence = 7; sequence < Number(count); sequence += 7) {
+    yield* projector.awaitSequence(sequence);
+    process.stdout.write(`${sequence}\n`);
+  }
+  yield* projector.awaitSequence(Number(count));
+  process.stdout.write("done\n");
+});
+
+const again = rebuild({
+  path,
+  projections: readModels,
+  onProgress: ({ sequence }) => Effect.sync(() => process.stdout.write(`${sequence}\n`)),
+}).pipe(Effect.andThen(Effect.sync(() => process.stdout.write("done\n"))));
+
+const run = <A, E>(effect: Effect.Effect<A, E, EventLog>) =>
+  Effect.runPromise(effect.pipe(Effect.provideService(EventLog, log.service)));
+
+await (work === "rebuild" ? run(again) : run(Effect.scoped(project)));
