@@ -6,12 +6,14 @@
  */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
+import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 
 const bin = fileURLToPath(new URL("../bin/recollect.mjs", import.meta.url))
@@ -27,11 +29,21 @@ const say = (text: string) => {
 const args = (...words: ReadonlyArray<string>) => [bin, ...words, "--data", data]
 
 /** Runs one recollect command to its end and gives back what it printed. */
-const recollect = (...words: ReadonlyArray<string>): string => {
+const recollect = async (...words: ReadonlyArray<string>): Promise<string> => {
   say(`$ recollect ${words.map((word) => (/[\s'"]/.test(word) ? JSON.stringify(word) : word)).join(" ")}`)
-  const { status, stdout, stderr } = spawnSync(process.execPath, args(...words), { encoding: "utf8" })
-  if (status !== 0) throw new Error(`recollect ${words[0] ?? ""} ended with ${status}\n${stderr}`)
-  return stdout
+  const child = spawn(process.execPath, args(...words), { stdio: ["ignore", "pipe", "inherit"] })
+  let printed = ""
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text))
+  const [code] = (await once(child, "close")) as [number | null]
+  if (code !== 0) throw new Error(`recollect ${words[0] ?? ""} ended with ${code}`)
+  return printed
+}
+
+/** Waits until a condition holds; a demo that waits longer than this has failed. */
+const until = async (what: string, holds: () => boolean) => {
+  for (const begun = performance.now(); !holds(); await setTimeout(20)) {
+    if (performance.now() - begun > 20_000) throw new Error(`waited 20 s in vain until ${what}`)
+  }
 }
 
 const indented = (text: string) => {
@@ -88,6 +100,8 @@ const story = async (children: Array<ChildProcess>) => {
   const client = await connect()
   const echo = (message: string) => client.callTool({ name: "echo", arguments: { message } })
   for (let i = 1; i <= 20; i++) await echo(`before the crash ${i}`)
+  await until("the events of 20 calls were seen live", () => arrived >= 41)
+  say(`${arrived} events have arrived, seen by \`recollect tail\` as they were written.`)
 
   const pid = natsPid()
   say(`kill -9 ${pid}: nats-server dies in the middle of it.`)
@@ -99,17 +113,16 @@ const story = async (children: Array<ChildProcess>) => {
   await client.close()
   say(`nats-server is back as process ${natsPid()}.`)
 
-  recollect("status")
+  await until("the events of all calls were seen live", () => arrived >= 84)
   const question =
     "SELECT tool_name, outcome, count(*) AS calls, round(avg(duration_ms), 1) AS avg_ms FROM v_tool_calls GROUP BY 1, 2 ORDER BY 3 DESC"
-  indented(recollect("sql", question))
+  indented(await recollect("sql", question))
   const calls = JSON.parse(
-    recollect("sql", "SELECT count(*) AS calls FROM v_tool_calls WHERE tool_name = 'echo' AND outcome = 'ok'", "--json")
+    await recollect("sql", "SELECT count(*) AS calls FROM v_tool_calls WHERE tool_name = 'echo' AND outcome = 'ok'", "--json")
   ) as ReadonlyArray<{ readonly calls: number }>
   if (calls[0]?.calls !== 40) throw new Error(`expected 40 recorded calls, found ${JSON.stringify(calls)}`)
   say("All 40 calls are there, also those made while NATS was dead.")
-  indented(recollect("verify"))
-  say(`${arrived} events were seen live.`)
+  indented(await recollect("verify"))
 }
 
 const children: Array<ChildProcess> = []
@@ -120,6 +133,6 @@ try {
   process.exitCode = 1
   process.stderr.write(`The demo failed: ${error instanceof Error ? error.message : String(error)}\n`)
 } finally {
-  for (const child of children) await end(child)
+  for (const child of children.toReversed()) await end(child)
   rmSync(data, { recursive: true, force: true })
 }

@@ -200,7 +200,7 @@ export const messages: Projection = {
       name: "v_models",
       doc: "One row per model that spoke: how much, where, and when.",
       columns: {
-        model: "Model.",
+        model: "Model that spoke.",
         messages: "Messages it said.",
         threads: "Threads it spoke in.",
         first_at: "When it first spoke, epoch milliseconds.",

@@ -166,7 +166,7 @@ export const tasks: Projection = {
       name: "v_task_transitions",
       doc: "One row per change of a task's status, and per report of progress.",
       columns: {
-        task_id: "Task.",
+        task_id: "Task that moved.",
         thread_id: "Thread it works for; null when not said.",
         agent_type: "Kind of agent; null when its submission was not seen.",
         from_status: "Status before; null for the first.",

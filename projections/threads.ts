@@ -136,9 +136,9 @@ export const threads: Projection = {
       name: "v_thread_tags",
       doc: "One row per tag that a thread has now.",
       columns: {
-        thread_id: "Thread.",
-        tenant: "Tenant it belongs to.",
-        tag: "Tag.",
+        thread_id: "Thread that has the tag.",
+        tenant: "Tenant the thread belongs to.",
+        tag: "The tag itself.",
         tagged_at: "When it was tagged, epoch milliseconds.",
         sequence: "Stream sequence of the event that tagged it.",
       },

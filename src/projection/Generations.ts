@@ -111,10 +111,12 @@ export const leftovers = (link: string): ReadonlyArray<string> => {
     .filter((file) => file !== live);
 };
 
+/** True when a file, and no link, stands at the path. */
+export const isPlain = (link: string): boolean => fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === false;
+
 /** A plain database file in the link's place becomes the first generation. */
 export const adopt = (link: string): void => {
-  const found = fs.lstatSync(link, { throwIfNoEntry: false });
-  if (found === undefined || found.isSymbolicLink()) return;
+  if (!isPlain(link)) return;
   const file = next(link);
   for (const suffix of ["-wal", "-shm"]) {
     if (fs.existsSync(`${link}${suffix}`)) fs.renameSync(`${link}${suffix}`, `${file}${suffix}`);

@@ -18,6 +18,8 @@ const progressEvery = 10_000;
 
 /** The file behind the path, made when there is none. A link to nothing is one that a killed start has left. */
 const ensureFile = Effect.fnUntraced(function* (path: string, projections: ReadonlyArray<Projection>) {
+  // Only a database of ours is taken over.
+  if (Generations.isPlain(path)) yield* WriteLock.peek(path);
   yield* attemptOn(path, () => Generations.adopt(path));
   const found = Generations.current(path);
   if (found !== undefined && existsSync(found)) return found;

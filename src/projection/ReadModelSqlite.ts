@@ -120,6 +120,8 @@ const openSync = (options: OpenOptions): ReadModel => {
         Generations.syncFile(file);
       }),
       close: Effect.sync(() => {
+        // A reader that closes after us cannot do this, and would leave a log as large as the last burst behind.
+        db.pragma("wal_checkpoint(TRUNCATE)");
         db.close();
       }),
     };

@@ -163,18 +163,29 @@ const noteAll = (shared: Shared, entries: ReadonlyArray<LogEntry>) => {
   }
 };
 
-/** Where to begin: after the checkpoint if it is of this stream, else at the stream's end. */
-const begin = Effect.fnUntraced(function* (shared: Shared) {
+const beginAfter = Effect.fnUntraced(function* (shared: Shared, created: number, sequence: Sequence) {
+  shared.threads.clear();
+  shared.created = created;
+  shared.followed = sequence;
+  yield* shared.news.open;
+});
+
+/** After the checkpoint if there is one of this stream, else at the stream's end. */
+const resume = Effect.fnUntraced(function* (shared: Shared) {
   const { created, lastSequence } = yield* shared.log.info;
   const checkpoint = yield* shared.store.checkpoint.pipe(
     Effect.catchTag("SnapshotUnavailable", () => Effect.succeed(undefined)),
   );
   const isOurs = checkpoint !== undefined && checkpoint.created === created && checkpoint.sequence <= lastSequence;
-  shared.threads.clear();
-  shared.created = created;
-  shared.followed = isOurs ? checkpoint.sequence : lastSequence;
   shared.checkpoint = isOurs ? checkpoint.sequence : 0;
-  yield* shared.news.open;
+  yield* beginAfter(shared, created, isOurs ? checkpoint.sequence : lastSequence);
+});
+
+/** At the stream's end, whatever the checkpoint says: between the two may be the hole that stopped us. */
+const beginAnew = Effect.fnUntraced(function* (shared: Shared) {
+  const { created, lastSequence } = yield* shared.log.info;
+  shared.checkpoint = 0;
+  yield* beginAfter(shared, created, lastSequence);
 });
 
 const follow = (shared: Shared) =>
@@ -190,6 +201,7 @@ const follow = (shared: Shared) =>
 /** Follows for ever. A log that is away is waited for; one that is not the one we knew is begun anew, at its end. */
 const keepFollowing = Effect.fnUntraced(function* (shared: Shared): Effect.fn.Return<never> {
   let failures = 0;
+  let begin = resume;
   for (;;) {
     const before = shared.followed;
     const result = yield* Effect.result(before === undefined ? begin(shared) : follow(shared));
@@ -199,6 +211,7 @@ const keepFollowing = Effect.fnUntraced(function* (shared: Shared): Effect.fn.Re
     if (failure._tag === "LogDamaged") {
       yield* Effect.logError(`the snapshotter begins anew at the end of the log: ${failure.reason}`);
       shared.followed = undefined;
+      begin = beginAnew;
     } else {
       yield* Effect.logWarning(`the snapshotter waits for the log: ${failure.reason}`);
     }

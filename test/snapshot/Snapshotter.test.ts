@@ -315,6 +315,8 @@ describe("the snapshotter", () => {
       // Between the damage and the new beginning: nobody follows this one.
       yield* append(thread("t"), [sayNew()], "missed");
       yield* TestClock.adjust("5 seconds");
+      const { lastSequence } = yield* (yield* EventLog).info;
+      assert.deepInclude(yield* snapshotter.status, { followed: lastSequence, threads: 0 });
       yield* append(thread("t"), [say("b")], "later");
       yield* TestClock.adjust("5 seconds");
       assert.deepStrictEqual(yield* snapshotOf(thread("t")), yield* wholeFold(thread("t")));

@@ -5,7 +5,7 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
-// import { exportCommand } from "./Export.ts";
+import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
 import { sql } from "./Sql.ts";
@@ -20,6 +20,6 @@ import { wrap } from "./Wrap.ts";
 export const cli = recollect.pipe(
   Command.withDescription("The memory of record for AI agents"),
   Command.withSubcommands([
-    up, importCommand, wrap, threads, thread, tail, sql, tasks, task, status, rebuild, verify,
+    up, importCommand, exportCommand, wrap, threads, thread, tail, sql, tasks, task, status, rebuild, verify,
   ]),
 );

@@ -53,7 +53,7 @@ export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; 
   if (tag === "Different") return { text: "", code: exitCodes.different }
   const hint = "hint" in error && typeof error.hint === "string" ? `\n  ${error.hint}` : ""
   const code =
-    tag === "NotFound" ? exitCodes.notFound : usage.has(tag) ? exitCodes.usage : tag === "" ? exitCodes.broken : exitCodes.unavailable
+    tag === "NotFound" || tag === "CannotExport" ? exitCodes.notFound : usage.has(tag) ? exitCodes.usage : tag === "" ? exitCodes.broken : exitCodes.unavailable
   const prefix = tag === "" ? "this is a defect in recollect: " : ""
   return { text: `recollect: ${prefix}${textOf(error)}${hint}`, code }
 }

@@ -1,0 +1,37 @@
+/**
+ * `recollect export THREAD`: a transcript on stdout, as it came in.
+ *
+ * Room: edge. In: export. Out: Cli.
+ */
+import { Effect, Option, Stdio, Stream } from "effect";
+import { Command, Flag } from "effect/cli";
+import { exportThread } from "../export/Export.ts";
+import { formats } from "../import/Entry.ts";
+import { store, tenant, threadArgument } from "./Flags.ts";
+
+export const exportCommand = Command.make(
+  "export",
+  {
+    thread: threadArgument,
+    format: Flag.Literals("format", formats).pipe(
+      Flag.withDescription("Its own format gives back what came in; another one tells the conversation in it (default: its own)"),
+      Flag.optional,
+    ),
+    tenant,
+  },
+  Effect.fn("cli.export")(function* (input) {
+    const stdio = yield* Stdio.Stdio;
+    const pieces = yield* exportThread({
+      thread: input.thread,
+      tenant: input.tenant,
+      format: Option.getOrUndefined(input.format),
+    });
+    yield* Stream.run(pieces, stdio.stdout({ endOnDone: false }));
+  }, store),
+).pipe(
+  Command.withDescription("Write one thread as a transcript to stdout"),
+  Command.withExamples([
+    { command: "recollect export THREAD > session.jsonl", description: "What was imported, line by line" },
+    { command: "recollect export THREAD --format openai-chat", description: "Any thread as chat-completions messages" },
+  ]),
+);
