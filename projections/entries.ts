@@ -23,7 +23,11 @@ export const entries: Projection = {
       doc: "One row per fact that nobody understands.",
       key: ["sequence", "ordinal"],
       clustered: true,
-      columns: { ...place, kind: { type: "name", doc: "Kind of history." }, what: { type: "name", doc: "What it is." } },
+      columns: {
+        ...place,
+        kind: { type: "name", doc: "Kind of history." },
+        what: { type: "name", doc: "What it is." },
+      },
       indexes: [["what"]],
     },
     {

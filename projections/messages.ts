@@ -13,7 +13,9 @@ import { type Change, firstHandOnly, nameText, type Projection } from "../src/pr
 import { head } from "./text.ts";
 
 /** What a part holds beside its kind: its text, and what it refers to. Tool arguments are in `tool_calls`. */
-const contentOf = (part: Part): { readonly text?: string; readonly bytes?: number; readonly refers?: string | null | undefined } => {
+const contentOf = (
+  part: Part,
+): { readonly text?: string; readonly bytes?: number; readonly refers?: string | null | undefined } => {
   switch (part.type) {
     case "text":
     case "thinking":
@@ -79,7 +81,11 @@ const changesOf = (event: RecordedEvent, said: MessageSaid): ReadonlyArray<Chang
     },
     ...parts,
     // The same segment again may have fewer parts than before.
-    { table: "message_parts", where: { ...message, segment: said.segment }, from: { column: "ordinal", value: parts.length } },
+    {
+      table: "message_parts",
+      where: { ...message, segment: said.segment },
+      from: { column: "ordinal", value: parts.length },
+    },
   ];
 };
 
@@ -125,7 +131,10 @@ export const messages: Projection = {
         occurred_at: { type: "integer", merge: "first", doc: "When its first event happened, epoch milliseconds." },
         event_sequence: { type: "integer", doc: "Sequence of the message's latest event." },
       },
-      indexes: [["thread_id", "sequence"], ["model", "thread_id"]],
+      indexes: [
+        ["thread_id", "sequence"],
+        ["model", "thread_id"],
+      ],
     },
     {
       name: "message_parts",

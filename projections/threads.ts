@@ -15,10 +15,12 @@ const maxTitle = 1000;
 
 const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<Change> => {
   const thread = { thread_id: event.history.id, tenant: event.history.tenant };
-  const tag = (present: 0 | 1) => (text: string): Change => ({
-    table: "thread_tags",
-    row: { ...thread, tag: text, present, sequence: event.sequence, changed_at: event.occurredAt },
-  });
+  const tag =
+    (present: 0 | 1) =>
+    (text: string): Change => ({
+      table: "thread_tags",
+      row: { ...thread, tag: text, present, sequence: event.sequence, changed_at: event.occurredAt },
+    });
   return [
     {
       table: "threads",
@@ -61,7 +63,11 @@ export const threads: Projection = {
       columns: {
         thread_id: { type: "name", doc: "Thread." },
         tenant: { type: "name", doc: "Tenant." },
-        first_sequence: { type: "integer", merge: "min", doc: "Sequence of its first event; unique, so it breaks ties." },
+        first_sequence: {
+          type: "integer",
+          merge: "min",
+          doc: "Sequence of its first event; unique, so it breaks ties.",
+        },
         title: { type: "text", doc: "Title." },
         source: { type: "name", merge: "first", doc: "Who wrote its first event." },
         client: { type: "name", doc: "Client program." },

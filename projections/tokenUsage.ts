@@ -12,17 +12,22 @@ const counted = firstHandOnly({ table: "token_usage", alias: "u" });
 const count = { type: "integer", merge: "replace" } as const;
 
 const kinds = {
-  input_tokens: "Tokens of input, as the provider counts them (Anthropic without cached ones, OpenAI and Gemini with them); null when not said.",
+  input_tokens:
+    "Tokens of input, as the provider counts them (Anthropic without cached ones, OpenAI and Gemini with them); null when not said.",
   output_tokens: "Tokens of output; null when not said.",
   cache_read_tokens: "Tokens of input read from the provider's cache; null when not said.",
   cache_write_tokens: "Tokens of input written to the provider's cache; null when not said.",
   reasoning_tokens: "Tokens of hidden reasoning; null when not said.",
 };
 
-const columns = Object.keys(kinds).map((name) => `u.${name}`).join(", ");
+const columns = Object.keys(kinds)
+  .map((name) => `u.${name}`)
+  .join(", ");
 const uncached = `CASE WHEN u.cache_in_input = 1
   THEN max(0, u.input_tokens - coalesce(u.cache_read_tokens, 0) - coalesce(u.cache_write_tokens, 0)) ELSE u.input_tokens END`;
-const sums = Object.keys(kinds).map((name) => `coalesce(sum(u.${name}), 0)`).join(", ");
+const sums = Object.keys(kinds)
+  .map((name) => `coalesce(sum(u.${name}), 0)`)
+  .join(", ");
 
 export const tokenUsage: Projection = {
   name: "token_usage",
@@ -69,7 +74,8 @@ export const tokenUsage: Projection = {
         provider: "Provider; null when not said.",
         model: "Model; null when not said.",
         ...kinds,
-        uncached_input_tokens: "Tokens of input neither read from nor written to the provider's cache, in every provider's case; safe to add to the cache columns.",
+        uncached_input_tokens:
+          "Tokens of input neither read from nor written to the provider's cache, in every provider's case; safe to add to the cache columns.",
         occurred_at: "When it was last told, epoch milliseconds.",
         sequence: "Stream sequence of the event that told it last.",
       },
@@ -85,7 +91,12 @@ export const tokenUsage: Projection = {
         model: "Model; null when not said.",
         provider_messages: "Messages of the provider.",
         threads: "Threads they were said in.",
-        ...Object.fromEntries(Object.entries(kinds).map(([name, doc]) => [name, doc.replace("; null when not said", "; 0 when never said")])),
+        ...Object.fromEntries(
+          Object.entries(kinds).map(([name, doc]) => [
+            name,
+            doc.replace("; null when not said", "; 0 when never said"),
+          ]),
+        ),
       },
       select: `SELECT date(u.occurred_at / 1000, 'unixepoch'), ${nameText("u.model")}, count(*),
         count(DISTINCT u.thread_id || ' ' || u.tenant), ${sums}

@@ -88,7 +88,10 @@ export const toolCalls: Projection = {
         message_id: { type: "name", doc: "Message that asked." },
         started_at: { type: "integer", doc: "Epoch milliseconds." },
       },
-      indexes: [["thread_id", "tenant", "second_hand", "sequence"], ["name", "thread_id"]],
+      indexes: [
+        ["thread_id", "tenant", "second_hand", "sequence"],
+        ["name", "thread_id"],
+      ],
     },
     {
       name: "tool_results",

@@ -88,7 +88,10 @@ const moved = (status: TaskStatus | undefined, rest: Omit<TaskMoved, "_tag" | "s
 ];
 
 /** What one of our own events says. Total over the catalogue: a new type does not compile until it has a meaning. */
-export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.entry_recorded" }>, recorded: RecordedEvent): ReadonlyArray<Fact> => {
+export const canonicalFacts = (
+  event: Exclude<Known, { readonly type: "thread.entry_recorded" }>,
+  recorded: RecordedEvent,
+): ReadonlyArray<Fact> => {
   switch (event.type) {
     case "thread.opened": {
       const { data } = event;
@@ -139,7 +142,11 @@ export const canonicalFacts = (event: Exclude<Known, { readonly type: "thread.en
       return [{ _tag: "ThreadDescribed", title: event.data.title }];
     case "thread.tagged":
       return [
-        { _tag: "ThreadDescribed", tagsAdded: event.data.add ?? undefined, tagsRemoved: event.data.remove ?? undefined },
+        {
+          _tag: "ThreadDescribed",
+          tagsAdded: event.data.add ?? undefined,
+          tagsRemoved: event.data.remove ?? undefined,
+        },
       ];
     case "thread.forked":
       return [{ _tag: "ThreadDescribed", parentThreadId: event.data.fromThreadId }];

@@ -73,15 +73,7 @@ export const ToolResultPart = Schema.Struct({
 /** Whatever a newer writer says: kept, named, never a crash. */
 export const OtherPart = Schema.Struct({ type: Schema.Literal("other"), kind: Schema.String });
 
-export const Part = Schema.Union([
-  TextPart,
-  ThinkingPart,
-  ImagePart,
-  FilePart,
-  ToolUsePart,
-  ToolResultPart,
-  OtherPart,
-]);
+export const Part = Schema.Union([TextPart, ThinkingPart, ImagePart, FilePart, ToolUsePart, ToolResultPart, OtherPart]);
 export type Part = typeof Part.Type;
 
 /**
@@ -101,12 +93,3 @@ export type TokenUsage = typeof TokenUsage.Type;
 /** A program and its version, as it names itself. */
 export const Program = Schema.Struct({ name: Schema.String, version: maybe(Schema.String) });
 export type Program = typeof Program.Type;
-
-/** The readable text of a message: what was said and what tools answered, not what was thought. */
-export const textOf = (parts: ReadonlyArray<Part>): string => {
-  const pieces: Array<string> = [];
-  for (const part of parts) {
-    if ((part.type === "text" || part.type === "tool_result") && part.text !== "") pieces.push(part.text);
-  }
-  return pieces.join("\n");
-};

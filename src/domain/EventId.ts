@@ -8,7 +8,8 @@
  */
 import { createHash } from "node:crypto";
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+const hex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 
 const format = (bytes: Uint8Array, version: 7 | 8): string => {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | (version << 4);

@@ -59,7 +59,11 @@ export const TaskCompleted = Schema.Struct({
   messages: maybe(Schema.Array(Schema.Unknown)),
   durationMillis: maybe(Millis),
 });
-export const TaskFailed = Schema.Struct({ error: ToolError, output: maybe(Schema.Unknown), durationMillis: maybe(Millis) });
+export const TaskFailed = Schema.Struct({
+  error: ToolError,
+  output: maybe(Schema.Unknown),
+  durationMillis: maybe(Millis),
+});
 export const TaskTimedOut = Schema.Struct({ afterMillis: maybe(Millis) });
 export const TaskCancelled = Schema.Struct({ reason: maybe(Text) });
 

@@ -15,7 +15,9 @@ export interface Refusal {
 
 /** A body that was read: its type with its data, or `Unknown` for what only a newer version knows. */
 export type Decoded =
-  | { readonly [Name in EventTypeName]: { readonly _tag: "Known"; readonly type: Name; readonly data: EventData<Name> } }[EventTypeName]
+  | {
+      readonly [Name in EventTypeName]: { readonly _tag: "Known"; readonly type: Name; readonly data: EventData<Name> };
+    }[EventTypeName]
   | { readonly _tag: "Unknown"; readonly what: string };
 
 type Upcaster = (data: unknown) => Result.Result<unknown, Schema.SchemaError>;
@@ -42,7 +44,10 @@ const upcasters: { readonly [Name in EventTypeName]?: Readonly<Record<number, Up
 };
 
 const decoders = Object.fromEntries(
-  Object.entries(eventTypes).map(([name, { data }]) => [name, Schema.decodeUnknownResult(data as Schema.Codec<unknown>)]),
+  Object.entries(eventTypes).map(([name, { data }]) => [
+    name,
+    Schema.decodeUnknownResult(data as Schema.Codec<unknown>),
+  ]),
 ) as Record<EventTypeName, (data: unknown) => Result.Result<unknown, Schema.SchemaError>>;
 
 /** A decoder that refuses an ill-formed byte, so that a damaged body is reported and not repaired in silence. */
@@ -51,7 +56,9 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 const parse = (body: Uint8Array): Result.Result<unknown, Refusal> =>
   Result.try({
     try: () => JSON.parse(utf8.decode(body)) as unknown,
-    catch: (cause) => ({ reason: `the body is not JSON in UTF-8: ${cause instanceof Error ? cause.message : String(cause)}` }),
+    catch: (cause) => ({
+      reason: `the body is not JSON in UTF-8: ${cause instanceof Error ? cause.message : String(cause)}`,
+    }),
   });
 
 /** Reads an event's data as today's shape. */

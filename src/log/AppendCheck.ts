@@ -56,17 +56,29 @@ const problemOf = (event: NewEvent): string | undefined => {
   if (Buffer.byteLength(event.id) > maxEventIdBytes) return `its id is longer than ${maxEventIdBytes} bytes`;
   if (event.type === "") return "its type is empty";
   if (event.source === "") return "its source is empty";
-  if (!Number.isSafeInteger(event.schemaVersion) || event.schemaVersion < 1) return "its schemaVersion is no whole number from 1";
+  if (!Number.isSafeInteger(event.schemaVersion) || event.schemaVersion < 1)
+    return "its schemaVersion is no whole number from 1";
   if (!Number.isSafeInteger(event.occurredAt) || event.occurredAt < firstMillis || event.occurredAt > lastMillis) {
     return "its occurredAt is no epoch millisecond of the years 0000 to 9999";
   }
-  const texts = [event.id, event.type, event.source, event.actor, event.session, event.correlationId, event.causationId, event.traceparent];
+  const texts = [
+    event.id,
+    event.type,
+    event.source,
+    event.actor,
+    event.session,
+    event.correlationId,
+    event.causationId,
+    event.traceparent,
+  ];
   for (const [name, value] of Object.entries(event.extensions ?? {})) {
-    if (!extensionName.test(name)) return `its extension ${JSON.stringify(name)} is not named by 1 to 64 lower-case letters and digits`;
+    if (!extensionName.test(name))
+      return `its extension ${JSON.stringify(name)} is not named by 1 to 64 lower-case letters and digits`;
     if (reserved.has(name)) return `its extension ${name} has the name of an attribute of its own`;
     texts.push(value);
   }
-  if (texts.some((text) => text?.isWellFormed() === false)) return "it has a lone surrogate in an attribute, which UTF-8 cannot hold";
+  if (texts.some((text) => text?.isWellFormed() === false))
+    return "it has a lone surrogate in an attribute, which UTF-8 cannot hold";
   return undefined;
 };
 
@@ -100,7 +112,8 @@ const wireBytes = ({ headers, body }: Wire): number => {
 const refuse = (reason: string, hint?: string) =>
   Effect.fail(new AppendRefused({ reason, ...(hint === undefined ? {} : { hint }) }));
 
-const eventName = (event: NewEvent): string => `the event ${JSON.stringify(event.id.slice(0, 64))} (${event.type.slice(0, 64)})`;
+const eventName = (event: NewEvent): string =>
+  `the event ${JSON.stringify(event.id.slice(0, 64))} (${event.type.slice(0, 64)})`;
 
 /** Checks one append and encodes its events. `maxPayload` is the server's limit for one message, in bytes. */
 export const checkAppend = (append: Append, maxPayload: number): Effect.Effect<Checked, AppendRefused> => {
@@ -123,7 +136,8 @@ export const checkAppend = (append: Append, maxPayload: number): Effect.Effect<C
   for (const event of events) {
     const problem = problemOf(event);
     if (problem !== undefined) return refuse(`${eventName(event)} cannot be written: ${problem}`);
-    if (ids.has(event.id)) return refuse(`${eventName(event)} is twice in one append`, "Leave the second one out: it is the same event.");
+    if (ids.has(event.id))
+      return refuse(`${eventName(event)} is twice in one append`, "Leave the second one out: it is the same event.");
     ids.add(event.id);
     const wire: Wire = { id: event.id, headers: headersOf(event, history), body: bodyOf(event) };
     const bytes = wireBytes(wire);
@@ -141,13 +155,19 @@ export const checkAppend = (append: Append, maxPayload: number): Effect.Effect<C
 };
 
 const tooMany = (events: number) =>
-  refuse(`${events} events in one append; the log takes ${maxEventsPerAppend} at once`, "Append them in several steps.");
+  refuse(
+    `${events} events in one append; the log takes ${maxEventsPerAppend} at once`,
+    "Append them in several steps.",
+  );
 
 const tooLarge = (bytes: number) =>
   refuse(`${bytes} bytes in one append; the log takes ${maxAppendBytes} at once`, "Append fewer events at once.");
 
 /** Checks several appends that are to be written together. */
-export const checkAll = (appends: ReadonlyArray<Append>, maxPayload: number): Effect.Effect<ReadonlyArray<Checked>, AppendRefused> =>
+export const checkAll = (
+  appends: ReadonlyArray<Append>,
+  maxPayload: number,
+): Effect.Effect<ReadonlyArray<Checked>, AppendRefused> =>
   Effect.gen(function* () {
     if (appends.length === 0) return yield* refuse("an append without events");
     const count = appends.reduce((sum, { events }) => sum + events.length, 0);
@@ -159,7 +179,8 @@ export const checkAll = (appends: ReadonlyArray<Append>, maxPayload: number): Ef
     for (const append of appends) {
       const one = yield* checkAppend(append, maxPayload);
       const key = keyOf(append.history);
-      if (histories.has(key)) return yield* refuse(`the ${append.history.kind} ${append.history.id} is twice in one append`);
+      if (histories.has(key))
+        return yield* refuse(`the ${append.history.kind} ${append.history.id} is twice in one append`);
       histories.add(key);
       for (const wire of one.wires) {
         if (ids.has(wire.id)) return yield* refuse(`the event id ${JSON.stringify(wire.id)} is in two histories`);

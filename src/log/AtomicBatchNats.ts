@@ -78,20 +78,36 @@ const outcomeOf = (ack: PubAck): Outcome => {
       return { _tag: "TooLarge", reason };
     case apiCode.noSpace:
     case apiCode.storeFailed:
-      return { _tag: "Unable", reason, hint: "The server's disk or its limits are full: free space, or raise max_file_store and the stream's max_bytes." };
+      return {
+        _tag: "Unable",
+        reason,
+        hint: "The server's disk or its limits are full: free space, or raise max_file_store and the stream's max_bytes.",
+      };
     case apiCode.batchDisabled:
-      return { _tag: "Unable", reason, hint: "Somebody turned allow_atomic off for the stream; restart this program to turn it on again." };
+      return {
+        _tag: "Unable",
+        reason,
+        hint: "Somebody turned allow_atomic off for the stream; restart this program to turn it on again.",
+      };
   }
   // 429 too many requests or batches in flight; 503 a cluster without a leader.
   if (error.code === 429 || error.code === 503) return { _tag: "Busy", reason };
-  return { _tag: "Unable", reason: `${reason} (${error.err_code})`, hint: "This is not expected; the server's log may say more." };
+  return {
+    _tag: "Unable",
+    reason: `${reason} (${error.err_code})`,
+    hint: "This is not expected; the server's log may say more.",
+  };
 };
 
 const parse = (text: string): Outcome => {
   try {
     return outcomeOf(JSON.parse(text));
   } catch {
-    return { _tag: "Unable", reason: `the server's answer is not JSON: ${text.slice(0, 200)}`, hint: "Is this address a nats-server?" };
+    return {
+      _tag: "Unable",
+      reason: `the server's answer is not JSON: ${text.slice(0, 200)}`,
+      hint: "Is this address a nats-server?",
+    };
   }
 };
 
@@ -102,9 +118,19 @@ export interface Publisher {
 }
 
 /** Writes one message. */
-export const writeOne = async (publisher: Publisher, subject: string, wire: Wire, expected: Sequence | undefined): Promise<Outcome> => {
+export const writeOne = async (
+  publisher: Publisher,
+  subject: string,
+  wire: Wire,
+  expected: Sequence | undefined,
+): Promise<Outcome> => {
   const headers = headersFor(wire, expected === undefined ? {} : { [header.expected]: String(expected) });
-  const answer = await ask(publisher.nc, publisher.link, { subject, payload: wire.body, headers, timeoutMillis: publisher.timeoutMillis });
+  const answer = await ask(publisher.nc, publisher.link, {
+    subject,
+    payload: wire.body,
+    headers,
+    timeoutMillis: publisher.timeoutMillis,
+  });
   return answer._tag === "Answer" ? parse(answer.message.string()) : answer;
 };
 
@@ -142,7 +168,7 @@ export const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Wri
     const refused = parse(begun.message.string());
     if (refused._tag !== "Written") return refused;
   }
-  if (committed === undefined) return { _tag: "Unable", reason: "an empty batch", hint: "A batch has at least two events." };
+  if (committed === undefined)
+    return { _tag: "Unable", reason: "an empty batch", hint: "A batch has at least two events." };
   return committed._tag === "Answer" ? parse(committed.message.string()) : committed;
 };
-

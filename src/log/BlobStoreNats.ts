@@ -19,7 +19,9 @@ import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
 export const defaultBucket = "RECOLLECT_BLOBS";
 
 export interface BlobStore {
-  readonly put: (bytes: Uint8Array) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
+  readonly put: (
+    bytes: Uint8Array,
+  ) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
   readonly get: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;
 }
 

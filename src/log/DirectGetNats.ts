@@ -36,9 +36,17 @@ type Batch = { readonly _tag: "Batch"; readonly messages: ReadonlyArray<Got> } |
 
 export interface DirectGet {
   /** One message, or undefined. `leader` asks the one that knows, `any` the one that is nearest. */
-  readonly one: (stream: string, selector: Selector, from: "leader" | "any") => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
+  readonly one: (
+    stream: string,
+    selector: Selector,
+    from: "leader" | "any",
+  ) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
   /** The next messages of a subject, at most 500 of them; empty when there are none. The last one's `pending` says how many follow. */
-  readonly batch: (stream: string, selector: Selector, most?: number) => Effect.Effect<ReadonlyArray<Got>, LogUnavailable>;
+  readonly batch: (
+    stream: string,
+    selector: Selector,
+    most?: number,
+  ) => Effect.Effect<ReadonlyArray<Got>, LogUnavailable>;
 }
 
 type Handler = (message: Msg | undefined) => void;
@@ -85,7 +93,10 @@ const getBatch = (options: {
       address.close();
       resolve(batch);
     };
-    const timer = setTimeout(() => finish({ _tag: "NoAnswer", why: "silent", reason: "no answer in time" }), silenceMillis);
+    const timer = setTimeout(
+      () => finish({ _tag: "NoAnswer", why: "silent", reason: "no answer in time" }),
+      silenceMillis,
+    );
     const ignoreLoss = link.onLost(() => finish({ _tag: "NoAnswer", why: "lost", reason: "the connection was lost" }));
     const address = inbox.address((message) => {
       timer.refresh();
@@ -98,7 +109,12 @@ const getBatch = (options: {
       // 204 ends a batch, 404 says that there is nothing to send.
       if (code === 204 || code === 404) finish({ _tag: "Batch", messages });
       else if (code === 503) finish({ _tag: "NoAnswer", why: "nobody", reason: "nobody serves the stream" });
-      else finish({ _tag: "NoAnswer", why: "failed", reason: `the server refused the read: ${code} ${message?.headers?.description}` });
+      else
+        finish({
+          _tag: "NoAnswer",
+          why: "failed",
+          reason: `the server refused the read: ${code} ${message?.headers?.description}`,
+        });
     });
     try {
       nc.publish(`$JS.API.DIRECT.GET.${stream}`, request, { reply: address.reply });
@@ -111,7 +127,13 @@ type One = { readonly _tag: "One"; readonly message: StoredMessage | undefined }
 
 interface LeaderAnswer {
   readonly error?: ApiError;
-  readonly message?: { readonly subject: string; readonly seq: number; readonly hdrs?: string; readonly data?: string; readonly time: string };
+  readonly message?: {
+    readonly subject: string;
+    readonly seq: number;
+    readonly hdrs?: string;
+    readonly data?: string;
+    readonly time: string;
+  };
 }
 
 /** The leader answers in JSON, headers and body in base64. */
@@ -119,7 +141,10 @@ const storedOfLeader = (answer: LeaderAnswer): StoredMessage | undefined => {
   const { message } = answer;
   if (message === undefined) return undefined;
   const headers: Record<string, string> = {};
-  for (const line of Buffer.from(message.hdrs ?? "", "base64").toString("utf8").split("\r\n").slice(1)) {
+  for (const line of Buffer.from(message.hdrs ?? "", "base64")
+    .toString("utf8")
+    .split("\r\n")
+    .slice(1)) {
     const colon = line.indexOf(":");
     if (colon > 0) headers[line.slice(0, colon)] ??= line.slice(colon + 1).trim();
   }
@@ -132,9 +157,19 @@ const storedOfLeader = (answer: LeaderAnswer): StoredMessage | undefined => {
   };
 };
 
-const getOne = async (nc: Client, link: Link, stream: string, selector: Selector, from: "leader" | "any"): Promise<One> => {
+const getOne = async (
+  nc: Client,
+  link: Link,
+  stream: string,
+  selector: Selector,
+  from: "leader" | "any",
+): Promise<One> => {
   const api = from === "leader" ? "STREAM.MSG.GET" : "DIRECT.GET";
-  const answer = await ask(nc, link, { subject: `$JS.API.${api}.${stream}`, payload: JSON.stringify(selector), timeoutMillis: silenceMillis });
+  const answer = await ask(nc, link, {
+    subject: `$JS.API.${api}.${stream}`,
+    payload: JSON.stringify(selector),
+    timeoutMillis: silenceMillis,
+  });
   if (answer._tag === "NoAnswer") return answer;
   const { message } = answer;
   if (from === "leader") {
@@ -147,7 +182,11 @@ const getOne = async (nc: Client, link: Link, stream: string, selector: Selector
   if (stored !== undefined) return { _tag: "One", message: stored };
   const code = message.headers?.code ?? 0;
   if (code === 404) return { _tag: "One", message: undefined };
-  return { _tag: "NoAnswer", why: "failed", reason: `the server refused the read: ${code} ${message.headers?.description}` };
+  return {
+    _tag: "NoAnswer",
+    why: "failed",
+    reason: `the server refused the read: ${code} ${message.headers?.description}`,
+  };
 };
 
 /** Asks again while nobody answers, for as long as patience lasts: a read changes nothing. */
@@ -189,7 +228,9 @@ export const make = Effect.fnUntraced(function* (options: {
     batch: (stream, selector, most = batchMessages) => {
       const request = JSON.stringify({ ...selector, batch: Math.min(most, batchMessages), max_bytes: batchBytes });
       return Effect.map(
-        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () => getBatch({ nc, link, inbox, stream, request })),
+        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () =>
+          getBatch({ nc, link, inbox, stream, request }),
+        ),
         ({ messages }) => messages,
       );
     },

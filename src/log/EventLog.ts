@@ -115,7 +115,9 @@ export class EventLog extends Context.Service<
     /** How far the log reaches. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;
     /** Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once. */
-    readonly putBlob: (bytes: Uint8Array) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
+    readonly putBlob: (
+      bytes: Uint8Array,
+    ) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
     /** The bytes of a blob, or undefined. Bytes that do not match their name are `LogDamaged`. */
     readonly getBlob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;
   }

@@ -11,7 +11,15 @@ import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts"
 import type { Sequence } from "../domain/History.ts";
 import { type Checked, checkAll, checkAppend, maxEventBytes } from "./AppendCheck.ts";
 import { entryOf, type Headers, type StoredMessage } from "./Envelope.ts";
-import { type AppendError, type Appended, AppendRefused, EventLog, LogDamaged, LogUnavailable, SequenceConflict } from "./EventLog.ts";
+import {
+  type AppendError,
+  type Appended,
+  AppendRefused,
+  EventLog,
+  LogDamaged,
+  LogUnavailable,
+  SequenceConflict,
+} from "./EventLog.ts";
 import { subjectOf } from "./Subject.ts";
 
 /** What tests do to a log behind its back. */
@@ -45,7 +53,10 @@ interface Held {
 }
 
 const sizeOf = ({ body, headers, subject }: StoredMessage): number =>
-  Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + value.length + 4, subject.length + body.byteLength);
+  Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + name.length + value.length + 4,
+    subject.length + body.byteLength,
+  );
 
 const keep = (held: Held, message: Omit<StoredMessage, "sequence">): StoredMessage => {
   const stored: StoredMessage = { ...message, sequence: held.messages.length + 1, body: Uint8Array.from(message.body) };
@@ -72,13 +83,18 @@ const judge = (held: Held, { append, subject, wires }: Checked): Appended | unde
   const last = held.bySubject.get(subject)?.at(-1)?.sequence ?? 0;
   if (there.some((message) => message.subject !== subject)) {
     return new AppendRefused({
-      reason: `an id of this append (${wires.map(({ id }) => id).slice(0, 3).join(", ")}) belongs to another event already`,
+      reason: `an id of this append (${wires
+        .map(({ id }) => id)
+        .slice(0, 3)
+        .join(", ")}) belongs to another event already`,
       hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
     });
   }
   if (there.length === wires.length) return { sequence: there.at(-1)?.sequence ?? 0, duplicate: true };
   const seen = expected === "any" ? last : expected;
-  const newer = (held.bySubject.get(subject) ?? []).some((message) => message.sequence > seen && !isMisfit(entryOf(message)));
+  const newer = (held.bySubject.get(subject) ?? []).some(
+    (message) => message.sequence > seen && !isMisfit(entryOf(message)),
+  );
   if (there.length > 0 || newer || last < seen) {
     return new SequenceConflict({ history, expected: expected === "any" ? 0 : expected, actual: last });
   }
@@ -87,7 +103,11 @@ const judge = (held: Held, { append, subject, wires }: Checked): Appended | unde
 
 const isVerdict = (judged: Appended | AppendError): judged is Appended => !("_tag" in judged);
 
-const writeAll = (held: Held, appends: ReadonlyArray<Checked>, recordedAt: number): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
+const writeAll = (
+  held: Held,
+  appends: ReadonlyArray<Checked>,
+  recordedAt: number,
+): Effect.Effect<ReadonlyArray<Appended>, AppendError> => {
   const verdicts = appends.map((checked) => judge(held, checked));
   for (const verdict of verdicts) if (verdict !== undefined && !isVerdict(verdict)) return Effect.fail(verdict);
   const results = appends.map(({ subject, wires }, index): Appended => {
@@ -125,7 +145,9 @@ const followFrom = (held: Held, after: Sequence, subject: string | undefined): S
           if (!held.away) {
             const chunk = held.messages.slice(next, next + maxChunk);
             next += chunk.length;
-            const entries = chunk.filter((message) => subject === undefined || message.subject === subject).map(entryOf);
+            const entries = chunk
+              .filter((message) => subject === undefined || message.subject === subject)
+              .map(entryOf);
             if (Arr.isReadonlyArrayNonEmpty(entries)) return entries;
             if (chunk.length > 0) continue;
           }
@@ -137,7 +159,15 @@ const followFrom = (held: Held, after: Sequence, subject: string | undefined): S
 
 export const make = Effect.gen(function* () {
   const created = yield* Clock.currentTimeMillis;
-  const held: Held = { messages: [], bySubject: new Map(), byId: new Map(), blobs: new Map(), waiting: new Set(), bytes: 0, away: false };
+  const held: Held = {
+    messages: [],
+    bySubject: new Map(),
+    byId: new Map(),
+    blobs: new Map(),
+    waiting: new Set(),
+    bytes: 0,
+    away: false,
+  };
   const present = <A, E>(effect: () => Effect.Effect<A, E>) =>
     Effect.suspend((): Effect.Effect<A, E | LogUnavailable> => (held.away ? Effect.fail(isAway) : effect()));
   const eventsAfter = (subject: string, after: Sequence) =>

@@ -85,7 +85,10 @@ const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Servi
   const learn = Effect.gen(function* () {
     const learnt = yield* StreamNats.learn(connection, { stream: settings.name, patienceMillis: readPatienceMillis });
     if (learnt === undefined) {
-      return yield* unavailable(`the stream ${settings.name} is gone`, "Restore it from a backup; `recollect up` would make an empty one.");
+      return yield* unavailable(
+        `the stream ${settings.name} is gone`,
+        "Restore it from a backup; `recollect up` would make an empty one.",
+      );
     }
     facts = learnt;
     return learnt;
@@ -138,7 +141,8 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     }),
     read: ({ after = 0, history }) => readHistory(read, subjectOf(history), after),
     last: (history) => lastEvent(read, history),
-    at: (sequence) => Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : entryOf(message))),
+    at: (sequence) =>
+      Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : entryOf(message))),
     follow: ({ after, history }) =>
       follow({ connection, read, stream, after, subject: history === undefined ? undefined : subjectOf(history) }),
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({

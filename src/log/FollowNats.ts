@@ -227,7 +227,10 @@ const verify = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
       return facts;
     }
     if (doubt >= doubts) {
-      return yield* damaged(cursor, `the stream was rolled back: it ends at ${facts.lastSequence}, and ${cursor} has been read`);
+      return yield* damaged(
+        cursor,
+        `the stream was rolled back: it ends at ${facts.lastSequence}, and ${cursor} has been read`,
+      );
     }
     yield* Effect.sleep(doubtMillis);
   }
@@ -259,7 +262,8 @@ const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
       continue;
     }
     // What limits removed before we came is not a hole: the stream begins where it begins.
-    if (reader.cursor + 1 < facts.firstSequence && followed.subject === undefined) reader.cursor = facts.firstSequence - 1;
+    if (reader.cursor + 1 < facts.firstSequence && followed.subject === undefined)
+      reader.cursor = facts.firstSequence - 1;
     const { body, subject } = reader.begin();
     const { link, nc } = followed.connection;
     const answer = yield* Effect.promise(() =>
@@ -268,7 +272,8 @@ const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
     if (answer._tag === "Answer") {
       const said: { readonly error?: ApiError } = answer.message.json();
       if (said.error === undefined) return facts;
-      if (said.error.err_code !== apiCode.streamNotFound) yield* Effect.logWarning(`following the log: ${said.error.description}`);
+      if (said.error.err_code !== apiCode.streamNotFound)
+        yield* Effect.logWarning(`following the log: ${said.error.description}`);
     }
     reader.broken = "lost";
     yield* Effect.sleep(retryPauseMillis(attempt));
@@ -280,7 +285,8 @@ const detach = (followed: Followed, reader: Reader) =>
   Effect.sync(() => {
     const consumer = reader.end();
     const { link, nc } = followed.connection;
-    if (consumer !== "" && link.connected && !nc.isClosed()) nc.publish(`$JS.API.CONSUMER.DELETE.${followed.stream}.${consumer}`);
+    if (consumer !== "" && link.connected && !nc.isClosed())
+      nc.publish(`$JS.API.CONSUMER.DELETE.${followed.stream}.${consumer}`);
   });
 
 /** A sequence did not follow the one before it: is the stream's beginning above it, is it really missing, or was it only the consumer? */

@@ -37,7 +37,11 @@ const selectorOf = (subject: string, from: From): Selector =>
     ? { seq: from.after + 1, next_by_subj: subject }
     : { start_time: new Date(Math.max(from.since, 0)).toISOString(), next_by_subj: subject };
 
-export const make = (options: { readonly get: DirectGet; readonly stream: string; readonly facts: () => StreamFacts }): HistoryRead => {
+export const make = (options: {
+  readonly get: DirectGet;
+  readonly stream: string;
+  readonly facts: () => StreamFacts;
+}): HistoryRead => {
   const { facts, get, stream } = options;
   const written = new Map<string, Sequence>();
   const copies = () => facts().replicas;
@@ -102,7 +106,8 @@ export const make = (options: { readonly get: DirectGet; readonly stream: string
   return {
     pages: (subject, from) => (copies() > 1 ? pagesOfSeveral(subject, from) : pagesOfOne(subject, from)),
     last: (subject) => (copies() > 1 ? lastByLeader(subject) : get.one(stream, { last_by_subj: subject }, "any")),
-    at: (sequence) => (sequence < 1 ? Effect.succeed(undefined) : get.one(stream, { seq: sequence }, copies() > 1 ? "leader" : "any")),
+    at: (sequence) =>
+      sequence < 1 ? Effect.succeed(undefined) : get.one(stream, { seq: sequence }, copies() > 1 ? "leader" : "any"),
     wrote: (subject, sequence) => {
       if (copies() === 1) return;
       written.delete(subject);

@@ -15,7 +15,11 @@ const answerHeader = {
   time: "Nats-Time-Stamp",
   pending: "Nats-Num-Pending",
 } as const;
-const answerHeaders: ReadonlySet<string> = new Set([...Object.values(answerHeader), "Nats-Stream", "Nats-Last-Sequence"]);
+const answerHeaders: ReadonlySet<string> = new Set([
+  ...Object.values(answerHeader),
+  "Nats-Stream",
+  "Nats-Last-Sequence",
+]);
 
 /** Where the client keeps a message's bytes: the header block is the first `hdr` of them. Private, so it may be gone one day. */
 interface RawMessage {
@@ -95,7 +99,12 @@ const newForm = { tokens: 11, sequence: 7 } as const;
 
 export const deliveryOf = (reply: string): Delivery | undefined => {
   const tokens = reply.split(".");
-  const at = tokens.length === oldForm.tokens ? oldForm.sequence : tokens.length >= newForm.tokens ? newForm.sequence : undefined;
+  const at =
+    tokens.length === oldForm.tokens
+      ? oldForm.sequence
+      : tokens.length >= newForm.tokens
+        ? newForm.sequence
+        : undefined;
   if (at === undefined || tokens[1] !== "ACK") return undefined;
   return { sequence: Number(tokens[at]), delivery: Number(tokens[at + 1]), nanos: tokens[at + 2] ?? "" };
 };

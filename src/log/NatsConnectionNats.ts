@@ -8,7 +8,12 @@
  * scope closes is drained, for at most two seconds.
  */
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { type ConnectionOptions, connect, type NatsConnection as Client, type ServerInfo } from "@nats-io/transport-node";
+import {
+  type ConnectionOptions,
+  connect,
+  type NatsConnection as Client,
+  type ServerInfo,
+} from "@nats-io/transport-node";
 import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect";
 import { isAtLeast, minimumVersion } from "../machine/NatsBinary.ts";
 import { authenticationOf, type Credentials, splitUrls } from "./NatsCredentialsNats.ts";
@@ -113,7 +118,8 @@ const causeOf = (error: unknown): string => {
 };
 
 const isCredentialError = (error: unknown): boolean =>
-  error instanceof Error && (/Authorization|Authentication/.test(error.name) || /authorization violation|authentication/i.test(error.message));
+  error instanceof Error &&
+  (/Authorization|Authentication/.test(error.name) || /authorization violation|authentication/i.test(error.message));
 
 const dial = Effect.fnUntraced(function* (options: Options, pause: () => number) {
   const { addresses, fromUrl, url } = splitUrls(options.servers);
@@ -137,7 +143,8 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
   const nc = yield* Effect.acquireRelease(
     Effect.tryPromise({
       try: () => connect(settings),
-      catch: (error) => (isCredentialError(error) ? Unusable.wrongCredentials(url) : Unusable.refused(url, causeOf(error))),
+      catch: (error) =>
+        isCredentialError(error) ? Unusable.wrongCredentials(url) : Unusable.refused(url, causeOf(error)),
     }),
     (client) =>
       Effect.promise(() => client.drain().catch(() => undefined)).pipe(

@@ -20,7 +20,9 @@ export const Credentials = Data.taggedEnum<Credentials>();
 
 /** The addresses for the client, the same as one line to show to people, and the credentials found in them. */
 export const splitUrls = (servers: string | ReadonlyArray<string>) => {
-  const written = (typeof servers === "string" ? servers.split(",") : servers).map((text) => text.trim()).filter((text) => text !== "");
+  const written = (typeof servers === "string" ? servers.split(",") : servers)
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
   let fromUrl: Credentials | undefined;
   const addresses = written.map((text) => {
     const found = /^(\w+:\/\/)?([^@/]*)@(.*)$/.exec(text);

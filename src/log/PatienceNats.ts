@@ -19,7 +19,10 @@ export const retryPauseMillis = (attempt: number): number => Math.min(5 * 2 ** a
 export const unavailable = (reason: string, hint?: string) =>
   Effect.fail(new LogUnavailable({ reason, ...(hint === undefined ? {} : { hint }) }));
 
-const away = unavailable("NATS is away", "The connection is dialled again for ever; `recollect status` shows when it is back.");
+const away = unavailable(
+  "NATS is away",
+  "The connection is dialled again for ever; `recollect status` shows when it is back.",
+);
 
 /** Returns when the connection is there. Fails when it has been away for longer than patience lasts. */
 export const awaitLink = Effect.fnUntraced(function* (link: Link) {

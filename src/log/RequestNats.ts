@@ -5,7 +5,14 @@
  *
  * Plain functions around the client's promises; they never reject.
  */
-import { type MsgHdrs, type Msg, type NatsConnection as Client, NoRespondersError, RequestError, TimeoutError } from "@nats-io/transport-node";
+import {
+  type MsgHdrs,
+  type Msg,
+  type NatsConnection as Client,
+  NoRespondersError,
+  RequestError,
+  TimeoutError,
+} from "@nats-io/transport-node";
 import type { Link } from "./NatsConnectionNats.ts";
 
 /**

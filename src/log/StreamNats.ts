@@ -72,14 +72,25 @@ const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
   }) satisfies Partial<StreamConfig>;
 
 /** What an update may bring in line. An operator's own limits (`max_bytes`, `max_age`) are not ours to change. */
-const repairable = ["subjects", "discard", "max_consumers", "deny_delete", "deny_purge", "allow_direct", "allow_atomic", "duplicate_window", "compression"] as const;
+const repairable = [
+  "subjects",
+  "discard",
+  "max_consumers",
+  "deny_delete",
+  "deny_purge",
+  "allow_direct",
+  "allow_atomic",
+  "duplicate_window",
+  "compression",
+] as const;
 
 /** What can never be changed, or would remove events: such a stream is not ours. */
 const fatalDifference = (found: StreamConfig): string | undefined => {
   if (found.mirror !== undefined) return "it is a mirror of another stream";
   if ((found.sources ?? []).length > 0) return "it is fed from other streams";
   if (found.storage !== StorageType.File) return "it is kept in memory";
-  if (found.retention !== RetentionPolicy.Limits) return `its retention is ${found.retention}: reading would remove events`;
+  if (found.retention !== RetentionPolicy.Limits)
+    return `its retention is ${found.retention}: reading would remove events`;
   if (found.persist_mode === "async") return "its persist_mode is async: it acknowledges what is not on disk";
   if (found.subject_transform !== undefined) return "it renames subjects";
   if (found.allow_msg_schedules === true) return "it allows message schedules, which make removal possible";
@@ -149,7 +160,10 @@ export const learn = Effect.fnUntraced(function* (
   options: { readonly stream: string; readonly patienceMillis: number },
 ): Effect.fn.Return<StreamFacts | undefined, LogUnavailable> {
   const asked = yield* Clock.currentTimeMillis;
-  const said = yield* api<StreamInfo>(connection, { subject: `STREAM.INFO.${options.stream}`, patienceMillis: options.patienceMillis });
+  const said = yield* api<StreamInfo>(connection, {
+    subject: `STREAM.INFO.${options.stream}`,
+    patienceMillis: options.patienceMillis,
+  });
   if (said.error?.err_code === apiCode.streamNotFound) return undefined;
   if (said.error !== undefined) return yield* unavailable(said.error.description);
   return factsOf(said, asked, yield* Clock.currentTimeMillis);
@@ -162,12 +176,19 @@ const refusedBy = (name: string, error: ApiError) =>
   );
 
 /** Makes the stream, or brings the one that is there in line. */
-export const ensure = Effect.fn("log.ensureStream")(function* (connection: NatsConnection["Service"], settings: Settings) {
+export const ensure = Effect.fn("log.ensureStream")(function* (
+  connection: NatsConnection["Service"],
+  settings: Settings,
+) {
   const wanted = configOf(settings);
   const patienceMillis = 15_000;
   const found = yield* api<StreamInfo>(connection, { subject: `STREAM.INFO.${settings.name}`, patienceMillis });
   if (found.error?.err_code === apiCode.streamNotFound) {
-    const made = yield* api<StreamInfo>(connection, { subject: `STREAM.CREATE.${settings.name}`, body: wanted, patienceMillis });
+    const made = yield* api<StreamInfo>(connection, {
+      subject: `STREAM.CREATE.${settings.name}`,
+      body: wanted,
+      patienceMillis,
+    });
     // 10058: another process made it at the same moment, differently.
     if (made.error !== undefined && made.error.err_code !== 10058) return yield* refusedBy(settings.name, made.error);
   } else if (found.error !== undefined) {
@@ -181,7 +202,9 @@ export const ensure = Effect.fn("log.ensureStream")(function* (connection: NatsC
       );
     }
     const repairs = Object.fromEntries(
-      repairable.filter((field) => JSON.stringify(found.config[field]) !== JSON.stringify(wanted[field])).map((field) => [field, wanted[field]]),
+      repairable
+        .filter((field) => JSON.stringify(found.config[field]) !== JSON.stringify(wanted[field]))
+        .map((field) => [field, wanted[field]]),
     );
     if (Object.keys(repairs).length > 0) {
       yield* Effect.logInfo(`bringing the stream ${settings.name} in line: ${Object.keys(repairs).join(", ")}`);

@@ -37,12 +37,20 @@ const conflict = ({ checked }: Pending, expected: Sequence, actual: Sequence) =>
 
 const usedElsewhere = ({ checked }: Pending) =>
   new AppendRefused({
-    reason: `an id of this append (${checked.wires.map(({ id }) => id).slice(0, 3).join(", ")}) belongs to another event already`,
+    reason: `an id of this append (${checked.wires
+      .map(({ id }) => id)
+      .slice(0, 3)
+      .join(", ")}) belongs to another event already`,
     hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
   });
 
 /** After a refusal, for a writer that said what it expects: conflict, duplicate, or another attempt. */
-const settleExpected = Effect.fnUntraced(function* (writer: Writer, pending: Pending, expected: Sequence, actual: Sequence | undefined) {
+const settleExpected = Effect.fnUntraced(function* (
+  writer: Writer,
+  pending: Pending,
+  expected: Sequence,
+  actual: Sequence | undefined,
+) {
   const { subject } = pending.checked;
   const { events, ids, upTo } = yield* findIds(writer, subject, { after: expected });
   const there = presence(pending.checked, ids);
@@ -125,7 +133,11 @@ const assign = (writer: Writer, open: ReadonlyArray<Pending>, last: Sequence) =>
 };
 
 /** Settles every append that is still open; tells whether anything is different now. */
-const settle = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Pending>, actual: Sequence | undefined) {
+const settle = Effect.fnUntraced(function* (
+  writer: Writer,
+  open: ReadonlyArray<Pending>,
+  actual: Sequence | undefined,
+) {
   let changed = false;
   for (const pending of open) {
     const before = pending.expected;
@@ -155,7 +167,12 @@ const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyA
 const recover = Effect.fnUntraced(function* (
   writer: Writer,
   open: ReadonlyArray<Pending>,
-  options: { readonly outcome: Outcome; readonly attempt: number; readonly knownBefore: number; readonly patient: boolean },
+  options: {
+    readonly outcome: Outcome;
+    readonly attempt: number;
+    readonly knownBefore: number;
+    readonly patient: boolean;
+  },
 ): Effect.fn.Return<void, AppendError> {
   const { attempt, knownBefore, outcome, patient } = options;
   const [first] = open;
@@ -178,7 +195,8 @@ const recover = Effect.fnUntraced(function* (
       break;
     }
     case "Busy":
-      if (!patient) return yield* unavailable(outcome.reason, "The server has more to write than it can; try again later.");
+      if (!patient)
+        return yield* unavailable(outcome.reason, "The server has more to write than it can; try again later.");
       break;
     case "NoAnswer":
       if (outcome.why === "failed" || (!patient && outcome.why !== "lost")) return yield* unavailable(outcome.reason);

@@ -76,7 +76,8 @@ export const layer = Layer.succeed(
   Attach.of({
     store: (where) => store(where),
     readModels: (where) => readModels(where),
-    folder: (where) => DataFolder.locate(where.data).pipe(Effect.flatMap(DataFolder.at), Effect.provide(NodeServices.layer)),
+    folder: (where) =>
+      DataFolder.locate(where.data).pipe(Effect.flatMap(DataFolder.at), Effect.provide(NodeServices.layer)),
     up: (options) => Effect.mapError(up(options), obstacle),
   }),
 );

@@ -18,7 +18,11 @@ const logger = Logger.make(({ date, logLevel, message }) => {
   process.stderr.write(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}\n`);
 });
 
-const platform = Layer.mergeAll(NodeServices.layer, Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Warn"));
+const platform = Layer.mergeAll(
+  NodeServices.layer,
+  Logger.layer([logger]),
+  Layer.succeed(References.MinimumLogLevel, "Warn"),
+);
 
 /** A reader that has seen enough (`| head`) closes the pipe: that is no failure. */
 const quietPipe = () => {

@@ -57,12 +57,17 @@ const ownServer = (port: number | undefined) =>
     Layer.provide(NatsBinary.layer),
   );
 
-const parts = Effect.fnUntraced(function* (options: Options, address: { readonly nats: string; readonly monitor?: string }) {
+const parts = Effect.fnUntraced(function* (
+  options: Options,
+  address: { readonly nats: string; readonly monitor?: string },
+) {
   const { database, spool } = yield* DataFolder;
   const syncInterval = options.natsUrl === undefined ? "always" : undefined;
   const connection = { servers: address.nats, name: options.name, syncInterval };
   const startedAt = yield* Clock.currentTimeMillis;
-  const announced = Layer.effectDiscard(Instance.publish({ pid: process.pid, ...address, database, startedAt, version }));
+  const announced = Layer.effectDiscard(
+    Instance.publish({ pid: process.pid, ...address, database, startedAt, version }),
+  );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   return Layer.merge(announced, drained).pipe(
     Layer.provideMerge(folding(database)),

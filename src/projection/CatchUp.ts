@@ -86,11 +86,9 @@ export const catchUp = Effect.fn("projection.catchUp")(function* (options: {
 }) {
   const { model, until, streamCreated, lost } = options;
   const { sequence: after } = yield* model.checkpoint;
-  const use = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>): Effect.fn.Return<
-    void,
-    StorageTrouble | LogUnavailable,
-    EventLog
-  > {
+  const use = Effect.fnUntraced(function* (
+    entries: ReadonlyArray<LogEntry>,
+  ): Effect.fn.Return<void, StorageTrouble | LogUnavailable, EventLog> {
     const incoming = yield* incomingOfAll(entries);
     const now = yield* Clock.currentTimeMillis;
     const applied = yield* model.apply({ incoming, streamCreated, now });

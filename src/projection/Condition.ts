@@ -41,12 +41,19 @@ export const Condition = Schema.Struct({
 export type Condition = typeof Condition.Type;
 
 /** The projector stands still, so what was waited for will not come by itself. */
-export class ProjectorStopped extends Schema.TaggedError<ProjectorStopped>()("ProjectorStopped", { condition: Condition }) {}
+export class ProjectorStopped extends Schema.TaggedError<ProjectorStopped>()("ProjectorStopped", {
+  condition: Condition,
+}) {}
 
 const repair =
   "recollect verify tells what the stream lost and the ledger still has; recollect rebuild reads the stream as it is now and keeps the old database beside the new one.";
 
-const stopped = (name: Condition["name"], message: string): Condition => ({ name, stopped: true, message, hint: repair });
+const stopped = (name: Condition["name"], message: string): Condition => ({
+  name,
+  stopped: true,
+  message,
+  hint: repair,
+});
 
 export const hole = (sequence: Sequence, reason: string): Condition =>
   stopped("hole", `The stream has a hole at sequence ${sequence}: ${reason}`);
@@ -58,7 +65,12 @@ export const logAway = ({ reason, hint }: LogUnavailable): Condition => ({
   hint: hint ?? "It goes on by itself when the log is back.",
 });
 
-export const storage = ({ message, hint }: StorageTrouble): Condition => ({ name: "storage", stopped: false, message, hint });
+export const storage = ({ message, hint }: StorageTrouble): Condition => ({
+  name: "storage",
+  stopped: false,
+  message,
+  hint,
+});
 
 export const rebuilding = (message: string): Condition => ({
   name: "rebuilding",
@@ -106,8 +118,13 @@ const compare = Effect.fnUntraced(function* (options: {
   if (entry !== undefined && identityOf(entry) === identity && entry.recordedAt === recordedAt) {
     return sameIncarnation ? undefined : restored(checkpoint, info);
   }
-  if (!sameIncarnation) return stopped("recreated", `${reach}, but the stream was created anew and holds something else there.`);
-  if (entry !== undefined) return stopped("sequenceReused", `${reach}, but the stream now holds another event there: its end was lost and written again.`);
+  if (!sameIncarnation)
+    return stopped("recreated", `${reach}, but the stream was created anew and holds something else there.`);
+  if (entry !== undefined)
+    return stopped(
+      "sequenceReused",
+      `${reach}, but the stream now holds another event there: its end was lost and written again.`,
+    );
   // Events before the first one held are gone from the stream; what follows the checkpoint may still be whole.
   if (info.firstSequence > sequence) return undefined;
   return hole(sequence, "the stream no longer holds what was read there.");

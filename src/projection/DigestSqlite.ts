@@ -59,7 +59,9 @@ export const digestsOf = (options: {
   readonly file: string;
 }): Effect.Effect<ReadonlyArray<TableDigest>, StorageTrouble> => {
   const { db, projections, file } = options;
-  const tables = projections.flatMap((projection) => projection.tables.map((table) => [table.name, selectOf(table)] as const));
+  const tables = projections.flatMap((projection) =>
+    projection.tables.map((table) => [table.name, selectOf(table)] as const),
+  );
   // When a dead letter was parked, and how often it was tried, is this file's own story.
   const deadLetters = ["dead_letters", "SELECT sequence, projection, reason FROM dead_letters"] as const;
   return Effect.forEach([...tables, deadLetters], ([name, select]) => digestOf(db, name, select)).pipe(

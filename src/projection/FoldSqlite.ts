@@ -79,13 +79,16 @@ const changesOf = (projection: Projection, incoming: Incoming, understood: Under
 };
 
 /** Writes one projection's rows of one entry; `careful` keeps a refused row from spoiling the batch. */
-const applyOne = (tools: Tools, options: {
-  readonly projection: Projection;
-  readonly incoming: Incoming;
-  readonly understood: Understood;
-  readonly careful: "careful" | "fast";
-  readonly now: number;
-}): void => {
+const applyOne = (
+  tools: Tools,
+  options: {
+    readonly projection: Projection;
+    readonly incoming: Incoming;
+    readonly understood: Understood;
+    readonly careful: "careful" | "fast";
+    readonly now: number;
+  },
+): void => {
   const { projection, incoming, careful } = options;
   const { db, names } = tools;
   let changes: ReadonlyArray<Change>;

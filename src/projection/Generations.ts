@@ -112,7 +112,8 @@ export const leftovers = (link: string): ReadonlyArray<string> => {
 };
 
 /** True when a file, and no link, stands at the path. */
-export const isPlain = (link: string): boolean => fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === false;
+export const isPlain = (link: string): boolean =>
+  fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === false;
 
 /** A plain database file in the link's place becomes the first generation. */
 export const adopt = (link: string): void => {

@@ -54,7 +54,11 @@ export const incomingOf = Effect.fnUntraced(function* (entry: LogEntry) {
   const refused = (refusal: string): Incoming => ({ entry, refusal });
   const bytes = yield* log
     .getBlob(sha256)
-    .pipe(Effect.catchTag("LogDamaged", ({ reason }) => Effect.succeed(refused(`the large entry ${sha256} is damaged: ${reason}`))));
+    .pipe(
+      Effect.catchTag("LogDamaged", ({ reason }) =>
+        Effect.succeed(refused(`the large entry ${sha256} is damaged: ${reason}`)),
+      ),
+    );
   if (bytes === undefined) return refused(`the large entry ${sha256} is not in the object store`);
   if (!(bytes instanceof Uint8Array)) return bytes;
   return { entry, whole: filled(entry, read.success, bytes) } satisfies Incoming as Incoming;

@@ -76,7 +76,9 @@ export interface Ledger {
 
 /** The ledger of an open database. Throws what SQLite throws; a database without `v_events` is one without a ledger. */
 export const ledgerOf = (db: Database): Ledger => {
-  const range = db.prepare<[number, number], Row>("SELECT * FROM v_events WHERE sequence BETWEEN ? AND ? ORDER BY sequence");
+  const range = db.prepare<[number, number], Row>(
+    "SELECT * FROM v_events WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
+  );
   const reach = db.prepare<[], { readonly first: number; readonly last: number; readonly rows: number }>(
     "SELECT coalesce(min(sequence), 0) AS first, coalesce(max(sequence), 0) AS last, count(*) AS rows FROM v_events",
   );

@@ -64,7 +64,10 @@ export const openCurrent = Effect.fn("projection.openCurrent")(function* (option
 }) {
   const { path, projections } = options;
   const open = (file: string) =>
-    Effect.acquireRelease(ReadModelSqlite.open({ file, path, projections, durability: "durable" }), (model) => model.close);
+    Effect.acquireRelease(
+      ReadModelSqlite.open({ file, path, projections, durability: "durable" }),
+      (model) => model.close,
+    );
   const file = yield* ensureFile(path, projections);
   const model = yield* open(file);
   if (!model.outdated) {

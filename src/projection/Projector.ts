@@ -66,7 +66,8 @@ const lookAgainMillis = 1000;
 const busyPauseMillis = 20;
 const busyAttempts = 50;
 
-const pauseMillis = (attempt: number): number => Math.min(longestPauseMillis, firstPauseMillis * 2 ** Math.min(attempt, 10));
+const pauseMillis = (attempt: number): number =>
+  Math.min(longestPauseMillis, firstPauseMillis * 2 ** Math.min(attempt, 10));
 
 interface Running {
   readonly options: Options;
@@ -89,7 +90,9 @@ const setCondition = Effect.fnUntraced(function* (running: Running, condition: C
   if (condition !== undefined) yield* Effect.logWarning(`projector: ${condition.message} ${condition.hint}`);
   // A full disk cannot take the note either.
   if (running.model !== undefined) {
-    yield* Effect.ignore(running.model.note("condition", condition === undefined ? undefined : JSON.stringify(condition)));
+    yield* Effect.ignore(
+      running.model.note("condition", condition === undefined ? undefined : JSON.stringify(condition)),
+    );
   }
 });
 
@@ -102,7 +105,8 @@ const applyPatiently = Effect.fnUntraced(function* (running: Running, model: Rea
       return applied.success;
     }
     // A rebuild takes the lock for a moment, which is nothing to report.
-    if (applied.failure.reason !== "busy" || attempt >= busyAttempts) yield* setCondition(running, Condition.storage(applied.failure));
+    if (applied.failure.reason !== "busy" || attempt >= busyAttempts)
+      yield* setCondition(running, Condition.storage(applied.failure));
     yield* Effect.sleep(applied.failure.reason === "busy" ? busyPauseMillis : pauseMillis(attempt));
   }
 });
@@ -117,7 +121,8 @@ const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadM
     const now = yield* Clock.currentTimeMillis;
     const applied = yield* applyPatiently(running, model, { incoming, streamCreated: info.created, now });
     if (applied._tag === "Superseded") return;
-    if (applied._tag === "Missing") return yield* new LogDamaged({ sequence: applied.sequence, reason: "a later event came instead." });
+    if (applied._tag === "Missing")
+      return yield* new LogDamaged({ sequence: applied.sequence, reason: "a later event came instead." });
     running.attempts = 0;
     const { condition } = yield* SubscriptionRef.get(state);
     yield* SubscriptionRef.set(state, { checkpoint: applied.checkpoint, condition });
@@ -127,7 +132,9 @@ const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadM
 });
 
 /** From opening the file to whatever ends it: another file in its place, or a failure that the caller names. */
-const session = Effect.fnUntraced(function* (running: Running): Effect.fn.Return<
+const session = Effect.fnUntraced(function* (
+  running: Running,
+): Effect.fn.Return<
   void,
   Condition.ProjectorStopped | Effect.Error<ReturnType<typeof openCurrent>> | LogDamaged,
   EventLog | Scope.Scope
@@ -196,17 +203,15 @@ const statusOf = Effect.fnUntraced(function* (running: Running) {
   const gap = Math.max(0, (running.info?.lastSequence ?? 0) - checkpoint.sequence);
   const lagMillis = gap === 0 ? 0 : yield* lagOf(running, checkpoint);
   const lettersOf = (name: string) => running.deadLetters.find(({ projection }) => projection === name)?.count ?? 0;
-  const projections = running.options.projections.map(
-    ({ name, version, record }): ProjectionStatus => ({
-      name,
-      version,
-      checkpoint: checkpoint.sequence,
-      gap,
-      lagMillis,
-      // What nobody could read is missing everywhere but in the ledger.
-      deadLetters: lettersOf(name) + (record === undefined ? lettersOf("*") : 0),
-    }),
-  );
+  const projections = running.options.projections.map(({ name, version, record }): ProjectionStatus => ({
+    name,
+    version,
+    checkpoint: checkpoint.sequence,
+    gap,
+    lagMillis,
+    // What nobody could read is missing everywhere but in the ledger.
+    deadLetters: lettersOf(name) + (record === undefined ? lettersOf("*") : 0),
+  }));
   return { projections, condition } satisfies ProjectorStatus;
 });
 
@@ -232,9 +237,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         Stream.runHead,
       );
       const { checkpoint, condition } = Option.getOrElse(reached, () => SubscriptionRef.getUnsafe(state));
-      if (checkpoint.sequence < sequence && condition !== undefined) return yield* new Condition.ProjectorStopped({ condition });
+      if (checkpoint.sequence < sequence && condition !== undefined)
+        return yield* new Condition.ProjectorStopped({ condition });
     }),
   });
 });
 
-export const layer = (options: Options): Layer.Layer<Projector, never, EventLog> => Layer.effect(Projector, make(options));
+export const layer = (options: Options): Layer.Layer<Projector, never, EventLog> =>
+  Layer.effect(Projector, make(options));

@@ -9,7 +9,15 @@
 import Database from "better-sqlite3";
 import { Effect } from "effect";
 import type { Projection } from "./Projection.ts";
-import { applicationId, assertOurs, dictionaryOf, engineTables, engineVersion, engineViews, readCheckpoint } from "./EngineSqlite.ts";
+import {
+  applicationId,
+  assertOurs,
+  dictionaryOf,
+  engineTables,
+  engineVersion,
+  engineViews,
+  readCheckpoint,
+} from "./EngineSqlite.ts";
 import { digestsOf } from "./DigestSqlite.ts";
 import { makeFold } from "./FoldSqlite.ts";
 import * as Generations from "./Generations.ts";
@@ -51,7 +59,8 @@ const configure = (db: Database.Database, durability: Durability): void => {
   db.pragma("temp_store = MEMORY");
 };
 
-const isEmpty = (db: Database.Database): boolean => db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+const isEmpty = (db: Database.Database): boolean =>
+  db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
 
 const create = (db: Database.Database, options: OpenOptions): void => {
   const { projections } = options;
@@ -71,9 +80,17 @@ const create = (db: Database.Database, options: OpenOptions): void => {
 /** Whether the tables were made by other versions than these. */
 const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection>): boolean => {
   if (db.pragma("user_version", { simple: true }) !== engineVersion) return true;
-  const rows = db.prepare<[], { projection: string; version: number }>("SELECT projection, version FROM checkpoints").all();
+  const rows = db
+    .prepare<[], { projection: string; version: number }>("SELECT projection, version FROM checkpoints")
+    .all();
   const stored = rows.map(({ projection, version }) => `${projection} ${version}`).toSorted();
-  return stored.join() !== projections.map(({ name, version }) => `${name} ${version}`).toSorted().join();
+  return (
+    stored.join() !==
+    projections
+      .map(({ name, version }) => `${name} ${version}`)
+      .toSorted()
+      .join()
+  );
 };
 
 const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
@@ -96,7 +113,9 @@ const openSync = (options: OpenOptions): ReadModel => {
     return {
       file,
       outdated,
-      checkpoint: attempt(() => (db.pragma("user_version", { simple: true }) === engineVersion ? readCheckpoint(db) : noCheckpoint)),
+      checkpoint: attempt(() =>
+        db.pragma("user_version", { simple: true }) === engineVersion ? readCheckpoint(db) : noCheckpoint,
+      ),
       apply: (batch: Batch) =>
         attempt(() => {
           if (fold === undefined) throw new Error(`${file} was made by another version`);

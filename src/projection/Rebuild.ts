@@ -71,7 +71,12 @@ const sweep = Effect.fnUntraced(function* (path: string) {
   const kept =
     live === undefined
       ? []
-      : yield* WriteLock.notesOf(live, keptPrefix).pipe(Effect.catchIf(({ reason }) => reason === "damaged", () => Effect.succeed(undefined)));
+      : yield* WriteLock.notesOf(live, keptPrefix).pipe(
+          Effect.catchIf(
+            ({ reason }) => reason === "damaged",
+            () => Effect.succeed(undefined),
+          ),
+        );
   // A live file that cannot say what is kept: nothing is removed.
   if (kept === undefined) return [];
   const files = Generations.leftovers(path).filter((file) => !kept.includes(`${keptPrefix}${file}`));
@@ -85,7 +90,10 @@ export const sweepLeftovers = (path: string): Effect.Effect<void, StorageTrouble
     ? Effect.void
     : Effect.scoped(Effect.andThen(holdRebuildLock(path), sweep(path))).pipe(
         Effect.asVoid,
-        Effect.catchIf(({ reason }) => reason === "busy", () => Effect.void),
+        Effect.catchIf(
+          ({ reason }) => reason === "busy",
+          () => Effect.void,
+        ),
       );
 
 /** What the live file knows, as far as it can be read. */
@@ -126,19 +134,33 @@ const approach = Effect.fnUntraced(function* (building: Building) {
 });
 
 /** Takes the live file's place, under its write lock. */
-const swap = Effect.fnUntraced(function* (building: Building, options: {
-  readonly path: string;
-  readonly live: string | undefined;
-  readonly foreign: boolean;
-}) {
+const swap = Effect.fnUntraced(function* (
+  building: Building,
+  options: {
+    readonly path: string;
+    readonly live: string | undefined;
+    readonly foreign: boolean;
+  },
+) {
   const { path, live, foreign } = options;
   const { model, log } = building;
   // Most of the bytes reach the disk before anybody has to wait for it.
   yield* model.settle;
-  const held = live === undefined ? false : yield* WriteLock.hold(live, "soon").pipe(Effect.as(true), foreign ? Effect.orElseSucceed(() => false) : (self) => self);
+  const held =
+    live === undefined
+      ? false
+      : yield* WriteLock.hold(live, "soon").pipe(
+          Effect.as(true),
+          foreign ? Effect.orElseSucceed(() => false) : (self) => self,
+        );
   const info = yield* log.info;
-  const reached: Checkpoint | undefined = held && live !== undefined && !foreign ? yield* WriteLock.peek(live) : undefined;
-  yield* foldTo(building, Math.max(reached?.sequence ?? 0, foreign || live === undefined ? info.lastSequence : 0), info);
+  const reached: Checkpoint | undefined =
+    held && live !== undefined && !foreign ? yield* WriteLock.peek(live) : undefined;
+  yield* foldTo(
+    building,
+    Math.max(reached?.sequence ?? 0, foreign || live === undefined ? info.lastSequence : 0),
+    info,
+  );
   yield* model.settle;
   const { sequence } = yield* model.checkpoint;
   yield* model.close;
@@ -168,9 +190,14 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: {
       const lost: Array<Sequence> = [];
       const recovered: Array<Sequence> = [];
       const file = yield* attemptOn(path, () => Generations.next(path));
-      const model = yield* Effect.acquireRelease(ReadModelSqlite.open({ file, projections, durability: "scratch" }), (opened) => opened.close);
+      const model = yield* Effect.acquireRelease(
+        ReadModelSqlite.open({ file, projections, durability: "scratch" }),
+        (opened) => opened.close,
+      );
       // A rebuild that fails takes its file along; a killed one's is swept by the next.
-      yield* Effect.addFinalizer(() => Effect.sync(() => (Generations.isCurrent(path, file) ? undefined : Generations.remove(file))));
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => (Generations.isCurrent(path, file) ? undefined : Generations.remove(file))),
+      );
       const building: Building = {
         model,
         log,

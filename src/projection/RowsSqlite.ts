@@ -78,7 +78,9 @@ export const makeWriter = (options: {
   readonly names: Names;
 }): ((change: Change) => void) => {
   const { db, names } = options;
-  const tables = new Map(options.projections.flatMap(({ tables }) => tables.map((table) => [table.name, table] as const)));
+  const tables = new Map(
+    options.projections.flatMap((projection) => projection.tables.map((table) => [table.name, table] as const)),
+  );
   const compiled = new Map<string, Compiled>();
 
   const compile = (shape: string, table: Table, columns: ReadonlyArray<string>, sql: () => string): Compiled => {

@@ -31,9 +31,13 @@ const problemsOf = (table: Table): ReadonlyArray<string> => [
     .filter((name) => table.columns[name] === undefined)
     .map((name) => `${table.name} has no column ${name}`),
   ...Object.entries(table.columns)
-    .filter(([, { type, merge }]) => (merge === "sum" || merge === "min" || merge === "max") && !/integer|real/.test(type))
+    .filter(
+      ([, { type, merge }]) => (merge === "sum" || merge === "min" || merge === "max") && !/integer|real/.test(type),
+    )
     .map(([name]) => `${table.name}.${name} is no number to add or compare`),
-  ...(table.clustered === true && table.fullText !== undefined ? [`${table.name} cannot be clustered with fullText`] : []),
+  ...(table.clustered === true && table.fullText !== undefined
+    ? [`${table.name} cannot be clustered with fullText`]
+    : []),
 ];
 
 const repeated = (names: ReadonlyArray<string>): ReadonlyArray<string> =>

@@ -12,11 +12,21 @@ export const storageTrouble = (path: string, cause: unknown): StorageTrouble => 
   const said = cause instanceof Error ? cause.message : String(cause);
   const trouble = (reason: StorageTrouble["reason"], message: string, hint: string) =>
     new StorageTrouble({ reason, path, message: `${message} (${said})`, hint });
-  if (/FULL|ENOSPC|EDQUOT/.test(code)) return trouble("full", `There is no room to write ${path}.`, "Free some disk space; it goes on by itself.");
-  if (/BUSY|LOCKED/.test(code)) return trouble("busy", `Another process writes ${path}.`, "It goes on by itself when the other one is done.");
+  if (/FULL|ENOSPC|EDQUOT/.test(code))
+    return trouble("full", `There is no room to write ${path}.`, "Free some disk space; it goes on by itself.");
+  if (/BUSY|LOCKED/.test(code))
+    return trouble("busy", `Another process writes ${path}.`, "It goes on by itself when the other one is done.");
   if (/CORRUPT|NOTADB|FORMAT/.test(code)) return trouble("damaged", `${path} is damaged.`, "Run: recollect rebuild");
   if (/READONLY|PERM|AUTH|EACCES|EROFS|CANTOPEN|ENOTDIR|ENOENT/.test(code)) {
-    return trouble("notWritable", `${path} cannot be opened for writing.`, "Make the file and its folder writable, or name another folder with --data.");
+    return trouble(
+      "notWritable",
+      `${path} cannot be opened for writing.`,
+      "Make the file and its folder writable, or name another folder with --data.",
+    );
   }
-  return trouble("other", `${path} cannot be written.`, "It is tried again; recollect status shows whether that helps.");
+  return trouble(
+    "other",
+    `${path} cannot be written.`,
+    "It is tried again; recollect status shows whether that helps.",
+  );
 };

@@ -41,7 +41,12 @@ export interface Verified {
   readonly ok: boolean;
   /** What was compared: everything up to this sequence. */
   readonly upTo: Sequence;
-  readonly stream: { readonly firstSequence: Sequence; readonly lastSequence: Sequence; readonly messages: number; readonly created: number };
+  readonly stream: {
+    readonly firstSequence: Sequence;
+    readonly lastSequence: Sequence;
+    readonly messages: number;
+    readonly created: number;
+  };
   readonly ledger: { readonly firstSequence: Sequence; readonly lastSequence: Sequence; readonly rows: number };
   /** The condition that the projector would name, where there is one. */
   readonly condition?: Condition.Condition | undefined;
@@ -59,25 +64,36 @@ const spell = (entry: LogEntry): string => {
   const body = Buffer.from(entry.body.buffer, entry.body.byteOffset, entry.body.byteLength).toString("base64");
   const sorted = (map: Readonly<Record<string, string>> | undefined) =>
     Object.entries(map ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  if (isMisfit(entry)) return JSON.stringify(["misfit", entry.recordedAt, entry.subject, entry.problem, sorted(entry.headers), body]);
+  if (isMisfit(entry))
+    return JSON.stringify(["misfit", entry.recordedAt, entry.subject, entry.problem, sorted(entry.headers), body]);
   const { history, id, type, schemaVersion, source, actor, session, correlationId, causationId, traceparent } = entry;
   return JSON.stringify([
-    ...[history.tenant, history.kind, history.id, id, type, schemaVersion, source, actor, session],
-    ...[correlationId, causationId, traceparent, entry.occurredAt, entry.recordedAt, sorted(entry.extensions), body],
+    [history.tenant, history.kind, history.id, id, type, schemaVersion, source, actor, session],
+    [correlationId, causationId, traceparent, entry.occurredAt, entry.recordedAt, sorted(entry.extensions), body],
   ]);
 };
 
-const nameOf = (entry: LogEntry): string => (isMisfit(entry) ? `a misfit (${entry.problem})` : `${entry.type} ${entry.id}`);
+const nameOf = (entry: LogEntry): string =>
+  isMisfit(entry) ? `a misfit (${entry.problem})` : `${entry.type} ${entry.id}`;
 
 /** What the two copies of one sequence say of each other; undefined when they agree. */
-const compare = (sequence: Sequence, stream: LogEntry | undefined, ledger: LogEntry | undefined): Difference | undefined => {
+const compare = (
+  sequence: Sequence,
+  stream: LogEntry | undefined,
+  ledger: LogEntry | undefined,
+): Difference | undefined => {
   const inStream = stream !== undefined && !isLost(stream);
   const inLedger = ledger !== undefined && !isLost(ledger);
   if (inStream && inLedger) {
     if (spell(stream) === spell(ledger)) return undefined;
-    return { sequence, kind: "content", message: `the stream holds ${nameOf(stream)}, the ledger ${nameOf(ledger)}, and they are not the same` };
+    return {
+      sequence,
+      kind: "content",
+      message: `the stream holds ${nameOf(stream)}, the ledger ${nameOf(ledger)}, and they are not the same`,
+    };
   }
-  if (inLedger) return { sequence, kind: "stream", message: `the stream has lost ${nameOf(ledger)}, which the ledger still has` };
+  if (inLedger)
+    return { sequence, kind: "stream", message: `the stream has lost ${nameOf(ledger)}, which the ledger still has` };
   if (inStream) return { sequence, kind: "ledger", message: `the ledger lacks ${nameOf(stream)}` };
   return { sequence, kind: "both", message: "neither the stream nor the ledger has it" };
 };
@@ -102,11 +118,10 @@ interface Work {
 }
 
 /** Compares a piece of the stream with the ledger, and folds it afresh. */
-const compareBatch = Effect.fnUntraced(function* (work: Work, entries: ReadonlyArray<LogEntry>): Effect.fn.Return<
-  void,
-  StorageTrouble | LogUnavailable,
-  EventLog
-> {
+const compareBatch = Effect.fnUntraced(function* (
+  work: Work,
+  entries: ReadonlyArray<LogEntry>,
+): Effect.fn.Return<void, StorageTrouble | LogUnavailable, EventLog> {
   const first = entries[0]?.sequence ?? 0;
   const last = entries.at(-1)?.sequence ?? 0;
   const ledger = new Map((yield* work.snapshot.between(first, last)).map((entry) => [entry.sequence, entry]));
@@ -122,7 +137,9 @@ const compareBatch = Effect.fnUntraced(function* (work: Work, entries: ReadonlyA
 const compareRest = Effect.fnUntraced(function* (work: Work, from: Sequence, to: Sequence) {
   const step = 1000;
   for (let at = from; at <= to; at += step) {
-    const entries = new Map((yield* work.snapshot.between(at, Math.min(to, at + step - 1))).map((entry) => [entry.sequence, entry]));
+    const entries = new Map(
+      (yield* work.snapshot.between(at, Math.min(to, at + step - 1))).map((entry) => [entry.sequence, entry]),
+    );
     for (let sequence = at; sequence <= Math.min(to, at + step - 1); sequence++) {
       note(work.comparison, compare(sequence, undefined, entries.get(sequence)));
     }
@@ -172,7 +189,10 @@ const run = Effect.fnUntraced(function* (options: Options) {
   const reach = yield* snapshot.reach;
   const { created, firstSequence, lastSequence, messages } = yield* log.info;
   return {
-    ok: comparison.differing === 0 && condition?.stopped !== true && tables.every(({ digest, expected }) => digest === expected),
+    ok:
+      comparison.differing === 0 &&
+      condition?.stopped !== true &&
+      tables.every(({ digest, expected }) => digest === expected),
     upTo,
     stream: { firstSequence, lastSequence, messages, created },
     ledger: { firstSequence: reach.first, lastSequence: reach.last, rows: reach.rows },
@@ -190,5 +210,7 @@ export interface Options {
 }
 
 /** Compares everything, changes nothing. */
-export const verify = (options: Options): Effect.Effect<Verified, StorageTrouble | LogUnavailable | LogDamaged, EventLog> =>
+export const verify = (
+  options: Options,
+): Effect.Effect<Verified, StorageTrouble | LogUnavailable | LogDamaged, EventLog> =>
   Effect.scoped(run(options)).pipe(Effect.withSpan("projection.verify"));

@@ -17,7 +17,10 @@ import { storageTrouble } from "./StorageTroubleSqlite.ts";
 export interface Snapshot {
   readonly checkpoint: Checkpoint;
   readonly between: (from: Sequence, to: Sequence) => Effect.Effect<ReadonlyArray<LogEntry>, StorageTrouble>;
-  readonly reach: Effect.Effect<{ readonly first: Sequence; readonly last: Sequence; readonly rows: number }, StorageTrouble>;
+  readonly reach: Effect.Effect<
+    { readonly first: Sequence; readonly last: Sequence; readonly rows: number },
+    StorageTrouble
+  >;
   readonly digests: Effect.Effect<ReadonlyArray<TableDigest>, StorageTrouble>;
 }
 

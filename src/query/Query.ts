@@ -213,9 +213,14 @@ export class Query extends Context.Service<
     /** One task with its transitions in order, or undefined. */
     readonly task: (
       taskId: string,
-    ) => Effect.Effect<{ readonly task: TaskRow; readonly transitions: ReadonlyArray<TransitionRow> } | undefined, StorageTrouble>;
+    ) => Effect.Effect<
+      { readonly task: TaskRow; readonly transitions: ReadonlyArray<TransitionRow> } | undefined,
+      StorageTrouble
+    >;
     /** Latest first. */
-    readonly sessions: (filter: { readonly limit?: number }) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
+    readonly sessions: (filter: {
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
     /** One SELECT, WITH, VALUES or EXPLAIN. Its connection cannot write, and is closed with the scope. */
     readonly sql: (text: string) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;

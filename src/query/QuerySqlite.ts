@@ -46,7 +46,10 @@ const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray<Messag
     },
   );
   const messageIds = JSON.stringify(found.map(({ messageId }) => messageId));
-  const parts = Map.groupBy(all<PartRow>(db, partsSql, { threadId: filter.threadId, messageIds }), ({ messageId }) => messageId);
+  const parts = Map.groupBy(
+    all<PartRow>(db, partsSql, { threadId: filter.threadId, messageIds }),
+    ({ messageId }) => messageId,
+  );
   return found.map((message) => ({ ...message, parts: parts.get(message.messageId) ?? [] }));
 };
 
@@ -94,7 +97,13 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       return page instanceof QueryRefused ? yield* page : page;
     }),
     thread: Effect.fn("query.thread")(({ threadId, tenant = defaultTenant }) =>
-      read((db) => all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :tenant", { threadId, tenant })[0]),
+      read(
+        (db) =>
+          all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :tenant", {
+            threadId,
+            tenant,
+          })[0],
+      ),
     ),
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     tasks: Effect.fn("query.tasks")(({ status, limit }) =>
@@ -109,7 +118,11 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     ),
     task: Effect.fn("query.task")((taskId) => read((db) => readTask(db, taskId))),
     sessions: Effect.fn("query.sessions")(({ limit }) =>
-      read((db) => all<SessionRow>(db, "SELECT * FROM v_sessions ORDER BY first_sequence DESC LIMIT :limit", { limit: pageSize(limit) })),
+      read((db) =>
+        all<SessionRow>(db, "SELECT * FROM v_sessions ORDER BY first_sequence DESC LIMIT :limit", {
+          limit: pageSize(limit),
+        }),
+      ),
     ),
     status: read(readStatus).pipe(Effect.withSpan("query.status")),
     sql: (text) => sql(path, text).pipe(Effect.withSpan("query.sql")),

@@ -16,7 +16,9 @@ export const all = <A>(db: Database, text: string, values: Bound = {}): Readonly
   const names = new Map(statement.columns().map(({ name }) => [name, camel(name)]));
   return statement
     .all(values)
-    .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value])) as A);
+    .map(
+      (row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [names.get(name) ?? name, value])) as A,
+    );
 };
 
 /** Between 1 and `maxPage`. */

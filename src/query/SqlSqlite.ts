@@ -38,7 +38,9 @@ const prepare = (db: Database, text: string): Statement<[], ReadonlyArray<Value>
 
 /** Whole numbers beyond 2^53 stay exact; all others are plain numbers. */
 const plain = (value: Value): Value =>
-  typeof value === "bigint" && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+  typeof value === "bigint" && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
+    ? Number(value)
+    : value;
 
 /** Rows handed on at once: enough to cost little, few enough to take little memory. */
 const rowsPerChunk = 64;

@@ -28,7 +28,11 @@ const hitsSql = `WITH hits AS MATERIALIZED (
       WHERE m.thread_id = p.thread_id AND m.tenant = p.tenant AND m.second_hand = 0))
   GROUP BY p.thread_id, p.tenant) `;
 
-const hitOf = (db: Database, match: string, found: { readonly part: number; readonly parts: number }): Hit | undefined => {
+const hitOf = (
+  db: Database,
+  match: string,
+  found: { readonly part: number; readonly parts: number },
+): Hit | undefined => {
   const [hit] = all<Omit<Hit, "parts">>(
     db,
     `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.sequence,
@@ -51,10 +55,14 @@ const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
   ...(filter.tool === undefined
     ? []
-    : [`(t.tool = ${number(":tool")} OR EXISTS (SELECT 1 FROM tool_calls c WHERE ${inThread("c")} AND c.name = ${number(":tool")}))`]),
+    : [
+        `(t.tool = ${number(":tool")} OR EXISTS (SELECT 1 FROM tool_calls c WHERE ${inThread("c")} AND c.name = ${number(":tool")}))`,
+      ]),
   ...(filter.model === undefined
     ? []
-    : [`(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`]),
+    : [
+        `(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`,
+      ]),
 ];
 
 interface Found {
@@ -70,7 +78,11 @@ const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
   const [lead, hit, from] =
     match === undefined
       ? ["", "0 AS part, 0 AS parts", "threads t"]
-      : [hitsSql, "h.part, h.parts", "hits h CROSS JOIN threads t ON t.thread_id = h.thread_id AND t.tenant = h.tenant"];
+      : [
+          hitsSql,
+          "h.part, h.parts",
+          "hits h CROSS JOIN threads t ON t.thread_id = h.thread_id AND t.tenant = h.tenant",
+        ];
   return `${lead}SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id,
       (SELECT text FROM names WHERE name = t.tenant) AS tenant, ${hit}
     FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
@@ -86,14 +98,24 @@ export const listThreads = (db: Database, filter: ThreadFilter): ThreadPage | Qu
   if (filter.text !== undefined && match === undefined) return { threads: [] };
   const limit = pageSize(filter.limit);
   const { since, tenant, tool, model } = filter;
-  const given = { since, tenant, tool, model, match, ...(filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] }) };
+  const given = {
+    since,
+    tenant,
+    tool,
+    model,
+    match,
+    ...(filter.after === undefined ? {} : { at: cursor[0], sequence: cursor[1] }),
+  };
   const values = Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
   );
   // One more than the page shows whether there is a next one.
   const found = all<Found>(db, pageSql(filter, match), { ...values, limit: limit + 1 });
   const threads = found.slice(0, limit).flatMap(({ threadId, tenant: of, part, parts }) => {
-    const [thread] = all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :of", { threadId, of });
+    const [thread] = all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :of", {
+      threadId,
+      of,
+    });
     const hit = match === undefined ? undefined : hitOf(db, match, { part, parts });
     return thread === undefined ? [] : [{ ...thread, ...(hit === undefined ? {} : { hit }) }];
   });

@@ -76,9 +76,7 @@ export class SnapshotStore extends Context.Service<
 >()("recollect/snapshot/SnapshotStore") {}
 
 /** Bounds and default of a snapshot's life: whoever comes back on the next day finds it, if not at the weekend. */
-export const shortestTtlMillis = 24 * 3_600_000;
-export const longestTtlMillis = 48 * 3_600_000;
-export const defaultTtlMillis = shortestTtlMillis;
+export const defaultTtlMillis = 24 * 3_600_000;
 
 /** `<tenant>.<id>`: two tokens, so no thread can take the checkpoint's key of one. */
 export const keyOf = ({ tenant, id }: History): string => `${encodeToken(tenant)}.${encodeToken(id)}`;

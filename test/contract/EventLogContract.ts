@@ -11,7 +11,13 @@ import * as EventId from "../../src/domain/EventId.ts";
 import * as History from "../../src/domain/History.ts";
 import { maxEventBytes } from "../../src/log/AppendCheck.ts";
 import type { Headers } from "../../src/log/Envelope.ts";
-import { type AppendError, type Appended, type Expected, EventLog, maxEventsPerAppend } from "../../src/log/EventLog.ts";
+import {
+  type AppendError,
+  type Appended,
+  type Expected,
+  EventLog,
+  maxEventsPerAppend,
+} from "../../src/log/EventLog.ts";
 
 export class ByHand extends Context.Service<
   ByHand,
@@ -53,7 +59,10 @@ const ascending = (sequences: ReadonlyArray<number>) =>
   sequences.every((sequence, index) => index === 0 || sequence > (sequences[index - 1] ?? 0));
 
 /** An append as a careful writer makes it: on a conflict it reads on and tries again. */
-export const appendUntilWritten = (history: History.History, one: NewEvent): Effect.Effect<Appended, AppendError, EventLog> =>
+export const appendUntilWritten = (
+  history: History.History,
+  one: NewEvent,
+): Effect.Effect<Appended, AppendError, EventLog> =>
   Effect.gen(function* () {
     const log = yield* EventLog;
     for (;;) {
@@ -64,7 +73,8 @@ export const appendUntilWritten = (history: History.History, one: NewEvent): Eff
     }
   });
 
-const failure = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) => Effect.map(Effect.flip(effect), (error) => error);
+const failure = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error);
 
 interface ContractOptions {
   /** Whether the whole suite is run, or only what depends on how many servers there are. */
@@ -72,7 +82,11 @@ interface ContractOptions {
   readonly timeoutMillis?: number;
 }
 
-export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | ByHand, E>, options: ContractOptions = {}) => {
+export const eventLogContract = <E>(
+  name: string,
+  layer: Layer.Layer<EventLog | ByHand, E>,
+  options: ContractOptions = {},
+) => {
   const timeout = options.timeoutMillis ?? 30_000;
   withLayer(layer, { excludeTestServices: true, timeout })(name, (it) => {
     it.effect("gives back what was appended, in every field", () =>
@@ -85,7 +99,7 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           correlationId: "c",
           causationId: "k",
           traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-          extensions: { partition: "7", origin: "a \"b\" % ü" },
+          extensions: { partition: "7", origin: 'a "b" % ü' },
           occurredAt: 1_600_000_000_123,
           schemaVersion: 3,
         });
@@ -140,7 +154,10 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
             if (one._tag === "Success") continue;
             assert.strictEqual(one.failure._tag, "SequenceConflict");
             if (one.failure._tag === "SequenceConflict") {
-              assert.deepEqual([one.failure.expected, one.failure.actual, one.failure.history], [expected, last?.sequence, history]);
+              assert.deepEqual(
+                [one.failure.expected, one.failure.actual, one.failure.history],
+                [expected, last?.sequence, history],
+              );
             }
           }
         }
@@ -179,7 +196,11 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           for (const size of [1, 3]) {
             const history = fresh();
             yield* log.append({ history, events: [event()], expected: 0 });
-            const append = { history, events: Array.from({ length: size }, () => event(make())), expected: "any" as const };
+            const append = {
+              history,
+              events: Array.from({ length: size }, () => event(make())),
+              expected: "any" as const,
+            };
             const results = yield* Effect.all(
               Array.from({ length: 5 }, () => log.append(append)),
               { concurrency: "unbounded" },
@@ -249,10 +270,7 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           again,
           first.map((one) => ({ ...one, duplicate: true })),
         );
-        assert.deepEqual(
-          [(yield* idsOf(a)).length, (yield* idsOf(b)).length, (yield* idsOf(c)).length],
-          [2, 2, 3],
-        );
+        assert.deepEqual([(yield* idsOf(a)).length, (yield* idsOf(b)).length, (yield* idsOf(c)).length], [2, 2, 3]);
       }),
     );
 
@@ -300,7 +318,9 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
               // Half of them know what they expect, half do not; every third append is made twice.
               Effect.gen(function* () {
                 const knows = writer % 2 === 0;
-                yield* knows ? appendUntilWritten(history, one) : log.append({ history, events: [one], expected: "any" });
+                yield* knows
+                  ? appendUntilWritten(history, one)
+                  : log.append({ history, events: [one], expected: "any" });
                 if (index % 3 === 0) {
                   const again = yield* log.append({ history, events: [one], expected: knows ? 0 : "any" });
                   assert.isTrue(again.duplicate);
@@ -333,7 +353,14 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           [/1001 events/, { history, events: events(maxEventsPerAppend + 1), expected: 0 }],
           [/twice/, { history, events: [twice, twice], expected: 0 }],
           [/bytes/, { history, events: [event(freshId(), { body: "x".repeat(maxEventBytes) })], expected: 0 }],
-          [/bytes/, { history, events: Array.from({ length: 3 }, () => event(freshId(), { body: "x".repeat(maxEventBytes * 0.9) })), expected: 0 }],
+          [
+            /bytes/,
+            {
+              history,
+              events: Array.from({ length: 3 }, () => event(freshId(), { body: "x".repeat(maxEventBytes * 0.9) })),
+              expected: 0,
+            },
+          ],
           [/history/, { history: History.thread(""), events: [event()], expected: 0 }],
           [/history/, { history: History.thread("x".repeat(201)), events: [event()], expected: 0 }],
           [/history/, { history: History.thread("lone \ud800"), events: [event()], expected: 0 }],
@@ -354,8 +381,14 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
         }
         assert.strictEqual((yield* failure(log.appendAll([])))._tag, "AppendRefused");
         const same = { history, events: events(1), expected: 0 };
-        assert.strictEqual((yield* failure(log.appendAll([same, { ...same, events: events(1) }])))._tag, "AppendRefused");
-        assert.strictEqual((yield* failure(log.appendAll([same, { ...same, history: fresh() }])))._tag, "AppendRefused");
+        assert.strictEqual(
+          (yield* failure(log.appendAll([same, { ...same, events: events(1) }])))._tag,
+          "AppendRefused",
+        );
+        assert.strictEqual(
+          (yield* failure(log.appendAll([same, { ...same, history: fresh() }])))._tag,
+          "AppendRefused",
+        );
         const many = [fresh(), fresh()].map((one) => ({ history: one, events: events(501), expected: 0 }));
         assert.strictEqual((yield* failure(log.appendAll(many)))._tag, "AppendRefused");
         assert.lengthOf(yield* idsOf(history), 0);
@@ -370,7 +403,10 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
         yield* log.append({ history: there, events: [taken], expected: 0 });
         for (const expected of [0, "any"] satisfies ReadonlyArray<Expected>) {
           for (const written of [[taken], [event(), taken]]) {
-            assert.strictEqual((yield* failure(log.append({ history: here, events: written, expected })))._tag, "AppendRefused");
+            assert.strictEqual(
+              (yield* failure(log.append({ history: here, events: written, expected })))._tag,
+              "AppendRefused",
+            );
           }
         }
         assert.lengthOf(yield* idsOf(here), 0);
@@ -402,7 +438,9 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           yield* log.append({ history: other, events: [event()], expected: "any" });
         }
         const read = (after: number) =>
-          Effect.map(Stream.runCollect(log.read({ history: mine, after })), (found) => found.map(({ sequence }) => sequence));
+          Effect.map(Stream.runCollect(log.read({ history: mine, after })), (found) =>
+            found.map(({ sequence }) => sequence),
+          );
         assert.deepEqual(yield* read(0), sequences);
         assert.deepEqual(yield* read(sequences[1] ?? 0), sequences.slice(2));
         assert.deepEqual(yield* read(sequences[4] ?? 0), []);
@@ -456,7 +494,9 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           Stream.runCollect,
           Effect.forkChild,
         );
-        const onlyB = yield* log.follow({ after, history: b }).pipe(Stream.take(30), Stream.runCollect, Effect.forkChild);
+        const onlyB = yield* log
+          .follow({ after, history: b })
+          .pipe(Stream.take(30), Stream.runCollect, Effect.forkChild);
         yield* Deferred.await(caughtUp);
         yield* Effect.forEach(
           [a, b, a, b],
@@ -535,7 +575,12 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
 
         // And what is an event, though by hand, is one like any other.
         const sequence = yield* publish({ subject, headers: good, body });
-        assert.deepInclude(yield* log.at(sequence), { history, id: good["ce-id"], source: "by-hand", schemaVersion: 1 });
+        assert.deepInclude(yield* log.at(sequence), {
+          history,
+          id: good["ce-id"],
+          source: "by-hand",
+          schemaVersion: 1,
+        });
         assert.deepInclude(yield* log.last(history), { sequence });
       }),
     );
@@ -554,7 +599,11 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           const log = yield* EventLog;
           const odd = "😀 a.b/c:d*>\u0000\r\n%=";
           const clean = (value: string, most: number) => Array.from(value.toWellFormed()).slice(0, most).join("");
-          const history = { tenant: `t${clean(tenant, 8)}${odd}`, kind: "task" as const, id: `${randomUUID()}${clean(id, 20)}${odd}` };
+          const history = {
+            tenant: `t${clean(tenant, 8)}${odd}`,
+            kind: "task" as const,
+            id: `${randomUUID()}${clean(id, 20)}${odd}`,
+          };
           const one: NewEvent = {
             id: `${freshId()}${clean(text, 20)}${odd}`,
             type: `x${clean(text, 9)}`,
@@ -570,10 +619,29 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
           const { sequence } = yield* log.append({ history, events: [one], expected: 0 });
           const back = yield* log.at(sequence);
           assert.isFalse(back === undefined || isMisfit(back));
-          const { history: there, id: sameId, type, source, actor, session, extensions, occurredAt: when, body: bytes } = back as RecordedEvent;
+          const {
+            history: there,
+            id: sameId,
+            type,
+            source,
+            actor,
+            session,
+            extensions,
+            occurredAt: when,
+            body: bytes,
+          } = back as RecordedEvent;
           assert.deepEqual(
             { history: there, id: sameId, type, source, actor, session, extensions, when },
-            { history, id: one.id, type: one.type, source: one.source, actor: one.actor, session: one.session, extensions: one.extensions, when: one.occurredAt },
+            {
+              history,
+              id: one.id,
+              type: one.type,
+              source: one.source,
+              actor: one.actor,
+              session: one.session,
+              extensions: one.extensions,
+              when: one.occurredAt,
+            },
           );
           assert.deepEqual(Buffer.from(bytes), Buffer.from(body));
           assert.deepEqual(yield* idsOf(history), [one.id]);
@@ -583,19 +651,36 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
 
     it.effect.prop(
       "is, after any series of appends, what a simple model of it is",
-      { steps: Schema.Array(Schema.Struct({ history: Schema.Natural, size: Schema.Natural, expect: Schema.Natural, repeat: Schema.Natural })) },
+      {
+        steps: Schema.Array(
+          Schema.Struct({
+            history: Schema.Natural,
+            size: Schema.Natural,
+            expect: Schema.Natural,
+            repeat: Schema.Natural,
+          }),
+        ),
+      },
       ({ steps }) =>
         Effect.gen(function* () {
           const log = yield* EventLog;
           const histories = [fresh(), fresh()];
           const model = histories.map(() => [] as Array<string>);
           const lasts = [0, 0];
-          const made: Array<{ readonly index: number; readonly events: ReadonlyArray<NewEvent>; readonly expected: Expected; readonly result: Appended }> = [];
+          const made: Array<{
+            readonly index: number;
+            readonly events: ReadonlyArray<NewEvent>;
+            readonly expected: Expected;
+            readonly result: Appended;
+          }> = [];
           for (const { expect, history: which, repeat, size } of steps.slice(0, 12)) {
             const old = made[repeat % (made.length + 2)];
             if (old !== undefined) {
               const history = histories[old.index] ?? fresh();
-              assert.deepEqual(yield* log.append({ history, events: old.events, expected: old.expected }), { ...old.result, duplicate: true });
+              assert.deepEqual(yield* log.append({ history, events: old.events, expected: old.expected }), {
+                ...old.result,
+                duplicate: true,
+              });
               continue;
             }
             const index = which % 2;
@@ -622,7 +707,12 @@ export const eventLogContract = <E>(name: string, layer: Layer.Layer<EventLog | 
         const before = yield* log.info;
         const { sequence } = yield* log.append({ history: fresh(), events: events(3), expected: 0 });
         const after = yield* log.info;
-        assert.deepInclude(after, { created: before.created, firstSequence: 1, lastSequence: sequence, messages: before.messages + 3 });
+        assert.deepInclude(after, {
+          created: before.created,
+          firstSequence: 1,
+          lastSequence: sequence,
+          messages: before.messages + 3,
+        });
         assert.isAbove(after.bytes, before.bytes);
         assert.isAtMost(Math.abs(after.created - Date.now()), 120_000);
       }),

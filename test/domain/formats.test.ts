@@ -281,7 +281,14 @@ describe("Codex", () => {
       event({ type: "token_count", info: { total_token_usage: { total_tokens: total }, last_token_usage: usage } });
     const older = usages(tell("codex", [count(15), count(15), count(30), event({ type: "token_count", info: null })]));
     assert.lengthOf(older, 2);
-    assert.deepStrictEqual(older[0]?.usage, { input: 10, output: 5, cacheRead: 4, cacheWrite: null, reasoning: 2, cacheInInput: true });
+    assert.deepStrictEqual(older[0]?.usage, {
+      input: 10,
+      output: 5,
+      cacheRead: 4,
+      cacheWrite: null,
+      reasoning: 2,
+      cacheInInput: true,
+    });
     const record: JsonValue = { type: "token_usage_record", payload: { response_id: "r", usage } };
     assert.deepStrictEqual(
       usages(tell("codex", [record, count(15), record])).map(({ usageKey }) => usageKey),

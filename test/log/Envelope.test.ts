@@ -8,12 +8,28 @@ import { subjectOf } from "../../src/log/Subject.ts";
 const history = thread("t.1 ü");
 const Text = Schema.String;
 const stored = (event: NewEvent) =>
-  entryOf({ sequence: 7, recordedAt: 8, subject: subjectOf(history), headers: headersOf(event, history), body: bodyOf(event) });
+  entryOf({
+    sequence: 7,
+    recordedAt: 8,
+    subject: subjectOf(history),
+    headers: headersOf(event, history),
+    body: bodyOf(event),
+  });
 
 describe("Envelope", () => {
   it.prop(
     "gives back every event from its headers and body",
-    { id: Text, type: Text, source: Text, actor: Schema.optionalKey(Text), session: Schema.optionalKey(Text), note: Text, body: Text, time: Schema.Int, version: Schema.Natural },
+    {
+      id: Text,
+      type: Text,
+      source: Text,
+      actor: Schema.optionalKey(Text),
+      session: Schema.optionalKey(Text),
+      note: Text,
+      body: Text,
+      time: Schema.Int,
+      version: Schema.Natural,
+    },
     ({ actor, body, id, note, session, source, time, type, version }) => {
       const event: NewEvent = {
         id: `${id.toWellFormed()}.`,
@@ -36,7 +52,16 @@ describe("Envelope", () => {
   it.prop("writes headers of one line of ASCII each", [Text], ([text]) => {
     const value = text.toWellFormed();
     const headers = headersOf(
-      { id: value, type: value, source: value, schemaVersion: 1, occurredAt: 0, body: "", actor: value, extensions: { x: value } },
+      {
+        id: value,
+        type: value,
+        source: value,
+        schemaVersion: 1,
+        occurredAt: 0,
+        body: "",
+        actor: value,
+        extensions: { x: value },
+      },
       history,
     );
     for (const header of Object.values(headers)) {

@@ -7,10 +7,14 @@ import { appendUntilWritten, event, eventLogContract, events, fresh, idsOf } fro
 import * as NatsServer from "../support/NatsServer.ts";
 import { byHand, logAt, logOnServer } from "./natsLayers.ts";
 
-eventLogContract("EventLogNats on three servers", byHand.pipe(Layer.provideMerge(logOnServer({ cluster: 3 }, { replicas: 3 }))), {
-  extent: "appends",
-  timeoutMillis: 60_000,
-});
+eventLogContract(
+  "EventLogNats on three servers",
+  byHand.pipe(Layer.provideMerge(logOnServer({ cluster: 3 }, { replicas: 3 }))),
+  {
+    extent: "appends",
+    timeoutMillis: 60_000,
+  },
+);
 
 it.live(
   "reads what it has just appended, whichever copy answers",

@@ -26,7 +26,14 @@ type Log = EventLog["Service"];
 const until = (condition: Effect.Effect<boolean, unknown>): Effect.Effect<void> =>
   condition.pipe(
     Effect.orElseSucceed(() => false),
-    Effect.flatMap((true_) => (true_ ? Effect.void : Effect.andThen(Effect.sleep(5), Effect.suspend(() => until(condition))))),
+    Effect.flatMap((true_) =>
+      true_
+        ? Effect.void
+        : Effect.andThen(
+            Effect.sleep(5),
+            Effect.suspend(() => until(condition)),
+          ),
+    ),
   );
 
 const idsOf = (log: Log, history: ReturnType<typeof fresh>) =>
@@ -34,7 +41,9 @@ const idsOf = (log: Log, history: ReturnType<typeof fresh>) =>
 
 /** Appends until it is written, however long the server is away: as a publisher with a spool does. */
 const appendSurely = (log: Log, append: Parameters<Log["append"]>[0]) =>
-  log.append(append).pipe(Effect.retry({ while: ({ _tag }) => _tag === "LogUnavailable", schedule: Schedule.spaced(20) }));
+  log
+    .append(append)
+    .pipe(Effect.retry({ while: ({ _tag }) => _tag === "LogUnavailable", schedule: Schedule.spaced(20) }));
 
 /** Collects what a follower sees, and how it ends. */
 const watch = (log: Log, after: number) => {
@@ -103,10 +112,15 @@ describe("a lost acknowledgement", () => {
       const between = yield* proxy(server.url);
       const { connection, log } = yield* open(between.url);
       yield* between.close;
-      yield* until(Effect.sync(() => !connection.link.connected && Date.now() - (connection.link.lostAt ?? Date.now()) > 2_000));
+      yield* until(
+        Effect.sync(() => !connection.link.connected && Date.now() - (connection.link.lostAt ?? Date.now()) > 2_000),
+      );
       const started = performance.now();
       for (let count = 0; count < 10; count++) {
-        assert.strictEqual((yield* Effect.flip(log.append({ history: fresh(), events: [event()], expected: 0 })))._tag, "LogUnavailable");
+        assert.strictEqual(
+          (yield* Effect.flip(log.append({ history: fresh(), events: [event()], expected: 0 })))._tag,
+          "LogUnavailable",
+        );
       }
       assert.isBelow(performance.now() - started, 500);
       yield* between.open;
@@ -161,7 +175,11 @@ describe("the server's memory of ids", () => {
       yield* Effect.promise(() => restoreStream(connection.nc, backup));
       const { lastSequence } = yield* log.info;
       assert.strictEqual(lastSequence, 4);
-      const again = yield* hand.publish({ subject: subjectOf(fresh()), headers: { "Nats-Msg-Id": witness.id }, body: new Uint8Array() });
+      const again = yield* hand.publish({
+        subject: subjectOf(fresh()),
+        headers: { "Nats-Msg-Id": witness.id },
+        body: new Uint8Array(),
+      });
       assert.strictEqual(again, 5, "the server was expected to have forgotten");
       assert.deepEqual(yield* log.append(one), { ...first, duplicate: true });
       assert.deepEqual(yield* log.append(two), { ...batch, duplicate: true });
@@ -197,10 +215,11 @@ describe("a follower", () => {
   it.live("says where the stream has a hole, after everything before it", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.make();
-      const { connection: { js, jsm } } = yield* Effect.map(
-        Layer.build(NatsConnection.layer({ servers: server.url })),
-        (context) => ({ connection: Context.get(context, NatsConnection.NatsConnection) }),
-      );
+      const {
+        connection: { js, jsm },
+      } = yield* Effect.map(Layer.build(NatsConnection.layer({ servers: server.url })), (context) => ({
+        connection: Context.get(context, NatsConnection.NatsConnection),
+      }));
       yield* Effect.promise(async () => {
         await jsm.streams.add({ name: "RECOLLECT", subjects: ["recollect.*.*.*"] });
         for (let count = 0; count < 6; count++) await js.publish("recollect.default.thread.x", "{}");
@@ -289,7 +308,8 @@ describe("a follower", () => {
         rmSync(server.storeFolder, { recursive: true });
         cpSync(copy, server.storeFolder, { recursive: true });
         yield* server.start;
-        if (appendedAfter > 0) yield* appendSurely(direct.log, { history: fresh(), events: events(appendedAfter), expected: 0 });
+        if (appendedAfter > 0)
+          yield* appendSurely(direct.log, { history: fresh(), events: events(appendedAfter), expected: 0 });
         yield* between.open;
         const error = yield* ended;
         assert.deepInclude(error, { _tag: "LogDamaged", sequence: 8 });
@@ -342,7 +362,9 @@ describe("a follower", () => {
     Effect.gen(function* () {
       const server = yield* NatsServer.make({ sync: "2m" });
       const { connection, log } = yield* open(server.url);
-      const consumers = Effect.promise(async () => (await connection.jsm.streams.info("RECOLLECT")).state.consumer_count);
+      const consumers = Effect.promise(
+        async () => (await connection.jsm.streams.info("RECOLLECT")).state.consumer_count,
+      );
       const arrived = new Map<string, number>();
       const following = yield* log.follow({ after: 0 }).pipe(
         Stream.runForEachArray((chunk) =>

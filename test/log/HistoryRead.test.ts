@@ -21,13 +21,20 @@ const facts: StreamFacts = {
   learntAt: 0,
 };
 
-const message = (sequence: number): StoredMessage => ({ sequence, subject: "s", recordedAt: sequence, headers: {}, body: new Uint8Array() });
+const message = (sequence: number): StoredMessage => ({
+  sequence,
+  subject: "s",
+  recordedAt: sequence,
+  headers: {},
+  body: new Uint8Array(),
+});
 
 /** Ten messages at the leader; `copy` says how many of them the copy has that answers its n-th question. */
 const cluster = (copy: (question: number) => number, leader = (_question: number) => 10) => {
   let questions = 0;
   let leaderQuestions = 0;
-  const from = (selector: Selector) => ("seq" in selector ? selector.seq : Date.parse("start_time" in selector ? selector.start_time : ""));
+  const from = (selector: Selector) =>
+    "seq" in selector ? selector.seq : Date.parse("start_time" in selector ? selector.start_time : "");
   const get: DirectGet = {
     one: (_stream, selector, source) =>
       Effect.sync(() => {
@@ -55,7 +62,8 @@ const readAll = (read: HistoryRead.HistoryRead, from: HistoryRead.From = { after
       Effect.gen(function* () {
         const pages = read.pages("s", from);
         const all: Array<number> = [];
-        for (let page = yield* pages; page.length > 0; page = yield* pages) all.push(...page.map(({ sequence }) => sequence));
+        for (let page = yield* pages; page.length > 0; page = yield* pages)
+          all.push(...page.map(({ sequence }) => sequence));
         return all;
       }),
     );
@@ -82,10 +90,34 @@ describe("reading a history of three copies", () => {
   it.effect("ends where the history ended when the read began, though a copy has more by now", () =>
     Effect.gen(function* () {
       assert.deepEqual(yield* readAll(cluster(() => 12)), ten);
-      assert.deepEqual(yield* readAll(cluster(() => 12), { after: 8 }), [9, 10]);
-      assert.deepEqual(yield* readAll(cluster(() => 12), { after: 10 }), []);
-      assert.deepEqual(yield* readAll(cluster(() => 10), { since: 9 }), [9, 10]);
-      assert.deepEqual(yield* readAll(cluster(() => 10), { since: 11 }), []);
+      assert.deepEqual(
+        yield* readAll(
+          cluster(() => 12),
+          { after: 8 },
+        ),
+        [9, 10],
+      );
+      assert.deepEqual(
+        yield* readAll(
+          cluster(() => 12),
+          { after: 10 },
+        ),
+        [],
+      );
+      assert.deepEqual(
+        yield* readAll(
+          cluster(() => 10),
+          { since: 9 },
+        ),
+        [9, 10],
+      );
+      assert.deepEqual(
+        yield* readAll(
+          cluster(() => 10),
+          { since: 11 },
+        ),
+        [],
+      );
     }),
   );
 

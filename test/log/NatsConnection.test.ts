@@ -62,10 +62,17 @@ describe("NatsConnection", () => {
       assert.notMatch(inUrl.message, /gu/);
       const poor = yield* trouble({ servers: url, credentials: password("bob", "secret") });
       assert.strictEqual(poor.reason, "noJetStream");
-      const missing = yield* trouble({ servers: url, credentials: Credentials.CredentialsFile({ path: "/nowhere/x.creds" }) });
+      const missing = yield* trouble({
+        servers: url,
+        credentials: Credentials.CredentialsFile({ path: "/nowhere/x.creds" }),
+      });
       assert.strictEqual(missing.reason, "credentials");
 
-      const right = yield* NatsConnection.make({ servers: url, credentials: password("ada", "secret"), syncInterval: "always" });
+      const right = yield* NatsConnection.make({
+        servers: url,
+        credentials: password("ada", "secret"),
+        syncInterval: "always",
+      });
       assert.match(right.serverInfo().version, /^2\./);
       assert.strictEqual(right.url, url);
       assert.strictEqual(right.syncInterval, "always");
@@ -104,9 +111,14 @@ describe("NatsConnection", () => {
       const { url } = yield* NatsServer.make();
       const connection = yield* NatsConnection.make({ servers: url });
       const open = (stream: string) =>
-        Layer.build(EventLogNats.layer({ stream })).pipe(Effect.provideService(NatsConnection.NatsConnection, connection), Effect.scoped);
+        Layer.build(EventLogNats.layer({ stream })).pipe(
+          Effect.provideService(NatsConnection.NatsConnection, connection),
+          Effect.scoped,
+        );
       const { jsm } = connection;
-      yield* Effect.promise(() => jsm.streams.add({ name: "MEMORY", subjects: ["recollect.*.*.*"], storage: "memory" as never }));
+      yield* Effect.promise(() =>
+        jsm.streams.add({ name: "MEMORY", subjects: ["recollect.*.*.*"], storage: "memory" as never }),
+      );
       const refused = yield* Effect.flip(open("MEMORY"));
       assert.deepInclude(refused, { _tag: "NatsUnusable", reason: "stream" });
       const overlap = yield* Effect.flip(open("RECOLLECT"));
@@ -116,7 +128,14 @@ describe("NatsConnection", () => {
       yield* Effect.promise(() => jsm.streams.add({ name: "OLD", subjects: ["recollect.*.thread.*"], max_bytes: 1e9 }));
       yield* open("OLD");
       const { config } = yield* Effect.promise(() => jsm.streams.info("OLD"));
-      assert.deepInclude(config, { allow_atomic: true, allow_direct: true, deny_delete: true, deny_purge: true, max_bytes: 1e9, compression: "s2" });
+      assert.deepInclude(config, {
+        allow_atomic: true,
+        allow_direct: true,
+        deny_delete: true,
+        deny_purge: true,
+        max_bytes: 1e9,
+        compression: "s2",
+      });
       assert.deepEqual(config.subjects, ["recollect.*.*.*"]);
     }),
   );

@@ -4,7 +4,26 @@ import { HistoryKind } from "../../src/domain/History.ts";
 import { decodeToken, encodeToken, historyOf, subjectOf } from "../../src/log/Subject.ts";
 
 /** Texts that have broken subjects and keys before, beside whatever is generated. */
-const nasty = ["a.b", "*", ">", "a b", "\u0000", "\r\n", "😀", "é", "=", "=2E", "%2E", "/etc/passwd", "C:\\x", "a..b", ".", "-", "_", "İ"];
+const nasty = [
+  "a.b",
+  "*",
+  ">",
+  "a b",
+  "\u0000",
+  "\r\n",
+  "😀",
+  "é",
+  "=",
+  "=2E",
+  "%2E",
+  "/etc/passwd",
+  "C:\\x",
+  "a..b",
+  ".",
+  "-",
+  "_",
+  "İ",
+];
 
 describe("Subject", () => {
   it.prop("gives back every text from its token", [Schema.String], ([text]) => {

@@ -13,7 +13,8 @@ import type { Writer } from "../../src/log/IdSearchNats.ts";
 import { write } from "../../src/log/WriterNats.ts";
 import { event, events, fresh } from "../contract/EventLogContract.ts";
 
-const refusal = (code: number, err_code: number, description: string) => JSON.stringify({ error: { code, err_code, description } });
+const refusal = (code: number, err_code: number, description: string) =>
+  JSON.stringify({ error: { code, err_code, description } });
 const inFlight = refusal(400, 10164, "wrong last sequence");
 const known = refusal(400, 10201, "atomic publish contains duplicate message id");
 const ack = (seq: number) => JSON.stringify({ stream: "S", seq });
@@ -25,7 +26,11 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
   let asked = 0;
   const nc = {
     publish: () => undefined,
-    request: async (_subject: string, _payload: unknown, { headers }: { readonly headers?: { readonly get: (name: string) => string } }) => {
+    request: async (
+      _subject: string,
+      _payload: unknown,
+      { headers }: { readonly headers?: { readonly get: (name: string) => string } },
+    ) => {
       const begins = headers?.get("Nats-Batch-Sequence") === "1";
       if (begins) return { data: new Uint8Array(), string: () => "" };
       const reply = replies[Math.min(asked++, replies.length - 1)] ?? "";
@@ -102,7 +107,13 @@ describe("an append", () => {
     Effect.gen(function* () {
       const one = append();
       const [mine = event()] = one.events;
-      const stored = { sequence: 9, recordedAt: 1, subject: subjectOf(one.history), headers: headersOf(mine, one.history), body: new Uint8Array() };
+      const stored = {
+        sequence: 9,
+        recordedAt: 1,
+        subject: subjectOf(one.history),
+        headers: headersOf(mine, one.history),
+        body: new Uint8Array(),
+      };
       const { writer } = server([inFlight], [stored]);
       assert.deepEqual(yield* run(writer, one), [{ sequence: 9, duplicate: true }]);
     }),
@@ -147,7 +158,10 @@ describe("an append", () => {
 
   it.effect("gives up at once, with a hint, when there is no room", () =>
     Effect.gen(function* () {
-      for (const reply of [refusal(503, 10047, "insufficient storage resources available"), refusal(503, 10077, "maximum bytes exceeded")]) {
+      for (const reply of [
+        refusal(503, 10047, "insufficient storage resources available"),
+        refusal(503, 10077, "maximum bytes exceeded"),
+      ]) {
         const { asked, writer } = server([reply]);
         const error = yield* Effect.flip(run(writer, append()));
         assert.strictEqual(error._tag, "LogUnavailable");

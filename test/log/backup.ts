@@ -38,7 +38,11 @@ export const snapshotStream = async (nc: NatsConnection, name: string): Promise<
 };
 
 export const restoreStream = async (nc: NatsConnection, { chunks, config, state }: Backup): Promise<void> => {
-  const { deliver_subject: target } = await ask(nc, `$JS.API.STREAM.RESTORE.${config.name}`, JSON.stringify({ config, state }));
+  const { deliver_subject: target } = await ask(
+    nc,
+    `$JS.API.STREAM.RESTORE.${config.name}`,
+    JSON.stringify({ config, state }),
+  );
   for (const chunk of chunks) await ask(nc, String(target), chunk);
   await ask(nc, String(target));
 };

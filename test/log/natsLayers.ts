@@ -31,4 +31,6 @@ export const logAt = (servers: string | ReadonlyArray<string>, options: EventLog
 
 /** A log on a server of its own. */
 export const logOnServer = (server: NatsServer.Options = {}, options: EventLogNats.Options = {}) =>
-  Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ servers }) => logAt(servers, options))).pipe(Layer.provideMerge(NatsServer.layer(server)));
+  Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ servers }) => logAt(servers, options))).pipe(
+    Layer.provideMerge(NatsServer.layer(server)),
+  );

@@ -79,7 +79,16 @@ export const proxy = (target: string) =>
 /** A server that says only hello, and answers pings. */
 export const pretend = (info: { readonly version: string; readonly jetstream: boolean }) =>
   listen((socket) => {
-    const hello = { server_id: "x", server_name: "x", host: "127.0.0.1", port: 1, headers: true, max_payload: 1_048_576, proto: 1, ...info };
+    const hello = {
+      server_id: "x",
+      server_name: "x",
+      host: "127.0.0.1",
+      port: 1,
+      headers: true,
+      max_payload: 1_048_576,
+      proto: 1,
+      ...info,
+    };
     socket.write(`INFO ${JSON.stringify(hello)}\r\n`);
     socket.on("data", (bytes) => {
       if (bytes.toString("latin1").includes("PING")) socket.write("PONG\r\n");

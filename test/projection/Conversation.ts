@@ -5,18 +5,39 @@ import { event, misfit, said } from "./StubLog.ts";
 
 const kinds: ReadonlyArray<(sequence: number, id: string) => LogEntry> = [
   (n, id) => said(n, `the word number ${n} of ${id}`, { in: thread(id), role: n % 2 === 0 ? "user" : "assistant" }),
-  (n, id) => event(n, "thread.opened", { title: `Thread ${n}`, tool: "claude-code", tags: [`tag${n % 3}`] }, { in: thread(id) }),
-  (n, id) => event(n, "thread.tool_called", { callId: `c${n % 11}`, name: `Tool${n % 4}`, arguments: { n } }, { in: thread(id) }),
-  (n, id) => event(n, "thread.tool_returned", { callId: `c${n % 11}`, outcome: "ok", result: "r".repeat(n % 50), durationMillis: n / 8 }, { in: thread(id) }),
   (n, id) =>
-    event(n, "thread.message_appended", {
-      messageId: `m${n % 5}`,
-      role: "assistant",
-      model: `model${n % 2}`,
-      parts: Array.from({ length: n % 4 }, (_, part) => ({ type: part === 1 ? "thinking" : "text", text: `part ${part} of ${n}` })),
-      usage: { input: n, output: n % 7 },
-      requestId: `r${n % 5}`,
-    }, { in: thread(id) }),
+    event(n, "thread.opened", { title: `Thread ${n}`, tool: "claude-code", tags: [`tag${n % 3}`] }, { in: thread(id) }),
+  (n, id) =>
+    event(
+      n,
+      "thread.tool_called",
+      { callId: `c${n % 11}`, name: `Tool${n % 4}`, arguments: { n } },
+      { in: thread(id) },
+    ),
+  (n, id) =>
+    event(
+      n,
+      "thread.tool_returned",
+      { callId: `c${n % 11}`, outcome: "ok", result: "r".repeat(n % 50), durationMillis: n / 8 },
+      { in: thread(id) },
+    ),
+  (n, id) =>
+    event(
+      n,
+      "thread.message_appended",
+      {
+        messageId: `m${n % 5}`,
+        role: "assistant",
+        model: `model${n % 2}`,
+        parts: Array.from({ length: n % 4 }, (_, part) => ({
+          type: part === 1 ? "thinking" : "text",
+          text: `part ${part} of ${n}`,
+        })),
+        usage: { input: n, output: n % 7 },
+        requestId: `r${n % 5}`,
+      },
+      { in: thread(id) },
+    ),
   (n, id) => event(n, "task.submitted", { request: { agentType: "coder" }, threadId: id }, { in: task(`k${n % 9}`) }),
   (n) => event(n, "task.progressed", { message: `at ${n}`, progress: n }, { in: task(`k${n % 9}`) }),
   (n, id) => event(n, "session.started", { client: { name: "cli" }, threadId: id }, { in: session(`s${n}`) }),

@@ -16,9 +16,16 @@ import { ask, temporaryFolder } from "./World.ts";
 const child = join(import.meta.dirname, "crash-child.ts");
 
 /** Runs the child until it has said `lines` lines, and some microseconds more; then kill -9. True when it was done before. */
-const runAndKill = (options: { readonly work: string; readonly path: string; readonly count: number; readonly lines: number }) =>
+const runAndKill = (options: {
+  readonly work: string;
+  readonly path: string;
+  readonly count: number;
+  readonly lines: number;
+}) =>
   Effect.callback<boolean>((resume) => {
-    const running = spawn(process.execPath, [child, options.work, options.path, String(options.count)], { stdio: ["ignore", "pipe", "inherit"] });
+    const running = spawn(process.execPath, [child, options.work, options.path, String(options.count)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let said = "";
     running.stdout.setEncoding("utf8");
     running.stdout.on("data", (text: string) => {
@@ -45,7 +52,9 @@ describe("a projector killed with kill -9", () => {
         }
         assert.isTrue(yield* runAndKill({ work: "project", path, count, lines: 1000 }));
         const log = stubLog(conversation(count));
-        const verified = yield* verify({ path, projections: readModels }).pipe(Effect.provideService(EventLog, log.service));
+        const verified = yield* verify({ path, projections: readModels }).pipe(
+          Effect.provideService(EventLog, log.service),
+        );
         assert.deepStrictEqual(verified.differences, []);
         assert.isTrue(verified.ok);
         assert.strictEqual(verified.ledger.rows, count);
@@ -74,7 +83,10 @@ describe("a rebuild killed with kill -9", () => {
         yield* rebuild({ path, projections: readModels }).pipe(Effect.provideService(EventLog, log.service));
         const live = Generations.current(path) ?? "";
         const files = readdirSync(folder).filter((name) => /^recollect-\d+\.db$/.test(name));
-        assert.deepStrictEqual(files.map((name) => join(folder, name)), [live]);
+        assert.deepStrictEqual(
+          files.map((name) => join(folder, name)),
+          [live],
+        );
         const model = yield* ReadModelSqlite.open({ file: live, projections: readModels, durability: "durable" });
         assert.strictEqual((yield* model.checkpoint).sequence, many);
         yield* model.close;

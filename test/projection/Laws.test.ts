@@ -9,16 +9,19 @@ import { applyAll, folded } from "./World.ts";
 const Size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }));
 
 describe("what the rows depend on", () => {
-  it.effect.prop("only on the events: neither the size of batches nor redelivery changes a digest", [Size, Size], ([size, seed]) =>
-    Effect.gen(function* () {
-      const events = conversation(60, seed);
-      const whole = yield* folded(events);
-      const pieces = yield* folded([]);
-      yield* applyAll(pieces.model, events, size);
-      yield* applyAll(pieces.model, events.slice(size), 7);
-      assert.deepStrictEqual(yield* pieces.model.digests, yield* whole.model.digests);
-      assert.deepStrictEqual(yield* pieces.model.checkpoint, yield* whole.model.checkpoint);
-    }).pipe(Effect.scoped),
+  it.effect.prop(
+    "only on the events: neither the size of batches nor redelivery changes a digest",
+    [Size, Size],
+    ([size, seed]) =>
+      Effect.gen(function* () {
+        const events = conversation(60, seed);
+        const whole = yield* folded(events);
+        const pieces = yield* folded([]);
+        yield* applyAll(pieces.model, events, size);
+        yield* applyAll(pieces.model, events.slice(size), 7);
+        assert.deepStrictEqual(yield* pieces.model.digests, yield* whole.model.digests);
+        assert.deepStrictEqual(yield* pieces.model.checkpoint, yield* whole.model.checkpoint);
+      }).pipe(Effect.scoped),
     { arbitrary: { runs: 25 } },
   );
 
@@ -29,8 +32,12 @@ describe("what the rows depend on", () => {
         return JSON.stringify(yield* (yield* folded(given)).model.digests);
       });
       const base = yield* digest(events);
-      const renamed = events.map((entry, index) => (index === 3 && "history" in entry ? { ...entry, history: { ...entry.history, tenant: "x" } } : entry));
-      const retold = events.map((entry, index) => (index === 20 ? { ...entry, recordedAt: entry.recordedAt + 1 } : entry));
+      const renamed = events.map((entry, index) =>
+        index === 3 && "history" in entry ? { ...entry, history: { ...entry.history, tenant: "x" } } : entry,
+      );
+      const retold = events.map((entry, index) =>
+        index === 20 ? { ...entry, recordedAt: entry.recordedAt + 1 } : entry,
+      );
       for (const other of [events.slice(0, 39), renamed, retold]) assert.notStrictEqual(yield* digest(other), base);
       assert.strictEqual(yield* digest(events), base);
     }),
@@ -40,7 +47,10 @@ describe("what the rows depend on", () => {
     Effect.gen(function* () {
       const { model, rows } = yield* folded([said(1, "one")]);
       const incoming = [said(2, "two"), said(4, "four")].map((entry) => ({ entry }));
-      assert.deepStrictEqual(yield* model.apply({ incoming, streamCreated: 1, now: 1 }), { _tag: "Missing", sequence: 3 });
+      assert.deepStrictEqual(yield* model.apply({ incoming, streamCreated: 1, now: 1 }), {
+        _tag: "Missing",
+        sequence: 3,
+      });
       assert.deepStrictEqual(rows("SELECT text FROM v_messages"), [{ text: "one" }]);
     }),
   );
@@ -74,12 +84,20 @@ describe("merging", () => {
   it.live("meets the stored value as each column declares", () =>
     Effect.gen(function* () {
       const rowsAfter = Effect.fnUntraced(function* (...data: ReadonlyArray<unknown>) {
-        const { rows } = yield* folded(data.map((row, index) => event(index + 1, "thread.any", row)), [merging]);
+        const { rows } = yield* folded(
+          data.map((row, index) => event(index + 1, "thread.any", row)),
+          [merging],
+        );
         return rows("SELECT last, first, replace, sum, min, max FROM cells")[0];
       });
       const one = { last: "a", first: "a", replace: "a", sum: 1, min: 5, max: 5 };
       assert.deepStrictEqual(yield* rowsAfter(one, { last: "b", first: "b", replace: "b", sum: 2, min: 3, max: 3 }), {
-        last: "b", first: "a", replace: "b", sum: 3, min: 3, max: 5,
+        last: "b",
+        first: "a",
+        replace: "b",
+        sum: 3,
+        min: 3,
+        max: 5,
       });
       const nothing = { last: null, first: null, replace: null, sum: null, min: null, max: null };
       assert.deepStrictEqual(yield* rowsAfter(one, nothing), { ...one, replace: null });
@@ -95,7 +113,14 @@ describe("dead letters", () => {
     name: "broken",
     version: 1,
     doc: "For this test.",
-    tables: [{ name: "broken_rows", doc: ".", key: ["id"], columns: { id: { type: "integer", doc: "." }, count: { type: "integer", doc: "." } } }],
+    tables: [
+      {
+        name: "broken_rows",
+        doc: ".",
+        key: ["id"],
+        columns: { id: { type: "integer", doc: "." }, count: { type: "integer", doc: "." } },
+      },
+    ],
     views: [],
     handle,
   });
@@ -111,11 +136,29 @@ describe("dead letters", () => {
         if (sequence === 6) return [{ table: "broken_rows", row: { id: null } }];
         return good(sequence);
       });
-      const { rows, model } = yield* folded([1, 2, 3, 4, 5, 6, 7].map((n) => said(n, `word ${n}`)), [...readModels, refusing]);
-      assert.deepStrictEqual(rows("SELECT id FROM broken_rows ORDER BY id").map(({ id }) => id), [1, 7]);
-      const letters = rows("SELECT projection, sequence, history_id, kind, attempts, at, reason FROM v_dead_letters ORDER BY sequence");
-      assert.deepStrictEqual(letters.map(({ sequence }) => sequence), [2, 3, 4, 5, 6]);
-      assert.deepInclude(letters[0], { projection: "broken", history_id: "t1", kind: "thread", attempts: 1, at: 2, reason: "the projection failed: I cannot" });
+      const { rows, model } = yield* folded(
+        [1, 2, 3, 4, 5, 6, 7].map((n) => said(n, `word ${n}`)),
+        [...readModels, refusing],
+      );
+      assert.deepStrictEqual(
+        rows("SELECT id FROM broken_rows ORDER BY id").map(({ id }) => id),
+        [1, 7],
+      );
+      const letters = rows(
+        "SELECT projection, sequence, history_id, kind, attempts, at, reason FROM v_dead_letters ORDER BY sequence",
+      );
+      assert.deepStrictEqual(
+        letters.map(({ sequence }) => sequence),
+        [2, 3, 4, 5, 6],
+      );
+      assert.deepInclude(letters[0], {
+        projection: "broken",
+        history_id: "t1",
+        kind: "thread",
+        attempts: 1,
+        at: 2,
+        reason: "the projection failed: I cannot",
+      });
       assert.match(String(letters[1]?.["reason"]), /cannot store TEXT value in INTEGER column/);
       assert.match(String(letters[2]?.["reason"]), /there is no table nowhere/);
       assert.match(String(letters[4]?.["reason"]), /without its key id/);
@@ -133,8 +176,14 @@ describe("dead letters", () => {
         event(2, "thread.message_appended", {}, { in: { tenant: "default", kind: "task", id: "k" } }),
         said(3, "fine"),
       ]);
-      assert.deepStrictEqual(rows("SELECT projection, sequence FROM v_dead_letters").map(Object.values), [["*", 1], ["*", 2]]);
-      assert.match(String(rows("SELECT reason FROM v_dead_letters")[1]?.["reason"]), /belongs to a thread, but stands in a task/);
+      assert.deepStrictEqual(rows("SELECT projection, sequence FROM v_dead_letters").map(Object.values), [
+        ["*", 1],
+        ["*", 2],
+      ]);
+      assert.match(
+        String(rows("SELECT reason FROM v_dead_letters")[1]?.["reason"]),
+        /belongs to a thread, but stands in a task/,
+      );
       assert.lengthOf(rows("SELECT 1 FROM v_events"), 3);
       assert.lengthOf(rows("SELECT 1 FROM v_messages"), 1);
     }),

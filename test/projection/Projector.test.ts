@@ -25,7 +25,9 @@ const newPath = Effect.map(temporaryFolder, (folder) => join(folder, "recollect.
 /** Everything in the log is applied by a projector that then ends. */
 const applied = Effect.fnUntraced(function* (log: StubLog) {
   const path = yield* newPath;
-  yield* Effect.scoped(Effect.flatMap(start(log, path), ({ awaitSequence }) => awaitSequence(log.entries.at(-1)?.sequence ?? 0)));
+  yield* Effect.scoped(
+    Effect.flatMap(start(log, path), ({ awaitSequence }) => awaitSequence(log.entries.at(-1)?.sequence ?? 0)),
+  );
   return path;
 });
 
@@ -53,11 +55,20 @@ describe("the projector", () => {
         yield* Fiber.join(waiting);
         times.push(performance.now() - before);
       }
-      assert.deepStrictEqual(ask(path, "SELECT text FROM v_messages ORDER BY sequence DESC LIMIT 1"), [{ text: "word 32" }]);
+      assert.deepStrictEqual(ask(path, "SELECT text FROM v_messages ORDER BY sequence DESC LIMIT 1"), [
+        { text: "word 32" },
+      ]);
       assert.isBelow(times.toSorted((a, b) => a - b)[15] ?? 99, 10, "median, in milliseconds");
       const status = yield* projector.status;
       assert.strictEqual(status.condition, undefined);
-      assert.deepStrictEqual(status.projections[0], { name: "ledger", version: 1, checkpoint: 32, gap: 0, lagMillis: 0, deadLetters: 0 });
+      assert.deepStrictEqual(status.projections[0], {
+        name: "ledger",
+        version: 1,
+        checkpoint: 32,
+        gap: 0,
+        lagMillis: 0,
+        deadLetters: 0,
+      });
       assert.strictEqual(status.projections[1]?.deadLetters, 1);
     }),
   );
@@ -125,7 +136,10 @@ describe("the projector", () => {
       const projector = yield* start(log, path, [broken, ...readModels]);
       yield* projector.awaitSequence(2);
       const { projections } = yield* projector.status;
-      assert.deepStrictEqual(projections.map(({ deadLetters }) => deadLetters), [2, ...readModels.map(() => 0)]);
+      assert.deepStrictEqual(
+        projections.map(({ deadLetters }) => deadLetters),
+        [2, ...readModels.map(() => 0)],
+      );
       assert.lengthOf(ask(path, "SELECT 1 FROM v_messages"), 2);
     }),
   );
@@ -167,7 +181,10 @@ describe("a large entry", () => {
       const path = yield* newPath;
       const projector = yield* start(log, path, [...readModels, watching]);
       yield* projector.awaitSequence(4);
-      assert.deepStrictEqual(seen.slice(0, 2), ['{"format":"martian","entry":{"big":"é"}}', '{"format":"martian","text":""}']);
+      assert.deepStrictEqual(seen.slice(0, 2), [
+        '{"format":"martian","entry":{"big":"é"}}',
+        '{"format":"martian","text":""}',
+      ]);
       assert.include(String(ask(path, "SELECT data FROM v_events WHERE sequence = 1")[0]?.["data"]), '"sha256":"abc"');
       assert.deepStrictEqual(ask(path, "SELECT sequence, reason FROM v_dead_letters"), [
         { sequence: 2, reason: "the large entry gone is not in the object store" },
@@ -179,14 +196,34 @@ describe("a large entry", () => {
 describe("a stream that is not the one known", () => {
   const cases: ReadonlyArray<readonly [string, string, (log: StubLog, entries: ReadonlyArray<LogEntry>) => void]> = [
     ["was made anew and is shorter", "recreated", (log) => ((log.created += 1), (log.entries = [said(1, "another")]))],
-    ["was made anew and is longer", "recreated", (log) => ((log.created += 1), (log.entries = conversation(20, 5).map((e) => ({ ...e, recordedAt: 7 }))))],
+    [
+      "was made anew and is longer",
+      "recreated",
+      (log) => ((log.created += 1), (log.entries = conversation(20, 5).map((e) => ({ ...e, recordedAt: 7 })))),
+    ],
     ["was rolled back", "rolledBack", (log, entries) => (log.entries = entries.slice(0, 7))],
     ["was emptied", "rolledBack", (log) => (log.entries = [])],
-    ["gave a sequence again", "sequenceReused", (log, entries) => (log.entries = [...entries.slice(0, 9), said(10, "new", { id: uuid(77) }), said(11, "newer")])],
-    ["gave a sequence again to the same event", "sequenceReused", (log, entries) => (log.entries = entries.map((e) => (e.sequence === 10 ? { ...e, recordedAt: 5 } : e)))],
-    ["lost what stood at the checkpoint", "hole", (log, entries) => (log.entries = [...entries.slice(0, 9), said(11, "later")])],
+    [
+      "gave a sequence again",
+      "sequenceReused",
+      (log, entries) => (log.entries = [...entries.slice(0, 9), said(10, "new", { id: uuid(77) }), said(11, "newer")]),
+    ],
+    [
+      "gave a sequence again to the same event",
+      "sequenceReused",
+      (log, entries) => (log.entries = entries.map((e) => (e.sequence === 10 ? { ...e, recordedAt: 5 } : e))),
+    ],
+    [
+      "lost what stood at the checkpoint",
+      "hole",
+      (log, entries) => (log.entries = [...entries.slice(0, 9), said(11, "later")]),
+    ],
     ["begins after the checkpoint", "hole", (log) => (log.entries = [said(15, "later")])],
-    ["has a hole ahead", "hole", (log, entries) => (log.entries = [...entries, said(11, "fine"), said(13, "after the hole")])],
+    [
+      "has a hole ahead",
+      "hole",
+      (log, entries) => (log.entries = [...entries, said(11, "fine"), said(13, "after the hole")]),
+    ],
   ];
   for (const [what, name, change] of cases) {
     it.live(`which ${what}, is named ${name} and not read on over`, () =>
@@ -235,21 +272,26 @@ describe("a stream that is not the one known", () => {
     }),
   );
 
-  it.live("is taken as the new truth after a rebuild, by the projector that stood still", () =>
-    Effect.gen(function* () {
-      const log = stubLog(conversation(10));
-      const path = yield* applied(log);
-      log.created += 1;
-      log.entries = [said(1, "a new beginning")];
-      const projector = yield* start(log, path);
-      yield* untilCondition(projector, "recreated");
-      const { kept } = yield* rebuild({ path, projections: readModels }).pipe(provide(log));
-      log.append(said(2, "and on"));
-      yield* untilCondition(projector, undefined);
-      yield* projector.awaitSequence(2);
-      assert.deepStrictEqual(ask(path, "SELECT text FROM v_messages"), [{ text: "a new beginning" }, { text: "and on" }]);
-      assert.lengthOf(ask(kept ?? "", "SELECT 1 FROM v_events"), 10);
-    }),
+  it.live(
+    "is taken as the new truth after a rebuild, by the projector that stood still",
+    () =>
+      Effect.gen(function* () {
+        const log = stubLog(conversation(10));
+        const path = yield* applied(log);
+        log.created += 1;
+        log.entries = [said(1, "a new beginning")];
+        const projector = yield* start(log, path);
+        yield* untilCondition(projector, "recreated");
+        const { kept } = yield* rebuild({ path, projections: readModels }).pipe(provide(log));
+        log.append(said(2, "and on"));
+        yield* untilCondition(projector, undefined);
+        yield* projector.awaitSequence(2);
+        assert.deepStrictEqual(ask(path, "SELECT text FROM v_messages"), [
+          { text: "a new beginning" },
+          { text: "and on" },
+        ]);
+        assert.lengthOf(ask(kept ?? "", "SELECT 1 FROM v_events"), 10);
+      }),
     20_000,
   );
 });

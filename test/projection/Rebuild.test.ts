@@ -27,10 +27,13 @@ const projected = Effect.fnUntraced(function* (log: StubLog, projections: Readon
 /** A projector that ends, so that another can be started on its file. */
 const once = (log: StubLog, path: string, projections: ReadonlyArray<Projection> = readModels) =>
   Effect.scoped(
-    Effect.flatMap(Projector.make({ path, projections }).pipe(provide(log)), ({ awaitSequence }) => awaitSequence(log.entries.at(-1)?.sequence ?? 0)),
+    Effect.flatMap(Projector.make({ path, projections }).pipe(provide(log)), ({ awaitSequence }) =>
+      awaitSequence(log.entries.at(-1)?.sequence ?? 0),
+    ),
   );
 
-const sequences = (path: string) => ask(path, "SELECT sequence FROM v_events ORDER BY sequence").map(({ sequence }) => sequence);
+const sequences = (path: string) =>
+  ask(path, "SELECT sequence FROM v_events ORDER BY sequence").map(({ sequence }) => sequence);
 
 describe("a rebuild", () => {
   it.live("gives the same digest for every table as the live fold", () =>
@@ -55,11 +58,19 @@ describe("a rebuild", () => {
       const query = yield* Query.make({ path });
       const seen: Array<number> = [];
       const watching = yield* Effect.forkChild(
-        Effect.forever(Effect.andThen(Effect.map(query.status, ({ events: n }) => void seen.push(n)), Effect.sleep(1))),
+        Effect.forever(
+          Effect.andThen(
+            Effect.map(query.status, ({ events: n }) => void seen.push(n)),
+            Effect.sleep(1),
+          ),
+        ),
       );
       const publishing = yield* Effect.forkChild(
         Effect.forEach(events.slice(1000), (entry, index) =>
-          Effect.andThen(Effect.sync(() => log.append(entry)), index % 50 === 0 ? Effect.sleep(2) : Effect.void),
+          Effect.andThen(
+            Effect.sync(() => log.append(entry)),
+            index % 50 === 0 ? Effect.sleep(2) : Effect.void,
+          ),
         ),
       );
       const files = new Set([Generations.current(path)]);
@@ -70,8 +81,14 @@ describe("a rebuild", () => {
       yield* projector.awaitSequence(3000);
       yield* Fiber.interrupt(watching);
       assert.strictEqual(files.size, 4);
-      assert.deepStrictEqual(sequences(path), events.map(({ sequence }) => sequence));
-      assert.isTrue(seen.every((n, index) => index === 0 || n >= (seen[index - 1] ?? 0)), "a reader saw less than before");
+      assert.deepStrictEqual(
+        sequences(path),
+        events.map(({ sequence }) => sequence),
+      );
+      assert.isTrue(
+        seen.every((n, index) => index === 0 || n >= (seen[index - 1] ?? 0)),
+        "a reader saw less than before",
+      );
       assert.isTrue((yield* verify({ path, projections: readModels }).pipe(provide(log))).ok);
     }),
   );
@@ -81,11 +98,15 @@ describe("a rebuild", () => {
       const log = stubLog(conversation(300));
       const path = join(yield* temporaryFolder, "recollect.db");
       yield* once(log, path);
-      const newer = readModels.map((projection) => (projection.name === "threads" ? { ...projection, version: 2 } : projection));
+      const newer = readModels.map((projection) =>
+        projection.name === "threads" ? { ...projection, version: 2 } : projection,
+      );
       const before = Generations.current(path);
       yield* once(log, path, newer);
       assert.notStrictEqual(Generations.current(path), before);
-      assert.deepStrictEqual(ask(path, "SELECT version FROM v_checkpoints WHERE projection = 'threads'"), [{ version: 2 }]);
+      assert.deepStrictEqual(ask(path, "SELECT version FROM v_checkpoints WHERE projection = 'threads'"), [
+        { version: 2 },
+      ]);
       assert.lengthOf(sequences(path), 300);
       const after = Generations.current(path);
       yield* once(log, path, newer);
@@ -93,17 +114,19 @@ describe("a rebuild", () => {
     }),
   );
 
-  it.live("is refused while another one runs", () =>
-    Effect.gen(function* () {
-      const log = stubLog(conversation(10));
-      const { path } = yield* projected(log);
-      const other = new Database(`${path}.rebuild-lock`);
-      other.exec("BEGIN IMMEDIATE");
-      const error = yield* Effect.flip(rebuild({ path, projections: readModels }).pipe(provide(log)));
-      other.close();
-      assert.deepInclude(error, { _tag: "StorageTrouble", reason: "busy" });
-      assert.match(error.message, /Another process is rebuilding/);
-    }),
+  it.live(
+    "is refused while another one runs",
+    () =>
+      Effect.gen(function* () {
+        const log = stubLog(conversation(10));
+        const { path } = yield* projected(log);
+        const other = new Database(`${path}.rebuild-lock`);
+        other.exec("BEGIN IMMEDIATE");
+        const error = yield* Effect.flip(rebuild({ path, projections: readModels }).pipe(provide(log)));
+        other.close();
+        assert.deepInclude(error, { _tag: "StorageTrouble", reason: "busy" });
+        assert.match(error.message, /Another process is rebuilding/);
+      }),
     20_000,
   );
 
@@ -118,7 +141,14 @@ describe("a rebuild", () => {
       assert.deepInclude(rebuilt, { lost: [], recovered: [20, 21, 22], checkpoint: 50 });
       const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
       assert.isFalse(verified.ok);
-      assert.deepStrictEqual(verified.differences.map(({ sequence, kind }) => [sequence, kind]), [[20, "stream"], [21, "stream"], [22, "stream"]]);
+      assert.deepStrictEqual(
+        verified.differences.map(({ sequence, kind }) => [sequence, kind]),
+        [
+          [20, "stream"],
+          [21, "stream"],
+          [22, "stream"],
+        ],
+      );
       assert.lengthOf(sequences(path), 50);
     }),
   );
@@ -129,7 +159,7 @@ describe("a rebuild", () => {
       const path = join(yield* temporaryFolder, "recollect.db");
       yield* once(log, path);
       log.created += 1;
-      log.entries = [...conversation(5, 9).map((entry) => ({ ...entry, recordedAt: entry.recordedAt + 99 }))];
+      log.entries = conversation(5, 9).map((entry) => ({ ...entry, recordedAt: entry.recordedAt + 99 }));
       const rebuilt = yield* rebuild({ path, projections: readModels }).pipe(provide(log));
       assert.strictEqual(rebuilt.checkpoint, 5);
       assert.lengthOf(sequences(path), 5);
@@ -166,7 +196,12 @@ describe("verify", () => {
       const log = stubLog(events.slice(0, 600));
       const { path } = yield* projected(log);
       const publishing = yield* Effect.forkChild(
-        Effect.forEach(events.slice(600), (entry) => Effect.andThen(Effect.sync(() => log.append(entry)), Effect.sleep(1))),
+        Effect.forEach(events.slice(600), (entry) =>
+          Effect.andThen(
+            Effect.sync(() => log.append(entry)),
+            Effect.sleep(1),
+          ),
+        ),
       );
       const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
       yield* Fiber.join(publishing);
@@ -178,14 +213,49 @@ describe("verify", () => {
   );
 
   const damage: ReadonlyArray<readonly [string, (path: string, log: StubLog) => void, RegExp]> = [
-    ["a cell of the ledger was changed", (path) => change(path, "UPDATE events SET session = source WHERE sequence = 7"), /"sequence":7,"kind":"content".*"name":"events"/],
-    ["a name of the ledger was broken", (path) => change(path, "UPDATE events SET session = 987654 WHERE sequence = 7"), /^(?!.*"kind").*"name":"events"/],
-    ["a row of the ledger was removed", (path) => change(path, "DELETE FROM events WHERE sequence = 7"), /"sequence":7,"kind":"ledger"/],
-    ["a row of a read model was changed", (path) => change(path, "UPDATE messages SET sidechain = 1 WHERE sequence = (SELECT max(sequence) FROM messages)"), /^(?!.*"kind")/],
-    ["a dead letter was removed", (path) => change(path, "DELETE FROM dead_letters WHERE sequence = (SELECT min(sequence) FROM dead_letters)"), /^(?!.*"kind")/],
-    ["an event of the stream was altered", (_, log) => void (log.entries = log.entries.map((entry) => (entry.sequence === 7 ? { ...entry, body: Buffer.from("{}") } : entry))), /"sequence":7,"kind":"content"/],
-    ["an event of the stream is missing", (_, log) => void (log.entries = log.entries.filter(({ sequence }) => sequence !== 7)), /"sequence":7,"kind":"stream"/],
-    ["the end of the stream was lost", (_, log) => void (log.entries = log.entries.slice(0, 58)), /"sequence":59,"kind":"stream".*"sequence":60,"kind":"stream"/],
+    [
+      "a cell of the ledger was changed",
+      (path) => change(path, "UPDATE events SET session = source WHERE sequence = 7"),
+      /"sequence":7,"kind":"content".*"name":"events"/,
+    ],
+    [
+      "a name of the ledger was broken",
+      (path) => change(path, "UPDATE events SET session = 987654 WHERE sequence = 7"),
+      /^(?!.*"kind").*"name":"events"/,
+    ],
+    [
+      "a row of the ledger was removed",
+      (path) => change(path, "DELETE FROM events WHERE sequence = 7"),
+      /"sequence":7,"kind":"ledger"/,
+    ],
+    [
+      "a row of a read model was changed",
+      (path) => change(path, "UPDATE messages SET sidechain = 1 WHERE sequence = (SELECT max(sequence) FROM messages)"),
+      /^(?!.*"kind")/,
+    ],
+    [
+      "a dead letter was removed",
+      (path) => change(path, "DELETE FROM dead_letters WHERE sequence = (SELECT min(sequence) FROM dead_letters)"),
+      /^(?!.*"kind")/,
+    ],
+    [
+      "an event of the stream was altered",
+      (_, log) =>
+        void (log.entries = log.entries.map((entry) =>
+          entry.sequence === 7 ? { ...entry, body: Buffer.from("{}") } : entry,
+        )),
+      /"sequence":7,"kind":"content"/,
+    ],
+    [
+      "an event of the stream is missing",
+      (_, log) => void (log.entries = log.entries.filter(({ sequence }) => sequence !== 7)),
+      /"sequence":7,"kind":"stream"/,
+    ],
+    [
+      "the end of the stream was lost",
+      (_, log) => void (log.entries = log.entries.slice(0, 58)),
+      /"sequence":59,"kind":"stream".*"sequence":60,"kind":"stream"/,
+    ],
   ];
   const change = (path: string, sql: string) => {
     const db = new Database(path);

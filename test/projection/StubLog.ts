@@ -6,7 +6,6 @@ import { EventLog, LogDamaged, LogUnavailable } from "../../src/log/EventLog.ts"
 
 export const uuid = (n: number): string => `00000000-0000-7000-8000-${n.toString(16).padStart(12, "0")}`;
 
-
 /** An event as a log would give it; `data` becomes its JSON body. */
 export const event = (
   sequence: number,
@@ -29,7 +28,11 @@ export const event = (
   };
 };
 
-export const said = (sequence: number, text: string, more: Parameters<typeof event>[3] & { readonly role?: string } = {}) => {
+export const said = (
+  sequence: number,
+  text: string,
+  more: Parameters<typeof event>[3] & { readonly role?: string } = {},
+) => {
   const { role, ...rest } = more;
   const data = { messageId: `m${sequence}`, role: role ?? "user", parts: [{ type: "text", text }] };
   return event(sequence, "thread.message_appended", data, rest);
@@ -95,7 +98,8 @@ export const stubLog = (initial: ReadonlyArray<LogEntry> = []): StubLog => {
             const began = log.created;
             const more: Effect.Effect<ReadonlyArray<LogEntry>, LogDamaged | LogUnavailable> = Effect.suspend(() => {
               if (!log.available) return Effect.fail(away);
-              if (log.created !== began || last() < reached) return Effect.fail(new LogDamaged({ sequence: reached, reason: "another stream" }));
+              if (log.created !== began || last() < reached)
+                return Effect.fail(new LogDamaged({ sequence: reached, reason: "another stream" }));
               const next = log.entries.filter(({ sequence }) => sequence > reached).slice(0, 100);
               const [first] = next;
               if (first === undefined) return Effect.andThen(changed.await, more);
@@ -114,4 +118,3 @@ export const stubLog = (initial: ReadonlyArray<LogEntry> = []): StubLog => {
   };
   return log;
 };
-

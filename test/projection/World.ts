@@ -41,7 +41,10 @@ export const folded = Effect.fnUntraced(function* (
   projections: ReadonlyArray<Projection> = readModels,
 ) {
   const file = join(yield* temporaryFolder, "model.db");
-  const model = yield* Effect.acquireRelease(ReadModelSqlite.open({ file, projections, durability: "scratch" }), ({ close }) => close);
+  const model = yield* Effect.acquireRelease(
+    ReadModelSqlite.open({ file, projections, durability: "scratch" }),
+    ({ close }) => close,
+  );
   yield* applyAll(model, entries);
   return { file, model, rows: (sql: string, ...values: ReadonlyArray<string | number>) => ask(file, sql, ...values) };
 });

@@ -10,12 +10,18 @@ describe("the data dictionary", () => {
   it.live("documents every view and every column of the database, in order, and nothing that is not there", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);
-      const views = rows("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name").map(({ name }) => String(name));
+      const views = rows("SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name").map(({ name }) =>
+        String(name),
+      );
       const real = views.flatMap((view) => [
         [view, 0, null] as const,
-        ...rows(`SELECT name, cid FROM pragma_table_info('${view}')`).map(({ name, cid }) => [view, Number(cid) + 1, name] as const),
+        ...rows(`SELECT name, cid FROM pragma_table_info('${view}')`).map(
+          ({ name, cid }) => [view, Number(cid) + 1, name] as const,
+        ),
       ]);
-      const described = rows(`SELECT view, position, "column" FROM v_dictionary ORDER BY view, position`).map(Object.values);
+      const described = rows(`SELECT view, position, "column" FROM v_dictionary ORDER BY view, position`).map(
+        Object.values,
+      );
       assert.deepStrictEqual(described, real as never);
       assert.isAbove(views.length, 15);
       for (const { view, column, doc } of rows("SELECT * FROM v_dictionary")) {
@@ -28,9 +34,11 @@ describe("the data dictionary", () => {
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);
       const promised = {
-        v_threads: "thread_id tenant title source client tool opened_at last_activity_at messages tool_calls parent_thread_id",
+        v_threads:
+          "thread_id tenant title source client tool opened_at last_activity_at messages tool_calls parent_thread_id",
         v_messages: "thread_id message_id sequence role text model occurred_at",
-        v_tool_calls: "tool_call_id thread_id tool_name server outcome error_type started_at ended_at duration_ms arguments_bytes result_bytes",
+        v_tool_calls:
+          "tool_call_id thread_id tool_name server outcome error_type started_at ended_at duration_ms arguments_bytes result_bytes",
         v_token_usage:
           "provider_message_id thread_id model input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens occurred_at",
         v_tasks: "task_id thread_id agent_type status",
@@ -38,7 +46,8 @@ describe("the data dictionary", () => {
         v_events:
           "sequence event_id type schema_version tenant subject actor session correlation_id causation_id occurred_at recorded_at data",
       };
-      for (const [view, columns] of Object.entries(promised)) rows(`SELECT ${columns.replaceAll(" ", ", ")} FROM ${view}`);
+      for (const [view, columns] of Object.entries(promised))
+        rows(`SELECT ${columns.replaceAll(" ", ", ")} FROM ${view}`);
     }),
   );
 
@@ -56,7 +65,10 @@ describe("the data dictionary", () => {
       const views = rows("SELECT name FROM sqlite_schema WHERE type = 'view'").map(({ name }) => String(name));
       const script = views.map((view) => `SELECT count(*) FROM ${view};`).join("");
       try {
-        assert.lengthOf(execFileSync("sqlite3", ["-readonly", file, script], { encoding: "utf8" }).trim().split("\n"), views.length);
+        assert.lengthOf(
+          execFileSync("sqlite3", ["-readonly", file, script], { encoding: "utf8" }).trim().split("\n"),
+          views.length,
+        );
       } catch (cause) {
         if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) throw cause;
       }

@@ -18,12 +18,18 @@ const all = [ledger, threads, messages, toolCalls, tokenUsage, tasks, sessions, 
 
 /** Feeds facts past the interpreters: each event carries its own, by sequence. */
 const telling = (facts: Readonly<Record<number, ReadonlyArray<Fact>>>): ReadonlyArray<Projection> =>
-  all.map((projection) => ({ ...projection, handle: (recorded) => projection.handle(recorded, facts[recorded.sequence] ?? []) }));
+  all.map((projection) => ({
+    ...projection,
+    handle: (recorded) => projection.handle(recorded, facts[recorded.sequence] ?? []),
+  }));
 
 /** What was told, one event for each list of facts, in thread `t1` unless another is named. */
-const told = Effect.fnUntraced(function* (...lists: ReadonlyArray<ReadonlyArray<Fact> | readonly [string, ReadonlyArray<Fact>]>) {
+const told = Effect.fnUntraced(function* (
+  ...lists: ReadonlyArray<ReadonlyArray<Fact> | readonly [string, ReadonlyArray<Fact>]>
+) {
   const given = lists.map((list, index) => {
-    const [id, facts] = typeof list[0] === "string" ? (list as readonly [string, ReadonlyArray<Fact>]) : (["t1", list] as const);
+    const [id, facts] =
+      typeof list[0] === "string" ? (list as readonly [string, ReadonlyArray<Fact>]) : (["t1", list] as const);
     return { entry: event(index + 1, "test.told", {}, { in: thread(id) }), facts: facts as ReadonlyArray<Fact> };
   });
   return yield* folded(
@@ -45,14 +51,19 @@ describe("the ledger", () => {
   it.live("keeps every field of every event, and ids readable and searchable", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([
-        event(1, "thread.renamed", { title: "x" }, {
-          actor: "ann",
-          session: "s",
-          correlationId: uuid(9),
-          causationId: "not-a-uuid",
-          traceparent: "00-1",
-          extensions: { team: "blue" },
-        }),
+        event(
+          1,
+          "thread.renamed",
+          { title: "x" },
+          {
+            actor: "ann",
+            session: "s",
+            correlationId: uuid(9),
+            causationId: "not-a-uuid",
+            traceparent: "00-1",
+            extensions: { team: "blue" },
+          },
+        ),
         event(2, "thread.renamed", { title: "é" }, { id: "UPPER-1" }),
         misfit(3, "the subject is strange"),
         event(4, "thread.unheard", Buffer.from([0xff]).toString("latin1"), { body: new Uint8Array([0xff, 0]) }),
@@ -78,8 +89,16 @@ describe("the ledger", () => {
         bytes: 13,
         problem: null,
       });
-      assert.deepInclude(rows("SELECT event_id, data, bytes FROM v_events WHERE sequence = 2")[0], { event_id: "UPPER-1", data: '{"title":"é"}', bytes: 14 });
-      assert.deepInclude(rows("SELECT * FROM v_events WHERE sequence = 3")[0], { type: null, subject: "recollect.strange", problem: "the subject is strange" });
+      assert.deepInclude(rows("SELECT event_id, data, bytes FROM v_events WHERE sequence = 2")[0], {
+        event_id: "UPPER-1",
+        data: '{"title":"é"}',
+        bytes: 14,
+      });
+      assert.deepInclude(rows("SELECT * FROM v_events WHERE sequence = 3")[0], {
+        type: null,
+        subject: "recollect.strange",
+        problem: "the subject is strange",
+      });
       assert.deepStrictEqual(rows("SELECT data FROM v_events WHERE sequence = 4")[0]?.["data"], Buffer.from([0xff, 0]));
       const plan = rows(`EXPLAIN QUERY PLAN SELECT * FROM v_events WHERE event_id = '${uuid(1)}'`);
       assert.match(JSON.stringify(plan), /USING INDEX events_by_2/);
@@ -92,7 +111,12 @@ describe("threads", () => {
   it.live("describes a thread by its latest words and its whole span", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([
-        event(1, "thread.opened", { title: "First", tool: "claude-code", client: { name: "cli", version: "1" }, tags: ["a", "b"] }, { occurredAt: 5000 }),
+        event(
+          1,
+          "thread.opened",
+          { title: "First", tool: "claude-code", client: { name: "cli", version: "1" }, tags: ["a", "b"] },
+          { occurredAt: 5000 },
+        ),
         said(2, "hello", { occurredAt: 1000 }),
         event(3, "thread.renamed", { title: "Second" }, { occurredAt: 9000 }),
         event(4, "thread.tagged", { add: ["c"], remove: ["a"] }, { occurredAt: 8000 }),
@@ -111,14 +135,19 @@ describe("threads", () => {
         parent_thread_id: null,
       });
       assert.lengthOf(rows("SELECT * FROM v_threads"), 2);
-      assert.deepStrictEqual(rows("SELECT tag FROM v_thread_tags ORDER BY tag").map(({ tag }) => tag), ["b", "c"]);
+      assert.deepStrictEqual(
+        rows("SELECT tag FROM v_thread_tags ORDER BY tag").map(({ tag }) => tag),
+        ["b", "c"],
+      );
     }),
   );
 
   it.live("lists the newest fifty without looking at the others", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);
-      const plan = JSON.stringify(rows("EXPLAIN QUERY PLAN SELECT * FROM v_threads ORDER BY last_activity_at DESC LIMIT 50"));
+      const plan = JSON.stringify(
+        rows("EXPLAIN QUERY PLAN SELECT * FROM v_threads ORDER BY last_activity_at DESC LIMIT 50"),
+      );
       assert.match(plan, /SCAN t USING INDEX threads_by_1/);
       assert.notMatch(plan, /TEMP B-TREE FOR ORDER BY/);
       assert.notMatch(plan, /SCAN (?!t )\w+ USING|SCAN c"|SCAN w"/);
@@ -144,7 +173,11 @@ describe("messages", () => {
         [spoke("m", "two", ["2"])],
         [spoke("m", "one", ["1 again", "1b", "1c"], { model: "sonnet" })],
       );
-      assert.deepInclude(rows("SELECT * FROM v_messages")[0], { text: "1 again\n1b\n1c\n2", sequence: 1, model: "sonnet" });
+      assert.deepInclude(rows("SELECT * FROM v_messages")[0], {
+        text: "1 again\n1b\n1c\n2",
+        sequence: 1,
+        model: "sonnet",
+      });
       assert.lengthOf(rows("SELECT * FROM v_messages"), 1);
     }),
   );
@@ -153,7 +186,8 @@ describe("messages", () => {
     Effect.gen(function* () {
       const { rows } = yield* told([spoke("m", "", ["apple", "banana"])], [spoke("m", "", ["cherry"])]);
       assert.deepStrictEqual(rows("SELECT text FROM v_message_parts"), [{ text: "cherry" }]);
-      const found = (word: string) => rows("SELECT rowid FROM message_parts_fts WHERE message_parts_fts MATCH ?", word).length;
+      const found = (word: string) =>
+        rows("SELECT rowid FROM message_parts_fts WHERE message_parts_fts MATCH ?", word).length;
       assert.deepStrictEqual([found("apple"), found("banana"), found("cherry")], [0, 0, 1]);
     }),
   );
@@ -172,8 +206,19 @@ describe("messages", () => {
       const { rows } = yield* told([{ _tag: "MessageSaid", messageId: "m", segment: "", role: "user", parts }]);
       assert.strictEqual(rows("SELECT text FROM v_messages")[0]?.["text"], "said\nanswered");
       assert.deepStrictEqual(
-        rows("SELECT type, refers_to FROM v_message_parts ORDER BY ordinal").map(({ type, refers_to }) => [type, refers_to]),
-        [["thinking", null], ["text", null], ["tool_use", "c1"], ["tool_result", "c1"], ["image", "http://i"], ["file", "/a/b"], ["text", null]],
+        rows("SELECT type, refers_to FROM v_message_parts ORDER BY ordinal").map(({ type, refers_to }) => [
+          type,
+          refers_to,
+        ]),
+        [
+          ["thinking", null],
+          ["text", null],
+          ["tool_use", "c1"],
+          ["tool_result", "c1"],
+          ["image", "http://i"],
+          ["file", "/a/b"],
+          ["text", null],
+        ],
       );
     }),
   );
@@ -181,15 +226,30 @@ describe("messages", () => {
   it.live("cuts a part after 1 MiB and says how large it was", () =>
     Effect.gen(function* () {
       const { rows } = yield* told([spoke("m", "", ["é".repeat(1_100_000)])]);
-      assert.deepStrictEqual(rows("SELECT length(text) AS cut, bytes FROM v_message_parts"), [{ cut: 1_048_576, bytes: 2_200_000 }]);
+      assert.deepStrictEqual(rows("SELECT length(text) AS cut, bytes FROM v_message_parts"), [
+        { cut: 1_048_576, bytes: 2_200_000 },
+      ]);
     }),
   );
 
   it.live("counts a second witness only where nobody tells first-hand, whichever came first", () =>
     Effect.gen(function* () {
       const second = { secondHand: true };
-      const called = (callKey: string, more: object = {}): Fact => ({ _tag: "ToolWasCalled", callKey, callId: "c", name: "Read", arguments: "{}", ...more });
-      const used = (usageKey: string, more: object = {}): Fact => ({ _tag: "TokensUsed", usageKey, providerMessageId: "p", usage: { input: 1 }, ...more });
+      const called = (callKey: string, more: object = {}): Fact => ({
+        _tag: "ToolWasCalled",
+        callKey,
+        callId: "c",
+        name: "Read",
+        arguments: "{}",
+        ...more,
+      });
+      const used = (usageKey: string, more: object = {}): Fact => ({
+        _tag: "TokensUsed",
+        usageKey,
+        providerMessageId: "p",
+        usage: { input: 1 },
+        ...more,
+      });
       const { rows } = yield* told(
         ["later", [spoke("x1", "", ["second"], second), called("k1", second), used("u1", second)]],
         ["later", [spoke("m1", "", ["first"]), called("k2"), used("u2")]],
@@ -197,19 +257,55 @@ describe("messages", () => {
         ["sooner", [spoke("m1", "", ["second"], second), called("k3", second), used("u3", second)]],
         ["only", [spoke("x1", "", ["second"], second), called("k4", second), used("u4", second)]],
       );
-      const byThread = (view: string) => rows(`SELECT thread_id, count(*) AS n FROM ${view} GROUP BY 1 ORDER BY 1`).map(({ thread_id, n }) => [thread_id, n]);
+      const byThread = (view: string) =>
+        rows(`SELECT thread_id, count(*) AS n FROM ${view} GROUP BY 1 ORDER BY 1`).map(({ thread_id, n }) => [
+          thread_id,
+          n,
+        ]);
       for (const view of ["v_messages", "v_message_parts", "v_tool_calls", "v_token_usage"]) {
-        assert.deepStrictEqual(byThread(view), [["later", 1], ["only", 1], ["sooner", 1]], view);
+        assert.deepStrictEqual(
+          byThread(view),
+          [
+            ["later", 1],
+            ["only", 1],
+            ["sooner", 1],
+          ],
+          view,
+        );
       }
-      assert.deepStrictEqual(rows("SELECT text FROM v_messages ORDER BY 1").map(({ text }) => text), ["first", "first", "second"]);
-      assert.deepStrictEqual(rows("SELECT messages, tool_calls FROM v_threads").map(({ messages, tool_calls }) => [messages, tool_calls]), [[1, 1], [1, 1], [1, 1]]);
+      assert.deepStrictEqual(
+        rows("SELECT text FROM v_messages ORDER BY 1").map(({ text }) => text),
+        ["first", "first", "second"],
+      );
+      assert.deepStrictEqual(
+        rows("SELECT messages, tool_calls FROM v_threads").map((row) => [row["messages"], row["tool_calls"]]),
+        [
+          [1, 1],
+          [1, 1],
+          [1, 1],
+        ],
+      );
     }),
   );
 });
 
 describe("tool calls", () => {
-  const called = (callKey: string, more: object = {}): Fact => ({ _tag: "ToolWasCalled", callKey, callId: callKey, name: "Read", arguments: '{"é":1}', ...more });
-  const returned = (callKey: string, more: object = {}): Fact => ({ _tag: "ToolHasReturned", callKey, callId: callKey, outcome: "ok", resultBytes: 7, ...more });
+  const called = (callKey: string, more: object = {}): Fact => ({
+    _tag: "ToolWasCalled",
+    callKey,
+    callId: callKey,
+    name: "Read",
+    arguments: '{"é":1}',
+    ...more,
+  });
+  const returned = (callKey: string, more: object = {}): Fact => ({
+    _tag: "ToolHasReturned",
+    callKey,
+    callId: callKey,
+    outcome: "ok",
+    resultBytes: 7,
+    ...more,
+  });
 
   it.live("joins a call to its first answer, whole: a later one fills nothing in", () =>
     Effect.gen(function* () {
@@ -219,21 +315,50 @@ describe("tool calls", () => {
         [returned("a", { outcome: "error", errorType: "late", durationMillis: 5 })],
         [called("a", { name: "Other" })],
       );
-      assert.deepStrictEqual(rows("SELECT tool_name, outcome, error_type, started_at, ended_at, duration_ms, arguments_bytes, result_bytes FROM v_tool_calls"), [
-        { tool_name: "Read", outcome: "ok", error_type: null, started_at: 1_700_000_001_000, ended_at: 1_700_000_002_000, duration_ms: 1000, arguments_bytes: 8, result_bytes: 7 },
-      ]);
+      assert.deepStrictEqual(
+        rows(
+          "SELECT tool_name, outcome, error_type, started_at, ended_at, duration_ms, arguments_bytes, result_bytes FROM v_tool_calls",
+        ),
+        [
+          {
+            tool_name: "Read",
+            outcome: "ok",
+            error_type: null,
+            started_at: 1_700_000_001_000,
+            ended_at: 1_700_000_002_000,
+            duration_ms: 1000,
+            arguments_bytes: 8,
+            result_bytes: 7,
+          },
+        ],
+      );
     }),
   );
 
   it.live("takes an answer that comes before its call, shows one without a call apart, and knows what is unknown", () =>
     Effect.gen(function* () {
-      const { rows } = yield* told([returned("early", { durationMillis: 0.5 })], [called("early")], [returned("lonely")], [called("open")]);
-      assert.deepStrictEqual(rows("SELECT tool_call_id, outcome, duration_ms, result_bytes FROM v_tool_calls ORDER BY sequence"), [
-        { tool_call_id: "early", outcome: "ok", duration_ms: 0.5, result_bytes: 7 },
-        { tool_call_id: "open", outcome: "unknown", duration_ms: null, result_bytes: null },
-      ]);
+      const { rows } = yield* told(
+        [returned("early", { durationMillis: 0.5 })],
+        [called("early")],
+        [returned("lonely")],
+        [called("open")],
+      );
+      assert.deepStrictEqual(
+        rows("SELECT tool_call_id, outcome, duration_ms, result_bytes FROM v_tool_calls ORDER BY sequence"),
+        [
+          { tool_call_id: "early", outcome: "ok", duration_ms: 0.5, result_bytes: 7 },
+          { tool_call_id: "open", outcome: "unknown", duration_ms: null, result_bytes: null },
+        ],
+      );
       assert.deepStrictEqual(rows("SELECT tool_call_id FROM v_unmatched_results"), [{ tool_call_id: "lonely" }]);
-      assert.deepInclude(rows("SELECT * FROM v_tool_stats")[0], { tool_name: "Read", calls: 2, ok: 1, errors: 0, unknown: 1, threads: 1 });
+      assert.deepInclude(rows("SELECT * FROM v_tool_stats")[0], {
+        tool_name: "Read",
+        calls: 2,
+        ok: 1,
+        errors: 0,
+        unknown: 1,
+        threads: 1,
+      });
     }),
   );
 });
@@ -241,12 +366,28 @@ describe("tool calls", () => {
 describe("token usage", () => {
   it.live("counts a provider message once: the last counts told, in the thread that told first", () =>
     Effect.gen(function* () {
-      const used = (usage: object): Fact => ({ _tag: "TokensUsed", usageKey: "u", providerMessageId: "p", model: "opus", usage });
-      const { rows } = yield* told(["t1", [used({ input: 10, output: 1, reasoning: 3 })]], ["t2", [used({ input: 10, output: 50 })]]);
-      assert.deepStrictEqual(rows("SELECT thread_id, input_tokens, output_tokens, cache_read_tokens, reasoning_tokens FROM v_token_usage"), [
-        { thread_id: "t1", input_tokens: 10, output_tokens: 50, cache_read_tokens: null, reasoning_tokens: null },
-      ]);
-      assert.deepInclude(rows("SELECT * FROM v_daily_tokens")[0], { day: "2023-11-14", model: "opus", provider_messages: 1, input_tokens: 10, cache_read_tokens: 0 });
+      const used = (usage: object): Fact => ({
+        _tag: "TokensUsed",
+        usageKey: "u",
+        providerMessageId: "p",
+        model: "opus",
+        usage,
+      });
+      const { rows } = yield* told(
+        ["t1", [used({ input: 10, output: 1, reasoning: 3 })]],
+        ["t2", [used({ input: 10, output: 50 })]],
+      );
+      assert.deepStrictEqual(
+        rows("SELECT thread_id, input_tokens, output_tokens, cache_read_tokens, reasoning_tokens FROM v_token_usage"),
+        [{ thread_id: "t1", input_tokens: 10, output_tokens: 50, cache_read_tokens: null, reasoning_tokens: null }],
+      );
+      assert.deepInclude(rows("SELECT * FROM v_daily_tokens")[0], {
+        day: "2023-11-14",
+        model: "opus",
+        provider_messages: 1,
+        input_tokens: 10,
+        cache_read_tokens: 0,
+      });
     }),
   );
 });
@@ -262,12 +403,31 @@ describe("tasks and sessions", () => {
         event(4, "task.failed", { error: { type: "Broken", message: "oh" }, durationMillis: 12.5 }, mine),
       ]);
       assert.deepInclude(rows("SELECT * FROM v_tasks")[0], {
-        task_id: "k", thread_id: "t1", agent_type: "coder", status: "failed", worker: "w1", message: "half", progress: 1, progress_total: 2,
-        error_type: "Broken", error_message: "oh", duration_ms: 12.5, submitted_at: 1_700_000_001_000, started_at: 1_700_000_002_000, ended_at: 1_700_000_004_000,
+        task_id: "k",
+        thread_id: "t1",
+        agent_type: "coder",
+        status: "failed",
+        worker: "w1",
+        message: "half",
+        progress: 1,
+        progress_total: 2,
+        error_type: "Broken",
+        error_message: "oh",
+        duration_ms: 12.5,
+        submitted_at: 1_700_000_001_000,
+        started_at: 1_700_000_002_000,
+        ended_at: 1_700_000_004_000,
       });
       assert.deepStrictEqual(
-        rows("SELECT from_status, to_status, sequence, message FROM v_task_transitions ORDER BY sequence").map(Object.values),
-        [[null, "pending", 1, null], ["pending", "running", 2, null], ["running", "running", 3, "half"], ["running", "failed", 4, "oh"]],
+        rows("SELECT from_status, to_status, sequence, message FROM v_task_transitions ORDER BY sequence").map(
+          Object.values,
+        ),
+        [
+          [null, "pending", 1, null],
+          ["pending", "running", 2, null],
+          ["running", "running", 3, "half"],
+          ["running", "failed", 4, "oh"],
+        ],
       );
     }),
   );
@@ -276,11 +436,24 @@ describe("tasks and sessions", () => {
     Effect.gen(function* () {
       const mine = { in: session("s") };
       const { rows } = yield* folded([
-        event(1, "session.started", { client: { name: "c", version: "1" }, server: { name: "v" }, threadId: "t", command: ["a", "b"] }, mine),
+        event(
+          1,
+          "session.started",
+          { client: { name: "c", version: "1" }, server: { name: "v" }, threadId: "t", command: ["a", "b"] },
+          mine,
+        ),
         event(2, "session.ended", { reason: "exit", exitCode: 0 }, mine),
       ]);
       assert.deepInclude(rows("SELECT * FROM v_sessions")[0], {
-        session_id: "s", client: "c", server: "v", command: '["a","b"]', started_at: 1_700_000_001_000, ended_at: 1_700_000_002_000, reason: "exit", exit_code: 0, signal: null,
+        session_id: "s",
+        client: "c",
+        server: "v",
+        command: '["a","b"]',
+        started_at: 1_700_000_001_000,
+        ended_at: 1_700_000_002_000,
+        reason: "exit",
+        exit_code: 0,
+        signal: null,
       });
     }),
   );
@@ -289,7 +462,10 @@ describe("tasks and sessions", () => {
 describe("what is not understood", () => {
   it.live("is kept, counted and named, and no dead letter", () =>
     Effect.gen(function* () {
-      const { rows } = yield* folded([event(1, "thread.from_the_future", {}), event(2, "thread.entry_recorded", { format: "martian", entry: {} })]);
+      const { rows } = yield* folded([
+        event(1, "thread.from_the_future", {}),
+        event(2, "thread.entry_recorded", { format: "martian", entry: {} }),
+      ]);
       assert.deepStrictEqual(rows("SELECT sequence, thread_id, what FROM v_unknown").map(Object.values), [
         [1, "t1", "event type thread.from_the_future"],
         [2, "t1", "format martian"],
@@ -300,8 +476,13 @@ describe("what is not understood", () => {
 
   it.live("keeps the words of notes beside the messages", () =>
     Effect.gen(function* () {
-      const { rows } = yield* told([{ _tag: "Noted", kind: "tick" }, { _tag: "Noted", kind: "thinking", text: "hm" }]);
-      assert.deepStrictEqual(rows("SELECT thread_id, kind, text FROM v_notes").map(Object.values), [["t1", "thinking", "hm"]]);
+      const { rows } = yield* told([
+        { _tag: "Noted", kind: "tick" },
+        { _tag: "Noted", kind: "thinking", text: "hm" },
+      ]);
+      assert.deepStrictEqual(rows("SELECT thread_id, kind, text FROM v_notes").map(Object.values), [
+        ["t1", "thinking", "hm"],
+      ]);
     }),
   );
 });

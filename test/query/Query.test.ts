@@ -14,17 +14,36 @@ import { temporaryFolder } from "../projection/World.ts";
 const asked = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
   const path = join(yield* temporaryFolder, "recollect.db");
   const log = stubLog(entries);
-  const projector = yield* Projector.make({ path, projections: readModels }).pipe(Effect.provideService(EventLog, log.service));
+  const projector = yield* Projector.make({ path, projections: readModels }).pipe(
+    Effect.provideService(EventLog, log.service),
+  );
   yield* projector.awaitSequence(entries.length);
   return { path, log, projector, query: yield* Query.make({ path }) };
 });
 
 /** The same 300 strings each time, made of what FTS5's grammar and Unicode hold ready. */
 const strange = (): ReadonlyArray<string> => {
-  const alphabet = [...'"\'*^:(){}[]+-.,;\\/|&!~<>=?%#@ \t\n\0', "a", "Z", "9", "é", "日", "\u0301", "\ud800", "🙂", "\ufffd", "AND", "OR", "NOT", "NEAR"];
+  const alphabet = [
+    ..."\"'*^:(){}[]+-.,;\\/|&!~<>=?%#@ \t\n\0",
+    "a",
+    "Z",
+    "9",
+    "é",
+    "日",
+    "\u0301",
+    "\ud800",
+    "🙂",
+    "\ufffd",
+    "AND",
+    "OR",
+    "NOT",
+    "NEAR",
+  ];
   let state = 7;
   const next = (below: number) => (state = (state * 48_271) % 2_147_483_647) % below;
-  return Array.from({ length: 300 }, () => Array.from({ length: 1 + next(8) }, () => alphabet[next(alphabet.length)]).join(""));
+  return Array.from({ length: 300 }, () =>
+    Array.from({ length: 1 + next(8) }, () => alphabet[next(alphabet.length)]).join(""),
+  );
 };
 
 const inThread = (id: string) => ({ in: thread(id) });
@@ -32,7 +51,9 @@ const inThread = (id: string) => ({ in: thread(id) });
 describe("threads", () => {
   it.live("lists newest activity first, page by page, each thread once", () =>
     Effect.gen(function* () {
-      const { query } = yield* asked(Array.from({ length: 25 }, (_, n) => said(n + 1, `word ${n}`, inThread(`t${n % 7}`))));
+      const { query } = yield* asked(
+        Array.from({ length: 25 }, (_, n) => said(n + 1, `word ${n}`, inThread(`t${n % 7}`))),
+      );
       const seen: Array<string> = [];
       let after: string | undefined;
       do {
@@ -50,7 +71,12 @@ describe("threads", () => {
         event(1, "thread.opened", { title: "One", tool: "claude-code" }, inThread("one")),
         said(2, "the quick brown fox", inThread("one")),
         event(3, "thread.tool_called", { callId: "c", name: "Read", arguments: {} }, inThread("two")),
-        event(4, "thread.message_appended", { messageId: "m", role: "assistant", model: "opus", parts: [{ type: "text", text: "a slow fox" }] }, inThread("two")),
+        event(
+          4,
+          "thread.message_appended",
+          { messageId: "m", role: "assistant", model: "opus", parts: [{ type: "text", text: "a slow fox" }] },
+          inThread("two"),
+        ),
         said(5, "nothing", inThread("three")),
       ]);
       const ids = (filter: Parameters<typeof query.threads>[0]) =>
@@ -65,16 +91,51 @@ describe("threads", () => {
       assert.deepStrictEqual(yield* ids({ text: '"fox brown"' }), []);
       assert.deepStrictEqual(yield* ids({ text: "qui*" }), ["one"]);
       assert.deepStrictEqual(yield* ids({ text: "--- ." }), []);
-      assert.deepStrictEqual(yield* ids({ text: "fox", limit: 1, after: (yield* query.threads({ text: "fox", limit: 1 })).next ?? "" }), ["one"]);
+      assert.deepStrictEqual(
+        yield* ids({ text: "fox", limit: 1, after: (yield* query.threads({ text: "fox", limit: 1 })).next ?? "" }),
+        ["one"],
+      );
       const page = yield* query.threads({ text: "brown" });
-      assert.deepStrictEqual(page.threads[0]?.hit, { messageId: "m2", sequence: 2, snippet: "the quick [brown] fox", parts: 1 });
+      assert.deepStrictEqual(page.threads[0]?.hit, {
+        messageId: "m2",
+        sequence: 2,
+        snippet: "the quick [brown] fox",
+        parts: 1,
+      });
     }),
   );
 
   it.live("takes any input as words: nothing a person types is a syntax error", () =>
     Effect.gen(function* () {
-      const { query } = yield* asked([said(1, "AND NOT NEAR(x) it's 100% \"quoted\" café 日本語")]);
-      const typed = ["AND", "NOT", "NEAR(x)", "it's", "100%", '"', '""', '"quo', "a:b", "^x", "*", "(", "text:x", "-", "+ +", "caf\u00e9", "日本語*", "x\0y", "\ud800", "🙂", "a.b.c", "{a}", "\u0301", "²", "Ⅷ", "_"];
+      const { query } = yield* asked([said(1, 'AND NOT NEAR(x) it\'s 100% "quoted" café 日本語')]);
+      const typed = [
+        "AND",
+        "NOT",
+        "NEAR(x)",
+        "it's",
+        "100%",
+        '"',
+        '""',
+        '"quo',
+        "a:b",
+        "^x",
+        "*",
+        "(",
+        "text:x",
+        "-",
+        "+ +",
+        "caf\u00e9",
+        "日本語*",
+        "x\0y",
+        "\ud800",
+        "🙂",
+        "a.b.c",
+        "{a}",
+        "\u0301",
+        "²",
+        "Ⅷ",
+        "_",
+      ];
       for (const text of [...typed, ...strange()]) {
         const result = yield* Effect.result(query.threads({ text }));
         assert.strictEqual(result._tag, "Success", JSON.stringify({ text, match: matchOf(text) }));
@@ -101,17 +162,27 @@ describe("one thread", () => {
         event(2, "thread.message_appended", {
           messageId: "m2",
           role: "assistant",
-          parts: [{ type: "thinking", text: "hm" }, { type: "text", text: "second" }, { type: "tool_use", callId: "c", name: "Read" }],
+          parts: [
+            { type: "thinking", text: "hm" },
+            { type: "text", text: "second" },
+            { type: "tool_use", callId: "c", name: "Read" },
+          ],
         }),
         said(3, "elsewhere", inThread("other")),
       ]);
       const messages = yield* query.messages({ threadId: "t1" });
-      assert.deepStrictEqual(messages.map(({ text }) => text), ["first", "second"]);
-      assert.deepStrictEqual(messages[1]?.parts.map(({ type, text, refersTo }) => [type, text, refersTo]), [
-        ["thinking", "hm", null],
-        ["text", "second", null],
-        ["tool_use", null, "c"],
-      ]);
+      assert.deepStrictEqual(
+        messages.map(({ text }) => text),
+        ["first", "second"],
+      );
+      assert.deepStrictEqual(
+        messages[1]?.parts.map(({ type, text, refersTo }) => [type, text, refersTo]),
+        [
+          ["thinking", "hm", null],
+          ["text", "second", null],
+          ["tool_use", null, "c"],
+        ],
+      );
       assert.lengthOf(yield* query.messages({ threadId: "t1", upToSequence: 1 }), 1);
       assert.lengthOf(yield* query.messages({ threadId: "t1", upToTime: 1_700_000_001_500 }), 1);
       assert.deepInclude(yield* query.thread({ threadId: "t1" }), { threadId: "t1", messages: 2, toolCalls: 1 });
@@ -125,11 +196,22 @@ describe("one thread", () => {
       const { query } = yield* asked([
         event(1, "task.submitted", { request: { agentType: "coder" }, threadId: "t1" }, mine),
         event(2, "task.started", { worker: "w" }, mine),
-        event(3, "session.started", { client: { name: "c" } }, { in: { tenant: "default", kind: "session", id: "s1" } }),
+        event(
+          3,
+          "session.started",
+          { client: { name: "c" } },
+          { in: { tenant: "default", kind: "session", id: "s1" } },
+        ),
       ]);
       const found = yield* query.task("k1");
       assert.deepInclude(found?.task, { taskId: "k1", status: "running", threadId: "t1", agentType: "coder" });
-      assert.deepStrictEqual(found?.transitions.map(({ fromStatus, toStatus }) => [fromStatus, toStatus]), [[null, "pending"], ["pending", "running"]]);
+      assert.deepStrictEqual(
+        found?.transitions.map(({ fromStatus, toStatus }) => [fromStatus, toStatus]),
+        [
+          [null, "pending"],
+          ["pending", "running"],
+        ],
+      );
       assert.lengthOf(yield* query.tasks({ status: "running" }), 1);
       assert.lengthOf(yield* query.tasks({ status: "failed" }), 0);
       assert.deepInclude((yield* query.sessions({}))[0], { sessionId: "s1", client: "c", endedAt: null });
@@ -141,8 +223,14 @@ describe("one thread", () => {
       const { query } = yield* asked([said(1, "x"), event(2, "thread.message_appended", { broken: true })]);
       const status = yield* query.status;
       assert.deepInclude(status, { threads: 1, events: 2, unknown: 0 });
-      assert.deepInclude(status.projections.find(({ name }) => name === "messages"), { checkpoint: 2, deadLetters: 1 });
-      assert.deepInclude(status.projections.find(({ name }) => name === "ledger"), { checkpoint: 2, deadLetters: 0 });
+      assert.deepInclude(
+        status.projections.find(({ name }) => name === "messages"),
+        { checkpoint: 2, deadLetters: 1 },
+      );
+      assert.deepInclude(
+        status.projections.find(({ name }) => name === "ledger"),
+        { checkpoint: 2, deadLetters: 0 },
+      );
     }),
   );
 });
@@ -150,19 +238,33 @@ describe("one thread", () => {
 describe("sql", () => {
   const rowsOf = (query: Effect.Success<ReturnType<typeof Query.make>>, text: string) =>
     Effect.scoped(
-      Effect.flatMap(query.sql(text), ({ columns, rows }) => Effect.map(Stream.runCollect(rows), (all) => ({ columns, rows: [...all] }))),
+      Effect.flatMap(query.sql(text), ({ columns, rows }) =>
+        Effect.map(Stream.runCollect(rows), (all) => ({ columns, rows: [...all] })),
+      ),
     );
 
   it.live("answers with column names and rows, also to comments, WITH, VALUES and EXPLAIN", () =>
     Effect.gen(function* () {
       const { query } = yield* asked([said(1, "hello")]);
-      assert.deepStrictEqual(yield* rowsOf(query, "-- what?\nSELECT thread_id, text AS words, 9007199254740993 FROM v_messages;"), {
-        columns: ["thread_id", "words", "9007199254740993"],
-        rows: [["t1", "hello", 9007199254740993n]],
-      });
-      assert.deepStrictEqual((yield* rowsOf(query, "/* x */ WITH a(n) AS (VALUES (1), (2)) SELECT n FROM a")).rows, [[1], [2]]);
+      assert.deepStrictEqual(
+        yield* rowsOf(query, "-- what?\nSELECT thread_id, text AS words, 9007199254740993 FROM v_messages;"),
+        {
+          columns: ["thread_id", "words", "9007199254740993"],
+          rows: [["t1", "hello", 9007199254740993n]],
+        },
+      );
+      assert.deepStrictEqual((yield* rowsOf(query, "/* x */ WITH a(n) AS (VALUES (1), (2)) SELECT n FROM a")).rows, [
+        [1],
+        [2],
+      ]);
       assert.isNotEmpty((yield* rowsOf(query, "EXPLAIN QUERY PLAN SELECT * FROM v_threads")).rows);
-      assert.strictEqual((yield* rowsOf(query, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n")).rows.length, 1000);
+      assert.strictEqual(
+        (yield* rowsOf(
+          query,
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n",
+        )).rows.length,
+        1000,
+      );
     }),
   );
 
@@ -170,7 +272,9 @@ describe("sql", () => {
     Effect.gen(function* () {
       const { query } = yield* asked([said(1, "hello")]);
       const endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
-      const some = yield* Effect.scoped(Effect.flatMap(query.sql(endless), ({ rows }) => Stream.runCollect(Stream.take(rows, 5))));
+      const some = yield* Effect.scoped(
+        Effect.flatMap(query.sql(endless), ({ rows }) => Stream.runCollect(Stream.take(rows, 5))),
+      );
       assert.deepStrictEqual([...some].flat(), [1, 2, 3, 4, 5]);
     }),
   );

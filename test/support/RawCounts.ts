@@ -109,10 +109,7 @@ const count = (value: Json | undefined, ...path: ReadonlyArray<string>): number 
 const noTokens = (): Tokens => ({ input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 });
 
 /** Reads the named fields of a usage object; a missing or null one is 0. */
-const tokensOf = (
-  usage: Json | undefined,
-  names: Partial<Record<keyof Tokens, string>>,
-): Tokens => {
+const tokensOf = (usage: Json | undefined, names: Partial<Record<keyof Tokens, string>>): Tokens => {
   const tokens = noTokens();
   for (const kind of Object.keys(tokens) as Array<keyof Tokens>) {
     const name = names[kind];
@@ -257,8 +254,7 @@ const addTokens = (sum: Tokens, more: Tokens): void => {
 const add = (sum: Counts, more: Counts): void => {
   sum.threads += more.threads;
   sum.entries += more.entries;
-  for (const [role, n] of Object.entries(more.messages))
-    sum.messages[role] = (sum.messages[role] ?? 0) + n;
+  for (const [role, n] of Object.entries(more.messages)) sum.messages[role] = (sum.messages[role] ?? 0) + n;
   sum.toolCalls += more.toolCalls;
   sum.toolCallOccurrences += more.toolCallOccurrences;
   sum.toolResults += more.toolResults;
@@ -322,10 +318,7 @@ const anthropicBlocks = (thread: Thread, content: Json | undefined): void => {
   for (const block of Array.isArray(content) ? (content as ReadonlyArray<Json>) : []) {
     if (text(block, "type") === "tool_use") thread.call(text(block, "id"));
     if (text(block, "type") === "tool_result") {
-      thread.result(
-        text(block, "tool_use_id") ?? "",
-        get(block, "is_error") === true ? "error" : "ok",
-      );
+      thread.result(text(block, "tool_use_id") ?? "", get(block, "is_error") === true ? "error" : "ok");
     }
   }
 };
@@ -337,9 +330,7 @@ const anthropicBlocks = (thread: Thread, content: Json | undefined): void => {
  */
 const claudeCode: Reader = (source, tally) => {
   const lines = source.lines();
-  let session =
-    lines.map(({ value }) => text(value, "sessionId")).find((id) => id !== undefined) ??
-    source.file;
+  let session = lines.map(({ value }) => text(value, "sessionId")).find((id) => id !== undefined) ?? source.file;
   for (const { raw, value } of lines) {
     session = text(value, "sessionId") ?? session;
     const thread = tally.thread(session);
@@ -391,8 +382,7 @@ const codexRollout: Reader = (source, tally) => {
     }
     if (text(value, "type") !== "response_item") continue;
     if (type === "message") thread.message(text(payload, "role") ?? "");
-    if (type === "function_call" || type === "custom_tool_call")
-      thread.call(text(payload, "call_id"));
+    if (type === "function_call" || type === "custom_tool_call") thread.call(text(payload, "call_id"));
     if (type === "function_call_output" || type === "custom_tool_call_output") {
       const id = text(payload, "call_id") ?? "";
       const refused = text(payload, "output")?.startsWith("unsupported call: ") === true;
@@ -434,8 +424,7 @@ const codexTui: Reader = (source, tally) => {
     text(value, "payload", "msg", "type") === "session_configured"
       ? text(value, "payload", "msg", "session_id")
       : undefined;
-  let key =
-    lines.map(({ value }) => configured(value)).find((id) => id !== undefined) ?? source.file;
+  let key = lines.map(({ value }) => configured(value)).find((id) => id !== undefined) ?? source.file;
   for (const { raw, value } of lines) {
     key = configured(value) ?? key;
     const thread = tally.thread(key);
@@ -446,10 +435,8 @@ const codexTui: Reader = (source, tally) => {
     const id = text(message, "call_id");
     if (type === "agent_message") thread.message("assistant");
     if (type === "exec_command_begin" || type === "patch_apply_begin") thread.call(id);
-    if (type === "exec_command_end")
-      thread.result(id ?? "", count(message, "exit_code") === 0 ? "ok" : "error");
-    if (type === "patch_apply_end")
-      thread.result(id ?? "", get(message, "success") === true ? "ok" : "error");
+    if (type === "exec_command_end") thread.result(id ?? "", count(message, "exit_code") === 0 ? "ok" : "error");
+    if (type === "patch_apply_end") thread.result(id ?? "", get(message, "success") === true ? "ok" : "error");
     if (type === "token_count") tally.used(key, undefined, tokensOf(message, codexUsage));
   }
 };
@@ -460,8 +447,7 @@ const geminiEntry = (key: string, tally: Tally, entry: Json): void => {
   const type = text(entry, "type") ?? text(entry, "role");
   if (type === "user") thread.message("user");
   if (type === "gemini" || type === "model") thread.message("assistant");
-  if (isObject(get(entry, "tokens")))
-    tally.used(key, undefined, tokensOf(get(entry, "tokens"), geminiUsage));
+  if (isObject(get(entry, "tokens"))) tally.used(key, undefined, tokensOf(get(entry, "tokens"), geminiUsage));
   for (const call of list(entry, "toolCalls")) {
     const id = thread.call(text(call, "id"));
     const status = text(call, "status");
@@ -474,8 +460,7 @@ const gemini: Reader = (source, tally) => {
     const lines = source.lines();
     const key = text(lines[0]?.value, "sessionId") ?? source.file;
     const thread = tally.thread(key);
-    for (const { raw, value } of lines)
-      if (source.isNew(key, thread, raw)) geminiEntry(key, tally, value);
+    for (const { raw, value } of lines) if (source.isNew(key, thread, raw)) geminiEntry(key, tally, value);
     return;
   }
   const file = source.json();
@@ -487,8 +472,7 @@ const gemini: Reader = (source, tally) => {
 /** Choice: pi's role `toolResult` is the role "tool". A response has no reliable id, so each assistant entry has its own usage. */
 const pi: Reader = (source, tally) => {
   const lines = source.lines();
-  const key =
-    text(lines.find(({ value }) => text(value, "type") === "session")?.value, "id") ?? source.file;
+  const key = text(lines.find(({ value }) => text(value, "type") === "session")?.value, "id") ?? source.file;
   const thread = tally.thread(key);
   for (const { raw, value } of lines) {
     if (!source.isNew(key, thread, raw) || text(value, "type") !== "message") continue;
@@ -499,13 +483,9 @@ const pi: Reader = (source, tally) => {
       if (text(block, "type") === "toolCall") thread.call(text(block, "id"));
     }
     if (role === "toolResult") {
-      thread.result(
-        text(message, "toolCallId") ?? "",
-        get(message, "isError") === true ? "error" : "ok",
-      );
+      thread.result(text(message, "toolCallId") ?? "", get(message, "isError") === true ? "error" : "ok");
     }
-    if (isObject(get(message, "usage")))
-      tally.used(key, undefined, tokensOf(get(message, "usage"), piUsage));
+    if (isObject(get(message, "usage"))) tally.used(key, undefined, tokensOf(get(message, "usage"), piUsage));
   }
 };
 
@@ -536,8 +516,7 @@ const tau2: Reader = (source, tally) => {
     const key = text(simulation, "id") ?? "";
     for (const entry of source.fresh(key, tally.thread(key), list(simulation, "messages"))) {
       chatEntry(key, tally, entry, get(entry, "error") === true);
-      if (isObject(get(entry, "usage")))
-        tally.used(key, undefined, tokensOf(get(entry, "usage"), chatUsage));
+      if (isObject(get(entry, "usage"))) tally.used(key, undefined, tokensOf(get(entry, "usage"), chatUsage));
     }
   }
 };
@@ -649,8 +628,7 @@ const droidStore: Reader = (source, tally) => {
 /** Choice: `completion.finalText` is what the model said last, a message; its usage is the session's. */
 const droidStream: Reader = (source, tally) => {
   const lines = source.lines();
-  const key =
-    text(lines[0]?.value, "session_id") ?? text(lines[0]?.value, "sessionId") ?? source.file;
+  const key = text(lines[0]?.value, "session_id") ?? text(lines[0]?.value, "sessionId") ?? source.file;
   const thread = tally.thread(key);
   for (const { raw, value } of lines) {
     if (!source.isNew(key, thread, raw)) continue;
@@ -700,8 +678,7 @@ const grok: Reader = (source, tally) => {
  */
 const opencode: Reader = (source, tally) => {
   const value = source.json();
-  const owner =
-    /__part__(m_[a-z_0-9]*?)__\d+\.json$/u.exec(source.file)?.[1] ?? text(value, "messageID") ?? "";
+  const owner = /__part__(m_[a-z_0-9]*?)__\d+\.json$/u.exec(source.file)?.[1] ?? text(value, "messageID") ?? "";
   const key =
     text(value, "sessionID") ??
     (source.file.includes("__session__") ? text(value, "id") : undefined) ??
@@ -711,47 +688,41 @@ const opencode: Reader = (source, tally) => {
   const role = text(value, "role");
   if (role !== undefined) thread.message(role);
   if (isObject(get(value, "tokens")) && role !== undefined) {
-    tally.used(
-      key,
-      undefined,
-      tokensOf(get(value, "tokens"), { input: "input", output: "output" }),
-    );
+    tally.used(key, undefined, tokensOf(get(value, "tokens"), { input: "input", output: "output" }));
   }
   if (text(value, "type") !== "tool") return;
   const id = thread.call(text(value, "callID"));
   const status = text(value, "state", "status");
   const exit = count(value, "state", "metadata", "exit");
   if (status === "error") thread.result(id, "error");
-  if (status === "completed" || status === "success")
-    thread.result(id, exit === 0 ? "ok" : "error");
+  if (status === "completed" || status === "success") thread.result(id, exit === 0 ? "ok" : "error");
 };
 
 // ------------------------------------------------------------------------------------------------------------ the sets
 
 /** Which reader a file of a set gets, by its name: the oracle knows what lies where, the importer must find out by content. */
-const readers: ReadonlyArray<readonly [set: string, name: RegExp, format: string, reader: Reader]> =
-  [
-    ["claude-code-entire", /\.jsonl$/u, "claude-code", claudeCode],
-    ["codex-rollouts", /__rollout\.jsonl$/u, "codex", codexRollout],
-    ["codex-rollouts", /__exec-json\.jsonl$/u, "codex-exec", codexExec],
-    ["codex-tui-log", /\.jsonl$/u, "codex-tui", codexTui],
-    ["gemini-cli-entire", /\.json$/u, "gemini-cli", gemini],
-    ["inspect-eval-logs", /\.json$/u, "inspect", inspect],
-    ["pi-session", /\.jsonl$/u, "pi", pi],
-    ["swe-agent", /\.traj$/u, "swe-agent", sweAgent],
-    ["tau-bench-airline", /\.jsonl$/u, "tau-bench", tauBench],
-    ["tau2-results", /\.json$/u, "tau2", tau2],
-    ["who-and-when", /\.json$/u, "who-and-when", whoAndWhen],
-    ["agent-sessions-fixtures", /^antigravity__.*\.jsonl$/u, "antigravity", antigravity],
-    ["agent-sessions-fixtures", /^copilot__.*\.jsonl$/u, "copilot", copilot],
-    ["agent-sessions-fixtures", /^cursor__.*\.jsonl$/u, "cursor", cursor],
-    ["agent-sessions-fixtures", /^droid__session_store_.*\.jsonl$/u, "droid", droidStore],
-    ["agent-sessions-fixtures", /^droid__stream_json_.*\.jsonl$/u, "droid-stream", droidStream],
-    ["agent-sessions-fixtures", /^gemini__.*\.jsonl?$/u, "gemini-cli", gemini],
-    ["agent-sessions-fixtures", /^grok__.*\.jsonl?$/u, "grok", grok],
-    ["agent-sessions-fixtures", /^opencode__.*\.json$/u, "opencode", opencode],
-    ["agent-sessions-fixtures", /^pi__.*\.jsonl$/u, "pi", pi],
-  ];
+const readers: ReadonlyArray<readonly [set: string, name: RegExp, format: string, reader: Reader]> = [
+  ["claude-code-entire", /\.jsonl$/u, "claude-code", claudeCode],
+  ["codex-rollouts", /__rollout\.jsonl$/u, "codex", codexRollout],
+  ["codex-rollouts", /__exec-json\.jsonl$/u, "codex-exec", codexExec],
+  ["codex-tui-log", /\.jsonl$/u, "codex-tui", codexTui],
+  ["gemini-cli-entire", /\.json$/u, "gemini-cli", gemini],
+  ["inspect-eval-logs", /\.json$/u, "inspect", inspect],
+  ["pi-session", /\.jsonl$/u, "pi", pi],
+  ["swe-agent", /\.traj$/u, "swe-agent", sweAgent],
+  ["tau-bench-airline", /\.jsonl$/u, "tau-bench", tauBench],
+  ["tau2-results", /\.json$/u, "tau2", tau2],
+  ["who-and-when", /\.json$/u, "who-and-when", whoAndWhen],
+  ["agent-sessions-fixtures", /^antigravity__.*\.jsonl$/u, "antigravity", antigravity],
+  ["agent-sessions-fixtures", /^copilot__.*\.jsonl$/u, "copilot", copilot],
+  ["agent-sessions-fixtures", /^cursor__.*\.jsonl$/u, "cursor", cursor],
+  ["agent-sessions-fixtures", /^droid__session_store_.*\.jsonl$/u, "droid", droidStore],
+  ["agent-sessions-fixtures", /^droid__stream_json_.*\.jsonl$/u, "droid-stream", droidStream],
+  ["agent-sessions-fixtures", /^gemini__.*\.jsonl?$/u, "gemini-cli", gemini],
+  ["agent-sessions-fixtures", /^grok__.*\.jsonl?$/u, "grok", grok],
+  ["agent-sessions-fixtures", /^opencode__.*\.json$/u, "opencode", opencode],
+  ["agent-sessions-fixtures", /^pi__.*\.jsonl$/u, "pi", pi],
+];
 
 /**
  * Counts one set below `root` (the folder that holds the sets).
@@ -764,7 +735,7 @@ export const countsOf = (set: string, root: string): RawCounts => {
   const malformed: Array<{ readonly file: string; readonly line: number }> = [];
   const otherFiles: Array<string> = [];
   let files = 0;
-  for (const name of readdirSync(folder).sort()) {
+  for (const name of readdirSync(folder).toSorted()) {
     if (/^(?:README|LICENSE)/u.test(name)) continue;
     const entry = readers.find(([of, pattern]) => of === set && pattern.test(name));
     if (entry === undefined || name.endsWith(".checkpoint.json")) {
@@ -788,8 +759,7 @@ export const countsOf = (set: string, root: string): RawCounts => {
     for (const [thread, counts] of tally.counts()) {
       perThread.set(`${format} ${thread}`, counts);
       add(sum, counts);
-      if (format === "codex-exec" && rollouts?.has(thread) === true)
-        total.entries += counts.entries;
+      if (format === "codex-exec" && rollouts?.has(thread) === true) total.entries += counts.entries;
       else add(total, counts);
     }
     formats[format] = sum;

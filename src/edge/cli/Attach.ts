@@ -3,42 +3,42 @@
  *
  * Room: edge. In: machine, log, snapshot, query. Out: every command, main (which keeps the promise).
  */
-import { Context, type Effect, type Layer, type Scope } from "effect"
-import type { EventLog } from "../../log/EventLog.ts"
-import type { NatsConnection } from "../../log/NatsConnectionNats.ts"
-import type { Query } from "../../query/Query.ts"
-import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts"
-import type { ThreadReader } from "../../snapshot/ThreadReader.ts"
+import { Context, type Effect, type Layer, type Scope } from "effect";
+import type { EventLog } from "../../log/EventLog.ts";
+import type { NatsConnection } from "../../log/NatsConnectionNats.ts";
+import type { Query } from "../../query/Query.ts";
+import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
+import type { ThreadReader } from "../../snapshot/ThreadReader.ts";
 
 /** Which store: by its data folder, and whose NATS server, both as given on the command line. */
 export interface Where {
   /** Undefined: `RECOLLECT_DATA`, else the XDG data folder. */
-  readonly data: string | undefined
+  readonly data: string | undefined;
   /** Undefined: `RECOLLECT_NATS_URL`, else the instance's own server. */
-  readonly natsUrl: string | undefined
+  readonly natsUrl: string | undefined;
 }
 
 /** Anything that can stand in the way: its message is a sentence, its hint says what to do. */
 export interface Obstacle {
-  readonly _tag: string
-  readonly message: string
+  readonly _tag: string;
+  readonly message: string;
 }
 
 /** What an attached command may use. */
-export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection
+export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection;
 
 /** Where everything is. */
 export interface Address {
-  readonly nats: string
-  readonly database: string
-  readonly data: string
+  readonly nats: string;
+  readonly database: string;
+  readonly data: string;
   /** True when nothing was ever written to it. */
-  readonly isEmpty: boolean
+  readonly isEmpty: boolean;
 }
 
 export interface UpOptions extends Where {
   /** Undefined: the port this folder had last time, else 4222, else a free one. */
-  readonly port: number | undefined
+  readonly port: number | undefined;
 }
 
 export class Attach extends Context.Service<
@@ -48,12 +48,12 @@ export class Attach extends Context.Service<
      * The whole store. A running instance of the folder is used; where none runs, nats-server, snapshotter and
      * projector are started for the life of the layer, under the folder's lock.
      */
-    readonly store: (where: Where) => Layer.Layer<Store, Obstacle>
+    readonly store: (where: Where) => Layer.Layer<Store, Obstacle>;
     /** The read models only: a file, no NATS. Fails with a sentence when there is no store yet. */
-    readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>
+    readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>;
     /** Where the folder's files are; touches no disk. */
-    readonly folder: (where: Where) => Effect.Effect<{ readonly root: string; readonly database: string }>
+    readonly folder: (where: Where) => Effect.Effect<{ readonly root: string; readonly database: string }>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */
-    readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>
+    readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>;
   }
 >()("recollect/edge/cli/Attach") {}

@@ -30,40 +30,67 @@ const database = Effect.gen(function* () {
 export const rebuild = Command.make(
   "rebuild",
   { json },
-  Effect.fn("cli.rebuild")(function* (input) {
-    const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-    const done = yield* rebuildFile({ path: yield* database, projections: readModels, ...(yield* bar) });
-    const millis = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - started;
-    if (input.json) return yield* Output.json({ ...done, millis });
-    yield* Output.line(`Rebuilt from ${Output.counted(done.checkpoint, "event")} in ${Output.duration(millis)}; readers use the new file from now on.`);
-    if (done.recovered.length > 0) {
-      yield* Output.note(`${Output.counted(done.recovered.length, "event")} the stream has lost came back from the old ledger.`);
-    }
-    if (done.lost.length > 0) yield* Output.note(`${Output.counted(done.lost.length, "event")} are in neither: ${done.lost.slice(0, 20).join(", ")}`);
-    if (done.kept !== undefined) yield* Output.note(`The old file holds what the stream no longer has and was kept: ${done.kept}`);
-  }, Effect.scoped, store),
+  Effect.fn("cli.rebuild")(
+    function* (input) {
+      const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+      const done = yield* rebuildFile({ path: yield* database, projections: readModels, ...(yield* bar) });
+      const millis = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - started;
+      if (input.json) return yield* Output.json({ ...done, millis });
+      yield* Output.line(
+        `Rebuilt from ${Output.counted(done.checkpoint, "event")} in ${Output.duration(millis)}; readers use the new file from now on.`,
+      );
+      if (done.recovered.length > 0) {
+        yield* Output.note(
+          `${Output.counted(done.recovered.length, "event")} the stream has lost came back from the old ledger.`,
+        );
+      }
+      if (done.lost.length > 0)
+        yield* Output.note(
+          `${Output.counted(done.lost.length, "event")} are in neither: ${done.lost.slice(0, 20).join(", ")}`,
+        );
+      if (done.kept !== undefined)
+        yield* Output.note(`The old file holds what the stream no longer has and was kept: ${done.kept}`);
+    },
+    Effect.scoped,
+    store,
+  ),
 ).pipe(Command.withDescription("Make the read models anew from sequence 0, beside the live ones, then swap"));
 
 export const verify = Command.make(
   "verify",
   { json },
-  Effect.fn("cli.verify")(function* (input) {
-    const found = yield* verifyFile({ path: yield* database, projections: readModels, ...(yield* bar) });
-    if (input.json) yield* Output.json(found);
-    else {
-      yield* Output.line(`${found.ok ? "Equal" : "DIFFERENT"}: stream, ledger and read models up to sequence ${found.upTo}`);
-      yield* Output.line(`  stream  ${Output.counted(found.stream.messages, "event")}, sequences ${found.stream.firstSequence} to ${found.stream.lastSequence}`);
-      yield* Output.line(`  ledger  ${Output.counted(found.ledger.rows, "row")}, sequences ${found.ledger.firstSequence} to ${found.ledger.lastSequence}`);
-      const rows = found.tables.map(({ digest, expected, name, rows: count }) => [
-        name, String(count), digest.slice(0, 16), digest === expected ? "" : `expected ${expected.slice(0, 16)}`,
-      ]);
-      for (const text of Output.table(["table", "rows", "digest", ""], rows)) yield* Output.line(`  ${text}`);
-      for (const difference of found.differences.slice(0, 20)) yield* Output.note(`  ${difference.sequence}: ${difference.message}`);
-      if (found.condition !== undefined) yield* Output.note(`  ${found.condition.message}\n  ${found.condition.hint}`);
-    }
-    if (!found.ok) {
-      if (!input.json) yield* Output.note("Mend the read models with: recollect rebuild");
-      return yield* new Different({ message: "something differs" });
-    }
-  }, Effect.scoped, store),
+  Effect.fn("cli.verify")(
+    function* (input) {
+      const found = yield* verifyFile({ path: yield* database, projections: readModels, ...(yield* bar) });
+      if (input.json) yield* Output.json(found);
+      else {
+        yield* Output.line(
+          `${found.ok ? "Equal" : "DIFFERENT"}: stream, ledger and read models up to sequence ${found.upTo}`,
+        );
+        yield* Output.line(
+          `  stream  ${Output.counted(found.stream.messages, "event")}, sequences ${found.stream.firstSequence} to ${found.stream.lastSequence}`,
+        );
+        yield* Output.line(
+          `  ledger  ${Output.counted(found.ledger.rows, "row")}, sequences ${found.ledger.firstSequence} to ${found.ledger.lastSequence}`,
+        );
+        const rows = found.tables.map(({ digest, expected, name, rows: count }) => [
+          name,
+          String(count),
+          digest.slice(0, 16),
+          digest === expected ? "" : `expected ${expected.slice(0, 16)}`,
+        ]);
+        for (const text of Output.table(["table", "rows", "digest", ""], rows)) yield* Output.line(`  ${text}`);
+        for (const difference of found.differences.slice(0, 20))
+          yield* Output.note(`  ${difference.sequence}: ${difference.message}`);
+        if (found.condition !== undefined)
+          yield* Output.note(`  ${found.condition.message}\n  ${found.condition.hint}`);
+      }
+      if (!found.ok) {
+        if (!input.json) yield* Output.note("Mend the read models with: recollect rebuild");
+        return yield* new Different({ message: "something differs" });
+      }
+    },
+    Effect.scoped,
+    store,
+  ),
 ).pipe(Command.withDescription("Compare stream, ledger and read models; exit code 3 on any difference"));

@@ -33,8 +33,13 @@ export const caughtUp = Effect.fn("cli.caughtUp")(function* (bar: Bar) {
     if (condition?.stopped === true) return "stopped";
     return (yield* now) - movedAt > patienceMillis ? "still" : "moving";
   }).pipe(Effect.orElseSucceed(() => "moving" as const));
-  const outcome = yield* Effect.repeat(look, { until: (state) => state !== "moving", schedule: Schedule.spaced(lookMillis) });
+  const outcome = yield* Effect.repeat(look, {
+    until: (state) => state !== "moving",
+    schedule: Schedule.spaced(lookMillis),
+  });
   if (outcome === "done") return true;
-  yield* Output.note(`The read models are behind (${Math.max(0, best)} of ${lastSequence} events). Everything is in the log; see: recollect status`);
+  yield* Output.note(
+    `The read models are behind (${Math.max(0, best)} of ${lastSequence} events). Everything is in the log; see: recollect status`,
+  );
   return false;
 });

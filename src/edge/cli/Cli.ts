@@ -20,6 +20,18 @@ import { wrap } from "./Wrap.ts";
 export const cli = recollect.pipe(
   Command.withDescription("The memory of record for AI agents"),
   Command.withSubcommands([
-    up, importCommand, exportCommand, wrap, threads, thread, tail, sql, tasks, task, status, rebuild, verify,
+    up,
+    importCommand,
+    exportCommand,
+    wrap,
+    threads,
+    thread,
+    tail,
+    sql,
+    tasks,
+    task,
+    status,
+    rebuild,
+    verify,
   ]),
 );

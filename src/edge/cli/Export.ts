@@ -14,7 +14,9 @@ export const exportCommand = Command.make(
   {
     thread: threadArgument,
     format: Flag.Literals("format", formats).pipe(
-      Flag.withDescription("Its own format gives back what came in; another one tells the conversation in it (default: its own)"),
+      Flag.withDescription(
+        "Its own format gives back what came in; another one tells the conversation in it (default: its own)",
+      ),
       Flag.optional,
     ),
     tenant,

@@ -16,7 +16,8 @@ import * as Progress from "./Progress.ts";
 /** Refusals shown to a person; the whole list is in `--json`. */
 const mostShown = 20;
 
-const refusalLine = ({ file, line, reason }: Refusal): string => `  ${file}${line === undefined ? "" : `:${line}`}  ${reason}`;
+const refusalLine = ({ file, line, reason }: Refusal): string =>
+  `  ${file}${line === undefined ? "" : `:${line}`}  ${reason}`;
 
 const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rate = report.millis > 0 ? (report.bytes / report.millis) * 1000 : 0;
@@ -34,10 +35,13 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["refused", report.refused.length, ""],
   ];
   for (const [name, value, remark] of rows) {
-    if (value > 0 || remark === "") yield* Output.line(`  ${name.padEnd(16)}${Output.count(value).padStart(10)}  ${remark}`.trimEnd());
+    if (value > 0 || remark === "")
+      yield* Output.line(`  ${name.padEnd(16)}${Output.count(value).padStart(10)}  ${remark}`.trimEnd());
   }
   for (const [format, { entries, files }] of Object.entries(report.formats)) {
-    yield* Output.line(`  ${format.padEnd(20)} ${Output.counted(files, "file")}, ${Output.counted(entries, "entry", "entries")}`);
+    yield* Output.line(
+      `  ${format.padEnd(20)} ${Output.counted(files, "file")}, ${Output.counted(entries, "entry", "entries")}`,
+    );
   }
   if (report.refused.length === 0) return;
   yield* Output.note("Refused:");
@@ -60,23 +64,28 @@ export const importCommand = Command.make(
     tenant,
     json,
   },
-  Effect.fn("cli.import")(function* (input) {
-    const bar = yield* Progress.make();
-    const report = yield* importPaths({
-      paths: input.paths,
-      tenant: input.tenant,
-      format: input.format === "auto" ? undefined : input.format,
-      onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
-        bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
-    });
-    yield* caughtUp(bar);
-    bar.clear();
-    if (input.json) yield* Output.json(report);
-    else yield* summary(report);
-    const stdio = yield* Stdio.Stdio;
-    const isTerminal = yield* stdio.stdoutIsTerminal;
-    if (!input.json && isTerminal) yield* Output.note("Next: recollect threads, or recollect sql \"SELECT * FROM v_tool_stats\"");
-  }, Effect.scoped, store),
+  Effect.fn("cli.import")(
+    function* (input) {
+      const bar = yield* Progress.make();
+      const report = yield* importPaths({
+        paths: input.paths,
+        tenant: input.tenant,
+        format: input.format === "auto" ? undefined : input.format,
+        onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
+          bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
+      });
+      yield* caughtUp(bar);
+      bar.clear();
+      if (input.json) yield* Output.json(report);
+      else yield* summary(report);
+      const stdio = yield* Stdio.Stdio;
+      const isTerminal = yield* stdio.stdoutIsTerminal;
+      if (!input.json && isTerminal)
+        yield* Output.note('Next: recollect threads, or recollect sql "SELECT * FROM v_tool_stats"');
+    },
+    Effect.scoped,
+    store,
+  ),
 ).pipe(
   Command.withDescription("Import transcripts of agents; again at any time: only what is new is added"),
   Command.withExamples([
@@ -84,4 +93,3 @@ export const importCommand = Command.make(
     { command: "recollect import ~/.codex/sessions --json", description: "Codex, with the report as JSON" },
   ]),
 );
-

@@ -6,58 +6,58 @@
  * One line on stderr, redrawn at most ten times a second and cleared at the end, so that it never gets between the
  * data and its reader. Where stderr is no terminal (a pipe, CI), no bar is drawn at all.
  */
-import { Clock, Effect, Stdio } from "effect"
-import { bytes, duration } from "./Output.ts"
+import { Clock, Effect, Stdio } from "effect";
+import { bytes, duration } from "./Output.ts";
 
 export interface Step {
   /** Done so far and in all, in the same unit. A total of 0 means that nobody knows. */
-  readonly done: number
-  readonly total: number
+  readonly done: number;
+  readonly total: number;
   /** What is being worked on, short. */
-  readonly what: string
+  readonly what: string;
 }
 
 export interface Bar {
-  readonly show: (step: Step) => void
+  readonly show: (step: Step) => void;
   /** Takes the bar away before something is printed; it comes back with the next step. */
-  readonly clear: () => void
+  readonly clear: () => void;
 }
 
-const redrawMillis = 100
-const barWidth = 24
+const redrawMillis = 100;
+const barWidth = 24;
 
-const clear = "\r\u001b[K"
+const clear = "\r\u001b[K";
 
 /** The text of one step: bar, share, rate and what remains. */
 export const render = (step: Step, elapsedMillis: number, amount: (done: number) => string = bytes): string => {
-  const rate = elapsedMillis > 0 ? (step.done / elapsedMillis) * 1000 : 0
-  const speed = `${amount(rate)}/s`
-  if (step.total <= 0) return `${amount(step.done)}  ${speed}  ${step.what}`
-  const share = Math.min(1, step.done / step.total)
-  const filled = Math.round(share * barWidth)
-  const remaining = rate > 0 ? duration(((step.total - step.done) / rate) * 1000) : "?"
-  const bar = "█".repeat(filled) + "░".repeat(barWidth - filled)
-  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${speed}  ${remaining} left  ${step.what}`
-}
+  const rate = elapsedMillis > 0 ? (step.done / elapsedMillis) * 1000 : 0;
+  const speed = `${amount(rate)}/s`;
+  if (step.total <= 0) return `${amount(step.done)}  ${speed}  ${step.what}`;
+  const share = Math.min(1, step.done / step.total);
+  const filled = Math.round(share * barWidth);
+  const remaining = rate > 0 ? duration(((step.total - step.done) / rate) * 1000) : "?";
+  const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
+  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${speed}  ${remaining} left  ${step.what}`;
+};
 
 /** A bar for the life of the scope. */
 export const make = Effect.fnUntraced(function* (amount?: (done: number) => string) {
-  const stdio = yield* Stdio.Stdio
-  if (!(yield* stdio.stderrIsTerminal)) return { show: () => {}, clear: () => {} } satisfies Bar
-  const clock = yield* Clock.Clock
-  const started = clock.currentTimeMillisUnsafe()
-  let drawn = 0
+  const stdio = yield* Stdio.Stdio;
+  if (!(yield* stdio.stderrIsTerminal)) return { show: () => {}, clear: () => {} } satisfies Bar;
+  const clock = yield* Clock.Clock;
+  const started = clock.currentTimeMillisUnsafe();
+  let drawn = 0;
   const wipe = () => {
-    if (drawn > 0) process.stderr.write(clear)
-    drawn = 0
-  }
-  yield* Effect.addFinalizer(() => Effect.sync(wipe))
+    if (drawn > 0) process.stderr.write(clear);
+    drawn = 0;
+  };
+  yield* Effect.addFinalizer(() => Effect.sync(wipe));
   const show = (step: Step) => {
-    const now = clock.currentTimeMillisUnsafe()
-    if (now - drawn < redrawMillis) return
-    drawn = now
-    const width = (process.stderr.columns ?? 80) - 1
-    process.stderr.write(clear + render(step, now - started, amount).slice(0, width))
-  }
-  return { show, clear: wipe } satisfies Bar
-})
+    const now = clock.currentTimeMillisUnsafe();
+    if (now - drawn < redrawMillis) return;
+    drawn = now;
+    const width = (process.stderr.columns ?? 80) - 1;
+    process.stderr.write(clear + render(step, now - started, amount).slice(0, width));
+  };
+  return { show, clear: wipe } satisfies Bar;
+});

@@ -28,11 +28,22 @@ const asJson = (columns: ReadonlyArray<string>, rows: Stream.Stream<ReadonlyArra
     first = false;
     return lead + text;
   });
-  return Output.lines(Stream.concat(objects, Stream.suspend(() => Stream.make(first ? "[]" : "]"))));
+  return Output.lines(
+    Stream.concat(
+      objects,
+      Stream.suspend(() => Stream.make(first ? "[]" : "]")),
+    ),
+  );
 };
 
-const asTable = Effect.fnUntraced(function* (columns: ReadonlyArray<string>, rows: Stream.Stream<ReadonlyArray<Value>, unknown>) {
-  const batches = rows.pipe(Stream.map((row) => row.map(cell)), Stream.grouped(tableRows));
+const asTable = Effect.fnUntraced(function* (
+  columns: ReadonlyArray<string>,
+  rows: Stream.Stream<ReadonlyArray<Value>, unknown>,
+) {
+  const batches = rows.pipe(
+    Stream.map((row) => row.map(cell)),
+    Stream.grouped(tableRows),
+  );
   let isFirst = true;
   yield* Output.lines(
     Stream.flatMap(batches, (batch) => {
@@ -49,22 +60,37 @@ export const sql = Command.make(
   "sql",
   {
     statement: Argument.String("statement").pipe(Argument.withDescription("One SELECT, WITH, VALUES or EXPLAIN")),
-    csv: Flag.Boolean("csv").pipe(Flag.withDefault(false), Flag.withDescription("Comma-separated values with a header")),
+    csv: Flag.Boolean("csv").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Comma-separated values with a header"),
+    ),
     json,
   },
-  Effect.fn("cli.sql")(function* (input) {
-    const query = yield* Query;
-    const { columns, rows } = yield* query.sql(input.statement);
-    if (input.json) yield* asJson(columns, rows);
-    else if (input.csv) {
-      const header = Output.csv(columns);
-      yield* Output.lines(Stream.prepend(Stream.map(rows, (row) => Output.csv(row.map(plain))), [header]));
-    } else yield* asTable(columns, rows);
-  }, Effect.scoped, readModels),
+  Effect.fn("cli.sql")(
+    function* (input) {
+      const query = yield* Query;
+      const { columns, rows } = yield* query.sql(input.statement);
+      if (input.json) yield* asJson(columns, rows);
+      else if (input.csv) {
+        const header = Output.csv(columns);
+        yield* Output.lines(
+          Stream.prepend(
+            Stream.map(rows, (row) => Output.csv(row.map(plain))),
+            [header],
+          ),
+        );
+      } else yield* asTable(columns, rows);
+    },
+    Effect.scoped,
+    readModels,
+  ),
 ).pipe(
   Command.withDescription("Ask the read models in SQL; v_dictionary explains every view and column"),
   Command.withExamples([
-    { command: "recollect sql \"SELECT tool_name, outcome, count(*) FROM v_tool_calls GROUP BY 1, 2\"", description: "Calls by tool" },
-    { command: "recollect sql \"SELECT * FROM v_dictionary\"", description: "What there is" },
+    {
+      command: 'recollect sql "SELECT tool_name, outcome, count(*) FROM v_tool_calls GROUP BY 1, 2"',
+      description: "Calls by tool",
+    },
+    { command: 'recollect sql "SELECT * FROM v_dictionary"', description: "What there is" },
   ]),
 );

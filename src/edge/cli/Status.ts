@@ -53,15 +53,24 @@ export const status = Command.make(
     const found = yield* gather;
     if (input.json) return yield* Output.json(found);
     const { nats, projections, snapshots, stream } = found;
-    yield* Output.line(`stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}, sequences ${stream.firstSequence} to ${stream.lastSequence}, since ${Output.moment(stream.created)}`);
+    yield* Output.line(
+      `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}, sequences ${stream.firstSequence} to ${stream.lastSequence}, since ${Output.moment(stream.created)}`,
+    );
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
-    yield* Output.line(`nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`);
+    yield* Output.line(
+      `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,
+    );
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
-      name, String(checkpoint), String(gap), lagMillis === 0 ? "-" : Output.duration(lagMillis), String(deadLetters),
+      name,
+      String(checkpoint),
+      String(gap),
+      lagMillis === 0 ? "-" : Output.duration(lagMillis),
+      String(deadLetters),
     ]);
     yield* Output.line();
-    for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows)) yield* Output.line(text);
+    for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
+      yield* Output.line(text);
     if (found.condition !== null) {
       yield* Output.note(`\n${found.condition.message}\n  ${found.condition.hint}`);
     }

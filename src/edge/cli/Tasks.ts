@@ -14,7 +14,14 @@ export const tasks = Command.make(
   "tasks",
   {
     status: Flag.Literals("status", [
-      "pending", "starting", "running", "input_required", "completed", "failed", "timeout", "cancelled",
+      "pending",
+      "starting",
+      "running",
+      "input_required",
+      "completed",
+      "failed",
+      "timeout",
+      "cancelled",
     ]).pipe(Flag.withDescription("Only tasks in this status"), Flag.optional),
     limit: Flag.Int("limit").pipe(Flag.withDescription("At most so many"), Flag.withDefault(50)),
     json,
@@ -32,7 +39,8 @@ export const tasks = Command.make(
       task.agentType ?? "-",
       Output.clip(task.description ?? task.message ?? "", 60),
     ]);
-    for (const text of Output.table(["last activity", "task", "status", "agent", "description"], rows)) yield* Output.line(text);
+    for (const text of Output.table(["last activity", "task", "status", "agent", "description"], rows))
+      yield* Output.line(text);
   }, readModels),
 ).pipe(Command.withDescription("List tasks, latest activity first"));
 
@@ -52,7 +60,11 @@ export const task = Command.make(
     if (row.output !== null) yield* Output.line(`output: ${Output.clip(row.output, 500)}`);
     if (row.errorType !== null) yield* Output.line(`error: ${row.errorType} ${row.errorMessage ?? ""}`.trimEnd());
     const rows = transitions.map(({ at, fromStatus, message, sequence, toStatus }) => [
-      Output.moment(at), String(sequence), fromStatus ?? "-", toStatus ?? "-", Output.clip(message ?? "", 60),
+      Output.moment(at),
+      String(sequence),
+      fromStatus ?? "-",
+      toStatus ?? "-",
+      Output.clip(message ?? "", 60),
     ]);
     for (const text of Output.table(["at", "sequence", "from", "to", "message"], rows)) yield* Output.line(text);
   }, readModels),

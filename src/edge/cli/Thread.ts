@@ -11,7 +11,11 @@ import { json, readModels, tenant, threadArgument } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { momentOf } from "./Threads.ts";
 
-const indent = (text: string): string => text.split("\n").map((line) => `  ${line}`).join("\n");
+const indent = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
 
 /** A part that is not text: what it is, what it refers to, how large. */
 const partLine = (part: MessageRow["parts"][number]): string => {
@@ -21,7 +25,8 @@ const partLine = (part: MessageRow["parts"][number]): string => {
 };
 
 const messageText = (message: MessageRow): string => {
-  const who = message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
+  const who =
+    message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
   const model = message.model === null ? "" : `  ${message.model}`;
   const lines = [`${Output.moment(message.occurredAt)}  ${who}${model}`];
   for (const part of message.parts) {
@@ -38,13 +43,16 @@ const readAt = Effect.fnUntraced(function* (at: Option.Option<string>) {
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
   const upToTime = momentOf(at.value, now);
   if (upToTime !== undefined) return { upToTime };
-  return yield* new BadRequest({ message: `--at ${at.value} is neither a sequence nor a time.`, hint: "Write 1234 or 2026-11-01T10:00Z." });
+  return yield* new BadRequest({
+    message: `--at ${at.value} is neither a sequence nor a time.`,
+    hint: "Write 1234 or 2026-11-01T10:00Z.",
+  });
 });
 
 const allMessages = Effect.fnUntraced(function* (filter: { readonly threadId: string; readonly tenant: string }) {
   const query = yield* Query;
   const messages: Array<MessageRow> = [];
-  for (let after = 0; ; ) {
+  for (let after = 0; ;) {
     const page = yield* query.messages({ ...filter, after, limit: maxPage });
     messages.push(...page);
     const last = page.at(-1);
@@ -57,7 +65,11 @@ export const thread = Command.make(
   "thread",
   {
     thread: threadArgument,
-    at: Flag.String("at").pipe(Flag.withMetavar("SEQUENCE|TIME"), Flag.withDescription("As it was then"), Flag.optional),
+    at: Flag.String("at").pipe(
+      Flag.withMetavar("SEQUENCE|TIME"),
+      Flag.withDescription("As it was then"),
+      Flag.optional,
+    ),
     tenant,
     json,
   },
@@ -66,12 +78,17 @@ export const thread = Command.make(
     const key = { threadId: input.thread, tenant: input.tenant };
     const found = yield* query.thread(key);
     if (found === undefined) {
-      return yield* new NotFound({ message: `There is no thread ${input.thread}.`, hint: "recollect threads lists them." });
+      return yield* new NotFound({
+        message: `There is no thread ${input.thread}.`,
+        hint: "recollect threads lists them.",
+      });
     }
     const messages = yield* allMessages({ ...key, ...(yield* readAt(input.at)) });
     if (input.json) return yield* Output.json({ thread: found, messages });
     yield* Output.line(`${found.title ?? "(no title)"}  [${found.threadId}]`);
-    yield* Output.line(`${Output.counted(messages.length, "message")}, ${Output.counted(found.toolCalls, "tool call")}, from ${found.source ?? found.client ?? "a publisher"}`);
+    yield* Output.line(
+      `${Output.counted(messages.length, "message")}, ${Output.counted(found.toolCalls, "tool call")}, from ${found.source ?? found.client ?? "a publisher"}`,
+    );
     for (const message of messages) yield* Output.line(`\n${messageText(message)}`);
   }, readModels),
 ).pipe(Command.withDescription("Show one conversation"));

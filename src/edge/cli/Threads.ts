@@ -31,7 +31,8 @@ const show = Effect.fnUntraced(function* (page: ThreadPage) {
     thread.source ?? thread.client ?? "-",
     Output.clip(thread.hit?.snippet ?? thread.title ?? "", 60),
   ]);
-  for (const text of Output.table(["last activity", "thread", "messages", "calls", "source", "title"], rows)) yield* Output.line(text);
+  for (const text of Output.table(["last activity", "thread", "messages", "calls", "source", "title"], rows))
+    yield* Output.line(text);
   if (page.next !== undefined) yield* Output.note(`More: --after ${page.next}`);
 });
 
@@ -39,11 +40,20 @@ export const threads = Command.make(
   "threads",
   {
     limit: Flag.Int("limit").pipe(Flag.withDescription("At most so many"), Flag.withDefault(50)),
-    after: Flag.String("after").pipe(Flag.withDescription("The next page: the cursor of the one before"), Flag.optional),
+    after: Flag.String("after").pipe(
+      Flag.withDescription("The next page: the cursor of the one before"),
+      Flag.optional,
+    ),
     tool: Flag.String("tool").pipe(Flag.withDescription("Of this tool, or in which it was called"), Flag.optional),
     model: Flag.String("model").pipe(Flag.withDescription("In which this model spoke"), Flag.optional),
-    since: Flag.String("since").pipe(Flag.withDescription("Active since a time (2026-11-01) or for so long (7d, 12h)"), Flag.optional),
-    text: Flag.String("text").pipe(Flag.withDescription("In which these words were said, with a snippet"), Flag.optional),
+    since: Flag.String("since").pipe(
+      Flag.withDescription("Active since a time (2026-11-01) or for so long (7d, 12h)"),
+      Flag.optional,
+    ),
+    text: Flag.String("text").pipe(
+      Flag.withDescription("In which these words were said, with a snippet"),
+      Flag.optional,
+    ),
     tenant: Flag.String("tenant").pipe(Flag.withDescription("Of this tenant only"), Flag.optional),
     json,
   },
@@ -52,7 +62,10 @@ export const threads = Command.make(
     const since = Option.map(input.since, (text) => momentOf(text, now));
     if (Option.isSome(since) && since.value === undefined) {
       const text = Option.getOrElse(input.since, () => "");
-      return yield* new BadRequest({ message: `--since ${text} is no time.`, hint: "Write 2026-11-01, 2026-11-01T10:00Z, 12h or 7d." });
+      return yield* new BadRequest({
+        message: `--since ${text} is no time.`,
+        hint: "Write 2026-11-01, 2026-11-01T10:00Z, 12h or 7d.",
+      });
     }
     const given = <A>(name: string, value: Option.Option<A | undefined>) =>
       Option.isSome(value) && value.value !== undefined ? { [name]: value.value } : {};
@@ -71,5 +84,7 @@ export const threads = Command.make(
   }, readModels),
 ).pipe(
   Command.withDescription("List threads, newest activity first"),
-  Command.withExamples([{ command: "recollect threads --text \"database is locked\" --since 7d", description: "Search what was said" }]),
+  Command.withExamples([
+    { command: 'recollect threads --text "database is locked" --since 7d', description: "Search what was said" },
+  ]),
 );

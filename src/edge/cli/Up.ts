@@ -3,76 +3,84 @@
  *
  * Room: edge. In: Attach, import. Out: Cli.
  */
-import { Effect, Option } from "effect"
-import { Command, Flag } from "effect/cli"
-import { type Address, Attach } from "./Attach.ts"
-import { BadRequest } from "./Failure.ts"
-import { json, where } from "./Flags.ts"
-import * as Output from "./Output.ts"
-import { discover } from "../import/Discover.ts"
+import { Effect, Option } from "effect";
+import { Command, Flag } from "effect/cli";
+import { type Address, Attach } from "./Attach.ts";
+import { BadRequest } from "./Failure.ts";
+import { json, where } from "./Flags.ts";
+import * as Output from "./Output.ts";
+import { discover } from "../import/Discover.ts";
 
 /** How the commands below must be written to reach this store: nothing more for the default folder. */
-const suffixOf = (data: string | undefined): string => (data === undefined ? "" : ` --data ${data}`)
+const suffixOf = (data: string | undefined): string => (data === undefined ? "" : ` --data ${data}`);
 
 /** What lies on this machine and is not in an empty store yet: said once, with the command that brings it in. */
 const firstSteps = Effect.fnUntraced(function* (suffix: string) {
-  const found = yield* discover
+  const found = yield* discover;
   if (found.length === 0) {
-    yield* Output.note(`  npx recollect import PATH${suffix}    transcripts of Claude Code, Codex, Gemini CLI, chat files …`)
-    return
+    yield* Output.note(
+      `  npx recollect import PATH${suffix}    transcripts of Claude Code, Codex, Gemini CLI, chat files …`,
+    );
+    return;
   }
-  yield* Output.note("Transcripts found on this machine, not imported yet:")
+  yield* Output.note("Transcripts found on this machine, not imported yet:");
   for (const place of found) {
-    const size = `${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`
-    yield* Output.note(`  npx recollect import ${place.path}${suffix}    ${place.format}: ${size}`)
+    const size = `${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`;
+    yield* Output.note(`  npx recollect import ${place.path}${suffix}    ${place.format}: ${size}`);
   }
-})
+});
 
 const announce = Effect.fnUntraced(function* (address: Address, data: string | undefined) {
-  const suffix = suffixOf(data)
-  yield* Output.note("Recollect is running. Ctrl-C stops it; everything acknowledged is on disk.")
-  yield* Output.note("")
-  yield* Output.note(`  NATS       ${address.nats}`)
-  yield* Output.note(`  database   ${address.database}`)
-  yield* Output.note(`  data       ${address.data}`)
-  yield* Output.note("")
-  if (address.isEmpty) yield* firstSteps(suffix)
-  else yield* Output.note("Try next:")
-  yield* Output.note(`  npx recollect threads${suffix}`)
-  yield* Output.note(`  npx recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`)
-  yield* Output.note(`  npx recollect wrap${suffix} -- COMMAND    records a stdio MCP server`)
-})
+  const suffix = suffixOf(data);
+  yield* Output.note("Recollect is running. Ctrl-C stops it; everything acknowledged is on disk.");
+  yield* Output.note("");
+  yield* Output.note(`  NATS       ${address.nats}`);
+  yield* Output.note(`  database   ${address.database}`);
+  yield* Output.note(`  data       ${address.data}`);
+  yield* Output.note("");
+  if (address.isEmpty) yield* firstSteps(suffix);
+  else yield* Output.note("Try next:");
+  yield* Output.note(`  npx recollect threads${suffix}`);
+  yield* Output.note(`  npx recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
+  yield* Output.note(`  npx recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
+});
 
 export const up = Command.make(
   "up",
   {
     port: Flag.Int("port").pipe(
       Flag.withDescription("Port of nats-server (default: the one of last time, else 4222, else a free one)"),
-      Flag.optional
+      Flag.optional,
     ),
-    http: Flag.Int("http").pipe(Flag.withDescription("Reserved for the HTTP interface, which is not there yet"), Flag.optional),
-    json
+    http: Flag.Int("http").pipe(
+      Flag.withDescription("Reserved for the HTTP interface, which is not there yet"),
+      Flag.optional,
+    ),
+    json,
   },
   Effect.fn("cli.up")(function* (input) {
     if (Option.isSome(input.http)) {
-      return yield* new BadRequest({ message: "--http is reserved: there is no HTTP interface yet.", hint: "Leave it out." })
+      return yield* new BadRequest({
+        message: "--http is reserved: there is no HTTP interface yet.",
+        hint: "Leave it out.",
+      });
     }
-    const attach = yield* Attach
-    const place = yield* where
+    const attach = yield* Attach;
+    const place = yield* where;
     yield* Effect.gen(function* () {
-      const address = yield* attach.up({ ...place, port: Option.getOrUndefined(input.port) })
+      const address = yield* attach.up({ ...place, port: Option.getOrUndefined(input.port) });
       if (input.json) {
-        yield* Output.json({ ready: true, nats: address.nats, database: address.database, data: address.data })
+        yield* Output.json({ ready: true, nats: address.nats, database: address.database, data: address.data });
       } else {
-        yield* announce(address, place.data)
+        yield* announce(address, place.data);
       }
-      yield* Effect.never
-    }).pipe(Effect.scoped)
-  })
+      yield* Effect.never;
+    }).pipe(Effect.scoped);
+  }),
 ).pipe(
   Command.withDescription("Run the store in the foreground: nats-server, snapshotter, projector"),
   Command.withExamples([
     { command: "recollect up", description: "Run with the data of last time" },
-    { command: "recollect up --data ./memory --json", description: "Another folder; one JSON line when ready" }
-  ])
-)
+    { command: "recollect up --data ./memory --json", description: "Another folder; one JSON line when ready" },
+  ]),
+);

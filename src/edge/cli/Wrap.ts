@@ -13,9 +13,16 @@ import { where } from "./Flags.ts";
 export const wrap = Command.make(
   "wrap",
   {
-    thread: Flag.String("thread").pipe(Flag.withMetavar("ID"), Flag.withDescription("Record into this thread (default: the client's session, else a new one)"), Flag.optional),
+    thread: Flag.String("thread").pipe(
+      Flag.withMetavar("ID"),
+      Flag.withDescription("Record into this thread (default: the client's session, else a new one)"),
+      Flag.optional,
+    ),
     tenant: Flag.String("tenant").pipe(Flag.withDescription("Whose thread"), Flag.optional),
-    command: Argument.String("command").pipe(Argument.withDescription("The server's command, after --"), Argument.variadic({ min: 1 })),
+    command: Argument.String("command").pipe(
+      Argument.withDescription("The server's command, after --"),
+      Argument.variadic({ min: 1 }),
+    ),
   },
   Effect.fn("cli.wrap")(function* (input) {
     const { data, natsUrl } = yield* where;
@@ -33,5 +40,10 @@ export const wrap = Command.make(
   }),
 ).pipe(
   Command.withDescription("Run a stdio MCP server and record its session and tool calls; nothing of it changes"),
-  Command.withExamples([{ command: "recollect wrap -- npx my-mcp-server", description: "In place of `npx my-mcp-server` in the client's configuration" }]),
+  Command.withExamples([
+    {
+      command: "recollect wrap -- npx my-mcp-server",
+      description: "In place of `npx my-mcp-server` in the client's configuration",
+    },
+  ]),
 );

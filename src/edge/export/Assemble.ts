@@ -3,8 +3,10 @@
  *
  * Room: edge. In: StoredEntry, import. Out: Export.
  */
+import type { JsonValue } from "../../domain/Json.ts";
 import { chatParts } from "../import/ChatFormats.ts";
 import { compact, outlineOf, type Part } from "../import/JsonOutline.ts";
+import { updateTimeOf } from "../import/Times.ts";
 import type { StoredEntry } from "./StoredEntry.ts";
 
 const newline = Buffer.from("\n");
@@ -16,16 +18,32 @@ const gapOf = (frame: Uint8Array): Part | undefined => {
   return root?.parts?.find((part) => part.kind === "array" && part.parts?.length === 0);
 };
 
+const writtenAt = (frame: Uint8Array): number | undefined => {
+  try {
+    return updateTimeOf(JSON.parse(Buffer.from(frame).toString("utf8")) as JsonValue);
+  } catch {
+    return undefined;
+  }
+};
+
 /** Pieces of text as they go out, for entries as they come in. */
 export class Assembler {
   private isFirst = true;
   private frame: Uint8Array | undefined;
+  private written: number | undefined;
   private readonly elements: Array<Uint8Array> = [];
 
-  /** What can be written now that this entry is known. The last frame holds: it is the newest of a grown file. */
+  /**
+   * What can be written now that this entry is known. Of two frames the one holds that says it was written later; where
+   * neither says, the last: a file that grew was imported again.
+   */
   push(entry: StoredEntry): ReadonlyArray<Uint8Array> {
     if (entry.place === "frame") {
-      this.frame = entry.bytes;
+      const written = writtenAt(entry.bytes);
+      if (this.frame === undefined || written === undefined || this.written === undefined || written >= this.written) {
+        this.frame = entry.bytes;
+        this.written = written;
+      }
       return [];
     }
     if (entry.place === "element") {
@@ -41,7 +59,11 @@ export class Assembler {
   end(): ReadonlyArray<Uint8Array> {
     const lines = this.isFirst ? [] : [newline];
     if (this.frame === undefined && this.elements.length === 0) return lines;
-    const array = [Buffer.from("["), ...this.elements.flatMap((element, at) => (at === 0 ? [element] : [comma, element])), Buffer.from("]")];
+    const array = [
+      Buffer.from("["),
+      ...this.elements.flatMap((element, at) => (at === 0 ? [element] : [comma, element])),
+      Buffer.from("]"),
+    ];
     if (this.frame === undefined) return [...lines, ...array, newline];
     const frame = Buffer.from(compact(this.frame));
     const gap = gapOf(frame);

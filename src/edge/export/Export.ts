@@ -39,7 +39,9 @@ const countFormats = Effect.fnUntraced(function* (history: History) {
     Effect.sync(() => {
       events++;
       if (event.type !== "thread.entry_recorded") return;
-      const head = Buffer.from(event.body.buffer, event.body.byteOffset, Math.min(event.body.byteLength, 200)).toString("latin1");
+      const head = Buffer.from(event.body.buffer, event.body.byteOffset, Math.min(event.body.byteLength, 200)).toString(
+        "latin1",
+      );
       const format = formatPattern.exec(head)?.[1] ?? "";
       counts.set(format, (counts.get(format) ?? 0) + 1);
     }),
@@ -47,7 +49,8 @@ const countFormats = Effect.fnUntraced(function* (history: History) {
   return { events, counts };
 });
 
-const isRendering = (format: string): format is Rendering => format === "openai-chat" || format === "claude-code" || format === "codex";
+const isRendering = (format: string): format is Rendering =>
+  format === "openai-chat" || format === "claude-code" || format === "codex";
 
 /** The entries of one format, as they came. */
 const asItCame = (history: History, format: string) => {
@@ -68,7 +71,9 @@ const asItCame = (history: History, format: string) => {
 /** The conversation told anew. */
 const toldAnew = (history: History, format: Rendering) =>
   Stream.unwrap(
-    Effect.map(ThreadReader, (reader) => render(format, history.id, reader.messages(history.id, { tenant: history.tenant }))),
+    Effect.map(ThreadReader, (reader) =>
+      render(format, history.id, reader.messages(history.id, { tenant: history.tenant })),
+    ),
   ).pipe(Stream.map((line) => Buffer.from(`${line}\n`, "utf8")));
 
 type Pieces = Stream.Stream<Uint8Array, LogUnavailable | LogDamaged, EventLog | ThreadReader>;
@@ -80,7 +85,10 @@ export const exportThread = Effect.fn("edge.export")(function* (
   const history: History = { tenant: options.tenant ?? defaultTenant, kind: "thread", id: options.thread };
   const { counts, events } = yield* countFormats(history);
   if (events === 0) {
-    return yield* new CannotExport({ message: `There is no thread ${options.thread}.`, hint: "recollect threads lists them." });
+    return yield* new CannotExport({
+      message: `There is no thread ${options.thread}.`,
+      hint: "recollect threads lists them.",
+    });
   }
   const [most] = [...counts].toSorted(([, a], [, b]) => b - a);
   const format = options.format ?? most?.[0] ?? "openai-chat";

@@ -65,10 +65,25 @@ const claudeLine = (threadId: string, message: ThreadMessage, parent: string | n
   const type = message.role === "assistant" || roleOf(message.role) === "assistant" ? "assistant" : "user";
   const body =
     type === "assistant"
-      ? { id: message.messageId, type: "message", role: "assistant", model: message.model ?? "", content: blocksOf(message) }
+      ? {
+          id: message.messageId,
+          type: "message",
+          role: "assistant",
+          model: message.model ?? "",
+          content: blocksOf(message),
+        }
       : { role: "user", content: blocksOf(message) };
   const timestamp = isoTime(message.occurredAt);
-  const line = { parentUuid: parent, isSidechain: false, sessionId: threadId, type, uuid, timestamp, cwd: message.cwd ?? "", message: body };
+  const line = {
+    parentUuid: parent,
+    isSidechain: false,
+    sessionId: threadId,
+    type,
+    uuid,
+    timestamp,
+    cwd: message.cwd ?? "",
+    message: body,
+  };
   return [uuid, JSON.stringify(line)] as const;
 };
 
@@ -82,9 +97,18 @@ const codexLines = (message: ThreadMessage): ReadonlyArray<string> => {
   const said = text === "" || role === "tool" ? [] : [item({ type: "message", role, content: [{ type: kind, text }] })];
   const rest = partsOf(message).flatMap((part) => {
     if (part.type === "tool_use") {
-      return [item({ type: "function_call", name: part.name, arguments: argumentsText(part.arguments), call_id: part.callId })];
+      return [
+        item({
+          type: "function_call",
+          name: part.name,
+          arguments: argumentsText(part.arguments),
+          call_id: part.callId,
+        }),
+      ];
     }
-    return part.type === "tool_result" ? [item({ type: "function_call_output", call_id: part.callId, output: part.text })] : [];
+    return part.type === "tool_result"
+      ? [item({ type: "function_call_output", call_id: part.callId, output: part.text })]
+      : [];
   });
   return [...said, ...rest];
 };
@@ -121,7 +145,11 @@ export const render = <E>(
     }
     case "codex": {
       const meta = (message: ThreadMessage) =>
-        JSON.stringify({ timestamp: isoTime(message.occurredAt), type: "session_meta", payload: { id: threadId, cwd: message.cwd ?? "" } });
+        JSON.stringify({
+          timestamp: isoTime(message.occurredAt),
+          type: "session_meta",
+          payload: { id: threadId, cwd: message.cwd ?? "" },
+        });
       let isFirst = true;
       return Stream.flatMap(messages, (message) => {
         const lines = isFirst ? [meta(message), ...codexLines(message)] : codexLines(message);

@@ -57,10 +57,13 @@ export class Batch {
   }
 
   /** Puts a large entry into the object store and adds the reference. */
-  readonly addLarge = Effect.fnUntraced({ self: this }, function* (writer: FileThread, entry: Entry, id: string, origin: Origin) {
-    const blob = yield* this.log.putBlob(entry.raw).pipe(Effect.retry(patience));
-    this.take(writer, entry, id, eventOf(entry, origin, id, blob));
-  });
+  readonly addLarge = Effect.fnUntraced(
+    { self: this },
+    function* (writer: FileThread, entry: Entry, id: string, origin: Origin) {
+      const blob = yield* this.log.putBlob(entry.raw).pipe(Effect.retry(patience));
+      this.take(writer, entry, id, eventOf(entry, origin, id, blob));
+    },
+  );
 
   /** Appends what waits. Afterwards nothing waits, and everything counted so far is on disk. */
   readonly flush = Effect.fnUntraced({ self: this }, function* () {

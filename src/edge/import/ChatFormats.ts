@@ -13,7 +13,10 @@ import type { Descend, Part } from "./JsonOutline.ts";
 import { boundedId, digestOf, isGlobal, stemOf } from "./Names.ts";
 
 /** Reads a part's bytes, from memory or from the file. */
-export type Read = (start: number, end: number) => Effect.Effect<Buffer, PlatformError.PlatformError, FileSystem.FileSystem>;
+export type Read = (
+  start: number,
+  end: number,
+) => Effect.Effect<Buffer, PlatformError.PlatformError, FileSystem.FileSystem>;
 
 export interface Conversation {
   readonly format: ChatFormat;
@@ -36,7 +39,8 @@ export interface Chat {
 const messageKeys = ["messages", "history", "traj", "turns"] as const;
 const manyKeys = ["simulations", "samples"] as const;
 
-const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean => key !== undefined && keys.includes(key);
+const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean =>
+  key !== undefined && keys.includes(key);
 
 /** What of a chat file is outlined: members of the objects around messages, and the elements of message arrays. */
 export const chatParts: Descend = (part, parents) => {
@@ -130,7 +134,11 @@ const headOf = Effect.fnUntraced(function* (read: Read, messages: Part) {
 const idNames = ["conversation_id", "thread_id", "session_id", "chat_id", "id", "uuid"] as const;
 
 /** The name of a chat's thread: its own id when that is one in the world, else one in this file. */
-const chatName = (stem: string, fields: JsonObject, digest: string): { readonly name: string; readonly derived: boolean } => {
+const chatName = (
+  stem: string,
+  fields: JsonObject,
+  digest: string,
+): { readonly name: string; readonly derived: boolean } => {
   const task = fields["task_id"];
   if ((typeof task === "string" || typeof task === "number") && !("id" in fields)) {
     const trial = fields["trial"];
@@ -140,7 +148,8 @@ const chatName = (stem: string, fields: JsonObject, digest: string): { readonly 
   for (const key of idNames) {
     const id = fields[key];
     if (typeof id === "string" && isGlobal(id)) return { name: boundedId(id), derived: false };
-    if ((typeof id === "string" && id !== "") || typeof id === "number") return { name: boundedId(`${stem}/${id}`), derived: true };
+    if ((typeof id === "string" && id !== "") || typeof id === "number")
+      return { name: boundedId(`${stem}/${id}`), derived: true };
   }
   return { name: boundedId(`${stem}/${digest}`), derived: true };
 };
@@ -151,7 +160,11 @@ const conversationOf = Effect.fnUntraced(function* (read: Read, frame: Part, ste
   if (messages?.parts === undefined) return undefined;
   const fields = frame.kind === "object" ? yield* small(read, frame) : {};
   const head = yield* headOf(read, messages);
-  const conversation = (format: ChatFormat, own: string | undefined, otherwise = `${stem}/${head.digest}`): Conversation => ({
+  const conversation = (
+    format: ChatFormat,
+    own: string | undefined,
+    otherwise = `${stem}/${head.digest}`,
+  ): Conversation => ({
     format,
     frame,
     messages,
@@ -171,7 +184,8 @@ const conversationOf = Effect.fnUntraced(function* (read: Read, frame: Part, ste
     return head.looksLikeMessages || has(frame, "trajectory") ? conversation("swe-agent", undefined, stem) : undefined;
   }
   if (!head.looksLikeMessages) return undefined;
-  const anthropic = head.dialect === "anthropic-messages" || (head.dialect === undefined && has(frame, "system", "anthropic_version"));
+  const anthropic =
+    head.dialect === "anthropic-messages" || (head.dialect === undefined && has(frame, "system", "anthropic_version"));
   return {
     ...conversation(anthropic && messages.key !== "traj" ? "anthropic-messages" : "openai-chat", undefined),
     ...chatName(stem, fields, head.digest),
@@ -205,7 +219,8 @@ const inspect = Effect.fnUntraced(function* (read: Read, root: Part, many: Part,
     const messages = arrayOf(frame, messageKeys);
     if (messages === undefined) continue;
     const own = yield* small(read, frame);
-    const name = stringAt(own, "uuid") ?? `${run}/${String(own["id"] ?? conversations.length)}/${numberAt(own, "epoch") ?? 1}`;
+    const name =
+      stringAt(own, "uuid") ?? `${run}/${String(own["id"] ?? conversations.length)}/${numberAt(own, "epoch") ?? 1}`;
     conversations.push({ format: "inspect", frame, messages, name: boundedId(name), derived: false });
   }
   return { format: "inspect", conversations, source: { name: boundedId(run), without: many } } satisfies Chat;

@@ -99,7 +99,10 @@ const joinedOf = (bytes: Buffer): ReadonlyArray<{ readonly raw: Buffer; readonly
   const pieces: Array<{ readonly raw: Buffer; readonly value: JsonValue }> = [];
   for (const [index, root] of outline.roots.entries()) {
     // White space between two objects stays with the second one, so that the line can be written again.
-    const raw = bytes.subarray(outline.roots[index - 1]?.end ?? 0, outline.roots[index + 1] === undefined ? undefined : root.end);
+    const raw = bytes.subarray(
+      outline.roots[index - 1]?.end ?? 0,
+      outline.roots[index + 1] === undefined ? undefined : root.end,
+    );
     const value = parse(raw);
     if (value === undefined || (root.kind !== "object" && root.kind !== "array")) return undefined;
     pieces.push({ raw, value });
@@ -148,7 +151,11 @@ export const makeCut = (file: LineFile): Cut => {
   const fixed = isOneSession(format);
 
   const place = (
-    raw: Buffer, value: JsonValue | undefined, kind: Entry["kind"], line: number, at: "line" | "joined",
+    raw: Buffer,
+    value: JsonValue | undefined,
+    kind: Entry["kind"],
+    line: number,
+    at: "line" | "joined",
   ): Placed => {
     const own = fixed ? undefined : sessionOfLine(format, value);
     if (own !== undefined && own !== "") session = named(own);
@@ -162,12 +169,16 @@ export const makeCut = (file: LineFile): Cut => {
     if (isBlank(bytes)) return [];
     const readable = isUtf8(bytes);
     const value = readable ? parse(bytes) : undefined;
-    if (value !== undefined && (ended || typeof value === "object")) return [place(bytes, value, "json", number, "line")];
+    if (value !== undefined && (ended || typeof value === "object"))
+      return [place(bytes, value, "json", number, "line")];
     const joined = readable ? joinedOf(bytes) : undefined;
     if (joined !== undefined) {
-      return joined.map((piece, index) => place(piece.raw, piece.value, "json", number, index === 0 ? "line" : "joined"));
+      return joined.map((piece, index) =>
+        place(piece.raw, piece.value, "json", number, index === 0 ? "line" : "joined"),
+      );
     }
-    if (!ended) return { line: number, reason: "the last line is not finished: import again when its writer has finished" };
+    if (!ended)
+      return { line: number, reason: "the last line is not finished: import again when its writer has finished" };
     return [place(bytes, undefined, readable ? "text" : "base64", number, "line")];
   };
 };

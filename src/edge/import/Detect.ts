@@ -122,7 +122,8 @@ const document = Effect.fnUntraced(function* (file: Found, root: Part, one: Buff
   if (value === undefined) return { _tag: "Refuse", reason: "it is not valid JSON" } satisfies Detected as Detected;
   if (isMessageLine(value)) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
   if (isGrokSummary(value)) return { _tag: "Single", format: "grok", value, root } satisfies Detected as Detected;
-  if (isOpenCode(value, file.path)) return { _tag: "Single", format: "opencode", value, root } satisfies Detected as Detected;
+  if (isOpenCode(value, file.path))
+    return { _tag: "Single", format: "opencode", value, root } satisfies Detected as Detected;
   return skip("a JSON object without messages");
 });
 

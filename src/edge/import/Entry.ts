@@ -39,11 +39,8 @@ export const chatFormats = [
 ] as const;
 
 export const formats = [...lineFormats, ...chatFormats, "opencode"] as const;
-export type LineFormat = (typeof lineFormats)[number];
 export type ChatFormat = (typeof chatFormats)[number];
 export type Format = (typeof formats)[number];
-
-export const isFormat = (name: string): name is Format => formats.some((format) => format === name);
 
 /**
  * Largest entry kept inside its event; a larger one goes to the object store and the event refers to it.
@@ -123,12 +120,7 @@ export const bodyOf = (entry: Entry, name: string, blob?: BlobReference): Buffer
 };
 
 /** The event of an entry. Type and version as in `src/domain/Event.ts`. */
-export const eventOf = (
-  entry: Entry,
-  origin: Origin,
-  id: string,
-  blob: BlobReference | undefined,
-): NewEvent => ({
+export const eventOf = (entry: Entry, origin: Origin, id: string, blob: BlobReference | undefined): NewEvent => ({
   id,
   type: entry.place === "source" ? "source.described" : "thread.entry_recorded",
   schemaVersion: 1,

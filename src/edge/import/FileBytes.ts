@@ -12,7 +12,11 @@ const chunkBytes = 2 * 1024 * 1024;
  * Gives the file to `use` chunk by chunk, until its end or until `use` answers "stop".
  * The chunk is the same memory each time: what is kept must be copied.
  */
-export const forEachChunk = <E, R>(path: string, bytes: number, use: (chunk: Buffer) => Effect.Effect<"stop" | void, E, R>) =>
+export const forEachChunk = <E, R>(
+  path: string,
+  bytes: number,
+  use: (chunk: Buffer) => Effect.Effect<"stop" | void, E, R>,
+) =>
   Effect.scoped(
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem;

@@ -11,15 +11,26 @@ import { hash as digestOf } from "node:crypto";
 
 const smallest = 16;
 
+const isUuid = (id: string): boolean => id.length === 36 && id[8] === "-" && id[13] === "-" && id[18] === "-";
+
+/** The id whose words were made last, and those words: an entry's id is looked up several times in a row. */
+let lastId = "";
+const lastWords = new Uint32Array(4);
+
 /** The four words of a UUID, or of any other text by its MD5 (a name for counting, not for trust). */
-const wordsOf = (id: string): readonly [number, number, number, number] => {
-  const text = id.length === 36 && id[8] === "-" ? id.replaceAll("-", "") : digestOf("md5", id, "hex");
-  return [
-    Number.parseInt(text.slice(0, 8), 16) >>> 0,
-    Number.parseInt(text.slice(8, 16), 16) >>> 0,
-    Number.parseInt(text.slice(16, 24), 16) >>> 0,
-    Number.parseInt(text.slice(24, 32), 16) >>> 0,
-  ];
+const wordsOf = (id: string): Uint32Array => {
+  if (id === lastId && id !== "") return lastWords;
+  lastId = id;
+  const text = isUuid(id) ? id : digestOf("md5", id, "hex");
+  const shift = isUuid(id) ? 1 : 0;
+  lastWords[0] = Number.parseInt(text.slice(0, 8), 16);
+  lastWords[1] = Number.parseInt(text.slice(8 + shift, 12 + shift) + text.slice(12 + 2 * shift, 16 + 2 * shift), 16);
+  lastWords[2] = Number.parseInt(
+    text.slice(16 + 3 * shift, 20 + 3 * shift) + text.slice(20 + 4 * shift, 24 + 4 * shift),
+    16,
+  );
+  lastWords[3] = Number.parseInt(text.slice(24 + 4 * shift, 32 + 4 * shift), 16);
+  return lastWords;
 };
 
 /** Values are whole numbers from 1; an absent id has the value 0. */
@@ -39,44 +50,45 @@ export class IdTable {
   }
 
   get(id: string): number {
-    const [a, b, c, d] = wordsOf(id);
-    return this.values[this.slotOf(a, b, c, d)] ?? 0;
+    return this.values[this.slotOf(wordsOf(id))] ?? 0;
   }
 
   set(id: string, value: number): void {
-    const [a, b, c, d] = wordsOf(id);
-    this.put(a, b, c, d, value);
+    this.put(wordsOf(id), value);
   }
 
   /** Adds one to the id's value and returns the new value. */
   increment(id: string): number {
-    const [a, b, c, d] = wordsOf(id);
-    const slot = this.slotOf(a, b, c, d);
-    const value = (this.values[slot] ?? 0) + 1;
-    this.put(a, b, c, d, value);
+    const words = wordsOf(id);
+    const value = (this.values[this.slotOf(words)] ?? 0) + 1;
+    this.put(words, value);
     return value;
   }
 
-  private put(a: number, b: number, c: number, d: number, value: number): void {
-    let slot = this.slotOf(a, b, c, d);
+  private put(words: Uint32Array, value: number): void {
+    let slot = this.slotOf(words);
     if (this.values[slot] === 0) {
       if ((this.count + 1) * 3 > this.values.length * 2) {
         this.grow();
-        slot = this.slotOf(a, b, c, d);
+        slot = this.slotOf(words);
       }
       this.count++;
-      this.keys.set([a, b, c, d], slot * 4);
+      this.keys.set(words, slot * 4);
     }
     this.values[slot] = value;
   }
 
   /** Where the key is, or the free slot where it belongs. Ids are hashes, so their first word is a good place to start. */
-  private slotOf(a: number, b: number, c: number, d: number): number {
-    const mask = this.values.length - 1;
+  private slotOf(words: Uint32Array): number {
+    const a = words[0] ?? 0;
+    const b = words[1] ?? 0;
+    const c = words[2] ?? 0;
+    const d = words[3] ?? 0;
+    const { keys, values } = this;
+    const mask = values.length - 1;
     for (let slot = (a ^ d) & mask; ; slot = (slot + 1) & mask) {
-      if (this.values[slot] === 0) return slot;
+      if (values[slot] === 0) return slot;
       const at = slot * 4;
-      const { keys } = this;
       if (keys[at] === a && keys[at + 1] === b && keys[at + 2] === c && keys[at + 3] === d) return slot;
     }
   }
@@ -89,7 +101,7 @@ export class IdTable {
       const value = values[slot] ?? 0;
       if (value === 0) continue;
       const key = keys.subarray(slot * 4, slot * 4 + 4);
-      const to = this.slotOf(key[0] ?? 0, key[1] ?? 0, key[2] ?? 0, key[3] ?? 0);
+      const to = this.slotOf(key);
       this.keys.set(key, to * 4);
       this.values[to] = value;
     }

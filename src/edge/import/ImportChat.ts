@@ -126,7 +126,11 @@ const openThread = Effect.fnUntraced(function* (job: Job, opened: Opened, taken:
 const importConversation = Effect.fnUntraced(function* (
   job: Job,
   file: Found,
-  { read, conversation, taken }: { readonly read: Read; readonly conversation: Conversation; readonly taken: Set<string> },
+  {
+    read,
+    conversation,
+    taken,
+  }: { readonly read: Read; readonly conversation: Conversation; readonly taken: Set<string> },
 ) {
   const { problem, first } = yield* firstTime({ conversation, read, modified: file.modified });
   if (problem !== undefined) {
@@ -136,7 +140,10 @@ const importConversation = Effect.fnUntraced(function* (
   const opened = { conversation, read, modified: first ?? file.modified };
   const found = yield* openThread(job, opened, taken);
   if (found === undefined) {
-    job.draft.refused.push({ file: file.path, reason: `more than ${maxNames} conversations come to the name ${conversation.name}` });
+    job.draft.refused.push({
+      file: file.path,
+      reason: `more than ${maxNames} conversations come to the name ${conversation.name}`,
+    });
     return;
   }
   taken.add(found.name);
@@ -144,19 +151,34 @@ const importConversation = Effect.fnUntraced(function* (
 });
 
 /** What a file says beside its conversations: one entry in a history of kind `source`. */
-const importSource = Effect.fnUntraced(function* (job: Job, file: Found, options: { readonly chat: Chat; readonly read: Read; readonly root: Part }) {
+const importSource = Effect.fnUntraced(function* (
+  job: Job,
+  file: Found,
+  options: { readonly chat: Chat; readonly read: Read; readonly root: Part },
+) {
   const { chat, read, root } = options;
   if (chat.source === undefined) return;
   const raw = yield* around(read, root, chat.source.without);
   const value = parse(raw);
   if (value === undefined) {
-    job.draft.refused.push({ file: file.path, reason: "what the file says beside its conversations is not valid JSON" });
+    job.draft.refused.push({
+      file: file.path,
+      reason: "what the file says beside its conversations is not valid JSON",
+    });
     return;
   }
   const history: History = source(chat.source.name, job.tenant);
   const state = yield* job.open(history);
   yield* job.threads.complete(state);
-  const entry: Entry = { format: chat.format, place: "source", raw, kind: "json", value, occurredAt: timeOf(value) ?? file.modified, line: 0 };
+  const entry: Entry = {
+    format: chat.format,
+    place: "source",
+    raw,
+    kind: "json",
+    value,
+    occurredAt: timeOf(value) ?? file.modified,
+    line: 0,
+  };
   yield* job.take(new FileThread(state), entry) ?? Effect.void;
 });
 

@@ -9,7 +9,16 @@
  */
 import { Effect } from "effect";
 import { type History, thread } from "../../domain/History.ts";
-import { type Cut, type Line, type LineFile, LineSplitter, makeCut, parse, type Placed, withoutMark } from "./CutLines.ts";
+import {
+  type Cut,
+  type Line,
+  type LineFile,
+  LineSplitter,
+  makeCut,
+  parse,
+  type Placed,
+  withoutMark,
+} from "./CutLines.ts";
 import type { Format } from "./Entry.ts";
 import { forEachChunk } from "./FileBytes.ts";
 import type { Job } from "./Job.ts";
@@ -61,7 +70,8 @@ const lookAhead = Effect.fnUntraced(function* (job: Job, file: Found, format: Fo
   if (session === undefined && format === "grok") session = yield* job.siblings.grok(file.path);
   return {
     format,
-    firstSession: session !== undefined && session !== "" ? session : unnamedSession(file, format, firstLine ?? Buffer.alloc(0)),
+    firstSession:
+      session !== undefined && session !== "" ? session : unnamedSession(file, format, firstLine ?? Buffer.alloc(0)),
     firstTime: time,
     modified: file.modified,
     subAgent: format === "claude-code" ? subAgentOf(file.path) : undefined,
@@ -69,7 +79,11 @@ const lookAhead = Effect.fnUntraced(function* (job: Job, file: Found, format: Fo
 });
 
 /** Reads the file and gives each line's cut to `use`. */
-const forEachLine = <E, R>(file: Found, cut: Cut, use: (cut: ReturnType<Cut>, chunkEnd: number) => Effect.Effect<void, E, R> | undefined) =>
+const forEachLine = <E, R>(
+  file: Found,
+  cut: Cut,
+  use: (cut: ReturnType<Cut>, chunkEnd: number) => Effect.Effect<void, E, R> | undefined,
+) =>
   Effect.gen(function* () {
     const splitter = new LineSplitter();
     let bytes = 0;
@@ -111,7 +125,8 @@ const verify = Effect.fnUntraced(function* (job: Job, file: Found, about: LineFi
     }
     return Effect.gen(function* () {
       for (const placed of cut) {
-        const fileThread = threads.get(placed.session) ?? new FileThread(yield* job.open(historyOf(job, placed.session)));
+        const fileThread =
+          threads.get(placed.session) ?? new FileThread(yield* job.open(historyOf(job, placed.session)));
         threads.set(placed.session, fileThread);
         see(placed, fileThread);
       }
@@ -135,7 +150,9 @@ const openThread = Effect.fnUntraced(function* (job: Job, session: string, verif
 export const importLines = Effect.fn("edge.importLines")(function* (job: Job, file: Found, format: Format) {
   const about = yield* lookAhead(job, file, format);
   const cut = makeCut(about);
-  const first = yield* job.open(historyOf(job, about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`));
+  const first = yield* job.open(
+    historyOf(job, about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`),
+  );
   const verified = first.complete ? new Map<string, number>() : yield* verify(job, file, about);
   const threads = new Map<string, FileThread>();
   /** Takes the entries of a line from the nth on, and answers with what must be done before the next line, if anything. */
@@ -150,7 +167,11 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: Job, fi
               threads.set(session, opened);
               return job.take(opened, entry) ?? Effect.void;
             });
-      if (pending !== undefined) return Effect.andThen(pending, Effect.suspend(() => takeFrom(placed, index + 1) ?? Effect.void));
+      if (pending !== undefined)
+        return Effect.andThen(
+          pending,
+          Effect.suspend(() => takeFrom(placed, index + 1) ?? Effect.void),
+        );
     }
     return undefined;
   };

@@ -49,10 +49,15 @@ const importChatLines = Effect.fnUntraced(function* (job: Job, file: Found) {
     if (text !== undefined && text.toString("latin1").trim() === "") return;
     const outline = text === undefined ? undefined : outlineOf(text, chatParts);
     const [root] = outline?.roots ?? [];
-    const usable = text !== undefined && root !== undefined && outline?.problem === undefined && outline?.roots.length === 1;
+    const usable =
+      text !== undefined && root !== undefined && outline?.problem === undefined && outline?.roots.length === 1;
     const chat = usable ? yield* chatOf(readFrom(text), root, file.path) : undefined;
     if (chat === undefined || text === undefined || root === undefined) {
-      job.draft.refused.push({ file: file.path, line: number, reason: outline?.problem ?? "the line is no conversation" });
+      job.draft.refused.push({
+        file: file.path,
+        line: number,
+        reason: outline?.problem ?? "the line is no conversation",
+      });
       return;
     }
     format ??= chat.format;
@@ -72,9 +77,16 @@ const importChatLines = Effect.fnUntraced(function* (job: Job, file: Found) {
 });
 
 /** A file that is one entry of a session. */
-const importSingle = Effect.fnUntraced(function* (job: Job, file: Found, single: Pick<Entry, "format" | "value" | "raw">) {
+const importSingle = Effect.fnUntraced(function* (
+  job: Job,
+  file: Found,
+  single: Pick<Entry, "format" | "value" | "raw">,
+) {
   const { format, value = null } = single;
-  const own = format === "grok" ? (yield* job.siblings.grok(file.path)) ?? idOfSummary(value) : yield* job.siblings.openCode(value, file.path);
+  const own =
+    format === "grok"
+      ? ((yield* job.siblings.grok(file.path)) ?? idOfSummary(value))
+      : yield* job.siblings.openCode(value, file.path);
   const state = yield* job.open(thread(boundedId(own ?? file.path), job.tenant));
   yield* job.threads.complete(state);
   const entry: Entry = { ...single, place: "line", kind: "json", occurredAt: timeOf(value) ?? file.modified, line: 1 };
@@ -83,7 +95,9 @@ const importSingle = Effect.fnUntraced(function* (job: Job, file: Found, single:
 
 const idOfSummary = (value: Entry["value"]): string | undefined => {
   const info = typeof value === "object" && value !== null && "info" in value ? value["info"] : undefined;
-  return typeof info === "object" && info !== null && "id" in info && typeof info["id"] === "string" ? info["id"] : undefined;
+  return typeof info === "object" && info !== null && "id" in info && typeof info["id"] === "string"
+    ? info["id"]
+    : undefined;
 };
 
 const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found, forced: Format | undefined) {
@@ -112,7 +126,12 @@ const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found
     }
     case "Chat":
       job.draft.fileOf(detected.chat.format);
-      return yield* importChat(job, file, { chat: detected.chat, read: yield* read, root: detected.root, taken: new Set() });
+      return yield* importChat(job, file, {
+        chat: detected.chat,
+        read: yield* read,
+        root: detected.root,
+        taken: new Set(),
+      });
   }
 });
 
@@ -121,7 +140,10 @@ const makeTeller = (options: ImportOptions, files: ReadonlyArray<Found>, clock: 
   const started = clock.currentTimeMillisUnsafe();
   const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let told = 0;
-  const tell = (done: { readonly files: number; readonly bytes: number; readonly file: string }, last: boolean): void => {
+  const tell = (
+    done: { readonly files: number; readonly bytes: number; readonly file: string },
+    last: boolean,
+  ): void => {
     const now = clock.currentTimeMillisUnsafe();
     if (options.onProgress === undefined || (!last && now - told < progressMillis)) return;
     told = now;
@@ -160,5 +182,9 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   }
   yield* job.batch.flush();
   teller.tell({ files: files.length, bytes, file: "" }, true);
-  return job.draft.finish({ ...job.threads.totals(), bytes: teller.totalBytes, millis: teller.millis() }) satisfies ImportReport;
+  return job.draft.finish({
+    ...job.threads.totals(),
+    bytes: teller.totalBytes,
+    millis: teller.millis(),
+  }) satisfies ImportReport;
 });

@@ -64,7 +64,11 @@ export class Job {
     countOnce(state, entry, id);
     if (thread.count === thread.verified && !thread.isAtMark()) {
       thread.broken = true;
-      this.draft.refused.push({ file: this.file, line: entry.line, reason: "the file changed while it was read: import again" });
+      this.draft.refused.push({
+        file: this.file,
+        line: entry.line,
+        reason: "the file changed while it was read: import again",
+      });
       return undefined;
     }
     if (thread.count <= thread.verified || isInLog(state, id)) {
@@ -72,7 +76,11 @@ export class Job {
       return undefined;
     }
     const origin: Origin = { history: state.history, source: this.source, name: fileNameOf(this.file) };
-    if (isLarge(entry)) return Effect.andThen(this.batch.addLarge(thread, entry, id, origin), Effect.suspend(() => this.flushIfFull()));
+    if (isLarge(entry))
+      return Effect.andThen(
+        this.batch.addLarge(thread, entry, id, origin),
+        Effect.suspend(() => this.flushIfFull()),
+      );
     this.batch.add(thread, entry, id, origin);
     return this.batch.isFull ? this.batch.flush() : undefined;
   }

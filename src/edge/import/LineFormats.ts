@@ -12,11 +12,26 @@ const anyOf = (...words: ReadonlyArray<string>): ReadonlySet<string> => new Set(
 
 const claudeTypes = anyOf("user", "assistant", "system", "progress", "attachment");
 const claudeAside = anyOf(
-  "queue-operation", "custom-title", "ai-title", "last-prompt", "tag", "agent-name", "mode", "permission-mode", "pr-link",
-  "attribution-snapshot", "content-replacement",
+  "queue-operation",
+  "custom-title",
+  "ai-title",
+  "last-prompt",
+  "tag",
+  "agent-name",
+  "mode",
+  "permission-mode",
+  "pr-link",
+  "attribution-snapshot",
+  "content-replacement",
 );
 const codexExecTypes = anyOf(
-  "thread.started", "turn.started", "turn.completed", "turn.failed", "item.started", "item.updated", "item.completed",
+  "thread.started",
+  "turn.started",
+  "turn.completed",
+  "turn.failed",
+  "item.started",
+  "item.updated",
+  "item.completed",
 );
 const droidTypes = anyOf("system", "message", "tool_call", "tool_result", "completion");
 const grokTypes = anyOf("system", "user", "assistant", "reasoning", "tool_result", "backend_tool_call");
@@ -29,7 +44,9 @@ const isClaude = (line: JsonObject, type: string): boolean => {
 };
 
 const isGemini = (line: JsonObject): boolean =>
-  (typeof line["sessionId"] === "string" && typeof line["projectHash"] === "string" && !Array.isArray(line["messages"])) ||
+  (typeof line["sessionId"] === "string" &&
+    typeof line["projectHash"] === "string" &&
+    !Array.isArray(line["messages"])) ||
   isObject(line["$set"]);
 
 const isPi = (line: JsonObject, type: string): boolean =>
@@ -42,7 +59,10 @@ const isDroid = (line: JsonObject, type: string): boolean =>
   (type === "message" && typeof line["id"] === "string" && isObject(line["message"]) && "role" in line["message"]);
 
 const isGrok = (line: JsonObject, type: string): boolean =>
-  grokTypes.has(type) && !("message" in line) && !("role" in line) && !("timestamp" in line) &&
+  grokTypes.has(type) &&
+  !("message" in line) &&
+  !("role" in line) &&
+  !("timestamp" in line) &&
   ("content" in line || "summary" in line || isObject(line["kind"]));
 
 /** The format of a line, or undefined when no format's lines look like it. The first that fits wins. */
@@ -50,7 +70,8 @@ export const formatOfLine = (line: JsonValue): Format | undefined => {
   if (!isObject(line)) return undefined;
   const type = stringAt(line, "type");
   if (typeof line["step_index"] === "number" && type !== undefined) return "antigravity";
-  if (typeof line["ts"] === "string" && typeof line["dir"] === "string" && typeof line["kind"] === "string") return "codex-tui";
+  if (typeof line["ts"] === "string" && typeof line["dir"] === "string" && typeof line["kind"] === "string")
+    return "codex-tui";
   if (type === undefined) {
     if (isGemini(line)) return "gemini-cli";
     if (typeof line["role"] === "string" && isObject(line["message"])) return "cursor";

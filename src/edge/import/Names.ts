@@ -45,7 +45,10 @@ export const boundedId = (id: string): string => {
   const bytes = Buffer.from(text, "utf8");
   if (bytes.length <= maxIdBytes && text === id && id !== "") return id;
   // The room left is cut at a character: a broken one decodes to U+FFFD and is dropped.
-  const head = bytes.subarray(0, maxIdBytes - 20).toString("utf8").replace(/\uFFFD+$/, "");
+  const head = bytes
+    .subarray(0, maxIdBytes - 20)
+    .toString("utf8")
+    .replace(/\uFFFD+$/, "");
   return `${head}~${digestOf(id).slice(0, 16)}`;
 };
 
@@ -70,8 +73,7 @@ export const lineFileName = (path: string, firstLine: Uint8Array): string => {
 };
 
 /** A sub-agent's file, `<session>/subagents/agent-<id>.jsonl` or `agent-<id>.jsonl` beside its session: its `agent-<id>`. */
-export const subAgentOf = (path: string): string | undefined =>
-  /^(agent-[\w.-]+?)\.jsonl$/.exec(fileNameOf(path))?.[1];
+export const subAgentOf = (path: string): string | undefined => /^(agent-[\w.-]+?)\.jsonl$/.exec(fileNameOf(path))?.[1];
 
 /** The session a sub-agent's file belongs to by its folder, for lines that do not say. */
 export const sessionFolderOf = (path: string): string | undefined => {

@@ -75,9 +75,11 @@ export class ReportDraft {
     this.formatOf(format).entries++;
   }
 
-  finish(rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">): ImportReport {
+  finish(
+    rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">,
+  ): ImportReport {
     const { files, duplicates, eventsAppended, refused, skipped } = this;
-    const formats = Object.fromEntries([...this.formats].sort(([left], [right]) => (left < right ? -1 : 1)));
+    const formats = Object.fromEntries([...this.formats].toSorted(([left], [right]) => (left < right ? -1 : 1)));
     return { files, duplicates, eventsAppended, refused, skipped, formats, ...rest };
   }
 

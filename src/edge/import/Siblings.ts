@@ -70,7 +70,8 @@ export const make = Effect.gen(function* () {
   const remember = (value: JsonValue | undefined): void => {
     const id = stringAt(value, "id");
     const session = stringAt(value, "sessionID");
-    if (id !== undefined && session !== undefined && sessionOfMessage.size < maxRemembered) sessionOfMessage.set(id, session);
+    if (id !== undefined && session !== undefined && sessionOfMessage.size < maxRemembered)
+      sessionOfMessage.set(id, session);
   };
 
   const lookUp = Effect.fnUntraced(function* (path: string, messageId: string) {

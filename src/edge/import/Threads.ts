@@ -11,7 +11,7 @@ import { createHash, type Hash } from "node:crypto";
 import { Effect, Stream } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
-import { EventLog } from "../../log/EventLog.ts";
+import type { EventLog } from "../../log/EventLog.ts";
 import { type Entry, idOf } from "./Entry.ts";
 import { IdTable } from "./IdTable.ts";
 import { ThreadTally } from "./Tally.ts";
@@ -134,7 +134,15 @@ export class Threads {
     let state = this.states.get(key);
     if (state?.complete !== true) {
       const last = yield* this.log.last(history);
-      state ??= { history, sequence: 0, mark: undefined, ids: new IdTable(), complete: false, elements: 0, tally: new ThreadTally() };
+      state ??= {
+        history,
+        sequence: 0,
+        mark: undefined,
+        ids: new IdTable(),
+        complete: false,
+        elements: 0,
+        tally: new ThreadTally(),
+      };
       state.sequence = last?.sequence ?? 0;
       state.mark = markOf(last);
       state.complete = last === undefined;
@@ -193,7 +201,12 @@ export class Threads {
   }
 
   /** What all files hold. */
-  totals(): { readonly threads: number; readonly messages: number; readonly toolCalls: number; readonly unknown: number } {
+  totals(): {
+    readonly threads: number;
+    readonly messages: number;
+    readonly toolCalls: number;
+    readonly unknown: number;
+  } {
     const totals = { threads: this.met.size, ...this.forgotten };
     for (const { tally } of this.states.values()) {
       totals.messages += tally.messages;

@@ -30,7 +30,16 @@ export const millisOf = (value: JsonValue | undefined): number | undefined => {
 };
 
 /** Where formats keep the time of an entry, the most particular first. */
-const names = ["timestamp", "ts", "created_at", "createdAt", "startTime", "start_time", "started_at", "created"] as const;
+const names = [
+  "timestamp",
+  "ts",
+  "created_at",
+  "createdAt",
+  "startTime",
+  "start_time",
+  "started_at",
+  "created",
+] as const;
 
 /** The time an entry gives itself. */
 export const timeOf = (entry: JsonValue | undefined): number | undefined => {

@@ -54,7 +54,10 @@ export const walk = Effect.fn("edge.walk")(function* (roots: ReadonlyArray<strin
   const entered = new Set<string>();
   const taken = new Set<string>();
 
-  const enter = Effect.fnUntraced(function* (folder: string, depth: number): Effect.fn.Return<void, PlatformError.PlatformError> {
+  const enter = Effect.fnUntraced(function* (
+    folder: string,
+    depth: number,
+  ): Effect.fn.Return<void, PlatformError.PlatformError> {
     const real = yield* fs.realPath(folder);
     if (entered.has(real)) {
       skipped.push({ file: folder, reason: "this folder was read already, through another path" });
@@ -67,7 +70,8 @@ export const walk = Effect.fn("edge.walk")(function* (roots: ReadonlyArray<strin
     }
     const names = yield* fs.readDirectory(folder);
     for (const name of names.toSorted()) {
-      if (ignoredFolders.has(name)) skipped.push({ file: paths.join(folder, name), reason: "folders of this name hold no conversations" });
+      if (ignoredFolders.has(name))
+        skipped.push({ file: paths.join(folder, name), reason: "folders of this name hold no conversations" });
       else yield* visit(paths.join(folder, name), depth + 1);
     }
   });

@@ -44,7 +44,10 @@ const exported = (thread: string, format?: string) =>
   );
 
 const jsonLines = (text: string): ReadonlyArray<unknown> =>
-  text.split("\n").filter((line) => line.trim() !== "").map((line): unknown => JSON.parse(line));
+  text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line): unknown => JSON.parse(line));
 
 describe.skipIf(dataRoot === undefined)("a thread exported in its own format", () => {
   const root = dataRoot ?? "";
@@ -91,7 +94,9 @@ describe.skipIf(dataRoot === undefined)("a thread exported in its own format", (
     Effect.gen(function* () {
       const { readdirSync } = yield* Effect.promise(() => import("node:fs"));
       for (const set of ["gemini-cli-entire", "who-and-when", "swe-agent"]) {
-        const paths = readdirSync(file(set)).filter((name) => /\.(json|traj)$/.test(name)).map((name) => file(set, name));
+        const paths = readdirSync(file(set))
+          .filter((name) => /\.(json|traj)$/.test(name))
+          .map((name) => file(set, name));
         assert.isAbove(paths.length, 0);
         for (const path of paths) {
           const found = yield* Effect.gen(function* () {
@@ -109,7 +114,9 @@ describe.skipIf(dataRoot === undefined)("a thread exported in its own format", (
     Effect.gen(function* () {
       yield* importPaths({ paths: [file("claude-code-entire", "37_995ebed6e4_2.jsonl")] });
       const [id] = yield* threadsInLog;
-      const [chat] = jsonLines(yield* exported(id ?? "", "openai-chat")) as ReadonlyArray<{ readonly messages: ReadonlyArray<Record<string, unknown>> }>;
+      const [chat] = jsonLines(yield* exported(id ?? "", "openai-chat")) as ReadonlyArray<{
+        readonly messages: ReadonlyArray<Record<string, unknown>>;
+      }>;
       const calls = (chat?.messages ?? []).flatMap(({ tool_calls: made }) => (Array.isArray(made) ? made : []));
       const results = (chat?.messages ?? []).filter(({ role }) => role === "tool");
       assert.strictEqual(calls.length, 41);
