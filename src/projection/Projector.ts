@@ -82,11 +82,16 @@ interface Running {
   attempts: number;
 }
 
-/** Sets or clears the condition, here and, as a courtesy to other processes, in the file. */
+/** Sets or clears the condition. */
 const setCondition = Effect.fnUntraced(function* (running: Running, condition: Condition.Condition | undefined) {
   const before = yield* SubscriptionRef.get(running.state);
   if (before.condition?.name === condition?.name && before.condition?.message === condition?.message) return;
   yield* SubscriptionRef.update(running.state, (state) => ({ ...state, condition }));
+  yield* tellOthers(running, condition);
+});
+
+/** Into this process's log and, as a courtesy to other processes, into the file. */
+const tellOthers = Effect.fnUntraced(function* (running: Running, condition: Condition.Condition | undefined) {
   if (condition !== undefined) yield* Effect.logWarning(`projector: ${condition.message} ${condition.hint}`);
   // A full disk cannot take the note either.
   if (running.model !== undefined) {
@@ -101,7 +106,6 @@ const applyPatiently = Effect.fnUntraced(function* (running: Running, model: Rea
   for (let attempt = 0; ; attempt++) {
     const applied = yield* Effect.result(model.apply(batch));
     if (applied._tag === "Success") {
-      if (attempt > 0) yield* setCondition(running, undefined);
       return applied.success;
     }
     // A rebuild takes the lock for a moment, which is nothing to report.
@@ -124,9 +128,11 @@ const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadM
     if (applied._tag === "Missing")
       return yield* new LogDamaged({ sequence: applied.sequence, reason: "a later event came instead." });
     running.attempts = 0;
-    const { condition } = yield* SubscriptionRef.get(state);
+    const { condition: before } = yield* SubscriptionRef.get(state);
+    // What is applied is no longer stood in the way of. That a backup was restored stays worth knowing.
+    const condition = before?.name === "restored" ? before : undefined;
     yield* SubscriptionRef.set(state, { checkpoint: applied.checkpoint, condition });
-    if (condition !== undefined && condition.name !== "restored") yield* setCondition(running, undefined);
+    if (condition !== before) yield* tellOthers(running, condition);
     yield* Effect.yieldNow;
   }
 });
@@ -163,26 +169,30 @@ const session = Effect.fnUntraced(function* (
   yield* applyForEver(running, model, info);
 });
 
-/** Names what ended a session, and waits before the next one. */
-const runForEver = (running: Running): Effect.Effect<void, never, EventLog> => {
-  const pause = Effect.suspend(() => Effect.sleep(pauseMillis(running.attempts++)));
-  const stop = (condition: Condition.Condition) =>
-    Effect.andThen(setCondition(running, condition), Effect.sleep(lookAgainMillis));
-  return Effect.scoped(session(running)).pipe(
+/** A session whose end is named, while its file is still open to note it. Answers how long to wait for the next one. */
+const sessionUntilNamed = (running: Running) => {
+  const pause = () => pauseMillis(running.attempts++);
+  const stop = (condition: Condition.Condition) => Effect.as(setCondition(running, condition), lookAgainMillis);
+  return session(running).pipe(
+    Effect.as(0),
     Effect.catchTags({
       ProjectorStopped: ({ condition }) => stop(condition),
-      LogUnavailable: (error) => Effect.andThen(setCondition(running, Condition.logAway(error)), pause),
-      StorageTrouble: (error) => Effect.andThen(setCondition(running, Condition.storage(error)), pause),
+      LogUnavailable: (error) => Effect.map(setCondition(running, Condition.logAway(error)), pause),
+      StorageTrouble: (error) => Effect.map(setCondition(running, Condition.storage(error)), pause),
       // A hole stands directly after the checkpoint. Any other damage is named when the stream is looked at again.
-      LogDamaged: Effect.fnUntraced(function* ({ sequence, reason }) {
-        const { checkpoint } = yield* SubscriptionRef.get(running.state);
-        if (sequence === checkpoint.sequence + 1) yield* stop(Condition.hole(sequence, reason));
-        else yield* pause;
-      }),
+      LogDamaged: ({ sequence, reason }) =>
+        Effect.flatMap(SubscriptionRef.get(running.state), ({ checkpoint }) =>
+          sequence === checkpoint.sequence + 1 ? stop(Condition.hole(sequence, reason)) : Effect.sync(pause),
+        ),
     }),
-    Effect.forever,
   );
 };
+
+const runForEver = (running: Running): Effect.Effect<void, never, EventLog> =>
+  Effect.scoped(sessionUntilNamed(running)).pipe(
+    Effect.flatMap((millis) => Effect.sleep(millis)),
+    Effect.forever,
+  );
 
 const lagOf = Effect.fnUntraced(function* (running: Running, checkpoint: Checkpoint) {
   const waiting = running.intake.first();

@@ -95,6 +95,18 @@ const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection
 
 const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
+/** Closes, once or again. Never fails: what is committed is safe in the write-ahead log as well. */
+const closeSync = (db: Database.Database): void => {
+  if (!db.open) return;
+  try {
+    // A reader that closes after us cannot do this, and would leave a log as large as the last burst behind.
+    db.pragma("wal_checkpoint(TRUNCATE)");
+  } catch {
+    // A full disk, or another writer: the next one to open the file does it.
+  }
+  db.close();
+};
+
 const openSync = (options: OpenOptions): ReadModel => {
   const { file, path, projections } = options;
   const faults = faultsOf(projections);
@@ -138,11 +150,7 @@ const openSync = (options: OpenOptions): ReadModel => {
         db.pragma("wal_checkpoint(TRUNCATE)");
         Generations.syncFile(file);
       }),
-      close: Effect.sync(() => {
-        // A reader that closes after us cannot do this, and would leave a log as large as the last burst behind.
-        db.pragma("wal_checkpoint(TRUNCATE)");
-        db.close();
-      }),
+      close: Effect.sync(() => closeSync(db)),
     };
   } catch (cause) {
     db.close();

@@ -770,7 +770,7 @@ export const countsOf = (set: string, root: string): RawCounts => {
 if (import.meta.main) {
   const words = process.argv.slice(2);
   const at = words.indexOf("--root");
-  const root = at < 0 ? "/work/shared/data" : (words.splice(at, 2)[1] ?? "");
+  const root = at < 0 ? "../shared/data" : (words.splice(at, 2)[1] ?? "");
   const table = (words.length > 0 ? words : sets).map((set) => {
     const { perThread: _perThread, otherFiles, formats, ...counts } = countsOf(set, root);
     const more = Object.keys(formats).length > 1 ? { formats } : {};

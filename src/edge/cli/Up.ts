@@ -74,7 +74,7 @@ export const up = Command.make(
       } else {
         yield* announce(address, place.data);
       }
-      yield* Effect.never;
+      return yield* Effect.never;
     }).pipe(Effect.scoped);
   }),
 ).pipe(
