@@ -28,6 +28,7 @@ const hitsSql = `WITH hits AS MATERIALIZED (
       WHERE m.thread_id = p.thread_id AND m.tenant = p.tenant AND m.second_hand = 0))
   GROUP BY p.thread_id, p.tenant) `;
 
+/** The cast: a number is bound as a float, and FTS5 would look through all its matches for one that equals it. */
 const hitOf = (
   db: Database,
   match: string,
@@ -38,7 +39,7 @@ const hitOf = (
     `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.sequence,
        snippet(message_parts_fts, 0, '[', ']', '…', 16) AS snippet
      FROM message_parts_fts JOIN message_parts p ON p.id = message_parts_fts.rowid
-     WHERE message_parts_fts MATCH :match AND message_parts_fts.rowid = :part`,
+     WHERE message_parts_fts MATCH :match AND message_parts_fts.rowid = CAST(:part AS INTEGER)`,
     { match, part: found.part },
   );
   return hit === undefined ? undefined : { ...hit, parts: found.parts };

@@ -3,6 +3,15 @@ import type { LogEntry } from "../../src/domain/Event.ts";
 import { session, task, thread } from "../../src/domain/History.ts";
 import { event, misfit, said } from "./StubLog.ts";
 
+/** Codex names its model once a turn: what its messages mean depends on what came before in their thread. */
+const codex = (n: number, id: string, type: string, payload: object) =>
+  event(
+    n,
+    "thread.entry_recorded",
+    { format: "codex", entry: { timestamp: "2026-01-01T00:00:00Z", type, payload } },
+    { in: thread(`codex ${id}`) },
+  );
+
 const kinds: ReadonlyArray<(sequence: number, id: string) => LogEntry> = [
   (n, id) => said(n, `the word number ${n} of ${id}`, { in: thread(id), role: n % 2 === 0 ? "user" : "assistant" }),
   (n, id) =>
@@ -44,6 +53,13 @@ const kinds: ReadonlyArray<(sequence: number, id: string) => LogEntry> = [
   (n) => misfit(n, "no event at all"),
   (n, id) => event(n, "thread.message_appended", { neither: "fish nor fowl" }, { in: thread(id) }),
   (n, id) => event(n, "thread.unheard_of", { n }, { in: thread(id), actor: "ann", correlationId: `chain ${n % 4}` }),
+  (n, id) => codex(n, id, "turn_context", { model: `gpt-${n % 3}`, cwd: "/work" }),
+  (n, id) =>
+    codex(n, id, "response_item", {
+      type: "message",
+      role: "assistant",
+      content: [{ type: "output_text", text: `codex says ${n}` }],
+    }),
   (n, id) => event(n, "thread.renamed", "{not json", { in: thread(id) }),
   (n, id) => event(n, "thread.tagged", { remove: [`tag${n % 3}`], add: ["done"] }, { in: thread(id) }),
 ];

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Schema } from "effect";
+import { join } from "node:path";
+import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
+import { storageTrouble } from "../../src/projection/StorageTroubleSqlite.ts";
 import { readModels } from "../../projections/all.ts";
 import { type Projection } from "../../src/projection/Projection.ts";
 import { conversation } from "./Conversation.ts";
 import { event, said } from "./StubLog.ts";
-import { applyAll, folded } from "./World.ts";
+import { applyAll, folded, temporaryFolder } from "./World.ts";
 
 const Size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }));
 
@@ -23,6 +26,37 @@ describe("what the rows depend on", () => {
         assert.deepStrictEqual(yield* pieces.model.checkpoint, yield* whole.model.checkpoint);
       }).pipe(Effect.scoped),
     { arbitrary: { runs: 25 } },
+  );
+
+  it.effect.prop(
+    "not on restarts: what interpreters and names remember is in the file",
+    [Size, Size],
+    ([size, seed]) =>
+      Effect.gen(function* () {
+        const events = conversation(60, seed);
+        const whole = yield* folded(events);
+        const file = join(yield* temporaryFolder, "restarted.db");
+        const open = ReadModelSqlite.open({ file, projections: readModels, durability: "durable" });
+        for (let at = 0; at < events.length; at += size) {
+          yield* Effect.acquireUseRelease(
+            open,
+            (model) => applyAll(model, events.slice(at, at + size), 5),
+            ({ close }) => close,
+          );
+        }
+        const after = yield* Effect.acquireRelease(open, ({ close }) => close);
+        assert.deepStrictEqual(yield* after.digests, yield* whole.model.digests);
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 10 } },
+  );
+
+  it.live("the conversation of these tests does depend on what is remembered", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* folded(conversation(300));
+      const models = rows("SELECT DISTINCT model FROM v_messages WHERE thread_id LIKE 'codex%' AND model IS NOT NULL");
+      assert.isAbove(models.length, 1);
+      assert.isNotEmpty(rows("SELECT 1 FROM carries"));
+    }),
   );
 
   it.live("digests tell one different cell, one row more, and one name exchanged", () =>
@@ -188,4 +222,23 @@ describe("dead letters", () => {
       assert.lengthOf(rows("SELECT 1 FROM v_messages"), 1);
     }),
   );
+});
+
+describe("trouble with the file", () => {
+  it("is named by what a person can do about it", () => {
+    const reasonOf = (code: string) => storageTrouble("/x", Object.assign(new Error("said"), { code })).reason;
+    assert.deepStrictEqual(
+      [
+        "SQLITE_FULL",
+        "ENOSPC",
+        "SQLITE_BUSY_SNAPSHOT",
+        "SQLITE_CORRUPT_VTAB",
+        "SQLITE_NOTADB",
+        "SQLITE_READONLY",
+        "EACCES",
+        "?",
+      ].map(reasonOf),
+      ["full", "full", "busy", "damaged", "damaged", "notWritable", "notWritable", "other"],
+    );
+  });
 });

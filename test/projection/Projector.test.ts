@@ -239,7 +239,9 @@ describe("a stream that is not the one known", () => {
         assert.strictEqual(count(path), what === "has a hole ahead" ? 11 : 10);
         // Other processes see it too.
         const query = yield* Query.make({ path });
-        const noted = yield* Effect.repeat(Effect.delay(query.status, 5), { until: ({ condition: seen }) => seen !== undefined });
+        const noted = yield* Effect.repeat(Effect.delay(query.status, 5), {
+          until: ({ condition: seen }) => seen !== undefined,
+        });
         assert.strictEqual(noted.condition?.name, name as never);
       }),
     );

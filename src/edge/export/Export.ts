@@ -1,19 +1,19 @@
 /**
  * A thread as a transcript again: as it came in, or told in another format.
  *
- * Room: edge. In: log, snapshot, Assemble, Render. Out: cli.
+ * Room: edge. In: log, Assemble, Said, Render. Out: cli.
  *
  * Promises: in the thread's own format every entry comes out as it came in, byte for byte but for white space around
  * messages of a document, in the order of the file. In another format, and for threads of our own publishers, the
  * conversation is told from its facts, which loses what that format has no place for.
  */
-import { Effect, Schema, Stream } from "effect";
-import { defaultTenant, type History } from "../../domain/History.ts";
+import { Effect, Option, Schema, Stream } from "effect";
+import { defaultTenant, History } from "../../domain/History.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
-import { ThreadReader } from "../../snapshot/ThreadReader.ts";
 import { Assembler } from "./Assemble.ts";
-import { type Rendering, render } from "./Render.ts";
-import { entryOf } from "./StoredEntry.ts";
+import { type Rendering, render, renderings } from "./Render.ts";
+import { saidIn } from "./Said.ts";
+import { entryOf, formatOf } from "./StoredEntry.ts";
 
 /** There is no such thread, or none of it can be told in the format that was asked for. */
 export class CannotExport extends Schema.TaggedError<CannotExport>()("CannotExport", {
@@ -24,78 +24,82 @@ export class CannotExport extends Schema.TaggedError<CannotExport>()("CannotExpo
 export interface ExportOptions {
   readonly thread: string;
   readonly tenant?: string | undefined;
-  /** Default: the format of most of the thread's entries; `openai-chat` for a thread of our own publishers. */
+  /** Default: the format the thread came in; `openai-chat` for a thread of our own publishers. */
   readonly format?: string | undefined;
 }
 
-const formatPattern = /"format":"([^"]+)"/;
+const isHistory = Schema.is(History);
 
-/** How many entries of each format a thread has. */
-const countFormats = Effect.fnUntraced(function* (history: History) {
+/** A format that tells again, and less, what another one in the same thread tells. */
+const secondHand = "codex-exec";
+
+/** How a thread can go out: in a format it came in, or told anew. Reads until that is known: mostly one event. */
+const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | undefined) {
   const log = yield* EventLog;
-  const counts = new Map<string, number>();
-  let events = 0;
-  yield* Stream.runForEach(log.read({ history }), (event) =>
-    Effect.sync(() => {
-      events++;
-      if (event.type !== "thread.entry_recorded") return;
-      const head = Buffer.from(event.body.buffer, event.body.byteOffset, Math.min(event.body.byteLength, 200)).toString(
-        "latin1",
-      );
-      const format = formatPattern.exec(head)?.[1] ?? "";
-      counts.set(format, (counts.get(format) ?? 0) + 1);
+  let exists = false;
+  let first: string | undefined;
+  const found = yield* log.read({ history }).pipe(
+    Stream.map((event) => {
+      exists = true;
+      const format = formatOf(event);
+      first ??= format;
+      return format;
     }),
+    Stream.filter(
+      (format) => format !== undefined && (wanted === undefined ? format !== secondHand : format === wanted),
+    ),
+    Stream.runHead,
   );
-  return { events, counts };
+  const own = Option.getOrUndefined(found) ?? (wanted === undefined ? first : undefined);
+  return { exists, own, first };
 });
 
-const isRendering = (format: string): format is Rendering =>
-  format === "openai-chat" || format === "claude-code" || format === "codex";
-
 /** The entries of one format, as they came. */
-const asItCame = (history: History, format: string) => {
-  const assembler = new Assembler();
-  return Stream.unwrap(
-    Effect.map(EventLog, (log) =>
-      log.read({ history }).pipe(
-        Stream.mapEffect(entryOf),
-        Stream.flatMap((entry) =>
-          entry === undefined || entry.format !== format ? Stream.empty : Stream.fromIterable(assembler.push(entry)),
-        ),
-        Stream.concat(Stream.suspend(() => Stream.fromIterable(assembler.end()))),
-      ),
-    ),
-  );
-};
+const asItCame = (history: History, format: string) =>
+  Stream.suspend(() => {
+    const assembler = new Assembler();
+    return Stream.unwrap(Effect.map(EventLog, (log) => log.read({ history }))).pipe(
+      Stream.filter((event) => formatOf(event) === format),
+      Stream.mapEffect(entryOf),
+      Stream.flatMap((entry) => (entry === undefined ? Stream.empty : Stream.fromIterable(assembler.push(entry)))),
+      Stream.concat(Stream.suspend(() => Stream.fromIterable(assembler.end()))),
+    );
+  });
 
 /** The conversation told anew. */
 const toldAnew = (history: History, format: Rendering) =>
   Stream.unwrap(
-    Effect.map(ThreadReader, (reader) =>
-      render(format, history.id, reader.messages(history.id, { tenant: history.tenant })),
-    ),
-  ).pipe(Stream.map((line) => Buffer.from(`${line}\n`, "utf8")));
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const messages = yield* saidIn(log.read({ history }));
+      const lines = render(messages, { threadId: history.id, format });
+      return Stream.fromIterable(lines.map((line) => Buffer.from(`${line}\n`, "utf8")));
+    }),
+  );
 
-type Pieces = Stream.Stream<Uint8Array, LogUnavailable | LogDamaged, EventLog | ThreadReader>;
+type Pieces = Stream.Stream<Uint8Array, LogUnavailable | LogDamaged, EventLog>;
 
-/** The transcript as pieces of bytes, in order. */
+/** The transcript as pieces of bytes, in order; each line with its newline. */
 export const exportThread = Effect.fn("edge.export")(function* (
   options: ExportOptions,
 ): Effect.fn.Return<Pieces, CannotExport | LogUnavailable, EventLog> {
   const history: History = { tenant: options.tenant ?? defaultTenant, kind: "thread", id: options.thread };
-  const { counts, events } = yield* countFormats(history);
-  if (events === 0) {
+  // A name that no history can have is one that no thread has.
+  const { exists, first, own } = isHistory(history)
+    ? yield* wayOf(history, options.format)
+    : { exists: false, first: undefined, own: undefined };
+  if (!exists) {
     return yield* new CannotExport({
       message: `There is no thread ${options.thread}.`,
       hint: "recollect threads lists them.",
     });
   }
-  const [most] = [...counts].toSorted(([, a], [, b]) => b - a);
-  const format = options.format ?? most?.[0] ?? "openai-chat";
-  if (counts.has(format)) return asItCame(history, format);
-  if (isRendering(format)) return toldAnew(history, format);
+  if (own !== undefined) return asItCame(history, own);
+  const format = options.format ?? "openai-chat";
+  const rendering = renderings.find((name) => name === format);
+  if (rendering !== undefined) return toldAnew(history, rendering);
   return yield* new CannotExport({
     message: `The thread ${options.thread} did not come in as ${format}, and cannot be told in it.`,
-    hint: `Leave --format out for its own format (${most?.[0] ?? "openai-chat"}), or take openai-chat, claude-code or codex.`,
+    hint: `Leave --format out for its own format (${first ?? "openai-chat"}), or take ${renderings.join(", ")}.`,
   });
 });

@@ -1,7 +1,7 @@
 /**
  * An entry as the log holds it, taken out of its event again byte for byte.
  *
- * Room: edge. In: domain, log. Out: Export.
+ * Room: edge. In: domain, log. Out: Export, Assemble.
  *
  * Promise: the bytes given back are those that came in, because the importer spliced them into the body and nobody
  * has written them anew since.
@@ -10,6 +10,7 @@ import { Effect, Option, Schema } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import { EntryRecorded } from "../../domain/ThreadEvents.ts";
 import { EventLog, LogDamaged } from "../../log/EventLog.ts";
+import { outlineOf } from "../import/JsonOutline.ts";
 
 export interface StoredEntry {
   readonly format: string;
@@ -17,41 +18,54 @@ export interface StoredEntry {
   readonly bytes: Uint8Array;
 }
 
+/** The head of a body as our importer writes it (`import/Entry.ts`): the entry follows, up to the last byte. */
+const ownHead = /^\{"format":"([a-z0-9-]+)"(?:,"place":"(joined|frame|element)")?,"entry":/;
+const ownHeadBytes = 96;
+
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(EntryRecorded));
-const marker = Buffer.from(',"entry":');
 
 const viewOf = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 
-/** The entry's own bytes in the body. A body written by another hand, with its keys in another order, is written anew. */
-const spliced = (body: Buffer, entry: unknown): Uint8Array => {
-  const at = body.indexOf(marker);
-  const raw = body.subarray(at + marker.length, body.length - 1);
-  try {
-    // Everything up to the marker is our own head: with it, the rest is the entry and the closing brace.
-    JSON.parse(`${body.subarray(0, at).toString("utf8")}}`);
-    JSON.parse(raw.toString("utf8"));
-    return raw;
-  } catch {
-    return Buffer.from(JSON.stringify(entry), "utf8");
-  }
+const headOf = (body: Buffer): RegExpExecArray | null => ownHead.exec(body.toString("latin1", 0, ownHeadBytes));
+
+/** The entry's bytes in a body whose keys another writer arranged. */
+const arranged = (body: Buffer): Uint8Array | undefined => {
+  const [root] = outlineOf(body, (_, parents) => parents.length === 0).roots;
+  const part = root?.parts?.findLast(({ key }) => key === "entry");
+  return part === undefined ? undefined : body.subarray(part.start, part.end);
+};
+
+/** The format of an entry; undefined for every other type of event, and for a body that cannot be read. */
+export const formatOf = (event: RecordedEvent): string | undefined => {
+  if (event.type !== "thread.entry_recorded") return undefined;
+  const body = viewOf(event.body);
+  return headOf(body)?.[1] ?? Option.getOrUndefined(decode(body.toString("utf8")))?.format;
 };
 
 /** The entry of an event; undefined for every other type of event, and for a body that cannot be read. */
 export const entryOf = Effect.fnUntraced(function* (event: RecordedEvent) {
   if (event.type !== "thread.entry_recorded") return undefined;
   const body = viewOf(event.body);
+  const own = headOf(body);
+  if (own?.[1] !== undefined) {
+    const place = (own[2] ?? "line") as StoredEntry["place"];
+    return { format: own[1], place, bytes: body.subarray(own[0].length, -1) } satisfies StoredEntry as StoredEntry;
+  }
   const decoded = decode(body.toString("utf8"));
   if (Option.isNone(decoded)) return undefined;
-  const { base64, blob, entry, format, place, text } = decoded.value;
+  const { base64, blob, format, place, text } = decoded.value;
   const stored = (bytes: Uint8Array): StoredEntry => ({ format, place: place ?? "line", bytes });
-  if (blob != null) {
-    const log = yield* EventLog;
-    const bytes = yield* log.getBlob(blob.sha256);
-    if (bytes !== undefined) return stored(bytes);
-    const { sequence } = event;
-    return yield* new LogDamaged({ sequence, reason: `the large entry ${blob.sha256} is not in the object store` });
-  }
+  if (blob != null) return stored(yield* blobOf(event, blob.sha256));
   if (text != null) return stored(Buffer.from(text, "utf8"));
   if (base64 != null) return stored(Buffer.from(base64, "base64"));
-  return stored(spliced(body, entry ?? null));
+  const bytes = arranged(body);
+  return bytes === undefined ? undefined : stored(bytes);
+});
+
+/** The bytes of a blob that an event refers to. */
+export const blobOf = Effect.fnUntraced(function* ({ sequence }: Pick<RecordedEvent, "sequence">, sha256: string) {
+  const log = yield* EventLog;
+  const bytes = yield* log.getBlob(sha256);
+  if (bytes !== undefined) return bytes;
+  return yield* new LogDamaged({ sequence, reason: `${sha256} is not in the object store` });
 });

@@ -36,7 +36,7 @@ export interface Chat {
   readonly source: { readonly name: string; readonly without: Part } | undefined;
 }
 
-const messageKeys = ["messages", "history", "traj", "turns"] as const;
+export const messageKeys = ["messages", "history", "traj", "turns"] as const;
 const manyKeys = ["simulations", "samples"] as const;
 
 const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean =>
