@@ -1,0 +1,53 @@
+import { assert, describe, it } from "@effect/vitest";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const read = (name: string) => readFileSync(join(root, name), "utf8");
+const pages = ["README.md", "AGENTS.md", "docs/publishing.md", "docs/cli.md"].filter((page) => existsSync(join(root, page)));
+
+/** The lines between `#region NAME` and its end, without common indentation. */
+const regionOf = (file: string, name: string): string => {
+  const found = new RegExp(`#region ${name}\\n([^]*?)\\n[^\\n]*#endregion ${name}`).exec(read(file));
+  assert.isNotNull(found, `${file} has a region ${name}`);
+  return found?.[1] ?? "";
+};
+
+/** Every command line of the program that a page shows. */
+const commandsIn = (page: string): ReadonlyArray<string> =>
+  [...read(page).matchAll(/(?:npx )?recollect ([a-z]+)\b[^\n`]*/g)]
+    .filter((match) => /^(npx )?recollect [a-z]+( |$)/.test(match[0]) && match[0].startsWith("npx"))
+    .map((match) => match[1] ?? "");
+
+const help = execFileSync(process.execPath, ["src/main.ts", "--help"], { cwd: root, encoding: "utf8" });
+
+describe("the pages", () => {
+  it("show code that is a region of a file that runs", () => {
+    const shown = [...read("README.md").matchAll(/<!-- region (\S+)#(\S+) -->\n```ts\n([^]*?)\n```/g)];
+    assert.isAbove(shown.length, 0);
+    for (const [, file = "", name = "", code] of shown) assert.strictEqual(code, regionOf(file, name));
+  });
+
+  it("name only commands that there are", () => {
+    const named = pages.flatMap(commandsIn);
+    assert.include(named, "import");
+    for (const name of named) assert.match(help, new RegExp(`^\\s+${name}\\b`, "m"), `recollect ${name}`);
+  });
+
+  it("name only npm scripts that there are", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { readonly scripts: Readonly<Record<string, string>> };
+    const named = pages.flatMap((page) => [...read(page).matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] ?? ""));
+    assert.include(named, "drill");
+    for (const name of named) assert.property(scripts, name);
+  });
+
+  it("link only to files that there are", () => {
+    for (const page of pages) {
+      for (const [, target = ""] of read(page).matchAll(/\]\(((?!https?:)[^)#]+)[^)]*\)/g)) {
+        assert.isTrue(existsSync(join(root, page, "..", target)), `${page} links to ${target}`);
+      }
+    }
+  });
+});
