@@ -53,7 +53,7 @@ const kinds: ReadonlyArray<(sequence: number, id: string) => LogEntry> = [
   (n) => misfit(n, "no event at all"),
   (n, id) => event(n, "thread.message_appended", { neither: "fish nor fowl" }, { in: thread(id) }),
   (n, id) => event(n, "thread.unheard_of", { n }, { in: thread(id), actor: "ann", correlationId: `chain ${n % 4}` }),
-  (n, id) => codex(n, id, "turn_context", { model: `gpt-${n % 3}`, cwd: "/work" }),
+  (n, id) => codex(n, id, "turn_context", { model: `gpt-${n % 3}`, cwd: "/home/ann/project" }),
   (n, id) =>
     codex(n, id, "response_item", {
       type: "message",

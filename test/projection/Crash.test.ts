@@ -63,6 +63,31 @@ describe("a projector killed with kill -9", () => {
   );
 });
 
+describe("a transaction killed with kill -9", () => {
+  it.live(
+    "leaves nothing of itself: rows, dead letters and checkpoint are those of the batch before",
+    () =>
+      Effect.gen(function* () {
+        const path = join(yield* temporaryFolder, "recollect.db");
+        assert.isFalse(yield* runAndKill({ work: "deadly", path, count: 300, lines: 1000 }));
+        const [reached] = ask(path, "SELECT min(sequence) AS low, max(sequence) AS high FROM v_checkpoints");
+        assert.strictEqual(reached?.["low"], reached?.["high"]);
+        const at = Number(reached?.["low"]);
+        assert.isBelow(at, 259);
+        for (const table of ["events", "messages", "dead_letters", "task_transitions"]) {
+          assert.isAtMost(
+            Number(ask(path, `SELECT coalesce(max(sequence), 0) AS n FROM ${table}`)[0]?.["n"]),
+            at,
+            table,
+          );
+        }
+        assert.isTrue(yield* runAndKill({ work: "cured", path, count: 300, lines: 1000 }));
+        assert.strictEqual(ask(path, "SELECT count(*) AS n FROM events")[0]?.["n"], 300);
+      }),
+    60_000,
+  );
+});
+
 describe("a rebuild killed with kill -9", () => {
   it.live(
     "leaves a whole database at the path, and its leftovers are gone after the next one",

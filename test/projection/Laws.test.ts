@@ -203,6 +203,33 @@ describe("dead letters", () => {
     }),
   );
 
+  it.live("a name that only a refused row brought is written again by the next row that has it", () =>
+    Effect.gen(function* () {
+      const naming: Projection = {
+        name: "naming",
+        version: 1,
+        doc: "For this test.",
+        tables: [
+          {
+            name: "named",
+            doc: ".",
+            key: ["id"],
+            columns: { id: { type: "integer", doc: "." }, who: { type: "name", doc: "." } },
+          },
+        ],
+        views: [],
+        handle: ({ sequence }) => [
+          { table: "named", row: { id: sequence, who: "newcomer" } },
+          ...(sequence === 1 ? [{ table: "nowhere", row: {} }] : []),
+        ],
+      };
+      const { rows } = yield* folded([said(1, "x"), said(2, "y")], [...readModels, naming]);
+      assert.deepStrictEqual(rows("SELECT id, text FROM named JOIN names ON name = who").map(Object.values), [
+        [2, "newcomer"],
+      ]);
+    }),
+  );
+
   it.live("what cannot be read is parked once for all, and is still in the ledger", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([

@@ -73,16 +73,6 @@ describe("the projector", () => {
     }),
   );
 
-  it.live("writes few and large batches while it is behind", () =>
-    Effect.gen(function* () {
-      const log = stubLog(conversation(2000));
-      const path = yield* applied(log);
-      assert.strictEqual(count(path), 2000);
-      const sizes = ask(path, "SELECT applied_at FROM v_checkpoints");
-      assert.lengthOf(sizes, readModels.length);
-    }),
-  );
-
   it.live("tells the gap, and how long its oldest event waits, while the file is in trouble", () =>
     Effect.gen(function* () {
       const log = stubLog([said(1, "one")]);

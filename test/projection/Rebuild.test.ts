@@ -93,6 +93,24 @@ describe("a rebuild", () => {
     }),
   );
 
+  it.live("has all that the live file has at the moment of the swap", () =>
+    Effect.gen(function* () {
+      const events = conversation(1100);
+      const log = stubLog(events.slice(0, 1000));
+      const { path, projector } = yield* projected(log);
+      let late = events.slice(1000);
+      const onProgress = ({ sequence }: { readonly sequence: number }) =>
+        Effect.suspend(() => {
+          if (sequence < 1000 || late.length === 0) return Effect.void;
+          log.append(...late);
+          late = [];
+          return Effect.orDie(projector.awaitSequence(1100));
+        });
+      const { checkpoint } = yield* rebuild({ path, projections: readModels, onProgress }).pipe(provide(log));
+      assert.strictEqual(checkpoint, 1100);
+    }),
+  );
+
   it.live("happens by itself when a projection has another version, and readers keep the old file until then", () =>
     Effect.gen(function* () {
       const log = stubLog(conversation(300));

@@ -2,6 +2,7 @@
 import { Effect } from "effect";
 import { readModels } from "../../projections/all.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import type { Projection } from "../../src/projection/Projection.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import { rebuild } from "../../src/projection/Rebuild.ts";
 import { conversation } from "./Conversation.ts";
@@ -21,6 +22,26 @@ const project = Effect.gen(function* () {
   process.stdout.write("done\n");
 });
 
+/** Ends itself with kill -9 in the middle of a transaction: after the rows of many events, before the commit. */
+const deadly: Projection = {
+  name: "deadly",
+  version: 1,
+  doc: "Kills its process at a sequence.",
+  tables: [],
+  views: [],
+  handle: () => [],
+  record: ({ sequence }) => {
+    if (work === "deadly" && sequence === 260) process.kill(process.pid, "SIGKILL");
+    return [];
+  },
+};
+
+const projectDeadly = Effect.gen(function* () {
+  const projector = yield* Projector.make({ path, projections: [...readModels, deadly] });
+  yield* projector.awaitSequence(Number(count));
+  process.stdout.write("done\n");
+});
+
 const again = rebuild({
   path,
   projections: readModels,
@@ -30,4 +51,5 @@ const again = rebuild({
 const run = <A, E>(effect: Effect.Effect<A, E, EventLog>) =>
   Effect.runPromise(effect.pipe(Effect.provideService(EventLog, log.service)));
 
-await (work === "rebuild" ? run(again) : run(Effect.scoped(project)));
+if (work === "rebuild") await run(again);
+else await run(Effect.scoped(work === "project" ? project : projectDeadly));

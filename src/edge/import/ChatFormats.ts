@@ -9,7 +9,7 @@
 import { Effect, type FileSystem, type PlatformError } from "effect";
 import { isObject, type JsonObject, type JsonValue, numberAt, stringAt } from "../../domain/Json.ts";
 import type { ChatFormat } from "./Entry.ts";
-import type { Descend, Part } from "./JsonOutline.ts";
+import { compact, type Descend, type Part } from "./JsonOutline.ts";
 import { boundedId, digestOf, isGlobal, stemOf } from "./Names.ts";
 
 /** Reads a part's bytes, from memory or from the file. */
@@ -115,7 +115,7 @@ const dialectOf = (message: JsonValue): ChatFormat | undefined => {
 
 /** The first messages, up to the first words of a user: what stays when a conversation grows. */
 const headOf = Effect.fnUntraced(function* (read: Read, messages: Part) {
-  const raw: Array<Buffer> = [];
+  const raw: Array<Uint8Array> = [];
   let dialect: ChatFormat | undefined;
   let spoken = false;
   let looksLikeMessages = false;
@@ -125,7 +125,7 @@ const headOf = Effect.fnUntraced(function* (read: Read, messages: Part) {
     const value = yield* valueOf(read, part, headBytes);
     looksLikeMessages ||= isObject(value) && typeof value["role"] === "string";
     dialect ??= dialectOf(value ?? null);
-    if (!spoken) raw.push(Buffer.from(bytes));
+    if (!spoken) raw.push(compact(bytes));
     spoken ||= stringAt(value, "role") === "user" || stringAt(value, "role") === "human";
   }
   return { dialect, looksLikeMessages, digest: digestOf(...raw).slice(0, 8) };

@@ -83,8 +83,9 @@ const isBlank = (bytes: Buffer): boolean => {
 export const withoutMark = (bytes: Buffer): Buffer =>
   bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 
-/** The value of a JSON text; undefined when it is none. */
+/** The value of a JSON text; undefined when it is none, or not UTF-8. */
 export const parse = (bytes: Buffer): JsonValue | undefined => {
+  if (!isUtf8(bytes)) return undefined;
   try {
     return JSON.parse(bytes.toString("utf8")) as JsonValue;
   } catch {

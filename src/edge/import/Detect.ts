@@ -136,12 +136,14 @@ const byContent = Effect.fnUntraced(function* (file: Found) {
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
   const found = yield* outline(file);
   const [root, second] = found.roots;
-  if (second !== undefined) return yield* manyValues(file);
-  if (found.problem === undefined && root !== undefined && root.kind !== "scalar" && root.kind !== "string") {
+  // Words are scalars to the outline: what begins with one is text.
+  const isJson = root?.kind === "object" || root?.kind === "array";
+  if (isJson && second !== undefined) return yield* manyValues(file);
+  if (isJson && found.problem === undefined) {
     const one = file.bytes <= inMemoryBytes ? yield* readRange(file.path, 0, file.bytes) : undefined;
     return yield* document(file, root, one);
   }
-  if (root !== undefined && root.kind !== "scalar" && found.isOpen && !lines.some(isObjectLine)) {
+  if (isJson && found.isOpen && !lines.some(isObjectLine)) {
     const reason = "the document ends in the middle: import again when its writer has finished";
     return { _tag: "Refuse", reason } satisfies Detected as Detected;
   }

@@ -6,6 +6,9 @@
  * A conversation is gone through twice: first its ids are made and every message is parsed, so that a damaged
  * document is refused as a whole and a derived name is held against what the log has; then its entries are taken.
  * Only one message at a time is in memory beside the file's outline.
+ *
+ * Decision: of an entry's own bytes only the white space between its tokens is left out. It means nothing in a
+ * document, is a quarter of a pretty-printed one, and a copy that is indented otherwise is the same conversation.
  */
 import { Effect } from "effect";
 import { type History, source, thread } from "../../domain/History.ts";
@@ -14,7 +17,7 @@ import type { Chat, Conversation, Read } from "./ChatFormats.ts";
 import { maxLineBytes, parse } from "./CutLines.ts";
 import type { Entry } from "./Entry.ts";
 import type { Job } from "./Job.ts";
-import type { Part } from "./JsonOutline.ts";
+import { compact, type Part } from "./JsonOutline.ts";
 import { nthName } from "./Names.ts";
 import { timeOf } from "./Times.ts";
 import { FileThread, isInLog, type ThreadState } from "./Threads.ts";
@@ -28,7 +31,7 @@ const emptied = Buffer.from("[]");
 /** The object around an array, with the array left empty. */
 const around = (read: Read, frame: Part, array: Part) =>
   Effect.map(Effect.all([read(frame.start, array.start), read(array.end, frame.end)]), ([before, after]) =>
-    Buffer.concat([before, emptied, after]),
+    compact(Buffer.concat([before, emptied, after])),
   );
 
 interface Opened {
@@ -52,16 +55,16 @@ const forEachEntry = Effect.fnUntraced(function* (
   if (frame !== messages) {
     const raw = yield* around(read, frame, messages);
     const value = parse(raw);
-    if (value === undefined) return "the document is not valid JSON";
+    if (value === undefined) return "the document is not valid JSON in UTF-8";
     const effect = give(raw, value, "frame");
     if (effect !== undefined) yield* effect;
   }
   for (const part of messages.parts ?? []) {
     number++;
     if (part.end - part.start > maxLineBytes) return `message ${number} is longer than ${maxLineBytes} bytes`;
-    const raw = yield* read(part.start, part.end);
+    const raw = compact(yield* read(part.start, part.end));
     const value = parse(raw);
-    if (value === undefined) return `message ${number} is not valid JSON`;
+    if (value === undefined) return `message ${number} is not valid JSON in UTF-8`;
     const effect = give(raw, value, "element");
     if (effect !== undefined) yield* effect;
   }
@@ -163,7 +166,7 @@ const importSource = Effect.fnUntraced(function* (
   if (value === undefined) {
     job.draft.refused.push({
       file: file.path,
-      reason: "what the file says beside its conversations is not valid JSON",
+      reason: "what the file says beside its conversations is not valid JSON in UTF-8",
     });
     return;
   }

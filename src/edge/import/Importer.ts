@@ -18,7 +18,7 @@ import { forEachChunk, readRange } from "./FileBytes.ts";
 import { importChat } from "./ImportChat.ts";
 import { importLines } from "./ImportLines.ts";
 import { Job } from "./Job.ts";
-import { outlineOf } from "./JsonOutline.ts";
+import { compact, outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./Names.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
 import * as Siblings from "./Siblings.ts";
@@ -121,7 +121,7 @@ const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found
       return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
     case "Single": {
       job.draft.fileOf(detected.format);
-      const raw = yield* (yield* read)(detected.root.start, detected.root.end);
+      const raw = compact(yield* (yield* read)(detected.root.start, detected.root.end));
       return yield* importSingle(job, file, { format: detected.format, value: detected.value, raw });
     }
     case "Chat":

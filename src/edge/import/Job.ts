@@ -60,6 +60,7 @@ export class Job {
     if (thread.broken) return undefined;
     const { state } = thread;
     const id = thread.next(entry);
+    if (thread.count === 1) this.threads.meet(state);
     this.draft.entryOf(entry.format);
     countOnce(state, entry, id);
     if (thread.count === thread.verified && !thread.isAtMark()) {

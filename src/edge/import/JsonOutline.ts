@@ -202,7 +202,7 @@ export const outlineOf = (bytes: Uint8Array, descend: Descend): JsonOutline => {
 export const valuesOf = (bytes: Uint8Array): JsonOutline => outlineOf(bytes, () => false);
 
 /** The same JSON without the white space between its tokens, so that it fits on one line. */
-export const compact = (bytes: Uint8Array): Uint8Array => {
+export const compact = (bytes: Uint8Array): Buffer => {
   const out = Buffer.allocUnsafe(bytes.length);
   let length = 0;
   let inString = false;

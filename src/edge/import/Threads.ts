@@ -147,11 +147,15 @@ export class Threads {
       state.mark = markOf(last);
       state.complete = last === undefined;
     }
-    if (history.kind === "thread") this.met.set(key, 1);
     this.states.delete(key);
     this.states.set(key, state);
     return state;
   });
+
+  /** A file has entries of this thread: it counts. */
+  meet({ history }: ThreadState): void {
+    if (history.kind === "thread") this.met.set(keyOf(history), 1);
+  }
 
   /** Reads what the log has of a thread after what is known, and returns the ids that were read. */
   readonly catchUp = Effect.fnUntraced({ self: this }, function* (state: ThreadState, after: Sequence) {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Exit, Stream } from "effect";
-import { AppendRefused, EventLog } from "../../../src/log/EventLog.ts";
+import { AppendRefused, EventLog, LogUnavailable } from "../../../src/log/EventLog.ts";
 import { claude, claudeLines, events, exported, folderOf, importAll, threads, withLog, world, write } from "./World.ts";
 
 /** Counts what an import asks of the log. */
@@ -92,7 +92,7 @@ describe("two importers at once", () => {
         concurrency: 2,
       });
       assert.strictEqual(one.eventsAppended + two.eventsAppended, 6500);
-      assert.isAbove(Math.min(one.duplicates, two.duplicates), 0);
+      assert.strictEqual(one.duplicates + two.duplicates, 6500);
       assert.strictEqual(yield* exported("s"), claudeLines("s", 0, 5000));
       assert.strictEqual(yield* exported("t"), claudeLines("t", 0, 1500));
     }).pipe(Effect.scoped, Effect.provide(world)),
@@ -145,7 +145,7 @@ describe("chat files", () => {
       const folder = yield* folderOf({ "talk.json": JSON.stringify(short) });
       assert.deepInclude(yield* importAll(folder), { eventsAppended: 3, messages: 2, threads: 1 });
       yield* write(`${folder}/talk.json`, JSON.stringify(long, undefined, 2));
-      assert.deepInclude(yield* importAll(folder), { eventsAppended: 3 - 1, messages: 4, threads: 1 });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 2, messages: 4, threads: 1 });
       const [id = ""] = yield* threads;
       assert.strictEqual((yield* threads).length, 1);
       assert.deepStrictEqual(JSON.parse(yield* exported(id)), long);
@@ -157,7 +157,7 @@ describe("chat files", () => {
       const one = { messages: [...start, said("assistant", "42")] };
       const two = { messages: [...start, said("assistant", "forty-two")] };
       const folder = yield* folderOf({ "1/talk.json": JSON.stringify(one), "2/talk.json": JSON.stringify(two) });
-      assert.deepInclude(yield* importAll(folder), { eventsAppended: 8 - 0, threads: 2, messages: 6 });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 8, threads: 2, messages: 6 });
       assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, threads: 2, messages: 6 });
       const [first = "", second = ""] = yield* threads;
       assert.deepStrictEqual([JSON.parse(yield* exported(first)), JSON.parse(yield* exported(second))], [one, two]);
@@ -203,9 +203,9 @@ it.live("a log that is away for a moment is waited for", () =>
     const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 10) });
     const memory = yield* EventLog;
     let refusals = 2;
-    const { LogUnavailable } = yield* Effect.promise(() => import("../../../src/log/EventLog.ts"));
     const flaky = withLog((log) => ({
-      appendAll: (batch) => (refusals-- > 0 ? Effect.fail(new LogUnavailable({ reason: "away" })) : log.appendAll(batch)),
+      appendAll: (batch) =>
+        Effect.suspend(() => (refusals-- > 0 ? Effect.fail(new LogUnavailable({ reason: "away" })) : log.appendAll(batch))),
     }));
     assert.deepInclude(yield* importAll(folder).pipe(flaky), { eventsAppended: 10 });
     assert.strictEqual((yield* Stream.runCollect(memory.read({ history: { tenant: "default", kind: "thread", id: "s" } }))).length, 10);

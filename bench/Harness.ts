@@ -1,0 +1,144 @@
+/**
+ * What a row of the bench is, and how a figure is taken: ours and its peer in turns, in the same run, by medians.
+ *
+ * Machines are noisy, so no goal is a number of its own: it is a ratio to a peer that does the same work under the
+ * same load. A round measures both sides, the first one first in turns; the first round is warm-up and not counted.
+ */
+import { type Clock, Effect, type Scope } from "effect";
+
+/** What a figure must be. `of` says whether the ratio (ours / peer) is meant, or our own figure in the row's unit. */
+export interface Goal {
+  readonly of: "ratio" | "ours";
+  readonly is: "at most" | "at least";
+  readonly limit: number;
+}
+
+/** One figure beside its peer, both in `unit`. */
+export interface Measured {
+  readonly ours: number;
+  readonly peer: number;
+  readonly peerName: string;
+  readonly unit: string;
+  /** The smallest and the largest ratio of a round; absent where one measurement is exact. */
+  readonly spread?: readonly [number, number];
+  /** What a reader must know to judge the figure. */
+  readonly note?: string;
+}
+
+/** Why a row cannot be measured on this machine. */
+export interface Skipped {
+  readonly skipped: string;
+}
+
+export interface Row {
+  readonly id: string;
+  /** What is measured, with the work's size. */
+  readonly what: string;
+  readonly goal: Goal | undefined;
+  /** A fault of ours is a defect and ends the bench. */
+  readonly run: Effect.Effect<Measured | Skipped, never, Scope.Scope>;
+}
+
+export const ratioOf = ({ ours, peer }: Pick<Measured, "ours" | "peer">): number => ours / peer;
+
+/** Whether the goal is met; null where there is none. */
+export const isMet = (goal: Goal | undefined, measured: Measured): boolean | null => {
+  if (goal === undefined) return null;
+  const figure = goal.of === "ratio" ? ratioOf(measured) : measured.ours;
+  return goal.is === "at most" ? figure <= goal.limit : figure >= goal.limit;
+};
+
+export const goalText = (goal: Goal | undefined, unit: string): string | null =>
+  goal === undefined
+    ? null
+    : `${goal.is === "at most" ? "<=" : ">="} ${goal.limit}${goal.of === "ratio" ? "x" : ` ${unit}`}`;
+
+/** The value in the middle, at `share` of the way for another percentile. Not for an empty list. */
+export const percentile = (values: ReadonlyArray<number>, share = 0.5): number => {
+  const sorted = values.toSorted((left, right) => left - right);
+  const at = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(at)];
+  const above = sorted[Math.ceil(at)];
+  if (below === undefined || above === undefined) throw new Error("no percentile of nothing");
+  return below + (above - below) * (at - Math.floor(at));
+};
+
+/** Milliseconds since some moment, with fractions. */
+export const nowMillis: Effect.Effect<number> = Effect.map(
+  Effect.clockWith((clock: Clock.Clock) => clock.currentTimeNanos),
+  (nanos) => Number(nanos) / 1e6,
+);
+
+/** How long `work` takes, milliseconds. */
+export const timed = <E, R>(work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+  Effect.gen(function* () {
+    const began = yield* nowMillis;
+    yield* work;
+    return (yield* nowMillis) - began;
+  });
+
+/** How many of `count` things a second `work` does. */
+export const perSecond = <E, R>(count: number, work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+  Effect.map(timed(work), (millis) => (count / millis) * 1000);
+
+export interface Taken {
+  readonly ours: number;
+  readonly peer: number;
+  readonly spread: readonly [number, number];
+}
+
+/** Measures both sides in turns and answers with the medians of the rounds. A side answers with its figure of a round. */
+export const inTurns = Effect.fnUntraced(function* <E1, R1, E2, R2>(options: {
+  /** Counted rounds, after one for warming up. */
+  readonly rounds: number;
+  readonly ours: (round: number) => Effect.Effect<number, E1, R1>;
+  readonly peer: (round: number) => Effect.Effect<number, E2, R2>;
+}) {
+  const { rounds } = options;
+  const ours: Array<number> = [];
+  const peer: Array<number> = [];
+  for (let round = 0; round <= rounds; round++) {
+    const ourTurn = Effect.map(options.ours(round), (figure) => ours.push(figure));
+    const peersTurn = Effect.map(options.peer(round), (figure) => peer.push(figure));
+    const [first, second] = round % 2 === 0 ? [ourTurn, peersTurn] : [peersTurn, ourTurn];
+    yield* first;
+    yield* second;
+  }
+  return takenFrom(ours.slice(1), peer.slice(1));
+});
+
+const takenFrom = (ours: ReadonlyArray<number>, peer: ReadonlyArray<number>): Taken => {
+  const ratios = ours.map((figure, index) => figure / (peer[index] ?? Number.NaN));
+  return { ours: percentile(ours), peer: percentile(peer), spread: [Math.min(...ratios), Math.max(...ratios)] };
+};
+
+/**
+ * The same for what takes less than a few milliseconds: the sides take turns operation by operation, so that what
+ * disturbs one disturbs the other. The figure of a round is the median time of its operations, milliseconds.
+ */
+export const inPairs = Effect.fnUntraced(function* <A, B, E1, R1, E2, R2>(options: {
+  readonly rounds: number;
+  /** What both sides do, one after another; made anew for each round. */
+  readonly ours: (round: number) => ReadonlyArray<Effect.Effect<A, E1, R1>>;
+  readonly peer: (round: number) => ReadonlyArray<Effect.Effect<B, E2, R2>>;
+}) {
+  const ours: Array<number> = [];
+  const peer: Array<number> = [];
+  for (let round = 0; round <= options.rounds; round++) {
+    const ourSamples: Array<number> = [];
+    const peersSamples: Array<number> = [];
+    const theirs = options.peer(round);
+    for (const [index, work] of options.ours(round).entries()) {
+      const other = theirs[index] ?? Effect.die("both sides have as many operations");
+      const ourTurn = Effect.map(timed(work), (millis) => ourSamples.push(millis));
+      const peersTurn = Effect.map(timed(other), (millis) => peersSamples.push(millis));
+      const [first, second] = index % 2 === 0 ? [ourTurn, peersTurn] : [peersTurn, ourTurn];
+      yield* first;
+      yield* second;
+    }
+    if (round === 0) continue;
+    ours.push(percentile(ourSamples));
+    peer.push(percentile(peersSamples));
+  }
+  return takenFrom(ours, peer);
+});

@@ -1,0 +1,84 @@
+/** A durable append of 500 events of several threads at once. */
+import { nuid, headers, type NatsConnection as Client } from "@nats-io/transport-node";
+import { Context, Effect } from "effect";
+import type { NewEvent } from "../../src/domain/Event.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import { inTurns, perSecond, type Row } from "../Harness.ts";
+import { streamLikeOurs, world } from "../Servers.ts";
+import { conversations, eventOf } from "../Workload.ts";
+
+const threads = 5;
+const turns = 100;
+const batches = 12;
+const rounds = 5;
+
+interface Bare {
+  readonly subject: string;
+  readonly event: NewEvent;
+}
+
+/** The barest atomic batch (ADR-50): id, number, message id; one request to begin and one to commit. */
+const publishBatch = async (nc: Client, batch: ReadonlyArray<Bare>): Promise<void> => {
+  const batchId = nuid.next();
+  const asked: Array<Promise<{ readonly data: Uint8Array }>> = [];
+  for (const [index, { subject, event }] of batch.entries()) {
+    const head = headers();
+    head.set("Nats-Msg-Id", event.id);
+    head.set("Nats-Batch-Id", batchId);
+    head.set("Nats-Batch-Sequence", String(index + 1));
+    const isLast = index === batch.length - 1;
+    if (isLast) head.set("Nats-Batch-Commit", "1");
+    if (index === 0 || isLast) asked.push(nc.request(subject, event.body, { headers: head, timeout: 10_000 }));
+    else nc.publish(subject, event.body, { headers: head });
+  }
+  const answers = await Promise.all(asked);
+  const committed: { readonly count?: number } = JSON.parse(Buffer.from(answers.at(-1)?.data ?? []).toString() || "{}");
+  if (committed.count !== batch.length) throw new Error(`the bare batch was refused: ${JSON.stringify(committed)}`);
+};
+
+const run = Effect.gen(function* () {
+  const here = yield* world();
+  yield* streamLikeOurs(here, "BARE");
+  const log = Context.get(here.rooms, EventLog);
+  const { nc } = here.bare;
+
+  const made = (round: number) =>
+    Effect.forEach(Array.from({ length: batches }), (_, batch) =>
+      Effect.forEach(
+        conversations({ name: `batch-${round}-${batch}`, count: threads, turns, seed: batch + 1 }),
+        ({ history, spoken }) =>
+          Effect.map(
+            Effect.forEach(spoken, (said) => eventOf(history, said)),
+            (events) => ({ history, events, expected: 0 }),
+          ),
+      ),
+    );
+
+  const ours = Effect.fnUntraced(function* (round: number) {
+    const all = yield* made(round);
+    return yield* perSecond(
+      batches * threads * turns,
+      Effect.forEach(all, (appends) => log.appendAll(appends), { discard: true }),
+    );
+  });
+
+  const peer = Effect.fnUntraced(function* (round: number) {
+    const all = (yield* made(round)).map((appends) =>
+      appends.flatMap(({ history, events }) => events.map((event) => ({ subject: `BARE.${history.id}`, event }))),
+    );
+    return yield* perSecond(
+      batches * threads * turns,
+      Effect.forEach(all, (batch) => Effect.promise(() => publishBatch(nc, batch)), { discard: true }),
+    );
+  });
+
+  const taken = yield* inTurns({ rounds, ours, peer });
+  return { ...taken, unit: "events/s", peerName: "bare atomic batch of 500 of the same bodies" };
+}).pipe(Effect.orDie);
+
+export const appendBatch: Row = {
+  id: "append-batch",
+  what: "durable appendAll of 500 events, 5 threads",
+  goal: { of: "ratio", is: "at least", limit: 0.8 },
+  run,
+};

@@ -1,0 +1,264 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, FileSystem, PlatformError } from "effect";
+import { inlineBytes } from "../../../src/edge/import/Entry.ts";
+import { claude, claudeLines, events, exported, exportedBytes, folderOf, importAll, threads, withLog, world, write } from "./World.ts";
+
+const bodies = Effect.map(events, (all) => all.map(({ body }) => Buffer.from(body).toString("utf8")));
+
+describe("bad lines never stop an import and never disappear", () => {
+  it.live("a torn last line is refused until its writer has finished, and is then appended", () =>
+    Effect.gen(function* () {
+      const whole = claudeLines("s", 0, 3);
+      const torn = whole.slice(0, -20);
+      const folder = yield* folderOf({ "a.jsonl": torn });
+      const report = yield* importAll(folder);
+      assert.strictEqual(report.eventsAppended, 2);
+      assert.deepStrictEqual(
+        report.refused.map(({ line, reason }) => [line, reason]),
+        [[3, "the last line is not finished: import again when its writer has finished"]],
+      );
+      yield* write(`${folder}/a.jsonl`, whole);
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 1, duplicates: 2, refused: [] });
+      assert.strictEqual(yield* exported("s"), whole);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("a line torn inside a character is refused too", () =>
+    Effect.gen(function* () {
+      const line = Buffer.from(claude("s", "é"), "utf8");
+      const cut = line.indexOf(0xc3) + 1;
+      const folder = yield* folderOf({ "a.jsonl": Buffer.concat([Buffer.from(claudeLines("s", 0, 1)), line.subarray(0, cut)]) });
+      const report = yield* importAll(folder);
+      assert.deepInclude(report, { eventsAppended: 1, unknown: 0 });
+      assert.strictEqual(report.refused.length, 1);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("a last line without newline that is whole is a line like any other", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 3).trimEnd() });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 3, refused: [] });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("text, control characters, invalid UTF-8 and joined objects come out byte for byte", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.concat([
+        Buffer.from(`${claude("s", "1")}\n`),
+        Buffer.from("  not JSON at all \u0001\t\r\n"),
+        Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x0a]),
+        Buffer.from(`${claude("s", "2")} ${claude("s", "3")}${claude("s", "4")}\n`),
+        Buffer.from(`{"type":"user","sessionId":"s","uuid":"5",}\n`),
+        Buffer.from("[1,2\n"),
+        Buffer.from(`${claude("s", "6")}\r\n`),
+      ]);
+      const folder = yield* folderOf({ "a.jsonl": bytes });
+      const report = yield* importAll(folder);
+      assert.deepInclude(report, { eventsAppended: 9, unknown: 4, refused: [], threads: 1 });
+      assert.deepStrictEqual(yield* exportedBytes("s"), bytes);
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, duplicates: 9, unknown: 4 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("numbers, escapes, lone surrogates and the order of keys survive as they were written", () =>
+    Effect.gen(function* () {
+      const line =
+        '{"sessionId":"s","type":"user","uuid":"u","z":12345678901234567890.10,"a":1.0,"e":"\\u00e9\\ud83d \\/","n":-0,"z2":1e400,"parentUuid":null}';
+      const folder = yield* folderOf({ "a.jsonl": `${line}\n` });
+      yield* importAll(folder);
+      assert.strictEqual(yield* exported("s"), `${line}\n`);
+      assert.deepStrictEqual(yield* bodies, [`{"format":"claude-code","entry":${line}}`]);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("a byte order mark is no part of the first line", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": `\uFEFF${claudeLines("s", 0, 2)}` });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 2, unknown: 0 });
+      const chat = JSON.stringify({ messages: [{ role: "user", content: "hi" }] });
+      yield* write(`${folder}/chat.json`, `\uFEFF${chat}`);
+      assert.deepInclude(yield* importAll(`${folder}/chat.json`), { eventsAppended: 2, refused: [], skipped: [] });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("cycles, missing parents and unknown types are lines like any other", () =>
+    Effect.gen(function* () {
+      const lines = [
+        claude("s", "a", { parentUuid: "b" }),
+        claude("s", "b", { parentUuid: "a" }),
+        claude("s", "c", { parentUuid: "c" }),
+        claude("s", "d", { parentUuid: "nowhere" }),
+        claude("s", "e", { type: "from-the-future" }),
+      ];
+      const folder = yield* folderOf({ "a.jsonl": `${lines.join("\n")}\n` });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 5, messages: 4, unknown: 1 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("a line of 50 MB goes to the object store and comes back", () =>
+    Effect.gen(function* () {
+      const large = claude("s", "large", { message: { role: "user", content: "x".repeat(50 * 1024 * 1024) } });
+      const text = `${claude("s", "1")}\n${large}\n${claude("s", "2")}\n`;
+      const folder = yield* folderOf({ "a.jsonl": text });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 3, messages: 3, refused: [] });
+      assert.isTrue((yield* bodies).every((body) => body.length < inlineBytes));
+      assert.isTrue((yield* exported("s")) === text);
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, duplicates: 3 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("JSON nested 50,000 deep stops nothing", () =>
+    Effect.gen(function* () {
+      const deep = claude("s", "deep").replace(/}$/, `,"deep":${"[".repeat(50_000)}${"]".repeat(50_000)}}`);
+      const folder = yield* folderOf({ "a.jsonl": `${claude("s", "1")}\n${deep}\n${claude("s", "2")}\n` });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 3, refused: [] });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+describe("documents", () => {
+  it.live("that end in the middle are refused as a whole", () =>
+    Effect.gen(function* () {
+      const chat = JSON.stringify({ sessionId: "s", projectHash: "h", messages: [{ id: "1", type: "user", content: "hi" }] });
+      const folder = yield* folderOf({ "a.json": chat.slice(0, -3) });
+      const report = yield* importAll(folder);
+      assert.deepInclude(report, { eventsAppended: 0, files: 0 });
+      assert.match(report.refused[0]?.reason ?? "", /ends in the middle/);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("with a message that is no JSON, or no UTF-8, are refused as a whole", () =>
+    Effect.gen(function* () {
+      const head = '{"sessionId":"s","projectHash":"h","messages":[{"id":"1","type":"user"},';
+      const folder = yield* folderOf({
+        "a.json": `${head}{"id":}]}`,
+        "b.json": Buffer.concat([Buffer.from(`${head}{"id":"`), Buffer.from([0xff]), Buffer.from('"}]}')]),
+      });
+      const report = yield* importAll(folder);
+      assert.strictEqual(report.eventsAppended, 0);
+      assert.deepStrictEqual(
+        report.refused.map(({ reason }) => reason),
+        ["s: message 2 is not valid JSON in UTF-8", "s: message 2 is not valid JSON in UTF-8"],
+      );
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("larger than what is kept in memory are read piece by piece", () =>
+    Effect.gen(function* () {
+      const message = (n: number) => ({ role: n % 2 === 0 ? "user" : "assistant", content: `${n} ${"words ".repeat(40_000)}` });
+      const messages = Array.from({ length: 300 }, (_, n) => message(n));
+      const text = JSON.stringify({ messages, model: "m" });
+      assert.isAbove(text.length, 65 * 1024 * 1024);
+      const folder = yield* folderOf({ "large.json": text });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 301, messages: 300 });
+      const [id = ""] = yield* threads;
+      assert.isTrue((yield* exported(id)) === `${text}\n`);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+describe("what is no conversation is passed over with a reason", () => {
+  it.live("empty files, text, binaries, other JSON", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({
+        "a-empty.jsonl": "",
+        "b-README.md": "# Hello\n\nNothing here.\n",
+        "c-picture.png": Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 1]),
+        "d.checkpoint.json": JSON.stringify({ checkpoint_id: "x", session_id: "y" }),
+        "e-numbers.json": "[1,2,3]",
+        "f-rows.jsonl": '{"a":1}\n{"a":2}\n',
+        "g-number.json": "2\n",
+        "h-blank.jsonl": "\n\n \n",
+        "i-empty.json": "[]",
+        "j-tau.json": '{"messages":[]}',
+        "k.jsonl": claudeLines("s", 0, 1),
+      });
+      const report = yield* importAll(folder);
+      assert.deepInclude(report, { files: 1, eventsAppended: 1, refused: [] });
+      assert.deepStrictEqual(
+        report.skipped.map(({ file, reason }) => `${file.slice(folder.length + 1)}: ${reason}`),
+        [
+          "a-empty.jsonl: it is empty",
+          "b-README.md: it is no JSON and holds no conversation",
+          "c-picture.png: it is binary",
+          "d.checkpoint.json: a JSON object without messages",
+          "e-numbers.json: a JSON array, but not of messages or conversations",
+          "f-rows.jsonl: its lines are JSON, but of no conversation format that is known",
+          "g-number.json: it is no JSON and holds no conversation",
+          "h-blank.jsonl: it is no JSON and holds no conversation",
+          "i-empty.json: a JSON array, but not of messages or conversations",
+          "j-tau.json: a JSON object without messages",
+        ],
+      );
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("links that lead nowhere, links that lead in a circle, paths that are not there", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const folder = yield* folderOf({ "in/a.jsonl": claudeLines("s", 0, 1) });
+      yield* fs.symlink(folder, `${folder}/in/up`);
+      yield* fs.symlink(`${folder}/nowhere`, `${folder}/in/dangling`);
+      yield* fs.symlink(`${folder}/in/self`, `${folder}/in/self`);
+      const report = yield* importAll([folder, `${folder}/missing`]);
+      assert.deepInclude(report, { files: 1, eventsAppended: 1 });
+      assert.deepStrictEqual(
+        report.refused.map(({ file }) => file.slice(folder.length + 1)),
+        ["in/dangling", "in/self", "missing"],
+      );
+      assert.deepStrictEqual(
+        report.skipped.map(({ file }) => file.slice(folder.length + 1)),
+        ["in/up"],
+      );
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("a folder and a file that may not be read are refused, and the rest goes on", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a/x.jsonl": claudeLines("a", 0, 1), "b/y.jsonl": claudeLines("b", 0, 1), "c.jsonl": claudeLines("c", 0, 1) });
+      const fs = yield* FileSystem.FileSystem;
+      const denied = (method: string, path: string) =>
+        Effect.fail(PlatformError.systemError({ _tag: "PermissionDenied", module: "FileSystem", method, pathOrDescriptor: path }));
+      const strict: FileSystem.FileSystem = {
+        ...fs,
+        readDirectory: (path, options) => (path.endsWith("/a") ? denied("readDirectory", path) : fs.readDirectory(path, options)),
+        open: (path, options) => (path.endsWith("y.jsonl") ? denied("open", path) : fs.open(path, options)),
+      };
+      const report = yield* importAll(folder).pipe(Effect.provideService(FileSystem.FileSystem, strict));
+      assert.deepInclude(report, { eventsAppended: 1 });
+      assert.deepStrictEqual(
+        report.refused.map(({ file, reason }) => [file.slice(folder.length + 1), reason]),
+        [
+          ["a", "it may not be read (permission denied)"],
+          ["b/y.jsonl", "it may not be read (permission denied)"],
+        ],
+      );
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+it.live("a format that is forced cuts every file by it, and keeps what it does not understand", () =>
+  Effect.gen(function* () {
+    const folder = yield* folderOf({ "3f2a1c9e-8b7d-4654-8a1b-2c3d4e5f6071.jsonl": '{"what":1}\n{"what":2}\n' });
+    assert.deepInclude(yield* importAll(folder), { eventsAppended: 0, files: 0 });
+    assert.deepInclude(yield* importAll(folder, { format: "claude-code" }), { eventsAppended: 2, unknown: 2 });
+    assert.deepStrictEqual(yield* threads, ["3f2a1c9e-8b7d-4654-8a1b-2c3d4e5f6071"]);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+it.live("every append is within the log's bounds, however large the entries are", () =>
+  Effect.gen(function* () {
+    const lines = Array.from({ length: 60 }, (_, n) => claude("s", `u${n}`, { pad: "p".repeat(300_000 + n * 15_000) }));
+    const folder = yield* folderOf({ "a.jsonl": `${lines.join("\n")}\n` });
+    const sizes: Array<number> = [];
+    const watch = withLog((log) => ({
+      appendAll: (appends) => {
+        sizes.push(appends.flatMap(({ events: each }) => each).reduce((sum, { body }) => sum + body.length, 0));
+        return log.appendAll(appends);
+      },
+    }));
+    assert.deepInclude(yield* importAll(folder).pipe(watch), { eventsAppended: 60 });
+    assert.isAtMost(Math.max(...sizes), 4.1 * 1024 * 1024);
+    assert.isAtMost(sizes.length, 15);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
