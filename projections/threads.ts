@@ -6,12 +6,14 @@
  * The view counts what `messages` and `toolCalls` hold, so that no number is stored twice.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
-import type { ThreadDescribed } from "../src/domain/Fact.ts";
+import type { MessageSaid, ThreadDescribed } from "../src/domain/Fact.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { head } from "./text.ts";
 
 /** Longest title, in UTF-16 units: a program that puts a whole prompt there would make listings unreadable. */
 const maxTitle = 1000;
+/** What a listing shows of a thread that has no title. */
+const maxOpening = 200;
 
 const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<Change> => {
   const thread = { thread_id: event.history.id, tenant: event.history.tenant };
@@ -44,6 +46,15 @@ const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<C
   ];
 };
 
+/** The first words of a person: what a thread without a title is known by. Words of the program do not count. */
+const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change> => {
+  if (fact.role !== "user" || fact.isMeta === true || fact.isSidechain === true) return [];
+  const words = fact.parts.find((part) => part.type === "text" && part.text.trim() !== "");
+  if (words?.type !== "text") return [];
+  const { id: thread_id, tenant } = event.history;
+  return [{ table: "threads", row: { thread_id, tenant, opening: head(words.text.trim(), maxOpening) } }];
+};
+
 const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
 /** First-hand rows, or second-hand ones where nobody told first-hand: the smallest flag there is. */
@@ -69,6 +80,7 @@ export const threads: Projection = {
           doc: "Sequence of its first event; unique, so it breaks ties.",
         },
         title: { type: "text", doc: "Title." },
+        opening: { type: "text", merge: "first", doc: "First words of a person." },
         source: { type: "name", merge: "first", doc: "Who wrote its first event." },
         client: { type: "name", doc: "Client program." },
         client_version: { type: "name", doc: "Its version." },
@@ -110,7 +122,8 @@ export const threads: Projection = {
         thread_id: "Id of the thread; for imported transcripts, the agent's own session id.",
         tenant: "Tenant it belongs to.",
         title: "Title; null when it was never given one.",
-        source: "Who wrote its first event: a program and, for imports, the format.",
+        opening: "First words of a person in it, at most 200 characters; null while nobody spoke.",
+        source: "Who wrote its first event: a program or, for imports, the file as a URL.",
         client: "Client program that holds the conversation; null when not said.",
         client_version: "Version of that program; null when not said.",
         tool: "Agent tool it was held with; null when not said.",
@@ -129,7 +142,7 @@ export const threads: Projection = {
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
       },
-      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, ${nameText("t.source")}, ${nameText("t.client")},
+      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, t.opening, ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
         t.opened_at, t.last_activity_at, t.archived_at, ${witnessed("messages")}, ${witnessed("tool_calls")},
@@ -168,6 +181,9 @@ export const threads: Projection = {
               last_activity_at: event.occurredAt,
             },
           },
-          ...facts.flatMap((fact) => (fact._tag === "ThreadDescribed" ? described(event, fact) : [])),
+          ...facts.flatMap((fact) => {
+            if (fact._tag === "ThreadDescribed") return described(event, fact);
+            return fact._tag === "MessageSaid" ? opening(event, fact) : [];
+          }),
         ],
 };

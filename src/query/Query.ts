@@ -21,6 +21,8 @@ export interface ThreadRow {
   readonly threadId: string;
   readonly tenant: string;
   readonly title: string | null;
+  /** The first words of a person: what a thread without a title is known by. */
+  readonly opening: string | null;
   readonly source: string | null;
   readonly client: string | null;
   readonly clientVersion: string | null;

@@ -142,6 +142,19 @@ describe("threads", () => {
     }),
   );
 
+  it.live("is known by the first words of a person, not of the program or a side chain", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* told(
+        [spoke("m0", "", ["caveat"], { role: "user", isMeta: true })],
+        [spoke("m1", "", ["from a sub-agent"], { role: "user", isSidechain: true })],
+        [spoke("m2", "", ["I am the model"])],
+        [spoke("m3", "", [" ", "  Why is it slow?\n"], { role: "user" })],
+        [spoke("m4", "", ["And now?"], { role: "user" })],
+      );
+      assert.deepInclude(rows("SELECT title, opening FROM v_threads")[0], { title: null, opening: "Why is it slow?" });
+    }),
+  );
+
   it.live("lists the newest fifty without looking at the others", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);

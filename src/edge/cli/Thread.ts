@@ -85,7 +85,7 @@ export const thread = Command.make(
     }
     const messages = yield* allMessages({ ...key, ...(yield* readAt(input.at)) });
     if (input.json) return yield* Output.json({ thread: found, messages });
-    yield* Output.line(`${found.title ?? "(no title)"}  [${found.threadId}]`);
+    yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
     yield* Output.line(
       `${Output.counted(messages.length, "message")}, ${Output.counted(found.toolCalls, "tool call")}, from ${found.source ?? found.client ?? "a publisher"}`,
     );

@@ -29,7 +29,7 @@ const show = Effect.fnUntraced(function* (page: ThreadPage) {
     Output.count(thread.messages),
     Output.count(thread.toolCalls),
     thread.source ?? thread.client ?? "-",
-    Output.clip(thread.hit?.snippet ?? thread.title ?? "", 60),
+    Output.clip(thread.hit?.snippet ?? thread.title ?? thread.opening ?? "", 60),
   ]);
   for (const text of Output.table(["last activity", "thread", "messages", "calls", "source", "title"], rows))
     yield* Output.line(text);
