@@ -24,16 +24,19 @@ const platform = Layer.mergeAll(
   Layer.succeed(References.MinimumLogLevel, "Warn"),
 );
 
-/** A reader that has seen enough (`| head`) closes the pipe: that is no failure. */
-const quietPipe = () => {
+/** A reader that has seen enough (`| head`) closes the pipe: the command ends as by Ctrl-C, but that is no failure. */
+const watchPipe = () => {
+  const pipe = { closed: false };
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    if (error.code !== "EPIPE") throw error;
+    if (!pipe.closed) process.emit("SIGINT");
+    pipe.closed = true;
   });
+  return pipe;
 };
 
 export const run = (): void => {
-  quietPipe();
+  const pipe = watchPipe();
   const program = Command.run(cli, { version }).pipe(
     Effect.tapCause((cause) =>
       Effect.sync(() => {
@@ -45,6 +48,7 @@ export const run = (): void => {
   );
   NodeRuntime.runMain(program, {
     disableErrorReporting: true,
-    teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Number(process.exitCode ?? 0) : codeOf(exit)),
+    teardown: (exit, onExit) =>
+      onExit(Exit.isSuccess(exit) || pipe.closed ? Number(process.exitCode ?? 0) : codeOf(exit)),
   });
 };
