@@ -67,7 +67,7 @@ export const up = Command.make(
     }
     const attach = yield* Attach;
     const place = yield* where;
-    yield* Effect.gen(function* () {
+    return yield* Effect.gen(function* () {
       const address = yield* attach.up({ ...place, port: Option.getOrUndefined(input.port) });
       if (input.json) {
         yield* Output.json({ ready: true, nats: address.nats, database: address.database, data: address.data });

@@ -10,7 +10,7 @@ import { Effect, Option, Schema } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import { EntryRecorded } from "../../domain/ThreadEvents.ts";
 import { EventLog, LogDamaged } from "../../log/EventLog.ts";
-import { outlineOf } from "../import/JsonOutline.ts";
+import { outlineOf, valuesOf } from "../import/JsonOutline.ts";
 
 export interface StoredEntry {
   readonly format: string;
@@ -35,6 +35,12 @@ const arranged = (body: Buffer): Uint8Array | undefined => {
   return part === undefined ? undefined : body.subarray(part.start, part.end);
 };
 
+/** A body of another writer may begin like ours and say more after the entry. */
+const isOneValue = (bytes: Uint8Array): boolean => {
+  const { problem, roots } = valuesOf(bytes);
+  return problem === undefined && roots.length === 1;
+};
+
 /** The format of an entry; undefined for every other type of event, and for a body that cannot be read. */
 export const formatOf = (event: RecordedEvent): string | undefined => {
   if (event.type !== "thread.entry_recorded") return undefined;
@@ -49,7 +55,8 @@ export const entryOf = Effect.fnUntraced(function* (event: RecordedEvent) {
   const own = headOf(body);
   if (own?.[1] !== undefined) {
     const place = (own[2] ?? "line") as StoredEntry["place"];
-    return { format: own[1], place, bytes: body.subarray(own[0].length, -1) } satisfies StoredEntry as StoredEntry;
+    const bytes = body.subarray(own[0].length, -1);
+    if (isOneValue(bytes)) return { format: own[1], place, bytes } satisfies StoredEntry as StoredEntry;
   }
   const decoded = decode(body.toString("utf8"));
   if (Option.isNone(decoded)) return undefined;

@@ -11,11 +11,11 @@ import { Effect, Schedule } from "effect";
 import type { NewEvent } from "../../domain/Event.ts";
 import { keyOf } from "../../domain/History.ts";
 import { type Append, type EventLog, maxEventsPerAppend, type SequenceConflict } from "../../log/EventLog.ts";
-import { type Entry, eventOf, inlineBytes, type Origin } from "./Entry.ts";
+import { type Entry, eventOf, type Origin } from "./Entry.ts";
 import type { ReportDraft } from "./Report.ts";
 import { type FileThread, markAttribute, noteInLog, type ThreadState, type Threads } from "./Threads.ts";
 
-/** A batch is written once it has this many bytes; the last entry may take it up to `inlineBytes` above. */
+/** A batch is written once it has this many bytes; the last entry may take it up to its own size (`isLarge`) above. */
 const maxBatchBytes = 3 * 1024 * 1024;
 
 /** How often one batch may lose against another writer. Each time the other has made progress, so this is never reached by two importers of finite files. */
@@ -89,6 +89,7 @@ export class Batch {
   private take(writer: FileThread, entry: Entry, id: string, event: NewEvent): void {
     const { state } = writer;
     noteInLog(state, id, entry.place === "element");
+    state.lastId = id;
     const key = keyOf(state.history);
     const waiting = this.waiting.get(key);
     if (waiting === undefined) this.waiting.set(key, { state, events: [event], writer });
@@ -111,6 +112,7 @@ export class Batch {
     if (waiting.state.sequence === before) yield* Effect.sleep("50 millis");
     const rest = waiting.events.filter(({ id }) => !written.has(id));
     const dropped = waiting.events.length - rest.length;
+    waiting.state.lastId = rest.at(-1)?.id ?? waiting.state.lastId;
     this.draft.duplicates += dropped;
     this.events -= dropped;
     if (rest.length === 0) this.waiting.delete(key);
@@ -131,6 +133,3 @@ const appendOf = ({ state, events, writer }: Waiting): Append => ({
     index === events.length - 1 ? { ...event, extensions: { [markAttribute]: writer.mark() } } : event,
   ),
 });
-
-/** Whether an entry must be given to `addLarge`. */
-export const isLarge = (entry: Entry): boolean => entry.raw.length > inlineBytes;

@@ -174,9 +174,14 @@ export const makeCut = (file: LineFile): Cut => {
       return [place(bytes, value, "json", number, "line")];
     const joined = readable ? joinedOf(bytes) : undefined;
     if (joined !== undefined) {
-      return joined.map((piece, index) =>
-        place(piece.raw, piece.value, "json", number, index === 0 ? "line" : "joined"),
-      );
+      let before: string | undefined;
+      return joined.map((piece) => {
+        const placed = place(piece.raw, piece.value, "json", number, "joined");
+        const follows = placed.session === before;
+        before = placed.session;
+        // The first of its thread on this line has nothing there to be joined to.
+        return follows ? placed : { session: before, entry: { ...placed.entry, place: "line" as const } };
+      });
     }
     if (!ended)
       return { line: number, reason: "the last line is not finished: import again when its writer has finished" };

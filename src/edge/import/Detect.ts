@@ -10,7 +10,7 @@
 import { Effect } from "effect";
 import { isObject, type JsonValue } from "../../domain/Json.ts";
 import { type Chat, chatOf, chatParts, type Read } from "./ChatFormats.ts";
-import { type Line, LineSplitter, parse, withoutMark } from "./CutLines.ts";
+import { type Line, LineSplitter, maxLineBytes, parse, withoutMark } from "./CutLines.ts";
 import { type Format, lineFormats } from "./Entry.ts";
 import { forEachChunk, readRange } from "./FileBytes.ts";
 import { JsonOutline, outlineOf, type Part } from "./JsonOutline.ts";
@@ -117,9 +117,15 @@ const document = Effect.fnUntraced(function* (file: Found, root: Part, one: Buff
     return { _tag: "Chat", chat, root } satisfies Detected as Detected;
   }
   if (root.kind === "array") return skip("a JSON array, but not of messages or conversations");
-  if (root.end - root.start > maxSingleBytes) return skip("a JSON object without messages");
-  const value = parse(yield* read(root.start, root.end));
-  if (value === undefined) return { _tag: "Refuse", reason: "it is not valid JSON" } satisfies Detected as Detected;
+  // A file of one line that is longer than the head is a document as far as anyone could see.
+  if (root.end - root.start > maxLineBytes) return skip("a JSON object without messages");
+  const raw = yield* read(root.start, root.end);
+  const value = parse(raw);
+  if (value === undefined)
+    return { _tag: "Refuse", reason: "it is not valid JSON in UTF-8" } satisfies Detected as Detected;
+  const format = raw.includes(0x0a) ? undefined : formatOfLine(value);
+  if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  if (raw.length > maxSingleBytes) return skip("a JSON object without messages");
   if (isMessageLine(value)) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
   if (isGrokSummary(value)) return { _tag: "Single", format: "grok", value, root } satisfies Detected as Detected;
   if (isOpenCode(value, file.path))

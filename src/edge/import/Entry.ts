@@ -45,11 +45,13 @@ export type Format = (typeof formats)[number];
 /**
  * Largest entry kept inside its event; a larger one goes to the object store and the event refers to it.
  *
- * Decision: 1 MiB, an eighth of the server's `max_payload`. Of the real transcripts every entry is below it (largest
- * line 115 KB, largest frame 343 KB; OpenHands' largest event is 260 KB), so every one is interpreted without a
- * second look-up. What is above are images and whole outputs.
+ * Decision: 768 KiB, so that an event fits into the `max_payload` of 1 MiB that a server has by default. Of the real
+ * transcripts every entry is below it (largest line 115 KB, largest frame 343 KB; OpenHands' largest event is 260 KB),
+ * so every one is interpreted without a second look-up. What is above are images and whole outputs.
  */
-export const inlineBytes = 1024 * 1024;
+export const inlineBytes = 768 * 1024;
+/** The same for what is no JSON: a control character of a text is written as six bytes. */
+const inlineOtherBytes = inlineBytes / 6;
 
 /** A piece of a file on its way to becoming an event. */
 export interface Entry {
@@ -66,6 +68,10 @@ export interface Entry {
   readonly line: number;
 }
 
+/** Whether an entry must go to the object store. */
+export const isLarge = ({ kind, raw }: Entry): boolean =>
+  raw.length > (kind === "json" ? inlineBytes : inlineOtherBytes);
+
 /** Where it is going and where it came from. */
 export interface Origin {
   readonly history: History;
@@ -75,11 +81,14 @@ export interface Origin {
   readonly name: string;
 }
 
+const carriageReturn = 0x0d;
+
 /**
  * The id of an entry: the same content, the same time in the same thread, is the same event.
  *
  * `occurrence` counts equal entries of one file and thread, from 1, because a log may honestly repeat itself.
- * The file's path is no part of it: a copy elsewhere, a shorter or a longer one, gives the same ids.
+ * The file's path is no part of it: a copy elsewhere, a shorter or a longer one, gives the same ids. Nor is the
+ * carriage return at a line's end: a file read between the last line and its end has the line without it.
  */
 export const idOf = (entry: Entry, history: History, occurrence: number): string =>
   EventId.fromContent(
@@ -89,7 +98,7 @@ export const idOf = (entry: Entry, history: History, occurrence: number): string
     history.id,
     entry.format,
     entry.place,
-    entry.raw,
+    entry.raw.at(-1) === carriageReturn ? entry.raw.subarray(0, -1) : entry.raw,
     String(occurrence),
   );
 

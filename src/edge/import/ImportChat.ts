@@ -20,7 +20,7 @@ import type { Job } from "./Job.ts";
 import { compact, type Part } from "./JsonOutline.ts";
 import { nthName } from "./Names.ts";
 import { timeOf } from "./Times.ts";
-import { FileThread, isInLog, type ThreadState } from "./Threads.ts";
+import { FileThread, isCovered, isInLog, type ThreadState } from "./Threads.ts";
 import type { Found } from "./Walk.ts";
 
 /** Names that are tried for one conversation: so many different ones may come to the same derived name. */
@@ -95,7 +95,7 @@ const look = Effect.fnUntraced(function* (opened: Opened, state: ThreadState) {
     if (isInLog(state, id)) shared++;
     return undefined;
   });
-  return { verified, elements, shared };
+  return { verified, covered: isCovered(state, verified, fileThread.count), elements, shared };
 });
 
 /**
@@ -111,8 +111,8 @@ const openThread = Effect.fnUntraced(function* (job: Job, opened: Opened, taken:
     const fileThread = new FileThread(state);
     if (state.complete && state.elements === 0) return { name, fileThread };
     if (!state.complete) {
-      const { verified } = yield* look(opened, state);
-      if (verified > 0) {
+      const { covered, verified } = yield* look(opened, state);
+      if (covered) {
         fileThread.verified = verified;
         return { name, fileThread };
       }

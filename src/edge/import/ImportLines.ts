@@ -25,7 +25,7 @@ import type { Job } from "./Job.ts";
 import { sessionOfLine } from "./LineFormats.ts";
 import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "./Names.ts";
 import { timeOf } from "./Times.ts";
-import { FileThread, type ThreadState } from "./Threads.ts";
+import { FileThread, isCovered, type ThreadState } from "./Threads.ts";
 import type { Found } from "./Walk.ts";
 
 /** How far ahead the first session and the first time are looked for. The real ones stand within 22 lines. */
@@ -132,7 +132,11 @@ const verify = Effect.fnUntraced(function* (job: Job, file: Found, about: LineFi
       }
     });
   });
-  for (const [session, { state }] of threads) if (!verified.has(session)) yield* job.threads.complete(state);
+  for (const [session, { count, state }] of threads) {
+    if (isCovered(state, verified.get(session) ?? 0, count)) continue;
+    verified.delete(session);
+    yield* job.threads.complete(state);
+  }
   return verified;
 });
 

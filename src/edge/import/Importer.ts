@@ -7,7 +7,7 @@
  * refusal in the report. Killed at any moment, everything acknowledged is in the log exactly once, and the same
  * import again appends what is missing.
  */
-import { Clock, Effect } from "effect";
+import { Clock, Effect, Schema } from "effect";
 import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { chatOf, chatParts, type Read } from "./ChatFormats.ts";
@@ -35,6 +35,20 @@ export interface ImportOptions {
   /** Told at most ten times a second, and once at the end. */
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
 }
+
+/** None of the files and folders that were named is there. */
+export class NothingToImport extends Schema.TaggedError<NothingToImport>()("NothingToImport", {
+  paths: Schema.Array(Schema.String),
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+const nothingToImport = (paths: ReadonlyArray<string>) =>
+  new NothingToImport({
+    paths,
+    message: `There is nothing at ${paths.join(", ")}.`,
+    hint: "Name a file or folder that is there. Claude Code keeps its transcripts in ~/.claude/projects, Codex in ~/.codex/sessions.",
+  });
 
 const progressMillis = 100;
 
@@ -154,11 +168,15 @@ const makeTeller = (options: ImportOptions, files: ReadonlyArray<Found>, clock: 
   return { tell, totalBytes, millis: () => clock.currentTimeMillisUnsafe() - started };
 };
 
-/** Imports files and folders. Fails only when the log refuses or stays away; everything else is in the report. */
+/**
+ * Imports files and folders. Fails only when the log refuses or stays away, or when nothing of what was named is
+ * there (a slip of the pen must not look like an import); everything else is in the report.
+ */
 export const importPaths = Effect.fn("edge.import")(function* (options: ImportOptions) {
   const log = yield* EventLog;
   const clock = yield* Clock.Clock;
-  const { files, refused, skipped } = yield* walk(options.paths);
+  const { absent, files, refused, skipped } = yield* walk(options.paths);
+  if (absent.length > 0 && absent.length === new Set(options.paths).size) return yield* nothingToImport(absent);
   const job = new Job({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make });
   job.draft.refused.push(...refused);
   job.draft.skipped.push(...skipped);

@@ -7,8 +7,8 @@ import { pathToFileURL } from "node:url";
 import { Effect } from "effect";
 import { type History, keyOf } from "../../domain/History.ts";
 import type { EventLog } from "../../log/EventLog.ts";
-import { Batch, isLarge } from "./Batch.ts";
-import type { Entry, Origin } from "./Entry.ts";
+import { Batch } from "./Batch.ts";
+import { type Entry, isLarge, type Origin } from "./Entry.ts";
 import { fileNameOf } from "./Names.ts";
 import { ReportDraft } from "./Report.ts";
 import type { Siblings } from "./Siblings.ts";
@@ -58,8 +58,9 @@ export class Job {
    */
   take(thread: FileThread, entry: Entry) {
     if (thread.broken) return undefined;
-    const { state } = thread;
+    const { previousId, state } = thread;
     const id = thread.next(entry);
+    thread.previousId = id;
     if (thread.count === 1) this.threads.meet(state);
     this.draft.entryOf(entry.format);
     countOnce(state, entry, id);
@@ -77,12 +78,15 @@ export class Job {
       return undefined;
     }
     const origin: Origin = { history: state.history, source: this.source, name: fileNameOf(this.file) };
-    if (isLarge(entry))
+    // Where another file has brought the rest of its line, what came after that is no place to be joined to.
+    const isAlone = entry.place === "joined" && previousId !== state.lastId;
+    const placed: Entry = isAlone ? { ...entry, place: "line" } : entry;
+    if (isLarge(placed))
       return Effect.andThen(
-        this.batch.addLarge(thread, entry, id, origin),
+        this.batch.addLarge(thread, placed, id, origin),
         Effect.suspend(() => this.flushIfFull()),
       );
-    this.batch.add(thread, entry, id, origin);
+    this.batch.add(thread, placed, id, origin);
     return this.batch.isFull ? this.batch.flush() : undefined;
   }
 

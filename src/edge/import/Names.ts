@@ -49,7 +49,8 @@ export const boundedId = (id: string): string => {
     .subarray(0, maxIdBytes - 20)
     .toString("utf8")
     .replace(/\uFFFD+$/, "");
-  return `${head}~${digestOf(id).slice(0, 16)}`;
+  // As UTF-16, because as UTF-8 all lone surrogates are one.
+  return `${head}~${digestOf(Buffer.from(id, "utf16le")).slice(0, 16)}`;
 };
 
 /** A name for the nth conversation that comes to the same name; the first keeps it. */

@@ -11,7 +11,7 @@
  */
 import type { Fact } from "../../domain/Fact.ts";
 import { interpreters } from "../../domain/interpret/interpreters.ts";
-import { type Carry, noCarry } from "../../domain/interpret/Interpreter.ts";
+import { type Carry, type Interpretation, noCarry } from "../../domain/interpret/Interpreter.ts";
 import type { Entry } from "./Entry.ts";
 import { IdTable } from "./IdTable.ts";
 
@@ -64,7 +64,15 @@ export class ThreadTally {
       return;
     }
     const context = { threadId, eventId, occurredAt: entry.occurredAt, place: entry.place };
-    const { facts, carry } = interpreter.interpret(entry.value, context, this.carry);
+    let told: Interpretation;
+    try {
+      told = interpreter.interpret(entry.value, context, this.carry);
+    } catch {
+      // An older Node overflows its stack over values nested thousands deep. Counting must not stop an import.
+      this.unknown++;
+      return;
+    }
+    const { facts, carry } = told;
     if (carry !== undefined) this.carry = carry;
     if (facts.some(({ _tag }) => _tag === "NotUnderstood")) this.unknown++;
     for (const fact of facts) this.count(fact);

@@ -3,9 +3,11 @@
  *
  * Room: edge. In: domain, log, IdTable, Tally. Out: Batch, ImportLines, ImportChat.
  *
- * The last event of every appended run carries `importedto` = `<count>:<digest>`: the first `count` entries of the
- * file's thread were in the log with it, and this is the digest of their ids. So a file that is imported again needs
- * one look at the thread's last event, and not its whole history.
+ * The last event of every appended run carries `importedto` = `<count>:<digest>:<held>`: the first `count` entries of
+ * the file's thread were in the log with it, this is the digest of their ids, and the log then held `held` entries of
+ * the thread. So a file that is imported again needs one look at the thread's last event, and not its whole history;
+ * so does one that has grown, where `held` is `count`. Where the log holds more, a line beyond the mark may be one
+ * that another file has brought, and the history is read.
  */
 import { createHash, type Hash } from "node:crypto";
 import { Effect, Stream } from "effect";
@@ -23,14 +25,26 @@ export const markAttribute = "importedto";
 const inLog = 1;
 const counted = 2;
 
+export interface Mark {
+  readonly count: number;
+  readonly digest: string;
+  /** Entries the log held of the thread, from whatever file; 0 in a mark that does not say. */
+  readonly held: number;
+}
+
 export interface ThreadState {
   readonly history: History;
   /** The last sequence of the history that this import has seen. */
   sequence: Sequence;
-  mark: { readonly count: number; readonly digest: string } | undefined;
+  mark: Mark | undefined;
   readonly ids: IdTable;
+  /** How many entries of the log `ids` holds, those that wait to be appended included; and how many it does not. */
+  listed: number;
+  unlisted: number;
   /** Whether `ids` holds every entry the log has of this thread. */
   complete: boolean;
+  /** The last event of the history, those that wait to be appended included. */
+  lastId: string | undefined;
   /** Entries of the log that are elements of an array; exact when complete. */
   elements: number;
   readonly tally: ThreadTally;
@@ -43,6 +57,7 @@ export const noteInLog = (state: ThreadState, id: string, isElement: boolean): v
   const bits = state.ids.get(id);
   if ((bits & inLog) !== 0) return;
   state.ids.set(id, bits | inLog);
+  state.listed++;
   if (isElement) state.elements++;
 };
 
@@ -58,6 +73,8 @@ export const countOnce = (state: ThreadState, entry: Entry, id: string): void =>
 export class FileThread {
   readonly state: ThreadState;
   count = 0;
+  /** The id of the entry before the one that is being taken. */
+  previousId: string | undefined;
   /** The first so many entries are known to be in the log by the mark. */
   verified = 0;
   /** The file changed while it was read: what the mark promised does not hold. */
@@ -79,22 +96,35 @@ export class FileThread {
     return id;
   }
 
-  /** `<count>:<digest>` of the entries so far. 128 bits of it are enough: it is compared with one other, not searched. */
+  /** The mark of the entries so far. 128 bits of the digest are enough: it is compared with one other, not searched. */
   mark(): string {
-    return `${this.count}:${this.hash.copy().digest("hex").slice(0, 32)}`;
+    return `${this.count}:${this.digest()}:${this.state.listed + this.state.unlisted}`;
   }
 
   /** Whether the entries so far are exactly those of the log's mark. */
   isAtMark(): boolean {
     const { mark } = this.state;
-    return mark !== undefined && mark.count === this.count && this.mark() === `${mark.count}:${mark.digest}`;
+    return mark !== undefined && mark.count === this.count && mark.digest === this.digest();
+  }
+
+  private digest(): string {
+    return this.hash.copy().digest("hex").slice(0, 32);
   }
 }
 
 const markOf = (event: RecordedEvent | undefined): ThreadState["mark"] => {
-  const found = /^(\d{1,12}):([0-9a-f]{32})$/.exec(event?.extensions?.[markAttribute] ?? "");
-  return found === null ? undefined : { count: Number(found[1]), digest: found[2] ?? "" };
+  const found = /^(\d{1,12}):([0-9a-f]{32})(?::(\d{1,12}))?$/.exec(event?.extensions?.[markAttribute] ?? "");
+  return found === null ? undefined : { count: Number(found[1]), digest: found[2] ?? "", held: Number(found[3] ?? 0) };
 };
+
+/**
+ * Whether a file needs no look at the thread's history: its first `verified` of `count` entries are those of the mark,
+ * and beyond them it either ends or the log has nothing.
+ */
+export const isCovered = ({ mark }: ThreadState, verified: number, count: number): boolean =>
+  verified > 0 && (verified === count || mark?.held === verified);
+
+const isEntry = ({ type }: RecordedEvent): boolean => type === "thread.entry_recorded" || type === "source.described";
 
 const elementMarker = Buffer.from('"place":"element"');
 
@@ -139,13 +169,18 @@ export class Threads {
         sequence: 0,
         mark: undefined,
         ids: new IdTable(),
+        lastId: undefined,
+        listed: 0,
+        unlisted: 0,
         complete: false,
         elements: 0,
         tally: new ThreadTally(),
       };
       state.sequence = last?.sequence ?? 0;
+      state.lastId = last?.id;
       state.mark = markOf(last);
       state.complete = last === undefined;
+      state.unlisted = Math.max(0, (state.mark?.held ?? 0) - state.listed);
     }
     this.states.delete(key);
     this.states.set(key, state);
@@ -164,8 +199,10 @@ export class Threads {
       Stream.runForEach((event) =>
         Effect.sync(() => {
           ids.add(event.id);
-          noteInLog(state, event.id, isElement(event));
+          // What publishers of our own say in the thread is no entry: no file can bring it again.
+          if (isEntry(event)) noteInLog(state, event.id, isElement(event));
           state.sequence = event.sequence;
+          state.lastId = event.id;
         }),
       ),
     );
@@ -177,6 +214,7 @@ export class Threads {
     if (state.complete) return;
     yield* this.catchUp(state, 0);
     state.complete = true;
+    state.unlisted = 0;
   });
 
   /** Whether it is time to `trim`: asked after every file, so it only looks at every 64th time. */

@@ -1,7 +1,7 @@
 /**
  * When a foreign entry happened, as far as it says so itself.
  *
- * Room: edge. In: domain. Out: CutLines, CutChat.
+ * Room: edge. In: domain. Out: CutLines, ImportChat, Walk.
  *
  * A time without a zone is read as UTC, so that every machine reads the same (tau2 writes local time and says not
  * where). Numbers are seconds, milliseconds or microseconds by their size.
@@ -9,7 +9,7 @@
 import { isObject, type JsonValue } from "../../domain/Json.ts";
 
 /** The last millisecond that RFC 3339 can write: the end of the year 9999. */
-const latest = 253_402_300_799_999;
+export const latest = 253_402_300_799_999;
 /** 1980: an earlier time is a counter or a slip, not the time of an agent's words. */
 const earliest = 315_532_800_000;
 

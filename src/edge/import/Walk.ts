@@ -1,12 +1,13 @@
 /**
  * Finds the files below some paths, in one order that is the same every time.
  *
- * Room: edge. In: none. Out: Importer.
+ * Room: edge. In: Times. Out: Importer.
  *
  * Folders are read depth first, names in code unit order. What cannot be read is reported and passed over; a folder
  * reached a second time through a symbolic link is not entered again, so a loop ends.
  */
 import { Effect, FileSystem, Option, Path, type PlatformError } from "effect";
+import { latest } from "./Times.ts";
 
 export interface Found {
   readonly path: string;
@@ -21,6 +22,8 @@ export interface PassedOver {
 }
 
 export interface Walked {
+  /** The roots that are not there; each is refused too. */
+  readonly absent: ReadonlyArray<string>;
   readonly files: ReadonlyArray<Found>;
   readonly refused: ReadonlyArray<PassedOver>;
   readonly skipped: ReadonlyArray<PassedOver>;
@@ -31,6 +34,9 @@ const maxDepth = 64;
 
 /** Folders that hold programs and history, never conversations. */
 const ignoredFolders = new Set([".git", "node_modules"]);
+
+/** A file system may keep times that no event can have, beyond the year 9999: then it says nothing. */
+const timeOfFile = (date: Date): number => (Math.abs(date.getTime()) <= latest ? date.getTime() : 0);
 
 /** One sentence of a file system error. */
 export const reasonOf = (error: PlatformError.PlatformError): string => {
@@ -51,6 +57,7 @@ export const walk = Effect.fn("edge.walk")(function* (roots: ReadonlyArray<strin
   const files: Array<Found> = [];
   const refused: Array<PassedOver> = [];
   const skipped: Array<PassedOver> = [];
+  const absent: Array<string> = [];
   const entered = new Set<string>();
   const taken = new Set<string>();
 
@@ -86,16 +93,17 @@ export const walk = Effect.fn("edge.walk")(function* (roots: ReadonlyArray<strin
       }
       if (taken.has(path)) return;
       taken.add(path);
-      const modified = Option.match(info.mtime, { onNone: () => 0, onSome: (date) => date.getTime() });
+      const modified = Option.match(info.mtime, { onNone: () => 0, onSome: timeOfFile });
       files.push({ path, bytes: Number(info.size), modified });
     }).pipe(
       Effect.catch((error) =>
         Effect.sync(() => {
           refused.push({ file: path, reason: reasonOf(error) });
+          if (depth === 0 && error.reason._tag === "NotFound") absent.push(path);
         }),
       ),
     );
 
-  for (const root of roots) yield* visit(paths.resolve(root), 0);
-  return { files, refused, skipped } satisfies Walked;
+  for (const root of new Set(roots)) yield* visit(paths.resolve(root), 0);
+  return { absent, files, refused, skipped } satisfies Walked;
 });

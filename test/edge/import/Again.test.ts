@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Exit, Stream } from "effect";
+import { Deferred, Effect, Exit, Stream } from "effect";
 import { AppendRefused, EventLog, LogUnavailable } from "../../../src/log/EventLog.ts";
 import { claude, claudeLines, events, exported, folderOf, importAll, threads, withLog, world, write } from "./World.ts";
 
@@ -81,22 +81,56 @@ describe("importing again", () => {
 });
 
 describe("two importers at once", () => {
-  it.live("write every line once, in the order of the file", () =>
-    Effect.gen(function* () {
-      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 5000), "b.jsonl": claudeLines("t", 0, 1500) });
-      // Each append waits a moment, so that the two really meet.
-      const slow = withLog((log) => ({
-        appendAll: (appends) => Effect.andThen(Effect.sleep("1 millis"), log.appendAll(appends)),
-      }));
-      const [one, two] = yield* Effect.all([importAll(folder).pipe(slow), importAll(folder).pipe(slow)], {
-        concurrency: 2,
-      });
-      assert.strictEqual(one.eventsAppended + two.eventsAppended, 6500);
-      assert.strictEqual(one.duplicates + two.duplicates, 6500);
-      assert.strictEqual(yield* exported("s"), claudeLines("s", 0, 5000));
-      assert.strictEqual(yield* exported("t"), claudeLines("t", 0, 1500));
-    }).pipe(Effect.scoped, Effect.provide(world)),
-  );
+  const stopped = new AppendRefused({ reason: "stopped by the test" });
+
+  for (const secondStops of [false, true]) {
+    const title = secondStops
+      ? "need not both live: the first goes on where the second was stopped"
+      : "write every line once, in the order of the file";
+    it.live(title, () =>
+      Effect.gen(function* () {
+        // One of them has lines of another thread before, so that their batches begin and end at different lines.
+        const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 5000), "b.jsonl": claudeLines("t", 0, 300) });
+        const firstIsReady = yield* Deferred.make<void>();
+        const secondHasWritten = yield* Deferred.make<void>();
+        let conflicts = 0;
+        let appends = 0;
+        // Both have seen the thread empty; the second writes first, and a part of what the first is about to write.
+        const first = withLog((log) => ({
+          appendAll: (batch) =>
+            Deferred.succeed(firstIsReady, undefined).pipe(
+              Effect.andThen(Deferred.await(secondHasWritten)),
+              Effect.andThen(log.appendAll(batch)),
+              Effect.tapErrorTag("SequenceConflict", () => Effect.sync(() => conflicts++)),
+            ),
+        }));
+        const second = withLog((log) => ({
+          appendAll: (batch) =>
+            Deferred.await(firstIsReady).pipe(
+              Effect.andThen(secondStops && ++appends > 1 ? Effect.fail(stopped) : log.appendAll(batch)),
+              Effect.tap(() => Deferred.succeed(secondHasWritten, undefined)),
+            ),
+        }));
+        const [one, two] = yield* Effect.all(
+          [
+            importAll(`${folder}/a.jsonl`).pipe(first),
+            importAll([`${folder}/b.jsonl`, `${folder}/a.jsonl`]).pipe(second, Effect.exit),
+          ],
+          { concurrency: 2 },
+        );
+        assert.isAbove(conflicts, 0);
+        assert.isAtMost(conflicts, 10);
+        if (secondStops) assert.deepInclude(one, { eventsAppended: 4300, duplicates: 700 });
+        else if (Exit.isSuccess(two)) {
+          assert.strictEqual(one.eventsAppended + two.value.eventsAppended, 5300);
+          assert.strictEqual(one.duplicates + two.value.duplicates, 5000);
+        }
+        assert.strictEqual(Exit.isFailure(two), secondStops);
+        assert.strictEqual(yield* exported("s"), claudeLines("s", 0, 5000));
+        assert.strictEqual(yield* exported("t"), claudeLines("t", 0, 300));
+      }).pipe(Effect.scoped, Effect.provide(world)),
+    );
+  }
 });
 
 describe("an import that is stopped", () => {
@@ -107,7 +141,9 @@ describe("an import that is stopped", () => {
         let appends = 0;
         const stopped = withLog((log) => ({
           appendAll: (batch) =>
-            ++appends < stopAt ? log.appendAll(batch) : Effect.fail(new AppendRefused({ reason: "stopped by the test" })),
+            ++appends < stopAt
+              ? log.appendAll(batch)
+              : Effect.fail(new AppendRefused({ reason: "stopped by the test" })),
         }));
         assert.isTrue(Exit.isFailure(yield* Effect.exit(importAll(folder).pipe(stopped))));
         const before = (yield* events).length;
@@ -125,7 +161,10 @@ describe("an import that is stopped", () => {
       const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 1500) });
       const lost = withLog((log) => ({
         appendAll: (batch) =>
-          Effect.andThen(log.appendAll(batch), Effect.fail(new AppendRefused({ reason: "the acknowledgement was lost" }))),
+          Effect.andThen(
+            log.appendAll(batch),
+            Effect.fail(new AppendRefused({ reason: "the acknowledgement was lost" })),
+          ),
       }));
       yield* Effect.exit(importAll(folder).pipe(lost));
       assert.deepInclude(yield* importAll(folder), { eventsAppended: 500, duplicates: 1000 });
@@ -182,7 +221,11 @@ describe("chat files", () => {
         sessionId: "session-2026-01-01",
         projectHash: "x",
         lastUpdated,
-        messages: [{ id: "m1", type: "user", content: "hi" }, { id: "m2", type: "gemini", ...last }, { id: "m3", type: "user", content: "." }],
+        messages: [
+          { id: "m1", type: "user", content: "hi" },
+          { id: "m2", type: "gemini", ...last },
+          { id: "m3", type: "user", content: "." },
+        ],
       });
       const older = file("2026-01-01T00:00:00.000Z", { content: "let me" });
       const newer = file("2026-01-01T00:00:09.000Z", { content: "let me look", tokens: { input: 1 } });
@@ -191,8 +234,11 @@ describe("chat files", () => {
       yield* write(`${folder}/chat.json`, JSON.stringify(newer));
       assert.deepInclude(yield* importAll(folder), { eventsAppended: 2 });
       assert.deepStrictEqual(JSON.parse(yield* exported("session-2026-01-01")), newer);
-      // The old copy, found later, takes nothing back.
-      yield* importAll(yield* folderOf({ "old.json": JSON.stringify(older) }));
+      // An older copy, found later, takes nothing back.
+      const between = { ...older, lastUpdated: "2026-01-01T00:00:05.000Z" };
+      assert.deepInclude(yield* importAll(yield* folderOf({ "old.json": JSON.stringify(between) })), {
+        eventsAppended: 1,
+      });
       assert.deepStrictEqual(JSON.parse(yield* exported("session-2026-01-01")), newer);
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
@@ -205,9 +251,14 @@ it.live("a log that is away for a moment is waited for", () =>
     let refusals = 2;
     const flaky = withLog((log) => ({
       appendAll: (batch) =>
-        Effect.suspend(() => (refusals-- > 0 ? Effect.fail(new LogUnavailable({ reason: "away" })) : log.appendAll(batch))),
+        Effect.suspend(() =>
+          refusals-- > 0 ? Effect.fail(new LogUnavailable({ reason: "away" })) : log.appendAll(batch),
+        ),
     }));
     assert.deepInclude(yield* importAll(folder).pipe(flaky), { eventsAppended: 10 });
-    assert.strictEqual((yield* Stream.runCollect(memory.read({ history: { tenant: "default", kind: "thread", id: "s" } }))).length, 10);
+    assert.strictEqual(
+      (yield* Stream.runCollect(memory.read({ history: { tenant: "default", kind: "thread", id: "s" } }))).length,
+      10,
+    );
   }).pipe(Effect.scoped, Effect.provide(world)),
 );

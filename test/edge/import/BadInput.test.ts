@@ -1,7 +1,19 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, FileSystem, PlatformError } from "effect";
+import { Effect, FileSystem, Option, PlatformError } from "effect";
 import { inlineBytes } from "../../../src/edge/import/Entry.ts";
-import { claude, claudeLines, events, exported, exportedBytes, folderOf, importAll, threads, withLog, world, write } from "./World.ts";
+import {
+  claude,
+  claudeLines,
+  events,
+  exported,
+  exportedBytes,
+  folderOf,
+  importAll,
+  threads,
+  withLog,
+  world,
+  write,
+} from "./World.ts";
 
 const bodies = Effect.map(events, (all) => all.map(({ body }) => Buffer.from(body).toString("utf8")));
 
@@ -27,7 +39,9 @@ describe("bad lines never stop an import and never disappear", () => {
     Effect.gen(function* () {
       const line = Buffer.from(claude("s", "é"), "utf8");
       const cut = line.indexOf(0xc3) + 1;
-      const folder = yield* folderOf({ "a.jsonl": Buffer.concat([Buffer.from(claudeLines("s", 0, 1)), line.subarray(0, cut)]) });
+      const folder = yield* folderOf({
+        "a.jsonl": Buffer.concat([Buffer.from(claudeLines("s", 0, 1)), line.subarray(0, cut)]),
+      });
       const report = yield* importAll(folder);
       assert.deepInclude(report, { eventsAppended: 1, unknown: 0 });
       assert.strictEqual(report.refused.length, 1);
@@ -119,7 +133,11 @@ describe("bad lines never stop an import and never disappear", () => {
 describe("documents", () => {
   it.live("that end in the middle are refused as a whole", () =>
     Effect.gen(function* () {
-      const chat = JSON.stringify({ sessionId: "s", projectHash: "h", messages: [{ id: "1", type: "user", content: "hi" }] });
+      const chat = JSON.stringify({
+        sessionId: "s",
+        projectHash: "h",
+        messages: [{ id: "1", type: "user", content: "hi" }],
+      });
       const folder = yield* folderOf({ "a.json": chat.slice(0, -3) });
       const report = yield* importAll(folder);
       assert.deepInclude(report, { eventsAppended: 0, files: 0 });
@@ -145,7 +163,10 @@ describe("documents", () => {
 
   it.live("larger than what is kept in memory are read piece by piece", () =>
     Effect.gen(function* () {
-      const message = (n: number) => ({ role: n % 2 === 0 ? "user" : "assistant", content: `${n} ${"words ".repeat(40_000)}` });
+      const message = (n: number) => ({
+        role: n % 2 === 0 ? "user" : "assistant",
+        content: `${n} ${"words ".repeat(40_000)}`,
+      });
       const messages = Array.from({ length: 300 }, (_, n) => message(n));
       const text = JSON.stringify({ messages, model: "m" });
       assert.isAbove(text.length, 65 * 1024 * 1024);
@@ -215,13 +236,20 @@ describe("what is no conversation is passed over with a reason", () => {
 
   it.live("a folder and a file that may not be read are refused, and the rest goes on", () =>
     Effect.gen(function* () {
-      const folder = yield* folderOf({ "a/x.jsonl": claudeLines("a", 0, 1), "b/y.jsonl": claudeLines("b", 0, 1), "c.jsonl": claudeLines("c", 0, 1) });
+      const folder = yield* folderOf({
+        "a/x.jsonl": claudeLines("a", 0, 1),
+        "b/y.jsonl": claudeLines("b", 0, 1),
+        "c.jsonl": claudeLines("c", 0, 1),
+      });
       const fs = yield* FileSystem.FileSystem;
       const denied = (method: string, path: string) =>
-        Effect.fail(PlatformError.systemError({ _tag: "PermissionDenied", module: "FileSystem", method, pathOrDescriptor: path }));
+        Effect.fail(
+          PlatformError.systemError({ _tag: "PermissionDenied", module: "FileSystem", method, pathOrDescriptor: path }),
+        );
       const strict: FileSystem.FileSystem = {
         ...fs,
-        readDirectory: (path, options) => (path.endsWith("/a") ? denied("readDirectory", path) : fs.readDirectory(path, options)),
+        readDirectory: (path, options) =>
+          path.endsWith("/a") ? denied("readDirectory", path) : fs.readDirectory(path, options),
         open: (path, options) => (path.endsWith("y.jsonl") ? denied("open", path) : fs.open(path, options)),
       };
       const report = yield* importAll(folder).pipe(Effect.provideService(FileSystem.FileSystem, strict));
@@ -260,5 +288,63 @@ it.live("every append is within the log's bounds, however large the entries are"
     assert.deepInclude(yield* importAll(folder).pipe(watch), { eventsAppended: 60 });
     assert.isAtMost(Math.max(...sizes), 4.1 * 1024 * 1024);
     assert.isAtMost(sizes.length, 15);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+describe("paths", () => {
+  it.live("that are not there fail the import when nothing else was named, and are refused beside others", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 1) });
+      const error = yield* Effect.flip(importAll([`${folder}/nope`, `${folder}/nor this`]));
+      assert.deepInclude(error, {
+        _tag: "NothingToImport",
+        message: `There is nothing at ${folder}/nope, ${folder}/nor this.`,
+      });
+      const report = yield* importAll([`${folder}/nope`, `${folder}/a.jsonl`, `${folder}/a.jsonl`]);
+      assert.deepInclude(report, { eventsAppended: 1, duplicates: 0 });
+      assert.deepStrictEqual(report.refused, [{ file: `${folder}/nope`, reason: "there is no such file" }]);
+      // An empty folder is there: that nothing is in it is what the report says.
+      assert.deepInclude(yield* importAll(yield* folderOf({})), { files: 0, eventsAppended: 0, refused: [] });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("of files that were last written after the year 9999 are read like any other", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": `${claude("s", "1", { timestamp: "soon" })}\n` });
+      const fs = yield* FileSystem.FileSystem;
+      const strange: FileSystem.FileSystem = {
+        ...fs,
+        stat: (path) => Effect.map(fs.stat(path), (info) => ({ ...info, mtime: Option.some(new Date(8e15)) })),
+      };
+      const report = yield* importAll(folder).pipe(Effect.provideService(FileSystem.FileSystem, strange));
+      assert.deepInclude(report, { eventsAppended: 1, refused: [] });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+it.live("a tool call whose arguments are nested 50,000 deep stops nothing", () =>
+  Effect.gen(function* () {
+    const input = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+    const content = `[{"type":"tool_use","id":"t","name":"x","input":${input}}]`;
+    const deep = claude("s", "deep", { type: "assistant" }).replace('"content":"deep"', `"content":${content}`);
+    const text = `${claude("s", "1")}\n${deep}\n${claude("s", "2")}\n`;
+    const folder = yield* folderOf({ "a.jsonl": text });
+    assert.deepInclude(yield* importAll(folder), { eventsAppended: 3, refused: [] });
+    assert.strictEqual(yield* exported("s"), text);
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+it.live("NUL bytes, separators of other alphabets and marks in the middle are lines like any other", () =>
+  Effect.gen(function* () {
+    const lines = [
+      claude("s", "1"),
+      "\u0000".repeat(4096),
+      claude("s", "\u2028\u2029\u0085"),
+      `\uFEFF${claude("s", "2")}`,
+    ];
+    const text = `${lines.join("\r\n")}\n`;
+    const folder = yield* folderOf({ "a.jsonl": text });
+    assert.deepInclude(yield* importAll(folder), { eventsAppended: 4, messages: 2, unknown: 2, refused: [] });
+    assert.strictEqual(yield* exported("s"), text);
   }).pipe(Effect.scoped, Effect.provide(world)),
 );

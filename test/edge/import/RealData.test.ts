@@ -96,7 +96,10 @@ describe.skipIf(dataRoot === undefined)("real transcripts come out as they went 
     Effect.gen(function* () {
       const [file = ""] = filesOf("tau-bench-airline", /\.jsonl$/);
       yield* importAll(file);
-      assert.deepStrictEqual(yield* everything, linesOf(readFileSync(file, "utf8")).map((line) => JSON.parse(line) as unknown));
+      assert.deepStrictEqual(
+        yield* everything,
+        linesOf(readFileSync(file, "utf8")).map((line) => JSON.parse(line) as unknown),
+      );
     }).pipe(Effect.provide(world)),
   );
 
@@ -112,7 +115,10 @@ describe.skipIf(dataRoot === undefined)("real transcripts come out as they went 
 
   it.live("simulations of tau2 and samples of Inspect, deep-equal", () =>
     Effect.gen(function* () {
-      for (const [set, key] of [["tau2-results", "simulations"], ["inspect-eval-logs", "samples"]] as const) {
+      for (const [set, key] of [
+        ["tau2-results", "simulations"],
+        ["inspect-eval-logs", "samples"],
+      ] as const) {
         for (const file of filesOf(set, /\.json$/)) {
           const value = JSON.parse(readFileSync(file, "utf8")) as Readonly<Record<string, unknown>>;
           const got = yield* importAll(file).pipe(Effect.andThen(everything), (found) => Effect.provide(found, world));
