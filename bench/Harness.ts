@@ -4,7 +4,7 @@
  * Machines are noisy, so no goal is a number of its own: it is a ratio to a peer that does the same work under the
  * same load. A round measures both sides, the first one first in turns; the first round is warm-up and not counted.
  */
-import { type Clock, Effect, type Scope } from "effect";
+import { Effect, type Scope } from "effect";
 
 /** What a figure must be. `of` says whether the ratio (ours / peer) is meant, or our own figure in the row's unit. */
 export interface Goal {
@@ -13,12 +13,11 @@ export interface Goal {
   readonly limit: number;
 }
 
-/** One figure beside its peer, both in `unit`. */
+/** One figure beside its peer, both in the row's unit. */
 export interface Measured {
   readonly ours: number;
   readonly peer: number;
   readonly peerName: string;
-  readonly unit: string;
   /** The smallest and the largest ratio of a round; absent where one measurement is exact. */
   readonly spread?: readonly [number, number];
   /** What a reader must know to judge the figure. */
@@ -34,6 +33,7 @@ export interface Row {
   readonly id: string;
   /** What is measured, with the work's size. */
   readonly what: string;
+  readonly unit: string;
   readonly goal: Goal | undefined;
   /** A fault of ours is a defect and ends the bench. */
   readonly run: Effect.Effect<Measured | Skipped, never, Scope.Scope>;
@@ -48,7 +48,7 @@ export const isMet = (goal: Goal | undefined, measured: Measured): boolean | nul
   return goal.is === "at most" ? figure <= goal.limit : figure >= goal.limit;
 };
 
-export const goalText = (goal: Goal | undefined, unit: string): string | null =>
+export const goalText = ({ goal, unit }: Pick<Row, "goal" | "unit">): string | null =>
   goal === undefined
     ? null
     : `${goal.is === "at most" ? "<=" : ">="} ${goal.limit}${goal.of === "ratio" ? "x" : ` ${unit}`}`;
@@ -63,18 +63,18 @@ export const percentile = (values: ReadonlyArray<number>, share = 0.5): number =
   return below + (above - below) * (at - Math.floor(at));
 };
 
-/** Milliseconds since some moment, with fractions. */
-export const nowMillis: Effect.Effect<number> = Effect.map(
-  Effect.clockWith((clock: Clock.Clock) => clock.currentTimeNanos),
-  (nanos) => Number(nanos) / 1e6,
-);
-
 /** How long `work` takes, milliseconds. */
-export const timed = <E, R>(work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
-  Effect.gen(function* () {
-    const began = yield* nowMillis;
-    yield* work;
-    return (yield* nowMillis) - began;
+const timed = <E, R>(work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+  Effect.suspend(() => {
+    const began = performance.now();
+    return Effect.map(work, () => performance.now() - began);
+  });
+
+const timedPromise = (work: () => Promise<unknown>): Effect.Effect<number> =>
+  Effect.promise(async () => {
+    const began = performance.now();
+    await work();
+    return performance.now() - began;
   });
 
 /** How many of `count` things a second `work` does. */
@@ -116,11 +116,12 @@ const takenFrom = (ours: ReadonlyArray<number>, peer: ReadonlyArray<number>): Ta
  * The same for what takes less than a few milliseconds: the sides take turns operation by operation, so that what
  * disturbs one disturbs the other. The figure of a round is the median time of its operations, milliseconds.
  */
-export const inPairs = Effect.fnUntraced(function* <A, B, E1, R1, E2, R2>(options: {
+export const inPairs = Effect.fnUntraced(function* <A, E, R>(options: {
   readonly rounds: number;
-  /** What both sides do, one after another; made anew for each round. */
-  readonly ours: (round: number) => ReadonlyArray<Effect.Effect<A, E1, R1>>;
-  readonly peer: (round: number) => ReadonlyArray<Effect.Effect<B, E2, R2>>;
+  /** What is done one after another; made anew for each round, as many for the peer as for us. */
+  readonly ours: (round: number) => ReadonlyArray<Effect.Effect<A, E, R>>;
+  /** Promises, because the peer must not pay for Effect. */
+  readonly peer: (round: number) => ReadonlyArray<() => Promise<unknown>>;
 }) {
   const ours: Array<number> = [];
   const peer: Array<number> = [];
@@ -129,9 +130,9 @@ export const inPairs = Effect.fnUntraced(function* <A, B, E1, R1, E2, R2>(option
     const peersSamples: Array<number> = [];
     const theirs = options.peer(round);
     for (const [index, work] of options.ours(round).entries()) {
-      const other = theirs[index] ?? Effect.die("both sides have as many operations");
+      const other = theirs[index] ?? (() => Promise.reject(new Error("the peer has fewer operations")));
       const ourTurn = Effect.map(timed(work), (millis) => ourSamples.push(millis));
-      const peersTurn = Effect.map(timed(other), (millis) => peersSamples.push(millis));
+      const peersTurn = Effect.map(timedPromise(other), (millis) => peersSamples.push(millis));
       const [first, second] = index % 2 === 0 ? [ourTurn, peersTurn] : [peersTurn, ourTurn];
       yield* first;
       yield* second;

@@ -1,5 +1,5 @@
 /** Figures as they are shown: the row's JSON, and the table. */
-import { type Goal, goalText, isMet, type Measured, ratioOf, type Row, type Skipped } from "./Harness.ts";
+import { goalText, isMet, type Measured, ratioOf, type Row, type Skipped } from "./Harness.ts";
 import type { Machine } from "./Machine.ts";
 
 /** A row of the JSON. Figures are null when the row could not be measured here; `note` then says why. */
@@ -9,7 +9,7 @@ export interface Figure {
   readonly ours: number | null;
   readonly peer: number | null;
   readonly peerName: string | null;
-  readonly unit: string | null;
+  readonly unit: string;
   /** ours / peer */
   readonly ratio: number | null;
   /** The smallest and the largest ratio of a round. */
@@ -24,22 +24,24 @@ export interface Figure {
 /** Four digits that mean something. */
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
-const measuredFigure = (goal: Goal | undefined, measured: Measured): Omit<Figure, "id" | "what"> => ({
-  ours: rounded(measured.ours),
-  peer: rounded(measured.peer),
-  peerName: measured.peerName,
-  unit: measured.unit,
-  ratio: rounded(ratioOf(measured)),
-  spread: measured.spread === undefined ? null : [rounded(measured.spread[0]), rounded(measured.spread[1])],
-  goal: goalText(goal, measured.unit),
-  met: isMet(goal, measured),
-  note: measured.note ?? null,
-});
-
-export const figureOf = ({ goal, id, what }: Row, result: Measured | Skipped): Figure => {
-  if (!("skipped" in result)) return { id, what, ...measuredFigure(goal, result) };
-  const nothing = { ours: null, peer: null, peerName: null, unit: null, ratio: null, spread: null, met: null };
-  return { id, what, ...nothing, goal: goalText(goal, ""), note: `NOT MEASURED: ${result.skipped}` };
+export const figureOf = (row: Row, result: Measured | Skipped): Figure => {
+  const { goal, id, unit, what } = row;
+  const about = { id, what, unit, goal: goalText(row) };
+  if ("skipped" in result) {
+    const nothing = { ours: null, peer: null, peerName: null, ratio: null, spread: null, met: null };
+    return { ...about, ...nothing, note: `NOT MEASURED: ${result.skipped}` };
+  }
+  const { note, ours, peer, peerName, spread } = result;
+  return {
+    ...about,
+    ours: rounded(ours),
+    peer: rounded(peer),
+    peerName,
+    ratio: rounded(ratioOf(result)),
+    spread: spread === undefined ? null : [rounded(spread[0]), rounded(spread[1])],
+    met: isMet(goal, result),
+    note: note ?? null,
+  };
 };
 
 const number = (value: number | null): string => {
@@ -51,8 +53,8 @@ const number = (value: number | null): string => {
 const cellsOf = (figure: Figure): ReadonlyArray<string> => [
   figure.id,
   figure.what,
-  `${number(figure.ours)} ${figure.unit ?? ""}`,
-  `${number(figure.peer)} ${figure.unit ?? ""}`,
+  `${number(figure.ours)} ${figure.unit}`,
+  `${number(figure.peer)} ${figure.unit}`,
   figure.ratio === null ? "-" : `${number(figure.ratio)}x`,
   figure.spread === null ? "" : `${number(figure.spread[0])}..${number(figure.spread[1])}`,
   figure.goal ?? "-",

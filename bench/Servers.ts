@@ -5,7 +5,7 @@
 import type { JetStreamClient, JetStreamManager, StreamConfig } from "@nats-io/jetstream";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection as Client } from "@nats-io/transport-node";
-import { Context, Effect, FileSystem, Layer } from "effect";
+import { type Context, Effect, FileSystem, Layer } from "effect";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { reading } from "../src/main/Layers.ts";
 import * as NatsServer from "../test/support/NatsServer.ts";

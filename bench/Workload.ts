@@ -37,9 +37,7 @@ const normal = (uniform: () => number): number =>
 
 const sizeOf = (uniform: () => number): number => {
   const deviation = Math.sqrt(2 * Math.log(meanBytes / medianBytes));
-  return Math.round(
-    Math.min(mostBytes, Math.max(leastBytes, medianBytes * Math.exp(deviation * normal(uniform)))),
-  );
+  return Math.round(Math.min(mostBytes, Math.max(leastBytes, medianBytes * Math.exp(deviation * normal(uniform)))));
 };
 
 /** Words by frequency, as in any language: the nth is said 1/n as often as the first. They compress about as prose does. */
@@ -71,7 +69,13 @@ const speech = (text: string, turn: number): Omit<Spoken, "messageId"> => {
   const callId = `call_${Math.floor(turn / 2)}`;
   if (turn === 0) return { role: "user", parts: [{ type: "text", text }] };
   return turn % 2 === 1
-    ? { role: "assistant", parts: [{ type: "text", text }, { type: "tool_use", callId, name: "run", arguments: {} }] }
+    ? {
+        role: "assistant",
+        parts: [
+          { type: "text", text },
+          { type: "tool_use", callId, name: "run", arguments: {} },
+        ],
+      }
     : { role: "tool", parts: [{ type: "tool_result", callId, text }] };
 };
 

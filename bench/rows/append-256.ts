@@ -52,12 +52,13 @@ const run = Effect.gen(function* () {
 
   const taken = yield* inTurns({ rounds, ours, peer });
   const note = "no group commit yet: each append pays its own fsync";
-  return { ...taken, unit: "events/s", peerName: "256 js.publish in flight", note };
+  return { ...taken, peerName: "256 js.publish in flight", note };
 }).pipe(Effect.orDie);
 
-export const append256: Row = {
+export const row: Row = {
   id: "append-256",
   what: "durable appends, 256 writers, a thread each",
+  unit: "events/s",
   goal: { of: "ratio", is: "at least", limit: 8 },
   run,
 };

@@ -73,12 +73,13 @@ const run = Effect.gen(function* () {
   });
 
   const taken = yield* inTurns({ rounds, ours, peer });
-  return { ...taken, unit: "events/s", peerName: "bare atomic batch of 500 of the same bodies" };
+  return { ...taken, peerName: "bare atomic batch of 500 of the same bodies" };
 }).pipe(Effect.orDie);
 
-export const appendBatch: Row = {
+export const row: Row = {
   id: "append-batch",
   what: "durable appendAll of 500 events, 5 threads",
+  unit: "events/s",
   goal: { of: "ratio", is: "at least", limit: 0.8 },
   run,
 };

@@ -61,7 +61,7 @@ export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; 
   if (tag === "Different") return { text: "", code: exitCodes.different };
   const hint = "hint" in error && typeof error.hint === "string" ? `\n  ${error.hint}` : "";
   const code =
-    tag === "NotFound" || tag === "CannotExport"
+    tag === "NotFound" || tag === "CannotExport" || tag === "NothingToImport"
       ? exitCodes.notFound
       : usage.has(tag)
         ? exitCodes.usage

@@ -1,0 +1,52 @@
+/**
+ * An importer to be killed: imports what it is told on stdin, one JSON list of paths a line, and answers with the
+ * report. Its first line says that it is connected.
+ *
+ * `node importer.ts DATA NOTES`: the data folder of a running daemon, and the file for its acknowledgements.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Effect, Layer, Option, Schedule, Stream } from "effect";
+import { createInterface } from "node:readline";
+import { importPaths } from "../../src/edge/import/Importer.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as DataFolder from "../../src/machine/DataFolder.ts";
+import * as Instance from "../../src/machine/Instance.ts";
+import * as Notes from "./Notes.ts";
+
+const [data = "", notes = ""] = process.argv.slice(2);
+const lookMillis = 50;
+
+const say = (value: unknown) => Effect.sync(() => process.stdout.write(`${JSON.stringify(value)}\n`));
+
+/** The address of the daemon, as soon as there is one. */
+const address = Instance.find().pipe(
+  Effect.repeat({ until: Option.isSome, schedule: Schedule.spaced(lookMillis) }),
+  Effect.map((found) => Option.getOrThrow(found).nats),
+);
+
+const log = Layer.unwrap(
+  Effect.map(address, (servers) =>
+    Notes.noting(notes).pipe(
+      Layer.provide(EventLogNats.layer()),
+      Layer.provide(NatsConnection.layer({ servers, name: "drill importer" })),
+    ),
+  ),
+);
+
+const work = Effect.gen(function* () {
+  yield* say({ connected: true });
+  yield* Stream.fromAsyncIterable(createInterface({ input: process.stdin }), (error) => error).pipe(
+    Stream.runForEach((line) =>
+      Effect.gen(function* () {
+        const paths: ReadonlyArray<string> = JSON.parse(line);
+        yield* say(yield* importPaths({ paths }));
+      }),
+    ),
+  );
+});
+
+NodeRuntime.runMain(
+  work.pipe(Effect.provide(log), Effect.provide(DataFolder.layer({ data })), Effect.provide(NodeServices.layer)),
+);

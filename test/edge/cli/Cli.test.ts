@@ -1,0 +1,210 @@
+import { assert, beforeAll, afterAll, describe, it } from "@effect/vitest";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "recollect-cli-"));
+const data = join(folder, "data");
+const transcript = join(folder, "session.jsonl");
+const threadId = "0f0e0d0c-1111-4222-8333-444455556666";
+
+/** A session of one question, one tool call and one answer. */
+const lines = [
+  { type: "user", uuid: "u1", message: { role: "user", content: "Why is the database locked?" } },
+  {
+    type: "assistant",
+    uuid: "a1",
+    requestId: "r1",
+    message: {
+      id: "msg_1",
+      role: "assistant",
+      model: "claude-opus-4-5",
+      content: [{ type: "tool_use", id: "toolu_1", name: "Bash", input: { command: "lsof" } }],
+      usage: { input_tokens: 10, output_tokens: 2, cache_read_input_tokens: 5 },
+    },
+  },
+  {
+    type: "user",
+    uuid: "u2",
+    message: { role: "user", content: [{ type: "tool_result", tool_use_id: "toolu_1", content: "sqlite3 4711" }] },
+  },
+  {
+    type: "assistant",
+    uuid: "a2",
+    requestId: "r2",
+    message: {
+      id: "msg_2",
+      role: "assistant",
+      model: "claude-opus-4-5",
+      content: [{ type: "text", text: "Process 4711 holds it." }],
+      usage: { input_tokens: 20, output_tokens: 7 },
+    },
+  },
+].map((line, index) =>
+  JSON.stringify({
+    parentUuid: null,
+    sessionId: threadId,
+    timestamp: `2026-01-01T00:00:0${index}.000Z`,
+    cwd: "/x",
+    ...line,
+  }),
+);
+
+const run = (...words: ReadonlyArray<string>) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words, "--data", data], {
+    encoding: "utf8",
+  });
+  return { code: status, out: stdout, err: stderr };
+};
+
+/** Runs a command that must succeed and gives back the JSON it printed. */
+const json = (...words: ReadonlyArray<string>) => {
+  const { code, out, err } = run(...words, "--json");
+  assert.strictEqual(code, 0, err);
+  return JSON.parse(out);
+};
+
+beforeAll(() => writeFileSync(transcript, `${lines.join("\n")}\n`));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("the command line", { timeout: 60_000 }, () => {
+  it("says that there is no store yet, what to do, and ends with 4", () => {
+    const { code, err, out } = run("threads");
+    assert.strictEqual(code, 4);
+    assert.strictEqual(out, "");
+    assert.match(err, /^recollect: There is no store in .*\n {2}Begin one with/);
+  });
+
+  it("imports without a running daemon, leaves nothing running, and again appends nothing", () => {
+    assert.deepInclude(json("import", transcript), {
+      files: 1,
+      threads: 1,
+      messages: 4,
+      toolCalls: 1,
+      eventsAppended: 4,
+      refused: [],
+    });
+    assert.isFalse(existsSync(join(data, "instance.json")));
+    assert.deepInclude(json("import", transcript), { eventsAppended: 0, duplicates: 4 });
+  });
+
+  it("lists threads, and finds what was said, whatever characters the words have", () => {
+    assert.deepInclude(json("threads").threads[0], {
+      threadId,
+      messages: 4,
+      toolCalls: 1,
+      opening: "Why is the database locked?",
+    });
+    assert.include(json("threads", "--text", "database").threads[0].hit.snippet, "[database]");
+    assert.deepStrictEqual(json("threads", "--text", `"unclosed ( * ' OR NEAR`).threads, []);
+  });
+
+  it("shows a conversation, and as it was at a sequence and at a time", () => {
+    assert.lengthOf(json("thread", threadId).messages, 4);
+    assert.lengthOf(json("thread", threadId, "--at", "2").messages, 2);
+    assert.lengthOf(json("thread", threadId, "--at", "2026-01-01T00:00:00.500Z").messages, 1);
+    assert.match(run("thread", threadId).out, /Process 4711 holds it\./);
+    assert.strictEqual(run("thread", "nobody").code, 4);
+  });
+
+  it("answers SQL as JSON, as CSV and as a table, and refuses to write", () => {
+    const question = "SELECT sum(input_tokens) AS input, sum(cache_read_tokens) AS cached FROM v_token_usage";
+    assert.deepStrictEqual(json("sql", question), [{ input: 30, cached: 5 }]);
+    assert.strictEqual(run("sql", question, "--csv").out, "input,cached\n30,5\n");
+    assert.match(run("sql", "SELECT tool_name, outcome FROM v_tool_calls").out, /Bash +ok/);
+    for (const wrong of ["DELETE FROM messages", "SELECT 1; SELECT 2", "SELECT * FROM nowhere", "ATTACH 'x' AS y"]) {
+      const { code, err } = run("sql", wrong);
+      assert.strictEqual(code, 2, wrong);
+      assert.notMatch(err, /\n {4}at /);
+    }
+  });
+
+  it("exports what was imported, line by line", () => {
+    assert.strictEqual(run("export", threadId, "--format", "claude-code").out, readFileSync(transcript, "utf8"));
+    assert.strictEqual(run("export", "nobody").code, 4);
+  });
+
+  it("shows the events as they were written", () => {
+    const events = run("tail", "--no-follow", "--json")
+      .out.trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepStrictEqual(
+      events.map(({ sequence, type, id }) => [sequence, type, id]),
+      [1, 2, 3, 4].map((sequence) => [sequence, "thread.entry_recorded", threadId]),
+    );
+  });
+
+  it("verifies, rebuilds, and verifies again with the same digests", () => {
+    const before = json("verify");
+    assert.isTrue(before.ok);
+    assert.deepInclude(json("rebuild"), { checkpoint: 4, lost: [] });
+    assert.deepStrictEqual(json("verify").tables, before.tables);
+  });
+
+  it("says how far everything is, in the shape of the contract", () => {
+    const status = json("status");
+    assert.deepInclude(status.stream, { firstSequence: 1, lastSequence: 4, messages: 4 });
+    assert.includeMembers(Object.keys(status.stream), ["bytes", "created"]);
+    for (const projection of status.projections) {
+      assert.deepInclude(projection, { checkpoint: 4, gap: 0, lagMillis: 0, deadLetters: 0 });
+    }
+    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes"]);
+    assert.deepInclude(status.nats, { syncInterval: "always" });
+  });
+
+  it("ends with 2 on a wrong command line and with 5 when NATS is away, one sentence and no stack trace", () => {
+    assert.strictEqual(run("frob").code, 2);
+    assert.strictEqual(run("import").code, 2);
+    const { code, err } = run("status", "--nats-url", "nats://127.0.0.1:1");
+    assert.strictEqual(code, 5);
+    assert.match(err, /^recollect: No nats-server answers at .*\n {2}Start it/);
+  });
+
+  it("prints completions", () => {
+    assert.match(run("--completions", "bash").out, /recollect/);
+  });
+
+  it("runs in the foreground, is found by other commands, refuses a second one, and ends cleanly on Ctrl-C", async () => {
+    const up = spawn(process.execPath, [main, "up", "--json", "--data", data], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = (await once(createInterface({ input: up.stdout }), "line")) as [string];
+    const ready = JSON.parse(line);
+    assert.deepInclude(ready, { ready: true, data, database: join(data, "recollect.db") });
+    assert.strictEqual(json("status").nats.url, ready.nats);
+    const second = run("up");
+    assert.strictEqual(second.code, 5);
+    assert.match(second.err, new RegExp(`Process ${up.pid} already uses the data folder`));
+    const tail = spawn(process.execPath, [main, "tail", "--live", "--json", "--data", data], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const arrived = once(createInterface({ input: tail.stdout }), "line");
+    writeFileSync(transcript, `${lines.join("\n")}\n${(lines[3] ?? "").replaceAll("a2", "a3")}\n`);
+    for (let waited = 0; waited < 20; waited++) {
+      json("import", transcript);
+      const isThere = await Promise.race([
+        arrived.then(() => true),
+        new Promise((done) => setTimeout(() => done(false), 200)),
+      ]);
+      if (isThere === true) break;
+      writeFileSync(
+        transcript,
+        `${readFileSync(transcript, "utf8")}${(lines[3] ?? "").replaceAll("a2", `a4${waited}`)}\n`,
+      );
+    }
+    const [event] = (await arrived) as [string];
+    assert.deepInclude(JSON.parse(event), { type: "thread.entry_recorded", id: threadId });
+    tail.kill("SIGINT");
+    up.kill("SIGINT");
+    const [code] = (await once(up, "exit")) as [number | null];
+    assert.strictEqual(code, 130);
+    assert.isFalse(existsSync(join(data, "instance.json")));
+    assert.strictEqual(json("verify").ok, true);
+  });
+});
