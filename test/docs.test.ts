@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), "utf8");
-const pages = ["README.md", "AGENTS.md", "docs/publishing.md", "docs/cli.md"].filter((page) => existsSync(join(root, page)));
+const pages = ["README.md", "AGENTS.md", "docs/publishing.md", "docs/cli.md"].filter((page) =>
+  existsSync(join(root, page)),
+);
 
 /** The lines between `#region NAME` and its end, without common indentation. */
 const regionOf = (file: string, name: string): string => {

@@ -160,8 +160,9 @@ const liveImporter = Effect.fnUntraced(function* (stage: Stage, importer: Import
     file: "test/drill/importer.ts",
     args: [stage.data, notesFile(stage)],
     log: join(stage.folder, importerLog),
-    onLine: (line) => {
-      process.stderr.write(`DEBUG ${program.pid} ${importer.part} ${line.slice(0, 150)}\n`);
+    onLine: () => {
+      // The last words of one that was killed may arrive when the next one has begun.
+      if (importer.program !== program) return;
       if (importer.part !== undefined) advance(stage, importer.part);
       importer.part = stage.current.part;
       program.tell(JSON.stringify(stage.current.paths));
@@ -172,7 +173,9 @@ const liveImporter = Effect.fnUntraced(function* (stage: Stage, importer: Import
   if (program.wasKilled()) return;
   const words = lastWords(stage, importerLog);
   if (importer.part !== undefined || stage.killedAt < startedAt - startPatienceMillis)
-    return yield* fail(`an importer ended by itself (${howItEnded(ended)}):\n${words}`);
+    return yield* fail(
+      `an importer ${importer.part} ${startedAt} ${stage.killedAt} ${performance.now()} ended by itself (${howItEnded(ended)}):\n${words}`,
+    );
   stage.refused.push(`importer: ${words.split("\n").at(-1)}`);
 }, Effect.scoped);
 

@@ -6,7 +6,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, Option, Schedule, Stream } from "effect";
+import { Cause, Effect, Layer, Logger, Option, Schedule, Stream } from "effect";
 import { createInterface } from "node:readline";
 import { importPaths } from "../../src/edge/import/Importer.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
@@ -19,6 +19,11 @@ const [data = "", notes = ""] = process.argv.slice(2);
 const lookMillis = 50;
 
 const say = (value: unknown) => Effect.sync(() => process.stdout.write(`${JSON.stringify(value)}\n`));
+
+/** stdout belongs to the answers. */
+const logger = Logger.make(({ date, logLevel, message }) => {
+  process.stderr.write(`${date.toISOString()} ${logLevel.toLowerCase()}: ${String(message)}\n`);
+});
 
 /** The address of the daemon, as soon as there is one. */
 const address = Instance.find().pipe(
@@ -47,6 +52,14 @@ const work = Effect.gen(function* () {
   );
 });
 
-NodeRuntime.runMain(
-  work.pipe(Effect.provide(log), Effect.provide(DataFolder.layer({ data })), Effect.provide(NodeServices.layer)),
+const program = work.pipe(
+  Effect.provide(
+    log.pipe(
+      Layer.provideMerge(DataFolder.layer({ data })),
+      Layer.provideMerge(Layer.merge(NodeServices.layer, Logger.layer([logger]))),
+    ),
+  ),
+  Effect.tapCause((cause) => Effect.sync(() => process.stderr.write(`${Cause.pretty(cause)}\n`))),
 );
+
+NodeRuntime.runMain(program, { disableErrorReporting: true });

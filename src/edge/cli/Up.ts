@@ -39,7 +39,7 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   yield* Output.note(`  data       ${address.data}`);
   yield* Output.note("");
   if (address.isEmpty) yield* firstSteps(suffix);
-  else yield* Output.note("Try next:");
+  yield* Output.note(address.isEmpty ? "\nThen:" : "Try next:");
   yield* Output.note(`  npx recollect threads${suffix}`);
   yield* Output.note(`  npx recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
   yield* Output.note(`  npx recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);

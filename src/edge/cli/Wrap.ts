@@ -15,7 +15,9 @@ export const wrap = Command.make(
   {
     thread: Flag.String("thread").pipe(
       Flag.withMetavar("ID"),
-      Flag.withDescription("Record into this thread (default: the client's session, else a new one)"),
+      Flag.withDescription(
+        "Record into this thread (default: a new one, a child of the session in CLAUDE_CODE_SESSION_ID)",
+      ),
       Flag.optional,
     ),
     tenant: Flag.String("tenant").pipe(Flag.withDescription("Whose thread"), Flag.optional),

@@ -18,7 +18,10 @@ const outcomes = Effect.fnUntraced(function* (path: string) {
     const { rows } = yield* query.sql("SELECT outcome, count(*) FROM v_tool_calls WHERE tool_name = 'echo' GROUP BY 1");
     return [...(yield* Stream.runCollect(rows))];
   }).pipe(Effect.scoped, Effect.provide(QuerySqlite.layer({ path })));
-  return Object.fromEntries(found.map(([outcome, count]) => [String(outcome), Number(count)])) as Record<string, number>;
+  return Object.fromEntries(found.map(([outcome, count]) => [String(outcome), Number(count)])) as Record<
+    string,
+    number
+  >;
 });
 
 describe("a server wrapped while its daemon dies", () => {
@@ -32,7 +35,9 @@ describe("a server wrapped while its daemon dies", () => {
         const client = new Client({ name: "a test", version: "1.2.3" });
         const args = [main, "wrap", "--data", data, "--thread", "t", "--", ...everything];
         yield* Effect.acquireRelease(
-          Effect.promise(() => client.connect(new StdioClientTransport({ command: process.execPath, args, stderr: "ignore" }))),
+          Effect.promise(() =>
+            client.connect(new StdioClientTransport({ command: process.execPath, args, stderr: "ignore" })),
+          ),
           () => Effect.promise(() => client.close()),
         );
         const call = (number: number) =>
