@@ -157,8 +157,11 @@ const Verified = Schema.fromJsonString(Schema.Struct({ ok: Schema.Boolean, upTo:
 /** The stream as it is now. The last kill may have been that of nats-server: it is dialled until it answers. */
 const stream = (stage: Stage.Stage) =>
   Checks.readStream.pipe(
-    Effect.provide(EventLogNats.layer()),
-    Effect.provide(NatsConnection.layer({ servers: `nats://127.0.0.1:${stage.port}`, name: "drill" })),
+    Effect.provide(
+      EventLogNats.layer().pipe(
+        Layer.provide(NatsConnection.layer({ servers: `nats://127.0.0.1:${stage.port}`, name: "drill" })),
+      ),
+    ),
     Effect.retry({ schedule: Schedule.spaced(100), times: patienceMillis / 100 }),
   );
 
