@@ -53,7 +53,8 @@ const addStream = (options: { readonly url: string; readonly replicas: number })
   withClient(options.url, async (client) => {
     const manager = await jetstreamManager(client);
     await manager.streams.add({ name: "S", subjects: ["s"], num_replicas: options.replicas });
-    await jetstream(client).publish("s", "kept");
+    // A new stream of three has no leader for a moment, and its subject no responder.
+    await jetstream(client).publish("s", "kept", { msgID: "kept", retries: 40 });
   });
 
 const messagesIn = (url: string | Array<string>) =>
