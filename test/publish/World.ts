@@ -51,7 +51,7 @@ export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Eff
 
 /** Returns when nothing waits for the log any more. */
 export const drained = Publisher.Publisher.use((there) => there.drained).pipe(
-  Effect.timeoutOrElse({ duration: 10_000, orElse: () => Effect.die(new Error("the spool was never drained")) }),
+  Effect.timeoutOrElse({ duration: 30_000, orElse: () => Effect.die(new Error("the spool was never drained")) }),
 );
 
 export const blobOf = (sha256: string) => EventLog.use((log) => log.getBlob(sha256)).pipe(Effect.orDie);

@@ -7,11 +7,12 @@
  * threads and written when it is full, never by a timer. Two importers of one thread meet as a `SequenceConflict`:
  * what the other wrote is read, dropped from this batch, and the rest goes on.
  */
-import { Effect, Schedule } from "effect";
+import { Effect } from "effect";
 import type { NewEvent } from "../../domain/Event.ts";
 import { keyOf } from "../../domain/History.ts";
 import { type Append, type EventLog, maxEventsPerAppend, type SequenceConflict } from "../../log/EventLog.ts";
 import { type Entry, eventOf, type Origin } from "./Entry.ts";
+import { patience } from "./Patience.ts";
 import type { ReportDraft } from "./Report.ts";
 import { type FileThread, markAttribute, noteInLog, type ThreadState, type Threads } from "./Threads.ts";
 
@@ -20,8 +21,6 @@ const maxBatchBytes = 3 * 1024 * 1024;
 
 /** How often one batch may lose against another writer. Each time the other has made progress, so this is never reached by two importers of finite files. */
 const maxConflicts = 1000;
-/** The log is tried again for about 100 seconds: a cluster needs up to ten to choose a leader. */
-const patience = { schedule: Schedule.exponential("100 millis"), times: 9 };
 
 /** Says that a batch lost against another writer and must be tried again. */
 const lost = "lost" as const;
@@ -70,7 +69,7 @@ export class Batch {
     for (let conflicts = 0; this.waiting.size > 0; conflicts++) {
       const waiting = [...this.waiting.values()];
       const appended = yield* this.log.appendAll(waiting.map(appendOf)).pipe(
-        Effect.retry({ ...patience, while: ({ _tag }) => _tag === "LogUnavailable" }),
+        Effect.retry(patience),
         Effect.catchTag("SequenceConflict", (conflict) =>
           conflicts < maxConflicts ? Effect.map(this.meet(conflict), () => lost) : Effect.fail(conflict),
         ),
@@ -107,7 +106,7 @@ export class Batch {
     const waiting = this.waiting.get(key);
     if (waiting === undefined) return yield* conflict;
     const before = waiting.state.sequence;
-    const written = yield* this.threads.catchUp(waiting.state, before).pipe(Effect.retry(patience));
+    const written = yield* this.threads.catchUp(waiting.state, before);
     // A replica may not know yet what its leader refused for.
     if (waiting.state.sequence === before) yield* Effect.sleep("50 millis");
     const rest = waiting.events.filter(({ id }) => !written.has(id));

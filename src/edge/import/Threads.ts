@@ -10,13 +10,17 @@
  * that another file has brought, and the history is read.
  */
 import { createHash, type Hash } from "node:crypto";
-import { Effect, Stream } from "effect";
+import { Effect, Schedule, Stream } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
 import type { EventLog } from "../../log/EventLog.ts";
 import { type Entry, idOf } from "./Entry.ts";
 import { IdTable } from "./IdTable.ts";
+import { patience } from "./Patience.ts";
 import { ThreadTally } from "./Tally.ts";
+
+/** A read is tried again as long as `Batch` tries an append: a server that starts again must not end an import. */
+const patience = { schedule: Schedule.exponential("100 millis"), times: 9 };
 
 /** The extension attribute of the mark. */
 export const markAttribute = "importedto";
@@ -163,7 +167,7 @@ export class Threads {
     const key = keyOf(history);
     let state = this.states.get(key);
     if (state?.complete !== true) {
-      const last = yield* this.log.last(history);
+      const last = yield* this.log.last(history).pipe(Effect.retry(patience));
       state ??= {
         history,
         sequence: 0,
@@ -195,9 +199,12 @@ export class Threads {
   /** Reads what the log has of a thread after what is known, and returns the ids that were read. */
   readonly catchUp = Effect.fnUntraced({ self: this }, function* (state: ThreadState, after: Sequence) {
     const ids = new Set<string>();
-    yield* this.log.read({ history: state.history, after }).pipe(
+    // A read that breaks off is continued behind the last event it gave.
+    let from = after;
+    const rest = Stream.suspend(() => this.log.read({ history: state.history, after: from })).pipe(
       Stream.runForEach((event) =>
         Effect.sync(() => {
+          from = event.sequence;
           ids.add(event.id);
           // What publishers of our own say in the thread is no entry: no file can bring it again.
           if (isEntry(event)) noteInLog(state, event.id, isElement(event));
@@ -206,13 +213,14 @@ export class Threads {
         }),
       ),
     );
+    yield* rest.pipe(Effect.retry(patience));
     return ids;
   });
 
   /** Makes sure that every entry the log has of a thread is known. */
   readonly complete = Effect.fnUntraced({ self: this }, function* (state: ThreadState) {
     if (state.complete) return;
-    yield* this.catchUp(state, 0);
+    yield* this.catchUp(state, 0).pipe(Effect.retry(patience));
     state.complete = true;
     state.unlisted = 0;
   });
