@@ -10,7 +10,7 @@
  * that another file has brought, and the history is read.
  */
 import { createHash, type Hash } from "node:crypto";
-import { Effect, Schedule, Stream } from "effect";
+import { Effect, Stream } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
 import type { EventLog } from "../../log/EventLog.ts";
@@ -18,9 +18,6 @@ import { type Entry, idOf } from "./Entry.ts";
 import { IdTable } from "./IdTable.ts";
 import { patience } from "./Patience.ts";
 import { ThreadTally } from "./Tally.ts";
-
-/** A read is tried again as long as `Batch` tries an append: a server that starts again must not end an import. */
-const patience = { schedule: Schedule.exponential("100 millis"), times: 9 };
 
 /** The extension attribute of the mark. */
 export const markAttribute = "importedto";
@@ -220,7 +217,7 @@ export class Threads {
   /** Makes sure that every entry the log has of a thread is known. */
   readonly complete = Effect.fnUntraced({ self: this }, function* (state: ThreadState) {
     if (state.complete) return;
-    yield* this.catchUp(state, 0).pipe(Effect.retry(patience));
+    yield* this.catchUp(state, 0);
     state.complete = true;
     state.unlisted = 0;
   });
