@@ -17,9 +17,6 @@ const leastBytes = 190;
 const mostBytes = 260_000;
 export const eventsPerThread = 82;
 
-/** What the JSON around a text takes. */
-const frameBytes = 140;
-
 /** mulberry32: uniform in [0, 1). */
 const seeded = (seed: number) => {
   let state = seed;
@@ -80,13 +77,14 @@ const speech = (text: string, turn: number): Omit<Spoken, "messageId"> => {
 };
 
 /** An endless row of messages; the nth of them is the nth turn of its conversation. */
-export const speaker = (seed = 1) => {
+const speaker = (seed = 1) => {
   const uniform = seeded(seed);
   const text = makeTexts(uniform);
-  return (turn: number): Spoken => ({
-    messageId: `m${turn}`,
-    ...speech(text(Math.max(1, sizeOf(uniform) - frameBytes)), turn),
-  });
+  return (turn: number): Spoken => {
+    const messageId = `m${turn}`;
+    const frameBytes = JSON.stringify({ messageId, ...speech("", turn) }).length;
+    return { messageId, ...speech(text(Math.max(1, sizeOf(uniform) - frameBytes)), turn) };
+  };
 };
 
 /** The event of a message, as our publishers make it: checked against its Schema, with a new id. */

@@ -19,6 +19,8 @@ export const Instance = Schema.Struct({
   monitor: Schema.optionalKey(Schema.String),
   /** Path of the SQLite database. */
   database: Schema.String,
+  /** What it runs for: `command` ends with its command, anything else (absent, too) until somebody stops it. */
+  role: Schema.optionalKey(Schema.Literals(["daemon", "command"])),
   /** HTTP address, when the daemon serves it. */
   http: Schema.optionalKey(Schema.String),
   startedAt: Schema.Int,

@@ -1,7 +1,7 @@
 /**
  * Where this user's files belong, by the XDG base directory specification.
  *
- * Room: machine. In: environment. Out: DataFolder, NatsBinary.
+ * Room: machine. In: environment. Out: DataFolder, NatsBinary, edge.
  *
  * Data is what must not be lost; cache is what can be fetched again. An empty variable counts as unset, and a relative
  * path in one is ignored, as the specification demands. Windows has a folder of its own for both.
@@ -12,7 +12,8 @@ import { homedir } from "node:os";
 /** The value of an environment variable; "" when it is unset. */
 export const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""), Effect.orDie);
 
-const home = variable("HOME").pipe(Effect.map((fromEnvironment) => fromEnvironment || homedir()));
+/** The user's home folder. */
+export const homeFolder = variable("HOME").pipe(Effect.map((fromEnvironment) => fromEnvironment || homedir()));
 
 const userFolder = Effect.fnUntraced(function* (options: {
   readonly variable: string;
@@ -24,7 +25,7 @@ const userFolder = Effect.fnUntraced(function* (options: {
   if (path.isAbsolute(chosen)) return path.join(chosen, "recollect");
   const local = yield* variable("LOCALAPPDATA");
   if (process.platform === "win32" && path.isAbsolute(local)) return path.join(local, "recollect", options.onWindows);
-  return path.join(yield* home, options.belowHome, "recollect");
+  return path.join(yield* homeFolder, options.belowHome, "recollect");
 });
 
 /** `$XDG_DATA_HOME/recollect`, by default `~/.local/share/recollect`. */

@@ -1,72 +1,145 @@
 /**
  * How commands reach the store: the running instance of their data folder, or one of their own while they run.
  *
- * Room: main. In: Daemon, Layers, machine. Out: main.
+ * Room: main. In: Claim, Daemon, Standby, Layers, machine. Out: main.
  */
-import { Config, Effect, FileSystem, Layer, Option } from "effect";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Attach, type Address, type Obstacle, type UpOptions, type Where } from "../edge/cli/Attach.ts";
-import { NotFound } from "../edge/cli/Failure.ts";
+import { Effect, FileSystem, Layer, Option, Schedule } from "effect";
+import { type Address, Attach, type Need, type Obstacle, type UpOptions, type Where } from "../edge/cli/Attach.ts";
+import { BadRequest, NotFound } from "../edge/cli/Failure.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import { splitUrls } from "../log/NatsCredentialsNats.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
+import { variable } from "../machine/UserFolders.ts";
+import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./Daemon.ts";
 import { querying, reading } from "./Layers.ts";
+import * as ReadModels from "./ReadModels.ts";
+import * as Standby from "./Standby.ts";
 
-const natsUrlOf = (where: Where) =>
-  where.natsUrl === undefined
-    ? Config.String("RECOLLECT_NATS_URL").pipe(
-        Config.option,
-        Effect.map(Option.filter((url) => url.trim() !== "")),
-        Effect.map(Option.getOrUndefined),
-        Effect.orDie,
-      )
-    : Effect.succeed(where.natsUrl);
+/** A database is made within 50 ms of a start, and rebuilt beside the one that is there. */
+const databasePatienceMillis = 10_000;
 
-/** The store of a folder: through its running daemon, else as its daemon for a while. */
-const storeOf = Effect.fnUntraced(function* (where: Where) {
-  const { database } = yield* DataFolder.DataFolder;
-  const natsUrl = yield* natsUrlOf(where);
-  const running = yield* Instance.find();
-  if (Option.isNone(running)) return Daemon.layer({ natsUrl, port: undefined, name: "recollect command" });
-  const servers = natsUrl ?? running.value.nats;
-  const monitor = running.value.monitor;
-  const syncInterval = servers === running.value.nats && monitor !== undefined ? "always" : undefined;
-  return Layer.merge(reading({ servers, name: "recollect command", syncInterval }), querying(database));
+const natsUrlOf = Effect.fnUntraced(function* (where: Where) {
+  const url = (where.natsUrl ?? (yield* variable("RECOLLECT_NATS_URL"))).trim();
+  return url === "" ? undefined : url;
 });
 
-const store = (where: Where) =>
-  Layer.unwrap(storeOf(where)).pipe(Layer.provide(DataFolder.layer(where)), Layer.provide(NodeServices.layer));
+const folderOf = (where: Where) => Effect.flatMap(DataFolder.locate(where.data), DataFolder.at);
 
+/** Whether anything was ever kept in the folder. What may not be looked at is a failure, not a no. */
+const exists = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {
+  const fs = yield* FileSystem.FileSystem;
+  const there = (path: string) =>
+    fs.exists(path).pipe(
+      Effect.mapError(
+        () =>
+          new DataFolder.FolderUnusable({
+            reason: "other",
+            path: folder.root,
+            message: `${folder.root} cannot be read by this user.`,
+            hint: "Run this as the user it belongs to, or name another folder with --data DIR or RECOLLECT_DATA.",
+          }),
+      ),
+    );
+  return (yield* there(folder.natsStore)) || (yield* there(folder.database)) || (yield* there(folder.spool));
+});
+
+const noStore = ({ root }: DataFolder.DataFolder["Service"]) =>
+  new NotFound({
+    message: `There is no store in ${root} yet.`,
+    hint: "Begin one with `npx recollect up` or `npx recollect import PATH`, or name another folder with --data DIR.",
+  });
+
+/** The same server, whichever of its names is written. */
+const hosts = (url: string) => splitUrls(url).addresses.map((text) => text.replace("localhost", "127.0.0.1"));
+
+/** A command that names one server, and a folder whose instance folds another: neither can be meant. */
+const assertSameServer = (natsUrl: string | undefined, { nats, pid }: Instance.Instance) =>
+  natsUrl === undefined || hosts(natsUrl).some((host) => hosts(nats).includes(host))
+    ? Effect.void
+    : new BadRequest({
+        message: `The instance that runs on this data folder (process ${pid}) uses ${splitUrls(nats).url}, not ${splitUrls(natsUrl).url}.`,
+        hint: "Leave the address out, or name another folder with --data DIR.",
+      });
+
+/** Whoever runs the store, its database is there before the first question: a start makes it a moment later. */
+const databaseThere = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem;
+    const { database } = yield* DataFolder.DataFolder;
+    yield* fs
+      .exists(database)
+      .pipe(
+        Effect.repeat({ until: (there) => there, schedule: Schedule.spaced(10) }),
+        Effect.timeoutOption(databasePatienceMillis),
+        Effect.ignore,
+      );
+  }),
+);
+
+/** The store of a folder: through its running instance, else as its instance for a while. */
+const claimedStore = Effect.fnUntraced(function* (where: Where) {
+  const { database } = yield* DataFolder.DataFolder;
+  const natsUrl = yield* natsUrlOf(where);
+  const running = yield* claim();
+  if (Option.isNone(running)) return Daemon.layer({ natsUrl, port: undefined, role: "command" });
+  const instance = running.value;
+  yield* assertSameServer(natsUrl, instance);
+  const servers = natsUrl ?? instance.nats;
+  const syncInterval = instance.monitor === undefined ? undefined : "always";
+  const connection = { servers, name: "recollect command", syncInterval };
+  return Layer.mergeAll(reading(connection), querying(database), Standby.layer(instance));
+});
+
+const runningStore = (where: Where) =>
+  databaseThere.pipe(
+    Layer.provideMerge(Layer.unwrap(claimedStore(where))),
+    Layer.provide(DataFolder.layer(where)),
+    Layer.provide(NodeServices.layer),
+  );
+
+const store = (where: Where, need: Need) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const folder = yield* folderOf(where);
+      const mayBegin = need === "any" || (yield* natsUrlOf(where)) !== undefined;
+      if (!mayBegin && !(yield* exists(folder))) return yield* noStore(folder);
+      return runningStore(where);
+    }),
+  ).pipe(Layer.provide(NodeServices.layer));
+
+/** The database as it lies there; where it lacks what the store has, the store is started to bring it up to date. */
 const readModels = (where: Where) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem;
-      const folder = yield* Effect.flatMap(DataFolder.locate(where.data), DataFolder.at);
-      const exists = yield* fs.exists(folder.database).pipe(Effect.orElseSucceed(() => false));
-      if (!exists) {
-        return yield* new NotFound({
-          message: `There is no store in ${folder.root} yet.`,
-          hint: "Begin one with `npx recollect up` or `npx recollect import PATH`, or name another folder with --data DIR.",
-        });
-      }
-      return querying(folder.database);
+      const folder = yield* folderOf(where);
+      const natsUrl = yield* natsUrlOf(where);
+      if (natsUrl === undefined && !(yield* exists(folder))) return yield* noStore(folder);
+      const running = yield* Instance.find().pipe(
+        Effect.provideService(DataFolder.DataFolder, folder),
+        Effect.orElseSucceed(Option.none<Instance.Instance>),
+      );
+      const lies = querying(folder.database);
+      if (yield* ReadModels.suffice({ folder, natsUrl, isRunning: Option.isSome(running) })) return lies;
+      return ReadModels.broughtUpToDate(folder).pipe(Layer.provideMerge(runningStore(where)));
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 
 const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const natsUrl = yield* natsUrlOf(options);
   const folder = DataFolder.layer(options).pipe(Layer.provide(NodeServices.layer));
-  const daemon = Daemon.layer({ natsUrl, port: options.port, name: "recollect daemon" });
-  const context = yield* Layer.build(Layer.provideMerge(daemon, Layer.merge(folder, NodeServices.layer)));
-  const found = yield* Effect.gen(function* () {
+  const daemon = Layer.unwrap(Effect.as(claimAlone(), Daemon.layer({ natsUrl, port: options.port, role: "daemon" })));
+  const ready = Layer.provideMerge(databaseThere, daemon);
+  const context = yield* Layer.build(Layer.provideMerge(ready, Layer.merge(folder, NodeServices.layer)));
+  return yield* Effect.gen(function* () {
     const { database, root } = yield* DataFolder.DataFolder;
     const { url } = yield* NatsConnection;
     const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
     return { nats: url, database, data: root, isEmpty: lastSequence === 0 } satisfies Address;
   }).pipe(Effect.provide(context));
-  return found;
 });
 
 const obstacle = (error: unknown): Obstacle => error as Obstacle;
@@ -74,10 +147,9 @@ const obstacle = (error: unknown): Obstacle => error as Obstacle;
 export const layer = Layer.succeed(
   Attach,
   Attach.of({
-    store: (where) => store(where),
+    store: (where, need) => store(where, need),
     readModels: (where) => readModels(where),
-    folder: (where) =>
-      DataFolder.locate(where.data).pipe(Effect.flatMap(DataFolder.at), Effect.provide(NodeServices.layer)),
+    folder: (where) => folderOf(where).pipe(Effect.provide(NodeServices.layer)),
     up: (options) => Effect.mapError(up(options), obstacle),
   }),
 );

@@ -1,54 +1,81 @@
 /**
- * The command line as a process: logs to stderr, failures as sentences, exit codes.
+ * The command line as a process: logs to stderr, failures as sentences, exit codes, signals.
  *
  * Room: main. In: edge, Attached. Out: main.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Exit, Layer, Logger, References } from "effect";
-import { Command } from "effect/cli";
+import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
+import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
 import { cli } from "../edge/cli/Cli.ts";
-import { codeOf, describe } from "../edge/cli/Failure.ts";
+import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
+import { presenter } from "../edge/cli/Help.ts";
 import * as Attached from "./Attached.ts";
 import { version } from "./Version.ts";
 
 /** One line per entry on stderr; stdout belongs to the data. */
-const logger = Logger.make(({ date, logLevel, message }) => {
+const logger = Logger.make(({ cause, date, logLevel, message }) => {
   const text = (Array.isArray(message) ? message : [message]).map(String).join(" ");
-  process.stderr.write(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}\n`);
+  const why = cause.reasons.length === 0 ? "" : `: ${describe(cause).text}`;
+  process.stderr.write(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}${why}\n`);
 });
 
 const platform = Layer.mergeAll(
   NodeServices.layer,
   Logger.layer([logger]),
   Layer.succeed(References.MinimumLogLevel, "Warn"),
+  CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel] }),
+  CliOutput.layer(CliOutput.defaultFormatter({ globalFlags: "summary" })),
+  CliOutput.layerPresenter(presenter),
 );
 
-/** A reader that has seen enough (`| head`) closes the pipe: the command ends as by Ctrl-C, but that is no failure. */
-const watchPipe = () => {
-  const pipe = { closed: false };
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    if (!pipe.closed) process.emit("SIGINT");
-    pipe.closed = true;
+/** Whoever asks for debugging wants the place of a defect; everybody else a sentence. */
+const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(process.argv.join(" "));
+
+const tell = (cause: Cause.Cause<unknown>) =>
+  Effect.sync(() => {
+    const { text } = describe(cause);
+    if (text !== "") process.stderr.write(`${text}\n`);
+    if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
   });
-  return pipe;
+
+/** How a signal reaches the program: NodeRuntime listens for it and interrupts the main fiber. */
+const interrupt = () => process.emit("SIGINT");
+
+/** Where the ends of the program's life meet: a closed pipe, a second Ctrl-C, the last bytes of the output. */
+const makeEnding = () => {
+  let isPipeClosed = false;
+  // A reader that has seen enough (`| head`) closes the pipe: no failure, but no reason to leave a server behind either.
+  const onError = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (isPipeClosed) return;
+    isPipeClosed = true;
+    interrupt();
+  };
+  process.stdout.on("error", onError);
+  process.stderr.on("error", onError);
+  let interrupts = 0;
+  process.on("SIGINT", () => {
+    // Whoever presses it again does not want to wait for the end of a drain. What is acknowledged is on disk anyway.
+    if (++interrupts > 1) process.exit(exitCodes.interrupted);
+  });
+  const codeFor = (exit: Exit.Exit<unknown, unknown>): number => {
+    if (isPipeClosed) return exitCodes.done;
+    return Exit.isSuccess(exit) ? Number(process.exitCode ?? exitCodes.done) : codeOf(exit);
+  };
+  return (exit: Exit.Exit<unknown, unknown>, end: (code: number) => void): void => {
+    const code = codeFor(exit);
+    // Ending the process forgets what a pipe has not taken yet.
+    if (isPipeClosed || process.stdout.writableLength === 0) end(code);
+    else process.stdout.once("drain", () => end(code));
+  };
 };
 
 export const run = (): void => {
-  const pipe = watchPipe();
+  const teardown = makeEnding();
   const program = Command.run(cli, { version }).pipe(
-    Effect.tapCause((cause) =>
-      Effect.sync(() => {
-        const { text } = describe(cause);
-        if (text !== "") process.stderr.write(`${text}\n`);
-      }),
-    ),
+    Effect.tapCause(tell),
     Effect.provide(Layer.merge(Attached.layer, platform)),
   );
-  NodeRuntime.runMain(program, {
-    disableErrorReporting: true,
-    teardown: (exit, onExit) =>
-      onExit(Exit.isSuccess(exit) || pipe.closed ? Number(process.exitCode ?? 0) : codeOf(exit)),
-  });
+  NodeRuntime.runMain(program, { disableErrorReporting: true, teardown });
 };

@@ -1,11 +1,10 @@
 /**
- * The parts that keep a store alive: nats-server supervised, snapshotter, projector; under the folder's lock.
+ * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained.
  *
- * Room: main. In: machine, publish, Layers. Out: Attached.
+ * Room: main. In: machine, publish, Layers. Out: Attached, Standby.
  */
 import { Clock, Effect, FileSystem, Layer, Option } from "effect";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
-import * as FolderLock from "../machine/FolderLockSqlite.ts";
 import * as FreePort from "../machine/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
 import * as NatsBinary from "../machine/NatsBinary.ts";
@@ -17,8 +16,6 @@ import { version } from "./Version.ts";
 
 /** The port people know from NATS; taken only when nobody else has it. */
 const usualPort = 4222;
-/** A command of one second's life may hold the folder while another starts. */
-const lockPatienceMillis = 2_000;
 const host = "127.0.0.1";
 
 export interface Options {
@@ -26,8 +23,8 @@ export interface Options {
   readonly natsUrl: string | undefined;
   /** Undefined: the port of last time, else 4222, else a free one. Only for a server of our own. */
   readonly port: number | undefined;
-  /** Whether others may find this instance through the data folder. A command's own short-lived store is found too. */
-  readonly name: string;
+  /** What others find in the data folder: a daemon, or a command that runs the parts for as long as it works. */
+  readonly role: "daemon" | "command";
 }
 
 /** The port of last time keeps the addresses that publishers have written down. */
@@ -63,10 +60,11 @@ const parts = Effect.fnUntraced(function* (
 ) {
   const { database, spool } = yield* DataFolder;
   const syncInterval = options.natsUrl === undefined ? "always" : undefined;
-  const connection = { servers: address.nats, name: options.name, syncInterval };
+  const connection = { servers: address.nats, name: `recollect ${options.role}`, syncInterval };
   const startedAt = yield* Clock.currentTimeMillis;
+  const { role } = options;
   const announced = Layer.effectDiscard(
-    Instance.publish({ pid: process.pid, ...address, database, startedAt, version }),
+    Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   return Layer.merge(announced, drained).pipe(
@@ -76,16 +74,16 @@ const parts = Effect.fnUntraced(function* (
   );
 });
 
-/** A running store: everything a command may use, until the scope closes. Fails when the folder is held by another. */
+/**
+ * A running store: everything a command may use, until the scope closes. The caller has claimed the folder (Claim):
+ * two daemons on one folder would end each other's server.
+ */
 export const layer = (options: Options) => {
-  const locked = Layer.effectDiscard(FolderLock.acquire({ waitMillis: lockPatienceMillis }));
-  if (options.natsUrl !== undefined) {
-    return Layer.unwrap(parts(options, { nats: options.natsUrl })).pipe(Layer.provide(locked));
-  }
+  if (options.natsUrl !== undefined) return Layer.unwrap(parts(options, { nats: options.natsUrl }));
   const own = Effect.gen(function* () {
     const server = yield* NatsProcess;
     yield* rememberPort(server.port);
     return yield* parts(options, { nats: server.url, monitor: server.monitorUrl });
   });
-  return Layer.unwrap(own).pipe(Layer.provide(ownServer(options.port)), Layer.provide(locked));
+  return Layer.unwrap(own).pipe(Layer.provide(ownServer(options.port)));
 };

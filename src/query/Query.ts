@@ -99,15 +99,38 @@ export interface MessageRow {
   readonly parts: ReadonlyArray<PartRow>;
 }
 
+export interface ToolCallRow {
+  readonly threadId: string;
+  readonly toolCallId: string;
+  readonly callKey: string;
+  readonly messageId: string | null;
+  readonly toolName: string;
+  readonly server: string | null;
+  readonly arguments: string | null;
+  readonly argumentsBytes: number;
+  readonly outcome: "ok" | "error" | "unknown";
+  readonly errorType: string | null;
+  readonly errorMessage: string | null;
+  readonly resultBytes: number | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly durationMs: number | null;
+  readonly sequence: Sequence;
+  readonly resultSequence: Sequence | null;
+}
+
 export interface MessageFilter {
   readonly threadId: string;
   readonly tenant?: string;
   /** Messages that began after this sequence. */
   readonly after?: Sequence;
-  /** The conversation as it was then: what had begun up to this sequence, or up to this time. */
+  /**
+   * The conversation as it was then: messages, parts and results that had come up to this sequence, or up to the last
+   * event that had happened by this time. A part that came again stands with its latest text.
+   */
   readonly upToSequence?: Sequence;
   readonly upToTime?: number;
-  /** Default and most: `maxPage`. */
+  /** Default and most: `maxPage`. What stands at one sequence is never divided, so there may be a few more. */
   readonly limit?: number;
 }
 
@@ -207,6 +230,8 @@ export class Query extends Context.Service<
     }) => Effect.Effect<ThreadRow | undefined, StorageTrouble>;
     /** The messages of one thread in order, with their parts. */
     readonly messages: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<MessageRow>, StorageTrouble>;
+    /** The tool calls of one thread in order; `after` and `upTo…` look at where the call stands. */
+    readonly toolCalls: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<ToolCallRow>, StorageTrouble>;
     /** Latest activity first. */
     readonly tasks: (filter: {
       readonly status?: string;

@@ -1,18 +1,15 @@
 /**
  * Questions to the read models in SQLite, through the public views.
  *
- * Room: query. In: Query, ConnectionSqlite, ThreadListSqlite, SqlSqlite. Out: main, edge.
+ * Room: query. In: Query, ConnectionSqlite, ConversationSqlite, ThreadListSqlite, SqlSqlite. Out: main, edge.
  */
 import type { Database } from "better-sqlite3";
 import { Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/Condition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
+import { readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
-  maxPage,
-  type MessageFilter,
-  type MessageRow,
-  type PartRow,
   Query,
   QueryRefused,
   type ReadModelStatus,
@@ -24,34 +21,6 @@ import {
 import { all, pageSize } from "./RowsSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
 import { listThreads } from "./ThreadListSqlite.ts";
-
-/** Order of a message's parts, and the columns of `PartRow`. */
-const partsSql = `SELECT message_id, type, text, bytes, refers_to FROM v_message_parts
-  WHERE thread_id = :threadId AND message_id IN (SELECT value FROM json_each(:messageIds)) ORDER BY begun, segment, ordinal`;
-
-const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray<MessageRow> => {
-  const found = all<Omit<MessageRow, "parts">>(
-    db,
-    `SELECT thread_id, message_id, sequence, role, author, text, model, provider, tool, parent_message_id, stop_reason,
-       is_sidechain, is_meta, occurred_at FROM v_messages
-     WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :upToSequence AND occurred_at <= :upToTime
-     ORDER BY sequence, message_id LIMIT :limit`,
-    {
-      threadId: filter.threadId,
-      tenant: filter.tenant ?? defaultTenant,
-      after: filter.after ?? 0,
-      upToSequence: filter.upToSequence ?? Number.MAX_SAFE_INTEGER,
-      upToTime: filter.upToTime ?? Number.MAX_SAFE_INTEGER,
-      limit: pageSize(filter.limit, maxPage),
-    },
-  );
-  const messageIds = JSON.stringify(found.map(({ messageId }) => messageId));
-  const parts = Map.groupBy(
-    all<PartRow>(db, partsSql, { threadId: filter.threadId, messageIds }),
-    ({ messageId }) => messageId,
-  );
-  return found.map((message) => ({ ...message, parts: parts.get(message.messageId) ?? [] }));
-};
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -106,6 +75,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       ),
     ),
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
+    toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
     tasks: Effect.fn("query.tasks")(({ status, limit }) =>
       read((db) =>
         all<TaskRow>(

@@ -19,7 +19,16 @@ export interface Held {
   readonly threadId: string;
   /** Of its history, type and body. Not of its mark and source: those tell which run of which importer wrote it. */
   readonly digest: string;
+  /** The SHA-256 of its entry in the object store, when the entry is too large for the event. */
+  readonly blob: string | undefined;
 }
+
+/** A body that holds a reference in place of an entry is short. */
+const longestReference = 400;
+const reference = /"blob":\{"sha256":"([0-9a-f]{64})"/;
+
+const blobOf = (body: Uint8Array): string | undefined =>
+  body.length > longestReference ? undefined : reference.exec(Buffer.from(body).toString("utf8"))?.[1];
 
 const most = 5;
 
@@ -41,11 +50,12 @@ export const readStream = Effect.gen(function* () {
       Effect.sync(() => {
         const { body, sequence } = entry;
         const digest = createHash("sha256").update(body);
-        if (isMisfit(entry)) held.push({ sequence, id: "", threadId: entry.subject, digest: entry.problem });
+        const blob = blobOf(body);
+        if (isMisfit(entry)) held.push({ sequence, id: "", threadId: entry.subject, digest: entry.problem, blob });
         else {
           const { history, id, type } = entry;
           digest.update(`${keyOf(history)} ${type}`);
-          held.push({ sequence, id, threadId: history.id, digest: digest.digest("base64") });
+          held.push({ sequence, id, threadId: history.id, digest: digest.digest("base64"), blob });
         }
       }),
     ),

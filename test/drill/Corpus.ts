@@ -5,7 +5,7 @@
  * being read leaves it), and some of the real transcripts where they are at hand.
  */
 import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { type Dice, dice } from "./Dice.ts";
 import { Session } from "./Session.ts";
 
@@ -15,8 +15,8 @@ export const realData = (): string | undefined => {
   return existsSync(folder) ? folder : undefined;
 };
 
-/** Files of one real set that a part takes. */
-const realFilesInPart = 12;
+/** Real sets come with every so many parts, one whole set at a time: its files speak of each other. */
+const realEvery = 2;
 /** How much an earlier session grows at once, bytes. */
 const growth = { median: 40_000, spread: 1, most: 400_000 };
 /** How large a new session is, bytes: some are a few lines, some are the work of a day. */
@@ -29,12 +29,16 @@ interface Written {
   rest: string;
 }
 
-/** The files of all sets below a folder, in one order that is the same every time. */
-const filesBelow = (folder: string): ReadonlyArray<string> =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".md"))
-    .map((entry) => join(entry.parentPath, entry.name))
+const setsIn = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(folder, entry.name))
     .toSorted();
+
+const bytesBelow = (folder: string): number =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
 
 export class Corpus {
   readonly folder: string;
@@ -42,8 +46,8 @@ export class Corpus {
   private readonly seed: number;
   private readonly partBytes: number;
   private readonly soup: string;
+  /** Folders of real sets that are still to come. */
   private readonly real: Array<string>;
-  private readonly realRoot: string;
   private readonly written: Array<Written> = [];
 
   constructor(options: {
@@ -56,8 +60,7 @@ export class Corpus {
     this.seed = options.seed;
     this.partBytes = options.partBytes;
     this.soup = Session.soup(dice(this.seed));
-    this.realRoot = options.real ?? "";
-    this.real = options.real === undefined ? [] : [...filesBelow(options.real)];
+    this.real = options.real === undefined ? [] : [...setsIn(options.real)];
     mkdirSync(this.folder);
   }
 
@@ -89,7 +92,7 @@ export class Corpus {
 
   /** Bytes of all files. */
   get bytes(): number {
-    return filesBelow(this.folder).reduce((sum, file) => sum + statSync(file).size, 0);
+    return bytesBelow(this.folder);
   }
 
   private begin(folder: string, from: Dice): number {
@@ -115,8 +118,7 @@ export class Corpus {
   }
 
   private copyReal(folder: string): void {
-    for (const file of this.real.splice(0, realFilesInPart)) {
-      cpSync(file, join(folder, "real", file.slice(this.realRoot.length)), { preserveTimestamps: true });
-    }
+    const set = this.parts % realEvery === 0 ? this.real.shift() : undefined;
+    if (set !== undefined) cpSync(set, join(folder, basename(set)), { recursive: true, preserveTimestamps: true });
   }
 }

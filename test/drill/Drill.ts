@@ -4,20 +4,23 @@
  *
  * Afterwards: every acknowledged event is in the stream exactly once, at the sequence that was acknowledged; the
  * next import appends exactly what is missing, and the one after it nothing; the stream equals that of an import
- * which nothing disturbed; `recollect verify` passes; the ledger has every event once; nothing is left running.
+ * which nothing disturbed; large entries have their bytes; threads read from snapshots are those of their history;
+ * `recollect verify` passes; the ledger has every event once; nothing is left running.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, Schedule, Schema } from "effect";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { importPaths } from "../../src/edge/import/Importer.ts";
+import type { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import { reading } from "../../src/main/Layers.ts";
+import type { ThreadReader } from "../../src/snapshot/ThreadReader.ts";
 import * as Checks from "./Checks.ts";
 import { type Dice, dice } from "./Dice.ts";
 import * as Notes from "./Notes.ts";
 import { start } from "./Program.ts";
+import * as Readers from "./Readers.ts";
 import * as Stage from "./Stage.ts";
 
 const kinds = ["importer", "daemon", "nats-server"] as const;
@@ -41,8 +44,9 @@ export interface Outcome {
   readonly atWork: number;
   readonly importers: number;
   readonly corpusBytes: number;
-  /** In the stream at the end. */
+  /** In the stream at the end, and how many of them have their entry in the object store. */
   readonly events: number;
+  readonly blobs: number;
   /** Of these, acknowledged before the last kill; the rest of `before` was written, but its importer never learnt it. */
   readonly acknowledged: number;
   readonly before: number;
@@ -96,10 +100,8 @@ const strike = (stage: Stage.Stage, kind: Kind, from: Dice): boolean => {
     }
     case "daemon":
       return stage.daemon?.signal("SIGKILL") ?? false;
-    case "nats-server": {
-      const pid = Stage.natsPid(stage);
-      return pid !== undefined && process.kill(pid, "SIGKILL");
-    }
+    case "nats-server":
+      return Stage.killNats(stage);
   }
 };
 
@@ -154,14 +156,10 @@ const verify = Effect.fnUntraced(function* (stage: Stage.Stage) {
 
 const Verified = Schema.fromJsonString(Schema.Struct({ ok: Schema.Boolean, upTo: Schema.Int }));
 
-/** The stream as it is now. The last kill may have been that of nats-server: it is dialled until it answers. */
-const stream = (stage: Stage.Stage) =>
-  Checks.readStream.pipe(
-    Effect.provide(
-      EventLogNats.layer().pipe(
-        Layer.provide(NatsConnection.layer({ servers: `nats://127.0.0.1:${stage.port}`, name: "drill" })),
-      ),
-    ),
+/** Asks the store over a connection of its own. The last kill may have been nats-server's: it is dialled until it answers. */
+const ask = <A, E>(stage: Stage.Stage, question: Effect.Effect<A, E, EventLog | ThreadReader>) =>
+  question.pipe(
+    Effect.provide(reading({ servers: `nats://127.0.0.1:${stage.port}`, name: "drill" })),
     Effect.retry({ schedule: Schedule.spaced(100), times: patienceMillis / 100 }),
   );
 
@@ -179,13 +177,13 @@ const judge = Effect.fnUntraced(function* (stage: Stage.Stage, say: Options["say
   stage.corpus.finish();
 
   const notes = Notes.read(stage.notes);
-  const before = yield* stream(stage);
+  const before = yield* ask(stage, Checks.readStream);
   const acknowledged = new Set(notes.map(({ id }) => id)).size;
   say(`after the last kill: ${before.length} events, ${acknowledged} of them acknowledged; importing the rest`);
   faults.push(...Checks.sound(before), ...Checks.kept(before, notes));
 
   const last = yield* importAll(stage);
-  const held = yield* stream(stage);
+  const held = yield* ask(stage, Checks.readStream);
   const appended = held.length - before.length;
   must(last.eventsAppended === appended, `the last import reports ${last.eventsAppended} events and wrote ${appended}`);
   faults.push(...Checks.sound(held), ...Checks.kept(held, Notes.read(stage.notes)));
@@ -199,6 +197,9 @@ const judge = Effect.fnUntraced(function* (stage: Stage.Stage, say: Options["say
   say(`${appended} more; a further import appended ${again.eventsAppended}; comparing with an undisturbed import`);
   faults.push(...Checks.equal({ held, undisturbed: yield* undisturbed(stage), threads: stage.corpus.sessions }));
 
+  const blobs = yield* ask(stage, Readers.blobs(held));
+  faults.push(...blobs.faults, ...(yield* ask(stage, Readers.snapshots(stage.corpus.sessions))));
+
   const database = join(stage.data, "recollect.db");
   yield* until(stage, "the read models had caught up", () => Checks.checkpoint(database) >= held.length);
   faults.push(...Checks.recorded(database, held));
@@ -209,7 +210,7 @@ const judge = Effect.fnUntraced(function* (stage: Stage.Stage, say: Options["say
     const { upTo } = yield* Schema.decodeEffect(Verified)(said).pipe(Effect.orDie);
     must(upTo === held.length, `recollect verify compared ${upTo} of ${held.length} events`);
   }
-  return { faults, acknowledged, before: before.length, events: held.length };
+  return { faults, acknowledged, before: before.length, events: held.length, blobs: blobs.count };
 });
 
 /** Ctrl-C for the daemon: it ends in order and takes its nats-server along. */
@@ -247,11 +248,10 @@ export const run = Effect.fn("drill.run")(function* (options: Options) {
     return { ...played, faults: [...played.faults, ...(yield* close(stage))] };
   });
   const played = yield* Effect.raceFirst(all, Stage.keepDaemon(stage)).pipe(
-    Effect.mapError((error) =>
-      error._tag === "DrillFailed"
-        ? new Stage.DrillFailed({ message: `${error.message}\nEverything is kept in ${stage.folder}` })
-        : error,
-    ),
+    Effect.mapError((error) => {
+      const why = error._tag === "DrillFailed" ? error.message : JSON.stringify(error);
+      return new Stage.DrillFailed({ message: `${why}\nEverything is kept in ${stage.folder}` });
+    }),
   );
   const outcome: Outcome = {
     ...played,

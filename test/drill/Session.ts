@@ -22,7 +22,7 @@ const makeSoup = (from: Dice): string => {
 const tools = ["Bash", "Read", "Edit", "Grep", "Task", "mcp__store__lookup"] as const;
 
 /** One tool result in this many is beyond the largest event that is kept inline, and becomes a blob. */
-const hugeOneIn = 4_000;
+const hugeOneIn = 1_500;
 const hugeBytes = 900_000;
 
 type Line = Readonly<Record<string, unknown>>;

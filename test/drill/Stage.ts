@@ -37,6 +37,8 @@ export interface Stage {
   daemon: Program | undefined;
   /** The daemon has said that it is ready. */
   ready: boolean;
+  /** It was ready at least once. */
+  hasRun: boolean;
   readonly importers: ReadonlyArray<Importer>;
   current: Work;
   /** Written while `current` is imported. */
@@ -73,6 +75,7 @@ export const make = Effect.fn("drill.stage")(function* (options: {
     port: yield* FreePort.find("127.0.0.1"),
     daemon: undefined,
     ready: false,
+    hasRun: false,
     importers: Array.from({ length: options.importers }, () => ({ program: undefined, part: undefined })),
     current: workOf(corpus),
     following: workOf(corpus),
@@ -93,13 +96,17 @@ export const lastWords = (stage: Stage, log: string): string => {
   }
 };
 
+/** The sentence with which a program gave up. */
+const refusalIn = (words: string): string =>
+  words.split("\n").findLast((line) => /^(?:recollect|importer): /.test(line)) ?? words;
+
 const howItEnded = ({ code, signal }: Ended): string => (signal === null ? `exit code ${code}` : signal);
 
 const daemonLog = "daemon.log";
 
-/** The first start is told a port that is free; from then on the daemon must find its own port of last time. */
+/** Until it has run once, the daemon is told a port that is free; then it must come back to its port of last time. */
 const daemonArgs = (stage: Stage): ReadonlyArray<string> => {
-  const port = stage.starts.daemon === 0 ? ["--port", String(stage.port)] : [];
+  const port = stage.hasRun ? [] : ["--port", String(stage.port)];
   return ["up", "--json", "--data", stage.data, ...port];
 };
 
@@ -118,6 +125,7 @@ const liveDaemon = Effect.fnUntraced(function* (stage: Stage) {
     const expected = `nats://127.0.0.1:${stage.port}`;
     if (nats !== expected) return yield* fail(`a restarted daemon has NATS at ${nats}; publishers know ${expected}`);
     stage.ready = true;
+    stage.hasRun = true;
   }
   const ended = yield* daemon.ended;
   if (stage.closing) return yield* Effect.never;
@@ -125,7 +133,7 @@ const liveDaemon = Effect.fnUntraced(function* (stage: Stage) {
   const words = lastWords(stage, daemonLog);
   if (line !== undefined || stage.killedAt < startedAt)
     return yield* fail(`the daemon ended by itself (${howItEnded(ended)}):\n${words}`);
-  stage.refused.push(`daemon: ${words.split("\n").at(-1)}`);
+  stage.refused.push(refusalIn(words));
 }, Effect.scoped);
 
 const sinceDeath = (stage: Stage) =>
@@ -176,7 +184,7 @@ const liveImporter = Effect.fnUntraced(function* (stage: Stage, importer: Import
     return yield* fail(
       `an importer ${importer.part} ${startedAt} ${stage.killedAt} ${performance.now()} ended by itself (${howItEnded(ended)}):\n${words}`,
     );
-  stage.refused.push(`importer: ${words.split("\n").at(-1)}`);
+  stage.refused.push(refusalIn(words));
 }, Effect.scoped);
 
 const rest = (importer: Importer) =>
@@ -198,6 +206,18 @@ export const natsPid = (stage: Stage): number | undefined => {
   const file = join(stage.data, "nats", "nats-server.pid");
   const pid = pidIn(file);
   return pid !== undefined && isAlive(pid) && commandLineOf(pid).includes(file) ? pid : undefined;
+};
+
+/** Kills it; true when there was one. */
+export const killNats = (stage: Stage): boolean => {
+  const pid = natsPid(stage);
+  if (pid === undefined) return false;
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended in the moment between.
+    return false;
+  }
 };
 
 /** An importer to the end, in one process: what it was told, and what it reports. */

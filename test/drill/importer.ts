@@ -52,14 +52,16 @@ const work = Effect.gen(function* () {
   );
 });
 
+/** A failure of ours with its fields, on one line; a defect with its place. */
+const told = (cause: Cause.Cause<unknown>): string =>
+  Cause.hasDies(cause) ? Cause.pretty(cause) : JSON.stringify(Cause.squash(cause));
+
+const folder = Layer.provideMerge(DataFolder.layer({ data }), NodeServices.layer);
+
 const program = work.pipe(
-  Effect.provide(
-    log.pipe(
-      Layer.provideMerge(DataFolder.layer({ data })),
-      Layer.provideMerge(Layer.merge(NodeServices.layer, Logger.layer([logger]))),
-    ),
-  ),
-  Effect.tapCause((cause) => Effect.sync(() => process.stderr.write(`${Cause.pretty(cause)}\n`))),
+  Effect.provide(Layer.provideMerge(log, folder)),
+  Effect.tapCause((cause) => Effect.sync(() => process.stderr.write(`importer: ${told(cause)}\n`))),
+  Effect.provide(Logger.layer([logger])),
 );
 
 NodeRuntime.runMain(program, { disableErrorReporting: true });

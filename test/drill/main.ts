@@ -1,6 +1,8 @@
 /**
- * `npm run drill`: kills everything at random, 200 times, and verifies. `-- --kills N --seed S` for another number and
- * for the same order of kills again; `--importers N` for several at once. Exit code 1 when anything is not as promised.
+ * `npm run drill`: kills everything at random, 200 times, and verifies.
+ *
+ * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
+ * at once than two. Exit code 1 when anything is not as promised; its folder is kept then.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
@@ -15,7 +17,7 @@ const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    importers: { type: "string", default: "1" },
+    importers: { type: "string", default: "2" },
   },
 });
 
@@ -29,14 +31,16 @@ const number = (name: keyof typeof values): number => {
 const count = (value: number) => value.toLocaleString("en");
 
 const summary = (outcome: Outcome): string => {
-  const { acknowledged, atWork, before, corpusBytes, events, faults, importers, killSeconds, kills, seconds } = outcome;
+  const { acknowledged, atWork, before, blobs, corpusBytes, events, faults, importers, killSeconds, kills, seconds } =
+    outcome;
   const total = kills.importer + kills.daemon + kills["nats-server"];
   return [
     faults.length === 0 ? "Nothing lost, nothing doubled:" : "NOT as promised:",
     `${total} kills (importer ${kills.importer}, daemon ${kills.daemon}, nats-server ${kills["nats-server"]};`,
     `${atWork} while an import was at work) in ${killSeconds.toFixed(0)} s,`,
-    `${count(events)} events from ${(corpusBytes / 1e6).toFixed(0)} MB, ${count(acknowledged)} acknowledged and`,
-    `${count(before)} written before the last kill, ${count(importers)} importers started,`,
+    `${count(events)} events (${count(blobs)} in the object store) from ${(corpusBytes / 1e6).toFixed(0)} MB,`,
+    `${count(acknowledged)} acknowledged and ${count(before)} written before the last kill,`,
+    `${count(importers)} importers started,`,
     `${seconds.toFixed(0)} s in all`,
   ].join(" ");
 };
@@ -49,7 +53,8 @@ say(`The crash drill: ${kills} kills, seed ${seed}${real === undefined ? "" : `,
 const drill = run({ kills, seed, importers: number("importers"), real, say }).pipe(
   Effect.map((outcome) => {
     for (const fault of outcome.faults) say(`- ${fault}`);
-    for (const refused of new Set(outcome.refused)) say(`(in the middle of a kill: ${refused})`);
+    if (outcome.refused.length > 0) say(`Started in the middle of a kill, ${outcome.refused.length} gave up in words:`);
+    for (const refused of new Set(outcome.refused)) say(`  ${refused}`);
     if (outcome.faults.length > 0) say(`Everything is kept in ${outcome.folder}`);
     process.stdout.write(`${summary(outcome)}, seed ${seed}.\n`);
     if (outcome.faults.length > 0) process.exitCode = 1;

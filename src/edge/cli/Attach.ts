@@ -27,6 +27,12 @@ export interface Obstacle {
 /** What an attached command may use. */
 export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection;
 
+/**
+ * Which store a command can do with: `any`, also one that begins with it, or one that is `there` already, so that a
+ * slip in `--data` does not make a new one.
+ */
+export type Need = "any" | "there";
+
 /** Where everything is. */
 export interface Address {
   readonly nats: string;
@@ -45,11 +51,15 @@ export class Attach extends Context.Service<
   Attach,
   {
     /**
-     * The whole store. A running instance of the folder is used; where none runs, nats-server, snapshotter and
-     * projector are started for the life of the layer, under the folder's lock.
+     * The whole store. A running instance of the folder is used, and replaced when it ends before the command does;
+     * where none runs, nats-server, snapshotter and projector are started for the life of the layer, and other
+     * commands use them.
      */
-    readonly store: (where: Where) => Layer.Layer<Store, Obstacle>;
-    /** The read models only: a file, no NATS. Fails with a sentence when there is no store yet. */
+    readonly store: (where: Where, need: Need) => Layer.Layer<Store, Obstacle>;
+    /**
+     * The read models only: a file, and no NATS unless the file lacks what the store has. Fails with a sentence when
+     * there is no store yet.
+     */
     readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>;
     /** Where the folder's files are; touches no disk. */
     readonly folder: (where: Where) => Effect.Effect<{ readonly root: string; readonly database: string }>;

@@ -9,6 +9,7 @@ import { readModels } from "../../../projections/all.ts";
 import { rebuild as rebuildFile } from "../../projection/Rebuild.ts";
 import { verify as verifyFile } from "../../projection/Verify.ts";
 import { Attach } from "./Attach.ts";
+import { awaitReadModels, caughtUp } from "./CaughtUp.ts";
 import { Different } from "./Failure.ts";
 import { json, store, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -16,11 +17,19 @@ import * as Progress from "./Progress.ts";
 
 const events = (done: number) => `${Output.count(Math.round(done))} events`;
 
-/** A bar over sequences. */
-const bar = Effect.map(Progress.make(events), ({ show }) => ({
-  onProgress: ({ head, sequence }: { readonly sequence: number; readonly head: number }) =>
-    Effect.sync(() => show({ done: sequence, total: head, what: "" })),
-}));
+/** Long work over sequences, with a bar that is gone when the work is done. */
+const shown = Effect.fnUntraced(function* <A, E, R>(
+  work: (
+    onProgress: (at: { readonly sequence: number; readonly head: number }) => Effect.Effect<void>,
+  ) => Effect.Effect<A, E, R>,
+) {
+  const bar = yield* Progress.make(events);
+  const done = yield* work(({ head, sequence }) =>
+    Effect.sync(() => bar.show({ done: sequence, total: head, what: "" })),
+  );
+  bar.clear();
+  return done;
+});
 
 const database = Effect.gen(function* () {
   const attach = yield* Attach;
@@ -32,8 +41,13 @@ export const rebuild = Command.make(
   { json },
   Effect.fn("cli.rebuild")(
     function* (input) {
+      // A database of another version is being rebuilt at this moment: two rebuilds at once refuse each other.
+      const waiting = yield* Progress.make(events);
+      yield* awaitReadModels(waiting);
+      waiting.clear();
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-      const done = yield* rebuildFile({ path: yield* database, projections: readModels, ...(yield* bar) });
+      const path = yield* database;
+      const done = yield* shown((onProgress) => rebuildFile({ path, projections: readModels, onProgress }));
       const millis = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - started;
       if (input.json) return yield* Output.json({ ...done, millis });
       yield* Output.line(
@@ -44,10 +58,10 @@ export const rebuild = Command.make(
           `${Output.counted(done.recovered.length, "event")} the stream has lost came back from the old ledger.`,
         );
       }
-      if (done.lost.length > 0)
-        yield* Output.note(
-          `${Output.counted(done.lost.length, "event")} are in neither: ${done.lost.slice(0, 20).join(", ")}`,
-        );
+      if (done.lost.length > 0) {
+        const which = done.lost.slice(0, 20).join(", ");
+        yield* Output.note(`${Output.counted(done.lost.length, "event")} in neither stream nor ledger: ${which}`);
+      }
       if (done.kept !== undefined)
         yield* Output.note(`The old file holds what the stream no longer has and was kept: ${done.kept}`);
     },
@@ -61,7 +75,10 @@ export const verify = Command.make(
   { json },
   Effect.fn("cli.verify")(
     function* (input) {
-      const found = yield* verifyFile({ path: yield* database, projections: readModels, ...(yield* bar) });
+      // What is not folded yet could not be compared.
+      yield* caughtUp(yield* Progress.make(events));
+      const path = yield* database;
+      const found = yield* shown((onProgress) => verifyFile({ path, projections: readModels, onProgress }));
       if (input.json) yield* Output.json(found);
       else {
         yield* Output.line(

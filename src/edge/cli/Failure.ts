@@ -6,7 +6,7 @@
  * | code | meaning |
  * |---|---|
  * | 0 | done |
- * | 1 | something broke that we did not foresee (the log level `debug` shows where) |
+ * | 1 | something broke that we did not foresee (`--log-level debug` shows where) |
  * | 2 | the command line is wrong |
  * | 3 | `verify` found a difference |
  * | 4 | what was asked for does not exist |
@@ -40,36 +40,67 @@ export class BadRequest extends Schema.TaggedError<BadRequest>()("BadRequest", {
 /** The check was done, and what should be equal is not. The command has said where. */
 export class Different extends Schema.TaggedError<Different>()("Different", { message: Schema.String }) {}
 
-const usage: ReadonlySet<string> = new Set(["BadRequest", "ShowHelp", "QueryRefused", "UserError"]);
+/** Errors that do not mean that something is away. */
+const codeOfTag: Readonly<Record<string, number>> = {
+  BadRequest: exitCodes.usage,
+  QueryRefused: exitCodes.usage,
+  ShowHelp: exitCodes.usage,
+  UserError: exitCodes.usage,
+  Different: exitCodes.different,
+  NotFound: exitCodes.notFound,
+  CannotExport: exitCodes.notFound,
+  NothingToImport: exitCodes.notFound,
+};
 
-const textOf = (error: object): string => {
-  const message = "message" in error && typeof error.message === "string" ? error.message : "";
-  const reason = "reason" in error && typeof error.reason === "string" ? error.reason : "";
-  return message !== "" ? message : reason !== "" ? reason : "_tag" in error ? String(error._tag) : String(error);
+/** Errors that carry a reason in place of a message: how their sentence begins. */
+const beginnings: Readonly<Record<string, string>> = {
+  LogUnavailable: "The log cannot be used now",
+  LogDamaged: "The log is damaged",
+  AppendRefused: "The log does not take this",
+  SnapshotUnavailable: "The snapshots cannot be used now",
+};
+
+const field = (error: object, name: string): string => {
+  const value: unknown = name in error ? Reflect.get(error, name) : undefined;
+  return typeof value === "string" ? value : "";
+};
+
+const withStop = (text: string): string => (/[.?!…)]$/.test(text) ? text : `${text}.`);
+
+const sentenceOf = (error: object): string => {
+  const message = field(error, "message");
+  if (message !== "") return message;
+  const tag = field(error, "_tag");
+  const reason = field(error, "reason");
+  if (reason === "") return withStop(tag === "" ? String(error) : tag);
+  return withStop(tag in beginnings ? `${beginnings[tag]}: ${reason}` : reason);
+};
+
+/** True for what nobody foresaw: a thrown value, an error without a name. */
+export const isDefect = (cause: Cause.Cause<unknown>): boolean => {
+  if (Cause.hasInterruptsOnly(cause)) return false;
+  const error: unknown = Cause.squash(cause);
+  return typeof error !== "object" || error === null || field(error, "_tag") === "";
 };
 
 /** What to print and which code to end with. `text` is empty where the command has already said it all. */
 export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; readonly code: number } => {
   if (Cause.hasInterruptsOnly(cause)) return { text: "", code: exitCodes.interrupted };
   const error: unknown = Cause.squash(cause);
-  if (typeof error !== "object" || error === null) return { text: String(error), code: exitCodes.broken };
-  const tag = "_tag" in error ? String(error._tag) : "";
+  if (typeof error !== "object" || error === null || isDefect(cause)) {
+    const words = typeof error === "object" && error !== null ? sentenceOf(error) : String(error);
+    const hint = "This is a defect in recollect. The same command with --log-level debug shows where.";
+    return { text: `recollect: ${words}\n  ${hint}`, code: exitCodes.broken };
+  }
+  const tag = field(error, "_tag");
   if (tag === "ShowHelp") {
     const asked = "errors" in error && Array.isArray(error.errors) && error.errors.length === 0;
     return { text: "", code: asked ? exitCodes.done : exitCodes.usage };
   }
-  if (tag === "Different") return { text: "", code: exitCodes.different };
-  const hint = "hint" in error && typeof error.hint === "string" ? `\n  ${error.hint}` : "";
-  const code =
-    tag === "NotFound" || tag === "CannotExport" || tag === "NothingToImport"
-      ? exitCodes.notFound
-      : usage.has(tag)
-        ? exitCodes.usage
-        : tag === ""
-          ? exitCodes.broken
-          : exitCodes.unavailable;
-  const prefix = tag === "" ? "this is a defect in recollect: " : "";
-  return { text: `recollect: ${prefix}${textOf(error)}${hint}`, code };
+  const code = codeOfTag[tag] ?? exitCodes.unavailable;
+  if (code === exitCodes.different) return { text: "", code };
+  const hint = field(error, "hint");
+  return { text: `recollect: ${sentenceOf(error)}${hint === "" ? "" : `\n  ${hint}`}`, code };
 };
 
 export const codeOf = (exit: Exit.Exit<unknown, unknown>): number =>

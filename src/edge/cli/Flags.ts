@@ -6,7 +6,8 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { defaultTenant } from "../../domain/History.ts";
-import { Attach, type Where } from "./Attach.ts";
+import { maxPage } from "../../query/Query.ts";
+import { Attach, type Need, type Where } from "./Attach.ts";
 
 /** The root command: `--data` and `--nats-url` are accepted before and after every subcommand. */
 export const recollect = Command.make("recollect").pipe(
@@ -29,6 +30,21 @@ export const tenant = Flag.String("tenant").pipe(
   Flag.withDefault(defaultTenant),
 );
 
+/** Rows of a list; the next ones come with `--after` where there is one. */
+export const limit = Flag.Int("limit").pipe(
+  Flag.filter(
+    (count) => count >= 1 && count <= maxPage,
+    () => `it is from 1 to ${maxPage}`,
+  ),
+  Flag.withMetavar("COUNT"),
+  Flag.withDescription(`At most so many, 1 to ${maxPage} (default: 50)`),
+  Flag.withDefault(50),
+);
+
+/** What is given, as an option object has it: absent otherwise. */
+export const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
+  Option.isSome(value) ? ({ [name]: value.value } as { readonly [_ in Name]: A }) : {};
+
 export const threadFlag = Flag.String("thread").pipe(Flag.withMetavar("ID"), Flag.withDescription("Only this thread"));
 
 export const threadArgument = Argument.String("thread").pipe(Argument.withDescription("Thread id"));
@@ -47,15 +63,20 @@ export const where: Effect.Effect<Where, never, Command.CommandContext<"recollec
   }),
 );
 
-/** Runs a handler with the whole store attached. */
-export const store = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+const attached = <A, E, R>(handler: Effect.Effect<A, E, R>, need: Need) =>
   Effect.gen(function* () {
     const place = yield* where;
     const attach = yield* Attach;
-    return yield* Effect.provide(handler, attach.store(place));
+    return yield* Effect.provide(handler, attach.store(place, need));
   });
 
-/** Runs a handler with the read models only: no NATS is needed or started. */
+/** Runs a handler with the whole store of a folder that has one. */
+export const store = <A, E, R>(handler: Effect.Effect<A, E, R>) => attached(handler, "there");
+
+/** Runs a handler with the whole store, begun with it where there is none. */
+export const storeFromNow = <A, E, R>(handler: Effect.Effect<A, E, R>) => attached(handler, "any");
+
+/** Runs a handler with the read models. */
 export const readModels = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const place = yield* where;

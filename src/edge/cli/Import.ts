@@ -9,12 +9,14 @@ import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
 import type { ImportReport, Refusal } from "../import/Report.ts";
 import { caughtUp } from "./CaughtUp.ts";
-import { json, store, tenant } from "./Flags.ts";
+import { json, storeFromNow, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import * as Progress from "./Progress.ts";
 
 /** Refusals shown to a person; the whole list is in `--json`. */
 const mostShown = 20;
+
+const interrupted = "Interrupted. What is in the log stays; the same command goes on where this one ended.";
 
 const refusalLine = ({ file, line, reason }: Refusal): string =>
   `  ${file}${line === undefined ? "" : `:${line}`}  ${reason}`;
@@ -73,9 +75,8 @@ export const importCommand = Command.make(
         format: input.format === "auto" ? undefined : input.format,
         onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
           bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
-      });
+      }).pipe(Effect.onInterrupt(() => Output.note(interrupted)));
       yield* caughtUp(bar);
-      bar.clear();
       if (input.json) yield* Output.json(report);
       else yield* summary(report);
       const stdio = yield* Stdio.Stdio;
@@ -84,7 +85,7 @@ export const importCommand = Command.make(
         yield* Output.note('Next: recollect threads, or recollect sql "SELECT * FROM v_tool_stats"');
     },
     Effect.scoped,
-    store,
+    storeFromNow,
   ),
 ).pipe(
   Command.withDescription("Import transcripts of agents; again at any time: only what is new is added"),

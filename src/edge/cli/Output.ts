@@ -3,28 +3,36 @@
  *
  * Room: edge. In: none. Out: every command.
  *
- * `--json` output is a contract (`docs/cli.md`): one JSON value per line, keys in camelCase, times in epoch
- * milliseconds. Text for people may change at any time. Colours only on a terminal and never with `NO_COLOR`.
+ * `--json` output is a contract (`docs/cli.md`): keys in camelCase, times in epoch milliseconds. Text for people may
+ * change at any time; it has no colours, and what a transcript holds cannot move a terminal's cursor.
  */
 import { Console, Effect, Stdio, Stream } from "effect";
+import { CliOutput } from "effect/cli";
 
 /** One JSON value on a line of its own. */
 export const json = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value));
 
-/** One line of text for a person, on stdout. */
-export const line = (text = ""): Effect.Effect<void> => Console.log(text);
+// oxlint-disable-next-line eslint/no-control-regex -- control characters are what it looks for
+const controls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
 
-/** One line said beside the data, on stderr. */
-export const note = (text: string): Effect.Effect<void> => Console.error(text);
+/** Text for a terminal: control characters other than tab and line feed are shown, not obeyed. */
+export const shown = (text: string): string =>
+  text
+    .replaceAll("\r\n", "\n")
+    .replaceAll(controls, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+
+/** Text for a person, on stdout, with a line feed behind. */
+export const line = (text = ""): Effect.Effect<void> => Console.log(shown(text));
+
+/** Text said beside the data, on stderr. */
+export const note = (text: string): Effect.Effect<void> => Console.error(shown(text));
+
+/** Pieces as they are, as fast as the reader takes them. */
+export const raw = <E, R>(stream: Stream.Stream<string, E, R>) =>
+  Effect.flatMap(Stdio.Stdio, (stdio) => Stream.run(stream, stdio.stdout({ endOnDone: false })));
 
 /** Many lines, as fast as the reader takes them. */
-export const lines = <E, R>(stream: Stream.Stream<string, E, R>) =>
-  Effect.flatMap(Stdio.Stdio, (stdio) =>
-    stream.pipe(
-      Stream.map((text) => `${text}\n`),
-      Stream.run(stdio.stdout({ endOnDone: false })),
-    ),
-  );
+export const lines = <E, R>(stream: Stream.Stream<string, E, R>) => raw(Stream.map(stream, (text) => `${text}\n`));
 
 const suffixes = ["B", "kB", "MB", "GB", "TB"] as const;
 
@@ -46,21 +54,32 @@ export const count = (value: number): string => value.toLocaleString("en-US");
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
 
-/** A duration for a person: `250 ms`, `1.5 s`, `2 min 5 s`. */
+/** A duration for a person: `250 ms`, `1.5 s`, `2 min 5 s`, `3 h 20 min`. */
 export const duration = (millis: number): string => {
   if (millis < 1000) return `${Math.round(millis)} ms`;
   if (millis < 60_000) return `${(millis / 1000).toFixed(1)} s`;
-  return `${Math.floor(millis / 60_000)} min ${Math.round((millis % 60_000) / 1000)} s`;
+  const seconds = Math.round(millis / 1000);
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 };
+
+/** The moments that a date can hold. */
+const latest = 8_640_000_000_000_000;
 
 /** A moment for a person, in UTC: `2026-11-23 09:05:54`. */
 export const moment = (millis: number | null | undefined): string =>
-  millis == null ? "-" : new Date(millis).toISOString().slice(0, 19).replace("T", " ");
+  millis == null || Math.abs(millis) > latest ? "-" : new Date(millis).toISOString().slice(0, 19).replace("T", " ");
 
 /** At most `width` characters on one line; what is cut ends in `…`. */
 export const clip = (text: string, width: number): string => {
-  const flat = text.replaceAll(/\s+/g, " ").trim();
-  return flat.length <= width ? flat : `${flat.slice(0, Math.max(0, width - 1)).trimEnd()}…`;
+  // A text of megabytes is not gone through for a few characters.
+  const flat = shown(text.slice(0, 4 * width + 1000))
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  if (flat.length <= width) return flat;
+  // Half a surrogate pair is no character.
+  const cut = flat.slice(0, Math.max(0, width - 1)).replace(/[\uD800-\uDBFF]$/, "");
+  return `${cut.trimEnd()}…`;
 };
 
 /** Columns side by side, each as wide as its widest cell; numbers to the right. */
@@ -71,13 +90,14 @@ export const table = (
   const isNumber = header.map(
     (_, column) => rows.length > 0 && rows.every((row) => /^[\d,.]+$|^-$/.test(row[column] ?? "")),
   );
-  const width = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? "").length)));
-  return [header, ...rows].map((row) =>
-    row
-      .map((cell, column) => (isNumber[column] ? cell.padStart(width[column] ?? 0) : cell.padEnd(width[column] ?? 0)))
-      .join("  ")
-      .trimEnd(),
+  const width = header.map((title, column) =>
+    rows.reduce((widest, row) => Math.max(widest, CliOutput.displayWidth(row[column] ?? "")), title.length),
   );
+  const padded = (cell: string, column: number): string => {
+    const blanks = " ".repeat(Math.max(0, (width[column] ?? 0) - CliOutput.displayWidth(cell)));
+    return isNumber[column] ? blanks + cell : cell + blanks;
+  };
+  return [header, ...rows].map((row) => row.map(padded).join("  ").trimEnd());
 };
 
 /** One CSV line, quoted where RFC 4180 asks for it. */

@@ -6,34 +6,46 @@
 import { Effect, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { Query, type Value } from "../../query/Query.ts";
+import { BadRequest } from "./Failure.ts";
 import { json, readModels } from "./Flags.ts";
 import * as Output from "./Output.ts";
 
 /** Rows that are laid out as a table for a person; more than these come as they are, without waiting for the widest. */
 const tableRows = 1000;
 
-/** JSON has no 64-bit integers and no bytes: what does not fit a number is text, bytes are hexadecimal. */
+/** JSON has no 64-bit integers, no bytes and no infinity: what does not fit a number is text, bytes are hexadecimal. */
 const plain = (value: Value): unknown => {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
 };
 
 const cell = (value: Value): string => (value === null ? "" : Output.clip(String(plain(value)), 100));
 
-const asJson = (columns: ReadonlyArray<string>, rows: Stream.Stream<ReadonlyArray<Value>, unknown>) => {
-  let first = true;
-  const objects = Stream.map(rows, (row) => {
-    const text = JSON.stringify(Object.fromEntries(columns.map((name, at) => [name, plain(row[at] ?? null)])));
-    const lead = first ? "[" : ",";
-    first = false;
-    return lead + text;
+/** Two columns of one name would be one key of an object: the second is `name_2`. */
+const distinct = (columns: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const taken = new Set(columns);
+  const seen = new Set<string>();
+  return columns.map((column) => {
+    let name = column;
+    for (let count = 2; seen.has(name) || (name !== column && taken.has(name)); count++) name = `${column}_${count}`;
+    seen.add(name);
+    return name;
   });
-  return Output.lines(
-    Stream.concat(
-      objects,
-      Stream.suspend(() => Stream.make(first ? "[]" : "]")),
-    ),
-  );
+};
+
+/** One array, a row on each line, of any length. */
+const asJson = (columns: ReadonlyArray<string>, rows: Stream.Stream<ReadonlyArray<Value>, unknown>) => {
+  const names = distinct(columns);
+  let lead = "[";
+  const objects = Stream.map(rows, (row) => {
+    const text = JSON.stringify(Object.fromEntries(names.map((name, at) => [name, plain(row[at] ?? null)])));
+    const before = lead;
+    lead = ",\n";
+    return before + text;
+  });
+  const end = Stream.suspend(() => Stream.make(lead === "[" ? "[]\n" : "]\n"));
+  return Output.raw(Stream.concat(objects, end));
 };
 
 const asTable = Effect.fnUntraced(function* (
@@ -56,6 +68,17 @@ const asTable = Effect.fnUntraced(function* (
   if (isFirst) yield* Output.note("No rows.");
 });
 
+type Form = "json" | "csv" | "table";
+
+const answer = Effect.fnUntraced(function* (statement: string, form: Form) {
+  const query = yield* Query;
+  const { columns, rows } = yield* query.sql(statement);
+  if (form === "json") return yield* asJson(columns, rows);
+  if (form === "table") return yield* asTable(columns, rows);
+  const records = Stream.map(rows, (row) => Output.csv(row.map(plain)));
+  return yield* Output.lines(Stream.prepend(records, [Output.csv(columns)]));
+}, Effect.scoped);
+
 export const sql = Command.make(
   "sql",
   {
@@ -66,24 +89,12 @@ export const sql = Command.make(
     ),
     json,
   },
-  Effect.fn("cli.sql")(
-    function* (input) {
-      const query = yield* Query;
-      const { columns, rows } = yield* query.sql(input.statement);
-      if (input.json) yield* asJson(columns, rows);
-      else if (input.csv) {
-        const header = Output.csv(columns);
-        yield* Output.lines(
-          Stream.prepend(
-            Stream.map(rows, (row) => Output.csv(row.map(plain))),
-            [header],
-          ),
-        );
-      } else yield* asTable(columns, rows);
-    },
-    Effect.scoped,
-    readModels,
-  ),
+  Effect.fn("cli.sql")(function* (input) {
+    if (input.json && input.csv)
+      return yield* new BadRequest({ message: "--json and --csv are two forms of one answer.", hint: "Give one." });
+    const form = input.json ? "json" : input.csv ? "csv" : "table";
+    return yield* readModels(answer(input.statement, form));
+  }),
 ).pipe(
   Command.withDescription("Ask the read models in SQL; v_dictionary explains every view and column"),
   Command.withExamples([

@@ -53,8 +53,9 @@ export const status = Command.make(
     const found = yield* gather;
     if (input.json) return yield* Output.json(found);
     const { nats, projections, snapshots, stream } = found;
+    const range = stream.messages === 0 ? "" : `, sequences ${stream.firstSequence} to ${stream.lastSequence}`;
     yield* Output.line(
-      `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}, sequences ${stream.firstSequence} to ${stream.lastSequence}, since ${Output.moment(stream.created)}`,
+      `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}${range}, since ${Output.moment(stream.created)} UTC`,
     );
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
@@ -65,7 +66,7 @@ export const status = Command.make(
       name,
       String(checkpoint),
       String(gap),
-      lagMillis === 0 ? "-" : Output.duration(lagMillis),
+      gap === 0 ? "-" : Output.duration(lagMillis),
       String(deadLetters),
     ]);
     yield* Output.line();

@@ -6,9 +6,10 @@
 import { Effect, Option, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
-import { thread } from "../../domain/History.ts";
+import { type History, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
-import { store, tenant, threadFlag } from "./Flags.ts";
+import { BadRequest, NotFound } from "./Failure.ts";
+import { given, store, tenant, threadFlag } from "./Flags.ts";
 import * as Output from "./Output.ts";
 
 const utf8 = new TextDecoder();
@@ -49,22 +50,67 @@ export const eventJson = (entry: LogEntry): Record<string, unknown> => {
   };
 };
 
+/** Bytes of a body that a line can need. */
+const bodyShown = 1_000;
+
 const eventLine = (entry: LogEntry): string => {
   const at = Output.moment(entry.recordedAt);
-  if (isMisfit(entry)) return `${String(entry.sequence).padStart(8)}  ${at}  misfit: ${entry.problem}`;
+  if (isMisfit(entry)) return `${String(entry.sequence).padStart(8)}  ${at}  misfit: ${Output.shown(entry.problem)}`;
   const where = `${entry.history.kind} ${Output.clip(entry.history.id, 36)}`;
-  return `${String(entry.sequence).padStart(8)}  ${at}  ${entry.type.padEnd(24)}  ${where}  ${Output.clip(utf8.decode(entry.body), 100)}`;
+  const text = `${String(entry.sequence).padStart(8)}  ${at}  ${entry.type.padEnd(24)}  ${where}`;
+  return `${Output.shown(text)}  ${Output.clip(utf8.decode(entry.body.subarray(0, bodyShown)), 100)}`;
 };
+
+const isThere = (history: History) =>
+  Effect.flatMap(EventLog, (log) =>
+    log.read({ history, after: 0 }).pipe(Stream.take(1), Stream.runHead, Effect.map(Option.isSome)),
+  );
+
+const sequenceFlag = Flag.Int("after").pipe(
+  Flag.filter(
+    (sequence) => sequence >= 0,
+    () => "a sequence is 0 or more",
+  ),
+  Flag.withMetavar("SEQUENCE"),
+  Flag.withDescription("Begin after this sequence instead of at the beginning"),
+  Flag.optional,
+);
+
+interface Wanted {
+  readonly history: Option.Option<History>;
+  readonly after: Option.Option<number>;
+  readonly live: boolean;
+  readonly noFollow: boolean;
+  readonly json: boolean;
+}
+
+const follow = Effect.fnUntraced(function* (wanted: Wanted) {
+  const { history } = wanted;
+  const log = yield* EventLog;
+  const head = (yield* log.info).lastSequence;
+  const after = wanted.live ? head : Option.getOrElse(wanted.after, () => 0);
+  if (Option.isSome(history) && !(yield* isThere(history.value))) {
+    const { id } = history.value;
+    if (wanted.noFollow)
+      return yield* new NotFound({ message: `There is no thread ${id}.`, hint: "recollect threads lists them." });
+    yield* Output.note(`Thread ${id} has no events yet; waiting for the first.`);
+  }
+  const render = wanted.json ? (entry: LogEntry) => JSON.stringify(eventJson(entry)) : eventLine;
+  const only = given("history", history);
+  if (!wanted.noFollow) return yield* Output.lines(Stream.map(log.follow({ after, ...only }), render));
+  if (after >= head) return;
+  const past = Option.isSome(history)
+    ? log.read({ history: history.value, after })
+    : log.follow({ after }).pipe(Stream.takeUntil((entry) => entry.sequence >= head));
+  return yield* Output.lines(Stream.map(past, render));
+});
 
 export const tail = Command.make(
   "tail",
   {
     thread: threadFlag.pipe(Flag.optional),
     tenant,
-    after: Flag.Int("after").pipe(
-      Flag.withDescription("Begin after this sequence instead of at the beginning"),
-      Flag.optional,
-    ),
+    after: sequenceFlag,
     live: Flag.Boolean("live").pipe(Flag.withDefault(false), Flag.withDescription("Only what comes from now on")),
     noFollow: Flag.Boolean("no-follow").pipe(
       Flag.withDefault(false),
@@ -73,20 +119,19 @@ export const tail = Command.make(
     json: Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("One JSON object per line")),
   },
   Effect.fn("cli.tail")(function* (input) {
-    const log = yield* EventLog;
-    const head = (yield* log.info).lastSequence;
-    const after = input.live ? head : Option.getOrElse(input.after, () => 0);
-    const history = Option.map(input.thread, (id) => thread(id, input.tenant));
-    const render = input.json ? (entry: LogEntry) => JSON.stringify(eventJson(entry)) : eventLine;
-    if (input.noFollow) {
-      if (after >= head) return;
-      const past = Option.isSome(history)
-        ? log.read({ history: history.value, after })
-        : log.follow({ after }).pipe(Stream.takeUntil((entry) => entry.sequence >= head));
-      return yield* Output.lines(past.pipe(Stream.map(render)));
+    if (input.live && (input.noFollow || Option.isSome(input.after))) {
+      return yield* new BadRequest({
+        message: "--live goes with neither --after nor --no-follow.",
+        hint: "Leave one of them out.",
+      });
     }
-    yield* Output.lines(
-      log.follow({ after, ...(Option.isSome(history) ? { history: history.value } : {}) }).pipe(Stream.map(render)),
-    );
-  }, store),
-).pipe(Command.withDescription("Show events as they were written, then live (Ctrl-C ends)"));
+    const history = Option.map(input.thread, (id) => thread(id, input.tenant));
+    return yield* store(follow({ ...input, history }));
+  }),
+).pipe(
+  Command.withDescription("Show events as they were written, then live (Ctrl-C ends)"),
+  Command.withExamples([
+    { command: "recollect tail --live", description: "What happens from now on" },
+    { command: "recollect tail --thread ID --no-follow --json", description: "One thread's events, as they were" },
+  ]),
+);

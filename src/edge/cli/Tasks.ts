@@ -3,11 +3,11 @@
  *
  * Room: edge. In: query. Out: Cli.
  */
-import { Effect, Option } from "effect";
+import { Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { Query } from "../../query/Query.ts";
 import { NotFound } from "./Failure.ts";
-import { json, readModels } from "./Flags.ts";
+import { given, json, limit, readModels } from "./Flags.ts";
 import * as Output from "./Output.ts";
 
 export const tasks = Command.make(
@@ -23,13 +23,12 @@ export const tasks = Command.make(
       "timeout",
       "cancelled",
     ]).pipe(Flag.withDescription("Only tasks in this status"), Flag.optional),
-    limit: Flag.Int("limit").pipe(Flag.withDescription("At most so many"), Flag.withDefault(50)),
+    limit,
     json,
   },
   Effect.fn("cli.tasks")(function* (input) {
     const query = yield* Query;
-    const status = Option.getOrUndefined(input.status);
-    const found = yield* query.tasks({ limit: input.limit, ...(status === undefined ? {} : { status }) });
+    const found = yield* query.tasks({ limit: input.limit, ...given("status", input.status) });
     if (input.json) return yield* Output.json({ tasks: found });
     if (found.length === 0) return yield* Output.note("No tasks.");
     const rows = found.map((task) => [
@@ -39,7 +38,7 @@ export const tasks = Command.make(
       task.agentType ?? "-",
       Output.clip(task.description ?? task.message ?? "", 60),
     ]);
-    for (const text of Output.table(["last activity", "task", "status", "agent", "description"], rows))
+    for (const text of Output.table(["last activity (UTC)", "task", "status", "agent", "description"], rows))
       yield* Output.line(text);
   }, readModels),
 ).pipe(Command.withDescription("List tasks, latest activity first"));
@@ -66,6 +65,6 @@ export const task = Command.make(
       toStatus ?? "-",
       Output.clip(message ?? "", 60),
     ]);
-    for (const text of Output.table(["at", "sequence", "from", "to", "message"], rows)) yield* Output.line(text);
+    for (const text of Output.table(["at (UTC)", "sequence", "from", "to", "message"], rows)) yield* Output.line(text);
   }, readModels),
 ).pipe(Command.withDescription("Show one task with its transitions"));

@@ -1,62 +1,37 @@
 /**
  * `recollect thread ID`: one conversation, readable; with `--at`, as it was then.
  *
- * Room: edge. In: query. Out: Cli.
+ * Room: edge. In: query, Transcript. Out: Cli.
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
-import { maxPage, type MessageRow, Query } from "../../query/Query.ts";
-import { BadRequest, NotFound } from "./Failure.ts";
-import { json, readModels, tenant, threadArgument } from "./Flags.ts";
+import { maxPage, type MessageFilter, Query } from "../../query/Query.ts";
+import { NotFound } from "./Failure.ts";
+import { given, json, readModels, tenant, threadArgument } from "./Flags.ts";
+import { momentOf } from "./Moment.ts";
 import * as Output from "./Output.ts";
-import { momentOf } from "./Threads.ts";
+import { transcript } from "./Transcript.ts";
 
-const indent = (text: string): string =>
-  text
-    .split("\n")
-    .map((line) => `  ${line}`)
-    .join("\n");
-
-/** A part that is not text: what it is, what it refers to, how large. */
-const partLine = (part: MessageRow["parts"][number]): string => {
-  const size = part.bytes > 0 ? ` (${Output.bytes(part.bytes)})` : "";
-  const refers = part.refersTo === null ? "" : ` ${part.refersTo}`;
-  return `[${part.type}${refers}${size}]`;
-};
-
-const messageText = (message: MessageRow): string => {
-  const who =
-    message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
-  const model = message.model === null ? "" : `  ${message.model}`;
-  const lines = [`${Output.moment(message.occurredAt)}  ${who}${model}`];
-  for (const part of message.parts) {
-    if (part.type !== "text") lines.push(indent(partLine(part)));
-    if (part.text !== null && part.text !== "") lines.push(indent(part.text));
-  }
-  return lines.join("\n");
-};
+const sequence = /^\d{1,11}$/;
 
 /** `--at`: a sequence (a whole number) or a time. */
-const readAt = Effect.fnUntraced(function* (at: Option.Option<string>) {
+const readAt = (at: Option.Option<string>, now: number) => {
   if (Option.isNone(at)) return {};
-  if (/^\d+$/.test(at.value)) return { upToSequence: Number(at.value) };
-  const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-  const upToTime = momentOf(at.value, now);
-  if (upToTime !== undefined) return { upToTime };
-  return yield* new BadRequest({
-    message: `--at ${at.value} is neither a sequence nor a time.`,
-    hint: "Write 1234 or 2026-11-01T10:00Z.",
-  });
-});
+  if (sequence.test(at.value)) return { upToSequence: Number(at.value) };
+  return given("upToTime", Option.fromUndefinedOr(momentOf(at.value, now)));
+};
 
-const allMessages = Effect.fnUntraced(function* (filter: { readonly threadId: string; readonly tenant: string }) {
-  const query = yield* Query;
-  const messages: Array<MessageRow> = [];
+/** All pages of a question. A page holds whole sequences, so the next one begins after the last of it. */
+const everything = Effect.fnUntraced(function* <A extends { readonly sequence: number }, E>(
+  filter: MessageFilter,
+  ask: (page: MessageFilter) => Effect.Effect<ReadonlyArray<A>, E>,
+) {
+  const rows: Array<A> = [];
   for (let after = 0; ;) {
-    const page = yield* query.messages({ ...filter, after, limit: maxPage });
-    messages.push(...page);
+    const page = yield* ask({ ...filter, after, limit: maxPage });
+    for (const row of page) rows.push(row);
     const last = page.at(-1);
-    if (last === undefined || page.length < maxPage) return messages;
+    if (last === undefined || page.length < maxPage) return rows;
     after = last.sequence;
   }
 });
@@ -66,8 +41,12 @@ export const thread = Command.make(
   {
     thread: threadArgument,
     at: Flag.String("at").pipe(
+      Flag.filter(
+        (text) => sequence.test(text) || momentOf(text, 0) !== undefined,
+        () => "it is neither a sequence nor a time. Write 1234, 2026-11-01T10:00Z or 2h.",
+      ),
       Flag.withMetavar("SEQUENCE|TIME"),
-      Flag.withDescription("As it was then"),
+      Flag.withDescription("As it was after that event of the stream, or at that time"),
       Flag.optional,
     ),
     tenant,
@@ -83,12 +62,22 @@ export const thread = Command.make(
         hint: "recollect threads lists them.",
       });
     }
-    const messages = yield* allMessages({ ...key, ...(yield* readAt(input.at)) });
-    if (input.json) return yield* Output.json({ thread: found, messages });
+    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+    const filter = { ...key, ...readAt(input.at, now) };
+    const messages = yield* everything(filter, query.messages);
+    const toolCalls = yield* everything(filter, query.toolCalls);
+    if (input.json) return yield* Output.json({ thread: found, messages, toolCalls });
+    const then = Option.match(input.at, { onNone: () => "", onSome: (at) => `, as it was at ${at}` });
     yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
     yield* Output.line(
-      `${Output.counted(messages.length, "message")}, ${Output.counted(found.toolCalls, "tool call")}, from ${found.source ?? found.client ?? "a publisher"}`,
+      `${Output.counted(messages.length, "message")}, ${Output.counted(toolCalls.length, "tool call")}${then}; from ${found.source ?? found.client ?? "a publisher"}`,
     );
-    for (const message of messages) yield* Output.line(`\n${messageText(message)}`);
+    for (const piece of transcript(messages, toolCalls)) yield* Output.line(`\n${piece}`);
   }, readModels),
-).pipe(Command.withDescription("Show one conversation"));
+).pipe(
+  Command.withDescription("Show one conversation"),
+  Command.withExamples([
+    { command: "recollect thread ID", description: "What was said and which tools were called" },
+    { command: "recollect thread ID --at 2026-11-01T10:00Z --json", description: "As it was then, as JSON" },
+  ]),
+);

@@ -11,22 +11,26 @@ import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { discover } from "../import/Discover.ts";
 
-/** How the commands below must be written to reach this store: nothing more for the default folder. */
-const suffixOf = (data: string | undefined): string => (data === undefined ? "" : ` --data ${data}`);
+/** A word as a shell takes it. */
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
-/** What lies on this machine and is not in an empty store yet: said once, with the command that brings it in. */
+/** How the commands below must be written to reach this store: nothing more for the default folder. */
+const suffixOf = (data: string | undefined): string => (data === undefined ? "" : ` --data ${quoted(data)}`);
+
+/** What lies on this machine and is not in an empty store yet: said once, with the commands that bring it in. */
 const firstSteps = Effect.fnUntraced(function* (suffix: string) {
   const found = yield* discover;
   if (found.length === 0) {
-    yield* Output.note(
-      `  npx recollect import PATH${suffix}    transcripts of Claude Code, Codex, Gemini CLI, chat files …`,
-    );
-    return;
-  }
-  yield* Output.note("Transcripts found on this machine, not imported yet:");
-  for (const place of found) {
-    const size = `${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`;
-    yield* Output.note(`  npx recollect import ${place.path}${suffix}    ${place.format}: ${size}`);
+    yield* Output.note("The store is empty. Bring in transcripts of Claude Code, Codex, Gemini CLI, chat files …");
+    yield* Output.note(`  npx recollect import PATH${suffix}`);
+  } else {
+    yield* Output.note("The store is empty. Transcripts found on this machine, and how to bring them in:");
+    for (const place of found) {
+      const atLeast = place.isAtLeast ? "at least " : "";
+      const size = `${atLeast}${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`;
+      yield* Output.note(`  npx recollect import ${quoted(place.path)}${suffix}    ${place.agent}: ${size}`);
+    }
   }
 });
 
@@ -49,10 +53,16 @@ export const up = Command.make(
   "up",
   {
     port: Flag.Int("port").pipe(
+      Flag.filter(
+        (port) => port >= 1 && port <= 65_535,
+        () => "a port is from 1 to 65535",
+      ),
+      Flag.withMetavar("PORT"),
       Flag.withDescription("Port of nats-server (default: the one of last time, else 4222, else a free one)"),
       Flag.optional,
     ),
     http: Flag.Int("http").pipe(
+      Flag.withMetavar("PORT"),
       Flag.withDescription("Reserved for the HTTP interface, which is not there yet"),
       Flag.optional,
     ),
@@ -75,7 +85,10 @@ export const up = Command.make(
         yield* announce(address, place.data);
       }
       return yield* Effect.never;
-    }).pipe(Effect.scoped);
+    }).pipe(
+      Effect.scoped,
+      Effect.onInterrupt(() => Output.note("Stopped.")),
+    );
   }),
 ).pipe(
   Command.withDescription("Run the store in the foreground: nats-server, snapshotter, projector"),

@@ -1,93 +1,170 @@
 /**
- * Which transcripts of agents lie on this machine.
+ * Which transcripts lie on this machine, in the places where agents keep them.
  *
- * Room: edge. In: environment. Out: cli.
+ * Room: edge. In: machine, Entry. Out: cli.
  *
- * Looks only where the agents themselves write, counts files and bytes, and opens none.
+ * Names and sizes are looked at, contents are not: what a file holds is found out by the import. The look is bounded,
+ * because a folder may lie on a slow network: after `mostFiles` files or `mostMillis` the count is "at least".
  */
-import { Config, Effect, FileSystem, Path } from "effect";
-import { homedir } from "node:os";
+import { Clock, Effect, FileSystem, Path } from "effect";
+import { homeFolder, variable } from "../../machine/UserFolders.ts";
 import type { Format } from "./Entry.ts";
 
-export interface Transcripts {
+export interface Place {
+  /** A folder to import. */
   readonly path: string;
+  /** Whose transcripts they are, for people. */
+  readonly agent: string;
   readonly format: Format;
   readonly files: number;
   readonly bytes: number;
+  /** True when there was more than time to count. */
+  readonly isAtLeast: boolean;
 }
 
-/** A hint must not make anyone wait: what lies behind this many files of one agent is not counted. */
-const maxFiles = 20_000;
+/** Files that are counted in all: 20,000 took 1.7 s, and somebody waits. */
+const mostFiles = 20_000;
+const mostMillis = 3_000;
+/** The deepest of these places has its files five folders down. */
+const mostDepth = 8;
 
-const variable = (name: string) => Config.String(name).pipe(Config.withDefault(""), Effect.orDie);
-
-interface Place {
+/** Where an agent keeps transcripts, and what its files are called. */
+interface Home {
+  readonly agent: string;
   readonly format: Format;
-  readonly path: string;
-  /** Which of the files below are transcripts. */
-  readonly pattern: RegExp;
+  /** The environment variable that moves the agent's folder, and the folder below the value where it is not that itself. */
+  readonly variable?: string;
+  readonly below?: string;
+  /** Where the agent's folder is by default, in the user's home. */
+  readonly inHome: ReadonlyArray<string>;
+  /** Folders in it. */
+  readonly folders: ReadonlyArray<string>;
+  /** Which of the files below are transcripts, by the path from there, with `/`. */
+  readonly isTranscript: RegExp;
 }
 
-const places = Effect.gen(function* () {
-  const paths = yield* Path.Path;
-  const home = (yield* variable("HOME")) || homedir();
-  const claude = (yield* variable("CLAUDE_CONFIG_DIR")) || paths.join(home, ".claude");
-  const codex = (yield* variable("CODEX_HOME")) || paths.join(home, ".codex");
-  const data = (yield* variable("XDG_DATA_HOME")) || paths.join(home, ".local", "share");
-  const lines = /\.jsonl$/;
-  // Claude Code reads its older place too, and both may hold sessions.
-  const claudeHomes = [...new Set([claude, paths.join(home, ".claude"), paths.join(home, ".config", "claude")])];
-  return [
-    ...claudeHomes.map((folder): Place => ({
-      format: "claude-code",
-      path: paths.join(folder, "projects"),
-      pattern: lines,
-    })),
-    { format: "codex", path: paths.join(codex, "sessions"), pattern: lines },
-    { format: "codex", path: paths.join(codex, "archived_sessions"), pattern: lines },
-    { format: "gemini-cli", path: paths.join(home, ".gemini", "tmp"), pattern: /[\\/]chats[\\/][^\\/]+\.jsonl?$/ },
-    { format: "pi", path: paths.join(home, ".pi", "agent", "sessions"), pattern: lines },
-    { format: "copilot", path: paths.join(home, ".copilot", "session-state"), pattern: lines },
-    {
-      format: "cursor",
-      path: paths.join(home, ".cursor", "projects"),
-      pattern: /[\\/]agent-transcripts[\\/].*\.jsonl$/,
-    },
-    { format: "droid", path: paths.join(home, ".factory", "sessions"), pattern: lines },
-    { format: "grok", path: paths.join(home, ".grok", "sessions"), pattern: /chat_history\.jsonl$/ },
-    {
-      format: "opencode",
-      path: paths.join(data, "opencode", "storage"),
-      pattern: /[\\/](?:session|message|part)[\\/].*\.json$/,
-    },
-  ] satisfies ReadonlyArray<Place>;
-});
+const lines = /\.jsonl$/;
 
-/** Counts the transcripts below a folder; undefined when there are none. */
-const count = Effect.fnUntraced(function* ({ format, path, pattern }: Place) {
+const homes: ReadonlyArray<Home> = [
+  {
+    agent: "Claude Code",
+    format: "claude-code",
+    variable: "CLAUDE_CONFIG_DIR",
+    inHome: [".claude", ".config/claude"],
+    folders: ["projects"],
+    isTranscript: lines,
+  },
+  {
+    agent: "Codex",
+    format: "codex",
+    variable: "CODEX_HOME",
+    inHome: [".codex"],
+    folders: ["sessions", "archived_sessions"],
+    isTranscript: lines,
+  },
+  {
+    agent: "Gemini CLI",
+    format: "gemini-cli",
+    inHome: [".gemini"],
+    folders: ["tmp"],
+    isTranscript: /(?:^|\/)chats\/[^/]+\.jsonl?$/,
+  },
+  {
+    agent: "GitHub Copilot CLI",
+    format: "copilot",
+    inHome: [".copilot"],
+    folders: ["session-state"],
+    // Below a session's `files/` lie the files of its work.
+    isTranscript: /^(?:[^/]+\/events|[^/]+)\.jsonl$/,
+  },
+  {
+    agent: "Cursor",
+    format: "cursor",
+    inHome: [".cursor"],
+    folders: ["projects"],
+    isTranscript: /(?:^|\/)agent-transcripts\/.*\.jsonl$/,
+  },
+  { agent: "Droid", format: "droid", inHome: [".factory"], folders: ["sessions"], isTranscript: lines },
+  { agent: "pi", format: "pi", inHome: [".pi/agent"], folders: ["sessions"], isTranscript: lines },
+  { agent: "Grok", format: "grok", inHome: [".grok"], folders: ["sessions"], isTranscript: /chat_history\.jsonl$/ },
+  {
+    agent: "OpenCode",
+    format: "opencode",
+    variable: "XDG_DATA_HOME",
+    below: "opencode",
+    inHome: [".local/share/opencode"],
+    folders: ["storage"],
+    isTranscript: /^(?:session|message|part)\/.*\.json$/,
+  },
+];
+
+interface Count {
+  files: number;
+  bytes: number;
+  isAtLeast: boolean;
+}
+
+/** What is left to look at, for all places together. */
+interface Budget {
+  files: number;
+  readonly until: number;
+}
+
+/** Counts below a folder. What cannot be read counts nothing; links are not followed, so a loop cannot be walked. */
+const countBelow = Effect.fnUntraced(function* (root: string, isTranscript: RegExp, budget: Budget) {
   const fs = yield* FileSystem.FileSystem;
-  const paths = yield* Path.Path;
-  const names = yield* fs.readDirectory(path, { recursive: true }).pipe(Effect.orElseSucceed(() => []));
-  let files = 0;
-  let bytes = 0;
-  for (const name of names) {
-    const file = paths.join(path, name);
-    if (!pattern.test(file)) continue;
-    const info = yield* fs.stat(file).pipe(Effect.orElseSucceed(() => undefined));
-    if (info?.type !== "File") continue;
-    files++;
-    bytes += Number(info.size);
-    if (files >= maxFiles) break;
-  }
-  return files === 0 ? undefined : ({ path, format, files, bytes } satisfies Transcripts);
+  const path = yield* Path.Path;
+  const count: Count = { files: 0, bytes: 0, isAtLeast: false };
+  const visit = (folder: string, below: string, depth: number): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const names = yield* fs.readDirectory(folder).pipe(Effect.orElseSucceed((): Array<string> => []));
+      for (const name of names) {
+        if (budget.files <= 0 || (yield* Clock.currentTimeMillis) > budget.until) {
+          count.isAtLeast = true;
+          return;
+        }
+        const place = path.join(folder, name);
+        const inside = below === "" ? name : `${below}/${name}`;
+        const isLink = yield* fs.readLink(place).pipe(
+          Effect.as(true),
+          Effect.orElseSucceed(() => false),
+        );
+        const info = isLink ? undefined : yield* fs.stat(place).pipe(Effect.orElseSucceed(() => undefined));
+        if (info?.type === "Directory" && depth < mostDepth) yield* visit(place, inside, depth + 1);
+        if (info?.type !== "File") continue;
+        budget.files--;
+        if (!isTranscript.test(inside)) continue;
+        count.files++;
+        count.bytes += Number(info.size);
+      }
+    });
+  yield* visit(root, "", 0);
+  return count;
 });
 
-/** The folders that hold transcripts, largest first. A folder that cannot be read is one that holds none. */
+/** The folders an agent may write to. Whoever moved one may have left older sessions where it was. */
+const rootsOf = Effect.fnUntraced(function* ({ below = "", inHome, variable: name }: Home) {
+  const path = yield* Path.Path;
+  const home = yield* homeFolder;
+  const moved = name === undefined ? "" : yield* variable(name);
+  const usual = inHome.map((folder) => path.join(home, folder));
+  return new Set(moved === "" ? usual : [path.resolve(moved, below), ...usual]);
+});
+
+/** The folders that hold transcripts, largest first. */
 export const discover = Effect.gen(function* () {
-  const found: Array<Transcripts> = [];
-  for (const place of yield* places) {
-    const transcripts = yield* count(place);
-    if (transcripts !== undefined) found.push(transcripts);
+  const path = yield* Path.Path;
+  const budget: Budget = { files: mostFiles, until: (yield* Clock.currentTimeMillis) + mostMillis };
+  const places: Array<Place> = [];
+  for (const home of homes) {
+    const { agent, folders, format, isTranscript } = home;
+    for (const root of yield* rootsOf(home)) {
+      for (const folder of folders) {
+        const place = path.join(root, folder);
+        const { bytes, files, isAtLeast } = yield* countBelow(place, isTranscript, budget);
+        if (files > 0) places.push({ path: place, agent, format, files, bytes, isAtLeast });
+      }
+    }
   }
-  return found.toSorted((left, right) => right.bytes - left.bytes);
+  return places.toSorted((left, right) => right.bytes - left.bytes);
 }).pipe(Effect.withSpan("edge.discover"));

@@ -1,0 +1,92 @@
+/**
+ * A conversation for reading: messages and tool calls in the order in which they came.
+ *
+ * Room: edge. In: query. Out: Thread.
+ *
+ * What a person reads is cut where it is long; `--json` and `recollect export` have all of it.
+ */
+import type { MessageRow, PartRow, ToolCallRow } from "../../query/Query.ts";
+import * as Output from "./Output.ts";
+
+/** What a tool answered, and what a model thought, is shown up to here: a screen has 40 lines. */
+const mostLines = 12;
+const mostCharacters = 2_000;
+const mostArguments = 300;
+
+const indent = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => (line === "" ? "" : `  ${line}`))
+    .join("\n");
+
+/** The beginning of a long text, and how much follows. */
+const head = (text: string): string => {
+  const lines = text.trimEnd().split("\n");
+  const shown = lines.slice(0, mostLines).join("\n").slice(0, mostCharacters);
+  const rest = text.trimEnd().length - shown.length;
+  return rest <= 0 ? shown : `${shown} … (${Output.count(rest)} more characters)`;
+};
+
+const callText = (call: ToolCallRow): string => {
+  const server = call.server === null ? "" : ` of ${call.server}`;
+  const about = [
+    call.outcome === "unknown" ? "no result" : call.outcome,
+    ...(call.durationMs === null || call.durationMs === 0 ? [] : [Output.duration(call.durationMs)]),
+    ...(call.resultBytes === null ? [] : [Output.bytes(call.resultBytes)]),
+  ].join(", ");
+  const lines = [`→ ${call.toolName}${server}  (${about})`];
+  if (call.arguments !== null) lines.push(indent(Output.clip(call.arguments, mostArguments)));
+  if (call.errorMessage !== null) lines.push(indent(`error: ${Output.clip(call.errorMessage, mostArguments)}`));
+  return lines.join("\n");
+};
+
+const partText = (part: PartRow, callOf: (callId: string | null) => ToolCallRow | undefined): string => {
+  const size = part.bytes > 0 ? ` (${Output.bytes(part.bytes)})` : "";
+  const refers = part.refersTo === null ? "" : ` ${Output.clip(part.refersTo, 100)}`;
+  const words = part.text ?? "";
+  switch (part.type) {
+    case "text":
+      return words.trimEnd();
+    case "tool_use": {
+      const call = callOf(part.refersTo);
+      return call === undefined ? `→ call${refers}` : callText(call);
+    }
+    case "thinking":
+      return words === "" ? `[thinking${size}]` : `[thinking] ${head(words)}`;
+    case "tool_result":
+      return words === "" ? `← result${size}` : `← ${head(words)}`;
+    default:
+      return `[${part.type}${refers}${size}]`;
+  }
+};
+
+const messageText = (message: MessageRow, callOf: (callId: string | null) => ToolCallRow | undefined): string => {
+  const who =
+    message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
+  const remarks = [message.model, message.isSidechain === 1 ? "side chain" : null].filter((text) => text !== null);
+  const heading = [Output.moment(message.occurredAt), who, ...remarks].join("  ");
+  const parts = message.parts.map((part) => partText(part, callOf)).filter((text) => text !== "");
+  return [heading, ...parts.map(indent)].join("\n");
+};
+
+/** Each message, with the calls it asked for, and each call that no message asked for, where it stands. */
+export const transcript = (
+  messages: ReadonlyArray<MessageRow>,
+  calls: ReadonlyArray<ToolCallRow>,
+): ReadonlyArray<string> => {
+  // Some agents use a call id again in one thread: the nth use is the nth call.
+  const byId = Map.groupBy(calls, ({ toolCallId }) => toolCallId);
+  const told = new Set<ToolCallRow>();
+  const callOf = (callId: string | null) => {
+    const call = callId === null ? undefined : byId.get(callId)?.find((one) => !told.has(one));
+    if (call !== undefined) told.add(call);
+    return call;
+  };
+  const pieces = messages.map((message) => ({ sequence: message.sequence, text: messageText(message, callOf) }));
+  const alone = calls.flatMap((call) =>
+    told.has(call)
+      ? []
+      : [{ sequence: call.sequence, text: `${Output.moment(call.startedAt)}  tool call\n${indent(callText(call))}` }],
+  );
+  return [...pieces, ...alone].toSorted((left, right) => left.sequence - right.sequence).map(({ text }) => text);
+};

@@ -1,0 +1,107 @@
+/**
+ * One conversation: its messages with their parts, and its tool calls, now or as it was then.
+ *
+ * Room: query. In: Query, RowsSqlite, projection. Out: QuerySqlite.
+ *
+ * Several messages or calls may stand in one event. A page therefore ends with a whole sequence, also when that makes
+ * it longer than asked for: the next page begins after it and skips nothing.
+ */
+import type { Database } from "better-sqlite3";
+import { defaultTenant, type Sequence } from "../domain/History.ts";
+import { firstHandOnly } from "../projection/Projection.ts";
+import { maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
+import { all, pageSize } from "./RowsSqlite.ts";
+
+const noEnd = Number.MAX_SAFE_INTEGER;
+
+/** The last event of the thread that had happened by then; 0 before the first. */
+const sequenceAt = (db: Database, filter: MessageFilter, time: number): Sequence => {
+  const [found] = all<{ readonly sequence: Sequence | null }>(
+    db,
+    `SELECT max(sequence) AS sequence FROM events WHERE history_id = (SELECT name FROM names WHERE text = :threadId)
+       AND tenant = (SELECT name FROM names WHERE text = :tenant)
+       AND kind = (SELECT name FROM names WHERE text = 'thread') AND occurred_at <= :time`,
+    { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant, time },
+  );
+  return found?.sequence ?? 0;
+};
+
+const endOf = (db: Database, filter: MessageFilter): Sequence =>
+  Math.min(
+    filter.upToSequence ?? noEnd,
+    filter.upToTime === undefined ? noEnd : sequenceAt(db, filter, filter.upToTime),
+  );
+
+/** Rows after a sequence, whole sequences only. `ask` is given the bounds; a limit of -1 is none. */
+const wholePage = <A extends { readonly sequence: Sequence }>(
+  filter: MessageFilter,
+  end: Sequence,
+  ask: (bounds: { readonly after: Sequence; readonly end: Sequence; readonly limit: number }) => ReadonlyArray<A>,
+): ReadonlyArray<A> => {
+  const limit = pageSize(filter.limit, maxPage);
+  const page = ask({ after: filter.after ?? 0, end, limit });
+  const last = page.at(-1)?.sequence;
+  if (last === undefined || page.length < limit) return page;
+  return [...page.filter(({ sequence }) => sequence < last), ...ask({ after: last - 1, end: last, limit: -1 })];
+};
+
+const messagesSql = `SELECT thread_id, message_id, sequence, role, author, text, model, provider, tool, parent_message_id,
+    stop_reason, is_sidechain, is_meta, occurred_at FROM v_messages
+  WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end AND occurred_at <= :time
+  ORDER BY sequence, message_id LIMIT :limit`;
+
+/** The parts of some messages of one thread in one tenant, pieces of a message in the order in which they came. */
+const partsSql = `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.type, p.text,
+    coalesce(p.bytes, 0) AS bytes, p.refers_to
+  FROM message_parts p
+  WHERE p.thread_id = (SELECT name FROM names WHERE text = :threadId)
+    AND p.tenant = (SELECT name FROM names WHERE text = :tenant)
+    AND p.message_id IN (SELECT name FROM names WHERE text IN (SELECT value FROM json_each(:messageIds)))
+    AND p.sequence <= :end AND ${firstHandOnly({ table: "messages", alias: "p" })}
+  ORDER BY min(p.sequence) OVER (PARTITION BY p.message_id, p.second_hand, p.segment), p.segment, p.ordinal`;
+
+/** A message's text as the view puts it together, of the parts that were there. */
+const textOf = (parts: ReadonlyArray<PartRow>): string | null => {
+  const texts = parts.flatMap(({ text, type }) =>
+    text !== null && (type === "text" || type === "tool_result") ? [text] : [],
+  );
+  return texts.length === 0 ? null : texts.join("\n");
+};
+
+export const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray<MessageRow> => {
+  const key = { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant };
+  const end = endOf(db, filter);
+  const time = filter.upToTime ?? noEnd;
+  const found = wholePage(filter, end, (bounds) =>
+    all<Omit<MessageRow, "parts">>(db, messagesSql, { ...key, time, ...bounds }),
+  );
+  const messageIds = JSON.stringify(found.map(({ messageId }) => messageId));
+  const parts = Map.groupBy(all<PartRow>(db, partsSql, { ...key, messageIds, end }), ({ messageId }) => messageId);
+  return found.map((message) => {
+    const own = parts.get(message.messageId) ?? [];
+    return { ...message, text: end === noEnd ? message.text : textOf(own), parts: own };
+  });
+};
+
+const callsSql = `SELECT thread_id, tool_call_id, call_key, message_id, tool_name, server, arguments, arguments_bytes, outcome,
+    error_type, error_message, result_bytes, started_at, ended_at, duration_ms, sequence, result_sequence
+  FROM v_tool_calls WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
+  ORDER BY sequence, call_key LIMIT :limit`;
+
+/** A call whose result had not come yet. */
+const unanswered = {
+  outcome: "unknown",
+  errorType: null,
+  errorMessage: null,
+  resultBytes: null,
+  endedAt: null,
+  durationMs: null,
+  resultSequence: null,
+} as const;
+
+export const readToolCalls = (db: Database, filter: MessageFilter): ReadonlyArray<ToolCallRow> => {
+  const key = { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant };
+  const end = endOf(db, filter);
+  const found = wholePage(filter, end, (bounds) => all<ToolCallRow>(db, callsSql, { ...key, ...bounds }));
+  return found.map((call) => ((call.resultSequence ?? 0) > end ? { ...call, ...unanswered } : call));
+};
