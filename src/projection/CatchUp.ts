@@ -1,7 +1,7 @@
 /**
  * Catching up: folding a finite piece of the stream into a read model.
  *
- * Room: projection. In: log, ReadModel, LargeEntry. Out: Rebuild, Verify.
+ * Room: projection. In: log, ReadModel, Incoming. Out: Rebuild, Verify.
  *
  * A hole does not end it: what the stream lost is asked of `lost` (an older ledger may have it), and otherwise
  * stands in the ledger as a misfit that says so, with a dead letter. So nothing is passed over in silence.
@@ -11,7 +11,7 @@ import { isMisfit, type LogEntry, type Misfit } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
 import { EventLog, LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
 import { defaultLimits } from "./Intake.ts";
-import { incomingOfAll } from "./LargeEntry.ts";
+import { incomingOfAll } from "./Incoming.ts";
 import type { ReadModel, StorageTrouble } from "./ReadModel.ts";
 
 /** In the place of an entry that the stream has lost and nobody else has. */

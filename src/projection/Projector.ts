@@ -11,7 +11,7 @@ import type { Sequence } from "../domain/History.ts";
 import { EventLog, LogDamaged, type LogInfo, type LogUnavailable } from "../log/EventLog.ts";
 import * as Condition from "./Condition.ts";
 import * as Intake from "./Intake.ts";
-import { incomingOfAll } from "./LargeEntry.ts";
+import { incomingOfAll } from "./Incoming.ts";
 import { openCurrent } from "./OpenCurrent.ts";
 import type { Projection } from "./Projection.ts";
 import { type Batch, type Checkpoint, type DeadLetterCount, noCheckpoint, type ReadModel } from "./ReadModel.ts";

@@ -1,7 +1,7 @@
 /**
  * Verifying: the stream against the ledger, and every table against a fresh fold of the stream.
  *
- * Room: projection. In: CatchUp, VerifySqlite, ReadModelSqlite. Out: edge.
+ * Room: projection. In: CatchUp, Incoming, VerifySqlite, ReadModelSqlite. Out: edge.
  *
  * Everything is compared up to the ledger's checkpoint at the beginning: the database is read in one snapshot, so a
  * running projector and new events change nothing. The snapshot keeps the write-ahead log from shrinking meanwhile.
@@ -14,7 +14,7 @@ import { EventLog, type LogDamaged, type LogInfo, type LogUnavailable } from "..
 import { entriesUpTo, isLost, lostEntry } from "./CatchUp.ts";
 import * as Condition from "./Condition.ts";
 import * as Generations from "./Generations.ts";
-import { incomingOfAll } from "./LargeEntry.ts";
+import { incomingOfAll } from "./Incoming.ts";
 import { attemptOn } from "./LedgerFileSqlite.ts";
 import type { Projection } from "./Projection.ts";
 import type { ReadModel, StorageTrouble, TableDigest } from "./ReadModel.ts";

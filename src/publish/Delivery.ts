@@ -1,23 +1,23 @@
 /**
  * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
  *
- * Room: publish. In: log, spool, Write, Drain, Keep. Out: Publisher.
+ * Room: publish. In: log, spool, Write, Drain, Keep, Lanes. Out: Publisher.
  *
- * A history is a lane: one append at a time, and whatever was accepted meanwhile goes with the next one. So calls that
- * nobody awaits still arrive in order, and a busy thread pays one batch for many messages.
+ * Commands of one history come one batch at a time (`Lanes`).
  *
  * Two modes. `Direct`: the log answers, and every lane writes to it. `Spooling`: the log failed once or took longer
  * than our patience; from then on every command goes to the spool without asking the log, and one fiber drains it.
  * Decision: not Effect's CircuitBreaker, because its probe is the next caller's own command, which would overtake
  * those that wait in the spool and would make that caller wait. Here the oldest spooled command is the probe.
  */
-import { Deferred, Effect, Exit, Latch, Random, Result, Scope, Semaphore } from "effect";
-import { keyOf, type Sequence } from "../domain/History.ts";
+import { Clock, Deferred, Effect, Exit, Latch, Random, Result, Scope, Semaphore } from "effect";
+import type { Sequence } from "../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../domain/Task.ts";
-import { type AppendRefused, EventLog } from "../log/EventLog.ts";
+import { type AppendRefused, EventLog, type LogUnavailable } from "../log/EventLog.ts";
 import { type Command, Spool } from "../spool/Spool.ts";
 import { drainStep } from "./Drain.ts";
-import { bytesOf, Keep, NotAccepted } from "./Keep.ts";
+import { bytesOf, Keep, type NotAccepted } from "./Keep.ts";
+import * as Lanes from "./Lanes.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "./Write.ts";
 
 /**
@@ -52,27 +52,22 @@ export interface Waiting {
 const defaultPatienceMillis = 250;
 /** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
 const slowestBytesPerMilli = 16_000;
-/** Calls nobody awaits pile up in memory; beyond this they are refused. */
-const maxOutstanding = 10_000;
-/** One append: stays far below the log's limit of events and a server's pending bytes. */
-const maxLaneEvents = 250;
-const maxLaneBytes = 4 * 1024 * 1024;
 const firstPauseMillis = 50;
 /** A log that is away for hours costs a look every 5 s. */
 const longestPauseMillis = 5_000;
+/**
+ * A log slower than our patience stays behind the spool, so that callers need not wait for it; after this long without
+ * a slow answer it is tried again, at the cost of one caller's patience.
+ */
+const slowLogMillis = 5_000;
 /** How often somebody who waits for the drain looks. */
 const drainedLookMillis = 10;
-/** How often a process looks whether another one has emptied the spool. */
-const notLeadingPauseMillis = 100;
+/** How often a process looks whether another one has emptied the spool, or whether a slow log has had its time. */
+const idlePauseMillis = 100;
 /** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
 const closeMillis = 5_000;
 
-type Fate = Result.Result<Delivered, DeliveryError>;
-
-interface Call {
-  readonly command: Command;
-  readonly settled: Deferred.Deferred<Delivered, DeliveryError>;
-}
+type Fate = Lanes.Fate<Delivered, DeliveryError>;
 
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const log = yield* EventLog;
@@ -109,17 +104,19 @@ export class Delivery {
   readonly #parts: Parts;
   readonly #keep: Keep;
   readonly #tasks = new KnownTasks();
-  readonly #lanes = new Map<string, Array<Call>>();
-  readonly #outstanding = new Set<Call>();
+  readonly #lanes: Lanes.Lanes<Delivered, AppendRefused | IllegalTransition>;
   /** Open while spooling. */
   readonly #spooling = Latch.makeUnsafe(false);
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   #direct = true;
+  /** Epoch milliseconds until which the log counts as too slow for callers to wait for. */
+  #slowUntil = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#keep = new Keep(parts.spool);
+    this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
   }
 
   /** What an earlier process left in the spool comes first. */
@@ -139,36 +136,24 @@ export class Delivery {
 
   /** Accepts a command at its place in its history; returns what became of it. */
   deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
-    return Effect.suspend((): Effect.Effect<Delivered, DeliveryError> => {
-      if (this.#outstanding.size >= maxOutstanding) {
-        const hint = "Await the calls, or flush now and then.";
-        return Effect.fail(new NotAccepted({ reason: `${maxOutstanding} calls are outstanding`, hint }));
-      }
-      const call: Call = { command, settled: Deferred.makeUnsafe() };
-      this.#outstanding.add(call);
-      const key = keyOf(command.history);
-      const lane = this.#lanes.get(key);
-      lane?.push(call);
-      if (lane !== undefined) return Deferred.await(call.settled);
-      this.#lanes.set(key, [call]);
-      return Effect.andThen(
-        Effect.forkIn(this.#runLane(key), this.#parts.fibers, { startImmediately: true }),
-        Deferred.await(call.settled),
-      );
-    });
+    return this.#lanes.call(command);
   }
 
   /** Returns when every call made so far has returned. */
   get flush(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      Effect.forEach([...this.#outstanding], ({ settled }) => Effect.exit(Deferred.await(settled)), { discard: true }),
-    );
+    return this.#lanes.flush;
   }
 
   /** Returns when the log has everything that this machine accepted for it. */
   get drained(): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      while (!this.#direct || this.#outstanding.size > 0) yield* Effect.sleep(drainedLookMillis);
+    const nothingWaits = Effect.gen({ self: this }, function* () {
+      if (this.#lanes.outstanding > 0 || this.#keep.held.length > 0) return false;
+      if (this.#direct) return true;
+      const state = yield* Effect.result(this.#parts.spool.state);
+      return Result.isSuccess(state) && state.success.waiting === 0;
+    });
+    return Effect.gen(function* () {
+      while (!(yield* nothingWaits)) yield* Effect.sleep(drainedLookMillis);
     });
   }
 
@@ -179,36 +164,15 @@ export class Delivery {
   get state(): Effect.Effect<Waiting> {
     return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
       mode: this.#direct ? "direct" : "spooling",
-      outstanding: this.#outstanding.size,
+      outstanding: this.#lanes.outstanding,
       spooled: Result.isSuccess(spooled) ? spooled.success.waiting : 0,
       held: this.#keep.held.length,
     }));
   }
 
-  /** Settles the calls of one history until none is left. */
-  #runLane(key: string): Effect.Effect<void> {
+  /** What becomes of each of these commands, which are of one history. */
+  #settle(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
     return Effect.gen({ self: this }, function* () {
-      for (;;) {
-        const lane = this.#lanes.get(key) ?? [];
-        if (lane.length === 0) {
-          this.#lanes.delete(key);
-          return;
-        }
-        const calls = lane.splice(0, batchLength(lane));
-        const settled = yield* Effect.exit(this.#settle(calls));
-        for (const [index, call] of calls.entries()) {
-          this.#outstanding.delete(call);
-          const fate = Exit.isSuccess(settled) ? fromResult(settled.value[index]) : Effect.failCause(settled.cause);
-          Deferred.doneUnsafe(call.settled, fate);
-        }
-      }
-    });
-  }
-
-  /** What becomes of each of these calls, which are of one history. */
-  #settle(calls: ReadonlyArray<Call>): Effect.Effect<ReadonlyArray<Fate>> {
-    return Effect.gen({ self: this }, function* () {
-      const commands = calls.map(({ command }) => command);
       const results: Array<Fate> = [];
       while (results.length < commands.length) {
         const isDirect = this.#direct;
@@ -242,13 +206,16 @@ export class Delivery {
     });
   }
 
+  #patienceFor(bytes: number): number {
+    return this.#parts.patienceMillis + bytes / slowestBytesPerMilli;
+  }
+
   /**
    * Undefined when there is no answer in time. The write is left to itself then: interrupting it could take as long as
    * the log takes, and should it succeed after all, the drain finds its id in the log.
    */
   #patiently<A>(commands: ReadonlyArray<Command>, effect: Effect.Effect<A>): Effect.Effect<A | undefined> {
-    const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
-    const patienceMillis = this.#parts.patienceMillis + bytes / slowestBytesPerMilli;
+    const patienceMillis = this.#patienceFor(commands.reduce((sum, command) => sum + bytesOf(command), 0));
     return Effect.gen({ self: this }, function* () {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
@@ -266,7 +233,7 @@ export class Delivery {
     const keep = Effect.gen({ self: this }, function* (): Effect.fn.Return<ReadonlyArray<Fate>> {
       if (logFailed) this.#spoolFromNowOn();
       else if (this.#direct) return [];
-      // Commands of a task come one at a time (batchLength), so the first one stands for all.
+      // Commands of a task come one at a time (Lanes), so the first one stands for all.
       const foreseen = this.#foresee(commands[0]);
       if (Result.isFailure(foreseen)) return [Result.fail(foreseen.failure)];
       const kept = yield* Effect.result(this.#keep.put(commands));
@@ -299,10 +266,9 @@ export class Delivery {
   get #drainForEver(): Effect.Effect<never> {
     return Effect.gen({ self: this }, function* () {
       let failures = 0;
-      let lastWriteMillis = 0;
       for (;;) {
         yield* Latch.await(this.#spooling);
-        const step = yield* Effect.result(this.#drainOnce(lastWriteMillis));
+        const step = yield* Effect.result(this.#drainOnce);
         if (Result.isFailure(step)) {
           const pause = Math.min(firstPauseMillis * 2 ** failures++, longestPauseMillis);
           const jitter = 0.5 + (yield* Random.next) / 2;
@@ -310,27 +276,30 @@ export class Delivery {
           continue;
         }
         failures = 0;
-        if (typeof step.success === "number") lastWriteMillis = step.success;
-        else if (!this.#direct) yield* Effect.sleep(notLeadingPauseMillis);
+        if (step.success === "idle" && !this.#direct) yield* Effect.sleep(idlePauseMillis);
       }
     });
   }
 
-  /** How long the log's last answer took, when it took something; "idle" when there was nothing to do for us. */
-  #drainOnce(lastWriteMillis: number) {
-    const { log, spool, owner, patienceMillis } = this.#parts;
+  /** One batch, or "idle" when there was nothing to do for us. */
+  get #drainOnce(): Effect.Effect<"drained" | "idle", LogUnavailable> {
+    const { log, spool, owner } = this.#parts;
     const tasks = this.#tasks;
     return Effect.gen({ self: this }, function* () {
       const step = yield* drainStep({ log, spool, tasks, owner }).pipe(
         // With an unreadable spool what we hold in memory can still be delivered.
         Effect.catchTag("SpoolUnavailable", () => Effect.succeed({ _tag: "Empty" as const })),
       );
-      if (step._tag === "Drained") return step.lastWriteMillis;
-      if (step._tag === "NotLeading") return "idle" as const;
+      const now = yield* Clock.currentTimeMillis;
+      if (step._tag === "Drained") {
+        const { bytes, millis } = step.lastWrite;
+        this.#slowUntil = millis > this.#patienceFor(bytes) ? now + slowLogMillis : 0;
+        return "drained";
+      }
+      if (step._tag === "NotLeading") return "idle";
       yield* this.#drainHeld;
-      // A log slower than our patience stays behind the spool: callers then never wait for it.
-      if (lastWriteMillis < patienceMillis) yield* this.#gate.withPermits(1)(this.#returnToDirect);
-      return "idle" as const;
+      if (now >= this.#slowUntil) yield* this.#gate.withPermits(1)(this.#returnToDirect);
+      return "idle";
     });
   }
 
@@ -343,7 +312,10 @@ export class Delivery {
       if (yield* this.#gate.withPermits(1)(this.#keep.settle([]))) return;
       for (const command of this.#keep.held) {
         const written = yield* Effect.result(write({ log, command, tasks, mayBeThere: true }));
-        if (Result.isFailure(written) && written.failure._tag === "LogUnavailable") return yield* written.failure;
+        if (Result.isFailure(written)) {
+          if (written.failure._tag === "LogUnavailable") return yield* written.failure;
+          yield* Effect.logWarning(`The log refused a ${command.event.type} that was held in memory`, written.failure);
+        }
         this.#keep.drop(command);
       }
     });
@@ -363,16 +335,6 @@ export class Delivery {
   }
 }
 
-const batchLength = (lane: ReadonlyArray<Call>): number => {
-  let bytes = 0;
-  for (const [index, { command }] of lane.entries()) {
-    bytes += bytesOf(command);
-    const isFull = index >= maxLaneEvents || bytes > maxLaneBytes || command.history.kind === "task";
-    if (isFull) return Math.max(1, index);
-  }
-  return lane.length;
-};
-
 const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
 
 /** Undefined when the log did not answer. */
@@ -380,6 +342,3 @@ const asResult = (written: Result.Result<Written, WriteError>): Fate | undefined
   if (Result.isSuccess(written)) return Result.succeed(asDelivered(written.success));
   return written.failure._tag === "LogUnavailable" ? undefined : Result.fail(written.failure);
 };
-
-const fromResult = (result: Fate | undefined): Effect.Effect<Delivered, DeliveryError> =>
-  result === undefined ? Effect.die("a call without a result") : Effect.fromResult(result);

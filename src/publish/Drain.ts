@@ -10,6 +10,7 @@ import { Clock, Effect, Result } from "effect";
 import { type History, keyOf } from "../domain/History.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import type { Spool, SpooledCommand, SpoolUnavailable } from "../spool/Spool.ts";
+import { bytesOf } from "./Keep.ts";
 import { type KnownTasks, putBlobs, write } from "./Write.ts";
 
 export interface Draining {
@@ -25,8 +26,13 @@ export type DrainStep =
   | { readonly _tag: "Empty" }
   /** Another process delivers at the moment. */
   | { readonly _tag: "NotLeading" }
-  /** So many commands have left the spool; the log's last answer took so long. */
-  | { readonly _tag: "Drained"; readonly commands: number; readonly lastWriteMillis: number };
+  /** Commands have left the spool; `lastWrite` is what the log was given last, and how long its answer took. */
+  | { readonly _tag: "Drained"; readonly lastWrite: Written };
+
+export interface Written {
+  readonly bytes: number;
+  readonly millis: number;
+}
 
 /** One atomic batch: large enough to be cheap, small enough to be staged and answered in well under a second. */
 const batchCommands = Math.min(500, maxEventsPerAppend);
@@ -49,17 +55,18 @@ const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, 
 const drainOne = Effect.fnUntraced(function* (
   { log, spool, tasks }: Draining,
   command: SpooledCommand,
-): Effect.fn.Return<number, LogUnavailable | SpoolUnavailable> {
+): Effect.fn.Return<Written, LogUnavailable | SpoolUnavailable> {
   const { value, millis } = yield* timed(write({ log, command, tasks, mayBeThere: true }).pipe(Effect.result));
+  const written = { bytes: bytesOf(command), millis };
   if (Result.isSuccess(value)) {
     yield* spool.forget([command.position]);
-    return millis;
+    return written;
   }
   if (value.failure._tag === "LogUnavailable") return yield* value.failure;
   const reason = value.failure._tag === "AppendRefused" ? value.failure.reason : value.failure.hint;
   yield* Effect.logWarning(`The log refused a spooled ${command.event.type}: ${reason}; it is set aside in the spool`);
   yield* spool.setAside({ position: command.position, reason: `${value.failure._tag}: ${reason}` });
-  return millis;
+  return written;
 });
 
 /** As many as fit into one batch, from the front: a task is decided alone, so it ends the batch. */
@@ -84,15 +91,15 @@ const drainTogether = Effect.fnUntraced(function* (draining: Draining, commands:
   const { log, spool } = draining;
   const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(commands)));
   const { value, millis } = yield* timed(batch.pipe(Effect.result));
+  let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
   if (Result.isSuccess(value)) {
     yield* spool.forget(commands.map(({ position }) => position));
-    return millis;
+    return written;
   }
   if (value.failure._tag === "LogUnavailable") return yield* value.failure;
   // One of them is refused, or was already written before the log went away: which one shows one by one.
-  let lastMillis = millis;
-  for (const command of commands) lastMillis = yield* drainOne(draining, command);
-  return lastMillis;
+  for (const command of commands) written = yield* drainOne(draining, command);
+  return written;
 });
 
 /** Delivers one batch. */
@@ -109,6 +116,6 @@ export const drainStep = Effect.fnUntraced(function* (
   const plain = leadingPlain(commands);
   const [first] = commands;
   if (first === undefined) return { _tag: "Empty" };
-  const lastWriteMillis = plain.length > 1 ? yield* drainTogether(draining, plain) : yield* drainOne(draining, first);
-  return { _tag: "Drained", commands: Math.max(1, plain.length), lastWriteMillis };
+  const lastWrite = plain.length > 1 ? yield* drainTogether(draining, plain) : yield* drainOne(draining, first);
+  return { _tag: "Drained", lastWrite };
 });

@@ -16,7 +16,7 @@ import { type Carry, noCarry } from "../domain/interpret/Interpreter.ts";
 import { factsOfSafely } from "../domain/Thread.ts";
 import { tell, type ThreadMessage } from "../domain/ThreadMessage.ts";
 import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
-import * as PlacedEntry from "./PlacedEntry.ts";
+import * as LargeEntry from "../log/LargeEntry.ts";
 import * as Replay from "./Replay.ts";
 
 interface Request {
@@ -50,7 +50,7 @@ const plan = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Pl
   const interpreted = new Interpreted();
   let last = 0;
   yield* Stream.runForEach(Replay.events(request, 0), (event) =>
-    Effect.map(PlacedEntry.place(request.log, event), (placed) => {
+    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
       last = event.sequence;
       for (const { messageId, secondHand: isSecond } of interpreted.messages(placed)) {
         const told = isSecond === true ? secondHand : firstHand;
@@ -89,7 +89,7 @@ export const messages = (request: Request): Stream.Stream<ThreadMessage, LogUnav
     Effect.map(plan(request), (planned) => {
       const assemble = assembler(planned);
       return Replay.events({ ...request, upTo: planned.last }, 0).pipe(
-        Stream.mapEffect((event) => Effect.map(PlacedEntry.place(request.log, event), assemble)),
+        Stream.mapEffect((event) => Effect.map(LargeEntry.placedOrAsItIs(request.log, event), assemble)),
         Stream.flatMap(Stream.fromIterable),
       );
     }),

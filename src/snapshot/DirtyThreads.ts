@@ -1,7 +1,7 @@
 /**
  * The threads whose snapshots are behind, and the states of those that were written lately: in bounded memory.
  *
- * Room: snapshot. In: domain. Out: Snapshotter.
+ * Room: snapshot. In: domain, log. Out: Snapshotter.
  *
  * A plain mutable table, because it is touched for every event of the stream. A thread is first only marked: its state
  * is read when its snapshot is due, and from then on events are folded as they come, without reading anything again.
@@ -11,7 +11,7 @@
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { apply, type ThreadState } from "../domain/Thread.ts";
-import { isElsewhere } from "./PlacedEntry.ts";
+import { mayRefer } from "../log/LargeEntry.ts";
 
 export interface Limits {
   /** Threads in the table, with or without a state: about 0.5 KB each. */
@@ -107,7 +107,7 @@ export class DirtyThreads {
     entry.touchedAt = now;
     if (entry.isComplete && entry.state !== undefined) {
       // An entry in the object store is put in place by the next read of the thread.
-      if (isElsewhere(event)) entry.isComplete = event.sequence <= entry.state.lastSequence;
+      if (mayRefer(event)) entry.isComplete = event.sequence <= entry.state.lastSequence;
       else this.setState(entry, apply(entry.state, event));
     }
     // A read sees further than the follower: what it brought home may be saved before it is followed.

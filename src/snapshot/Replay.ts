@@ -13,7 +13,7 @@ import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
-import * as PlacedEntry from "./PlacedEntry.ts";
+import * as LargeEntry from "../log/LargeEntry.ts";
 
 export interface Replayed {
   readonly state: Thread.ThreadState;
@@ -45,7 +45,7 @@ const fromBeginning = Effect.fnUntraced(function* (request: Request) {
   let state = Thread.empty(request.history);
   let folded = 0;
   yield* Stream.runForEach(events(request, 0), (event) =>
-    Effect.map(PlacedEntry.place(request.log, event), (placed) => {
+    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
       state = Thread.apply(state, placed);
       folded++;
     }),
@@ -69,7 +69,7 @@ export const replay = Effect.fnUntraced(function* (request: Request): Effect.fn.
     Stream.filter((event) => event.sequence > from.lastSequence),
   );
   yield* Stream.runForEach(after, (event) =>
-    Effect.map(PlacedEntry.place(request.log, event), (placed) => {
+    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
       state = Thread.apply(state, placed);
       folded++;
     }),

@@ -54,4 +54,10 @@ export const drained = Publisher.Publisher.use((there) => there.drained).pipe(
   Effect.timeoutOrElse({ duration: 30_000, orElse: () => Effect.die(new Error("the spool was never drained")) }),
 );
 
+/** Whether callers are sent to the log or to the spool. */
+export const mode = Publisher.Publisher.use((there) => Effect.map(there.waiting, (waiting) => waiting.mode));
+
+/** Returns when callers are sent to the log. */
+export const direct = until(Effect.map(mode, (now) => now === "direct"));
+
 export const blobOf = (sha256: string) => EventLog.use((log) => log.getBlob(sha256)).pipe(Effect.orDie);

@@ -1,7 +1,7 @@
 /**
  * A thread read into plain messages, from the facts of its events: what a rendering is made of.
  *
- * Room: edge. In: domain, projection, StoredEntry. Out: Render, Export.
+ * Room: edge. In: domain, log, StoredEntry. Out: Render, Export.
  *
  * Every message has its place where it was first said; told again, the newer telling holds. Calls and results that no
  * message carries (an MCP server records only those) become messages of their own. Holds the thread in memory.
@@ -13,7 +13,8 @@ import type { Fact, MessageSaid, ToolHasReturned, ToolWasCalled } from "../../do
 import { factsOf } from "../../domain/Interpret.ts";
 import { type Carry, noCarry } from "../../domain/interpret/Interpreter.ts";
 import { decodeData } from "../../domain/Upcast.ts";
-import { incomingOf } from "../../projection/LargeEntry.ts";
+import { EventLog } from "../../log/EventLog.ts";
+import { placedOrAsItIs } from "../../log/LargeEntry.ts";
 import { blobOf } from "./StoredEntry.ts";
 
 export interface Said {
@@ -162,13 +163,13 @@ const take = Effect.fnUntraced(function* (
 
 /** The messages of a thread in order. What a second witness told is left out where a first one speaks. */
 export const saidIn = Effect.fnUntraced(function* <E, R>(events: Stream.Stream<RecordedEvent, E, R>) {
+  const log = yield* EventLog;
   const conversation = new Conversation();
   let carry: Carry = noCarry;
   yield* events.pipe(
     Stream.runForEach(
       Effect.fnUntraced(function* (event: RecordedEvent) {
-        const { whole } = yield* incomingOf(event);
-        const interpreted = factsOf(whole ?? event, carry);
+        const interpreted = factsOf(yield* placedOrAsItIs(log, event), carry);
         // A body that breaks its schema is a dead letter where it is projected; here it has nothing to say.
         if (Result.isFailure(interpreted)) return;
         carry = interpreted.success.carry ?? carry;

@@ -1,0 +1,109 @@
+/**
+ * Lanes: calls of one history are settled one batch at a time, in the order in which they were made.
+ *
+ * Room: publish. In: domain, spool, Keep. Out: Delivery.
+ *
+ * Whatever is called while a batch is settled goes with the next one. So calls that nobody awaits still arrive in
+ * order, and a busy thread pays one batch for many messages.
+ */
+import { Deferred, Effect, Exit, type Result, type Scope } from "effect";
+import { keyOf } from "../domain/History.ts";
+import type { Command } from "../spool/Spool.ts";
+import { bytesOf, NotAccepted } from "./Keep.ts";
+
+/** Calls nobody awaits pile up in memory; beyond this they are refused. */
+const maxOutstanding = 10_000;
+/** One append: stays far below the log's limit of events and a server's pending bytes. */
+const maxLaneEvents = 250;
+const maxLaneBytes = 4 * 1024 * 1024;
+
+/** What becomes of one command. */
+export type Fate<A, E> = Result.Result<A, E>;
+
+interface Call<A, E> {
+  readonly command: Command;
+  readonly settled: Deferred.Deferred<A, E>;
+}
+
+const batchLength = (lane: ReadonlyArray<{ readonly command: Command }>): number => {
+  let bytes = 0;
+  for (const [index, { command }] of lane.entries()) {
+    bytes += bytesOf(command);
+    // A task is decided alone.
+    const isFull = index >= maxLaneEvents || bytes > maxLaneBytes || command.history.kind === "task";
+    if (isFull) return Math.max(1, index);
+  }
+  return lane.length;
+};
+
+export class Lanes<A, E> {
+  readonly #lanes = new Map<string, Array<Call<A, E | NotAccepted>>>();
+  readonly #outstanding = new Set<Call<A, E | NotAccepted>>();
+  readonly #settle: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Fate<A, E | NotAccepted>>>;
+  readonly #fibers: Scope.Scope;
+
+  /** `settle` answers for each command of a batch; the batches of one history come one after another. */
+  constructor(options: {
+    readonly settle: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Fate<A, E | NotAccepted>>>;
+    readonly fibers: Scope.Scope;
+  }) {
+    this.#settle = options.settle;
+    this.#fibers = options.fibers;
+  }
+
+  /** Calls that have not returned yet. */
+  get outstanding(): number {
+    return this.#outstanding.size;
+  }
+
+  /** Takes a command at its place in its history; returns what became of it. */
+  call(command: Command): Effect.Effect<A, E | NotAccepted> {
+    return Effect.suspend((): Effect.Effect<A, E | NotAccepted> => {
+      if (this.#outstanding.size >= maxOutstanding) {
+        const hint = "Await the calls, or flush now and then.";
+        return Effect.fail(new NotAccepted({ reason: `${maxOutstanding} calls are outstanding`, hint }));
+      }
+      const call: Call<A, E | NotAccepted> = { command, settled: Deferred.makeUnsafe() };
+      this.#outstanding.add(call);
+      const key = keyOf(command.history);
+      const lane = this.#lanes.get(key);
+      lane?.push(call);
+      if (lane !== undefined) return Deferred.await(call.settled);
+      this.#lanes.set(key, [call]);
+      return Effect.andThen(
+        Effect.forkIn(this.#run(key), this.#fibers, { startImmediately: true }),
+        Deferred.await(call.settled),
+      );
+    });
+  }
+
+  /** Returns when every call made so far has returned. */
+  get flush(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Effect.forEach([...this.#outstanding], ({ settled }) => Effect.exit(Deferred.await(settled)), { discard: true }),
+    );
+  }
+
+  /** Settles the calls of one history until none is left. */
+  #run(key: string): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      for (;;) {
+        const lane = this.#lanes.get(key) ?? [];
+        if (lane.length === 0) {
+          this.#lanes.delete(key);
+          return;
+        }
+        const calls = lane.splice(0, batchLength(lane));
+        const settled = yield* Effect.exit(this.#settle(calls.map(({ command }) => command)));
+        for (const [index, call] of calls.entries()) {
+          this.#outstanding.delete(call);
+          const fate = Exit.isSuccess(settled) ? fromFate(settled.value[index]) : Effect.failCause(settled.cause);
+          Deferred.doneUnsafe(call.settled, fate);
+        }
+      }
+    });
+  }
+}
+
+const fromFate = <A, E>(fate: Fate<A, E> | undefined): Effect.Effect<A, E> =>
+  fate === undefined ? Effect.die("a call without a result") : Effect.fromResult(fate);
