@@ -6,11 +6,14 @@
 import { Schedule } from "effect";
 
 /**
- * For `Effect.retry`: asked again for about 50 seconds, with pauses that double. A cluster needs up to ten seconds to
- * choose a leader, a daemon that was killed about one to be back. Other errors are not waited for.
+ * For `Effect.retry`: asked again for five minutes, ever less often, at last every two seconds. A cluster needs up to
+ * ten seconds to choose a leader, a daemon that was killed about one to be back, and a machine under load that is
+ * killed again and again was seen to need a minute. That NATS is away is said on stderr meanwhile; whoever does not
+ * want to wait ends the import, which loses nothing. Other errors are not waited for.
  */
 export const patience = {
-  schedule: Schedule.exponential("100 millis"),
-  times: 9,
+  schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")]).pipe(
+    Schedule.upTo({ duration: "5 minutes" }),
+  ),
   while: ({ _tag }: { readonly _tag: string }) => _tag === "LogUnavailable",
 };
