@@ -28,7 +28,10 @@ export interface Options {
   readonly stream?: string | undefined;
   /** Default `RECOLLECT_BLOBS`. */
   readonly bucket?: string | undefined;
-  /** Copies of a stream that is made now, on as many servers; one that is there keeps its own. Default 1. */
+  /**
+   * Copies of a stream that is made now, on as many servers; one that is there keeps its own. Default: 3 on a cluster,
+   * 1 on a server that stands alone.
+   */
   readonly replicas?: 1 | 3 | undefined;
   /** Default and most, with our nats-server.conf: ten minutes. Shorter only for tests. */
   readonly duplicateWindowMillis?: number | undefined;
@@ -107,7 +110,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const stream = options.stream ?? StreamNats.defaultStream;
   const { facts, learn } = yield* keepFacts(connection, {
     name: stream,
-    replicas: options.replicas ?? 1,
+    replicas: options.replicas ?? (connection.serverInfo().cluster === undefined ? 1 : 3),
     duplicateWindowMillis: options.duplicateWindowMillis ?? StreamNats.defaultDuplicateWindowMillis,
   });
   const { inboxPrefix, link, nc } = connection;

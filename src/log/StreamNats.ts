@@ -169,7 +169,18 @@ export const learn = Effect.fnUntraced(function* (
   return factsOf(said, asked, yield* Clock.currentTimeMillis);
 });
 
+/** 10005: no suitable peers for placement; 10074: more than one copy without a cluster. */
+const isTooFewServers = ({ err_code }: ApiError): boolean => err_code === 10_005 || err_code === 10_074;
+
 const refusedBy = (name: string, error: ApiError) =>
+  isTooFewServers(error)
+    ? Unusable.unusableStream(
+        `The stream ${name} is to be kept in three copies, and the cluster has not three servers for them: ${error.description} (${error.err_code}).`,
+        "Start the missing servers. To do with one copy, make the stream yourself first: its copies stay as they are.",
+      )
+    : refusedOtherwise(name, error);
+
+const refusedOtherwise = (name: string, error: ApiError) =>
   Unusable.unusableStream(
     `The server does not let the stream ${name} be what it must be: ${error.description} (${error.err_code}).`,
     "The user needs $JS.API.STREAM.CREATE and UPDATE once, and the account needs room for it.",

@@ -131,7 +131,10 @@ const readModels = (where: Where) =>
 const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const natsUrl = yield* natsUrlOf(options);
   const folder = DataFolder.layer(options).pipe(Layer.provide(NodeServices.layer));
-  const daemon = Layer.unwrap(Effect.as(claimAlone(), Daemon.layer({ natsUrl, port: options.port, role: "daemon" })));
+  const { port, snapshotTtlMillis } = options;
+  const daemon = Layer.unwrap(
+    Effect.as(claimAlone(), Daemon.layer({ natsUrl, port, snapshotTtlMillis, role: "daemon" })),
+  );
   const ready = Layer.provideMerge(databaseThere, daemon);
   const context = yield* Layer.build(Layer.provideMerge(ready, Layer.merge(folder, NodeServices.layer)));
   return yield* Effect.gen(function* () {

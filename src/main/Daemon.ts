@@ -25,6 +25,8 @@ export interface Options {
   readonly port: number | undefined;
   /** What others find in the data folder: a daemon, or a command that runs the parts for as long as it works. */
   readonly role: "daemon" | "command";
+  /** How long snapshots live from now on; absent: as before. */
+  readonly snapshotTtlMillis?: number | undefined;
 }
 
 /** The port of last time keeps the addresses that publishers have written down. */
@@ -69,7 +71,7 @@ const parts = Effect.fnUntraced(function* (
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   return Layer.merge(announced, drained).pipe(
     Layer.provideMerge(folding(database)),
-    Layer.provideMerge(reading(connection)),
+    Layer.provideMerge(reading(connection, { ttlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),
   );
 });

@@ -15,12 +15,12 @@ import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 
 /** Log, snapshots and thread reader over one connection. */
-export const reading = (options: NatsConnection.Options) =>
+export const reading = (connection: NatsConnection.Options, snapshots: SnapshotStoreKv.Options = {}) =>
   ThreadReader.layer.pipe(
     Layer.provideMerge(SnapshotStore.layer),
-    Layer.provideMerge(SnapshotStoreKv.layer()),
+    Layer.provideMerge(SnapshotStoreKv.layer(snapshots)),
     Layer.provideMerge(EventLogNats.layer()),
-    Layer.provideMerge(NatsConnection.layer(options)),
+    Layer.provideMerge(NatsConnection.layer(connection)),
   );
 
 /** What a daemon runs beside: the snapshotter, and the projector into the database at `path`. */

@@ -22,7 +22,10 @@ export const bucketName = "RECOLLECT_THREADS";
 const streamName = `KV_${bucketName}`;
 
 export interface Options {
-  /** How long a snapshot lives after it was last written, 24 to 48 hours unless a test asks. Default 24 hours. */
+  /**
+   * How long a snapshot lives after it was last written, 24 to 48 hours unless a test asks. Default: as the bucket
+   * has it, 24 hours for a new one. So one program sets it, and all others go by it.
+   */
   readonly ttlMillis?: number | undefined;
   /** 1, 3 or 5. Default 1: a lost cache is filled again. More than one has no `persist_mode`. */
   readonly replicas?: number | undefined;
@@ -34,6 +37,8 @@ export interface Options {
 const timeoutMillis = 2_000;
 
 type Config = Partial<StreamConfig> & Pick<StreamConfig, "name" | "max_age" | "max_bytes" | "duplicate_window">;
+
+const duplicateWindow = (ttlMillis: number): number => nanos(Math.min(ttlMillis, 120_000));
 
 const configOf = (options: Options): Config => {
   const ttlMillis = options.ttlMillis ?? SnapshotStore.defaultTtlMillis;
@@ -50,7 +55,7 @@ const configOf = (options: Options): Config => {
     max_msg_size: 256 * 1024,
     max_msgs_per_subject: 1,
     discard: "old",
-    duplicate_window: nanos(Math.min(ttlMillis, 120_000)),
+    duplicate_window: duplicateWindow(ttlMillis),
     allow_direct: true,
     allow_rollup_hdrs: true,
     deny_delete: true,
@@ -67,23 +72,28 @@ const isConflict = (error: unknown): boolean =>
 const unavailable = (reason: string) =>
   new SnapshotStore.SnapshotUnavailable({ reason, hint: "Snapshots are a cache: reading goes on from the log." });
 
-/** Makes the bucket, or brings the one there to this configuration; what cannot be changed stays. */
-const ensureStream = async (jsm: NatsConnection["Service"]["jsm"], config: Config): Promise<void> => {
+/** Makes the bucket, or changes what was asked for in the one that is there. Answers how long a snapshot lives. */
+const ensureStream = async (jsm: NatsConnection["Service"]["jsm"], options: Options): Promise<number> => {
+  const config = configOf(options);
   try {
     const { config: existing } = await jsm.streams.info(config.name);
-    if (existing.max_age === config.max_age && existing.max_bytes === config.max_bytes) return;
-    const { max_age, max_bytes, duplicate_window } = config;
+    const ttlMillis = options.ttlMillis ?? Math.round(existing.max_age / 1e6);
+    const max_age = nanos(ttlMillis);
+    const max_bytes = options.maxBytes ?? existing.max_bytes;
+    if (existing.max_age === max_age && existing.max_bytes === max_bytes) return ttlMillis;
+    const duplicate_window = duplicateWindow(ttlMillis);
     await jsm.streams.update(config.name, { ...existing, max_age, max_bytes, duplicate_window });
+    return ttlMillis;
   } catch (error) {
     if (!isNotFound(error)) throw error;
     await jsm.streams.add(config);
+    return Math.round(config.max_age / 1e6);
   }
 };
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const { js, jsm, link } = yield* NatsConnection;
-  const config = configOf(options);
-  const ttlMillis = options.ttlMillis ?? SnapshotStore.defaultTtlMillis;
+  let ttlMillis = SnapshotStore.defaultTtlMillis;
   const kv: KV = yield* Effect.promise(() => new Kvm(js).open(bucketName, { allow_direct: true }));
   const one = yield* Semaphore.make(1);
   let isThere = false;
@@ -107,8 +117,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const ready = Effect.suspend(() => {
     if (!link.connected) return Effect.fail(unavailable("NATS is away"));
     if (isThere) return Effect.void;
-    const ensure = attempt("the bucket cannot be made", () => ensureStream(jsm, config)).pipe(
-      Effect.andThen(Effect.sync(() => (isThere = true))),
+    const ensure = Effect.map(
+      attempt("the bucket cannot be made", () => ensureStream(jsm, options)),
+      (lives) => {
+        ttlMillis = lives;
+        isThere = true;
+      },
     );
     return one.withPermit(Effect.suspend(() => (isThere ? Effect.void : ensure)));
   });

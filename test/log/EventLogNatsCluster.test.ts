@@ -7,14 +7,10 @@ import { appendUntilWritten, event, eventLogContract, events, fresh, idsOf } fro
 import * as NatsServer from "../support/NatsServer.ts";
 import { byHand, logAt, logOnServer } from "./natsLayers.ts";
 
-eventLogContract(
-  "EventLogNats on three servers",
-  byHand.pipe(Layer.provideMerge(logOnServer({ cluster: 3 }, { replicas: 3 }))),
-  {
-    extent: "appends",
-    timeoutMillis: 60_000,
-  },
-);
+eventLogContract("EventLogNats on three servers", byHand.pipe(Layer.provideMerge(logOnServer({ cluster: 3 }))), {
+  extent: "appends",
+  timeoutMillis: 60_000,
+});
 
 it.live(
   "reads what it has just appended, whichever copy answers",
@@ -34,7 +30,7 @@ it.live(
           );
           expected = sequence;
         }
-      }).pipe(Effect.provide(logAt(cluster.servers, { replicas: 3 })));
+      }).pipe(Effect.provide(logAt(cluster.servers)));
     }),
   60_000,
 );
@@ -49,7 +45,9 @@ it.live(
         const { jsm } = yield* NatsConnection;
         const [known, unknown] = [fresh(), fresh()];
         const [mine, yours] = [events(25), events(25)];
-        const leader = yield* Effect.promise(async () => (await jsm.streams.info("RECOLLECT")).cluster?.leader ?? "");
+        const info = yield* Effect.promise(() => jsm.streams.info("RECOLLECT"));
+        assert.strictEqual(info.config.num_replicas, 3);
+        const leader = info.cluster?.leader ?? "";
         const node = cluster.nodes[Number(leader.slice(1)) - 1];
         assert.isDefined(node);
         const following = yield* log.follow({ after: 0 }).pipe(Stream.take(51), Stream.runCollect, Effect.forkChild);
@@ -77,7 +75,7 @@ it.live(
           Array.from({ length: 51 }, (_, index) => index + 1),
         );
         assert.strictEqual(new Set(seen.map((entry) => (isMisfit(entry) ? "" : entry.id))).size, 51);
-      }).pipe(Effect.provide(logAt(cluster.servers, { replicas: 3 })));
+      }).pipe(Effect.provide(logAt(cluster.servers)));
     }),
   60_000,
 );

@@ -110,8 +110,8 @@ describe("NatsConnection", () => {
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make();
       const connection = yield* NatsConnection.make({ servers: url });
-      const open = (stream: string) =>
-        Layer.build(EventLogNats.layer({ stream })).pipe(
+      const open = (stream: string, replicas?: 3) =>
+        Layer.build(EventLogNats.layer({ stream, replicas })).pipe(
           Effect.provideService(NatsConnection.NatsConnection, connection),
           Effect.scoped,
         );
@@ -124,6 +124,8 @@ describe("NatsConnection", () => {
       const overlap = yield* Effect.flip(open("RECOLLECT"));
       assert.deepInclude(overlap, { _tag: "NatsUnusable", reason: "stream" });
       yield* Effect.promise(() => jsm.streams.delete("MEMORY"));
+      const alone = yield* Effect.flip(open("RECOLLECT", 3));
+      assert.match(alone.message, /three copies, and the cluster has not three servers/);
 
       yield* Effect.promise(() => jsm.streams.add({ name: "OLD", subjects: ["recollect.*.thread.*"], max_bytes: 1e9 }));
       yield* open("OLD");

@@ -101,44 +101,45 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
 });
 
 describe("snapshots that live a second", () => {
-  it.live("are gone after it, and the bucket takes a new life when it is opened with one", () =>
-    Effect.gen(function* () {
-      const server = yield* NatsServer.make();
-      const within = <A, E>(
-        ttlMillis: number,
-        run: Effect.Effect<A, E, SnapshotStore | NatsConnection.NatsConnection>,
-      ) =>
-        run.pipe(
-          Effect.provide(
-            SnapshotStoreKv.layer({ ttlMillis }).pipe(
-              Layer.provideMerge(NatsConnection.layer({ servers: server.url })),
+  it.live(
+    "are gone after it, and the bucket takes a new life when it is opened with one, and keeps it when it is not",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* NatsServer.make();
+        const within = <A, E>(
+          ttlMillis: number | undefined,
+          run: Effect.Effect<A, E, SnapshotStore | NatsConnection.NatsConnection>,
+        ) =>
+          run.pipe(
+            Effect.provide(
+              SnapshotStoreKv.layer({ ttlMillis }).pipe(
+                Layer.provideMerge(NatsConnection.layer({ servers: server.url })),
+              ),
             ),
-          ),
-        );
-      const store = yield* within(
-        1_000,
-        Effect.gen(function* () {
-          const short = yield* SnapshotStore;
-          yield* short.put(stateOf("short"));
-          assert.isDefined((yield* short.get(thread("short"))).state);
-          const gone = short.get(thread("short")).pipe(
-            Effect.flatMap(({ state }) => (state === undefined ? Effect.void : Effect.fail("still there"))),
-            Effect.retry(Schedule.spaced(100)),
           );
-          yield* gone;
-          return "expired";
-        }),
-      );
-      assert.strictEqual(store, "expired");
-      yield* within(
-        172_800_000,
-        Effect.gen(function* () {
+        const store = yield* within(
+          1_000,
+          Effect.gen(function* () {
+            const short = yield* SnapshotStore;
+            yield* short.put(stateOf("short"));
+            assert.isDefined((yield* short.get(thread("short"))).state);
+            const gone = short.get(thread("short")).pipe(
+              Effect.flatMap(({ state }) => (state === undefined ? Effect.void : Effect.fail("still there"))),
+              Effect.retry(Schedule.spaced(100)),
+            );
+            yield* gone;
+            return "expired";
+          }),
+        );
+        assert.strictEqual(store, "expired");
+        const livesWhenUsed = Effect.gen(function* () {
           yield* (yield* SnapshotStore).put(stateOf("long"));
           const { jsm } = yield* NatsConnection.NatsConnection;
-          const { config } = yield* Effect.promise(() => jsm.streams.info(streamName));
-          assert.strictEqual(config.max_age, 172_800e9);
-        }),
-      );
-    }),
+          return (yield* Effect.promise(() => jsm.streams.info(streamName))).config.max_age / 1e6;
+        });
+        assert.strictEqual(yield* within(172_800_000, livesWhenUsed), 172_800_000);
+        // Whoever does not ask for a life leaves it as it is.
+        assert.strictEqual(yield* within(undefined, livesWhenUsed), 172_800_000);
+      }),
   );
 });

@@ -45,6 +45,8 @@ export interface Address {
 export interface UpOptions extends Where {
   /** Undefined: the port this folder had last time, else 4222, else a free one. */
   readonly port: number | undefined;
+  /** How long snapshots live from now on; undefined: as before, 24 hours in a new store. */
+  readonly snapshotTtlMillis: number | undefined;
 }
 
 export class Attach extends Context.Service<

@@ -49,6 +49,10 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   yield* Output.note(`  npx recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
 });
 
+const hourMillis = 3_600_000;
+/** A month: what nobody asked for in that time is folded from the log again when somebody does. */
+const longestTtlHours = 30 * 24;
+
 export const up = Command.make(
   "up",
   {
@@ -59,6 +63,15 @@ export const up = Command.make(
       ),
       Flag.withMetavar("PORT"),
       Flag.withDescription("Port of nats-server (default: the one of last time, else 4222, else a free one)"),
+      Flag.optional,
+    ),
+    snapshotTtl: Flag.Int("snapshot-ttl").pipe(
+      Flag.filter(
+        (hours) => hours >= 1 && hours <= longestTtlHours,
+        () => `snapshots live from 1 to ${longestTtlHours} hours`,
+      ),
+      Flag.withMetavar("HOURS"),
+      Flag.withDescription("How long an unused thread's snapshot stays in KV (default: as before, at first 24)"),
       Flag.optional,
     ),
     http: Flag.Int("http").pipe(
@@ -78,7 +91,11 @@ export const up = Command.make(
     const attach = yield* Attach;
     const place = yield* where;
     return yield* Effect.gen(function* () {
-      const address = yield* attach.up({ ...place, port: Option.getOrUndefined(input.port) });
+      const address = yield* attach.up({
+        ...place,
+        port: Option.getOrUndefined(input.port),
+        snapshotTtlMillis: Option.getOrUndefined(Option.map(input.snapshotTtl, (hours) => hours * hourMillis)),
+      });
       if (input.json) {
         yield* Output.json({ ready: true, nats: address.nats, database: address.database, data: address.data });
       } else {
