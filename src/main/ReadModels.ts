@@ -64,6 +64,6 @@ export const broughtUpToDate = (folder: Folder) =>
         Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced(20) }),
         Effect.timeoutOption(drainPatienceMillis),
       );
-      yield* caughtUp(yield* Progress.make((done) => `${Math.round(done)} events`));
+      yield* caughtUp(yield* Progress.make(Progress.events));
     }).pipe(Effect.scoped),
   );

@@ -15,15 +15,13 @@ import { json, store, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import * as Progress from "./Progress.ts";
 
-const events = (done: number) => `${Output.count(Math.round(done))} events`;
-
 /** Long work over sequences, with a bar that is gone when the work is done. */
 const shown = Effect.fnUntraced(function* <A, E, R>(
   work: (
     onProgress: (at: { readonly sequence: number; readonly head: number }) => Effect.Effect<void>,
   ) => Effect.Effect<A, E, R>,
 ) {
-  const bar = yield* Progress.make(events);
+  const bar = yield* Progress.make(Progress.events);
   const done = yield* work(({ head, sequence }) =>
     Effect.sync(() => bar.show({ done: sequence, total: head, what: "" })),
   );
@@ -42,7 +40,7 @@ export const rebuild = Command.make(
   Effect.fn("cli.rebuild")(
     function* (input) {
       // A database of another version is being rebuilt at this moment: two rebuilds at once refuse each other.
-      const waiting = yield* Progress.make(events);
+      const waiting = yield* Progress.make(Progress.events);
       yield* awaitReadModels(waiting);
       waiting.clear();
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
@@ -76,7 +74,7 @@ export const verify = Command.make(
   Effect.fn("cli.verify")(
     function* (input) {
       // What is not folded yet could not be compared.
-      yield* caughtUp(yield* Progress.make(events));
+      yield* caughtUp(yield* Progress.make(Progress.events));
       const path = yield* database;
       const found = yield* shown((onProgress) => verifyFile({ path, projections: readModels, onProgress }));
       if (input.json) yield* Output.json(found);

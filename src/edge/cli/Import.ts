@@ -76,7 +76,8 @@ export const importCommand = Command.make(
         onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
           bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
       }).pipe(Effect.onInterrupt(() => Output.note(interrupted)));
-      yield* caughtUp(bar);
+      bar.clear();
+      yield* caughtUp(yield* Progress.make(Progress.events));
       if (input.json) yield* Output.json(report);
       else yield* summary(report);
       const stdio = yield* Stdio.Stdio;

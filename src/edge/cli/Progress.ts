@@ -7,7 +7,7 @@
  * data and its reader. Where stderr is no terminal (a pipe, CI), no bar is drawn at all.
  */
 import { Clock, Effect, Stdio } from "effect";
-import { bytes, duration } from "./Output.ts";
+import { bytes, count, duration } from "./Output.ts";
 
 export interface Step {
   /** Done so far and in all, in the same unit. A total of 0 means that nobody knows. */
@@ -25,6 +25,11 @@ export interface Bar {
 
 const redrawMillis = 100;
 const barWidth = 24;
+/** Of a terminal that does not say how wide it is, or says 0. */
+const usualColumns = 80;
+
+/** For a bar that counts events. */
+export const events = (done: number): string => `${count(Math.round(done))} events`;
 
 const clear = "\r\u001b[K";
 
@@ -39,6 +44,10 @@ export const render = (step: Step, elapsedMillis: number, amount: (done: number)
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
   return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${speed}  ${remaining} left  ${step.what}`;
 };
+
+/** What fits into one line: a line that wraps cannot be cleared. The last column stays free, where some terminals wrap. */
+export const fitting = (line: string, columns: number | undefined): string =>
+  line.slice(0, (columns === undefined || columns === 0 ? usualColumns : columns) - 1);
 
 /** A bar for the life of the scope. */
 export const make = Effect.fnUntraced(function* (amount?: (done: number) => string) {
@@ -56,8 +65,8 @@ export const make = Effect.fnUntraced(function* (amount?: (done: number) => stri
     const now = clock.currentTimeMillisUnsafe();
     if (now - drawn < redrawMillis) return;
     drawn = now;
-    const width = (process.stderr.columns ?? 80) - 1;
-    process.stderr.write(clear + render(step, now - started, amount).slice(0, width));
+    const line = fitting(render(step, now - started, amount), process.stderr.columns);
+    process.stderr.write(clear + line);
   };
   return { show, clear: wipe } satisfies Bar;
 });
