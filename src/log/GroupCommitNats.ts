@@ -33,7 +33,7 @@ const groupFrom = 8;
 const mostTogether: Most = { appends: 500, events: 500, bytes: 4 * 1024 * 1024, sameHistory: true };
 
 /** Appends that may wait or be on their way: 8,000 of the median event of an agent are 11 MB. */
-const mostAppends = 8_000;
+export const mostAppends = 8_000;
 /** The same in bytes: four of the largest appends. */
 const mostBytes = 64 * 1024 * 1024;
 /** An append that was not sent within this many budgets fails: the server has more to write than it can. */
@@ -191,12 +191,12 @@ export class GroupCommit {
   /** Whatever is on its way ends within its budget, and then this is called: no timer is needed. */
   #failLate(): void {
     const earliest = this.#clock.currentTimeMillisUnsafe() - budgetsToWait * budgetMillis(this.#writer);
-    for (const append of this.#waiting.takeOlder(earliest)) append.fail(Cause.fail(tooLong(this.#appends)));
     for (const outside of this.#outside) {
       if (outside.since >= earliest) break;
       this.#outside.delete(outside);
       outside.fail(tooLong(this.#appends));
     }
+    for (const append of this.#waiting.takeOlder(earliest)) append.fail(Cause.fail(tooLong(this.#appends)));
   }
 
   #sendAlone(append: PendingAppend): void {

@@ -57,9 +57,8 @@ const world = Layer.effect(
 /** One call: its appends are written together or not at all. */
 interface Call {
   readonly appends: ReadonlyArray<Append>;
-  /** Which process and in which order it called. */
+  /** Which process called. Calls are kept in their order. */
   readonly by: "log" | "other";
-  readonly number: number;
   readonly exit: Exit.Exit<ReadonlyArray<Appended>, AppendError>;
 }
 
@@ -165,12 +164,12 @@ const playRound = Effect.fnUntraced(function* (
   const fault = pick(faults, round.fault);
   const { lastSequence } = yield* other.info;
   if (fault === "answers are lost" || fault === "cut after a write") yield* between.mute;
-  const started = yield* Effect.forEach(asked, ({ appends, step }, index) =>
+  const started = yield* Effect.forEach(asked, ({ appends, step }) =>
     Effect.gen(function* () {
       const by = step.other % 6 === 5 ? "other" : "log";
       const fiber = yield* Effect.forkChild(call(by === "log" ? log : other, appends), { startImmediately: true });
       if (step.other % 9 === 8) yield* Effect.forkChild(Fiber.interrupt(fiber));
-      return { appends, by, fiber, number: before.length + index } as const;
+      return { appends, by, fiber } as const;
     }),
   );
   const settled = Effect.forEach(started, ({ fiber }) => Fiber.await(fiber));
@@ -182,10 +181,10 @@ const playRound = Effect.fnUntraced(function* (
   );
   yield* play(fault, between, isWritten);
   const exits = yield* settled;
-  for (const [index, { appends, by, number }] of started.entries()) {
+  for (const [index, { appends, by }] of started.entries()) {
     const exit = exits[index];
     assert.isDefined(exit);
-    before.push({ appends, by, number, exit });
+    before.push({ appends, by, exit });
   }
 });
 
@@ -333,11 +332,13 @@ withLayer(world, { excludeTestServices: true, timeout: 120_000 })("many appends 
         for (const round of rounds) yield* playRound(round, calls, histories);
         // Who got no answer asks again when the network is well: then everything has an outcome.
         yield* until(Effect.as(log.info, true));
-        for (const { appends, exit } of [...calls]) {
+        const unanswered = calls.filter(({ exit }) => {
           const failed = Exit.findErrorOption(exit);
-          if (Option.isNone(failed) || failed.value._tag !== "LogUnavailable") continue;
+          return Option.isSome(failed) && failed.value._tag === "LogUnavailable";
+        });
+        for (const { appends } of unanswered) {
           const again = yield* Effect.exit(call(log, appends));
-          calls.push({ appends, by: "log", number: calls.length, exit: again });
+          calls.push({ appends, by: "log", exit: again });
         }
         const witness = yield* readWitness(lastSequence);
         const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1);
