@@ -10,9 +10,11 @@ import { parseArgs } from "node:util";
 import type { Row } from "./Harness.ts";
 import { machine } from "./Machine.ts";
 import { type Figure, figureOf, table } from "./Report.ts";
-import { row as append256 } from "./rows/append-256.ts";
 import { row as appendBatch } from "./rows/append-batch.ts";
+import { row as appendCeiling } from "./rows/append-ceiling.ts";
+import { row as appendFlat } from "./rows/append-flat.ts";
 import { row as appendOne } from "./rows/append-one.ts";
+import { rows as appendWaiting } from "./rows/append-waiting.ts";
 import { row as catchUpImported } from "./rows/catch-up-imported.ts";
 import { row as catchUp } from "./rows/catch-up.ts";
 import { row as importRate } from "./rows/import.ts";
@@ -22,7 +24,9 @@ import { row as storedBytes } from "./rows/stored-bytes.ts";
 
 const rows: ReadonlyArray<Row> = [
   appendOne,
-  append256,
+  ...appendWaiting,
+  appendCeiling,
+  appendFlat,
   appendBatch,
   catchUp,
   catchUpImported,

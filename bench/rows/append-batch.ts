@@ -1,8 +1,7 @@
 /** A durable append of 500 events of several threads at once. */
-import { nuid, headers, type NatsConnection as Client } from "@nats-io/transport-node";
 import { Context, Effect } from "effect";
-import type { NewEvent } from "../../src/domain/Event.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import { publishBatch } from "../BareBatch.ts";
 import { inTurns, perSecond, type Row } from "../Harness.ts";
 import { streamLikeOurs, world } from "../Servers.ts";
 import { conversations, eventOf } from "../Workload.ts";
@@ -11,30 +10,6 @@ const threads = 5;
 const turns = 100;
 const batches = 12;
 const rounds = 5;
-
-interface Bare {
-  readonly subject: string;
-  readonly event: NewEvent;
-}
-
-/** The barest atomic batch (ADR-50): id, number, message id; one request to begin and one to commit. */
-const publishBatch = async (nc: Client, batch: ReadonlyArray<Bare>): Promise<void> => {
-  const batchId = nuid.next();
-  const asked: Array<Promise<{ readonly data: Uint8Array }>> = [];
-  for (const [index, { subject, event }] of batch.entries()) {
-    const head = headers();
-    head.set("Nats-Msg-Id", event.id);
-    head.set("Nats-Batch-Id", batchId);
-    head.set("Nats-Batch-Sequence", String(index + 1));
-    const isLast = index === batch.length - 1;
-    if (isLast) head.set("Nats-Batch-Commit", "1");
-    if (index === 0 || isLast) asked.push(nc.request(subject, event.body, { headers: head, timeout: 10_000 }));
-    else nc.publish(subject, event.body, { headers: head });
-  }
-  const answers = await Promise.all(asked);
-  const committed: { readonly count?: number } = JSON.parse(Buffer.from(answers.at(-1)?.data ?? []).toString() || "{}");
-  if (committed.count !== batch.length) throw new Error(`the bare batch was refused: ${JSON.stringify(committed)}`);
-};
 
 const run = Effect.gen(function* () {
   const here = yield* world();

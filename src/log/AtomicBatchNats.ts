@@ -6,7 +6,7 @@
  * Why not the client's own batch: it drops the options of all but the first message and hides the server's error
  * (nats.js #434). The protocol is ADR-50, nats-server 2.12.
  */
-import { MsgHdrsImpl, type MsgHdrs, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
+import { MsgHdrsImpl, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
 import type { Sequence } from "../domain/History.ts";
 import type { Wire } from "./AppendCheck.ts";
 import type { Link } from "./NatsConnectionNats.ts";
@@ -27,7 +27,10 @@ export type Outcome =
   | { readonly _tag: "Unable"; readonly reason: string; readonly hint: string }
   | NoAnswer;
 
-/** Messages to one subject, in order. `expected` is checked by the server; undefined lets everything pass. */
+/**
+ * Messages to one subject, in order. `expected` is checked by the server; undefined lets everything pass. When a batch
+ * has several writes to one subject, what the first of them expects counts.
+ */
 export interface Write {
   readonly subject: string;
   readonly wires: ReadonlyArray<Wire>;
@@ -43,15 +46,30 @@ const header = {
   batchCommit: "Nats-Batch-Commit",
 } as const;
 
-const asLists = (record: Readonly<Record<string, string>>): Record<string, Array<string>> => {
-  const lists: Record<string, Array<string>> = {};
-  for (const name in record) lists[name] = [record[name] ?? ""];
-  return lists;
-};
+/**
+ * Headers as one text. The client's own way, a map of lists that is checked and joined again for every message, takes
+ * 2.6 µs for each against 1.0: `AppendCheck` and `Envelope` have made the checks.
+ */
+class HeaderBlock extends MsgHdrsImpl {
+  readonly #text: string;
 
-/** `fromRecord` skips the client's per-header checks (2 µs each): `AppendCheck` and `Envelope` have made them. */
-const headersFor = (wire: Wire, own: Record<string, string>): MsgHdrs =>
-  MsgHdrsImpl.fromRecord(asLists({ ...wire.headers, [header.messageId]: wire.headers["ce-id"] ?? wire.id, ...own }));
+  constructor(wire: Wire, own: string) {
+    super();
+    let text = "NATS/1.0\r\n";
+    for (const name in wire.headers) text += `${name}: ${wire.headers[name]}\r\n`;
+    this.#text = `${text}${header.messageId}: ${wire.headers["ce-id"] ?? wire.id}\r\n${own}\r\n`;
+  }
+
+  /** Header values are ASCII on the wire: `Envelope` encodes what is not. */
+  override encode(): Uint8Array {
+    return Buffer.from(this.#text, "latin1");
+  }
+}
+
+const line = (name: string, value: string | number): string => `${name}: ${value}\r\n`;
+
+const expectation = (expected: Sequence | undefined): string =>
+  expected === undefined ? "" : line(header.expected, expected);
 
 interface PubAck {
   readonly seq?: number;
@@ -118,13 +136,13 @@ export interface Publisher {
 }
 
 /** Writes one message. */
-export const writeOne = async (
+const writeOne = async (
   publisher: Publisher,
   subject: string,
   wire: Wire,
   expected: Sequence | undefined,
 ): Promise<Outcome> => {
-  const headers = headersFor(wire, expected === undefined ? {} : { [header.expected]: String(expected) });
+  const headers = new HeaderBlock(wire, expectation(expected));
   const answer = await ask(publisher.nc, publisher.link, {
     subject,
     payload: wire.body,
@@ -140,35 +158,48 @@ export const writeOne = async (
  * The first message must be a request: that is how the server says that it refuses to begin. Its answer is not waited
  * for before the rest is sent, which saves a round trip; when the beginning is refused, so is the commit.
  */
-export const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
+const writeBatch = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
   const { link, nc, timeoutMillis } = publisher;
   const batchId = nuid.next();
   const total = writes.reduce((sum, { wires }) => sum + wires.length, 0);
+  // Only the first message of a subject may expect: after it, the batch itself has changed the subject (10164).
+  const begun = new Set<string>();
   let number = 0;
   let first: ReturnType<typeof ask> | undefined;
   let last: ReturnType<typeof ask> | undefined;
   for (const { expected, subject, wires } of writes) {
-    for (const [index, wire] of wires.entries()) {
+    for (const wire of wires) {
       number++;
-      const headers = headersFor(wire, {
-        [header.batchId]: batchId,
-        [header.batchSequence]: String(number),
-        ...(number === total ? { [header.batchCommit]: "1" } : {}),
-        // Only the first message of a subject may expect: after it, the batch itself has changed the subject (10164).
-        ...(index === 0 && expected !== undefined ? { [header.expected]: String(expected) } : {}),
-      });
+      let own = line(header.batchId, batchId) + line(header.batchSequence, number);
+      if (number === total) own += line(header.batchCommit, 1);
+      if (!begun.has(subject)) own += expectation(expected);
+      begun.add(subject);
+      const headers = new HeaderBlock(wire, own);
       const question = { subject, payload: wire.body, headers, timeoutMillis };
       if (number === total) last = ask(nc, link, question);
       else if (number === 1) first = ask(nc, link, question);
       else if (link.connected) nc.publish(subject, wire.body, { headers });
     }
   }
-  const [begun, committed] = await Promise.all([first, last]);
-  if (begun?._tag === "Answer" && begun.message.data.length > 0) {
-    const refused = parse(begun.message.string());
+  const [opened, committed] = await Promise.all([first, last]);
+  if (opened?._tag === "Answer" && opened.message.data.length > 0) {
+    const refused = parse(opened.message.string());
     if (refused._tag !== "Written") return refused;
   }
   if (committed === undefined)
     return { _tag: "Unable", reason: "an empty batch", hint: "A batch has at least two events." };
   return committed._tag === "Answer" ? parse(committed.message.string()) : committed;
+};
+
+/** Writes 1 to 1,000 messages, all or none: one plainly, several as a batch. Never rejects. */
+export const send = async (publisher: Publisher, writes: ReadonlyArray<Write>): Promise<Outcome> => {
+  const [only, another] = writes;
+  const [wire, more] = only?.wires ?? [];
+  const isOne = only !== undefined && wire !== undefined && another === undefined && more === undefined;
+  try {
+    return await (isOne ? writeOne(publisher, only.subject, wire, only.expected) : writeBatch(publisher, writes));
+  } catch (error) {
+    // The client throws when it was closed: nothing of a batch was committed then.
+    return { _tag: "NoAnswer", why: "failed", reason: error instanceof Error ? error.message : String(error) };
+  }
 };

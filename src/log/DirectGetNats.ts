@@ -30,7 +30,9 @@ export type Selector =
   | { readonly seq: Sequence }
   | { readonly last_by_subj: string }
   | { readonly seq: Sequence; readonly next_by_subj: string }
-  | { readonly start_time: string; readonly next_by_subj: string };
+  | { readonly start_time: string; readonly next_by_subj: string }
+  /** The last message of each of at most 1,024 subjects. */
+  | { readonly multi_last: ReadonlyArray<string> };
 
 type Batch = { readonly _tag: "Batch"; readonly messages: ReadonlyArray<Got> } | NoAnswer;
 

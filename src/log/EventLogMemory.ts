@@ -178,13 +178,13 @@ export const make = Effect.gen(function* () {
 
   const log = EventLog.of({
     append: Effect.fnUntraced(function* (append) {
-      const checked = yield* checkAppend(append, maxEventBytes);
+      const checked = yield* Effect.fromResult(checkAppend(append, maxEventBytes));
       const recordedAt = yield* Clock.currentTimeMillis;
       const [appended] = yield* present(() => writeAll(held, [checked], recordedAt));
       return appended ?? (yield* isAway);
     }),
     appendAll: Effect.fnUntraced(function* (appends) {
-      const checked = yield* checkAll(appends, maxEventBytes);
+      const checked = yield* Effect.fromResult(checkAll(appends, maxEventBytes));
       const recordedAt = yield* Clock.currentTimeMillis;
       return yield* present(() => writeAll(held, checked, recordedAt));
     }),

@@ -22,6 +22,11 @@ export interface HistoryRead {
   readonly pages: (subject: string, from: From) => Pages;
   /** The last message of a subject. */
   readonly last: (subject: string) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
+  /**
+   * The last messages of at most 500 subjects, in one question. A hint and no more: a replica that is behind may have
+   * answered, and large messages may be missing.
+   */
+  readonly ends: (subjects: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, StoredMessage>, LogUnavailable>;
   readonly at: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
   /** What this process has appended: reads will reach it. */
   readonly wrote: (subject: string, sequence: Sequence) => void;
@@ -106,6 +111,11 @@ export const make = (options: {
   return {
     pages: (subject, from) => (copies() > 1 ? pagesOfSeveral(subject, from) : pagesOfOne(subject, from)),
     last: (subject) => (copies() > 1 ? lastByLeader(subject) : get.one(stream, { last_by_subj: subject }, "any")),
+    ends: (subjects) =>
+      Effect.map(
+        get.batch(stream, { multi_last: subjects }),
+        (messages) => new Map(messages.map((message) => [message.subject, message])),
+      ),
     at: (sequence) =>
       sequence < 1 ? Effect.succeed(undefined) : get.one(stream, { seq: sequence }, copies() > 1 ? "leader" : "any"),
     wrote: (subject, sequence) => {

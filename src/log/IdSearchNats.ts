@@ -120,21 +120,38 @@ export const catchUp = Effect.fnUntraced(function* (writer: Writer, checked: Che
   return known;
 });
 
-/** Whether the server surely remembers these ids if they were ever appended, so that nobody else need look. */
-export const isProtected = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
-  const now = yield* Clock.currentTimeMillis;
+/** When the oldest of these ids was made; undefined when their times cannot be trusted. */
+const madeAt = (checked: Checked, now: number): number | undefined => {
   let oldest = now;
   for (const { id } of checked.wires) {
     const made = timeOf(id);
-    if (made === undefined || made > now + justMadeMillis) return false;
+    if (made === undefined || made > now + justMadeMillis) return undefined;
     oldest = Math.min(oldest, made);
   }
-  let facts = writer.facts();
-  const age = now - oldest;
-  if (age > facts.duplicateWindowMillis / 2) return false;
-  if (age > justMadeMillis && now - facts.learntAt > factsFreshMillis) facts = yield* writer.learn;
+  return oldest;
+};
+
+/** Whether the server surely remembers ids made at `made`, if they were ever appended. */
+const remembers = (facts: StreamFacts, made: number, now: number): boolean => {
+  if (now - made > facts.duplicateWindowMillis / 2) return false;
   if (Math.abs(facts.clockSkewMillis) > facts.duplicateWindowMillis / 4) return false;
   // A restored stream is younger than its oldest message, and its server remembers no id from before the restore.
   const restored = facts.messages > 0 && facts.firstAt < facts.created;
   return !restored || now + facts.clockSkewMillis - facts.created > facts.duplicateWindowMillis;
+};
+
+/** Whether these ids were made just now, so that by what is known already the server remembers them. */
+export const isJustMade = ({ facts }: Writer, checked: Checked, now: number): boolean => {
+  const made = madeAt(checked, now);
+  return made !== undefined && now - made <= justMadeMillis && remembers(facts(), made, now);
+};
+
+/** Whether the server surely remembers these ids if they were ever appended, so that nobody else need look. */
+export const isProtected = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
+  const now = yield* Clock.currentTimeMillis;
+  const made = madeAt(checked, now);
+  let facts = writer.facts();
+  if (made === undefined || !remembers(facts, made, now)) return false;
+  if (now - made > justMadeMillis && now - facts.learntAt > factsFreshMillis) facts = yield* writer.learn;
+  return remembers(facts, made, now);
 });

@@ -1,41 +1,38 @@
 /**
- * How an append becomes a write, and what is done when the server does not simply take it.
+ * How appends become one write, and what is done when the server does not simply take it.
  *
- * Room: log. In: AtomicBatchNats, IdSearchNats. Out: EventLogNats.
+ * Room: log. In: AtomicBatchNats, IdSearchNats, WaitingAppends. Out: GroupCommitNats.
  *
  * The server helps with two things. An expected sequence protects for ever, but its refusal does not tell a conflict
  * from our own lost acknowledgement, and one replica checks it before message ids while three check it after. The
  * memory of message ids protects within a window, and not after a restore. So every refusal is settled by looking
  * into the history for the ids themselves.
+ *
+ * A refused group says nothing of the one append that was at fault. Those that may be are settled each alone, as if
+ * they had never been in a group; the rest goes out again.
  */
 import { Clock, Effect } from "effect";
 import type { Sequence } from "../domain/History.ts";
-import type { Checked } from "./AppendCheck.ts";
-import { type Outcome, writeBatch, writeOne } from "./AtomicBatchNats.ts";
-import { type AppendError, type Appended, AppendRefused, SequenceConflict } from "./EventLog.ts";
+import { type Outcome, send } from "./AtomicBatchNats.ts";
+import { type AppendError, AppendRefused, SequenceConflict } from "./EventLog.ts";
+import type { StoredMessage } from "./Envelope.ts";
 import { catchUp, findIds, idOf, isProtected, presence, recall, type Writer } from "./IdSearchNats.ts";
 import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
-
-/** One append on its way. */
-interface Pending {
-  readonly checked: Checked;
-  /** What the server is told to expect; undefined: nothing. */
-  expected: Sequence | undefined;
-  result: Appended | undefined;
-}
+import type { Part, PendingAppend } from "./WaitingAppends.ts";
 
 /**
  * How long an append tries, in attempts' worth of time. One replica answers or is away: 5 s. Three may be electing a
  * leader, which takes 4 to 9 s: 15 s.
  */
-const budgetMillis = ({ facts, publisher }: Writer) => (facts().replicas > 1 ? 6 : 2) * publisher.timeoutMillis;
+export const budgetMillis = ({ facts, publisher }: Writer): number =>
+  (facts().replicas > 1 ? 6 : 2) * publisher.timeoutMillis;
 /** How often the answer "this id is known" is doubted before it is believed: three replicas may have it in flight. */
 const knownRounds = 6;
 
-const conflict = ({ checked }: Pending, expected: Sequence, actual: Sequence) =>
+const conflict = ({ checked }: Part, expected: Sequence, actual: Sequence) =>
   new SequenceConflict({ history: checked.append.history, expected, actual });
 
-const usedElsewhere = ({ checked }: Pending) =>
+const usedElsewhere = ({ checked }: Part) =>
   new AppendRefused({
     reason: `an id of this append (${checked.wires
       .map(({ id }) => id)
@@ -47,50 +44,50 @@ const usedElsewhere = ({ checked }: Pending) =>
 /** After a refusal, for a writer that said what it expects: conflict, duplicate, or another attempt. */
 const settleExpected = Effect.fnUntraced(function* (
   writer: Writer,
-  pending: Pending,
+  part: Part,
   expected: Sequence,
   actual: Sequence | undefined,
 ) {
-  const { subject } = pending.checked;
+  const { subject } = part.checked;
   const { events, ids, upTo } = yield* findIds(writer, subject, { after: expected });
-  const there = presence(pending.checked, ids);
+  const there = presence(part.checked, ids);
   if (there.all) {
-    pending.result = { sequence: there.sequence, duplicate: true };
+    part.result = { sequence: there.sequence, duplicate: true };
     return;
   }
   if (upTo !== undefined) {
-    if (events > 0) return yield* conflict(pending, expected, upTo);
+    if (events > 0) return yield* conflict(part, expected, upTo);
     // Only misfits came after it: no writer can see them, so none can expect them. The append stands after them.
-    pending.expected = upTo;
+    part.expected = upTo;
     return;
   }
   const last = actual ?? (yield* writer.read.last(subject))?.sequence ?? 0;
-  if (last < expected) return yield* conflict(pending, expected, last);
-  pending.expected = expected;
+  if (last < expected) return yield* conflict(part, expected, last);
+  part.expected = expected;
 });
 
 /** Looks for the ids in the history. Afterwards the append is a duplicate, or expects the sequence up to which they are not there. */
-const lookUp = Effect.fnUntraced(function* (writer: Writer, pending: Pending, refused: boolean) {
-  const { subject } = pending.checked;
-  let { fresh, known } = yield* recall(writer, pending.checked);
-  if (refused && !fresh) known = yield* catchUp(writer, pending.checked, known);
-  let there = presence(pending.checked, known.ids);
+const lookUp = Effect.fnUntraced(function* (writer: Writer, part: Part, refused: boolean) {
+  const { subject } = part.checked;
+  let { fresh, known } = yield* recall(writer, part.checked);
+  if (refused && !fresh) known = yield* catchUp(writer, part.checked, known);
+  let there = presence(part.checked, known.ids);
   if (!there.none && !fresh) {
     // What is only remembered may have been rolled back since: the answer "it is there" is given by the log alone.
     const stored = yield* writer.read.at(there.sequence);
     if (stored?.subject !== subject) {
       writer.remembered.forget(subject);
-      ({ fresh, known } = yield* recall(writer, pending.checked));
-      there = presence(pending.checked, known.ids);
+      ({ fresh, known } = yield* recall(writer, part.checked));
+      there = presence(part.checked, known.ids);
     }
   }
-  if (there.all) pending.result = { sequence: there.sequence, duplicate: true };
-  else if (there.none) pending.expected = known.upTo;
-  else return yield* conflict(pending, 0, known.upTo);
+  if (there.all) part.result = { sequence: there.sequence, duplicate: true };
+  else if (there.none) part.expected = known.upTo;
+  else return yield* conflict(part, 0, known.upTo);
 });
 
 /** The server says that it has the id of a single event: is it that event? */
-const confirmDuplicate = Effect.fnUntraced(function* (writer: Writer, pending: Pending, sequence: Sequence) {
+const confirmDuplicate = Effect.fnUntraced(function* (writer: Writer, part: Part, sequence: Sequence) {
   const stored = yield* writer.read.at(sequence);
   if (stored === undefined) {
     return yield* unavailable(
@@ -98,34 +95,33 @@ const confirmDuplicate = Effect.fnUntraced(function* (writer: Writer, pending: P
       "`recollect verify` says what the stream lost.",
     );
   }
-  const [wire] = pending.checked.wires;
-  if (stored.subject !== pending.checked.subject || idOf(stored) !== wire?.id) return yield* usedElsewhere(pending);
-  pending.result = { sequence, duplicate: true };
+  const [wire] = part.checked.wires;
+  if (stored.subject !== part.checked.subject || idOf(stored) !== wire?.id) return yield* usedElsewhere(part);
+  part.result = { sequence, duplicate: true };
 });
 
-const send = (writer: Writer, open: ReadonlyArray<Pending>): Promise<Outcome> => {
-  const [only] = open;
-  const [wire, ...more] = only?.checked.wires ?? [];
-  if (open.length === 1 && only !== undefined && wire !== undefined && more.length === 0) {
-    return writeOne(writer.publisher, only.checked.subject, wire, only.expected);
-  }
-  return writeBatch(
+/** Sends all of these as one write. Never rejects. */
+export const sendParts = (writer: Writer, parts: ReadonlyArray<Part>): Promise<Outcome> =>
+  send(
     writer.publisher,
-    open.map(({ checked, expected }) => ({ subject: checked.subject, wires: checked.wires, expected })),
+    parts.map(({ checked, expected }) => ({ subject: checked.subject, wires: checked.wires, expected })),
   );
-};
 
-/** The messages of a batch have contiguous sequences that end at `last`. */
-const assign = (writer: Writer, open: ReadonlyArray<Pending>, last: Sequence) => {
-  let sequence = last - open.reduce((sum, { checked }) => sum + checked.wires.length, 0);
-  for (const pending of open) {
-    const { subject, wires } = pending.checked;
+/** These were written: the messages of one write have contiguous sequences that end at `last`. */
+export const assign = (writer: Writer, parts: ReadonlyArray<Part>, last: Sequence): void => {
+  let sequence = last - parts.reduce((sum, { checked }) => sum + checked.wires.length, 0);
+  /** Where histories ended before the next part of this write that goes to them. */
+  const ends = new Map<string, Sequence>();
+  for (const part of parts) {
+    const { subject, wires } = part.checked;
     const first = sequence + 1;
     sequence += wires.length;
-    pending.result = { sequence, duplicate: false };
+    part.result = { sequence, duplicate: false };
     writer.read.wrote(subject, sequence);
+    const before = ends.get(subject) ?? part.expected;
+    ends.set(subject, sequence);
     const known = writer.remembered.get(subject);
-    if (known === undefined || known.upTo !== pending.expected) continue;
+    if (known === undefined || known.upTo !== before) continue;
     for (const [index, { id }] of wires.entries()) known.ids.set(id, first + index);
     known.upTo = sequence;
     writer.remembered.keep(subject, known);
@@ -133,30 +129,26 @@ const assign = (writer: Writer, open: ReadonlyArray<Pending>, last: Sequence) =>
 };
 
 /** Settles every append that is still open; tells whether anything is different now. */
-const settle = Effect.fnUntraced(function* (
-  writer: Writer,
-  open: ReadonlyArray<Pending>,
-  actual: Sequence | undefined,
-) {
+const settle = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Part>, actual: Sequence | undefined) {
   let changed = false;
-  for (const pending of open) {
-    const before = pending.expected;
-    const { expected } = pending.checked.append;
-    if (expected === "any") yield* lookUp(writer, pending, true);
-    else yield* settleExpected(writer, pending, expected, open.length === 1 ? actual : undefined);
-    changed ||= pending.result !== undefined || pending.expected !== before;
+  for (const part of open) {
+    const before = part.expected;
+    const { expected } = part.checked.append;
+    if (expected === "any") yield* lookUp(writer, part, true);
+    else yield* settleExpected(writer, part, expected, open.length === 1 ? actual : undefined);
+    changed ||= part.result !== undefined || part.expected !== before;
   }
   return changed;
 });
 
 /** The server insists that it knows an id that is not after the expected sequence: it is before it, or in another history. */
-const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Pending>) {
+const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Part>) {
   let found = false;
-  for (const pending of open) {
-    const there = presence(pending.checked, (yield* findIds(writer, pending.checked.subject, { after: 0 })).ids);
+  for (const part of open) {
+    const there = presence(part.checked, (yield* findIds(writer, part.checked.subject, { after: 0 })).ids);
     if (there.none) continue;
-    if (!there.all) return yield* usedElsewhere(pending);
-    pending.result = { sequence: there.sequence, duplicate: true };
+    if (!there.all) return yield* usedElsewhere(part);
+    part.result = { sequence: there.sequence, duplicate: true };
     found = true;
   }
   const [first] = open;
@@ -166,7 +158,7 @@ const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyA
 /** What to do about an answer that is not success. Returns when another attempt makes sense; `patient` is whether there is time. */
 const recover = Effect.fnUntraced(function* (
   writer: Writer,
-  open: ReadonlyArray<Pending>,
+  open: ReadonlyArray<Part>,
   options: {
     readonly outcome: Outcome;
     readonly attempt: number;
@@ -206,34 +198,122 @@ const recover = Effect.fnUntraced(function* (
   yield* Effect.sleep(retryPauseMillis(attempt));
 });
 
-/** Writes all of these, or none of those that were not there already. */
-export const write = Effect.fnUntraced(function* (
-  writer: Writer,
-  appends: ReadonlyArray<Checked>,
-): Effect.fn.Return<ReadonlyArray<Appended>, AppendError> {
-  const all = appends.map((checked): Pending => {
-    const { expected } = checked.append;
-    return { checked, expected: expected === "any" ? undefined : expected, result: undefined };
-  });
-  for (const pending of all) {
-    if (pending.checked.append.expected !== "any") continue;
-    if (!(yield* isProtected(writer, pending.checked))) yield* lookUp(writer, pending, false);
+/** Finds out what has to be known of an append before it is sent: whether it is in the log already. */
+export const prepare = Effect.fnUntraced(function* (writer: Writer, { parts }: PendingAppend) {
+  for (const part of parts) {
+    if (part.checked.append.expected !== "any") continue;
+    if (!(yield* isProtected(writer, part.checked))) yield* lookUp(writer, part, false);
   }
+});
+
+/** Time and patience of one write, over all of its attempts. */
+const patienceOf = (writer: Writer) => {
   let started: number | undefined;
-  let knownBefore = 0;
-  for (let attempt = 0; ; attempt++) {
-    const open = all.filter(({ result }) => result === undefined);
-    if (open.length === 0) break;
-    const outcome = yield* Effect.promise(() => send(writer, open));
-    if (outcome._tag === "Written" && !outcome.duplicate) {
-      assign(writer, open, outcome.sequence);
-      break;
-    }
+  return Effect.fnUntraced(function* (outcome: Outcome) {
     const now = yield* Clock.currentTimeMillis;
     started ??= outcome._tag === "NoAnswer" && outcome.why === "silent" ? now - writer.publisher.timeoutMillis : now;
-    const patient = now - started < budgetMillis(writer);
-    yield* recover(writer, open, { outcome, attempt, knownBefore, patient });
+    return now - started < budgetMillis(writer);
+  });
+};
+
+/** Settles one append, beginning with the answer to the write that did not succeed. */
+export const settleAlone = Effect.fnUntraced(function* (
+  writer: Writer,
+  append: PendingAppend,
+  answered: Outcome,
+): Effect.fn.Return<void, AppendError> {
+  const isPatient = patienceOf(writer);
+  let outcome = answered;
+  let knownBefore = 0;
+  for (let attempt = 0; ; attempt++) {
+    const patient = yield* isPatient(outcome);
+    yield* recover(writer, append.open, { outcome, attempt, knownBefore, patient });
     if (outcome._tag === "Known") knownBefore++;
+    const { open } = append;
+    if (open.length === 0 || append.isOver) return;
+    outcome = yield* Effect.promise(() => sendParts(writer, open));
+    if (outcome._tag !== "Written" || outcome.duplicate) continue;
+    assign(writer, open, outcome.sequence);
+    return;
   }
-  return all.flatMap(({ result }) => result ?? []);
+});
+
+/** Whether this part may be why a group was refused, by the last message of its history. */
+const isSuspect = ({ checked, expected }: Part, end: StoredMessage | undefined): boolean => {
+  if (expected !== undefined) return (end?.sequence ?? 0) !== expected;
+  const id = end === undefined ? undefined : idOf(end);
+  return id !== undefined && checked.wires.some((wire) => wire.id === id);
+};
+
+/** The appends of a refused group that may be at fault. All of them when that cannot be told. */
+const suspectsOf = Effect.fnUntraced(function* (writer: Writer, group: ReadonlyArray<PendingAppend>) {
+  const subjects = new Set(group.flatMap(({ open }) => open.map(({ checked }) => checked.subject)));
+  const ends = yield* Effect.orElseSucceed(writer.read.ends([...subjects]), () => undefined);
+  if (ends === undefined) return new Set(group);
+  const suspects = new Set<PendingAppend>();
+  const begun = new Set<string>();
+  for (const append of group) {
+    for (const part of append.open) {
+      const { subject } = part.checked;
+      // One that follows another in its history expects nothing of its own.
+      if (!begun.has(subject) && isSuspect(part, ends.get(subject))) suspects.add(append);
+      begun.add(subject);
+    }
+  }
+  return suspects.size === 0 ? new Set(group) : suspects;
+});
+
+/** What remains of a group; the others are written. */
+export interface Parted {
+  /** To be written each by itself. */
+  readonly alone: ReadonlyArray<PendingAppend>;
+  /** To wait again, because an earlier append of their history is among `alone`. */
+  readonly again: ReadonlyArray<PendingAppend>;
+}
+
+/** Takes the suspects out of a group, and with them what follows them in their histories. */
+const part = (group: ReadonlyArray<PendingAppend>, suspects: ReadonlySet<PendingAppend>) => {
+  const alone: Array<PendingAppend> = [];
+  const again: Array<PendingAppend> = [];
+  const rest: Array<PendingAppend> = [];
+  const held = new Set<string>();
+  for (const append of group) {
+    const subjects = append.parts.map(({ checked }) => checked.subject);
+    const follows = subjects.some((subject) => held.has(subject));
+    (follows ? again : suspects.has(append) ? alone : rest).push(append);
+    if (follows || suspects.has(append)) for (const subject of subjects) held.add(subject);
+  }
+  return { alone, again, rest };
+};
+
+/** Settles a group, beginning with the answer to the write that did not succeed. When it fails, so do all of the group. */
+export const settleGroup = Effect.fnUntraced(function* (
+  writer: Writer,
+  group: ReadonlyArray<PendingAppend>,
+  answered: Outcome,
+): Effect.fn.Return<Parted, AppendError> {
+  const isPatient = patienceOf(writer);
+  const alone: Array<PendingAppend> = [];
+  const again: Array<PendingAppend> = [];
+  let outcome = answered;
+  let open = group;
+  for (let attempt = 0; ; attempt++) {
+    const patient = yield* isPatient(outcome);
+    if (outcome._tag === "Conflict" || outcome._tag === "Known" || outcome._tag === "TooLarge") {
+      const parted = part(open, yield* suspectsOf(writer, open));
+      alone.push(...parted.alone);
+      again.push(...parted.again);
+      open = parted.rest;
+    } else {
+      const parts = open.flatMap((append) => append.open);
+      yield* recover(writer, parts, { outcome, attempt, knownBefore: 0, patient });
+    }
+    open = open.filter(({ isOver }) => !isOver);
+    if (open.length < 2) return { alone: [...alone, ...open], again };
+    const parts = open.flatMap((append) => append.open);
+    outcome = yield* Effect.promise(() => sendParts(writer, parts));
+    if (outcome._tag !== "Written" || outcome.duplicate) continue;
+    assign(writer, parts, outcome.sequence);
+    return { alone, again };
+  }
 });

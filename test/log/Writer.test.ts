@@ -10,7 +10,7 @@ import type { Append } from "../../src/log/EventLog.ts";
 import * as HistoryIds from "../../src/log/HistoryIds.ts";
 import { subjectOf } from "../../src/log/Subject.ts";
 import type { Writer } from "../../src/log/IdSearchNats.ts";
-import { write } from "../../src/log/WriterNats.ts";
+import * as GroupCommit from "../../src/log/GroupCommitNats.ts";
 import { event, events, fresh } from "../contract/EventLogContract.ts";
 
 const refusal = (code: number, err_code: number, description: string) =>
@@ -29,9 +29,9 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
     request: async (
       _subject: string,
       _payload: unknown,
-      { headers }: { readonly headers?: { readonly get: (name: string) => string } },
+      { headers }: { readonly headers: { readonly encode: () => Uint8Array } },
     ) => {
-      const begins = headers?.get("Nats-Batch-Sequence") === "1";
+      const begins = Buffer.from(headers.encode()).includes("Nats-Batch-Sequence: 1\r\n");
       if (begins) return { data: new Uint8Array(), string: () => "" };
       const reply = replies[Math.min(asked++, replies.length - 1)] ?? "";
       if (reply instanceof Error) throw reply;
@@ -68,6 +68,12 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
         });
       },
       last: (subject) => Effect.succeed(held.findLast((one) => one.subject === subject)),
+      ends: (subjects) =>
+        Effect.succeed(
+          new Map(
+            held.filter(({ subject }) => subjects.includes(subject)).map((message) => [message.subject, message]),
+          ),
+        ),
       at: (sequence) => Effect.succeed(held.find((one) => one.sequence === sequence)),
       wrote: () => undefined,
     },
@@ -80,10 +86,8 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
 
 const run = (writer: Writer, append: Append) =>
   Effect.gen(function* () {
-    const appending = yield* checkAll([append], 1e6).pipe(
-      Effect.flatMap((checked) => write(writer, checked)),
-      Effect.forkChild,
-    );
+    const groups = yield* GroupCommit.make(writer);
+    const appending = yield* Effect.forkChild(groups.write(() => checkAll([append], 1e6)));
     // Real promises and a clock of ours take turns.
     for (let turn = 0; turn < 200 && appending.pollUnsafe() === undefined; turn++) {
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)));
