@@ -3,7 +3,7 @@
  *
  * Room: main. In: log, snapshot, projection, projections, query. Out: Attached, Daemon.
  */
-import { Layer } from "effect";
+import { Effect, Layer } from "effect";
 import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
@@ -14,9 +14,22 @@ import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 
+/** Whenever the connection is lost, not only the next time. */
+const always = (link: NatsConnection.Link) => (callback: () => void) => {
+  const again = () => {
+    callback();
+    link.onLost(again);
+  };
+  link.onLost(again);
+};
+
+const threads = Layer.unwrap(
+  Effect.map(NatsConnection.NatsConnection, ({ link }) => ThreadReader.layer({ onLost: always(link) })),
+);
+
 /** Log, snapshots and thread reader over one connection. */
 export const reading = (options: NatsConnection.Options) =>
-  ThreadReader.layer.pipe(
+  threads.pipe(
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer()),
     Layer.provideMerge(EventLogNats.layer()),

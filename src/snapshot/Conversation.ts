@@ -1,7 +1,7 @@
 /**
  * The whole conversation of a thread as a stream of messages, none of them cut.
  *
- * Room: snapshot. In: domain, log. Out: ThreadReader.
+ * Room: snapshot. In: domain, log, WholeHistory. Out: ThreadReader.
  *
  * A message may be told in pieces and told again at any distance, and second witnesses count only where nobody tells
  * first-hand: what a message is, is known at the end of the history. So the history is read twice: first for how often
@@ -11,19 +11,15 @@
 import { Effect, Result, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { MessageSaid } from "../domain/Fact.ts";
-import type { History, Sequence } from "../domain/History.ts";
+import type { Sequence } from "../domain/History.ts";
 import { type Carry, noCarry } from "../domain/interpret/Interpreter.ts";
 import { factsOfSafely } from "../domain/Thread.ts";
 import { tell, type ThreadMessage } from "../domain/ThreadMessage.ts";
-import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
+import type { LogUnavailable } from "../log/EventLog.ts";
 import * as LargeEntry from "../log/LargeEntry.ts";
-import * as Replay from "./Replay.ts";
+import * as WholeHistory from "./WholeHistory.ts";
 
-interface Request {
-  readonly log: EventLog["Service"];
-  readonly history: History;
-  readonly upTo?: Sequence | undefined;
-}
+interface Request extends WholeHistory.Request {}
 
 /** What an event says, given what the one before it left behind. A refused event says nothing. */
 class Interpreted {
@@ -49,7 +45,7 @@ const plan = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Pl
   const secondHand = new Map<string, number>();
   const interpreted = new Interpreted();
   let last = 0;
-  yield* Stream.runForEach(Replay.events(request, 0), (event) =>
+  yield* Stream.runForEach(WholeHistory.read(request), (event) =>
     Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
       last = event.sequence;
       for (const { messageId, secondHand: isSecond } of interpreted.messages(placed)) {
@@ -88,7 +84,7 @@ export const messages = (request: Request): Stream.Stream<ThreadMessage, LogUnav
   Stream.unwrap(
     Effect.map(plan(request), (planned) => {
       const assemble = assembler(planned);
-      return Replay.events({ ...request, upTo: planned.last }, 0).pipe(
+      return WholeHistory.read({ ...request, upTo: planned.last }).pipe(
         Stream.mapEffect((event) => Effect.map(LargeEntry.placedOrAsItIs(request.log, event), assemble)),
         Stream.flatMap(Stream.fromIterable),
       );

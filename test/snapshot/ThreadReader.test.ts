@@ -14,11 +14,11 @@ import * as NatsServer from "../support/NatsServer.ts";
 import { answersTheTruth, DamagedWorld, suite, untilSnapshot } from "./ThreadReaderSuite.ts";
 import { append, say, sayNew } from "./ThreadWorld.ts";
 
-const memory = ThreadReader.layer.pipe(
+const memory = ThreadReader.layer().pipe(
   Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, SnapshotStoreMemory.layer())),
 );
 
-const nats = ThreadReader.layer.pipe(
+const nats = ThreadReader.layer().pipe(
   Layer.provideMerge(Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer())),
   Layer.provideMerge(
     Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url }))),
@@ -48,7 +48,7 @@ describe("a thread read from memory", () => {
     ).pipe(Layer.provide(EventLogMemory.layer));
 
   const readingBehind = (limit: { sequence: number }) =>
-    ThreadReader.layer.pipe(Layer.provideMerge(Layer.mergeAll(behind(limit), SnapshotStoreMemory.layer())));
+    ThreadReader.layer().pipe(Layer.provideMerge(Layer.mergeAll(behind(limit), SnapshotStoreMemory.layer())));
 
   it.effect("waits for a replica that is behind its caller's own append", () => {
     const limit = { sequence: 0 };
@@ -91,7 +91,7 @@ describe("a thread read from memory", () => {
     return Effect.gen(function* () {
       yield* append(thread("t"), [say("a")]);
       assert.strictEqual((yield* (yield* ThreadReader.ThreadReader).get("t"))?.counters.events, 1);
-    }).pipe(Effect.provide(ThreadReader.layer.pipe(Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, store)))));
+    }).pipe(Effect.provide(ThreadReader.layer().pipe(Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, store)))));
   });
 
   it.effect("is unavailable while the log is away, snapshot or not", () =>
