@@ -69,7 +69,7 @@ const parts = Effect.fnUntraced(function* (
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   return Layer.merge(announced, drained).pipe(
     Layer.provideMerge(folding(database)),
-    Layer.provideMerge(reading(connection)),
+    Layer.provideMerge(reading({ ...connection, database })),
     Layer.provideMerge(querying(database)),
   );
 });

@@ -8,6 +8,7 @@ import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
+import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as Query from "../query/QuerySqlite.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
@@ -27,9 +28,15 @@ const threads = Layer.unwrap(
   Effect.map(NatsConnection.NatsConnection, ({ link }) => ThreadReader.layer({ onLost: always(link) })),
 );
 
+export interface Reading extends NatsConnection.Options {
+  /** Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not. */
+  readonly database?: string | undefined;
+}
+
 /** Log, snapshots and thread reader over one connection. */
-export const reading = (options: NatsConnection.Options) =>
+export const reading = ({ database, ...options }: Reading) =>
   threads.pipe(
+    Layer.provideMerge(database === undefined ? Layer.empty : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer()),
     Layer.provideMerge(EventLogNats.layer()),

@@ -1,24 +1,26 @@
 /**
  * A whole history: from the cheap copy as far as that can be trusted, and from the log beyond.
  *
- * Room: snapshot. In: domain, log, HistorySource. Out: Replay, Conversation.
+ * Room: snapshot. In: domain, log, HistorySource. Out: Replay, Conversation, edge.
  *
  * Promise: the events are those that reading the log from the beginning gives, whatever the copy is: absent, behind,
- * cut short, of another stream, in disorder, of another history, or broken in the middle. Before any of it is given
- * on, its last event must stand in the log at the same sequence with the same id and time; and where it breaks off or
- * its order is wrong, the log goes on after the last good event. What nobody can see here is an event that is missing
+ * cut short, of another stream, with pages in disorder or of another history, or broken in the middle. Before any of it
+ * is given on, its last event must stand in the log at the same sequence with the same id and time; and where it breaks
+ * off or a page is wrong, the log goes on after the last good event. What nobody can see here is an event that is missing
  * in the middle of a copy that is in order: the projector never goes on over one, and `recollect verify` looks for it.
  */
 import { Effect, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
-import type { HistorySource, Reach } from "./HistorySource.ts";
+import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
+import { HistorySource, type Reach } from "./HistorySource.ts";
 
 export interface Request {
   readonly log: EventLog["Service"];
   readonly source: HistorySource;
   readonly history: History;
+  /** The sequence to begin after. Default 0: the whole history. */
+  readonly after?: Sequence | undefined;
   /** The last sequence wanted; undefined for all there are. */
   readonly upTo?: Sequence | undefined;
 }
@@ -45,21 +47,24 @@ const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, 
   const { history, source } = request;
   const key = keyOf(history);
   const upTo = Math.min(reach.sequence, request.upTo ?? reach.sequence);
-  let last = 0;
+  let last = request.after ?? 0;
   let isGood = true;
+  /** A page with a fault is given on to nobody: what stands before the fault may be out of its place too. */
   const good = (events: ReadonlyArray<RecordedEvent>) => {
-    const faulty = events.findIndex((event) => {
-      if (event.sequence <= last || event.sequence > upTo || keyOf(event.history) !== key) return true;
-      last = event.sequence;
-      return false;
+    let reached = last;
+    isGood &&= events.every(({ history: of, sequence }) => {
+      if (sequence <= reached || sequence > upTo || keyOf(of) !== key) return false;
+      reached = sequence;
+      return true;
     });
-    isGood &&= faulty < 0;
-    return faulty < 0 ? events : events.slice(0, faulty);
+    if (!isGood) return [];
+    last = reached;
+    return events;
   };
-  const copied = source.read({ history, after: 0, upTo }).pipe(
+  const copied = source.read({ history, after: last, upTo }).pipe(
     Stream.chunks,
-    Stream.takeWhile(() => isGood),
     Stream.map(good),
+    Stream.takeWhile(() => isGood),
     Stream.flattenIterable,
     Stream.catchTag("SourceUnavailable", ({ reason }) =>
       Stream.fromEffectDrain(Effect.logDebug(`A whole history is read on from the log: ${reason}`)),
@@ -76,8 +81,17 @@ const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, 
 export const read = (request: Request): Stream.Stream<RecordedEvent, LogUnavailable> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const reach = yield* Effect.orElseSucceed(request.source.reach(request.history), () => undefined);
-      if (reach === undefined || reach.sequence < 1) return fromLog(request, 0);
-      return (yield* isInLog(request, reach)) ? fromBoth(request, reach) : fromLog(request, 0);
+      const { after = 0, history, source } = request;
+      const reach = yield* Effect.orElseSucceed(source.reach(history), () => undefined);
+      if (reach === undefined || reach.sequence <= after) return fromLog(request, after);
+      return (yield* isInLog(request, reach)) ? fromBoth(request, reach) : fromLog(request, after);
+    }),
+  );
+
+/** The same with the log and the copy of whoever asks; from the log alone where he has no copy. */
+export const events = (history: History, after: Sequence = 0): Stream.Stream<RecordedEvent, LogUnavailable, EventLog> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      return read({ log: yield* EventLog, source: yield* HistorySource, history, after });
     }),
   );
