@@ -64,9 +64,9 @@ const fill = Effect.fnUntraced(function* (log: EventLog["Service"]) {
     });
   });
   for (const { history, turn } of scattered()) {
-    const events = batch.get(history.id)?.events ?? [];
-    events.push(eventOf(history, turn));
-    batch.set(history.id, { history, events });
+    const told = batch.get(history.id)?.events ?? [];
+    told.push(eventOf(history, turn));
+    batch.set(history.id, { history, events: told });
     if (++size === perBatch) yield* flush;
   }
   if (size > 0) yield* flush;

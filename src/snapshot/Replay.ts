@@ -45,15 +45,29 @@ const events = (
   return upTo === undefined ? all : Stream.takeWhile(all, ({ sequence }) => sequence <= upTo);
 };
 
+/**
+ * Does something with each event, its entry in place.
+ *
+ * A plain loop where no entry lies elsewhere, which is nearly always: an Effect for each event takes as long as the rest.
+ */
+export const eachPlaced = (
+  log: EventLog["Service"],
+  page: ReadonlyArray<RecordedEvent>,
+  use: (event: RecordedEvent) => void,
+): Effect.Effect<void, LogUnavailable> => {
+  if (page.some(LargeEntry.mayRefer))
+    return Effect.forEach(page, (event) => Effect.map(LargeEntry.placedOrAsItIs(log, event), use), { discard: true });
+  return Effect.sync(() => page.forEach(use));
+};
+
 const fromBeginning = Effect.fnUntraced(function* (request: Request) {
   let state = Thread.empty(request.history);
   let folded = 0;
-  yield* Stream.runForEach(WholeHistory.read(request), (event) =>
-    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
-      state = Thread.apply(state, placed);
-      folded++;
-    }),
-  );
+  const fold = (event: RecordedEvent) => {
+    state = Thread.apply(state, event);
+    folded++;
+  };
+  yield* Stream.runForEachArray(WholeHistory.read(request), (page) => eachPlaced(request.log, page, fold));
   return { state, folded, continued: false };
 });
 
@@ -72,12 +86,11 @@ export const replay = Effect.fnUntraced(function* (request: Request): Effect.fn.
     }),
     Stream.filter((event) => event.sequence > from.lastSequence),
   );
-  yield* Stream.runForEach(after, (event) =>
-    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
-      state = Thread.apply(state, placed);
-      folded++;
-    }),
-  );
+  const fold = (event: RecordedEvent) => {
+    state = Thread.apply(state, event);
+    folded++;
+  };
+  yield* Stream.runForEachArray(after, (page) => eachPlaced(request.log, page, fold));
   if (isSame !== true) return yield* fromBeginning(request);
   return { state, folded, continued: true };
 });

@@ -49,23 +49,22 @@ const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, 
   const upTo = Math.min(reach.sequence, request.upTo ?? reach.sequence);
   let last = request.after ?? 0;
   let isGood = true;
+  const isOf = (other: History) => other === history || keyOf(other) === key;
   /** A page with a fault is given on to nobody: what stands before the fault may be out of its place too. */
-  const good = (events: ReadonlyArray<RecordedEvent>) => {
+  const isGoodPage = (events: ReadonlyArray<RecordedEvent>): boolean => {
     let reached = last;
     isGood &&= events.every(({ history: of, sequence }) => {
-      if (sequence <= reached || sequence > upTo || keyOf(of) !== key) return false;
+      if (sequence <= reached || sequence > upTo || !isOf(of)) return false;
       reached = sequence;
       return true;
     });
-    if (!isGood) return [];
-    last = reached;
-    return events;
+    if (isGood) last = reached;
+    return isGood;
   };
   const copied = source.read({ history, after: last, upTo }).pipe(
     Stream.chunks,
-    Stream.map(good),
-    Stream.takeWhile(() => isGood),
-    Stream.flattenIterable,
+    Stream.takeWhile(isGoodPage),
+    Stream.flattenArray,
     Stream.catchTag("SourceUnavailable", ({ reason }) =>
       Stream.fromEffectDrain(Effect.logDebug(`A whole history is read on from the log: ${reason}`)),
     ),

@@ -104,6 +104,23 @@ describe("a thread read from memory", () => {
     }).pipe(Effect.provide(memory)),
   );
 
+  it.effect("streams a conversation that is too large to be held, as it streams a small one", () =>
+    Effect.gen(function* () {
+      const reader = yield* ThreadReader.ThreadReader;
+      // Some 10 MB, where 8 MiB are held: told again at a distance, and across the point where it becomes too much.
+      const large = Array.from({ length: 140 }, () => sayNew(70_000));
+      const sequences = yield* append(thread("t"), [say("a", 70_000), say("b"), ...large, say("a", 900), say("c")]);
+      const whole = yield* Stream.runCollect(reader.messages("t"));
+      const begun = yield* Stream.runCollect(reader.messages("t", { at: sequences[70] ?? 0 }));
+      assert.deepStrictEqual(
+        whole.map(({ messageId }) => messageId),
+        ["m-a", "m-b", ...large.map((_, index) => `new-${index + 2}`), "m-c"],
+      );
+      assert.isBelow(whole[0]?.segments[0]?.bytes ?? Infinity, 1_000);
+      assert.deepStrictEqual(whole.slice(1, 71), begun.slice(1));
+    }).pipe(Effect.provide(memory)),
+  );
+
   it.effect("leaves no snapshot of the past behind", () =>
     Effect.gen(function* () {
       const [first = 0] = yield* append(thread("t"), [say("a"), say("b"), sayNew()]);
