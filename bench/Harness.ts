@@ -4,7 +4,7 @@
  * Machines are noisy, so no goal is a number of its own: it is a ratio to a peer that does the same work under the
  * same load. A round measures both sides, the first one first in turns; the first round is warm-up and not counted.
  */
-import { Effect, type Scope } from "effect";
+import { Context, Effect, type Scope } from "effect";
 
 /** What a figure must be. `of` says whether the ratio (ours / peer) is meant, or our own figure in the row's unit. */
 export interface Goal {
@@ -12,6 +12,9 @@ export interface Goal {
   readonly is: "at most" | "at least";
   readonly limit: number;
 }
+
+/** The scope of the whole bench, for what several rows share. */
+export class Whole extends Context.Service<Whole, Scope.Scope>()("bench/Whole") {}
 
 /** One figure beside its peer, both in the row's unit. */
 export interface Measured {
@@ -36,7 +39,7 @@ export interface Row {
   readonly unit: string;
   readonly goal: Goal | undefined;
   /** A fault of ours is a defect and ends the bench. */
-  readonly run: Effect.Effect<Measured | Skipped, never, Scope.Scope>;
+  readonly run: Effect.Effect<Measured | Skipped, never, Scope.Scope | Whole>;
 }
 
 export const ratioOf = ({ ours, peer }: Pick<Measured, "ours" | "peer">): number => ours / peer;
@@ -64,7 +67,7 @@ export const percentile = (values: ReadonlyArray<number>, share = 0.5): number =
 };
 
 /** How long `work` takes, milliseconds. */
-const timed = <E, R>(work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+export const timed = <E, R>(work: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
   Effect.suspend(() => {
     const began = performance.now();
     return Effect.map(work, () => performance.now() - began);

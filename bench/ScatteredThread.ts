@@ -46,7 +46,7 @@ export const scatteredThread = Effect.gen(function* () {
   const get = () => kv.get(key);
   const bytes = (yield* Effect.promise(get))?.value.byteLength ?? 0;
   /** A reader that has never read. */
-  const reader = Layer.build(Layer.fresh(ThreadReader.layer)).pipe(
+  const reader = Layer.build(ThreadReader.layer()).pipe(
     Effect.provide(here.rooms),
     Effect.map(Context.get(ThreadReader.ThreadReader)),
   );

@@ -38,7 +38,9 @@ export interface World {
 }
 
 /** A server of its own for a row, gone with its scope. */
-export const world = Effect.fnUntraced(function* (options: { readonly storeFolder?: string } = {}) {
+export const world = Effect.fnUntraced(function* (
+  options: { readonly storeFolder?: string; readonly sync?: string } = {},
+) {
   const server = yield* NatsServer.make(options);
   const rooms = yield* Layer.build(reading({ servers: server.url, name: "bench" }));
   const bare = yield* bareClient(server.url);

@@ -7,7 +7,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import { Cause, Effect, Exit, Logger } from "effect";
 import { parseArgs } from "node:util";
-import type { Row } from "./Harness.ts";
+import { type Row, Whole } from "./Harness.ts";
 import { machine } from "./Machine.ts";
 import { type Figure, figureOf, table } from "./Report.ts";
 import { row as appendBatch } from "./rows/append-batch.ts";
@@ -17,6 +17,8 @@ import { row as appendOne } from "./rows/append-one.ts";
 import { rows as appendWaiting } from "./rows/append-waiting.ts";
 import { row as catchUpImported } from "./rows/catch-up-imported.ts";
 import { row as catchUp } from "./rows/catch-up.ts";
+import { row as history10000 } from "./rows/history-10000.ts";
+import { row as history40 } from "./rows/history-40.ts";
 import { row as importRate } from "./rows/import.ts";
 import { row as readCold } from "./rows/read-cold.ts";
 import { row as readWarm } from "./rows/read-warm.ts";
@@ -32,6 +34,8 @@ const rows: ReadonlyArray<Row> = [
   catchUpImported,
   readCold,
   readWarm,
+  history40,
+  history10000,
   importRate,
   storedBytes,
 ];
@@ -44,6 +48,7 @@ const say = (text: string): void => {
 };
 
 const measure = Effect.fnUntraced(function* (chosen: ReadonlyArray<Row>) {
+  const whole = yield* Effect.scope;
   const about = yield* machine;
   say(`${about.cpu}, ${about.cores} cores, load ${about.load.map((load) => load.toFixed(2)).join(" ")}`);
   if (about.load[0] > 0.5 * about.cores) say("This machine is busy: measure again when it is not.");
@@ -51,7 +56,7 @@ const measure = Effect.fnUntraced(function* (chosen: ReadonlyArray<Row>) {
   for (const [index, row] of chosen.entries()) {
     const began = performance.now();
     say(`${index + 1}/${chosen.length} ${row.id}: ${row.what} …`);
-    const exit = yield* Effect.exit(Effect.scoped(row.run));
+    const exit = yield* Effect.exit(Effect.provideService(Effect.scoped(row.run), Whole, whole));
     if (Exit.isFailure(exit)) {
       if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause);
       // The other rows are worth having all the same.
@@ -72,7 +77,7 @@ const unknown = positionals.filter((id) => !rows.some((row) => row.id === id));
 
 const program = Effect.gen(function* () {
   const chosen = positionals.length === 0 ? rows : rows.filter(({ id }) => positionals.includes(id));
-  const report = yield* measure(chosen);
+  const report = yield* Effect.scoped(measure(chosen));
   process.stdout.write(values.json === true ? `${JSON.stringify(report)}\n` : table(report));
 });
 

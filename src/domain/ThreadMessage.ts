@@ -77,7 +77,10 @@ export const describe = (fact: MessageSaid) =>
     secondHand: fact.secondHand,
   });
 
-export const segmentOf = (fact: MessageSaid, event: RecordedEvent): Segment => ({
+/** Where and when something was told. */
+type Telling = Pick<RecordedEvent, "sequence" | "occurredAt">;
+
+export const segmentOf = (fact: MessageSaid, event: Telling): Segment => ({
   segment: fact.segment,
   sequence: event.sequence,
   occurredAt: event.occurredAt,
@@ -92,7 +95,7 @@ export const withSegment = (segments: ReadonlyArray<Segment>, added: Segment): R
 };
 
 /** A message with one more telling; a new message when there was none. Nothing is cut: for whole conversations. */
-export const tell = (message: ThreadMessage | undefined, fact: MessageSaid, event: RecordedEvent): ThreadMessage => ({
+export const tell = (message: ThreadMessage | undefined, fact: MessageSaid, event: Telling): ThreadMessage => ({
   messageId: fact.messageId,
   sequence: event.sequence,
   occurredAt: event.occurredAt,

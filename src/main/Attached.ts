@@ -91,7 +91,7 @@ const claimedStore = Effect.fnUntraced(function* (where: Where) {
   const servers = natsUrl ?? instance.nats;
   const syncInterval = instance.monitor === undefined ? undefined : "always";
   const connection = { servers, name: "recollect command", syncInterval };
-  return Layer.mergeAll(reading(connection), querying(database), Standby.layer(instance));
+  return Layer.mergeAll(reading({ ...connection, database }), querying(database), Standby.layer(instance));
 });
 
 const runningStore = (where: Where) =>

@@ -71,7 +71,7 @@ const parts = Effect.fnUntraced(function* (
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   return Layer.merge(announced, drained).pipe(
     Layer.provideMerge(folding(database)),
-    Layer.provideMerge(reading(connection, { ttlMillis: options.snapshotTtlMillis })),
+    Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),
   );
 });

@@ -3,22 +3,44 @@
  *
  * Room: main. In: log, snapshot, projection, projections, query. Out: Attached, Daemon.
  */
-import { Layer } from "effect";
+import { Effect, Layer } from "effect";
 import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
+import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as Query from "../query/QuerySqlite.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 
+/** Whenever the connection is lost, not only the next time. */
+const always = (link: NatsConnection.Link) => (callback: () => void) => {
+  const again = () => {
+    callback();
+    link.onLost(again);
+  };
+  link.onLost(again);
+};
+
+const threads = Layer.unwrap(
+  Effect.map(NatsConnection.NatsConnection, ({ link }) => ThreadReader.layer({ onLost: always(link) })),
+);
+
+export interface Reading extends NatsConnection.Options {
+  /** Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not. */
+  readonly database?: string | undefined;
+  /** How long snapshots live from now on; absent: as before. */
+  readonly snapshotTtlMillis?: number | undefined;
+}
+
 /** Log, snapshots and thread reader over one connection. */
-export const reading = (connection: NatsConnection.Options, snapshots: SnapshotStoreKv.Options = {}) =>
-  ThreadReader.layer.pipe(
+export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading) =>
+  threads.pipe(
+    Layer.provideMerge(database === undefined ? Layer.empty : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
-    Layer.provideMerge(SnapshotStoreKv.layer(snapshots)),
+    Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
     Layer.provideMerge(EventLogNats.layer()),
     Layer.provideMerge(NatsConnection.layer(connection)),
   );

@@ -53,7 +53,8 @@ export interface Entry {
 /** Metadata, carry and counters of an ordinary thread. */
 const bareStateBytes = 4096;
 
-const sizeOf = ({ window }: ThreadState): number => {
+/** What a state takes, in bytes of JSON. */
+export const sizeOf = ({ window }: ThreadState): number => {
   let bytes = bareStateBytes;
   for (const { kept } of window.messages) bytes += kept;
   for (const { kept } of window.calls) bytes += kept;

@@ -1,7 +1,7 @@
 /**
  * From a state to today's: the events after it, folded. The one way in which a snapshot becomes the truth.
  *
- * Room: snapshot. In: domain, log. Out: Snapshotter, ThreadReader.
+ * Room: snapshot. In: domain, log, WholeHistory. Out: Snapshotter, ThreadReader.
  *
  * A state may stand for the events before it only if its last event is still where it was: the read begins with that
  * event, and if another one stands there, or none (the stream was made anew, rolled back, restored), the history is
@@ -14,6 +14,8 @@ import type { History, Sequence } from "../domain/History.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
 import * as LargeEntry from "../log/LargeEntry.ts";
+import type { HistorySource } from "./HistorySource.ts";
+import * as WholeHistory from "./WholeHistory.ts";
 
 export interface Replayed {
   readonly state: Thread.ThreadState;
@@ -25,6 +27,8 @@ export interface Replayed {
 
 interface Request {
   readonly log: EventLog["Service"];
+  /** Where a history that must be folded from its beginning comes from. */
+  readonly source: HistorySource;
   readonly history: History;
   /** Where to begin; undefined for the whole history. */
   readonly from: Thread.ThreadState | undefined;
@@ -32,8 +36,8 @@ interface Request {
   readonly upTo?: Sequence | undefined;
 }
 
-/** Events of a history, entries in place, up to a sequence. */
-export const events = (
+/** Events of a history after a sequence, up to another. */
+const events = (
   { log, history, upTo }: Omit<Request, "from">,
   after: Sequence,
 ): Stream.Stream<RecordedEvent, LogUnavailable> => {
@@ -41,15 +45,29 @@ export const events = (
   return upTo === undefined ? all : Stream.takeWhile(all, ({ sequence }) => sequence <= upTo);
 };
 
+/**
+ * Does something with each event, its entry in place.
+ *
+ * A plain loop where no entry lies elsewhere, which is nearly always: an Effect for each event takes as long as the rest.
+ */
+export const eachPlaced = (
+  log: EventLog["Service"],
+  page: ReadonlyArray<RecordedEvent>,
+  use: (event: RecordedEvent) => void,
+): Effect.Effect<void, LogUnavailable> => {
+  if (page.some(LargeEntry.mayRefer))
+    return Effect.forEach(page, (event) => Effect.map(LargeEntry.placedOrAsItIs(log, event), use), { discard: true });
+  return Effect.sync(() => page.forEach(use));
+};
+
 const fromBeginning = Effect.fnUntraced(function* (request: Request) {
   let state = Thread.empty(request.history);
   let folded = 0;
-  yield* Stream.runForEach(events(request, 0), (event) =>
-    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
-      state = Thread.apply(state, placed);
-      folded++;
-    }),
-  );
+  const fold = (event: RecordedEvent) => {
+    state = Thread.apply(state, event);
+    folded++;
+  };
+  yield* Stream.runForEachArray(WholeHistory.read(request), (page) => eachPlaced(request.log, page, fold));
   return { state, folded, continued: false };
 });
 
@@ -68,12 +86,11 @@ export const replay = Effect.fnUntraced(function* (request: Request): Effect.fn.
     }),
     Stream.filter((event) => event.sequence > from.lastSequence),
   );
-  yield* Stream.runForEach(after, (event) =>
-    Effect.map(LargeEntry.placedOrAsItIs(request.log, event), (placed) => {
-      state = Thread.apply(state, placed);
-      folded++;
-    }),
-  );
+  const fold = (event: RecordedEvent) => {
+    state = Thread.apply(state, event);
+    folded++;
+  };
+  yield* Stream.runForEachArray(after, (page) => eachPlaced(request.log, page, fold));
   if (isSame !== true) return yield* fromBeginning(request);
   return { state, folded, continued: true };
 });

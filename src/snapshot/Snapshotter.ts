@@ -17,6 +17,7 @@ import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { defaultLimits, DirtyThreads, type Entry, type Limits } from "./DirtyThreads.ts";
+import { HistorySource } from "./HistorySource.ts";
 import { replay } from "./Replay.ts";
 import { SnapshotStore } from "./SnapshotStore.ts";
 
@@ -58,6 +59,7 @@ const pauseAfter = (failures: number) =>
 /** What the parts of one snapshotter share. */
 interface Shared {
   readonly log: EventLog["Service"];
+  readonly source: HistorySource;
   readonly store: SnapshotStore["Service"];
   readonly clock: Clock.Clock;
   readonly threads: DirtyThreads;
@@ -74,10 +76,10 @@ interface Shared {
 
 /** Brings one thread's snapshot up to date; whether it succeeded. */
 const write = Effect.fnUntraced(function* (shared: Shared, entry: Entry) {
-  const { log, store, threads } = shared;
+  const { log, source, store, threads } = shared;
   if (!entry.isComplete) {
     const kept = entry.state === undefined ? (yield* store.get(entry.history)).state : undefined;
-    const { state } = yield* replay({ log, history: entry.history, from: entry.state ?? kept });
+    const { state } = yield* replay({ log, source, history: entry.history, from: entry.state ?? kept });
     threads.loaded(entry, state);
     // A reader was here before, or this is a second look after a restart.
     if (kept !== undefined && state.lastSequence === kept.lastSequence && state.lastEventId === kept.lastEventId) {
@@ -227,6 +229,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const clock = yield* Clock.Clock;
   const shared: Shared = {
     log: yield* EventLog,
+    source: yield* HistorySource,
     store: yield* SnapshotStore,
     clock,
     threads: new DirtyThreads({ ...defaultLimits, ...options.limits }),

@@ -7,6 +7,7 @@ import { Effect } from "effect";
 import { isDeepStrictEqual } from "node:util";
 import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import * as HistorySource from "../../src/snapshot/HistorySource.ts";
 import { replay } from "../../src/snapshot/Replay.ts";
 import { ThreadReader } from "../../src/snapshot/ThreadReader.ts";
 import type { Held } from "./Checks.ts";
@@ -34,7 +35,7 @@ export const snapshots = Effect.fn("drill.snapshots")(function* (threads: Readon
   const faults: Array<string> = [];
   for (const [index, id] of [...threads].entries()) {
     if (index % every !== 0) continue;
-    const { state } = yield* replay({ log, history: thread(id), from: undefined });
+    const { state } = yield* replay({ log, source: HistorySource.none, history: thread(id), from: undefined });
     const read = yield* reader.get(id);
     if (!isDeepStrictEqual(read, state)) faults.push(`the thread ${id} reads otherwise than its history says`);
   }

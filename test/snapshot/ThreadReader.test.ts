@@ -14,11 +14,11 @@ import * as NatsServer from "../support/NatsServer.ts";
 import { answersTheTruth, DamagedWorld, suite, untilSnapshot } from "./ThreadReaderSuite.ts";
 import { append, say, sayNew } from "./ThreadWorld.ts";
 
-const memory = ThreadReader.layer.pipe(
+const memory = ThreadReader.layer().pipe(
   Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, SnapshotStoreMemory.layer())),
 );
 
-const nats = ThreadReader.layer.pipe(
+const nats = ThreadReader.layer().pipe(
   Layer.provideMerge(Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer())),
   Layer.provideMerge(
     Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url }))),
@@ -48,7 +48,7 @@ describe("a thread read from memory", () => {
     ).pipe(Layer.provide(EventLogMemory.layer));
 
   const readingBehind = (limit: { sequence: number }) =>
-    ThreadReader.layer.pipe(Layer.provideMerge(Layer.mergeAll(behind(limit), SnapshotStoreMemory.layer())));
+    ThreadReader.layer().pipe(Layer.provideMerge(Layer.mergeAll(behind(limit), SnapshotStoreMemory.layer())));
 
   it.effect("waits for a replica that is behind its caller's own append", () => {
     const limit = { sequence: 0 };
@@ -91,7 +91,7 @@ describe("a thread read from memory", () => {
     return Effect.gen(function* () {
       yield* append(thread("t"), [say("a")]);
       assert.strictEqual((yield* (yield* ThreadReader.ThreadReader).get("t"))?.counters.events, 1);
-    }).pipe(Effect.provide(ThreadReader.layer.pipe(Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, store)))));
+    }).pipe(Effect.provide(ThreadReader.layer().pipe(Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, store)))));
   });
 
   it.effect("is unavailable while the log is away, snapshot or not", () =>
@@ -101,6 +101,23 @@ describe("a thread read from memory", () => {
       yield* reader.get("t");
       yield* (yield* EventLogMemory.MemoryStream).goAway;
       assert.strictEqual((yield* Effect.flip(reader.get("t")))._tag, "LogUnavailable");
+    }).pipe(Effect.provide(memory)),
+  );
+
+  it.effect("streams a conversation that is too large to be held, as it streams a small one", () =>
+    Effect.gen(function* () {
+      const reader = yield* ThreadReader.ThreadReader;
+      // Some 10 MB, where 8 MiB are held: told again at a distance, and across the point where it becomes too much.
+      const large = Array.from({ length: 140 }, () => sayNew(70_000));
+      const sequences = yield* append(thread("t"), [say("a", 70_000), say("b"), ...large, say("a", 900), say("c")]);
+      const whole = yield* Stream.runCollect(reader.messages("t"));
+      const begun = yield* Stream.runCollect(reader.messages("t", { at: sequences[70] ?? 0 }));
+      assert.deepStrictEqual(
+        whole.map(({ messageId }) => messageId),
+        ["m-a", "m-b", ...large.map((_, index) => `new-${index + 2}`), "m-c"],
+      );
+      assert.isBelow(whole[0]?.segments[0]?.bytes ?? Infinity, 1_000);
+      assert.deepStrictEqual(whole.slice(1, 71), begun.slice(1));
     }).pipe(Effect.provide(memory)),
   );
 

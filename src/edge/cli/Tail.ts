@@ -1,13 +1,14 @@
 /**
  * `recollect tail`: the events of the store or of one thread, from the beginning or from now on, and then live.
  *
- * Room: edge. In: log. Out: Cli.
+ * Room: edge. In: log, snapshot (WholeHistory). Out: Cli.
  */
 import { Effect, Option, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { type History, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
+import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { given, store, tenant, threadFlag } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -100,7 +101,7 @@ const follow = Effect.fnUntraced(function* (wanted: Wanted) {
   if (!wanted.noFollow) return yield* Output.lines(Stream.map(log.follow({ after, ...only }), render));
   if (after >= head) return;
   const past = Option.isSome(history)
-    ? log.read({ history: history.value, after })
+    ? WholeHistory.events(history.value, after)
     : log.follow({ after }).pipe(Stream.takeUntil((entry) => entry.sequence >= head));
   return yield* Output.lines(Stream.map(past, render));
 });

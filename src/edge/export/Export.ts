@@ -1,7 +1,7 @@
 /**
  * A thread as a transcript again: as it came in, or told in another format.
  *
- * Room: edge. In: log, Assemble, Said, Render. Out: cli.
+ * Room: edge. In: log, snapshot (WholeHistory), Assemble, Said, Render. Out: cli.
  *
  * Promises: in the thread's own format every entry comes out as it came in, byte for byte but for white space around
  * messages of a document, in the order of the file. In another format, and for threads of our own publishers, the
@@ -9,7 +9,8 @@
  */
 import { Effect, Option, Schema, Stream } from "effect";
 import { defaultTenant, History } from "../../domain/History.ts";
-import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
+import type { EventLog, LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
+import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import { Assembler } from "./Assemble.ts";
 import { type Rendering, render, renderings } from "./Render.ts";
 import { saidIn } from "./Said.ts";
@@ -35,10 +36,9 @@ const secondHand = "codex-exec";
 
 /** How a thread can go out: in a format it came in, or told anew. Reads until that is known: mostly one event. */
 const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | undefined) {
-  const log = yield* EventLog;
   let exists = false;
   let first: string | undefined;
-  const found = yield* log.read({ history }).pipe(
+  const found = yield* WholeHistory.events(history).pipe(
     Stream.map((event) => {
       exists = true;
       const format = formatOf(event);
@@ -58,7 +58,7 @@ const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | un
 const asItCame = (history: History, format: string) =>
   Stream.suspend(() => {
     const assembler = new Assembler();
-    return Stream.unwrap(Effect.map(EventLog, (log) => log.read({ history }))).pipe(
+    return WholeHistory.events(history).pipe(
       Stream.filter((event) => formatOf(event) === format),
       Stream.mapEffect(entryOf),
       Stream.flatMap((entry) => (entry === undefined ? Stream.empty : Stream.fromIterable(assembler.push(entry)))),
@@ -70,8 +70,7 @@ const asItCame = (history: History, format: string) =>
 const toldAnew = (history: History, format: Rendering) =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const log = yield* EventLog;
-      const messages = yield* saidIn(log.read({ history }));
+      const messages = yield* saidIn(WholeHistory.events(history));
       const lines = render(messages, { threadId: history.id, format });
       return Stream.fromIterable(lines.map((line) => Buffer.from(`${line}\n`, "utf8")));
     }),

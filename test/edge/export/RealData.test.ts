@@ -12,7 +12,7 @@ import * as SnapshotStoreMemory from "../../../src/snapshot/SnapshotStoreMemory.
 import * as ThreadReader from "../../../src/snapshot/ThreadReader.ts";
 import { dataRoot } from "../../domain/realEntries.ts";
 
-const layer = ThreadReader.layer.pipe(
+const layer = ThreadReader.layer().pipe(
   Layer.provideMerge(SnapshotStore.layer),
   Layer.provideMerge(SnapshotStoreMemory.layer()),
   Layer.provideMerge(EventLogMemory.layer),

@@ -1,0 +1,161 @@
+/**
+ * Whole histories from the ledger in SQLite: every event as the log gave it, found by its index of histories.
+ *
+ * Room: query. In: projections (the ledger), projection, snapshot (HistorySource), ConnectionSqlite. Out: main.
+ *
+ * From the tables and not through `v_events`: the view spells ids and names in SQL, which takes longer than finding the
+ * rows, and its column for the history's id cannot be searched by an index. So a file whose ledger is of another
+ * version than ours is not read. An event that the ledger itself refused is a dead letter; its history is given up to
+ * there. Read in pages, because SQLite answers on this thread, and nobody else moves meanwhile.
+ */
+import type { Database } from "better-sqlite3";
+import { Effect, Layer, Option, Stream } from "effect";
+import { ledger } from "../../projections/ledger.ts";
+import type { RecordedEvent } from "../domain/Event.ts";
+import type { History, Sequence } from "../domain/History.ts";
+import * as Names from "../projection/NamesSqlite.ts";
+import { type Reach, HistorySource, SourceUnavailable } from "../snapshot/HistorySource.ts";
+import { makeReaders } from "./ConnectionSqlite.ts";
+
+/** Rows and bytes of a page: one takes 1 to 5 ms, and an event may be a megabyte. */
+const pageRows = 500;
+const pageBytes = 2 * 1024 * 1024;
+
+interface Key {
+  readonly tenant: number;
+  readonly kind: number;
+  readonly id: number;
+}
+
+type Row = readonly [
+  sequence: number,
+  eventId: string | Buffer,
+  type: number,
+  schemaVersion: number,
+  source: number,
+  actor: number | null,
+  session: number | null,
+  correlationId: string | Buffer | null,
+  causationId: string | Buffer | null,
+  traceparent: string | null,
+  extensions: string | null,
+  occurredAt: number,
+  recordedAt: number,
+  data: string | Buffer,
+];
+
+const ofHistory = "FROM events WHERE history_id = :id AND tenant = :tenant AND kind = :kind";
+const lastSql = `SELECT sequence, event_id, recorded_at ${ofHistory} AND sequence < :before ORDER BY sequence DESC LIMIT 1`;
+const pageSql = `SELECT sequence, event_id, type, schema_version, source, actor, session, correlation_id, causation_id,
+  traceparent, extensions, occurred_at, recorded_at, data
+  ${ofHistory} AND sequence > :after AND sequence <= :upTo ORDER BY sequence LIMIT :limit`;
+const refusedSql = `SELECT min(sequence) FROM dead_letters
+  WHERE history_id = :id AND tenant = :tenant AND kind = :kind AND projection = '${ledger.name}'`;
+
+/** An id in its usual spelling again. */
+const spelled = (id: string | Buffer): string => {
+  if (typeof id === "string") return id;
+  const hex = id.toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+};
+
+const spelledMaybe = (id: string | Buffer | null) => (id === null ? undefined : spelled(id));
+
+/** One open database. Throws what SQLite throws. */
+const openLedger = (db: Database) => {
+  const version = db.prepare<[string], number>("SELECT version FROM checkpoints WHERE projection = ?").pluck();
+  const made = version.get(ledger.name);
+  if (made !== ledger.version) throw new Error(`its ledger is of version ${made}, not ${ledger.version}`);
+  const names = Names.make(db);
+  const nameOf = db.prepare<[string], number>("SELECT name FROM names WHERE text = ?").pluck();
+  const last = db.prepare<[Key & { before: Sequence }], readonly [number, string | Buffer, number]>(lastSql).raw();
+  const page = db.prepare<[Key & { after: Sequence; upTo: Sequence; limit: number }], Row>(pageSql).raw();
+  const refused = db.prepare<[Key], number | null>(refusedSql).pluck();
+
+  const keyOf = ({ tenant, kind, id }: History): Key | undefined => {
+    const numbers = [tenant, kind, id].map((text) => nameOf.get(text));
+    const [tenantName, kindName, idName] = numbers;
+    if (tenantName === undefined || kindName === undefined || idName === undefined) return undefined;
+    return { tenant: tenantName, kind: kindName, id: idName };
+  };
+  const textOf = (name: number | null) => names.textOf(name) ?? undefined;
+
+  const eventOf = (row: Row, history: History): RecordedEvent => {
+    const [sequence, id, type, schemaVersion, source, actor, session, correlationId, causationId] = row;
+    const [, , , , , , , , , traceparent, extensions, occurredAt, recordedAt, data] = row;
+    return {
+      sequence,
+      recordedAt,
+      history,
+      id: spelled(id),
+      type: textOf(type) ?? "",
+      source: textOf(source) ?? "",
+      schemaVersion,
+      occurredAt,
+      actor: textOf(actor),
+      session: textOf(session),
+      correlationId: spelledMaybe(correlationId),
+      causationId: spelledMaybe(causationId),
+      traceparent: traceparent ?? undefined,
+      ...(extensions === null ? {} : { extensions: JSON.parse(extensions) as Record<string, string> }),
+      body: typeof data === "string" ? Buffer.from(data, "utf8") : data,
+    };
+  };
+
+  return {
+    reach: (history: History): Reach | undefined => {
+      const key = keyOf(history);
+      if (key === undefined) return undefined;
+      const found = last.get({ ...key, before: refused.get(key) ?? Number.MAX_SAFE_INTEGER });
+      if (found === undefined) return undefined;
+      const [sequence, id, recordedAt] = found;
+      return { sequence, eventId: spelled(id), recordedAt };
+    },
+    page: (history: History, after: Sequence, upTo: Sequence): ReadonlyArray<RecordedEvent> => {
+      const key = keyOf(history);
+      const events: Array<RecordedEvent> = [];
+      if (key === undefined) return events;
+      let bytes = 0;
+      for (const row of page.iterate({ ...key, after, upTo, limit: pageRows })) {
+        const event = eventOf(row, history);
+        events.push(event);
+        bytes += event.body.byteLength;
+        if (bytes >= pageBytes) break;
+      }
+      return events;
+    },
+  };
+};
+
+type Ledger = ReturnType<typeof openLedger>;
+
+export const make = Effect.fnUntraced(function* (options: { readonly path: string }) {
+  const readers = yield* makeReaders(options.path);
+  const ledgers = new WeakMap<Database, Ledger>();
+  const ledgerOf = (db: Database): Ledger => {
+    const known = ledgers.get(db) ?? openLedger(db);
+    ledgers.set(db, known);
+    return known;
+  };
+  const ask = <A>(question: (ledger: Ledger) => A) =>
+    readers((db) => question(ledgerOf(db))).pipe(
+      Effect.mapError(({ message }) => new SourceUnavailable({ reason: message })),
+    );
+  const self: HistorySource = {
+    reach: (history) => ask((open) => open.reach(history)),
+    read: ({ history, after, upTo }) =>
+      Stream.paginate(after, (from) =>
+        Effect.map(
+          ask((open) => open.page(history, from, upTo)),
+          (events) => {
+            const last = events.at(-1)?.sequence ?? upTo;
+            return [events, last < upTo ? Option.some(last) : Option.none<Sequence>()] as const;
+          },
+        ),
+      ),
+  };
+  return self;
+});
+
+/** The ledger behind `path`. Without a database there every history comes from the log. */
+export const layer = (options: { readonly path: string }) => Layer.effect(HistorySource, make(options));

@@ -1,0 +1,86 @@
+/**
+ * What keeps the cache of threads true: one follower of the log, begun when it is first worth it.
+ *
+ * Room: snapshot. In: log, ThreadCache. Out: ThreadReader.
+ *
+ * Decision: it begins when a thread is read for the second time, because a command that reads a thread once must not
+ * pay for a consumer and for the events of everybody else; and it ends, and the cache with it, at the first event after
+ * a minute without a read.
+ */
+import { Clock, Effect, Result, type Scope, Stream } from "effect";
+import { isMisfit, type LogEntry } from "../domain/Event.ts";
+import type { EventLog } from "../log/EventLog.ts";
+import type { ThreadCache } from "./ThreadCache.ts";
+
+/** A program that reads threads at all reads one a minute. */
+const idleMillis = 60_000;
+/** After a failure; while nobody follows, every read asks the log. */
+const pauseMillis = 1_000;
+
+class NobodyReads {
+  readonly _tag = "NobodyReads";
+}
+
+export interface CacheFollower {
+  /** A thread is read again: follow from now on, or go on following. */
+  readonly wanted: (now: number) => Effect.Effect<void>;
+  /** A thread was read from memory. */
+  readonly used: (now: number) => void;
+}
+
+export const make = Effect.fnUntraced(function* (options: {
+  readonly cache: ThreadCache;
+  readonly log: EventLog["Service"];
+  readonly scope: Scope.Scope;
+}) {
+  const { cache, log, scope } = options;
+  const clock = yield* Clock.Clock;
+  let usedAt = 0;
+  let isRunning = false;
+
+  const noteAll = (entries: ReadonlyArray<LogEntry>) => {
+    if (clock.currentTimeMillisUnsafe() - usedAt >= idleMillis) return Effect.fail(new NobodyReads());
+    for (const entry of entries) if (!isMisfit(entry) && entry.history.kind === "thread") cache.note(entry);
+    return Effect.void;
+  };
+
+  const followOnce = Effect.gen(function* () {
+    const { lastSequence } = yield* log.info;
+    cache.follow();
+    yield* Stream.runForEachArray(log.follow({ after: lastSequence }), noteAll);
+  });
+
+  const keepFollowing = Effect.gen(function* () {
+    for (;;) {
+      const result = yield* Effect.result(followOnce);
+      cache.unfollow();
+      const why = Result.isFailure(result) ? result.failure : undefined;
+      // What is held may be of a stream that is no more, or of no use to anybody.
+      if (why?._tag === "LogDamaged" || why?._tag === "NobodyReads") cache.clear();
+      if (why?._tag === "NobodyReads") return;
+      yield* Effect.sleep(pauseMillis);
+    }
+  });
+
+  const run = Effect.ensuring(
+    keepFollowing,
+    Effect.sync(() => {
+      cache.unfollow();
+      isRunning = false;
+    }),
+  );
+
+  const self: CacheFollower = {
+    wanted: (now) =>
+      Effect.suspend(() => {
+        usedAt = now;
+        if (isRunning) return Effect.void;
+        isRunning = true;
+        return Effect.asVoid(Effect.forkIn(run, scope));
+      }),
+    used: (now) => {
+      usedAt = now;
+    },
+  };
+  return self;
+});

@@ -1,0 +1,231 @@
+/**
+ * The states of threads that were read lately, in bounded memory, and what is known of how true they still are.
+ *
+ * Room: snapshot. In: domain, log, DirtyThreads. Out: CacheFollower, ThreadReader.
+ *
+ * A plain mutable table, because a warm read is a look into it. A state may be served as it is only while all of this
+ * holds: the log is followed, and every followed event of the thread is in the state; so is every event that this
+ * process appended; and the state was compared with the log itself within the last second, so that a follower that
+ * died in silence, a lost connection or another stream is never believed for longer. What may not be served is still
+ * worth keeping: it needs one look at the history's end instead of a snapshot.
+ */
+import type { RecordedEvent } from "../domain/Event.ts";
+import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { apply, type ThreadState } from "../domain/Thread.ts";
+import { mayRefer } from "../log/LargeEntry.ts";
+import { sizeOf } from "./DirtyThreads.ts";
+
+export interface Limits {
+  /**
+   * JSON bytes of the states held; on the heap they take two to three times as much. 16 MiB are 160 threads with a full
+   * window or 4,000 short ones: more than one process talks in at once.
+   */
+  readonly stateBytes: number;
+  /**
+   * How long a state is believed without asking the log. Decision: one second, because the question costs 0.3 ms: a
+   * thread that is read all the time pays 0.03 % for never being wrong for longer.
+   */
+  readonly checkMillis: number;
+  /** A snapshot is not read, and so not kept alive, while its thread is warm: once an hour, of the 24 it lives. */
+  readonly coldMillis: number;
+  /** Events folded for nobody: a busy thread that is not read any more costs no folding. */
+  readonly unreadEvents: number;
+}
+
+export const defaultLimits: Limits = {
+  stateBytes: 16 * 1024 * 1024,
+  checkMillis: 1_000,
+  coldMillis: 3_600_000,
+  unreadEvents: 32,
+};
+
+interface Held {
+  readonly key: string;
+  readonly history: History;
+  state: ThreadState | undefined;
+  stateBytes: number;
+  /** Whether `state` holds every event that was followed so far. */
+  isComplete: boolean;
+  /** The last event of the thread that was followed, and the last that this process appended. */
+  noted: Sequence;
+  appended: Sequence;
+  /** When the question was asked whose answer said that the state is the thread's last; and the snapshot was read. */
+  checkedAt: number;
+  coldAt: number;
+  /** Events folded since the last read. */
+  unread: number;
+}
+
+/** A read under way. */
+export interface Load {
+  readonly held: Held;
+  readonly epoch: number;
+  readonly askedAt: number;
+  /** What is held, to be brought up to date; undefined when snapshot and tail must be read. */
+  readonly from: ThreadState | undefined;
+  /** Whether the thread was read before. */
+  readonly isAgain: boolean;
+}
+
+export class ThreadCache {
+  /** In the order in which they were last read. */
+  private readonly threads = new Map<string, Held>();
+  private readonly limits: Limits;
+  private bytes = 0;
+  /** Which following this is; states of an older one have missed events. */
+  private epoch = 0;
+  private isFollowed = false;
+
+  constructor(limits: Partial<Limits> = {}) {
+    this.limits = { ...defaultLimits, ...limits };
+  }
+
+  get size(): number {
+    return this.threads.size;
+  }
+
+  get stateBytes(): number {
+    return this.bytes;
+  }
+
+  /** The thread's state, if it may be served as it is. */
+  current(history: History, now: number): ThreadState | undefined {
+    const held = this.threads.get(keyOf(history));
+    if (held === undefined || !this.isFollowed || !held.isComplete || held.state === undefined) return undefined;
+    if (held.appended > held.state.lastSequence) return undefined;
+    const { checkMillis, coldMillis } = this.limits;
+    if (now - held.checkedAt >= checkMillis || now - held.coldAt >= coldMillis) return undefined;
+    held.unread = 0;
+    this.touch(held);
+    return held.state;
+  }
+
+  /** A read of the log begins: what is followed and appended from now on is compared with what it brings. */
+  begin(history: History, now: number): Load {
+    const key = keyOf(history);
+    const found = this.threads.get(key);
+    const held = found ?? {
+      key,
+      history,
+      state: undefined,
+      stateBytes: 0,
+      isComplete: false,
+      noted: 0,
+      appended: 0,
+      checkedAt: -Infinity,
+      coldAt: -Infinity,
+      unread: 0,
+    };
+    this.touch(held);
+    const isCold = held.state === undefined || now - held.coldAt >= this.limits.coldMillis;
+    return {
+      held,
+      epoch: this.epoch,
+      askedAt: now,
+      from: isCold ? undefined : held.state,
+      isAgain: found?.state !== undefined,
+    };
+  }
+
+  /** What the read brought home. */
+  loaded(load: Load, state: ThreadState): void {
+    const { held, epoch, askedAt, from } = load;
+    if (!this.isHeld(held)) return;
+    // A thread without events costs as much to hold as to ask for.
+    if (state.lastSequence === 0) return this.forget(held);
+    const known = held.state;
+    if (known !== undefined && known.lastSequence > state.lastSequence) {
+      // Either the follower was quicker than the answer, or the log holds less than it did.
+      const isOvertaken = held.isComplete && from !== undefined && state.lastSequence >= from.lastSequence;
+      if (!isOvertaken) return this.forget(held);
+    } else {
+      this.setState(held, state);
+      held.isComplete = this.isFollowed && epoch === this.epoch && state.lastSequence >= held.noted;
+    }
+    held.checkedAt = askedAt;
+    if (from === undefined) held.coldAt = askedAt;
+    held.unread = 0;
+    this.makeRoom();
+  }
+
+  /** The read came to nothing. */
+  failed({ held }: Load): void {
+    if (this.isHeld(held) && held.state === undefined) this.forget(held);
+  }
+
+  /** This process has appended to the thread. */
+  appended(history: History, sequence: Sequence): void {
+    const held = this.threads.get(keyOf(history));
+    if (held !== undefined) held.appended = Math.max(held.appended, sequence);
+  }
+
+  /** An event was followed. */
+  note(event: RecordedEvent): void {
+    const held = this.threads.get(keyOf(event.history));
+    if (held === undefined) return;
+    held.noted = event.sequence;
+    const { state } = held;
+    if (!held.isComplete || state === undefined || event.sequence <= state.lastSequence) return;
+    held.unread++;
+    // An entry in the object store is put in place by the next read of the thread.
+    if (mayRefer(event) || held.unread > this.limits.unreadEvents) held.isComplete = false;
+    else this.setState(held, apply(state, event));
+    this.makeRoom();
+  }
+
+  /** From now on every event after the log's end as it is now will be noted. */
+  follow(): void {
+    this.unfollow();
+    this.isFollowed = true;
+  }
+
+  /** Events may be missed from now on. */
+  unfollow(): void {
+    this.isFollowed = false;
+    this.epoch++;
+    for (const held of this.threads.values()) {
+      held.isComplete = false;
+      held.noted = 0;
+    }
+  }
+
+  /** Each thread is compared with the log before it is served again. */
+  doubt(): void {
+    for (const held of this.threads.values()) held.checkedAt = -Infinity;
+  }
+
+  /** The log is another one, or nobody reads. */
+  clear(): void {
+    this.threads.clear();
+    this.bytes = 0;
+    this.epoch++;
+  }
+
+  private isHeld(held: Held): boolean {
+    return this.threads.get(held.key) === held;
+  }
+
+  private touch(held: Held): void {
+    this.threads.delete(held.key);
+    this.threads.set(held.key, held);
+  }
+
+  private forget(held: Held): void {
+    this.setState(held, undefined);
+    this.threads.delete(held.key);
+  }
+
+  private setState(held: Held, state: ThreadState | undefined): void {
+    const size = state === undefined ? 0 : sizeOf(state);
+    this.bytes += size - held.stateBytes;
+    held.state = state;
+    held.stateBytes = size;
+  }
+
+  private makeRoom(): void {
+    for (const oldest of this.threads.values()) {
+      if (this.bytes <= this.limits.stateBytes) return;
+      this.forget(oldest);
+    }
+  }
+}

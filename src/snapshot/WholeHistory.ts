@@ -1,0 +1,96 @@
+/**
+ * A whole history: from the cheap copy as far as that can be trusted, and from the log beyond.
+ *
+ * Room: snapshot. In: domain, log, HistorySource. Out: Replay, Conversation, edge.
+ *
+ * Promise: the events are those that reading the log from the beginning gives, whatever the copy is: absent, behind,
+ * cut short, of another stream, with pages in disorder or of another history, or broken in the middle. Before any of it
+ * is given on, its last event must stand in the log at the same sequence with the same id and time; and where it breaks
+ * off or a page is wrong, the log goes on after the last good event. What nobody can see here is an event that is missing
+ * in the middle of a copy that is in order: the projector never goes on over one, and `recollect verify` looks for it.
+ */
+import { Effect, Stream } from "effect";
+import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
+import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
+import { HistorySource, type Reach } from "./HistorySource.ts";
+
+export interface Request {
+  readonly log: EventLog["Service"];
+  readonly source: HistorySource;
+  readonly history: History;
+  /** The sequence to begin after. Default 0: the whole history. */
+  readonly after?: Sequence | undefined;
+  /** The last sequence wanted; undefined for all there are. */
+  readonly upTo?: Sequence | undefined;
+}
+
+const withinLimit = (events: Stream.Stream<RecordedEvent, LogUnavailable>, upTo: Sequence | undefined) =>
+  upTo === undefined ? events : Stream.takeWhile(events, ({ sequence }) => sequence <= upTo);
+
+const fromLog = ({ history, log, upTo }: Request, after: Sequence) => withinLimit(log.read({ history, after }), upTo);
+
+/** Whether the log holds this very event. */
+const isInLog = Effect.fnUntraced(function* ({ history, log }: Request, reach: Reach) {
+  const found = yield* log.at(reach.sequence);
+  return (
+    found !== undefined &&
+    !isMisfit(found) &&
+    found.id === reach.eventId &&
+    found.recordedAt === reach.recordedAt &&
+    keyOf(found.history) === keyOf(history)
+  );
+});
+
+/** The copy up to its first fault, and the log after the last event that was good. */
+const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, LogUnavailable> => {
+  const { history, source } = request;
+  const key = keyOf(history);
+  const upTo = Math.min(reach.sequence, request.upTo ?? reach.sequence);
+  let last = request.after ?? 0;
+  let isGood = true;
+  const isOf = (other: History) => other === history || keyOf(other) === key;
+  /** A page with a fault is given on to nobody: what stands before the fault may be out of its place too. */
+  const isGoodPage = (events: ReadonlyArray<RecordedEvent>): boolean => {
+    let reached = last;
+    isGood &&= events.every(({ history: of, sequence }) => {
+      if (sequence <= reached || sequence > upTo || !isOf(of)) return false;
+      reached = sequence;
+      return true;
+    });
+    if (isGood) last = reached;
+    return isGood;
+  };
+  const copied = source.read({ history, after: last, upTo }).pipe(
+    Stream.chunks,
+    Stream.takeWhile(isGoodPage),
+    Stream.flattenArray,
+    Stream.catchTag("SourceUnavailable", ({ reason }) =>
+      Stream.fromEffectDrain(Effect.logDebug(`A whole history is read on from the log: ${reason}`)),
+    ),
+  );
+  const rest = Stream.suspend(() =>
+    request.upTo !== undefined && request.upTo <= reach.sequence && last === upTo
+      ? Stream.empty
+      : fromLog(request, last),
+  );
+  return Stream.concat(copied, rest);
+};
+
+export const read = (request: Request): Stream.Stream<RecordedEvent, LogUnavailable> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const { after = 0, history, source } = request;
+      const reach = yield* Effect.orElseSucceed(source.reach(history), () => undefined);
+      if (reach === undefined || reach.sequence <= after) return fromLog(request, after);
+      return (yield* isInLog(request, reach)) ? fromBoth(request, reach) : fromLog(request, after);
+    }),
+  );
+
+/** The same with the log and the copy of whoever asks; from the log alone where he has no copy. */
+export const events = (history: History, after: Sequence = 0): Stream.Stream<RecordedEvent, LogUnavailable, EventLog> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      return read({ log: yield* EventLog, source: yield* HistorySource, history, after });
+    }),
+  );

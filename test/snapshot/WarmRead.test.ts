@@ -1,0 +1,344 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Context, Effect, Latch, Layer, Schema, Stream } from "effect";
+import { TestClock } from "effect/testing";
+import type { LogEntry } from "../../src/domain/Event.ts";
+import { type History, thread } from "../../src/domain/History.ts";
+import * as Thread from "../../src/domain/Thread.ts";
+import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";
+import { ThreadCache } from "../../src/snapshot/ThreadCache.ts";
+import * as ThreadReader from "../../src/snapshot/ThreadReader.ts";
+import { append, newEvent, recorded, say, sayNew, wholeFold } from "./ThreadWorld.ts";
+
+/** The log as other processes have it: what is appended here, the reader hears of from the tail alone. */
+class Others extends Context.Service<
+  Others,
+  {
+    readonly log: EventLog["Service"];
+    /** Closed: what is followed is held up. */
+    readonly tail: Latch.Latch;
+    readonly asked: { reads: number; follows: number };
+    /** Ends every follower, as a stream does that is not the one that was followed. */
+    readonly damage: { now: boolean };
+    readonly lost: { tell: () => void };
+  }
+>()("test/Others") {}
+
+const tapped = Layer.effectContext(
+  Effect.gen(function* () {
+    const log = yield* EventLog;
+    const asked = { reads: 0, follows: 0 };
+    const damage = { now: false };
+    const tail = yield* Latch.make(true);
+    const passed = (entry: LogEntry) =>
+      Effect.andThen(
+        tail.await,
+        Effect.suspend(() =>
+          damage.now ? Effect.fail(new LogDamaged({ sequence: 1, reason: "made anew" })) : Effect.succeed(entry),
+        ),
+      );
+    const tap = EventLog.of({
+      ...log,
+      read: (options) => {
+        asked.reads++;
+        return log.read(options);
+      },
+      follow: (options) => {
+        asked.follows++;
+        return Stream.mapEffect(log.follow(options), passed);
+      },
+    });
+    const others = Others.of({ log, tail, asked, damage, lost: { tell: () => {} } });
+    return Context.make(EventLog, tap).pipe(Context.add(Others, others));
+  }),
+).pipe(Layer.provide(EventLogMemory.layer));
+
+const reading = Layer.unwrap(
+  Effect.map(Others, ({ lost }) =>
+    ThreadReader.layer({
+      onLost: (callback) => {
+        lost.tell = callback;
+      },
+    }),
+  ),
+);
+
+const world = reading.pipe(Layer.provideMerge(Layer.merge(tapped, SnapshotStoreMemory.layer())));
+
+const get = (id: string) => Effect.flatMap(ThreadReader.ThreadReader, (reader) => reader.get(id));
+
+/** Another process appends. */
+const appendElsewhere = (history: History, salt: string, steps = [sayNew()]) =>
+  Effect.flatMap(Others, ({ log }) => Effect.provideService(append(history, steps, salt), EventLog, log));
+
+/** Reads until the thread comes from memory. */
+const warm = (id: string) =>
+  Effect.gen(function* () {
+    const { asked } = yield* Others;
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const before = asked.reads;
+      yield* get(id);
+      if (asked.reads === before) return;
+      yield* Effect.yieldNow;
+    }
+    return yield* Effect.die(`${id} never came from memory`);
+  });
+
+/** Waits until what was appended elsewhere is in the answer. */
+const until = (id: string, events: number) =>
+  Effect.gen(function* () {
+    for (let attempt = 0; attempt < 1_000; attempt++) {
+      const state = yield* get(id);
+      if (state?.counters.events === events) return state;
+      yield* Effect.yieldNow;
+    }
+    return yield* Effect.die(`${id} never had ${events} events`);
+  });
+
+const fold = (history: History) =>
+  Effect.flatMap(Others, ({ log }) => Effect.provideService(wholeFold(history), EventLog, log));
+
+describe("a thread that is read again", () => {
+  it.effect("follows nothing for one read, and the log once for any number", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* append(thread("u"), [say("a")]);
+      yield* get("t");
+      yield* get("u");
+      yield* Effect.yieldNow;
+      assert.strictEqual(asked.follows, 0);
+      yield* warm("t");
+      yield* warm("u");
+      assert.strictEqual(asked.follows, 1);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("comes from memory, and is the fold of its history", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* Others;
+      yield* append(thread("t"), [say("a"), sayNew(900)]);
+      yield* warm("t");
+      const before = asked.reads;
+      const state = yield* get("t");
+      assert.strictEqual(asked.reads, before);
+      assert.deepStrictEqual(state, yield* fold(thread("t")));
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("holds what this process appended, however far the tail is behind", () =>
+    Effect.gen(function* () {
+      const { tail } = yield* Others;
+      const log = yield* EventLog;
+      yield* append(thread("t"), [say("a")]);
+      yield* append(thread("u"), [say("a")]);
+      yield* warm("t");
+      yield* warm("u");
+      yield* tail.close;
+      for (let index = 0; index < 5; index++) {
+        yield* append(thread("t"), [sayNew()], `own ${index}`);
+        assert.strictEqual((yield* get("t"))?.counters.events, 2 + index);
+        assert.deepStrictEqual(yield* get("t"), yield* fold(thread("t")));
+      }
+      yield* log.appendAll([
+        { history: thread("t"), events: [newEvent(sayNew(), 0, "all t")], expected: "any" },
+        { history: thread("u"), events: [newEvent(sayNew(), 0, "all u")], expected: "any" },
+      ]);
+      assert.deepStrictEqual(yield* get("t"), yield* fold(thread("t")));
+      assert.deepStrictEqual(yield* get("u"), yield* fold(thread("u")));
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("holds what others appended once it has come down the tail, without asking the log", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      const before = asked.reads;
+      yield* appendElsewhere(thread("t"), "elsewhere", [sayNew(), say("a", 900)]);
+      assert.deepStrictEqual(yield* until("t", 3), yield* fold(thread("t")));
+      assert.strictEqual(asked.reads, before);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is at most a second behind others when the follower died in silence", () =>
+    Effect.gen(function* () {
+      const { tail } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      yield* tail.close;
+      yield* appendElsewhere(thread("t"), "elsewhere");
+      yield* TestClock.adjust("1 seconds");
+      assert.strictEqual((yield* get("t"))?.counters.events, 2);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("holds what its caller names, also when only others know of it", () =>
+    Effect.gen(function* () {
+      const { tail } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      yield* tail.close;
+      const [sequence = 0] = yield* appendElsewhere(thread("t"), "elsewhere");
+      const state = yield* (yield* ThreadReader.ThreadReader).get("t", { atLeast: sequence });
+      assert.strictEqual(state?.lastSequence, sequence);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is asked of the log again after the connection was lost", () =>
+    Effect.gen(function* () {
+      const { lost, tail } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      yield* tail.close;
+      yield* appendElsewhere(thread("t"), "elsewhere");
+      lost.tell();
+      assert.strictEqual((yield* get("t"))?.counters.events, 2);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is forgotten when the log is not the one that was followed, and followed anew", () =>
+    Effect.gen(function* () {
+      const { asked, damage } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      const before = asked.reads;
+      damage.now = true;
+      yield* appendElsewhere(thread("another"), "wakes the follower");
+      for (let attempt = 0; attempt < 100 && asked.reads === before; attempt++) {
+        yield* Effect.yieldNow;
+        yield* get("t");
+      }
+      assert.isAbove(asked.reads, before);
+      damage.now = false;
+      yield* TestClock.adjust("1 seconds");
+      yield* warm("t");
+      assert.strictEqual(asked.follows, 2);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("ends its follower at the first event after a minute without a read, and begins again", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      yield* TestClock.adjust("1 minutes");
+      yield* appendElsewhere(thread("another"), "wakes the follower");
+      for (let round = 0; round < 20; round++) yield* Effect.yieldNow;
+      yield* warm("t");
+      assert.strictEqual(asked.follows, 2);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("gets large entries put in place that come down the tail", () =>
+    Effect.gen(function* () {
+      const { log } = yield* Others;
+      yield* append(thread("t"), [say("a")]);
+      yield* warm("t");
+      const blob = yield* log.putBlob(Buffer.from(JSON.stringify({ role: "user", content: "large" })));
+      const body = JSON.stringify({ format: "openai-chat", blob });
+      const event = { ...newEvent(sayNew(), 0, "large"), type: "thread.entry_recorded", schemaVersion: 1, body };
+      yield* log.append({ history: thread("t"), events: [event], expected: "any" });
+      const state = yield* until("t", 2);
+      assert.strictEqual(state.counters.notUnderstood, 0);
+      assert.strictEqual(state.window.messages.length, 2);
+    }).pipe(Effect.provide(world)),
+  );
+});
+
+const Act = Schema.Literals(["own", "elsewhere", "read", "read", "hold", "let go", "later", "lost"]);
+
+describe("any order of appends, reads, delays and losses", () => {
+  it.effect.prop(
+    "gives a state that holds all of its own appends, and is the fold of a beginning of the history",
+    { acts: Schema.Array(Act).check(Schema.isMaxLength(40)) },
+    ({ acts }) =>
+      Effect.gen(function* () {
+        const { log, lost, tail } = yield* Others;
+        const history = thread("t");
+        let own = yield* Effect.map(append(history, [say("a")]), (sequences) => sequences.at(-1) ?? 0);
+        yield* warm("t");
+        for (const [index, act] of acts.entries()) {
+          if (act === "own") own = (yield* append(history, [sayNew()], `own ${index}`)).at(-1) ?? own;
+          if (act === "elsewhere") yield* appendElsewhere(history, `elsewhere ${index}`);
+          if (act === "hold") yield* tail.close;
+          if (act === "let go") yield* tail.open;
+          if (act === "later") yield* TestClock.adjust("1 seconds");
+          if (act === "lost") lost.tell();
+          if (act !== "read") continue;
+          const state = yield* get("t");
+          assert.isAtLeast(state?.lastSequence ?? 0, own);
+          const truth = yield* Effect.provideService(wholeFold(history, state?.lastSequence), EventLog, log);
+          assert.deepStrictEqual(state, truth);
+        }
+        yield* tail.open;
+        yield* TestClock.adjust("1 seconds");
+        assert.deepStrictEqual(yield* get("t"), yield* fold(history));
+      }).pipe(Effect.provide(world)),
+  );
+});
+
+describe("the memory of threads", () => {
+  const state = (id: string, messages: number) =>
+    Thread.fold(
+      Thread.empty(thread(id)),
+      recorded(
+        Array.from({ length: messages }, () => sayNew(900)),
+        thread(id),
+      ),
+    );
+
+  it("stays within its bytes, and forgets what was not read for the longest", () => {
+    const cache = new ThreadCache({ stateBytes: 100_000 });
+    cache.follow();
+    for (let index = 0; index < 50; index++) {
+      cache.loaded(cache.begin(thread(`t${index}`), 0), state(`t${index}`, 5));
+      assert.isDefined(cache.current(thread("t0"), 0), "the one that is read all the time");
+    }
+    assert.isAtMost(cache.stateBytes, 100_000);
+    assert.isAbove(cache.size, 5);
+    assert.isUndefined(cache.current(thread("t1"), 0));
+    cache.clear();
+    assert.strictEqual(cache.stateBytes, 0);
+  });
+
+  it("does not believe an answer that an event or an append has overtaken", () => {
+    const cache = new ThreadCache();
+    cache.follow();
+    const history = thread("t");
+    const [first, second] = recorded([say("a"), say("b")], history);
+    if (first === undefined || second === undefined) return assert.fail("two events");
+    const one = Thread.apply(Thread.empty(history), first);
+    const followed = cache.begin(history, 0);
+    cache.note(second);
+    cache.loaded(followed, one);
+    assert.isUndefined(cache.current(history, 0));
+    const appended = cache.begin(history, 0);
+    cache.appended(history, second.sequence);
+    cache.loaded(appended, one);
+    assert.isUndefined(cache.current(history, 0));
+    cache.loaded(cache.begin(history, 0), Thread.apply(one, second));
+    assert.strictEqual(cache.current(history, 0)?.counters.events, 2);
+    const missed = cache.begin(history, 0);
+    cache.follow();
+    cache.loaded(missed, Thread.apply(one, second));
+    assert.isUndefined(cache.current(history, 0), "a read from before the follower was replaced");
+  });
+
+  it("folds no more than some events for a thread that nobody reads", () => {
+    const cache = new ThreadCache({ unreadEvents: 3 });
+    cache.follow();
+    const history = thread("t");
+    const [first, ...rest] = recorded(
+      Array.from({ length: 9 }, () => sayNew()),
+      history,
+    );
+    if (first === undefined) return assert.fail("events");
+    cache.loaded(cache.begin(history, 0), Thread.apply(Thread.empty(history), first));
+    for (const event of rest.slice(0, 3)) cache.note(event);
+    assert.strictEqual(cache.current(history, 0)?.counters.events, 4);
+    for (const event of rest.slice(3)) cache.note(event);
+    assert.isUndefined(cache.current(history, 0));
+  });
+});

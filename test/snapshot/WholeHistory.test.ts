@@ -1,0 +1,147 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Schema, Stream } from "effect";
+import type { RecordedEvent } from "../../src/domain/Event.ts";
+import { thread } from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as HistorySource from "../../src/snapshot/HistorySource.ts";
+import * as WholeHistory from "../../src/snapshot/WholeHistory.ts";
+import { append, sayNew } from "./ThreadWorld.ts";
+
+/** What may be wrong with a copy. */
+const Fault = Schema.Literals([
+  "none",
+  "away",
+  "away in the middle",
+  "behind",
+  "cut short",
+  "reversed",
+  "one twice",
+  "an event of another history",
+  "beyond its reach",
+  "of another stream",
+  "of a stream that was rolled back",
+  "of another time",
+  "its end is another history's",
+]);
+
+interface Asked {
+  reads: number;
+}
+
+const away = new HistorySource.SourceUnavailable({ reason: "away" });
+
+/** A copy of these events with a fault at some place. */
+const copyOf = (
+  all: ReadonlyArray<RecordedEvent>,
+  options: { readonly fault: typeof Fault.Type; readonly place: number; readonly page: number; readonly asked: Asked },
+): HistorySource.HistorySource => {
+  const { asked, fault, page, place } = options;
+  const at = Math.floor(place * all.length);
+  const held = fault === "behind" ? all.slice(0, at) : all;
+  const told = (events: ReadonlyArray<RecordedEvent>): ReadonlyArray<RecordedEvent> => {
+    const [one] = events.slice(at);
+    if (one === undefined) return events;
+    if (fault === "cut short") return events.slice(0, at);
+    if (fault === "reversed") return [...events.slice(0, at), ...events.slice(at).toReversed()];
+    if (fault === "one twice") return [...events.slice(0, at), one, ...events.slice(at)];
+    if (fault === "an event of another history")
+      return [...events.slice(0, at), { ...one, history: thread("another") }, ...events.slice(at + 1)];
+    if (fault === "beyond its reach") return [...events, { ...one, sequence: 1_000_000 }];
+    return events;
+  };
+  return {
+    reach: () => {
+      if (fault === "away") return Effect.fail(away);
+      const last = held.at(-1);
+      if (last === undefined) return Effect.succeed(undefined);
+      const reach = { sequence: last.sequence, eventId: last.id, recordedAt: last.recordedAt };
+      if (fault === "of another stream") return Effect.succeed({ ...reach, eventId: "another" });
+      if (fault === "of a stream that was rolled back") return Effect.succeed({ ...reach, sequence: 1_000_000 });
+      if (fault === "of another time") return Effect.succeed({ ...reach, recordedAt: reach.recordedAt - 1 });
+      return Effect.succeed(reach);
+    },
+    read: ({ after, upTo }) => {
+      asked.reads++;
+      const wanted = told(held.filter(({ sequence }) => sequence > after && sequence <= upTo));
+      // Disorder over several pages cannot be told from a hole.
+      const given = Stream.fromIterable(wanted).pipe(Stream.rechunk(fault === "reversed" ? 100 : page));
+      return fault === "away in the middle" ? Stream.concat(Stream.take(given, at), Stream.fail(away)) : given;
+    },
+  };
+};
+
+const lies = (fault: typeof Fault.Type) =>
+  fault === "of another stream" || fault === "of a stream that was rolled back" || fault === "of another time";
+
+const sequences = (events: ReadonlyArray<RecordedEvent>) => events.map(({ sequence }) => sequence);
+
+describe("a whole history", () => {
+  it.effect.prop(
+    "is what the log says, whatever is wrong with the copy",
+    {
+      fault: Fault,
+      place: Schema.Literals([0, 0.3, 0.6, 0.99]),
+      page: Schema.Literals([1, 3, 100]),
+      length: Schema.Literals([0, 1, 7, 20]),
+      from: Schema.Literals([0, 0.5, 1]),
+      to: Schema.Literals([0.2, 0.7, 1, 2]),
+    },
+    ({ fault, place, page, length, from, to }) =>
+      Effect.gen(function* () {
+        const log = yield* EventLog;
+        const history = thread("t");
+        yield* append(
+          history,
+          Array.from({ length }, () => sayNew()),
+        );
+        const all = yield* Stream.runCollect(log.read({ history }));
+        const copied = all.slice(0, Math.ceil(length * 0.8));
+        const asked = { reads: 0 };
+        const source =
+          fault === "its end is another history's"
+            ? copyOf(yield* Stream.runCollect(log.read({ history: thread("other than t") })), {
+                fault,
+                place,
+                page,
+                asked,
+              })
+            : copyOf(copied, { fault, place, page, asked });
+        const after = from === 0 ? 0 : (all[Math.floor(from * (length - 1))]?.sequence ?? 0);
+        const upTo = to === 2 ? undefined : (all[Math.floor(to * (length - 1))]?.sequence ?? 0);
+        const read = yield* Stream.runCollect(WholeHistory.read({ log, source, history, after, upTo }));
+        const truth = all.filter(({ sequence }) => sequence > after && sequence <= (upTo ?? Infinity));
+        assert.deepStrictEqual(read, truth);
+        if (lies(fault) || fault === "its end is another history's") assert.strictEqual(asked.reads, 0);
+      }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("comes from the copy as far as that goes, and from the log beyond", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const history = thread("t");
+      yield* append(
+        history,
+        Array.from({ length: 10 }, () => sayNew()),
+      );
+      const all = yield* Stream.runCollect(log.read({ history }));
+      const from: Array<number> = [];
+      const tapped = EventLog.of({
+        ...log,
+        read: (options) => {
+          from.push(options.after ?? 0);
+          return log.read(options);
+        },
+      });
+      const source = copyOf(all.slice(0, 7), { fault: "none", place: 0, page: 2, asked: { reads: 0 } });
+      const read = yield* Stream.runCollect(WholeHistory.read({ log: tapped, source, history }));
+      assert.deepStrictEqual(sequences(read), sequences(all));
+      assert.deepStrictEqual(from, [all[6]?.sequence]);
+      from.length = 0;
+      const upTo = all[4]?.sequence;
+      const then = yield* Stream.runCollect(WholeHistory.read({ log: tapped, source, history, upTo }));
+      assert.deepStrictEqual(sequences(then), sequences(all).slice(0, 5));
+      assert.deepStrictEqual(from, []);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+});
