@@ -34,6 +34,8 @@ export interface OpenOptions {
   readonly path?: string;
   /** A file that is only compared needs no full-text index. Default: indexed. */
   readonly fullText?: "indexed" | "absent";
+  /** Batches with so many rows are written in a thread beside. Default: those that are worth one. */
+  readonly threadFromRows?: number;
 }
 
 const isEmpty = (db: Database.Database): boolean =>
@@ -96,7 +98,8 @@ const openSync = (options: OpenOptions): ReadModel => {
     const outdated = isOutdated(db, projections);
     const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
       Effect.try({ try: work, catch: (cause) => storageTrouble(file, cause) });
-    const writer = Writer.make(db, { file, path, durability: options.durability });
+    const { durability, threadFromRows } = options;
+    const writer = Writer.make(db, { file, path, durability }, { threadFromRows });
     const apply = outdated ? undefined : Apply.make({ db, file, projections, writer });
     const ready = Effect.suspend(() =>
       apply === undefined ? Effect.die(new Error(`${file} was made by another version`)) : Effect.succeed(apply),

@@ -48,8 +48,8 @@ class Thread {
   private idle: NodeJS.Timeout | undefined;
   isOver = false;
 
-  constructor(place: Write.Place) {
-    this.worker = new Worker(program, { workerData: place, name: "recollect-writer" });
+  constructor(place: Write.Place, file: URL) {
+    this.worker = new Worker(file, { workerData: place, name: "recollect-writer" });
     this.worker.on("message", (answered: Answered) => this.answer(answered));
     this.worker.on("error", (error: unknown) => this.over(error instanceof Error ? error.message : String(error)));
     this.worker.on("exit", (code) => this.over(`it ended with code ${code}`));
@@ -99,8 +99,16 @@ export interface Writer {
   readonly close: Effect.Effect<void>;
 }
 
+export interface Options {
+  /** Batches with so many rows are written in a thread. */
+  readonly threadFromRows?: number | undefined;
+  /** The thread's program. */
+  readonly program?: URL | undefined;
+}
+
 /** Writes with `db` here, and in a thread on the same file. */
-export const make = (db: Database, place: Write.Place): Writer => {
+export const make = (db: Database, place: Write.Place, options: Options = {}): Writer => {
+  const threadFrom = options.threadFromRows ?? threadFromRows;
   let made: Write.Writing | undefined;
   /** Made with the first work: a file of another version may lack what its statements speak of. */
   const here = (): Write.Writing => (made ??= Write.make(db, place));
@@ -113,7 +121,7 @@ export const make = (db: Database, place: Write.Place): Writer => {
   /** Whoever is interrupted ends the thread: what it was writing is taken back. */
   const ask = (write: Write.Write): Effect.Effect<Write.Written, StorageTrouble> =>
     Effect.callback((resume) => {
-      const asking = running() ?? new Thread(place);
+      const asking = running() ?? new Thread(place, options.program ?? program);
       thread = asking;
       asking.ask({ ...write, packed: sent(write.packed) }, (answered) => {
         if (answered._tag !== "Failed") return resume(Effect.succeed(answered));
@@ -126,8 +134,7 @@ export const make = (db: Database, place: Write.Place): Writer => {
   return {
     write: (write) =>
       Effect.suspend(() => {
-        if (write.packed.rows.length < threadFromRows && running() === undefined)
-          return attempt(() => here().write(write));
+        if (write.packed.rows.length < threadFrom && running() === undefined) return attempt(() => here().write(write));
         return ask(write);
       }).pipe(turn.withPermit),
     // Rarely needed, so not worth a second way.
