@@ -7,7 +7,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { isMisfit, type LogEntry, type Misfit, type RecordedEvent } from "../src/domain/Event.ts";
-import { type Cell, nameText, type Projection, type RowChange } from "../src/projection/Projection.ts";
+import { type Cell, nameText, type Projection, type RowChange, Utf8 } from "../src/projection/Projection.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -18,8 +18,7 @@ const compact = (id: string | undefined): Cell => {
 };
 
 /** Bodies are JSON, so text; bytes that are no UTF-8 stay bytes. */
-const readable = (body: Uint8Array): Cell =>
-  isUtf8(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("utf8") : body;
+const readable = (body: Uint8Array): Cell => (isUtf8(body) ? new Utf8(body) : body);
 
 /** SQL that spells a compact id as text. The index on it uses the same words, so that it can be searched for. */
 const spelled = (column: string): string =>

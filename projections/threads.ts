@@ -71,6 +71,7 @@ export const threads: Projection = {
       doc: "One row per thread, from its first event on.",
       key: ["thread_id", "tenant"],
       clustered: true,
+      hot: true,
       columns: {
         thread_id: { type: "name", doc: "Thread." },
         tenant: { type: "name", doc: "Tenant." },

@@ -1,7 +1,7 @@
 /**
  * Catching up: folding a finite piece of the stream into a read model.
  *
- * Room: projection. In: log, ReadModel, Incoming. Out: Rebuild, Verify.
+ * Room: projection. In: log, ReadModel, Incoming, Pipeline. Out: Rebuild, Verify.
  *
  * A hole does not end it: what the stream lost is asked of `lost` (an older ledger may have it), and otherwise
  * stands in the ledger as a misfit that says so, with a dead letter. So nothing is passed over in silence.
@@ -12,6 +12,7 @@ import type { Sequence } from "../domain/History.ts";
 import { EventLog, LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
 import { defaultLimits } from "./Intake.ts";
 import { incomingOfAll } from "./Incoming.ts";
+import * as Pipeline from "./Pipeline.ts";
 import type { ReadModel, StorageTrouble } from "./ReadModel.ts";
 
 /** In the place of an entry that the stream has lost and nobody else has. */
@@ -86,14 +87,15 @@ export const catchUp = Effect.fn("projection.catchUp")(function* (options: {
 }) {
   const { model, until, streamCreated, lost } = options;
   const { sequence: after } = yield* model.checkpoint;
+  const pipeline = yield* Pipeline.make(model, (sequence) => options.onProgress?.(sequence) ?? Effect.void);
   const use = Effect.fnUntraced(function* (
     entries: ReadonlyArray<LogEntry>,
   ): Effect.fn.Return<void, StorageTrouble | LogUnavailable, EventLog> {
     const incoming = yield* incomingOfAll(entries);
     const now = yield* Clock.currentTimeMillis;
-    const applied = yield* model.apply({ incoming, streamCreated, now });
-    if (applied._tag === "Committed") yield* options.onProgress?.(applied.checkpoint.sequence) ?? Effect.void;
+    yield* pipeline.put({ incoming, streamCreated, now });
     yield* Effect.yieldNow;
   });
   yield* entriesUpTo({ after, until, lost, use });
-});
+  yield* pipeline.done;
+}, Effect.scoped);

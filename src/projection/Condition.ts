@@ -10,7 +10,8 @@
 import { Effect, Schema } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import { EventLog, type LogInfo, type LogUnavailable } from "../log/EventLog.ts";
-import { type Checkpoint, identityOf, type StorageTrouble } from "./ReadModel.ts";
+import type { Checkpoint } from "./Checkpoint.ts";
+import { identityOf, type StorageTrouble } from "./ReadModel.ts";
 
 /**
  * - `recreated`: another stream under the same name

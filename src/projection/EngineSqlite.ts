@@ -4,8 +4,8 @@
  * Room: projection. In: Projection, SchemaSqlite. Out: ReadModelSqlite, query.
  */
 import type { Database } from "better-sqlite3";
-import { type Checkpoint, noCheckpoint, StorageTrouble } from "./ReadModel.ts";
-import { nameText, type Projection, type View } from "./Projection.ts";
+import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
+import { nameText, type Projection, type Table, type View } from "./Projection.ts";
 
 /** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
 export const engineVersion = 1;
@@ -29,6 +29,33 @@ export const engineTables: ReadonlyArray<string> = [
   `CREATE INDEX dead_letters_by_history ON dead_letters (history_id);`,
   `CREATE TABLE dictionary (view_name TEXT NOT NULL, position INTEGER NOT NULL, column_name TEXT, doc TEXT NOT NULL, PRIMARY KEY (view_name, position)) STRICT, WITHOUT ROWID;`,
 ];
+
+/** Those of the engine's tables that are written with the rows of the projections, as definitions. */
+export const carriesTable: Table = {
+  name: "carries",
+  doc: "What an interpreter remembers of a thread.",
+  key: ["thread_id", "tenant"],
+  columns: {
+    thread_id: { type: "name", doc: "Thread." },
+    tenant: { type: "name", doc: "Tenant." },
+    carry: { type: "text", doc: "As JSON." },
+  },
+};
+export const deadLettersTable: Table = {
+  name: "dead_letters",
+  doc: "Events that a projection refused.",
+  key: ["sequence", "projection"],
+  columns: {
+    sequence: { type: "integer", doc: "Sequence." },
+    projection: { type: "text", doc: "Projection." },
+    tenant: { type: "name", doc: "Tenant." },
+    kind: { type: "name", doc: "Kind of history." },
+    history_id: { type: "name", doc: "History." },
+    reason: { type: "text", doc: "Why." },
+    attempts: { type: "integer", merge: "sum", doc: "How often it was tried." },
+    at: { type: "integer", doc: "When, epoch milliseconds." },
+  },
+};
 
 export const engineViews: ReadonlyArray<View> = [
   {
@@ -91,14 +118,3 @@ export const readCheckpoint = (db: Database): Checkpoint =>
        FROM checkpoints ORDER BY sequence LIMIT 1`,
     )
     .get() ?? noCheckpoint;
-
-/** Throws for another program's database: it must be neither read as ours nor replaced and removed. */
-export const assertOurs = (db: Database, path: string): void => {
-  if (db.pragma("application_id", { simple: true }) === applicationId) return;
-  throw new StorageTrouble({
-    reason: "damaged",
-    path,
-    message: `${path} is not a database of recollect.`,
-    hint: "Move it away: a new one is made from the stream. Or name another folder with --data.",
-  });
-};

@@ -7,7 +7,7 @@
  */
 import type { Database } from "better-sqlite3";
 
-/** Most names remembered in either direction: some 10 MB. What falls out is read from the table again. */
+/** Most names remembered: some 5 MB. What falls out is read from the table again. */
 const remembered = 50_000;
 
 /**
@@ -47,8 +47,6 @@ export class Recent<K, V> {
 export interface Names {
   /** The number of a text; a new one is written in the caller's transaction. */
   readonly numberOf: (text: string) => number;
-  /** The text of a number, or null for null and for a number that is no name. */
-  readonly textOf: (name: number | null) => string | null;
   /** After a rollback: numbers given in the transaction are no longer true. */
   readonly forget: () => void;
 }
@@ -56,28 +54,20 @@ export interface Names {
 export const make = (db: Database): Names => {
   const insert = db.prepare<[string]>("INSERT INTO names (text) VALUES (?) ON CONFLICT DO NOTHING");
   const select = db.prepare<[string], number>("SELECT name FROM names WHERE text = ?").pluck();
-  const read = db.prepare<[number], string>("SELECT text FROM names WHERE name = ?").pluck();
   const numbers = new Recent<string, number>(remembered);
-  const texts = new Recent<number, string>(remembered);
   return {
     numberOf: (text) => {
       const known = numbers.get(text);
       if (known !== undefined) return known;
-      const stored = select.get(text) ?? Number(insert.run(text).lastInsertRowid);
+      // Most texts that are not remembered are new ones.
+      const { changes, lastInsertRowid } = insert.run(text);
+      const stored = changes === 1 ? Number(lastInsertRowid) : select.get(text);
+      if (stored === undefined) throw new Error(`the name ${text} is neither new nor known`);
       numbers.set(text, stored);
       return stored;
     },
-    textOf: (name) => {
-      if (name === null) return null;
-      const known = texts.get(name);
-      if (known !== undefined) return known;
-      const stored = read.get(name);
-      if (stored !== undefined) texts.set(name, stored);
-      return stored ?? null;
-    },
     forget: () => {
       numbers.clear();
-      texts.clear();
     },
   };
 };

@@ -11,8 +11,17 @@
 import type { LogEntry, RecordedEvent } from "../domain/Event.ts";
 import type { Fact } from "../domain/Fact.ts";
 
+/** Text that is known as its UTF-8: it is stored as it is, without the way through a string. For columns of type `any`. */
+export class Utf8 {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
 /** What a cell holds. `undefined` and `null` both mean that this change says nothing about the column. */
-export type Cell = string | number | Uint8Array | null | undefined;
+export type Cell = string | number | Uint8Array | Utf8 | null | undefined;
 
 /**
  * How a new value meets the stored one.
@@ -50,6 +59,11 @@ export interface Table {
    * `first` row holds as a whole: its empty cells are not filled from a later one.
    */
   readonly rows?: "merge" | "first";
+  /**
+   * Nearly every event changes a row that the one before it changed: changes of a batch are merged before they are
+   * written. Without `sum`, because sums of fractions depend on how they are grouped.
+   */
+  readonly hot?: boolean;
   /** Rows are small (well under 1 KB): stored in key order, so that the key is stored once. Not with `fullText`. */
   readonly clustered?: boolean;
   /** Each a list of columns; in parentheses, an SQL expression over columns that a view uses in the same words. */

@@ -6,7 +6,7 @@
  * Promises: an event is applied once, whatever is killed when; what is appended is visible within milliseconds; a
  * stream that is not the one known is named and never read on over; trouble with the file or the log is waited out.
  */
-import { Clock, Context, Effect, Layer, Option, type Scope, Stream, SubscriptionRef } from "effect";
+import { Clock, Context, Effect, Layer, Option, Queue, type Scope, Stream, SubscriptionRef } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import { EventLog, LogDamaged, type LogInfo, type LogUnavailable } from "../log/EventLog.ts";
 import * as Condition from "./Condition.ts";
@@ -14,7 +14,8 @@ import * as Intake from "./Intake.ts";
 import { incomingOfAll } from "./Incoming.ts";
 import { openCurrent } from "./OpenCurrent.ts";
 import type { Projection } from "./Projection.ts";
-import { type Batch, type Checkpoint, type DeadLetterCount, noCheckpoint, type ReadModel } from "./ReadModel.ts";
+import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
+import type { DeadLetterCount, Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
 
 export interface ProjectionStatus {
   readonly name: string;
@@ -66,6 +67,9 @@ const lookAgainMillis = 1000;
 const busyPauseMillis = 20;
 const busyAttempts = 50;
 
+/** Batches that are prepared while one is written: the next one is ready when that is done, and no more lie in memory. */
+const batchesAhead = 1;
+
 const pauseMillis = (attempt: number): number =>
   Math.min(longestPauseMillis, firstPauseMillis * 2 ** Math.min(attempt, 10));
 
@@ -78,6 +82,8 @@ interface Running {
   info: LogInfo | undefined;
   deadLetters: ReadonlyArray<DeadLetterCount>;
   intake: Intake.Intake<LogUnavailable | LogDamaged>;
+  /** Batches that were taken from it and are not applied, the oldest first. */
+  inHand: Array<Prepared>;
   /** Attempts in a row that failed. */
   attempts: number;
 }
@@ -102,9 +108,9 @@ const tellOthers = Effect.fnUntraced(function* (running: Running, condition: Con
 });
 
 /** Writes a batch, however long the file is in trouble. */
-const applyPatiently = Effect.fnUntraced(function* (running: Running, model: ReadModel, batch: Batch) {
+const commitPatiently = Effect.fnUntraced(function* (running: Running, model: ReadModel, prepared: Prepared) {
   for (let attempt = 0; ; attempt++) {
-    const applied = yield* Effect.result(model.apply(batch));
+    const applied = yield* Effect.result(model.commit(prepared));
     if (applied._tag === "Success") {
       return applied.success;
     }
@@ -115,18 +121,47 @@ const applyPatiently = Effect.fnUntraced(function* (running: Running, model: Rea
   }
 });
 
-/** Applies what comes in, batch by batch, until the file is superseded or the log has no more to give. */
-const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadModel, info: LogInfo) {
-  const { intake, state } = running;
+/** Prepares what comes in, batch by batch, while the one before is written; then says why no more comes. */
+const prepareForEver = Effect.fnUntraced(function* (
+  running: Running,
+  options: {
+    readonly model: ReadModel;
+    readonly info: LogInfo;
+    readonly after: Sequence;
+    readonly into: Queue.Enqueue<Prepared, LogUnavailable | LogDamaged | StorageTrouble>;
+  },
+) {
+  const { info, into, model } = options;
+  let taken = options.after;
   for (;;) {
-    const { checkpoint } = yield* SubscriptionRef.get(state);
-    const entries = yield* intake.take(info.lastSequence - checkpoint.sequence);
+    const entries = yield* running.intake.take(info.lastSequence - taken);
+    taken = entries.at(-1)?.sequence ?? taken;
     const incoming = yield* incomingOfAll(entries);
     const now = yield* Clock.currentTimeMillis;
-    const applied = yield* applyPatiently(running, model, { incoming, streamCreated: info.created, now });
+    const prepared = yield* model.prepare({ incoming, streamCreated: info.created, now });
+    running.inHand.push(prepared);
+    yield* Queue.offer(into, prepared);
+    yield* Effect.yieldNow;
+  }
+});
+
+/** Applies what comes in, batch by batch, until the file is superseded or the log has no more to give. */
+const applyForEver = Effect.fnUntraced(function* (running: Running, model: ReadModel, info: LogInfo) {
+  const { state } = running;
+  const { checkpoint } = yield* SubscriptionRef.get(state);
+  const ready = yield* Queue.bounded<Prepared, LogUnavailable | LogDamaged | StorageTrouble>(batchesAhead);
+  running.inHand = [];
+  yield* prepareForEver(running, { model, info, after: checkpoint.sequence, into: ready }).pipe(
+    Effect.catch((error) => Queue.fail(ready, error)),
+    Effect.forkScoped,
+  );
+  for (;;) {
+    const prepared = yield* Queue.take(ready);
+    const applied = yield* commitPatiently(running, model, prepared);
     if (applied._tag === "Superseded") return;
     if (applied._tag === "Missing")
       return yield* new LogDamaged({ sequence: applied.sequence, reason: "a later event came instead." });
+    running.inHand.shift();
     running.attempts = 0;
     const { condition: before } = yield* SubscriptionRef.get(state);
     // What is applied is no longer stood in the way of. That a backup was restored stays worth knowing.
@@ -195,7 +230,7 @@ const runForEver = (running: Running): Effect.Effect<void, never, EventLog> =>
   );
 
 const lagOf = Effect.fnUntraced(function* (running: Running, checkpoint: Checkpoint) {
-  const waiting = running.intake.first();
+  const waiting = running.inHand[0]?.batch.incoming[0]?.entry ?? running.intake.first();
   const oldest =
     waiting !== undefined && waiting.sequence > checkpoint.sequence
       ? waiting
@@ -236,6 +271,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     info: undefined,
     deadLetters: [],
     intake: Intake.make(options.limits),
+    inHand: [],
     attempts: 0,
   };
   yield* Effect.forkScoped(runForEver(running));

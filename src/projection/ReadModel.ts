@@ -8,6 +8,7 @@
 import { type Effect, Schema } from "effect";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
+import type { Checkpoint } from "./Checkpoint.ts";
 
 /** The file cannot be read or written now. Retried for ever, with backoff; shown in `status`; never a dead letter. */
 export class StorageTrouble extends Schema.TaggedError<StorageTrouble>()("StorageTrouble", {
@@ -16,20 +17,6 @@ export class StorageTrouble extends Schema.TaggedError<StorageTrouble>()("Storag
   message: Schema.String,
   hint: Schema.String,
 }) {}
-
-/** How far the rows reach, and what proves that the stream is still the one they were folded from. */
-export interface Checkpoint {
-  /** The last sequence applied; 0 when nothing is. */
-  readonly sequence: Sequence;
-  /** `identityOf` the entry at that sequence. */
-  readonly identity: string;
-  /** When the log recorded it, epoch milliseconds. */
-  readonly recordedAt: number;
-  /** When the stream was created, epoch milliseconds; 0 when nothing is applied. */
-  readonly streamCreated: number;
-}
-
-export const noCheckpoint: Checkpoint = { sequence: 0, identity: "", recordedAt: 0, streamCreated: 0 };
 
 /** What tells one log entry from every other: an event's id, a misfit's subject. Compared together with `recordedAt`. */
 export const identityOf = (entry: LogEntry): string => (isMisfit(entry) ? `misfit ${entry.subject}` : entry.id);
@@ -50,6 +37,11 @@ export interface Batch {
   readonly streamCreated: number;
   /** The writer's clock, epoch milliseconds. */
   readonly now: number;
+}
+
+/** A batch on its way: what it was made of, and whatever else the sink has made of it. */
+export interface Prepared {
+  readonly batch: Batch;
 }
 
 /** What became of a batch. */
@@ -79,7 +71,14 @@ export interface ReadModel {
   readonly checkpoint: Effect.Effect<Checkpoint, StorageTrouble>;
   /** True when the tables were made by other versions of the projections than the ones given at `open`. */
   readonly outdated: boolean;
-  /** Rows, dead letters, carries and checkpoint of a batch, in one transaction. */
+  /**
+   * Interprets a batch that will be applied after the ones prepared before it. Costs as much time as writing a
+   * batch of small events, and needs nobody's leave: so it is done while another batch is written.
+   */
+  readonly prepare: (batch: Batch) => Effect.Effect<Prepared, StorageTrouble>;
+  /** Rows, dead letters, carries and checkpoint of a batch, in one transaction. After a failure, the same again is safe. */
+  readonly commit: (prepared: Prepared) => Effect.Effect<Applied, StorageTrouble>;
+  /** Prepares and commits. */
   readonly apply: (batch: Batch) => Effect.Effect<Applied, StorageTrouble>;
   readonly deadLetters: Effect.Effect<ReadonlyArray<DeadLetterCount>, StorageTrouble>;
   /** A digest of every table of the projections, and of the dead letters. */

@@ -1,7 +1,7 @@
 /**
  * The read model in one SQLite file: opened or created, and folded into, exactly once.
  *
- * Room: projection. In: ReadModel, SchemaSqlite, EngineSqlite, RowsSqlite. Out: Projector, Rebuild, Verify.
+ * Room: projection. In: ReadModel, SchemaSqlite, EngineSqlite, ApplySqlite, WriterSqlite. Out: Projector, Rebuild, Verify.
  *
  * Promises: the rows of a batch, its dead letters, what interpreters remember, and the checkpoint with the stream's
  * incarnation are one transaction; a process killed at any moment leaves the file at a batch's edge.
@@ -11,32 +11,20 @@ import { Effect } from "effect";
 import type { Projection } from "./Projection.ts";
 import {
   applicationId,
-  assertOurs,
   dictionaryOf,
   engineTables,
   engineVersion,
   engineViews,
   readCheckpoint,
 } from "./EngineSqlite.ts";
+import * as Apply from "./ApplySqlite.ts";
+import { noCheckpoint } from "./Checkpoint.ts";
 import { digestsOf } from "./DigestSqlite.ts";
-import { makeFold } from "./FoldSqlite.ts";
-import * as Generations from "./Generations.ts";
-import * as Names from "./NamesSqlite.ts";
-import { type Batch, noCheckpoint, type ReadModel, type StorageTrouble } from "./ReadModel.ts";
+import type { Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
 import { faultsOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
-import { storageTrouble } from "./StorageTroubleSqlite.ts";
-
-/**
- * Milliseconds a writer waits for another process's write before it reports that the file is busy. Short, because
- * SQLite's waiting stops everything else in this process; whoever applies a batch tries again.
- */
-const busyTimeoutMillis = 20;
-
-/**
- * `durable` for the file that is the audit ledger: every commit reaches the disk (synchronous=FULL).
- * `scratch` for a file that is not yet, or never will be, anybody's: synced once at its end, or thrown away.
- */
-export type Durability = "durable" | "scratch";
+import { assertOurs, storageTrouble } from "./StorageTroubleSqlite.ts";
+import { configure, type Durability } from "./WriteSqlite.ts";
+import * as Writer from "./WriterSqlite.ts";
 
 export interface OpenOptions {
   readonly file: string;
@@ -46,18 +34,9 @@ export interface OpenOptions {
   readonly path?: string;
   /** A file that is only compared needs no full-text index. Default: indexed. */
   readonly fullText?: "indexed" | "absent";
+  /** Batches with so many rows are written in a thread beside. Default: those that are worth one. */
+  readonly threadFromRows?: number;
 }
-
-/** Settings of a connection that writes. The checkpoint interval and cache more than doubled the rate with a full-text index. */
-const configure = (db: Database.Database, durability: Durability): void => {
-  db.pragma(`busy_timeout = ${busyTimeoutMillis}`);
-  db.pragma("journal_mode = WAL");
-  db.pragma(`synchronous = ${durability === "durable" ? "FULL" : "OFF"}`);
-  // Pages of 4 KB: a checkpoint about every 40 MB written, and 64 MB of pages in memory.
-  db.pragma("wal_autocheckpoint = 10000");
-  db.pragma("cache_size = -65536");
-  db.pragma("temp_store = MEMORY");
-};
 
 const isEmpty = (db: Database.Database): boolean =>
   db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
@@ -93,8 +72,6 @@ const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection
   );
 };
 
-const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-
 /** Closes, once or again. Never fails: what is committed is safe in the write-ahead log as well. */
 const closeSync = (db: Database.Database): void => {
   if (!db.open) return;
@@ -121,18 +98,23 @@ const openSync = (options: OpenOptions): ReadModel => {
     const outdated = isOutdated(db, projections);
     const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
       Effect.try({ try: work, catch: (cause) => storageTrouble(file, cause) });
-    const fold = outdated ? undefined : makeFold({ db, projections, names: Names.make(db) });
+    const { durability, threadFromRows } = options;
+    const writer = Writer.make(db, { file, path, durability }, { threadFromRows });
+    const apply = outdated ? undefined : Apply.make({ db, file, projections, writer });
+    const ready = Effect.suspend(() =>
+      apply === undefined ? Effect.die(new Error(`${file} was made by another version`)) : Effect.succeed(apply),
+    );
+    const prepare: ReadModel["prepare"] = (batch) => Effect.map(ready, (it): Prepared => it.prepare(batch));
+    const commit: ReadModel["commit"] = (prepared) => Effect.flatMap(ready, (it) => it.commit(prepared));
     return {
       file,
       outdated,
       checkpoint: attempt(() =>
         db.pragma("user_version", { simple: true }) === engineVersion ? readCheckpoint(db) : noCheckpoint,
       ),
-      apply: (batch: Batch) =>
-        attempt(() => {
-          if (fold === undefined) throw new Error(`${file} was made by another version`);
-          return fold({ batch, isCurrent: () => path === undefined || Generations.isCurrent(path, file) });
-        }),
+      prepare,
+      commit,
+      apply: (batch) => Effect.flatMap(prepare(batch), commit),
       deadLetters: attempt(() =>
         db
           .prepare<[], { projection: string; count: number }>(
@@ -140,17 +122,13 @@ const openSync = (options: OpenOptions): ReadModel => {
           )
           .all(),
       ),
-      note: (key, value) =>
-        attempt(() => {
-          if (value === undefined) db.prepare("DELETE FROM engine WHERE key = ?").run(key);
-          else db.prepare(noteSql).run(key, value);
-        }),
+      note: writer.note,
       digests: Effect.suspend(() => digestsOf({ db, projections, file })),
-      settle: attempt(() => {
-        db.pragma("wal_checkpoint(TRUNCATE)");
-        Generations.syncFile(file);
-      }),
-      close: Effect.sync(() => closeSync(db)),
+      settle: writer.settle,
+      close: Effect.andThen(
+        writer.close,
+        Effect.sync(() => closeSync(db)),
+      ),
     };
   } catch (cause) {
     db.close();

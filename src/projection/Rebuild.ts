@@ -19,7 +19,8 @@ import * as Condition from "./Condition.ts";
 import * as Generations from "./Generations.ts";
 import { attemptOn, openLedger } from "./LedgerFileSqlite.ts";
 import type { Projection } from "./Projection.ts";
-import { type Checkpoint, type ReadModel, StorageTrouble } from "./ReadModel.ts";
+import type { Checkpoint } from "./Checkpoint.ts";
+import { type ReadModel, StorageTrouble } from "./ReadModel.ts";
 import * as ReadModelSqlite from "./ReadModelSqlite.ts";
 import * as WriteLock from "./WriteLockSqlite.ts";
 

@@ -35,6 +35,9 @@ const problemsOf = (table: Table): ReadonlyArray<string> => [
       ([, { type, merge }]) => (merge === "sum" || merge === "min" || merge === "max") && !/integer|real/.test(type),
     )
     .map(([name]) => `${table.name}.${name} is no number to add or compare`),
+  ...Object.entries(table.columns)
+    .filter(([, { merge }]) => table.hot === true && merge === "sum")
+    .map(([name]) => `${table.name}.${name} cannot be a sum in a hot table`),
   ...(table.clustered === true && table.fullText !== undefined
     ? [`${table.name} cannot be clustered with fullText`]
     : []),

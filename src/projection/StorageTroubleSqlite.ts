@@ -1,8 +1,10 @@
 /**
  * What a failure of SQLite or of the file system means to a person.
  *
- * Room: projection. In: ReadModel. Out: every *Sqlite file of the room, query.
+ * Room: projection. In: ReadModel, EngineSqlite. Out: every *Sqlite file of the room, query.
  */
+import type { Database } from "better-sqlite3";
+import { applicationId } from "./EngineSqlite.ts";
 import { StorageTrouble } from "./ReadModel.ts";
 
 /** The words for a failure of SQLite or of the file system. */
@@ -29,4 +31,15 @@ export const storageTrouble = (path: string, cause: unknown): StorageTrouble => 
     `${path} cannot be written.`,
     "It is tried again; recollect status shows whether that helps.",
   );
+};
+
+/** Throws for another program's database: it must be neither read as ours nor replaced and removed. */
+export const assertOurs = (db: Database, path: string): void => {
+  if (db.pragma("application_id", { simple: true }) === applicationId) return;
+  throw new StorageTrouble({
+    reason: "damaged",
+    path,
+    message: `${path} is not a database of recollect.`,
+    hint: "Move it away: a new one is made from the stream. Or name another folder with --data.",
+  });
 };

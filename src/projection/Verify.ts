@@ -17,7 +17,8 @@ import * as Generations from "./Generations.ts";
 import { incomingOfAll } from "./Incoming.ts";
 import { attemptOn } from "./LedgerFileSqlite.ts";
 import type { Projection } from "./Projection.ts";
-import type { ReadModel, StorageTrouble, TableDigest } from "./ReadModel.ts";
+import * as Pipeline from "./Pipeline.ts";
+import type { StorageTrouble, TableDigest } from "./ReadModel.ts";
 import * as ReadModelSqlite from "./ReadModelSqlite.ts";
 import { openSnapshot, type Snapshot } from "./VerifySqlite.ts";
 
@@ -111,7 +112,7 @@ const note = (comparison: Comparison, difference: Difference | undefined) => {
 
 interface Work {
   readonly snapshot: Snapshot;
-  readonly fresh: ReadModel;
+  readonly fresh: Pipeline.Pipeline;
   readonly info: LogInfo;
   readonly comparison: Comparison;
   readonly onProgress: (sequence: Sequence) => Effect.Effect<void>;
@@ -128,7 +129,7 @@ const compareBatch = Effect.fnUntraced(function* (
   for (const entry of entries) note(work.comparison, compare(entry.sequence, entry, ledger.get(entry.sequence)));
   const incoming = yield* incomingOfAll(entries);
   const now = yield* Clock.currentTimeMillis;
-  yield* work.fresh.apply({ incoming, streamCreated: work.info.created, now });
+  yield* work.fresh.put({ incoming, streamCreated: work.info.created, now });
   yield* work.onProgress(last);
   yield* Effect.yieldNow;
 });
@@ -178,12 +179,13 @@ const run = Effect.fnUntraced(function* (options: Options) {
   const comparison: Comparison = { differences: [], differing: 0 };
   const work: Work = {
     snapshot,
-    fresh,
+    fresh: yield* Pipeline.make(fresh),
     info,
     comparison,
     onProgress: (sequence) => options.onProgress?.({ sequence, head: upTo }) ?? Effect.void,
   };
   yield* entriesUpTo({ after: 0, until: inStream, lost: lostEntry, use: (entries) => compareBatch(work, entries) });
+  yield* work.fresh.done;
   yield* compareRest(work, inStream + 1, upTo);
   const tables = tablesOf(yield* snapshot.digests, yield* fresh.digests);
   const reach = yield* snapshot.reach;

@@ -11,7 +11,8 @@ import { digestsOf } from "./DigestSqlite.ts";
 import { readCheckpoint } from "./EngineSqlite.ts";
 import { ledgerOf } from "./LedgerSqlite.ts";
 import type { Projection } from "./Projection.ts";
-import type { Checkpoint, StorageTrouble, TableDigest } from "./ReadModel.ts";
+import type { Checkpoint } from "./Checkpoint.ts";
+import type { StorageTrouble, TableDigest } from "./ReadModel.ts";
 import { storageTrouble } from "./StorageTroubleSqlite.ts";
 
 export interface Snapshot {

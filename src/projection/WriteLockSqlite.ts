@@ -7,9 +7,10 @@
  */
 import Database from "better-sqlite3";
 import { Effect, Schedule, type Scope } from "effect";
-import { assertOurs, engineVersion, readCheckpoint } from "./EngineSqlite.ts";
-import type { Checkpoint, StorageTrouble } from "./ReadModel.ts";
-import { storageTrouble } from "./StorageTroubleSqlite.ts";
+import type { Checkpoint } from "./Checkpoint.ts";
+import { engineVersion, readCheckpoint } from "./EngineSqlite.ts";
+import type { StorageTrouble } from "./ReadModel.ts";
+import { assertOurs, storageTrouble } from "./StorageTroubleSqlite.ts";
 
 /** Asks again this often, this many times: writers hold the lock for milliseconds. About 15 s in all. */
 const askAgainMillis = 5;

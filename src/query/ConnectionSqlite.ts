@@ -5,10 +5,9 @@
  */
 import Database from "better-sqlite3";
 import { Effect, type Scope } from "effect";
-import { assertOurs } from "../projection/EngineSqlite.ts";
 import * as Generations from "../projection/Generations.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
-import { storageTrouble } from "../projection/StorageTroubleSqlite.ts";
+import { assertOurs, storageTrouble } from "../projection/StorageTroubleSqlite.ts";
 
 export interface Reader {
   readonly db: Database.Database;

@@ -35,14 +35,15 @@ export const applyAll = Effect.fnUntraced(function* (model: ReadModel, entries: 
   }
 });
 
-/** Given events, when folded: then `rows` answers. */
+/** Given events, when folded: then `rows` answers. `threadFromRows` 0: written in a thread of its own. */
 export const folded = Effect.fnUntraced(function* (
   entries: ReadonlyArray<LogEntry>,
   projections: ReadonlyArray<Projection> = readModels,
+  options: { readonly threadFromRows?: number } = {},
 ) {
   const file = join(yield* temporaryFolder, "model.db");
   const model = yield* Effect.acquireRelease(
-    ReadModelSqlite.open({ file, projections, durability: "scratch" }),
+    ReadModelSqlite.open({ file, projections, durability: "scratch", ...options }),
     ({ close }) => close,
   );
   yield* applyAll(model, entries);

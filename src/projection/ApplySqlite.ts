@@ -1,0 +1,147 @@
+/**
+ * Applying batches: folded in the order of the stream, as far ahead of the writing as the caller likes.
+ *
+ * Room: projection. In: Fold, WriterSqlite, CarriesSqlite, ReadModel. Out: ReadModelSqlite.
+ *
+ * What an entry means depends on what interpreters remember of the entries before it, so a batch is folded ahead
+ * only when it continues the one that was folded last. Whatever else comes is folded when its turn to be written
+ * has come, from what the file then holds: a batch that is given again, one after a gap, or all that was folded
+ * ahead of a file that another process has written to.
+ */
+import type { Database } from "better-sqlite3";
+import { Effect } from "effect";
+import * as Carries from "./CarriesSqlite.ts";
+import type { Checkpoint } from "./Checkpoint.ts";
+import { readCheckpoint } from "./EngineSqlite.ts";
+import { fold, type Folded, packing, without } from "./Fold.ts";
+import type { Packed } from "./Packed.ts";
+import type { Projection } from "./Projection.ts";
+import { type Applied, type Batch, identityOf, type Incoming, type Prepared, StorageTrouble } from "./ReadModel.ts";
+import { storageTrouble } from "./StorageTroubleSqlite.ts";
+import type { Writer } from "./WriterSqlite.ts";
+
+interface Ready {
+  /** What was forgotten since makes it worthless. */
+  readonly epoch: number;
+  readonly folded: Folded;
+  readonly packed: Packed;
+  readonly after: number;
+  readonly checkpoint: Checkpoint;
+}
+
+interface InHand extends Prepared {
+  readonly ready: Ready | undefined;
+}
+
+/** Once refused rows are taken out, nothing is refused; a second time is for what nobody has thought of. */
+const mostProbes = 2;
+
+const followOn = (after: number, incoming: ReadonlyArray<Incoming>): boolean =>
+  incoming.every(({ entry }, index) => entry.sequence === after + 1 + index);
+
+export interface Apply {
+  readonly prepare: (batch: Batch) => Prepared;
+  readonly commit: (prepared: Prepared) => Effect.Effect<Applied, StorageTrouble>;
+}
+
+export const make = (options: {
+  /** Only read here. */
+  readonly db: Database;
+  readonly file: string;
+  readonly projections: ReadonlyArray<Projection>;
+  readonly writer: Writer;
+}): Apply => {
+  const { db, file, projections, writer } = options;
+  const carries = Carries.make(db);
+  const { pack, packEach } = packing(projections);
+  let epoch = 0;
+  /** The last sequence folded; undefined when that is not known. */
+  let front: number | undefined = readCheckpoint(db).sequence;
+
+  const forget = () => {
+    epoch += 1;
+    front = undefined;
+    carries.forget();
+  };
+
+  /** Folds entries that follow on `after`. */
+  const foldAfter = (after: number, incoming: ReadonlyArray<Incoming>, { now, streamCreated }: Batch) => {
+    const last = incoming.at(-1)?.entry;
+    if (last === undefined) return undefined;
+    const { recordedAt, sequence } = last;
+    const folded = fold({ projections, carries, incoming, now });
+    front = sequence;
+    const checkpoint = { sequence, identity: identityOf(last), recordedAt, streamCreated };
+    return { epoch, folded, packed: pack(folded, now), after, checkpoint } satisfies Ready;
+  };
+
+  const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
+    Effect.try({
+      try: work,
+      catch: (cause) => {
+        forget();
+        return storageTrouble(file, cause);
+      },
+    });
+
+  /** Folds what the file does not have yet; or answers with what there is to say of it. */
+  const foldNow = (batch: Batch): Effect.Effect<Ready | Applied, StorageTrouble> =>
+    attempt(() => {
+      forget();
+      const checkpoint = readCheckpoint(db);
+      const reached = checkpoint.sequence;
+      const fresh = batch.incoming.filter(({ entry }) => entry.sequence > reached);
+      const gap = fresh.findIndex(({ entry }, index) => entry.sequence !== reached + 1 + index);
+      if (gap >= 0) return { _tag: "Missing", sequence: reached + 1 + gap } satisfies Applied;
+      front = reached;
+      return foldAfter(reached, fresh, batch) ?? ({ _tag: "Committed", checkpoint } satisfies Applied);
+    });
+
+  /** Writes; a refused row is found, parked and left out. */
+  const write = Effect.fnUntraced(function* ({ after, checkpoint, folded, packed }: Ready, now: number) {
+    let left = folded;
+    let rows = packed;
+    for (let probes = 0; ; probes++) {
+      const written = yield* writer.write({ packed: rows, after, checkpoint, now });
+      if (written._tag !== "Refused") return written._tag;
+      if (probes === mostProbes) {
+        const message = `${file} refuses rows of sequences ${after + 1} to ${checkpoint.sequence} for no row's fault.`;
+        return yield* new StorageTrouble({ reason: "other", path: file, message, hint: "Run: recollect verify" });
+      }
+      left = without(left, yield* writer.probe(packEach(left)), now);
+      rows = pack(left, now);
+    }
+  });
+
+  return {
+    prepare: (batch): InHand => {
+      const { incoming } = batch;
+      if (front === undefined || !followOn(front, incoming)) return { batch, ready: undefined };
+      try {
+        return { batch, ready: foldAfter(front, incoming, batch) };
+      } catch {
+        // What interpreters remember could not be read. When its turn comes it is tried again, and named then.
+        forget();
+        return { batch, ready: undefined };
+      }
+    },
+    commit: Effect.fnUntraced(function* (prepared: Prepared) {
+      const { batch } = prepared;
+      let { ready } = prepared as InHand;
+      for (;;) {
+        if (ready?.epoch !== epoch) {
+          const found = yield* foldNow(batch);
+          if ("_tag" in found) return found;
+          ready = found;
+        }
+        const outcome = yield* write(ready, batch.now);
+        if (outcome === "Written") {
+          carries.written(ready.folded.carries);
+          return { _tag: "Committed", checkpoint: ready.checkpoint } satisfies Applied;
+        }
+        forget();
+        if (outcome === "Superseded") return { _tag: "Superseded" } satisfies Applied;
+      }
+    }),
+  };
+};

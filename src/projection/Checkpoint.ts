@@ -1,0 +1,19 @@
+/**
+ * The checkpoint: how far the rows reach, and what proves that the stream is still the one they were folded from.
+ *
+ * Room: projection. In: none. Out: ReadModel, EngineSqlite, WriteSqlite.
+ *
+ * Without Effect, because the writing thread loads it: that thread starts in 60 ms without, in 200 ms with it.
+ */
+export interface Checkpoint {
+  /** The last sequence applied; 0 when nothing is. */
+  readonly sequence: number;
+  /** `identityOf` the entry at that sequence. */
+  readonly identity: string;
+  /** When the log recorded it, epoch milliseconds. */
+  readonly recordedAt: number;
+  /** When the stream was created, epoch milliseconds; 0 when nothing is applied. */
+  readonly streamCreated: number;
+}
+
+export const noCheckpoint: Checkpoint = { sequence: 0, identity: "", recordedAt: 0, streamCreated: 0 };

@@ -1,0 +1,197 @@
+/**
+ * Writing packed rows: one transaction for a batch, with the checkpoint in it.
+ *
+ * Room: projection. In: Packed, Checkpoint, EngineSqlite, NamesSqlite, Generations. Out: WriterSqlite, WriterThreadSqlite.
+ *
+ * Runs in the projector's own thread or in one beside it, so it loads no Effect and keeps nothing that is true of
+ * its connection alone: two of these may take turns on one file. Plain functions, because nearly all of an event's
+ * time passes here, inside SQLite, whose calls are synchronous.
+ */
+import Database from "better-sqlite3";
+import type { Checkpoint } from "./Checkpoint.ts";
+import * as Generations from "./Generations.ts";
+import * as Names from "./NamesSqlite.ts";
+import type { Packed, Value } from "./Packed.ts";
+
+/**
+ * Milliseconds a writer waits for another process's write before it reports that the file is busy. Short, because
+ * SQLite's waiting stops everything else in its thread; whoever applies a batch tries again.
+ */
+const busyTimeoutMillis = 20;
+
+/**
+ * `durable` for the file that is the audit ledger: every commit reaches the disk (synchronous=FULL).
+ * `scratch` for a file that is not yet, or never will be, anybody's: synced once at its end, or thrown away.
+ */
+export type Durability = "durable" | "scratch";
+
+export interface Place {
+  readonly file: string;
+  /** The path that leads to the file: rows are written only while it does. Absent for a file of one's own. */
+  readonly path?: string | undefined;
+  readonly durability: Durability;
+}
+
+/** Settings of a connection that writes. The checkpoint interval and cache more than doubled the rate with a full-text index. */
+export const configure = (db: Database.Database, durability: Durability): void => {
+  db.pragma(`busy_timeout = ${busyTimeoutMillis}`);
+  db.pragma("journal_mode = WAL");
+  db.pragma(`synchronous = ${durability === "durable" ? "FULL" : "OFF"}`);
+  // Pages of 4 KB: a checkpoint about every 40 MB written, and 64 MB of pages in memory.
+  db.pragma("wal_autocheckpoint = 10000");
+  db.pragma("cache_size = -65536");
+  db.pragma("temp_store = MEMORY");
+};
+
+export interface Write {
+  readonly packed: Packed;
+  /** The checkpoint that these rows continue from, and the one that they reach. */
+  readonly after: number;
+  readonly checkpoint: Checkpoint;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/** What became of a batch. Only `Written` has changed anything. */
+export type Written =
+  | { readonly _tag: "Written" }
+  /** The path leads to another file. */
+  | { readonly _tag: "Superseded" }
+  /** The file's checkpoint is not the one that the rows continue from. */
+  | { readonly _tag: "Elsewhere" }
+  /** SQLite refuses one of the rows. */
+  | { readonly _tag: "Refused" };
+
+export interface Refused {
+  /** Which of the units. */
+  readonly unit: number;
+  readonly reason: string;
+}
+
+export interface Writing {
+  readonly write: (write: Write) => Written;
+  /** Writes units one by one and takes all of it back: which of them are refused, and why. */
+  readonly probe: (units: ReadonlyArray<Packed>) => ReadonlyArray<Refused>;
+  /** Sets a note in the engine's table, or removes it. */
+  readonly note: (key: string, value: string | undefined) => void;
+  /** Returns when everything written is on the disk, in the file itself. */
+  readonly settle: () => void;
+}
+
+/**
+ * Whose fault a failed write is: the row's (a dead letter), or the file's (retried). A statement that SQLite cannot
+ * compile (`SQLITE_ERROR`) comes from a definition, so it is the projection's.
+ */
+const isRowsFault = (cause: unknown): boolean =>
+  cause instanceof Database.SqliteError
+    ? /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE|ERROR$)/.test(cause.code)
+    : cause instanceof TypeError || cause instanceof RangeError;
+
+const checkpointSql = `UPDATE checkpoints SET sequence = ?, identity = ?, recorded_at = ?, stream_created = ?, applied_at = ?`;
+const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+type Argument = Value | Uint8Array;
+
+/** A function that writes the rows of a pack, in the caller's transaction. */
+const makeRows = (db: Database.Database, names: Names.Names) => {
+  const prepared = new Map<string, Database.Statement<[ReadonlyArray<Argument>]>>();
+  const prepare = (sql: string) => {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const made = db.prepare<[ReadonlyArray<Argument>]>(sql);
+    prepared.set(sql, made);
+    return made;
+  };
+  return (packed: Packed): void => {
+    const { bytes, rows, values } = packed;
+    const numbers = packed.names.map(names.numberOf);
+    const statements = packed.statements.map(({ kinds, sql }) => ({ kinds, run: prepare(sql) }));
+    let nextValue = 0;
+    let nextBytes = 0;
+    for (const row of rows) {
+      const statement = statements[row];
+      if (statement === undefined) throw new Error("a row without its statement");
+      const bound: Array<Argument> = [];
+      for (const kind of statement.kinds) {
+        const value = values[nextValue++] ?? null;
+        if (kind === "value") bound.push(value);
+        else if (kind === "name") bound.push(numbers[value as number] ?? null);
+        else bound.push(bytes[nextBytes++] ?? null);
+      }
+      statement.run.run(bound);
+    }
+  };
+};
+
+/** On a connection of the caller's to a file of ours, of this version. */
+export const make = (db: Database.Database, { file, path }: Place): Writing => {
+  const names = Names.make(db);
+  const writeRows = makeRows(db, names);
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const commit = db.prepare("COMMIT");
+  const readSequence = db.prepare<[], number>("SELECT min(sequence) FROM checkpoints").pluck();
+  const writeCheckpoint = db.prepare(checkpointSql);
+
+  const rollback = () => {
+    // A full disk makes SQLite roll back by itself.
+    if (db.inTransaction) db.exec("ROLLBACK");
+    names.forget();
+  };
+
+  const writeUnit = (packed: Packed, unit: number): ReadonlyArray<Refused> => {
+    db.exec("SAVEPOINT one");
+    try {
+      writeRows(packed);
+      db.exec("RELEASE one");
+      return [];
+    } catch (cause) {
+      if (!isRowsFault(cause)) throw cause;
+      db.exec("ROLLBACK TO one; RELEASE one");
+      names.forget();
+      return [{ unit, reason: cause instanceof Error ? cause.message : String(cause) }];
+    }
+  };
+
+  const run = ({ after, checkpoint, now, packed }: Write): Written => {
+    begin.run();
+    // Asked under the write lock: a rebuild swaps files only while it holds the same lock.
+    const isOurs = path === undefined || Generations.isCurrent(path, file);
+    if (!isOurs || readSequence.get() !== after) {
+      rollback();
+      return { _tag: isOurs ? "Elsewhere" : "Superseded" };
+    }
+    writeRows(packed);
+    const { identity, recordedAt, sequence, streamCreated } = checkpoint;
+    writeCheckpoint.run(sequence, identity, recordedAt, streamCreated, now);
+    commit.run();
+    return { _tag: "Written" };
+  };
+
+  return {
+    write: (given) => {
+      try {
+        return run(given);
+      } catch (cause) {
+        rollback();
+        if (isRowsFault(cause)) return { _tag: "Refused" };
+        throw cause;
+      }
+    },
+    probe: (units) => {
+      begin.run();
+      try {
+        return units.flatMap(writeUnit);
+      } finally {
+        rollback();
+      }
+    },
+    note: (key, value) => {
+      if (value === undefined) db.prepare("DELETE FROM engine WHERE key = ?").run(key);
+      else db.prepare(noteSql).run(key, value);
+    },
+    settle: () => {
+      db.pragma("wal_checkpoint(TRUNCATE)");
+      Generations.syncFile(file);
+    },
+  };
+};

@@ -1,0 +1,149 @@
+/**
+ * Who writes: this thread, at once, or a thread beside it, so that the next batch is folded meanwhile.
+ *
+ * Room: projection. In: WriteSqlite, WriterThreadSqlite. Out: ReadModelSqlite.
+ *
+ * Promises: one batch at a time, whoever writes it; a thread that ends for whatever reason fails the batch it had,
+ * and the next one gets a new thread; with the scope no thread is left, and what it had not committed is taken back.
+ *
+ * Decision: a lone event is written here, because a thread costs 60 ms and 11 MB to start: a command that starts a
+ * store of its own is done in less, and an idle daemon has no use for one.
+ */
+import type { Database } from "better-sqlite3";
+import { Effect, Semaphore } from "effect";
+import { Worker } from "node:worker_threads";
+import type { Packed } from "./Packed.ts";
+import type { StorageTrouble } from "./ReadModel.ts";
+import { storageTrouble } from "./StorageTroubleSqlite.ts";
+import * as Write from "./WriteSqlite.ts";
+import type { Answered, Asked, Sent } from "./WriterThreadSqlite.ts";
+
+/** From so many rows on, a batch is worth a thread: their writing takes longer than its start. */
+const threadFromRows = 2_000;
+/** A thread that has had nothing to do for so long is ended. */
+const idleMillis = 5_000;
+
+/** The thread's program, as it lies beside this file: TypeScript in the repository, JavaScript in the package. */
+const program = new URL(
+  `./WriterThreadSqlite${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`,
+  import.meta.url,
+);
+
+/** Bytes are views into what came from the network: they are put together, and that is handed over. */
+const sent = ({ bytes, ...packed }: Packed): Sent => {
+  const lengths = bytes.map(({ byteLength }) => byteLength);
+  const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const piece of bytes) {
+    all.set(piece, at);
+    at += piece.byteLength;
+  }
+  return { ...packed, lengths, buffer: all.buffer };
+};
+
+/** One thread and what it was asked. Plain and mutable: it speaks in events. */
+class Thread {
+  private readonly worker: Worker;
+  private waiting: ((answered: Answered) => void) | undefined;
+  private idle: NodeJS.Timeout | undefined;
+  isOver = false;
+
+  constructor(place: Write.Place, file: URL) {
+    this.worker = new Worker(file, { workerData: place, name: "recollect-writer" });
+    this.worker.on("message", (answered: Answered) => this.answer(answered));
+    this.worker.on("error", (error: unknown) => this.over(error instanceof Error ? error.message : String(error)));
+    this.worker.on("exit", (code) => this.over(`it ended with code ${code}`));
+    this.rest();
+  }
+
+  private over(why: string) {
+    this.isOver = true;
+    this.answer({ _tag: "Failed", code: "", message: `the writing thread failed: ${why}` });
+    clearTimeout(this.idle);
+  }
+
+  private answer(answered: Answered) {
+    const { waiting } = this;
+    this.waiting = undefined;
+    this.rest();
+    waiting?.(answered);
+  }
+
+  /** A thread that waits keeps no process alive, and is ended after a while. */
+  private rest() {
+    this.worker.unref();
+    clearTimeout(this.idle);
+    this.idle = setTimeout(() => void this.end(), idleMillis).unref();
+  }
+
+  ask(asked: Asked, answered: (answered: Answered) => void) {
+    clearTimeout(this.idle);
+    this.waiting = answered;
+    this.worker.ref();
+    this.worker.postMessage(asked, [asked.packed.buffer]);
+  }
+
+  end(): Promise<unknown> {
+    this.isOver = true;
+    clearTimeout(this.idle);
+    return this.worker.terminate();
+  }
+}
+
+export interface Writer {
+  readonly write: (write: Write.Write) => Effect.Effect<Write.Written, StorageTrouble>;
+  readonly probe: (units: ReadonlyArray<Packed>) => Effect.Effect<ReadonlyArray<Write.Refused>, StorageTrouble>;
+  readonly note: (key: string, value: string | undefined) => Effect.Effect<void, StorageTrouble>;
+  readonly settle: Effect.Effect<void, StorageTrouble>;
+  /** Ends the thread, if there is one. */
+  readonly close: Effect.Effect<void>;
+}
+
+export interface Options {
+  /** Batches with so many rows are written in a thread. */
+  readonly threadFromRows?: number | undefined;
+  /** The thread's program. */
+  readonly program?: URL | undefined;
+}
+
+/** Writes with `db` here, and in a thread on the same file. */
+export const make = (db: Database, place: Write.Place, options: Options = {}): Writer => {
+  const threadFrom = options.threadFromRows ?? threadFromRows;
+  let made: Write.Writing | undefined;
+  /** Made with the first work: a file of another version may lack what its statements speak of. */
+  const here = (): Write.Writing => (made ??= Write.make(db, place));
+  const turn = Semaphore.makeUnsafe(1);
+  let thread: Thread | undefined;
+  const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
+    Effect.try({ try: work, catch: (cause) => storageTrouble(place.file, cause) });
+  const running = () => (thread?.isOver === false ? thread : undefined);
+
+  /** Whoever is interrupted ends the thread: what it was writing is taken back. */
+  const ask = (write: Write.Write): Effect.Effect<Write.Written, StorageTrouble> =>
+    Effect.callback((resume) => {
+      const asking = running() ?? new Thread(place, options.program ?? program);
+      thread = asking;
+      asking.ask({ ...write, packed: sent(write.packed) }, (answered) => {
+        if (answered._tag !== "Failed") return resume(Effect.succeed(answered));
+        const cause = Object.assign(new Error(answered.message), { code: answered.code });
+        resume(Effect.fail(storageTrouble(place.file, cause)));
+      });
+      return Effect.promise(() => asking.end());
+    });
+
+  return {
+    write: (write) =>
+      Effect.suspend(() => {
+        if (write.packed.rows.length < threadFrom && running() === undefined) return attempt(() => here().write(write));
+        return ask(write);
+      }).pipe(turn.withPermit),
+    // Rarely needed, so not worth a second way.
+    probe: (units) => turn.withPermit(attempt(() => here().probe(units))),
+    note: (key, value) => turn.withPermit(attempt(() => here().note(key, value))),
+    settle: turn.withPermit(attempt(() => here().settle())),
+    close: Effect.suspend(() => {
+      const ending = running();
+      return ending === undefined ? Effect.void : Effect.promise(() => ending.end());
+    }),
+  };
+};

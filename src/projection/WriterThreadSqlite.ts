@@ -1,0 +1,66 @@
+/**
+ * The writing thread: does what it is asked on a connection of its own, one thing after the other.
+ *
+ * Room: projection. In: WriteSqlite. Out: WriterSqlite.
+ *
+ * It loads neither Effect nor the projections: statements and rows come packed. When it is ended in the middle of a
+ * transaction, its connection is closed with it, which takes the transaction back.
+ */
+import Database from "better-sqlite3";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Packed } from "./Packed.ts";
+import { configure, make, type Place, type Write, type Writing, type Written } from "./WriteSqlite.ts";
+
+/** A pack whose bytes lie one after the other in a buffer that was handed over. */
+export interface Sent extends Omit<Packed, "bytes"> {
+  readonly lengths: ReadonlyArray<number>;
+  readonly buffer: ArrayBuffer;
+}
+
+export interface Asked extends Omit<Write, "packed"> {
+  readonly packed: Sent;
+}
+
+/** A failure keeps its code, which says whose it is. */
+export interface Failed {
+  readonly _tag: "Failed";
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Answered = Written | Failed;
+
+const received = ({ buffer, lengths, ...packed }: Sent): Packed => {
+  let at = 0;
+  const bytes = lengths.map((length) => new Uint8Array(buffer, (at += length) - length, length));
+  return { ...packed, bytes };
+};
+
+const place: Place = workerData;
+let opened: Writing | undefined;
+
+/** Opened with the first work, so that a file in trouble is the answer to that and not the thread's end. */
+const writing = (): Writing => {
+  if (opened !== undefined) return opened;
+  const db = new Database(place.file, { fileMustExist: true });
+  try {
+    configure(db, place.durability);
+    opened = make(db, place);
+    return opened;
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+};
+
+const answer = (asked: Asked): Answered => {
+  try {
+    return writing().write({ ...asked, packed: received(asked.packed) });
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    return { _tag: "Failed", code, message: cause instanceof Error ? cause.message : String(cause) };
+  }
+};
+
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+parentPort?.on("message", (asked: Asked) => parentPort?.postMessage(answer(asked)));
