@@ -42,15 +42,19 @@ export interface Ran {
   readonly failed: boolean;
 }
 
-/** `secondsOf` knows how long a row took the last time. */
-export const run = Effect.fnUntraced(function* (
-  rows: ReadonlyArray<Row>,
-  secondsOf: (id: string) => number | undefined = () => undefined,
-) {
+export interface Options {
+  /** How long a row took the last time. */
+  readonly secondsOf?: (id: string) => number | undefined;
+  /** Default: that of a whole run; none with `--full`. */
+  readonly mostSeconds?: number;
+}
+
+export const run = Effect.fnUntraced(function* (rows: ReadonlyArray<Row>, options: Options = {}) {
+  const { mostSeconds = mostMinutes * 60, secondsOf = () => undefined } = options;
   const about = yield* machine;
   say(`${about.cpu}, ${about.cores} cores, load ${about.load.map((load) => load.toFixed(2)).join(" ")}`);
   if (about.load[0] > 0.5 * about.cores) say("This machine is busy: measure again when it is not.");
-  const most = (yield* isFull) ? Number.POSITIVE_INFINITY : mostMinutes * 60;
+  const most = (yield* isFull) ? Number.POSITIVE_INFINITY : mostSeconds;
   const began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   const figures: Array<Figure> = [];

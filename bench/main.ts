@@ -60,7 +60,8 @@ const measure = Effect.fnUntraced(function* (
   wanted: { readonly json: boolean; readonly save: boolean },
 ) {
   const before = saved();
-  const { failed, report } = yield* run(chosen, (id) => before?.rows.find((row) => row.id === id)?.seconds);
+  const secondsOf = (id: string) => before?.rows.find((row) => row.id === id)?.seconds;
+  const { failed, report } = yield* run(chosen, { secondsOf });
   if (failed) process.exitCode = 1;
   process.stdout.write(wanted.json ? `${JSON.stringify(report)}\n` : table(report));
   if (!wanted.save) return;
