@@ -6,7 +6,7 @@
  * would add to the disk and to nothing else. The server flushes as it likes: nothing is measured that waits for it.
  */
 import type { StreamConfig } from "@nats-io/jetstream";
-import { headers, nuid } from "@nats-io/transport-node";
+import { headers, nanos, nuid } from "@nats-io/transport-node";
 import { Effect, Layer, Option } from "effect";
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -69,12 +69,21 @@ const streamName = (shard: number): string => `SHARD_${shard}`;
 const storedAs = (subject: string, shards: number): string =>
   shards === 1 ? subject : `shard.${shardOf(subject, shards)}.${subject.slice("recollect.".length)}`;
 
-const addStreams = async ({ jsm }: Bare, shards: number): Promise<void> => {
+/**
+ * Streams like ours, but for the window in which message ids are remembered: a starting server reads again all that came
+ * within it. Of 10 minutes, in which a bench writes everything, 200,000 events took 4.6 s to restore; of 1 s, 1.2 s.
+ * Millions of threads are older than that.
+ */
+const prepareStreams = async ({ jsm }: Bare, shards: number): Promise<void> => {
   const { config } = await jsm.streams.info("RECOLLECT");
-  if (shards === 1) return;
+  const like: StreamConfig = { ...config, duplicate_window: nanos(1_000) };
+  if (shards === 1) {
+    await jsm.streams.update(config.name, like);
+    return;
+  }
   for (let shard = 0; shard < shards; shard++) {
-    const like: StreamConfig = { ...config, name: streamName(shard), subjects: [`shard.${shard}.*.*.*`] };
-    await jsm.streams.add({ ...like, description: "" });
+    const subjects = [`shard.${shard}.*.*.*`];
+    await jsm.streams.add({ ...like, name: streamName(shard), subjects, description: "" });
   }
 };
 
@@ -177,7 +186,7 @@ export const costOf = Effect.fnUntraced(function* (count: number, shards: number
   const conf = (text: string) => `${text}\nprof_port: ${profiler}\n${mapping}\n`;
   const server = yield* NatsServer.make({ sync: "2m", conf });
   yield* Effect.scoped(Layer.build(reading({ servers: server.url, name: "bench" })));
-  yield* withClient(server, (bare) => addStreams(bare, shards));
+  yield* withClient(server, (bare) => prepareStreams(bare, shards));
   yield* server.restart;
   const [liveBefore, residentBefore] = [yield* liveBytes(profiler), yield* residentBytes(server)];
   const fullest = yield* withClient(server, (bare) => load(bare, count, shards));
