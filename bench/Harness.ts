@@ -16,15 +16,32 @@ export interface Goal {
 /** The scope of the whole bench, for what several rows share. */
 export class Whole extends Context.Service<Whole, Scope.Scope>()("bench/Whole") {}
 
+/** One of the lines of a plot: x and y, in order of x. */
+export interface Curve {
+  readonly name: string;
+  readonly points: ReadonlyArray<readonly [number, number]>;
+}
+
+/** How a cost grows, drawn beside the table. Both axes are logarithmic. */
+export interface Growth {
+  readonly title: string;
+  /** What stands at the axes, units included. */
+  readonly x: string;
+  readonly y: string;
+  readonly curves: ReadonlyArray<Curve>;
+}
+
 /** One figure beside its peer, both in the row's unit. */
 export interface Measured {
   readonly ours: number;
-  readonly peer: number;
+  /** null for a figure that is only reported; its name says what it is beside. */
+  readonly peer: number | null;
   readonly peerName: string;
   /** The smallest and the largest ratio of a round; absent where one measurement is exact. */
   readonly spread?: readonly [number, number];
   /** What a reader must know to judge the figure. */
   readonly note?: string;
+  readonly growth?: Growth;
 }
 
 /** Why a row cannot be measured on this machine. */
@@ -42,12 +59,17 @@ export interface Row {
   readonly run: Effect.Effect<Measured | Skipped, never, Scope.Scope | Whole>;
 }
 
-export const ratioOf = ({ ours, peer }: Pick<Measured, "ours" | "peer">): number => ours / peer;
+/** Whether rows may take the time for their full size (`--full`): the whole run is then no longer one of 20 minutes. */
+export const isFull = Context.Reference<boolean>("recollect/bench/isFull", { defaultValue: () => false });
+
+export const ratioOf = ({ ours, peer }: Pick<Measured, "ours" | "peer">): number | null =>
+  peer === null ? null : ours / peer;
 
 /** Whether the goal is met; null where there is none. */
 export const isMet = (goal: Goal | undefined, measured: Measured): boolean | null => {
   if (goal === undefined) return null;
   const figure = goal.of === "ratio" ? ratioOf(measured) : measured.ours;
+  if (figure === null) return null;
   return goal.is === "at most" ? figure <= goal.limit : figure >= goal.limit;
 };
 

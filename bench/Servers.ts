@@ -18,7 +18,7 @@ export interface Bare {
 }
 
 /** `noAsyncTraces` as in our own connection: traces of every request cost more than the request. */
-const bareClient = (url: string) =>
+export const bareClient = (url: string) =>
   Effect.gen(function* () {
     const nc = yield* Effect.acquireRelease(
       Effect.promise(() => connect({ servers: url, noAsyncTraces: true })),
@@ -38,9 +38,7 @@ export interface World {
 }
 
 /** A server of its own for a row, gone with its scope. */
-export const world = Effect.fnUntraced(function* (
-  options: { readonly storeFolder?: string; readonly sync?: string } = {},
-) {
+export const world = Effect.fnUntraced(function* (options: NatsServer.Options = {}) {
   const server = yield* NatsServer.make(options);
   const rooms = yield* Layer.build(reading({ servers: server.url, name: "bench" }));
   const bare = yield* bareClient(server.url);

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --json] [-- ID…]`: a table of figures, each beside its peer or limit in the same run.
+ * `npm run bench [-- FLAGS] [ID…]`: a table of figures, each beside its peer or limit in the same run.
  *
  * The table or, with `--json`, one JSON value goes to stdout; everything else to stderr. Figures of a busy machine are
  * worth little, so the load before the run is part of the answer.
@@ -7,89 +7,112 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import { Cause, Effect, Exit, Logger } from "effect";
 import { parseArgs } from "node:util";
-import { type Row, Whole } from "./Harness.ts";
-import { machine } from "./Machine.ts";
-import { type Figure, figureOf, table } from "./Report.ts";
-import { row as appendBatch } from "./rows/append-batch.ts";
-import { row as appendCeiling } from "./rows/append-ceiling.ts";
-import { row as appendFlat } from "./rows/append-flat.ts";
-import { row as appendOne } from "./rows/append-one.ts";
-import { rows as appendWaiting } from "./rows/append-waiting.ts";
-import { row as catchUpImported } from "./rows/catch-up-imported.ts";
-import { row as catchUp } from "./rows/catch-up.ts";
-import { row as history10000 } from "./rows/history-10000.ts";
-import { row as history40 } from "./rows/history-40.ts";
-import { row as importRate } from "./rows/import.ts";
-import { row as readCold } from "./rows/read-cold.ts";
-import { row as readWarm } from "./rows/read-warm.ts";
-import { row as storedBytes } from "./rows/stored-bytes.ts";
+import { writeDocs } from "./Docs.ts";
+import { isFull, type Row } from "./Harness.ts";
+import { table } from "./Report.ts";
+import { allRows, choose } from "./Rows.ts";
+import { mostMinutes, run, say } from "./Run.ts";
+import { merged, save, saved } from "./Saved.ts";
 
-const rows: ReadonlyArray<Row> = [
-  appendOne,
-  ...appendWaiting,
-  appendCeiling,
-  appendFlat,
-  appendBatch,
-  catchUp,
-  catchUpImported,
-  readCold,
-  readWarm,
-  history40,
-  history10000,
-  importRate,
-  storedBytes,
-];
+const help = `npm run bench [-- FLAGS] [ID…]
+
+Measures every row, or those named: an id (append-one), or the beginning that several share (append).
+Prints a table; progress goes to stderr. A row whose peer cannot be had says so and is no failure.
+
+  --list         the rows there are, without measuring
+  --json         one JSON value instead of the table: {"machine":…,"rows":[{"id","what","ours","peer",…}]}
+  --save         also keeps the figures in bench/figures.json, and writes the pages and plots from it
+  --write-docs   writes the tables and plots of README.md and docs/performance.md from bench/figures.json; measures nothing
+  --full         rows take their full size (a million subjects), and the run may take longer than ${mostMinutes} minutes
+  --help         this
+
+Exit code 1 when something of ours failed, 2 for a wrong command line, 130 when interrupted. A goal that is not met is
+no failure: the table says so.
+`;
 
 /** Of a process that a person ended: 128 and the number of SIGINT. */
 const interrupted = 130;
 
-const say = (text: string): void => {
-  process.stderr.write(`${text}\n`);
-};
+const options = {
+  json: { type: "boolean", default: false },
+  list: { type: "boolean", default: false },
+  save: { type: "boolean", default: false },
+  "write-docs": { type: "boolean", default: false },
+  full: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
 
-const measure = Effect.fnUntraced(function* (chosen: ReadonlyArray<Row>) {
-  const whole = yield* Effect.scope;
-  const about = yield* machine;
-  say(`${about.cpu}, ${about.cores} cores, load ${about.load.map((load) => load.toFixed(2)).join(" ")}`);
-  if (about.load[0] > 0.5 * about.cores) say("This machine is busy: measure again when it is not.");
-  const figures: Array<Figure> = [];
-  for (const [index, row] of chosen.entries()) {
-    const began = performance.now();
-    say(`${index + 1}/${chosen.length} ${row.id}: ${row.what} …`);
-    const exit = yield* Effect.exit(Effect.provideService(Effect.scoped(row.run), Whole, whole));
-    if (Exit.isFailure(exit)) {
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.failCause(exit.cause);
-      // The other rows are worth having all the same.
-      say(Cause.pretty(exit.cause));
-      process.exitCode = 1;
-    }
-    figures.push(figureOf(row, Exit.isSuccess(exit) ? exit.value : { skipped: "it failed; its error is on stderr" }));
-    say(`    ${((performance.now() - began) / 1000).toFixed(1)} s`);
+const parsed = () => {
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    say(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+    return undefined;
   }
-  return { machine: about, rows: figures };
-});
+};
 
 /** A log line must not stand in the JSON. */
 const toStderr = Logger.layer([Logger.make(({ message }) => say(`    ${String(message)}`))]);
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });
-const unknown = positionals.filter((id) => !rows.some((row) => row.id === id));
-
-const program = Effect.gen(function* () {
-  const chosen = positionals.length === 0 ? rows : rows.filter(({ id }) => positionals.includes(id));
-  const report = yield* Effect.scoped(measure(chosen));
-  process.stdout.write(values.json === true ? `${JSON.stringify(report)}\n` : table(report));
+const measure = Effect.fnUntraced(function* (
+  all: ReadonlyArray<Row>,
+  chosen: ReadonlyArray<Row>,
+  wanted: { readonly json: boolean; readonly save: boolean },
+) {
+  const before = saved();
+  const secondsOf = (id: string) => before?.rows.find((row) => row.id === id)?.seconds;
+  const { failed, report } = yield* run(chosen, { secondsOf });
+  if (failed) process.exitCode = 1;
+  process.stdout.write(wanted.json ? `${JSON.stringify(report)}\n` : table(report));
+  if (!wanted.save) return;
+  const whole = merged(
+    before,
+    report,
+    all.map(({ id }) => id),
+  );
+  save(whole);
+  for (const file of writeDocs(whole)) say(`wrote ${file}`);
 });
 
-if (unknown.length > 0) {
-  say(`There is no row ${unknown.join(", ")}. The rows are: ${rows.map(({ id }) => id).join(", ")}`);
-  process.exitCode = 2;
-} else {
-  // Ctrl-C ends servers and folders too.
-  NodeRuntime.runMain(Effect.provide(program, toStderr), {
-    teardown: (exit, onExit) => {
-      if (Exit.isSuccess(exit)) onExit(Number(process.exitCode ?? 0));
-      else onExit(Cause.hasInterruptsOnly(exit.cause) ? interrupted : 1);
-    },
-  });
-}
+const writeSaved = (): void => {
+  const report = saved();
+  if (report === undefined) {
+    say("There is no bench/figures.json: measure with --save first.");
+    process.exitCode = 2;
+  } else for (const file of writeDocs(report)) say(`wrote ${file}`);
+};
+
+const main = async (): Promise<void> => {
+  const command = parsed();
+  if (command === undefined) {
+    process.exitCode = 2;
+    return;
+  }
+  const { positionals, values } = command;
+  if (values.help) process.stdout.write(help);
+  else if (values["write-docs"]) writeSaved();
+  else {
+    const all = await allRows();
+    const { chosen, unknown } = choose(all, positionals);
+    if (unknown.length > 0) {
+      say(`There is no row ${unknown.join(", ")}. The rows are: ${all.map(({ id }) => id).join(", ")}`);
+      process.exitCode = 2;
+    } else if (values.list) {
+      for (const { id, what } of chosen) process.stdout.write(`${id.padEnd(24)} ${what}\n`);
+    } else {
+      const program = measure(all, chosen, values).pipe(
+        Effect.provide(toStderr),
+        Effect.provideService(isFull, values.full),
+      );
+      // Ctrl-C ends servers and folders too.
+      NodeRuntime.runMain(program, {
+        teardown: (exit, onExit) => {
+          if (Exit.isSuccess(exit)) onExit(Number(process.exitCode ?? 0));
+          else onExit(Cause.hasInterruptsOnly(exit.cause) ? interrupted : 1);
+        },
+      });
+    }
+  }
+};
+
+await main();

@@ -1,14 +1,13 @@
 import { assert, describe, it } from "@effect/vitest";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), "utf8");
-const pages = ["README.md", "AGENTS.md", "docs/publishing.md", "docs/cli.md"].filter((page) =>
-  existsSync(join(root, page)),
-);
+const docs = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const pages = ["README.md", "AGENTS.md", ...docs.map((name) => `docs/${name}`)];
 
 /** The lines between `#region NAME` and its end, without common indentation. */
 const regionOf = (file: string, name: string): string => {

@@ -13,13 +13,15 @@ import { Effect, Layer, Option, Stream } from "effect";
 import { ledger } from "../../projections/ledger.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
-import * as Names from "../projection/NamesSqlite.ts";
+import { Recent } from "../projection/NamesSqlite.ts";
 import { type Reach, HistorySource, SourceUnavailable } from "../snapshot/HistorySource.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 
 /** Rows and bytes of a page: one takes 1 to 5 ms, and an event may be a megabyte. */
 const pageRows = 500;
 const pageBytes = 2 * 1024 * 1024;
+/** Types, sources and sessions recur in most rows; a name is some 50 bytes. */
+const rememberedNames = 10_000;
 
 interface Key {
   readonly tenant: number;
@@ -66,7 +68,8 @@ const openLedger = (db: Database) => {
   const version = db.prepare<[string], number>("SELECT version FROM checkpoints WHERE projection = ?").pluck();
   const made = version.get(ledger.name);
   if (made !== ledger.version) throw new Error(`its ledger is of version ${made}, not ${ledger.version}`);
-  const names = Names.make(db);
+  const nameText = db.prepare<[number], string>("SELECT text FROM names WHERE name = ?").pluck();
+  const texts = new Recent<number, string>(rememberedNames);
   const nameOf = db.prepare<[string], number>("SELECT name FROM names WHERE text = ?").pluck();
   const last = db.prepare<[Key & { before: Sequence }], readonly [number, string | Buffer, number]>(lastSql).raw();
   const page = db.prepare<[Key & { after: Sequence; upTo: Sequence; limit: number }], Row>(pageSql).raw();
@@ -78,7 +81,12 @@ const openLedger = (db: Database) => {
     if (tenantName === undefined || kindName === undefined || idName === undefined) return undefined;
     return { tenant: tenantName, kind: kindName, id: idName };
   };
-  const textOf = (name: number | null) => names.textOf(name) ?? undefined;
+  const textOf = (name: number | null): string | undefined => {
+    if (name === null) return undefined;
+    const text = texts.get(name) ?? nameText.get(name);
+    if (text !== undefined) texts.set(name, text);
+    return text;
+  };
 
   const eventOf = (row: Row, history: History): RecordedEvent => {
     const [sequence, id, type, schemaVersion, source, actor, session, correlationId, causationId] = row;

@@ -1,0 +1,4 @@
+/** 256 writers against PostgreSQL. */
+import { againstPostgres } from "../AppendPostgres.ts";
+
+export const row = againstPostgres(256, 12);
