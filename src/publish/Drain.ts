@@ -1,7 +1,7 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, Write. Out: Delivery.
+ * Room: publish. In: log, spool, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
@@ -9,16 +9,18 @@
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf } from "../domain/History.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
-import type { Spool, SpooledCommand, SpoolUnavailable } from "../spool/Spool.ts";
+import { type Command, type Owner, overdueMillis, type Spool, type SpooledCommand } from "../spool/Spool.ts";
+import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { bytesOf } from "./Keep.ts";
-import { type KnownTasks, putBlobs, write } from "./Write.ts";
+import { type Forks, KnownThreads, mayBeLate, meet } from "./Merge.ts";
+import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
 
 export interface Draining {
   readonly log: EventLog["Service"];
   readonly spool: Spool["Service"];
   readonly tasks: KnownTasks;
   /** Names this process among those that share the spool. */
-  readonly owner: string;
+  readonly owner: Owner;
 }
 
 export type DrainStep =
@@ -34,45 +36,47 @@ export interface Written {
   readonly millis: number;
 }
 
+/** What became of a command that waited. */
+type Outcome =
+  | { readonly _tag: "Appended" }
+  | { readonly _tag: "Forked"; readonly into: History; readonly reason: string }
+  /** The log can never take it, or it must not: a person decides. */
+  | { readonly _tag: "Refused"; readonly reason: string };
+
 /** One atomic batch: large enough to be cheap, small enough to be staged and answered in well under a second. */
 const batchCommands = Math.min(500, maxEventsPerAppend);
 const batchBytes = 4 * 1024 * 1024;
+/** After a batch that got no answer the next one is a quarter of it, down to this: a thin line takes what is small. */
+const leastBatchBytes = 64 * 1024;
 /** A log that answers at all answers within this; nobody is waiting for a drain. */
 const writeTimeoutMillis = 10_000;
+/**
+ * Whether a log is there shows a question that costs it nothing. Asked in vain it is asked again with twice the time,
+ * up to `writeTimeoutMillis`: so a log that hung is used again within seconds, and a slow one in the end, too.
+ */
+const firstProbeMillis = 1_000;
 /** Two writes may time out before another process takes over. */
 const leadMillis = 3 * writeTimeoutMillis;
 
+const within = <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) =>
+  Effect.timeoutOrElse(effect, {
+    duration: millis,
+    orElse: () => Effect.fail(new LogUnavailable({ reason: `no answer within ${millis} ms` })),
+  });
+
 const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const began = yield* Clock.monotonicTimeNanos;
-  const value = yield* Effect.timeoutOrElse(effect, {
-    duration: writeTimeoutMillis,
-    orElse: () => Effect.fail(new LogUnavailable({ reason: `no answer within ${writeTimeoutMillis} ms` })),
-  });
+  const value = yield* within(effect, writeTimeoutMillis);
   return { value, millis: Number((yield* Clock.monotonicTimeNanos) - began) / 1e6 };
 });
 
-/** One by one: whoever can never be written steps aside, so that the others get through. */
-const drainOne = Effect.fnUntraced(function* (
-  { log, spool, tasks }: Draining,
-  command: SpooledCommand,
-): Effect.fn.Return<Written, LogUnavailable | SpoolUnavailable> {
-  const { value, millis } = yield* timed(write({ log, command, tasks, mayBeThere: true }).pipe(Effect.result));
-  const written = { bytes: bytesOf(command), millis };
-  if (Result.isSuccess(value)) {
-    yield* spool.forget([command.position]);
-    return written;
-  }
-  if (value.failure._tag === "LogUnavailable") return yield* value.failure;
-  const reason = value.failure._tag === "AppendRefused" ? value.failure.reason : value.failure.hint;
-  yield* Effect.logWarning(`The log refused a spooled ${command.event.type}: ${reason}; it is set aside in the spool`);
-  yield* spool.setAside({ position: command.position, reason: `${value.failure._tag}: ${reason}` });
-  return written;
-});
+/** A task is decided alone, and so is what others may have overtaken. */
+const isDecidedAlone = (command: Command) => command.history.kind === "task" || mayBeLate(command) !== undefined;
 
-/** As many as fit into one batch, from the front: a task is decided alone, so it ends the batch. */
+/** As many as fit into one batch, from the front. */
 const leadingPlain = (commands: ReadonlyArray<SpooledCommand>): ReadonlyArray<SpooledCommand> => {
-  const firstTask = commands.findIndex(({ history }) => history.kind === "task");
-  return firstTask < 0 ? commands : commands.slice(0, firstTask);
+  const first = commands.findIndex(isDecidedAlone);
+  return first < 0 ? commands : commands.slice(0, first);
 };
 
 const byHistory = (commands: ReadonlyArray<SpooledCommand>) => {
@@ -86,36 +90,222 @@ const byHistory = (commands: ReadonlyArray<SpooledCommand>) => {
   return [...grouped.values()].map(({ history, events }) => ({ history, events, expected: "any" as const }));
 };
 
-/** Many histories in one batch; each keeps its own order. */
-const drainTogether = Effect.fnUntraced(function* (draining: Draining, commands: ReadonlyArray<SpooledCommand>) {
-  const { log, spool } = draining;
-  const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(commands)));
-  const { value, millis } = yield* timed(batch.pipe(Effect.result));
-  let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
-  if (Result.isSuccess(value)) {
-    yield* spool.forget(commands.map(({ position }) => position));
-    return written;
-  }
-  if (value.failure._tag === "LogUnavailable") return yield* value.failure;
-  // One of them is refused, or was already written before the log went away: which one shows one by one.
-  for (const command of commands) written = yield* drainOne(draining, command);
-  return written;
+const appended: Outcome = { _tag: "Appended" };
+
+const refused = (failure: Exclude<WriteError, LogUnavailable>): Outcome => ({
+  _tag: "Refused",
+  reason:
+    failure._tag === "AppendRefused"
+      ? `the log does not take it: ${failure.reason}`
+      : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
 });
 
-/** Delivers one batch. */
-export const drainStep = Effect.fnUntraced(function* (
-  draining: Draining,
-): Effect.fn.Return<DrainStep, LogUnavailable | SpoolUnavailable> {
-  const { log, spool, owner } = draining;
-  const { waiting } = yield* spool.state;
-  if (waiting === 0) return { _tag: "Empty" };
-  // Who cannot reach the log must not keep the others from delivering.
-  yield* timed(log.info);
-  if (!(yield* spool.lead({ owner, millis: leadMillis }))) return { _tag: "NotLeading" };
-  const commands = yield* spool.oldest({ limit: batchCommands, maxBytes: batchBytes });
-  const plain = leadingPlain(commands);
-  const [first] = commands;
-  if (first === undefined) return { _tag: "Empty" };
-  const lastWrite = plain.length > 1 ? yield* drainTogether(draining, plain) : yield* drainOne(draining, first);
-  return { _tag: "Drained", lastWrite };
-});
+/** What the disk is to know of a command that has left the front. */
+interface Note {
+  readonly position: number;
+  readonly outcome: Outcome;
+}
+
+/** Of so many writers on one thread at the same moment at least one has won each time: somebody is looping. */
+const maxConflicts = 10;
+
+/** Where two processes meet in one spool, or a process and its own past: everything here may be done twice. */
+export class Drainer {
+  readonly #parts: Draining;
+  readonly #threads = new KnownThreads();
+  /** What left the front but the disk would not take note of: passed over, and noted as soon as the disk can be used. */
+  #unnoted: ReadonlyArray<Note> = [];
+  #batchBytes = batchBytes;
+  #probeMillis = firstProbeMillis;
+  #saidOverdue = false;
+
+  constructor(parts: Draining) {
+    this.#parts = parts;
+  }
+
+  /** Delivers one batch. */
+  readonly step: Effect.Effect<DrainStep, LogUnavailable | SpoolUnavailable> = Effect.gen(
+    { self: this },
+    function* (this: Drainer): Effect.fn.Return<DrainStep, LogUnavailable | SpoolUnavailable> {
+      const { spool, owner } = this.#parts;
+      yield* this.#note([]);
+      const { oldestAt } = yield* spool.state;
+      if (yield* this.isEmpty) {
+        this.#threads.clear();
+        return { _tag: "Empty" };
+      }
+      yield* this.#sayOverdue(oldestAt);
+      // Who cannot reach the log must not keep the others from delivering.
+      yield* this.#probe;
+      // A disk that does not take the claim gives what is on it all the same.
+      const leads = yield* spool
+        .lead({ owner, millis: leadMillis })
+        .pipe(Effect.catchTag("SpoolUnavailable", ({ reason }) => Effect.succeed(reason !== "busy")));
+      if (!leads) return { _tag: "NotLeading" };
+      const commands = yield* spool.oldest({
+        limit: batchCommands,
+        maxBytes: this.#batchBytes,
+        after: this.#passed,
+      });
+      const [first] = commands;
+      if (first === undefined) return { _tag: "Empty" };
+      const plain = leadingPlain(commands);
+      const delivery = plain.length > 1 ? this.#together(plain) : this.#alone(first);
+      const lastWrite = yield* Effect.tapError(delivery, () => Effect.sync(() => this.#adapt(0.25)));
+      this.#adapt(2);
+      return { _tag: "Drained", lastWrite };
+    },
+  );
+
+  /** No longer the one who delivers. */
+  readonly resign: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.ignore(this.#parts.spool.resign(this.#parts.owner)),
+  );
+
+  /** Whether nothing waits behind what this process has delivered. */
+  get isEmpty(): Effect.Effect<boolean, SpoolUnavailable> {
+    const { spool } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      if ((yield* spool.state).waiting === 0) return true;
+      if (this.#unnoted.length === 0) return false;
+      return (yield* spool.oldest({ limit: 1, maxBytes: 0, after: this.#passed })).length === 0;
+    });
+  }
+
+  get #passed(): number {
+    return this.#unnoted.at(-1)?.position ?? 0;
+  }
+
+  #adapt(factor: number): void {
+    this.#batchBytes = Math.min(batchBytes, Math.max(leastBatchBytes, this.#batchBytes * factor));
+  }
+
+  get #probe() {
+    return within(this.#parts.log.info, this.#probeMillis).pipe(
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          this.#probeMillis = Math.min(2 * this.#probeMillis, writeTimeoutMillis);
+        }),
+      ),
+      Effect.andThen(
+        Effect.sync(() => {
+          this.#probeMillis = firstProbeMillis;
+        }),
+      ),
+    );
+  }
+
+  #sayOverdue(oldestAt: number | undefined) {
+    return Effect.gen({ self: this }, function* () {
+      const now = yield* Clock.currentTimeMillis;
+      if (this.#saidOverdue || oldestAt === undefined || now - oldestAt < overdueMillis) return;
+      this.#saidOverdue = true;
+      const days = Math.floor((now - oldestAt) / (24 * 3_600_000));
+      yield* Effect.logWarning(`Commands wait in the spool for ${days} days; see: recollect spool list`);
+    });
+  }
+
+  /**
+   * Takes note on disk of what became of commands. A disk that does not take it must not stop the others, nor be asked
+   * for each of them: what it does not know, the next process delivers again, and finds in the log.
+   */
+  #note(more: ReadonlyArray<Note>): Effect.Effect<void> {
+    const { spool } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const notes = [...this.#unnoted, ...more];
+      if (notes.length === 0) return;
+      this.#unnoted = notes;
+      const isAppended = ({ outcome }: Note) => outcome._tag === "Appended";
+      yield* spool.forget(notes.filter(isAppended).map(({ position }) => position));
+      this.#unnoted = notes.filter((note) => !isAppended(note));
+      for (const { outcome, position } of this.#unnoted) {
+        if (outcome._tag === "Forked") yield* spool.forked({ position, into: outcome.into, reason: outcome.reason });
+        else if (outcome._tag === "Refused") yield* spool.setAside({ position, reason: outcome.reason });
+        this.#unnoted = this.#unnoted.filter((note) => note.position !== position);
+      }
+    }).pipe(Effect.ignore);
+  }
+
+  /** Many histories in one batch; each keeps its own order. */
+  #together(commands: ReadonlyArray<SpooledCommand>) {
+    const { log } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(commands)));
+      const { value, millis } = yield* timed(batch.pipe(Effect.result));
+      let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
+      if (Result.isSuccess(value)) {
+        yield* this.#note(commands.map(({ position }) => ({ position, outcome: appended })));
+        return written;
+      }
+      if (value.failure._tag === "LogUnavailable") return yield* value.failure;
+      // One of them is refused, or was already written before the log went away: which one shows one by one.
+      for (const command of commands) written = yield* this.#alone(command);
+      return written;
+    });
+  }
+
+  /** One by one: whoever can never be written steps aside, so that the others get through. */
+  #alone(command: SpooledCommand): Effect.Effect<Written, LogUnavailable> {
+    const { position } = command;
+    return Effect.gen({ self: this }, function* () {
+      const { value: outcome, millis } = yield* timed(this.deliver(command));
+      yield* this.#note([{ position, outcome }]);
+      return { bytes: bytesOf(command), millis };
+    });
+  }
+
+  #say({ event, history }: Command, outcome: Exclude<Outcome, { readonly _tag: "Appended" }>) {
+    const what = outcome._tag === "Forked" ? `was appended to the fork ${outcome.into.id}` : "is not appended";
+    const which = `${event.type} (${event.id}) of the ${history.kind} ${history.id}`;
+    return Effect.logWarning(`A ${which} that waited ${what}, because ${outcome.reason}. See: recollect spool list`);
+  }
+
+  /** One command that has waited, on disk or in memory, by the rule of its history. */
+  deliver(command: Command): Effect.Effect<Outcome, LogUnavailable> {
+    return Effect.tap(within(this.#decide(command), writeTimeoutMillis), (outcome) =>
+      outcome._tag === "Appended" ? Effect.void : this.#say(command, outcome),
+    );
+  }
+
+  #decide(command: Command): Effect.Effect<Outcome, LogUnavailable> {
+    const { log } = this.#parts;
+    const subject = mayBeLate(command);
+    if (subject === undefined) return this.#write(command);
+    return Effect.gen({ self: this }, function* (): Effect.fn.Return<Outcome, LogUnavailable> {
+      for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
+        const meeting = yield* meet({ log, command, subject, threads: this.#threads });
+        if (meeting._tag === "There") return appended;
+        if (meeting._tag === "Late") return { _tag: "Refused", reason: meeting.reason };
+        if (meeting._tag === "Forks") return yield* this.#fork(command, meeting);
+        const result = yield* Effect.result(writeExpecting(log, command, meeting.upTo));
+        if (Result.isSuccess(result)) return appended;
+        if (result.failure._tag === "LogUnavailable") return yield* result.failure;
+        if (result.failure._tag === "AppendRefused") return refused(result.failure);
+      }
+      return yield* new LogUnavailable({
+        reason: `${maxConflicts} writers in a row were quicker on thread ${command.history.id}`,
+      });
+    });
+  }
+
+  #write(command: Command): Effect.Effect<Outcome, LogUnavailable> {
+    const { log, tasks } = this.#parts;
+    return write({ log, command, tasks, mayBeThere: true }).pipe(
+      Effect.as(appended),
+      Effect.catchTags({
+        AppendRefused: (failure) => Effect.succeed(refused(failure)),
+        IllegalTransition: (failure) => Effect.succeed(refused(failure)),
+      }),
+    );
+  }
+
+  /** The fork's first event, then the command. Both have ids that follow from the command: twice is once. */
+  #fork(command: Command, { into, opening, reason }: Forks): Effect.Effect<Outcome, LogUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      const opened = yield* this.#write({ history: into, event: opening, blobs: [] });
+      if (opened._tag !== "Appended") return opened;
+      const written = yield* this.#write({ ...command, history: into });
+      return written._tag === "Appended" ? { _tag: "Forked", into, reason } : written;
+    });
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * What a command that waited meets in its thread: whether it can still stand there, or somebody was later.
+ *
+ * Room: publish. In: domain, log. Out: Drain.
+ *
+ * While a command waited, others may have written to its thread. Decision, for each kind of command:
+ * - what is new merges, because threads are sums of what was said: messages, tool calls and their results, tags,
+ *   openings, archivings, foreign entries. It comes after whatever others wrote;
+ * - a message told again (its id was told before), when somebody has told the same message again at a later time:
+ *   coming after it, the older words would stand in place of the newer ones. They go into a fork of the thread from
+ *   just before the newer telling, so that both can be read;
+ * - a title, when the thread was renamed at a later time: a fork for a title helps nobody, and its coming last would
+ *   undo the newer one. It is set aside with the reason, for a person to deliver all the same or to discard;
+ * - a task's move: decided again on what the task has become (Write); set aside when it is not allowed any more;
+ * - what expected a sequence is never spooled (Publisher).
+ *
+ * "Later" is by the writers' own clocks (`occurredAt`): which clock is right nobody can say, and either way nothing
+ * is dropped.
+ */
+import { Effect, Stream } from "effect";
+import * as EventId from "../domain/EventId.ts";
+import type { NewEvent, RecordedEvent } from "../domain/Event.ts";
+import { type History, keyOf, type Sequence, thread } from "../domain/History.ts";
+import { isObject } from "../domain/Json.ts";
+import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
+import type { Command } from "../spool/Spool.ts";
+
+/** What a command says that a later one may say otherwise. */
+interface Subject {
+  /** The same for all that speak of the same thing: a message of the thread, or its title. */
+  readonly key: string;
+  readonly messageId: string | undefined;
+}
+
+const titleKey = "title";
+
+const fieldOf = (body: string | Uint8Array, name: string): string | undefined => {
+  try {
+    const data: unknown = JSON.parse(typeof body === "string" ? body : Buffer.from(body).toString("utf8"));
+    const value = isObject(data) ? data[name] : undefined;
+    return typeof value === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const subjectOf = ({ body, type }: Pick<NewEvent, "body" | "type">): Subject | undefined => {
+  if (type === "thread.renamed") return { key: titleKey, messageId: undefined };
+  if (type !== "thread.message_appended") return undefined;
+  const messageId = fieldOf(body, "messageId");
+  return messageId === undefined ? undefined : { key: `message ${messageId}`, messageId };
+};
+
+/** Undefined for what always merges: also a message under its own event's id, which nobody can have told before. */
+export const mayBeLate = ({ event, history }: Command): Subject | undefined => {
+  if (history.kind !== "thread") return undefined;
+  const subject = subjectOf(event);
+  return subject?.messageId === event.id ? undefined : subject;
+};
+
+/** One event that speaks of a subject. */
+interface Telling {
+  readonly id: string;
+  readonly sequence: Sequence;
+  /** The event of the history before it; 0 for its first. */
+  readonly before: Sequence;
+  readonly occurredAt: number;
+  readonly source: string;
+}
+
+interface Known {
+  upTo: Sequence;
+  readonly tellings: Map<string, Array<Telling>>;
+  count: number;
+}
+
+/** What threads that were written to while we were away have told of messages and titles; the most recent ones. */
+export class KnownThreads {
+  readonly #threads = new Map<string, Known>();
+  /** A telling takes some 200 bytes: 20 MB at most, and only until the spool is empty. */
+  readonly #mostTellings = 100_000;
+
+  clear(): void {
+    this.#threads.clear();
+  }
+
+  /** What is known of a thread, read on to its end. */
+  readonly upToDate: (log: EventLog["Service"], history: History) => Effect.Effect<Known, LogUnavailable> =
+    Effect.fnUntraced({ self: this }, function* (this: KnownThreads, log, history) {
+      const known: Known = this.#threads.get(keyOf(history)) ?? { upTo: 0, tellings: new Map(), count: 0 };
+      yield* Stream.runForEach(log.read({ history, after: known.upTo }), (event) =>
+        Effect.sync(() => {
+          this.#note(known, event);
+        }),
+      );
+      this.#keep(keyOf(history), known);
+      return known;
+    });
+
+  #note(known: Known, event: RecordedEvent): void {
+    const before = known.upTo;
+    known.upTo = event.sequence;
+    const subject = subjectOf(event);
+    if (subject === undefined) return;
+    const { id, occurredAt, sequence, source } = event;
+    const tellings = known.tellings.get(subject.key) ?? [];
+    tellings.push({ id, sequence, before, occurredAt, source });
+    known.tellings.set(subject.key, tellings);
+    known.count++;
+  }
+
+  #keep(key: string, known: Known): void {
+    this.#threads.delete(key);
+    this.#threads.set(key, known);
+    let total = 0;
+    for (const { count } of this.#threads.values()) total += count;
+    for (const [oldest, { count }] of this.#threads) {
+      if (total <= this.#mostTellings || oldest === key) break;
+      this.#threads.delete(oldest);
+      total -= count;
+    }
+  }
+}
+
+/** Its words go into `into`, whose first event is `opening`. */
+export interface Forks {
+  readonly _tag: "Forks";
+  readonly into: History;
+  readonly opening: NewEvent;
+  readonly reason: string;
+}
+
+type Meeting =
+  /** Nobody was later up to that sequence. */
+  | { readonly _tag: "Merges"; readonly upTo: Sequence }
+  /** An earlier delivery of this very command. */
+  | { readonly _tag: "There"; readonly sequence: Sequence }
+  | Forks
+  | { readonly _tag: "Late"; readonly reason: string };
+
+const said = ({ occurredAt, sequence, source }: Telling): string =>
+  `at ${new Date(occurredAt).toISOString()} by ${source} (sequence ${sequence})`;
+
+/**
+ * The fork for a message that lost against `winner`. Its id follows from the two, so that delivering again finds the
+ * same one, and all older tellings that meet the same winner lie in it together.
+ */
+const forkOf = ({ event, history }: Command, subject: Subject, winner: Telling) => {
+  const id = EventId.fromContent("recollect.fork", keyOf(history), subject.key, winner.id);
+  const { actor, correlationId, occurredAt, session, source, traceparent } = event;
+  const opening: NewEvent = {
+    id: EventId.fromContent("recollect.forked", keyOf(history), id),
+    type: "thread.forked",
+    schemaVersion: 1,
+    occurredAt,
+    source,
+    actor,
+    session,
+    correlationId,
+    causationId: winner.id,
+    traceparent,
+    body: JSON.stringify({ fromThreadId: history.id, ...(winner.before > 0 ? { atSequence: winner.before } : {}) }),
+  };
+  return { into: thread(id, history.tenant), opening };
+};
+
+/** Reads the command's thread and decides. Only for what `mayBeLate`. */
+export const meet = Effect.fnUntraced(function* (options: {
+  readonly log: EventLog["Service"];
+  readonly command: Command;
+  readonly subject: Subject;
+  readonly threads: KnownThreads;
+}): Effect.fn.Return<Meeting, LogUnavailable> {
+  const { command, log, subject, threads } = options;
+  const { event, history } = command;
+  const { tellings, upTo } = yield* threads.upToDate(log, history);
+  const known = tellings.get(subject.key) ?? [];
+  const own = known.find(({ id }) => id === event.id);
+  if (own !== undefined) return { _tag: "There", sequence: own.sequence };
+  // The first of them in the log, which stays the first whatever comes later: so a repetition decides the same.
+  const winner = known.find(({ occurredAt }) => occurredAt > event.occurredAt);
+  if (winner === undefined) return { _tag: "Merges", upTo };
+  if (subject.messageId === undefined) {
+    return { _tag: "Late", reason: `the thread ${history.id} was renamed later, ${said(winner)}` };
+  }
+  const { into, opening } = forkOf(command, subject, winner);
+  const reason = `the message ${subject.messageId} of thread ${history.id} was told later, ${said(winner)}`;
+  return { _tag: "Forks", into, opening, reason };
+});
