@@ -1,7 +1,7 @@
 /**
  * How often what is away is asked again: quickly at first, ever more slowly, never in step with others, for ever.
  *
- * Room: publish. In: none. Out: Delivery, LogConnection, SpoolDrainer.
+ * Room: publish. In: none. Out: Mode, LogConnection.
  */
 import { Schedule } from "effect";
 

@@ -1,7 +1,7 @@
 /**
  * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
  *
- * Room: publish. In: log, spool, Write, Drain, Keep, Lanes. Out: Publisher.
+ * Room: publish. In: log, spool, Write, Drain, Keep, Lanes, Mode. Out: Publisher.
  *
  * Commands of one history come one batch at a time (`Lanes`).
  *
@@ -12,15 +12,15 @@
  * they would overtake it. Around the drain alone it would be a second state beside ours, and its pauses are those of
  * the Schedule that the drain repeats by (`Backoff`).
  */
-import { Clock, Deferred, Effect, Exit, Latch, Random, Result, Schema, Scope, Semaphore } from "effect";
+import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../domain/Task.ts";
-import { type AppendRefused, EventLog, type LogUnavailable } from "../log/EventLog.ts";
-import { type Command, type Owner, Spool, SpoolUnavailable } from "../spool/Spool.ts";
-import { backoff } from "./Backoff.ts";
+import { type AppendRefused, EventLog } from "../log/EventLog.ts";
+import { type Command, type Owner, Spool } from "../spool/Spool.ts";
 import { Drainer } from "./Drain.ts";
 import { bytesOf, Keep, type NotAccepted } from "./Keep.ts";
 import * as Lanes from "./Lanes.ts";
+import { Mode, patienceFor } from "./Mode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "./Write.ts";
 
 /**
@@ -53,19 +53,8 @@ export interface Waiting {
 }
 
 const defaultPatienceMillis = 250;
-/** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
-const slowestBytesPerMilli = 16_000;
-/**
- * A log slower than our patience stays behind the spool, so that callers need not wait for it; after this long without
- * a slow answer it is tried again, at the cost of one caller's patience.
- */
-const slowLogMillis = 5_000;
 /** How often somebody who waits for the drain looks. */
 const drainedLookMillis = 10;
-/** How often a process looks whether another one has emptied the spool, or whether a slow log has had its time. */
-const idlePauseMillis = 100;
-/** How long another process may keep us from the spool before we go on without what is in it. */
-const busyMillis = 10_000;
 /** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
 const closeMillis = 5_000;
 
@@ -114,23 +103,18 @@ export class Delivery {
   readonly #keep: Keep;
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
+  readonly #mode: Mode;
   readonly #lanes: Lanes.Lanes<Delivered, AppendRefused | IllegalTransition>;
-  /** Open while spooling. */
-  readonly #spooling = Latch.makeUnsafe(false);
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
-  #direct = true;
-  /** Epoch milliseconds until which the log counts as too slow for callers to wait for. */
-  #slowUntil = 0;
-  /** Since when another process has kept us from the spool, epoch milliseconds. */
-  #busySince: number | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#keep = new Keep(parts.spool);
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks });
+    this.#mode = new Mode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
     this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
   }
 
@@ -139,8 +123,11 @@ export class Delivery {
     const { spool, fibers } = this.#parts;
     return Effect.gen({ self: this }, function* () {
       const state = yield* Effect.result(spool.state);
-      if (Result.isSuccess(state) && state.success.waiting > 0) this.#spoolFromNowOn();
-      yield* Effect.forkIn(this.#drainForEver, fibers);
+      if (Result.isSuccess(state) && state.success.waiting > 0) {
+        this.#keep.reach(state.success.newest);
+        this.#mode.spoolFromNowOn();
+      }
+      yield* Effect.forkIn(this.#mode.run, fibers);
     });
   }
 
@@ -162,7 +149,7 @@ export class Delivery {
   get drained(): Effect.Effect<void> {
     const nothingWaits = Effect.gen({ self: this }, function* () {
       if (this.#lanes.outstanding > 0 || this.#keep.held.length > 0) return false;
-      if (this.#direct) return true;
+      if (this.#mode.isDirect) return true;
       const state = yield* Effect.result(this.#parts.spool.state);
       return Result.isSuccess(state) && state.success.waiting === 0;
     });
@@ -172,12 +159,12 @@ export class Delivery {
   }
 
   get isDirect(): boolean {
-    return this.#direct;
+    return this.#mode.isDirect;
   }
 
   get state(): Effect.Effect<Waiting> {
     return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
-      mode: this.#direct ? "direct" : "spooling",
+      mode: this.#mode.isDirect ? "direct" : "spooling",
       outstanding: this.#lanes.outstanding,
       spooled: Result.isSuccess(spooled) ? spooled.success.waiting : 0,
       held: this.#keep.held.length,
@@ -189,7 +176,7 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       const results: Array<Fate> = [];
       while (results.length < commands.length) {
-        const isDirect = this.#direct;
+        const isDirect = this.#mode.isDirect;
         if (isDirect) results.push(...(yield* this.#writeDirect(commands)));
         if (results.length === commands.length) break;
         results.push(...(yield* this.#keepRest(commands.slice(results.length), isDirect)));
@@ -220,16 +207,15 @@ export class Delivery {
     });
   }
 
-  #patienceFor(bytes: number): number {
-    return this.#parts.patienceMillis + bytes / slowestBytesPerMilli;
-  }
-
   /**
    * Undefined when there is no answer in time. The write is left to itself then: interrupting it could take as long as
    * the log takes, and should it succeed after all, the drain finds its id in the log.
    */
   #patiently<A>(commands: ReadonlyArray<Command>, effect: Effect.Effect<A>): Effect.Effect<A | undefined> {
-    const patienceMillis = this.#patienceFor(commands.reduce((sum, command) => sum + bytesOf(command), 0));
+    const patienceMillis = patienceFor(
+      this.#parts,
+      commands.reduce((sum, command) => sum + bytesOf(command), 0),
+    );
     return Effect.gen({ self: this }, function* () {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
@@ -261,12 +247,12 @@ export class Delivery {
 
   #keepAll(all: ReadonlyArray<Keeping>): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      if (all.some(({ logFailed }) => logFailed)) this.#spoolFromNowOn();
+      if (all.some(({ logFailed }) => logFailed)) this.#mode.spoolFromNowOn();
       const accepted: Array<Keeping & { readonly remember: () => void }> = [];
       for (const one of all) {
         // Commands of a task come one at a time (Lanes), so the first one stands for all.
         const foreseen = this.#foresee(one.commands[0]);
-        if (this.#direct) Deferred.doneUnsafe(one.kept, Effect.succeed([]));
+        if (this.#mode.isDirect) Deferred.doneUnsafe(one.kept, Effect.succeed([]));
         else if (Result.isFailure(foreseen)) {
           Deferred.doneUnsafe(one.kept, Effect.succeed([Result.fail(foreseen.failure)]));
         } else accepted.push({ ...one, remember: foreseen.success });
@@ -294,100 +280,7 @@ export class Delivery {
       this.#tasks.set(history, { ...known, state: evolve(known.state, event) });
     });
   }
-
-  #spoolFromNowOn(): void {
-    this.#direct = false;
-    Latch.openUnsafe(this.#spooling);
-  }
-
-  /** Drains whenever something waits; never ends, never fails. */
-  get #drainForEver(): Effect.Effect<never> {
-    return Effect.gen({ self: this }, function* () {
-      for (;;) {
-        yield* Latch.await(this.#spooling);
-        const step = yield* Effect.retry(this.#drainOnce, backoff).pipe(
-          // A fault of ours must not end the delivery of everything that comes after it.
-          Effect.catchCause((cause) => Effect.as(Effect.logError("cannot drain the spool", cause), "idle" as const)),
-        );
-        if (step === "idle" && !this.#direct) yield* Effect.sleep(idlePauseMillis);
-      }
-    });
-  }
-
-  /** One batch, or "idle" when there was nothing to do for us. */
-  get #drainOnce(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
-    return Effect.gen({ self: this }, function* () {
-      const step = yield* this.#readable(this.#drainer.step, { _tag: "Empty" as const }).pipe(
-        // Whoever else reaches the log need not wait for us.
-        Effect.tapError(() => this.#drainer.resign),
-      );
-      const now = yield* Clock.currentTimeMillis;
-      if (step._tag === "Drained") {
-        const { bytes, millis } = step.lastWrite;
-        this.#slowUntil = millis > this.#patienceFor(bytes) ? now + slowLogMillis : 0;
-        return "drained";
-      }
-      if (step._tag === "NotLeading") return "idle";
-      yield* this.#drainHeld;
-      if (now >= this.#slowUntil) yield* this.#gate.withPermits(1)(this.#returnToDirect);
-      return "idle";
-    });
-  }
-
-  /**
-   * Decision: a spool that cannot be read counts as empty, because commands that it alone has are delivered when it
-   * can be read again, and until then memory would fill and callers be refused although the log is there. Who is only
-   * kept waiting by another process waits, so that nothing is overtaken; for `busyMillis`, because a process that was
-   * stopped in the middle of a transaction may never go on.
-   */
-  #readable<A, E>(
-    effect: Effect.Effect<A, E | SpoolUnavailable>,
-    otherwise: A,
-  ): Effect.Effect<A, E | SpoolUnavailable> {
-    return Effect.gen({ self: this }, function* () {
-      const result = yield* Effect.result(effect);
-      const now = yield* Clock.currentTimeMillis;
-      if (Result.isSuccess(result)) {
-        this.#busySince = undefined;
-        return result.success;
-      }
-      if (!isSpoolUnavailable(result.failure)) return yield* Effect.fail(result.failure);
-      if (result.failure.reason !== "busy") return otherwise;
-      this.#busySince ??= now;
-      return now - this.#busySince < busyMillis ? yield* Effect.fail(result.failure) : otherwise;
-    });
-  }
-
-  /** The spool has nothing before what is held. It goes to the disk if there is one again, else straight to the log. */
-  get #drainHeld(): Effect.Effect<void, LogUnavailable> {
-    return Effect.gen({ self: this }, function* () {
-      if (this.#keep.held.length === 0) return;
-      if (yield* this.#gate.withPermits(1)(this.#keep.settle([]))) return;
-      for (const command of this.#keep.held) {
-        const outcome = yield* this.#drainer.deliver(command);
-        if (outcome._tag === "Refused") {
-          // There is no disk to set it aside on: what it says is kept where warnings are.
-          const { history, event } = command;
-          yield* Effect.logError(`Not appended, and not on disk: ${JSON.stringify({ history, event })}`);
-        }
-        this.#keep.drop(command);
-      }
-    });
-  }
-
-  /** When nothing waits any more, on disk or in memory. */
-  get #returnToDirect(): Effect.Effect<void, LogUnavailable | SpoolUnavailable> {
-    return Effect.gen({ self: this }, function* () {
-      const isEmpty = yield* this.#readable(this.#drainer.isEmpty, true);
-      if (!isEmpty || this.#keep.held.length > 0) return;
-      yield* this.#drainer.resign;
-      this.#direct = true;
-      Latch.closeUnsafe(this.#spooling);
-    });
-  }
 }
-
-const isSpoolUnavailable = Schema.is(SpoolUnavailable);
 
 const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
 

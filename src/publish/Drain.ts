@@ -28,8 +28,11 @@ export type DrainStep =
   | { readonly _tag: "Empty" }
   /** Another process delivers at the moment. */
   | { readonly _tag: "NotLeading" }
-  /** Commands have left the spool; `lastWrite` is what the log was given last, and how long its answer took. */
-  | { readonly _tag: "Drained"; readonly lastWrite: Written };
+  /**
+   * Commands have left the spool; `lastWrite` is what the log was given last, and how long its answer took. `isTail`
+   * when they were the last ones that waited, as far as could be seen.
+   */
+  | { readonly _tag: "Drained"; readonly lastWrite: Written; readonly isTail: boolean };
 
 export interface Written {
   readonly bytes: number;
@@ -51,10 +54,13 @@ const leastBatchBytes = 64 * 1024;
 /** A log that answers at all answers within this; nobody is waiting for a drain. */
 const writeTimeoutMillis = 10_000;
 /**
- * Whether a log is there shows a question that costs it nothing. Asked in vain it is asked again with twice the time,
- * up to `writeTimeoutMillis`: so a log that hung is used again within seconds, and a slow one in the end, too.
+ * Whether a log is there shows a question that costs it nothing; then a write, for which it has three times as long.
+ * Asked in vain it is asked again with twice the time, up to `writeTimeoutMillis`: so a log that hung is used again
+ * within seconds, and a slow one in the end, too.
  */
 const firstProbeMillis = 1_000;
+const writeOverProbe = 3;
+const overdueLookMillis = 60_000;
 /** Two writes may time out before another process takes over. */
 const leadMillis = 3 * writeTimeoutMillis;
 
@@ -66,7 +72,7 @@ const within = <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) =>
 
 const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const began = yield* Clock.monotonicTimeNanos;
-  const value = yield* within(effect, writeTimeoutMillis);
+  const value = yield* effect;
   return { value, millis: Number((yield* Clock.monotonicTimeNanos) - began) / 1e6 };
 });
 
@@ -118,43 +124,50 @@ export class Drainer {
   #batchBytes = batchBytes;
   #probeMillis = firstProbeMillis;
   #saidOverdue = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: Draining) {
     this.#parts = parts;
   }
 
+  readonly #step = Effect.gen({ self: this }, function* (): Effect.fn.Return<
+    DrainStep,
+    LogUnavailable | SpoolUnavailable
+  > {
+    const { spool, owner } = this.#parts;
+    yield* this.#note([]);
+    if (yield* this.isEmpty(Number.MAX_SAFE_INTEGER)) {
+      this.#threads.clear();
+      return { _tag: "Empty" };
+    }
+    yield* this.#sayOverdue;
+    // Who cannot reach the log must not keep the others from delivering.
+    yield* this.#probe;
+    // A disk that does not take the claim gives what is on it all the same.
+    const leads = yield* spool
+      .lead({ owner, millis: leadMillis })
+      .pipe(Effect.catchTag("SpoolUnavailable", ({ reason }) => Effect.succeed(reason !== "busy")));
+    if (!leads) return { _tag: "NotLeading" };
+    const commands = yield* spool.oldest({
+      limit: batchCommands,
+      maxBytes: this.#batchBytes,
+      after: this.#passed,
+    });
+    const [first] = commands;
+    if (first === undefined) return { _tag: "Empty" };
+    const plain = leadingPlain(commands);
+    const delivery = plain.length > 1 ? this.#together(plain) : this.#alone(first);
+    const lastWrite = yield* delivery;
+    this.#answered();
+    const isTail = commands.length < batchCommands && commands.length === Math.max(1, plain.length);
+    return { _tag: "Drained", lastWrite, isTail };
+  });
+
   /** Delivers one batch. */
-  readonly step: Effect.Effect<DrainStep, LogUnavailable | SpoolUnavailable> = Effect.gen(
-    { self: this },
-    function* (this: Drainer): Effect.fn.Return<DrainStep, LogUnavailable | SpoolUnavailable> {
-      const { spool, owner } = this.#parts;
-      yield* this.#note([]);
-      const { oldestAt } = yield* spool.state;
-      if (yield* this.isEmpty) {
-        this.#threads.clear();
-        return { _tag: "Empty" };
-      }
-      yield* this.#sayOverdue(oldestAt);
-      // Who cannot reach the log must not keep the others from delivering.
-      yield* this.#probe;
-      // A disk that does not take the claim gives what is on it all the same.
-      const leads = yield* spool
-        .lead({ owner, millis: leadMillis })
-        .pipe(Effect.catchTag("SpoolUnavailable", ({ reason }) => Effect.succeed(reason !== "busy")));
-      if (!leads) return { _tag: "NotLeading" };
-      const commands = yield* spool.oldest({
-        limit: batchCommands,
-        maxBytes: this.#batchBytes,
-        after: this.#passed,
-      });
-      const [first] = commands;
-      if (first === undefined) return { _tag: "Empty" };
-      const plain = leadingPlain(commands);
-      const delivery = plain.length > 1 ? this.#together(plain) : this.#alone(first);
-      const lastWrite = yield* Effect.tapError(delivery, () => Effect.sync(() => this.#adapt(0.25)));
-      this.#adapt(2);
-      return { _tag: "Drained", lastWrite };
-    },
+  readonly step = Effect.tapError(this.#step, ({ _tag }) =>
+    Effect.sync(() => {
+      if (_tag === "LogUnavailable") this.#unanswered();
+    }),
   );
 
   /** No longer the one who delivers. */
@@ -162,43 +175,41 @@ export class Drainer {
     Effect.ignore(this.#parts.spool.resign(this.#parts.owner)),
   );
 
-  /** Whether nothing waits behind what this process has delivered. */
-  get isEmpty(): Effect.Effect<boolean, SpoolUnavailable> {
-    const { spool } = this.#parts;
-    return Effect.gen({ self: this }, function* () {
-      if ((yield* spool.state).waiting === 0) return true;
-      if (this.#unnoted.length === 0) return false;
-      return (yield* spool.oldest({ limit: 1, maxBytes: 0, after: this.#passed })).length === 0;
-    });
+  /** Whether nothing waits up to a position, beside what this process has delivered. */
+  isEmpty(upTo: number): Effect.Effect<boolean, SpoolUnavailable> {
+    return Effect.map(this.#parts.spool.isWaiting({ after: this.#passed, upTo }), (waiting) => !waiting);
   }
 
   get #passed(): number {
     return this.#unnoted.at(-1)?.position ?? 0;
   }
 
-  #adapt(factor: number): void {
-    this.#batchBytes = Math.min(batchBytes, Math.max(leastBatchBytes, this.#batchBytes * factor));
+  #answered(): void {
+    this.#batchBytes = Math.min(batchBytes, this.#batchBytes * 2);
+    this.#probeMillis = firstProbeMillis;
+  }
+
+  #unanswered(): void {
+    this.#batchBytes = Math.max(leastBatchBytes, this.#batchBytes / 4);
+    this.#probeMillis = Math.min(2 * this.#probeMillis, writeTimeoutMillis);
   }
 
   get #probe() {
-    return within(this.#parts.log.info, this.#probeMillis).pipe(
-      Effect.tapError(() =>
-        Effect.sync(() => {
-          this.#probeMillis = Math.min(2 * this.#probeMillis, writeTimeoutMillis);
-        }),
-      ),
-      Effect.andThen(
-        Effect.sync(() => {
-          this.#probeMillis = firstProbeMillis;
-        }),
-      ),
-    );
+    return within(this.#parts.log.info, this.#probeMillis);
   }
 
-  #sayOverdue(oldestAt: number | undefined) {
+  get #writeMillis(): number {
+    return Math.min(writeOverProbe * this.#probeMillis, writeTimeoutMillis);
+  }
+
+  /** What has waited for too long is said once; counting takes a look at each row, so that is done once a minute. */
+  get #sayOverdue() {
     return Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis;
-      if (this.#saidOverdue || oldestAt === undefined || now - oldestAt < overdueMillis) return;
+      if (this.#saidOverdue || now - this.#lookedAt < overdueLookMillis) return;
+      this.#lookedAt = now;
+      const { oldestAt } = yield* this.#parts.spool.state;
+      if (oldestAt === undefined || now - oldestAt < overdueMillis) return;
       this.#saidOverdue = true;
       const days = Math.floor((now - oldestAt) / (24 * 3_600_000));
       yield* Effect.logWarning(`Commands wait in the spool for ${days} days; see: recollect spool list`);
@@ -231,7 +242,7 @@ export class Drainer {
     const { log } = this.#parts;
     return Effect.gen({ self: this }, function* () {
       const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(commands)));
-      const { value, millis } = yield* timed(batch.pipe(Effect.result));
+      const { value, millis } = yield* timed(within(batch.pipe(Effect.result), this.#writeMillis));
       let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
       if (Result.isSuccess(value)) {
         yield* this.#note(commands.map(({ position }) => ({ position, outcome: appended })));
@@ -262,7 +273,7 @@ export class Drainer {
 
   /** One command that has waited, on disk or in memory, by the rule of its history. */
   deliver(command: Command): Effect.Effect<Outcome, LogUnavailable> {
-    return Effect.tap(within(this.#decide(command), writeTimeoutMillis), (outcome) =>
+    return Effect.tap(within(this.#decide(command), this.#writeMillis), (outcome) =>
       outcome._tag === "Appended" ? Effect.void : this.#say(command, outcome),
     );
   }

@@ -10,7 +10,8 @@
  *   coming after it, the older words would stand in place of the newer ones. They go into a fork of the thread from
  *   just before the newer telling, so that both can be read;
  * - a title, when the thread was renamed at a later time: a fork for a title helps nobody, and its coming last would
- *   undo the newer one. It is set aside with the reason, for a person to deliver all the same or to discard;
+ *   undo the newer one. It is set aside with the reason, for a person to deliver all the same (`recollect spool
+ *   retry`) or to discard;
  * - a task's move: decided again on what the task has become (Write); set aside when it is not allowed any more;
  * - what expected a sequence is never spooled (Publisher).
  *
@@ -23,7 +24,7 @@ import type { NewEvent, RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence, thread } from "../domain/History.ts";
 import { isObject } from "../domain/Json.ts";
 import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
-import type { Command } from "../spool/Spool.ts";
+import type { Command, SpooledCommand } from "../spool/Spool.ts";
 
 /** What a command says that a later one may say otherwise. */
 interface Subject {
@@ -51,9 +52,13 @@ const subjectOf = ({ body, type }: Pick<NewEvent, "body" | "type">): Subject | u
   return messageId === undefined ? undefined : { key: `message ${messageId}`, messageId };
 };
 
-/** Undefined for what always merges: also a message under its own event's id, which nobody can have told before. */
-export const mayBeLate = ({ event, history }: Command): Subject | undefined => {
-  if (history.kind !== "thread") return undefined;
+/**
+ * Undefined for what always merges: also a message under its own event's id, which nobody can have told before, and
+ * what a person wants delivered although it was late.
+ */
+export const mayBeLate = (command: Command & Partial<SpooledCommand>): Subject | undefined => {
+  const { event, history } = command;
+  if (history.kind !== "thread" || command.isInsisted === true) return undefined;
   const subject = subjectOf(event);
   return subject?.messageId === event.id ? undefined : subject;
 };

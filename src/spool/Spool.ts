@@ -34,6 +34,8 @@ export interface SpooledCommand extends Command {
   readonly position: number;
   /** When it was accepted, epoch milliseconds. */
   readonly acceptedAt: number;
+  /** A person has asked for its delivery after it was set aside: also when somebody was later. */
+  readonly isInsisted?: boolean;
 }
 
 /** The spool cannot take or give a command: no disk, no room, no permission. */
@@ -60,6 +62,8 @@ export interface SpoolState {
   readonly waiting: number;
   /** When the oldest of them was accepted, epoch milliseconds. */
   readonly oldestAt: number | undefined;
+  /** The position of the newest of them; 0 when none waits. */
+  readonly newest: number;
   /** Commands that the log refused for ever; kept, with their reasons. */
   readonly setAside: number;
 }
@@ -67,8 +71,13 @@ export interface SpoolState {
 export class Spool extends Context.Service<
   Spool,
   {
-    /** Keeps commands in this order, all or none. Returns when they are on disk. */
-    readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<void, SpoolUnavailable>;
+    /** Keeps commands in this order, all or none. Returns when they are on disk: the position of the last one. */
+    readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<number, SpoolUnavailable>;
+    /** Whether a command waits behind a position and up to another one. */
+    readonly isWaiting: (options: {
+      readonly after: number;
+      readonly upTo: number;
+    }) => Effect.Effect<boolean, SpoolUnavailable>;
     /**
      * The oldest waiting commands behind a position (default: all), at most `limit` and at least one if there is one;
      * about `maxBytes` in all.

@@ -32,11 +32,11 @@ export interface Options {
 
 const pageBytes = 4096;
 /**
- * Another process holds the file for one small transaction; one that holds it longer is stuck, and we go on without.
- * The caller's whole thread stands still meanwhile, so it is no longer than a publisher's patience with the log.
+ * Another process holds the file for one small transaction, some milliseconds with its fsync. The caller's whole thread
+ * stands still while SQLite waits, so it waits no longer than that; then `SpoolSqlite` waits without holding anyone up.
  */
-const busyTimeoutMillis = 250;
-/** `user_version` of the file. A newer one is not touched. 2: the history of a command is a column; forks are reported. */
+const busyTimeoutMillis = 10;
+/** `user_version` of the file. A newer one is not touched. 2: the history of a command is a column, forks are reported. */
 const fileVersion = 2;
 /** Reports of forks are for a person who looks; beyond this the oldest go. The forks themselves are in the log. */
 const mostForks = 1_000;
@@ -68,6 +68,7 @@ const tables = `
 /** `history` is NULL where a process of the version before has put a command meanwhile. */
 const second = `
   ALTER TABLE commands ADD COLUMN history TEXT;
+  ALTER TABLE commands ADD COLUMN insisted INTEGER;
   UPDATE commands SET history = json_array(json_extract(body, '$.history.tenant'), json_extract(body, '$.history.kind'),
     json_extract(body, '$.history.id')) WHERE json_valid(body);
   CREATE INDEX commands_of_history ON commands (history, position) WHERE set_aside IS NULL;
@@ -125,8 +126,11 @@ const prepare = (database: Database.Database) => ({
   remove: database.prepare("DELETE FROM commands WHERE position = ?"),
   setAside: database.prepare("UPDATE commands SET set_aside = ? WHERE position = ?"),
   oldest: database.prepare<[string, number, number], Row>(
-    `SELECT position, accepted_at, body FROM commands
+    `SELECT position, accepted_at, insisted, body FROM commands
      WHERE target = ? AND set_aside IS NULL AND position > ? ORDER BY position LIMIT ?`,
+  ),
+  waiting: database.prepare<[string, number, number], unknown>(
+    "SELECT 1 FROM commands WHERE target = ? AND set_aside IS NULL AND position > ? AND position <= ? LIMIT 1",
   ),
   blobsOf: database.prepare<[number], { sha256: string; bytes: Buffer }>(
     "SELECT sha256, bytes FROM blobs WHERE position = ?",
@@ -136,6 +140,7 @@ const prepare = (database: Database.Database) => ({
 interface Row {
   readonly position: number;
   readonly accepted_at: number;
+  readonly insisted: number | null;
   readonly body: string;
 }
 
@@ -203,17 +208,25 @@ export class SpoolFile {
     this.#open = undefined;
   }
 
-  put(commands: ReadonlyArray<Command>, now: number): void {
+  put(commands: ReadonlyArray<Command>, now: number): number {
     const bodies = commands.map(SpoolCodec.encode);
     const { database, statements } = this.open();
     const all = database.transaction(() => {
+      let position = 0;
       for (const [index, { blobs, history }] of commands.entries()) {
         const { target } = this.#options;
         const { lastInsertRowid } = statements.insert.run(target, now, historyText(history), bodies[index]);
         for (const { sha256, bytes } of blobs) statements.insertBlob.run(lastInsertRowid, sha256, bytes);
+        position = Number(lastInsertRowid);
       }
+      return position;
     });
-    all.immediate();
+    return all.immediate();
+  }
+
+  isWaiting(after: number, upTo: number): boolean {
+    const found = this.existing()?.statements.waiting.get(this.#options.target, after, upTo);
+    return found !== undefined;
   }
 
   oldest(limit: number, maxBytes: number, after: number): ReadonlyArray<SpooledCommand> {
@@ -248,7 +261,7 @@ export class SpoolFile {
     const open = this.existing();
     if (open === undefined) return [];
     const rows = open.database.prepare<[string, string], Row>(
-      `SELECT position, accepted_at, body FROM commands
+      `SELECT position, accepted_at, insisted, body FROM commands
        WHERE target = ? AND set_aside IS NULL AND (history = ? OR history IS NULL) ORDER BY position`,
     );
     const text = historyText(history);
@@ -321,24 +334,34 @@ export class SpoolFile {
 
   state(): SpoolState {
     const row = this.existing()
-      ?.database.prepare<[string], { waiting: number; oldestAt: number | null; setAside: number }>(
+      ?.database.prepare<
+        [string],
+        { waiting: number; oldestAt: number | null; newest: number | null; setAside: number }
+      >(
         `SELECT count(*) FILTER (WHERE set_aside IS NULL) AS waiting,
                 min(accepted_at) FILTER (WHERE set_aside IS NULL) AS oldestAt,
+                max(position) FILTER (WHERE set_aside IS NULL) AS newest,
                 count(set_aside) AS setAside
          FROM commands WHERE target = ?`,
       )
       .get(this.#options.target);
-    return { waiting: row?.waiting ?? 0, oldestAt: row?.oldestAt ?? undefined, setAside: row?.setAside ?? 0 };
+    return {
+      waiting: row?.waiting ?? 0,
+      oldestAt: row?.oldestAt ?? undefined,
+      newest: row?.newest ?? 0,
+      setAside: row?.setAside ?? 0,
+    };
   }
 }
 
 const decoded = ({
   accepted_at: acceptedAt,
   body,
+  insisted,
   position,
 }: Row): Omit<SpooledCommand, "blobs"> | { readonly position: number; readonly reason: string } => {
   try {
-    return { position, acceptedAt, ...SpoolCodec.decode(body) };
+    return { position, acceptedAt, isInsisted: insisted === 1, ...SpoolCodec.decode(body) };
   } catch (cause) {
     return { position, reason: `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` };
   }

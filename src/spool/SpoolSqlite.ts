@@ -3,9 +3,18 @@
  *
  * Room: spool. In: Spool, SpoolFileSqlite. Out: publish.
  */
-import { Clock, Effect, Layer } from "effect";
+import { Clock, Effect, Layer, Schedule } from "effect";
 import { Spool, type SpoolUnavailable } from "./Spool.ts";
 import { type Options, SpoolFile, trouble } from "./SpoolFileSqlite.ts";
+
+/**
+ * Who shares the file with others waits for its turn. Under four processes that put as fast as they can it comes
+ * within milliseconds; a process that was stopped in the middle of a transaction must not hold up the others for ever.
+ */
+const turn = Schedule.min([Schedule.exponential(1), Schedule.spaced(20)]).pipe(
+  Schedule.jittered,
+  Schedule.upTo({ duration: 1_000 }),
+);
 
 export const make = Effect.fnUntraced(function* (options: Options) {
   const spool = yield* Effect.acquireRelease(
@@ -21,12 +30,13 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         if (problem.reason !== "busy" && problem.reason !== "full") spool.close();
         return problem;
       },
-    });
+    }).pipe(Effect.retry({ schedule: turn, while: ({ reason }) => reason === "busy" }));
   const atNow = <A>(use: (now: number) => A) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => use(now)));
   return Spool.of({
     put: (commands) => atNow((now) => spool.put(commands, now)),
     oldest: ({ after = 0, limit, maxBytes }) => attempt(() => spool.oldest(limit, maxBytes, after)),
+    isWaiting: ({ after, upTo }) => attempt(() => spool.isWaiting(after, upTo)),
     waitingFor: (history) => attempt(() => spool.waitingFor(history)),
     forget: (positions) => attempt(() => spool.forget(positions)),
     setAside: ({ position, reason }) => attempt(() => spool.setAside(position, reason)),

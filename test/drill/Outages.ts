@@ -6,7 +6,7 @@
  * a gap, the spool is empty and nothing is set aside, nothing is left running.
  */
 import { Effect, Option, Schedule, type Scope } from "effect";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMisfit } from "../../src/domain/Event.ts";
@@ -140,26 +140,23 @@ const outage = Effect.fnUntraced(function* ({ between, server }: Line, kind: Kin
 const lengthOf = (from: Dice, { longestMillis, shortestMillis }: Required<Options>): number =>
   Math.round(shortestMillis * (longestMillis / shortestMillis) ** from.next());
 
-const isEmpty = Effect.fnUntraced(function* (spool: Effect.Success<ReturnType<typeof SpoolSqlite.make>>) {
-  const { waiting } = yield* spool.state.pipe(Effect.orElseSucceed(() => ({ waiting: -1 })));
-  return waiting === 0;
-});
+type OpenSpool = Effect.Success<ReturnType<typeof SpoolSqlite.make>>;
 
-/** Returns the time it took, or fails with what still waits. */
-const recovered = Effect.fnUntraced(function* (spool: Effect.Success<ReturnType<typeof SpoolSqlite.make>>) {
+/**
+ * Returns the time it took until the log had everything that waited at the end of the outage, or fails. On a busy
+ * machine the log may stay slower than patience, and what comes next goes through the spool: it is not waited for.
+ */
+const recovered = Effect.fnUntraced(function* (spool: OpenSpool) {
   const began = performance.now();
-  yield* isEmpty(spool).pipe(
-    Effect.repeat({ until: (empty) => empty, schedule: Schedule.spaced(lookMillis) }),
+  const { newest } = yield* Effect.orDie(spool.state);
+  yield* Effect.orDie(spool.isWaiting({ after: 0, upTo: newest })).pipe(
+    Effect.repeat({ until: (waiting) => !waiting, schedule: Schedule.spaced(lookMillis) }),
     Effect.timeoutOrElse({
       duration: recoveryPatienceMillis,
       orElse: () =>
-        Effect.flatMap(Effect.orDie(spool.state), (state) =>
-          Effect.fail(
-            new DrillFailed({
-              message: `${recoveryPatienceMillis / 1000} s after an outage ${state.waiting} commands still wait`,
-            }),
-          ),
-        ),
+        new DrillFailed({
+          message: `what waited at the end of an outage still waits after ${recoveryPatienceMillis / 1000} s`,
+        }),
     }),
   );
   return (performance.now() - began) / 1000;
@@ -172,10 +169,24 @@ interface Tally {
   longestRecoverySeconds: number;
 }
 
+/** Returns when every publisher has been told that something is safe. */
+const allSpeak = (stage: Stage) => {
+  const folder = join(stage.folder, "notes");
+  const speaking = () => readdirSync(folder).filter((file) => statSync(join(folder, file)).size > 0).length;
+  return Effect.sync(() => speaking() >= stage.publishers.length).pipe(
+    Effect.repeat({ until: (all) => all, schedule: Schedule.spaced(lookMillis) }),
+    Effect.timeoutOrElse({
+      duration: recoveryPatienceMillis,
+      orElse: () => new DrillFailed({ message: "not every publisher began to speak" }),
+    }),
+  );
+};
+
 const disturb = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Tally) {
   const { options } = stage;
   const from = dice(options.seed, -2);
   const spool = yield* SpoolSqlite.make({ file: join(stage.folder, "data", "spool.db"), target: targetOf(stage.url) });
+  yield* allSpeak(stage);
   const began = performance.now();
   for (let index = 1; index <= options.outages; index++) {
     const kind = from.pick(kinds);
@@ -187,7 +198,13 @@ const disturb = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Ta
     yield* outage(line, kind, millis);
     tally.outages[kind]++;
     tally.outageMillis += millis;
-    if (!isHasty) tally.longestRecoverySeconds = Math.max(tally.longestRecoverySeconds, yield* recovered(spool));
+    if (!isHasty) {
+      const seconds = yield* recovered(spool);
+      if (seconds > tally.longestRecoverySeconds) {
+        tally.longestRecoverySeconds = seconds;
+        options.say(`${index}: ${kind} for ${(millis / 1000).toFixed(1)} s, recovered after ${seconds.toFixed(1)} s`);
+      }
+    }
     yield* Effect.sleep(pause);
     if (index % 10 === 0 || index === options.outages) {
       options.say(`${index} outages in ${((performance.now() - began) / 1000).toFixed(0)} s`);
@@ -273,7 +290,7 @@ const play = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Tally
   // Those that closed while something was on its way have left it to the next process.
   yield* Effect.scoped(
     Effect.gen(function* () {
-      if (yield* isEmpty(spool)) return;
+      if ((yield* Effect.orDie(spool.state)).waiting === 0) return;
       stage.options.say("what the last ones left is drained by another process");
       const last = yield* start({
         file: "src/main.ts",

@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
 import * as Outages from "./Outages.ts";
+import * as Stage from "./Stage.ts";
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
@@ -100,7 +101,7 @@ const outages = Effect.suspend(() => {
   ).pipe(Effect.scoped);
 });
 
-const drills: Readonly<Record<string, typeof crashes | typeof outages>> = { crashes, outages };
+const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = { crashes, outages };
 const [name = "crashes"] = positionals;
 const chosen = drills[name];
 if (chosen === undefined) {
@@ -109,9 +110,9 @@ if (chosen === undefined) {
 }
 
 const drill = chosen.pipe(
-  Effect.catchTag("DrillFailed", ({ message }) =>
+  Effect.catch((error) =>
     Effect.sync(() => {
-      say(message);
+      say(error instanceof Stage.DrillFailed ? error.message : JSON.stringify(error));
       process.stdout.write(`The drill failed, seed ${seed}.\n`);
       process.exitCode = 1;
     }),

@@ -66,7 +66,7 @@ describe("SpoolSqlite", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile;
       const spool = yield* SpoolSqlite.make({ file, target: "x" });
-      assert.deepStrictEqual(yield* spool.state, { waiting: 0, oldestAt: undefined, setAside: 0 });
+      assert.deepStrictEqual(yield* spool.state, { waiting: 0, oldestAt: undefined, newest: 0, setAside: 0 });
       assert.deepStrictEqual(yield* spool.oldest(everything), []);
       const fs = yield* FileSystem.FileSystem;
       assert.isFalse(yield* fs.exists(file));
