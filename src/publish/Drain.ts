@@ -7,12 +7,12 @@
  * the log knows its id.
  */
 import { Clock, Effect, Result } from "effect";
-import { type History, keyOf } from "../domain/History.ts";
+import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import { type Command, type Owner, overdueMillis, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { bytesOf } from "./Keep.ts";
-import { type Forks, KnownThreads, mayBeLate, meet } from "./Merge.ts";
+import { type Forks, type Known, KnownThreads, mayBeLate, meet } from "./Merge.ts";
 import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
 
 export interface Draining {
@@ -76,16 +76,15 @@ const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, 
   return { value, millis: Number((yield* Clock.monotonicTimeNanos) - began) / 1e6 };
 });
 
-/** A task is decided alone, and so is what others may have overtaken. */
-const isDecidedAlone = (command: Command) => command.history.kind === "task" || mayBeLate(command) !== undefined;
+/** What is written in one batch, and what must still be the end of some threads for it to be right. */
+interface Plan {
+  readonly commands: ReadonlyArray<SpooledCommand>;
+  readonly expected: ReadonlyMap<string, Sequence>;
+  /** These, and those among them that were written before. */
+  readonly leading: ReadonlyArray<SpooledCommand>;
+}
 
-/** As many as fit into one batch, from the front. */
-const leadingPlain = (commands: ReadonlyArray<SpooledCommand>): ReadonlyArray<SpooledCommand> => {
-  const first = commands.findIndex(isDecidedAlone);
-  return first < 0 ? commands : commands.slice(0, first);
-};
-
-const byHistory = (commands: ReadonlyArray<SpooledCommand>) => {
+const byHistory = ({ commands, expected }: Pick<Plan, "commands" | "expected">) => {
   const grouped = new Map<string, { readonly history: History; readonly events: Array<SpooledCommand["event"]> }>();
   for (const { history, event } of commands) {
     const key = keyOf(history);
@@ -93,7 +92,11 @@ const byHistory = (commands: ReadonlyArray<SpooledCommand>) => {
     group.events.push(event);
     grouped.set(key, group);
   }
-  return [...grouped.values()].map(({ history, events }) => ({ history, events, expected: "any" as const }));
+  return [...grouped].map(([key, { history, events }]) => ({
+    history,
+    events,
+    expected: expected.get(key) ?? ("any" as const),
+  }));
 };
 
 const appended: Outcome = { _tag: "Appended" };
@@ -155,11 +158,12 @@ export class Drainer {
     });
     const [first] = commands;
     if (first === undefined) return { _tag: "Empty" };
-    const plain = leadingPlain(commands);
-    const delivery = plain.length > 1 ? this.#together(plain) : this.#alone(first);
+    const plan = yield* within(this.#plan(commands, false), this.#writeMillis);
+    const { length } = plan.leading;
+    const delivery = length > 0 ? this.#together(plan, false) : this.#alone(first);
     const lastWrite = yield* delivery;
     this.#answered();
-    const isTail = commands.length < batchCommands && commands.length === Math.max(1, plain.length);
+    const isTail = commands.length < batchCommands && commands.length === Math.max(1, length);
     return { _tag: "Drained", lastWrite, isTail };
   });
 
@@ -237,19 +241,56 @@ export class Drainer {
     }).pipe(Effect.ignore);
   }
 
-  /** Many histories in one batch; each keeps its own order. */
-  #together(commands: ReadonlyArray<SpooledCommand>) {
+  /**
+   * As many from the front as can go together: a task is decided alone, and so is what somebody was later than. That
+   * nobody was is true up to the end of the thread that we have read, so the log must still find that end. What is
+   * in a history that we have read need not be written. `looking`: every history is read.
+   */
+  #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
     const { log } = this.#parts;
     return Effect.gen({ self: this }, function* () {
-      const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(commands)));
+      const read = new Map<string, Known>();
+      const leading: Array<SpooledCommand> = [];
+      for (const command of commands) {
+        if (command.history.kind === "task") break;
+        const subject = mayBeLate(command);
+        const key = keyOf(command.history);
+        if (subject !== undefined || looking) {
+          const known = read.get(key) ?? (yield* this.#threads.upToDate(log, command.history));
+          read.set(key, known);
+          const meeting = subject === undefined ? undefined : meet(command, subject, known)._tag;
+          if (meeting === "Late" || meeting === "Forks") break;
+        }
+        leading.push(command);
+      }
+      // Who expects an end vouches that nothing of its own is before it.
+      const isThere = ({ event, history }: Command) => read.get(keyOf(history))?.ids.has(event.id) === true;
+      const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
+      return { leading, commands: leading.filter((command) => !isThere(command)), expected };
+    });
+  }
+
+  /** Many histories in one batch; each keeps its own order. */
+  #together(plan: Plan, looked: boolean): Effect.Effect<Written, LogUnavailable> {
+    const { log } = this.#parts;
+    const { commands, leading } = plan;
+    return Effect.gen({ self: this }, function* () {
+      const done = this.#note(leading.map(({ position }) => ({ position, outcome: appended })));
+      if (commands.length === 0) return yield* Effect.as(done, { bytes: 0, millis: 0 });
+      const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(plan)));
       const { value, millis } = yield* timed(within(batch.pipe(Effect.result), this.#writeMillis));
       let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
       if (Result.isSuccess(value)) {
-        yield* this.#note(commands.map(({ position }) => ({ position, outcome: appended })));
+        yield* done;
         return written;
       }
       if (value.failure._tag === "LogUnavailable") return yield* value.failure;
-      // One of them is refused, or was already written before the log went away: which one shows one by one.
+      // Some are there already, because the answer to an earlier delivery was lost: those are found by reading.
+      if (value.failure._tag === "SequenceConflict" && !looked) {
+        const again = yield* within(this.#plan(leading, true), this.#writeMillis);
+        if (again.leading.length === leading.length) return yield* this.#together(again, true);
+      }
+      // One of them is refused, or has been overtaken just now: which one shows one by one.
       for (const command of commands) written = yield* this.#alone(command);
       return written;
     });
@@ -284,11 +325,12 @@ export class Drainer {
     if (subject === undefined) return this.#write(command);
     return Effect.gen({ self: this }, function* (): Effect.fn.Return<Outcome, LogUnavailable> {
       for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
-        const meeting = yield* meet({ log, command, subject, threads: this.#threads });
+        const known = yield* this.#threads.upToDate(log, command.history);
+        const meeting = meet(command, subject, known);
         if (meeting._tag === "There") return appended;
         if (meeting._tag === "Late") return { _tag: "Refused", reason: meeting.reason };
         if (meeting._tag === "Forks") return yield* this.#fork(command, meeting);
-        const result = yield* Effect.result(writeExpecting(log, command, meeting.upTo));
+        const result = yield* Effect.result(writeExpecting(log, command, known.upTo));
         if (Result.isSuccess(result)) return appended;
         if (result.failure._tag === "LogUnavailable") return yield* result.failure;
         if (result.failure._tag === "AppendRefused") return refused(result.failure);

@@ -73,17 +73,18 @@ interface Telling {
   readonly source: string;
 }
 
-interface Known {
+/** What a thread has told, up to a sequence. */
+export interface Known {
   upTo: Sequence;
+  readonly ids: Set<string>;
   readonly tellings: Map<string, Array<Telling>>;
-  count: number;
 }
 
 /** What threads that were written to while we were away have told of messages and titles; the most recent ones. */
 export class KnownThreads {
   readonly #threads = new Map<string, Known>();
-  /** A telling takes some 200 bytes: 20 MB at most, and only until the spool is empty. */
-  readonly #mostTellings = 100_000;
+  /** An event takes some 300 bytes: 30 MB at most, and only until the spool is empty. */
+  readonly #mostEvents = 100_000;
 
   clear(): void {
     this.#threads.clear();
@@ -92,37 +93,38 @@ export class KnownThreads {
   /** What is known of a thread, read on to its end. */
   readonly upToDate: (log: EventLog["Service"], history: History) => Effect.Effect<Known, LogUnavailable> =
     Effect.fnUntraced({ self: this }, function* (this: KnownThreads, log, history) {
-      const known: Known = this.#threads.get(keyOf(history)) ?? { upTo: 0, tellings: new Map(), count: 0 };
+      // Kept from the start, so that a reading which takes too long is gone on with.
+      const known: Known = this.#threads.get(keyOf(history)) ?? { upTo: 0, ids: new Set(), tellings: new Map() };
+      this.#keep(keyOf(history), known);
       yield* Stream.runForEach(log.read({ history, after: known.upTo }), (event) =>
         Effect.sync(() => {
           this.#note(known, event);
         }),
       );
-      this.#keep(keyOf(history), known);
       return known;
     });
 
   #note(known: Known, event: RecordedEvent): void {
     const before = known.upTo;
     known.upTo = event.sequence;
+    known.ids.add(event.id);
     const subject = subjectOf(event);
     if (subject === undefined) return;
     const { id, occurredAt, sequence, source } = event;
     const tellings = known.tellings.get(subject.key) ?? [];
     tellings.push({ id, sequence, before, occurredAt, source });
     known.tellings.set(subject.key, tellings);
-    known.count++;
   }
 
   #keep(key: string, known: Known): void {
     this.#threads.delete(key);
     this.#threads.set(key, known);
     let total = 0;
-    for (const { count } of this.#threads.values()) total += count;
-    for (const [oldest, { count }] of this.#threads) {
-      if (total <= this.#mostTellings || oldest === key) break;
+    for (const { ids } of this.#threads.values()) total += ids.size;
+    for (const [oldest, { ids }] of this.#threads) {
+      if (total <= this.#mostEvents || oldest === key) break;
       this.#threads.delete(oldest);
-      total -= count;
+      total -= ids.size;
     }
   }
 }
@@ -136,10 +138,10 @@ export interface Forks {
 }
 
 type Meeting =
-  /** Nobody was later up to that sequence. */
-  | { readonly _tag: "Merges"; readonly upTo: Sequence }
+  /** Nobody was later. */
+  | { readonly _tag: "Merges" }
   /** An earlier delivery of this very command. */
-  | { readonly _tag: "There"; readonly sequence: Sequence }
+  | { readonly _tag: "There" }
   | Forks
   | { readonly _tag: "Late"; readonly reason: string };
 
@@ -150,7 +152,7 @@ const said = ({ occurredAt, sequence, source }: Telling): string =>
  * The fork for a message that lost against `winner`. Its id follows from the two, so that delivering again finds the
  * same one, and all older tellings that meet the same winner lie in it together.
  */
-const forkOf = ({ event, history }: Command, subject: Subject, winner: Telling) => {
+const forkOf = ({ event, history }: Pick<Command, "event" | "history">, subject: Subject, winner: Telling) => {
   const id = EventId.fromContent("recollect.fork", keyOf(history), subject.key, winner.id);
   const { actor, correlationId, occurredAt, session, source, traceparent } = event;
   const opening: NewEvent = {
@@ -169,26 +171,17 @@ const forkOf = ({ event, history }: Command, subject: Subject, winner: Telling) 
   return { into: thread(id, history.tenant), opening };
 };
 
-/** Reads the command's thread and decides. Only for what `mayBeLate`. */
-export const meet = Effect.fnUntraced(function* (options: {
-  readonly log: EventLog["Service"];
-  readonly command: Command;
-  readonly subject: Subject;
-  readonly threads: KnownThreads;
-}): Effect.fn.Return<Meeting, LogUnavailable> {
-  const { command, log, subject, threads } = options;
-  const { event, history } = command;
-  const { tellings, upTo } = yield* threads.upToDate(log, history);
-  const known = tellings.get(subject.key) ?? [];
-  const own = known.find(({ id }) => id === event.id);
-  if (own !== undefined) return { _tag: "There", sequence: own.sequence };
+/** Decides, on what is known of the command's thread. Only for what `mayBeLate`. */
+export const meet = ({ event, history }: Command, subject: Subject, known: Known): Meeting => {
+  if (known.ids.has(event.id)) return { _tag: "There" };
+  const tellings = known.tellings.get(subject.key) ?? [];
   // The first of them in the log, which stays the first whatever comes later: so a repetition decides the same.
-  const winner = known.find(({ occurredAt }) => occurredAt > event.occurredAt);
-  if (winner === undefined) return { _tag: "Merges", upTo };
+  const winner = tellings.find(({ occurredAt }) => occurredAt > event.occurredAt);
+  if (winner === undefined) return { _tag: "Merges" };
   if (subject.messageId === undefined) {
     return { _tag: "Late", reason: `the thread ${history.id} was renamed later, ${said(winner)}` };
   }
-  const { into, opening } = forkOf(command, subject, winner);
+  const { into, opening } = forkOf({ event, history }, subject, winner);
   const reason = `the message ${subject.messageId} of thread ${history.id} was told later, ${said(winner)}`;
   return { _tag: "Forks", into, opening, reason };
-});
+};

@@ -72,7 +72,12 @@ export class Mode {
     return Effect.gen({ self: this }, function* () {
       for (;;) {
         const awoken = yield* Effect.timeoutOption(spooling, strayLookMillis);
-        const work = awoken._tag === "Some" ? Effect.retry(this.#drainOnce, backoff) : this.#drainStray;
+        const once = Effect.tapError(this.#drainOnce, (error) =>
+          Effect.logDebug(
+            `cannot drain the spool now: ${error._tag === "LogUnavailable" ? error.reason : error.message}`,
+          ),
+        );
+        const work = awoken._tag === "Some" ? Effect.retry(once, backoff) : this.#drainStray;
         const step = yield* work.pipe(
           // A fault of ours must not end the delivery of everything that comes after it.
           Effect.catchCause((cause) => Effect.as(Effect.logError("cannot drain the spool", cause), "idle" as const)),

@@ -60,8 +60,11 @@ export interface Outcome {
   readonly folder: string;
 }
 
-/** From the end of an outage to an empty spool. A dial comes after half the time away, at most 10 s; a probe takes 10. */
-const recoveryPatienceMillis = 60_000;
+/**
+ * From the end of an outage to everything delivered. A dial comes after half the time away, at most 10 s, a probe takes
+ * up to 10 s; the rest is for a machine with much else to do.
+ */
+const recoveryPatienceMillis = 180_000;
 const lookMillis = 20;
 /** One outage in so many begins before the one before is over with. */
 const hastyOneIn = 5;
