@@ -1,23 +1,26 @@
 /**
  * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
  *
- * Room: publish. In: log, spool, Write, Drain, Keep, Lanes. Out: Publisher.
+ * Room: publish. In: log, spool, Write, Drain, Keep, Lanes, Mode. Out: Publisher.
  *
  * Commands of one history come one batch at a time (`Lanes`).
  *
  * Two modes. `Direct`: the log answers, and every lane writes to it. `Spooling`: the log failed once or took longer
  * than our patience; from then on every command goes to the spool without asking the log, and one fiber drains it.
- * Decision: not Effect's CircuitBreaker, because its probe is the next caller's own command, which would overtake
- * those that wait in the spool and would make that caller wait. Here the oldest spooled command is the probe.
+ * Decision: these two modes are the circuit breaker, and not Effect's (`effect/persistence`), because that one closes
+ * at the first call which succeeds, where ours must keep callers out until everything that waits has been delivered, or
+ * they would overtake it. Around the drain alone it would be a second state beside ours, and its pauses are those of
+ * the Schedule that the drain repeats by (`Backoff`).
  */
-import { Clock, Deferred, Effect, Exit, Latch, Random, Result, Scope, Semaphore } from "effect";
+import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../domain/Task.ts";
-import { type AppendRefused, EventLog, type LogUnavailable } from "../log/EventLog.ts";
-import { type Command, Spool } from "../spool/Spool.ts";
-import { drainStep } from "./Drain.ts";
+import { type AppendRefused, EventLog } from "../log/EventLog.ts";
+import { type Command, type Owner, Spool } from "../spool/Spool.ts";
+import { Drainer } from "./Drain.ts";
 import { bytesOf, Keep, type NotAccepted } from "./Keep.ts";
 import * as Lanes from "./Lanes.ts";
+import { Mode, patienceFor } from "./Mode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "./Write.ts";
 
 /**
@@ -50,20 +53,8 @@ export interface Waiting {
 }
 
 const defaultPatienceMillis = 250;
-/** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
-const slowestBytesPerMilli = 16_000;
-const firstPauseMillis = 50;
-/** A log that is away for hours costs a look every 5 s. */
-const longestPauseMillis = 5_000;
-/**
- * A log slower than our patience stays behind the spool, so that callers need not wait for it; after this long without
- * a slow answer it is tried again, at the cost of one caller's patience.
- */
-const slowLogMillis = 5_000;
 /** How often somebody who waits for the drain looks. */
 const drainedLookMillis = 10;
-/** How often a process looks whether another one has emptied the spool, or whether a slow log has had its time. */
-const idlePauseMillis = 100;
 /** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
 const closeMillis = 5_000;
 
@@ -78,7 +69,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     log,
     spool,
     fibers,
-    owner: `${process.pid}-${random.nextDoubleUnsafe().toString(36).slice(2)}`,
+    owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
   });
   yield* delivery.begin;
@@ -96,26 +87,34 @@ interface Parts {
   readonly log: EventLog["Service"];
   readonly spool: Spool["Service"];
   readonly fibers: Scope.Closeable;
-  readonly owner: string;
+  readonly owner: Owner;
   readonly patienceMillis: number;
+}
+
+/** Commands on their way to the disk. */
+interface Keeping {
+  readonly commands: ReadonlyArray<Command>;
+  readonly logFailed: boolean;
+  readonly kept: Deferred.Deferred<ReadonlyArray<Fate>>;
 }
 
 export class Delivery {
   readonly #parts: Parts;
   readonly #keep: Keep;
   readonly #tasks = new KnownTasks();
+  readonly #drainer: Drainer;
+  readonly #mode: Mode;
   readonly #lanes: Lanes.Lanes<Delivered, AppendRefused | IllegalTransition>;
-  /** Open while spooling. */
-  readonly #spooling = Latch.makeUnsafe(false);
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
-  #direct = true;
-  /** Epoch milliseconds until which the log counts as too slow for callers to wait for. */
-  #slowUntil = 0;
+  /** What the next write to disk takes along. */
+  readonly #keeping: Array<Keeping> = [];
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#keep = new Keep(parts.spool);
+    this.#drainer = new Drainer({ ...parts, tasks: this.#tasks });
+    this.#mode = new Mode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
     this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
   }
 
@@ -124,14 +123,16 @@ export class Delivery {
     const { spool, fibers } = this.#parts;
     return Effect.gen({ self: this }, function* () {
       const state = yield* Effect.result(spool.state);
-      if (Result.isSuccess(state) && state.success.waiting > 0) this.#spoolFromNowOn();
-      yield* Effect.forkIn(this.#drainForEver, fibers);
+      if (Result.isSuccess(state) && state.success.waiting > 0) {
+        this.#keep.reach(state.success.newest);
+        this.#mode.spoolFromNowOn();
+      }
+      yield* Effect.forkIn(this.#mode.run, fibers);
     });
   }
 
   get end(): Effect.Effect<void> {
-    const { spool, owner } = this.#parts;
-    return Effect.ignore(spool.resign(owner));
+    return this.#drainer.resign;
   }
 
   /** Accepts a command at its place in its history; returns what became of it. */
@@ -148,7 +149,7 @@ export class Delivery {
   get drained(): Effect.Effect<void> {
     const nothingWaits = Effect.gen({ self: this }, function* () {
       if (this.#lanes.outstanding > 0 || this.#keep.held.length > 0) return false;
-      if (this.#direct) return true;
+      if (this.#mode.isDirect) return true;
       const state = yield* Effect.result(this.#parts.spool.state);
       return Result.isSuccess(state) && state.success.waiting === 0;
     });
@@ -158,12 +159,12 @@ export class Delivery {
   }
 
   get isDirect(): boolean {
-    return this.#direct;
+    return this.#mode.isDirect;
   }
 
   get state(): Effect.Effect<Waiting> {
     return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
-      mode: this.#direct ? "direct" : "spooling",
+      mode: this.#mode.isDirect ? "direct" : "spooling",
       outstanding: this.#lanes.outstanding,
       spooled: Result.isSuccess(spooled) ? spooled.success.waiting : 0,
       held: this.#keep.held.length,
@@ -175,7 +176,7 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       const results: Array<Fate> = [];
       while (results.length < commands.length) {
-        const isDirect = this.#direct;
+        const isDirect = this.#mode.isDirect;
         if (isDirect) results.push(...(yield* this.#writeDirect(commands)));
         if (results.length === commands.length) break;
         results.push(...(yield* this.#keepRest(commands.slice(results.length), isDirect)));
@@ -206,16 +207,15 @@ export class Delivery {
     });
   }
 
-  #patienceFor(bytes: number): number {
-    return this.#parts.patienceMillis + bytes / slowestBytesPerMilli;
-  }
-
   /**
    * Undefined when there is no answer in time. The write is left to itself then: interrupting it could take as long as
    * the log takes, and should it succeed after all, the drain finds its id in the log.
    */
   #patiently<A>(commands: ReadonlyArray<Command>, effect: Effect.Effect<A>): Effect.Effect<A | undefined> {
-    const patienceMillis = this.#patienceFor(commands.reduce((sum, command) => sum + bytesOf(command), 0));
+    const patienceMillis = patienceFor(
+      this.#parts,
+      commands.reduce((sum, command) => sum + bytesOf(command), 0),
+    );
     return Effect.gen({ self: this }, function* () {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
@@ -228,20 +228,44 @@ export class Delivery {
    * Keeps commands until the log is back; nothing is kept when it has come back meanwhile. `logFailed`: it just did
    * not answer, so from here on every command is kept: in one step with this one, or the drain could find the spool
    * empty in between and send us back to the log.
+   *
+   * All lanes that wait at the same moment share one write to disk, as they would share one in the log.
    */
   #keepRest(commands: ReadonlyArray<Command>, logFailed: boolean): Effect.Effect<ReadonlyArray<Fate>> {
-    const keep = Effect.gen({ self: this }, function* (): Effect.fn.Return<ReadonlyArray<Fate>> {
-      if (logFailed) this.#spoolFromNowOn();
-      else if (this.#direct) return [];
-      // Commands of a task come one at a time (Lanes), so the first one stands for all.
-      const foreseen = this.#foresee(commands[0]);
-      if (Result.isFailure(foreseen)) return [Result.fail(foreseen.failure)];
-      const kept = yield* Effect.result(this.#keep.put(commands));
-      if (Result.isSuccess(kept)) foreseen.success();
-      const fate = Result.map(kept, (_tag): Delivered => ({ _tag }));
-      return commands.map(() => fate);
+    return Effect.suspend(() => {
+      const kept = Deferred.makeUnsafe<ReadonlyArray<Fate>>();
+      this.#keeping.push({ commands, logFailed, kept });
+      const keepAll = Effect.suspend(() => {
+        const all = this.#keeping.splice(0);
+        return all.length === 0 ? Effect.void : this.#keepAll(all);
+      });
+      // Lanes that are ready to run come first: they join.
+      const inTurn = this.#gate.withPermits(1)(Effect.andThen(Effect.yieldNow, keepAll));
+      return Effect.andThen(inTurn, Deferred.await(kept));
     });
-    return this.#gate.withPermits(1)(keep);
+  }
+
+  #keepAll(all: ReadonlyArray<Keeping>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      if (all.some(({ logFailed }) => logFailed)) this.#mode.spoolFromNowOn();
+      const accepted: Array<Keeping & { readonly remember: () => void }> = [];
+      for (const one of all) {
+        // Commands of a task come one at a time (Lanes), so the first one stands for all.
+        const foreseen = this.#foresee(one.commands[0]);
+        if (this.#mode.isDirect) Deferred.doneUnsafe(one.kept, Effect.succeed([]));
+        else if (Result.isFailure(foreseen)) {
+          Deferred.doneUnsafe(one.kept, Effect.succeed([Result.fail(foreseen.failure)]));
+        } else accepted.push({ ...one, remember: foreseen.success });
+      }
+      const onDisk = yield* this.#keep.settle(accepted.flatMap(({ commands }) => commands));
+      for (const { commands, kept, remember } of accepted) {
+        // Without the disk each is held, or refused, by itself: one that is too much must not take others along.
+        const put = onDisk ? Result.succeed("Spooled" as const) : yield* Effect.result(this.#keep.put(commands));
+        if (Result.isSuccess(put)) remember();
+        const fate = Result.map(put, (_tag): Delivered => ({ _tag }));
+        Deferred.doneUnsafe(kept, Effect.succeed(commands.map(() => fate)));
+      }
+    });
   }
 
   /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
@@ -254,83 +278,6 @@ export class Delivery {
     const move = command.event.type;
     return Result.map(decide({ taskId: history.id, state: known.state, move }), () => () => {
       this.#tasks.set(history, { ...known, state: evolve(known.state, event) });
-    });
-  }
-
-  #spoolFromNowOn(): void {
-    this.#direct = false;
-    Latch.openUnsafe(this.#spooling);
-  }
-
-  /** Drains whenever something waits; never ends, never fails. */
-  get #drainForEver(): Effect.Effect<never> {
-    return Effect.gen({ self: this }, function* () {
-      let failures = 0;
-      for (;;) {
-        yield* Latch.await(this.#spooling);
-        const step = yield* Effect.result(this.#drainOnce);
-        if (Result.isFailure(step)) {
-          const pause = Math.min(firstPauseMillis * 2 ** failures++, longestPauseMillis);
-          const jitter = 0.5 + (yield* Random.next) / 2;
-          yield* Effect.sleep(pause * jitter);
-          continue;
-        }
-        failures = 0;
-        if (step.success === "idle" && !this.#direct) yield* Effect.sleep(idlePauseMillis);
-      }
-    });
-  }
-
-  /** One batch, or "idle" when there was nothing to do for us. */
-  get #drainOnce(): Effect.Effect<"drained" | "idle", LogUnavailable> {
-    const { log, spool, owner } = this.#parts;
-    const tasks = this.#tasks;
-    return Effect.gen({ self: this }, function* () {
-      const step = yield* drainStep({ log, spool, tasks, owner }).pipe(
-        // With an unreadable spool what we hold in memory can still be delivered.
-        Effect.catchTag("SpoolUnavailable", () => Effect.succeed({ _tag: "Empty" as const })),
-      );
-      const now = yield* Clock.currentTimeMillis;
-      if (step._tag === "Drained") {
-        const { bytes, millis } = step.lastWrite;
-        this.#slowUntil = millis > this.#patienceFor(bytes) ? now + slowLogMillis : 0;
-        return "drained";
-      }
-      if (step._tag === "NotLeading") return "idle";
-      yield* this.#drainHeld;
-      if (now >= this.#slowUntil) yield* this.#gate.withPermits(1)(this.#returnToDirect);
-      return "idle";
-    });
-  }
-
-  /** The spool has nothing before what is held. It goes to the disk if there is one again, else straight to the log. */
-  get #drainHeld() {
-    const { log } = this.#parts;
-    const tasks = this.#tasks;
-    return Effect.gen({ self: this }, function* () {
-      if (this.#keep.held.length === 0) return;
-      if (yield* this.#gate.withPermits(1)(this.#keep.settle([]))) return;
-      for (const command of this.#keep.held) {
-        const written = yield* Effect.result(write({ log, command, tasks, mayBeThere: true }));
-        if (Result.isFailure(written)) {
-          if (written.failure._tag === "LogUnavailable") return yield* written.failure;
-          yield* Effect.logWarning(`The log refused a ${command.event.type} that was held in memory`, written.failure);
-        }
-        this.#keep.drop(command);
-      }
-    });
-  }
-
-  /** When nothing waits any more, on disk or in memory. */
-  get #returnToDirect() {
-    const { spool, owner } = this.#parts;
-    return Effect.gen({ self: this }, function* () {
-      const state = yield* Effect.result(spool.state);
-      const isEmpty = Result.isFailure(state) || state.success.waiting === 0;
-      if (!isEmpty || this.#keep.held.length > 0) return;
-      yield* Effect.ignore(spool.resign(owner));
-      this.#direct = true;
-      Latch.closeUnsafe(this.#spooling);
     });
   }
 }

@@ -1,24 +1,26 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, Write. Out: Delivery.
+ * Room: publish. In: log, spool, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
  */
 import { Clock, Effect, Result } from "effect";
-import { type History, keyOf } from "../domain/History.ts";
+import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
-import type { Spool, SpooledCommand, SpoolUnavailable } from "../spool/Spool.ts";
+import { type Command, type Owner, overdueMillis, type Spool, type SpooledCommand } from "../spool/Spool.ts";
+import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { bytesOf } from "./Keep.ts";
-import { type KnownTasks, putBlobs, write } from "./Write.ts";
+import { type Forks, type Known, KnownThreads, mayBeLate, meet } from "./Merge.ts";
+import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
 
 export interface Draining {
   readonly log: EventLog["Service"];
   readonly spool: Spool["Service"];
   readonly tasks: KnownTasks;
   /** Names this process among those that share the spool. */
-  readonly owner: string;
+  readonly owner: Owner;
 }
 
 export type DrainStep =
@@ -26,56 +28,63 @@ export type DrainStep =
   | { readonly _tag: "Empty" }
   /** Another process delivers at the moment. */
   | { readonly _tag: "NotLeading" }
-  /** Commands have left the spool; `lastWrite` is what the log was given last, and how long its answer took. */
-  | { readonly _tag: "Drained"; readonly lastWrite: Written };
+  /**
+   * Commands have left the spool; `lastWrite` is what the log was given last, and how long its answer took. `isTail`
+   * when they were the last ones that waited, as far as could be seen.
+   */
+  | { readonly _tag: "Drained"; readonly lastWrite: Written; readonly isTail: boolean };
 
 export interface Written {
   readonly bytes: number;
   readonly millis: number;
 }
 
+/** What became of a command that waited. */
+type Outcome =
+  | { readonly _tag: "Appended" }
+  | { readonly _tag: "Forked"; readonly into: History; readonly reason: string }
+  /** The log can never take it, or it must not: a person decides. */
+  | { readonly _tag: "Refused"; readonly reason: string };
+
 /** One atomic batch: large enough to be cheap, small enough to be staged and answered in well under a second. */
 const batchCommands = Math.min(500, maxEventsPerAppend);
 const batchBytes = 4 * 1024 * 1024;
+/** After a batch that got no answer the next one is a quarter of it, down to this: a thin line takes what is small. */
+const leastBatchBytes = 64 * 1024;
 /** A log that answers at all answers within this; nobody is waiting for a drain. */
 const writeTimeoutMillis = 10_000;
+/**
+ * Whether a log is there shows a question that costs it nothing; then a write, for which it has three times as long.
+ * Asked in vain it is asked again with twice the time, up to `writeTimeoutMillis`: so a log that hung is used again
+ * within seconds, and a slow one in the end, too.
+ */
+const firstProbeMillis = 1_000;
+const writeOverProbe = 3;
+const overdueLookMillis = 60_000;
 /** Two writes may time out before another process takes over. */
 const leadMillis = 3 * writeTimeoutMillis;
 
+const within = <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) =>
+  Effect.timeoutOrElse(effect, {
+    duration: millis,
+    orElse: () => Effect.fail(new LogUnavailable({ reason: `no answer within ${millis} ms` })),
+  });
+
 const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
   const began = yield* Clock.monotonicTimeNanos;
-  const value = yield* Effect.timeoutOrElse(effect, {
-    duration: writeTimeoutMillis,
-    orElse: () => Effect.fail(new LogUnavailable({ reason: `no answer within ${writeTimeoutMillis} ms` })),
-  });
+  const value = yield* effect;
   return { value, millis: Number((yield* Clock.monotonicTimeNanos) - began) / 1e6 };
 });
 
-/** One by one: whoever can never be written steps aside, so that the others get through. */
-const drainOne = Effect.fnUntraced(function* (
-  { log, spool, tasks }: Draining,
-  command: SpooledCommand,
-): Effect.fn.Return<Written, LogUnavailable | SpoolUnavailable> {
-  const { value, millis } = yield* timed(write({ log, command, tasks, mayBeThere: true }).pipe(Effect.result));
-  const written = { bytes: bytesOf(command), millis };
-  if (Result.isSuccess(value)) {
-    yield* spool.forget([command.position]);
-    return written;
-  }
-  if (value.failure._tag === "LogUnavailable") return yield* value.failure;
-  const reason = value.failure._tag === "AppendRefused" ? value.failure.reason : value.failure.hint;
-  yield* Effect.logWarning(`The log refused a spooled ${command.event.type}: ${reason}; it is set aside in the spool`);
-  yield* spool.setAside({ position: command.position, reason: `${value.failure._tag}: ${reason}` });
-  return written;
-});
+/** What is written in one batch, and what must still be the end of some threads for it to be right. */
+interface Plan {
+  readonly commands: ReadonlyArray<SpooledCommand>;
+  readonly expected: ReadonlyMap<string, Sequence>;
+  /** These, and those among them that were written before. */
+  readonly leading: ReadonlyArray<SpooledCommand>;
+}
 
-/** As many as fit into one batch, from the front: a task is decided alone, so it ends the batch. */
-const leadingPlain = (commands: ReadonlyArray<SpooledCommand>): ReadonlyArray<SpooledCommand> => {
-  const firstTask = commands.findIndex(({ history }) => history.kind === "task");
-  return firstTask < 0 ? commands : commands.slice(0, firstTask);
-};
-
-const byHistory = (commands: ReadonlyArray<SpooledCommand>) => {
+const byHistory = ({ commands, expected }: Pick<Plan, "commands" | "expected">) => {
   const grouped = new Map<string, { readonly history: History; readonly events: Array<SpooledCommand["event"]> }>();
   for (const { history, event } of commands) {
     const key = keyOf(history);
@@ -83,39 +92,273 @@ const byHistory = (commands: ReadonlyArray<SpooledCommand>) => {
     group.events.push(event);
     grouped.set(key, group);
   }
-  return [...grouped.values()].map(({ history, events }) => ({ history, events, expected: "any" as const }));
+  return [...grouped].map(([key, { history, events }]) => ({
+    history,
+    events,
+    expected: expected.get(key) ?? ("any" as const),
+  }));
 };
 
-/** Many histories in one batch; each keeps its own order. */
-const drainTogether = Effect.fnUntraced(function* (draining: Draining, commands: ReadonlyArray<SpooledCommand>) {
-  const { log, spool } = draining;
-  const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(commands)));
-  const { value, millis } = yield* timed(batch.pipe(Effect.result));
-  let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
-  if (Result.isSuccess(value)) {
-    yield* spool.forget(commands.map(({ position }) => position));
-    return written;
-  }
-  if (value.failure._tag === "LogUnavailable") return yield* value.failure;
-  // One of them is refused, or was already written before the log went away: which one shows one by one.
-  for (const command of commands) written = yield* drainOne(draining, command);
-  return written;
+const appended: Outcome = { _tag: "Appended" };
+
+const refused = (failure: Exclude<WriteError, LogUnavailable>): Outcome => ({
+  _tag: "Refused",
+  reason:
+    failure._tag === "AppendRefused"
+      ? `the log does not take it: ${failure.reason}`
+      : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
 });
 
-/** Delivers one batch. */
-export const drainStep = Effect.fnUntraced(function* (
-  draining: Draining,
-): Effect.fn.Return<DrainStep, LogUnavailable | SpoolUnavailable> {
-  const { log, spool, owner } = draining;
-  const { waiting } = yield* spool.state;
-  if (waiting === 0) return { _tag: "Empty" };
-  // Who cannot reach the log must not keep the others from delivering.
-  yield* timed(log.info);
-  if (!(yield* spool.lead({ owner, millis: leadMillis }))) return { _tag: "NotLeading" };
-  const commands = yield* spool.oldest({ limit: batchCommands, maxBytes: batchBytes });
-  const plain = leadingPlain(commands);
-  const [first] = commands;
-  if (first === undefined) return { _tag: "Empty" };
-  const lastWrite = plain.length > 1 ? yield* drainTogether(draining, plain) : yield* drainOne(draining, first);
-  return { _tag: "Drained", lastWrite };
-});
+/** What the disk is to know of a command that has left the front. */
+interface Note {
+  readonly position: number;
+  readonly outcome: Outcome;
+}
+
+/** Of so many writers on one thread at the same moment at least one has won each time: somebody is looping. */
+const maxConflicts = 10;
+
+/** Where two processes meet in one spool, or a process and its own past: everything here may be done twice. */
+export class Drainer {
+  readonly #parts: Draining;
+  readonly #threads = new KnownThreads();
+  /** What left the front but the disk would not take note of: passed over, and noted as soon as the disk can be used. */
+  #unnoted: ReadonlyArray<Note> = [];
+  #batchBytes = batchBytes;
+  #probeMillis = firstProbeMillis;
+  #saidOverdue = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: Draining) {
+    this.#parts = parts;
+  }
+
+  readonly #step = Effect.gen({ self: this }, function* (): Effect.fn.Return<
+    DrainStep,
+    LogUnavailable | SpoolUnavailable
+  > {
+    const { spool, owner } = this.#parts;
+    yield* this.#note([]);
+    if (yield* this.isEmpty(Number.MAX_SAFE_INTEGER)) {
+      this.#threads.clear();
+      return { _tag: "Empty" };
+    }
+    yield* this.#sayOverdue;
+    // Who cannot reach the log must not keep the others from delivering.
+    yield* this.#probe;
+    // A disk that does not take the claim gives what is on it all the same.
+    const leads = yield* spool
+      .lead({ owner, millis: leadMillis })
+      .pipe(Effect.catchTag("SpoolUnavailable", ({ reason }) => Effect.succeed(reason !== "busy")));
+    if (!leads) return { _tag: "NotLeading" };
+    const commands = yield* spool.oldest({
+      limit: batchCommands,
+      maxBytes: this.#batchBytes,
+      after: this.#passed,
+    });
+    const [first] = commands;
+    if (first === undefined) return { _tag: "Empty" };
+    const plan = yield* within(this.#plan(commands, false), this.#writeMillis);
+    const { length } = plan.leading;
+    const delivery = length > 0 ? this.#together(plan, false) : this.#alone(first);
+    const lastWrite = yield* delivery;
+    this.#answered();
+    const isTail = commands.length < batchCommands && commands.length === Math.max(1, length);
+    return { _tag: "Drained", lastWrite, isTail };
+  });
+
+  /** Delivers one batch. */
+  readonly step = Effect.tapError(this.#step, ({ _tag }) =>
+    Effect.sync(() => {
+      if (_tag === "LogUnavailable") this.#unanswered();
+    }),
+  );
+
+  /** No longer the one who delivers. */
+  readonly resign: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.ignore(this.#parts.spool.resign(this.#parts.owner)),
+  );
+
+  /** Whether nothing waits up to a position, beside what this process has delivered. */
+  isEmpty(upTo: number): Effect.Effect<boolean, SpoolUnavailable> {
+    return Effect.map(this.#parts.spool.isWaiting({ after: this.#passed, upTo }), (waiting) => !waiting);
+  }
+
+  get #passed(): number {
+    return this.#unnoted.at(-1)?.position ?? 0;
+  }
+
+  #answered(): void {
+    this.#batchBytes = Math.min(batchBytes, this.#batchBytes * 2);
+    this.#probeMillis = firstProbeMillis;
+  }
+
+  #unanswered(): void {
+    this.#batchBytes = Math.max(leastBatchBytes, this.#batchBytes / 4);
+    this.#probeMillis = Math.min(2 * this.#probeMillis, writeTimeoutMillis);
+  }
+
+  get #probe() {
+    return within(this.#parts.log.info, this.#probeMillis);
+  }
+
+  get #writeMillis(): number {
+    return Math.min(writeOverProbe * this.#probeMillis, writeTimeoutMillis);
+  }
+
+  /** What has waited for too long is said once; counting takes a look at each row, so that is done once a minute. */
+  get #sayOverdue() {
+    return Effect.gen({ self: this }, function* () {
+      const now = yield* Clock.currentTimeMillis;
+      if (this.#saidOverdue || now - this.#lookedAt < overdueLookMillis) return;
+      this.#lookedAt = now;
+      const { oldestAt } = yield* this.#parts.spool.state;
+      if (oldestAt === undefined || now - oldestAt < overdueMillis) return;
+      this.#saidOverdue = true;
+      const days = Math.floor((now - oldestAt) / (24 * 3_600_000));
+      yield* Effect.logWarning(`Commands wait in the spool for ${days} days; see: recollect spool list`);
+    });
+  }
+
+  /**
+   * Takes note on disk of what became of commands. A disk that does not take it must not stop the others, nor be asked
+   * for each of them: what it does not know, the next process delivers again, and finds in the log.
+   */
+  #note(more: ReadonlyArray<Note>): Effect.Effect<void> {
+    const { spool } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const notes = [...this.#unnoted, ...more];
+      if (notes.length === 0) return;
+      this.#unnoted = notes;
+      const isAppended = ({ outcome }: Note) => outcome._tag === "Appended";
+      yield* spool.forget(notes.filter(isAppended).map(({ position }) => position));
+      this.#unnoted = notes.filter((note) => !isAppended(note));
+      for (const { outcome, position } of this.#unnoted) {
+        if (outcome._tag === "Forked") yield* spool.forked({ position, into: outcome.into, reason: outcome.reason });
+        else if (outcome._tag === "Refused") yield* spool.setAside({ position, reason: outcome.reason });
+        this.#unnoted = this.#unnoted.filter((note) => note.position !== position);
+      }
+    }).pipe(Effect.ignore);
+  }
+
+  /**
+   * As many from the front as can go together: a task is decided alone, and so is what somebody was later than. That
+   * nobody was is true up to the end of the thread that we have read, so the log must still find that end. What is
+   * in a history that we have read need not be written. `looking`: every history is read.
+   */
+  #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
+    const { log } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const read = new Map<string, Known>();
+      const leading: Array<SpooledCommand> = [];
+      for (const command of commands) {
+        if (command.history.kind === "task") break;
+        const subject = mayBeLate(command);
+        const key = keyOf(command.history);
+        if (subject !== undefined || looking) {
+          const known = read.get(key) ?? (yield* this.#threads.upToDate(log, command.history));
+          read.set(key, known);
+          const meeting = subject === undefined ? undefined : meet(command, subject, known)._tag;
+          if (meeting === "Late" || meeting === "Forks") break;
+        }
+        leading.push(command);
+      }
+      // Who expects an end vouches that nothing of its own is before it.
+      const isThere = ({ event, history }: Command) => read.get(keyOf(history))?.ids.has(event.id) === true;
+      const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
+      return { leading, commands: leading.filter((command) => !isThere(command)), expected };
+    });
+  }
+
+  /** Many histories in one batch; each keeps its own order. */
+  #together(plan: Plan, looked: boolean): Effect.Effect<Written, LogUnavailable> {
+    const { log } = this.#parts;
+    const { commands, leading } = plan;
+    return Effect.gen({ self: this }, function* () {
+      const done = this.#note(leading.map(({ position }) => ({ position, outcome: appended })));
+      if (commands.length === 0) return yield* Effect.as(done, { bytes: 0, millis: 0 });
+      const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(plan)));
+      const { value, millis } = yield* timed(within(batch.pipe(Effect.result), this.#writeMillis));
+      let written: Written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
+      if (Result.isSuccess(value)) {
+        yield* done;
+        return written;
+      }
+      if (value.failure._tag === "LogUnavailable") return yield* value.failure;
+      // Some are there already, because the answer to an earlier delivery was lost: those are found by reading.
+      if (value.failure._tag === "SequenceConflict" && !looked) {
+        const again = yield* within(this.#plan(leading, true), this.#writeMillis);
+        if (again.leading.length === leading.length) return yield* this.#together(again, true);
+      }
+      // One of them is refused, or has been overtaken just now: which one shows one by one.
+      for (const command of commands) written = yield* this.#alone(command);
+      return written;
+    });
+  }
+
+  /** One by one: whoever can never be written steps aside, so that the others get through. */
+  #alone(command: SpooledCommand): Effect.Effect<Written, LogUnavailable> {
+    const { position } = command;
+    return Effect.gen({ self: this }, function* () {
+      const { value: outcome, millis } = yield* timed(this.deliver(command));
+      yield* this.#note([{ position, outcome }]);
+      return { bytes: bytesOf(command), millis };
+    });
+  }
+
+  #say({ event, history }: Command, outcome: Exclude<Outcome, { readonly _tag: "Appended" }>) {
+    const what = outcome._tag === "Forked" ? `was appended to the fork ${outcome.into.id}` : "is not appended";
+    const which = `${event.type} (${event.id}) of the ${history.kind} ${history.id}`;
+    return Effect.logWarning(`A ${which} that waited ${what}, because ${outcome.reason}. See: recollect spool list`);
+  }
+
+  /** One command that has waited, on disk or in memory, by the rule of its history. */
+  deliver(command: Command): Effect.Effect<Outcome, LogUnavailable> {
+    return Effect.tap(within(this.#decide(command), this.#writeMillis), (outcome) =>
+      outcome._tag === "Appended" ? Effect.void : this.#say(command, outcome),
+    );
+  }
+
+  #decide(command: Command): Effect.Effect<Outcome, LogUnavailable> {
+    const { log } = this.#parts;
+    const subject = mayBeLate(command);
+    if (subject === undefined) return this.#write(command);
+    return Effect.gen({ self: this }, function* (): Effect.fn.Return<Outcome, LogUnavailable> {
+      for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
+        const known = yield* this.#threads.upToDate(log, command.history);
+        const meeting = meet(command, subject, known);
+        if (meeting._tag === "There") return appended;
+        if (meeting._tag === "Late") return { _tag: "Refused", reason: meeting.reason };
+        if (meeting._tag === "Forks") return yield* this.#fork(command, meeting);
+        const result = yield* Effect.result(writeExpecting(log, command, known.upTo));
+        if (Result.isSuccess(result)) return appended;
+        if (result.failure._tag === "LogUnavailable") return yield* result.failure;
+        if (result.failure._tag === "AppendRefused") return refused(result.failure);
+      }
+      return yield* new LogUnavailable({
+        reason: `${maxConflicts} writers in a row were quicker on thread ${command.history.id}`,
+      });
+    });
+  }
+
+  #write(command: Command): Effect.Effect<Outcome, LogUnavailable> {
+    const { log, tasks } = this.#parts;
+    return write({ log, command, tasks, mayBeThere: true }).pipe(
+      Effect.as(appended),
+      Effect.catchTags({
+        AppendRefused: (failure) => Effect.succeed(refused(failure)),
+        IllegalTransition: (failure) => Effect.succeed(refused(failure)),
+      }),
+    );
+  }
+
+  /** The fork's first event, then the command. Both have ids that follow from the command: twice is once. */
+  #fork(command: Command, { into, opening, reason }: Forks): Effect.Effect<Outcome, LogUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      const opened = yield* this.#write({ history: into, event: opening, blobs: [] });
+      if (opened._tag !== "Appended") return opened;
+      const written = yield* this.#write({ ...command, history: into });
+      return written._tag === "Appended" ? { _tag: "Forked", into, reason } : written;
+    });
+  }
+}

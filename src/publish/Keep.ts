@@ -29,6 +29,7 @@ export class Keep {
   #heldBytes = 0;
   #triedAt = Number.NEGATIVE_INFINITY;
   #trouble: SpoolUnavailable | undefined;
+  #reached = 0;
 
   constructor(spool: Spool["Service"]) {
     this.#spool = spool;
@@ -37,6 +38,16 @@ export class Keep {
   /** Commands in memory, oldest first. */
   get held(): ReadonlyArray<Command> {
     return this.#held;
+  }
+
+  /** The spool's position up to which it is for this process to see that everything is delivered before it goes on. */
+  get reached(): number {
+    return this.#reached;
+  }
+
+  /** What an earlier process has left there is for this one, too. */
+  reach(position: number): void {
+    this.#reached = Math.max(this.#reached, position);
   }
 
   /** Keeps all of them: `Spooled` is on disk, `Held` in memory only. */
@@ -63,11 +74,15 @@ export class Keep {
       const all = [...this.#held, ...more];
       if (all.length === 0) return true;
       const now = yield* Clock.currentTimeMillis;
-      if (this.#trouble !== undefined && now - this.#triedAt < retrySpoolMillis) return false;
+      const isBroken = this.#trouble !== undefined && this.#trouble.reason !== "busy";
+      if (isBroken && now - this.#triedAt < retrySpoolMillis) return false;
       const put = yield* Effect.result(this.#spool.put(all));
       this.#trouble = Result.isFailure(put) ? put.failure : undefined;
       this.#triedAt = now;
-      if (Result.isSuccess(put)) this.#clear();
+      if (Result.isSuccess(put)) {
+        this.reach(put.success);
+        this.#clear();
+      }
       return Result.isSuccess(put);
     },
   );

@@ -7,10 +7,11 @@
  * is, so that a publisher can begin with the log away. A connection that was made is kept by the client itself; it is
  * given up only when the server is away and its address has changed (an instance that was started again).
  */
-import { Deferred, Effect, Exit, Layer, Option, Result, Scope, Stream } from "effect";
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Result, Scope, Stream } from "effect";
 import { EventLog, LogUnavailable } from "../log/EventLog.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
+import { backoff } from "./Backoff.ts";
 
 type Log = EventLog["Service"];
 
@@ -23,8 +24,6 @@ export interface Options {
   readonly name?: string | undefined;
 }
 
-const firstPauseMillis = 100;
-const longestPauseMillis = 5_000;
 /** How often a lost connection's address is looked at. */
 const lookMillis = 1_000;
 
@@ -53,6 +52,10 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined)
       if (problem._tag === "LogUnavailable") return problem;
       return new LogUnavailable({ reason: problem.message, hint: problem.hint });
     }),
+    // Nothing that a strange server makes us stumble over may end the dialling.
+    Effect.catchDefect((defect) =>
+      Effect.fail(new LogUnavailable({ reason: `the server at ${url}: ${String(defect)}` })),
+    ),
     Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))),
     Effect.result,
   );
@@ -64,24 +67,35 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const tried = yield* Deferred.make<void>();
   let current: Open | undefined;
   let trouble = nobody;
-  yield* Effect.addFinalizer((exit) => (current === undefined ? Effect.void : Scope.close(current.scope, exit)));
+  let isClosed = false;
+  yield* Effect.addFinalizer((exit) =>
+    Effect.suspend(() => {
+      isClosed = true;
+      return current === undefined ? Effect.void : Scope.close(current.scope, exit);
+    }),
+  );
+
+  /** What a dial came to. After our end it is nobody's. */
+  const take = (opened: Result.Result<Open, LogUnavailable>) =>
+    Effect.suspend(() => {
+      if (Result.isFailure(opened)) trouble = opened.failure;
+      else if (isClosed) return Scope.close(opened.success.scope, Exit.void);
+      else current = opened.success;
+      return Effect.void;
+    });
 
   const attempt = Effect.gen(function* () {
     const url = yield* address;
     if (Option.isNone(url)) {
       trouble = nobody;
-      return;
+      return yield* trouble;
     }
-    // Not to be interrupted between the connection and our knowing of it, or nobody would close it.
-    const opened = yield* Effect.uninterruptible(
-      Effect.tap(open(url.value, name), (result) =>
-        Effect.sync(() => {
-          if (Result.isSuccess(result)) current = result.success;
-          else trouble = result.failure;
-        }),
-      ),
-    );
-    if (Result.isFailure(opened)) yield* Effect.logDebug(`The log is away: ${opened.failure.reason}`);
+    // By itself, because a dial cannot be interrupted: a server that takes connections and says nothing is given up
+    // after five seconds, and whoever closes us need not wait for that.
+    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, name), take));
+    yield* Fiber.join(dialled);
+    if (current === undefined) yield* Effect.logDebug(`The log is away: ${trouble.reason}`);
+    return yield* current === undefined ? Effect.fail(trouble) : Effect.void;
   });
 
   /** Gives the connection up when its server is away and is expected elsewhere. */
@@ -95,19 +109,22 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     yield* Scope.close(known.scope, Exit.void);
   });
 
+  const connect = Effect.retry(
+    Effect.ensuring(
+      attempt,
+      Effect.suspend(() => Deferred.succeed(tried, undefined)),
+    ),
+    backoff,
+  );
   const keepConnected = Effect.gen(function* () {
-    for (let failures = 0; ;) {
-      if (current !== undefined) {
-        failures = 0;
+    for (;;) {
+      yield* connect;
+      while (current !== undefined) {
         yield* Effect.sleep(lookMillis);
         yield* look(current);
-        continue;
       }
-      yield* attempt;
-      yield* Deferred.succeed(tried, undefined);
-      if (current === undefined) yield* Effect.sleep(Math.min(firstPauseMillis * 2 ** failures++, longestPauseMillis));
     }
-  });
+  }).pipe(Effect.ignore);
   yield* Effect.forkScoped(keepConnected);
 
   /** The connection, once the first attempt to make one is over. */

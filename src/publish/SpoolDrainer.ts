@@ -3,11 +3,11 @@
  *
  * Room: publish. In: log, spool, Drain. Out: main.
  */
-import { Effect, Layer, Result } from "effect";
+import { Cause, Effect, Exit, Layer } from "effect";
 import { EventLog } from "../log/EventLog.ts";
 import { splitUrls } from "../log/NatsCredentialsNats.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
-import { drainStep } from "./Drain.ts";
+import { Drainer } from "./Drain.ts";
 import { KnownTasks } from "./Write.ts";
 
 /** What the spool calls the log of its own data folder, whose address changes. */
@@ -29,13 +29,16 @@ const idleMillis = 1_000;
 const drainTarget = Effect.fnUntraced(function* (options: Options, target: string) {
   const log = yield* EventLog;
   const spool = yield* SpoolSqlite.make({ file: options.file, target });
-  const draining = { log, spool, tasks: new KnownTasks(), owner: `daemon-${process.pid}` };
-  yield* Effect.addFinalizer(() => Effect.ignore(spool.resign(draining.owner)));
+  const owner = { pid: process.pid, name: "daemon" };
+  const drainer = new Drainer({ log, spool, tasks: new KnownTasks(), owner });
+  yield* Effect.addFinalizer(() => drainer.resign);
   const drainForEver = Effect.gen(function* () {
     for (;;) {
-      const step = yield* Effect.result(drainStep(draining));
-      if (Result.isSuccess(step) && step.success._tag === "Drained") continue;
-      if (Result.isSuccess(step)) yield* Effect.ignore(spool.resign(draining.owner));
+      const step = yield* Effect.exit(drainer.step);
+      if (Exit.isSuccess(step) && step.value._tag === "Drained") continue;
+      if (Exit.isFailure(step) && Cause.hasDies(step.cause)) yield* Effect.logError("cannot drain", step.cause);
+      // Who cannot deliver at the moment must not be in the way of who can.
+      yield* drainer.resign;
       yield* Effect.sleep(idleMillis);
     }
   });

@@ -74,6 +74,12 @@ const writePlain = Effect.fnUntraced(function* (log: Log, command: Command): Eff
   return { sequence, isNew: true };
 });
 
+/** One command of a thread, if nobody has written to it after `expected`. */
+export const writeExpecting = Effect.fnUntraced(function* (log: Log, command: Command, expected: Sequence) {
+  yield* putBlobs(log, [command]);
+  return yield* log.append({ history: command.history, events: [command.event], expected });
+});
+
 /** Of so many writers on one task at the same moment at least one has won each time: somebody is looping. */
 const maxConflicts = 10;
 

@@ -1,12 +1,13 @@
 /**
  * The spool: commands accepted while the log is away, kept on this machine's disk until the log has them.
  *
- * Room: spool. In: domain, log. Out: publish.
+ * Room: spool. In: domain, log. Out: snapshot, publish, edge.
  *
  * Promises, each a test in `test/spool/`:
  * - what `put` returned for is on disk: a killed process loses none of it;
  * - `oldest` gives commands in the order of `put`, also to a later process, and to several processes on one file;
- * - a command leaves only by `forget` (the log has it) or `setAside` (the log can never take it; kept with the reason).
+ * - a command leaves only by `forget` (the log has it) or by a person (`recollect spool discard`); `setAside` keeps
+ *   what the log can never take, with the reason.
  *
  * A spool is of one target, the log its commands are meant for: two processes that share a file and speak to
  * different logs never deliver each other's commands.
@@ -31,6 +32,10 @@ export interface Command {
 export interface SpooledCommand extends Command {
   /** Ascends in the order of acceptance. */
   readonly position: number;
+  /** When it was accepted, epoch milliseconds. */
+  readonly acceptedAt: number;
+  /** A person has asked for its delivery after it was set aside: also when somebody was later. */
+  readonly isInsisted?: boolean;
 }
 
 /** The spool cannot take or give a command: no disk, no room, no permission. */
@@ -41,11 +46,24 @@ export class SpoolUnavailable extends Schema.TaggedError<SpoolUnavailable>()("Sp
   hint: Schema.String,
 }) {}
 
+/**
+ * Decision: size is bounded by refusal, age by report. A full spool refuses (`full`), and the caller knows. A command
+ * that waits for longer than this is said to be overdue by `recollect spool list`, by `recollect status` and in the
+ * log, and waits on: ids are looked up in the history however old they are, so age makes no command wrong, and setting
+ * it aside would lose the order of those behind it. A week is longer than a holiday without a network.
+ */
+export const overdueMillis = 7 * 24 * 3_600_000;
+
+/** Largest size of the file; a day of a busy agent is some 10 MB. */
+export const defaultMaxFileBytes = 1024 ** 3;
+
 export interface SpoolState {
   /** Commands that wait for the log. */
   readonly waiting: number;
   /** When the oldest of them was accepted, epoch milliseconds. */
   readonly oldestAt: number | undefined;
+  /** The position of the newest of them; 0 when none waits. */
+  readonly newest: number;
   /** Commands that the log refused for ever; kept, with their reasons. */
   readonly setAside: number;
 }
@@ -53,13 +71,27 @@ export interface SpoolState {
 export class Spool extends Context.Service<
   Spool,
   {
-    /** Keeps commands in this order, all or none. Returns when they are on disk. */
-    readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<void, SpoolUnavailable>;
-    /** The oldest waiting commands, at most `limit` and at least one if there is one; about `maxBytes` in all. */
+    /** Keeps commands in this order, all or none. Returns when they are on disk: the position of the last one. */
+    readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<number, SpoolUnavailable>;
+    /** Whether a command waits behind a position and up to another one. */
+    readonly isWaiting: (options: {
+      readonly after: number;
+      readonly upTo: number;
+    }) => Effect.Effect<boolean, SpoolUnavailable>;
+    /**
+     * The oldest waiting commands behind a position (default: all), at most `limit` and at least one if there is one;
+     * about `maxBytes` in all.
+     */
     readonly oldest: (options: {
       readonly limit: number;
       readonly maxBytes: number;
+      readonly after?: number;
     }) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
+    /**
+     * What waits for one history, in order, whichever process accepted it; without the bytes of blobs. What has just
+     * been delivered may still be among it: the event's id tells.
+     */
+    readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
     /** The log has them. Forgetting what is forgotten does nothing. */
     readonly forget: (positions: ReadonlyArray<number>) => Effect.Effect<void, SpoolUnavailable>;
     /** The log can never take it: out of the way of the others, and kept with the reason. */
@@ -67,16 +99,29 @@ export class Spool extends Context.Service<
       readonly position: number;
       readonly reason: string;
     }) => Effect.Effect<void, SpoolUnavailable>;
+    /** The log has it, but in another thread, because in its own it could not stand: forgotten and reported. */
+    readonly forked: (options: {
+      readonly position: number;
+      readonly into: History;
+      readonly reason: string;
+    }) => Effect.Effect<void, SpoolUnavailable>;
     /**
-     * Asks to be the one who delivers, for `millis` from now; asking again prolongs it. False when another process
-     * is. Only order depends on it, never correctness: an owner that was suspended too long may meet its successor.
+     * Asks to be the one who delivers, for `millis` from now; asking again prolongs it. False when another process of
+     * this machine is, and lives. It saves work twice done, nothing more: two who deliver at once read the same oldest
+     * commands, and what one of them has written the other finds in the log.
      */
     readonly lead: (options: {
-      readonly owner: string;
+      readonly owner: Owner;
       readonly millis: number;
     }) => Effect.Effect<boolean, SpoolUnavailable>;
     /** No longer the one who delivers. */
-    readonly resign: (owner: string) => Effect.Effect<void, SpoolUnavailable>;
+    readonly resign: (owner: Owner) => Effect.Effect<void, SpoolUnavailable>;
     readonly state: Effect.Effect<SpoolState, SpoolUnavailable>;
   }
 >()("recollect/spool/Spool") {}
+
+/** Who delivers: a process, and what tells several in it apart. */
+export interface Owner {
+  readonly pid: number;
+  readonly name: string;
+}

@@ -1,7 +1,7 @@
 /**
  * How a command lies on disk: one JSON text, checked by Schema on the way in and on the way out.
  *
- * Room: spool. In: Spool, domain. Out: SpoolSqlite.
+ * Room: spool. In: Spool, domain. Out: SpoolFileSqlite, SpoolListSqlite.
  */
 import { Schema } from "effect";
 import type { NewEvent } from "../domain/Event.ts";
@@ -17,20 +17,20 @@ const StoredEvent = Schema.Struct({
   schemaVersion: Schema.Int,
   occurredAt: Schema.Finite,
   source: Text,
-  actor: Schema.optionalKey(Text),
-  session: Schema.optionalKey(Text),
-  correlationId: Schema.optionalKey(Text),
-  causationId: Schema.optionalKey(Text),
-  traceparent: Schema.optionalKey(Text),
-  extensions: Schema.optionalKey(Schema.Record(Text, Text)),
-  text: Schema.optionalKey(Text),
-  base64: Schema.optionalKey(Text),
+  actor: Schema.optional(Text),
+  session: Schema.optional(Text),
+  correlationId: Schema.optional(Text),
+  causationId: Schema.optional(Text),
+  traceparent: Schema.optional(Text),
+  extensions: Schema.optional(Schema.Record(Text, Text)),
+  text: Schema.optional(Text),
+  base64: Schema.optional(Text),
 });
 type StoredEvent = typeof StoredEvent.Type;
 
 const StoredCommand = Schema.Struct({ history: History, event: StoredEvent });
 
-type Plain = Pick<Command, "history" | "event">;
+export type Plain = Pick<Command, "history" | "event">;
 
 const stored = ({ body, ...event }: NewEvent): unknown => ({
   ...event,
@@ -46,9 +46,10 @@ const decodeUnknown = Schema.decodeUnknownSync(StoredCommand);
 
 /** Throws a SchemaError for a command that could not be read back; the caller wraps it. */
 export const encode = ({ history, event }: Plain): string => {
-  const text = JSON.stringify({ history, event: stored(event) });
-  decodeUnknown(JSON.parse(text));
-  return text;
+  const command = { history, event: stored(event) };
+  // The check is of the value: what passes it, JSON gives back as it was.
+  decodeUnknown(command);
+  return JSON.stringify(command);
 };
 
 /** Throws for a text that is no command; the caller wraps it. */

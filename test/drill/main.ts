@@ -1,23 +1,30 @@
 /**
- * `npm run drill`: kills everything at random, 200 times, and verifies.
+ * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
+ * four publishers, 100 times, and holds the log against what they were told.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
- * at once than two. Exit code 1 when anything is not as promised; its folder is kept then.
+ * at once than two. `-- outages --outages N --seed S --longest SECONDS` likewise. Exit code 1 when anything is not as
+ * promised; its folder is kept then.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
-import { Effect, Exit } from "effect";
+import { Effect, Exit, References } from "effect";
 import { parseArgs } from "node:util";
 import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
+import * as Outages from "./Outages.ts";
+import * as Stage from "./Stage.ts";
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
-const { values } = parseArgs({
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
   options: {
     kills: { type: "string", default: "200" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     importers: { type: "string", default: "2" },
+    outages: { type: "string", default: "100" },
+    longest: { type: "string", default: "60" },
   },
 });
 
@@ -45,27 +52,72 @@ const summary = (outcome: Outcome): string => {
   ].join(" ");
 };
 
-const kills = number("kills");
 const seed = number("seed");
-const real = realData();
-say(`The crash drill: ${kills} kills, seed ${seed}${real === undefined ? "" : `, with the transcripts in ${real}`}`);
 
-const drill = run({ kills, seed, importers: number("importers"), real, say }).pipe(
-  Effect.map((outcome) => {
-    for (const fault of outcome.faults) say(`- ${fault}`);
+/** Says what is not as promised, and where everything is kept. */
+const report = (outcome: { readonly faults: ReadonlyArray<string>; readonly folder: string }, line: string) => {
+  for (const fault of outcome.faults.slice(0, 100)) say(`- ${fault}`);
+  if (outcome.faults.length > 0) say(`Everything is kept in ${outcome.folder}`);
+  process.stdout.write(`${line}, seed ${seed}.\n`);
+  if (outcome.faults.length > 0) process.exitCode = 1;
+};
+
+const crashes = Effect.suspend(() => {
+  const kills = number("kills");
+  const real = realData();
+  say(`The crash drill: ${kills} kills, seed ${seed}${real === undefined ? "" : `, with the transcripts in ${real}`}`);
+  return Effect.map(run({ kills, seed, importers: number("importers"), real, say }), (outcome) => {
     if (outcome.refused.length > 0) say(`Started in the middle of a kill, ${outcome.refused.length} gave up in words:`);
     for (const refused of new Set(outcome.refused)) say(`  ${refused}`);
-    if (outcome.faults.length > 0) say(`Everything is kept in ${outcome.folder}`);
-    process.stdout.write(`${summary(outcome)}, seed ${seed}.\n`);
-    if (outcome.faults.length > 0) process.exitCode = 1;
-  }),
-  Effect.catchTag("DrillFailed", ({ message }) =>
+    report(outcome, summary(outcome));
+  });
+});
+
+const outagesSummary = (outcome: Outages.Outcome): string => {
+  const { accepted, callMillis, events, faults, killed, longestRecoverySeconds, outages, outageSeconds, seconds } =
+    outcome;
+  const total = Object.values(outages).reduce((sum, some) => sum + some, 0);
+  const [middle, high, longest] = callMillis.map((millis) => `${millis.toFixed(0)} ms`);
+  return [
+    faults.length === 0 ? "Nothing lost, nothing doubled, order kept:" : "NOT as promised:",
+    `${total} outages of ${outageSeconds.toFixed(0)} s in all`,
+    `(${Object.entries(outages)
+      .map(([kind, some]) => `${kind} ${some}`)
+      .join(", ")}), ${killed} publishers killed,`,
+    `${count(accepted)} messages accepted (${Object.entries(outcome.tags)
+      .map(([tag, some]) => `${tag} ${count(some)}`)
+      .join(", ")}), ${count(events)} in the log,`,
+    `calls took ${middle}, 99 % at most ${high}, the longest ${longest},`,
+    `the spool was empty at most ${longestRecoverySeconds.toFixed(1)} s after an outage,`,
+    `${seconds.toFixed(0)} s in all`,
+  ].join(" ");
+};
+
+const outages = Effect.suspend(() => {
+  const [times, longest] = [number("outages"), number("longest")];
+  say(`The outage drill: ${times} outages of 0.1 to ${longest} s, seed ${seed}`);
+  return Effect.map(Outages.run({ outages: times, seed, longestMillis: longest * 1_000, say }), (outcome) =>
+    report(outcome, outagesSummary(outcome)),
+  ).pipe(Effect.scoped);
+});
+
+const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = { crashes, outages };
+const [name = "crashes"] = positionals;
+const chosen = drills[name];
+if (chosen === undefined) {
+  say(`There is no drill ${name}. The drills are: ${Object.keys(drills).join(", ")}`);
+  process.exit(2);
+}
+
+const drill = chosen.pipe(
+  Effect.catch((error) =>
     Effect.sync(() => {
-      say(message);
+      say(error instanceof Stage.DrillFailed ? error.message : JSON.stringify(error));
       process.stdout.write(`The drill failed, seed ${seed}.\n`);
       process.exitCode = 1;
     }),
   ),
+  Effect.provideService(References.MinimumLogLevel, "Error"),
   Effect.provide(NodeServices.layer),
 );
 

@@ -5,7 +5,7 @@ import { Effect, FileSystem } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as History from "../../src/domain/History.ts";
-import type { Command } from "../../src/spool/Spool.ts";
+import type { Command, Owner } from "../../src/spool/Spool.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 
 const command = (id: string, rest: Partial<Command> = {}): Command => ({
@@ -19,6 +19,9 @@ const temporaryFile = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem;
   return `${yield* fs.makeTempDirectoryScoped({ prefix: "recollect-spool-" })}/deep/spool.db`;
 }).pipe(Effect.provide(NodeServices.layer), Effect.orDie);
+
+/** Two of this process: it lives. */
+const [p1, p2] = ["p1", "p2"].map((name) => ({ pid: process.pid, name })) as [Owner, Owner];
 
 const everything = { limit: 1_000, maxBytes: 1_000_000_000 };
 
@@ -63,7 +66,7 @@ describe("SpoolSqlite", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile;
       const spool = yield* SpoolSqlite.make({ file, target: "x" });
-      assert.deepStrictEqual(yield* spool.state, { waiting: 0, oldestAt: undefined, setAside: 0 });
+      assert.deepStrictEqual(yield* spool.state, { waiting: 0, oldestAt: undefined, newest: 0, setAside: 0 });
       assert.deepStrictEqual(yield* spool.oldest(everything), []);
       const fs = yield* FileSystem.FileSystem;
       assert.isFalse(yield* fs.exists(file));
@@ -94,8 +97,8 @@ describe("SpoolSqlite", () => {
       yield* other.put([command("b")]);
       assert.deepStrictEqual(idsOf(yield* one.oldest(everything)), ["a"]);
       assert.deepStrictEqual(idsOf(yield* other.oldest(everything)), ["b"]);
-      assert.isTrue(yield* one.lead({ owner: "p1", millis: 60_000 }));
-      assert.isTrue(yield* other.lead({ owner: "p2", millis: 60_000 }));
+      assert.isTrue(yield* one.lead({ owner: p1, millis: 60_000 }));
+      assert.isTrue(yield* other.lead({ owner: p2, millis: 60_000 }));
     }),
   );
 
@@ -103,14 +106,14 @@ describe("SpoolSqlite", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile;
       const spool = yield* SpoolSqlite.make({ file, target: "x" });
-      assert.isTrue(yield* spool.lead({ owner: "p1", millis: 60_000 }));
-      assert.isTrue(yield* spool.lead({ owner: "p1", millis: 60_000 }));
-      assert.isFalse(yield* spool.lead({ owner: "p2", millis: 60_000 }));
-      yield* spool.resign("p2");
-      assert.isFalse(yield* spool.lead({ owner: "p2", millis: 60_000 }));
-      yield* spool.resign("p1");
-      assert.isTrue(yield* spool.lead({ owner: "p2", millis: -1 }));
-      assert.isTrue(yield* spool.lead({ owner: "p1", millis: 60_000 }));
+      assert.isTrue(yield* spool.lead({ owner: p1, millis: 60_000 }));
+      assert.isTrue(yield* spool.lead({ owner: p1, millis: 60_000 }));
+      assert.isFalse(yield* spool.lead({ owner: p2, millis: 60_000 }));
+      yield* spool.resign(p2);
+      assert.isFalse(yield* spool.lead({ owner: p2, millis: 60_000 }));
+      yield* spool.resign(p1);
+      assert.isTrue(yield* spool.lead({ owner: p2, millis: -1 }));
+      assert.isTrue(yield* spool.lead({ owner: p1, millis: 60_000 }));
     }),
   );
 

@@ -64,7 +64,11 @@ export class Attach extends Context.Service<
      */
     readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>;
     /** Where the folder's files are; touches no disk. */
-    readonly folder: (where: Where) => Effect.Effect<{ readonly root: string; readonly database: string }>;
+    readonly folder: (where: Where) => Effect.Effect<{
+      readonly root: string;
+      readonly database: string;
+      readonly spool: string;
+    }>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */
     readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>;
   }

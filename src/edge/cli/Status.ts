@@ -3,7 +3,7 @@
  *
  * Room: edge. In: log, snapshot, query. Out: Cli.
  */
-import { Effect } from "effect";
+import { Effect, Option } from "effect";
 import { Command } from "effect/cli";
 import { EventLog } from "../../log/EventLog.ts";
 import { NatsConnection } from "../../log/NatsConnectionNats.ts";
@@ -11,6 +11,7 @@ import { Query } from "../../query/Query.ts";
 import { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
+import { spoolTotals } from "./Spool.ts";
 
 /** The JSON contract of `status --json` (`docs/cli.md`). */
 const gather = Effect.gen(function* () {
@@ -40,6 +41,7 @@ const gather = Effect.gen(function* () {
       version: connection.serverInfo().version,
       syncInterval: connection.syncInterval ?? null,
     },
+    spool: Option.getOrNull(yield* spoolTotals),
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
@@ -52,7 +54,7 @@ export const status = Command.make(
   Effect.fn("cli.status")(function* (input) {
     const found = yield* gather;
     if (input.json) return yield* Output.json(found);
-    const { nats, projections, snapshots, stream } = found;
+    const { nats, projections, snapshots, spool, stream } = found;
     const range = stream.messages === 0 ? "" : `, sequences ${stream.firstSequence} to ${stream.lastSequence}`;
     yield* Output.line(
       `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}${range}, since ${Output.moment(stream.created)} UTC`,
@@ -62,6 +64,14 @@ export const status = Command.make(
     yield* Output.line(
       `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,
     );
+    if (spool === null) yield* Output.note("The spool cannot be read; see: recollect spool list");
+    else if (spool.waiting + spool.setAside > 0) {
+      const overdue = spool.overdue ? ", more than a week" : "";
+      const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
+      yield* Output.line(
+        `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
+      );
+    }
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
       name,
       String(checkpoint),

@@ -1,0 +1,188 @@
+/**
+ * Direct or spooling: whether callers are sent to the log or to the spool, and the way back to the log.
+ *
+ * Room: publish. In: log, spool, Backoff, Drain, Keep. Out: Delivery.
+ *
+ * `spoolFromNowOn` is a word of Delivery's, when the log did not answer. One fiber then drains until nothing waits
+ * that was accepted before or by this process, and sends callers to the log again.
+ */
+import { Clock, Effect, Latch, Result, Schema, type Semaphore } from "effect";
+import type { LogUnavailable } from "../log/EventLog.ts";
+import { type Spool, SpoolUnavailable } from "../spool/Spool.ts";
+import { backoff } from "./Backoff.ts";
+import type { Drainer } from "./Drain.ts";
+import type { Keep } from "./Keep.ts";
+
+/** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
+const slowestBytesPerMilli = 16_000;
+/**
+ * A log slower than our patience stays behind the spool, so that callers need not wait for it; after this long without
+ * a slow answer it is tried again, at the cost of one caller's patience.
+ */
+const slowLogMillis = 5_000;
+/** How often a process looks whether another one has emptied the spool, or whether a slow log has had its time. */
+const idlePauseMillis = 100;
+/** How long another process may keep us from the spool before we go on without what is in it. */
+const busyMillis = 10_000;
+/** How long callers are kept waiting for the last ones to be delivered: a batch takes a few milliseconds. */
+const closeUpMillis = 50;
+/** How often a process whose callers write directly looks for what others have left, and from what age on it is that. */
+const strayLookMillis = 1_000;
+const strayMillis = 2_000;
+
+interface Parts {
+  readonly spool: Spool["Service"];
+  readonly drainer: Drainer;
+  readonly keep: Keep;
+  /** Held while a command goes to the spool, and while it is decided that nothing waits any more. */
+  readonly gate: Semaphore.Semaphore;
+  readonly patienceMillis: number;
+}
+
+/** How long callers wait for the log to take so many bytes. */
+export const patienceFor = ({ patienceMillis }: { readonly patienceMillis: number }, bytes: number): number =>
+  patienceMillis + bytes / slowestBytesPerMilli;
+
+export class Mode {
+  readonly #parts: Parts;
+  /** Open while spooling. */
+  readonly #spooling = Latch.makeUnsafe(false);
+  #direct = true;
+  /** Epoch milliseconds until which the log counts as too slow for callers to wait for. */
+  #slowUntil = 0;
+  /** Since when another process has kept us from the spool, epoch milliseconds. */
+  #busySince: number | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get isDirect(): boolean {
+    return this.#direct;
+  }
+
+  spoolFromNowOn(): void {
+    this.#direct = false;
+    Latch.openUnsafe(this.#spooling);
+  }
+
+  /** Drains whenever something waits; never ends, never fails. */
+  get run(): Effect.Effect<never> {
+    const spooling = Latch.await(this.#spooling);
+    return Effect.gen({ self: this }, function* () {
+      for (;;) {
+        const awoken = yield* Effect.timeoutOption(spooling, strayLookMillis);
+        const once = Effect.tapError(this.#drainOnce, (error) =>
+          Effect.logDebug(
+            `cannot drain the spool now: ${error._tag === "LogUnavailable" ? error.reason : error.message}`,
+          ),
+        );
+        const work = awoken._tag === "Some" ? Effect.retry(once, backoff) : this.#drainStray;
+        const step = yield* work.pipe(
+          // A fault of ours must not end the delivery of everything that comes after it.
+          Effect.catchCause((cause) => Effect.as(Effect.logError("cannot drain the spool", cause), "idle" as const)),
+        );
+        if (step === "idle" && !this.#direct) yield* Effect.sleep(idlePauseMillis);
+      }
+    });
+  }
+
+  /** One batch, or "idle" when there was nothing to do for us. */
+  get #drainOnce(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      const step = yield* this.#readable(this.#parts.drainer.step, { _tag: "Empty" as const }).pipe(
+        // Whoever else reaches the log need not wait for us.
+        Effect.tapError(() => this.#parts.drainer.resign),
+      );
+      const now = yield* Clock.currentTimeMillis;
+      if (step._tag === "Drained") {
+        const { bytes, millis } = step.lastWrite;
+        this.#slowUntil = millis > patienceFor(this.#parts, bytes) ? now + slowLogMillis : 0;
+      }
+      if (step._tag === "Empty") yield* this.#drainHeld;
+      if (now < this.#slowUntil) return step._tag === "Drained" ? "drained" : "idle";
+      const isTail = step._tag === "Drained" && step.isTail;
+      if (isTail) yield* this.#parts.gate.withPermits(1)(Effect.andThen(this.#closeUp, this.#returnToDirect));
+      else if (step._tag !== "Drained") yield* this.#parts.gate.withPermits(1)(this.#returnToDirect);
+      return step._tag === "Drained" ? "drained" : "idle";
+    });
+  }
+
+  /**
+   * The last ones, while callers wait: those who put as fast as we drain would else never find the spool empty. A log
+   * that needs longer than a moment is left alone, and they go on to the disk.
+   */
+  get #closeUp(): Effect.Effect<void> {
+    return Effect.ignore(Effect.timeoutOption(this.#parts.drainer.step, closeUpMillis));
+  }
+
+  /** What others have left while we were direct: processes that were killed before they could deliver it. */
+  get #drainStray(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
+    const { spool } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const { oldestAt } = yield* spool.state;
+      const now = yield* Clock.currentTimeMillis;
+      if (oldestAt === undefined || now - oldestAt < strayMillis) return "idle";
+      const step = yield* this.#parts.drainer.step;
+      if (step._tag !== "NotLeading") yield* this.#parts.drainer.resign;
+      return step._tag === "Drained" ? "drained" : "idle";
+    }).pipe(Effect.orElseSucceed(() => "idle" as const));
+  }
+
+  /**
+   * Decision: a spool that cannot be read counts as empty, because commands that it alone has are delivered when it
+   * can be read again, and until then memory would fill and callers be refused although the log is there. Who is only
+   * kept waiting by another process waits, so that nothing is overtaken; for `busyMillis`, because a process that was
+   * stopped in the middle of a transaction may never go on.
+   */
+  #readable<A, E>(
+    effect: Effect.Effect<A, E | SpoolUnavailable>,
+    otherwise: A,
+  ): Effect.Effect<A, E | SpoolUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      const result = yield* Effect.result(effect);
+      const now = yield* Clock.currentTimeMillis;
+      if (Result.isSuccess(result)) {
+        this.#busySince = undefined;
+        return result.success;
+      }
+      if (!isSpoolUnavailable(result.failure)) return yield* Effect.fail(result.failure);
+      if (result.failure.reason !== "busy") return otherwise;
+      this.#busySince ??= now;
+      return now - this.#busySince < busyMillis ? yield* Effect.fail(result.failure) : otherwise;
+    });
+  }
+
+  /** The spool has nothing before what is held. It goes to the disk if there is one again, else straight to the log. */
+  get #drainHeld(): Effect.Effect<void, LogUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.#parts.keep.held.length === 0) return;
+      if (yield* this.#parts.gate.withPermits(1)(this.#parts.keep.settle([]))) return;
+      for (const command of this.#parts.keep.held) {
+        const outcome = yield* this.#parts.drainer.deliver(command);
+        if (outcome._tag === "Refused") {
+          // There is no disk to set it aside on: what it says is kept where warnings are.
+          const { history, event } = command;
+          yield* Effect.logError(`Not appended, and not on disk: ${JSON.stringify({ history, event })}`);
+        }
+        this.#parts.keep.drop(command);
+      }
+    });
+  }
+
+  /**
+   * When everything is delivered that we have accepted, and all that was accepted before it. What other processes have
+   * put behind it is theirs to deliver.
+   */
+  get #returnToDirect(): Effect.Effect<void, LogUnavailable | SpoolUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      const isEmpty = yield* this.#readable(this.#parts.drainer.isEmpty(this.#parts.keep.reached), true);
+      if (!isEmpty || this.#parts.keep.held.length > 0) return;
+      yield* this.#parts.drainer.resign;
+      this.#direct = true;
+      Latch.closeUnsafe(this.#spooling);
+    });
+  }
+}
+
+const isSpoolUnavailable = Schema.is(SpoolUnavailable);

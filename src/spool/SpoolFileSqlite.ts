@@ -1,0 +1,368 @@
+/**
+ * The spool's file: its tables, and how commands lie in them.
+ *
+ * Room: spool. In: Spool, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
+ *
+ * Plain synchronous code, because better-sqlite3 is; `SpoolSqlite` wraps every call. WAL with `synchronous=FULL`: a
+ * commit returns after an fsync. Several processes may share the file; each transaction is a few rows, so they wait
+ * for each other for milliseconds.
+ */
+import Database from "better-sqlite3";
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { History } from "../domain/History.ts";
+import { isAlive } from "../machine/Processes.ts";
+import {
+  type Command,
+  defaultMaxFileBytes,
+  type Owner,
+  type SpooledCommand,
+  type SpoolState,
+  SpoolUnavailable,
+} from "./Spool.ts";
+import * as SpoolCodec from "./SpoolCodec.ts";
+
+export interface Options {
+  readonly file: string;
+  /** The log these commands are meant for: its address without credentials, or one name for a data folder's own. */
+  readonly target: string;
+  /** Beyond it a `put` is refused as full. Default 1 GiB. */
+  readonly maxFileBytes?: number | undefined;
+}
+
+const pageBytes = 4096;
+/**
+ * Another process holds the file for one small transaction, some milliseconds with its fsync. The caller's whole thread
+ * stands still while SQLite waits, so it waits no longer than that; then `SpoolSqlite` waits without holding anyone up.
+ */
+const busyTimeoutMillis = 10;
+/** `user_version` of the file. A newer one is not touched. 2: the history of a command is a column, forks are reported. */
+const fileVersion = 2;
+/** Reports of forks are for a person who looks; beyond this the oldest go. The forks themselves are in the log. */
+const mostForks = 1_000;
+/** A claim further ahead than anyone asks for was made before the machine's clock was set back. */
+const farthestMillis = 60 * 60_000;
+
+const tables = `
+  CREATE TABLE IF NOT EXISTS commands (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    target TEXT NOT NULL,
+    accepted_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    set_aside TEXT
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS commands_waiting ON commands (target, position) WHERE set_aside IS NULL;
+  CREATE TABLE IF NOT EXISTS blobs (
+    position INTEGER NOT NULL REFERENCES commands ON DELETE CASCADE,
+    sha256 TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (position, sha256)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS leaders (
+    target TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT;
+`;
+
+/** `history` is NULL where a process of the version before has put a command meanwhile. */
+const second = `
+  ALTER TABLE commands ADD COLUMN history TEXT;
+  ALTER TABLE commands ADD COLUMN insisted INTEGER;
+  UPDATE commands SET history = json_array(json_extract(body, '$.history.tenant'), json_extract(body, '$.history.kind'),
+    json_extract(body, '$.history.id')) WHERE json_valid(body);
+  CREATE INDEX commands_of_history ON commands (history, position) WHERE set_aside IS NULL;
+  CREATE TABLE forks (
+    position INTEGER PRIMARY KEY,
+    target TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    history TEXT,
+    body TEXT NOT NULL,
+    into_thread TEXT NOT NULL,
+    reason TEXT NOT NULL
+  ) STRICT;
+`;
+
+const reasonOf = (code: string): SpoolUnavailable["reason"] => {
+  if (/^SQLITE_FULL|^ENOSPC|^EDQUOT/.test(code)) return "full";
+  if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) return "busy";
+  if (/^SQLITE_(?:CANTOPEN|READONLY|PERM|IOERR)|^EACCES|^EPERM|^EROFS|^ENOTDIR|^EEXIST/.test(code))
+    return "notWritable";
+  if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(code)) return "damaged";
+  return "other";
+};
+
+const hints: Readonly<Record<SpoolUnavailable["reason"], string>> = {
+  notWritable: "Make the folder writable for this user, or name another with RECOLLECT_DATA.",
+  full: "Free some disk space, or bring the log back: it then takes what the spool holds (recollect spool drain).",
+  busy: "Another process holds the spool file; it should let go within a second.",
+  damaged: "Move the file away for inspection, with its -wal and -shm; a new one is made at once.",
+  other: "See whether the disk is well.",
+};
+
+export const trouble = (file: string, cause: unknown): SpoolUnavailable => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const reason = reasonOf(code);
+  const words = cause instanceof Error ? cause.message : String(cause);
+  return new SpoolUnavailable({
+    reason,
+    file,
+    message: `The spool ${file} cannot be used: ${words}`,
+    hint: hints[reason],
+  });
+};
+
+export const historyText = ({ id, kind, tenant }: History): string => JSON.stringify([tenant, kind, id]);
+
+/** Which file lies at the path, so that one which was replaced under us is seen. */
+const markOf = (file: string): string => {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.dev} ${found.ino}`;
+};
+
+const prepare = (database: Database.Database) => ({
+  insert: database.prepare("INSERT INTO commands (target, accepted_at, history, body) VALUES (?, ?, ?, ?)"),
+  insertBlob: database.prepare("INSERT OR IGNORE INTO blobs (position, sha256, bytes) VALUES (?, ?, ?)"),
+  remove: database.prepare("DELETE FROM commands WHERE position = ?"),
+  setAside: database.prepare("UPDATE commands SET set_aside = ? WHERE position = ?"),
+  oldest: database.prepare<[string, number, number], Row>(
+    `SELECT position, accepted_at, insisted, body FROM commands
+     WHERE target = ? AND set_aside IS NULL AND position > ? ORDER BY position LIMIT ?`,
+  ),
+  waiting: database.prepare<[string, number, number], unknown>(
+    "SELECT 1 FROM commands WHERE target = ? AND set_aside IS NULL AND position > ? AND position <= ? LIMIT 1",
+  ),
+  blobsOf: database.prepare<[number], { sha256: string; bytes: Buffer }>(
+    "SELECT sha256, bytes FROM blobs WHERE position = ?",
+  ),
+});
+
+interface Row {
+  readonly position: number;
+  readonly accepted_at: number;
+  readonly insisted: number | null;
+  readonly body: string;
+}
+
+interface Open {
+  readonly database: Database.Database;
+  readonly statements: ReturnType<typeof prepare>;
+  readonly mark: string;
+}
+
+/** Makes the tables, in one step: several processes may find the file new at the same moment. */
+const bringUpToDate = (database: Database.Database): void => {
+  const versionOf = () => Number(database.pragma("user_version", { simple: true }));
+  if (versionOf() === fileVersion) return;
+  const steps = database.transaction(() => {
+    const version = versionOf();
+    if (version > fileVersion) throw new Error(`it was written by a newer version (${version})`);
+    if (version < 1) database.exec(tables);
+    if (version < 2) database.exec(second);
+    database.pragma(`user_version = ${fileVersion}`);
+  });
+  steps.immediate();
+};
+
+/** The open file. It is opened at the first need, so a machine whose log is never away never has one. */
+export class SpoolFile {
+  readonly #options: Options;
+  #open: Open | undefined;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** The open file, or undefined when there is no file yet. */
+  existing(): Open | undefined {
+    return existsSync(this.#options.file) ? this.open() : undefined;
+  }
+
+  open(): Open {
+    const { file, maxFileBytes } = this.#options;
+    // SQLite goes on writing into a file that was removed or replaced; nobody would find it there again. It is left
+    // open: closing it would remove the WAL beside the path, which is that of the new file by now.
+    if (this.#open !== undefined && this.#open.mark !== markOf(file)) this.#open = undefined;
+    if (this.#open !== undefined) return this.#open;
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    // Conversations are private, and SQLite would make the file readable for everyone.
+    closeSync(openSync(file, "a", 0o600));
+    const database = new Database(file, { timeout: busyTimeoutMillis });
+    try {
+      database.pragma(`page_size = ${pageBytes}`);
+      database.pragma("journal_mode = WAL");
+      database.pragma("synchronous = FULL");
+      database.pragma("foreign_keys = ON");
+      database.pragma(`max_page_count = ${Math.ceil((maxFileBytes ?? defaultMaxFileBytes) / pageBytes)}`);
+      bringUpToDate(database);
+      this.#open = { database, statements: prepare(database), mark: markOf(file) };
+    } catch (cause) {
+      database.close();
+      throw cause;
+    }
+    return this.#open;
+  }
+
+  close(): void {
+    this.#open?.database.close();
+    this.#open = undefined;
+  }
+
+  put(commands: ReadonlyArray<Command>, now: number): number {
+    const bodies = commands.map(SpoolCodec.encode);
+    const { database, statements } = this.open();
+    const all = database.transaction(() => {
+      let position = 0;
+      for (const [index, { blobs, history }] of commands.entries()) {
+        const { target } = this.#options;
+        const { lastInsertRowid } = statements.insert.run(target, now, historyText(history), bodies[index]);
+        for (const { sha256, bytes } of blobs) statements.insertBlob.run(lastInsertRowid, sha256, bytes);
+        position = Number(lastInsertRowid);
+      }
+      return position;
+    });
+    return all.immediate();
+  }
+
+  isWaiting(after: number, upTo: number): boolean {
+    const found = this.existing()?.statements.waiting.get(this.#options.target, after, upTo);
+    return found !== undefined;
+  }
+
+  oldest(limit: number, maxBytes: number, after: number): ReadonlyArray<SpooledCommand> {
+    const open = this.existing();
+    if (open === undefined) return [];
+    const { blobsOf, oldest } = open.statements;
+    const found: Array<SpooledCommand> = [];
+    let bytes = 0;
+    // One by one: rows behind the last one that fits may hold megabytes.
+    const unreadable: Array<{ readonly position: number; readonly reason: string }> = [];
+    for (const row of oldest.iterate(this.#options.target, after, limit)) {
+      bytes += row.body.length;
+      if (found.length > 0 && bytes > maxBytes) break;
+      const plain = decoded(row);
+      if ("reason" in plain) unreadable.push(plain);
+      else found.push({ ...plain, blobs: [] });
+    }
+    const whole: Array<SpooledCommand> = [];
+    let blobBytes = 0;
+    for (const command of found) {
+      const blobs = blobsOf.all(command.position);
+      blobBytes += blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+      if (whole.length > 0 && blobBytes + bytes > maxBytes && blobs.length > 0) break;
+      whole.push({ ...command, blobs });
+    }
+    // A row that is no command (a damaged page, a foreign hand) must not block those behind it.
+    for (const { position, reason } of unreadable) this.setAside(position, reason);
+    return whole;
+  }
+
+  waitingFor(history: History): ReadonlyArray<SpooledCommand> {
+    const open = this.existing();
+    if (open === undefined) return [];
+    const rows = open.database.prepare<[string, string], Row>(
+      `SELECT position, accepted_at, insisted, body FROM commands
+       WHERE target = ? AND set_aside IS NULL AND (history = ? OR history IS NULL) ORDER BY position`,
+    );
+    const text = historyText(history);
+    return rows.all(this.#options.target, text).flatMap((row) => {
+      const plain = decoded(row);
+      return "reason" in plain || historyText(plain.history) !== text ? [] : [{ ...plain, blobs: [] }];
+    });
+  }
+
+  forget(positions: ReadonlyArray<number>): void {
+    const open = this.existing();
+    if (open === undefined) return;
+    const { remove } = open.statements;
+    open.database.transaction(() => positions.forEach((position) => remove.run(position))).immediate();
+  }
+
+  setAside(position: number, reason: string): void {
+    this.open().statements.setAside.run(reason, position);
+  }
+
+  forked(position: number, into: History, reason: string, now: number): void {
+    const { database, statements } = this.open();
+    const report = database.prepare(
+      `INSERT OR IGNORE INTO forks (position, target, at, history, body, into_thread, reason)
+       SELECT position, target, ?, history, body, ?, ? FROM commands WHERE position = ?`,
+    );
+    const trim = database.prepare(
+      "DELETE FROM forks WHERE position <= (SELECT position FROM forks ORDER BY position DESC LIMIT 1 OFFSET ?)",
+    );
+    const both = database.transaction(() => {
+      report.run(now, into.id, reason, position);
+      trim.run(mostForks);
+      statements.remove.run(position);
+    });
+    both.immediate();
+  }
+
+  lead(owner: Owner, now: number, millis: number): boolean {
+    const { database } = this.open();
+    const { target } = this.#options;
+    const name = `${owner.pid}-${owner.name}`;
+    const look = database.prepare<[string], { owner: string; until: number }>(
+      "SELECT owner, until FROM leaders WHERE target = ?",
+    );
+    const found = look.get(target);
+    // A claim that lasts for a while yet need not be written again: each write is an fsync.
+    if (found?.owner === name && found.until > now + millis / 2 && found.until <= now + millis) return true;
+    const isFree = ({ owner: other, until }: { owner: string; until: number }) =>
+      other === name || until <= now || until > now + farthestMillis || !isAlive(Number.parseInt(other, 10));
+    const claim = database.transaction(() => {
+      const leader = look.get(target);
+      if (leader !== undefined && !isFree(leader)) return false;
+      database
+        .prepare("INSERT OR REPLACE INTO leaders (target, owner, until) VALUES (?, ?, ?)")
+        .run(target, name, now + millis);
+      return true;
+    });
+    return found !== undefined && !isFree(found) ? false : claim.immediate();
+  }
+
+  resign({ name, pid }: Owner): void {
+    const database = this.existing()?.database;
+    const { target } = this.#options;
+    const mine = database
+      ?.prepare("SELECT 1 FROM leaders WHERE target = ? AND owner = ?")
+      .get(target, `${pid}-${name}`);
+    if (mine !== undefined)
+      database?.prepare("DELETE FROM leaders WHERE target = ? AND owner = ?").run(target, `${pid}-${name}`);
+  }
+
+  state(): SpoolState {
+    const row = this.existing()
+      ?.database.prepare<
+        [string],
+        { waiting: number; oldestAt: number | null; newest: number | null; setAside: number }
+      >(
+        `SELECT count(*) FILTER (WHERE set_aside IS NULL) AS waiting,
+                min(accepted_at) FILTER (WHERE set_aside IS NULL) AS oldestAt,
+                max(position) FILTER (WHERE set_aside IS NULL) AS newest,
+                count(set_aside) AS setAside
+         FROM commands WHERE target = ?`,
+      )
+      .get(this.#options.target);
+    return {
+      waiting: row?.waiting ?? 0,
+      oldestAt: row?.oldestAt ?? undefined,
+      newest: row?.newest ?? 0,
+      setAside: row?.setAside ?? 0,
+    };
+  }
+}
+
+const decoded = ({
+  accepted_at: acceptedAt,
+  body,
+  insisted,
+  position,
+}: Row): Omit<SpooledCommand, "blobs"> | { readonly position: number; readonly reason: string } => {
+  try {
+    return { position, acceptedAt, isInsisted: insisted === 1, ...SpoolCodec.decode(body) };
+  } catch (cause) {
+    return { position, reason: `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` };
+  }
+};

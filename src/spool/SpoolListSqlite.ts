@@ -1,0 +1,221 @@
+/**
+ * The spool as a person sees it: what waits for which log and since when, what was set aside and why, what was forked;
+ * and what a person may do about it.
+ *
+ * Room: spool. In: Spool, SpoolCodec, SpoolFileSqlite. Out: edge.
+ *
+ * Over all targets of one file. A file that is not there is an empty spool, and is not made by looking.
+ */
+import { Effect } from "effect";
+import type { History, HistoryKind } from "../domain/History.ts";
+import type { SpooledCommand, SpoolUnavailable } from "./Spool.ts";
+import * as SpoolCodec from "./SpoolCodec.ts";
+import { historyText, SpoolFile, trouble } from "./SpoolFileSqlite.ts";
+
+export interface Target {
+  readonly target: string;
+  readonly waiting: number;
+  readonly setAside: number;
+  readonly forks: number;
+  /** When the oldest that waits was accepted, epoch milliseconds. */
+  readonly oldestAt: number | null;
+}
+
+/** Whose command it is. All null for a row that cannot be read. */
+interface Whose {
+  readonly tenant: string | null;
+  readonly kind: HistoryKind | null;
+  readonly id: string | null;
+}
+
+export interface Waiting extends Whose {
+  readonly target: string;
+  readonly commands: number;
+  readonly oldestAt: number;
+  readonly newestAt: number;
+}
+
+export interface SetAside extends Whose {
+  /** What `retry` and `discard` are given. */
+  readonly number: number;
+  readonly target: string;
+  readonly eventId: string | null;
+  readonly type: string | null;
+  readonly acceptedAt: number;
+  readonly reason: string;
+}
+
+export interface Fork extends Whose {
+  readonly number: number;
+  readonly target: string;
+  readonly eventId: string | null;
+  readonly type: string | null;
+  readonly at: number;
+  readonly intoThread: string;
+  readonly reason: string;
+}
+
+export interface Survey {
+  /** All of them. */
+  readonly targets: ReadonlyArray<Target>;
+  /** Histories for which something waits, the longest waiting first; at most as many as asked for, as both other lists. */
+  readonly histories: ReadonlyArray<Waiting>;
+  readonly setAside: ReadonlyArray<SetAside>;
+  /** The newest first. */
+  readonly forks: ReadonlyArray<Fork>;
+}
+
+const targetsSql = `SELECT target, sum(waiting) AS waiting, sum(setAside) AS setAside, sum(forks) AS forks,
+    min(oldestAt) AS oldestAt
+  FROM (
+    SELECT target, set_aside IS NULL AS waiting, set_aside IS NOT NULL AS setAside, 0 AS forks,
+      iif(set_aside IS NULL, accepted_at, NULL) AS oldestAt FROM commands
+    UNION ALL SELECT target, 0, 0, 1, NULL FROM forks
+  ) GROUP BY target ORDER BY target`;
+
+const eventSql = `iif(json_valid(body), json_extract(body, '$.event.id'), NULL) AS eventId,
+  iif(json_valid(body), json_extract(body, '$.event.type'), NULL) AS type`;
+
+const whoseOf = (history: string | null): Whose => {
+  const [tenant, kind, id] = history === null ? [null, null, null] : JSON.parse(history);
+  return { tenant, kind, id };
+};
+
+interface Rows {
+  readonly history: string | null;
+}
+
+/** Rows as they are given out: the history's text becomes its parts. */
+const spelt = <A>(rows: ReadonlyArray<unknown>): ReadonlyArray<A> =>
+  (rows as ReadonlyArray<Rows>).map(({ history, ...row }) => ({ ...row, ...whoseOf(history) }) as A);
+
+const surveyFile = (spool: SpoolFile, limit: number): Survey => {
+  const database = spool.existing()?.database;
+  if (database === undefined) return { targets: [], histories: [], setAside: [], forks: [] };
+  const all = (sql: string) => database.prepare(`${sql} LIMIT ?`).all(limit);
+  return {
+    targets: database.prepare<[], Target>(targetsSql).all(),
+    histories: spelt(
+      all(`SELECT target, history, count(*) AS commands, min(accepted_at) AS oldestAt, max(accepted_at) AS newestAt
+        FROM commands WHERE set_aside IS NULL GROUP BY target, history ORDER BY min(position)`),
+    ),
+    setAside: spelt(
+      all(`SELECT position AS number, target, history, ${eventSql}, accepted_at AS acceptedAt, set_aside AS reason
+        FROM commands WHERE set_aside IS NOT NULL ORDER BY position`),
+    ),
+    forks: spelt(
+      all(`SELECT position AS number, target, history, ${eventSql}, at, into_thread AS intoThread, reason
+        FROM forks ORDER BY position DESC`),
+    ),
+  };
+};
+
+/** Which of those that were set aside: by their numbers, or all. */
+export type Which = "all" | ReadonlyArray<number>;
+
+interface Row {
+  readonly number: number;
+  readonly target: string;
+  readonly acceptedAt: number;
+  readonly reason: string;
+  readonly body: string;
+}
+
+const chosen = (spool: SpoolFile, which: Which): ReadonlyArray<Row> => {
+  const rows = spool
+    .existing()
+    ?.database.prepare<[], Row>(
+      `SELECT position AS number, target, accepted_at AS acceptedAt, set_aside AS reason, body
+       FROM commands WHERE set_aside IS NOT NULL ORDER BY position`,
+    )
+    .all();
+  return (rows ?? []).filter(({ number }) => which === "all" || which.includes(number));
+};
+
+const eachOf = (spool: SpoolFile, rows: ReadonlyArray<Row>, sql: string): void => {
+  if (rows.length === 0) return;
+  const { database } = spool.open();
+  const statement = database.prepare(sql);
+  database.transaction(() => rows.forEach(({ number }) => statement.run(number))).immediate();
+};
+
+const retryRows = (spool: SpoolFile, which: Which): ReadonlyArray<number> => {
+  const rows = chosen(spool, which);
+  eachOf(spool, rows, "UPDATE commands SET set_aside = NULL, insisted = 1 WHERE position = ?");
+  return rows.map(({ number }) => number);
+};
+
+/** A command that was given up, with all that was known of it. */
+export interface Discarded {
+  readonly number: number;
+  readonly target: string;
+  readonly acceptedAt: number;
+  readonly reason: string;
+  /** History and event as they lay there; the text itself when it is no JSON. */
+  readonly command: unknown;
+}
+
+const parsed = (body: string): unknown => {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+};
+
+const waitingRows = (
+  spool: SpoolFile,
+  targets: ReadonlyArray<string>,
+  history: History,
+): ReadonlyArray<SpooledCommand> => {
+  const rows = spool
+    .existing()
+    ?.database.prepare<[string, string], { position: number; acceptedAt: number; body: string }>(
+      `SELECT position, accepted_at AS acceptedAt, body FROM commands
+       WHERE history = ? AND set_aside IS NULL AND target IN (SELECT value FROM json_each(?)) ORDER BY position`,
+    )
+    .all(historyText(history), JSON.stringify(targets));
+  return (rows ?? []).map(({ acceptedAt, body, position }) => ({
+    position,
+    acceptedAt,
+    blobs: [],
+    ...SpoolCodec.decode(body),
+  }));
+};
+
+/** Opens the file for one use. */
+const using = <A>(file: string, use: (spool: SpoolFile) => A): Effect.Effect<A, SpoolUnavailable> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => new SpoolFile({ file, target: "" })),
+    (spool) => Effect.try({ try: () => use(spool), catch: (cause) => trouble(file, cause) }),
+    (spool) => Effect.sync(() => spool.close()),
+  );
+
+/** What is there; of each list at most `limit`. */
+export const survey = (options: { readonly file: string; readonly limit: number }) =>
+  using(options.file, (spool) => surveyFile(spool, options.limit));
+
+/** What waits for one history, in order, meant for any of these targets. */
+export const waitingFor = (options: {
+  readonly file: string;
+  readonly targets: ReadonlyArray<string>;
+  readonly history: History;
+}) => using(options.file, (spool) => waitingRows(spool, options.targets, options.history));
+
+/** What was set aside waits again, at its old place, and is delivered even if it comes late. Returns the numbers. */
+export const retry = (options: { readonly file: string; readonly which: Which }) =>
+  using(options.file, (spool) => retryRows(spool, options.which));
+
+/** What was set aside, to be shown before `discard`. */
+export const show = (options: { readonly file: string; readonly which: Which }) =>
+  using(options.file, (spool) =>
+    chosen(spool, options.which).map(({ body, ...row }): Discarded => ({ ...row, command: parsed(body) })),
+  );
+
+/** What was set aside is given up for good. Returns the numbers. */
+export const discard = (options: { readonly file: string; readonly which: Which }) =>
+  using(options.file, (spool) => {
+    const rows = chosen(spool, options.which);
+    eachOf(spool, rows, "DELETE FROM commands WHERE position = ? AND set_aside IS NOT NULL");
+    return rows.map(({ number }) => number);
+  });
