@@ -9,19 +9,25 @@
 // Promises.
 export {
   type ConnectOptions,
-  type Flushed,
   Recollect,
   type RecollectCall,
   type RecollectSession,
   type RecollectTask,
   type RecollectThread,
 } from "./publish/Recollect.ts";
+export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
+export type { Flushed } from "./publish/Runner.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
 export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
 export { startSession, submit, task } from "./publish/TaskPublisher.ts";
-export { type Calling, type Saying, thread } from "./publish/ThreadPublisher.ts";
+export { type Answering, type Calling, type Saying, thread } from "./publish/ThreadPublisher.ts";
+export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
+
+// While it is being said.
+export { Live, type Watched, watch } from "./log/Live.ts";
+export * as LiveNats from "./log/LiveNats.ts";
 
 // What can go wrong.
 export { InvalidEvent } from "./publish/Compose.ts";
@@ -30,6 +36,7 @@ export { IllegalTransition } from "./domain/Task.ts";
 export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.
+export type { Delta } from "./domain/Draft.ts";
 export type { Part, Program, TokenUsage } from "./domain/Content.ts";
 export { type EventData, type EventTypeName, eventTypes } from "./domain/Event.ts";
 export type { TaskStatus } from "./domain/Fact.ts";

@@ -8,10 +8,13 @@
 import { Config, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
+import * as LiveNats from "../log/LiveNats.ts";
+import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
+import * as AnswerJournal from "./AnswerJournal.ts";
 import * as LogConnection from "./LogConnection.ts";
 import * as Publisher from "./Publisher.ts";
-import { ownLog, targetOf } from "./SpoolDrainer.ts";
+import { answersIn, ownLog, targetOf } from "./SpoolDrainer.ts";
 
 export interface Options extends Publisher.Options {
   /** `nats://…`, several with commas. Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
@@ -29,7 +32,11 @@ const givenUrl = (options: Options) =>
 const folderLayer = (options: Options) =>
   Layer.effect(DataFolder.DataFolder, Effect.flatMap(DataFolder.locate(options.data), DataFolder.at));
 
-/** The log, the spool and the publisher. */
+/** What dead processes were saying is in the spool before the publisher looks into it. */
+const recovered = (journal: AnswerJournal.Options) =>
+  Layer.effectDiscard(Spool.use((spool) => AnswerJournal.recover(journal, spool)));
+
+/** The log, the spool, the publisher, and what answers that are said bit by bit need. */
 export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -55,6 +62,9 @@ export const layer = (options: Options = {}) =>
         }),
       });
       const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
-      return Layer.provideMerge(Publisher.layer(options), stores);
+      const journal = { folder: answersIn(folder.root), target };
+      const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerWhenNeeded(log));
+      const ready = Layer.provideMerge(recovered(journal), stores);
+      return Layer.provideMerge(Layer.merge(Publisher.layer(options), answers), ready);
     }),
   ).pipe(Layer.provide(folderLayer(options)));

@@ -42,6 +42,8 @@ export class Publisher extends Context.Service<
   Publisher,
   {
     readonly tenant: string;
+    /** What it says of every event that does not say otherwise. */
+    readonly speaks: Provenance;
     /** Any event of the catalogue. */
     readonly publish: <Name extends EventTypeName>(
       options: PublishOptions<Name>,
@@ -104,6 +106,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 
   return Publisher.of({
     tenant: options.tenant ?? defaultTenant,
+    speaks: { ...own, source },
     publish,
     publishExpecting,
     flush: delivery.flush,

@@ -13,6 +13,8 @@ import type { About, Given } from "./Compose.ts";
 import * as Connect from "./Connect.ts";
 import type { Waiting } from "./Delivery.ts";
 import { Publisher, type Published } from "./Publisher.ts";
+import { RecollectAnswer } from "./RecollectAnswer.ts";
+import { type Flushed, Runner } from "./Runner.ts";
 import * as Task from "./TaskPublisher.ts";
 import * as Thread from "./ThreadPublisher.ts";
 
@@ -21,67 +23,8 @@ export interface ConnectOptions extends Omit<Connect.Options, "source"> {
   readonly client?: string | Program | undefined;
 }
 
-/** Calls since the last flush, by what became of them. */
-export interface Flushed {
-  readonly appended: number;
-  readonly spooled: number;
-  readonly held: number;
-  /** Why calls failed. Awaited ones have told their caller already. */
-  readonly failures: ReadonlyArray<Error>;
-}
-
-/** Failures that `flush` can tell of; those behind them are counted by nobody. */
-const maxFailures = 100;
-
 /** How long closing waits for what was spooled, for example while the first connection was being made. */
 const closeDrainMillis = 500;
-
-/** Runs effects as promises that may be left alone. */
-class Runner {
-  readonly runtime: ManagedRuntime.ManagedRuntime<Publisher, never>;
-  #appended = 0;
-  #spooled = 0;
-  #held = 0;
-  #failures: Array<Error> = [];
-  readonly #outstanding = new Set<Promise<unknown>>();
-
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Publisher, never>) {
-    this.runtime = runtime;
-  }
-
-  run<A, E>(effect: Effect.Effect<A, E, Publisher>): Promise<A> {
-    const promise = this.runtime.runPromise(effect);
-    this.#outstanding.add(promise);
-    const settle = (error?: unknown) => {
-      this.#outstanding.delete(promise);
-      const isTold = error === undefined || this.#failures.length >= maxFailures;
-      if (!isTold) this.#failures.push(error instanceof Error ? error : new Error(String(error)));
-    };
-    promise.then(() => settle(), settle);
-    return promise;
-  }
-
-  /** Runs an effect whose result says what became of an event, and counts it. */
-  publish<A extends Published, E>(effect: Effect.Effect<A, E, Publisher>): Promise<A> {
-    return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
-  }
-
-  count({ _tag }: Published): void {
-    if (_tag === "Spooled") this.#spooled++;
-    else if (_tag === "Held") this.#held++;
-    else this.#appended++;
-  }
-
-  async flush(): Promise<Flushed> {
-    await Promise.allSettled(this.#outstanding);
-    const flushed = { appended: this.#appended, spooled: this.#spooled, held: this.#held, failures: this.#failures };
-    this.#appended = 0;
-    this.#spooled = 0;
-    this.#held = 0;
-    this.#failures = [];
-    return flushed;
-  }
-}
 
 /** A tool call that was asked for; `returned` or `failed` ends it and measures how long it took. */
 export class RecollectCall {
@@ -127,6 +70,14 @@ export class RecollectThread {
 
   say(message: Thread.Saying): Promise<Published> {
     return this.#runner.publish(this.#thread.say(message));
+  }
+
+  /**
+   * Says a message bit by bit, for a model that streams: `delta` or `deltas`, then `complete` or `abort`. One event in
+   * the end, at most ten in all; an answer that nobody ends is aborted when Recollect is closed.
+   */
+  answer(message: Thread.Answering): RecollectAnswer {
+    return new RecollectAnswer(this.#runner, this.#thread, message);
   }
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
@@ -311,6 +262,7 @@ export class Recollect {
    * stays there for the next process, or for the daemon.
    */
   async close(): Promise<Flushed> {
+    await this.#runner.endOpen();
     const flushed = await this.flush();
     const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
     await this.#runner.runtime.runPromise(drained);

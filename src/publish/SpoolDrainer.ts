@@ -7,6 +7,8 @@ import { Cause, Effect, Exit, Layer } from "effect";
 import { EventLog } from "../log/EventLog.ts";
 import { splitUrls } from "../log/NatsCredentialsNats.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
+import { dirname, join } from "node:path";
+import * as AnswerJournal from "./AnswerJournal.ts";
 import { Drainer } from "./Drain.ts";
 import { KnownTasks } from "./Write.ts";
 
@@ -15,6 +17,9 @@ export const ownLog = "instance";
 
 /** What the spool calls the log at an address: the address without credentials. */
 export const targetOf = (url: string): string => splitUrls(url).url;
+
+/** Where in a data folder the answers lie that are being said. */
+export const answersIn = (root: string): string => join(root, "answers");
 
 export interface Options {
   /** The data folder's spool. */
@@ -25,6 +30,9 @@ export interface Options {
 
 /** How often an empty spool is looked at. A spool that nobody has made yet costs a look at the folder. */
 const idleMillis = 1_000;
+
+/** How often it looks for answers whose process was killed. */
+const recoverMillis = 5_000;
 
 const drainTarget = Effect.fnUntraced(function* (options: Options, target: string) {
   const log = yield* EventLog;
@@ -43,6 +51,12 @@ const drainTarget = Effect.fnUntraced(function* (options: Options, target: strin
     }
   });
   yield* Effect.forkScoped(drainForEver);
+  const journal = { folder: answersIn(dirname(options.file)), target };
+  const recoverForEver = AnswerJournal.recover(journal, spool).pipe(
+    Effect.andThen(Effect.sleep(recoverMillis)),
+    Effect.forever,
+  );
+  yield* Effect.forkScoped(recoverForEver);
 });
 
 /** Drains for as long as the scope is open. Needs the daemon's log. */

@@ -6,6 +6,7 @@
 import { Clock, Effect } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
+import * as Answer from "./AnswerPublisher.ts";
 import { type About, type Given, newId } from "./Compose.ts";
 import { Publisher, type Published } from "./Publisher.ts";
 
@@ -19,6 +20,9 @@ export interface Saying extends Omit<Given<EventData<"thread.message_appended">>
   /** Default: the event's id. The same id again replaces the message's content. */
   readonly messageId?: string | undefined;
 }
+
+/** A message that will be said bit by bit. `id` is that of its last event. */
+export type Answering = Answer.Beginning & Context;
 
 export interface Calling extends Omit<Given<EventData<"thread.tool_called">>, "callId">, Context {
   /** Default: a new UUIDv7. Unique in its thread. */
@@ -116,6 +120,15 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     return yield* publisher.publish({ ...about, id: eventId, history, type: "thread.message_appended", data: message });
   });
 
+  /**
+   * Says a message bit by bit: `delta` for what comes, then `complete` or `abort`. At most ten events in all. It is
+   * aborted, kept up to its last delta, when the scope closes before.
+   */
+  const answer = Effect.fn("publish.answer")((given: Answering) => {
+    const { about, data } = split(given);
+    return Answer.answer({ publisher, history, about, beginning: data });
+  });
+
   const toolCalled = Effect.fn("publish.toolCalled")(function* (given: Calling) {
     const { about, data } = split(given);
     const callId = data.callId ?? (yield* newId);
@@ -149,6 +162,7 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     id: threadId,
     open,
     say,
+    answer,
     toolCalled,
     rename: (title: string, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),

@@ -1,0 +1,147 @@
+/**
+ * Live deltas over core NATS: at most once, nothing stored, on subjects that the stream does not listen to.
+ *
+ * Room: log. In: Live, NatsConnectionNats. Out: publish, edge.
+ *
+ * `recollect-live.<tenant>.<kind>.<id>` carries what is said, `recollect-live-ask.<tenant>.<kind>.<id>.<message id>`
+ * asks what was said so far. The stream takes `recollect.*.*.*`: these begin with another token.
+ *
+ * Decision: a connection of its own, made at the first answer, because a delta must not wait behind a batch of durable
+ * events, nor they behind thousands of deltas.
+ */
+import { Effect, Layer, Option, Result, Schedule, Schema, Scope } from "effect";
+import type { History } from "../domain/History.ts";
+import { Live, LiveSaid, LiveSoFar, listening } from "./Live.ts";
+import * as NatsConnection from "./NatsConnectionNats.ts";
+import { ask } from "./RequestNats.ts";
+import { encodeToken, root } from "./Subject.ts";
+
+type Connection = NatsConnection.NatsConnection["Service"];
+
+/** Who says the answer is on the same network, and answers from memory. */
+const askMillis = 1_000;
+/** How often a server that is away is looked for while somebody says something. */
+const retryMillis = 2_000;
+
+const under = (first: string, { tenant, kind, id }: History): string =>
+  `${first}.${encodeToken(tenant)}.${kind}.${encodeToken(id)}`;
+
+/** Where the deltas of a history go. */
+export const liveSubjectOf = (history: History): string => under(`${root}-live`, history);
+const askSubjectOf = (history: History, messageId: string): string =>
+  `${under(`${root}-live-ask`, history)}.${encodeToken(messageId)}`;
+
+const decodeSaid = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSaid));
+const decodeSoFar = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSoFar));
+
+/** Drops what is said while the connection is away: the client would keep all of it in memory. */
+const tellOn = ({ nc, link }: Connection, history: History, said: LiveSaid): void => {
+  if (!link.connected || nc.isClosed()) return;
+  nc.publish(liveSubjectOf(history), JSON.stringify(said));
+};
+
+/** Returns how to end it. */
+const answerOn = ({ nc }: Connection, history: History, messageId: string, soFar: () => LiveSoFar): (() => void) => {
+  const subscription = nc.subscribe(askSubjectOf(history, messageId), {
+    callback: (error, message) => {
+      if (error === null) message.respond(JSON.stringify(soFar()));
+    },
+  });
+  return () => subscription.unsubscribe();
+};
+
+/** On a connection that is there. */
+export const over = (connection: Connection): Live["Service"] =>
+  Live.of({
+    tell: (history, said) => tellOn(connection, history, said),
+    answerFor: (history, messageId, soFar) =>
+      Effect.acquireRelease(
+        Effect.sync(() => answerOn(connection, history, messageId, soFar)),
+        (end) => Effect.sync(end),
+      ),
+    ask: (history, messageId) =>
+      Effect.promise(() =>
+        ask(connection.nc, connection.link, { subject: askSubjectOf(history, messageId), timeoutMillis: askMillis }),
+      ).pipe(
+        Effect.map((answer) => {
+          if (answer._tag === "NoAnswer") return undefined;
+          return Result.getOrUndefined(decodeSoFar(answer.message.string()));
+        }),
+      ),
+    listen: (history) =>
+      listening((hear) => {
+        const subscription = connection.nc.subscribe(liveSubjectOf(history), {
+          callback: (error, message) => {
+            // What another program says there in another shape is nobody's delta.
+            const said = error === null ? decodeSaid(message.string()) : undefined;
+            if (said !== undefined && Result.isSuccess(said)) hear(said.success);
+          },
+        });
+        return () => subscription.unsubscribe();
+      }),
+  });
+
+export const layer = Layer.effect(Live, Effect.map(NatsConnection.NatsConnection, over));
+
+interface Answering {
+  readonly history: History;
+  readonly messageId: string;
+  readonly soFar: () => LiveSoFar;
+  end: (() => void) | undefined;
+}
+
+/**
+ * For a publisher: connected when the first answer begins, looked for as long as answers are being said, and silent
+ * while there is no server. It never listens, so `ask` has no answer and `listen` hears nothing.
+ */
+export const layerWhenNeeded = (options: {
+  /** Where the server is at this moment; none when nobody runs one. */
+  readonly address: Effect.Effect<Option.Option<string>>;
+  readonly name?: string | undefined;
+}) =>
+  Layer.effect(
+    Live,
+    Effect.gen(function* () {
+      const scope = yield* Effect.scope;
+      const answering = new Set<Answering>();
+      let connection: Connection | undefined;
+      let isDialling = false;
+
+      const dial = Effect.gen(function* () {
+        const url = yield* options.address;
+        if (Option.isNone(url)) return yield* Effect.fail("nobody runs a server");
+        const made = yield* NatsConnection.make({ servers: url.value, name: options.name ?? root });
+        connection = made;
+        for (const one of answering) one.end = answerOn(made, one.history, one.messageId, one.soFar);
+      }).pipe(
+        Scope.provide(scope),
+        Effect.retry({ schedule: Schedule.spaced(retryMillis), while: () => answering.size > 0 }),
+        Effect.ignore,
+        Effect.ensuring(Effect.sync(() => (isDialling = false))),
+      );
+
+      return Live.of({
+        tell: (history, said) => {
+          if (connection !== undefined) tellOn(connection, history, said);
+        },
+        answerFor: Effect.fnUntraced(function* (history, messageId, soFar) {
+          const one: Answering = { history, messageId, soFar, end: undefined };
+          yield* Effect.acquireRelease(
+            Effect.sync(() => answering.add(one)),
+            () =>
+              Effect.sync(() => {
+                answering.delete(one);
+                one.end?.();
+              }),
+          );
+          if (connection !== undefined) one.end = answerOn(connection, history, messageId, soFar);
+          else if (!isDialling) {
+            isDialling = true;
+            yield* Effect.forkIn(dial, scope);
+          }
+        }),
+        ask: () => Effect.succeed(undefined),
+        listen: () => listening(() => () => undefined),
+      });
+    }),
+  );
