@@ -9,6 +9,8 @@
  * - the same event id twice is one event: also after a lost acknowledgement, beyond the server's duplicate
  *   window, after a restore, on one node and on three;
  * - of two writers that expect the same sequence exactly one wins;
+ * - of many appends at once each has an outcome that it could have had alone, and those of one process to one history
+ *   are written in the order of the calls;
  * - `read` and `follow` give ascending sequences, without a hole and without a duplicate.
  */
 import { Context, type Effect, Schema, type Stream } from "effect";
@@ -30,7 +32,7 @@ export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRe
 }) {}
 
 /**
- * The log cannot be reached, did not answer in time, or has no room. An append may or may not have happened:
+ * The log cannot be reached, did not answer in time, has no room, or has too much to write. An append may or may not have happened:
  * the same append with the same ids is safe.
  */
 export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUnavailable", {

@@ -4,7 +4,7 @@
  * A layer brings `ByHand` with it: what a publisher that is not ours could write into the stream.
  */
 import { assert, layer as withLayer } from "@effect/vitest";
-import { Context, Deferred, Effect, Exit, Fiber, type Layer, Schema, Stream } from "effect";
+import { Context, Deferred, Effect, Exit, Fiber, type Layer, Result, Schema, Stream } from "effect";
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { isMisfit, type LogEntry, type NewEvent, type RecordedEvent } from "../../src/domain/Event.ts";
 import * as EventId from "../../src/domain/EventId.ts";
@@ -12,6 +12,7 @@ import * as History from "../../src/domain/History.ts";
 import { maxEventBytes } from "../../src/log/AppendCheck.ts";
 import type { Headers } from "../../src/log/Envelope.ts";
 import {
+  type Append,
   type AppendError,
   type Appended,
   type Expected,
@@ -303,6 +304,46 @@ export const eventLogContract = <E>(
           expected = sequence;
         }
         assert.lengthOf(yield* idsOf(history), 30);
+      }),
+    );
+
+    it.effect("gives each of many appends at once the outcome it could have had alone", () =>
+      Effect.gen(function* () {
+        const log = yield* EventLog;
+        const [taken, shared] = [fresh(), fresh()];
+        const { sequence: last } = yield* log.append({ history: taken, events: [event()], expected: 0 });
+        const there = { history: fresh(), events: events(2), expected: 0 };
+        const before = yield* log.append(there);
+        const inOrder = events(12);
+        const appends = Array.from({ length: 12 }, (_, index): ReadonlyArray<Append> => [
+          { history: fresh(), events: events(1 + (index % 2)), expected: 0 },
+          { history: shared, events: inOrder.slice(index, index + 1), expected: "any" },
+          ...(index % 4 === 1 ? [{ history: taken, events: [event()], expected: 0 }] : []),
+          ...(index % 4 === 2 ? [there] : []),
+        ]).flat();
+        const results = yield* Effect.forEach(appends, (append) => Effect.result(log.append(append)), {
+          concurrency: "unbounded",
+        });
+        for (const [index, result] of results.entries()) {
+          const { events: written, history } = appends[index] ?? there;
+          if (history === taken) {
+            assert.isTrue(Result.isFailure(result));
+            if (Result.isSuccess(result)) continue;
+            assert.deepInclude(result.failure, { _tag: "SequenceConflict", history, expected: 0, actual: last });
+          } else if (history === there.history) {
+            assert.deepEqual(Result.getOrUndefined(result), { ...before, duplicate: true });
+          } else {
+            const appended = Result.getOrUndefined(result);
+            assert.isFalse(appended?.duplicate);
+            assert.deepInclude(yield* log.at(appended?.sequence ?? 0), { history, id: written.at(-1)?.id ?? "" });
+            if (history !== shared) assert.lengthOf(yield* idsOf(history), written.length);
+          }
+        }
+        assert.deepEqual(
+          yield* idsOf(shared),
+          inOrder.map(({ id }) => id),
+        );
+        assert.lengthOf(yield* idsOf(taken), 1);
       }),
     );
 
