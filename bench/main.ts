@@ -18,6 +18,7 @@ import { row as catchUp } from "./rows/catch-up.ts";
 import { row as history10000 } from "./rows/history-10000.ts";
 import { row as history40 } from "./rows/history-40.ts";
 import { row as importRate } from "./rows/import.ts";
+import { row as readColdTail } from "./rows/read-cold-tail.ts";
 import { row as readCold } from "./rows/read-cold.ts";
 import { row as readWarm } from "./rows/read-warm.ts";
 import { row as storedBytes } from "./rows/stored-bytes.ts";
@@ -30,6 +31,7 @@ const rows: ReadonlyArray<Row> = [
   catchUpImported,
   readCold,
   readWarm,
+  readColdTail,
   history40,
   history10000,
   importRate,
