@@ -1,17 +1,21 @@
-/** A thread of 1,000 messages, scattered over a stream of 5,000 events: its snapshot in KV, and a tail of ten events. */
+/**
+ * A thread of 10,000 messages, scattered over a stream of 20,000 events: its snapshot in KV as the snapshotter leaves it
+ * when the thread is quiet, and for one row a tail of ten events that came since. Made once for all rows.
+ */
 import { Kvm } from "@nats-io/kv";
-import { Context, Effect, Layer } from "effect";
+import { Context, Effect, Layer, Scope } from "effect";
 import { EventLog } from "../src/log/EventLog.ts";
 import { keyOf, SnapshotStore } from "../src/snapshot/SnapshotStore.ts";
 import { bucketName } from "../src/snapshot/SnapshotStoreKv.ts";
 import * as ThreadReader from "../src/snapshot/ThreadReader.ts";
+import { Whole } from "./Harness.ts";
 import { world } from "./Servers.ts";
 import { type Conversation, conversations, eventOf } from "./Workload.ts";
 
-const messages = 1_000;
-const tail = 10;
-const others = 4;
-const perBatch = 100;
+const messages = 10_000;
+const tailEvents = 10;
+const others = 1;
+const perBatch = 250;
 
 /** Appends the conversations side by side, so that each is scattered over the stream. */
 const append = Effect.fnUntraced(function* (log: EventLog["Service"], all: ReadonlyArray<Conversation>) {
@@ -28,20 +32,34 @@ const append = Effect.fnUntraced(function* (log: EventLog["Service"], all: Reado
   }
 });
 
-export const scatteredThread = Effect.gen(function* () {
+const make = Effect.gen(function* () {
   const here = yield* world();
   const log = Context.get(here.rooms, EventLog);
-  const [read, ...rest] = conversations({ name: "read", count: 1 + others, turns: messages + tail });
+  const [read, ...rest] = conversations({ name: "read", count: 1 + others, turns: messages + tailEvents });
   if (read === undefined) return yield* Effect.die("no conversation");
   yield* append(log, [read, ...rest]);
   const { history, spoken } = read;
   const state = yield* Context.get(here.rooms, ThreadReader.ThreadReader).get(history.id);
   if (state === undefined) return yield* Effect.die("the thread that was appended is not there");
-  const store = Context.get(here.rooms, SnapshotStore);
-  yield* store.put(state);
-  const after = yield* Effect.forEach(spoken.slice(messages), (said) => eventOf(history, said));
-  const { sequence } = yield* log.append({ history, events: after, expected: state.lastSequence });
+  yield* Context.get(here.rooms, SnapshotStore).put(state);
   const kv = yield* Effect.promise(() => new Kvm(here.bare.js).open(bucketName, { allow_direct: true }));
+  return { here, history, spoken, kv, sequence: state.lastSequence, tail: 0 };
+});
+
+let made: Effect.Success<typeof make> | undefined;
+
+/** The thread, and how it is read. Once it has a tail it keeps it: the row that wants one comes last. */
+export const scatteredThread = Effect.fnUntraced(function* (options: { readonly tail: "none" | "ten events" }) {
+  const whole = yield* Whole;
+  const thread = (made ??= yield* Scope.provide(make, whole));
+  const { here, history, kv, spoken } = thread;
+  if (options.tail === "ten events" && thread.tail === 0) {
+    const events = yield* Effect.forEach(spoken.slice(messages), (said) => eventOf(history, said));
+    const log = Context.get(here.rooms, EventLog);
+    thread.sequence = (yield* log.append({ history, events, expected: thread.sequence })).sequence;
+    thread.tail = events.length;
+  }
+  const { sequence } = thread;
   const key = keyOf(history);
   const get = () => kv.get(key);
   const bytes = (yield* Effect.promise(get))?.value.byteLength ?? 0;
@@ -56,6 +74,6 @@ export const scatteredThread = Effect.gen(function* () {
       const now = yield* by.get(history.id);
       if (now?.lastSequence !== sequence) return yield* Effect.die("the reader answers with an old state");
     });
-  const size = `snapshot of ${(bytes / 1000).toFixed(1)} KB compressed, tail of ${tail} events`;
+  const size = `snapshot of ${(bytes / 1000).toFixed(1)} KB compressed, tail of ${thread.tail} events`;
   return { get, size, reader, readBy };
 });

@@ -6,6 +6,10 @@
  * Bytes 0 to 1: `RS`. 2: version of this layout. 3 to 4: fold version, big-endian. 5 to 8: CRC-32 of everything else.
  * Then the state, JSON in zstd. What is of another version, damaged or not ours has no state: a miss, never an error.
  *
+ * Decision: what is read is not held against the Schema again, because header and checksum say that this version wrote
+ * exactly these bytes, and it wrote what its Schema allows: half of the time that reading a full window takes (0.33 ms
+ * of decoding become 0.16).
+ *
  * Decision: zstd at level 3, because 90 KiB of real transcript become 20 % in 0.2 ms and come back in 0.1 ms;
  * deflate takes 0.9 ms for the same size.
  */
@@ -21,7 +25,6 @@ const headerBytes = 9;
 export const maxSnapshotBytes = headerBytes + maxStateBytes + 1024;
 
 const encodeState = Schema.encodeSync(ThreadState);
-const decodeState = Schema.decodeUnknownOption(ThreadState);
 
 const checksum = (bytes: Buffer): number =>
   crc32(bytes.subarray(headerBytes), crc32(bytes.subarray(0, headerBytes - 4)));
@@ -45,8 +48,8 @@ export const decode = (value: Uint8Array): Option.Option<ThreadState> => {
   if (bytes.byteLength <= headerBytes || bytes.byteLength > maxSnapshotBytes) return Option.none();
   if (bytes.readUInt16BE(0) !== magic || bytes.readUInt8(2) !== layoutVersion) return Option.none();
   if (bytes.readUInt16BE(3) !== foldVersion || bytes.readUInt32BE(5) !== checksum(bytes)) return Option.none();
-  return Result.try((): unknown => {
+  return Result.try(() => {
     const json = zstdDecompressSync(bytes.subarray(headerBytes), { maxOutputLength: maxStateBytes });
-    return JSON.parse(json.toString("utf8"));
-  }).pipe(Result.getSuccess, Option.flatMap(decodeState));
+    return JSON.parse(json.toString("utf8")) as ThreadState;
+  }).pipe(Result.getSuccess);
 };

@@ -69,6 +69,15 @@ const isNotFound = (error: unknown): boolean =>
 const isConflict = (error: unknown): boolean =>
   error instanceof JetStreamApiError && (error.code === 10071 || error.code === 10164);
 
+/** The platform's timer, because Effect's timeout takes two fibers and as long as the get itself (0.25 ms). */
+const inTime = <A>(run: () => Promise<A>): Promise<A> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMillis} ms`)), timeoutMillis);
+    run()
+      .finally(() => clearTimeout(timer))
+      .then(resolve, reject);
+  });
+
 const unavailable = (reason: string) =>
   new SnapshotStore.SnapshotUnavailable({ reason, hint: "Snapshots are a cache: reading goes on from the log." });
 
@@ -100,18 +109,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, SnapshotStore.SnapshotUnavailable> =>
     Effect.tryPromise({
-      try: run,
+      try: () => inTime(run),
       catch: (error) => {
         // The bucket may have been deleted under us: look again before the next use.
         isThere = false;
         return unavailable(`${what}: ${error instanceof Error ? error.message : String(error)}`);
       },
-    }).pipe(
-      Effect.timeoutOrElse({
-        duration: timeoutMillis,
-        orElse: () => Effect.fail(unavailable(`${what}: no answer within ${timeoutMillis} ms`)),
-      }),
-    );
+    });
 
   /** The bucket is made at its first use and again when it is gone. A client that is not connected does not wait. */
   const ready = Effect.suspend(() => {

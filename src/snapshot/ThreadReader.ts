@@ -13,7 +13,10 @@
  */
 import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect";
 import { defaultTenant, History, Sequence } from "../domain/History.ts";
+import type { RecordedEvent } from "../domain/Event.ts";
+import { shortId } from "../domain/Bounded.ts";
 import type { ThreadState } from "../domain/Thread.ts";
+import * as Thread from "../domain/Thread.ts";
 import type { ThreadMessage } from "../domain/ThreadMessage.ts";
 import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
 import * as Conversation from "./Conversation.ts";
@@ -91,7 +94,12 @@ const tellingAppends = (log: Log, cache: ThreadCache): Log => ({
     }),
 });
 
-/** Reads snapshot and tail, and gives the store what is worth keeping. */
+/**
+ * Reads snapshot and tail, and gives the store what is worth keeping.
+ *
+ * Decision: the history's last event is asked for together with the snapshot, because a snapshot of a thread that has
+ * been quiet for a second has nothing after it: one round trip instead of two. Where it has, the tail is a second one.
+ */
 const makeCold = Effect.gen(function* () {
   const log = yield* EventLog;
   const source = yield* HistorySource;
@@ -103,17 +111,32 @@ const makeCold = Effect.gen(function* () {
   const writeBack = (state: ThreadState, revision: number) =>
     store.replace(state, revision).pipe(Effect.ignore, writing.withPermitsIfAvailable(1), Effect.forkIn(scope));
 
-  return Effect.fnUntraced(function* (history: History, at: Sequence | undefined) {
-    const kept = yield* store
-      .get(history)
-      .pipe(Effect.catchTag("SnapshotUnavailable", () => Effect.succeed(undefined)));
+  const snapshotOf = (history: History) =>
+    store.get(history).pipe(Effect.catchTag("SnapshotUnavailable", () => Effect.succeed(undefined)));
+
+  const past = Effect.fnUntraced(function* (history: History, upTo: Sequence) {
+    const kept = yield* snapshotOf(history);
+    return (yield* replay({ log, source, history, from: kept?.state, upTo })).state;
+  });
+
+  const now = Effect.fnUntraced(function* (history: History) {
+    const [kept, last] = yield* Effect.all([snapshotOf(history), log.last(history)], { concurrency: 2 });
+    if (last === undefined) return Thread.empty(history);
     const { state: from, revision, isAgeing } = kept ?? noSnapshot;
-    const { state, folded, continued } = yield* replay({ log, source, history, from, upTo: at });
+    const { state, folded, continued } =
+      from !== undefined && isLast(from, last)
+        ? { state: from, folded: 0, continued: true }
+        : yield* replay({ log, source, history, from });
     const isWorth = state.lastSequence > 0 && (!continued || folded > manyFolded || isAgeing);
-    if (kept !== undefined && at === undefined && isWorth) yield* writeBack(state, revision);
+    if (kept !== undefined && isWorth) yield* writeBack(state, revision);
     return state;
   });
+  return { now, past };
 });
+
+/** Whether the state is that after this event. */
+const isLast = (state: ThreadState, { id, sequence }: RecordedEvent): boolean =>
+  state.lastSequence === sequence && state.lastEventId === shortId(id);
 
 /** Brings what memory holds up to date, or reads the thread cold; memory then has it. */
 const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock.Clock) {
@@ -127,13 +150,13 @@ const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock
     if (given.isAgain) yield* follower.wanted(given.askedAt);
     const state =
       from === undefined
-        ? yield* cold(held.history, undefined)
+        ? yield* cold.now(held.history)
         : (yield* replay({ log, source, history: held.history, from })).state;
     cache.loaded(given, state);
     return state;
   });
   return {
-    past: cold,
+    past: cold.past,
     now: (history: History) =>
       Effect.suspend(() => {
         const given = cache.begin(history, clock.currentTimeMillisUnsafe());
