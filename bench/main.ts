@@ -12,13 +12,18 @@ import { machine } from "./Machine.ts";
 import { type Figure, figureOf, table } from "./Report.ts";
 import { row as append256 } from "./rows/append-256.ts";
 import { row as appendBatch } from "./rows/append-batch.ts";
+import { row as analystRow } from "./rows/analyst.ts";
 import { row as appendOne } from "./rows/append-one.ts";
 import { row as catchUpImported } from "./rows/catch-up-imported.ts";
 import { row as catchUp } from "./rows/catch-up.ts";
+import { row as daemonIdle } from "./rows/daemon-idle.ts";
 import { row as importRate } from "./rows/import.ts";
 import { row as readCold } from "./rows/read-cold.ts";
 import { row as readWarm } from "./rows/read-warm.ts";
+import { row as rebuildMillion } from "./rows/rebuild-1m.ts";
 import { row as storedBytes } from "./rows/stored-bytes.ts";
+import { row as visibleLate } from "./rows/visible-p99.ts";
+import { row as visible } from "./rows/visible.ts";
 
 const rows: ReadonlyArray<Row> = [
   appendOne,
@@ -26,6 +31,11 @@ const rows: ReadonlyArray<Row> = [
   appendBatch,
   catchUp,
   catchUpImported,
+  visible,
+  visibleLate,
+  analystRow,
+  rebuildMillion,
+  daemonIdle,
   readCold,
   readWarm,
   importRate,
