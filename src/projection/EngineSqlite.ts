@@ -8,7 +8,7 @@ import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
 import { nameText, type Projection, type Table, type View } from "./Projection.ts";
 
 /** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
-export const engineVersion = 1;
+export const engineVersion = 2;
 
 /** Marks the file as ours (`PRAGMA application_id`): "Rcll". */
 export const applicationId = 0x52636c6c;
@@ -16,11 +16,13 @@ export const applicationId = 0x52636c6c;
 /**
  * - `names`: text of `name` columns, once
  * - `engine`: what the file says about itself (`condition`, `kept:<file>`)
+ * - `full_text_marks`: how new rows of a table are indexed, and up to which id they are
  * - `carries`: what an interpreter remembers of a thread, so that a restart goes on where it was
  */
 export const engineTables: ReadonlyArray<string> = [
   `CREATE TABLE names (name INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;`,
   `CREATE TABLE engine (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE full_text_marks (table_name TEXT PRIMARY KEY, index_sql TEXT NOT NULL, indexed INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, version INTEGER NOT NULL, doc TEXT NOT NULL, sequence INTEGER NOT NULL,
      identity TEXT NOT NULL, recorded_at INTEGER NOT NULL, stream_created INTEGER NOT NULL, applied_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE carries (thread_id INTEGER NOT NULL, tenant INTEGER NOT NULL, carry TEXT NOT NULL, PRIMARY KEY (thread_id, tenant)) STRICT, WITHOUT ROWID;`,

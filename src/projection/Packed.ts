@@ -7,10 +7,14 @@
  * full-text index a fifth cheaper than row by row in the order of the events.
  */
 
-/** What a statement binds: a value as it is, a name (its place in `names`), or bytes (the next ones), as BLOB or as TEXT. */
-export type Kind = "value" | "name" | "blob" | "text";
+/**
+ * What a statement binds: a value as it is, a name (its place in `names`), bytes (the next ones) as BLOB or as TEXT,
+ * or the id of a new row (the next one of the table; no value is packed for it).
+ */
+export type Kind = "value" | "name" | "blob" | "text" | "id";
 
 export interface Statement {
+  readonly table: string;
   readonly sql: string;
   /** For each bound value, in order. */
   readonly kinds: ReadonlyArray<Kind>;

@@ -82,7 +82,13 @@ class Lane {
     for (const name of key) {
       if (row[name] == null) throw new RowRefused(`a row of ${this.table.name} without its key ${name}`);
     }
-    shape.statement ??= { sql: upsertSql(this.table, shape.columns), kinds: shape.columns.map(({ kind }) => kind) };
+    if (shape.statement !== undefined) return shape;
+    const kinds = shape.columns.map(({ kind }) => kind);
+    shape.statement = {
+      table: this.table.name,
+      sql: upsertSql(this.table, shape.columns),
+      kinds: this.table.fullText === undefined ? kinds : ["id", ...kinds],
+    };
     return shape;
   }
 
@@ -96,8 +102,10 @@ class Lane {
     if (from !== undefined && this.table.columns[from.column] === undefined) {
       throw new RowRefused(`${this.table.name} has no column ${from.column}`);
     }
+    if (shape.statement !== undefined) return shape;
     const kinds = shape.columns.map(({ kind }) => kind);
-    shape.statement ??= {
+    shape.statement = {
+      table: this.table.name,
       sql: removeSql(this.table, shape.columns, from?.column),
       kinds: from === undefined ? kinds : [...kinds, "value"],
     };

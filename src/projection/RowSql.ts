@@ -33,8 +33,10 @@ export interface Bound {
 }
 
 export const upsertSql = (table: Table, columns: ReadonlyArray<Bound>): string => {
-  const names = columns.map(({ name }) => `"${name}"`).join(", ");
-  const insert = `INSERT INTO "${table.name}" (${names}) VALUES (${columns.map(({ kind }) => place(kind)).join(", ")})`;
+  const id = table.fullText === undefined ? [] : ([{ name: "id", kind: "id" }] as const);
+  const given = [...id, ...columns];
+  const names = given.map(({ name }) => `"${name}"`).join(", ");
+  const insert = `INSERT INTO "${table.name}" (${names}) VALUES (${given.map(({ kind }) => place(kind)).join(", ")})`;
   const sets = columns.flatMap(({ name }) => {
     const column = table.columns[name];
     return column === undefined || table.key.includes(name) ? [] : [`"${name}" = ${merged(name, column)}`];

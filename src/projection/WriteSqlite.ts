@@ -11,7 +11,7 @@ import Database from "better-sqlite3";
 import type { Checkpoint } from "./Checkpoint.ts";
 import * as Generations from "./Generations.ts";
 import * as Names from "./NamesSqlite.ts";
-import type { Packed, Value } from "./Packed.ts";
+import type { Kind, Packed, Value } from "./Packed.ts";
 
 /**
  * Milliseconds a writer waits for another process's write before it reports that the file is busy. Short, because
@@ -92,33 +92,77 @@ const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key)
 
 type Argument = Value | Uint8Array;
 
-/** A function that writes the rows of a pack, in the caller's transaction. */
-const makeRows = (db: Database.Database, names: Names.Names) => {
-  const prepared = new Map<string, Database.Statement<[ReadonlyArray<Argument>]>>();
-  const prepare = (sql: string) => {
+/** Statements by their text, prepared once. */
+const preparing = (db: Database.Database) => {
+  const prepared = new Map<string, Database.Statement<[ReadonlyArray<Argument>], number>>();
+  return (sql: string) => {
     const known = prepared.get(sql);
     if (known !== undefined) return known;
-    const made = db.prepare<[ReadonlyArray<Argument>]>(sql);
+    const made = db.prepare<[ReadonlyArray<Argument>], number>(sql);
     prepared.set(sql, made);
     return made;
   };
+};
+
+const lastIdSql = (table: string): string => `SELECT coalesce(max(id), 0) FROM "${table}"`;
+
+/** A function that writes the rows of a pack, in the caller's transaction. */
+const makeRows = (db: Database.Database, names: Names.Names) => {
+  const prepare = preparing(db);
+  /** Ids of new rows ascend within a transaction, so that what is new in it can be told from what was there. */
   return (packed: Packed): void => {
     const { bytes, rows, values } = packed;
     const numbers = packed.names.map(names.numberOf);
-    const statements = packed.statements.map(({ kinds, sql }) => ({ kinds, run: prepare(sql) }));
+    const ids = new Map<string, { last: number }>();
+    const idsOf = (table: string, kinds: ReadonlyArray<Kind>) => {
+      if (!kinds.includes("id")) return undefined;
+      const known = ids.get(table) ?? { last: prepare(lastIdSql(table)).pluck().get([]) ?? 0 };
+      ids.set(table, known);
+      return known;
+    };
+    const statements = packed.statements.map(({ kinds, sql, table }) => ({
+      kinds,
+      ids: idsOf(table, kinds),
+      statement: prepare(sql),
+    }));
     let nextValue = 0;
     let nextBytes = 0;
     for (const row of rows) {
-      const statement = statements[row];
-      if (statement === undefined) throw new Error("a row without its statement");
+      const found = statements[row];
+      if (found === undefined) throw new Error("a row without its statement");
       const bound: Array<Argument> = [];
-      for (const kind of statement.kinds) {
+      for (const kind of found.kinds) {
+        if (kind === "id") {
+          bound.push(found.ids === undefined ? null : ++found.ids.last);
+          continue;
+        }
         const value = values[nextValue++] ?? null;
         if (kind === "value") bound.push(value);
         else if (kind === "name") bound.push(numbers[value as number] ?? null);
         else bound.push(bytes[nextBytes++] ?? null);
       }
-      statement.run.run(bound);
+      found.statement.run(bound);
+    }
+  };
+};
+
+interface Mark {
+  readonly table_name: string;
+  readonly index_sql: string;
+  readonly indexed: number;
+}
+
+/** A function that brings the full-text indexes up to what their tables hold, in the caller's transaction. */
+const makeIndexing = (db: Database.Database) => {
+  const prepare = preparing(db);
+  const readMarks = db.prepare<[], Mark>("SELECT table_name, index_sql, indexed FROM full_text_marks");
+  const setMark = db.prepare<[number, string]>("UPDATE full_text_marks SET indexed = ? WHERE table_name = ?");
+  return (): void => {
+    for (const { index_sql, indexed, table_name } of readMarks.all()) {
+      const last = prepare(lastIdSql(table_name)).pluck().get([]) ?? 0;
+      if (last > indexed) prepare(index_sql).run([indexed]);
+      // Lower, too: the ids of removed rows are given again.
+      if (last !== indexed) setMark.run(last, table_name);
     }
   };
 };
@@ -127,6 +171,7 @@ const makeRows = (db: Database.Database, names: Names.Names) => {
 export const make = (db: Database.Database, { file, path }: Place): Writing => {
   const names = Names.make(db);
   const writeRows = makeRows(db, names);
+  const indexNewRows = makeIndexing(db);
   const begin = db.prepare("BEGIN IMMEDIATE");
   const commit = db.prepare("COMMIT");
   const readSequence = db.prepare<[], number>("SELECT min(sequence) FROM checkpoints").pluck();
@@ -161,6 +206,7 @@ export const make = (db: Database.Database, { file, path }: Place): Writing => {
       return { _tag: isOurs ? "Elsewhere" : "Superseded" };
     }
     writeRows(packed);
+    indexNewRows();
     const { identity, recordedAt, sequence, streamCreated } = checkpoint;
     writeCheckpoint.run(sequence, identity, recordedAt, streamCreated, now);
     commit.run();

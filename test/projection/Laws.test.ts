@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
+import Database from "better-sqlite3";
 import { Effect, Schema } from "effect";
 import { join } from "node:path";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
@@ -87,6 +88,60 @@ describe("what the rows depend on", () => {
       });
       assert.deepStrictEqual(rows("SELECT text FROM v_messages"), [{ text: "one" }]);
     }),
+  );
+});
+
+describe("the full-text index", () => {
+  /** Each token with its row and place, as the index has it and as one that is made of the table anew. */
+  const tokens = (file: string) => {
+    const db = new Database(file);
+    try {
+      db.exec("CREATE VIRTUAL TABLE temp.has USING fts5vocab(main, message_parts_fts, instance)");
+      db.exec(`CREATE VIRTUAL TABLE temp.fresh USING fts5(text, tokenize='unicode61 remove_diacritics 2')`);
+      db.exec("INSERT INTO temp.fresh (rowid, text) SELECT id, text FROM message_parts WHERE text IS NOT NULL");
+      db.exec("CREATE VIRTUAL TABLE temp.wants USING fts5vocab(temp, fresh, instance)");
+      const of = (table: string) =>
+        db.prepare(`SELECT term, doc, offset FROM temp.${table} ORDER BY 1, 2, 3`).raw().all();
+      return { has: of("has"), wants: of("wants") };
+    } finally {
+      db.close();
+    }
+  };
+
+  it.effect.prop(
+    "holds what the table holds: new, changed, shortened and removed parts, in one batch or several",
+    [Size],
+    ([size]) =>
+      Effect.gen(function* () {
+        const parts = (sequence: number, message: string, texts: ReadonlyArray<string>) =>
+          event(sequence, "thread.message_appended", {
+            messageId: message,
+            role: "user",
+            parts: texts.map((text) => ({ type: "text", text })),
+          });
+        const events = [
+          parts(1, "a", ["one", "two", "three"]),
+          parts(2, "b", ["four"]),
+          parts(3, "b", ["five", "six"]),
+          parts(4, "a", ["one"]),
+          parts(5, "b", []),
+          parts(6, "c", ["seven", ""]),
+          parts(7, "c", ["", "eight"]),
+          parts(8, "c", ["nine"]),
+          parts(9, "d", ["ten", "eleven"]),
+          parts(10, "d", ["ten"]),
+          parts(11, "e", ["twelve"]),
+        ];
+        const { file, model } = yield* folded([]);
+        yield* applyAll(model, events, (size % events.length) + 1);
+        const { has, wants } = tokens(file);
+        assert.deepStrictEqual(has, wants);
+        assert.deepStrictEqual(
+          has.map((row) => (row as ReadonlyArray<unknown>)[0]),
+          ["nine", "one", "ten", "twelve"],
+        );
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 12 } },
   );
 });
 
