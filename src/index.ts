@@ -24,6 +24,8 @@ export { type Published, Publisher, type PublishError } from "./publish/Publishe
 export { startSession, submit, task } from "./publish/TaskPublisher.ts";
 export { type Answering, type Calling, type Saying, thread } from "./publish/ThreadPublisher.ts";
 export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
+export type { ChatMessage } from "./publish/ChatMessage.ts";
+export type { Synced } from "./publish/Sync.ts";
 
 // While it is being said.
 export { Live, type Watched, watch } from "./log/Live.ts";

@@ -5,6 +5,8 @@
  */
 import { Schema } from "effect";
 import { BlobReference, maybe, Part, Program, TokenUsage } from "./Content.ts";
+import { Normalised } from "./Repeats.ts";
+import { Resent } from "./Resent.ts";
 
 const Text = Schema.String;
 const Names = Schema.Array(Schema.String);
@@ -44,6 +46,10 @@ export const MessageAppended = Schema.Struct({
   cwd: maybe(Text),
   branch: maybe(Text),
   metadata: maybe(Facts),
+  /** One of its texts repeated the thread: what of it is kept as references, and how to have it back. */
+  normalised: maybe(Normalised),
+  /** It came with a history that its client had changed. */
+  resent: maybe(Resent),
 });
 
 /** The first shape of `thread.message_appended`: a plain turn, content as one string. Upcast to parts. */

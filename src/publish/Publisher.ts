@@ -11,9 +11,9 @@
  * - the log being away or slow costs a caller our patience (250 ms) once, and then one write to disk per call;
  * - an event that its Schema does not allow is refused before anything is written.
  */
-import { Context, Effect, Layer } from "effect";
-import { type EventTypeName, type Provenance } from "../domain/Event.ts";
-import { defaultTenant, type Sequence } from "../domain/History.ts";
+import { Context, Effect, Layer, Stream } from "effect";
+import type { EventTypeName, Provenance, RecordedEvent } from "../domain/Event.ts";
+import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
 import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
 import { compose, type Composing, type InvalidEvent } from "./Compose.ts";
@@ -58,6 +58,8 @@ export class Publisher extends Context.Service<
       Extract<Published, { readonly _tag: "Appended" }>,
       InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable
     >;
+    /** What the log has of a history after a sequence. Fails at once while callers are sent to the spool. */
+    readonly read: (history: History, after: Sequence) => Stream.Stream<RecordedEvent, LogUnavailable>;
     /** Returns when every call made so far has returned: what was accepted is durable. */
     readonly flush: Effect.Effect<void>;
     /** Returns when the log has everything. Waits for as long as the log is away, so bound it. */
@@ -104,11 +106,17 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return { _tag: "Appended" as const, sequence, eventId: event.id };
   });
 
+  const read = (history: History, after: Sequence): Stream.Stream<RecordedEvent, LogUnavailable> =>
+    delivery.isDirect
+      ? log.read({ history, after })
+      : Stream.fail(new LogUnavailable({ reason: "the log is away; what is published waits in the spool" }));
+
   return Publisher.of({
     tenant: options.tenant ?? defaultTenant,
     speaks: { ...own, source },
     publish,
     publishExpecting,
+    read,
     flush: delivery.flush,
     drained: delivery.drained,
     waiting: delivery.state,

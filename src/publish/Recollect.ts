@@ -8,13 +8,15 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, ManagedRuntime, References } from "effect";
 import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
-import type { Program } from "../domain/Content.ts";
+import type { Part, Program } from "../domain/Content.ts";
+import type { ChatMessage } from "./ChatMessage.ts";
 import type { About, Given } from "./Compose.ts";
 import * as Connect from "./Connect.ts";
 import type { Waiting } from "./Delivery.ts";
 import { Publisher, type Published } from "./Publisher.ts";
 import { RecollectAnswer } from "./RecollectAnswer.ts";
 import { type Flushed, Runner } from "./Runner.ts";
+import type { Synced } from "./Sync.ts";
 import * as Task from "./TaskPublisher.ts";
 import * as Thread from "./ThreadPublisher.ts";
 
@@ -78,6 +80,27 @@ export class RecollectThread {
    */
   answer(message: Thread.Answering): RecollectAnswer {
     return new RecollectAnswer(this.#runner, this.#thread, message);
+  }
+
+  /**
+   * The whole conversation, as a client holds it and sends it each turn (chat-completions messages, or ours): only what
+   * is new is appended.
+   */
+  sync(messages: ReadonlyArray<ChatMessage>): Promise<Synced> {
+    const synced = Effect.tap(this.#thread.sync(messages), ({ appended }) =>
+      Effect.sync(() => appended.forEach((published) => this.#runner.count(published))),
+    );
+    return this.#runner.run(synced);
+  }
+
+  /** One new message, stored without what it repeats of this thread. */
+  observe(message: ChatMessage): Promise<Published> {
+    return this.#runner.publish(this.#thread.observe(message));
+  }
+
+  /** A message's parts as they came, byte for byte; undefined when there is no such message. */
+  original(messageId: string): Promise<ReadonlyArray<Part> | undefined> {
+    return this.#runner.run(this.#thread.original(messageId));
   }
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */

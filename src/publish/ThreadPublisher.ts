@@ -7,8 +7,10 @@ import { Clock, Effect } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
 import * as Answer from "./AnswerPublisher.ts";
+import type { ChatMessage } from "./ChatMessage.ts";
 import { type About, type Given, newId } from "./Compose.ts";
 import { Publisher, type Published } from "./Publisher.ts";
+import { Sync } from "./Sync.ts";
 
 /** Who publishes, when and why, beside what is said. `source` and `actor` default to the publisher's. */
 export type Context = About;
@@ -129,6 +131,21 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     return Answer.answer({ publisher, history, about, beginning: data });
   });
 
+  const held = new Sync(publisher, history);
+
+  /**
+   * The whole conversation, as its client holds it and sends it again each turn: only what is new is appended, in order.
+   * A list that was edited, truncated or compacted says so in its first new event.
+   */
+  const sync = Effect.fn("publish.sync")((messages: ReadonlyArray<ChatMessage>, given: Context = {}) =>
+    held.sync(messages, given),
+  );
+
+  /** One new message, stored without what it repeats of this thread; `original` gives it back byte for byte. */
+  const observe = Effect.fn("publish.observe")((message: ChatMessage, given: Context = {}) =>
+    held.observe(message, given),
+  );
+
   const toolCalled = Effect.fn("publish.toolCalled")(function* (given: Calling) {
     const { about, data } = split(given);
     const callId = data.callId ?? (yield* newId);
@@ -163,6 +180,10 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     open,
     say,
     answer,
+    sync,
+    observe,
+    /** A message's parts as they came, also when it was stored without what it repeats; undefined when there is none. */
+    original: (messageId: string) => held.original(messageId),
     toolCalled,
     rename: (title: string, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),

@@ -1,5 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Fiber, Layer, Option, Stream } from "effect";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { type Delta, Draft, type DraftPart } from "../../src/domain/Draft.ts";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
@@ -172,6 +175,44 @@ layer(world, { excludeTestServices: true })("an answer that is watched", (it) =>
         assert.isAtMost(events.length, 10);
         assert.strictEqual((yield* log.info).lastSequence, before + events.length);
       }),
+  );
+
+  it.effect("is shown by `recollect tail --thread ID --live` as it is said, and then its event", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const args = ["src/main.ts", "tail", "--thread", "cli", "--live", "--json", "--nats-url", url, "--data", data];
+      const tail = spawn(process.execPath, args, {
+        cwd: new URL("../..", import.meta.url).pathname,
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      yield* Effect.promise(async () => {
+        const recollect = await Recollect.connect({ data: `${data}/other`, url, patienceMillis: 10_000 });
+        const answer = recollect.thread("cli").answer({ role: "assistant", messageId: "m" });
+        let said = "";
+        const saying = setInterval(() => {
+          if (answer.delta("word ")) said += "word ";
+        }, 20);
+        let seen: Array<Watched> = [];
+        for await (const line of createInterface({ input: tail.stdout })) {
+          const { live, type, data: event } = JSON.parse(line);
+          if (live !== undefined) seen.push(live);
+          if (seen.length === 3) {
+            clearInterval(saying);
+            await answer.complete();
+          }
+          if (type === "thread.message_appended" && event.stopReason === "stop") break;
+        }
+        // The event may come before the last words: both are on their way at once.
+        seen = seen.filter(({ messageId }) => messageId === "m");
+        assert.isTrue(`${said}`.startsWith(assembled(seen)));
+        assert.isAbove(assembled(seen).length, 10);
+        await recollect.close();
+      });
+      const ended = once(tail, "exit");
+      tail.kill("SIGINT");
+      yield* Effect.promise(() => ended);
+    }),
   );
 
   it.effect("travels on a subject that names no history", () =>

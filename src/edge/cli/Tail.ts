@@ -9,6 +9,8 @@ import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { type History, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
+import * as Live from "../../log/Live.ts";
+import * as LiveNats from "../../log/LiveNats.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { given, store, tenant, threadFlag } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -85,6 +87,41 @@ interface Wanted {
   readonly json: boolean;
 }
 
+/** Words as they are said, between the lines of events; what was said before somebody looked comes in one piece. */
+const withLive = <E, R, R2>(
+  events: Stream.Stream<string, E, R>,
+  said: Stream.Stream<Live.Watched, never, R2>,
+  json: boolean,
+): Stream.Stream<string, E, R | R2> => {
+  if (json) {
+    const lines = Stream.map(said, (live) => `${JSON.stringify({ live })}\n`);
+    return Stream.merge(
+      Stream.map(events, (line) => `${line}\n`),
+      lines,
+    );
+  }
+  /** The message whose words stand at the end of the output, without a line feed behind. */
+  let open: string | undefined;
+  const closed = () => {
+    const feed = open === undefined ? "" : "\n";
+    open = undefined;
+    return feed;
+  };
+  const words = Stream.map(said, (live): string => {
+    if (live._tag === "Ended") return live.messageId === open ? closed() : "";
+    if (live._tag === "Missed") return `${closed()}          … words were missed; the event will have them\n`;
+    const isNew = live.messageId !== open || live._tag === "SoFar";
+    const heading = isNew ? `${closed()}    live  ${Output.clip(live.messageId, 36)}  ` : "";
+    open = live.messageId;
+    const text = live._tag === "SoFar" ? live.parts.map((part) => part.text).join("\n") : live.delta.text;
+    return `${heading}${Output.shown(text)}`;
+  });
+  return Stream.merge(
+    Stream.map(events, (line) => `${closed()}${line}\n`),
+    words,
+  );
+};
+
 const follow = Effect.fnUntraced(function* (wanted: Wanted) {
   const { history } = wanted;
   const log = yield* EventLog;
@@ -98,6 +135,13 @@ const follow = Effect.fnUntraced(function* (wanted: Wanted) {
   }
   const render = wanted.json ? (entry: LogEntry) => JSON.stringify(eventJson(entry)) : eventLine;
   const only = given("history", history);
+  if (wanted.live && Option.isSome(history)) {
+    const events = Stream.map(log.follow({ after, ...only }), (entry) => render(entry));
+    const said = Effect.provide(Live.Live, LiveNats.layer);
+    return yield* Effect.flatMap(said, (live) =>
+      Output.raw(withLive(events, Live.watch(history.value), wanted.json)).pipe(Effect.provideService(Live.Live, live)),
+    );
+  }
   if (!wanted.noFollow) return yield* Output.lines(Stream.map(log.follow({ after, ...only }), render));
   if (after >= head) return;
   const past = Option.isSome(history)
@@ -112,7 +156,10 @@ export const tail = Command.make(
     thread: threadFlag.pipe(Flag.optional),
     tenant,
     after: sequenceFlag,
-    live: Flag.Boolean("live").pipe(Flag.withDefault(false), Flag.withDescription("Only what comes from now on")),
+    live: Flag.Boolean("live").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Only what comes from now on; with --thread also words as they are said"),
+    ),
     noFollow: Flag.Boolean("no-follow").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Stop at the last event instead of waiting for more"),
