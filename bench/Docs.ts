@@ -21,6 +21,10 @@ export const between = (page: string, text: string): string => {
   return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
 };
 
+/** What must be known to judge a figure; the README leaves it to the page. */
+const notes = (report: Report): string =>
+  report.rows.flatMap(({ id, note }) => (note === null ? [] : [`- \`${id}\`: ${note}`])).join("\n");
+
 const withPlots = (report: Report): string =>
   report.rows
     .flatMap(({ growth, id }) => (growth === null ? [] : [`![${growth.title}](plots/${id}.svg)`]))
@@ -33,12 +37,13 @@ const measuredOn = ({ machine }: Report, at: string): string =>
 export const pagesOf = (report: Report): ReadonlyMap<string, string> => {
   const read = (name: string) => readFileSync(join(root, name), "utf8");
   const figures = markdownTable(report);
+  const all = [figures, notes(report), withPlots(report)];
   const drawings = report.rows.flatMap(({ at, growth, id }) =>
     growth === null ? [] : [[`${plots}/${id}.svg`, drawn(growth, measuredOn(report, at))] as const],
   );
   return new Map([
     ["README.md", between(read("README.md"), figures)],
-    ["docs/performance.md", between(read("docs/performance.md"), [figures, withPlots(report)].join("\n\n").trimEnd())],
+    ["docs/performance.md", between(read("docs/performance.md"), all.filter((text) => text !== "").join("\n\n"))],
     ...drawings,
   ]);
 };

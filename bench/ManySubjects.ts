@@ -22,8 +22,10 @@ import { filesIn } from "./Transcripts.ts";
 type Server = NatsServer.NatsServer["Service"];
 
 export interface Cost {
-  /** Growth of the server's live heap, after a clean restart, for each thread. */
+  /** Growth of the server's live heap for each thread, after a restart: what it can never do without. */
   readonly liveBytes: number;
+  /** The same when threads from everywhere were just read: what it knows of each block, and blocks, for a while. */
+  readonly inUseBytes: number;
   /** Growth of its resident memory as it answers again, with the garbage of starting still in it. */
   readonly residentBytes: number;
   readonly diskBytes: number;
@@ -198,9 +200,11 @@ export const costOf = Effect.fnUntraced(function* (count: number, shards: number
   const resident = yield* residentBytes(server);
   const live = yield* liveBytes(profiler);
   const readMillis = yield* withClient(server, (bare) => readOnes(bare, count, shards));
+  const inUse = yield* liveBytes(profiler);
   const recoveryMillis = yield* timed(server.kill9);
   return {
     liveBytes: (live - liveBefore) / count,
+    inUseBytes: (inUse - liveBefore) / count,
     residentBytes: (resident - residentBefore) / count,
     diskBytes: diskBytes / count,
     indexBytes: indexBytes / count,
@@ -214,6 +218,7 @@ export const costOf = Effect.fnUntraced(function* (count: number, shards: number
 /** The rest of what was measured, for a note. */
 export const told = (cost: Cost): string =>
   [
+    `${cost.inUseBytes.toFixed(0)} B when all blocks were just read`,
     `resident ${cost.residentBytes.toFixed(0)} B right after the restart`,
     `disk ${cost.diskBytes.toFixed(0)} B, of it index ${cost.indexBytes.toFixed(0)} B`,
     `restart ${(cost.restartMillis / 1000).toFixed(2)} s, after kill -9 ${(cost.recoveryMillis / 1000).toFixed(2)} s`,

@@ -31,12 +31,19 @@ interface Axis {
   readonly place: (value: number) => number;
 }
 
-/** From the power of ten below the least to the one above the most, a tick at each. */
-const axisOf = (values: ReadonlyArray<number>, from: number, to: number): Axis => {
-  const low = Math.floor(Math.log10(Math.min(...values)) + 1e-9);
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values)) - 1e-9));
+/** Over more decades than this only powers of ten get a tick, over fewer also 2 and 5. */
+const manyDecades = 2.5;
+
+/** A little more than the values take, so that no mark stands on a frame. */
+const axisOf = (values: ReadonlyArray<number>, from: number, to: number, air: number): Axis => {
+  const [least, most] = [Math.log10(Math.min(...values)), Math.log10(Math.max(...values))];
+  const margin = Math.max(air * (most - least), air);
+  const [low, high] = [least - margin, most + margin];
+  const steps = high - low > manyDecades ? [1] : [1, 2, 5];
+  const decades = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, index) => Math.floor(low) + index);
+  const ticks = decades.flatMap((decade) => steps.map((step) => step * 10 ** decade));
   return {
-    ticks: Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index)),
+    ticks: ticks.filter((tick) => Math.log10(tick) >= low && Math.log10(tick) <= high),
     place: (value) => at(from + ((Math.log10(value) - low) / (high - low)) * (to - from)),
   };
 };
@@ -66,10 +73,10 @@ const lineOf = (curve: Curve, index: number, x: Axis, y: Axis, isHighest: boolea
   const style = styles[index % styles.length] ?? styles[0];
   const points = curve.points.map(([across, up]) => ({ left: x.place(across), top: y.place(up), value: up }));
   const marks = points.map(({ left, top }) => style.mark(left, top)).join("");
-  const values = points.map(({ left, top, value }, point) => {
-    const anchor = point === 0 ? "start" : point === points.length - 1 ? "end" : "middle";
-    return `<text x="${left}" y="${at(top + (isHighest ? -11 : 20))}" text-anchor="${anchor}">${shown(value)}</text>`;
-  });
+  const values = points.map(
+    ({ left, top, value }) =>
+      `<text x="${left}" y="${at(top + (isHighest ? -11 : 20))}" text-anchor="middle">${shown(value)}</text>`,
+  );
   const path = points.map(({ left, top }) => `${left},${top}`).join(" ");
   return `<g fill="${style.colour}"><polyline fill="none" stroke="${style.colour}" stroke-width="2" points="${path}"/>${marks}${values.join("")}</g>`;
 };
@@ -88,11 +95,13 @@ export const drawn = (growth: Growth, machine: string): string => {
     points.map(([across]) => across),
     plot.left,
     plot.right,
+    0.06,
   );
   const y = axisOf(
     points.map(([, up]) => up),
     plot.bottom,
     plot.top,
+    0.12,
   );
   const last = (curve: Curve): number => curve.points.at(-1)?.[1] ?? 0;
   const highest = growth.curves.toSorted((left, right) => last(right) - last(left))[0];

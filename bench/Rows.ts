@@ -16,6 +16,7 @@ const groups = [
   "history",
   "visible",
   "catch-up",
+  "flat-catch-up",
   "rebuild",
   "analyst",
   "import",
@@ -26,9 +27,10 @@ const groups = [
 
 const isIn = (group: string, id: string): boolean => id === group || id.startsWith(`${group}-`);
 
+/** Its place is that of the longest group it is in. */
 const rank = (id: string): number => {
-  const at = groups.findIndex((group) => isIn(group, id));
-  return at === -1 ? groups.length : at;
+  const [group] = groups.filter((name) => isIn(name, id)).toSorted((left, right) => right.length - left.length);
+  return group === undefined ? groups.length : groups.indexOf(group);
 };
 
 /** In the order in which they are run and shown. Two of one id are a mistake: which of them a figure is of nobody knows. */

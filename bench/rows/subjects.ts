@@ -7,7 +7,7 @@ const run = Effect.gen(function* () {
   if (process.platform !== "linux") return { skipped: "memory of another process is read from Linux's /proc" };
   const count = yield* countOf;
   const cost = yield* costOf(count, 1);
-  const note = `${count.toLocaleString("en-US")} threads of one event in one stream, after a restart; ${told(cost)}`;
+  const note = `${count.toLocaleString("en-US")} threads of one event in one stream; ${told(cost)}`;
   return { ours: cost.liveBytes, peer: null, peerName: "reported, see docs/scale.md", note };
 }).pipe(Effect.orDie);
 
