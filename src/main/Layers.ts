@@ -10,6 +10,7 @@ import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as Query from "../query/QuerySqlite.ts";
+import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
@@ -29,14 +30,17 @@ const threads = Layer.unwrap(
 );
 
 export interface Reading extends NatsConnection.Options {
-  /** Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not. */
+  /**
+   * Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not.
+   * Undefined: whoever has it and answers on this server.
+   */
   readonly database?: string | undefined;
 }
 
 /** Log, snapshots and thread reader over one connection. */
 export const reading = ({ database, ...options }: Reading) =>
   threads.pipe(
-    Layer.provideMerge(database === undefined ? Layer.empty : HistorySource.layer({ path: database })),
+    Layer.provideMerge(database === undefined ? HistoryService.layer : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer()),
     Layer.provideMerge(EventLogNats.layer()),
