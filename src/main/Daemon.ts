@@ -11,6 +11,7 @@ import * as NatsBinary from "../machine/NatsBinary.ts";
 import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
 import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
+import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import { version } from "./Version.ts";
 
@@ -69,7 +70,7 @@ const parts = Effect.fnUntraced(function* (
     Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
-  return Layer.merge(announced, drained).pipe(
+  return Layer.mergeAll(announced, drained, HistoryService.serve).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

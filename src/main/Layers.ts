@@ -10,6 +10,7 @@ import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as Query from "../query/QuerySqlite.ts";
+import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
@@ -29,7 +30,10 @@ const threads = Layer.unwrap(
 );
 
 export interface Reading extends NatsConnection.Options {
-  /** Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not. */
+  /**
+   * Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not.
+   * Undefined: whoever has it and answers on this server.
+   */
   readonly database?: string | undefined;
   /** How long snapshots live from now on; absent: as before. */
   readonly snapshotTtlMillis?: number | undefined;
@@ -38,7 +42,7 @@ export interface Reading extends NatsConnection.Options {
 /** Log, snapshots and thread reader over one connection. */
 export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading) =>
   threads.pipe(
-    Layer.provideMerge(database === undefined ? Layer.empty : HistorySource.layer({ path: database })),
+    Layer.provideMerge(database === undefined ? HistoryService.layer : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
     Layer.provideMerge(EventLogNats.layer()),

@@ -39,7 +39,11 @@ export const make = Effect.fnUntraced(function* (options: {
   let isRunning = false;
 
   const noteAll = (entries: ReadonlyArray<LogEntry>) => {
-    if (clock.currentTimeMillisUnsafe() - usedAt >= idleMillis) return Effect.fail(new NobodyReads());
+    if (clock.currentTimeMillisUnsafe() - usedAt >= idleMillis) {
+      // At once: these events are in no state.
+      cache.unfollow();
+      return Effect.fail(new NobodyReads());
+    }
     for (const entry of entries) if (!isMisfit(entry) && entry.history.kind === "thread") cache.note(entry);
     return Effect.void;
   };

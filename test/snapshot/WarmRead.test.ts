@@ -18,7 +18,7 @@ class Others extends Context.Service<
     readonly log: EventLog["Service"];
     /** Closed: what is followed is held up. */
     readonly tail: Latch.Latch;
-    readonly asked: { reads: number; follows: number };
+    readonly asked: { reads: number; follows: number; ended: number };
     /** Ends every follower, as a stream does that is not the one that was followed. */
     readonly damage: { now: boolean };
     readonly lost: { tell: () => void };
@@ -28,7 +28,7 @@ class Others extends Context.Service<
 const tapped = Layer.effectContext(
   Effect.gen(function* () {
     const log = yield* EventLog;
-    const asked = { reads: 0, follows: 0 };
+    const asked = { reads: 0, follows: 0, ended: 0 };
     const damage = { now: false };
     const tail = yield* Latch.make(true);
     const passed = (entry: LogEntry) =>
@@ -44,9 +44,13 @@ const tapped = Layer.effectContext(
         asked.reads++;
         return log.read(options);
       },
+      last: (history) => {
+        asked.reads++;
+        return log.last(history);
+      },
       follow: (options) => {
         asked.follows++;
-        return Stream.mapEffect(log.follow(options), passed);
+        return Stream.mapEffect(log.follow(options), passed).pipe(Stream.ensuring(Effect.sync(() => asked.ended++)));
       },
     });
     const others = Others.of({ log, tail, asked, damage, lost: { tell: () => {} } });
@@ -225,7 +229,8 @@ describe("a thread that is read again", () => {
       yield* warm("t");
       yield* TestClock.adjust("1 minutes");
       yield* appendElsewhere(thread("another"), "wakes the follower");
-      for (let round = 0; round < 20; round++) yield* Effect.yieldNow;
+      for (let round = 0; round < 10_000 && asked.ended === 0; round++) yield* Effect.yieldNow;
+      assert.strictEqual(asked.ended, 1);
       yield* warm("t");
       assert.strictEqual(asked.follows, 2);
     }).pipe(Effect.provide(world)),

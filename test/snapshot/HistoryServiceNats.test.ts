@@ -1,0 +1,110 @@
+import { assert, layer } from "@effect/vitest";
+import { Context, Effect, Exit, Layer, Scope, Stream } from "effect";
+import type { RecordedEvent } from "../../src/domain/Event.ts";
+import { thread } from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as HistoryService from "../../src/snapshot/HistoryServiceNats.ts";
+import * as HistorySource from "../../src/snapshot/HistorySource.ts";
+import * as WholeHistory from "../../src/snapshot/WholeHistory.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { append, say, sayNew } from "./ThreadWorld.ts";
+
+const nats = EventLogNats.layer().pipe(
+  Layer.provideMerge(
+    Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url }))),
+  ),
+  Layer.provideMerge(NatsServer.layer({ sync: "2m" })),
+);
+
+/** A copy that says what it is asked. */
+const copyOf = (events: ReadonlyArray<RecordedEvent>, asked: Array<number>): HistorySource.HistorySource => ({
+  reach: () => {
+    const last = events.at(-1);
+    return Effect.succeed(
+      last === undefined ? undefined : { sequence: last.sequence, eventId: last.id, recordedAt: last.recordedAt },
+    );
+  },
+  read: ({ after, upTo }) => {
+    asked.push(after);
+    return Stream.fromIterable(events.filter(({ sequence }) => sequence > after && sequence <= upTo));
+  },
+});
+
+const asking = Effect.map(Layer.build(HistoryService.layer), Context.get(HistorySource.HistorySource));
+
+const plain = (events: ReadonlyArray<RecordedEvent>) =>
+  events.map((event) => ({ ...event, body: Buffer.from(event.body).toString("hex") }));
+
+layer(nats, { excludeTestServices: true, timeout: 60_000 })("a whole history from a process elsewhere", (it) => {
+  it.effect("is what the log says, over pages of what a message carries", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const history = thread("paged");
+      yield* append(history, [say("a"), ...Array.from({ length: 60 }, () => sayNew(70_000)), say("b"), say("c", 900)]);
+      const all = yield* Stream.runCollect(log.read({ history }));
+      const asked: Array<number> = [];
+      yield* Layer.build(HistoryService.serve).pipe(
+        Effect.provideService(HistorySource.HistorySource, copyOf(all.slice(0, -1), asked)),
+      );
+      const source = yield* asking;
+      const read = yield* Stream.runCollect(WholeHistory.read({ log, source, history }));
+      assert.deepStrictEqual(plain(read), plain(all));
+      assert.isAbove(asked.length, 3);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("is read from the log when nobody answers, or no longer", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const history = thread("alone");
+      yield* append(
+        history,
+        Array.from({ length: 30 }, () => sayNew(70_000)),
+      );
+      const all = yield* Stream.runCollect(log.read({ history }));
+      const source = yield* asking;
+      assert.strictEqual((yield* Effect.flip(source.reach(history)))._tag, "SourceUnavailable");
+      assert.deepStrictEqual(plain(yield* Stream.runCollect(WholeHistory.read({ log, source, history }))), plain(all));
+      const scope = yield* Scope.make();
+      const asked: Array<number> = [];
+      yield* Layer.build(HistoryService.serve).pipe(
+        Effect.provideService(HistorySource.HistorySource, copyOf(all, asked)),
+        Scope.provide(scope),
+      );
+      const read = yield* WholeHistory.read({ log, source, history }).pipe(
+        Stream.tap(() => Scope.close(scope, Exit.void)),
+        Stream.runCollect,
+      );
+      assert.deepStrictEqual(plain(read), plain(all));
+      assert.strictEqual(asked.length, 1);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("is not read from an answer that is no page", () =>
+    Effect.gen(function* () {
+      const { nc } = yield* NatsConnection.NatsConnection;
+      const log = yield* EventLog;
+      const history = thread("lied");
+      yield* append(history, [say("a"), say("b")]);
+      const all = yield* Stream.runCollect(log.read({ history }));
+      const last = all.at(-1);
+      const reach = { reach: { sequence: last?.sequence, eventId: last?.id, recordedAt: last?.recordedAt } };
+      const pages = ["", "{", '{"events":2,"isLast":true}', '{"events":1,"isLast":true}\n{"sequence":1}'];
+      const source = yield* asking;
+      for (const page of pages) {
+        const subscription = nc.subscribe("recollect-history", {
+          callback: (_, message) =>
+            void message.respond(message.string().includes("reach") ? JSON.stringify(reach) : page),
+        });
+        yield* Effect.promise(() => nc.flush());
+        assert.deepStrictEqual(
+          plain(yield* Stream.runCollect(WholeHistory.read({ log, source, history }))),
+          plain(all),
+        );
+        subscription.unsubscribe();
+      }
+    }).pipe(Effect.scoped),
+  );
+});
