@@ -18,6 +18,7 @@ import { row as catchUp } from "./rows/catch-up.ts";
 import { row as importRate } from "./rows/import.ts";
 import { row as readCold } from "./rows/read-cold.ts";
 import { row as readWarm } from "./rows/read-warm.ts";
+import { row as spoolPut } from "./rows/spool-put.ts";
 import { row as storedBytes } from "./rows/stored-bytes.ts";
 
 const rows: ReadonlyArray<Row> = [
@@ -29,6 +30,7 @@ const rows: ReadonlyArray<Row> = [
   readCold,
   readWarm,
   importRate,
+  spoolPut,
   storedBytes,
 ];
 
