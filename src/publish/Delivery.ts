@@ -13,7 +13,7 @@
  * the Schedule that the drain repeats by (`Backoff`).
  */
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
-import type { Sequence } from "../domain/History.ts";
+import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../domain/Task.ts";
 import { type AppendRefused, EventLog } from "../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../spool/Spool.ts";
@@ -160,6 +160,14 @@ export class Delivery {
 
   get isDirect(): boolean {
     return this.#mode.isDirect;
+  }
+
+  /** What is accepted for a history and may not be in the log yet. A spool that cannot be read gives nothing. */
+  waitingFor(history: History): Effect.Effect<ReadonlyArray<Command>> {
+    const held = this.#keep.held.filter((command) => keyOf(command.history) === keyOf(history));
+    return Effect.map(Effect.result(this.#parts.spool.waitingFor(history)), (onDisk) =>
+      Result.isSuccess(onDisk) ? [...onDisk.success, ...held] : held,
+    );
   }
 
   get state(): Effect.Effect<Waiting> {

@@ -16,6 +16,7 @@ import type { EventTypeName, Provenance, RecordedEvent } from "../domain/Event.t
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
 import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
+import type { Command } from "../spool/Spool.ts";
 import { compose, type Composing, type InvalidEvent } from "./Compose.ts";
 import * as Delivery from "./Delivery.ts";
 import type { NotAccepted } from "./Keep.ts";
@@ -64,6 +65,11 @@ export class Publisher extends Context.Service<
     readonly flush: Effect.Effect<void>;
     /** Returns when the log has everything. Waits for as long as the log is away, so bound it. */
     readonly drained: Effect.Effect<void>;
+    /**
+     * What this machine has accepted for a history and the log may not have yet, in order: on disk, whichever process
+     * put it there, and in this one's memory. `Waiting.onto` (spool) puts it on a thread's state.
+     */
+    readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<Command>>;
     /** What waits for what. */
     readonly waiting: Effect.Effect<Delivery.Waiting>;
   }
@@ -119,6 +125,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     read,
     flush: delivery.flush,
     drained: delivery.drained,
+    waitingFor: (history) => delivery.waitingFor(history),
     waiting: delivery.state,
   });
 });

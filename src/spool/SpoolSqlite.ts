@@ -11,7 +11,7 @@ import { type Options, SpoolFile, trouble } from "./SpoolFileSqlite.ts";
  * Who shares the file with others waits for its turn. Under four processes that put as fast as they can it comes
  * within milliseconds; a process that was stopped in the middle of a transaction must not hold up the others for ever.
  */
-const turn = Schedule.min([Schedule.exponential(1), Schedule.spaced(20)]).pipe(
+const turn = Schedule.min([Schedule.exponential(1), Schedule.spaced(5)]).pipe(
   Schedule.jittered,
   Schedule.upTo({ duration: 1_000 }),
 );

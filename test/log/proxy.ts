@@ -4,24 +4,26 @@ import { createConnection, createServer, type Socket } from "node:net";
 
 const listen = (onConnection: (socket: Socket) => void) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
-      const sockets = new Set<Socket>();
-      const server = createServer((socket) => {
-        sockets.add(socket);
-        socket.on("error", () => socket.destroy());
-        socket.on("close", () => sockets.delete(socket));
-        onConnection(socket);
-      });
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address();
-        const port = typeof address === "object" && address !== null ? address.port : 0;
-        const close = () => {
-          server.close();
-          for (const socket of sockets) socket.destroy();
-        };
-        resume(Effect.succeed({ url: `nats://127.0.0.1:${port}`, close }));
-      });
-    }),
+    Effect.callback<{ readonly url: string; readonly close: () => void; readonly connections: () => number }>(
+      (resume) => {
+        const sockets = new Set<Socket>();
+        const server = createServer((socket) => {
+          sockets.add(socket);
+          socket.on("error", () => socket.destroy());
+          socket.on("close", () => sockets.delete(socket));
+          onConnection(socket);
+        });
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address();
+          const port = typeof address === "object" && address !== null ? address.port : 0;
+          const close = () => {
+            server.close();
+            for (const socket of sockets) socket.destroy();
+          };
+          resume(Effect.succeed({ url: `nats://127.0.0.1:${port}`, close, connections: () => sockets.size }));
+        });
+      },
+    ),
     ({ close }) => Effect.sync(close),
   );
 
@@ -94,3 +96,6 @@ export const pretend = (info: { readonly version: string; readonly jetstream: bo
       if (bytes.toString("latin1").includes("PING")) socket.write("PONG\r\n");
     });
   });
+
+/** A server that takes connections and says nothing at all. */
+export const silent = listen(() => undefined);

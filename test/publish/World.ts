@@ -1,6 +1,6 @@
 /** What tests of publishing need: a real log, a real spool in a temporary folder, and ways to look at the result. */
 import { NodeServices } from "@effect/platform-node";
-import { Effect, FileSystem, Layer, Stream } from "effect";
+import { Effect, FileSystem, Layer, Schedule, Stream } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import type { History } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
@@ -36,9 +36,12 @@ export const publisher = ({ folder, to, target = "test", ...options }: Publisher
   return Publisher.layer(options).pipe(Layer.provideMerge(spool), Layer.provide(SwitchableLog.layer(to)), Layer.fresh);
 };
 
-/** All of a history. */
+/** All of a history. A server that was away is waited for: the test's own connection comes back when it likes. */
 export const eventsOf = (history: History): Effect.Effect<ReadonlyArray<RecordedEvent>, never, EventLog> =>
-  EventLog.use((log) => Stream.runCollect(log.read({ history }))).pipe(Effect.orDie);
+  EventLog.use((log) => Stream.runCollect(log.read({ history }))).pipe(
+    Effect.retry({ schedule: Schedule.spaced(20), times: 1_000 }),
+    Effect.orDie,
+  );
 
 export const dataOf = (event: RecordedEvent): Record<string, unknown> =>
   JSON.parse(Buffer.from(event.body).toString("utf8"));

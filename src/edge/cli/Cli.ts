@@ -13,7 +13,7 @@ import { sql } from "./Sql.ts";
 import { status } from "./Status.ts";
 import { tail } from "./Tail.ts";
 import { task, tasks } from "./Tasks.ts";
-import { thread } from "./Thread.ts";
+import { threadCommand } from "./Thread.ts";
 import { threads } from "./Threads.ts";
 import { up } from "./Up.ts";
 import { wrap } from "./Wrap.ts";
@@ -26,7 +26,7 @@ export const cli = recollect.pipe(
     exportCommand,
     wrap,
     threads,
-    thread,
+    threadCommand,
     tail,
     sql,
     tasks,

@@ -1,15 +1,17 @@
 /**
- * `recollect thread ID`: one conversation, readable; with `--at`, as it was then.
+ * `recollect thread ID`: one conversation, readable, and behind it what waits in the spool; with `--at`, as it was then.
  *
- * Room: edge. In: query, Transcript. Out: Cli.
+ * Room: edge. In: query, Spooled, Transcript. Out: Cli.
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
+import { thread } from "../../domain/History.ts";
 import { maxPage, type MessageFilter, Query } from "../../query/Query.ts";
 import { NotFound } from "./Failure.ts";
 import { given, json, readModels, tenant, threadArgument } from "./Flags.ts";
 import { momentOf } from "./Moment.ts";
 import * as Output from "./Output.ts";
+import { asJson, showSpooled, spooledFor } from "./Spooled.ts";
 import { transcript } from "./Transcript.ts";
 
 const sequence = /^\d{1,11}$/;
@@ -36,7 +38,7 @@ const everything = Effect.fnUntraced(function* <A extends { readonly sequence: n
   }
 });
 
-export const thread = Command.make(
+export const threadCommand = Command.make(
   "thread",
   {
     thread: threadArgument,
@@ -56,6 +58,16 @@ export const thread = Command.make(
     const query = yield* Query;
     const key = { threadId: input.thread, tenant: input.tenant };
     const found = yield* query.thread(key);
+    // As it was then, nothing waited.
+    const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(input.thread, input.tenant));
+    if (found === undefined && spooled.length > 0) {
+      if (input.json) {
+        const nothing = { thread: null, messages: [], toolCalls: [] };
+        return yield* Output.json({ ...nothing, spooled: spooled.map(asJson) });
+      }
+      yield* Output.line(`Nothing of it is in the log yet.  [${input.thread}]`);
+      return yield* showSpooled(spooled);
+    }
     if (found === undefined) {
       return yield* new NotFound({
         message: `There is no thread ${input.thread}.`,
@@ -66,13 +78,14 @@ export const thread = Command.make(
     const filter = { ...key, ...readAt(input.at, now) };
     const messages = yield* everything(filter, query.messages);
     const toolCalls = yield* everything(filter, query.toolCalls);
-    if (input.json) return yield* Output.json({ thread: found, messages, toolCalls });
+    if (input.json) return yield* Output.json({ thread: found, messages, toolCalls, spooled: spooled.map(asJson) });
     const then = Option.match(input.at, { onNone: () => "", onSome: (at) => `, as it was at ${at}` });
     yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
     yield* Output.line(
       `${Output.counted(messages.length, "message")}, ${Output.counted(toolCalls.length, "tool call")}${then}; from ${found.source ?? found.client ?? "a publisher"}`,
     );
     for (const piece of transcript(messages, toolCalls)) yield* Output.line(`\n${piece}`);
+    yield* showSpooled(spooled);
   }, readModels),
 ).pipe(
   Command.withDescription("Show one conversation"),
