@@ -63,8 +63,8 @@ const watching = Effect.fnUntraced(function* (history: History.History) {
   );
 });
 
-const suite = <E>(name: string, live: Layer.Layer<Live, E>) => {
-  layer(live, { excludeTestServices: true })(name, (it) => {
+const suite = <E>(name: string, channel: Layer.Layer<Live, E>) => {
+  layer(channel, { excludeTestServices: true })(name, (it) => {
     it.effect("brings every delta once and in order to who watches from the beginning", () =>
       Effect.gen(function* () {
         const history = History.thread("from the beginning/é");

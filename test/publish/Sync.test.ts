@@ -169,6 +169,15 @@ describe("a conversation handed over whole each time", () => {
     }).pipe(withLog()),
   );
 
+  it.live("that takes another way says a short word again, and does not take it for the one of the old way", () =>
+    Effect.gen(function* () {
+      const talk = yield* thread("another way");
+      yield* talk.sync([user("A?"), assistant("B."), user("yes"), assistant("C.")]);
+      const { appended } = yield* talk.sync([user("A?"), assistant("B."), user("no"), assistant("D."), user("yes")]);
+      assert.lengthOf(appended, 3);
+    }).pipe(withLog()),
+  );
+
   it.live("with the log away is kept, and is one event each when the log has it already", () =>
     Effect.gen(function* () {
       const folder = yield* World.temporaryFolder;
