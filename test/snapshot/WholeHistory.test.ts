@@ -116,6 +116,23 @@ describe("a whole history", () => {
       }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 
+  it.effect("is the log's whatever the copy says beyond its reach", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const history = thread("t");
+      yield* append(
+        history,
+        Array.from({ length: 10 }, () => sayNew()),
+      );
+      const all = yield* Stream.runCollect(log.read({ history }));
+      for (const page of [1, 100]) {
+        const source = copyOf(all.slice(0, 7), { fault: "beyond its reach", place: 0, page, asked: { reads: 0 } });
+        const read = yield* Stream.runCollect(WholeHistory.read({ log, source, history }));
+        assert.deepStrictEqual(read, all);
+      }
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
   it.effect("comes from the copy as far as that goes, and from the log beyond", () =>
     Effect.gen(function* () {
       const log = yield* EventLog;
