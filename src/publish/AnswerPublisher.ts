@@ -150,6 +150,8 @@ class Saying {
       for (let checkpoint = 0; checkpoint < mostCheckpoints; checkpoint++) {
         const before = checkpoint === 0 ? 0 : dueAfter(checkpoint - 1);
         yield* Effect.sleep(dueAfter(checkpoint) - before);
+        // The end is on its way: what is said of the answer after it would stand in its place.
+        if (this.#isOver) return;
         const { length } = this.#draft;
         if (length === this.#checkpointed) continue;
         const published = yield* Effect.exit(this.#publish("unfinished", { stopReason: "unfinished" }));

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Exit, Layer, Result, Schema, Scope, Stream } from "effect";
+import { Effect, Exit, Fiber, Layer, Result, Schema, Scope, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import type { Delta } from "../../src/domain/Draft.ts";
 import { partsOf } from "../../src/domain/ThreadMessage.ts";
@@ -119,6 +119,21 @@ describe("an answer said bit by bit", () => {
       yield* answer.abort();
     }).pipe(withAnswers()),
   );
+
+  it.effect("ends with its end, also when a checkpoint is due while the log is slow to take it", () => {
+    const to = new LogSwitch();
+    return Effect.gen(function* () {
+      const answer = yield* (yield* thread("slow end")).answer({ role: "assistant" });
+      yield* answer.delta("all of it");
+      to.position = { slowMillis: 5_000 };
+      yield* TestClock.adjust(900);
+      const ending = yield* Effect.forkChild(answer.complete());
+      while (to.asked.length === 0) yield* Effect.promise(() => new Promise((done) => setImmediate(done)));
+      yield* TestClock.adjust(20_000);
+      yield* Fiber.join(ending);
+      assert.deepStrictEqual(stopReasons(yield* World.eventsOf(History.thread("slow end"))), ["stop"]);
+    }).pipe(withAnswers(to));
+  });
 
   it.effect("adds no checkpoint while nothing new was said", () =>
     Effect.gen(function* () {

@@ -5,7 +5,7 @@ import { Recollect } from "../../src/publish/Recollect.ts";
 
 const [data = "", url = "", wish = ""] = process.argv.slice(2);
 
-const recollect = await Recollect.connect({ data, url, client: "talker" });
+const recollect = await Recollect.connect({ data, url, client: "talker", patienceMillis: 10_000 });
 const answer = recollect.thread("killed").answer({ role: "assistant", model: "m-1", messageId: "a" });
 let told = 0;
 for (let index = 0; ; index++) {
