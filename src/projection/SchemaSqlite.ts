@@ -85,8 +85,8 @@ export const fullTextName = (table: string): string => `${table}_fts`;
  * know the old text. `full_text_marks` says up to which id rows are indexed. Rows without text cost nothing.
  *
  * Decision: not by a trigger on each insert, as FTS5's manual has it, because a statement with a trigger makes SQLite
- * set a savepoint, before which FTS5 writes out all it has gathered: a segment of the index for every row. Indexing
- * a transaction's rows at once costs 3 µs for a small message instead of 20, and half for a large one.
+ * set a savepoint, before which FTS5 writes out all it has gathered: a segment of the index for every row. With all
+ * rows indexed at once the bare inserts of small events took 24 µs each instead of 49 to 55, those of large ones half.
  */
 const fullTextSql = (table: Table): ReadonlyArray<string> => {
   const columns = table.fullText ?? [];
