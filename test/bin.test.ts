@@ -23,12 +23,25 @@ const oldNode = ["--import", "data:text/javascript,Object.defineProperty(process
 
 /** What the clone runs instead of Recollect: it does as told, and says what it was given. */
 const main = `
+import { fstatSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 const [what, value]: ReadonlyArray<string> = process.argv.slice(2);
 if (what === "exit") process.exitCode = Number(value);
 if (what === "wait") setInterval(() => {}, 1000);
 if (what === "drain") process.on("SIGTERM", () => process.exit(7)), setInterval(() => {}, 1000);
 if (what === "echo") process.stdin.pipe(process.stdout);
+if (what === "thread") {
+  // A thread from a file: one from a text does not load what --import names.
+  const thread = new Worker(new URL("thread.mjs", import.meta.url));
+  thread.once("message", () => void thread.terminate().then(() => process.exit(fstatSync(3).isFile() ? 1 : 0)));
+}
 process.stdout.write(JSON.stringify({ args: process.argv.slice(2), pid: process.pid }) + "\\n");
+`;
+
+const thread = `
+import { parentPort } from "node:worker_threads";
+parentPort.postMessage("here");
+parentPort.on("message", () => {});
 `;
 
 /** npm as far as a clone uses it: it notes that it was called, takes a while, and installs a Node. */
@@ -52,6 +65,7 @@ const makeClone = (): string => {
   mkdirSync(join(clone, "src"));
   mkdirSync(join(clone, "path"));
   writeFileSync(join(clone, "src/main.ts"), main);
+  writeFileSync(join(clone, "src/thread.mjs"), thread);
   writeFileSync(join(clone, "package.json"), '{ "type": "module" }');
   writeFileSync(join(clone, "package-lock.json"), lock("1.0.0"));
   writeFileSync(join(clone, "path/npm"), npm(clone), { mode: 0o755 });
@@ -182,6 +196,12 @@ describe("recollect under a Node that is too old", () => {
     const dies = start(clone, ["wait"], oldNode);
     process.kill((await dies.said).pid, "SIGKILL");
     assert.strictEqual((await dies.ended).signal, "SIGKILL");
+  });
+
+  // The next file or socket would take the number of the pipe, and its end would be taken for the starter's.
+  it("keeps the pipe to its starter when a thread of its own ends", async () => {
+    const { code, errors } = await run(makeClone(), ["thread"], oldNode);
+    assert.deepStrictEqual([code, errors.includes("EBADF")], [0, false], errors);
   });
 
   it("takes the program along when it is killed with kill -9", async () => {
