@@ -24,8 +24,8 @@ export const long = { history: thread("long"), messages: Math.min(10_000, Math.f
 const perBatch = 1_000;
 
 /** A small message; composing a million events through their Schema would take longer than appending them. */
-const eventOf = (history: History, turn: number): NewEvent => ({
-  id: `00000000-0000-7000-8000-${Buffer.from(`${history.id} ${turn}`).toString("hex").slice(-12).padStart(12, "0")}`,
+const eventOf = (history: History, turn: number, number: number): NewEvent => ({
+  id: `00000000-0000-7000-8000-${number.toString(16).padStart(12, "0")}`,
   type: "thread.message_appended",
   schemaVersion: 2,
   source: "bench",
@@ -63,9 +63,10 @@ const fill = Effect.fnUntraced(function* (log: EventLog["Service"]) {
       for (const [index, { sequence }] of appended.entries()) reached.set(appends[index]?.history.id ?? "", sequence);
     });
   });
+  let number = 0;
   for (const { history, turn } of scattered()) {
     const told = batch.get(history.id)?.events ?? [];
-    told.push(eventOf(history, turn));
+    told.push(eventOf(history, turn, ++number));
     batch.set(history.id, { history, events: told });
     if (++size === perBatch) yield* flush;
   }

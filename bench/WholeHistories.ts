@@ -37,8 +37,8 @@ export const wholeHistory = Effect.fnUntraced(function* (options: {
   const log = Context.get(rooms, EventLog);
   const source = yield* HistorySourceSqlite.make({ path: database });
   const reader = yield* Layer.build(ThreadReader.layer()).pipe(
-    Effect.provide(rooms),
     Effect.provideService(HistorySource, source),
+    Effect.provide(rooms),
     Effect.map(Context.get(ThreadReader.ThreadReader)),
   );
   const counted = (found: Effect.Effect<number, unknown>) =>
