@@ -7,7 +7,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    // Kills processes by the clock, so it wants a machine to itself: `npm run drill`, or this file by its name.
+    // Kills processes by the clock, so it wants a machine to itself: `npm run drill`, or `npm test -- test/drill` as in CI.
     exclude: process.argv.some((word) => word.includes("test/drill")) ? [] : ["test/drill/**"],
     globalSetup: ["test/support/setup.ts"],
     pool: "forks",
