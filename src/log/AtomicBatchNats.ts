@@ -9,8 +9,9 @@
 import { MsgHdrsImpl, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
 import type { Sequence } from "../domain/History.ts";
 import type { Wire } from "./AppendCheck.ts";
+import type { NoAnswer } from "./InboxNats.ts";
 import type { Link } from "./NatsConnectionNats.ts";
-import { type ApiError, apiCode, ask, type NoAnswer } from "./RequestNats.ts";
+import { type ApiError, apiCode, ask, failed } from "./RequestNats.ts";
 
 /** What became of a write. Only `Written` changed the stream; `NoAnswer` may have. */
 export type Outcome =
@@ -200,6 +201,6 @@ export const send = async (publisher: Publisher, writes: ReadonlyArray<Write>): 
     return await (isOne ? writeOne(publisher, only.subject, wire, only.expected) : writeBatch(publisher, writes));
   } catch (error) {
     // The client throws when it was closed: nothing of a batch was committed then.
-    return { _tag: "NoAnswer", why: "failed", reason: error instanceof Error ? error.message : String(error) };
+    return failed(error);
   }
 };

@@ -1,23 +1,24 @@
 /**
  * Reading the stream by sequence, by subject and in batches, without a consumer.
  *
- * Room: log. In: MessageNats, RequestNats, StreamNats. Out: EventLogNats, WriterNats, BlobStoreNats.
+ * Room: log. In: InboxNats, MessageNats, RequestNats, StreamNats. Out: EventLogNats, WriterNats, BlobStoreNats.
  *
  * Why not the client's `getBatch`: its iterator dies five seconds after the call even while it is being read, and
- * keeps its subscription for as long (50 reads are 50 live subscriptions). One subscription serves all reads here.
+ * keeps its subscription for as long (50 reads are 50 live subscriptions). The connection's one inbox serves all reads.
  *
  * With one replica every answer comes from the only copy. With three, any replica answers a direct get and may be
  * behind (stale 11 times in 100 on a loopback cluster), so a read first asks the leader how far the history
  * reaches, and reads on until it has come that far.
  */
-import { createInbox, type Msg, type NatsConnection as Client } from "@nats-io/transport-node";
+import type { Msg, NatsConnection as Client } from "@nats-io/transport-node";
 import { Clock, Effect } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import type { LogUnavailable } from "./EventLog.ts";
 import type { StoredMessage } from "./Envelope.ts";
+import type { Address, NoAnswer } from "./InboxNats.ts";
 import { type Got, storedOfAnswer } from "./MessageNats.ts";
 import type { Link } from "./NatsConnectionNats.ts";
-import { type ApiError, ask, type NoAnswer } from "./RequestNats.ts";
+import { type ApiError, ask, failed } from "./RequestNats.ts";
 import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
 
 /** Messages and bytes of one batch: what one reader holds in memory, and the server sends without flow control. */
@@ -51,63 +52,38 @@ export interface DirectGet {
   ) => Effect.Effect<ReadonlyArray<Got>, LogUnavailable>;
 }
 
-type Handler = (message: Msg | undefined) => void;
-
-/** One wildcard subscription; the last token of an answer's subject says which read it belongs to. */
-const openInbox = (nc: Client, prefix: string | undefined) => {
-  const inbox = createInbox(prefix);
-  const handlers = new Map<string, Handler>();
-  let next = 0;
-  const subscription = nc.subscribe(`${inbox}.*`, {
-    callback: (error, message) => {
-      if (error !== null) return;
-      handlers.get(message.subject.slice(inbox.length + 1))?.(message);
-    },
-  });
-  return {
-    /** An address for the answers to one question, until `close`. */
-    address: (handler: Handler) => {
-      const token = (next++).toString(36);
-      handlers.set(token, handler);
-      return { reply: `${inbox}.${token}`, close: () => handlers.delete(token) };
-    },
-    close: () => subscription.unsubscribe(),
-  };
-};
-
 const getBatch = (options: {
   readonly nc: Client;
   readonly link: Link;
-  readonly inbox: ReturnType<typeof openInbox>;
   readonly stream: string;
   readonly request: string;
 }): Promise<Batch> =>
   new Promise((resolve) => {
-    const { inbox, link, nc, request, stream } = options;
+    const { link, nc, request, stream } = options;
     if (!link.connected) {
       resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
       return;
     }
     const messages: Array<Got> = [];
+    let address: Address | undefined;
     const finish = (batch: Batch) => {
       clearTimeout(timer);
-      ignoreLoss();
-      address.close();
+      address?.close();
       resolve(batch);
     };
     const timer = setTimeout(
       () => finish({ _tag: "NoAnswer", why: "silent", reason: "no answer in time" }),
       silenceMillis,
     );
-    const ignoreLoss = link.onLost(() => finish({ _tag: "NoAnswer", why: "lost", reason: "the connection was lost" }));
-    const address = inbox.address((message) => {
+    const subject = `$JS.API.DIRECT.GET.${stream}`;
+    const onMessage = (message: Msg) => {
       timer.refresh();
-      const got = message === undefined ? undefined : storedOfAnswer(message);
+      const got = storedOfAnswer(message);
       if (got !== undefined) {
         messages.push(got);
         return;
       }
-      const code = message?.headers?.code ?? 0;
+      const code = message.headers?.code ?? 0;
       // 204 ends a batch, 404 says that there is nothing to send.
       if (code === 204 || code === 404) finish({ _tag: "Batch", messages });
       else if (code === 503) finish({ _tag: "NoAnswer", why: "nobody", reason: "nobody serves the stream" });
@@ -115,13 +91,14 @@ const getBatch = (options: {
         finish({
           _tag: "NoAnswer",
           why: "failed",
-          reason: `the server refused the read: ${code} ${message?.headers?.description}`,
+          reason: `the server refused the read: ${code} ${message.headers?.description}`,
         });
-    });
+    };
     try {
-      nc.publish(`$JS.API.DIRECT.GET.${stream}`, request, { reply: address.reply });
+      address = link.inbox.open({ subject, onMessage, onNoAnswer: finish });
+      nc.publish(subject, request, { reply: address.reply });
     } catch (error) {
-      finish({ _tag: "NoAnswer", why: "failed", reason: error instanceof Error ? error.message : String(error) });
+      finish(failed(error));
     }
   });
 
@@ -209,19 +186,14 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
   }
 });
 
-export const make = Effect.fnUntraced(function* (options: {
+export const make = (options: {
   readonly nc: Client;
   readonly link: Link;
-  readonly inboxPrefix: string | undefined;
   /** How long a read asks again while nobody answers. */
   readonly patienceMillis: number;
-}) {
+}): DirectGet => {
   const { link, nc, patienceMillis } = options;
-  const inbox = yield* Effect.acquireRelease(
-    Effect.sync(() => openInbox(nc, options.inboxPrefix)),
-    (opened) => Effect.sync(opened.close),
-  );
-  const self: DirectGet = {
+  return {
     one: (stream, selector, from) =>
       Effect.map(
         persist<Extract<One, { _tag: "One" }>>(link, patienceMillis, () => getOne(nc, link, stream, selector, from)),
@@ -230,12 +202,9 @@ export const make = Effect.fnUntraced(function* (options: {
     batch: (stream, selector, most = batchMessages) => {
       const request = JSON.stringify({ ...selector, batch: Math.min(most, batchMessages), max_bytes: batchBytes });
       return Effect.map(
-        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () =>
-          getBatch({ nc, link, inbox, stream, request }),
-        ),
+        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () => getBatch({ nc, link, stream, request })),
         ({ messages }) => messages,
       );
     },
   };
-  return self;
-});
+};

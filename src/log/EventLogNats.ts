@@ -113,8 +113,8 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     replicas: options.replicas ?? (connection.serverInfo().cluster === undefined ? 1 : 3),
     duplicateWindowMillis: options.duplicateWindowMillis ?? StreamNats.defaultDuplicateWindowMillis,
   });
-  const { inboxPrefix, link, nc } = connection;
-  const get = yield* DirectGet.make({ nc, link, inboxPrefix, patienceMillis: readPatienceMillis });
+  const { link, nc } = connection;
+  const get = DirectGet.make({ nc, link, patienceMillis: readPatienceMillis });
   const read = HistoryRead.make({ get, stream, facts });
   const blobs = BlobStore.make({
     connection,

@@ -1,7 +1,7 @@
 /**
  * The one connection to NATS that log, snapshot and coordination share.
  *
- * Room: log. In: machine. Out: log, snapshot, coordination.
+ * Room: log. In: machine, InboxNats. Out: log, snapshot, coordination.
  *
  * Promises: the server is new enough and its JetStream answers, or the layer fails with a sentence and a hint; a lost
  * connection is dialled again for ever, ever more slowly and never in step with others; what is in flight when the
@@ -12,10 +12,12 @@ import {
   type ConnectionOptions,
   connect,
   type NatsConnection as Client,
+  PermissionViolationError,
   type ServerInfo,
 } from "@nats-io/transport-node";
 import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect";
 import { isAtLeast, minimumVersion } from "../machine/NatsBinary.ts";
+import { Inbox } from "./InboxNats.ts";
 import { authenticationOf, type Credentials, splitUrls } from "./NatsCredentialsNats.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
@@ -47,6 +49,7 @@ export interface Link {
   readonly lostAt: number | undefined;
   /** Calls back at the next disconnect; the result ends the subscription. */
   readonly onLost: (callback: () => void) => () => void;
+  readonly inbox: Pick<Inbox, "open">;
 }
 
 export class NatsConnection extends Context.Service<
@@ -185,6 +188,7 @@ const watch = Effect.fnUntraced(function* (options: {
   readonly state: SubscriptionRef.SubscriptionRef<LinkState>;
   readonly lost: () => void;
   readonly back: () => void;
+  readonly denied: (subject: string, reason: string) => void;
 }) {
   const { nc, state } = options;
   yield* Stream.fromAsyncIterable(nc.status(), () => undefined).pipe(
@@ -200,6 +204,10 @@ const watch = Effect.fnUntraced(function* (options: {
           yield* SubscriptionRef.set(state, { _tag: "Connected", server: status.server, since });
           yield* Effect.logInfo(`NATS at ${status.server} is back`);
         } else if (status.type === "error") {
+          const { error } = status;
+          if (error instanceof PermissionViolationError && error.operation === "publish") {
+            options.denied(error.subject, error.message);
+          }
           yield* Effect.logWarning(`NATS reports: ${status.error.message}`);
         } else if (status.type === "slowConsumer" || status.type === "staleConnection") {
           yield* Effect.logWarning(`NATS connection: ${status.type}`);
@@ -221,7 +229,9 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   yield* checkJetStream(nc, url);
 
   const callbacks = new Set<() => void>();
+  const inbox = new Inbox(nc, options.inboxPrefix);
   const link = {
+    inbox,
     connected: true,
     lostAt: undefined as number | undefined,
     onLost: (callback: () => void) => {
@@ -241,10 +251,12 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
     lost: () => {
       link.connected = false;
       link.lostAt ??= clock.currentTimeMillisUnsafe();
+      inbox.lost();
       const waiting = [...callbacks];
       callbacks.clear();
       for (const callback of waiting) callback();
     },
+    denied: (subject, reason) => inbox.denied(subject, reason),
     back: () => {
       pause.reset();
       info = nc.info ?? info;

@@ -1,31 +1,13 @@
 /**
  * One question to the server and its answer, with every way it can fail as a value.
  *
- * Room: log. In: NatsConnectionNats. Out: AtomicBatchNats, DirectGetNats, FollowNats.
+ * Room: log. In: InboxNats, NatsConnectionNats. Out: AtomicBatchNats, DirectGetNats, FollowNats.
  *
- * Plain functions around the client's promises; they never reject.
+ * Plain functions; their promises never reject.
  */
-import {
-  type MsgHdrs,
-  type Msg,
-  type NatsConnection as Client,
-  NoRespondersError,
-  RequestError,
-  TimeoutError,
-} from "@nats-io/transport-node";
+import type { Msg, MsgHdrs, NatsConnection as Client } from "@nats-io/transport-node";
+import type { Address, NoAnswer } from "./InboxNats.ts";
 import type { Link } from "./NatsConnectionNats.ts";
-
-/**
- * - `lost`: the connection broke before the answer came; the question may have been heard
- * - `silent`: no answer in time; the question may have been heard
- * - `nobody`: the server says that nobody listens: no stream, JetStream off, or no leader yet; nothing has happened
- * - `failed`: the client could not even ask; nothing has happened
- */
-export interface NoAnswer {
-  readonly _tag: "NoAnswer";
-  readonly why: "lost" | "silent" | "nobody" | "failed";
-  readonly reason: string;
-}
 
 export interface Answer {
   readonly _tag: "Answer";
@@ -39,14 +21,18 @@ export interface Ask {
   readonly timeoutMillis: number;
 }
 
-const noAnswer = (error: unknown): NoAnswer => {
-  const at = error instanceof RequestError && error.cause !== undefined ? error.cause : error;
-  if (at instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders())) {
-    return { _tag: "NoAnswer", why: "nobody", reason: "nobody serves the stream" };
-  }
-  if (at instanceof TimeoutError) return { _tag: "NoAnswer", why: "silent", reason: "no answer in time" };
-  return { _tag: "NoAnswer", why: "failed", reason: at instanceof Error ? at.message : String(at) };
-};
+const nobody: NoAnswer = { _tag: "NoAnswer", why: "nobody", reason: "nobody serves the stream" };
+const silent: NoAnswer = { _tag: "NoAnswer", why: "silent", reason: "no answer in time" };
+
+/** The client throws when it was closed, and for what is larger than the server takes. */
+export const failed = (error: unknown): NoAnswer => ({
+  _tag: "NoAnswer",
+  why: "failed",
+  reason: error instanceof Error ? error.message : String(error),
+});
+
+/** The server's own answer when nobody listens: no body, and this status. */
+const isNobody = (message: Msg): boolean => message.data.length === 0 && message.headers?.code === 503;
 
 /** Asks, and stops waiting as soon as the connection is lost: the answer will never come. */
 export const ask = (nc: Client, link: Link, question: Ask): Promise<Answer | NoAnswer> =>
@@ -56,16 +42,24 @@ export const ask = (nc: Client, link: Link, question: Ask): Promise<Answer | NoA
       resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
       return;
     }
-    const ignoreLoss = link.onLost(() => resolve({ _tag: "NoAnswer", why: "lost", reason: "the connection was lost" }));
     const { headers, payload, subject, timeoutMillis } = question;
+    let address: Address | undefined;
     const finish = (answer: Answer | NoAnswer): void => {
-      ignoreLoss();
+      clearTimeout(timer);
+      address?.close();
       resolve(answer);
     };
-    void nc.request(subject, payload, { timeout: timeoutMillis, ...(headers === undefined ? {} : { headers }) }).then(
-      (message) => finish({ _tag: "Answer", message }),
-      (error: unknown) => finish(noAnswer(error)),
-    );
+    const timer = setTimeout(() => finish(silent), timeoutMillis);
+    try {
+      address = link.inbox.open({
+        subject,
+        onMessage: (message) => finish(isNobody(message) ? nobody : { _tag: "Answer", message }),
+        onNoAnswer: finish,
+      });
+      nc.publish(subject, payload, { reply: address.reply, ...(headers === undefined ? {} : { headers }) });
+    } catch (error) {
+      finish(failed(error));
+    }
   });
 
 /** An error as the server's JSON says it. */

