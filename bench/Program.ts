@@ -5,7 +5,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const main = join(import.meta.dirname, "../src/main.ts");
+/** The door that users take: what was compiled once is not compiled again. */
+const main = join(import.meta.dirname, "../bin/recollect.mjs");
 /** Of /proc/PID/stat on every Linux. */
 const ticksPerSecond = 100;
 

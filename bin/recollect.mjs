@@ -31,6 +31,7 @@ const runHere = async () => {
     if (!String(warning).startsWith("Type Stripping")) emitWarning.call(process, warning, ...rest);
   };
   process.argv[1] = main;
+  await import("./compiled.mjs");
   await import(pathToFileURL(main).href);
 };
 
@@ -39,8 +40,11 @@ const runHere = async () => {
  * The pipe on fd 3 ends when we do, however we do: the lifeline then ends the child.
  */
 const runThere = () => {
-  const lifeline = pathToFileURL(path.join(root, "bin/lifeline.mjs")).href;
-  const child = spawn(broughtNode, ["--strip-types", "--import", lifeline, main, ...process.argv.slice(2)], {
+  const before = ["lifeline.mjs", "compiled.mjs"].flatMap((name) => [
+    "--import",
+    pathToFileURL(path.join(root, "bin", name)).href,
+  ]);
+  const child = spawn(broughtNode, ["--strip-types", ...before, main, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "pipe"],
     shell: process.platform === "win32",
   });

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -76,9 +77,14 @@ afterEach(() => {
   for (const clone of clones.splice(0)) rmSync(clone, { recursive: true, force: true });
 });
 
-const start = (clone: string, args: ReadonlyArray<string>, node: ReadonlyArray<string> = []) => {
+const start = (
+  clone: string,
+  args: ReadonlyArray<string>,
+  node: ReadonlyArray<string> = [],
+  env: Readonly<Record<string, string>> = {},
+) => {
   const child = spawn(process.execPath, [...node, join(clone, "bin/recollect.mjs"), ...args], {
-    env: { ...process.env, PATH: `${clone}/path:/usr/bin:/bin` },
+    env: { ...process.env, PATH: `${clone}/path:/usr/bin:/bin`, ...env },
   });
   let output = "";
   let errors = "";
@@ -120,6 +126,15 @@ describe("recollect in a fresh clone", () => {
       env: { ...process.env, PATH: `${join(clone, "node_modules/.bin")}:/usr/bin:/bin` },
     });
     assert.deepStrictEqual(JSON.parse(output).args, ["x"]);
+  });
+
+  it("compiles what it runs once, with the clone's Node and with the one that it brings", async () => {
+    for (const node of [[], oldNode]) {
+      const clone = makeClone();
+      assert.strictEqual((await start(clone, ["exit", "0"], node, { TMPDIR: clone }).ended).code, 0);
+      const kept = readdirSync(join(clone, "node-compile-cache"), { recursive: true, withFileTypes: true });
+      assert.isAbove(kept.filter((entry) => entry.isFile()).length, 0);
+    }
   });
 
   it("waits for another that is setting up at the same moment", async () => {

@@ -16,6 +16,7 @@ import { variable } from "../machine/UserFolders.ts";
 import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./Daemon.ts";
 import { querying, reading } from "./Layers.ts";
+import * as Memory from "./Memory.ts";
 import * as ReadModels from "./ReadModels.ts";
 import * as Standby from "./Standby.ts";
 
@@ -135,7 +136,7 @@ const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const daemon = Layer.unwrap(
     Effect.as(claimAlone(), Daemon.layer({ natsUrl, port, snapshotTtlMillis, role: "daemon" })),
   );
-  const ready = Layer.provideMerge(databaseThere, daemon);
+  const ready = Layer.provideMerge(Layer.merge(databaseThere, Memory.givenBack), daemon);
   const context = yield* Layer.build(Layer.provideMerge(ready, Layer.merge(folder, NodeServices.layer)));
   return yield* Effect.gen(function* () {
     const { database, root } = yield* DataFolder.DataFolder;

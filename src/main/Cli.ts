@@ -11,6 +11,7 @@ import { cli } from "../edge/cli/Cli.ts";
 import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
 import * as Attached from "./Attached.ts";
+import * as Memory from "./Memory.ts";
 import { version } from "./Version.ts";
 
 /** One line per entry on stderr; stdout belongs to the data. */
@@ -72,6 +73,7 @@ const makeEnding = () => {
 };
 
 export const run = (): void => {
+  Memory.growSlowly();
   const teardown = makeEnding();
   const program = Command.run(cli, { version }).pipe(
     Effect.tapCause(tell),

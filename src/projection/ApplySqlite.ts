@@ -13,8 +13,7 @@ import { Effect } from "effect";
 import * as Carries from "./CarriesSqlite.ts";
 import type { Checkpoint } from "./Checkpoint.ts";
 import { readCheckpoint } from "./EngineSqlite.ts";
-import { fold, type Folded, packing, without } from "./Fold.ts";
-import type { Packed } from "./Packed.ts";
+import * as Fold from "./Fold.ts";
 import type { Projection } from "./Projection.ts";
 import { type Applied, type Batch, identityOf, type Incoming, type Prepared, StorageTrouble } from "./ReadModel.ts";
 import { storageTrouble } from "./StorageTroubleSqlite.ts";
@@ -23,8 +22,7 @@ import type { Writer } from "./WriterSqlite.ts";
 interface Ready {
   /** What was forgotten since makes it worthless. */
   readonly epoch: number;
-  readonly folded: Folded;
-  readonly packed: Packed;
+  readonly folded: Fold.Folded;
   readonly after: number;
   readonly checkpoint: Checkpoint;
 }
@@ -53,7 +51,7 @@ export const make = (options: {
 }): Apply => {
   const { db, file, projections, writer } = options;
   const carries = Carries.make(db);
-  const { pack, packEach } = packing(projections);
+  const { fold, foldEach } = Fold.make(projections);
   let epoch = 0;
   /** The last sequence folded; undefined when that is not known. */
   let front: number | undefined = readCheckpoint(db).sequence;
@@ -65,14 +63,18 @@ export const make = (options: {
   };
 
   /** Folds entries that follow on `after`. */
-  const foldAfter = (after: number, incoming: ReadonlyArray<Incoming>, { now, streamCreated }: Batch) => {
+  const foldAfter = (
+    after: number,
+    incoming: ReadonlyArray<Incoming>,
+    { now, refusals, streamCreated }: Batch & { readonly refusals?: Fold.Refusals },
+  ) => {
     const last = incoming.at(-1)?.entry;
     if (last === undefined) return undefined;
     const { recordedAt, sequence } = last;
-    const folded = fold({ projections, carries, incoming, now });
+    const folded = fold({ carries, incoming, now }, refusals);
     front = sequence;
     const checkpoint = { sequence, identity: identityOf(last), recordedAt, streamCreated };
-    return { epoch, folded, packed: pack(folded, now), after, checkpoint } satisfies Ready;
+    return { epoch, folded, after, checkpoint } satisfies Ready;
   };
 
   const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
@@ -84,34 +86,41 @@ export const make = (options: {
       },
     });
 
+  /** What the file does not have yet, and the sequence it has reached. Nothing is remembered of what was folded ahead. */
+  const freshOf = ({ incoming }: Batch) => {
+    forget();
+    const checkpoint = readCheckpoint(db);
+    return { checkpoint, fresh: incoming.filter(({ entry }) => entry.sequence > checkpoint.sequence) };
+  };
+
   /** Folds what the file does not have yet; or answers with what there is to say of it. */
-  const foldNow = (batch: Batch): Effect.Effect<Ready | Applied, StorageTrouble> =>
+  const foldNow = (batch: Batch, refusals: Fold.Refusals): Effect.Effect<Ready | Applied, StorageTrouble> =>
     attempt(() => {
-      forget();
-      const checkpoint = readCheckpoint(db);
+      const { checkpoint, fresh } = freshOf(batch);
       const reached = checkpoint.sequence;
-      const fresh = batch.incoming.filter(({ entry }) => entry.sequence > reached);
       const gap = fresh.findIndex(({ entry }, index) => entry.sequence !== reached + 1 + index);
       if (gap >= 0) return { _tag: "Missing", sequence: reached + 1 + gap } satisfies Applied;
       front = reached;
-      return foldAfter(reached, fresh, batch) ?? ({ _tag: "Committed", checkpoint } satisfies Applied);
+      return foldAfter(reached, fresh, { ...batch, refusals }) ?? ({ _tag: "Committed", checkpoint } satisfies Applied);
     });
 
-  /** Writes; a refused row is found, parked and left out. */
-  const write = Effect.fnUntraced(function* ({ after, checkpoint, folded, packed }: Ready, now: number) {
-    let left = folded;
-    let rows = packed;
-    for (let probes = 0; ; probes++) {
-      const written = yield* writer.write({ packed: rows, after, checkpoint, now });
-      if (written._tag !== "Refused") return written._tag;
-      if (probes === mostProbes) {
-        const message = `${file} refuses rows of sequences ${after + 1} to ${checkpoint.sequence} for no row's fault.`;
-        return yield* new StorageTrouble({ reason: "other", path: file, message, hint: "Run: recollect verify" });
-      }
-      left = without(left, yield* writer.probe(packEach(left)), now);
-      rows = pack(left, now);
-    }
+  /** Finds the units whose rows SQLite refuses, one by one. */
+  const findRefused = Effect.fnUntraced(function* (batch: Batch) {
+    const units = yield* attempt(() => foldEach({ carries, incoming: freshOf(batch).fresh, now: batch.now }));
+    const found = yield* writer.probe(units.map(({ packed }) => packed));
+    return found.flatMap(({ reason, unit }) => {
+      const name = units[unit]?.name;
+      return name === undefined ? [] : [[name, reason] as const];
+    });
   });
+
+  const faultless = (after: number, to: number) =>
+    new StorageTrouble({
+      reason: "other",
+      path: file,
+      message: `${file} refuses rows of sequences ${after + 1} to ${to} for no row's fault.`,
+      hint: "Run: recollect verify",
+    });
 
   return {
     prepare: (batch): InHand => {
@@ -128,19 +137,25 @@ export const make = (options: {
     commit: Effect.fnUntraced(function* (prepared: Prepared) {
       const { batch } = prepared;
       let { ready } = prepared as InHand;
-      for (;;) {
+      let refusals: Fold.Refusals = new Map();
+      for (let probes = 0; ;) {
         if (ready?.epoch !== epoch) {
-          const found = yield* foldNow(batch);
+          const found = yield* foldNow(batch, refusals);
           if ("_tag" in found) return found;
           ready = found;
         }
-        const outcome = yield* write(ready, batch.now);
-        if (outcome === "Written") {
-          carries.written(ready.folded.carries);
-          return { _tag: "Committed", checkpoint: ready.checkpoint } satisfies Applied;
+        const { after, checkpoint, folded } = ready;
+        const written = yield* writer.write({ packed: folded.packed, after, checkpoint, now: batch.now });
+        if (written._tag === "Written") {
+          carries.written(folded.carries);
+          return { _tag: "Committed", checkpoint } satisfies Applied;
+        }
+        if (written._tag === "Refused") {
+          if (probes++ === mostProbes) return yield* faultless(after, checkpoint.sequence);
+          refusals = new Map([...refusals, ...(yield* findRefused(batch))]);
         }
         forget();
-        if (outcome === "Superseded") return { _tag: "Superseded" } satisfies Applied;
+        if (written._tag === "Superseded") return { _tag: "Superseded" } satisfies Applied;
       }
     }),
   };

@@ -25,16 +25,27 @@ const everyProjection = "*";
 const maxReason = 2000;
 
 /** What one projection makes of one entry: written as a whole or, with a dead letter, not at all. */
-export interface Unit {
+interface Unit {
   readonly projection: string;
   readonly entry: LogEntry;
   readonly changes: ReadonlyArray<Change>;
 }
 
+/** Units that are not to be written, by `nameOf`, and why. */
+export type Refusals = ReadonlyMap<string, string>;
+
+export const nameOf = ({ entry, projection }: Pick<Unit, "entry" | "projection">): string =>
+  `${entry.sequence} ${projection}`;
+
 export interface Folded {
-  readonly units: ReadonlyArray<Unit>;
-  readonly letters: ReadonlyArray<RowChange>;
+  readonly packed: Packed;
   readonly carries: ReadonlyArray<Kept>;
+}
+
+export interface Folding {
+  readonly carries: Carries;
+  readonly incoming: ReadonlyArray<Incoming>;
+  readonly now: number;
 }
 
 type Understood = { readonly facts: ReadonlyArray<Fact> } | { readonly reason: string };
@@ -86,44 +97,49 @@ const letterOf = (options: {
   return { table: deadLettersTable.name, row };
 };
 
-/** Interprets entries in order. A throw in a projection is its own dead letter. */
-export const fold = (options: {
-  readonly projections: ReadonlyArray<Projection>;
-  readonly carries: Carries;
-  readonly incoming: ReadonlyArray<Incoming>;
-  readonly now: number;
-}): Folded => {
-  const { carries, now, projections } = options;
-  const units: Array<Unit> = [];
-  const letters: Array<RowChange> = [];
-  for (const incoming of options.incoming) {
-    const { entry } = incoming;
-    const understood = understand(incoming, carries);
-    if ("reason" in understood)
-      letters.push(letterOf({ projection: everyProjection, entry, reason: understood.reason, now }));
-    for (const projection of projections) {
-      try {
-        const changes = changesOf(projection, incoming, understood);
-        if (changes.length > 0) units.push({ projection: projection.name, entry, changes });
-      } catch (cause) {
-        const reason = `the projection failed: ${sentence(cause)}`;
-        letters.push(letterOf({ projection: projection.name, entry, reason, now }));
-      }
-    }
-  }
-  return { units, letters, carries: carries.take() };
-};
-
 const refused = ({ entry, projection }: Unit, reason: string, now: number): RowChange =>
   letterOf({ projection, entry, reason: `a row was refused: ${reason}`, now });
 
-export interface Packing {
-  readonly pack: (folded: Folded, now: number) => Packed;
-  /** Each unit by itself; empty for one that cannot be packed. */
-  readonly packEach: (folded: Folded) => ReadonlyArray<Packed>;
+/** Interprets entries in order and hands on what each projection makes of them. A throw in one is its own dead letter. */
+const interpret = (
+  projections: ReadonlyArray<Projection>,
+  { carries, incoming, now }: Folding,
+  take: { readonly unit: (unit: Unit) => void; readonly letter: (letter: RowChange) => void },
+): void => {
+  for (const one of incoming) {
+    const { entry } = one;
+    const understood = understand(one, carries);
+    if ("reason" in understood)
+      take.letter(letterOf({ projection: everyProjection, entry, reason: understood.reason, now }));
+    for (const projection of projections) {
+      let changes: ReadonlyArray<Change> = [];
+      try {
+        changes = changesOf(projection, one, understood);
+      } catch (cause) {
+        take.letter(
+          letterOf({ projection: projection.name, entry, reason: `the projection failed: ${sentence(cause)}`, now }),
+        );
+      }
+      if (changes.length > 0) take.unit({ projection: projection.name, entry, changes });
+    }
+  }
+};
+
+export interface Fold {
+  /** Rows of all units but the refused ones, dead letters, and what interpreters remember. */
+  readonly fold: (folding: Folding, refusals?: Refusals) => Folded;
+  /** Each unit by itself, by name; the pack of one that does not fit its tables is empty. */
+  readonly foldEach: (folding: Folding) => ReadonlyArray<{ readonly name: string; readonly packed: Packed }>;
 }
 
-export const packing = (projections: ReadonlyArray<Projection>): Packing => {
+const none: Refusals = new Map();
+
+/**
+ * Decision: rows are packed as they come and not kept, also not for the rare batch of which SQLite refuses a row: that
+ * one is folded again. Rows of three batches that lay in memory as objects took a third of the projector's time in
+ * garbage collection, and 300 MB.
+ */
+export const make = (projections: ReadonlyArray<Projection>): Fold => {
   const packer = Packer.make([...projections.flatMap(({ tables }) => tables), carriesTable, deadLettersTable]);
   /** Adds a unit, or answers why it cannot be packed. */
   const add = (changes: ReadonlyArray<Change>): string | undefined => {
@@ -136,42 +152,36 @@ export const packing = (projections: ReadonlyArray<Projection>): Packing => {
     }
   };
   return {
-    pack: ({ carries, letters, units }, now) => {
-      for (const unit of units) {
-        const reason = add(unit.changes);
-        if (reason !== undefined) packer.add([refused(unit, reason, now)]);
-      }
+    fold: (folding, refusals = none) => {
+      const { carries, now } = folding;
+      const letters: Array<RowChange> = [];
+      interpret(projections, folding, {
+        letter: (letter) => letters.push(letter),
+        unit: (unit) => {
+          const reason = (refusals.size > 0 ? refusals.get(nameOf(unit)) : undefined) ?? add(unit.changes);
+          if (reason !== undefined) letters.push(refused(unit, reason, now));
+        },
+      });
       packer.add(letters);
+      const kept = carries.take();
       packer.add(
-        carries.map(({ carry, history }) => ({
+        kept.map(({ carry, history }) => ({
           table: carriesTable.name,
           row: { thread_id: history.id, tenant: history.tenant, carry: JSON.stringify(carry) },
         })),
       );
-      return packer.take();
+      return { packed: packer.take(), carries: kept };
     },
-    packEach: ({ units }) =>
-      units.map(({ changes }) => {
-        add(changes);
-        return packer.take();
-      }),
-  };
-};
-
-/** Without the units that SQLite refuses, and with their dead letters. */
-export const without = (
-  folded: Folded,
-  refusals: ReadonlyArray<{ readonly unit: number; readonly reason: string }>,
-  now: number,
-): Folded => {
-  const reasons = new Map(refusals.map(({ reason, unit }) => [unit, reason]));
-  const letters = folded.units.flatMap((unit, index) => {
-    const reason = reasons.get(index);
-    return reason === undefined ? [] : [refused(unit, reason, now)];
-  });
-  return {
-    ...folded,
-    units: folded.units.filter((_, index) => !reasons.has(index)),
-    letters: [...folded.letters, ...letters],
+    foldEach: (folding) => {
+      const each: Array<{ readonly name: string; readonly packed: Packed }> = [];
+      interpret(projections, folding, {
+        letter: () => undefined,
+        unit: (unit) => {
+          add(unit.changes);
+          each.push({ name: nameOf(unit), packed: packer.take() });
+        },
+      });
+      return each;
+    },
   };
 };

@@ -93,7 +93,7 @@ const openSync = (options: OpenOptions): ReadModel => {
     // Nothing is changed in a file before it is known to be ours.
     const empty = isEmpty(db);
     if (!empty) assertOurs(db, file);
-    configure(db, options.durability);
+    configure(db, options.durability, "small");
     if (empty) create(db, options);
     const outdated = isOutdated(db, projections);
     const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>

@@ -32,14 +32,20 @@ export interface Place {
   readonly durability: Durability;
 }
 
-/** Settings of a connection that writes. The checkpoint interval and cache more than doubled the rate with a full-text index. */
-export const configure = (db: Database.Database, durability: Durability): void => {
+/**
+ * Pages in memory, KiB. A thread that writes large batches has many: with the checkpoint interval they more than
+ * doubled the rate with a full-text index. The connection beside it writes single events and looks up names.
+ */
+const cacheKib = { large: 64 * 1024, small: 16 * 1024 } as const;
+
+/** Settings of a connection that writes. */
+export const configure = (db: Database.Database, durability: Durability, cache: keyof typeof cacheKib): void => {
   db.pragma(`busy_timeout = ${busyTimeoutMillis}`);
   db.pragma("journal_mode = WAL");
   db.pragma(`synchronous = ${durability === "durable" ? "FULL" : "OFF"}`);
-  // Pages of 4 KB: a checkpoint about every 40 MB written, and 64 MB of pages in memory.
+  // Pages of 4 KB: a checkpoint about every 40 MB written.
   db.pragma("wal_autocheckpoint = 10000");
-  db.pragma("cache_size = -65536");
+  db.pragma(`cache_size = -${cacheKib[cache]}`);
   db.pragma("temp_store = MEMORY");
 };
 

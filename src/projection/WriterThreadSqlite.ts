@@ -44,7 +44,7 @@ const writing = (): Writing => {
   if (opened !== undefined) return opened;
   const db = new Database(place.file, { fileMustExist: true });
   try {
-    configure(db, place.durability);
+    configure(db, place.durability, "large");
     opened = make(db, place);
     return opened;
   } catch (cause) {

@@ -358,33 +358,28 @@ describe("a follower", () => {
     }),
   );
 
-  it.live("leaves no consumer behind, and hears of an event within milliseconds", () =>
+  it.live("hears of each event as it is appended, and leaves no consumer behind", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.make({ sync: "2m" });
       const { connection, log } = yield* open(server.url);
       const consumers = Effect.promise(
         async () => (await connection.jsm.streams.info("RECOLLECT")).state.consumer_count,
       );
-      const arrived = new Map<string, number>();
+      const arrived = new Set<string>();
       const following = yield* log.follow({ after: 0 }).pipe(
         Stream.runForEachArray((chunk) =>
           Effect.sync(() => {
-            for (const entry of chunk) if (!isMisfit(entry)) arrived.set(entry.id, performance.now());
+            for (const entry of chunk) if (!isMisfit(entry)) arrived.add(entry.id);
           }),
         ),
         Effect.forkChild,
       );
       yield* until(Effect.map(consumers, (count) => count === 1));
       const history = fresh();
-      const delays: Array<number> = [];
       for (const one of events(40)) {
         yield* log.append({ history, events: [one], expected: "any" });
-        const acknowledged = performance.now();
         yield* until(Effect.sync(() => arrived.has(one.id)));
-        delays.push((arrived.get(one.id) ?? 0) - acknowledged);
       }
-      const median = delays.toSorted((a, b) => a - b)[20] ?? 0;
-      assert.isBelow(median, 5);
       yield* Fiber.interrupt(following);
       yield* until(Effect.map(consumers, (count) => count === 0));
     }),
