@@ -146,6 +146,12 @@ export interface TaskRow {
   readonly worker: string | null;
   readonly batchId: string | null;
   readonly parentTaskId: string | null;
+  readonly retryOf: string | null;
+  readonly priority: string | null;
+  readonly attempt: number | null;
+  readonly maxAttempts: number | null;
+  readonly notBefore: number | null;
+  readonly deadLetter: number;
   readonly message: string | null;
   readonly progress: number | null;
   readonly progressTotal: number | null;
