@@ -105,6 +105,8 @@ export const TaskCompleted = Schema.Struct({
   claim: maybe(Schema.Natural),
   output: maybe(Schema.Unknown),
   outputBlob: maybe(BlobReference),
+  /** With an `outputBlob`: true when the output is that text, false when the text is its JSON. */
+  outputIsText: maybe(Schema.Boolean),
   messages: maybe(Schema.Array(Schema.Unknown)),
   durationMillis: maybe(Millis),
 });

@@ -26,6 +26,8 @@ export interface Lease {
 export interface TaskEnd {
   readonly output?: unknown;
   readonly outputBlob?: EventData<"task.completed">["outputBlob"];
+  /** With a blob: whether the output is its text, or what the text says as JSON. */
+  readonly outputIsText?: boolean;
   readonly error?: EventData<"task.failed">["error"] | undefined;
   readonly deadLetter: boolean;
   /** Epoch milliseconds, by the writer's clock. */
@@ -36,7 +38,7 @@ export interface TaskRecord extends Task.TaskState {
   /** The last sequence of the history that is in here. */
   readonly upTo: Sequence;
   readonly submitted: EventData<"task.submitted"> | undefined;
-  /** Claims so far. */
+  /** Claims so far, without those that were given back. */
   readonly attempt: number;
   readonly lease: Lease | undefined;
   /** The earliest moment of the next claim, epoch milliseconds; 0: at once. */
@@ -126,14 +128,20 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       };
       return { lease, attempt: lease.attempt, said: {} };
     }
-    case "task.released":
-      return { lease: undefined, notBefore: decoded.data.notBefore ?? 0 };
+    case "task.released": {
+      const { notBefore, reason } = decoded.data;
+      // A worker that gives its task back has not failed at it: the attempt does not count.
+      const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
+      return { lease: undefined, attempt, notBefore: notBefore ?? 0 };
+    }
     case "task.progressed":
     case "task.input_requested":
     case "task.resumed":
       return said(decoded.data);
-    case "task.completed":
-      return ends({ output: decoded.data.output, outputBlob: decoded.data.outputBlob ?? null }, at);
+    case "task.completed": {
+      const { output, outputBlob = null, outputIsText } = decoded.data;
+      return ends({ output, outputBlob, outputIsText: outputIsText !== false }, at);
+    }
     case "task.failed": {
       const { error, output, deadLetter } = decoded.data;
       return ends({ error, output, deadLetter: deadLetter === true }, at);
