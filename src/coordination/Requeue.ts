@@ -44,12 +44,18 @@ export const openInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
   });
 });
 
-/** Looks every 5 seconds, for ever. */
+/** Fills every 5 seconds, for ever. */
 export const keepFilled = <E extends { readonly message: string }, R>(
-  open: Effect.Effect<ReadonlyArray<string>, E, R>,
-): Effect.Effect<never, never, Tasks | R> =>
-  Effect.flatMap(open, (taskIds) => Tasks.use((tasks) => tasks.requeue(taskIds))).pipe(
+  fill: Effect.Effect<unknown, E, R>,
+): Effect.Effect<never, never, R> =>
+  fill.pipe(
     Effect.catch((error) => Effect.logWarning(`the task queue is not filled now: ${error.message}`)),
     Effect.repeat(Schedule.spaced(everyMillis)),
     Effect.andThen(Effect.never),
+  );
+
+/** For a program without read models: fills the queue of one tenant by the log alone. */
+export const keepFilledFromLog = (tenant = defaultTenant): Effect.Effect<never, never, Tasks | EventLog> =>
+  Effect.flatMap(openInLog(tenant), (open) =>
+    keepFilled(Effect.flatMap(open, (taskIds) => Tasks.use((tasks) => tasks.requeue(taskIds)))),
   );

@@ -9,7 +9,7 @@ import { Effect, Fiber, Layer, Schedule, Stream } from "effect";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keepFilled, openInLog } from "../../src/coordination/Requeue.ts";
+import { keepFilledFromLog, openInLog } from "../../src/coordination/Requeue.ts";
 import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
 import * as Tasks from "../../src/coordination/Tasks.ts";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
@@ -48,7 +48,7 @@ const leaseMillis = 1_500;
 const maxAttempts = 20;
 /** Tasks of one batch; what is submitted at once is all or nothing. */
 const batchSize = 100;
-const longestPauseMillis = 700;
+const longestPauseMillis = 2_000;
 /** Without a task that ends in this time the drill has failed. */
 const patienceMillis = 90_000;
 
@@ -66,6 +66,7 @@ const choose = (from: Dice): Disturbance => {
 interface Stage {
   readonly folder: string;
   readonly server: NatsServer.NatsServer["Service"];
+  /** Those that work; undefined where one is starting. */
   readonly workers: Array<Program | undefined>;
   readonly counts: Record<Disturbance, number>;
   readonly faults: Array<string>;
@@ -80,7 +81,9 @@ const live = Effect.fnUntraced(function* (stage: Stage, index: number) {
     args: [stage.server.url, name, String(leaseMillis)],
     log: join(stage.folder, "workers.log"),
   });
+  yield* program.firstLine;
   stage.workers[index] = program;
+  if (stage.isClosing) program.finish();
   const { code, signal } = yield* program.ended;
   stage.workers[index] = undefined;
   if (code !== 0 && !program.wasKilled()) stage.faults.push(`the worker ${name} ended with ${code ?? signal}`);
@@ -95,7 +98,10 @@ const keepWorkers = (stage: Stage) =>
 
 const disturb = Effect.fnUntraced(function* (stage: Stage, from: Dice) {
   const kind = choose(from);
-  const worker = stage.workers[Math.floor(from.next() * stage.workers.length)];
+  const working = stage.workers.filter((worker) => worker !== undefined);
+  // A worker takes seconds to start on a busy machine: at least half of them work at any time, or nothing would.
+  if (working.length * 2 <= stage.workers.length) return;
+  const worker = working[Math.floor(from.next() * working.length)];
   stage.counts[kind]++;
   switch (kind) {
     case "worker killed":
@@ -213,7 +219,7 @@ export const run = Effect.fn("drill.tasks")(function* (options: Options) {
   );
   return yield* Effect.gen(function* () {
     const from = dice(options.seed);
-    const filling = yield* Effect.forkChild(Effect.flatMap(openInLog(), keepFilled));
+    const filling = yield* Effect.forkChild(keepFilledFromLog());
     const working = yield* Effect.forkChild(keepWorkers(stage));
     const disturbing = yield* Effect.forkChild(
       Effect.forever(
