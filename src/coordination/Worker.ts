@@ -50,13 +50,18 @@ const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
   return Effect.raceFirst(looks, beats);
 };
 
-const describe = (cause: Cause.Cause<TaskError>): TaskError & { readonly retry?: "never" } => {
-  const failure = Cause.squash(cause);
-  if (typeof failure === "object" && failure !== null && "type" in failure && typeof failure.type === "string") {
-    return failure as TaskError;
-  }
-  const error = failure instanceof Error ? failure : new Error(String(failure));
-  return { type: error.name, message: error.message };
+/** What a person or a program threw, as the error of a task: a `type` of its own, else the name of its class. */
+export const describeError = (thrown: unknown): TaskError & { readonly retry?: "never" } => {
+  const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
+  const field = (name: string) => {
+    const value: unknown = Reflect.get(error, name);
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  return {
+    type: field("type") ?? field("name") ?? "Error",
+    message: field("message"),
+    ...(field("retry") === "never" ? { retry: "never" as const } : {}),
+  };
 };
 
 type Outcome<E> =
@@ -89,8 +94,8 @@ const settle = <E extends TaskError>(lease: TaskLease, outcome: Outcome<E>): Eff
         ),
       );
   }
-  const { retry, ...error } = describe(outcome.exit.cause);
-  return lease.fail({ type: error.type, message: error.message }, { retry });
+  const { message, retry, type } = describeError(Cause.squash(outcome.exit.cause));
+  return lease.fail({ type, message }, { retry });
 };
 
 /** One task from its claim to its end. What cannot be settled is somebody else's by then, or lapses. */

@@ -56,7 +56,11 @@ export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("
   from: Schema.String,
   move: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message(): string {
+    return `Task ${this.taskId} is ${this.from}: ${this.move} is not possible.`;
+  }
+}
 
 const hintFor = (from: TaskStatus | "new"): string => {
   const moves = allowed[from];
