@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   const standing = Effect.fnUntraced(function* (record: TaskRecord) {
     known = record;
     const lost = lostLease({ taskId, record, token });
-    if (lost !== undefined) yield* lose(lost, record);
+    if (lost !== undefined) return yield* lose(lost, record);
   });
 
   /** One move under this lease; what it does to the entry follows from the state it leads to. */

@@ -60,6 +60,7 @@ export interface TaskResult {
   readonly mcpStatus: McpTaskStatus;
   /** Claims that counted so far. */
   readonly attempt: number;
+  /** Who had it last. */
   readonly worker: string | null;
   readonly message: string | null;
   readonly progress: number | null;
@@ -144,14 +145,14 @@ const outputOf = Effect.fnUntraced(function* ({ log }: Desk, { end }: TaskRecord
 });
 
 const resultOf = Effect.fnUntraced(function* (desk: Desk, taskId: string, record: TaskRecord) {
-  const { attempt, end, lease, said, status } = record;
+  const { attempt, end, said, status, worker } = record;
   if (status === undefined) return yield* notFound(taskId);
   return {
     taskId,
     status,
     mcpStatus: mcpStatusOf(status),
     attempt,
-    worker: lease?.worker ?? null,
+    worker: worker ?? null,
     message: said.message ?? null,
     progress: said.progress ?? null,
     total: said.total ?? null,

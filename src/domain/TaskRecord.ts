@@ -41,6 +41,8 @@ export interface TaskRecord extends Task.TaskState {
   /** Claims so far, without those that were given back. */
   readonly attempt: number;
   readonly lease: Lease | undefined;
+  /** Who had it last. */
+  readonly worker: string | undefined;
   /** The earliest moment of the next claim, epoch milliseconds; 0: at once. */
   readonly notBefore: number;
   /** What was said last: progress, a question, an answer. */
@@ -54,6 +56,7 @@ export const empty: TaskRecord = {
   submitted: undefined,
   attempt: 0,
   lease: undefined,
+  worker: undefined,
   notBefore: 0,
   said: {},
   end: undefined,
@@ -126,7 +129,7 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
         worker: worker ?? undefined,
         holder: holder ?? undefined,
       };
-      return { lease, attempt: lease.attempt, said: {} };
+      return { lease, attempt: lease.attempt, worker: lease.worker, said: {} };
     }
     case "task.released": {
       const { notBefore, reason } = decoded.data;

@@ -1,9 +1,9 @@
 /**
  * `recollect tasks submit|show|result|watch|answer|cancel|retry`: what people do with tasks of the work queue.
  *
- * Room: edge. In: coordination. Out: Tasks.
+ * Room: edge. In: coordination. Out: Tasks, TaskWork.
  */
-import { Clock, Effect, Option, Stream } from "effect";
+import { Clock, Effect, Layer, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import * as TaskQueueNats from "../../coordination/TaskQueueNats.ts";
 import * as Tasks from "../../coordination/Tasks.ts";
@@ -13,10 +13,10 @@ import * as Output from "./Output.ts";
 const source = "recollect tasks";
 
 /** Runs a handler with tasks and their queue, over the store's own connection. */
-const withTasks = <A, E, R>(handler: Effect.Effect<A, E, R>, whose: string) =>
-  handler.pipe(
-    Effect.provide(Tasks.layer({ tenant: whose, source })),
-    Effect.provide(TaskQueueNats.layer({ tenant: whose })),
+export const withTasks = <A, E, R>(handler: Effect.Effect<A, E, R>, whose: string) =>
+  Effect.provide(
+    handler,
+    Tasks.layer({ tenant: whose, source }).pipe(Layer.provide(TaskQueueNats.layer({ tenant: whose }))),
   );
 
 const taskId = Argument.String("task").pipe(Argument.withDescription("Task id"));

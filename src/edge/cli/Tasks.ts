@@ -1,7 +1,7 @@
 /**
  * `recollect tasks` and `recollect task ID`: agent tasks and how they moved.
  *
- * Room: edge. In: query, TaskVerbs. Out: Cli.
+ * Room: edge. In: query, TaskVerbs, TaskWork. Out: Cli.
  */
 import { Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
@@ -10,6 +10,7 @@ import { NotFound } from "./Failure.ts";
 import { given, json, limit, readModels } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { answer, cancel, result, retry, show, submit, watch } from "./TaskVerbs.ts";
+import { work as workCommand } from "./TaskWork.ts";
 
 export const tasks = Command.make(
   "tasks",
@@ -51,8 +52,8 @@ export const tasks = Command.make(
       yield* Output.line(text);
   }, readModels),
 ).pipe(
-  Command.withDescription("List tasks, latest activity first; submit, show, watch, cancel and retry them"),
-  Command.withSubcommands([submit, show, result, watch, answer, cancel, retry]),
+  Command.withDescription("List tasks, latest activity first; submit, watch, cancel, retry and work on them"),
+  Command.withSubcommands([submit, show, result, watch, answer, cancel, retry, workCommand]),
 );
 
 export const task = Command.make(
