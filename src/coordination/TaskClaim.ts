@@ -60,7 +60,10 @@ const deadLetter = ({ attempt, lease }: TaskRecord): ReadonlyArray<Step> => [
   {
     type: "task.failed",
     data: {
-      error: { type: "lease_lapsed", message: `its worker was silent for a whole lease, in attempt ${attempt}` },
+      error:
+        lease === undefined
+          ? { type: "no_attempts", message: `no attempt is left after ${attempt}` }
+          : { type: "lease_lapsed", message: `its worker was silent for a whole lease, in attempt ${attempt}` },
       deadLetter: true,
       claim: lease?.token,
     },
