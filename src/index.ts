@@ -27,6 +27,31 @@ export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/ChatMessage.ts";
 export type { Synced } from "./publish/Sync.ts";
 
+// Work that many share.
+export {
+  RecollectTasks,
+  type RunningTask,
+  type RunningWorker,
+  type TasksOptions,
+  type WorkOptions,
+} from "./coordination/RecollectTasks.ts";
+export {
+  CannotRetry,
+  layer as layerTasks,
+  type Submitted,
+  TaskNotFound,
+  type TaskResult,
+  Tasks,
+} from "./coordination/Tasks.ts";
+export { type Batch, InvalidTask, type Submission } from "./coordination/TaskSubmit.ts";
+export type { TaskLease } from "./coordination/TaskLease.ts";
+export { TaskQueue } from "./coordination/TaskQueue.ts";
+export * as TaskQueueMemory from "./coordination/TaskQueueMemory.ts";
+export * as TaskQueueNats from "./coordination/TaskQueueNats.ts";
+export { type Running, type Work, work } from "./coordination/Worker.ts";
+export { keepFilledFromLog } from "./coordination/Requeue.ts";
+export { LeaseLost } from "./domain/TaskRecord.ts";
+
 // While it is being said.
 export { Live, type Watched, watch } from "./log/Live.ts";
 export * as LiveNats from "./log/LiveNats.ts";

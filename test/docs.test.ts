@@ -26,7 +26,9 @@ const help = execFileSync(process.execPath, ["src/main.ts", "--help"], { cwd: ro
 
 describe("the pages", () => {
   it("show code that is a region of a file that runs", () => {
-    const shown = [...read("README.md").matchAll(/<!-- region (\S+)#(\S+) -->\n```ts\n([^]*?)\n```/g)];
+    const shown = pages.flatMap((page) => [
+      ...read(page).matchAll(/<!-- region (\S+)#(\S+) -->\n```ts\n([^]*?)\n```/g),
+    ]);
     assert.isAbove(shown.length, 0);
     for (const [, file = "", name = "", code] of shown) assert.strictEqual(code, regionOf(file, name));
   });

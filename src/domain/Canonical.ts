@@ -7,6 +7,8 @@ import type { Part } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
 import { utf8Length } from "./Json.ts";
+import type { TaskQueueing } from "./TaskEvents.ts";
+import { queueingOf } from "./TaskRecord.ts";
 import type { Decoded } from "./Upcast.ts";
 
 type Known = Exclude<Decoded, { readonly _tag: "Unknown" }>;
@@ -87,6 +89,12 @@ const moved = (status: TaskStatus | undefined, rest: Omit<TaskMoved, "_tag" | "s
   { _tag: "TaskMoved", status, ...rest },
 ];
 
+/** A task in the queue has a priority and a bound, whether its submitter named them or not. */
+const queueFacts = (queue: TaskQueueing): Partial<TaskMoved> => {
+  const { priority, maxAttempts, notBefore } = queueingOf(queue);
+  return { priority, maxAttempts, notBefore: notBefore === 0 ? undefined : notBefore };
+};
+
 /** What one of our own events says. Total over the catalogue: a new type does not compile until it has a meaning. */
 export const canonicalFacts = (
   event: Exclude<Known, { readonly type: "thread.entry_recorded" }>,
@@ -155,16 +163,23 @@ export const canonicalFacts = (
     case "source.described":
       return [{ _tag: "Noted", kind: "source" }];
     case "task.submitted": {
-      const { request, threadId, batchId, parentTaskId } = event.data;
+      const { request, threadId, batchId, parentTaskId, retryOf, queue } = event.data;
       return moved("pending", {
         request,
         threadId: threadId ?? undefined,
         batchId: batchId ?? undefined,
         parentTaskId: parentTaskId ?? undefined,
+        retryOf: retryOf ?? undefined,
+        ...(queue == null ? {} : queueFacts(queue)),
       });
     }
     case "task.claimed":
-      return moved("starting", { worker: event.data.worker ?? undefined });
+      return moved("starting", { worker: event.data.worker ?? undefined, attempt: event.data.attempt ?? undefined });
+    case "task.released": {
+      const { reason, error, notBefore } = event.data;
+      const message = error == null ? reason : `${reason}: ${error.message ?? error.type}`;
+      return moved("pending", { message, notBefore: notBefore ?? undefined });
+    }
     case "task.started":
       return moved("running", { worker: event.data.worker ?? undefined });
     case "task.progressed":
@@ -186,6 +201,7 @@ export const canonicalFacts = (
       return moved("failed", {
         errorType: event.data.error.type,
         errorMessage: event.data.error.message ?? undefined,
+        deadLetter: event.data.deadLetter ?? undefined,
         output: event.data.output == null ? undefined : jsonText(event.data.output),
         durationMillis: event.data.durationMillis ?? undefined,
       });

@@ -39,6 +39,7 @@ export const eventTypes = {
   "source.described": define("source", 1, Thread.SourceDescribed),
   "task.submitted": define("task", 1, Task.TaskSubmitted),
   "task.claimed": define("task", 1, Task.TaskClaimed),
+  "task.released": define("task", 1, Task.TaskReleased),
   "task.started": define("task", 1, Task.TaskStarted),
   "task.progressed": define("task", 1, Task.TaskProgressed),
   "task.input_requested": define("task", 1, Task.TaskInputRequested),

@@ -126,6 +126,15 @@ export interface TaskMoved {
   readonly threadId?: Optional<string>;
   readonly batchId?: Optional<string>;
   readonly parentTaskId?: Optional<string>;
+  readonly retryOf?: Optional<string>;
+  readonly priority?: Optional<string>;
+  /** How many times it may be claimed, and which claim this is, from 1. */
+  readonly maxAttempts?: Optional<number>;
+  readonly attempt?: Optional<number>;
+  /** The earliest moment of its next claim, epoch milliseconds. */
+  readonly notBefore?: Optional<number>;
+  /** It failed because its last attempt did. */
+  readonly deadLetter?: Optional<boolean>;
   readonly worker?: Optional<string>;
   readonly message?: Optional<string>;
   readonly progress?: Optional<number>;

@@ -3,7 +3,8 @@
  *
  * Room: domain. In: Event, Fact. Out: publish, coordination.
  *
- * Law: deciding twice decides nothing. A move to the status that the task already has adds no event.
+ * Laws: deciding twice decides nothing: a move to the status that the task already has adds no event. What has ended
+ * stays as it ended, so that nobody who was told of an end is ever wrong: another try is another task.
  */
 import { Result, Schema } from "effect";
 import type { EventTypeName } from "./Event.ts";
@@ -22,6 +23,7 @@ export const notSubmitted: TaskState = { status: undefined };
 const leadsTo: Readonly<Record<TaskEventName, TaskStatus | undefined>> = {
   "task.submitted": "pending",
   "task.claimed": "starting",
+  "task.released": "pending",
   "task.started": "running",
   "task.progressed": undefined,
   "task.input_requested": "input_required",
@@ -38,9 +40,9 @@ const endsEarly: ReadonlyArray<TaskEventName> = ["task.failed", "task.timed_out"
 const allowed: Readonly<Record<TaskStatus | "new", ReadonlyArray<TaskEventName>>> = {
   new: ["task.submitted"],
   pending: ["task.claimed", "task.started", ...endsEarly],
-  starting: ["task.started", "task.progressed", ...endsEarly],
-  running: ["task.progressed", "task.input_requested", "task.completed", ...endsEarly],
-  input_required: ["task.resumed", "task.progressed", "task.completed", ...endsEarly],
+  starting: ["task.started", "task.progressed", "task.released", ...endsEarly],
+  running: ["task.progressed", "task.input_requested", "task.completed", "task.released", ...endsEarly],
+  input_required: ["task.resumed", "task.progressed", "task.completed", "task.released", ...endsEarly],
   completed: [],
   failed: [],
   timeout: [],
@@ -54,7 +56,11 @@ export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("
   from: Schema.String,
   move: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message(): string {
+    return `Task ${this.taskId} is ${this.from}: ${this.move} is not possible.`;
+  }
+}
 
 const hintFor = (from: TaskStatus | "new"): string => {
   const moves = allowed[from];
@@ -84,3 +90,6 @@ export const decide = (options: {
   if (to !== undefined && to === state.status) return Result.succeed("nothing");
   return Result.fail(new IllegalTransition({ taskId, from, move, hint: hintFor(from) }));
 };
+
+export const hasEnded = (status: TaskStatus | undefined): boolean =>
+  status !== undefined && allowed[status].length === 0;

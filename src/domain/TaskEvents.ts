@@ -31,40 +31,94 @@ export const TaskRequest = Schema.Struct({
 });
 export type TaskRequest = typeof TaskRequest.Type;
 
+export const TaskPriority = Schema.Literals(["high", "normal", "low"]);
+export type TaskPriority = typeof TaskPriority.Type;
+
+/**
+ * How a task is to be handed out; only a task that has this is in the work queue. `maxAttempts` counts claims;
+ * `backoffMillis` is the pause after the first failed one, doubled with each; `notBefore` is in epoch milliseconds.
+ */
+export const TaskQueueing = Schema.Struct({
+  priority: maybe(TaskPriority),
+  maxAttempts: maybe(Schema.Natural),
+  backoffMillis: maybe(Millis),
+  notBefore: maybe(Millis),
+});
+export type TaskQueueing = typeof TaskQueueing.Type;
+
+/** The task's place among the tasks of its batch: `index` from 0, and task `index - atOnce` must have ended first. */
+export const TaskPlace = Schema.Struct({
+  index: Schema.Natural,
+  size: Schema.Natural,
+  atOnce: Schema.Natural,
+  failFast: maybe(Schema.Boolean),
+});
+
 export const TaskSubmitted = Schema.Struct({
   request: TaskRequest,
   threadId: maybe(Text),
   batchId: maybe(Text),
   parentTaskId: maybe(Text),
+  /** The task of which this one is another try. */
+  retryOf: maybe(Text),
+  queue: maybe(TaskQueueing),
+  place: maybe(TaskPlace),
 });
-/** A worker has taken the task and prepares to run it. */
-export const TaskClaimed = Schema.Struct({ worker: maybe(Text) });
+/**
+ * A worker has taken the task and prepares to run it. The sequence of this event is the fencing token of its lease:
+ * later events name it as their `claim`. `holder` is where the worker's process can be asked whether it is alive.
+ */
+export const TaskClaimed = Schema.Struct({
+  worker: maybe(Text),
+  attempt: maybe(Schema.Natural),
+  holder: maybe(Text),
+});
+/**
+ * The lease is over and the task waits for the next one. `reason`: `lapsed` (no heartbeat), `interrupted` (its worker
+ * gave it back) or `failed` (with the error). `notBefore`, epoch milliseconds: the earliest moment of the next claim.
+ */
+export const TaskReleased = Schema.Struct({
+  reason: Text,
+  worker: maybe(Text),
+  attempt: maybe(Schema.Natural),
+  claim: maybe(Schema.Natural),
+  error: maybe(ToolError),
+  notBefore: maybe(Millis),
+});
 export const TaskStarted = Schema.Struct({
+  claim: maybe(Schema.Natural),
   worker: maybe(Text),
   agentPort: maybe(Schema.Natural),
   processId: maybe(Schema.Natural),
 });
 export const TaskProgressed = Schema.Struct({
+  claim: maybe(Schema.Natural),
   message: maybe(Text),
   progress: maybe(Schema.Finite),
   total: maybe(Schema.Finite),
 });
 /** The task waits for a person or another agent; `task.resumed` says that it goes on. */
-export const TaskInputRequested = Schema.Struct({ message: maybe(Text) });
+export const TaskInputRequested = Schema.Struct({ message: maybe(Text), claim: maybe(Schema.Natural) });
 export const TaskResumed = Schema.Struct({ message: maybe(Text) });
 /** With an `outputBlob` (a text output as it is, any other as its JSON text) `output` is the head of that text. */
 export const TaskCompleted = Schema.Struct({
+  claim: maybe(Schema.Natural),
   output: maybe(Schema.Unknown),
   outputBlob: maybe(BlobReference),
+  /** With an `outputBlob`: true when the output is that text, false when the text is its JSON. */
+  outputIsText: maybe(Schema.Boolean),
   messages: maybe(Schema.Array(Schema.Unknown)),
   durationMillis: maybe(Millis),
 });
+/** `deadLetter`: it failed because its last attempt did; it can be retried by hand, as another task. */
 export const TaskFailed = Schema.Struct({
   error: ToolError,
+  deadLetter: maybe(Schema.Boolean),
+  claim: maybe(Schema.Natural),
   output: maybe(Schema.Unknown),
   durationMillis: maybe(Millis),
 });
-export const TaskTimedOut = Schema.Struct({ afterMillis: maybe(Millis) });
+export const TaskTimedOut = Schema.Struct({ afterMillis: maybe(Millis), claim: maybe(Schema.Natural) });
 export const TaskCancelled = Schema.Struct({ reason: maybe(Text) });
 
 /** A client and a server begin to talk. For a wrapped MCP server: who they are, which protocol, which thread is written. */

@@ -1,5 +1,5 @@
 /**
- * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained.
+ * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled.
  *
  * Room: main. In: machine, publish, Layers. Out: Attached, Standby.
  */
@@ -13,6 +13,7 @@ import * as Nats from "../machine/NatsProcess.ts";
 import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import { folding, querying, reading } from "./Layers.ts";
+import * as TaskFilling from "./TaskFilling.ts";
 import { version } from "./Version.ts";
 
 /** The port people know from NATS; taken only when nobody else has it. */
@@ -70,7 +71,7 @@ const parts = Effect.fnUntraced(function* (
     Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
-  return Layer.mergeAll(announced, drained, HistoryService.serve).pipe(
+  return Layer.mergeAll(announced, drained, HistoryService.serve, TaskFilling.layer).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

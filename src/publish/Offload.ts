@@ -112,9 +112,12 @@ const open = (
     }
     case "task.completed": {
       const data = { ...(given as EventData<typeof type>) };
+      const outputIsText = typeof data.output === "string";
       return {
         data,
-        fields: jsonField(data.output, (text, blob) => Object.assign(data, { output: text, outputBlob: blob })),
+        fields: jsonField(data.output, (text, blob) =>
+          Object.assign(data, { output: text, outputBlob: blob, outputIsText }),
+        ),
       };
     }
     default:

@@ -134,6 +134,9 @@ export interface MessageFilter {
   readonly limit?: number;
 }
 
+/** What one look at the queue compares: more open tasks are put in by later looks, as the first ones end. */
+export const maxOpenTasks = 10_000;
+
 export interface TaskRow {
   readonly taskId: string;
   readonly tenant: string;
@@ -146,6 +149,12 @@ export interface TaskRow {
   readonly worker: string | null;
   readonly batchId: string | null;
   readonly parentTaskId: string | null;
+  readonly retryOf: string | null;
+  readonly priority: string | null;
+  readonly attempt: number | null;
+  readonly maxAttempts: number | null;
+  readonly notBefore: number | null;
+  readonly deadLetter: number;
   readonly message: string | null;
   readonly progress: number | null;
   readonly progressTotal: number | null;
@@ -235,8 +244,15 @@ export class Query extends Context.Service<
     /** Latest activity first. */
     readonly tasks: (filter: {
       readonly status?: string;
+      /** Only those that failed because their last attempt did. */
+      readonly deadLetters?: "only";
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
+    /** Tasks for the queue that have not ended, oldest first; at most `maxOpenTasks`. */
+    readonly openTasks: Effect.Effect<
+      ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
+      StorageTrouble
+    >;
     /** One task with its transitions in order, or undefined. */
     readonly task: (
       taskId: string,

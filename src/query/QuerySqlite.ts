@@ -14,6 +14,7 @@ import {
   QueryRefused,
   type ReadModelStatus,
   type SessionRow,
+  maxOpenTasks,
   type TaskRow,
   type ThreadRow,
   type TransitionRow,
@@ -76,16 +77,27 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     ),
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
-    tasks: Effect.fn("query.tasks")(({ status, limit }) =>
+    tasks: Effect.fn("query.tasks")(({ deadLetters, status, limit }) =>
       read((db) =>
         all<TaskRow>(
           db,
-          `SELECT * FROM v_tasks WHERE (:status IS NULL OR status = :status)
+          `SELECT * FROM v_tasks WHERE (:status IS NULL OR status = :status) AND (:dead IS NULL OR dead_letter = 1)
            ORDER BY last_activity_at DESC, first_sequence DESC LIMIT :limit`,
-          { status: status ?? null, limit: pageSize(limit) },
+          { status: status ?? null, dead: deadLetters ?? null, limit: pageSize(limit) },
         ),
       ),
     ),
+    // By the table and not its view, because it is asked every few seconds and the table has an index by status.
+    openTasks: read((db) =>
+      all<{ readonly taskId: string; readonly tenant: string }>(
+        db,
+        `SELECT n.text AS task_id, t.text AS tenant FROM tasks k
+         JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
+         WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))
+           AND k.priority IS NOT NULL ORDER BY k.first_sequence LIMIT :limit`,
+        { limit: maxOpenTasks },
+      ),
+    ).pipe(Effect.withSpan("query.openTasks")),
     task: Effect.fn("query.task")((taskId) => read((db) => readTask(db, taskId))),
     sessions: Effect.fn("query.sessions")(({ limit }) =>
       read((db) =>

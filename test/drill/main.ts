@@ -1,9 +1,11 @@
 /**
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
- * four publishers, 100 times, and holds the log against what they were told.
+ * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
+ * 5,000 tasks while they, nats-server and the queue are killed.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
- * at once than two. `-- outages --outages N --seed S --longest SECONDS` likewise. Exit code 1 when anything is not as
+ * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
+ * likewise. Exit code 1 when anything is not as
  * promised; its folder is kept then.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
@@ -14,6 +16,7 @@ import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
 import * as Outages from "./Outages.ts";
 import * as Stage from "./Stage.ts";
+import * as TaskDrill from "./Tasks.ts";
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
@@ -25,6 +28,8 @@ const { positionals, values } = parseArgs({
     importers: { type: "string", default: "2" },
     outages: { type: "string", default: "100" },
     longest: { type: "string", default: "60" },
+    tasks: { type: "string", default: "5000" },
+    workers: { type: "string", default: "8" },
   },
 });
 
@@ -101,7 +106,25 @@ const outages = Effect.suspend(() => {
   ).pipe(Effect.scoped);
 });
 
-const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = { crashes, outages };
+const listed = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([kind, some]) => `${kind} ${count(some)}`)
+    .join(", ");
+
+const tasksSummary = ({ claims, disturbances, ends, faults, givenBack, lapsed, seconds, ...of }: TaskDrill.Outcome) =>
+  [
+    faults.length === 0 ? "Every task ended once, no two leases at a time:" : "NOT as promised:",
+    `${count(of.tasks)} tasks (${listed(ends)}), ${count(claims)} claims, ${count(lapsed)} leases lapsed,`,
+    `${count(givenBack)} given back (${listed(disturbances)}), ${seconds.toFixed(0)} s in all`,
+  ].join(" ");
+
+const taskDrill = Effect.suspend(() => {
+  const [tasks, workers] = [number("tasks"), number("workers")];
+  say(`The task drill: ${tasks} tasks, ${workers} workers, seed ${seed}`);
+  return Effect.map(TaskDrill.run({ tasks, workers, seed, say }), (outcome) => report(outcome, tasksSummary(outcome)));
+});
+
+const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = { crashes, outages, tasks: taskDrill };
 const [name = "crashes"] = positionals;
 const chosen = drills[name];
 if (chosen === undefined) {

@@ -1,7 +1,7 @@
 /**
  * `recollect tasks` and `recollect task ID`: agent tasks and how they moved.
  *
- * Room: edge. In: query. Out: Cli.
+ * Room: edge. In: query, TaskVerbs, TaskWork. Out: Cli.
  */
 import { Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
@@ -9,6 +9,8 @@ import { Query } from "../../query/Query.ts";
 import { NotFound } from "./Failure.ts";
 import { given, json, limit, readModels } from "./Flags.ts";
 import * as Output from "./Output.ts";
+import { answer, cancel, result, retry, show, submit, watch } from "./TaskVerbs.ts";
+import { work as workCommand } from "./TaskWork.ts";
 
 export const tasks = Command.make(
   "tasks",
@@ -23,12 +25,20 @@ export const tasks = Command.make(
       "timeout",
       "cancelled",
     ]).pipe(Flag.withDescription("Only tasks in this status"), Flag.optional),
+    deadLetters: Flag.Boolean("dead-letters").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Only tasks that failed because their last attempt did"),
+    ),
     limit,
     json,
   },
   Effect.fn("cli.tasks")(function* (input) {
     const query = yield* Query;
-    const found = yield* query.tasks({ limit: input.limit, ...given("status", input.status) });
+    const found = yield* query.tasks({
+      limit: input.limit,
+      ...given("status", input.status),
+      ...(input.deadLetters ? { deadLetters: "only" } : {}),
+    });
     if (input.json) return yield* Output.json({ tasks: found });
     if (found.length === 0) return yield* Output.note("No tasks.");
     const rows = found.map((task) => [
@@ -41,7 +51,10 @@ export const tasks = Command.make(
     for (const text of Output.table(["last activity (UTC)", "task", "status", "agent", "description"], rows))
       yield* Output.line(text);
   }, readModels),
-).pipe(Command.withDescription("List tasks, latest activity first"));
+).pipe(
+  Command.withDescription("List tasks, latest activity first; submit, watch, cancel, retry and work on them"),
+  Command.withSubcommands([submit, show, result, watch, answer, cancel, retry, workCommand]),
+);
 
 export const task = Command.make(
   "task",

@@ -1,0 +1,164 @@
+/**
+ * Tasks for programs that speak in promises: the same promises as `Tasks` and `work`, no Effect to be seen.
+ *
+ * Room: coordination. In: machine, log, Tasks, TaskQueueNats, Worker. Out: users.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Config, Effect, Fiber, Layer, ManagedRuntime, Option, References, Stream } from "effect";
+import type { TaskRequest } from "../domain/TaskEvents.ts";
+import { LogUnavailable } from "../log/EventLog.ts";
+import * as EventLogNats from "../log/EventLogNats.ts";
+import * as NatsConnection from "../log/NatsConnectionNats.ts";
+import * as DataFolder from "../machine/DataFolder.ts";
+import * as Instance from "../machine/Instance.ts";
+import type { Given } from "../publish/Compose.ts";
+import * as TaskQueueNats from "./TaskQueueNats.ts";
+import * as Tasks from "./Tasks.ts";
+import type { Batch, Submission } from "./TaskSubmit.ts";
+import { describeError, type Running, work } from "./Worker.ts";
+
+export interface TasksOptions extends Tasks.Options {
+  /** Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
+  readonly url?: string | undefined;
+  /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
+  readonly data?: string | undefined;
+  /** How long a worker may be silent. Default: as the queue has it, 30 seconds in a new one. */
+  readonly leaseMillis?: number | undefined;
+}
+
+/** A task while it runs. The signal is aborted when its lease is lost, it was cancelled, or the worker is stopped. */
+export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request"> {
+  readonly signal: AbortSignal;
+  readonly progress: (how: Parameters<Running["progress"]>[0]) => Promise<void>;
+  readonly requestInput: (message: string) => Promise<void>;
+}
+
+export interface WorkOptions {
+  /** A list shares `concurrency` places (default 1); with numbers each type has so many places of its own. */
+  readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
+  readonly concurrency?: number | undefined;
+  readonly worker?: string | undefined;
+  /** What it returns is the output. What it throws is a failed attempt, and with `retry: "never"` on it the last one. */
+  readonly run: (task: RunningTask) => unknown;
+}
+
+export interface RunningWorker {
+  /** Gives back what runs, and takes no more. */
+  readonly stop: () => Promise<void>;
+}
+
+const urlOf = Effect.fnUntraced(function* (options: TasksOptions) {
+  const given = options.url ?? Option.getOrUndefined(yield* Config.String("RECOLLECT_NATS_URL").pipe(Config.option));
+  if (given !== undefined && given.trim() !== "") return given;
+  const folder = yield* Effect.flatMap(DataFolder.locate(options.data), DataFolder.at);
+  const instance = yield* Instance.find().pipe(Effect.provideService(DataFolder.DataFolder, folder));
+  if (Option.isSome(instance)) return instance.value.nats;
+  return yield* new LogUnavailable({ reason: "nobody runs a server", hint: "Start one with: npx recollect up" });
+});
+
+const layerOf = (options: TasksOptions) =>
+  Tasks.layer(options).pipe(
+    Layer.provide(TaskQueueNats.layer(options)),
+    Layer.provide(EventLogNats.layer()),
+    Layer.provide(
+      Layer.unwrap(
+        Effect.map(urlOf(options), (servers) =>
+          NatsConnection.layer({ servers, name: options.source ?? "recollect tasks" }),
+        ),
+      ),
+    ),
+    Layer.provide(NodeServices.layer),
+    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+  );
+
+export class RecollectTasks {
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, never>;
+  readonly #workers = new Set<RunningWorker>();
+
+  private constructor(runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, never>) {
+    this.#runtime = runtime;
+  }
+
+  /** Rejects when there is no server to work with. */
+  static async connect(options: TasksOptions = {}): Promise<RecollectTasks> {
+    const runtime = ManagedRuntime.make(layerOf(options));
+    await runtime.context();
+    return new RecollectTasks(runtime as ManagedRuntime.ManagedRuntime<Tasks.Tasks, never>);
+  }
+
+  #run<A, E>(use: (tasks: Tasks.Tasks["Service"]) => Effect.Effect<A, E>): Promise<A> {
+    return this.#runtime.runPromise(Tasks.Tasks.use(use));
+  }
+
+  submit(request: Given<TaskRequest>, submission: Submission = {}): Promise<Tasks.Submitted> {
+    return this.#run((tasks) => tasks.submit(request, submission));
+  }
+
+  submitBatch(requests: ReadonlyArray<Given<TaskRequest>>, batch: Batch = {}) {
+    return this.#run((tasks) => tasks.submitBatch(requests, batch));
+  }
+
+  show(taskId: string): Promise<Tasks.TaskResult> {
+    return this.#run((tasks) => tasks.show(taskId));
+  }
+
+  /** Waits for the task's end, for ever if need be. */
+  result(taskId: string): Promise<Tasks.TaskResult> {
+    return this.#run((tasks) => tasks.result(taskId));
+  }
+
+  /** How the task stands now and after each of its events, up to its end. */
+  async *watch(taskId: string): AsyncGenerator<Tasks.TaskResult> {
+    const stream = Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId)));
+    yield* Stream.toAsyncIterableWith(stream, await this.#runtime.context());
+  }
+
+  cancel(taskId: string, reason?: string): Promise<Tasks.TaskResult> {
+    return this.#run((tasks) => tasks.cancel(taskId, reason));
+  }
+
+  provideInput(taskId: string, message: string): Promise<Tasks.TaskResult> {
+    return this.#run((tasks) => tasks.provideInput(taskId, message));
+  }
+
+  retry(taskId: string): Promise<Tasks.Submitted> {
+    return this.#run((tasks) => tasks.retry(taskId));
+  }
+
+  /** Works until it is stopped or this is closed. */
+  work({ run, ...options }: WorkOptions): RunningWorker {
+    const runOne = ({ attempt, maxAttempts, progress, request, requestInput, taskId }: Running) =>
+      Effect.tryPromise({
+        try: async (signal) =>
+          run({
+            taskId,
+            attempt,
+            maxAttempts,
+            request,
+            signal,
+            progress: (how) => this.#runtime.runPromise(progress(how)),
+            requestInput: (message) => this.#runtime.runPromise(requestInput(message)),
+          }),
+        catch: describeError,
+      });
+    const fiber = this.#runtime.runFork(work({ ...options, run: runOne }));
+    const worker: RunningWorker = {
+      stop: async () => {
+        this.#workers.delete(worker);
+        await this.#runtime.runPromise(Fiber.interrupt(fiber));
+      },
+    };
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  /** Stops its workers and lets go. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#workers].map(({ stop }) => stop()));
+    await this.#runtime.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * From an entry of the queue to a lease: what the log says decides whether there is anything to claim.
+ *
+ * Room: coordination. In: domain, TaskMoves, TaskLease, TaskQueue. Out: Tasks.
+ *
+ * Of two workers that have an entry of the same task exactly one claims it, by the expected sequence of its history. A
+ * claim that stands is ended by another only when its holder does not say that it works under it: the log holds no
+ * heartbeats, so whoever has the lapsed entry asks.
+ */
+import { Clock, Effect } from "effect";
+import { hasEnded, isLastAttempt, predecessorOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import * as TaskLease from "./TaskLease.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import type { Entry, TaskQueue } from "./TaskQueue.ts";
+
+export interface Claiming {
+  readonly agentTypes: ReadonlyArray<string>;
+  /** Who works: what people see in lists. */
+  readonly worker?: string | undefined;
+  /** `running` (the default) claims and begins in one step; `starting` leaves the beginning to `lease.start`. */
+  readonly begin?: "starting" | "running" | undefined;
+}
+
+export interface Counter {
+  readonly desk: Desk;
+  readonly queue: TaskQueue["Service"];
+  /** What follows from a task's end. */
+  readonly ended: (record: TaskRecord) => Effect.Effect<void>;
+}
+
+/**
+ * Whether a task that has not ended may be claimed now: `ready`, in so many milliseconds, when another task of its
+ * batch has ended (`behind`), or never, because that one did not complete (`dropped`).
+ */
+export const readiness = Effect.fnUntraced(function* (desk: Desk, record: TaskRecord) {
+  const predecessor = predecessorOf(record.submitted);
+  if (predecessor !== undefined) {
+    const before = yield* load(desk, predecessor);
+    if (!hasEnded(before)) return { _tag: "Behind" as const };
+    if (record.submitted?.place?.failFast === true && before.status !== "completed") {
+      return { _tag: "Dropped" as const, reason: `task ${predecessor} of its batch ended as ${before.status}` };
+    }
+  }
+  const delayMillis = record.notBefore - (yield* Clock.currentTimeMillis);
+  return delayMillis > 0 ? { _tag: "Delayed" as const, delayMillis } : { _tag: "Ready" as const };
+});
+
+/** The end of a lease whose holder is gone, if the task has one. */
+const lapse = ({ lease }: TaskRecord): ReadonlyArray<Step> =>
+  lease === undefined
+    ? []
+    : [
+        {
+          type: "task.released",
+          data: { reason: "lapsed", worker: lease.worker, attempt: lease.attempt, claim: lease.token },
+        },
+      ];
+
+const deadLetter = ({ attempt, lease }: TaskRecord): ReadonlyArray<Step> => [
+  {
+    type: "task.failed",
+    data: {
+      error:
+        lease === undefined
+          ? { type: "no_attempts", message: `no attempt is left after ${attempt}` }
+          : { type: "lease_lapsed", message: `its worker was silent for a whole lease, in attempt ${attempt}` },
+      deadLetter: true,
+      claim: lease?.token,
+    },
+  },
+];
+
+/** What to add for a claim. `lapsed` is the token of the lease that nobody works under; another one is respected. */
+const stepsFor = (options: {
+  readonly record: TaskRecord;
+  readonly lapsed: number | undefined;
+  readonly claiming: Claiming;
+  readonly holder: string;
+}): ReadonlyArray<Step> => {
+  const { claiming, holder, lapsed, record } = options;
+  if (hasEnded(record) || record.lease?.token !== lapsed) return [];
+  // Moved outside the queue, without a claim of ours to end.
+  if (record.lease === undefined && record.status !== "pending") return [];
+  if (isLastAttempt(record)) return deadLetter(record);
+  const { begin = "running", worker } = claiming;
+  const claimed: Step = { type: "task.claimed", data: { worker, attempt: record.attempt + 1, holder } };
+  const started: Step = { type: "task.started", data: { worker } };
+  return [...lapse(record), claimed, ...(begin === "running" ? [started] : [])];
+};
+
+/** A lease, or undefined when the entry is to be forgotten or comes again later; the queue has been told which. */
+const claimEntry = Effect.fnUntraced(function* (
+  { desk, ended, queue }: Counter,
+  entry: Entry,
+  claiming: Claiming,
+): Effect.fn.Return<TaskLease.TaskLease | undefined, MoveError> {
+  const { taskId } = entry;
+  const found = yield* load(desk, taskId);
+  if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), undefined);
+  const ready = yield* readiness(desk, found);
+  if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), undefined);
+  if (found.lease === undefined && ready._tag === "Delayed") {
+    return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), undefined);
+  }
+  const { lease } = found;
+  if (lease !== undefined) {
+    const { holder, token } = lease;
+    const works = holder === undefined || (yield* queue.isHeld({ holder, token }));
+    if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), undefined);
+  }
+  const dropped: ReadonlyArray<Step> | undefined =
+    ready._tag === "Dropped" ? [{ type: "task.cancelled", data: { reason: ready.reason } }] : undefined;
+  const { isNew, record } = yield* move({
+    desk,
+    taskId,
+    known: found,
+    patience: "patient",
+    decide: (current) => {
+      const asked = { record: current, lapsed: lease?.token, claiming, holder: queue.holder };
+      return Effect.succeed(dropped !== undefined && !hasEnded(current) ? dropped : stepsFor(asked));
+    },
+  });
+  if (hasEnded(record)) {
+    yield* queue.done(entry);
+    if (isNew) yield* ended(record);
+    return undefined;
+  }
+  const { submitted } = record;
+  if (!isNew || record.lease === undefined || submitted === undefined) {
+    return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), undefined);
+  }
+  return yield* TaskLease.make({
+    desk,
+    queue,
+    entry,
+    ended,
+    taskId,
+    record: { ...record, lease: record.lease, submitted },
+  });
+});
+
+/** The next lease; waits until there is a task to claim. An entry that cannot be claimed now is given back. */
+export const claim = Effect.fnUntraced(function* (
+  counter: Counter,
+  claiming: Claiming,
+): Effect.fn.Return<TaskLease.TaskLease, MoveError> {
+  const { queue } = counter;
+  for (;;) {
+    const entry = yield* queue.take(claiming.agentTypes);
+    const lease = yield* claimEntry(counter, entry, claiming).pipe(
+      Effect.onInterrupt(() => queue.giveBack(entry, 0)),
+      Effect.tapError(() => queue.giveBack(entry, entry.leaseMillis)),
+    );
+    if (lease !== undefined) return lease;
+  }
+});

@@ -1,0 +1,222 @@
+/**
+ * The work queue as a JetStream stream of its own, with one subject for each task and one durable consumer for each
+ * agent type and priority.
+ *
+ * Room: coordination. In: log (the connection), TaskQueue, TaskPullNats. Out: main.
+ *
+ * `recollect-tasks.<tenant>.<agent type>.<priority>.<task id>`: at most one message for a subject, and a second one is
+ * refused (`discard_new_per_subject`), so that putting a task in again changes nothing, whenever that is. `ack_wait` is
+ * the lease, `+WPI` the heartbeat, a nak with delay the pause between two attempts.
+ *
+ * Decision: `persist_mode: async` and one copy, because the queue is a cache of the log: what a kill -9 of the server
+ * costs it is put in again (Tasks.requeue).
+ * Decision: a new queue begins at the milliseconds of its making as its first sequence. A worker that outlived the old
+ * one settles by sequence, and must never settle another task's entry in the new one.
+ * Decision: how many tasks of a type run at once is said by the workers (`concurrency`), not by `max_ack_pending`,
+ * because the server counts entries that wait for their delay as handed out, and would let them block the others.
+ */
+import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
+import { Clock, Effect, Layer, Semaphore } from "effect";
+import { createHash } from "node:crypto";
+import { defaultTenant } from "../domain/History.ts";
+import type { TaskPriority } from "../domain/TaskEvents.ts";
+import { LogUnavailable } from "../log/EventLog.ts";
+import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import { ask } from "../log/RequestNats.ts";
+import { encodeToken, root } from "../log/Subject.ts";
+import { Puller } from "./TaskPullNats.ts";
+import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
+
+export const streamName = "RECOLLECT_TASKS";
+const subjectRoot = `${root}-tasks`;
+const holderRoot = `${root}-holder`;
+
+export interface Options {
+  /** Default `default`. */
+  readonly tenant?: string | undefined;
+  /** Default: as the consumers have it, 30 seconds for new ones. So one program sets it, and all others go by it. */
+  readonly leaseMillis?: number | undefined;
+}
+
+/** A holder is on the same network and answers from memory. */
+const holderMillis = 1_000;
+const putMillis = 5_000;
+/**
+ * Entries of one type and priority that may be handed out or delayed at once: the server's own limit in our
+ * nats-server.conf. Delays are short (Tasks.delayHorizonMillis), so that what is due next year is not among them.
+ */
+const maxHandedOut = 10_000;
+/** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
+const maxConsumers = 5_000;
+
+const streamConfig = (firstSequence: number): Partial<StreamConfig> & { readonly name: string } => ({
+  name: streamName,
+  description: "Recollect: tasks that wait for a worker. A cache of the log: may be deleted at any time.",
+  subjects: [`${subjectRoot}.*.*.*.*`],
+  storage: "file",
+  retention: "workqueue",
+  discard: "new",
+  discard_new_per_subject: true,
+  max_msgs_per_subject: 1,
+  max_consumers: maxConsumers,
+  num_replicas: 1,
+  persist_mode: "async",
+  first_seq: firstSequence,
+  allow_direct: true,
+});
+
+/** 10058: another process made it at the same moment, differently: with another first sequence. */
+const isThereAlready = (error: unknown): boolean => error instanceof JetStreamApiError && error.code === 10_058;
+const isNotFound = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && (error.code === 10_059 || error.code === 10_014);
+
+const unavailable = (error: unknown) =>
+  new LogUnavailable({
+    reason: `the task queue: ${error instanceof Error ? error.message : String(error)}`,
+    hint: "What was submitted is in the log, and is put into the queue when it is back.",
+  });
+
+type Connection = NatsConnection["Service"];
+
+const ensureStream = async ({ jsm }: Connection, now: number): Promise<void> => {
+  try {
+    await jsm.streams.info(streamName);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await jsm.streams.add(streamConfig(now)).catch((failed: unknown) => {
+      if (!isThereAlready(failed)) throw failed;
+    });
+  }
+};
+
+/** The last token of every subject that is in the queue: encoded task ids. */
+const subjectsIn = async ({ jsm }: Connection, tenant: string): Promise<ReadonlySet<string>> => {
+  try {
+    const subjects_filter = `${subjectRoot}.${encodeToken(tenant)}.>`;
+    const { state } = await jsm.streams.info(streamName, { subjects_filter });
+    return new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subject.lastIndexOf(".") + 1)));
+  } catch (error) {
+    if (isNotFound(error)) return new Set();
+    throw error;
+  }
+};
+
+/** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
+const laneOf = (tenant: string, agentType: string, priority: TaskPriority) => {
+  const filter = `${subjectRoot}.${encodeToken(tenant)}.${encodeToken(agentType)}.${priority}.*`;
+  return { filter, durable: createHash("sha256").update(filter).digest("hex").slice(0, 32) };
+};
+
+/** The consumer of a lane; answers the lease it has. */
+const ensureConsumer = async (
+  { jsm }: Connection,
+  lane: { readonly filter: string; readonly durable: string },
+  leaseMillis: number | undefined,
+): Promise<number> => {
+  try {
+    const { config } = await jsm.consumers.info(streamName, lane.durable);
+    if (leaseMillis === undefined || config.ack_wait === nanos(leaseMillis)) return (config.ack_wait ?? 0) / 1e6;
+    await jsm.consumers.update(streamName, lane.durable, { ack_wait: nanos(leaseMillis) });
+    return leaseMillis;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const lives = leaseMillis ?? defaultLeaseMillis;
+    await jsm.consumers.add(streamName, {
+      durable_name: lane.durable,
+      description: lane.filter,
+      filter_subject: lane.filter,
+      ack_policy: "explicit",
+      deliver_policy: "all",
+      ack_wait: nanos(lives),
+      max_ack_pending: maxHandedOut,
+      max_deliver: -1,
+    });
+    return lives;
+  }
+};
+
+/** Answers others what this process holds. Dropped with the connection, which is an answer too. */
+const answering = ({ nc }: Connection, holder: string, held: ReadonlySet<number>) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      nc.subscribe(`${holderRoot}.${holder}`, {
+        callback: (error, message) => {
+          if (error === null) message.respond(held.has(Number(message.string())) ? "held" : "free");
+        },
+      }),
+    ),
+    (subscription) => Effect.sync(() => subscription.unsubscribe()),
+  );
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const connection = yield* NatsConnection;
+  const { nc, link } = connection;
+  const tenant = options.tenant ?? defaultTenant;
+  const one = yield* Semaphore.make(1);
+  const held = new Set<number>();
+  const holder = crypto.randomUUID();
+  yield* answering(connection, holder, held);
+  const clock = yield* Clock.Clock;
+  const ensured = () => ensureStream(connection, clock.currentTimeMillisUnsafe());
+
+  const puller = new Puller({
+    connection,
+    stream: streamName,
+    lane: (agentType, priority) => laneOf(tenant, agentType, priority),
+    ensure: async (lane) => {
+      await ensured();
+      return ensureConsumer(connection, lane, options.leaseMillis);
+    },
+  });
+  yield* Effect.addFinalizer(() => Effect.sync(() => puller.close()));
+
+  const put = Effect.fnUntraced(function* ({ agentType, priority, taskId }: Waiting) {
+    const subject = `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
+    for (let isSecond = false; ; isSecond = true) {
+      const answer = yield* Effect.promise(() =>
+        ask(nc, link, { subject, payload: JSON.stringify({ taskId }), timeoutMillis: putMillis }),
+      );
+      if (answer._tag === "Answer") {
+        const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
+        if (error === undefined || /per subject exceeded/.test(error.description)) return;
+        return yield* unavailable(error.description);
+      }
+      if (answer.why !== "nobody" || isSecond) return yield* unavailable(answer.reason);
+      yield* one.withPermit(Effect.tryPromise({ try: ensured, catch: unavailable }));
+    }
+  });
+
+  /** Said once and not waited for: what is lost on the way costs one lease, and never truth. */
+  const settle = (entry: Entry, verdict: string) =>
+    Effect.sync(() => {
+      if (link.connected && !nc.isClosed()) nc.publish(entry.receipt, verdict);
+    });
+
+  return TaskQueue.of({
+    put,
+    take: (agentTypes) => puller.take(agentTypes),
+    keep: (entry) => settle(entry, "+WPI"),
+    giveBack: (entry, delayMillis) =>
+      settle(entry, delayMillis <= 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: nanos(delayMillis) })}`),
+    done: (entry) => settle(entry, "+ACK"),
+    holder,
+    hold: (token) => Effect.sync(() => void held.add(token)),
+    letGo: (token) => Effect.sync(() => void held.delete(token)),
+    isHeld: (asked: Held) =>
+      Effect.promise(() =>
+        ask(nc, link, {
+          subject: `${holderRoot}.${asked.holder}`,
+          payload: String(asked.token),
+          timeoutMillis: holderMillis,
+        }),
+      ).pipe(Effect.map((answer) => answer._tag === "Answer" && answer.message.string() === "held")),
+    missing: Effect.fnUntraced(function* (taskIds) {
+      const there = yield* Effect.tryPromise({ try: () => subjectsIn(connection, tenant), catch: unavailable });
+      return taskIds.filter((taskId) => !there.has(encodeToken(taskId)));
+    }),
+  });
+});
+
+/** The queue over the connection; the stream and its consumers are made at their first use, and again when gone. */
+export const layer = (options: Options = {}) => Layer.effect(TaskQueue, make(options));

@@ -1,0 +1,144 @@
+/**
+ * A worker: claims tasks, runs them beside each other, keeps their leases, settles them.
+ *
+ * Room: coordination. In: domain, Tasks, TaskLease. Out: edge, RecollectTasks.
+ *
+ * Promises, each a test in `test/contract/TasksContract.ts`:
+ * - what `run` gives is the output, and what it fails with the error; a task that takes longer than its
+ *   `timeoutSeconds` ends as `timeout`;
+ * - `run` is interrupted as soon as its lease is lost or its task cancelled: within a second, or a third of the lease;
+ * - a worker that is interrupted gives its tasks back at once.
+ */
+import { Cause, Effect, Exit, Schedule } from "effect";
+import type { TaskRequest } from "../domain/TaskEvents.ts";
+import type { LeaseLost } from "../domain/TaskRecord.ts";
+import { backoff } from "../publish/Backoff.ts";
+import type { LeaseError, TaskError, TaskLease } from "./TaskLease.ts";
+import { Tasks } from "./Tasks.ts";
+
+/** A task as `run` sees it. */
+export interface Running extends Pick<TaskLease, "taskId" | "attempt" | "maxAttempts" | "progress" | "requestInput"> {
+  readonly request: TaskRequest;
+  readonly lease: TaskLease;
+}
+
+export interface Work<E extends TaskError, R> {
+  /** A list shares `concurrency` places; with numbers each type has so many places of its own. */
+  readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
+  /** Tasks at the same time, of whatever type. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** Who works: what people see in lists. */
+  readonly worker?: string | undefined;
+  /** An error with `retry: "never"` fails the task now; any other is an attempt that failed. */
+  readonly run: (task: Running) => Effect.Effect<unknown, E & { readonly retry?: "never" | undefined }, R>;
+}
+
+/** How soon a worker learns that its task was cancelled; a look costs the server one direct get. */
+const lookMillis = 1_000;
+/** How long an interrupted worker tries to tell the log. After that its leases lapse. */
+const releaseMillis = 5_000;
+
+/** Ends with `LeaseLost`. */
+const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
+  const third = lease.leaseMillis / 3;
+  const looks = lease.look.pipe(
+    Effect.catchTag("LogUnavailable", () => Effect.void),
+    Effect.repeat(Schedule.spaced(Math.min(lookMillis, third))),
+    Effect.andThen(Effect.never),
+  );
+  const beats = lease.heartbeat.pipe(Effect.repeat(Schedule.spaced(third)), Effect.andThen(Effect.never));
+  return Effect.raceFirst(looks, beats);
+};
+
+/** What a person or a program threw, as the error of a task: a `type` of its own, else the name of its class. */
+export const describeError = (thrown: unknown): TaskError & { readonly retry?: "never" } => {
+  const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
+  const field = (name: string) => {
+    const value: unknown = Reflect.get(error, name);
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  return {
+    type: field("type") ?? field("name") ?? "Error",
+    message: field("message"),
+    ...(field("retry") === "never" ? { retry: "never" as const } : {}),
+  };
+};
+
+type Outcome<E> =
+  | { readonly _tag: "Ran"; readonly exit: Exit.Exit<unknown, E> }
+  | { readonly _tag: "TooLong"; readonly afterMillis: number };
+
+const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) => {
+  const { attempt, maxAttempts, progress, requestInput, submitted, taskId } = lease;
+  const { request } = submitted;
+  const running: Running = { taskId, attempt, maxAttempts, progress, requestInput, request, lease };
+  // A run that throws before it is an effect has failed like any other.
+  const ran = Effect.suspend(() => work.run(running)).pipe(
+    Effect.exit,
+    Effect.map((exit): Outcome<E> => ({ _tag: "Ran", exit })),
+  );
+  if (request.timeoutSeconds == null) return ran;
+  const afterMillis = request.timeoutSeconds * 1_000;
+  const tooLong = Effect.as(Effect.sleep(afterMillis), { _tag: "TooLong", afterMillis } satisfies Outcome<E>);
+  return Effect.raceFirst(ran, tooLong);
+};
+
+const settle = <E extends TaskError>(lease: TaskLease, outcome: Outcome<E>): Effect.Effect<void, LeaseError> => {
+  if (outcome._tag === "TooLong") return lease.timeOut(outcome.afterMillis);
+  if (Exit.isSuccess(outcome.exit)) {
+    return lease
+      .complete(outcome.exit.value)
+      .pipe(
+        Effect.catchTag("InvalidEvent", ({ message }) =>
+          lease.fail({ type: "InvalidOutput", message }, { retry: "never" }),
+        ),
+      );
+  }
+  const { message, retry, type } = describeError(Cause.squash(outcome.exit.cause));
+  return lease.fail({ type, message }, { retry });
+};
+
+/** One task from its claim to its end. What cannot be settled is somebody else's by then, or lapses. */
+const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Effect.Effect<void, never, R> =>
+  Effect.raceFirst(
+    Effect.flatMap(runWithin(work, lease), (outcome) => settle(lease, outcome)),
+    watchdog(lease),
+  ).pipe(
+    Effect.catchTag("LeaseLost", ({ reason }) => Effect.logInfo(reason)),
+    Effect.catch((error) =>
+      Effect.andThen(lease.abandon, Effect.logWarning(`task ${lease.taskId} was not settled: ${error.message}`)),
+    ),
+    Effect.onInterrupt(() =>
+      lease.release.pipe(Effect.timeoutOption(releaseMillis), Effect.ignore, Effect.andThen(lease.abandon)),
+    ),
+  );
+
+/** One place for a task at a time. */
+const slot = <E extends TaskError, R>(options: Work<E, R>, agentTypes: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const tasks = yield* Tasks;
+    const claimed = tasks.claim({ agentTypes, worker: options.worker }).pipe(
+      Effect.tapError((error) => Effect.logWarning(`no task can be claimed: ${error.message}`)),
+      Effect.retry(backoff),
+      Effect.orDie,
+    );
+    return yield* Effect.forever(
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(claimed), (lease) => restore(runOne(options, lease))),
+      ),
+    );
+  });
+
+const isList = (agentTypes: Work<never, never>["agentTypes"]): agentTypes is ReadonlyArray<string> =>
+  Array.isArray(agentTypes);
+
+/** Works until it is interrupted. */
+export const work = <E extends TaskError, R>(options: Work<E, R>): Effect.Effect<never, never, Tasks | R> => {
+  const { agentTypes, concurrency = 1 } = options;
+  const places = isList(agentTypes)
+    ? Array.from({ length: concurrency }, () => agentTypes)
+    : Object.entries(agentTypes).flatMap(([type, most]) => Array.from({ length: most }, () => [type]));
+  return Effect.forEach(places, (types) => slot(options, types), { concurrency: "unbounded", discard: true }).pipe(
+    Effect.andThen(Effect.never),
+  );
+};

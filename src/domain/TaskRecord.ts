@@ -1,0 +1,216 @@
+/**
+ * A task as its history tells it: what was asked, who holds it, which attempt, how it ended. Pure.
+ *
+ * Room: domain. In: Event, Task, Upcast. Out: Canonical, coordination.
+ *
+ * A lease is held from a claim to whatever ends it: a release, an end, or another claim. Its token is the sequence of
+ * the claim, so of two leases the later one has the larger token, and a move that names an earlier one is refused.
+ */
+import { Result, Schema } from "effect";
+import type { EventData, RecordedEvent } from "./Event.ts";
+import type { TaskStatus } from "./Fact.ts";
+import type { Sequence } from "./History.ts";
+import * as Task from "./Task.ts";
+import type { TaskPriority, TaskQueueing } from "./TaskEvents.ts";
+import { decodeData } from "./Upcast.ts";
+
+export interface Lease {
+  /** Sequence of the claim. */
+  readonly token: Sequence;
+  readonly attempt: number;
+  readonly worker: string | undefined;
+  /** Where the worker's process can be asked; undefined for a claim that was not made through the queue. */
+  readonly holder: string | undefined;
+}
+
+export interface TaskEnd {
+  readonly output?: unknown;
+  readonly outputBlob?: EventData<"task.completed">["outputBlob"];
+  /** With a blob: whether the output is its text, or what the text says as JSON. */
+  readonly outputIsText?: boolean;
+  readonly error?: EventData<"task.failed">["error"] | undefined;
+  readonly deadLetter: boolean;
+  /** Epoch milliseconds, by the writer's clock. */
+  readonly at: number;
+}
+
+export interface TaskRecord extends Task.TaskState {
+  /** The last sequence of the history that is in here. */
+  readonly upTo: Sequence;
+  readonly submitted: EventData<"task.submitted"> | undefined;
+  /** Claims so far, without those that were given back. */
+  readonly attempt: number;
+  readonly lease: Lease | undefined;
+  /** Who had it last. */
+  readonly worker: string | undefined;
+  /** The earliest moment of the next claim, epoch milliseconds; 0: at once. */
+  readonly notBefore: number;
+  /** What was said last: progress, a question, an answer. */
+  readonly said: { readonly message?: string; readonly progress?: number; readonly total?: number };
+  readonly end: TaskEnd | undefined;
+}
+
+export const empty: TaskRecord = {
+  status: undefined,
+  upTo: 0,
+  submitted: undefined,
+  attempt: 0,
+  lease: undefined,
+  worker: undefined,
+  notBefore: 0,
+  said: {},
+  end: undefined,
+};
+
+/** A task that dies three times in three hands is more likely the cause than they are. */
+export const defaultMaxAttempts = 3;
+const defaultBackoffMillis = 1_000;
+/** A pause is never longer than this: what fails for an hour is looked at by a person. */
+const maxBackoffMillis = 60 * 60_000;
+
+/** How the task is to be handed out, with what the submitter left open. */
+export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
+  priority: queue?.priority ?? ("normal" satisfies TaskPriority as TaskPriority),
+  maxAttempts: queue?.maxAttempts ?? defaultMaxAttempts,
+  backoffMillis: queue?.backoffMillis ?? defaultBackoffMillis,
+  notBefore: queue?.notBefore ?? 0,
+});
+
+/** The pause after the failed attempt of that number. */
+export const backoffMillis = (record: TaskRecord): number =>
+  Math.min(queueingOf(record.submitted?.queue).backoffMillis * 2 ** Math.max(0, record.attempt - 1), maxBackoffMillis);
+
+export const isLastAttempt = (record: TaskRecord): boolean =>
+  record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
+
+/** Ids of a batch's tasks follow from its own, so that everyone finds them. */
+export const idInBatch = (batchId: string, index: number): string => `${batchId}.${index}`;
+
+/** The task that must have ended before this one may be claimed. */
+export const predecessorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
+  const { batchId, place } = submitted ?? {};
+  if (batchId == null || place == null || place.index < place.atOnce) return undefined;
+  return idInBatch(batchId, place.index - place.atOnce);
+};
+
+/** The task that may be claimed once this one has ended. */
+export const successorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
+  const { batchId, place } = submitted ?? {};
+  if (batchId == null || place == null || place.index + place.atOnce >= place.size) return undefined;
+  return idInBatch(batchId, place.index + place.atOnce);
+};
+
+const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({
+  lease: undefined,
+  end: { deadLetter: false, ...data, at },
+});
+
+const said = (data: { message?: string | null; progress?: number | null; total?: number | null }) => ({
+  said: {
+    ...(data.message == null ? {} : { message: data.message }),
+    ...(data.progress == null ? {} : { progress: data.progress }),
+    ...(data.total == null ? {} : { total: data.total }),
+  },
+});
+
+/** What an event changes beside the status. */
+const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> => {
+  const decoded = Result.getOrUndefined(decodeData(event));
+  if (decoded?._tag !== "Known") return {};
+  const at = event.occurredAt;
+  switch (decoded.type) {
+    case "task.submitted":
+      return { submitted: decoded.data, notBefore: queueingOf(decoded.data.queue).notBefore };
+    case "task.claimed": {
+      const { attempt = null, holder, worker } = decoded.data;
+      const lease = {
+        token: event.sequence,
+        attempt: attempt ?? record.attempt + 1,
+        worker: worker ?? undefined,
+        holder: holder ?? undefined,
+      };
+      return { lease, attempt: lease.attempt, worker: lease.worker, said: {} };
+    }
+    case "task.released": {
+      const { notBefore, reason } = decoded.data;
+      // A worker that gives its task back has not failed at it: the attempt does not count.
+      const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
+      return { lease: undefined, attempt, notBefore: notBefore ?? 0 };
+    }
+    case "task.progressed":
+    case "task.input_requested":
+    case "task.resumed":
+      return said(decoded.data);
+    case "task.completed": {
+      const { output, outputBlob = null, outputIsText } = decoded.data;
+      return ends({ output, outputBlob, outputIsText: outputIsText !== false }, at);
+    }
+    case "task.failed": {
+      const { error, output, deadLetter } = decoded.data;
+      return ends({ error, output, deadLetter: deadLetter === true }, at);
+    }
+    case "task.timed_out": {
+      const { afterMillis } = decoded.data;
+      const message = afterMillis == null ? null : `no end within ${afterMillis} ms`;
+      return ends({ error: { type: "timeout", message } }, at);
+    }
+    case "task.cancelled":
+      return ends({ error: { type: "cancelled", message: decoded.data.reason ?? null } }, at);
+    default:
+      return {};
+  }
+};
+
+/** The record after an event. Total: an event that cannot be read moves nothing but `upTo`. */
+export const evolve = (record: TaskRecord, event: RecordedEvent): TaskRecord => {
+  const { status } = Task.evolve(record, event);
+  return { ...record, ...changes(record, event), status, upTo: event.sequence };
+};
+
+export const hasEnded = (record: TaskRecord): boolean => Task.hasEnded(record.status);
+
+/**
+ * The lease that is named does not stand any more: the task was claimed again, given back, cancelled, or has ended.
+ * Nothing was written; whatever the worker did for the task after that moment is its own business.
+ */
+export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
+  taskId: Schema.String,
+  token: Schema.Number,
+  /** The task's status now. */
+  status: Schema.String,
+  reason: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** The refusal of a move under a lease that does not stand; undefined when it stands. */
+export const lostLease = (options: {
+  readonly taskId: string;
+  readonly record: TaskRecord;
+  readonly token: Sequence;
+}): LeaseLost | undefined => {
+  const { taskId, record, token } = options;
+  if (record.lease?.token === token) return undefined;
+  const { lease } = record;
+  const reason =
+    lease === undefined
+      ? `the lease of task ${taskId} is over: the task is ${record.status ?? "not submitted"}`
+      : `task ${taskId} was claimed again, by ${lease.worker ?? "another worker"} (attempt ${lease.attempt})`;
+  const hint = "Stop working on it; whoever holds the task now settles it.";
+  return new LeaseLost({ taskId, token, status: record.status ?? "new", reason, hint });
+};
+
+/** The five states of MCP's tasks. */
+export type McpTaskStatus = "working" | "input_required" | "completed" | "failed" | "cancelled";
+
+export const mcpStatusOf = (status: TaskStatus): McpTaskStatus => {
+  switch (status) {
+    case "pending":
+    case "starting":
+    case "running":
+      return "working";
+    case "timeout":
+      return "failed";
+    default:
+      return status;
+  }
+};

@@ -1,0 +1,174 @@
+/**
+ * `recollect tasks submit|show|result|watch|answer|cancel|retry`: what people do with tasks of the work queue.
+ *
+ * Room: edge. In: coordination. Out: Tasks, TaskWork.
+ */
+import { Clock, Effect, Layer, Option, Stream } from "effect";
+import { Argument, Command, Flag } from "effect/cli";
+import * as TaskQueueNats from "../../coordination/TaskQueueNats.ts";
+import * as Tasks from "../../coordination/Tasks.ts";
+import { given, json, store, storeFromNow, tenant } from "./Flags.ts";
+import * as Output from "./Output.ts";
+
+const source = "recollect tasks";
+
+/** Runs a handler with tasks and their queue, over the store's own connection. */
+export const withTasks = <A, E, R>(handler: Effect.Effect<A, E, R>, whose: string) =>
+  Effect.provide(
+    handler,
+    Tasks.layer({ tenant: whose, source }).pipe(Layer.provide(TaskQueueNats.layer({ tenant: whose }))),
+  );
+
+const taskId = Argument.String("task").pipe(Argument.withDescription("Task id"));
+
+/** One task as a person reads it. */
+const shown = (result: Tasks.TaskResult) =>
+  Effect.gen(function* () {
+    const attempt = result.attempt > 1 ? `  attempt ${result.attempt}` : "";
+    const dead = result.deadLetter ? "  (dead letter: recollect tasks retry)" : "";
+    yield* Output.line(`${result.taskId}  ${result.status}${attempt}${dead}`);
+    if (result.message !== null) yield* Output.line(result.message);
+    if (result.error !== null)
+      yield* Output.line(`error: ${result.error.type} ${result.error.message ?? ""}`.trimEnd());
+    const { output } = result;
+    if (output !== null) yield* Output.line(typeof output === "string" ? output : JSON.stringify(output, null, 2));
+  });
+
+const say = (asJson: boolean) => (result: Tasks.TaskResult) => (asJson ? Output.json(result) : shown(result));
+
+const text = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional);
+
+export const submit = Command.make(
+  "submit",
+  {
+    agentType: Argument.String("agent-type").pipe(Argument.withDescription("Which workers may take it")),
+    message: Argument.String("message").pipe(Argument.withDescription("What is to be done"), Argument.optional),
+    description: text("description", "What lists show"),
+    model: text("model", "Model to use"),
+    cwd: text("cwd", "Working directory"),
+    thread: text("thread", "Thread it works for"),
+    id: text("id", "Its id; the same id again adds nothing (default: a new UUID)"),
+    priority: Flag.Literals("priority", ["high", "normal", "low"]).pipe(
+      Flag.withDescription("What is served first (default: normal)"),
+      Flag.optional,
+    ),
+    maxAttempts: Flag.Int("max-attempts").pipe(
+      Flag.withDescription("How often it is tried (default: 3)"),
+      Flag.optional,
+    ),
+    timeout: Flag.Finite("timeout").pipe(
+      Flag.withMetavar("SECONDS"),
+      Flag.withDescription("Longest run of one attempt"),
+      Flag.optional,
+    ),
+    delay: Flag.Finite("delay").pipe(
+      Flag.withMetavar("SECONDS"),
+      Flag.withDescription("Not before so many seconds from now"),
+      Flag.optional,
+    ),
+    wait: Flag.Boolean("wait").pipe(Flag.withDefault(false), Flag.withDescription("Wait for its end, and show it")),
+    tenant,
+    json,
+  },
+  Effect.fn("cli.tasks.submit")(function* (input) {
+    const work = Effect.gen(function* () {
+      const tasks = yield* Tasks.Tasks;
+      const now = yield* Clock.currentTimeMillis;
+      const request = {
+        agentType: input.agentType,
+        ...given("message", input.message),
+        ...given("description", input.description),
+        ...given("model", input.model),
+        ...given("workingDirectory", input.cwd),
+        ...given("timeoutSeconds", input.timeout),
+      };
+      const submitted = yield* tasks.submit(request, {
+        ...given("id", input.id),
+        ...given("threadId", input.thread),
+        ...given("priority", input.priority),
+        ...given("maxAttempts", input.maxAttempts),
+        ...given(
+          "notBefore",
+          Option.map(input.delay, (seconds) => now + seconds * 1_000),
+        ),
+      });
+      if (input.wait) return yield* Effect.flatMap(tasks.result(submitted.taskId), say(input.json));
+      if (input.json) return yield* Output.json(submitted);
+      yield* Output.line(submitted.taskId);
+      if (!submitted.isNew) yield* Output.note("It was there already.");
+    });
+    return yield* storeFromNow(withTasks(work, input.tenant));
+  }),
+).pipe(
+  Command.withDescription("Submit a task for a worker of an agent type"),
+  Command.withExamples([
+    { command: 'recollect tasks submit reviewer "look at the last commit"', description: "Prints the task's id" },
+    { command: "recollect tasks submit nightly --delay 3600 --priority low", description: "In an hour" },
+  ]),
+);
+
+const one = <E>(
+  name: string,
+  description: string,
+  act: (tasks: Tasks.Tasks["Service"], id: string) => Effect.Effect<Tasks.TaskResult, E>,
+) =>
+  Command.make(
+    name,
+    { taskId, tenant, json },
+    Effect.fn(`cli.tasks.${name}`)(function* (input) {
+      const work = Tasks.Tasks.use((tasks) => Effect.flatMap(act(tasks, input.taskId), say(input.json)));
+      return yield* store(withTasks(work, input.tenant));
+    }),
+  ).pipe(Command.withDescription(description));
+
+export const show = one("show", "Show how a task stands, from the log", (tasks, id) => tasks.show(id));
+export const result = one("result", "Wait for a task's end, and show it", (tasks, id) => tasks.result(id));
+
+export const cancel = Command.make(
+  "cancel",
+  { taskId, reason: text("reason", "Why"), tenant, json },
+  Effect.fn("cli.tasks.cancel")(function* (input) {
+    const cancelled = Tasks.Tasks.use((tasks) => tasks.cancel(input.taskId, Option.getOrUndefined(input.reason)));
+    return yield* store(withTasks(Effect.flatMap(cancelled, say(input.json)), input.tenant));
+  }),
+).pipe(Command.withDescription("End a task; a worker that runs it is told"));
+
+export const answer = Command.make(
+  "answer",
+  {
+    taskId,
+    message: Argument.String("message").pipe(Argument.withDescription("The answer")),
+    tenant,
+    json,
+  },
+  Effect.fn("cli.tasks.answer")(function* (input) {
+    const answered = Tasks.Tasks.use((tasks) => tasks.provideInput(input.taskId, input.message));
+    return yield* store(withTasks(Effect.flatMap(answered, say(input.json)), input.tenant));
+  }),
+).pipe(Command.withDescription("Answer a task that asks for input"));
+
+export const retry = Command.make(
+  "retry",
+  { taskId, tenant, json },
+  Effect.fn("cli.tasks.retry")(function* (input) {
+    const again = Tasks.Tasks.use((tasks) => tasks.retry(input.taskId));
+    const work = Effect.flatMap(again, (submitted) =>
+      input.json ? Output.json(submitted) : Output.line(submitted.taskId),
+    );
+    return yield* store(withTasks(work, input.tenant));
+  }),
+).pipe(Command.withDescription("Submit what failed, timed out or was cancelled again, as another task"));
+
+export const watch = Command.make(
+  "watch",
+  {
+    taskId,
+    tenant,
+    json: Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("One object per line")),
+  },
+  Effect.fn("cli.tasks.watch")(function* (input) {
+    const work = Tasks.Tasks.use((tasks) => Stream.runForEach(tasks.watch(input.taskId), say(input.json)));
+    return yield* store(withTasks(work, input.tenant));
+  }),
+).pipe(Command.withDescription("Show a task as it moves, up to its end"));

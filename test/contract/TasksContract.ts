@@ -1,0 +1,433 @@
+/**
+ * The promises of `Tasks` and of `work`, as one suite for every layer of log and queue. The lease is `leaseMillis`; each
+ * test has agent types of its own.
+ */
+import { assert } from "@effect/vitest";
+import { Clock, Deferred, Effect, Fiber, Queue, Result, Stream } from "effect";
+import type { RecordedEvent } from "../../src/domain/Event.ts";
+import { task as historyOf } from "../../src/domain/History.ts";
+import type { LeaseLost } from "../../src/domain/TaskRecord.ts";
+import { openInLog } from "../../src/coordination/Requeue.ts";
+import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
+import { Tasks } from "../../src/coordination/Tasks.ts";
+import { work } from "../../src/coordination/Worker.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+
+export const leaseMillis = 1_000;
+
+type Tester = (name: string, test: () => Effect.Effect<void, unknown, Tasks | TaskQueue | EventLog>) => void;
+
+const eventsOf = (taskId: string) => EventLog.use((log) => Stream.runCollect(log.read({ history: historyOf(taskId) })));
+const typesOf = (taskId: string) => Effect.map(eventsOf(taskId), (events) => events.map(({ type }) => type.slice(5)));
+const dataOf = ({ body }: RecordedEvent): Record<string, unknown> => JSON.parse(Buffer.from(body).toString("utf8"));
+
+const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.result(effect), (result) => Result.getOrThrow(Result.flip(result)));
+
+const submitted = (agentType: string, more: Parameters<Tasks["Service"]["submit"]>[1] = {}) =>
+  Tasks.use((tasks) => Effect.map(tasks.submit({ agentType }, more), ({ taskId }) => taskId));
+
+const claimed = (agentType: string, worker = "w") =>
+  Tasks.use((tasks) => tasks.claim({ agentTypes: [agentType], worker }));
+
+export const suite = (test: Tester) => {
+  test("takes a task from its submission to its result", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const { isNew, taskId } = yield* tasks.submit({ agentType: "plain", message: "do it" });
+      assert.isTrue(isNew);
+      assert.deepInclude(yield* tasks.show(taskId), { status: "pending", mcpStatus: "working", attempt: 0 });
+      const lease = yield* claimed("plain");
+      assert.strictEqual(lease.submitted.request.message, "do it");
+      yield* lease.progress({ message: "half", progress: 1, total: 2 });
+      assert.deepInclude(yield* tasks.show(taskId), { status: "running", message: "half", progress: 1, worker: "w" });
+      yield* lease.complete({ answer: 42 });
+      const result = yield* tasks.result(taskId);
+      assert.deepInclude(result, { status: "completed", mcpStatus: "completed", attempt: 1, deadLetter: false });
+      assert.deepStrictEqual(result.output, { answer: 42 });
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "progressed", "completed"]);
+      for (const event of (yield* eventsOf(taskId)).slice(3)) assert.strictEqual(dataOf(event)["claim"], lease.token);
+    }));
+
+  test("can be claimed first and begun later", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("begin");
+      const lease = yield* tasks.claim({ agentTypes: ["begin"], begin: "starting" });
+      assert.strictEqual((yield* tasks.show(taskId)).status, "starting");
+      assert.strictEqual((yield* failureOf(lease.complete()))._tag, "IllegalTransition");
+      yield* lease.start;
+      yield* lease.complete();
+      assert.strictEqual((yield* tasks.result(taskId)).status, "completed");
+    }));
+
+  test("submits the same id once, whatever became of the task", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const id = yield* submitted("same", { id: "the same / task 🙂" });
+      assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
+      yield* (yield* claimed("same")).complete();
+      assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
+      assert.deepStrictEqual(yield* typesOf(id), ["submitted", "claimed", "started", "completed"]);
+    }));
+
+  test("gives a large output back whole: a text as a text, also when it looks like JSON, and a value as a value", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const text = JSON.stringify("x".repeat(400_000));
+      for (const output of [text, { text }]) {
+        const taskId = yield* submitted("large");
+        yield* (yield* claimed("large")).complete(output);
+        assert.deepStrictEqual((yield* tasks.result(taskId)).output, output);
+      }
+    }));
+
+  test("refuses what no task can be, in words, before anything is written", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const log = yield* EventLog;
+      const before = (yield* log.info).lastSequence;
+      const request = { agentType: "refused" };
+      const secret = { agentType: "refused", env_vars: { KEY: "secret" } };
+      const refusals = yield* Effect.forEach(
+        [
+          tasks.submit({ agentType: "" }),
+          tasks.submit({ agentType: "x".repeat(101) }),
+          tasks.submit(secret),
+          tasks.submit(request, { id: "x".repeat(201) }),
+          tasks.submit(request, { maxAttempts: 0 }),
+          tasks.submit(request, { backoffMillis: -1 }),
+          tasks.submit(request, { notBefore: 1e18 }),
+          tasks.submitBatch([]),
+          tasks.submitBatch([request], { atOnce: 0 }),
+          tasks.submitBatch([request, { agentType: "" }]),
+        ],
+        (refused) => failureOf(refused as Effect.Effect<unknown, { readonly _tag: string; readonly hint?: string }>),
+      );
+      for (const refusal of refusals) {
+        assert.strictEqual(refusal._tag, "InvalidTask");
+        assert.isString(refusal.hint);
+      }
+      assert.strictEqual((yield* log.info).lastSequence, before);
+    }));
+
+  test("knows no task that was never submitted", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      for (const asked of [tasks.show("never"), tasks.result("never"), tasks.cancel("never"), tasks.retry("never")]) {
+        const refused = failureOf(asked as Effect.Effect<unknown, { readonly _tag: string }>);
+        assert.strictEqual((yield* refused)._tag, "TaskNotFound");
+      }
+    }));
+
+  test("hands each of many tasks to exactly one of many workers", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const count = 40;
+      const requests = Array.from({ length: count }, () => ({ agentType: "many" }));
+      const { taskIds } = yield* tasks.submitBatch(requests);
+      const leases = yield* Effect.replicateEffect(claimed("many"), count, { concurrency: 8 });
+      assert.sameMembers(
+        leases.map(({ taskId }) => taskId),
+        [...taskIds],
+      );
+      yield* Effect.forEach(leases, ({ complete }) => complete(), { concurrency: 8 });
+      for (const taskId of taskIds) {
+        assert.strictEqual((yield* typesOf(taskId)).filter((type) => type === "claimed").length, 1);
+      }
+    }));
+
+  test("gives the task of a worker that died to another, and refuses everything the first one still says", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("died");
+      const first = yield* claimed("died", "first");
+      yield* first.abandon;
+      const second = yield* claimed("died", "second");
+      assert.isAbove(second.token, first.token);
+      assert.strictEqual(second.attempt, 2);
+      const refusals = [
+        first.progress({ progress: 1 }),
+        first.complete("wrong"),
+        first.fail({ type: "wrong" }),
+        first.timeOut(1),
+        first.release,
+        first.heartbeat,
+      ];
+      for (const said of refusals) {
+        const lost = yield* failureOf(said as Effect.Effect<unknown, LeaseLost>);
+        assert.deepInclude(lost, { _tag: "LeaseLost", taskId, token: first.token, status: "running" });
+      }
+      yield* second.complete("right");
+      assert.strictEqual((yield* tasks.result(taskId)).output, "right");
+      const types = ["submitted", "claimed", "started", "released", "claimed", "started", "completed"];
+      assert.deepStrictEqual(yield* typesOf(taskId), types);
+      const [, , , released] = yield* eventsOf(taskId);
+      if (released === undefined) return assert.fail("nothing was released");
+      assert.deepInclude(dataOf(released), { reason: "lapsed", claim: first.token, worker: "first", attempt: 1 });
+    }));
+
+  test("leaves a task with a worker that lives, although the queue has lost its entry and has a new one", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const queue = yield* TaskQueue;
+      const taskId = yield* submitted("lives");
+      const lease = yield* claimed("lives");
+      // As if the queue had been made anew: the entry is there a second time, and nobody keeps it.
+      const entry = { taskId, agentType: "lives", priority: "low" } as const;
+      yield* queue.put(entry);
+      const nothing = yield* Effect.timeoutOption(claimed("lives"), leaseMillis * 1.5);
+      assert.strictEqual(nothing._tag, "None");
+      yield* lease.complete();
+      assert.strictEqual((yield* tasks.show(taskId)).status, "completed");
+    }));
+
+  test("tries again after a pause, at most so many times, and keeps the reason of the last one as a dead letter", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("fails", { maxAttempts: 3, backoffMillis: 50 });
+      for (let attempt = 1; attempt <= 3; attempt++) {
+        const lease = yield* claimed("fails");
+        assert.strictEqual(lease.attempt, attempt);
+        yield* lease.fail({ type: "Boom", message: `number ${attempt}` });
+      }
+      const result = yield* tasks.result(taskId);
+      assert.deepInclude(result, { status: "failed", mcpStatus: "failed", attempt: 3, deadLetter: true });
+      assert.deepStrictEqual(result.error, { type: "Boom", message: "number 3" });
+      const events = yield* eventsOf(taskId);
+      const released = events.filter(({ type }) => type === "task.released");
+      const pauses = released.map((event) => Number(dataOf(event)["notBefore"]) - event.occurredAt);
+      assert.isAtLeast(pauses[0] ?? 0, 40);
+      assert.isAtLeast((pauses[1] ?? 0) / (pauses[0] ?? 1), 1.5);
+      for (const event of released) {
+        const next = events.find(({ sequence, type }) => sequence > event.sequence && type === "task.claimed");
+        assert.isAtLeast(next?.occurredAt ?? 0, Number(dataOf(event)["notBefore"]));
+      }
+    }));
+
+  test("makes a dead letter of a task whose workers die each time", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("poison", { maxAttempts: 2 });
+      yield* Effect.replicateEffect(
+        Effect.flatMap(claimed("poison"), (lease) => lease.abandon),
+        2,
+      );
+      const claiming = yield* Effect.forkChild(claimed("poison"));
+      const result = yield* tasks.result(taskId);
+      yield* Fiber.interrupt(claiming);
+      assert.deepInclude(result, { status: "failed", deadLetter: true });
+      assert.strictEqual(result.error?.type, "lease_lapsed");
+    }));
+
+  test("fails at once what is not worth another try, which is no dead letter", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("never again");
+      yield* (yield* claimed("never again")).fail({ type: "Bad" }, { retry: "never" });
+      assert.deepInclude(yield* tasks.result(taskId), { status: "failed", attempt: 1, deadLetter: false });
+    }));
+
+  test("gives back at once, and does not count that attempt", () =>
+    Effect.gen(function* () {
+      yield* submitted("released", { maxAttempts: 1 });
+      yield* (yield* claimed("released")).release;
+      const again = yield* Effect.timeout(claimed("released"), leaseMillis * 0.9);
+      assert.strictEqual(again.attempt, 1);
+      yield* again.complete();
+    }));
+
+  test("cancels a task that waits and one that runs, tells the worker, and says so when it is too late", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const waiting = yield* submitted("cancelled");
+      assert.deepInclude(yield* tasks.cancel(waiting, "no need"), { status: "cancelled", mcpStatus: "cancelled" });
+      assert.strictEqual((yield* tasks.cancel(waiting)).status, "cancelled");
+      assert.strictEqual((yield* typesOf(waiting)).length, 2);
+      const running = yield* submitted("cancelled");
+      const lease = yield* claimed("cancelled");
+      assert.strictEqual(lease.taskId, running);
+      yield* tasks.cancel(running);
+      assert.deepInclude(yield* failureOf(lease.heartbeat), { _tag: "LeaseLost", status: "cancelled" });
+      assert.strictEqual((yield* failureOf(lease.complete()))._tag, "LeaseLost");
+      const done = yield* submitted("cancelled");
+      yield* (yield* claimed("cancelled")).complete();
+      assert.strictEqual((yield* failureOf(tasks.cancel(done)))._tag, "IllegalTransition");
+    }));
+
+  test("tries a dead letter again as one other task that names it", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const { taskId } = yield* tasks.submit(
+        { agentType: "retried", message: "m" },
+        { maxAttempts: 1, priority: "low" },
+      );
+      assert.strictEqual((yield* failureOf(tasks.retry(taskId)))._tag, "CannotRetry");
+      yield* (yield* claimed("retried")).fail({ type: "Boom" });
+      const retried = yield* tasks.retry(taskId);
+      assert.deepStrictEqual(yield* tasks.retry(taskId), { ...retried, isNew: false });
+      const lease = yield* claimed("retried");
+      assert.strictEqual(lease.taskId, retried.taskId);
+      assert.deepInclude(lease.submitted, { retryOf: taskId });
+      assert.deepInclude(lease.submitted.request, { agentType: "retried", message: "m" });
+      yield* lease.complete();
+      assert.strictEqual((yield* failureOf(tasks.retry(lease.taskId)))._tag, "CannotRetry");
+      assert.strictEqual((yield* tasks.result(taskId)).status, "failed");
+    }));
+
+  test("does not hand out a delayed task before its time", () =>
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis;
+      const later = yield* submitted("delayed", { notBefore: now + 300, priority: "high" });
+      const sooner = yield* submitted("delayed", { priority: "low" });
+      assert.strictEqual((yield* claimed("delayed")).taskId, sooner);
+      assert.strictEqual((yield* claimed("delayed")).taskId, later);
+      assert.isAtLeast(yield* Clock.currentTimeMillis, now + 300);
+    }));
+
+  test("asks for input and goes on with the answer, under the same lease", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("input");
+      const lease = yield* claimed("input");
+      yield* lease.requestInput("which one?");
+      assert.deepInclude(yield* tasks.show(taskId), { status: "input_required", mcpStatus: "input_required" });
+      assert.deepInclude(yield* tasks.provideInput(taskId, "the left one"), { status: "running" });
+      assert.strictEqual((yield* tasks.show(taskId)).message, "the left one");
+      yield* lease.complete();
+      assert.strictEqual((yield* failureOf(tasks.provideInput(taskId, "late")))._tag, "IllegalTransition");
+    }));
+
+  test("shows a task as it moves, up to its end", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("watched");
+      const seen = yield* Queue.unbounded<string>();
+      const watching = yield* tasks.watch(taskId).pipe(
+        Stream.runForEach(({ status }) => Queue.offer(seen, status)),
+        Effect.forkChild,
+      );
+      assert.strictEqual(yield* Queue.take(seen), "pending");
+      yield* (yield* claimed("watched")).complete();
+      yield* Fiber.join(watching);
+      assert.strictEqual((yield* Queue.takeAll(seen)).at(-1), "completed");
+    }));
+
+  test("runs at most so many tasks of a batch at once, in their order", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const requests = [0, 1, 2, 3, 4].map((index) => ({ agentType: "lanes", message: String(index) }));
+      const { batchId, isNew, taskIds } = yield* tasks.submitBatch(requests, { atOnce: 2 });
+      assert.isTrue(isNew);
+      assert.isFalse((yield* tasks.submitBatch(requests, { id: batchId, atOnce: 2 })).isNew);
+      const [a, b] = [yield* claimed("lanes"), yield* claimed("lanes")];
+      assert.deepStrictEqual([a.taskId, b.taskId], taskIds.slice(0, 2));
+      const third = yield* Effect.forkChild(claimed("lanes"));
+      yield* b.complete();
+      const next = yield* Fiber.join(third);
+      assert.strictEqual(next.taskId, taskIds[3]);
+      yield* a.complete();
+      assert.strictEqual((yield* claimed("lanes")).taskId, taskIds[2]);
+    }));
+
+  test("cancels what is left of a batch that fails fast", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const requests = [0, 1, 2, 3].map(() => ({ agentType: "fast" }));
+      const { taskIds } = yield* tasks.submitBatch(requests, { atOnce: 1, failFast: true });
+      yield* (yield* claimed("fast")).complete();
+      yield* (yield* claimed("fast")).fail({ type: "Boom" }, { retry: "never" });
+      const ends = yield* Effect.forEach(taskIds, (taskId) => tasks.result(taskId));
+      assert.deepStrictEqual(
+        ends.map(({ status }) => status),
+        ["completed", "failed", "cancelled", "cancelled"],
+      );
+    }));
+
+  test("fills the queue again with what waits in the log", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const queue = yield* TaskQueue;
+      const lost = yield* submitted("lost");
+      yield* queue.done(yield* queue.take(["lost"]));
+      const ended = yield* submitted("lost");
+      yield* tasks.cancel(ended);
+      yield* queue.done(yield* queue.take(["lost"]));
+      yield* Effect.repeat(queue.missing([lost, ended]), { until: ({ length }) => length === 2 });
+      const open = yield* openInLog();
+      const waiting = yield* open;
+      assert.include(waiting, lost);
+      assert.notInclude(waiting, ended);
+      assert.strictEqual(yield* tasks.requeue([lost, ended]), 1);
+      assert.strictEqual(yield* tasks.requeue([lost, ended]), 0);
+      assert.strictEqual((yield* claimed("lost")).taskId, lost);
+      const later = yield* submitted("lost");
+      assert.include(yield* open, later);
+    }));
+
+  test("a worker settles what its function gives, fails with and throws", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const ids = yield* Effect.forEach(["gives", "fails", "throws"], (message) =>
+        Effect.map(tasks.submit({ agentType: "worked", message }, { maxAttempts: 1 }), ({ taskId }) => taskId),
+      );
+      const working = yield* Effect.forkChild(
+        work({
+          agentTypes: ["worked"],
+          concurrency: 2,
+          run: ({ progress, request }) => {
+            if (request.message === "gives") return Effect.as(Effect.ignore(progress({ message: "on it" })), "given");
+            if (request.message === "fails") return Effect.fail({ type: "Known", message: "in words" });
+            throw new TypeError("a defect");
+          },
+        }),
+      );
+      const [gives, fails, throws] = yield* Effect.forEach(ids, (id) => tasks.result(id));
+      yield* Fiber.interrupt(working);
+      assert.deepInclude(gives, { status: "completed", output: "given" });
+      assert.deepStrictEqual(fails?.error, { type: "Known", message: "in words" });
+      assert.deepStrictEqual(throws?.error, { type: "TypeError", message: "a defect" });
+    }));
+
+  test("a worker keeps its lease for longer than a lease, and ends what takes too long", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const long = yield* submitted("keeps");
+      const { taskId: tooLong } = yield* tasks.submit({ agentType: "keeps", timeoutSeconds: 0.2 });
+      const working = yield* Effect.forkChild(
+        work({
+          agentTypes: { keeps: 2 },
+          run: ({ taskId }) => (taskId === long ? Effect.sleep(leaseMillis * 2.5) : Effect.never),
+        }),
+      );
+      assert.deepInclude(yield* tasks.result(tooLong), { status: "timeout", mcpStatus: "failed" });
+      assert.deepInclude(yield* tasks.result(long), { status: "completed", attempt: 1 });
+      yield* Fiber.interrupt(working);
+    }));
+
+  test("a worker is told when its task was cancelled, and gives its tasks back when it is interrupted", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const began = yield* Queue.unbounded<string>();
+      const stopped = yield* Deferred.make<string>();
+      const first = yield* submitted("told");
+      const working = yield* Effect.forkChild(
+        work({
+          agentTypes: ["told"],
+          run: ({ taskId }) =>
+            Effect.andThen(Queue.offer(began, taskId), Effect.never).pipe(
+              Effect.onInterrupt(() => Deferred.succeed(stopped, taskId)),
+            ),
+        }),
+      );
+      assert.strictEqual(yield* Queue.take(began), first);
+      yield* tasks.cancel(first);
+      assert.strictEqual(yield* Deferred.await(stopped), first);
+      const second = yield* submitted("told");
+      assert.strictEqual(yield* Queue.take(began), second);
+      yield* Fiber.interrupt(working);
+      assert.deepInclude(yield* tasks.show(second), { status: "pending", attempt: 0 });
+      const again = yield* Effect.timeout(claimed("told"), leaseMillis * 0.9);
+      assert.strictEqual(again.taskId, second);
+    }));
+};

@@ -1,0 +1,52 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect, Fiber, Layer } from "effect";
+import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
+import * as TaskQueueMemory from "../../src/coordination/TaskQueueMemory.ts";
+import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
+import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { leaseMillis, suite } from "../contract/TaskQueueContract.ts";
+import { logOnServer } from "../log/natsLayers.ts";
+
+layer(TaskQueueMemory.layer({ leaseMillis }), { excludeTestServices: true })("the task queue in memory", (it) =>
+  suite((name, test) => it.effect(name, test)),
+);
+
+const onServer = TaskQueueNats.layer({ leaseMillis }).pipe(Layer.provideMerge(logOnServer()));
+
+layer(onServer, { excludeTestServices: true })("the task queue on JetStream", (it) => {
+  suite((name, test) => it.effect(name, test));
+
+  it.effect("is one for each tenant", () =>
+    Effect.gen(function* () {
+      const ours = yield* TaskQueue;
+      const theirs = yield* Effect.provide(TaskQueue, TaskQueueNats.layer({ tenant: "they", leaseMillis }));
+      yield* ours.put({ taskId: "ours", agentType: "shared", priority: "normal" });
+      yield* theirs.put({ taskId: "theirs", agentType: "shared", priority: "normal" });
+      assert.strictEqual((yield* theirs.take(["shared"])).taskId, "theirs");
+      assert.strictEqual((yield* ours.take(["shared"])).taskId, "ours");
+      assert.deepStrictEqual(yield* theirs.missing(["ours", "theirs"]), ["ours"]);
+    }),
+  );
+
+  it.effect("is made again when it was deleted under those who wait, and settles nothing by an old receipt", () =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue;
+      const { jsm } = yield* NatsConnection;
+      const deleted = Effect.promise(() => jsm.streams.delete(TaskQueueNats.streamName));
+      // Each task is the first one of its queue, so that only what the queue begins with tells them apart.
+      yield* deleted;
+      yield* queue.put({ taskId: "old", agentType: "deleted", priority: "normal" });
+      const old = yield* queue.take(["deleted"]);
+      const waiting = yield* Effect.forkChild(queue.take(["deleted"]), { startImmediately: true });
+      yield* deleted;
+      yield* queue.put({ taskId: "new", agentType: "deleted", priority: "normal" });
+      const entry = yield* Fiber.join(waiting);
+      assert.strictEqual(entry.taskId, "new");
+      yield* queue.done(old);
+      yield* queue.giveBack(entry, 0);
+      const again = yield* Effect.timeout(queue.take(["deleted"]), leaseMillis * 5);
+      assert.strictEqual(again.taskId, "new");
+      assert.deepStrictEqual(yield* queue.missing(["old", "new"]), ["old"]);
+    }),
+  );
+});

@@ -1,0 +1,86 @@
+import { assert, describe, it } from "@effect/vitest";
+import { task } from "../../src/domain/History.ts";
+import {
+  backoffMillis,
+  empty,
+  evolve,
+  idInBatch,
+  isLastAttempt,
+  lostLease,
+  mcpStatusOf,
+  predecessorOf,
+  successorOf,
+} from "../../src/domain/TaskRecord.ts";
+import { recordedEvent } from "./recordedEvent.ts";
+
+const told = (...events: ReadonlyArray<readonly [string, object?]>) =>
+  events
+    .map(([type, data], index) =>
+      recordedEvent(`task.${type}`, data ?? {}, { history: task("t"), sequence: index + 1 }),
+    )
+    .reduce(evolve, empty);
+
+const submitted = [
+  "submitted",
+  { request: { agentType: "a" }, queue: { maxAttempts: 2, backoffMillis: 100 } },
+] as const;
+const lapsed = ["released", { reason: "lapsed" }] as const;
+
+describe("a task as its history tells it", () => {
+  it("has a lease from a claim to what ends it, with the claim's sequence as its token", () => {
+    const held = told(submitted, ["claimed", { worker: "w", holder: "h" }], ["started"], ["progressed"]);
+    assert.deepStrictEqual(held.lease, { token: 2, attempt: 1, worker: "w", holder: "h" });
+    for (const end of [["released", { reason: "lapsed" }], ["completed"], ["timed_out"], ["cancelled"]] as const) {
+      assert.isUndefined(told(submitted, ["claimed"], ["started"], end).lease);
+    }
+    const again = told(submitted, ["claimed"], lapsed, ["claimed"]);
+    assert.deepInclude(again.lease, { token: 4, attempt: 2 });
+  });
+
+  it("refuses a lease that is over, whatever came after it", () => {
+    const record = told(submitted, ["claimed"], lapsed, ["claimed", { worker: "other" }]);
+    assert.isUndefined(lostLease({ taskId: "t", record, token: 4 }));
+    assert.match(lostLease({ taskId: "t", record, token: 2 })?.reason ?? "", /claimed again, by other \(attempt 2\)/);
+    const ended = told(submitted, ["claimed"], ["cancelled"]);
+    assert.match(lostLease({ taskId: "t", record: ended, token: 2 })?.reason ?? "", /the task is cancelled/);
+  });
+
+  it("counts every attempt but those that were given back, and waits longer after each", () => {
+    const once = told(submitted, ["claimed"]);
+    const twice = told(submitted, ["claimed"], lapsed, ["claimed"]);
+    const back = told(submitted, ["claimed"], ["released", { reason: "interrupted" }]);
+    assert.deepStrictEqual([once, twice, back].map(isLastAttempt), [false, true, false]);
+    assert.deepStrictEqual([once, twice].map(backoffMillis), [100, 200]);
+    assert.strictEqual(back.attempt, 0);
+  });
+
+  it("is moved by nothing that cannot be read, and still knows how far it has read", () => {
+    const before = told(submitted);
+    const foreign = recordedEvent("task.claimed", { attempt: "many" }, { history: task("t"), sequence: 9 });
+    const after = evolve(before, foreign);
+    assert.deepInclude(after, { upTo: 9, attempt: 0, lease: undefined });
+  });
+
+  it("has one before it and one behind it in a batch, as many places apart as run at once", () => {
+    const at = (index: number) =>
+      ({ request: { agentType: "a" }, batchId: "b", place: { index, size: 5, atOnce: 2 } }) as const;
+    assert.deepStrictEqual(
+      [0, 1, 2, 4].map((index) => predecessorOf(at(index))),
+      [undefined, undefined, "b.0", "b.2"],
+    );
+    assert.deepStrictEqual(
+      [0, 2, 3, 4].map((index) => successorOf(at(index))),
+      ["b.2", "b.4", undefined, undefined],
+    );
+    assert.strictEqual(idInBatch("b", 3), "b.3");
+  });
+
+  it("has one of MCP's five states in each of its own", () => {
+    assert.deepStrictEqual(
+      (
+        ["pending", "starting", "running", "input_required", "completed", "failed", "timeout", "cancelled"] as const
+      ).map(mcpStatusOf),
+      ["working", "working", "working", "input_required", "completed", "failed", "failed", "cancelled"],
+    );
+  });
+});

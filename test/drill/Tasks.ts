@@ -1,0 +1,264 @@
+/**
+ * The task drill: workers share tasks while workers are killed and told to go, nats-server is killed, and the queue is
+ * deleted, all at random. Then hold the log, and nothing else, against what was promised.
+ *
+ * Afterwards: every task that was submitted has ended, once, and nothing follows its end; every lease ended before the
+ * next one began; nothing was said under a lease but while it stood; no task was tried more often than it may be.
+ */
+import { Effect, Fiber, Layer, Schedule, Stream } from "effect";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keepFilledFromLog, openInLog } from "../../src/coordination/Requeue.ts";
+import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
+import * as Tasks from "../../src/coordination/Tasks.ts";
+import type { RecordedEvent } from "../../src/domain/Event.ts";
+import { task as historyOf } from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { type Dice, dice } from "./Dice.ts";
+import { type Program, start } from "./Program.ts";
+import { DrillFailed } from "./Stage.ts";
+
+export interface Options {
+  readonly tasks: number;
+  readonly workers: number;
+  readonly seed: number;
+  readonly say: (line: string) => void;
+}
+
+export interface Outcome {
+  readonly tasks: number;
+  /** How they ended. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly claims: number;
+  /** Leases that ended because their worker was silent, and because it gave the task back. */
+  readonly lapsed: number;
+  readonly givenBack: number;
+  readonly disturbances: Readonly<Record<Disturbance, number>>;
+  readonly seconds: number;
+  readonly faults: ReadonlyArray<string>;
+  /** Kept when there are faults. */
+  readonly folder: string;
+}
+
+const leaseMillis = 1_500;
+const maxAttempts = 20;
+/** Tasks of one batch; what is submitted at once is all or nothing. */
+const batchSize = 100;
+const longestPauseMillis = 2_000;
+/** Without a task that ends in this time the drill has failed. */
+const patienceMillis = 90_000;
+
+const kinds = ["worker killed", "worker told to go", "nats-server killed", "queue deleted"] as const;
+type Disturbance = (typeof kinds)[number];
+
+/** Workers are what dies most. */
+const choose = (from: Dice): Disturbance => {
+  const at = from.next();
+  if (at < 0.7) return "worker killed";
+  if (at < 0.85) return "worker told to go";
+  return at < 0.96 ? "nats-server killed" : "queue deleted";
+};
+
+interface Stage {
+  readonly folder: string;
+  readonly server: NatsServer.NatsServer["Service"];
+  /** Those that work; undefined where one is starting. */
+  readonly workers: Array<Program | undefined>;
+  readonly counts: Record<Disturbance, number>;
+  readonly faults: Array<string>;
+  lives: number;
+  isClosing: boolean;
+}
+
+const live = Effect.fnUntraced(function* (stage: Stage, index: number) {
+  const name = `w${index}.${++stage.lives}`;
+  const program = yield* start({
+    file: "test/drill/taskWorker.ts",
+    args: [stage.server.url, name, String(leaseMillis)],
+    log: join(stage.folder, "workers.log"),
+  });
+  yield* program.firstLine;
+  stage.workers[index] = program;
+  if (stage.isClosing) program.finish();
+  const { code, signal } = yield* program.ended;
+  stage.workers[index] = undefined;
+  if (code !== 0 && !program.wasKilled()) stage.faults.push(`the worker ${name} ended with ${code ?? signal}`);
+}, Effect.scoped);
+
+const keepWorkers = (stage: Stage) =>
+  Effect.forEach(
+    stage.workers.keys().toArray(),
+    (index) => Effect.repeat(live(stage, index), { until: () => stage.isClosing || stage.faults.length > 0 }),
+    { concurrency: "unbounded", discard: true },
+  );
+
+const disturb = Effect.fnUntraced(function* (stage: Stage, from: Dice) {
+  const kind = choose(from);
+  const working = stage.workers.filter((worker) => worker !== undefined);
+  // A worker takes seconds to start on a busy machine: at least half of them work at any time, or nothing would.
+  if (working.length * 2 <= stage.workers.length) return;
+  const worker = working[Math.floor(from.next() * working.length)];
+  stage.counts[kind]++;
+  switch (kind) {
+    case "worker killed":
+      worker?.signal("SIGKILL");
+      return;
+    case "worker told to go":
+      worker?.finish();
+      return;
+    case "nats-server killed":
+      return yield* stage.server.kill9;
+    case "queue deleted": {
+      const { jsm } = yield* NatsConnection.NatsConnection;
+      yield* Effect.promise(() => jsm.streams.delete(TaskQueueNats.streamName).catch(() => false));
+      return;
+    }
+  }
+});
+
+const dataOf = ({ body }: RecordedEvent): Record<string, unknown> => JSON.parse(Buffer.from(body).toString("utf8"));
+
+const ends = ["task.completed", "task.failed", "task.timed_out", "task.cancelled"];
+
+/** What one history says against the promises, by its events alone. */
+export const faultsOf = (taskId: string, events: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
+  const faults: Array<string> = [];
+  let lease: number | undefined;
+  let attempts = 0;
+  let end: string | undefined;
+  for (const event of events) {
+    const { sequence, type } = event;
+    const data = dataOf(event);
+    const fault = (what: string) => faults.push(`${taskId}, sequence ${sequence}, ${type}: ${what}`);
+    if (end !== undefined) fault(`follows its end, ${end}`);
+    if (type === "task.claimed") {
+      if (lease !== undefined) fault(`claimed while the lease ${lease} stands`);
+      lease = sequence;
+      if (++attempts > maxAttempts) fault(`attempt ${attempts} of ${maxAttempts}`);
+      continue;
+    }
+    const said = data["claim"];
+    if (typeof said === "number" && said !== lease) fault(`said under lease ${said} while ${lease ?? "none"} stands`);
+    if (type === "task.released") {
+      lease = undefined;
+      if (data["reason"] === "interrupted") attempts--;
+    }
+    if (ends.includes(type)) {
+      end = type;
+      const output = data["output"];
+      const token = typeof output === "object" && output !== null && "token" in output ? output.token : lease;
+      if (type === "task.completed" && token !== lease) fault(`completed by ${String(token)}, leased to ${lease}`);
+    }
+  }
+  if (end === undefined) faults.push(`${taskId} has not ended: ${events.map(({ type }) => type).join(" ")}`);
+  return faults;
+};
+
+/** A server that is being killed is waited for. */
+const insist = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(Effect.retry({ schedule: Schedule.spaced(100), times: 600 }), Effect.orDie);
+
+const submitAll = Effect.fnUntraced(function* (options: Options) {
+  const taskIds: Array<string> = [];
+  for (let at = 0; at < options.tasks; at += batchSize) {
+    const size = Math.min(batchSize, options.tasks - at);
+    const id = `drill-${at}`;
+    const requests = Array.from({ length: size }, () => ({ agentType: "drill" }));
+    const batch = yield* insist(Tasks.Tasks.use((tasks) => tasks.submitBatch(requests, { id, maxAttempts })));
+    taskIds.push(...batch.taskIds);
+  }
+  return taskIds;
+});
+
+/** Returns when no task is open; fails when none has ended for too long. */
+const allEnded = Effect.fnUntraced(function* (stage: Stage, options: Options) {
+  const open = yield* openInLog();
+  let left = Infinity;
+  let since = Date.now();
+  for (;;) {
+    const now = (yield* insist(open)).length;
+    if (stage.faults.length > 0 || now === 0) return;
+    if (now < left) since = Date.now();
+    if (now < left) options.say(`${now} tasks are open`);
+    left = now;
+    if (Date.now() - since > patienceMillis) {
+      stage.faults.push(`${now} tasks are open, and none has ended for ${patienceMillis / 1_000} s`);
+      return;
+    }
+    yield* Effect.sleep(500);
+  }
+});
+
+const counted = (all: ReadonlyArray<string>): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const one of all) counts[one] = (counts[one] ?? 0) + 1;
+  return counts;
+};
+
+export const run = Effect.fn("drill.tasks")(function* (options: Options) {
+  const began = Date.now();
+  const server = yield* NatsServer.make();
+  const folder = mkdtempSync(join(tmpdir(), "recollect-drill-tasks-"));
+  const stage: Stage = {
+    folder,
+    server,
+    workers: Array.from({ length: options.workers }, () => undefined),
+    counts: { "worker killed": 0, "worker told to go": 0, "nats-server killed": 0, "queue deleted": 0 },
+    faults: [],
+    lives: 0,
+    isClosing: false,
+  };
+  const layer = Tasks.layer({ source: "drill" }).pipe(
+    Layer.provideMerge(TaskQueueNats.layer({ leaseMillis })),
+    Layer.provideMerge(EventLogNats.layer()),
+    Layer.provideMerge(NatsConnection.layer({ servers: server.url })),
+  );
+  return yield* Effect.gen(function* () {
+    const from = dice(options.seed);
+    const filling = yield* Effect.forkChild(keepFilledFromLog());
+    const working = yield* Effect.forkChild(keepWorkers(stage));
+    const disturbing = yield* Effect.forkChild(
+      Effect.forever(
+        Effect.suspend(() => Effect.andThen(Effect.sleep(from.next() * longestPauseMillis), disturb(stage, from))),
+      ),
+    );
+    const taskIds = yield* submitAll(options);
+    yield* allEnded(stage, options);
+    stage.isClosing = true;
+    yield* Fiber.interrupt(disturbing);
+    for (const worker of stage.workers) worker?.finish();
+    yield* Fiber.join(working);
+    yield* Fiber.interrupt(filling);
+    const log = yield* EventLog;
+    const histories = yield* Effect.forEach(taskIds, (id) =>
+      Effect.map(insist(Stream.runCollect(log.read({ history: historyOf(id) }))), (events) => ({ id, events })),
+    );
+    stage.faults.push(...histories.flatMap(({ events, id }) => faultsOf(id, events)));
+    const all = histories.flatMap(({ events }) => events);
+    const released = counted(
+      all.flatMap((event) => (event.type === "task.released" ? [String(dataOf(event)["reason"])] : [])),
+    );
+    const types = counted(all.map(({ type }) => type));
+    if (stage.faults.length === 0) rmSync(folder, { recursive: true });
+    return {
+      tasks: taskIds.length,
+      ends: Object.fromEntries(
+        ends.flatMap((type) => (types[type] === undefined ? [] : [[type.slice(5), types[type]]])),
+      ),
+      claims: types["task.claimed"] ?? 0,
+      lapsed: released["lapsed"] ?? 0,
+      givenBack: released["interrupted"] ?? 0,
+      disturbances: stage.counts,
+      seconds: (Date.now() - began) / 1_000,
+      faults: stage.faults,
+      folder,
+    } satisfies Outcome;
+  }).pipe(
+    Effect.provide(layer),
+    Effect.catch((error) => Effect.fail(new DrillFailed({ message: error.message }))),
+  );
+}, Effect.scoped);
