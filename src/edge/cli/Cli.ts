@@ -5,6 +5,7 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
+import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
@@ -31,6 +32,7 @@ export const cli = recollect.pipe(
     sql,
     tasks,
     task,
+    config,
     status,
     spool,
     rebuild,
