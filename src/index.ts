@@ -1,7 +1,7 @@
 /**
  * The public door: what a program imports as `recollect`, in the order in which data flows.
  *
- * Room: main. In: publish, edge. Out: users.
+ * Room: main. In: publish, coordination, edge. Out: users.
  *
  * Two forms of one publisher: promises (`Recollect`), and Effect (`Publisher` with `thread`, `submit`, `startSession`).
  */
@@ -18,6 +18,8 @@ export {
 export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
 export type { Flushed } from "./publish/Runner.ts";
 
+export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
+
 // Effect.
 export * as Connect from "./publish/Connect.ts";
 export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
@@ -26,6 +28,13 @@ export { type Answering, type Calling, type Saying, thread } from "./publish/Thr
 export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/ChatMessage.ts";
 export type { Synced } from "./publish/Sync.ts";
+
+// What processes share.
+export { type Bucket, Buckets } from "./coordination/Bucket.ts";
+export * as BucketKv from "./coordination/BucketKv.ts";
+export * as Configuration from "./coordination/Configuration.ts";
+export * as LimiterStore from "./coordination/LimiterStore.ts";
+export * as Limits from "./coordination/Limits.ts";
 
 // While it is being said.
 export { Live, type Watched, watch } from "./log/Live.ts";

@@ -30,7 +30,8 @@ const configuration = Effect.fnUntraced(function* (tenantName: string) {
   return ConfigFile.layer({ folder: root, tenant: tenantName, who: yield* user });
 });
 
-const withConfiguration = <A, E, R>(tenantName: string, handler: Effect.Effect<A, E, R>) =>
+/** Runs a handler with the configuration of a tenant, as the log has it now. */
+export const withConfiguration = <A, E, R>(tenantName: string, handler: Effect.Effect<A, E, R>) =>
   Effect.flatMap(configuration(tenantName), (layer) =>
     // A process that starts while the log is away goes on without the history; an answer must not.
     Configuration.use(({ caughtUp }) => Effect.andThen(caughtUp, handler)).pipe(Effect.provide(layer)),
