@@ -36,9 +36,9 @@ const MiB = 1024 * 1024;
 /** Fields of one value each. */
 export const fields = {
   "snapshots.ttlMillis": field(
-    millis(1_000, 48 * hour),
-    24 * hour,
-    "How long the snapshot of a thread lives after it was last written, milliseconds. Read when a daemon starts.",
+    millis(1_000, 30 * day),
+    day,
+    "How long the snapshot of a thread lives after it was last written, milliseconds.",
   ),
   "tasks.retentionMillis": field(
     millis(minute, 365 * day),

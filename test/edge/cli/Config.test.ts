@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, until } from "./Program.ts";
@@ -11,6 +13,16 @@ interface Got {
 
 const ttl = "snapshots.ttlMillis";
 const search = { per: ["user"], only: { tool: "search" }, limit: 10, windowMillis: 60_000 };
+
+/** Returns when the daemon has obeyed. */
+const snapshotsLive = async (stage: Stage, millis: number) => {
+  const connection = await connect({ servers: stage.instance()?.nats ?? "" });
+  const jsm = await jetstreamManager(connection);
+  for (let lives = 0; lives !== millis * 1e6;) {
+    lives = (await jsm.streams.info("KV_RECOLLECT_THREADS")).config.max_age;
+  }
+  await connection.close();
+};
 
 describe("recollect config and limits", { timeout: 300_000 }, () => {
   it("set, show, compare and take back what is configured, and say who did it and why", async () => {
@@ -29,6 +41,7 @@ describe("recollect config and limits", { timeout: 300_000 }, () => {
       version: 1,
       changed: [ttl],
     });
+    await snapshotsLive(stage, 3_600_000);
     const limit = JSON.stringify(search);
     assert.deepInclude(await stage.json<Json>(["config", "set", "limits.search", limit, "--expect", "1"]), {
       version: 2,
@@ -65,11 +78,9 @@ describe("recollect config and limits", { timeout: 300_000 }, () => {
     assert.deepInclude(versions[2], { version: 3, rolledBackTo: 0, why: "no" });
 
     await until(() => watching.out.trim().split("\n").length === 3);
+    await snapshotsLive(stage, 7_200_000);
     const watched = watching.out.trim().split("\n");
-    assert.deepStrictEqual(
-      watched.map((line): unknown => JSON.parse(line)) as unknown,
-      versions as unknown,
-    );
+    assert.deepStrictEqual(watched.map((line): unknown => JSON.parse(line)) as unknown, versions as unknown);
     await watching.end();
     await up.end();
     const rows = await stage.json<ReadonlyArray<object>>([
