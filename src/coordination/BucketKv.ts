@@ -318,7 +318,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
       const gone = told.keys().filter((key) => !living.has(key));
       const ends = gone.map((key): Entry => ({ key, value: undefined, revision: 0, writtenAt: 0 }));
       for (const key of gone) told.forget(key);
-      const items: Array<Entry | "caughtUp"> = [...ends, ...now.flatMap(told.news)];
+      const items: Array<Entry | "caughtUp"> = [...ends, ...now.flatMap(told.listed)];
       if (!isCaughtUp) items.push("caughtUp");
       isCaughtUp = true;
       return { items, upTo: now.reduce((most, { revision }) => Math.max(most, revision), 0) };

@@ -113,6 +113,20 @@ layer(onServer, { excludeTestServices: true })("a bucket on a server", (it) => {
     }),
   );
 
+  it.effect("tells a watcher that all is gone when the server lost its memory, and goes on", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const bucket = yield* open({ name: "LOST" });
+      for (let at = 0; at < 9; at++) yield* bucket.put("a", bytes("1"));
+      const next = yield* watching(bucket, ">");
+      assert.deepStrictEqual([yield* next, yield* next], ["a=1", "caughtUp"]);
+      yield* server.restart;
+      assert.strictEqual(yield* next, "a=gone");
+      yield* bucket.put("a", bytes("2"));
+      assert.strictEqual(yield* next, "a=2");
+    }),
+  );
+
   it.effect("is unavailable at once, not after a timeout, while the server is away", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.NatsServer;
