@@ -112,6 +112,9 @@ export interface Changed {
 export class Configuration extends Context.Service<
   Configuration,
   {
+    /** Whose configuration it is, and which of theirs. */
+    readonly tenant: string;
+    readonly scope: string;
     /** The value that holds now. */
     readonly get: <Name extends FieldName>(name: Name) => Effect.Effect<FieldValue<Name>>;
     /** All values of a family, by name. The same object until one of them changes. */
@@ -360,6 +363,8 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const valueOf = <Name extends FieldName>(name: Name) => held.values.get(name) as FieldValue<Name>;
 
   return Configuration.of({
+    tenant: history.tenant,
+    scope: history.id,
     get: (name) => Effect.sync(() => valueOf(name)),
     family: (name) => Effect.sync(() => (held.byFamily.get(name) ?? new Map()) as never),
     watch: (name) =>
