@@ -1,7 +1,7 @@
 /**
  * The public door: what a program imports as `recollect`, in the order in which data flows.
  *
- * Room: main. In: publish, edge. Out: users.
+ * Room: main. In: publish, coordination, edge. Out: users.
  *
  * Two forms of one publisher: promises (`Recollect`), and Effect (`Publisher` with `thread`, `submit`, `startSession`).
  */
@@ -17,6 +17,8 @@ export {
 } from "./publish/Recollect.ts";
 export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
 export type { Flushed } from "./publish/Runner.ts";
+
+export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
@@ -51,6 +53,12 @@ export * as TaskQueueNats from "./coordination/TaskQueueNats.ts";
 export { type Running, type Work, work } from "./coordination/Worker.ts";
 export { keepFilledFromLog } from "./coordination/Requeue.ts";
 export { LeaseLost } from "./domain/TaskRecord.ts";
+// What processes share.
+export { type Bucket, Buckets } from "./coordination/Bucket.ts";
+export * as BucketKv from "./coordination/BucketKv.ts";
+export * as Configuration from "./coordination/Configuration.ts";
+export * as LimiterStore from "./coordination/LimiterStore.ts";
+export * as Limits from "./coordination/Limits.ts";
 
 // While it is being said.
 export { Live, type Watched, watch } from "./log/Live.ts";

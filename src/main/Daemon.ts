@@ -1,9 +1,11 @@
 /**
  * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled.
  *
- * Room: main. In: machine, publish, Layers. Out: Attached, Standby.
+ * Room: main. In: machine, publish, coordination, Layers. Out: Attached, Standby.
  */
-import { Clock, Effect, FileSystem, Layer, Option } from "effect";
+import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect";
+import * as ConfigFile from "../coordination/ConfigFile.ts";
+import { Configuration } from "../coordination/Configuration.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
 import * as FreePort from "../machine/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
@@ -12,6 +14,7 @@ import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
 import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
+import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import * as TaskFilling from "./TaskFilling.ts";
 import { version } from "./Version.ts";
@@ -58,11 +61,34 @@ const ownServer = (port: number | undefined) =>
     Layer.provide(NatsBinary.layer),
   );
 
+/**
+ * What is configured is done as soon as it is: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
+ * holds until the next change; a default nobody chose leaves the bucket as it is.
+ */
+const configured = (root: string, flagMillis: number | undefined) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const config = yield* Configuration;
+      const obey = (ttlMillis: number) =>
+        SnapshotStoreKv.setTtl(ttlMillis).pipe(
+          Effect.catchTag("SnapshotUnavailable", ({ reason }) => Effect.logWarning(reason)),
+        );
+      const isChosen = Effect.map(
+        config.explain("snapshots.ttlMillis"),
+        ([found]) => flagMillis === undefined && found?.layer !== "default",
+      );
+      const values = Stream.mapEffect(Stream.zipWithIndex(config.watch("snapshots.ttlMillis")), ([ttlMillis, at]) =>
+        Effect.flatMap(at > 0 ? Effect.succeed(true) : isChosen, (counts) => (counts ? obey(ttlMillis) : Effect.void)),
+      );
+      yield* Effect.forkScoped(Stream.runDrain(values));
+    }),
+  ).pipe(Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })));
+
 const parts = Effect.fnUntraced(function* (
   options: Options,
   address: { readonly nats: string; readonly monitor?: string },
 ) {
-  const { database, spool } = yield* DataFolder;
+  const { database, root, spool } = yield* DataFolder;
   const syncInterval = options.natsUrl === undefined ? "always" : undefined;
   const connection = { servers: address.nats, name: `recollect ${options.role}`, syncInterval };
   const startedAt = yield* Clock.currentTimeMillis;
@@ -71,7 +97,8 @@ const parts = Effect.fnUntraced(function* (
     Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
-  return Layer.mergeAll(announced, drained, HistoryService.serve, TaskFilling.layer).pipe(
+  const obeyed = role === "daemon" ? configured(root, options.snapshotTtlMillis) : Layer.empty;
+  return Layer.mergeAll(announced, drained, HistoryService.serve, TaskFilling.layer, obeyed).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

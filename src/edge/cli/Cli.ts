@@ -5,9 +5,11 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
+import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
+import { limits } from "./Limits.ts";
 import { spool } from "./Spool.ts";
 import { sql } from "./Sql.ts";
 import { status } from "./Status.ts";
@@ -31,6 +33,8 @@ export const cli = recollect.pipe(
     sql,
     tasks,
     task,
+    config,
+    limits,
     status,
     spool,
     rebuild,
