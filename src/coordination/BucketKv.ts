@@ -14,10 +14,11 @@ import { DeliverPolicy, JetStreamApiCodes, JetStreamApiError, type StreamConfig 
 import { headers, type MsgHdrs, nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Queue, Semaphore, Stream } from "effect";
 import * as DirectGet from "../log/DirectGetNats.ts";
+import type { NoAnswer } from "../log/InboxNats.ts";
 import { storedOfAnswer } from "../log/MessageNats.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../log/PatienceNats.ts";
-import { type ApiError, apiCode, ask, type NoAnswer } from "../log/RequestNats.ts";
+import { type ApiError, apiCode, ask } from "../log/RequestNats.ts";
 import {
   type Bucket,
   BucketRefused,
@@ -127,12 +128,12 @@ interface ServerClock {
 }
 
 const make = Effect.fnUntraced(function* (connection: Connection, serverClock: ServerClock, settings: Settings) {
-  const { inboxPrefix, js, jsm, link, nc } = connection;
+  const { js, jsm, link, nc } = connection;
   const { name } = settings;
   const stream = `KV_${name}`;
   const prefix = `$KV.${name}.`;
   const clock = yield* Clock.Clock;
-  const direct = yield* DirectGet.make({ nc, link, inboxPrefix, patienceMillis: 0 });
+  const direct = DirectGet.make({ nc, link, patienceMillis: 0 });
   const one = yield* Semaphore.make(1);
   let isThere = false;
 
