@@ -1,7 +1,7 @@
 /**
  * The public door: what a program imports as `recollect`, in the order in which data flows.
  *
- * Room: main. In: publish, edge. Out: users.
+ * Room: main. In: publish, coordination, edge. Out: users.
  *
  * Two forms of one publisher: promises (`Recollect`), and Effect (`Publisher` with `thread`, `submit`, `startSession`).
  */
@@ -18,6 +18,8 @@ export {
 export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
 export type { Flushed } from "./publish/Runner.ts";
 
+export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
+
 // Effect.
 export * as Connect from "./publish/Connect.ts";
 export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
@@ -31,7 +33,14 @@ export type { Synced } from "./publish/Sync.ts";
 export { Live, type Watched, watch } from "./log/Live.ts";
 export * as LiveNats from "./log/LiveNats.ts";
 
+// Together: who is there.
+export { type Presence, PresenceBucket, type Present } from "./coordination/Presence.ts";
+export * as PresenceKv from "./coordination/PresenceKv.ts";
+export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
+
 // What can go wrong.
+export { PresenceUnavailable } from "./coordination/Presence.ts";
+export { SessionRefused } from "./coordination/Sessions.ts";
 export { InvalidEvent } from "./publish/Compose.ts";
 export { NotAccepted } from "./publish/Keep.ts";
 export { IllegalTransition } from "./domain/Task.ts";

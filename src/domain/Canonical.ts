@@ -198,7 +198,7 @@ export const canonicalFacts = (
       return [
         {
           _tag: "SessionSeen",
-          started: true,
+          moment: "started",
           client: data.client ?? undefined,
           server: data.server ?? undefined,
           protocolVersion: data.protocolVersion ?? undefined,
@@ -206,14 +206,19 @@ export const canonicalFacts = (
           threadId: data.threadId ?? undefined,
           cwd: data.cwd ?? undefined,
           command: data.command ?? undefined,
+          machine: data.machine ?? undefined,
+          processId: data.processId ?? undefined,
+          leaseMillis: data.leaseMillis ?? undefined,
         },
       ];
     }
+    case "session.resumed":
+      return [{ _tag: "SessionSeen", moment: "resumed" }];
     case "session.ended":
       return [
         {
           _tag: "SessionSeen",
-          started: false,
+          moment: "ended",
           reason: event.data.reason,
           exitCode: event.data.exitCode ?? undefined,
           signal: event.data.signal ?? undefined,

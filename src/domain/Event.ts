@@ -48,6 +48,7 @@ export const eventTypes = {
   "task.timed_out": define("task", 1, Task.TaskTimedOut),
   "task.cancelled": define("task", 1, Task.TaskCancelled),
   "session.started": define("session", 1, Task.SessionStarted),
+  "session.resumed": define("session", 1, Task.SessionResumed),
   "session.ended": define("session", 1, Task.SessionEnded),
 } as const;
 

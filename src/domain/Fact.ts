@@ -139,7 +139,7 @@ export interface TaskMoved {
 
 export interface SessionSeen {
   readonly _tag: "SessionSeen";
-  readonly started: boolean;
+  readonly moment: "started" | "resumed" | "ended";
   readonly client?: Optional<Program>;
   readonly server?: Optional<Program>;
   readonly protocolVersion?: Optional<string>;
@@ -147,6 +147,9 @@ export interface SessionSeen {
   readonly threadId?: Optional<string>;
   readonly cwd?: Optional<string>;
   readonly command?: Optional<ReadonlyArray<string>>;
+  readonly machine?: Optional<string>;
+  readonly processId?: Optional<number>;
+  readonly leaseMillis?: Optional<number>;
   readonly reason?: Optional<string>;
   readonly exitCode?: Optional<number>;
   readonly signal?: Optional<string>;

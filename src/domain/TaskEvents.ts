@@ -76,7 +76,14 @@ export const SessionStarted = Schema.Struct({
   threadId: maybe(Text),
   cwd: maybe(Text),
   command: maybe(Names),
+  /** Where it runs. */
+  machine: maybe(Text),
+  processId: maybe(Schema.Natural),
+  /** It says so often that it is there that this long a silence is its end. Absent: nobody can tell from silence. */
+  leaseMillis: maybe(Millis),
 });
+/** A session whose lease had run out is there after all: its machine slept, or its network was cut. */
+export const SessionResumed = Schema.Struct({ reason: maybe(Text) });
 export const SessionEnded = Schema.Struct({
   reason: Text,
   exitCode: maybe(Schema.Int),

@@ -1,9 +1,11 @@
 /**
- * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained.
+ * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, dead sessions ended.
  *
- * Room: main. In: machine, publish, Layers. Out: Attached, Standby.
+ * Room: main. In: machine, publish, coordination, Layers. Out: Attached, Standby.
  */
 import { Clock, Effect, FileSystem, Layer, Option } from "effect";
+import * as PresenceKv from "../coordination/PresenceKv.ts";
+import * as SessionSweep from "../coordination/SessionSweep.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
 import * as FreePort from "../machine/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
@@ -70,7 +72,8 @@ const parts = Effect.fnUntraced(function* (
     Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
-  return Layer.mergeAll(announced, drained, HistoryService.serve).pipe(
+  const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
+  return Layer.mergeAll(announced, drained, swept, HistoryService.serve).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

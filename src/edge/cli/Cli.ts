@@ -8,6 +8,7 @@ import { rebuild, verify } from "./Care.ts";
 import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
+import { sessions } from "./Sessions.ts";
 import { spool } from "./Spool.ts";
 import { sql } from "./Sql.ts";
 import { status } from "./Status.ts";
@@ -31,6 +32,7 @@ export const cli = recollect.pipe(
     sql,
     tasks,
     task,
+    sessions,
     status,
     spool,
     rebuild,

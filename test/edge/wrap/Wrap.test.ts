@@ -60,7 +60,7 @@ layer(world, { excludeTestServices: true })("wrap, what is recorded", (it) => {
         assert.match(started?.protocolVersion ?? "", /^\d{4}-\d{2}-\d{2}$/);
         assert.strictEqual(started?.cwd, process.cwd());
         assert.strictEqual(started?.command?.[0], process.execPath);
-        assert.strictEqual(ended?.started, false);
+        assert.strictEqual(ended?.moment, "ended");
         assert.isTrue(events.every(({ session }) => session === events[0]?.session));
       }),
   );
