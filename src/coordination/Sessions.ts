@@ -17,7 +17,7 @@
  *
  * Decision: joining and leaving are no events, because every event of a thread or task names the session that wrote it.
  */
-import { Clock, Context, Deferred, Effect, Exit, Layer, Schema, type Scope, Semaphore } from "effect";
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, type Scope, Semaphore } from "effect";
 import { hostname } from "node:os";
 import type { Program } from "../domain/Content.ts";
 import type { EventData } from "../domain/Event.ts";
@@ -39,6 +39,8 @@ export class SessionRefused extends Schema.TaggedError<SessionRefused>()("Sessio
  * longest kind (`maxIdBytes`) are 40 KB in a value that is written every ten seconds.
  */
 export const maxJoined = 100;
+/** How long a caller waits for a server that says nothing. One that is there answers within 10 ms, dialling included. */
+const patienceMillis = 500;
 /** Longest name and version of a client, in UTF-16 units: they stand in every value. */
 const maxNameLength = 200;
 
@@ -99,6 +101,9 @@ const checkClient = (sessionId: string, client: Given<Program> | null | undefine
       )
     : Effect.void;
 
+const nameOf = (what: Joinable) =>
+  "thread" in what ? { kind: "threads" as const, id: what.thread } : { kind: "tasks" as const, id: what.task };
+
 /** Keeps one session present. */
 const hold = Effect.fnUntraced(function* (options: {
   readonly bucket: PresenceBucket["Service"];
@@ -106,9 +111,13 @@ const hold = Effect.fnUntraced(function* (options: {
   readonly history: History.History;
   readonly first: Presence;
   readonly about: About;
+  /** Where what is said of the presence goes on when nobody waits for it any more. */
+  readonly scope: Scope.Scope;
 }) {
-  const { about, bucket, first, history, publisher } = options;
-  const turns = yield* Semaphore.make(1);
+  const { about, bucket, first, history, publisher, scope } = options;
+  /** What is said in the bucket, and what is written to the log, each in turn. */
+  const saying = yield* Semaphore.make(1);
+  const telling = yield* Semaphore.make(1);
   const over = yield* Deferred.make<void>();
   let presence = first;
   /** Of our last value; undefined while we have never been heard. */
@@ -126,9 +135,13 @@ const hold = Effect.fnUntraced(function* (options: {
 
   /** Says that we are there, and notices when we had been forgotten in between. */
   const say = Effect.gen(function* () {
+    if (isEnded) return;
     const known = revision;
-    revision = (known === undefined ? undefined : yield* bucket.put(presence, known)) ?? known;
-    if (known !== undefined && revision !== known) return;
+    const replaced = known === undefined ? undefined : yield* bucket.put(presence, known);
+    if (replaced !== undefined) {
+      revision = replaced;
+      return;
+    }
     const found = yield* bucket.get(presence);
     const isOurs = found.present?.holder === presence.holder;
     if (found.present !== undefined && !isOurs) return yield* taken(found.present);
@@ -136,45 +149,54 @@ const hold = Effect.fnUntraced(function* (options: {
     if (written === undefined) return;
     revision = written;
     isForgotten ||= known !== undefined && !isOurs;
-  });
+  }).pipe(saying.withPermit);
+
+  const unsay = saying.withPermit(
+    Effect.suspend(() => (revision === undefined ? Effect.void : bucket.remove(presence))),
+  );
 
   /** Written after the presence: whoever ends a silent session looks there last, and expects our last event. */
-  const resume = Effect.gen(function* () {
-    const data = { reason: "the lease had run out" };
-    const { eventId } = yield* publisher.publish({ ...about, id: undefined, history, type: "session.resumed", data });
-    beginningId = eventId;
-    isForgotten = false;
-  });
-
-  const beat = turns.withPermit(
+  const resume = telling.withPermit(
     Effect.gen(function* () {
-      if (isEnded) return;
-      yield* say;
-      if (isForgotten) yield* resume;
+      if (!isForgotten || isEnded) return;
+      const data = { reason: "the lease had run out" };
+      const { eventId } = yield* publisher.publish({ ...about, history, type: "session.resumed", data });
+      beginningId = eventId;
+      isForgotten = false;
     }),
   );
 
   const warn = (error: { readonly _tag: string; readonly reason?: string }) =>
     Effect.logDebug(`session ${history.id}: ${error.reason ?? error._tag}`);
 
-  const end = (ending: Ending, given: About = {}) =>
-    turns.withPermit(
+  const beat = Effect.andThen(say, resume).pipe(Effect.catch(warn));
+
+  /** Waits for it, but not for a server that does not answer: it goes on by itself. */
+  const soon = <E>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> =>
+    Effect.forkIn(effect, scope).pipe(
+      Effect.flatMap((fiber) => Effect.timeoutOption(Fiber.join(fiber), patienceMillis)),
+      Effect.asVoid,
+    );
+
+  const end = Effect.fn("sessions.end")(function* (ending: Ending, given: About = {}) {
+    const isFirst = yield* telling.withPermit(
       Effect.gen(function* () {
-        if (isEnded) return;
+        if (isEnded) return false;
         const id = endIdOf(history, beginningId);
         yield* publisher.publish({ ...about, ...given, id, history, type: "session.ended", data: ending });
         isEnded = true;
-        yield* Deferred.succeed(over, undefined);
-        if (revision !== undefined) yield* bucket.remove(presence).pipe(Effect.catch(warn));
+        return true;
       }),
     );
+    if (!isFirst) return;
+    yield* Deferred.succeed(over, undefined);
+    yield* soon(unsay.pipe(Effect.catch(warn)));
+  });
 
   const change = (kind: "threads" | "tasks", ids: (now: ReadonlyArray<string>) => ReadonlyArray<string>) => {
     presence = { ...presence, [kind]: ids(presence[kind]) };
-    return beat.pipe(Effect.catch(warn));
+    return soon(beat);
   };
-  const nameOf = (what: Joinable) =>
-    "thread" in what ? { kind: "threads" as const, id: what.thread } : { kind: "tasks" as const, id: what.task };
 
   const held: Held = {
     id: history.id,
@@ -200,22 +222,21 @@ const hold = Effect.fnUntraced(function* (options: {
   return {
     held,
     /** The first beat: only that another holds the session is a reason not to begin. */
-    claim: turns.withPermit(Effect.catchTag(say, "PresenceUnavailable", warn)),
-    unclaim: Effect.suspend(() =>
-      revision === undefined ? Effect.void : bucket.remove(presence).pipe(Effect.catch(warn)),
-    ),
+    claim: soon(Effect.catchTag(say, "PresenceUnavailable", warn)),
+    unclaim: soon(unsay.pipe(Effect.catch(warn))),
     began: (eventId: string) => {
       beginningId = eventId;
     },
     /** Until the end. What cannot be said now is said by the next beat. */
     keep: Effect.raceFirst(
       Deferred.await(over),
-      Effect.sleep(beatMillis(bucket.leaseMillis)).pipe(Effect.andThen(beat.pipe(Effect.catch(warn))), Effect.forever),
+      Effect.sleep(beatMillis(bucket.leaseMillis)).pipe(Effect.andThen(beat), Effect.forever),
     ),
   };
 });
 
 const make = Effect.gen(function* () {
+  const scope = yield* Effect.scope;
   const publisher = yield* Publisher;
   const bucket = yield* PresenceBucket;
 
@@ -237,7 +258,14 @@ const make = Effect.gen(function* () {
       holder: yield* newId,
     };
     const attributes: About = { session: sessionId, ...about, occurredAt: undefined, id: undefined };
-    const { began, claim, held, keep, unclaim } = yield* hold({ bucket, publisher, history, first, about: attributes });
+    const { began, claim, held, keep, unclaim } = yield* hold({
+      bucket,
+      publisher,
+      history,
+      first,
+      scope,
+      about: attributes,
+    });
     yield* claim;
     const { eventId } = yield* publisher
       .publish({

@@ -1,15 +1,17 @@
 import { layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
-import { PresenceBucket } from "../../src/coordination/Presence.ts";
-import * as PresenceMemory from "../../src/coordination/PresenceMemory.ts";
+import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
+import * as Presence from "../../src/coordination/Presence.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { suite } from "../contract/SessionsContract.ts";
 import * as SessionsWorld from "./SessionsWorld.ts";
 
 const world = Layer.unwrap(
-  Effect.map(PresenceBucket, (bucket) => SessionsWorld.layer(Layer.succeed(PresenceBucket, bucket))),
+  Effect.map(Presence.PresenceBucket, (bucket) => SessionsWorld.layer(Layer.succeed(Presence.PresenceBucket, bucket))),
 ).pipe(
-  Layer.provideMerge(PresenceMemory.layer({ leaseMillis: SessionsWorld.leaseMillis })),
+  Layer.provideMerge(
+    Presence.layer({ leaseMillis: SessionsWorld.leaseMillis }).pipe(Layer.provide(BucketMemory.layer)),
+  ),
   Layer.provideMerge(EventLogMemory.layer),
 );
 

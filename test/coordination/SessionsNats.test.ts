@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import { PresenceBucket } from "../../src/coordination/Presence.ts";
+import { bucketName, PresenceBucket } from "../../src/coordination/Presence.ts";
 import * as PresenceKv from "../../src/coordination/PresenceKv.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { suite } from "../contract/SessionsContract.ts";
@@ -30,7 +30,7 @@ layer(world, { excludeTestServices: true })("sessions on NATS", (it) => {
       const bucket = yield* PresenceBucket;
       const { sessions } = yield* (yield* SessionsWorld.World).machine;
       yield* sessions.register({ id: "again there" });
-      yield* Effect.promise(() => jsm.streams.delete(`KV_${PresenceKv.bucketName}`));
+      yield* Effect.promise(() => jsm.streams.delete(`KV_${bucketName}`));
       yield* PublishWorld.until(
         bucket.list.pipe(
           Effect.map((all) => all.some(({ sessionId }) => sessionId === "again there")),
@@ -45,7 +45,7 @@ layer(world, { excludeTestServices: true })("sessions on NATS", (it) => {
       const { jsm } = yield* NatsConnection.NatsConnection;
       const bucket = yield* PresenceBucket;
       for (let n = 0; n < 20; n++) yield* bucket.list;
-      const { state } = yield* Effect.promise(() => jsm.streams.info(`KV_${PresenceKv.bucketName}`));
+      const { state } = yield* Effect.promise(() => jsm.streams.info(`KV_${bucketName}`));
       assert.strictEqual(state.consumer_count, 0);
     }),
   );
