@@ -1,25 +1,15 @@
 /**
  * Sessions for programs that speak in promises: register, join, leave, end, and who is there.
  *
- * Room: coordination. In: publish, PresenceKv, Sessions. Out: users.
+ * Room: coordination. In: publish, PresentSessions. Out: users.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Exit, Layer, ManagedRuntime, References, Scope } from "effect";
-import * as Connect from "../publish/Connect.ts";
 import type { ConnectOptions } from "../publish/Recollect.ts";
 import { sourceOf } from "../publish/Recollect.ts";
 import type { Present } from "./Presence.ts";
-import * as PresenceKv from "./PresenceKv.ts";
+import * as PresentSessions from "./PresentSessions.ts";
 import * as Sessions from "./Sessions.ts";
-
-/** Sessions over the publisher of `Connect`, with a connection of their own for presence. */
-const layer = (options: Connect.Options) => {
-  const presence = Layer.unwrap(Effect.map(Connect.placeOf(options), ({ log }) => PresenceKv.layerWhenNeeded(log)));
-  return Sessions.layer.pipe(
-    Layer.provide(Connect.layer(options)),
-    Layer.provide(presence.pipe(Layer.provide(Connect.folderLayer(options)))),
-  );
-};
 
 type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<A>;
 
@@ -71,7 +61,10 @@ export class RecollectSessions {
     const { client, ...rest } = options;
     const quiet = Layer.succeed(References.MinimumLogLevel, "None");
     const runtime = ManagedRuntime.make(
-      layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provide(quiet)),
+      PresentSessions.layer({ ...rest, source: sourceOf(client) }).pipe(
+        Layer.provide(NodeServices.layer),
+        Layer.provide(quiet),
+      ),
     );
     await runtime.context();
     return new RecollectSessions(runtime);

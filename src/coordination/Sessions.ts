@@ -39,9 +39,9 @@ export class SessionRefused extends Schema.TaggedError<SessionRefused>()("Sessio
  * longest kind (`maxIdBytes`) are 40 KB in a value that is written every ten seconds.
  */
 export const maxJoined = 100;
-/** How long a caller waits for a server that says nothing. One that is there answers within 10 ms, dialling included. */
+/** How long a caller waits for a server that says nothing. */
 const patienceMillis = 500;
-/** Longest name and version of a client, in UTF-16 units: they stand in every value. */
+/** Longest name and version of a client, in UTF-16 units; they stand in every value, and the rest is cut off. */
 const maxNameLength = 200;
 
 export interface Registering extends Omit<
@@ -94,12 +94,12 @@ export const endIdOf = ({ id, tenant }: History.History, beginningId: string): s
 
 const refuse = (sessionId: string, reason: string, hint: string) => new SessionRefused({ sessionId, reason, hint });
 
-const checkClient = (sessionId: string, client: Given<Program> | null | undefined) =>
-  [client?.name, client?.version].some((text) => (text ?? "").length > maxNameLength)
-    ? Effect.fail(
-        refuse(sessionId, "The name or version of the client is too long.", `At most ${maxNameLength} characters.`),
-      )
-    : Effect.void;
+/** What a list shows of a client. The event has all of it: no name keeps a session from being recorded. */
+const shownClient = (client: Given<Program> | null | undefined): Program | null => {
+  if (client == null) return null;
+  const { name, version } = client;
+  return { name: name.slice(0, maxNameLength), version: version?.slice(0, maxNameLength) ?? null };
+};
 
 const nameOf = (what: Joinable) =>
   "thread" in what ? { kind: "threads" as const, id: what.thread } : { kind: "tasks" as const, id: what.task };
@@ -245,11 +245,10 @@ const make = Effect.gen(function* () {
     const sessionId = id ?? (yield* newId);
     const history = History.session(sessionId, publisher.tenant);
     const since = about.occurredAt ?? (yield* Clock.currentTimeMillis);
-    yield* checkClient(sessionId, said.client);
     const first: Presence = {
       tenant: publisher.tenant,
       sessionId,
-      client: (said.client ?? null) as Program | null,
+      client: shownClient(said.client),
       machine,
       processId,
       since,

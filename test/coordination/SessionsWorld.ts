@@ -18,7 +18,7 @@ export const leaseMillis = 1_500;
 export interface Machine {
   readonly sessions: Sessions.Sessions["Service"];
   /** Its connection for presence: off, and nobody hears that it is there. */
-  readonly link: { connected: boolean };
+  readonly link: { connected: boolean; hanging?: boolean };
   /** Its way to the log. */
   readonly log: LogSwitch;
   /** Returns when its spool is empty. */
@@ -40,7 +40,10 @@ export class World extends Context.Service<
 
 const switchable = (bucket: PresenceBucket["Service"], link: Machine["link"]) => {
   const through = <A>(effect: Effect.Effect<A, PresenceUnavailable>) =>
-    Effect.suspend(() => (link.connected ? effect : Effect.fail(new PresenceUnavailable({ reason: "cut off" }))));
+    Effect.suspend(() => {
+      if (link.hanging === true) return Effect.never;
+      return link.connected ? effect : Effect.fail(new PresenceUnavailable({ reason: "cut off" }));
+    });
   return PresenceBucket.of({
     leaseMillis: bucket.leaseMillis,
     get: (of) => through(bucket.get(of)),

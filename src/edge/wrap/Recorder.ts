@@ -9,7 +9,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Deferred, Effect, Layer, Queue, References, Result } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
-import * as Connect from "../../publish/Connect.ts";
+import * as PresentSessions from "../../coordination/PresentSessions.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import { Lines } from "./Lines.ts";
@@ -82,7 +82,7 @@ const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
   }
 });
 
-const layer = Connect.layer({
+const layer = PresentSessions.layer({
   url: options.url,
   data: options.data,
   tenant: options.tenant,
