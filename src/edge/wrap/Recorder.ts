@@ -72,10 +72,12 @@ const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
     }
     if (message._tag !== "Ended") continue;
     const { ended, at } = message;
-    const last = lines.toClient.end();
-    if (last !== undefined) yield* observe(traffic.see("toClient", last, at));
+    const line = lines.toClient.end();
+    if (line !== undefined) yield* observe(traffic.see("toClient", line, at));
     yield* observe(traffic.end(at));
-    yield* publish(recording.ended(ended, at));
+    // Awaited: behind its event the session is taken out of the list.
+    const last = yield* Effect.result(recording.ended(ended, at));
+    if (Result.isFailure(last)) lost++;
     yield* publisher.flush;
     yield* Effect.timeoutOption(publisher.drained, drainMillis);
     return lost;
