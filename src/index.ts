@@ -19,6 +19,7 @@ export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
 export type { Flushed } from "./publish/Runner.ts";
 
 export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
+export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
@@ -33,13 +34,15 @@ export type { Synced } from "./publish/Sync.ts";
 export { Live, type Watched, watch } from "./log/Live.ts";
 export * as LiveNats from "./log/LiveNats.ts";
 
-// Together: who is there.
+// Together: who is there, and what happens.
+export { layer as layerWatch, type Seen, Watch, type Watchable } from "./coordination/Watch.ts";
 export { type Presence, PresenceBucket, type Present } from "./coordination/Presence.ts";
 export * as PresenceKv from "./coordination/PresenceKv.ts";
 export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
 
 // What can go wrong.
 export { PresenceUnavailable } from "./coordination/Presence.ts";
+export { WatchRefused } from "./coordination/Watch.ts";
 export { SessionRefused } from "./coordination/Sessions.ts";
 export { InvalidEvent } from "./publish/Compose.ts";
 export { NotAccepted } from "./publish/Keep.ts";

@@ -41,6 +41,31 @@ describe("recollect sessions", { timeout: 60_000 }, () => {
     assert.match((await stage.run(["sessions", "--all"])).out, /zed 1 +ant:7 +exit 0/);
   });
 
+  it("shows the events of one session with tail, and takes one of thread, task and session", async () => {
+    await using stage = new Stage();
+    const up = stage.start(["up", "--json"]);
+    await until(() => up.out.includes("\n"));
+    await using sessions = await RecollectSessions.connect({ data: stage.data });
+    await (await sessions.register({ id: "other" })).end("exit");
+    await (await sessions.register({ id: "mine" })).end("exit");
+    const tail = await stage.run(["tail", "--session", "mine", "--no-follow", "--json"]);
+    const events = tail.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepStrictEqual(
+      events.map(({ id, kind, type }) => [kind, id, type]),
+      [
+        ["session", "mine", "session.started"],
+        ["session", "mine", "session.ended"],
+      ],
+    );
+    const none = await stage.run(["tail", "--task", "none", "--no-follow"]);
+    assert.deepStrictEqual([none.code, none.out], [4, ""]);
+    assert.match(none.err, /There is no task none/);
+    assert.strictEqual((await stage.run(["tail", "--task", "a", "--thread", "b"])).code, 2);
+  });
+
   it("says that nobody is there", async () => {
     await using stage = new Stage();
     const up = stage.start(["up", "--json"]);
