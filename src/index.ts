@@ -20,6 +20,7 @@ export type { Flushed } from "./publish/Runner.ts";
 
 export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
 export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
+export { RecollectInbox } from "./coordination/RecollectInbox.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
@@ -34,7 +35,8 @@ export type { Synced } from "./publish/Sync.ts";
 export { Live, type Watched, watch } from "./log/Live.ts";
 export * as LiveNats from "./log/LiveNats.ts";
 
-// Together: who is there, and what happens.
+// Together: who is there, what happens, and what they tell each other.
+export { Inbox, layer as layerInbox, type Message, type Sending } from "./coordination/Inbox.ts";
 export { layer as layerWatch, type Seen, Watch, type Watchable } from "./coordination/Watch.ts";
 export { type Presence, PresenceBucket, type Present } from "./coordination/Presence.ts";
 export * as PresenceKv from "./coordination/PresenceKv.ts";
@@ -42,6 +44,7 @@ export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
 
 // What can go wrong.
 export { PresenceUnavailable } from "./coordination/Presence.ts";
+export { InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
 export { WatchRefused } from "./coordination/Watch.ts";
 export { SessionRefused } from "./coordination/Sessions.ts";
 export { InvalidEvent } from "./publish/Compose.ts";

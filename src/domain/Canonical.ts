@@ -214,6 +214,16 @@ export const canonicalFacts = (
     }
     case "session.resumed":
       return [{ _tag: "SessionSeen", moment: "resumed" }];
+    case "session.message_sent":
+      return [
+        {
+          _tag: "AgentWrote",
+          from: event.data.from,
+          to: event.data.to,
+          body: jsonText(event.data.body),
+          inReplyTo: event.data.inReplyTo ?? undefined,
+        },
+      ];
     case "session.ended":
       return [
         {

@@ -49,6 +49,7 @@ export const eventTypes = {
   "task.cancelled": define("task", 1, Task.TaskCancelled),
   "session.started": define("session", 1, Task.SessionStarted),
   "session.resumed": define("session", 1, Task.SessionResumed),
+  "session.message_sent": define("session", 1, Task.SessionMessageSent),
   "session.ended": define("session", 1, Task.SessionEnded),
 } as const;
 

@@ -155,6 +155,16 @@ export interface SessionSeen {
   readonly signal?: Optional<string>;
 }
 
+/** An agent has written to another, by name. */
+export interface AgentWrote {
+  readonly _tag: "AgentWrote";
+  readonly from: string;
+  readonly to: string;
+  /** As JSON. */
+  readonly body: string;
+  readonly inReplyTo?: Optional<string>;
+}
+
 /** The entry is known and is none of the above: a notice, a progress tick, a file snapshot. */
 export interface Noted {
   readonly _tag: "Noted";
@@ -177,5 +187,6 @@ export type Fact =
   | TokensUsed
   | TaskMoved
   | SessionSeen
+  | AgentWrote
   | Noted
   | NotUnderstood;

@@ -84,6 +84,15 @@ export const SessionStarted = Schema.Struct({
 });
 /** A session whose lease had run out is there after all: its machine slept, or its network was cut. */
 export const SessionResumed = Schema.Struct({ reason: maybe(Text) });
+/** An agent has written to another, by name. The event's id is the message's. */
+export const SessionMessageSent = Schema.Struct({
+  from: Text,
+  to: Text,
+  body: Schema.Unknown,
+  /** The message that it answers. */
+  inReplyTo: maybe(Text),
+  expiresAfterMillis: maybe(Millis),
+});
 export const SessionEnded = Schema.Struct({
   reason: Text,
   exitCode: maybe(Schema.Int),

@@ -1,5 +1,7 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
+import * as BucketsWhenNeeded from "../../src/coordination/BucketsWhenNeeded.ts";
+import * as Presence from "../../src/coordination/Presence.ts";
 import { bucketName, PresenceBucket } from "../../src/coordination/Presence.ts";
 import * as PresenceKv from "../../src/coordination/PresenceKv.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
@@ -13,7 +15,8 @@ const { leaseMillis } = SessionsWorld;
 /** Each machine finds the server by itself, and has a connection of its own. */
 const world = Layer.unwrap(
   Effect.map(NatsServer.NatsServer, ({ url }) => {
-    const own = PresenceKv.layerWhenNeeded({ leaseMillis, address: Effect.succeed(Option.some(url)) });
+    const buckets = BucketsWhenNeeded.layer({ address: Effect.succeed(Option.some(url)) });
+    const own = Presence.layer({ leaseMillis }).pipe(Layer.provide(buckets));
     return SessionsWorld.layer(own).pipe(
       Layer.provideMerge(PresenceKv.layer({ leaseMillis })),
       Layer.provideMerge(NatsConnection.layer({ servers: url })),
