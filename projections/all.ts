@@ -5,6 +5,7 @@
  */
 import type { Projection } from "../src/projection/Projection.ts";
 import { agentMessages } from "./agentMessages.ts";
+import { configChanges } from "./configChanges.ts";
 import { entries } from "./entries.ts";
 import { ledger } from "./ledger.ts";
 import { messages } from "./messages.ts";
@@ -23,5 +24,6 @@ export const readModels: ReadonlyArray<Projection> = [
   tasks,
   sessions,
   agentMessages,
+  configChanges,
   entries,
 ];

@@ -45,7 +45,7 @@ export const entries: Projection = {
       columns: {
         sequence: "Stream sequence of the event; v_events has all of it.",
         thread_id: "Thread it stands in; null when its history is no thread.",
-        kind: "Kind of its history: thread, task, session or source.",
+        kind: "Kind of its history: thread, task, session, source or config.",
         history_id: "Id of its history.",
         tenant: "Tenant it belongs to.",
         what: "What is not understood: an event type, a format, an entry's kind.",

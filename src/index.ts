@@ -21,6 +21,7 @@ export type { Flushed } from "./publish/Runner.ts";
 export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
 export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
 export { RecollectInbox } from "./coordination/RecollectInbox.ts";
+export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
@@ -30,6 +31,13 @@ export { type Answering, type Calling, type Saying, thread } from "./publish/Thr
 export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/ChatMessage.ts";
 export type { Synced } from "./publish/Sync.ts";
+
+// What processes share.
+export { type Bucket, Buckets } from "./coordination/Bucket.ts";
+export * as BucketKv from "./coordination/BucketKv.ts";
+export * as Configuration from "./coordination/Configuration.ts";
+export * as LimiterStore from "./coordination/LimiterStore.ts";
+export * as Limits from "./coordination/Limits.ts";
 
 // While it is being said.
 export { Live, type Watched, watch } from "./log/Live.ts";

@@ -36,6 +36,20 @@ type Connection = NatsConnection["Service"];
 /** Coordination that takes longer than this is worse than none. */
 const timeoutMillis = 2_000;
 
+/** How long a consumer that goes may keep whoever ends a watch. */
+const farewellMillis = 500;
+
+/** Returns when the promise has settled, or after that time. */
+const atMost = (millis: number, promise: Promise<unknown>): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, millis);
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    void promise.finally(done).catch(() => undefined);
+  });
+
 /** How long the mark of an end or a removal stays, for those who watch; they are told at once. */
 const markMillis = 60_000;
 
@@ -72,12 +86,8 @@ const isNotFound = (error: unknown): boolean =>
 /** Another process made it at the same moment, a version with other settings perhaps: it is there. */
 const isInUse = (error: unknown): boolean => error instanceof JetStreamApiError && error.code === 10_058;
 
-/** Makes the stream or brings it in line. Returns the server's clock minus ours, by the middle of the question. */
-const ensureStream = async (
-  jsm: Connection["jsm"],
-  settings: Settings,
-  now: () => number,
-): Promise<{ readonly skewMillis: number }> => {
+/** Makes the stream or brings it in line. */
+const ensureStream = async (jsm: Connection["jsm"], settings: Settings): Promise<void> => {
   const config = configOf(settings);
   try {
     const { config: found } = await jsm.streams.info(config.name);
@@ -91,10 +101,23 @@ const ensureStream = async (
       if (!isInUse(why)) throw why;
     });
   }
-  const asked = now();
-  const { ts } = (await jsm.streams.info(config.name)) as { readonly ts?: string };
-  const serverNow = Date.parse(ts ?? "");
-  return { skewMillis: Number.isNaN(serverNow) ? 0 : serverNow - (asked + now()) / 2 };
+};
+
+/**
+ * The server's clock minus ours, by the middle of a question: of a few, the one that was answered fastest, because it
+ * can be wrong by no more than half of its way.
+ */
+const skewOf = async (jsm: Connection["jsm"], stream: string, now: () => number): Promise<number> => {
+  let [best, fastest] = [0, Infinity];
+  for (let question = 0; question < 3; question++) {
+    const [asked, began] = [now(), performance.now()];
+    const { ts } = (await jsm.streams.info(stream)) as { readonly ts?: string };
+    const took = performance.now() - began;
+    const serverNow = Date.parse(ts ?? "");
+    if (Number.isNaN(serverNow) || took >= fastest) continue;
+    [best, fastest] = [serverNow - (asked + now()) / 2, took];
+  }
+  return best;
 };
 
 /** Whole seconds: what the server understands. */
@@ -112,7 +135,12 @@ const isConflict = (error: ApiError): boolean =>
 const isMark = (found: Readonly<Record<string, string>>): boolean =>
   (found["KV-Operation"] ?? "PUT") !== "PUT" || found["Nats-Marker-Reason"] !== undefined;
 
-const make = Effect.fnUntraced(function* (connection: Connection, settings: Settings) {
+/** The server's clock minus ours, for all buckets of a connection; learnt with the first. */
+interface ServerClock {
+  skewMillis: number | undefined;
+}
+
+const make = Effect.fnUntraced(function* (connection: Connection, serverClock: ServerClock, settings: Settings) {
   const { inboxPrefix, js, jsm, link, nc } = connection;
   const { name } = settings;
   const stream = `KV_${name}`;
@@ -120,7 +148,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
   const clock = yield* Clock.Clock;
   const direct = yield* DirectGet.make({ nc, link, inboxPrefix, patienceMillis: 0 });
   const one = yield* Semaphore.make(1);
-  let skewMillis: number | undefined;
+  let isThere = false;
 
   const unavailable = (reason: string) => new BucketUnavailable({ bucket: name, reason });
   const refused = (key: string, reason: string, hint: string) => new BucketRefused({ bucket: name, key, reason, hint });
@@ -136,15 +164,21 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
   };
 
   const ensure = Effect.tryPromise({
-    try: () => ensureStream(jsm, settings, () => clock.currentTimeMillisUnsafe()),
+    try: async () => {
+      await ensureStream(jsm, settings);
+      serverClock.skewMillis ??= await skewOf(jsm, stream, () => clock.currentTimeMillisUnsafe());
+    },
     catch: (error) =>
       unavailable(`the bucket cannot be made: ${error instanceof Error ? error.message : String(error)}`),
-  }).pipe(Effect.map((made) => (skewMillis = made.skewMillis)));
+  }).pipe(
+    Effect.map(() => {
+      isThere = true;
+    }),
+  );
 
-  const ready: Effect.Effect<number, BucketUnavailable> = Effect.suspend(() => {
+  const ready: Effect.Effect<void, BucketUnavailable> = Effect.suspend(() => {
     if (!link.connected) return Effect.fail(unavailable("NATS is away"));
-    if (skewMillis !== undefined) return Effect.succeed(skewMillis);
-    return one.withPermit(Effect.suspend(() => (skewMillis === undefined ? ensure : Effect.succeed(skewMillis))));
+    return isThere ? Effect.void : one.withPermit(Effect.suspend(() => (isThere ? Effect.void : ensure)));
   });
 
   /** One round trip; a second one only after the server said that nobody heard the first. */
@@ -160,7 +194,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
       if (answered._tag === "Answer") return answered.message;
       answer = answered;
       if (answered.why !== "nobody") break;
-      skewMillis = undefined;
+      isThere = false;
     }
     return yield* unavailable(answer?.reason ?? "no answer");
   });
@@ -235,7 +269,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
       const batch = yield* Effect.mapError(
         direct.batch(stream, { seq, next_by_subj: `${prefix}${filter}` }),
         ({ reason }) => {
-          skewMillis = undefined;
+          isThere = false;
           return unavailable(reason);
         },
       );
@@ -279,11 +313,12 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
           return { consumer, messages, ignoreLoss };
         }).pipe(Effect.tapError(() => Queue.end(queue))),
         ({ consumer, ignoreLoss, messages }) =>
-          Effect.sync(() => {
+          Effect.promise(async () => {
             ignoreLoss();
             messages.stop();
-            // Nobody waits for it: a consumer that is left behind goes by itself.
-            if (link.connected && !nc.isClosed()) void consumer.delete().catch(() => undefined);
+            // Waited for, because a question on a closed connection would keep the process for five seconds; but only
+            // for a moment, because a consumer that is left behind goes by itself.
+            if (link.connected && !nc.isClosed()) await atMost(farewellMillis, consumer.delete());
           }),
       ).pipe(Effect.ignore),
     );
@@ -294,8 +329,8 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
     /** What is there now, beside what was told before: also what ended while nobody could say so. */
     const listed = Effect.gen(function* () {
       const now = yield* all(filter);
-      const isThere = new Set(now.filter(({ value }) => value !== undefined).map(({ key }) => key));
-      const gone = told.keys().filter((key) => !isThere.has(key));
+      const living = new Set(now.filter(({ value }) => value !== undefined).map(({ key }) => key));
+      const gone = told.keys().filter((key) => !living.has(key));
       const ends = gone.map((key): Entry => ({ key, value: undefined, revision: 0, writtenAt: 0 }));
       for (const key of gone) told.forget(key);
       const items: Array<Entry | "caughtUp"> = [...ends, ...now.flatMap(told.news)];
@@ -333,7 +368,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
       Effect.map(publish({ key, revision, headers: removal }), (written) => written !== undefined),
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
-    now: Effect.map(ready, (skew) => Math.round(clock.currentTimeMillisUnsafe() + skew)),
+    now: Effect.map(ready, () => Math.round(clock.currentTimeMillisUnsafe() + (serverClock.skewMillis ?? 0))),
     info: Effect.andThen(
       ready,
       Effect.tryPromise({
@@ -347,5 +382,8 @@ const make = Effect.fnUntraced(function* (connection: Connection, settings: Sett
 
 export const layer = Layer.effect(
   Buckets,
-  Effect.map(NatsConnection, (connection) => Buckets.of({ open: (settings) => make(connection, settings) })),
+  Effect.map(NatsConnection, (connection) => {
+    const serverClock: ServerClock = { skewMillis: undefined };
+    return Buckets.of({ open: (settings) => make(connection, serverClock, settings) });
+  }),
 );

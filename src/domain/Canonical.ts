@@ -234,5 +234,17 @@ export const canonicalFacts = (
           signal: event.data.signal ?? undefined,
         },
       ];
+    case "config.changed":
+      return [
+        {
+          _tag: "ConfigurationChanged",
+          changes: event.data.changes.map(({ field, value }) => ({
+            field,
+            value: value == null ? undefined : jsonText(value),
+          })),
+          why: event.data.why ?? undefined,
+          rolledBackTo: event.data.rolledBackTo ?? undefined,
+        },
+      ];
   }
 };

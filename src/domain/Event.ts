@@ -1,12 +1,13 @@
 /**
  * An event: a fact, in the past tense, that is never changed. The catalogue of all types stands here.
  *
- * Room: domain. In: History, ThreadEvents, TaskEvents. Out: every room.
+ * Room: domain. In: History, ThreadEvents, TaskEvents, ConfigEvents. Out: every room.
  *
  * A wire name is never reused and never changes its meaning. A new shape gets the next schema version and an
  * upcaster in `Upcast.ts`, so that what was written once can be read for ever.
  */
 import type { Schema } from "effect";
+import * as Config from "./ConfigEvents.ts";
 import type { History, HistoryKind, Sequence } from "./History.ts";
 import * as Task from "./TaskEvents.ts";
 import * as Thread from "./ThreadEvents.ts";
@@ -51,6 +52,7 @@ export const eventTypes = {
   "session.resumed": define("session", 1, Task.SessionResumed),
   "session.message_sent": define("session", 1, Task.SessionMessageSent),
   "session.ended": define("session", 1, Task.SessionEnded),
+  "config.changed": define("config", 1, Config.ConfigChanged),
 } as const;
 
 export type EventTypes = typeof eventTypes;

@@ -165,6 +165,15 @@ export interface AgentWrote {
   readonly inReplyTo?: Optional<string>;
 }
 
+/** Fields of a configuration have other values from here on. */
+export interface ConfigurationChanged {
+  readonly _tag: "ConfigurationChanged";
+  /** `value` as JSON text; absent: the field falls back to what it is without this history. */
+  readonly changes: ReadonlyArray<{ readonly field: string; readonly value?: Optional<string> }>;
+  readonly why?: Optional<string>;
+  readonly rolledBackTo?: Optional<number>;
+}
+
 /** The entry is known and is none of the above: a notice, a progress tick, a file snapshot. */
 export interface Noted {
   readonly _tag: "Noted";
@@ -188,5 +197,6 @@ export type Fact =
   | TaskMoved
   | SessionSeen
   | AgentWrote
+  | ConfigurationChanged
   | Noted
   | NotUnderstood;

@@ -1,5 +1,5 @@
 /**
- * A history: the events of one thread, task, session or source, in order.
+ * A history: the events of one thread, task, session, source or configuration, in order.
  *
  * Room: domain. In: none. Out: every room.
  *
@@ -12,8 +12,8 @@ import { Schema } from "effect";
 export type Sequence = number;
 export const Sequence = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
 
-/** What a history is of. `source` holds what an imported file says beside its conversations. */
-export const HistoryKind = Schema.Literals(["thread", "task", "session", "source"]);
+/** What a history is of. `source` holds what an imported file says beside its conversations, `config` one configuration. */
+export const HistoryKind = Schema.Literals(["thread", "task", "session", "source", "config"]);
 export type HistoryKind = typeof HistoryKind.Type;
 
 /** The tenant of everyone who never asked for another. */
@@ -51,6 +51,9 @@ export const session = (id: string, tenant = defaultTenant): History => ({ tenan
 
 /** The history of one imported source: what a file says beside its conversations. */
 export const source = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "source", id });
+
+/** The history of one configuration: what was changed while everything ran. */
+export const config = (scope: string, tenant = defaultTenant): History => ({ tenant, kind: "config", id: scope });
 
 /** One string per history, for maps. Unambiguous: NUL is in no kind, and a tenant or id with one still cannot collide. */
 export const keyOf = (history: History): string =>

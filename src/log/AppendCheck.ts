@@ -126,7 +126,7 @@ export const checkAppend = (append: Append, maxPayload: number): Result.Result<C
   const { events, expected, history } = append;
   if (!isHistory(history)) {
     return refuse(
-      "the history is not one: tenant and id are 1 to 200 bytes of well-formed text, kind is thread, task, session or source",
+      "the history is not one: tenant and id are 1 to 200 bytes of well-formed text, kind is thread, task, session, source or config",
       "Shorten the id, for example to its SHA-256, and keep the long form in the event.",
     );
   }

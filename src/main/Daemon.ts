@@ -3,7 +3,9 @@
  *
  * Room: main. In: machine, publish, coordination, Layers. Out: Attached, Standby.
  */
-import { Clock, Effect, FileSystem, Layer, Option } from "effect";
+import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect";
+import * as ConfigFile from "../coordination/ConfigFile.ts";
+import { Configuration } from "../coordination/Configuration.ts";
 import * as PresenceKv from "../coordination/PresenceKv.ts";
 import * as SessionSweep from "../coordination/SessionSweep.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -14,6 +16,7 @@ import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
 import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
+import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import { version } from "./Version.ts";
 
@@ -59,11 +62,32 @@ const ownServer = (port: number | undefined) =>
     Layer.provide(NatsBinary.layer),
   );
 
+/**
+ * What is configured is done as soon as it is: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
+ * holds until the next change; a default nobody chose leaves the bucket as it is.
+ */
+const configured = (root: string, flagMillis: number | undefined) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const config = yield* Configuration;
+      const obey = (ttlMillis: number) =>
+        SnapshotStoreKv.setTtl(ttlMillis).pipe(Effect.catch(({ reason }) => Effect.logWarning(reason)));
+      const isChosen = Effect.map(
+        config.explain("snapshots.ttlMillis"),
+        ([found]) => flagMillis === undefined && found?.layer !== "default",
+      );
+      const values = Stream.mapEffect(Stream.zipWithIndex(config.watch("snapshots.ttlMillis")), ([ttlMillis, at]) =>
+        Effect.flatMap(at > 0 ? Effect.succeed(true) : isChosen, (counts) => (counts ? obey(ttlMillis) : Effect.void)),
+      );
+      yield* Effect.forkScoped(Stream.runDrain(values));
+    }),
+  ).pipe(Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })));
+
 const parts = Effect.fnUntraced(function* (
   options: Options,
   address: { readonly nats: string; readonly monitor?: string },
 ) {
-  const { database, spool } = yield* DataFolder;
+  const { database, root, spool } = yield* DataFolder;
   const syncInterval = options.natsUrl === undefined ? "always" : undefined;
   const connection = { servers: address.nats, name: `recollect ${options.role}`, syncInterval };
   const startedAt = yield* Clock.currentTimeMillis;
@@ -73,7 +97,8 @@ const parts = Effect.fnUntraced(function* (
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
-  return Layer.mergeAll(announced, drained, swept, HistoryService.serve).pipe(
+  const obeyed = role === "daemon" ? configured(root, options.snapshotTtlMillis) : Layer.empty;
+  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, obeyed).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

@@ -82,8 +82,9 @@ export const engineViews: ReadonlyArray<View> = [
       projection: "The projection that refused, or * when the event itself cannot be read and only the ledger has it.",
       sequence: "Stream sequence of the event; v_events shows it.",
       tenant: "Tenant of the event's history; null when its subject names none.",
-      kind: "thread, task, session or source; null when its subject names none.",
-      history_id: "Id of the thread, task, session or source it belongs to; null when its subject names none.",
+      kind: "thread, task, session, source or config; null when its subject names none.",
+      history_id:
+        "Id of the thread, task, session, source or configuration it belongs to; null when its subject names none.",
       reason: "Why it was refused, as one sentence.",
       attempts: "How often it was tried.",
       at: "When it was parked, epoch milliseconds.",

@@ -100,6 +100,15 @@ const ensureStream = async (jsm: NatsConnection["Service"]["jsm"], options: Opti
   }
 };
 
+/** Lets snapshots live that long from now on, also those that are there. */
+export const setTtl = Effect.fn("snapshot.setTtl")(function* (ttlMillis: number) {
+  const { jsm } = yield* NatsConnection;
+  yield* Effect.tryPromise({
+    try: () => inTime(() => ensureStream(jsm, { ttlMillis })),
+    catch: (error) => unavailable(`the bucket cannot be changed: ${String(error)}`),
+  });
+});
+
 const make = Effect.fnUntraced(function* (options: Options) {
   const { js, jsm, link } = yield* NatsConnection;
   let ttlMillis = SnapshotStore.defaultTtlMillis;

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Result, Schema } from "effect";
 import { eventTypes, isEventTypeName, type RecordedEvent } from "../../src/domain/Event.ts";
-import { type History, thread } from "../../src/domain/History.ts";
+import { type History, HistoryKind, thread } from "../../src/domain/History.ts";
 import { MessageAppendedV1 } from "../../src/domain/ThreadEvents.ts";
 import { decodeData } from "../../src/domain/Upcast.ts";
 import { recordedEvent } from "./recordedEvent.ts";
@@ -112,7 +112,7 @@ describe("the catalogue of events", () => {
   });
 
   const kinds: Readonly<Record<string, History>> = Object.fromEntries(
-    ["thread", "task", "session", "source"].map((kind) => [kind, { ...thread("t"), kind } as History]),
+    HistoryKind.literals.map((kind) => [kind, { ...thread("t"), kind } satisfies History]),
   );
 
   for (const [name, { data, kind, version }] of Object.entries(eventTypes)) {

@@ -5,10 +5,12 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
+import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
 import { sessions } from "./Sessions.ts";
+import { limits } from "./Limits.ts";
 import { spool } from "./Spool.ts";
 import { sql } from "./Sql.ts";
 import { status } from "./Status.ts";
@@ -33,6 +35,8 @@ export const cli = recollect.pipe(
     tasks,
     task,
     sessions,
+    config,
+    limits,
     status,
     spool,
     rebuild,

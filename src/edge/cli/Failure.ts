@@ -43,11 +43,14 @@ export class Different extends Schema.TaggedError<Different>()("Different", { me
 /** Errors that do not mean that something is away. */
 const codeOfTag: Readonly<Record<string, number>> = {
   BadRequest: exitCodes.usage,
+  ConfigRefused: exitCodes.usage,
+  ConfigConflict: exitCodes.usage,
   QueryRefused: exitCodes.usage,
   ShowHelp: exitCodes.usage,
   UserError: exitCodes.usage,
   Different: exitCodes.different,
   NotFound: exitCodes.notFound,
+  NoSuchVersion: exitCodes.notFound,
   CannotExport: exitCodes.notFound,
   NothingToImport: exitCodes.notFound,
 };

@@ -1,0 +1,47 @@
+/**
+ * The file and the environment that a configuration stands on: `config.json` of the data folder, and `RECOLLECT_…`.
+ *
+ * Room: coordination. In: machine (the data folder), Configuration. Out: main, edge.
+ *
+ * The file is one flat JSON object, fields by name; both are read once, when a process begins.
+ */
+import { Effect, FileSystem, Layer } from "effect";
+import { isObject } from "../domain/Json.ts";
+import * as Configuration from "./Configuration.ts";
+import { ConfigRefused } from "./Fields.ts";
+
+export const fileName = "config.json";
+
+const refused = (path: string, why: string) =>
+  new ConfigRefused({
+    field: path,
+    layer: "file",
+    message: `${path} cannot be read as a configuration: ${why}.`,
+    hint: 'It is one JSON object, for example {"snapshots.ttlMillis": 86400000}. Correct it or move it away.',
+  });
+
+/** The file's values; none when there is no file. */
+const read = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const isThere = yield* fs.exists(path).pipe(Effect.orElseSucceed(() => true));
+  if (!isThere) return {};
+  const text = yield* Effect.mapError(fs.readFileString(path), ({ message }) => refused(path, message));
+  const value = yield* Effect.try({
+    try: () => JSON.parse(text) as unknown,
+    catch: (error) => refused(path, error instanceof Error ? error.message : String(error)),
+  });
+  return isObject(value) ? value : yield* refused(path, "it is not an object");
+});
+
+export interface Options extends Omit<Configuration.Options, "file" | "environment"> {
+  /** The data folder. */
+  readonly folder: string;
+}
+
+/** The configuration of a process on this machine. */
+export const layer = ({ folder, ...options }: Options) =>
+  Layer.unwrap(
+    Effect.map(read(`${folder}/${fileName}`), (file) =>
+      Configuration.layer({ ...options, file, environment: process.env }),
+    ),
+  );

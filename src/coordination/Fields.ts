@@ -1,0 +1,157 @@
+/**
+ * What can be configured: every field with its Schema, its default, what it means and who reads it.
+ *
+ * Room: coordination. In: Limit. Out: Configuration, edge.
+ *
+ * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
+ */
+import { Result, Schema } from "effect";
+import { Limit } from "./Limit.ts";
+
+interface Field<S extends Schema.Top> {
+  readonly schema: S;
+  readonly default: S["Type"];
+  /** One sentence: what it decides, with the unit. */
+  readonly doc: string;
+  /** Never in the log and never in a file: comes from this variable of the environment, and is not shown. */
+  readonly secret?: string;
+}
+
+const field = <S extends Schema.Top>(schema: S, fallback: S["Type"], doc: string): Field<S> => ({
+  schema,
+  default: fallback,
+  doc,
+});
+
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+/** Whole milliseconds from `least` to `most`. */
+const millis = (least: number, most: number) => Schema.Int.check(Schema.isBetween({ minimum: least, maximum: most }));
+const count = (least: number, most: number) => Schema.Int.check(Schema.isBetween({ minimum: least, maximum: most }));
+
+const MiB = 1024 * 1024;
+
+/** Fields of one value each. */
+export const fields = {
+  "snapshots.ttlMillis": field(
+    millis(1_000, 30 * day),
+    day,
+    "How long the snapshot of a thread lives after it was last written, milliseconds.",
+  ),
+  "tasks.retentionMillis": field(
+    millis(minute, 365 * day),
+    7 * day,
+    "How long a finished task stays in the hot bucket, milliseconds; its events stay for ever.",
+  ),
+  "cache.files.ttlMillis": field(
+    millis(1_000, 365 * day),
+    day,
+    "How long the content of a file stays cached after it was last written, milliseconds.",
+  ),
+  "cache.files.maxBytes": field(count(MiB, 1024 * 1024 * MiB), 1024 * MiB, "Most bytes of cached file contents."),
+  "cache.responses.ttlMillis": field(
+    millis(1_000, 365 * day),
+    hour,
+    "How long the answer to a request stays cached after it was written, milliseconds.",
+  ),
+  "nats.url": {
+    ...field(Schema.String, "", "Where the NATS server is; may hold a password."),
+    secret: "RECOLLECT_NATS_URL",
+  },
+} as const satisfies Record<string, Field<Schema.Top>>;
+
+/** Families: any number of values of one kind, each under a name of its own, as `limits.search`. */
+export const families = {
+  limits: {
+    schema: Limit,
+    doc: "How often something may be done; see docs/limits.md.",
+  },
+} as const;
+
+export type FieldName = keyof typeof fields;
+export type FieldValue<Name extends FieldName> = (typeof fields)[Name]["schema"]["Type"];
+export type FamilyName = keyof typeof families;
+export type FamilyValue<Name extends FamilyName> = (typeof families)[Name]["schema"]["Type"];
+
+/** Longest name of a field, in characters: it is a column, a flag and a line of a table. */
+export const maxNameLength = 120;
+/** Largest value, in bytes of JSON: every process holds all of them in memory. */
+export const maxValueBytes = 16 * 1024;
+
+/** The value cannot be the field's, or there is no such field. Nothing was changed. */
+export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRefused", {
+  field: Schema.String,
+  /** Where the value came from: a call, or the file or environment that a process began with. */
+  layer: Schema.Literals(["file", "environment", "runtime"]),
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+export type ConfigLayer = "default" | "file" | "environment" | "runtime";
+
+interface Known {
+  readonly schema: Schema.Codec<unknown>;
+  readonly default: unknown;
+  readonly doc: string;
+  readonly secret: string | undefined;
+  readonly family: FamilyName | undefined;
+}
+
+const familyPattern = /^([a-z]+)\.([A-Za-z0-9][-\w]*)$/;
+
+const isFieldName = (name: string): name is FieldName => Object.hasOwn(fields, name);
+const isFamilyName = (name: string): name is FamilyName => Object.hasOwn(families, name);
+
+/** The field of that name; undefined when there is none. */
+export const known = (name: string): Known | undefined => {
+  if (isFieldName(name)) {
+    const found: Field<Schema.Top> = fields[name];
+    const { doc, secret } = found;
+    return { schema: found.schema as never, default: found.default, doc, secret, family: undefined };
+  }
+  const [, family = ""] = familyPattern.exec(name) ?? [];
+  if (!isFamilyName(family) || name.length > maxNameLength) return undefined;
+  const { doc, schema } = families[family];
+  return { schema, default: undefined, doc, secret: undefined, family };
+};
+
+const others = `Fields are ${Object.keys(fields).join(", ")} and ${Object.keys(families)
+  .map((family) => `${family}.NAME`)
+  .join(", ")}.`;
+
+/** The value as its field has it, or a refusal that names the field. */
+export const check = (
+  name: string,
+  value: unknown,
+  layer: ConfigRefused["layer"],
+): Result.Result<unknown, ConfigRefused> => {
+  const refuse = (message: string, hint: string) =>
+    Result.fail(new ConfigRefused({ field: name.slice(0, maxNameLength), layer, message, hint }));
+  const found = known(name);
+  if (found === undefined) return refuse(`There is no field ${name.slice(0, maxNameLength)}.`, others);
+  if (found.secret !== undefined && layer !== "environment") {
+    return refuse(
+      `${name} is a secret, and secrets are never stored.`,
+      `Set ${found.secret} in the environment of the process that needs it.`,
+    );
+  }
+  const text = JSON.stringify(value) as string | undefined;
+  const bytes = Buffer.byteLength(text ?? "", "utf8");
+  if (bytes > maxValueBytes) {
+    return refuse(`${name} is ${bytes} bytes of JSON; at most ${maxValueBytes} are possible.`, found.doc);
+  }
+  const decoded = Schema.decodeUnknownResult(found.schema)(value, { onExcessProperty: "error" });
+  return Result.isSuccess(decoded)
+    ? Result.succeed(decoded.success)
+    : refuse(`${name} cannot be ${(text ?? "undefined").slice(0, 200)}: ${decoded.failure.message}`, found.doc);
+};
+
+/** The variable of the environment that sets a field: `RECOLLECT_SNAPSHOTS_TTL_MILLIS`. Families have none. */
+export const variableOf = (name: string): string =>
+  known(name)?.secret ??
+  `RECOLLECT_${name
+    .replaceAll(/([a-z])([A-Z])/g, "$1_$2")
+    .replaceAll(".", "_")
+    .toUpperCase()}`;

@@ -1,0 +1,107 @@
+/**
+ * Configuration and limits for programs that speak in promises.
+ *
+ * Room: coordination. In: Configuration, Limits, log (the connection). Out: users.
+ *
+ * A refusal by a limit is an answer and no exception; everything else that goes wrong rejects with its typed error.
+ */
+import { Effect, Layer, ManagedRuntime, References, Stream } from "effect";
+import * as EventLogNats from "../log/EventLogNats.ts";
+import * as NatsConnection from "../log/NatsConnectionNats.ts";
+import * as BucketKv from "./BucketKv.ts";
+import type { Difference, Version } from "./ConfigHistory.ts";
+import * as Configuration from "./Configuration.ts";
+import type { FamilyName, FamilyValue, FieldName, FieldValue } from "./Fields.ts";
+import * as LimiterStore from "./LimiterStore.ts";
+import * as Limits from "./Limits.ts";
+
+export interface SharedOptions extends Configuration.Options {
+  /** `nats://…`, several with commas. */
+  readonly url: string;
+}
+
+type Shared = Configuration.Configuration | Limits.Limits;
+
+/** What a limit says: go on, or come again. */
+export type Taken =
+  | (Limits.Allowed & { readonly allowed: true })
+  | { readonly allowed: false; readonly limit: string; readonly retryAfterMillis: number };
+
+export class RecollectShared {
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Shared, unknown>;
+
+  private constructor(runtime: ManagedRuntime.ManagedRuntime<Shared, unknown>) {
+    this.#runtime = runtime;
+  }
+
+  /** Rejects when the server cannot be used; later it may go and come back. */
+  static async connect(options: SharedOptions): Promise<RecollectShared> {
+    const { url, ...configuration } = options;
+    const layer = Limits.layer.pipe(
+      Layer.provide(LimiterStore.layer),
+      Layer.provide(BucketKv.layer),
+      Layer.provideMerge(Configuration.layer(configuration)),
+      Layer.provide(EventLogNats.layer()),
+      Layer.provide(NatsConnection.layer({ servers: url })),
+      Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")),
+    );
+    const runtime = ManagedRuntime.make(layer);
+    await runtime.context();
+    return new RecollectShared(runtime);
+  }
+
+  #config<A, E>(use: (config: Configuration.Configuration["Service"]) => Effect.Effect<A, E>): Promise<A> {
+    return this.#runtime.runPromise(Configuration.Configuration.use(use));
+  }
+
+  /** The value that holds now: a memory access. */
+  get<Name extends FieldName>(name: Name): FieldValue<Name> {
+    return this.#runtime.runSync(Configuration.Configuration.use((config) => config.get(name)));
+  }
+
+  family<Name extends FamilyName>(name: Name): ReadonlyMap<string, FamilyValue<Name>> {
+    return this.#runtime.runSync(Configuration.Configuration.use((config) => config.family(name)));
+  }
+
+  /** Changes fields, all or none; `undefined` lets a field fall back. */
+  set(changes: Readonly<Record<string, unknown>>, by?: Configuration.By): Promise<Configuration.Changed> {
+    return this.#config((config) => config.set(changes, by));
+  }
+
+  history(): Promise<ReadonlyArray<Version>> {
+    return this.#config((config) => config.history);
+  }
+
+  diff(from: number, to: number): Promise<ReadonlyArray<Difference>> {
+    return this.#config((config) => config.diff(from, to));
+  }
+
+  rollback(to: number, by?: Configuration.By): Promise<Configuration.Changed> {
+    return this.#config((config) => config.rollback(to, by));
+  }
+
+  /** The value now and whenever it is another one, until the loop ends. */
+  async *watch<Name extends FieldName>(name: Name): AsyncGenerator<FieldValue<Name>> {
+    const values = Stream.unwrap(Configuration.Configuration.use((config) => Effect.succeed(config.watch(name))));
+    yield* Stream.toAsyncIterableWith(values, await this.#runtime.context());
+  }
+
+  /** Takes from every limit that is concerned, or from none. */
+  take(request: Limits.LimitRequest): Promise<Taken> {
+    const taken = Limits.Limits.use((limits) => limits.take(request)).pipe(
+      Effect.map((allowed): Taken => ({ ...allowed, allowed: true })),
+      Effect.catchTag("LimitExceeded", ({ limit, retryAfterMillis }) =>
+        Effect.succeed<Taken>({ allowed: false, limit, retryAfterMillis }),
+      ),
+    );
+    return this.#runtime.runPromise(taken);
+  }
+
+  close(): Promise<void> {
+    return this.#runtime.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,44 @@
+import { assert, describe, it, layer } from "@effect/vitest";
+import { Effect, Schedule, Stream } from "effect";
+import * as Configuration from "../../src/coordination/Configuration.ts";
+import { fields, families, variableOf } from "../../src/coordination/Fields.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import { suite } from "../contract/ConfigurationContract.ts";
+import { logOnServer } from "../log/natsLayers.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+
+describe("a configuration over a log in memory", () => {
+  suite((name, test) => it.effect(name, () => Effect.provide(test(), EventLogMemory.layer)));
+
+  it("has a sentence for every field, and a variable of its own", () => {
+    for (const [name, { doc }] of Object.entries({ ...fields, ...families })) assert.match(doc, /^\S.+\.$/, name);
+    const variables = Object.keys(fields).map(variableOf);
+    assert.lengthOf(new Set(variables), variables.length);
+    assert.include(variables, "RECOLLECT_CACHE_FILES_MAX_BYTES");
+  });
+});
+
+layer(logOnServer(), { excludeTestServices: true })("a configuration over a log on a server", (it) => {
+  suite((name, test) => it.effect(name, test));
+
+  it.effect("goes on with what it knew while the server is away, refuses changes, and sees them when it is back", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const { link } = yield* NatsConnection.NatsConnection;
+      const tenant = "away";
+      const [one, two] = yield* Effect.all([Configuration.make({ tenant }), Configuration.make({ tenant })]);
+      yield* one.set({ "snapshots.ttlMillis": 4_000 });
+      yield* server.stop;
+      yield* Effect.suspend(() => (link.connected ? Effect.fail("still connected") : Effect.void)).pipe(
+        Effect.retry(Schedule.spaced(20)),
+      );
+      assert.strictEqual(yield* one.get("snapshots.ttlMillis"), 4_000);
+      const refused = yield* Effect.flip(one.set({ "snapshots.ttlMillis": 5_000 }));
+      assert.strictEqual(refused._tag, "LogUnavailable");
+      yield* server.start;
+      yield* one.set({ "snapshots.ttlMillis": 6_000 }).pipe(Effect.retry(Schedule.spaced(20)));
+      yield* Stream.runDrain(Stream.takeUntil(two.watch("snapshots.ttlMillis"), (millis) => millis === 6_000));
+    }),
+  );
+});

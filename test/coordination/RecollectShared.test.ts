@@ -1,0 +1,45 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect } from "effect";
+import { RecollectShared } from "../../src/index.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+
+layer(NatsServer.layer(), { excludeTestServices: true })("configuration and limits as promises", (it) => {
+  it.effect("read, change, watch and take without Effect", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      yield* Effect.promise(async () => {
+        await using one = await RecollectShared.connect({ url, who: "one" });
+        await using two = await RecollectShared.connect({ url });
+        assert.strictEqual(one.get("snapshots.ttlMillis"), 86_400_000);
+        const watching = two.watch("snapshots.ttlMillis");
+        assert.strictEqual((await watching.next()).value, 86_400_000);
+        const limit = { per: ["user"], limit: 2, windowMillis: 60_000 };
+        await one.set({ "snapshots.ttlMillis": 7_200_000, "limits.a": limit }, { why: "a test" });
+        assert.strictEqual((await watching.next()).value, 7_200_000);
+        await watching.return(undefined);
+        assert.deepStrictEqual(two.family("limits").get("a") as unknown, limit);
+        const takes = [
+          await one.take({ user: "ana" }),
+          await two.take({ user: "ana" }),
+          await two.take({ user: "ana" }),
+        ];
+        assert.deepStrictEqual(
+          takes.map(({ allowed }) => allowed),
+          [true, true, false],
+        );
+        assert.deepInclude(takes[2], { limit: "a" });
+        const refused = await one.set({ "snapshots.ttlMillis": "soon" }).catch((error: unknown) => error);
+        assert.deepInclude(refused, { _tag: "ConfigRefused", field: "snapshots.ttlMillis" });
+        await two.rollback(0);
+        assert.deepStrictEqual(
+          (await one.history()).map(({ version, who, why }) => [version, who, why]),
+          [
+            [1, "one", "a test"],
+            [2, "recollect", undefined],
+          ],
+        );
+        assert.lengthOf(await one.diff(0, 2), 0);
+      });
+    }),
+  );
+});
