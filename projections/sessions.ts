@@ -75,7 +75,8 @@ export const sessions: Projection = {
         first_sequence: { type: "integer", merge: "min", doc: "Sequence of its first event." },
         last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
       },
-      indexes: [["thread_id"]],
+      // The second finds those that have begun and not ended, every few seconds.
+      indexes: [["thread_id"], ["ended_at", "lease_millis"]],
     },
   ],
   views: [

@@ -160,6 +160,27 @@ export const suite = (test: Tester) => {
       assert.lengthOf(yield* eventsOf(session("twice")), 1);
     }));
 
+  test("sending an id again does not take the message from who is handling it", () =>
+    Effect.gen(function* () {
+      const { send } = yield* Inbox;
+      const once = { from: "again", to: "busy", body: 1, id: "01a21378-c3f9-7dfd-86f2-b3b973e5c29d" };
+      const [isTaken, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
+      let calls = 0;
+      const handle = () =>
+        Effect.suspend(() => (calls++, Effect.andThen(Deferred.succeed(isTaken, undefined), Deferred.await(goOn))));
+      const first = yield* receiving({ name: "busy", handle });
+      yield* send(once);
+      yield* Deferred.await(isTaken);
+      const second = yield* receiving({ name: "busy", handle });
+      yield* send(once);
+      // What comes behind it is handled, so the one before it was looked at.
+      yield* send({ ...once, id: undefined, body: 2 });
+      yield* until(Effect.sync(() => calls === 2));
+      yield* Deferred.succeed(goOn, undefined);
+      yield* until(Effect.sync(() => first.handled.length + second.handled.length === 2));
+      assert.deepStrictEqual([bodies(first.handled), bodies(second.handled), calls], [[1], [2], 2]);
+    }));
+
   test("refuses what can never be sent, and writes nothing", () =>
     Effect.gen(function* () {
       const { send, waiting } = yield* Inbox;
