@@ -136,16 +136,17 @@ export const matches = (filter: string, key: string): boolean => {
 /** What a watcher has been told: passes on what is news to it, and says which keys it believes in. */
 export const telling = () => {
   const told = new Map<string, number>();
+  const pass = (entry: Entry): ReadonlyArray<Entry> => {
+    if (entry.value === undefined) return told.delete(entry.key) ? [entry] : [];
+    told.set(entry.key, entry.revision);
+    return [entry];
+  };
   return {
     keys: () => [...told.keys()],
     forget: (key: string) => void told.delete(key),
-    /** The entry, if the watcher does not know it: a value it has not seen, or the end of one that it has. */
-    news: (entry: Entry): ReadonlyArray<Entry> => {
-      const known = told.get(entry.key);
-      if (known !== undefined && entry.revision <= known) return [];
-      if (entry.value === undefined) return told.delete(entry.key) ? [entry] : [];
-      told.set(entry.key, entry.revision);
-      return [entry];
-    },
+    /** The entry of a list, if the watcher does not know it. A bucket that was lost counts anew: any other revision is news. */
+    listed: (entry: Entry): ReadonlyArray<Entry> => (entry.revision === told.get(entry.key) ? [] : pass(entry)),
+    /** The entry of a change, if it comes after what the watcher knows: a value, or the end of one. */
+    news: (entry: Entry): ReadonlyArray<Entry> => (entry.revision <= (told.get(entry.key) ?? 0) ? [] : pass(entry)),
   };
 };

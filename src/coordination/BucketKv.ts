@@ -39,16 +39,7 @@ const timeoutMillis = 2_000;
 /** How long a consumer that goes may keep whoever ends a watch. */
 const farewellMillis = 500;
 
-/** Returns when the promise has settled, or after that time. */
-const atMost = (millis: number, promise: Promise<unknown>): Promise<void> =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, millis);
-    const done = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    void promise.finally(done).catch(() => undefined);
-  });
+const rest = (millis: number) => new Promise((resolve) => void setTimeout(resolve, millis).unref());
 
 /** How long the mark of an end or a removal stays, for those who watch; they are told at once. */
 const markMillis = 60_000;
@@ -318,7 +309,8 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
             messages.stop();
             // Waited for, because a question on a closed connection would keep the process for five seconds; but only
             // for a moment, because a consumer that is left behind goes by itself.
-            if (link.connected && !nc.isClosed()) await atMost(farewellMillis, consumer.delete());
+            if (!link.connected || nc.isClosed()) return;
+            await Promise.race([consumer.delete().catch(() => undefined), rest(farewellMillis)]);
           }),
       ).pipe(Effect.ignore),
     );
@@ -333,7 +325,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
       const gone = told.keys().filter((key) => !living.has(key));
       const ends = gone.map((key): Entry => ({ key, value: undefined, revision: 0, writtenAt: 0 }));
       for (const key of gone) told.forget(key);
-      const items: Array<Entry | "caughtUp"> = [...ends, ...now.flatMap(told.news)];
+      const items: Array<Entry | "caughtUp"> = [...ends, ...now.flatMap(told.listed)];
       if (!isCaughtUp) items.push("caughtUp");
       isCaughtUp = true;
       return { items, upTo: now.reduce((most, { revision }) => Math.max(most, revision), 0) };

@@ -127,7 +127,7 @@ const make = Effect.fnUntraced(function* (settings: Settings, scope: Scope.Scope
           const first = yield* entries(filter);
           const told = telling();
           return Stream.concat(
-            Stream.fromIterable<Entry | "caughtUp">([...first.flatMap(told.news), "caughtUp"]),
+            Stream.fromIterable<Entry | "caughtUp">([...first.flatMap(told.listed), "caughtUp"]),
             Stream.fromSubscription(later).pipe(
               Stream.filter(({ key }) => matches(filter, key)),
               Stream.map(told.news),

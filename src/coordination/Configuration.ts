@@ -1,7 +1,7 @@
 /**
  * The configuration: typed, layered, changed while everything runs, with a history of who changed what and why.
  *
- * Room: coordination. In: domain, log, publish (Compose), Fields, ConfigHistory. Out: Limits, main, edge.
+ * Room: coordination. In: domain, log, publish (Compose), Fields, ConfigHistory, ConfigLayers. Out: Limits, main, edge.
  *
  * Default < file < environment < runtime. The runtime layer is the history `config` of its tenant and scope: one event is
  * one version. Every process follows that history and holds what it says in memory.
@@ -33,15 +33,14 @@ import {
   type Version,
   versionOf,
 } from "./ConfigHistory.ts";
+import { belowOf, type Given, holding } from "./ConfigLayers.ts";
 import {
   check,
   type ConfigLayer,
   ConfigRefused,
   type FamilyName,
   type FamilyValue,
-  families,
   type FieldName,
-  fields,
   type FieldValue,
   known,
   variableOf,
@@ -112,6 +111,9 @@ export interface Changed {
 export class Configuration extends Context.Service<
   Configuration,
   {
+    /** Whose configuration it is, and which of theirs. */
+    readonly tenant: string;
+    readonly scope: string;
     /** The value that holds now. */
     readonly get: <Name extends FieldName>(name: Name) => Effect.Effect<FieldValue<Name>>;
     /** All values of a family, by name. The same object until one of them changes. */
@@ -140,66 +142,14 @@ export class Configuration extends Context.Service<
   }
 >()("recollect/coordination/Configuration") {}
 
-export interface Options {
+export interface Options extends Given {
   /** Default `default`. */
   readonly tenant?: string | undefined;
   /** Which configuration of the tenant. Default `default`. */
   readonly scope?: string | undefined;
-  /** The file's values: fields by name, in one flat object. */
-  readonly file?: Readonly<Record<string, unknown>> | undefined;
-  /** The environment. Default: none. */
-  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
   /** Who changes something when a call does not say. Default `recollect`. */
   readonly who?: string | undefined;
 }
-
-interface Below {
-  readonly value: unknown;
-  readonly layer: "file" | "environment";
-}
-
-/** A variable is JSON where it is JSON, else a text. */
-const ofVariable = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-};
-
-/** File and environment: what holds below the history, checked before anything begins. */
-const belowOf = ({
-  environment = {},
-  file = {},
-}: Options): Result.Result<ReadonlyMap<string, Below>, ConfigRefused> => {
-  const below = new Map<string, Below>();
-  const take = (name: string, given: unknown, layer: Below["layer"]) =>
-    Result.map(check(name, given, layer), (value) => void below.set(name, { value, layer }));
-  for (const [name, value] of Object.entries(file)) {
-    const taken = take(name, value, "file");
-    if (Result.isFailure(taken)) return Result.fail(taken.failure);
-  }
-  for (const name of Object.keys(fields)) {
-    const text = environment[variableOf(name)];
-    if (text === undefined || text === "") continue;
-    const taken = take(name, fields[name as FieldName].default === "" ? text : ofVariable(text), "environment");
-    if (Result.isFailure(taken)) return Result.fail(taken.failure);
-  }
-  return Result.succeed(below);
-};
-
-/** What holds: every field and every name of a family, from the highest layer that has a value. */
-const holding = (below: ReadonlyMap<string, Below>, state: ConfigState) => {
-  const values = new Map<string, unknown>(Object.entries(fields).map(([name, field]) => [name, field.default]));
-  for (const [name, { value }] of below) values.set(name, value);
-  for (const [name, { problem, value }] of state.fields) if (problem === undefined) values.set(name, value);
-  const byFamily = new Map<string, Map<string, unknown>>(Object.keys(families).map((name) => [name, new Map()]));
-  for (const [name, value] of values) {
-    const family = known(name)?.family;
-    if (family !== undefined) byFamily.get(family)?.set(name.slice(family.length + 1), value);
-  }
-  return { values, byFamily };
-};
 
 const noSuchVersion = (version: number, latest: number) =>
   new NoSuchVersion({
@@ -360,6 +310,8 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const valueOf = <Name extends FieldName>(name: Name) => held.values.get(name) as FieldValue<Name>;
 
   return Configuration.of({
+    tenant: history.tenant,
+    scope: history.id,
     get: (name) => Effect.sync(() => valueOf(name)),
     family: (name) => Effect.sync(() => (held.byFamily.get(name) ?? new Map()) as never),
     watch: (name) =>

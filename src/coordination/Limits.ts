@@ -70,7 +70,7 @@ export interface Allowed {
 /** How much of a limit is used at this moment, for one combination of what it counts apart. */
 export interface LimitUse {
   readonly limit: string;
-  /** Whom and what it is about: values of its `per`, a long one as its beginning of a SHA-256. */
+  /** Whom and what it is about: values of its `per`, a long one as the beginning of its SHA-256. */
   readonly of: ReadonlyArray<string>;
   readonly used: number;
   readonly most: number;
@@ -92,8 +92,8 @@ export class Limits extends Context.Service<
  */
 const restMillis = 1_000;
 
-/** Longer names of users and tools are counted under their SHA-256: a key has room for three of this size. */
-const maxNameBytes = 200;
+/** Longer names of users and tools are counted under their SHA-256: a key has room for five of this size. */
+const maxNameBytes = 100;
 
 /** Refusals that a process remembers, to ask those first that refused last. */
 const maxRemembered = 10_000;
@@ -111,11 +111,21 @@ interface Concerned {
   readonly key: string;
 }
 
-/** What stands between name and values in a key: in none of them, because a name has no control characters. */
+/** What stands between the names in a key, and in none of them. */
 const separator = "\u0000";
 
+const joined = (...names: ReadonlyArray<string>): string =>
+  names.map((name) => short(name).replaceAll(separator, " ")).join(separator);
+
+/** Limits of two configurations are two limits, also under one name. */
+type Whose = Pick<Configuration["Service"], "tenant" | "scope">;
+
 /** The limits that a request concerns, each with its key. */
-const concernedBy = (limits: ReadonlyMap<string, Limit>, request: LimitRequest): ReadonlyArray<Concerned> => {
+const concernedBy = (
+  { scope, tenant }: Whose,
+  limits: ReadonlyMap<string, Limit>,
+  request: LimitRequest,
+): ReadonlyArray<Concerned> => {
   const concerned: Array<Concerned> = [];
   for (const [name, limit] of limits) {
     const isMeant = dimensions.every((dimension) => {
@@ -124,7 +134,7 @@ const concernedBy = (limits: ReadonlyMap<string, Limit>, request: LimitRequest):
     });
     const values = limit.per.map((dimension) => request[dimension]);
     if (!isMeant || values.includes(undefined)) continue;
-    const key = [name, ...values.map((value) => short(value ?? "").replaceAll(separator, " "))].join(separator);
+    const key = joined(tenant, scope, name, ...values.map((value) => value ?? ""));
     concerned.push({ name, limit, key });
   }
   return concerned;
@@ -164,10 +174,16 @@ const waitOf = (refusal: LimitExceeded | LimitUnknown): number =>
   refusal._tag === "LimitExceeded" ? refusal.retryAfterMillis : 0;
 
 /** What is written down of a limit, read as how much of it is used now. */
-const useOf = (limits: ReadonlyMap<string, Limit>, { key, value }: Entry, now: number): ReadonlyArray<LimitUse> => {
+const useOf = (
+  whose: Whose,
+  limits: ReadonlyMap<string, Limit>,
+  { key, value }: Entry,
+  now: number,
+): ReadonlyArray<LimitUse> => {
   const [kind = "", token = ""] = key.split(".");
-  const [name = "", ...values] = (decodeToken(token) ?? "").split(separator);
-  const limit = limits.get(name);
+  const [tenant = "", scope = "", name = "", ...values] = (decodeToken(token) ?? "").split(separator);
+  const isTheirs = joined(tenant, scope) === joined(whose.tenant, whose.scope);
+  const limit = isTheirs ? limits.get(name) : undefined;
   // Of a limit that is no more, or by an algorithm that it no longer has.
   if (limit === undefined || value === undefined || kind !== kindOf(limit)) return [];
   const { limit: most, windowMillis } = limit;
@@ -243,7 +259,7 @@ const make = Effect.gen(function* () {
 
   const take = Effect.fnUntraced(function* (request: LimitRequest) {
     const { tokens = 1 } = request;
-    const concerned = concernedBy(yield* configuration.family("limits"), request);
+    const concerned = concernedBy(configuration, yield* configuration.family("limits"), request);
     yield* possible(concerned, tokens);
     const taken: Array<Taken> = [];
     for (const group of yield* ordered(concerned)) {
@@ -273,7 +289,7 @@ const make = Effect.gen(function* () {
     const limits = yield* configuration.family("limits");
     const now = yield* bucket.now;
     const entries = yield* bucket.entries(">");
-    return entries.flatMap((entry) => useOf(limits, entry, now));
+    return entries.flatMap((entry) => useOf(configuration, limits, entry, now));
   });
 
   return Limits.of({ take, uses });

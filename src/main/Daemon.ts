@@ -71,7 +71,9 @@ const configured = (root: string, flagMillis: number | undefined) =>
     Effect.gen(function* () {
       const config = yield* Configuration;
       const obey = (ttlMillis: number) =>
-        SnapshotStoreKv.setTtl(ttlMillis).pipe(Effect.catch(({ reason }) => Effect.logWarning(reason)));
+        SnapshotStoreKv.setTtl(ttlMillis).pipe(
+          Effect.catchTag("SnapshotUnavailable", ({ reason }) => Effect.logWarning(reason)),
+        );
       const isChosen = Effect.map(
         config.explain("snapshots.ttlMillis"),
         ([found]) => flagMillis === undefined && found?.layer !== "default",

@@ -1,4 +1,4 @@
-/** The promises of `Limits`, as one suite for every log and bucket. Each test has a tenant of its own, and so limits of its own names. */
+/** The promises of `Limits`, as one suite for every log and bucket. Each test has a tenant of its own. */
 import { assert } from "@effect/vitest";
 import { Context, Effect, Layer, Result, type Scope } from "effect";
 import { TestClock } from "effect/testing";
@@ -105,6 +105,17 @@ export const suite = (test: Tester) => {
         "back-tool write 3 3",
         "back-user ana 9 10",
       ]);
+    }));
+
+  test("counts limits of two tenants apart, also under one name", () =>
+    Effect.gen(function* () {
+      const same = { same: { per: [], limit: 2, windowMillis: minute } };
+      const one = yield* process("one tenant", same);
+      const two = yield* process("two\u0000tenant", same);
+      assert.strictEqual(yield* allowed(one.limits, {}, 5), 2);
+      assert.strictEqual(yield* allowed(two.limits, {}, 5), 2);
+      assert.deepStrictEqual(yield* one.limits.uses, [{ limit: "same", of: [], used: 2, most: 2 }]);
+      assert.deepStrictEqual(yield* two.limits.uses, [{ limit: "same", of: [], used: 2, most: 2 }]);
     }));
 
   test("goes by the limit that the configuration says now", () =>

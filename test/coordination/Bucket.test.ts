@@ -1,7 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
 import { TestClock } from "effect/testing";
-import { Buckets, matches, type Settings } from "../../src/coordination/Bucket.ts";
+import { Buckets, matches, type Settings, telling } from "../../src/coordination/Bucket.ts";
 import * as BucketKv from "../../src/coordination/BucketKv.ts";
 import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
@@ -36,6 +36,22 @@ describe("a bucket in memory", () => {
       assert.strictEqual(yield* next, "ends=gone");
     }).pipe(Effect.provide(BucketMemory.layer)),
   );
+
+  it("tells what a bucket that was made anew holds, though its revisions are lower", () => {
+    const told = telling();
+    const entry = (revision: number, value?: string) => ({
+      key: "k",
+      value: value === undefined ? undefined : bytes(value),
+      revision,
+      writtenAt: 0,
+    });
+    assert.lengthOf(told.listed(entry(9, "old")), 1);
+    assert.lengthOf(told.listed(entry(9, "old")), 0);
+    assert.lengthOf(told.news(entry(8, "late")), 0);
+    assert.lengthOf(told.listed(entry(1, "new")), 1);
+    assert.lengthOf(told.news(entry(2)), 1);
+    assert.lengthOf(told.news(entry(3)), 0);
+  });
 
   it("knows which keys a filter means", () => {
     assert.isTrue(matches("a.*.c", "a.b.c"));
@@ -110,6 +126,20 @@ layer(onServer, { excludeTestServices: true })("a bucket on a server", (it) => {
       yield* server.restart;
       yield* bucket.put("stays", bytes("2")).pipe(Effect.retry(Schedule.spaced(20)));
       assert.sameMembers([yield* next, yield* next], ["ends=gone", "stays=2"]);
+    }),
+  );
+
+  it.effect("tells a watcher that all is gone when the server lost its memory, and goes on", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const bucket = yield* open({ name: "LOST" });
+      for (let at = 0; at < 9; at++) yield* bucket.put("a", bytes("1"));
+      const next = yield* watching(bucket, ">");
+      assert.deepStrictEqual([yield* next, yield* next], ["a=1", "caughtUp"]);
+      yield* server.restart;
+      assert.strictEqual(yield* next, "a=gone");
+      yield* bucket.put("a", bytes("2"));
+      assert.strictEqual(yield* next, "a=2");
     }),
   );
 

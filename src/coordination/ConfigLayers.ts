@@ -1,0 +1,64 @@
+/**
+ * The layers of a configuration put on one another: what holds of file, environment and history. Pure.
+ *
+ * Room: coordination. In: Fields, ConfigHistory. Out: Configuration.
+ */
+import { Result } from "effect";
+import type { ConfigState } from "./ConfigHistory.ts";
+import { check, type ConfigRefused, families, type FieldName, fields, known, variableOf } from "./Fields.ts";
+
+/** What a process begins with. */
+export interface Given {
+  /** The file's values: fields by name, in one flat object. */
+  readonly file?: Readonly<Record<string, unknown>> | undefined;
+  /** The environment. Default: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+export interface Below {
+  readonly value: unknown;
+  readonly layer: "file" | "environment";
+}
+
+/** A variable is JSON where it is JSON, else a text. */
+const ofVariable = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+};
+
+/** File and environment: what holds below the history, checked before anything begins. */
+export const belowOf = ({
+  environment = {},
+  file = {},
+}: Given): Result.Result<ReadonlyMap<string, Below>, ConfigRefused> => {
+  const below = new Map<string, Below>();
+  const take = (name: string, given: unknown, layer: Below["layer"]) =>
+    Result.map(check(name, given, layer), (value) => void below.set(name, { value, layer }));
+  for (const [name, value] of Object.entries(file)) {
+    const taken = take(name, value, "file");
+    if (Result.isFailure(taken)) return Result.fail(taken.failure);
+  }
+  for (const name of Object.keys(fields)) {
+    const text = environment[variableOf(name)];
+    if (text === undefined || text === "") continue;
+    const taken = take(name, fields[name as FieldName].default === "" ? text : ofVariable(text), "environment");
+    if (Result.isFailure(taken)) return Result.fail(taken.failure);
+  }
+  return Result.succeed(below);
+};
+
+/** What holds: every field and every name of a family, from the highest layer that has a value. */
+export const holding = (below: ReadonlyMap<string, Below>, state: ConfigState) => {
+  const values = new Map<string, unknown>(Object.entries(fields).map(([name, field]) => [name, field.default]));
+  for (const [name, { value }] of below) values.set(name, value);
+  for (const [name, { problem, value }] of state.fields) if (problem === undefined) values.set(name, value);
+  const byFamily = new Map<string, Map<string, unknown>>(Object.keys(families).map((name) => [name, new Map()]));
+  for (const [name, value] of values) {
+    const family = known(name)?.family;
+    if (family !== undefined) byFamily.get(family)?.set(name.slice(family.length + 1), value);
+  }
+  return { values, byFamily };
+};
