@@ -4,6 +4,7 @@
  * Room: projections. In: one file per read model. Out: main, query, tests.
  */
 import type { Projection } from "../src/projection/Projection.ts";
+import { agentMessages } from "./agentMessages.ts";
 import { configChanges } from "./configChanges.ts";
 import { entries } from "./entries.ts";
 import { ledger } from "./ledger.ts";
@@ -22,6 +23,7 @@ export const readModels: ReadonlyArray<Projection> = [
   tokenUsage,
   tasks,
   sessions,
+  agentMessages,
   configChanges,
   entries,
 ];

@@ -18,6 +18,9 @@ export {
 export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
 export type { Flushed } from "./publish/Runner.ts";
 
+export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
+export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
+export { RecollectInbox } from "./coordination/RecollectInbox.ts";
 export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
 
 // Effect.
@@ -64,7 +67,18 @@ export * as Limits from "./coordination/Limits.ts";
 export { Live, type Watched, watch } from "./log/Live.ts";
 export * as LiveNats from "./log/LiveNats.ts";
 
+// Together: who is there, what happens, and what they tell each other.
+export { Inbox, layer as layerInbox, type Message, type Sending } from "./coordination/Inbox.ts";
+export { layer as layerWatch, type Seen, Watch, type Watchable } from "./coordination/Watch.ts";
+export { type Presence, PresenceBucket, type Present } from "./coordination/Presence.ts";
+export * as PresenceKv from "./coordination/PresenceKv.ts";
+export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
+
 // What can go wrong.
+export { PresenceUnavailable } from "./coordination/Presence.ts";
+export { InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
+export { WatchRefused } from "./coordination/Watch.ts";
+export { SessionRefused } from "./coordination/Sessions.ts";
 export { InvalidEvent } from "./publish/Compose.ts";
 export { NotAccepted } from "./publish/Keep.ts";
 export { IllegalTransition } from "./domain/Task.ts";

@@ -37,6 +37,11 @@ type Connection = NatsConnection["Service"];
 /** Coordination that takes longer than this is worse than none. */
 const timeoutMillis = 2_000;
 
+/** How long a consumer that goes may keep whoever ends a watch. */
+const farewellMillis = 500;
+
+const rest = (millis: number) => new Promise((resolve) => void setTimeout(resolve, millis).unref());
+
 /** How long the mark of an end or a removal stays, for those who watch; they are told at once. */
 const markMillis = 60_000;
 
@@ -300,11 +305,13 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
           return { consumer, messages, ignoreLoss };
         }).pipe(Effect.tapError(() => Queue.end(queue))),
         ({ consumer, ignoreLoss, messages }) =>
-          Effect.sync(() => {
+          Effect.promise(async () => {
             ignoreLoss();
             messages.stop();
-            // Nobody waits for it: a consumer that is left behind goes by itself.
-            if (link.connected && !nc.isClosed()) void consumer.delete().catch(() => undefined);
+            // Waited for, because a question on a closed connection would keep the process for five seconds; but only
+            // for a moment, because a consumer that is left behind goes by itself.
+            if (!link.connected || nc.isClosed()) return;
+            await Promise.race([consumer.delete().catch(() => undefined), rest(farewellMillis)]);
           }),
       ).pipe(Effect.ignore),
     );

@@ -214,7 +214,7 @@ export const canonicalFacts = (
       return [
         {
           _tag: "SessionSeen",
-          started: true,
+          moment: "started",
           client: data.client ?? undefined,
           server: data.server ?? undefined,
           protocolVersion: data.protocolVersion ?? undefined,
@@ -222,14 +222,29 @@ export const canonicalFacts = (
           threadId: data.threadId ?? undefined,
           cwd: data.cwd ?? undefined,
           command: data.command ?? undefined,
+          machine: data.machine ?? undefined,
+          processId: data.processId ?? undefined,
+          leaseMillis: data.leaseMillis ?? undefined,
         },
       ];
     }
+    case "session.resumed":
+      return [{ _tag: "SessionSeen", moment: "resumed" }];
+    case "session.message_sent":
+      return [
+        {
+          _tag: "AgentWrote",
+          from: event.data.from,
+          to: event.data.to,
+          body: jsonText(event.data.body),
+          inReplyTo: event.data.inReplyTo ?? undefined,
+        },
+      ];
     case "session.ended":
       return [
         {
           _tag: "SessionSeen",
-          started: false,
+          moment: "ended",
           reason: event.data.reason,
           exitCode: event.data.exitCode ?? undefined,
           signal: event.data.signal ?? undefined,

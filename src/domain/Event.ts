@@ -50,6 +50,8 @@ export const eventTypes = {
   "task.timed_out": define("task", 1, Task.TaskTimedOut),
   "task.cancelled": define("task", 1, Task.TaskCancelled),
   "session.started": define("session", 1, Task.SessionStarted),
+  "session.resumed": define("session", 1, Task.SessionResumed),
+  "session.message_sent": define("session", 1, Task.SessionMessageSent),
   "session.ended": define("session", 1, Task.SessionEnded),
   "config.changed": define("config", 1, Config.ConfigChanged),
 } as const;

@@ -148,7 +148,7 @@ export interface TaskMoved {
 
 export interface SessionSeen {
   readonly _tag: "SessionSeen";
-  readonly started: boolean;
+  readonly moment: "started" | "resumed" | "ended";
   readonly client?: Optional<Program>;
   readonly server?: Optional<Program>;
   readonly protocolVersion?: Optional<string>;
@@ -156,9 +156,22 @@ export interface SessionSeen {
   readonly threadId?: Optional<string>;
   readonly cwd?: Optional<string>;
   readonly command?: Optional<ReadonlyArray<string>>;
+  readonly machine?: Optional<string>;
+  readonly processId?: Optional<number>;
+  readonly leaseMillis?: Optional<number>;
   readonly reason?: Optional<string>;
   readonly exitCode?: Optional<number>;
   readonly signal?: Optional<string>;
+}
+
+/** An agent has written to another, by name. */
+export interface AgentWrote {
+  readonly _tag: "AgentWrote";
+  readonly from: string;
+  readonly to: string;
+  /** As JSON. */
+  readonly body: string;
+  readonly inReplyTo?: Optional<string>;
 }
 
 /** Fields of a configuration have other values from here on. */
@@ -192,6 +205,7 @@ export type Fact =
   | TokensUsed
   | TaskMoved
   | SessionSeen
+  | AgentWrote
   | ConfigurationChanged
   | Noted
   | NotUnderstood;

@@ -130,6 +130,22 @@ export const SessionStarted = Schema.Struct({
   threadId: maybe(Text),
   cwd: maybe(Text),
   command: maybe(Names),
+  /** Where it runs. */
+  machine: maybe(Text),
+  processId: maybe(Schema.Natural),
+  /** It says so often that it is there that this long a silence is its end. Absent: nobody can tell from silence. */
+  leaseMillis: maybe(Millis),
+});
+/** A session whose lease had run out is there after all: its machine slept, or its network was cut. */
+export const SessionResumed = Schema.Struct({ reason: maybe(Text) });
+/** An agent has written to another, by name. The event's id is the message's. */
+export const SessionMessageSent = Schema.Struct({
+  from: Text,
+  to: Text,
+  body: Schema.Unknown,
+  /** The message that it answers. */
+  inReplyTo: maybe(Text),
+  expiresAfterMillis: maybe(Millis),
 });
 export const SessionEnded = Schema.Struct({
   reason: Text,

@@ -225,6 +225,7 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
     case "Noted":
     case "TaskMoved":
     case "SessionSeen":
+    case "AgentWrote":
     case "ConfigurationChanged":
       return state;
   }

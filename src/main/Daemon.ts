@@ -1,11 +1,14 @@
 /**
- * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled.
+ * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled,
+ * dead sessions ended, configuration obeyed.
  *
  * Room: main. In: machine, publish, coordination, Layers. Out: Attached, Standby.
  */
 import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect";
 import * as ConfigFile from "../coordination/ConfigFile.ts";
 import { Configuration } from "../coordination/Configuration.ts";
+import * as PresenceKv from "../coordination/PresenceKv.ts";
+import * as SessionSweep from "../coordination/SessionSweep.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
 import * as FreePort from "../machine/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
@@ -97,8 +100,9 @@ const parts = Effect.fnUntraced(function* (
     Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
+  const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const obeyed = role === "daemon" ? configured(root, options.snapshotTtlMillis) : Layer.empty;
-  return Layer.mergeAll(announced, drained, HistoryService.serve, TaskFilling.layer, obeyed).pipe(
+  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, obeyed).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

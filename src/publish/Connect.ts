@@ -29,38 +29,44 @@ const givenUrl = (options: Options) =>
     : Effect.succeed(Option.some(options.url));
 
 /** The folder's names only: a publisher whose log is there needs no disk, so an unusable folder is no reason to fail. */
-const folderLayer = (options: Options) =>
+export const folderLayer = (options: Options) =>
   Layer.effect(DataFolder.DataFolder, Effect.flatMap(DataFolder.locate(options.data), DataFolder.at));
 
 /** What dead processes were saying is in the spool before the publisher looks into it. */
 const recovered = (journal: AnswerJournal.Options) =>
   Layer.effectDiscard(Spool.use((spool) => AnswerJournal.recover(journal, spool)));
 
+/** Which log is meant, where it is at each moment, and the folder whose spool waits for it. */
+export const placeOf = Effect.fnUntraced(function* (options: Options) {
+  const context = yield* Effect.context<Effect.Services<ReturnType<typeof Instance.find>>>();
+  const folder = yield* DataFolder.DataFolder;
+  const instance = Instance.find().pipe(
+    Effect.map(Option.map(({ nats }) => nats)),
+    Effect.orElseSucceed(Option.none<string>),
+    Effect.provideContext(context),
+  );
+  const given = Option.filter(yield* givenUrl(options), (url) => url.trim() !== "");
+  const name = options.source ?? "recollect";
+  const target = yield* Option.match(given, {
+    onNone: () => Effect.succeed(ownLog),
+    onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
+  });
+  const log = Option.match(given, {
+    onNone: () => ({ address: instance, hint: "Start one with: npx recollect up", name }),
+    onSome: (url) => ({
+      address: Effect.succeed(Option.some(url)),
+      hint: `Start the server at ${targetOf(url)}.`,
+      name,
+    }),
+  });
+  return { folder, target, log };
+});
+
 /** The log, the spool, the publisher, and what answers that are said bit by bit need. */
 export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const context = yield* Effect.context<Effect.Services<ReturnType<typeof Instance.find>>>();
-      const folder = yield* DataFolder.DataFolder;
-      const instance = Instance.find().pipe(
-        Effect.map(Option.map(({ nats }) => nats)),
-        Effect.orElseSucceed(Option.none<string>),
-        Effect.provideContext(context),
-      );
-      const given = Option.filter(yield* givenUrl(options), (url) => url.trim() !== "");
-      const name = options.source ?? "recollect";
-      const target = yield* Option.match(given, {
-        onNone: () => Effect.succeed(ownLog),
-        onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
-      });
-      const log = Option.match(given, {
-        onNone: () => ({ address: instance, hint: "Start one with: npx recollect up", name }),
-        onSome: (url) => ({
-          address: Effect.succeed(Option.some(url)),
-          hint: `Start the server at ${targetOf(url)}.`,
-          name,
-        }),
-      });
+      const { folder, log, target } = yield* placeOf(options);
       const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerWhenNeeded(log));

@@ -200,7 +200,8 @@ export class RecollectSession {
   }
 }
 
-const sourceOf = (client: ConnectOptions["client"]): string | undefined => {
+/** The name under which a client publishes. */
+export const sourceOf = (client: ConnectOptions["client"]): string | undefined => {
   if (client === undefined || typeof client === "string") return client;
   return client.version == null ? client.name : `${client.name}/${client.version}`;
 };

@@ -194,6 +194,9 @@ export interface SessionRow {
   readonly server: string | null;
   readonly serverVersion: string | null;
   readonly transport: string | null;
+  readonly machine: string | null;
+  readonly processId: number | null;
+  readonly leaseMillis: number | null;
   readonly reason: string | null;
   readonly exitCode: number | null;
   readonly firstSequence: Sequence;
@@ -264,6 +267,8 @@ export class Query extends Context.Service<
     readonly sessions: (filter: {
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
+    /** Sessions with a lease that have not ended, in the order in which they began after `after`; at most `maxPage`. */
+    readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
     /** One SELECT, WITH, VALUES or EXPLAIN. Its connection cannot write, and is closed with the scope. */
     readonly sql: (text: string) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;

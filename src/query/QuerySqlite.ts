@@ -10,6 +10,7 @@ import { Condition } from "../projection/Condition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 import { readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
+  maxPage,
   Query,
   QueryRefused,
   type ReadModelStatus,
@@ -104,6 +105,16 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         all<SessionRow>(db, "SELECT * FROM v_sessions ORDER BY first_sequence DESC LIMIT :limit", {
           limit: pageSize(limit),
         }),
+      ),
+    ),
+    leasedSessions: Effect.fn("query.leasedSessions")((after) =>
+      read((db) =>
+        all<SessionRow>(
+          db,
+          `SELECT * FROM v_sessions WHERE ended_at IS NULL AND lease_millis IS NOT NULL AND first_sequence > :after
+           ORDER BY first_sequence LIMIT :limit`,
+          { after, limit: maxPage },
+        ),
       ),
     ),
     status: read(readStatus).pipe(Effect.withSpan("query.status")),

@@ -133,11 +133,11 @@ describe("the facts of our own events", () => {
     const at = { history: history("session") };
     assert.deepInclude(thread("session.started", { transport: "stdio", command: ["node"] }, at)[0], {
       _tag: "SessionSeen",
-      started: true,
+      moment: "started",
       transport: "stdio",
     });
     assert.deepInclude(thread("session.ended", { reason: "exit", exitCode: 3 }, at)[0], {
-      started: false,
+      moment: "ended",
       reason: "exit",
       exitCode: 3,
     });

@@ -496,6 +496,28 @@ describe("tasks and sessions", () => {
   );
 });
 
+describe("messages between agents", () => {
+  it.live("have a row each, with who wrote to whom and what it answers", () =>
+    Effect.gen(function* () {
+      const [asker, worker] = [{ in: session("asker") }, { in: session("worker's") }];
+      const { rows } = yield* folded([
+        event(1, "session.message_sent", { from: "asker", to: "worker", body: { n: 1 } }, asker),
+        event(2, "session.message_sent", { from: "worker", to: "asker", body: "ok", inReplyTo: "e1" }, worker),
+      ]);
+      assert.deepStrictEqual(
+        rows("SELECT session_id, sender, recipient, in_reply_to, body FROM v_agent_messages ORDER BY sequence").map(
+          Object.values,
+        ),
+        [
+          ["asker", "asker", "worker", null, '{"n":1}'],
+          ["worker's", "worker", "asker", "e1", '"ok"'],
+        ],
+      );
+      assert.lengthOf(rows("SELECT * FROM v_sessions"), 0);
+    }),
+  );
+});
+
 describe("what is not understood", () => {
   it.live("is kept, counted and named, and no dead letter", () =>
     Effect.gen(function* () {

@@ -304,8 +304,8 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
       yield* session.ended({ reason: "exit", exitCode: 0 });
       const facts = yield* factsIn(History.session(session.id));
       assert.deepStrictEqual(
-        facts.map((fact) => fact._tag === "SessionSeen" && fact.started),
-        [true, false],
+        facts.map((fact) => fact._tag === "SessionSeen" && fact.moment),
+        ["started", "ended"],
       );
       const events = yield* World.eventsOf(History.session(session.id));
       assert.isTrue(events.every((event) => event.session === session.id));

@@ -9,6 +9,7 @@ import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
+import { sessions } from "./Sessions.ts";
 import { limits } from "./Limits.ts";
 import { spool } from "./Spool.ts";
 import { sql } from "./Sql.ts";
@@ -33,6 +34,7 @@ export const cli = recollect.pipe(
     sql,
     tasks,
     task,
+    sessions,
     config,
     limits,
     status,

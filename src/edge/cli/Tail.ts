@@ -1,12 +1,12 @@
 /**
- * `recollect tail`: the events of the store or of one thread, from the beginning or from now on, and then live.
+ * `recollect tail`: the events of the store or of one thread, task or session, from the beginning or from now on, and then live.
  *
  * Room: edge. In: log, snapshot (WholeHistory). Out: Cli.
  */
 import { Effect, Option, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
-import { type History, thread } from "../../domain/History.ts";
+import { type History, session, task, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import * as Live from "../../log/Live.ts";
@@ -128,10 +128,12 @@ const follow = Effect.fnUntraced(function* (wanted: Wanted) {
   const head = (yield* log.info).lastSequence;
   const after = wanted.live ? head : Option.getOrElse(wanted.after, () => 0);
   if (Option.isSome(history) && !(yield* isThere(history.value))) {
-    const { id } = history.value;
+    const { id, kind } = history.value;
     if (wanted.noFollow)
-      return yield* new NotFound({ message: `There is no thread ${id}.`, hint: "recollect threads lists them." });
-    yield* Output.note(`Thread ${id} has no events yet; waiting for the first.`);
+      return yield* new NotFound({ message: `There is no ${kind} ${id}.`, hint: `recollect ${kind}s lists them.` });
+    yield* Output.note(
+      `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${id} has no events yet; waiting for the first.`,
+    );
   }
   const render = wanted.json ? (entry: LogEntry) => JSON.stringify(eventJson(entry)) : eventLine;
   const only = given("history", history);
@@ -154,6 +156,12 @@ export const tail = Command.make(
   "tail",
   {
     thread: threadFlag.pipe(Flag.optional),
+    task: Flag.String("task").pipe(Flag.withMetavar("ID"), Flag.withDescription("Only this task"), Flag.optional),
+    session: Flag.String("session").pipe(
+      Flag.withMetavar("ID"),
+      Flag.withDescription("Only this session"),
+      Flag.optional,
+    ),
     tenant,
     after: sequenceFlag,
     live: Flag.Boolean("live").pipe(
@@ -173,8 +181,18 @@ export const tail = Command.make(
         hint: "Leave one of them out.",
       });
     }
-    const history = Option.map(input.thread, (id) => thread(id, input.tenant));
-    return yield* store(follow({ ...input, history }));
+    const [history, ...others] = [
+      ...Option.toArray(Option.map(input.thread, (id) => thread(id, input.tenant))),
+      ...Option.toArray(Option.map(input.task, (id) => task(id, input.tenant))),
+      ...Option.toArray(Option.map(input.session, (id) => session(id, input.tenant))),
+    ];
+    if (others.length > 0) {
+      return yield* new BadRequest({
+        message: "One of --thread, --task and --session can be followed at a time.",
+        hint: "Leave the others out.",
+      });
+    }
+    return yield* store(follow({ ...input, history: Option.fromUndefinedOr(history) }));
   }),
 ).pipe(
   Command.withDescription("Show events as they were written, then live (Ctrl-C ends)"),

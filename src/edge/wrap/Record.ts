@@ -1,13 +1,14 @@
 /**
  * Observations of a session become events: of the session, and of the thread that holds its tool calls.
  *
- * Room: edge. In: Traffic, publish. Out: Recorder.
+ * Room: edge. In: Traffic, publish, coordination. Out: Recorder.
  *
  * Decision: without `--thread` a wrapped session has a thread of its own. Its agent may keep a transcript in which the
  * same calls stand under the agent's session id; in one thread they would count twice. Where the environment names
  * that session (`CLAUDE_CODE_SESSION_ID`), the new thread says so as its parent.
  */
-import { Effect } from "effect";
+import { Deferred, Effect, Scope } from "effect";
+import { type Held, type SessionRefused, Sessions } from "../../coordination/Sessions.ts";
 import * as History from "../../domain/History.ts";
 import { type About, newId } from "../../publish/Compose.ts";
 import { Publisher, type PublishError } from "../../publish/Publisher.ts";
@@ -29,6 +30,11 @@ export const record = Effect.fnUntraced(function* (given: {
   const threadId = options.threadId ?? (yield* newId);
   const thread = History.thread(threadId, publisher.tenant);
   const session = History.session(sessionId, publisher.tenant);
+  const sessions = yield* Sessions;
+  const scope = yield* Effect.scope;
+  /** The session's presence, from the moment it is known whose it is. */
+  const held = yield* Deferred.make<Held, SessionRefused | PublishError>();
+  let isBegun = false;
   /** Event ids of calls without an answer, for the answer's causation. */
   const asked = new Map<number, string>();
 
@@ -46,14 +52,13 @@ export const record = Effect.fnUntraced(function* (given: {
   };
 
   const startSession = ({ client, server, protocolVersion }: Started) => {
+    isBegun = true;
     const data = { client, server, protocolVersion, transport: "stdio", threadId, cwd, command };
     // The session began when the server was started, and is told of when it is known whose it is.
-    return publisher.publish({
-      ...about(begun.epochMillis, client?.name),
-      history: session,
-      type: "session.started",
-      data,
-    });
+    return sessions.register({ ...data, id: sessionId }, about(begun.epochMillis, client?.name)).pipe(
+      Scope.provide(scope),
+      Effect.onExit((exit) => Deferred.done(held, exit)),
+    );
   };
 
   const call = Effect.fnUntraced(function* ({
@@ -82,7 +87,7 @@ export const record = Effect.fnUntraced(function* (given: {
   };
 
   /** The events of an observation, to be begun in this order. */
-  const observed = (observation: Observation): ReadonlyArray<Effect.Effect<unknown, PublishError>> => {
+  const observed = (observation: Observation): ReadonlyArray<Effect.Effect<unknown, SessionRefused | PublishError>> => {
     switch (observation._tag) {
       case "SessionStarted":
         // A thread that somebody named is somebody else's and has said already what it is.
@@ -102,12 +107,10 @@ export const record = Effect.fnUntraced(function* (given: {
       ...(code === null ? {} : { exitCode: code }),
       ...(signal === null ? {} : { signal }),
     };
-    return publisher.publish({
-      ...about(at.epochMillis, traffic.server?.name),
-      history: session,
-      type: "session.ended",
-      data,
-    });
+    const attributes = about(at.epochMillis, traffic.server?.name);
+    // A server that nobody has spoken to has an end without a beginning.
+    if (!isBegun) return publisher.publish({ ...attributes, history: session, type: "session.ended", data });
+    return Effect.flatMap(Deferred.await(held), (there) => there.end(data, attributes));
   };
   return { threadId, sessionId, observed, ended };
 });

@@ -9,7 +9,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Deferred, Effect, Layer, Queue, References, Result } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
-import * as Connect from "../../publish/Connect.ts";
+import * as PresentSessions from "../../coordination/PresentSessions.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import { Lines } from "./Lines.ts";
@@ -72,17 +72,19 @@ const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
     }
     if (message._tag !== "Ended") continue;
     const { ended, at } = message;
-    const last = lines.toClient.end();
-    if (last !== undefined) yield* observe(traffic.see("toClient", last, at));
+    const line = lines.toClient.end();
+    if (line !== undefined) yield* observe(traffic.see("toClient", line, at));
     yield* observe(traffic.end(at));
-    yield* publish(recording.ended(ended, at));
+    // Awaited: behind its event the session is taken out of the list.
+    const last = yield* Effect.result(recording.ended(ended, at));
+    if (Result.isFailure(last)) lost++;
     yield* publisher.flush;
     yield* Effect.timeoutOption(publisher.drained, drainMillis);
     return lost;
   }
 });
 
-const layer = Connect.layer({
+const layer = PresentSessions.layer({
   url: options.url,
   data: options.data,
   tenant: options.tenant,

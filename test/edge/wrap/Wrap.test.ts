@@ -1,13 +1,22 @@
 import { assert, layer } from "@effect/vitest";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { Effect, Layer } from "effect";
+import { PresenceBucket } from "../../../src/coordination/Presence.ts";
+import * as PresenceKv from "../../../src/coordination/PresenceKv.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
+import * as NatsConnection from "../../../src/log/NatsConnectionNats.ts";
 import * as World from "../../publish/World.ts";
 import { LogSwitch } from "../../publish/SwitchableLog.ts";
 import * as NatsServer from "../../support/NatsServer.ts";
 import { callsIn, connect, factsIn, only, recordedAfter } from "./Wrapped.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
+
+const presence = Layer.unwrap(
+  Effect.map(NatsServer.NatsServer, ({ url }) =>
+    PresenceKv.layer().pipe(Layer.provide(NatsConnection.layer({ servers: url }))),
+  ),
+);
 
 const head = EventLog.use((log) => Effect.map(log.info, ({ lastSequence }) => lastSequence));
 
@@ -60,9 +69,28 @@ layer(world, { excludeTestServices: true })("wrap, what is recorded", (it) => {
         assert.match(started?.protocolVersion ?? "", /^\d{4}-\d{2}-\d{2}$/);
         assert.strictEqual(started?.cwd, process.cwd());
         assert.strictEqual(started?.command?.[0], process.execPath);
-        assert.strictEqual(ended?.started, false);
+        assert.strictEqual(ended?.moment, "ended");
         assert.isTrue(events.every(({ session }) => session === events[0]?.session));
       }),
+  );
+
+  it.effect("is in the list of sessions for as long as its server runs", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const { list } = yield* PresenceBucket;
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const client = yield* connect({ data, url });
+          yield* Effect.promise(() => client.listTools());
+          yield* World.until(Effect.map(list, ({ length }) => length > 0));
+          const [present] = yield* list;
+          assert.deepInclude(present?.client, { name: "a test", version: "1.2.3" });
+          assert.lengthOf(present?.threads ?? [], 1);
+        }),
+      );
+      yield* World.until(Effect.map(list, ({ length }) => length === 0));
+    }).pipe(Effect.provide(presence)),
   );
 
   it.effect("writes to the thread it is given, and links a new one to the agent's session", () =>

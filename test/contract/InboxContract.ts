@@ -1,0 +1,206 @@
+/** The promises of inboxes, as one suite for every layer. Time is real: a server's clock is not ours. */
+import { assert } from "@effect/vitest";
+import { Deferred, Effect, Fiber, type Scope } from "effect";
+import { Inbox, maxBodyBytes, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
+import { session } from "../../src/domain/History.ts";
+import type { EventLog } from "../../src/log/EventLog.ts";
+import { dataOf, eventsOf, until } from "../publish/World.ts";
+
+type Tester = (name: string, test: () => Effect.Effect<void, unknown, Inbox | EventLog | Scope.Scope>) => void;
+
+/** Receives in the background and keeps what was handled. */
+const receiving = Effect.fnUntraced(function* <E>(
+  options: Omit<Receiving<E>, "handle"> & { readonly handle?: Receiving<E>["handle"] },
+) {
+  const { receive } = yield* Inbox;
+  const handled: Array<Message> = [];
+  const { handle = () => Effect.void } = options;
+  const fiber = yield* Effect.forkScoped(
+    receive({
+      ...options,
+      handle: (message, reply) =>
+        Effect.andThen(
+          handle(message, reply),
+          Effect.sync(() => void handled.push(message)),
+        ),
+    }),
+  );
+  return { handled, fiber };
+});
+
+const bodies = (messages: ReadonlyArray<Message>) => messages.map(({ body }) => body);
+
+export const suite = (test: Tester) => {
+  test("keeps what is sent until somebody listens, and hands it over in order, once", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox;
+      for (const body of [1, { two: "zwei 🙂" }, [3]]) yield* send({ from: "ann", to: "bob / é", body });
+      assert.deepStrictEqual(bodies(yield* waiting("bob / é")), [1, { two: "zwei 🙂" }, [3]]);
+      const { handled } = yield* receiving({ name: "bob / é" });
+      yield* send({ from: "ann", to: "bob / é", body: 4 });
+      yield* send({ from: "ann", to: "somebody else", body: 5 });
+      yield* until(Effect.sync(() => handled.length === 4));
+      assert.deepStrictEqual(bodies(handled), [1, { two: "zwei 🙂" }, [3], 4]);
+      yield* until(Effect.map(waiting("bob / é"), ({ length }) => length === 0));
+      const events = yield* eventsOf(session("ann"));
+      assert.deepStrictEqual(
+        events.map((event) => [event.type, dataOf(event)["to"], dataOf(event)["body"]]),
+        [1, { two: "zwei 🙂" }, [3], 4, 5].map((body) => [
+          "session.message_sent",
+          body === 5 ? "somebody else" : "bob / é",
+          body,
+        ]),
+      );
+      assert.deepStrictEqual(
+        handled.map(({ id }) => id),
+        events.slice(0, 4).map(({ id }) => id),
+      );
+    }));
+
+  test("a message is handled by one of several receivers", () =>
+    Effect.gen(function* () {
+      const { send } = yield* Inbox;
+      const receivers = yield* Effect.forEach([1, 2, 3], () => receiving({ name: "shared" }));
+      const ids = yield* Effect.forEach(Array.from({ length: 30 }), (_, n) =>
+        send({ from: "a", to: "shared", body: n }),
+      );
+      const all = () => receivers.flatMap(({ handled }) => handled.map(({ id }) => id));
+      yield* until(Effect.sync(() => all().length >= ids.length));
+      assert.deepStrictEqual(all().toSorted(), ids.toSorted());
+    }));
+
+  test("what a receiver failed at is tried again", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox;
+      let failures = 2;
+      const { handled } = yield* receiving({
+        name: "fails",
+        handle: () => (failures-- > 0 ? Effect.fail("not yet") : Effect.void),
+      });
+      yield* send({ from: "a", to: "fails", body: "x" });
+      yield* until(Effect.sync(() => handled.length === 1));
+      assert.strictEqual(failures, -1);
+      yield* until(Effect.map(waiting("fails"), ({ length }) => length === 0));
+    }));
+
+  test("what a receiver that died had taken is taken by another after a lease; of one that lives it is not", () =>
+    Effect.gen(function* () {
+      const { send } = yield* Inbox;
+      const took = yield* Deferred.make<void>();
+      const dying = yield* receiving({
+        name: "heir",
+        leaseMillis: 1_000,
+        handle: () => Effect.andThen(Deferred.succeed(took, undefined), Effect.never),
+      });
+      yield* send({ from: "a", to: "heir", body: "x" });
+      yield* Deferred.await(took);
+      const isTaking = yield* Deferred.make<void>();
+      const slow = yield* receiving({
+        name: "heir",
+        leaseMillis: 1_000,
+        handle: () => Effect.andThen(Deferred.succeed(isTaking, undefined), Effect.sleep(2_500)),
+      });
+      yield* Fiber.interrupt(dying.fiber);
+      yield* Deferred.await(isTaking);
+      const other = yield* receiving({ name: "heir", leaseMillis: 1_000 });
+      yield* until(Effect.sync(() => slow.handled.length === 1));
+      assert.lengthOf(other.handled, 0);
+    }));
+
+  test("a request gets its reply, and both are events of one exchange", () =>
+    Effect.gen(function* () {
+      const { request, waiting } = yield* Inbox;
+      yield* receiving({
+        name: "adder",
+        session: "adder's session",
+        handle: ({ body }, reply) => reply(Number(body) + 1),
+      });
+      const replies = yield* Effect.forEach([1, 2, 3], (body) => request({ from: "asker", to: "adder", body }), {
+        concurrency: 3,
+      });
+      assert.deepStrictEqual(bodies(replies), [2, 3, 4]);
+      const asked = yield* eventsOf(session("asker"));
+      const answered = yield* eventsOf(session("adder's session"));
+      for (const { body, correlationId, id, inReplyTo } of replies) {
+        const event = answered.find((one) => one.id === id);
+        assert.deepInclude(event, { correlationId, causationId: String(inReplyTo), actor: "adder" });
+        const question = asked.find((one) => one.id === inReplyTo);
+        assert.strictEqual(question?.correlationId, correlationId);
+        assert.strictEqual(question === undefined ? undefined : Number(dataOf(question)["body"]) + 1, body);
+      }
+      assert.lengthOf(yield* waiting("asker"), 0, "a reply goes to who asked, not into its inbox");
+    }));
+
+  test("a reply to a message that was no request is in the sender's inbox", () =>
+    Effect.gen(function* () {
+      const { send } = yield* Inbox;
+      yield* receiving({ name: "polite", handle: (_, reply) => reply("thanks") });
+      const { handled } = yield* receiving({ name: "giver" });
+      const id = yield* send({ from: "giver", to: "polite", body: "a gift" });
+      yield* until(Effect.sync(() => handled.length === 1));
+      assert.deepInclude(handled[0], { body: "thanks", from: "polite", inReplyTo: id, correlationId: id });
+    }));
+
+  test("says that nobody replied, and forgets what nobody handled in time", () =>
+    Effect.gen(function* () {
+      const { request, send, waiting } = yield* Inbox;
+      const error = yield* Effect.flip(request({ from: "a", to: "nobody", body: 1, ttlMillis: 1_000 }));
+      assert.deepInclude(error, { _tag: "NoReply", afterMillis: 1_000 });
+      yield* send({ from: "a", to: "nobody", body: 2, ttlMillis: 1_000 });
+      yield* until(Effect.map(waiting("nobody"), ({ length }) => length === 0));
+    }));
+
+  test("the same id twice is one message and one event", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox;
+      const once = { from: "twice", to: "double", body: 1, id: "01a21378-c3f9-7dfd-86f2-b3b973e5c29e" };
+      yield* send(once);
+      yield* send(once);
+      assert.lengthOf(yield* waiting("double"), 1);
+      assert.lengthOf(yield* eventsOf(session("twice")), 1);
+    }));
+
+  test("sending an id again does not take the message from who is handling it", () =>
+    Effect.gen(function* () {
+      const { send } = yield* Inbox;
+      const once = { from: "again", to: "busy", body: 1, id: "01a21378-c3f9-7dfd-86f2-b3b973e5c29d" };
+      const [isTaken, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
+      let calls = 0;
+      const handle = () =>
+        Effect.suspend(() => (calls++, Effect.andThen(Deferred.succeed(isTaken, undefined), Deferred.await(goOn))));
+      const first = yield* receiving({ name: "busy", handle });
+      yield* send(once);
+      yield* Deferred.await(isTaken);
+      const second = yield* receiving({ name: "busy", handle });
+      yield* send(once);
+      // What comes behind it is handled, so the one before it was looked at.
+      yield* send({ ...once, id: undefined, body: 2 });
+      yield* until(Effect.sync(() => calls === 2));
+      yield* Deferred.succeed(goOn, undefined);
+      yield* until(Effect.sync(() => first.handled.length + second.handled.length === 2));
+      assert.deepStrictEqual([bodies(first.handled), bodies(second.handled), calls], [[1], [2], 2]);
+    }));
+
+  test("refuses what can never be sent, and writes nothing", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox;
+      const good = { from: "careless", to: "picky", body: 1 };
+      const loop: { self?: unknown } = {};
+      loop.self = loop;
+      for (const bad of [
+        { ...good, to: "" },
+        { ...good, from: "x".repeat(201) },
+        { ...good, body: "x".repeat(maxBodyBytes) },
+        { ...good, body: loop },
+        { ...good, ttlMillis: 10 },
+        { ...good, ttlMillis: Number.NaN },
+        { ...good, ttlMillis: 1e12 },
+      ]) {
+        assert.strictEqual((yield* Effect.flip(send(bad)))._tag, "InboxRefused");
+      }
+      assert.lengthOf(yield* waiting("picky"), 0);
+      assert.lengthOf(yield* eventsOf(session("careless")), 0);
+      yield* send({ ...good, body: "x".repeat(maxBodyBytes - 2) });
+      assert.lengthOf(yield* waiting("picky"), 1);
+    }));
+};

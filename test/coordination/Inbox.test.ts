@@ -1,0 +1,58 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect, Layer, Option } from "effect";
+import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
+import * as BucketsWhenNeeded from "../../src/coordination/BucketsWhenNeeded.ts";
+import * as Inbox from "../../src/coordination/Inbox.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import { suite } from "../contract/InboxContract.ts";
+import * as PublishWorld from "../publish/World.ts";
+import { LogSwitch } from "../publish/SwitchableLog.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+
+const inbox = Layer.unwrap(
+  Effect.map(PublishWorld.temporaryFolder, (folder) =>
+    Inbox.layer.pipe(Layer.provide(PublishWorld.publisher({ folder, to: new LogSwitch() }))),
+  ),
+);
+
+layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(EventLogMemory.layer)), {
+  excludeTestServices: true,
+})("inboxes in memory", (it) => {
+  suite((name, test) => it.effect(name, test));
+});
+
+const buckets = Layer.unwrap(
+  Effect.map(NatsServer.NatsServer, ({ url }) =>
+    BucketsWhenNeeded.layer({ address: Effect.succeed(Option.some(url)) }),
+  ),
+);
+
+const onNats = inbox.pipe(
+  Layer.provideMerge(buckets),
+  Layer.provideMerge(PublishWorld.natsLog),
+  Layer.provideMerge(NatsServer.layer()),
+);
+
+layer(onNats, { excludeTestServices: true })("inboxes on NATS", (it) => {
+  suite((name, test) => it.effect(name, test));
+
+  it.effect("hold what was sent over a kill of the server, and are received on", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const { receive, send } = yield* Inbox.Inbox;
+      const handled: Array<unknown> = [];
+      yield* Effect.forkScoped(
+        receive({ name: "survivor", handle: ({ body }) => Effect.sync(() => void handled.push(body)) }),
+      );
+      yield* send({ from: "a", to: "survivor", body: 1 });
+      yield* send({ from: "a", to: "later", body: 2 });
+      yield* PublishWorld.until(Effect.sync(() => handled.length === 1));
+      yield* server.kill9;
+      const sent = send({ from: "a", to: "survivor", body: 3, id: "01a21378-c3f9-7dfd-86f2-b3b973e5c29f" });
+      yield* PublishWorld.until(Effect.orElseSucceed(Effect.as(sent, true), () => false));
+      yield* PublishWorld.until(Effect.sync(() => handled.length === 2));
+      assert.deepStrictEqual(handled, [1, 3]);
+      assert.lengthOf(yield* (yield* Inbox.Inbox).waiting("later"), 1);
+    }),
+  );
+});
