@@ -164,8 +164,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
       if (stored === undefined) return { bytes: undefined, revision: 0, isAgeing: false };
       const { body, headers, recordedAt, sequence } = stored;
       const age = (yield* Clock.currentTimeMillis) - recordedAt;
-      const isThere = headers["KV-Operation"] === undefined;
-      return { bytes: isThere ? body : undefined, revision: sequence, isAgeing: age > ttlMillis / 2 };
+      const isValue = headers["KV-Operation"] === undefined;
+      return { bytes: isValue ? body : undefined, revision: sequence, isAgeing: age > ttlMillis / 2 };
     }),
     put: (key, bytes) => Effect.asVoid(using(`writing ${key}`, () => kv.put(key, bytes))),
     replace: (key, bytes, revision) =>
