@@ -10,14 +10,11 @@ const watchedMillis = 10_000;
 const run = Effect.gen(function* () {
   if (!canBeSeen) return { skipped: "memory of another process is read from /proc, which is not here" };
   const { server } = yield* world();
-  const { cpuSeconds, memory } = yield* program([
-    "up",
-    "--json",
-    "--nats-url",
-    server.url,
-    "--data",
-    yield* temporaryFolder,
-  ]);
+  const folder = yield* temporaryFolder;
+  const daemon = program(["up", "--json", "--nats-url", server.url, "--data", folder]);
+  // The first start of a version compiles, and keeps what it needed for that.
+  yield* Effect.scoped(daemon);
+  const { cpuSeconds, memory } = yield* daemon;
   yield* Effect.sleep(settleMillis);
   const before = cpuSeconds();
   yield* Effect.sleep(watchedMillis);
@@ -26,7 +23,7 @@ const run = Effect.gen(function* () {
     ours: memory().now,
     peer: 120,
     peerName: "the goal",
-    note: `${share.toFixed(1)} % of a core while idle; nats-server apart`,
+    note: `from its second start on; ${share.toFixed(1)} % of a core while idle; nats-server apart`,
   };
 }).pipe(Effect.orDie);
 
