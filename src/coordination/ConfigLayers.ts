@@ -20,8 +20,8 @@ export interface Below {
   readonly layer: "file" | "environment";
 }
 
-/** A variable is JSON where it is JSON, else a text. */
-const ofVariable = (text: string): unknown => {
+/** A value as a person writes it, in a variable or on the command line: `5000` is a number, `nats://h` a text. */
+export const valueOf = (text: string): unknown => {
   try {
     return JSON.parse(text);
   } catch {
@@ -44,7 +44,7 @@ export const belowOf = ({
   for (const name of Object.keys(fields)) {
     const text = environment[variableOf(name)];
     if (text === undefined || text === "") continue;
-    const taken = take(name, fields[name as FieldName].default === "" ? text : ofVariable(text), "environment");
+    const taken = take(name, fields[name as FieldName].default === "" ? text : valueOf(text), "environment");
     if (Result.isFailure(taken)) return Result.fail(taken.failure);
   }
   return Result.succeed(below);

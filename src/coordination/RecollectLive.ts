@@ -3,6 +3,7 @@
  *
  * Room: coordination. In: publish (Connect), Watch. Out: users.
  */
+import { dataOf } from "../log/Envelope.ts";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, ManagedRuntime, References, Stream } from "effect";
 import * as History from "../domain/History.ts";
@@ -34,17 +35,6 @@ export interface WatchedEvent {
 export type WatchedElement =
   | { readonly _tag: "Event"; readonly event: WatchedEvent }
   | Exclude<Seen, { readonly _tag: "Event" }>;
-
-const utf8 = new TextDecoder();
-
-const dataOf = (body: Uint8Array): unknown => {
-  const text = utf8.decode(body);
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-};
 
 const eventOf = (entry: LogEntry): ReadonlyArray<WatchedElement> => {
   if (isMisfit(entry)) return [];

@@ -77,6 +77,18 @@ export const headersOf = (event: NewEvent, history: History): Headers => {
 export const bodyOf = (event: NewEvent): Uint8Array =>
   typeof event.body === "string" ? Buffer.from(event.body, "utf8") : event.body;
 
+const utf8 = new TextDecoder();
+
+/** The data of a body as JSON where it is JSON, else as text: for showing, never for deciding. */
+export const dataOf = (body: Uint8Array): unknown => {
+  const text = utf8.decode(body);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+};
+
 /** A message as the log stores it. */
 export interface StoredMessage {
   readonly sequence: Sequence;

@@ -50,10 +50,19 @@ export const newId: Effect.Effect<string> = Effect.gen(function* () {
   return EventId.fromTime(now, bytes);
 });
 
+/**
+ * What a Schema does not know is kept, but for the submission of a task: what programs hand over there beside its fields
+ * is their environment, and that holds secrets.
+ */
+const isClosed = (name: string): boolean => name === "task.submitted";
+
 const checks = Object.fromEntries(
   Object.entries(eventTypes).map(([name, { data }]) => [
     name,
-    Schema.decodeUnknownResult(data as Schema.Codec<unknown>),
+    Schema.decodeUnknownResult(
+      data as Schema.Codec<unknown>,
+      isClosed(name) ? { onExcessProperty: "error" } : undefined,
+    ),
   ]),
 ) as Record<EventTypeName, (data: unknown) => Result.Result<unknown, Schema.SchemaError>>;
 

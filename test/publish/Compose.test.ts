@@ -1,7 +1,7 @@
 /** What a caller says, as the event's body says it. */
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
-import { thread } from "../../src/domain/History.ts";
+import { task, thread } from "../../src/domain/History.ts";
 import { compose } from "../../src/publish/Compose.ts";
 
 class Point {
@@ -84,6 +84,23 @@ describe("a command", () => {
       for (const text of [Number.NaN, undefined, new Point(), ["a text"]]) {
         const { message } = yield* Effect.flip(said(text));
         assert.match(message, /text/);
+      }
+    }),
+  );
+
+  it.effect("keeps what its Schema does not know, but refuses it in a task, where it would be secrets", () =>
+    Effect.gen(function* () {
+      const said = { messageId: "m", role: "user", parts: [], mood: "bright" };
+      const kept = yield* compose({ history: thread("t"), type: "thread.message_appended", data: said }, "test");
+      assert.deepStrictEqual(JSON.parse(String(kept.event.body)), said);
+      const submit = (data: { readonly request: { readonly agentType: string } }) =>
+        compose({ history: task("t"), type: "task.submitted", data }, "test");
+      yield* submit({ request: { agentType: "reviewer" } });
+      const request = { agentType: "reviewer", environment: { API_KEY: "secret" } };
+      for (const data of [{ request }, { request: { agentType: "reviewer" }, environment: {} }]) {
+        const { message } = yield* Effect.flip(submit(data));
+        assert.match(message, /environment/);
+        assert.notMatch(message, /secret/);
       }
     }),
   );

@@ -6,6 +6,7 @@
 import { Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { userInfo } from "node:os";
+import { valueOf } from "../../coordination/ConfigLayers.ts";
 import type { Difference, Version } from "../../coordination/ConfigHistory.ts";
 import * as ConfigFile from "../../coordination/ConfigFile.ts";
 import { Configuration, type Changed, type Explained } from "../../coordination/Configuration.ts";
@@ -132,15 +133,6 @@ const tellChanged = Effect.fnUntraced(function* ({ changed, version }: Changed, 
       : `Version ${version}: ${changed.join(", ")}`,
   );
 });
-
-/** JSON where it is JSON, else a text: `5000` is a number, `nats://h` a text. */
-const valueOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-};
 
 const set = Command.make(
   "set",

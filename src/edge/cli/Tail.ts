@@ -7,6 +7,7 @@ import { Effect, Option, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { type History, session, task, thread } from "../../domain/History.ts";
+import { dataOf } from "../../log/Envelope.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import * as Live from "../../log/Live.ts";
@@ -14,18 +15,6 @@ import * as LiveNats from "../../log/LiveNats.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { given, store, tenant, threadFlag } from "./Flags.ts";
 import * as Output from "./Output.ts";
-
-const utf8 = new TextDecoder();
-
-/** The body as JSON where it is JSON, else as text. */
-const dataOf = (body: Uint8Array): unknown => {
-  const text = utf8.decode(body);
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-};
 
 /** One event as the JSON contract has it. */
 export const eventJson = (entry: LogEntry): Record<string, unknown> => {
@@ -52,6 +41,8 @@ export const eventJson = (entry: LogEntry): Record<string, unknown> => {
     data: dataOf(body),
   };
 };
+
+const utf8 = new TextDecoder();
 
 /** Bytes of a body that a line can need. */
 const bodyShown = 1_000;
