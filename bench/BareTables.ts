@@ -6,6 +6,7 @@
  * it, by a trigger on each insert; or, where a figure says so, as ours, once at the end of each transaction.
  */
 import Database from "better-sqlite3";
+import { hasText, textOf } from "../projections/text.ts";
 
 type Value = string | number | Buffer | null;
 
@@ -57,7 +58,9 @@ export const rowsOf = (options: Options): Rows => {
     if (letters !== 0) throw new Error(`${letters} events were refused: what is compared is not all of the work`);
     const ordinary = db
       .prepare<[], string>(
-        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'",
+        // Events first: other rows quote them.
+        `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'
+         ORDER BY name <> 'events', name`,
       )
       .pluck()
       .all();
@@ -88,9 +91,9 @@ export const openBare = (file: string): Database.Database => {
 };
 
 const byTrigger = `CREATE TRIGGER by_the_manual AFTER INSERT ON message_parts BEGIN
-  INSERT INTO message_parts_fts(rowid, text) SELECT new.id, new.text WHERE new.text IS NOT NULL; END`;
+  INSERT INTO message_parts_fts(rowid, text) SELECT new.id, ${textOf("new")} WHERE ${hasText("new")}; END`;
 const byTransaction = `INSERT INTO message_parts_fts(rowid, text)
-  SELECT id, text FROM message_parts WHERE id > ? AND text IS NOT NULL ORDER BY id`;
+  SELECT p.id, ${textOf("p")} FROM message_parts p WHERE p.id > ? AND ${hasText("p")} ORDER BY p.id`;
 
 /** Makes the tables and inserts the rows. */
 export const insertAll = (

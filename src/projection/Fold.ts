@@ -1,7 +1,7 @@
 /**
  * Folding: a batch of log entries becomes the changes of each projection, and those become packed rows.
  *
- * Room: projection. In: domain, Projection, Packer, CarriesSqlite. Out: ReadModelSqlite.
+ * Room: projection. In: domain, Projection, Quote, Packer, CarriesSqlite. Out: ReadModelSqlite.
  *
  * Everything that needs no write lock: interpreting and packing cost as much as SQLite's work for a small event, so
  * one batch is folded here while the one before it is written in another thread. Plain functions: an Effect per row
@@ -16,6 +16,7 @@ import { carriesTable, deadLettersTable } from "./EngineSqlite.ts";
 import type { Packed } from "./Packed.ts";
 import * as Packer from "./Packer.ts";
 import type { Change, Projection, RowChange } from "./Projection.ts";
+import { quoting, type Quoting } from "./Quote.ts";
 import type { Incoming } from "./ReadModel.ts";
 
 /** In `dead_letters`: the event itself cannot be read, so that no projection but the ledger has it. */
@@ -67,12 +68,18 @@ const understand = ({ entry, refusal, whole }: Incoming, carries: Carries): Unde
   }
 };
 
+interface Said {
+  readonly incoming: Incoming;
+  readonly understood: Understood;
+  readonly quoting: Quoting;
+}
+
 /** What a projection says of one entry. */
-const changesOf = (projection: Projection, incoming: Incoming, understood: Understood): ReadonlyArray<Change> => {
+const changesOf = (projection: Projection, { incoming, quoting, understood }: Said): ReadonlyArray<Change> => {
   const recorded = projection.record?.(incoming.entry) ?? [];
   if (isMisfit(incoming.entry) || "reason" in understood) return recorded;
   const event: RecordedEvent = incoming.whole ?? incoming.entry;
-  const handled = projection.handle(event, understood.facts);
+  const handled = projection.handle(event, understood.facts, quoting);
   return recorded.length === 0 ? handled : [...recorded, ...handled];
 };
 
@@ -111,10 +118,11 @@ const interpret = (
     const understood = understand(one, carries);
     if ("reason" in understood)
       take.letter(letterOf({ projection: everyProjection, entry, reason: understood.reason, now }));
+    const said = { incoming: one, understood, quoting: quoting(entry.body) };
     for (const projection of projections) {
       let changes: ReadonlyArray<Change> = [];
       try {
-        changes = changesOf(projection, one, understood);
+        changes = changesOf(projection, said);
       } catch (cause) {
         take.letter(
           letterOf({ projection: projection.name, entry, reason: `the projection failed: ${sentence(cause)}`, now }),

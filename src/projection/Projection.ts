@@ -1,7 +1,7 @@
 /**
  * A projection: the pure definition of a read model. What it stores, and which rows an event changes.
  *
- * Room: projection. In: domain. Out: projections, query.
+ * Room: projection. In: domain, Quote. Out: projections, query.
  *
  * A projection is data. Its `handle` sees one event with its facts and answers with rows to merge; it never reads
  * what is stored, so SQLite and PostgreSQL are two sinks of one definition and a rebuild is a replay. How a row
@@ -10,6 +10,7 @@
  */
 import type { LogEntry, RecordedEvent } from "../domain/Event.ts";
 import type { Fact } from "../domain/Fact.ts";
+import type { Quoting } from "./Quote.ts";
 
 /** Text that is known as its UTF-8: it is stored as it is, without the way through a string. For columns of type `any`. */
 export class Utf8 {
@@ -47,6 +48,13 @@ export interface Column {
   readonly merge?: Merge;
 }
 
+/** A text of a row that is searched: SQL over the row, which is `new`, `old` or an alias. */
+export interface FullText {
+  readonly of: (row: string) => string;
+  /** SQL, and cheap: whether a row has such a text at all. */
+  readonly when: (row: string) => string;
+}
+
 /** A private table. Analysts use views; its name and columns may change with the projection's version. */
 export interface Table {
   readonly name: string;
@@ -68,8 +76,8 @@ export interface Table {
   readonly clustered?: boolean;
   /** Each a list of columns; in parentheses, an SQL expression over columns that a view uses in the same words. */
   readonly indexes?: ReadonlyArray<ReadonlyArray<string>>;
-  /** Columns of a full-text index (FTS5, external content) kept in step with the table. */
-  readonly fullText?: ReadonlyArray<string>;
+  /** A full-text index (FTS5, external content) kept in step with the table. */
+  readonly fullText?: FullText;
 }
 
 /** A public view, `v_*`: its columns are a contract. */
@@ -106,8 +114,11 @@ export interface Projection {
   readonly doc: string;
   readonly tables: ReadonlyArray<Table>;
   readonly views: ReadonlyArray<View>;
-  /** The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. */
-  readonly handle: (event: RecordedEvent, facts: ReadonlyArray<Fact>) => ReadonlyArray<Change>;
+  /**
+   * The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. `quoting` finds
+   * texts in the event's body as the ledger has it.
+   */
+  readonly handle: (event: RecordedEvent, facts: ReadonlyArray<Fact>, quoting: Quoting) => ReadonlyArray<Change>;
   /**
    * The rows of a log entry as it came, for a ledger: called for every entry, also for misfits, for events whose
    * body is refused, and with a large body still in the object store.

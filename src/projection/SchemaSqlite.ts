@@ -6,7 +6,7 @@
  * Views stay within what SQLite 3.37 (2021, the first with STRICT) understands: a view that an analyst's older
  * library cannot parse makes the whole database unreadable there.
  */
-import type { Column, ColumnType, Projection, Table, View } from "./Projection.ts";
+import type { Column, ColumnType, FullText, Projection, Table, View } from "./Projection.ts";
 
 const sqlType: Readonly<Record<ColumnType, string>> = {
   text: "TEXT",
@@ -24,9 +24,7 @@ export const keyIsRowid = (table: Table): boolean => {
 };
 
 const problemsOf = (table: Table): ReadonlyArray<string> => [
-  ...[...table.key, ...(table.fullText ?? [])]
-    .filter((name) => table.columns[name] === undefined)
-    .map((name) => `${table.name} has no column ${name}`),
+  ...table.key.filter((name) => table.columns[name] === undefined).map((name) => `${table.name} has no column ${name}`),
   ...Object.entries(table.columns)
     .filter(
       ([, { type, merge }]) => (merge === "sum" || merge === "min" || merge === "max") && !/integer|real/.test(type),
@@ -79,41 +77,39 @@ const indexSql = (table: Table): ReadonlyArray<string> =>
 /** Name of the full-text index over a table. */
 export const fullTextName = (table: string): string => `${table}_fts`;
 
+/** Name of the view that gives the index its content: the searched text of each row by its id. */
+const contentName = (table: string): string => `${table}_text`;
+
 /**
- * External content: the text lies once, in the table. New rows are indexed by whoever writes them, once at the end of
- * a transaction (`newRowsSql`); what is changed or removed of an indexed row is taken out by triggers, which alone
- * know the old text. `full_text_marks` says up to which id rows are indexed. Rows without text cost nothing.
+ * External content: the text lies once, in the table or in what the table quotes. New rows are indexed by whoever
+ * writes them, once at the end of a transaction (`newRowsSql`); what is changed or removed of an indexed row is taken
+ * out by triggers, which alone know the old text. `full_text_marks` says up to which id rows are indexed. Rows without
+ * text cost nothing.
  *
  * Decision: not by a trigger on each insert, as FTS5's manual has it, because a statement with a trigger makes SQLite
  * set a savepoint, before which FTS5 writes out all it has gathered: a segment of the index for every row. With all
  * rows indexed at once the bare inserts of small events took 24 µs each instead of 49 to 55, those of large ones half.
  */
 const fullTextSql = (table: Table): ReadonlyArray<string> => {
-  const columns = table.fullText ?? [];
-  if (columns.length === 0) return [];
-  const fts = fullTextName(table.name);
-  const values = (row: "new" | "old") => [`${row}.id`, ...columns.map((name) => `${row}."${name}"`)].join(", ");
-  const some = (row: "new" | "old") => columns.map((name) => `${row}."${name}" IS NOT NULL`).join(" OR ");
-  const into = `INSERT INTO ${fts}(rowid, ${list(columns)})`;
-  const out = `INSERT INTO ${fts}(${fts}, rowid, ${list(columns)})`;
-  const changed = columns.map((name) => `new."${name}" IS NOT old."${name}"`).join(" OR ");
-  const isIndexed = `old.id <= (SELECT indexed FROM full_text_marks WHERE table_name = '${table.name}')`;
-  const put = `${into} SELECT ${values("new")} WHERE ${some("new")};`;
-  const take = `${out} SELECT 'delete', ${values("old")} WHERE ${some("old")};`;
+  const { fullText, name } = table;
+  if (fullText === undefined) return [];
+  const fts = fullTextName(name);
+  const isIndexed = `old.id <= (SELECT indexed FROM full_text_marks WHERE table_name = '${name}')`;
+  const isChanged = `(${fullText.of("new")}) IS NOT (${fullText.of("old")})`;
+  const put = `INSERT INTO ${fts}(rowid, text) SELECT new.id, ${fullText.of("new")} WHERE ${fullText.when("new")};`;
+  const take = `INSERT INTO ${fts}(${fts}, rowid, text) SELECT 'delete', old.id, ${fullText.of("old")} WHERE ${fullText.when("old")};`;
   return [
-    `CREATE VIRTUAL TABLE ${fts} USING fts5(${list(columns)}, content='${table.name}', content_rowid='id', tokenize='unicode61 remove_diacritics 2');`,
-    `CREATE TRIGGER ${fts}_delete AFTER DELETE ON "${table.name}" WHEN ${isIndexed} BEGIN ${take} END;`,
-    `CREATE TRIGGER ${fts}_update AFTER UPDATE ON "${table.name}" WHEN (${changed}) AND ${isIndexed} BEGIN ${take} ${put} END;`,
-    `INSERT INTO full_text_marks VALUES ('${table.name}', '${newRowsSql(table)}', 0);`,
+    `CREATE VIEW "${contentName(name)}" (id, text) AS SELECT r.id, ${fullText.of("r")} FROM "${name}" r;`,
+    `CREATE VIRTUAL TABLE ${fts} USING fts5(text, content='${contentName(name)}', content_rowid='id', tokenize='unicode61 remove_diacritics 2');`,
+    `CREATE TRIGGER ${fts}_delete AFTER DELETE ON "${name}" WHEN ${isIndexed} BEGIN ${take} END;`,
+    `CREATE TRIGGER ${fts}_update AFTER UPDATE ON "${name}" WHEN ${isIndexed} AND ${isChanged} BEGIN ${take} ${put} END;`,
+    `INSERT INTO full_text_marks VALUES ('${name}', '${newRowsSql(name, fullText).replaceAll("'", "''")}', 0);`,
   ];
 };
 
 /** Indexes the rows of a table from an id on, in ascending order. */
-const newRowsSql = (table: Table): string => {
-  const columns = table.fullText ?? [];
-  const some = columns.map((name) => `"${name}" IS NOT NULL`).join(" OR ");
-  return `INSERT INTO ${fullTextName(table.name)}(rowid, ${list(columns)}) SELECT id, ${list(columns)} FROM "${table.name}" WHERE id > ? AND (${some}) ORDER BY id`;
-};
+const newRowsSql = (table: string, { of, when }: FullText): string =>
+  `INSERT INTO ${fullTextName(table)}(rowid, text) SELECT r.id, ${of("r")} FROM "${table}" r WHERE r.id > ? AND (${when("r")}) ORDER BY r.id`;
 
 export const viewSql = (view: View): string =>
   `CREATE VIEW "${view.name}" (${list(Object.keys(view.columns))}) AS ${view.select};`;

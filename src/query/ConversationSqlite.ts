@@ -1,12 +1,13 @@
 /**
  * One conversation: its messages with their parts, and its tool calls, now or as it was then.
  *
- * Room: query. In: Query, RowsSqlite, projection. Out: QuerySqlite.
+ * Room: query. In: Query, RowsSqlite, projections, projection. Out: QuerySqlite.
  *
  * Several messages or calls may stand in one event. A page therefore ends with a whole sequence, also when that makes
  * it longer than asked for: the next page begins after it and skips nothing.
  */
 import type { Database } from "better-sqlite3";
+import { textOf as partText } from "../../projections/text.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
 import { firstHandOnly } from "../projection/Projection.ts";
 import { maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
@@ -51,7 +52,7 @@ const messagesSql = `SELECT thread_id, message_id, sequence, role, author, text,
   ORDER BY sequence, message_id LIMIT :limit`;
 
 /** The parts of some messages of one thread in one tenant, pieces of a message in the order in which they came. */
-const partsSql = `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.type, p.text,
+const partsSql = `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.type, ${partText("p")} AS text,
     coalesce(p.bytes, 0) AS bytes, p.refers_to
   FROM message_parts p
   WHERE p.thread_id = (SELECT name FROM names WHERE text = :threadId)

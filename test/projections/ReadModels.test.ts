@@ -20,7 +20,7 @@ const all = [ledger, threads, messages, toolCalls, tokenUsage, tasks, sessions, 
 const telling = (facts: Readonly<Record<number, ReadonlyArray<Fact>>>): ReadonlyArray<Projection> =>
   all.map((projection) => ({
     ...projection,
-    handle: (recorded) => projection.handle(recorded, facts[recorded.sequence] ?? []),
+    handle: (recorded, _facts, quoting) => projection.handle(recorded, facts[recorded.sequence] ?? [], quoting),
   }));
 
 /** What was told, one event for each list of facts, in thread `t1` unless another is named. */
