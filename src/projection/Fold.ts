@@ -71,15 +71,15 @@ const understand = ({ entry, refusal, whole }: Incoming, carries: Carries): Unde
 interface Said {
   readonly incoming: Incoming;
   readonly understood: Understood;
-  readonly quoting: Quoting;
+  readonly find: Quoting;
 }
 
 /** What a projection says of one entry. */
-const changesOf = (projection: Projection, { incoming, quoting, understood }: Said): ReadonlyArray<Change> => {
+const changesOf = (projection: Projection, { find, incoming, understood }: Said): ReadonlyArray<Change> => {
   const recorded = projection.record?.(incoming.entry) ?? [];
   if (isMisfit(incoming.entry) || "reason" in understood) return recorded;
   const event: RecordedEvent = incoming.whole ?? incoming.entry;
-  const handled = projection.handle(event, understood.facts, quoting);
+  const handled = projection.handle(event, understood.facts, find);
   return recorded.length === 0 ? handled : [...recorded, ...handled];
 };
 
@@ -118,7 +118,7 @@ const interpret = (
     const understood = understand(one, carries);
     if ("reason" in understood)
       take.letter(letterOf({ projection: everyProjection, entry, reason: understood.reason, now }));
-    const said = { incoming: one, understood, quoting: quoting(entry.body) };
+    const said = { incoming: one, understood, find: quoting(entry.body) };
     for (const projection of projections) {
       let changes: ReadonlyArray<Change> = [];
       try {
