@@ -16,6 +16,9 @@ import { decodeData, type Refusal } from "./Upcast.ts";
 
 const notUnderstood = (what: string): Interpretation => ({ facts: [{ _tag: "NotUnderstood", what }] });
 
+/** Whether an event is a foreign entry: nobody else needs what an interpreter remembers. */
+export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => type === "thread.entry_recorded";
+
 /**
  * The facts of one event, given what its thread's interpreter remembers.
  *

@@ -10,7 +10,8 @@
 import { Result } from "effect";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
 import type { Fact } from "../domain/Fact.ts";
-import { factsOf } from "../domain/Interpret.ts";
+import { noCarry } from "../domain/interpret/Interpreter.ts";
+import { factsOf, isForeign } from "../domain/Interpret.ts";
 import type { Carries, Kept } from "./CarriesSqlite.ts";
 import { carriesTable, deadLettersTable } from "./EngineSqlite.ts";
 import type { Packed } from "./Packed.ts";
@@ -57,7 +58,7 @@ const understand = ({ entry, refusal, whole }: Incoming, carries: Carries): Unde
   if (isMisfit(entry)) return { reason: entry.problem };
   if (refusal !== undefined) return { reason: refusal };
   // Outside of the attempt: a file that cannot be read is no fault of the entry.
-  const carry = carries.of(entry.history);
+  const carry = isForeign(entry) ? carries.of(entry.history) : noCarry;
   try {
     const read = factsOf(whole ?? entry, carry);
     if (Result.isFailure(read)) return { reason: read.failure.reason };

@@ -21,7 +21,7 @@ import * as Apply from "./ApplySqlite.ts";
 import { noCheckpoint } from "./Checkpoint.ts";
 import { digestsOf } from "./DigestSqlite.ts";
 import type { Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
-import { faultsOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
+import { faultsOf, type Indexes, indexesOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
 import { assertOurs, storageTrouble } from "./StorageTroubleSqlite.ts";
 import { configure, type Durability } from "./WriteSqlite.ts";
 import * as Writer from "./WriterSqlite.ts";
@@ -32,8 +32,8 @@ export interface OpenOptions {
   readonly durability: Durability;
   /** The path that leads to the file: the model writes only while it does. Absent for a file of one's own. */
   readonly path?: string;
-  /** A file that is only compared needs no full-text index. Default: indexed. */
-  readonly fullText?: "indexed" | "absent";
+  /** Of a file that is made new. Default: all. */
+  readonly indexes?: Indexes;
   /** Batches with so many rows are written in a thread beside. Default: those that are worth one. */
   readonly threadFromRows?: number;
 }
@@ -47,7 +47,7 @@ const create = (db: Database.Database, options: OpenOptions): void => {
     db.pragma(`application_id = ${applicationId}`);
     db.pragma(`user_version = ${engineVersion}`);
     for (const sql of engineTables) db.exec(sql);
-    for (const sql of schemaOf({ projections, fullText: options.fullText ?? "indexed" })) db.exec(sql);
+    for (const sql of schemaOf({ projections, indexes: options.indexes ?? "all" })) db.exec(sql);
     for (const view of engineViews) db.exec(viewSql(view));
     const describe = db.prepare("INSERT INTO dictionary (view_name, position, column_name, doc) VALUES (?, ?, ?, ?)");
     for (const row of dictionaryOf(projections)) describe.run(...row);
@@ -122,6 +122,7 @@ const openSync = (options: OpenOptions): ReadModel => {
           )
           .all(),
       ),
+      index: options.indexes === "later" ? writer.index(indexesOf(projections)) : Effect.void,
       note: writer.note,
       digests: Effect.suspend(() => digestsOf({ db, projections, file })),
       settle: writer.settle,

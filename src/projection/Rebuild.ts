@@ -28,6 +28,7 @@ export interface Progress {
   readonly sequence: Sequence;
   /** The head as far as it is known; it moves while others publish. */
   readonly head: Sequence;
+  readonly step: "folding" | "indexing";
 }
 
 export interface Rebuilt {
@@ -121,7 +122,8 @@ const foldTo = (building: Building, until: Sequence, info: LogInfo) =>
     until,
     streamCreated: info.created,
     lost: building.lost,
-    onProgress: (sequence) => building.onProgress({ sequence, head: Math.max(until, info.lastSequence) }),
+    onProgress: (sequence) =>
+      building.onProgress({ sequence, head: Math.max(until, info.lastSequence), step: "folding" }),
   });
 
 /** Follows the moving head until it is near. */
@@ -132,6 +134,17 @@ const approach = Effect.fnUntraced(function* (building: Building) {
     if (round > 0 && info.lastSequence - sequence <= closeEnough) return;
     yield* foldTo(building, info.lastSequence, info);
   }
+});
+
+/**
+ * Decision: indexes for readers are made when nearly all rows are there. Kept up row by row they took a third of the
+ * writing of 300,000 small events (12 s instead of 7.4), and more the larger they grew; made at the end, 0.9 s.
+ */
+const indexAll = Effect.fnUntraced(function* ({ log, model, onProgress }: Building) {
+  const { sequence } = yield* model.checkpoint;
+  const { lastSequence } = yield* log.info;
+  yield* onProgress({ sequence, head: Math.max(sequence, lastSequence), step: "indexing" });
+  yield* model.index;
 });
 
 /** Takes the live file's place, under its write lock. */
@@ -192,7 +205,7 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: {
       const recovered: Array<Sequence> = [];
       const file = yield* attemptOn(path, () => Generations.next(path));
       const model = yield* Effect.acquireRelease(
-        ReadModelSqlite.open({ file, projections, durability: "scratch" }),
+        ReadModelSqlite.open({ file, projections, durability: "scratch", indexes: "later" }),
         (opened) => opened.close,
       );
       // A rebuild that fails takes its file along; a killed one's is swept by the next.
@@ -210,6 +223,9 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: {
           return found ? entry : lostEntry(sequence);
         },
       };
+      yield* approach(building);
+      yield* indexAll(building);
+      // Others have published meanwhile.
       yield* approach(building);
       for (const key of notes) yield* model.note(key, "");
       const keep = live !== undefined && foreign;

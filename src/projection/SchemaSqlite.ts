@@ -71,7 +71,7 @@ const tableSql = (table: Table): string => {
 const indexSql = (table: Table): ReadonlyArray<string> =>
   (table.indexes ?? []).map((columns, index) => {
     const terms = columns.map((term) => (term.startsWith("(") ? term : `"${term}"`));
-    return `CREATE INDEX "${table.name}_by_${index + 1}" ON "${table.name}" (${terms.join(", ")});`;
+    return `CREATE INDEX IF NOT EXISTS "${table.name}_by_${index + 1}" ON "${table.name}" (${terms.join(", ")});`;
   });
 
 /** Name of the full-text index over a table. */
@@ -114,16 +114,30 @@ const newRowsSql = (table: string, { of, when }: FullText): string =>
 export const viewSql = (view: View): string =>
   `CREATE VIEW "${view.name}" (${list(Object.keys(view.columns))}) AS ${view.select};`;
 
+/** The indexes that nothing but readers need. */
+export const indexesOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string> =>
+  projections.flatMap(({ tables }) => tables.flatMap(indexSql));
+
+/**
+ * Which indexes a new file has, beside those of its keys.
+ *
+ * - `all`: those that readers need, and the full-text index
+ * - `later`: the full-text index; the others are made when all rows are there (`ReadModel.index`)
+ * - `none`: for a file that is only compared
+ */
+export type Indexes = "all" | "later" | "none";
+
 /** Everything a set of projections needs, in an order in which each statement finds what it names. */
 export const schemaOf = (options: {
   readonly projections: ReadonlyArray<Projection>;
-  readonly fullText: "indexed" | "absent";
+  readonly indexes: Indexes;
 }): ReadonlyArray<string> => {
-  const tables = options.projections.flatMap((projection) => projection.tables);
+  const { indexes, projections } = options;
+  const tables = projections.flatMap((projection) => projection.tables);
   return [
     ...tables.map(tableSql),
-    ...tables.flatMap(indexSql),
-    ...(options.fullText === "indexed" ? tables.flatMap(fullTextSql) : []),
-    ...options.projections.flatMap((projection) => projection.views).map(viewSql),
+    ...(indexes === "all" ? indexesOf(projections) : []),
+    ...(indexes === "none" ? [] : tables.flatMap(fullTextSql)),
+    ...projections.flatMap((projection) => projection.views).map(viewSql),
   ];
 };

@@ -163,7 +163,7 @@ const openFresh = Effect.fnUntraced(function* (path: string, projections: Readon
     () => Effect.sync(() => Generations.remove(file)),
   );
   return yield* Effect.acquireRelease(
-    ReadModelSqlite.open({ file, projections, durability: "scratch", fullText: "absent" }),
+    ReadModelSqlite.open({ file, projections, durability: "scratch", indexes: "none" }),
     (model) => model.close,
   );
 });

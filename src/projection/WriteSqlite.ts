@@ -80,6 +80,8 @@ export interface Writing {
   readonly probe: (units: ReadonlyArray<Packed>) => ReadonlyArray<Refused>;
   /** Sets a note in the engine's table, or removes it. */
   readonly note: (key: string, value: string | undefined) => void;
+  /** Runs the statements that make indexes. */
+  readonly index: (statements: ReadonlyArray<string>) => void;
   /** Returns when everything written is on the disk, in the file itself. */
   readonly settle: () => void;
 }
@@ -240,6 +242,13 @@ export const make = (db: Database.Database, { file, path }: Place): Writing => {
     note: (key, value) => {
       if (value === undefined) db.prepare("DELETE FROM engine WHERE key = ?").run(key);
       else db.prepare(noteSql).run(key, value);
+    },
+    index: (statements) => {
+      // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too.
+      db.pragma("temp_store = FILE");
+      db.pragma("threads = 2");
+      for (const sql of statements) db.exec(sql);
+      db.pragma("temp_store = MEMORY");
     },
     settle: () => {
       db.pragma("wal_checkpoint(TRUNCATE)");

@@ -16,7 +16,7 @@ import type { Packed } from "./Packed.ts";
 import type { StorageTrouble } from "./ReadModel.ts";
 import { storageTrouble } from "./StorageTroubleSqlite.ts";
 import * as Write from "./WriteSqlite.ts";
-import type { Answered, Asked, Sent } from "./WriterThreadSqlite.ts";
+import type { Answered, Asked, Indexing, Sent } from "./WriterThreadSqlite.ts";
 
 /** From so many rows on, a batch is worth a thread: their writing takes longer than its start. */
 const threadFromRows = 2_000;
@@ -76,11 +76,11 @@ class Thread {
     this.idle = setTimeout(() => void this.end(), idleMillis).unref();
   }
 
-  ask(asked: Asked, answered: (answered: Answered) => void) {
+  ask(asked: Asked | Indexing, answered: (answered: Answered) => void) {
     clearTimeout(this.idle);
     this.waiting = answered;
     this.worker.ref();
-    this.worker.postMessage(asked, [asked.packed.buffer]);
+    this.worker.postMessage(asked, "packed" in asked ? [asked.packed.buffer] : []);
   }
 
   end(): Promise<unknown> {
@@ -93,6 +93,8 @@ class Thread {
 export interface Writer {
   readonly write: (write: Write.Write) => Effect.Effect<Write.Written, StorageTrouble>;
   readonly probe: (units: ReadonlyArray<Packed>) => Effect.Effect<ReadonlyArray<Write.Refused>, StorageTrouble>;
+  /** Runs the statements that make indexes, in the thread: they take long. */
+  readonly index: (statements: ReadonlyArray<string>) => Effect.Effect<void, StorageTrouble>;
   readonly note: (key: string, value: string | undefined) => Effect.Effect<void, StorageTrouble>;
   readonly settle: Effect.Effect<void, StorageTrouble>;
   /** Ends the thread, if there is one. */
@@ -119,11 +121,11 @@ export const make = (db: Database, place: Write.Place, options: Options = {}): W
   const running = () => (thread?.isOver === false ? thread : undefined);
 
   /** Whoever is interrupted ends the thread: what it was writing is taken back. */
-  const ask = (write: Write.Write): Effect.Effect<Write.Written, StorageTrouble> =>
+  const ask = (asked: Asked | Indexing): Effect.Effect<Write.Written, StorageTrouble> =>
     Effect.callback((resume) => {
       const asking = running() ?? new Thread(place, options.program ?? program);
       thread = asking;
-      asking.ask({ ...write, packed: sent(write.packed) }, (answered) => {
+      asking.ask(asked, (answered) => {
         if (answered._tag !== "Failed") return resume(Effect.succeed(answered));
         const cause = Object.assign(new Error(answered.message), { code: answered.code });
         resume(Effect.fail(storageTrouble(place.file, cause)));
@@ -135,10 +137,11 @@ export const make = (db: Database, place: Write.Place, options: Options = {}): W
     write: (write) =>
       Effect.suspend(() => {
         if (write.packed.rows.length < threadFrom && running() === undefined) return attempt(() => here().write(write));
-        return ask(write);
+        return ask({ ...write, packed: sent(write.packed) });
       }).pipe(turn.withPermit),
     // Rarely needed, so not worth a second way.
     probe: (units) => turn.withPermit(attempt(() => here().probe(units))),
+    index: (statements) => turn.withPermit(Effect.asVoid(ask({ index: statements }))),
     note: (key, value) => turn.withPermit(attempt(() => here().note(key, value))),
     settle: turn.withPermit(attempt(() => here().settle())),
     close: Effect.suspend(() => {

@@ -21,6 +21,11 @@ export interface Asked extends Omit<Write, "packed"> {
   readonly packed: Sent;
 }
 
+/** To run the statements that make indexes. */
+export interface Indexing {
+  readonly index: ReadonlyArray<string>;
+}
+
 /** A failure keeps its code, which says whose it is. */
 export interface Failed {
   readonly _tag: "Failed";
@@ -53,8 +58,12 @@ const writing = (): Writing => {
   }
 };
 
-const answer = (asked: Asked): Answered => {
+const answer = (asked: Asked | Indexing): Answered => {
   try {
+    if ("index" in asked) {
+      writing().index(asked.index);
+      return { _tag: "Written" };
+    }
     return writing().write({ ...asked, packed: received(asked.packed) });
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
@@ -63,4 +72,4 @@ const answer = (asked: Asked): Answered => {
 };
 
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-parentPort?.on("message", (asked: Asked) => parentPort?.postMessage(answer(asked)));
+parentPort?.on("message", (asked: Asked | Indexing) => parentPort?.postMessage(answer(asked)));

@@ -18,12 +18,16 @@ import * as Progress from "./Progress.ts";
 /** Long work over sequences, with a bar that is gone when the work is done. */
 const shown = Effect.fnUntraced(function* <A, E, R>(
   work: (
-    onProgress: (at: { readonly sequence: number; readonly head: number }) => Effect.Effect<void>,
+    onProgress: (at: {
+      readonly sequence: number;
+      readonly head: number;
+      readonly step?: string;
+    }) => Effect.Effect<void>,
   ) => Effect.Effect<A, E, R>,
 ) {
   const bar = yield* Progress.make(Progress.events);
-  const done = yield* work(({ head, sequence }) =>
-    Effect.sync(() => bar.show({ done: sequence, total: head, what: "" })),
+  const done = yield* work(({ head, sequence, step = "folding" }) =>
+    Effect.sync(() => bar.show({ done: sequence, total: head, what: step === "folding" ? "" : step })),
   );
   bar.clear();
   return done;
