@@ -15,6 +15,7 @@ export {
   type RecollectTask,
   type RecollectThread,
 } from "./publish/Recollect.ts";
+export type { ReadMessage, ReadThread } from "./publish/ReadThread.ts";
 export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
 export type { Flushed } from "./publish/Runner.ts";
 
@@ -31,6 +32,7 @@ export { type Answering, type Calling, type Saying, thread } from "./publish/Thr
 export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/ChatMessage.ts";
 export type { Synced } from "./publish/Sync.ts";
+export { type ThreadView, ThreadViews } from "./publish/ThreadViews.ts";
 
 // Work that many share.
 export {

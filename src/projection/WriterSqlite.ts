@@ -49,7 +49,11 @@ class Thread {
   isOver = false;
 
   constructor(place: Write.Place, file: URL) {
-    this.worker = new Worker(file, { workerData: place, name: "recollect-writer", resourceLimits: { maxYoungGenerationSizeMb: 12 } });
+    this.worker = new Worker(file, {
+      workerData: place,
+      name: "recollect-writer",
+      resourceLimits: { maxYoungGenerationSizeMb: 12 },
+    });
     this.worker.on("message", (answered: Answered) => this.answer(answered));
     this.worker.on("error", (error: unknown) => this.over(error instanceof Error ? error.message : String(error)));
     this.worker.on("exit", (code) => this.over(`it ended with code ${code}`));

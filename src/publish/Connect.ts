@@ -1,7 +1,7 @@
 /**
  * From an address, or from nothing, to a publisher: which log is meant, and where commands wait for it.
  *
- * Room: publish. In: machine, log, spool, Publisher. Out: Recollect, edge.
+ * Room: publish. In: machine, log, spool, snapshot, Publisher, ThreadViews. Out: Recollect, edge.
  *
  * Connecting never fails because NATS is away, and it never waits for it: what is published then waits in the spool.
  */
@@ -9,11 +9,13 @@ import { Config, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import * as LiveNats from "../log/LiveNats.ts";
+import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as AnswerJournal from "./AnswerJournal.ts";
 import * as LogConnection from "./LogConnection.ts";
 import * as Publisher from "./Publisher.ts";
+import * as ThreadViews from "./ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./SpoolDrainer.ts";
 
 export interface Options extends Publisher.Options {
@@ -62,7 +64,7 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
   return { folder, target, log };
 });
 
-/** The log, the spool, the publisher, and what answers that are said bit by bit need. */
+/** The log, the spool, the publisher, what reads threads, and what answers that are said bit by bit need. */
 export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -70,7 +72,8 @@ export const layer = (options: Options = {}) =>
       const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerWhenNeeded(log));
-      const ready = Layer.provideMerge(recovered(journal), stores);
-      return Layer.provideMerge(Layer.merge(Publisher.layer(options), answers), ready);
+      const ready = Layer.provideMerge(recovered(journal), Layer.provideMerge(ThreadReader.layer(), stores));
+      const publisher = Layer.provideMerge(ThreadViews.layer, Publisher.layer(options));
+      return Layer.provideMerge(Layer.merge(publisher, answers), ready);
     }),
   ).pipe(Layer.provide(folderLayer(options)));

@@ -1,17 +1,23 @@
 /**
  * An event log that may be away: there at once, connected as soon as its server can be found, and again after a move.
+ * With it, over the same connection, what reading a thread needs: snapshots, and whole histories from whoever has them.
  *
- * Room: publish. In: log. Out: Recollect, edge.
+ * Room: publish. In: log, snapshot, StoresAway. Out: Recollect, edge.
  *
  * Where `EventLogNats` fails when its server is not there, this one answers every call with `LogUnavailable` until it
  * is, so that a publisher can begin with the log away. A connection that was made is kept by the client itself; it is
  * given up only when the server is away and its address has changed (an instance that was started again).
  */
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Result, Scope, Stream } from "effect";
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Result, Scope, Stream } from "effect";
 import { EventLog, LogUnavailable } from "../log/EventLog.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
+import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
+import { HistorySource } from "../snapshot/HistorySource.ts";
+import { SnapshotStore } from "../snapshot/SnapshotStore.ts";
+import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import { backoff } from "./Backoff.ts";
+import { type Stores, storesOf } from "./StoresAway.ts";
 
 type Log = EventLog["Service"];
 
@@ -27,7 +33,7 @@ export interface Options {
 /** How often a lost connection's address is looked at. */
 const lookMillis = 1_000;
 
-interface Open {
+interface Open extends Stores {
   readonly url: string;
   readonly log: Log;
   readonly scope: Scope.Closeable;
@@ -41,10 +47,18 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined)
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
     const connection = yield* NatsConnection.make({ servers: url, name });
-    const log = yield* EventLogNats.make().pipe(Effect.provideService(NatsConnection.NatsConnection, connection));
+    // Nothing of it costs a round trip before a thread is read.
+    const stores = yield* Layer.build(
+      Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer(), HistoryService.layer).pipe(
+        Layer.provide(Layer.succeed(NatsConnection.NatsConnection, connection)),
+      ),
+    );
+    const log = Context.get(stores, EventLog);
+    const snapshots = Context.get(stores, SnapshotStore);
+    const source = Context.get(stores, HistorySource);
     const isLost = Effect.map(connection.state, ({ _tag }) => _tag === "Away");
     const givenUp = yield* Deferred.make<never, LogUnavailable>();
-    return { url, log, scope, isLost, givenUp };
+    return { url, log, snapshots, source, scope, isLost, givenUp };
   });
   return yield* connected.pipe(
     Scope.provide(scope),
@@ -138,7 +152,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   /** Asks the log. What is asked of a connection that is given up meanwhile need not wait for its patience. */
   const ask = <A, E>(question: (log: Log) => Effect.Effect<A, E>) =>
     Effect.flatMap(reached, (there) => Effect.raceFirst(question(there.log), Deferred.await(there.givenUp)));
-  return EventLog.of({
+  const asking = EventLog.of({
     append: (append) => ask((log) => log.append(append)),
     appendAll: (appends) => ask((log) => log.appendAll(appends)),
     read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
@@ -149,6 +163,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     putBlob: (bytes) => ask((log) => log.putBlob(bytes)),
     getBlob: (sha256) => ask((log) => log.getBlob(sha256)),
   });
+  const { snapshots, source } = storesOf(
+    Effect.suspend(() => (current === undefined ? Effect.fail(trouble) : Effect.succeed(current))),
+  );
+  return Context.make(EventLog, asking).pipe(Context.add(SnapshotStore, snapshots), Context.add(HistorySource, source));
 });
 
-export const layer = (options: Options) => Layer.effect(EventLog, make(options));
+export const layer = (options: Options) => Layer.effectContext(make(options));

@@ -1,12 +1,12 @@
 /**
  * Recollect for programs that speak in promises: the same publisher, the same promises, no Effect to be seen.
  *
- * Room: publish. In: Connect, Publisher, ThreadPublisher, TaskPublisher. Out: users.
+ * Room: publish. In: Connect, Publisher, ThreadPublisher, TaskPublisher, ReadThread. Out: users.
  *
  * A call that nobody awaits never crashes the program: its failure is counted, and `flush` tells of it.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, ManagedRuntime, References } from "effect";
+import { Effect, Layer, ManagedRuntime, References, Stream } from "effect";
 import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
 import type { Part, Program } from "../domain/Content.ts";
 import type { ChatMessage } from "./ChatMessage.ts";
@@ -14,6 +14,7 @@ import type { About, Given } from "./Compose.ts";
 import * as Connect from "./Connect.ts";
 import type { Waiting } from "./Delivery.ts";
 import { Publisher, type Published } from "./Publisher.ts";
+import { type ReadMessage, readMessage, type ReadThread, readThread } from "./ReadThread.ts";
 import { RecollectAnswer } from "./RecollectAnswer.ts";
 import { type Flushed, Runner } from "./Runner.ts";
 import type { Synced } from "./Sync.ts";
@@ -101,6 +102,24 @@ export class RecollectThread {
   /** A message's parts as they came, byte for byte; undefined when there is no such message. */
   original(messageId: string): Promise<ReadonlyArray<Part> | undefined> {
     return this.#runner.run(this.#thread.original(messageId));
+  }
+
+  /**
+   * The thread as it is now, with what this machine has accepted and the log does not have yet; undefined when nothing
+   * was ever said in it. With the log away it is what was last known (`isCurrent` is false then).
+   *
+   * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
+   * process appended is never missing.
+   */
+  async read(options: { readonly atLeast?: number } = {}): Promise<ReadThread | undefined> {
+    const view = await this.#runner.run(this.#thread.read(options));
+    return view === undefined ? undefined : readThread(view);
+  }
+
+  /** Every message that the log has, whole, in the order in which they began. Fails with `LogUnavailable`. */
+  async *messages(): AsyncGenerator<ReadMessage, void> {
+    const whole = Stream.map(this.#thread.messages, readMessage);
+    yield* Stream.toAsyncIterableWith(whole, await this.#runner.runtime.context());
   }
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */

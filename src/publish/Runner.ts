@@ -1,10 +1,14 @@
 /**
  * Effects as promises that may be left alone: their failures are counted and never crash the program.
  *
- * Room: publish. In: Publisher. Out: Recollect, RecollectAnswer.
+ * Room: publish. In: Publisher, ThreadViews. Out: Recollect, RecollectAnswer.
  */
 import { Effect, type ManagedRuntime } from "effect";
 import type { Publisher, Published } from "./Publisher.ts";
+import type { ThreadViews } from "./ThreadViews.ts";
+
+/** What promises are kept with. */
+export type Services = Publisher | ThreadViews;
 
 /** Calls since the last flush, by what became of them. */
 export interface Flushed {
@@ -20,7 +24,7 @@ const maxFailures = 100;
 
 /** Runs effects as promises that may be left alone. */
 export class Runner {
-  readonly runtime: ManagedRuntime.ManagedRuntime<Publisher, never>;
+  readonly runtime: ManagedRuntime.ManagedRuntime<Services, never>;
   #appended = 0;
   #spooled = 0;
   #held = 0;
@@ -28,11 +32,11 @@ export class Runner {
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Publisher, never>) {
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Services, never>) {
     this.runtime = runtime;
   }
 
-  run<A, E>(effect: Effect.Effect<A, E, Publisher>): Promise<A> {
+  run<A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
     const promise = this.runtime.runPromise(effect);
     this.#outstanding.add(promise);
     const settle = (error?: unknown) => {
@@ -45,7 +49,7 @@ export class Runner {
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */
-  publish<A extends Published, E>(effect: Effect.Effect<A, E, Publisher>): Promise<A> {
+  publish<A extends Published, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
     return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
   }
 

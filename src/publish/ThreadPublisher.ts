@@ -1,9 +1,9 @@
 /**
- * A thread to write to: what is said in it, which tools are called, what is done to it.
+ * A thread to write to and read: what is said in it, which tools are called, what is done to it.
  *
- * Room: publish. In: Publisher. Out: edge, Recollect.
+ * Room: publish. In: Publisher, ThreadViews. Out: edge, Recollect.
  */
-import { Clock, Effect } from "effect";
+import { Clock, Effect, Stream } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
 import * as Answer from "./AnswerPublisher.ts";
@@ -11,6 +11,7 @@ import type { ChatMessage } from "./ChatMessage.ts";
 import { type About, type Given, newId } from "./Compose.ts";
 import { Publisher, type Published } from "./Publisher.ts";
 import { Sync } from "./Sync.ts";
+import { ThreadViews } from "./ThreadViews.ts";
 
 /** Who publishes, when and why, beside what is said. `source` and `actor` default to the publisher's. */
 export type Context = About;
@@ -185,6 +186,11 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     /** A message's parts as they came, also when it was stored without what it repeats; undefined when there is none. */
     original: (messageId: string) => held.original(messageId),
     toolCalled,
+    /** The thread as it is now, with what waits on this machine; undefined when nothing was ever said in it. */
+    read: (options: Parameters<ThreadViews["Service"]["get"]>[1] = {}) =>
+      ThreadViews.use((views) => views.get(threadId, options)),
+    /** Every message that the log has, whole. */
+    messages: Stream.unwrap(ThreadViews.use((views) => Effect.succeed(views.messages(threadId)))),
     rename: (title: string, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),
     tag: (tags: Given<EventData<"thread.tagged">>, given: Context = {}) =>

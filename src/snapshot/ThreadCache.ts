@@ -100,6 +100,11 @@ export class ThreadCache {
     return held.state;
   }
 
+  /** The thread's state as it was last seen, however long ago. */
+  lastKnown(history: History): ThreadState | undefined {
+    return this.threads.get(keyOf(history))?.state;
+  }
+
   /** A read of the log begins: what is followed and appended from now on is compared with what it brings. */
   begin(history: History, now: number): Load {
     const key = keyOf(history);

@@ -54,6 +54,8 @@ export class ThreadReader extends Context.Service<
       threadId: string,
       options?: Which & { readonly atLeast?: Sequence | undefined },
     ) => Effect.Effect<ThreadState | undefined, LogUnavailable | ThreadBehind>;
+    /** What memory holds of a thread that was read here before, however old: for when the log is away. */
+    readonly lastKnown: (threadId: string, options?: Pick<Which, "tenant">) => ThreadState | undefined;
     /** The whole conversation, no message cut, in the order in which messages began. An unknown thread has none. */
     readonly messages: (threadId: string, options?: Which) => Stream.Stream<ThreadMessage, LogUnavailable>;
   }
@@ -218,6 +220,7 @@ const make = Effect.fnUntraced(function* (settings: Options) {
         const warm = at === undefined ? latest.warm(history) : undefined;
         return warm !== undefined && warm.lastSequence >= atLeast ? Effect.succeed(warm) : read(history, atLeast, at);
       }),
+    lastKnown: (threadId, options) => cache.lastKnown(historyOf(threadId, options)),
     messages: (threadId, options = {}) => {
       const history = historyOf(threadId, options);
       return isHistory(history) ? Conversation.messages({ log, source, history, upTo: options.at }) : Stream.empty;

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Option, References } from "effect";
+import { Context, Effect, Option, References } from "effect";
 import * as History from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
 import * as LogConnection from "../../src/publish/LogConnection.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
@@ -11,7 +12,8 @@ describe("LogConnection", () => {
   it.live("says at once that nobody is there, connects when somebody is, and follows the server to a new address", () =>
     Effect.gen(function* () {
       let address = Option.none<string>();
-      const log = yield* LogConnection.make({ address: Effect.sync(() => address), hint: "start one" });
+      const stores = yield* LogConnection.make({ address: Effect.sync(() => address), hint: "start one" });
+      const log = Context.get(stores, EventLog);
       assert.deepInclude(yield* Effect.flip(log.info), { _tag: "LogUnavailable", hint: "start one" });
 
       const first = yield* NatsServer.make();

@@ -3,7 +3,7 @@
  *
  * Around a real log, because away and slow must be tried at moments that a real server does not offer.
  */
-import { Effect, Layer } from "effect";
+import { Effect, Layer, Stream } from "effect";
 import { type Append, EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 
 export type Switch = "there" | "away" | "hanging" | { readonly slowMillis: number };
@@ -15,10 +15,13 @@ export class LogSwitch {
   position: Switch = "there";
   /** Events that the log was asked to append, by id, in the order of asking. */
   readonly asked: Array<string> = [];
+  /** How often it was asked for anything. */
+  questions = 0;
 
   through<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LogUnavailable, R> {
     return Effect.suspend((): Effect.Effect<A, E | LogUnavailable, R> => {
       const { position } = this;
+      this.questions++;
       if (position === "away") return Effect.fail(away);
       if (position === "hanging") return Effect.never;
       if (position === "there") return effect;
@@ -45,6 +48,7 @@ export const layer = (to: LogSwitch) =>
           note(to, appends);
           return to.through(log.appendAll(appends));
         },
+        read: (reading) => Stream.unwrap(to.through(Effect.succeed(log.read(reading)))),
         last: (history) => to.through(log.last(history)),
         info: to.through(log.info),
         putBlob: (bytes) => to.through(log.putBlob(bytes)),

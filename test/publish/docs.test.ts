@@ -3,6 +3,7 @@ import { Effect, Layer, Result } from "effect";
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { Recollect } from "recollect";
 import { isMisfit, type RecordedEvent } from "../../src/domain/Event.ts";
 import * as History from "../../src/domain/History.ts";
 import { factsOf } from "../../src/domain/Interpret.ts";
@@ -16,11 +17,16 @@ const root = resolve(import.meta.dirname, "../..");
 const page = readFileSync(`${root}/docs/publishing.md`, "utf8");
 
 /** The code block of the page with this language. */
-const block = (language: string): string =>
-  new RegExp(`\`\`\`${language} publish\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? "";
+const block = (language: string, name = "publish"): string =>
+  new RegExp(`\`\`\`${language} ${name}\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1] ?? "";
 
 const factsIn = (event: RecordedEvent | undefined) =>
   event === undefined ? [] : Result.getOrThrow(factsOf(event)).facts;
+
+/** Runs what a page shows in the place where it stands. */
+const AsyncFunction = (async () => undefined).constructor as new (
+  ...names: ReadonlyArray<string>
+) => (...values: ReadonlyArray<unknown>) => Promise<void>;
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
 
@@ -69,6 +75,31 @@ layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
       const entry = entryOf({ sequence: 1, recordedAt: 0, subject, headers, body: Buffer.from(body) });
       assert.isFalse(isMisfit(entry));
       assert.deepStrictEqual(isMisfit(entry) ? [] : factsIn(entry), [{ _tag: "ThreadDescribed", title: "Weather" }]);
+    }),
+  );
+
+  it.effect("its TypeScript says an answer, syncs a conversation, and reads both back", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const printed = yield* Effect.promise(async () => {
+        const lines: Array<string> = [];
+        const given = {
+          recollect: await Recollect.connect({ data, url }),
+          messages: [{ role: "user", content: "Hello." }],
+          stream: (async function* () {
+            yield* [{ text: "Good " }, { text: "morning." }];
+          })(),
+          console: { log: (...words: ReadonlyArray<string>) => lines.push(words.join(": ")) },
+        };
+        for (const name of ["sync", "answer", "read"]) {
+          const code = block("ts", name).replaceAll("chat/7", "in-typescript");
+          await new AsyncFunction(...Object.keys(given), code)(...Object.values(given));
+        }
+        await given.recollect.close();
+        return lines;
+      });
+      assert.deepStrictEqual(printed, ["user: Hello.", "assistant: Good morning.", "Hello.", "Good morning."]);
     }),
   );
 
