@@ -125,7 +125,8 @@ const readModels = (where: Where) =>
       );
       const lies = querying(folder.database);
       if (yield* ReadModels.suffice({ folder, natsUrl, isRunning: Option.isSome(running) })) return lies;
-      return ReadModels.broughtUpToDate(folder).pipe(Layer.provideMerge(runningStore(where)));
+      const broughtUpToDate = ReadModels.broughtUpToDate(folder).pipe(Layer.provideMerge(runningStore(where)));
+      return Layer.catchTag(broughtUpToDate, "NatsUnusable", (trouble) => ReadModels.withoutLog(folder, trouble));
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 

@@ -3,6 +3,8 @@
  *
  * Room: main. In: projections, spool, query, edge. Out: Attached.
  *
+ * With its server away the database is asked as it is, and says how far it reaches: what it has is worth reading.
+ *
  * Asking costs a command 20 ms, starting a store half a second. The database lacks something when there is none, when
  * another version made it, when a publisher has spooled commands while nobody ran, or when the events come from a
  * server of somebody else's, who may have got more meanwhile.
@@ -10,7 +12,9 @@
 import { Effect, FileSystem, Layer, Option, Schedule } from "effect";
 import { readModels } from "../../projections/all.ts";
 import { caughtUp } from "../edge/cli/CaughtUp.ts";
+import * as Output from "../edge/cli/Output.ts";
 import * as Progress from "../edge/cli/Progress.ts";
+import type { NatsUnusable } from "../log/NatsUnusable.ts";
 import type { DataFolder } from "../machine/DataFolder.ts";
 import { peek } from "../projection/WriteLockSqlite.ts";
 import { ownLog } from "../publish/SpoolDrainer.ts";
@@ -55,6 +59,21 @@ export const suffice = Effect.fnUntraced(function* (options: {
   if (options.isRunning) return true;
   return options.natsUrl === undefined && (yield* isOurs(folder)) && (yield* waiting(folder)) === 0;
 });
+
+/** For when the server cannot be reached: the database as it lies there, where this version made it; else the failure. */
+export const withoutLog = (folder: Folder, trouble: NatsUnusable) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      // A server that answers and cannot be used is to be mended.
+      if (trouble.reason !== "refused") return yield* trouble;
+      const made = yield* Effect.option(peek(folder.database));
+      if (Option.isNone(made) || made.value === undefined || !(yield* isOurs(folder))) return yield* trouble;
+      const { recordedAt, sequence } = made.value;
+      const upTo = sequence === 0 ? "of nothing yet" : `up to event ${sequence} (${Output.moment(recordedAt)} UTC)`;
+      yield* Output.note(`${trouble.message} Answering from the database, ${upTo}.`);
+      return querying(folder.database);
+    }),
+  );
 
 /** Spool drained, everything in the log folded. What cannot be is said on stderr, and the answer is as good as it gets. */
 export const broughtUpToDate = (folder: Folder) =>

@@ -100,5 +100,13 @@ describe("recollect thread", { timeout: 300_000 }, () => {
     await up.end();
     assert.strictEqual(code, 0);
     assert.match(out, /3 events not in the log yet[\s\S]*user {2}spooled\n {2}words 1[\s\S]*words 3/);
+
+    // With nobody at the folder either, the database answers, and says how far it reaches.
+    const later = await stage.run(["thread", history.id], { RECOLLECT_NATS_URL: away });
+    assert.strictEqual(later.code, 0);
+    assert.match(later.out, /words 1[\s\S]*words 3/);
+    assert.match(later.err, /No nats-server answers at .*\. Answering from the database, of nothing yet\./);
+    const counted = await stage.run(["sql", "SELECT count(*) FROM v_events"], { RECOLLECT_NATS_URL: away });
+    assert.strictEqual(counted.code, 0);
   });
 });
