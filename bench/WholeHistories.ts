@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Stream } from "effect";
 import type { History } from "../src/domain/History.ts";
 import { EventLog } from "../src/log/EventLog.ts";
 import * as HistorySourceSqlite from "../src/query/HistorySourceSqlite.ts";
+import * as HistoryService from "../src/snapshot/HistoryServiceNats.ts";
 import { HistorySource } from "../src/snapshot/HistorySource.ts";
 import * as ThreadReader from "../src/snapshot/ThreadReader.ts";
 import { greatStream } from "./GreatStream.ts";
@@ -27,15 +28,26 @@ const bareSelect = (database: string, history: History) => {
   return percentile(taken);
 };
 
+/** The ledger here, or as a process without it has it: asked of one that answers over NATS. */
+const sourceOf = Effect.fnUntraced(function* (from: "here" | "over NATS") {
+  const { database, rooms } = yield* greatStream;
+  const here = yield* HistorySourceSqlite.make({ path: database });
+  if (from === "here") return here;
+  yield* Layer.build(HistoryService.serve).pipe(Effect.provideService(HistorySource, here), Effect.provide(rooms));
+  const there = yield* Layer.build(HistoryService.layer).pipe(Effect.provide(rooms));
+  return Context.get(there, HistorySource);
+});
+
 export const wholeHistory = Effect.fnUntraced(function* (options: {
   readonly history: History;
   readonly messages: number;
   readonly rounds: number;
+  readonly from?: "here" | "over NATS";
 }) {
-  const { history, messages, rounds } = options;
+  const { from = "here", history, messages, rounds } = options;
   const { database, note, rooms } = yield* greatStream;
   const log = Context.get(rooms, EventLog);
-  const source = yield* HistorySourceSqlite.make({ path: database });
+  const source = yield* sourceOf(from);
   const reader = yield* Layer.build(ThreadReader.layer()).pipe(
     Effect.provideService(HistorySource, source),
     Effect.provide(rooms),
