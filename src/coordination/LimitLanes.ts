@@ -128,8 +128,9 @@ const leftOf = (held: Held | undefined): number => (held === undefined ? 0 : hel
 /** How many were taken by those who asked and were not refused. */
 const grantedOf = (asked: ReadonlyArray<Asked>, answers: ReadonlyArray<unknown>): number =>
   asked.reduce((sum, { window }, at) => {
+    if (window === undefined || window.tokens < 0) return sum;
     const [count] = answers[at] as readonly [number];
-    return window === undefined || window.tokens < 0 || count > window.limit ? sum : sum + window.tokens;
+    return count > window.limit ? sum : sum + window.tokens;
   }, 0);
 
 /** The state to write, with a slice if those who asked will ask again soon. */
@@ -142,16 +143,19 @@ const withSlice = (options: {
   readonly answers: ReadonlyArray<unknown>;
 }): { readonly state: unknown; readonly held: Held | undefined } => {
   const { answers, asked, lane, now, state, who } = options;
-  const last = asked.at(-1);
+  const last = asked.findLast(({ window }) => window !== undefined);
   const isBusy = now - lane.busySince >= busyMillis;
   if (last?.window === undefined || state === undefined || !isBusy) return { state, held: undefined };
   const { limit, windowMillis } = last.window;
   const granted = grantedOf(asked, answers) + (lane.held?.used ?? 0);
-  const sliding = state as Sliding;
-  const { count, slice, state: next } = reserved(sliding, { who, now, limit, windowMillis, granted, since: lane.wroteAt });
+  // What was used up was used in less than the time since: the rest of it went by waiting.
+  const until = lane.held !== undefined && leftOf(lane.held) === 0 ? lane.held.usedAt : now;
+  const tookMillis = until - lane.wroteAt;
+  const demand = { who, now, limit, windowMillis, granted, tookMillis };
+  const { count, slice, state: next } = reserved(state as Sliding, demand);
   if (slice === undefined) return { state, held: undefined };
-  const [, until, tokens] = slice;
-  return { state: next, held: { until, tokens, limit, windowMillis, before: count, used: 0, usedAt: 0 } };
+  const [, end, tokens] = slice;
+  return { state: next, held: { until: end, tokens, limit, windowMillis, before: count, used: 0, usedAt: 0 } };
 };
 
 /** The state that is known, with what this process did since it wrote it. */
@@ -161,11 +165,7 @@ const startOf = (lane: Lane, who: string): unknown =>
     : settled(lane.known.state as Sliding, who, lane.held);
 
 /** One state on which all of them are decided, and that no other process changed meanwhile. */
-const decided = Effect.fnUntraced(function* (
-  { bucket, who }: Shop,
-  lane: Lane,
-  asked: ReadonlyArray<Asked>,
-) {
+const decided = Effect.fnUntraced(function* ({ bucket, who }: Shop, lane: Lane, asked: ReadonlyArray<Asked>) {
   const isTrusted = asked.every(({ trusts }) => trusts) && performance.now() - lane.known.readAt <= knownMillis;
   for (let round = 0; round < maxRounds; round++) {
     const now = yield* bucket.now;

