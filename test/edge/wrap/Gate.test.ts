@@ -96,13 +96,17 @@ describe("the gate", () => {
   it("says its answers between two lines of the server, never within one", () => {
     const { client, heard } = reading();
     const answers = new Answers(client);
+    const serverSays = (text: string) => {
+      client.write(text);
+      answers.passed(Buffer.from(text));
+    };
     answers.say(1);
-    answers.passed(Buffer.from("ab"));
+    serverSays("ab");
     answers.say(2);
-    answers.passed(Buffer.from("c\nd"));
-    answers.passed(Buffer.from("\n"));
+    serverSays("c\nd");
+    serverSays("\n");
     answers.say(3);
-    assert.deepStrictEqual(heard, ["1\n", "2\n", "3\n"]);
+    assert.deepStrictEqual(heard, ["1\n", "ab", "c\nd", "\n", "2\n", "3\n"]);
   });
 });
 
