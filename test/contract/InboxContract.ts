@@ -1,6 +1,6 @@
 /** The promises of inboxes, as one suite for every layer. Time is real: a server's clock is not ours. */
 import { assert } from "@effect/vitest";
-import { Deferred, Effect, Fiber, type Scope } from "effect";
+import { Deferred, Effect, Fiber, Option, type Scope } from "effect";
 import { Inbox, maxBodyBytes, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
@@ -139,6 +139,35 @@ export const suite = (test: Tester) => {
       const id = yield* send({ from: "giver", to: "polite", body: "a gift" });
       yield* until(Effect.sync(() => handled.length === 1));
       assert.deepInclude(handled[0], { body: "thanks", from: "polite", inReplyTo: id, correlationId: id });
+    }));
+
+  test("is handled in steps: taken for a lease, replied to, and gone when that is said", () =>
+    Effect.gen(function* () {
+      const { acknowledge, reply, request, send, take, waiting } = yield* Inbox;
+      assert.isTrue(Option.isNone(yield* take({ name: "stepper" })));
+      const first = yield* send({ from: "a", to: "stepper", body: 1 });
+      const second = yield* send({ from: "a", to: "stepper", body: 2 });
+      const ids = yield* Effect.forEach([100, 60_000, 60_000], (leaseMillis) =>
+        Effect.map(take({ name: "stepper", leaseMillis }), (taken) => Option.getOrUndefined(taken)?.id),
+      );
+      // The first lease may be over when the third is asked for.
+      assert.deepStrictEqual(ids.slice(0, 2), [first, second]);
+      const again = ids[2] ?? (yield* take({ name: "stepper", waitMillis: 20_000 })).pipe(Option.getOrThrow).id;
+      assert.strictEqual(again, first);
+      assert.isTrue(yield* acknowledge({ name: "stepper", id: first }));
+      assert.isFalse(yield* acknowledge({ name: "stepper", id: first }));
+      assert.deepStrictEqual(bodies(yield* waiting("stepper")), [2]);
+      const gone = yield* Effect.flip(reply({ name: "stepper", id: first, body: "late" }));
+      assert.deepInclude(gone, { _tag: "NoSuchMessage", name: "stepper", id: first });
+      const asked = yield* Effect.forkScoped(request({ from: "b", to: "stepper", body: "?" }));
+      const taken = Option.getOrThrow(yield* take({ name: "stepper", waitMillis: 20_000 }));
+      assert.deepInclude(taken, { body: "?", from: "b", isRequest: true });
+      yield* reply({ name: "stepper", id: taken.id, body: "!" });
+      assert.deepInclude(yield* Fiber.join(asked), { body: "!", inReplyTo: taken.id });
+      for (const leaseMillis of [0, 99, Number.NaN, 1e9]) {
+        const refused = yield* Effect.flip(take({ name: "stepper", leaseMillis }));
+        assert.strictEqual(refused._tag, "InboxRefused");
+      }
     }));
 
   test("says that nobody replied, and forgets what nobody handled in time", () =>

@@ -104,12 +104,22 @@ export class Gate extends Transform {
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
-    this.#take(chunk).then(() => done(), done);
+    void this.#taken(chunk, done);
   }
 
   /** A last line without its end is no call. */
   override _flush(done: TransformCallback): void {
     for (const piece of this.#pieces.splice(0)) this.push(piece);
+    done();
+  }
+
+  async #taken(chunk: Buffer, done: TransformCallback): Promise<void> {
+    try {
+      await this.#take(chunk);
+    } catch (cause) {
+      done(cause instanceof Error ? cause : new Error(String(cause)));
+      return;
+    }
     done();
   }
 
