@@ -56,6 +56,16 @@ export const fields = {
     hour,
     "How long the answer to a request stays cached after it was written, milliseconds.",
   ),
+  "spool.maxBytes": field(
+    count(MiB, 1024 * 1024 * MiB),
+    1024 * MiB,
+    "Largest size of the file in which events wait while the log is away, bytes; beyond it what is published is refused.",
+  ),
+  "spool.overdueMillis": field(
+    millis(minute, 365 * day),
+    7 * day,
+    "What waits in that file for longer is said to be overdue, milliseconds; it is delivered all the same.",
+  ),
   "nats.url": {
     ...field(Schema.String, "", "Where the NATS server is; may hold a password."),
     secret: "RECOLLECT_NATS_URL",
