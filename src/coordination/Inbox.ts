@@ -24,7 +24,7 @@ import type { InboxRefused } from "./InboxCheck.ts";
 import { checked, checkLease, named, ttlBounds } from "./InboxCheck.ts";
 import { bytesOf, type Lying, lyingIn, type Message } from "./InboxMessage.ts";
 
-export { InboxRefused, maxBodyBytes } from "./InboxCheck.ts";
+export { InboxRefused, maxBodyBytes, maxBodyDepth } from "./InboxCheck.ts";
 export type { Message } from "./InboxMessage.ts";
 
 /** The inboxes cannot be reached. The event may have been written: sending again with the same id is safe. */

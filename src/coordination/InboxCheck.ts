@@ -5,6 +5,7 @@
  */
 import { Effect, Schema } from "effect";
 import * as History from "../domain/History.ts";
+import { isDeeper } from "../domain/Json.ts";
 
 /** This can never be sent. Nothing was written. */
 export class InboxRefused extends Schema.TaggedError<InboxRefused>()("InboxRefused", {
@@ -14,6 +15,8 @@ export class InboxRefused extends Schema.TaggedError<InboxRefused>()("InboxRefus
 
 /** An inbox is no store of files: what is larger goes into a thread, and its id into the message. */
 export const maxBodyBytes = 128 * 1024;
+/** How deep a body may be nested: who reads it may do so by recursion, in any language. */
+export const maxBodyDepth = 100;
 /** Shortest and longest life of a message. The server counts in seconds; what nobody wants for a month nobody wants. */
 export const ttlBounds = { least: 1_000, most: 30 * 24 * 3_600_000 };
 const defaultTtlMillis = 24 * 3_600_000;
@@ -50,10 +53,16 @@ interface Sent {
 /** The body as JSON gives it back, and how long the message lives. */
 export const checked = Effect.fnUntraced(function* ({ body, from, to, ttlMillis = defaultTtlMillis }: Sent) {
   yield* named(from, to);
+  if (isDeeper(body, maxBodyDepth)) {
+    const reason = `The body is nested deeper than ${maxBodyDepth} levels.`;
+    return yield* new InboxRefused({ reason, hint: "Say it in a thread, and send the thread's id." });
+  }
   const text = yield* Effect.try({
-    try: () => JSON.stringify(body ?? null),
+    // A function and a symbol have no JSON.
+    try: () => (JSON.stringify(body ?? null) as string | undefined) ?? "",
     catch: (cause) => new InboxRefused({ reason: `The body is not JSON: ${String(cause)}`, hint: "Send JSON." }),
   });
+  if (text === "") return yield* new InboxRefused({ reason: `A ${typeof body} is no JSON.`, hint: "Send JSON." });
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBodyBytes) {
     const hint = "Say it in a thread, and send the thread's id.";

@@ -1,7 +1,7 @@
 /** The promises of inboxes, as one suite for every layer. Time is real: a server's clock is not ours. */
 import { assert } from "@effect/vitest";
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect";
-import { Inbox, maxBodyBytes, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
+import { Inbox, maxBodyBytes, maxBodyDepth, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { dataOf, eventsOf, until } from "../publish/World.ts";
@@ -27,6 +27,8 @@ const receiving = Effect.fnUntraced(function* <E>(
   );
   return { handled, fiber };
 });
+
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
 
 const bodies = (messages: ReadonlyArray<Message>) => messages.map(({ body }) => body);
 
@@ -212,7 +214,7 @@ export const suite = (test: Tester) => {
 
   test("refuses what can never be sent, and writes nothing", () =>
     Effect.gen(function* () {
-      const { send, waiting } = yield* Inbox;
+      const { acknowledge, reply, send, take, waiting } = yield* Inbox;
       const good = { from: "careless", to: "picky", body: 1 };
       const loop: { self?: unknown } = {};
       loop.self = loop;
@@ -221,15 +223,35 @@ export const suite = (test: Tester) => {
         { ...good, from: "x".repeat(201) },
         { ...good, body: "x".repeat(maxBodyBytes) },
         { ...good, body: loop },
+        { ...good, body: nested(maxBodyDepth + 1) },
+        { ...good, body: () => 1 },
+        { ...good, body: 1n },
+        { ...good, session: "x".repeat(201) },
         { ...good, ttlMillis: 10 },
         { ...good, ttlMillis: Number.NaN },
         { ...good, ttlMillis: 1e12 },
       ]) {
-        assert.strictEqual((yield* Effect.flip(send(bad)))._tag, "InboxRefused");
+        const { _tag } = yield* Effect.flip(send(bad));
+        // The session's name is the event's, and the publisher knows what it may be.
+        assert.strictEqual(_tag, "session" in bad ? "InvalidEvent" : "InboxRefused");
       }
       assert.lengthOf(yield* waiting("picky"), 0);
       assert.lengthOf(yield* eventsOf(session("careless")), 0);
       yield* send({ ...good, body: "x".repeat(maxBodyBytes - 2) });
-      assert.lengthOf(yield* waiting("picky"), 1);
+      yield* send({ ...good, body: nested(maxBodyDepth) });
+      assert.lengthOf(yield* waiting("picky"), 2);
+      for (const name of ["", "x".repeat(201), "\ud800"]) {
+        for (const refused of [
+          waiting(name),
+          take({ name }),
+          acknowledge({ name, id: "x" }),
+          reply({ name, id: "x", body: 1 }),
+        ]) {
+          assert.strictEqual(
+            (yield* Effect.flip(Effect.asVoid<unknown, { readonly _tag: string }, never>(refused)))._tag,
+            "InboxRefused",
+          );
+        }
+      }
     }));
 };

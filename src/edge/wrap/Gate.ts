@@ -22,6 +22,12 @@ export interface Refusal {
 export type Decide = (tool: string) => Promise<Refusal | undefined>;
 
 const newline = 0x0a;
+/** Calls in one batch: each is decided by itself, and whoever comes behind waits for all of them. */
+const maxBatch = 100;
+const tooMany: Refusal = {
+  message: `A batch of more than ${maxBatch} tool calls is not made. Send them one by one.`,
+  retryAfterMillis: undefined,
+};
 
 /** What is said to the client between the server's lines. */
 export class Answers {
@@ -148,8 +154,8 @@ export class Gate extends Transform {
 
   async #line(line: Buffer): Promise<void> {
     const { calls, isBatch } = callsIn(line);
-    for (const call of calls) {
-      const refusal = await this.#decide(call.tool);
+    for (const [index, call] of calls.entries()) {
+      const refusal = index === 0 && calls.length > maxBatch ? tooMany : await this.#decide(call.tool);
       if (refusal === undefined) continue;
       // Of a batch all or nothing is made, because what is passed on is passed on unchanged.
       const answers = calls.map((one) => answerOf(one, refusal));

@@ -13,6 +13,9 @@ import { Publisher } from "../../publish/Publisher.ts";
 import type { Refusal } from "./Gate.ts";
 import { gatherMillis, Refusals } from "./Refusals.ts";
 
+/** Longest name of a tool that is recorded, in characters; the longest that a client of today accepts has 128. */
+const maxToolLength = 200;
+
 /** As a person or a model says it; never shorter than it is. */
 const inWords = (millis: number): string =>
   millis < 1_000 ? `${millis} ms` : Duration.format(Duration.seconds(Math.ceil(millis / 1_000)));
@@ -48,8 +51,10 @@ export const make = Effect.fnUntraced(function* (options: {
   );
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(gatherMillis), told)));
 
-  const decide = (tool: string): Effect.Effect<Refusal | undefined> =>
-    limits.take({ tenant, tool, user }).pipe(
+  const decide = (called: string): Effect.Effect<Refusal | undefined> => {
+    // A client may call whatever it likes, and what is said of it must be short.
+    const tool = called.slice(0, maxToolLength).toWellFormed();
+    return limits.take({ tenant, tool, user }).pipe(
       Effect.as(undefined),
       Effect.catchTags({
         LimitExceeded: ({ limit, message, retryAfterMillis }) =>
@@ -66,5 +71,6 @@ export const make = Effect.fnUntraced(function* (options: {
         LimitRefused: () => Effect.undefined,
       }),
     );
+  };
   return { decide, told };
 });

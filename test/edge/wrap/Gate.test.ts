@@ -85,6 +85,16 @@ describe("the gate", () => {
     assert.strictEqual(toServer.toString(), `${notification}\n`);
   });
 
+  it("refuses a batch of more calls than a hundred without asking for any", async () => {
+    const batch = `[${Array.from({ length: 101 }, (_, id) => call(id, "read")).join(",")}]\n`;
+    const asked: Array<string> = [];
+    const decide: Decide = async (tool) => void asked.push(tool);
+    const { answers, toServer } = await through({ given: Buffer.from(batch), size: 10_000, decide });
+    assert.lengthOf(answers[0] as ReadonlyArray<unknown>, 101);
+    assert.strictEqual(toServer.length, 0);
+    assert.deepStrictEqual(asked, []);
+  });
+
   it("passes on what is too large to be looked at, and looks at what follows", async () => {
     const huge = `${"x".repeat(33 * 1024 * 1024)}\n`;
     const given = Buffer.from(`${huge}${call(1)}\n`);
