@@ -23,6 +23,9 @@ const groups = [
   "spool",
   "daemon",
   "subjects",
+  "limit",
+  "config",
+  "watch",
 ];
 
 const isIn = (group: string, id: string): boolean => id === group || id.startsWith(`${group}-`);

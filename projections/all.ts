@@ -8,6 +8,7 @@ import { agentMessages } from "./agentMessages.ts";
 import { configChanges } from "./configChanges.ts";
 import { entries } from "./entries.ts";
 import { ledger } from "./ledger.ts";
+import { limitRefusals } from "./limitRefusals.ts";
 import { messages } from "./messages.ts";
 import { sessions } from "./sessions.ts";
 import { tasks } from "./tasks.ts";
@@ -25,5 +26,6 @@ export const readModels: ReadonlyArray<Projection> = [
   sessions,
   agentMessages,
   configChanges,
+  limitRefusals,
   entries,
 ];

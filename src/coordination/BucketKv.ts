@@ -1,7 +1,7 @@
 /**
  * Buckets in JetStream: each a KV bucket, readable with every NATS client's own KV functions.
  *
- * Room: coordination. In: Bucket, log (the connection). Out: main, coordination.
+ * Room: coordination. In: Bucket, ServerClockNats, log (the connection). Out: main, coordination.
  *
  * One operation is one round trip. Nothing is repeated in silence: only where the server says that nobody heard it, the
  * bucket is made (again) and the same is asked once more.
@@ -11,11 +11,10 @@
  * consumer behind for five.
  */
 import { DeliverPolicy, JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { headers, type MsgHdrs, nanos } from "@nats-io/transport-node";
+import { headers, nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Queue, Semaphore, Stream } from "effect";
 import * as DirectGet from "../log/DirectGetNats.ts";
-import type { NoAnswer } from "../log/InboxNats.ts";
-import { storedOfAnswer } from "../log/MessageNats.ts";
+import type { NoAnswer } from "../log/RepliesNats.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../log/PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "../log/RequestNats.ts";
@@ -31,6 +30,7 @@ import {
   type Settings,
   telling,
 } from "./Bucket.ts";
+import { ServerClock } from "./ServerClockNats.ts";
 
 type Connection = NatsConnection["Service"];
 
@@ -95,23 +95,6 @@ const ensureStream = async (jsm: Connection["jsm"], settings: Settings): Promise
   }
 };
 
-/**
- * The server's clock minus ours, by the middle of a question: of a few, the one that was answered fastest, because it
- * can be wrong by no more than half of its way.
- */
-const skewOf = async (jsm: Connection["jsm"], stream: string, now: () => number): Promise<number> => {
-  let [best, fastest] = [0, Infinity];
-  for (let question = 0; question < 3; question++) {
-    const [asked, began] = [now(), performance.now()];
-    const { ts } = (await jsm.streams.info(stream)) as { readonly ts?: string };
-    const took = performance.now() - began;
-    const serverNow = Date.parse(ts ?? "");
-    if (Number.isNaN(serverNow) || took >= fastest) continue;
-    [best, fastest] = [serverNow - (asked + now()) / 2, took];
-  }
-  return best;
-};
-
 /** Whole seconds: what the server understands. */
 const ttlHeader = (millis: number): string => `${Math.max(1, Math.ceil(millis / 1000))}s`;
 
@@ -127,19 +110,14 @@ const isConflict = (error: ApiError): boolean =>
 const isMark = (found: Readonly<Record<string, string>>): boolean =>
   (found["KV-Operation"] ?? "PUT") !== "PUT" || found["Nats-Marker-Reason"] !== undefined;
 
-/** The server's clock minus ours, for all buckets of a connection; learnt with the first. */
-interface ServerClock {
-  skewMillis: number | undefined;
-}
-
 const make = Effect.fnUntraced(function* (connection: Connection, serverClock: ServerClock, settings: Settings) {
   const { js, jsm, link, nc } = connection;
   const { name } = settings;
   const stream = `KV_${name}`;
   const prefix = `$KV.${name}.`;
-  const clock = yield* Clock.Clock;
   const direct = DirectGet.make({ nc, link, patienceMillis: 0 });
   const one = yield* Semaphore.make(1);
+  const timeQuestion = () => jsm.streams.info(stream);
   let isThere = false;
 
   const unavailable = (reason: string) => new BucketUnavailable({ bucket: name, reason });
@@ -158,7 +136,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   const ensure = Effect.tryPromise({
     try: async () => {
       await ensureStream(jsm, settings);
-      serverClock.skewMillis ??= await skewOf(jsm, stream, () => clock.currentTimeMillisUnsafe());
+      if (!serverClock.isLearnt) await serverClock.learn(timeQuestion);
     },
     catch: (error) =>
       unavailable(`the bucket cannot be made: ${error instanceof Error ? error.message : String(error)}`),
@@ -174,21 +152,19 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   });
 
   /** One round trip; a second one only after the server said that nobody heard the first. */
-  const request = Effect.fnUntraced(function* (question: {
-    readonly subject: string;
-    readonly payload?: Uint8Array | undefined;
-    readonly headers?: MsgHdrs | undefined;
-  }) {
-    let answer: NoAnswer | undefined;
+  const asked = Effect.fnUntraced(function* <A extends { readonly _tag: "Answer" | "One" }>(
+    question: () => Promise<A | NoAnswer>,
+  ) {
+    let none: NoAnswer | undefined;
     for (let attempt = 0; attempt < 2; attempt++) {
       yield* ready;
-      const answered = yield* Effect.promise(() => ask(nc, link, { ...question, timeoutMillis }));
-      if (answered._tag === "Answer") return answered.message;
-      answer = answered;
-      if (answered.why !== "nobody") break;
+      const answered = yield* Effect.promise(question);
+      if (answered._tag !== "NoAnswer") return answered as A;
+      none = answered as NoAnswer;
+      if (none.why !== "nobody") break;
       isThere = false;
     }
-    return yield* unavailable(answer?.reason ?? "no answer");
+    return yield* unavailable(none?.reason ?? "no answer");
   });
 
   const publish = Effect.fnUntraced(function* (options: {
@@ -209,7 +185,8 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     const given = headers();
     for (const [header, text] of options.headers) given.set(header, text);
     if (revision !== undefined) given.set("Nats-Expected-Last-Subject-Sequence", String(revision));
-    const message = yield* request({ subject: `${prefix}${key}`, payload: value, headers: given });
+    const question = { subject: `${prefix}${key}`, payload: value, headers: given, timeoutMillis };
+    const { message } = yield* asked(() => ask(nc, link, question));
     const ack: PubAck = message.json();
     if (ack.error === undefined) return ack.seq;
     if (revision !== undefined && isConflict(ack.error)) return undefined;
@@ -230,12 +207,10 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
 
   const get = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Entry, BucketUnavailable | BucketRefused> {
     yield* named(key);
-    const message = yield* request({ subject: `$JS.API.DIRECT.GET.${stream}.${prefix}${key}` });
-    const stored = storedOfAnswer(message);
-    if (stored !== undefined) return entryOf(stored);
-    const code = message.headers?.code ?? 0;
-    if (code === 404) return { key, value: undefined, revision: 0, writtenAt: 0 };
-    return yield* unavailable(`the server refused the read: ${code} ${message.headers?.description ?? ""}`);
+    const { message } = yield* asked(() =>
+      DirectGet.lastOf({ nc, link, stream, subject: `${prefix}${key}`, timeoutMillis }),
+    );
+    return message === undefined ? { key, value: undefined, revision: 0, writtenAt: 0 } : entryOf(message);
   });
 
   const entryOf = (stored: {
@@ -361,7 +336,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
       Effect.map(publish({ key, revision, headers: removal }), (written) => written !== undefined),
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
-    now: Effect.map(ready, () => Math.round(clock.currentTimeMillisUnsafe() + (serverClock.skewMillis ?? 0))),
+    now: Effect.flatMap(ready, () => serverClock.now(timeQuestion)),
     info: Effect.andThen(
       ready,
       Effect.tryPromise({
@@ -375,8 +350,10 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
 
 export const layer = Layer.effect(
   Buckets,
-  Effect.map(NatsConnection, (connection) => {
-    const serverClock: ServerClock = { skewMillis: undefined };
+  Effect.gen(function* () {
+    const connection = yield* NatsConnection;
+    // One for all buckets of a connection, learnt with the first.
+    const serverClock = new ServerClock(yield* Clock.Clock);
     return Buckets.of({ open: (settings) => make(connection, serverClock, settings) });
   }),
 );

@@ -9,6 +9,7 @@ import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
+import { inbox } from "./Inbox.ts";
 import { sessions } from "./Sessions.ts";
 import { limits } from "./Limits.ts";
 import { spool } from "./Spool.ts";
@@ -35,6 +36,7 @@ export const cli = recollect.pipe(
     tasks,
     task,
     sessions,
+    inbox,
     config,
     limits,
     status,

@@ -1,8 +1,9 @@
 /**
  * What the proxy and its recorder, which live in two threads, say to each other.
  *
- * Room: edge. In: Traffic. Out: Proxy, Recorder.
+ * Room: edge. In: Gate, Traffic. Out: Proxy, Recorder.
  */
+import type { Refusal } from "./Gate.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
 /** What the recorder is told at its start; plain data, it crosses threads. */
@@ -16,6 +17,12 @@ export interface RecorderOptions {
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
   readonly parentThreadId: string | undefined;
   readonly started: Moment;
+  /** Whether limits are asked, and whose calls they are. */
+  readonly limits: LimitOptions | undefined;
+}
+
+export interface LimitOptions {
+  readonly user: string | undefined;
 }
 
 /** How the wrapped process ended: one of the two is null. */
@@ -31,6 +38,8 @@ export type ToRecorder =
       readonly bytes: Uint8Array<ArrayBuffer>;
       readonly at: Moment;
     }
+  /** May this tool be called now? Answered by `Decided` of the same number. */
+  | { readonly _tag: "Ask"; readonly number: number; readonly tool: string }
   /** Chunks are missing here: the recorder could not keep up. */
   | { readonly _tag: "Gap"; readonly direction: Direction }
   | { readonly _tag: "Ended"; readonly ended: Ended; readonly at: Moment };
@@ -38,5 +47,6 @@ export type ToRecorder =
 export type FromRecorder =
   /** So many bytes are dealt with. */
   | { readonly _tag: "Taken"; readonly bytes: number }
-  /** Everything is durable, or `lost` says how many events are not. */
-  | { readonly _tag: "Done"; readonly lost: number };
+  | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
+  /** Everything is durable, or `lost` says how many events are not; and why limits were not asked, if they were not. */
+  | { readonly _tag: "Done"; readonly lost: number; readonly unlimited: string | undefined };

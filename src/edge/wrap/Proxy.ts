@@ -1,7 +1,7 @@
 /**
  * The proxy: a stdio server's process, with every byte between it and its client passed on unchanged.
  *
- * Room: edge. In: Tap. Out: Wrap, main.
+ * Room: edge. In: Gate, Tap. Out: Wrap, main.
  *
  * Plain Node and nothing else, because this file is on the way of every call and of the server's start: the server
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that
@@ -9,6 +9,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { Answers, type Decide, Gate } from "./Gate.ts";
 import type { Ended } from "./Messages.ts";
 import type { Direction } from "./Traffic.ts";
 
@@ -100,8 +101,20 @@ export interface Running {
   readonly letGo: () => void;
 }
 
-/** Starts the server between our standard input and output. Its standard error is ours. */
-export const start = (command: ReadonlyArray<string>, tap: Tap): Running => {
+/** What the client says, by way of the gate where there is one. */
+const clientThrough = (decide: Decide | undefined) => {
+  if (decide === undefined) return { client: process.stdin, answers: undefined };
+  const answers = new Answers(process.stdout);
+  const gate = new Gate(decide, answers);
+  process.stdin.on("close", () => gate.end());
+  return { client: process.stdin.pipe(gate), answers };
+};
+
+/**
+ * Starts the server between our standard input and output. Its standard error is ours. With `decide` tool calls wait
+ * until it has decided, and are answered in the server's place where it refuses; of those the tap is not told.
+ */
+export const start = (command: ReadonlyArray<string>, tap: Tap, decide?: Decide): Running => {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const letGo = passSignals(child);
@@ -116,11 +129,16 @@ export const start = (command: ReadonlyArray<string>, tap: Tap): Running => {
       resolve({ code: isMissing ? notFoundCode : notExecutableCode, signal: null });
     });
   });
-  pump({ from: process.stdin, to: child.stdin, passed: (chunk) => tap.passed("toServer", chunk) });
-  process.stdin.on("end", () => child.stdin.end());
-  process.stdin.on("close", () => child.stdin.end());
+  const { answers, client } = clientThrough(decide);
+  pump({ from: client, to: child.stdin, passed: (chunk) => tap.passed("toServer", chunk) });
+  client.on("end", () => child.stdin.end());
+  client.on("close", () => child.stdin.end());
   child.stdin.on("close", () => process.stdin.destroy());
-  pump({ from: child.stdout, to: process.stdout, passed: (chunk) => tap.passed("toClient", chunk) });
+  const passedToClient = (chunk: Buffer) => {
+    answers?.passed(chunk);
+    tap.passed("toClient", chunk);
+  };
+  pump({ from: child.stdout, to: process.stdout, passed: passedToClient });
   const ended = Promise.race([notStarted, outputEnded(child)]).then(async (how) => {
     process.stdin.destroy();
     await flushed(process.stdout);

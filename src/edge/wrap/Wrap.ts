@@ -5,12 +5,13 @@
  *
  * Everything between client and server passes unchanged; the session, its tool calls, their results and durations are
  * published beside. NATS being away or slow never delays or breaks a call: the recorder keeps what it cannot deliver
- * in the spool. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
+ * in the spool. With `limits` a call that is over one is answered with an error in the server's place. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
-import type { Ended } from "./Messages.ts";
+import type { Ended, LimitOptions } from "./Messages.ts";
 import * as Proxy from "./Proxy.ts";
 import { Tap } from "./Tap.ts";
+import type { Direction } from "./Traffic.ts";
 
 export { endLike, exitCodeOf } from "./Proxy.ts";
 export type { Ended } from "./Messages.ts";
@@ -25,6 +26,8 @@ export interface Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Ask the limits of the configuration before each tool call. Default: no. */
+  readonly limits?: LimitOptions | undefined;
   /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
   readonly flushMillis?: number | undefined;
 }
@@ -35,12 +38,14 @@ const defaultFlushMillis = 5_000;
 export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
   let problem: string | undefined;
-  const running = Proxy.start(options.command, { passed: (direction, chunk) => tap?.passed(direction, chunk) });
+  const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
+  const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
+  const running = Proxy.start(options.command, passed, options.limits === undefined ? undefined : decide);
   // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
-  const { thread, tenant, url, data, command } = options;
+  const { thread, tenant, url, data, command, limits } = options;
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
-    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd: process.cwd(), parentThreadId });
+    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd: process.cwd(), parentThreadId, limits });
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
   }
