@@ -8,7 +8,7 @@
  * heartbeats, so whoever has the lapsed entry asks.
  */
 import { Clock, Effect } from "effect";
-import { hasEnded, isLastAttempt, predecessorOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { hasEnded, isLastAttempt, predecessorOf, recordOf, type TaskRecord } from "../domain/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./TaskQueue.ts";
@@ -88,25 +88,28 @@ const stepsFor = (options: {
   return [...lapse(record), claimed, ...(begin === "running" ? [started] : [])];
 };
 
-/** A lease, or undefined when the entry is to be forgotten or comes again later; the queue has been told which. */
+/**
+ * A lease; or nothing, when the entry is to be forgotten or comes again later, and the queue has been told which; or
+ * what the entry knew of its task is stale, and nothing was done.
+ */
 const claimEntry = Effect.fnUntraced(function* (
   { desk, ended, queue }: Counter,
   entry: Entry,
   claiming: Claiming,
-): Effect.fn.Return<TaskLease.TaskLease | undefined, MoveError> {
-  const { taskId } = entry;
-  const found = yield* load(desk, taskId);
-  if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), undefined);
+): Effect.fn.Return<TaskLease.TaskLease | "nothing" | "stale", MoveError> {
+  const { known, taskId } = entry;
+  const found = known === undefined ? yield* load(desk, taskId) : recordOf(known);
+  if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), "nothing" as const);
   const ready = yield* readiness(desk, found);
-  if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), undefined);
+  if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), "nothing" as const);
   if (found.lease === undefined && ready._tag === "Delayed") {
-    return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), undefined);
+    return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), "nothing" as const);
   }
   const { lease } = found;
   if (lease !== undefined) {
     const { holder, token } = lease;
     const works = holder === undefined || (yield* queue.isHeld({ holder, token }));
-    if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), undefined);
+    if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
   const dropped: ReadonlyArray<Step> | undefined =
     ready._tag === "Dropped" ? [{ type: "task.cancelled", data: { reason: ready.reason } }] : undefined;
@@ -116,18 +119,21 @@ const claimEntry = Effect.fnUntraced(function* (
     known: found,
     patience: "patient",
     decide: (current) => {
+      // What the entry knew is not so any more.
+      if (known !== undefined && current.upTo !== found.upTo) return Effect.succeed([]);
       const asked = { record: current, lapsed: lease?.token, claiming, holder: queue.holder };
       return Effect.succeed(dropped !== undefined && !hasEnded(current) ? dropped : stepsFor(asked));
     },
   });
+  if (!isNew && known !== undefined) return "stale";
   if (hasEnded(record)) {
     yield* queue.done(entry);
     if (isNew) yield* ended(record);
-    return undefined;
+    return "nothing";
   }
   const { submitted } = record;
   if (!isNew || record.lease === undefined || submitted === undefined) {
-    return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), undefined);
+    return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
   return yield* TaskLease.make({
     desk,
@@ -147,10 +153,12 @@ export const claim = Effect.fnUntraced(function* (
   const { queue } = counter;
   for (;;) {
     const entry = yield* queue.take(claiming.agentTypes);
-    const lease = yield* claimEntry(counter, entry, claiming).pipe(
+    const first = claimEntry(counter, entry, claiming);
+    const again = claimEntry(counter, { ...entry, known: undefined }, claiming);
+    const lease = yield* Effect.flatMap(first, (got) => (got === "stale" ? again : Effect.succeed(got))).pipe(
       Effect.onInterrupt(() => queue.giveBack(entry, 0)),
       Effect.tapError(() => queue.giveBack(entry, entry.leaseMillis)),
     );
-    if (lease !== undefined) return lease;
+    if (lease !== "nothing" && lease !== "stale") return lease;
   }
 });

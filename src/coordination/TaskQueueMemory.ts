@@ -63,7 +63,9 @@ const make = Effect.fnUntraced(function* ({ leaseMillis = defaultLeaseMillis }: 
       if (first !== undefined) {
         first.freeAt = now + leaseMillis;
         first.handedOut++;
-        return { taskId: first.taskId, receipt: `${first.number} ${first.handedOut}`, leaseMillis };
+        const { agentType, handedOut, number, taskId } = first;
+        const known = handedOut === 1 ? first.known : undefined;
+        return { taskId, agentType, known, receipt: `${number} ${handedOut}`, leaseMillis };
       }
       yield* next === Infinity ? changed : Effect.race(changed, Effect.sleep(next - now));
     }

@@ -16,15 +16,15 @@
  * because the server counts entries that wait for their delay as handed out, and would let them block the others.
  */
 import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { nanos } from "@nats-io/transport-node";
-import { Clock, Effect, Layer, Semaphore } from "effect";
+import { type Msg, nanos } from "@nats-io/transport-node";
+import { Clock, Effect, Layer, Option, Schema, Semaphore } from "effect";
 import { createHash } from "node:crypto";
-import { defaultTenant } from "../domain/History.ts";
-import type { TaskPriority } from "../domain/TaskEvents.ts";
+import { defaultTenant, Sequence } from "../domain/History.ts";
+import { type TaskPriority, TaskSubmitted } from "../domain/TaskEvents.ts";
 import { LogUnavailable } from "../log/EventLog.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { ask } from "../log/RequestNats.ts";
-import { encodeToken, root } from "../log/Subject.ts";
+import { decodeToken, encodeToken, root } from "../log/Subject.ts";
 import { Puller } from "./TaskPullNats.ts";
 import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
 
@@ -47,6 +47,11 @@ const putMillis = 5_000;
  * nats-server.conf. Delays are short (Tasks.delayHorizonMillis), so that what is due next year is not among them.
  */
 const maxHandedOut = 10_000;
+/**
+ * An entry that says more of its task than this says nothing: the log is asked. 10,000 tasks that wait are 80 MB at most,
+ * and an agent's request is rarely larger.
+ */
+const maxBodyLength = 8 * 1024;
 /** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
 const maxConsumers = 5_000;
 
@@ -100,6 +105,33 @@ const subjectsIn = async ({ jsm }: Connection, tenant: string): Promise<Readonly
     if (isNotFound(error)) return new Set();
     throw error;
   }
+};
+
+const decodeBody = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({
+      known: Schema.optionalKey(Schema.Struct({ upTo: Sequence, submitted: TaskSubmitted })),
+    }),
+  ),
+);
+
+/** A receipt tells how often its entry was handed out: `$JS.ACK.<stream>.<consumer>.<count>…`, with two more tokens in its second form. */
+const isFirst = (receipt: string): boolean => {
+  const tokens = receipt.split(".");
+  return tokens[tokens.length > 9 ? 6 : 4] === "1";
+};
+
+/** The subject says which task it is. What the body says is a help, and no harm when it cannot be read. */
+const entryOf = (message: Msg) => {
+  const taskId = decodeToken(message.subject.slice(message.subject.lastIndexOf(".") + 1));
+  if (taskId === undefined) return undefined;
+  const body = isFirst(message.reply ?? "") ? decodeBody(message.string()) : Option.none();
+  return { taskId, known: Option.getOrUndefined(body)?.known };
+};
+
+const bodyOf = ({ known }: Waiting): string => {
+  const body = JSON.stringify({ known });
+  return body.length > maxBodyLength ? "{}" : body;
 };
 
 /** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
@@ -168,15 +200,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
       await ensured();
       return ensureConsumer(connection, lane, options.leaseMillis);
     },
+    entryOf,
   });
   yield* Effect.addFinalizer(() => Effect.sync(() => puller.close()));
 
-  const put = Effect.fnUntraced(function* ({ agentType, priority, taskId }: Waiting) {
+  const put = Effect.fnUntraced(function* (waiting: Waiting) {
+    const { agentType, priority, taskId } = waiting;
+    const payload = bodyOf(waiting);
     const subject = `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
     for (let isSecond = false; ; isSecond = true) {
-      const answer = yield* Effect.promise(() =>
-        ask(nc, link, { subject, payload: JSON.stringify({ taskId }), timeoutMillis: putMillis }),
-      );
+      const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
         const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
         if (error === undefined || /per subject exceeded/.test(error.description)) return;

@@ -27,6 +27,7 @@ import {
   idInBatch,
   type McpTaskStatus,
   mcpStatusOf,
+  onlySubmitted,
   queueingOf,
   successorOf,
   type TaskRecord,
@@ -170,12 +171,19 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
 
   /** The log has it, so a queue that is away costs time and no task. */
-  const put = (taskId: string, { submitted }: TaskRecord) =>
-    submitted?.queue == null
+  const put = (taskId: string, record: TaskRecord) => {
+    const { submitted } = record;
+    return submitted?.queue == null
       ? Effect.void
       : queue
-          .put({ taskId, agentType: submitted.request.agentType, priority: queueingOf(submitted.queue).priority })
+          .put({
+            taskId,
+            agentType: submitted.request.agentType,
+            priority: queueingOf(submitted.queue).priority,
+            known: onlySubmitted(record),
+          })
           .pipe(Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logWarning(`${taskId} waits: ${reason}`)));
+  };
 
   /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
   const offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError> = Effect.fnUntraced(
@@ -235,7 +243,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const { isNew, record } = yield* move({
       desk,
       taskId,
-      known: yield* load(desk, taskId),
+      // Most are new; one that is not conflicts, and is read then.
+      known: empty,
       decide: (known) => Effect.succeed(known.status === undefined ? [step] : []),
     });
     yield* offer(taskId, record);

@@ -83,6 +83,22 @@ export const backoffMillis = (record: TaskRecord): number =>
 export const isLastAttempt = (record: TaskRecord): boolean =>
   record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
 
+/** What a task's history says when it holds its submission and nothing more. */
+export interface Submitted {
+  readonly upTo: Sequence;
+  readonly submitted: EventData<"task.submitted">;
+}
+
+/** The record of a task that was only submitted, as `evolve` makes it of that one event. */
+export const recordOf = ({ submitted, upTo }: Submitted): TaskRecord => {
+  const { notBefore } = queueingOf(submitted.queue);
+  return { ...empty, status: "pending", upTo, submitted, notBefore };
+};
+
+/** Undefined when anything has happened to the task after it was submitted. */
+export const onlySubmitted = ({ submitted, status, upTo, worker }: TaskRecord): Submitted | undefined =>
+  submitted !== undefined && status === "pending" && worker === undefined ? { upTo, submitted } : undefined;
+
 /** Ids of a batch's tasks follow from its own, so that everyone finds them. */
 export const idInBatch = (batchId: string, index: number): string => `${batchId}.${index}`;
 
