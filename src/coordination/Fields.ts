@@ -43,7 +43,12 @@ export const fields = {
   "tasks.retentionMillis": field(
     millis(minute, 365 * day),
     7 * day,
-    "How long a finished task stays in the hot bucket, milliseconds; its events stay for ever.",
+    "How long a task that has ended is listed among the recent ones, milliseconds; then it is archived, and stays for ever.",
+  ),
+  "tasks.concurrency": field(
+    Schema.Record(Schema.String, count(1, 1_000)),
+    {},
+    "How many tasks of an agent type run at once, over all workers: an object of numbers by agent type. What is not in it has no bound.",
   ),
   "cache.files.ttlMillis": field(
     millis(1_000, 365 * day),

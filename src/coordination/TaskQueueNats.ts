@@ -2,7 +2,7 @@
  * The work queue as a JetStream stream of its own, with one subject for each task and one durable consumer for each
  * agent type and priority.
  *
- * Room: coordination. In: log (the connection), TaskQueue, TaskPullNats. Out: main.
+ * Room: coordination. In: domain, log (the connection), BucketKv, TaskQueue, TaskPullNats. Out: main.
  *
  * `recollect-tasks.<tenant>.<agent type>.<priority>.<task id>`: at most one message for a subject, and a second one is
  * refused (`discard_new_per_subject`), so that putting a task in again changes nothing, whenever that is. `ack_wait` is
@@ -25,6 +25,7 @@ import { LogUnavailable } from "../log/EventLog.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { ask } from "../log/RequestNats.ts";
 import { decodeToken, encodeToken, root } from "../log/Subject.ts";
+import * as BucketKv from "./BucketKv.ts";
 import { Puller } from "./TaskPullNats.ts";
 import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
 
@@ -251,5 +252,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   });
 });
 
-/** The queue over the connection; the stream and its consumers are made at their first use, and again when gone. */
-export const layer = (options: Options = {}) => Layer.effect(TaskQueue, make(options));
+/**
+ * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
+ * come the buckets of that server, where the places of bounded agent types are.
+ */
+export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), BucketKv.layer);

@@ -37,7 +37,9 @@ import { compose, type Given, type InvalidEvent, newId } from "../publish/Compos
 import { type Claiming, claim, readiness } from "./TaskClaim.ts";
 import { delayHorizonMillis, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { Configuration, layer as ConfigurationLayer } from "./Configuration.ts";
 import { TaskQueue } from "./TaskQueue.ts";
+import * as TaskSlots from "./TaskSlots.ts";
 import { type Batch, checked, type InvalidTask, placed, type Submission } from "./TaskSubmit.ts";
 
 /** No task of that id was ever submitted. */
@@ -71,6 +73,8 @@ export interface TaskResult {
   /** It failed because its last attempt did. */
   readonly deadLetter: boolean;
   readonly endedAt: number | null;
+  /** When it is archived, by now or from then on: `tasks.retentionMillis` after it ended or was last restored. */
+  readonly archivedAt: number | null;
 }
 
 export interface Options {
@@ -110,6 +114,11 @@ export class Tasks extends Context.Service<
     ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
     /** The same request again, as the task `<id>~`, for one that failed, timed out or was cancelled. */
     readonly retry: (taskId: string) => Effect.Effect<Submitted, TaskNotFound | CannotRetry | LogDamaged | SubmitError>;
+    /** Puts a task that has ended among the recent ones again: it is archived as if it had ended now. */
+    readonly restore: (
+      taskId: string,
+      reason?: string,
+    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
     /** How the task stands now. */
     readonly show: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
     /** How the task ended; waits until it has. */
@@ -118,6 +127,8 @@ export class Tasks extends Context.Service<
     readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
     /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
     readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
+    /** What the ends of these tasks mean for their batches, once more: whoever ended one may have died before he could. */
+    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, LogUnavailable>;
   }
 >()("recollect/coordination/Tasks") {}
 
@@ -145,8 +156,8 @@ const outputOf = Effect.fnUntraced(function* ({ log }: Desk, { end }: TaskRecord
   return end.outputIsText ? text : Option.getOrElse(decodeJson(text), () => text);
 });
 
-const resultOf = Effect.fnUntraced(function* (desk: Desk, taskId: string, record: TaskRecord) {
-  const { attempt, end, said, status, worker } = record;
+const resultOf = Effect.fnUntraced(function* (desk: Desk, taskId: string, record: TaskRecord, retention: number) {
+  const { attempt, end, recentSince, said, status, worker } = record;
   if (status === undefined) return yield* notFound(taskId);
   return {
     taskId,
@@ -161,14 +172,20 @@ const resultOf = Effect.fnUntraced(function* (desk: Desk, taskId: string, record
     error: end?.error == null ? null : { type: end.error.type, message: end.error.message ?? null },
     deadLetter: end?.deadLetter ?? false,
     endedAt: end?.at ?? null,
+    archivedAt: recentSince === undefined ? null : recentSince + retention,
   } satisfies TaskResult;
 });
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* EventLog;
   const queue = yield* TaskQueue;
+  const slots = yield* TaskSlots.TaskSlots;
+  const config = yield* Configuration;
   const { actor, source = "recollect", tenant = defaultTenant } = options;
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
+
+  const resultNow = (taskId: string, record: TaskRecord) =>
+    Effect.flatMap(config.get("tasks.retentionMillis"), (retention) => resultOf(desk, taskId, record, retention));
 
   /** The log has it, so a queue that is away costs time and no task. */
   const put = (taskId: string, record: TaskRecord) => {
@@ -305,8 +322,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
           decided === "add" ? [step] : [],
         ),
     });
-    if (isNew && hasEnded(record)) yield* ended(record);
-    return yield* resultOf(desk, taskId, record);
+    if (isNew && hasEnded(record) && name !== "task.restored") yield* ended(record);
+    return yield* resultNow(taskId, record);
   });
 
   const retry = Effect.fn("coordination.retry")(function* (taskId: string) {
@@ -345,19 +362,20 @@ const make = Effect.fnUntraced(function* (options: Options) {
       () => empty,
       (_, record) => record,
     );
-    return yield* resultOf(desk, taskId, last);
+    return yield* resultNow(taskId, last);
   });
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
     submitBatch,
-    claim: (claiming) => claim({ desk, queue, ended }, claiming),
+    claim: (claiming) => claim({ desk, queue, slots, ended }, claiming),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
     retry,
-    show: (taskId) => Effect.flatMap(there(taskId), (record) => resultOf(desk, taskId, record)),
+    restore: (taskId, reason) => moveBy(taskId, "task.restored", { type: "task.restored", data: { reason } }),
+    show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),
     result,
-    watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultOf(desk, taskId, record)),
+    watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultNow(taskId, record)),
     requeue: Effect.fn("coordination.requeue")(function* (taskIds: ReadonlyArray<string>) {
       const missing = yield* queue.missing(taskIds);
       const offered = yield* Effect.forEach(
@@ -367,7 +385,29 @@ const make = Effect.fnUntraced(function* (options: Options) {
       );
       return offered.filter((isIn) => isIn).length;
     }),
+    followUp: (taskIds) =>
+      Effect.forEach(
+        taskIds,
+        (id) => Effect.flatMap(load(desk, id), (record) => (hasEnded(record) ? ended(record) : Effect.void)),
+        { discard: true },
+      ),
   });
 });
 
-export const layer = (options: Options = {}) => Layer.effect(Tasks, make(options));
+/** The configuration that is provided for this tenant, else one of its own: the log's, over the environment. */
+const configured = (tenant: string) =>
+  Layer.unwrap(
+    Effect.map(Effect.serviceOption(Configuration), (given) =>
+      Option.isSome(given) && given.value.tenant === tenant
+        ? Layer.succeed(Configuration, given.value)
+        : ConfigurationLayer({ tenant, environment: process.env }),
+    ),
+  );
+
+export const layer = (options: Options = {}) => {
+  const { tenant = defaultTenant } = options;
+  return Layer.effect(Tasks, make(options)).pipe(
+    Layer.provide(TaskSlots.layer({ tenant })),
+    Layer.provide(configured(tenant)),
+  );
+};

@@ -48,6 +48,8 @@ export interface TaskRecord extends Task.TaskState {
   /** What was said last: progress, a question, an answer. */
   readonly said: { readonly message?: string; readonly progress?: number; readonly total?: number };
   readonly end: TaskEnd | undefined;
+  /** When it ended, or was last restored after that, epoch milliseconds; undefined while it has not. */
+  readonly recentSince: number | undefined;
 }
 
 export const empty: TaskRecord = {
@@ -60,6 +62,7 @@ export const empty: TaskRecord = {
   notBefore: 0,
   said: {},
   end: undefined,
+  recentSince: undefined,
 };
 
 /** A task that dies three times in three hands is more likely the cause than they are. */
@@ -119,6 +122,7 @@ export const successorOf = (submitted: EventData<"task.submitted"> | undefined):
 const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({
   lease: undefined,
   end: { deadLetter: false, ...data, at },
+  recentSince: at,
 });
 
 const said = (data: { message?: string | null; progress?: number | null; total?: number | null }) => ({
@@ -172,6 +176,8 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
     }
     case "task.cancelled":
       return ends({ error: { type: "cancelled", message: decoded.data.reason ?? null } }, at);
+    case "task.restored":
+      return { recentSince: at };
     default:
       return {};
   }
