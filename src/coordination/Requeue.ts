@@ -80,7 +80,11 @@ export const lookInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
 });
 
 /** The tasks that have not ended, by the log alone. */
-export const openInLog = (tenant = defaultTenant) => Effect.map(lookInLog(tenant), Effect.map(({ open }) => open));
+export const openInLog = (tenant = defaultTenant) =>
+  Effect.map(
+    lookInLog(tenant),
+    Effect.map(({ open }) => open),
+  );
 
 /** Fills every 5 seconds, for ever. */
 export const keepFilled = <E extends { readonly message: string }, R>(

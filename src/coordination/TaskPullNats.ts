@@ -95,7 +95,7 @@ export class Puller {
     this.#isClosed = true;
     this.#waiters.clear();
     this.#subscription?.unsubscribe();
-    for (const { end } of [...this.#pulls.values()]) end("failed");
+    for (const { end } of this.#pulls.values()) end("failed");
   }
 
   take(agentTypes: ReadonlyArray<string>): Effect.Effect<Entry> {
@@ -252,7 +252,7 @@ export class Puller {
       callback: (error, message) => {
         if (error === null) return this.#hear(message);
         this.#subscription = undefined;
-        for (const { end } of [...this.#pulls.values()]) end("failed");
+        for (const { end } of this.#pulls.values()) end("failed");
       },
     });
   }

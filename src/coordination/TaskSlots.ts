@@ -189,7 +189,10 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     return undefined;
   });
 
-  const slotOf = (agentType: string, taken: { readonly key: string; readonly token: number; readonly revision: number }) => {
+  const slotOf = (
+    agentType: string,
+    taken: { readonly key: string; readonly token: number; readonly revision: number },
+  ) => {
     let isLeft = false;
     return {
       leave: Effect.suspend(() => {
