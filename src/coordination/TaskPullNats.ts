@@ -203,7 +203,7 @@ export class Puller {
     const { link, nc } = connection;
     if (!link.connected || nc.isClosed()) return "failed";
     if (lane.leaseMillis === undefined) {
-      lane.leaseMillis = await ensure(lane).catch(() => undefined);
+      lane.leaseMillis = await this.#unlessLost(ensure(lane));
       if (lane.leaseMillis === undefined || this.#isClosed) return "failed";
     }
     const batch = Math.min(wanted, maxPulled);
@@ -218,6 +218,16 @@ export class Puller {
     // It may be that the consumer is gone.
     if (how === "failed") lane.leaseMillis = undefined;
     return how;
+  }
+
+  /** Undefined when it fails, or as soon as the connection is lost: the client itself would wait on for five seconds. */
+  #unlessLost<A>(asked: Promise<A>): Promise<A | undefined> {
+    const { link } = this.#settings.connection;
+    let ignoreLoss = () => {};
+    const lost = new Promise<undefined>((resolve) => {
+      ignoreLoss = link.onLost(() => resolve(undefined));
+    });
+    return Promise.race([asked.catch(() => undefined), lost]).finally(() => ignoreLoss());
   }
 
   #answered(lane: OpenLane, batch: number, ask: (reply: string) => void): Promise<Pulled> {

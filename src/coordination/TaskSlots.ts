@@ -136,7 +136,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   const changed = (agentType: string) => {
     const one = known(agentType);
     one.changes++;
-    for (const wake of [...one.waiting]) wake();
+    for (const wake of one.waiting) wake();
   };
 
   /** Hears of places that others leave. Begun when a type was full for the first time. */
