@@ -111,6 +111,11 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.submitBatch(requests, batch));
   }
 
+  /** How the tasks of a batch stand. */
+  batch(batchId: string): Promise<Tasks.BatchResult> {
+    return this.#run((tasks) => tasks.batch(batchId));
+  }
+
   show(taskId: string): Promise<Tasks.TaskResult> {
     return this.#run((tasks) => tasks.show(taskId));
   }

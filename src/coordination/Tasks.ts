@@ -26,6 +26,7 @@ import { compose, type Given, newId } from "../publish/Compose.ts";
 import { Configuration, layer as ConfigurationLayer } from "./Configuration.ts";
 import * as TaskAccept from "./TaskAccept.ts";
 import type { Submitted, SubmitError } from "./TaskAccept.ts";
+import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import type { TaskLease } from "./TaskLease.ts";
 import { after, type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
@@ -37,6 +38,8 @@ import { type Batch, checked, placed, type Submission } from "./TaskSubmit.ts";
 
 export type { Submitted } from "./TaskAccept.ts";
 export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
+export type { BatchResult } from "./TaskBatch.ts";
+export type { Batch as BatchOptions } from "./TaskSubmit.ts";
 
 export interface Options {
   /** Default `default`; the queue's must be the same. */
@@ -62,6 +65,8 @@ export class Tasks extends Context.Service<
       { readonly batchId: string; readonly taskIds: ReadonlyArray<string>; readonly isNew: boolean },
       SubmitError
     >;
+    /** How the tasks of a batch stand. */
+    readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
     readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError>;
     /** Ends a task that has not ended; a worker that has it learns so at its next heartbeat. */
@@ -228,6 +233,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
     submitBatch,
+    batch: (batchId) => TaskBatch.show(desk, batchId),
     claim: (claiming) => claim({ desk, queue, slots, ended }, claiming),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
