@@ -1,12 +1,13 @@
 /**
  * What can be configured: every field with its Schema, its default, what it means and who reads it.
  *
- * Room: coordination. In: Limit. Out: Configuration, edge.
+ * Room: coordination. In: Limit, TaskSchedule. Out: Configuration, edge.
  *
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
 import { Limit } from "./Limit.ts";
+import { TaskSchedule } from "./TaskSchedule.ts";
 
 interface Field<S extends Schema.Top> {
   readonly schema: S;
@@ -72,6 +73,10 @@ export const families = {
   limits: {
     schema: Limit,
     doc: "How often something may be done; see docs/limits.md.",
+  },
+  schedules: {
+    schema: TaskSchedule,
+    doc: "A task that is submitted again and again; see docs/tasks.md.",
   },
 } as const;
 

@@ -136,7 +136,10 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   const changed = (agentType: string) => {
     const one = known(agentType);
     one.changes++;
-    for (const wake of one.waiting) wake();
+    // Those that are woken may wait again at once.
+    const woken = [...one.waiting];
+    one.waiting.clear();
+    for (const wake of woken) wake();
   };
 
   /** Hears of places that others leave. Begun when a type was full for the first time. */

@@ -267,6 +267,8 @@ export class Query extends Context.Service<
       ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
       StorageTrouble
     >;
+    /** Tenants that have or had schedules. */
+    readonly scheduledTenants: Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
     /** The value that a tenant's configuration gave a field last, as JSON text; undefined when it has none. */
     readonly configured: (field: string, tenant: string) => Effect.Effect<string | undefined, StorageTrouble>;
     /** One task with its transitions in order, or undefined. */

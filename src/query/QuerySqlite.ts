@@ -121,6 +121,13 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         { limit: maxOpenTasks },
       ),
     ).pipe(Effect.withSpan("query.brokenBatches")),
+    scheduledTenants: read((db) =>
+      all<{ readonly tenant: string }>(
+        db,
+        "SELECT DISTINCT tenant FROM v_config_changes WHERE field GLOB 'schedules.*' LIMIT :limit",
+        { limit: maxPage },
+      ).map(({ tenant }) => tenant),
+    ).pipe(Effect.withSpan("query.scheduledTenants")),
     configured: Effect.fn("query.configured")((field, tenant) =>
       read(
         (db) =>

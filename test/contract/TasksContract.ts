@@ -12,6 +12,8 @@ import { Configuration } from "../../src/coordination/Configuration.ts";
 import { lookInLog, openInLog } from "../../src/coordination/Requeue.ts";
 import type { TaskLease } from "../../src/coordination/TaskLease.ts";
 import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
+import { keepScheduled } from "../../src/coordination/TaskScheduler.ts";
+import { idOf, type TaskSchedule } from "../../src/coordination/TaskSchedule.ts";
 import { Tasks } from "../../src/coordination/Tasks.ts";
 import { settings as slotSettings } from "../../src/coordination/TaskSlots.ts";
 import { work } from "../../src/coordination/Worker.ts";
@@ -436,6 +438,37 @@ export const suite = (test: Tester) => {
       assert.isAtLeast(restored.archivedAt ?? 0, ended.archivedAt ?? Infinity);
       assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "completed", "restored"]);
       assert.strictEqual((yield* tasks.result(taskId)).output, "kept");
+    }));
+
+  test("submits each occurrence of a schedule once, however many do it, and none of one that is removed", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const config = yield* Configuration;
+      yield* Effect.replicateEffect(Effect.forkScoped(keepScheduled), 3);
+      const now = yield* Clock.currentTimeMillis;
+      const schedule: TaskSchedule = {
+        request: { agentType: "scheduled", message: "again" },
+        everyMillis: 1_000,
+        // One was missed, and the next comes soon.
+        from: now - 1_600,
+        missed: "once",
+        paused: false,
+        priority: "high",
+      };
+      yield* config.set({ "schedules.pulse": schedule });
+      const leases = yield* Effect.replicateEffect(claimed("scheduled"), 2);
+      assert.deepStrictEqual(
+        leases.map(({ taskId }) => taskId),
+        [idOf("pulse", schedule.from + 1_000), idOf("pulse", schedule.from + 2_000)],
+      );
+      yield* config.set({ "schedules.pulse": undefined });
+      for (const lease of leases) {
+        assert.strictEqual(lease.submitted.request.message, "again");
+        yield* lease.complete();
+        assert.deepStrictEqual(yield* typesOf(lease.taskId), ["submitted", "claimed", "started", "completed"]);
+      }
+      const third = yield* failureOf(tasks.show(idOf("pulse", schedule.from + 3_000)));
+      assert.strictEqual(third._tag, "TaskNotFound");
     }));
 
   test("fills the queue again with what waits in the log", () =>

@@ -1,7 +1,7 @@
 /**
  * `recollect tasks` and `recollect task ID`: agent tasks and how they moved.
  *
- * Room: edge. In: coordination (the configuration), query, TaskBatches, TaskVerbs, TaskWork. Out: Cli.
+ * Room: edge. In: coordination (the configuration), query, TaskBatches, TaskSchedules, TaskVerbs, TaskWork. Out: Cli.
  */
 import { Clock, Effect, Option, Result } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
@@ -14,6 +14,7 @@ import { NotFound } from "./Failure.ts";
 import { given, json, limit, readModels, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { batch } from "./TaskBatches.ts";
+import { schedule } from "./TaskSchedules.ts";
 import { answer, cancel, restore, result, retry, show, submit, watch } from "./TaskVerbs.ts";
 import { work as workCommand } from "./TaskWork.ts";
 
@@ -88,7 +89,20 @@ const list = Command.make("list", flags, listed).pipe(
 
 export const tasks = Command.make("tasks", flags, listed).pipe(
   Command.withDescription("List tasks, latest activity first; submit, watch, cancel, retry and work on them"),
-  Command.withSubcommands([list, submit, show, result, batch, watch, answer, cancel, retry, restore, workCommand]),
+  Command.withSubcommands([
+    list,
+    submit,
+    show,
+    result,
+    batch,
+    watch,
+    answer,
+    cancel,
+    retry,
+    restore,
+    workCommand,
+    schedule,
+  ]),
 );
 
 export const task = Command.make(
