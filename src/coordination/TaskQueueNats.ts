@@ -8,8 +8,10 @@
  * refused (`discard_new_per_subject`), so that putting a task in again changes nothing, whenever that is. `ack_wait` is
  * the lease, `+WPI` the heartbeat, a nak with delay the pause between two attempts.
  *
- * Decision: `persist_mode: async` and one copy, because the queue is a cache of the log: what a kill -9 of the server
- * costs it is put in again (Tasks.requeue).
+ * Decision: `persist_mode: async` on a single server, because the queue is a cache of the log: what a kill -9 costs it is
+ * put in again (Tasks.requeue). In a cluster three copies, as the log has: with one, tasks would wait for its node.
+ * Decision: the entry of a task that was cancelled while it waited stays until a worker takes and forgets it, because
+ * only who took it can settle it, and deleting it by its sequence would need a look for that: one direct get for each.
  * Decision: a new queue begins at the milliseconds of its making as its first sequence. A worker that outlived the old
  * one settles by sequence, and must never settle another task's entry in the new one.
  * Decision: how many tasks of a type run at once is said by the workers (`concurrency`), not by `max_ack_pending`,
@@ -56,7 +58,7 @@ const maxBodyLength = 8 * 1024;
 /** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
 const maxConsumers = 5_000;
 
-const streamConfig = (firstSequence: number): Partial<StreamConfig> & { readonly name: string } => ({
+const streamConfig = (firstSequence: number, replicas: number): Partial<StreamConfig> & { readonly name: string } => ({
   name: streamName,
   description: "Recollect: tasks that wait for a worker. A cache of the log: may be deleted at any time.",
   subjects: [`${subjectRoot}.*.*.*.*`],
@@ -66,8 +68,8 @@ const streamConfig = (firstSequence: number): Partial<StreamConfig> & { readonly
   discard_new_per_subject: true,
   max_msgs_per_subject: 1,
   max_consumers: maxConsumers,
-  num_replicas: 1,
-  persist_mode: "async",
+  num_replicas: replicas,
+  ...(replicas === 1 ? { persist_mode: "async" as const } : {}),
   first_seq: firstSequence,
   allow_direct: true,
 });
@@ -85,12 +87,13 @@ const unavailable = (error: unknown) =>
 
 type Connection = NatsConnection["Service"];
 
-const ensureStream = async ({ jsm }: Connection, now: number): Promise<void> => {
+const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<void> => {
+  const replicas = serverInfo().cluster === undefined ? 1 : 3;
   try {
     await jsm.streams.info(streamName);
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    await jsm.streams.add(streamConfig(now)).catch((failed: unknown) => {
+    await jsm.streams.add(streamConfig(now, replicas)).catch((failed: unknown) => {
       if (!isThereAlready(failed)) throw failed;
     });
   }

