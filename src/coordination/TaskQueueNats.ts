@@ -25,6 +25,7 @@ import { defaultTenant, Sequence } from "../domain/History.ts";
 import { type TaskPriority, TaskSubmitted } from "../domain/TaskEvents.ts";
 import { LogUnavailable } from "../log/EventLog.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import { retryPauseMillis } from "../log/PatienceNats.ts";
 import { ask } from "../log/RequestNats.ts";
 import { decodeToken, encodeToken, root } from "../log/Subject.ts";
 import * as BucketKv from "./BucketKv.ts";
@@ -45,6 +46,8 @@ export interface Options {
 /** A holder is on the same network and answers from memory. */
 const holderMillis = 1_000;
 const putMillis = 5_000;
+/** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
+const putAttempts = 7;
 /**
  * Entries of one type and priority that may be handed out or delayed at once: the server's own limit in our
  * nats-server.conf. Delays are short (Tasks.delayHorizonMillis), so that what is due next year is not among them.
@@ -212,15 +215,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const { agentType, priority, taskId } = waiting;
     const payload = bodyOf(waiting);
     const subject = `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
-    for (let isSecond = false; ; isSecond = true) {
+    for (let attempt = 0; ; attempt++) {
       const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
         const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
         if (error === undefined || /per subject exceeded/.test(error.description)) return;
         return yield* unavailable(error.description);
       }
-      if (answer.why !== "nobody" || isSecond) return yield* unavailable(answer.reason);
+      if (answer.why !== "nobody" || attempt === putAttempts) return yield* unavailable(answer.reason);
       yield* one.withPermit(Effect.tryPromise({ try: ensured, catch: unavailable }));
+      if (attempt > 0) yield* Effect.sleep(retryPauseMillis(attempt));
     }
   });
 
