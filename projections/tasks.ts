@@ -163,7 +163,8 @@ export const tasks: Projection = {
         max_attempts: "How many times it may be claimed; null when it is not handed out by the queue.",
         not_before: "Earliest moment of its next claim as last said, epoch milliseconds; null when none was.",
         dead_letter: "1 when it failed because its last attempt did, else 0.",
-        restored_at: "When it was last put among the recent ones again after its end, epoch milliseconds; null when never.",
+        restored_at:
+          "When it was last put among the recent ones again after its end, epoch milliseconds; null when never.",
         message: "Latest progress message, or why it was given back; null when there was none.",
         progress: "Latest progress, in units of progress_total; null when there was none.",
         progress_total: "What progress counts up to; null when not said.",

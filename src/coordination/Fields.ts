@@ -34,6 +34,9 @@ const count = (least: number, most: number) => Schema.Int.check(Schema.isBetween
 
 const MiB = 1024 * 1024;
 
+/** Most tasks of a bounded agent type at once: whoever wants a place reads them all. */
+const maxConcurrency = 1_000;
+
 /** Fields of one value each. */
 export const fields = {
   "snapshots.ttlMillis": field(
@@ -47,7 +50,7 @@ export const fields = {
     "How long a task that has ended is listed among the recent ones, milliseconds; then it is archived, and stays for ever.",
   ),
   "tasks.concurrency": field(
-    Schema.Record(Schema.String, count(1, 1_000)),
+    Schema.Record(Schema.String, count(1, maxConcurrency)),
     {},
     "How many tasks of an agent type run at once, over all workers: an object of numbers by agent type. What is not in it has no bound.",
   ),

@@ -26,9 +26,6 @@ import { TaskQueue } from "./TaskQueue.ts";
 
 export const bucketName = "RECOLLECT_TASK_SLOTS";
 
-/** Most places of one agent type: whoever wants one reads them all. */
-export const maxConcurrency = 1_000;
-
 export const settings = {
   name: bucketName,
   description: "Recollect: which tasks of a bounded agent type run. May be deleted when no worker runs.",
