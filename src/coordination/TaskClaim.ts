@@ -171,21 +171,27 @@ export const claim = Effect.fnUntraced(function* (
   claiming: Claiming,
 ): Effect.fn.Return<TaskLease.TaskLease, MoveError> {
   const { queue, slots } = counter;
+  // Whoever is interrupted leaves neither an entry nor a place behind.
+  const attempt = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const entry = yield* restore(takeOf(counter, claiming.agentTypes));
+      if (entry === undefined) return undefined;
+      const slot = yield* slots.enter(entry);
+      if (slot === undefined) return yield* Effect.as(queue.giveBack(entry, 0), undefined);
+      const first = claimEntry(counter, entry, claiming, slot);
+      const again = claimEntry(counter, { ...entry, known: undefined }, claiming, slot);
+      const lease = yield* restore(
+        Effect.flatMap(first, (got) => (got === "stale" ? again : Effect.succeed(got))),
+      ).pipe(
+        Effect.onInterrupt(() => Effect.andThen(queue.giveBack(entry, 0), slot.leave)),
+        Effect.tapError(() => Effect.andThen(queue.giveBack(entry, entry.leaseMillis), slot.leave)),
+      );
+      if (lease !== "nothing" && lease !== "stale") return lease;
+      return yield* Effect.as(slot.leave, undefined);
+    }),
+  );
   for (;;) {
-    const entry = yield* takeOf(counter, claiming.agentTypes);
-    if (entry === undefined) continue;
-    const slot = yield* slots.enter(entry).pipe(Effect.onInterrupt(() => queue.giveBack(entry, 0)));
-    if (slot === undefined) {
-      yield* queue.giveBack(entry, 0);
-      continue;
-    }
-    const first = claimEntry(counter, entry, claiming, slot);
-    const again = claimEntry(counter, { ...entry, known: undefined }, claiming, slot);
-    const lease = yield* Effect.flatMap(first, (got) => (got === "stale" ? again : Effect.succeed(got))).pipe(
-      Effect.onInterrupt(() => Effect.andThen(queue.giveBack(entry, 0), slot.leave)),
-      Effect.tapError(() => Effect.andThen(queue.giveBack(entry, entry.leaseMillis), slot.leave)),
-    );
-    if (lease !== "nothing" && lease !== "stale") return lease;
-    yield* slot.leave;
+    const lease = yield* attempt;
+    if (lease !== undefined) return lease;
   }
 });

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { RecollectTasks } from "../../src/index.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
@@ -144,7 +144,7 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
       const env = { ...process.env, RECOLLECT_NATS_URL: url, RECOLLECT_DATA: yield* folder };
-      const cwd = resolve(import.meta.dirname, "../..");
+      const cwd = join(import.meta.dirname, "../..");
       const example = promisify(execFile)(process.execPath, ["examples/tasks.ts"], { cwd, env });
       const { stdout } = yield* Effect.promise(() => example);
       assert.strictEqual(stdout.trim(), "completed { summary: 'It was a bright cold…' }");
