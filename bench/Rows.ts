@@ -21,6 +21,7 @@ const groups = [
   "analyst",
   "import",
   "spool",
+  "tasks",
   "daemon",
   "subjects",
   "limit",

@@ -25,6 +25,7 @@ const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): Readonly
         last_sequence: event.sequence,
         thread_id: fact.threadId,
         batch_id: fact.batchId,
+        fail_fast: fact.failFast === true ? 1 : undefined,
         parent_task_id: fact.parentTaskId,
         retry_of: fact.retryOf,
         priority: fact.priority,
@@ -32,6 +33,7 @@ const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): Readonly
         max_attempts: fact.maxAttempts,
         not_before: fact.notBefore,
         dead_letter: fact.deadLetter === true ? 1 : undefined,
+        restored_at: fact.restored === true ? at : undefined,
         agent_type: request?.agentType,
         description: bounded(request?.description ?? undefined),
         model: request?.model,
@@ -78,7 +80,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 2,
+  version: 3,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -91,6 +93,7 @@ export const tasks: Projection = {
         last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
         thread_id: { type: "name", doc: "Thread." },
         batch_id: { type: "name", doc: "Batch." },
+        fail_fast: { type: "integer", doc: "1: it ends with its batch when another task of that does not complete." },
         parent_task_id: { type: "name", doc: "Parent." },
         retry_of: { type: "name", doc: "Task of which it is another try." },
         priority: { type: "name", doc: "Priority in the queue." },
@@ -98,6 +101,7 @@ export const tasks: Projection = {
         max_attempts: { type: "integer", doc: "How many claims it may have." },
         not_before: { type: "integer", doc: "Earliest moment of the next claim, epoch milliseconds." },
         dead_letter: { type: "integer", doc: "1: its last attempt failed." },
+        restored_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
         agent_type: { type: "name", doc: "Agent type." },
         description: { type: "text", doc: "Description." },
         model: { type: "name", doc: "Model." },
@@ -117,7 +121,7 @@ export const tasks: Projection = {
         ended_at: { type: "integer", doc: "Epoch milliseconds." },
         last_activity_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
       },
-      indexes: [["status", "last_activity_at"], ["last_activity_at", "first_sequence"], ["thread_id"]],
+      indexes: [["status", "last_activity_at"], ["last_activity_at", "first_sequence"], ["thread_id"], ["batch_id"]],
     },
     {
       name: "task_transitions",
@@ -151,6 +155,7 @@ export const tasks: Projection = {
         status: "pending, starting, running, input_required, completed, failed, timeout or cancelled.",
         worker: "Who took it last; null when nobody has.",
         batch_id: "Batch it was submitted in; null when alone.",
+        fail_fast: "1 when it is cancelled as soon as another task of its batch does not complete, else 0.",
         parent_task_id: "Task that submitted it; null for a root.",
         retry_of: "Task of which it is another try; null for a first one.",
         priority: "high, normal or low; null when it is not handed out by the queue.",
@@ -158,6 +163,8 @@ export const tasks: Projection = {
         max_attempts: "How many times it may be claimed; null when it is not handed out by the queue.",
         not_before: "Earliest moment of its next claim as last said, epoch milliseconds; null when none was.",
         dead_letter: "1 when it failed because its last attempt did, else 0.",
+        restored_at:
+          "When it was last put among the recent ones again after its end, epoch milliseconds; null when never.",
         message: "Latest progress message, or why it was given back; null when there was none.",
         progress: "Latest progress, in units of progress_total; null when there was none.",
         progress_total: "What progress counts up to; null when not said.",
@@ -174,9 +181,9 @@ export const tasks: Projection = {
         last_sequence: "Stream sequence of its last event.",
       },
       select: `SELECT n.text, ${nameText("k.tenant")}, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, k.description,
-        ${nameText("k.model")}, ${nameText("k.cwd")}, s.text, ${nameText("k.worker")}, ${nameText("k.batch_id")},
+        ${nameText("k.model")}, ${nameText("k.cwd")}, s.text, ${nameText("k.worker")}, ${nameText("k.batch_id")}, coalesce(k.fail_fast, 0),
         ${nameText("k.parent_task_id")}, ${nameText("k.retry_of")}, ${nameText("k.priority")}, k.attempt, k.max_attempts,
-        k.not_before, coalesce(k.dead_letter, 0), k.message, k.progress, k.progress_total, k.request, k.output,
+        k.not_before, coalesce(k.dead_letter, 0), k.restored_at, k.message, k.progress, k.progress_total, k.request, k.output,
         ${nameText("k.error_type")}, k.error_message, k.submitted_at, k.started_at, k.ended_at,
         coalesce(k.duration_ms, max(0, k.ended_at - k.started_at)), k.last_activity_at, k.first_sequence, k.last_sequence
         FROM tasks k JOIN names n ON n.name = k.task_id LEFT JOIN names s ON s.name = k.status`,

@@ -43,6 +43,7 @@ export {
   type WorkOptions,
 } from "./coordination/RecollectTasks.ts";
 export {
+  type BatchResult,
   CannotRetry,
   layer as layerTasks,
   type Submitted,
@@ -57,6 +58,8 @@ export * as TaskQueueMemory from "./coordination/TaskQueueMemory.ts";
 export * as TaskQueueNats from "./coordination/TaskQueueNats.ts";
 export { type Running, type Work, work } from "./coordination/Worker.ts";
 export { keepFilledFromLog } from "./coordination/Requeue.ts";
+export { keepScheduled } from "./coordination/TaskScheduler.ts";
+export type { TaskSchedule } from "./coordination/TaskSchedule.ts";
 export { LeaseLost } from "./domain/TaskRecord.ts";
 // What processes share.
 export { type Bucket, Buckets } from "./coordination/Bucket.ts";

@@ -1,12 +1,13 @@
 /**
  * The file and the environment that a configuration stands on: `config.json` of the data folder, and `RECOLLECT_…`.
  *
- * Room: coordination. In: machine (the data folder), Configuration. Out: main, edge.
+ * Room: coordination. In: machine (the data folder), ConfigLayers, Configuration. Out: main, edge.
  *
  * The file is one flat JSON object, fields by name; both are read once, when a process begins.
  */
 import { Effect, FileSystem, Layer } from "effect";
 import { isObject } from "../domain/Json.ts";
+import { belowOf } from "./ConfigLayers.ts";
 import * as Configuration from "./Configuration.ts";
 import { ConfigRefused } from "./Fields.ts";
 
@@ -43,6 +44,12 @@ export interface Options extends Omit<Configuration.Options, "file" | "environme
   /** The data folder. */
   readonly folder: string;
 }
+
+/** What file and environment say, without the log. */
+export const below = (folder: string) =>
+  Effect.flatMap(read(`${folder}/${fileName}`), (file) =>
+    Effect.fromResult(belowOf({ file, environment: process.env })),
+  );
 
 /** The configuration of a process on this machine. */
 export const layer = ({ folder, ...options }: Options) =>

@@ -1,13 +1,14 @@
 /**
  * What can be configured: every field with its Schema, its default, what it means and who reads it.
  *
- * Room: coordination. In: domain, Limit. Out: Configuration, edge.
+ * Room: coordination. In: domain, Limit, TaskSchedule. Out: Configuration, edge.
  *
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
 import { isDeeper } from "../domain/Json.ts";
 import { Limit } from "./Limit.ts";
+import { TaskSchedule } from "./TaskSchedule.ts";
 
 interface Field<S extends Schema.Top> {
   readonly schema: S;
@@ -34,6 +35,9 @@ const count = (least: number, most: number) => Schema.Int.check(Schema.isBetween
 
 const MiB = 1024 * 1024;
 
+/** Most tasks of a bounded agent type at once: whoever wants a place reads them all. */
+const maxConcurrency = 1_000;
+
 /** Fields of one value each. */
 export const fields = {
   "snapshots.ttlMillis": field(
@@ -44,7 +48,12 @@ export const fields = {
   "tasks.retentionMillis": field(
     millis(minute, 365 * day),
     7 * day,
-    "How long a finished task stays in the hot bucket, milliseconds; its events stay for ever.",
+    "How long a task that has ended is listed among the recent ones, milliseconds; then it is archived, and stays for ever.",
+  ),
+  "tasks.concurrency": field(
+    Schema.Record(Schema.String, count(1, maxConcurrency)),
+    {},
+    "How many tasks of an agent type run at once, over all workers: an object of numbers by agent type. What is not in it has no bound.",
   ),
   "cache.files.ttlMillis": field(
     millis(1_000, 365 * day),
@@ -78,6 +87,10 @@ export const families = {
   limits: {
     schema: Limit,
     doc: "How often something may be done; see docs/limits.md.",
+  },
+  schedules: {
+    schema: TaskSchedule,
+    doc: "A task that is submitted again and again; see docs/tasks.md.",
   },
 } as const;
 

@@ -1,7 +1,7 @@
 /**
  * Tasks for programs that speak in promises: the same promises as `Tasks` and `work`, no Effect to be seen.
  *
- * Room: coordination. In: machine, log, Tasks, TaskQueueNats, Worker. Out: users.
+ * Room: coordination. In: machine, log, spool, publish (Connect, Publisher), Tasks, TaskQueueNats, Worker. Out: users.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Config, Effect, Fiber, Layer, ManagedRuntime, Option, References, Stream } from "effect";
@@ -12,6 +12,9 @@ import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import type { Given } from "../publish/Compose.ts";
+import * as Connect from "../publish/Connect.ts";
+import * as Publisher from "../publish/Publisher.ts";
+import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as TaskQueueNats from "./TaskQueueNats.ts";
 import * as Tasks from "./Tasks.ts";
 import type { Batch, Submission } from "./TaskSubmit.ts";
@@ -56,8 +59,17 @@ const urlOf = Effect.fnUntraced(function* (options: TasksOptions) {
   return yield* new LogUnavailable({ reason: "nobody runs a server", hint: "Start one with: npx recollect up" });
 });
 
+/** What is submitted while NATS is away waits in the data folder's spool. */
+const kept = (options: TasksOptions) =>
+  Layer.unwrap(
+    Effect.map(Connect.placeOf(options), ({ folder, target }) =>
+      Layer.provide(Publisher.layer(options), SpoolSqlite.layer({ file: folder.spool, target })),
+    ),
+  ).pipe(Layer.provide(Connect.folderLayer(options)));
+
 const layerOf = (options: TasksOptions) =>
   Tasks.layer(options).pipe(
+    Layer.provide(kept(options)),
     Layer.provide(TaskQueueNats.layer(options)),
     Layer.provide(EventLogNats.layer()),
     Layer.provide(
@@ -90,12 +102,18 @@ export class RecollectTasks {
     return this.#runtime.runPromise(Tasks.Tasks.use(use));
   }
 
+  /** With NATS away it waits on this machine's disk, and is queued when NATS is back: `where` says so. */
   submit(request: Given<TaskRequest>, submission: Submission = {}): Promise<Tasks.Submitted> {
     return this.#run((tasks) => tasks.submit(request, submission));
   }
 
   submitBatch(requests: ReadonlyArray<Given<TaskRequest>>, batch: Batch = {}) {
     return this.#run((tasks) => tasks.submitBatch(requests, batch));
+  }
+
+  /** How the tasks of a batch stand. */
+  batch(batchId: string): Promise<Tasks.BatchResult> {
+    return this.#run((tasks) => tasks.batch(batchId));
   }
 
   show(taskId: string): Promise<Tasks.TaskResult> {
@@ -119,6 +137,11 @@ export class RecollectTasks {
 
   provideInput(taskId: string, message: string): Promise<Tasks.TaskResult> {
     return this.#run((tasks) => tasks.provideInput(taskId, message));
+  }
+
+  /** Puts a task that has ended among the recent ones again. */
+  restore(taskId: string, reason?: string): Promise<Tasks.TaskResult> {
+    return this.#run((tasks) => tasks.restore(taskId, reason));
   }
 
   retry(taskId: string): Promise<Tasks.Submitted> {

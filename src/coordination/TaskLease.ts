@@ -1,7 +1,7 @@
 /**
  * A lease: one worker has one task, until it settles it or is silent for too long.
  *
- * Room: coordination. In: domain, TaskMoves, TaskQueue. Out: Tasks, Worker.
+ * Room: coordination. In: domain, TaskMoves, TaskQueue, TaskSlots. Out: Tasks, Worker.
  */
 import { Clock, Effect, Semaphore } from "effect";
 import type { Given } from "../publish/Compose.ts";
@@ -20,6 +20,7 @@ import {
 import type { LogUnavailable } from "../log/EventLog.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./TaskQueue.ts";
+import type { Slot } from "./TaskSlots.ts";
 
 export interface TaskError {
   readonly type: string;
@@ -71,6 +72,8 @@ export interface Holding {
   readonly desk: Desk;
   readonly queue: TaskQueue["Service"];
   readonly entry: Entry;
+  /** Its place among those of its agent type, left with the lease. */
+  readonly slot: Slot;
   readonly record: TaskRecord & { readonly lease: Lease; readonly submitted: EventData<"task.submitted"> };
   readonly taskId: string;
   /** What follows from the task's end. */
@@ -82,15 +85,16 @@ export const postpone = ({ queue, entry }: Pick<Holding, "queue" | "entry">, del
   delayMillis > delayHorizonMillis ? queue.done(entry) : queue.giveBack(entry, Math.max(0, delayMillis));
 
 export const make = Effect.fnUntraced(function* (holding: Holding) {
-  const { desk, entry, queue, taskId, ended } = holding;
+  const { desk, entry, queue, slot, taskId, ended } = holding;
   const { attempt, token, worker } = holding.record.lease;
   const one = yield* Semaphore.make(1);
   let known: TaskRecord = holding.record;
   yield* queue.hold(token);
+  const letGo = Effect.andThen(queue.letGo(token), slot.leave);
 
   /** The lease is over. Another may hold the entry by now, so it is left alone, unless the task has ended. */
   const lose = Effect.fnUntraced(function* (lost: LeaseLost, record: TaskRecord) {
-    yield* queue.letGo(token);
+    yield* letGo;
     if (hasEnded(record)) yield* queue.done(entry);
     return yield* lost;
   });
@@ -122,7 +126,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         });
         known = record;
         if (record.lease?.token === token) return;
-        yield* queue.letGo(token);
+        yield* letGo;
         if (hasEnded(record)) yield* Effect.andThen(queue.done(entry), ended(record));
         else if (record.status === "pending") yield* postpone(holding, record.notBefore - now);
       }),
@@ -166,7 +170,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
       queue.keep(entry),
     ),
     look,
-    abandon: queue.letGo(token),
+    abandon: letGo,
   };
   return lease;
 });

@@ -4,7 +4,7 @@
  * Room: coordination. In: domain, log, publish (Compose, Write). Out: TaskLease, TaskSubmit, Tasks.
  */
 import { Effect, Result, Stream } from "effect";
-import type { EventData, Provenance, RecordedEvent } from "../domain/Event.ts";
+import type { EventData, NewEvent, Provenance, RecordedEvent } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
 import type { TaskEventName } from "../domain/Task.ts";
 import { empty, evolve, type TaskRecord } from "../domain/TaskRecord.ts";
@@ -59,6 +59,22 @@ export const load = (desk: Desk, taskId: string, from: TaskRecord = empty): Effe
 
 const utf8 = new TextEncoder();
 
+/** The record after an append of ours, of which `last` is the last sequence. */
+export const after = (
+  record: TaskRecord,
+  history: History.History,
+  events: ReadonlyArray<NewEvent>,
+  last: History.Sequence,
+): TaskRecord =>
+  // Events of one append stand next to each other in the stream.
+  events
+    .map((event, index): RecordedEvent => {
+      const body = typeof event.body === "string" ? utf8.encode(event.body) : event.body;
+      const sequence = last - (events.length - 1 - index);
+      return { ...event, body, history, sequence, recordedAt: event.occurredAt };
+    })
+    .reduce(evolve, record);
+
 /**
  * Adds what `decide` says to a history, all or none, if nobody has written to it since the record was read; else reads
  * on and decides again. `decide` sees the task as it is; an empty answer adds nothing.
@@ -71,12 +87,15 @@ export const move = Effect.fnUntraced(function* <E>(options: {
   readonly decide: (record: TaskRecord) => Effect.Effect<ReadonlyArray<Step>, E>;
   /** `patient` waits for a log that is away, for half a minute; the default says so after the log's own patience. */
   readonly patience?: "patient" | undefined;
+  /** The id of the first event that is added. Default: a new one. */
+  readonly id?: string | undefined;
 }): Effect.fn.Return<Moved, E | MoveError> {
   const { decide, desk, taskId } = options;
   const tries = options.patience === "patient" ? patientTries : 0;
   const history = History.task(taskId, desk.tenant);
   // The ids are given before anything is tried, so that an append whose answer was lost is found again.
-  const ids = yield* Effect.replicateEffect(newId, maxSteps);
+  const [made, ...more] = yield* Effect.replicateEffect(newId, maxSteps);
+  const ids = [options.id ?? made, ...more];
   let record = options.known;
   for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
     const steps = yield* decide(record);
@@ -91,14 +110,7 @@ export const move = Effect.fnUntraced(function* <E>(options: {
     );
     const appended = yield* patiently(append, tries).pipe(Effect.result);
     if (Result.isSuccess(appended)) {
-      const last = appended.success.sequence;
-      // Events of one append stand next to each other in the stream.
-      const stored = events.map((event, index): RecordedEvent => {
-        const body = typeof event.body === "string" ? utf8.encode(event.body) : event.body;
-        const sequence = last - (events.length - 1 - index);
-        return { ...event, body, history, sequence, recordedAt: event.occurredAt };
-      });
-      return { record: stored.reduce(evolve, record), isNew: true };
+      return { record: after(record, history, events, appended.success.sequence), isNew: true };
     }
     if (appended.failure._tag !== "SequenceConflict") return yield* appended.failure;
     const now = yield* patiently(readOn(desk, taskId, record, events.at(-1)?.id), tries);

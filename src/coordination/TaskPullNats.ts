@@ -3,34 +3,54 @@
  *
  * Room: coordination. In: log (the connection), TaskQueue. Out: TaskQueueNats.
  *
- * A lane is one agent type in one priority. Somebody who comes is served by asking each of his lanes in turn for what
- * is there now; when there is nothing, one pull per lane waits at the server, for everyone in this process who waits.
- * An entry for which nobody waits any more is given back at once.
+ * A lane is one agent type in one priority. All who come at the same time are served together: each lane they want is
+ * asked in turn, the most urgent first, for as many entries as they can use and are there now. Who is left then waits:
+ * one pull per lane waits at the server for all of them, and brings what is there as soon as anything is. An entry for
+ * which nobody waits any more is given back at once.
+ *
+ * Decision: pulls for as many as wait, because one at a time a worker's claim took two questions to the server, and 64
+ * that had ended their tasks together 128: half of what a task cost this process.
  *
  * Plain promises around the client, because a pull is a subscription and a callback; they never reject.
  */
+import { createInbox, type Msg } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import type { TaskPriority } from "../domain/TaskEvents.ts";
 import type { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { type Entry, priorities } from "./TaskQueue.ts";
 
 export interface Lane {
+  /** The subjects of its entries: all but the last token are the lane's, the last is the task's. */
   readonly filter: string;
   readonly durable: string;
 }
 
 interface OpenLane extends Lane {
   readonly agentType: string;
+  readonly priority: TaskPriority;
   /** Undefined until the consumer is known to be there. */
   leaseMillis: number | undefined;
-  /** A pull waits at the server, so the lane was empty a moment ago. */
+  /** Somebody waits at the server, so the lane was empty a moment ago. */
   isWaiting: boolean;
+  pull: Pull | undefined;
 }
+
+/** A question for entries that is not answered in full. */
+interface Pull {
+  /** How many entries may still come. */
+  left: number;
+  readonly end: (how: Pulled) => void;
+}
+
+/** How a pull ended: the server has told all it has to tell, or cannot be asked. */
+type Pulled = "ended" | "failed";
 
 interface Waiter {
   readonly agentTypes: ReadonlySet<string>;
   readonly give: (entry: Entry) => void;
   entry: Entry | undefined;
+  /** The most urgent lanes were asked for him, too. */
+  isServed: boolean;
 }
 
 export interface Settings {
@@ -39,6 +59,8 @@ export interface Settings {
   readonly lane: (agentType: string, priority: TaskPriority) => Lane;
   /** Makes stream and consumer where they are missing; answers the consumer's lease. */
   readonly ensure: (lane: Lane) => Promise<number>;
+  /** What a message says, beside where it came from; undefined for one that is no entry. */
+  readonly entryOf: (message: Msg) => Pick<Entry, "taskId" | "known"> | undefined;
 }
 
 /** How long a pull waits at the server. It is asked again as long as somebody waits. */
@@ -47,24 +69,33 @@ const waitMillis = 5_000;
 const graceMillis = 2_000;
 /** Between two tries while the queue cannot be reached. */
 const pauseMillis = 100;
-
-type Pulled = Entry | "nothing" | "failed";
+/** Entries of one pull: as many tasks as a process runs side by side, and a message each in its memory. */
+const maxPulled = 256;
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis));
 
 export class Puller {
   readonly #settings: Settings;
+  /** By the subject of their entries, without its last token. */
   readonly #lanes = new Map<string, OpenLane>();
   readonly #waiters = new Set<Waiter>();
+  readonly #inbox: string;
+  readonly #pulls = new Map<string, Pull>();
+  #subscription: { readonly unsubscribe: () => void } | undefined;
+  #asked = 0;
+  #isServing = false;
   #isClosed = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
+    this.#inbox = `${createInbox(settings.connection.inboxPrefix)}.`;
   }
 
   close(): void {
     this.#isClosed = true;
     this.#waiters.clear();
+    this.#subscription?.unsubscribe();
+    for (const { end } of this.#pulls.values()) end("failed");
   }
 
   take(agentTypes: ReadonlyArray<string>): Effect.Effect<Entry> {
@@ -75,10 +106,12 @@ export class Puller {
           agentTypes: new Set(agentTypes),
           give: (entry) => resume(Effect.succeed(entry)),
           entry: undefined,
+          isServed: false,
         };
         waiter = made;
         this.#waiters.add(made);
-        void this.#serve(made);
+        // At the end of this turn, so that all who come in it are served together.
+        if (!this.#isServing) queueMicrotask(() => void this.#serve());
       }).pipe(
         Effect.onInterrupt(() =>
           Effect.sync(() => {
@@ -91,46 +124,58 @@ export class Puller {
     });
   }
 
-  #lanesOf(agentTypes: ReadonlySet<string>): ReadonlyArray<OpenLane> {
-    return priorities.flatMap((priority) =>
-      [...agentTypes].map((agentType) => {
-        const lane = this.#settings.lane(agentType, priority);
-        const open = this.#lanes.get(lane.durable) ?? { ...lane, agentType, leaseMillis: undefined, isWaiting: false };
-        this.#lanes.set(lane.durable, open);
-        return open;
-      }),
-    );
+  #laneOf(agentType: string, priority: TaskPriority): OpenLane {
+    const lane = this.#settings.lane(agentType, priority);
+    const key = lane.filter.slice(0, lane.filter.lastIndexOf("."));
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const open = { ...lane, agentType, priority, leaseMillis: undefined, isWaiting: false, pull: undefined };
+    this.#lanes.set(key, open);
+    return open;
   }
 
-  async #serve(waiter: Waiter): Promise<void> {
-    const lanes = this.#lanesOf(waiter.agentTypes);
-    for (let at = 0; at < lanes.length && this.#waiters.has(waiter);) {
-      const lane = lanes[at];
-      if (lane === undefined) return;
-      const pulled = lane.isWaiting ? "nothing" : await this.#pull(lane, { no_wait: true });
-      if (pulled === "failed") await sleep(pauseMillis);
-      // What another of this process has taken leaves the lane as it was: ask it again.
-      else if (pulled === "nothing") at++;
-      else this.#handOut(lane, pulled);
+  get #hasNew(): boolean {
+    for (const { isServed } of this.#waiters) if (!isServed) return true;
+    return false;
+  }
+
+  /** How many wait for this agent type whose turn it is. */
+  #served(agentType: string): number {
+    let count = 0;
+    for (const waiter of this.#waiters) if (waiter.isServed && waiter.agentTypes.has(agentType)) count++;
+    return count;
+  }
+
+  /** Rounds for as long as somebody is there for whom nothing was asked yet. */
+  async #serve(): Promise<void> {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    while (!this.#isClosed && this.#hasNew) {
+      for (const waiter of this.#waiters) waiter.isServed = true;
+      const wanted = new Set([...this.#waiters].flatMap(({ agentTypes }) => [...agentTypes]));
+      const lanes = priorities.flatMap((priority) => [...wanted].map((agentType) => this.#laneOf(agentType, priority)));
+      for (const lane of lanes) {
+        // A lane where a pull waits was empty a moment ago.
+        for (let isAsked = lane.isWaiting; !isAsked && this.#served(lane.agentType) > 0 && !this.#isClosed;) {
+          isAsked = (await this.#pull(lane, this.#served(lane.agentType), "now")) === "ended";
+          if (!isAsked) await sleep(pauseMillis);
+        }
+      }
+      for (const lane of lanes) void this.#wait(lane);
     }
-    if (this.#waiters.has(waiter)) for (const lane of lanes) void this.#wait(lane);
+    this.#isServing = false;
   }
 
   /** Waits at the server for as long as somebody waits for this lane. */
   async #wait(lane: OpenLane): Promise<void> {
     if (lane.isWaiting) return;
     lane.isWaiting = true;
-    while (!this.#isClosed && this.#isWanted(lane)) {
-      const pulled = await this.#pull(lane, { expires: waitMillis * 1e6 });
-      if (pulled === "failed") await sleep(pauseMillis);
-      else if (pulled !== "nothing") this.#handOut(lane, pulled);
+    for (;;) {
+      const wanted = this.#served(lane.agentType);
+      if (this.#isClosed || wanted === 0) break;
+      if ((await this.#pull(lane, wanted, "wait")) === "failed") await sleep(pauseMillis);
     }
     lane.isWaiting = false;
-  }
-
-  #isWanted({ agentType }: OpenLane): boolean {
-    for (const { agentTypes } of this.#waiters) if (agentTypes.has(agentType)) return true;
-    return false;
   }
 
   #handOut({ agentType }: OpenLane, entry: Entry): void {
@@ -144,39 +189,100 @@ export class Puller {
     this.#giveBack(entry);
   }
 
-  #giveBack(entry: Entry): void {
+  #giveBack({ receipt }: Pick<Entry, "receipt">): void {
     const { link, nc } = this.#settings.connection;
-    if (link.connected && !nc.isClosed()) nc.publish(entry.receipt, "-NAK");
+    if (link.connected && !nc.isClosed()) nc.publish(receipt, "-NAK");
   }
 
-  async #pull(lane: OpenLane, how: { readonly no_wait: true } | { readonly expires: number }): Promise<Pulled> {
+  /**
+   * Asks for entries and returns when all have come that will. `now` brings what is there; `wait` waits until there is
+   * something, and brings that.
+   */
+  async #pull(lane: OpenLane, wanted: number, when: "now" | "wait"): Promise<Pulled> {
     const { connection, ensure, stream } = this.#settings;
-    if (!connection.link.connected || connection.nc.isClosed()) return "failed";
+    const { link, nc } = connection;
+    if (!link.connected || nc.isClosed()) return "failed";
     if (lane.leaseMillis === undefined) {
-      lane.leaseMillis = await ensure(lane).catch(() => undefined);
-      if (lane.leaseMillis === undefined) return "failed";
+      lane.leaseMillis = await this.#unlessLost(ensure(lane));
+      if (lane.leaseMillis === undefined || this.#isClosed) return "failed";
     }
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${lane.durable}`;
-    const message = await this.#ask(subject, JSON.stringify({ batch: 1, ...how }));
-    // 404: nothing there; 408: nothing came. Anything else may mean that the consumer is gone.
-    if (message?.headers?.code === 404 || message?.headers?.code === 408) return "nothing";
-    if (message === undefined || message.reply === undefined || (message.headers?.code ?? 0) >= 400) {
-      lane.leaseMillis = undefined;
-      return "failed";
-    }
-    const { taskId }: { readonly taskId: string } = message.json();
-    return { taskId, receipt: message.reply, leaseMillis: lane.leaseMillis };
+    const batch = Math.min(wanted, maxPulled);
+    const expires = when === "wait" ? { expires: waitMillis * 1e6 } : {};
+    const how = await this.#answered(lane, batch, (reply) =>
+      nc.publish(
+        `$JS.API.CONSUMER.MSG.NEXT.${stream}.${lane.durable}`,
+        JSON.stringify({ batch, no_wait: true, ...expires }),
+        { reply },
+      ),
+    );
+    // It may be that the consumer is gone.
+    if (how === "failed") lane.leaseMillis = undefined;
+    return how;
   }
 
-  /** Undefined when there is no answer, or the connection is lost first. */
-  #ask(subject: string, payload: string) {
-    const { nc, link } = this.#settings.connection;
-    const timeout = waitMillis + graceMillis;
-    const answer = nc.request(subject, payload, { noMux: true, timeout }).catch(() => undefined);
+  /** Undefined when it fails, or as soon as the connection is lost: the client itself would wait on for five seconds. */
+  #unlessLost<A>(asked: Promise<A>): Promise<A | undefined> {
+    const { link } = this.#settings.connection;
     let ignoreLoss = () => {};
     const lost = new Promise<undefined>((resolve) => {
       ignoreLoss = link.onLost(() => resolve(undefined));
     });
-    return Promise.race([answer, lost]).finally(() => ignoreLoss());
+    return Promise.race([asked.catch(() => undefined), lost]).finally(() => ignoreLoss());
+  }
+
+  #answered(lane: OpenLane, batch: number, ask: (reply: string) => void): Promise<Pulled> {
+    return new Promise((resolve) => {
+      const token = (this.#asked++).toString(36);
+      const pull: Pull = {
+        left: batch,
+        end: (how) => {
+          if (!this.#pulls.delete(token)) return;
+          if (lane.pull === pull) lane.pull = undefined;
+          clearTimeout(timer);
+          ignoreLoss();
+          resolve(how);
+        },
+      };
+      const timer = setTimeout(() => pull.end("failed"), waitMillis + graceMillis);
+      const ignoreLoss = this.#settings.connection.link.onLost(() => pull.end("failed"));
+      this.#pulls.set(token, pull);
+      lane.pull = pull;
+      try {
+        this.#listen();
+        ask(this.#inbox + token);
+      } catch {
+        // The client was closed, or refuses to ask.
+        pull.end("failed");
+      }
+    });
+  }
+
+  #listen(): void {
+    this.#subscription ??= this.#settings.connection.nc.subscribe(`${this.#inbox}*`, {
+      callback: (error, message) => {
+        if (error === null) return this.#hear(message);
+        this.#subscription = undefined;
+        for (const { end } of this.#pulls.values()) end("failed");
+      },
+    });
+  }
+
+  /** An entry comes under its own subject, what the server says of a pull under the pull's. */
+  #hear(message: Msg): void {
+    const { reply, subject } = message;
+    if (subject.startsWith(this.#inbox)) {
+      const code = message.headers?.code ?? 0;
+      // 404: no more is there; 408: nothing came. Anything else may mean that the consumer is gone.
+      this.#pulls.get(subject.slice(this.#inbox.length))?.end(code === 404 || code === 408 ? "ended" : "failed");
+      return;
+    }
+    const lane = this.#lanes.get(subject.slice(0, subject.lastIndexOf(".")));
+    if (reply === undefined || reply === "") return;
+    const said = this.#settings.entryOf(message);
+    if (said !== undefined && lane?.leaseMillis !== undefined) {
+      this.#handOut(lane, { ...said, agentType: lane.agentType, receipt: reply, leaseMillis: lane.leaseMillis });
+    } else this.#giveBack({ receipt: reply });
+    const pull = lane?.pull;
+    if (pull !== undefined && --pull.left === 0) pull.end("ended");
   }
 }

@@ -14,6 +14,7 @@
  */
 import { Context, type Effect } from "effect";
 import type { TaskPriority } from "../domain/TaskEvents.ts";
+import type { Submitted } from "../domain/TaskRecord.ts";
 import type { LogUnavailable } from "../log/EventLog.ts";
 
 /** In the order in which they are served. */
@@ -29,11 +30,16 @@ export interface Waiting {
   readonly taskId: string;
   readonly agentType: string;
   readonly priority: TaskPriority;
+  /** A task that was submitted and nothing more, for whoever takes it. Spares him a look into the log, and may be lost. */
+  readonly known?: Submitted | undefined;
 }
 
 /** A task that was handed out. */
 export interface Entry {
   readonly taskId: string;
+  readonly agentType: string;
+  /** What was known when it was put in; only when it is handed out for the first time. */
+  readonly known: Submitted | undefined;
   /** The queue's own name of this handing out. */
   readonly receipt: string;
   /** Without a `keep` in this time it is handed out again. */

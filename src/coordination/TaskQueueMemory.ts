@@ -1,9 +1,10 @@
 /**
  * The work queue in memory: the same promises without a server, for one process.
  *
- * Room: coordination. In: TaskQueue. Out: tests, programs of one process.
+ * Room: coordination. In: BucketMemory, TaskQueue. Out: tests, programs of one process.
  */
 import { Clock, Effect, Layer, Random } from "effect";
+import * as BucketMemory from "./BucketMemory.ts";
 import { defaultLeaseMillis, type Entry, priorities, TaskQueue, type Waiting } from "./TaskQueue.ts";
 
 export interface Options {
@@ -63,7 +64,9 @@ const make = Effect.fnUntraced(function* ({ leaseMillis = defaultLeaseMillis }: 
       if (first !== undefined) {
         first.freeAt = now + leaseMillis;
         first.handedOut++;
-        return { taskId: first.taskId, receipt: `${first.number} ${first.handedOut}`, leaseMillis };
+        const { agentType, handedOut, number, taskId } = first;
+        const known = handedOut === 1 ? first.known : undefined;
+        return { taskId, agentType, known, receipt: `${number} ${handedOut}`, leaseMillis };
       }
       yield* next === Infinity ? changed : Effect.race(changed, Effect.sleep(next - now));
     }
@@ -94,4 +97,4 @@ const make = Effect.fnUntraced(function* ({ leaseMillis = defaultLeaseMillis }: 
   });
 });
 
-export const layer = (options: Options = {}) => Layer.effect(TaskQueue, make(options));
+export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), BucketMemory.layer);

@@ -2,29 +2,33 @@
  * The work queue as a JetStream stream of its own, with one subject for each task and one durable consumer for each
  * agent type and priority.
  *
- * Room: coordination. In: log (the connection), TaskQueue, TaskPullNats. Out: main.
+ * Room: coordination. In: domain, log (the connection), BucketKv, TaskQueue, TaskPullNats. Out: main.
  *
  * `recollect-tasks.<tenant>.<agent type>.<priority>.<task id>`: at most one message for a subject, and a second one is
  * refused (`discard_new_per_subject`), so that putting a task in again changes nothing, whenever that is. `ack_wait` is
  * the lease, `+WPI` the heartbeat, a nak with delay the pause between two attempts.
  *
- * Decision: `persist_mode: async` and one copy, because the queue is a cache of the log: what a kill -9 of the server
- * costs it is put in again (Tasks.requeue).
+ * Decision: `persist_mode: async` on a single server, because the queue is a cache of the log: what a kill -9 costs it is
+ * put in again (Tasks.requeue). In a cluster three copies, as the log has: with one, tasks would wait for its node.
+ * Decision: the entry of a task that was cancelled while it waited stays until a worker takes and forgets it, because
+ * only who took it can settle it, and deleting it by its sequence would need a look for that: one direct get for each.
  * Decision: a new queue begins at the milliseconds of its making as its first sequence. A worker that outlived the old
  * one settles by sequence, and must never settle another task's entry in the new one.
  * Decision: how many tasks of a type run at once is said by the workers (`concurrency`), not by `max_ack_pending`,
  * because the server counts entries that wait for their delay as handed out, and would let them block the others.
  */
 import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { nanos } from "@nats-io/transport-node";
-import { Clock, Effect, Layer, Semaphore } from "effect";
+import { type Msg, nanos } from "@nats-io/transport-node";
+import { Clock, Effect, Layer, Option, Schema, Semaphore } from "effect";
 import { createHash } from "node:crypto";
-import { defaultTenant } from "../domain/History.ts";
-import type { TaskPriority } from "../domain/TaskEvents.ts";
+import { defaultTenant, Sequence } from "../domain/History.ts";
+import { type TaskPriority, TaskSubmitted } from "../domain/TaskEvents.ts";
 import { LogUnavailable } from "../log/EventLog.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import { retryPauseMillis } from "../log/PatienceNats.ts";
 import { ask } from "../log/RequestNats.ts";
-import { encodeToken, root } from "../log/Subject.ts";
+import { decodeToken, encodeToken, root } from "../log/Subject.ts";
+import * as BucketKv from "./BucketKv.ts";
 import { Puller } from "./TaskPullNats.ts";
 import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
 
@@ -42,15 +46,22 @@ export interface Options {
 /** A holder is on the same network and answers from memory. */
 const holderMillis = 1_000;
 const putMillis = 5_000;
+/** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
+const putAttempts = 7;
 /**
  * Entries of one type and priority that may be handed out or delayed at once: the server's own limit in our
  * nats-server.conf. Delays are short (Tasks.delayHorizonMillis), so that what is due next year is not among them.
  */
 const maxHandedOut = 10_000;
+/**
+ * An entry that says more of its task than this says nothing: the log is asked. 10,000 tasks that wait are 80 MB at most,
+ * and an agent's request is rarely larger.
+ */
+const maxBodyLength = 8 * 1024;
 /** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
 const maxConsumers = 5_000;
 
-const streamConfig = (firstSequence: number): Partial<StreamConfig> & { readonly name: string } => ({
+const streamConfig = (firstSequence: number, replicas: number): Partial<StreamConfig> & { readonly name: string } => ({
   name: streamName,
   description: "Recollect: tasks that wait for a worker. A cache of the log: may be deleted at any time.",
   subjects: [`${subjectRoot}.*.*.*.*`],
@@ -60,8 +71,8 @@ const streamConfig = (firstSequence: number): Partial<StreamConfig> & { readonly
   discard_new_per_subject: true,
   max_msgs_per_subject: 1,
   max_consumers: maxConsumers,
-  num_replicas: 1,
-  persist_mode: "async",
+  num_replicas: replicas,
+  ...(replicas === 1 ? { persist_mode: "async" as const } : {}),
   first_seq: firstSequence,
   allow_direct: true,
 });
@@ -79,12 +90,13 @@ const unavailable = (error: unknown) =>
 
 type Connection = NatsConnection["Service"];
 
-const ensureStream = async ({ jsm }: Connection, now: number): Promise<void> => {
+const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<void> => {
+  const replicas = serverInfo().cluster === undefined ? 1 : 3;
   try {
     await jsm.streams.info(streamName);
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    await jsm.streams.add(streamConfig(now)).catch((failed: unknown) => {
+    await jsm.streams.add(streamConfig(now, replicas)).catch((failed: unknown) => {
       if (!isThereAlready(failed)) throw failed;
     });
   }
@@ -100,6 +112,33 @@ const subjectsIn = async ({ jsm }: Connection, tenant: string): Promise<Readonly
     if (isNotFound(error)) return new Set();
     throw error;
   }
+};
+
+const decodeBody = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({
+      known: Schema.optionalKey(Schema.Struct({ upTo: Sequence, submitted: TaskSubmitted })),
+    }),
+  ),
+);
+
+/** A receipt tells how often its entry was handed out: `$JS.ACK.<stream>.<consumer>.<count>…`, with two more tokens in its second form. */
+const isFirst = (receipt: string): boolean => {
+  const tokens = receipt.split(".");
+  return tokens[tokens.length > 9 ? 6 : 4] === "1";
+};
+
+/** The subject says which task it is. What the body says is a help, and no harm when it cannot be read. */
+const entryOf = (message: Msg) => {
+  const taskId = decodeToken(message.subject.slice(message.subject.lastIndexOf(".") + 1));
+  if (taskId === undefined) return undefined;
+  const body = isFirst(message.reply ?? "") ? decodeBody(message.string()) : Option.none();
+  return { taskId, known: Option.getOrUndefined(body)?.known };
+};
+
+const bodyOf = ({ known }: Waiting): string => {
+  const body = JSON.stringify({ known });
+  return body.length > maxBodyLength ? "{}" : body;
 };
 
 /** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
@@ -168,22 +207,24 @@ const make = Effect.fnUntraced(function* (options: Options) {
       await ensured();
       return ensureConsumer(connection, lane, options.leaseMillis);
     },
+    entryOf,
   });
   yield* Effect.addFinalizer(() => Effect.sync(() => puller.close()));
 
-  const put = Effect.fnUntraced(function* ({ agentType, priority, taskId }: Waiting) {
+  const put = Effect.fnUntraced(function* (waiting: Waiting) {
+    const { agentType, priority, taskId } = waiting;
+    const payload = bodyOf(waiting);
     const subject = `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
-    for (let isSecond = false; ; isSecond = true) {
-      const answer = yield* Effect.promise(() =>
-        ask(nc, link, { subject, payload: JSON.stringify({ taskId }), timeoutMillis: putMillis }),
-      );
+    for (let attempt = 0; ; attempt++) {
+      const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
         const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
         if (error === undefined || /per subject exceeded/.test(error.description)) return;
         return yield* unavailable(error.description);
       }
-      if (answer.why !== "nobody" || isSecond) return yield* unavailable(answer.reason);
+      if (answer.why !== "nobody" || attempt === putAttempts) return yield* unavailable(answer.reason);
       yield* one.withPermit(Effect.tryPromise({ try: ensured, catch: unavailable }));
+      if (attempt > 0) yield* Effect.sleep(retryPauseMillis(attempt));
     }
   });
 
@@ -218,5 +259,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   });
 });
 
-/** The queue over the connection; the stream and its consumers are made at their first use, and again when gone. */
-export const layer = (options: Options = {}) => Layer.effect(TaskQueue, make(options));
+/**
+ * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
+ * come the buckets of that server, where the places of bounded agent types are.
+ */
+export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), BucketKv.layer);

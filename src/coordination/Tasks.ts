@@ -1,7 +1,8 @@
 /**
  * Tasks that any number of workers share, on any number of machines.
  *
- * Room: coordination. In: domain, log, publish, TaskQueue. Out: edge, main, RecollectTasks (the same with promises).
+ * Room: coordination. In: domain, log, publish, Configuration, TaskQueue. Out: edge, main, RecollectTasks (the same with
+ * promises).
  *
  * The truth of a task is its history in the log; the queue only says that there is something to claim. Promises, each
  * a test in `test/contract/TasksContract.ts`, kept over every layer of log and queue:
@@ -18,59 +19,27 @@ import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { isMisfit } from "../domain/Event.ts";
 import { defaultTenant, task as historyOf } from "../domain/History.ts";
 import { decide, type IllegalTransition, type TaskEventName } from "../domain/Task.ts";
-import type { TaskStatus } from "../domain/Fact.ts";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
-import {
-  empty,
-  evolve,
-  hasEnded,
-  idInBatch,
-  type McpTaskStatus,
-  mcpStatusOf,
-  queueingOf,
-  successorOf,
-  type TaskRecord,
-} from "../domain/TaskRecord.ts";
-import { type AppendRefused, EventLog, type LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
-import { compose, type Given, type InvalidEvent, newId } from "../publish/Compose.ts";
-import { type Claiming, claim, readiness } from "./TaskClaim.ts";
-import { delayHorizonMillis, type TaskLease } from "./TaskLease.ts";
-import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { empty, evolve, hasEnded, queueingOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { EventLog, type LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
+import { compose, type Given, newId } from "../publish/Compose.ts";
+import { Configuration, layer as ConfigurationLayer } from "./Configuration.ts";
+import * as TaskAccept from "./TaskAccept.ts";
+import type { Submitted, SubmitError } from "./TaskAccept.ts";
+import * as TaskBatch from "./TaskBatch.ts";
+import { type Claiming, claim } from "./TaskClaim.ts";
+import type { TaskLease } from "./TaskLease.ts";
+import { after, type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import * as TaskOffer from "./TaskOffer.ts";
 import { TaskQueue } from "./TaskQueue.ts";
-import { type Batch, checked, type InvalidTask, placed, type Submission } from "./TaskSubmit.ts";
+import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
+import * as TaskSlots from "./TaskSlots.ts";
+import { type Batch, checked, placed, type Submission } from "./TaskSubmit.ts";
 
-/** No task of that id was ever submitted. */
-export class TaskNotFound extends Schema.TaggedError<TaskNotFound>()("TaskNotFound", {
-  taskId: Schema.String,
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
-
-export interface Submitted {
-  readonly taskId: string;
-  /** False when it was there already. */
-  readonly isNew: boolean;
-}
-
-/** How a task stands, or how it ended. Times in epoch milliseconds. */
-export interface TaskResult {
-  readonly taskId: string;
-  readonly status: TaskStatus;
-  /** The status in the words of MCP's tasks. */
-  readonly mcpStatus: McpTaskStatus;
-  /** Claims that counted so far. */
-  readonly attempt: number;
-  /** Who had it last. */
-  readonly worker: string | null;
-  readonly message: string | null;
-  readonly progress: number | null;
-  readonly total: number | null;
-  readonly output: unknown;
-  readonly error: { readonly type: string; readonly message: string | null } | null;
-  /** It failed because its last attempt did. */
-  readonly deadLetter: boolean;
-  readonly endedAt: number | null;
-}
+export type { Submitted } from "./TaskAccept.ts";
+export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
+export type { BatchResult } from "./TaskBatch.ts";
+export type { Batch as BatchOptions } from "./TaskSubmit.ts";
 
 export interface Options {
   /** Default `default`; the queue's must be the same. */
@@ -80,12 +49,13 @@ export interface Options {
   readonly actor?: string | undefined;
 }
 
-type SubmitError = InvalidTask | InvalidEvent | AppendRefused | LogUnavailable;
-
 export class Tasks extends Context.Service<
   Tasks,
   {
-    /** Submits a task for a worker of its agent type. Durable when it returns; nothing when the id is there already. */
+    /**
+     * Submits a task for a worker of its agent type. Durable when it returns, and `where` says how; nothing when the id is
+     * there already. With the log away and no `Publisher` beside it is `LogUnavailable`: the same call again is safe.
+     */
     readonly submit: (request: Given<TaskRequest>, submission?: Submission) => Effect.Effect<Submitted, SubmitError>;
     /** Submits up to 1,000 tasks, all or none. */
     readonly submitBatch: (
@@ -95,6 +65,8 @@ export class Tasks extends Context.Service<
       { readonly batchId: string; readonly taskIds: ReadonlyArray<string>; readonly isNew: boolean },
       SubmitError
     >;
+    /** How the tasks of a batch stand. */
+    readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
     readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError>;
     /** Ends a task that has not ended; a worker that has it learns so at its next heartbeat. */
@@ -109,14 +81,21 @@ export class Tasks extends Context.Service<
     ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
     /** The same request again, as the task `<id>~`, for one that failed, timed out or was cancelled. */
     readonly retry: (taskId: string) => Effect.Effect<Submitted, TaskNotFound | CannotRetry | LogDamaged | SubmitError>;
+    /** Puts a task that has ended among the recent ones again: it is archived as if it had ended now. */
+    readonly restore: (
+      taskId: string,
+      reason?: string,
+    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
     /** How the task stands now. */
     readonly show: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
-    /** How the task ended; waits until it has. */
+    /** How the task ended; waits until it has. One that was kept here while the log is away is waited for. */
     readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
     /** How it stands now and after each of its events, up to its end. */
     readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
     /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
     readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
+    /** What the ends of these tasks mean for their batches, once more: whoever ended one may have died before he could. */
+    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, LogUnavailable>;
   }
 >()("recollect/coordination/Tasks") {}
 
@@ -128,119 +107,23 @@ export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry"
   hint: Schema.String,
 }) {}
 
-const notFound = (taskId: string) =>
-  new TaskNotFound({ taskId, message: `There is no task ${taskId}.`, hint: "recollect tasks lists them." });
-
-const utf8 = new TextDecoder();
-
-const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown));
-
-/** The whole output, also when it was too large for its event. */
-const outputOf = Effect.fnUntraced(function* ({ log }: Desk, { end }: TaskRecord) {
-  if (end?.outputBlob == null) return end?.output ?? null;
-  const bytes = yield* log.getBlob(end.outputBlob.sha256);
-  if (bytes === undefined) return end.output ?? null;
-  const text = utf8.decode(bytes);
-  return end.outputIsText ? text : Option.getOrElse(decodeJson(text), () => text);
-});
-
-const resultOf = Effect.fnUntraced(function* (desk: Desk, taskId: string, record: TaskRecord) {
-  const { attempt, end, said, status, worker } = record;
-  if (status === undefined) return yield* notFound(taskId);
-  return {
-    taskId,
-    status,
-    mcpStatus: mcpStatusOf(status),
-    attempt,
-    worker: worker ?? null,
-    message: said.message ?? null,
-    progress: said.progress ?? null,
-    total: said.total ?? null,
-    output: yield* outputOf(desk, record),
-    error: end?.error == null ? null : { type: end.error.type, message: end.error.message ?? null },
-    deadLetter: end?.deadLetter ?? false,
-    endedAt: end?.at ?? null,
-  } satisfies TaskResult;
-});
+/** Questions of one call to log and queue that are on their way together: a batch must not crowd out all others. */
+const offersAtOnce = 32;
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* EventLog;
   const queue = yield* TaskQueue;
+  const slots = yield* TaskSlots.TaskSlots;
+  const config = yield* Configuration;
   const { actor, source = "recollect", tenant = defaultTenant } = options;
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
 
-  /** The log has it, so a queue that is away costs time and no task. */
-  const put = (taskId: string, { submitted }: TaskRecord) =>
-    submitted?.queue == null
-      ? Effect.void
-      : queue
-          .put({ taskId, agentType: submitted.request.agentType, priority: queueingOf(submitted.queue).priority })
-          .pipe(Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logWarning(`${taskId} waits: ${reason}`)));
+  const offering = TaskOffer.make(desk, queue);
+  const { ended, offer } = offering;
+  const { accept, arrived } = yield* TaskAccept.make(desk, offering);
 
-  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
-  const offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError> = Effect.fnUntraced(
-    function* (taskId, record) {
-      if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
-      const ready = yield* readiness(desk, record);
-      if (ready._tag === "Behind") return false;
-      if (ready._tag === "Dropped") return yield* Effect.as(end(taskId, record, ready.reason), false);
-      if (ready._tag === "Delayed" && ready.delayMillis > delayHorizonMillis) return false;
-      yield* put(taskId, record);
-      return true;
-    },
-  );
-
-  const end: (taskId: string, known: TaskRecord, reason: string | undefined) => Effect.Effect<TaskRecord, MoveError> =
-    Effect.fnUntraced(function* (taskId, known, reason) {
-      const steps: ReadonlyArray<Step> = [{ type: "task.cancelled", data: { reason } }];
-      const moved = yield* move({
-        desk,
-        taskId,
-        known,
-        decide: (record) => Effect.succeed(hasEnded(record) ? [] : steps),
-      });
-      if (moved.isNew) yield* ended(moved.record);
-      return moved.record;
-    });
-
-  /** What a task's end means for its batch: the next one may begin, or all others are cancelled. */
-  const ended = (record: TaskRecord): Effect.Effect<void> =>
-    Effect.gen(function* () {
-      const { batchId, place } = record.submitted ?? {};
-      if (batchId == null || place == null) return;
-      if (place.failFast === true && record.status !== "completed") {
-        const reason = `task ${idInBatch(batchId, place.index)} of its batch ended as ${record.status}`;
-        for (let index = 0; index < place.size; index++) {
-          const taskId = idInBatch(batchId, index);
-          const other = yield* load(desk, taskId);
-          if (index === place.index || other.status === undefined || hasEnded(other)) continue;
-          yield* move({
-            desk,
-            taskId,
-            known: other,
-            decide: (now) =>
-              Effect.succeed(hasEnded(now) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
-          });
-        }
-        return;
-      }
-      const next = successorOf(record.submitted);
-      if (next !== undefined) yield* offer(next, yield* load(desk, next));
-    }).pipe(
-      // The end itself is in the log. What follows from it is done by the next `requeue`.
-      Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
-    );
-
-  const add = Effect.fnUntraced(function* (taskId: string, step: Step) {
-    const { isNew, record } = yield* move({
-      desk,
-      taskId,
-      known: yield* load(desk, taskId),
-      decide: (known) => Effect.succeed(known.status === undefined ? [step] : []),
-    });
-    yield* offer(taskId, record);
-    return { taskId, isNew };
-  });
+  const resultNow = (taskId: string, record: TaskRecord) =>
+    Effect.flatMap(config.get("tasks.retentionMillis"), (retention) => resultOf(desk, taskId, record, retention));
 
   const submit = Effect.fn("coordination.submit")(function* (
     request: Given<TaskRequest>,
@@ -250,7 +133,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const id = submission.id ?? (yield* newId);
     const now = yield* Clock.currentTimeMillis;
     const data = yield* checked({ request, submission, id, tenant, now, retryOf });
-    return yield* add(id, { type: "task.submitted", data });
+    return yield* accept(id, data);
   });
 
   const submitBatch = Effect.fn("coordination.submitBatch")(function* (
@@ -269,15 +152,23 @@ const make = Effect.fnUntraced(function* (options: Options) {
       }),
     );
     const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
-    const isNew = yield* log.appendAll(appends).pipe(
-      Effect.as(true),
+    const written = yield* log.appendAll(appends).pipe(
       // One of its tasks is there, so all of them are: a batch is written all or none.
-      Effect.catchTag("SequenceConflict", () => Effect.succeed(false)),
+      Effect.catchTag("SequenceConflict", () => Effect.succeed(undefined)),
     );
-    yield* Effect.forEach(taskIds, (id) => Effect.flatMap(load(desk, id), (record) => offer(id, record)), {
-      concurrency: 32,
-    });
-    return { batchId, taskIds, isNew };
+    // Of a new batch those may begin that wait for no other. What is known of one that was there is in the log.
+    const mayBegin = written === undefined ? commands : commands.slice(0, batch.atOnce);
+    yield* Effect.forEach(
+      mayBegin,
+      ({ event, history }, index) => {
+        const sequence = written?.[index]?.sequence;
+        const record =
+          sequence === undefined ? load(desk, history.id) : Effect.succeed(after(empty, history, [event], sequence));
+        return Effect.flatMap(record, (known) => offer(history.id, known));
+      },
+      { concurrency: offersAtOnce, discard: true },
+    );
+    return { batchId, taskIds, isNew: written !== undefined };
   });
 
   const there = Effect.fnUntraced(function* (taskId: string) {
@@ -296,8 +187,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
           decided === "add" ? [step] : [],
         ),
     });
-    if (isNew && hasEnded(record)) yield* ended(record);
-    return yield* resultOf(desk, taskId, record);
+    if (isNew && hasEnded(record) && name !== "task.restored") yield* ended(record);
+    return yield* resultNow(taskId, record);
   });
 
   const retry = Effect.fn("coordination.retry")(function* (taskId: string) {
@@ -316,7 +207,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   /** Each state of the task from now on, up to its end. */
   const states = (taskId: string) =>
     Stream.unwrap(
-      Effect.map(there(taskId), (now) => {
+      Effect.map(Effect.andThen(arrived(taskId), there(taskId)), (now) => {
         if (hasEnded(now)) return Stream.make(now);
         let record = now;
         return log.follow({ after: now.upTo, history: historyOf(taskId, tenant) }).pipe(
@@ -336,29 +227,53 @@ const make = Effect.fnUntraced(function* (options: Options) {
       () => empty,
       (_, record) => record,
     );
-    return yield* resultOf(desk, taskId, last);
+    return yield* resultNow(taskId, last);
   });
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
     submitBatch,
-    claim: (claiming) => claim({ desk, queue, ended }, claiming),
+    batch: (batchId) => TaskBatch.show(desk, batchId),
+    claim: (claiming) => claim({ desk, queue, slots, ended }, claiming),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
     retry,
-    show: (taskId) => Effect.flatMap(there(taskId), (record) => resultOf(desk, taskId, record)),
+    restore: (taskId, reason) => moveBy(taskId, "task.restored", { type: "task.restored", data: { reason } }),
+    show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),
     result,
-    watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultOf(desk, taskId, record)),
+    watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultNow(taskId, record)),
     requeue: Effect.fn("coordination.requeue")(function* (taskIds: ReadonlyArray<string>) {
       const missing = yield* queue.missing(taskIds);
       const offered = yield* Effect.forEach(
         missing,
         (id) => Effect.flatMap(load(desk, id), (record) => offer(id, record)),
-        { concurrency: 32 },
+        { concurrency: offersAtOnce },
       );
       return offered.filter((isIn) => isIn).length;
     }),
+    followUp: (taskIds) =>
+      Effect.forEach(
+        taskIds,
+        (id) => Effect.flatMap(load(desk, id), (record) => (hasEnded(record) ? ended(record) : Effect.void)),
+        { discard: true },
+      ),
   });
 });
 
-export const layer = (options: Options = {}) => Layer.effect(Tasks, make(options));
+/** The configuration that is provided for this tenant, else one of its own: the log's, over the environment. */
+const configured = (tenant: string) =>
+  Layer.unwrap(
+    Effect.map(Effect.serviceOption(Configuration), (given) =>
+      Option.isSome(given) && given.value.tenant === tenant
+        ? Layer.succeed(Configuration, given.value)
+        : ConfigurationLayer({ tenant, environment: process.env }),
+    ),
+  );
+
+export const layer = (options: Options = {}) => {
+  const { tenant = defaultTenant } = options;
+  return Layer.effect(Tasks, make(options)).pipe(
+    Layer.provide(TaskSlots.layer({ tenant })),
+    Layer.provide(configured(tenant)),
+  );
+};

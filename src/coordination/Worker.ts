@@ -9,7 +9,7 @@
  * - `run` is interrupted as soon as its lease is lost or its task cancelled: within a second, or a third of the lease;
  * - a worker that is interrupted gives its tasks back at once.
  */
-import { Cause, Effect, Exit, Schedule } from "effect";
+import { Cause, Effect, Exit } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import type { LeaseLost } from "../domain/TaskRecord.ts";
 import { backoff } from "../publish/Backoff.ts";
@@ -41,12 +41,13 @@ const releaseMillis = 5_000;
 /** Ends with `LeaseLost`. */
 const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
   const third = lease.leaseMillis / 3;
+  // The lease was just made: a task that is done in a moment is never looked after.
   const looks = lease.look.pipe(
     Effect.catchTag("LogUnavailable", () => Effect.void),
-    Effect.repeat(Schedule.spaced(Math.min(lookMillis, third))),
-    Effect.andThen(Effect.never),
+    Effect.delay(Math.min(lookMillis, third)),
+    Effect.forever,
   );
-  const beats = lease.heartbeat.pipe(Effect.repeat(Schedule.spaced(third)), Effect.andThen(Effect.never));
+  const beats = lease.heartbeat.pipe(Effect.delay(third), Effect.forever);
   return Effect.raceFirst(looks, beats);
 };
 

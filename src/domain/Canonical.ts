@@ -163,11 +163,12 @@ export const canonicalFacts = (
     case "source.described":
       return [{ _tag: "Noted", kind: "source" }];
     case "task.submitted": {
-      const { request, threadId, batchId, parentTaskId, retryOf, queue } = event.data;
+      const { request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
       return moved("pending", {
         request,
         threadId: threadId ?? undefined,
         batchId: batchId ?? undefined,
+        failFast: place?.failFast ?? undefined,
         parentTaskId: parentTaskId ?? undefined,
         retryOf: retryOf ?? undefined,
         ...(queue == null ? {} : queueFacts(queue)),
@@ -209,6 +210,8 @@ export const canonicalFacts = (
       return moved("timeout", { durationMillis: event.data.afterMillis ?? undefined });
     case "task.cancelled":
       return moved("cancelled", { errorMessage: event.data.reason ?? undefined });
+    case "task.restored":
+      return moved(undefined, { restored: true });
     case "session.started": {
       const { data } = event;
       return [

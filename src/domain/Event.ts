@@ -49,6 +49,7 @@ export const eventTypes = {
   "task.failed": define("task", 1, Task.TaskFailed),
   "task.timed_out": define("task", 1, Task.TaskTimedOut),
   "task.cancelled": define("task", 1, Task.TaskCancelled),
+  "task.restored": define("task", 1, Task.TaskRestored),
   "session.started": define("session", 1, Task.SessionStarted),
   "session.resumed": define("session", 1, Task.SessionResumed),
   "session.message_sent": define("session", 1, Task.SessionMessageSent),

@@ -125,6 +125,8 @@ export interface TaskMoved {
   readonly request?: Optional<TaskRequest>;
   readonly threadId?: Optional<string>;
   readonly batchId?: Optional<string>;
+  /** It ends with its batch when another task of that does not complete. */
+  readonly failFast?: Optional<boolean>;
   readonly parentTaskId?: Optional<string>;
   readonly retryOf?: Optional<string>;
   readonly priority?: Optional<string>;
@@ -135,6 +137,8 @@ export interface TaskMoved {
   readonly notBefore?: Optional<number>;
   /** It failed because its last attempt did. */
   readonly deadLetter?: Optional<boolean>;
+  /** It has ended, and is among the recent ones again from now on. */
+  readonly restored?: Optional<boolean>;
   readonly worker?: Optional<string>;
   readonly message?: Optional<string>;
   readonly progress?: Optional<number>;

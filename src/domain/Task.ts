@@ -32,6 +32,7 @@ const leadsTo: Readonly<Record<TaskEventName, TaskStatus | undefined>> = {
   "task.failed": "failed",
   "task.timed_out": "timeout",
   "task.cancelled": "cancelled",
+  "task.restored": undefined,
 };
 
 /** Every task can end early; only one that runs can complete. */
@@ -43,11 +44,13 @@ const allowed: Readonly<Record<TaskStatus | "new", ReadonlyArray<TaskEventName>>
   starting: ["task.started", "task.progressed", "task.released", ...endsEarly],
   running: ["task.progressed", "task.input_requested", "task.completed", "task.released", ...endsEarly],
   input_required: ["task.resumed", "task.progressed", "task.completed", "task.released", ...endsEarly],
-  completed: [],
-  failed: [],
-  timeout: [],
-  cancelled: [],
+  completed: ["task.restored"],
+  failed: ["task.restored"],
+  timeout: ["task.restored"],
+  cancelled: ["task.restored"],
 };
+
+const ends: ReadonlySet<TaskStatus | undefined> = new Set(["completed", "failed", "timeout", "cancelled"]);
 
 /** A task in `from` cannot take the event `move`. Nothing was written. */
 export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("IllegalTransition", {
@@ -62,12 +65,10 @@ export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("
   }
 }
 
-const hintFor = (from: TaskStatus | "new"): string => {
-  const moves = allowed[from];
-  return moves.length === 0
+const hintFor = (from: TaskStatus | "new"): string =>
+  from !== "new" && ends.has(from)
     ? `A task that is ${from} has ended; submit another.`
-    : `Possible now: ${moves.join(", ")}.`;
-};
+    : `Possible now: ${allowed[from].join(", ")}.`;
 
 export const isTaskEventName = (type: string): type is TaskEventName => Object.hasOwn(leadsTo, type);
 
@@ -91,5 +92,4 @@ export const decide = (options: {
   return Result.fail(new IllegalTransition({ taskId, from, move, hint: hintFor(from) }));
 };
 
-export const hasEnded = (status: TaskStatus | undefined): boolean =>
-  status !== undefined && allowed[status].length === 0;
+export const hasEnded = (status: TaskStatus | undefined): boolean => ends.has(status);

@@ -120,6 +120,8 @@ export const TaskFailed = Schema.Struct({
 });
 export const TaskTimedOut = Schema.Struct({ afterMillis: maybe(Millis), claim: maybe(Schema.Natural) });
 export const TaskCancelled = Schema.Struct({ reason: maybe(Text) });
+/** Somebody wants a task that has ended among the recent ones again: its time until it is archived begins anew. */
+export const TaskRestored = Schema.Struct({ reason: maybe(Text) });
 
 /** A client and a server begin to talk. For a wrapped MCP server: who they are, which protocol, which thread is written. */
 export const SessionStarted = Schema.Struct({

@@ -48,6 +48,8 @@ export interface TaskRecord extends Task.TaskState {
   /** What was said last: progress, a question, an answer. */
   readonly said: { readonly message?: string; readonly progress?: number; readonly total?: number };
   readonly end: TaskEnd | undefined;
+  /** When it ended, or was last restored after that, epoch milliseconds; undefined while it has not. */
+  readonly recentSince: number | undefined;
 }
 
 export const empty: TaskRecord = {
@@ -60,6 +62,7 @@ export const empty: TaskRecord = {
   notBefore: 0,
   said: {},
   end: undefined,
+  recentSince: undefined,
 };
 
 /** A task that dies three times in three hands is more likely the cause than they are. */
@@ -83,6 +86,22 @@ export const backoffMillis = (record: TaskRecord): number =>
 export const isLastAttempt = (record: TaskRecord): boolean =>
   record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
 
+/** What a task's history says when it holds its submission and nothing more. */
+export interface Submitted {
+  readonly upTo: Sequence;
+  readonly submitted: EventData<"task.submitted">;
+}
+
+/** The record of a task that was only submitted, as `evolve` makes it of that one event. */
+export const recordOf = ({ submitted, upTo }: Submitted): TaskRecord => {
+  const { notBefore } = queueingOf(submitted.queue);
+  return { ...empty, status: "pending", upTo, submitted, notBefore };
+};
+
+/** Undefined when anything has happened to the task after it was submitted. */
+export const onlySubmitted = ({ submitted, status, upTo, worker }: TaskRecord): Submitted | undefined =>
+  submitted !== undefined && status === "pending" && worker === undefined ? { upTo, submitted } : undefined;
+
 /** Ids of a batch's tasks follow from its own, so that everyone finds them. */
 export const idInBatch = (batchId: string, index: number): string => `${batchId}.${index}`;
 
@@ -103,6 +122,7 @@ export const successorOf = (submitted: EventData<"task.submitted"> | undefined):
 const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({
   lease: undefined,
   end: { deadLetter: false, ...data, at },
+  recentSince: at,
 });
 
 const said = (data: { message?: string | null; progress?: number | null; total?: number | null }) => ({
@@ -156,6 +176,8 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
     }
     case "task.cancelled":
       return ends({ error: { type: "cancelled", message: decoded.data.reason ?? null } }, at);
+    case "task.restored":
+      return { recentSince: at };
     default:
       return {};
   }

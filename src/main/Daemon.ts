@@ -1,6 +1,6 @@
 /**
  * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled,
- * dead sessions ended, configuration obeyed.
+ * schedules kept, dead sessions ended, configuration obeyed.
  *
  * Room: main. In: machine, publish, coordination, Layers. Out: Attached, Standby.
  */
@@ -21,6 +21,7 @@ import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import * as TaskFilling from "./TaskFilling.ts";
+import * as TaskScheduling from "./TaskScheduling.ts";
 import { version } from "./Version.ts";
 
 /** The port people know from NATS; taken only when nobody else has it. */
@@ -118,8 +119,9 @@ const parts = Effect.fnUntraced(function* (
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
+  const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, obeyed).pipe(
+  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, scheduled, obeyed).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

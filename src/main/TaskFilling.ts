@@ -20,11 +20,13 @@ const fill = Effect.gen(function* () {
   const made = new Map<string, Tasks.Tasks["Service"]>();
   return Effect.gen(function* () {
     const open = Map.groupBy(yield* query.openTasks, ({ tenant }) => tenant);
+    const broken = Map.groupBy(yield* query.brokenBatches, ({ tenant }) => tenant);
     for (const [tenant, rows] of open) {
       const tasks =
         made.get(tenant) ??
         (yield* Effect.provide(Tasks.Tasks, yield* Layer.build(tasksOf({ tenant })).pipe(Scope.provide(scope))));
       made.set(tenant, tasks);
+      yield* tasks.followUp((broken.get(tenant) ?? []).map(({ taskId }) => taskId));
       yield* tasks.requeue(rows.map(({ taskId }) => taskId));
     }
   });

@@ -148,6 +148,7 @@ export interface TaskRow {
   readonly status: string;
   readonly worker: string | null;
   readonly batchId: string | null;
+  readonly failFast: number;
   readonly parentTaskId: string | null;
   readonly retryOf: string | null;
   readonly priority: string | null;
@@ -155,6 +156,7 @@ export interface TaskRow {
   readonly maxAttempts: number | null;
   readonly notBefore: number | null;
   readonly deadLetter: number;
+  readonly restoredAt: number | null;
   readonly message: string | null;
   readonly progress: number | null;
   readonly progressTotal: number | null;
@@ -249,6 +251,10 @@ export class Query extends Context.Service<
       readonly status?: string;
       /** Only those that failed because their last attempt did. */
       readonly deadLetters?: "only";
+      readonly batchId?: string;
+      /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
+      readonly recentSince?: number;
+      readonly archived?: "only";
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
     /** Tasks for the queue that have not ended, oldest first; at most `maxOpenTasks`. */
@@ -256,6 +262,15 @@ export class Query extends Context.Service<
       ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
       StorageTrouble
     >;
+    /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */
+    readonly brokenBatches: Effect.Effect<
+      ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
+      StorageTrouble
+    >;
+    /** Tenants that have or had schedules. */
+    readonly scheduledTenants: Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
+    /** The value that a tenant's configuration gave a field last, as JSON text; undefined when it has none. */
+    readonly configured: (field: string, tenant: string) => Effect.Effect<string | undefined, StorageTrouble>;
     /** One task with its transitions in order, or undefined. */
     readonly task: (
       taskId: string,

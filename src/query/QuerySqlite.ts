@@ -78,13 +78,23 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     ),
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
-    tasks: Effect.fn("query.tasks")(({ deadLetters, status, limit }) =>
+    tasks: Effect.fn("query.tasks")(({ archived, batchId, deadLetters, recentSince, status, limit }) =>
       read((db) =>
         all<TaskRow>(
           db,
+          // What is recent is at the front of this order, so a list of it never walks through what is archived.
           `SELECT * FROM v_tasks WHERE (:status IS NULL OR status = :status) AND (:dead IS NULL OR dead_letter = 1)
+           AND (:batch IS NULL OR batch_id = :batch)
+           AND (:since IS NULL OR (:archived IS NULL) = (ended_at IS NULL OR last_activity_at >= :since))
            ORDER BY last_activity_at DESC, first_sequence DESC LIMIT :limit`,
-          { status: status ?? null, dead: deadLetters ?? null, limit: pageSize(limit) },
+          {
+            status: status ?? null,
+            dead: deadLetters ?? null,
+            batch: batchId ?? null,
+            since: recentSince ?? null,
+            archived: archived ?? null,
+            limit: pageSize(limit),
+          },
         ),
       ),
     ),
@@ -99,6 +109,36 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         { limit: maxOpenTasks },
       ),
     ).pipe(Effect.withSpan("query.openTasks")),
+    brokenBatches: read((db) =>
+      all<{ readonly taskId: string; readonly tenant: string }>(
+        db,
+        `SELECT n.text AS task_id, t.text AS tenant FROM tasks k
+         JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
+         WHERE k.status IN (SELECT name FROM names WHERE text IN ('failed', 'timeout', 'cancelled'))
+           AND k.batch_id IN (SELECT o.batch_id FROM tasks o WHERE o.fail_fast = 1
+             AND o.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required')))
+         GROUP BY k.batch_id, k.tenant LIMIT :limit`,
+        { limit: maxOpenTasks },
+      ),
+    ).pipe(Effect.withSpan("query.brokenBatches")),
+    scheduledTenants: read((db) =>
+      all<{ readonly tenant: string }>(
+        db,
+        "SELECT DISTINCT tenant FROM v_config_changes WHERE field GLOB 'schedules.*' LIMIT :limit",
+        { limit: maxPage },
+      ).map(({ tenant }) => tenant),
+    ).pipe(Effect.withSpan("query.scheduledTenants")),
+    configured: Effect.fn("query.configured")((field, tenant) =>
+      read(
+        (db) =>
+          all<{ readonly value: string | null }>(
+            db,
+            `SELECT value FROM v_config_changes WHERE field = :field AND tenant = :tenant AND scope = 'default'
+             ORDER BY sequence DESC LIMIT 1`,
+            { field, tenant },
+          )[0]?.value ?? undefined,
+      ),
+    ),
     task: Effect.fn("query.task")((taskId) => read((db) => readTask(db, taskId))),
     sessions: Effect.fn("query.sessions")(({ limit }) =>
       read((db) =>

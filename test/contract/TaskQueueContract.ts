@@ -27,6 +27,25 @@ export const suite = (test: Tester) => {
       assert.strictEqual(yield* takenId("order", "other order"), "other");
     }));
 
+  test("tells what was known of a task when it was put in, and only at its first handing out", () =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue;
+      const submitted = { request: { agentType: "known", message: "é" }, queue: { priority: "high" } } as const;
+      const known = { upTo: 7, submitted };
+      yield* queue.put({ taskId: "told", agentType: "known", priority: "high", known });
+      const entry = yield* queue.take(["known", "other"]);
+      assert.deepInclude(entry, { taskId: "told", agentType: "known", known });
+      yield* queue.giveBack(entry, 0);
+      assert.isUndefined((yield* queue.take(["known"])).known);
+      // What is too much for an entry is left to the log.
+      const large = {
+        upTo: 8,
+        submitted: { ...submitted, request: { agentType: "known", message: "x".repeat(9_000) } },
+      };
+      yield* queue.put({ taskId: "large", agentType: "known", priority: "high", known: large });
+      assert.strictEqual((yield* queue.take(["known"])).taskId, "large");
+    }));
+
   test("has a task at most once, however often it is put in, also while it is handed out", () =>
     Effect.gen(function* () {
       const queue = yield* TaskQueue;

@@ -3,19 +3,27 @@
  * test has agent types of its own.
  */
 import { assert } from "@effect/vitest";
-import { Clock, Deferred, Effect, Fiber, Queue, Result, Stream } from "effect";
+import { Clock, Deferred, Effect, Fiber, Queue, Result, type Scope, Stream } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
 import type { LeaseLost } from "../../src/domain/TaskRecord.ts";
-import { openInLog } from "../../src/coordination/Requeue.ts";
+import { Buckets, keyOf } from "../../src/coordination/Bucket.ts";
+import { Configuration } from "../../src/coordination/Configuration.ts";
+import { lookInLog, openInLog } from "../../src/coordination/Requeue.ts";
+import type { TaskLease } from "../../src/coordination/TaskLease.ts";
 import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
+import { keepScheduled } from "../../src/coordination/TaskScheduler.ts";
+import { idOf, type TaskSchedule } from "../../src/coordination/TaskSchedule.ts";
 import { Tasks } from "../../src/coordination/Tasks.ts";
+import { settings as slotSettings } from "../../src/coordination/TaskSlots.ts";
 import { work } from "../../src/coordination/Worker.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import { compose } from "../../src/publish/Compose.ts";
 
 export const leaseMillis = 1_000;
 
-type Tester = (name: string, test: () => Effect.Effect<void, unknown, Tasks | TaskQueue | EventLog>) => void;
+type Services = Tasks | TaskQueue | EventLog | Configuration | Buckets;
+type Tester = (name: string, test: () => Effect.Effect<void, unknown, Services | Scope.Scope>) => void;
 
 const eventsOf = (taskId: string) => EventLog.use((log) => Stream.runCollect(log.read({ history: historyOf(taskId) })));
 const typesOf = (taskId: string) => Effect.map(eventsOf(taskId), (events) => events.map(({ type }) => type.slice(5)));
@@ -285,6 +293,22 @@ export const suite = (test: Tester) => {
       assert.isAtLeast(yield* Clock.currentTimeMillis, now + 300);
     }));
 
+  test("does not believe an entry whose task has moved on since it was put in", () =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue;
+      const taskId = yield* submitted("believed", { backoffMillis: 60_000 });
+      const lease = yield* claimed("believed");
+      const [{ sequence: upTo } = { sequence: 0 }] = yield* eventsOf(taskId);
+      const known = { upTo, submitted: lease.submitted };
+      const entry = { taskId, agentType: "believed again", priority: "normal", known } as const;
+      yield* queue.put(entry);
+      // It waits for a minute now, and for all that the entry says it could be claimed.
+      yield* lease.fail({ type: "Boom" });
+      const nothing = yield* Effect.timeoutOption(claimed("believed again"), leaseMillis / 3);
+      assert.strictEqual(nothing._tag, "None");
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "released"]);
+    }));
+
   test("asks for input and goes on with the answer, under the same lease", () =>
     Effect.gen(function* () {
       const tasks = yield* Tasks;
@@ -342,6 +366,128 @@ export const suite = (test: Tester) => {
         ends.map(({ status }) => status),
         ["completed", "failed", "cancelled", "cancelled"],
       );
+    }));
+
+  test("cancels what is left of a batch whose worker died between a failure and what follows from it", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const log = yield* EventLog;
+      const requests = [0, 1, 2].map(() => ({ agentType: "broken" }));
+      const { taskIds } = yield* tasks.submitBatch(requests, { failFast: true });
+      const look = yield* lookInLog();
+      const [first = "", second = "", third = ""] = taskIds;
+      // Written past the Tasks of this process: as if it had died before it came to the others.
+      const { event, history } = yield* compose(
+        { history: historyOf(first), type: "task.cancelled", data: {} },
+        "somebody who died",
+      );
+      yield* log.append({ history, events: [event], expected: "any" });
+      const { broken, open } = yield* look;
+      assert.includeMembers([...open], [second, third]);
+      assert.include(broken, first);
+      yield* tasks.followUp(broken);
+      for (const id of [second, third]) assert.strictEqual((yield* tasks.show(id)).status, "cancelled");
+      assert.notInclude((yield* look).broken, first);
+    }));
+
+  test("runs at most so many tasks of a type at once as are configured, and holds up no other type by it", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const config = yield* Configuration;
+      yield* config.set({ "tasks.concurrency": { bounded: 2 } });
+      yield* tasks.submitBatch([1, 2, 3, 4].map(() => ({ agentType: "bounded" })));
+      const claims = yield* Queue.unbounded<TaskLease>();
+      const claiming = tasks.claim({ agentTypes: ["bounded", "free"] }).pipe(
+        Effect.flatMap((lease) => Queue.offer(claims, lease)),
+        Effect.forkScoped,
+      );
+      yield* Effect.replicateEffect(claiming, 4, { discard: true });
+      const [first, second] = [yield* Queue.take(claims), yield* Queue.take(claims)];
+      yield* submitted("free");
+      const free = yield* Queue.take(claims);
+      assert.strictEqual(free.submitted.request.agentType, "free");
+      assert.strictEqual(yield* Queue.size(claims), 0);
+      yield* first.complete();
+      const third = yield* Queue.take(claims);
+      assert.strictEqual(third.submitted.request.agentType, "bounded");
+      // One more place, and it is taken at once.
+      yield* config.set({ "tasks.concurrency": { bounded: 3 } });
+      const fourth = yield* tasks.claim({ agentTypes: ["bounded"] });
+      yield* Effect.forEach([second, third, fourth, free], (lease) => lease.complete());
+    }));
+
+  test("takes the place of a worker that died within a lease, and none of one that lives", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const queue = yield* TaskQueue;
+      yield* (yield* Configuration).set({ "tasks.concurrency": { orphaned: 2 } });
+      const bucket = yield* (yield* Buckets).open(slotSettings);
+      const lives = 4_711;
+      yield* queue.hold(lives);
+      const place = (holder: string, token: number) =>
+        Buffer.from(JSON.stringify({ holder, token, taskId: "another" }));
+      yield* bucket.put(keyOf("default", "orphaned", "0"), place(queue.holder, lives));
+      yield* bucket.put(keyOf("default", "orphaned", "1"), place("nobody", 1));
+      yield* submitted("orphaned");
+      yield* submitted("orphaned");
+      const lease = yield* Effect.timeout(claimed("orphaned"), leaseMillis * 2);
+      const nothing = yield* Effect.timeoutOption(claimed("orphaned"), leaseMillis * 1.2);
+      assert.strictEqual(nothing._tag, "None");
+      yield* queue.letGo(lives);
+      yield* lease.complete();
+      yield* (yield* claimed("orphaned")).complete();
+      assert.strictEqual((yield* tasks.show(lease.taskId)).status, "completed");
+    }));
+
+  test("says when a task that has ended is archived, and puts it back among the recent ones", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const retention = yield* (yield* Configuration).get("tasks.retentionMillis");
+      const taskId = yield* submitted("archived");
+      assert.isNull((yield* tasks.show(taskId)).archivedAt);
+      assert.strictEqual((yield* failureOf(tasks.restore(taskId)))._tag, "IllegalTransition");
+      yield* (yield* claimed("archived")).complete("kept");
+      const ended = yield* tasks.result(taskId);
+      yield* Effect.repeat(Clock.currentTimeMillis, { until: (now) => now > (ended.endedAt ?? 0) });
+      assert.strictEqual(ended.archivedAt, (ended.endedAt ?? 0) + retention);
+      const restored = yield* tasks.restore(taskId, "looked at again");
+      assert.deepInclude(restored, { status: "completed", output: "kept", endedAt: ended.endedAt });
+      const at = (yield* eventsOf(taskId)).at(-1)?.occurredAt ?? 0;
+      assert.strictEqual(restored.archivedAt, at + retention);
+      assert.isAbove(at, ended.endedAt ?? Infinity);
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "completed", "restored"]);
+      assert.strictEqual((yield* tasks.result(taskId)).output, "kept");
+    }));
+
+  test("submits each occurrence of a schedule once, however many do it, and none of one that is removed", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const config = yield* Configuration;
+      yield* Effect.replicateEffect(Effect.forkScoped(keepScheduled), 3);
+      const now = yield* Clock.currentTimeMillis;
+      const schedule: TaskSchedule = {
+        request: { agentType: "scheduled", message: "again" },
+        everyMillis: 1_000,
+        // One was missed, and the next comes soon.
+        from: now - 1_600,
+        missed: "once",
+        paused: false,
+        priority: "high",
+      };
+      yield* config.set({ "schedules.pulse": schedule });
+      const leases = yield* Effect.replicateEffect(claimed("scheduled"), 2);
+      assert.deepStrictEqual(
+        leases.map(({ taskId }) => taskId),
+        [idOf("pulse", schedule.from + 1_000), idOf("pulse", schedule.from + 2_000)],
+      );
+      yield* config.set({ "schedules.pulse": undefined });
+      for (const lease of leases) {
+        assert.strictEqual(lease.submitted.request.message, "again");
+        yield* lease.complete();
+        assert.deepStrictEqual(yield* typesOf(lease.taskId), ["submitted", "claimed", "started", "completed"]);
+      }
+      const third = yield* failureOf(tasks.show(idOf("pulse", schedule.from + 3_000)));
+      assert.strictEqual(third._tag, "TaskNotFound");
     }));
 
   test("fills the queue again with what waits in the log", () =>

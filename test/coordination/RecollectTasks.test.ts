@@ -1,12 +1,27 @@
 import { assert, layer } from "@effect/vitest";
-import { Effect } from "effect";
+import { Effect, Layer } from "effect";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { RecollectTasks } from "../../src/index.ts";
+import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+
+/** A data folder of its own for each connection, so that one's spool is not drained by another. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "recollect-tasks-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
+);
 
 const connected = Effect.gen(function* () {
   const { url } = yield* NatsServer.NatsServer;
+  const data = yield* folder;
   return yield* Effect.acquireRelease(
-    Effect.promise(() => RecollectTasks.connect({ url, leaseMillis: 1_000 })),
+    Effect.promise(() => RecollectTasks.connect({ url, data, leaseMillis: 1_000 })),
     (tasks) => Effect.promise(() => tasks.close()),
   );
 });
@@ -67,6 +82,72 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
         await worker.stop();
         assert.deepInclude(await tasks.show(second.taskId), { status: "pending", attempt: 0 });
       });
+    }),
+  );
+
+  it.effect("run no more at once than is configured, over all connections, and all of them in the end", () =>
+    Effect.gen(function* () {
+      const workers = [yield* connected, yield* connected];
+      const { url } = yield* NatsServer.NatsServer;
+      const log = EventLogNats.layer().pipe(Layer.provide(NatsConnection.layer({ servers: url })));
+      const configured = Configuration.Configuration.use((config) =>
+        config.set({ "tasks.concurrency": { narrow: 2 } }),
+      ).pipe(Effect.provide(Configuration.layer().pipe(Layer.provide(log))));
+      yield* configured;
+      yield* Effect.promise(async () => {
+        let running = 0;
+        let most = 0;
+        const run = async () => {
+          most = Math.max(most, ++running);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          running--;
+        };
+        for (const worker of workers) worker.work({ agentTypes: ["narrow"], concurrency: 4, run });
+        const [submitter] = workers;
+        const batch = await submitter?.submitBatch(Array.from({ length: 12 }, () => ({ agentType: "narrow" })));
+        for (const taskId of batch?.taskIds ?? []) {
+          assert.strictEqual((await submitter?.result(taskId))?.status, "completed");
+        }
+        assert.isAtMost(most, 2);
+      });
+    }),
+  );
+
+  it.effect("are accepted while NATS is away, and run once when it is back", () =>
+    Effect.gen(function* () {
+      const { start, stop } = yield* NatsServer.NatsServer;
+      const [submitter, worker] = [yield* connected, yield* connected];
+      const ran: Array<string> = [];
+      worker.work({ agentTypes: ["later"], run: ({ taskId }) => void ran.push(taskId) });
+      yield* stop;
+      const accepted = yield* Effect.promise(async () => {
+        const first = await submitter.submit({ agentType: "later" });
+        const second = await submitter.submit({ agentType: "later" });
+        return [first, second, await submitter.submit({ agentType: "later" }, { id: first.taskId })];
+      });
+      assert.deepStrictEqual(
+        accepted.map(({ where }) => where),
+        ["spool", "spool", "spool"],
+      );
+      yield* start;
+      const [first, second] = accepted;
+      yield* Effect.promise(async () => {
+        for (const one of [first, second]) {
+          assert.strictEqual((await submitter.result(one?.taskId ?? "")).status, "completed");
+        }
+      });
+      assert.sameMembers(ran, [first?.taskId ?? "", second?.taskId ?? ""]);
+    }),
+  );
+
+  it.effect("do what the example says", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const env = { ...process.env, RECOLLECT_NATS_URL: url, RECOLLECT_DATA: yield* folder };
+      const cwd = join(import.meta.dirname, "../..");
+      const example = promisify(execFile)(process.execPath, ["examples/tasks.ts"], { cwd, env });
+      const { stdout } = yield* Effect.promise(() => example);
+      assert.strictEqual(stdout.trim(), "completed { summary: 'It was a bright cold…' }");
     }),
   );
 

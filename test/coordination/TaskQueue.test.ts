@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest";
-import { Effect, Fiber, Layer } from "effect";
+import { Context, Effect, Fiber, Layer } from "effect";
 import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
 import * as TaskQueueMemory from "../../src/coordination/TaskQueueMemory.ts";
 import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
@@ -19,7 +19,7 @@ layer(onServer, { excludeTestServices: true })("the task queue on JetStream", (i
   it.effect("is one for each tenant", () =>
     Effect.gen(function* () {
       const ours = yield* TaskQueue;
-      const theirs = yield* Effect.provide(TaskQueue, TaskQueueNats.layer({ tenant: "they", leaseMillis }));
+      const theirs = Context.get(yield* Layer.build(TaskQueueNats.layer({ tenant: "they", leaseMillis })), TaskQueue);
       yield* ours.put({ taskId: "ours", agentType: "shared", priority: "normal" });
       yield* theirs.put({ taskId: "theirs", agentType: "shared", priority: "normal" });
       assert.strictEqual((yield* theirs.take(["shared"])).taskId, "theirs");

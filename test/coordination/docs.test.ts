@@ -14,7 +14,8 @@ const table = [
   "| field | default | variable | decides |",
   "|---|---|---|---|",
   ...Object.entries(fields).map(([name, { default: fallback, doc }]) => {
-    const shown = known(name)?.secret === undefined ? `\`${fallback}\`` : "none";
+    const text = typeof fallback === "object" ? JSON.stringify(fallback) : String(fallback);
+    const shown = known(name)?.secret === undefined ? `\`${text}\`` : "none";
     return `| \`${name}\` | ${shown} | \`${variableOf(name as FieldName)}\` | ${doc} |`;
   }),
   ...Object.entries(families).map(([name, { doc }]) => `| \`${name}.NAME\` | | | ${doc} |`),

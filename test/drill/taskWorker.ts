@@ -4,7 +4,7 @@
  * `node taskWorker.ts URL NAME LEASE`. Its first line of output says that it works; the end of stdin lets it give back
  * what it has and end.
  */
-import { Effect, Layer, References } from "effect";
+import { Effect, Layer, References, Schedule } from "effect";
 import { writeSync } from "node:fs";
 import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
 import * as Tasks from "../../src/coordination/Tasks.ts";
@@ -50,7 +50,7 @@ Effect.runPromise(
   Effect.andThen(ready, Effect.raceFirst(working, told)).pipe(
     Effect.provide(layer),
     // A server that was killed a moment ago: the next life of this worker finds it.
-    Effect.retry({ times: 100, while: (error) => error._tag === "NatsUnusable" }),
+    Effect.retry({ schedule: Schedule.spaced(100), times: 600, while: (error) => error._tag === "NatsUnusable" }),
   ),
 ).then(
   () => process.exit(0),

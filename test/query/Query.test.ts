@@ -218,6 +218,41 @@ describe("one thread", () => {
     }),
   );
 
+  it.live("tells recent tasks from archived ones, broken batches, and what is configured", () =>
+    Effect.gen(function* () {
+      const inTask = (id: string) => ({ in: task(id) });
+      const request = { agentType: "coder" };
+      const placed = (index: number) => ({
+        request,
+        batchId: "b",
+        place: { index, size: 2, atOnce: 2, failFast: true },
+        queue: { priority: "normal" },
+      });
+      const config = { in: { tenant: "default", kind: "config", id: "default" } } as const;
+      const { query } = yield* asked([
+        event(1, "task.submitted", { request }, inTask("old")),
+        event(2, "task.cancelled", {}, inTask("old")),
+        event(3, "task.submitted", { request }, inTask("restored")),
+        event(4, "task.failed", { error: { type: "Boom" } }, inTask("restored")),
+        event(5, "task.submitted", placed(0), inTask("b.0")),
+        event(6, "task.submitted", placed(1), inTask("b.1")),
+        event(7, "task.failed", { error: { type: "Boom" } }, inTask("b.0")),
+        event(8, "config.changed", { changes: [{ field: "tasks.retentionMillis", value: 60_000 }] }, config),
+        event(9, "task.restored", {}, inTask("restored")),
+      ]);
+      const ids = (filter: Parameters<typeof query.tasks>[0]) =>
+        Effect.map(query.tasks(filter), (rows) => rows.map(({ taskId }) => taskId));
+      const recentSince = 1_700_000_006_500;
+      assert.deepStrictEqual(yield* ids({ recentSince }), ["restored", "b.0", "b.1"]);
+      assert.deepStrictEqual(yield* ids({ recentSince, archived: "only" }), ["old"]);
+      assert.deepStrictEqual(yield* ids({ batchId: "b" }), ["b.0", "b.1"]);
+      assert.deepInclude((yield* query.task("restored"))?.task, { status: "failed", restoredAt: 1_700_000_009_000 });
+      assert.deepStrictEqual(yield* query.brokenBatches, [{ taskId: "b.0", tenant: "default" }]);
+      assert.strictEqual(yield* query.configured("tasks.retentionMillis", "default"), "60000");
+      assert.isUndefined(yield* query.configured("tasks.retentionMillis", "they"));
+    }),
+  );
+
   it.live("tells how far the database has come and what it could not take", () =>
     Effect.gen(function* () {
       const { query } = yield* asked([said(1, "x"), event(2, "thread.message_appended", { broken: true })]);

@@ -25,7 +25,7 @@ const user = Effect.sync(() => {
 });
 
 /** The configuration of a tenant, over the store and with the data folder's file. */
-const configuration = Effect.fnUntraced(function* (tenantName: string) {
+export const configuration = Effect.fnUntraced(function* (tenantName: string) {
   const { folder } = yield* Attach;
   const { root } = yield* folder(yield* where);
   return ConfigFile.layer({ folder: root, tenant: tenantName, who: yield* user });

@@ -1,23 +1,16 @@
 /**
- * `recollect tasks submit|show|result|watch|answer|cancel|retry`: what people do with tasks of the work queue.
+ * `recollect tasks submit|show|result|watch|answer|cancel|retry|restore`: what people do with tasks of the work queue.
  *
- * Room: edge. In: coordination. Out: Tasks, TaskWork.
+ * Room: edge. In: coordination, TaskBatches, TaskStore. Out: Tasks.
  */
-import { Clock, Effect, Layer, Option, Stream } from "effect";
+import { Clock, Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import * as TaskQueueNats from "../../coordination/TaskQueueNats.ts";
 import * as Tasks from "../../coordination/Tasks.ts";
+import { BadRequest } from "./Failure.ts";
 import { given, json, store, storeFromNow, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";
-
-const source = "recollect tasks";
-
-/** Runs a handler with tasks and their queue, over the store's own connection. */
-export const withTasks = <A, E, R>(handler: Effect.Effect<A, E, R>, whose: string) =>
-  Effect.provide(
-    handler,
-    Tasks.layer({ tenant: whose, source }).pipe(Layer.provide(TaskQueueNats.layer({ tenant: whose }))),
-  );
+import { ended, submitFile } from "./TaskBatches.ts";
+import { withTasks } from "./TaskStore.ts";
 
 const taskId = Argument.String("task").pipe(Argument.withDescription("Task id"));
 
@@ -39,10 +32,32 @@ const say = (asJson: boolean) => (result: Tasks.TaskResult) => (asJson ? Output.
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional);
 
+/** What lines of a file say for themselves is not said for all of them, and what concerns a batch not of one task. */
+const fits = (input: {
+  readonly batch: Option.Option<string>;
+  readonly parallel: Option.Option<number>;
+  readonly sequential: boolean;
+  readonly failFast: boolean;
+  readonly [name: string]: unknown;
+}) => {
+  const ofOne = ["message", "description", "model", "cwd", "timeout", "delay"];
+  const isSaid = (name: string) => Option.isOption(input[name]) && Option.isSome(input[name]);
+  const wrong = Option.isSome(input.batch) ? ofOne.find(isSaid) : undefined;
+  if (wrong !== undefined) {
+    return new BadRequest({ message: `--batch does not go with ${wrong}: each line of the file says its own.` });
+  }
+  const alone = Option.isNone(input.batch) && (Option.isSome(input.parallel) || input.sequential || input.failFast);
+  if (alone) return new BadRequest({ message: "--parallel, --sequential and --fail-fast are for a --batch." });
+  return Effect.void;
+};
+
 export const submit = Command.make(
   "submit",
   {
-    agentType: Argument.String("agent-type").pipe(Argument.withDescription("Which workers may take it")),
+    agentType: Argument.String("agent-type").pipe(
+      Argument.withDescription("Which workers may take it; with --batch for lines that do not say"),
+      Argument.optional,
+    ),
     message: Argument.String("message").pipe(Argument.withDescription("What is to be done"), Argument.optional),
     description: text("description", "What lists show"),
     model: text("model", "Model to use"),
@@ -67,16 +82,55 @@ export const submit = Command.make(
       Flag.withDescription("Not before so many seconds from now"),
       Flag.optional,
     ),
+    batch: Flag.String("batch").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("Submit one task for each line of a JSON Lines file (- is stdin), all or none"),
+      Flag.optional,
+    ),
+    parallel: Flag.Int("parallel").pipe(
+      Flag.withMetavar("COUNT"),
+      Flag.withDescription("At most so many of the batch at once (default: all)"),
+      Flag.optional,
+    ),
+    sequential: Flag.Boolean("sequential").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("One task of the batch after another"),
+    ),
+    failFast: Flag.Boolean("fail-fast").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("One that does not complete cancels the rest of the batch"),
+    ),
     wait: Flag.Boolean("wait").pipe(Flag.withDefault(false), Flag.withDescription("Wait for its end, and show it")),
     tenant,
     json,
   },
   Effect.fn("cli.tasks.submit")(function* (input) {
+    const submission = {
+      ...given("id", input.id),
+      ...given("threadId", input.thread),
+      ...given("priority", input.priority),
+      ...given("maxAttempts", input.maxAttempts),
+    };
+    yield* fits(input);
+    if (Option.isSome(input.batch)) {
+      const submitted = submitFile({ ...input, file: input.batch.value }, submission);
+      const whole = Effect.flatMap(submitted, ({ batchId, taskIds }) => ended(batchId, taskIds, input.json));
+      if (input.wait) return yield* storeFromNow(withTasks(whole, input.tenant));
+      const said = Effect.flatMap(submitted, (batch) => (input.json ? Output.json(batch) : Output.line(batch.batchId)));
+      return yield* storeFromNow(withTasks(said, input.tenant));
+    }
+    if (Option.isNone(input.agentType)) {
+      return yield* new BadRequest({
+        message: "Whose task is it?",
+        hint: "recollect tasks submit AGENT-TYPE [MESSAGE]",
+      });
+    }
+    const agentType = input.agentType.value;
     const work = Effect.gen(function* () {
       const tasks = yield* Tasks.Tasks;
       const now = yield* Clock.currentTimeMillis;
       const request = {
-        agentType: input.agentType,
+        agentType,
         ...given("message", input.message),
         ...given("description", input.description),
         ...given("model", input.model),
@@ -84,10 +138,7 @@ export const submit = Command.make(
         ...given("timeoutSeconds", input.timeout),
       };
       const submitted = yield* tasks.submit(request, {
-        ...given("id", input.id),
-        ...given("threadId", input.thread),
-        ...given("priority", input.priority),
-        ...given("maxAttempts", input.maxAttempts),
+        ...submission,
         ...given(
           "notBefore",
           Option.map(input.delay, (seconds) => now + seconds * 1_000),
@@ -105,6 +156,7 @@ export const submit = Command.make(
   Command.withExamples([
     { command: 'recollect tasks submit reviewer "look at the last commit"', description: "Prints the task's id" },
     { command: "recollect tasks submit nightly --delay 3600 --priority low", description: "In an hour" },
+    { command: "recollect tasks submit reviewer --batch files.jsonl --parallel 4 --fail-fast", description: "A batch" },
   ]),
 );
 
@@ -159,6 +211,15 @@ export const retry = Command.make(
     return yield* store(withTasks(work, input.tenant));
   }),
 ).pipe(Command.withDescription("Submit what failed, timed out or was cancelled again, as another task"));
+
+export const restore = Command.make(
+  "restore",
+  { taskId, reason: text("reason", "Why"), tenant, json },
+  Effect.fn("cli.tasks.restore")(function* (input) {
+    const restored = Tasks.Tasks.use((tasks) => tasks.restore(input.taskId, Option.getOrUndefined(input.reason)));
+    return yield* store(withTasks(Effect.flatMap(restored, say(input.json)), input.tenant));
+  }),
+).pipe(Command.withDescription("Put an archived task among the recent ones again"));
 
 export const watch = Command.make(
   "watch",

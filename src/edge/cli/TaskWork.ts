@@ -17,7 +17,7 @@ import { type Running, work as workOn } from "../../coordination/Worker.ts";
 import { BadRequest } from "./Failure.ts";
 import { storeFromNow, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";
-import { withTasks } from "./TaskVerbs.ts";
+import { withTasks } from "./TaskStore.ts";
 
 /** What a command may print: an output above this is no result but a log. It is held in memory while it runs. */
 const maxOutputBytes = 64 * 1024 * 1024;

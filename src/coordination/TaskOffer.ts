@@ -1,0 +1,92 @@
+/**
+ * What may be claimed goes into the queue, and what follows from a task's end is done: the next task of its batch may
+ * begin, or all others are cancelled.
+ *
+ * Room: coordination. In: domain, TaskMoves, TaskClaim, TaskQueue. Out: TaskAccept, Tasks.
+ */
+import { Effect } from "effect";
+import { hasEnded, idInBatch, onlySubmitted, queueingOf, successorOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { readiness } from "./TaskClaim.ts";
+import { delayHorizonMillis } from "./TaskLease.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import type { TaskQueue } from "./TaskQueue.ts";
+
+export interface Offering {
+  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. True: it is in. */
+  readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
+  /** What the end of a task means for its batch. What it cannot do now the next look does (`Requeue`). */
+  readonly ended: (record: TaskRecord) => Effect.Effect<void>;
+}
+
+export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
+  /** The log has it, so a queue that is away costs time and no task. */
+  const put = (taskId: string, record: TaskRecord) => {
+    const { submitted } = record;
+    return submitted?.queue == null
+      ? Effect.void
+      : queue
+          .put({
+            taskId,
+            agentType: submitted.request.agentType,
+            priority: queueingOf(submitted.queue).priority,
+            known: onlySubmitted(record),
+          })
+          .pipe(Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logWarning(`${taskId} waits: ${reason}`)));
+  };
+
+  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
+  const offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError> = Effect.fnUntraced(
+    function* (taskId, record) {
+      if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
+      const ready = yield* readiness(desk, record);
+      if (ready._tag === "Behind") return false;
+      if (ready._tag === "Dropped") return yield* Effect.as(end(taskId, record, ready.reason), false);
+      if (ready._tag === "Delayed" && ready.delayMillis > delayHorizonMillis) return false;
+      yield* put(taskId, record);
+      return true;
+    },
+  );
+
+  const end: (taskId: string, known: TaskRecord, reason: string | undefined) => Effect.Effect<TaskRecord, MoveError> =
+    Effect.fnUntraced(function* (taskId, known, reason) {
+      const steps: ReadonlyArray<Step> = [{ type: "task.cancelled", data: { reason } }];
+      const moved = yield* move({
+        desk,
+        taskId,
+        known,
+        decide: (record) => Effect.succeed(hasEnded(record) ? [] : steps),
+      });
+      if (moved.isNew) yield* ended(moved.record);
+      return moved.record;
+    });
+
+  /** What a task's end means for its batch: the next one may begin, or all others are cancelled. */
+  const ended = (record: TaskRecord): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const { batchId, place } = record.submitted ?? {};
+      if (batchId == null || place == null) return;
+      if (place.failFast === true && record.status !== "completed") {
+        const reason = `task ${idInBatch(batchId, place.index)} of its batch ended as ${record.status}`;
+        for (let index = 0; index < place.size; index++) {
+          const taskId = idInBatch(batchId, index);
+          const other = yield* load(desk, taskId);
+          if (index === place.index || other.status === undefined || hasEnded(other)) continue;
+          yield* move({
+            desk,
+            taskId,
+            known: other,
+            decide: (now) =>
+              Effect.succeed(hasEnded(now) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
+          });
+        }
+        return;
+      }
+      const next = successorOf(record.submitted);
+      if (next !== undefined) yield* offer(next, yield* load(desk, next));
+    }).pipe(
+      // The end itself is in the log. What follows from it is done by the next `requeue`.
+      Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
+    );
+
+  return { offer, ended };
+};

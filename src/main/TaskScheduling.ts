@@ -1,0 +1,41 @@
+/**
+ * The daemon submits what is scheduled, for every tenant that has schedules.
+ *
+ * Room: main. In: query, coordination, machine. Out: Daemon.
+ */
+import { Effect, Layer, Schedule } from "effect";
+import * as ConfigFile from "../coordination/ConfigFile.ts";
+import { keepScheduled } from "../coordination/TaskScheduler.ts";
+import { defaultTenant } from "../domain/History.ts";
+import { Query } from "../query/Query.ts";
+import { tasksOf } from "./TaskFilling.ts";
+
+/** How soon the first schedule of a tenant is seen; later ones at once. */
+const tenantsMillis = 5_000;
+
+const source = "recollect schedules";
+
+/** Schedules of one tenant, for ever. The data folder's file is that of every tenant. */
+const scheduling = (folder: string, tenant: string) =>
+  keepScheduled.pipe(
+    Effect.provide(
+      tasksOf({ tenant, source }).pipe(Layer.provideMerge(ConfigFile.layer({ folder, tenant, who: source }))),
+    ),
+    Effect.catch((error) => Effect.logError(`nothing is scheduled for ${tenant}: ${error.message}`)),
+  );
+
+export const layer = (folder: string) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const query = yield* Query;
+      const seen = new Set<string>();
+      const look = Effect.gen(function* () {
+        for (const tenant of [defaultTenant, ...(yield* query.scheduledTenants)]) {
+          if (seen.has(tenant)) continue;
+          seen.add(tenant);
+          yield* Effect.forkScoped(scheduling(folder, tenant));
+        }
+      }).pipe(Effect.catch((error) => Effect.logDebug(`the tenants are not known now: ${error.message}`)));
+      yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(tenantsMillis)));
+    }),
+  );
