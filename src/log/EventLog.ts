@@ -55,11 +55,20 @@ export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
  */
 export type Expected = Sequence | "any";
 
+/** Where a stream ended at some moment: which stream (see `LogInfo.created`), and its last sequence then. */
+export const StreamEnd = Schema.Struct({ created: Schema.Finite, sequence: Sequence });
+export type StreamEnd = typeof StreamEnd.Type;
+
 export interface Append {
   readonly history: History;
   /** 1 to `maxEventsPerAppend`, in order. */
   readonly events: ReadonlyArray<NewEvent>;
   readonly expected: Expected;
+  /**
+   * The caller vouches that none of these ids can stand in that stream up to there, because the ids were made after it
+   * ended so: whoever looks for them begins behind it. Absent: as far as their times say, a day before they were made.
+   */
+  readonly after?: StreamEnd | undefined;
 }
 
 export interface Appended {

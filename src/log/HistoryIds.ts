@@ -10,6 +10,8 @@ import type { Sequence } from "../domain/History.ts";
 export interface KnownIds {
   /** Everything recorded from this time on is known, epoch milliseconds; -Infinity: the whole history. */
   readonly since: number;
+  /** Everything that stands after this sequence is known; 0: the whole history; Infinity: see `since` alone. */
+  readonly after: Sequence;
   /** Last sequence of the history that was seen; 0: it was empty. */
   upTo: Sequence;
   readonly ids: Map<string, Sequence>;

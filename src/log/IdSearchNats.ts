@@ -90,15 +90,46 @@ const sinceOf = ({ wires }: Checked, now: number): number => {
   return since;
 };
 
-/** What is remembered of the history if that is enough, else what the log says. */
+/** The sequence after which these ids stand, if anywhere, where the caller knows: of this very stream, and within it. */
+const boundOf = Effect.fnUntraced(function* (writer: Writer, { append: { after } }: Checked) {
+  if (after === undefined) return undefined;
+  const now = yield* Clock.currentTimeMillis;
+  const known = writer.facts();
+  const isOld = now - known.learntAt > factsFreshMillis || known.lastSequence < after.sequence;
+  const facts = isOld ? yield* writer.learn : known;
+  return facts.created === after.created && facts.lastSequence >= after.sequence ? after.sequence : undefined;
+});
+
+/** From where on a history must be known, and how that is remembered. */
+const partOf = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
+  const bound = yield* boundOf(writer, checked);
+  const since = sinceOf(checked, yield* Clock.currentTimeMillis);
+  const isKnown = (known: KnownIds) => known.since <= since || (bound !== undefined && known.after <= bound);
+  const from: From =
+    bound !== undefined ? { after: bound } : since === Number.NEGATIVE_INFINITY ? { after: 0 } : { since };
+  const part =
+    "after" in from
+      ? { since: from.after === 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY, after: from.after }
+      : { since, after: Number.POSITIVE_INFINITY };
+  return { isKnown, from, part };
+});
+
+/**
+ * What is remembered of the history if that is enough, else what the log says.
+ *
+ * Decision: from where the stream ended when the ids were made, where the caller knows it, and not from a day before:
+ * when four processes had published 190,000 events into six histories within half an hour, what waited after an outage
+ * was looked for among all of them for each batch, which takes longer than anybody waits for a batch.
+ */
 export const recall = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   const { subject } = checked;
-  const since = sinceOf(checked, yield* Clock.currentTimeMillis);
+  const { from, isKnown, part } = yield* partOf(writer, checked);
   const known = writer.remembered.get(subject);
-  if (known !== undefined && known.since <= since) return { known, fresh: false };
-  const { ids, upTo } = yield* findIds(writer, subject, since === Number.NEGATIVE_INFINITY ? { after: 0 } : { since });
-  const last = upTo ?? (since === Number.NEGATIVE_INFINITY ? 0 : ((yield* writer.read.last(subject))?.sequence ?? 0));
-  const found: KnownIds = { since, ids, upTo: last };
+  if (known !== undefined && isKnown(known)) return { known, fresh: false };
+  const { ids, upTo } = yield* findIds(writer, subject, from);
+  const isWhole = "after" in from && from.after === 0;
+  const last = upTo ?? (isWhole ? 0 : ((yield* writer.read.last(subject))?.sequence ?? 0));
+  const found: KnownIds = { ...part, ids, upTo: last };
   writer.remembered.keep(subject, found);
   return { known: found, fresh: true };
 });

@@ -97,11 +97,13 @@ export interface Composing<Name extends EventTypeName> extends About {
   readonly history: History;
   readonly type: Name;
   readonly data: Given<EventData<Name>>;
+  /** The given id was made for this event just now. Default: only one that is not given is. */
+  readonly isNew?: boolean | undefined;
 }
 
 /** Checks and composes. Plain code: it runs for every event, and only the id and the time need Effect. */
 const build = <Name extends EventTypeName>(
-  { history, type, data, ...about }: Composing<Name>,
+  { history, type, data, isNew, ...about }: Composing<Name>,
   made: { readonly id: string; readonly occurredAt: number; readonly source: string },
 ): Result.Result<Command, InvalidEvent> => {
   const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
@@ -129,7 +131,7 @@ const build = <Name extends EventTypeName>(
     source: source ?? made.source,
     body,
   };
-  return Result.succeed({ history, event, blobs });
+  return Result.succeed({ history, event, blobs, isNew: isNew ?? id === undefined });
 };
 
 export const compose = Effect.fnUntraced(function* <Name extends EventTypeName>(

@@ -1,7 +1,7 @@
 /**
  * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
  *
- * Room: publish. In: log, spool, Write, Drain, Keep, Lanes, Mode. Out: Publisher.
+ * Room: publish. In: log, spool, Write, Drain, Keep, KnownEnd, Lanes, Mode. Out: Publisher.
  *
  * Commands of one history come one batch at a time (`Lanes`).
  *
@@ -19,6 +19,7 @@ import { type AppendRefused, EventLog } from "../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../spool/Spool.ts";
 import { Drainer } from "./Drain.ts";
 import { bytesOf, Keep, type NotAccepted } from "./Keep.ts";
+import { KnownEnd } from "./KnownEnd.ts";
 import * as Lanes from "./Lanes.ts";
 import { Mode, patienceFor } from "./Mode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "./Write.ts";
@@ -109,10 +110,13 @@ export class Delivery {
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
+  /** Where the stream ends at least, as far as this process knows. */
+  readonly #end: KnownEnd;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#keep = new Keep(parts.spool);
+    this.#end = new KnownEnd(parts.log);
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks });
     this.#mode = new Mode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
     this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
@@ -125,9 +129,11 @@ export class Delivery {
       const state = yield* Effect.result(spool.state);
       if (Result.isSuccess(state) && state.success.waiting > 0) {
         this.#keep.reach(state.success.newest);
+        this.#end.begin(yield* Effect.orElseSucceed(spool.newestEnd, () => undefined));
         this.#mode.spoolFromNowOn();
       }
       yield* Effect.forkIn(this.#mode.run, fibers);
+      yield* Effect.forkIn(this.#end.learn, fibers);
     });
   }
 
@@ -137,7 +143,7 @@ export class Delivery {
 
   /** Accepts a command at its place in its history; returns what became of it. */
   deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
-    return this.#lanes.call(command);
+    return this.#lanes.call(command.isNew === true ? { ...command, after: this.#end.now } : command);
   }
 
   /** Returns when every call made so far has returned. */
@@ -200,8 +206,10 @@ export class Delivery {
       if (commands.length > 1) {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
         if (together === undefined || Result.isFailure(together)) return [];
-        if (together.success !== undefined)
+        if (together.success !== undefined) {
+          for (const written of together.success) yield* this.#reached(written);
           return together.success.map((written) => Result.succeed(asDelivered(written)));
+        }
       }
       const results: Array<Fate> = [];
       for (const command of commands) {
@@ -209,10 +217,19 @@ export class Delivery {
         const written = yield* this.#patiently([command], Effect.result(one));
         const known = written === undefined ? undefined : asResult(written);
         if (known === undefined) break;
+        if (written !== undefined && Result.isSuccess(written)) yield* this.#reached(written.success);
         results.push(known);
       }
       return results;
     });
+  }
+
+  /** The log has answered. */
+  #reached({ sequence }: Written): Effect.Effect<void> {
+    this.#end.reached(sequence);
+    return this.#end.now === undefined
+      ? Effect.asVoid(Effect.forkIn(this.#end.learn, this.#parts.fibers))
+      : Effect.void;
   }
 
   /**

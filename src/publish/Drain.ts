@@ -1,7 +1,7 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, Merge, Write. Out: Delivery, SpoolDrainer, edge.
+ * Room: publish. In: log, spool, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
@@ -12,7 +12,8 @@ import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventL
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { bytesOf } from "./Keep.ts";
-import { type Forks, type Known, KnownThreads, mayBeLate, meet } from "./Merge.ts";
+import { afterAll } from "./KnownEnd.ts";
+import { type Forks, type Known, KnownThreads, mayBeLate, meet, readTail, type Tail } from "./Merge.ts";
 import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
 
 export interface Draining {
@@ -85,18 +86,13 @@ interface Plan {
 }
 
 const byHistory = ({ commands, expected }: Pick<Plan, "commands" | "expected">) => {
-  const grouped = new Map<string, { readonly history: History; readonly events: Array<SpooledCommand["event"]> }>();
-  for (const { history, event } of commands) {
-    const key = keyOf(history);
-    const group = grouped.get(key) ?? { history, events: [] };
-    group.events.push(event);
-    grouped.set(key, group);
-  }
-  return [...grouped].map(([key, { history, events }]) => ({
-    history,
-    events,
-    expected: expected.get(key) ?? ("any" as const),
-  }));
+  const grouped = Map.groupBy(commands, ({ history }) => keyOf(history));
+  return [...grouped].flatMap(([key, own]) => {
+    const [first] = own;
+    if (first === undefined) return [];
+    const events = own.map(({ event }) => event);
+    return [{ history: first.history, events, expected: expected.get(key) ?? ("any" as const), after: afterAll(own) }];
+  });
 };
 
 const appended: Outcome = { _tag: "Appended" };
@@ -126,6 +122,8 @@ export class Drainer {
   #unnoted: ReadonlyArray<Note> = [];
   #batchBytes = batchBytes;
   #probeMillis = firstProbeMillis;
+  /** Which stream it is that we deliver to. */
+  #created: number | undefined;
   #saidOverdue = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -145,7 +143,7 @@ export class Drainer {
     }
     yield* this.#sayOverdue;
     // Who cannot reach the log must not keep the others from delivering.
-    yield* this.#probe;
+    this.#created = (yield* this.#probe).created;
     // A disk that does not take the claim gives what is on it all the same.
     const leads = yield* spool
       .lead({ owner, millis: leadMillis })
@@ -249,17 +247,23 @@ export class Drainer {
   #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
     const { log } = this.#parts;
     return Effect.gen({ self: this }, function* () {
-      const read = new Map<string, Known>();
+      const read = new Map<string, Tail>();
+      const whole = new Map<string, Known>();
       const leading: Array<SpooledCommand> = [];
       for (const command of commands) {
         if (command.history.kind === "task") break;
         const subject = mayBeLate(command);
         const key = keyOf(command.history);
         if (subject !== undefined || looking) {
-          const known = read.get(key) ?? (yield* this.#threads.upToDate(log, command.history));
-          read.set(key, known);
-          const meeting = subject === undefined ? undefined : meet(command, subject, known)._tag;
-          if (meeting === "Late" || meeting === "Forks") break;
+          if (subject === undefined) {
+            if (!read.has(key)) read.set(key, yield* this.#tailOf(command.history, commands));
+          } else {
+            const known = whole.get(key) ?? (yield* this.#threads.upToDate(log, command.history));
+            whole.set(key, known);
+            read.set(key, known);
+            const meeting = meet(command, subject, known)._tag;
+            if (meeting === "Late" || meeting === "Forks") break;
+          }
         }
         leading.push(command);
       }
@@ -268,6 +272,14 @@ export class Drainer {
       const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
       return { leading, commands: leading.filter((command) => !isThere(command)), expected };
     });
+  }
+
+  /** What a history has behind the point after which these commands stand in it, if at all; of any other all it has. */
+  #tailOf(history: History, commands: ReadonlyArray<SpooledCommand>): Effect.Effect<Tail, LogUnavailable> {
+    const { log } = this.#parts;
+    const after = afterAll(commands.filter((command) => keyOf(command.history) === keyOf(history)));
+    if (after === undefined || after.created !== this.#created) return this.#threads.upToDate(log, history);
+    return readTail(log, history, after.sequence);
   }
 
   /** Many histories in one batch; each keeps its own order. */

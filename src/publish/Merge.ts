@@ -80,6 +80,26 @@ export interface Known {
   readonly tellings: Map<string, Array<Telling>>;
 }
 
+/** The ids in the last part of a history, and where it ends. */
+export type Tail = Pick<Known, "ids" | "upTo">;
+
+/** What a history has behind a sequence. */
+export const readTail = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  history: History,
+  after: Sequence,
+): Effect.fn.Return<Tail, LogUnavailable> {
+  const ids = new Set<string>();
+  let upTo: Sequence | undefined;
+  yield* Stream.runForEach(log.read({ history, after }), (event) =>
+    Effect.sync(() => {
+      ids.add(event.id);
+      upTo = event.sequence;
+    }),
+  );
+  return { ids, upTo: upTo ?? (yield* log.last(history))?.sequence ?? 0 };
+});
+
 /** What threads that were written to while we were away have told of messages and titles; the most recent ones. */
 export class KnownThreads {
   readonly #threads = new Map<string, Known>();

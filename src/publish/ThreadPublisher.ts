@@ -120,7 +120,15 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     const said = text === undefined ? parts : [{ type: "text" as const, text }, ...parts];
     const eventId = about.id ?? (yield* newId);
     const message = { ...rest, messageId: messageId ?? eventId, parts: said };
-    return yield* publisher.publish({ ...about, id: eventId, history, type: "thread.message_appended", data: message });
+    const isNew = about.id === undefined;
+    return yield* publisher.publish({
+      ...about,
+      id: eventId,
+      isNew,
+      history,
+      type: "thread.message_appended",
+      data: message,
+    });
   });
 
   /**

@@ -67,9 +67,9 @@ const impossible = (conflict: SequenceConflict) =>
 /** One command of a thread, session or source: whatever others wrote meanwhile, it comes after. */
 const writePlain = Effect.fnUntraced(function* (log: Log, command: Command): Effect.fn.Return<Written, WriteError> {
   yield* putBlobs(log, [command]);
-  const { history, event } = command;
+  const { after, history, event } = command;
   const { sequence } = yield* log
-    .append({ history, events: [event], expected: "any" })
+    .append({ history, events: [event], expected: "any", after })
     .pipe(Effect.catchTag("SequenceConflict", (conflict) => Effect.fail(impossible(conflict))));
   return { sequence, isNew: true };
 });

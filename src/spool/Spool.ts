@@ -15,6 +15,7 @@
 import { Context, type Effect, Schema } from "effect";
 import type { NewEvent } from "../domain/Event.ts";
 import type { History } from "../domain/History.ts";
+import type { StreamEnd } from "../log/EventLog.ts";
 
 /** Bytes that belong into the object store before the event that refers to them. */
 export interface Blob {
@@ -27,6 +28,10 @@ export interface Command {
   readonly history: History;
   readonly event: NewEvent;
   readonly blobs: ReadonlyArray<Blob>;
+  /** The event's id was made for it just now: no log can have it yet. */
+  readonly isNew?: boolean | undefined;
+  /** Where the stream ended, as far as it was known, before a new command was accepted: in the log it stands after that. */
+  readonly after?: StreamEnd | undefined;
 }
 
 export interface SpooledCommand extends Command {
@@ -94,6 +99,8 @@ export class Spool extends Context.Service<
      * been delivered may still be among it: the event's id tells.
      */
     readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
+    /** What the newest waiting command knew of the stream's end; undefined when none waits or it knew nothing. */
+    readonly newestEnd: Effect.Effect<StreamEnd | undefined, SpoolUnavailable>;
     /** The log has them. Forgetting what is forgotten does nothing. */
     readonly forget: (positions: ReadonlyArray<number>) => Effect.Effect<void, SpoolUnavailable>;
     /** The log can never take it: out of the way of the others, and kept with the reason. */

@@ -1,11 +1,12 @@
 /**
  * How a command lies on disk: one JSON text, checked by Schema on the way in and on the way out.
  *
- * Room: spool. In: Spool, domain. Out: SpoolFileSqlite, SpoolListSqlite.
+ * Room: spool. In: Spool, domain, log. Out: SpoolFileSqlite, SpoolListSqlite.
  */
 import { Schema } from "effect";
 import type { NewEvent } from "../domain/Event.ts";
 import { History } from "../domain/History.ts";
+import { StreamEnd } from "../log/EventLog.ts";
 import type { Command } from "./Spool.ts";
 
 const Text = Schema.String;
@@ -28,9 +29,9 @@ const StoredEvent = Schema.Struct({
 });
 type StoredEvent = typeof StoredEvent.Type;
 
-const StoredCommand = Schema.Struct({ history: History, event: StoredEvent });
+const StoredCommand = Schema.Struct({ history: History, event: StoredEvent, after: Schema.optional(StreamEnd) });
 
-export type Plain = Pick<Command, "history" | "event">;
+export type Plain = Pick<Command, "after" | "event" | "history">;
 
 const stored = ({ body, ...event }: NewEvent): unknown => ({
   ...event,
@@ -45,8 +46,8 @@ const restored = ({ text, base64, ...event }: StoredEvent): NewEvent => ({
 const decodeUnknown = Schema.decodeUnknownSync(StoredCommand);
 
 /** Throws a SchemaError for a command that could not be read back; the caller wraps it. */
-export const encode = ({ history, event }: Plain): string => {
-  const command = { history, event: stored(event) };
+export const encode = ({ after, history, event }: Plain): string => {
+  const command = { history, event: stored(event), after };
   // The check is of the value: what passes it, JSON gives back as it was.
   decodeUnknown(command);
   return JSON.stringify(command);
@@ -54,6 +55,6 @@ export const encode = ({ history, event }: Plain): string => {
 
 /** Throws for a text that is no command; the caller wraps it. */
 export const decode = (text: string): Plain => {
-  const { history, event } = decodeUnknown(JSON.parse(text));
-  return { history, event: restored(event) };
+  const { after, history, event } = decodeUnknown(JSON.parse(text));
+  return { history, event: restored(event), ...(after === undefined ? {} : { after }) };
 };

@@ -1,7 +1,7 @@
 /**
  * The spool's file: its tables, and how commands lie in them.
  *
- * Room: spool. In: Spool, SpoolBounds, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
+ * Room: spool. In: log, Spool, SpoolBounds, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
  *
  * Plain synchronous code, because better-sqlite3 is; `SpoolSqlite` wraps every call. WAL with `synchronous=FULL`: a
  * commit returns after an fsync. Several processes may share the file; each transaction is a few rows, so they wait
@@ -11,8 +11,9 @@ import Database from "better-sqlite3";
 import { closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { History } from "../domain/History.ts";
+import type { StreamEnd } from "../log/EventLog.ts";
 import { isAlive } from "../machine/Processes.ts";
-import { type Command, type Owner, type SpooledCommand, type SpoolState, SpoolUnavailable } from "./Spool.ts";
+import { type Command, type Owner, type SpooledCommand, type SpoolState } from "./Spool.ts";
 import { type Bounds, BoundsFile } from "./SpoolBounds.ts";
 import * as SpoolCodec from "./SpoolCodec.ts";
 
@@ -78,35 +79,6 @@ const second = `
     reason TEXT NOT NULL
   ) STRICT;
 `;
-
-const reasonOf = (code: string): SpoolUnavailable["reason"] => {
-  if (/^SQLITE_FULL|^ENOSPC|^EDQUOT/.test(code)) return "full";
-  if (/^SQLITE_(?:BUSY|LOCKED)/.test(code)) return "busy";
-  if (/^SQLITE_(?:CANTOPEN|READONLY|PERM|IOERR)|^EACCES|^EPERM|^EROFS|^ENOTDIR|^EEXIST/.test(code))
-    return "notWritable";
-  if (/^SQLITE_(?:CORRUPT|NOTADB)/.test(code)) return "damaged";
-  return "other";
-};
-
-const hints: Readonly<Record<SpoolUnavailable["reason"], string>> = {
-  notWritable: "Make the folder writable for this user, or name another with RECOLLECT_DATA.",
-  full: "Free some disk space, or bring the log back: it then takes what the spool holds (recollect spool drain).",
-  busy: "Another process holds the spool file; it should let go within a second.",
-  damaged: "Move the file away for inspection, with its -wal and -shm; a new one is made at once.",
-  other: "See whether the disk is well.",
-};
-
-export const trouble = (file: string, cause: unknown): SpoolUnavailable => {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  const reason = reasonOf(code);
-  const words = cause instanceof Error ? cause.message : String(cause);
-  return new SpoolUnavailable({
-    reason,
-    file,
-    message: `The spool ${file} cannot be used: ${words}`,
-    hint: hints[reason],
-  });
-};
 
 export const historyText = ({ id, kind, tenant }: History): string => JSON.stringify([tenant, kind, id]);
 
@@ -279,6 +251,17 @@ export class SpoolFile {
     // A row that is no command (a damaged page, a foreign hand) must not block those behind it.
     for (const { position, reason } of unreadable) this.setAside(position, reason);
     return whole;
+  }
+
+  newestEnd(): StreamEnd | undefined {
+    const row = this.existing()
+      ?.database.prepare<[string], Row>(
+        `SELECT position, accepted_at, insisted, body FROM commands
+         WHERE target = ? AND set_aside IS NULL ORDER BY position DESC LIMIT 1`,
+      )
+      .get(this.#options.target);
+    const newest = row === undefined ? undefined : decoded(row);
+    return newest === undefined || "reason" in newest ? undefined : newest.after;
   }
 
   waitingFor(history: History): ReadonlyArray<SpooledCommand> {

@@ -2,7 +2,7 @@
  * The spool as a person sees it: what waits for which log and since when, what was set aside and why, what was forked;
  * and what a person may do about it.
  *
- * Room: spool. In: Spool, SpoolCodec, SpoolFileSqlite. Out: edge.
+ * Room: spool. In: Spool, SpoolCodec, SpoolFileSqlite, SpoolTroubleSqlite. Out: edge.
  *
  * Over all targets of one file. A file that is not there is an empty spool, and is not made by looking.
  */
@@ -10,7 +10,8 @@ import { Effect } from "effect";
 import type { History, HistoryKind } from "../domain/History.ts";
 import type { SpooledCommand, SpoolUnavailable } from "./Spool.ts";
 import * as SpoolCodec from "./SpoolCodec.ts";
-import { historyText, SpoolFile, trouble } from "./SpoolFileSqlite.ts";
+import { historyText, SpoolFile } from "./SpoolFileSqlite.ts";
+import { trouble } from "./SpoolTroubleSqlite.ts";
 
 export interface Target {
   readonly target: string;

@@ -1,11 +1,12 @@
 /**
  * The spool in a small SQLite file of its own, beside the data it will become.
  *
- * Room: spool. In: Spool, SpoolFileSqlite. Out: publish.
+ * Room: spool. In: Spool, SpoolFileSqlite, SpoolTroubleSqlite. Out: publish.
  */
 import { Clock, Effect, Layer, Schedule } from "effect";
 import { Spool, type SpoolUnavailable } from "./Spool.ts";
-import { type Options, SpoolFile, trouble } from "./SpoolFileSqlite.ts";
+import { type Options, SpoolFile } from "./SpoolFileSqlite.ts";
+import { trouble } from "./SpoolTroubleSqlite.ts";
 
 /**
  * Who shares the file with others waits for its turn. Under four processes that put as fast as they can it comes
@@ -37,6 +38,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     put: (commands) => atNow((now) => spool.put(commands, now)),
     oldest: ({ after = 0, limit, maxBytes }) => attempt(() => spool.oldest(limit, maxBytes, after)),
     isWaiting: ({ after, upTo }) => attempt(() => spool.isWaiting(after, upTo)),
+    newestEnd: Effect.suspend(() => attempt(() => spool.newestEnd())),
     waitingFor: (history) => attempt(() => spool.waitingFor(history)),
     forget: (positions) => attempt(() => spool.forget(positions)),
     setAside: ({ position, reason }) => attempt(() => spool.setAside(position, reason)),

@@ -4,6 +4,7 @@ import { deliveryOf, parseHeaders } from "../../src/log/MessageNats.ts";
 
 const known = (count: number): HistoryIds.KnownIds => ({
   since: 0,
+  after: 0,
   upTo: count,
   ids: new Map(Array.from({ length: count }, (_, index) => [`id ${index}`, index + 1])),
 });

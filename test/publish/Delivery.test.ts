@@ -4,6 +4,7 @@ import { NodeServices } from "@effect/platform-node";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as History from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
 import { submit, task } from "../../src/publish/TaskPublisher.ts";
 import { thread } from "../../src/publish/ThreadPublisher.ts";
@@ -19,6 +20,8 @@ const texts = (history: History.History) =>
   Effect.map(World.eventsOf(history), (events) =>
     events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text),
   );
+
+const uuid = "01890000-0000-7000-8000-0000000000bb";
 
 const say = (id: string, text: string) => Effect.flatMap(thread(id), (talk) => talk.say({ role: "user", text }));
 
@@ -193,6 +196,37 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       }).pipe(Effect.provide(World.publisher({ folder, to })));
       assert.deepStrictEqual(yield* texts(History.thread("d7")), ["before", "after"]);
     }),
+  );
+
+  it.effect(
+    "keeps with what is spooled where the stream ended before, as far as this process or an earlier one knew",
+    () =>
+      Effect.gen(function* () {
+        const to = new LogSwitch();
+        const folder = yield* World.temporaryFolder;
+        const log = yield* EventLog;
+        const first = yield* Effect.gen(function* () {
+          yield* say("d8e", "there");
+          // Answers to questions come in their order: the publisher's own has come when this one has.
+          const { created, lastSequence } = yield* log.info;
+          to.position = "away";
+          yield* say("d8e", "away");
+          return { created, lastSequence };
+        }).pipe(Effect.provide(World.publisher({ folder, to })));
+        // Whoever begins with the log away goes by what the spool says.
+        yield* say("d8e", "still away").pipe(Effect.provide(World.publisher({ folder, to })));
+        // An id that somebody brings may be in the log long since.
+        yield* Effect.flatMap(thread("d8e"), (talk) => talk.say({ role: "user", text: "given", id: uuid })).pipe(
+          Effect.provide(World.publisher({ folder, to })),
+        );
+        const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+        const ends = (yield* spool.oldest({ limit: 9, maxBytes: 1e6 })).map(({ after }) => after);
+        const [away, still, given] = ends;
+        assert.strictEqual(away?.created, first.created);
+        assert.isAtLeast(away?.sequence ?? 0, first.lastSequence);
+        assert.deepStrictEqual(still, away);
+        assert.isUndefined(given);
+      }),
   );
 
   it.effect("sets aside what the log refuses for ever, and gets the others through", () =>

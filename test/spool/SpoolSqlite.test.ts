@@ -66,6 +66,22 @@ describe("SpoolSqlite", () => {
     }),
   );
 
+  it.live("keeps what was known of the stream's end with each command, and tells the newest one's", () =>
+    Effect.gen(function* () {
+      const spool = yield* SpoolSqlite.make({ file: yield* temporaryFile, target: "x" });
+      assert.isUndefined(yield* spool.newestEnd);
+      const [early, late] = [7, 9].map((sequence) => ({ created: 5, sequence }));
+      yield* spool.put([command("a", { after: early }), command("b", { after: late })]);
+      assert.deepStrictEqual(
+        (yield* spool.oldest(everything)).map(({ after }) => after),
+        [early, late],
+      );
+      assert.deepStrictEqual(yield* spool.newestEnd, late);
+      yield* spool.put([command("c")]);
+      assert.isUndefined(yield* spool.newestEnd);
+    }),
+  );
+
   it.live("makes no file as long as there is nothing to keep", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile;
