@@ -277,6 +277,19 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     }
   });
 
+  /** The server does it by itself: no value travels. */
+  const clear = Effect.fnUntraced(function* (filter: string) {
+    yield* filtered(filter);
+    yield* ready;
+    yield* Effect.tryPromise({
+      try: () => jsm.streams.purge(stream, { filter: `${prefix}${filter}` }),
+      catch: (error) => {
+        isThere = false;
+        return unavailable(error instanceof Error ? error.message : String(error));
+      },
+    });
+  });
+
   /** Every change after a revision, until the connection or the consumer is lost. */
   const changesAfter = (filter: string, revision: number) =>
     Stream.callback<Entry>((queue) =>
@@ -359,6 +372,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     replace: (key, value, revision, lifetime = {}) => publish({ key, value, revision, headers: lives(lifetime) }),
     remove: (key, revision) =>
       Effect.map(publish({ key, revision, headers: removal }), (written) => written !== undefined),
+    clear,
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
     now: Effect.map(ready, () => Math.round(clock.currentTimeMillisUnsafe() + (serverClock.skewMillis ?? 0))),
