@@ -158,6 +158,8 @@ const readOnce = async (path: string): Promise<DiskFile | FileError> => {
   try {
     const before = checked(path, await handle.stat());
     if ("_tag" in before) return before;
+    // Files that the system makes up as they are read say that they are empty; no version tells when they change.
+    if (before.size === 0) return { bytes: await handle.readFile(), version: before, isWhole: false };
     const bytes = new Uint8Array(before.size);
     let length = 0;
     while (length < bytes.length) {
