@@ -121,7 +121,7 @@ const make = Effect.fnUntraced(function* (settings: Settings, scope: Scope.Scope
     remove: (key, expected) => Effect.map(replace(key, undefined, expected), (written) => written !== undefined),
     clear: (filter) =>
       Effect.map(filtered(filter), () => {
-        for (const key of [...held.keys()]) if (matches(filter, key)) held.delete(key);
+        for (const key of held.keys()) if (matches(filter, key)) held.delete(key);
       }),
     entries,
     watch: (filter) =>

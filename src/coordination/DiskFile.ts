@@ -1,7 +1,7 @@
 /**
  * A file as it lies on the disk: what tells its versions apart, and its bytes as one version.
  *
- * Room: coordination. In: none. Out: FileCache.
+ * Room: coordination. In: publish (the limits of what a thread may have read). Out: FileCache.
  *
  * Plain `node:fs`, because Effect's file system does not tell the time of the last change of an inode, and because a look at
  * a file is on the way of every hit: 1.5 µs when Node asks the system at once, 50 µs and more through its pool of threads.
@@ -14,6 +14,7 @@ import { Effect, Schema } from "effect";
 import * as fs from "node:fs";
 import * as fsp from "node:fs/promises";
 import { resolve } from "node:path";
+import { maxFileBytes, maxPathBytes } from "../publish/ThreadFiles.ts";
 
 /** There is no file of that name. */
 export class FileMissing extends Schema.TaggedError<FileMissing>()("FileMissing", {
@@ -40,13 +41,6 @@ export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUn
 
 export type FileError = FileMissing | FileTooLarge | FileUnreadable;
 
-/**
- * Largest file: whole files are held, hashed and sent in one piece, and a model reads a tenth of this (a million tokens
- * are some 4 MB). Larger ones are streamed, by whoever needs them.
- */
-export const maxFileBytes = 32 * 1024 * 1024;
-/** Longest path, in bytes of UTF-8: what Linux takes. */
-export const maxPathBytes = 4_096;
 /**
  * A file that was changed less than this ago may be changed again without any of its times telling: they go by ticks, of
  * 1 to 10 ms on Linux, of a second or two on older file systems. So what is younger is read again each time.

@@ -149,7 +149,7 @@ class Held {
     } else if (news.forget === "folder") {
       const below = news.path.endsWith("/") || news.path.endsWith("\\") ? [news.path] : [`${news.path}/`, `${news.path}\\`];
       for (const table of [this.paths, this.missing]) {
-        for (const path of [...table.keys()]) if (below.some((start) => path.startsWith(start))) table.delete(path);
+        for (const path of table.keys()) if (below.some((start) => path.startsWith(start))) table.delete(path);
       }
     }
   }
@@ -264,12 +264,10 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     return { path, sha256: known.sha256, bytes, modifiedAt: version.modifiedAt, from: "process" };
   };
 
-  const fail = (error: FileError, path: string, missingMillis: number) => {
+  const failed = (error: FileError, path: string, missingMillis: number): void => {
     counts.failed++;
-    if (error._tag === "FileMissing" && missingMillis > 0) {
-      held.missing.put(path, { error, until: now() + missingMillis }, path.length * 2 + entryBytes);
-    }
-    return Effect.fail(error);
+    if (error._tag !== "FileMissing" || missingMillis === 0) return;
+    held.missing.put(path, { error, until: now() + missingMillis }, path.length * 2 + entryBytes);
   };
 
   /** A flight that was joined may have read the file before we asked: then it is read once more. */
@@ -304,7 +302,9 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     }
     held.contents.maxBytes = yield* config.get("cache.files.processBytes");
     const missingMillis = yield* config.get("cache.files.missingMillis");
-    return yield* Effect.catch(flown(path), (error) => fail(error, path, missingMillis));
+    return yield* flown(path).pipe(
+      Effect.tapError((error) => Effect.sync(() => failed(error, path, missingMillis))),
+    );
   });
 
   const content = Effect.fnUntraced(function* (sha256: string) {

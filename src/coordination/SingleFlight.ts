@@ -7,7 +7,7 @@
  * Decision: not Effect's `Cache`, because that one counts entries where ours weigh bytes, and because a flight here must
  * not be joined once its key was invalidated.
  */
-import { Deferred, Effect, Exit, type Scope } from "effect";
+import { Deferred, Effect, type Exit, type Scope } from "effect";
 
 export interface Flown<A> {
   readonly value: A;

@@ -10,6 +10,7 @@ import * as Answer from "./AnswerPublisher.ts";
 import type { ChatMessage } from "./ChatMessage.ts";
 import { type About, type Given, newId } from "./Compose.ts";
 import { Publisher, type Published } from "./Publisher.ts";
+import * as ThreadFiles from "./ThreadFiles.ts";
 import { Sync } from "./Sync.ts";
 
 /** Who publishes, when and why, beside what is said. `source` and `actor` default to the publisher's. */
@@ -158,6 +159,18 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     return yield* callHandle({ history, callId, asked });
   }, withPublisher);
 
+  /** A version of a file was read: its content is kept by hash, so that it can be shown when the file has changed. */
+  const fileRead = (given: ThreadFiles.ReadFile) => {
+    const { about, data } = split(given);
+    return ThreadFiles.fileRead({ publisher, history, about, data });
+  };
+
+  /** An earlier answer was given again in place of a new one. */
+  const responseReused = (given: Given<EventData<"thread.response_reused">> & Context) => {
+    const { about, data } = split(given);
+    return publisher.publish({ ...about, history, type: "thread.response_reused", data });
+  };
+
   /** A new thread that continues this one from a message, a sequence or its end. */
   const fork = Effect.fn("publish.fork")(function* (
     given: Omit<Given<EventData<"thread.forked">>, "fromThreadId"> &
@@ -185,6 +198,8 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     /** A message's parts as they came, also when it was stored without what it repeats; undefined when there is none. */
     original: (messageId: string) => held.original(messageId),
     toolCalled,
+    fileRead,
+    responseReused,
     rename: (title: string, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),
     tag: (tags: Given<EventData<"thread.tagged">>, given: Context = {}) =>

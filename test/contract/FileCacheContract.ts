@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CacheWire } from "../../src/coordination/CacheWire.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as DiskFile from "../../src/coordination/DiskFile.ts";
 import * as FileCache from "../../src/coordination/FileCache.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
+import { maxFileBytes } from "../../src/publish/ThreadFiles.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheWire | EventLog | Scope.Scope>) => void;
 
@@ -16,7 +16,10 @@ type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheWire 
 const later: Clock.Clock = (() => {
   const real = Context.get(Context.empty(), Clock.Clock);
   const millis = () => real.currentTimeMillisUnsafe() + 3_600_000;
-  return { ...real, currentTimeMillisUnsafe: millis, currentTimeMillis: Effect.sync(millis) };
+  return Object.assign(Object.create(real) as Clock.Clock, {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+  });
 })();
 
 /** A cache as a process of that tenant has it. To its clock every file is an old one, unless it is to be punctual. */
@@ -152,7 +155,7 @@ export const suite = (test: Tester) => {
       const cache = yield* process("refusals");
       const large = join(root, "large");
       fs.writeFileSync(large, "");
-      fs.truncateSync(large, DiskFile.maxFileBytes + 1);
+      fs.truncateSync(large, maxFileBytes + 1);
       const errors = yield* Effect.forEach(
         [root, "/dev/null", large, "", "a\0b", `/${"x".repeat(5_000)}`, join(large, "below")],
         (path) => Effect.flip(cache.read(path)),

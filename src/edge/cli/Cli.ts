@@ -7,6 +7,7 @@ import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
 import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
+import { files } from "./Files.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
 import { sessions } from "./Sessions.ts";
@@ -30,6 +31,7 @@ export const cli = recollect.pipe(
     wrap,
     threads,
     threadCommand,
+    files,
     tail,
     sql,
     tasks,
