@@ -66,6 +66,16 @@ export const fields = {
     hour,
     "How long the answer to a request stays cached after it was written, milliseconds.",
   ),
+  "cache.responses.maxBytes": field(
+    count(MiB, 1024 * 1024 * MiB),
+    256 * MiB,
+    "Most bytes of answers that processes share.",
+  ),
+  "cache.responses.processBytes": field(
+    count(0, 1024 * 1024 * MiB),
+    32 * MiB,
+    "Most bytes of answers in the memory of one process; 0 for none.",
+  ),
   "nats.url": {
     ...field(Schema.String, "", "Where the NATS server is; may hold a password."),
     secret: "RECOLLECT_NATS_URL",

@@ -1,15 +1,14 @@
 /**
  * Contents of files that processes share: by path and version, and by hash.
  *
- * Room: coordination. In: CacheWire, Bucket, DiskFile. Out: FileCache.
+ * Room: coordination. In: CacheWire, WhileThere, Bucket, DiskFile. Out: FileCache.
  *
  * Two kinds of keys in one bucket: `at.<tenant>.<machine>.<each name of the path>` says which version lies there and what
  * its hash is, and holds the bytes as well when they are few, so that a hit is one round trip; `of.<sha256>` holds bytes by
  * hash. What is larger than a value may be is an object of that name. A folder is a beginning of keys, so all that lies
  * in it goes in one request.
  *
- * Everything here may fail and nothing here matters: whoever asks reads the file instead. After a failure nobody asks
- * again for a second, so that a server that is slow costs one reader its patience and not each of them.
+ * Everything here may fail and nothing here matters: whoever asks reads the file instead.
  */
 import { Effect, Option, Result, Schema, Scope } from "effect";
 import { createHash } from "node:crypto";
@@ -17,6 +16,7 @@ import { sep } from "node:path";
 import { type Bucket, faultOfKey, keyOf, type Settings } from "./Bucket.ts";
 import type { CacheWire, Objects, Shared } from "./CacheWire.ts";
 import { isSame, type Version } from "./DiskFile.ts";
+import * as WhileThere from "./WhileThere.ts";
 
 export const bucketName = "RECOLLECT_FILES";
 export const objectsName = "RECOLLECT_FILE_CONTENTS";
@@ -29,10 +29,10 @@ const besideBytes = 32 * 1024;
 const valueBytes = 256 * 1024;
 /** Of the bytes that may be shared, this part is for the bucket; large files are few and fill the rest. */
 const bucketShare = 0.25;
-/** Longer than this a read of the file is never. */
-const patienceMillis = 250;
-/** How long nobody asks after a failure. */
-const awayMillis = 1_000;
+/** Many megabytes take their time, and nobody waits for them. */
+const keepMillis = 5_000;
+/** Somebody waits for this, and wants it done. */
+const forgetMillis = 2_000;
 
 const At = Schema.Struct({
   path: Schema.String,
@@ -90,8 +90,7 @@ export const make = (options: Options) =>
     const { ends, machine, now, tenant, wire } = options;
     const scope = yield* Effect.scope;
     let current: Open | undefined;
-    let awayUntil = -Infinity;
-    let failures = 0;
+    const there = WhileThere.make(wire, now);
 
     /** What is shared now, with the ends that are configured now. */
     const opened = Effect.fnUntraced(function* (shared: Shared) {
@@ -103,26 +102,8 @@ export const make = (options: Options) =>
       return (current = { of: shared, ttlMillis, maxBytes, bucket, objects });
     });
 
-    /** None when nothing is shared now, or when it failed. */
-    const attempt = <A>(
-      work: (open: Open) => Effect.Effect<A, unknown>,
-      millis = patienceMillis,
-    ): Effect.Effect<Option.Option<A>> =>
-      Effect.suspend(() => {
-        const shared = wire.shared();
-        if (shared === undefined || now() < awayUntil) return Effect.succeedNone;
-        return Effect.flatMap(opened(shared), work).pipe(
-          Effect.timeout(millis),
-          Effect.map(Option.some),
-          Effect.catch(() =>
-            Effect.sync(() => {
-              failures++;
-              awayUntil = now() + awayMillis;
-              return Option.none<A>();
-            }),
-          ),
-        );
-      });
+    const attempt = <A>(work: (open: Open) => Effect.Effect<A, unknown>, millis?: number) =>
+      there.attempt((shared) => Effect.flatMap(opened(shared), work), millis);
 
     const keyAt = (path: string): string => keyOf("at", tenant, machine, ...namesOf(path));
     const keyBy = (sha256: string): string => keyOf("of", sha256);
@@ -181,8 +162,7 @@ export const make = (options: Options) =>
           }
           if (faultOfKey(key) === undefined) yield* bucket.replace(key, value, revision);
         }),
-        // Many megabytes take their time, and nobody waits for them.
-        patienceMillis * 20,
+        keepMillis,
       );
       return Effect.map(kept, Option.isSome);
     };
@@ -209,12 +189,12 @@ export const make = (options: Options) =>
               const filter = ["at", keyOf(tenant), "*", ...names, ...(isFolder ? [">"] : [])].join(".");
               yield* bucket.clear(filter);
             }),
-            patienceMillis * 8,
+            forgetMillis,
           ),
           Option.isSome,
         ),
-      usage: attempt(({ bucket, objects }) => Effect.all({ bucket: bucket.info, objectBytes: objects.bytes }), 2_000),
-      failures: () => failures,
+      usage: attempt(({ bucket, objects }) => Effect.all({ bucket: bucket.info, objectBytes: objects.bytes }), forgetMillis),
+      failures: there.failures,
     };
   });
 
