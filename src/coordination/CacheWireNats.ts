@@ -6,7 +6,7 @@
  * `recollect-cache.<tenant>` carries news, `recollect-cache-ask.<tenant>` asks what processes have counted. The stream does
  * not listen to them: news is at most once, and whoever was not connected is told so when it is again.
  */
-import { Context, Effect, Layer, Option, Result, Schedule, Schema, Scope, Stream } from "effect";
+import { Context, Effect, Exit, Layer, Option, Result, Schedule, Schema, Scope, Stream } from "effect";
 import * as BlobStore from "../log/BlobStoreNats.ts";
 import * as DirectGet from "../log/DirectGetNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
@@ -139,9 +139,15 @@ export const layer = Layer.effect(
   }),
 );
 
+interface Dialled {
+  readonly url: string;
+  readonly wire: CacheWire["Service"];
+  readonly scope: Scope.Closeable;
+}
+
 /**
  * For a program that may begin before its server: it is looked for in the background, and until it is there nothing is
- * shared. A connection that was made is kept by the client.
+ * shared. A connection that was made is kept by the client, until the server is away and expected elsewhere.
  */
 export const layerWhenNeeded = (options: {
   /** Where the server is at this moment; none when nobody runs one. */
@@ -151,40 +157,46 @@ export const layerWhenNeeded = (options: {
   Layer.effect(
     CacheWire,
     Effect.gen(function* () {
-      const scope = yield* Effect.scope;
-      const waiting = new Set<Listener>();
-      let wire: CacheWire["Service"] | undefined;
-      const dial = Effect.gen(function* () {
-        const url = yield* options.address;
-        if (Option.isNone(url)) return yield* Effect.fail("nobody runs a server");
-        const { name } = options;
-        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url.value, name })));
-        const made = Context.get(yield* Layer.buildWithScope(built, scope), CacheWire);
-        for (const listener of waiting) yield* attachTo(made, listener);
-        wire = made;
-      }).pipe(Effect.catchDefect((defect) => Effect.fail(defect)), Effect.retry(Schedule.spaced(retryMillis)), Effect.ignore);
-      const attachTo = (made: CacheWire["Service"], listener: Listener) =>
-        Effect.provideService(
-          Effect.andThen(
-            made.listen(listener),
-            Effect.sync(() => listener.missed()),
-          ),
-          Scope.Scope,
-          scope,
+      const own = yield* Effect.scope;
+      const listeners = new Set<Listener>();
+      let dialled: Dialled | undefined;
+
+      const attachTo = ({ scope, wire }: Dialled, listener: Listener) =>
+        Scope.provide(wire.listen(listener), scope).pipe(Effect.andThen(Effect.sync(() => listener.missed())));
+
+      const dial = Effect.fnUntraced(function* (url: string) {
+        const scope = yield* Scope.fork(own);
+        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url, name: options.name })));
+        const made = yield* Layer.buildWithScope(built, scope).pipe(
+          Effect.catchDefect((defect) => Effect.fail(defect)),
+          Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))),
         );
-      yield* Effect.forkScoped(dial);
+        dialled = { url, wire: Context.get(made, CacheWire), scope };
+        for (const listener of listeners) yield* attachTo(dialled, listener);
+      });
+
+      const look = Effect.gen(function* () {
+        if (dialled?.wire.shared() !== undefined) return;
+        const url = yield* options.address;
+        if (Option.isNone(url) || url.value === dialled?.url) return;
+        if (dialled !== undefined) yield* Scope.close(dialled.scope, Exit.void);
+        dialled = undefined;
+        yield* dial(url.value);
+      }).pipe(Effect.ignore);
+
+      yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(retryMillis)));
       return CacheWire.of({
-        shared: () => wire?.shared(),
+        shared: () => dialled?.wire.shared(),
         listen: (listener) =>
-          Effect.suspend(() => {
-            if (wire !== undefined) return wire.listen(listener);
-            return Effect.acquireRelease(
-              Effect.sync(() => void waiting.add(listener)),
-              () => Effect.sync(() => waiting.delete(listener)),
-            );
-          }),
-        tell: (tenant, news) => wire?.tell(tenant, news) ?? Effect.succeed(false),
-        gather: (tenant) => wire?.gather(tenant) ?? Effect.succeed([]),
+          Effect.andThen(
+            Effect.acquireRelease(
+              Effect.sync(() => void listeners.add(listener)),
+              () => Effect.sync(() => listeners.delete(listener)),
+            ),
+            Effect.suspend(() => (dialled === undefined ? Effect.void : attachTo(dialled, listener))),
+          ),
+        tell: (tenant, news) => dialled?.wire.tell(tenant, news) ?? Effect.succeed(false),
+        gather: (tenant) => dialled?.wire.gather(tenant) ?? Effect.succeed([]),
       });
     }),
   );

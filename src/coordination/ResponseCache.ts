@@ -190,10 +190,10 @@ const answerOf = (key: string, kept: Kept, reusedFrom: Answer["reusedFrom"]): An
   tookMillis: kept.tookMillis,
 });
 
-export const make = Effect.fn("cache.openResponses")(function* () {
+/** Without a publisher nothing is recorded: for those who only look after the cache. */
+export const make = Effect.fn("cache.openResponses")(function* (publisher: Publisher["Service"] | undefined) {
   const wire = yield* CacheWire;
   const config = yield* Configuration;
-  const publisher = yield* Publisher;
   const clock = yield* Clock.Clock;
   const scope = yield* Effect.scope;
   const { tenant } = config;
@@ -247,7 +247,7 @@ export const make = Effect.fn("cache.openResponses")(function* () {
   const record = (asked: Asked, { answeredAt, key, reusedFrom, tookMillis }: Answer, bytes: number) =>
     Effect.suspend(() => {
       const { callId, kind, messageId, name, thread } = asked;
-      if (thread === undefined || reusedFrom === undefined) return Effect.void;
+      if (publisher === undefined || thread === undefined || reusedFrom === undefined) return Effect.void;
       const data = { key, kind, name, answeredAt, savedMillis: tookMillis, bytes, from: reusedFrom, callId, messageId };
       const published = publisher
         .publish({ history: History.thread(thread, publisher.tenant), type: "thread.response_reused", data })
@@ -362,4 +362,10 @@ export const make = Effect.fn("cache.openResponses")(function* () {
   });
 });
 
-export const layer = Layer.effect(ResponseCache, make());
+export const layer = Layer.effect(
+  ResponseCache,
+  Effect.flatMap(Publisher, (publisher) => make(publisher)),
+);
+
+/** For those who only look after it: what is reused through it is recorded nowhere. */
+export const layerCare = Layer.effect(ResponseCache, make(undefined));

@@ -5,6 +5,7 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
+import { cache } from "./Cache.ts";
 import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { files } from "./Files.ts";
@@ -39,6 +40,7 @@ export const cli = recollect.pipe(
     sessions,
     config,
     limits,
+    cache,
     status,
     spool,
     rebuild,
