@@ -1,7 +1,7 @@
 /**
  * The caches for programs that speak in promises: contents of files, and answers of tools and models.
  *
- * Room: coordination. In: publish (Connect), CacheWireNats, FileCache, ResponseCache. Out: users.
+ * Room: coordination. In: publish (Connect), Caches, FileCache, ResponseCache. Out: users.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, ManagedRuntime, References } from "effect";
@@ -9,8 +9,7 @@ import * as Connect from "../publish/Connect.ts";
 import type { Publisher } from "../publish/Publisher.ts";
 import { type ConnectOptions, sourceOf } from "../publish/Recollect.ts";
 import * as Thread from "../publish/ThreadPublisher.ts";
-import * as CacheWireNats from "./CacheWireNats.ts";
-import * as ConfigFile from "./ConfigFile.ts";
+import * as Caches from "./Caches.ts";
 import * as FileCache from "./FileCache.ts";
 import * as ResponseCache from "./ResponseCache.ts";
 
@@ -26,18 +25,11 @@ export interface ReadFor extends Omit<Parameters<Thread.ThreadPublisher["fileRea
 
 type Caches = FileCache.FileCache | ResponseCache.ResponseCache | Publisher;
 
-const layer = ({ machine, ...options }: Connect.Options & Pick<CacheOptions, "machine">) => {
-  const { tenant } = options;
-  const around = Layer.unwrap(
-    Effect.map(Connect.placeOf(options), ({ folder, log }) =>
-      Layer.merge(CacheWireNats.layerWhenNeeded(log), ConfigFile.layer({ folder: folder.root, tenant })),
-    ),
-  );
-  return Layer.merge(FileCache.layer({ machine }), ResponseCache.layer).pipe(
-    Layer.provide(around.pipe(Layer.provide(Connect.folderLayer(options)))),
+const layer = ({ machine, ...options }: Connect.Options & Pick<CacheOptions, "machine">) =>
+  Layer.merge(FileCache.layer({ machine }), ResponseCache.layer).pipe(
+    Layer.provide(Caches.around(options)),
     Layer.provideMerge(Connect.layer(options)),
   );
-};
 
 export class RecollectCache {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Caches, unknown>;

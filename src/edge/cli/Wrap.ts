@@ -10,6 +10,9 @@ import { Argument, Command, Flag } from "effect/cli";
 import { wrap as wrapServer } from "../wrap/WrapEffect.ts";
 import { where } from "./Flags.ts";
 
+/** A server has a dozen tools; who wants all of a hundred wants another server. */
+const maxCacheTools = 100;
+
 export const wrap = Command.make(
   "wrap",
   {
@@ -21,6 +24,11 @@ export const wrap = Command.make(
       Flag.optional,
     ),
     tenant: Flag.String("tenant").pipe(Flag.withDescription("Whose thread"), Flag.optional),
+    cacheTool: Flag.String("cache-tool").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.withDescription("Give this tool's answers again to equal calls; may be repeated (see docs/caches.md)"),
+      Flag.atMost(maxCacheTools),
+    ),
     command: Argument.String("command").pipe(
       Argument.withDescription("The server's command, after --"),
       Argument.variadic({ min: 1 }),
@@ -31,6 +39,7 @@ export const wrap = Command.make(
     const given = <A>(name: string, value: A | undefined) => (value === undefined ? {} : { [name]: value });
     const code = yield* wrapServer({
       command: input.command,
+      cacheTools: input.cacheTool,
       ...given("thread", Option.getOrUndefined(input.thread)),
       ...given("tenant", Option.getOrUndefined(input.tenant)),
       ...given("url", natsUrl),

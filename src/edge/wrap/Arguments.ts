@@ -12,6 +12,9 @@ import type { Options } from "./Wrap.ts";
 /** The flags, and the field of `Options` each fills. */
 const flags = { "--thread": "thread", "--tenant": "tenant", "--nats-url": "url", "--data": "data" } as const;
 
+/** May be given several times. */
+const cacheTool = "--cache-tool";
+
 type Flag = keyof typeof flags;
 
 const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
@@ -22,13 +25,16 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   const command = words.slice(end + 1);
   if (end < 0 || command.length === 0) return undefined;
   const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
+  const cacheTools: Array<string> = [];
   for (let at = 0; at < end; at++) {
     const word = words[at] ?? "";
     const equals = word.indexOf("=");
     const name = equals < 0 ? word : word.slice(0, equals);
     const value = equals < 0 ? words[++at] : word.slice(equals + 1);
-    if (!isFlag(name) || value === undefined || at >= end) return undefined;
-    found[flags[name]] = value;
+    if (value === undefined || at >= end) return undefined;
+    if (name === cacheTool) cacheTools.push(value);
+    else if (isFlag(name)) found[flags[name]] = value;
+    else return undefined;
   }
-  return { ...found, command };
+  return { ...found, ...(cacheTools.length === 0 ? {} : { cacheTools }), command };
 };

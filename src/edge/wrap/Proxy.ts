@@ -1,14 +1,15 @@
 /**
  * The proxy: a stdio server's process, with every byte between it and its client passed on unchanged.
  *
- * Room: edge. In: Tap. Out: Wrap, main.
+ * Room: edge. In: Gate. Out: Wrap, main.
  *
  * Plain Node and nothing else, because this file is on the way of every call and of the server's start: the server
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that
  * writes. The tap is told of a chunk after it was passed on.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { type Ask, stand } from "./Gate.ts";
 import type { Ended } from "./Messages.ts";
 import type { Direction } from "./Traffic.ts";
 
@@ -100,8 +101,19 @@ export interface Running {
   readonly letGo: () => void;
 }
 
-/** Starts the server between our standard input and output. Its standard error is ours. */
-export const start = (command: ReadonlyArray<string>, tap: Tap): Running => {
+/** Every byte as it comes, both ways. */
+const pass = (child: ChildProcessByStdio<Writable, Readable, null>, tap: Tap): void => {
+  pump({ from: process.stdin, to: child.stdin, passed: (chunk) => tap.passed("toServer", chunk) });
+  process.stdin.on("end", () => child.stdin.end());
+  process.stdin.on("close", () => child.stdin.end());
+  pump({ from: child.stdout, to: process.stdout, passed: (chunk) => tap.passed("toClient", chunk) });
+};
+
+/**
+ * Starts the server between our standard input and output. Its standard error is ours. With `ask` some calls may be
+ * answered in its place.
+ */
+export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask): Running => {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const letGo = passSignals(child);
@@ -116,11 +128,12 @@ export const start = (command: ReadonlyArray<string>, tap: Tap): Running => {
       resolve({ code: isMissing ? notFoundCode : notExecutableCode, signal: null });
     });
   });
-  pump({ from: process.stdin, to: child.stdin, passed: (chunk) => tap.passed("toServer", chunk) });
-  process.stdin.on("end", () => child.stdin.end());
-  process.stdin.on("close", () => child.stdin.end());
   child.stdin.on("close", () => process.stdin.destroy());
-  pump({ from: child.stdout, to: process.stdout, passed: (chunk) => tap.passed("toClient", chunk) });
+  if (ask === undefined) pass(child, tap);
+  else {
+    const client = { from: process.stdin, to: process.stdout };
+    stand({ client, server: { from: child.stdout, to: child.stdin }, passed: (...what) => tap.passed(...what), ask });
+  }
   const ended = Promise.race([notStarted, outputEnded(child)]).then(async (how) => {
     process.stdin.destroy();
     await flushed(process.stdout);

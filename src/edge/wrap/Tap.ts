@@ -8,11 +8,15 @@
  * a call that waits would be worse than a call that is not recorded.
  */
 import { Worker } from "node:worker_threads";
+import type { Asked } from "./Gate.ts";
 import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
 /** A recorder works through about 50 MB/s, so this is more than a second of the fastest traffic. */
 const maxOutstandingBytes = 64 * 1024 * 1024;
+
+/** An answer that is not found in this time is asked of the server: a look takes a millisecond, over NATS two. */
+const findMillis = 250;
 
 /** What the user should know at the end; undefined when there is nothing. */
 export type Report = string | undefined;
@@ -30,6 +34,8 @@ export class Tap {
   #isBroken: string | undefined;
   readonly #torn = new Set<Direction>();
   readonly #done: Promise<number>;
+  readonly #finding = new Map<number, (result: string | null) => void>();
+  #finds = 0;
 
   constructor(options: Omit<RecorderOptions, "started">) {
     // The recorder must not write between the server and its client: its own output goes nowhere.
@@ -39,7 +45,8 @@ export class Tap {
         if (message._tag === "Done") {
           this.#isDone = true;
           resolve(message.lost);
-        } else this.#outstandingBytes -= message.bytes;
+        } else if (message._tag === "Found") this.#finding.get(message.find)?.(message.result);
+        else this.#outstandingBytes -= message.bytes;
       });
       const broke = (why: string) => {
         // Having said that all is done, it ends: before or after we have listened.
@@ -64,6 +71,22 @@ export class Tap {
     const bytes = new Uint8Array(chunk);
     this.#outstandingBytes += bytes.byteLength;
     this.#tell({ _tag: "Chunk", direction, bytes, at: now() }, [bytes.buffer]);
+  }
+
+  /** Asks the recorder for an earlier answer to an equal call. `call.request` is its id in JSON. */
+  find(call: { readonly request: string; readonly name: string; readonly arguments: unknown }): Asked | undefined {
+    if (this.#isBroken !== undefined) return undefined;
+    const find = this.#finds++;
+    const { promise, resolve } = Promise.withResolvers<string | null>();
+    const timer = setTimeout(() => resolve(null), findMillis);
+    this.#finding.set(find, resolve);
+    this.#tell({ _tag: "Find", find, ...call });
+    const answer = promise.then((result) => {
+      clearTimeout(timer);
+      this.#finding.delete(find);
+      return result === null ? undefined : `{"jsonrpc":"2.0","id":${call.request},"result":${result}}`;
+    });
+    return { answer, went: (isAnswered) => this.#tell({ _tag: "Went", find, isAnswered }) };
   }
 
   /** The server has ended: returns when all is durable, or when `millis` are over. */

@@ -8,7 +8,9 @@
  * in the spool. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
+import type { Ask } from "./Gate.ts";
 import type { Ended } from "./Messages.ts";
+import { callIn } from "./CallLine.ts";
 import * as Proxy from "./Proxy.ts";
 import { Tap } from "./Tap.ts";
 
@@ -25,6 +27,11 @@ export interface Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /**
+   * Tools whose answers may be given again, to everybody of the tenant who starts the same command in the same folder:
+   * those that answer by their arguments alone. Default: none.
+   */
+  readonly cacheTools?: ReadonlyArray<string> | undefined;
   /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
   readonly flushMillis?: number | undefined;
 }
@@ -35,12 +42,20 @@ const defaultFlushMillis = 5_000;
 export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
   let problem: string | undefined;
-  const running = Proxy.start(options.command, { passed: (direction, chunk) => tap?.passed(direction, chunk) });
+  const { cacheTools = [] } = options;
+  const tools = new Set(cacheTools);
+  const ask: Ask = (line) => {
+    const call = callIn(line, tools);
+    return call === undefined ? undefined : tap?.find(call);
+  };
+  const passed: Proxy.Tap["passed"] = (direction, chunk) => tap?.passed(direction, chunk);
+  const running = Proxy.start(options.command, { passed }, tools.size === 0 ? undefined : ask);
   // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
   const { thread, tenant, url, data, command } = options;
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
-    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd: process.cwd(), parentThreadId });
+    const cwd = process.cwd();
+    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools });
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
   }

@@ -28,14 +28,16 @@ export interface Options {
   readonly thread?: string;
   readonly server?: ReadonlyArray<string>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Further words before `--`. */
+  readonly words?: ReadonlyArray<string>;
 }
 
 /** Connects the official client to a wrapped server; closed with the scope. */
-export const connect = ({ data, url, thread, server = everything, env = {} }: Options) =>
+export const connect = ({ data, url, thread, server = everything, env = {}, words: more = [] }: Options) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const threadWords = thread === undefined ? [] : ["--thread", thread];
-      const words = ["--data", data, "--nats-url", url, ...threadWords, "--", ...server];
+      const words = ["--data", data, "--nats-url", url, ...threadWords, ...more, "--", ...server];
       const [command = "", ...args] = wrapCommand(words);
       const transport = new StdioClientTransport({
         command,
