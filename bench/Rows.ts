@@ -22,6 +22,7 @@ const groups = [
   "import",
   "spool",
   "daemon",
+  "cache",
   "subjects",
 ];
 

@@ -1,7 +1,7 @@
 /**
  * The proxy: a stdio server's process, with every byte between it and its client passed on unchanged.
  *
- * Room: edge. In: Gate. Out: Wrap, main.
+ * Room: edge. In: ReuseGate. Out: Wrap, main.
  *
  * Plain Node and nothing else, because this file is on the way of every call and of the server's start: the server
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that
@@ -9,7 +9,7 @@
  */
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { type Ask, stand } from "./Gate.ts";
+import { type Ask, stand } from "./ReuseGate.ts";
 import type { Ended } from "./Messages.ts";
 import type { Direction } from "./Traffic.ts";
 

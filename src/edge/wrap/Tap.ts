@@ -8,7 +8,7 @@
  * a call that waits would be worse than a call that is not recorded.
  */
 import { Worker } from "node:worker_threads";
-import type { Asked } from "./Gate.ts";
+import type { Asked } from "./ReuseGate.ts";
 import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 

@@ -8,7 +8,7 @@
  * in the spool. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
-import type { Ask } from "./Gate.ts";
+import type { Ask } from "./ReuseGate.ts";
 import type { Ended } from "./Messages.ts";
 import { callIn } from "./CallLine.ts";
 import * as Proxy from "./Proxy.ts";

@@ -1,5 +1,5 @@
 /**
- * The gate: calls that may be answered in the server's place, and everything else passed on unchanged.
+ * The gate for reuse: calls that may be answered by earlier answers, and everything else passed on unchanged.
  *
  * Room: edge. In: none. Out: Proxy.
  *

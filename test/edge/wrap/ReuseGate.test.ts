@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { parse } from "../../../src/edge/wrap/Arguments.ts";
 import { callIn } from "../../../src/edge/wrap/CallLine.ts";
-import { type Ask, stand } from "../../../src/edge/wrap/Gate.ts";
+import { type Ask, stand } from "../../../src/edge/wrap/ReuseGate.ts";
 
 const collected = async (stream: PassThrough): Promise<Buffer> => {
   const chunks: Array<Buffer> = [];
@@ -54,7 +54,7 @@ const told = (stream: PassThrough): string => {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe("wrap, the gate", () => {
+describe("wrap, the gate for reuse", () => {
   it("passes every byte unchanged, both ways, however it is cut, also lines that are too large to be seen", async () => {
     const given = Buffer.concat([
       Buffer.from(`one\n${"x".repeat(9_000_000)}\n\n`),
