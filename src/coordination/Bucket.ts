@@ -48,6 +48,8 @@ export interface Settings {
   readonly maxValueBytes: number;
   /** `refuse`: new keys are `BucketUnavailable`. `forget`: the oldest value goes. */
   readonly whenFull: "refuse" | "forget";
+  /** How long one request waits for its answer. Default 2,000: longer is worse than none. */
+  readonly patienceMillis?: number | undefined;
   /** 1, 3 or 5. Default 1. */
   readonly replicas?: number | undefined;
 }

@@ -140,6 +140,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   const clock = yield* Clock.Clock;
   const direct = DirectGet.make({ nc, link, patienceMillis: 0 });
   const one = yield* Semaphore.make(1);
+  const patience = settings.patienceMillis ?? timeoutMillis;
   let isThere = false;
 
   const unavailable = (reason: string) => new BucketUnavailable({ bucket: name, reason });
@@ -182,7 +183,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     let answer: NoAnswer | undefined;
     for (let attempt = 0; attempt < 2; attempt++) {
       yield* ready;
-      const answered = yield* Effect.promise(() => ask(nc, link, { ...question, timeoutMillis }));
+      const answered = yield* Effect.promise(() => ask(nc, link, { ...question, timeoutMillis: patience }));
       if (answered._tag === "Answer") return answered.message;
       answer = answered;
       if (answered.why !== "nobody") break;

@@ -145,34 +145,42 @@ export const mayRead = (path: string): boolean => {
   }
 };
 
+/** All bytes up to `size`, and one more if the file has become longer. */
+const readBytes = async (handle: fsp.FileHandle, size: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(size + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length);
+    length += bytesRead;
+    // The end of the file is one answer more: not asked for when all has come.
+    if (bytesRead === 0 || length === size) break;
+  }
+  return bytes.subarray(0, length);
+};
+
 /** Reads from one handle, so that all of it is of one file, and looks at it before and after. */
 const readOnce = async (path: string): Promise<DiskFile | FileError> => {
-  // A pipe would keep us waiting for its other end.
+  const before = look(path);
+  if ("_tag" in before) return before;
+  // A pipe that has come in its place would keep us waiting for its other end.
   const handle = await fsp.open(path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
   try {
-    const before = checked(path, await handle.stat());
-    if ("_tag" in before) return before;
     // Files that the system makes up as they are read say that they are empty; no version tells when they change.
     if (before.size === 0) return { bytes: await handle.readFile(), version: before, isWhole: false };
-    const bytes = new Uint8Array(before.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
+    const bytes = await readBytes(handle, before.size);
     const after = checked(path, await handle.stat());
-    const isWhole = length === before.size && !("_tag" in after) && isSame(before, after);
-    return { bytes: bytes.subarray(0, length), version: before, isWhole };
+    const isWhole = bytes.length === before.size && !("_tag" in after) && isSame(before, after);
+    return { bytes, version: before, isWhole };
   } finally {
-    await handle.close();
+    // Nobody waits for it, and nothing can be done about it.
+    void handle.close().catch(() => undefined);
   }
 };
 
 const readWhole = async (path: string): Promise<DiskFile | FileError> => {
   for (let attempt = 1; ; attempt++) {
     const found = await readOnce(path);
-    if ("_tag" in found || found.isWhole || attempt === maxAttempts) return found;
+    if ("_tag" in found || found.isWhole || found.version.size === 0 || attempt === maxAttempts) return found;
   }
 };
 

@@ -120,6 +120,7 @@ const settingsOf = (maxBytes: number): Settings => ({
   maxBytes,
   maxValueBytes: 1024 * 1024 - 1024,
   whenFull: "forget",
+  patienceMillis: WhileThere.patienceMillis,
 });
 
 /** Answers that processes share: one store for each tool or model of a tenant. */

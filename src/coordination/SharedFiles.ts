@@ -11,7 +11,7 @@
  * Everything here may fail and nothing here matters: whoever asks reads the file instead.
  */
 import { Effect, Option, Result, Schema, Scope } from "effect";
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { sep } from "node:path";
 import { type Bucket, faultOfKey, keyOf, type Settings } from "./Bucket.ts";
 import type { CacheWire, Objects, Shared } from "./CacheWire.ts";
@@ -29,6 +29,8 @@ const besideBytes = 32 * 1024;
 const valueBytes = 256 * 1024;
 /** Of the bytes that may be shared, this part is for the bucket; large files are few and fill the rest. */
 const bucketShare = 0.25;
+/** Some megabytes, read in place of a file. */
+const objectMillis = 1_000;
 /** Many megabytes take their time, and nobody waits for them. */
 const keepMillis = 5_000;
 /** Somebody waits for this, and wants it done. */
@@ -47,7 +49,7 @@ const decodeAt = Schema.decodeUnknownResult(Schema.fromJsonString(At));
 
 const newline = 0x0a;
 
-export const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+export const digestOf = (bytes: Uint8Array): string => hash("sha256", bytes, "hex");
 
 /** A shared content that was found, and the revision of what was found in its place. */
 export interface Found {
@@ -81,6 +83,7 @@ const settingsOf = (ttlMillis: number, maxBytes: number): Settings => ({
   maxBytes: Math.floor(maxBytes * bucketShare),
   maxValueBytes: valueBytes,
   whenFull: "forget",
+  patienceMillis: WhileThere.patienceMillis,
 });
 
 const namesOf = (path: string): ReadonlyArray<string> => path.split(sep).filter((name) => name !== "");
@@ -114,7 +117,7 @@ export const make = (options: Options) =>
 
     const bySha = Effect.fnUntraced(function* ({ bucket, objects }: Open, sha256: string) {
       const { value } = yield* bucket.get(keyBy(sha256));
-      return checked(sha256, value) ?? (yield* objects.get(sha256));
+      return checked(sha256, value) ?? (yield* Effect.timeout(objects.get(sha256), objectMillis));
     });
 
     const readAt = (value: Uint8Array) => {
@@ -155,12 +158,13 @@ export const make = (options: Options) =>
       const value = isBeside ? Buffer.concat([head, Uint8Array.of(newline), bytes]) : head;
       const kept = attempt(
         Effect.fnUntraced(function* ({ bucket, objects }) {
+          const at = faultOfKey(key) === undefined ? bucket.replace(key, value, revision) : Effect.void;
+          // Whoever kept them under their hash before kept the same.
+          const by = bytes.length > valueBytes ? objects.put(bytes) : bucket.replace(keyBy(sha256), bytes, 0);
+          if (isBeside) return yield* Effect.all([by, at], { concurrency: 2, discard: true });
           // The bytes first: a version whose bytes are nowhere is of no use.
-          if (bytes.length > valueBytes) yield* objects.put(bytes);
-          else if ((yield* bucket.get(keyBy(sha256))).value?.length !== bytes.length) {
-            yield* bucket.put(keyBy(sha256), bytes);
-          }
-          if (faultOfKey(key) === undefined) yield* bucket.replace(key, value, revision);
+          yield* by;
+          yield* at;
         }),
         keepMillis,
       );

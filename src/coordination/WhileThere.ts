@@ -6,13 +6,16 @@
 import { Effect, Option } from "effect";
 import type { CacheWire, Shared } from "./CacheWire.ts";
 
-/** Longer than this a cache is never waited for; what it spares takes less. */
-const patienceMillis = 250;
+/** For the buckets of caches: longer than this they are never waited for, because what they spare takes less. */
+export const patienceMillis = 250;
 /** How long nobody asks after a failure, so that a slow server costs one caller its patience and not each of them. */
 const awayMillis = 1_000;
 
 export interface WhileThere {
-  /** None when nothing is shared now, or when it failed. `millis`: for what nobody waits for. */
+  /**
+   * None when nothing is shared now, or when it failed. `millis` bounds what is more than a request to a bucket, which has
+   * its own patience: a timer more costs a hit a tenth of its time.
+   */
   readonly attempt: <A>(
     work: (shared: Shared) => Effect.Effect<A, unknown>,
     millis?: number,
@@ -26,12 +29,12 @@ export const make = (wire: CacheWire["Service"], now: () => number): WhileThere 
   let awayUntil = -Infinity;
   let failures = 0;
   return {
-    attempt: <A>(work: (shared: Shared) => Effect.Effect<A, unknown>, millis = patienceMillis) =>
+    attempt: <A>(work: (shared: Shared) => Effect.Effect<A, unknown>, millis?: number) =>
       Effect.suspend(() => {
         const shared = wire.shared();
         if (shared === undefined || now() < awayUntil) return Effect.succeed(Option.none<A>());
-        return work(shared).pipe(
-          Effect.timeout(millis),
+        const bounded = millis === undefined ? work(shared) : Effect.timeout(work(shared), millis);
+        return bounded.pipe(
           Effect.match({
             onSuccess: Option.some,
             onFailure: () => {
