@@ -77,7 +77,11 @@ const shared = Effect.gen(function* () {
     ours: (round) => all.map((path) => Effect.suspend(() => isShared(others[round] ?? first, path))),
     peer: () => all.map((path) => () => get(path)),
   });
-  return { ...taken, peerName, note: `p50; files of ${fileBytes / 1024} KiB; ours hashes what it got and looks at the file` };
+  return {
+    ...taken,
+    peerName,
+    note: `p50; files of ${fileBytes / 1024} KiB; ours hashes what it got and looks at the file`,
+  };
 }).pipe(Effect.catchTag("PeerMissing", asSkipped), Effect.orDie);
 
 export const rows: ReadonlyArray<Row> = [

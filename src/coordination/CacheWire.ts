@@ -41,7 +41,11 @@ export interface Objects {
 export interface Shared {
   readonly buckets: Buckets["Service"];
   /** Touches nothing until its first use; opened again with other ends, it is brought in line with them. */
-  readonly objects: (settings: { readonly name: string; readonly ttlMillis: number; readonly maxBytes: number }) => Objects;
+  readonly objects: (settings: {
+    readonly name: string;
+    readonly ttlMillis: number;
+    readonly maxBytes: number;
+  }) => Objects;
 }
 
 /** Plain callbacks: news must take effect before anything else runs. */

@@ -59,10 +59,7 @@ const tellOn = ({ link, nc }: Connection, tenant: string, news: News): Effect.Ef
       () => link.connected,
       () => false,
     );
-  }).pipe(
-    Effect.timeoutOption(tellMillis),
-    Effect.map(Option.getOrElse(() => false)),
-  );
+  }).pipe(Effect.timeoutOption(tellMillis), Effect.map(Option.getOrElse(() => false)));
 
 const gatherOn = ({ link, nc }: Connection, tenant: string): Effect.Effect<ReadonlyArray<CacheReport>> =>
   Effect.promise(

@@ -186,8 +186,7 @@ const readWhole = async (path: string): Promise<DiskFile | FileError> => {
 
 /** The file's bytes. */
 export const read = Effect.fn("cache.readFile")((path: string): Effect.Effect<DiskFile, FileError> =>
-  Effect.flatMap(
-    Effect.tryPromise({ try: () => readWhole(path), catch: (error) => troubleOf(path, error) }),
-    (found) => ("_tag" in found ? Effect.fail(found) : Effect.succeed(found)),
+  Effect.flatMap(Effect.tryPromise({ try: () => readWhole(path), catch: (error) => troubleOf(path, error) }), (found) =>
+    "_tag" in found ? Effect.fail(found) : Effect.succeed(found),
   ),
 );

@@ -123,7 +123,16 @@ class Held {
   readonly paths = new RecentlyUsed<Known>(pathsMaxBytes);
   readonly contents: RecentlyUsed<Uint8Array>;
   readonly missing = new RecentlyUsed<Missing>(missingMaxBytes);
-  readonly counts = { reads: 0, fromProcess: 0, fromShared: 0, fromDisk: 0, knownMissing: 0, joined: 0, unsettled: 0, failed: 0 };
+  readonly counts = {
+    reads: 0,
+    fromProcess: 0,
+    fromShared: 0,
+    fromDisk: 0,
+    knownMissing: 0,
+    joined: 0,
+    unsettled: 0,
+    failed: 0,
+  };
   /** Rises with whatever is forgotten: a read that began before is not believed. */
   generation = 0;
 
@@ -147,7 +156,8 @@ class Held {
       this.paths.delete(news.path);
       this.missing.delete(news.path);
     } else if (news.forget === "folder") {
-      const below = news.path.endsWith("/") || news.path.endsWith("\\") ? [news.path] : [`${news.path}/`, `${news.path}\\`];
+      const below =
+        news.path.endsWith("/") || news.path.endsWith("\\") ? [news.path] : [`${news.path}/`, `${news.path}\\`];
       for (const table of [this.paths, this.missing]) {
         for (const path of table.keys()) if (below.some((start) => path.startsWith(start))) table.delete(path);
       }
@@ -209,7 +219,11 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
       held.clear();
       flights.part();
     },
-    report: () => ({ process: `${options.machine ?? hostname()} ${process.pid}`, cache: "files", counts: { ...reportOf() } }),
+    report: () => ({
+      process: `${options.machine ?? hostname()} ${process.pid}`,
+      cache: "files",
+      counts: { ...reportOf() },
+    }),
   });
 
   /** Nobody waits for it. */
@@ -243,7 +257,8 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     if ("_tag" in version) return yield* version;
     if (!DiskFile.isSettled(version, now())) return yield* fromDisk(path, 0, generation);
     const found = yield* shared.find(path, version);
-    if (found?.file === undefined || !DiskFile.mayRead(path)) return yield* fromDisk(path, found?.revision ?? 0, generation);
+    if (found?.file === undefined || !DiskFile.mayRead(path))
+      return yield* fromDisk(path, found?.revision ?? 0, generation);
     const { bytes, sha256 } = found.file;
     const after = DiskFile.look(path);
     if ("_tag" in after || !DiskFile.isSame(after, version)) return yield* fromDisk(path, found.revision, generation);
@@ -302,16 +317,15 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     }
     held.contents.maxBytes = yield* config.get("cache.files.processBytes");
     const missingMillis = yield* config.get("cache.files.missingMillis");
-    return yield* flown(path).pipe(
-      Effect.tapError((error) => Effect.sync(() => failed(error, path, missingMillis))),
-    );
+    return yield* flown(path).pipe(Effect.tapError((error) => Effect.sync(() => failed(error, path, missingMillis))));
   });
 
   const content = Effect.fnUntraced(function* (sha256: string) {
     const here = held.contents.use(sha256);
     if (here !== undefined || !/^[0-9a-f]{64}$/.test(sha256)) return here;
     const bytes = yield* shared.bySha(sha256);
-    if (bytes !== undefined && bytes.length <= held.contents.maxBytes / 2) held.contents.put(sha256, bytes, bytes.length);
+    if (bytes !== undefined && bytes.length <= held.contents.maxBytes / 2)
+      held.contents.put(sha256, bytes, bytes.length);
     return bytes;
   });
 

@@ -63,7 +63,10 @@ export const make = (
       getMany: (keys) => Effect.forEach(keys, get, { concurrency: "unbounded" }),
       set,
       setMany: (entries) =>
-        Effect.forEach(entries, ([key, value, ttl]) => set(key, value, ttl), { concurrency: "unbounded", discard: true }),
+        Effect.forEach(entries, ([key, value, ttl]) => set(key, value, ttl), {
+          concurrency: "unbounded",
+          discard: true,
+        }),
       remove: (key) => use((there) => Effect.asVoid(there.remove(keyOf(...under, storeId, key)))),
       clear: use((there) => there.clear(`${keyOf(...under, storeId)}.>`)),
     };

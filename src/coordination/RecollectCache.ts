@@ -4,7 +4,7 @@
  * Room: coordination. In: publish (Connect), Caches, FileCache, ResponseCache. Out: users.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, ManagedRuntime, References } from "effect";
+import { Data, Effect, Layer, ManagedRuntime, References } from "effect";
 import * as Connect from "../publish/Connect.ts";
 import type { Publisher } from "../publish/Publisher.ts";
 import { type ConnectOptions, sourceOf } from "../publish/Recollect.ts";
@@ -22,6 +22,9 @@ export interface CacheOptions extends ConnectOptions {
 export interface ReadFor extends Omit<Parameters<Thread.ThreadPublisher["fileRead"]>[0], "path" | "bytes"> {
   readonly thread: string;
 }
+
+/** Whatever a caller's promise was rejected with, on its way through. */
+class Rejected extends Data.TaggedError("Rejected")<{ readonly why: unknown }> {}
 
 type Caches = FileCache.FileCache | ResponseCache.ResponseCache | Publisher;
 
@@ -88,8 +91,10 @@ export class RecollectCache {
 
   /** The answer to an equal request, else that of `ask`. Rejects as `ask` does, and with `RequestRefused`. */
   reuse<A>(asked: ResponseCache.Asked, ask: () => Promise<A>): Promise<ResponseCache.Answer> {
-    const asking = Effect.tryPromise({ try: ask, catch: (error) => error });
-    return this.#responses((responses) => responses.reuse(asked, asking));
+    const asking = Effect.tryPromise({ try: ask, catch: (why) => new Rejected({ why }) });
+    return this.#responses((responses) => responses.reuse(asked, asking)).catch((error: unknown) => {
+      throw error instanceof Rejected ? error.why : error;
+    });
   }
 
   /** Invalidates the answers of one tool or model, or all of them, in every process. False: only here. */

@@ -67,7 +67,8 @@ export const keyOf = ({ kind, name, request }: Request): Result.Result<string, R
   if (name === "" || name.length > maxNameLength) return refuse(`a name has 1 to ${maxNameLength} characters`);
   try {
     const text = write(request, 0) ?? "null";
-    if (text.length > maxRequestLength) return refuse(`it has ${text.length} characters; ${maxRequestLength} are possible`);
+    if (text.length > maxRequestLength)
+      return refuse(`it has ${text.length} characters; ${maxRequestLength} are possible`);
     const form = `${JSON.stringify([kind, name])}${text}`;
     return Result.succeed(createHash("sha256").update(form).digest("hex"));
   } catch (error) {

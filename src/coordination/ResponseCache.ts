@@ -99,11 +99,17 @@ export class ResponseCache extends Context.Service<
   ResponseCache,
   {
     /** The answer to an equal request, if there is one that is young enough; else that of `ask`, which is kept. */
-    readonly reuse: <A, E, R>(asked: Asked, ask: Effect.Effect<A, E, R>) => Effect.Effect<Answer, E | RequestRefused, R>;
+    readonly reuse: <A, E, R>(
+      asked: Asked,
+      ask: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<Answer, E | RequestRefused, R>;
     /** Only looks; undefined when it must be asked. A reuse is recorded. */
     readonly find: (asked: Asked) => Effect.Effect<Answer | undefined, RequestRefused>;
     /** Keeps an answer that was given elsewhere. */
-    readonly keep: (asked: Asked, answer: { readonly value: unknown; readonly tookMillis: number }) => Effect.Effect<void, RequestRefused>;
+    readonly keep: (
+      asked: Asked,
+      answer: { readonly value: unknown; readonly tookMillis: number },
+    ) => Effect.Effect<void, RequestRefused>;
     /** Nobody reuses these any longer. False: NATS is away, so that only this process has forgotten. */
     readonly forget: (what: Forgetting) => Effect.Effect<boolean>;
     readonly counts: Effect.Effect<ResponseCounts>;
@@ -157,15 +163,12 @@ const sharedAnswers = (options: {
       ),
     );
     const storeOf = ({ kind, name }: { readonly kind: string; readonly name: string }, ttlMillis = 0) =>
-      Scope.provide(
-        persistence.make({ storeId: `${kind} ${name}`, timeToLive: () => ttlMillis }),
-        scope,
-      );
+      Scope.provide(persistence.make({ storeId: `${kind} ${name}`, timeToLive: () => ttlMillis }), scope);
     return {
       get: (request: Request, key: string) =>
-        there.attempt(() => Effect.flatMap(storeOf(request), (store) => store.get(new Asking({ key })))).pipe(
-          Effect.map(Option.flatMap((exit) => (exit === undefined ? Option.none() : Exit.getSuccess(exit)))),
-        ),
+        there
+          .attempt(() => Effect.flatMap(storeOf(request), (store) => store.get(new Asking({ key }))))
+          .pipe(Effect.map(Option.flatMap((exit) => (exit === undefined ? Option.none() : Exit.getSuccess(exit))))),
       set: (request: Request, key: string, kept: Kept, ttlMillis: number) =>
         there.attempt(() =>
           Effect.flatMap(storeOf(request, ttlMillis), (store) => store.set(new Asking({ key }), Exit.succeed(kept))),
@@ -200,7 +203,16 @@ export const make = Effect.fn("cache.openResponses")(function* (publisher: Publi
   const { tenant } = config;
   const now = () => clock.currentTimeMillisUnsafe();
   const held = new RecentlyUsed<Held>(yield* config.get("cache.responses.processBytes"));
-  const counts = { requests: 0, fromProcess: 0, fromShared: 0, joined: 0, asked: 0, failed: 0, tooLarge: 0, unrecorded: 0 };
+  const counts = {
+    requests: 0,
+    fromProcess: 0,
+    fromShared: 0,
+    joined: 0,
+    asked: 0,
+    failed: 0,
+    tooLarge: 0,
+    unrecorded: 0,
+  };
   const flights = new SingleFlight<Answer, unknown>(scope);
   const shared = yield* sharedAnswers({ wire, tenant, maxBytes: config.get("cache.responses.maxBytes"), now });
   /** Rises with whatever is forgotten: an answer that was asked for before is not kept. */
@@ -252,7 +264,10 @@ export const make = Effect.fn("cache.openResponses")(function* (publisher: Publi
       const data = { key, kind, name, answeredAt, savedMillis: tookMillis, bytes, from: reusedFrom, callId, messageId };
       const published = publisher
         .publish({ history: History.thread(thread, publisher.tenant), type: "thread.response_reused", data })
-        .pipe(Effect.tapError(() => Effect.sync(() => counts.unrecorded++)), Effect.ignore);
+        .pipe(
+          Effect.tapError(() => Effect.sync(() => counts.unrecorded++)),
+          Effect.ignore,
+        );
       return Effect.asVoid(Effect.forkIn(published, scope, { startImmediately: true }));
     });
 
@@ -313,10 +328,10 @@ export const make = Effect.fn("cache.openResponses")(function* (publisher: Publi
     const work = Effect.flatMap(lookFor(asked, key, ttlMillis), (found) =>
       found === undefined ? asks : Effect.succeed<Answer>(found),
     );
-    const { isJoined, value: answer } = yield* (flights.once(key, work) as Effect.Effect<
+    const { isJoined, value: answer } = yield* flights.once(key, work) as Effect.Effect<
       { readonly isJoined: boolean; readonly value: Answer },
       E
-    >);
+    >;
     if (!isJoined) return answer;
     counts.joined++;
     const json = JSON.stringify(answer.value ?? null);

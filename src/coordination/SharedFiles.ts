@@ -99,7 +99,11 @@ export const make = (options: Options) =>
     const opened = Effect.fnUntraced(function* (shared: Shared) {
       const { maxBytes, ttlMillis } = yield* ends;
       if (current?.of === shared && current.ttlMillis === ttlMillis && current.maxBytes === maxBytes) return current;
-      const bucket = yield* Effect.provideService(shared.buckets.open(settingsOf(ttlMillis, maxBytes)), Scope.Scope, scope);
+      const bucket = yield* Effect.provideService(
+        shared.buckets.open(settingsOf(ttlMillis, maxBytes)),
+        Scope.Scope,
+        scope,
+      );
       const objectBytes = maxBytes - Math.floor(maxBytes * bucketShare);
       const objects = shared.objects({ name: objectsName, ttlMillis, maxBytes: objectBytes });
       return (current = { of: shared, ttlMillis, maxBytes, bucket, objects });
@@ -123,7 +127,10 @@ export const make = (options: Options) =>
     const readAt = (value: Uint8Array) => {
       const end = value.indexOf(newline);
       const head = decodeAt(Buffer.from(value.subarray(0, end < 0 ? value.length : end)).toString("utf8"));
-      return Option.map(Result.getSuccess(head), (at) => ({ at, bytes: end < 0 ? undefined : value.subarray(end + 1) }));
+      return Option.map(Result.getSuccess(head), (at) => ({
+        at,
+        bytes: end < 0 ? undefined : value.subarray(end + 1),
+      }));
     };
 
     const find = (path: string, version: Version): Effect.Effect<Found | undefined> => {
@@ -197,7 +204,10 @@ export const make = (options: Options) =>
           ),
           Option.isSome,
         ),
-      usage: attempt(({ bucket, objects }) => Effect.all({ bucket: bucket.info, objectBytes: objects.bytes }), forgetMillis),
+      usage: attempt(
+        ({ bucket, objects }) => Effect.all({ bucket: bucket.info, objectBytes: objects.bytes }),
+        forgetMillis,
+      ),
       failures: there.failures,
     };
   });

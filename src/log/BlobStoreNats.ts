@@ -80,7 +80,11 @@ export const make = (options: {
             ends === undefined
               ? "Recollect: bytes too large for an event, by SHA-256."
               : "Recollect: contents too large for a bucket, by SHA-256. A cache: may be deleted at any time.";
-          const store = await new Objm(connection.js).create(bucket, { description, storage: StorageType.File, replicas });
+          const store = await new Objm(connection.js).create(bucket, {
+            description,
+            storage: StorageType.File,
+            replicas,
+          });
           if (ends !== undefined) await bringInLine(connection, stream, ends);
           return store;
         }).pipe(

@@ -38,12 +38,23 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
             },
             ({ from }) => from === "disk",
           );
-          const found = await until(() => two.content(read.sha256), (content) => content !== undefined);
+          const found = await until(
+            () => two.content(read.sha256),
+            (content) => content !== undefined,
+          );
           assert.isTrue(bytes.equals(found ?? new Uint8Array()));
           assert.isTrue(bytes.equals((await two.readFile(license)).bytes));
           assert.strictEqual((await two.readFile(license)).from, "process");
-          assert.isTrue(await until(() => one.forgetFiles("all"), (told) => told));
-          await until(() => two.readFile(license), ({ from }) => from === "disk");
+          assert.isTrue(
+            await until(
+              () => one.forgetFiles("all"),
+              (told) => told,
+            ),
+          );
+          await until(
+            () => two.readFile(license),
+            ({ from }) => from === "disk",
+          );
           const missing = await two.readFile(join(data, "nothing")).catch((error: unknown) => error);
           assert.deepInclude(missing, { _tag: "FileMissing" });
 
@@ -51,7 +62,10 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
           const ask = (cache: RecollectCache, thread?: string) =>
             cache.reuse({ kind: "tool", name: "t", request: { q: 1 }, thread }, async () => ({ asked: ++asked }));
           assert.deepStrictEqual((await ask(one)).value, { asked: 1 });
-          const reused = await until(() => ask(two, "reuser"), ({ reusedFrom }) => reusedFrom !== undefined);
+          const reused = await until(
+            () => ask(two, "reuser"),
+            ({ reusedFrom }) => reusedFrom !== undefined,
+          );
           assert.strictEqual(asked, reused.reusedFrom === "shared" ? 1 : asked);
           const why = await one
             .reuse({ kind: "tool", name: "t", request: 2 }, () => Promise.reject(new Error("no")))

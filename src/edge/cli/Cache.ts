@@ -15,7 +15,9 @@ import { json, store, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";
 
 /** A process that only asks has read nothing: it is not shown among those that have. */
-const caches = Layer.merge(layerFiles({ machine: "recollect cache" }), layerCare).pipe(Layer.provide(CacheWireNats.layer));
+const caches = Layer.merge(layerFiles({ machine: "recollect cache" }), layerCare).pipe(
+  Layer.provide(CacheWireNats.layer),
+);
 
 /** Answered without doing the work, of all that was asked; undefined before anything was. */
 const rateOf = ({ cache, counts }: CacheReport): number | undefined => {
@@ -45,7 +47,8 @@ const stats = Command.make(
         });
       }
       for (const [name, found] of Object.entries(usage)) {
-        const what = found === undefined ? "unknown" : `${Output.count(found.values)} values, ${Output.bytes(found.bytes)}`;
+        const what =
+          found === undefined ? "unknown" : `${Output.count(found.values)} values, ${Output.bytes(found.bytes)}`;
         yield* Output.line(`${name}: ${what} shared`);
       }
       if (reports.length === 0) return yield* Output.note("No process uses a cache now.");
@@ -96,7 +99,9 @@ const forget = Command.make(
       if (all) told.push(yield* files.forget("all"), yield* responses.forget("all"));
       const isTold = told.every((one) => one);
       if (input.json) return yield* Output.json({ told: isTold });
-      yield* Output.line(isTold ? "Every process has been told." : "NATS is away or slow: nobody could be told. Try again.");
+      yield* Output.line(
+        isTold ? "Every process has been told." : "NATS is away or slow: nobody could be told. Try again.",
+      );
     });
     yield* store(withConfiguration(input.tenant, Effect.provide(handler, caches)));
   }),

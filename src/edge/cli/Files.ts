@@ -93,14 +93,15 @@ export const files = Command.make(
       const wanted = input.show.value;
       return yield* store(Effect.flatMap(filesOf, (found) => Effect.flatMap(chosen(found, wanted), show)));
     }
-    yield* readModels(
-      Effect.flatMap(filesOf, (found) => (input.json ? Output.json({ files: found }) : list(found))),
-    );
+    yield* readModels(Effect.flatMap(filesOf, (found) => (input.json ? Output.json({ files: found }) : list(found))));
   }),
 ).pipe(
   Command.withDescription("Which files a conversation read, in which version, and what stood in them"),
   Command.withExamples([
     { command: "recollect files ID", description: "Path, version and time of each" },
-    { command: "recollect files ID --show src/main.ts --at 1234", description: "The file as the model had seen it by then" },
+    {
+      command: "recollect files ID --show src/main.ts --at 1234",
+      description: "The file as the model had seen it by then",
+    },
   ]),
 );

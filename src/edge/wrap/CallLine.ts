@@ -20,7 +20,11 @@ export const callIn = (line: Buffer, tools: ReadonlySet<string>): Call | undefin
   try {
     const message: unknown = JSON.parse(line.toString("utf8"));
     if (typeof message !== "object" || message === null) return undefined;
-    const { id, method, params } = message as { readonly id?: unknown; readonly method?: unknown; readonly params?: unknown };
+    const { id, method, params } = message as {
+      readonly id?: unknown;
+      readonly method?: unknown;
+      readonly params?: unknown;
+    };
     if (method !== "tools/call" || (typeof id !== "string" && typeof id !== "number")) return undefined;
     if (typeof params !== "object" || params === null) return undefined;
     const { name, task, arguments: args } = params as Readonly<Record<string, unknown>>;

@@ -96,7 +96,15 @@ export const record = Effect.fnUntraced(function* (given: {
       ...(causationId === undefined ? {} : { causationId }),
       history: thread,
       type: "thread.response_reused",
-      data: { key, kind: "tool", name, answeredAt, savedMillis: tookMillis, from: reusedFrom, callId: callIdOf(number) },
+      data: {
+        key,
+        kind: "tool",
+        name,
+        answeredAt,
+        savedMillis: tookMillis,
+        from: reusedFrom,
+        callId: callIdOf(number),
+      },
     });
   };
 

@@ -102,9 +102,7 @@ const place = { url: options.url, data: options.data, tenant: options.tenant, so
 
 /** A cache only where somebody allowed a tool: it costs a connection. */
 const caching =
-  options.cacheTools.length === 0
-    ? Layer.empty
-    : ResponseCache.layerCare.pipe(Layer.provide(Caches.around(place)));
+  options.cacheTools.length === 0 ? Layer.empty : ResponseCache.layerCare.pipe(Layer.provide(Caches.around(place)));
 
 const layer = caching.pipe(
   Layer.provideMerge(PresentSessions.layer(place)),

@@ -26,46 +26,48 @@ const untilReused = async (client: Client, args: Record<string, unknown>): Promi
 layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServices: true })(
   "wrap, answers that are given again",
   (it) => {
-    it.effect("come without the server, in another process too, only for tools that were allowed, and are recorded", () =>
-      Effect.gen(function* () {
-        const { url } = yield* NatsServer.NatsServer;
-        const data = yield* World.temporaryFolder;
-        const before = (yield* EventLog.use((log) => log.info)).lastSequence;
-        const words = ["--cache-tool", "search", "--cache-tool=fails"];
-        const open = connect({ data, url, words, server: counting });
-        const kept = yield* Effect.scoped(
-          Effect.flatMap(open, (client) =>
-            Effect.promise(async () => {
-              const answer = await untilReused(client, { q: 1, r: 2 });
-              assert.strictEqual(await call(client, "search", { r: 2, q: 1 }), answer);
-              assert.notStrictEqual(await call(client, "search", { q: 2 }), answer);
-              for (const name of ["fails", "write"]) {
-                assert.notStrictEqual(await call(client, name), await call(client, name));
-              }
-              return answer;
-            }),
-          ),
-        );
-        const facts = factsIn(yield* recordedAfter(before));
-        const reused = only(facts, "ResponseWasReused");
-        const calls = callsIn(facts);
-        // The last two calls of `q: 1, r: 2` at least, each of them a call with an outcome like any other.
-        assert.isAtLeast(reused.length, 2);
-        for (const { callKey, name, from } of reused) {
-          assert.deepStrictEqual([name, from], ["search", "process"]);
-          const found = calls.find((one) => one.call.callKey === callKey);
-          assert.deepStrictEqual([found?.call.name, found?.returned?.outcome], ["search", "ok"]);
-        }
-        assert.isTrue(calls.every(({ returned }) => returned !== undefined));
+    it.effect(
+      "come without the server, in another process too, only for tools that were allowed, and are recorded",
+      () =>
+        Effect.gen(function* () {
+          const { url } = yield* NatsServer.NatsServer;
+          const data = yield* World.temporaryFolder;
+          const before = (yield* EventLog.use((log) => log.info)).lastSequence;
+          const words = ["--cache-tool", "search", "--cache-tool=fails"];
+          const open = connect({ data, url, words, server: counting });
+          const kept = yield* Effect.scoped(
+            Effect.flatMap(open, (client) =>
+              Effect.promise(async () => {
+                const answer = await untilReused(client, { q: 1, r: 2 });
+                assert.strictEqual(await call(client, "search", { r: 2, q: 1 }), answer);
+                assert.notStrictEqual(await call(client, "search", { q: 2 }), answer);
+                for (const name of ["fails", "write"]) {
+                  assert.notStrictEqual(await call(client, name), await call(client, name));
+                }
+                return answer;
+              }),
+            ),
+          );
+          const facts = factsIn(yield* recordedAfter(before));
+          const reused = only(facts, "ResponseWasReused");
+          const calls = callsIn(facts);
+          // The last two calls of `q: 1, r: 2` at least, each of them a call with an outcome like any other.
+          assert.isAtLeast(reused.length, 2);
+          for (const { callKey, name, from } of reused) {
+            assert.deepStrictEqual([name, from], ["search", "process"]);
+            const found = calls.find((one) => one.call.callKey === callKey);
+            assert.deepStrictEqual([found?.call.name, found?.returned?.outcome], ["search", "ok"]);
+          }
+          assert.isTrue(calls.every(({ returned }) => returned !== undefined));
 
-        yield* Effect.scoped(
-          Effect.flatMap(open, (client) =>
-            Effect.promise(async () => {
-              while ((await call(client, "search", { q: 1, r: 2 })) !== kept);
-            }),
-          ),
-        );
-      }),
+          yield* Effect.scoped(
+            Effect.flatMap(open, (client) =>
+              Effect.promise(async () => {
+                while ((await call(client, "search", { q: 1, r: 2 })) !== kept);
+              }),
+            ),
+          );
+        }),
     );
   },
 );
