@@ -12,6 +12,7 @@ import * as Thread from "../publish/ThreadPublisher.ts";
 import * as Caches from "./Caches.ts";
 import * as FileCache from "./FileCache.ts";
 import * as ResponseCache from "./ResponseCache.ts";
+import type { Forgetting } from "./SharedAnswers.ts";
 
 export interface CacheOptions extends ConnectOptions {
   /** What tells paths of one machine from those of another. Default: its host name. */
@@ -98,7 +99,7 @@ export class RecollectCache {
   }
 
   /** Invalidates the answers of one tool or model, or all of them, in every process. False: only here. */
-  forgetResponses(what: ResponseCache.Forgetting): Promise<boolean> {
+  forgetResponses(what: Forgetting): Promise<boolean> {
     return this.#responses((responses) => responses.forget(what));
   }
 

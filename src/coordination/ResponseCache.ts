@@ -1,7 +1,7 @@
 /**
  * The cache of answers: what a tool or a model said to a request is said again in place of asking again.
  *
- * Room: coordination. In: publish, snapshot (RecentlyUsed), CacheWire, Configuration, RequestKey. Out: RecollectCache, edge.
+ * Room: coordination. In: publish, snapshot (RecentlyUsed), CacheWire, Configuration, RequestKey, SharedAnswers. Out: RecollectCache, edge.
  *
  * Promises, each a test in `test/contract/ResponseCacheContract.ts`, kept by every layer:
  * - nothing is reused unless its caller asks for it, tool by tool and call by call;
@@ -16,21 +16,18 @@
  *
  * The event is published behind the answer, not before: an answer from memory must not wait for a disk.
  */
-import { Clock, Context, Effect, Exit, Layer, Option, Schema, Scope } from "effect";
-import { Persistable, Persistence } from "effect/persistence";
+import { Clock, Context, Effect, Layer, Option } from "effect";
 import { hostname } from "node:os";
 import * as History from "../domain/History.ts";
 import { Publisher } from "../publish/Publisher.ts";
 import { RecentlyUsed } from "../snapshot/RecentlyUsed.ts";
-import { type Bucket, BucketUnavailable, keyOf as bucketKey, type Settings } from "./Bucket.ts";
-import { type CacheReport, CacheWire, type News, type Shared } from "./CacheWire.ts";
+import { type CacheReport, CacheWire, type News } from "./CacheWire.ts";
 import { Configuration } from "./Configuration.ts";
-import * as PersistenceBucket from "./PersistenceBucket.ts";
 import { keyOf, type Request, type RequestRefused } from "./RequestKey.ts";
+import type { Forgetting, Kept } from "./SharedAnswers.ts";
+import * as SharedAnswers from "./SharedAnswers.ts";
 import { SingleFlight } from "./SingleFlight.ts";
-import * as WhileThere from "./WhileThere.ts";
 
-export const bucketName = "RECOLLECT_RESPONSES";
 /**
  * Largest answer that is kept, in bytes of JSON. Kept as a string in JSON again it takes twice as much at most, and that
  * is what one value of a bucket may have.
@@ -78,17 +75,6 @@ export interface ResponseCounts {
   readonly bytes: number;
 }
 
-/** The answers of one tool or model, or all of the tenant. */
-export type Forgetting = Pick<Request, "kind" | "name"> | "all";
-
-const Kept = Schema.Struct({ json: Schema.String, answeredAt: Schema.Finite, tookMillis: Schema.Finite });
-type Kept = typeof Kept.Type;
-
-class Asking extends Persistable.Class<{ readonly payload: { readonly key: string } }>()("Asking", {
-  primaryKey: ({ key }) => key,
-  success: Kept,
-}) {}
-
 interface Held extends Kept {
   readonly kind: string;
   readonly name: string;
@@ -118,71 +104,6 @@ export class ResponseCache extends Context.Service<
     readonly reports: Effect.Effect<ReadonlyArray<CacheReport>>;
   }
 >()("recollect/coordination/ResponseCache") {}
-
-const settingsOf = (maxBytes: number): Settings => ({
-  name: bucketName,
-  description: "Recollect: answers of tools and models. A cache: may be deleted at any time.",
-  storage: "quick",
-  maxBytes,
-  maxValueBytes: 1024 * 1024 - 1024,
-  whenFull: "forget",
-  patienceMillis: WhileThere.patienceMillis,
-});
-
-/** Answers that processes share: one store for each tool or model of a tenant. */
-const sharedAnswers = (options: {
-  readonly wire: CacheWire["Service"];
-  readonly tenant: string;
-  readonly maxBytes: Effect.Effect<number>;
-  readonly now: () => number;
-}) =>
-  Effect.gen(function* () {
-    const { maxBytes, now, tenant, wire } = options;
-    const scope = yield* Effect.scope;
-    const there = WhileThere.make(wire, now);
-    let current: { readonly of: Shared; readonly maxBytes: number; readonly bucket: Bucket } | undefined;
-
-    const bucketOf = Effect.fnUntraced(function* (shared: Shared) {
-      const most = yield* maxBytes;
-      if (current?.of === shared && current.maxBytes === most) return current.bucket;
-      const bucket = yield* Scope.provide(shared.buckets.open(settingsOf(most)), scope);
-      current = { of: shared, maxBytes: most, bucket };
-      return bucket;
-    });
-    const bucket = Effect.suspend(() => {
-      const shared = wire.shared();
-      return shared === undefined
-        ? Effect.fail(new BucketUnavailable({ bucket: bucketName, reason: "NATS is away" }))
-        : bucketOf(shared);
-    });
-    const persistence = yield* Persistence.Persistence.pipe(
-      Effect.provide(
-        Persistence.layer.pipe(
-          Layer.provide(Layer.succeed(Persistence.BackingPersistence, PersistenceBucket.make(bucket, [tenant]))),
-        ),
-      ),
-    );
-    const storeOf = ({ kind, name }: { readonly kind: string; readonly name: string }, ttlMillis = 0) =>
-      Scope.provide(persistence.make({ storeId: `${kind} ${name}`, timeToLive: () => ttlMillis }), scope);
-    return {
-      get: (request: Request, key: string) =>
-        there
-          .attempt(() => Effect.flatMap(storeOf(request), (store) => store.get(new Asking({ key }))))
-          .pipe(Effect.map(Option.flatMap((exit) => (exit === undefined ? Option.none() : Exit.getSuccess(exit))))),
-      set: (request: Request, key: string, kept: Kept, ttlMillis: number) =>
-        there.attempt(() =>
-          Effect.flatMap(storeOf(request, ttlMillis), (store) => store.set(new Asking({ key }), Exit.succeed(kept))),
-        ),
-      clear: (what: Forgetting) =>
-        there.attempt((shared) =>
-          what === "all"
-            ? Effect.flatMap(bucketOf(shared), (open) => open.clear(`${bucketKey(tenant)}.>`))
-            : Effect.flatMap(storeOf(what), (store) => store.clear),
-        ),
-      usage: there.attempt((shared) => Effect.flatMap(bucketOf(shared), (open) => open.info), 2_000),
-      failures: there.failures,
-    };
-  });
 
 const bytesOf = ({ json }: Kept): number => json.length * 2 + entryBytes;
 
@@ -214,7 +135,7 @@ export const make = Effect.fn("cache.openResponses")(function* (publisher: Publi
     unrecorded: 0,
   };
   const flights = new SingleFlight<Answer, unknown>(scope);
-  const shared = yield* sharedAnswers({ wire, tenant, maxBytes: config.get("cache.responses.maxBytes"), now });
+  const shared = yield* SharedAnswers.make({ wire, tenant, maxBytes: config.get("cache.responses.maxBytes"), now });
   /** Rises with whatever is forgotten: an answer that was asked for before is not kept. */
   let generation = 0;
 

@@ -211,5 +211,3 @@ export const make = (options: Options) =>
       failures: there.failures,
     };
   });
-
-export type SharedFiles = Effect.Success<ReturnType<typeof make>>;
