@@ -1,14 +1,18 @@
 /** The promises of `FileCache`, as one suite for every wire. Each test has a tenant and a folder of its own. */
 import { assert } from "@effect/vitest";
-import { Clock, Context, Effect, Layer, Result, type Scope } from "effect";
+import { Clock, Context, Effect, Fiber, Layer, Option, Result, type Scope } from "effect";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CacheWire } from "../../src/coordination/CacheWire.ts";
+import type { Entry } from "../../src/coordination/Bucket.ts";
+import { CacheWire } from "../../src/coordination/CacheWire.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as DiskFile from "../../src/coordination/DiskFile.ts";
 import * as FileCache from "../../src/coordination/FileCache.ts";
+import * as SharedFiles from "../../src/coordination/SharedFiles.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { maxFileBytes } from "../../src/publish/ThreadFiles.ts";
+import { settings as bucketSettings } from "./BucketContract.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheWire | EventLog | Scope.Scope>) => void;
 
@@ -217,6 +221,38 @@ export const suite = (test: Tester) => {
       yield* cache.config.set({ "cache.files.processBytes": 0 });
       assert.strictEqual((yield* cache.read(join(root, "b"))).bytes.length, 400_000);
       assert.strictEqual((yield* cache.counts).bytes, 0);
+    }));
+
+  test("does not give shared bytes that do not match their hash", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "a.txt");
+      fs.writeFileSync(path, "one");
+      const [first, second] = [yield* process("damaged"), yield* process("damaged")];
+      const { sha256 } = yield* first.read(path);
+      yield* first.kept;
+      const { buckets } = (yield* CacheWire).shared() ?? (yield* Effect.die("nothing is shared"));
+      const bucket = yield* buckets.open({ ...bucketSettings, name: SharedFiles.bucketName });
+      const isOurs = ({ key, value }: Entry) => key.includes(sha256) || Buffer.from(value ?? []).includes(sha256);
+      const ours = (yield* bucket.entries(">")).filter(isOurs);
+      assert.lengthOf(ours, 2);
+      for (const { key, value } of ours) {
+        const text = Buffer.from(value ?? []).toString("utf8");
+        yield* bucket.put(key, Buffer.from(text.replace(/one$/, "two")));
+      }
+      assert.isUndefined(yield* second.content(sha256));
+      assert.deepStrictEqual(told(yield* second.read(path)), ["one", "disk"]);
+    }));
+
+  test("reads a file anew that changes while it is read, and keeps none that never stands still", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "a.txt");
+      fs.writeFileSync(path, "one");
+      const reading = yield* Effect.forkChild(DiskFile.read(path), { startImmediately: true });
+      fs.appendFileSync(path, ", two");
+      const { bytes, isWhole } = yield* Fiber.join(reading);
+      assert.deepStrictEqual([Buffer.from(bytes).toString(), isWhole], ["one, two", true]);
+      const made = yield* DiskFile.read("/proc/self/status").pipe(Effect.option);
+      if (Option.isSome(made)) assert.deepStrictEqual([made.value.isWhole, made.value.bytes.length > 0], [false, true]);
     }));
 
   test("counts, for every process, and tells what is shared", () =>
