@@ -16,20 +16,26 @@ import { settings as bucketSettings } from "./BucketContract.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheWire | EventLog | Scope.Scope>) => void;
 
-/** A clock an hour ahead: what was written just now is an old file to it. */
-const later: Clock.Clock = (() => {
+/** A clock so far ahead: what was written just now is an old file to it. */
+const ahead = (by: { millis: number }): Clock.Clock => {
   const real = Context.get(Context.empty(), Clock.Clock);
-  const millis = () => real.currentTimeMillisUnsafe() + 3_600_000;
+  const millis = () => real.currentTimeMillisUnsafe() + by.millis;
   return Object.assign(Object.create(real) as Clock.Clock, {
     currentTimeMillisUnsafe: millis,
     currentTimeMillis: Effect.sync(millis),
   });
-})();
+};
 
-/** A cache as a process of that tenant has it. To its clock every file is an old one, unless it is to be punctual. */
+const hour = 3_600_000;
+
+/** A cache as a process of that tenant has it. To its clock every file is an old one: it is an hour ahead, or as said. */
 export const process = (
   tenant: string,
-  options: { readonly clock?: "punctual"; readonly machine?: string; readonly config?: Record<string, unknown> } = {},
+  options: {
+    readonly clock?: { millis: number };
+    readonly machine?: string;
+    readonly config?: Record<string, unknown>;
+  } = {},
 ) =>
   Effect.gen(function* () {
     const built = yield* Layer.build(Configuration.layer({ tenant, file: options.config ?? {} }));
@@ -37,7 +43,7 @@ export const process = (
     const made = FileCache.make({ machine }).pipe(
       Effect.provideService(Configuration.Configuration, Context.get(built, Configuration.Configuration)),
     );
-    const cache = yield* options.clock === "punctual" ? made : Effect.provideService(made, Clock.Clock, later);
+    const cache = yield* Effect.provideService(made, Clock.Clock, ahead(options.clock ?? { millis: hour }));
     return { ...cache, config: Context.get(built, Configuration.Configuration) };
   });
 
@@ -114,8 +120,8 @@ export const suite = (test: Tester) => {
     Effect.gen(function* () {
       const path = join(yield* folder, "a.txt");
       const [first, second] = [
-        yield* process("young", { clock: "punctual" }),
-        yield* process("young", { clock: "punctual" }),
+        yield* process("young", { clock: { millis: 0 } }),
+        yield* process("young", { clock: { millis: 0 } }),
       ];
       fs.writeFileSync(path, "one");
       assert.deepStrictEqual(told(yield* first.read(path)), ["one", "disk"]);
@@ -183,6 +189,15 @@ export const suite = (test: Tester) => {
       assert.isTrue(yield* second.forget({ path }));
       const found = yield* first.read(path).pipe(Effect.retry({ times: 1_000 }));
       assert.strictEqual(textOf(found), "one");
+
+      const [clock, later] = [{ millis: hour }, join(yield* folder, "b.txt")];
+      const third = yield* process("missing", { config, clock });
+      yield* Effect.flip(third.read(later));
+      fs.writeFileSync(later, "two");
+      clock.millis += 59_000;
+      assert.strictEqual((yield* Effect.flip(third.read(later)))._tag, "FileMissing");
+      clock.millis += 2_000;
+      assert.strictEqual(textOf(yield* third.read(later)), "two");
     }));
 
   test("forgets a path, a folder and everything in every process, and nothing beside", () =>
@@ -212,7 +227,8 @@ export const suite = (test: Tester) => {
   test("holds no more bytes than it may, nor a content for longer, by the configuration of the moment", () =>
     Effect.gen(function* () {
       const root = yield* folder;
-      const cache = yield* process("bounds");
+      const clock = { millis: hour };
+      const cache = yield* process("bounds", { clock });
       for (const name of ["a", "b", "c"]) fs.writeFileSync(join(root, name), name.repeat(400_000));
       yield* cache.config.set({ "cache.files.processBytes": 1_000_000 });
       for (const name of ["a", "b", "c", "a"]) yield* cache.read(join(root, name));
@@ -221,6 +237,14 @@ export const suite = (test: Tester) => {
       yield* cache.config.set({ "cache.files.processBytes": 0 });
       assert.strictEqual((yield* cache.read(join(root, "b"))).bytes.length, 400_000);
       assert.strictEqual((yield* cache.counts).bytes, 0);
+
+      yield* cache.config.set({ "cache.files.processBytes": 1_000_000, "cache.files.ttlMillis": 5_000 });
+      const from = Effect.map(cache.read(join(root, "c")), ({ from: where }) => where);
+      yield* from;
+      assert.strictEqual(yield* from, "process");
+      clock.millis += 6_000;
+      assert.notStrictEqual(yield* from, "process");
+      assert.strictEqual(yield* from, "process");
     }));
 
   test("does not give shared bytes that do not match their hash", () =>
