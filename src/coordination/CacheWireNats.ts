@@ -17,8 +17,8 @@ import { CacheReport, CacheWire, type Listener, News, type Shared } from "./Cach
 
 type Connection = NatsConnection.NatsConnection["Service"];
 
-/** Those who answer do so from memory: a slow machine needs a tenth of it. */
-const gatherMillis = 250;
+/** Those who answer do so from memory; a machine that is busy beyond measure needs half of it. */
+const gatherMillis = 1_000;
 /** A server that does not take a few bytes in this time is away. */
 const tellMillis = 2_000;
 /** How often a server that is away is looked for. */

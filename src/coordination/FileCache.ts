@@ -26,6 +26,7 @@ import type { FileError } from "./DiskFile.ts";
 import * as FileReads from "./FileReads.ts";
 import { HeldFiles } from "./HeldFiles.ts";
 import * as SharedFiles from "./SharedFiles.ts";
+import { defaultPatienceMillis } from "./WhileThere.ts";
 
 export interface FileContent {
   /** From the root on. */
@@ -96,6 +97,8 @@ export class FileCache extends Context.Service<
 export interface Options {
   /** What tells paths of one machine from those of another. Default: its host name. */
   readonly machine?: string | undefined;
+  /** How long what is shared is waited for before the file is read. Default 250. */
+  readonly patienceMillis?: number | undefined;
 }
 
 export const make = Effect.fn("cache.openFiles")(function* (options: Options = {}) {
@@ -110,6 +113,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     wire,
     tenant,
     machine: options.machine ?? hostname(),
+    patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
     ends: Effect.all({ ttlMillis: config.get("cache.files.ttlMillis"), maxBytes: config.get("cache.files.maxBytes") }),
     now,
   });

@@ -59,7 +59,10 @@ export const make = Effect.fnUntraced(function* (options: {
     return { content: { path, sha256, bytes, modifiedAt: version.modifiedAt, from: "disk" as const }, version };
   });
 
-  /** First what is shared, because it was asked for; a file that changed lately is nobody's but the disk's. */
+  /**
+   * First what is shared: the bytes of the version that lay there when we looked. A file that changed lately is nobody's but
+   * the disk's.
+   */
   const load = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Read, FileError> {
     const { generation } = held;
     const version = DiskFile.look(path);
@@ -69,8 +72,6 @@ export const make = Effect.fnUntraced(function* (options: {
     if (found?.file === undefined || !DiskFile.mayRead(path))
       return yield* fromDisk(path, found?.revision ?? 0, generation);
     const { bytes, sha256 } = found.file;
-    const after = DiskFile.look(path);
-    if ("_tag" in after || !DiskFile.isSame(after, version)) return yield* fromDisk(path, found.revision, generation);
     if (generation === held.generation) held.remember(path, { version, sha256, readAt: now() }, bytes);
     return { content: { path, sha256, bytes, modifiedAt: version.modifiedAt, from: "shared" as const }, version };
   });

@@ -30,7 +30,7 @@ class Rejected extends Data.TaggedError("Rejected")<{ readonly why: unknown }> {
 type Caches = FileCache.FileCache | ResponseCache.ResponseCache | Publisher;
 
 const layer = ({ machine, ...options }: Connect.Options & Pick<CacheOptions, "machine">) =>
-  Layer.merge(FileCache.layer({ machine }), ResponseCache.layer).pipe(
+  Layer.merge(FileCache.layer({ machine }), ResponseCache.layer()).pipe(
     Layer.provide(Caches.around(options)),
     Layer.provideMerge(Connect.layer(options)),
   );

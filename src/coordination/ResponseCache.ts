@@ -27,6 +27,7 @@ import { keyOf, type Request, type RequestRefused } from "./RequestKey.ts";
 import type { Forgetting, Kept } from "./SharedAnswers.ts";
 import * as SharedAnswers from "./SharedAnswers.ts";
 import { SingleFlight } from "./SingleFlight.ts";
+import { defaultPatienceMillis } from "./WhileThere.ts";
 
 /**
  * Largest answer that is kept, in bytes of JSON. Kept as a string in JSON again it takes twice as much at most, and that
@@ -115,8 +116,16 @@ const answerOf = (key: string, kept: Kept, reusedFrom: Answer["reusedFrom"]): An
   tookMillis: kept.tookMillis,
 });
 
+export interface Options {
+  /** How long what is shared is waited for before it is asked. Default 250. */
+  readonly patienceMillis?: number | undefined;
+}
+
 /** Without a publisher nothing is recorded: for those who only look after the cache. */
-export const make = Effect.fn("cache.openResponses")(function* (publisher: Publisher["Service"] | undefined) {
+export const make = Effect.fn("cache.openResponses")(function* (
+  publisher: Publisher["Service"] | undefined,
+  { patienceMillis = defaultPatienceMillis }: Options = {},
+) {
   const wire = yield* CacheWire;
   const config = yield* Configuration;
   const clock = yield* Clock.Clock;
@@ -135,7 +144,13 @@ export const make = Effect.fn("cache.openResponses")(function* (publisher: Publi
     unrecorded: 0,
   };
   const flights = new SingleFlight<Answer, unknown>(scope);
-  const shared = yield* SharedAnswers.make({ wire, tenant, maxBytes: config.get("cache.responses.maxBytes"), now });
+  const shared = yield* SharedAnswers.make({
+    wire,
+    tenant,
+    patienceMillis,
+    maxBytes: config.get("cache.responses.maxBytes"),
+    now,
+  });
   /** Rises with whatever is forgotten: an answer that was asked for before is not kept. */
   let generation = 0;
 
@@ -299,10 +314,11 @@ export const make = Effect.fn("cache.openResponses")(function* (publisher: Publi
   });
 });
 
-export const layer = Layer.effect(
-  ResponseCache,
-  Effect.flatMap(Publisher, (publisher) => make(publisher)),
-);
+export const layer = (options: Options = {}) =>
+  Layer.effect(
+    ResponseCache,
+    Effect.flatMap(Publisher, (publisher) => make(publisher, options)),
+  );
 
 /** For those who only look after it: what is reused through it is recorded nowhere. */
 export const layerCare = Layer.effect(ResponseCache, make(undefined));

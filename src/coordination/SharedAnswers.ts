@@ -13,7 +13,7 @@ import * as WhileThere from "./WhileThere.ts";
 
 export const bucketName = "RECOLLECT_RESPONSES";
 /** Somebody waits for this, and wants it done. */
-const careMillis = 2_000;
+const careMillis = 5_000;
 
 /** The answers of one tool or model, or all of the tenant. */
 export type Forgetting = Pick<Request, "kind" | "name"> | "all";
@@ -26,24 +26,25 @@ class Asking extends Persistable.Class<{ readonly payload: { readonly key: strin
   success: Kept,
 }) {}
 
-const settingsOf = (maxBytes: number): Settings => ({
+const settingsOf = (maxBytes: number, patienceMillis: number): Settings => ({
   name: bucketName,
   description: "Recollect: answers of tools and models. A cache: may be deleted at any time.",
   storage: "quick",
   maxBytes,
   maxValueBytes: 1024 * 1024 - 1024,
   whenFull: "forget",
-  patienceMillis: WhileThere.patienceMillis,
+  patienceMillis,
 });
 
 export const make = (options: {
   readonly wire: CacheWire["Service"];
   readonly tenant: string;
+  readonly patienceMillis: number;
   readonly maxBytes: Effect.Effect<number>;
   readonly now: () => number;
 }) =>
   Effect.gen(function* () {
-    const { maxBytes, now, tenant, wire } = options;
+    const { maxBytes, now, patienceMillis, tenant, wire } = options;
     const scope = yield* Effect.scope;
     const there = WhileThere.make(wire, now);
     let current: { readonly of: Shared; readonly maxBytes: number; readonly bucket: Bucket } | undefined;
@@ -51,7 +52,7 @@ export const make = (options: {
     const bucketOf = Effect.fnUntraced(function* (shared: Shared) {
       const most = yield* maxBytes;
       if (current?.of === shared && current.maxBytes === most) return current.bucket;
-      const bucket = yield* Scope.provide(shared.buckets.open(settingsOf(most)), scope);
+      const bucket = yield* Scope.provide(shared.buckets.open(settingsOf(most, patienceMillis)), scope);
       current = { of: shared, maxBytes: most, bucket };
       return bucket;
     });
@@ -80,10 +81,12 @@ export const make = (options: {
           Effect.flatMap(storeOf(request, ttlMillis), (store) => store.set(new Asking({ key }), Exit.succeed(kept))),
         ),
       clear: (what: Forgetting) =>
-        there.attempt((shared) =>
-          what === "all"
-            ? Effect.flatMap(bucketOf(shared), (open) => open.clear(`${keyOf(tenant)}.>`))
-            : Effect.flatMap(storeOf(what), (store) => store.clear),
+        there.attempt(
+          (shared) =>
+            what === "all"
+              ? Effect.flatMap(bucketOf(shared), (open) => open.clear(`${keyOf(tenant)}.>`))
+              : Effect.flatMap(storeOf(what), (store) => store.clear),
+          careMillis,
         ),
       usage: there.attempt((shared) => Effect.flatMap(bucketOf(shared), (open) => open.info), careMillis),
       failures: there.failures,

@@ -32,9 +32,9 @@ const bucketShare = 0.25;
 /** Some megabytes, read in place of a file. */
 const objectMillis = 1_000;
 /** Many megabytes take their time, and nobody waits for them. */
-const keepMillis = 5_000;
+const keepMillis = 10_000;
 /** Somebody waits for this, and wants it done. */
-const forgetMillis = 2_000;
+const forgetMillis = 5_000;
 
 const At = Schema.Struct({
   path: Schema.String,
@@ -61,6 +61,7 @@ export interface Options {
   readonly wire: CacheWire["Service"];
   readonly tenant: string;
   readonly machine: string;
+  readonly patienceMillis: number;
   /** As configured at this moment. */
   readonly ends: Effect.Effect<{ readonly ttlMillis: number; readonly maxBytes: number }>;
   /** Of the caller's clock. */
@@ -71,11 +72,12 @@ interface Open {
   readonly of: Shared;
   readonly ttlMillis: number;
   readonly maxBytes: number;
+  readonly patienceMillis: number;
   readonly bucket: Bucket;
   readonly objects: Objects;
 }
 
-const settingsOf = (ttlMillis: number, maxBytes: number): Settings => ({
+const settingsOf = ({ maxBytes, patienceMillis, ttlMillis }: Omit<Open, "of" | "bucket" | "objects">): Settings => ({
   name: bucketName,
   description: "Recollect: contents of files. A cache: may be deleted at any time.",
   storage: "quick",
@@ -83,14 +85,14 @@ const settingsOf = (ttlMillis: number, maxBytes: number): Settings => ({
   maxBytes: Math.floor(maxBytes * bucketShare),
   maxValueBytes: valueBytes,
   whenFull: "forget",
-  patienceMillis: WhileThere.patienceMillis,
+  patienceMillis,
 });
 
 const namesOf = (path: string): ReadonlyArray<string> => path.split(sep).filter((name) => name !== "");
 
 export const make = (options: Options) =>
   Effect.gen(function* () {
-    const { ends, machine, now, tenant, wire } = options;
+    const { ends, machine, now, patienceMillis, tenant, wire } = options;
     const scope = yield* Effect.scope;
     let current: Open | undefined;
     const there = WhileThere.make(wire, now);
@@ -100,13 +102,13 @@ export const make = (options: Options) =>
       const { maxBytes, ttlMillis } = yield* ends;
       if (current?.of === shared && current.ttlMillis === ttlMillis && current.maxBytes === maxBytes) return current;
       const bucket = yield* Effect.provideService(
-        shared.buckets.open(settingsOf(ttlMillis, maxBytes)),
+        shared.buckets.open(settingsOf({ ttlMillis, maxBytes, patienceMillis })),
         Scope.Scope,
         scope,
       );
       const objectBytes = maxBytes - Math.floor(maxBytes * bucketShare);
       const objects = shared.objects({ name: objectsName, ttlMillis, maxBytes: objectBytes });
-      return (current = { of: shared, ttlMillis, maxBytes, bucket, objects });
+      return (current = { of: shared, ttlMillis, maxBytes, patienceMillis, bucket, objects });
     });
 
     const attempt = <A>(work: (open: Open) => Effect.Effect<A, unknown>, millis?: number) =>

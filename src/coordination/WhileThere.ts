@@ -6,8 +6,8 @@
 import { Effect, Option } from "effect";
 import type { CacheWire, Shared } from "./CacheWire.ts";
 
-/** For the buckets of caches: longer than this they are never waited for, because what they spare takes less. */
-export const patienceMillis = 250;
+/** For the buckets of caches: longer than this they are not waited for, because what they spare takes less. */
+export const defaultPatienceMillis = 250;
 /** How long nobody asks after a failure, so that a slow server costs one caller its patience and not each of them. */
 const awayMillis = 1_000;
 

@@ -17,7 +17,7 @@ type Tester = (name: string, test: () => Effect.Effect<void, unknown, Needs>) =>
 export const process = (tenant: string) =>
   Effect.gen(function* () {
     const given = Layer.merge(Configuration.layer({ tenant }), Publisher.layer({ tenant, patienceMillis: 10_000 }));
-    const built = yield* Layer.build(Layer.provideMerge(ResponseCache.layer, given));
+    const built = yield* Layer.build(Layer.provideMerge(ResponseCache.layer({ patienceMillis: 10_000 }), given));
     const cache = Context.get(built, ResponseCache.ResponseCache);
     const config = Context.get(built, Configuration.Configuration);
     return { ...cache, config, publisher: Context.get(built, Publisher.Publisher) };

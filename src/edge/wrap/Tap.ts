@@ -15,9 +15,6 @@ import type { Direction, Moment } from "./Traffic.ts";
 /** A recorder works through about 50 MB/s, so this is more than a second of the fastest traffic. */
 const maxOutstandingBytes = 64 * 1024 * 1024;
 
-/** An answer that is not found in this time is asked of the server: a look takes a millisecond, over NATS two. */
-const findMillis = 250;
-
 /** What the user should know at the end; undefined when there is nothing. */
 export type Report = string | undefined;
 
@@ -34,10 +31,13 @@ export class Tap {
   #isBroken: string | undefined;
   readonly #torn = new Set<Direction>();
   readonly #done: Promise<number>;
+  readonly #findMillis: number;
   readonly #finding = new Map<number, (result: string | null) => void>();
   #finds = 0;
 
-  constructor(options: Omit<RecorderOptions, "started">) {
+  /** `findMillis`: an answer that is not found in this time is asked of the server. */
+  constructor(options: Omit<RecorderOptions, "started">, findMillis: number) {
+    this.#findMillis = findMillis;
     // The recorder must not write between the server and its client: its own output goes nowhere.
     this.#worker = new Worker(recorder, { workerData: { ...options, started: now() }, stdout: true, stderr: true });
     this.#done = new Promise((resolve) => {
@@ -78,7 +78,7 @@ export class Tap {
     if (this.#isBroken !== undefined) return undefined;
     const find = this.#finds++;
     const { promise, resolve } = Promise.withResolvers<string | null>();
-    const timer = setTimeout(() => resolve(null), findMillis);
+    const timer = setTimeout(() => resolve(null), this.#findMillis);
     this.#finding.set(find, resolve);
     this.#tell({ _tag: "Find", find, ...call });
     const answer = promise.then((result) => {

@@ -32,11 +32,14 @@ export interface Options {
    * those that answer by their arguments alone. Default: none.
    */
   readonly cacheTools?: ReadonlyArray<string> | undefined;
+  /** How long a call of these tools waits for an earlier answer. Default 250: a look takes one millisecond, over NATS two. */
+  readonly findMillis?: number | undefined;
   /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
   readonly flushMillis?: number | undefined;
 }
 
 const defaultFlushMillis = 5_000;
+const defaultFindMillis = 250;
 
 /** Runs the server until it ends. Resolves with how it ended, when what passed is recorded; never rejects. */
 export const run = async (options: Options): Promise<Ended> => {
@@ -55,7 +58,8 @@ export const run = async (options: Options): Promise<Ended> => {
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
     const cwd = process.cwd();
-    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools });
+    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools };
+    tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
   }
