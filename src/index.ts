@@ -64,6 +64,7 @@ export * as CacheWireMemory from "./coordination/CacheWireMemory.ts";
 export * as CacheWireNats from "./coordination/CacheWireNats.ts";
 export * as Configuration from "./coordination/Configuration.ts";
 export * as FileCache from "./coordination/FileCache.ts";
+export * as KeyValueStoreBucket from "./coordination/KeyValueStoreBucket.ts";
 export * as LimiterStore from "./coordination/LimiterStore.ts";
 export * as Limits from "./coordination/Limits.ts";
 export * as PersistenceBucket from "./coordination/PersistenceBucket.ts";

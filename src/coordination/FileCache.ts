@@ -1,7 +1,7 @@
 /**
  * The cache of file contents: read once, by whichever process, and never an old version for a new one.
  *
- * Room: coordination. In: CacheWire, Configuration, DiskFile, FileReads, HeldFiles, SharedFiles. Out: RecollectCache, edge.
+ * Room: coordination. In: CacheMetrics, CacheWire, Configuration, DiskFile, FileReads, HeldFiles, SharedFiles. Out: RecollectCache, edge.
  *
  * Promises, each a test in `test/contract/FileCacheContract.ts`, kept by every layer:
  * - what is given is what lies on the disk at some moment between call and answer, whoever read it before;
@@ -19,6 +19,7 @@
  */
 import { Clock, Context, Effect, Layer } from "effect";
 import { hostname } from "node:os";
+import * as CacheMetrics from "./CacheMetrics.ts";
 import { CacheWire, type CacheReport, type News } from "./CacheWire.ts";
 import { Configuration } from "./Configuration.ts";
 import * as DiskFile from "./DiskFile.ts";
@@ -119,7 +120,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
   });
   const reads = yield* FileReads.make({ config, held, shared, scope, now });
 
-  const reportOf = (): FileCounts => ({
+  const countsNow = (): FileCounts => ({
     ...held.counts,
     forgotten: held.contents.forgotten,
     sharedFailures: shared.failures(),
@@ -133,6 +134,12 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     reads.part();
   };
 
+  const report = (): CacheReport => ({
+    process: `${options.machine ?? hostname()} ${process.pid}`,
+    cache: "files",
+    counts: { ...countsNow() },
+  });
+  yield* CacheMetrics.keepTelling(report);
   yield* wire.listen({
     tenant,
     heard: forgetHere,
@@ -140,11 +147,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
       held.clear();
       reads.part();
     },
-    report: () => ({
-      process: `${options.machine ?? hostname()} ${process.pid}`,
-      cache: "files",
-      counts: { ...reportOf() },
-    }),
+    report,
   });
 
   const content = Effect.fnUntraced(function* (sha256: string) {
@@ -176,7 +179,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     content,
     forget,
     kept: reads.kept,
-    counts: Effect.sync(reportOf),
+    counts: Effect.sync(countsNow),
     usage: Effect.map(shared.usage, (usage) =>
       usage._tag === "None"
         ? undefined

@@ -1,7 +1,7 @@
 /**
  * The cache of answers: what a tool or a model said to a request is said again in place of asking again.
  *
- * Room: coordination. In: publish, snapshot (RecentlyUsed), CacheWire, Configuration, RequestKey, SharedAnswers. Out: RecollectCache, edge.
+ * Room: coordination. In: publish, snapshot (RecentlyUsed), CacheMetrics, CacheWire, Configuration, RequestKey, SharedAnswers. Out: RecollectCache, edge.
  *
  * Promises, each a test in `test/contract/ResponseCacheContract.ts`, kept by every layer:
  * - nothing is reused unless its caller asks for it, tool by tool and call by call;
@@ -21,6 +21,7 @@ import { hostname } from "node:os";
 import * as History from "../domain/History.ts";
 import { Publisher } from "../publish/Publisher.ts";
 import { RecentlyUsed } from "../snapshot/RecentlyUsed.ts";
+import * as CacheMetrics from "./CacheMetrics.ts";
 import { type CacheReport, CacheWire, type News } from "./CacheWire.ts";
 import { Configuration } from "./Configuration.ts";
 import { keyOf, type Request, type RequestRefused } from "./RequestKey.ts";
@@ -164,13 +165,19 @@ export const make = Effect.fn("cache.openResponses")(function* (
     }
   };
 
-  const reportOf = (): ResponseCounts => ({
+  const countsNow = (): ResponseCounts => ({
     ...counts,
     sharedFailures: shared.failures(),
     answers: held.size,
     bytes: held.bytes,
   });
 
+  const report = (): CacheReport => ({
+    process: `${hostname()} ${process.pid}`,
+    cache: "responses",
+    counts: { ...countsNow() },
+  });
+  yield* CacheMetrics.keepTelling(report);
   yield* wire.listen({
     tenant,
     heard: (news) => {
@@ -179,7 +186,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
       forgetHere((kind === "tool" || kind === "model") && name !== undefined ? { kind, name } : "all");
     },
     missed: () => forgetHere("all"),
-    report: () => ({ process: `${hostname()} ${process.pid}`, cache: "responses", counts: { ...reportOf() } }),
+    report,
   });
 
   const hold = (request: Request, key: string, kept: Kept, ttlMillis: number) => {
@@ -305,7 +312,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     find,
     keep,
     forget,
-    counts: Effect.sync(reportOf),
+    counts: Effect.sync(countsNow),
     usage: Effect.map(
       shared.usage,
       Option.match({ onNone: () => undefined, onSome: ({ bytes, keys }) => ({ values: keys, bytes }) }),

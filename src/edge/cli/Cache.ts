@@ -5,8 +5,8 @@
  */
 import { Effect, Layer, Option } from "effect";
 import { Command, Flag } from "effect/cli";
+import { hitRateOf } from "../../coordination/CacheMetrics.ts";
 import * as CacheWireNats from "../../coordination/CacheWireNats.ts";
-import type { CacheReport } from "../../coordination/CacheWire.ts";
 import { FileCache, layer as layerFiles } from "../../coordination/FileCache.ts";
 import { layerCare, ResponseCache } from "../../coordination/ResponseCache.ts";
 import { withConfiguration } from "./Config.ts";
@@ -19,17 +19,6 @@ const caches = Layer.merge(layerFiles({ machine: "recollect cache" }), layerCare
   Layer.provide(CacheWireNats.layer),
 );
 
-/** Answered without doing the work, of all that was asked; undefined before anything was. */
-const rateOf = ({ cache, counts }: CacheReport): number | undefined => {
-  const count = (name: string) => counts[name] ?? 0;
-  const shared = count("fromProcess") + count("fromShared");
-  const [hits, all] =
-    cache === "files"
-      ? [shared + count("knownMissing"), count("reads")]
-      : [shared + count("joined"), count("requests")];
-  return all === 0 ? undefined : hits / all;
-};
-
 const stats = Command.make(
   "stats",
   { tenant, json },
@@ -39,11 +28,11 @@ const stats = Command.make(
       const responses = yield* ResponseCache;
       const usage = { files: yield* files.usage, responses: yield* responses.usage };
       const all = [...(yield* files.reports), ...(yield* responses.reports)];
-      const reports = all.filter((report) => rateOf(report) !== undefined);
+      const reports = all.filter((report) => hitRateOf(report) !== undefined);
       if (input.json) {
         return yield* Output.json({
           shared: { files: usage.files ?? null, responses: usage.responses ?? null },
-          processes: reports.map((report) => ({ ...report, hitRate: rateOf(report) })),
+          processes: reports.map((report) => ({ ...report, hitRate: hitRateOf(report) })),
         });
       }
       for (const [name, found] of Object.entries(usage)) {
@@ -56,7 +45,7 @@ const stats = Command.make(
         report.process,
         report.cache,
         Output.count(report.counts["reads"] ?? report.counts["requests"] ?? 0),
-        `${((rateOf(report) ?? 0) * 100).toFixed(1)} %`,
+        `${((hitRateOf(report) ?? 0) * 100).toFixed(1)} %`,
         Output.bytes(report.counts["bytes"] ?? 0),
       ]);
       for (const text of Output.table(["process", "cache", "asked", "hits", "held"], rows)) yield* Output.line(text);
