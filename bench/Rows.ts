@@ -24,6 +24,9 @@ const groups = [
   "daemon",
   "cache",
   "subjects",
+  "limit",
+  "config",
+  "watch",
 ];
 
 const isIn = (group: string, id: string): boolean => id === group || id.startsWith(`${group}-`);

@@ -9,6 +9,7 @@ import { configChanges } from "./configChanges.ts";
 import { entries } from "./entries.ts";
 import { filesRead } from "./filesRead.ts";
 import { ledger } from "./ledger.ts";
+import { limitRefusals } from "./limitRefusals.ts";
 import { messages } from "./messages.ts";
 import { reusedResponses } from "./reusedResponses.ts";
 import { sessions } from "./sessions.ts";
@@ -29,5 +30,6 @@ export const readModels: ReadonlyArray<Projection> = [
   sessions,
   agentMessages,
   configChanges,
+  limitRefusals,
   entries,
 ];

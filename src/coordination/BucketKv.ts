@@ -11,11 +11,10 @@
  * consumer behind for five.
  */
 import { DeliverPolicy, JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { headers, type MsgHdrs, nanos } from "@nats-io/transport-node";
+import { headers, nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Queue, Semaphore, Stream } from "effect";
 import * as DirectGet from "../log/DirectGetNats.ts";
-import type { NoAnswer } from "../log/InboxNats.ts";
-import { storedOfAnswer } from "../log/MessageNats.ts";
+import type { NoAnswer } from "../log/RepliesNats.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../log/PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "../log/RequestNats.ts";
@@ -175,21 +174,19 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   });
 
   /** One round trip; a second one only after the server said that nobody heard the first. */
-  const request = Effect.fnUntraced(function* (question: {
-    readonly subject: string;
-    readonly payload?: Uint8Array | undefined;
-    readonly headers?: MsgHdrs | undefined;
-  }) {
-    let answer: NoAnswer | undefined;
+  const asked = Effect.fnUntraced(function* <A extends { readonly _tag: "Answer" | "One" }>(
+    question: () => Promise<A | NoAnswer>,
+  ) {
+    let none: NoAnswer | undefined;
     for (let attempt = 0; attempt < 2; attempt++) {
       yield* ready;
-      const answered = yield* Effect.promise(() => ask(nc, link, { ...question, timeoutMillis: patience }));
-      if (answered._tag === "Answer") return answered.message;
-      answer = answered;
-      if (answered.why !== "nobody") break;
+      const answered = yield* Effect.promise(question);
+      if (answered._tag !== "NoAnswer") return answered as A;
+      none = answered as NoAnswer;
+      if (none.why !== "nobody") break;
       isThere = false;
     }
-    return yield* unavailable(answer?.reason ?? "no answer");
+    return yield* unavailable(none?.reason ?? "no answer");
   });
 
   const publish = Effect.fnUntraced(function* (options: {
@@ -210,7 +207,8 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     const given = headers();
     for (const [header, text] of options.headers) given.set(header, text);
     if (revision !== undefined) given.set("Nats-Expected-Last-Subject-Sequence", String(revision));
-    const message = yield* request({ subject: `${prefix}${key}`, payload: value, headers: given });
+    const question = { subject: `${prefix}${key}`, payload: value, headers: given, timeoutMillis: patience };
+    const { message } = yield* asked(() => ask(nc, link, question));
     const ack: PubAck = message.json();
     if (ack.error === undefined) return ack.seq;
     if (revision !== undefined && isConflict(ack.error)) return undefined;
@@ -231,12 +229,10 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
 
   const get = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Entry, BucketUnavailable | BucketRefused> {
     yield* named(key);
-    const message = yield* request({ subject: `$JS.API.DIRECT.GET.${stream}.${prefix}${key}` });
-    const stored = storedOfAnswer(message);
-    if (stored !== undefined) return entryOf(stored);
-    const code = message.headers?.code ?? 0;
-    if (code === 404) return { key, value: undefined, revision: 0, writtenAt: 0 };
-    return yield* unavailable(`the server refused the read: ${code} ${message.headers?.description ?? ""}`);
+    const { message } = yield* asked(() =>
+      DirectGet.lastOf({ nc, link, stream, subject: `${prefix}${key}`, timeoutMillis: patience }),
+    );
+    return message === undefined ? { key, value: undefined, revision: 0, writtenAt: 0 } : entryOf(message);
   });
 
   const entryOf = (stored: {

@@ -72,7 +72,7 @@ const gatherOn = ({ link, nc }: Connection, tenant: string): Effect.Effect<Reado
           address.close();
           resolve(reports);
         };
-        const address = link.inbox.open({
+        const address = link.replies.open({
           subject: askSubject(tenant),
           onMessage: (message) => {
             if (message.data.length === 0) return finish();

@@ -12,6 +12,9 @@ import { ConfigRefused } from "./Fields.ts";
 
 export const fileName = "config.json";
 
+/** As large as all values together may be, twice over; another file lies there by mistake. */
+const maxFileBytes = 1024 * 1024;
+
 const refused = (path: string, why: string) =>
   new ConfigRefused({
     field: path,
@@ -25,6 +28,9 @@ const read = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem;
   const isThere = yield* fs.exists(path).pipe(Effect.orElseSucceed(() => true));
   if (!isThere) return {};
+  const { size } = yield* Effect.mapError(fs.stat(path), ({ message }) => refused(path, message));
+  if (size > maxFileBytes)
+    return yield* refused(path, `it has ${size} bytes, and at most ${maxFileBytes} are possible`);
   const text = yield* Effect.mapError(fs.readFileString(path), ({ message }) => refused(path, message));
   const value = yield* Effect.try({
     try: () => JSON.parse(text) as unknown,

@@ -5,7 +5,10 @@
  */
 import { Result } from "effect";
 import type { ConfigState } from "./ConfigHistory.ts";
-import { check, type ConfigRefused, families, type FieldName, fields, known, variableOf } from "./Fields.ts";
+import { check, ConfigRefused, families, type FieldName, fields, known, maxNameLength, variableOf } from "./Fields.ts";
+
+/** Most names in all families together, and in a file: each process holds them, and asks them at every decision. */
+export const maxNames = 1_000;
 
 /** What a process begins with. */
 export interface Given {
@@ -37,7 +40,13 @@ export const belowOf = ({
   const below = new Map<string, Below>();
   const take = (name: string, given: unknown, layer: Below["layer"]) =>
     Result.map(check(name, given, layer), (value) => void below.set(name, { value, layer }));
-  for (const [name, value] of Object.entries(file)) {
+  const given = Object.entries(file);
+  if (given.length > maxNames) {
+    const message = `The file has ${given.length} fields; at most ${maxNames} are possible.`;
+    const field = given[maxNames]?.[0].slice(0, maxNameLength) ?? "";
+    return Result.fail(new ConfigRefused({ field, layer: "file", message, hint: "Remove some." }));
+  }
+  for (const [name, value] of given) {
     const taken = take(name, value, "file");
     if (Result.isFailure(taken)) return Result.fail(taken.failure);
   }

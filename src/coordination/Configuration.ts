@@ -33,7 +33,7 @@ import {
   type Version,
   versionOf,
 } from "./ConfigHistory.ts";
-import { belowOf, type Given, holding } from "./ConfigLayers.ts";
+import { belowOf, type Given, holding, maxNames } from "./ConfigLayers.ts";
 import {
   check,
   type ConfigLayer,
@@ -48,7 +48,8 @@ import {
 
 /** Somebody changed the configuration since the version that was expected. Nothing was changed: look, decide, set again. */
 export class ConfigConflict extends Schema.TaggedError<ConfigConflict>()("ConfigConflict", {
-  expectedVersion: Schema.Natural,
+  /** Whatever the caller said. */
+  expectedVersion: Schema.Number,
   actualVersion: Schema.Natural,
   message: Schema.String,
   hint: Schema.String,
@@ -56,7 +57,8 @@ export class ConfigConflict extends Schema.TaggedError<ConfigConflict>()("Config
 
 /** The configuration never had that version. */
 export class NoSuchVersion extends Schema.TaggedError<NoSuchVersion>()("NoSuchVersion", {
-  version: Schema.Int,
+  /** Whatever the caller said. */
+  version: Schema.Number,
   latest: Schema.Natural,
   message: Schema.String,
   hint: Schema.String,
@@ -68,8 +70,6 @@ export type ChangeError = ConfigRefused | ConfigConflict | LogUnavailable | Appe
 export const maxChanges = 100;
 /** Longest reason, in characters. */
 export const maxWhyLength = 1_000;
-/** Most names in all families together: each process holds them, and asks them at every decision. */
-export const maxNames = 1_000;
 /** How often a change that expects nothing is decided anew because others changed something at the same moment. */
 const maxRounds = 20;
 /** Versions that a slow watcher may be behind; then it misses the oldest of them. */
@@ -269,8 +269,9 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
       if (expectedVersion !== undefined && expectedVersion !== version) {
         return yield* conflict(expectedVersion, version);
       }
-      const changes = effective(state, wanted(state));
-      yield* checkCall(changes, by);
+      const all = wanted(state);
+      yield* checkCall(all, by);
+      const changes = effective(state, all);
       if (changes.length === 0) return { version, changed: [] };
       const data = {
         changes: changes.map(({ field, value }) => (value === undefined ? { field } : { field, value })),

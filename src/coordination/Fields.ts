@@ -1,11 +1,12 @@
 /**
  * What can be configured: every field with its Schema, its default, what it means and who reads it.
  *
- * Room: coordination. In: Limit. Out: Configuration, edge.
+ * Room: coordination. In: domain, Limit. Out: Configuration, edge.
  *
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
+import { isDeeper } from "../domain/Json.ts";
 import { Limit } from "./Limit.ts";
 
 interface Field<S extends Schema.Top> {
@@ -76,6 +77,16 @@ export const fields = {
     32 * MiB,
     "Most bytes of answers in the memory of one process; 0 for none.",
   ),
+  "spool.maxBytes": field(
+    count(MiB, 1024 * 1024 * MiB),
+    1024 * MiB,
+    "Largest size of the file in which events wait while the log is away, bytes; beyond it what is published is refused.",
+  ),
+  "spool.overdueMillis": field(
+    millis(minute, 365 * day),
+    7 * day,
+    "What waits in that file for longer is said to be overdue, milliseconds; it is delivered all the same.",
+  ),
   "nats.url": {
     ...field(Schema.String, "", "Where the NATS server is; may hold a password."),
     secret: "RECOLLECT_NATS_URL",
@@ -99,6 +110,18 @@ export type FamilyValue<Name extends FamilyName> = (typeof families)[Name]["sche
 export const maxNameLength = 120;
 /** Largest value, in bytes of JSON: every process holds all of them in memory. */
 export const maxValueBytes = 16 * 1024;
+
+/** How deep a value may be nested: a limit is 3 levels deep, and nobody writes 16 by hand. */
+export const maxDepth = 16;
+
+/** A value's JSON; undefined for what has none, as a function, a BigInt, or a symbol. */
+const jsonOf = (value: unknown): string | undefined => {
+  try {
+    return JSON.stringify(value) as string | undefined;
+  } catch {
+    return undefined;
+  }
+};
 
 /** The value cannot be the field's, or there is no such field. Nothing was changed. */
 export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRefused", {
@@ -157,15 +180,17 @@ export const check = (
       `Set ${found.secret} in the environment of the process that needs it.`,
     );
   }
-  const text = JSON.stringify(value) as string | undefined;
-  const bytes = Buffer.byteLength(text ?? "", "utf8");
+  if (isDeeper(value, maxDepth)) return refuse(`${name} is nested deeper than ${maxDepth} levels.`, found.doc);
+  const text = jsonOf(value);
+  if (text === undefined) return refuse(`${name} cannot be a ${typeof value}: that is no JSON.`, found.doc);
+  const bytes = Buffer.byteLength(text, "utf8");
   if (bytes > maxValueBytes) {
     return refuse(`${name} is ${bytes} bytes of JSON; at most ${maxValueBytes} are possible.`, found.doc);
   }
   const decoded = Schema.decodeUnknownResult(found.schema)(value, { onExcessProperty: "error" });
   return Result.isSuccess(decoded)
     ? Result.succeed(decoded.success)
-    : refuse(`${name} cannot be ${(text ?? "undefined").slice(0, 200)}: ${decoded.failure.message}`, found.doc);
+    : refuse(`${name} cannot be ${text.slice(0, 200)}: ${decoded.failure.message}`, found.doc);
 };
 
 /** The variable of the environment that sets a field: `RECOLLECT_SNAPSHOTS_TTL_MILLIS`. Families have none. */

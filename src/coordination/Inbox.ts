@@ -1,7 +1,7 @@
 /**
  * Messages between agents: an inbox per name, and a request that waits for its reply.
  *
- * Room: coordination. In: publish, Bucket. Out: RecollectInbox.
+ * Room: coordination. In: publish, Bucket, InboxCheck, InboxMessage. Out: RecollectInbox, edge.
  *
  * Promises, each a test in `test/contract/InboxContract.ts`, kept over every bucket:
  * - what was sent is in the inbox of its name until it was handled or its time is over, whether anybody listens or not;
@@ -20,12 +20,12 @@ import * as History from "../domain/History.ts";
 import { newId } from "../publish/Compose.ts";
 import { type PublishError, Publisher } from "../publish/Publisher.ts";
 import { type Bucket, Buckets, type BucketError, type Entry, keyOf, type Settings } from "./Bucket.ts";
+import type { InboxRefused } from "./InboxCheck.ts";
+import { checked, checkLease, named, ttlBounds } from "./InboxCheck.ts";
+import { bytesOf, type Lying, lyingIn, type Message } from "./InboxMessage.ts";
 
-/** This can never be sent. Nothing was written. */
-export class InboxRefused extends Schema.TaggedError<InboxRefused>()("InboxRefused", {
-  reason: Schema.String,
-  hint: Schema.String,
-}) {}
+export { InboxRefused, maxBodyBytes, maxBodyDepth } from "./InboxCheck.ts";
+export type { Message } from "./InboxMessage.ts";
 
 /** The inboxes cannot be reached. The event may have been written: sending again with the same id is safe. */
 export class InboxUnavailable extends Schema.TaggedError<InboxUnavailable>()("InboxUnavailable", {
@@ -40,40 +40,6 @@ export class NoReply extends Schema.TaggedError<NoReply>()("NoReply", {
   afterMillis: Schema.Finite,
 }) {}
 
-const Message = Schema.Struct({
-  /** Also the id of its event. */
-  id: Schema.String,
-  from: Schema.String,
-  to: Schema.String,
-  body: Schema.Unknown,
-  /** Absent when it answers nothing. */
-  inReplyTo: Schema.NullOr(Schema.String),
-  /** The id of the message with which the exchange began. */
-  correlationId: Schema.String,
-  /** Somebody waits for the reply. */
-  isRequest: Schema.Boolean,
-  /** Epoch milliseconds by the server's clock. */
-  sentAt: Schema.Finite,
-  expiresAt: Schema.Finite,
-});
-export type Message = typeof Message.Type;
-
-/** A message as it lies in an inbox. */
-const Lying = Schema.fromJsonString(
-  Schema.Struct({
-    message: Message,
-    /** How often it was taken, and until when it is taken now; 0: by nobody. */
-    attempts: Schema.Natural,
-    takenUntil: Schema.Finite,
-  }),
-);
-type Lying = typeof Lying.Type;
-
-/** An inbox is no store of files: what is larger goes into a thread, and its id into the message. */
-export const maxBodyBytes = 128 * 1024;
-/** Shortest and longest life of a message. The server counts in seconds; what nobody wants for a month nobody wants. */
-const ttlBounds = { least: 1_000, most: 30 * 24 * 3_600_000 };
-const defaultTtlMillis = 24 * 3_600_000;
 const defaultReplyMillis = 30_000;
 /** How long a taken message is out of reach of others after the last sign of its receiver. */
 const defaultLeaseMillis = 30_000;
@@ -117,6 +83,34 @@ export interface Receiving<E> {
   ) => Effect.Effect<void, E>;
 }
 
+/** No message of this id lies there: it was handled, its time is over, or it never was. */
+export class NoSuchMessage extends Schema.TaggedError<NoSuchMessage>()("NoSuchMessage", {
+  name: Schema.String,
+  id: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** A message in an inbox. */
+export interface Which {
+  readonly name: string;
+  readonly id: string;
+}
+
+export interface Taking {
+  readonly name: string;
+  /** How long nobody else gets it; default 30 s. */
+  readonly leaseMillis?: number | undefined;
+  /** How long to wait for one; default 0. */
+  readonly waitMillis?: number | undefined;
+}
+
+export interface Answering extends Which {
+  readonly body: unknown;
+  /** The session whose history holds the reply. Default: a session named like the inbox. */
+  readonly session?: string | undefined;
+}
+
 export type SendError = InboxRefused | InboxUnavailable | PublishError;
 
 export class Inbox extends Context.Service<
@@ -128,51 +122,22 @@ export class Inbox extends Context.Service<
     readonly request: (options: Sending) => Effect.Effect<Message, SendError | NoReply>;
     /** Handles what is and comes in the inbox of that name, one after another, until it is interrupted. */
     readonly receive: <E>(options: Receiving<E>) => Effect.Effect<never, InboxRefused>;
+    /**
+     * The oldest message that nobody has taken, for who handles messages in steps of its own: a shell, another program.
+     * Taken for a lease; whoever has handled it says so with `acknowledge`, or the next one takes it.
+     */
+    readonly take: (options: Taking) => Effect.Effect<Option.Option<Message>, InboxRefused | InboxUnavailable>;
+    /** The message was handled: it lies there no longer. False when it did not. */
+    readonly acknowledge: (which: Which) => Effect.Effect<boolean, InboxRefused | InboxUnavailable>;
+    /** Replies to a message that lies there, and leaves it there. Returns the reply's id. */
+    readonly reply: (options: Answering) => Effect.Effect<string, SendError | NoSuchMessage>;
     /** What waits for a name, oldest first. */
-    readonly waiting: (name: string) => Effect.Effect<ReadonlyArray<Message>, InboxUnavailable>;
+    readonly waiting: (name: string) => Effect.Effect<ReadonlyArray<Message>, InboxRefused | InboxUnavailable>;
   }
 >()("recollect/coordination/Inbox") {}
 
-const decode = Schema.decodeUnknownOption(Lying);
-const encode = Schema.encodeSync(Lying);
-const bytesOf = (lying: Lying) => Buffer.from(encode(lying), "utf8");
-
-const lyingIn = ({ value }: Entry): Lying | undefined =>
-  value === undefined ? undefined : Option.getOrUndefined(decode(Buffer.from(value).toString("utf8")));
-
 const unavailable = (messageId: string) => (error: BucketError) =>
   new InboxUnavailable({ messageId, reason: error.reason, hint: "Send it again with the same id." });
-
-const isName = (name: string) => {
-  const bytes = Buffer.byteLength(name);
-  return bytes > 0 && bytes <= History.maxIdBytes && name.isWellFormed();
-};
-
-const named = (...names: ReadonlyArray<string>) =>
-  names.every(isName)
-    ? Effect.void
-    : Effect.fail(new InboxRefused({ reason: "This is no name.", hint: `1 to ${History.maxIdBytes} bytes of UTF-8.` }));
-
-const checked = Effect.fnUntraced(function* ({ body, from, to, ttlMillis = defaultTtlMillis }: Sending) {
-  yield* named(from, to);
-  const text = yield* Effect.try({
-    try: () => JSON.stringify(body ?? null),
-    catch: (cause) => new InboxRefused({ reason: `The body is not JSON: ${String(cause)}`, hint: "Send JSON." }),
-  });
-  const bytes = Buffer.byteLength(text);
-  if (bytes > maxBodyBytes) {
-    const hint = "Say it in a thread, and send the thread's id.";
-    return yield* new InboxRefused({
-      reason: `The body is ${bytes} bytes; at most ${maxBodyBytes} are possible.`,
-      hint,
-    });
-  }
-  if (!(ttlMillis >= ttlBounds.least && ttlMillis <= ttlBounds.most)) {
-    const hint = `From ${ttlBounds.least} to ${ttlBounds.most} milliseconds.`;
-    return yield* new InboxRefused({ reason: `A message cannot live for ${ttlMillis} ms.`, hint });
-  }
-  return { body: JSON.parse(text) as unknown, ttlMillis };
-});
 
 const inboxOf = (tenant: string, name: string, id: string) => keyOf("inbox", tenant, name, id);
 const repliesTo = (tenant: string, requestId: string) => keyOf("reply", tenant, requestId);
@@ -246,43 +211,114 @@ const make = Effect.gen(function* () {
     return found.value;
   });
 
+  const filterOf = (name: string) => `${keyOf("inbox", tenant, name)}.*`;
+
+  const hold = (entry: Entry, lying: Lying, leaseMillis: number) => (takenUntil: number) =>
+    bucket.replace(entry.key, bytesOf({ ...lying, takenUntil }), entry.revision, {
+      ttlMillis: Math.max(ttlBounds.least, lying.message.expiresAt - takenUntil + leaseMillis),
+    });
+
+  /** A message that can be had now, as it lies when it is taken once more. */
+  const takeable = (entry: Entry, now: number): Lying | undefined => {
+    const lying = lyingIn(entry);
+    if (lying === undefined || lying.takenUntil > now || lying.message.expiresAt <= now) return undefined;
+    return { ...lying, attempts: lying.attempts + 1 };
+  };
+
+  /** What changed, and, because nothing tells of a lease that ran out or a rest that is over, every moment. */
+  const momentsOf = (filter: string, leaseMillis: number) =>
+    Stream.merge(
+      Stream.map(bucket.watch(filter), () => undefined),
+      Stream.fromSchedule(Schedule.spaced(Math.min(leaseMillis / 3, 1_000))),
+    ).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }));
+
+  const take = Effect.fn("inbox.take")(function* (options: Taking) {
+    const { name, waitMillis = 0 } = options;
+    const { leaseMillis = defaultLeaseMillis } = options;
+    yield* named(name);
+    yield* checkLease(leaseMillis);
+    const filter = filterOf(name);
+    const oldest = Effect.gen(function* () {
+      for (const entry of yield* bucket.entries(filter)) {
+        const now = yield* bucket.now;
+        const mine = takeable(entry, now);
+        if (mine === undefined) continue;
+        const held = yield* hold(entry, mine, leaseMillis)(now + leaseMillis);
+        if (held !== undefined) return Option.some(mine.message);
+      }
+      return Option.none<Message>();
+    });
+    const first = yield* Effect.mapError(oldest, unavailable(""));
+    if (Option.isSome(first) || !(waitMillis > 0)) return first;
+    const later = momentsOf(filter, leaseMillis).pipe(
+      Stream.mapEffect(() => Effect.orElseSucceed(oldest, Option.none<Message>)),
+      Stream.filter(Option.isSome),
+      Stream.runHead,
+      Effect.orDie,
+      Effect.timeoutOption(waitMillis),
+    );
+    return Option.flatten(Option.flatten(yield* later));
+  });
+
+  const acknowledge = Effect.fn("inbox.acknowledge")(function* ({ id, name }: Which) {
+    yield* named(name, id);
+    const removed = Effect.gen(function* () {
+      const { key, value } = yield* bucket.get(inboxOf(tenant, name, id));
+      return value !== undefined && (yield* bucket.remove(key));
+    });
+    return yield* Effect.mapError(removed, unavailable(id));
+  });
+
+  const reply = Effect.fn("inbox.reply")(function* ({ body, id, name, session = name }: Answering) {
+    yield* named(name, id, session);
+    const lying = lyingIn(yield* Effect.mapError(bucket.get(inboxOf(tenant, name, id)), unavailable(id)));
+    if (lying === undefined) {
+      const hint = `recollect inbox list ${name} lists what lies there.`;
+      return yield* new NoSuchMessage({
+        name,
+        id,
+        message: `There is no message ${id} in the inbox of ${name}.`,
+        hint,
+      });
+    }
+    const { message } = lying;
+    return yield* post({ from: name, to: message.from, body, session }, { isRequest: false, answers: message });
+  });
+
   const receive = Effect.fnUntraced(function* <E>(options: Receiving<E>): Effect.fn.Return<never, InboxRefused> {
     const { handle, leaseMillis = defaultLeaseMillis, name, session = name } = options;
     yield* named(name, session);
-    const filter = `${keyOf("inbox", tenant, name)}.*`;
-
-    const take = (entry: Entry, lying: Lying, takenUntil: number) =>
-      bucket.replace(entry.key, bytesOf({ ...lying, takenUntil }), entry.revision, {
-        ttlMillis: Math.max(ttlBounds.least, lying.message.expiresAt - takenUntil + leaseMillis),
-      });
+    yield* checkLease(leaseMillis);
+    const filter = filterOf(name);
 
     /** Handles one message if it can be had. */
     const one = Effect.fnUntraced(function* (entry: Entry, now: number) {
-      const lying = lyingIn(entry);
-      if (lying === undefined || lying.takenUntil > now || lying.message.expiresAt <= now) return;
-      const mine: Lying = { ...lying, attempts: lying.attempts + 1 };
-      let held = yield* take(entry, mine, now + leaseMillis);
+      const mine = takeable(entry, now);
+      if (mine === undefined) return;
+      let held = yield* hold(entry, mine, leaseMillis)(now + leaseMillis);
       if (held === undefined) return;
-      const { message } = lying;
+      const { message } = mine;
       /** Fails when another has taken it, who was right to: we were silent for a lease. */
-      const hold = Effect.gen(function* () {
+      const heldOn = Effect.gen(function* () {
         yield* Effect.sleep(leaseMillis / 3);
-        const again = yield* take({ ...entry, revision: held ?? 0 }, mine, (yield* bucket.now) + leaseMillis);
+        const since = { ...entry, revision: held ?? 0 };
+        const again = yield* hold(since, mine, leaseMillis)((yield* bucket.now) + leaseMillis);
         if (again === undefined) return yield* Effect.interrupt;
         held = again;
       }).pipe(
         Effect.catch(() => Effect.void),
         Effect.forever,
       );
-      const reply = (body: unknown) =>
+      const answer = (body: unknown) =>
         Effect.asVoid(post({ from: name, to: message.from, body, session }, { isRequest: false, answers: message }));
-      const exit = yield* Effect.exit(Effect.raceFirst(handle(message, reply), hold));
+      const exit = yield* Effect.exit(Effect.raceFirst(handle(message, answer), heldOn));
       if (exit._tag === "Success") {
         yield* bucket.remove(entry.key, held);
         return;
       }
       yield* Effect.logDebug(`message ${message.id} to ${name} was not handled: ${Cause.pretty(exit.cause)}`);
-      yield* take({ ...entry, revision: held }, mine, (yield* bucket.now) + restMillis(mine.attempts));
+      const since = { ...entry, revision: held };
+      yield* hold(since, mine, leaseMillis)((yield* bucket.now) + restMillis(mine.attempts));
     });
 
     const pass = Effect.gen(function* () {
@@ -290,12 +326,7 @@ const make = Effect.gen(function* () {
       for (const entry of yield* bucket.entries(filter)) yield* one(entry, Math.max(now, yield* bucket.now));
     }).pipe(Effect.catch(({ reason }) => Effect.logDebug(`the inbox of ${name} cannot be read: ${reason}`)));
 
-    // What changed, and, because nothing tells of a lease that ran out or a rest that is over, every moment.
-    const moments = Stream.merge(
-      Stream.map(bucket.watch(filter), () => undefined),
-      Stream.fromSchedule(Schedule.spaced(Math.min(leaseMillis / 3, 1_000))),
-    ).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }));
-    yield* Stream.runForEach(moments, () => pass).pipe(Effect.orDie);
+    yield* Stream.runForEach(momentsOf(filter, leaseMillis), () => pass).pipe(Effect.orDie);
     return yield* Effect.never;
   });
 
@@ -303,11 +334,14 @@ const make = Effect.gen(function* () {
     send: Effect.fn("inbox.send")((options: Sending) => post(options, { isRequest: false })),
     request,
     receive,
-    waiting: (name) =>
-      bucket.entries(`${keyOf("inbox", tenant, name)}.*`).pipe(
-        Effect.map((entries) => entries.flatMap((entry) => lyingIn(entry)?.message ?? [])),
-        Effect.mapError(unavailable("")),
-      ),
+    take,
+    acknowledge,
+    reply,
+    waiting: Effect.fn("inbox.waiting")(function* (name: string) {
+      yield* named(name);
+      const entries = yield* Effect.mapError(bucket.entries(filterOf(name)), unavailable(""));
+      return entries.flatMap((entry) => lyingIn(entry)?.message ?? []);
+    }),
   });
 });
 

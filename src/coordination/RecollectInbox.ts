@@ -4,14 +4,15 @@
  * Room: coordination. In: publish (Connect), BucketsWhenNeeded, Inbox. Out: users.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, ManagedRuntime, References } from "effect";
+import { Effect, Layer, ManagedRuntime, Option, References } from "effect";
 import * as Connect from "../publish/Connect.ts";
 import { type ConnectOptions, sourceOf } from "../publish/Recollect.ts";
 import * as BucketsWhenNeeded from "./BucketsWhenNeeded.ts";
-import { Inbox, type Message, type Sending } from "./Inbox.ts";
+import { type Answering, Inbox, type Message, type Sending, type Taking, type Which } from "./Inbox.ts";
 import * as Inboxes from "./Inbox.ts";
 
-const layer = (options: Connect.Options) => {
+/** Inboxes at an address, or those of the running instance. */
+export const layer = (options: Connect.Options) => {
   const buckets = Layer.unwrap(Effect.map(Connect.placeOf(options), ({ log }) => BucketsWhenNeeded.layer(log)));
   return Inboxes.layer.pipe(
     Layer.provide(buckets.pipe(Layer.provide(Connect.folderLayer(options)))),
@@ -73,6 +74,21 @@ export class RecollectInbox {
     await this.#runtime.runPromise(received, { signal }).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
+  }
+
+  /** The oldest message that nobody has taken, for a lease; undefined when there is none within `waitMillis`. */
+  async take(options: Taking): Promise<Message | undefined> {
+    return Option.getOrUndefined(await this.#runtime.runPromise(Inbox.use((inbox) => inbox.take(options))));
+  }
+
+  /** The message was handled: it lies there no longer. False when it did not. */
+  acknowledge(which: Which): Promise<boolean> {
+    return this.#runtime.runPromise(Inbox.use((inbox) => inbox.acknowledge(which)));
+  }
+
+  /** Replies to a message that lies there, and leaves it there. Rejects with `NoSuchMessage`. */
+  reply(options: Answering): Promise<string> {
+    return this.#runtime.runPromise(Inbox.use((inbox) => inbox.reply(options)));
   }
 
   /** What waits for a name, oldest first. */

@@ -21,9 +21,15 @@ export interface TokenBucket {
   readonly lastRefill: number;
 }
 
+/** Tokens that a process took in advance: who, until when it may use them, how many. See `Slices`. */
+export type Slice = readonly [who: string, until: number, tokens: number];
+
+type Moment = readonly [at: number, tokens: number];
+
 /** When how many were taken, oldest first. */
 export interface Sliding {
-  readonly taken: ReadonlyArray<readonly [at: number, tokens: number]>;
+  readonly taken: ReadonlyArray<Moment>;
+  readonly slices?: ReadonlyArray<Slice> | undefined;
 }
 
 /** `next` undefined: the state stays as it is, and whoever takes more than this is refused as well. */
@@ -87,6 +93,12 @@ const merged = (taken: Sliding["taken"]): Sliding["taken"] => {
   return [...taken.slice(0, nearest - 1), [later[0], earlier[1] + later[1]] as const, ...taken.slice(nearest + 1)];
 };
 
+/** With one more moment, in its place. */
+export const inserted = (taken: Sliding["taken"], moment: Moment): Sliding["taken"] => {
+  const after = taken.findLastIndex(([at]) => at <= moment[0]) + 1;
+  return merged([...taken.slice(0, after), moment, ...taken.slice(after)]);
+};
+
 /** Without the last `tokens` that were taken. */
 const givenBack = (taken: Sliding["taken"], tokens: number): Sliding["taken"] => {
   const kept = [...taken];
@@ -108,20 +120,28 @@ export const takeSliding = (
 ): Step<Sliding, readonly [count: number, ttl: number]> => {
   const { limit, tokens, windowMillis } = options;
   const taken = (state?.taken ?? []).filter(([at]) => at > now - windowMillis);
-  const count = taken.reduce((sum, [, some]) => sum + some, 0);
+  const slices = state?.slices?.filter(([, until]) => until > now - windowMillis) ?? [];
+  const kept = slices.length === 0 ? {} : { slices };
+  const held = slices.map(([, until, some]): Moment => [until, some]);
+  const count = [...taken, ...held].reduce((sum, [, some]) => sum + some, 0);
   if (tokens < 0) {
-    const kept = givenBack(taken, -tokens);
-    return { next: { taken: kept }, answer: [Math.max(0, count + tokens), windowMillis] };
+    const next = { taken: givenBack(taken, -tokens), ...kept };
+    return { next, answer: [Math.max(0, count + tokens), windowMillis] };
   }
   if (count + tokens > limit) {
     let after = count + tokens;
     let until = windowMillis;
-    for (const [at, some] of taken) {
+    for (const [at, some] of [...taken, ...held].toSorted(([one], [other]) => one - other)) {
       after -= some;
       until = at + windowMillis - now;
       if (after <= limit) break;
     }
-    return { next: undefined, answer: [count + tokens, until] };
+    // What others hold in advance may come back sooner.
+    const open = held.filter(([end]) => end >= now);
+    const mayComeBack = open.reduce((sum, [, some]) => sum + some, 0);
+    const soonest = Math.min(...open.map(([end]) => end + 1 - now));
+    const wait = count + tokens - mayComeBack <= limit ? Math.min(until, soonest) : until;
+    return { next: undefined, answer: [count + tokens, wait] };
   }
   const last = taken.at(-1);
   // A clock that is a little behind another's writes no earlier moment.
@@ -130,7 +150,7 @@ export const takeSliding = (
     last?.[0] === at
       ? [...taken.slice(0, -1), [at, last[1] + tokens] as const]
       : merged([...taken, [at, tokens] as const]);
-  return { next: { taken: next }, answer: [count + tokens, at + windowMillis - now] };
+  return { next: { taken: next, ...kept }, answer: [count + tokens, at + windowMillis - now] };
 };
 
 /** See Effect's `AdaptivePhase`; inactive is no state. */

@@ -21,7 +21,7 @@ import * as WatchHub from "./WatchHub.ts";
 
 export type { Watchable } from "./WatchHub.ts";
 
-/** There are too many watchers in this process. */
+/** There are too many watchers in this process, or this is no place to begin at, or no bound for what waits. */
 export class WatchRefused extends Schema.TaggedError<WatchRefused>()("WatchRefused", {
   reason: Schema.String,
   hint: Schema.String,
@@ -39,6 +39,9 @@ const maxWatchers = 1_000;
 /** What may wait for one watcher: a second of a busy store, and what a browser on a bad line is behind. */
 const usualLimits: WatchHub.Limits = { maxWaiting: 1_000, maxWaitingBytes: 4 * 1024 * 1024 };
 
+/** Most that somebody may let wait for a watcher: beyond it the log is the better place. */
+const mostLimits: WatchHub.Limits = { maxWaiting: 100_000, maxWaitingBytes: 256 * 1024 * 1024 };
+
 export interface Watching {
   /** Begin after this sequence; default 0, the whole history. `"now"`: only what comes from now on. */
   readonly after?: Sequence | "now" | undefined;
@@ -54,6 +57,22 @@ export class Watch extends Context.Service<
     readonly watchers: Effect.Effect<number>;
   }
 >()("recollect/coordination/Watch") {}
+
+const isWithin = (count: number, most: number): boolean => Number.isSafeInteger(count) && count >= 1 && count <= most;
+
+/** Why nobody can watch like this. */
+const faultOf = ({ after = 0, limits = usualLimits }: Watching) => {
+  if (after !== "now" && !(Number.isSafeInteger(after) && after >= 0)) {
+    return { reason: `${after} is no sequence`, hint: "Begin after a sequence that was seen, 0, or now." };
+  }
+  const { maxWaiting, maxWaitingBytes } = mostLimits;
+  return isWithin(limits.maxWaiting, maxWaiting) && isWithin(limits.maxWaitingBytes, maxWaitingBytes)
+    ? undefined
+    : {
+        reason: `${limits.maxWaiting} entries of ${limits.maxWaitingBytes} bytes cannot wait`,
+        hint: `From 1 to ${maxWaiting} entries, and to ${maxWaitingBytes} bytes.`,
+      };
+};
 
 const patience = Schedule.min([Schedule.exponential(20), Schedule.spaced(2_000)]).pipe(Schedule.jittered);
 
@@ -86,6 +105,8 @@ export const make = Effect.gen(function* () {
   const watch = (what: WatchHub.Watchable, { after, limits = usualLimits }: Watching = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
+        const fault = faultOf({ after, limits });
+        if (fault !== undefined) return yield* new WatchRefused(fault);
         if (hub.watchers() >= maxWatchers) {
           const reason = `${maxWatchers} watchers are there already`;
           return yield* new WatchRefused({ reason, hint: "Let several readers share one watcher." });

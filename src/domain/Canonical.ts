@@ -272,6 +272,8 @@ export const canonicalFacts = (
           inReplyTo: event.data.inReplyTo ?? undefined,
         },
       ];
+    case "session.calls_refused":
+      return [{ _tag: "CallsRefused", ...event.data, user: event.data.user ?? undefined }];
     case "session.ended":
       return [
         {

@@ -54,6 +54,7 @@ export const eventTypes = {
   "session.started": define("session", 1, Task.SessionStarted),
   "session.resumed": define("session", 1, Task.SessionResumed),
   "session.message_sent": define("session", 1, Task.SessionMessageSent),
+  "session.calls_refused": define("session", 1, Task.SessionCallsRefused),
   "session.ended": define("session", 1, Task.SessionEnded),
   "config.changed": define("config", 1, Config.ConfigChanged),
 } as const;

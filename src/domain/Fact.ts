@@ -202,6 +202,17 @@ export interface AgentWrote {
   readonly inReplyTo?: Optional<string>;
 }
 
+/** Calls of a tool were refused by a limit, and the tool has not heard of them. Epoch milliseconds. */
+export interface CallsRefused {
+  readonly _tag: "CallsRefused";
+  readonly tool: string;
+  readonly limit: string;
+  readonly user?: Optional<string>;
+  readonly count: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+}
+
 /** Fields of a configuration have other values from here on. */
 export interface ConfigurationChanged {
   readonly _tag: "ConfigurationChanged";
@@ -236,6 +247,7 @@ export type Fact =
   | TaskMoved
   | SessionSeen
   | AgentWrote
+  | CallsRefused
   | ConfigurationChanged
   | Noted
   | NotUnderstood;

@@ -46,3 +46,9 @@ export const flagAt = (value: unknown, key: string): boolean => isObject(value) 
 
 /** Bytes of a string in UTF-8. */
 export const utf8Length = (text: string): number => Buffer.byteLength(text, "utf8");
+
+/** Whether a value is nested deeper than `most` levels; one that holds itself is. */
+export const isDeeper = (value: unknown, most: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1)));

@@ -147,6 +147,20 @@ export const SessionMessageSent = Schema.Struct({
   inReplyTo: maybe(Text),
   expiresAfterMillis: maybe(Millis),
 });
+/**
+ * Calls of a tool were refused, because a limit was used up or could not be asked: the tool has not heard of them. One
+ * event for all of one tool and limit in a while, because who is refused asks again, and the log must not be flooded.
+ */
+export const SessionCallsRefused = Schema.Struct({
+  tool: Text,
+  /** Name of the limit in the configuration. */
+  limit: Text,
+  user: maybe(Text),
+  /** How many, from the first to the last of them. */
+  count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  firstAt: Millis,
+  lastAt: Millis,
+});
 export const SessionEnded = Schema.Struct({
   reason: Text,
   exitCode: maybe(Schema.Int),

@@ -228,6 +228,7 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
     case "TaskMoved":
     case "SessionSeen":
     case "AgentWrote":
+    case "CallsRefused":
     case "ConfigurationChanged":
       return state;
   }

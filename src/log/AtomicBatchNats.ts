@@ -9,7 +9,7 @@
 import { MsgHdrsImpl, type NatsConnection as Client, nuid } from "@nats-io/transport-node";
 import type { Sequence } from "../domain/History.ts";
 import type { Wire } from "./AppendCheck.ts";
-import type { NoAnswer } from "./InboxNats.ts";
+import type { NoAnswer } from "./RepliesNats.ts";
 import type { Link } from "./NatsConnectionNats.ts";
 import { type ApiError, apiCode, ask, failed } from "./RequestNats.ts";
 

@@ -1,10 +1,11 @@
 /**
  * Reading the stream by sequence, by subject and in batches, without a consumer.
  *
- * Room: log. In: InboxNats, MessageNats, RequestNats, StreamNats. Out: EventLogNats, WriterNats, BlobStoreNats.
+ * Room: log. In: RepliesNats, MessageNats, RequestNats, StreamNats. Out: EventLogNats, WriterNats, BlobStoreNats, snapshot,
+ * coordination (`lastOf`).
  *
  * Why not the client's `getBatch`: its iterator dies five seconds after the call even while it is being read, and
- * keeps its subscription for as long (50 reads are 50 live subscriptions). The connection's one inbox serves all reads.
+ * keeps its subscription for as long (50 reads are 50 live subscriptions). The connection's one subscription serves all reads.
  *
  * With one replica every answer comes from the only copy. With three, any replica answers a direct get and may be
  * behind (stale 11 times in 100 on a loopback cluster), so a read first asks the leader how far the history
@@ -15,7 +16,7 @@ import { Clock, Effect } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import type { LogUnavailable } from "./EventLog.ts";
 import type { StoredMessage } from "./Envelope.ts";
-import type { Address, NoAnswer } from "./InboxNats.ts";
+import type { Address, NoAnswer } from "./RepliesNats.ts";
 import { type Got, storedOfAnswer } from "./MessageNats.ts";
 import type { Link } from "./NatsConnectionNats.ts";
 import { type ApiError, ask, failed } from "./RequestNats.ts";
@@ -95,14 +96,14 @@ const getBatch = (options: {
         });
     };
     try {
-      address = link.inbox.open({ subject, onMessage, onNoAnswer: finish });
+      address = link.replies.open({ subject, onMessage, onNoAnswer: finish });
       nc.publish(subject, request, { reply: address.reply });
     } catch (error) {
       finish(failed(error));
     }
   });
 
-type One = { readonly _tag: "One"; readonly message: StoredMessage | undefined } | NoAnswer;
+export type One = { readonly _tag: "One"; readonly message: StoredMessage | undefined } | NoAnswer;
 
 interface LeaderAnswer {
   readonly error?: ApiError;
@@ -136,6 +137,18 @@ const storedOfLeader = (answer: LeaderAnswer): StoredMessage | undefined => {
   };
 };
 
+const oneOf = (message: Msg): One => {
+  const stored = storedOfAnswer(message);
+  if (stored !== undefined) return { _tag: "One", message: stored };
+  const code = message.headers?.code ?? 0;
+  if (code === 404) return { _tag: "One", message: undefined };
+  return {
+    _tag: "NoAnswer",
+    why: "failed",
+    reason: `the server refused the read: ${code} ${message.headers?.description}`,
+  };
+};
+
 const getOne = async (
   nc: Client,
   link: Link,
@@ -157,15 +170,24 @@ const getOne = async (
     if (said.error.code === 404 && said.error.err_code !== 10059) return { _tag: "One", message: undefined };
     return { _tag: "NoAnswer", why: said.error.code === 503 ? "nobody" : "failed", reason: said.error.description };
   }
-  const stored = storedOfAnswer(message);
-  if (stored !== undefined) return { _tag: "One", message: stored };
-  const code = message.headers?.code ?? 0;
-  if (code === 404) return { _tag: "One", message: undefined };
-  return {
-    _tag: "NoAnswer",
-    why: "failed",
-    reason: `the server refused the read: ${code} ${message.headers?.description}`,
-  };
+  return oneOf(message);
+};
+
+/**
+ * The last message of one subject: a key's entry, or what says that it is gone. By the subject in place of a body, which
+ * can be allowed subject by subject, and by ourselves, because the client's KV takes half as long again: an error with
+ * its stack for every answer, headers as a map of lists.
+ */
+export const lastOf = async (options: {
+  readonly nc: Client;
+  readonly link: Link;
+  readonly stream: string;
+  readonly subject: string;
+  readonly timeoutMillis: number;
+}): Promise<One> => {
+  const { link, nc, stream, subject, timeoutMillis } = options;
+  const answer = await ask(nc, link, { subject: `$JS.API.DIRECT.GET.${stream}.${subject}`, timeoutMillis });
+  return answer._tag === "NoAnswer" ? answer : oneOf(answer.message);
 };
 
 /** Asks again while nobody answers, for as long as patience lasts: a read changes nothing. */

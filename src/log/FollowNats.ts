@@ -72,10 +72,10 @@ class Reader {
     this.wake?.();
   }
 
-  private receive(inbox: string, message: Msg) {
+  private receive(deliverTo: string, message: Msg) {
     if (this.broken !== undefined) return;
     this.lastHeardAt = performance.now();
-    if (message.subject === inbox) return this.receiveStatus(message);
+    if (message.subject === deliverTo) return this.receiveStatus(message);
     const delivery = deliveryOf(message.reply ?? "");
     if (delivery === undefined || delivery.delivery !== this.deliveries + 1) return this.break("disordered");
     if (this.followed.subject === undefined && delivery.sequence !== this.cursor + 1) return this.break("hole");
@@ -107,13 +107,13 @@ class Reader {
   /** Subscribes and gives the configuration of the consumer that will deliver there. */
   begin() {
     const { connection, stream, subject } = this.followed;
-    const inbox = createInbox(connection.inboxPrefix);
+    const deliverTo = createInbox(connection.inboxPrefix);
     this.deliveries = 0;
     this.broken = undefined;
     this.lastHeardAt = performance.now();
     this.consumer = `follow_${nuid.next()}`;
-    this.subscription = connection.nc.subscribe(inbox, {
-      callback: (error, message) => (error === null ? this.receive(inbox, message) : this.break("lost")),
+    this.subscription = connection.nc.subscribe(deliverTo, {
+      callback: (error, message) => (error === null ? this.receive(deliverTo, message) : this.break("lost")),
     });
     this.stopListening = connection.link.onLost(() => this.break("lost"));
     return {
@@ -124,7 +124,7 @@ class Reader {
         config: {
           name: this.consumer,
           description: "Recollect follows the stream.",
-          deliver_subject: inbox,
+          deliver_subject: deliverTo,
           deliver_policy: "by_start_sequence",
           opt_start_seq: this.cursor + 1,
           ack_policy: "none",

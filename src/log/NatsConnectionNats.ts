@@ -1,7 +1,7 @@
 /**
  * The one connection to NATS that log, snapshot and coordination share.
  *
- * Room: log. In: machine, InboxNats. Out: log, snapshot, coordination.
+ * Room: log. In: machine, RepliesNats. Out: log, snapshot, coordination.
  *
  * Promises: the server is new enough and its JetStream answers, or the layer fails with a sentence and a hint; a lost
  * connection is dialled again for ever, ever more slowly and never in step with others; what is in flight when the
@@ -17,7 +17,7 @@ import {
 } from "@nats-io/transport-node";
 import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect";
 import { isAtLeast, minimumVersion } from "../machine/NatsBinary.ts";
-import { Inbox } from "./InboxNats.ts";
+import { Replies } from "./RepliesNats.ts";
 import { authenticationOf, type Credentials, splitUrls } from "./NatsCredentialsNats.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
@@ -49,7 +49,7 @@ export interface Link {
   readonly lostAt: number | undefined;
   /** Calls back at the next disconnect; the result ends the subscription. */
   readonly onLost: (callback: () => void) => () => void;
-  readonly inbox: Pick<Inbox, "open">;
+  readonly replies: Pick<Replies, "open">;
 }
 
 export class NatsConnection extends Context.Service<
@@ -229,9 +229,9 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   yield* checkJetStream(nc, url);
 
   const callbacks = new Set<() => void>();
-  const inbox = new Inbox(nc, options.inboxPrefix);
+  const replies = new Replies(nc, options.inboxPrefix);
   const link = {
-    inbox,
+    replies,
     connected: true,
     lostAt: undefined as number | undefined,
     onLost: (callback: () => void) => {
@@ -251,12 +251,12 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
     lost: () => {
       link.connected = false;
       link.lostAt ??= clock.currentTimeMillisUnsafe();
-      inbox.lost();
+      replies.lost();
       const waiting = [...callbacks];
       callbacks.clear();
       for (const callback of waiting) callback();
     },
-    denied: (subject, reason) => inbox.denied(subject, reason),
+    denied: (subject, reason) => replies.denied(subject, reason),
     back: () => {
       pause.reset();
       info = nc.info ?? info;

@@ -1,12 +1,12 @@
 /**
  * One question to the server and its answer, with every way it can fail as a value.
  *
- * Room: log. In: InboxNats, NatsConnectionNats. Out: AtomicBatchNats, DirectGetNats, FollowNats.
+ * Room: log. In: RepliesNats, NatsConnectionNats. Out: AtomicBatchNats, DirectGetNats, FollowNats.
  *
  * Plain functions; their promises never reject.
  */
 import type { Msg, MsgHdrs, NatsConnection as Client } from "@nats-io/transport-node";
-import type { Address, NoAnswer } from "./InboxNats.ts";
+import type { Address, NoAnswer } from "./RepliesNats.ts";
 import type { Link } from "./NatsConnectionNats.ts";
 
 export interface Answer {
@@ -51,7 +51,7 @@ export const ask = (nc: Client, link: Link, question: Ask): Promise<Answer | NoA
     };
     const timer = setTimeout(() => finish(silent), timeoutMillis);
     try {
-      address = link.inbox.open({
+      address = link.replies.open({
         subject,
         onMessage: (message) => finish(isNobody(message) ? nobody : { _tag: "Answer", message }),
         onNoAnswer: finish,

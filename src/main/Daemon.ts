@@ -18,6 +18,7 @@ import * as Nats from "../machine/NatsProcess.ts";
 import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
+import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import * as TaskFilling from "./TaskFilling.ts";
 import { version } from "./Version.ts";
@@ -64,11 +65,26 @@ const ownServer = (port: number | undefined) =>
     Layer.provide(NatsBinary.layer),
   );
 
+/** The spool's bounds, where every process that uses the spool finds them, whether the log can be reached or not. */
+const boundSpool = Effect.fnUntraced(function* (file: string) {
+  const config = yield* Configuration;
+  const said = Effect.gen(function* () {
+    const maxFileBytes = yield* config.get("spool.maxBytes");
+    const overdueMillis = yield* config.get("spool.overdueMillis");
+    yield* Effect.try(() => SpoolBounds.write(file, { maxFileBytes, overdueMillis }));
+  }).pipe(Effect.catch(({ cause }) => Effect.logWarning(`the spool's bounds cannot be written: ${String(cause)}`)));
+  const values = Stream.merge(config.watch("spool.maxBytes"), config.watch("spool.overdueMillis"));
+  yield* Effect.forkScoped(Stream.runForEach(values, () => said));
+});
+
 /**
  * What is configured is done as soon as it is: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
  * holds until the next change; a default nobody chose leaves the bucket as it is.
  */
-const configured = (root: string, flagMillis: number | undefined) =>
+const configured = (
+  { root, spool }: { readonly root: string; readonly spool: string },
+  flagMillis: number | undefined,
+) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const config = yield* Configuration;
@@ -84,6 +100,7 @@ const configured = (root: string, flagMillis: number | undefined) =>
         Effect.flatMap(at > 0 ? Effect.succeed(true) : isChosen, (counts) => (counts ? obey(ttlMillis) : Effect.void)),
       );
       yield* Effect.forkScoped(Stream.runDrain(values));
+      yield* boundSpool(spool);
     }),
   ).pipe(Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })));
 
@@ -101,7 +118,7 @@ const parts = Effect.fnUntraced(function* (
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
-  const obeyed = role === "daemon" ? configured(root, options.snapshotTtlMillis) : Layer.empty;
+  const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
   return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, obeyed).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),

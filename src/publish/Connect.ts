@@ -16,11 +16,21 @@ import * as LogConnection from "./LogConnection.ts";
 import * as Publisher from "./Publisher.ts";
 import { answersIn, ownLog, targetOf } from "./SpoolDrainer.ts";
 
+/** What holds for this process in place of what the data folder says; see `spool.maxBytes` in docs/configuration.md. */
+export interface SpoolOptions {
+  /** Beyond it what is published with the log away is refused. */
+  readonly maxFileBytes?: number | undefined;
+  /** What waits for longer is said to be overdue. */
+  readonly overdueMillis?: number | undefined;
+}
+
 export interface Options extends Publisher.Options {
   /** `nats://…`, several with commas. Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Bounds of the spool. */
+  readonly spool?: SpoolOptions | undefined;
 }
 
 const givenUrl = (options: Options) =>
@@ -67,7 +77,10 @@ export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, log, target } = yield* placeOf(options);
-      const stores = Layer.merge(LogConnection.layer(log), SpoolSqlite.layer({ file: folder.spool, target }));
+      const stores = Layer.merge(
+        LogConnection.layer(log),
+        SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }),
+      );
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerWhenNeeded(log));
       const ready = Layer.provideMerge(recovered(journal), stores);

@@ -9,7 +9,7 @@
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
-import { type Command, type Owner, overdueMillis, type Spool, type SpooledCommand } from "../spool/Spool.ts";
+import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { bytesOf } from "./Keep.ts";
 import { type Forks, type Known, KnownThreads, mayBeLate, meet } from "./Merge.ts";
@@ -212,7 +212,7 @@ export class Drainer {
       const now = yield* Clock.currentTimeMillis;
       if (this.#saidOverdue || now - this.#lookedAt < overdueLookMillis) return;
       this.#lookedAt = now;
-      const { oldestAt } = yield* this.#parts.spool.state;
+      const { oldestAt, overdueMillis } = yield* this.#parts.spool.state;
       if (oldestAt === undefined || now - oldestAt < overdueMillis) return;
       this.#saidOverdue = true;
       const days = Math.floor((now - oldestAt) / (24 * 3_600_000));

@@ -15,9 +15,8 @@ import { JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-i
 import { type KV, Kvm } from "@nats-io/kv";
 import { nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Semaphore } from "effect";
-import { storedOfAnswer } from "../log/MessageNats.ts";
+import { lastOf } from "../log/DirectGetNats.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
-import { ask } from "../log/RequestNats.ts";
 import * as SnapshotStore from "./SnapshotStore.ts";
 
 export const bucketName = "RECOLLECT_THREADS";
@@ -142,18 +141,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
     return one.withPermit(Effect.suspend(() => (isThere ? Effect.void : ensure)));
   });
 
-  /**
-   * A key's last entry, also a delete marker. Decision: asked for by ourselves, because the bucket's own get takes half
-   * as long again: an error with its stack for every answer, headers as a map of lists.
-   */
+  /** A key's last entry, also a delete marker. */
   const last = async (key: string) => {
-    const subject = `$JS.API.DIRECT.GET.${streamName}.$KV.${bucketName}.${key}`;
-    const answer = await ask(nc, link, { subject, timeoutMillis });
-    if (answer._tag === "NoAnswer") throw new Error(answer.reason);
-    const stored = storedOfAnswer(answer.message);
-    const { headers } = answer.message;
-    if (stored === undefined && headers?.code !== 404) throw new Error(`${headers?.code} ${headers?.description}`);
-    return stored;
+    const found = await lastOf({ nc, link, stream: streamName, subject: `$KV.${bucketName}.${key}`, timeoutMillis });
+    if (found._tag === "NoAnswer") throw new Error(found.reason);
+    return found.message;
   };
 
   const using = <A>(what: string, run: () => Promise<A>) => Effect.andThen(ready, attempt(what, run));

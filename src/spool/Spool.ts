@@ -48,13 +48,13 @@ export class SpoolUnavailable extends Schema.TaggedError<SpoolUnavailable>()("Sp
 
 /**
  * Decision: size is bounded by refusal, age by report. A full spool refuses (`full`), and the caller knows. A command
- * that waits for longer than this is said to be overdue by `recollect spool list`, by `recollect status` and in the
+ * that waits for longer than this (`spool.overdueMillis` of the configuration) is said to be overdue by `recollect spool list`, by `recollect status` and in the
  * log, and waits on: ids are looked up in the history however old they are, so age makes no command wrong, and setting
  * it aside would lose the order of those behind it. A week is longer than a holiday without a network.
  */
 export const overdueMillis = 7 * 24 * 3_600_000;
 
-/** Largest size of the file; a day of a busy agent is some 10 MB. */
+/** Largest size of the file where nobody says otherwise (`spool.maxBytes` of the configuration); a day of a busy agent is some 10 MB. */
 export const defaultMaxFileBytes = 1024 ** 3;
 
 export interface SpoolState {
@@ -66,6 +66,8 @@ export interface SpoolState {
   readonly newest: number;
   /** Commands that the log refused for ever; kept, with their reasons. */
   readonly setAside: number;
+  /** What waits for longer than this is overdue. */
+  readonly overdueMillis: number;
 }
 
 export class Spool extends Context.Service<

@@ -1,7 +1,7 @@
 /**
  * The spool's file: its tables, and how commands lie in them.
  *
- * Room: spool. In: Spool, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
+ * Room: spool. In: Spool, SpoolBounds, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
  *
  * Plain synchronous code, because better-sqlite3 is; `SpoolSqlite` wraps every call. WAL with `synchronous=FULL`: a
  * commit returns after an fsync. Several processes may share the file; each transaction is a few rows, so they wait
@@ -12,22 +12,18 @@ import { closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { History } from "../domain/History.ts";
 import { isAlive } from "../machine/Processes.ts";
-import {
-  type Command,
-  defaultMaxFileBytes,
-  type Owner,
-  type SpooledCommand,
-  type SpoolState,
-  SpoolUnavailable,
-} from "./Spool.ts";
+import { type Command, type Owner, type SpooledCommand, type SpoolState, SpoolUnavailable } from "./Spool.ts";
+import { type Bounds, BoundsFile } from "./SpoolBounds.ts";
 import * as SpoolCodec from "./SpoolCodec.ts";
 
 export interface Options {
   readonly file: string;
   /** The log these commands are meant for: its address without credentials, or one name for a data folder's own. */
   readonly target: string;
-  /** Beyond it a `put` is refused as full. Default 1 GiB. */
+  /** Beyond it a `put` is refused as full. Default: what the file of bounds says, else 1 GiB. */
   readonly maxFileBytes?: number | undefined;
+  /** What waits for longer is said to be overdue. Default: what the file of bounds says, else a week. */
+  readonly overdueMillis?: number | undefined;
 }
 
 const pageBytes = 4096;
@@ -177,8 +173,24 @@ export class SpoolFile {
   readonly #options: Options;
   #open: Open | undefined;
 
+  readonly #said: BoundsFile;
+  #pages = 0;
+
   constructor(options: Options) {
+    const { maxFileBytes = 1, overdueMillis = 1 } = options;
+    if (!(maxFileBytes > 0 && overdueMillis > 0)) throw new RangeError("a spool's bounds are positive numbers");
     this.#options = options;
+    this.#said = new BoundsFile(options.file);
+  }
+
+  /** What holds now. */
+  get bounds(): Bounds {
+    const { maxFileBytes, overdueMillis } = this.#options;
+    const said = this.#said.now;
+    return {
+      maxFileBytes: maxFileBytes ?? said.maxFileBytes,
+      overdueMillis: overdueMillis ?? said.overdueMillis,
+    };
   }
 
   /** The open file, or undefined when there is no file yet. */
@@ -187,7 +199,7 @@ export class SpoolFile {
   }
 
   open(): Open {
-    const { file, maxFileBytes } = this.#options;
+    const { file } = this.#options;
     // SQLite goes on writing into a file that was removed or replaced; nobody would find it there again. It is left
     // open: closing it would remove the WAL beside the path, which is that of the new file by now.
     if (this.#open !== undefined && this.#open.mark !== markOf(file)) this.#open = undefined;
@@ -201,7 +213,7 @@ export class SpoolFile {
       database.pragma("journal_mode = WAL");
       database.pragma("synchronous = FULL");
       database.pragma("foreign_keys = ON");
-      database.pragma(`max_page_count = ${Math.ceil((maxFileBytes ?? defaultMaxFileBytes) / pageBytes)}`);
+      this.#pages = 0;
       bringUpToDate(database);
       this.#open = { database, statements: prepare(database), mark: markOf(file) };
     } catch (cause) {
@@ -219,6 +231,10 @@ export class SpoolFile {
   put(commands: ReadonlyArray<Command>, now: number): number {
     const bodies = commands.map(SpoolCodec.encode);
     const { database, statements } = this.open();
+    const pages = Math.ceil(this.bounds.maxFileBytes / pageBytes);
+    // Holds for a connection; a file that is larger already keeps what it has and takes nothing more.
+    if (pages !== this.#pages) database.pragma(`max_page_count = ${pages}`);
+    this.#pages = pages;
     const all = database.transaction(() => {
       let position = 0;
       for (const [index, { blobs, history }] of commands.entries()) {
@@ -358,6 +374,7 @@ export class SpoolFile {
       oldestAt: row?.oldestAt ?? undefined,
       newest: row?.newest ?? 0,
       setAside: row?.setAside ?? 0,
+      overdueMillis: this.bounds.overdueMillis,
     };
   }
 }

@@ -63,6 +63,8 @@ export interface Survey {
   readonly setAside: ReadonlyArray<SetAside>;
   /** The newest first. */
   readonly forks: ReadonlyArray<Fork>;
+  /** What waits for longer than this is overdue. */
+  readonly overdueMillis: number;
 }
 
 const targetsSql = `SELECT target, sum(waiting) AS waiting, sum(setAside) AS setAside, sum(forks) AS forks,
@@ -91,7 +93,8 @@ const spelt = <A>(rows: ReadonlyArray<unknown>): ReadonlyArray<A> =>
 
 const surveyFile = (spool: SpoolFile, limit: number): Survey => {
   const database = spool.existing()?.database;
-  if (database === undefined) return { targets: [], histories: [], setAside: [], forks: [] };
+  const { overdueMillis } = spool.bounds;
+  if (database === undefined) return { targets: [], histories: [], setAside: [], forks: [], overdueMillis };
   const all = (sql: string) => database.prepare(`${sql} LIMIT ?`).all(limit);
   return {
     targets: database.prepare<[], Target>(targetsSql).all(),
@@ -107,6 +110,7 @@ const surveyFile = (spool: SpoolFile, limit: number): Survey => {
       all(`SELECT position AS number, target, history, ${eventSql}, at, into_thread AS intoThread, reason
         FROM forks ORDER BY position DESC`),
     ),
+    overdueMillis,
   };
 };
 

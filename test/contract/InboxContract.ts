@@ -1,7 +1,7 @@
 /** The promises of inboxes, as one suite for every layer. Time is real: a server's clock is not ours. */
 import { assert } from "@effect/vitest";
-import { Deferred, Effect, Fiber, type Scope } from "effect";
-import { Inbox, maxBodyBytes, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
+import { Deferred, Effect, Fiber, Option, type Scope } from "effect";
+import { Inbox, maxBodyBytes, maxBodyDepth, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { dataOf, eventsOf, until } from "../publish/World.ts";
@@ -27,6 +27,8 @@ const receiving = Effect.fnUntraced(function* <E>(
   );
   return { handled, fiber };
 });
+
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
 
 const bodies = (messages: ReadonlyArray<Message>) => messages.map(({ body }) => body);
 
@@ -141,6 +143,35 @@ export const suite = (test: Tester) => {
       assert.deepInclude(handled[0], { body: "thanks", from: "polite", inReplyTo: id, correlationId: id });
     }));
 
+  test("is handled in steps: taken for a lease, replied to, and gone when that is said", () =>
+    Effect.gen(function* () {
+      const { acknowledge, reply, request, send, take, waiting } = yield* Inbox;
+      assert.isTrue(Option.isNone(yield* take({ name: "stepper" })));
+      const first = yield* send({ from: "a", to: "stepper", body: 1 });
+      const second = yield* send({ from: "a", to: "stepper", body: 2 });
+      const ids = yield* Effect.forEach([100, 60_000, 60_000], (leaseMillis) =>
+        Effect.map(take({ name: "stepper", leaseMillis }), (taken) => Option.getOrUndefined(taken)?.id),
+      );
+      // The first lease may be over when the third is asked for.
+      assert.deepStrictEqual(ids.slice(0, 2), [first, second]);
+      const again = ids[2] ?? (yield* take({ name: "stepper", waitMillis: 20_000 })).pipe(Option.getOrThrow).id;
+      assert.strictEqual(again, first);
+      assert.isTrue(yield* acknowledge({ name: "stepper", id: first }));
+      assert.isFalse(yield* acknowledge({ name: "stepper", id: first }));
+      assert.deepStrictEqual(bodies(yield* waiting("stepper")), [2]);
+      const gone = yield* Effect.flip(reply({ name: "stepper", id: first, body: "late" }));
+      assert.deepInclude(gone, { _tag: "NoSuchMessage", name: "stepper", id: first });
+      const asked = yield* Effect.forkScoped(request({ from: "b", to: "stepper", body: "?" }));
+      const taken = Option.getOrThrow(yield* take({ name: "stepper", waitMillis: 20_000 }));
+      assert.deepInclude(taken, { body: "?", from: "b", isRequest: true });
+      yield* reply({ name: "stepper", id: taken.id, body: "!" });
+      assert.deepInclude(yield* Fiber.join(asked), { body: "!", inReplyTo: taken.id });
+      for (const leaseMillis of [0, 99, Number.NaN, 1e9]) {
+        const refused = yield* Effect.flip(take({ name: "stepper", leaseMillis }));
+        assert.strictEqual(refused._tag, "InboxRefused");
+      }
+    }));
+
   test("says that nobody replied, and forgets what nobody handled in time", () =>
     Effect.gen(function* () {
       const { request, send, waiting } = yield* Inbox;
@@ -183,7 +214,7 @@ export const suite = (test: Tester) => {
 
   test("refuses what can never be sent, and writes nothing", () =>
     Effect.gen(function* () {
-      const { send, waiting } = yield* Inbox;
+      const { acknowledge, reply, send, take, waiting } = yield* Inbox;
       const good = { from: "careless", to: "picky", body: 1 };
       const loop: { self?: unknown } = {};
       loop.self = loop;
@@ -192,15 +223,35 @@ export const suite = (test: Tester) => {
         { ...good, from: "x".repeat(201) },
         { ...good, body: "x".repeat(maxBodyBytes) },
         { ...good, body: loop },
+        { ...good, body: nested(maxBodyDepth + 1) },
+        { ...good, body: () => 1 },
+        { ...good, body: 1n },
+        { ...good, session: "x".repeat(201) },
         { ...good, ttlMillis: 10 },
         { ...good, ttlMillis: Number.NaN },
         { ...good, ttlMillis: 1e12 },
       ]) {
-        assert.strictEqual((yield* Effect.flip(send(bad)))._tag, "InboxRefused");
+        const { _tag } = yield* Effect.flip(send(bad));
+        // The session's name is the event's, and the publisher knows what it may be.
+        assert.strictEqual(_tag, "session" in bad ? "InvalidEvent" : "InboxRefused");
       }
       assert.lengthOf(yield* waiting("picky"), 0);
       assert.lengthOf(yield* eventsOf(session("careless")), 0);
       yield* send({ ...good, body: "x".repeat(maxBodyBytes - 2) });
-      assert.lengthOf(yield* waiting("picky"), 1);
+      yield* send({ ...good, body: nested(maxBodyDepth) });
+      assert.lengthOf(yield* waiting("picky"), 2);
+      for (const name of ["", "x".repeat(201), "\ud800"]) {
+        for (const refused of [
+          waiting(name),
+          take({ name }),
+          acknowledge({ name, id: "x" }),
+          reply({ name, id: "x", body: 1 }),
+        ]) {
+          assert.strictEqual(
+            (yield* Effect.flip(Effect.asVoid<unknown, { readonly _tag: string }, never>(refused)))._tag,
+            "InboxRefused",
+          );
+        }
+      }
     }));
 };

@@ -4,7 +4,7 @@
  * Time is the test's: the bucket's clock is ours and the distance to the server's, learnt once.
  */
 import { assert } from "@effect/vitest";
-import { Context, Duration, Effect, Layer, Random, type Scope } from "effect";
+import { Context, Duration, Effect, Layer, Random, Result, type Scope } from "effect";
 import { RateLimiter } from "effect/persistence";
 import { TestClock } from "effect/testing";
 import { type Bucket, Buckets } from "../../src/coordination/Bucket.ts";
@@ -134,6 +134,50 @@ export const suite = (test: Tester) => {
       // A refusal is looked at anew now and then, because others may have given back.
       assert.isBelow(counts.get, 20);
     }));
+
+  test("costs far less than a round trip a decision for who asks all the time, and gives back what it did not use", () =>
+    Effect.gen(function* () {
+      const { counts, limiters } = yield* counting;
+      const limiter = yield* limiterOf(limiters.sliding);
+      const options = { key: "often", window: 1_000, limit: 1_000 };
+      for (let at = 0; at < 200; at++) {
+        yield* limiter.consume(options);
+        yield* TestClock.adjust(at % 2);
+      }
+      assert.isBelow(counts.replace, 50);
+      yield* TestClock.adjust(100);
+      // A server takes a moment of its own.
+      yield* Effect.repeat(limiters.bucket.entries("sliding.often"), {
+        until: ([entry]) => Buffer.from(entry?.value ?? []).includes('"slices":[]'),
+      });
+      const other = yield* Effect.flatMap(process, ({ sliding }) => limiterOf(sliding));
+      const { remaining } = yield* other.consume(options);
+      assert.strictEqual(remaining, 799);
+    }));
+
+  test("never takes more than the limit in any window, nor under 98 % of it, while many ask more than it gives", () =>
+    Effect.gen(function* () {
+      const limit = 200;
+      const seconds = 4;
+      const limiters = yield* Effect.forEach(Array.from({ length: 6 }), () =>
+        Effect.flatMap(process, ({ sliding }) => limiterOf(sliding)),
+      );
+      const options = { key: "crowd", window: 1_000, limit };
+      const taken: Array<number> = [];
+      for (let now = 0; now < seconds * 1_000; now += 4) {
+        for (let ask = 0; ask < 8; ask++) {
+          // Some ask often and some seldom, and one falls silent with what it holds.
+          const pick = Math.floor((yield* Random.next) ** 2 * limiters.length);
+          const limiter = limiters[pick];
+          if (limiter === undefined || (pick === 0 && now > 2_500)) continue;
+          if (Result.isSuccess(yield* Effect.result(limiter.consume(options)))) taken.push(now);
+        }
+        yield* TestClock.adjust(4);
+      }
+      const most = taken.map((from) => taken.filter((at) => at >= from && at < from + 1_000).length);
+      assert.isAtMost(Math.max(...most), limit);
+      assert.isAtLeast(taken.length, 0.98 * limit * seconds);
+    }).pipe(Random.withSeed("crowd")));
 
   test("shares a round trip between all who ask at the same time", () =>
     Effect.gen(function* () {

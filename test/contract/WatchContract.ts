@@ -171,6 +171,22 @@ export const suite = (test: Tester) => {
       assert.deepInclude(error, { _tag: "LogDamaged", sequence: 1_000_000_000 });
     }));
 
+  test("refuses to begin where no sequence is, and bounds that are none", () =>
+    Effect.gen(function* () {
+      const { watch, watchers } = yield* Watch;
+      const history = thread("odd");
+      for (const options of [
+        ...[-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY].map((after) => ({ after })),
+        ...[0, -1, Number.NaN, 1e9].flatMap((bound) => [
+          { limits: { maxWaiting: bound, maxWaitingBytes: 1 } },
+          { limits: { maxWaiting: 1, maxWaitingBytes: bound } },
+        ]),
+      ]) {
+        assert.strictEqual((yield* Effect.flip(Stream.runDrain(watch({ history }, options))))._tag, "WatchRefused");
+      }
+      yield* until(Effect.map(watchers, (count) => count === 0));
+    }));
+
   test("refuses a watcher too many, and takes one again when another has left", () =>
     Effect.gen(function* () {
       const { watch, watchers } = yield* Watch;

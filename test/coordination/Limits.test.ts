@@ -1,11 +1,11 @@
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Clock, Effect, Layer, Result, Schedule } from "effect";
+import { Effect, Layer, Schedule } from "effect";
 import * as BucketKv from "../../src/coordination/BucketKv.ts";
 import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { allowed, process, suite } from "../contract/LimitsContract.ts";
-import { logAt, logOnServer, quiet } from "../log/natsLayers.ts";
+import { logOnServer, quiet } from "../log/natsLayers.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 describe("limits in memory", () => {
@@ -18,42 +18,6 @@ const onServer = BucketKv.layer.pipe(Layer.provideMerge(logOnServer()));
 
 layer(onServer)("limits on a server", (it) => {
   suite((name, test) => it.effect(name, test));
-});
-
-layer(onServer, { excludeTestServices: true })("limits of ten processes", (it) => {
-  it.effect("give between 98 and 100 of a limit of 100 in each second, to all of them together", () =>
-    Effect.gen(function* () {
-      const { url } = yield* NatsServer.NatsServer;
-      yield* process("seconds", { "seconds-all": { per: [], limit: 100, windowMillis: 1_000 } });
-      const connection = BucketKv.layer.pipe(Layer.provideMerge(logAt(url)));
-      const processes = yield* Effect.forEach(Array.from({ length: 10 }), () =>
-        Effect.flatMap(Layer.build(connection), (built) => Effect.provide(process("seconds"), built)),
-      );
-      // Everybody has found the bucket before the first second begins.
-      yield* Effect.forEach(processes, ({ limits }) => limits.uses, { concurrency: "unbounded" });
-      const moments: Array<number> = [];
-      const began = yield* Clock.currentTimeMillis;
-      const lastsMillis = 3_000;
-      // Everybody asks as soon as it can be of use, as people do who were told when to come again.
-      const asks = ({ limits }: Effect.Success<ReturnType<typeof process>>) =>
-        Effect.gen(function* () {
-          for (;;) {
-            if ((yield* Clock.currentTimeMillis) - began >= lastsMillis) return;
-            const result = yield* Effect.result(limits.take({}));
-            if (Result.isSuccess(result)) moments.push(yield* Clock.currentTimeMillis);
-            else if (result.failure._tag === "LimitExceeded") {
-              yield* Effect.sleep(Math.min(result.failure.retryAfterMillis, 20));
-            } else return yield* result.failure;
-          }
-        });
-      yield* Effect.forEach(processes, asks, { concurrency: "unbounded" });
-      for (const second of [0, 1, 2]) {
-        const inSecond = moments.filter((at) => Math.floor((at - began) / 1_000) === second).length;
-        assert.isAtLeast(inSecond, 98, `second ${second}`);
-        assert.isAtMost(inSecond, 100, `second ${second}`);
-      }
-    }),
-  );
 });
 
 layer(onServer, { excludeTestServices: true })("limits while the server is away", (it) => {

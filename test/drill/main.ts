@@ -1,12 +1,13 @@
 /**
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
- * 5,000 tasks while they, nats-server and the queue are killed.
+ * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
+ * a limit gives, for 20 seconds.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
  * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
- * likewise. Exit code 1 when anything is not as
- * promised; its folder is kept then.
+ * likewise, and `-- limits --processes N --limit N --seconds N`. Exit code 1 when anything is not as promised; its folder
+ * is kept then.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
@@ -14,6 +15,7 @@ import { Effect, Exit, References } from "effect";
 import { parseArgs } from "node:util";
 import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
+import * as LimitDrill from "./Limits.ts";
 import * as Outages from "./Outages.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
@@ -30,6 +32,9 @@ const { positionals, values } = parseArgs({
     longest: { type: "string", default: "60" },
     tasks: { type: "string", default: "5000" },
     workers: { type: "string", default: "8" },
+    processes: { type: "string", default: "10" },
+    limit: { type: "string", default: "100" },
+    seconds: { type: "string", default: "20" },
   },
 });
 
@@ -124,7 +129,28 @@ const taskDrill = Effect.suspend(() => {
   return Effect.map(TaskDrill.run({ tasks, workers, seed, say }), (outcome) => report(outcome, tasksSummary(outcome)));
 });
 
-const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = { crashes, outages, tasks: taskDrill };
+const limitsSummary = ({ allowed, bySecond, faults, refused, trips }: LimitDrill.Outcome): string =>
+  [
+    faults.length === 0 ? "98 to 100 % of the limit in each full second:" : "NOT as promised:",
+    `${bySecond.map(count).join(" ")},`,
+    `${count(allowed)} allowed, ${count(refused)} refused,`,
+    `${(trips / allowed).toFixed(2)} round trips for each that was allowed`,
+  ].join(" ");
+
+const limitDrill = Effect.suspend(() => {
+  const [processes, limit, seconds] = [number("processes"), number("limit"), number("seconds")];
+  say(`The limit drill: ${processes} processes, ${limit} a second, for ${seconds} seconds`);
+  return Effect.map(LimitDrill.run({ processes, limit, seconds, count: "each", say }), (outcome) =>
+    report(outcome, limitsSummary(outcome)),
+  );
+});
+
+const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
+  crashes,
+  outages,
+  tasks: taskDrill,
+  limits: limitDrill,
+};
 const [name = "crashes"] = positionals;
 const chosen = drills[name];
 if (chosen === undefined) {

@@ -115,14 +115,13 @@ describe("a lost acknowledgement", () => {
       yield* until(
         Effect.sync(() => !connection.link.connected && Date.now() - (connection.link.lostAt ?? Date.now()) > 2_000),
       );
-      const started = performance.now();
-      for (let count = 0; count < 10; count++) {
+      // If each of them waited for as long as a restart takes, this test would not end in its time.
+      for (let count = 0; count < 20; count++) {
         assert.strictEqual(
           (yield* Effect.flip(log.append({ history: fresh(), events: [event()], expected: 0 })))._tag,
           "LogUnavailable",
         );
       }
-      assert.isBelow(performance.now() - started, 500);
       yield* between.open;
       yield* connection.connected;
       yield* log.append({ history: fresh(), events: [event()], expected: 0 });

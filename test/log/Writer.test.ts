@@ -6,7 +6,7 @@ import { TestClock } from "effect/testing";
 import { checkAll } from "../../src/log/AppendCheck.ts";
 import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
 import type { Append } from "../../src/log/EventLog.ts";
-import type { NoAnswer } from "../../src/log/InboxNats.ts";
+import type { NoAnswer } from "../../src/log/RepliesNats.ts";
 import type { Link } from "../../src/log/NatsConnectionNats.ts";
 import * as HistoryIds from "../../src/log/HistoryIds.ts";
 import { subjectOf } from "../../src/log/Subject.ts";
@@ -25,11 +25,11 @@ type Reply = string | NoAnswer | (() => string);
 const noAnswer = (why: NoAnswer["why"], reason: string): NoAnswer => ({ _tag: "NoAnswer", why, reason });
 
 /** A server that gives these answers, one after another and the last for ever, and holds these messages. */
-const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> = []) => {
+const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> = []) => {
   let asked = 0;
   let opened = 0;
-  const waiting = new Map<string, Parameters<Link["inbox"]["open"]>[0]>();
-  const inbox: Link["inbox"] = {
+  const waiting = new Map<string, Parameters<Link["replies"]["open"]>[0]>();
+  const replies: Link["replies"] = {
     open: (one) => {
       const reply = `_INBOX.${opened++}`;
       waiting.set(reply, one);
@@ -39,7 +39,7 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
   const answer = (reply: string, headers: Uint8Array) => {
     const one = waiting.get(reply);
     const begins = Buffer.from(headers).includes("Nats-Batch-Sequence: 1\r\n");
-    const next = begins ? "" : (replies[Math.min(asked++, replies.length - 1)] ?? "");
+    const next = begins ? "" : (says[Math.min(asked++, says.length - 1)] ?? "");
     if (typeof next === "object") return one?.onNoAnswer(next);
     const text = typeof next === "string" ? next : next();
     one?.onMessage({ data: Buffer.from(text), string: () => text } as unknown as Msg);
@@ -66,7 +66,7 @@ const server = (replies: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage
   const writer: Writer = {
     publisher: {
       nc: nc as unknown as Client,
-      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, inbox },
+      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, replies },
       timeoutMillis: 2_500,
     },
     read: {

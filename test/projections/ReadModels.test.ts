@@ -518,6 +518,27 @@ describe("messages between agents", () => {
   );
 });
 
+describe("calls that a limit refused", () => {
+  it.live("have a row for each while, with which limit, which tool, whose and how many", () =>
+    Effect.gen(function* () {
+      const refusal = { tool: "search", limit: "busy", count: 3, firstAt: 1_000, lastAt: 2_000 };
+      const { rows } = yield* folded([
+        event(1, "session.calls_refused", { ...refusal, user: "ana" }, { in: session("s") }),
+        event(2, "session.calls_refused", { ...refusal, count: 4 }, { in: session("s") }),
+      ]);
+      assert.deepStrictEqual(
+        rows("SELECT session_id, limit_name, tool, user, calls, first_at, last_at FROM v_limit_refusals").map(
+          Object.values,
+        ),
+        [
+          ["s", "busy", "search", "ana", 3, 1_000, 2_000],
+          ["s", "busy", "search", null, 4, 1_000, 2_000],
+        ],
+      );
+    }),
+  );
+});
+
 describe("what is not understood", () => {
   it.live("is kept, counted and named, and no dead letter", () =>
     Effect.gen(function* () {

@@ -20,13 +20,6 @@ const texts = (history: History.History) =>
     events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text),
   );
 
-const millisOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const began = performance.now();
-    const value = yield* effect;
-    return [value, performance.now() - began] as const;
-  });
-
 const say = (id: string, text: string) => Effect.flatMap(thread(id), (talk) => talk.say({ role: "user", text }));
 
 layer(world, { excludeTestServices: true })("Delivery", (it) => {
@@ -57,13 +50,10 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       yield* Effect.gen(function* () {
         yield* say("d2", "0");
         to.position = "hanging";
-        const [first, firstMillis] = yield* millisOf(say("d2", "1"));
-        assert.strictEqual(first._tag, "Spooled");
-        assert.isAtLeast(firstMillis, 240);
-        assert.isBelow(firstMillis, 2_000);
+        assert.strictEqual((yield* say("d2", "1"))._tag, "Spooled");
         const asked = to.asked.length;
-        const [, restMillis] = yield* millisOf(Effect.forEach(["2", "3", "4"], (text) => say("d2", text)));
-        assert.isBelow(restMillis, 3 * 240);
+        yield* Effect.forEach(["2", "3", "4"], (text) => say("d2", text));
+        // Who is not asked is not waited for.
         assert.strictEqual(to.asked.length, asked);
       }).pipe(Effect.provide(World.publisher({ folder, to })));
       to.position = "there";
@@ -80,9 +70,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         to.position = { slowMillis: 400 };
         for (const text of ["0", "1", "2"]) assert.strictEqual((yield* say("d3", text))._tag, "Spooled");
         yield* World.until(Publisher.use(({ waiting }) => Effect.map(waiting, ({ spooled }) => spooled === 0)));
-        const [later, millis] = yield* millisOf(say("d3", "3"));
-        assert.strictEqual(later._tag, "Spooled");
-        assert.isBelow(millis, 390);
+        assert.strictEqual((yield* say("d3", "3"))._tag, "Spooled");
         // Everything is in the log, although callers are not sent to it yet: who waits for that does not wait for them.
         yield* World.drained;
         assert.strictEqual(yield* World.mode, "spooling");

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import * as History from "../../src/domain/History.ts";
 import type { Command, Owner } from "../../src/spool/Spool.ts";
 import * as SpoolCodec from "../../src/spool/SpoolCodec.ts";
+import * as SpoolBounds from "../../src/spool/SpoolBounds.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 
 const command = (id: string, rest: Partial<Command> = {}): Command => ({
@@ -69,7 +70,9 @@ describe("SpoolSqlite", () => {
     Effect.gen(function* () {
       const file = yield* temporaryFile;
       const spool = yield* SpoolSqlite.make({ file, target: "x" });
-      assert.deepStrictEqual(yield* spool.state, { waiting: 0, oldestAt: undefined, newest: 0, setAside: 0 });
+      const { overdueMillis, ...empty } = yield* spool.state;
+      assert.deepStrictEqual(empty, { waiting: 0, oldestAt: undefined, newest: 0, setAside: 0 });
+      assert.strictEqual(overdueMillis, 7 * 24 * 3_600_000);
       assert.deepStrictEqual(yield* spool.oldest(everything), []);
       const fs = yield* FileSystem.FileSystem;
       assert.isFalse(yield* fs.exists(file));
@@ -222,6 +225,29 @@ describe("SpoolSqlite", () => {
       yield* spool.put([command("c")]);
       assert.deepStrictEqual(idsOf(yield* spool.oldest(everything)), ["a", "c"]);
     }),
+  );
+
+  it.live("obeys bounds that somebody writes while it is open, unless it was told others", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      const own = yield* SpoolSqlite.make({ file, target: "x", maxFileBytes: 10_000_000, overdueMillis: 5 });
+      const large = (id: string) => command(id, { blobs: [{ sha256: "s", bytes: Buffer.alloc(300_000) }] });
+      yield* spool.put([large("a")]);
+      SpoolBounds.write(file, { maxFileBytes: 200_000, overdueMillis: 1_000 });
+      assert.deepInclude(yield* Effect.flip(spool.put([large("b")])), { reason: "full" });
+      assert.strictEqual((yield* spool.state).overdueMillis, 1_000);
+      yield* own.put([large("c")]);
+      assert.strictEqual((yield* own.state).overdueMillis, 5);
+      SpoolBounds.write(file, SpoolBounds.defaultBounds);
+      yield* spool.put([large("d")]);
+      assert.deepStrictEqual(idsOf(yield* spool.oldest(everything)), ["a", "c", "d"]);
+      for (const text of ["{", "null", '{"maxFileBytes":"x","overdueMillis":-1}']) {
+        const fs = yield* FileSystem.FileSystem;
+        yield* fs.writeFileString(`${file}.bounds.json`, text);
+        assert.strictEqual((yield* spool.state).overdueMillis, SpoolBounds.defaultBounds.overdueMillis, text);
+      }
+    }).pipe(Effect.provide(NodeServices.layer)),
   );
 
   it.live(

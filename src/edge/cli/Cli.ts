@@ -11,6 +11,7 @@ import { exportCommand } from "./Export.ts";
 import { files } from "./Files.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
+import { inbox } from "./Inbox.ts";
 import { sessions } from "./Sessions.ts";
 import { limits } from "./Limits.ts";
 import { spool } from "./Spool.ts";
@@ -38,6 +39,7 @@ export const cli = recollect.pipe(
     tasks,
     task,
     sessions,
+    inbox,
     config,
     limits,
     cache,

@@ -5,7 +5,6 @@
  */
 import { Effect, Option, Schema } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { overdueMillis } from "../../spool/Spool.ts";
 import * as SpoolList from "../../spool/SpoolListSqlite.ts";
 import { Attach } from "./Attach.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
@@ -25,7 +24,7 @@ const spoolFile = Effect.gen(function* () {
 });
 
 /** Sums over all targets, as `spool list` and `status` tell them. */
-export const totals = (targets: ReadonlyArray<SpoolList.Target>, now: number) => {
+export const totals = ({ overdueMillis, targets }: SpoolList.Survey, now: number) => {
   const sum = (field: "forks" | "setAside" | "waiting") => targets.reduce((total, target) => total + target[field], 0);
   const times = targets.flatMap(({ oldestAt }) => (oldestAt === null ? [] : [oldestAt]));
   const oldestAt = times.length === 0 ? null : Math.min(...times);
@@ -42,7 +41,7 @@ const nameOf = ({ id, kind }: { readonly id: string | null; readonly kind: strin
   id === null ? "(cannot be read)" : `${kind} ${Output.clip(id, 60)}`;
 
 const showSurvey = Effect.fnUntraced(function* (found: SpoolList.Survey, now: number) {
-  const { forks, overdue, setAside, waiting } = totals(found.targets, now);
+  const { forks, overdue, setAside, waiting } = totals(found, now);
   if (waiting + setAside + forks === 0) return yield* Output.note("Nothing waits: the log has everything.");
   if (waiting > 0) {
     yield* Output.line(`${Output.counted(waiting, "event")} wait for the log:`);
@@ -53,7 +52,7 @@ const showSurvey = Effect.fnUntraced(function* (found: SpoolList.Survey, now: nu
       one.target,
     ]);
     for (const text of Output.table(["since (UTC)", "events", "of", "for"], rows)) yield* Output.line(text);
-    if (overdue) yield* Output.note("Some have waited for more than a week.");
+    if (overdue) yield* Output.note(`Some have waited for more than ${Output.duration(found.overdueMillis)}.`);
     yield* Output.note("Deliver them now: recollect spool drain");
   }
   if (setAside > 0) {
@@ -81,7 +80,7 @@ const list = Command.make(
   Effect.fn("cli.spool.list")(function* (input) {
     const found = yield* SpoolList.survey({ file: yield* spoolFile, limit: input.limit });
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-    if (input.json) yield* Output.json({ ...totals(found.targets, now), ...lists(found) });
+    if (input.json) yield* Output.json({ ...totals(found, now), ...lists(found) });
     else yield* showSurvey(found, now);
   }),
 ).pipe(
@@ -211,5 +210,5 @@ export const spool = Command.make("spool").pipe(
 export const spoolTotals = Effect.gen(function* () {
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
   const found = yield* Effect.option(SpoolList.survey({ file: yield* spoolFile, limit: 1 }));
-  return Option.map(found, ({ targets }) => totals(targets, now));
+  return Option.map(found, (survey) => totals(survey, now));
 });

@@ -66,7 +66,7 @@ export const status = Command.make(
     );
     if (spool === null) yield* Output.note("The spool cannot be read; see: recollect spool list");
     else if (spool.waiting + spool.setAside > 0) {
-      const overdue = spool.overdue ? ", more than a week" : "";
+      const overdue = spool.overdue ? ", overdue" : "";
       const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
       yield* Output.line(
         `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,

@@ -8,6 +8,7 @@
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { wrap as wrapServer } from "../wrap/WrapEffect.ts";
+import { BadRequest } from "./Failure.ts";
 import { where } from "./Flags.ts";
 
 /** A server has a dozen tools; who wants all of a hundred wants another server. */
@@ -29,6 +30,15 @@ export const wrap = Command.make(
       Flag.withDescription("Give this tool's answers again to equal calls; may be repeated (see docs/caches.md)"),
       Flag.atMost(maxCacheTools),
     ),
+    limits: Flag.Boolean("limits").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Refuse tool calls that are over a limit of the configuration (default: no)"),
+    ),
+    user: Flag.String("user").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.withDescription("Whose calls they are, for limits per user"),
+      Flag.optional,
+    ),
     command: Argument.String("command").pipe(
       Argument.withDescription("The server's command, after --"),
       Argument.variadic({ min: 1 }),
@@ -36,6 +46,9 @@ export const wrap = Command.make(
   },
   Effect.fn("cli.wrap")(function* (input) {
     const { data, natsUrl } = yield* where;
+    if (Option.isSome(input.user) && !input.limits) {
+      return yield* new BadRequest({ message: "--user is said to limits only.", hint: "Add --limits." });
+    }
     const given = <A>(name: string, value: A | undefined) => (value === undefined ? {} : { [name]: value });
     const code = yield* wrapServer({
       command: input.command,
@@ -44,13 +57,16 @@ export const wrap = Command.make(
       ...given("tenant", Option.getOrUndefined(input.tenant)),
       ...given("url", natsUrl),
       ...given("data", data),
+      ...(input.limits ? { limits: { user: Option.getOrUndefined(input.user) } } : {}),
     });
     yield* Effect.sync(() => {
       process.exitCode = code;
     });
   }),
 ).pipe(
-  Command.withDescription("Run a stdio MCP server and record its session and tool calls; nothing of it changes"),
+  Command.withDescription(
+    "Run a stdio MCP server and record its session and tool calls; nothing of it changes (unless --limits refuses a call)",
+  ),
   Command.withExamples([
     {
       command: "recollect wrap -- npx my-mcp-server",

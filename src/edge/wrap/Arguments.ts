@@ -10,7 +10,16 @@
 import type { Options } from "./Wrap.ts";
 
 /** The flags, and the field of `Options` each fills. */
-const flags = { "--thread": "thread", "--tenant": "tenant", "--nats-url": "url", "--data": "data" } as const;
+const flags = {
+  "--thread": "thread",
+  "--tenant": "tenant",
+  "--nats-url": "url",
+  "--data": "data",
+  "--user": "user",
+} as const;
+
+/** The one without a value: limits are asked. */
+const limitsFlag = "--limits";
 
 /** May be given several times. */
 const cacheTool = "--cache-tool";
@@ -19,15 +28,20 @@ type Flag = keyof typeof flags;
 
 const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
 
-/** Undefined for anything but `[--flag VALUE | --flag=VALUE]… -- COMMAND…`. `words` are those behind `wrap`. */
+/** Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits]… -- COMMAND…`. `words` are those behind `wrap`. */
 export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   const end = words.indexOf("--");
   const command = words.slice(end + 1);
   if (end < 0 || command.length === 0) return undefined;
   const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
   const cacheTools: Array<string> = [];
+  let isLimited = false;
   for (let at = 0; at < end; at++) {
     const word = words[at] ?? "";
+    if (word === limitsFlag) {
+      isLimited = true;
+      continue;
+    }
     const equals = word.indexOf("=");
     const name = equals < 0 ? word : word.slice(0, equals);
     const value = equals < 0 ? words[++at] : word.slice(equals + 1);
@@ -36,5 +50,13 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
     else if (isFlag(name)) found[flags[name]] = value;
     else return undefined;
   }
-  return { ...found, ...(cacheTools.length === 0 ? {} : { cacheTools }), command };
+  const { user, ...options } = found;
+  // Whose calls they are is said to limits only.
+  if (user !== undefined && !isLimited) return undefined;
+  return {
+    ...options,
+    ...(cacheTools.length === 0 ? {} : { cacheTools }),
+    command,
+    ...(isLimited ? { limits: { user } } : {}),
+  };
 };

@@ -1,8 +1,9 @@
 /**
  * What the proxy and its recorder, which live in two threads, say to each other.
  *
- * Room: edge. In: Traffic. Out: Proxy, Recorder.
+ * Room: edge. In: Gate, Traffic. Out: Proxy, Recorder.
  */
+import type { Refusal } from "./Gate.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
 /** What the recorder is told at its start; plain data, it crosses threads. */
@@ -18,6 +19,12 @@ export interface RecorderOptions {
   /** Tools whose answers may be given again. */
   readonly cacheTools: ReadonlyArray<string>;
   readonly started: Moment;
+  /** Whether limits are asked, and whose calls they are. */
+  readonly limits: LimitOptions | undefined;
+}
+
+export interface LimitOptions {
+  readonly user: string | undefined;
 }
 
 /** How the wrapped process ended: one of the two is null. */
@@ -33,6 +40,8 @@ export type ToRecorder =
       readonly bytes: Uint8Array<ArrayBuffer>;
       readonly at: Moment;
     }
+  /** May this tool be called now? Answered by `Decided` of the same number. */
+  | { readonly _tag: "Ask"; readonly number: number; readonly tool: string }
   /** Chunks are missing here: the recorder could not keep up. */
   | { readonly _tag: "Gap"; readonly direction: Direction }
   /** Has an equal call been answered lately? `request` is the call's id in JSON, `find` numbers the questions. */
@@ -52,5 +61,6 @@ export type FromRecorder =
   | { readonly _tag: "Taken"; readonly bytes: number }
   /** The result in JSON; null when there is none. */
   | { readonly _tag: "Found"; readonly find: number; readonly result: string | null }
-  /** Everything is durable, or `lost` says how many events are not. */
-  | { readonly _tag: "Done"; readonly lost: number };
+  | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
+  /** Everything is durable, or `lost` says how many events are not; and why limits were not asked, if they were not. */
+  | { readonly _tag: "Done"; readonly lost: number; readonly unlimited: string | undefined };

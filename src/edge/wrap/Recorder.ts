@@ -1,7 +1,7 @@
 /**
  * The recorder: what passed between client and server, published as a session and a thread. Runs in a thread of its own.
  *
- * Room: edge. In: Lines, Traffic, publish. Out: none (started by Tap).
+ * Room: edge. In: LimitedCalls, Lines, Traffic, publish. Out: none (started by Tap).
  *
  * Events go to the publisher in the order in which they were seen and nobody awaits them one by one; when many are
  * outstanding, reading on waits, and with it the acknowledgement to the tap.
@@ -11,9 +11,11 @@ import { Clock, Deferred, Effect, Layer, Option, Queue, References, Result } fro
 import { parentPort, workerData } from "node:worker_threads";
 import * as Caches from "../../coordination/Caches.ts";
 import * as PresentSessions from "../../coordination/PresentSessions.ts";
+import * as LimitsWhenNeeded from "../../coordination/LimitsWhenNeeded.ts";
 import * as ResponseCache from "../../coordination/ResponseCache.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
+import * as LimitedCalls from "./LimitedCalls.ts";
 import { Lines } from "./Lines.ts";
 import { record } from "./Record.ts";
 import * as Reuse from "./Reuse.ts";
@@ -25,23 +27,54 @@ const maxOutstandingEvents = 2_000;
 const drainMillis = 500;
 
 const options = workerData as RecorderOptions;
+const place = { url: options.url, data: options.data, tenant: options.tenant, source: "recollect/wrap" };
 
 const tell = (message: FromRecorder) => Effect.sync(() => parentPort?.postMessage(message, []));
 
-/** Everything the tap says, in order, from the moment this file runs: the publisher may take longer to be there. */
-const inbox = Effect.gen(function* () {
-  const queue = yield* Queue.unbounded<ToRecorder>();
-  parentPort?.on("message", (message: ToRecorder) => Queue.offerUnsafe(queue, message));
-  return queue;
+type Question = Extract<ToRecorder, { _tag: "Ask" }>;
+
+/**
+ * Everything the tap says, in order, from the moment this file runs: the publisher may take longer to be there.
+ * Questions by themselves, because a call waits for the answer.
+ */
+const told = Effect.gen(function* () {
+  const traffic = yield* Queue.unbounded<Exclude<ToRecorder, Question>>();
+  const questions = yield* Queue.unbounded<Question>();
+  parentPort?.on("message", (message: ToRecorder) => {
+    if (message._tag === "Ask") Queue.offerUnsafe(questions, message);
+    else Queue.offerUnsafe(traffic, message);
+  });
+  return { traffic, questions };
+});
+type Told = Effect.Success<typeof told>;
+
+/** What a session without limits has: nothing is asked of it. */
+const unlimited = (why?: string) => ({ told: Effect.void, unlimited: why });
+
+/** Answers questions for as long as the session lasts. Limits that cannot be had refuse nothing, and the end says why. */
+const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sessionId: string) {
+  if (options.limits === undefined) return unlimited();
+  const built = yield* Effect.result(Layer.build(LimitsWhenNeeded.layer(place)));
+  const { user } = options.limits;
+  const calls = Result.isFailure(built)
+    ? undefined
+    : yield* Effect.provide(LimitedCalls.make({ sessionId, user }), built.success);
+  const answer = ({ number, tool }: Question) =>
+    Effect.flatMap(calls?.decide(tool) ?? Effect.undefined, (refusal) => tell({ _tag: "Decided", number, refusal }));
+  const answering = Effect.forever(Effect.flatMap(Queue.take(questions), (one) => Effect.forkChild(answer(one))));
+  yield* Effect.forkScoped(answering);
+  if (Result.isFailure(built)) return unlimited(built.failure.message);
+  return { told: calls?.told ?? Effect.void, unlimited: undefined };
 });
 
-const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
+const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   const publisher = yield* Publisher;
   const traffic = new Traffic();
   const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
   const recording = yield* record({ options, traffic });
   const cache = yield* Effect.serviceOption(ResponseCache.ResponseCache);
   const reuse = Option.getOrUndefined(Option.map(cache, (there) => Reuse.make({ cache: there, options, traffic })));
+  const limits = yield* limiting(questions, recording.sessionId);
   let outstanding = 0;
   let lost = 0;
   let room = yield* Deferred.make<void>();
@@ -89,16 +122,15 @@ const run = Effect.fnUntraced(function* (queue: Queue.Dequeue<ToRecorder>) {
     const line = lines.toClient.end();
     if (line !== undefined) yield* observe(traffic.see("toClient", line, at));
     yield* observe(traffic.end(at));
+    yield* limits.told;
     // Awaited: behind its event the session is taken out of the list.
     const last = yield* Effect.result(recording.ended(ended, at));
     if (Result.isFailure(last)) lost++;
     yield* publisher.flush;
     yield* Effect.timeoutOption(publisher.drained, drainMillis);
-    return lost;
+    return { lost, unlimited: limits.unlimited };
   }
 });
-
-const place = { url: options.url, data: options.data, tenant: options.tenant, source: "recollect/wrap" };
 
 /** A cache only where somebody allowed a tool: it costs a connection. */
 const caching =
@@ -106,15 +138,15 @@ const caching =
 
 const layer = caching.pipe(
   Layer.provideMerge(PresentSessions.layer(place)),
-  Layer.provide(NodeServices.layer),
+  Layer.provideMerge(NodeServices.layer),
   // Log lines belong nowhere: the server's standard error is its own.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
 );
 
 const program = Effect.gen(function* () {
-  const queue = yield* inbox;
-  const lost = yield* Effect.scoped(Effect.provide(run(queue), layer));
-  yield* tell({ _tag: "Done", lost });
+  const all = yield* told;
+  const done = yield* Effect.scoped(Effect.provide(run(all), layer));
+  yield* tell({ _tag: "Done", ...done });
 });
 
 await Effect.runPromise(program);

@@ -1,13 +1,14 @@
 /**
  * The tap: copies of what passes, handed to a recorder in another thread. Never in the way, whatever the recorder does.
  *
- * Room: edge. In: Messages. Out: Wrap.
+ * Room: edge. In: Gate, Messages. Out: Wrap.
  *
  * Decision: another thread, because recording parses JSON, talks to NATS and waits for fsync, and a call must wait for
  * none of these. What the recorder has not dealt with is bounded; beyond that chunks are dropped and counted, because
  * a call that waits would be worse than a call that is not recorded.
  */
 import { Worker } from "node:worker_threads";
+import type { Refusal } from "./Gate.ts";
 import type { Asked } from "./ReuseGate.ts";
 import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Direction, Moment } from "./Traffic.ts";
@@ -23,6 +24,12 @@ const now = (): Moment => ({ epochMillis: Date.now(), monotonicMillis: performan
 /** The same folder holds the recorder, as TypeScript in a checkout and as JavaScript in a package. */
 const recorder = new URL(import.meta.url.endsWith(".ts") ? "./Recorder.ts" : "./Recorder.js", import.meta.url);
 
+/**
+ * A call that nobody decides about in this time is made: more than the recorder needs to start, and than limits need to
+ * find that NATS does not answer and to go by their own policy.
+ */
+const decideMillis = 10_000;
+
 export class Tap {
   readonly #worker: Worker;
   #outstandingBytes = 0;
@@ -30,6 +37,9 @@ export class Tap {
   #isDone = false;
   #isBroken: string | undefined;
   readonly #torn = new Set<Direction>();
+  readonly #asked = new Map<number, (refusal: Refusal | undefined) => void>();
+  #questions = 0;
+  #unlimited: string | undefined;
   readonly #done: Promise<number>;
   readonly #findMillis: number;
   readonly #finding = new Map<number, (result: string | null) => void>();
@@ -44,14 +54,17 @@ export class Tap {
       this.#worker.on("message", (message: FromRecorder) => {
         if (message._tag === "Done") {
           this.#isDone = true;
+          this.#unlimited = message.unlimited;
           resolve(message.lost);
         } else if (message._tag === "Found") this.#finding.get(message.find)?.(message.result);
+        else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
         else this.#outstandingBytes -= message.bytes;
       });
       const broke = (why: string) => {
         // Having said that all is done, it ends: before or after we have listened.
         if (!this.#isDone) this.#isBroken ??= why;
         resolve(0);
+        for (const decided of this.#asked.values()) decided(undefined);
       };
       this.#worker.on("error", (error) => broke(error instanceof Error ? error.message : String(error)));
       this.#worker.on("exit", () => broke("it ended by itself"));
@@ -89,6 +102,22 @@ export class Tap {
     return { answer, went: (isAnswered) => this.#tell({ _tag: "Went", find, isAnswered }) };
   }
 
+  /** Why this tool may not be called now; undefined when it may, or when nobody can say. */
+  decide(tool: string): Promise<Refusal | undefined> {
+    if (this.#isBroken !== undefined || this.#isDone) return Promise.resolve(undefined);
+    const number = this.#questions++;
+    return new Promise((resolve) => {
+      const decided = (refusal: Refusal | undefined) => {
+        clearTimeout(timer);
+        this.#asked.delete(number);
+        resolve(refusal);
+      };
+      const timer = setTimeout(() => decided(undefined), decideMillis);
+      this.#asked.set(number, decided);
+      this.#tell({ _tag: "Ask", number, tool });
+    });
+  }
+
   /** The server has ended: returns when all is durable, or when `millis` are over. */
   async end(ended: Ended, millis: number): Promise<Report> {
     this.#tell({ _tag: "Ended", ended, at: now() });
@@ -100,6 +129,7 @@ export class Tap {
     await this.#worker.terminate();
     if (broken !== undefined) return `recording stopped: ${broken}`;
     if (lost === "late") return `recording did not finish within ${millis} ms`;
+    if (this.#unlimited !== undefined) return `limits were not asked: ${this.#unlimited}`;
     if (lost > 0) return `${lost} events were not accepted`;
     return this.#droppedBytes > 0 ? `${this.#droppedBytes} bytes passed faster than they could be recorded` : undefined;
   }

@@ -5,14 +5,15 @@
  *
  * Everything between client and server passes unchanged; the session, its tool calls, their results and durations are
  * published beside. NATS being away or slow never delays or breaks a call: the recorder keeps what it cannot deliver
- * in the spool. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
+ * in the spool. With `limits` a call that is over one is answered with an error in the server's place. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
-import type { Ask } from "./ReuseGate.ts";
-import type { Ended } from "./Messages.ts";
 import { callIn } from "./CallLine.ts";
+import type { Ended, LimitOptions } from "./Messages.ts";
+import type { Ask } from "./ReuseGate.ts";
 import * as Proxy from "./Proxy.ts";
 import { Tap } from "./Tap.ts";
+import type { Direction } from "./Traffic.ts";
 
 export { endLike, exitCodeOf } from "./Proxy.ts";
 export type { Ended } from "./Messages.ts";
@@ -34,6 +35,8 @@ export interface Options {
   readonly cacheTools?: ReadonlyArray<string> | undefined;
   /** How long a call of these tools waits for an earlier answer. Default 250: a look takes one millisecond, over NATS two. */
   readonly findMillis?: number | undefined;
+  /** Ask the limits of the configuration before each tool call. Default: no. */
+  readonly limits?: LimitOptions | undefined;
   /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
   readonly flushMillis?: number | undefined;
 }
@@ -51,14 +54,18 @@ export const run = async (options: Options): Promise<Ended> => {
     const call = callIn(line, tools);
     return call === undefined ? undefined : tap?.find(call);
   };
-  const passed: Proxy.Tap["passed"] = (direction, chunk) => tap?.passed(direction, chunk);
-  const running = Proxy.start(options.command, { passed }, tools.size === 0 ? undefined : ask);
+  const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
+  const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
+  const running = Proxy.start(options.command, passed, {
+    decide: options.limits === undefined ? undefined : decide,
+    ask: tools.size === 0 ? undefined : ask,
+  });
   // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
-  const { thread, tenant, url, data, command } = options;
+  const { thread, tenant, url, data, command, limits } = options;
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
     const cwd = process.cwd();
-    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools };
+    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools, limits };
     tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, until } from "./Program.ts";
 
@@ -95,6 +95,9 @@ describe("recollect config and limits", { timeout: 300_000 }, () => {
     const up = stage.start(["up", "--json"]);
     await until(() => up.out.includes('"ready":true'));
     await stage.json(["config", "set", ttl, "3600000"]);
+    await stage.json(["config", "set", "spool.maxBytes", "5000000"]);
+    // Obeyed by those who cannot ask anybody.
+    await until(() => existsSync(join(stage.data, "spool.db.bounds.json")));
     const ends = async (words: ReadonlyArray<string>, code: number, says: RegExp) => {
       const ended = await stage.run(["config", ...words]);
       assert.strictEqual(ended.code, code, ended.err);
@@ -104,7 +107,7 @@ describe("recollect config and limits", { timeout: 300_000 }, () => {
     await ends(["set", ttl, "soon"], 2, /^recollect: snapshots\.ttlMillis cannot be "soon"/);
     await ends(["set", "nats.url", "nats://u:p@h"], 2, /never stored.*\n.*RECOLLECT_NATS_URL/);
     await ends(["set", ttl], 2, /To which value/);
-    await ends(["set", ttl, "7200000", "--expect", "7"], 2, /at version 1, not 7/);
+    await ends(["set", ttl, "7200000", "--expect", "7"], 2, /at version 2, not 7/);
     await ends(["get", "limits.none"], 4, /Nothing is configured/);
     await ends(["rollback", "9"], 4, /has no version 9/);
     writeFileSync(join(stage.data, "config.json"), "{");

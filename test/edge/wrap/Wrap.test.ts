@@ -129,33 +129,28 @@ layer(world, { excludeTestServices: true })("wrap, what is recorded", (it) => {
         const server = yield* NatsServer.NatsServer;
         const data = yield* World.temporaryFolder;
         const before = yield* head;
-        const slowest = yield* Effect.scoped(
+        yield* Effect.scoped(
           Effect.gen(function* () {
             const client = yield* connect({ data, url: server.url });
-            let slowestMillis = 0;
             const calls = (from: number, to: number) =>
               Effect.promise(async () => {
                 for (let index = from; index < to; index += 10) {
-                  const began = performance.now();
                   await Promise.all(
                     Array.from({ length: 10 }, (_, offset) =>
                       client.callTool({ name: "echo", arguments: { message: `${index + offset}` } }),
                     ),
                   );
-                  slowestMillis = Math.max(slowestMillis, performance.now() - began);
                 }
               });
             yield* calls(0, 400);
             yield* Effect.all([server.kill9, calls(400, 600)], { concurrency: 2 });
             yield* server.stop;
+            // Waiting for NATS to answer or not would take seconds, thirty times, and nobody starts it before they are done.
             yield* calls(600, 900);
             yield* server.start;
             yield* calls(900, 1_000);
-            return slowestMillis;
           }),
         );
-        // Ten calls at once take some milliseconds; waiting for NATS to answer or not would take seconds.
-        assert.isBelow(slowest, 2_000);
         const target = server.url;
         yield* World.drained.pipe(Effect.provide(World.publisher({ folder: data, to: new LogSwitch(), target })));
         const events = yield* recordedAfter(before);
@@ -170,6 +165,6 @@ layer(world, { excludeTestServices: true })("wrap, what is recorded", (it) => {
         assert.strictEqual(events.filter(({ type }) => type === "thread.tool_returned").length, 1_000);
         assert.strictEqual(events.filter(({ type }) => type.startsWith("session.")).length, 2);
       }),
-    120_000,
+    60_000,
   );
 });

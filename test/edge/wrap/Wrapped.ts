@@ -26,14 +26,14 @@ export interface Options {
   readonly data: string;
   readonly url: string;
   readonly thread?: string;
+  /** More words before the `--`. */
+  readonly words?: ReadonlyArray<string>;
   readonly server?: ReadonlyArray<string>;
   readonly env?: Readonly<Record<string, string>>;
-  /** Further words before `--`. */
-  readonly words?: ReadonlyArray<string>;
 }
 
 /** Connects the official client to a wrapped server; closed with the scope. */
-export const connect = ({ data, url, thread, server = everything, env = {}, words: more = [] }: Options) =>
+export const connect = ({ data, url, thread, words: more = [], server = everything, env = {} }: Options) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
       const threadWords = thread === undefined ? [] : ["--thread", thread];

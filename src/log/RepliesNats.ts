@@ -38,7 +38,7 @@ export interface Address {
   readonly close: () => void;
 }
 
-export class Inbox {
+export class Replies {
   readonly #nc: Client;
   readonly #base: string;
   readonly #waiting = new Map<string, Waiting>();

@@ -1,0 +1,136 @@
+/**
+ * The limit drill: processes share one limit and all want more than it gives. Then count, by the server's clock and
+ * from its stream, how many decisions allowed in each full second.
+ *
+ * Afterwards: in every full second between 98 and 100 % of the limit, to all processes together.
+ */
+import { Effect, Layer } from "effect";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+import { start } from "./Program.ts";
+
+export interface Options {
+  readonly processes: number;
+  /** In each second. */
+  readonly limit: number;
+  readonly seconds: number;
+  /** `each`: every decision is looked at. `sum`: only how many there were, for limits that a log of them would slow. */
+  readonly count: "each" | "sum";
+  readonly say: (line: string) => void;
+}
+
+export interface Outcome {
+  /** How many were allowed in each full second from the first decision on; with `sum` the mean. */
+  readonly bySecond: ReadonlyArray<number>;
+  readonly allowed: number;
+  readonly refused: number;
+  /** Reads and writes of the limit's state, of all processes. */
+  readonly trips: number;
+  readonly faults: ReadonlyArray<string>;
+  /** Kept when there are faults. */
+  readonly folder: string;
+}
+
+const streamName = "DRILL_LIMITS";
+
+/**
+ * What is allowed comes in a bunch at the beginning of each second, because all want it at once. Seconds are cut in the
+ * quiet between: what the way of a message to the stream takes must not put it into another second.
+ */
+const beforeFirstMillis = 200;
+
+interface Said {
+  readonly allowed: number;
+  readonly refused: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly seconds: number;
+}
+
+/** What the stream has: when each decision was, in epoch milliseconds, and what the processes say at the end. */
+const readStream = Effect.gen(function* () {
+  const { js, jsm } = yield* NatsConnection.NatsConnection;
+  return yield* Effect.promise(async () => {
+    const { state } = await jsm.streams.info(streamName);
+    const moments: Array<number> = [];
+    const said: Array<Said> = [];
+    if (state.messages === 0) return { moments, said };
+    const consumer = await js.consumers.getPushConsumer(streamName);
+    for await (const message of await consumer.consume()) {
+      if (message.subject.endsWith(".said")) said.push(message.json());
+      else moments.push(message.info.timestampNanos / 1e6);
+      if (message.info.pending === 0) break;
+    }
+    return { moments, said };
+  });
+});
+
+/** How many moments lie in each of so many seconds. */
+export const secondsOf = (moments: ReadonlyArray<number>, seconds: number): ReadonlyArray<number> => {
+  const began = (moments.toSorted((a, b) => a - b)[0] ?? 0) - beforeFirstMillis;
+  return Array.from(
+    { length: seconds },
+    (_, second) => moments.filter((at) => Math.floor((at - began) / 1_000) === second).length,
+  );
+};
+
+const measured = Effect.fnUntraced(function* ({ count, limit, processes, say, seconds }: Options) {
+  const folder = mkdtempSync(join(tmpdir(), "recollect-drill-limits-"));
+  const { url } = yield* NatsServer.NatsServer;
+  const { jsm } = yield* NatsConnection.NatsConnection;
+  const stream = { name: streamName, subjects: ["drill.limits.>"], storage: "memory" as const };
+  yield* Effect.promise(() => jsm.streams.add(stream));
+  const takers = yield* Effect.forEach(
+    Array.from({ length: processes }),
+    () => start({ file: "test/drill/limitTaker.ts", args: [url, count], log: join(folder, "takers.log") }),
+    { concurrency: "unbounded" },
+  );
+  yield* Effect.forEach(takers, ({ firstLine }) => firstLine, { concurrency: "unbounded" });
+  say(`${processes} processes are ready`);
+  const config = yield* Configuration.Configuration;
+  yield* config.set({ "limits.drill": { per: [], limit, windowMillis: 1_000 } });
+  yield* Effect.sleep(seconds * 1_000 + 2 * beforeFirstMillis);
+  for (const taker of takers) taker.finish();
+  const ends = yield* Effect.forEach(takers, ({ ended }) => ended, { concurrency: "unbounded" });
+  const { moments, said } = yield* readStream;
+  const sum = (of: (one: Said) => number) => said.reduce((all, one) => all + of(one), 0);
+  const longest = Math.max(...said.map((one) => one.seconds));
+  const bySecond = count === "each" ? secondsOf(moments, seconds) : [sum(({ allowed }) => allowed) / longest];
+  const faults = ends.flatMap(({ code }, index) => (code === 0 ? [] : [`process ${index} ended with ${code}`]));
+  if (count === "each") {
+    for (const [second, allowed] of bySecond.entries()) {
+      const isRight = allowed >= 0.98 * limit && allowed <= limit;
+      if (!isRight) faults.push(`${allowed} were allowed in second ${second + 1}, of a limit of ${limit}`);
+    }
+  }
+  if (faults.length === 0) rmSync(folder, { recursive: true });
+  const outcome: Outcome = {
+    bySecond,
+    allowed: sum(({ allowed }) => allowed),
+    refused: sum(({ refused }) => refused),
+    trips: sum(({ reads, writes }) => reads + writes),
+    faults,
+    folder,
+  };
+  return outcome;
+});
+
+const onServer = Layer.unwrap(Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnection.layer({ servers: url })));
+
+/** On a server of its own. */
+export const run = (options: Options) =>
+  measured(options).pipe(
+    Effect.scoped,
+    Effect.provide(
+      Configuration.layer().pipe(
+        Layer.provideMerge(EventLogNats.layer()),
+        Layer.provideMerge(onServer),
+        Layer.provideMerge(NatsServer.layer()),
+      ),
+    ),
+  );

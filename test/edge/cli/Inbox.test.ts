@@ -1,0 +1,25 @@
+import { assert, describe, it } from "@effect/vitest";
+import type { Message } from "../../../src/coordination/Inbox.ts";
+import { RecollectInbox } from "../../../src/coordination/RecollectInbox.ts";
+import { Stage, until } from "./Program.ts";
+
+describe("recollect inbox", { timeout: 60_000 }, () => {
+  it("hands a message to a script, which replies to it, and says so when nothing waits", async () => {
+    await using stage = new Stage();
+    const up = stage.start(["up", "--json"]);
+    await until(() => up.out.includes("\n"));
+    await using inbox = await RecollectInbox.connect({ data: stage.data });
+    const asked = inbox.request({ from: "planner", to: "reviewer", body: { diff: "…" }, ttlMillis: 60_000 });
+    const message = await stage.json<Message>(["inbox", "read", "reviewer", "--wait", "30"]);
+    assert.deepInclude(message, { from: "planner", to: "reviewer", body: { diff: "…" }, isRequest: true });
+    await stage.json(["inbox", "reply", "reviewer", message.id, "it is fine"]);
+    assert.deepInclude(await asked, { body: "it is fine", from: "reviewer", inReplyTo: message.id });
+    const gone = await stage.run(["inbox", "ack", "reviewer", message.id]);
+    assert.strictEqual(gone.code, 4);
+    assert.match(gone.err, /^recollect: There is no message .* in the inbox of reviewer\.\n {2}recollect inbox list/);
+    const sent = (await stage.run(["inbox", "send", "reviewer", "[1]", "--from", "a script"])).out.trim();
+    const { messages } = await stage.json<{ readonly messages: ReadonlyArray<object> }>(["inbox", "list", "reviewer"]);
+    assert.lengthOf(messages, 1);
+    assert.deepInclude(messages[0], { id: sent, body: [1], from: "a script", isRequest: false });
+  });
+});
