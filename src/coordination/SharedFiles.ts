@@ -13,7 +13,7 @@
 import { Effect, Option, Result, Schema, Scope } from "effect";
 import { hash } from "node:crypto";
 import { sep } from "node:path";
-import { type Bucket, faultOfKey, keyOf, type Settings } from "./Bucket.ts";
+import { type Bucket, faultOfFilter, faultOfKey, keyOf, type Settings } from "./Bucket.ts";
 import type { CacheWire, Objects, Shared } from "./CacheWire.ts";
 import { isSame, type Version } from "./DiskFile.ts";
 import * as WhileThere from "./WhileThere.ts";
@@ -200,7 +200,8 @@ export const make = (options: Options) =>
               const isFolder = "folder" in what;
               const names = namesOf(isFolder ? what.folder : what.path).map((name) => keyOf(name));
               const filter = ["at", keyOf(tenant), "*", ...names, ...(isFolder ? [">"] : [])].join(".");
-              yield* bucket.clear(filter);
+              // Of a path that is too long for a key nothing is shared.
+              if (faultOfFilter(filter) === undefined) yield* bucket.clear(filter);
             }),
             forgetMillis,
           ),

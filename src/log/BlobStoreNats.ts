@@ -96,16 +96,24 @@ export const make = (options: {
         ),
   );
 
-  const put = Effect.fn("log.putBlob")(function* (bytes: Uint8Array) {
-    yield* awaitLink(connection.link);
-    const store = yield* open;
-    const sha256 = digestOf(bytes);
-    const kept = { sha256, bytes: bytes.byteLength };
-    const found = yield* asking("the object store does not answer", () => store.info(sha256));
-    if (found !== null && !found.deleted && found.size === bytes.byteLength) return kept;
-    yield* asking("the blob cannot be kept", () => store.putBlob({ name: sha256 }, bytes));
-    return kept;
+  /** A store that was deleted under us is made anew at its next use. */
+  const openAnew = Effect.sync(() => {
+    opened = undefined;
   });
+
+  const put = Effect.fn("log.putBlob")(
+    function* (bytes: Uint8Array) {
+      yield* awaitLink(connection.link);
+      const store = yield* open;
+      const sha256 = digestOf(bytes);
+      const kept = { sha256, bytes: bytes.byteLength };
+      const found = yield* asking("the object store does not answer", () => store.info(sha256));
+      if (found !== null && !found.deleted && found.size === bytes.byteLength) return kept;
+      yield* asking("the blob cannot be kept", () => store.putBlob({ name: sha256 }, bytes));
+      return kept;
+    },
+    Effect.tapError(() => openAnew),
+  );
 
   const read = Effect.fn("log.getBlob")(function* (sha256: string) {
     if (!isDigest.test(sha256)) return undefined;

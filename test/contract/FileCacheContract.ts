@@ -175,6 +175,7 @@ export const suite = (test: Tester) => {
         ["notAFile", "notAFile", "FileTooLarge", "path", "path", "path", "FileMissing"],
       );
       assert.deepInclude(yield* cache.counts, { contents: 0, failed: 4 });
+      assert.isTrue(yield* cache.forget({ path: `/${"x/".repeat(1_900)}` }));
     }));
 
   test("believes for a moment that a missing file is missing, and not after it was told otherwise", () =>

@@ -23,6 +23,31 @@ const onServer = CacheWireNats.layer.pipe(Layer.provideMerge(logOnServer()));
 layer(onServer, { excludeTestServices: true })("a cache of files on a server", (it) => {
   suite((name, test) => it.effect(name, test));
 
+  it.effect("makes anew what was deleted under it", () =>
+    Effect.gen(function* () {
+      const { jsm } = yield* NatsConnection.NatsConnection;
+      const root = yield* folder;
+      const [before, after] = [join(root, "before"), join(root, "after")];
+      for (const path of [before, after]) fs.writeFileSync(path, path.repeat(20_000));
+      const clock = { millis: 3_600_000 };
+      const [first, second] = [yield* process("deleted", { clock }), yield* process("deleted", { clock })];
+      const { sha256 } = yield* first.read(before);
+      yield* first.kept;
+      assert.isDefined(yield* second.content(sha256));
+      for (const stream of ["KV_RECOLLECT_FILES", "OBJ_RECOLLECT_FILE_CONTENTS"]) {
+        yield* Effect.promise(() => jsm.streams.delete(stream));
+      }
+      assert.strictEqual((yield* first.read(after)).from, "disk");
+      yield* first.kept;
+      // What failed is not asked again for a second.
+      clock.millis += 2_000;
+      assert.isTrue(yield* first.forget({ path: after }));
+      const again = yield* first.read(after);
+      yield* first.kept;
+      assert.strictEqual((yield* second.content(again.sha256))?.length, again.bytes.length);
+    }),
+  );
+
   it.effect("goes on from memory and disk while the server is away, and drops what it may have missed", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.NatsServer;

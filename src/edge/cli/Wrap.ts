@@ -7,6 +7,7 @@
  */
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
+import { cacheToolsOf } from "../wrap/CallLine.ts";
 import { wrap as wrapServer } from "../wrap/WrapEffect.ts";
 import { BadRequest } from "./Failure.ts";
 import { where } from "./Flags.ts";
@@ -26,7 +27,11 @@ export const wrap = Command.make(
     ),
     tenant: Flag.String("tenant").pipe(Flag.withDescription("Whose thread"), Flag.optional),
     cacheTool: Flag.String("cache-tool").pipe(
-      Flag.withMetavar("NAME"),
+      Flag.filter(
+        (word) => cacheToolsOf([word]) !== undefined,
+        () => "it is no tool. Write NAME, or NAME=MILLISECONDS for how long its answers live.",
+      ),
+      Flag.withMetavar("NAME[=MILLIS]"),
       Flag.withDescription("Give this tool's answers again to equal calls; may be repeated (see docs/caches.md)"),
       Flag.atMost(maxCacheTools),
     ),

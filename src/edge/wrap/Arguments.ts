@@ -1,12 +1,13 @@
 /**
  * The arguments of `recollect wrap`, read without the command line's library.
  *
- * Room: edge. In: Wrap. Out: main.
+ * Room: edge. In: CallLine, Wrap. Out: main.
  *
  * Decision: `wrap` is on the way of a server's start, and loading Effect and its command line takes 250 to 700 ms on
  * two busy cores. So main may look at the arguments with this first; whatever it does not take (`--help`, a mistake)
  * is left to the full command line, which knows the same flags.
  */
+import { cacheToolsOf } from "./CallLine.ts";
 import type { Options } from "./Wrap.ts";
 
 /** The flags, and the field of `Options` each fills. */
@@ -53,6 +54,7 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   const { user, ...options } = found;
   // Whose calls they are is said to limits only.
   if (user !== undefined && !isLimited) return undefined;
+  if (cacheToolsOf(cacheTools) === undefined) return undefined;
   return {
     ...options,
     ...(cacheTools.length === 0 ? {} : { cacheTools }),

@@ -1,7 +1,7 @@
 /**
- * A line that calls one of some tools, or not.
+ * Which tools' answers may be given again, and whether a line calls one of them.
  *
- * Room: edge. In: none. Out: Wrap. Pure, and plain: it is on the way of every line.
+ * Room: edge. In: none. Out: Arguments, Wrap, Reuse. Pure, and plain: it is on the way of every line.
  */
 
 /** A call as its answer depends on it. */
@@ -12,10 +12,28 @@ export interface Call {
   readonly arguments: unknown;
 }
 
+/** Longest life that a flag may ask for, milliseconds: a year. */
+const maxTtlMillis = 365 * 86_400_000;
+
+/**
+ * The tools that `--cache-tool` allows, written `NAME` or `NAME=MILLIS`, each with how long its answers live; undefined: as
+ * it is configured. Undefined for what is neither.
+ */
+export const cacheToolsOf = (words: ReadonlyArray<string>): ReadonlyMap<string, number | undefined> | undefined => {
+  const tools = new Map<string, number | undefined>();
+  for (const word of words) {
+    const [, name, millis] = /^([^=]+)(?:=(\d{1,11}))?$/.exec(word) ?? [];
+    const ttlMillis = millis === undefined ? undefined : Number(millis);
+    if (name === undefined || (ttlMillis ?? 0) > maxTtlMillis) return undefined;
+    tools.set(name, ttlMillis);
+  }
+  return tools;
+};
+
 const marker = Buffer.from('"tools/call"');
 
 /** Undefined for everything but a call of one of `tools` that wants its result at once, and not as a task. */
-export const callIn = (line: Buffer, tools: ReadonlySet<string>): Call | undefined => {
+export const callIn = (line: Buffer, tools: ReadonlyMap<string, unknown>): Call | undefined => {
   if (!line.includes(marker)) return undefined;
   try {
     const message: unknown = JSON.parse(line.toString("utf8"));

@@ -1,7 +1,7 @@
 /**
  * Which calls of a wrapped server may be answered by earlier answers, and which answers are kept for later ones.
  *
- * Room: edge. In: coordination, Messages, Traffic. Out: Recorder.
+ * Room: edge. In: coordination, CallLine, Messages, Traffic. Out: Recorder.
  *
  * Two calls are equal when the same command was started in the same folder, calls itself by the same name and version,
  * and is given the same arguments. What it knows beside (its environment, its user) is for whoever allows the tool.
@@ -9,6 +9,7 @@
 import { Effect, Option } from "effect";
 import type { Answer, Asked, ResponseCache } from "../../coordination/ResponseCache.ts";
 import { isObject } from "../../domain/Json.ts";
+import { cacheToolsOf } from "./CallLine.ts";
 import type { RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Observation, Traffic } from "./Traffic.ts";
 
@@ -37,7 +38,8 @@ export const make = (given: {
   readonly traffic: Traffic;
 }) => {
   const { cache, options, traffic } = given;
-  const { command, cwd } = options;
+  const { cacheTools, command, cwd } = options;
+  const lives = cacheToolsOf(cacheTools);
   const finds = new Map<number, { readonly asked: Asked; readonly request: string; answer: Answer | undefined }>();
   /** Calls that went to the server, whose answers are wanted. */
   const wanted = new Map<number, Asked>();
@@ -46,7 +48,12 @@ export const make = (given: {
     /** An earlier answer to an equal call, as JSON. What cannot be asked is asked of the server. */
     find: Effect.fnUntraced(function* ({ arguments: args, find, name, request }: Find) {
       const { server } = traffic;
-      const asked: Asked = { kind: "tool", name, request: { command, cwd, server, arguments: args } };
+      const asked: Asked = {
+        kind: "tool",
+        name,
+        request: { command, cwd, server, arguments: args },
+        ttlMillis: lives?.get(name),
+      };
       const about: { readonly asked: Asked; readonly request: string; answer: Answer | undefined } = {
         asked,
         request,

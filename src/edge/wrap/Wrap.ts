@@ -8,7 +8,7 @@
  * in the spool. With `limits` a call that is over one is answered with an error in the server's place. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
-import { callIn } from "./CallLine.ts";
+import { cacheToolsOf, callIn } from "./CallLine.ts";
 import type { Ended, LimitOptions } from "./Messages.ts";
 import type { Ask } from "./ReuseGate.ts";
 import * as Proxy from "./Proxy.ts";
@@ -30,7 +30,7 @@ export interface Options {
   readonly data?: string | undefined;
   /**
    * Tools whose answers may be given again, to everybody of the tenant who starts the same command in the same folder:
-   * those that answer by their arguments alone. Default: none.
+   * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for how long; anything else is none. Default: none.
    */
   readonly cacheTools?: ReadonlyArray<string> | undefined;
   /** How long a call of these tools waits for an earlier answer. Default 250: a look takes one millisecond, over NATS two. */
@@ -49,7 +49,7 @@ export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
   let problem: string | undefined;
   const { cacheTools = [] } = options;
-  const tools = new Set(cacheTools);
+  const tools = cacheToolsOf(cacheTools) ?? new Map<string, undefined>();
   const ask: Ask = (line) => {
     const call = callIn(line, tools);
     return call === undefined ? undefined : tap?.find(call);

@@ -25,9 +25,7 @@ describe("recollect files and cache", { timeout: 300_000 }, () => {
     assert.deepInclude(file, { path: license, fromLine: 2, toLine: 3, isChanged: 0, machine: null });
     const shown = await stage.run(["files", "reader", "--show", String(file?.["sha256"]).slice(0, 12)]);
     assert.strictEqual(shown.out, readFileSync(license, "utf8"));
-    const asText = await stage.run(["files", "reader", "--at", String(file?.["sequence"])]);
-    assert.include(asText.out, license);
-    const none = await stage.run(["files", "reader", "--show", "other"]);
+    const none = await stage.run(["files", "reader", "--show", "other", "--at", String(file?.["sequence"])]);
     assert.deepStrictEqual([none.code, none.out], [4, ""]);
 
     const stats = await stage.json<{ processes: ReadonlyArray<Json> }>(["cache", "stats"]);
@@ -35,6 +33,5 @@ describe("recollect files and cache", { timeout: 300_000 }, () => {
     assert.deepInclude(found, { process: `m ${process.pid}`, hitRate: 0.5 });
     assert.deepStrictEqual(await stage.json(["cache", "forget", "--path", license]), { told: true });
     assert.strictEqual((await cache.readFile(license)).from, "disk");
-    assert.strictEqual((await stage.run(["cache", "forget"])).code, 2);
   });
 });

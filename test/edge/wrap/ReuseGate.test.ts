@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { parse } from "../../../src/edge/wrap/Arguments.ts";
-import { callIn } from "../../../src/edge/wrap/CallLine.ts";
+import { cacheToolsOf, callIn } from "../../../src/edge/wrap/CallLine.ts";
 import { type Ask, stand } from "../../../src/edge/wrap/ReuseGate.ts";
 
 const collected = async (stream: PassThrough): Promise<Buffer> => {
@@ -123,7 +123,7 @@ describe("wrap, the gate for reuse", () => {
 
   it("sees calls of the tools that were allowed, and nothing else", () => {
     const line = (message: unknown) => Buffer.from(JSON.stringify(message));
-    const tools = new Set(["search"]);
+    const tools = new Map([["search", undefined]]);
     const call = { jsonrpc: "2.0", id: "a", method: "tools/call", params: { name: "search", arguments: { q: 1 } } };
     assert.deepStrictEqual(callIn(line(call), tools), { request: '"a"', name: "search", arguments: { q: 1 } });
     const others = [
@@ -144,5 +144,14 @@ describe("wrap, the gate for reuse", () => {
       tenant: "t",
       command: ["server"],
     });
+    assert.deepStrictEqual(
+      cacheToolsOf(["a", "b=60000"]),
+      new Map([
+        ["a", undefined],
+        ["b", 60_000],
+      ]),
+    );
+    for (const word of ["", "=1", "a=", "a=-1", "a=x", "a=99999999999"]) assert.isUndefined(cacheToolsOf([word]), word);
+    assert.isUndefined(parse(["--cache-tool", "a=x", "--", "server"]));
   });
 });
