@@ -1,7 +1,7 @@
 /**
  * Buckets in JetStream: each a KV bucket, readable with every NATS client's own KV functions.
  *
- * Room: coordination. In: Bucket, log (the connection). Out: main, coordination.
+ * Room: coordination. In: Bucket, ServerClockNats, log (the connection). Out: main, coordination.
  *
  * One operation is one round trip. Nothing is repeated in silence: only where the server says that nobody heard it, the
  * bucket is made (again) and the same is asked once more.
@@ -30,6 +30,7 @@ import {
   type Settings,
   telling,
 } from "./Bucket.ts";
+import { ServerClock } from "./ServerClockNats.ts";
 
 type Connection = NatsConnection["Service"];
 
@@ -94,23 +95,6 @@ const ensureStream = async (jsm: Connection["jsm"], settings: Settings): Promise
   }
 };
 
-/**
- * The server's clock minus ours, by the middle of a question: of a few, the one that was answered fastest, because it
- * can be wrong by no more than half of its way.
- */
-const skewOf = async (jsm: Connection["jsm"], stream: string, now: () => number): Promise<number> => {
-  let [best, fastest] = [0, Infinity];
-  for (let question = 0; question < 3; question++) {
-    const [asked, began] = [now(), performance.now()];
-    const { ts } = (await jsm.streams.info(stream)) as { readonly ts?: string };
-    const took = performance.now() - began;
-    const serverNow = Date.parse(ts ?? "");
-    if (Number.isNaN(serverNow) || took >= fastest) continue;
-    [best, fastest] = [serverNow - (asked + now()) / 2, took];
-  }
-  return best;
-};
-
 /** Whole seconds: what the server understands. */
 const ttlHeader = (millis: number): string => `${Math.max(1, Math.ceil(millis / 1000))}s`;
 
@@ -126,20 +110,15 @@ const isConflict = (error: ApiError): boolean =>
 const isMark = (found: Readonly<Record<string, string>>): boolean =>
   (found["KV-Operation"] ?? "PUT") !== "PUT" || found["Nats-Marker-Reason"] !== undefined;
 
-/** The server's clock minus ours, for all buckets of a connection; learnt with the first. */
-interface ServerClock {
-  skewMillis: number | undefined;
-}
-
 const make = Effect.fnUntraced(function* (connection: Connection, serverClock: ServerClock, settings: Settings) {
   const { js, jsm, link, nc } = connection;
   const { name } = settings;
   const stream = `KV_${name}`;
   const prefix = `$KV.${name}.`;
-  const clock = yield* Clock.Clock;
   const direct = DirectGet.make({ nc, link, patienceMillis: 0 });
   const one = yield* Semaphore.make(1);
   const patience = settings.patienceMillis ?? timeoutMillis;
+  const timeQuestion = () => jsm.streams.info(stream);
   let isThere = false;
 
   const unavailable = (reason: string) => new BucketUnavailable({ bucket: name, reason });
@@ -158,7 +137,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   const ensure = Effect.tryPromise({
     try: async () => {
       await ensureStream(jsm, settings);
-      serverClock.skewMillis ??= await skewOf(jsm, stream, () => clock.currentTimeMillisUnsafe());
+      if (!serverClock.isLearnt) await serverClock.learn(timeQuestion);
     },
     catch: (error) =>
       unavailable(`the bucket cannot be made: ${error instanceof Error ? error.message : String(error)}`),
@@ -372,7 +351,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     clear,
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
-    now: Effect.map(ready, () => Math.round(clock.currentTimeMillisUnsafe() + (serverClock.skewMillis ?? 0))),
+    now: Effect.flatMap(ready, () => serverClock.now(timeQuestion)),
     info: Effect.andThen(
       ready,
       Effect.tryPromise({
@@ -386,8 +365,10 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
 
 export const layer = Layer.effect(
   Buckets,
-  Effect.map(NatsConnection, (connection) => {
-    const serverClock: ServerClock = { skewMillis: undefined };
+  Effect.gen(function* () {
+    const connection = yield* NatsConnection;
+    // One for all buckets of a connection, learnt with the first.
+    const serverClock = new ServerClock(yield* Clock.Clock);
     return Buckets.of({ open: (settings) => make(connection, serverClock, settings) });
   }),
 );

@@ -1,11 +1,16 @@
+import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect, Schedule, Stream } from "effect";
+import { Effect, Layer, Schedule, Stream } from "effect";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as ConfigFile from "../../src/coordination/ConfigFile.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import { fields, families, variableOf } from "../../src/coordination/Fields.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { suite } from "../contract/ConfigurationContract.ts";
 import { logOnServer } from "../log/natsLayers.ts";
+import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 describe("a configuration over a log in memory", () => {
@@ -39,6 +44,25 @@ layer(logOnServer(), { excludeTestServices: true })("a configuration over a log 
       yield* server.start;
       yield* one.set({ "snapshots.ttlMillis": 6_000 }).pipe(Effect.retry(Schedule.spaced(20)));
       yield* Stream.runDrain(Stream.takeUntil(two.watch("snapshots.ttlMillis"), (millis) => millis === 6_000));
+    }),
+  );
+});
+
+describe("the file of a configuration", () => {
+  const limit = { per: [], limit: 1, windowMillis: 1_000 };
+  const refusedBy = (text: string) =>
+    Effect.gen(function* () {
+      const folder = yield* PublishWorld.temporaryFolder;
+      writeFileSync(join(folder, "config.json"), text);
+      return yield* Effect.flip(Layer.build(ConfigFile.layer({ folder })));
+    }).pipe(Effect.provide(EventLogMemory.layer), Effect.provide(NodeServices.layer));
+
+  it.live("is refused when it has too many fields, or is too large to be one, and the refusal names which", () =>
+    Effect.gen(function* () {
+      const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`limits.l${n}`, limit]));
+      assert.deepInclude(yield* refusedBy(JSON.stringify(many)), { _tag: "ConfigRefused", field: "limits.l1000" });
+      const large = yield* refusedBy(`{"x":"${"x".repeat(1024 * 1024)}"}`);
+      assert.match(large.message, /config\.json cannot be read as a configuration: it has 1048584 bytes/);
     }),
   );
 });
