@@ -31,15 +31,14 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
           await using one = await RecollectCache.connect({ data, url, patienceMillis: 10_000 });
           await using two = await RecollectCache.connect({ data, url });
           const bytes = fs.readFileSync(license);
-          const read = await until(
+          const { sha256 } = await one.readFile(license, { thread: "reader", callId: "c" });
+          // Sharing is tried once, and given up on a machine that is busy beyond measure.
+          const found = await until(
             async () => {
               await one.forgetFiles({ path: license });
-              return one.readFile(license, { thread: "reader", callId: "c" });
+              await one.readFile(license);
+              return two.content(sha256);
             },
-            ({ from }) => from === "disk",
-          );
-          const found = await until(
-            () => two.content(read.sha256),
             (content) => content !== undefined,
           );
           assert.isTrue(bytes.equals(found ?? new Uint8Array()));
@@ -66,7 +65,7 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
             () => ask(two, "reuser"),
             ({ reusedFrom }) => reusedFrom !== undefined,
           );
-          assert.strictEqual(asked, reused.reusedFrom === "shared" ? 1 : asked);
+          assert.deepStrictEqual(reused.value, { asked });
           const why = await one
             .reuse({ kind: "tool", name: "t", request: 2 }, () => Promise.reject(new Error("no")))
             .catch((error: unknown) => error);
