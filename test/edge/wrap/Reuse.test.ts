@@ -70,6 +70,8 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
             known.add(answer);
           }
         }),
+      // Each wrapped server begins and ends with its recorder, which a busy machine takes seconds for.
+      120_000,
     );
   },
 );
