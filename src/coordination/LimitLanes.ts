@@ -174,7 +174,11 @@ const decided = Effect.fnUntraced(function* ({ bucket, who }: Shop, lane: Lane, 
     const start = startOf(lane, who);
     const { answers, isChanged, state } = decideAll(asked, start, now);
     const givesBack = start !== lane.known.state && leftOf(lane.held) > 0;
-    if (!isChanged && !givesBack && (isTrusted || round > 0)) return answers;
+    if (!isChanged && !givesBack && (isTrusted || round > 0)) {
+      // The bucket has forgotten it, or was made anew.
+      if (start === lane.known.state) lane.held = undefined;
+      return answers;
+    }
     if (isChanged || givesBack) {
       const { held, state: next } = withSlice({ lane, who, now, state, asked, answers });
       const value = utf8.encode.encode(JSON.stringify(next));
