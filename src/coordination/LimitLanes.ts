@@ -27,7 +27,7 @@ const maxRounds = 200;
  * what it takes in advance and does not use others are refused for a moment.
  */
 const busyMillis = 5;
-const soonMillis = 20;
+const longestPauseMillis = 20;
 
 /** Keys whose state a process remembers; those used longest ago cost a read more. */
 const maxLanes = 10_000;
@@ -185,7 +185,7 @@ const decided = Effect.fnUntraced(function* ({ bucket, who }: Shop, lane: Lane, 
       const revision = yield* bucket.replace(lane.key, value, lane.known.revision);
       if (revision !== undefined) {
         lane.known = { state: next, revision, readAt: performance.now() };
-        if (now - lane.wroteAt > soonMillis) lane.busySince = now;
+        if (now - lane.wroteAt > longestPauseMillis) lane.busySince = now;
         lane.wroteAt = now;
         lane.held = held;
         lane.isOpen = held !== undefined;
