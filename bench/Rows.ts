@@ -23,6 +23,7 @@ const groups = [
   "spool",
   "tasks",
   "daemon",
+  "cache",
   "subjects",
   "limit",
   "config",

@@ -7,9 +7,11 @@ import type { Projection } from "../src/projection/Projection.ts";
 import { agentMessages } from "./agentMessages.ts";
 import { configChanges } from "./configChanges.ts";
 import { entries } from "./entries.ts";
+import { filesRead } from "./filesRead.ts";
 import { ledger } from "./ledger.ts";
 import { limitRefusals } from "./limitRefusals.ts";
 import { messages } from "./messages.ts";
+import { reusedResponses } from "./reusedResponses.ts";
 import { sessions } from "./sessions.ts";
 import { tasks } from "./tasks.ts";
 import { threads } from "./threads.ts";
@@ -21,6 +23,8 @@ export const readModels: ReadonlyArray<Projection> = [
   threads,
   messages,
   toolCalls,
+  filesRead,
+  reusedResponses,
   tokenUsage,
   tasks,
   sessions,

@@ -21,6 +21,7 @@ export type { Flushed } from "./publish/Runner.ts";
 
 export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
 export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
+export { type CacheOptions, type ReadFor, RecollectCache } from "./coordination/RecollectCache.ts";
 export { RecollectInbox } from "./coordination/RecollectInbox.ts";
 export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
 
@@ -64,9 +65,15 @@ export { LeaseLost } from "./domain/TaskRecord.ts";
 // What processes share.
 export { type Bucket, Buckets } from "./coordination/Bucket.ts";
 export * as BucketKv from "./coordination/BucketKv.ts";
+export * as CacheWireMemory from "./coordination/CacheWireMemory.ts";
+export * as CacheWireNats from "./coordination/CacheWireNats.ts";
 export * as Configuration from "./coordination/Configuration.ts";
+export * as FileCache from "./coordination/FileCache.ts";
+export * as KeyValueStoreBucket from "./coordination/KeyValueStoreBucket.ts";
 export * as LimiterStore from "./coordination/LimiterStore.ts";
 export * as Limits from "./coordination/Limits.ts";
+export * as PersistenceBucket from "./coordination/PersistenceBucket.ts";
+export * as ResponseCache from "./coordination/ResponseCache.ts";
 
 // While it is being said.
 export { Live, type Watched, watch } from "./log/Live.ts";
@@ -80,6 +87,8 @@ export * as PresenceKv from "./coordination/PresenceKv.ts";
 export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
 
 // What can go wrong.
+export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/DiskFile.ts";
+export { RequestRefused } from "./coordination/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/Presence.ts";
 export { InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
 export { WatchRefused } from "./coordination/Watch.ts";

@@ -48,6 +48,8 @@ export interface Settings {
   readonly maxValueBytes: number;
   /** `refuse`: new keys are `BucketUnavailable`. `forget`: the oldest value goes. */
   readonly whenFull: "refuse" | "forget";
+  /** How long one request waits for its answer. Default 2,000: longer is worse than none. */
+  readonly patienceMillis?: number | undefined;
   /** 1, 3 or 5. Default 1. */
   readonly replicas?: number | undefined;
 }
@@ -83,6 +85,11 @@ export interface Bucket {
   ) => Effect.Effect<number | undefined, BucketError>;
   /** Removes the value, with `revision` only if the key still has that one. False when somebody else wrote first. */
   readonly remove: (key: string, revision?: number) => Effect.Effect<boolean, BucketError>;
+  /**
+   * Removes everything whose key matches, in one request however much it is. Whoever watches is not told: it is for
+   * buckets that nobody watches.
+   */
+  readonly clear: (filter: string) => Effect.Effect<void, BucketError>;
   /** Everything whose key matches, as it is now, oldest first. `*` stands for one token of a key, a last `>` for the rest. */
   readonly entries: (filter: string) => Effect.Effect<ReadonlyArray<Entry>, BucketError>;
   /**

@@ -117,6 +117,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   const prefix = `$KV.${name}.`;
   const direct = DirectGet.make({ nc, link, patienceMillis: 0 });
   const one = yield* Semaphore.make(1);
+  const patience = settings.patienceMillis ?? timeoutMillis;
   const timeQuestion = () => jsm.streams.info(stream);
   let isThere = false;
 
@@ -185,7 +186,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     const given = headers();
     for (const [header, text] of options.headers) given.set(header, text);
     if (revision !== undefined) given.set("Nats-Expected-Last-Subject-Sequence", String(revision));
-    const question = { subject: `${prefix}${key}`, payload: value, headers: given, timeoutMillis };
+    const question = { subject: `${prefix}${key}`, payload: value, headers: given, timeoutMillis: patience };
     const { message } = yield* asked(() => ask(nc, link, question));
     const ack: PubAck = message.json();
     if (ack.error === undefined) return ack.seq;
@@ -208,7 +209,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   const get = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Entry, BucketUnavailable | BucketRefused> {
     yield* named(key);
     const { message } = yield* asked(() =>
-      DirectGet.lastOf({ nc, link, stream, subject: `${prefix}${key}`, timeoutMillis }),
+      DirectGet.lastOf({ nc, link, stream, subject: `${prefix}${key}`, timeoutMillis: patience }),
     );
     return message === undefined ? { key, value: undefined, revision: 0, writtenAt: 0 } : entryOf(message);
   });
@@ -250,6 +251,19 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
       if (last === undefined || last.pending === 0) return [...found.values()];
       seq = last.sequence + 1;
     }
+  });
+
+  /** The server does it by itself: no value travels. */
+  const clear = Effect.fnUntraced(function* (filter: string) {
+    yield* filtered(filter);
+    yield* ready;
+    yield* Effect.tryPromise({
+      try: () => jsm.streams.purge(stream, { filter: `${prefix}${filter}` }),
+      catch: (error) => {
+        isThere = false;
+        return unavailable(error instanceof Error ? error.message : String(error));
+      },
+    });
   });
 
   /** Every change after a revision, until the connection or the consumer is lost. */
@@ -334,6 +348,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     replace: (key, value, revision, lifetime = {}) => publish({ key, value, revision, headers: lives(lifetime) }),
     remove: (key, revision) =>
       Effect.map(publish({ key, revision, headers: removal }), (written) => written !== undefined),
+    clear,
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
     now: Effect.flatMap(ready, () => serverClock.now(timeQuestion)),

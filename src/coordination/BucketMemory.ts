@@ -119,6 +119,10 @@ const make = Effect.fnUntraced(function* (settings: Settings, scope: Scope.Scope
     put: (key, value, lifetime) => Effect.map(replace(key, value, undefined, lifetime), (written) => written ?? 0),
     replace,
     remove: (key, expected) => Effect.map(replace(key, undefined, expected), (written) => written !== undefined),
+    clear: (filter) =>
+      Effect.map(filtered(filter), () => {
+        for (const key of held.keys()) if (matches(filter, key)) held.delete(key);
+      }),
     entries,
     watch: (filter) =>
       Stream.unwrap(

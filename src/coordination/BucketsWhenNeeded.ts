@@ -85,6 +85,7 @@ export const layer = (options: Options) =>
           put: (key, value, lifetime) => use((bucket) => bucket.put(key, value, lifetime)),
           replace: (key, value, revision, lifetime) => use((bucket) => bucket.replace(key, value, revision, lifetime)),
           remove: (key, revision) => use((bucket) => bucket.remove(key, revision)),
+          clear: (filter) => use((bucket) => bucket.clear(filter)),
           entries: (filter) => use((bucket) => bucket.entries(filter)),
           watch: (filter) =>
             // Looked for until it is there.

@@ -61,10 +61,30 @@ export const fields = {
     "How long the content of a file stays cached after it was last written, milliseconds.",
   ),
   "cache.files.maxBytes": field(count(MiB, 1024 * 1024 * MiB), 1024 * MiB, "Most bytes of cached file contents."),
+  "cache.files.processBytes": field(
+    count(0, 1024 * 1024 * MiB),
+    64 * MiB,
+    "Most bytes of file contents in the memory of one process; 0 for none.",
+  ),
+  "cache.files.missingMillis": field(
+    millis(0, minute),
+    1_000,
+    "How long a file that was not there is believed to be missing, milliseconds; 0 for not at all.",
+  ),
   "cache.responses.ttlMillis": field(
     millis(1_000, 365 * day),
     hour,
     "How long the answer to a request stays cached after it was written, milliseconds.",
+  ),
+  "cache.responses.maxBytes": field(
+    count(MiB, 1024 * 1024 * MiB),
+    256 * MiB,
+    "Most bytes of answers that processes share.",
+  ),
+  "cache.responses.processBytes": field(
+    count(0, 1024 * 1024 * MiB),
+    32 * MiB,
+    "Most bytes of answers in the memory of one process; 0 for none.",
   ),
   "spool.maxBytes": field(
     count(MiB, 1024 * 1024 * MiB),

@@ -27,9 +27,9 @@ const maxRounds = 200;
  * what it takes in advance and does not use others are refused for a moment.
  */
 const busyMillis = 5;
-const soonMillis = 20;
+const longestPauseMillis = 20;
 
-/** Keys whose state a process remembers; the one used longest ago costs a read more. */
+/** Keys whose state a process remembers; those used longest ago cost a read more. */
 const maxLanes = 10_000;
 
 const utf8 = { encode: new TextEncoder(), decode: new TextDecoder() };
@@ -78,6 +78,8 @@ interface Lane {
   readonly key: string;
   readonly turn: Semaphore.Semaphore;
   waiting: Array<Asked>;
+  /** A turn is under way: it may leave a slice. */
+  isDeciding: boolean;
   known: Known;
   /** By the bucket's clock. */
   wroteAt: number;
@@ -172,14 +174,18 @@ const decided = Effect.fnUntraced(function* ({ bucket, who }: Shop, lane: Lane, 
     const start = startOf(lane, who);
     const { answers, isChanged, state } = decideAll(asked, start, now);
     const givesBack = start !== lane.known.state && leftOf(lane.held) > 0;
-    if (!isChanged && !givesBack && (isTrusted || round > 0)) return answers;
+    if (!isChanged && !givesBack && (isTrusted || round > 0)) {
+      // The bucket has forgotten it, or was made anew.
+      if (start === lane.known.state) lane.held = undefined;
+      return answers;
+    }
     if (isChanged || givesBack) {
       const { held, state: next } = withSlice({ lane, who, now, state, asked, answers });
       const value = utf8.encode.encode(JSON.stringify(next));
       const revision = yield* bucket.replace(lane.key, value, lane.known.revision);
       if (revision !== undefined) {
         lane.known = { state: next, revision, readAt: performance.now() };
-        if (now - lane.wroteAt > soonMillis) lane.busySince = now;
+        if (now - lane.wroteAt > longestPauseMillis) lane.busySince = now;
         lane.wroteAt = now;
         lane.held = held;
         lane.isOpen = held !== undefined;
@@ -200,9 +206,14 @@ const drain = (shop: Shop, lane: Lane): Effect.Effect<void> => {
   const asked = lane.waiting;
   lane.waiting = [];
   lane.isOpen = false;
+  lane.isDeciding = true;
   return Effect.match(decided(shop, lane, asked), {
-    onSuccess: (answers) => asked.forEach((one, at) => (one.outcome = { answer: answers[at] })),
+    onSuccess: (answers) => {
+      lane.isDeciding = false;
+      for (const [at, one] of asked.entries()) one.outcome = { answer: answers[at] };
+    },
     onFailure: (error) => {
+      lane.isDeciding = false;
       // Nobody knows whether the last write happened: the next one reads.
       lane.known = nothing;
       for (const one of asked) one.outcome = { error };
@@ -268,12 +279,25 @@ const farewellMillis = 250;
 export const make = Effect.fnUntraced(function* (bucket: Bucket) {
   const scope = yield* Effect.scope;
   const shop: Shop = { bucket, who: (yield* Random.nextIntBetween(0, 36 ** 8)).toString(36) };
-  const lanes = new Map<string, Lane>();
+  /** Used lately, and before that: a map that loses its oldest key each time looks at all that it has lost. */
+  let young = new Map<string, Lane>();
+  let old = new Map<string, Lane>();
+  const age = () => {
+    // One that is at work or holds a slice stays: two lanes of a key would not know of each other's.
+    const busy = [...old].filter(
+      ([, { held, isDeciding, waiting }]) => waiting.length > 0 || isDeciding || leftOf(held) > 0,
+    );
+    old = young;
+    young = new Map(busy);
+  };
   const laneOf = (key: string): Lane => {
-    const found = lanes.get(key) ?? {
+    const known = young.get(key);
+    if (known !== undefined) return known;
+    const lane = old.get(key) ?? {
       key,
       turn: Semaphore.makeUnsafe(1),
       waiting: [],
+      isDeciding: false,
       known: nothing,
       wroteAt: -Infinity,
       busySince: Infinity,
@@ -281,17 +305,14 @@ export const make = Effect.fnUntraced(function* (bucket: Bucket) {
       isOpen: false,
       isAwaited: false,
     };
-    lanes.delete(key);
-    lanes.set(key, found);
-    const [oldest] = lanes.values();
-    // One that somebody waits in, or that holds a slice, stays: two lanes of a key would only disturb each other.
-    const isIdle = oldest?.waiting.length === 0 && oldest.held === undefined;
-    if (lanes.size > maxLanes && oldest !== undefined && isIdle) lanes.delete(oldest.key);
-    return found;
+    old.delete(key);
+    young.set(key, lane);
+    if (young.size > maxLanes / 2) age();
+    return lane;
   };
 
   yield* Effect.addFinalizer(() => {
-    const holding = [...lanes.values()].filter(({ held }) => leftOf(held) > 0);
+    const holding = [...young.values(), ...old.values()].filter(({ held }) => leftOf(held) > 0);
     const all = Effect.forEach(holding, (lane) => Effect.ignore(ask(shop, lane, settling())), { concurrency: 16 });
     return Effect.ignore(Effect.timeoutOption(all, farewellMillis));
   });
@@ -307,12 +328,13 @@ export const make = Effect.fnUntraced(function* (bucket: Bucket) {
     question: Question<Sliding, Answer>,
     window: Window,
   ): Effect.fn.Return<readonly [count: number, ttl: number], BucketError> {
-    const lane = laneOf(question.key);
-    if (lane.isOpen) {
-      const fromHeld = fromSlice(lane, window, yield* bucket.now);
+    if (laneOf(question.key).isOpen) {
+      const now = yield* bucket.now;
+      const fromHeld = fromSlice(laneOf(question.key), window, now);
       if (fromHeld !== undefined) return fromHeld;
     }
     const { step, trusts = true } = question;
+    const lane = laneOf(question.key);
     const answer = yield* ask(shop, lane, { step, trusts, window, outcome: undefined });
     if (!lane.isAwaited && leftOf(lane.held) > 0) {
       lane.isAwaited = true;

@@ -224,10 +224,9 @@ const make = Effect.gen(function* () {
   };
 
   const remember = (key: string, until: number) => {
-    refusesUntil.delete(key);
+    // Only which are asked first hangs on it.
+    if (refusesUntil.size >= maxRemembered) refusesUntil.clear();
     refusesUntil.set(key, until);
-    const [oldest] = refusesUntil.keys();
-    if (refusesUntil.size > maxRemembered && oldest !== undefined) refusesUntil.delete(oldest);
   };
 
   const takeFrom = Effect.fnUntraced(function* (from: Concerned, tokens: number): Effect.fn.Return<Taken> {

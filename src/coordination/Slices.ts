@@ -35,13 +35,17 @@ const silentMillis = 1_000;
 
 const slicesOf = (state: Sliding): ReadonlyArray<Slice> => state.slices ?? [];
 
-/** The state without the slice of `who`, which counts as what was used of it; one that `use` does not know was never used. */
+/**
+ * The state without the slice of `who`, which counts as what was used of it. One that `use` does not know counts as used
+ * up: of a write that nobody answered nobody knows, and what was forgotten may have been used.
+ */
 export const settled = (state: Sliding, who: string, use: Use | undefined): Sliding => {
   const mine = slicesOf(state).find(([holder]) => holder === who);
   if (mine === undefined) return state;
   const slices = slicesOf(state).filter(([holder]) => holder !== who);
-  const isKnown = use !== undefined && mine[1] === use.until && use.used > 0;
-  return { taken: isKnown ? inserted(state.taken, [use.usedAt, use.used]) : state.taken, slices };
+  const [, until, tokens] = mine;
+  const { used, usedAt } = use?.until === until ? use : { used: tokens, usedAt: until };
+  return { taken: used > 0 ? inserted(state.taken, [usedAt, used]) : state.taken, slices };
 };
 
 /** Slices whose process is gone count as used, and make room for others. */

@@ -146,6 +146,38 @@ export const canonicalFacts = (
           durationMillis: event.data.durationMillis ?? undefined,
         },
       ];
+    case "thread.file_read":
+      return [
+        {
+          _tag: "FileWasRead",
+          path: event.data.path,
+          sha256: event.data.blob.sha256,
+          bytes: event.data.blob.bytes,
+          modifiedAt: event.data.modifiedAt ?? undefined,
+          machine: event.data.machine ?? undefined,
+          fromLine: event.data.fromLine ?? undefined,
+          toLine: event.data.toLine ?? undefined,
+          callId: event.data.callId ?? undefined,
+          messageId: event.data.messageId ?? undefined,
+        },
+      ];
+    case "thread.response_reused": {
+      const { callId } = event.data;
+      return [
+        {
+          _tag: "ResponseWasReused",
+          key: event.data.key,
+          kind: event.data.kind,
+          name: event.data.name,
+          answeredAt: event.data.answeredAt ?? undefined,
+          savedMillis: event.data.savedMillis ?? undefined,
+          bytes: event.data.bytes ?? undefined,
+          from: event.data.from ?? undefined,
+          callKey: callId == null ? undefined : callKeyOf(recorded, callId),
+          messageId: event.data.messageId ?? undefined,
+        },
+      ];
+    }
     case "thread.renamed":
       return [{ _tag: "ThreadDescribed", title: event.data.title }];
     case "thread.tagged":

@@ -32,6 +32,8 @@ export const eventTypes = {
   "thread.message_appended": define("thread", 2, Thread.MessageAppended),
   "thread.tool_called": define("thread", 1, Thread.ToolCalled),
   "thread.tool_returned": define("thread", 1, Thread.ToolReturned),
+  "thread.file_read": define("thread", 1, Thread.FileRead),
+  "thread.response_reused": define("thread", 1, Thread.ResponseReused),
   "thread.renamed": define("thread", 1, Thread.ThreadRenamed),
   "thread.tagged": define("thread", 1, Thread.ThreadTagged),
   "thread.forked": define("thread", 1, Thread.ThreadForked),

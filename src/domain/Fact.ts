@@ -108,6 +108,34 @@ export interface TokensUsed extends Witnessed {
   readonly usage: TokenUsage;
 }
 
+/** A version of a file was read in the thread. */
+export interface FileWasRead {
+  readonly _tag: "FileWasRead";
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly modifiedAt?: Optional<number>;
+  readonly machine?: Optional<string>;
+  readonly fromLine?: Optional<number>;
+  readonly toLine?: Optional<number>;
+  readonly callId?: Optional<string>;
+  readonly messageId?: Optional<string>;
+}
+
+/** An earlier answer was given again. `callKey` is that of the tool call which it answered, where there is one. */
+export interface ResponseWasReused {
+  readonly _tag: "ResponseWasReused";
+  readonly key: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly answeredAt?: Optional<number>;
+  readonly savedMillis?: Optional<number>;
+  readonly bytes?: Optional<number>;
+  readonly from?: Optional<string>;
+  readonly callKey?: Optional<string>;
+  readonly messageId?: Optional<string>;
+}
+
 export type TaskStatus =
   | "pending"
   | "starting"
@@ -218,6 +246,8 @@ export type Fact =
   | ToolWasCalled
   | ToolHasReturned
   | TokensUsed
+  | FileWasRead
+  | ResponseWasReused
   | TaskMoved
   | SessionSeen
   | AgentWrote

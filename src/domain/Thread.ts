@@ -223,6 +223,8 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
     case "NotUnderstood":
       return { ...state, counters: { ...state.counters, notUnderstood: state.counters.notUnderstood + 1 } };
     case "Noted":
+    case "FileWasRead":
+    case "ResponseWasReused":
     case "TaskMoved":
     case "SessionSeen":
     case "AgentWrote":

@@ -93,6 +93,39 @@ export const ToolReturned = Schema.Struct({
   durationMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
 });
 
+/**
+ * A version of a file was read in this thread: what a model saw of it can be shown later, whatever became of the file.
+ * `blob` is the whole content, kept for as long as the event; with `fromLine` and `toLine` (from 1, both included) only
+ * those lines of it were given to the model. `modifiedAt` is the file's own time, epoch milliseconds.
+ */
+export const FileRead = Schema.Struct({
+  path: Text,
+  blob: BlobReference,
+  modifiedAt: maybe(Schema.Finite),
+  machine: maybe(Text),
+  fromLine: maybe(Schema.Natural),
+  toLine: maybe(Schema.Natural),
+  callId: maybe(Text),
+  messageId: maybe(Text),
+});
+
+/**
+ * An earlier answer was given again in place of a new one. `key` is the SHA-256 of what was asked, `kind` is `tool` or
+ * `model`, `name` is whose answer it is; `answeredAt` is when it was given first, epoch milliseconds, and `savedMillis` how
+ * long that had taken. `from` is where it lay: in the process, in what processes share, or still under way for another.
+ */
+export const ResponseReused = Schema.Struct({
+  key: Text,
+  kind: Text,
+  name: Text,
+  answeredAt: maybe(Schema.Finite),
+  savedMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
+  bytes: maybe(Schema.Natural),
+  from: maybe(Schema.Literals(["process", "shared", "flight"])),
+  callId: maybe(Text),
+  messageId: maybe(Text),
+});
+
 export const ThreadRenamed = Schema.Struct({ title: Text });
 export const ThreadTagged = Schema.Struct({ add: maybe(Names), remove: maybe(Names) });
 /** This thread continues another from a point in it. */

@@ -1,14 +1,15 @@
 /**
  * Bytes too large for an event, kept once under their SHA-256 in a JetStream object store.
  *
- * Room: log. In: NatsConnectionNats, DirectGetNats. Out: EventLogNats.
+ * Room: log. In: NatsConnectionNats, DirectGetNats. Out: EventLogNats, coordination.
  *
  * Writing goes through the client's object store, so any NATS tool can read what is there. Reading does not: its
  * `get` leaves a consumer behind for five minutes, and a thousand of them are the server's limit for a stream. The
  * chunks of an object are the messages of one subject, so they are read like a history.
  */
 import { Objm, type ObjectStore } from "@nats-io/obj";
-import { StorageType } from "@nats-io/jetstream";
+import { DiscardPolicy, StorageType } from "@nats-io/jetstream";
+import { nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import { createHash } from "node:crypto";
 import type { DirectGet } from "./DirectGetNats.ts";
@@ -23,6 +24,18 @@ export interface BlobStore {
     bytes: Uint8Array,
   ) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
   readonly get: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable | LogDamaged>;
+  /** Removes one blob; nothing happens when there is none. */
+  readonly forget: (sha256: string) => Effect.Effect<void, LogUnavailable>;
+  /** Removes all of them. */
+  readonly clear: Effect.Effect<void, LogUnavailable>;
+  /** Bytes on the server's disk. */
+  readonly bytes: Effect.Effect<number, LogUnavailable>;
+}
+
+/** For blobs that may be forgotten: each goes after a while, and the oldest when there is no room. */
+export interface Ends {
+  readonly ttlMillis: number;
+  readonly maxBytes: number;
 }
 
 /** A replica that is behind has the rest after milliseconds; after 0.3 s in all, the rest is called missing. */
@@ -36,25 +49,45 @@ const asking = <A>(what: string, question: () => Promise<A>) =>
     Effect.catch((reason) => unavailable(`${what}: ${reason}`)),
   );
 
+/** The client makes object stores that refuse what is new when they are full, and cannot change one that is there. */
+const bringInLine = async ({ jsm }: NatsConnection["Service"], stream: string, ends: Ends): Promise<void> => {
+  const { config } = await jsm.streams.info(stream);
+  const wanted = { max_age: nanos(ends.ttlMillis), max_bytes: ends.maxBytes, discard: DiscardPolicy.Old };
+  const isInLine =
+    config.max_age === wanted.max_age && config.max_bytes === wanted.max_bytes && config.discard === wanted.discard;
+  // The window in which the server knows duplicates may not be longer than what is kept.
+  const duplicate_window = Math.min(config.duplicate_window, wanted.max_age);
+  if (!isInLine) await jsm.streams.update(stream, { ...config, ...wanted, duplicate_window });
+};
+
 export const make = (options: {
   readonly connection: NatsConnection["Service"];
   readonly get: DirectGet;
   readonly bucket: string;
   readonly replicas: number;
+  /** Absent: they stay for ever, as the events that refer to them. */
+  readonly ends?: Ends | undefined;
 }): BlobStore => {
-  const { bucket, connection, get, replicas } = options;
+  const { bucket, connection, ends, get, replicas } = options;
+  const stream = `OBJ_${bucket}`;
   // The bucket is opened at the first use, so that who never keeps a blob never makes one; a failure is not remembered.
   let opened: ObjectStore | undefined;
   const open = Effect.suspend(() =>
     opened !== undefined
       ? Effect.succeed(opened)
-      : asking("the object store cannot be opened", () =>
-          new Objm(connection.js).create(bucket, {
-            description: "Recollect: bytes too large for an event, by SHA-256.",
+      : asking("the object store cannot be opened", async () => {
+          const description =
+            ends === undefined
+              ? "Recollect: bytes too large for an event, by SHA-256."
+              : "Recollect: contents too large for a bucket, by SHA-256. A cache: may be deleted at any time.";
+          const store = await new Objm(connection.js).create(bucket, {
+            description,
             storage: StorageType.File,
             replicas,
-          }),
-        ).pipe(
+          });
+          if (ends !== undefined) await bringInLine(connection, stream, ends);
+          return store;
+        }).pipe(
           Effect.tap((store) =>
             Effect.sync(() => {
               opened = store;
@@ -63,16 +96,24 @@ export const make = (options: {
         ),
   );
 
-  const put = Effect.fn("log.putBlob")(function* (bytes: Uint8Array) {
-    yield* awaitLink(connection.link);
-    const store = yield* open;
-    const sha256 = digestOf(bytes);
-    const kept = { sha256, bytes: bytes.byteLength };
-    const found = yield* asking("the object store does not answer", () => store.info(sha256));
-    if (found !== null && !found.deleted && found.size === bytes.byteLength) return kept;
-    yield* asking("the blob cannot be kept", () => store.putBlob({ name: sha256 }, bytes));
-    return kept;
+  /** A store that was deleted under us is made anew at its next use. */
+  const openAnew = Effect.sync(() => {
+    opened = undefined;
   });
+
+  const put = Effect.fn("log.putBlob")(
+    function* (bytes: Uint8Array) {
+      yield* awaitLink(connection.link);
+      const store = yield* open;
+      const sha256 = digestOf(bytes);
+      const kept = { sha256, bytes: bytes.byteLength };
+      const found = yield* asking("the object store does not answer", () => store.info(sha256));
+      if (found !== null && !found.deleted && found.size === bytes.byteLength) return kept;
+      yield* asking("the blob cannot be kept", () => store.putBlob({ name: sha256 }, bytes));
+      return kept;
+    },
+    Effect.tapError(() => openAnew),
+  );
 
   const read = Effect.fn("log.getBlob")(function* (sha256: string) {
     if (!isDigest.test(sha256)) return undefined;
@@ -84,7 +125,7 @@ export const make = (options: {
     let after = 0;
     let missed = 0;
     while (chunks.length < found.chunks && missed < behindAttempts) {
-      const page = yield* get.batch(`OBJ_${bucket}`, { seq: after + 1, next_by_subj: `$O.${bucket}.C.${found.nuid}` });
+      const page = yield* get.batch(stream, { seq: after + 1, next_by_subj: `$O.${bucket}.C.${found.nuid}` });
       for (const message of page) chunks.push(message.body);
       after = page.at(-1)?.sequence ?? after;
       if (page.length === 0) yield* Effect.sleep(retryPauseMillis(missed++));
@@ -97,5 +138,23 @@ export const make = (options: {
     });
   });
 
-  return { put, get: read };
+  const forget = Effect.fn("log.forgetBlob")(function* (sha256: string) {
+    yield* awaitLink(connection.link);
+    const store = yield* open;
+    const found = yield* asking("the object store does not answer", () => store.info(sha256));
+    if (found === null || found.deleted) return;
+    yield* asking("the blob cannot be removed", () => store.delete(sha256));
+  });
+
+  const clear = Effect.andThen(
+    open,
+    asking("the object store cannot be cleared", () => connection.jsm.streams.purge(stream)),
+  ).pipe(Effect.asVoid);
+
+  const bytes = Effect.andThen(
+    open,
+    asking("the object store does not answer", () => connection.jsm.streams.info(stream)),
+  ).pipe(Effect.map(({ state }) => state.bytes));
+
+  return { put, get: read, forget, clear, bytes };
 };

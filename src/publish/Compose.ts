@@ -7,7 +7,7 @@ import { Clock, Effect, Random, Result, Schema } from "effect";
 import * as EventId from "../domain/EventId.ts";
 import { type EventData, type EventTypeName, eventTypes, type Provenance } from "../domain/Event.ts";
 import { History } from "../domain/History.ts";
-import type { Command } from "../spool/Spool.ts";
+import type { Blob, Command } from "../spool/Spool.ts";
 import { maxEventBytes, offload } from "./Offload.ts";
 
 /** The event is not what its type promises. Nothing was written; saying it again does not help. */
@@ -99,11 +99,13 @@ export interface Composing<Name extends EventTypeName> extends About {
   readonly data: Given<EventData<Name>>;
   /** The given id was made for this event just now. Default: only one that is not given is. */
   readonly isNew?: boolean | undefined;
+  /** Bytes that the data refers to by their hash: in the object store before the event is in the log. */
+  readonly blobs?: ReadonlyArray<Blob> | undefined;
 }
 
 /** Checks and composes. Plain code: it runs for every event, and only the id and the time need Effect. */
 const build = <Name extends EventTypeName>(
-  { history, type, data, isNew, ...about }: Composing<Name>,
+  { blobs: given = [], history, type, data, isNew, ...about }: Composing<Name>,
   made: { readonly id: string; readonly occurredAt: number; readonly source: string },
 ): Result.Result<Command, InvalidEvent> => {
   const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
@@ -131,7 +133,7 @@ const build = <Name extends EventTypeName>(
     source: source ?? made.source,
     body,
   };
-  return Result.succeed({ history, event, blobs, isNew: isNew ?? id === undefined });
+  return Result.succeed({ history, event, blobs: [...given, ...blobs], isNew: isNew ?? id === undefined });
 };
 
 export const compose = Effect.fnUntraced(function* <Name extends EventTypeName>(

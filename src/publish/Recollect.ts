@@ -130,6 +130,14 @@ export class RecollectThread {
     return this.#runner.run(Effect.map(called, (made) => new RecollectCall(this.#runner, made)));
   }
 
+  /**
+   * A version of a file was read for this thread: `path`, all its `bytes`, and whatever else is known. The content is kept
+   * once by its hash for as long as the event. Resolves when both are durable.
+   */
+  fileRead(file: Parameters<Thread.ThreadPublisher["fileRead"]>[0]): Promise<Published> {
+    return this.#runner.publish(this.#thread.fileRead(file));
+  }
+
   rename(title: string): Promise<Published> {
     return this.#runner.publish(this.#thread.rename(title));
   }

@@ -10,6 +10,7 @@ import * as Answer from "./AnswerPublisher.ts";
 import type { ChatMessage } from "./ChatMessage.ts";
 import { type About, type Given, newId } from "./Compose.ts";
 import { Publisher, type Published } from "./Publisher.ts";
+import * as ThreadFiles from "./ThreadFiles.ts";
 import { Sync } from "./Sync.ts";
 import { ThreadViews } from "./ThreadViews.ts";
 
@@ -167,6 +168,18 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     return yield* callHandle({ history, callId, asked });
   }, withPublisher);
 
+  /** A version of a file was read: its content is kept by hash, so that it can be shown when the file has changed. */
+  const fileRead = (given: ThreadFiles.ReadFile) => {
+    const { about, data } = split(given);
+    return ThreadFiles.fileRead({ publisher, history, about, data });
+  };
+
+  /** An earlier answer was given again in place of a new one. */
+  const responseReused = (given: Given<EventData<"thread.response_reused">> & Context) => {
+    const { about, data } = split(given);
+    return publisher.publish({ ...about, history, type: "thread.response_reused", data });
+  };
+
   /** A new thread that continues this one from a message, a sequence or its end. */
   const fork = Effect.fn("publish.fork")(function* (
     given: Omit<Given<EventData<"thread.forked">>, "fromThreadId"> &
@@ -194,6 +207,8 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     /** A message's parts as they came, also when it was stored without what it repeats; undefined when there is none. */
     original: (messageId: string) => held.original(messageId),
     toolCalled,
+    fileRead,
+    responseReused,
     /** The thread as it is now, with what waits on this machine; undefined when nothing was ever said in it. */
     read: (options: Parameters<ThreadViews["Service"]["get"]>[1] = {}) =>
       ThreadViews.use((views) => views.get(threadId, options)),

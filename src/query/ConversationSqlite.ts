@@ -1,5 +1,5 @@
 /**
- * One conversation: its messages with their parts, and its tool calls, now or as it was then.
+ * One conversation: its messages with their parts, its tool calls and the files it read, now or as it was then.
  *
  * Room: query. In: Query, RowsSqlite, projections, projection. Out: QuerySqlite.
  *
@@ -10,7 +10,7 @@ import type { Database } from "better-sqlite3";
 import { textOf as partText } from "../../projections/text.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
 import { firstHandOnly } from "../projection/Projection.ts";
-import { maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
+import { type FileRow, maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 
 const noEnd = Number.MAX_SAFE_INTEGER;
@@ -105,4 +105,14 @@ export const readToolCalls = (db: Database, filter: MessageFilter): ReadonlyArra
   const end = endOf(db, filter);
   const found = wholePage(filter, end, (bounds) => all<ToolCallRow>(db, callsSql, { ...key, ...bounds }));
   return found.map((call) => ((call.resultSequence ?? 0) > end ? { ...call, ...unanswered } : call));
+};
+
+const filesSql = `SELECT thread_id, path, sha256, bytes, is_changed, modified_at, machine, from_line, to_line, call_id, message_id,
+    read_at, sequence
+  FROM v_files_read WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
+  ORDER BY sequence LIMIT :limit`;
+
+export const readFiles = (db: Database, filter: MessageFilter): ReadonlyArray<FileRow> => {
+  const key = { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant };
+  return wholePage(filter, endOf(db, filter), (bounds) => all<FileRow>(db, filesSql, { ...key, ...bounds }));
 };

@@ -119,6 +119,23 @@ export interface ToolCallRow {
   readonly resultSequence: Sequence | null;
 }
 
+/** A file that a thread has read, in one version. */
+export interface FileRow {
+  readonly threadId: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly isChanged: number;
+  readonly modifiedAt: number | null;
+  readonly machine: string | null;
+  readonly fromLine: number | null;
+  readonly toLine: number | null;
+  readonly callId: string | null;
+  readonly messageId: string | null;
+  readonly readAt: number;
+  readonly sequence: Sequence;
+}
+
 export interface MessageFilter {
   readonly threadId: string;
   readonly tenant?: string;
@@ -246,6 +263,8 @@ export class Query extends Context.Service<
     readonly messages: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<MessageRow>, StorageTrouble>;
     /** The tool calls of one thread in order; `after` and `upTo…` look at where the call stands. */
     readonly toolCalls: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<ToolCallRow>, StorageTrouble>;
+    /** The files that one thread has read, in order. */
+    readonly files: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<FileRow>, StorageTrouble>;
     /** Latest activity first. */
     readonly tasks: (filter: {
       readonly status?: string;

@@ -8,7 +8,7 @@ import { Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/Condition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
-import { readMessages, readToolCalls } from "./ConversationSqlite.ts";
+import { readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
   maxPage,
   Query,
@@ -78,6 +78,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     ),
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
+    files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
     tasks: Effect.fn("query.tasks")(({ archived, batchId, deadLetters, recentSince, status, limit }) =>
       read((db) =>
         all<TaskRow>(

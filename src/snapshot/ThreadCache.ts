@@ -1,7 +1,7 @@
 /**
  * The states of threads that were read lately, in bounded memory, and what is known of how true they still are.
  *
- * Room: snapshot. In: domain, log, DirtyThreads. Out: CacheFollower, ThreadReader.
+ * Room: snapshot. In: domain, log, DirtyThreads, RecentlyUsed. Out: CacheFollower, ThreadReader.
  *
  * A plain mutable table, because a warm read is a look into it. A state may be served as it is only while all of this
  * holds: the log is followed, and every followed event of the thread is in the state; so is every event that this
@@ -14,6 +14,7 @@ import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { apply, type ThreadState } from "../domain/Thread.ts";
 import { mayRefer } from "../log/LargeEntry.ts";
 import { sizeOf } from "./DirtyThreads.ts";
+import { RecentlyUsed } from "./RecentlyUsed.ts";
 
 export interface Limits {
   /**
@@ -43,7 +44,6 @@ interface Held {
   readonly key: string;
   readonly history: History;
   state: ThreadState | undefined;
-  stateBytes: number;
   /** Whether `state` holds every event that was followed so far. */
   isComplete: boolean;
   /** The last event of the thread that was followed, and the last that this process appended. */
@@ -68,16 +68,16 @@ export interface Load {
 }
 
 export class ThreadCache {
-  /** In the order in which they were last read. */
-  private readonly threads = new Map<string, Held>();
+  /** Weighed by their states. */
+  private readonly threads: RecentlyUsed<Held>;
   private readonly limits: Limits;
-  private bytes = 0;
   /** Which following this is; states of an older one have missed events. */
   private epoch = 0;
   private isFollowed = false;
 
   constructor(limits: Partial<Limits> = {}) {
     this.limits = { ...defaultLimits, ...limits };
+    this.threads = new RecentlyUsed(this.limits.stateBytes);
   }
 
   get size(): number {
@@ -85,35 +85,34 @@ export class ThreadCache {
   }
 
   get stateBytes(): number {
-    return this.bytes;
+    return this.threads.bytes;
   }
 
   /** The thread's state, if it may be served as it is. */
   current(history: History, now: number): ThreadState | undefined {
-    const held = this.threads.get(keyOf(history));
+    const held = this.threads.peek(keyOf(history));
     if (held === undefined || !this.isFollowed || !held.isComplete || held.state === undefined) return undefined;
     if (held.appended > held.state.lastSequence) return undefined;
     const { checkMillis, coldMillis } = this.limits;
     if (now - held.checkedAt >= checkMillis || now - held.coldAt >= coldMillis) return undefined;
     held.unread = 0;
-    this.touch(held);
+    this.threads.use(held.key);
     return held.state;
   }
 
   /** The thread's state as it was last seen, however long ago. */
   lastKnown(history: History): ThreadState | undefined {
-    return this.threads.get(keyOf(history))?.state;
+    return this.threads.peek(keyOf(history))?.state;
   }
 
   /** A read of the log begins: what is followed and appended from now on is compared with what it brings. */
   begin(history: History, now: number): Load {
     const key = keyOf(history);
-    const found = this.threads.get(key);
+    const found = this.threads.use(key);
     const held = found ?? {
       key,
       history,
       state: undefined,
-      stateBytes: 0,
       isComplete: false,
       noted: 0,
       appended: 0,
@@ -121,7 +120,7 @@ export class ThreadCache {
       coldAt: -Infinity,
       unread: 0,
     };
-    this.touch(held);
+    if (found === undefined) this.threads.put(key, held, 0);
     const isCold = held.state === undefined || now - held.coldAt >= this.limits.coldMillis;
     return {
       held,
@@ -150,7 +149,6 @@ export class ThreadCache {
     held.checkedAt = askedAt;
     if (from === undefined) held.coldAt = askedAt;
     held.unread = 0;
-    this.makeRoom();
   }
 
   /** The read came to nothing. */
@@ -160,13 +158,13 @@ export class ThreadCache {
 
   /** This process has appended to the thread. */
   appended(history: History, sequence: Sequence): void {
-    const held = this.threads.get(keyOf(history));
+    const held = this.threads.peek(keyOf(history));
     if (held !== undefined) held.appended = Math.max(held.appended, sequence);
   }
 
   /** An event was followed. */
   note(event: RecordedEvent): void {
-    const held = this.threads.get(keyOf(event.history));
+    const held = this.threads.peek(keyOf(event.history));
     if (held === undefined) return;
     held.noted = event.sequence;
     const { state } = held;
@@ -175,7 +173,6 @@ export class ThreadCache {
     // An entry in the object store is put in place by the next read of the thread.
     if (mayRefer(event) || held.unread > this.limits.unreadEvents) held.isComplete = false;
     else this.setState(held, apply(state, event));
-    this.makeRoom();
   }
 
   /** From now on every event after the log's end as it is now will be noted. */
@@ -202,35 +199,19 @@ export class ThreadCache {
   /** The log is another one, or nobody reads. */
   clear(): void {
     this.threads.clear();
-    this.bytes = 0;
     this.epoch++;
   }
 
   private isHeld(held: Held): boolean {
-    return this.threads.get(held.key) === held;
-  }
-
-  private touch(held: Held): void {
-    this.threads.delete(held.key);
-    this.threads.set(held.key, held);
+    return this.threads.peek(held.key) === held;
   }
 
   private forget(held: Held): void {
-    this.setState(held, undefined);
     this.threads.delete(held.key);
   }
 
-  private setState(held: Held, state: ThreadState | undefined): void {
-    const size = state === undefined ? 0 : sizeOf(state);
-    this.bytes += size - held.stateBytes;
+  private setState(held: Held, state: ThreadState): void {
     held.state = state;
-    held.stateBytes = size;
-  }
-
-  private makeRoom(): void {
-    for (const oldest of this.threads.values()) {
-      if (this.bytes <= this.limits.stateBytes) return;
-      this.forget(oldest);
-    }
+    this.threads.resize(held.key, sizeOf(state));
   }
 }

@@ -155,6 +155,24 @@ export const suite = (test: Tester) => {
       assert.strictEqual(remaining, 799);
     }));
 
+  test("lets go of a slice that the bucket has forgotten", () =>
+    Effect.gen(function* () {
+      const { counts, limiters } = yield* counting;
+      const limiter = yield* limiterOf(limiters.sliding);
+      const options = { key: "forgotten", window: 1_000, limit: 1_000 };
+      for (let at = 0; at < 100; at++) {
+        yield* limiter.consume(options);
+        yield* TestClock.adjust(at % 2);
+      }
+      yield* limiters.bucket.remove("sliding.forgotten");
+      yield* TestClock.adjust(100);
+      const { remaining } = yield* limiter.consume(options);
+      assert.strictEqual(remaining, 999);
+      const asked = { ...counts };
+      for (let at = 0; at < 100; at++) yield* Effect.yieldNow;
+      assert.deepStrictEqual(counts, asked);
+    }));
+
   test("never takes more than the limit in any window, nor under 98 % of it, while many ask more than it gives", () =>
     Effect.gen(function* () {
       const limit = 200;

@@ -70,4 +70,12 @@ layer(NatsServer.layer(), { excludeTestServices: true })("the programs of the pa
       assert.match(out, /planner \{ note: 'a diff will come' \}\nplanner \{ diff: '…' \}/);
     }),
   );
+
+  it.effect("docs/caches.md reads a file for a thread, and gives an answer again", () =>
+    Effect.gen(function* () {
+      const { code, err, out } = yield* run("caches.md", "caches");
+      assert.strictEqual(code, 0, err);
+      assert.match(out, /^[0-9a-f]{8} \d+ disk\n\{ text: '42' \} asked\n\{ text: '42' \} process\n$/);
+    }),
+  );
 });

@@ -5,8 +5,10 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./Care.ts";
+import { cache } from "./Cache.ts";
 import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
+import { files } from "./Files.ts";
 import { recollect } from "./Flags.ts";
 import { importCommand } from "./Import.ts";
 import { inbox } from "./Inbox.ts";
@@ -31,6 +33,7 @@ export const cli = recollect.pipe(
     wrap,
     threads,
     threadCommand,
+    files,
     tail,
     sql,
     tasks,
@@ -39,6 +42,7 @@ export const cli = recollect.pipe(
     inbox,
     config,
     limits,
+    cache,
     status,
     spool,
     rebuild,

@@ -9,7 +9,7 @@ import { valueOf } from "../../coordination/ConfigLayers.ts";
 import { Inbox, type Message } from "../../coordination/Inbox.ts";
 import { layer } from "../../coordination/RecollectInbox.ts";
 import { NotFound } from "./Failure.ts";
-import { given, json, storeFromNow, tenant, where } from "./Flags.ts";
+import { given, json, limit, storeFromNow, tenant, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 
 const source = "recollect inbox";
@@ -96,10 +96,11 @@ const send = Command.make(
 
 const list = Command.make(
   "list",
-  { name, tenant, json },
+  { name, limit, tenant, json },
   Effect.fn("cli.inbox.list")(function* (input) {
-    const messages = yield* withInbox(input.tenant, (inbox) => inbox.waiting(input.name));
-    if (input.json) return yield* Output.json({ messages });
+    const all = yield* withInbox(input.tenant, (inbox) => inbox.waiting(input.name));
+    const messages = all.slice(0, input.limit);
+    if (input.json) return yield* Output.json({ waiting: all.length, messages });
     if (messages.length === 0) return yield* Output.note(`Nothing waits for ${input.name}.`);
     const rows = messages.map(({ body: said, expiresAt, from, id, isRequest, sentAt }) => [
       Output.moment(sentAt),
@@ -111,6 +112,9 @@ const list = Command.make(
     ]);
     const header = ["sent (UTC)", "until (UTC)", "message", "from", "asks", "body"];
     for (const text of Output.table(header, rows)) yield* Output.line(text);
+    const more = all.length - messages.length;
+    if (more > 0)
+      yield* Output.note(`And ${Output.counted(more, "more message", "more messages")}; --limit shows them.`);
   }),
 ).pipe(Command.withDescription("List what waits for a name, oldest first; takes nothing"));
 

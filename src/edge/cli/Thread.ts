@@ -1,7 +1,7 @@
 /**
  * `recollect thread ID`: one conversation, readable, and behind it what waits in the spool; with `--at`, as it was then.
  *
- * Room: edge. In: query, Spooled, Transcript. Out: Cli.
+ * Room: edge. In: query, Spooled, Transcript. Out: Cli, Files.
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
@@ -17,14 +17,14 @@ import { transcript } from "./Transcript.ts";
 const sequence = /^\d{1,11}$/;
 
 /** `--at`: a sequence (a whole number) or a time. */
-const readAt = (at: Option.Option<string>, now: number) => {
+export const readAt = (at: Option.Option<string>, now: number) => {
   if (Option.isNone(at)) return {};
   if (sequence.test(at.value)) return { upToSequence: Number(at.value) };
   return given("upToTime", Option.fromUndefinedOr(momentOf(at.value, now)));
 };
 
 /** All pages of a question. A page holds whole sequences, so the next one begins after the last of it. */
-const everything = Effect.fnUntraced(function* <A extends { readonly sequence: number }, E>(
+export const everything = Effect.fnUntraced(function* <A extends { readonly sequence: number }, E>(
   filter: MessageFilter,
   ask: (page: MessageFilter) => Effect.Effect<ReadonlyArray<A>, E>,
 ) {
@@ -38,19 +38,21 @@ const everything = Effect.fnUntraced(function* <A extends { readonly sequence: n
   }
 });
 
+export const at = Flag.String("at").pipe(
+  Flag.filter(
+    (text) => sequence.test(text) || momentOf(text, 0) !== undefined,
+    () => "it is neither a sequence nor a time. Write 1234, 2026-11-01T10:00Z or 2h.",
+  ),
+  Flag.withMetavar("SEQUENCE|TIME"),
+  Flag.withDescription("As it was after that event of the stream, or at that time"),
+  Flag.optional,
+);
+
 export const threadCommand = Command.make(
   "thread",
   {
     thread: threadArgument,
-    at: Flag.String("at").pipe(
-      Flag.filter(
-        (text) => sequence.test(text) || momentOf(text, 0) !== undefined,
-        () => "it is neither a sequence nor a time. Write 1234, 2026-11-01T10:00Z or 2h.",
-      ),
-      Flag.withMetavar("SEQUENCE|TIME"),
-      Flag.withDescription("As it was after that event of the stream, or at that time"),
-      Flag.optional,
-    ),
+    at,
     tenant,
     json,
   },
@@ -79,10 +81,10 @@ export const threadCommand = Command.make(
     const messages = yield* everything(filter, query.messages);
     const toolCalls = yield* everything(filter, query.toolCalls);
     if (input.json) return yield* Output.json({ thread: found, messages, toolCalls, spooled: spooled.map(asJson) });
-    const then = Option.match(input.at, { onNone: () => "", onSome: (at) => `, as it was at ${at}` });
+    const asItWas = Option.match(input.at, { onNone: () => "", onSome: (then) => `, as it was at ${then}` });
     yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
     yield* Output.line(
-      `${Output.counted(messages.length, "message")}, ${Output.counted(toolCalls.length, "tool call")}${then}; from ${found.source ?? found.client ?? "a publisher"}`,
+      `${Output.counted(messages.length, "message")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
     );
     for (const piece of transcript(messages, toolCalls)) yield* Output.line(`\n${piece}`);
     yield* showSpooled(spooled);

@@ -7,9 +7,13 @@
  */
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
+import { cacheToolsOf } from "../wrap/CallLine.ts";
 import { wrap as wrapServer } from "../wrap/WrapEffect.ts";
 import { BadRequest } from "./Failure.ts";
 import { where } from "./Flags.ts";
+
+/** A server has a dozen tools; who wants all of a hundred wants another server. */
+const maxCacheTools = 100;
 
 export const wrap = Command.make(
   "wrap",
@@ -22,6 +26,15 @@ export const wrap = Command.make(
       Flag.optional,
     ),
     tenant: Flag.String("tenant").pipe(Flag.withDescription("Whose thread"), Flag.optional),
+    cacheTool: Flag.String("cache-tool").pipe(
+      Flag.filter(
+        (word) => cacheToolsOf([word]) !== undefined,
+        () => "it is no tool. Write NAME, or NAME=MILLISECONDS for how long its answers live.",
+      ),
+      Flag.withMetavar("NAME[=MILLIS]"),
+      Flag.withDescription("Give this tool's answers again to equal calls; may be repeated (see docs/caches.md)"),
+      Flag.atMost(maxCacheTools),
+    ),
     limits: Flag.Boolean("limits").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Refuse tool calls that are over a limit of the configuration (default: no)"),
@@ -44,6 +57,7 @@ export const wrap = Command.make(
     const given = <A>(name: string, value: A | undefined) => (value === undefined ? {} : { [name]: value });
     const code = yield* wrapServer({
       command: input.command,
+      cacheTools: input.cacheTool,
       ...given("thread", Option.getOrUndefined(input.thread)),
       ...given("tenant", Option.getOrUndefined(input.tenant)),
       ...given("url", natsUrl),

@@ -1,12 +1,13 @@
 /**
  * The arguments of `recollect wrap`, read without the command line's library.
  *
- * Room: edge. In: Wrap. Out: main.
+ * Room: edge. In: CallLine, Wrap. Out: main.
  *
  * Decision: `wrap` is on the way of a server's start, and loading Effect and its command line takes 250 to 700 ms on
  * two busy cores. So main may look at the arguments with this first; whatever it does not take (`--help`, a mistake)
  * is left to the full command line, which knows the same flags.
  */
+import { cacheToolsOf } from "./CallLine.ts";
 import type { Options } from "./Wrap.ts";
 
 /** The flags, and the field of `Options` each fills. */
@@ -21,6 +22,9 @@ const flags = {
 /** The one without a value: limits are asked. */
 const limitsFlag = "--limits";
 
+/** May be given several times. */
+const cacheTool = "--cache-tool";
+
 type Flag = keyof typeof flags;
 
 const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
@@ -31,6 +35,7 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   const command = words.slice(end + 1);
   if (end < 0 || command.length === 0) return undefined;
   const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
+  const cacheTools: Array<string> = [];
   let isLimited = false;
   for (let at = 0; at < end; at++) {
     const word = words[at] ?? "";
@@ -41,11 +46,19 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
     const equals = word.indexOf("=");
     const name = equals < 0 ? word : word.slice(0, equals);
     const value = equals < 0 ? words[++at] : word.slice(equals + 1);
-    if (!isFlag(name) || value === undefined || at >= end) return undefined;
-    found[flags[name]] = value;
+    if (value === undefined || at >= end) return undefined;
+    if (name === cacheTool) cacheTools.push(value);
+    else if (isFlag(name)) found[flags[name]] = value;
+    else return undefined;
   }
   const { user, ...options } = found;
   // Whose calls they are is said to limits only.
   if (user !== undefined && !isLimited) return undefined;
-  return { ...options, command, ...(isLimited ? { limits: { user } } : {}) };
+  if (cacheToolsOf(cacheTools) === undefined) return undefined;
+  return {
+    ...options,
+    ...(cacheTools.length === 0 ? {} : { cacheTools }),
+    command,
+    ...(isLimited ? { limits: { user } } : {}),
+  };
 };

@@ -16,6 +16,8 @@ export interface RecorderOptions {
   readonly cwd: string;
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
   readonly parentThreadId: string | undefined;
+  /** Tools whose answers may be given again. */
+  readonly cacheTools: ReadonlyArray<string>;
   readonly started: Moment;
   /** Whether limits are asked, and whose calls they are. */
   readonly limits: LimitOptions | undefined;
@@ -42,11 +44,23 @@ export type ToRecorder =
   | { readonly _tag: "Ask"; readonly number: number; readonly tool: string }
   /** Chunks are missing here: the recorder could not keep up. */
   | { readonly _tag: "Gap"; readonly direction: Direction }
+  /** Has an equal call been answered lately? `request` is the call's id in JSON, `find` numbers the questions. */
+  | {
+      readonly _tag: "Find";
+      readonly find: number;
+      readonly request: string;
+      readonly name: string;
+      readonly arguments: unknown;
+    }
+  /** The call has gone its way: its line was told of just before. */
+  | { readonly _tag: "Went"; readonly find: number; readonly isAnswered: boolean }
   | { readonly _tag: "Ended"; readonly ended: Ended; readonly at: Moment };
 
 export type FromRecorder =
   /** So many bytes are dealt with. */
   | { readonly _tag: "Taken"; readonly bytes: number }
+  /** The result in JSON; null when there is none. */
+  | { readonly _tag: "Found"; readonly find: number; readonly result: string | null }
   | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
   /** Everything is durable, or `lost` says how many events are not; and why limits were not asked, if they were not. */
   | { readonly _tag: "Done"; readonly lost: number; readonly unlimited: string | undefined };

@@ -1,15 +1,16 @@
 /**
  * The proxy: a stdio server's process, with every byte between it and its client passed on unchanged.
  *
- * Room: edge. In: Gate, Tap. Out: Wrap, main.
+ * Room: edge. In: Gate, ReuseGate, Tap. Out: Wrap, main.
  *
  * Plain Node and nothing else, because this file is on the way of every call and of the server's start: the server
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that
  * writes. The tap is told of a chunk after it was passed on.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { Answers, type Decide, Gate } from "./Gate.ts";
+import { type Ask, stand } from "./ReuseGate.ts";
 import type { Ended } from "./Messages.ts";
 import type { Direction } from "./Traffic.ts";
 
@@ -110,11 +111,32 @@ const clientThrough = (decide: Decide | undefined) => {
   return { client: process.stdin.pipe(gate), answers };
 };
 
+interface Between {
+  readonly child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly client: Readable;
+  readonly passed: Tap["passed"];
+}
+
+/** Every byte as it comes, both ways. */
+const pass = ({ child, client, passed }: Between): void => {
+  pump({ from: client, to: child.stdin, passed: (chunk) => passed("toServer", chunk) });
+  client.on("end", () => child.stdin.end());
+  client.on("close", () => child.stdin.end());
+  pump({ from: child.stdout, to: process.stdout, passed: (chunk) => passed("toClient", chunk) });
+};
+
+/** What may answer a call in the server's place: limits that refuse it, an earlier answer to an equal one. */
+export interface InPlace {
+  readonly decide?: Decide | undefined;
+  readonly ask?: Ask | undefined;
+}
+
 /**
  * Starts the server between our standard input and output. Its standard error is ours. With `decide` tool calls wait
- * until it has decided, and are answered in the server's place where it refuses; of those the tap is not told.
+ * until it has decided, and are answered in the server's place where it refuses; of those the tap is not told. With `ask`
+ * some of the others may be answered by earlier answers; of those it is.
  */
-export const start = (command: ReadonlyArray<string>, tap: Tap, decide?: Decide): Running => {
+export const start = (command: ReadonlyArray<string>, tap: Tap, { ask, decide }: InPlace = {}): Running => {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const letGo = passSignals(child);
@@ -129,16 +151,17 @@ export const start = (command: ReadonlyArray<string>, tap: Tap, decide?: Decide)
       resolve({ code: isMissing ? notFoundCode : notExecutableCode, signal: null });
     });
   });
-  const { answers, client } = clientThrough(decide);
-  pump({ from: client, to: child.stdin, passed: (chunk) => tap.passed("toServer", chunk) });
-  client.on("end", () => child.stdin.end());
-  client.on("close", () => child.stdin.end());
   child.stdin.on("close", () => process.stdin.destroy());
-  const passedToClient = (chunk: Buffer) => {
-    answers?.passed(chunk);
-    tap.passed("toClient", chunk);
+  const { answers, client } = clientThrough(decide);
+  const passed: Tap["passed"] = (direction, chunk) => {
+    if (direction === "toClient") answers?.passed(chunk);
+    tap.passed(direction, chunk);
   };
-  pump({ from: child.stdout, to: process.stdout, passed: passedToClient });
+  if (ask === undefined) pass({ child, client, passed });
+  else {
+    const server = { from: child.stdout, to: child.stdin };
+    stand({ client: { from: client, to: process.stdout }, server, passed, ask });
+  }
   const ended = Promise.race([notStarted, outputEnded(child)]).then(async (how) => {
     process.stdin.destroy();
     await flushed(process.stdout);

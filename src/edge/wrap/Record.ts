@@ -13,6 +13,7 @@ import * as History from "../../domain/History.ts";
 import { type About, newId } from "../../publish/Compose.ts";
 import { Publisher, type PublishError } from "../../publish/Publisher.ts";
 import type { Ended, RecorderOptions } from "./Messages.ts";
+import type { Reused } from "./Reuse.ts";
 import type { Moment, Observation, Traffic } from "./Traffic.ts";
 
 type Started = Extract<Observation, { _tag: "SessionStarted" }>;
@@ -86,6 +87,27 @@ export const record = Effect.fnUntraced(function* (given: {
     return publisher.publish({ ...attributes, history: thread, type: "thread.tool_returned", data });
   };
 
+  /** A call was answered in the server's place. */
+  const reused = ({ answer, call: number, name }: Reused, at: number) => {
+    const causationId = asked.get(number);
+    const { answeredAt, key, reusedFrom, tookMillis } = answer;
+    return publisher.publish({
+      ...about(at, traffic.client?.name),
+      ...(causationId === undefined ? {} : { causationId }),
+      history: thread,
+      type: "thread.response_reused",
+      data: {
+        key,
+        kind: "tool",
+        name,
+        answeredAt,
+        savedMillis: tookMillis,
+        from: reusedFrom,
+        callId: callIdOf(number),
+      },
+    });
+  };
+
   /** The events of an observation, to be begun in this order. */
   const observed = (observation: Observation): ReadonlyArray<Effect.Effect<unknown, SessionRefused | PublishError>> => {
     switch (observation._tag) {
@@ -112,5 +134,5 @@ export const record = Effect.fnUntraced(function* (given: {
     if (!isBegun) return publisher.publish({ ...attributes, history: session, type: "session.ended", data });
     return Effect.flatMap(Deferred.await(held), (there) => there.end(data, attributes));
   };
-  return { threadId, sessionId, observed, ended };
+  return { threadId, sessionId, observed, reused, ended };
 });

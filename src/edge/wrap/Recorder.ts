@@ -7,15 +7,18 @@
  * outstanding, reading on waits, and with it the acknowledgement to the tap.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Deferred, Effect, Layer, Queue, References, Result } from "effect";
+import { Clock, Deferred, Effect, Layer, Option, Queue, References, Result } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
+import * as Caches from "../../coordination/Caches.ts";
 import * as PresentSessions from "../../coordination/PresentSessions.ts";
 import * as LimitsWhenNeeded from "../../coordination/LimitsWhenNeeded.ts";
+import * as ResponseCache from "../../coordination/ResponseCache.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import * as LimitedCalls from "./LimitedCalls.ts";
 import { Lines } from "./Lines.ts";
 import { record } from "./Record.ts";
+import * as Reuse from "./Reuse.ts";
 import { type Direction, type Observation, Traffic } from "./Traffic.ts";
 
 /** Events in the publisher at one time. Its own limit is higher, and beyond it it refuses. */
@@ -69,6 +72,8 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   const traffic = new Traffic();
   const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
   const recording = yield* record({ options, traffic });
+  const cache = yield* Effect.serviceOption(ResponseCache.ResponseCache);
+  const reuse = Option.getOrUndefined(Option.map(cache, (there) => Reuse.make({ cache: there, options, traffic })));
   const limits = yield* limiting(questions, recording.sessionId);
   let outstanding = 0;
   let lost = 0;
@@ -92,6 +97,7 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
 
   const observe = Effect.fnUntraced(function* (observations: ReadonlyArray<Observation>) {
     for (const event of observations.flatMap(recording.observed)) yield* publish(event);
+    if (reuse !== undefined) for (const observation of observations) yield* reuse.observed(observation);
   });
 
   for (;;) {
@@ -103,6 +109,14 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
       for (const line of lines[direction].take(bytes)) yield* observe(traffic.see(direction, line, at));
       yield* tell({ _tag: "Taken", bytes: byteLength });
     }
+    if (message._tag === "Find" && reuse !== undefined) {
+      // Nobody behind it waits for it: lines are looked at in order, and the caller asks one at a time.
+      const { find } = message;
+      const found = Effect.flatMap(reuse.find(message), (result) => tell({ _tag: "Found", find, result }));
+      yield* Effect.forkChild(found, { startImmediately: true });
+    }
+    const again = message._tag === "Went" ? reuse?.went(message) : undefined;
+    if (again !== undefined) yield* publish(recording.reused(again, yield* Clock.currentTimeMillis));
     if (message._tag !== "Ended") continue;
     const { ended, at } = message;
     const line = lines.toClient.end();
@@ -118,7 +132,12 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   }
 });
 
-const layer = PresentSessions.layer(place).pipe(
+/** A cache only where somebody allowed a tool: it costs a connection. */
+const caching =
+  options.cacheTools.length === 0 ? Layer.empty : ResponseCache.layerCare.pipe(Layer.provide(Caches.around(place)));
+
+const layer = caching.pipe(
+  Layer.provideMerge(PresentSessions.layer(place)),
   Layer.provideMerge(NodeServices.layer),
   // Log lines belong nowhere: the server's standard error is its own.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),

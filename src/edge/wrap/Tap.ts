@@ -9,6 +9,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Refusal } from "./Gate.ts";
+import type { Asked } from "./ReuseGate.ts";
 import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
@@ -40,8 +41,13 @@ export class Tap {
   #questions = 0;
   #unlimited: string | undefined;
   readonly #done: Promise<number>;
+  readonly #findMillis: number;
+  readonly #finding = new Map<number, (result: string | null) => void>();
+  #finds = 0;
 
-  constructor(options: Omit<RecorderOptions, "started">) {
+  /** `findMillis`: an answer that is not found in this time is asked of the server. */
+  constructor(options: Omit<RecorderOptions, "started">, findMillis: number) {
+    this.#findMillis = findMillis;
     // The recorder must not write between the server and its client: its own output goes nowhere.
     this.#worker = new Worker(recorder, { workerData: { ...options, started: now() }, stdout: true, stderr: true });
     this.#done = new Promise((resolve) => {
@@ -50,7 +56,8 @@ export class Tap {
           this.#isDone = true;
           this.#unlimited = message.unlimited;
           resolve(message.lost);
-        } else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
+        } else if (message._tag === "Found") this.#finding.get(message.find)?.(message.result);
+        else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
         else this.#outstandingBytes -= message.bytes;
       });
       const broke = (why: string) => {
@@ -77,6 +84,22 @@ export class Tap {
     const bytes = new Uint8Array(chunk);
     this.#outstandingBytes += bytes.byteLength;
     this.#tell({ _tag: "Chunk", direction, bytes, at: now() }, [bytes.buffer]);
+  }
+
+  /** Asks the recorder for an earlier answer to an equal call. `call.request` is its id in JSON. */
+  find(call: { readonly request: string; readonly name: string; readonly arguments: unknown }): Asked | undefined {
+    if (this.#isBroken !== undefined) return undefined;
+    const find = this.#finds++;
+    const { promise, resolve } = Promise.withResolvers<string | null>();
+    const timer = setTimeout(() => resolve(null), this.#findMillis);
+    this.#finding.set(find, resolve);
+    this.#tell({ _tag: "Find", find, ...call });
+    const answer = promise.then((result) => {
+      clearTimeout(timer);
+      this.#finding.delete(find);
+      return result === null ? undefined : `{"jsonrpc":"2.0","id":${call.request},"result":${result}}`;
+    });
+    return { answer, went: (isAnswered) => this.#tell({ _tag: "Went", find, isAnswered }) };
   }
 
   /** Why this tool may not be called now; undefined when it may, or when nobody can say. */

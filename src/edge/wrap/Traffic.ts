@@ -104,6 +104,11 @@ export class Traffic {
     return this.#server;
   }
 
+  /** The number of the call without an answer that has this id (in JSON); undefined when there is none. */
+  callOf(request: string): number | undefined {
+    return this.#open.get(request)?.call;
+  }
+
   /** What this line adds to what is known. */
   see(direction: Direction, line: Line, at: Moment): ReadonlyArray<Observation> {
     if (line._tag === "Huge") return direction === "toClient" ? this.#hugeAnswer(line, at) : this.#hugeCall(line, at);

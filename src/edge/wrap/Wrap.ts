@@ -8,7 +8,9 @@
  * in the spool. With `limits` a call that is over one is answered with an error in the server's place. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
+import { cacheToolsOf, callIn } from "./CallLine.ts";
 import type { Ended, LimitOptions } from "./Messages.ts";
+import type { Ask } from "./ReuseGate.ts";
 import * as Proxy from "./Proxy.ts";
 import { Tap } from "./Tap.ts";
 import type { Direction } from "./Traffic.ts";
@@ -26,6 +28,13 @@ export interface Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /**
+   * Tools whose answers may be given again, to everybody of the tenant who starts the same command in the same folder:
+   * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for how long; anything else is none. Default: none.
+   */
+  readonly cacheTools?: ReadonlyArray<string> | undefined;
+  /** How long a call of these tools waits for an earlier answer. Default 250: a look takes one millisecond, over NATS two. */
+  readonly findMillis?: number | undefined;
   /** Ask the limits of the configuration before each tool call. Default: no. */
   readonly limits?: LimitOptions | undefined;
   /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
@@ -33,19 +42,31 @@ export interface Options {
 }
 
 const defaultFlushMillis = 5_000;
+const defaultFindMillis = 250;
 
 /** Runs the server until it ends. Resolves with how it ended, when what passed is recorded; never rejects. */
 export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
   let problem: string | undefined;
+  const { cacheTools = [] } = options;
+  const tools = cacheToolsOf(cacheTools) ?? new Map<string, undefined>();
+  const ask: Ask = (line) => {
+    const call = callIn(line, tools);
+    return call === undefined ? undefined : tap?.find(call);
+  };
   const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
   const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
-  const running = Proxy.start(options.command, passed, options.limits === undefined ? undefined : decide);
+  const running = Proxy.start(options.command, passed, {
+    decide: options.limits === undefined ? undefined : decide,
+    ask: tools.size === 0 ? undefined : ask,
+  });
   // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
   const { thread, tenant, url, data, command, limits } = options;
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
-    tap = new Tap({ threadId: thread, tenant, url, data, command, cwd: process.cwd(), parentThreadId, limits });
+    const cwd = process.cwd();
+    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools, limits };
+    tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
   }

@@ -18,8 +18,9 @@ describe("recollect inbox", { timeout: 60_000 }, () => {
     assert.strictEqual(gone.code, 4);
     assert.match(gone.err, /^recollect: There is no message .* in the inbox of reviewer\.\n {2}recollect inbox list/);
     const sent = (await stage.run(["inbox", "send", "reviewer", "[1]", "--from", "a script"])).out.trim();
-    const { messages } = await stage.json<{ readonly messages: ReadonlyArray<object> }>(["inbox", "list", "reviewer"]);
-    assert.lengthOf(messages, 1);
+    type Listed = { readonly waiting: number; readonly messages: ReadonlyArray<object> };
+    const { messages, waiting } = await stage.json<Listed>(["inbox", "list", "reviewer"]);
+    assert.deepStrictEqual([messages.length, waiting], [1, 1]);
     assert.deepInclude(messages[0], { id: sent, body: [1], from: "a script", isRequest: false });
   });
 });

@@ -45,6 +45,28 @@ const behaviours: Readonly<Record<string, () => void>> = {
     setInterval(() => {}, 1_000);
     process.stdout.write("ready\n");
   },
+  /** A little of MCP: each call is answered with who answers and the how manieth call it is, `fails` with an error. */
+  counts: () => {
+    let calls = 0;
+    let rest = "";
+    const answer = (method: string, name: string): unknown => {
+      if (method === "initialize") {
+        return { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "c", version: "1" } };
+      }
+      const content = [{ type: "text", text: `${process.pid} ${++calls}` }];
+      return name === "fails" ? { content, isError: true } : { content };
+    };
+    process.stdin.on("data", (chunk) => {
+      const lines = (rest + chunk.toString()).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const { id, method, params } = JSON.parse(line);
+        if (id === undefined) continue;
+        const text = JSON.stringify({ jsonrpc: "2.0", id, result: answer(method, params?.name) });
+        process.stdout.write(`${text}\n`);
+      }
+    });
+  },
   /** Ends its output and its input, and itself a little later. */
   closes: () => {
     process.stdin.destroy();

@@ -1,0 +1,105 @@
+/**
+ * Files that threads have read, and in which version.
+ *
+ * Room: projections. In: domain, projection. Out: query, main.
+ */
+import type { RecordedEvent } from "../src/domain/Event.ts";
+import type { FileWasRead } from "../src/domain/Fact.ts";
+import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+
+const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
+  table: "files_read",
+  row: {
+    sequence: event.sequence,
+    thread_id: event.history.id,
+    tenant: event.history.tenant,
+    path: fact.path,
+    sha256: fact.sha256,
+    bytes: fact.bytes,
+    modified_at: fact.modifiedAt,
+    machine: fact.machine,
+    from_line: fact.fromLine,
+    to_line: fact.toLine,
+    call_id: fact.callId,
+    message_id: fact.messageId,
+    read_at: event.occurredAt,
+  },
+});
+
+export const filesRead: Projection = {
+  name: "files_read",
+  version: 1,
+  doc: "Files that threads have read.",
+  tables: [
+    {
+      name: "files_read",
+      doc: "One row per file that was read.",
+      key: ["sequence"],
+      columns: {
+        sequence: { type: "integer", doc: "Sequence of the event." },
+        thread_id: { type: "name", doc: "Thread." },
+        tenant: { type: "name", doc: "Tenant." },
+        path: { type: "name", doc: "Path." },
+        sha256: { type: "name", doc: "SHA-256 of the content." },
+        bytes: { type: "integer", doc: "Size of the content." },
+        modified_at: { type: "real", doc: "Time of the file, epoch milliseconds." },
+        machine: { type: "name", doc: "Machine." },
+        from_line: { type: "integer", doc: "First line that was given." },
+        to_line: { type: "integer", doc: "Last line that was given." },
+        call_id: { type: "text", doc: "Tool call." },
+        message_id: { type: "name", doc: "Message." },
+        read_at: { type: "integer", doc: "Epoch milliseconds." },
+      },
+      indexes: [
+        ["thread_id", "tenant", "sequence"],
+        ["thread_id", "tenant", "path", "sequence"],
+        ["path", "sequence"],
+        ["sha256"],
+      ],
+    },
+  ],
+  views: [
+    {
+      name: "v_files_read",
+      doc: "One row per file that a thread has read, with the version it saw.",
+      columns: {
+        thread_id: "Thread that read it.",
+        tenant: "Tenant the thread belongs to.",
+        path: "Path of the file, as whoever read it names it.",
+        sha256: "SHA-256 of the whole content in lower-case hexadecimal; it lies in the object store under this name.",
+        bytes: "Size of the whole content in bytes.",
+        is_changed: "1 when it is another version than the one that the thread had read before, else 0.",
+        modified_at: "When the file had been changed, epoch milliseconds by its file system; null when not said.",
+        machine: "Machine it was read on; null when not said.",
+        from_line: "First line that the model was given, from 1; null for the whole file.",
+        to_line: "Last line that the model was given; null for the whole file.",
+        call_id: "Tool call that read it, as v_tool_calls.tool_call_id; null when not said.",
+        message_id: "Message that it was read for; null when not said.",
+        read_at: "When it was read, epoch milliseconds.",
+        sequence: "Stream sequence of the event.",
+      },
+      select: `SELECT t.text, ${nameText("f.tenant")}, ${nameText("f.path")}, ${nameText("f.sha256")}, f.bytes,
+        coalesce(f.sha256 <> (SELECT p.sha256 FROM files_read p WHERE p.thread_id = f.thread_id AND p.tenant = f.tenant
+          AND p.path = f.path AND p.sequence < f.sequence ORDER BY p.sequence DESC LIMIT 1), 0),
+        f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${nameText("f.message_id")}, f.read_at,
+        f.sequence FROM files_read f JOIN names t ON t.name = f.thread_id`,
+    },
+    {
+      name: "v_file_versions",
+      doc: "One row per version of a path that any thread has read.",
+      columns: {
+        tenant: "Tenant it belongs to.",
+        path: "Path of the file.",
+        sha256: "SHA-256 of the content in lower-case hexadecimal.",
+        bytes: "Size of the content in bytes.",
+        reads: "How often it was read.",
+        threads: "Threads that read it.",
+        first_read_at: "When it was read first, epoch milliseconds.",
+        last_read_at: "When it was read last, epoch milliseconds.",
+      },
+      select: `SELECT ${nameText("f.tenant")}, ${nameText("f.path")}, ${nameText("f.sha256")}, max(f.bytes), count(*),
+        count(DISTINCT f.thread_id), min(f.read_at), max(f.read_at) FROM files_read f GROUP BY f.tenant, f.path, f.sha256`,
+    },
+  ],
+  handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "FileWasRead" ? [read(event, fact)] : [])),
+};

@@ -1,0 +1,91 @@
+/**
+ * Which calls of a wrapped server may be answered by earlier answers, and which answers are kept for later ones.
+ *
+ * Room: edge. In: coordination, CallLine, Messages, Traffic. Out: Recorder.
+ *
+ * Two calls are equal when the same command was started in the same folder, calls itself by the same name and version,
+ * and is given the same arguments. What it knows beside (its environment, its user) is for whoever allows the tool.
+ */
+import { Effect, Option } from "effect";
+import type { Answer, Asked, ResponseCache } from "../../coordination/ResponseCache.ts";
+import { isObject } from "../../domain/Json.ts";
+import { cacheToolsOf } from "./CallLine.ts";
+import type { RecorderOptions, ToRecorder } from "./Messages.ts";
+import type { Observation, Traffic } from "./Traffic.ts";
+
+type Find = Extract<ToRecorder, { _tag: "Find" }>;
+type Went = Extract<ToRecorder, { _tag: "Went" }>;
+
+/** Questions and calls without an answer that are remembered: a client that never gets answers must not fill memory. */
+const maxOpen = 10_000;
+
+/** A call that was answered in the server's place. */
+export interface Reused {
+  readonly call: number;
+  readonly answer: Answer;
+  readonly name: string;
+}
+
+const put = <A>(table: Map<number, A>, key: number, value: A): void => {
+  table.set(key, value);
+  const [oldest] = table.keys();
+  if (table.size > maxOpen && oldest !== undefined) table.delete(oldest);
+};
+
+export const make = (given: {
+  readonly cache: ResponseCache["Service"];
+  readonly options: RecorderOptions;
+  readonly traffic: Traffic;
+}) => {
+  const { cache, options, traffic } = given;
+  const { cacheTools, command, cwd } = options;
+  const lives = cacheToolsOf(cacheTools);
+  const finds = new Map<number, { readonly asked: Asked; readonly request: string; answer: Answer | undefined }>();
+  /** Calls that went to the server, whose answers are wanted. */
+  const wanted = new Map<number, Asked>();
+
+  return {
+    /** An earlier answer to an equal call, as JSON. What cannot be asked is asked of the server. */
+    find: Effect.fnUntraced(function* ({ arguments: args, find, name, request }: Find) {
+      const { server } = traffic;
+      const asked: Asked = {
+        kind: "tool",
+        name,
+        request: { command, cwd, server, arguments: args },
+        ttlMillis: lives?.get(name),
+      };
+      const about: { readonly asked: Asked; readonly request: string; answer: Answer | undefined } = {
+        asked,
+        request,
+        answer: undefined,
+      };
+      put(finds, find, about);
+      const found = yield* Effect.option(cache.find(asked));
+      about.answer = Option.getOrUndefined(found);
+      return about.answer === undefined ? null : JSON.stringify(about.answer.value);
+    }),
+
+    /** What has gone its way was just seen: an answer that was given again, or a call whose answer is to be kept. */
+    went: ({ find, isAnswered }: Went): Reused | undefined => {
+      const about = finds.get(find);
+      finds.delete(find);
+      const call = about === undefined ? undefined : traffic.callOf(about.request);
+      if (about === undefined || call === undefined) return undefined;
+      if (isAnswered && about.answer !== undefined) return { call, answer: about.answer, name: about.asked.name };
+      put(wanted, call, about.asked);
+      return undefined;
+    },
+
+    /** Keeps the answers that are wanted, and no failure. */
+    observed: (observation: Observation): Effect.Effect<void> => {
+      if (observation._tag !== "ToolReturned") return Effect.void;
+      const { call, durationMillis, outcome, result } = observation;
+      const asked = wanted.get(call);
+      wanted.delete(call);
+      // What was too large to be parsed is told by its size only.
+      const isWhole = isObject(result) && !("notRecorded" in result);
+      if (asked === undefined || outcome !== "ok" || !isWhole) return Effect.void;
+      return Effect.ignore(cache.keep(asked, { value: result, tookMillis: durationMillis }));
+    },
+  };
+};

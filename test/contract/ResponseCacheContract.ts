@@ -1,0 +1,180 @@
+/** The promises of `ResponseCache`, as one suite for every wire. Each test has a tenant of its own. */
+import { assert } from "@effect/vitest";
+import { Context, Effect, Layer, type Scope, Stream } from "effect";
+import type { CacheWire } from "../../src/coordination/CacheWire.ts";
+import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as RequestKey from "../../src/coordination/RequestKey.ts";
+import * as ResponseCache from "../../src/coordination/ResponseCache.ts";
+import { thread } from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as Publisher from "../../src/publish/Publisher.ts";
+import type { Spool } from "../../src/spool/Spool.ts";
+
+type Needs = CacheWire | EventLog | Spool | Scope.Scope;
+type Tester = (name: string, test: () => Effect.Effect<void, unknown, Needs>) => void;
+
+/** A cache as a process of that tenant has it. */
+export const process = (tenant: string) =>
+  Effect.gen(function* () {
+    const given = Layer.merge(Configuration.layer({ tenant }), Publisher.layer({ tenant, patienceMillis: 10_000 }));
+    const built = yield* Layer.build(Layer.provideMerge(ResponseCache.layer({ patienceMillis: 10_000 }), given));
+    const cache = Context.get(built, ResponseCache.ResponseCache);
+    const config = Context.get(built, Configuration.Configuration);
+    return { ...cache, config, publisher: Context.get(built, Publisher.Publisher) };
+  });
+
+const search = (request: unknown, more: Partial<ResponseCache.Asked> = {}): ResponseCache.Asked => ({
+  kind: "tool",
+  name: "search",
+  request,
+  ...more,
+});
+
+/** Asked so often; each answer says which it is. */
+const source = () => {
+  let asked = 0;
+  const ask = Effect.sync(() => ({ answer: ++asked }));
+  return { ask, asked: () => asked };
+};
+
+/** Where an answer lay, once it has been kept. */
+const until = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (found: A) => boolean) =>
+  Effect.gen(function* () {
+    for (;;) {
+      const found = yield* look;
+      if (isSo(found)) return found;
+      yield* Effect.sleep(5);
+    }
+  });
+
+export const suite = (test: Tester) => {
+  test("gives an answer again to an equal request, in this process and in another, however it is written", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* process("equal"), yield* process("equal")];
+      const { ask, asked } = source();
+      const fresh = yield* first.reuse(search({ q: "x", n: [1, { b: 2, a: undefined }] }), ask);
+      assert.deepStrictEqual([fresh.value, fresh.reusedFrom], [{ answer: 1 }, undefined]);
+      const again = yield* first.reuse(search({ n: [1, { b: 2 }], q: "x" }), ask);
+      assert.deepStrictEqual([again.value, again.reusedFrom], [{ answer: 1 }, "process"]);
+      assert.strictEqual(again.answeredAt, fresh.answeredAt);
+      const elsewhere = yield* until(second.find(search({ n: [1, { b: 2 }], q: "x" })), (found) => found !== undefined);
+      assert.deepStrictEqual([elsewhere?.value, elsewhere?.reusedFrom], [{ answer: 1 }, "shared"]);
+      assert.strictEqual(asked(), 1);
+    }));
+
+  test("does not take one request, tool, kind or tenant for another", () =>
+    Effect.gen(function* () {
+      const [cache, other] = [yield* process("apart"), yield* process("apart-other")];
+      const { ask, asked } = source();
+      yield* cache.reuse(search({ q: 1 }), ask);
+      for (const request of [{ q: "1" }, { q: 1, r: null }, [], null]) yield* cache.reuse(search(request), ask);
+      yield* cache.reuse({ kind: "tool", name: "find", request: { q: 1 } }, ask);
+      yield* cache.reuse({ kind: "model", name: "search", request: { q: 1 } }, ask);
+      yield* other.reuse(search({ q: 1 }), ask);
+      assert.strictEqual(asked(), 8);
+    }));
+
+  test("never keeps a failure, nor what is too large, and gives both", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("failures");
+      let asked = 0;
+      const fails = Effect.suspend(() => Effect.fail(`no ${++asked}`));
+      assert.strictEqual(yield* Effect.flip(cache.reuse(search("f"), fails)), "no 1");
+      assert.strictEqual(yield* Effect.flip(cache.reuse(search("f"), fails)), "no 2");
+      const large = "x".repeat(ResponseCache.maxAnswerBytes);
+      for (let at = 0; at < 2; at++) {
+        assert.strictEqual((yield* cache.reuse(search("l"), Effect.succeed(large))).value, large);
+      }
+      assert.deepInclude(yield* cache.counts, { asked: 4, failed: 2, tooLarge: 2, answers: 0 });
+    }));
+
+  test("asks once for a hundred who ask at the same time", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("flight");
+      const { ask, asked } = source();
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 100 }),
+        () => cache.reuse(search("same"), Effect.andThen(Effect.yieldNow, ask)),
+        { concurrency: "unbounded" },
+      );
+      assert.strictEqual(asked(), 1);
+      assert.strictEqual(answers.filter(({ reusedFrom }) => reusedFrom === "flight").length, 99);
+      // Each has a copy of its own.
+      assert.strictEqual(new Set(answers.map(({ value }) => value)).size, 100);
+    }));
+
+  test("ends an answer when its time is over, by the call or by the configuration of the moment", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("ends");
+      const { ask, asked } = source();
+      yield* cache.reuse(search("now", { ttlMillis: 0 }), ask);
+      yield* cache.reuse(search("now", { ttlMillis: 0 }), ask);
+      assert.strictEqual(asked(), 2);
+      yield* cache.reuse(search("later"), ask);
+      // What was kept for an hour is too old for who wants it young.
+      yield* cache.reuse(search("later", { ttlMillis: 0 }), ask);
+      assert.strictEqual(asked(), 4);
+      yield* cache.config.set({ "cache.responses.processBytes": 0 });
+      yield* cache.reuse(search("bounded"), ask);
+      assert.deepInclude(yield* cache.counts, { answers: 0, bytes: 0 });
+    }));
+
+  test("records each answer that it gives again as an event of the thread it was given in", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("recorded");
+      const { ask } = source();
+      yield* cache.reuse(search("r", { thread: "t", callId: "c1" }), ask);
+      yield* cache.reuse(search("r", { thread: "t", callId: "c2" }), ask);
+      yield* cache.reuse(search("r"), ask);
+      yield* cache.publisher.flush;
+      const log = yield* EventLog;
+      const events = yield* Stream.runCollect(log.read({ history: thread("t", "recorded") }));
+      assert.deepStrictEqual(
+        events.map(({ type }) => type),
+        ["thread.response_reused"],
+      );
+      const data: object = JSON.parse(Buffer.from(events[0]?.body ?? []).toString("utf8"));
+      assert.deepInclude(data, { kind: "tool", name: "search", callId: "c2", from: "process" });
+      const said = ["answeredAt", "bytes", "callId", "from", "key", "kind", "name", "savedMillis"];
+      assert.deepStrictEqual(Object.keys(data).toSorted(), said);
+    }));
+
+  test("forgets one tool or everything, in every process, and nothing beside", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* process("forget"), yield* process("forget")];
+      const find = { kind: "tool", name: "find", request: 1 } as const;
+      const { ask } = source();
+      for (const asked of [search(1), find]) {
+        yield* first.reuse(asked, ask);
+        yield* until(second.find(asked), (found) => found !== undefined);
+      }
+      assert.isTrue(yield* first.forget({ kind: "tool", name: "search" }));
+      assert.isUndefined(yield* second.find(search(1)));
+      assert.strictEqual((yield* second.find(find))?.reusedFrom, "process");
+      assert.isTrue(yield* first.forget("all"));
+      assert.isUndefined(yield* second.find(find));
+    }));
+
+  test("does not keep an answer that was asked for before everything was forgotten", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("late");
+      const { ask } = source();
+      const late = Effect.andThen(cache.forget("all"), ask);
+      assert.deepStrictEqual((yield* cache.reuse(search("late"), late)).value, { answer: 1 });
+      assert.isUndefined(yield* cache.find(search("late")));
+    }));
+
+  test("refuses a request that can have no key, before anything is asked", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("refused");
+      const cycle: { self?: unknown } = {};
+      cycle.self = cycle;
+      const { ask, asked } = source();
+      for (const request of [cycle, 1n, "x".repeat(RequestKey.maxRequestLength)]) {
+        assert.strictEqual((yield* Effect.flip(cache.reuse(search(request), ask)))._tag, "RequestRefused");
+      }
+      const nameless = cache.reuse({ kind: "tool", name: "", request: 1 }, ask);
+      assert.strictEqual((yield* Effect.flip(nameless))._tag, "RequestRefused");
+      assert.strictEqual(asked(), 0);
+    }));
+};

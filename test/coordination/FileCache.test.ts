@@ -1,0 +1,82 @@
+import { assert, describe, it, layer } from "@effect/vitest";
+import { Effect, Layer, Schedule } from "effect";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import * as CacheWireMemory from "../../src/coordination/CacheWireMemory.ts";
+import * as CacheWireNats from "../../src/coordination/CacheWireNats.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import { folder, process, suite } from "../contract/FileCacheContract.ts";
+import { logOnServer } from "../log/natsLayers.ts";
+import * as NatsServer from "../support/NatsServer.ts";
+
+describe("a cache of files in one process", () => {
+  suite((name, test) =>
+    it.live(name, () =>
+      Effect.scoped(Effect.provide(test(), Layer.merge(CacheWireMemory.layer, EventLogMemory.layer))),
+    ),
+  );
+});
+
+const onServer = CacheWireNats.layer.pipe(Layer.provideMerge(logOnServer()));
+
+layer(onServer, { excludeTestServices: true })("a cache of files on a server", (it) => {
+  suite((name, test) => it.effect(name, test));
+
+  it.effect("makes anew what was deleted under it", () =>
+    Effect.gen(function* () {
+      const { jsm } = yield* NatsConnection.NatsConnection;
+      const root = yield* folder;
+      const [before, after] = [join(root, "before"), join(root, "after")];
+      for (const path of [before, after]) fs.writeFileSync(path, path.repeat(20_000));
+      const clock = { millis: 3_600_000 };
+      const [first, second] = [yield* process("deleted", { clock }), yield* process("deleted", { clock })];
+      const { sha256 } = yield* first.read(before);
+      yield* first.kept;
+      assert.isDefined(yield* second.content(sha256));
+      for (const stream of ["KV_RECOLLECT_FILES", "OBJ_RECOLLECT_FILE_CONTENTS"]) {
+        yield* Effect.promise(() => jsm.streams.delete(stream));
+      }
+      assert.strictEqual((yield* first.read(after)).from, "disk");
+      yield* first.kept;
+      // What failed is not asked again for a second.
+      clock.millis += 2_000;
+      assert.isTrue(yield* first.forget({ path: after }));
+      const again = yield* first.read(after);
+      yield* first.kept;
+      assert.strictEqual((yield* second.content(again.sha256))?.length, again.bytes.length);
+    }),
+  );
+
+  it.effect("goes on from memory and disk while the server is away, and drops what it may have missed", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const { link } = yield* NatsConnection.NatsConnection;
+      const root = yield* folder;
+      const [known, other] = [join(root, "known"), join(root, "other")];
+      fs.writeFileSync(known, "known");
+      fs.writeFileSync(other, "other");
+      const cache = yield* process("away");
+      yield* cache.read(known);
+      yield* cache.kept;
+      const until = (isConnected: boolean) =>
+        Effect.suspend(() => (link.connected === isConnected ? Effect.void : Effect.fail("not yet"))).pipe(
+          Effect.retry(Schedule.spaced(20)),
+        );
+      yield* server.stop;
+      yield* until(false);
+      assert.strictEqual((yield* cache.read(known)).from, "process");
+      assert.strictEqual((yield* cache.read(other)).from, "disk");
+      assert.isFalse(yield* cache.forget({ path: other }));
+      assert.strictEqual((yield* cache.read(other)).from, "disk");
+      assert.isUndefined(yield* cache.usage);
+      yield* server.start;
+      yield* until(true);
+      const { from } = yield* cache.read(known).pipe(
+        Effect.filterOrFail(({ from: where }) => where !== "process"),
+        Effect.retry(Schedule.spaced(10)),
+      );
+      assert.oneOf(from, ["shared", "disk"]);
+    }),
+  );
+});

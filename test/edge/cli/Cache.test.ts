@@ -1,0 +1,37 @@
+import { assert, describe, it } from "@effect/vitest";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { RecollectCache } from "recollect";
+import { Stage, until } from "./Program.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** Changed longer ago than a moment. */
+const license = resolve(import.meta.dirname, "../../../LICENSE");
+
+describe("recollect files and cache", { timeout: 300_000 }, () => {
+  it("list what a thread read and show it as it was, and tell what the caches hold and forget", async () => {
+    await using stage = new Stage();
+    const up = stage.start(["up", "--json"]);
+    await until(() => up.out.includes('"ready":true'));
+    await using cache = await RecollectCache.connect({ data: stage.data, patienceMillis: 10_000, machine: "m" });
+    await cache.readFile(license, { thread: "reader", fromLine: 2, toLine: 3 });
+    await cache.readFile(license);
+    await cache.reuse({ kind: "tool", name: "t", request: 1 }, async () => "one");
+    while (!(await cache.forgetResponses({ kind: "tool", name: "other" })));
+
+    const listed = async () => (await stage.json<{ files: ReadonlyArray<Json> }>(["files", "reader"])).files;
+    const [file] = await listed();
+    assert.deepInclude(file, { path: license, fromLine: 2, toLine: 3, isChanged: 0, machine: null });
+    const shown = await stage.run(["files", "reader", "--show", String(file?.["sha256"]).slice(0, 12)]);
+    assert.strictEqual(shown.out, readFileSync(license, "utf8"));
+    const none = await stage.run(["files", "reader", "--show", "other", "--at", String(file?.["sequence"])]);
+    assert.deepStrictEqual([none.code, none.out], [4, ""]);
+
+    const stats = await stage.json<{ processes: ReadonlyArray<Json> }>(["cache", "stats"]);
+    const found = stats.processes.find((one) => one["cache"] === "files");
+    assert.deepInclude(found, { process: `m ${process.pid}`, hitRate: 0.5 });
+    assert.deepStrictEqual(await stage.json(["cache", "forget", "--path", license]), { told: true });
+    assert.strictEqual((await cache.readFile(license)).from, "disk");
+  });
+});

@@ -1,0 +1,64 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect } from "effect";
+import { thread } from "../../src/domain/History.ts";
+import { event } from "../projection/StubLog.ts";
+import { folded } from "../projection/World.ts";
+
+const read = (sequence: number, path: string, sha256: string, more: object = {}, threadId = "t1") =>
+  event(
+    sequence,
+    "thread.file_read",
+    { path, blob: { sha256, bytes: sha256.length }, ...more },
+    { in: thread(threadId) },
+  );
+
+describe("files that threads have read", () => {
+  it.live("are listed with the version that was seen, and whether it was another one than before", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* folded([
+        read(1, "/a", "one", { modifiedAt: 17.5, fromLine: 3, toLine: 9, callId: "c", machine: "m" }),
+        read(2, "/b", "two"),
+        read(3, "/a", "one", {}, "t2"),
+        read(4, "/a", "three"),
+        read(5, "/a", "three"),
+        read(6, "/a", "one"),
+      ]);
+      const found = rows("SELECT path, sha256, is_changed FROM v_files_read WHERE thread_id = 't1' ORDER BY sequence");
+      assert.deepStrictEqual(
+        found.map((row) => Object.values(row).join(" ")),
+        ["/a one 0", "/b two 0", "/a three 1", "/a three 0", "/a one 1"],
+      );
+      const [first] = rows("SELECT * FROM v_files_read ORDER BY sequence LIMIT 1");
+      assert.deepInclude(first, { modified_at: 17.5, from_line: 3, to_line: 9, call_id: "c", machine: "m", bytes: 3 });
+      const versions = rows("SELECT path, sha256, reads, threads FROM v_file_versions ORDER BY path, sha256");
+      assert.deepStrictEqual(
+        versions.map((row) => Object.values(row).join(" ")),
+        ["/a one 3 2", "/a three 2 1", "/b two 1 1"],
+      );
+    }),
+  );
+});
+
+describe("answers that were given again", () => {
+  it.live("are countable, and stand beside the tool call that they answered", () =>
+    Effect.gen(function* () {
+      const reused = { key: "k", kind: "tool", name: "search", savedMillis: 40, bytes: 10, from: "shared" };
+      const { rows } = yield* folded([
+        event(1, "thread.tool_called", { callId: "c1", name: "search" }),
+        event(2, "thread.tool_returned", { callId: "c1", outcome: "ok", result: 1 }),
+        event(3, "thread.response_reused", { ...reused, callId: "c1" }),
+        event(4, "thread.response_reused", { ...reused, key: "l", savedMillis: 2, from: "process" }),
+        event(5, "thread.response_reused", { ...reused, kind: "model", name: "m" }),
+      ]);
+      const [call] = rows(
+        "SELECT c.tool_name, r.came_from FROM v_tool_calls c JOIN v_reused_responses r ON r.call_key = c.call_key",
+      );
+      assert.deepStrictEqual({ ...call }, { tool_name: "search", came_from: "shared" });
+      const stats = rows("SELECT kind, name, reuses, requests, saved_ms, bytes FROM v_reuse_stats ORDER BY kind DESC");
+      assert.deepStrictEqual(
+        stats.map((row) => Object.values(row).join(" ")),
+        ["tool search 2 2 42 20", "model m 1 1 40 10"],
+      );
+    }),
+  );
+});
