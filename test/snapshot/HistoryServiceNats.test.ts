@@ -9,6 +9,7 @@ import * as HistoryService from "../../src/snapshot/HistoryServiceNats.ts";
 import * as HistorySource from "../../src/snapshot/HistorySource.ts";
 import * as WholeHistory from "../../src/snapshot/WholeHistory.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { event } from "../contract/EventLogContract.ts";
 import { append, say, sayNew } from "./ThreadWorld.ts";
 
 const nats = EventLogNats.layer().pipe(
@@ -55,6 +56,29 @@ layer(nats, { excludeTestServices: true, timeout: 60_000 })("a whole history fro
     }).pipe(Effect.scoped),
   );
 
+  it.effect(
+    "is given whole by the copy itself, an event that fills a page of its own as well, also after nonsense was asked",
+    () =>
+      Effect.gen(function* () {
+        const { nc } = yield* NatsConnection.NatsConnection;
+        const log = yield* EventLog;
+        const history = thread("large");
+        yield* append(history, [say("a")]);
+        const large = event(undefined, { body: JSON.stringify({ title: "t".repeat(800_000) }) });
+        yield* log.append({ history, events: [large], expected: "any" });
+        yield* append(history, [say("b")]);
+        const all = yield* Stream.runCollect(log.read({ history }));
+        yield* Layer.build(HistoryService.serve).pipe(
+          Effect.provideService(HistorySource.HistorySource, copyOf(all, [])),
+        );
+        const answer = yield* Effect.promise(() => nc.request("recollect-history", "nonsense", { timeout: 10_000 }));
+        assert.deepStrictEqual(answer.json(), { problem: "this is no question" });
+        const source = yield* asking;
+        const upTo = all.at(-1)?.sequence ?? 0;
+        assert.deepStrictEqual(plain(yield* Stream.runCollect(source.read({ history, after: 0, upTo }))), plain(all));
+      }).pipe(Effect.scoped),
+  );
+
   it.effect("is read from the log when nobody answers, or no longer", () =>
     Effect.gen(function* () {
       const log = yield* EventLog;
@@ -93,6 +117,7 @@ layer(nats, { excludeTestServices: true, timeout: 60_000 })("a whole history fro
       const reach = { reach: { sequence: last?.sequence, eventId: last?.id, recordedAt: last?.recordedAt } };
       const pages = ["", "{", '{"events":2,"isLast":true}', '{"events":1,"isLast":true}\n{"sequence":1}'];
       const source = yield* asking;
+      const copied = source.read({ history, after: 0, upTo: last?.sequence ?? 0 });
       for (const page of pages) {
         const subscription = nc.subscribe("recollect-history", {
           callback: (_, message) =>
@@ -103,6 +128,7 @@ layer(nats, { excludeTestServices: true, timeout: 60_000 })("a whole history fro
           plain(yield* Stream.runCollect(WholeHistory.read({ log, source, history }))),
           plain(all),
         );
+        assert.strictEqual((yield* Effect.flip(Stream.runDrain(copied)))._tag, "SourceUnavailable", page);
         subscription.unsubscribe();
       }
     }).pipe(Effect.scoped),
