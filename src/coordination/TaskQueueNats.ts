@@ -58,6 +58,8 @@ const maxHandedOut = 10_000;
  * and an agent's request is rarely larger.
  */
 const maxBodyLength = 8 * 1024;
+/** Processes that wait for one agent type at once; a consumer has room for 512 unless it is told. */
+const maxWaiting = 5_000;
 /** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
 const maxConsumers = 5_000;
 
@@ -169,6 +171,7 @@ const ensureConsumer = async (
       deliver_policy: "all",
       ack_wait: nanos(lives),
       max_ack_pending: maxHandedOut,
+      max_waiting: maxWaiting,
       max_deliver: -1,
     });
     return lives;
