@@ -13,7 +13,7 @@ import { world } from "../Servers.ts";
 import { message, tasksOn, throughput } from "../TaskLoad.ts";
 
 const rounds = 5;
-const load = { tasks: 1_500, submitters: 64, workers: 64, message };
+const load = { tasks: 2_000, submitters: 128, workers: 128, message };
 const claims = 150;
 
 const readersOf = (client: RedisClient, count: number) =>
