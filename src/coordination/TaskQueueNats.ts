@@ -18,7 +18,7 @@
  * because the server counts entries that wait for their delay as handed out, and would let them block the others.
  */
 import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { type Msg, nanos } from "@nats-io/transport-node";
+import { type Msg, nanos, type ServerInfo } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Option, Schema, Semaphore } from "effect";
 import { createHash } from "node:crypto";
 import { defaultTenant, Sequence } from "../domain/History.ts";
@@ -28,6 +28,7 @@ import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../log/PatienceNats.ts";
 import { ask } from "../log/RequestNats.ts";
 import { decodeToken, encodeToken, root } from "../log/Subject.ts";
+import { Buckets } from "./Bucket.ts";
 import * as BucketKv from "./BucketKv.ts";
 import { Puller } from "./TaskPullNats.ts";
 import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
@@ -92,8 +93,11 @@ const unavailable = (error: unknown) =>
 
 type Connection = NatsConnection["Service"];
 
+/** As many as the log has. */
+const copiesOf = ({ cluster }: ServerInfo): number => (cluster === undefined ? 1 : 3);
+
 const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<void> => {
-  const replicas = serverInfo().cluster === undefined ? 1 : 3;
+  const replicas = copiesOf(serverInfo());
   try {
     await jsm.streams.info(streamName);
   } catch (error) {
@@ -262,8 +266,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
   });
 });
 
+/** The buckets of the server, in as many copies as the queue. */
+const buckets = Layer.effect(
+  Buckets,
+  Effect.gen(function* () {
+    const { serverInfo } = yield* NatsConnection;
+    const { open } = yield* Buckets;
+    return Buckets.of({ open: (settings) => open({ replicas: copiesOf(serverInfo()), ...settings }) });
+  }),
+).pipe(Layer.provide(BucketKv.layer));
+
 /**
  * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
  * come the buckets of that server, where the places of bounded agent types are.
  */
-export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), BucketKv.layer);
+export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), buckets);
