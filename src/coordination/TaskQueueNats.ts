@@ -18,7 +18,7 @@
  * because the server counts entries that wait for their delay as handed out, and would let them block the others.
  */
 import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { type Msg, nanos } from "@nats-io/transport-node";
+import { type Msg, nanos, type ServerInfo } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Option, Schema, Semaphore } from "effect";
 import { createHash } from "node:crypto";
 import { defaultTenant, Sequence } from "../domain/History.ts";
@@ -28,6 +28,7 @@ import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../log/PatienceNats.ts";
 import { ask } from "../log/RequestNats.ts";
 import { decodeToken, encodeToken, root } from "../log/Subject.ts";
+import { Buckets } from "./Bucket.ts";
 import * as BucketKv from "./BucketKv.ts";
 import { Puller } from "./TaskPullNats.ts";
 import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
@@ -58,6 +59,8 @@ const maxHandedOut = 10_000;
  * and an agent's request is rarely larger.
  */
 const maxBodyLength = 8 * 1024;
+/** Processes that wait for one agent type at once; a consumer has room for 512 unless it is told. */
+const maxWaiting = 5_000;
 /** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
 const maxConsumers = 5_000;
 
@@ -90,8 +93,11 @@ const unavailable = (error: unknown) =>
 
 type Connection = NatsConnection["Service"];
 
+/** As many as the log has. */
+const copiesOf = ({ cluster }: ServerInfo): number => (cluster === undefined ? 1 : 3);
+
 const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<void> => {
-  const replicas = serverInfo().cluster === undefined ? 1 : 3;
+  const replicas = copiesOf(serverInfo());
   try {
     await jsm.streams.info(streamName);
   } catch (error) {
@@ -169,6 +175,7 @@ const ensureConsumer = async (
       deliver_policy: "all",
       ack_wait: nanos(lives),
       max_ack_pending: maxHandedOut,
+      max_waiting: maxWaiting,
       max_deliver: -1,
     });
     return lives;
@@ -259,8 +266,18 @@ const make = Effect.fnUntraced(function* (options: Options) {
   });
 });
 
+/** The buckets of the server, in as many copies as the queue. */
+const buckets = Layer.effect(
+  Buckets,
+  Effect.gen(function* () {
+    const { serverInfo } = yield* NatsConnection;
+    const { open } = yield* Buckets;
+    return Buckets.of({ open: (settings) => open({ replicas: copiesOf(serverInfo()), ...settings }) });
+  }),
+).pipe(Layer.provide(BucketKv.layer));
+
 /**
  * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
  * come the buckets of that server, where the places of bounded agent types are.
  */
-export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), BucketKv.layer);
+export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), buckets);

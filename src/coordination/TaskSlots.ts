@@ -1,7 +1,8 @@
 /**
  * Places: how many tasks of an agent type run at once, over all workers of all processes and machines.
  *
- * Room: coordination. In: domain, log (the encoding of keys), Bucket, Configuration, TaskQueue. Out: Tasks, TaskClaim.
+ * Room: coordination. In: domain, log (the encoding of keys), Bucket, Configuration, SlotNews, TaskQueue. Out: Tasks,
+ * TaskClaim.
  *
  * `tasks.concurrency` says how many (`{"reviewer": 2}`); a type that is not in it has no bound and costs nothing. A place
  * is a key of a bucket, taken and left by its revision, so that no two workers ever have one. It is taken when there is
@@ -22,6 +23,7 @@ import { defaultTenant } from "../domain/History.ts";
 import { decodeToken } from "../log/Subject.ts";
 import { type BucketError, Buckets, type Entry as BucketEntry, keyOf } from "./Bucket.ts";
 import { Configuration } from "./Configuration.ts";
+import { SlotNews } from "./SlotNews.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 
 export const bucketName = "RECOLLECT_TASK_SLOTS";
@@ -52,15 +54,6 @@ export interface Slot {
 }
 
 const unbounded: Slot = { leave: Effect.void };
-
-/** What this process knows of a type that is bounded. */
-interface Known {
-  /** Counts what may have freed a place. */
-  changes: number;
-  /** `changes` when all were taken, and until when that is believed, epoch milliseconds. */
-  full: { readonly changes: number; readonly until: number } | undefined;
-  readonly waiting: Set<() => void>;
-}
 
 /** A holder that did not answer: for which revision of its place, and since when. */
 interface Silent {
@@ -104,6 +97,9 @@ const readPlaces = (prefix: string, entries: ReadonlyArray<BucketEntry>): Readon
     return [{ key, index, revision, place }];
   });
 
+const isFree = ({ value }: BucketEntry): boolean =>
+  value === undefined || Option.getOrUndefined(decode(Buffer.from(value).toString("utf8")))?.holder === null;
+
 /** Those places below `most` that may be taken: each one beyond, of a bound that was larger, counts as one below. */
 const open = (places: ReadonlyArray<Taken>, most: number): ReadonlyArray<Pick<Taken, "index" | "revision">> => {
   const taken = places.filter(({ place }) => place.holder !== null);
@@ -121,23 +117,9 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   const bucket = yield* (yield* Buckets).open(settings);
   const random = yield* Random.Random;
   const scope = yield* Effect.scope;
-  const types = new Map<string, Known>();
   const silent = new Map<string, Silent>();
+  const news = new SlotNews();
   let isWatched = false;
-
-  const known = (agentType: string): Known => {
-    const found = types.get(agentType) ?? { changes: 0, full: undefined, waiting: new Set() };
-    types.set(agentType, found);
-    return found;
-  };
-  const changed = (agentType: string) => {
-    const one = known(agentType);
-    one.changes++;
-    // Those that are woken may wait again at once.
-    const woken = [...one.waiting];
-    one.waiting.clear();
-    for (const wake of woken) wake();
-  };
 
   /** Hears of places that others leave. Begun when a type was full for the first time. */
   const watch = Effect.suspend(() => {
@@ -146,8 +128,9 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     const seen = bucket.watch(keyOf(tenant) + ".>").pipe(
       Stream.runForEach((entry) =>
         Effect.sync(() => {
-          const agentType = entry === "caughtUp" ? undefined : decodeToken(entry.key.split(".")[1] ?? "");
-          if (agentType !== undefined && types.has(agentType)) changed(agentType);
+          if (entry === "caughtUp" || !isFree(entry)) return;
+          const agentType = decodeToken(entry.key.split(".")[1] ?? "");
+          if (agentType !== undefined) news.freed(agentType);
         }),
       ),
       Effect.ignore,
@@ -155,7 +138,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     return Effect.forkIn(seen, scope);
   });
   yield* config.watch("tasks.concurrency").pipe(
-    Stream.runForEach(() => Effect.sync(() => types.keys().forEach(changed))),
+    Stream.runForEach(() => Effect.sync(() => news.allFreed())),
     Effect.forkScoped,
   );
 
@@ -176,17 +159,31 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   const takeOne = Effect.fnUntraced(function* (
     prefix: string,
     wanted: ReadonlyArray<Pick<Taken, "index" | "revision">>,
-    taskId: string,
+    { taskId, token }: { readonly taskId: string; readonly token: number },
   ) {
-    const token = -Math.ceil(random.nextDoubleUnsafe() * Number.MAX_SAFE_INTEGER);
-    yield* queue.hold(token);
     for (const { index, revision } of wanted) {
       const key = `${prefix}.${index}`;
-      const taken = yield* bucket.replace(key, bytesOf({ holder: queue.holder, token, taskId }), revision);
+      const ours = bytesOf({ holder: queue.holder, token, taskId });
+      let taken = yield* bucket.replace(key, ours, revision);
+      if (taken === undefined && revision === 0) {
+        // Somebody has removed it by hand, which leaves a mark with a revision.
+        const now = yield* bucket.get(key);
+        if (now.value === undefined) taken = yield* bucket.replace(key, ours, now.revision);
+      }
       if (taken !== undefined) return { key, token, revision: taken };
     }
     yield* queue.letGo(token);
     return undefined;
+  });
+  /** What may have been taken, for all that was heard, is answered for by nobody. */
+  const take = Effect.fnUntraced(function* (
+    prefix: string,
+    wanted: ReadonlyArray<Pick<Taken, "index" | "revision">>,
+    taskId: string,
+  ) {
+    const token = -Math.ceil(random.nextDoubleUnsafe() * Number.MAX_SAFE_INTEGER);
+    yield* queue.hold(token);
+    return yield* takeOne(prefix, wanted, { token, taskId }).pipe(Effect.tapError(() => queue.letGo(token)));
   });
 
   const slotOf = (
@@ -198,11 +195,10 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
       leave: Effect.suspend(() => {
         if (isLeft) return Effect.void;
         isLeft = true;
-        changed(agentType);
         // Should it not be heard, we do not answer for it any more, and whoever needs it takes it.
         return Effect.andThen(queue.letGo(taken.token), bucket.replace(taken.key, bytesOf(free), taken.revision)).pipe(
           Effect.ignore,
-          Effect.andThen(Effect.sync(() => changed(agentType))),
+          Effect.andThen(Effect.sync(() => news.freed(agentType))),
         );
       }),
     } satisfies Slot;
@@ -215,7 +211,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     const { agentType, leaseMillis, taskId } = task;
     const prefix = keyOf(tenant, agentType);
     const places = readPlaces(prefix, yield* bucket.entries(`${prefix}.*`));
-    const first = yield* takeOne(prefix, open(places, most), taskId);
+    const first = yield* take(prefix, open(places, most), taskId);
     if (first !== undefined) return slotOf(agentType, first);
     const held = places.filter(({ place }) => place.holder !== null);
     const alive = yield* Effect.forEach(held, (one) => Effect.map(isDead(one, leaseMillis), (is) => !is), {
@@ -226,7 +222,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     for (const { key, revision } of dead) yield* bucket.replace(key, bytesOf(free), revision);
     if (dead.length === 0) return undefined;
     const now = readPlaces(prefix, yield* bucket.entries(`${prefix}.*`));
-    const second = yield* takeOne(prefix, open(now, most), taskId);
+    const second = yield* take(prefix, open(now, most), taskId);
     return second === undefined ? undefined : slotOf(agentType, second);
   });
 
@@ -234,40 +230,19 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     enter: Effect.fnUntraced(function* (task) {
       const most = (yield* config.get("tasks.concurrency"))[task.agentType];
       if (most === undefined) return unbounded;
-      const one = known(task.agentType);
-      const { changes } = one;
+      const changes = news.changes(task.agentType);
       const slot = yield* enterBounded(task, most).pipe(
         // Without the bucket nobody knows how many run.
         Effect.catch((error) => Effect.as(Effect.logWarning(`${task.taskId} waits: ${error.reason}`), undefined)),
       );
       if (slot !== undefined) return slot;
       const now = yield* Clock.currentTimeMillis;
-      one.full = { changes, until: now + task.leaseMillis / 3 };
+      news.full(task.agentType, changes, now + task.leaseMillis / 3);
       yield* watch;
       return undefined;
     }),
-    isFull: (agentType) =>
-      Effect.map(Clock.currentTimeMillis, (now) => {
-        const one = types.get(agentType);
-        return one?.full !== undefined && one.full.changes === one.changes && now < one.full.until;
-      }),
-    freed: (agentTypes) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const fulls = agentTypes.flatMap((agentType) => types.get(agentType)?.full ?? []);
-        const until = fulls.reduce((least, full) => Math.min(least, full.until), Infinity);
-        const woken = Effect.callback<void>((resume) => {
-          const wake = () => resume(Effect.void);
-          for (const agentType of agentTypes) {
-            const one = known(agentType);
-            one.waiting.add(wake);
-            if (one.full?.changes !== one.changes) wake();
-          }
-          return Effect.sync(() => {
-            for (const agentType of agentTypes) known(agentType).waiting.delete(wake);
-          });
-        });
-        return Effect.raceFirst(woken, Effect.sleep(Math.max(0, until - now)));
-      }),
+    isFull: (agentType) => news.isFull(agentType),
+    freed: (agentTypes) => news.awaitFreed(agentTypes),
   });
 });
 

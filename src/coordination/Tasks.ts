@@ -122,6 +122,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { ended, offer } = offering;
   const { accept, arrived } = yield* TaskAccept.make(desk, offering);
 
+  const underWay = { claims: 0 };
   const resultNow = (taskId: string, record: TaskRecord) =>
     Effect.flatMap(config.get("tasks.retentionMillis"), (retention) => resultOf(desk, taskId, record, retention));
 
@@ -234,7 +235,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submit: (request, submission) => submit(request, submission),
     submitBatch,
     batch: (batchId) => TaskBatch.show(desk, batchId),
-    claim: (claiming) => claim({ desk, queue, slots, ended }, claiming),
+    claim: (claiming) => claim({ desk, queue, slots, ended, underWay }, claiming),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
     retry,

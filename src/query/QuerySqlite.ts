@@ -47,6 +47,39 @@ const readStatus = (db: Database): ReadModelStatus => {
   };
 };
 
+type TaskFilter = Parameters<Query["Service"]["tasks"]>[0];
+
+/** By the table, which has an index by status, and not by its view. */
+const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
+  WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))`;
+
+/**
+ * Latest activity first. What is recent is at the front of that order, and what is open and long silent is found by its
+ * status, so that a list never walks through what is archived.
+ */
+const readTasks = (db: Database, { archived, batchId, deadLetters, limit, recentSince, status }: TaskFilter) => {
+  const common = [
+    ...(status === undefined ? [] : ["status = :status"]),
+    ...(deadLetters === undefined ? [] : ["dead_letter = 1"]),
+    ...(batchId === undefined ? [] : ["batch_id = :batch"]),
+  ];
+  const select = (...more: ReadonlyArray<string>) =>
+    `SELECT * FROM v_tasks WHERE ${["TRUE", ...common, ...more].join(" AND ")}`;
+  const before = "last_activity_at < :since";
+  const recent = `${select("last_activity_at >= :since")} UNION ALL ${select(before, `task_id IN (${openNow})`)}`;
+  const kept = archived === undefined ? recent : select(before, "ended_at IS NOT NULL");
+  return all<TaskRow>(
+    db,
+    `${recentSince === undefined ? select() : kept} ORDER BY last_activity_at DESC, first_sequence DESC LIMIT :limit`,
+    {
+      limit: pageSize(limit),
+      ...(status === undefined ? {} : { status }),
+      ...(batchId === undefined ? {} : { batch: batchId }),
+      ...(recentSince === undefined ? {} : { since: recentSince }),
+    },
+  );
+};
+
 const readTask = (db: Database, taskId: string) => {
   const [task] = all<TaskRow>(db, "SELECT * FROM v_tasks WHERE task_id = :taskId LIMIT 1", { taskId });
   if (task === undefined) return undefined;
@@ -79,26 +112,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
     files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
-    tasks: Effect.fn("query.tasks")(({ archived, batchId, deadLetters, recentSince, status, limit }) =>
-      read((db) =>
-        all<TaskRow>(
-          db,
-          // What is recent is at the front of this order, so a list of it never walks through what is archived.
-          `SELECT * FROM v_tasks WHERE (:status IS NULL OR status = :status) AND (:dead IS NULL OR dead_letter = 1)
-           AND (:batch IS NULL OR batch_id = :batch)
-           AND (:since IS NULL OR (:archived IS NULL) = (ended_at IS NULL OR last_activity_at >= :since))
-           ORDER BY last_activity_at DESC, first_sequence DESC LIMIT :limit`,
-          {
-            status: status ?? null,
-            dead: deadLetters ?? null,
-            batch: batchId ?? null,
-            since: recentSince ?? null,
-            archived: archived ?? null,
-            limit: pageSize(limit),
-          },
-        ),
-      ),
-    ),
+    tasks: Effect.fn("query.tasks")((filter) => read((db) => readTasks(db, filter))),
     // By the table and not its view, because it is asked every few seconds and the table has an index by status.
     openTasks: read((db) =>
       all<{ readonly taskId: string; readonly tenant: string }>(

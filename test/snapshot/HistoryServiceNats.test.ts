@@ -36,7 +36,7 @@ const copyOf = (events: ReadonlyArray<RecordedEvent>, asked: Array<number>): His
 const asking = Effect.map(Layer.build(HistoryService.layer), Context.get(HistorySource.HistorySource));
 
 const plain = (events: ReadonlyArray<RecordedEvent>) =>
-  events.map((event) => ({ ...event, body: Buffer.from(event.body).toString("hex") }));
+  events.map((one) => ({ ...one, body: Buffer.from(one.body).toString("hex") }));
 
 layer(nats, { excludeTestServices: true, timeout: 60_000 })("a whole history from a process elsewhere", (it) => {
   it.effect("is what the log says, over pages of what a message carries", () =>
