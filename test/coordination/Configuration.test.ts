@@ -55,7 +55,7 @@ describe("the file of a configuration", () => {
       const folder = yield* PublishWorld.temporaryFolder;
       writeFileSync(join(folder, "config.json"), text);
       return yield* Effect.flip(Layer.build(ConfigFile.layer({ folder })));
-    }).pipe(Effect.provide(EventLogMemory.layer), Effect.provide(NodeServices.layer));
+    }).pipe(Effect.provide(Layer.merge(EventLogMemory.layer, NodeServices.layer)));
 
   it.live("is refused when it has too many fields, or is too large to be one, and the refusal names which", () =>
     Effect.gen(function* () {
