@@ -32,8 +32,6 @@ const longestPauseMillis = 20;
 /** Keys whose state a process remembers; those used longest ago cost a read more. */
 const maxLanes = 10_000;
 
-const utf8 = { encode: new TextEncoder(), decode: new TextDecoder() };
-
 interface Known {
   readonly state: unknown;
   readonly revision: number;
@@ -111,7 +109,11 @@ const read = (bucket: Bucket, key: string) =>
     const readAt = performance.now();
     if (value === undefined) return { state: undefined, revision, readAt };
     try {
-      return { state: JSON.parse(utf8.decode.decode(value)), revision, readAt };
+      return {
+        state: JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("utf8")),
+        revision,
+        readAt,
+      };
     } catch {
       // Not ours: it is written over.
       return { state: undefined, revision, readAt };
@@ -181,7 +183,7 @@ const decided = Effect.fnUntraced(function* ({ bucket, who }: Shop, lane: Lane, 
     }
     if (isChanged || givesBack) {
       const { held, state: next } = withSlice({ lane, who, now, state, asked, answers });
-      const value = utf8.encode.encode(JSON.stringify(next));
+      const value = Buffer.from(JSON.stringify(next), "utf8");
       const revision = yield* bucket.replace(lane.key, value, lane.known.revision);
       if (revision !== undefined) {
         lane.known = { state: next, revision, readAt: performance.now() };

@@ -140,20 +140,21 @@ const concernedBy = (
   return concerned;
 };
 
-const possible = Effect.fnUntraced(function* (concerned: ReadonlyArray<Concerned>, tokens: number) {
+/** Why so many can never be taken; undefined when they can. Plain, as what follows: all of it is on a tool call's way. */
+const impossible = (concerned: ReadonlyArray<Concerned>, tokens: number): LimitRefused | undefined => {
   if (!Number.isSafeInteger(tokens) || tokens < 1) {
-    return yield* new LimitRefused({
+    return new LimitRefused({
       message: `${tokens} tokens cannot be taken.`,
       hint: "Take a whole number of them, 1 or more.",
     });
   }
   const small = concerned.find(({ limit }) => limit.limit < tokens);
-  if (small === undefined) return;
-  return yield* new LimitRefused({
+  if (small === undefined) return undefined;
+  return new LimitRefused({
     message: `${tokens} at once are more than the limit ${small.name} ever gives (${small.limit.limit}).`,
     hint: "Take fewer at once, or raise the limit.",
   });
-});
+};
 
 const exceeded = ({ limit, name }: Concerned, retryAfterMillis: number) =>
   new LimitExceeded({
@@ -249,19 +250,20 @@ const make = Effect.gen(function* () {
   });
 
   /** Those that refused last are asked first and alone: mostly they refuse again, and nothing has to be given back. */
-  const ordered = Effect.fnUntraced(function* (concerned: ReadonlyArray<Concerned>) {
-    const now = yield* Clock.currentTimeMillis;
+  const ordered = (concerned: ReadonlyArray<Concerned>, now: number): ReadonlyArray<ReadonlyArray<Concerned>> => {
+    if (concerned.length < 2) return [concerned];
     const refuses = concerned.filter(({ key }) => (refusesUntil.get(key) ?? 0) > now);
     const others = concerned.filter((one) => !refuses.includes(one));
     return refuses.length === 0 ? [others] : [refuses, others];
-  });
+  };
 
   const take = Effect.fnUntraced(function* (request: LimitRequest) {
     const { tokens = 1 } = request;
     const concerned = concernedBy(configuration, yield* configuration.family("limits"), request);
-    yield* possible(concerned, tokens);
+    const refused = impossible(concerned, tokens);
+    if (refused !== undefined) return yield* refused;
     const taken: Array<Taken> = [];
-    for (const group of yield* ordered(concerned)) {
+    for (const group of ordered(concerned, yield* Clock.currentTimeMillis)) {
       const [only] = group;
       // Mostly it is one, and a fiber for it would cost a tenth of a round trip.
       if (only !== undefined && group.length === 1) taken.push(yield* takeFrom(only, tokens));

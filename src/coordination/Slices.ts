@@ -22,6 +22,11 @@ const partsOfWindow = 64;
 const longestMillis = 50;
 /** Below it a clock of whole milliseconds says too little. */
 const shortestMillis = 2;
+/**
+ * A smaller limit is given out one by one: that is at most so many writes a window, and nobody is refused for what a
+ * process holds that the machine keeps from using it.
+ */
+const leastLimit = 500;
 /** Of what is left a process takes at most this part, so that ten together leave more than half to those who come. */
 const partOfRest = 16;
 /** But what it uses up in so short a time nobody misses: of that it may take half of what is left. */
@@ -85,7 +90,7 @@ export const reserved = (state: Sliding, demand: Demand): Reserved => {
   const millis = Math.floor(Math.min(windowMillis / partsOfWindow, longestMillis));
   const perMilli = granted / Math.max(1, tookMillis);
   const wanted = Math.floor(perMilli * millis);
-  if (millis < shortestMillis || wanted < fewest) return { state, count: 0 };
+  if (millis < shortestMillis || wanted < fewest || limit < leastLimit) return { state, count: 0 };
   const tidied = withoutSilent(state, now);
   const all = [...tidied.taken.map(([, some]) => some), ...slicesOf(tidied).map(([, , some]) => some)];
   const count = all.reduce((sum, some) => sum + some, 0);

@@ -78,6 +78,7 @@ describe("slices", () => {
     assert.deepStrictEqual(reserved({ taken: [[900, 996]] }, { ...demand, granted: 20_000 }).slice, ["me", 1_015, 2]);
     assert.isUndefined(reserved({ taken: [[900, 997]] }, { ...demand, granted: 20_000 }).slice);
     assert.isUndefined(reserved(empty, { ...demand, granted: 20_000, windowMillis: 100 }).slice);
+    assert.isUndefined(reserved(empty, { ...demand, granted: 20_000, limit: 499 }).slice);
     const crowd = Array.from({ length: 32 }, (_, n) => [`${n}`, 1_010, 2] as const);
     assert.isUndefined(reserved({ taken: [], slices: crowd }, { ...demand, granted: 20_000 }).slice);
     // Of those that fell silent the slices are used up, and their places are free.

@@ -7,6 +7,7 @@
  */
 import { Clock, Effect, Layer, References, Result, Schedule } from "effect";
 import { writeSync } from "node:fs";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Buckets } from "../../src/coordination/Bucket.ts";
 import * as BucketKv from "../../src/coordination/BucketKv.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
@@ -17,7 +18,7 @@ import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 
 const [servers = "", mode = "each"] = process.argv.slice(2);
 
-const said = { allowed: 0, refused: 0, reads: 0, writes: 0, seconds: 0 };
+const said = { allowed: 0, refused: 0, reads: 0, writes: 0, seconds: 0, stallMillis: 0 };
 
 /** Every question to the bucket is counted. */
 const counted = Layer.effect(
@@ -74,7 +75,10 @@ const program = Effect.gen(function* () {
   const hasLimit = Effect.map(config.family("limits"), (limits) => limits.has("drill"));
   yield* Effect.repeat(hasLimit, { until: (has) => has, schedule: Schedule.spaced(1) });
   const began = yield* Clock.currentTimeMillis;
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
   yield* Effect.raceFirst(taking, finished);
+  said.stallMillis = delay.max / 1e6;
   said.seconds = ((yield* Clock.currentTimeMillis) - began) / 1_000;
   yield* Effect.promise(() => js.publish("drill.limits.said", JSON.stringify(said)));
 });
