@@ -81,7 +81,6 @@ export const suite = (test: Tester) => {
         // A secret is used and never shown.
         ["nats.url", "environment", undefined],
         [ttl, "runtime", 4_000],
-        ["tasks.concurrency", "default", {}],
         [retention, "file", 120_000],
       ]);
       assert.strictEqual(yield* layered.get("nats.url"), "nats://u:p@h");
