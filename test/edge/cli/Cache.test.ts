@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { RecollectCache } from "recollect";
-import { Stage, until } from "./Program.ts";
+import { Stage } from "./Program.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -12,8 +12,7 @@ const license = resolve(import.meta.dirname, "../../../LICENSE");
 describe("recollect files and cache", { timeout: 300_000 }, () => {
   it("list what a thread read and show it as it was, and tell what the caches hold and forget", async () => {
     await using stage = new Stage();
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes('"ready":true'));
+    await stage.up();
     await using cache = await RecollectCache.connect({ data: stage.data, patienceMillis: 10_000, machine: "m" });
     await cache.readFile(license, { thread: "reader", fromLine: 2, toLine: 3 });
     await cache.readFile(license);

@@ -32,8 +32,7 @@ describe("recollect config and limits", { timeout: 300_000 }, () => {
       join(stage.data, "config.json"),
       JSON.stringify({ [ttl]: 7_200_000, "limits.all": { ...search, per: [] } }),
     );
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes('"ready":true'));
+    const up = await stage.up();
     const watching = stage.start(["config", "watch", "--json"]);
     await until(() => watching.err.includes("At version 0"));
 
@@ -92,8 +91,7 @@ describe("recollect config and limits", { timeout: 300_000 }, () => {
 
   it("refuse in one sentence, with an exit code, what cannot be", async () => {
     await using stage = new Stage();
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes('"ready":true'));
+    await stage.up();
     await stage.json(["config", "set", ttl, "3600000"]);
     await stage.json(["config", "set", "spool.maxBytes", "5000000"]);
     // Obeyed by those who cannot ask anybody.

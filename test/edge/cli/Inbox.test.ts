@@ -1,13 +1,12 @@
 import { assert, describe, it } from "@effect/vitest";
 import type { Message } from "../../../src/coordination/Inbox.ts";
 import { RecollectInbox } from "../../../src/coordination/RecollectInbox.ts";
-import { Stage, until } from "./Program.ts";
+import { Stage } from "./Program.ts";
 
 describe("recollect inbox", { timeout: 60_000 }, () => {
   it("hands a message to a script, which replies to it, and says so when nothing waits", async () => {
     await using stage = new Stage();
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes("\n"));
+    await stage.up();
     await using inbox = await RecollectInbox.connect({ data: stage.data });
     const asked = inbox.request({ from: "planner", to: "reviewer", body: { diff: "…" }, ttlMillis: 60_000 });
     const message = await stage.json<Message>(["inbox", "read", "reviewer", "--wait", "30"]);

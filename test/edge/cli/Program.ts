@@ -36,6 +36,15 @@ export class Running {
     return this.child.pid ?? 0;
   }
 
+  /** Returns when it has said this on its standard output; a program that ends before is an error that says why. */
+  async says(text: string): Promise<this> {
+    let isOver: Ended | undefined;
+    void this.ended.then((ended) => (isOver = ended));
+    await until(() => this.out.includes(text) || isOver !== undefined);
+    if (!this.out.includes(text)) throw new Error(`it ended with ${isOver?.code} and never said ${text}: ${this.err}`);
+    return this;
+  }
+
   /** Sends a signal and waits for the end. */
   end(signal: NodeJS.Signals = "SIGINT"): Promise<Ended> {
     this.child.kill(signal);
@@ -59,6 +68,11 @@ export class Stage {
     const running = new Running(spawn(process.execPath, [main, ...words], { env, stdio: ["ignore", "pipe", "pipe"] }));
     this.started.push(running);
     return running;
+  }
+
+  /** A daemon of this folder that is ready. */
+  up(): Promise<Running> {
+    return this.start(["up", "--json"]).says('"ready":true');
   }
 
   run(words: ReadonlyArray<string>, environment: Environment = {}): Promise<Ended> {

@@ -9,8 +9,7 @@ interface Listed {
 describe("recollect sessions", { timeout: 60_000 }, () => {
   it("lists who is active, with client and since when, and with --all how the others ended", async () => {
     await using stage = new Stage();
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes("\n"));
+    await stage.up();
     await using sessions = await RecollectSessions.connect({ data: stage.data });
     const session = await sessions.register({ client: { name: "zed", version: "1" }, machine: "ant", processId: 7 });
     await session.join({ thread: "t" });
@@ -43,8 +42,7 @@ describe("recollect sessions", { timeout: 60_000 }, () => {
 
   it("shows the events of one session with tail, and takes one of thread, task and session", async () => {
     await using stage = new Stage();
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes("\n"));
+    await stage.up();
     await using sessions = await RecollectSessions.connect({ data: stage.data });
     await (await sessions.register({ id: "other" })).end("exit");
     await (await sessions.register({ id: "mine" })).end("exit");
@@ -68,8 +66,7 @@ describe("recollect sessions", { timeout: 60_000 }, () => {
 
   it("says that nobody is there", async () => {
     await using stage = new Stage();
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes("\n"));
+    await stage.up();
     const { code, err, out } = await stage.run(["sessions"]);
     assert.deepStrictEqual([code, out], [0, ""]);
     assert.match(err, /No session is active/);

@@ -93,8 +93,7 @@ describe("recollect thread", { timeout: 300_000 }, () => {
   it("shows what waits for a server that is away behind what is known, and that it is spooled", async () => {
     await using stage = new Stage();
     // The store itself is there, and has nothing of this thread yet.
-    const up = stage.start(["up", "--json"]);
-    while (!up.out.includes("ready")) await new Promise((resolve) => setTimeout(resolve, 20));
+    const up = await stage.up();
     await put(stage, away);
     const { code, out } = await stage.run(["thread", history.id], { RECOLLECT_NATS_URL: away });
     await up.end();

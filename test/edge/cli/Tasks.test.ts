@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Stage, until } from "./Program.ts";
+import { Stage } from "./Program.ts";
 
 const script = 'read request; case "$request" in *down*) echo broken >&2; exit 3;; esac; echo "{\\"got\\": $request}"';
 
@@ -11,8 +11,7 @@ describe("recollect tasks", () => {
     { timeout: 120_000 },
     async () => {
       await using stage = new Stage();
-      const up = stage.start(["up", "--json"]);
-      await until(() => up.out.includes("ready"));
+      await stage.up();
       const json = async (...words: ReadonlyArray<string>) => JSON.parse((await stage.run([...words, "--json"])).out);
 
       assert.deepStrictEqual(await json("tasks", "submit", "up", "hello", "--id", "a"), {

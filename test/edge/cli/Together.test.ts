@@ -44,8 +44,7 @@ describe("commands together", { timeout: 60_000 }, () => {
     const file = join(stage.folder, "a.jsonl");
     writeFileSync(file, session("a", ["history"]) + session("b", ["of another thread"]));
     await stage.json(["import", file]);
-    const up = stage.start(["up", "--json"]);
-    await until(() => up.out.includes("\n"));
+    const up = await stage.up();
     const all = stage.start(["tail", "--json"]);
     const one = stage.start(["tail", "--thread", "a", "--json"]);
     await until(() => all.out.includes("of another") && one.out.includes("history"));
@@ -79,7 +78,7 @@ describe("commands together", { timeout: 60_000 }, () => {
     const up = stage.start(["up", "--json"]);
     await until(() => up.err.includes(`Waiting for process ${command.pid}, which is at work on ${stage.data}`));
     await command.end("SIGINT");
-    await until(() => up.out.includes("\n"));
+    await up.says("\n");
     const refused = await stage.run(["up"]);
     assert.strictEqual(refused.code, 5);
     assert.match(refused.err, new RegExp(`^recollect: Process ${up.pid} already uses the data folder .*\n {2}Use the`));
@@ -112,8 +111,7 @@ describe("recollect up", { timeout: 60_000 }, () => {
     await using stage = new Stage();
     const addresses: Array<string> = [];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      const up = stage.start(["up", "--json"]);
-      await until(() => up.out.includes("\n"));
+      const up = await stage.up();
       const { nats, ...rest } = JSON.parse(up.out);
       assert.deepStrictEqual(rest, { ready: true, database: join(stage.data, "recollect.db"), data: stage.data });
       addresses.push(nats);
