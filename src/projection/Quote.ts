@@ -27,10 +27,10 @@ const isPlain = (text: string): boolean => !text.includes("\0") && text.isWellFo
 
 /** Texts are mostly asked for in the order in which they stand, so each is looked for from the end of the last on. */
 export const quoting = (body: Uint8Array): Quoting => {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   let from = 0;
   return (text) => {
-    if (text.length < shortest || text.length > bytes.length || !isPlain(text)) return undefined;
+    if (text.length < shortest || text.length > body.byteLength || !isPlain(text)) return undefined;
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     const spelled = Buffer.from(JSON.stringify(text));
     let at = bytes.indexOf(spelled, from);
     if (at < 0 && from > 0) at = bytes.indexOf(spelled);
