@@ -24,6 +24,8 @@ export interface Redis {
   readonly client: RedisClient;
   /** For example `7.0.15`. */
   readonly version: string;
+  /** For clients of another kind. */
+  readonly place: { readonly host: string; readonly port: number };
 }
 
 /** `appendfsync always`, no snapshots of its own and no rewriting of its log: nothing disturbs what is measured. */
@@ -57,5 +59,5 @@ export const redis = Effect.gen(function* () {
     }),
     (open) => Effect.sync(() => open.destroy()),
   );
-  return { client, version: /v=(\S+)/.exec(said)?.[1] ?? "" } satisfies Redis;
+  return { client, version: /v=(\S+)/.exec(said)?.[1] ?? "", place: { host, port } } satisfies Redis;
 });

@@ -1,10 +1,11 @@
 /**
- * Tasks beside Redis: through submit, claim, begin and complete; and how long one that is submitted waits for a worker
+ * Tasks beside Redis, as a stream and through BullMQ: through submit, claim, begin and complete; and how long one that is submitted waits for a worker
  * that waits for it.
  */
 import { Context, Deferred, Effect, Layer } from "effect";
 import { Tasks } from "../../src/coordination/Tasks.ts";
 import { inPairs, inTurns, percentile, perSecond, type Row, timed } from "../Harness.ts";
+import * as BullTasks from "../peers/BullTasks.ts";
 import { asSkipped } from "../peers/PeerProgram.ts";
 import { peerDoes } from "../peers/PeerWork.ts";
 import { type RedisClient, redis } from "../peers/Redis.ts";
@@ -51,6 +52,23 @@ const manyAtOnce = Effect.gen(function* () {
   });
   const note = `${load.workers} workers and ${load.submitters} submitters; Redis has no fencing, history, retry or delay here`;
   return { ...taken, peerName: redisName(version), note };
+}).pipe(Effect.catchTag("PeerMissing", asSkipped), Effect.orDie);
+
+const besideBull = Effect.gen(function* () {
+  const { place, version } = yield* redis;
+  const { rooms } = yield* world();
+  const services = Context.merge(rooms, yield* Layer.build(tasksOn).pipe(Effect.provide(rooms)));
+  const taken = yield* inTurns({
+    rounds,
+    ours: (round) => Effect.provide(throughput(load, `many-${round}`), services),
+    peer: (round) =>
+      perSecond(
+        load.tasks,
+        peerDoes(() => BullTasks.run(place, `many-${round}`, load)),
+      ),
+  });
+  const note = `${load.workers} workers and ${load.submitters} submitters; both keep each task with its result`;
+  return { ...taken, peerName: `BullMQ on Redis ${version}, appendfsync always`, note };
 }).pipe(Effect.catchTag("PeerMissing", asSkipped), Effect.orDie);
 
 const oneByOne = Effect.gen(function* () {
@@ -117,6 +135,13 @@ export const rows: ReadonlyArray<Row> = [
     unit: "tasks/s",
     goal: { of: "ours", is: "at least", limit: 1_000 },
     run: manyAtOnce,
+  },
+  {
+    id: "tasks-throughput-bullmq",
+    what: "tasks through submit, claim, begin, complete, one process",
+    unit: "tasks/s",
+    goal: undefined,
+    run: besideBull,
   },
   {
     id: "tasks-claim",
