@@ -191,26 +191,6 @@ const make = Effect.gen(function* () {
     return id;
   });
 
-  const request = Effect.fn("inbox.request")(function* (options: Sending) {
-    const { ttlMillis = defaultReplyMillis } = options;
-    const id = options.id ?? (yield* newId);
-    yield* post({ ...options, id, ttlMillis }, { isRequest: true });
-    const reply = bucket.watch(`${repliesTo(tenant, id)}.*`).pipe(
-      Stream.mapEffect((entry) => {
-        const lying = entry === "caughtUp" ? undefined : lyingIn(entry);
-        if (entry === "caughtUp" || lying === undefined) return Effect.undefined;
-        return Effect.as(Effect.ignore(bucket.remove(entry.key)), lying.message);
-      }),
-      Stream.filter((message) => message !== undefined),
-      Stream.runHead,
-      Effect.orDie,
-      Effect.timeoutOption(ttlMillis),
-    );
-    const found = Option.flatten(yield* reply);
-    if (Option.isNone(found)) return yield* new NoReply({ messageId: id, afterMillis: ttlMillis });
-    return found.value;
-  });
-
   const filterOf = (name: string) => `${keyOf("inbox", tenant, name)}.*`;
 
   const hold = (entry: Entry, lying: Lying, leaseMillis: number) => (takenUntil: number) =>
@@ -232,6 +212,40 @@ const make = Effect.gen(function* () {
       Stream.fromSchedule(Schedule.spaced(Math.min(leaseMillis / 3, 1_000))),
     ).pipe(Stream.buffer({ capacity: 1, strategy: "sliding" }));
 
+  /** What a look finds first: at once, or with whatever changes, for so long. */
+  const soon = (
+    filter: string,
+    look: Effect.Effect<Option.Option<Message>, BucketError>,
+    wait: { readonly leaseMillis: number; readonly waitMillis: number },
+  ) =>
+    momentsOf(filter, wait.leaseMillis).pipe(
+      Stream.mapEffect(() => Effect.orElseSucceed(look, Option.none<Message>)),
+      Stream.filter(Option.isSome),
+      Stream.runHead,
+      Effect.orDie,
+      Effect.timeoutOption(wait.waitMillis),
+      Effect.map((found) => Option.flatten(Option.flatten(found))),
+    );
+
+  const request = Effect.fn("inbox.request")(function* (options: Sending) {
+    const { ttlMillis = defaultReplyMillis } = options;
+    const id = options.id ?? (yield* newId);
+    yield* post({ ...options, id, ttlMillis }, { isRequest: true });
+    const filter = `${repliesTo(tenant, id)}.*`;
+    const first = Effect.gen(function* () {
+      for (const entry of yield* bucket.entries(filter)) {
+        const lying = lyingIn(entry);
+        if (lying === undefined) continue;
+        yield* Effect.ignore(bucket.remove(entry.key));
+        return Option.some(lying.message);
+      }
+      return Option.none<Message>();
+    });
+    const found = yield* soon(filter, first, { leaseMillis: defaultLeaseMillis, waitMillis: ttlMillis });
+    if (Option.isNone(found)) return yield* new NoReply({ messageId: id, afterMillis: ttlMillis });
+    return found.value;
+  });
+
   const take = Effect.fn("inbox.take")(function* (options: Taking) {
     const { name, waitMillis = 0 } = options;
     const { leaseMillis = defaultLeaseMillis } = options;
@@ -250,14 +264,7 @@ const make = Effect.gen(function* () {
     });
     const first = yield* Effect.mapError(oldest, unavailable(""));
     if (Option.isSome(first) || !(waitMillis > 0)) return first;
-    const later = momentsOf(filter, leaseMillis).pipe(
-      Stream.mapEffect(() => Effect.orElseSucceed(oldest, Option.none<Message>)),
-      Stream.filter(Option.isSome),
-      Stream.runHead,
-      Effect.orDie,
-      Effect.timeoutOption(waitMillis),
-    );
-    return Option.flatten(Option.flatten(yield* later));
+    return yield* soon(filter, oldest, { leaseMillis, waitMillis });
   });
 
   const acknowledge = Effect.fn("inbox.acknowledge")(function* ({ id, name }: Which) {
