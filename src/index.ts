@@ -8,7 +8,6 @@
 
 // Promises.
 export {
-  type ConnectOptions,
   Recollect,
   type RecollectCall,
   type RecollectSession,
@@ -17,6 +16,7 @@ export {
 } from "./publish/Recollect.ts";
 export type { ReadMessage, ReadThread } from "./publish/ReadThread.ts";
 export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
+export type { ConnectOptions } from "./publish/PromiseRuntime.ts";
 export type { Flushed } from "./publish/Runner.ts";
 
 export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";

@@ -3,11 +3,10 @@
  *
  * Room: coordination. In: publish (Connect), Caches, FileCache, ResponseCache. Out: users.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Data, Effect, Layer, ManagedRuntime, References } from "effect";
+import { Data, Effect, Layer, type ManagedRuntime } from "effect";
 import * as Connect from "../publish/Connect.ts";
 import type { Publisher } from "../publish/Publisher.ts";
-import { type ConnectOptions, sourceOf } from "../publish/Recollect.ts";
+import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import * as Thread from "../publish/ThreadPublisher.ts";
 import * as Caches from "./Caches.ts";
 import * as FileCache from "./FileCache.ts";
@@ -44,14 +43,7 @@ export class RecollectCache {
 
   /** As `Recollect.connect`: never fails because NATS is away; nothing is shared until it is there. */
   static async connect(options: CacheOptions = {}): Promise<RecollectCache> {
-    const { client, ...rest } = options;
-    const runtime = ManagedRuntime.make(
-      layer({ ...rest, source: sourceOf(client) }).pipe(
-        Layer.provide(NodeServices.layer),
-        Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")),
-      ),
-    );
-    await runtime.context();
+    const runtime = await begin(options, layer);
     return new RecollectCache(runtime);
   }
 

@@ -3,10 +3,9 @@
  *
  * Room: coordination. In: publish (Connect), BucketsWhenNeeded, Inbox. Out: users.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, ManagedRuntime, Option, References } from "effect";
+import { Effect, Layer, type ManagedRuntime, Option } from "effect";
 import * as Connect from "../publish/Connect.ts";
-import { type ConnectOptions, sourceOf } from "../publish/Recollect.ts";
+import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import * as BucketsWhenNeeded from "./BucketsWhenNeeded.ts";
 import { type Answering, Inbox, type Message, type Sending, type Taking, type Which } from "./Inbox.ts";
 import * as Inboxes from "./Inbox.ts";
@@ -39,14 +38,7 @@ export class RecollectInbox {
 
   /** As `Recollect.connect`: never fails because NATS is away; sending then rejects with `InboxUnavailable`. */
   static async connect(options: ConnectOptions = {}): Promise<RecollectInbox> {
-    const { client, ...rest } = options;
-    const runtime = ManagedRuntime.make(
-      layer({ ...rest, source: sourceOf(client) }).pipe(
-        Layer.provide(NodeServices.layer),
-        Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")),
-      ),
-    );
-    await runtime.context();
+    const runtime = await begin(options, layer);
     return new RecollectInbox(runtime);
   }
 

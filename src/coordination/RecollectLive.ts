@@ -4,12 +4,11 @@
  * Room: coordination. In: publish (Connect), Watch. Out: users.
  */
 import { dataOf } from "../log/Envelope.ts";
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, ManagedRuntime, References, Stream } from "effect";
+import { Effect, Layer, type ManagedRuntime, Stream } from "effect";
 import * as History from "../domain/History.ts";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import * as Connect from "../publish/Connect.ts";
-import { type ConnectOptions, sourceOf } from "../publish/Recollect.ts";
+import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import { type Seen, Watch, type Watchable, type Watching } from "./Watch.ts";
 import * as Watches from "./Watch.ts";
 
@@ -62,15 +61,7 @@ export class RecollectLive {
 
   /** As `Recollect.connect`: never fails because NATS is away; a watcher then waits for it. */
   static async connect(options: ConnectOptions = {}): Promise<RecollectLive> {
-    const { client, ...rest } = options;
-    const runtime = ManagedRuntime.make(
-      Watches.layer.pipe(
-        Layer.provide(Connect.layer({ ...rest, source: sourceOf(client) })),
-        Layer.provide(NodeServices.layer),
-        Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")),
-      ),
-    );
-    await runtime.context();
+    const runtime = await begin(options, (given) => Watches.layer.pipe(Layer.provide(Connect.layer(given))));
     return new RecollectLive(runtime, options.tenant ?? History.defaultTenant);
   }
 

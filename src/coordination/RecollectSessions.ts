@@ -3,10 +3,8 @@
  *
  * Room: coordination. In: publish, PresentSessions. Out: users.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Exit, Layer, ManagedRuntime, References, Scope } from "effect";
-import type { ConnectOptions } from "../publish/Recollect.ts";
-import { sourceOf } from "../publish/Recollect.ts";
+import { Effect, Exit, type ManagedRuntime, Scope } from "effect";
+import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import type { Present } from "./Presence.ts";
 import * as PresentSessions from "./PresentSessions.ts";
 import * as Sessions from "./Sessions.ts";
@@ -58,15 +56,7 @@ export class RecollectSessions {
 
   /** As `Recollect.connect`: never fails and never waits because NATS is away. */
   static async connect(options: ConnectOptions = {}): Promise<RecollectSessions> {
-    const { client, ...rest } = options;
-    const quiet = Layer.succeed(References.MinimumLogLevel, "None");
-    const runtime = ManagedRuntime.make(
-      PresentSessions.layer({ ...rest, source: sourceOf(client) }).pipe(
-        Layer.provide(NodeServices.layer),
-        Layer.provide(quiet),
-      ),
-    );
-    await runtime.context();
+    const runtime = await begin(options, PresentSessions.layer);
     return new RecollectSessions(runtime);
   }
 

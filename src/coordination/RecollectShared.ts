@@ -5,11 +5,12 @@
  *
  * A refusal by a limit is an answer and no exception; everything else that goes wrong rejects with its typed error.
  */
-import { Effect, Layer, ManagedRuntime, References, Stream } from "effect";
+import { Effect, Layer, ManagedRuntime, Stream } from "effect";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as BucketKv from "./BucketKv.ts";
 import type { Difference, Version } from "./ConfigHistory.ts";
+import { quiet } from "../publish/PromiseRuntime.ts";
 import * as Configuration from "./Configuration.ts";
 import type { FamilyName, FamilyValue, FieldName, FieldValue } from "./Fields.ts";
 import * as LimiterStore from "./LimiterStore.ts";
@@ -43,7 +44,7 @@ export class RecollectShared {
       Layer.provideMerge(Configuration.layer(configuration)),
       Layer.provide(EventLogNats.layer()),
       Layer.provide(NatsConnection.layer({ servers: url })),
-      Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")),
+      Layer.provide(quiet),
     );
     const runtime = ManagedRuntime.make(layer);
     await runtime.context();

@@ -4,7 +4,7 @@
  * Room: coordination. In: machine, log, spool, publish (Connect, Publisher), Tasks, TaskQueueNats, Worker. Out: users.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Config, Effect, Fiber, Layer, ManagedRuntime, Option, References, Stream } from "effect";
+import { Config, Effect, Fiber, Layer, ManagedRuntime, Option, Stream } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { LogUnavailable } from "../log/EventLog.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
@@ -13,6 +13,7 @@ import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import type { Given } from "../publish/Compose.ts";
 import * as Connect from "../publish/Connect.ts";
+import { quiet } from "../publish/PromiseRuntime.ts";
 import * as Publisher from "../publish/Publisher.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as TaskQueueNats from "./TaskQueueNats.ts";
@@ -80,7 +81,7 @@ const layerOf = (options: TasksOptions) =>
       ),
     ),
     Layer.provide(NodeServices.layer),
-    Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+    Layer.provideMerge(quiet),
   );
 
 export class RecollectTasks {

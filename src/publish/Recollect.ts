@@ -1,18 +1,18 @@
 /**
  * Recollect for programs that speak in promises: the same publisher, the same promises, no Effect to be seen.
  *
- * Room: publish. In: Connect, Publisher, ThreadPublisher, TaskPublisher, ReadThread. Out: users.
+ * Room: publish. In: Connect, PromiseRuntime, Publisher, ThreadPublisher, TaskPublisher, ReadThread. Out: users.
  *
  * A call that nobody awaits never crashes the program: its failure is counted, and `flush` tells of it.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, Layer, ManagedRuntime, References, Stream } from "effect";
+import { Effect, Stream } from "effect";
 import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
-import type { Part, Program } from "../domain/Content.ts";
+import type { Part } from "../domain/Content.ts";
 import type { ChatMessage } from "./ChatMessage.ts";
 import type { About, Given } from "./Compose.ts";
 import * as Connect from "./Connect.ts";
 import type { Waiting } from "./Delivery.ts";
+import { begin, type ConnectOptions } from "./PromiseRuntime.ts";
 import { Publisher, type Published } from "./Publisher.ts";
 import { type ReadMessage, readMessage, type ReadThread, readThread } from "./ReadThread.ts";
 import { RecollectAnswer } from "./RecollectAnswer.ts";
@@ -20,11 +20,6 @@ import { type Flushed, Runner } from "./Runner.ts";
 import type { Synced } from "./Sync.ts";
 import * as Task from "./TaskPublisher.ts";
 import * as Thread from "./ThreadPublisher.ts";
-
-export interface ConnectOptions extends Omit<Connect.Options, "source"> {
-  /** Who publishes: a program's name, or its name and version. */
-  readonly client?: string | Program | undefined;
-}
 
 /** How long closing waits for what was spooled, for example while the first connection was being made. */
 const closeDrainMillis = 500;
@@ -227,12 +222,6 @@ export class RecollectSession {
   }
 }
 
-/** The name under which a client publishes. */
-export const sourceOf = (client: ConnectOptions["client"]): string | undefined => {
-  if (client === undefined || typeof client === "string") return client;
-  return client.version == null ? client.name : `${client.name}/${client.version}`;
-};
-
 export class Recollect {
   readonly #runner: Runner;
 
@@ -245,14 +234,7 @@ export class Recollect {
    * Never fails and never waits because it is away: what is published then waits in the spool of the data folder.
    */
   static async connect(options: ConnectOptions = {}): Promise<Recollect> {
-    const { client, ...rest } = options;
-    const quiet = Layer.succeed(References.MinimumLogLevel, "None");
-    const layer = Connect.layer({ ...rest, source: sourceOf(client) }).pipe(
-      Layer.provide(NodeServices.layer),
-      Layer.provide(quiet),
-    );
-    const runtime = ManagedRuntime.make(layer);
-    await runtime.context();
+    const runtime = await begin(options, Connect.layer);
     return new Recollect(new Runner(runtime));
   }
 
