@@ -5,9 +5,9 @@ import { run } from "./Limits.ts";
 describe("ten processes that share a limit of 100 a second and want more", () => {
   it.live(
     "get between 98 and 100 in each full second, all together",
-    (test) =>
+    () =>
       Effect.gen(function* () {
-        const { bySecond, faults, isJudged, refused } = yield* run({
+        const { bySecond, faults, refused } = yield* run({
           processes: 10,
           limit: 100,
           seconds: 3,
@@ -15,7 +15,6 @@ describe("ten processes that share a limit of 100 a second and want more", () =>
           say: () => undefined,
         });
         assert.deepStrictEqual(faults, [], bySecond.join(" "));
-        if (!isJudged) test.skip("the machine is too busy to count what ten processes get in a second");
         assert.lengthOf(bySecond, 3);
         assert.isAbove(refused, 0, "they wanted more");
       }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
