@@ -2,43 +2,33 @@
 import { Context, Effect } from "effect";
 import { EventLog } from "../src/log/EventLog.ts";
 import { inTurns, type Row } from "./Harness.ts";
-import { appendInto, madeThreads, textsOf, together } from "./ManyWriters.ts";
 import { connections, postgres } from "./peers/Postgres.ts";
 import { asSkipped } from "./peers/PeerProgram.ts";
 import { peerDoes } from "./peers/PeerWork.ts";
 import { world } from "./Servers.ts";
+import { appendAtOnce, publishAtOnce, textOf, type Turn, writers } from "./Writers.ts";
 
 const rounds = 5;
 
 const measure = Effect.fnUntraced(
-  function* (writers: number, turns: number) {
+  function* (count: number, turns: number) {
     const { sql, version } = yield* postgres;
     const { rooms } = yield* world();
-    const append = appendInto(Context.get(rooms, EventLog));
+    const log = Context.get(rooms, EventLog);
+    const made = writers(count, turns);
     yield* peerDoes(
       () => sql`CREATE TABLE events (
         stream text NOT NULL, position bigint NOT NULL, id uuid NOT NULL, body text NOT NULL,
         PRIMARY KEY (stream, position))`,
     );
+    const insert = ({ event, history, position }: Turn) =>
+      sql`INSERT INTO events VALUES (${history.id}, ${position}, ${event.id}, ${textOf(event)})`;
 
-    const ours = Effect.fnUntraced(function* (round: number) {
-      return yield* together(yield* madeThreads({ name: `many-${round}`, writers, turns }), append);
+    const taken = yield* inTurns({
+      rounds,
+      ours: (round) => Effect.flatMap(made(`many-${round}`), (threads) => appendAtOnce(log, threads)),
+      peer: (round) => Effect.flatMap(made(`many-${round}`), (threads) => publishAtOnce(insert, threads)),
     });
-
-    const peer = Effect.fnUntraced(function* (round: number) {
-      const threads = yield* madeThreads({ name: `many-${round}`, writers, turns });
-      const texts = new Map(threads.map((thread) => [thread.history.id, textsOf(thread)]));
-      return yield* together(threads, ({ events, history }) =>
-        peerDoes(async () => {
-          const bodies = texts.get(history.id) ?? [];
-          for (const [index, { id }] of events.entries()) {
-            await sql`INSERT INTO events VALUES (${history.id}, ${index + 1}, ${id}, ${bodies[index] ?? ""})`;
-          }
-        }),
-      );
-    });
-
-    const taken = yield* inTurns({ rounds, ours, peer });
     const note = `${connections} connections; its unique (stream, position) is its only index, so the kindest table`;
     return { ...taken, peerName: `PostgreSQL ${version}, insert, fsync and synchronous_commit on`, note };
   },
@@ -47,10 +37,10 @@ const measure = Effect.fnUntraced(
 );
 
 /** A row for so many writers, each of which appends `turns` events. */
-export const againstPostgres = (writers: number, turns: number): Row => ({
-  id: `append-${writers}-postgres`,
-  what: `durable appends, ${writers.toLocaleString("en-US")} writers, a thread each`,
+export const againstPostgres = (count: number, turns: number): Row => ({
+  id: `append-${count}-postgres`,
+  what: `durable appends, ${count.toLocaleString("en-US")} writers, a thread each`,
   unit: "events/s",
   goal: { of: "ratio", is: "at least", limit: 3 },
-  run: measure(writers, turns),
+  run: measure(count, turns),
 });

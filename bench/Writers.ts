@@ -1,10 +1,10 @@
 /** Many writers at once, each to a thread of its own, and each waiting for its event before it says the next. */
 import { Effect } from "effect";
 import type { NewEvent } from "../src/domain/Event.ts";
-import type { History } from "../src/domain/History.ts";
-import { thread } from "../src/domain/History.ts";
+import { type History, thread } from "../src/domain/History.ts";
 import type { EventLog } from "../src/log/EventLog.ts";
 import { perSecond } from "./Harness.ts";
+import { peerDoes } from "./peers/PeerWork.ts";
 import { conversations, eventOf } from "./Workload.ts";
 
 export interface Written {
@@ -45,18 +45,27 @@ export const appendAtOnce = (log: EventLog["Service"], threads: ReadonlyArray<Wr
     ),
   );
 
+/** One event of one writer, the nth of its thread from 1. */
+export interface Turn {
+  readonly history: History;
+  readonly event: NewEvent;
+  readonly position: number;
+}
+
 /** Events a second when every writer publishes by itself. */
-export const publishAtOnce = (
-  publish: (history: History, event: NewEvent) => Promise<unknown>,
-  threads: ReadonlyArray<Written>,
-) =>
+export const publishAtOnce = (publish: (turn: Turn) => Promise<unknown>, threads: ReadonlyArray<Written>) =>
   perSecond(
     countOf(threads),
-    Effect.promise(() =>
+    peerDoes(() =>
       Promise.all(
         threads.map(async ({ events, history }) => {
-          for (const event of events) await publish(history, event);
+          for (const [index, event] of events.entries()) await publish({ history, event, position: index + 1 });
         }),
       ),
     ),
   );
+
+const utf8 = new TextDecoder();
+
+/** The body of an event as a text, for a peer that takes texts. */
+export const textOf = ({ body }: NewEvent): string => (typeof body === "string" ? body : utf8.decode(body));

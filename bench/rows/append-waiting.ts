@@ -22,7 +22,10 @@ const run = (count: number) =>
       ours: (round) => Effect.flatMap(made(`ours-${round}`), (threads) => appendAtOnce(log, threads)),
       peer: (round) =>
         Effect.flatMap(made(`peers-${round}`, peersTurns), (threads) =>
-          publishAtOnce(({ id }, event) => js.publish(`BARE.${id}`, event.body, { msgID: event.id }), threads),
+          publishAtOnce(
+            ({ event, history }) => js.publish(`BARE.${history.id}`, event.body, { msgID: event.id }),
+            threads,
+          ),
         ),
     });
     return { ...taken, peerName: `${count} js.publish in flight` };
