@@ -1,12 +1,13 @@
 /**
  * A history: the events of one thread, task, session, source or configuration, in order.
  *
- * Room: domain. In: none. Out: every room.
+ * Room: domain. In: Json. Out: every room.
  *
  * A history is named by tenant, kind and id. The id is whatever the outside world calls it: a UUID, a path,
  * a sentence with emoji. Encoding it into a subject is the log's business (`src/log/Subject.ts`).
  */
 import { Schema } from "effect";
+import { fitsUtf8 } from "./Json.ts";
 
 /** Stream sequence, from 1; 0 means before the first. Sequences of one history ascend but are not contiguous. */
 export type Sequence = number;
@@ -25,11 +26,9 @@ export const defaultTenant = "default";
  */
 export const maxIdBytes = 200;
 
-const utf8 = new TextEncoder();
-
 const Id = Schema.String.check(
   Schema.isNonEmpty(),
-  Schema.makeFilter((id: string) => utf8.encode(id).length <= maxIdBytes, {
+  Schema.makeFilter((id: string) => fitsUtf8(id, maxIdBytes), {
     message: `at most ${maxIdBytes} bytes of UTF-8`,
   }),
   Schema.makeFilter((id: string) => id.isWellFormed(), {

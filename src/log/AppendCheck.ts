@@ -8,6 +8,7 @@
 import { Result, Schema } from "effect";
 import type { NewEvent } from "../domain/Event.ts";
 import { History } from "../domain/History.ts";
+import { fitsUtf8 } from "../domain/Json.ts";
 import { bodyOf, type Headers, headersOf } from "./Envelope.ts";
 import { type Append, AppendRefused, maxEventsPerAppend } from "./EventLog.ts";
 import { subjectOf } from "./Subject.ts";
@@ -55,7 +56,7 @@ const extensionName = /^[a-z0-9]{1,64}$/;
 /** Why an event can never be written, or undefined. Plain code: it runs for every event of an import. */
 const problemOf = (event: NewEvent): string | undefined => {
   if (event.id === "") return "its id is empty";
-  if (Buffer.byteLength(event.id) > maxEventIdBytes) return `its id is longer than ${maxEventIdBytes} bytes`;
+  if (!fitsUtf8(event.id, maxEventIdBytes)) return `its id is longer than ${maxEventIdBytes} bytes`;
   if (event.type === "") return "its type is empty";
   if (event.source === "") return "its source is empty";
   if (!Number.isSafeInteger(event.schemaVersion) || event.schemaVersion < 1)
@@ -174,7 +175,9 @@ export const checkAll = (
   appends: ReadonlyArray<Append>,
   maxPayload: number,
 ): Result.Result<ReadonlyArray<Checked>, AppendRefused> => {
-  if (appends.length === 0) return refuse("an append without events");
+  const [only, another] = appends;
+  if (only === undefined) return refuse("an append without events");
+  if (another === undefined) return Result.map(checkAppend(only, maxPayload), (one) => [one]);
   const count = appends.reduce((sum, { events }) => sum + events.length, 0);
   if (count > maxEventsPerAppend) return tooMany(count);
   const checked: Array<Checked> = [];

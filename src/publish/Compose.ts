@@ -7,6 +7,7 @@ import { Clock, Effect, Random, Result, Schema } from "effect";
 import * as EventId from "../domain/EventId.ts";
 import { type EventData, type EventTypeName, eventTypes, type Provenance } from "../domain/Event.ts";
 import { History } from "../domain/History.ts";
+import { fitsUtf8, utf8Length } from "../domain/Json.ts";
 import type { Blob, Command } from "../spool/Spool.ts";
 import { maxEventBytes, offload } from "./Offload.ts";
 
@@ -119,9 +120,8 @@ const build = <Name extends EventTypeName>(
   if (Result.isFailure(checked)) return invalid(checked.failure.message);
   // What the Schema does not know is kept: the JSON goes in as it was given, not as it was decoded.
   const { body, blobs } = offload(type, json.success);
-  const bytes = Buffer.byteLength(body, "utf8");
-  if (bytes > maxEventBytes) {
-    return invalid(`The event is ${bytes} bytes; at most ${maxEventBytes} are possible.`, "Say it in several events.");
+  if (!fitsUtf8(body, maxEventBytes)) {
+    return invalid(`The event is ${utf8Length(body)} bytes; at most ${maxEventBytes} are possible.`, "Say it in several events.");
   }
   const { id, occurredAt, source, ...rest } = about;
   const event = {
