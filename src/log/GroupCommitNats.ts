@@ -35,9 +35,20 @@ const groupFrom = 10;
  *
  * Decision: 500 events, because 1,000 were no faster (1,024 writers, 57 µs of this process for an event either way),
  * 250 cost 66 µs, and the ends of at most 500 histories can be asked for in one question. One group is on its way at a
- * time: sending the next before the callers of this one have been told made groups smaller and cost 70 µs.
+ * time.
  */
 const mostTogether: Most = { appends: 500, events: 500, bytes: 4 * 1024 * 1024, sameHistory: true };
+
+/**
+ * As many waiting appends go before the callers of the group before them are told; fewer wait for what those add.
+ *
+ * Decision: half a group, and callers told 50 in one turn of the event loop, because what each of them does next would
+ * keep the server without work meanwhile, and the socket from taking the rest of the group that was sent. 1,024
+ * writers: 0.76 of bare batches when all are told first, 0.83 when the group goes first, 0.89 with turns of 50. Two
+ * groups on their way were no faster.
+ */
+const goesBefore = 250;
+const toldInOneTurn = 50;
 
 /** Appends that may wait or be on their way: 8,000 of the median event of an agent are 11 MB. */
 export const mostAppends = 8_000;
@@ -81,6 +92,9 @@ export class GroupCommit {
   readonly #fork: (effect: Effect.Effect<void>) => void;
   readonly #waiting = new WaitingAppends();
   readonly #outside = new Set<Outside>();
+  /** Those whose callers are to be told what became of them. */
+  readonly #settled: Array<{ readonly append: PendingAppend; readonly cause: Cause.Cause<AppendError> | undefined }> =
+    [];
   /** All that were let in and are not settled. */
   #appends = 0;
   #bytes = 0;
@@ -254,17 +268,36 @@ export class GroupCommit {
   #partGroup(group: ReadonlyArray<PendingAppend>, { alone, again }: Parted, cause?: Cause.Cause<AppendError>): void {
     this.#batchIsOnItsWay = false;
     const others = new Set([...alone, ...again]);
-    for (const append of group) if (!others.has(append)) this.#finish(append, cause);
+    const done = group.filter((append) => !others.has(append));
+    for (const append of done) this.#waiting.release(append);
     this.#waiting.putBack(again);
     for (const append of alone) this.#sendAlone(append);
-    this.#goSoon();
+    if (this.#waiting.size >= goesBefore) this.#go();
+    this.#tell(done, cause);
   }
 
   #finish(append: PendingAppend, cause?: Cause.Cause<AppendError>): void {
     this.#waiting.release(append);
-    if (cause === undefined) append.succeed();
-    else append.fail(cause);
+    this.#tell([append], cause);
+  }
+
+  /** In the order in which they were settled. */
+  #tell(settled: ReadonlyArray<PendingAppend>, cause: Cause.Cause<AppendError> | undefined): void {
+    const isTelling = this.#settled.length > 0;
+    for (const append of settled) this.#settled.push({ append, cause });
+    if (!isTelling) this.#tellSome();
+  }
+
+  /** As many as one turn may take while the next group is being written, else all. */
+  #tellSome(): void {
+    const count = this.#batchIsOnItsWay ? toldInOneTurn : this.#settled.length;
+    for (const { append, cause } of this.#settled.slice(0, count)) {
+      if (cause === undefined) append.succeed();
+      else append.fail(cause);
+    }
+    this.#settled.splice(0, count);
     this.#goSoon();
+    if (this.#settled.length > 0) setImmediate(() => this.#tellSome());
   }
 }
 

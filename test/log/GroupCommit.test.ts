@@ -60,6 +60,20 @@ describe("appends that wait at the same time", () => {
     }),
   );
 
+  it.live("go on while those before them are being told: a full group that waits does not wait for that", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection, log } = yield* open(server.url);
+      yield* log.append(appendTo());
+      const sent = () => connection.nc.stats().outMsgs;
+      const before = sent();
+      const first = yield* Effect.raceAll(
+        Array.from({ length: 1_100 }, () => Effect.map(log.append(appendTo()), () => sent() - before)),
+      );
+      assert.isAtLeast(first, 1_000);
+    }),
+  );
+
   it.live("are all written but those that conflict, which are told so", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.make();
