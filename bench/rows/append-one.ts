@@ -5,7 +5,7 @@ import { inPairs, type Row } from "../Harness.ts";
 import { streamLikeOurs, world } from "../Servers.ts";
 import { conversations, eventOf, eventsPerThread } from "../Workload.ts";
 
-const threads = 4;
+const threads = 16;
 const rounds = 7;
 
 const run = Effect.gen(function* () {
