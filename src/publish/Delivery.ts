@@ -1,7 +1,7 @@
 /**
  * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
  *
- * Room: publish. In: log, spool, Write, Drain, Keep, KnownEnd, Lanes, Mode. Out: Publisher.
+ * Room: publish. In: log, spool, Write, Drain, Keep, KnownEnd, Lanes, LogArrivals, Mode. Out: Publisher.
  *
  * Commands of one history come one batch at a time (`Lanes`).
  *
@@ -21,6 +21,7 @@ import { Drainer } from "./Drain.ts";
 import { bytesOf, Keep, type NotAccepted } from "./Keep.ts";
 import { KnownEnd } from "./KnownEnd.ts";
 import * as Lanes from "./Lanes.ts";
+import { type Arrivals, LogArrivals } from "./LogArrivals.ts";
 import { Mode, patienceFor } from "./Mode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "./Write.ts";
 
@@ -69,6 +70,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const delivery = new Delivery({
     log,
     spool,
+    arrivals: yield* LogArrivals,
     fibers,
     owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
@@ -87,6 +89,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 interface Parts {
   readonly log: EventLog["Service"];
   readonly spool: Spool["Service"];
+  readonly arrivals: Arrivals;
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
