@@ -120,7 +120,7 @@ export class Delivery {
     this.#parts = parts;
     this.#keep = new Keep(parts.spool);
     this.#end = new KnownEnd(parts.log);
-    this.#drainer = new Drainer({ ...parts, tasks: this.#tasks });
+    this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
     this.#mode = new Mode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
     this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
   }
@@ -146,7 +146,7 @@ export class Delivery {
 
   /** Accepts a command at its place in its history; returns what became of it. */
   deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
-    return this.#lanes.call(command.isNew === true ? { ...command, after: this.#end.now } : command);
+    return this.#lanes.call(command);
   }
 
   /** Returns when every call made so far has returned. */
@@ -192,14 +192,30 @@ export class Delivery {
   #settle(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
     return Effect.gen({ self: this }, function* () {
       const results: Array<Fate> = [];
+      let placed = commands;
       while (results.length < commands.length) {
         const isDirect = this.#mode.isDirect;
-        if (isDirect) results.push(...(yield* this.#writeDirect(commands)));
+        const mayTry = isDirect && (yield* this.#knowsEnd);
+        // None of these was attempted yet, or it has its end since then.
+        const { now } = this.#end;
+        placed = placed.map((command) =>
+          command.isNew === true && command.after === undefined ? { ...command, after: now } : command,
+        );
+        if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
-        results.push(...(yield* this.#keepRest(commands.slice(results.length), isDirect)));
+        results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
       }
       return results;
     });
+  }
+
+  /** Whether it is known where the stream ends. Asked when it is not, so that nothing is attempted before. */
+  get #knowsEnd(): Effect.Effect<boolean> {
+    return Effect.suspend(() =>
+      this.#end.now === undefined
+        ? Effect.map(this.#patiently([], this.#end.learn), () => this.#end.now !== undefined)
+        : Effect.succeed(true),
+    );
   }
 
   /** Results from the front: as many as the log answered in time. */
@@ -210,7 +226,7 @@ export class Delivery {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
         if (together === undefined || Result.isFailure(together)) return [];
         if (together.success !== undefined) {
-          for (const written of together.success) yield* this.#reached(written);
+          for (const { sequence } of together.success) this.#end.reached(sequence);
           return together.success.map((written) => Result.succeed(asDelivered(written)));
         }
       }
@@ -220,19 +236,11 @@ export class Delivery {
         const written = yield* this.#patiently([command], Effect.result(one));
         const known = written === undefined ? undefined : asResult(written);
         if (known === undefined) break;
-        if (written !== undefined && Result.isSuccess(written)) yield* this.#reached(written.success);
+        if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
         results.push(known);
       }
       return results;
     });
-  }
-
-  /** The log has answered. */
-  #reached({ sequence }: Written): Effect.Effect<void> {
-    this.#end.reached(sequence);
-    return this.#end.now === undefined
-      ? Effect.asVoid(Effect.forkIn(this.#end.learn, this.#parts.fibers))
-      : Effect.void;
   }
 
   /**

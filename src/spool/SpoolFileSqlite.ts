@@ -1,7 +1,7 @@
 /**
  * The spool's file: its tables, and how commands lie in them.
  *
- * Room: spool. In: log, Spool, SpoolBounds, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
+ * Room: spool. In: log, Spool, SpoolBounds, SpoolCodec, SpoolTroubleSqlite, machine. Out: SpoolSqlite, SpoolListSqlite.
  *
  * Plain synchronous code, because better-sqlite3 is; `SpoolSqlite` wraps every call. WAL with `synchronous=FULL`: a
  * commit returns after an fsync. Several processes may share the file; each transaction is a few rows, so they wait
@@ -16,6 +16,7 @@ import { isAlive } from "../machine/Processes.ts";
 import { type Command, type Owner, type SpooledCommand, type SpoolState } from "./Spool.ts";
 import { type Bounds, BoundsFile } from "./SpoolBounds.ts";
 import * as SpoolCodec from "./SpoolCodec.ts";
+import { trouble } from "./SpoolTroubleSqlite.ts";
 
 export interface Options {
   readonly file: string;
@@ -251,6 +252,35 @@ export class SpoolFile {
     // A row that is no command (a damaged page, a foreign hand) must not block those behind it.
     for (const { position, reason } of unreadable) this.setAside(position, reason);
     return whole;
+  }
+
+  /**
+   * Notes where the stream ends with those of these commands that nobody has tried to deliver; where another process
+   * was first, its end holds. A disk that takes no note gives them as they are: they are then looked for everywhere.
+   */
+  begun(commands: ReadonlyArray<SpooledCommand>, end: StreamEnd): ReadonlyArray<SpooledCommand> {
+    const isUntried = ({ after, isNew }: Command) => isNew === true && after === undefined;
+    if (!commands.some(isUntried)) return commands;
+    const { database } = this.open();
+    const note = database.prepare<[string, number]>(
+      `UPDATE commands SET body = json_set(body, '$.after', json(?))
+       WHERE position = ? AND json_extract(body, '$.after') IS NULL`,
+    );
+    const look = database.prepare<[number], string>("SELECT body FROM commands WHERE position = ?").pluck();
+    const all = database.transaction(() =>
+      commands.map((command) => {
+        if (!isUntried(command)) return command;
+        note.run(JSON.stringify(end), command.position);
+        const body = look.get(command.position);
+        return body === undefined ? command : { ...command, ...SpoolCodec.decode(body) };
+      }),
+    );
+    try {
+      return all.immediate();
+    } catch (cause) {
+      if (trouble(this.#options.file, cause).reason === "busy") throw cause;
+      return commands;
+    }
   }
 
   newestEnd(): StreamEnd | undefined {

@@ -229,6 +229,35 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       }),
   );
 
+  it.effect("tries to write nothing before it knows where the stream ends, and once it does, only behind that", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      const [before] = yield* Effect.gen(function* () {
+        yield* say("d8u", "a");
+        yield* say("d8u", "b");
+        assert.deepStrictEqual(to.asked, []);
+        const waiting = yield* spool.oldest({ limit: 9, maxBytes: 1e6 });
+        assert.deepStrictEqual(
+          waiting.map(({ after, isNew }) => [isNew, after]),
+          [1, 2].map(() => [true, undefined]),
+        );
+        to.position = "there";
+        yield* World.direct;
+        yield* say("d8u", "c");
+        to.position = "away";
+        yield* say("d8u", "d");
+        return yield* spool.oldest({ limit: 9, maxBytes: 1e6 });
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      const [, , c] = yield* World.eventsOf(History.thread("d8u"));
+      // The one that the log did not take knows of the one that it took before.
+      assert.isAtLeast(before?.after?.sequence ?? 0, c?.sequence ?? Infinity);
+      assert.deepStrictEqual(yield* texts(History.thread("d8u")), ["a", "b", "c"]);
+    }),
+  );
+
   it.effect("sets aside what the log refuses for ever, and gets the others through", () =>
     Effect.gen(function* () {
       const to = new LogSwitch();
