@@ -218,6 +218,7 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
         yield* spool.put(
           [renamed("mine", monday + hour, "laptop"), told("m1", "again", monday + hour, "laptop")].map((one) => ({
             ...command(history, one),
+            isNew: true,
             after,
           })),
         );
@@ -228,6 +229,7 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
         assert.deepStrictEqual((yield* textsOf(history)).slice(-3), ["first", "mine", "again"]);
 
         // Somebody was later, and was the first to write after that end: the fork begins before his words all the same.
+        yield* append(History.thread("another"), told("m1", "elsewhere", monday, "desk"));
         const end = yield* endNow;
         yield* spool.put([{ ...command(history, told("m2", "older", monday + hour, "laptop")), after: end }]);
         yield* append(history, told("m2", "newer", monday + 2 * hour, "desk"));
@@ -235,7 +237,7 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
         assert.deepStrictEqual((yield* textsOf(history)).slice(-2), ["again", "newer"]);
         const opened = yield* EventLog.use((there) => there.at(end.sequence + 2));
         if (opened === undefined || isMisfit(opened)) return assert.fail("no fork");
-        assert.deepStrictEqual(World.dataOf(opened), { fromThreadId: "long", atSequence: end.sequence });
+        assert.deepStrictEqual(World.dataOf(opened), { fromThreadId: "long", atSequence: end.sequence - 1 });
       }),
   );
 
@@ -275,6 +277,18 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
       yield* forgottenByServer;
       yield* drain(spool);
       assert.deepStrictEqual((yield* textsOf(history)).slice(-4), ["19", ...texts]);
+    }),
+  );
+
+  it.effect("meets what was told later before anybody tried to deliver it", () =>
+    Effect.gen(function* () {
+      const { spool } = yield* makeSpool;
+      const history = History.thread("renamed meanwhile");
+      yield* spool.put([{ ...command(history, renamed("mine", monday, "laptop")), isNew: true }]);
+      yield* append(history, renamed("theirs", monday + hour, "desk"));
+      yield* drain(spool);
+      assert.deepStrictEqual(yield* textsOf(history), ["theirs"]);
+      assert.deepInclude(yield* spool.state, { waiting: 0, setAside: 1 });
     }),
   );
 
