@@ -171,6 +171,8 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         yield* Effect.gen(function* () {
           to.position = "away";
           for (const text of ["0", "1", "2"]) assert.strictEqual((yield* say("d6b", text))._tag, "Held");
+          const waiting = yield* Publisher.use((there) => there.waitingFor(History.thread("d6b")));
+          assert.strictEqual(waiting.length, 3);
           yield* fs.remove(`${folder}/spool.db`, { recursive: true });
           const said: Array<string> = [];
           while (said.at(-1) !== "Spooled") said.push((yield* Effect.delay(say("d6b", `${3 + said.length}`), 50))._tag);

@@ -2,14 +2,18 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Fiber, Layer, References } from "effect";
 import { TestClock } from "effect/testing";
+import Database from "better-sqlite3";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { untilAnswered } from "../../src/publish/Backoff.ts";
 import { Drainer } from "../../src/publish/Drain.ts";
 import * as LogArrivals from "../../src/publish/LogArrivals.ts";
+import * as Publisher from "../../src/publish/Publisher.ts";
 import { thread } from "../../src/publish/ThreadPublisher.ts";
 import { KnownTasks } from "../../src/publish/Write.ts";
-import { Spool } from "../../src/spool/Spool.ts";
+import { Spool, SpoolUnavailable } from "../../src/spool/Spool.ts";
+import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
+import { event } from "../contract/EventLogContract.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as SwitchableLog from "./SwitchableLog.ts";
 import * as World from "./World.ts";
@@ -23,8 +27,10 @@ describe("asking what is away", () => {
     Effect.gen(function* () {
       const arrivals = LogArrivals.make();
       let isThere = false;
+      let asked = 0;
       let comesWhileAsked = false;
       const ask = Effect.suspend(() => {
+        asked++;
         const answer = isThere ? Effect.succeed("there") : Effect.fail("away");
         if (comesWhileAsked) {
           isThere = true;
@@ -35,6 +41,9 @@ describe("asking what is away", () => {
       const asking = yield* Effect.forkChild(untilAnswered(ask, arrivals));
       yield* TestClock.adjust("1 hours");
       assert.isUndefined(asking.pollUnsafe());
+      // For ever, and in the end every four to six seconds.
+      assert.isAtLeast(asked, 600);
+      assert.isAtMost(asked, 910);
       isThere = true;
       arrivals.tell();
       assert.strictEqual(yield* Fiber.join(asking), "there");
@@ -60,6 +69,126 @@ const speaking = Effect.fnUntraced(function* (id: string) {
 
 const idsOf = (id: string) =>
   Effect.map(World.eventsOf(History.thread(id)), (events) => events.map((event) => event.id));
+
+/** Another one of this process who claims to deliver. */
+const other = { pid: process.pid, name: "other" };
+
+const say = (id: string, text: string) => Effect.flatMap(thread(id), (talk) => talk.say({ role: "user", text }));
+
+const textsOf = (id: string) =>
+  Effect.map(World.eventsOf(History.thread(id)), (events) =>
+    events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text),
+  );
+
+layer(world, { excludeTestServices: true })("what is before somebody's own", (it) => {
+  it.effect("is waited for when an earlier process left it and another one is to deliver it", () =>
+    Effect.gen(function* () {
+      const to = new SwitchableLog.LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      yield* say("w1", "before").pipe(Effect.provide(World.publisher({ folder, to })));
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      yield* spool.lead({ owner: other, millis: 60_000 });
+      to.position = "there";
+      yield* Effect.gen(function* () {
+        yield* Effect.sleep(300);
+        assert.strictEqual((yield* say("w1", "after"))._tag, "Spooled");
+        yield* spool.resign(other);
+        yield* World.direct;
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      assert.deepStrictEqual(yield* textsOf("w1"), ["before", "after"]);
+    }),
+  );
+
+  it.effect("is waited for while another process holds the file", () =>
+    Effect.gen(function* () {
+      const to = new SwitchableLog.LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      const busy = new SpoolUnavailable({ reason: "busy", file: "f", message: "busy", hint: "" });
+      let isBusy = false;
+      const ifFree = <A, E>(effect: Effect.Effect<A, E>) =>
+        Effect.suspend((): Effect.Effect<A, E | SpoolUnavailable> => (isBusy ? Effect.fail(busy) : effect));
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      const held = Layer.succeed(Spool, {
+        ...spool,
+        isWaiting: (range) => ifFree(spool.isWaiting(range)),
+        oldest: (range) => ifFree(spool.oldest(range)),
+      });
+      const publisher = Publisher.layer().pipe(Layer.provide([held, SwitchableLog.layer(to)]));
+      yield* Effect.gen(function* () {
+        yield* say("w2", "0");
+        isBusy = true;
+        to.position = "there";
+        yield* Effect.sleep(300);
+        assert.strictEqual((yield* say("w2", "1"))._tag, "Spooled");
+        isBusy = false;
+        yield* World.direct;
+        yield* say("w2", "2");
+      }).pipe(Effect.provide(publisher));
+      assert.deepStrictEqual(yield* textsOf("w2"), ["0", "1", "2"]);
+    }),
+  );
+
+  it.effect("is left to others by who cannot deliver", () =>
+    Effect.gen(function* () {
+      const folder = yield* World.temporaryFolder;
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      const log = yield* EventLog;
+      // It answers questions and takes no events: so he leads, and comes to nothing.
+      const full = Layer.succeed(EventLog, {
+        ...log,
+        append: () => SwitchableLog.away,
+        appendAll: () => SwitchableLog.away,
+      });
+      yield* Effect.gen(function* () {
+        assert.strictEqual((yield* say("w3", "0"))._tag, "Spooled");
+        yield* World.until(Effect.orDie(spool.lead({ owner: other, millis: 60_000 })));
+      }).pipe(Effect.provide(Publisher.layer().pipe(Layer.provide([Layer.succeed(Spool, spool), full]))));
+    }),
+  );
+
+  it.effect("is delivered by who writes directly when its process was killed before it could", () =>
+    Effect.gen(function* () {
+      const to = new SwitchableLog.LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      yield* Effect.gen(function* () {
+        yield* say("w4", "0");
+        const spool = yield* Spool;
+        const left = event(undefined, {
+          type: "thread.message_appended",
+          schemaVersion: 2,
+          body: JSON.stringify({ messageId: "m", role: "user", parts: [{ type: "text", text: "left" }] }),
+        });
+        yield* spool.put([{ history: History.thread("w4"), event: left, blobs: [] }]);
+        const raw = new Database(`${folder}/spool.db`);
+        raw.exec("UPDATE commands SET accepted_at = accepted_at - 10000");
+        raw.close();
+        assert.strictEqual(yield* World.mode, "direct");
+        yield* World.until(Effect.map(textsOf("w4"), (texts) => texts.includes("left")));
+        // Nobody is kept from it for longer than it takes.
+        yield* World.until(Effect.orDie(spool.lead({ owner: other, millis: 60_000 })));
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }),
+  );
+
+  it.effect("is accepted before a publisher closes, and its caller told", () =>
+    Effect.gen(function* () {
+      const to = new SwitchableLog.LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      const calls = yield* Effect.gen(function* () {
+        yield* say("w5", "0");
+        to.position = { slowMillis: 100 };
+        return yield* Effect.forEach(["1", "2", "3"], (text) =>
+          Effect.forkDetach(say("w5", text), { startImmediately: true }),
+        );
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      const told = yield* Effect.forEach(calls, Fiber.join);
+      assert.deepStrictEqual(new Set(told.map(({ _tag }) => _tag)), new Set(["Appended"]));
+      assert.deepStrictEqual(yield* textsOf("w5"), ["0", "1", "2", "3"]);
+    }),
+  );
+});
 
 layer(world, { excludeTestServices: true })("callers that never pause", (it) => {
   it.effect("are sent to a log whose answers take half of their patience, and nothing is asked of it twice", () =>
