@@ -1,6 +1,6 @@
 /** Where commands wait when there is no disk for them, and how many calls may be outstanding. */
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Fiber, Result } from "effect";
+import { Effect, Fiber, Latch, Result } from "effect";
 import * as History from "../../src/domain/History.ts";
 import { Keep, maxHeldBytes } from "../../src/publish/Keep.ts";
 import { Lanes } from "../../src/publish/Lanes.ts";
@@ -39,6 +39,7 @@ describe("calls that nobody awaits", () => {
   it.live("are refused beyond ten thousand, and those before are settled all the same", () =>
     Effect.gen(function* () {
       const scope = yield* Effect.scope;
+      const isOpen = yield* Latch.make(false);
       let settled = 0;
       const lanes = new Lanes<"done", never>({
         fibers: scope,
@@ -46,7 +47,7 @@ describe("calls that nobody awaits", () => {
           Effect.sync(() => {
             settled += commands.length;
             return commands.map(() => Result.succeed("done" as const));
-          }).pipe(Effect.delay(20)),
+          }).pipe(isOpen.whenOpen),
       });
       const one = command();
       const calls = yield* Effect.forEach(Array.from({ length: 10_000 }), () =>
@@ -54,6 +55,7 @@ describe("calls that nobody awaits", () => {
       );
       const refused = yield* Effect.flip(lanes.call(one));
       assert.deepInclude(refused, { _tag: "NotAccepted", reason: "10000 calls are outstanding" });
+      yield* isOpen.open;
       yield* lanes.flush;
       yield* Effect.forEach(calls, Fiber.join, { discard: true });
       assert.strictEqual(settled, 10_000);

@@ -68,17 +68,12 @@ const speaking = Effect.fnUntraced(function* (id: string) {
 });
 
 const idsOf = (id: string) =>
-  Effect.map(World.eventsOf(History.thread(id)), (events) => events.map((event) => event.id));
+  Effect.map(World.eventsOf(History.thread(id)), (events) => events.map(({ id: eventId }) => eventId));
 
 /** Another one of this process who claims to deliver. */
 const other = { pid: process.pid, name: "other" };
 
 const say = (id: string, text: string) => Effect.flatMap(thread(id), (talk) => talk.say({ role: "user", text }));
-
-const textsOf = (id: string) =>
-  Effect.map(World.eventsOf(History.thread(id)), (events) =>
-    events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text),
-  );
 
 layer(world, { excludeTestServices: true })("what is before somebody's own", (it) => {
   it.effect("is waited for when an earlier process left it and another one is to deliver it", () =>
@@ -96,7 +91,7 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
         yield* spool.resign(other);
         yield* World.direct;
       }).pipe(Effect.provide(World.publisher({ folder, to })));
-      assert.deepStrictEqual(yield* textsOf("w1"), ["before", "after"]);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("w1")), ["before", "after"]);
     }),
   );
 
@@ -126,7 +121,7 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
         yield* World.direct;
         yield* say("w2", "2");
       }).pipe(Effect.provide(publisher));
-      assert.deepStrictEqual(yield* textsOf("w2"), ["0", "1", "2"]);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("w2")), ["0", "1", "2"]);
     }),
   );
 
@@ -165,7 +160,7 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
         raw.exec("UPDATE commands SET accepted_at = accepted_at - 10000");
         raw.close();
         assert.strictEqual(yield* World.mode, "direct");
-        yield* World.until(Effect.map(textsOf("w4"), (texts) => texts.includes("left")));
+        yield* World.until(Effect.map(World.textsOf(History.thread("w4")), (texts) => texts.includes("left")));
         // Nobody is kept from it for longer than it takes.
         yield* World.until(Effect.orDie(spool.lead({ owner: other, millis: 60_000 })));
       }).pipe(Effect.provide(World.publisher({ folder, to })));
@@ -185,7 +180,7 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
       }).pipe(Effect.provide(World.publisher({ folder, to })));
       const told = yield* Effect.forEach(calls, Fiber.join);
       assert.deepStrictEqual(new Set(told.map(({ _tag }) => _tag)), new Set(["Appended"]));
-      assert.deepStrictEqual(yield* textsOf("w5"), ["0", "1", "2", "3"]);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("w5")), ["0", "1", "2", "3"]);
     }),
   );
 });
