@@ -9,14 +9,20 @@ import { Drainer } from "../../src/publish/Drain.ts";
 import { KnownTasks } from "../../src/publish/Write.ts";
 import type { Command, Spool } from "../../src/spool/Spool.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
-import { event } from "../contract/EventLogContract.ts";
+import { event, freshId } from "../contract/EventLogContract.ts";
 import { away } from "./SwitchableLog.ts";
 import * as World from "./World.ts";
 
 const owner = { pid: process.pid, name: "test" };
 
+/** Messages that nobody can have told before. */
 const commands = (count: number): ReadonlyArray<Command> =>
-  Array.from({ length: count }, () => ({ history: History.thread("t"), event: event(), blobs: [] }));
+  Array.from({ length: count }, () => {
+    const id = freshId();
+    const body = JSON.stringify({ messageId: id, role: "user", parts: [] });
+    const one = event(id, { type: "thread.message_appended", schemaVersion: 2, body });
+    return { history: History.thread("t"), event: one, blobs: [] };
+  });
 
 const makeSpool = (options: { readonly overdueMillis?: number } = {}) =>
   Effect.flatMap(World.temporaryFolder, (folder) =>

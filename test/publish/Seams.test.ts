@@ -1,14 +1,16 @@
-/** The way back from the spool to the log, while callers never pause. */
+/** The seams between log, spool and memory: the way back to the log, what comes before what, and what callers are told. */
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect, Fiber, Layer, References } from "effect";
+import { Effect, Fiber, Layer, Logger, References } from "effect";
 import { TestClock } from "effect/testing";
 import Database from "better-sqlite3";
+import { mkdirSync } from "node:fs";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { untilAnswered } from "../../src/publish/Backoff.ts";
 import { Drainer } from "../../src/publish/Drain.ts";
 import * as LogArrivals from "../../src/publish/LogArrivals.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
+import { submit, task } from "../../src/publish/TaskPublisher.ts";
 import { thread } from "../../src/publish/ThreadPublisher.ts";
 import { KnownTasks } from "../../src/publish/Write.ts";
 import { Spool, SpoolUnavailable } from "../../src/spool/Spool.ts";
@@ -164,6 +166,48 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
         // Nobody is kept from it for longer than it takes.
         yield* World.until(Effect.orDie(spool.lead({ owner: other, millis: 60_000 })));
       }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }),
+  );
+
+  it.effect("is shown, though the disk is full and memory alone has it", () =>
+    Effect.gen(function* () {
+      const to = new SwitchableLog.LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      const spool = SpoolSqlite.layer({ file: `${folder}/spool.db`, target: "test", maxFileBytes: 250_000 });
+      yield* Effect.gen(function* () {
+        const told: Array<string> = [];
+        for (const length of [1, 120_000, 120_000]) told.push((yield* say("w6", "x".repeat(length)))._tag);
+        assert.deepStrictEqual(told, ["Spooled", "Spooled", "Held"]);
+        const waiting = yield* Publisher.Publisher.use((there) => there.waitingFor(History.thread("w6")));
+        assert.strictEqual(waiting.length, 3);
+        to.position = "there";
+        yield* World.direct;
+        assert.lengthOf(yield* World.eventsOf(History.thread("w6")), 3);
+      }).pipe(Effect.provide(Publisher.layer().pipe(Layer.provide([spool, SwitchableLog.layer(to)]))));
+    }),
+  );
+
+  it.effect("is told of where errors are, when the log refuses it and there is no disk to set it aside on", () =>
+    Effect.gen(function* () {
+      const to = new SwitchableLog.LogSwitch();
+      const folder = yield* World.temporaryFolder;
+      mkdirSync(`${folder}/spool.db`);
+      const said: Array<string> = [];
+      const logger = Logger.make(({ message }) => void said.push(String(message)));
+      const heard = Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Error"));
+      yield* Effect.gen(function* () {
+        const job = yield* submit({ agentType: "coder" });
+        yield* job.started();
+        to.position = "away";
+        assert.strictEqual((yield* job.completed("mine"))._tag, "Held");
+        const elsewhere = World.publisher({ folder: `${folder}/elsewhere`, to: new SwitchableLog.LogSwitch() });
+        yield* Effect.flatMap(task(job.id), ({ cancelled }) => cancelled("too slow")).pipe(Effect.provide(elsewhere));
+        to.position = "there";
+        yield* World.drained;
+      }).pipe(Effect.provide(Layer.provideMerge(World.publisher({ folder, to }), heard)));
+      assert.lengthOf(said, 1);
+      assert.match(said[0] ?? "", /Not appended, and not on disk: .*task\.completed/);
     }),
   );
 
