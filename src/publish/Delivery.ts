@@ -79,6 +79,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   yield* Effect.addFinalizer(() =>
     delivery.flush.pipe(
       Effect.timeoutOption(closeMillis),
+      Effect.andThen(delivery.close),
       Effect.andThen(Scope.close(fibers, Exit.void)),
       Effect.andThen(delivery.end),
     ),
@@ -152,6 +153,11 @@ export class Delivery {
   /** Returns when every call made so far has returned. */
   get flush(): Effect.Effect<void> {
     return this.#lanes.flush;
+  }
+
+  /** Refuses every later call, and those that have not returned by now. */
+  get close(): Effect.Effect<void> {
+    return this.#lanes.close;
   }
 
   /** Returns when the log has everything that this machine accepted for it. */
@@ -273,7 +279,11 @@ export class Delivery {
       this.#keeping.push({ commands, logFailed, kept });
       const keepAll = Effect.suspend(() => {
         const all = this.#keeping.splice(0);
-        return all.length === 0 ? Effect.void : this.#keepAll(all);
+        if (all.length === 0) return Effect.void;
+        // Whatever ends it ends it for all of them, or the others would wait for ever.
+        return Effect.onError(this.#keepAll(all), (cause) =>
+          Effect.sync(() => all.forEach(({ kept: other }) => Deferred.doneUnsafe(other, Effect.failCause(cause)))),
+        );
       });
       // Lanes that are ready to run come first: they join.
       const inTurn = this.#gate.withPermits(1)(Effect.andThen(Effect.yieldNow, keepAll));

@@ -8,6 +8,7 @@
  */
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { elapsed } from "../log/Elapsed.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
@@ -74,9 +75,9 @@ const within = <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) =>
   });
 
 const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
-  const began = yield* Clock.monotonicTimeNanos;
+  const began = yield* elapsed;
   const value = yield* effect;
-  return { value, millis: Number((yield* Clock.monotonicTimeNanos) - began) / 1e6 };
+  return { value, millis: (yield* elapsed) - began };
 });
 
 /** What is written in one batch, and what must still be the end of some threads for it to be right. */

@@ -7,6 +7,7 @@
  * that was accepted before or by this process, and sends callers to the log again.
  */
 import { Clock, Effect, Fiber, Latch, Result, Schedule, Schema, type Semaphore } from "effect";
+import { elapsed } from "../log/Elapsed.ts";
 import type { LogUnavailable } from "../log/EventLog.ts";
 import { type Spool, SpoolUnavailable } from "../spool/Spool.ts";
 import { untilAnswered } from "./Backoff.ts";
@@ -58,11 +59,11 @@ export class Mode {
   /** Open while spooling. */
   readonly #spooling = Latch.makeUnsafe(false);
   #direct = true;
-  /** Epoch milliseconds until which the log counts as too slow for callers to wait for. */
+  /** Until when (`elapsed`) the log counts as too slow for callers to wait for. */
   #slowUntil = 0;
-  /** Epoch milliseconds from which on callers may be kept waiting again. */
+  /** From when on (`elapsed`) callers may be kept waiting again. */
   #closeUpFrom = 0;
-  /** Since when another process has kept us from the spool, epoch milliseconds. */
+  /** Since when another process has kept us from the spool (`elapsed`). */
   #busySince: number | undefined;
 
   constructor(parts: Parts) {
@@ -103,7 +104,7 @@ export class Mode {
   get #drainOnce(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
     return Effect.gen({ self: this }, function* () {
       const step = yield* this.#step;
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* elapsed;
       if (step._tag === "Drained") {
         const { bytes, millis } = step.lastWrite;
         this.#slowUntil = millis > patienceFor(this.#parts, bytes) ? now + slowLogMillis : 0;
@@ -138,7 +139,7 @@ export class Mode {
           const fiber = yield* Effect.forkChild(delivering, { startImmediately: true });
           yield* Effect.timeoutOption(Fiber.await(fiber), this.#closeUpMillis);
           const result = yield* Effect.result(this.#returnToDirect);
-          if (!this.#direct) this.#closeUpFrom = (yield* Clock.currentTimeMillis) + closeUpRestMillis;
+          if (!this.#direct) this.#closeUpFrom = (yield* elapsed) + closeUpRestMillis;
           return { delivery: fiber, returned: result };
         }),
       );
@@ -184,7 +185,7 @@ export class Mode {
   ): Effect.Effect<A, E | SpoolUnavailable> {
     return Effect.gen({ self: this }, function* () {
       const result = yield* Effect.result(effect);
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* elapsed;
       if (Result.isSuccess(result)) {
         this.#busySince = undefined;
         return result.success;
