@@ -125,8 +125,9 @@ describe("a publisher", () => {
     Effect.gen(function* () {
       const folder = yield* World.temporaryFolder;
       const there = yield* Publisher.Publisher.pipe(
-        Effect.provide(World.publisher({ folder, to: new SwitchableLog.LogSwitch() })),
-        Effect.provide(EventLogMemory.layer),
+        Effect.provide(
+          Layer.provide(World.publisher({ folder, to: new SwitchableLog.LogSwitch() }), EventLogMemory.layer),
+        ),
       );
       const history = History.thread("t");
       const late = there.publish({ history, type: "thread.renamed", data: { title: "late" } });
