@@ -37,6 +37,8 @@ const clockMarginMillis = 24 * 3_600_000;
 /** Ids found in a part of a history. `upTo` is the last message there, event or not; `events` counts the events. */
 interface Found {
   readonly ids: Map<string, Sequence>;
+  /** Which ids would be among them if they were there; undefined: all. */
+  readonly covers: ReadonlySet<string> | undefined;
   readonly upTo: Sequence | undefined;
   readonly events: number;
 }
@@ -46,8 +48,10 @@ export const idOf = (message: StoredMessage): string | undefined => {
   return isMisfit(entry) ? undefined : entry.id;
 };
 
-export const findIds = Effect.fnUntraced(function* (writer: Writer, subject: string, from: From) {
+/** Looks for the ids of an append. Those of others are found along with them, as long as they are not too many. */
+export const findIds = Effect.fnUntraced(function* (writer: Writer, { subject, wires }: Checked, from: From) {
   const ids = new Map<string, Sequence>();
+  let covers: ReadonlySet<string> | undefined;
   let upTo: Sequence | undefined;
   let events = 0;
   const pages = writer.read.pages(subject, from);
@@ -59,10 +63,14 @@ export const findIds = Effect.fnUntraced(function* (writer: Writer, subject: str
       const id = idOf(message);
       if (id === undefined) continue;
       events++;
-      if (!ids.has(id)) ids.set(id, message.sequence);
+      if (covers?.has(id) !== false && !ids.has(id)) ids.set(id, message.sequence);
+    }
+    if (covers === undefined && ids.size > writer.remembered.mostOfOne) {
+      covers = new Set(wires.map(({ id }) => id));
+      for (const id of ids.keys()) if (!covers.has(id)) ids.delete(id);
     }
   }
-  return { ids, upTo, events } satisfies Found;
+  return { ids, covers, upTo, events } satisfies Found;
 });
 
 /** How many of an append's ids are there, and where the last one is. */
@@ -104,7 +112,9 @@ const boundOf = Effect.fnUntraced(function* (writer: Writer, { append: { after }
 const partOf = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   const bound = yield* boundOf(writer, checked);
   const since = sinceOf(checked, yield* Clock.currentTimeMillis);
-  const isKnown = (known: KnownIds) => known.since <= since || (bound !== undefined && known.after <= bound);
+  const isKnown = ({ after, covers, since: knownSince }: KnownIds) =>
+    (knownSince <= since || (bound !== undefined && after <= bound)) &&
+    (covers === undefined || checked.wires.every(({ id }) => covers.has(id)));
   const from: From =
     bound !== undefined ? { after: bound } : since === Number.NEGATIVE_INFINITY ? { after: 0 } : { since };
   const part =
@@ -114,22 +124,35 @@ const partOf = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   return { isKnown, from, part };
 });
 
+const isIn = (from: From, { recordedAt, sequence }: StoredMessage): boolean =>
+  "after" in from ? sequence > from.after : recordedAt >= from.since;
+
 /**
  * What is remembered of the history if that is enough, else what the log says.
  *
  * Decision: from where the stream ended when the ids were made, where the caller knows it, and not from a day before:
  * when four processes had published 190,000 events into six histories within half an hour, what waited after an outage
  * was looked for among all of them for each batch, which takes longer than anybody waits for a batch.
+ *
+ * Where nobody knows an end, a search takes as long as the history is long. It goes on when whoever asked has given up,
+ * and who asks again waits for it: so it is read once, and not again from its beginning by each attempt.
  */
-export const recall = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
+export const recall = (writer: Writer, checked: Checked) =>
+  writer.remembered.inTurn(checked.subject)(recallAlone(writer, checked));
+
+const recallAlone = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   const { subject } = checked;
   const { from, isKnown, part } = yield* partOf(writer, checked);
   const known = writer.remembered.get(subject);
   if (known !== undefined && isKnown(known)) return { known, fresh: false };
-  const { ids, upTo } = yield* findIds(writer, subject, from);
-  const isWhole = "after" in from && from.after === 0;
-  const last = upTo ?? (isWhole ? 0 : ((yield* writer.read.last(subject))?.sequence ?? 0));
-  const found: KnownIds = { ...part, ids, upTo: last };
+  let { covers, ids, upTo } = yield* findIds(writer, checked, from);
+  if (upTo === undefined) {
+    const last = yield* writer.read.last(subject);
+    // One that was written between the two questions has not been looked at.
+    if (last !== undefined && isIn(from, last)) ({ covers, ids, upTo } = yield* findIds(writer, checked, from));
+    upTo ??= last?.sequence;
+  }
+  const found: KnownIds = { ...part, ids, covers, upTo: upTo ?? 0 };
   writer.remembered.keep(subject, found);
   return { known: found, fresh: true };
 });
@@ -137,7 +160,7 @@ export const recall = Effect.fnUntraced(function* (writer: Writer, checked: Chec
 /** Reads what came since; when nothing came, makes sure that the history still ends where we remember. */
 export const catchUp = Effect.fnUntraced(function* (writer: Writer, checked: Checked, known: KnownIds) {
   const { subject } = checked;
-  const { ids, upTo } = yield* findIds(writer, subject, { after: known.upTo });
+  const { covers, ids, upTo } = yield* findIds(writer, checked, { after: known.upTo });
   if (upTo === undefined) {
     const last = (yield* writer.read.last(subject))?.sequence ?? 0;
     if (last >= known.upTo) return known;
@@ -147,6 +170,7 @@ export const catchUp = Effect.fnUntraced(function* (writer: Writer, checked: Che
   }
   for (const [id, sequence] of ids) known.ids.set(id, sequence);
   known.upTo = upTo;
+  known.covers ??= covers;
   writer.remembered.keep(subject, known);
   return known;
 });

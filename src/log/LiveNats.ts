@@ -14,7 +14,7 @@ import type { History } from "../domain/History.ts";
 import { Live, LiveSaid, LiveSoFar, listening } from "./Live.ts";
 import * as NatsConnection from "./NatsConnectionNats.ts";
 import { ask } from "./RequestNats.ts";
-import { encodeToken, root } from "./Subject.ts";
+import { encodeToken, root, subjectOf } from "./Subject.ts";
 
 type Connection = NatsConnection.NatsConnection["Service"];
 
@@ -23,13 +23,10 @@ const askMillis = 1_000;
 /** How often a server that is away is looked for while somebody says something. */
 const retryMillis = 2_000;
 
-const under = (first: string, { tenant, kind, id }: History): string =>
-  `${first}.${encodeToken(tenant)}.${kind}.${encodeToken(id)}`;
-
 /** Where the deltas of a history go. */
-export const liveSubjectOf = (history: History): string => under(`${root}-live`, history);
+export const liveSubjectOf = (history: History): string => subjectOf(history, `${root}-live`);
 const askSubjectOf = (history: History, messageId: string): string =>
-  `${under(`${root}-live-ask`, history)}.${encodeToken(messageId)}`;
+  `${subjectOf(history, `${root}-live-ask`)}.${encodeToken(messageId)}`;
 
 const decodeSaid = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSaid));
 const decodeSoFar = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSoFar));

@@ -1,7 +1,7 @@
 /**
  * How long the log waits for NATS before it says that it is unavailable.
  *
- * Room: log. In: NatsConnectionNats. Out: WriterNats, DirectGetNats, FollowNats.
+ * Room: log. In: NatsConnectionNats. Out: WriterNats, DirectGetNats, FollowNats, StreamNats.
  */
 import { Clock, Effect } from "effect";
 import { LogUnavailable } from "./EventLog.ts";

@@ -10,7 +10,7 @@ import { Clock, Effect } from "effect";
 import type { LogUnavailable } from "./EventLog.ts";
 import type { NatsConnection } from "./NatsConnectionNats.ts";
 import * as Unusable from "./NatsUnusable.ts";
-import { retryPauseMillis, unavailable } from "./PatienceNats.ts";
+import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "./RequestNats.ts";
 import { streamSubjects } from "./Subject.ts";
 
@@ -150,7 +150,9 @@ const api = Effect.fnUntraced(function* <A>(
     if (elapsed >= options.patienceMillis) {
       return yield* unavailable(answer._tag === "NoAnswer" ? answer.reason : "JetStream has no leader");
     }
-    yield* Effect.sleep(retryPauseMillis(attempt));
+    // One that has been away for a while is not waited for: whoever asks decides when to ask again.
+    if (answer._tag === "NoAnswer" && answer.why === "lost") yield* awaitLink(connection.link);
+    else yield* Effect.sleep(retryPauseMillis(attempt));
   }
 });
 

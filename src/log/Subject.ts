@@ -1,5 +1,6 @@
 /**
- * The subject of a history: `recollect.<tenant>.<kind>.<id>`, reversible for every id.
+ * The subject of a history: `recollect.<tenant>.<kind>.<id>`, reversible for every id; what is said of a history beside
+ * the stream goes by the same tokens under another first one.
  *
  * Room: log. In: domain. Out: log, snapshot.
  *
@@ -40,13 +41,13 @@ export const decodeToken = (token: string): string | undefined => {
   }
 };
 
-export const subjectOf = ({ tenant, kind, id }: History): string =>
-  `${root}.${encodeToken(tenant)}.${kind}.${encodeToken(id)}`;
+export const subjectOf = ({ tenant, kind, id }: History, under = root): string =>
+  `${under}.${encodeToken(tenant)}.${kind}.${encodeToken(id)}`;
 
-/** The history of a subject, or undefined when it is none of ours. */
-export const historyOf = (subject: string): History | undefined => {
+/** The history of a subject, or undefined when it is none of ours. `under` is its first token. */
+export const historyOf = (subject: string, under = root): History | undefined => {
   const [first, tenantToken, kind, idToken, ...rest] = subject.split(".");
-  if (first !== root || tenantToken === undefined || idToken === undefined || rest.length > 0) return undefined;
+  if (first !== under || tenantToken === undefined || idToken === undefined || rest.length > 0) return undefined;
   const tenant = decodeToken(tenantToken);
   const id = decodeToken(idToken);
   const known = HistoryKind.literals.find((literal) => literal === kind);

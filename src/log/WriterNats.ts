@@ -49,7 +49,7 @@ const settleExpected = Effect.fnUntraced(function* (
   actual: Sequence | undefined,
 ) {
   const { subject } = part.checked;
-  const { events, ids, upTo } = yield* findIds(writer, subject, { after: expected });
+  const { events, ids, upTo } = yield* findIds(writer, part.checked, { after: expected });
   const there = presence(part.checked, ids);
   if (there.all) {
     part.result = { sequence: there.sequence, duplicate: true };
@@ -145,7 +145,7 @@ const settle = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<
 const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Part>) {
   let found = false;
   for (const part of open) {
-    const there = presence(part.checked, (yield* findIds(writer, part.checked.subject, { after: 0 })).ids);
+    const there = presence(part.checked, (yield* findIds(writer, part.checked, { after: 0 })).ids);
     if (there.none) continue;
     if (!there.all) return yield* usedElsewhere(part);
     part.result = { sequence: there.sequence, duplicate: true };

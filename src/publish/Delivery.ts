@@ -1,7 +1,7 @@
 /**
  * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
  *
- * Room: publish. In: log, spool, Write, Drain, Keep, KnownEnd, Lanes, Mode. Out: Publisher.
+ * Room: publish. In: log, spool, Write, Drain, Keep, KnownEnd, Lanes, LogArrivals, Mode. Out: Publisher.
  *
  * Commands of one history come one batch at a time (`Lanes`).
  *
@@ -21,6 +21,7 @@ import { Drainer } from "./Drain.ts";
 import { bytesOf, Keep, type NotAccepted } from "./Keep.ts";
 import { KnownEnd } from "./KnownEnd.ts";
 import * as Lanes from "./Lanes.ts";
+import { type Arrivals, LogArrivals } from "./LogArrivals.ts";
 import { Mode, patienceFor } from "./Mode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "./Write.ts";
 
@@ -69,6 +70,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const delivery = new Delivery({
     log,
     spool,
+    arrivals: yield* LogArrivals,
     fibers,
     owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
@@ -77,6 +79,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   yield* Effect.addFinalizer(() =>
     delivery.flush.pipe(
       Effect.timeoutOption(closeMillis),
+      Effect.andThen(delivery.close),
       Effect.andThen(Scope.close(fibers, Exit.void)),
       Effect.andThen(delivery.end),
     ),
@@ -87,6 +90,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 interface Parts {
   readonly log: EventLog["Service"];
   readonly spool: Spool["Service"];
+  readonly arrivals: Arrivals;
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
@@ -117,7 +121,7 @@ export class Delivery {
     this.#parts = parts;
     this.#keep = new Keep(parts.spool);
     this.#end = new KnownEnd(parts.log);
-    this.#drainer = new Drainer({ ...parts, tasks: this.#tasks });
+    this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
     this.#mode = new Mode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
     this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
   }
@@ -143,12 +147,17 @@ export class Delivery {
 
   /** Accepts a command at its place in its history; returns what became of it. */
   deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
-    return this.#lanes.call(command.isNew === true ? { ...command, after: this.#end.now } : command);
+    return this.#lanes.call(command);
   }
 
   /** Returns when every call made so far has returned. */
   get flush(): Effect.Effect<void> {
     return this.#lanes.flush;
+  }
+
+  /** Refuses every later call, and those that have not returned by now. */
+  get close(): Effect.Effect<void> {
+    return this.#lanes.close;
   }
 
   /** Returns when the log has everything that this machine accepted for it. */
@@ -189,14 +198,30 @@ export class Delivery {
   #settle(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
     return Effect.gen({ self: this }, function* () {
       const results: Array<Fate> = [];
+      let placed = commands;
       while (results.length < commands.length) {
         const isDirect = this.#mode.isDirect;
-        if (isDirect) results.push(...(yield* this.#writeDirect(commands)));
+        const mayTry = isDirect && (yield* this.#knowsEnd);
+        // None of these was attempted yet, or it has its end since then.
+        const { now } = this.#end;
+        placed = placed.map((command) =>
+          command.isNew === true && command.after === undefined ? { ...command, after: now } : command,
+        );
+        if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
-        results.push(...(yield* this.#keepRest(commands.slice(results.length), isDirect)));
+        results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
       }
       return results;
     });
+  }
+
+  /** Whether it is known where the stream ends. Asked when it is not, so that nothing is attempted before. */
+  get #knowsEnd(): Effect.Effect<boolean> {
+    return Effect.suspend(() =>
+      this.#end.now === undefined
+        ? Effect.map(this.#patiently([], this.#end.learn), () => this.#end.now !== undefined)
+        : Effect.succeed(true),
+    );
   }
 
   /** Results from the front: as many as the log answered in time. */
@@ -207,7 +232,7 @@ export class Delivery {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
         if (together === undefined || Result.isFailure(together)) return [];
         if (together.success !== undefined) {
-          for (const written of together.success) yield* this.#reached(written);
+          for (const { sequence } of together.success) this.#end.reached(sequence);
           return together.success.map((written) => Result.succeed(asDelivered(written)));
         }
       }
@@ -217,19 +242,11 @@ export class Delivery {
         const written = yield* this.#patiently([command], Effect.result(one));
         const known = written === undefined ? undefined : asResult(written);
         if (known === undefined) break;
-        if (written !== undefined && Result.isSuccess(written)) yield* this.#reached(written.success);
+        if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
         results.push(known);
       }
       return results;
     });
-  }
-
-  /** The log has answered. */
-  #reached({ sequence }: Written): Effect.Effect<void> {
-    this.#end.reached(sequence);
-    return this.#end.now === undefined
-      ? Effect.asVoid(Effect.forkIn(this.#end.learn, this.#parts.fibers))
-      : Effect.void;
   }
 
   /**
@@ -262,7 +279,11 @@ export class Delivery {
       this.#keeping.push({ commands, logFailed, kept });
       const keepAll = Effect.suspend(() => {
         const all = this.#keeping.splice(0);
-        return all.length === 0 ? Effect.void : this.#keepAll(all);
+        if (all.length === 0) return Effect.void;
+        // Whatever ends it ends it for all of them, or the others would wait for ever.
+        return Effect.onError(this.#keepAll(all), (cause) =>
+          Effect.sync(() => all.forEach(({ kept: other }) => Deferred.doneUnsafe(other, Effect.failCause(cause)))),
+        );
       });
       // Lanes that are ready to run come first: they join.
       const inTurn = this.#gate.withPermits(1)(Effect.andThen(Effect.yieldNow, keepAll));

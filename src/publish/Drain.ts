@@ -8,11 +8,12 @@
  */
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { elapsed } from "../log/Elapsed.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { bytesOf } from "./Keep.ts";
-import { afterAll } from "./KnownEnd.ts";
+import { afterAll, type KnownEnd } from "./KnownEnd.ts";
 import { type Forks, type Known, KnownThreads, mayBeLate, meet, readTail, type Tail } from "./Merge.ts";
 import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
 
@@ -20,6 +21,8 @@ export interface Draining {
   readonly log: EventLog["Service"];
   readonly spool: Spool["Service"];
   readonly tasks: KnownTasks;
+  /** Told where the stream ends each time that the log is asked. */
+  readonly end?: KnownEnd | undefined;
   /** Names this process among those that share the spool. */
   readonly owner: Owner;
 }
@@ -72,9 +75,9 @@ const within = <A, E, R>(effect: Effect.Effect<A, E, R>, millis: number) =>
   });
 
 const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
-  const began = yield* Clock.monotonicTimeNanos;
+  const began = yield* elapsed;
   const value = yield* effect;
-  return { value, millis: Number((yield* Clock.monotonicTimeNanos) - began) / 1e6 };
+  return { value, millis: (yield* elapsed) - began };
 });
 
 /** What is written in one batch, and what must still be the end of some threads for it to be right. */
@@ -143,7 +146,10 @@ export class Drainer {
     }
     yield* this.#sayOverdue;
     // Who cannot reach the log must not keep the others from delivering.
-    this.#created = (yield* this.#probe).created;
+    const info = yield* this.#probe;
+    const { created, lastSequence } = info;
+    this.#created = created;
+    this.#parts.end?.said(info);
     // A disk that does not take the claim gives what is on it all the same.
     const leads = yield* spool
       .lead({ owner, millis: leadMillis })
@@ -153,6 +159,7 @@ export class Drainer {
       limit: batchCommands,
       maxBytes: this.#batchBytes,
       after: this.#passed,
+      end: { created, sequence: lastSequence },
     });
     const [first] = commands;
     if (first === undefined) return { _tag: "Empty" };
@@ -245,7 +252,6 @@ export class Drainer {
    * in a history that we have read need not be written. `looking`: every history is read.
    */
   #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
-    const { log } = this.#parts;
     return Effect.gen({ self: this }, function* () {
       const read = new Map<string, Tail>();
       const whole = new Map<string, Known>();
@@ -258,7 +264,7 @@ export class Drainer {
           if (subject === undefined) {
             if (!read.has(key)) read.set(key, yield* this.#tailOf(command.history, commands));
           } else {
-            const known = whole.get(key) ?? (yield* this.#threads.upToDate(log, command.history));
+            const known = whole.get(key) ?? (yield* this.#knownFor(command.history, commands));
             whole.set(key, known);
             read.set(key, known);
             const meeting = meet(command, subject, known)._tag;
@@ -272,6 +278,16 @@ export class Drainer {
       const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
       return { leading, commands: leading.filter((command) => !isThere(command)), expected };
     });
+  }
+
+  /** What a thread has told since the first of its commands was accepted, if that is known; else all it has told. */
+  #knownFor(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Known, LogUnavailable> {
+    const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
+    // The end of one that nobody had tried is later than its acceptance.
+    const isUnclear = own.some((command) => command.isNew === true && mayBeLate(command) !== undefined);
+    const after = isUnclear ? undefined : afterAll(own);
+    const from = after?.created === this.#created ? after?.sequence : undefined;
+    return this.#threads.upToDate(this.#parts.log, history, from);
   }
 
   /** What a history has behind the point after which these commands stand in it, if at all; of any other all it has. */
@@ -337,8 +353,12 @@ export class Drainer {
     if (subject === undefined) return this.#write(command);
     return Effect.gen({ self: this }, function* (): Effect.fn.Return<Outcome, LogUnavailable> {
       for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
-        const known = yield* this.#threads.upToDate(log, command.history);
-        const meeting = meet(command, subject, known);
+        const known = yield* this.#knownFor(command.history, [command]);
+        let meeting = meet(command, subject, known);
+        // Where a fork begins only the whole thread can tell.
+        if (meeting._tag === "Forks" && known.from > 0) {
+          meeting = meet(command, subject, yield* this.#threads.upToDate(log, command.history));
+        }
         if (meeting._tag === "There") return appended;
         if (meeting._tag === "Late") return { _tag: "Refused", reason: meeting.reason };
         if (meeting._tag === "Forks") return yield* this.#fork(command, meeting);

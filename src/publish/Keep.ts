@@ -1,11 +1,12 @@
 /**
  * Where commands wait while the log is away: on disk, and when there is no disk for them, in bounded memory.
  *
- * Room: publish. In: spool. Out: Delivery, Drain.
+ * Room: publish. In: log, spool. Out: Delivery, Drain.
  *
  * Order is kept: as long as commands wait in memory, newer ones wait behind them.
  */
-import { Clock, Effect, Result, Schema } from "effect";
+import { Effect, Result, Schema } from "effect";
+import { elapsed } from "../log/Elapsed.ts";
 import type { Command, Spool, SpoolUnavailable } from "../spool/Spool.ts";
 
 /** Neither the log nor the disk nor memory has room for the command. It is lost unless the caller says it again. */
@@ -73,7 +74,7 @@ export class Keep {
     function* (this: Keep, more) {
       const all = [...this.#held, ...more];
       if (all.length === 0) return true;
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* elapsed;
       const isBroken = this.#trouble !== undefined && this.#trouble.reason !== "busy";
       if (isBroken && now - this.#triedAt < retrySpoolMillis) return false;
       const put = yield* Effect.result(this.#spool.put(all));

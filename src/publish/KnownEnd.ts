@@ -3,12 +3,14 @@
  *
  * Room: publish. In: log, spool. Out: Delivery, Drain.
  *
- * A command that is accepted now can stand in the log only behind that, whatever became of the attempts to write it. So
- * whoever delivers it later, after a lost answer or an outage, looks for it there and nowhere else.
+ * A command whose id was made just now can stand in the log only behind what is known before the first attempt to write
+ * it. So nothing is attempted before that is known, and whoever delivers it later, after a lost answer or an outage,
+ * looks for it there and nowhere else. What was put into the spool before anybody knew is given its end there, by the
+ * first who delivers (`Spool.oldest`).
  */
-import { Effect } from "effect";
+import { Deferred, Effect } from "effect";
 import type { Sequence } from "../domain/History.ts";
-import type { EventLog, StreamEnd } from "../log/EventLog.ts";
+import type { EventLog, LogInfo, StreamEnd } from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
 
 /** Where all of these stand behind, if they are in the log; undefined when that is not known of each. */
@@ -21,7 +23,7 @@ export const afterAll = (commands: ReadonlyArray<Command>): StreamEnd | undefine
 export class KnownEnd {
   readonly #log: EventLog["Service"];
   #end: StreamEnd | undefined;
-  #isAsking = false;
+  #asking: Deferred.Deferred<void> | undefined;
 
   constructor(log: EventLog["Service"]) {
     this.#log = log;
@@ -42,17 +44,26 @@ export class KnownEnd {
     if (this.#end !== undefined && sequence > this.#end.sequence) this.#end = { ...this.#end, sequence };
   }
 
-  /** Asks the log, until it has answered once: of another stream, or a shorter one, what was known before is not true. */
+  /** The log said where it ends: of another stream, or a shorter one, what was known before is not true. */
+  said({ created, lastSequence }: Pick<LogInfo, "created" | "lastSequence">): void {
+    const known = this.#end?.created === created ? this.#end.sequence : 0;
+    this.#end = { created, sequence: Math.max(known, lastSequence) };
+  }
+
+  /** Asks the log once, for everybody who waits for it. */
   readonly learn: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.#isAsking) return Effect.void;
-    this.#isAsking = true;
+    if (this.#asking !== undefined) return Deferred.await(this.#asking);
+    const asking = Deferred.makeUnsafe<void>();
+    this.#asking = asking;
     return this.#log.info.pipe(
-      Effect.map(({ created, lastSequence }) => {
-        const known = this.#end?.created === created ? this.#end.sequence : 0;
-        this.#end = { created, sequence: Math.max(known, lastSequence) };
-      }),
+      Effect.map((info) => this.said(info)),
       Effect.ignore,
-      Effect.ensuring(Effect.sync(() => (this.#isAsking = false))),
+      Effect.ensuring(
+        Effect.sync(() => {
+          this.#asking = undefined;
+          Deferred.doneUnsafe(asking, Effect.void);
+        }),
+      ),
     );
   });
 }

@@ -11,8 +11,9 @@ import { keyOf } from "../domain/History.ts";
 import type { Command } from "../spool/Spool.ts";
 import { bytesOf, NotAccepted } from "./Keep.ts";
 
-/** Calls nobody awaits pile up in memory; beyond this they are refused. */
+/** Calls nobody awaits pile up in memory; beyond this they are refused. The first one may be as large as it likes. */
 const maxOutstanding = 10_000;
+const maxOutstandingBytes = 64 * 1024 * 1024;
 /** One append: stays far below the log's limit of events and a server's pending bytes. */
 const maxLaneEvents = 250;
 const maxLaneBytes = 4 * 1024 * 1024;
@@ -22,8 +23,17 @@ export type Fate<A, E> = Result.Result<A, E>;
 
 interface Call<A, E> {
   readonly command: Command;
+  readonly bytes: number;
   readonly settled: Deferred.Deferred<A, E>;
 }
+
+const tooMuch = (what: string) =>
+  new NotAccepted({ reason: `${what} are outstanding`, hint: "Await the calls, or flush now and then." });
+
+const closed = new NotAccepted({
+  reason: "The publisher was closed before the command was on disk or in the log",
+  hint: "Close it when nobody uses it any more; what is said again with the same id is there once.",
+});
 
 const batchLength = (lane: ReadonlyArray<{ readonly command: Command }>): number => {
   let bytes = 0;
@@ -39,6 +49,8 @@ const batchLength = (lane: ReadonlyArray<{ readonly command: Command }>): number
 export class Lanes<A, E> {
   readonly #lanes = new Map<string, Array<Call<A, E | NotAccepted>>>();
   readonly #outstanding = new Set<Call<A, E | NotAccepted>>();
+  #bytes = 0;
+  #isClosed = false;
   readonly #settle: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Fate<A, E | NotAccepted>>>;
   readonly #fibers: Scope.Scope;
 
@@ -59,12 +71,15 @@ export class Lanes<A, E> {
   /** Takes a command at its place in its history; returns what became of it. */
   call(command: Command): Effect.Effect<A, E | NotAccepted> {
     return Effect.suspend((): Effect.Effect<A, E | NotAccepted> => {
-      if (this.#outstanding.size >= maxOutstanding) {
-        const hint = "Await the calls, or flush now and then.";
-        return Effect.fail(new NotAccepted({ reason: `${maxOutstanding} calls are outstanding`, hint }));
+      if (this.#isClosed) return Effect.fail(closed);
+      if (this.#outstanding.size >= maxOutstanding) return Effect.fail(tooMuch(`${maxOutstanding} calls`));
+      const bytes = bytesOf(command);
+      if (this.#outstanding.size > 0 && this.#bytes + bytes > maxOutstandingBytes) {
+        return Effect.fail(tooMuch(`calls of ${this.#bytes} bytes`));
       }
-      const call: Call<A, E | NotAccepted> = { command, settled: Deferred.makeUnsafe() };
+      const call: Call<A, E | NotAccepted> = { command, bytes, settled: Deferred.makeUnsafe() };
       this.#outstanding.add(call);
+      this.#bytes += bytes;
       const key = keyOf(command.history);
       const lane = this.#lanes.get(key);
       lane?.push(call);
@@ -84,6 +99,16 @@ export class Lanes<A, E> {
     );
   }
 
+  /** Nothing is taken from now on; whoever waits still is told that nobody will settle it any more. */
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.#isClosed = true;
+      for (const { settled } of this.#outstanding) Deferred.doneUnsafe(settled, Effect.fail(closed));
+      this.#outstanding.clear();
+      this.#bytes = 0;
+    });
+  }
+
   /** Settles the calls of one history until none is left. */
   #run(key: string): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
@@ -96,7 +121,7 @@ export class Lanes<A, E> {
         const calls = lane.splice(0, batchLength(lane));
         const settled = yield* Effect.exit(this.#settle(calls.map(({ command }) => command)));
         for (const [index, call] of calls.entries()) {
-          this.#outstanding.delete(call);
+          if (this.#outstanding.delete(call)) this.#bytes -= call.bytes;
           const fate = Exit.isSuccess(settled) ? fromFate(settled.value[index]) : Effect.failCause(settled.cause);
           Deferred.doneUnsafe(call.settled, fate);
         }

@@ -2,7 +2,7 @@
  * An event log that may be away: there at once, connected as soon as its server can be found, and again after a move.
  * With it, over the same connection, what reading a thread needs: snapshots, and whole histories from whoever has them.
  *
- * Room: publish. In: log, snapshot, StoresAway. Out: Recollect, edge.
+ * Room: publish. In: log, snapshot, Backoff, LogArrivals, StoresAway. Out: Recollect, edge.
  *
  * Where `EventLogNats` fails when its server is not there, this one answers every call with `LogUnavailable` until it
  * is, so that a publisher can begin with the log away. A connection that was made is kept by the client itself; it is
@@ -17,6 +17,7 @@ import { HistorySource } from "../snapshot/HistorySource.ts";
 import { SnapshotStore } from "../snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import { backoff } from "./Backoff.ts";
+import * as LogArrivals from "./LogArrivals.ts";
 import { type Stores, storesOf } from "./StoresAway.ts";
 
 type Log = EventLog["Service"];
@@ -43,7 +44,7 @@ interface Open extends Stores {
 }
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
-const open = Effect.fnUntraced(function* (url: string, name: string | undefined) {
+const open = Effect.fnUntraced(function* (url: string, name: string | undefined, arrived: () => void) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
     const connection = yield* NatsConnection.make({ servers: url, name });
@@ -56,6 +57,12 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined)
     const log = Context.get(stores, EventLog);
     const snapshots = Context.get(stores, SnapshotStore);
     const source = Context.get(stores, HistorySource);
+    yield* connection.changes.pipe(
+      Stream.drop(1),
+      Stream.filter(({ _tag }) => _tag === "Connected"),
+      Stream.runForEach(() => Effect.sync(arrived)),
+      Effect.forkScoped,
+    );
     const isLost = Effect.map(connection.state, ({ _tag }) => _tag === "Away");
     const givenUp = yield* Deferred.make<never, LogUnavailable>();
     return { url, log, snapshots, source, scope, isLost, givenUp };
@@ -78,6 +85,7 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined)
 export const make = Effect.fnUntraced(function* (options: Options) {
   const { address, hint, name } = options;
   const nobody = new LogUnavailable({ reason: "no instance is running", hint });
+  const arrivals = LogArrivals.make();
   const tried = yield* Deferred.make<void>();
   let current: Open | undefined;
   let trouble = nobody;
@@ -94,7 +102,10 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     Effect.suspend(() => {
       if (Result.isFailure(opened)) trouble = opened.failure;
       else if (isClosed) return Scope.close(opened.success.scope, Exit.void);
-      else current = opened.success;
+      else {
+        current = opened.success;
+        arrivals.tell();
+      }
       return Effect.void;
     });
 
@@ -106,7 +117,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }
     // By itself, because a dial cannot be interrupted: a server that takes connections and says nothing is given up
     // after five seconds, and whoever closes us need not wait for that.
-    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, name), take));
+    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, name, arrivals.tell), take));
     yield* Fiber.join(dialled);
     if (current === undefined) yield* Effect.logDebug(`The log is away: ${trouble.reason}`);
     return yield* current === undefined ? Effect.fail(trouble) : Effect.void;
@@ -166,7 +177,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   const { snapshots, source } = storesOf(
     Effect.suspend(() => (current === undefined ? Effect.fail(trouble) : Effect.succeed(current))),
   );
-  return Context.make(EventLog, asking).pipe(Context.add(SnapshotStore, snapshots), Context.add(HistorySource, source));
+  return Context.make(EventLog, asking).pipe(
+    Context.add(SnapshotStore, snapshots),
+    Context.add(HistorySource, source),
+    Context.add(LogArrivals.LogArrivals, arrivals),
+  );
 });
 
 export const layer = (options: Options) => Layer.effectContext(make(options));

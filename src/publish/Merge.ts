@@ -67,14 +67,21 @@ export const mayBeLate = (command: Command & Partial<SpooledCommand>): Subject |
 interface Telling {
   readonly id: string;
   readonly sequence: Sequence;
-  /** The event of the history before it; 0 for its first. */
+  /** The event of the history before it; 0 for its first. Not to be relied on for the first of a part. */
   readonly before: Sequence;
   readonly occurredAt: number;
   readonly source: string;
 }
 
-/** What a thread has told, up to a sequence. */
-export interface Known {
+/** A part of a history: from behind a sequence, 0 for all of it, up to where it was read. */
+interface Part {
+  readonly from: Sequence;
+  readTo: Sequence;
+}
+
+/** What a thread has told in a part that reaches to its end. */
+export interface Known extends Part {
+  /** The last event of the thread, in this part or, if that has none, before it. */
   upTo: Sequence;
   readonly ids: Set<string>;
   readonly tellings: Map<string, Array<Telling>>;
@@ -83,21 +90,36 @@ export interface Known {
 /** The ids in the last part of a history, and where it ends. */
 export type Tail = Pick<Known, "ids" | "upTo">;
 
+/** Reads a part on to the end of its history, and returns the last event's sequence. */
+const readOn = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  history: History,
+  part: Part,
+  note: (event: RecordedEvent, before: Sequence) => void,
+): Effect.fn.Return<Sequence, LogUnavailable> {
+  for (;;) {
+    yield* Stream.runForEach(log.read({ history, after: part.readTo }), (event) =>
+      Effect.sync(() => {
+        note(event, part.readTo);
+        part.readTo = event.sequence;
+      }),
+    );
+    if (part.from === 0 || part.readTo > part.from) return part.readTo;
+    const last = (yield* log.last(history))?.sequence ?? 0;
+    // One that was written between the two questions has not been looked at.
+    if (last <= part.readTo) return last;
+  }
+});
+
 /** What a history has behind a sequence. */
 export const readTail = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   history: History,
-  after: Sequence,
+  from: Sequence,
 ): Effect.fn.Return<Tail, LogUnavailable> {
   const ids = new Set<string>();
-  let upTo: Sequence | undefined;
-  yield* Stream.runForEach(log.read({ history, after }), (event) =>
-    Effect.sync(() => {
-      ids.add(event.id);
-      upTo = event.sequence;
-    }),
-  );
-  return { ids, upTo: upTo ?? (yield* log.last(history))?.sequence ?? 0 };
+  const upTo = yield* readOn(log, history, { from, readTo: from }, ({ id }) => void ids.add(id));
+  return { ids, upTo };
 });
 
 /** What threads that were written to while we were away have told of messages and titles; the most recent ones. */
@@ -110,23 +132,27 @@ export class KnownThreads {
     this.#threads.clear();
   }
 
-  /** What is known of a thread, read on to its end. */
-  readonly upToDate: (log: EventLog["Service"], history: History) => Effect.Effect<Known, LogUnavailable> =
-    Effect.fnUntraced({ self: this }, function* (this: KnownThreads, log, history) {
+  /** What is known of a thread behind a sequence, or from earlier on, read on to its end. */
+  readonly upToDate: (
+    log: EventLog["Service"],
+    history: History,
+    from?: Sequence | undefined,
+  ) => Effect.Effect<Known, LogUnavailable> = Effect.fnUntraced(
+    { self: this },
+    function* (this: KnownThreads, log, history, from = 0) {
+      const kept = this.#threads.get(keyOf(history));
       // Kept from the start, so that a reading which takes too long is gone on with.
-      const known: Known = this.#threads.get(keyOf(history)) ?? { upTo: 0, ids: new Set(), tellings: new Map() };
+      const known: Known =
+        kept !== undefined && kept.from <= from
+          ? kept
+          : { from, readTo: from, upTo: 0, ids: new Set(), tellings: new Map() };
       this.#keep(keyOf(history), known);
-      yield* Stream.runForEach(log.read({ history, after: known.upTo }), (event) =>
-        Effect.sync(() => {
-          this.#note(known, event);
-        }),
-      );
+      known.upTo = yield* readOn(log, history, known, (event, before) => this.#note(known, event, before));
       return known;
-    });
+    },
+  );
 
-  #note(known: Known, event: RecordedEvent): void {
-    const before = known.upTo;
-    known.upTo = event.sequence;
+  #note(known: Known, event: RecordedEvent, before: Sequence): void {
     known.ids.add(event.id);
     const subject = subjectOf(event);
     if (subject === undefined) return;

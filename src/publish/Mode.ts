@@ -1,17 +1,19 @@
 /**
  * Direct or spooling: whether callers are sent to the log or to the spool, and the way back to the log.
  *
- * Room: publish. In: log, spool, Backoff, Drain, Keep. Out: Delivery.
+ * Room: publish. In: log, spool, Backoff, Drain, Keep, LogArrivals. Out: Delivery.
  *
  * `spoolFromNowOn` is a word of Delivery's, when the log did not answer. One fiber then drains until nothing waits
  * that was accepted before or by this process, and sends callers to the log again.
  */
-import { Clock, Effect, Latch, Result, Schema, type Semaphore } from "effect";
+import { Clock, Effect, Fiber, Latch, Result, Schedule, Schema, type Semaphore } from "effect";
+import { elapsed } from "../log/Elapsed.ts";
 import type { LogUnavailable } from "../log/EventLog.ts";
 import { type Spool, SpoolUnavailable } from "../spool/Spool.ts";
-import { backoff } from "./Backoff.ts";
-import type { Drainer } from "./Drain.ts";
+import { untilAnswered } from "./Backoff.ts";
+import type { Drainer, DrainStep } from "./Drain.ts";
 import type { Keep } from "./Keep.ts";
+import type { Arrivals } from "./LogArrivals.ts";
 
 /** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
 const slowestBytesPerMilli = 16_000;
@@ -24,8 +26,15 @@ const slowLogMillis = 5_000;
 const idlePauseMillis = 100;
 /** How long another process may keep us from the spool before we go on without what is in it. */
 const busyMillis = 10_000;
-/** How long callers are kept waiting for the last ones to be delivered: a batch takes a few milliseconds. */
-const closeUpMillis = 50;
+/**
+ * How long callers are kept waiting for the last ones to be delivered, as a share of what they wait for the log: a batch
+ * takes a few milliseconds on a machine at rest, a hundred and more where processes share a busy disk. After a wait in
+ * vain the next one comes a second later, so that it costs callers a ninth of their time at most.
+ */
+const closeUpShare = 0.5;
+const closeUpRestMillis = 1_000;
+/** How often it is looked meanwhile whether another process has delivered them. */
+const closeUpLookMillis = 5;
 /** How often a process whose callers write directly looks for what others have left, and from what age on it is that. */
 const strayLookMillis = 1_000;
 const strayMillis = 2_000;
@@ -34,6 +43,8 @@ interface Parts {
   readonly spool: Spool["Service"];
   readonly drainer: Drainer;
   readonly keep: Keep;
+  /** When it makes sense to ask the log again before the pause is over. */
+  readonly arrivals: Arrivals;
   /** Held while a command goes to the spool, and while it is decided that nothing waits any more. */
   readonly gate: Semaphore.Semaphore;
   readonly patienceMillis: number;
@@ -48,9 +59,11 @@ export class Mode {
   /** Open while spooling. */
   readonly #spooling = Latch.makeUnsafe(false);
   #direct = true;
-  /** Epoch milliseconds until which the log counts as too slow for callers to wait for. */
+  /** Until when (`elapsed`) the log counts as too slow for callers to wait for. */
   #slowUntil = 0;
-  /** Since when another process has kept us from the spool, epoch milliseconds. */
+  /** From when on (`elapsed`) callers may be kept waiting again. */
+  #closeUpFrom = 0;
+  /** Since when another process has kept us from the spool (`elapsed`). */
   #busySince: number | undefined;
 
   constructor(parts: Parts) {
@@ -77,7 +90,7 @@ export class Mode {
             `cannot drain the spool now: ${error._tag === "LogUnavailable" ? error.reason : error.message}`,
           ),
         );
-        const work = awoken._tag === "Some" ? Effect.retry(once, backoff) : this.#drainStray;
+        const work = awoken._tag === "Some" ? untilAnswered(once, this.#parts.arrivals) : this.#drainStray;
         const step = yield* work.pipe(
           // A fault of ours must not end the delivery of everything that comes after it.
           Effect.catchCause((cause) => Effect.as(Effect.logError("cannot drain the spool", cause), "idle" as const)),
@@ -90,30 +103,61 @@ export class Mode {
   /** One batch, or "idle" when there was nothing to do for us. */
   get #drainOnce(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
     return Effect.gen({ self: this }, function* () {
-      const step = yield* this.#readable(this.#parts.drainer.step, { _tag: "Empty" as const }).pipe(
-        // Whoever else reaches the log need not wait for us.
-        Effect.tapError(() => this.#parts.drainer.resign),
-      );
-      const now = yield* Clock.currentTimeMillis;
+      const step = yield* this.#step;
+      const now = yield* elapsed;
       if (step._tag === "Drained") {
         const { bytes, millis } = step.lastWrite;
         this.#slowUntil = millis > patienceFor(this.#parts, bytes) ? now + slowLogMillis : 0;
       }
       if (step._tag === "Empty") yield* this.#drainHeld;
-      if (now < this.#slowUntil) return step._tag === "Drained" ? "drained" : "idle";
-      const isTail = step._tag === "Drained" && step.isTail;
-      if (isTail) yield* this.#parts.gate.withPermits(1)(Effect.andThen(this.#closeUp, this.#returnToDirect));
-      else if (step._tag !== "Drained") yield* this.#parts.gate.withPermits(1)(this.#returnToDirect);
+      if (now >= this.#slowUntil) {
+        if (step._tag === "Empty" || now < this.#closeUpFrom)
+          yield* this.#parts.gate.withPermits(1)(this.#returnToDirect);
+        else if (step._tag === "NotLeading") yield* this.#closeUp(this.#deliveredByOthers);
+        else if (step.isTail) yield* this.#closeUp(this.#step);
+      }
       return step._tag === "Drained" ? "drained" : "idle";
     });
   }
 
+  get #step(): Effect.Effect<DrainStep, LogUnavailable | SpoolUnavailable> {
+    return this.#readable(this.#parts.drainer.step, { _tag: "Empty" as const }).pipe(
+      // Whoever else reaches the log need not wait for us.
+      Effect.tapError(() => this.#parts.drainer.resign),
+    );
+  }
+
   /**
-   * The last ones, while callers wait: those who put as fast as we drain would else never find the spool empty. A log
-   * that needs longer than a moment is left alone, and they go on to the disk.
+   * The last ones, while callers wait: those who put as fast as they are delivered would else never find the spool
+   * empty. A log that needs longer is left alone, and callers go on to the disk; the delivery itself goes on too,
+   * because what is interrupted would have to be looked for in the log.
    */
-  get #closeUp(): Effect.Effect<void> {
-    return Effect.ignore(Effect.timeoutOption(this.#parts.drainer.step, closeUpMillis));
+  #closeUp(delivering: Effect.Effect<unknown, LogUnavailable | SpoolUnavailable>) {
+    return Effect.gen({ self: this }, function* () {
+      const { delivery, returned } = yield* this.#parts.gate.withPermits(1)(
+        Effect.gen({ self: this }, function* () {
+          const fiber = yield* Effect.forkChild(delivering, { startImmediately: true });
+          yield* Effect.timeoutOption(Fiber.await(fiber), this.#closeUpMillis);
+          const result = yield* Effect.result(this.#returnToDirect);
+          if (!this.#direct) this.#closeUpFrom = (yield* elapsed) + closeUpRestMillis;
+          return { delivery: fiber, returned: result };
+        }),
+      );
+      yield* Fiber.join(delivery);
+      yield* Effect.fromResult(returned);
+    });
+  }
+
+  get #closeUpMillis(): number {
+    return this.#parts.patienceMillis * closeUpShare;
+  }
+
+  /** Returns when whoever leads has delivered what we have accepted, or callers have waited for long enough. */
+  get #deliveredByOthers() {
+    return this.#isDelivered.pipe(
+      Effect.repeat({ until: (delivered) => delivered, schedule: Schedule.spaced(closeUpLookMillis) }),
+      Effect.timeoutOption(this.#closeUpMillis),
+    );
   }
 
   /** What others have left while we were direct: processes that were killed before they could deliver it. */
@@ -141,7 +185,7 @@ export class Mode {
   ): Effect.Effect<A, E | SpoolUnavailable> {
     return Effect.gen({ self: this }, function* () {
       const result = yield* Effect.result(effect);
-      const now = yield* Clock.currentTimeMillis;
+      const now = yield* elapsed;
       if (Result.isSuccess(result)) {
         this.#busySince = undefined;
         return result.success;
@@ -176,12 +220,16 @@ export class Mode {
    */
   get #returnToDirect(): Effect.Effect<void, LogUnavailable | SpoolUnavailable> {
     return Effect.gen({ self: this }, function* () {
-      const isEmpty = yield* this.#readable(this.#parts.drainer.isEmpty(this.#parts.keep.reached), true);
-      if (!isEmpty || this.#parts.keep.held.length > 0) return;
+      if (!(yield* this.#isDelivered) || this.#parts.keep.held.length > 0) return;
       yield* this.#parts.drainer.resign;
       this.#direct = true;
       Latch.closeUnsafe(this.#spooling);
     });
+  }
+
+  /** Whether the spool has nothing any more of what we have accepted and of what was accepted before. */
+  get #isDelivered(): Effect.Effect<boolean, LogUnavailable | SpoolUnavailable> {
+    return Effect.suspend(() => this.#readable(this.#parts.drainer.isEmpty(this.#parts.keep.reached), true));
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * A thread as this process knows it: what the log has, and on top of it what waits on this machine for the log.
  *
- * Room: publish. In: domain, spool, snapshot, Publisher. Out: ThreadPublisher, Recollect, edge.
+ * Room: publish. In: domain, log, spool, snapshot, Publisher. Out: ThreadPublisher, Recollect, edge.
  *
  * Promises, each a test in `test/publish/ThreadViews.test.ts`:
  * - what this machine has accepted is shown, wherever it is: in the log, on its way, in the spool;
@@ -12,6 +12,7 @@ import { Clock, Context, Effect, Layer, Result, type Stream } from "effect";
 import { type History, type Sequence, thread } from "../domain/History.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { ThreadMessage } from "../domain/ThreadMessage.ts";
+import { elapsedUnsafe } from "../log/Elapsed.ts";
 import { LogUnavailable } from "../log/EventLog.ts";
 import { type ThreadBehind, ThreadReader } from "../snapshot/ThreadReader.ts";
 import { onto } from "../spool/Waiting.ts";
@@ -59,11 +60,11 @@ const make = Effect.gen(function* () {
     const { mode } = yield* publisher.waiting;
     const asking = reader.get(history.id, { ...options, tenant: history.tenant });
     if (mode === "direct") return yield* asking;
-    if (clock.currentTimeMillisUnsafe() - silentAt < restMillis) return yield* silent;
+    if (elapsedUnsafe(clock) - silentAt < restMillis) return yield* silent;
     return yield* Effect.timeoutOrElse(asking, {
       duration: patienceMillis,
       orElse: () => {
-        silentAt = clock.currentTimeMillisUnsafe();
+        silentAt = elapsedUnsafe(clock);
         return silent;
       },
     });

@@ -9,6 +9,7 @@
  */
 import { Clock, Effect, Result, type Scope, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
+import { elapsedUnsafe } from "../log/Elapsed.ts";
 import type { EventLog } from "../log/EventLog.ts";
 import type { ThreadCache } from "./ThreadCache.ts";
 
@@ -39,7 +40,7 @@ export const make = Effect.fnUntraced(function* (options: {
   let isRunning = false;
 
   const noteAll = (entries: ReadonlyArray<LogEntry>) => {
-    if (clock.currentTimeMillisUnsafe() - usedAt >= idleMillis) {
+    if (elapsedUnsafe(clock) - usedAt >= idleMillis) {
       // At once: these events are in no state.
       cache.unfollow();
       return Effect.fail(new NobodyReads());

@@ -3,22 +3,25 @@
  *
  * Room: snapshot. In: log (the connection), HistorySource. Out: main.
  *
- * Core request and reply on a subject of no stream. One answer is one page, bounded by what a message may carry; who
+ * Core request and reply on `recollect-history.<tenant>.<kind>.<id>`, which no stream listens to. The subject alone says
+ * which history is asked for, so that a server's permissions can keep the users of one tenant from the others'. One answer is one page, bounded by what a message may carry; who
  * asks sends the next question when he has taken the page, so nobody's memory holds more than one, and a page that is
  * lost is a question without an answer: the reader goes on from the log. Several that answer share the questions.
  *
  * A page is a line of JSON for each event, its body in base64, behind a first line with the number of events and
  * whether the history goes on. What does not read as that is no page. What a page says is believed as any copy is.
  */
-import { type Msg, RequestError, TimeoutError } from "@nats-io/transport-node";
-import { Effect, Layer, Option, Result, Schema, Stream } from "effect";
+import type { Msg } from "@nats-io/transport-node";
+import { Effect, Layer, Option, Queue, Result, Schema, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
-import { History, Sequence } from "../domain/History.ts";
+import { type History, Sequence } from "../domain/History.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import { ask as askNats } from "../log/RequestNats.ts";
+import { historyOf, root, subjectOf } from "../log/Subject.ts";
 import { HistorySource, SourceUnavailable } from "./HistorySource.ts";
 
 /** Outside of `recollect.*.*.*`, which the stream listens to. */
-const subject = "recollect-history";
+const firstToken = `${root}-history`;
 const queue = "recollect";
 
 /** Longer than SQLite takes for a page; after it the log is asked instead. */
@@ -29,10 +32,12 @@ const pageBytes = 1024 * 1024;
 const largestShare = 0.9;
 /** Questions answered at once; each holds a page. */
 const atOnce = 4;
+/** Questions that wait for that. Beyond them one is not answered, and who asked goes on with the log. */
+const mostWaiting = 256;
 
 const Question = Schema.Union([
-  Schema.Struct({ ask: Schema.Literal("reach"), history: History }),
-  Schema.Struct({ ask: Schema.Literal("page"), history: History, after: Sequence, upTo: Sequence }),
+  Schema.Struct({ ask: Schema.Literal("reach") }),
+  Schema.Struct({ ask: Schema.Literal("page"), after: Sequence, upTo: Sequence }),
 ]);
 type Question = typeof Question.Type;
 
@@ -75,7 +80,7 @@ const lineOf = (event: RecordedEvent): string => {
 /** As many events as one message carries. */
 const pageOf = Effect.fnUntraced(function* (
   source: HistorySource,
-  question: Extract<Question, { readonly ask: "page" }>,
+  question: Parameters<HistorySource["read"]>[0],
   most: number,
 ) {
   const lines: Array<string> = [];
@@ -94,48 +99,62 @@ const pageOf = Effect.fnUntraced(function* (
   return [JSON.stringify({ events: lines.length, isLast: !isCut }), ...lines].join("\n");
 });
 
-const answerTo = (source: HistorySource, text: string, most: number) => {
+/** What was asked, and of which history. */
+interface Asked {
+  readonly subject: string;
+  readonly text: string;
+}
+
+const answerTo = (source: HistorySource, { subject, text }: Asked, most: number) => {
+  const history = historyOf(subject, firstToken);
   const read = decodeQuestion(text);
-  if (Result.isFailure(read)) return Effect.succeed(JSON.stringify({ problem: "this is no question" }));
+  if (history === undefined || Result.isFailure(read))
+    return Effect.succeed(JSON.stringify({ problem: "this is no question" }));
   const question = read.success;
   const answer =
     question.ask === "reach"
-      ? Effect.map(source.reach(question.history), (reach) => JSON.stringify({ reach: reach ?? null }))
-      : pageOf(source, question, most);
-  return Effect.catchTag(answer, "SourceUnavailable", ({ reason }) =>
-    Effect.succeed(JSON.stringify({ problem: reason })),
+      ? Effect.map(source.reach(history), (reach) => JSON.stringify({ reach: reach ?? null }))
+      : pageOf(source, { ...question, history }, most);
+  return answer.pipe(
+    Effect.catchTag("SourceUnavailable", ({ reason }) => Effect.succeed(JSON.stringify({ problem: reason }))),
+    // A fault of ours must not end the answers to all others.
+    Effect.catchDefect((defect) => Effect.succeed(JSON.stringify({ problem: String(defect) }))),
   );
 };
 
 /** Answers with the source that is there, until the scope closes. */
 export const serve = Layer.effectDiscard(
   Effect.gen(function* () {
-    const { link, nc, serverInfo } = yield* NatsConnection;
+    const { nc, serverInfo } = yield* NatsConnection;
     const source = yield* HistorySource;
-    const subscription = yield* Effect.acquireRelease(
-      Effect.sync(() => nc.subscribe(subject, { queue })),
+    const asked = yield* Queue.dropping<Msg>(mostWaiting);
+    yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        nc.subscribe(`${firstToken}.*.*.*`, {
+          queue,
+          callback: (error, message) => {
+            if (error === null) Queue.offerUnsafe(asked, message);
+          },
+        }),
+      ),
       (opened) => Effect.sync(() => opened.unsubscribe()),
     );
-    const respond = (message: Msg) =>
-      Effect.map(answerTo(source, message.string(), serverInfo().max_payload * largestShare), (answer) => {
-        if (link.connected) message.respond(answer);
-      });
-    yield* Stream.fromAsyncIterable(subscription, () => undefined).pipe(
+    const respond = Effect.fnUntraced(function* (message: Msg) {
+      const { subject } = message;
+      const most = serverInfo().max_payload * largestShare;
+      const answer = yield* answerTo(source, { subject, text: message.string() }, most);
+      // An answer to a connection that is gone goes nowhere; the client throws when it was closed.
+      yield* Effect.ignore(Effect.try(() => message.respond(answer)));
+    });
+    yield* Stream.fromQueue(asked).pipe(
       Stream.mapEffect(respond, { concurrency: atOnce, unordered: true }),
       Stream.runDrain,
-      Effect.ignore,
       Effect.forkScoped,
     );
   }),
 );
 
 const unreadable = new SourceUnavailable({ reason: "the answer cannot be read" });
-
-const why = (error: unknown): string => {
-  if (error instanceof RequestError && error.isNoResponders()) return "nobody answers for the ledger";
-  if (error instanceof TimeoutError) return `no answer within ${timeoutMillis} ms`;
-  return error instanceof Error ? error.message : String(error);
-};
 
 /** What the log says of an event that does not say it. */
 const absent = {
@@ -165,21 +184,21 @@ export const layer = Layer.effect(
   HistorySource,
   Effect.gen(function* () {
     const { link, nc } = yield* NatsConnection;
-    const ask = (question: Question) =>
-      link.connected
-        ? Effect.tryPromise({
-            try: () => nc.request(subject, JSON.stringify(question), { timeout: timeoutMillis }),
-            catch: (error) => new SourceUnavailable({ reason: why(error) }),
-          }).pipe(Effect.map((message) => message.string()))
-        : Effect.fail(new SourceUnavailable({ reason: "NATS is away" }));
+    const ask = Effect.fnUntraced(function* (history: History, question: Question) {
+      const asked = { subject: subjectOf(history, firstToken), payload: JSON.stringify(question), timeoutMillis };
+      const answer = yield* Effect.promise(() => askNats(nc, link, asked));
+      if (answer._tag === "Answer") return answer.message.string();
+      const isNobody = answer.why === "nobody";
+      return yield* new SourceUnavailable({ reason: isNobody ? "nobody answers for the ledger" : answer.reason });
+    });
     const reach = Effect.fnUntraced(function* (history: History) {
-      const answer = decodeReached(yield* ask({ ask: "reach", history }));
+      const answer = decodeReached(yield* ask(history, { ask: "reach" }));
       return Result.isFailure(answer) ? yield* unreadable : (answer.success.reach ?? undefined);
     });
     const read: HistorySource["read"] = ({ after, history, upTo }) =>
       Stream.paginate(after, (from) =>
         Effect.gen(function* () {
-          const page = eventsOf(yield* ask({ ask: "page", history, after: from, upTo }), history);
+          const page = eventsOf(yield* ask(history, { ask: "page", after: from, upTo }), history);
           if (page instanceof SourceUnavailable) return yield* page;
           const last = page.events.at(-1)?.sequence;
           return [

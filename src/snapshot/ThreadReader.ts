@@ -18,6 +18,7 @@ import { shortId } from "../domain/Bounded.ts";
 import type { ThreadState } from "../domain/Thread.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { ThreadMessage } from "../domain/ThreadMessage.ts";
+import { elapsed, elapsedUnsafe } from "../log/Elapsed.ts";
 import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
 import * as Conversation from "./Conversation.ts";
 import * as CacheFollower from "./CacheFollower.ts";
@@ -161,7 +162,7 @@ const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock
     past: cold.past,
     now: (history: History) =>
       Effect.suspend(() => {
-        const given = cache.begin(history, clock.currentTimeMillisUnsafe());
+        const given = cache.begin(history, elapsedUnsafe(clock));
         return Effect.ensuring(
           load(given),
           Effect.sync(() => cache.failed(given)),
@@ -169,7 +170,7 @@ const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock
       }),
     /** What memory holds, where that is known to be the thread's last. */
     warm: (history: History) => {
-      const now = clock.currentTimeMillisUnsafe();
+      const now = elapsedUnsafe(clock);
       const state = cache.current(history, now);
       if (state !== undefined) follower.used(now);
       return state;
@@ -193,11 +194,11 @@ const make = Effect.fnUntraced(function* (settings: Options) {
 
   /** Asks again, ever more slowly, until the thread reaches what the caller has appended. */
   const reaching = Effect.fnUntraced(function* (history: History, atLeast: Sequence, at: Sequence | undefined) {
-    const started = yield* Clock.currentTimeMillis;
+    const started = yield* elapsed;
     for (let pause = firstPauseMillis; ; pause *= 2) {
       const state = yield* at === undefined ? latest.now(history) : latest.past(history, at);
       if (state.lastSequence >= atLeast) return state;
-      if ((yield* Clock.currentTimeMillis) - started >= patienceMillis) {
+      if ((yield* elapsed) - started >= patienceMillis) {
         const hint = "Give the sequence that appending to this thread returned.";
         return yield* new ThreadBehind({ history, atLeast, actual: state.lastSequence, hint });
       }

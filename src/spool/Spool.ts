@@ -28,12 +28,13 @@ export interface Command {
   readonly history: History;
   readonly event: NewEvent;
   readonly blobs: ReadonlyArray<Blob>;
-  /** The event's id was made for it just now: no log can have it yet. */
+  /** The event's id was made for it just now: no log can have it before somebody has tried to write it. */
   readonly isNew?: boolean | undefined;
-  /** Where the stream ended, as far as it was known, before a new command was accepted: in the log it stands after that. */
+  /** Where the stream ended before the first attempt to write a new command: in the log it stands after that. */
   readonly after?: StreamEnd | undefined;
 }
 
+/** As `isNew` of a command that was put without its end: nobody had tried, and `after` is later than its acceptance. */
 export interface SpooledCommand extends Command {
   /** Ascends in the order of acceptance. */
   readonly position: number;
@@ -87,12 +88,14 @@ export class Spool extends Context.Service<
     }) => Effect.Effect<boolean, SpoolUnavailable>;
     /**
      * The oldest waiting commands behind a position (default: all), at most `limit` and at least one if there is one;
-     * about `maxBytes` in all.
+     * about `maxBytes` in all. `end` is where the stream ends now, from somebody who is about to deliver them: it is on
+     * disk, before this returns, as the end of those new ones that nobody has tried to deliver yet.
      */
     readonly oldest: (options: {
       readonly limit: number;
       readonly maxBytes: number;
       readonly after?: number;
+      readonly end?: StreamEnd;
     }) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
     /**
      * What waits for one history, in order, whichever process accepted it; without the bytes of blobs. What has just

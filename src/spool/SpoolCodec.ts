@@ -29,9 +29,15 @@ const StoredEvent = Schema.Struct({
 });
 type StoredEvent = typeof StoredEvent.Type;
 
-const StoredCommand = Schema.Struct({ history: History, event: StoredEvent, after: Schema.optional(StreamEnd) });
+/** `isNew` only without an end: nobody has tried to write it. Its end may be added later (`SpoolFileSqlite`). */
+const StoredCommand = Schema.Struct({
+  history: History,
+  event: StoredEvent,
+  isNew: Schema.optional(Schema.Boolean),
+  after: Schema.optional(StreamEnd),
+});
 
-export type Plain = Pick<Command, "after" | "event" | "history">;
+export type Plain = Pick<Command, "after" | "event" | "history" | "isNew">;
 
 const stored = ({ body, ...event }: NewEvent): unknown => ({
   ...event,
@@ -46,8 +52,9 @@ const restored = ({ text, base64, ...event }: StoredEvent): NewEvent => ({
 const decodeUnknown = Schema.decodeUnknownSync(StoredCommand);
 
 /** Throws a SchemaError for a command that could not be read back; the caller wraps it. */
-export const encode = ({ after, history, event }: Plain): string => {
-  const command = { history, event: stored(event), after };
+export const encode = ({ after, history, event, isNew }: Plain): string => {
+  const isUntried = isNew === true && after === undefined;
+  const command = { history, event: stored(event), after, isNew: isUntried || undefined };
   // The check is of the value: what passes it, JSON gives back as it was.
   decodeUnknown(command);
   return JSON.stringify(command);
@@ -55,6 +62,11 @@ export const encode = ({ after, history, event }: Plain): string => {
 
 /** Throws for a text that is no command; the caller wraps it. */
 export const decode = (text: string): Plain => {
-  const { after, history, event } = decodeUnknown(JSON.parse(text));
-  return { history, event: restored(event), ...(after === undefined ? {} : { after }) };
+  const { after, history, event, isNew } = decodeUnknown(JSON.parse(text));
+  return {
+    history,
+    event: restored(event),
+    ...(isNew === undefined ? {} : { isNew }),
+    ...(after === undefined ? {} : { after }),
+  };
 };

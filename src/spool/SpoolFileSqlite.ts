@@ -1,7 +1,7 @@
 /**
- * The spool's file: its tables, and how commands lie in them.
+ * The spool's file: how commands lie in its tables.
  *
- * Room: spool. In: log, Spool, SpoolBounds, SpoolCodec, machine. Out: SpoolSqlite, SpoolListSqlite.
+ * Room: spool. In: log, Spool, SpoolBounds, SpoolCodec, SpoolTablesSqlite, SpoolTroubleSqlite, machine. Out: SpoolSqlite, SpoolListSqlite.
  *
  * Plain synchronous code, because better-sqlite3 is; `SpoolSqlite` wraps every call. WAL with `synchronous=FULL`: a
  * commit returns after an fsync. Several processes may share the file; each transaction is a few rows, so they wait
@@ -16,6 +16,8 @@ import { isAlive } from "../machine/Processes.ts";
 import { type Command, type Owner, type SpooledCommand, type SpoolState } from "./Spool.ts";
 import { type Bounds, BoundsFile } from "./SpoolBounds.ts";
 import * as SpoolCodec from "./SpoolCodec.ts";
+import { bringUpToDate } from "./SpoolTablesSqlite.ts";
+import { trouble } from "./SpoolTroubleSqlite.ts";
 
 export interface Options {
   readonly file: string;
@@ -33,52 +35,10 @@ const pageBytes = 4096;
  * stands still while SQLite waits, so it waits no longer than that; then `SpoolSqlite` waits without holding anyone up.
  */
 const busyTimeoutMillis = 10;
-/** `user_version` of the file. A newer one is not touched. 2: the history of a command is a column, forks are reported. */
-const fileVersion = 2;
 /** Reports of forks are for a person who looks; beyond this the oldest go. The forks themselves are in the log. */
 const mostForks = 1_000;
 /** A claim further ahead than anyone asks for was made before the machine's clock was set back. */
 const farthestMillis = 60 * 60_000;
-
-const tables = `
-  CREATE TABLE IF NOT EXISTS commands (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    target TEXT NOT NULL,
-    accepted_at INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    set_aside TEXT
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS commands_waiting ON commands (target, position) WHERE set_aside IS NULL;
-  CREATE TABLE IF NOT EXISTS blobs (
-    position INTEGER NOT NULL REFERENCES commands ON DELETE CASCADE,
-    sha256 TEXT NOT NULL,
-    bytes BLOB NOT NULL,
-    PRIMARY KEY (position, sha256)
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS leaders (
-    target TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    until INTEGER NOT NULL
-  ) STRICT;
-`;
-
-/** `history` is NULL where a process of the version before has put a command meanwhile. */
-const second = `
-  ALTER TABLE commands ADD COLUMN history TEXT;
-  ALTER TABLE commands ADD COLUMN insisted INTEGER;
-  UPDATE commands SET history = json_array(json_extract(body, '$.history.tenant'), json_extract(body, '$.history.kind'),
-    json_extract(body, '$.history.id')) WHERE json_valid(body);
-  CREATE INDEX commands_of_history ON commands (history, position) WHERE set_aside IS NULL;
-  CREATE TABLE forks (
-    position INTEGER PRIMARY KEY,
-    target TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    history TEXT,
-    body TEXT NOT NULL,
-    into_thread TEXT NOT NULL,
-    reason TEXT NOT NULL
-  ) STRICT;
-`;
 
 export const historyText = ({ id, kind, tenant }: History): string => JSON.stringify([tenant, kind, id]);
 
@@ -125,20 +85,6 @@ interface Open {
   readonly statements: Statements;
   readonly mark: string;
 }
-
-/** Makes the tables, in one step: several processes may find the file new at the same moment. */
-const bringUpToDate = (database: Database.Database): void => {
-  const versionOf = () => Number(database.pragma("user_version", { simple: true }));
-  if (versionOf() === fileVersion) return;
-  const steps = database.transaction(() => {
-    const version = versionOf();
-    if (version > fileVersion) throw new Error(`it was written by a newer version (${version})`);
-    if (version < 1) database.exec(tables);
-    if (version < 2) database.exec(second);
-    database.pragma(`user_version = ${fileVersion}`);
-  });
-  steps.immediate();
-};
 
 /** The open file. It is opened at the first need, so a machine whose log is never away never has one. */
 export class SpoolFile {
@@ -251,6 +197,35 @@ export class SpoolFile {
     // A row that is no command (a damaged page, a foreign hand) must not block those behind it.
     for (const { position, reason } of unreadable) this.setAside(position, reason);
     return whole;
+  }
+
+  /**
+   * Notes where the stream ends with those of these commands that nobody has tried to deliver; where another process
+   * was first, its end holds. A disk that takes no note gives them as they are: they are then looked for everywhere.
+   */
+  begun(commands: ReadonlyArray<SpooledCommand>, end: StreamEnd): ReadonlyArray<SpooledCommand> {
+    const isUntried = ({ after, isNew }: Command) => isNew === true && after === undefined;
+    if (!commands.some(isUntried)) return commands;
+    const { database } = this.open();
+    const note = database.prepare<[string, number]>(
+      `UPDATE commands SET body = json_set(body, '$.after', json(?))
+       WHERE position = ? AND json_extract(body, '$.after') IS NULL`,
+    );
+    const look = database.prepare<[number], string>("SELECT body FROM commands WHERE position = ?").pluck();
+    const all = database.transaction(() =>
+      commands.map((command) => {
+        if (!isUntried(command)) return command;
+        note.run(JSON.stringify(end), command.position);
+        const body = look.get(command.position);
+        return body === undefined ? command : { ...command, ...SpoolCodec.decode(body) };
+      }),
+    );
+    try {
+      return all.immediate();
+    } catch (cause) {
+      if (trouble(this.#options.file, cause).reason === "busy") throw cause;
+      return commands;
+    }
   }
 
   newestEnd(): StreamEnd | undefined {

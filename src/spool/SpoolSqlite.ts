@@ -36,7 +36,11 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => use(now)));
   return Spool.of({
     put: (commands) => atNow((now) => spool.put(commands, now)),
-    oldest: ({ after = 0, limit, maxBytes }) => attempt(() => spool.oldest(limit, maxBytes, after)),
+    oldest: ({ after = 0, end, limit, maxBytes }) =>
+      attempt(() => {
+        const commands = spool.oldest(limit, maxBytes, after);
+        return end === undefined ? commands : spool.begun(commands, end);
+      }),
     isWaiting: ({ after, upTo }) => attempt(() => spool.isWaiting(after, upTo)),
     newestEnd: Effect.suspend(() => attempt(() => spool.newestEnd())),
     waitingFor: (history) => attempt(() => spool.waitingFor(history)),

@@ -8,9 +8,10 @@ describe("four publishers that share a spool while NATS is killed, hangs, falls 
     () =>
       Effect.gen(function* () {
         const said: Array<string> = [];
-        const outcome = yield* run({ outages: 10, seed: 1, longestMillis: 5_000, say: (line) => said.push(line) });
+        const outcome = yield* run({ outages: 6, seed: 100, longestMillis: 3_000, say: (line) => said.push(line) });
         assert.deepStrictEqual(outcome.faults, [], said.join("\n"));
         assert.isAbove(outcome.accepted, 0);
+        assert.isAtLeast(outcome.returns, 4, "each of the four has come back");
         assert.strictEqual(outcome.events >= outcome.accepted - (outcome.tags["Held"] ?? 0), true);
         assert.isAbove(Math.min(...Object.values(outcome.outages)), 0, "each of the four happens");
       }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),

@@ -2,21 +2,23 @@
  * The outage drill: while four processes that share a spool speak in the same threads, NATS goes away again and again,
  * in every way it can; now and then a publisher is killed as well. Then hold what is there against what was accepted.
  *
+ * Most outages are followed by a calm, which begins when every publisher has been sent to the log again: so messages
+ * go both ways in about even parts, and the way back is gone as often as the way out.
+ *
  * Afterwards: everything accepted is in the log exactly once, each writer's words in each thread in its order without
- * a gap, the spool is empty and nothing is set aside, nothing is left running.
+ * a gap, the spool is empty and nothing is set aside, nothing is left running; and enough of it went directly.
  */
 import { Effect, Option, Schedule, type Scope } from "effect";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isMisfit } from "../../src/domain/Event.ts";
-import { EventLog } from "../../src/log/EventLog.ts";
 import { reading } from "../../src/main/Layers.ts";
 import { targetOf } from "../../src/publish/SpoolDrainer.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import { proxy } from "../log/proxy.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { type Dice, dice } from "./Dice.ts";
+import { judge, lastTold, notesIn, percentiles, returnsIn, saidIn } from "./OutageNotes.ts";
 import { type Program, start } from "./Program.ts";
 import { DrillFailed } from "./Stage.ts";
 
@@ -50,10 +52,13 @@ export interface Outcome {
   readonly tags: Readonly<Record<string, number>>;
   /** In the log: those and what a killed publisher did not live to note. */
   readonly events: number;
+  /** How often a publisher that had spooled a message wrote the next one directly. */
+  readonly returns: number;
   /** How long calls took, milliseconds: the middle, 99 of 100, and the longest. */
   readonly callMillis: readonly [number, number, number];
-  /** The longest time from the end of an outage to an empty spool, seconds. */
+  /** The longest time from the end of an outage to an empty spool, and to every publisher writing directly, seconds. */
   readonly longestRecoverySeconds: number;
+  readonly longestReturnSeconds: number;
   readonly seconds: number;
   readonly faults: ReadonlyArray<string>;
   /** Kept when there are faults. */
@@ -70,12 +75,22 @@ const lookMillis = 20;
 const hastyOneIn = 5;
 /** In one outage of so many a publisher is killed. */
 const killOneIn = 6;
+/** The calm after an outage that was waited for: as long as the outage, but within these bounds, and a random part more. */
+const calmMillis = { shortest: 500, longest: 10_000 };
+/** At least so many of all messages go directly, or the drill tries only half of what it is for. */
+const leastDirectShare = 0.2;
+
+/** A publisher that runs, and where it notes what it was told. */
+interface Publishing {
+  readonly program: Program;
+  readonly notes: string;
+}
 
 interface Stage {
   readonly folder: string;
   readonly url: string;
   readonly options: Required<Options>;
-  readonly publishers: Array<Program | undefined>;
+  readonly publishers: Array<Publishing | undefined>;
   lives: number;
   isClosing: boolean;
   readonly faults: Array<string>;
@@ -85,12 +100,13 @@ interface Stage {
 const live = Effect.fnUntraced(function* (stage: Stage, index: number) {
   const name = `p${index}.${++stage.lives}`;
   const { folder, options, url } = stage;
+  const notes = join(folder, "notes", name);
   const program = yield* start({
     file: "test/drill/publisher.ts",
-    args: [join(folder, "data"), url, join(folder, "notes", name), name, String(options.threads)],
+    args: [join(folder, "data"), url, notes, name, String(options.threads)],
     log: join(folder, "publishers.log"),
   });
-  stage.publishers[index] = program;
+  stage.publishers[index] = { program, notes };
   yield* program.firstLine;
   const { code, signal } = yield* program.ended;
   stage.publishers[index] = undefined;
@@ -139,6 +155,30 @@ const outage = Effect.fnUntraced(function* ({ between, server }: Line, kind: Kin
   }
 });
 
+/**
+ * Returns the time it took until each publisher that runs has been told of a message, made after this call, that the log
+ * has it. A log that is there and answers must not be left for the spool for longer than patience lasts.
+ */
+const allDirect = Effect.fnUntraced(function* (stage: Stage) {
+  const began = performance.now();
+  const before = new Map(stage.publishers.flatMap((one) => (one ? [[one.notes, lastTold(one.notes).bytes]] : [])));
+  const isDirect = ({ notes }: Publishing) => {
+    const { bytes, tag } = lastTold(notes);
+    return tag === "Appended" && bytes > (before.get(notes) ?? 0);
+  };
+  yield* Effect.sync(() => stage.publishers.every((one) => one !== undefined && isDirect(one))).pipe(
+    Effect.repeat({ until: (all) => all, schedule: Schedule.spaced(5 * lookMillis) }),
+    Effect.timeoutOrElse({
+      duration: recoveryPatienceMillis,
+      orElse: () =>
+        new DrillFailed({
+          message: `not every publisher writes directly ${recoveryPatienceMillis / 1000} s after an outage`,
+        }),
+    }),
+  );
+  return (performance.now() - began) / 1000;
+});
+
 /** Log-uniform, so that short ones and long ones are both tried often. */
 const lengthOf = (from: Dice, { longestMillis, shortestMillis }: Required<Options>): number =>
   Math.round(shortestMillis * (longestMillis / shortestMillis) ** from.next());
@@ -170,6 +210,7 @@ interface Tally {
   outageMillis: number;
   killed: number;
   longestRecoverySeconds: number;
+  longestReturnSeconds: number;
 }
 
 /** Returns when every publisher has been told that something is safe. */
@@ -197,7 +238,8 @@ const disturb = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Ta
     const victim = from.chance(1 / killOneIn) ? from.between(0, stage.publishers.length - 1) : undefined;
     const isHasty = from.chance(1 / hastyOneIn) && index < options.outages;
     const pause = from.between(50, 400);
-    if (victim !== undefined && stage.publishers[victim]?.signal("SIGKILL") === true) tally.killed++;
+    const calm = Math.min(Math.max(millis, calmMillis.shortest), calmMillis.longest) * (1 + from.next());
+    if (victim !== undefined && stage.publishers[victim]?.program.signal("SIGKILL") === true) tally.killed++;
     yield* outage(line, kind, millis);
     tally.outages[kind]++;
     tally.outageMillis += millis;
@@ -207,6 +249,8 @@ const disturb = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Ta
         tally.longestRecoverySeconds = seconds;
         options.say(`${index}: ${kind} for ${(millis / 1000).toFixed(1)} s, recovered after ${seconds.toFixed(1)} s`);
       }
+      tally.longestReturnSeconds = Math.max(tally.longestReturnSeconds, seconds + (yield* allDirect(stage)));
+      yield* Effect.sleep(calm);
     }
     yield* Effect.sleep(pause);
     if (index % 10 === 0 || index === options.outages) {
@@ -214,79 +258,9 @@ const disturb = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Ta
     }
   }
   stage.isClosing = true;
-  for (const publisher of stage.publishers) publisher?.finish();
+  for (const publisher of stage.publishers) publisher?.program.finish();
   return spool;
 });
-
-interface Note {
-  readonly writer: string;
-  readonly thread: string;
-  readonly number: number;
-  readonly id: string;
-  readonly tag: string;
-  readonly millis: number;
-}
-
-/** A last line without its end was never noted: its writer was killed in it. */
-const notesIn = (folder: string): ReadonlyArray<Note> =>
-  readdirSync(folder).flatMap((writer) =>
-    readFileSync(join(folder, writer), "utf8")
-      .split("\n")
-      .slice(0, -1)
-      .map((line) => {
-        const [thread = "", number = "", id = "", tag = "", millis = ""] = line.split(" ");
-        return { writer, thread, number: Number(number), id, tag, millis: Number(millis) };
-      }),
-  );
-
-interface Said {
-  readonly writer: string;
-  readonly thread: string;
-  readonly number: number;
-  readonly id: string;
-}
-
-const saidIn = Effect.gen(function* () {
-  const log = yield* EventLog;
-  const { lastSequence } = yield* log.info;
-  const said: Array<Said> = [];
-  for (let after = 0; after < lastSequence; after++) {
-    const entry = yield* log.at(after + 1);
-    if (entry === undefined || isMisfit(entry)) continue;
-    const data: { readonly role: string; readonly parts: ReadonlyArray<{ readonly text: string }> } = JSON.parse(
-      Buffer.from(entry.body).toString("utf8"),
-    );
-    const number = Number((data.parts[0]?.text ?? "").split(" ", 1)[0]);
-    said.push({ writer: data.role, thread: entry.history.id, number, id: entry.id });
-  }
-  return said;
-});
-
-/** What is not as promised, a sentence each. */
-const judge = (said: ReadonlyArray<Said>, notes: ReadonlyArray<Note>): ReadonlyArray<string> => {
-  const faults: Array<string> = [];
-  const ids = new Map<string, number>();
-  const expected = new Map<string, number>();
-  for (const { id, number, thread, writer } of said) {
-    ids.set(id, (ids.get(id) ?? 0) + 1);
-    const line = `${writer} in ${thread}`;
-    const next = expected.get(line) ?? 0;
-    if (number !== next) faults.push(`${line}: ${number} stands where ${next} should`);
-    expected.set(line, number + 1);
-  }
-  for (const [id, count] of ids) if (count > 1) faults.push(`the event ${id} is in the log ${count} times`);
-  for (const { id, number, tag, thread, writer } of notes) {
-    // What was only held in memory is lost with its process, and its caller knew.
-    if (!ids.has(id) && tag !== "Held") faults.push(`${writer}'s message ${number} in ${thread} (${tag}) is lost`);
-  }
-  return faults;
-};
-
-const percentiles = (notes: ReadonlyArray<Note>): readonly [number, number, number] => {
-  const sorted = notes.map(({ millis }) => millis).toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return [at(0.5), at(0.99), at(1)];
-};
 
 const play = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Tally) {
   const [spool] = yield* Effect.all([disturb(stage, line, tally), keepPublishers(stage)], { concurrency: 2 });
@@ -311,7 +285,11 @@ const play = Effect.fnUntraced(function* (stage: Stage, line: Line, tally: Tally
   stage.faults.push(...judge(said, notes));
   const tags: Record<string, number> = {};
   for (const { tag } of notes) tags[tag] = (tags[tag] ?? 0) + 1;
-  return { events: said.length, accepted: notes.length, tags, callMillis: percentiles(notes) };
+  const share = (tags["Appended"] ?? 0) / notes.length;
+  if (!(share >= leastDirectShare))
+    stage.faults.push(`only ${(100 * share).toFixed(0)} % of the messages went directly`);
+  const returns = returnsIn(notes);
+  return { events: said.length, accepted: notes.length, tags, returns, callMillis: percentiles(notes) };
 });
 
 /** Runs the drill. Fails when it cannot go on; what is not as promised is in `faults`. */
@@ -333,6 +311,7 @@ export const run = Effect.fn("drill.outages")(function* (
     outageMillis: 0,
     killed: 0,
     longestRecoverySeconds: 0,
+    longestReturnSeconds: 0,
   };
   const played = yield* play(stage, { between, server }, tally).pipe(
     Effect.mapError((error) => {
@@ -341,13 +320,14 @@ export const run = Effect.fn("drill.outages")(function* (
     }),
   );
   if (stage.faults.length === 0) rmSync(folder, { recursive: true, force: true });
-  const { killed, longestRecoverySeconds, outageMillis, outages } = tally;
+  const { killed, longestRecoverySeconds, longestReturnSeconds, outageMillis, outages } = tally;
   return {
     ...played,
     outages,
     outageSeconds: outageMillis / 1000,
     killed,
     longestRecoverySeconds,
+    longestReturnSeconds,
     seconds: (performance.now() - began) / 1000,
     faults: stage.faults,
     folder,

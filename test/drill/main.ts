@@ -84,8 +84,7 @@ const crashes = Effect.suspend(() => {
 });
 
 const outagesSummary = (outcome: Outages.Outcome): string => {
-  const { accepted, callMillis, events, faults, killed, longestRecoverySeconds, outages, outageSeconds, seconds } =
-    outcome;
+  const { accepted, callMillis, events, faults, killed, outages, outageSeconds, returns, seconds } = outcome;
   const total = Object.values(outages).reduce((sum, some) => sum + some, 0);
   const [middle, high, longest] = callMillis.map((millis) => `${millis.toFixed(0)} ms`);
   return [
@@ -97,8 +96,10 @@ const outagesSummary = (outcome: Outages.Outcome): string => {
     `${count(accepted)} messages accepted (${Object.entries(outcome.tags)
       .map(([tag, some]) => `${tag} ${count(some)}`)
       .join(", ")}), ${count(events)} in the log,`,
+    `${count(returns)} times back from the spool to the log,`,
     `calls took ${middle}, 99 % at most ${high}, the longest ${longest},`,
-    `the spool was empty at most ${longestRecoverySeconds.toFixed(1)} s after an outage,`,
+    `the spool was empty at most ${outcome.longestRecoverySeconds.toFixed(1)} s after an outage,`,
+    `and all wrote directly at most ${outcome.longestReturnSeconds.toFixed(1)} s after it,`,
     `${seconds.toFixed(0)} s in all`,
   ].join(" ");
 };

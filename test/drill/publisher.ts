@@ -15,8 +15,10 @@ import * as Thread from "../../src/publish/ThreadPublisher.ts";
 
 const [data = "", url = "", notesFile = "", name = "", threads = "1"] = process.argv.slice(2);
 
-/** Some thirty messages a second: an agent at its busiest, four times. */
-const longestPauseMillis = 60;
+/** At its own pace some ten messages a second, in a burst a hundred and more: an agent, and an agent at its busiest. */
+const longestPauseMillis = { paced: 200, burst: 15 };
+/** How long it keeps to either. */
+const longestSpellMillis = 4_000;
 /** One call in so many is not awaited before the next one is made. */
 const burstOneIn = 4;
 /** One message in so many is too large for its event and goes to the object store. */
@@ -61,14 +63,20 @@ const say = async ({ next, thread }: { readonly next: number; readonly thread: T
 
 writeSync(1, "speaking\n");
 const open: Array<Promise<void>> = [];
+let spell: keyof typeof longestPauseMillis = "paced";
+let spellEnds = 0;
 while (!isStopped) {
+  if (performance.now() >= spellEnds) {
+    spell = spell === "paced" ? "burst" : "paced";
+    spellEnds = performance.now() + Math.random() * longestSpellMillis;
+  }
   const place = spoken[Math.floor(Math.random() * spoken.length)];
   if (place === undefined) break;
   const said = say({ thread: place.thread, next: place.next++ });
   if (chance(burstOneIn)) open.push(said);
   else await said;
   if (open.length > 20) await Promise.all(open.splice(0));
-  if (!chance(burstOneIn)) await setTimeout(Math.random() * longestPauseMillis);
+  if (!chance(burstOneIn)) await setTimeout(Math.random() * longestPauseMillis[spell]);
 }
 await Promise.all(open);
 await runtime.runPromise(Publisher.use(({ flush }) => flush));

@@ -6,6 +6,7 @@ const known = (count: number): HistoryIds.KnownIds => ({
   since: 0,
   after: 0,
   upTo: count,
+  covers: undefined,
   ids: new Map(Array.from({ length: count }, (_, index) => [`id ${index}`, index + 1])),
 });
 

@@ -16,11 +16,6 @@ import * as World from "./World.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
 
-const texts = (history: History.History) =>
-  Effect.map(World.eventsOf(history), (events) =>
-    events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text),
-  );
-
 const uuid = "01890000-0000-7000-8000-0000000000bb";
 
 const say = (id: string, text: string) => Effect.flatMap(thread(id), (talk) => talk.say({ role: "user", text }));
@@ -39,7 +34,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         yield* World.direct;
         assert.strictEqual((yield* say("d1", "51"))._tag, "Appended");
         assert.deepStrictEqual(
-          yield* texts(History.thread("d1")),
+          yield* World.textsOf(History.thread("d1")),
           Array.from({ length: 52 }, (_, index) => `${index}`),
         );
       }).pipe(Effect.provide(World.publisher({ folder, to })));
@@ -61,7 +56,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       }).pipe(Effect.provide(World.publisher({ folder, to })));
       to.position = "there";
       yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to })));
-      assert.deepStrictEqual(yield* texts(History.thread("d2")), ["0", "1", "2", "3", "4"]);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("d2")), ["0", "1", "2", "3", "4"]);
     }),
   );
 
@@ -80,7 +75,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         to.position = "there";
         yield* World.direct;
         assert.strictEqual((yield* say("d3", "4"))._tag, "Appended");
-        assert.deepStrictEqual(yield* texts(History.thread("d3")), ["0", "1", "2", "3", "4"]);
+        assert.deepStrictEqual(yield* World.textsOf(History.thread("d3")), ["0", "1", "2", "3", "4"]);
       }).pipe(Effect.provide(World.publisher({ folder, to })));
     }),
   );
@@ -130,7 +125,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       // The commands were meant for the log at that address: only a publisher with that target takes them.
       const to = new LogSwitch();
       yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to, target: "nats://127.0.0.1:9" })));
-      const found = yield* texts(History.thread("killed"));
+      const found = yield* World.textsOf(History.thread("killed"));
       assert.deepStrictEqual(found.slice(0, spooled.length), spooled);
       assert.strictEqual(new Set(found).size, found.length);
       assert.isNotEmpty(url);
@@ -153,7 +148,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
           to.position = "there";
           yield* World.drained;
           assert.deepStrictEqual(
-            yield* texts(History.thread("d6")),
+            yield* World.textsOf(History.thread("d6")),
             Array.from({ length: 1_000 }, (_, index) => `${index}`),
           );
         }).pipe(Effect.provide(World.publisher({ folder, to })));
@@ -171,6 +166,8 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         yield* Effect.gen(function* () {
           to.position = "away";
           for (const text of ["0", "1", "2"]) assert.strictEqual((yield* say("d6b", text))._tag, "Held");
+          const held = yield* Publisher.use((there) => there.waitingFor(History.thread("d6b")));
+          assert.strictEqual(held.length, 3);
           yield* fs.remove(`${folder}/spool.db`, { recursive: true });
           const said: Array<string> = [];
           while (said.at(-1) !== "Spooled") said.push((yield* Effect.delay(say("d6b", `${3 + said.length}`), 50))._tag);
@@ -178,7 +175,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
           to.position = "there";
           yield* World.drained;
           const all = Array.from({ length: 3 + said.length }, (_, index) => `${index}`);
-          assert.deepStrictEqual(yield* texts(History.thread("d6b")), all);
+          assert.deepStrictEqual(yield* World.textsOf(History.thread("d6b")), all);
         }).pipe(Effect.provide(World.publisher({ folder, to })));
       }).pipe(Effect.provide(NodeServices.layer)),
   );
@@ -194,7 +191,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         yield* say("d7", "after");
         yield* World.drained;
       }).pipe(Effect.provide(World.publisher({ folder, to })));
-      assert.deepStrictEqual(yield* texts(History.thread("d7")), ["before", "after"]);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("d7")), ["before", "after"]);
     }),
   );
 
@@ -229,6 +226,35 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       }),
   );
 
+  it.effect("tries to write nothing before it knows where the stream ends, and once it does, only behind that", () =>
+    Effect.gen(function* () {
+      const to = new LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      const spool = yield* SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" });
+      const [before] = yield* Effect.gen(function* () {
+        yield* say("d8u", "a");
+        yield* say("d8u", "b");
+        assert.deepStrictEqual(to.asked, []);
+        const waiting = yield* spool.oldest({ limit: 9, maxBytes: 1e6 });
+        assert.deepStrictEqual(
+          waiting.map(({ after, isNew }) => [isNew, after]),
+          [1, 2].map(() => [true, undefined]),
+        );
+        to.position = "there";
+        yield* World.direct;
+        yield* say("d8u", "c");
+        to.position = "away";
+        yield* say("d8u", "d");
+        return yield* spool.oldest({ limit: 9, maxBytes: 1e6 });
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+      const [, , c] = yield* World.eventsOf(History.thread("d8u"));
+      // The one that the log did not take knows of the one that it took before.
+      assert.isAtLeast(before?.after?.sequence ?? 0, c?.sequence ?? Infinity);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("d8u")), ["a", "b", "c"]);
+    }),
+  );
+
   it.effect("sets aside what the log refuses for ever, and gets the others through", () =>
     Effect.gen(function* () {
       const to = new LogSwitch();
@@ -241,7 +267,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       yield* say("d8", "b").pipe(Effect.provide(World.publisher({ folder, to })));
       to.position = "there";
       yield* World.drained.pipe(Effect.provide(World.publisher({ folder, to })));
-      assert.deepStrictEqual(yield* texts(History.thread("d8")), ["a", "b"]);
+      assert.deepStrictEqual(yield* World.textsOf(History.thread("d8")), ["a", "b"]);
       assert.deepInclude(yield* spool.state, { waiting: 0, setAside: 1 });
     }),
   );
@@ -262,7 +288,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       yield* Effect.all([speak("d9a"), speak("d9b"), speak("d9c")], { concurrency: 3 });
       for (const id of ["d9a", "d9b", "d9c"]) {
         assert.deepStrictEqual(
-          yield* texts(History.thread(id)),
+          yield* World.textsOf(History.thread(id)),
           Array.from({ length: 60 }, (_, index) => `${index}`),
         );
       }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Option, References } from "effect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import { LogArrivals } from "../../src/publish/LogArrivals.ts";
 import * as LogConnection from "../../src/publish/LogConnection.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
@@ -9,6 +10,22 @@ import * as World from "./World.ts";
 const event = (id: string) => ({ id, type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" });
 
 describe("LogConnection", () => {
+  it.live("tells when it has reached its server, at first and after each loss", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      let address = Option.none<string>();
+      const stores = yield* LogConnection.make({ address: Effect.sync(() => address), hint: "start one" });
+      const arrivals = Context.get(stores, LogArrivals);
+      const first = arrivals.next();
+      address = Option.some(server.url);
+      yield* first;
+      const again = arrivals.next();
+      yield* server.restart;
+      yield* again;
+      assert.isAbove((yield* Context.get(stores, EventLog).info).created, 0);
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
+  );
+
   it.live("says at once that nobody is there, connects when somebody is, and follows the server to a new address", () =>
     Effect.gen(function* () {
       let address = Option.none<string>();

@@ -3,7 +3,7 @@ import { Effect, Layer, References } from "effect";
 import { connect } from "@nats-io/transport-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import * as EventId from "../../src/domain/EventId.ts";
-import type { NewEvent } from "../../src/domain/Event.ts";
+import { isMisfit, type NewEvent } from "../../src/domain/Event.ts";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
@@ -38,7 +38,7 @@ let made = 0;
 const event = (type: string, occurredAt: number, data: unknown, source: string): NewEvent => ({
   id: EventId.fromTime(
     occurredAt,
-    Uint8Array.from({ length: 10 }, (_, index) => (index === 0 ? made++ : index)),
+    Uint8Array.from({ length: 10 }, (_, index) => (index === 9 ? made++ : index)),
   ),
   type,
   schemaVersion: type === "thread.message_appended" ? 2 : 1,
@@ -71,9 +71,9 @@ const makeSpool = Effect.gen(function* () {
 });
 
 /** Delivers what a spool holds, as a process that has just begun. */
-const drain = Effect.fnUntraced(function* (spool: Spool["Service"]) {
+const drain = Effect.fnUntraced(function* (spool: Spool["Service"], through?: EventLog["Service"]) {
   const drainer = new Drainer({
-    log: yield* EventLog,
+    log: through ?? (yield* EventLog),
     spool,
     tasks: new KnownTasks(),
     owner: { pid: process.pid, name: "test" },
@@ -188,6 +188,110 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
     }),
   );
 
+  /** The log, and from where on each history was read through it. */
+  const watched = Effect.map(EventLog, (there) => {
+    const read: Array<number> = [];
+    const through: EventLog["Service"] = {
+      ...there,
+      read: (reading) => {
+        read.push(reading.after ?? 0);
+        return there.read(reading);
+      },
+    };
+    return { read, through };
+  });
+
+  const endNow = Effect.map(
+    EventLog.use((there) => there.info),
+    ({ created, lastSequence }) => ({ created, sequence: lastSequence }),
+  );
+
+  it.effect(
+    "is looked for, and met by what was told later, only behind where the stream ended when it was accepted",
+    () =>
+      Effect.gen(function* () {
+        const { spool } = yield* makeSpool;
+        const history = History.thread("long");
+        for (let index = 0; index < 20; index++) yield* append(history, told(`m${index}`, `${index}`, monday, "desk"));
+        const before = yield* append(history, renamed("first", monday, "desk"));
+        const after = yield* endNow;
+        yield* spool.put(
+          [renamed("mine", monday + hour, "laptop"), told("m1", "again", monday + hour, "laptop")].map((one) => ({
+            ...command(history, one),
+            isNew: true,
+            after,
+          })),
+        );
+        const { read, through } = yield* watched;
+        yield* drain(spool, through);
+        assert.isNotEmpty(read);
+        assert.isAtLeast(Math.min(...read), before.sequence);
+        assert.deepStrictEqual((yield* textsOf(history)).slice(-3), ["first", "mine", "again"]);
+
+        // Somebody was later, and was the first to write after that end: the fork begins before his words all the same.
+        yield* append(History.thread("another"), told("m1", "elsewhere", monday, "desk"));
+        const end = yield* endNow;
+        yield* spool.put([{ ...command(history, told("m2", "older", monday + hour, "laptop")), after: end }]);
+        yield* append(history, told("m2", "newer", monday + 2 * hour, "desk"));
+        yield* drain(spool, through);
+        assert.deepStrictEqual((yield* textsOf(history)).slice(-2), ["again", "newer"]);
+        const opened = yield* EventLog.use((there) => there.at(end.sequence + 2));
+        if (opened === undefined || isMisfit(opened)) return assert.fail("no fork");
+        assert.deepStrictEqual(World.dataOf(opened), { fromThreadId: "long", atSequence: end.sequence - 1 });
+      }),
+  );
+
+  it.effect("is written once beside one that is known to be new, though its own id lies far back", () =>
+    Effect.gen(function* () {
+      const { spool } = yield* makeSpool;
+      const history = History.thread("old id");
+      const old = { ...told("given", "given", monday, "laptop"), id: "an id that its caller made" };
+      yield* append(history, old);
+      yield* append(history, told("m1", "between", monday, "desk"));
+      yield* forgottenByServer;
+      const mine = { ...command(history, renamed("mine", monday + hour, "laptop")), after: yield* endNow };
+      yield* spool.put([mine, command(history, old)]);
+      yield* drain(spool);
+      assert.deepStrictEqual(yield* textsOf(history), ["given", "between", "mine"]);
+    }),
+  );
+
+  it.effect("is given an end by whoever tries first, which holds for all who try again", () =>
+    Effect.gen(function* () {
+      const { file, spool } = yield* makeSpool;
+      const history = History.thread("untried");
+      for (let index = 0; index < 20; index++) yield* append(history, told(`m${index}`, `${index}`, monday, "desk"));
+      const texts = ["a", "b", "c"];
+      yield* spool.put(
+        texts.map((text, index) => ({ ...command(history, renamed(text, monday + index, "laptop")), isNew: true })),
+      );
+      const end = yield* endNow;
+      // Written, but the disk does not take note of it.
+      const broken = new SpoolUnavailable({ reason: "full", file, message: "full", hint: "" });
+      yield* drain({ ...spool, forget: () => broken });
+      const kept = yield* spool.oldest({ limit: 9, maxBytes: 1e6, end: { ...end, sequence: end.sequence + 3 } });
+      assert.deepStrictEqual(
+        kept.map(({ after }) => after),
+        texts.map(() => end),
+      );
+      yield* forgottenByServer;
+      yield* drain(spool);
+      assert.deepStrictEqual((yield* textsOf(history)).slice(-4), ["19", ...texts]);
+    }),
+  );
+
+  it.effect("meets what was told later before anybody tried to deliver it", () =>
+    Effect.gen(function* () {
+      const { spool } = yield* makeSpool;
+      const history = History.thread("renamed meanwhile");
+      yield* spool.put([{ ...command(history, renamed("mine", monday, "laptop")), isNew: true }]);
+      yield* append(history, renamed("theirs", monday + hour, "desk"));
+      yield* drain(spool);
+      assert.deepStrictEqual(yield* textsOf(history), ["theirs"]);
+      assert.deepInclude(yield* spool.state, { waiting: 0, setAside: 1 });
+    }),
+  );
+
   /** Returns when the server has forgotten an id that it learnt after all those before. */
   const forgottenByServer = Effect.gen(function* () {
     const { url } = yield* NatsServer.NatsServer;
@@ -198,7 +302,8 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
     const manager = yield* Effect.promise(() => jetstreamManager(nc));
     const duplicate_window = windowMillis * 1_000_000;
     yield* Effect.promise(() => manager.streams.add({ name: "PROBE", subjects: ["probe"], duplicate_window }));
-    const isNew = Effect.promise(() => jetstream(nc).publish("probe", "", { msgID: "x" })).pipe(
+    const msgID = `x${made++}`;
+    const isNew = Effect.promise(() => jetstream(nc).publish("probe", "", { msgID })).pipe(
       Effect.map(({ duplicate }) => !duplicate),
     );
     assert.isTrue(yield* isNew);

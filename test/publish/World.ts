@@ -46,6 +46,12 @@ export const eventsOf = (history: History): Effect.Effect<ReadonlyArray<Recorded
 export const dataOf = (event: RecordedEvent): Record<string, unknown> =>
   JSON.parse(Buffer.from(event.body).toString("utf8"));
 
+/** The first part's text of each message of a thread, in order. */
+export const textsOf = (history: History) =>
+  Effect.map(eventsOf(history), (events) =>
+    events.map((event) => (dataOf(event)["parts"] as ReadonlyArray<{ readonly text: string }>)[0]?.text),
+  );
+
 /** Returns when `condition` holds; looks every 10 ms and gives up after 10 s. */
 export const until = <E, R>(condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
   Effect.gen(function* () {

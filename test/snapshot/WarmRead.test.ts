@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Latch, Layer, Schema, Stream } from "effect";
+import { Clock, Context, Effect, Latch, Layer, Schema, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import type { LogEntry } from "../../src/domain/Event.ts";
 import { type History, thread } from "../../src/domain/History.ts";
@@ -117,6 +117,27 @@ describe("a thread that is read again", () => {
       yield* warm("u");
       assert.strictEqual(asked.follows, 1);
     }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is compared with the log after a second, also when the wall clock was set back meanwhile", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock;
+      let backMillis = 0;
+      const setBack = Object.assign(Object.create(clock), {
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() - backMillis,
+        currentTimeMillis: Effect.sync(() => clock.currentTimeMillisUnsafe() - backMillis),
+      });
+      yield* Effect.gen(function* () {
+        const { asked } = yield* Others;
+        yield* append(thread("t"), [say("a")]);
+        yield* warm("t");
+        backMillis = 3_600_000;
+        yield* TestClock.adjust("1 seconds");
+        const before = asked.reads;
+        yield* get("t");
+        assert.isAbove(asked.reads, before);
+      }).pipe(Effect.provide(world), Effect.provideService(Clock.Clock, setBack));
+    }),
   );
 
   it.effect("comes from memory, and is the fold of its history", () =>

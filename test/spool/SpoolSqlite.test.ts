@@ -4,12 +4,13 @@ import Database from "better-sqlite3";
 import { Effect, FileSystem } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import * as History from "../../src/domain/History.ts";
 import type { Command, Owner } from "../../src/spool/Spool.ts";
 import * as SpoolCodec from "../../src/spool/SpoolCodec.ts";
 import * as SpoolBounds from "../../src/spool/SpoolBounds.ts";
+import { SpoolFile } from "../../src/spool/SpoolFileSqlite.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 
 const command = (id: string, rest: Partial<Command> = {}): Command => ({
@@ -79,6 +80,20 @@ describe("SpoolSqlite", () => {
       assert.deepStrictEqual(yield* spool.newestEnd, late);
       yield* spool.put([command("c")]);
       assert.isUndefined(yield* spool.newestEnd);
+    }),
+  );
+
+  it.live("has a commit on disk when it returns, and its file to itself", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = new SpoolFile({ file, target: "x" });
+      const { database } = spool.open();
+      // 2 is FULL: an fsync of the write-ahead log with each commit.
+      assert.strictEqual(database.pragma("synchronous", { simple: true }), 2);
+      assert.strictEqual(database.pragma("journal_mode", { simple: true }), "wal");
+      spool.put([command("a")], 1);
+      for (const path of [file, `${file}-wal`]) assert.strictEqual(statSync(path).mode & 0o077, 0, path);
+      spool.close();
     }),
   );
 

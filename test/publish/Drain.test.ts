@@ -1,0 +1,138 @@
+/** One who drains, at moments that no real log offers: silence while it is asked, and while it writes. */
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Fiber, Logger, References } from "effect";
+import { TestClock } from "effect/testing";
+import * as History from "../../src/domain/History.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import { Drainer } from "../../src/publish/Drain.ts";
+import { KnownTasks } from "../../src/publish/Write.ts";
+import type { Command, Spool } from "../../src/spool/Spool.ts";
+import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
+import { event, freshId } from "../contract/EventLogContract.ts";
+import { away } from "./SwitchableLog.ts";
+import * as World from "./World.ts";
+
+const owner = { pid: process.pid, name: "test" };
+
+/** Messages that nobody can have told before. */
+const commands = (count: number): ReadonlyArray<Command> =>
+  Array.from({ length: count }, () => {
+    const id = freshId();
+    const body = JSON.stringify({ messageId: id, role: "user", parts: [] });
+    const one = event(id, { type: "thread.message_appended", schemaVersion: 2, body });
+    return { history: History.thread("t"), event: one, blobs: [] };
+  });
+
+const makeSpool = (options: { readonly overdueMillis?: number } = {}) =>
+  Effect.flatMap(World.temporaryFolder, (folder) =>
+    SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test", ...options }),
+  );
+
+type Log = EventLog["Service"];
+
+const drainer = (log: Log, spool: Spool["Service"]) => new Drainer({ log, spool, tasks: new KnownTasks(), owner });
+
+/** Fails with this many milliseconds of silence, and not before. */
+const failsAfter = Effect.fnUntraced(function* (step: Drainer["step"], millis: number) {
+  const fiber = yield* Effect.forkChild(step);
+  yield* TestClock.adjust(millis - 1);
+  assert.isUndefined(fiber.pollUnsafe());
+  yield* TestClock.adjust(1);
+  assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "LogUnavailable");
+});
+
+describe("one who drains", () => {
+  it.effect(
+    "gives up a question after a second, then after two, up to ten, and after each answer after one again",
+    () =>
+      Effect.gen(function* () {
+        const spool = yield* makeSpool();
+        yield* spool.put(commands(1));
+        const log = yield* EventLog;
+        let isSilent = true;
+        const info = Effect.suspend(() => (isSilent ? Effect.never : log.info));
+        const { step } = drainer({ ...log, info }, spool);
+        for (const seconds of [1, 2, 4, 8, 10, 10]) yield* failsAfter(step, seconds * 1_000);
+        isSilent = false;
+        assert.strictEqual((yield* step)._tag, "Drained");
+        yield* spool.put(commands(1));
+        isSilent = true;
+        yield* failsAfter(step, 1_000);
+      }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("gives up a write after three seconds, and takes a quarter with it the next time", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool();
+      yield* spool.put(commands(3));
+      const log = yield* EventLog;
+      const asked: Array<number> = [];
+      let isSilent = true;
+      const { step } = drainer(
+        { ...log, appendAll: (appends) => (isSilent ? Effect.never : log.appendAll(appends)) },
+        {
+          ...spool,
+          oldest: (options) => {
+            asked.push(options.maxBytes / 1024);
+            return spool.oldest(options);
+          },
+        },
+      );
+      yield* failsAfter(step, 3_000);
+      yield* failsAfter(step, 6_000);
+      for (const millis of [10_000, 10_000]) yield* failsAfter(step, millis);
+      isSilent = false;
+      yield* step;
+      yield* spool.put(commands(1));
+      yield* step;
+      assert.deepStrictEqual(asked, [4096, 1024, 256, 64, 64, 128]);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("finds what the log has by reading, and does not try each of them again", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool();
+      const log = yield* EventLog;
+      const all = commands(20);
+      for (const { event: one, history } of all.slice(0, 10)) {
+        yield* log.append({ history, events: [one], expected: "any" });
+      }
+      yield* spool.put(all);
+      let alone = 0;
+      const append: Log["append"] = (given) => {
+        alone++;
+        return log.append(given);
+      };
+      assert.strictEqual((yield* drainer({ ...log, append }, spool).step)._tag, "Drained");
+      assert.strictEqual(alone, 0);
+      assert.deepStrictEqual(
+        (yield* World.eventsOf(History.thread("t"))).map(({ id }) => id),
+        all.map(({ event: { id } }) => id),
+      );
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("says once what waits for longer than it should, and nothing before", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool({ overdueMillis: 3 * 24 * 3_600_000 });
+      const log = yield* EventLog;
+      const said: Array<string> = [];
+      const logger = Logger.make(({ message }) => void said.push(String(message)));
+      const { step } = drainer({ ...log, info: Effect.fail(away) }, spool);
+      const tried = Effect.ignore(step).pipe(
+        Effect.provide(Logger.layer([logger])),
+        Effect.provideService(References.MinimumLogLevel, "Warn"),
+      );
+      yield* spool.put(commands(1));
+      yield* TestClock.adjust("71 hours");
+      yield* tried;
+      assert.deepStrictEqual(said, []);
+      yield* TestClock.adjust("1 hours");
+      yield* tried;
+      yield* TestClock.adjust("1 hours");
+      yield* tried;
+      assert.deepStrictEqual(said, ["Commands wait in the spool for 3 days; see: recollect spool list"]);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+});
