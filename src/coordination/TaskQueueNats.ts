@@ -2,7 +2,8 @@
  * The work queue as a JetStream stream of its own, with one subject for each task and one durable consumer for each
  * agent type and priority.
  *
- * Room: coordination. In: domain, log (the connection), BucketKv, TaskQueue, TaskPullNats. Out: main.
+ * Room: coordination. In: domain, log (the connection), BucketKv, TaskQueue, TaskPullNats. Out: TaskQueueWhenNeeded, edge,
+ * main.
  *
  * `recollect-tasks.<tenant>.<agent type>.<priority>.<task id>`: at most one message for a subject, and a second one is
  * refused (`discard_new_per_subject`), so that putting a task in again changes nothing, whenever that is. `ack_wait` is
@@ -182,27 +183,40 @@ const ensureConsumer = async (
   }
 };
 
+/** This process, and what it holds: the same over every connection that it makes. */
+export interface Holder {
+  readonly holder: string;
+  readonly tokens: Set<number>;
+}
+
+export const newHolder = (): Holder => ({ holder: crypto.randomUUID(), tokens: new Set() });
+
+/** What a queue says of the process that it is in. */
+export const answers = ({ holder, tokens }: Holder) => ({
+  holder,
+  hold: (token: number) => Effect.sync(() => void tokens.add(token)),
+  letGo: (token: number) => Effect.sync(() => void tokens.delete(token)),
+});
+
 /** Answers others what this process holds. Dropped with the connection, which is an answer too. */
-const answering = ({ nc }: Connection, holder: string, held: ReadonlySet<number>) =>
+const answering = ({ nc }: Connection, { holder, tokens }: Holder) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       nc.subscribe(`${holderRoot}.${holder}`, {
         callback: (error, message) => {
-          if (error === null) message.respond(held.has(Number(message.string())) ? "held" : "free");
+          if (error === null) message.respond(tokens.has(Number(message.string())) ? "held" : "free");
         },
       }),
     ),
     (subscription) => Effect.sync(() => subscription.unsubscribe()),
   );
 
-const make = Effect.fnUntraced(function* (options: Options) {
+const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
   const connection = yield* NatsConnection;
   const { nc, link } = connection;
   const tenant = options.tenant ?? defaultTenant;
   const one = yield* Semaphore.make(1);
-  const held = new Set<number>();
-  const holder = crypto.randomUUID();
-  yield* answering(connection, holder, held);
+  yield* answering(connection, here);
   const clock = yield* Clock.Clock;
   const ensured = () => ensureStream(connection, clock.currentTimeMillisUnsafe());
 
@@ -248,9 +262,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     giveBack: (entry, delayMillis) =>
       settle(entry, delayMillis <= 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: nanos(delayMillis) })}`),
     done: (entry) => settle(entry, "+ACK"),
-    holder,
-    hold: (token) => Effect.sync(() => void held.add(token)),
-    letGo: (token) => Effect.sync(() => void held.delete(token)),
+    ...answers(here),
     isHeld: (asked: Held) =>
       Effect.promise(() =>
         ask(nc, link, {
@@ -280,4 +292,8 @@ const buckets = Layer.effect(
  * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
  * come the buckets of that server, where the places of bounded agent types are.
  */
-export const layer = (options: Options = {}) => Layer.merge(Layer.effect(TaskQueue, make(options)), buckets);
+export const layer = (options: Options = {}) => layerOf(options, newHolder());
+
+/** The same, answering for a process that may have had other connections. */
+export const layerOf = (options: Options, here: Holder) =>
+  Layer.merge(Layer.effect(TaskQueue, make(options, here)), buckets);

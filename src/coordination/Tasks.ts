@@ -22,6 +22,7 @@ import { decide, type IllegalTransition, type TaskEventName } from "../domain/Ta
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { empty, evolve, hasEnded, queueingOf, type TaskRecord } from "../domain/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
+import { backoff } from "../publish/Backoff.ts";
 import { compose, type Given, newId } from "../publish/Compose.ts";
 import { Configuration, layer as ConfigurationLayer } from "./Configuration.ts";
 import * as TaskAccept from "./TaskAccept.ts";
@@ -123,6 +124,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { accept, arrived } = yield* TaskAccept.make(desk, offering);
 
   const underWay = { claims: 0 };
+  let isConfigured = false;
+  /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
+  const configured = Effect.suspend(() =>
+    isConfigured
+      ? Effect.void
+      : Effect.andThen(
+          Effect.retry(config.caughtUp, backoff),
+          Effect.sync(() => (isConfigured = true)),
+        ),
+  );
   const resultNow = (taskId: string, record: TaskRecord) =>
     Effect.flatMap(config.get("tasks.retentionMillis"), (retention) => resultOf(desk, taskId, record, retention));
 
@@ -235,7 +246,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submit: (request, submission) => submit(request, submission),
     submitBatch,
     batch: (batchId) => TaskBatch.show(desk, batchId),
-    claim: (claiming) => claim({ desk, queue, slots, ended, underWay }, claiming),
+    claim: (claiming) => Effect.andThen(configured, claim({ desk, queue, slots, ended, underWay }, claiming)),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
     retry,
