@@ -5,7 +5,15 @@
  * Room: coordination. In: domain, TaskMoves, TaskClaim, TaskQueue. Out: TaskAccept, Tasks.
  */
 import { Effect } from "effect";
-import { hasEnded, idInBatch, onlySubmitted, queueingOf, successorOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import {
+  hasEnded,
+  idInBatch,
+  onlySubmitted,
+  placeOf,
+  queueingOf,
+  successorOf,
+  type TaskRecord,
+} from "../domain/TaskRecord.ts";
 import { readiness } from "./TaskClaim.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
@@ -63,9 +71,10 @@ export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
   /** What a task's end means for its batch: the next one may begin, or all others are cancelled. */
   const ended = (record: TaskRecord): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const { batchId, place } = record.submitted ?? {};
-      if (batchId == null || place == null) return;
-      if (place.failFast === true && record.status !== "completed") {
+      const place = placeOf(record.submitted);
+      if (place === undefined) return;
+      const { batchId } = place;
+      if (place.failFast && record.status !== "completed") {
         const reason = `task ${idInBatch(batchId, place.index)} of its batch ended as ${record.status}`;
         for (let index = 0; index < place.size; index++) {
           const taskId = idInBatch(batchId, index);

@@ -1,15 +1,16 @@
 /**
  * What is asked of the queue, checked before anything is written: one task, or a batch.
  *
- * Room: coordination. In: domain, publish (Compose). Out: Tasks.
+ * Room: coordination. In: domain, log (AppendCheck), publish (Compose). Out: Tasks, TaskBatch.
  */
 import { Effect, Result, Schema } from "effect";
 import { type TaskPlace, type TaskQueueing, TaskRequest } from "../domain/TaskEvents.ts";
 import { History, maxIdBytes } from "../domain/History.ts";
-import { idInBatch } from "../domain/TaskRecord.ts";
+import { idInBatch, maxBatch } from "../domain/TaskRecord.ts";
 import type { EventData } from "../domain/Event.ts";
-import { maxEventsPerAppend } from "../log/EventLog.ts";
+import { checkAll, maxEventBytes } from "../log/AppendCheck.ts";
 import type { Given } from "../publish/Compose.ts";
+import type { Command } from "../spool/Spool.ts";
 
 /** This task cannot be submitted as it is. Nothing was written. */
 export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask", {
@@ -42,9 +43,6 @@ export const maxAgentTypeBytes = 100;
 export const maxAttemptsAllowed = 100;
 /** Who plans further ahead than a year has another tool for it. */
 export const maxDelayMillis = 366 * 24 * 3_600_000;
-/** A batch is submitted all or none, in one append. */
-export const maxBatch = maxEventsPerAppend;
-
 const decodeRequest = Schema.decodeUnknownResult(TaskRequest, { onExcessProperty: "error" });
 const decodeHistory = Schema.decodeUnknownResult(History);
 
@@ -97,6 +95,15 @@ export const checked = (options: {
   return Effect.succeed({ request: decoded.success, threadId, parentTaskId, retryOf, queue, ...batch });
 };
 
+/** A batch is one append, and has as much room. */
+export const checkedAll = (commands: ReadonlyArray<Pick<Command, "event" | "history">>) => {
+  const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
+  return Effect.fromResult(checkAll(appends, maxEventBytes)).pipe(
+    Effect.mapError(({ reason }) => invalid(`the batch cannot be written: ${reason}`, "Submit several batches.")),
+    Effect.asVoid,
+  );
+};
+
 /** Where each task of a batch stands. */
 export const placed = (batch: Batch, batchId: string, size: number) =>
   Effect.gen(function* () {
@@ -109,6 +116,6 @@ export const placed = (batch: Batch, batchId: string, size: number) =>
     }
     return Array.from({ length: size }, (_, index) => ({
       id: idInBatch(batchId, index),
-      batch: { batchId, place: { index, size, atOnce, failFast: batch.failFast === true } },
+      batch: { batchId, place: { index, size, atOnce: Math.min(atOnce, size), failFast: batch.failFast === true } },
     }));
   });

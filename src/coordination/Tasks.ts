@@ -23,19 +23,19 @@ import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { empty, evolve, hasEnded, queueingOf, type TaskRecord } from "../domain/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
 import { backoff } from "../publish/Backoff.ts";
-import { compose, type Given, newId } from "../publish/Compose.ts";
+import { type Given, newId } from "../publish/Compose.ts";
 import { Configuration, layer as ConfigurationLayer } from "./Configuration.ts";
 import * as TaskAccept from "./TaskAccept.ts";
 import type { Submitted, SubmitError } from "./TaskAccept.ts";
 import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import type { TaskLease } from "./TaskLease.ts";
-import { after, type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import * as TaskOffer from "./TaskOffer.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
 import * as TaskSlots from "./TaskSlots.ts";
-import { type Batch, checked, placed, type Submission } from "./TaskSubmit.ts";
+import { type Batch, checked, type Submission } from "./TaskSubmit.ts";
 
 export type { Submitted } from "./TaskAccept.ts";
 export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
@@ -58,14 +58,11 @@ export class Tasks extends Context.Service<
      * there already. With the log away and no `Publisher` beside it is `LogUnavailable`: the same call again is safe.
      */
     readonly submit: (request: Given<TaskRequest>, submission?: Submission) => Effect.Effect<Submitted, SubmitError>;
-    /** Submits up to 1,000 tasks, all or none. */
+    /** Submits up to 1,000 tasks, all or none, also with the log away; nothing when the batch is there already. */
     readonly submitBatch: (
       requests: ReadonlyArray<Given<TaskRequest>>,
       batch?: Batch,
-    ) => Effect.Effect<
-      { readonly batchId: string; readonly taskIds: ReadonlyArray<string>; readonly isNew: boolean },
-      SubmitError
-    >;
+    ) => Effect.Effect<TaskBatch.SubmittedBatch, SubmitError>;
     /** How the tasks of a batch stand. */
     readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
@@ -121,7 +118,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   const offering = TaskOffer.make(desk, queue);
   const { ended, offer } = offering;
-  const { accept, arrived } = yield* TaskAccept.make(desk, offering);
+  const accepting = yield* TaskAccept.make(desk, offering);
+  const { accept, arrived } = accepting;
 
   const underWay = { claims: 0 };
   let isConfigured = false;
@@ -146,41 +144,6 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const now = yield* Clock.currentTimeMillis;
     const data = yield* checked({ request, submission, id, tenant, now, retryOf });
     return yield* accept(id, data);
-  });
-
-  const submitBatch = Effect.fn("coordination.submitBatch")(function* (
-    requests: ReadonlyArray<Given<TaskRequest>>,
-    batch: Batch = {},
-  ) {
-    const batchId = batch.id ?? (yield* newId);
-    const now = yield* Clock.currentTimeMillis;
-    const places = yield* placed(batch, batchId, requests.length);
-    const taskIds = places.map(({ id }) => id);
-    const commands = yield* Effect.forEach(places, ({ batch: place, id }, index) =>
-      Effect.gen(function* () {
-        const request = requests[index] ?? { agentType: "" };
-        const data = yield* checked({ request, submission: { ...batch, id }, id, tenant, now, batch: place });
-        return yield* compose({ ...desk.speaks, history: historyOf(id, tenant), type: "task.submitted", data }, source);
-      }),
-    );
-    const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
-    const written = yield* log.appendAll(appends).pipe(
-      // One of its tasks is there, so all of them are: a batch is written all or none.
-      Effect.catchTag("SequenceConflict", () => Effect.succeed(undefined)),
-    );
-    // Of a new batch those may begin that wait for no other. What is known of one that was there is in the log.
-    const mayBegin = written === undefined ? commands : commands.slice(0, batch.atOnce);
-    yield* Effect.forEach(
-      mayBegin,
-      ({ event, history }, index) => {
-        const sequence = written?.[index]?.sequence;
-        const record =
-          sequence === undefined ? load(desk, history.id) : Effect.succeed(after(empty, history, [event], sequence));
-        return Effect.flatMap(record, (known) => offer(history.id, known));
-      },
-      { concurrency: offersAtOnce, discard: true },
-    );
-    return { batchId, taskIds, isNew: written !== undefined };
   });
 
   const there = Effect.fnUntraced(function* (taskId: string) {
@@ -244,7 +207,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
-    submitBatch,
+    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offer }, requests, batch),
     batch: (batchId) => TaskBatch.show(desk, batchId),
     claim: (claiming) => Effect.andThen(configured, claim({ desk, queue, slots, ended, underWay }, claiming)),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),

@@ -105,18 +105,32 @@ export const onlySubmitted = ({ submitted, status, upTo, worker }: TaskRecord): 
 /** Ids of a batch's tasks follow from its own, so that everyone finds them. */
 export const idInBatch = (batchId: string, index: number): string => `${batchId}.${index}`;
 
+/** A batch is submitted all or none, in one atomic batch of the log, which has at most so many events. */
+export const maxBatch = 1_000;
+
+/** Its place in its batch. One that cannot be, in an event of somebody else's making, is none: the task is alone. */
+export const placeOf = (submitted: EventData<"task.submitted"> | undefined) => {
+  const { batchId, place } = submitted ?? {};
+  if (batchId == null || place == null) return undefined;
+  const { atOnce, failFast, index, size } = place;
+  if (atOnce < 1 || index >= size || size > maxBatch) return undefined;
+  return { batchId, index, size, atOnce, failFast: failFast === true };
+};
+
 /** The task that must have ended before this one may be claimed. */
 export const predecessorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const { batchId, place } = submitted ?? {};
-  if (batchId == null || place == null || place.index < place.atOnce) return undefined;
-  return idInBatch(batchId, place.index - place.atOnce);
+  const place = placeOf(submitted);
+  return place === undefined || place.index < place.atOnce
+    ? undefined
+    : idInBatch(place.batchId, place.index - place.atOnce);
 };
 
 /** The task that may be claimed once this one has ended. */
 export const successorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const { batchId, place } = submitted ?? {};
-  if (batchId == null || place == null || place.index + place.atOnce >= place.size) return undefined;
-  return idInBatch(batchId, place.index + place.atOnce);
+  const place = placeOf(submitted);
+  return place === undefined || place.index + place.atOnce >= place.size
+    ? undefined
+    : idInBatch(place.batchId, place.index + place.atOnce);
 };
 
 const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({

@@ -8,6 +8,7 @@
  */
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { maxAppendBytes } from "../log/AppendCheck.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
@@ -158,10 +159,11 @@ export class Drainer {
     if (first === undefined) return { _tag: "Empty" };
     const plan = yield* within(this.#plan(commands, false), this.#writeMillis);
     const { length } = plan.leading;
-    const delivery = length > 0 ? this.#together(plan, false) : this.#alone(first);
+    const batch = first.batch === undefined ? [first] : yield* this.#batchOf(first.batch);
+    const delivery = length > 0 ? this.#together(plan, false) : this.#allOrNone(batch);
     const lastWrite = yield* delivery;
     this.#answered();
-    const isTail = commands.length < batchCommands && commands.length === Math.max(1, length);
+    const isTail = commands.length < batchCommands && commands.length <= (length > 0 ? length : batch.length);
     return { _tag: "Drained", lastWrite, isTail };
   });
 
@@ -304,6 +306,34 @@ export class Drainer {
       }
       // One of them is refused, or has been overtaken just now: which one shows one by one.
       for (const command of commands) written = yield* this.#alone(command);
+      return written;
+    });
+  }
+
+  /** All commands of the batch that is first: the spool took them in one step, side by side. */
+  #batchOf(batch: string): Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable> {
+    const all = { limit: maxEventsPerAppend, maxBytes: maxAppendBytes, after: this.#passed };
+    return Effect.map(this.#parts.spool.oldest(all), (commands) => {
+      const others = commands.findIndex((command) => command.batch !== batch);
+      return others < 0 ? commands : commands.slice(0, others);
+    });
+  }
+
+  /** A batch in one append. Of one that the log has already, or refuses, what became of each shows one by one. */
+  #allOrNone(commands: ReadonlyArray<SpooledCommand>): Effect.Effect<Written, LogUnavailable> {
+    const { log } = this.#parts;
+    const [first, ...more] = commands;
+    if (first === undefined) return Effect.succeed({ bytes: 0, millis: 0 });
+    if (more.length === 0) return this.#alone(first);
+    return Effect.gen({ self: this }, function* () {
+      const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
+      const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(appends));
+      const { value, millis } = yield* timed(within(batch.pipe(Effect.result), this.#writeMillis));
+      const written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
+      if (Result.isFailure(value)) {
+        if (value.failure._tag === "LogUnavailable") return yield* value.failure;
+        yield* Effect.forEach(commands, (command) => this.#alone(command), { discard: true });
+      } else yield* this.#note(commands.map(({ position }) => ({ position, outcome: appended })));
       return written;
     });
   }

@@ -32,6 +32,8 @@ export interface Command {
   readonly isNew?: boolean | undefined;
   /** Where the stream ended, as far as it was known, before a new command was accepted: in the log it stands after that. */
   readonly after?: StreamEnd | undefined;
+  /** Each begins a history of its own, and the log takes all commands of this batch or none; they stand side by side. */
+  readonly batch?: string | undefined;
 }
 
 export interface SpooledCommand extends Command {

@@ -29,9 +29,14 @@ const StoredEvent = Schema.Struct({
 });
 type StoredEvent = typeof StoredEvent.Type;
 
-const StoredCommand = Schema.Struct({ history: History, event: StoredEvent, after: Schema.optional(StreamEnd) });
+const StoredCommand = Schema.Struct({
+  history: History,
+  event: StoredEvent,
+  after: Schema.optional(StreamEnd),
+  batch: Schema.optional(Text),
+});
 
-export type Plain = Pick<Command, "after" | "event" | "history">;
+export type Plain = Pick<Command, "after" | "batch" | "event" | "history">;
 
 const stored = ({ body, ...event }: NewEvent): unknown => ({
   ...event,
@@ -46,8 +51,8 @@ const restored = ({ text, base64, ...event }: StoredEvent): NewEvent => ({
 const decodeUnknown = Schema.decodeUnknownSync(StoredCommand);
 
 /** Throws a SchemaError for a command that could not be read back; the caller wraps it. */
-export const encode = ({ after, history, event }: Plain): string => {
-  const command = { history, event: stored(event), after };
+export const encode = ({ after, batch, history, event }: Plain): string => {
+  const command = { history, event: stored(event), after, batch };
   // The check is of the value: what passes it, JSON gives back as it was.
   decodeUnknown(command);
   return JSON.stringify(command);
@@ -55,6 +60,11 @@ export const encode = ({ after, history, event }: Plain): string => {
 
 /** Throws for a text that is no command; the caller wraps it. */
 export const decode = (text: string): Plain => {
-  const { after, history, event } = decodeUnknown(JSON.parse(text));
-  return { history, event: restored(event), ...(after === undefined ? {} : { after }) };
+  const { after, batch, history, event } = decodeUnknown(JSON.parse(text));
+  return {
+    history,
+    event: restored(event),
+    ...(after === undefined ? {} : { after }),
+    ...(batch === undefined ? {} : { batch }),
+  };
 };

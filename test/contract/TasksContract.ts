@@ -354,6 +354,23 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* claimed("lanes")).taskId, taskIds[2]);
     }));
 
+  test("refuses a batch of which another task has an id, and one of another size, and changes nothing", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const log = yield* EventLog;
+      const requests = [0, 1, 2].map((index) => ({ agentType: "taken", message: String(index) }));
+      yield* submitted("another", { id: "taken.1" });
+      const { batchId } = yield* tasks.submitBatch(requests);
+      const { lastSequence } = yield* log.info;
+      const refused = yield* failureOf(tasks.submitBatch(requests, { id: "taken" }));
+      assert.deepInclude(refused, { _tag: "InvalidTask", hint: "Take another id for the batch." });
+      assert.strictEqual((yield* failureOf(tasks.submitBatch(requests.slice(1), { id: batchId })))._tag, "InvalidTask");
+      const large = Array.from({ length: 30 }, () => ({ agentType: "taken", message: "x".repeat(700_000) }));
+      assert.strictEqual((yield* failureOf(tasks.submitBatch(large)))._tag, "InvalidTask");
+      assert.strictEqual((yield* log.info).lastSequence, lastSequence);
+      assert.strictEqual((yield* failureOf(tasks.show("taken.0")))._tag, "TaskNotFound");
+    }));
+
   test("cancels what is left of a batch that fails fast", () =>
     Effect.gen(function* () {
       const tasks = yield* Tasks;

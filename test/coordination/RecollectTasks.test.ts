@@ -151,6 +151,34 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
     }),
   );
 
+  it.effect("are accepted as a batch while NATS is away, and run once and in their order when it is back", () =>
+    Effect.gen(function* () {
+      const { start, stop } = yield* NatsServer.NatsServer;
+      const [submitter, worker] = [yield* connected, yield* connected];
+      yield* stop;
+      const requests = ["a", "b", "c"].map((message) => ({ agentType: "together", message }));
+      const batch = { id: "kept together", atOnce: 1 };
+      const [first, second] = yield* Effect.promise(async () => [
+        await submitter.submitBatch(requests, batch),
+        await submitter.submitBatch(requests, batch),
+      ]);
+      assert.deepInclude(first, { where: "spool", isNew: true });
+      assert.deepStrictEqual(second?.taskIds, first?.taskIds);
+      yield* start;
+      const ran: Array<string> = [];
+      worker.work({
+        agentTypes: ["together"],
+        concurrency: 3,
+        run: ({ request, taskId }) => void ran.push(`${taskId} ${request.message}`),
+      });
+      const taskIds = first?.taskIds ?? [];
+      yield* Effect.promise(() => Promise.all(taskIds.map((taskId) => submitter.result(taskId))));
+      assert.deepStrictEqual(ran, ["kept together.0 a", "kept together.1 b", "kept together.2 c"]);
+      const again = yield* Effect.promise(() => submitter.submitBatch(requests, batch));
+      assert.deepInclude(again, { where: "log", isNew: false });
+    }),
+  );
+
   it.effect("can be submitted and worked on by a program that began before the server", () =>
     Effect.gen(function* () {
       const { start, stop } = yield* NatsServer.NatsServer;

@@ -7,10 +7,12 @@ import {
   idInBatch,
   isLastAttempt,
   lostLease,
+  maxBatch,
   mcpStatusOf,
   predecessorOf,
   successorOf,
 } from "../../src/domain/TaskRecord.ts";
+import { maxEventsPerAppend } from "../../src/log/EventLog.ts";
 import { recordedEvent } from "./recordedEvent.ts";
 
 const told = (...events: ReadonlyArray<readonly [string, object?]>) =>
@@ -73,6 +75,19 @@ describe("a task as its history tells it", () => {
       ["b.2", "b.4", undefined, undefined],
     );
     assert.strictEqual(idInBatch("b", 3), "b.3");
+  });
+
+  it("is alone when its place in a batch is one that cannot be", () => {
+    const request = { agentType: "a" };
+    for (const place of [
+      { index: 1, size: 2, atOnce: 0 },
+      { index: 2, size: 2, atOnce: 1 },
+      { index: 1, size: maxBatch + 1, atOnce: 1 },
+    ]) {
+      assert.isUndefined(predecessorOf({ request, batchId: "b", place }));
+      assert.isUndefined(successorOf({ request, batchId: "b", place }));
+    }
+    assert.strictEqual(maxBatch, maxEventsPerAppend);
   });
 
   it("has one of MCP's five states in each of its own", () => {

@@ -49,6 +49,17 @@ describe("Task", () => {
       }),
   );
 
+  it("is submitted once, whatever became of it", () => {
+    for (const moves of [
+      ["task.submitted"],
+      ["task.submitted", "task.claimed"],
+      ["task.submitted", "task.cancelled"],
+    ]) {
+      const { state } = play(moves as ReadonlyArray<TaskEventName>);
+      assert.deepStrictEqual(decide({ taskId: "t", state, move: "task.submitted" }), Result.succeed("nothing"));
+    }
+  });
+
   it("says what is possible when it refuses", () => {
     const { state } = play(["task.submitted"]);
     const refused = Result.getOrThrow(Result.flip(decide({ taskId: "t", state, move: "task.resumed" })));
