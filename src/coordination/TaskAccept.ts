@@ -11,9 +11,9 @@ import type { EventData } from "../domain/Event.ts";
 import { task as historyOf } from "../domain/History.ts";
 import { empty } from "../domain/TaskRecord.ts";
 import { type AppendRefused, LogUnavailable } from "../log/EventLog.ts";
+import { beginAll } from "../publish/Begin.ts";
 import { type Given, type InvalidEvent, newId } from "../publish/Compose.ts";
 import { Publisher } from "../publish/Publisher.ts";
-import { putBlobs } from "../publish/Write.ts";
 import type { Command } from "../spool/Spool.ts";
 import { type Desk, load, move } from "./TaskMoves.ts";
 import type { Offering } from "./TaskOffer.ts";
@@ -128,11 +128,7 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
     look: Effect.Effect<unknown, unknown>,
   ): Effect.fn.Return<AcceptedBatch, SubmitError> {
     const publisher = Option.getOrUndefined(beside);
-    const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
-    const append: Effect.Effect<AcceptedBatch, SubmitError> = Effect.andThen(
-      putBlobs(desk.log, commands),
-      desk.log.appendAll(appends),
-    ).pipe(
+    const append: Effect.Effect<AcceptedBatch, SubmitError> = beginAll(desk.log, commands).pipe(
       Effect.map((written) => ({ _tag: "Appended" as const, sequences: written.map(({ sequence }) => sequence) })),
       Effect.catchTag("SequenceConflict", () => Effect.succeed({ _tag: "There" as const })),
     );

@@ -1,17 +1,17 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
+ * Room: publish. In: log, spool, Begin, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
  */
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { maxAppendBytes } from "../log/AppendCheck.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
+import { batchOf, beginAll } from "./Begin.ts";
 import { bytesOf } from "./Keep.ts";
 import { afterAll } from "./KnownEnd.ts";
 import { type Forks, type Known, KnownThreads, mayBeLate, meet, readTail, type Tail } from "./Merge.ts";
@@ -159,7 +159,7 @@ export class Drainer {
     if (first === undefined) return { _tag: "Empty" };
     const plan = yield* within(this.#plan(commands, false), this.#writeMillis);
     const { length } = plan.leading;
-    const batch = first.batch === undefined ? [first] : yield* this.#batchOf(first.batch);
+    const batch = yield* batchOf(spool, first, this.#passed);
     const delivery = length > 0 ? this.#together(plan, false) : this.#allOrNone(batch);
     const lastWrite = yield* delivery;
     this.#answered();
@@ -310,15 +310,6 @@ export class Drainer {
     });
   }
 
-  /** All commands of the batch that is first: the spool took them in one step, side by side. */
-  #batchOf(batch: string): Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable> {
-    const all = { limit: maxEventsPerAppend, maxBytes: maxAppendBytes, after: this.#passed };
-    return Effect.map(this.#parts.spool.oldest(all), (commands) => {
-      const others = commands.findIndex((command) => command.batch !== batch);
-      return others < 0 ? commands : commands.slice(0, others);
-    });
-  }
-
   /** A batch in one append. Of one that the log has already, or refuses, what became of each shows one by one. */
   #allOrNone(commands: ReadonlyArray<SpooledCommand>): Effect.Effect<Written, LogUnavailable> {
     const { log } = this.#parts;
@@ -326,9 +317,7 @@ export class Drainer {
     if (first === undefined) return Effect.succeed({ bytes: 0, millis: 0 });
     if (more.length === 0) return this.#alone(first);
     return Effect.gen({ self: this }, function* () {
-      const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
-      const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(appends));
-      const { value, millis } = yield* timed(within(batch.pipe(Effect.result), this.#writeMillis));
+      const { value, millis } = yield* timed(within(Effect.result(beginAll(log, commands)), this.#writeMillis));
       const written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
       if (Result.isFailure(value)) {
         if (value.failure._tag === "LogUnavailable") return yield* value.failure;

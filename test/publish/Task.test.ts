@@ -50,12 +50,8 @@ describe("Task", () => {
   );
 
   it("is submitted once, whatever became of it", () => {
-    for (const moves of [
-      ["task.submitted"],
-      ["task.submitted", "task.claimed"],
-      ["task.submitted", "task.cancelled"],
-    ]) {
-      const { state } = play(moves as ReadonlyArray<TaskEventName>);
+    for (const later of [[], ["task.claimed"], ["task.cancelled"]] as const) {
+      const { state } = play(["task.submitted", ...later]);
       assert.deepStrictEqual(decide({ taskId: "t", state, move: "task.submitted" }), Result.succeed("nothing"));
     }
   });
