@@ -52,7 +52,8 @@ export {
   type TaskResult,
   Tasks,
 } from "./coordination/Tasks.ts";
-export { type Batch, InvalidTask, type Submission } from "./coordination/TaskSubmit.ts";
+export { InvalidTask } from "./coordination/TaskLimits.ts";
+export type { Batch, Submission } from "./coordination/TaskSubmit.ts";
 export type { TaskLease } from "./coordination/TaskLease.ts";
 export { TaskQueue } from "./coordination/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/TaskQueueMemory.ts";

@@ -3,14 +3,14 @@
  *
  * Room: coordination. In: publish (PromiseRuntime), TasksWhenNeeded, Worker. Out: users.
  */
-import { Effect, Fiber, type ManagedRuntime, Stream } from "effect";
+import { Effect, Fiber, type ManagedRuntime, Result, Stream } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import type { Given } from "../publish/Compose.ts";
 import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import * as Tasks from "./Tasks.ts";
 import type { Batch, Submission } from "./TaskSubmit.ts";
 import * as TasksWhenNeeded from "./TasksWhenNeeded.ts";
-import { describeError, type Running, work } from "./Worker.ts";
+import { describeError, placesOf, type Running, work } from "./Worker.ts";
 
 export interface TasksOptions extends ConnectOptions, Pick<TasksWhenNeeded.Options, "leaseMillis"> {}
 
@@ -46,7 +46,7 @@ export class RecollectTasks {
   /**
    * As `Recollect.connect`: never fails and never waits because NATS is away. Until it is there tasks can be submitted and
    * workers wait; how a task stands is nobody's knowledge then, and asking rejects with `LogUnavailable`.
-   * Rejects with `ConfigRefused` when the environment says what cannot be.
+   * Rejects with `ConfigRefused` when the environment says what cannot be, and with `InvalidTask` for such a lease.
    */
   static async connect(options: TasksOptions = {}): Promise<RecollectTasks> {
     return new RecollectTasks(await begin(options, TasksWhenNeeded.layer));
@@ -102,8 +102,9 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.retry(taskId));
   }
 
-  /** Works until it is stopped or this is closed. */
+  /** Works until it is stopped or this is closed. Throws `InvalidTask` when nobody can work so. */
   work({ run, ...options }: WorkOptions): RunningWorker {
+    Result.getOrThrow(placesOf(options));
     const runOne = ({ attempt, maxAttempts, progress, request, requestInput, taskId }: Running) =>
       Effect.tryPromise({
         try: async (signal) =>

@@ -15,9 +15,9 @@ import { beginAll } from "../publish/Begin.ts";
 import { type Given, type InvalidEvent, newId } from "../publish/Compose.ts";
 import { Publisher } from "../publish/Publisher.ts";
 import type { Command } from "../spool/Spool.ts";
+import type { InvalidTask } from "./TaskLimits.ts";
 import { type Desk, load, move } from "./TaskMoves.ts";
 import type { Offering } from "./TaskOffer.ts";
-import type { InvalidTask } from "./TaskSubmit.ts";
 
 export interface Submitted {
   readonly taskId: string;

@@ -15,7 +15,8 @@ import type { Accepting, SubmitError } from "./TaskAccept.ts";
 import { after, type Desk, load } from "./TaskMoves.ts";
 import type { Offering } from "./TaskOffer.ts";
 import { TaskNotFound } from "./TaskResult.ts";
-import { type Batch, checked, checkedAll, InvalidTask, placed } from "./TaskSubmit.ts";
+import { InvalidTask, shown } from "./TaskLimits.ts";
+import { type Batch, checked, checkedAll, placed } from "./TaskSubmit.ts";
 
 export interface SubmittedBatch {
   readonly batchId: string;
@@ -61,7 +62,7 @@ export const submit = Effect.fn("coordination.submitBatch")(function* (
   const commands = yield* Effect.forEach(places, ({ batch: place, id }, index) =>
     Effect.gen(function* () {
       const request = requests[index] ?? { agentType: "" };
-      const data = yield* checked({ request, submission: { ...batch, id }, id, tenant, now, batch: place });
+      const data = yield* checked({ request, submission: { ...batch, id }, id, now, batch: place });
       const about = { ...speaks, history: historyOf(id, tenant), type: "task.submitted" as const, data };
       return { ...(yield* compose(about, speaks.source)), batch: batchId };
     }),
@@ -116,7 +117,7 @@ export const show = Effect.fnUntraced(function* (desk: Desk, batchId: string) {
   const first = yield* load(desk, idInBatch(batchId, 0));
   const place = placeOf(first.submitted);
   if (place?.batchId !== batchId) {
-    const message = `There is no batch ${batchId}.`;
+    const message = `There is no batch ${shown(batchId)}.`;
     return yield* new TaskNotFound({ taskId: batchId, message, hint: "recollect tasks shows the batch of each task." });
   }
   const { failFast, size } = place;

@@ -32,6 +32,7 @@ import { decodeToken, encodeToken, root } from "../log/Subject.ts";
 import { Buckets } from "./Bucket.ts";
 import * as BucketKv from "./BucketKv.ts";
 import { Puller } from "./TaskPullNats.ts";
+import { checkedLease } from "./TaskLimits.ts";
 import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
 
 export const streamName = "RECOLLECT_TASKS";
@@ -189,6 +190,9 @@ export interface Holder {
   readonly tokens: Set<number>;
 }
 
+/** It comes from the log, where anybody may have written anything; a long subject costs who asks his connection. */
+const holderPattern = /^[0-9a-f-]{36}$/;
+
 export const newHolder = (): Holder => ({ holder: crypto.randomUUID(), tokens: new Set() });
 
 /** What a queue says of the process that it is in. */
@@ -263,14 +267,12 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
       settle(entry, delayMillis <= 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: nanos(delayMillis) })}`),
     done: (entry) => settle(entry, "+ACK"),
     ...answers(here),
-    isHeld: (asked: Held) =>
-      Effect.promise(() =>
-        ask(nc, link, {
-          subject: `${holderRoot}.${asked.holder}`,
-          payload: String(asked.token),
-          timeoutMillis: holderMillis,
-        }),
-      ).pipe(Effect.map((answer) => answer._tag === "Answer" && answer.message.string() === "held")),
+    isHeld: Effect.fnUntraced(function* ({ holder, token }: Held) {
+      if (!holderPattern.test(holder)) return false;
+      const question = { subject: `${holderRoot}.${holder}`, payload: String(token), timeoutMillis: holderMillis };
+      const answer = yield* Effect.promise(() => ask(nc, link, question));
+      return answer._tag === "Answer" && answer.message.string() === "held";
+    }),
     missing: Effect.fnUntraced(function* (taskIds) {
       const there = yield* Effect.tryPromise({ try: () => subjectsIn(connection, tenant), catch: unavailable });
       return taskIds.filter((taskId) => !there.has(encodeToken(taskId)));
@@ -292,7 +294,8 @@ const buckets = Layer.effect(
  * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
  * come the buckets of that server, where the places of bounded agent types are.
  */
-export const layer = (options: Options = {}) => layerOf(options, newHolder());
+export const layer = (options: Options = {}) =>
+  Layer.unwrap(Effect.as(checkedLease(options.leaseMillis), layerOf(options, newHolder())));
 
 /** The same, answering for a process that may have had other connections. */
 export const layerOf = (options: Options, here: Holder) =>

@@ -31,6 +31,7 @@ import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import type { TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { claimFault, type InvalidTask, refusing } from "./TaskLimits.ts";
 import * as TaskOffer from "./TaskOffer.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
@@ -66,7 +67,7 @@ export class Tasks extends Context.Service<
     /** How the tasks of a batch stand. */
     readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
-    readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError>;
+    readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError | InvalidTask>;
     /** Ends a task that has not ended; a worker that has it learns so at its next heartbeat. */
     readonly cancel: (
       taskId: string,
@@ -142,7 +143,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   ) {
     const id = submission.id ?? (yield* newId);
     const now = yield* Clock.currentTimeMillis;
-    const data = yield* checked({ request, submission, id, tenant, now, retryOf });
+    const data = yield* checked({ request, submission, id, now, retryOf });
     return yield* accept(id, data);
   });
 
@@ -209,7 +210,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submit: (request, submission) => submit(request, submission),
     submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offer }, requests, batch),
     batch: (batchId) => TaskBatch.show(desk, batchId),
-    claim: (claiming) => Effect.andThen(configured, claim({ desk, queue, slots, ended, underWay }, claiming)),
+    claim: Effect.fnUntraced(function* (claiming) {
+      yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
+      yield* configured;
+      return yield* claim({ desk, queue, slots, ended, underWay }, claiming);
+    }),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
     retry,

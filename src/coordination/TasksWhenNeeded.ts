@@ -8,6 +8,7 @@
  */
 import { Effect, Layer } from "effect";
 import * as Connect from "../publish/Connect.ts";
+import { checkedLease } from "./TaskLimits.ts";
 import * as TaskQueueWhenNeeded from "./TaskQueueWhenNeeded.ts";
 import * as Tasks from "./Tasks.ts";
 
@@ -18,7 +19,9 @@ export interface Options extends Connect.Options {
 
 export const layer = (options: Options = {}) => {
   const queue = Layer.unwrap(
-    Effect.map(Connect.placeOf(options), ({ log }) => TaskQueueWhenNeeded.layer({ ...options, ...log })),
+    Effect.map(Effect.andThen(checkedLease(options.leaseMillis), Connect.placeOf(options)), ({ log }) =>
+      TaskQueueWhenNeeded.layer({ ...options, ...log }),
+    ),
   );
   return Tasks.layer(options).pipe(
     Layer.provide(queue.pipe(Layer.provide(Connect.folderLayer(options)))),

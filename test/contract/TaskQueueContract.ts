@@ -140,7 +140,9 @@ export const suite = (test: Tester) => {
       yield* queue.hold(7);
       assert.isTrue(yield* queue.isHeld({ holder, token: 7 }));
       assert.isFalse(yield* queue.isHeld({ holder, token: 8 }));
-      assert.isFalse(yield* queue.isHeld({ holder: "nobody", token: 7 }));
+      for (const nobody of ["nobody", "", ">", "no subject", "x 0\r\n\r\nPUB y 0\r\n\r\n"]) {
+        assert.isFalse(yield* queue.isHeld({ holder: nobody, token: 7 }));
+      }
       yield* queue.letGo(7);
       assert.isFalse(yield* queue.isHeld({ holder, token: 7 }));
     }));

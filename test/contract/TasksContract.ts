@@ -32,8 +32,14 @@ const dataOf = ({ body }: RecordedEvent): Record<string, unknown> => JSON.parse(
 const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.result(effect), (result) => Result.getOrThrow(Result.flip(result)));
 
+const submittedWith = (...given: Parameters<Tasks["Service"]["submit"]>) =>
+  Tasks.use((tasks) => Effect.map(tasks.submit(...given), ({ taskId }) => taskId));
+
 const submitted = (agentType: string, more: Parameters<Tasks["Service"]["submit"]>[1] = {}) =>
-  Tasks.use((tasks) => Effect.map(tasks.submit({ agentType }, more), ({ taskId }) => taskId));
+  submittedWith({ agentType }, more);
+
+/** So many levels of arrays. */
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
 
 const claimed = (agentType: string, worker = "w") =>
   Tasks.use((tasks) => tasks.claim({ agentTypes: [agentType], worker }));
@@ -106,6 +112,20 @@ export const suite = (test: Tester) => {
           tasks.submit(request, { maxAttempts: 0 }),
           tasks.submit(request, { backoffMillis: -1 }),
           tasks.submit(request, { notBefore: 1e18 }),
+          tasks.submit(request, { threadId: "" }),
+          tasks.submit(request, { parentTaskId: "half a character \ud800" }),
+          tasks.submit({ ...request, timeoutSeconds: 0 }),
+          tasks.submit({ ...request, timeoutSeconds: 1e300 }),
+          tasks.submit({ ...request, workflowParams: { deep: nested(501) } }),
+          tasks.submit(null as never),
+          tasks.claim({ agentTypes: [] }),
+          tasks.claim({ agentTypes: Array.from({ length: 101 }, (_, n) => `refused ${n}`) }),
+          tasks.claim({ agentTypes: ["x".repeat(101)] }),
+          tasks.claim({ agentTypes: ["refused"], worker: "x".repeat(301) }),
+          work({ agentTypes: [], run: () => Effect.void }),
+          work({ agentTypes: { refused: 1.5 }, run: () => Effect.void }),
+          work({ agentTypes: ["refused"], concurrency: 0, run: () => Effect.void }),
+          work({ agentTypes: { a: 600, b: 600 }, run: () => Effect.void }),
           tasks.submitBatch([]),
           tasks.submitBatch([request], { atOnce: 0 }),
           tasks.submitBatch([request, { agentType: "" }]),
@@ -117,6 +137,67 @@ export const suite = (test: Tester) => {
         assert.isString(refusal.hint);
       }
       assert.strictEqual((yield* log.info).lastSequence, before);
+    }));
+
+  test("refuses a report that is no number, and an output that is too deep, and leaves the lease as it is", () =>
+    Effect.gen(function* () {
+      const taskId = yield* submitted("odd reports");
+      const lease = yield* claimed("odd reports");
+      assert.strictEqual((yield* failureOf(lease.progress({ progress: Number.NaN })))._tag, "InvalidTask");
+      assert.strictEqual((yield* failureOf(lease.complete(nested(501))))._tag, "InvalidTask");
+      yield* lease.complete(nested(500));
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "completed"]);
+    }));
+
+  test("a worker outlives what its function throws, however odd or large, and says so of the task", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const trap = () => {
+        throw new Error("a trap");
+      };
+      const thrown: ReadonlyArray<unknown> = [new Proxy({}, { get: trap }), null, new Error("x".repeat(2_000_000))];
+      const ids = yield* Effect.forEach([...thrown.keys(), "deep", "last"], (at) =>
+        submittedWith({ agentType: "odd", message: String(at) }, { maxAttempts: 1 }),
+      );
+      const working = yield* Effect.forkChild(
+        work({
+          agentTypes: ["odd"],
+          run: ({ request }) => {
+            const { message } = request;
+            if (message === "deep") return Effect.succeed(nested(501));
+            if (message === "last") return Effect.succeed("done");
+            throw thrown[Number(message)];
+          },
+        }),
+      );
+      const results = yield* Effect.forEach(ids, (id) => tasks.result(id));
+      yield* Fiber.interrupt(working);
+      assert.deepStrictEqual(
+        results.map(({ error, status }) => [status, error?.type, error?.message?.slice(0, 10)]),
+        [
+          ["failed", "Error", undefined],
+          ["failed", "Error", "null"],
+          ["failed", "Error", "xxxxxxxxxx"],
+          ["failed", "InvalidOutput", "the output"],
+          ["completed", undefined, undefined],
+        ],
+      );
+    }));
+
+  test("ends a task that somebody has submitted with a time that cannot be", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const log = yield* EventLog;
+      const data = { request: { agentType: "foreign", timeoutSeconds: -1 }, queue: {} };
+      const { event, history } = yield* compose(
+        { history: historyOf("foreign time"), type: "task.submitted", data },
+        "another program",
+      );
+      yield* log.append({ history, events: [event], expected: 0 });
+      yield* tasks.requeue([history.id]);
+      const working = yield* Effect.forkChild(work({ agentTypes: ["foreign"], run: () => Effect.never }));
+      assert.strictEqual((yield* tasks.result(history.id)).status, "timeout");
+      yield* Fiber.interrupt(working);
     }));
 
   test("knows no task that was never submitted", () =>
@@ -532,7 +613,7 @@ export const suite = (test: Tester) => {
     Effect.gen(function* () {
       const tasks = yield* Tasks;
       const ids = yield* Effect.forEach(["gives", "fails", "throws"], (message) =>
-        Effect.map(tasks.submit({ agentType: "worked", message }, { maxAttempts: 1 }), ({ taskId }) => taskId),
+        submittedWith({ agentType: "worked", message }, { maxAttempts: 1 }),
       );
       const working = yield* Effect.forkChild(
         work({
