@@ -17,29 +17,37 @@ import {
 import { readiness } from "./TaskClaim.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
-import type { TaskQueue } from "./TaskQueue.ts";
+import type { Named, TaskQueue } from "./TaskQueue.ts";
 
 export interface Offering {
   /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. True: it is in. */
   readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
+  /** Takes a task out that has ended while nobody held it. */
+  readonly withdraw: (taskId: string, record: TaskRecord) => Effect.Effect<void>;
   /** What the end of a task means for its batch. What it cannot do now the next look does (`Requeue`). */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
 }
 
 export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
+  /** Where the queue has it, if at all. */
+  const named = (taskId: string, { submitted }: TaskRecord): Named | undefined =>
+    submitted?.queue == null
+      ? undefined
+      : { taskId, agentType: submitted.request.agentType, priority: queueingOf(submitted.queue).priority };
+
   /** The log has it, so a queue that is away costs time and no task. */
   const put = (taskId: string, record: TaskRecord) => {
-    const { submitted } = record;
-    return submitted?.queue == null
+    const name = named(taskId, record);
+    return name === undefined
       ? Effect.void
       : queue
-          .put({
-            taskId,
-            agentType: submitted.request.agentType,
-            priority: queueingOf(submitted.queue).priority,
-            known: onlySubmitted(record),
-          })
+          .put({ ...name, known: onlySubmitted(record) })
           .pipe(Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logWarning(`${taskId} waits: ${reason}`)));
+  };
+
+  const withdraw = (taskId: string, record: TaskRecord) => {
+    const name = named(taskId, record);
+    return name === undefined ? Effect.void : queue.withdraw(name);
   };
 
   /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
@@ -64,7 +72,7 @@ export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
         known,
         decide: (record) => Effect.succeed(hasEnded(record) ? [] : steps),
       });
-      if (moved.isNew) yield* ended(moved.record);
+      if (moved.isNew) yield* Effect.andThen(withdraw(taskId, moved.record), ended(moved.record));
       return moved.record;
     });
 
@@ -80,13 +88,14 @@ export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
           const taskId = idInBatch(batchId, index);
           const other = yield* load(desk, taskId);
           if (index === place.index || other.status === undefined || hasEnded(other)) continue;
-          yield* move({
+          const { isNew, record: now } = yield* move({
             desk,
             taskId,
             known: other,
-            decide: (now) =>
-              Effect.succeed(hasEnded(now) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
+            decide: (seen) =>
+              Effect.succeed(hasEnded(seen) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
           });
+          if (isNew) yield* withdraw(taskId, now);
         }
         return;
       }
@@ -97,5 +106,5 @@ export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
       Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
     );
 
-  return { offer, ended };
+  return { offer, withdraw, ended };
 };

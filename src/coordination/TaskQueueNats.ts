@@ -11,8 +11,8 @@
  *
  * Decision: `persist_mode: async` on a single server, because the queue is a cache of the log: what a kill -9 costs it is
  * put in again (Tasks.requeue). In a cluster three copies, as the log has: with one, tasks would wait for its node.
- * Decision: the entry of a task that was cancelled while it waited stays until a worker takes and forgets it, because
- * only who took it can settle it, and deleting it by its sequence would need a look for that: one direct get for each.
+ * Decision: an entry is withdrawn by purging its subject, because its sequence would have to be looked for, and the purge of
+ * one subject among 10,000 takes 0.2 to 0.5 ms, as any question.
  * Decision: a new queue begins at the milliseconds of its making as its first sequence. A worker that outlived the old
  * one settles by sequence, and must never settle another task's entry in the new one.
  * Decision: how many tasks of a type run at once is said by the workers (`concurrency`), not by `max_ack_pending`,
@@ -33,7 +33,7 @@ import { Buckets } from "./Bucket.ts";
 import * as BucketKv from "./BucketKv.ts";
 import { Puller } from "./TaskPullNats.ts";
 import { checkedLease } from "./TaskLimits.ts";
-import { defaultLeaseMillis, type Entry, type Held, TaskQueue, type Waiting } from "./TaskQueue.ts";
+import { defaultLeaseMillis, type Entry, type Held, type Named, TaskQueue, type Waiting } from "./TaskQueue.ts";
 
 export const streamName = "RECOLLECT_TASKS";
 const subjectRoot = `${root}-tasks`;
@@ -149,6 +149,10 @@ const bodyOf = ({ known }: Waiting): string => {
   return body.length > maxBodyLength ? "{}" : body;
 };
 
+/** An entry's own subject. */
+const subjectOf = (tenant: string, { agentType, priority, taskId }: Named) =>
+  `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
+
 /** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
 const laneOf = (tenant: string, agentType: string, priority: TaskPriority) => {
   const filter = `${subjectRoot}.${encodeToken(tenant)}.${encodeToken(agentType)}.${priority}.*`;
@@ -237,9 +241,8 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
   yield* Effect.addFinalizer(() => Effect.sync(() => puller.close()));
 
   const put = Effect.fnUntraced(function* (waiting: Waiting) {
-    const { agentType, priority, taskId } = waiting;
     const payload = bodyOf(waiting);
-    const subject = `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
+    const subject = subjectOf(tenant, waiting);
     for (let attempt = 0; ; attempt++) {
       const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
@@ -254,10 +257,11 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
   });
 
   /** Said once and not waited for: what is lost on the way costs one lease, and never truth. */
-  const settle = (entry: Entry, verdict: string) =>
+  const say = (subject: string, what: string) =>
     Effect.sync(() => {
-      if (link.connected && !nc.isClosed()) nc.publish(entry.receipt, verdict);
+      if (link.connected && !nc.isClosed()) nc.publish(subject, what);
     });
+  const settle = ({ receipt }: Entry, verdict: string) => say(receipt, verdict);
 
   return TaskQueue.of({
     put,
@@ -266,6 +270,7 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
     giveBack: (entry, delayMillis) =>
       settle(entry, delayMillis <= 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: nanos(delayMillis) })}`),
     done: (entry) => settle(entry, "+ACK"),
+    withdraw: (task) => say(`$JS.API.STREAM.PURGE.${streamName}`, JSON.stringify({ filter: subjectOf(tenant, task) })),
     ...answers(here),
     isHeld: Effect.fnUntraced(function* ({ holder, token }: Held) {
       if (!holderPattern.test(holder)) return false;

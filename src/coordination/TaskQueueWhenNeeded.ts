@@ -36,6 +36,7 @@ const make = Effect.fnUntraced(function* (options: ConnectionWhenNeeded.Options 
     take,
     keep: (entry) => say(({ keep }) => keep(entry)),
     giveBack: (entry, delayMillis) => say(({ giveBack }) => giveBack(entry, delayMillis)),
+    withdraw: (task) => say(({ withdraw }) => withdraw(task)),
     done: (entry) => say(({ done }) => done(entry)),
     ...TaskQueueNats.answers(here),
     isHeld: (held) => Effect.flatMap(current, ({ isHeld }) => isHeld(held)).pipe(Effect.orElseSucceed(() => false)),

@@ -118,7 +118,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
 
   const offering = TaskOffer.make(desk, queue);
-  const { ended, offer } = offering;
+  const { ended, offer, withdraw } = offering;
   const accepting = yield* TaskAccept.make(desk, offering);
   const { accept, arrived } = accepting;
 
@@ -163,7 +163,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
           decided === "add" ? [step] : [],
         ),
     });
-    if (isNew && hasEnded(record) && name !== "task.restored") yield* ended(record);
+    if (isNew && hasEnded(record) && name !== "task.restored") {
+      yield* Effect.andThen(withdraw(taskId, record), ended(record));
+    }
     return yield* resultNow(taskId, record);
   });
 

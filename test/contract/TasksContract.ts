@@ -285,9 +285,8 @@ export const suite = (test: Tester) => {
       assert.deepStrictEqual(result.error, { type: "Boom", message: "number 3" });
       const events = yield* eventsOf(taskId);
       const released = events.filter(({ type }) => type === "task.released");
-      const pauses = released.map((event) => Number(dataOf(event)["notBefore"]) - event.occurredAt);
-      assert.isAtLeast(pauses[0] ?? 0, 40);
-      assert.isAtLeast((pauses[1] ?? 0) / (pauses[0] ?? 1), 1.5);
+      assert.strictEqual(released.length, 2);
+      // How long the pauses are is said by the record (TaskRecord.test.ts).
       for (const event of released) {
         const next = events.find(({ sequence, type }) => sequence > event.sequence && type === "task.claimed");
         assert.isAtLeast(next?.occurredAt ?? 0, Number(dataOf(event)["notBefore"]));
@@ -333,6 +332,8 @@ export const suite = (test: Tester) => {
       assert.deepInclude(yield* tasks.cancel(waiting, "no need"), { status: "cancelled", mcpStatus: "cancelled" });
       assert.strictEqual((yield* tasks.cancel(waiting)).status, "cancelled");
       assert.strictEqual((yield* typesOf(waiting)).length, 2);
+      const queue = yield* TaskQueue;
+      yield* Effect.repeat(queue.missing([waiting]), { until: ({ length }) => length === 1 });
       const running = yield* submitted("cancelled");
       const lease = yield* claimed("cancelled");
       assert.strictEqual(lease.taskId, running);
@@ -364,14 +365,18 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* tasks.result(taskId)).status, "failed");
     }));
 
-  test("does not hand out a delayed task before its time", () =>
+  test("hands out a delayed task by its own time, and what is not delayed meanwhile, however much less urgent", () =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis;
+      const never = yield* submitted("delayed", { notBefore: now + 3_600_000, priority: "high" });
       const later = yield* submitted("delayed", { notBefore: now + 300, priority: "high" });
       const sooner = yield* submitted("delayed", { priority: "low" });
-      assert.strictEqual((yield* claimed("delayed")).taskId, sooner);
-      assert.strictEqual((yield* claimed("delayed")).taskId, later);
-      assert.isAtLeast(yield* Clock.currentTimeMillis, now + 300);
+      const both = [(yield* claimed("delayed")).taskId, (yield* claimed("delayed")).taskId];
+      assert.sameMembers(both, [later, sooner]);
+      assert.deepStrictEqual(yield* typesOf(never), ["submitted"]);
+      const claim = (yield* eventsOf(later)).find(({ type }) => type === "task.claimed");
+      // By the log's own account, whatever the time was here.
+      assert.isAtLeast(claim?.occurredAt ?? 0, now + 300);
     }));
 
   test("does not believe an entry whose task has moved on since it was put in", () =>
@@ -596,7 +601,6 @@ export const suite = (test: Tester) => {
       yield* queue.done(yield* queue.take(["lost"]));
       const ended = yield* submitted("lost");
       yield* tasks.cancel(ended);
-      yield* queue.done(yield* queue.take(["lost"]));
       yield* Effect.repeat(queue.missing([lost, ended]), { until: ({ length }) => length === 2 });
       const open = yield* openInLog();
       const waiting = yield* open;
