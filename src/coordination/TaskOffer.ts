@@ -4,7 +4,7 @@
  *
  * Room: coordination. In: domain, TaskMoves, TaskClaim, TaskQueue. Out: TaskAccept, Tasks.
  */
-import { Effect } from "effect";
+import { Effect, Schedule, type Scope } from "effect";
 import {
   hasEnded,
   idInBatch,
@@ -28,21 +28,30 @@ export interface Offering {
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
 }
 
-export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
+/** What the queue does not take at once is tried each second for half a minute: by then the daemon has looked several times. */
+const later = { schedule: Schedule.spaced(1_000), times: 30 };
+
+export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope): Offering => {
   /** Where the queue has it, if at all. */
   const named = (taskId: string, { submitted }: TaskRecord): Named | undefined =>
     submitted?.queue == null
       ? undefined
       : { taskId, agentType: submitted.request.agentType, priority: queueingOf(submitted.queue).priority };
 
-  /** The log has it, so a queue that is away costs time and no task. */
+  /**
+   * The log has it, so a queue that is away costs the submitter no more than one try. It is put in behind his back, and
+   * should this process end before, by the next look (`Requeue`).
+   */
   const put = (taskId: string, record: TaskRecord) => {
     const name = named(taskId, record);
-    return name === undefined
-      ? Effect.void
-      : queue
-          .put({ ...name, known: onlySubmitted(record) })
-          .pipe(Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logWarning(`${taskId} waits: ${reason}`)));
+    if (name === undefined) return Effect.void;
+    const one = queue.put({ ...name, known: onlySubmitted(record) });
+    return Effect.catchTag(one, "LogUnavailable", ({ reason }) =>
+      Effect.andThen(
+        Effect.logWarning(`${taskId} waits: ${reason}`),
+        Effect.forkIn(Effect.ignore(Effect.retry(one, later)), scope),
+      ),
+    );
   };
 
   const withdraw = (taskId: string, record: TaskRecord) => {

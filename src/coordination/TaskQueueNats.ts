@@ -49,6 +49,8 @@ export interface Options {
 /** A holder is on the same network and answers from memory. */
 const holderMillis = 1_000;
 const putMillis = 5_000;
+/** How long a put waits for the answer whether the stream is there. */
+const lookMillis = 500;
 /** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
 const putAttempts = 7;
 /**
@@ -251,7 +253,8 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
         return yield* unavailable(error.description);
       }
       if (answer.why !== "nobody" || attempt === putAttempts) return yield* unavailable(answer.reason);
-      yield* one.withPermit(Effect.tryPromise({ try: ensured, catch: unavailable }));
+      // In a cluster that elects a leader nobody says whether the stream is there.
+      yield* one.withPermit(Effect.ignore(Effect.timeoutOption(Effect.tryPromise(ensured), lookMillis)));
       if (attempt > 0) yield* Effect.sleep(retryPauseMillis(attempt));
     }
   });

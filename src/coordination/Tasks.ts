@@ -117,7 +117,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { actor, source = "recollect", tenant = defaultTenant } = options;
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
 
-  const offering = TaskOffer.make(desk, queue);
+  const offering = TaskOffer.make(desk, queue, yield* Effect.scope);
   const { ended, offer, withdraw } = offering;
   const accepting = yield* TaskAccept.make(desk, offering);
   const { accept, arrived } = accepting;
