@@ -1,10 +1,11 @@
 /**
  * Tasks for programs that speak in promises: the same promises as `Tasks` and `work`, no Effect to be seen.
  *
- * Room: coordination. In: publish (PromiseRuntime), TasksWhenNeeded, Worker. Out: users.
+ * Room: coordination. In: log (LogUnavailable), publish (PromiseRuntime), TasksWhenNeeded, Worker. Out: users.
  */
-import { Effect, Fiber, type ManagedRuntime, Result, Stream } from "effect";
+import { Deferred, Effect, Fiber, type ManagedRuntime, Result, Stream } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
+import { LogUnavailable } from "../log/EventLog.ts";
 import type { Given } from "../publish/Compose.ts";
 import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import * as Tasks from "./Tasks.ts";
@@ -38,6 +39,8 @@ export interface RunningWorker {
 export class RecollectTasks {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, unknown>;
   readonly #workers = new Set<RunningWorker>();
+  /** Fails what is still waited for when this is closed: nobody would answer it any more. */
+  readonly #closed = Deferred.makeUnsafe<never, LogUnavailable>();
 
   private constructor(runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, unknown>) {
     this.#runtime = runtime;
@@ -53,7 +56,7 @@ export class RecollectTasks {
   }
 
   #run<A, E>(use: (tasks: Tasks.Tasks["Service"]) => Effect.Effect<A, E>): Promise<A> {
-    return this.#runtime.runPromise(Tasks.Tasks.use(use));
+    return this.#runtime.runPromise(Effect.raceFirst(Tasks.Tasks.use(use), Deferred.await(this.#closed)));
   }
 
   /** With NATS away it waits on this machine's disk, and is queued when NATS is back: `where` says so. */
@@ -81,7 +84,9 @@ export class RecollectTasks {
 
   /** How the task stands now and after each of its events, up to its end. */
   async *watch(taskId: string): AsyncGenerator<Tasks.TaskResult> {
-    const stream = Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId)));
+    const stream = Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId))).pipe(
+      Stream.interruptWhen(Deferred.await(this.#closed)),
+    );
     yield* Stream.toAsyncIterableWith(stream, await this.#runtime.context());
   }
 
@@ -130,9 +135,11 @@ export class RecollectTasks {
     return worker;
   }
 
-  /** Stops its workers and lets go. */
+  /** Stops its workers and lets go; what is still waited for rejects. */
   async close(): Promise<void> {
     await Promise.all([...this.#workers].map(({ stop }) => stop()));
+    const closed = new LogUnavailable({ reason: "these tasks were closed", hint: "Connect again." });
+    Deferred.doneUnsafe(this.#closed, Effect.fail(closed));
     await this.#runtime.dispose();
   }
 

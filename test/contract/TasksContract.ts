@@ -519,6 +519,15 @@ export const suite = (test: Tester) => {
       yield* Effect.forEach([second, third, fourth, free], (lease) => lease.complete());
     }));
 
+  test("finds a place for a task whose id takes six bytes for one when it is written down", () =>
+    Effect.gen(function* () {
+      yield* (yield* Configuration).set({ "tasks.concurrency": { written: 1 } });
+      const id = yield* submitted("written", { id: "\u0001".repeat(200) });
+      const lease = yield* claimed("written");
+      assert.strictEqual(lease.taskId, id);
+      yield* lease.complete();
+    }));
+
   test("takes the place of a worker that died within a lease, and none of one that lives", () =>
     Effect.gen(function* () {
       const tasks = yield* Tasks;

@@ -197,6 +197,32 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
     }),
   );
 
+  it.effect("reject what is still waited for when they are closed", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* folder;
+      yield* Effect.promise(async () => {
+        const tasks = await RecollectTasks.connect({ url, data });
+        const { taskId } = await tasks.submit({ agentType: "never run" });
+        const waiting = tasks.result(taskId).then(
+          () => "ended",
+          () => "rejected",
+        );
+        const seen: Array<string> = [];
+        const watching = (async () => {
+          for await (const { status } of tasks.watch(taskId)) seen.push(status);
+        })().then(
+          () => "ended",
+          () => "rejected",
+        );
+        while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        await tasks.close();
+        assert.deepStrictEqual([await waiting, await watching], ["rejected", "rejected"]);
+        assert.strictEqual(await tasks.show(taskId).catch(() => "rejected"), "rejected");
+      });
+    }),
+  );
+
   it.effect("reject with what is wrong", () =>
     Effect.gen(function* () {
       const tasks = yield* connected;
