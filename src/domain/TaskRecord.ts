@@ -169,7 +169,9 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       const { notBefore, reason } = decoded.data;
       // A worker that gives its task back has not failed at it: the attempt does not count.
       const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
-      return { lease: undefined, attempt, notBefore: notBefore ?? 0 };
+      // A pause is as long as its worker said, by his own clock; it begins when the log heard of it, by the log's.
+      const aheadMillis = at - event.recordedAt;
+      return { lease: undefined, attempt, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
     }
     case "task.progressed":
     case "task.input_requested":

@@ -56,6 +56,20 @@ describe("a task as its history tells it", () => {
     assert.strictEqual(back.attempt, 0);
   });
 
+  it("pauses after a failure as long as was said, whatever the clock of the worker says", () => {
+    const released = (skew: number) => {
+      const data = { reason: "failed", notBefore: 10_001_000 + skew };
+      const event = recordedEvent("task.released", data, { history: task("t"), sequence: 3 });
+      return { ...event, occurredAt: 10_000_000 + skew, recordedAt: 10_000_000 };
+    };
+    const held = told(submitted, ["claimed"]);
+    for (const skew of [0, 3_600_000, -3_600_000]) {
+      assert.strictEqual(evolve(held, released(skew)).notBefore, 10_001_000);
+    }
+    const back = recordedEvent("task.released", { reason: "interrupted" }, { history: task("t"), sequence: 3 });
+    assert.strictEqual(evolve(held, { ...back, occurredAt: 9e12 }).notBefore, 0);
+  });
+
   it("is moved by nothing that cannot be read, and still knows how far it has read", () => {
     const before = told(submitted);
     const foreign = recordedEvent("task.claimed", { attempt: "many" }, { history: task("t"), sequence: 9 });
