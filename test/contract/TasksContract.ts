@@ -79,8 +79,10 @@ export const suite = (test: Tester) => {
     Effect.gen(function* () {
       const tasks = yield* Tasks;
       const id = yield* submitted("same", { id: "the same / task 🙂" });
-      assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
-      yield* (yield* claimed("same")).complete();
+      assert.isFalse((yield* tasks.submit({ agentType: "same", message: "other content" }, { id })).isNew);
+      const lease = yield* claimed("same");
+      assert.isUndefined(lease.submitted.request.message);
+      yield* lease.complete();
       assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
       assert.deepStrictEqual(yield* typesOf(id), ["submitted", "claimed", "started", "completed"]);
     }));
@@ -343,6 +345,23 @@ export const suite = (test: Tester) => {
       const done = yield* submitted("cancelled");
       yield* (yield* claimed("cancelled")).complete();
       assert.strictEqual((yield* failureOf(tasks.cancel(done)))._tag, "IllegalTransition");
+    }));
+
+  test("ends a task once that is cancelled while it is claimed, and leaves nobody a lease of it", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const { taskIds } = yield* tasks.submitBatch(Array.from({ length: 20 }, () => ({ agentType: "contended" })));
+      const leases: Array<TaskLease> = [];
+      const claiming = Effect.tap(claimed("contended"), (lease) => Effect.sync(() => leases.push(lease)));
+      const claims = yield* Effect.forEach(taskIds, () => Effect.forkChild(claiming, { startImmediately: true }));
+      yield* Effect.forEach(taskIds, (taskId) => tasks.cancel(taskId), { concurrency: "unbounded" });
+      yield* Effect.forEach(claims, Fiber.interrupt);
+      for (const lease of leases) assert.strictEqual((yield* failureOf(lease.complete()))._tag, "LeaseLost");
+      for (const taskId of taskIds) {
+        const types = yield* typesOf(taskId);
+        assert.strictEqual(types.at(-1), "cancelled");
+        assert.strictEqual(types.filter((type) => type === "cancelled").length, 1);
+      }
     }));
 
   test("tries a dead letter again as one other task that names it", () =>

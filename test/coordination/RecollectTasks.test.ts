@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RecollectTasks } from "../../src/index.ts";
+import { InvalidTask, RecollectTasks } from "../../src/index.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
@@ -228,6 +228,10 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
       const tasks = yield* connected;
       assert.strictEqual((yield* refusal(tasks.show("never")))._tag, "TaskNotFound");
       assert.strictEqual((yield* refusal(tasks.submit({ agentType: "" })))._tag, "InvalidTask");
+      for (const leaseMillis of [0, -1, 99, 1.5, Number.NaN, 1e12]) {
+        assert.strictEqual((yield* refusal(RecollectTasks.connect({ leaseMillis })))._tag, "InvalidTask");
+      }
+      assert.throws(() => tasks.work({ agentTypes: ["a"], concurrency: -1, run: () => {} }), InvalidTask);
     }),
   );
 });
