@@ -52,11 +52,13 @@ export {
   type TaskResult,
   Tasks,
 } from "./coordination/Tasks.ts";
-export { type Batch, InvalidTask, type Submission } from "./coordination/TaskSubmit.ts";
+export { InvalidTask } from "./coordination/TaskLimits.ts";
+export type { Batch, Submission } from "./coordination/TaskSubmit.ts";
 export type { TaskLease } from "./coordination/TaskLease.ts";
 export { TaskQueue } from "./coordination/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/TaskQueueMemory.ts";
 export * as TaskQueueNats from "./coordination/TaskQueueNats.ts";
+export * as TasksWhenNeeded from "./coordination/TasksWhenNeeded.ts";
 export { type Running, type Work, work } from "./coordination/Worker.ts";
 export { keepFilledFromLog } from "./coordination/Requeue.ts";
 export { keepScheduled } from "./coordination/TaskScheduler.ts";

@@ -4,7 +4,7 @@
  * Room: coordination. In: publish (Connect), Watch. Out: users.
  */
 import { dataOf } from "../log/Envelope.ts";
-import { Effect, Layer, type ManagedRuntime, Stream } from "effect";
+import { Deferred, Effect, Layer, type ManagedRuntime, Stream } from "effect";
 import * as History from "../domain/History.ts";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import * as Connect from "../publish/Connect.ts";
@@ -53,6 +53,7 @@ const watchableOf = (target: Target, tenant: string): Watchable => {
 export class RecollectLive {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Watch, never>;
   readonly #tenant: string;
+  readonly #closed = Deferred.makeUnsafe<void>();
 
   private constructor(runtime: ManagedRuntime.ManagedRuntime<Watch, never>, tenant: string) {
     this.#runtime = runtime;
@@ -66,7 +67,7 @@ export class RecollectLive {
   }
 
   /**
-   * Every event once and in order, without end: leaving the loop ends it. `CaughtUp` says that what follows is live,
+   * Every event once and in order, without end: leaving the loop ends it, and so does `close`. `CaughtUp` says that what follows is live,
    * `Slow` that the loop took too long and goes on from the log; nothing is missed.
    */
   watch(target: Target, options: Watching = {}): AsyncIterable<WatchedElement> {
@@ -75,6 +76,7 @@ export class RecollectLive {
     ).pipe(
       Stream.map((seen) => (seen._tag === "Event" ? eventOf(seen.entry) : [seen])),
       Stream.flattenIterable,
+      Stream.interruptWhen(Deferred.await(this.#closed)),
     );
     const runtime = this.#runtime;
     return {
@@ -84,7 +86,9 @@ export class RecollectLive {
     };
   }
 
+  /** Ends its loops and lets go. */
   close(): Promise<void> {
+    Deferred.doneUnsafe(this.#closed, Effect.void);
     return this.#runtime.dispose();
   }
 

@@ -64,7 +64,10 @@ export class RecollectSessions {
   async register(options: Sessions.Registering = {}): Promise<PresentSession> {
     const scope = await this.#runtime.runPromise(Scope.make());
     const held = await this.#runtime.runPromise(
-      Sessions.Sessions.use((sessions) => sessions.register(options)).pipe(Scope.provide(scope)),
+      Sessions.Sessions.use((sessions) => sessions.register(options)).pipe(
+        Scope.provide(scope),
+        Effect.onError(() => Scope.close(scope, Exit.void)),
+      ),
     );
     this.#open.add(scope);
     const close = Effect.suspend(() => {

@@ -1,34 +1,19 @@
 /**
  * Tasks for programs that speak in promises: the same promises as `Tasks` and `work`, no Effect to be seen.
  *
- * Room: coordination. In: machine, log, spool, publish (Connect, Publisher), Tasks, TaskQueueNats, Worker. Out: users.
+ * Room: coordination. In: log (LogUnavailable), publish (PromiseRuntime), TasksWhenNeeded, Worker. Out: users.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Config, Effect, Fiber, Layer, ManagedRuntime, Option, Stream } from "effect";
+import { Deferred, Effect, Fiber, type ManagedRuntime, Result, Stream } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { LogUnavailable } from "../log/EventLog.ts";
-import * as EventLogNats from "../log/EventLogNats.ts";
-import * as NatsConnection from "../log/NatsConnectionNats.ts";
-import * as DataFolder from "../machine/DataFolder.ts";
-import * as Instance from "../machine/Instance.ts";
 import type { Given } from "../publish/Compose.ts";
-import * as Connect from "../publish/Connect.ts";
-import { quiet } from "../publish/PromiseRuntime.ts";
-import * as Publisher from "../publish/Publisher.ts";
-import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
-import * as TaskQueueNats from "./TaskQueueNats.ts";
+import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import * as Tasks from "./Tasks.ts";
 import type { Batch, Submission } from "./TaskSubmit.ts";
-import { describeError, type Running, work } from "./Worker.ts";
+import * as TasksWhenNeeded from "./TasksWhenNeeded.ts";
+import { describeError, placesOf, type Running, work } from "./Worker.ts";
 
-export interface TasksOptions extends Tasks.Options {
-  /** Default: `RECOLLECT_NATS_URL`, else the running instance of the data folder. */
-  readonly url?: string | undefined;
-  /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
-  readonly data?: string | undefined;
-  /** How long a worker may be silent. Default: as the queue has it, 30 seconds in a new one. */
-  readonly leaseMillis?: number | undefined;
-}
+export interface TasksOptions extends ConnectOptions, Pick<TasksWhenNeeded.Options, "leaseMillis"> {}
 
 /** A task while it runs. The signal is aborted when its lease is lost, it was cancelled, or the worker is stopped. */
 export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request"> {
@@ -51,56 +36,27 @@ export interface RunningWorker {
   readonly stop: () => Promise<void>;
 }
 
-const urlOf = Effect.fnUntraced(function* (options: TasksOptions) {
-  const given = options.url ?? Option.getOrUndefined(yield* Config.String("RECOLLECT_NATS_URL").pipe(Config.option));
-  if (given !== undefined && given.trim() !== "") return given;
-  const folder = yield* Effect.flatMap(DataFolder.locate(options.data), DataFolder.at);
-  const instance = yield* Instance.find().pipe(Effect.provideService(DataFolder.DataFolder, folder));
-  if (Option.isSome(instance)) return instance.value.nats;
-  return yield* new LogUnavailable({ reason: "nobody runs a server", hint: "Start one with: npx recollect up" });
-});
-
-/** What is submitted while NATS is away waits in the data folder's spool. */
-const kept = (options: TasksOptions) =>
-  Layer.unwrap(
-    Effect.map(Connect.placeOf(options), ({ folder, target }) =>
-      Layer.provide(Publisher.layer(options), SpoolSqlite.layer({ file: folder.spool, target })),
-    ),
-  ).pipe(Layer.provide(Connect.folderLayer(options)));
-
-const layerOf = (options: TasksOptions) =>
-  Tasks.layer(options).pipe(
-    Layer.provide(kept(options)),
-    Layer.provide(TaskQueueNats.layer(options)),
-    Layer.provide(EventLogNats.layer()),
-    Layer.provide(
-      Layer.unwrap(
-        Effect.map(urlOf(options), (servers) =>
-          NatsConnection.layer({ servers, name: options.source ?? "recollect tasks" }),
-        ),
-      ),
-    ),
-    Layer.provide(NodeServices.layer),
-    Layer.provideMerge(quiet),
-  );
-
 export class RecollectTasks {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, never>;
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, unknown>;
   readonly #workers = new Set<RunningWorker>();
+  /** Fails what is still waited for when this is closed: nobody would answer it any more. */
+  readonly #closed = Deferred.makeUnsafe<never, LogUnavailable>();
 
-  private constructor(runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, never>) {
+  private constructor(runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, unknown>) {
     this.#runtime = runtime;
   }
 
-  /** Rejects when there is no server to work with. */
+  /**
+   * As `Recollect.connect`: never fails and never waits because NATS is away. Until it is there tasks can be submitted and
+   * workers wait; how a task stands is nobody's knowledge then, and asking rejects with `LogUnavailable`.
+   * Rejects with `ConfigRefused` when the environment says what cannot be, and with `InvalidTask` for such a lease.
+   */
   static async connect(options: TasksOptions = {}): Promise<RecollectTasks> {
-    const runtime = ManagedRuntime.make(layerOf(options));
-    await runtime.context();
-    return new RecollectTasks(runtime as ManagedRuntime.ManagedRuntime<Tasks.Tasks, never>);
+    return new RecollectTasks(await begin(options, TasksWhenNeeded.layer));
   }
 
   #run<A, E>(use: (tasks: Tasks.Tasks["Service"]) => Effect.Effect<A, E>): Promise<A> {
-    return this.#runtime.runPromise(Tasks.Tasks.use(use));
+    return this.#runtime.runPromise(Effect.raceFirst(Tasks.Tasks.use(use), Deferred.await(this.#closed)));
   }
 
   /** With NATS away it waits on this machine's disk, and is queued when NATS is back: `where` says so. */
@@ -128,7 +84,9 @@ export class RecollectTasks {
 
   /** How the task stands now and after each of its events, up to its end. */
   async *watch(taskId: string): AsyncGenerator<Tasks.TaskResult> {
-    const stream = Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId)));
+    const stream = Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId))).pipe(
+      Stream.interruptWhen(Deferred.await(this.#closed)),
+    );
     yield* Stream.toAsyncIterableWith(stream, await this.#runtime.context());
   }
 
@@ -149,8 +107,9 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.retry(taskId));
   }
 
-  /** Works until it is stopped or this is closed. */
+  /** Works until it is stopped or this is closed. Throws `InvalidTask` when nobody can work so. */
   work({ run, ...options }: WorkOptions): RunningWorker {
+    Result.getOrThrow(placesOf(options));
     const runOne = ({ attempt, maxAttempts, progress, request, requestInput, taskId }: Running) =>
       Effect.tryPromise({
         try: async (signal) =>
@@ -176,9 +135,11 @@ export class RecollectTasks {
     return worker;
   }
 
-  /** Stops its workers and lets go. */
+  /** Stops its workers and lets go; what is still waited for rejects. */
   async close(): Promise<void> {
     await Promise.all([...this.#workers].map(({ stop }) => stop()));
+    const closed = new LogUnavailable({ reason: "these tasks were closed", hint: "Connect again." });
+    Deferred.doneUnsafe(this.#closed, Effect.fail(closed));
     await this.#runtime.dispose();
   }
 

@@ -10,6 +10,7 @@ import { Effect, Result, Schedule, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
 import { evolve, hasEnded, isTaskEventName, notSubmitted, type TaskState } from "../domain/Task.ts";
+import { placeOf } from "../domain/TaskRecord.ts";
 import { decodeData } from "../domain/Upcast.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { Tasks } from "./Tasks.ts";
@@ -29,8 +30,8 @@ export interface Looked {
 const failingBatchOf = (event: RecordedEvent): string | undefined => {
   const decoded = Result.getOrUndefined(decodeData(event));
   if (decoded?._tag !== "Known" || decoded.type !== "task.submitted") return undefined;
-  const { batchId, place } = decoded.data;
-  return place?.failFast === true ? (batchId ?? undefined) : undefined;
+  const place = placeOf(decoded.data);
+  return place?.failFast === true ? place.batchId : undefined;
 };
 
 /**

@@ -41,6 +41,8 @@ export class SessionRefused extends Schema.TaggedError<SessionRefused>()("Sessio
 export const maxJoined = 100;
 /** How long a caller waits for a server that says nothing. */
 const patienceMillis = 500;
+/** Longest name of a machine: what a host name may have. */
+const maxMachineBytes = 255;
 /** Longest name and version of a client, in UTF-16 units; they stand in every value, and the rest is cut off. */
 const maxNameLength = 200;
 
@@ -94,11 +96,27 @@ export const endIdOf = ({ id, tenant }: History.History, beginningId: string): s
 
 const refuse = (sessionId: string, reason: string, hint: string) => new SessionRefused({ sessionId, reason, hint });
 
+const isId = (id: string): boolean => History.isHistory(History.session(id));
+const idHint = `An id has 1 to ${History.maxIdBytes} bytes of well-formed UTF-8.`;
+
+/** Why no list could show it. */
+const faultOf = (of: History.History, first: Presence): SessionRefused | undefined => {
+  const no = (reason: string, hint: string) => refuse(of.id.slice(0, History.maxIdBytes), reason, hint);
+  if (!History.isHistory(of)) return no("The session's tenant or id is none.", idHint);
+  if (!first.threads.every(isId)) return no("The thread's id is none.", idHint);
+  if (Buffer.byteLength(first.machine) > maxMachineBytes)
+    return no("The machine's name is too long.", `It has at most ${maxMachineBytes} bytes.`);
+  return Number.isSafeInteger(first.processId) && first.processId >= 0
+    ? undefined
+    : no(`${first.processId} is no process id.`, "It is a whole number from 0.");
+};
+
 /** What a list shows of a client. The event has all of it: no name keeps a session from being recorded. */
 const shownClient = (client: Given<Program> | null | undefined): Program | null => {
   if (client == null) return null;
+  const shown = (text: string) => text.slice(0, maxNameLength).toWellFormed();
   const { name, version } = client;
-  return { name: name.slice(0, maxNameLength), version: version?.slice(0, maxNameLength) ?? null };
+  return { name: shown(name), version: version == null ? null : shown(version) };
 };
 
 const nameOf = (what: Joinable) =>
@@ -205,8 +223,7 @@ const hold = Effect.fnUntraced(function* (options: {
         const { id, kind } = nameOf(what);
         const now = presence[kind];
         if (now.includes(id)) return Effect.void;
-        if (Buffer.byteLength(id) > History.maxIdBytes)
-          return refuse(history.id, "The id is too long.", `At most ${History.maxIdBytes} bytes of UTF-8.`);
+        if (!isId(id)) return refuse(history.id, "The id is none.", idHint);
         if (now.length >= maxJoined)
           return refuse(history.id, `The session is in ${maxJoined} ${kind} already.`, "Leave one of them first.");
         return change(kind, (ids) => [...ids, id]);
@@ -256,6 +273,8 @@ const make = Effect.gen(function* () {
       tasks: [],
       holder: yield* newId,
     };
+    const fault = faultOf(history, first);
+    if (fault !== undefined) return yield* fault;
     const attributes: About = { session: sessionId, ...about, occurredAt: undefined, id: undefined };
     const { began, claim, held, keep, unclaim } = yield* hold({
       bucket,

@@ -11,11 +11,13 @@ import type { EventData } from "../domain/Event.ts";
 import { task as historyOf } from "../domain/History.ts";
 import { empty } from "../domain/TaskRecord.ts";
 import { type AppendRefused, LogUnavailable } from "../log/EventLog.ts";
+import { beginAll } from "../publish/Begin.ts";
 import { type Given, type InvalidEvent, newId } from "../publish/Compose.ts";
 import { Publisher } from "../publish/Publisher.ts";
+import type { Command } from "../spool/Spool.ts";
+import type { InvalidTask } from "./TaskLimits.ts";
 import { type Desk, load, move } from "./TaskMoves.ts";
 import type { Offering } from "./TaskOffer.ts";
-import type { InvalidTask } from "./TaskSubmit.ts";
 
 export interface Submitted {
   readonly taskId: string;
@@ -27,6 +29,12 @@ export interface Submitted {
    */
   readonly where: "log" | "spool" | "memory";
 }
+
+/** `There`: one of its histories has begun, and nothing was added. `Kept`: on this machine's disk. */
+export type AcceptedBatch =
+  | { readonly _tag: "Appended"; readonly sequences: ReadonlyArray<number> }
+  | { readonly _tag: "There" }
+  | { readonly _tag: "Kept" };
 
 export type SubmitError = InvalidTask | InvalidEvent | AppendRefused | LogUnavailable;
 
@@ -52,6 +60,27 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
   let isAway = false;
   let hasKept = false;
 
+  /** Undefined when the log does not take it in time. */
+  const inTime = Effect.fnUntraced(function* <A, E extends { readonly _tag: string }>(effect: Effect.Effect<A, E>) {
+    if (isAway) return undefined;
+    const done = yield* effect.pipe(
+      Effect.timeoutOption(patienceMillis),
+      Effect.catchIf(
+        ({ _tag }) => _tag === "LogUnavailable",
+        () => Effect.succeedNone,
+      ),
+    );
+    isAway = Option.isNone(done);
+    return Option.getOrUndefined(done);
+  });
+
+  /** What this machine has kept is looked at again when the log has it. */
+  const whenDrained = (publisher: Publisher["Service"], look: Effect.Effect<unknown, unknown>) => {
+    hasKept = true;
+    const back = Effect.sync(() => (isAway = false));
+    return publisher.drained.pipe(Effect.andThen(back), Effect.andThen(Effect.ignore(look)), Effect.forkIn(scope));
+  };
+
   /** Accepted by this machine: in the queue as soon as the log has it. The daemon would put it there too. */
   const keep = Effect.fnUntraced(function* (
     publisher: Publisher["Service"],
@@ -72,8 +101,7 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
       yield* offered;
       return { taskId, isNew: published._tag === "Appended", where: "log" };
     }
-    hasKept = true;
-    yield* Effect.andThen(publisher.drained, Effect.ignore(offered)).pipe(Effect.forkIn(scope));
+    yield* whenDrained(publisher, offered);
     return { taskId, isNew: true, where: published._tag === "Spooled" ? "spool" : "memory" };
   });
 
@@ -88,18 +116,32 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
       return { taskId, isNew, where: "log" };
     }
     const id = yield* newId;
-    if (!isAway) {
-      const added = yield* add(taskId, data, id).pipe(
-        Effect.timeoutOption(patienceMillis),
-        Effect.catchTag("LogUnavailable", () => Effect.succeedNone),
-      );
-      if (Option.isSome(added)) {
-        yield* offer(taskId, added.value.record);
-        return { taskId, isNew: added.value.isNew, where: "log" };
-      }
-      isAway = true;
-    }
-    return yield* keep(publisher, taskId, data, id);
+    const added = yield* inTime(add(taskId, data, id));
+    if (added === undefined) return yield* keep(publisher, taskId, data, id);
+    yield* offer(taskId, added.record);
+    return { taskId, isNew: added.isNew, where: "log" };
+  });
+
+  /** Submissions that become durable together. `look` is what follows when the log has those that were kept here. */
+  const acceptAll = Effect.fnUntraced(function* (
+    commands: ReadonlyArray<Command>,
+    look: Effect.Effect<unknown, unknown>,
+  ): Effect.fn.Return<AcceptedBatch, SubmitError> {
+    const publisher = Option.getOrUndefined(beside);
+    const append: Effect.Effect<AcceptedBatch, SubmitError> = beginAll(desk.log, commands).pipe(
+      Effect.map((written) => ({ _tag: "Appended" as const, sequences: written.map(({ sequence }) => sequence) })),
+      Effect.catchTag("SequenceConflict", () => Effect.succeed({ _tag: "There" as const })),
+    );
+    if (publisher === undefined) return yield* append;
+    const accepted = yield* inTime(append);
+    if (accepted !== undefined) return accepted;
+    yield* publisher.keepBatch(commands).pipe(
+      Effect.catchTag("NotAccepted", ({ hint, reason }) => Effect.fail(new LogUnavailable({ reason, hint }))),
+      // Each begins its task, which is never refused for what the task is.
+      Effect.catchTag("IllegalTransition", Effect.die),
+    );
+    yield* whenDrained(publisher, look);
+    return { _tag: "Kept" };
   });
 
   /** What this process has kept of a task is in the log before it is looked for there. */
@@ -110,5 +152,7 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
           waiting.length === 0 ? Effect.void : beside.value.drained,
         );
 
-  return { accept, arrived };
+  return { accept, acceptAll, arrived };
 });
+
+export type Accepting = Effect.Success<ReturnType<typeof make>>;

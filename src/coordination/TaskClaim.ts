@@ -8,9 +8,9 @@
  * heartbeats, so whoever has the lapsed entry asks.
  */
 import { Clock, Effect } from "effect";
-import { hasEnded, isLastAttempt, predecessorOf, recordOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { hasEnded, isLastAttempt, placeOf, predecessorOf, recordOf, type TaskRecord } from "../domain/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
-import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { type Desk, load, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./TaskQueue.ts";
 import type { Slot, TaskSlots } from "./TaskSlots.ts";
 
@@ -51,7 +51,7 @@ export const readiness = Effect.fnUntraced(function* (desk: Desk, record: TaskRe
   if (predecessor !== undefined) {
     const before = yield* load(desk, predecessor);
     if (!hasEnded(before)) return { _tag: "Behind" as const };
-    if (record.submitted?.place?.failFast === true && before.status !== "completed") {
+    if (placeOf(record.submitted)?.failFast === true && before.status !== "completed") {
       return { _tag: "Dropped" as const, reason: `task ${predecessor} of its batch ended as ${before.status}` };
     }
   }
@@ -126,7 +126,7 @@ const claimEntry = Effect.fnUntraced(function* (
   slot: Slot,
 ): Effect.fn.Return<TaskLease.TaskLease | "nothing" | "stale", MoveError> {
   const { known, taskId } = entry;
-  const found = known === undefined ? yield* load(desk, taskId) : recordOf(known);
+  const found = known === undefined ? yield* loadPatiently(desk, taskId) : recordOf(known);
   if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), "nothing" as const);
   const ready = yield* readiness(desk, found);
   if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), "nothing" as const);

@@ -18,6 +18,7 @@ import {
   type TaskRecord,
 } from "../domain/TaskRecord.ts";
 import type { LogUnavailable } from "../log/EventLog.ts";
+import { type InvalidTask, outputFault, refusing, reportFault } from "./TaskLimits.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./TaskQueue.ts";
 import type { Slot } from "./TaskSlots.ts";
@@ -45,10 +46,13 @@ export interface TaskLease {
   readonly leaseMillis: number;
   /** Begins to run a task that was claimed with `begin: "starting"`; nothing when it runs. */
   readonly start: Effect.Effect<void, LeaseError>;
-  readonly progress: (how: Omit<Given<EventData<"task.progressed">>, "claim">) => Effect.Effect<void, LeaseError>;
+  /** At most 10,000 reports and questions in one lease, `InvalidTask` beyond. */
+  readonly progress: (
+    how: Omit<Given<EventData<"task.progressed">>, "claim">,
+  ) => Effect.Effect<void, LeaseError | InvalidTask>;
   /** Asks a person or an agent; the answer comes by `Tasks.provideInput`, see `Tasks.watch`. */
-  readonly requestInput: (message: string) => Effect.Effect<void, LeaseError>;
-  readonly complete: (output?: unknown) => Effect.Effect<void, LeaseError>;
+  readonly requestInput: (message: string) => Effect.Effect<void, LeaseError | InvalidTask>;
+  readonly complete: (output?: unknown) => Effect.Effect<void, LeaseError | InvalidTask>;
   /** With `retry: "never"` the task fails now; else only with its last attempt, as a dead letter. */
   readonly fail: (error: TaskError, how?: { readonly retry?: "never" | undefined }) => Effect.Effect<void, LeaseError>;
   readonly timeOut: (afterMillis: number) => Effect.Effect<void, LeaseError>;
@@ -89,6 +93,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   const { attempt, token, worker } = holding.record.lease;
   const one = yield* Semaphore.make(1);
   let known: TaskRecord = holding.record;
+  let reports = 0;
   yield* queue.hold(token);
   const letGo = Effect.andThen(queue.letGo(token), slot.leave);
 
@@ -132,6 +137,12 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
       }),
     );
 
+  /** One of a bounded number of reports; `numbers` are what it says. */
+  const report = (step: Step, ...numbers: ReadonlyArray<number | null | undefined>) =>
+    Effect.suspend(() => Effect.fromResult(refusing(reportFault(numbers, reports++)))).pipe(
+      Effect.andThen(moves(() => [step])),
+    );
+
   const look = one.withPermit(
     Effect.gen(function* () {
       const last = yield* desk.log.last({ tenant: desk.tenant, kind: "task", id: taskId });
@@ -148,9 +159,13 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     submitted: holding.record.submitted,
     leaseMillis: entry.leaseMillis,
     start: moves(() => [{ type: "task.started", data: { claim: token, worker } }]),
-    progress: (how) => moves(() => [{ type: "task.progressed", data: { ...how, claim: token } }]),
-    requestInput: (message) => moves(() => [{ type: "task.input_requested", data: { message, claim: token } }]),
-    complete: (output) => moves(() => [{ type: "task.completed", data: { output, claim: token } }]),
+    progress: (how) => report({ type: "task.progressed", data: { ...how, claim: token } }, how.progress, how.total),
+    requestInput: (message) => report({ type: "task.input_requested", data: { message, claim: token } }),
+    complete: (output) =>
+      Effect.andThen(
+        Effect.fromResult(refusing(outputFault(output))),
+        moves(() => [{ type: "task.completed", data: { output, claim: token } }]),
+      ),
     fail: ({ message = null, type }, { retry } = {}) =>
       moves((record, now) => {
         const error = { type, message };

@@ -57,6 +57,9 @@ const readOn = ({ log, tenant }: Desk, taskId: string, from: TaskRecord, id?: st
 export const load = (desk: Desk, taskId: string, from: TaskRecord = empty): Effect.Effect<TaskRecord, LogUnavailable> =>
   Effect.map(readOn(desk, taskId, from), ({ record }) => record);
 
+/** The same, waiting for a log that is away, for half a minute. */
+export const loadPatiently = (desk: Desk, taskId: string) => patiently(load(desk, taskId), patientTries);
+
 const utf8 = new TextEncoder();
 
 /** The record after an append of ours, of which `last` is the last sequence. */

@@ -4,34 +4,59 @@
  *
  * Room: coordination. In: domain, TaskMoves, TaskClaim, TaskQueue. Out: TaskAccept, Tasks.
  */
-import { Effect } from "effect";
-import { hasEnded, idInBatch, onlySubmitted, queueingOf, successorOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { Effect, Schedule, type Scope } from "effect";
+import {
+  hasEnded,
+  idInBatch,
+  onlySubmitted,
+  placeOf,
+  queueingOf,
+  successorOf,
+  type TaskRecord,
+} from "../domain/TaskRecord.ts";
 import { readiness } from "./TaskClaim.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
-import type { TaskQueue } from "./TaskQueue.ts";
+import type { Named, TaskQueue } from "./TaskQueue.ts";
 
 export interface Offering {
   /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. True: it is in. */
   readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
+  /** Takes a task out that has ended while nobody held it. */
+  readonly withdraw: (taskId: string, record: TaskRecord) => Effect.Effect<void>;
   /** What the end of a task means for its batch. What it cannot do now the next look does (`Requeue`). */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
 }
 
-export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
-  /** The log has it, so a queue that is away costs time and no task. */
+/** What the queue does not take at once is tried each second for half a minute: by then the daemon has looked several times. */
+const later = { schedule: Schedule.spaced(1_000), times: 30 };
+
+export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope): Offering => {
+  /** Where the queue has it, if at all. */
+  const named = (taskId: string, { submitted }: TaskRecord): Named | undefined =>
+    submitted?.queue == null
+      ? undefined
+      : { taskId, agentType: submitted.request.agentType, priority: queueingOf(submitted.queue).priority };
+
+  /**
+   * The log has it, so a queue that is away costs the submitter no more than one try. It is put in behind his back, and
+   * should this process end before, by the next look (`Requeue`).
+   */
   const put = (taskId: string, record: TaskRecord) => {
-    const { submitted } = record;
-    return submitted?.queue == null
-      ? Effect.void
-      : queue
-          .put({
-            taskId,
-            agentType: submitted.request.agentType,
-            priority: queueingOf(submitted.queue).priority,
-            known: onlySubmitted(record),
-          })
-          .pipe(Effect.catchTag("LogUnavailable", ({ reason }) => Effect.logWarning(`${taskId} waits: ${reason}`)));
+    const name = named(taskId, record);
+    if (name === undefined) return Effect.void;
+    const one = queue.put({ ...name, known: onlySubmitted(record) });
+    return Effect.catchTag(one, "LogUnavailable", ({ reason }) =>
+      Effect.andThen(
+        Effect.logWarning(`${taskId} waits: ${reason}`),
+        Effect.forkIn(Effect.ignore(Effect.retry(one, later)), scope),
+      ),
+    );
+  };
+
+  const withdraw = (taskId: string, record: TaskRecord) => {
+    const name = named(taskId, record);
+    return name === undefined ? Effect.void : queue.withdraw(name);
   };
 
   /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
@@ -56,28 +81,30 @@ export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
         known,
         decide: (record) => Effect.succeed(hasEnded(record) ? [] : steps),
       });
-      if (moved.isNew) yield* ended(moved.record);
+      if (moved.isNew) yield* Effect.andThen(withdraw(taskId, moved.record), ended(moved.record));
       return moved.record;
     });
 
   /** What a task's end means for its batch: the next one may begin, or all others are cancelled. */
   const ended = (record: TaskRecord): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const { batchId, place } = record.submitted ?? {};
-      if (batchId == null || place == null) return;
-      if (place.failFast === true && record.status !== "completed") {
+      const place = placeOf(record.submitted);
+      if (place === undefined) return;
+      const { batchId } = place;
+      if (place.failFast && record.status !== "completed") {
         const reason = `task ${idInBatch(batchId, place.index)} of its batch ended as ${record.status}`;
         for (let index = 0; index < place.size; index++) {
           const taskId = idInBatch(batchId, index);
           const other = yield* load(desk, taskId);
           if (index === place.index || other.status === undefined || hasEnded(other)) continue;
-          yield* move({
+          const { isNew, record: now } = yield* move({
             desk,
             taskId,
             known: other,
-            decide: (now) =>
-              Effect.succeed(hasEnded(now) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
+            decide: (seen) =>
+              Effect.succeed(hasEnded(seen) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
           });
+          if (isNew) yield* withdraw(taskId, now);
         }
         return;
       }
@@ -88,5 +115,5 @@ export const make = (desk: Desk, queue: TaskQueue["Service"]): Offering => {
       Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
     );
 
-  return { offer, ended };
+  return { offer, withdraw, ended };
 };

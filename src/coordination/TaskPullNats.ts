@@ -207,8 +207,9 @@ export class Puller {
       if (lane.leaseMillis === undefined || this.#isClosed) return "failed";
     }
     const batch = Math.min(wanted, maxPulled);
-    const expires = when === "wait" ? { expires: waitMillis * 1e6 } : {};
-    const how = await this.#answered(lane, batch, (reply) =>
+    const isToWait = when === "wait";
+    const expires = isToWait ? { expires: waitMillis * 1e6 } : {};
+    const how = await this.#answered(lane, batch, isToWait ? waitMillis + graceMillis : graceMillis, (reply) =>
       nc.publish(
         `$JS.API.CONSUMER.MSG.NEXT.${stream}.${lane.durable}`,
         JSON.stringify({ batch, no_wait: true, ...expires }),
@@ -230,7 +231,7 @@ export class Puller {
     return Promise.race([asked.catch(() => undefined), lost]).finally(() => ignoreLoss());
   }
 
-  #answered(lane: OpenLane, batch: number, ask: (reply: string) => void): Promise<Pulled> {
+  #answered(lane: OpenLane, batch: number, millis: number, ask: (reply: string) => void): Promise<Pulled> {
     return new Promise((resolve) => {
       const token = (this.#asked++).toString(36);
       const pull: Pull = {
@@ -243,7 +244,7 @@ export class Puller {
           resolve(how);
         },
       };
-      const timer = setTimeout(() => pull.end("failed"), waitMillis + graceMillis);
+      const timer = setTimeout(() => pull.end("failed"), millis);
       const ignoreLoss = this.#settings.connection.link.onLost(() => pull.end("failed"));
       this.#pulls.set(token, pull);
       lane.pull = pull;

@@ -7,7 +7,7 @@
  * - a task is in the queue at most once, however often it is put there;
  * - `take` gives the most urgent entry of the agent types asked for, of equally urgent ones the oldest;
  * - an entry that was taken comes to nobody else until its lease lapses without a heartbeat, or it is given back;
- * - an entry that was given back comes again after its delay, and one that is done never;
+ * - an entry that was given back comes again after its delay, and one that is done or withdrawn never;
  * - a take that is interrupted keeps no entry from others.
  *
  * The queue knows nothing of a task's state. Whoever takes an entry asks the log what it means.
@@ -26,10 +26,14 @@ export const priorities: ReadonlyArray<TaskPriority> = ["high", "normal", "low"]
  */
 export const defaultLeaseMillis = 30_000;
 
-export interface Waiting {
+/** What an entry is found by. */
+export interface Named {
   readonly taskId: string;
   readonly agentType: string;
   readonly priority: TaskPriority;
+}
+
+export interface Waiting extends Named {
   /** A task that was submitted and nothing more, for whoever takes it. Spares him a look into the log, and may be lost. */
   readonly known?: Submitted | undefined;
 }
@@ -64,6 +68,8 @@ export class TaskQueue extends Context.Service<
     /** To be handed out again after a delay. */
     readonly giveBack: (entry: Entry, delayMillis: number) => Effect.Effect<void>;
     readonly done: (entry: Entry) => Effect.Effect<void>;
+    /** Takes out an entry that nobody has to claim any more, handed out or not; nothing when it is not there. */
+    readonly withdraw: (task: Named) => Effect.Effect<void>;
     /** Where this process can be asked what it holds. */
     readonly holder: string;
     /** Answers for a token from now on, until it is let go. */

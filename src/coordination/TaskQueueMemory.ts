@@ -88,6 +88,7 @@ const make = Effect.fnUntraced(function* ({ leaseMillis = defaultLeaseMillis }: 
       on(entry, (item, now) => {
         item.freeAt = now + delayMillis;
       }),
+    withdraw: ({ taskId }) => Effect.sync(() => void items.delete(taskId)),
     done: (entry) => on(entry, (item) => items.delete(item.taskId)),
     holder,
     hold: (token) => Effect.sync(() => void held.add(token)),

@@ -6,6 +6,7 @@
 import { Effect, Option, Schema } from "effect";
 import type { TaskStatus } from "../domain/Fact.ts";
 import { type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { shown } from "./TaskLimits.ts";
 import type { Desk } from "./TaskMoves.ts";
 
 /** No task of that id was ever submitted. */
@@ -38,7 +39,7 @@ export interface TaskResult {
 }
 
 export const notFound = (taskId: string) =>
-  new TaskNotFound({ taskId, message: `There is no task ${taskId}.`, hint: "recollect tasks lists them." });
+  new TaskNotFound({ taskId, message: `There is no task ${shown(taskId)}.`, hint: "recollect tasks lists them." });
 
 const utf8 = new TextDecoder();
 

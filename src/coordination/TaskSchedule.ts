@@ -9,11 +9,14 @@
  */
 import { Cron, Option, Result, Schema } from "effect";
 import { TaskPriority, TaskRequest } from "../domain/TaskEvents.ts";
+import { maxAttemptsAllowed, maxDelayMillis, notAnId, requestFault } from "./TaskLimits.ts";
 
 /** What comes more often than once a second is no task but a loop in a worker. */
 export const minEveryMillis = 1_000;
 /** Whoever plans further ahead than a year has another tool for it. */
-export const maxEveryMillis = 366 * 24 * 3_600_000;
+const maxEveryMillis = maxDelayMillis;
+/** The end of the year 9999, the last that every format of time can write. */
+const lastMillis = 253_402_300_799_999;
 /** Longest cron expression, in characters: all minutes of a day by name are 3,000, and nobody can read that. */
 export const maxCronLength = 200;
 /** An occurrence this late is not missed: a daemon that was started again, or a machine that was busy. */
@@ -40,7 +43,7 @@ export const TaskSchedule = Schema.Struct({
   timezone: maybe(Schema.String.check(Schema.isMaxLength(100))),
   everyMillis: maybe(Schema.Int.check(Schema.isBetween({ minimum: minEveryMillis, maximum: maxEveryMillis }))),
   /** Occurrences come after this, epoch milliseconds: when it was made, changed or resumed. */
-  from: Schema.Finite,
+  from: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: lastMillis })),
   /**
    * What becomes of occurrences at which nobody was there to submit them: none of them runs (`skip`), or the latest of
    * them, however many they were (`once`).
@@ -48,9 +51,13 @@ export const TaskSchedule = Schema.Struct({
   missed: Schema.Literals(["skip", "once"]),
   paused: Schema.Boolean,
   priority: maybe(TaskPriority),
-  maxAttempts: maybe(Schema.Natural),
+  maxAttempts: maybe(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxAttemptsAllowed }))),
   threadId: maybe(Schema.String),
 }).check(
+  Schema.makeFilter(
+    ({ request, threadId }) =>
+      (requestFault(request) ?? (threadId == null ? undefined : notAnId("thread", threadId)))?.message,
+  ),
   Schema.makeFilter(
     ({ cron, everyMillis, timezone }) =>
       (cron == null) !== (everyMillis == null) && (cron == null || parse(cron, timezone) !== undefined),

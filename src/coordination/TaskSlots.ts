@@ -34,7 +34,8 @@ export const settings = {
   storage: "durable",
   // A place is 300 bytes: 50 types of 1,000 places.
   maxBytes: 16 * 1024 * 1024,
-  maxValueBytes: 1_024,
+  // A task's id is 200 bytes, and JSON may write a byte as six.
+  maxValueBytes: 2_048,
   whenFull: "refuse",
 } as const;
 

@@ -1,21 +1,17 @@
 /**
  * What is asked of the queue, checked before anything is written: one task, or a batch.
  *
- * Room: coordination. In: domain, publish (Compose). Out: Tasks.
+ * Room: coordination. In: domain, log (AppendCheck), publish (Compose). Out: Tasks, TaskBatch.
  */
 import { Effect, Result, Schema } from "effect";
 import { type TaskPlace, type TaskQueueing, TaskRequest } from "../domain/TaskEvents.ts";
-import { History, maxIdBytes } from "../domain/History.ts";
-import { idInBatch } from "../domain/TaskRecord.ts";
+import { isObject } from "../domain/Json.ts";
+import { idInBatch, maxBatch } from "../domain/TaskRecord.ts";
 import type { EventData } from "../domain/Event.ts";
-import { maxEventsPerAppend } from "../log/EventLog.ts";
+import { checkAll, maxEventBytes } from "../log/AppendCheck.ts";
 import type { Given } from "../publish/Compose.ts";
-
-/** This task cannot be submitted as it is. Nothing was written. */
-export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask", {
-  reason: Schema.String,
-  hint: Schema.String,
-}) {}
+import type { Command } from "../spool/Spool.ts";
+import { InvalidTask, maxAttemptsAllowed, maxDelayMillis, notAnId, refusing, requestFault } from "./TaskLimits.ts";
 
 export interface Submission extends Given<TaskQueueing> {
   /** Default: a new UUIDv7. Submitting the same id again adds nothing, whatever became of the task. */
@@ -36,17 +32,7 @@ export interface Batch extends Pick<
   readonly failFast?: boolean | undefined;
 }
 
-/** An agent type is a token of every subject of its tasks, at worst three bytes for one. */
-export const maxAgentTypeBytes = 100;
-/** A task that was tried a hundred times needs a person. */
-export const maxAttemptsAllowed = 100;
-/** Who plans further ahead than a year has another tool for it. */
-export const maxDelayMillis = 366 * 24 * 3_600_000;
-/** A batch is submitted all or none, in one append. */
-export const maxBatch = maxEventsPerAppend;
-
 const decodeRequest = Schema.decodeUnknownResult(TaskRequest, { onExcessProperty: "error" });
-const decodeHistory = Schema.decodeUnknownResult(History);
 
 const invalid = (reason: string, hint: string) => new InvalidTask({ reason, hint });
 
@@ -58,18 +44,14 @@ export const checked = (options: {
   readonly request: Given<TaskRequest>;
   readonly submission: Submission;
   readonly id: string;
-  readonly tenant: string;
   readonly now: number;
   readonly retryOf?: string | undefined;
   readonly batch?: { readonly batchId: string; readonly place: typeof TaskPlace.Type } | undefined;
 }): Effect.Effect<Given<EventData<"task.submitted">>, InvalidTask> => {
-  const { batch, id, now, request, retryOf, submission, tenant } = options;
+  const { batch, id, now, request, retryOf, submission } = options;
   const { backoffMillis, maxAttempts, notBefore, parentTaskId, priority, threadId } = submission;
-  if (Result.isFailure(decodeHistory({ tenant, kind: "task", id }))) {
-    return invalid(
-      `"${id.slice(0, 80)}" is no id of a task`,
-      `An id has 1 to ${maxIdBytes} bytes of well-formed UTF-8.`,
-    );
+  if (!isObject(request)) {
+    return invalid("a task without a request", "It is an object with an agentType; see schema/task.submitted.json.");
   }
   // What is left undefined was not said.
   const said = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined));
@@ -80,10 +62,13 @@ export const checked = (options: {
       "See schema/task.submitted.json. Environment variables and secrets are never stored: give them to the worker.",
     );
   }
-  const bytes = Buffer.byteLength(decoded.success.agentType, "utf8");
-  if (bytes === 0 || bytes > maxAgentTypeBytes) {
-    return invalid(`the agent type has ${bytes} bytes`, `It has 1 to ${maxAgentTypeBytes}.`);
-  }
+  const fault = refusing(
+    notAnId("task", id),
+    requestFault(decoded.success),
+    threadId === undefined ? undefined : notAnId("thread", threadId),
+    parentTaskId === undefined ? undefined : notAnId("task", parentTaskId),
+  );
+  if (Result.isFailure(fault)) return fault.failure;
   if (!isFrom(maxAttempts, 1, maxAttemptsAllowed) || !Number.isInteger(maxAttempts ?? 1)) {
     return invalid(`maxAttempts is ${maxAttempts}`, `It is a whole number from 1 to ${maxAttemptsAllowed}.`);
   }
@@ -95,6 +80,15 @@ export const checked = (options: {
   }
   const queue = { priority: priority ?? "normal", maxAttempts, backoffMillis, notBefore };
   return Effect.succeed({ request: decoded.success, threadId, parentTaskId, retryOf, queue, ...batch });
+};
+
+/** A batch is one append, and has as much room. */
+export const checkedAll = (commands: ReadonlyArray<Pick<Command, "event" | "history">>) => {
+  const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
+  return Effect.fromResult(checkAll(appends, maxEventBytes)).pipe(
+    Effect.mapError(({ reason }) => invalid(`the batch cannot be written: ${reason}`, "Submit several batches.")),
+    Effect.asVoid,
+  );
 };
 
 /** Where each task of a batch stands. */
@@ -109,6 +103,6 @@ export const placed = (batch: Batch, batchId: string, size: number) =>
     }
     return Array.from({ length: size }, (_, index) => ({
       id: idInBatch(batchId, index),
-      batch: { batchId, place: { index, size, atOnce, failFast: batch.failFast === true } },
+      batch: { batchId, place: { index, size, atOnce: Math.min(atOnce, size), failFast: batch.failFast === true } },
     }));
   });

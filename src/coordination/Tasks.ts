@@ -22,19 +22,21 @@ import { decide, type IllegalTransition, type TaskEventName } from "../domain/Ta
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { empty, evolve, hasEnded, queueingOf, type TaskRecord } from "../domain/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
-import { compose, type Given, newId } from "../publish/Compose.ts";
+import { backoff } from "../publish/Backoff.ts";
+import { type Given, newId } from "../publish/Compose.ts";
 import { Configuration, layer as ConfigurationLayer } from "./Configuration.ts";
 import * as TaskAccept from "./TaskAccept.ts";
 import type { Submitted, SubmitError } from "./TaskAccept.ts";
 import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import type { TaskLease } from "./TaskLease.ts";
-import { after, type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { claimFault, type InvalidTask, refusing } from "./TaskLimits.ts";
 import * as TaskOffer from "./TaskOffer.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
 import * as TaskSlots from "./TaskSlots.ts";
-import { type Batch, checked, placed, type Submission } from "./TaskSubmit.ts";
+import { type Batch, checked, type Submission } from "./TaskSubmit.ts";
 
 export type { Submitted } from "./TaskAccept.ts";
 export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
@@ -57,18 +59,15 @@ export class Tasks extends Context.Service<
      * there already. With the log away and no `Publisher` beside it is `LogUnavailable`: the same call again is safe.
      */
     readonly submit: (request: Given<TaskRequest>, submission?: Submission) => Effect.Effect<Submitted, SubmitError>;
-    /** Submits up to 1,000 tasks, all or none. */
+    /** Submits up to 1,000 tasks, all or none, also with the log away; nothing when the batch is there already. */
     readonly submitBatch: (
       requests: ReadonlyArray<Given<TaskRequest>>,
       batch?: Batch,
-    ) => Effect.Effect<
-      { readonly batchId: string; readonly taskIds: ReadonlyArray<string>; readonly isNew: boolean },
-      SubmitError
-    >;
+    ) => Effect.Effect<TaskBatch.SubmittedBatch, SubmitError>;
     /** How the tasks of a batch stand. */
     readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
-    readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError>;
+    readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError | InvalidTask>;
     /** Ends a task that has not ended; a worker that has it learns so at its next heartbeat. */
     readonly cancel: (
       taskId: string,
@@ -118,11 +117,22 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const { actor, source = "recollect", tenant = defaultTenant } = options;
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
 
-  const offering = TaskOffer.make(desk, queue);
-  const { ended, offer } = offering;
-  const { accept, arrived } = yield* TaskAccept.make(desk, offering);
+  const offering = TaskOffer.make(desk, queue, yield* Effect.scope);
+  const { ended, offer, withdraw } = offering;
+  const accepting = yield* TaskAccept.make(desk, offering);
+  const { accept, arrived } = accepting;
 
   const underWay = { claims: 0 };
+  let isConfigured = false;
+  /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
+  const configured = Effect.suspend(() =>
+    isConfigured
+      ? Effect.void
+      : Effect.andThen(
+          Effect.retry(config.caughtUp, backoff),
+          Effect.sync(() => (isConfigured = true)),
+        ),
+  );
   const resultNow = (taskId: string, record: TaskRecord) =>
     Effect.flatMap(config.get("tasks.retentionMillis"), (retention) => resultOf(desk, taskId, record, retention));
 
@@ -133,43 +143,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   ) {
     const id = submission.id ?? (yield* newId);
     const now = yield* Clock.currentTimeMillis;
-    const data = yield* checked({ request, submission, id, tenant, now, retryOf });
+    const data = yield* checked({ request, submission, id, now, retryOf });
     return yield* accept(id, data);
-  });
-
-  const submitBatch = Effect.fn("coordination.submitBatch")(function* (
-    requests: ReadonlyArray<Given<TaskRequest>>,
-    batch: Batch = {},
-  ) {
-    const batchId = batch.id ?? (yield* newId);
-    const now = yield* Clock.currentTimeMillis;
-    const places = yield* placed(batch, batchId, requests.length);
-    const taskIds = places.map(({ id }) => id);
-    const commands = yield* Effect.forEach(places, ({ batch: place, id }, index) =>
-      Effect.gen(function* () {
-        const request = requests[index] ?? { agentType: "" };
-        const data = yield* checked({ request, submission: { ...batch, id }, id, tenant, now, batch: place });
-        return yield* compose({ ...desk.speaks, history: historyOf(id, tenant), type: "task.submitted", data }, source);
-      }),
-    );
-    const appends = commands.map(({ event, history }) => ({ history, events: [event], expected: 0 }));
-    const written = yield* log.appendAll(appends).pipe(
-      // One of its tasks is there, so all of them are: a batch is written all or none.
-      Effect.catchTag("SequenceConflict", () => Effect.succeed(undefined)),
-    );
-    // Of a new batch those may begin that wait for no other. What is known of one that was there is in the log.
-    const mayBegin = written === undefined ? commands : commands.slice(0, batch.atOnce);
-    yield* Effect.forEach(
-      mayBegin,
-      ({ event, history }, index) => {
-        const sequence = written?.[index]?.sequence;
-        const record =
-          sequence === undefined ? load(desk, history.id) : Effect.succeed(after(empty, history, [event], sequence));
-        return Effect.flatMap(record, (known) => offer(history.id, known));
-      },
-      { concurrency: offersAtOnce, discard: true },
-    );
-    return { batchId, taskIds, isNew: written !== undefined };
   });
 
   const there = Effect.fnUntraced(function* (taskId: string) {
@@ -188,7 +163,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
           decided === "add" ? [step] : [],
         ),
     });
-    if (isNew && hasEnded(record) && name !== "task.restored") yield* ended(record);
+    if (isNew && hasEnded(record) && name !== "task.restored") {
+      yield* Effect.andThen(withdraw(taskId, record), ended(record));
+    }
     return yield* resultNow(taskId, record);
   });
 
@@ -233,9 +210,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
-    submitBatch,
+    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offer }, requests, batch),
     batch: (batchId) => TaskBatch.show(desk, batchId),
-    claim: (claiming) => claim({ desk, queue, slots, ended, underWay }, claiming),
+    claim: Effect.fnUntraced(function* (claiming) {
+      yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
+      yield* configured;
+      return yield* claim({ desk, queue, slots, ended, underWay }, claiming);
+    }),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
     retry,

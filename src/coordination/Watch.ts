@@ -14,7 +14,7 @@
  */
 import { Context, Effect, Layer, Schedule, Schema, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
-import type { Sequence } from "../domain/History.ts";
+import { isHistory, maxIdBytes, type Sequence } from "../domain/History.ts";
 import { EventLog, LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
 import * as WholeHistory from "../snapshot/WholeHistory.ts";
 import * as WatchHub from "./WatchHub.ts";
@@ -60,8 +60,15 @@ export class Watch extends Context.Service<
 
 const isWithin = (count: number, most: number): boolean => Number.isSafeInteger(count) && count >= 1 && count <= most;
 
-/** Why nobody can watch like this. */
-const faultOf = ({ after = 0, limits = usualLimits }: Watching) => {
+/** Why nobody can watch this, or like this. */
+const faultOf = (what: WatchHub.Watchable, { after = 0, limits = usualLimits }: Watching) => {
+  const isThinkable =
+    what === "everything" ||
+    isHistory("history" in what ? what.history : { tenant: what.tenant, kind: "thread", id: "any" });
+  if (!isThinkable) {
+    const hint = `Tenant and id have 1 to ${maxIdBytes} bytes of well-formed UTF-8.`;
+    return { reason: "nobody can ever write under such a name", hint };
+  }
   if (after !== "now" && !(Number.isSafeInteger(after) && after >= 0)) {
     return { reason: `${after} is no sequence`, hint: "Begin after a sequence that was seen, 0, or now." };
   }
@@ -105,7 +112,7 @@ export const make = Effect.gen(function* () {
   const watch = (what: WatchHub.Watchable, { after, limits = usualLimits }: Watching = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const fault = faultOf({ after, limits });
+        const fault = faultOf(what, { after, limits });
         if (fault !== undefined) return yield* new WatchRefused(fault);
         if (hub.watchers() >= maxWatchers) {
           const reason = `${maxWatchers} watchers are there already`;

@@ -9,11 +9,21 @@
  * - `run` is interrupted as soon as its lease is lost or its task cancelled: within a second, or a third of the lease;
  * - a worker that is interrupted gives its tasks back at once.
  */
-import { Cause, Effect, Exit } from "effect";
+import { Cause, Effect, Exit, Result } from "effect";
+import { headOf } from "../domain/Bounded.ts";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import type { LeaseLost } from "../domain/TaskRecord.ts";
 import { backoff } from "../publish/Backoff.ts";
 import type { LeaseError, TaskError, TaskLease } from "./TaskLease.ts";
+import {
+  claimFault,
+  concurrencyFault,
+  type InvalidTask,
+  maxDelayMillis,
+  maxErrorBytes,
+  maxErrorTypeBytes,
+  refusing,
+} from "./TaskLimits.ts";
 import { Tasks } from "./Tasks.ts";
 
 /** A task as `run` sees it. */
@@ -55,12 +65,14 @@ const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
 export const describeError = (thrown: unknown): TaskError & { readonly retry?: "never" } => {
   const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
   const field = (name: string) => {
-    const value: unknown = Reflect.get(error, name);
+    // What was thrown may throw again when it is looked at.
+    const value = Result.getOrUndefined(Result.try((): unknown => Reflect.get(error, name)));
     return typeof value === "string" && value !== "" ? value : undefined;
   };
+  const message = field("message");
   return {
-    type: field("type") ?? field("name") ?? "Error",
-    message: field("message"),
+    type: headOf(field("type") ?? field("name") ?? "Error", maxErrorTypeBytes),
+    message: message === undefined ? undefined : headOf(message, maxErrorBytes),
     ...(field("retry") === "never" ? { retry: "never" as const } : {}),
   };
 };
@@ -79,7 +91,8 @@ const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) =
     Effect.map((exit): Outcome<E> => ({ _tag: "Ran", exit })),
   );
   if (request.timeoutSeconds == null) return ran;
-  const afterMillis = request.timeoutSeconds * 1_000;
+  // What others have submitted may say what `submit` refuses.
+  const afterMillis = Math.min(Math.max(0, request.timeoutSeconds * 1_000), maxDelayMillis);
   const tooLong = Effect.as(Effect.sleep(afterMillis), { _tag: "TooLong", afterMillis } satisfies Outcome<E>);
   return Effect.raceFirst(ran, tooLong);
 };
@@ -90,7 +103,7 @@ const settle = <E extends TaskError>(lease: TaskLease, outcome: Outcome<E>): Eff
     return lease
       .complete(outcome.exit.value)
       .pipe(
-        Effect.catchTag("InvalidEvent", ({ message }) =>
+        Effect.catchTag(["InvalidEvent", "InvalidTask"], ({ message }) =>
           lease.fail({ type: "InvalidOutput", message }, { retry: "never" }),
         ),
       );
@@ -108,6 +121,10 @@ const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Eff
     Effect.catchTag("LeaseLost", ({ reason }) => Effect.logInfo(reason)),
     Effect.catch((error) =>
       Effect.andThen(lease.abandon, Effect.logWarning(`task ${lease.taskId} was not settled: ${error.message}`)),
+    ),
+    // One task must not end the worker, and with it all that come after.
+    Effect.catchDefect((defect) =>
+      Effect.andThen(lease.abandon, Effect.logError(`task ${lease.taskId} was not settled`, defect)),
     ),
     Effect.onInterrupt(() =>
       lease.release.pipe(Effect.timeoutOption(releaseMillis), Effect.ignore, Effect.andThen(lease.abandon)),
@@ -133,13 +150,26 @@ const slot = <E extends TaskError, R>(options: Work<E, R>, agentTypes: ReadonlyA
 const isList = (agentTypes: Work<never, never>["agentTypes"]): agentTypes is ReadonlyArray<string> =>
   Array.isArray(agentTypes);
 
-/** Works until it is interrupted. */
-export const work = <E extends TaskError, R>(options: Work<E, R>): Effect.Effect<never, never, Tasks | R> => {
-  const { agentTypes, concurrency = 1 } = options;
-  const places = isList(agentTypes)
-    ? Array.from({ length: concurrency }, () => agentTypes)
-    : Object.entries(agentTypes).flatMap(([type, most]) => Array.from({ length: most }, () => [type]));
-  return Effect.forEach(places, (types) => slot(options, types), { concurrency: "unbounded", discard: true }).pipe(
-    Effect.andThen(Effect.never),
+/** The agent types of each place, or why nobody can work so. */
+export const placesOf = ({
+  agentTypes,
+  concurrency = 1,
+  worker,
+}: Pick<Work<never, never>, "agentTypes" | "concurrency" | "worker">): Result.Result<
+  ReadonlyArray<ReadonlyArray<string>>,
+  InvalidTask
+> => {
+  const lanes = isList(agentTypes)
+    ? [{ types: agentTypes, most: concurrency }]
+    : Object.entries(agentTypes).map(([type, most]) => ({ types: [type], most }));
+  const all = lanes.flatMap(({ types }) => types);
+  return Result.map(refusing(claimFault(all, worker), concurrencyFault(lanes.map(({ most }) => most))), () =>
+    lanes.flatMap(({ most, types }) => Array.from({ length: most }, () => types)),
   );
 };
+
+/** Works until it is interrupted. */
+export const work = <E extends TaskError, R>(options: Work<E, R>): Effect.Effect<never, InvalidTask, Tasks | R> =>
+  Effect.flatMap(Effect.fromResult(placesOf(options)), (places) =>
+    Effect.forEach(places, (types) => slot(options, types), { concurrency: "unbounded", discard: true }),
+  ).pipe(Effect.andThen(Effect.never));

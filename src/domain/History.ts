@@ -39,6 +39,9 @@ const Id = Schema.String.check(
 export const History = Schema.Struct({ tenant: Id, kind: HistoryKind, id: Id });
 export type History = typeof History.Type;
 
+/** Whether anything can ever be written under this name. */
+export const isHistory = Schema.is(History);
+
 /** The history of one thread, in the default tenant unless one is given. */
 export const thread = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "thread", id });
 

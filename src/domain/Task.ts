@@ -3,8 +3,8 @@
  *
  * Room: domain. In: Event, Fact. Out: publish, coordination.
  *
- * Laws: deciding twice decides nothing: a move to the status that the task already has adds no event. What has ended
- * stays as it ended, so that nobody who was told of an end is ever wrong: another try is another task.
+ * Laws: deciding twice decides nothing: a move to the status that the task already has adds no event, nor does a second
+ * submission. What has ended stays as it ended, so that nobody who was told of an end is ever wrong: another try is another task.
  */
 import { Result, Schema } from "effect";
 import type { EventTypeName } from "./Event.ts";
@@ -88,7 +88,9 @@ export const decide = (options: {
   const from = state.status ?? "new";
   if (allowed[from].includes(move)) return Result.succeed("add");
   const to = leadsTo[move];
-  if (to !== undefined && to === state.status) return Result.succeed("nothing");
+  // What was submitted is there, whatever became of it: the same submission may come late, from a spool.
+  const isThere = move === "task.submitted" || (to !== undefined && to === state.status);
+  if (isThere) return Result.succeed("nothing");
   return Result.fail(new IllegalTransition({ taskId, from, move, hint: hintFor(from) }));
 };
 

@@ -105,18 +105,32 @@ export const onlySubmitted = ({ submitted, status, upTo, worker }: TaskRecord): 
 /** Ids of a batch's tasks follow from its own, so that everyone finds them. */
 export const idInBatch = (batchId: string, index: number): string => `${batchId}.${index}`;
 
+/** A batch is submitted all or none, in one atomic batch of the log, which has at most so many events. */
+export const maxBatch = 1_000;
+
+/** Its place in its batch. One that cannot be, in an event of somebody else's making, is none: the task is alone. */
+export const placeOf = (submitted: EventData<"task.submitted"> | undefined) => {
+  const { batchId, place } = submitted ?? {};
+  if (batchId == null || place == null) return undefined;
+  const { atOnce, failFast, index, size } = place;
+  if (atOnce < 1 || index >= size || size > maxBatch) return undefined;
+  return { batchId, index, size, atOnce, failFast: failFast === true };
+};
+
 /** The task that must have ended before this one may be claimed. */
 export const predecessorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const { batchId, place } = submitted ?? {};
-  if (batchId == null || place == null || place.index < place.atOnce) return undefined;
-  return idInBatch(batchId, place.index - place.atOnce);
+  const place = placeOf(submitted);
+  return place === undefined || place.index < place.atOnce
+    ? undefined
+    : idInBatch(place.batchId, place.index - place.atOnce);
 };
 
 /** The task that may be claimed once this one has ended. */
 export const successorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const { batchId, place } = submitted ?? {};
-  if (batchId == null || place == null || place.index + place.atOnce >= place.size) return undefined;
-  return idInBatch(batchId, place.index + place.atOnce);
+  const place = placeOf(submitted);
+  return place === undefined || place.index + place.atOnce >= place.size
+    ? undefined
+    : idInBatch(place.batchId, place.index + place.atOnce);
 };
 
 const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({
@@ -155,7 +169,9 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       const { notBefore, reason } = decoded.data;
       // A worker that gives its task back has not failed at it: the attempt does not count.
       const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
-      return { lease: undefined, attempt, notBefore: notBefore ?? 0 };
+      // A pause is as long as its worker said, by his own clock; it begins when the log heard of it, by the log's.
+      const aheadMillis = at - event.recordedAt;
+      return { lease: undefined, attempt, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
     }
     case "task.progressed":
     case "task.input_requested":

@@ -5,9 +5,9 @@
  *
  * A refused append never reached the log, and no retry can help it.
  */
-import { Result, Schema } from "effect";
+import { Result } from "effect";
 import type { NewEvent } from "../domain/Event.ts";
-import { History } from "../domain/History.ts";
+import { isHistory } from "../domain/History.ts";
 import { fitsUtf8 } from "../domain/Json.ts";
 import { bodyOf, type Headers, headersOf } from "./Envelope.ts";
 import { type Append, AppendRefused, maxEventsPerAppend } from "./EventLog.ts";
@@ -47,7 +47,6 @@ export interface Checked {
   readonly bytes: number;
 }
 
-const isHistory = Schema.is(History);
 /** The first and the last millisecond that RFC 3339 can write: the years 0000 to 9999. */
 const firstMillis = -62_167_219_200_000;
 const lastMillis = 253_402_300_799_999;

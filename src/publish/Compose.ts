@@ -121,7 +121,10 @@ const build = <Name extends EventTypeName>(
   // What the Schema does not know is kept: the JSON goes in as it was given, not as it was decoded.
   const { body, blobs } = offload(type, json.success);
   if (!fitsUtf8(body, maxEventBytes)) {
-    return invalid(`The event is ${utf8Length(body)} bytes; at most ${maxEventBytes} are possible.`, "Say it in several events.");
+    return invalid(
+      `The event is ${utf8Length(body)} bytes; at most ${maxEventBytes} are possible.`,
+      "Say it in several events.",
+    );
   }
   const { id, occurredAt, source, ...rest } = about;
   const event = {

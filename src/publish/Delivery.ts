@@ -150,6 +150,16 @@ export class Delivery {
     return this.#lanes.call(command);
   }
 
+  /**
+   * Keeps commands of one batch, all or none, for a log that its caller has found away: from here on everything goes to
+   * the spool, until the log has all of it.
+   */
+  keepBatch(commands: ReadonlyArray<Command>): Effect.Effect<void, DeliveryError> {
+    return Effect.flatMap(this.#keepRest(commands, true), ([first]) =>
+      first === undefined ? Effect.void : Effect.asVoid(Effect.fromResult(first)),
+    );
+  }
+
   /** Returns when every call made so far has returned. */
   get flush(): Effect.Effect<void> {
     return this.#lanes.flush;

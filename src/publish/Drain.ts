@@ -1,7 +1,7 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
+ * Room: publish. In: log, spool, Begin, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
@@ -12,6 +12,7 @@ import { elapsed } from "../log/Elapsed.ts";
 import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
+import { batchOf, beginAll } from "./Begin.ts";
 import { bytesOf } from "./Keep.ts";
 import { afterAll, type KnownEnd } from "./KnownEnd.ts";
 import { type Forks, type Known, KnownThreads, mayBeLate, meet, readTail, type Tail } from "./Merge.ts";
@@ -165,10 +166,11 @@ export class Drainer {
     if (first === undefined) return { _tag: "Empty" };
     const plan = yield* within(this.#plan(commands, false), this.#writeMillis);
     const { length } = plan.leading;
-    const delivery = length > 0 ? this.#together(plan, false) : this.#alone(first);
+    const batch = yield* batchOf(spool, first, this.#passed);
+    const delivery = length > 0 ? this.#together(plan, false) : this.#allOrNone(batch);
     const lastWrite = yield* delivery;
     this.#answered();
-    const isTail = commands.length < batchCommands && commands.length === Math.max(1, length);
+    const isTail = commands.length < batchCommands && commands.length <= (length > 0 ? length : batch.length);
     return { _tag: "Drained", lastWrite, isTail };
   });
 
@@ -320,6 +322,23 @@ export class Drainer {
       }
       // One of them is refused, or has been overtaken just now: which one shows one by one.
       for (const command of commands) written = yield* this.#alone(command);
+      return written;
+    });
+  }
+
+  /** A batch in one append. Of one that the log has already, or refuses, what became of each shows one by one. */
+  #allOrNone(commands: ReadonlyArray<SpooledCommand>): Effect.Effect<Written, LogUnavailable> {
+    const { log } = this.#parts;
+    const [first, ...more] = commands;
+    if (first === undefined) return Effect.succeed({ bytes: 0, millis: 0 });
+    if (more.length === 0) return this.#alone(first);
+    return Effect.gen({ self: this }, function* () {
+      const { value, millis } = yield* timed(within(Effect.result(beginAll(log, commands)), this.#writeMillis));
+      const written = { bytes: commands.reduce((sum, command) => sum + bytesOf(command), 0), millis };
+      if (Result.isFailure(value)) {
+        if (value.failure._tag === "LogUnavailable") return yield* value.failure;
+        yield* Effect.forEach(commands, (command) => this.#alone(command), { discard: true });
+      } else yield* this.#note(commands.map(({ position }) => ({ position, outcome: appended })));
       return written;
     });
   }

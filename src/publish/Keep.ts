@@ -57,7 +57,8 @@ export class Keep {
       if (yield* this.settle(commands)) return "Spooled";
       const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
       const isFull = this.#held.length + commands.length > maxHeldCommands || this.#heldBytes + bytes > maxHeldBytes;
-      if (isFull) {
+      // What is held goes to the log one by one, so a batch would not be all or none.
+      if (isFull || commands.some(({ batch }) => batch !== undefined)) {
         return yield* new NotAccepted({
           reason: `The log is away and ${this.#trouble?.message ?? "the spool is unusable"}`,
           hint: this.#trouble?.hint ?? "Bring the log back, or make room on the disk.",

@@ -28,7 +28,7 @@ export const begin = async <Options extends ConnectOptions, A, E>(
   layer: (options: Omit<Options, "client"> & Connect.Options) => Layer.Layer<A, E, NodeServices.NodeServices>,
 ): Promise<ManagedRuntime.ManagedRuntime<A, E>> => {
   const runtime = ManagedRuntime.make(
-    layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provide(quiet)),
+    layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provideMerge(quiet)),
   );
   await runtime.context();
   return runtime;

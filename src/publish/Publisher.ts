@@ -59,6 +59,12 @@ export class Publisher extends Context.Service<
       Extract<Published, { readonly _tag: "Appended" }>,
       InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable
     >;
+    /**
+     * Keeps commands that begin a history each on this machine's disk, all or none, for a log that its caller has found
+     * away. The log then takes all of them or none: none when one of the histories has begun there, and what is missing of
+     * them is then added by itself. Refused without a disk: memory promises too little.
+     */
+    readonly keepBatch: (commands: ReadonlyArray<Command>) => Effect.Effect<void, Delivery.DeliveryError>;
     /** What the log has of a history after a sequence. Fails at once while callers are sent to the spool. */
     readonly read: (history: History, after: Sequence) => Stream.Stream<RecordedEvent, LogUnavailable>;
     /** Returns when every call made so far has returned: what was accepted is durable. */
@@ -122,6 +128,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     speaks: { ...own, source },
     publish,
     publishExpecting,
+    keepBatch: (commands) => delivery.keepBatch(commands),
     read,
     flush: delivery.flush,
     drained: delivery.drained,

@@ -32,6 +32,8 @@ export interface Command {
   readonly isNew?: boolean | undefined;
   /** Where the stream ended before the first attempt to write a new command: in the log it stands after that. */
   readonly after?: StreamEnd | undefined;
+  /** Each begins a history of its own, and the log takes all commands of this batch or none; they stand side by side. */
+  readonly batch?: string | undefined;
 }
 
 /** As `isNew` of a command that was put without its end: nobody had tried, and `after` is later than its acceptance. */

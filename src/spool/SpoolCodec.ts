@@ -35,9 +35,10 @@ const StoredCommand = Schema.Struct({
   event: StoredEvent,
   isNew: Schema.optional(Schema.Boolean),
   after: Schema.optional(StreamEnd),
+  batch: Schema.optional(Text),
 });
 
-export type Plain = Pick<Command, "after" | "event" | "history" | "isNew">;
+export type Plain = Pick<Command, "after" | "batch" | "event" | "history" | "isNew">;
 
 const stored = ({ body, ...event }: NewEvent): unknown => ({
   ...event,
@@ -52,9 +53,9 @@ const restored = ({ text, base64, ...event }: StoredEvent): NewEvent => ({
 const decodeUnknown = Schema.decodeUnknownSync(StoredCommand);
 
 /** Throws a SchemaError for a command that could not be read back; the caller wraps it. */
-export const encode = ({ after, history, event, isNew }: Plain): string => {
+export const encode = ({ after, batch, history, event, isNew }: Plain): string => {
   const isUntried = isNew === true && after === undefined;
-  const command = { history, event: stored(event), after, isNew: isUntried || undefined };
+  const command = { history, event: stored(event), after, batch, isNew: isUntried || undefined };
   // The check is of the value: what passes it, JSON gives back as it was.
   decodeUnknown(command);
   return JSON.stringify(command);
@@ -62,11 +63,12 @@ export const encode = ({ after, history, event, isNew }: Plain): string => {
 
 /** Throws for a text that is no command; the caller wraps it. */
 export const decode = (text: string): Plain => {
-  const { after, history, event, isNew } = decodeUnknown(JSON.parse(text));
+  const { after, batch, history, event, isNew } = decodeUnknown(JSON.parse(text));
   return {
     history,
     event: restored(event),
     ...(isNew === undefined ? {} : { isNew }),
     ...(after === undefined ? {} : { after }),
+    ...(batch === undefined ? {} : { batch }),
   };
 };

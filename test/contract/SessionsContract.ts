@@ -246,6 +246,34 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* Effect.flip(held.join({ thread: "x".repeat(201) })))._tag, "SessionRefused");
     }));
 
+  test("refuses a session that no list could show, and leaves nothing of it", () =>
+    Effect.gen(function* () {
+      const looker = yield* (yield* World).machine;
+      const before = yield* looker.sessions.active;
+      for (const odd of [
+        { id: "" },
+        { id: "x".repeat(201) },
+        { id: "half a character \ud800" },
+        { id: "odd", threadId: "" },
+        { id: "odd", threadId: "x".repeat(201) },
+        { id: "odd", machine: "x".repeat(300) },
+        { id: "odd", processId: -1 },
+        { id: "odd", processId: Number.NaN },
+      ]) {
+        const refused = yield* Effect.flip(looker.sessions.register(odd));
+        assert.strictEqual(refused._tag, "SessionRefused");
+      }
+      assert.deepStrictEqual(yield* historyOf("odd"), []);
+      assert.strictEqual((yield* looker.sessions.active).length, before.length);
+      const held = yield* looker.sessions.register({ id: "even", client: { name: "🙂".repeat(150) } });
+      for (const what of [{ thread: "" }, { task: "\ud800" }]) {
+        assert.strictEqual((yield* Effect.flip(held.join(what)))._tag, "SessionRefused");
+      }
+      yield* until(Effect.map(there(looker, "even"), ({ length }) => length === 1));
+      const found = (yield* looker.sessions.active).find(({ sessionId }) => sessionId === "even");
+      assert.isTrue(found?.client?.name.isWellFormed());
+    }));
+
   test("lists more sessions than one answer holds, each once", () =>
     Effect.gen(function* () {
       const bucket = yield* PresenceBucket;

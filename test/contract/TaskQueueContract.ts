@@ -112,6 +112,26 @@ export const suite = (test: Tester) => {
       assert.strictEqual(nothing._tag, "None");
     }));
 
+  test("hands out no more what was withdrawn, whether it waited or was handed out, and takes it in again", () =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue;
+      const named = (taskId: string) => ({ taskId, agentType: "withdrawn", priority: "normal" }) as const;
+      yield* queue.withdraw(named("never there"));
+      yield* put("withdrawn", "handed out");
+      const entry = yield* taken("withdrawn");
+      yield* put("withdrawn", "waits");
+      yield* put("withdrawn", "stays");
+      yield* queue.withdraw(named("handed out"));
+      yield* queue.withdraw(named("waits"));
+      yield* Effect.repeat(queue.missing(["handed out", "waits", "stays"]), {
+        until: (missing) => missing.length === 2 && !missing.includes("stays"),
+      });
+      yield* queue.giveBack(entry, 0);
+      assert.strictEqual(yield* takenId("withdrawn"), "stays");
+      yield* put("withdrawn", "waits");
+      assert.strictEqual(yield* takenId("withdrawn"), "waits");
+    }));
+
   test("keeps no entry from others for a take that was interrupted", () =>
     Effect.gen(function* () {
       const gone = yield* Effect.forkChild(taken("gone"), { startImmediately: true });
@@ -140,7 +160,9 @@ export const suite = (test: Tester) => {
       yield* queue.hold(7);
       assert.isTrue(yield* queue.isHeld({ holder, token: 7 }));
       assert.isFalse(yield* queue.isHeld({ holder, token: 8 }));
-      assert.isFalse(yield* queue.isHeld({ holder: "nobody", token: 7 }));
+      for (const nobody of ["nobody", "", ">", "no subject", "x 0\r\n\r\nPUB y 0\r\n\r\n"]) {
+        assert.isFalse(yield* queue.isHeld({ holder: nobody, token: 7 }));
+      }
       yield* queue.letGo(7);
       assert.isFalse(yield* queue.isHeld({ holder, token: 7 }));
     }));

@@ -32,8 +32,14 @@ const dataOf = ({ body }: RecordedEvent): Record<string, unknown> => JSON.parse(
 const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.result(effect), (result) => Result.getOrThrow(Result.flip(result)));
 
+const submittedWith = (...given: Parameters<Tasks["Service"]["submit"]>) =>
+  Tasks.use((tasks) => Effect.map(tasks.submit(...given), ({ taskId }) => taskId));
+
 const submitted = (agentType: string, more: Parameters<Tasks["Service"]["submit"]>[1] = {}) =>
-  Tasks.use((tasks) => Effect.map(tasks.submit({ agentType }, more), ({ taskId }) => taskId));
+  submittedWith({ agentType }, more);
+
+/** So many levels of arrays. */
+const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
 
 const claimed = (agentType: string, worker = "w") =>
   Tasks.use((tasks) => tasks.claim({ agentTypes: [agentType], worker }));
@@ -73,8 +79,10 @@ export const suite = (test: Tester) => {
     Effect.gen(function* () {
       const tasks = yield* Tasks;
       const id = yield* submitted("same", { id: "the same / task 🙂" });
-      assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
-      yield* (yield* claimed("same")).complete();
+      assert.isFalse((yield* tasks.submit({ agentType: "same", message: "other content" }, { id })).isNew);
+      const lease = yield* claimed("same");
+      assert.isUndefined(lease.submitted.request.message);
+      yield* lease.complete();
       assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
       assert.deepStrictEqual(yield* typesOf(id), ["submitted", "claimed", "started", "completed"]);
     }));
@@ -106,6 +114,20 @@ export const suite = (test: Tester) => {
           tasks.submit(request, { maxAttempts: 0 }),
           tasks.submit(request, { backoffMillis: -1 }),
           tasks.submit(request, { notBefore: 1e18 }),
+          tasks.submit(request, { threadId: "" }),
+          tasks.submit(request, { parentTaskId: "half a character \ud800" }),
+          tasks.submit({ ...request, timeoutSeconds: 0 }),
+          tasks.submit({ ...request, timeoutSeconds: 1e300 }),
+          tasks.submit({ ...request, workflowParams: { deep: nested(501) } }),
+          tasks.submit(null as never),
+          tasks.claim({ agentTypes: [] }),
+          tasks.claim({ agentTypes: Array.from({ length: 101 }, (_, n) => `refused ${n}`) }),
+          tasks.claim({ agentTypes: ["x".repeat(101)] }),
+          tasks.claim({ agentTypes: ["refused"], worker: "x".repeat(301) }),
+          work({ agentTypes: [], run: () => Effect.void }),
+          work({ agentTypes: { refused: 1.5 }, run: () => Effect.void }),
+          work({ agentTypes: ["refused"], concurrency: 0, run: () => Effect.void }),
+          work({ agentTypes: { a: 600, b: 600 }, run: () => Effect.void }),
           tasks.submitBatch([]),
           tasks.submitBatch([request], { atOnce: 0 }),
           tasks.submitBatch([request, { agentType: "" }]),
@@ -117,6 +139,67 @@ export const suite = (test: Tester) => {
         assert.isString(refusal.hint);
       }
       assert.strictEqual((yield* log.info).lastSequence, before);
+    }));
+
+  test("refuses a report that is no number, and an output that is too deep, and leaves the lease as it is", () =>
+    Effect.gen(function* () {
+      const taskId = yield* submitted("odd reports");
+      const lease = yield* claimed("odd reports");
+      assert.strictEqual((yield* failureOf(lease.progress({ progress: Number.NaN })))._tag, "InvalidTask");
+      assert.strictEqual((yield* failureOf(lease.complete(nested(501))))._tag, "InvalidTask");
+      yield* lease.complete(nested(500));
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "completed"]);
+    }));
+
+  test("a worker outlives what its function throws, however odd or large, and says so of the task", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const trap = () => {
+        throw new Error("a trap");
+      };
+      const thrown: ReadonlyArray<unknown> = [new Proxy({}, { get: trap }), null, new Error("x".repeat(2_000_000))];
+      const ids = yield* Effect.forEach([...thrown.keys(), "deep", "last"], (at) =>
+        submittedWith({ agentType: "odd", message: String(at) }, { maxAttempts: 1 }),
+      );
+      const working = yield* Effect.forkChild(
+        work({
+          agentTypes: ["odd"],
+          run: ({ request }) => {
+            const { message } = request;
+            if (message === "deep") return Effect.succeed(nested(501));
+            if (message === "last") return Effect.succeed("done");
+            throw thrown[Number(message)];
+          },
+        }),
+      );
+      const results = yield* Effect.forEach(ids, (id) => tasks.result(id));
+      yield* Fiber.interrupt(working);
+      assert.deepStrictEqual(
+        results.map(({ error, status }) => [status, error?.type, error?.message?.slice(0, 10)]),
+        [
+          ["failed", "Error", undefined],
+          ["failed", "Error", "null"],
+          ["failed", "Error", "xxxxxxxxxx"],
+          ["failed", "InvalidOutput", "the output"],
+          ["completed", undefined, undefined],
+        ],
+      );
+    }));
+
+  test("ends a task that somebody has submitted with a time that cannot be", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const log = yield* EventLog;
+      const data = { request: { agentType: "foreign", timeoutSeconds: -1 }, queue: {} };
+      const { event, history } = yield* compose(
+        { history: historyOf("foreign time"), type: "task.submitted", data },
+        "another program",
+      );
+      yield* log.append({ history, events: [event], expected: 0 });
+      yield* tasks.requeue([history.id]);
+      const working = yield* Effect.forkChild(work({ agentTypes: ["foreign"], run: () => Effect.never }));
+      assert.strictEqual((yield* tasks.result(history.id)).status, "timeout");
+      yield* Fiber.interrupt(working);
     }));
 
   test("knows no task that was never submitted", () =>
@@ -204,9 +287,8 @@ export const suite = (test: Tester) => {
       assert.deepStrictEqual(result.error, { type: "Boom", message: "number 3" });
       const events = yield* eventsOf(taskId);
       const released = events.filter(({ type }) => type === "task.released");
-      const pauses = released.map((event) => Number(dataOf(event)["notBefore"]) - event.occurredAt);
-      assert.isAtLeast(pauses[0] ?? 0, 40);
-      assert.isAtLeast((pauses[1] ?? 0) / (pauses[0] ?? 1), 1.5);
+      assert.strictEqual(released.length, 2);
+      // How long the pauses are is said by the record (TaskRecord.test.ts).
       for (const event of released) {
         const next = events.find(({ sequence, type }) => sequence > event.sequence && type === "task.claimed");
         assert.isAtLeast(next?.occurredAt ?? 0, Number(dataOf(event)["notBefore"]));
@@ -252,6 +334,8 @@ export const suite = (test: Tester) => {
       assert.deepInclude(yield* tasks.cancel(waiting, "no need"), { status: "cancelled", mcpStatus: "cancelled" });
       assert.strictEqual((yield* tasks.cancel(waiting)).status, "cancelled");
       assert.strictEqual((yield* typesOf(waiting)).length, 2);
+      const queue = yield* TaskQueue;
+      yield* Effect.repeat(queue.missing([waiting]), { until: ({ length }) => length === 1 });
       const running = yield* submitted("cancelled");
       const lease = yield* claimed("cancelled");
       assert.strictEqual(lease.taskId, running);
@@ -261,6 +345,23 @@ export const suite = (test: Tester) => {
       const done = yield* submitted("cancelled");
       yield* (yield* claimed("cancelled")).complete();
       assert.strictEqual((yield* failureOf(tasks.cancel(done)))._tag, "IllegalTransition");
+    }));
+
+  test("ends a task once that is cancelled while it is claimed, and leaves nobody a lease of it", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const { taskIds } = yield* tasks.submitBatch(Array.from({ length: 20 }, () => ({ agentType: "contended" })));
+      const leases: Array<TaskLease> = [];
+      const claiming = Effect.tap(claimed("contended"), (lease) => Effect.sync(() => leases.push(lease)));
+      const claims = yield* Effect.forEach(taskIds, () => Effect.forkChild(claiming, { startImmediately: true }));
+      yield* Effect.forEach(taskIds, (taskId) => tasks.cancel(taskId), { concurrency: "unbounded" });
+      yield* Effect.forEach(claims, Fiber.interrupt);
+      for (const lease of leases) assert.strictEqual((yield* failureOf(lease.complete()))._tag, "LeaseLost");
+      for (const taskId of taskIds) {
+        const types = yield* typesOf(taskId);
+        assert.strictEqual(types.at(-1), "cancelled");
+        assert.strictEqual(types.filter((type) => type === "cancelled").length, 1);
+      }
     }));
 
   test("tries a dead letter again as one other task that names it", () =>
@@ -283,14 +384,18 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* tasks.result(taskId)).status, "failed");
     }));
 
-  test("does not hand out a delayed task before its time", () =>
+  test("hands out a delayed task by its own time, and what is not delayed meanwhile, however much less urgent", () =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis;
+      const never = yield* submitted("delayed", { notBefore: now + 3_600_000, priority: "high" });
       const later = yield* submitted("delayed", { notBefore: now + 300, priority: "high" });
       const sooner = yield* submitted("delayed", { priority: "low" });
-      assert.strictEqual((yield* claimed("delayed")).taskId, sooner);
-      assert.strictEqual((yield* claimed("delayed")).taskId, later);
-      assert.isAtLeast(yield* Clock.currentTimeMillis, now + 300);
+      const both = [(yield* claimed("delayed")).taskId, (yield* claimed("delayed")).taskId];
+      assert.sameMembers(both, [later, sooner]);
+      assert.deepStrictEqual(yield* typesOf(never), ["submitted"]);
+      const claim = (yield* eventsOf(later)).find(({ type }) => type === "task.claimed");
+      // By the log's own account, whatever the time was here.
+      assert.isAtLeast(claim?.occurredAt ?? 0, now + 300);
     }));
 
   test("does not believe an entry whose task has moved on since it was put in", () =>
@@ -354,6 +459,23 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* claimed("lanes")).taskId, taskIds[2]);
     }));
 
+  test("refuses a batch of which another task has an id, and one of another size, and changes nothing", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const log = yield* EventLog;
+      const requests = [0, 1, 2].map((index) => ({ agentType: "taken", message: String(index) }));
+      yield* submitted("another", { id: "taken.1" });
+      const { batchId } = yield* tasks.submitBatch(requests);
+      const { lastSequence } = yield* log.info;
+      const refused = yield* failureOf(tasks.submitBatch(requests, { id: "taken" }));
+      assert.deepInclude(refused, { _tag: "InvalidTask", hint: "Take another id for the batch." });
+      assert.strictEqual((yield* failureOf(tasks.submitBatch(requests.slice(1), { id: batchId })))._tag, "InvalidTask");
+      const large = Array.from({ length: 30 }, () => ({ agentType: "taken", message: "x".repeat(700_000) }));
+      assert.strictEqual((yield* failureOf(tasks.submitBatch(large)))._tag, "InvalidTask");
+      assert.strictEqual((yield* log.info).lastSequence, lastSequence);
+      assert.strictEqual((yield* failureOf(tasks.show("taken.0")))._tag, "TaskNotFound");
+    }));
+
   test("cancels what is left of a batch that fails fast", () =>
     Effect.gen(function* () {
       const tasks = yield* Tasks;
@@ -414,6 +536,15 @@ export const suite = (test: Tester) => {
       yield* config.set({ "tasks.concurrency": { bounded: 3 } });
       const fourth = yield* tasks.claim({ agentTypes: ["bounded"] });
       yield* Effect.forEach([second, third, fourth, free], (lease) => lease.complete());
+    }));
+
+  test("finds a place for a task whose id takes six bytes for one when it is written down", () =>
+    Effect.gen(function* () {
+      yield* (yield* Configuration).set({ "tasks.concurrency": { written: 1 } });
+      const id = yield* submitted("written", { id: "\u0001".repeat(200) });
+      const lease = yield* claimed("written");
+      assert.strictEqual(lease.taskId, id);
+      yield* lease.complete();
     }));
 
   test("takes the place of a worker that died within a lease, and none of one that lives", () =>
@@ -498,7 +629,6 @@ export const suite = (test: Tester) => {
       yield* queue.done(yield* queue.take(["lost"]));
       const ended = yield* submitted("lost");
       yield* tasks.cancel(ended);
-      yield* queue.done(yield* queue.take(["lost"]));
       yield* Effect.repeat(queue.missing([lost, ended]), { until: ({ length }) => length === 2 });
       const open = yield* openInLog();
       const waiting = yield* open;
@@ -515,7 +645,7 @@ export const suite = (test: Tester) => {
     Effect.gen(function* () {
       const tasks = yield* Tasks;
       const ids = yield* Effect.forEach(["gives", "fails", "throws"], (message) =>
-        Effect.map(tasks.submit({ agentType: "worked", message }, { maxAttempts: 1 }), ({ taskId }) => taskId),
+        submittedWith({ agentType: "worked", message }, { maxAttempts: 1 }),
       );
       const working = yield* Effect.forkChild(
         work({

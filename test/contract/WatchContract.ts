@@ -187,6 +187,16 @@ export const suite = (test: Tester) => {
       yield* until(Effect.map(watchers, (count) => count === 0));
     }));
 
+  test("refuses to watch what nobody can ever write", () =>
+    Effect.gen(function* () {
+      const { watch } = yield* Watch;
+      for (const id of ["", "x".repeat(201), "half a character \ud800"]) {
+        for (const what of [{ history: thread(id) }, { tenant: id }]) {
+          assert.strictEqual((yield* Effect.flip(Stream.runDrain(watch(what))))._tag, "WatchRefused");
+        }
+      }
+    }));
+
   test("refuses a watcher too many, and takes one again when another has left", () =>
     Effect.gen(function* () {
       const { watch, watchers } = yield* Watch;

@@ -40,4 +40,23 @@ layer(NatsServer.layer(), { excludeTestServices: true })("watching as promises",
       });
     }),
   );
+
+  it.effect("ends its loops when it is closed, one that waits for a server too", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* PublishWorld.temporaryFolder;
+      yield* Effect.promise(async () => {
+        for (const at of [url, "nats://127.0.0.1:1"]) {
+          const live = await RecollectLive.connect({ url: at, data });
+          const began = live.watch("all")[Symbol.asyncIterator]().next();
+          const loop = (async () => {
+            for await (const one of live.watch({ thread: "quiet" })) void one;
+          })();
+          if (at === url) await began;
+          await live.close();
+          await loop;
+        }
+      });
+    }),
+  );
 });

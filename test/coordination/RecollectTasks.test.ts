@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RecollectTasks } from "../../src/index.ts";
+import { InvalidTask, RecollectTasks } from "../../src/index.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
@@ -30,7 +30,7 @@ const refusal = (promise: Promise<unknown>) =>
   Effect.promise(() =>
     promise.then(
       () => assert.fail("it was not refused"),
-      (error: unknown) => error as { readonly _tag: string },
+      (error: unknown) => error as { readonly _tag: string; readonly hint?: string },
     ),
   );
 
@@ -151,13 +151,87 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
     }),
   );
 
-  it.effect("reject with what is wrong, and connecting with what to do when there is no server", () =>
+  it.effect("are accepted as a batch while NATS is away, and run once and in their order when it is back", () =>
+    Effect.gen(function* () {
+      const { start, stop } = yield* NatsServer.NatsServer;
+      const [submitter, worker] = [yield* connected, yield* connected];
+      yield* stop;
+      const requests = ["a", "b", "c"].map((message) => ({ agentType: "together", message }));
+      const batch = { id: "kept together", atOnce: 1 };
+      const [first, second] = yield* Effect.promise(async () => [
+        await submitter.submitBatch(requests, batch),
+        await submitter.submitBatch(requests, batch),
+      ]);
+      assert.deepInclude(first, { where: "spool", isNew: true });
+      assert.deepStrictEqual(second?.taskIds, first?.taskIds);
+      yield* start;
+      const ran: Array<string> = [];
+      worker.work({
+        agentTypes: ["together"],
+        concurrency: 3,
+        run: ({ request, taskId }) => void ran.push(`${taskId} ${request.message}`),
+      });
+      const taskIds = first?.taskIds ?? [];
+      yield* Effect.promise(() => Promise.all(taskIds.map((taskId) => submitter.result(taskId))));
+      assert.deepStrictEqual(ran, ["kept together.0 a", "kept together.1 b", "kept together.2 c"]);
+      const again = yield* Effect.promise(() => submitter.submitBatch(requests, batch));
+      assert.deepInclude(again, { where: "log", isNew: false });
+    }),
+  );
+
+  it.effect("can be submitted and worked on by a program that began before the server", () =>
+    Effect.gen(function* () {
+      const { start, stop } = yield* NatsServer.NatsServer;
+      yield* stop;
+      const [submitter, worker] = [yield* connected, yield* connected];
+      const ran: Array<string> = [];
+      worker.work({ agentTypes: ["early"], run: ({ taskId }) => void ran.push(taskId) });
+      const { taskId, where } = yield* Effect.promise(() => submitter.submit({ agentType: "early" }));
+      assert.strictEqual(where, "spool");
+      const refused = yield* refusal(worker.show(taskId));
+      assert.strictEqual(refused._tag, "LogUnavailable");
+      assert.match(refused.hint ?? "", /^Start it/);
+      yield* start;
+      assert.strictEqual((yield* Effect.promise(() => submitter.result(taskId))).status, "completed");
+      assert.deepStrictEqual(ran, [taskId]);
+    }),
+  );
+
+  it.effect("reject what is still waited for when they are closed", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* folder;
+      yield* Effect.promise(async () => {
+        const tasks = await RecollectTasks.connect({ url, data });
+        const { taskId } = await tasks.submit({ agentType: "never run" });
+        const waiting = tasks.result(taskId).then(
+          () => "ended",
+          () => "rejected",
+        );
+        const seen: Array<string> = [];
+        const watching = (async () => {
+          for await (const { status } of tasks.watch(taskId)) seen.push(status);
+        })().then(
+          () => "ended",
+          () => "rejected",
+        );
+        while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        await tasks.close();
+        assert.deepStrictEqual([await waiting, await watching], ["rejected", "rejected"]);
+        assert.strictEqual(await tasks.show(taskId).catch(() => "rejected"), "rejected");
+      });
+    }),
+  );
+
+  it.effect("reject with what is wrong", () =>
     Effect.gen(function* () {
       const tasks = yield* connected;
       assert.strictEqual((yield* refusal(tasks.show("never")))._tag, "TaskNotFound");
       assert.strictEqual((yield* refusal(tasks.submit({ agentType: "" })))._tag, "InvalidTask");
-      const away = RecollectTasks.connect({ url: "nats://127.0.0.1:1" });
-      assert.strictEqual((yield* refusal(away))._tag, "NatsUnusable");
+      for (const leaseMillis of [0, -1, 99, 1.5, Number.NaN, 1e12]) {
+        assert.strictEqual((yield* refusal(RecollectTasks.connect({ leaseMillis })))._tag, "InvalidTask");
+      }
+      assert.throws(() => tasks.work({ agentTypes: ["a"], concurrency: -1, run: () => {} }), InvalidTask);
     }),
   );
 });

@@ -28,6 +28,18 @@ layer(onServer, { excludeTestServices: true })("the task queue on JetStream", (i
     }),
   );
 
+  it.effect("keeps its connection when it is asked for a holder whose name is longer than a server takes", () =>
+    Effect.gen(function* () {
+      const queue = yield* TaskQueue;
+      const { link, nc } = yield* NatsConnection;
+      let isLost = false;
+      link.onLost(() => (isLost = true));
+      assert.isFalse(yield* queue.isHeld({ holder: "x".repeat(10_000), token: 7 }));
+      yield* Effect.promise(() => nc.flush().catch(() => undefined));
+      assert.isFalse(isLost);
+    }),
+  );
+
   it.effect("is made again when it was deleted under those who wait, and settles nothing by an old receipt", () =>
     Effect.gen(function* () {
       const queue = yield* TaskQueue;

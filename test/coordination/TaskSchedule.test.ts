@@ -70,4 +70,15 @@ describe("a schedule", () => {
     for (const everyMillis of [999, 1.5, 1e12]) assert.isTrue(refused({ everyMillis }));
     assert.isTrue(refused({ everyMillis: 1_000, request: { agentType: "a", env: { KEY: "secret" } } }));
   });
+
+  it("is refused when none of its tasks could be submitted, and when it begins at no date", () => {
+    const decode = Schema.decodeUnknownResult(TaskSchedule, { onExcessProperty: "error" });
+    const refused = (more: object) => Result.isFailure(decode({ ...schedule({ everyMillis: 1_000 }), ...more }));
+    assert.isFalse(refused({ maxAttempts: 100, threadId: "t" }));
+    for (const agentType of ["", "x".repeat(101)]) assert.isTrue(refused({ request: { agentType } }));
+    assert.isTrue(refused({ request: { agentType: "a", timeoutSeconds: -1 } }));
+    for (const maxAttempts of [0, 101]) assert.isTrue(refused({ maxAttempts }));
+    assert.isTrue(refused({ threadId: "x".repeat(201) }));
+    for (const from of [1e300, -1, 9e15]) assert.isTrue(refused({ from }));
+  });
 });

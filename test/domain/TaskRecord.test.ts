@@ -7,10 +7,12 @@ import {
   idInBatch,
   isLastAttempt,
   lostLease,
+  maxBatch,
   mcpStatusOf,
   predecessorOf,
   successorOf,
 } from "../../src/domain/TaskRecord.ts";
+import { maxEventsPerAppend } from "../../src/log/EventLog.ts";
 import { recordedEvent } from "./recordedEvent.ts";
 
 const told = (...events: ReadonlyArray<readonly [string, object?]>) =>
@@ -54,6 +56,20 @@ describe("a task as its history tells it", () => {
     assert.strictEqual(back.attempt, 0);
   });
 
+  it("pauses after a failure as long as was said, whatever the clock of the worker says", () => {
+    const released = (skew: number) => {
+      const data = { reason: "failed", notBefore: 10_001_000 + skew };
+      const event = recordedEvent("task.released", data, { history: task("t"), sequence: 3 });
+      return { ...event, occurredAt: 10_000_000 + skew, recordedAt: 10_000_000 };
+    };
+    const held = told(submitted, ["claimed"]);
+    for (const skew of [0, 3_600_000, -3_600_000]) {
+      assert.strictEqual(evolve(held, released(skew)).notBefore, 10_001_000);
+    }
+    const back = recordedEvent("task.released", { reason: "interrupted" }, { history: task("t"), sequence: 3 });
+    assert.strictEqual(evolve(held, { ...back, occurredAt: 9e12 }).notBefore, 0);
+  });
+
   it("is moved by nothing that cannot be read, and still knows how far it has read", () => {
     const before = told(submitted);
     const foreign = recordedEvent("task.claimed", { attempt: "many" }, { history: task("t"), sequence: 9 });
@@ -73,6 +89,19 @@ describe("a task as its history tells it", () => {
       ["b.2", "b.4", undefined, undefined],
     );
     assert.strictEqual(idInBatch("b", 3), "b.3");
+  });
+
+  it("is alone when its place in a batch is one that cannot be", () => {
+    const request = { agentType: "a" };
+    for (const place of [
+      { index: 1, size: 2, atOnce: 0 },
+      { index: 2, size: 2, atOnce: 1 },
+      { index: 1, size: maxBatch + 1, atOnce: 1 },
+    ]) {
+      assert.isUndefined(predecessorOf({ request, batchId: "b", place }));
+      assert.isUndefined(successorOf({ request, batchId: "b", place }));
+    }
+    assert.strictEqual(maxBatch, maxEventsPerAppend);
   });
 
   it("has one of MCP's five states in each of its own", () => {

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import { compose, newId } from "../../src/publish/Compose.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
 import { submit, task } from "../../src/publish/TaskPublisher.ts";
 import { thread } from "../../src/publish/ThreadPublisher.ts";
@@ -316,6 +317,60 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         assert.deepInclude(yield* Spool.use(({ state }) => state), { waiting: 0, setAside: 1 });
         assert.strictEqual((yield* Effect.flip(job.completed("again")))._tag, "IllegalTransition");
       }).pipe(Effect.provide(World.publisher({ folder, to, patienceMillis: 10_000 })));
+    }),
+  );
+
+  it.effect("brings a batch that was kept into the log whole, and one that has begun there without doubling it", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const to = new LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      const event = { type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" };
+      const append = { history: History.thread("meanwhile"), expected: "any", event } as const;
+      // More than a drain takes at once.
+      const ids = Array.from({ length: 700 }, (_, index) => `kept ${index}`);
+      const commands = yield* Effect.forEach(ids, (id) => {
+        const data = { request: { agentType: "a" } };
+        const command = compose({ history: History.task(id), type: "task.submitted", data }, "test");
+        return Effect.map(command, (one) => ({ ...one, batch: "kept" }));
+      });
+      const sequences = Effect.map(
+        Effect.forEach(ids, (id) => World.eventsOf(History.task(id)), { concurrency: 32 }),
+        (all) => all.map((events) => events.map(({ sequence }) => sequence)),
+      );
+      yield* Effect.gen(function* () {
+        const publisher = yield* Publisher;
+        yield* say("before", "0");
+        yield* publisher.keepBatch(commands);
+        yield* say("behind", "0");
+        to.position = "there";
+        // Others write meanwhile, and get nothing in between.
+        const other = Effect.flatMap(newId, (id) => log.append({ ...append, events: [{ ...append.event, id }] }));
+        yield* Effect.raceFirst(World.drained, Effect.forever(other));
+        const [[first = 0] = []] = yield* sequences;
+        const expected = ids.map((_, index) => [first + index]);
+        assert.deepStrictEqual(yield* sequences, expected);
+        assert.isBelow(first, (yield* World.eventsOf(History.thread("behind")))[0]?.sequence ?? 0);
+        // A second time, as by a process that was killed before it could forget it; and one of which a part has begun.
+        to.position = "away";
+        yield* publisher.keepBatch(commands);
+        const [part] = commands;
+        const command = compose(
+          { history: History.task("kept z"), type: "task.submitted", data: { request: { agentType: "a" } } },
+          "test",
+        );
+        if (part === undefined) return;
+        yield* publisher.keepBatch([
+          { ...part, batch: "mixed" },
+          { ...(yield* command), batch: "mixed" },
+        ]);
+        to.position = "there";
+        yield* World.drained;
+        assert.deepStrictEqual(yield* sequences, expected);
+        assert.strictEqual((yield* log.last(History.task("kept z")))?.type, "task.submitted");
+        assert.strictEqual((yield* (yield* Spool).state).setAside, 0);
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
     }),
   );
 

@@ -49,6 +49,13 @@ describe("Task", () => {
       }),
   );
 
+  it("is submitted once, whatever became of it", () => {
+    for (const later of [[], ["task.claimed"], ["task.cancelled"]] as const) {
+      const { state } = play(["task.submitted", ...later]);
+      assert.deepStrictEqual(decide({ taskId: "t", state, move: "task.submitted" }), Result.succeed("nothing"));
+    }
+  });
+
   it("says what is possible when it refuses", () => {
     const { state } = play(["task.submitted"]);
     const refused = Result.getOrThrow(Result.flip(decide({ taskId: "t", state, move: "task.resumed" })));

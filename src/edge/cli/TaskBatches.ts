@@ -9,7 +9,7 @@
 import { Effect, FileSystem, Option, Stdio, Stream } from "effect";
 import { Argument, Command } from "effect/cli";
 import * as Tasks from "../../coordination/Tasks.ts";
-import { maxBatch } from "../../coordination/TaskSubmit.ts";
+import { maxBatch } from "../../domain/TaskRecord.ts";
 import type { TaskRequest } from "../../domain/TaskEvents.ts";
 import { isObject } from "../../domain/Json.ts";
 import type { Given } from "../../publish/Compose.ts";
