@@ -68,7 +68,7 @@ layer(onServer, { excludeTestServices: true })("a cache of files on a server", (
       for (const path of [secret, common]) yield* cache.read(path);
       yield* cache.kept;
       const { line } = yield* Child.start({
-        file: "test/coordination/nobody.ts",
+        file: "test/coordination/nobody-child.ts",
         args: [url, "users", secret, common],
       });
       // What it may read comes from what is shared, so the other one lay there as well.
