@@ -330,13 +330,15 @@ export const make = Effect.fnUntraced(function* (bucket: Bucket) {
     question: Question<Sliding, Answer>,
     window: Window,
   ): Effect.fn.Return<readonly [count: number, ttl: number], BucketError> {
-    if (laneOf(question.key).isOpen) {
+    const { key, step, trusts = true } = question;
+    let lane = laneOf(key);
+    if (lane.isOpen) {
       const now = yield* bucket.now;
-      const fromHeld = fromSlice(laneOf(question.key), window, now);
+      // It may have been forgotten meanwhile.
+      lane = laneOf(key);
+      const fromHeld = fromSlice(lane, window, now);
       if (fromHeld !== undefined) return fromHeld;
     }
-    const { step, trusts = true } = question;
-    const lane = laneOf(question.key);
     const answer = yield* ask(shop, lane, { step, trusts, window, outcome: undefined });
     if (!lane.isAwaited && leftOf(lane.held) > 0) {
       lane.isAwaited = true;
