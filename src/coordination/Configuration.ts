@@ -254,9 +254,12 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
         yield* Effect.fromResult(check(field, value, "runtime"));
       }
     }
-    const names = new Set([...held.values.keys(), ...changes.map(({ field }) => field)]);
-    if (names.size > maxNames) {
-      const message = `A configuration has at most ${maxNames} fields.`;
+    const added = changes.filter(
+      ({ field, value }) => value !== undefined && known(field)?.family !== undefined && !held.values.has(field),
+    );
+    const names = [...held.byFamily.values()].reduce((sum, { size }) => sum + size, added.length);
+    if (added.length > 0 && names > maxNames) {
+      const message = `A configuration has at most ${maxNames} names, in all its families together.`;
       return yield* refusedCall(first.field, message, "Remove some first.");
     }
   });

@@ -187,6 +187,20 @@ const unknown = ({ name }: Concerned) =>
 const waitOf = (refusal: LimitExceeded | LimitUnknown): number =>
   refusal._tag === "LimitExceeded" ? refusal.retryAfterMillis : 0;
 
+/** How much of a limit is used now, from its state; nothing where another program wrote what is none. */
+const usedOf = (limit: Limit, text: string, now: number): number => {
+  const { limit: most, windowMillis } = limit;
+  const asked = { tokens: 0, limit: most };
+  try {
+    const state = JSON.parse(text);
+    return kindOf(limit) === "sliding"
+      ? takeSliding(state, now, { ...asked, windowMillis }).answer[0]
+      : most - takeBucket(state, now, { ...asked, refillMillis: windowMillis / most, allowOverflow: true }).answer[0];
+  } catch {
+    return 0;
+  }
+};
+
 /** What is written down of a limit, read as how much of it is used now. */
 const useOf = (
   whose: Whose,
@@ -200,14 +214,8 @@ const useOf = (
   const limit = isTheirs ? limits.get(name) : undefined;
   // Of a limit that is no more, or by an algorithm that it no longer has.
   if (limit === undefined || value === undefined || kind !== kindOf(limit)) return [];
-  const { limit: most, windowMillis } = limit;
-  const state = JSON.parse(Buffer.from(value).toString("utf8"));
-  const asked = { tokens: 0, limit: most };
-  const used =
-    kind === "sliding"
-      ? takeSliding(state, now, { ...asked, windowMillis }).answer[0]
-      : most - takeBucket(state, now, { ...asked, refillMillis: windowMillis / most, allowOverflow: true }).answer[0];
-  return used > 0 ? [{ limit: name, of: values, used, most }] : [];
+  const used = usedOf(limit, Buffer.from(value).toString("utf8"), now);
+  return used > 0 ? [{ limit: name, of: values, used, most: limit.limit }] : [];
 };
 
 /** Under which kind of state the store keeps it. */

@@ -160,11 +160,12 @@ export const make = Effect.fn("cache.openResponses")(function* (
   });
   /** Rises with whatever is forgotten: an answer that was asked for before is not kept. */
   let generation = 0;
+  /** By the platform's monotonic clock. */
   let forgottenAt = -Infinity;
 
   const forgetHere = (what: Forgetting) => {
     generation++;
-    forgottenAt = now();
+    forgottenAt = performance.now();
     flights.part();
     if (what === "all") return held.clear();
     for (const key of held.keys()) {
@@ -314,10 +315,10 @@ export const make = Effect.fn("cache.openResponses")(function* (
   ) {
     const key = yield* Effect.fromResult(keyOf(asked));
     const ttlMillis = yield* lifeOf(asked);
-    const answeredAt = now();
-    if (ttlMillis === undefined || answeredAt - tookMillis <= forgottenAt) return;
+    if (ttlMillis === undefined || performance.now() - tookMillis <= forgottenAt) return;
     counts.asked++;
-    yield* keepAs({ asked, answer: { key, value, tookMillis, answeredAt }, ttlMillis, before: generation });
+    const answer = { key, value, tookMillis, answeredAt: now() };
+    yield* keepAs({ asked, answer, ttlMillis, before: generation });
   });
 
   const forget = Effect.fn("cache.forgetResponses")(function* (what: Forgetting) {

@@ -218,7 +218,17 @@ export const suite = (test: Tester) => {
       const cycle: { self?: unknown } = {};
       cycle.self = cycle;
       const { ask, asked } = source();
-      for (const request of [cycle, 1n, "x".repeat(RequestKey.maxRequestLength)]) {
+      // What JSON would make one of: two maps are `{}`, and what is no number is `null`.
+      const alike = [
+        new Map([["q", 1]]),
+        { q: new Set([1]) },
+        [/a/],
+        { q: Number.NaN },
+        [1 / 0],
+        { f: () => 1 },
+        [Symbol("s")],
+      ];
+      for (const request of [cycle, 1n, "x".repeat(RequestKey.maxRequestLength), ...alike]) {
         assert.strictEqual((yield* Effect.flip(cache.reuse(search(request), ask)))._tag, "RequestRefused");
       }
       const nameless = cache.reuse({ kind: "tool", name: "", request: 1 }, ask);
