@@ -16,6 +16,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
     path: fact.path,
     sha256: fact.sha256,
     bytes: fact.bytes,
+    is_shown: fact.shown == null ? 0 : 1,
     modified_at: fact.modifiedAt,
     machine: fact.machine,
     from_line: fact.fromLine,
@@ -28,7 +29,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
 
 export const filesRead: Projection = {
   name: "files_read",
-  version: 1,
+  version: 2,
   doc: "Files that threads have read.",
   tables: [
     {
@@ -42,6 +43,7 @@ export const filesRead: Projection = {
         path: { type: "name", doc: "Path." },
         sha256: { type: "name", doc: "SHA-256 of the content." },
         bytes: { type: "integer", doc: "Size of the content." },
+        is_shown: { type: "integer", doc: "1 when hash and size are of what a transcript shows, else 0." },
         modified_at: { type: "real", doc: "Time of the file, epoch milliseconds." },
         machine: { type: "name", doc: "Machine." },
         from_line: { type: "integer", doc: "First line that was given." },
@@ -66,9 +68,13 @@ export const filesRead: Projection = {
         thread_id: "Thread that read it.",
         tenant: "Tenant the thread belongs to.",
         path: "Path of the file, as whoever read it names it.",
-        sha256: "SHA-256 of the whole content in lower-case hexadecimal; it lies in the object store under this name.",
-        bytes: "Size of the whole content in bytes.",
-        is_changed: "1 when it is another version than the one that the thread had read before, else 0.",
+        sha256:
+          "SHA-256 of the whole content in lower-case hexadecimal, under which it lies in the object store; where is_shown is 1, of what was shown.",
+        bytes: "Size of the same in bytes.",
+        is_shown:
+          "1 when an imported transcript tells of it: what it shows is known (the lines from_line to to_line, or all), and not the file; else 0.",
+        is_changed:
+          "1 when it is another version than the one that the thread had read before (where is_shown is 1, of the same lines), else 0.",
         modified_at: "When the file had been changed, epoch milliseconds by its file system; null when not said.",
         machine: "Machine it was read on; null when not said.",
         from_line: "First line that the model was given, from 1; null for the whole file.",
@@ -78,15 +84,16 @@ export const filesRead: Projection = {
         read_at: "When it was read, epoch milliseconds.",
         sequence: "Stream sequence of the event.",
       },
-      select: `SELECT t.text, ${nameText("f.tenant")}, ${nameText("f.path")}, ${nameText("f.sha256")}, f.bytes,
+      select: `SELECT t.text, ${nameText("f.tenant")}, ${nameText("f.path")}, ${nameText("f.sha256")}, f.bytes, f.is_shown,
         coalesce(f.sha256 <> (SELECT p.sha256 FROM files_read p WHERE p.thread_id = f.thread_id AND p.tenant = f.tenant
-          AND p.path = f.path AND p.sequence < f.sequence ORDER BY p.sequence DESC LIMIT 1), 0),
+          AND p.path = f.path AND p.sequence < f.sequence AND p.is_shown = f.is_shown
+          AND (f.is_shown = 0 OR (p.from_line IS f.from_line AND p.to_line IS f.to_line)) ORDER BY p.sequence DESC LIMIT 1), 0),
         f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${nameText("f.message_id")}, f.read_at,
         f.sequence FROM files_read f JOIN names t ON t.name = f.thread_id`,
     },
     {
       name: "v_file_versions",
-      doc: "One row per version of a path that any thread has read.",
+      doc: "One row per version of a path that any thread has read whole; what transcripts show is no version.",
       columns: {
         tenant: "Tenant it belongs to.",
         path: "Path of the file.",
@@ -98,7 +105,8 @@ export const filesRead: Projection = {
         last_read_at: "When it was read last, epoch milliseconds.",
       },
       select: `SELECT ${nameText("f.tenant")}, ${nameText("f.path")}, ${nameText("f.sha256")}, max(f.bytes), count(*),
-        count(DISTINCT f.thread_id), min(f.read_at), max(f.read_at) FROM files_read f GROUP BY f.tenant, f.path, f.sha256`,
+        count(DISTINCT f.thread_id), min(f.read_at), max(f.read_at) FROM files_read f WHERE f.is_shown = 0
+        GROUP BY f.tenant, f.path, f.sha256`,
     },
   ],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "FileWasRead" ? [read(event, fact)] : [])),

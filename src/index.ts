@@ -92,7 +92,7 @@ export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
 export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/DiskFile.ts";
 export { RequestRefused } from "./coordination/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/Presence.ts";
-export { InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
+export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
 export { WatchRefused } from "./coordination/Watch.ts";
 export { SessionRefused } from "./coordination/Sessions.ts";
 export { InvalidEvent } from "./publish/Compose.ts";

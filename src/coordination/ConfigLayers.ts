@@ -59,8 +59,16 @@ export const belowOf = ({
   return Result.succeed(below);
 };
 
-/** What holds: every field and every name of a family, from the highest layer that has a value. */
-export const holding = (below: ReadonlyMap<string, Below>, state: ConfigState) => {
+type ByFamily = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
+
+/** The values as they were, if they are the same: whoever keeps something by them keeps it as long as it holds. */
+const asBefore = (values: ReadonlyMap<string, unknown>, before: ReadonlyMap<string, unknown> | undefined) => {
+  const isSame = before?.size === values.size && [...values].every(([name, value]) => before.get(name) === value);
+  return isSame ? before : values;
+};
+
+/** What holds: every field and every name of a family, from the highest layer that has a value. `before`: what held. */
+export const holding = (below: ReadonlyMap<string, Below>, state: ConfigState, before?: ByFamily) => {
   const values = new Map<string, unknown>(Object.entries(fields).map(([name, field]) => [name, field.default]));
   for (const [name, { value }] of below) values.set(name, value);
   for (const [name, { problem, value }] of state.fields) if (problem === undefined) values.set(name, value);
@@ -69,5 +77,5 @@ export const holding = (below: ReadonlyMap<string, Below>, state: ConfigState) =
     const family = known(name)?.family;
     if (family !== undefined) byFamily.get(family)?.set(name.slice(family.length + 1), value);
   }
-  return { values, byFamily };
+  return { values, byFamily: new Map([...byFamily].map(([name, all]) => [name, asBefore(all, before?.get(name))])) };
 };

@@ -120,6 +120,10 @@ export class Configuration extends Context.Service<
     readonly family: <Name extends FamilyName>(name: Name) => Effect.Effect<ReadonlyMap<string, FamilyValue<Name>>>;
     /** The value now and whenever it is another one. */
     readonly watch: <Name extends FieldName>(name: Name) => Stream.Stream<FieldValue<Name>>;
+    /** All values of a family now and whenever one of them is another, is new, or is gone. */
+    readonly watchFamily: <Name extends FamilyName>(
+      name: Name,
+    ) => Stream.Stream<ReadonlyMap<string, FamilyValue<Name>>>;
     /** Every version from now on. */
     readonly changes: Stream.Stream<Version>;
     /** Everything that is set or has a default; with a name only that, empty when there is none. */
@@ -186,7 +190,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
     const changed = versionOf(event, state.version + 1);
     state = apply(state, event);
     if (changed === undefined) return;
-    held = holding(below, state);
+    held = holding(below, state, held.byFamily);
     PubSub.publishUnsafe(told, changed);
   };
 
@@ -250,9 +254,12 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
         yield* Effect.fromResult(check(field, value, "runtime"));
       }
     }
-    const names = new Set([...held.values.keys(), ...changes.map(({ field }) => field)]);
-    if (names.size > maxNames) {
-      const message = `A configuration has at most ${maxNames} fields.`;
+    const added = changes.filter(
+      ({ field, value }) => value !== undefined && known(field)?.family !== undefined && !held.values.has(field),
+    );
+    const names = [...held.byFamily.values()].reduce((sum, { size }) => sum + size, added.length);
+    if (added.length > 0 && names > maxNames) {
+      const message = `A configuration has at most ${maxNames} names, in all its families together.`;
       return yield* refusedCall(first.field, message, "Remove some first.");
     }
   });
@@ -309,21 +316,26 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   };
 
   const valueOf = <Name extends FieldName>(name: Name) => held.values.get(name) as FieldValue<Name>;
+  const familyOf = <Name extends FamilyName>(name: Name) =>
+    (held.byFamily.get(name) ?? new Map()) as ReadonlyMap<string, FamilyValue<Name>>;
+
+  /** What holds now, and whenever it is another one. */
+  const watching = <A>(now: () => A): Stream.Stream<A> =>
+    Stream.unwrap(
+      Effect.map(PubSub.subscribe(told), (later) =>
+        Stream.concat(Stream.fromEffect(Effect.sync(now)), Stream.map(Stream.fromSubscription(later), now)).pipe(
+          Stream.changes,
+        ),
+      ),
+    );
 
   return Configuration.of({
     tenant: history.tenant,
     scope: history.id,
     get: (name) => Effect.sync(() => valueOf(name)),
-    family: (name) => Effect.sync(() => (held.byFamily.get(name) ?? new Map()) as never),
-    watch: (name) =>
-      Stream.unwrap(
-        Effect.map(PubSub.subscribe(told), (later) =>
-          Stream.concat(
-            Stream.fromEffect(Effect.sync(() => valueOf(name))),
-            Stream.map(Stream.fromSubscription(later), () => valueOf(name)),
-          ).pipe(Stream.changes),
-        ),
-      ),
+    family: (name) => Effect.sync(() => familyOf(name)),
+    watch: (name) => watching(() => valueOf(name)),
+    watchFamily: (name) => watching(() => familyOf(name)),
     changes: Stream.unwrap(Effect.map(PubSub.subscribe(told), (later) => Stream.fromSubscription(later))),
     explain: (name) =>
       Effect.sync(() => {

@@ -6,6 +6,7 @@
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
+import { maybe } from "../domain/Content.ts";
 import { isDeeper } from "../domain/Json.ts";
 import { Limit } from "./Limit.ts";
 import { TaskSchedule } from "./TaskSchedule.ts";
@@ -102,25 +103,50 @@ export const fields = {
   },
 } as const satisfies Record<string, Field<Schema.Top>>;
 
+/** A tool whose answers may be given again. */
+const CachedTool = Schema.Struct({
+  /** How long after it was given, milliseconds; absent: as `cache.responses.ttlMillis` says. */
+  ttlMillis: maybe(millis(1_000, 365 * day)),
+});
+
+interface Family<S extends Schema.Top> {
+  readonly schema: S;
+  /** What a name in it looks like. */
+  readonly name: RegExp;
+  readonly doc: string;
+}
+
+/** What a person makes up. */
+const plainName = /^[A-Za-z0-9][-\w]*$/;
+/** What MCP allows as a tool's name, and the signs with which clients put a server's name before it. */
+const toolName = /^[-\w./:]+$/;
+
 /** Families: any number of values of one kind, each under a name of its own, as `limits.search`. */
 export const families = {
   limits: {
     schema: Limit,
+    name: plainName,
     doc: "How often something may be done; see docs/limits.md.",
   },
   schedules: {
     schema: TaskSchedule,
+    name: plainName,
     doc: "A task that is submitted again and again; see docs/tasks.md.",
   },
-} as const;
+  "cache.responses.tools": {
+    schema: CachedTool,
+    name: toolName,
+    doc: "A tool whose answers may be given again to equal calls; see docs/caches.md.",
+  },
+} as const satisfies Record<string, Family<Schema.Top>>;
 
 export type FieldName = keyof typeof fields;
 export type FieldValue<Name extends FieldName> = (typeof fields)[Name]["schema"]["Type"];
 export type FamilyName = keyof typeof families;
 export type FamilyValue<Name extends FamilyName> = (typeof families)[Name]["schema"]["Type"];
 
-/** Longest name of a field, in characters: it is a column, a flag and a line of a table. */
-export const maxNameLength = 120;
+/** Longest name of a field, in characters: it is a column and a line of a table. A tool's own may be 128 of them (MCP). */
+export const maxNameLength = 150;
 /** Largest value, in bytes of JSON: every process holds all of them in memory. */
 export const maxValueBytes = 16 * 1024;
 
@@ -155,10 +181,15 @@ interface Known {
   readonly family: FamilyName | undefined;
 }
 
-const familyPattern = /^([a-z]+)\.([A-Za-z0-9][-\w]*)$/;
-
 const isFieldName = (name: string): name is FieldName => Object.hasOwn(fields, name);
-const isFamilyName = (name: string): name is FamilyName => Object.hasOwn(families, name);
+
+const familyNames = Object.keys(families) as ReadonlyArray<FamilyName>;
+
+/** The family that has a value of that name. */
+const familyOf = (name: string): FamilyName | undefined =>
+  name.length > maxNameLength
+    ? undefined
+    : familyNames.find((one) => name.startsWith(`${one}.`) && families[one].name.test(name.slice(one.length + 1)));
 
 /** The field of that name; undefined when there is none. */
 export const known = (name: string): Known | undefined => {
@@ -167,13 +198,13 @@ export const known = (name: string): Known | undefined => {
     const { doc, secret } = found;
     return { schema: found.schema as never, default: found.default, doc, secret, family: undefined };
   }
-  const [, family = ""] = familyPattern.exec(name) ?? [];
-  if (!isFamilyName(family) || name.length > maxNameLength) return undefined;
+  const family = familyOf(name);
+  if (family === undefined) return undefined;
   const { doc, schema } = families[family];
   return { schema, default: undefined, doc, secret: undefined, family };
 };
 
-const others = `Fields are ${Object.keys(fields).join(", ")} and ${Object.keys(families)
+const others = `Fields are ${Object.keys(fields).join(", ")} and ${familyNames
   .map((family) => `${family}.NAME`)
   .join(", ")}.`;
 

@@ -115,7 +115,11 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     tenant,
     machine: options.machine ?? hostname(),
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
-    ends: Effect.all({ ttlMillis: config.get("cache.files.ttlMillis"), maxBytes: config.get("cache.files.maxBytes") }),
+    ends: Effect.zipWith(
+      config.get("cache.files.ttlMillis"),
+      config.get("cache.files.maxBytes"),
+      (ttlMillis, maxBytes) => ({ ttlMillis, maxBytes }),
+    ),
     now,
   });
   const reads = yield* FileReads.make({ config, held, shared, scope, now });

@@ -1,13 +1,15 @@
 /**
  * Messages between agents: an inbox per name, and a request that waits for its reply.
  *
- * Room: coordination. In: publish, Bucket, InboxCheck, InboxMessage. Out: RecollectInbox, edge.
+ * Room: coordination. In: publish, Bucket, InboxCheck, InboxMessage, InboxRoom. Out: RecollectInbox, edge.
  *
  * Promises, each a test in `test/contract/InboxContract.ts`, kept over every bucket:
  * - what was sent is in the inbox of its name until it was handled or its time is over, whether anybody listens or not;
  * - at least once: what a receiver took and did not finish is taken by the next, after a lease; never by two at a time
  *   as long as the first one lives;
  * - the messages of one sender to one name are handled in the order of sending while nobody fails;
+ * - an inbox that is full takes no more, and others go on (`InboxRoom`);
+ * - a request takes the first reply, in its time; what is said beside or later is an event and lies in no inbox;
  * - what was sent, a reply too, is an event of the sender's session (`session.message_sent`) before it is in any inbox.
  *
  * Decision: the history is that of the sender's session, because a message between agents belongs to no conversation
@@ -23,9 +25,11 @@ import { type Bucket, Buckets, type BucketError, type Entry, keyOf, type Setting
 import type { InboxRefused } from "./InboxCheck.ts";
 import { checked, checkLease, named, ttlBounds } from "./InboxCheck.ts";
 import { bytesOf, type Lying, lyingIn, type Message } from "./InboxMessage.ts";
+import * as InboxRoom from "./InboxRoom.ts";
 
 export { InboxRefused, maxBodyBytes, maxBodyDepth } from "./InboxCheck.ts";
 export type { Message } from "./InboxMessage.ts";
+export { InboxFull } from "./InboxRoom.ts";
 
 /** The inboxes cannot be reached. The event may have been written: sending again with the same id is safe. */
 export class InboxUnavailable extends Schema.TaggedError<InboxUnavailable>()("InboxUnavailable", {
@@ -46,7 +50,7 @@ const defaultLeaseMillis = 30_000;
 /** After a failure a message rests: twice as long each time, up to a minute. */
 const restMillis = (attempts: number): number => Math.min(250 * 2 ** attempts, 60_000);
 
-const settings: Settings = {
+export const settings: Settings = {
   name: "RECOLLECT_INBOX",
   description: "Recollect: messages between agents that nobody has handled yet.",
   storage: "durable",
@@ -111,7 +115,7 @@ export interface Answering extends Which {
   readonly session?: string | undefined;
 }
 
-export type SendError = InboxRefused | InboxUnavailable | PublishError;
+export type SendError = InboxRefused | InboxRoom.InboxFull | InboxUnavailable | PublishError;
 
 export class Inbox extends Context.Service<
   Inbox,
@@ -133,6 +137,8 @@ export class Inbox extends Context.Service<
     readonly reply: (options: Answering) => Effect.Effect<string, SendError | NoSuchMessage>;
     /** What waits for a name, oldest first. */
     readonly waiting: (name: string) => Effect.Effect<ReadonlyArray<Message>, InboxRefused | InboxUnavailable>;
+    /** Empties an inbox, also of what somebody is handling. Returns how many messages lay there; their events stay. */
+    readonly clear: (name: string) => Effect.Effect<number, InboxRefused | InboxUnavailable>;
   }
 >()("recollect/coordination/Inbox") {}
 
@@ -140,12 +146,15 @@ const unavailable = (messageId: string) => (error: BucketError) =>
   new InboxUnavailable({ messageId, reason: error.reason, hint: "Send it again with the same id." });
 
 const inboxOf = (tenant: string, name: string, id: string) => keyOf("inbox", tenant, name, id);
-const repliesTo = (tenant: string, requestId: string) => keyOf("reply", tenant, requestId);
+/** One for a request: whoever comes first has replied. */
+const replyTo = (tenant: string, requestId: string) => keyOf("reply", tenant, requestId);
 
 const make = Effect.gen(function* () {
   const publisher = yield* Publisher;
   const bucket: Bucket = yield* (yield* Buckets).open(settings);
   const { tenant } = publisher;
+  const filterOf = (name: string) => `${keyOf("inbox", tenant, name)}.*`;
+  const room = InboxRoom.make({ bucket, tenant, filterOf });
 
   /** The event first: what nobody can say was sent must not arrive. */
   const post = Effect.fnUntraced(function* (
@@ -157,6 +166,20 @@ const make = Effect.gen(function* () {
     const { answers, isRequest } = about;
     const id = options.id ?? (yield* newId);
     const correlationId = answers?.correlationId ?? id;
+    const request = answers?.isRequest === true ? answers : undefined;
+    const key = request === undefined ? inboxOf(tenant, to, id) : replyTo(tenant, request.id);
+    const inReplyTo = answers?.id ?? null;
+    const lyingAt = (sentAt: number, expiresAt: number): Lying => {
+      const message = { id, from, to, body, inReplyTo, correlationId, isRequest, sentAt, expiresAt };
+      return { message, attempts: 0, takenUntil: 0 };
+    };
+    if (request === undefined) {
+      const { length: bytes } = bytesOf(lyingAt(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
+      // An inbox that cannot be looked into cannot be written to either, and says so then.
+      yield* room
+        .admit({ name: to, key, bytes })
+        .pipe(Effect.catchTags({ BucketUnavailable: () => Effect.void, BucketRefused: () => Effect.void }));
+    }
     yield* publisher.publish({
       id,
       session,
@@ -169,29 +192,19 @@ const make = Effect.gen(function* () {
     });
     const put = Effect.gen(function* () {
       const sentAt = yield* bucket.now;
-      const expiresAt = sentAt + ttlMillis;
-      const message = {
-        id,
-        from,
-        to,
-        body,
-        inReplyTo: answers?.id ?? null,
-        correlationId,
-        isRequest,
-        sentAt,
-        expiresAt,
-      };
-      const key =
-        answers?.isRequest === true ? `${repliesTo(tenant, answers.id)}.${keyOf(id)}` : inboxOf(tenant, to, id);
+      const endsAt = sentAt + ttlMillis;
+      const expiresAt = Math.min(endsAt, request?.expiresAt ?? endsAt);
+      // Nobody waits for it any longer.
+      if (expiresAt <= sentAt) return;
       const { revision, value } = yield* bucket.get(key);
-      if (value !== undefined) return;
-      yield* bucket.replace(key, bytesOf({ message, attempts: 0, takenUntil: 0 }), revision, { ttlMillis });
+      const isAnswered = request !== undefined && revision > 0;
+      if (value !== undefined || isAnswered) return;
+      const lifetime = { ttlMillis: Math.max(ttlBounds.least, expiresAt - sentAt) };
+      yield* bucket.replace(key, bytesOf(lyingAt(sentAt, expiresAt)), revision, lifetime);
     });
     yield* put.pipe(Effect.mapError(unavailable(id)));
     return id;
   });
-
-  const filterOf = (name: string) => `${keyOf("inbox", tenant, name)}.*`;
 
   const hold = (entry: Entry, lying: Lying, leaseMillis: number) => (takenUntil: number) =>
     bucket.replace(entry.key, bytesOf({ ...lying, takenUntil }), entry.revision, {
@@ -231,17 +244,14 @@ const make = Effect.gen(function* () {
     const { ttlMillis = defaultReplyMillis } = options;
     const id = options.id ?? (yield* newId);
     yield* post({ ...options, id, ttlMillis }, { isRequest: true });
-    const filter = `${repliesTo(tenant, id)}.*`;
+    const key = replyTo(tenant, id);
     const first = Effect.gen(function* () {
-      for (const entry of yield* bucket.entries(filter)) {
-        const lying = lyingIn(entry);
-        if (lying === undefined) continue;
-        yield* Effect.ignore(bucket.remove(entry.key));
-        return Option.some(lying.message);
-      }
-      return Option.none<Message>();
+      const lying = lyingIn(yield* bucket.get(key));
+      if (lying === undefined) return Option.none<Message>();
+      yield* Effect.ignore(bucket.remove(key));
+      return Option.some(lying.message);
     });
-    const found = yield* soon(filter, first, { leaseMillis: defaultLeaseMillis, waitMillis: ttlMillis });
+    const found = yield* soon(key, first, { leaseMillis: defaultLeaseMillis, waitMillis: ttlMillis });
     if (Option.isNone(found)) return yield* new NoReply({ messageId: id, afterMillis: ttlMillis });
     return found.value;
   });
@@ -344,6 +354,10 @@ const make = Effect.gen(function* () {
     take,
     acknowledge,
     reply,
+    clear: Effect.fn("inbox.clear")(function* (name: string) {
+      yield* named(name);
+      return yield* Effect.mapError(room.clear(name), unavailable(""));
+    }),
     waiting: Effect.fn("inbox.waiting")(function* (name: string) {
       yield* named(name);
       const entries = yield* Effect.mapError(bucket.entries(filterOf(name)), unavailable(""));

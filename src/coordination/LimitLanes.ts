@@ -94,7 +94,7 @@ interface Lane {
 const nothing: Known = { state: undefined, revision: 0, readAt: -Infinity };
 
 /** All who waited, decided one after another on one state. */
-const decideAll = (asked: ReadonlyArray<Asked>, from: unknown, now: number) => {
+const decideOn = (asked: ReadonlyArray<Asked>, from: unknown, now: number) => {
   let state = from;
   const answers = asked.map(({ step }) => {
     const { answer, next } = step(state as never, now);
@@ -102,6 +102,16 @@ const decideAll = (asked: ReadonlyArray<Asked>, from: unknown, now: number) => {
     return answer;
   });
   return { answers, state, isChanged: state !== from };
+};
+
+/** The same; on a state that is not ours, written by another program, as if there were none. */
+const decideAll = (asked: ReadonlyArray<Asked>, from: unknown, now: number) => {
+  if (from === undefined) return decideOn(asked, from, now);
+  try {
+    return decideOn(asked, from, now);
+  } catch {
+    return decideOn(asked, undefined, now);
+  }
 };
 
 const read = (bucket: Bucket, key: string) =>
@@ -330,13 +340,15 @@ export const make = Effect.fnUntraced(function* (bucket: Bucket) {
     question: Question<Sliding, Answer>,
     window: Window,
   ): Effect.fn.Return<readonly [count: number, ttl: number], BucketError> {
-    if (laneOf(question.key).isOpen) {
+    const { key, step, trusts = true } = question;
+    let lane = laneOf(key);
+    if (lane.isOpen) {
       const now = yield* bucket.now;
-      const fromHeld = fromSlice(laneOf(question.key), window, now);
+      // It may have been forgotten meanwhile.
+      lane = laneOf(key);
+      const fromHeld = fromSlice(lane, window, now);
       if (fromHeld !== undefined) return fromHeld;
     }
-    const { step, trusts = true } = question;
-    const lane = laneOf(question.key);
     const answer = yield* ask(shop, lane, { step, trusts, window, outcome: undefined });
     if (!lane.isAwaited && leftOf(lane.held) > 0) {
       lane.isAwaited = true;

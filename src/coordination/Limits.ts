@@ -101,7 +101,7 @@ const maxRemembered = 10_000;
 const dimensions: ReadonlyArray<Dimension> = ["tenant", "user", "tool"];
 
 const short = (name: string): string =>
-  Buffer.byteLength(name, "utf8") <= maxNameBytes
+  name.length * 3 <= maxNameBytes || Buffer.byteLength(name, "utf8") <= maxNameBytes
     ? name
     : `sha256-${createHash("sha256").update(name, "utf8").digest("hex").slice(0, 32)}`;
 
@@ -114,27 +114,40 @@ interface Concerned {
 /** What stands between the names in a key, and in none of them. */
 const separator = "\u0000";
 
-const joined = (...names: ReadonlyArray<string>): string =>
-  names.map((name) => short(name).replaceAll(separator, " ")).join(separator);
+const part = (name: string): string => short(name).replaceAll(separator, " ");
+const joined = (...names: ReadonlyArray<string>): string => names.map(part).join(separator);
 
 /** Limits of two configurations are two limits, also under one name. */
 type Whose = Pick<Configuration["Service"], "tenant" | "scope">;
 
-/** The limits that a request concerns, each with its key. */
-const concernedBy = (
-  { scope, tenant }: Whose,
-  limits: ReadonlyMap<string, Limit>,
-  request: LimitRequest,
-): ReadonlyArray<Concerned> => {
-  const concerned: Array<Concerned> = [];
-  for (const [name, limit] of limits) {
-    const isMeant = dimensions.every((dimension) => {
-      const only = limit.only?.[dimension];
-      return only == null || only === request[dimension];
+/** A limit as it is asked: what its keys begin with is the same for everybody. */
+interface Asked {
+  readonly name: string;
+  readonly limit: Limit;
+  readonly only: ReadonlyArray<readonly [Dimension, string]>;
+  readonly beginning: string;
+}
+
+const askedOf = ({ scope, tenant }: Whose, limits: ReadonlyMap<string, Limit>): ReadonlyArray<Asked> =>
+  [...limits].map(([name, limit]) => {
+    const only = dimensions.flatMap((dimension) => {
+      const value = limit.only?.[dimension];
+      return value == null ? [] : [[dimension, value] as const];
     });
-    const values = limit.per.map((dimension) => request[dimension]);
-    if (!isMeant || values.includes(undefined)) continue;
-    const key = joined(tenant, scope, name, ...values.map((value) => value ?? ""));
+    return { name, limit, only, beginning: joined(tenant, scope, name) };
+  });
+
+/** The limits that a request concerns, each with its key. */
+const concernedBy = (limits: ReadonlyArray<Asked>, request: LimitRequest): ReadonlyArray<Concerned> => {
+  const concerned: Array<Concerned> = [];
+  next: for (const { beginning, limit, name, only } of limits) {
+    for (const [dimension, value] of only) if (request[dimension] !== value) continue next;
+    let key = beginning;
+    for (const dimension of limit.per) {
+      const value = request[dimension];
+      if (value === undefined) continue next;
+      key += separator + part(value);
+    }
     concerned.push({ name, limit, key });
   }
   return concerned;
@@ -174,6 +187,20 @@ const unknown = ({ name }: Concerned) =>
 const waitOf = (refusal: LimitExceeded | LimitUnknown): number =>
   refusal._tag === "LimitExceeded" ? refusal.retryAfterMillis : 0;
 
+/** How much of a limit is used now, from its state; nothing where another program wrote what is none. */
+const usedOf = (limit: Limit, text: string, now: number): number => {
+  const { limit: most, windowMillis } = limit;
+  const asked = { tokens: 0, limit: most };
+  try {
+    const state = JSON.parse(text);
+    return kindOf(limit) === "sliding"
+      ? takeSliding(state, now, { ...asked, windowMillis }).answer[0]
+      : most - takeBucket(state, now, { ...asked, refillMillis: windowMillis / most, allowOverflow: true }).answer[0];
+  } catch {
+    return 0;
+  }
+};
+
 /** What is written down of a limit, read as how much of it is used now. */
 const useOf = (
   whose: Whose,
@@ -187,14 +214,8 @@ const useOf = (
   const limit = isTheirs ? limits.get(name) : undefined;
   // Of a limit that is no more, or by an algorithm that it no longer has.
   if (limit === undefined || value === undefined || kind !== kindOf(limit)) return [];
-  const { limit: most, windowMillis } = limit;
-  const state = JSON.parse(Buffer.from(value).toString("utf8"));
-  const asked = { tokens: 0, limit: most };
-  const used =
-    kind === "sliding"
-      ? takeSliding(state, now, { ...asked, windowMillis }).answer[0]
-      : most - takeBucket(state, now, { ...asked, refillMillis: windowMillis / most, allowOverflow: true }).answer[0];
-  return used > 0 ? [{ limit: name, of: values, used, most }] : [];
+  const used = usedOf(limit, Buffer.from(value).toString("utf8"), now);
+  return used > 0 ? [{ limit: name, of: values, used, most: limit.limit }] : [];
 };
 
 /** Under which kind of state the store keeps it. */
@@ -216,6 +237,13 @@ const make = Effect.gen(function* () {
   /** Until when a key refuses, as far as this process knows. */
   const refusesUntil = new Map<string, number>();
   let restsUntil = 0;
+  let known: { readonly limits: ReadonlyMap<string, Limit>; readonly asked: ReadonlyArray<Asked> } | undefined;
+
+  /** The limits that hold now, made ready to be asked when they changed. */
+  const askedNow = Effect.map(configuration.family("limits"), (limits) => {
+    if (known?.limits !== limits) known = { limits, asked: askedOf(configuration, limits) };
+    return known.asked;
+  });
 
   const consume = ({ key, limit }: Concerned, tokens: number) => {
     const options = { key, tokens, limit: limit.limit, window: Duration.millis(limit.windowMillis) };
@@ -230,8 +258,7 @@ const make = Effect.gen(function* () {
     refusesUntil.set(key, until);
   };
 
-  const takeFrom = Effect.fnUntraced(function* (from: Concerned, tokens: number): Effect.fn.Return<Taken> {
-    const now = yield* Clock.currentTimeMillis;
+  const takeFrom = Effect.fnUntraced(function* (from: Concerned, tokens: number, now: number): Effect.fn.Return<Taken> {
     if (now < restsUntil) return { from, _tag: "Away" };
     const result = yield* Effect.result(consume(from, tokens));
     if (Result.isSuccess(result)) {
@@ -259,15 +286,19 @@ const make = Effect.gen(function* () {
 
   const take = Effect.fnUntraced(function* (request: LimitRequest) {
     const { tokens = 1 } = request;
-    const concerned = concernedBy(configuration, yield* configuration.family("limits"), request);
+    const concerned = concernedBy(yield* askedNow, request);
     const refused = impossible(concerned, tokens);
     if (refused !== undefined) return yield* refused;
     const taken: Array<Taken> = [];
-    for (const group of ordered(concerned, yield* Clock.currentTimeMillis)) {
+    const now = yield* Clock.currentTimeMillis;
+    for (const group of ordered(concerned, now)) {
       const [only] = group;
       // Mostly it is one, and a fiber for it would cost a tenth of a round trip.
-      if (only !== undefined && group.length === 1) taken.push(yield* takeFrom(only, tokens));
-      else taken.push(...(yield* Effect.forEach(group, (one) => takeFrom(one, tokens), { concurrency: "unbounded" })));
+      if (only !== undefined && group.length === 1) taken.push(yield* takeFrom(only, tokens, now));
+      else
+        taken.push(
+          ...(yield* Effect.forEach(group, (one) => takeFrom(one, tokens, now), { concurrency: "unbounded" })),
+        );
       const refusals = taken.flatMap((one): ReadonlyArray<LimitExceeded | LimitUnknown> => {
         if (one._tag === "Refuses") return [exceeded(one.from, one.retryAfterMillis)];
         return one._tag === "Away" && one.from.limit.whenAway === "closed" ? [unknown(one.from)] : [];

@@ -88,6 +88,11 @@ export class RecollectInbox {
     return this.#runtime.runPromise(Inbox.use((inbox) => inbox.waiting(name)));
   }
 
+  /** Empties an inbox; resolves with how many messages lay there. */
+  clear(name: string): Promise<number> {
+    return this.#runtime.runPromise(Inbox.use((inbox) => inbox.clear(name)));
+  }
+
   close(): Promise<void> {
     return this.#runtime.dispose();
   }

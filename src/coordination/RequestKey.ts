@@ -5,6 +5,7 @@
  *
  * The form is that of RFC 8785: JSON without spaces, members in the order of their names as UTF-16, numbers and strings as
  * ECMAScript writes them. So the order in which a program wrote its parameters does not matter, and everything else does.
+ * What JSON has no word for is refused, and not left out: two requests that differ in it would be one.
  */
 import { Result, Schema } from "effect";
 import { createHash } from "node:crypto";
@@ -33,10 +34,15 @@ class Unwritable {
 
 const write = (value: unknown, depth: number): string | undefined => {
   if (depth > maxRequestDepth) throw new Unwritable(`it is nested more than ${maxRequestDepth} deep`);
-  if (typeof value === "bigint") throw new Unwritable("it holds a BigInt");
+  const kind = typeof value;
+  if (kind === "bigint" || kind === "function" || kind === "symbol") throw new Unwritable(`it holds a ${kind}`);
+  if (kind === "number" && !Number.isFinite(value)) throw new Unwritable(`it holds ${String(value)}`);
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if ("toJSON" in value && typeof value.toJSON === "function") return write(value.toJSON(), depth + 1);
   if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1) ?? "null").join(",")}]`;
+  // JSON would make one and the same of every map, set or error.
+  const shape = Object.prototype.toString.call(value);
+  if (shape !== "[object Object]") throw new Unwritable(`it holds a ${shape.slice("[object ".length, -1)}`);
   const members = Object.entries(value)
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .flatMap(([name, member]) => {

@@ -4,7 +4,8 @@
  * Room: coordination. In: publish, snapshot (RecentlyUsed), CacheMetrics, CacheWire, Configuration, RequestKey, SharedAnswers. Out: RecollectCache, edge.
  *
  * Promises, each a test in `test/contract/ResponseCacheContract.ts`, kept by every layer:
- * - nothing is reused unless its caller asks for it, tool by tool and call by call;
+ * - nothing is reused unless its caller asks for it, call by call, or leaves it to the configuration, tool by tool
+ *   (`cache.responses.tools.NAME`), whose word of that moment holds;
  * - requests are equal when their canonical form is (`RequestKey`), in one tenant;
  * - a failure is never kept, and what is too large is given and not kept;
  * - of many equal requests at once, one is made;
@@ -41,8 +42,13 @@ export const maxTtlMillis = 365 * 86_400_000;
 const entryBytes = 400;
 
 export interface Asked extends Request {
-  /** Default: `cache.responses.ttlMillis` as it is configured at this moment. */
+  /** Default: what is configured at this moment, for this tool or else for all (`cache.responses.ttlMillis`). */
   readonly ttlMillis?: number | undefined;
+  /**
+   * Who allows that an answer is given again: this call (default), or `cache.responses.tools.NAME` of the configuration at
+   * this moment. What is not in it is asked each time and not kept; of models nothing is.
+   */
+  readonly allowedBy?: "call" | "configuration" | undefined;
   /** The thread that the answer is given in. Without one a reuse is counted in this process and nowhere else. */
   readonly thread?: string | undefined;
   /** The tool call, or the message, that it is the answer to. */
@@ -93,7 +99,7 @@ export class ResponseCache extends Context.Service<
     ) => Effect.Effect<Answer, E | RequestRefused, R>;
     /** Only looks; undefined when it must be asked. A reuse is recorded. */
     readonly find: (asked: Asked) => Effect.Effect<Answer | undefined, RequestRefused>;
-    /** Keeps an answer that was given elsewhere. */
+    /** Keeps an answer that was given elsewhere just now; not one that was asked for before everything was forgotten. */
     readonly keep: (
       asked: Asked,
       answer: { readonly value: unknown; readonly tookMillis: number },
@@ -154,9 +160,12 @@ export const make = Effect.fn("cache.openResponses")(function* (
   });
   /** Rises with whatever is forgotten: an answer that was asked for before is not kept. */
   let generation = 0;
+  /** By the platform's monotonic clock. */
+  let forgottenAt = -Infinity;
 
   const forgetHere = (what: Forgetting) => {
     generation++;
+    forgottenAt = performance.now();
     flights.part();
     if (what === "all") return held.clear();
     for (const key of held.keys()) {
@@ -194,10 +203,17 @@ export const make = Effect.fn("cache.openResponses")(function* (
     held.put(key, { ...kept, kind, name, endsAt: kept.answeredAt + ttlMillis }, bytesOf(kept));
   };
 
-  const lifeOf = Effect.fnUntraced(function* ({ ttlMillis }: Asked) {
+  /** How long the answer lives; undefined: it is not to be given again. */
+  const lifeOf = Effect.fnUntraced(function* ({ allowedBy = "call", kind, name, ttlMillis }: Asked) {
     held.maxBytes = yield* config.get("cache.responses.processBytes");
-    return Math.min(ttlMillis ?? (yield* config.get("cache.responses.ttlMillis")), maxTtlMillis);
+    const tool = kind === "tool" ? (yield* config.family("cache.responses.tools")).get(name) : undefined;
+    if (tool === undefined && allowedBy === "configuration") return undefined;
+    const wanted = ttlMillis ?? tool?.ttlMillis ?? (yield* config.get("cache.responses.ttlMillis"));
+    return Math.min(wanted, maxTtlMillis);
   });
+
+  const isYoung = ({ answeredAt }: { readonly answeredAt: number }, ttlMillis: number): boolean =>
+    now() < answeredAt + ttlMillis;
 
   /** Behind the answer. A log that is away has a spool; what not even that takes is counted. */
   const record = (asked: Asked, { answeredAt, key, reusedFrom, tookMillis }: Answer, bytes: number) =>
@@ -217,7 +233,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
   /** From memory, else from what is shared. */
   const lookFor = Effect.fnUntraced(function* (asked: Asked, key: string, ttlMillis: number) {
     const here = held.use(key);
-    if (here !== undefined && now() < Math.min(here.endsAt, here.answeredAt + ttlMillis)) {
+    if (here !== undefined && now() < here.endsAt && isYoung(here, ttlMillis)) {
       counts.fromProcess++;
       const answer = answerOf(key, here, "process");
       yield* record(asked, answer, here.json.length);
@@ -226,7 +242,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     held.delete(key);
     const before = generation;
     const found = yield* shared.get(asked, key);
-    if (Option.isNone(found) || now() >= found.value.answeredAt + ttlMillis) return undefined;
+    if (Option.isNone(found) || !isYoung(found.value, ttlMillis)) return undefined;
     if (before === generation) hold(asked, key, found.value, ttlMillis);
     counts.fromShared++;
     const answer = answerOf(key, found.value, "shared");
@@ -236,46 +252,48 @@ export const make = Effect.fn("cache.openResponses")(function* (
 
   const keepAs = Effect.fnUntraced(function* (options: {
     readonly asked: Asked;
-    readonly key: string;
-    readonly value: unknown;
-    readonly tookMillis: number;
+    readonly answer: Pick<Answer, "key" | "value" | "answeredAt" | "tookMillis">;
     readonly ttlMillis: number;
     readonly before: number;
   }) {
-    const { asked, before, key, tookMillis, ttlMillis, value } = options;
-    const kept = { json: JSON.stringify(value ?? null) ?? "null", answeredAt: now(), tookMillis };
+    const { answer, asked, before, ttlMillis } = options;
+    const { answeredAt, key, tookMillis, value } = answer;
+    const kept = { json: JSON.stringify(value ?? null) ?? "null", answeredAt, tookMillis };
     const isTooLarge = Buffer.byteLength(kept.json, "utf8") > maxAnswerBytes;
     if (isTooLarge) counts.tooLarge++;
-    if (!isTooLarge && ttlMillis > 0 && before === generation) {
-      hold(asked, key, kept, ttlMillis);
-      // Nobody waits for it.
-      yield* Effect.forkIn(shared.set(asked, key, kept, ttlMillis), scope, { startImmediately: true });
-    }
-    return kept;
+    if (isTooLarge || !(ttlMillis > 0) || before !== generation) return;
+    hold(asked, key, kept, ttlMillis);
+    // Nobody waits for it.
+    yield* Effect.forkIn(shared.set(asked, key, kept, ttlMillis), scope, { startImmediately: true });
   });
 
   const reuse = Effect.fn("cache.reuse")(function* <A, E, R>(asked: Asked, ask: Effect.Effect<A, E, R>) {
     const key = yield* Effect.fromResult(keyOf(asked));
     const ttlMillis = yield* lifeOf(asked);
     const context = yield* Effect.context<R>();
-    counts.requests++;
     const before = generation;
     const asks = Effect.gen(function* () {
-      counts.asked++;
       const began = performance.now();
-      const value = yield* Effect.tapError(ask, () => Effect.sync(() => counts.failed++));
+      const value = yield* ask;
       const tookMillis = performance.now() - began;
-      const { answeredAt } = yield* keepAs({ asked, key, value, tookMillis, ttlMillis, before });
-      return { value, key, reusedFrom: undefined, answeredAt, tookMillis } satisfies Answer;
+      return { value, key, reusedFrom: undefined, answeredAt: now(), tookMillis } satisfies Answer;
     }).pipe(Effect.provideContext(context));
+    if (ttlMillis === undefined) return yield* asks;
+    counts.requests++;
+    const asksAndKeeps = Effect.suspend(() => (counts.asked++, asks)).pipe(
+      Effect.tapError(() => Effect.sync(() => counts.failed++)),
+      Effect.tap((answer) => keepAs({ asked, answer, ttlMillis, before })),
+    );
     const work = Effect.flatMap(lookFor(asked, key, ttlMillis), (found) =>
-      found === undefined ? asks : Effect.succeed<Answer>(found),
+      found === undefined ? asksAndKeeps : Effect.succeed<Answer>(found),
     );
     const { isJoined, value: answer } = yield* flights.once(key, work) as Effect.Effect<
       { readonly isJoined: boolean; readonly value: Answer },
       E
     >;
     if (!isJoined) return answer;
+    // Who was joined may have been content with an older answer than we are.
+    if (answer.reusedFrom !== undefined && !isYoung(answer, ttlMillis)) return yield* asksAndKeeps;
     counts.joined++;
     const json = JSON.stringify(answer.value ?? null);
     const joined: Answer = { ...answer, value: JSON.parse(json) as unknown, reusedFrom: "flight" };
@@ -285,8 +303,10 @@ export const make = Effect.fn("cache.openResponses")(function* (
 
   const find = Effect.fn("cache.findResponse")(function* (asked: Asked) {
     const key = yield* Effect.fromResult(keyOf(asked));
+    const ttlMillis = yield* lifeOf(asked);
+    if (ttlMillis === undefined) return undefined;
     counts.requests++;
-    return yield* lookFor(asked, key, yield* lifeOf(asked));
+    return yield* lookFor(asked, key, ttlMillis);
   });
 
   const keep = Effect.fn("cache.keepResponse")(function* (
@@ -294,8 +314,11 @@ export const make = Effect.fn("cache.openResponses")(function* (
     { tookMillis, value }: { readonly value: unknown; readonly tookMillis: number },
   ) {
     const key = yield* Effect.fromResult(keyOf(asked));
+    const ttlMillis = yield* lifeOf(asked);
+    if (ttlMillis === undefined || performance.now() - tookMillis <= forgottenAt) return;
     counts.asked++;
-    yield* keepAs({ asked, key, value, tookMillis, ttlMillis: yield* lifeOf(asked), before: generation });
+    const answer = { key, value, tookMillis, answeredAt: now() };
+    yield* keepAs({ asked, answer, ttlMillis, before: generation });
   });
 
   const forget = Effect.fn("cache.forgetResponses")(function* (what: Forgetting) {

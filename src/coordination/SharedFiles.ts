@@ -10,7 +10,7 @@
  *
  * Everything here may fail and nothing here matters: whoever asks reads the file instead.
  */
-import { Effect, Option, Result, Schema, Scope } from "effect";
+import { Effect, Option, Scope } from "effect";
 import { hash } from "node:crypto";
 import { sep } from "node:path";
 import { type Bucket, faultOfFilter, faultOfKey, keyOf, type Settings } from "./Bucket.ts";
@@ -36,16 +36,27 @@ const keepMillis = 10_000;
 /** Somebody waits for this, and wants it done. */
 const forgetMillis = 5_000;
 
-const At = Schema.Struct({
-  path: Schema.String,
-  sha256: Schema.String,
-  size: Schema.Natural,
-  modifiedAt: Schema.Finite,
-  changedAt: Schema.Finite,
-  inode: Schema.Finite,
-  device: Schema.Finite,
-});
-const decodeAt = Schema.decodeUnknownResult(Schema.fromJsonString(At));
+/** Which version lies at a path. */
+interface At extends Version {
+  readonly sha256: string;
+}
+
+/**
+ * What a cache wrote there; undefined for what another program did. Without a Schema, because it is on the way of every hit,
+ * and what is believed of it is compared: the version with the file's, the hash with the bytes.
+ */
+const atOf = (text: string): At | undefined => {
+  try {
+    const { changedAt, device, inode, modifiedAt, sha256, size } = JSON.parse(text) as Partial<At>;
+    if (typeof sha256 !== "string" || size === undefined || inode === undefined || device === undefined)
+      return undefined;
+    return modifiedAt === undefined || changedAt === undefined
+      ? undefined
+      : { sha256, size, modifiedAt, changedAt, inode, device };
+  } catch {
+    return undefined;
+  }
+};
 
 const newline = 0x0a;
 
@@ -114,7 +125,8 @@ export const make = (options: Options) =>
     const attempt = <A>(work: (open: Open) => Effect.Effect<A, unknown>, millis?: number) =>
       there.attempt((shared) => Effect.flatMap(opened(shared), work), millis);
 
-    const keyAt = (path: string): string => keyOf("at", tenant, machine, ...namesOf(path));
+    const keysAt = keyOf("at", tenant, machine);
+    const keyAt = (path: string): string => `${keysAt}.${keyOf(...namesOf(path))}`;
     const keyBy = (sha256: string): string => keyOf("of", sha256);
 
     /** Bytes that do not match their name are nobody's. */
@@ -128,11 +140,9 @@ export const make = (options: Options) =>
 
     const readAt = (value: Uint8Array) => {
       const end = value.indexOf(newline);
-      const head = decodeAt(Buffer.from(value.subarray(0, end < 0 ? value.length : end)).toString("utf8"));
-      return Option.map(Result.getSuccess(head), (at) => ({
-        at,
-        bytes: end < 0 ? undefined : value.subarray(end + 1),
-      }));
+      const head = Buffer.from(value.buffer, value.byteOffset, end < 0 ? value.length : end);
+      const at = atOf(head.toString("utf8"));
+      return at === undefined ? undefined : { at, bytes: end < 0 ? undefined : value.subarray(end + 1) };
     };
 
     const find = (path: string, version: Version): Effect.Effect<Found | undefined> => {
@@ -141,11 +151,11 @@ export const make = (options: Options) =>
       const found = attempt(
         Effect.fnUntraced(function* (open) {
           const { revision, value } = yield* open.bucket.get(key);
-          const read = value === undefined ? Option.none() : readAt(value);
-          if (Option.isNone(read) || !isSame(read.value.at, version)) return { file: undefined, revision };
-          const { sha256 } = read.value.at;
-          const beside = checked(sha256, read.value.bytes);
-          const bytes = beside ?? (read.value.bytes === undefined ? yield* bySha(open, sha256) : undefined);
+          const read = value === undefined ? undefined : readAt(value);
+          if (read === undefined || !isSame(read.at, version)) return { file: undefined, revision };
+          const { sha256 } = read.at;
+          const beside = checked(sha256, read.bytes);
+          const bytes = beside ?? (read.bytes === undefined ? yield* bySha(open, sha256) : undefined);
           return { file: bytes === undefined ? undefined : { sha256, bytes }, revision };
         }),
       );

@@ -112,8 +112,11 @@ export interface TokensUsed extends Witnessed {
 export interface FileWasRead {
   readonly _tag: "FileWasRead";
   readonly path: string;
+  /** Of the whole content, which lies in the object store; of what was shown where that is all there is. */
   readonly sha256: string;
   readonly bytes: number;
+  /** What a transcript shows of the file: that is all there is then. */
+  readonly shown?: Optional<string>;
   readonly modifiedAt?: Optional<number>;
   readonly machine?: Optional<string>;
   readonly fromLine?: Optional<number>;

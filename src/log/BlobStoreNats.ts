@@ -14,12 +14,13 @@ import { Effect } from "effect";
 import { createHash } from "node:crypto";
 import type { DirectGet } from "./DirectGetNats.ts";
 import { LogDamaged, type LogUnavailable } from "./EventLog.ts";
-import type { NatsConnection } from "./NatsConnectionNats.ts";
+import type { Link, NatsConnection } from "./NatsConnectionNats.ts";
 import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
 
 export const defaultBucket = "RECOLLECT_BLOBS";
 
 export interface BlobStore {
+  /** The same bytes twice are kept once. Fails soon when the connection is lost and not back within two seconds. */
   readonly put: (
     bytes: Uint8Array,
   ) => Effect.Effect<{ readonly sha256: string; readonly bytes: number }, LogUnavailable>;
@@ -44,10 +45,26 @@ const behindAttempts = 6;
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const isDigest = /^[0-9a-f]{64}$/;
 
-const asking = <A>(what: string, question: () => Promise<A>) =>
-  Effect.tryPromise({ try: question, catch: (error) => (error instanceof Error ? error.message : String(error)) }).pipe(
-    Effect.catch((reason) => unavailable(`${what}: ${reason}`)),
-  );
+/**
+ * What the client makes of a question; given up when the connection is lost, because the client waits for its answer all
+ * the same, five seconds for each part of a blob and once more to clean up.
+ */
+const untilLost = <A>(link: Link, question: () => Promise<A>): Promise<A> =>
+  new Promise((resolve, reject) => {
+    const ignoreLoss = link.onLost(() => reject(new Error("the connection was lost")));
+    void question().finally(ignoreLoss).then(resolve, reject);
+  });
+
+const asker =
+  (link: Link) =>
+  <A>(what: string, question: () => Promise<A>) =>
+    Effect.tryPromise({
+      try: () => untilLost(link, question),
+      catch: (error) => (error instanceof Error ? error.message : String(error)),
+    }).pipe(Effect.catch((reason) => unavailable(`${what}: ${reason}`)));
+
+/** A blob that was on its way when the connection was lost is sent again as often, if NATS is back in a moment. */
+const resendings = 2;
 
 /** The client makes object stores that refuse what is new when they are full, and cannot change one that is there. */
 const bringInLine = async ({ jsm }: NatsConnection["Service"], stream: string, ends: Ends): Promise<void> => {
@@ -70,6 +87,7 @@ export const make = (options: {
 }): BlobStore => {
   const { bucket, connection, ends, get, replicas } = options;
   const stream = `OBJ_${bucket}`;
+  const asking = asker(connection.link);
   // The bucket is opened at the first use, so that who never keeps a blob never makes one; a failure is not remembered.
   let opened: ObjectStore | undefined;
   const open = Effect.suspend(() =>
@@ -113,6 +131,8 @@ export const make = (options: {
       return kept;
     },
     Effect.tapError(() => openAnew),
+    // Twice is once, by its name.
+    Effect.retry({ times: resendings, while: () => !connection.link.connected }),
   );
 
   const read = Effect.fn("log.getBlob")(function* (sha256: string) {

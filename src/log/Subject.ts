@@ -16,13 +16,16 @@ export const streamSubjects = [`${root}.*.*.*`] as const;
 
 const plain = /^[A-Za-z0-9_-]+$/;
 
+/** How each byte is spelled. */
+const spelling = Array.from({ length: 256 }, (_, byte) => {
+  const char = String.fromCharCode(byte);
+  return byte < 0x80 && plain.test(char) ? char : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+});
+
 export const encodeToken = (text: string): string => {
   if (plain.test(text)) return text;
   let token = "";
-  for (const byte of Buffer.from(text, "utf8")) {
-    const char = String.fromCharCode(byte);
-    token += byte < 0x80 && plain.test(char) ? char : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
+  for (const byte of Buffer.from(text, "utf8")) token += spelling[byte];
   return token;
 };
 

@@ -107,7 +107,7 @@ export const readToolCalls = (db: Database, filter: MessageFilter): ReadonlyArra
   return found.map((call) => ((call.resultSequence ?? 0) > end ? { ...call, ...unanswered } : call));
 };
 
-const filesSql = `SELECT thread_id, path, sha256, bytes, is_changed, modified_at, machine, from_line, to_line, call_id, message_id,
+const filesSql = `SELECT thread_id, path, sha256, bytes, is_shown, is_changed, modified_at, machine, from_line, to_line, call_id, message_id,
     read_at, sequence
   FROM v_files_read WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
   ORDER BY sequence LIMIT :limit`;

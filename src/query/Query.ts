@@ -125,6 +125,8 @@ export interface FileRow {
   readonly path: string;
   readonly sha256: string;
   readonly bytes: number;
+  /** 1: hash and size are of what a transcript shows of it. */
+  readonly isShown: number;
   readonly isChanged: number;
   readonly modifiedAt: number | null;
   readonly machine: string | null;

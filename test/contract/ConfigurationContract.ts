@@ -120,6 +120,10 @@ export const suite = (test: Tester) => {
         ["limits.search", { ...search, per: ["user", "user"] }],
         ["limits.search", { ...search, per: ["planet"] }],
         ["limits.search", { ...search, only: { tool: "x".repeat(20_000) } }],
+        ["cache.responses.tools.", {}],
+        ["cache.responses.tools.a b", {}],
+        ["cache.responses.tools.search", { ttlMillis: 1 }],
+        ["cache.responses.tools.search", 60_000],
         ["nats.url", "nats://user:password@host"],
         ["constructor", 1],
         [ttl, () => 4_000],
@@ -138,6 +142,19 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* Effect.flip(configuration.set(many)))._tag, "ConfigRefused");
       const why = "x".repeat(1_001);
       assert.strictEqual((yield* Effect.flip(configuration.set({ [ttl]: 4_000 }, { why })))._tag, "ConfigRefused");
+    }));
+
+  test("that has as many names as it may takes no more, and can still be changed and made smaller", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 1_000 }, (_, at) => `limits.n${at}`);
+      const file = Object.fromEntries(names.map((name) => [name, search]));
+      const configuration = yield* Configuration.make({ tenant: "names", file });
+      const refused = yield* Effect.flip(configuration.set({ "limits.one-more": search }));
+      assert.deepInclude(refused, { _tag: "ConfigRefused", field: "limits.one-more" });
+      yield* configuration.set({ [ttl]: 4_000, "limits.n1": { ...search, limit: 11 } });
+      assert.strictEqual(yield* configuration.get(ttl), 4_000);
+      yield* configuration.set({ "limits.n1": undefined });
+      assert.strictEqual(yield* configuration.version, 2);
     }));
 
   test("says of a secret where it belongs", () =>
@@ -216,6 +233,40 @@ export const suite = (test: Tester) => {
       }
       const elsewhere = yield* Configuration.make({ tenant, scope: "other" });
       assert.strictEqual(yield* elsewhere.get(ttl), 86_400_000);
+    }));
+
+  test("tells those who watch a family its values, and each change of them, and nothing of other fields", () =>
+    Effect.gen(function* () {
+      const tenant = "watch family";
+      const watching = yield* Configuration.make({ tenant });
+      const writer = yield* Configuration.make({ tenant });
+      const begun = yield* Latch.make();
+      const seen = yield* watching.watchFamily("cache.responses.tools").pipe(
+        Stream.tap(() => begun.open),
+        Stream.take(4),
+        Stream.runCollect,
+        Effect.forkChild,
+      );
+      yield* begun.await;
+      const longest = `cache.responses.tools.mcp__a.b/${"c".repeat(119)}`;
+      yield* writer.set({ "cache.responses.tools.search": {}, [longest]: { ttlMillis: 1_000 } });
+      const before = yield* writer.family("cache.responses.tools");
+      yield* writer.set({ "limits.search": search, [ttl]: 4_000 });
+      assert.strictEqual(yield* writer.family("cache.responses.tools"), before);
+      yield* writer.set({ [longest]: undefined });
+      yield* writer.set({ "cache.responses.tools.search": { ttlMillis: 2_000 } });
+      const tools = (yield* Fiber.join(seen)).map((values) =>
+        [...values].map(([name, { ttlMillis }]) => [name.length, ttlMillis]),
+      );
+      assert.deepStrictEqual(tools, [
+        [],
+        [
+          [6, undefined],
+          [128, 1_000],
+        ],
+        [[6, undefined]],
+        [[6, 2_000]],
+      ]);
     }));
 
   test("tells those who watch a field its value, and each other one, and nothing of other fields", () =>

@@ -12,21 +12,10 @@ import * as FileCache from "../../src/coordination/FileCache.ts";
 import * as SharedFiles from "../../src/coordination/SharedFiles.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { maxFileBytes } from "../../src/publish/ThreadFiles.ts";
+import { ahead, hour } from "../support/ahead.ts";
 import { settings as bucketSettings } from "./BucketContract.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheWire | EventLog | Scope.Scope>) => void;
-
-/** A clock so far ahead: what was written just now is an old file to it. */
-const ahead = (by: { millis: number }): Clock.Clock => {
-  const real = Context.get(Context.empty(), Clock.Clock);
-  const millis = () => real.currentTimeMillisUnsafe() + by.millis;
-  return Object.assign(Object.create(real) as Clock.Clock, {
-    currentTimeMillisUnsafe: millis,
-    currentTimeMillis: Effect.sync(millis),
-  });
-};
-
-const hour = 3_600_000;
 
 /** A cache as a process of that tenant has it. To its clock every file is an old one: it is an hour ahead, or as said. */
 export const process = (

@@ -1,12 +1,24 @@
 /** The promises of inboxes, as one suite for every layer. Time is real: a server's clock is not ours. */
 import { assert } from "@effect/vitest";
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect";
-import { Inbox, maxBodyBytes, maxBodyDepth, type Message, type Receiving } from "../../src/coordination/Inbox.ts";
+import { Buckets } from "../../src/coordination/Bucket.ts";
+import {
+  Inbox,
+  maxBodyBytes,
+  maxBodyDepth,
+  type Message,
+  type Receiving,
+  settings,
+} from "../../src/coordination/Inbox.ts";
+import { maxInboxBytes } from "../../src/coordination/InboxRoom.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { dataOf, eventsOf, until } from "../publish/World.ts";
 
-type Tester = (name: string, test: () => Effect.Effect<void, unknown, Inbox | EventLog | Scope.Scope>) => void;
+type Tester = (
+  name: string,
+  test: () => Effect.Effect<void, unknown, Inbox | Buckets | EventLog | Scope.Scope>,
+) => void;
 
 /** Receives in the background and keeps what was handled. */
 const receiving = Effect.fnUntraced(function* <E>(
@@ -179,6 +191,47 @@ export const suite = (test: Tester) => {
       assert.deepInclude(error, { _tag: "NoReply", afterMillis: 1_000 });
       yield* send({ from: "a", to: "nobody", body: 2, ttlMillis: 1_000 });
       yield* until(Effect.map(waiting("nobody"), ({ length }) => length === 0));
+    }));
+
+  test("one that is full takes no more and says what empties it, while others go on", () =>
+    Effect.gen(function* () {
+      const { clear, send, waiting } = yield* Inbox;
+      const large = { from: "stuffer", to: "no end", body: "x".repeat(maxBodyBytes - 2) };
+      const ids: Array<string> = [];
+      const stuff = Effect.forever(Effect.map(send(large), (id) => ids.push(id)));
+      const full = yield* Effect.flip(stuff);
+      assert.deepInclude(full, { _tag: "InboxFull", name: "no end", messages: ids.length });
+      assert.match(String(Reflect.get(full, "hint")), /recollect inbox clear 'no end' empties it\.$/);
+      assert.isAbove(ids.length * maxBodyBytes, maxInboxBytes - 2 * maxBodyBytes);
+      assert.isBelow(ids.length * maxBodyBytes, maxInboxBytes);
+      assert.lengthOf(yield* eventsOf(session("stuffer")), ids.length);
+      // What lies there already is no more.
+      assert.strictEqual(yield* send({ ...large, id: ids[0] }), ids[0]);
+      yield* send({ ...large, to: "somewhere else", body: "hello" });
+      assert.strictEqual(yield* clear("no end"), ids.length);
+      assert.lengthOf(yield* waiting("no end"), 0);
+      yield* send({ ...large, body: "there is room" });
+      assert.deepStrictEqual(bodies(yield* waiting("no end")), ["there is room"]);
+    }));
+
+  test("a request takes one reply; another one, or one that comes too late, lies nowhere", () =>
+    Effect.gen(function* () {
+      const { request } = yield* Inbox;
+      const { handled } = yield* receiving({
+        name: "talker",
+        handle: ({ body }, reply) =>
+          body === "now"
+            ? Effect.andThen(reply("one"), reply("two"))
+            : Effect.andThen(Effect.sleep(1_200), reply("late")),
+      });
+      const asked = { from: "listener", to: "talker" };
+      assert.strictEqual((yield* request({ ...asked, body: "now" })).body, "one");
+      const late = yield* Effect.flip(request({ ...asked, body: "later", ttlMillis: 1_000 }));
+      assert.strictEqual(late._tag, "NoReply");
+      yield* until(Effect.sync(() => handled.length === 2));
+      assert.lengthOf(yield* eventsOf(session("talker")), 3);
+      const bucket = yield* Effect.flatMap(Buckets, ({ open }) => open(settings));
+      assert.deepStrictEqual(yield* bucket.entries("reply.>"), []);
     }));
 
   test("the same id twice is one message and one event", () =>

@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest";
 import { Context, Effect, Layer, Result, type Scope } from "effect";
 import { TestClock } from "effect/testing";
-import type { Buckets } from "../../src/coordination/Bucket.ts";
+import { Buckets } from "../../src/coordination/Bucket.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import * as LimiterStore from "../../src/coordination/LimiterStore.ts";
 import * as Limits from "../../src/coordination/Limits.ts";
@@ -59,6 +59,21 @@ export const suite = (test: Tester) => {
       assert.strictEqual(yield* allowed(limits, { user: "a".repeat(5_000) }, 10), 5);
       assert.strictEqual(yield* allowed(limits, { user: `${"a".repeat(5_000)}b` }, 10), 5);
       assert.strictEqual(yield* allowed(limits, { user: "" }, 10), 5);
+    }));
+
+  test("goes on over what another program wrote in place of its state", () =>
+    Effect.gen(function* () {
+      const { limits } = yield* process("strange", {
+        "strange-user": { per: ["user"], limit: 2, windowMillis: minute },
+      });
+      const bucket = yield* Effect.flatMap(Buckets, ({ open }) => open(LimiterStore.bucketSettings));
+      for (const text of ["no JSON", "7", '{"taken":7}', '{"taken":[7]}', '{"taken":[[1,"x"]],"slices":[null]}']) {
+        yield* limits.take({ user: text });
+        const entries = yield* bucket.entries(">");
+        yield* bucket.put(entries.at(-1)?.key ?? "", Buffer.from(text, "utf8"));
+        yield* limits.uses;
+        assert.strictEqual(yield* allowed(limits, { user: text }, 3), 2, text);
+      }
     }));
 
   test("says which limit refused and when to ask again, and allows it then", () =>

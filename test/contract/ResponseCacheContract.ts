@@ -119,6 +119,51 @@ export const suite = (test: Tester) => {
       assert.deepInclude(yield* cache.counts, { answers: 0, bytes: 0 });
     }));
 
+  test("reuses the answers of tools that the configuration names, as long as it does, and for as long as it says", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("configured");
+      const { ask, asked } = source();
+      const configured = search("c", { allowedBy: "configuration" });
+      const twice = Effect.andThen(cache.reuse(configured, ask), cache.reuse(configured, ask));
+      assert.strictEqual((yield* twice).reusedFrom, undefined);
+      assert.isUndefined(yield* cache.find(configured));
+      yield* cache.config.set({ "cache.responses.tools.other": {} });
+      assert.strictEqual((yield* twice).reusedFrom, undefined);
+      assert.deepInclude(yield* cache.counts, { requests: 0, answers: 0 });
+      yield* cache.config.set({ "cache.responses.tools.search": {} });
+      assert.strictEqual((yield* twice).reusedFrom, "process");
+      assert.strictEqual(asked(), 5);
+      yield* cache.config.set({ "cache.responses.tools.search": { ttlMillis: 1_000 } });
+      yield* until(cache.find(configured), (found) => found === undefined);
+      // For who allows it by the call, the tool's time holds as well, unless the call says another.
+      assert.isUndefined(yield* cache.find(search("c")));
+      assert.isDefined(yield* cache.find(search("c", { ttlMillis: 3_600_000 })));
+      assert.strictEqual((yield* twice).reusedFrom, "process");
+      yield* cache.config.set({ "cache.responses.tools.search": undefined });
+      assert.strictEqual((yield* twice).reusedFrom, undefined);
+      yield* cache.keep(configured, { value: 1, tookMillis: 0 });
+      assert.isUndefined(yield* cache.find(configured));
+      const model = { ...configured, kind: "model" } as const;
+      yield* Effect.andThen(cache.reuse(model, ask), cache.reuse(model, ask));
+      assert.strictEqual(asked(), 10);
+    }));
+
+  test("does not give who wants a young answer the old one that others are content with", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* process("young"), yield* process("young")];
+      const { ask, asked } = source();
+      yield* first.reuse(search("y"), ask);
+      yield* until(second.find(search("y")), (found) => found !== undefined);
+      const third = yield* process("young");
+      const [content, young] = yield* Effect.all(
+        [third.reuse(search("y"), ask), third.reuse(search("y", { ttlMillis: 0 }), ask)],
+        { concurrency: "unbounded" },
+      );
+      assert.deepStrictEqual([content.value, young.value], [{ answer: 1 }, { answer: 2 }]);
+      assert.isUndefined(yield* (yield* process("young")).find(search("y", { ttlMillis: Number.NaN })));
+      assert.strictEqual(asked(), 2);
+    }));
+
   test("records each answer that it gives again as an event of the thread it was given in", () =>
     Effect.gen(function* () {
       const cache = yield* process("recorded");
@@ -162,6 +207,9 @@ export const suite = (test: Tester) => {
       const late = Effect.andThen(cache.forget("all"), ask);
       assert.deepStrictEqual((yield* cache.reuse(search("late"), late)).value, { answer: 1 });
       assert.isUndefined(yield* cache.find(search("late")));
+      // Also one that was asked for elsewhere.
+      yield* cache.keep(search("late"), { value: 1, tookMillis: 60_000 });
+      assert.isUndefined(yield* cache.find(search("late")));
     }));
 
   test("refuses a request that can have no key, before anything is asked", () =>
@@ -170,7 +218,17 @@ export const suite = (test: Tester) => {
       const cycle: { self?: unknown } = {};
       cycle.self = cycle;
       const { ask, asked } = source();
-      for (const request of [cycle, 1n, "x".repeat(RequestKey.maxRequestLength)]) {
+      // What JSON would make one of: two maps are `{}`, and what is no number is `null`.
+      const alike = [
+        new Map([["q", 1]]),
+        { q: new Set([1]) },
+        [/a/],
+        { q: Number.NaN },
+        [1 / 0],
+        { f: () => 1 },
+        [Symbol("s")],
+      ];
+      for (const request of [cycle, 1n, "x".repeat(RequestKey.maxRequestLength), ...alike]) {
         assert.strictEqual((yield* Effect.flip(cache.reuse(search(request), ask)))._tag, "RequestRefused");
       }
       const nameless = cache.reuse({ kind: "tool", name: "", request: 1 }, ask);

@@ -6,9 +6,16 @@ import * as CacheWireMemory from "../../src/coordination/CacheWireMemory.ts";
 import * as CacheWireNats from "../../src/coordination/CacheWireNats.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
-import { folder, process, suite } from "../contract/FileCacheContract.ts";
+import { folder, process as open, suite } from "../contract/FileCacheContract.ts";
 import { logOnServer } from "../log/natsLayers.ts";
+import * as Child from "../support/Child.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+
+/** Only root can begin a process of another user, and to root every file may be read. */
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) {
+  console.warn("NOT TESTED: who may not read a file is not given it by a shared cache. Run this as root on Linux.");
+}
 
 describe("a cache of files in one process", () => {
   suite((name, test) =>
@@ -30,7 +37,7 @@ layer(onServer, { excludeTestServices: true })("a cache of files on a server", (
       const [before, after] = [join(root, "before"), join(root, "after")];
       for (const path of [before, after]) fs.writeFileSync(path, path.repeat(20_000));
       const clock = { millis: 3_600_000 };
-      const [first, second] = [yield* process("deleted", { clock }), yield* process("deleted", { clock })];
+      const [first, second] = [yield* open("deleted", { clock }), yield* open("deleted", { clock })];
       const { sha256 } = yield* first.read(before);
       yield* first.kept;
       assert.isDefined(yield* second.content(sha256));
@@ -48,6 +55,27 @@ layer(onServer, { excludeTestServices: true })("a cache of files on a server", (
     }),
   );
 
+  it.effect.skipIf(!isRoot)("does not give what others have read to who may not read it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const root = yield* folder;
+      const [secret, common] = [join(root, "secret"), join(root, "common")];
+      for (const path of [secret, common]) fs.writeFileSync(path, path);
+      fs.chmodSync(root, 0o755);
+      fs.chmodSync(secret, 0o600);
+      fs.chmodSync(common, 0o644);
+      const cache = yield* open("users");
+      for (const path of [secret, common]) yield* cache.read(path);
+      yield* cache.kept;
+      const { line } = yield* Child.start({
+        file: "test/coordination/nobody-child.ts",
+        args: [url, "users", secret, common],
+      });
+      // What it may read comes from what is shared, so the other one lay there as well.
+      assert.deepStrictEqual(JSON.parse(line), ["FileUnreadable permission", "shared"]);
+    }),
+  );
+
   it.effect("goes on from memory and disk while the server is away, and drops what it may have missed", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.NatsServer;
@@ -56,7 +84,7 @@ layer(onServer, { excludeTestServices: true })("a cache of files on a server", (
       const [known, other] = [join(root, "known"), join(root, "other")];
       fs.writeFileSync(known, "known");
       fs.writeFileSync(other, "other");
-      const cache = yield* process("away");
+      const cache = yield* open("away");
       yield* cache.read(known);
       yield* cache.kept;
       const until = (isConnected: boolean) =>

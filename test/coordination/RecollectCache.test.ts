@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import * as fs from "node:fs";
 import { join, resolve } from "node:path";
-import { RecollectCache } from "recollect";
+import { RecollectCache, RecollectShared } from "recollect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as World from "../publish/World.ts";
@@ -71,6 +71,15 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
             .catch((error: unknown) => error);
           assert.deepInclude(why, { message: "no" });
           assert.isAbove((await two.counts()).files.fromProcess, 0);
+
+          await using shared = await RecollectShared.connect({ url });
+          const configured = () =>
+            one.reuse({ kind: "tool", name: "c", request: 1, allowedBy: "configuration" }, async () => ++asked);
+          assert.notStrictEqual((await configured()).value, (await configured()).value);
+          await shared.set({ "cache.responses.tools.c": {} });
+          await until(configured, ({ reusedFrom }) => reusedFrom === "process");
+          await shared.set({ "cache.responses.tools.c": undefined });
+          await until(configured, ({ reusedFrom }) => reusedFrom === undefined);
         });
         const events = yield* World.eventsOf(History.thread("reader"));
         const last = events.at(-1);

@@ -61,6 +61,34 @@ const watch = (log: Log, after: number) => {
 const sequencesOf = (entries: ReadonlyArray<LogEntry>) => entries.map(({ sequence }) => sequence);
 const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
+describe("a blob that is on its way when the connection is lost", () => {
+  it.live("is kept when NATS is back in a moment, and else given up sooner than the client would", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const between = yield* proxy(server.url);
+      const { connection, log } = yield* open(between.url);
+      const blob = (fill: number) => new Uint8Array(300_000).fill(fill);
+      yield* log.putBlob(blob(0));
+      yield* between.mute;
+      const moment = yield* Effect.forkChild(log.putBlob(blob(1)), { startImmediately: true });
+      yield* between.cut;
+      yield* between.unmute;
+      const { sha256 } = yield* Fiber.join(moment);
+      assert.deepStrictEqual(yield* log.getBlob(sha256), blob(1));
+      yield* between.mute;
+      const client = Effect.promise(() =>
+        connection.nc.request("nobody.answers", "", { timeout: 5_000 }).catch(() => "client"),
+      );
+      const long = Effect.map(Effect.flip(log.putBlob(blob(2))), ({ _tag }) => _tag);
+      const first = yield* Effect.forkChild(Effect.raceFirst(client, long), { startImmediately: true });
+      yield* between.close;
+      assert.strictEqual(yield* Fiber.join(first), "LogUnavailable");
+      yield* between.unmute;
+      yield* between.open;
+    }),
+  );
+});
+
 describe("a lost acknowledgement", () => {
   for (const expected of [0, "any"] satisfies ReadonlyArray<Expected>) {
     for (const size of [1, 4]) {

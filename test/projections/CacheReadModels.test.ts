@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
+import { createHash } from "node:crypto";
 import { thread } from "../../src/domain/History.ts";
 import { event } from "../projection/StubLog.ts";
 import { folded } from "../projection/World.ts";
@@ -34,6 +35,53 @@ describe("files that threads have read", () => {
       assert.deepStrictEqual(
         versions.map((row) => Object.values(row).join(" ")),
         ["/a one 3 2", "/a three 2 1", "/b two 1 1"],
+      );
+    }),
+  );
+});
+
+describe("files as transcripts show them", () => {
+  it.live("are told with the hash of what was shown, apart from versions of whole files", () =>
+    Effect.gen(function* () {
+      const shown = (sequence: number, file: object, type = "text") => {
+        const content = [{ type: "tool_result", tool_use_id: `toolu_${sequence}`, content: "     1→a" }];
+        const entry = {
+          type: "user",
+          uuid: `u${sequence}`,
+          sessionId: "t1",
+          message: { role: "user", content },
+          toolUseResult: { type, file: { filePath: "/a", ...file } },
+        };
+        return event(
+          sequence,
+          "thread.entry_recorded",
+          { format: "claude-code", source: { path: "t1.jsonl" }, entry },
+          { in: thread("t1") },
+        );
+      };
+      const whole = { startLine: 1, numLines: 2, totalLines: 2 };
+      const part = { startLine: 3, numLines: 2, totalLines: 9 };
+      const { rows } = yield* folded([
+        shown(1, { content: "a\n", ...whole }),
+        shown(2, { content: "é", ...part }),
+        shown(3, { content: "b\n", ...whole }),
+        shown(4, { content: "é", ...part }),
+        shown(5, { base64: "AA==" }, "image"),
+        read(6, "/a", "one"),
+      ]);
+      const found = rows(
+        "SELECT sequence, is_shown, is_changed, bytes, from_line, to_line, call_id FROM v_files_read ORDER BY sequence",
+      );
+      assert.deepStrictEqual(
+        found.map((row) => Object.values(row).join(" ")),
+        ["1 1 0 2   toolu_1", "2 1 0 2 3 4 toolu_2", "3 1 1 2   toolu_3", "4 1 0 2 3 4 toolu_4", "6 0 0 3   "],
+      );
+      const [first] = rows("SELECT path, sha256 FROM v_files_read ORDER BY sequence LIMIT 1");
+      const sha256 = createHash("sha256").update("a\n").digest("hex");
+      assert.deepStrictEqual({ ...first }, { path: "/a", sha256 });
+      assert.deepStrictEqual(
+        rows("SELECT sha256 FROM v_file_versions").map(({ sha256: one }) => one),
+        ["one"],
       );
     }),
   );

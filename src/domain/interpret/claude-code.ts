@@ -1,7 +1,7 @@
 /**
  * Claude Code's transcript: one JSON object a line.
  *
- * Room: domain. In: blocks, describe, tokens. Out: interpreters.
+ * Room: domain. In: blocks, describe, shown-files, tokens. Out: interpreters.
  *
  * Choices:
  * - An assistant message is one `message.id`, written as several lines: each line is a segment. A `user` line is one
@@ -18,6 +18,7 @@ import { arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt
 import { readBlocks } from "./blocks.ts";
 import { describe } from "./describe.ts";
 import { idAt, nameOf, noted, notUnderstood, threadDescribed } from "./facts.ts";
+import { shownFile } from "./shown-files.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { anthropicUsage, isNothing, tokensBeside } from "./tokens.ts";
 
@@ -138,7 +139,7 @@ const said = (line: JsonObject, type: string, context: EntryContext, carry: Carr
     isSidechain: flagAt(line, "isSidechain"),
     isMeta: flagAt(line, "isMeta") || flagAt(line, "isCompactSummary") || flagAt(line, "isApiErrorMessage"),
   });
-  facts.push(...tools);
+  facts.push(...tools, ...shownFile(line, messageId));
   if (type === "assistant") facts.push(...usageOf(line, message, messageId));
   return { facts, carry: after };
 };

@@ -1,11 +1,14 @@
 /**
  * `recollect files THREAD`: which files a conversation read, in which version, and what stood in them then.
  *
- * Room: edge. In: log, query, Thread. Out: Cli.
+ * Room: edge. In: domain, log, query, Thread. Out: Cli.
  */
-import { Effect, Option, Stdio, Stream } from "effect";
+import { Effect, Option, Result, Stdio, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
+import { isMisfit } from "../../domain/Event.ts";
+import { factsOf } from "../../domain/Interpret.ts";
 import { EventLog } from "../../log/EventLog.ts";
+import { placedOrAsItIs } from "../../log/LargeEntry.ts";
 import { type FileRow, Query } from "../../query/Query.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { json, readModels, store, tenant, threadArgument } from "./Flags.ts";
@@ -28,7 +31,7 @@ const list = Effect.fnUntraced(function* (files: ReadonlyArray<FileRow>) {
     file.sha256.slice(0, shownHash),
     Output.bytes(file.bytes),
     linesOf(file),
-    file.isChanged === 1 ? "changed" : "",
+    [...(file.isChanged === 1 ? ["changed"] : []), ...(file.isShown === 1 ? ["as shown"] : [])].join(", "),
     Output.clip(file.path, 200),
   ]);
   for (const text of Output.table(["when", "sequence", "version", "size", "lines", "", "path"], rows)) {
@@ -54,9 +57,20 @@ const chosen = Effect.fnUntraced(function* (files: ReadonlyArray<FileRow>, wante
   return last;
 });
 
-const show = Effect.fnUntraced(function* ({ path, sha256 }: FileRow) {
+/** What a transcript shows of a file stands in its event. */
+const shownIn = Effect.fnUntraced(function* (sequence: number) {
   const log = yield* EventLog;
-  const bytes = yield* log.getBlob(sha256);
+  const entry = yield* log.at(sequence);
+  if (entry === undefined || isMisfit(entry)) return undefined;
+  const told = factsOf(yield* placedOrAsItIs(log, entry));
+  const facts = Result.isSuccess(told) ? told.success.facts : [];
+  const fact = facts.find((one) => one._tag === "FileWasRead");
+  return fact?.shown == null ? undefined : Buffer.from(fact.shown, "utf8");
+});
+
+const show = Effect.fnUntraced(function* ({ isShown, path, sequence, sha256 }: FileRow) {
+  const log = yield* EventLog;
+  const bytes = yield* isShown === 1 ? shownIn(sequence) : log.getBlob(sha256);
   if (bytes === undefined) {
     return yield* new NotFound({
       message: `The content ${sha256} of ${path} is not in the object store.`,

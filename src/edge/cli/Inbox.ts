@@ -1,5 +1,5 @@
 /**
- * `recollect inbox send|list|read|reply|ack`: messages between agents, for people and for agents that are shell scripts.
+ * `recollect inbox send|list|read|reply|ack|clear`: messages between agents, for people and for agents that are shell scripts.
  *
  * Room: edge. In: coordination. Out: Cli.
  */
@@ -167,7 +167,17 @@ const reply = Command.make(
   }),
 ).pipe(Command.withDescription("Reply to a message, and say that it was handled"));
 
+const clear = Command.make(
+  "clear",
+  { name, tenant, json },
+  Effect.fn("cli.inbox.clear")(function* (input) {
+    const messages = yield* withInbox(input.tenant, (inbox) => inbox.clear(input.name));
+    if (input.json) return yield* Output.json({ messages });
+    yield* Output.line(`${Output.counted(messages, "message", "messages")} taken out of the inbox of ${input.name}.`);
+  }),
+).pipe(Command.withDescription("Empty an inbox, unhandled; that the messages were sent stays recorded"));
+
 export const inbox = Command.make("inbox").pipe(
-  Command.withDescription("Messages between agents: send, list, read, reply, ack"),
-  Command.withSubcommands([send, list, read, reply, ack]),
+  Command.withDescription("Messages between agents: send, list, read, reply, ack, clear"),
+  Command.withSubcommands([send, list, read, reply, ack, clear]),
 );

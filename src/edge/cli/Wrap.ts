@@ -35,6 +35,12 @@ export const wrap = Command.make(
       Flag.withDescription("Give this tool's answers again to equal calls; may be repeated (see docs/caches.md)"),
       Flag.atMost(maxCacheTools),
     ),
+    cache: Flag.Boolean("cache").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription(
+        "Give answers again to equal calls of the tools that the configuration names: cache.responses.tools.NAME (default: no)",
+      ),
+    ),
     limits: Flag.Boolean("limits").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Refuse tool calls that are over a limit of the configuration (default: no)"),
@@ -58,6 +64,7 @@ export const wrap = Command.make(
     const code = yield* wrapServer({
       command: input.command,
       cacheTools: input.cacheTool,
+      cache: input.cache,
       ...given("thread", Option.getOrUndefined(input.thread)),
       ...given("tenant", Option.getOrUndefined(input.tenant)),
       ...given("url", natsUrl),
@@ -70,7 +77,7 @@ export const wrap = Command.make(
   }),
 ).pipe(
   Command.withDescription(
-    "Run a stdio MCP server and record its session and tool calls; nothing of it changes (unless --limits refuses a call)",
+    "Run a stdio MCP server and record its session and tool calls; nothing of it changes (unless --limits refuses a call, or --cache answers it)",
   ),
   Command.withExamples([
     {

@@ -19,8 +19,9 @@ const flags = {
   "--user": "user",
 } as const;
 
-/** The one without a value: limits are asked. */
+/** Those without a value: the configuration is asked for limits, or for tools whose answers may be given again. */
 const limitsFlag = "--limits";
+const cacheFlag = "--cache";
 
 /** May be given several times. */
 const cacheTool = "--cache-tool";
@@ -29,7 +30,7 @@ type Flag = keyof typeof flags;
 
 const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
 
-/** Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits]… -- COMMAND…`. `words` are those behind `wrap`. */
+/** Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits | --cache]… -- COMMAND…`. `words` are those behind `wrap`. */
 export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   const end = words.indexOf("--");
   const command = words.slice(end + 1);
@@ -37,10 +38,12 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
   const cacheTools: Array<string> = [];
   let isLimited = false;
+  let isCached = false;
   for (let at = 0; at < end; at++) {
     const word = words[at] ?? "";
-    if (word === limitsFlag) {
-      isLimited = true;
+    if (word === limitsFlag || word === cacheFlag) {
+      isLimited ||= word === limitsFlag;
+      isCached ||= word === cacheFlag;
       continue;
     }
     const equals = word.indexOf("=");
@@ -58,6 +61,7 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   return {
     ...options,
     ...(cacheTools.length === 0 ? {} : { cacheTools }),
+    ...(isCached ? { cache: true } : {}),
     command,
     ...(isLimited ? { limits: { user } } : {}),
   };

@@ -1,7 +1,7 @@
 /**
  * Which tools' answers may be given again, and whether a line calls one of them.
  *
- * Room: edge. In: none. Out: Arguments, Wrap, Reuse. Pure, and plain: it is on the way of every line.
+ * Room: edge. In: none. Out: Arguments, Wrap, Tap, Reuse. Pure, and plain: it is on the way of every line.
  */
 
 /** A call as its answer depends on it. */
@@ -32,9 +32,12 @@ export const cacheToolsOf = (words: ReadonlyArray<string>): ReadonlyMap<string, 
 
 const marker = Buffer.from('"tools/call"');
 
+/** A line above this is not asked about: what is that large is not asked twice. */
+const maxCallBytes = 4 * 1024 * 1024;
+
 /** Undefined for everything but a call of one of `tools` that wants its result at once, and not as a task. */
-export const callIn = (line: Buffer, tools: ReadonlyMap<string, unknown>): Call | undefined => {
-  if (!line.includes(marker)) return undefined;
+export const callIn = (line: Buffer, tools: { readonly has: (tool: string) => boolean }): Call | undefined => {
+  if (line.length > maxCallBytes || !line.includes(marker)) return undefined;
   try {
     const message: unknown = JSON.parse(line.toString("utf8"));
     if (typeof message !== "object" || message === null) return undefined;

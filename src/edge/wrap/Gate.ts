@@ -1,166 +1,159 @@
 /**
- * The gate: holds a tool call until it is decided whether it may be made now, and answers one that may not in the
- * server's place.
+ * The gate: holds a line of the client until it is decided what becomes of it, and gives what is said in the server's place.
  *
- * Room: edge. In: Lines. Out: Proxy.
+ * Room: edge. In: Lines. Out: InPlace, Proxy.
  *
- * Plain Node, as all that is on the way of a call. Without `--limits` there is no gate. With it the client's lines go on
- * whole and unchanged, one after another, or not at all; what waits is bounded, because a client that is not read from
- * stops writing. An answer of ours stands between two lines of the server, never within one.
+ * Plain Node, as all that is on the way of a call. A gate stands only where somebody asked for one: it must see a line
+ * whole before it passes any of it, where the plain pump passes bytes as they come. Lines go on unchanged and in their
+ * order: those behind one that is asked about wait for it, and a client that is not read from stops writing. What is said
+ * in the server's place stands between two lines of the server, never within one.
  */
-import { Transform, type TransformCallback, type Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { maxLineBytes } from "./Lines.ts";
+import type { Direction } from "./Traffic.ts";
 
-/** Why a call is not made. */
-export interface Refusal {
-  readonly message: string;
-  /** When it is worth to call again; undefined when nobody can say. */
-  readonly retryAfterMillis: number | undefined;
+/** What becomes of a line; those of ours are without their newline. */
+export type Verdict =
+  /** It goes to the server. */
+  | { readonly _tag: "Pass" }
+  /** The client is given this, and whoever records is told of both. */
+  | { readonly _tag: "Answer"; readonly line: string }
+  /** The client is given this, and nothing was called: nobody is told. */
+  | { readonly _tag: "Refuse"; readonly line: string };
+
+/** What is said of a line from the client. */
+export interface Asked {
+  /** Never rejects. */
+  readonly verdict: Promise<Verdict>;
+  /** The line has gone its way; told before any line behind it. */
+  readonly went: (verdict: Verdict) => void;
 }
 
-/** Whether a tool may be called now. Never rejects. */
-export type Decide = (tool: string) => Promise<Refusal | undefined>;
+/** Looks at a line without its newline; undefined when it is none of its business. Must not throw. */
+export type Ask = (line: Buffer) => Asked | undefined;
 
 const newline = 0x0a;
-/** Calls in one batch: each is decided by itself, and whoever comes behind waits for all of them. */
-const maxBatch = 100;
-const tooMany: Refusal = {
-  message: `A batch of more than ${maxBatch} tool calls is not made. Send them one by one.`,
-  retryAfterMillis: undefined,
-};
 
-/** What is said to the client between the server's lines. */
-export class Answers {
-  readonly #client: Writable;
-  #waiting: Array<string> = [];
-  #isBetween = true;
-
-  constructor(client: Writable) {
-    this.#client = client;
-  }
-
-  /** The server's bytes have been passed on. */
-  passed(chunk: Uint8Array): void {
-    if (chunk.byteLength > 0) this.#isBetween = chunk.at(-1) === newline;
-    if (this.#isBetween) for (const line of this.#waiting.splice(0)) this.#client.write(line);
-  }
-
-  say(message: unknown): void {
-    const line = `${JSON.stringify(message)}\n`;
-    if (this.#isBetween) this.#client.write(line);
-    else this.#waiting.push(line);
-  }
+interface Sides {
+  readonly client: { readonly from: Readable; readonly to: Writable };
+  readonly server: { readonly from: Readable; readonly to: Writable };
+  readonly passed: (direction: Direction, chunk: Uint8Array) => void;
+  readonly ask: Ask;
 }
 
-interface Call {
-  readonly id: string | number;
-  readonly tool: string;
+/** What we say to the client; `isTold`: whoever records hears it too. */
+interface Saying {
+  readonly line: Buffer;
+  readonly isTold: boolean;
 }
 
-const callsIn = (line: Buffer): { readonly calls: ReadonlyArray<Call>; readonly isBatch: boolean } => {
-  let message: unknown;
-  try {
-    message = JSON.parse(line.toString("utf8"));
-  } catch {
-    // Whatever it is, the server may say so.
-    return { calls: [], isBatch: false };
-  }
-  const isBatch = Array.isArray(message);
-  const all = (isBatch ? message : [message]) as ReadonlyArray<{
-    readonly id?: unknown;
-    readonly method?: unknown;
-    readonly params?: { readonly name?: unknown } | null;
-  } | null>;
-  const calls = all.flatMap((one): ReadonlyArray<Call> => {
-    if (typeof one !== "object" || one === null || one.method !== "tools/call") return [];
-    const { id, params } = one;
-    const tool = params?.name;
-    const isAsked = typeof id === "string" || typeof id === "number";
-    return isAsked ? [{ id, tool: typeof tool === "string" ? tool : "" }] : [];
-  });
-  return { calls, isBatch };
-};
+/** From the client to the server, line by line. */
+const guard = ({ ask, client, passed, server }: Sides, say: (saying: Saying) => void): void => {
+  let pieces: Array<Buffer> = [];
+  let bytes = 0;
+  let isUnseen = false;
+  let isEnding = false;
+  /** Lines behind one that is asked about, in order. */
+  const lines: Array<Buffer> = [];
+  let isAsking = false;
 
-/**
- * A result that is an error, and not a protocol error: a model is shown it, so that it can wait or do something else
- * (MCP, "Error Handling" of tools).
- */
-const answerOf = ({ id }: Call, { message, retryAfterMillis }: Refusal) => ({
-  jsonrpc: "2.0",
-  id,
-  result: {
-    content: [{ type: "text", text: message }],
-    isError: true,
-    ...(retryAfterMillis === undefined ? {} : { _meta: { "recollect/retryAfterMillis": retryAfterMillis } }),
-  },
-});
-
-export class Gate extends Transform {
-  readonly #decide: Decide;
-  readonly #answers: Answers;
-  #pieces: Array<Buffer> = [];
-  #bytes = 0;
-  /** Within a line that is too large to be looked at. */
-  #isPassing = false;
-
-  constructor(decide: Decide, answers: Answers) {
-    super();
-    this.#decide = decide;
-    this.#answers = answers;
-  }
-
-  override _transform(chunk: Buffer, _: BufferEncoding, done: TransformCallback): void {
-    void this.#taken(chunk, done);
-  }
-
-  /** A last line without its end is no call. */
-  override _flush(done: TransformCallback): void {
-    for (const piece of this.#pieces.splice(0)) this.push(piece);
-    done();
-  }
-
-  async #taken(chunk: Buffer, done: TransformCallback): Promise<void> {
-    try {
-      await this.#take(chunk);
-    } catch (cause) {
-      done(cause instanceof Error ? cause : new Error(String(cause)));
-      return;
+  const pass = (line: Buffer): void => {
+    if (!server.to.write(line)) client.from.pause();
+    passed("toServer", line);
+  };
+  const asked = async (line: Buffer, { verdict, went }: Asked): Promise<void> => {
+    isAsking = true;
+    client.from.pause();
+    const decided = await verdict;
+    if (decided._tag === "Pass") pass(line);
+    else if (decided._tag === "Answer") passed("toServer", line);
+    went(decided);
+    if (decided._tag !== "Pass") {
+      say({ line: Buffer.from(`${decided.line}\n`, "utf8"), isTold: decided._tag === "Answer" });
     }
-    done();
-  }
+    isAsking = false;
+    if (!server.to.writableNeedDrain) client.from.resume();
+    next();
+  };
+  const next = (): void => {
+    while (!isAsking) {
+      const line = lines.shift();
+      if (line === undefined) break;
+      // What the client's end has cut off is no line.
+      const question = line.at(-1) === newline ? ask(line.subarray(0, -1)) : undefined;
+      if (question === undefined) pass(line);
+      else void asked(line, question);
+    }
+    if (isEnding && !isAsking) server.to.end();
+  };
 
-  async #take(chunk: Buffer): Promise<void> {
+  client.from.on("data", (chunk: Buffer) => {
     let from = 0;
     for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, from)) {
-      this.#keep(chunk.subarray(from, at + 1));
-      if (!this.#isPassing) await this.#line(Buffer.concat(this.#pieces));
-      this.#pieces = [];
-      this.#bytes = 0;
-      this.#isPassing = false;
+      const piece = chunk.subarray(from, at + 1);
       from = at + 1;
+      const line = Buffer.concat([...pieces, piece]);
+      pieces = [];
+      bytes = 0;
+      if (isUnseen) pass(line);
+      else lines.push(line);
+      isUnseen = false;
     }
-    if (from < chunk.length) this.#keep(chunk.subarray(from));
-  }
+    const rest = chunk.subarray(from);
+    if (rest.length > 0) {
+      pieces.push(rest);
+      bytes += rest.length;
+    }
+    next();
+    // Too large to be looked at. Behind a line that is asked about it waits, whatever its size.
+    if ((isUnseen || bytes > maxLineBytes) && !isAsking && lines.length === 0) {
+      isUnseen = true;
+      if (bytes > 0) pass(Buffer.concat(pieces));
+      pieces = [];
+      bytes = 0;
+    }
+  });
+  const end = () => {
+    if (bytes > 0) lines.push(Buffer.concat(pieces));
+    pieces = [];
+    bytes = 0;
+    isEnding = true;
+    next();
+  };
+  client.from.on("end", end);
+  client.from.on("close", end);
+  client.from.on("error", end);
+  server.to.on("drain", () => void (isAsking || client.from.resume()));
+  server.to.on("error", () => client.from.destroy());
+};
 
-  #keep(piece: Buffer): void {
-    this.#bytes += piece.byteLength;
-    if (!this.#isPassing && this.#bytes > maxLineBytes) {
-      this.#isPassing = true;
-      for (const kept of this.#pieces.splice(0)) this.push(kept);
+/** From the server to the client, and what we say to it. */
+const speak = ({ client, passed, server }: Sides): ((saying: Saying) => void) => {
+  let isWithinLine = false;
+  let waiting: Array<Saying> = [];
+  const write = ({ isTold, line }: Saying): void => {
+    if (line.length === 0) return;
+    if (!client.to.write(line)) server.from.pause();
+    if (isTold) passed("toClient", line);
+  };
+  server.from.on("data", (chunk: Buffer) => {
+    const end = waiting.length === 0 ? -1 : chunk.indexOf(newline);
+    if (end >= 0) {
+      write({ line: chunk.subarray(0, end + 1), isTold: true });
+      waiting.forEach(write);
+      waiting = [];
     }
-    if (this.#isPassing) this.push(piece);
-    else this.#pieces.push(piece);
-  }
+    write({ line: chunk.subarray(end + 1), isTold: true });
+    isWithinLine = chunk.at(-1) !== newline;
+  });
+  client.to.on("drain", () => server.from.resume());
+  client.to.on("error", () => server.from.destroy());
+  server.from.on("error", () => client.to.end());
+  return (saying) => {
+    if (isWithinLine) waiting.push(saying);
+    else write(saying);
+  };
+};
 
-  async #line(line: Buffer): Promise<void> {
-    const { calls, isBatch } = callsIn(line);
-    for (const [index, call] of calls.entries()) {
-      const refusal = index === 0 && calls.length > maxBatch ? tooMany : await this.#decide(call.tool);
-      if (refusal === undefined) continue;
-      // Of a batch all or nothing is made, because what is passed on is passed on unchanged.
-      const answers = calls.map((one) => answerOf(one, refusal));
-      return this.#answers.say(isBatch ? answers : answers[0]);
-    }
-    this.push(line);
-  }
-}
+/** Stands between both sides until they end. */
+export const stand = (sides: Sides): void => guard(sides, speak(sides));

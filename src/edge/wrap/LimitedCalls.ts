@@ -10,7 +10,7 @@ import { Clock, Duration, Effect } from "effect";
 import { Limits } from "../../coordination/Limits.ts";
 import * as History from "../../domain/History.ts";
 import { Publisher } from "../../publish/Publisher.ts";
-import type { Refusal } from "./Gate.ts";
+import type { Refusal } from "./InPlace.ts";
 import { gatherMillis, Refusals } from "./Refusals.ts";
 
 /** Longest name of a tool that is recorded, in characters; the longest that a client of today accepts has 128. */

@@ -1,9 +1,9 @@
 /**
  * What the proxy and its recorder, which live in two threads, say to each other.
  *
- * Room: edge. In: Gate, Traffic. Out: Proxy, Recorder.
+ * Room: edge. In: InPlace, Traffic. Out: Proxy, Recorder.
  */
-import type { Refusal } from "./Gate.ts";
+import type { How, Refusal } from "./InPlace.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
 /** What the recorder is told at its start; plain data, it crosses threads. */
@@ -16,8 +16,10 @@ export interface RecorderOptions {
   readonly cwd: string;
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
   readonly parentThreadId: string | undefined;
-  /** Tools whose answers may be given again. */
+  /** Tools whose answers may be given again, whatever the configuration says. */
   readonly cacheTools: ReadonlyArray<string>;
+  /** Whether the configuration is asked for more of them. */
+  readonly cache: boolean;
   readonly started: Moment;
   /** Whether limits are asked, and whose calls they are. */
   readonly limits: LimitOptions | undefined;
@@ -52,8 +54,8 @@ export type ToRecorder =
       readonly name: string;
       readonly arguments: unknown;
     }
-  /** The call has gone its way: its line was told of just before. */
-  | { readonly _tag: "Went"; readonly find: number; readonly isAnswered: boolean }
+  /** The call has gone its way: unless it was refused, its line was told of just before. */
+  | { readonly _tag: "Went"; readonly find: number; readonly how: How }
   | { readonly _tag: "Ended"; readonly ended: Ended; readonly at: Moment };
 
 export type FromRecorder =
@@ -62,5 +64,7 @@ export type FromRecorder =
   /** The result in JSON; null when there is none. */
   | { readonly _tag: "Found"; readonly find: number; readonly result: string | null }
   | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
-  /** Everything is durable, or `lost` says how many events are not; and why limits were not asked, if they were not. */
-  | { readonly _tag: "Done"; readonly lost: number; readonly unlimited: string | undefined };
+  /** From now on the answers of these tools may be given again, beside those that were named at the start. */
+  | { readonly _tag: "Tools"; readonly tools: ReadonlyArray<string> }
+  /** Everything is durable, or `lost` says how many events are not; and in sentences what was not done beside. */
+  | { readonly _tag: "Done"; readonly lost: number; readonly problems: ReadonlyArray<string> };

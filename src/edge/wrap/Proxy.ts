@@ -1,7 +1,7 @@
 /**
  * The proxy: a stdio server's process, with every byte between it and its client passed on unchanged.
  *
- * Room: edge. In: Gate, ReuseGate, Tap. Out: Wrap, main.
+ * Room: edge. In: Gate, Tap. Out: Wrap, main.
  *
  * Plain Node and nothing else, because this file is on the way of every call and of the server's start: the server
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that
@@ -9,8 +9,7 @@
  */
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { Answers, type Decide, Gate } from "./Gate.ts";
-import { type Ask, stand } from "./ReuseGate.ts";
+import { type Ask, stand } from "./Gate.ts";
 import type { Ended } from "./Messages.ts";
 import type { Direction } from "./Traffic.ts";
 
@@ -102,41 +101,24 @@ export interface Running {
   readonly letGo: () => void;
 }
 
-/** What the client says, by way of the gate where there is one. */
-const clientThrough = (decide: Decide | undefined) => {
-  if (decide === undefined) return { client: process.stdin, answers: undefined };
-  const answers = new Answers(process.stdout);
-  const gate = new Gate(decide, answers);
-  process.stdin.on("close", () => gate.end());
-  return { client: process.stdin.pipe(gate), answers };
-};
-
 interface Between {
   readonly child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly client: Readable;
   readonly passed: Tap["passed"];
 }
 
 /** Every byte as it comes, both ways. */
-const pass = ({ child, client, passed }: Between): void => {
-  pump({ from: client, to: child.stdin, passed: (chunk) => passed("toServer", chunk) });
-  client.on("end", () => child.stdin.end());
-  client.on("close", () => child.stdin.end());
+const pass = ({ child, passed }: Between): void => {
+  pump({ from: process.stdin, to: child.stdin, passed: (chunk) => passed("toServer", chunk) });
+  process.stdin.on("end", () => child.stdin.end());
+  process.stdin.on("close", () => child.stdin.end());
   pump({ from: child.stdout, to: process.stdout, passed: (chunk) => passed("toClient", chunk) });
 };
 
-/** What may answer a call in the server's place: limits that refuse it, an earlier answer to an equal one. */
-export interface InPlace {
-  readonly decide?: Decide | undefined;
-  readonly ask?: Ask | undefined;
-}
-
 /**
- * Starts the server between our standard input and output. Its standard error is ours. With `decide` tool calls wait
- * until it has decided, and are answered in the server's place where it refuses; of those the tap is not told. With `ask`
- * some of the others may be answered by earlier answers; of those it is.
+ * Starts the server between our standard input and output. Its standard error is ours. With `ask` there is a gate, and what
+ * it is asked about may be answered in the server's place.
  */
-export const start = (command: ReadonlyArray<string>, tap: Tap, { ask, decide }: InPlace = {}): Running => {
+export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask): Running => {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
   const letGo = passSignals(child);
@@ -152,15 +134,11 @@ export const start = (command: ReadonlyArray<string>, tap: Tap, { ask, decide }:
     });
   });
   child.stdin.on("close", () => process.stdin.destroy());
-  const { answers, client } = clientThrough(decide);
-  const passed: Tap["passed"] = (direction, chunk) => {
-    if (direction === "toClient") answers?.passed(chunk);
-    tap.passed(direction, chunk);
-  };
-  if (ask === undefined) pass({ child, client, passed });
+  const { passed } = tap;
+  if (ask === undefined) pass({ child, passed });
   else {
     const server = { from: child.stdout, to: child.stdin };
-    stand({ client: { from: client, to: process.stdout }, server, passed, ask });
+    stand({ client: { from: process.stdin, to: process.stdout }, server, passed, ask });
   }
   const ended = Promise.race([notStarted, outputEnded(child)]).then(async (how) => {
     process.stdin.destroy();

@@ -7,9 +7,10 @@
  * outstanding, reading on waits, and with it the acknowledgement to the tap.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Clock, Deferred, Effect, Layer, Option, Queue, References, Result } from "effect";
+import { Clock, Context, Deferred, Effect, Layer, Queue, References, Result, Stream } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
 import * as Caches from "../../coordination/Caches.ts";
+import { Configuration } from "../../coordination/Configuration.ts";
 import * as PresentSessions from "../../coordination/PresentSessions.ts";
 import * as LimitsWhenNeeded from "../../coordination/LimitsWhenNeeded.ts";
 import * as ResponseCache from "../../coordination/ResponseCache.ts";
@@ -49,7 +50,7 @@ const told = Effect.gen(function* () {
 type Told = Effect.Success<typeof told>;
 
 /** What a session without limits has: nothing is asked of it. */
-const unlimited = (why?: string) => ({ told: Effect.void, unlimited: why });
+const unlimited = (problems: ReadonlyArray<string> = []) => ({ told: Effect.void, problems });
 
 /** Answers questions for as long as the session lasts. Limits that cannot be had refuse nothing, and the end says why. */
 const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sessionId: string) {
@@ -63,8 +64,26 @@ const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sess
     Effect.flatMap(calls?.decide(tool) ?? Effect.undefined, (refusal) => tell({ _tag: "Decided", number, refusal }));
   const answering = Effect.forever(Effect.flatMap(Queue.take(questions), (one) => Effect.forkChild(answer(one))));
   yield* Effect.forkScoped(answering);
-  if (Result.isFailure(built)) return unlimited(built.failure.message);
-  return { told: calls?.told ?? Effect.void, unlimited: undefined };
+  if (Result.isFailure(built)) return unlimited([`limits were not asked: ${built.failure.message}`]);
+  return { told: calls?.told ?? Effect.void, problems: [] };
+});
+
+/**
+ * Answers that are given again, only where somebody allowed it: it costs a connection. With `--cache` the proxy is told of
+ * each change which tools are configured. A cache that cannot be had spares nothing, and the end says why.
+ */
+const reusing = Effect.fnUntraced(function* (traffic: Traffic) {
+  if (options.cacheTools.length === 0 && !options.cache) return { reuse: undefined, problems: [] };
+  const layer = ResponseCache.layerCare.pipe(Layer.provideMerge(Caches.around(place)));
+  const built = yield* Effect.result(Layer.build(layer));
+  if (Result.isFailure(built)) {
+    return { reuse: undefined, problems: [`no answer was given again: ${built.failure.message}`] };
+  }
+  const tools = Context.get(built.success, Configuration).watchFamily("cache.responses.tools");
+  const telling = Stream.runForEach(tools, (all) => tell({ _tag: "Tools", tools: [...all.keys()] }));
+  if (options.cache) yield* Effect.forkScoped(telling);
+  const cache = Context.get(built.success, ResponseCache.ResponseCache);
+  return { reuse: Reuse.make({ cache, options, traffic }), problems: [] };
 });
 
 const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
@@ -72,8 +91,7 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   const traffic = new Traffic();
   const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
   const recording = yield* record({ options, traffic });
-  const cache = yield* Effect.serviceOption(ResponseCache.ResponseCache);
-  const reuse = Option.getOrUndefined(Option.map(cache, (there) => Reuse.make({ cache: there, options, traffic })));
+  const { problems, reuse } = yield* reusing(traffic);
   const limits = yield* limiting(questions, recording.sessionId);
   let outstanding = 0;
   let lost = 0;
@@ -109,10 +127,11 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
       for (const line of lines[direction].take(bytes)) yield* observe(traffic.see(direction, line, at));
       yield* tell({ _tag: "Taken", bytes: byteLength });
     }
-    if (message._tag === "Find" && reuse !== undefined) {
+    if (message._tag === "Find") {
       // Nobody behind it waits for it: lines are looked at in order, and the caller asks one at a time.
       const { find } = message;
-      const found = Effect.flatMap(reuse.find(message), (result) => tell({ _tag: "Found", find, result }));
+      const looked = reuse?.find(message) ?? Effect.succeed(null);
+      const found = Effect.flatMap(looked, (result) => tell({ _tag: "Found", find, result }));
       yield* Effect.forkChild(found, { startImmediately: true });
     }
     const again = message._tag === "Went" ? reuse?.went(message) : undefined;
@@ -128,16 +147,11 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
     if (Result.isFailure(last)) lost++;
     yield* publisher.flush;
     yield* Effect.timeoutOption(publisher.drained, drainMillis);
-    return { lost, unlimited: limits.unlimited };
+    return { lost, problems: [...problems, ...limits.problems] };
   }
 });
 
-/** A cache only where somebody allowed a tool: it costs a connection. */
-const caching =
-  options.cacheTools.length === 0 ? Layer.empty : ResponseCache.layerCare.pipe(Layer.provide(Caches.around(place)));
-
-const layer = caching.pipe(
-  Layer.provideMerge(PresentSessions.layer(place)),
+const layer = PresentSessions.layer(place).pipe(
   Layer.provideMerge(NodeServices.layer),
   // Log lines belong nowhere: the server's standard error is its own.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),

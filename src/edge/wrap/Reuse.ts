@@ -48,11 +48,13 @@ export const make = (given: {
     /** An earlier answer to an equal call, as JSON. What cannot be asked is asked of the server. */
     find: Effect.fnUntraced(function* ({ arguments: args, find, name, request }: Find) {
       const { server } = traffic;
+      const isNamed = lives?.has(name) === true;
       const asked: Asked = {
         kind: "tool",
         name,
         request: { command, cwd, server, arguments: args },
         ttlMillis: lives?.get(name),
+        allowedBy: isNamed ? "call" : "configuration",
       };
       const about: { readonly asked: Asked; readonly request: string; answer: Answer | undefined } = {
         asked,
@@ -66,12 +68,13 @@ export const make = (given: {
     }),
 
     /** What has gone its way was just seen: an answer that was given again, or a call whose answer is to be kept. */
-    went: ({ find, isAnswered }: Went): Reused | undefined => {
+    went: ({ find, how }: Went): Reused | undefined => {
       const about = finds.get(find);
       finds.delete(find);
-      const call = about === undefined ? undefined : traffic.callOf(about.request);
+      const call = about === undefined || how === "refused" ? undefined : traffic.callOf(about.request);
       if (about === undefined || call === undefined) return undefined;
-      if (isAnswered && about.answer !== undefined) return { call, answer: about.answer, name: about.asked.name };
+      if (how === "answered" && about.answer !== undefined)
+        return { call, answer: about.answer, name: about.asked.name };
       put(wanted, call, about.asked);
       return undefined;
     },

@@ -1,15 +1,15 @@
 /**
  * The tap: copies of what passes, handed to a recorder in another thread. Never in the way, whatever the recorder does.
  *
- * Room: edge. In: Gate, Messages. Out: Wrap.
+ * Room: edge. In: CallLine, InPlace, Messages. Out: Wrap.
  *
  * Decision: another thread, because recording parses JSON, talks to NATS and waits for fsync, and a call must wait for
  * none of these. What the recorder has not dealt with is bounded; beyond that chunks are dropped and counted, because
  * a call that waits would be worse than a call that is not recorded.
  */
 import { Worker } from "node:worker_threads";
-import type { Refusal } from "./Gate.ts";
-import type { Asked } from "./ReuseGate.ts";
+import { cacheToolsOf, callIn } from "./CallLine.ts";
+import type { Looking, Refusal } from "./InPlace.ts";
 import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
@@ -39,7 +39,10 @@ export class Tap {
   readonly #torn = new Set<Direction>();
   readonly #asked = new Map<number, (refusal: Refusal | undefined) => void>();
   #questions = 0;
-  #unlimited: string | undefined;
+  #problems: ReadonlyArray<string> = [];
+  readonly #named: ReadonlyArray<string>;
+  /** Tools whose answers may be given again. */
+  #tools: ReadonlySet<string>;
   readonly #done: Promise<number>;
   readonly #findMillis: number;
   readonly #finding = new Map<number, (result: string | null) => void>();
@@ -48,16 +51,19 @@ export class Tap {
   /** `findMillis`: an answer that is not found in this time is asked of the server. */
   constructor(options: Omit<RecorderOptions, "started">, findMillis: number) {
     this.#findMillis = findMillis;
+    this.#named = [...(cacheToolsOf(options.cacheTools)?.keys() ?? [])];
+    this.#tools = new Set(this.#named);
     // The recorder must not write between the server and its client: its own output goes nowhere.
     this.#worker = new Worker(recorder, { workerData: { ...options, started: now() }, stdout: true, stderr: true });
     this.#done = new Promise((resolve) => {
       this.#worker.on("message", (message: FromRecorder) => {
         if (message._tag === "Done") {
           this.#isDone = true;
-          this.#unlimited = message.unlimited;
+          this.#problems = message.problems;
           resolve(message.lost);
         } else if (message._tag === "Found") this.#finding.get(message.find)?.(message.result);
         else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
+        else if (message._tag === "Tools") this.#tools = new Set([...this.#named, ...message.tools]);
         else this.#outstandingBytes -= message.bytes;
       });
       const broke = (why: string) => {
@@ -86,9 +92,10 @@ export class Tap {
     this.#tell({ _tag: "Chunk", direction, bytes, at: now() }, [bytes.buffer]);
   }
 
-  /** Asks the recorder for an earlier answer to an equal call. `call.request` is its id in JSON. */
-  find(call: { readonly request: string; readonly name: string; readonly arguments: unknown }): Asked | undefined {
-    if (this.#isBroken !== undefined) return undefined;
+  /** Asks the recorder for an earlier answer, if the line calls a tool whose answers may be given again. */
+  find(line: Buffer): Looking | undefined {
+    const call = this.#isBroken === undefined ? callIn(line, this.#tools) : undefined;
+    if (call === undefined) return undefined;
     const find = this.#finds++;
     const { promise, resolve } = Promise.withResolvers<string | null>();
     const timer = setTimeout(() => resolve(null), this.#findMillis);
@@ -99,7 +106,7 @@ export class Tap {
       this.#finding.delete(find);
       return result === null ? undefined : `{"jsonrpc":"2.0","id":${call.request},"result":${result}}`;
     });
-    return { answer, went: (isAnswered) => this.#tell({ _tag: "Went", find, isAnswered }) };
+    return { answer, went: (how) => this.#tell({ _tag: "Went", find, how }) };
   }
 
   /** Why this tool may not be called now; undefined when it may, or when nobody can say. */
@@ -129,9 +136,12 @@ export class Tap {
     await this.#worker.terminate();
     if (broken !== undefined) return `recording stopped: ${broken}`;
     if (lost === "late") return `recording did not finish within ${millis} ms`;
-    if (this.#unlimited !== undefined) return `limits were not asked: ${this.#unlimited}`;
-    if (lost > 0) return `${lost} events were not accepted`;
-    return this.#droppedBytes > 0 ? `${this.#droppedBytes} bytes passed faster than they could be recorded` : undefined;
+    const problems = [
+      ...this.#problems,
+      ...(lost > 0 ? [`${lost} events were not accepted`] : []),
+      ...(this.#droppedBytes > 0 ? [`${this.#droppedBytes} bytes passed faster than they could be recorded`] : []),
+    ];
+    return problems.length === 0 ? undefined : problems.join("; ");
   }
 
   #tell(message: ToRecorder, transfer: Array<ArrayBuffer> = []): void {

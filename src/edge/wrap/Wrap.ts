@@ -1,16 +1,15 @@
 /**
  * `recollect wrap`: a stdio MCP server, recorded.
  *
- * Room: edge. In: Proxy, Tap. Out: cli, main.
+ * Room: edge. In: InPlace, Proxy, Tap. Out: cli, main.
  *
  * Everything between client and server passes unchanged; the session, its tool calls, their results and durations are
  * published beside. NATS being away or slow never delays or breaks a call: the recorder keeps what it cannot deliver
  * in the spool. With `limits` a call that is over one is answered with an error in the server's place. Imports nothing but Node, so that the server is started within milliseconds; `run` is the form for
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
-import { cacheToolsOf, callIn } from "./CallLine.ts";
+import { asking } from "./InPlace.ts";
 import type { Ended, LimitOptions } from "./Messages.ts";
-import type { Ask } from "./ReuseGate.ts";
 import * as Proxy from "./Proxy.ts";
 import { Tap } from "./Tap.ts";
 import type { Direction } from "./Traffic.ts";
@@ -33,6 +32,8 @@ export interface Options {
    * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for how long; anything else is none. Default: none.
    */
   readonly cacheTools?: ReadonlyArray<string> | undefined;
+  /** Give the answers of tools again that the configuration names, `cache.responses.tools.NAME`, while it does. Default: no. */
+  readonly cache?: boolean | undefined;
   /** How long a call of these tools waits for an earlier answer. Default 250: a look takes one millisecond, over NATS two. */
   readonly findMillis?: number | undefined;
   /** Ask the limits of the configuration before each tool call. Default: no. */
@@ -48,24 +49,21 @@ const defaultFindMillis = 250;
 export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
   let problem: string | undefined;
-  const { cacheTools = [] } = options;
-  const tools = cacheToolsOf(cacheTools) ?? new Map<string, undefined>();
-  const ask: Ask = (line) => {
-    const call = callIn(line, tools);
-    return call === undefined ? undefined : tap?.find(call);
-  };
+  const { cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;
   const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
   const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
-  const running = Proxy.start(options.command, passed, {
-    decide: options.limits === undefined ? undefined : decide,
-    ask: tools.size === 0 ? undefined : ask,
+  const find = (line: Buffer) => tap?.find(line);
+  const isReusing = cache || cacheTools.length > 0;
+  const ask = asking({
+    decide: limits === undefined ? undefined : decide,
+    find: isReusing ? find : undefined,
   });
+  const running = Proxy.start(command, passed, limits === undefined && !isReusing ? undefined : ask);
   // The server has been started; only now the recorder's thread takes its share of the machine. Nothing has passed yet.
-  const { thread, tenant, url, data, command, limits } = options;
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
     const cwd = process.cwd();
-    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools, limits };
+    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools, cache, limits };
     tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { RecollectCache } from "recollect";
-import { Stage } from "./Program.ts";
+import { session, Stage } from "./Program.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -27,6 +27,15 @@ describe("recollect files and cache", { timeout: 300_000 }, () => {
     assert.strictEqual(shown.out, readFileSync(license, "utf8"));
     const none = await stage.run(["files", "reader", "--show", "other", "--at", String(file?.["sequence"])]);
     assert.deepStrictEqual([none.code, none.out], [4, ""]);
+
+    const [line = ""] = session("imported", ["read it"]).split("\n");
+    const shownFile = { filePath: "/src/a.ts", content: "as shown\n", startLine: 1, numLines: 1, totalLines: 1 };
+    const toolUseResult = { type: "text", file: shownFile };
+    writeFileSync(join(stage.folder, "imported.jsonl"), `${JSON.stringify({ ...JSON.parse(line), toolUseResult })}\n`);
+    assert.strictEqual((await stage.run(["import", join(stage.folder, "imported.jsonl")])).code, 0);
+    const [seen] = (await stage.json<{ files: ReadonlyArray<Json> }>(["files", "imported"])).files;
+    assert.deepInclude(seen, { path: "/src/a.ts", isShown: 1, bytes: 9 });
+    assert.strictEqual((await stage.run(["files", "imported", "--show", "/src/a.ts"])).out, "as shown\n");
 
     const stats = await stage.json<{ processes: ReadonlyArray<Json> }>(["cache", "stats"]);
     const found = stats.processes.find((one) => one["cache"] === "files");

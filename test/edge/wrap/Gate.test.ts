@@ -1,134 +1,130 @@
 import { assert, describe, it } from "@effect/vitest";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { Writable } from "node:stream";
-import { Answers, type Decide, Gate } from "../../../src/edge/wrap/Gate.ts";
-import { Refusals } from "../../../src/edge/wrap/Refusals.ts";
+import { PassThrough } from "node:stream";
+import { type Ask, stand, type Verdict } from "../../../src/edge/wrap/Gate.ts";
 
-const call = (id: unknown, name: unknown = "search") =>
-  JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: {} } });
+const collected = async (stream: PassThrough): Promise<Buffer> => {
+  const chunks: Array<Buffer> = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+};
 
-/** A client that reads what it gets. */
-const reading = () => {
-  const heard: Array<string> = [];
-  const client = new Writable({
-    decodeStrings: false,
-    write: (line, _, done) => {
-      heard.push(String(line));
-      done();
-    },
+/** A gate between four pipes. */
+const gate = (ask: Ask) => {
+  const [clientOut, clientIn, serverOut, serverIn] = Array.from({ length: 4 }, () => new PassThrough()) as [
+    PassThrough,
+    PassThrough,
+    PassThrough,
+    PassThrough,
+  ];
+  const seen = { toServer: [] as Array<Buffer>, toClient: [] as Array<Buffer> };
+  stand({
+    client: { from: clientOut, to: clientIn },
+    server: { from: serverOut, to: serverIn },
+    passed: (direction, chunk) => seen[direction].push(Buffer.from(chunk)),
+    ask,
   });
-  return { client, heard };
+  return { clientOut, clientIn, serverOut, serverIn, seen };
 };
 
-/** What goes to the server, and what is said to the client, when the client's bytes come in pieces of that size. */
-const through = async (options: { readonly given: Buffer; readonly size: number; readonly decide: Decide }) => {
-  const { client, heard } = reading();
-  const gate = new Gate(options.decide, new Answers(client));
-  const toServer: Array<Buffer> = [];
-  gate.on("data", (chunk: Buffer) => toServer.push(chunk));
-  for (let at = 0; at < options.given.length; at += options.size) {
-    gate.write(options.given.subarray(at, at + options.size));
-  }
-  gate.end();
-  await once(gate, "end");
-  return { toServer: Buffer.concat(toServer), answers: heard.map((line): unknown => JSON.parse(line)) };
+const nothing: Ask = () => undefined;
+
+const pass: Verdict = { _tag: "Pass" };
+
+/** Decides about lines that begin with `?`, as soon as it is told what. */
+const questions = () => {
+  const open: Array<(verdict: Verdict) => void> = [];
+  const went: Array<Verdict["_tag"]> = [];
+  const ask: Ask = (line) => {
+    if (line[0] !== 0x3f) return undefined;
+    const { promise, resolve } = Promise.withResolvers<Verdict>();
+    open.push(resolve);
+    return { verdict: promise, went: ({ _tag }) => went.push(_tag) };
+  };
+  return { ask, open, went };
 };
 
-const refuse: Decide = async (tool) => (tool === "search" ? { message: "no", retryAfterMillis: 40 } : undefined);
+/** Everything that has come so far. */
+const told = (stream: PassThrough): string => {
+  let text = "";
+  for (let piece: unknown = stream.read(); piece !== null; piece = stream.read()) text += String(piece);
+  return text;
+};
 
-const error = (id: unknown) => ({
-  jsonrpc: "2.0",
-  id,
-  result: { content: [{ type: "text", text: "no" }], isError: true, _meta: { "recollect/retryAfterMillis": 40 } },
-});
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe("the gate", () => {
-  it("lets every byte through unchanged when nothing is refused, however it is cut", async () => {
+describe("wrap, the gate", () => {
+  it("passes every byte unchanged, both ways, however it is cut, also lines that are too large to be looked at", async () => {
     const given = Buffer.concat([
-      Buffer.from(`${call(1)}\r\n\n${call("x")}\n[${call(2)},null]\n{"method":"tools/call"}\nnot json\n`),
-      randomBytes(100_000),
-      Buffer.from(`${call(3)}`),
+      Buffer.from(`one\n${"x".repeat(33 * 1024 * 1024)}\n\n`),
+      randomBytes(1_000_000),
+      Buffer.from("no last newline"),
     ]);
-    for (const size of [1, 7, 4_096, given.length]) {
-      const asked: Array<string> = [];
-      const decide: Decide = async (tool) => void asked.push(tool);
-      const { answers, toServer } = await through({ given, size: size === 1 ? 97 : size, decide });
-      assert.isTrue(toServer.equals(given), `cut at ${size}`);
-      assert.deepStrictEqual(answers, []);
-      // The last one is no line.
-      assert.deepStrictEqual(asked, ["search", "search", "search"]);
+    const { clientIn, clientOut, seen, serverIn, serverOut } = gate(nothing);
+    const both = Promise.all([collected(serverIn), collected(clientIn)]);
+    for (let at = 0; at < given.length; at += 777_777) {
+      if (!clientOut.write(given.subarray(at, at + 777_777))) await once(clientOut, "drain");
+      if (!serverOut.write(given.subarray(at, at + 777_777))) await once(serverOut, "drain");
     }
+    clientOut.end();
+    serverOut.end();
+    await once(serverOut, "end");
+    clientIn.end();
+    const [toServer, toClient] = await both;
+    assert.isTrue(toServer.equals(given));
+    assert.isTrue(toClient.equals(given));
+    assert.isTrue(Buffer.concat(seen.toServer).equals(given));
+    assert.isTrue(Buffer.concat(seen.toClient).equals(given));
   });
 
-  it("answers a refused call in the server's place with a tool's error that says when, and passes on the rest", async () => {
-    const kept = [call(1, "read"), '{"jsonrpc":"2.0","id":9,"method":"ping"}', call(3, "read")];
-    const lines = [
-      kept[0],
-      call(2),
-      kept[1],
-      call("b"),
-      String.raw`{"id":5,"method":"tools\/call","params":{"name":"search"}}`,
-      kept[2],
-    ];
-    const given = Buffer.from(lines.map((line) => `${line}\n`).join(""));
-    const { answers, toServer } = await through({ given, size: 50, decide: refuse });
-    assert.strictEqual(toServer.toString(), kept.map((line) => `${line}\n`).join(""));
-    assert.deepStrictEqual(answers, [error(2), error("b"), error(5)]);
+  it("gives an answer in the server's place, and keeps the order of the lines behind it", async () => {
+    const { ask, open, went } = questions();
+    const { clientIn, clientOut, seen, serverIn } = gate(ask);
+    clientOut.write("a\n?1\nb\n?2\nc\n");
+    await turn();
+    assert.strictEqual(told(serverIn), "a\n");
+    open[0]?.({ _tag: "Answer", line: "from memory" });
+    await turn();
+    assert.strictEqual(told(clientIn), "from memory\n");
+    assert.strictEqual(told(serverIn), "b\n");
+    open[1]?.(pass);
+    await turn();
+    assert.strictEqual(told(serverIn), "?2\nc\n");
+    clientOut.write("?3\nd\n");
+    await turn();
+    open[2]?.({ _tag: "Refuse", line: "no" });
+    await turn();
+    assert.deepStrictEqual([told(clientIn), told(serverIn)], ["no\n", "d\n"]);
+    assert.deepStrictEqual(went, ["Answer", "Pass", "Refuse"]);
+    // Whoever records sees the line that was answered, too, and nothing of the one that was refused.
+    assert.strictEqual(Buffer.concat(seen.toServer).toString(), "a\n?1\nb\n?2\nc\nd\n");
+    assert.strictEqual(Buffer.concat(seen.toClient).toString(), "from memory\n");
   });
 
-  it("refuses a batch as a whole, and lets a notification pass that nobody could answer", async () => {
-    const notification = '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"search"}}';
-    const given = Buffer.from(`[${call(1, "read")},${call(2)}]\n${notification}\n`);
-    const { answers, toServer } = await through({ given, size: 1_000, decide: refuse });
-    assert.deepStrictEqual(answers, [[error(1), error(2)]]);
-    assert.strictEqual(toServer.toString(), `${notification}\n`);
+  it("never speaks into a line of the server", async () => {
+    const { ask, open } = questions();
+    const { clientIn, clientOut, serverOut } = gate(ask);
+    serverOut.write("half of");
+    await turn();
+    clientOut.write("?1\n");
+    await turn();
+    open[0]?.({ _tag: "Answer", line: "mine" });
+    await turn();
+    assert.strictEqual(told(clientIn), "half of");
+    serverOut.write(" a line\nand more");
+    await turn();
+    assert.strictEqual(told(clientIn), " a line\nmine\nand more");
   });
 
-  it("refuses a batch of more calls than a hundred without asking for any", async () => {
-    const batch = `[${Array.from({ length: 101 }, (_, id) => call(id, "read")).join(",")}]\n`;
-    const asked: Array<string> = [];
-    const decide: Decide = async (tool) => void asked.push(tool);
-    const { answers, toServer } = await through({ given: Buffer.from(batch), size: 10_000, decide });
-    assert.lengthOf(answers[0] as ReadonlyArray<unknown>, 101);
-    assert.strictEqual(toServer.length, 0);
-    assert.deepStrictEqual(asked, []);
-  });
-
-  it("passes on what is too large to be looked at, and looks at what follows", async () => {
-    const huge = `${"x".repeat(33 * 1024 * 1024)}\n`;
-    const given = Buffer.from(`${huge}${call(1)}\n`);
-    const { answers, toServer } = await through({ given, size: 1_000_000, decide: refuse });
-    assert.strictEqual(toServer.length, huge.length);
-    assert.deepStrictEqual(answers, [error(1)]);
-  });
-
-  it("says its answers between two lines of the server, never within one", () => {
-    const { client, heard } = reading();
-    const answers = new Answers(client);
-    const serverSays = (text: string) => {
-      client.write(text);
-      answers.passed(Buffer.from(text));
-    };
-    answers.say(1);
-    serverSays("ab");
-    answers.say(2);
-    serverSays("c\nd");
-    serverSays("\n");
-    answers.say(3);
-    assert.deepStrictEqual(heard, ["1\n", "ab", "c\nd", "\n", "2\n", "3\n"]);
-  });
-});
-
-describe("refusals", () => {
-  it("are gathered by limit and tool, and beyond a hundred of them under one name", () => {
-    const refusals = new Refusals();
-    for (let at = 1; at <= 500; at++) refusals.add({ at, limit: "busy", tool: "search" });
-    for (let at = 0; at < 300; at++) refusals.add({ at: 1_000 + at, limit: "busy", tool: `invented ${at}` });
-    const gathered = refusals.take();
-    assert.deepStrictEqual(gathered[0], { tool: "search", limit: "busy", count: 500, firstAt: 1, lastAt: 500 });
-    assert.lengthOf(gathered, 101);
-    assert.deepInclude(gathered.at(-1), { tool: "*", count: 201, lastAt: 1_299 });
-    assert.deepStrictEqual(refusals.take(), []);
+  it("ends the server's input when the client's has ended and everything has gone its way", async () => {
+    const { ask, open } = questions();
+    const { clientOut, serverIn } = gate(ask);
+    const all = collected(serverIn);
+    clientOut.end("?1\n?last");
+    await turn();
+    open[0]?.(pass);
+    assert.strictEqual(String(await all), "?1\n?last");
+    assert.lengthOf(open, 1, "a last line without its end is none");
   });
 });

@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { Effect, Layer } from "effect";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import * as Configuration from "../../../src/coordination/Configuration.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as World from "../../publish/World.ts";
@@ -54,6 +56,34 @@ layer(world, { excludeTestServices: true })("wrap with limits", (it) => {
       const [refused, ...more] = only(facts, "CallsRefused");
       assert.deepInclude(refused, { tool: "echo", limit: "echo", user: "ana", count: 3 });
       assert.lengthOf(more, 0);
+    }),
+  );
+
+  it.effect("obeys the limits of the data folder's file, and records on when that says what cannot be", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      mkdirSync(data, { recursive: true });
+      const write = (values: unknown) => writeFileSync(join(data, "config.json"), JSON.stringify(values));
+      const sums = (words: ReadonlyArray<string>) =>
+        Effect.scoped(
+          Effect.flatMap(connect({ data, url, words }), (client) =>
+            Effect.promise(async () => {
+              const found: Array<boolean> = [];
+              for (let call = 0; call < 2; call++) {
+                const { isError = false } = await client.callTool({ name: "get-sum", arguments: { a: 1, b: 2 } });
+                found.push(isError === true);
+              }
+              return found;
+            }),
+          ),
+        );
+      write({ "limits.sum": { per: [], only: { tool: "get-sum" }, limit: 1, windowMillis: 3_600_000 } });
+      assert.deepStrictEqual(yield* sums(["--limits"]), [false, true]);
+      write({ "limits.sum": "often" });
+      const before = yield* Effect.flatMap(EventLog, ({ info }) => info);
+      assert.deepStrictEqual(yield* sums(["--limits", "--cache", "--cache-tool", "get-sum"]), [false, false]);
+      assert.lengthOf(callsIn(factsIn(yield* recordedAfter(before.lastSequence))), 2);
     }),
   );
 });
