@@ -5,6 +5,7 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { FileWasRead } from "../src/domain/Fact.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
@@ -28,7 +29,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
 
 export const filesRead: Projection = {
   name: "files_read",
-  version: 1,
+  version: 2,
   doc: "Files that threads have read.",
   tables: [
     {
@@ -47,7 +48,7 @@ export const filesRead: Projection = {
         from_line: { type: "integer", doc: "First line that was given." },
         to_line: { type: "integer", doc: "Last line that was given." },
         call_id: { type: "text", doc: "Tool call." },
-        message_id: { type: "name", doc: "Message." },
+        message_id: { type: "id", doc: "Message." },
         read_at: { type: "integer", doc: "Epoch milliseconds." },
       },
       indexes: [
@@ -81,7 +82,7 @@ export const filesRead: Projection = {
       select: `SELECT t.text, ${nameText("f.tenant")}, ${nameText("f.path")}, ${nameText("f.sha256")}, f.bytes,
         coalesce(f.sha256 <> (SELECT p.sha256 FROM files_read p WHERE p.thread_id = f.thread_id AND p.tenant = f.tenant
           AND p.path = f.path AND p.sequence < f.sequence ORDER BY p.sequence DESC LIMIT 1), 0),
-        f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${nameText("f.message_id")}, f.read_at,
+        f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${idText("f.message_id")}, f.read_at,
         f.sequence FROM files_read f JOIN names t ON t.name = f.thread_id`,
     },
     {

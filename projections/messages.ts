@@ -13,6 +13,7 @@ import type { Part } from "../src/domain/Content.ts";
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { MessageSaid } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/Quote.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
@@ -106,12 +107,12 @@ const messageKey = {
   thread_id: { type: "name", doc: "Thread." },
   tenant: { type: "name", doc: "Tenant." },
   second_hand: { type: "integer", doc: "1 when told by a second witness." },
-  message_id: { type: "name", doc: "Message id, unique in its thread." },
+  message_id: { type: "id", doc: "Message id, unique in its thread." },
 } as const;
 
 export const messages: Projection = {
   name: "messages",
-  version: 2,
+  version: 3,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -127,7 +128,7 @@ export const messages: Projection = {
         model: { type: "name", doc: "Model." },
         provider: { type: "name", doc: "Provider." },
         tool: { type: "name", doc: "Agent tool." },
-        parent_message_id: { type: "name", doc: "Message it answers." },
+        parent_message_id: { type: "id", doc: "Message it answers." },
         stop_reason: { type: "name", doc: "Why the model stopped." },
         cwd: { type: "name", doc: "Working directory." },
         branch: { type: "name", doc: "Branch." },
@@ -181,9 +182,9 @@ export const messages: Projection = {
         is_meta: "1 for words of the harness rather than of a person, else 0.",
         occurred_at: "When it was said, epoch milliseconds.",
       },
-      select: `SELECT t.text, ${nameText("m.tenant")}, ${nameText("m.message_id")}, m.sequence, ${nameText("m.role")},
+      select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
-        ${nameText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
+        ${idText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
         m.sidechain, m.meta, m.occurred_at
         FROM messages m JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
         WHERE ${firstHandOnly({ table: "messages", alias: "m" })}`,
@@ -203,7 +204,7 @@ export const messages: Projection = {
         refers_to: "Call id of a tool use or result, path of a file, URL of an image, or the unknown kind.",
         sequence: "Stream sequence of the event that brought the part first.",
       },
-      select: `SELECT t.text, ${nameText("p.message_id")}, p.segment,
+      select: `SELECT t.text, ${idText("p.message_id")}, p.segment,
         (SELECT min(q.sequence) FROM message_parts q WHERE q.thread_id = p.thread_id AND q.tenant = p.tenant
           AND q.second_hand = p.second_hand AND q.message_id = p.message_id AND q.segment = p.segment),
         p.ordinal, p.type, ${textOf("p")}, coalesce(p.bytes, 0), p.refers_to, p.sequence

@@ -14,6 +14,7 @@ import { noCarry } from "../domain/interpret/Interpreter.ts";
 import { factsOf, isForeign } from "../domain/Interpret.ts";
 import type { Carries, Kept } from "./CarriesSqlite.ts";
 import { carriesTable, deadLettersTable } from "./EngineSqlite.ts";
+import { RowRefused } from "./Lane.ts";
 import type { Packed } from "./Packed.ts";
 import * as Packer from "./Packer.ts";
 import type { Change, Projection, RowChange } from "./Projection.ts";
@@ -156,7 +157,7 @@ export const make = (projections: ReadonlyArray<Projection>): Fold => {
       packer.add(changes);
       return undefined;
     } catch (cause) {
-      if (cause instanceof Packer.RowRefused) return cause.message;
+      if (cause instanceof RowRefused) return cause.message;
       throw cause;
     }
   };

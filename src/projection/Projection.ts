@@ -37,9 +37,10 @@ export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max";
 /**
  * - `text`, `integer`, `real`, `blob`: SQLite's own; times are integers, epoch milliseconds
  * - `name`: text that recurs in many rows (thread ids, tool names): stored once, as a number into `names`
+ * - `id`: text that hardly recurs (message ids, event ids): a UUID takes 16 bytes (see `CompactId`)
  * - `any`: text or bytes, whichever is smaller or truer to what came
  */
-export type ColumnType = "text" | "integer" | "real" | "blob" | "name" | "any";
+export type ColumnType = "text" | "integer" | "real" | "blob" | "name" | "id" | "any";
 
 export interface Column {
   readonly type: ColumnType;

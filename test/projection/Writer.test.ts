@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { Effect, Exit, Fiber } from "effect";
 import type { Worker } from "node:worker_threads";
 import { readModels } from "../../projections/all.ts";
+import * as Packer from "../../src/projection/Packer.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
 import * as Writer from "../../src/projection/WriterSqlite.ts";
@@ -130,12 +131,14 @@ describe("a thread that writes", () => {
       );
       const dying = new URL("data:text/javascript,process.exit(3)");
       const writer = Writer.make(db, { file, durability: "scratch" }, { ...inThread, program: dying });
-      const write = writer.write({
-        packed: { names: [], statements: [], rows: [], values: [], bytes: [] },
-        after: 0,
-        checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
-        now: 1,
-      });
+      const write = Effect.suspend(() =>
+        writer.write({
+          packed: Packer.make([]).take(),
+          after: 0,
+          checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
+          now: 1,
+        }),
+      );
       for (let round = 0; round < 2; round++) {
         const exit = yield* Effect.exit(write);
         assert.isTrue(Exit.isFailure(exit));
