@@ -8,6 +8,7 @@
  * time passes here, inside SQLite, whose calls are synchronous.
  */
 import Database from "better-sqlite3";
+import * as path from "node:path";
 import type { Checkpoint } from "./Checkpoint.ts";
 import * as Generations from "./Generations.ts";
 import * as Names from "./NamesSqlite.ts";
@@ -208,8 +209,18 @@ const makeIndexing = (db: Database.Database) => {
   };
 };
 
+/**
+ * Has SQLite's temporary files made beside the database, where there is room for its indexes: the system's folder for
+ * them may be small, or memory. For the whole process, and said once, because threads that sort meanwhile look there.
+ */
+const sortBeside = (db: Database.Database, file: string): void => {
+  const folder = path.dirname(path.resolve(file));
+  if (db.pragma("temp_store_directory", { simple: true }) === folder) return;
+  db.pragma(`temp_store_directory = '${folder.replaceAll("'", "''")}'`);
+};
+
 /** On a connection of the caller's to a file of ours, of this version. */
-export const make = (db: Database.Database, { file, path }: Place): Writing => {
+export const make = (db: Database.Database, { file, path: link }: Place): Writing => {
   const names = Names.make(db);
   const writeRows = makeRows(db, names);
   const indexNewRows = makeIndexing(db);
@@ -241,7 +252,7 @@ export const make = (db: Database.Database, { file, path }: Place): Writing => {
   const run = ({ after, checkpoint, now, packed }: Write): Written => {
     begin.run();
     // Asked under the write lock: a rebuild swaps files only while it holds the same lock.
-    const isOurs = path === undefined || Generations.isCurrent(path, file);
+    const isOurs = link === undefined || Generations.isCurrent(link, file);
     if (!isOurs || readSequence.get() !== after) {
       rollback();
       return { _tag: isOurs ? "Elsewhere" : "Superseded" };
@@ -278,6 +289,7 @@ export const make = (db: Database.Database, { file, path }: Place): Writing => {
     },
     index: (statements) => {
       // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too.
+      sortBeside(db, file);
       db.pragma("temp_store = FILE");
       db.pragma("threads = 2");
       for (const sql of statements) db.exec(sql);
