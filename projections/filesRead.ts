@@ -102,5 +102,6 @@ export const filesRead: Projection = {
         count(DISTINCT f.thread_id), min(f.read_at), max(f.read_at) FROM files_read f GROUP BY f.tenant, f.path, f.sha256`,
     },
   ],
+  facts: ["FileWasRead"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "FileWasRead" ? [read(event, fact)] : [])),
 };

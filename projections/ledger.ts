@@ -110,5 +110,6 @@ export const ledger: Projection = {
     },
   ],
   record: (entry: LogEntry) => [{ table: "events", row: isMisfit(entry) ? ofMisfit(entry) : ofEvent(entry) }],
+  facts: [],
   handle: () => [],
 };

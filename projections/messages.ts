@@ -41,34 +41,20 @@ const contentOf = (
 
 /** The rows of one message or one segment of it. */
 const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): ReadonlyArray<Change> => {
-  const message = {
-    thread_id: event.history.id,
-    tenant: event.history.tenant,
-    second_hand: said.secondHand === true ? 1 : 0,
-    message_id: said.messageId,
-  };
-  const parts = said.parts.map((part, ordinal): Change => {
-    const { text, bytes, refers } = contentOf(part);
-    return {
-      table: "message_parts",
-      row: {
-        ...message,
-        segment: said.segment,
-        ordinal,
-        sequence: event.sequence,
-        type: part.type,
-        ...textCells(text, { sequence: event.sequence, quoting }),
-        bytes,
-        refers_to: refers?.slice(0, 2000),
-      },
-    };
-  });
-  return [
+  const { id: thread_id, tenant } = event.history;
+  const { messageId: message_id, segment } = said;
+  const { sequence } = event;
+  const second_hand = said.secondHand === true ? 1 : 0;
+  // Cell by cell, because rows that are put together of others take twice the memory until they are packed.
+  const changes: Array<Change> = [
     {
       table: "messages",
       row: {
-        ...message,
-        sequence: event.sequence,
+        thread_id,
+        tenant,
+        second_hand,
+        message_id,
+        sequence,
         role: said.role,
         author: said.author,
         model: said.model,
@@ -81,17 +67,41 @@ const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): R
         sidechain: said.isSidechain === true ? 1 : 0,
         meta: said.isMeta === true ? 1 : 0,
         occurred_at: event.occurredAt,
-        event_sequence: event.sequence,
+        event_sequence: sequence,
       },
     },
-    ...parts,
-    // The same segment again may have fewer parts than before.
-    {
-      table: "message_parts",
-      where: { ...message, segment: said.segment },
-      from: { column: "ordinal", value: parts.length },
-    },
   ];
+  let ordinal = 0;
+  for (const part of said.parts) {
+    const { text, bytes, refers } = contentOf(part);
+    const cells = textCells(text, { sequence, quoting });
+    changes.push({
+      table: "message_parts",
+      row: {
+        thread_id,
+        tenant,
+        second_hand,
+        message_id,
+        segment,
+        ordinal: ordinal++,
+        sequence,
+        type: part.type,
+        text: cells.text,
+        quoted_in: cells.quoted_in,
+        quoted_at: cells.quoted_at,
+        quoted_bytes: cells.quoted_bytes,
+        bytes,
+        refers_to: refers?.slice(0, 2000),
+      },
+    });
+  }
+  // The same segment again may have fewer parts than before.
+  changes.push({
+    table: "message_parts",
+    where: { thread_id, tenant, second_hand, message_id, segment },
+    from: { column: "ordinal", value: ordinal },
+  });
+  return changes;
 };
 
 const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
@@ -226,6 +236,7 @@ export const messages: Projection = {
         WHERE ${firstHandOnly({ table: "messages", alias: "m" })} GROUP BY m.model`,
     },
   ],
+  facts: ["MessageSaid"],
   handle: (event, facts, quoting) =>
     facts.flatMap((fact) => (fact._tag === "MessageSaid" ? changesOf(event, fact, quoting) : [])),
 };

@@ -96,5 +96,6 @@ export const reusedResponses: Projection = {
         FROM reused_responses r GROUP BY r.tenant, r.kind, r.name`,
     },
   ],
+  facts: ["ResponseWasReused"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "ResponseWasReused" ? [reused(event, fact)] : [])),
 };

@@ -104,6 +104,7 @@ export const tokenUsage: Projection = {
         FROM token_usage u WHERE ${counted} GROUP BY 1, u.model`,
     },
   ],
+  facts: ["TokensUsed"],
   handle: (event, facts) =>
     facts.flatMap((fact) =>
       fact._tag !== "TokensUsed"

@@ -180,6 +180,7 @@ export const toolCalls: Projection = {
         FROM ${joined} JOIN names n ON n.name = c.name WHERE ${counted} GROUP BY c.name, c.server`,
     },
   ],
+  facts: ["ToolWasCalled", "ToolHasReturned"],
   handle: (event, facts) =>
     facts.flatMap((fact): ReadonlyArray<Change> => {
       if (fact._tag === "ToolWasCalled") return [called(event, fact)];

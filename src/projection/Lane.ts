@@ -6,7 +6,7 @@
  * Plain and mutable: this runs for every cell of every row.
  */
 import type { Kind, Statement } from "./Packed.ts";
-import { type Cell, type Removal, type Table, Utf8 } from "./Projection.ts";
+import { type Cell, type Column, type Removal, type Table, Utf8 } from "./Projection.ts";
 import { fits, fitsColumn, mergeInto } from "./RowMerge.ts";
 import { type Bound, removalOf, upsertOf } from "./RowSql.ts";
 
@@ -19,7 +19,12 @@ type Row = Readonly<Record<string, Cell>>;
 export class Shape {
   readonly columns: ReadonlyArray<Bound>;
   readonly names: ReadonlyArray<string>;
+  /** Its last column. */
+  private readonly name: string;
+  private readonly kind: Kind;
   private readonly longer = new Map<string, Array<Shape>>();
+  /** Rows of a table mostly speak of the same columns as the one before. */
+  private last: Shape | undefined;
   /** The statement made for it, and its place in the pack that is being made. */
   statement: Statement | undefined;
   pack = 0;
@@ -28,12 +33,20 @@ export class Shape {
   constructor(columns: ReadonlyArray<Bound>) {
     this.columns = columns;
     this.names = columns.map(({ name }) => name);
+    this.name = columns.at(-1)?.name ?? "";
+    this.kind = columns.at(-1)?.kind ?? "null";
   }
 
   with(name: string, kind: Kind): Shape {
+    const { last } = this;
+    if (last !== undefined && last.name === name && last.kind === kind) return last;
+    return (this.last = this.find(name, kind));
+  }
+
+  private find(name: string, kind: Kind): Shape {
     let known = this.longer.get(name);
     if (known === undefined) this.longer.set(name, (known = []));
-    for (const shape of known) if (shape.columns[this.columns.length]?.kind === kind) return shape;
+    for (const shape of known) if (shape.kind === kind) return shape;
     const made = new Shape([...this.columns, { name, kind }]);
     known.push(made);
     return made;
@@ -95,6 +108,9 @@ class Rows {
   }
 }
 
+/** Ends each cell of a key, so that no two keys are spelled alike. */
+const end = "\0";
+
 /** Equal for rows that SQLite takes for equal in these columns; undefined where that cannot be told without it. */
 const keyOf = (table: Table, row: Row, columns: ReadonlyArray<string>): string | undefined => {
   let key = "";
@@ -102,22 +118,20 @@ const keyOf = (table: Table, row: Row, columns: ReadonlyArray<string>): string |
     const cell = row[name];
     const column = table.columns[name];
     if (column === undefined || !fitsColumn(column, cell)) return undefined;
-    const text = String(cell);
-    key += `${text.length} ${text} `;
+    if (typeof cell === "string" && cell.includes(end)) return undefined;
+    key += typeof cell === "string" ? cell : String(cell);
+    key += end;
   }
   return key;
 };
 
-const kindOf = (table: Table, name: string, cell: Cell): Kind => {
+/** Undefined for what no column can hold. */
+const kindOf = ({ type }: Column, cell: Cell): Kind | undefined => {
   if (typeof cell === "number") return "number";
-  if (typeof cell === "string") {
-    const type = table.columns[name]?.type;
-    return type === "name" || type === "id" ? type : "text";
-  }
+  if (typeof cell === "string") return type === "name" || type === "id" ? type : "text";
   if (cell == null) return "null";
   if (cell instanceof Utf8) return "utf8";
-  if (cell instanceof Uint8Array) return "blob";
-  throw new RowRefused(`${table.name}.${name} cannot hold a ${typeof cell}`);
+  return cell instanceof Uint8Array ? "blob" : undefined;
 };
 
 export class Lane {
@@ -154,9 +168,8 @@ export class Lane {
     let shape = this.upserts;
     for (const name in row) {
       const column = columns[name];
-      if (column === undefined) throw new RowRefused(`${this.table.name} has no column ${name}`);
       const cell = row[name];
-      if (cell != null || column.merge === "replace") shape = shape.with(name, kindOf(this.table, name, cell));
+      if (column === undefined || cell != null || column.merge === "replace") shape = this.longer(shape, name, cell);
     }
     for (const name of key) {
       if (row[name] == null) throw new RowRefused(`a row of ${this.table.name} without its key ${name}`);
@@ -165,13 +178,18 @@ export class Lane {
     return shape;
   }
 
+  private longer(shape: Shape, name: string, cell: Cell): Shape {
+    const column = this.table.columns[name];
+    if (column === undefined) throw new RowRefused(`${this.table.name} has no column ${name}`);
+    const kind = kindOf(column, cell);
+    if (kind === undefined) throw new RowRefused(`${this.table.name}.${name} cannot hold a ${typeof cell}`);
+    return shape.with(name, kind);
+  }
+
   removalShapeOf({ from, where }: Removal): Shape {
     let shape = this.removals.get(from?.column ?? "");
     if (shape === undefined) this.removals.set(from?.column ?? "", (shape = new Shape([])));
-    for (const name in where) {
-      if (this.table.columns[name] === undefined) throw new RowRefused(`${this.table.name} has no column ${name}`);
-      shape = shape.with(name, kindOf(this.table, name, where[name]));
-    }
+    for (const name in where) shape = this.longer(shape, name, where[name]);
     if (from !== undefined && this.table.columns[from.column] === undefined) {
       throw new RowRefused(`${this.table.name} has no column ${from.column}`);
     }

@@ -45,6 +45,7 @@ const join = (lanes: ReadonlyArray<Lane>): Pick<Packed, "numbers" | "texts" | "b
 export const make = (tables: ReadonlyArray<Table>): Packer => {
   let names = new Map<string, number>();
   let pack = 0;
+  const shapes: Array<Shape> = [];
 
   const nameAt = (text: string): number => {
     const known = names.get(text);
@@ -82,12 +83,14 @@ export const make = (tables: ReadonlyArray<Table>): Packer => {
   return {
     add: (changes) => {
       // All shapes before the first row, so that a refused row leaves nothing of its unit behind.
-      const shapes = changes.map((change) => {
+      shapes.length = 0;
+      for (const change of changes) {
         const lane = laneOf(change);
-        return isRemoval(change) ? lane.removalShapeOf(change) : lane.shapeOf(change.row);
-      });
-      for (const [index, change] of changes.entries()) {
-        const shape = shapes[index];
+        shapes.push(isRemoval(change) ? lane.removalShapeOf(change) : lane.shapeOf(change.row));
+      }
+      let at = 0;
+      for (const change of changes) {
+        const shape = shapes[at++];
         if (shape === undefined) continue;
         if (isRemoval(change)) laneOf(change).addRemoval(shape, change);
         else laneOf(change).add(shape, change.row);

@@ -115,6 +115,8 @@ export interface Projection {
   readonly doc: string;
   readonly tables: ReadonlyArray<Table>;
   readonly views: ReadonlyArray<View>;
+  /** Kinds of facts that `handle` answers to: an event without any of them is not shown to it. Absent: every event is. */
+  readonly facts?: ReadonlyArray<Fact["_tag"]>;
   /**
    * The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. `quoting` finds
    * texts in the event's body as the ledger has it.
