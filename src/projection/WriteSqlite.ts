@@ -41,6 +41,9 @@ export interface Place {
  */
 const cacheKib = { large: 24 * 1024, small: 16 * 1024 } as const;
 
+/** What is sorted at once when indexes are made, KiB: as much again is gathered and written meanwhile. */
+const sortKib = 8 * 1024;
+
 /** Settings of a connection that writes. */
 export const configure = (db: Database.Database, durability: Durability, cache: keyof typeof cacheKib): void => {
   db.pragma(`busy_timeout = ${busyTimeoutMillis}`);
@@ -288,10 +291,12 @@ export const make = (db: Database.Database, { file, path: link }: Place): Writin
       else db.prepare(noteSql).run(key, value);
     },
     index: (statements) => {
-      // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too.
+      // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too. Each
+      // sorts as much as the cache holds.
       sortBeside(db, file);
       db.pragma("temp_store = FILE");
       db.pragma("threads = 2");
+      db.pragma(`cache_size = -${sortKib}`);
       for (const sql of statements) db.exec(sql);
       db.pragma("temp_store = MEMORY");
     },
