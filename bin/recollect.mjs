@@ -24,8 +24,25 @@ const isRightNode = () => {
   return isNew && (isInstalledPackage || Boolean(process.features.typescript));
 };
 
+/**
+ * V8 is told only at its start how much space new objects may have. What folds the whole stream makes many, gives each
+ * up at once, and takes 40 MB less with this, for 3 % more of the processor.
+ */
+const frugal = ["rebuild", "verify"].includes(process.argv[2]) ? ["--max-semi-space-size=8"] : [];
+
+/** Starts this process anew with these flags, where it does not have them and Node can (23.11, not on Windows). */
+const takeFlags = (flags) => {
+  if (typeof process.execve !== "function" || process.platform === "win32") return;
+  if (flags.every((flag) => process.execArgv.includes(flag))) return;
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)]);
+  process.emitWarning = emitWarning;
+};
+
 /** Node 22 and 24 announce type stripping as experimental on stderr, which is not what a user asked about. */
 const runHere = async () => {
+  takeFlags(frugal);
   const { emitWarning } = process;
   process.emitWarning = (warning, ...rest) => {
     if (!String(warning).startsWith("Type Stripping")) emitWarning.call(process, warning, ...rest);
@@ -44,7 +61,7 @@ const runThere = () => {
     "--import",
     pathToFileURL(path.join(root, "bin", name)).href,
   ]);
-  const child = spawn(broughtNode, ["--strip-types", ...before, main, ...process.argv.slice(2)], {
+  const child = spawn(broughtNode, ["--strip-types", ...frugal, ...before, main, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "pipe"],
     shell: process.platform === "win32",
   });

@@ -66,5 +66,6 @@ export const agentMessages: Projection = {
         ${nameText("m.recipient")}, m.in_reply_to, m.correlation_id, m.sent_at, m.body FROM agent_messages m`,
     },
   ],
+  facts: ["AgentWrote"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "AgentWrote" ? [wrote(event, fact)] : [])),
 };

@@ -72,5 +72,6 @@ export const configChanges: Projection = {
         c.why, c.rolled_back_to, c.changed_at, c.sequence FROM config_changes c`,
     },
   ],
+  facts: ["ConfigurationChanged"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "ConfigurationChanged" ? changed(event, fact) : [])),
 };

@@ -67,6 +67,7 @@ export const entries: Projection = {
         FROM notes o JOIN names n ON n.name = o.history_id`,
     },
   ],
+  facts: ["NotUnderstood", "Noted"],
   handle: (event, facts) =>
     facts.flatMap((fact, ordinal): ReadonlyArray<Change> => {
       const where = { sequence: event.sequence, ordinal, history_id: event.history.id, tenant: event.history.tenant };

@@ -5,6 +5,7 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { FileWasRead } from "../src/domain/Fact.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
@@ -49,7 +50,7 @@ export const filesRead: Projection = {
         from_line: { type: "integer", doc: "First line that was given." },
         to_line: { type: "integer", doc: "Last line that was given." },
         call_id: { type: "text", doc: "Tool call." },
-        message_id: { type: "name", doc: "Message." },
+        message_id: { type: "id", doc: "Message." },
         read_at: { type: "integer", doc: "Epoch milliseconds." },
       },
       indexes: [
@@ -88,7 +89,7 @@ export const filesRead: Projection = {
         coalesce(f.sha256 <> (SELECT p.sha256 FROM files_read p WHERE p.thread_id = f.thread_id AND p.tenant = f.tenant
           AND p.path = f.path AND p.sequence < f.sequence AND p.is_shown = f.is_shown
           AND (f.is_shown = 0 OR (p.from_line IS f.from_line AND p.to_line IS f.to_line)) ORDER BY p.sequence DESC LIMIT 1), 0),
-        f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${nameText("f.message_id")}, f.read_at,
+        f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${idText("f.message_id")}, f.read_at,
         f.sequence FROM files_read f JOIN names t ON t.name = f.thread_id`,
     },
     {
@@ -109,5 +110,6 @@ export const filesRead: Projection = {
         GROUP BY f.tenant, f.path, f.sha256`,
     },
   ],
+  facts: ["FileWasRead"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "FileWasRead" ? [read(event, fact)] : [])),
 };

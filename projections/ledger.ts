@@ -7,27 +7,15 @@
  */
 import { isUtf8 } from "node:buffer";
 import { isMisfit, type LogEntry, type Misfit, type RecordedEvent } from "../src/domain/Event.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Cell, nameText, type Projection, type RowChange, Utf8 } from "../src/projection/Projection.ts";
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-/** A UUID in its usual spelling takes 16 bytes instead of 36; every other id stays the text it is. */
-const compact = (id: string | undefined): Cell => {
-  if (id === undefined || !uuid.test(id)) return id;
-  return Buffer.from(id.replaceAll("-", ""), "hex");
-};
 
 /** Bodies are JSON, so text; bytes that are no UTF-8 stay bytes. */
 const readable = (body: Uint8Array): Cell => (isUtf8(body) ? new Utf8(body) : body);
 
-/** SQL that spells a compact id as text. The index on it uses the same words, so that it can be searched for. */
-const spelled = (column: string): string =>
-  `(CASE typeof(${column}) WHEN 'blob' THEN lower(substr(hex(${column}), 1, 8) || '-' || substr(hex(${column}), 9, 4) || '-' || ` +
-  `substr(hex(${column}), 13, 4) || '-' || substr(hex(${column}), 17, 4) || '-' || substr(hex(${column}), 21)) ELSE ${column} END)`;
-
 const ofEvent = (event: RecordedEvent): RowChange["row"] => ({
   sequence: event.sequence,
-  event_id: compact(event.id),
+  event_id: event.id,
   type: event.type,
   schema_version: event.schemaVersion,
   tenant: event.history.tenant,
@@ -36,8 +24,8 @@ const ofEvent = (event: RecordedEvent): RowChange["row"] => ({
   source: event.source,
   actor: event.actor,
   session: event.session,
-  correlation_id: compact(event.correlationId),
-  causation_id: compact(event.causationId),
+  correlation_id: event.correlationId,
+  causation_id: event.causationId,
   traceparent: event.traceparent,
   extensions: event.extensions === undefined ? undefined : JSON.stringify(event.extensions),
   occurred_at: event.occurredAt,
@@ -67,7 +55,7 @@ export const ledger: Projection = {
       key: ["sequence"],
       columns: {
         sequence: { type: "integer", doc: "Stream sequence." },
-        event_id: { type: "any", doc: "Id of the event: a UUID as 16 bytes, anything else as text." },
+        event_id: { type: "id", doc: "Id of the event." },
         type: { type: "name", doc: "Event type." },
         schema_version: { type: "integer", doc: "Schema version of the data." },
         tenant: { type: "name", doc: "Tenant." },
@@ -76,8 +64,8 @@ export const ledger: Projection = {
         source: { type: "name", doc: "Who wrote it: a program and format." },
         actor: { type: "name", doc: "On whose behalf." },
         session: { type: "name", doc: "Session." },
-        correlation_id: { type: "any", doc: "What the whole chain belongs to, as event_id." },
-        causation_id: { type: "any", doc: "The event that caused it, as event_id." },
+        correlation_id: { type: "id", doc: "What the whole chain belongs to." },
+        causation_id: { type: "id", doc: "The event that caused it." },
         traceparent: { type: "text", doc: "W3C trace context." },
         extensions: { type: "text", doc: "Further attributes as JSON; a misfit's headers." },
         occurred_at: { type: "integer", doc: "When it happened, epoch milliseconds, the writer's clock." },
@@ -86,7 +74,7 @@ export const ledger: Projection = {
         subject: { type: "text", doc: "Subject of a misfit." },
         problem: { type: "text", doc: "Why a misfit is no event." },
       },
-      indexes: [["history_id", "sequence"], [spelled("event_id")]],
+      indexes: [["history_id", "sequence"], [idText("event_id")]],
     },
   ],
   views: [
@@ -114,13 +102,14 @@ export const ledger: Projection = {
         bytes: "Size of the data in bytes.",
         problem: "Why a stored message is no event, as one sentence; null for events.",
       },
-      select: `SELECT e.sequence, ${spelled("e.event_id")}, ${token("type")}, e.schema_version, ${token("tenant")},
+      select: `SELECT e.sequence, ${idText("e.event_id")}, ${token("type")}, e.schema_version, ${token("tenant")},
         ${token("kind")}, coalesce(h.text, e.subject), ${token("source")}, ${token("actor")}, ${token("session")},
-        ${spelled("e.correlation_id")}, ${spelled("e.causation_id")}, e.traceparent, e.extensions, e.occurred_at,
+        ${idText("e.correlation_id")}, ${idText("e.causation_id")}, e.traceparent, e.extensions, e.occurred_at,
         e.recorded_at, e.data, length(CAST(e.data AS BLOB)), e.problem
         FROM events e LEFT JOIN names h ON h.name = e.history_id`,
     },
   ],
   record: (entry: LogEntry) => [{ table: "events", row: isMisfit(entry) ? ofMisfit(entry) : ofEvent(entry) }],
+  facts: [],
   handle: () => [],
 };

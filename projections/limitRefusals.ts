@@ -63,5 +63,6 @@ export const limitRefusals: Projection = {
         ${nameText("r.tool")}, ${nameText("r.user")}, r.calls, r.first_at, r.last_at FROM limit_refusals r`,
     },
   ],
+  facts: ["CallsRefused"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "CallsRefused" ? [refused(event, fact)] : [])),
 };

@@ -13,6 +13,7 @@ import type { Part } from "../src/domain/Content.ts";
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { MessageSaid } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/Quote.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
@@ -40,34 +41,20 @@ const contentOf = (
 
 /** The rows of one message or one segment of it. */
 const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): ReadonlyArray<Change> => {
-  const message = {
-    thread_id: event.history.id,
-    tenant: event.history.tenant,
-    second_hand: said.secondHand === true ? 1 : 0,
-    message_id: said.messageId,
-  };
-  const parts = said.parts.map((part, ordinal): Change => {
-    const { text, bytes, refers } = contentOf(part);
-    return {
-      table: "message_parts",
-      row: {
-        ...message,
-        segment: said.segment,
-        ordinal,
-        sequence: event.sequence,
-        type: part.type,
-        ...textCells(text, { sequence: event.sequence, quoting }),
-        bytes,
-        refers_to: refers?.slice(0, 2000),
-      },
-    };
-  });
-  return [
+  const { id: thread_id, tenant } = event.history;
+  const { messageId: message_id, segment } = said;
+  const { sequence } = event;
+  const second_hand = said.secondHand === true ? 1 : 0;
+  // Cell by cell, because rows that are put together of others take twice the memory until they are packed.
+  const changes: Array<Change> = [
     {
       table: "messages",
       row: {
-        ...message,
-        sequence: event.sequence,
+        thread_id,
+        tenant,
+        second_hand,
+        message_id,
+        sequence,
         role: said.role,
         author: said.author,
         model: said.model,
@@ -80,17 +67,41 @@ const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): R
         sidechain: said.isSidechain === true ? 1 : 0,
         meta: said.isMeta === true ? 1 : 0,
         occurred_at: event.occurredAt,
-        event_sequence: event.sequence,
+        event_sequence: sequence,
       },
     },
-    ...parts,
-    // The same segment again may have fewer parts than before.
-    {
-      table: "message_parts",
-      where: { ...message, segment: said.segment },
-      from: { column: "ordinal", value: parts.length },
-    },
   ];
+  let ordinal = 0;
+  for (const part of said.parts) {
+    const { text, bytes, refers } = contentOf(part);
+    const cells = textCells(text, { sequence, quoting });
+    changes.push({
+      table: "message_parts",
+      row: {
+        thread_id,
+        tenant,
+        second_hand,
+        message_id,
+        segment,
+        ordinal: ordinal++,
+        sequence,
+        type: part.type,
+        text: cells.text,
+        quoted_in: cells.quoted_in,
+        quoted_at: cells.quoted_at,
+        quoted_bytes: cells.quoted_bytes,
+        bytes,
+        refers_to: refers?.slice(0, 2000),
+      },
+    });
+  }
+  // The same segment again may have fewer parts than before.
+  changes.push({
+    table: "message_parts",
+    where: { thread_id, tenant, second_hand, message_id, segment },
+    from: { column: "ordinal", value: ordinal },
+  });
+  return changes;
 };
 
 const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
@@ -106,12 +117,12 @@ const messageKey = {
   thread_id: { type: "name", doc: "Thread." },
   tenant: { type: "name", doc: "Tenant." },
   second_hand: { type: "integer", doc: "1 when told by a second witness." },
-  message_id: { type: "name", doc: "Message id, unique in its thread." },
+  message_id: { type: "id", doc: "Message id, unique in its thread." },
 } as const;
 
 export const messages: Projection = {
   name: "messages",
-  version: 2,
+  version: 3,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -127,7 +138,7 @@ export const messages: Projection = {
         model: { type: "name", doc: "Model." },
         provider: { type: "name", doc: "Provider." },
         tool: { type: "name", doc: "Agent tool." },
-        parent_message_id: { type: "name", doc: "Message it answers." },
+        parent_message_id: { type: "id", doc: "Message it answers." },
         stop_reason: { type: "name", doc: "Why the model stopped." },
         cwd: { type: "name", doc: "Working directory." },
         branch: { type: "name", doc: "Branch." },
@@ -181,9 +192,9 @@ export const messages: Projection = {
         is_meta: "1 for words of the harness rather than of a person, else 0.",
         occurred_at: "When it was said, epoch milliseconds.",
       },
-      select: `SELECT t.text, ${nameText("m.tenant")}, ${nameText("m.message_id")}, m.sequence, ${nameText("m.role")},
+      select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
-        ${nameText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
+        ${idText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
         m.sidechain, m.meta, m.occurred_at
         FROM messages m JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
         WHERE ${firstHandOnly({ table: "messages", alias: "m" })}`,
@@ -203,7 +214,7 @@ export const messages: Projection = {
         refers_to: "Call id of a tool use or result, path of a file, URL of an image, or the unknown kind.",
         sequence: "Stream sequence of the event that brought the part first.",
       },
-      select: `SELECT t.text, ${nameText("p.message_id")}, p.segment,
+      select: `SELECT t.text, ${idText("p.message_id")}, p.segment,
         (SELECT min(q.sequence) FROM message_parts q WHERE q.thread_id = p.thread_id AND q.tenant = p.tenant
           AND q.second_hand = p.second_hand AND q.message_id = p.message_id AND q.segment = p.segment),
         p.ordinal, p.type, ${textOf("p")}, coalesce(p.bytes, 0), p.refers_to, p.sequence
@@ -225,6 +236,7 @@ export const messages: Projection = {
         WHERE ${firstHandOnly({ table: "messages", alias: "m" })} GROUP BY m.model`,
     },
   ],
+  facts: ["MessageSaid"],
   handle: (event, facts, quoting) =>
     facts.flatMap((fact) => (fact._tag === "MessageSaid" ? changesOf(event, fact, quoting) : [])),
 };

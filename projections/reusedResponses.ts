@@ -5,6 +5,7 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { ResponseWasReused } from "../src/domain/Fact.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const reused = (event: RecordedEvent, fact: ResponseWasReused): Change => ({
@@ -28,7 +29,7 @@ const reused = (event: RecordedEvent, fact: ResponseWasReused): Change => ({
 
 export const reusedResponses: Projection = {
   name: "reused_responses",
-  version: 1,
+  version: 2,
   doc: "Answers that were given again.",
   tables: [
     {
@@ -43,7 +44,7 @@ export const reusedResponses: Projection = {
         name: { type: "name", doc: "Tool or model." },
         request_key: { type: "text", doc: "SHA-256 of what was asked." },
         call_key: { type: "text", doc: "Tool call." },
-        message_id: { type: "name", doc: "Message." },
+        message_id: { type: "id", doc: "Message." },
         came_from: { type: "name", doc: "Where it lay." },
         bytes: { type: "integer", doc: "Size of the answer." },
         saved_ms: { type: "real", doc: "Time that the answer had taken." },
@@ -73,7 +74,7 @@ export const reusedResponses: Projection = {
         sequence: "Stream sequence of the event.",
       },
       select: `SELECT t.text, ${nameText("r.tenant")}, ${nameText("r.kind")}, ${nameText("r.name")}, r.request_key, r.call_key,
-        ${nameText("r.message_id")}, ${nameText("r.came_from")}, r.bytes, r.saved_ms, r.answered_at, r.reused_at, r.sequence
+        ${idText("r.message_id")}, ${nameText("r.came_from")}, r.bytes, r.saved_ms, r.answered_at, r.reused_at, r.sequence
         FROM reused_responses r JOIN names t ON t.name = r.thread_id`,
     },
     {
@@ -95,5 +96,6 @@ export const reusedResponses: Projection = {
         FROM reused_responses r GROUP BY r.tenant, r.kind, r.name`,
     },
   ],
+  facts: ["ResponseWasReused"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "ResponseWasReused" ? [reused(event, fact)] : [])),
 };

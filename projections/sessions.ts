@@ -113,5 +113,6 @@ export const sessions: Projection = {
         FROM sessions s JOIN names n ON n.name = s.session_id`,
     },
   ],
+  facts: ["SessionSeen"],
   handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "SessionSeen" ? [seen(event, fact)] : [])),
 };

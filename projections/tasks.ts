@@ -210,6 +210,7 @@ export const tasks: Projection = {
         LEFT JOIN tasks k ON k.task_id = s.task_id AND k.tenant = s.tenant`,
     },
   ],
+  facts: ["TaskMoved"],
   handle: (event, facts) =>
     facts.flatMap((fact, ordinal) => (fact._tag === "TaskMoved" ? moved(event, fact, ordinal) : [])),
 };

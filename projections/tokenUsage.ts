@@ -6,6 +6,7 @@
  * The last count seen for a key replaces the ones before it: a message written over several lines, or sent again
  * when a session is resumed, says its usage several times, and the last one is final.
  */
+import { idText } from "../src/projection/CompactId.ts";
 import { firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const counted = firstHandOnly({ table: "token_usage", alias: "u" });
@@ -31,7 +32,7 @@ const sums = Object.keys(kinds)
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 1,
+  version: 2,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {
@@ -46,7 +47,7 @@ export const tokenUsage: Projection = {
         thread_id: { type: "name", merge: "first", doc: "Thread that told of it first." },
         provider_message_id: { type: "text", doc: "The provider's message id." },
         request_id: { type: "text", doc: "The provider's request id." },
-        message_id: { type: "name", doc: "Message." },
+        message_id: { type: "id", doc: "Message." },
         provider: { type: "name", doc: "Provider." },
         model: { type: "name", doc: "Model." },
         cache_in_input: { ...count, doc: "1 when the provider counts cached tokens inside input_tokens." },
@@ -79,7 +80,7 @@ export const tokenUsage: Projection = {
         occurred_at: "When it was last told, epoch milliseconds.",
         sequence: "Stream sequence of the event that told it last.",
       },
-      select: `SELECT u.provider_message_id, t.text, ${nameText("u.tenant")}, u.request_id, ${nameText("u.message_id")},
+      select: `SELECT u.provider_message_id, t.text, ${nameText("u.tenant")}, u.request_id, ${idText("u.message_id")},
         ${nameText("u.provider")}, ${nameText("u.model")}, ${columns}, ${uncached}, u.occurred_at, u.sequence
         FROM token_usage u JOIN names t ON t.name = u.thread_id WHERE ${counted}`,
     },
@@ -103,6 +104,7 @@ export const tokenUsage: Projection = {
         FROM token_usage u WHERE ${counted} GROUP BY 1, u.model`,
     },
   ],
+  facts: ["TokensUsed"],
   handle: (event, facts) =>
     facts.flatMap((fact) =>
       fact._tag !== "TokensUsed"

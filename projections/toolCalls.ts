@@ -9,6 +9,7 @@
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
+import { idText } from "../src/projection/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import { head } from "./text.ts";
 
@@ -71,7 +72,7 @@ const counted = firstHandOnly({ table: "tool_calls", alias: "c" });
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 1,
+  version: 2,
   doc: "Tool executions: calls joined to their results.",
   tables: [
     {
@@ -85,7 +86,7 @@ export const toolCalls: Projection = {
         server: { type: "name", doc: "Server of the tool." },
         arguments: { type: "text", doc: "Arguments as JSON text, at most 1 MiB." },
         arguments_bytes: { type: "integer", doc: "True size of the arguments in bytes." },
-        message_id: { type: "name", doc: "Message that asked." },
+        message_id: { type: "id", doc: "Message that asked." },
         started_at: { type: "integer", doc: "Epoch milliseconds." },
       },
       indexes: [
@@ -133,7 +134,7 @@ export const toolCalls: Projection = {
         sequence: "Stream sequence of the event that tells of the call.",
         result_sequence: "Stream sequence of the event that brought the result; null when none was seen.",
       },
-      select: `SELECT c.call_id, t.text, ${nameText("c.tenant")}, c.call_key, ${nameText("c.message_id")}, n.text,
+      select: `SELECT c.call_id, t.text, ${nameText("c.tenant")}, c.call_key, ${idText("c.message_id")}, n.text,
         ${nameText("c.server")}, c.arguments, c.arguments_bytes, coalesce(r.outcome, 'unknown'), ${nameText("r.error_type")},
         r.error_message, r.result_bytes, c.started_at, r.ended_at, ${duration}, c.sequence, r.sequence
         FROM ${joined} JOIN names t ON t.name = c.thread_id JOIN names n ON n.name = c.name WHERE ${counted}`,
@@ -179,6 +180,7 @@ export const toolCalls: Projection = {
         FROM ${joined} JOIN names n ON n.name = c.name WHERE ${counted} GROUP BY c.name, c.server`,
     },
   ],
+  facts: ["ToolWasCalled", "ToolHasReturned"],
   handle: (event, facts) =>
     facts.flatMap((fact): ReadonlyArray<Change> => {
       if (fact._tag === "ToolWasCalled") return [called(event, fact)];

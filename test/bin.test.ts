@@ -36,7 +36,7 @@ if (what === "thread") {
   const thread = new Worker(new URL("thread.mjs", import.meta.url));
   thread.once("message", () => void thread.terminate().then(() => process.exit(fstatSync(3).isFile() ? 1 : 0)));
 }
-process.stdout.write(JSON.stringify({ args: process.argv.slice(2), pid: process.pid }) + "\\n");
+process.stdout.write(JSON.stringify({ args: process.argv.slice(2), flags: process.execArgv, pid: process.pid }) + "\\n");
 `;
 
 const thread = `
@@ -93,7 +93,7 @@ const start = (
   const ended = new Promise<{ code: number | null; signal: string | null; output: string; errors: string }>((resolve) =>
     child.once("close", (code, signal) => resolve({ code, signal, output, errors })),
   );
-  const said = new Promise<{ args: ReadonlyArray<string>; pid: number }>((resolve) => {
+  const said = new Promise<{ args: ReadonlyArray<string>; flags: ReadonlyArray<string>; pid: number }>((resolve) => {
     child.stdout.on("data", () => output.includes("\n") && resolve(JSON.parse(output.split("\n")[0] ?? "")));
   });
   return { child, ended, said };
@@ -241,5 +241,16 @@ describe("recollect under a Node that is too old", () => {
     const waits = start(ready(), ["exit", "0"]);
     assert.strictEqual((await waits.said).pid, waits.child.pid);
     await waits.ended;
+  });
+
+  it("starts what folds the whole stream with little space for new objects, and is still that process", async () => {
+    const frugal = "--max-semi-space-size=8";
+    const here = start(ready(), ["rebuild", "--json"]);
+    const { args, flags, pid } = await here.said;
+    assert.deepStrictEqual([args, pid], [["rebuild", "--json"], here.child.pid]);
+    assert.include(flags, frugal);
+    assert.deepStrictEqual(await here.ended.then(({ code, errors }) => [code, errors]), [0, ""]);
+    assert.include((await start(ready(), ["verify"], oldNode).said).flags, frugal);
+    assert.notInclude((await start(ready(), ["exit", "0"]).said).flags, frugal);
   });
 });

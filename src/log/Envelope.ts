@@ -116,9 +116,12 @@ export const entryOf = (message: StoredMessage): LogEntry => {
   if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) {
     return misfit(`ce-schemaversion is no whole number from 1: ${value(attribute.schemaVersion)}`);
   }
-  const extensions = Object.entries(headers).flatMap(([name, text]) =>
-    name.startsWith("ce-") && !own.has(name) ? [[name.slice(3), decodeValue(text)] as const] : [],
-  );
+  let extensions: Array<readonly [string, string]> | undefined;
+  for (const name in headers) {
+    if (!name.startsWith("ce-") || own.has(name)) continue;
+    extensions ??= [];
+    extensions.push([name.slice(3), decodeValue(headers[name] ?? "")]);
+  }
   return {
     sequence,
     recordedAt,
@@ -133,7 +136,7 @@ export const entryOf = (message: StoredMessage): LogEntry => {
     correlationId: value(attribute.correlationId),
     causationId: value(attribute.causationId),
     traceparent: value(attribute.traceparent),
-    ...(extensions.length > 0 ? { extensions: Object.fromEntries(extensions) } : {}),
+    ...(extensions === undefined ? {} : { extensions: Object.fromEntries(extensions) }),
     body,
   };
 };

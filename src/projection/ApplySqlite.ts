@@ -145,7 +145,9 @@ export const make = (options: {
           ready = found;
         }
         const { after, checkpoint, folded } = ready;
-        const written = yield* writer.write({ packed: folded.packed, after, checkpoint, now: batch.now });
+        const write = writer.write({ packed: folded.packed, after, checkpoint, now: batch.now });
+        // What was packed is used up, also where it fails or is interrupted: the same again is folded again.
+        const written = yield* Effect.onError(write, () => Effect.sync(forget));
         if (written._tag === "Written") {
           carries.written(folded.carries);
           return { _tag: "Committed", checkpoint } satisfies Applied;

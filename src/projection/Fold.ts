@@ -14,6 +14,7 @@ import { noCarry } from "../domain/interpret/Interpreter.ts";
 import { factsOf, isForeign } from "../domain/Interpret.ts";
 import type { Carries, Kept } from "./CarriesSqlite.ts";
 import { carriesTable, deadLettersTable } from "./EngineSqlite.ts";
+import { RowRefused } from "./Lane.ts";
 import type { Packed } from "./Packed.ts";
 import * as Packer from "./Packer.ts";
 import type { Change, Projection, RowChange } from "./Projection.ts";
@@ -75,10 +76,18 @@ interface Said {
   readonly find: Quoting;
 }
 
+const concerns = ({ facts: kinds }: Projection, facts: ReadonlyArray<Fact>): boolean => {
+  if (kinds === undefined) return true;
+  for (const { _tag } of facts) if (kinds.includes(_tag)) return true;
+  return false;
+};
+
+const nothing: ReadonlyArray<Change> = [];
+
 /** What a projection says of one entry. */
 const changesOf = (projection: Projection, { find, incoming, understood }: Said): ReadonlyArray<Change> => {
-  const recorded = projection.record?.(incoming.entry) ?? [];
-  if (isMisfit(incoming.entry) || "reason" in understood) return recorded;
+  const recorded = projection.record?.(incoming.entry) ?? nothing;
+  if (isMisfit(incoming.entry) || "reason" in understood || !concerns(projection, understood.facts)) return recorded;
   const event: RecordedEvent = incoming.whole ?? incoming.entry;
   const handled = projection.handle(event, understood.facts, find);
   return recorded.length === 0 ? handled : [...recorded, ...handled];
@@ -121,7 +130,7 @@ const interpret = (
       take.letter(letterOf({ projection: everyProjection, entry, reason: understood.reason, now }));
     const said = { incoming: one, understood, find: quoting(entry.body) };
     for (const projection of projections) {
-      let changes: ReadonlyArray<Change> = [];
+      let changes = nothing;
       try {
         changes = changesOf(projection, said);
       } catch (cause) {
@@ -156,7 +165,7 @@ export const make = (projections: ReadonlyArray<Projection>): Fold => {
       packer.add(changes);
       return undefined;
     } catch (cause) {
-      if (cause instanceof Packer.RowRefused) return cause.message;
+      if (cause instanceof RowRefused) return cause.message;
       throw cause;
     }
   };

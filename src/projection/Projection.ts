@@ -37,9 +37,10 @@ export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max";
 /**
  * - `text`, `integer`, `real`, `blob`: SQLite's own; times are integers, epoch milliseconds
  * - `name`: text that recurs in many rows (thread ids, tool names): stored once, as a number into `names`
+ * - `id`: text that hardly recurs (message ids, event ids): a UUID takes 16 bytes (see `CompactId`)
  * - `any`: text or bytes, whichever is smaller or truer to what came
  */
-export type ColumnType = "text" | "integer" | "real" | "blob" | "name" | "any";
+export type ColumnType = "text" | "integer" | "real" | "blob" | "name" | "id" | "any";
 
 export interface Column {
   readonly type: ColumnType;
@@ -114,6 +115,8 @@ export interface Projection {
   readonly doc: string;
   readonly tables: ReadonlyArray<Table>;
   readonly views: ReadonlyArray<View>;
+  /** Kinds of facts that `handle` answers to: an event without any of them is not shown to it. Absent: every event is. */
+  readonly facts?: ReadonlyArray<Fact["_tag"]>;
   /**
    * The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. `quoting` finds
    * texts in the event's body as the ledger has it.

@@ -7,7 +7,8 @@ import type { Cell, Column, Table } from "./Projection.ts";
 
 type Row = Readonly<Record<string, Cell>>;
 
-const fitsColumn = ({ type }: Column, cell: Cell): boolean => {
+/** Whether a cell is of its column's own type, so that SQLite stores it as it is. */
+export const fitsColumn = ({ type }: Column, cell: Cell): boolean => {
   switch (type) {
     case "integer":
       return Number.isSafeInteger(cell);
@@ -15,6 +16,7 @@ const fitsColumn = ({ type }: Column, cell: Cell): boolean => {
       return typeof cell === "number";
     case "text":
     case "name":
+    case "id":
       return typeof cell === "string";
     case "blob":
     case "any":

@@ -3,7 +3,7 @@
  *
  * Room: projection. In: Projection. Out: Packer.
  */
-import type { Kind } from "./Packed.ts";
+import type { Kind, Statement } from "./Packed.ts";
 import type { Column, Table } from "./Projection.ts";
 
 const merged = (name: string, column: Column): string => {
@@ -25,29 +25,48 @@ const merged = (name: string, column: Column): string => {
 };
 
 /** Text that is bound as bytes spares the way through a string; SQLite takes it as it is. */
-const place = (kind: Kind): string => (kind === "text" ? "CAST(? AS TEXT)" : "?");
+const place = (kind: Kind): string => {
+  if (kind === "null") return "NULL";
+  return kind === "utf8" ? "CAST(? AS TEXT)" : "?";
+};
 
 export interface Bound {
   readonly name: string;
   readonly kind: Kind;
 }
 
-export const upsertSql = (table: Table, columns: ReadonlyArray<Bound>): string => {
-  const id = table.fullText === undefined ? [] : ([{ name: "id", kind: "id" }] as const);
+export const upsertOf = (table: Table, columns: ReadonlyArray<Bound>): Statement => {
+  const id = table.fullText === undefined ? [] : ([{ name: "id", kind: "rowid" }] as const);
   const given = [...id, ...columns];
   const names = given.map(({ name }) => `"${name}"`).join(", ");
-  const insert = `INSERT INTO "${table.name}" (${names}) VALUES (${given.map(({ kind }) => place(kind)).join(", ")})`;
   const sets = columns.flatMap(({ name }) => {
     const column = table.columns[name];
     return column === undefined || table.key.includes(name) ? [] : [`"${name}" = ${merged(name, column)}`];
   });
   const key = table.key.map((name) => `"${name}"`).join(", ");
   const action = table.rows === "first" || sets.length === 0 ? "NOTHING" : `UPDATE SET ${sets.join(", ")}`;
-  return `${insert} ON CONFLICT (${key}) DO ${action}`;
+  return {
+    table: table.name,
+    before: `INSERT INTO "${table.name}" (${names}) VALUES `,
+    row: `(${given.map(({ kind }) => place(kind)).join(", ")})`,
+    between: ", ",
+    after: ` ON CONFLICT (${key}) DO ${action}`,
+    kinds: given.map(({ kind }) => kind),
+  };
 };
 
-export const removeSql = (table: Table, columns: ReadonlyArray<Bound>, from: string | undefined): string =>
-  `DELETE FROM "${table.name}" WHERE ${[
+export const removalOf = (table: Table, columns: ReadonlyArray<Bound>, from: string | undefined): Statement => {
+  const least = from === undefined ? [] : ([{ name: from, kind: "number" }] as const);
+  const terms = [
     ...columns.map(({ name, kind }) => `"${name}" = ${place(kind)}`),
-    ...(from === undefined ? [] : [`"${from}" >= ?`]),
-  ].join(" AND ")}`;
+    ...least.map(({ name }) => `"${name}" >= ?`),
+  ];
+  return {
+    table: table.name,
+    before: `DELETE FROM "${table.name}" WHERE `,
+    row: `(${terms.join(" AND ")})`,
+    between: " OR ",
+    after: "",
+    kinds: [...columns, ...least].map(({ kind }) => kind),
+  };
+};

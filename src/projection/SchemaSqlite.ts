@@ -14,6 +14,7 @@ const sqlType: Readonly<Record<ColumnType, string>> = {
   real: "REAL",
   blob: "BLOB",
   any: "ANY",
+  id: "ANY",
   name: "INTEGER",
 };
 

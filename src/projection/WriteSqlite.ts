@@ -8,10 +8,12 @@
  * time passes here, inside SQLite, whose calls are synchronous.
  */
 import Database from "better-sqlite3";
+import * as path from "node:path";
 import type { Checkpoint } from "./Checkpoint.ts";
 import * as Generations from "./Generations.ts";
 import * as Names from "./NamesSqlite.ts";
-import type { Kind, Packed, Value } from "./Packed.ts";
+import { compactId } from "./CompactId.ts";
+import { type Kind, type Packed, rowsAtOnce, type Statement } from "./Packed.ts";
 
 /**
  * Milliseconds a writer waits for another process's write before it reports that the file is busy. Short, because
@@ -38,6 +40,9 @@ export interface Place {
  * 31,100 events/s against 30,700 and 29,900, in turns), and took 20 to 70 MB more.
  */
 const cacheKib = { large: 24 * 1024, small: 16 * 1024 } as const;
+
+/** What is sorted at once when indexes are made, KiB: as much again is gathered and written meanwhile. */
+const sortKib = 8 * 1024;
 
 /** Settings of a connection that writes. */
 export const configure = (db: Database.Database, durability: Durability, cache: keyof typeof cacheKib): void => {
@@ -99,11 +104,13 @@ const isRowsFault = (cause: unknown): boolean =>
 const checkpointSql = `UPDATE checkpoints SET sequence = ?, identity = ?, recorded_at = ?, stream_created = ?, applied_at = ?`;
 const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-type Argument = Value | Uint8Array;
+type Argument = string | number | Uint8Array | null;
+
+type Prepared = Database.Statement<[ReadonlyArray<Argument>], number>;
 
 /** Statements by their text, prepared once. */
 const preparing = (db: Database.Database) => {
-  const prepared = new Map<string, Database.Statement<[ReadonlyArray<Argument>], number>>();
+  const prepared = new Map<string, Prepared>();
   return (sql: string) => {
     const known = prepared.get(sql);
     if (known !== undefined) return known;
@@ -113,44 +120,73 @@ const preparing = (db: Database.Database) => {
   };
 };
 
+/** Statements for one row and for many, prepared once. */
+const preparingRows = (db: Database.Database) => {
+  const known = new Map<string, { readonly one: Prepared; many: Prepared | undefined }>();
+  const prepare = ({ after, before, between, row }: Statement, rows: number) =>
+    db.prepare<[ReadonlyArray<Argument>], number>(
+      `${before}${Array.from({ length: rows }, () => row).join(between)}${after}`,
+    );
+  return (statement: Statement, rows: 1 | typeof rowsAtOnce): Prepared => {
+    const name = `${statement.before}${statement.row}${statement.after}`;
+    let found = known.get(name);
+    if (found === undefined) known.set(name, (found = { one: prepare(statement, 1), many: undefined }));
+    return rows === 1 ? found.one : (found.many ??= prepare(statement, rows));
+  };
+};
+
 const lastIdSql = (table: string): string => `SELECT coalesce(max(id), 0) FROM "${table}"`;
+
+/** Gives the values of a pack one after the other, as what a statement binds. */
+const reading = (packed: Packed, numbers: ReadonlyArray<number>) => {
+  const next = { number: 0, text: 0, bytes: 0, at: 0 };
+  const number = (): number => packed.numbers[next.number++] ?? 0;
+  const text = (): string => packed.texts[next.text++] ?? "";
+  const bytes = (): Uint8Array => {
+    const length = packed.lengths[next.bytes++] ?? 0;
+    next.at += length;
+    return packed.bytes.subarray(next.at - length, next.at);
+  };
+  /** Adds what a row binds; `ids` are those of the table's new rows. */
+  return (kinds: ReadonlyArray<Kind>, ids: { last: number }, bound: Array<Argument>): void => {
+    for (const kind of kinds) {
+      if (kind === "number") bound.push(number());
+      else if (kind === "name") bound.push(numbers[number()] ?? null);
+      else if (kind === "text") bound.push(text());
+      else if (kind === "id") bound.push(compactId(text()));
+      else if (kind === "rowid") bound.push(++ids.last);
+      else if (kind !== "null") bound.push(bytes());
+    }
+  };
+};
 
 /** A function that writes the rows of a pack, in the caller's transaction. */
 const makeRows = (db: Database.Database, names: Names.Names) => {
   const prepare = preparing(db);
+  const prepareRows = preparingRows(db);
   /** Ids of new rows ascend within a transaction, so that what is new in it can be told from what was there. */
   return (packed: Packed): void => {
-    const { bytes, rows, values } = packed;
-    const numbers = packed.names.map(names.numberOf);
+    const read = reading(packed, packed.names.map(names.numberOf));
     const ids = new Map<string, { last: number }>();
-    const idsOf = (table: string, kinds: ReadonlyArray<Kind>) => {
-      if (!kinds.includes("id")) return undefined;
+    const idsOf = (table: string) => {
       const known = ids.get(table) ?? { last: prepare(lastIdSql(table)).pluck().get([]) ?? 0 };
       ids.set(table, known);
       return known;
     };
-    const statements = packed.statements.map(({ kinds, sql, table }) => ({
-      kinds,
-      ids: idsOf(table, kinds),
-      statement: prepare(sql),
-    }));
-    let nextValue = 0;
-    let nextBytes = 0;
-    for (const row of rows) {
-      const found = statements[row];
-      if (found === undefined) throw new Error("a row without its statement");
-      const bound: Array<Argument> = [];
-      for (const kind of found.kinds) {
-        if (kind === "id") {
-          bound.push(found.ids === undefined ? null : ++found.ids.last);
-          continue;
-        }
-        const value = values[nextValue++] ?? null;
-        if (kind === "value") bound.push(value);
-        else if (kind === "name") bound.push(numbers[value as number] ?? null);
-        else bound.push(bytes[nextBytes++] ?? null);
+    const writeRun = (statement: Statement, rows: number) => {
+      const newIds = statement.kinds.includes("rowid") ? idsOf(statement.table) : { last: 0 };
+      for (let left = rows; left > 0;) {
+        const count = left >= rowsAtOnce ? rowsAtOnce : 1;
+        const bound: Array<Argument> = [];
+        for (let row = 0; row < count; row++) read(statement.kinds, newIds, bound);
+        prepareRows(statement, count).run(bound);
+        left -= count;
       }
-      found.statement.run(bound);
+    };
+    for (let run = 0; run < packed.runs.length; run += 2) {
+      const statement = packed.statements[packed.runs[run] ?? -1];
+      if (statement === undefined) throw new Error("rows without their statement");
+      writeRun(statement, packed.runs[run + 1] ?? 0);
     }
   };
 };
@@ -176,8 +212,18 @@ const makeIndexing = (db: Database.Database) => {
   };
 };
 
+/**
+ * Has SQLite's temporary files made beside the database, where there is room for its indexes: the system's folder for
+ * them may be small, or memory. For the whole process, and said once, because threads that sort meanwhile look there.
+ */
+const sortBeside = (db: Database.Database, file: string): void => {
+  const folder = path.dirname(path.resolve(file));
+  if (db.pragma("temp_store_directory", { simple: true }) === folder) return;
+  db.pragma(`temp_store_directory = '${folder.replaceAll("'", "''")}'`);
+};
+
 /** On a connection of the caller's to a file of ours, of this version. */
-export const make = (db: Database.Database, { file, path }: Place): Writing => {
+export const make = (db: Database.Database, { file, path: link }: Place): Writing => {
   const names = Names.make(db);
   const writeRows = makeRows(db, names);
   const indexNewRows = makeIndexing(db);
@@ -209,7 +255,7 @@ export const make = (db: Database.Database, { file, path }: Place): Writing => {
   const run = ({ after, checkpoint, now, packed }: Write): Written => {
     begin.run();
     // Asked under the write lock: a rebuild swaps files only while it holds the same lock.
-    const isOurs = path === undefined || Generations.isCurrent(path, file);
+    const isOurs = link === undefined || Generations.isCurrent(link, file);
     if (!isOurs || readSequence.get() !== after) {
       rollback();
       return { _tag: isOurs ? "Elsewhere" : "Superseded" };
@@ -245,9 +291,12 @@ export const make = (db: Database.Database, { file, path }: Place): Writing => {
       else db.prepare(noteSql).run(key, value);
     },
     index: (statements) => {
-      // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too.
+      // What is sorted goes to temporary files beyond the cache, and a second thread of SQLite's own sorts too. Each
+      // sorts as much as the cache holds.
+      sortBeside(db, file);
       db.pragma("temp_store = FILE");
       db.pragma("threads = 2");
+      db.pragma(`cache_size = -${sortKib}`);
       for (const sql of statements) db.exec(sql);
       db.pragma("temp_store = MEMORY");
     },

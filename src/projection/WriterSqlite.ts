@@ -16,7 +16,7 @@ import type { Packed } from "./Packed.ts";
 import type { StorageTrouble } from "./ReadModel.ts";
 import { storageTrouble } from "./StorageTroubleSqlite.ts";
 import * as Write from "./WriteSqlite.ts";
-import type { Answered, Asked, Indexing, Sent } from "./WriterThreadSqlite.ts";
+import type { Answered, Indexing } from "./WriterThreadSqlite.ts";
 
 /** From so many rows on, a batch is worth a thread: their writing takes longer than its start. */
 const threadFromRows = 2_000;
@@ -34,18 +34,6 @@ const program = new URL(
   `./WriterThreadSqlite${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`,
   import.meta.url,
 );
-
-/** Bytes are views into what came from the network: they are put together, and that is handed over. */
-const sent = ({ bytes, ...packed }: Packed): Sent => {
-  const lengths = bytes.map(({ byteLength }) => byteLength);
-  const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
-  for (const piece of bytes) {
-    all.set(piece, at);
-    at += piece.byteLength;
-  }
-  return { ...packed, lengths, buffer: all.buffer };
-};
 
 /** One thread and what it was asked. Plain and mutable: it speaks in events. */
 class Thread {
@@ -86,11 +74,16 @@ class Thread {
     this.idle = setTimeout(() => void this.end(), idleMillis).unref();
   }
 
-  ask(asked: Asked | Indexing, answered: (answered: Answered) => void) {
+  ask(asked: Write.Write | Indexing, answered: (answered: Answered) => void) {
     clearTimeout(this.idle);
     this.waiting = answered;
     this.worker.ref();
-    this.worker.postMessage(asked, "packed" in asked ? [asked.packed.buffer] : []);
+    // Handed over, not copied.
+    const moved = "packed" in asked ? [asked.packed.numbers, asked.packed.bytes, asked.packed.lengths] : [];
+    this.worker.postMessage(
+      asked,
+      moved.map(({ buffer }) => buffer),
+    );
   }
 
   end(): Promise<unknown> {
@@ -101,6 +94,7 @@ class Thread {
 }
 
 export interface Writer {
+  /** A pack is used up by this, also where it fails. */
   readonly write: (write: Write.Write) => Effect.Effect<Write.Written, StorageTrouble>;
   readonly probe: (units: ReadonlyArray<Packed>) => Effect.Effect<ReadonlyArray<Write.Refused>, StorageTrouble>;
   /** Runs the statements that make indexes, in the thread: they take long. */
@@ -131,7 +125,7 @@ export const make = (db: Database, place: Write.Place, options: Options = {}): W
   const running = () => (thread?.isOver === false ? thread : undefined);
 
   /** Whoever is interrupted ends the thread: what it was writing is taken back. */
-  const ask = (asked: Asked | Indexing): Effect.Effect<Write.Written, StorageTrouble> =>
+  const ask = (asked: Write.Write | Indexing): Effect.Effect<Write.Written, StorageTrouble> =>
     Effect.callback((resume) => {
       const asking = running() ?? new Thread(place, options.program ?? program);
       thread = asking;
@@ -146,8 +140,8 @@ export const make = (db: Database, place: Write.Place, options: Options = {}): W
   return {
     write: (write) =>
       Effect.suspend(() => {
-        if (write.packed.rows.length < threadFrom && running() === undefined) return attempt(() => here().write(write));
-        return ask({ ...write, packed: sent(write.packed) });
+        if (write.packed.rows < threadFrom && running() === undefined) return attempt(() => here().write(write));
+        return ask(write);
       }).pipe(turn.withPermit),
     // Rarely needed, so not worth a second way.
     probe: (units) => turn.withPermit(attempt(() => here().probe(units))),

@@ -8,18 +8,7 @@
  */
 import Database from "better-sqlite3";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Packed } from "./Packed.ts";
 import { configure, make, type Place, type Write, type Writing, type Written } from "./WriteSqlite.ts";
-
-/** A pack whose bytes lie one after the other in a buffer that was handed over. */
-export interface Sent extends Omit<Packed, "bytes"> {
-  readonly lengths: ReadonlyArray<number>;
-  readonly buffer: ArrayBuffer;
-}
-
-export interface Asked extends Omit<Write, "packed"> {
-  readonly packed: Sent;
-}
 
 /** To run the statements that make indexes. */
 export interface Indexing {
@@ -34,12 +23,6 @@ export interface Failed {
 }
 
 export type Answered = Written | Failed;
-
-const received = ({ buffer, lengths, ...packed }: Sent): Packed => {
-  let at = 0;
-  const bytes = lengths.map((length) => new Uint8Array(buffer, (at += length) - length, length));
-  return { ...packed, bytes };
-};
 
 const place: Place = workerData;
 let opened: Writing | undefined;
@@ -58,13 +41,13 @@ const writing = (): Writing => {
   }
 };
 
-const answer = (asked: Asked | Indexing): Answered => {
+const answer = (asked: Write | Indexing): Answered => {
   try {
     if ("index" in asked) {
       writing().index(asked.index);
       return { _tag: "Written" };
     }
-    return writing().write({ ...asked, packed: received(asked.packed) });
+    return writing().write(asked);
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
     return { _tag: "Failed", code, message: cause instanceof Error ? cause.message : String(cause) };
@@ -72,4 +55,4 @@ const answer = (asked: Asked | Indexing): Answered => {
 };
 
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-parentPort?.on("message", (asked: Asked | Indexing) => parentPort?.postMessage(answer(asked)));
+parentPort?.on("message", (asked: Write | Indexing) => parentPort?.postMessage(answer(asked)));

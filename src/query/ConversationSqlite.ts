@@ -9,6 +9,7 @@
 import type { Database } from "better-sqlite3";
 import { textOf as partText } from "../../projections/text.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
+import { idText, storedId } from "../projection/CompactId.ts";
 import { firstHandOnly } from "../projection/Projection.ts";
 import { type FileRow, maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
@@ -52,12 +53,12 @@ const messagesSql = `SELECT thread_id, message_id, sequence, role, author, text,
   ORDER BY sequence, message_id LIMIT :limit`;
 
 /** The parts of some messages of one thread in one tenant, pieces of a message in the order in which they came. */
-const partsSql = `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.type, ${partText("p")} AS text,
+const partsSql = `SELECT ${idText("p.message_id")} AS message_id, p.type, ${partText("p")} AS text,
     coalesce(p.bytes, 0) AS bytes, p.refers_to
   FROM message_parts p
   WHERE p.thread_id = (SELECT name FROM names WHERE text = :threadId)
     AND p.tenant = (SELECT name FROM names WHERE text = :tenant)
-    AND p.message_id IN (SELECT name FROM names WHERE text IN (SELECT value FROM json_each(:messageIds)))
+    AND p.message_id IN (SELECT ${storedId("value")} FROM json_each(:messageIds))
     AND p.sequence <= :end AND ${firstHandOnly({ table: "messages", alias: "p" })}
   ORDER BY min(p.sequence) OVER (PARTITION BY p.message_id, p.second_hand, p.segment), p.segment, p.ordinal`;
 

@@ -7,6 +7,7 @@
  * is that pair, which no two threads share, so a page neither repeats nor skips one that did not change meanwhile.
  */
 import type { Database } from "better-sqlite3";
+import { idText } from "../projection/CompactId.ts";
 import { type Hit, QueryRefused, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { matchOf } from "./SearchText.ts";
@@ -36,7 +37,7 @@ const hitOf = (
 ): Hit | undefined => {
   const [hit] = all<Omit<Hit, "parts">>(
     db,
-    `SELECT (SELECT text FROM names WHERE name = p.message_id) AS message_id, p.sequence,
+    `SELECT ${idText("p.message_id")} AS message_id, p.sequence,
        snippet(message_parts_fts, 0, '[', ']', '…', 16) AS snippet
      FROM message_parts_fts JOIN message_parts p ON p.id = message_parts_fts.rowid
      WHERE message_parts_fts MATCH :match AND message_parts_fts.rowid = CAST(:part AS INTEGER)`,

@@ -1,6 +1,6 @@
 /** What the log promises when the network, the server or its disk do what they should not. */
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Fiber, Layer, Schedule, Stream } from "effect";
+import { Context, Deferred, Effect, Fiber, Layer, Schedule, Stream } from "effect";
 import { cpSync, rmSync } from "node:fs";
 import { isMisfit, type LogEntry } from "../../src/domain/Event.ts";
 import { EventLog, type Expected } from "../../src/log/EventLog.ts";
@@ -382,6 +382,40 @@ describe("a follower", () => {
       );
       assert.strictEqual(count, 12 * 160);
       assert.isBelow(received, 40e6);
+    }),
+  );
+
+  it.live("is sent no more than two pages ahead of what it has taken", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.make();
+      const { connection, log } = yield* open(server.url);
+      const history = fresh();
+      const count = 6_000;
+      for (let sent = 0; sent < count; sent += 1_000) {
+        yield* log.append({ history, events: events(1_000), expected: sent });
+      }
+      const goOn = yield* Deferred.make<void>();
+      const seen: Array<LogEntry> = [];
+      yield* log.follow({ after: 0 }).pipe(
+        Stream.runForEachArray((chunk) =>
+          Effect.andThen(
+            Effect.sync(() => seen.push(...chunk)),
+            Deferred.await(goOn),
+          ),
+        ),
+        Effect.forkScoped({ startImmediately: true }),
+      );
+      const sent = Effect.promise(async () => {
+        const [consumer] = await connection.jsm.consumers.list("RECOLLECT").next();
+        return consumer?.delivered.consumer_seq ?? 0;
+      });
+      yield* until(Effect.map(sent, (sequence) => sequence >= 2_000));
+      // What comes after the answer to this came before it.
+      yield* Effect.promise(() => connection.nc.flush());
+      assert.isAtMost(yield* sent, 2_000 + seen.length);
+      yield* Deferred.succeed(goOn, undefined);
+      yield* until(Effect.sync(() => seen.length === count));
+      assert.deepStrictEqual(sequencesOf(seen), upTo(count));
     }),
   );
 

@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect, Exit, Fiber } from "effect";
+import { readdirSync, readlinkSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { readModels } from "../../projections/all.ts";
+import * as Packer from "../../src/projection/Packer.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
+import * as Write from "../../src/projection/WriteSqlite.ts";
 import * as Writer from "../../src/projection/WriterSqlite.ts";
 import { conversation } from "./Conversation.ts";
 import { said } from "./StubLog.ts";
@@ -130,12 +134,14 @@ describe("a thread that writes", () => {
       );
       const dying = new URL("data:text/javascript,process.exit(3)");
       const writer = Writer.make(db, { file, durability: "scratch" }, { ...inThread, program: dying });
-      const write = writer.write({
-        packed: { names: [], statements: [], rows: [], values: [], bytes: [] },
-        after: 0,
-        checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
-        now: 1,
-      });
+      const write = Effect.suspend(() =>
+        writer.write({
+          packed: Packer.make([]).take(),
+          after: 0,
+          checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
+          now: 1,
+        }),
+      );
       for (let round = 0; round < 2; round++) {
         const exit = yield* Effect.exit(write);
         assert.isTrue(Exit.isFailure(exit));
@@ -144,5 +150,41 @@ describe("a thread that writes", () => {
       yield* writer.note("still", "there");
       assert.strictEqual(ask(file, "SELECT value FROM engine WHERE key = 'still'")[0]?.["value"], "there");
     }),
+  );
+});
+
+/** Folders of this process's open files that have no name any more: temporary ones. */
+const unnamedFilesIn = (): ReadonlyArray<string> =>
+  readdirSync("/proc/self/fd").flatMap((open) => {
+    try {
+      const target = readlinkSync(join("/proc/self/fd", open));
+      return target.endsWith(" (deleted)") ? [dirname(target)] : [];
+    } catch {
+      return [];
+    }
+  });
+
+describe("making indexes", () => {
+  it.live.skipIf(process.platform !== "linux")(
+    "sorts beside the database, not where the system has temporary files",
+    () =>
+      Effect.gen(function* () {
+        const { file } = yield* folded([]);
+        const db = yield* Effect.acquireRelease(
+          Effect.sync(() => new Database(file)),
+          (open) => Effect.sync(() => open.close()),
+        );
+        db.pragma("cache_size = 100");
+        db.exec(`CREATE TABLE large (x); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO large SELECT hex(randomblob(100)) FROM n`);
+        const seen: Array<string> = [];
+        let calls = 0;
+        db.function("look", { deterministic: true }, (text: unknown) => {
+          if (++calls % 4000 === 0) seen.push(...unnamedFilesIn());
+          return text;
+        });
+        Write.make(db, { file, durability: "scratch" }).index(["CREATE INDEX sorted ON large (look(x))"]);
+        assert.sameMembers([...new Set(seen)], [dirname(realpathSync(file))]);
+      }),
   );
 });

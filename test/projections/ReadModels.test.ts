@@ -18,9 +18,13 @@ const all = [ledger, threads, messages, toolCalls, tokenUsage, tasks, sessions, 
 
 /** Feeds facts past the interpreters: each event carries its own, by sequence. */
 const telling = (facts: Readonly<Record<number, ReadonlyArray<Fact>>>): ReadonlyArray<Projection> =>
-  all.map((projection) => ({
+  all.map(({ facts: kinds, ...projection }) => ({
     ...projection,
-    handle: (recorded, _facts, quoting) => projection.handle(recorded, facts[recorded.sequence] ?? [], quoting),
+    handle: (recorded, _facts, quoting) => {
+      const told = facts[recorded.sequence] ?? [];
+      const concerns = kinds === undefined || told.some(({ _tag }) => kinds.includes(_tag));
+      return concerns ? projection.handle(recorded, told, quoting) : [];
+    },
   }));
 
 /** What was told, one event for each list of facts, in thread `t1` unless another is named. */
