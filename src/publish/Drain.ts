@@ -1,7 +1,7 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, Begin, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
+ * Room: publish. In: log, spool, Begin, DrainNotes, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
@@ -14,6 +14,7 @@ import { type Command, type Owner, type Spool, type SpooledCommand } from "../sp
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { batchOf, beginAll } from "./Begin.ts";
 import { bytesOf } from "./Keep.ts";
+import { DrainNotes, type Outcome } from "./DrainNotes.ts";
 import { afterAll, type KnownEnd } from "./KnownEnd.ts";
 import { type Forks, type Known, KnownThreads, mayBeLate, meet, readTail, type Tail } from "./Merge.ts";
 import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
@@ -43,13 +44,6 @@ export interface Written {
   readonly bytes: number;
   readonly millis: number;
 }
-
-/** What became of a command that waited. */
-type Outcome =
-  | { readonly _tag: "Appended" }
-  | { readonly _tag: "Forked"; readonly into: History; readonly reason: string }
-  /** The log can never take it, or it must not: a person decides. */
-  | { readonly _tag: "Refused"; readonly reason: string };
 
 /** One atomic batch: large enough to be cheap, small enough to be staged and answered in well under a second. */
 const batchCommands = Math.min(500, maxEventsPerAppend);
@@ -109,21 +103,14 @@ const refused = (failure: Exclude<WriteError, LogUnavailable>): Outcome => ({
       : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
 });
 
-/** What the disk is to know of a command that has left the front. */
-interface Note {
-  readonly position: number;
-  readonly outcome: Outcome;
-}
-
 /** Of so many writers on one thread at the same moment at least one has won each time: somebody is looping. */
 const maxConflicts = 10;
 
 /** Where two processes meet in one spool, or a process and its own past: everything here may be done twice. */
 export class Drainer {
   readonly #parts: Draining;
+  readonly #notes: DrainNotes;
   readonly #threads = new KnownThreads();
-  /** What left the front but the disk would not take note of: passed over, and noted as soon as the disk can be used. */
-  #unnoted: ReadonlyArray<Note> = [];
   #batchBytes = batchBytes;
   #probeMillis = firstProbeMillis;
   /** Which stream it is that we deliver to. */
@@ -133,6 +120,7 @@ export class Drainer {
 
   constructor(parts: Draining) {
     this.#parts = parts;
+    this.#notes = new DrainNotes(parts.spool);
   }
 
   readonly #step = Effect.gen({ self: this }, function* (): Effect.fn.Return<
@@ -140,7 +128,7 @@ export class Drainer {
     LogUnavailable | SpoolUnavailable
   > {
     const { spool, owner } = this.#parts;
-    yield* this.#note([]);
+    yield* this.#notes.take([]);
     if (yield* this.isEmpty(Number.MAX_SAFE_INTEGER)) {
       this.#threads.clear();
       return { _tag: "Empty" };
@@ -159,14 +147,14 @@ export class Drainer {
     const commands = yield* spool.oldest({
       limit: batchCommands,
       maxBytes: this.#batchBytes,
-      after: this.#passed,
+      after: this.#notes.passed,
       end: { created, sequence: lastSequence },
     });
     const [first] = commands;
     if (first === undefined) return { _tag: "Empty" };
     const plan = yield* within(this.#plan(commands, false), this.#writeMillis);
     const { length } = plan.leading;
-    const batch = yield* batchOf(spool, first, this.#passed);
+    const batch = yield* batchOf(spool, first, this.#notes.passed);
     const delivery = length > 0 ? this.#together(plan, false) : this.#allOrNone(batch);
     const lastWrite = yield* delivery;
     this.#answered();
@@ -188,11 +176,7 @@ export class Drainer {
 
   /** Whether nothing waits up to a position, beside what this process has delivered. */
   isEmpty(upTo: number): Effect.Effect<boolean, SpoolUnavailable> {
-    return Effect.map(this.#parts.spool.isWaiting({ after: this.#passed, upTo }), (waiting) => !waiting);
-  }
-
-  get #passed(): number {
-    return this.#unnoted.at(-1)?.position ?? 0;
+    return Effect.map(this.#parts.spool.isWaiting({ after: this.#notes.passed, upTo }), (waiting) => !waiting);
   }
 
   #answered(): void {
@@ -225,27 +209,6 @@ export class Drainer {
       const days = Math.floor((now - oldestAt) / (24 * 3_600_000));
       yield* Effect.logWarning(`Commands wait in the spool for ${days} days; see: recollect spool list`);
     });
-  }
-
-  /**
-   * Takes note on disk of what became of commands. A disk that does not take it must not stop the others, nor be asked
-   * for each of them: what it does not know, the next process delivers again, and finds in the log.
-   */
-  #note(more: ReadonlyArray<Note>): Effect.Effect<void> {
-    const { spool } = this.#parts;
-    return Effect.gen({ self: this }, function* () {
-      const notes = [...this.#unnoted, ...more];
-      if (notes.length === 0) return;
-      this.#unnoted = notes;
-      const isAppended = ({ outcome }: Note) => outcome._tag === "Appended";
-      yield* spool.forget(notes.filter(isAppended).map(({ position }) => position));
-      this.#unnoted = notes.filter((note) => !isAppended(note));
-      for (const { outcome, position } of this.#unnoted) {
-        if (outcome._tag === "Forked") yield* spool.forked({ position, into: outcome.into, reason: outcome.reason });
-        else if (outcome._tag === "Refused") yield* spool.setAside({ position, reason: outcome.reason });
-        this.#unnoted = this.#unnoted.filter((note) => note.position !== position);
-      }
-    }).pipe(Effect.ignore);
   }
 
   /**
@@ -305,7 +268,7 @@ export class Drainer {
     const { log } = this.#parts;
     const { commands, leading } = plan;
     return Effect.gen({ self: this }, function* () {
-      const done = this.#note(leading.map(({ position }) => ({ position, outcome: appended })));
+      const done = this.#notes.take(leading.map(({ position }) => ({ position, outcome: appended })));
       if (commands.length === 0) return yield* Effect.as(done, { bytes: 0, millis: 0 });
       const batch = Effect.andThen(putBlobs(log, commands), log.appendAll(byHistory(plan)));
       const { value, millis } = yield* timed(within(batch.pipe(Effect.result), this.#writeMillis));
@@ -338,7 +301,7 @@ export class Drainer {
       if (Result.isFailure(value)) {
         if (value.failure._tag === "LogUnavailable") return yield* value.failure;
         yield* Effect.forEach(commands, (command) => this.#alone(command), { discard: true });
-      } else yield* this.#note(commands.map(({ position }) => ({ position, outcome: appended })));
+      } else yield* this.#notes.take(commands.map(({ position }) => ({ position, outcome: appended })));
       return written;
     });
   }
@@ -348,7 +311,7 @@ export class Drainer {
     const { position } = command;
     return Effect.gen({ self: this }, function* () {
       const { value: outcome, millis } = yield* timed(this.deliver(command));
-      yield* this.#note([{ position, outcome }]);
+      yield* this.#notes.take([{ position, outcome }]);
       return { bytes: bytesOf(command), millis };
     });
   }
