@@ -1,6 +1,6 @@
 /** One who drains, at moments that no real log offers: silence while it is asked, and while it writes. */
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Fiber, Logger, References } from "effect";
+import { Effect, Fiber, Logger, References, Result, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
@@ -110,6 +110,30 @@ describe("one who drains", () => {
         (yield* World.eventsOf(History.thread("t"))).map(({ id }) => id),
         all.map(({ event: { id } }) => id),
       );
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("reads a history once, on and on, that takes longer to read than an answer is waited for", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool();
+      const log = yield* EventLog;
+      const history = History.thread("t");
+      for (const { event: one } of commands(500)) yield* log.append({ history, events: [one], expected: "any" });
+      // A title, of which nobody knows when it was accepted: whether the thread was renamed later only all of it tells.
+      yield* spool.put([{ history, event: event(), blobs: [] }]);
+      let read = 0;
+      const slowly = Effect.tap(Effect.sleep(50), () => Effect.sync(() => read++));
+      const { step } = drainer({ ...log, read: (which) => Stream.tap(log.read(which), () => slowly) }, spool);
+      const steps: Array<string> = [];
+      while (steps.at(-1) !== "Drained") {
+        const fiber = yield* Effect.forkChild(Effect.result(step));
+        yield* TestClock.adjust("10 seconds");
+        const result = yield* Fiber.join(fiber);
+        steps.push(Result.isSuccess(result) ? result.success._tag : result.failure._tag);
+      }
+      // After three seconds, six, ten and the rest of the 25.
+      assert.deepStrictEqual(steps, ["LogUnavailable", "LogUnavailable", "LogUnavailable", "Drained"]);
+      assert.isAtMost(read, 500);
     }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 
