@@ -65,8 +65,9 @@ export interface Append {
   readonly events: ReadonlyArray<NewEvent>;
   readonly expected: Expected;
   /**
-   * The caller vouches that none of these ids can stand in that stream up to there, because the ids were made after it
-   * ended so: whoever looks for them begins behind it. Absent: as far as their times say, a day before they were made.
+   * The caller vouches that none of these ids can stand in that stream up to there, because nobody had tried to append
+   * them when it ended so: whoever looks for them begins behind it. Absent: as far as their times say, a day before they
+   * were made; of ids without a time, and ids that the server may have forgotten, the whole history is read, once.
    */
   readonly after?: StreamEnd | undefined;
 }

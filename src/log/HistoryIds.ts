@@ -55,7 +55,7 @@ export const make = (most = maxRememberedIds): HistoryIds => {
     remembered.delete(subject);
   };
   return {
-    mostOfOne: Math.ceil(most / 2),
+    mostOfOne: most - 1,
     inTurn: (subject) => (search) =>
       Effect.suspend(() => {
         const entered = enter(subject);

@@ -137,7 +137,7 @@ export class Delivery {
         this.#mode.spoolFromNowOn();
       }
       yield* Effect.forkIn(this.#mode.run, fibers);
-      yield* Effect.forkIn(this.#end.learn, fibers);
+      yield* Effect.forkIn(this.#end.learn, fibers, { startImmediately: true });
     });
   }
 

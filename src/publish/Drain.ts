@@ -252,14 +252,17 @@ export class Drainer {
     const isUnclear = own.some((command) => command.isNew === true && mayBeLate(command) !== undefined);
     const after = isUnclear ? undefined : afterAll(own);
     const from = after?.created === this.#created ? after?.sequence : undefined;
-    return this.#threads.upToDate(this.#parts.log, history, from);
+    return this.#threads.upToDate({ log: this.#parts.log, history, commands: own, from });
   }
 
   /** What a history has behind the point after which these commands stand in it, if at all; of any other all it has. */
   #tailOf(history: History, commands: ReadonlyArray<SpooledCommand>): Effect.Effect<Tail, LogUnavailable> {
     const { log } = this.#parts;
-    const after = afterAll(commands.filter((command) => keyOf(command.history) === keyOf(history)));
-    if (after === undefined || after.created !== this.#created) return this.#threads.upToDate(log, history);
+    const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
+    const after = afterAll(own);
+    if (after === undefined || after.created !== this.#created) {
+      return this.#threads.upToDate({ log, history, commands: own });
+    }
     return readTail(log, history, after.sequence);
   }
 
@@ -339,7 +342,8 @@ export class Drainer {
         let meeting = meet(command, subject, known);
         // Where a fork begins only the whole thread can tell.
         if (meeting._tag === "Forks" && known.from > 0) {
-          meeting = meet(command, subject, yield* this.#threads.upToDate(log, command.history));
+          const { history } = command;
+          meeting = meet(command, subject, yield* this.#threads.upToDate({ log, history, commands: [command] }));
         }
         if (meeting._tag === "There") return appended;
         if (meeting._tag === "Late") return { _tag: "Refused", reason: meeting.reason };

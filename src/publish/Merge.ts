@@ -79,8 +79,21 @@ interface Part {
   readTo: Sequence;
 }
 
+/** What is asked of a thread: whether these events are in it, and what it has told of the same subjects. */
+interface Wanted {
+  readonly ids: ReadonlySet<string>;
+  readonly keys: ReadonlySet<string>;
+}
+
+const wantedBy = (commands: ReadonlyArray<Command>): Wanted => ({
+  ids: new Set(commands.map(({ event }) => event.id)),
+  keys: new Set(commands.flatMap(({ event }) => subjectOf(event)?.key ?? [])),
+});
+
 /** What a thread has told in a part that reaches to its end. */
 export interface Known extends Part {
+  /** Of a part with too many events: nothing else is known of it. */
+  only: Wanted | undefined;
   /** The last event of the thread, in this part or, if that has none, before it. */
   upTo: Sequence;
   readonly ids: Set<string>;
@@ -122,44 +135,66 @@ export const readTail = Effect.fnUntraced(function* (
   return { ids, upTo };
 });
 
+const isWithin = ({ ids, keys }: Wanted, of: Wanted): boolean =>
+  ids.values().every((id) => of.ids.has(id)) && keys.values().every((key) => of.keys.has(key));
+
+const narrow = (known: Known, wanted: Wanted): void => {
+  known.only = wanted;
+  for (const id of known.ids) if (!wanted.ids.has(id)) known.ids.delete(id);
+  for (const key of known.tellings.keys()) if (!wanted.keys.has(key)) known.tellings.delete(key);
+};
+
 /** What threads that were written to while we were away have told of messages and titles; the most recent ones. */
 export class KnownThreads {
   readonly #threads = new Map<string, Known>();
+  readonly #mostEvents: number;
+
   /** An event takes some 300 bytes: 30 MB at most, and only until the spool is empty. */
-  readonly #mostEvents = 100_000;
+  constructor(mostEvents = 100_000) {
+    this.#mostEvents = mostEvents;
+  }
 
   clear(): void {
     this.#threads.clear();
   }
 
-  /** What is known of a thread behind a sequence, or from earlier on, read on to its end. */
-  readonly upToDate: (
-    log: EventLog["Service"],
-    history: History,
-    from?: Sequence | undefined,
-  ) => Effect.Effect<Known, LogUnavailable> = Effect.fnUntraced(
+  /**
+   * What is known of a thread behind a sequence, or from earlier on, read on to its end: all of it, or if that is too
+   * much, what these commands of it ask for.
+   */
+  readonly upToDate: (options: {
+    readonly log: EventLog["Service"];
+    readonly history: History;
+    readonly commands: ReadonlyArray<Command>;
+    readonly from?: Sequence | undefined;
+  }) => Effect.Effect<Known, LogUnavailable> = Effect.fnUntraced(
     { self: this },
-    function* (this: KnownThreads, log, history, from = 0) {
+    function* (this: KnownThreads, { commands, from = 0, history, log }) {
+      const wanted = wantedBy(commands);
       const kept = this.#threads.get(keyOf(history));
+      const isEnough =
+        kept !== undefined && kept.from <= from && (kept.only === undefined || isWithin(wanted, kept.only));
       // Kept from the start, so that a reading which takes too long is gone on with.
-      const known: Known =
-        kept !== undefined && kept.from <= from
-          ? kept
-          : { from, readTo: from, upTo: 0, ids: new Set(), tellings: new Map() };
+      const known: Known = isEnough
+        ? kept
+        : { from, readTo: from, upTo: 0, only: undefined, ids: new Set(), tellings: new Map() };
       this.#keep(keyOf(history), known);
-      known.upTo = yield* readOn(log, history, known, (event, before) => this.#note(known, event, before));
+      known.upTo = yield* readOn(log, history, known, (event, before) => {
+        this.#note(known, event, before);
+        if (known.only === undefined && known.ids.size > this.#mostEvents) narrow(known, wanted);
+      });
       return known;
     },
   );
 
-  #note(known: Known, event: RecordedEvent, before: Sequence): void {
-    known.ids.add(event.id);
+  #note({ ids, only, tellings }: Known, event: RecordedEvent, before: Sequence): void {
+    if (only?.ids.has(event.id) !== false) ids.add(event.id);
     const subject = subjectOf(event);
-    if (subject === undefined) return;
+    if (subject === undefined || only?.keys.has(subject.key) === false) return;
     const { id, occurredAt, sequence, source } = event;
-    const tellings = known.tellings.get(subject.key) ?? [];
-    tellings.push({ id, sequence, before, occurredAt, source });
-    known.tellings.set(subject.key, tellings);
+    const told = tellings.get(subject.key) ?? [];
+    told.push({ id, sequence, before, occurredAt, source });
+    tellings.set(subject.key, told);
   }
 
   #keep(key: string, known: Known): void {

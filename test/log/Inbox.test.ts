@@ -1,9 +1,11 @@
 /** Questions that get no answer, each for another reason, and none of them waited for longer than it has to be. */
 import { assert, layer } from "@effect/vitest";
-import { Effect, Redacted } from "effect";
+import { Clock, Effect, Fiber, Redacted } from "effect";
+import { TestClock } from "effect/testing";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { Credentials } from "../../src/log/NatsCredentialsNats.ts";
 import { ask } from "../../src/log/RequestNats.ts";
+import { learn } from "../../src/log/StreamNats.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 /** `limited` may ask for one thing only. */
@@ -55,5 +57,22 @@ layer(NatsServer.layer({ conf: withUsers }))("a question", (it) => {
         assert.strictEqual(answer._tag === "NoAnswer" && answer.why, "failed");
       }
     }).pipe(Effect.scoped),
+  );
+
+  it.effect("about the stream is waited for while NATS is away for a restart, and not for longer", () =>
+    Effect.gen(function* () {
+      const connection = yield* connected;
+      const since = yield* Clock.currentTimeMillis;
+      // A connection that was lost just now, and nobody has noticed that it is back.
+      const link = { ...connection.link, connected: false, lostAt: since };
+      const learning = yield* learn({ ...connection, link }, { stream: "S", patienceMillis: 15_000 }).pipe(
+        Effect.flip,
+        Effect.forkChild,
+      );
+      yield* TestClock.adjust(1_990);
+      assert.isUndefined(learning.pollUnsafe());
+      yield* TestClock.adjust(20);
+      assert.strictEqual((yield* Fiber.join(learning)).reason, "NATS is away");
+    }).pipe(Effect.scoped, Effect.provide(TestClock.layer())),
   );
 });

@@ -1,11 +1,12 @@
 /** One who drains, at moments that no real log offers: silence while it is asked, and while it writes. */
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Fiber, Logger, References } from "effect";
+import { Effect, Fiber, Logger, References, Result, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { Drainer } from "../../src/publish/Drain.ts";
+import { KnownThreads } from "../../src/publish/Merge.ts";
 import { KnownTasks } from "../../src/publish/Write.ts";
 import type { Command, Spool } from "../../src/spool/Spool.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
@@ -113,6 +114,30 @@ describe("one who drains", () => {
     }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 
+  it.effect("reads a history once, on and on, that takes longer to read than an answer is waited for", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool();
+      const log = yield* EventLog;
+      const history = History.thread("t");
+      for (const { event: one } of commands(500)) yield* log.append({ history, events: [one], expected: "any" });
+      // A title, of which nobody knows when it was accepted: whether the thread was renamed later only all of it tells.
+      yield* spool.put([{ history, event: event(), blobs: [] }]);
+      let read = 0;
+      const slowly = Effect.tap(Effect.sleep(50), () => Effect.sync(() => read++));
+      const { step } = drainer({ ...log, read: (which) => Stream.tap(log.read(which), () => slowly) }, spool);
+      const steps: Array<string> = [];
+      while (steps.at(-1) !== "Drained") {
+        const fiber = yield* Effect.forkChild(Effect.result(step));
+        yield* TestClock.adjust("10 seconds");
+        const result = yield* Fiber.join(fiber);
+        steps.push(Result.isSuccess(result) ? result.success._tag : result.failure._tag);
+      }
+      // After three seconds, six, ten and the rest of the 25.
+      assert.deepStrictEqual(steps, ["LogUnavailable", "LogUnavailable", "LogUnavailable", "Drained"]);
+      assert.isAtMost(read, 500);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
   it.effect("says once what waits for longer than it should, and nothing before", () =>
     Effect.gen(function* () {
       const spool = yield* makeSpool({ overdueMillis: 3 * 24 * 3_600_000 });
@@ -133,6 +158,37 @@ describe("one who drains", () => {
       yield* TestClock.adjust("1 hours");
       yield* tried;
       assert.deepStrictEqual(said, ["Commands wait in the spool for 3 days; see: recollect spool list"]);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+});
+
+describe("what is known of a thread that is too long to be known whole", () => {
+  it.effect("is what was asked for, read once for that and again for anything else", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const history = History.thread("t");
+      const there = commands(50);
+      for (const { event: one } of there) yield* log.append({ history, events: [one], expected: "any" });
+      const read: Array<number> = [];
+      const counted: Log = {
+        ...log,
+        read: (which) => {
+          read.push(which.after ?? 0);
+          return log.read(which);
+        },
+      };
+      const threads = new KnownThreads(20);
+      const ask = (asked: ReadonlyArray<Command>) => threads.upToDate({ log: counted, history, commands: asked });
+      const mine = [...there.slice(0, 2), ...there.slice(40, 42), ...commands(1)];
+      const known = yield* ask(mine);
+      const ids = (of: ReadonlyArray<Command>) => of.map(({ event: { id } }) => id);
+      assert.deepStrictEqual([...known.ids], ids(mine.slice(0, 4)));
+      assert.isAtMost(known.tellings.size, mine.length);
+      assert.strictEqual(known.upTo, 50);
+      yield* ask(mine.slice(1));
+      assert.deepStrictEqual(read, [0, 50]);
+      assert.deepStrictEqual([...(yield* ask(there.slice(9, 10))).ids], ids(there.slice(9, 10)));
+      assert.deepStrictEqual(read, [0, 50, 0]);
     }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 });

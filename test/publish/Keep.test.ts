@@ -103,7 +103,10 @@ describe("calls that nobody awaits", () => {
       );
       yield* isOpen.open;
       yield* Fiber.join(first);
-      assert.strictEqual(yield* lanes.call(command()), "done");
+      yield* isOpen.close;
+      const later = [yield* call(command()), yield* call(command())];
+      yield* isOpen.open;
+      assert.deepStrictEqual(yield* Effect.forEach(later, Fiber.join), ["done", "done"]);
     }),
   );
 
