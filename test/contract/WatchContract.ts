@@ -92,7 +92,8 @@ export const suite = (test: Tester) => {
         const what = whats[n % whats.length] ?? "everything";
         const limits = n % 3 === 0 ? { maxWaiting: 3, maxWaitingBytes: 1_000_000 } : undefined;
         let count = 0;
-        const pace = () => (n % 3 === 0 && ++count % 20 === 0 ? Effect.sleep(5) : Effect.void);
+        // Stands still from its twentieth on until all is written: more than may wait for it, however slow the writer is.
+        const pace = () => (n % 3 === 0 && ++count === 20 ? Effect.asVoid(Fiber.await(writer)) : Effect.void);
         watchers.push({ what, watcher: yield* watching(what, { after: from, limits }, pace) });
         yield* Effect.sleep(n % 5);
       }
