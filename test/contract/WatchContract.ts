@@ -188,6 +188,20 @@ export const suite = (test: Tester) => {
       yield* until(Effect.map(watchers, (count) => count === 0));
     }));
 
+  test("begins behind what was appended this moment, however far the shared subscription has come", () =>
+    Effect.gen(function* () {
+      const one = thread("appended this moment");
+      const before = yield* watching("everything");
+      yield* until(Effect.sync(() => isCaughtUp(before)));
+      const late: Array<Watcher> = [];
+      for (let n = 0; n < 20; n++) late.push(yield* watching({ history: one }, { after: yield* write([one]) }));
+      const last = yield* write([one]);
+      yield* allSaw(late, last);
+      const expected = sequences(late[0] ?? { seen: [], fiber: before.fiber });
+      assert.strictEqual(expected.length, 20);
+      for (const [n, watcher] of late.entries()) assert.deepStrictEqual(sequences(watcher), expected.slice(n));
+    }));
+
   test("refuses to watch what nobody can ever write", () =>
     Effect.gen(function* () {
       const { watch } = yield* Watch;
