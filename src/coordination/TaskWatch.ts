@@ -7,11 +7,12 @@
  * follows the whole log. So a process that waits for one task is spared what else happens, and one that waits for a
  * thousand costs the server 17 consumers and not a thousand.
  */
-import { Effect, type Scope, Stream } from "effect";
+import { Effect, Schedule, type Scope, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import { task as historyOf } from "../domain/History.ts";
 import { evolve, hasEnded, type TaskRecord } from "../domain/TaskRecord.ts";
 import type { LogDamaged, LogUnavailable } from "../log/EventLog.ts";
+import { backoff } from "../publish/Backoff.ts";
 import type { Desk } from "./TaskMoves.ts";
 import * as Watches from "./Watch.ts";
 
@@ -47,8 +48,10 @@ export const make = Effect.fnUntraced(function* ({ log, tenant }: Desk) {
     if (hasEnded(known)) return Stream.make(known);
     const later = Stream.suspend(() => {
       let record = known;
-      return Stream.map(follow(taskId, known.upTo), (entry) =>
-        isMisfit(entry) ? record : (record = evolve(record, entry)),
+      // From where it is, however often the log goes away, or to another place.
+      return Stream.suspend(() => follow(taskId, record.upTo)).pipe(
+        Stream.map((entry) => (isMisfit(entry) ? record : (record = evolve(record, entry)))),
+        Stream.retry(($) => $(backoff).pipe(Schedule.while(({ input }) => input._tag === "LogUnavailable"))),
       );
     });
     return Stream.concat(Stream.make(known), later).pipe(Stream.takeUntil(hasEnded));
