@@ -5,9 +5,9 @@
  * TasksWhenNeeded.
  *
  * A bucket that is opened here is there at once. Each use dials for as long as the server cannot be reached; a watch
- * waits for it.
+ * waits for it, and begins anew where it has moved to.
  */
-import { Context, Effect, Layer, Schedule, Scope, Stream } from "effect";
+import { Context, Deferred, Effect, Layer, Schedule, Scope, Stream } from "effect";
 import type { LogUnavailable } from "../log/EventLog.ts";
 import { type Bucket, type BucketError, Buckets, BucketUnavailable, type Settings } from "./Bucket.ts";
 import * as BucketKv from "./BucketKv.ts";
@@ -28,7 +28,7 @@ export const over = <A>(there: Effect.Effect<ConnectionWhenNeeded.Open<A | Bucke
 
   const open = (settings: Settings): Bucket => {
     const { name } = settings;
-    const current = Effect.gen(function* () {
+    const opening = Effect.gen(function* () {
       const connection = yield* Effect.mapError(there, unavailable(name));
       const known = opened.get(connection) ?? new Map<string, Bucket>();
       opened.set(connection, known);
@@ -36,10 +36,10 @@ export const over = <A>(there: Effect.Effect<ConnectionWhenNeeded.Open<A | Bucke
         known.get(name) ??
         (yield* Context.get(connection.made, Buckets).open(settings).pipe(Scope.provide(connection.scope)));
       known.set(name, bucket);
-      return bucket;
+      return { bucket, givenUp: connection.givenUp };
     });
     const use = <B, E extends BucketError>(run: (bucket: Bucket) => Effect.Effect<B, E>) =>
-      Effect.flatMap(current, run);
+      Effect.flatMap(opening, ({ bucket }) => run(bucket));
     return {
       name,
       get: (key) => use((bucket) => bucket.get(key)),
@@ -49,14 +49,16 @@ export const over = <A>(there: Effect.Effect<ConnectionWhenNeeded.Open<A | Bucke
       clear: (filter) => use((bucket) => bucket.clear(filter)),
       entries: (filter) => use((bucket) => bucket.entries(filter)),
       watch: (filter) =>
-        // Looked for until it is there.
+        // Looked for until it is there, and again when it has moved.
         Stream.unwrap(
-          current.pipe(
+          opening.pipe(
             Effect.retry(look),
             Effect.orDie,
-            Effect.map((bucket) => bucket.watch(filter)),
+            Effect.map(({ bucket, givenUp }) =>
+              bucket.watch(filter).pipe(Stream.interruptWhen(Deferred.await(givenUp))),
+            ),
           ),
-        ),
+        ).pipe(Stream.forever),
       now: use((bucket) => bucket.now),
       info: use((bucket) => bucket.info),
     };

@@ -16,11 +16,10 @@
  * - a result can be read for as long as the log is there, also after every process was restarted.
  */
 import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
-import { isMisfit } from "../domain/Event.ts";
-import { defaultTenant, task as historyOf } from "../domain/History.ts";
+import { defaultTenant } from "../domain/History.ts";
 import { decide, type IllegalTransition, type TaskEventName } from "../domain/Task.ts";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
-import { empty, evolve, hasEnded, queueingOf, type TaskRecord } from "../domain/TaskRecord.ts";
+import { empty, hasEnded, queueingOf, type TaskRecord } from "../domain/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../log/EventLog.ts";
 import { backoff } from "../publish/Backoff.ts";
 import { type Given, newId } from "../publish/Compose.ts";
@@ -36,6 +35,7 @@ import * as TaskOffer from "./TaskOffer.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
 import * as TaskSlots from "./TaskSlots.ts";
+import * as TaskWatch from "./TaskWatch.ts";
 import { type Batch, checked, type Submission } from "./TaskSubmit.ts";
 
 export type { Submitted } from "./TaskAccept.ts";
@@ -88,9 +88,9 @@ export class Tasks extends Context.Service<
     /** How the task stands now. */
     readonly show: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
     /** How the task ended; waits until it has. One that was kept here while the log is away is waited for. */
-    readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
-    /** How it stands now and after each of its events, up to its end. */
-    readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
+    readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | TaskWatch.Following>;
+    /** How it stands now and after each of its events, up to its end. At most 1,000 wait in one process. */
+    readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | TaskWatch.Following>;
     /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
     readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
     /** What the ends of these tasks mean for their batches, once more: whoever ended one may have died before he could. */
@@ -182,22 +182,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
     return yield* submit(request, { ...submission, ...about }, taskId);
   });
 
+  const follow = yield* TaskWatch.make(desk);
   /** Each state of the task from now on, up to its end. */
   const states = (taskId: string) =>
-    Stream.unwrap(
-      Effect.map(Effect.andThen(arrived(taskId), there(taskId)), (now) => {
-        if (hasEnded(now)) return Stream.make(now);
-        let record = now;
-        return log.follow({ after: now.upTo, history: historyOf(taskId, tenant) }).pipe(
-          Stream.map((event) => {
-            if (!isMisfit(event)) record = evolve(record, event);
-            return record;
-          }),
-          (later) => Stream.concat(Stream.make(now), later),
-          Stream.takeUntil(hasEnded),
-        );
-      }),
-    );
+    Stream.unwrap(Effect.map(Effect.andThen(arrived(taskId), there(taskId)), (known) => follow(taskId, known)));
 
   const result = Effect.fn("coordination.result")(function* (taskId: string) {
     const last = yield* Stream.runFold(

@@ -108,6 +108,8 @@ const rolledBack = (sequence: Sequence, end: Sequence) =>
 export const make = Effect.gen(function* () {
   const log = yield* EventLog;
   const hub = yield* WatchHub.make(log);
+  // Retried for ever.
+  const asked = Effect.orDie(Effect.retry(log.info, patience));
 
   const watch = (what: WatchHub.Watchable, { after, limits = usualLimits }: Watching = {}) =>
     Stream.unwrap(
@@ -120,7 +122,9 @@ export const make = Effect.gen(function* () {
         }
         const { position, waiting } = yield* hub.join(what, limits);
         let last = after === "now" ? position() : (after ?? 0);
-        if (last > position()) return yield* rolledBack(last, position());
+        // The log may be further than what is shared here; more than it has nobody can have seen.
+        const end = last > position() ? (yield* asked).lastSequence : position();
+        if (last > end) return yield* rolledBack(last, end);
 
         const seen = (entry: LogEntry): Seen => {
           last = entry.sequence;

@@ -169,7 +169,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
     last: (history) => ask((log) => log.last(history)),
     at: (sequence) => ask((log) => log.at(sequence)),
-    follow: (following) => Stream.unwrap(Effect.map(reached, ({ log }) => log.follow(following))),
+    follow: (following) =>
+      Stream.unwrap(
+        Effect.map(reached, ({ givenUp, log }) =>
+          log.follow(following).pipe(Stream.interruptWhen(Deferred.await(givenUp))),
+        ),
+      ),
     info: ask((log) => log.info),
     putBlob: (bytes) => ask((log) => log.putBlob(bytes)),
     getBlob: (sha256) => ask((log) => log.getBlob(sha256)),

@@ -92,7 +92,8 @@ export const suite = (test: Tester) => {
         const what = whats[n % whats.length] ?? "everything";
         const limits = n % 3 === 0 ? { maxWaiting: 3, maxWaitingBytes: 1_000_000 } : undefined;
         let count = 0;
-        const pace = () => (n % 3 === 0 && ++count % 20 === 0 ? Effect.sleep(5) : Effect.void);
+        // Stands still from its twentieth on until all is written: more than may wait for it, however slow the writer is.
+        const pace = () => (n % 3 === 0 && ++count === 20 ? Effect.asVoid(Fiber.await(writer)) : Effect.void);
         watchers.push({ what, watcher: yield* watching(what, { after: from, limits }, pace) });
         yield* Effect.sleep(n % 5);
       }
@@ -185,6 +186,20 @@ export const suite = (test: Tester) => {
         assert.strictEqual((yield* Effect.flip(Stream.runDrain(watch({ history }, options))))._tag, "WatchRefused");
       }
       yield* until(Effect.map(watchers, (count) => count === 0));
+    }));
+
+  test("begins behind what was appended this moment, however far the shared subscription has come", () =>
+    Effect.gen(function* () {
+      const one = thread("appended this moment");
+      const before = yield* watching("everything");
+      yield* until(Effect.sync(() => isCaughtUp(before)));
+      const late: Array<Watcher> = [];
+      for (let n = 0; n < 20; n++) late.push(yield* watching({ history: one }, { after: yield* write([one]) }));
+      const last = yield* write([one]);
+      yield* allSaw(late, last);
+      const expected = sequences(late[0] ?? { seen: [], fiber: before.fiber });
+      assert.strictEqual(expected.length, 20);
+      for (const [n, watcher] of late.entries()) assert.deepStrictEqual(sequences(watcher), expected.slice(n));
     }));
 
   test("refuses to watch what nobody can ever write", () =>

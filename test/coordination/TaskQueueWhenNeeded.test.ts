@@ -1,18 +1,28 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Fiber, Layer, Option, References } from "effect";
+import { Context, Effect, Fiber, Layer, Option, References, Stream } from "effect";
+import { Buckets } from "../../src/coordination/Bucket.ts";
 import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
 import * as TaskQueueWhenNeeded from "../../src/coordination/TaskQueueWhenNeeded.ts";
+import { settings } from "../../src/coordination/TaskSlots.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 const entry = (taskId: string) => ({ taskId, agentType: "moves", priority: "normal" }) as const;
 
 describe("the task queue when it is needed", () => {
-  it.live("lets a take wait for a server that comes later, and for one that has moved", () =>
+  it.live("lets takes and watches wait for a server that comes later, and for one that has moved", () =>
     Effect.gen(function* () {
       let address = Option.none<string>();
       const built = Layer.build(TaskQueueWhenNeeded.layer({ address: Effect.sync(() => address), hint: "start one" }));
-      const queue = Context.get(yield* built, TaskQueue);
+      const services = yield* built;
+      const queue = Context.get(services, TaskQueue);
+      const bucket = yield* Context.get(services, Buckets).open(settings);
+      const told: Array<string> = [];
+      yield* Effect.forkScoped(
+        Stream.runForEach(bucket.watch(">"), (one) => Effect.sync(() => one !== "caughtUp" && told.push(one.key))),
+      );
+      const tells = (key: string) =>
+        Effect.andThen(bucket.put(key, Buffer.from("{}")), PublishWorld.until(Effect.sync(() => told.includes(key))));
       const put = (taskId: string) =>
         PublishWorld.until(Effect.map(Effect.result(queue.put(entry(taskId))), ({ _tag }) => _tag === "Success"));
       assert.deepInclude(yield* Effect.flip(queue.put(entry("away"))), { _tag: "LogUnavailable", hint: "start one" });
@@ -22,6 +32,7 @@ describe("the task queue when it is needed", () => {
       address = Option.some(first.url);
       yield* put("first");
       assert.strictEqual((yield* Fiber.join(early)).taskId, "first");
+      yield* tells("first");
 
       const waiting = yield* Effect.forkChild(queue.take(["moves"]), { startImmediately: true });
       yield* queue.hold(7);
@@ -30,6 +41,7 @@ describe("the task queue when it is needed", () => {
       yield* first.stop;
       yield* put("second");
       assert.strictEqual((yield* Fiber.join(waiting)).taskId, "second");
+      yield* tells("second");
       assert.isTrue(yield* queue.isHeld({ holder: queue.holder, token: 7 }));
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
   );

@@ -3,7 +3,7 @@ import { Effect, Layer, Schedule } from "effect";
 import * as Watch from "../../src/coordination/Watch.ts";
 import { thread } from "../../src/domain/History.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
-import { allSaw, sequences, suite, watching, write } from "../contract/WatchContract.ts";
+import { allSaw, isCaughtUp, sequences, suite, watching, write } from "../contract/WatchContract.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
@@ -32,6 +32,8 @@ layer(world, { excludeTestServices: true })("watching a log on NATS", (it) => {
         Effect.gen(function* () {
           const histories = Array.from({ length: 50 }, (_, n) => thread(`shared ${n}`));
           const watchers = yield* Effect.forEach(histories, (history) => watching({ history }));
+          yield* PublishWorld.until(Effect.sync(() => watchers.every(isCaughtUp)));
+          // Written when everybody has read the past, so that it comes live, and by nothing but the one consumer.
           const ends = yield* Effect.forEach(histories, (history) => write([history]));
           for (const [n, watcher] of watchers.entries()) yield* allSaw([watcher], ends[n] ?? 0);
           assert.strictEqual(yield* consumers, 1);

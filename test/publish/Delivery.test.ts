@@ -156,6 +156,26 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       }).pipe(Effect.provide(NodeServices.layer)),
   );
 
+  it.effect("refuses a batch for which there is no disk, because memory could not promise all or none", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem;
+      const to = new LogSwitch();
+      to.position = "away";
+      const folder = yield* World.temporaryFolder;
+      yield* fs.makeDirectory(`${folder}/spool.db`);
+      yield* Effect.gen(function* () {
+        const publisher = yield* Publisher;
+        const data = { request: { agentType: "a" } };
+        const command = yield* compose({ history: History.task("no disk"), type: "task.submitted", data }, "test");
+        const refused = yield* Effect.flip(publisher.keepBatch([{ ...command, batch: "no disk" }]));
+        assert.strictEqual(refused._tag, "NotAccepted");
+        to.position = "there";
+        yield* World.drained;
+        assert.deepStrictEqual(yield* World.eventsOf(command.history), []);
+      }).pipe(Effect.provide(World.publisher({ folder, to })));
+    }).pipe(Effect.provide(NodeServices.layer)),
+  );
+
   it.effect(
     "brings what it holds in memory onto the disk, before what comes next, as soon as the disk can be used",
     () =>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Context, Effect, Option, References } from "effect";
+import { Context, Effect, Fiber, Option, References, Stream } from "effect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { LogArrivals } from "../../src/publish/LogArrivals.ts";
@@ -40,12 +40,15 @@ describe("LogConnection", () => {
       const append = (id: string) => log.append({ history: History.thread("t"), events: [event(id)], expected: "any" });
       assert.strictEqual((yield* append("a")).sequence, 1);
 
+      const following = yield* Effect.forkChild(Stream.runDrain(log.follow({ after: 0 })), { startImmediately: true });
       const second = yield* NatsServer.make();
       address = Option.some(second.url);
       assert.strictEqual((yield* append("b")).sequence, 2);
       yield* first.stop;
       yield* World.until(isThere);
       assert.strictEqual((yield* append("c")).sequence, 1);
+      // Whoever follows is told, and begins again where the server is now.
+      assert.strictEqual((yield* Effect.flip(Fiber.join(following)))._tag, "LogUnavailable");
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
   );
 });
