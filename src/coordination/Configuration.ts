@@ -180,6 +180,8 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const source = options.who ?? "recollect";
   const below = yield* Effect.fromResult(belowOf(options));
   const told = yield* PubSub.sliding<Version>(maxBehind);
+  /** Something else may hold: looked at by those who watch, so that of several only the last counts. */
+  const stirred = yield* PubSub.sliding<void>(1);
   const changing = yield* Semaphore.make(1);
   let state = empty;
   let held = holding(below, state);
@@ -192,6 +194,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
     if (changed === undefined) return;
     held = holding(below, state, held.byFamily);
     PubSub.publishUnsafe(told, changed);
+    PubSub.publishUnsafe(stirred, undefined);
   };
 
   const caughtUp = Effect.suspend(() =>
@@ -207,7 +210,8 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
           Effect.logWarning(`the configuration is read anew: ${reason}`),
           Effect.sync(() => {
             state = empty;
-            held = holding(below, state);
+            held = holding(below, state, held.byFamily);
+            PubSub.publishUnsafe(stirred, undefined);
           }),
         ),
       ),
@@ -322,7 +326,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   /** What holds now, and whenever it is another one. */
   const watching = <A>(now: () => A): Stream.Stream<A> =>
     Stream.unwrap(
-      Effect.map(PubSub.subscribe(told), (later) =>
+      Effect.map(PubSub.subscribe(stirred), (later) =>
         Stream.concat(Stream.fromEffect(Effect.sync(now)), Stream.map(Stream.fromSubscription(later), now)).pipe(
           Stream.changes,
         ),

@@ -74,7 +74,10 @@ interface Held {
 
 interface Lane {
   readonly key: string;
-  readonly turn: Semaphore.Semaphore;
+  /** One at a time, from the first time on that somebody came while another was deciding: most lanes never see it. */
+  turn: Semaphore.Semaphore | undefined;
+  /** Somebody decides without a turn. */
+  isAlone: boolean;
   waiting: Array<Asked>;
   /** A turn is under way: it may leave a slice. */
   isDeciding: boolean;
@@ -233,13 +236,34 @@ const drain = (shop: Shop, lane: Lane): Effect.Effect<void> => {
   });
 };
 
+/** Decides at once, where nobody does: whoever comes meanwhile waits for it. */
+const alone = (shop: Shop, lane: Lane): Effect.Effect<void> => {
+  lane.isAlone = true;
+  return Effect.ensuring(
+    drain(shop, lane),
+    Effect.suspend(() => {
+      lane.isAlone = false;
+      return lane.turn === undefined ? Effect.void : lane.turn.resize(1);
+    }),
+  );
+};
+
+/** Waits for its turn: whoever comes first decides for all who have come until then; the others find their answer. */
+const inTurn = (shop: Shop, lane: Lane, mine: Asked): Effect.Effect<void> => {
+  // Who decides alone gives the only permit when that is done.
+  lane.turn ??= Semaphore.makeUnsafe(lane.isAlone ? 0 : 1);
+  const decides = Effect.suspend(() => (mine.outcome === undefined ? drain(shop, lane) : Effect.void));
+  return lane.turn.withPermit(Effect.uninterruptible(decides));
+};
+
 /** Puts a question to the lane, and waits for its answer. */
 const ask = (shop: Shop, lane: Lane, mine: Asked): Effect.Effect<unknown, BucketError> => {
   lane.waiting.push(mine);
-  // Whoever comes first decides for all who have come until then; the others find their answer.
-  const turn = Effect.suspend(() => (mine.outcome === undefined ? drain(shop, lane) : Effect.void));
   return Effect.andThen(
-    lane.turn.withPermit(Effect.uninterruptible(turn)),
+    // Looked at and taken in one step: nothing comes between.
+    Effect.uninterruptibleMask((restore) =>
+      lane.turn === undefined && !lane.isAlone ? alone(shop, lane) : restore(inTurn(shop, lane, mine)),
+    ),
     Effect.suspend(() => {
       const { outcome } = mine;
       if (outcome === undefined) return Effect.die("a turn leaves an outcome");
@@ -297,7 +321,7 @@ export const make = Effect.fnUntraced(function* (bucket: Bucket) {
   const age = () => {
     // One that is at work or holds a slice stays: two lanes of a key would not know of each other's.
     const busy = [...old].filter(
-      ([, { held, isDeciding, waiting }]) => waiting.length > 0 || isDeciding || leftOf(held) > 0,
+      ([, { held, isAlone, isDeciding, waiting }]) => waiting.length > 0 || isAlone || isDeciding || leftOf(held) > 0,
     );
     old = young;
     young = new Map(busy);
@@ -307,7 +331,8 @@ export const make = Effect.fnUntraced(function* (bucket: Bucket) {
     if (known !== undefined) return known;
     const lane = old.get(key) ?? {
       key,
-      turn: Semaphore.makeUnsafe(1),
+      turn: undefined,
+      isAlone: false,
       waiting: [],
       isDeciding: false,
       known: nothing,

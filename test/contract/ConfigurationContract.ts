@@ -240,25 +240,28 @@ export const suite = (test: Tester) => {
       const tenant = "watch family";
       const watching = yield* Configuration.make({ tenant });
       const writer = yield* Configuration.make({ tenant });
-      const begun = yield* Latch.make();
-      const seen = yield* watching.watchFamily("cache.responses.tools").pipe(
-        Stream.tap(() => begun.open),
-        Stream.take(4),
-        Stream.runCollect,
-        Effect.forkChild,
+      const seen: Array<ReadonlyArray<unknown>> = [];
+      const see = Stream.runForEach(watching.watchFamily("cache.responses.tools"), (values) =>
+        Effect.sync(() => seen.push([...values].map(([name, { ttlMillis }]) => [name.length, ttlMillis]))),
       );
-      yield* begun.await;
+      yield* Effect.forkScoped(see);
+      /** Of changes that come quickly only the last is told. */
+      const toldOf = (count: number) =>
+        Effect.gen(function* () {
+          while (seen.length < count) yield* Effect.yieldNow;
+        });
+      yield* toldOf(1);
       const longest = `cache.responses.tools.mcp__a.b/${"c".repeat(119)}`;
       yield* writer.set({ "cache.responses.tools.search": {}, [longest]: { ttlMillis: 1_000 } });
+      yield* toldOf(2);
       const before = yield* writer.family("cache.responses.tools");
       yield* writer.set({ "limits.search": search, [ttl]: 4_000 });
       assert.strictEqual(yield* writer.family("cache.responses.tools"), before);
       yield* writer.set({ [longest]: undefined });
+      yield* toldOf(3);
       yield* writer.set({ "cache.responses.tools.search": { ttlMillis: 2_000 } });
-      const tools = (yield* Fiber.join(seen)).map((values) =>
-        [...values].map(([name, { ttlMillis }]) => [name.length, ttlMillis]),
-      );
-      assert.deepStrictEqual(tools, [
+      yield* toldOf(4);
+      assert.deepStrictEqual(seen, [
         [],
         [
           [6, undefined],

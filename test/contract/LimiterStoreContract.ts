@@ -4,7 +4,7 @@
  * Time is the test's: the bucket's clock is ours and the distance to the server's, learnt once.
  */
 import { assert } from "@effect/vitest";
-import { Context, Duration, Effect, Layer, Random, Result, type Scope } from "effect";
+import { Context, Duration, Effect, Fiber, Layer, Random, Result, type Scope } from "effect";
 import { RateLimiter } from "effect/persistence";
 import { TestClock } from "effect/testing";
 import { type Bucket, Buckets } from "../../src/coordination/Bucket.ts";
@@ -212,6 +212,22 @@ export const suite = (test: Tester) => {
       );
       assert.isAtMost(counts.replace, 2);
       assert.isAtMost(counts.get, 1);
+    }));
+
+  test("decides on for others when somebody goes away who is deciding, or waits for it", () =>
+    Effect.gen(function* () {
+      const { limiters } = yield* counting;
+      const limiter = yield* limiterOf(limiters.sliding);
+      for (const [at, gone] of [[0], [1], [0, 1], [2], [1, 2]].entries()) {
+        const consume = limiter.consume({ key: `gone ${at}`, window: 60_000, limit: 100 });
+        const asking = yield* Effect.forEach([0, 1, 2], () => Effect.forkChild(consume, { startImmediately: true }));
+        yield* Effect.forEach(gone, (one) => Fiber.interrupt(asking[one] as Fiber.Fiber<unknown, unknown>));
+        const stayed = asking.filter((_, one) => !gone.includes(one));
+        yield* Effect.forEach(stayed, (fiber) => Fiber.join(fiber));
+        const { remaining } = yield* consume;
+        assert.isAtLeast(remaining, 96);
+        assert.isAtMost(remaining, 100 - stayed.length - 1);
+      }
     }));
 
   test("gives each of many processes its share of one limit, together exactly the limit", () =>

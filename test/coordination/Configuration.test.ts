@@ -1,11 +1,12 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect, Layer, Schedule, Stream } from "effect";
+import { Deferred, Effect, Fiber, Latch, Layer, Schedule, Stream } from "effect";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as ConfigFile from "../../src/coordination/ConfigFile.ts";
 import * as Configuration from "../../src/coordination/Configuration.ts";
 import { fields, families, variableOf } from "../../src/coordination/Fields.ts";
+import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { suite } from "../contract/ConfigurationContract.ts";
@@ -15,6 +16,34 @@ import * as NatsServer from "../support/NatsServer.ts";
 
 describe("a configuration over a log in memory", () => {
   suite((name, test) => it.effect(name, () => Effect.provide(test(), EventLogMemory.layer)));
+
+  it.effect("tells those who watch what holds when the log was made anew", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const tenant = "anew";
+      const writer = yield* Configuration.make({ tenant });
+      yield* writer.set({ "snapshots.ttlMillis": 4_000 });
+      const lost = yield* Deferred.make<never, LogDamaged>();
+      let isAnew = false;
+      const passing = EventLog.of({
+        ...log,
+        read: (reading) => (isAnew ? Stream.empty : log.read(reading)),
+        follow: () => (isAnew ? Stream.never : Stream.fromEffect(Deferred.await(lost))),
+      });
+      const { watch } = yield* Effect.provideService(Configuration.make({ tenant }), EventLog, passing);
+      const begun = yield* Latch.make();
+      const seen = yield* watch("snapshots.ttlMillis").pipe(
+        Stream.tap(() => begun.open),
+        Stream.take(2),
+        Stream.runCollect,
+        Effect.forkChild,
+      );
+      yield* begun.await;
+      isAnew = true;
+      yield* Deferred.fail(lost, new LogDamaged({ sequence: 1, reason: "another stream" }));
+      assert.deepStrictEqual(yield* Fiber.join(seen), [4_000, 86_400_000]);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
 
   it("has a sentence for every field, and a variable of its own", () => {
     for (const [name, { doc }] of Object.entries({ ...fields, ...families })) assert.match(doc, /^\S.+\.$/, name);
