@@ -297,6 +297,7 @@ export const make = (db: Database.Database, { file, path: link }: Place): Writin
       db.pragma("temp_store = FILE");
       db.pragma("threads = 2");
       db.pragma(`cache_size = -${sortKib}`);
+      db.pragma("shrink_memory");
       for (const sql of statements) db.exec(sql);
       db.pragma("temp_store = MEMORY");
     },

@@ -174,13 +174,12 @@ describe("making indexes", () => {
           Effect.sync(() => new Database(file)),
           (open) => Effect.sync(() => open.close()),
         );
-        db.pragma("cache_size = 100");
         db.exec(`CREATE TABLE large (x); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-        INSERT INTO large SELECT hex(randomblob(100)) FROM n`);
+        INSERT INTO large SELECT hex(randomblob(1000)) FROM n`);
         const seen: Array<string> = [];
         let calls = 0;
         db.function("look", { deterministic: true }, (text: unknown) => {
-          if (++calls % 4000 === 0) seen.push(...unnamedFilesIn());
+          if (++calls % 1000 === 0) seen.push(...unnamedFilesIn());
           return text;
         });
         Write.make(db, { file, durability: "scratch" }).index(["CREATE INDEX sorted ON large (look(x))"]);
