@@ -244,7 +244,7 @@ describe("recollect under a Node that is too old", () => {
   });
 
   it("starts what folds the whole stream with little space for new objects, and is still that process", async () => {
-    const frugal = "--max-semi-space-size=8";
+    const frugal = "--max-semi-space-size=4";
     const here = start(ready(), ["rebuild", "--json"]);
     const { args, flags, pid } = await here.said;
     assert.deepStrictEqual([args, pid], [["rebuild", "--json"], here.child.pid]);
