@@ -33,16 +33,47 @@ const withPlots = (report: Report): string =>
 const measuredOn = ({ machine }: Report, at: string): string =>
   `${at.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, nats-server ${machine.natsServer}`;
 
+/** What a reader of the README asks first. Those that miss their goals are named below it, whichever they are. */
+const headlines: ReadonlySet<string> = new Set([
+  "append-one",
+  "append-flat",
+  "flat-redis",
+  "append-1024",
+  "append-1024-postgres",
+  "append-1024-redis",
+  "stored-bytes",
+  "read-warm-redis",
+  "read-cold",
+  "history-10000",
+  "visible-p99",
+  "catch-up",
+  "rebuild-1m",
+  "import",
+  "tasks-throughput",
+  "cache-hit",
+  "limit-decision",
+  "watch-p99",
+  "config-read",
+]);
+
+/** How many goals are met in all, and which are not. */
+const tally = ({ rows }: Report): string => {
+  const goals = rows.filter(({ met }) => met !== null);
+  const missed = goals.flatMap(({ id, met }) => (met === true ? [] : [`\`${id}\``]));
+  const names = missed.length === 0 ? "" : ` Missed: ${missed.join(", ")}.`;
+  return `Of all rows ${goals.length} have a goal, and ${goals.length - missed.length} meet it.${names}`;
+};
+
 /** Every file that shows figures, as it must be for this report: its path in the repository, and its text. */
 export const pagesOf = (report: Report): ReadonlyMap<string, string> => {
   const read = (name: string) => readFileSync(join(root, name), "utf8");
-  const figures = markdownTable(report);
-  const all = [figures, notes(report), withPlots(report)];
+  const all = [markdownTable(report), notes(report), withPlots(report)];
+  const first = markdownTable({ ...report, rows: report.rows.filter(({ id }) => headlines.has(id)) });
   const drawings = report.rows.flatMap(({ at, growth, id }) =>
     growth === null ? [] : [[`${plots}/${id}.svg`, drawn(growth, measuredOn(report, at))] as const],
   );
   return new Map([
-    ["README.md", between(read("README.md"), figures)],
+    ["README.md", between(read("README.md"), `${first}\n\n${tally(report)}`)],
     ["docs/performance.md", between(read("docs/performance.md"), all.filter((text) => text !== "").join("\n\n"))],
     ...drawings,
   ]);
