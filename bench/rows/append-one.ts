@@ -6,7 +6,7 @@ import { streamLikeOurs, world } from "../Servers.ts";
 import { conversations, eventOf, eventsPerThread } from "../Workload.ts";
 
 const threads = 16;
-const rounds = 7;
+const rounds = 14;
 
 const run = Effect.gen(function* () {
   const here = yield* world();
