@@ -130,7 +130,8 @@ export class Mode {
   /**
    * The last ones, while callers wait: those who put as fast as they are delivered would else never find the spool
    * empty. A log that needs longer is left alone, and callers go on to the disk; the delivery itself goes on too,
-   * because what is interrupted would have to be looked for in the log.
+   * because what is interrupted would have to be looked for in the log. Who puts more than a batch in the time that one
+   * takes stays with the spool until there is less to say: 500 commands in two answers of the log.
    */
   #closeUp(delivering: Effect.Effect<unknown, LogUnavailable | SpoolUnavailable>) {
     return Effect.gen({ self: this }, function* () {
