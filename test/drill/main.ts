@@ -35,10 +35,19 @@ const { positionals, values } = parseArgs({
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
+    help: { type: "boolean", default: false },
   },
 });
 
-const number = (name: keyof typeof values): number => {
+const usage = `npm run drill                kills everything at random, and verifies      --kills 200  --importers 2
+npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
+npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
+npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
+
+  --seed N   the same dice again; each run names its own
+`;
+
+const number = (name: Exclude<keyof typeof values, "help">): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -156,6 +165,10 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   tasks: taskDrill,
   limits: limitDrill,
 };
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
 const [name = "crashes"] = positionals;
 const chosen = drills[name];
 if (chosen === undefined) {
