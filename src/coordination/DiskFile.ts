@@ -14,6 +14,7 @@ import { Effect, Schema } from "effect";
 import * as fs from "node:fs";
 import * as fsp from "node:fs/promises";
 import { resolve } from "node:path";
+import { fitsUtf8 } from "../domain/Json.ts";
 import { maxFileBytes, maxPathBytes } from "../publish/ThreadFiles.ts";
 
 /** There is no file of that name. */
@@ -98,8 +99,7 @@ const troubleOf = (path: string, error: unknown): FileMissing | FileUnreadable =
 
 /** The path that is meant, from the root on: `..` is taken by its name, before links are followed. */
 export const fullPath = (path: string): string | FileUnreadable => {
-  const tooLong = path.length * 3 > maxPathBytes && Buffer.byteLength(path, "utf8") > maxPathBytes;
-  if (path !== "" && !tooLong && !path.includes("\0")) return resolve(path);
+  if (path !== "" && fitsUtf8(path, maxPathBytes) && !path.includes("\0")) return resolve(path);
   const shown = path.slice(0, 100);
   const message = `This can be no path: ${JSON.stringify(shown)}.`;
   return unreadable(shown, "path", message, `A path has 1 to ${maxPathBytes} bytes and no NUL.`);

@@ -15,6 +15,7 @@
 import { Clock, Context, Duration, Effect, Layer, Result, Schema } from "effect";
 import { RateLimiter } from "effect/persistence";
 import { createHash } from "node:crypto";
+import { fitsUtf8 } from "../domain/Json.ts";
 import { decodeToken } from "../log/Subject.ts";
 import type { BucketError, Entry } from "./Bucket.ts";
 import { Configuration } from "./Configuration.ts";
@@ -101,7 +102,7 @@ const maxRemembered = 10_000;
 const dimensions: ReadonlyArray<Dimension> = ["tenant", "user", "tool"];
 
 const short = (name: string): string =>
-  name.length * 3 <= maxNameBytes || Buffer.byteLength(name, "utf8") <= maxNameBytes
+  fitsUtf8(name, maxNameBytes)
     ? name
     : `sha256-${createHash("sha256").update(name, "utf8").digest("hex").slice(0, 32)}`;
 

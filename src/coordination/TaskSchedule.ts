@@ -1,7 +1,7 @@
 /**
  * A schedule: a task that is to be submitted again and again, and when. Pure.
  *
- * Room: coordination. In: domain. Out: Fields, TaskScheduler, edge.
+ * Room: coordination. In: domain, log (AppendCheck), TaskLimits. Out: Fields, TaskScheduler, edge.
  *
  * An occurrence is an instant, the same for everybody who computes it: a cron expression has a time zone (UTC when none
  * is named, never that of the machine), and an interval counts from `from`. The id of its task is the schedule's name and
@@ -9,14 +9,13 @@
  */
 import { Cron, Option, Result, Schema } from "effect";
 import { TaskPriority, TaskRequest } from "../domain/TaskEvents.ts";
+import { lastMillis } from "../log/AppendCheck.ts";
 import { maxAttemptsAllowed, maxDelayMillis, notAnId, requestFault } from "./TaskLimits.ts";
 
 /** What comes more often than once a second is no task but a loop in a worker. */
 export const minEveryMillis = 1_000;
 /** Whoever plans further ahead than a year has another tool for it. */
 const maxEveryMillis = maxDelayMillis;
-/** The end of the year 9999, the last that every format of time can write. */
-const lastMillis = 253_402_300_799_999;
 /** Longest cron expression, in characters: all minutes of a day by name are 3,000, and nobody can read that. */
 export const maxCronLength = 200;
 /** An occurrence this late is not missed: a daemon that was started again, or a machine that was busy. */

@@ -49,7 +49,7 @@ export interface Checked {
 
 /** The first and the last millisecond that RFC 3339 can write: the years 0000 to 9999. */
 const firstMillis = -62_167_219_200_000;
-const lastMillis = 253_402_300_799_999;
+export const lastMillis = 253_402_300_799_999;
 const extensionName = /^[a-z0-9]{1,64}$/;
 
 /** Why an event can never be written, or undefined. Plain code: it runs for every event of an import. */

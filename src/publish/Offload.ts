@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import type { BlobReference, Part } from "../domain/Content.ts";
 import type { EventData, EventTypeName } from "../domain/Event.ts";
+import { fitsUtf8 } from "../domain/Json.ts";
 import type { Blob } from "../spool/Spool.ts";
 
 export const maxInlineBytes = 256 * 1024;
@@ -134,8 +135,7 @@ export interface Offloaded {
 /** `given` has passed the type's Schema. */
 export const offload = (type: EventTypeName, given: unknown): Offloaded => {
   const whole = JSON.stringify(given);
-  // In UTF-8 a UTF-16 unit takes at most three bytes, so a short text needs no second look.
-  if (whole.length * 3 <= maxInlineBytes) return { body: whole, blobs: [] };
+  if (fitsUtf8(whole, maxInlineBytes)) return { body: whole, blobs: [] };
   const { data, fields } = open(type, given);
   const headLength = Math.min(maxHeadLength, Math.max(minHeadLength, Math.floor(allHeadsLength / fields.length)));
   const blobs: Array<Blob> = [];
