@@ -7,7 +7,7 @@
  * a sentence with emoji. Encoding it into a subject is the log's business (`src/log/Subject.ts`).
  */
 import { Schema } from "effect";
-import { fitsUtf8 } from "./Json.ts";
+import { fitsUtf8, isObject } from "./Json.ts";
 
 /** Stream sequence, from 1; 0 means before the first. Sequences of one history ascend but are not contiguous. */
 export type Sequence = number;
@@ -39,8 +39,14 @@ const Id = Schema.String.check(
 export const History = Schema.Struct({ tenant: Id, kind: HistoryKind, id: Id });
 export type History = typeof History.Type;
 
-/** Whether anything can ever be written under this name. */
-export const isHistory = Schema.is(History);
+const isId = (id: unknown): boolean =>
+  typeof id === "string" && id !== "" && fitsUtf8(id, maxIdBytes) && id.isWellFormed();
+
+const isKind = (kind: unknown): boolean => (HistoryKind.literals as ReadonlyArray<unknown>).includes(kind);
+
+/** Whether anything can ever be written under this name: as the Schema has it, in plain code, because it is asked for every append. */
+export const isHistory = (named: unknown): named is History =>
+  isObject(named) && isId(named["tenant"]) && isKind(named["kind"]) && isId(named["id"]);
 
 /** The history of one thread, in the default tenant unless one is given. */
 export const thread = (id: string, tenant = defaultTenant): History => ({ tenant, kind: "thread", id });

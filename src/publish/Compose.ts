@@ -6,7 +6,7 @@
 import { Clock, Effect, Random, Result, Schema } from "effect";
 import * as EventId from "../domain/EventId.ts";
 import { type EventData, type EventTypeName, eventTypes, type Provenance } from "../domain/Event.ts";
-import { History } from "../domain/History.ts";
+import { History, isHistory } from "../domain/History.ts";
 import { fitsUtf8, utf8Length } from "../domain/Json.ts";
 import type { Blob, Command } from "../spool/Spool.ts";
 import { maxEventBytes, offload } from "./Offload.ts";
@@ -41,15 +41,16 @@ export interface About extends Partial<Provenance> {
   readonly extensions?: Readonly<Record<string, string>> | undefined;
 }
 
-/** A new UUIDv7 from Effect's clock and random source. */
-export const newId: Effect.Effect<string> = Effect.gen(function* () {
-  const now = yield* Clock.currentTimeMillis;
-  const random = yield* Random.Random;
-  const bytes = new Uint8Array(12);
-  const view = new DataView(bytes.buffer);
-  for (let at = 0; at < 12; at += 4) view.setUint32(at, Math.floor(random.nextDoubleUnsafe() * 2 ** 32));
-  return EventId.fromTime(now, bytes);
+/** The clock's millisecond, and a UUIDv7 of it: from one look at the fiber, because it is done for every event. */
+const now = Effect.withFiber((fiber) => {
+  const random = fiber.getRef(Random.Random);
+  const word = () => random.nextDoubleUnsafe() * 2 ** 32;
+  const millis = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe();
+  return Effect.succeed({ id: EventId.fromTime(millis, [word(), word(), word()]), occurredAt: millis });
 });
+
+/** A new UUIDv7 from Effect's clock and random source. */
+export const newId: Effect.Effect<string> = Effect.map(now, ({ id }) => id);
 
 /**
  * What a Schema does not know is kept, but for the submission of a task: what programs hand over there beside its fields
@@ -67,7 +68,11 @@ const checks = Object.fromEntries(
   ]),
 ) as Record<EventTypeName, (data: unknown) => Result.Result<unknown, Schema.SchemaError>>;
 
-const checkHistory = Schema.decodeUnknownResult(History);
+const problemOfHistory = (history: History): string =>
+  Result.match(Schema.decodeUnknownResult(History)(history), {
+    onFailure: ({ message }) => message,
+    onSuccess: () => "",
+  });
 
 /** Deeper data is copied, so that a cycle is noticed by JSON itself. */
 const deepestPlain = 32;
@@ -107,12 +112,12 @@ export interface Composing<Name extends EventTypeName> extends About {
 /** Checks and composes. Plain code: it runs for every event, and only the id and the time need Effect. */
 const build = <Name extends EventTypeName>(
   { blobs: given = [], history, type, data, isNew, ...about }: Composing<Name>,
-  made: { readonly id: string; readonly occurredAt: number; readonly source: string },
+  made: { readonly id: string; readonly occurredAt: number },
+  defaultSource: string,
 ): Result.Result<Command, InvalidEvent> => {
   const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
   const { kind, version } = eventTypes[type];
-  const named = checkHistory(history);
-  if (Result.isFailure(named)) return invalid(`The history has no valid name: ${named.failure.message}`);
+  if (!isHistory(history)) return invalid(`The history has no valid name: ${problemOfHistory(history)}`);
   if (history.kind !== kind) return invalid(`A ${type} event belongs to a ${kind}, not to a ${history.kind}.`);
   const json = Result.try(() => asJson(data));
   if (Result.isFailure(json)) return invalid(`The data is not JSON: ${String(json.failure)}`);
@@ -133,16 +138,14 @@ const build = <Name extends EventTypeName>(
     type,
     schemaVersion: version,
     occurredAt: occurredAt ?? made.occurredAt,
-    source: source ?? made.source,
+    source: source ?? defaultSource,
     body,
   };
   return Result.succeed({ history, event, blobs: [...given, ...blobs], isNew: isNew ?? id === undefined });
 };
 
-export const compose = Effect.fnUntraced(function* <Name extends EventTypeName>(
+export const compose = <Name extends EventTypeName>(
   options: Composing<Name>,
   defaultSource: string,
-): Effect.fn.Return<Command, InvalidEvent> {
-  const made = { id: yield* newId, occurredAt: yield* Clock.currentTimeMillis, source: defaultSource };
-  return yield* Effect.fromResult(build(options, made));
-});
+): Effect.Effect<Command, InvalidEvent> =>
+  Effect.flatMap(now, (made) => Effect.fromResult(build(options, made, defaultSource)));

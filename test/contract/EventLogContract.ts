@@ -32,7 +32,10 @@ export class ByHand extends Context.Service<
 >()("recollect/test/ByHand") {}
 
 /** An id as our own publishers make them: of this moment, or of `millis`. */
-export const freshId = (millis = Date.now()): string => EventId.fromTime(millis, randomBytes(10));
+export const freshId = (millis = Date.now()): string => {
+  const [first = 0, second = 0, third = 0] = crypto.getRandomValues(new Uint32Array(3));
+  return EventId.fromTime(millis, [first, second, third]);
+};
 
 export const event = (id = freshId(), more: Partial<NewEvent> = {}): NewEvent => ({
   id,

@@ -5,7 +5,7 @@ import * as EventId from "../../src/domain/EventId.ts";
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const Millis = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 48 - 1 }));
 const Parts = Schema.Array(Schema.String).check(Schema.isMaxLength(4));
-const random = Uint8Array.from({ length: 10 }, (_, index) => index * 25);
+const random = [0x01234567, 0x89abcdef, 0xfedcba98] as const;
 
 describe("an id by time", () => {
   it.prop("is a UUIDv7 that gives back its millisecond", { millis: Millis }, ({ millis }) => {
@@ -19,9 +19,15 @@ describe("an id by time", () => {
     assert.deepStrictEqual(ids.toSorted(), ids);
   });
 
-  it("holds the random bytes, and needs no more than are there", () => {
-    assert.strictEqual(EventId.fromTime(0, new Uint8Array(10).fill(255)), "00000000-0000-7fff-bfff-ffffffffffff");
-    assert.strictEqual(EventId.fromTime(0, new Uint8Array(0)), "00000000-0000-7000-8000-000000000000");
+  it("holds the random words, also such as are no whole number", () => {
+    const most = 2 ** 32 - 0.5;
+    assert.strictEqual(EventId.fromTime(0, [most, most, most]), "00000000-0000-7fff-bfff-ffffffffffff");
+    assert.strictEqual(EventId.fromTime(0, [0, 0.9, 0]), "00000000-0000-7000-8000-000000000000");
+    assert.strictEqual(EventId.fromTime(0, random), "00000000-0000-7123-89ab-cdeffedcba98");
+  });
+
+  it("is a UUIDv7 also of a time that none can hold", () => {
+    for (const millis of [-1, 2 ** 48, -0.5]) assert.match(EventId.fromTime(millis, random), uuid);
   });
 });
 

@@ -3,6 +3,12 @@ import { Result, Schema } from "effect";
 import * as History from "../../src/domain/History.ts";
 
 const decode = Schema.decodeUnknownResult(History.History);
+/** What has the shape of a history, and mostly is none. */
+const Nearly = Schema.Struct({
+  tenant: Schema.Union([Schema.Literals(["default", "", "a\ud83d", "a".repeat(200), "a".repeat(201)]), Schema.String]),
+  kind: Schema.Union([History.HistoryKind, Schema.Literals(["Thread", "toString", ""])]),
+  id: Schema.Union([Schema.Literals(["t", "", "\udc00", "😀".repeat(50), "😀".repeat(51)]), Schema.Unknown]),
+});
 const accepts = (id: string): boolean => Result.isSuccess(decode({ tenant: "default", kind: "thread", id }));
 
 describe("a history", () => {
@@ -27,6 +33,20 @@ describe("a history", () => {
   it("refuses an empty id and a lone surrogate, which UTF-8 cannot write", () => {
     assert.isFalse(accepts(""));
     assert.isFalse(accepts("a\ud83d"));
+  });
+
+  it.prop(
+    "is told from what is none by plain code as by its Schema",
+    { given: Schema.Union([History.History, Nearly]) },
+    ({ given }) => {
+      assert.strictEqual(History.isHistory(given), Result.isSuccess(decode(given)));
+    },
+  );
+
+  it("is not what a program without types may hand over in its place", () => {
+    for (const given of [undefined, null, "thread", [], {}, { tenant: 1, kind: "thread", id: "a" }]) {
+      assert.isFalse(History.isHistory(given));
+    }
   });
 
   it.prop(

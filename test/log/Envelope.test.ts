@@ -70,6 +70,23 @@ describe("Envelope", () => {
     }
   });
 
+  it.prop(
+    "writes every time as a Date does, whichever came before it",
+    { times: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: -2_500, maximum: 2_500 }))) },
+    ({ times }) => {
+      for (const near of [0, -62_167_219_200_000, 1_700_000_000_000]) {
+        for (const time of times) {
+          const occurredAt = near + time;
+          const headers = headersOf(
+            { id: "i", type: "t", source: "s", schemaVersion: 1, occurredAt, body: "" },
+            history,
+          );
+          assert.strictEqual(headers["ce-time"], new Date(occurredAt).toISOString());
+        }
+      }
+    },
+  );
+
   it("says what is missing or wrong in a message that is no event", () => {
     const good = headersOf({ id: "i", type: "t", source: "s", schemaVersion: 1, occurredAt: 0, body: "" }, history);
     const problem = (headers: Record<string, string>, subject = subjectOf(history)) => {

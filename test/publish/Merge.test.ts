@@ -36,10 +36,7 @@ let made = 0;
 
 /** An event with an id of its time, as a publisher would have made it then. */
 const event = (type: string, occurredAt: number, data: unknown, source: string): NewEvent => ({
-  id: EventId.fromTime(
-    occurredAt,
-    Uint8Array.from({ length: 10 }, (_, index) => (index === 9 ? made++ : index)),
-  ),
+  id: EventId.fromTime(occurredAt, [0, 0, made++]),
   type,
   schemaVersion: type === "thread.message_appended" ? 2 : 1,
   occurredAt,

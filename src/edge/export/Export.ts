@@ -8,7 +8,7 @@
  * conversation is told from its facts, which loses what that format has no place for.
  */
 import { Effect, Option, Schema, Stream } from "effect";
-import { defaultTenant, History } from "../../domain/History.ts";
+import { defaultTenant, type History, isHistory } from "../../domain/History.ts";
 import type { EventLog, LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import { Assembler } from "./Assemble.ts";
@@ -28,8 +28,6 @@ export interface ExportOptions {
   /** Default: the format the thread came in; `openai-chat` for a thread of our own publishers. */
   readonly format?: string | undefined;
 }
-
-const isHistory = Schema.is(History);
 
 /** A format that tells again, and less, what another one in the same thread tells. */
 const secondHand = "codex-exec";
