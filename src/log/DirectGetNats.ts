@@ -1,8 +1,8 @@
 /**
  * Reading the stream by sequence, by subject and in batches, without a consumer.
  *
- * Room: log. In: RepliesNats, MessageNats, RequestNats, StreamNats. Out: EventLogNats, WriterNats, BlobStoreNats, snapshot,
- * coordination (`lastOf`).
+ * Room: log. In: RepliesNats, MessageNats, RequestNats, StreamNats, Elapsed. Out: EventLogNats, WriterNats, BlobStoreNats,
+ * snapshot, coordination (`lastOf`).
  *
  * Why not the client's `getBatch`: its iterator dies five seconds after the call even while it is being read, and
  * keeps its subscription for as long (50 reads are 50 live subscriptions). The connection's one subscription serves all reads.
@@ -11,8 +11,9 @@
  * behind (stale 11 times in 100 on a loopback cluster), so a read first asks the leader how far the history
  * reaches, and reads on until it has come that far.
  */
+import { elapsed } from "./Elapsed.ts";
 import type { Msg, NatsConnection as Client } from "@nats-io/transport-node";
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import type { LogUnavailable } from "./EventLog.ts";
 import type { StoredMessage } from "./Envelope.ts";
@@ -196,13 +197,12 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
   patienceMillis: number,
   question: () => Promise<A | NoAnswer>,
 ) {
-  const started = yield* Clock.currentTimeMillis;
+  const started = yield* elapsed;
   for (let attempt = 0; ; attempt++) {
     const answer = yield* Effect.promise(question);
     if (answer._tag !== "NoAnswer") return answer as A;
     const no = answer as NoAnswer;
-    const elapsed = (yield* Clock.currentTimeMillis) - started;
-    if (no.why === "failed" || elapsed >= patienceMillis) return yield* unavailable(no.reason);
+    if (no.why === "failed" || (yield* elapsed) - started >= patienceMillis) return yield* unavailable(no.reason);
     if (no.why === "lost") yield* awaitLink(link);
     else yield* Effect.sleep(retryPauseMillis(attempt));
   }

@@ -1,7 +1,7 @@
 /**
- * Time that only goes forward, for pauses and for how long something is believed.
+ * Time that only goes forward, for patience, for pauses and for how long something is believed.
  *
- * Room: log. In: none. Out: snapshot, publish.
+ * Room: log. In: none. Out: log, snapshot, publish.
  *
  * A wall clock that is set back by an hour would make a pause of a second last for an hour.
  */

@@ -1,7 +1,7 @@
 /**
  * Group commit: appends that wait at the same time are written together when that is cheaper than one by one.
  *
- * Room: log. In: WaitingAppends, WriterNats. Out: EventLogNats.
+ * Room: log. In: WaitingAppends, WriterNats, Elapsed. Out: EventLogNats.
  *
  * Promises:
  * - a lone append goes at once: what is written together is decided by what waits, never by a timer
@@ -15,6 +15,7 @@
 import { Cause, Clock, Effect, Result } from "effect";
 import type { Checked } from "./AppendCheck.ts";
 import type { Outcome } from "./AtomicBatchNats.ts";
+import { elapsedUnsafe } from "./Elapsed.ts";
 import { type AppendError, type Appended, type AppendRefused, LogUnavailable } from "./EventLog.ts";
 import { isJustMade, type Writer } from "./IdSearchNats.ts";
 import { type Most, type Part, PendingAppend, WaitingAppends } from "./WaitingAppends.ts";
@@ -118,7 +119,7 @@ export class GroupCommit {
    */
   write(check: Check): Effect.Effect<ReadonlyArray<Appended>, AppendError> {
     return Effect.callback((resume) => {
-      const since = this.#clock.currentTimeMillisUnsafe();
+      const since = elapsedUnsafe(this.#clock);
       const fail = (error: AppendError) => resume(Effect.fail(error));
       let entered: PendingAppend | undefined;
       const enter = () => {
@@ -156,7 +157,8 @@ export class GroupCommit {
     this.#bytes += append.bytes;
     this.#waiting.add(append);
     append.isReady = append.parts.every(
-      ({ checked }) => checked.append.expected !== "any" || isJustMade(this.#writer, checked, append.since),
+      ({ checked }) =>
+        checked.append.expected !== "any" || isJustMade(this.#writer, checked, this.#clock.currentTimeMillisUnsafe()),
     );
     if (append.isReady) this.#goSoon();
     else this.#fork(this.#prepare(append));
@@ -211,7 +213,7 @@ export class GroupCommit {
 
   /** Whatever is on its way ends within its budget, and then this is called: no timer is needed. */
   #failLate(): void {
-    const earliest = this.#clock.currentTimeMillisUnsafe() - budgetsToWait * budgetMillis(this.#writer);
+    const earliest = elapsedUnsafe(this.#clock) - budgetsToWait * budgetMillis(this.#writer);
     for (const outside of this.#outside) {
       if (outside.since >= earliest) break;
       this.#outside.delete(outside);

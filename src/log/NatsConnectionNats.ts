@@ -1,12 +1,13 @@
 /**
  * The one connection to NATS that log, snapshot and coordination share.
  *
- * Room: log. In: machine, RepliesNats. Out: log, snapshot, coordination.
+ * Room: log. In: machine, RepliesNats, Elapsed. Out: log, snapshot, coordination.
  *
  * Promises: the server is new enough and its JetStream answers, or the layer fails with a sentence and a hint; a lost
  * connection is dialled again for ever, ever more slowly and never in step with others; what is in flight when the
  * scope closes is drained, for at most two seconds.
  */
+import { elapsed, elapsedUnsafe } from "./Elapsed.ts";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
   type ConnectionOptions,
@@ -45,7 +46,7 @@ export type LinkState =
 /** The connection as hot paths see it: plain values, no effect to run. */
 export interface Link {
   readonly connected: boolean;
-  /** When the connection was lost, epoch milliseconds; undefined while connected. */
+  /** When the connection was lost, as `Elapsed` counts; undefined while connected. */
   readonly lostAt: number | undefined;
   /** Calls back at the next disconnect; the result ends the subscription. */
   readonly onLost: (callback: () => void) => () => void;
@@ -161,7 +162,7 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
 /** Asks JetStream for the account's limits. A user who may not ask is taken at the server's word. */
 const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
   if (nc.info?.jetstream !== true) return yield* Unusable.noJetStream(url, "it runs without JetStream");
-  const started = yield* Clock.currentTimeMillis;
+  const started = yield* elapsed;
   for (;;) {
     const answer = yield* Effect.promise(() =>
       nc.request("$JS.API.INFO", undefined, { timeout: 5_000 }).then(
@@ -175,8 +176,7 @@ const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
       return yield* Unusable.noJetStream(url, error.description ?? "it refused without a reason");
     }
     if (/permission/i.test(`${answer.name} ${answer.message}`)) return;
-    const elapsed = (yield* Clock.currentTimeMillis) - started;
-    const electing = nc.info?.cluster !== undefined && elapsed < electionMillis;
+    const electing = nc.info?.cluster !== undefined && (yield* elapsed) - started < electionMillis;
     if (!electing) return yield* Unusable.noJetStream(url, "nobody answers its API");
     yield* Effect.sleep(100);
   }
@@ -250,7 +250,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
     state,
     lost: () => {
       link.connected = false;
-      link.lostAt ??= clock.currentTimeMillisUnsafe();
+      link.lostAt ??= elapsedUnsafe(clock);
       replies.lost();
       const waiting = [...callbacks];
       callbacks.clear();

@@ -1,9 +1,10 @@
 /**
  * How long the log waits for NATS before it says that it is unavailable.
  *
- * Room: log. In: NatsConnectionNats. Out: WriterNats, DirectGetNats, FollowNats, StreamNats.
+ * Room: log. In: NatsConnectionNats, Elapsed. Out: WriterNats, DirectGetNats, FollowNats, StreamNats.
  */
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
+import { elapsed } from "./Elapsed.ts";
 import { LogUnavailable } from "./EventLog.ts";
 import type { Link } from "./NatsConnectionNats.ts";
 
@@ -27,7 +28,7 @@ const away = unavailable(
 /** Returns when the connection is there. Fails when it has been away for longer than patience lasts. */
 export const awaitLink = Effect.fnUntraced(function* (link: Link) {
   while (!link.connected) {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     if (now - (link.lostAt ?? now) >= lostPatienceMillis) return yield* away;
     // Polling, because the client tells of a reconnect only some time after it can be used.
     yield* Effect.sleep(10);

@@ -1,8 +1,9 @@
 /**
  * The stream: what it must be, that it is so, and what the log has to know of it.
  *
- * Room: log. In: NatsConnectionNats. Out: EventLogNats, WriterNats, FollowNats.
+ * Room: log. In: NatsConnectionNats, Elapsed. Out: EventLogNats, WriterNats, FollowNats.
  */
+import { elapsed } from "./Elapsed.ts";
 import type { StreamConfig, StreamInfo } from "@nats-io/jetstream";
 import { DiscardPolicy, RetentionPolicy, StorageType, StoreCompression } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
@@ -137,7 +138,7 @@ const api = Effect.fnUntraced(function* <A>(
   options: { readonly subject: string; readonly body?: unknown; readonly patienceMillis: number },
 ) {
   const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const started = yield* Clock.currentTimeMillis;
+  const started = yield* elapsed;
   for (let attempt = 0; ; attempt++) {
     const answer = yield* Effect.promise(() =>
       ask(connection.nc, connection.link, { subject: `$JS.API.${options.subject}`, payload, timeoutMillis: 5_000 }),
@@ -146,8 +147,7 @@ const api = Effect.fnUntraced(function* <A>(
       const said: A & { readonly error?: ApiError } = answer.message.json();
       if (said.error?.code !== 503) return said;
     } else if (answer.why === "failed") return yield* unavailable(answer.reason);
-    const elapsed = (yield* Clock.currentTimeMillis) - started;
-    if (elapsed >= options.patienceMillis) {
+    if ((yield* elapsed) - started >= options.patienceMillis) {
       return yield* unavailable(answer._tag === "NoAnswer" ? answer.reason : "JetStream has no leader");
     }
     // One that has been away for a while is not waited for: whoever asks decides when to ask again.

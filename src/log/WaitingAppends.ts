@@ -27,7 +27,7 @@ export class PendingAppend {
   readonly parts: ReadonlyArray<Part>;
   readonly events: number;
   readonly bytes: number;
-  /** When it was asked for, epoch milliseconds. */
+  /** When it was asked for, as `Elapsed` counts. */
   readonly since: number;
   /** False while it has to be found out whether it is in the log already. */
   isReady = false;

@@ -1,7 +1,7 @@
 /**
  * How appends become one write, and what is done when the server does not simply take it.
  *
- * Room: log. In: AtomicBatchNats, IdSearchNats, WaitingAppends. Out: GroupCommitNats.
+ * Room: log. In: AtomicBatchNats, IdSearchNats, WaitingAppends, Elapsed. Out: GroupCommitNats.
  *
  * The server helps with two things. An expected sequence protects for ever, but its refusal does not tell a conflict
  * from our own lost acknowledgement, and one replica checks it before message ids while three check it after. The
@@ -11,9 +11,10 @@
  * A refused group says nothing of the one append that was at fault. Those that may be are settled each alone, as if
  * they had never been in a group; the rest goes out again.
  */
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import { type Outcome, send } from "./AtomicBatchNats.ts";
+import { elapsed } from "./Elapsed.ts";
 import { type AppendError, AppendRefused, SequenceConflict } from "./EventLog.ts";
 import type { StoredMessage } from "./Envelope.ts";
 import { catchUp, findIds, idOf, isProtected, presence, recall, type Writer } from "./IdSearchNats.ts";
@@ -210,7 +211,7 @@ export const prepare = Effect.fnUntraced(function* (writer: Writer, { parts }: P
 const patienceOf = (writer: Writer) => {
   let started: number | undefined;
   return Effect.fnUntraced(function* (outcome: Outcome) {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     started ??= outcome._tag === "NoAnswer" && outcome.why === "silent" ? now - writer.publisher.timeoutMillis : now;
     return now - started < budgetMillis(writer);
   });

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Context, Deferred, Effect, Fiber, Layer, Schedule, Stream } from "effect";
 import { cpSync, rmSync } from "node:fs";
 import { isMisfit, type LogEntry } from "../../src/domain/Event.ts";
+import { elapsed } from "../../src/log/Elapsed.ts";
 import { EventLog, type Expected } from "../../src/log/EventLog.ts";
 import type * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
@@ -141,7 +142,7 @@ describe("a lost acknowledgement", () => {
       const { connection, log } = yield* open(between.url);
       yield* between.close;
       yield* until(
-        Effect.sync(() => !connection.link.connected && Date.now() - (connection.link.lostAt ?? Date.now()) > 2_000),
+        Effect.map(elapsed, (now) => !connection.link.connected && now - (connection.link.lostAt ?? now) > 2_000),
       );
       // If each of them waited for as long as a restart takes, this test would not end in its time.
       for (let count = 0; count < 20; count++) {

@@ -1,7 +1,8 @@
 /** Questions that get no answer, each for another reason, and none of them waited for longer than it has to be. */
 import { assert, layer } from "@effect/vitest";
-import { Clock, Effect, Fiber, Redacted } from "effect";
+import { Effect, Fiber, Redacted } from "effect";
 import { TestClock } from "effect/testing";
+import { elapsed } from "../../src/log/Elapsed.ts";
 import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
 import { Credentials } from "../../src/log/NatsCredentialsNats.ts";
 import { ask } from "../../src/log/RequestNats.ts";
@@ -62,7 +63,7 @@ layer(NatsServer.layer({ conf: withUsers }))("a question", (it) => {
   it.effect("about the stream is waited for while NATS is away for a restart, and not for longer", () =>
     Effect.gen(function* () {
       const connection = yield* connected;
-      const since = yield* Clock.currentTimeMillis;
+      const since = yield* elapsed;
       // A connection that was lost just now, and nobody has noticed that it is back.
       const link = { ...connection.link, connected: false, lostAt: since };
       const learning = yield* learn({ ...connection, link }, { stream: "S", patienceMillis: 15_000 }).pipe(

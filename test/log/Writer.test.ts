@@ -1,7 +1,7 @@
 /** What an append does with each answer of the server, also those that a real one gives once in a thousand runs. */
 import { assert, describe, it } from "@effect/vitest";
 import type { Msg, MsgHdrs, MsgHdrsImpl, NatsConnection as Client } from "@nats-io/transport-node";
-import { Effect, Fiber } from "effect";
+import { Clock, Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import { checkAll } from "../../src/log/AppendCheck.ts";
 import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
@@ -107,6 +107,15 @@ const run = (writer: Writer, append: Append) =>
     return yield* Fiber.join(appending);
   });
 
+/** The clock of the test, but for its wall clock, which says what somebody has set it to. */
+const withWall = (wall: () => number) =>
+  Effect.updateService(Clock.Clock, (clock) =>
+    Object.assign(Object.create(clock), {
+      currentTimeMillisUnsafe: wall,
+      currentTimeMillis: Effect.sync(wall),
+    }),
+  );
+
 const append = (count = 1): Append => ({ history: fresh(), events: events(count), expected: 0 });
 
 describe("an append", () => {
@@ -170,6 +179,37 @@ describe("an append", () => {
       }),
     );
   }
+
+  it.effect("gives up after 15 s also when the wall clock is set back meanwhile", () =>
+    Effect.gen(function* () {
+      let wall = 1e12;
+      const lasting = server([noAnswer("nobody", "nobody serves the stream")]);
+      const error = yield* Effect.flip(run(lasting.writer, append()).pipe(withWall(() => (wall -= 1_000))));
+      assert.strictEqual(error._tag, "LogUnavailable");
+      assert.isAtMost(lasting.asked(), 60);
+    }),
+  );
+
+  it.effect("has not waited too long because the wall clock was set forward", () =>
+    Effect.gen(function* () {
+      let wall = 1e12;
+      const changed = () => {
+        wall += 3_600_000;
+        return ack(5);
+      };
+      const groups = yield* GroupCommit.make(server([changed, ack(6)]).writer).pipe(withWall(() => wall));
+      // The second one waits for the first: they are of one history, and expect something each.
+      const first = append();
+      const second = { ...first, events: [event()], expected: 5 };
+      const written = yield* Effect.forEach([first, second], (one) => groups.write(() => checkAll([one], 1e6)), {
+        concurrency: "unbounded",
+      });
+      assert.deepEqual(
+        written.flat().map(({ sequence }) => sequence),
+        [5, 6],
+      );
+    }),
+  );
 
   it.effect("gives up at once, with a hint, when there is no room", () =>
     Effect.gen(function* () {
