@@ -8,8 +8,8 @@
  */
 import type { Part } from "../Content.ts";
 import { arrayAt, isObject, type JsonObject, stringAt } from "../Json.ts";
-import { threadKey, toolCalled } from "./calls.ts";
-import { argumentsValue, idAt, noted, notUnderstood, serverOf } from "./facts.ts";
+import { threadKey, toolCalled, toolUse } from "./calls.ts";
+import { idAt, noted, notUnderstood } from "./facts.ts";
 import type { EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { partsOf, wordsOf } from "./parts.ts";
 
@@ -34,13 +34,7 @@ const message = (line: JsonObject, role: string, context: EntryContext): Interpr
   const parts: ReadonlyArray<Part> = [
     ...(thinking === undefined || thinking === "" ? [] : [{ type: "thinking", text: thinking } as const]),
     ...partsOf(line["content"]),
-    ...calls.map(({ callId, name, arguments: args }): Part => ({
-      type: "tool_use",
-      callId,
-      name,
-      server: serverOf(name) ?? null,
-      arguments: argumentsValue(args),
-    })),
+    ...calls.map(toolUse),
   ];
   const messageId = context.eventId;
   return {

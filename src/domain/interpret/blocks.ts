@@ -6,8 +6,8 @@
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { flagAt, isObject, type JsonObject, type JsonValue, stringAt } from "../Json.ts";
-import { type Failure, toolCalled, toolReturned } from "./calls.ts";
-import { argumentsValue, idAt, serverOf, sizeOf } from "./facts.ts";
+import { type Failure, toolCalled, toolReturned, toolUse } from "./calls.ts";
+import { idAt, sizeOf } from "./facts.ts";
 import { partsOf, wordsOf } from "./parts.ts";
 
 /** A word for why a tool failed, from how Claude Code begins the result's text. */
@@ -36,18 +36,15 @@ const call = (
   context: BlockContext,
 ): { readonly part: Part; readonly fact: Fact } => {
   const callId = idAt(block, "id") ?? "";
-  const name = stringAt(block, "name") ?? "";
-  const server = stringAt(block, "server_name") ?? serverOf(name);
+  const asked = {
+    callId,
+    name: stringAt(block, "name") ?? "",
+    server: stringAt(block, "server_name"),
+    arguments: block["input"],
+  };
   return {
-    part: { type: "tool_use", callId, name, server: server ?? null, arguments: argumentsValue(block["input"]) },
-    fact: toolCalled({
-      callKey: context.callKey(callId, index),
-      callId,
-      name,
-      server,
-      arguments: block["input"],
-      messageId: context.messageId,
-    }),
+    part: toolUse(asked),
+    fact: toolCalled({ ...asked, callKey: context.callKey(callId, index), messageId: context.messageId }),
   };
 };
 

@@ -1,22 +1,23 @@
 /**
  * Tool calls and their results in formats that join them by an id, or by order where the id is not unique.
  *
- * Room: domain. In: Fact, Interpreter. Out: the interpreters.
+ * Room: domain. In: Content, Fact, Interpreter. Out: the interpreters.
  *
  * A thread's carry holds the calls that wait for an answer (`open`), so that a result joins the nearest call before
  * it: tau-bench uses one id for several different calls of a conversation.
  */
+import type { Part } from "../Content.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../Fact.ts";
 import { shortId } from "../Bounded.ts";
 import type { JsonValue } from "../Json.ts";
-import { argumentsText, errorText, serverOf, sizeOf } from "./facts.ts";
+import { argumentsText, argumentsValue, errorText, serverOf, sizeOf } from "./facts.ts";
 import type { Carry } from "./Interpreter.ts";
 import { memo, type Pair, pairsAt, withList } from "./memory.ts";
 
 /** A call's id in its thread: the key of formats whose ids are unique there. */
 export const threadKey = (threadId: string, callId: string): string => `${threadId} ${shortId(callId)}`;
 
-export const toolCalled = (call: {
+interface ToolCall {
   readonly callKey: string;
   readonly callId: string;
   readonly name: string;
@@ -24,7 +25,9 @@ export const toolCalled = (call: {
   /** A value, or JSON in a string; a string that is no JSON is kept as a string. */
   readonly arguments: JsonValue | undefined;
   readonly messageId?: string | undefined;
-}): ToolWasCalled => ({
+}
+
+export const toolCalled = (call: ToolCall): ToolWasCalled => ({
   _tag: "ToolWasCalled",
   callKey: call.callKey,
   callId: call.callId,
@@ -32,6 +35,15 @@ export const toolCalled = (call: {
   server: call.server ?? serverOf(call.name),
   arguments: argumentsText(call.arguments),
   messageId: call.messageId,
+});
+
+/** The part of a message that asks for a call. */
+export const toolUse = (call: Pick<ToolCall, "callId" | "name" | "server" | "arguments">): Part => ({
+  type: "tool_use",
+  callId: call.callId,
+  name: call.name,
+  server: call.server ?? serverOf(call.name) ?? null,
+  arguments: argumentsValue(call.arguments),
 });
 
 /** Why a call failed: a word to group by and a message to read. */

@@ -1,7 +1,7 @@
 /**
  * One message of the OpenAI chat shape, which many tools write with small changes of their own.
  *
- * Room: domain. In: calls, parts. Out: openai-chat, tau2, swe-agent, inspect.
+ * Room: domain. In: calls, parts, tokens. Out: openai-chat, tau2, swe-agent, inspect.
  *
  * A call's key is thread, id and the entry that asked: ids are used again for other calls inside one conversation
  * (tau-bench: 1,024 calls, 955 pairs of thread and id). A result joins the nearest call before it that waits under its id.
@@ -9,11 +9,12 @@
 import type { Part } from "../Content.ts";
 import type { Fact, MessageSaid } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
-import { answerCall, type Failure, openCalls, threadKey, toolCalled, toolReturned } from "./calls.ts";
-import { argumentsValue, idAt, serverOf, sizeOf } from "./facts.ts";
-import type { Carry, EntryContext, Interpretation } from "./Interpreter.ts";
+import { answerCall, type Failure, openCalls, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
+import { idAt, notUnderstood, sizeOf } from "./facts.ts";
+import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { memo } from "./memory.ts";
 import { partsOf, wordsOf } from "./parts.ts";
+import { chatTokens } from "./tokens.ts";
 
 interface Asked {
   readonly callId: string;
@@ -69,6 +70,37 @@ type Details = Pick<MessageSaid, "author" | "provider" | "model" | "stopReason" 
   readonly durationMillis?: number | undefined;
 };
 
+/** A message that carries its response's usage beside its words. */
+export const counted = (
+  told: Interpretation,
+  message: JsonObject,
+  { eventId, threadId }: EntryContext,
+  model: string | undefined,
+): Interpretation => {
+  const usage = chatTokens(message["usage"]);
+  if (usage === undefined) return told;
+  const ids = { usageKey: `${threadId} ${eventId}`, providerMessageId: eventId, messageId: eventId };
+  return { ...told, facts: [...told.facts, { _tag: "TokensUsed", ...ids, model, usage }] };
+};
+
+/** The interpreter of a log that is a frame around its messages. */
+export const framed = (
+  format: string,
+  {
+    message,
+    frame,
+  }: Record<"message" | "frame", (entry: JsonObject, context: EntryContext, carry: Carry) => Interpretation>,
+): Interpreter => ({
+  format,
+  interpret: (entry, context, carry) => {
+    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
+    if (typeof entry["role"] === "string" && context.place !== "frame") return message(entry, context, carry);
+    return context.place === "element"
+      ? { facts: [notUnderstood(format, "message without a role")] }
+      : frame(entry, context, carry);
+  },
+});
+
 /** The facts of one chat message; `details` is what a format knows beside the shape. */
 export const chatMessage = (
   message: JsonObject,
@@ -99,16 +131,7 @@ export const chatMessage = (
           isError: failure !== undefined,
           bytes: sizeOf(message["content"]),
         }))
-      : [
-          ...saidIn(message),
-          ...keyed.map(({ callId, name, arguments: args }): Part => ({
-            type: "tool_use",
-            callId,
-            name,
-            server: serverOf(name) ?? null,
-            arguments: argumentsValue(args),
-          })),
-        ];
+      : [...saidIn(message), ...keyed.map(toolUse)];
   facts.push({ _tag: "MessageSaid", messageId, segment: "", role, parts, author: stringAt(message, "name"), ...rest });
   for (const call of keyed) facts.push(toolCalled({ ...call, messageId }));
   let after = openCalls(carry, keyed);

@@ -10,9 +10,9 @@
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, countAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
-import { threadKey, toolCalled, toolReturned } from "./calls.ts";
+import { threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
-import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, thought } from "./facts.ts";
+import { idAt, nameOf, noted, notUnderstood, thought } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { partsOf, wordsOf } from "./parts.ts";
 
@@ -71,13 +71,7 @@ const message = (data: JsonObject, role: string, context: EntryContext, carry: C
         ...(reasoning === undefined || reasoning === "" ? [] : [{ type: "thinking", text: reasoning } as const]),
         ...partsOf(data["content"]),
         ...attachments(data),
-        ...calls.map(({ callId, name, server, arguments: args }): Part => ({
-          type: "tool_use",
-          callId,
-          name,
-          server: server ?? serverOf(name) ?? null,
-          arguments: argumentsValue(args),
-        })),
+        ...calls.map(toolUse),
       ],
       model,
       isSidechain: data["parentToolCallId"] !== undefined,

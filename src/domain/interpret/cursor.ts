@@ -8,9 +8,9 @@
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
-import { answerOldest, openCalls, threadKey, toolCalled, toolReturned } from "./calls.ts";
+import { answerOldest, openCalls, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
-import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, sizeOf } from "./facts.ts";
+import { idAt, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { memo } from "./memory.ts";
 import { partsOf, wordsOf } from "./parts.ts";
@@ -33,7 +33,7 @@ const call = (block: JsonObject, index: number, context: EntryContext, carry: Ca
   const name = stringAt(block, "name") ?? "";
   const args = block["input"] ?? block["args"] ?? block["arguments"];
   return {
-    parts: [{ type: "tool_use", callId, name, server: serverOf(name) ?? null, arguments: argumentsValue(args) }],
+    parts: [toolUse({ callId, name, arguments: args })],
     facts: [toolCalled({ callKey, callId, name, arguments: args, messageId: context.eventId })],
     carry: openCalls(carry, [{ callId, mark: "" }]),
   };

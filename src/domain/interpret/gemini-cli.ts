@@ -11,9 +11,9 @@ import { shortId } from "../Bounded.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
-import { type Failure, toolCalled, toolReturned } from "./calls.ts";
+import { type Failure, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
-import { argumentsValue, idAt, jsonText, nameOf, noted, notUnderstood, serverOf, sizeOf } from "./facts.ts";
+import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { imageAt, partsOf, wordsOf } from "./parts.ts";
 import { tokensInside } from "./tokens.ts";
@@ -78,9 +78,7 @@ const callFacts = (
   const callKey = `${context.threadId} ${shortId(messageId)} ${callId === "" ? index : shortId(callId)}`;
   const name = stringAt(call, "name") ?? "";
   const status = stringAt(call, "status");
-  const parts: Array<Part> = [
-    { type: "tool_use", callId, name, server: serverOf(name) ?? null, arguments: argumentsValue(call["args"]) },
-  ];
+  const parts: Array<Part> = [toolUse({ callId, name, arguments: call["args"] })];
   const facts: Array<Fact> = [toolCalled({ callKey, callId, name, arguments: call["args"], messageId })];
   const result = call["result"];
   if (result === undefined && status !== "error" && status !== "cancelled") return { parts, facts };

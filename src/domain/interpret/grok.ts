@@ -5,12 +5,11 @@
  *
  * Choices: a `tool_result` line is a message of role tool; a `backend_tool_call` is a call and, when completed, its result.
  */
-import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
-import { threadKey, toolCalled, toolReturned } from "./calls.ts";
+import { threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
-import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, sizeOf, thought } from "./facts.ts";
+import { idAt, nameOf, noted, notUnderstood, sizeOf, thought } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { partsOf, thinkingText, wordsOf } from "./parts.ts";
 
@@ -35,16 +34,7 @@ const message = (line: JsonObject, role: string, context: EntryContext, carry: C
     messageId,
     segment: "",
     role,
-    parts: [
-      ...partsOf(line["content"]),
-      ...calls.map(({ callId, name, arguments: args }): Part => ({
-        type: "tool_use",
-        callId,
-        name,
-        server: serverOf(name) ?? null,
-        arguments: argumentsValue(args),
-      })),
-    ],
+    parts: [...partsOf(line["content"]), ...calls.map(toolUse)],
     model,
     isMeta: line["synthetic_reason"] !== undefined,
   });

@@ -9,11 +9,11 @@
  */
 import { shortId } from "../Bounded.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
-import { chatMessage } from "./chatMessage.ts";
+import { arrayAt, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
+import { chatMessage, framed } from "./chatMessage.ts";
 import { describe } from "./describe.ts";
-import { idAt, noted, notUnderstood } from "./facts.ts";
-import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
+import { idAt, noted } from "./facts.ts";
+import type { Carry, EntryContext, Interpretation } from "./Interpreter.ts";
 import { memo, type Pair, pairsAt, withList } from "./memory.ts";
 import { tokensInside } from "./tokens.ts";
 
@@ -88,13 +88,4 @@ const message = (said: JsonObject, context: EntryContext, carry: Carry): Interpr
   });
 };
 
-export const inspect: Interpreter = {
-  format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (typeof entry["role"] === "string" && context.place !== "frame") return message(entry, context, carry);
-    return context.place === "element"
-      ? { facts: [notUnderstood(format, "message without a role")] }
-      : frame(entry, context, carry);
-  },
-};
+export const inspect = framed(format, { message, frame });

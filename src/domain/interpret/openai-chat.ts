@@ -10,7 +10,7 @@
 import { shortId } from "../Bounded.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
-import { chatMessage } from "./chatMessage.ts";
+import { chatMessage, counted } from "./chatMessage.ts";
 import { describe } from "./describe.ts";
 import { idAt, noted, notUnderstood } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
@@ -75,17 +75,7 @@ const messageFacts = (message: JsonObject, context: EntryContext, carry: Carry):
   const known = message["role"] === "assistant" ? stringAt(objectAt(carry, "described"), "model") : undefined;
   const model = stringAt(message, "model") ?? known;
   const told = chatMessage(message, context, carry, { model, stopReason: stringAt(message, "finish_reason") });
-  const usage = chatTokens(message["usage"]);
-  if (usage === undefined) return told;
-  const counted: Fact = {
-    _tag: "TokensUsed",
-    usageKey: `${context.threadId} ${context.eventId}`,
-    providerMessageId: context.eventId,
-    messageId: context.eventId,
-    model,
-    usage,
-  };
-  return { ...told, facts: [...told.facts, counted] };
+  return counted(told, message, context, model);
 };
 
 const isMessage = (entry: JsonObject): boolean =>

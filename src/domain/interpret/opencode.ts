@@ -14,9 +14,9 @@ import { shortId } from "../Bounded.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
-import { type Failure, threadKey, toolCalled, toolReturned } from "./calls.ts";
+import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
-import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, sizeOf } from "./facts.ts";
+import { idAt, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { memo, withList } from "./memory.ts";
 import { partsOf } from "./parts.ts";
@@ -100,9 +100,7 @@ const tool = (
   const callKey = threadKey(context.threadId, callId);
   const name = stringAt(part, "tool") ?? "";
   const state = objectAt(part, "state");
-  const parts: Array<Part> = [
-    { type: "tool_use", callId, name, server: serverOf(name) ?? null, arguments: argumentsValue(state?.["input"]) },
-  ];
+  const parts: Array<Part> = [toolUse({ callId, name, arguments: state?.["input"] })];
   const facts: Array<Fact> = [toolCalled({ callKey, callId, name, arguments: state?.["input"], messageId })];
   const status = stringAt(state, "status");
   if (status !== "completed" && status !== "success" && status !== "error") return { parts, facts };

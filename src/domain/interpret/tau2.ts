@@ -1,23 +1,22 @@
 /**
  * Results of tau2-bench: a simulation around its messages; agent and simulated user are models, and both call tools.
  *
- * Room: domain. In: chatMessage, describe, tokens. Out: interpreters.
+ * Room: domain. In: chatMessage, describe. Out: interpreters.
  *
  * The models stand in the file's `info`, not on the messages: where the frame has it, messages name their model.
  */
 import type { Fact } from "../Fact.ts";
-import { flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
-import { chatMessage } from "./chatMessage.ts";
+import { flagAt, type JsonObject, objectAt, stringAt } from "../Json.ts";
+import { chatMessage, counted, framed } from "./chatMessage.ts";
 import { describe } from "./describe.ts";
-import { noted, notUnderstood } from "./facts.ts";
-import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
+import { noted } from "./facts.ts";
+import type { Carry, EntryContext, Interpretation } from "./Interpreter.ts";
 import { memo } from "./memory.ts";
 import { wordsOf } from "./parts.ts";
-import { chatTokens } from "./tokens.ts";
 
 const format = "tau2";
 
-const frame = (simulation: JsonObject, carry: Carry): Interpretation => {
+const frame = (simulation: JsonObject, _context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const info = objectAt(simulation, "info");
   const agentModel = stringAt(objectAt(info, "agent_info"), "llm");
@@ -43,26 +42,7 @@ const message = (said: JsonObject, context: EntryContext, carry: Carry): Interpr
     stopReason: stringAt(objectAt(said, "raw_data"), "finish_reason"),
     failure: failed ? { type: "error", message: wordsOf(said["content"]).join("\n") } : undefined,
   });
-  const usage = chatTokens(said["usage"]);
-  if (usage === undefined) return told;
-  const counted: Fact = {
-    _tag: "TokensUsed",
-    usageKey: `${context.threadId} ${context.eventId}`,
-    providerMessageId: context.eventId,
-    messageId: context.eventId,
-    model,
-    usage,
-  };
-  return { ...told, facts: [...told.facts, counted] };
+  return counted(told, said, context, model);
 };
 
-export const tau2: Interpreter = {
-  format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (typeof entry["role"] === "string" && context.place !== "frame") return message(entry, context, carry);
-    return context.place === "element"
-      ? { facts: [notUnderstood(format, "message without a role")] }
-      : frame(entry, carry);
-  },
-};
+export const tau2 = framed(format, { message, frame });
