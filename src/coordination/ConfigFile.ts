@@ -1,12 +1,15 @@
 /**
  * The file and the environment that a configuration stands on: `config.json` of the data folder, and `RECOLLECT_…`.
  *
- * Room: coordination. In: machine (the data folder), ConfigLayers, Configuration. Out: main, edge.
+ * Room: coordination. In: machine (the data folder), publish (Connect), ConfigLayers, Configuration. Out: RecollectShared,
+ * RecollectCache, main, edge.
  *
  * The file is one flat JSON object, fields by name; both are read once, when a process begins.
  */
 import { Effect, FileSystem, Layer } from "effect";
 import { isObject } from "../domain/Json.ts";
+import * as DataFolder from "../machine/DataFolder.ts";
+import * as Connect from "../publish/Connect.ts";
 import { belowOf } from "./ConfigLayers.ts";
 import * as Configuration from "./Configuration.ts";
 import { ConfigRefused } from "./Fields.ts";
@@ -51,10 +54,16 @@ export const below = (folder: string) =>
     Effect.fromResult(belowOf({ file, environment: process.env })),
   );
 
-/** The configuration of a process on this machine. */
+/** The configuration of a process on this machine. Needs the log that its runtime layer lies in. */
 export const layer = ({ folder, ...options }: Options) =>
   Layer.unwrap(
     Effect.map(read(`${folder}/${fileName}`), (file) =>
       Configuration.layer({ ...options, file, environment: process.env }),
     ),
+  );
+
+/** The same in the data folder that `Connect` means, over the log that it gives. */
+export const layerOf = ({ scope, tenant, who, ...options }: Connect.Options & Omit<Options, "folder">) =>
+  Layer.unwrap(Effect.map(DataFolder.DataFolder, ({ root }) => layer({ folder: root, scope, tenant, who }))).pipe(
+    Layer.provide(Connect.folderLayer(options)),
   );

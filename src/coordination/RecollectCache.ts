@@ -1,14 +1,15 @@
 /**
  * The caches for programs that speak in promises: contents of files, and answers of tools and models.
  *
- * Room: coordination. In: publish (Connect), Caches, FileCache, ResponseCache. Out: users.
+ * Room: coordination. In: publish (Connect), CacheWireWhenNeeded, ConfigFile, FileCache, ResponseCache. Out: users.
  */
 import { Data, Effect, Layer, type ManagedRuntime } from "effect";
 import * as Connect from "../publish/Connect.ts";
 import type { Publisher } from "../publish/Publisher.ts";
 import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
 import * as Thread from "../publish/ThreadPublisher.ts";
-import * as Caches from "./Caches.ts";
+import * as CacheWireWhenNeeded from "./CacheWireWhenNeeded.ts";
+import * as ConfigFile from "./ConfigFile.ts";
 import * as FileCache from "./FileCache.ts";
 import * as ResponseCache from "./ResponseCache.ts";
 import type { Forgetting } from "./SharedAnswers.ts";
@@ -30,7 +31,7 @@ type Caches = FileCache.FileCache | ResponseCache.ResponseCache | Publisher;
 
 const layer = ({ machine, ...options }: Connect.Options & Pick<CacheOptions, "machine">) =>
   Layer.merge(FileCache.layer({ machine }), ResponseCache.layer()).pipe(
-    Layer.provide(Caches.around(options)),
+    Layer.provide(Layer.merge(CacheWireWhenNeeded.layer(options), ConfigFile.layerOf(options))),
     Layer.provideMerge(Connect.layer(options)),
   );
 

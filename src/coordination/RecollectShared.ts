@@ -1,27 +1,34 @@
 /**
  * Configuration and limits for programs that speak in promises.
  *
- * Room: coordination. In: Configuration, Limits, log (the connection). Out: users.
+ * Room: coordination. In: publish (Connect), ConfigFile, Configuration, LimitsWhenNeeded. Out: users.
  *
  * A refusal by a limit is an answer and no exception; everything else that goes wrong rejects with its typed error.
  */
-import { Effect, Layer, ManagedRuntime, Stream } from "effect";
-import * as EventLogNats from "../log/EventLogNats.ts";
-import * as NatsConnection from "../log/NatsConnectionNats.ts";
-import * as BucketKv from "./BucketKv.ts";
+import { Effect, Layer, type ManagedRuntime, Stream } from "effect";
+import * as Connect from "../publish/Connect.ts";
+import { begin, type ConnectOptions } from "../publish/PromiseRuntime.ts";
+import * as ConfigFile from "./ConfigFile.ts";
 import type { Difference, Version } from "./ConfigHistory.ts";
-import { quiet } from "../publish/PromiseRuntime.ts";
 import * as Configuration from "./Configuration.ts";
 import type { FamilyName, FamilyValue, FieldName, FieldValue } from "./Fields.ts";
-import * as LimiterStore from "./LimiterStore.ts";
 import * as Limits from "./Limits.ts";
+import * as LimitsWhenNeeded from "./LimitsWhenNeeded.ts";
 
-export interface SharedOptions extends Configuration.Options {
-  /** `nats://…`, several with commas. */
-  readonly url: string;
+export interface SharedOptions extends ConnectOptions {
+  /** Which configuration of the tenant. Default `default`. */
+  readonly scope?: string | undefined;
+  /** Who changes something when a call does not say. Default `recollect`. */
+  readonly who?: string | undefined;
 }
 
 type Shared = Configuration.Configuration | Limits.Limits;
+
+const layer = (options: Connect.Options & Pick<SharedOptions, "scope" | "who">) =>
+  LimitsWhenNeeded.layer(options).pipe(
+    Layer.provideMerge(ConfigFile.layerOf(options)),
+    Layer.provide(Connect.layer(options)),
+  );
 
 /** What a limit says: go on, or come again. */
 export type Taken =
@@ -35,20 +42,13 @@ export class RecollectShared {
     this.#runtime = runtime;
   }
 
-  /** Rejects when the server cannot be used; later it may go and come back. */
-  static async connect(options: SharedOptions): Promise<RecollectShared> {
-    const { url, ...configuration } = options;
-    const layer = Limits.layer.pipe(
-      Layer.provide(LimiterStore.layer),
-      Layer.provide(BucketKv.layer),
-      Layer.provideMerge(Configuration.layer(configuration)),
-      Layer.provide(EventLogNats.layer()),
-      Layer.provide(NatsConnection.layer({ servers: url })),
-      Layer.provide(quiet),
-    );
-    const runtime = ManagedRuntime.make(layer);
-    await runtime.context();
-    return new RecollectShared(runtime);
+  /**
+   * As `Recollect.connect`: never fails because NATS is away. Until it is there file and environment hold, each limit
+   * decides by its own policy, and a change rejects with `LogUnavailable`.
+   * Rejects with `ConfigRefused` when the file or the environment says what cannot be.
+   */
+  static async connect(options: SharedOptions = {}): Promise<RecollectShared> {
+    return new RecollectShared(await begin(options, layer));
   }
 
   #config<A, E>(use: (config: Configuration.Configuration["Service"]) => Effect.Effect<A, E>): Promise<A> {

@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
+import { writeFileSync } from "node:fs";
 import { RecollectShared } from "../../src/index.ts";
+import * as World from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 layer(NatsServer.layer(), { excludeTestServices: true })("configuration and limits as promises", (it) => {
@@ -40,6 +42,29 @@ layer(NatsServer.layer(), { excludeTestServices: true })("configuration and limi
         );
         assert.lengthOf(await one.diff(0, 2), 0);
       });
+    }),
+  );
+
+  it.effect("begin before their server with what the file says, and are shared when it is there", () =>
+    Effect.gen(function* () {
+      const server = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      writeFileSync(`${data}/config.json`, JSON.stringify({ "snapshots.ttlMillis": 3_600_000 }));
+      yield* server.stop;
+      const { url } = server;
+      const shared = yield* Effect.acquireRelease(
+        Effect.promise(() => RecollectShared.connect({ data, url, scope: "later" })),
+        (open) => Effect.promise(() => open.close()),
+      );
+      assert.strictEqual(shared.get("snapshots.ttlMillis"), 3_600_000);
+      const limit = { per: [], limit: 1, windowMillis: 60_000 };
+      const set = Effect.tryPromise(() => shared.set({ "limits.a": limit }));
+      const take = Effect.promise(() => shared.take({}));
+      assert.deepInclude((yield* Effect.flip(set)).cause, { _tag: "LogUnavailable" });
+      assert.isTrue((yield* take).allowed);
+      yield* server.start;
+      yield* World.until(Effect.isSuccess(set));
+      yield* World.until(Effect.map(take, ({ allowed }) => !allowed));
     }),
   );
 });

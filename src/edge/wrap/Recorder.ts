@@ -9,7 +9,8 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Clock, Context, Deferred, Effect, Layer, Queue, References, Result, Stream } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
-import * as Caches from "../../coordination/Caches.ts";
+import * as CacheWireWhenNeeded from "../../coordination/CacheWireWhenNeeded.ts";
+import * as ConfigFile from "../../coordination/ConfigFile.ts";
 import { Configuration } from "../../coordination/Configuration.ts";
 import * as PresentSessions from "../../coordination/PresentSessions.ts";
 import * as LimitsWhenNeeded from "../../coordination/LimitsWhenNeeded.ts";
@@ -52,10 +53,15 @@ type Told = Effect.Success<typeof told>;
 /** What a session without limits has: nothing is asked of it. */
 const unlimited = (problems: ReadonlyArray<string> = []) => ({ told: Effect.void, problems });
 
+/** What limits and caches go by: made at the first use, once for both. */
+const configuration = Effect.cached(Effect.map(Layer.build(ConfigFile.layerOf(place)), Layer.succeedContext));
+type Configuring = Effect.Success<typeof configuration>;
+
 /** Answers questions for as long as the session lasts. Limits that cannot be had refuse nothing, and the end says why. */
-const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sessionId: string) {
+const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sessionId: string, config: Configuring) {
   if (options.limits === undefined) return unlimited();
-  const built = yield* Effect.result(Layer.build(LimitsWhenNeeded.layer(place)));
+  const limits = LimitsWhenNeeded.layer(place).pipe(Layer.provideMerge(Layer.unwrap(config)));
+  const built = yield* Effect.result(Layer.build(limits));
   const { user } = options.limits;
   const calls = Result.isFailure(built)
     ? undefined
@@ -72,10 +78,11 @@ const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sess
  * Answers that are given again, only where somebody allowed it: it costs a connection. With `--cache` the proxy is told of
  * each change which tools are configured. A cache that cannot be had spares nothing, and the end says why.
  */
-const reusing = Effect.fnUntraced(function* (traffic: Traffic) {
+const reusing = Effect.fnUntraced(function* (traffic: Traffic, config: Configuring) {
   if (options.cacheTools.length === 0 && !options.cache) return { reuse: undefined, problems: [] };
-  const layer = ResponseCache.layerCare.pipe(Layer.provideMerge(Caches.around(place)));
-  const built = yield* Effect.result(Layer.build(layer));
+  // Side by side: the server is looked for while the configuration is read.
+  const around = Layer.merge(CacheWireWhenNeeded.layer(place), Layer.unwrap(config));
+  const built = yield* Effect.result(Layer.build(Layer.provideMerge(ResponseCache.layerCare, around)));
   if (Result.isFailure(built)) {
     return { reuse: undefined, problems: [`no answer was given again: ${built.failure.message}`] };
   }
@@ -91,8 +98,9 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   const traffic = new Traffic();
   const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
   const recording = yield* record({ options, traffic });
-  const { problems, reuse } = yield* reusing(traffic);
-  const limits = yield* limiting(questions, recording.sessionId);
+  const config = yield* configuration;
+  const { problems, reuse } = yield* reusing(traffic, config);
+  const limits = yield* limiting(questions, recording.sessionId, config);
   let outstanding = 0;
   let lost = 0;
   let room = yield* Deferred.make<void>();
