@@ -169,12 +169,7 @@ const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock
         );
       }),
     /** What memory holds, where that is known to be the thread's last. */
-    warm: (history: History) => {
-      const now = elapsedUnsafe(clock);
-      const state = cache.current(history, now);
-      if (state !== undefined) follower.used(now);
-      return state;
-    },
+    warm: (history: History) => cache.current(history, elapsedUnsafe(clock)),
   };
 });
 
