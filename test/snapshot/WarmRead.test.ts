@@ -395,12 +395,12 @@ describe("the memory of threads", () => {
 
   it("reads the snapshot of a thread that is always warm once an hour, so that it lives on", () => {
     const cache = new ThreadCache();
-    const warm = state("t", 1);
-    cache.loaded(cache.begin(thread("t"), 0), warm);
+    const answered = state("t", 1);
+    cache.loaded(cache.begin(thread("t"), 0), answered);
     for (const seconds of [1_000, 2_000, 3_599]) {
       const load = cache.begin(thread("t"), seconds * 1_000);
       assert.isDefined(load.from);
-      cache.loaded(load, warm);
+      cache.loaded(load, answered);
     }
     assert.isUndefined(cache.begin(thread("t"), 3_600_000).from);
   });
