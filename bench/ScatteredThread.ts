@@ -16,6 +16,8 @@ const messages = 10_000;
 const tailEvents = 10;
 const others = 1;
 const perBatch = 250;
+/** The peer's key: a value as large as all that a reader must be told. */
+const asManyBytes = "bench.as-many-bytes";
 
 /** Appends the conversations side by side, so that each is scattered over the stream. */
 const append = Effect.fnUntraced(function* (log: EventLog["Service"], all: ReadonlyArray<Conversation>) {
@@ -43,7 +45,7 @@ const make = Effect.gen(function* () {
   if (state === undefined) return yield* Effect.die("the thread that was appended is not there");
   yield* Context.get(here.rooms, SnapshotStore).put(state);
   const kv = yield* Effect.promise(() => new Kvm(here.bare.js).open(bucketName, { allow_direct: true }));
-  return { here, history, spoken, kv, sequence: state.lastSequence, tail: 0 };
+  return { here, history, spoken, kv, sequence: state.lastSequence, tail: [] as ReadonlyArray<Buffer> };
 });
 
 let made: Effect.Success<typeof make> | undefined;
@@ -53,27 +55,30 @@ export const scatteredThread = Effect.fnUntraced(function* (options: { readonly 
   const whole = yield* Whole;
   const thread = (made ??= yield* Scope.provide(make, whole));
   const { here, history, kv, spoken } = thread;
-  if (options.tail === "ten events" && thread.tail === 0) {
+  if (options.tail === "ten events" && thread.tail.length === 0) {
     const events = yield* Effect.forEach(spoken.slice(messages), (said) => eventOf(history, said));
     const log = Context.get(here.rooms, EventLog);
     thread.sequence = (yield* log.append({ history, events, expected: thread.sequence })).sequence;
-    thread.tail = events.length;
+    thread.tail = events.map(({ body }) => Buffer.from(body));
   }
   const { sequence } = thread;
-  const key = keyOf(history);
-  const get = () => kv.get(key);
-  const bytes = (yield* Effect.promise(get))?.value.byteLength ?? 0;
-  /** A reader that has never read. */
-  const reader = Layer.build(ThreadReader.layer()).pipe(
-    Effect.provide(here.rooms),
-    Effect.map(Context.get(ThreadReader.ThreadReader)),
-  );
+  const snapshot = (yield* Effect.promise(() => kv.get(keyOf(history))))?.value ?? new Uint8Array();
+  /** What a reader must be told, as one value. */
+  const told = Buffer.concat([snapshot, ...thread.tail]);
+  yield* Effect.promise(() => kv.put(asManyBytes, told));
+  const get = () => kv.get(asManyBytes);
+  /** A reader as a process has it, or one whose memory has no room: each of its reads is a first one. */
+  const reader = (memory: "as always" | "none") =>
+    Layer.build(ThreadReader.layer(memory === "none" ? { cache: { stateBytes: 0 } } : {})).pipe(
+      Effect.provide(here.rooms),
+      Effect.map(Context.get(ThreadReader.ThreadReader)),
+    );
   /** What is read is checked every time: a quick wrong answer is no figure. */
   const readBy = (by: ThreadReader.ThreadReader["Service"]) =>
     Effect.gen(function* () {
       const now = yield* by.get(history.id);
       if (now?.lastSequence !== sequence) return yield* Effect.die("the reader answers with an old state");
     });
-  const size = `snapshot of ${(bytes / 1000).toFixed(1)} KB compressed, tail of ${thread.tail} events`;
+  const size = `${(told.byteLength / 1000).toFixed(1)} KB: the snapshot and a tail of ${thread.tail.length} events`;
   return { get, size, reader, readBy };
 });

@@ -1,4 +1,4 @@
-/** Reading a long thread again in a process that has just read it, against a bare KV get of its snapshot's bytes. */
+/** Reading a long thread again in a process that has just read it, against a bare KV get of the same bytes. */
 import { Effect } from "effect";
 import { inPairs, type Row } from "../Harness.ts";
 import { scatteredThread } from "../ScatteredThread.ts";
@@ -9,7 +9,7 @@ const microsPerMilli = 1_000;
 
 const run = Effect.gen(function* () {
   const { get, reader, readBy, size } = yield* scatteredThread({ tail: "none" });
-  const by = yield* reader;
+  const by = yield* reader("as always");
   // The first round, which is not counted, is long enough for the follower to begin.
   const taken = yield* inPairs({
     rounds,
@@ -21,7 +21,7 @@ const run = Effect.gen(function* () {
     ours: ours * microsPerMilli,
     peer: peer * microsPerMilli,
     spread,
-    peerName: "bare KV get of the snapshot's bytes",
+    peerName: "bare KV get of the same bytes",
     note: `p50; ${size}; compared with the log once a second`,
   };
 }).pipe(Effect.orDie);

@@ -7,7 +7,7 @@
  * anew as the newest. `left` counts what left: while it is 0 the window is the whole conversation.
  */
 import { Schema } from "effect";
-import { headOf, jsonBytes, own, present, shortId } from "./Bounded.ts";
+import { headOf, jsonBytes, ownSized, present, shortId } from "./Bounded.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { MessageSaid, ToolHasReturned, ToolWasCalled } from "./Fact.ts";
 import { Sequence } from "./History.ts";
@@ -16,7 +16,7 @@ import { cutParts, describe, messageFields, type Segment, segmentOf, withSegment
 export const limits = {
   /** A screen or two of conversation; an agent that continues a thread rarely wants more without asking. */
   messages: 64,
-  /** With the calls about 100 KiB of JSON at worst, some 20 KiB compressed: one KV message, far below 1 MiB. */
+  /** With the calls about 100 KiB of JSON at worst: one KV message, far below 1 MiB. */
   messageBytes: 64 * 1024,
   /** A quarter of the window, so that no single message pushes out all others. */
   oneMessageBytes: 16 * 1024,
@@ -123,12 +123,12 @@ const told = (message: WindowMessage | undefined, fact: MessageSaid, event: Reco
   };
   const room = limits.oneMessageBytes - jsonBytes({ ...bare, segments: others });
   const segment = fitted(segmentOf(fact, event), room);
-  const grown = own(
+  const { bytes, owned } = ownSized(
     segment === undefined
       ? { ...bare, omitted: bare.omitted + 1, segments: others }
       : { ...bare, segments: withSegment(older, segment) },
   );
-  return { ...grown, kept: jsonBytes(grown) + keptFieldBytes };
+  return { ...owned, kept: bytes + keptFieldBytes };
 };
 
 /** The window after a message was said. */
@@ -148,13 +148,13 @@ const withCall = (window: ThreadWindow, fact: ToolWasCalled | ToolHasReturned, h
   const callKey = shortId(fact.callKey);
   const index = window.calls.findLastIndex((call) => call.callKey === callKey);
   const older = window.calls[index];
-  const joined = own({
+  const { bytes, owned } = ownSized({
     ...present({ callKey, callId: shortId(fact.callId), secondHand: fact.secondHand }),
     ...half,
     ...older,
     kept: 0,
   });
-  const call = { ...joined, kept: jsonBytes(joined) + keptFieldBytes };
+  const call = { ...owned, kept: bytes + keptFieldBytes };
   const calls = index < 0 ? [...window.calls, call] : window.calls.with(index, call);
   const { entries, left } = newest(calls, limits.calls, limits.callBytes);
   return { ...window, calls: entries, left: { ...window.left, calls: window.left.calls + left } };

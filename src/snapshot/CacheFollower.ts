@@ -23,10 +23,11 @@ class NobodyReads {
 }
 
 export interface CacheFollower {
-  /** A thread is read again: follow from now on, or go on following. */
+  /**
+   * A thread is read again: follow from now on, or go on following. Reads from memory need not be told: one of them is
+   * compared with the log once a second.
+   */
   readonly wanted: (now: number) => Effect.Effect<void>;
-  /** A thread was read from memory. */
-  readonly used: (now: number) => void;
 }
 
 export const make = Effect.fnUntraced(function* (options: {
@@ -36,11 +37,11 @@ export const make = Effect.fnUntraced(function* (options: {
 }) {
   const { cache, log, scope } = options;
   const clock = yield* Clock.Clock;
-  let usedAt = 0;
+  let wantedAt = 0;
   let isRunning = false;
 
   const noteAll = (entries: ReadonlyArray<LogEntry>) => {
-    if (elapsedUnsafe(clock) - usedAt >= idleMillis) {
+    if (elapsedUnsafe(clock) - wantedAt >= idleMillis) {
       // At once: these events are in no state.
       cache.unfollow();
       return Effect.fail(new NobodyReads());
@@ -78,14 +79,11 @@ export const make = Effect.fnUntraced(function* (options: {
   const self: CacheFollower = {
     wanted: (now) =>
       Effect.suspend(() => {
-        usedAt = now;
+        wantedAt = now;
         if (isRunning) return Effect.void;
         isRunning = true;
         return Effect.asVoid(Effect.forkIn(run, scope));
       }),
-    used: (now) => {
-      usedAt = now;
-    },
   };
   return self;
 });

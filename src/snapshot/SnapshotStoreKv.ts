@@ -14,7 +14,7 @@
 import { JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { nanos } from "@nats-io/transport-node";
-import { Clock, Effect, Layer, Semaphore } from "effect";
+import { Clock, Effect, Layer, Option, Semaphore } from "effect";
 import { lastOf } from "../log/DirectGetNats.ts";
 import { NatsConnection } from "../log/NatsConnectionNats.ts";
 import * as SnapshotStore from "./SnapshotStore.ts";
@@ -30,7 +30,7 @@ export interface Options {
   readonly ttlMillis?: number | undefined;
   /** 1, 3 or 5. Default 1: a lost cache is filled again. More than one has no `persist_mode`. */
   readonly replicas?: number | undefined;
-  /** Default 1 GiB: some 50,000 snapshots of busy threads, far more of short ones. */
+  /** Default 1 GiB: some 13,000 snapshots of busy threads, far more of short ones. */
   readonly maxBytes?: number | undefined;
 }
 
@@ -150,9 +150,19 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   const using = <A>(what: string, run: () => Promise<A>) => Effect.andThen(ready, attempt(what, run));
 
+  /** The first read of a process does not wait to be told of the bucket, and asks again where it was only made then. */
+  const reading = (key: string) => {
+    const asking = attempt(`reading ${key}`, () => last(key));
+    return isThere
+      ? asking
+      : Effect.flatMap(Effect.all([Effect.option(asking), ready], { concurrency: 2 }), ([found]) =>
+          Option.isSome(found) ? Effect.succeed(found.value) : asking,
+        );
+  };
+
   return SnapshotStore.SnapshotBucket.of({
     get: Effect.fnUntraced(function* (key) {
-      const stored = yield* using(`reading ${key}`, () => last(key));
+      const stored = yield* reading(key);
       if (stored === undefined) return { bytes: undefined, revision: 0, isAgeing: false };
       const { body, headers, recordedAt, sequence } = stored;
       const age = (yield* Clock.currentTimeMillis) - recordedAt;

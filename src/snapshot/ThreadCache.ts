@@ -93,8 +93,7 @@ export class ThreadCache {
     const held = this.threads.peek(keyOf(history));
     if (held === undefined || !this.isFollowed || !held.isComplete || held.state === undefined) return undefined;
     if (held.appended > held.state.lastSequence) return undefined;
-    const { checkMillis, coldMillis } = this.limits;
-    if (now - held.checkedAt >= checkMillis || now - held.coldAt >= coldMillis) return undefined;
+    if (now - held.checkedAt >= this.limits.checkMillis) return undefined;
     held.unread = 0;
     this.threads.use(held.key);
     return held.state;
@@ -185,10 +184,7 @@ export class ThreadCache {
   unfollow(): void {
     this.isFollowed = false;
     this.epoch++;
-    for (const held of this.threads.values()) {
-      held.isComplete = false;
-      held.noted = 0;
-    }
+    for (const held of this.threads.values()) held.isComplete = false;
   }
 
   /** Each thread is compared with the log before it is served again. */
@@ -199,7 +195,6 @@ export class ThreadCache {
   /** The log is another one, or nobody reads. */
   clear(): void {
     this.threads.clear();
-    this.epoch++;
   }
 
   private isHeld(held: Held): boolean {

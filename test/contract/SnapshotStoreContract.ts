@@ -6,6 +6,7 @@
  */
 import { assert } from "@effect/vitest";
 import { Arbitrary, Effect } from "effect";
+import { crc32 } from "node:zlib";
 import { type History, History as HistorySchema, thread } from "../../src/domain/History.ts";
 import * as Thread from "../../src/domain/Thread.ts";
 import * as SnapshotCodec from "../../src/snapshot/SnapshotCodec.ts";
@@ -58,7 +59,7 @@ export const suite = (test: Tester) => {
       assert.deepStrictEqual((yield* store.get(history)).state, newer);
     }));
 
-  test("has no state for bytes that are damaged, cut, foreign, or of another fold version", () =>
+  test("has no state for bytes that are damaged, cut, foreign, or of another layout or fold version", () =>
     Effect.gen(function* () {
       const store = yield* SnapshotStore;
       const bucket = yield* SnapshotBucket;
@@ -69,6 +70,10 @@ export const suite = (test: Tester) => {
       for (const version of [0, Thread.foldVersion - 1, Thread.foldVersion + 1, 65_535]) {
         if (version !== Thread.foldVersion && version >= 0) bad.push(SnapshotCodec.encode(state, version));
       }
+      const older = Buffer.from(good);
+      older[2] = 1;
+      older.writeUInt32BE(crc32(older.subarray(9), crc32(older.subarray(0, 5))), 5);
+      bad.push(older);
       for (let index = 0; index < good.length; index += 7) {
         const flipped = Uint8Array.from(good);
         flipped[index] = (flipped[index] ?? 0) ^ 0x10;

@@ -42,6 +42,32 @@ describe("the table of dirty threads", () => {
     assert.deepStrictEqual(entry.state, foldTo(5));
   });
 
+  it("folds no entry that lies in the object store: its thread is read again", () => {
+    const threads = new DirtyThreads(defaultLimits);
+    const entry = noted(threads, 1);
+    threads.loaded(entry, foldTo(1));
+    const [, event] = events;
+    const body = Buffer.from(JSON.stringify({ format: "claude-code", blob: { sha256: "0".repeat(64), bytes: 9 } }));
+    threads.note({ ...(event as RecordedEvent), type: "thread.entry_recorded", body }, 10);
+    assert.deepStrictEqual(entry.state, foldTo(1));
+    assert.isFalse(entry.isComplete);
+  });
+
+  it("knows the first event that no snapshot has, whatever came after it", () => {
+    const threads = new DirtyThreads(defaultLimits);
+    noted(threads, 5);
+    assert.strictEqual(threads.firstMissing(), events[0]?.sequence);
+  });
+
+  it("reads a thread again whose state found no room", () => {
+    const threads = new DirtyThreads({ ...defaultLimits, stateBytes: 1 });
+    const entry = noted(threads, 1);
+    threads.loaded(entry, foldTo(1));
+    assert.isUndefined(entry.state);
+    assert.isFalse(entry.isComplete);
+    assert.strictEqual(threads.dirty, 1);
+  });
+
   it("is due when it was quiet or waits too long, and not while it is being written", () => {
     const threads = new DirtyThreads(defaultLimits);
     const entry = noted(threads, 1, 0);

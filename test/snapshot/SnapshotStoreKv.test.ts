@@ -44,6 +44,29 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
     }),
   );
 
+  it.effect("are asked for by the first read of a process before it is told of the bucket", () =>
+    Effect.gen(function* () {
+      const state = stateOf("first");
+      yield* (yield* SnapshotStore).put(state);
+      const there = yield* NatsConnection.NatsConnection;
+      const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+      const streams = Object.assign(Object.create(there.jsm.streams), {
+        info: (name: string) => isAsked.then(() => there.jsm.streams.info(name)),
+      });
+      const open: NatsConnection.Link["replies"]["open"] = (waiting) => {
+        if (waiting.subject.startsWith(`$JS.API.DIRECT.GET.${streamName}.`)) asked();
+        return there.link.replies.open(waiting);
+      };
+      const link = { connected: true, lostAt: undefined, onLost: there.link.onLost, replies: { open } };
+      const jsm = Object.assign(Object.create(there.jsm), { streams });
+      const process = SnapshotStoreKv.layer().pipe(
+        Layer.provide(Layer.succeed(NatsConnection.NatsConnection, { ...there, link, jsm })),
+      );
+      const get = SnapshotStore.use((store) => store.get(thread("first")));
+      assert.deepStrictEqual((yield* get.pipe(Effect.provide(process, { local: true }))).state, state);
+    }),
+  );
+
   it.effect("are there after a restart of the server", () =>
     Effect.gen(function* () {
       const store = yield* SnapshotStore;

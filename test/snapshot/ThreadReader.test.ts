@@ -77,12 +77,57 @@ describe("a thread read from memory", () => {
     }).pipe(Effect.provide(memory)),
   );
 
-  it.effect("is there without a store, at once", () => {
+  it.effect("is read from its snapshot's last event on, and its snapshot renewed when much came after that", () => {
+    const asked: Array<number | undefined> = [];
+    const listening = Layer.effect(
+      EventLog,
+      Effect.map(EventLog, (log) =>
+        EventLog.of({
+          ...log,
+          read: (options) => {
+            asked.push(options.after);
+            return log.read(options);
+          },
+        }),
+      ),
+    ).pipe(Layer.provide(EventLogMemory.layer));
+    const reading = ThreadReader.layer({ cache: { stateBytes: 0 } }).pipe(
+      Layer.provideMerge(Layer.mergeAll(listening, SnapshotStoreMemory.layer())),
+    );
+    return Effect.gen(function* () {
+      const { get } = yield* ThreadReader.ThreadReader;
+      const store = yield* SnapshotStore;
+      const [first = 0] = yield* append(thread("t"), [say("a")]);
+      yield* get("t");
+      yield* Effect.retry(untilSnapshot(thread("t"), first), { times: 100 });
+      const { revision } = yield* store.get(thread("t"));
+      const grown = (salt: string, events: number) =>
+        append(
+          thread("t"),
+          Array.from({ length: events }, () => sayNew()),
+          salt,
+        );
+      yield* grown("few", 32);
+      asked.length = 0;
+      assert.strictEqual((yield* get("t"))?.counters.events, 33);
+      assert.deepStrictEqual(asked, [first - 1]);
+      assert.strictEqual((yield* store.get(thread("t"))).revision, revision);
+      const last = (yield* grown("one more", 1)).at(-1) ?? 0;
+      yield* get("t");
+      yield* Effect.retry(untilSnapshot(thread("t"), last), { times: 100 });
+    }).pipe(Effect.provide(reading));
+  });
+
+  it.effect("is there without a store, at once, and nothing is written to it", () => {
     const away = Effect.fail(new SnapshotUnavailable({ reason: "away" }));
+    let written = 0;
     const store = Layer.succeed(SnapshotStore, {
       get: () => away,
       put: () => away,
-      replace: () => away,
+      replace: () => {
+        written++;
+        return away;
+      },
       remove: () => away,
       checkpoint: away,
       putCheckpoint: () => away,
@@ -91,6 +136,8 @@ describe("a thread read from memory", () => {
     return Effect.gen(function* () {
       yield* append(thread("t"), [say("a")]);
       assert.strictEqual((yield* (yield* ThreadReader.ThreadReader).get("t"))?.counters.events, 1);
+      yield* Effect.yieldNow;
+      assert.strictEqual(written, 0);
     }).pipe(Effect.provide(ThreadReader.layer().pipe(Layer.provideMerge(Layer.mergeAll(EventLogMemory.layer, store)))));
   });
 

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing";
 import type { LogEntry } from "../../src/domain/Event.ts";
 import { type History, thread } from "../../src/domain/History.ts";
 import * as Thread from "../../src/domain/Thread.ts";
-import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
+import { EventLog, LogDamaged, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";
 import { ThreadCache } from "../../src/snapshot/ThreadCache.ts";
@@ -19,8 +19,10 @@ class Others extends Context.Service<
     /** Closed: what is followed is held up. */
     readonly tail: Latch.Latch;
     readonly asked: { reads: number; follows: number; ended: number };
-    /** Ends every follower, as a stream does that is not the one that was followed. */
-    readonly damage: { now: boolean };
+    /** Ends every follower at the next event. */
+    readonly damage: { now: LogDamaged | LogUnavailable | undefined };
+    /** Closed: the log does not say how far it reaches. */
+    readonly infos: Latch.Latch;
     readonly lost: { tell: () => void };
   }
 >()("test/Others") {}
@@ -29,14 +31,13 @@ const tapped = Layer.effectContext(
   Effect.gen(function* () {
     const log = yield* EventLog;
     const asked = { reads: 0, follows: 0, ended: 0 };
-    const damage = { now: false };
+    const damage: Others["Service"]["damage"] = { now: undefined };
+    const infos = yield* Latch.make(true);
     const tail = yield* Latch.make(true);
     const passed = (entry: LogEntry) =>
       Effect.andThen(
         tail.await,
-        Effect.suspend(() =>
-          damage.now ? Effect.fail(new LogDamaged({ sequence: 1, reason: "made anew" })) : Effect.succeed(entry),
-        ),
+        Effect.suspend(() => (damage.now === undefined ? Effect.succeed(entry) : Effect.fail(damage.now))),
       );
     const tap = EventLog.of({
       ...log,
@@ -48,12 +49,13 @@ const tapped = Layer.effectContext(
         asked.reads++;
         return log.last(history);
       },
+      info: Effect.andThen(infos.await, log.info),
       follow: (options) => {
         asked.follows++;
         return Stream.mapEffect(log.follow(options), passed).pipe(Stream.ensuring(Effect.sync(() => asked.ended++)));
       },
     });
-    const others = Others.of({ log, tail, asked, damage, lost: { tell: () => {} } });
+    const others = Others.of({ log, tail, infos, asked, damage, lost: { tell: () => {} } });
     return Context.make(EventLog, tap).pipe(Context.add(Others, others));
   }),
 ).pipe(Layer.provide(EventLogMemory.layer));
@@ -226,20 +228,48 @@ describe("a thread that is read again", () => {
   it.effect("is forgotten when the log is not the one that was followed, and followed anew", () =>
     Effect.gen(function* () {
       const { asked, damage } = yield* Others;
+      const { lastKnown } = yield* ThreadReader.ThreadReader;
       yield* append(thread("t"), [say("a")]);
+      yield* append(thread("u"), [say("a")]);
       yield* warm("t");
+      yield* warm("u");
       const before = asked.reads;
-      damage.now = true;
+      damage.now = new LogDamaged({ sequence: 1, reason: "made anew" });
       yield* appendElsewhere(thread("another"), "wakes the follower");
       for (let attempt = 0; attempt < 100 && asked.reads === before; attempt++) {
         yield* Effect.yieldNow;
         yield* get("t");
       }
       assert.isAbove(asked.reads, before);
-      damage.now = false;
+      assert.isUndefined(lastKnown("u"));
+      damage.now = undefined;
       yield* TestClock.adjust("1 seconds");
       yield* warm("t");
       assert.strictEqual(asked.follows, 2);
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.effect("is asked of the log each time while its follower has not begun, or waits to begin again", () =>
+    Effect.gen(function* () {
+      const { asked, damage, infos } = yield* Others;
+      const asksEachTime = Effect.gen(function* () {
+        for (let read = 0; read < 5; read++) {
+          const before = asked.reads;
+          yield* get("t");
+          assert.isAbove(asked.reads, before);
+          yield* Effect.yieldNow;
+        }
+      });
+      yield* append(thread("t"), [say("a")]);
+      yield* infos.close;
+      yield* asksEachTime;
+      yield* infos.open;
+      yield* warm("t");
+      damage.now = new LogUnavailable({ reason: "away" });
+      yield* appendElsewhere(thread("another"), "wakes the follower");
+      for (let round = 0; round < 10_000 && asked.ended === 0; round++) yield* Effect.yieldNow;
+      yield* Effect.yieldNow;
+      yield* asksEachTime;
     }).pipe(Effect.provide(world)),
   );
 
@@ -252,6 +282,8 @@ describe("a thread that is read again", () => {
       yield* appendElsewhere(thread("another"), "wakes the follower");
       for (let round = 0; round < 10_000 && asked.ended === 0; round++) yield* Effect.yieldNow;
       assert.strictEqual(asked.ended, 1);
+      yield* Effect.yieldNow;
+      assert.isUndefined((yield* ThreadReader.ThreadReader).lastKnown("t"));
       yield* warm("t");
       assert.strictEqual(asked.follows, 2);
     }).pipe(Effect.provide(world)),
@@ -329,6 +361,50 @@ describe("the memory of threads", () => {
     assert.strictEqual(cache.stateBytes, 0);
   });
 
+  it("holds nothing for a thread without events, and nothing for a read that came to nothing", () => {
+    const cache = new ThreadCache();
+    cache.loaded(cache.begin(thread("t"), 0), Thread.empty(thread("t")));
+    cache.failed(cache.begin(thread("u"), 0));
+    assert.strictEqual(cache.size, 0);
+  });
+
+  it("forgets a thread of which the log now says less than it did, unless the follower was only quicker", () => {
+    const history = thread("t");
+    const events = recorded([say("a"), say("b"), say("c")], history);
+    const upTo = (count: number) => Thread.fold(Thread.empty(history), events.slice(0, count));
+    /** Two events are held; while it is asked for what follows, a third comes down the tail, or by another read. */
+    const overtaken = (by: "the tail" | "another read") => {
+      const cache = new ThreadCache();
+      if (by === "the tail") cache.follow();
+      cache.loaded(cache.begin(history, 0), upTo(2));
+      const load = cache.begin(history, 0);
+      for (const event of events.slice(2)) if (by === "the tail") cache.note(event);
+      if (by === "another read") cache.loaded(cache.begin(history, 0), upTo(3));
+      return { cache, load };
+    };
+    const quick = overtaken("the tail");
+    quick.cache.loaded(quick.load, upTo(2));
+    assert.deepStrictEqual(quick.cache.current(history, 0), upTo(3));
+    const rolledBack = overtaken("the tail");
+    rolledBack.cache.loaded(rolledBack.load, upTo(1));
+    assert.isUndefined(rolledBack.cache.lastKnown(history));
+    const unfollowed = overtaken("another read");
+    unfollowed.cache.loaded(unfollowed.load, upTo(2));
+    assert.isUndefined(unfollowed.cache.lastKnown(history));
+  });
+
+  it("reads the snapshot of a thread that is always warm once an hour, so that it lives on", () => {
+    const cache = new ThreadCache();
+    const answered = state("t", 1);
+    cache.loaded(cache.begin(thread("t"), 0), answered);
+    for (const seconds of [1_000, 2_000, 3_599]) {
+      const load = cache.begin(thread("t"), seconds * 1_000);
+      assert.isDefined(load.from);
+      cache.loaded(load, answered);
+    }
+    assert.isUndefined(cache.begin(thread("t"), 3_600_000).from);
+  });
+
   it("does not believe an answer that an event or an append has overtaken", () => {
     const cache = new ThreadCache();
     cache.follow();
@@ -350,21 +426,35 @@ describe("the memory of threads", () => {
     cache.follow();
     cache.loaded(missed, Thread.apply(one, second));
     assert.isUndefined(cache.current(history, 0), "a read from before the follower was replaced");
+    cache.loaded(cache.begin(history, 0), Thread.apply(one, second));
+    assert.isDefined(cache.current(history, 0));
+    cache.follow();
+    assert.isUndefined(cache.current(history, 0), "a state from before the follower was replaced");
+    const cleared = cache.begin(history, 0);
+    cache.clear();
+    cache.loaded(cache.begin(history, 0), one);
+    cache.loaded(cleared, Thread.empty(history));
+    assert.deepStrictEqual(cache.lastKnown(history), one, "a read from before all was forgotten");
   });
 
   it("folds no more than some events for a thread that nobody reads", () => {
     const cache = new ThreadCache({ unreadEvents: 3 });
     cache.follow();
     const history = thread("t");
-    const [first, ...rest] = recorded(
-      Array.from({ length: 9 }, () => sayNew()),
+    const [first, ...all] = recorded(
+      Array.from({ length: 13 }, () => sayNew()),
       history,
     );
+    const [rest, unread] = [all.slice(0, 8), all.slice(8)];
     if (first === undefined) return assert.fail("events");
     cache.loaded(cache.begin(history, 0), Thread.apply(Thread.empty(history), first));
     for (const event of rest.slice(0, 3)) cache.note(event);
     assert.strictEqual(cache.current(history, 0)?.counters.events, 4);
-    for (const event of rest.slice(3)) cache.note(event);
+    for (const event of rest.slice(3, 6)) cache.note(event);
+    assert.strictEqual(cache.current(history, 0)?.counters.events, 7, "three more after a read");
+    for (const event of rest.slice(6)) cache.note(event);
+    assert.strictEqual(cache.current(history, 0)?.counters.events, 9);
+    for (const event of unread) cache.note(event);
     assert.isUndefined(cache.current(history, 0));
   });
 });
