@@ -18,10 +18,14 @@ import { type Change, firstHandOnly, nameText, type Projection } from "../src/pr
 import type { Quoting } from "../src/projection/Quote.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
+/** How large what was handed over is; undefined where the part only refers to it. */
+const bytesOf = ({ blob, data }: Extract<Part, { readonly type: "image" | "file" }>): number | undefined =>
+  blob?.bytes ?? (data == null ? undefined : utf8Length(data));
+
 /** What a part holds beside its kind: its text, and what it refers to. Tool arguments are in `tool_calls`. */
 const contentOf = (
   part: Part,
-): { readonly text?: string; readonly bytes?: number; readonly refers?: string | null | undefined } => {
+): { readonly text?: string; readonly bytes?: number | undefined; readonly refers?: string | null | undefined } => {
   switch (part.type) {
     case "text":
     case "thinking":
@@ -31,9 +35,9 @@ const contentOf = (
     case "tool_use":
       return { refers: part.callId };
     case "image":
-      return { refers: part.url, bytes: part.blob?.bytes ?? (part.data == null ? 0 : utf8Length(part.data)) };
+      return { refers: part.url, bytes: bytesOf(part) ?? 0 };
     case "file":
-      return { refers: part.path };
+      return { refers: part.path, bytes: bytesOf(part) };
     case "other":
       return { refers: part.kind };
   }

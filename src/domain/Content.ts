@@ -39,12 +39,17 @@ export const ImagePart = Schema.Struct({
   blob: maybe(BlobReference),
 });
 
-/** A file the speaker refers to; `sha256` names the version that was seen. */
+/**
+ * A file the speaker refers to, or hands over: inline as base64 `data`, or its bytes as a `blob`. `sha256` names the
+ * version that was seen.
+ */
 export const FilePart = Schema.Struct({
   type: Schema.Literal("file"),
   path: Schema.String,
   mediaType: maybe(Schema.String),
   sha256: maybe(Schema.String),
+  data: maybe(Schema.String),
+  blob: maybe(BlobReference),
 });
 
 /**
@@ -70,8 +75,16 @@ export const ToolResultPart = Schema.Struct({
   blob: maybe(BlobReference),
 });
 
-/** Whatever a newer writer says: kept, named, never a crash. */
-export const OtherPart = Schema.Struct({ type: Schema.Literal("other"), kind: Schema.String });
+/**
+ * Whatever a newer writer says: kept, named, never a crash. `value` is what was said, any JSON, where nothing else keeps
+ * it. With a `blob` (its JSON text in UTF-8) `value` is the head of that text, as a string.
+ */
+export const OtherPart = Schema.Struct({
+  type: Schema.Literal("other"),
+  kind: Schema.String,
+  value: maybe(Schema.Unknown),
+  blob: maybe(BlobReference),
+});
 
 export const Part = Schema.Union([TextPart, ThinkingPart, ImagePart, FilePart, ToolUsePart, ToolResultPart, OtherPart]);
 export type Part = typeof Part.Type;

@@ -23,6 +23,20 @@ export type Delta =
       readonly server?: string | undefined;
     };
 
+/** What a provider's stream gives for one: `undefined` and `null`, of chunks without words, say nothing. */
+export type GivenDelta = Delta | string | null | undefined;
+
+const kinds: ReadonlySet<unknown> = new Set(["text", "thinking", "tool_use"]);
+const isWord = (value: unknown): boolean => value == null || typeof value === "string";
+
+/** Whether a program that was not checked by its types says something that can be said. */
+export const isDelta = (given: unknown): given is GivenDelta => {
+  if (isWord(given)) return true;
+  if (!isObject(given) || !kinds.has(given["type"]) || typeof given["text"] !== "string") return false;
+  if (given["type"] === "tool_use" && typeof given["callId"] !== "string") return false;
+  return isWord(given["name"]) && isWord(given["server"]) && isWord(given["signature"]);
+};
+
 /** One part of a draft; `text` of a tool call is its arguments so far. */
 export const DraftPart = Schema.Struct({
   type: Schema.Literals(["text", "thinking", "tool_use"]),

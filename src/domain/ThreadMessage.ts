@@ -123,10 +123,10 @@ const shorter = (part: Part, bytes: number): Part | undefined => {
     case "tool_use":
       return fitting(present({ ...part, arguments: undefined }));
     case "image":
-      return fitting(present({ ...part, data: undefined }));
     case "file":
+      return fitting(present({ ...part, data: undefined }));
     case "other":
-      return undefined;
+      return fitting(present({ ...part, value: undefined }));
   }
 };
 

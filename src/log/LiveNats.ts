@@ -11,6 +11,7 @@
  */
 import { Effect, Layer, Option, Result, Schedule, Schema, Scope } from "effect";
 import type { History } from "../domain/History.ts";
+import { fitsUtf8 } from "../domain/Json.ts";
 import { Live, LiveSaid, LiveSoFar, listening } from "./Live.ts";
 import * as NatsConnection from "./NatsConnectionNats.ts";
 import { ask } from "./RequestNats.ts";
@@ -20,6 +21,8 @@ type Connection = NatsConnection.NatsConnection["Service"];
 
 /** Who says the answer is on the same network, and answers from memory. */
 const askMillis = 1_000;
+/** What every server takes, where this one has not said it yet. */
+const leastPayloadBytes = 64 * 1024;
 /** How often a server that is away is looked for while somebody says something. */
 const retryMillis = 2_000;
 
@@ -31,17 +34,32 @@ const askSubjectOf = (history: History, messageId: string): string =>
 const decodeSaid = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSaid));
 const decodeSoFar = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSoFar));
 
-/** Drops what is said while the connection is away: the client would keep all of it in memory. */
-const tellOn = ({ nc, link }: Connection, history: History, said: LiveSaid): void => {
+/** Whether the server takes a message of this text. One that it does not take would end the connection. */
+const fits = ({ nc }: Connection, text: string): boolean => fitsUtf8(text, nc.info?.max_payload ?? leastPayloadBytes);
+
+/**
+ * Drops what is said while the connection is away: the client would keep all of it in memory. Drops what is larger
+ * than a message, too: whoever watches sees by the next number that it missed something, and asks for it.
+ */
+const tellOn = (connection: Connection, history: History, said: LiveSaid): void => {
+  const { link, nc } = connection;
   if (!link.connected || nc.isClosed()) return;
-  nc.publish(liveSubjectOf(history), JSON.stringify(said));
+  const text = JSON.stringify(said);
+  if (fits(connection, text)) nc.publish(liveSubjectOf(history), text);
 };
 
-/** Returns how to end it. */
-const answerOn = ({ nc }: Connection, history: History, messageId: string, soFar: () => LiveSoFar): (() => void) => {
-  const subscription = nc.subscribe(askSubjectOf(history, messageId), {
+/** Returns how to end it. An answer that has become larger than a message is answered by nothing: the log will have it. */
+const answerOn = (
+  connection: Connection,
+  history: History,
+  messageId: string,
+  soFar: () => LiveSoFar,
+): (() => void) => {
+  const subscription = connection.nc.subscribe(askSubjectOf(history, messageId), {
     callback: (error, message) => {
-      if (error === null) message.respond(JSON.stringify(soFar()));
+      if (error !== null) return;
+      const text = JSON.stringify(soFar());
+      message.respond(fits(connection, text) ? text : "");
     },
   });
   return () => subscription.unsubscribe();

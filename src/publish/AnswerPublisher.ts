@@ -9,7 +9,9 @@
  * - an answer that is aborted, or whose scope closes, is kept up to its last delta, with the stop reason `aborted`;
  * - an answer whose process is killed is kept up to the last second on this machine's disk (`AnswerJournal`) and reaches
  *   the log through the next process of the data folder, or through the daemon; another machine sees the last checkpoint;
- * - tokens are counted once, at the end; a tool whose arguments broke off was never called.
+ * - tokens are counted once, at the end; a tool whose arguments broke off was never called;
+ * - what no event can hold is refused when it is said, be it the beginning, a delta or the completion, and the answer is
+ *   as if it had not been said: it goes on.
  *
  * Decision: checkpoints after 1, 3, 9, 27 … seconds, each with all that was said so far. A bound of ten events for an
  * answer of any length cannot keep the last second too, so the disk does that, and a checkpoint bounds what is lost
@@ -19,11 +21,11 @@
  */
 import { Deferred, Effect, Exit, Fiber, Latch, Option, Scope, Semaphore, Stream } from "effect";
 import type { EventData } from "../domain/Event.ts";
-import { type Delta, Draft, type DraftPart, partsOf } from "../domain/Draft.ts";
+import { type Delta, Draft, type DraftPart, type GivenDelta, isDelta, partsOf } from "../domain/Draft.ts";
 import type { History } from "../domain/History.ts";
 import { Live } from "../log/Live.ts";
 import { AnswerJournal, type Entry } from "./AnswerJournal.ts";
-import { type About, type Given, newId } from "./Compose.ts";
+import { type About, compose, type Given, InvalidEvent, newId } from "./Compose.ts";
 import type { Published, Publisher, PublishError } from "./Publisher.ts";
 
 type Message = Given<EventData<"thread.message_appended">>;
@@ -50,12 +52,13 @@ const dueAfter = (checkpoint: number): number => firstCheckpointMillis * checkpo
 export interface Answer {
   readonly messageId: string;
   /**
-   * Says a little more; a string is text. False when the answer has ended and nothing was taken. Returns at once: it
-   * is on this machine's disk within a moment, in the log with the next checkpoint or the end.
+   * Says a little more; a string is text, `undefined` and `null` say nothing. False when the answer has ended and nothing
+   * was taken. Returns at once: it is on this machine's disk within a moment, in the log with the next checkpoint or the
+   * end. Fails with what is no delta.
    */
-  readonly delta: (delta: Delta | string) => Effect.Effect<boolean>;
+  readonly delta: (delta: GivenDelta) => Effect.Effect<boolean, InvalidEvent>;
   /** Says everything of a stream. If the stream fails the answer is aborted with what came, and the failure is the caller's. */
-  readonly deltas: <E, R>(stream: Stream.Stream<Delta | string, E, R>) => Effect.Effect<void, E | PublishError, R>;
+  readonly deltas: <E, R>(stream: Stream.Stream<GivenDelta, E, R>) => Effect.Effect<void, E | PublishError, R>;
   /** Ends it: the whole message, durable. Ending it again gives what became of the first end. */
   readonly complete: (completion?: Completion) => Effect.Effect<Published, PublishError>;
   /** Ends it in the middle: kept up to here. */
@@ -129,8 +132,8 @@ class Saying {
     });
   }
 
-  add(given: Delta | string): boolean {
-    if (this.#isOver) return false;
+  add(given: GivenDelta): boolean {
+    if (this.#isOver || given == null) return !this.#isOver;
     const delta: Delta = typeof given === "string" ? { type: "text", text: given } : given;
     const { history, live, message } = this.#parts;
     const { part, offset } = this.#draft.add(delta);
@@ -160,6 +163,14 @@ class Saying {
     });
   }
 
+  /** Whether there is an event that could hold it, before anything is made of it. */
+  check(more: Completion = {}): Effect.Effect<void, InvalidEvent> {
+    const { about, history, message, publisher } = this.#parts;
+    const data = { ...message, ...more, parts: [] };
+    const { source } = publisher.speaks;
+    return Effect.asVoid(compose({ ...about, history, type: "thread.message_appended", data }, source ?? ""));
+  }
+
   #publish(ending: "unfinished" | "aborted" | "complete", more: Completion, id?: string) {
     const { about, history, message, publisher } = this.#parts;
     const data = { ...message, ...more, parts: partsOf(this.#draft.parts, ending) };
@@ -172,6 +183,7 @@ class Saying {
     const once = Effect.gen({ self: this }, function* () {
       const earlier = yield* Deferred.poll(this.#end);
       if (Option.isSome(earlier)) return yield* earlier.value;
+      yield* this.check(more);
       this.#isOver = true;
       // Whoever finds the journal from here on ends the answer like this, with this id.
       yield* this.#entry?.ending(ending, more) ?? Effect.void;
@@ -190,13 +202,19 @@ class Saying {
 
 const aborted = (reason: string): Completion => ({ stopReason: "aborted", metadata: { abortReason: reason } });
 
+const noDelta = new InvalidEvent({
+  type: "thread.message_appended",
+  message: "This is no delta; nothing of it was taken, and the answer goes on.",
+  hint: 'Say a text, { type: "text" | "thinking", text } or { type: "tool_use", callId, name, text }.',
+});
+
 /** Begins an answer. Nothing is written before its first delta; when the scope closes it is aborted if nobody ended it. */
 export const answer = Effect.fnUntraced(function* (options: {
   readonly publisher: Publisher["Service"];
   readonly history: History;
   readonly about: About;
   readonly beginning: Beginning;
-}): Effect.fn.Return<Answer, never, Scope.Scope> {
+}): Effect.fn.Return<Answer, InvalidEvent, Scope.Scope> {
   const { publisher, history, about, beginning } = options;
   const endId = about.id ?? (yield* newId);
   const messageId = beginning.messageId ?? endId;
@@ -211,6 +229,7 @@ export const answer = Effect.fnUntraced(function* (options: {
     live: Option.getOrUndefined(yield* Effect.serviceOption(Live)),
     scope,
   });
+  yield* saying.check();
   yield* saying.begin;
   const abort = Effect.fn("publish.abortAnswer")((reason = "aborted") => saying.end("aborted", aborted(reason)));
   // A publisher that was closed before does not answer: the file then says the end to the next process.
@@ -219,13 +238,13 @@ export const answer = Effect.fnUntraced(function* (options: {
       Effect.timeoutOption(Fiber.await(ending), closeMillis),
     ),
   );
+  const take = (delta: GivenDelta) =>
+    Effect.suspend(() => (isDelta(delta) ? Effect.succeed(saying.add(delta)) : Effect.fail(noDelta)));
   return {
     messageId,
-    delta: (delta) => Effect.sync(() => saying.add(delta)),
+    delta: take,
     deltas: (stream) =>
-      Stream.runForEachWhile(stream, (delta) => Effect.sync(() => saying.add(delta))).pipe(
-        Effect.onError(() => Effect.ignore(abort("its deltas broke off"))),
-      ),
+      Stream.runForEachWhile(stream, take).pipe(Effect.onError(() => Effect.ignore(abort("its deltas broke off")))),
     complete: Effect.fn("publish.completeAnswer")((completion: Completion = {}) =>
       saying.end("complete", { ...completion, stopReason: completion.stopReason ?? "stop" }),
     ),

@@ -65,6 +65,9 @@ const partFields = (parts: ReadonlyArray<Part>, put: (index: number, part: Part)
         ];
       case "tool_use":
         return jsonField(part.arguments, (text, blob) => put(index, { ...part, arguments: text, blob }));
+      case "other":
+        return jsonField(part.value, (text, blob) => put(index, { ...part, value: text, blob }));
+      case "file":
       case "image": {
         const { data, ...rest } = part;
         if (data == null) return [];
@@ -75,9 +78,6 @@ const partFields = (parts: ReadonlyArray<Part>, put: (index: number, part: Part)
         };
         return [{ bytes: data.length, content, replace }];
       }
-      case "file":
-      case "other":
-        return [];
     }
   });
 

@@ -67,6 +67,8 @@ export class Publisher extends Context.Service<
     readonly keepBatch: (commands: ReadonlyArray<Command>) => Effect.Effect<void, Delivery.DeliveryError>;
     /** What the log has of a history after a sequence. Fails at once while callers are sent to the spool. */
     readonly read: (history: History, after: Sequence) => Stream.Stream<RecordedEvent, LogUnavailable>;
+    /** The bytes of a blob that an event of the log refers to; undefined when they are lost. Fails like `read`. */
+    readonly blob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable>;
     /** Returns when every call made so far has returned: what was accepted is durable. */
     readonly flush: Effect.Effect<void>;
     /** Returns when the log has everything. Waits for as long as the log is away, so bound it. */
@@ -118,10 +120,16 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return { _tag: "Appended" as const, sequence, eventId: event.id };
   });
 
+  const away = new LogUnavailable({ reason: "the log is away; what is published waits in the spool" });
   const read = (history: History, after: Sequence): Stream.Stream<RecordedEvent, LogUnavailable> =>
-    delivery.isDirect
-      ? log.read({ history, after })
-      : Stream.fail(new LogUnavailable({ reason: "the log is away; what is published waits in the spool" }));
+    delivery.isDirect ? log.read({ history, after }) : Stream.fail(away);
+  const blob = Effect.fn("publish.blob")((sha256: string) =>
+    (delivery.isDirect ? log.getBlob(sha256) : Effect.fail(away)).pipe(
+      Effect.catchTag("LogDamaged", ({ reason }) =>
+        Effect.as(Effect.logWarning(`The blob ${sha256} is damaged: ${reason}`), undefined),
+      ),
+    ),
+  );
 
   return Publisher.of({
     tenant: options.tenant ?? defaultTenant,
@@ -130,6 +138,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     publishExpecting,
     keepBatch: (commands) => delivery.keepBatch(commands),
     read,
+    blob,
     flush: delivery.flush,
     drained: delivery.drained,
     waitingFor: (history) => delivery.waitingFor(history),

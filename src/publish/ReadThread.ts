@@ -45,7 +45,7 @@ const textOf = (parts: ReadonlyArray<Part>): string =>
 export const readMessage = (message: ThreadMessage & { readonly omitted?: number }): ReadMessage => {
   const parts = partsOf(message);
   const { author, messageId, model, occurredAt, omitted = 0, role, segments } = message;
-  const isCut = omitted > 0 || segments.some(({ cut }) => cut === true);
+  const isCut = omitted > 0 || segments.some(({ cut }) => cut === true) || parts.some(({ blob }) => blob != null);
   return { messageId, role, author, model, text: textOf(parts), parts, occurredAt, isCut };
 };
 

@@ -4,7 +4,7 @@
  * Room: publish. In: AnswerPublisher, ThreadPublisher, Runner. Out: Recollect.
  */
 import { Effect, Exit, Scope, Stream } from "effect";
-import type { Delta } from "../domain/Draft.ts";
+import type { GivenDelta } from "../domain/Draft.ts";
 import type { Answer, Completion } from "./AnswerPublisher.ts";
 import type { Published } from "./Publisher.ts";
 import type { Runner } from "./Runner.ts";
@@ -38,13 +38,16 @@ export class RecollectAnswer {
     return this.#answer.kept();
   }
 
-  /** Says a little more; a string is text. False when the answer has ended and nothing was taken. Never throws. */
-  delta(delta: Delta | string): boolean {
+  /**
+   * Says a little more; a string is text, `undefined` and `null` say nothing. False when the answer has ended and nothing
+   * was taken. Throws `InvalidEvent` for what is no delta, and goes on without it.
+   */
+  delta(delta: GivenDelta): boolean {
     return this.#runner.runtime.runSync(this.#answer.delta(delta));
   }
 
   /** Says everything that comes. If it breaks off, the answer is aborted with what came and the promise rejects. */
-  async deltas(source: AsyncIterable<Delta | string>): Promise<void> {
+  async deltas(source: AsyncIterable<GivenDelta>): Promise<void> {
     const stream = Stream.fromAsyncIterable(source, (error) => error);
     await this.#runner.run(Effect.asVoid(this.#answer.deltas(stream)));
   }

@@ -21,13 +21,15 @@ import { type History, keyOf } from "../domain/History.ts";
 import { jsonBytes } from "../domain/Bounded.ts";
 import { type Carry, noCarry } from "../domain/interpret/Interpreter.ts";
 import { originalParts, replaceRepeats, textOf } from "../domain/Repeats.ts";
-import { contentHash, Held, prefixesOf, type Resent } from "../domain/Resent.ts";
-import { TextIndex } from "../domain/TextIndex.ts";
+import { contentHash, Held, isPromptRole, prefixesOf, type Resent } from "../domain/Resent.ts";
+import { mostTextUnits, TextIndex } from "../domain/TextIndex.ts";
 import { factsOfSafely } from "../domain/Thread.ts";
 import { decodeData } from "../domain/Upcast.ts";
+import type { LogUnavailable } from "../log/EventLog.ts";
 import { type ChatMessage, messageOf } from "./ChatMessage.ts";
-import { type About, type Given, newId } from "./Compose.ts";
+import { type About, type Given, InvalidEvent, newId } from "./Compose.ts";
 import type { Published, Publisher, PublishError } from "./Publisher.ts";
+import { wholeParts } from "./WholeParts.ts";
 
 type Message = Given<EventData<"thread.message_appended">>;
 
@@ -47,8 +49,10 @@ export interface Synced {
 const readMillis = 10_000;
 /** Events of one list that are on their way together: as many as go into one append. */
 const mostTogether = 250;
-/** An id is met again when the same list comes again: a list of so many is beyond any model's context. */
-const mostIds = 10_000;
+/** An id is met again when the same list comes again. One that was forgotten is one event in the log all the same. */
+const mostIds = 65_536;
+/** A larger text is not looked into; see `TextIndex`. A unit is at most three bytes. */
+const mostTextBytes = 3 * mostTextUnits;
 /** Texts of one thread kept for giving originals back while it is read, in UTF-16 units. */
 const mostOriginalUnits = 8 * 1024 * 1024;
 
@@ -78,7 +82,23 @@ class Texts {
   }
 }
 
-const hasWhole = (parts: ReadonlyArray<Part>): boolean => parts.every((part) => !("blob" in part) || part.blob == null);
+const hasWholeText = (parts: ReadonlyArray<Part>): boolean =>
+  parts.every((part) => part.type !== "text" || part.blob == null);
+
+/** What a client hands over, or why it is no message: `index` is its place in the list. */
+const askedFor = (message: ChatMessage, index: number | undefined): Effect.Effect<Asked, InvalidEvent> => {
+  const read = messageOf(message);
+  if (Result.isFailure(read)) {
+    const which = index === undefined ? "The message" : `Message ${index} of the list`;
+    return new InvalidEvent({
+      type: "thread.message_appended",
+      message: `${which} is none: ${read.failure.reason}.`,
+      hint: "Say { role, text }, { role, parts }, or a message of the chat-completions API.",
+    });
+  }
+  const { parts, more } = read.success;
+  return Effect.succeed({ parts, more, role: message.role, hash: contentHash(message.role, parts) });
+};
 
 /** One thread as this process knows it. */
 export class Sync {
@@ -104,19 +124,22 @@ export class Sync {
   sync(messages: ReadonlyArray<ChatMessage>, about: About): Effect.Effect<Synced, PublishError> {
     return Effect.gen({ self: this }, function* () {
       yield* this.#catchUp;
-      const asked = messages.map((message): Asked => {
-        const { parts, more } = messageOf(message);
-        return { parts, more, role: message.role, hash: contentHash(message.role, parts) };
-      });
+      const asked = yield* Effect.forEach(messages, askedFor);
       const prefixes = prefixesOf(asked.map(({ hash }) => hash));
-      const sent = asked.map(({ hash, parts }) => ({ hash, units: jsonBytes(parts) }));
-      const { fresh, resent } = this.#held.compare(sent, prefixes);
+      const sent = asked.map(({ hash, parts, role }, index) => ({
+        hash,
+        isPrompt: isPromptRole(role),
+        units: jsonBytes(parts),
+        isAppended: this.#ids.has(this.#idFor(prefixes[index] ?? "")),
+      }));
+      const compared = this.#held.compare(sent, prefixes);
+      const { fresh, resent } = compared;
       const done = yield* Effect.forEach(
         fresh,
         (index, nth) => this.#appendAt(asked, { prefixes, index, about, resent: nth === 0 ? resent : undefined }),
         { concurrency: mostTogether },
       );
-      this.#held.saw(prefixes);
+      this.#held.saw(prefixes, compared);
       const normalised = done.filter(({ isNormalised }) => isNormalised).length;
       const appended = done.map(({ published }) => published);
       return { appended, known: messages.length - fresh.length, normalised, resent };
@@ -127,30 +150,34 @@ export class Sync {
   observe(message: ChatMessage, about: About): Effect.Effect<Published, PublishError> {
     return Effect.gen({ self: this }, function* () {
       yield* this.#catchUp;
-      const { parts, more } = messageOf(message);
-      const { role } = message;
-      const one = { parts, more, role, hash: contentHash(role, parts) };
+      const one = yield* askedFor(message, undefined);
       const id = about.id ?? (yield* newId);
       return (yield* this.#append(one, { ...about, id }, undefined)).published;
     }).pipe(this.#orForget, this.#one.withPermits(1));
   }
 
-  /** A message's parts as they came; undefined when the thread has no such message, or no longer all it refers to. */
-  original(messageId: string): Effect.Effect<ReadonlyArray<Part> | undefined> {
+  /**
+   * A message's parts as they came; undefined when the log has no such message, or no longer all it refers to. Fails
+   * while the log is away.
+   */
+  original(messageId: string): Effect.Effect<ReadonlyArray<Part> | undefined, LogUnavailable> {
     return Effect.gen({ self: this }, function* () {
+      const { read, blob } = this.#publisher;
       const texts = new Texts();
+      let carry = noCarry;
       let found: ReadonlyArray<Part> | undefined;
-      yield* this.#publisher.read(this.#history, 0).pipe(
-        Stream.runForEach((event) =>
-          Effect.sync(() => {
-            for (const message of this.#messagesIn(event)) {
-              const parts = originalParts(message, texts.of);
-              if (message.messageId === messageId) found = parts;
-              if (parts !== undefined) texts.set(message.messageId, textOf(parts));
-            }
-          }),
-        ),
-        Effect.ignore,
+      yield* Stream.runForEach(
+        read(this.#history, 0),
+        Effect.fnUntraced(function* (event) {
+          const said = messagesIn(event, carry);
+          ({ carry } = said);
+          for (const message of said.messages) {
+            const isAsked = message.messageId === messageId;
+            const parts = originalParts(yield* wholeTexts(message, blob), texts.of);
+            if (isAsked) found = parts === undefined ? undefined : yield* wholeParts(parts, blob);
+            if (parts !== undefined) texts.set(message.messageId, textOf(parts));
+          }
+        }),
       );
       return found;
     });
@@ -172,10 +199,7 @@ export class Sync {
 
   /** The same place in the same conversation is the same event, also in another process. */
   #idFor(prefix: string): string {
-    for (let nth = 0; ; nth++) {
-      const id = EventId.fromContent("sync", keyOf(this.#history), prefix, `${nth}`);
-      if (!this.#ids.has(id)) return id;
-    }
+    return EventId.fromContent("sync", keyOf(this.#history), prefix, "0");
   }
 
   #appendAt(
@@ -203,7 +227,7 @@ export class Sync {
       const data = { ...more, ...replaced, messageId, role, ...(resent === undefined ? {} : { resent }) };
       this.#own.add(id);
       this.#seen(id);
-      this.#held.add(messageId, hash);
+      this.#held.add(messageId, { hash, isPrompt: isPromptRole(role) });
       this.#know(messageId, one.parts);
       const history = this.#history;
       const event = { ...about, history, type: "thread.message_appended", data: data as Message } as const;
@@ -236,7 +260,7 @@ export class Sync {
 
   #know(messageId: string, parts: ReadonlyArray<Part>): void {
     const text = textOf(parts);
-    if (!hasWhole(parts) || text === "") return;
+    if (!hasWholeText(parts) || text === "") return;
     this.#index.add(messageId, text);
     this.#texts.set(messageId, text);
   }
@@ -244,7 +268,7 @@ export class Sync {
   /** What others wrote since. With the log away, what this process knows must do. */
   get #catchUp(): Effect.Effect<void> {
     return this.#publisher.read(this.#history, this.#upTo).pipe(
-      Stream.runForEach((event) => Effect.sync(() => this.#take(event))),
+      Stream.runForEach((event) => this.#take(event)),
       Effect.timeoutOption(readMillis),
       Effect.tap((done) =>
         Option.isSome(done) ? Effect.void : Effect.logWarning("The thread could not be read in time"),
@@ -253,30 +277,48 @@ export class Sync {
     );
   }
 
-  #take(event: RecordedEvent): void {
-    this.#upTo = event.sequence;
-    this.#seen(event.id);
-    if (this.#own.delete(event.id)) return;
-    for (const message of this.#messagesIn(event)) {
-      const parts = originalParts(message, this.#texts.of) ?? message.parts;
-      this.#held.add(message.messageId, contentHash(message.role, parts));
-      this.#know(message.messageId, parts);
-    }
-  }
-
-  /** The messages of an event, ours and foreign ones. A refused event says nothing. */
-  #messagesIn(event: RecordedEvent) {
-    const decoded = decodeData(event);
-    if (Result.isFailure(decoded)) return [];
-    const known = decoded.success;
-    if (known._tag === "Known" && known.type === "thread.message_appended") return [known.data];
-    const facts = factsOfSafely(event, this.#carry);
-    if (Result.isFailure(facts)) return [];
-    this.#carry = facts.success.carry ?? this.#carry;
-    return facts.success.facts.flatMap((fact) =>
-      fact._tag === "MessageSaid"
-        ? [{ messageId: fact.messageId, role: fact.role, parts: fact.parts, normalised: null }]
-        : [],
-    );
+  #take(event: RecordedEvent): Effect.Effect<void, LogUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      const isOwn = this.#own.delete(event.id);
+      const { carry, messages } = isOwn ? { carry: this.#carry, messages: [] } : messagesIn(event, this.#carry);
+      for (const message of messages) {
+        const { messageId, normalised, role } = message;
+        const hash = contentHash(role, message.parts, normalised);
+        const parts = originalParts(yield* wholeTexts(message, this.#publisher.blob), this.#texts.of) ?? message.parts;
+        this.#held.add(messageId, { hash, isPrompt: isPromptRole(role) });
+        this.#know(messageId, parts);
+      }
+      this.#carry = carry;
+      this.#seen(event.id);
+      this.#upTo = event.sequence;
+    });
   }
 }
+
+type Blobs = Publisher["Service"]["blob"];
+
+type Said = Pick<EventData<"thread.message_appended">, "messageId" | "role" | "parts" | "normalised">;
+
+/** The messages of an event, ours and foreign ones. A refused event says nothing. */
+const messagesIn = (
+  event: RecordedEvent,
+  carry: Carry,
+): { readonly carry: Carry; readonly messages: ReadonlyArray<Said> } => {
+  const decoded = decodeData(event);
+  if (Result.isFailure(decoded)) return { carry, messages: [] };
+  const known = decoded.success;
+  if (known._tag === "Known" && known.type === "thread.message_appended") return { carry, messages: [known.data] };
+  const facts = factsOfSafely(event, carry);
+  if (Result.isFailure(facts)) return { carry, messages: [] };
+  const messages = facts.success.facts.flatMap((fact) =>
+    fact._tag === "MessageSaid" ? [{ messageId: fact.messageId, role: fact.role, parts: fact.parts }] : [],
+  );
+  return { carry: facts.success.carry ?? carry, messages };
+};
+
+/** With the whole of the texts of which the event has only the head. */
+const wholeTexts = (message: Said, blob: Blobs): Effect.Effect<Said, LogUnavailable> => {
+  if (hasWholeText(message.parts)) return Effect.succeed(message);
+  const isText = (part: Part) => part.type === "text" && (part.blob?.bytes ?? 0) <= mostTextBytes;
+  return Effect.map(wholeParts(message.parts, blob, isText), (parts) => ({ ...message, parts }));
+};

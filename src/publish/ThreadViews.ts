@@ -8,7 +8,7 @@
  * - with the log away the last known state is shown, and said to be that; nobody waits for a log that does not answer
  *   for longer than our patience, and then not again for a while.
  */
-import { Clock, Context, Effect, Layer, Result, type Stream } from "effect";
+import { Clock, Context, Effect, Layer, Result, Stream } from "effect";
 import { type History, type Sequence, thread } from "../domain/History.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { ThreadMessage } from "../domain/ThreadMessage.ts";
@@ -17,6 +17,7 @@ import { LogUnavailable } from "../log/EventLog.ts";
 import { type ThreadBehind, ThreadReader } from "../snapshot/ThreadReader.ts";
 import { onto } from "../spool/Waiting.ts";
 import { Publisher } from "./Publisher.ts";
+import { wholeParts } from "./WholeParts.ts";
 
 export interface ThreadView {
   /** Everything known. Sequences of what waits are those after the log's, and say nothing of where it will stand. */
@@ -84,9 +85,17 @@ const make = Effect.gen(function* () {
     return { state, waiting: state.lastSequence - before.lastSequence, isCurrent } satisfies ThreadView;
   });
 
+  const whole = Effect.fnUntraced(function* (message: ThreadMessage) {
+    if (message.segments.every(({ parts }) => parts.every(({ blob }) => blob == null))) return message;
+    const segments = yield* Effect.forEach(message.segments, (segment) =>
+      Effect.map(wholeParts(segment.parts, publisher.blob), (parts) => ({ ...segment, parts })),
+    );
+    return { ...message, segments };
+  });
+
   return ThreadViews.of({
     get,
-    messages: (threadId) => reader.messages(threadId, { tenant: publisher.tenant }),
+    messages: (threadId) => Stream.mapEffect(reader.messages(threadId, { tenant: publisher.tenant }), whole),
   });
 });
 

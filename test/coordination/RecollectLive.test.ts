@@ -11,7 +11,8 @@ layer(NatsServer.layer(), { excludeTestServices: true })("watching as promises",
       const { url } = yield* NatsServer.NatsServer;
       const data = yield* PublishWorld.temporaryFolder;
       yield* Effect.promise(async () => {
-        await using recollect = await Recollect.connect({ url, data });
+        // What waits for a log that is slow for a moment would be said after what the watchers call history.
+        await using recollect = await Recollect.connect({ url, data, patienceMillis: 10_000 });
         await using live = await RecollectLive.connect({ url, data });
         const thread = recollect.thread("t");
         await thread.say({ role: "user", text: "before" });

@@ -221,6 +221,29 @@ describe("an answer said bit by bit", () => {
     }).pipe(withAnswers()),
   );
 
+  it.effect("refuses what no event can hold when it is said, and goes on without it", () =>
+    Effect.gen(function* () {
+      const talk = yield* thread("refused");
+      const unbegun = talk.answer({ model: "m" } as unknown as Parameters<typeof talk.answer>[0]);
+      assert.strictEqual((yield* Effect.flip(unbegun))._tag, "InvalidEvent");
+      const answer = yield* talk.answer({ role: "assistant" });
+      const say = (given: unknown) => answer.delta(given as Delta);
+      yield* say("one ");
+      for (const wrong of [7, {}, { type: "text" }, { type: "video", text: "x" }, { type: "tool_use", text: "x" }]) {
+        assert.strictEqual((yield* Effect.flip(say(wrong)))._tag, "InvalidEvent");
+      }
+      // Chunks of a provider's stream that carry no words.
+      for (const nothing of [undefined, null, ""]) assert.isTrue(yield* say(nothing));
+      assert.strictEqual((yield* Effect.flip(answer.complete({ usage: { output: -1 } })))._tag, "InvalidEvent");
+      assert.isTrue(yield* say("two"));
+      yield* answer.complete();
+      assert.deepStrictEqual(messageOf(yield* World.eventsOf(History.thread("refused"))), {
+        stopReason: "stop",
+        parts: [{ type: "text", text: "one two" }],
+      });
+    }).pipe(withAnswers()),
+  );
+
   it.effect.prop(
     "aborted at any moment, is exactly what was said until then",
     { pauses: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4_000 }))) },

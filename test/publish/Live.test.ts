@@ -215,6 +215,27 @@ layer(world, { excludeTestServices: true })("an answer that is watched", (it) =>
     }),
   );
 
+  it.effect("that grows larger than a message is missed by who watches, and breaks nothing", () =>
+    Effect.gen(function* () {
+      const history = History.thread("larger");
+      const large = yield* speaker(history, "large");
+      const seen = yield* watching(history);
+      large.say({ type: "text", text: "before " });
+      large.say({ type: "text", text: "x".repeat(9_000_000) });
+      large.say({ type: "text", text: " after" });
+      large.end();
+      assert.deepStrictEqual(
+        (yield* seen).map(({ _tag }) => _tag),
+        ["Delta", "Missed", "Delta", "Ended"],
+      );
+      const next = yield* speaker(history, "next");
+      const small = yield* watching(history);
+      next.say({ type: "text", text: "small" });
+      next.end();
+      assert.strictEqual(assembled(yield* small), "small");
+    }),
+  );
+
   it.effect("travels on a subject that names no history", () =>
     Effect.sync(() => {
       const subject = LiveNats.liveSubjectOf(History.thread("a.b c"));

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Layer } from "effect";
+import { Effect, Layer, Stream } from "effect";
 import { Recollect } from "recollect";
 import { partsOf } from "../../src/domain/ThreadMessage.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import { readMessage } from "../../src/publish/ReadThread.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
 import { thread } from "../../src/publish/ThreadPublisher.ts";
 import * as ThreadViews from "../../src/publish/ThreadViews.ts";
@@ -172,5 +173,22 @@ describe("a thread as it is known here", () => {
       assert.deepInclude(told.read, { id: "t", title: "A thread", omitted: 0, waiting: 0, isCurrent: true });
       assert.isUndefined(told.nothing);
     }),
+  );
+
+  it.live(
+    "is listed whole, also a message that is larger than an event; what is read of that says that it is cut",
+    () =>
+      inWorld(() =>
+        Effect.gen(function* () {
+          const text = "é large ".repeat(50_000);
+          const t = yield* thread("large");
+          yield* t.say({ role: "user", text });
+          const [listed] = yield* Stream.runCollect(t.messages);
+          const [read] = (yield* t.read())?.state.window.messages ?? [];
+          const { isCut, text: words } = readMessage(read ?? assert.fail());
+          assert.isTrue(isCut && words.length < text.length && text.startsWith(words));
+          assert.deepInclude(readMessage(listed ?? assert.fail()), { isCut: false, text });
+        }),
+      ),
   );
 });

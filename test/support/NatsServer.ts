@@ -11,10 +11,12 @@
  * ```
  */
 import { NodeServices } from "@effect/platform-node";
-import { Clock, Context, Effect, FileSystem, Layer, Option, Path, References, type Scope, Stream } from "effect";
+import { Clock, Context, Effect, FileSystem, Layer, Option, Path, References, Scope, Stream } from "effect";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import * as FreePort from "../../src/machine/FreePort.ts";
 import * as NatsBinary from "../../src/machine/NatsBinary.ts";
+import { logTail } from "../../src/machine/NatsChild.ts";
 import * as NatsProcess from "../../src/machine/NatsProcess.ts";
 
 /** One running server, with what a drill needs. */
@@ -94,17 +96,40 @@ const startNode = Effect.fnUntraced(function* (
   return nodeOf(server, { storeFolder, logFile });
 });
 
-/** The nodes start side by side, because none of them answers before two have found each other. */
+/** An election takes up to 9 s, and one in twenty is held twice. */
+const clusterStartMillis = 25_000;
+
+/** What the nodes of a cluster said last: why they found no leader. */
+const lastWords = (root: string, names: ReadonlyArray<string>): string =>
+  names.map((name) => `${name}: ${logTail({ logFile: join(root, `${name}.log`), from: 0 }).join("\n")}`).join("\n");
+
+/**
+ * The nodes start side by side, because none of them answers before two have found each other. The cluster has a name
+ * of its own: a node of another one that still dials the port of a node it has lost does not join it.
+ */
 const startCluster = Effect.fnUntraced(function* (options: Options & { readonly root: string }) {
-  const ports = yield* Effect.forEach(["n1", "n2", "n3"], () => FreePort.find("127.0.0.1"));
-  const routes = ports.map((port) => `nats://127.0.0.1:${port}`);
+  const { root } = options;
+  const routes: Array<string> = [];
+  while (routes.length < 3) {
+    const route = `nats://127.0.0.1:${yield* FreePort.find("127.0.0.1")}`;
+    if (!routes.includes(route)) routes.push(route);
+  }
+  const names = routes.map((_, index) => `n${index + 1}`);
+  // A node that hangs is waited for beside the others, not after them.
+  const scope = yield* Scope.fork(yield* Effect.scope, "parallel");
   return yield* Effect.forEach(
     routes,
     (route, index) => {
-      const flags = ["--cluster_name", "test", "--cluster", route, "--routes", routes.join(",")];
-      return startNode({ ...options, name: `n${index + 1}`, flags });
+      const flags = ["--cluster_name", root, "--cluster", route, "--routes", routes.join(",")];
+      return startNode({ ...options, name: names[index] ?? "", flags });
     },
     { concurrency: "unbounded" },
+  ).pipe(
+    Scope.provide(scope),
+    Effect.timeoutOrElse({
+      duration: clusterStartMillis,
+      orElse: () => Effect.die(new Error(`three servers elected no leader in time\n${lastWords(root, names)}`)),
+    }),
   );
 });
 

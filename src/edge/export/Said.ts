@@ -7,12 +7,13 @@
  * message carries (an MCP server records only those) become messages of their own. Holds the thread in memory.
  */
 import { Effect, Result, Stream } from "effect";
-import type { BlobReference, Part, TokenUsage } from "../../domain/Content.ts";
+import type { Part, TokenUsage } from "../../domain/Content.ts";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import type { Fact, MessageSaid, ToolHasReturned, ToolWasCalled } from "../../domain/Fact.ts";
 import { factsOf } from "../../domain/Interpret.ts";
 import { type Carry, noCarry } from "../../domain/interpret/Interpreter.ts";
 import { decodeData } from "../../domain/Upcast.ts";
+import * as WholePart from "../../domain/WholePart.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { placedOrAsItIs } from "../../log/LargeEntry.ts";
 import { blobOf } from "./StoredEntry.ts";
@@ -40,14 +41,6 @@ const callIdsOf = (facts: ReadonlyArray<Fact>, type: "tool_use" | "tool_result")
     ),
   );
 
-const argumentsOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
-};
-
 /** The text of a result that only an event of our own holds; facts know its size. */
 const resultOf = Effect.fnUntraced(function* (event: RecordedEvent, fact: ToolHasReturned) {
   const decoded = decodeData(event);
@@ -66,21 +59,7 @@ const resultOf = Effect.fnUntraced(function* (event: RecordedEvent, fact: ToolHa
 
 /** A part with the whole of what its event holds only the head of. */
 const wholePart = Effect.fnUntraced(function* (event: RecordedEvent, part: Part) {
-  const blob: BlobReference | null | undefined = "blob" in part ? part.blob : undefined;
-  if (blob == null) return part;
-  const bytes = Buffer.from(yield* blobOf(event, blob.sha256));
-  switch (part.type) {
-    case "text":
-    case "thinking":
-    case "tool_result":
-      return { ...part, text: bytes.toString("utf8") } satisfies Part as Part;
-    case "tool_use":
-      return { ...part, arguments: argumentsOf(bytes.toString("utf8")) } satisfies Part as Part;
-    case "image":
-      return { ...part, data: bytes.toString("base64") } satisfies Part as Part;
-    default:
-      return part;
-  }
+  return part.blob == null ? part : WholePart.wholePart(part, yield* blobOf(event, part.blob.sha256));
 });
 
 class Conversation {
@@ -124,7 +103,7 @@ class Conversation {
     const said = this.message(event, { messageId: `call ${event.id}`, role: "assistant", secondHand: fact.secondHand });
     const { callId, name, server } = fact;
     said.segments.set(fact.callKey, [
-      { type: "tool_use", callId, name, server: server ?? null, arguments: argumentsOf(fact.arguments) },
+      { type: "tool_use", callId, name, server: server ?? null, arguments: WholePart.jsonOf(fact.arguments) },
     ]);
   }
 

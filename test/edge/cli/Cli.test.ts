@@ -72,7 +72,7 @@ const json = (...words: ReadonlyArray<string>) => {
 beforeAll(() => writeFileSync(transcript, `${lines.join("\n")}\n`));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe("the command line", { timeout: 60_000 }, () => {
+describe("the command line", { timeout: 300_000 }, () => {
   it("says that there is no store yet, what to do, and ends with 4", () => {
     const { code, err, out } = run("threads");
     assert.strictEqual(code, 4);

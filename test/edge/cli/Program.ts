@@ -52,9 +52,16 @@ export class Running {
   }
 }
 
-/** Looks every 10 ms; the test's own timeout is the limit. */
+/** A program starts in half a second, and in ten beside nine others on every core. */
+const patienceMillis = 120_000;
+
+/** Looks every 10 ms, and says what it waited for when it never comes: sooner than the test's own limit, which does not. */
 export const until = async (isSo: () => boolean): Promise<void> => {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
+  const began = performance.now();
+  while (!isSo()) {
+    if (performance.now() - began > patienceMillis) throw new Error(`this never held: ${isSo.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 };
 
 /** A temporary folder with a data folder in it; `[Symbol.dispose]` ends what still runs and removes it. */

@@ -6,7 +6,7 @@ interface Listed {
   readonly sessions: ReadonlyArray<Readonly<Record<string, unknown>>>;
 }
 
-describe("recollect sessions", { timeout: 60_000 }, () => {
+describe("recollect sessions", { timeout: 300_000 }, () => {
   it("lists who is active, with client and since when, and with --all how the others ended", async () => {
     await using stage = new Stage();
     await stage.up();

@@ -20,7 +20,7 @@ const assertFree = (stage: Stage) => {
   assert.isFalse(stage.natsIsRunning());
 };
 
-describe("commands together", { timeout: 60_000 }, () => {
+describe("commands together", { timeout: 300_000 }, () => {
   it("share one store when none runs: all of them work, and leave nothing behind", async () => {
     await using stage = new Stage();
     const files = ["a", "b"].map((id) => {
@@ -106,7 +106,7 @@ describe("commands together", { timeout: 60_000 }, () => {
   });
 });
 
-describe("recollect up", { timeout: 60_000 }, () => {
+describe("recollect up", { timeout: 300_000 }, () => {
   it("ends on SIGTERM as on Ctrl-C with nothing left, and finds port and data again", async () => {
     await using stage = new Stage();
     const addresses: Array<string> = [];
