@@ -25,24 +25,28 @@ const isRightNode = () => {
 };
 
 /**
- * V8 is told only at its start how much space new objects may have. What folds the whole stream makes many, gives each
- * up at once, and takes 60 MB less with this, for 3 % more of the processor.
+ * What folds the whole stream makes many objects and gives each up at once. V8 is told only at its start how much space
+ * new ones may have: 60 MB less with this, for 3 % more of the processor. So is glibc, in how many heaps the threads of a
+ * process keep what they allocate, and each keeps what it once needed: 25 MB less with one, in the same time.
  */
-const frugal = ["rebuild", "verify"].includes(process.argv[2]) ? ["--max-semi-space-size=4"] : [];
+const isFrugal = ["rebuild", "verify"].includes(process.argv[2]);
+const flags = isFrugal ? ["--max-semi-space-size=4"] : [];
+const environment = isFrugal ? { MALLOC_ARENA_MAX: "1", ...process.env } : process.env;
 
 /** Starts this process anew with these flags, where it does not have them and Node can (23.11, not on Windows). */
-const takeFlags = (flags) => {
+const takeFlags = () => {
   if (typeof process.execve !== "function" || process.platform === "win32") return;
   if (flags.every((flag) => process.execArgv.includes(flag))) return;
   const { emitWarning } = process;
   process.emitWarning = () => undefined;
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)]);
+  const words = [process.execPath, ...process.execArgv, ...flags, ...process.argv.slice(1)];
+  process.execve(process.execPath, words, environment);
   process.emitWarning = emitWarning;
 };
 
 /** Node 22 and 24 announce type stripping as experimental on stderr, which is not what a user asked about. */
 const runHere = async () => {
-  takeFlags(frugal);
+  takeFlags();
   const { emitWarning } = process;
   process.emitWarning = (warning, ...rest) => {
     if (!String(warning).startsWith("Type Stripping")) emitWarning.call(process, warning, ...rest);
@@ -61,8 +65,9 @@ const runThere = () => {
     "--import",
     pathToFileURL(path.join(root, "bin", name)).href,
   ]);
-  const child = spawn(broughtNode, ["--strip-types", ...frugal, ...before, main, ...process.argv.slice(2)], {
+  const child = spawn(broughtNode, ["--strip-types", ...flags, ...before, main, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "pipe"],
+    env: environment,
     shell: process.platform === "win32",
   });
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;

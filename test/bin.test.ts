@@ -36,7 +36,8 @@ if (what === "thread") {
   const thread = new Worker(new URL("thread.mjs", import.meta.url));
   thread.once("message", () => void thread.terminate().then(() => process.exit(fstatSync(3).isFile() ? 1 : 0)));
 }
-process.stdout.write(JSON.stringify({ args: process.argv.slice(2), flags: process.execArgv, pid: process.pid }) + "\\n");
+const { MALLOC_ARENA_MAX: arenas = "" } = process.env;
+process.stdout.write(JSON.stringify({ args: process.argv.slice(2), flags: process.execArgv, arenas, pid: process.pid }) + "\\n");
 `;
 
 const thread = `
@@ -93,9 +94,11 @@ const start = (
   const ended = new Promise<{ code: number | null; signal: string | null; output: string; errors: string }>((resolve) =>
     child.once("close", (code, signal) => resolve({ code, signal, output, errors })),
   );
-  const said = new Promise<{ args: ReadonlyArray<string>; flags: ReadonlyArray<string>; pid: number }>((resolve) => {
-    child.stdout.on("data", () => output.includes("\n") && resolve(JSON.parse(output.split("\n")[0] ?? "")));
-  });
+  const said = new Promise<{ args: ReadonlyArray<string>; flags: ReadonlyArray<string>; arenas: string; pid: number }>(
+    (resolve) => {
+      child.stdout.on("data", () => output.includes("\n") && resolve(JSON.parse(output.split("\n")[0] ?? "")));
+    },
+  );
   return { child, ended, said };
 };
 
@@ -243,14 +246,18 @@ describe("recollect under a Node that is too old", () => {
     await waits.ended;
   });
 
-  it("starts what folds the whole stream with little space for new objects, and is still that process", async () => {
+  it("starts what folds the whole stream with little space for new objects and one heap, and is still that process", async () => {
     const frugal = "--max-semi-space-size=4";
     const here = start(ready(), ["rebuild", "--json"]);
-    const { args, flags, pid } = await here.said;
-    assert.deepStrictEqual([args, pid], [["rebuild", "--json"], here.child.pid]);
+    const { args, arenas, flags, pid } = await here.said;
+    assert.deepStrictEqual([args, arenas, pid], [["rebuild", "--json"], "1", here.child.pid]);
     assert.include(flags, frugal);
     assert.deepStrictEqual(await here.ended.then(({ code, errors }) => [code, errors]), [0, ""]);
-    assert.include((await start(ready(), ["verify"], oldNode).said).flags, frugal);
-    assert.notInclude((await start(ready(), ["exit", "0"]).said).flags, frugal);
+    const there = await start(ready(), ["verify"], oldNode).said;
+    assert.include(there.flags, frugal);
+    assert.strictEqual(there.arenas, "1");
+    const other = await start(ready(), ["exit", "0"]).said;
+    assert.notInclude(other.flags, frugal);
+    assert.strictEqual(other.arenas, process.env["MALLOC_ARENA_MAX"] ?? "");
   });
 });
