@@ -15,6 +15,7 @@
 import { Clock, Context, Effect, Latch, Layer, Result, Semaphore, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
+import { elapsed, elapsedUnsafe } from "../log/Elapsed.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { defaultLimits, DirtyThreads, type Entry, type Limits } from "./DirtyThreads.ts";
 import { HistorySource } from "./HistorySource.ts";
@@ -83,7 +84,7 @@ const write = Effect.fnUntraced(function* (shared: Shared, entry: Entry) {
     threads.loaded(entry, state);
     // A reader was here before, or this is a second look after a restart.
     if (kept !== undefined && state.lastSequence === kept.lastSequence && state.lastEventId === kept.lastEventId) {
-      return threads.written(entry, state, yield* Clock.currentTimeMillis);
+      return threads.written(entry, state, yield* elapsed);
     }
     yield* put(shared, entry, state);
   } else if (entry.state !== undefined) {
@@ -95,7 +96,7 @@ const put = Effect.fnUntraced(function* (shared: Shared, entry: Entry, state: No
   if (state.lastSequence === 0) return;
   yield* shared.store.put(state);
   shared.written++;
-  shared.threads.written(entry, state, yield* Clock.currentTimeMillis);
+  shared.threads.written(entry, state, yield* elapsed);
 });
 
 const writeSafely = (shared: Shared, entry: Entry) =>
@@ -134,7 +135,7 @@ const writeCheckpoint = Effect.fnUntraced(function* (shared: Shared) {
   if (followed === undefined) return;
   const missing = threads.firstMissing();
   const sequence = missing === undefined ? followed : Math.min(followed, missing - 1);
-  shared.checkpointAt = yield* Clock.currentTimeMillis;
+  shared.checkpointAt = yield* elapsed;
   if (sequence === shared.checkpoint) return;
   const result = yield* Effect.result(shared.store.putCheckpoint({ sequence, created }));
   if (Result.isSuccess(result)) shared.checkpoint = sequence;
@@ -146,7 +147,7 @@ const keepWriting = Effect.fnUntraced(function* (shared: Shared, one: Semaphore.
   for (;;) {
     yield* shared.news.await;
     yield* Effect.sleep(failures === 0 ? tickMillis : pauseAfter(failures));
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* elapsed;
     const isWell = yield* one.withPermit(writeAll(shared, shared.threads.due(now)));
     failures = isWell ? 0 : failures + 1;
     const isIdle = shared.threads.dirty === 0;
@@ -157,7 +158,7 @@ const keepWriting = Effect.fnUntraced(function* (shared: Shared, one: Semaphore.
 
 /** Nothing in here waits: a slow store slows no reader of the log. */
 const noteAll = (shared: Shared, entries: ReadonlyArray<LogEntry>) => {
-  const now = shared.clock.currentTimeMillisUnsafe();
+  const now = elapsedUnsafe(shared.clock);
   for (const entry of entries) {
     // A misfit belongs to no history, and tasks and sessions have no snapshot.
     if (!isMisfit(entry) && entry.history.kind === "thread") shared.threads.note(entry, now);
@@ -237,7 +238,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     followed: undefined,
     created: 0,
     checkpoint: 0,
-    checkpointAt: clock.currentTimeMillisUnsafe(),
+    checkpointAt: elapsedUnsafe(clock),
     written: 0,
     failed: 0,
   };

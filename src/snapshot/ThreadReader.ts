@@ -12,7 +12,7 @@
  * acknowledgement, and after one second at the latest, whatever became of the follower. Who needs more gives `atLeast`.
  */
 import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect";
-import { defaultTenant, History, Sequence } from "../domain/History.ts";
+import { defaultTenant, History, isHistory, Sequence } from "../domain/History.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import { shortId } from "../domain/Bounded.ts";
 import type { ThreadState } from "../domain/Thread.ts";
@@ -75,8 +75,6 @@ const historyOf = (threadId: string, { tenant = defaultTenant }: Which = {}): Hi
   kind: "thread",
   id: threadId,
 });
-/** A name that no history can have has no events, and no subject to look for them. */
-const isHistory = Schema.is(History);
 
 const noSnapshot: Snapshot = { state: undefined, revision: 0, isAgeing: false };
 
@@ -203,6 +201,7 @@ const make = Effect.fnUntraced(function* (settings: Options) {
 
   // Without a span, which takes 0.03 ms of 0.33; a look into memory takes two microseconds, and a span three times that.
   const read = Effect.fnUntraced(function* (history: History, atLeast: Sequence, at: Sequence | undefined) {
+    // A name that no history can have has no events, and no subject to look for them.
     if (!isHistory(history)) return undefined;
     const state = yield* reaching(history, atLeast, at);
     return state.lastSequence === 0 ? undefined : state;

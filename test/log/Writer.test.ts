@@ -1,7 +1,7 @@
 /** What an append does with each answer of the server, also those that a real one gives once in a thousand runs. */
 import { assert, describe, it } from "@effect/vitest";
 import type { Msg, MsgHdrs, MsgHdrsImpl, NatsConnection as Client } from "@nats-io/transport-node";
-import { Clock, Effect, Fiber } from "effect";
+import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import { checkAll } from "../../src/log/AppendCheck.ts";
 import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
@@ -13,6 +13,7 @@ import { subjectOf } from "../../src/log/Subject.ts";
 import type { Writer } from "../../src/log/IdSearchNats.ts";
 import * as GroupCommit from "../../src/log/GroupCommitNats.ts";
 import { event, events, fresh } from "../contract/EventLogContract.ts";
+import { withWall } from "../support/wallClock.ts";
 
 const refusal = (code: number, err_code: number, description: string) =>
   JSON.stringify({ error: { code, err_code, description } });
@@ -106,15 +107,6 @@ const run = (writer: Writer, append: Append) =>
     }
     return yield* Fiber.join(appending);
   });
-
-/** The clock of the test, but for its wall clock, which says what somebody has set it to. */
-const withWall = (wall: () => number) =>
-  Effect.updateService(Clock.Clock, (clock) =>
-    Object.assign(Object.create(clock), {
-      currentTimeMillisUnsafe: wall,
-      currentTimeMillis: Effect.sync(wall),
-    }),
-  );
 
 const append = (count = 1): Append => ({ history: fresh(), events: events(count), expected: 0 });
 

@@ -16,6 +16,7 @@ import * as SnapshotStoreKv from "../../src/snapshot/SnapshotStoreKv.ts";
 import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";
 import * as Snapshotter from "../../src/snapshot/Snapshotter.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { withWall } from "../support/wallClock.ts";
 import { untilSnapshot } from "./ThreadReaderSuite.ts";
 import { append, recorded, say, sayNew, wholeFold } from "./ThreadWorld.ts";
 
@@ -47,6 +48,19 @@ const snapshotOf = (history: History) =>
   );
 
 describe("the snapshotter", () => {
+  it.effect("writes a thread also when the wall clock is set back meanwhile", () =>
+    Effect.gen(function* () {
+      let wall = 1e12;
+      const snapshotter = yield* start().pipe(withWall(() => (wall -= 3_600_000)));
+      yield* follows(snapshotter, 0);
+      const [sequence = 0] = yield* append(thread("t"), [sayNew()]);
+      yield* follows(snapshotter, sequence);
+      yield* TestClock.adjust("2 seconds");
+      assert.deepStrictEqual(yield* snapshotOf(thread("t")), yield* wholeFold(thread("t")));
+      yield* snapshotter.stop;
+    }).pipe(Effect.provide(base)),
+  );
+
   it.effect("writes a thread once it was quiet, and no more often than each second while it is not", () =>
     Effect.gen(function* () {
       const snapshotter = yield* start();
