@@ -43,4 +43,21 @@ describe("a finite piece of the stream", () => {
       assert.deepStrictEqual(yield* batchesOf(stubLog(large), 0, 3), [[1], [2], [3]]);
     }),
   );
+
+  it.live("is not read on over where another stream has come in its place", () =>
+    Effect.gen(function* () {
+      // More than the log gives at once: the rest is asked for when the stream is another.
+      const log = stubLog(some(...Array.from({ length: 150 }, (_, at) => at + 2)));
+      const reading = CatchUp.entriesUpTo({
+        after: 0,
+        until: 151,
+        lost: (sequence) => {
+          log.created += 1;
+          return CatchUp.lostEntry(sequence);
+        },
+        use: () => Effect.void,
+      }).pipe(Effect.provideService(EventLog, log.service));
+      assert.deepInclude(yield* Effect.flip(reading), { _tag: "LogDamaged", reason: "another stream" });
+    }),
+  );
 });
