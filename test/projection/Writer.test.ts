@@ -107,6 +107,20 @@ describe("a thread that writes", () => {
     }),
   );
 
+  it.live("says whose fault a failure is as this thread would, and the same again is written once", () =>
+    Effect.gen(function* () {
+      const events = conversation(60);
+      const { file, model } = yield* folded([], readModels, inThread);
+      const prepared = yield* model.prepare(batchOf(events));
+      const other = new Database(file);
+      other.exec("BEGIN IMMEDIATE");
+      assert.deepInclude(yield* Effect.flip(model.commit(prepared)), { _tag: "StorageTrouble", reason: "busy" });
+      other.close();
+      assert.strictEqual((yield* model.commit(prepared))._tag, "Committed");
+      assert.strictEqual(ask(file, "SELECT count(*) AS n FROM events")[0]?.["n"], events.length);
+    }),
+  );
+
   it.live("is gone when its model is closed, and has let go of the file", () =>
     Effect.gen(function* () {
       const { model, file } = yield* folded(conversation(50), readModels, inThread);
