@@ -1,14 +1,14 @@
 /**
- * An analyst in a thread of its own: asks a database for one message after the other, a millisecond apart.
+ * An analyst in a process of its own, for `Analyst.ts`: `node analystProcess.ts DATABASE` asks for one message after the
+ * other, a millisecond apart.
  *
  * Begins when it is told for how long, and answers with the 99th percentile of its questions, milliseconds.
  */
 import Database from "better-sqlite3";
-import { parentPort, workerData } from "node:worker_threads";
 import { percentile } from "./Harness.ts";
 
 const pauseMillis = 1;
-const { path }: { readonly path: string } = workerData;
+const path = process.argv[2] ?? "";
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
 const p99 = (millis: number): number => {
@@ -28,5 +28,4 @@ const p99 = (millis: number): number => {
   return percentile(samples, 0.99);
 };
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-parentPort?.on("message", (millis: number) => parentPort?.postMessage(p99(millis)));
+process.on("message", (millis) => process.send?.(p99(Number(millis))));
