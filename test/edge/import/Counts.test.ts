@@ -57,7 +57,7 @@ const inSql = Effect.gen(function* () {
   return { threads, messages, toolCalls, outcomes, tokens };
 });
 
-describe.skipIf(dataRoot === undefined)("an import of real transcripts", () => {
+describe.skipIf(dataRoot === undefined)("an import of real transcripts", { timeout: 180_000 }, () => {
   const root = dataRoot ?? "";
   for (const set of sets) {
     it.live(`of ${set} comes out of SQL with the counts of its raw files, and again appends nothing`, () =>

@@ -33,7 +33,7 @@ const everything = Effect.gen(function* () {
   return documents;
 });
 
-describe.skipIf(dataRoot === undefined)("real transcripts come out as they went in", () => {
+describe.skipIf(dataRoot === undefined)("real transcripts come out as they went in", { timeout: 180_000 }, () => {
   /** Files that are one session each, and share it with no other file. */
   const alone: ReadonlyArray<readonly [set: string, pattern: RegExp]> = [
     ["codex-rollouts", /rollout\.jsonl$/],
