@@ -77,7 +77,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   });
   yield* delivery.begin;
   yield* Effect.addFinalizer(() =>
-    delivery.flush.pipe(
+    Effect.sync(() => delivery.hurry()).pipe(
+      Effect.andThen(delivery.flush),
       Effect.timeoutOption(closeMillis),
       Effect.andThen(delivery.close),
       Effect.andThen(Scope.close(fibers, Exit.void)),
@@ -165,6 +166,11 @@ export class Delivery {
     return this.#lanes.flush;
   }
 
+  /** From here on nobody is slowed down: what was called and has not returned goes to the disk at once. */
+  hurry(): void {
+    this.#mode.hurry();
+  }
+
   /** Refuses every later call, and those that have not returned by now. */
   get close(): Effect.Effect<void> {
     return this.#lanes.close;
@@ -219,6 +225,7 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
+        if (!isDirect) yield* this.#mode.turn(placed.length - results.length);
         results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
       }
       return results;

@@ -9,7 +9,7 @@
 import { Clock, Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { elapsed } from "../log/Elapsed.ts";
-import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
+import { type EventLog, LogUnavailable, maxEventsPerAppend, type StreamEnd } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { batchOf, beginAll } from "./Begin.ts";
@@ -59,6 +59,8 @@ const writeTimeoutMillis = 10_000;
  */
 const firstProbeMillis = 1_000;
 const writeOverProbe = 3;
+/** Who has just answered a write is there: it is not asked again before the next one, which a slow log makes half as long. */
+const freshMillis = 1_000;
 const overdueLookMillis = 60_000;
 /** Two writes may time out before another process takes over. */
 const leadMillis = 3 * writeTimeoutMillis;
@@ -113,8 +115,10 @@ export class Drainer {
   readonly #threads = new KnownThreads();
   #batchBytes = batchBytes;
   #probeMillis = firstProbeMillis;
-  /** Which stream it is that we deliver to. */
-  #created: number | undefined;
+  /** Which stream it is that we deliver to, and where it ended at least, as it was last said. */
+  #stream: StreamEnd | undefined;
+  /** Until when (`elapsed`) the log counts as there because of its last answer. */
+  #freshUntil = Number.NEGATIVE_INFINITY;
   #saidOverdue = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -134,11 +138,7 @@ export class Drainer {
       return { _tag: "Empty" };
     }
     yield* this.#sayOverdue;
-    // Who cannot reach the log must not keep the others from delivering.
-    const info = yield* this.#probe;
-    const { created, lastSequence } = info;
-    this.#created = created;
-    this.#parts.end?.said(info);
+    const end = yield* this.#reached;
     // A disk that does not take the claim gives what is on it all the same.
     const leads = yield* spool
       .lead({ owner, millis: leadMillis })
@@ -148,7 +148,7 @@ export class Drainer {
       limit: batchCommands,
       maxBytes: this.#batchBytes,
       after: this.#notes.passed,
-      end: { created, sequence: lastSequence },
+      end,
     });
     const [first] = commands;
     if (first === undefined) return { _tag: "Empty" };
@@ -157,7 +157,7 @@ export class Drainer {
     const batch = yield* batchOf(spool, first, this.#notes.passed);
     const delivery = length > 0 ? this.#together(plan, false) : this.#allOrNone(batch);
     const lastWrite = yield* delivery;
-    this.#answered();
+    this.#answered(yield* elapsed);
     const isTail = commands.length < batchCommands && commands.length <= (length > 0 ? length : batch.length);
     return { _tag: "Drained", lastWrite, isTail };
   });
@@ -179,18 +179,30 @@ export class Drainer {
     return Effect.map(this.#parts.spool.isWaiting({ after: this.#notes.passed, upTo }), (waiting) => !waiting);
   }
 
-  #answered(): void {
+  #answered(now: number): void {
+    this.#freshUntil = now + freshMillis;
     this.#batchBytes = Math.min(batchBytes, this.#batchBytes * 2);
     this.#probeMillis = firstProbeMillis;
   }
 
   #unanswered(): void {
+    this.#freshUntil = Number.NEGATIVE_INFINITY;
     this.#batchBytes = Math.max(leastBatchBytes, this.#batchBytes / 4);
     this.#probeMillis = Math.min(2 * this.#probeMillis, writeTimeoutMillis);
   }
 
-  get #probe() {
-    return within(this.#parts.log.info, this.#probeMillis);
+  /**
+   * The stream, from a log that is there: who cannot reach it must not keep the others from delivering. An end that was
+   * said before is earlier than today's, and so holds for what nobody has tried yet.
+   */
+  get #reached(): Effect.Effect<StreamEnd, LogUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.#stream !== undefined && (yield* elapsed) < this.#freshUntil) return this.#stream;
+      const info = yield* within(this.#parts.log.info, this.#probeMillis);
+      this.#parts.end?.said(info);
+      this.#stream = { created: info.created, sequence: info.lastSequence };
+      return this.#stream;
+    });
   }
 
   get #writeMillis(): number {
@@ -251,7 +263,7 @@ export class Drainer {
     // The end of one that nobody had tried is later than its acceptance.
     const isUnclear = own.some((command) => command.isNew === true && mayBeLate(command) !== undefined);
     const after = isUnclear ? undefined : afterAll(own);
-    const from = after?.created === this.#created ? after?.sequence : undefined;
+    const from = after?.created === this.#stream?.created ? after?.sequence : undefined;
     return this.#threads.upToDate({ log: this.#parts.log, history, commands: own, from });
   }
 
@@ -260,7 +272,7 @@ export class Drainer {
     const { log } = this.#parts;
     const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
     const after = afterAll(own);
-    if (after === undefined || after.created !== this.#created) {
+    if (after === undefined || after.created !== this.#stream?.created) {
       return this.#threads.upToDate({ log, history, commands: own });
     }
     return readTail(log, history, after.sequence);

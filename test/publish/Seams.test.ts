@@ -56,15 +56,14 @@ describe("asking what is away", () => {
   );
 });
 
-/** Says one thing after the other, with a pause between them, until it is told to stop. */
-const speaking = Effect.fnUntraced(function* (id: string, pauseMillis: number) {
+/** Says one thing after the other, without a pause, until it is told to stop. */
+const speaking = Effect.fnUntraced(function* (id: string) {
   const talk = yield* thread(id);
   const said: Array<string> = [];
   const fiber = yield* Effect.gen(function* () {
     for (;;) {
       const { eventId } = yield* talk.say({ role: "user", text: "on and on" });
       said.push(eventId);
-      if (pauseMillis > 0) yield* Effect.sleep(pauseMillis);
     }
   }).pipe(Effect.forkChild);
   return { said, stop: Fiber.interrupt(fiber) };
@@ -230,15 +229,14 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
   );
 });
 
-layer(world, { excludeTestServices: true })("callers that go on and on", (it) => {
+layer(world, { excludeTestServices: true })("callers that never pause", (it) => {
   it.effect("are sent to a log whose answers take half of their patience, and nothing is asked of it twice", () =>
     Effect.gen(function* () {
       const to = new SwitchableLog.LogSwitch();
       to.position = "away";
       const folder = yield* World.temporaryFolder;
       yield* Effect.gen(function* () {
-        // Less than the 500 commands of a batch in the 300 ms that it takes: whoever says more stays with the spool.
-        const { said, stop } = yield* speaking("r1", 2);
+        const { said, stop } = yield* speaking("r1");
         yield* World.until(Effect.sync(() => said.length > 20));
         to.asked.length = 0;
         to.position = { slowMillis: 150 };
@@ -259,7 +257,7 @@ layer(world, { excludeTestServices: true })("callers that go on and on", (it) =>
       const folder = yield* World.temporaryFolder;
       yield* Effect.gen(function* () {
         const spool = yield* Spool;
-        const { said, stop } = yield* speaking("r2", 0);
+        const { said, stop } = yield* speaking("r2");
         yield* World.until(Effect.sync(() => said.length > 20));
         const owner = { pid: process.pid, name: "leader" };
         yield* spool.lead({ owner, millis: 60_000 });
