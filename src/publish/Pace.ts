@@ -18,9 +18,16 @@ import type { Spool, SpoolUnavailable } from "../spool/Spool.ts";
 export const longestTurnMillis = 5_000;
 /** How often it is looked what has been delivered. */
 const lookMillis = 10;
-/** Half of what is delivered may be put meanwhile; less where several processes do so and it does not become less. */
+/** A process may put half of what is delivered meanwhile; less where several do so. */
 const mostShare = 1 / 2;
 const leastShare = 1 / 128;
+/**
+ * Nobody knows how many processes put. Where what waits has become less by this part of what was delivered, a process
+ * may put twice its share; where by less than that one, half of it. Both are so far apart, because else all of them
+ * would take twice as much as soon as it is a little less, and in the end it would become more.
+ */
+const muchLess = 5 / 8;
+const hardlyLess = 1 / 4;
 
 export interface Options {
   readonly spool: Pick<Spool["Service"], "range">;
@@ -97,8 +104,9 @@ export class Pace {
       const delivered = before === undefined ? 0 : oldest - before.oldest;
       if (delivered <= 0) return;
       const waiting = newest + 1 - oldest;
-      const isLess = waiting < this.#waited;
-      this.#share = isLess ? Math.min(mostShare, 2 * this.#share) : Math.max(leastShare, this.#share / 2);
+      const less = (this.#waited - waiting) / delivered;
+      if (less >= muchLess) this.#share = Math.min(mostShare, 2 * this.#share);
+      else if (less < hardlyLess) this.#share = Math.max(leastShare, this.#share / 2);
       this.#waited = waiting;
       this.#deliveredAt = now;
       this.#allowed = Math.min(0, this.#allowed) + Math.max(1, Math.floor(delivered * this.#share));
