@@ -3,6 +3,13 @@
  *
  * Room: publish. In: log, spool. Out: Mode.
  *
+ * Promises, each a test in `test/publish/Pace.test.ts`:
+ * - a caller waits for nothing while nothing is delivered, and for a log that falls silent for our patience, once;
+ * - it waits when half of what was delivered has been put, and is let in by the next delivery, in order;
+ * - for five seconds at most, though more and more is delivered; then the command goes to the disk all the same;
+ * - it is let go at once by an interruption, when callers are sent to the log, and when the publisher closes;
+ * - however many processes put, what waits becomes less.
+ *
  * What others deliver counts like what this process delivers: only the spool is looked at, which all of them share.
  * With each delivery callers may put a share of it, so that what waits becomes less until they can be sent to the log.
  *
