@@ -76,9 +76,9 @@ export class Mode {
     return this.#direct;
   }
 
-  /** Returns when so many commands may go to the spool. */
-  turn(commands: number): Effect.Effect<void> {
-    return this.#pace.turn(commands);
+  /** Returns when so many commands may go to the spool, which have waited since that moment. */
+  turn(commands: number, since: number): Effect.Effect<void> {
+    return this.#pace.turn(commands, since);
   }
 
   /** From here on nobody waits for a turn. */

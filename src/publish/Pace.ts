@@ -6,7 +6,7 @@
  * Promises, each a test in `test/publish/Pace.test.ts`:
  * - a caller waits for nothing while nothing is delivered, and for a log that falls silent for our patience, once;
  * - it waits when half of what was delivered has been put, and is let in by the next delivery, in order;
- * - for five seconds at most, though more and more is delivered; then the command goes to the disk all the same;
+ * - for two seconds from its call on at most, though more and more is delivered; then the command goes to the disk all the same;
  * - it is let go at once by an interruption, when callers are sent to the log, and when the publisher closes;
  * - however many processes put, what waits becomes less.
  *
@@ -21,8 +21,11 @@ import { Effect, Option, Semaphore } from "effect";
 import { elapsed } from "../log/Elapsed.ts";
 import type { Spool, SpoolUnavailable } from "../spool/Spool.ts";
 
-/** Nobody waits for longer for a turn. The command then goes to the disk, as while the log is away. */
-export const longestTurnMillis = 5_000;
+/**
+ * Nobody waits for longer from its call on. The command then goes to the disk, as while the log is away: before those
+ * give up who end with their last calls and have 5 s for it (a wrapped server), or the publisher closes.
+ */
+export const longestTurnMillis = 2_000;
 /** How often it is looked what has been delivered. */
 const lookMillis = 10;
 /** A process may put half of what is delivered meanwhile; less where several do so. */
@@ -78,15 +81,21 @@ export class Pace {
     this.#isOpen = true;
   }
 
-  /** Returns when so many commands may be put: at once while the log is away, after `longestTurnMillis` at the latest. */
-  turn(commands: number): Effect.Effect<void> {
+  /**
+   * Returns when so many commands may be put, of which the first was called at `since` (`elapsed`): at once while the
+   * log is away, `longestTurnMillis` after that call at the latest, so that those behind it do not wait for its wait.
+   */
+  turn(commands: number, since: number): Effect.Effect<void> {
     const take = Effect.sync(() => {
       this.#allowed -= commands;
     });
-    return Effect.gen({ self: this }, function* () {
+    const inTurn = Effect.gen({ self: this }, function* () {
       while (!(yield* this.#mayPut)) yield* Effect.sleep(lookMillis);
       yield* take;
-    }).pipe(this.#turnstile.withPermits(1), Effect.timeoutOrElse({ duration: longestTurnMillis, orElse: () => take }));
+    }).pipe(this.#turnstile.withPermits(1));
+    return Effect.flatMap(elapsed, (now) =>
+      Effect.timeoutOrElse(inTurn, { duration: Math.max(0, since + longestTurnMillis - now), orElse: () => take }),
+    );
   }
 
   get #mayPut(): Effect.Effect<boolean> {

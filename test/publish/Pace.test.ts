@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
+import { elapsed } from "../../src/log/Elapsed.ts";
 import { longestTurnMillis, Pace } from "../../src/publish/Pace.ts";
 
 const patienceMillis = 250;
@@ -26,12 +27,15 @@ class Positions {
 
 const paceOf = (spool: Positions, isDirect = () => false) => new Pace({ spool, patienceMillis, isDirect });
 
+/** A turn of somebody who has called just now. */
+const turn = (pace: Pace) => Effect.flatMap(elapsed, (since) => pace.turn(1, since));
+
 /** A spool in which so many wait, of which the log has just taken some, and callers know it. */
 const delivered = Effect.fnUntraced(function* (waiting: number, taken: number, isDirect?: () => boolean) {
   const spool = new Positions();
   const pace = paceOf(spool, isDirect);
   spool.put(waiting);
-  yield* pace.turn(1);
+  yield* turn(pace);
   yield* TestClock.adjust(20);
   spool.deliver(taken);
   return { spool, pace };
@@ -42,7 +46,7 @@ const ask = Effect.fnUntraced(function* (pace: Pace, callers: number) {
   const turned: Array<number> = [];
   const fibers = yield* Effect.forEach(Array.from({ length: callers }).keys().toArray(), (caller) =>
     Effect.forkChild(
-      Effect.tap(pace.turn(1), () => Effect.sync(() => turned.push(caller))),
+      Effect.tap(turn(pace), () => Effect.sync(() => turned.push(caller))),
       { startImmediately: true },
     ),
   );
@@ -85,7 +89,7 @@ describe("a caller who puts into the spool", () => {
     }),
   );
 
-  it.effect("waits for five seconds at most, though more and more is delivered", () =>
+  it.effect("waits for two seconds at most, though more and more is delivered", () =>
     Effect.gen(function* () {
       const { pace, spool } = yield* delivered(10_000, 2);
       const { turned } = yield* ask(pace, 1_000);
@@ -96,6 +100,23 @@ describe("a caller who puts into the spool", () => {
       assert.isBelow(turned.length, 100);
       yield* TestClock.adjust(100);
       assert.lengthOf(turned, 1_000);
+    }),
+  );
+
+  it.effect("waits for two seconds in all, also when it has waited behind others of its history", () =>
+    Effect.gen(function* () {
+      const { pace, spool } = yield* delivered(10_000, 2);
+      const since = yield* elapsed;
+      yield* ask(pace, 1_000);
+      for (let millis = 0; millis < longestTurnMillis; millis += 100) {
+        spool.deliver(2);
+        yield* TestClock.adjust(100);
+      }
+      const before = yield* ask(pace, 100);
+      const fiber = yield* Effect.forkChild(pace.turn(1, since), { startImmediately: true });
+      yield* TestClock.adjust(0);
+      assert.isBelow(before.turned.length, 100);
+      assert.isDefined(fiber.pollUnsafe());
     }),
   );
 
@@ -137,7 +158,7 @@ describe("a caller who puts into the spool", () => {
         return Array.from({ length: 5 }, () =>
           Effect.forever(
             Effect.andThen(
-              pace.turn(1),
+              turn(pace),
               Effect.delay(
                 Effect.sync(() => spool.put(1)),
                 1,
