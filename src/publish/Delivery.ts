@@ -77,7 +77,8 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   });
   yield* delivery.begin;
   yield* Effect.addFinalizer(() =>
-    delivery.flush.pipe(
+    Effect.sync(() => delivery.hurry()).pipe(
+      Effect.andThen(delivery.flush),
       Effect.timeoutOption(closeMillis),
       Effect.andThen(delivery.close),
       Effect.andThen(Scope.close(fibers, Exit.void)),
@@ -123,7 +124,7 @@ export class Delivery {
     this.#end = new KnownEnd(parts.log);
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
     this.#mode = new Mode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
-    this.#lanes = new Lanes.Lanes({ settle: (commands) => this.#settle(commands), fibers: parts.fibers });
+    this.#lanes = new Lanes.Lanes({ settle: (commands, since) => this.#settle(commands, since), fibers: parts.fibers });
   }
 
   /** What an earlier process left in the spool comes first. */
@@ -163,6 +164,11 @@ export class Delivery {
   /** Returns when every call made so far has returned. */
   get flush(): Effect.Effect<void> {
     return this.#lanes.flush;
+  }
+
+  /** From here on nobody is slowed down: what was called and has not returned goes to the disk at once. */
+  hurry(): void {
+    this.#mode.hurry();
   }
 
   /** Refuses every later call, and those that have not returned by now. */
@@ -205,7 +211,7 @@ export class Delivery {
   }
 
   /** What becomes of each of these commands, which are of one history. */
-  #settle(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
+  #settle(commands: ReadonlyArray<Command>, since: number): Effect.Effect<ReadonlyArray<Fate>> {
     return Effect.gen({ self: this }, function* () {
       const results: Array<Fate> = [];
       let placed = commands;
@@ -219,6 +225,7 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
+        if (!isDirect) yield* this.#mode.turn(placed.length - results.length, since);
         results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
       }
       return results;

@@ -1,22 +1,23 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, Begin, DrainNotes, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
+ * Room: publish. In: log, spool, Begin, DrainNotes, DrainReadings, Keep, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
  */
 import { Clock, Effect, Result } from "effect";
-import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { keyOf, type Sequence } from "../domain/History.ts";
 import { elapsed } from "../log/Elapsed.ts";
-import { type EventLog, LogUnavailable, maxEventsPerAppend } from "../log/EventLog.ts";
+import { type EventLog, LogUnavailable, maxEventsPerAppend, type StreamEnd } from "../log/EventLog.ts";
 import { type Command, type Owner, type Spool, type SpooledCommand } from "../spool/Spool.ts";
 import type { SpoolUnavailable } from "../spool/Spool.ts";
 import { batchOf, beginAll } from "./Begin.ts";
 import { bytesOf } from "./Keep.ts";
 import { DrainNotes, type Outcome } from "./DrainNotes.ts";
+import { DrainReadings } from "./DrainReadings.ts";
 import { afterAll, type KnownEnd } from "./KnownEnd.ts";
-import { type Forks, type Known, KnownThreads, mayBeLate, meet, readTail, type Tail } from "./Merge.ts";
+import { type Forks, mayBeLate, meet, type Tail } from "./Merge.ts";
 import { type KnownTasks, putBlobs, write, type WriteError, writeExpecting } from "./Write.ts";
 
 export interface Draining {
@@ -59,6 +60,8 @@ const writeTimeoutMillis = 10_000;
  */
 const firstProbeMillis = 1_000;
 const writeOverProbe = 3;
+/** Who has just answered a write is there: it is not asked again before the next one, which a slow log makes half as long. */
+const freshMillis = 1_000;
 const overdueLookMillis = 60_000;
 /** Two writes may time out before another process takes over. */
 const leadMillis = 3 * writeTimeoutMillis;
@@ -110,17 +113,18 @@ const maxConflicts = 10;
 export class Drainer {
   readonly #parts: Draining;
   readonly #notes: DrainNotes;
-  readonly #threads = new KnownThreads();
+  readonly #readings: DrainReadings;
   #batchBytes = batchBytes;
   #probeMillis = firstProbeMillis;
-  /** Which stream it is that we deliver to. */
-  #created: number | undefined;
+  /** Until when (`elapsed`) the log counts as there because of its last answer. */
+  #freshUntil = Number.NEGATIVE_INFINITY;
   #saidOverdue = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: Draining) {
     this.#parts = parts;
     this.#notes = new DrainNotes(parts.spool);
+    this.#readings = new DrainReadings(parts.log);
   }
 
   readonly #step = Effect.gen({ self: this }, function* (): Effect.fn.Return<
@@ -130,15 +134,11 @@ export class Drainer {
     const { spool, owner } = this.#parts;
     yield* this.#notes.take([]);
     if (yield* this.isEmpty(Number.MAX_SAFE_INTEGER)) {
-      this.#threads.clear();
+      this.#readings.clear();
       return { _tag: "Empty" };
     }
     yield* this.#sayOverdue;
-    // Who cannot reach the log must not keep the others from delivering.
-    const info = yield* this.#probe;
-    const { created, lastSequence } = info;
-    this.#created = created;
-    this.#parts.end?.said(info);
+    const end = yield* this.#reached;
     // A disk that does not take the claim gives what is on it all the same.
     const leads = yield* spool
       .lead({ owner, millis: leadMillis })
@@ -148,7 +148,7 @@ export class Drainer {
       limit: batchCommands,
       maxBytes: this.#batchBytes,
       after: this.#notes.passed,
-      end: { created, sequence: lastSequence },
+      end,
     });
     const [first] = commands;
     if (first === undefined) return { _tag: "Empty" };
@@ -157,7 +157,7 @@ export class Drainer {
     const batch = yield* batchOf(spool, first, this.#notes.passed);
     const delivery = length > 0 ? this.#together(plan, false) : this.#allOrNone(batch);
     const lastWrite = yield* delivery;
-    this.#answered();
+    this.#answered(yield* elapsed);
     const isTail = commands.length < batchCommands && commands.length <= (length > 0 ? length : batch.length);
     return { _tag: "Drained", lastWrite, isTail };
   });
@@ -179,18 +179,30 @@ export class Drainer {
     return Effect.map(this.#parts.spool.isWaiting({ after: this.#notes.passed, upTo }), (waiting) => !waiting);
   }
 
-  #answered(): void {
+  #answered(now: number): void {
+    this.#freshUntil = now + freshMillis;
     this.#batchBytes = Math.min(batchBytes, this.#batchBytes * 2);
     this.#probeMillis = firstProbeMillis;
   }
 
   #unanswered(): void {
+    this.#freshUntil = Number.NEGATIVE_INFINITY;
     this.#batchBytes = Math.max(leastBatchBytes, this.#batchBytes / 4);
     this.#probeMillis = Math.min(2 * this.#probeMillis, writeTimeoutMillis);
   }
 
-  get #probe() {
-    return within(this.#parts.log.info, this.#probeMillis);
+  /**
+   * The stream, from a log that is there: who cannot reach it must not keep the others from delivering. An end that was
+   * said before is earlier than today's, and so holds for what nobody has tried yet.
+   */
+  get #reached(): Effect.Effect<StreamEnd, LogUnavailable> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.#readings.stream !== undefined && (yield* elapsed) < this.#freshUntil) return this.#readings.stream;
+      const info = yield* within(this.#parts.log.info, this.#probeMillis);
+      this.#parts.end?.said(info);
+      this.#readings.stream = { created: info.created, sequence: info.lastSequence };
+      return this.#readings.stream;
+    });
   }
 
   get #writeMillis(): number {
@@ -219,23 +231,20 @@ export class Drainer {
   #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {
     return Effect.gen({ self: this }, function* () {
       const read = new Map<string, Tail>();
-      const whole = new Map<string, Known>();
       const leading: Array<SpooledCommand> = [];
-      for (const command of commands) {
-        if (command.history.kind === "task") break;
+      const task = commands.findIndex(({ history }) => history.kind === "task");
+      const front = task < 0 ? commands : commands.slice(0, task);
+      const { tails, threads } = yield* this.#readings.ahead(front, { of: commands, looking });
+      for (const command of front) {
         const subject = mayBeLate(command);
         const key = keyOf(command.history);
-        if (subject !== undefined || looking) {
-          if (subject === undefined) {
-            if (!read.has(key)) read.set(key, yield* this.#tailOf(command.history, commands));
-          } else {
-            const known = whole.get(key) ?? (yield* this.#knownFor(command.history, commands));
-            whole.set(key, known);
-            read.set(key, known);
-            const meeting = meet(command, subject, known)._tag;
-            if (meeting === "Late" || meeting === "Forks") break;
-          }
+        const known = threads.get(key);
+        if (subject !== undefined && known !== undefined) {
+          const meeting = meet(command, subject, known)._tag;
+          if (meeting === "Late" || meeting === "Forks") break;
         }
+        const tail = known ?? tails.get(key);
+        if (tail !== undefined) read.set(key, tail);
         leading.push(command);
       }
       // Who expects an end vouches that nothing of its own is before it.
@@ -243,27 +252,6 @@ export class Drainer {
       const expected = new Map([...read].map(([key, { upTo }]) => [key, upTo] as const));
       return { leading, commands: leading.filter((command) => !isThere(command)), expected };
     });
-  }
-
-  /** What a thread has told since the first of its commands was accepted, if that is known; else all it has told. */
-  #knownFor(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Known, LogUnavailable> {
-    const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
-    // The end of one that nobody had tried is later than its acceptance.
-    const isUnclear = own.some((command) => command.isNew === true && mayBeLate(command) !== undefined);
-    const after = isUnclear ? undefined : afterAll(own);
-    const from = after?.created === this.#created ? after?.sequence : undefined;
-    return this.#threads.upToDate({ log: this.#parts.log, history, commands: own, from });
-  }
-
-  /** What a history has behind the point after which these commands stand in it, if at all; of any other all it has. */
-  #tailOf(history: History, commands: ReadonlyArray<SpooledCommand>): Effect.Effect<Tail, LogUnavailable> {
-    const { log } = this.#parts;
-    const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
-    const after = afterAll(own);
-    if (after === undefined || after.created !== this.#created) {
-      return this.#threads.upToDate({ log, history, commands: own });
-    }
-    return readTail(log, history, after.sequence);
   }
 
   /** Many histories in one batch; each keeps its own order. */
@@ -338,12 +326,12 @@ export class Drainer {
     if (subject === undefined) return this.#write(command);
     return Effect.gen({ self: this }, function* (): Effect.fn.Return<Outcome, LogUnavailable> {
       for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
-        const known = yield* this.#knownFor(command.history, [command]);
+        const known = yield* this.#readings.known(command.history, [command]);
         let meeting = meet(command, subject, known);
         // Where a fork begins only the whole thread can tell.
         if (meeting._tag === "Forks" && known.from > 0) {
           const { history } = command;
-          meeting = meet(command, subject, yield* this.#threads.upToDate({ log, history, commands: [command] }));
+          meeting = meet(command, subject, yield* this.#readings.wholly(history, [command]));
         }
         if (meeting._tag === "There") return appended;
         if (meeting._tag === "Late") return { _tag: "Refused", reason: meeting.reason };

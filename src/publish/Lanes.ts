@@ -1,13 +1,14 @@
 /**
  * Lanes: calls of one history are settled one batch at a time, in the order in which they were made.
  *
- * Room: publish. In: domain, spool, Keep. Out: Delivery.
+ * Room: publish. In: domain, log, spool, Keep. Out: Delivery.
  *
  * Whatever is called while a batch is settled goes with the next one. So calls that nobody awaits still arrive in
  * order, and a busy thread pays one batch for many messages.
  */
 import { Deferred, Effect, Exit, type Result, type Scope } from "effect";
 import { keyOf } from "../domain/History.ts";
+import { elapsed } from "../log/Elapsed.ts";
 import type { Command } from "../spool/Spool.ts";
 import { bytesOf, NotAccepted } from "./Keep.ts";
 
@@ -23,6 +24,8 @@ export type Fate<A, E> = Result.Result<A, E>;
 
 interface Call<A, E> {
   readonly command: Command;
+  /** When it was made (`elapsed`). */
+  readonly since: number;
   readonly bytes: number;
   readonly settled: Deferred.Deferred<A, E>;
 }
@@ -46,19 +49,22 @@ const batchLength = (lane: ReadonlyArray<{ readonly command: Command }>): number
   return lane.length;
 };
 
+/** Answers for each command of a batch, of which the first was called at that moment (`elapsed`). */
+export type Settle<A, E> = (
+  commands: ReadonlyArray<Command>,
+  since: number,
+) => Effect.Effect<ReadonlyArray<Fate<A, E>>>;
+
 export class Lanes<A, E> {
   readonly #lanes = new Map<string, Array<Call<A, E | NotAccepted>>>();
   readonly #outstanding = new Set<Call<A, E | NotAccepted>>();
   #bytes = 0;
   #isClosed = false;
-  readonly #settle: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Fate<A, E | NotAccepted>>>;
+  readonly #settle: Settle<A, E | NotAccepted>;
   readonly #fibers: Scope.Scope;
 
-  /** `settle` answers for each command of a batch; the batches of one history come one after another. */
-  constructor(options: {
-    readonly settle: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Fate<A, E | NotAccepted>>>;
-    readonly fibers: Scope.Scope;
-  }) {
+  /** The batches of one history come one after another. */
+  constructor(options: { readonly settle: Settle<A, E | NotAccepted>; readonly fibers: Scope.Scope }) {
     this.#settle = options.settle;
     this.#fibers = options.fibers;
   }
@@ -70,14 +76,14 @@ export class Lanes<A, E> {
 
   /** Takes a command at its place in its history; returns what became of it. */
   call(command: Command): Effect.Effect<A, E | NotAccepted> {
-    return Effect.suspend((): Effect.Effect<A, E | NotAccepted> => {
+    return Effect.flatMap(elapsed, (since): Effect.Effect<A, E | NotAccepted> => {
       if (this.#isClosed) return Effect.fail(closed);
       if (this.#outstanding.size >= maxOutstanding) return Effect.fail(tooMuch(`${maxOutstanding} calls`));
       const bytes = bytesOf(command);
       if (this.#outstanding.size > 0 && this.#bytes + bytes > maxOutstandingBytes) {
         return Effect.fail(tooMuch(`calls of ${this.#bytes} bytes`));
       }
-      const call: Call<A, E | NotAccepted> = { command, bytes, settled: Deferred.makeUnsafe() };
+      const call: Call<A, E | NotAccepted> = { command, since, bytes, settled: Deferred.makeUnsafe() };
       this.#outstanding.add(call);
       this.#bytes += bytes;
       const key = keyOf(command.history);
@@ -119,7 +125,12 @@ export class Lanes<A, E> {
           return;
         }
         const calls = lane.splice(0, batchLength(lane));
-        const settled = yield* Effect.exit(this.#settle(calls.map(({ command }) => command)));
+        const settled = yield* Effect.exit(
+          this.#settle(
+            calls.map(({ command }) => command),
+            calls[0]?.since ?? 0,
+          ),
+        );
         for (const [index, call] of calls.entries()) {
           if (this.#outstanding.delete(call)) this.#bytes -= call.bytes;
           const fate = Exit.isSuccess(settled) ? fromFate(settled.value[index]) : Effect.failCause(settled.cause);

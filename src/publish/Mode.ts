@@ -1,7 +1,7 @@
 /**
  * Direct or spooling: whether callers are sent to the log or to the spool, and the way back to the log.
  *
- * Room: publish. In: log, spool, Backoff, Drain, Keep, LogArrivals. Out: Delivery.
+ * Room: publish. In: log, spool, Backoff, Drain, Keep, LogArrivals, Pace. Out: Delivery.
  *
  * `spoolFromNowOn` is a word of Delivery's, when the log did not answer. One fiber then drains until nothing waits
  * that was accepted before or by this process, and sends callers to the log again.
@@ -14,6 +14,7 @@ import { untilAnswered } from "./Backoff.ts";
 import type { Drainer, DrainStep } from "./Drain.ts";
 import type { Keep } from "./Keep.ts";
 import type { Arrivals } from "./LogArrivals.ts";
+import { Pace } from "./Pace.ts";
 
 /** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
 const slowestBytesPerMilli = 16_000;
@@ -27,12 +28,11 @@ const idlePauseMillis = 100;
 /** How long another process may keep us from the spool before we go on without what is in it. */
 const busyMillis = 10_000;
 /**
- * How long callers are kept waiting for the last ones to be delivered, as a share of what they wait for the log: a batch
- * takes a few milliseconds on a machine at rest, a hundred and more where processes share a busy disk. After a wait in
- * vain the next one comes a second later, so that it costs callers a ninth of their time at most.
+ * Callers are kept waiting for the last ones to be delivered for as long as they wait for the log, because a log whose
+ * answers take that long is one they are sent to. After a wait in vain the next one comes two seconds later, so that it
+ * costs callers a ninth of their time at most.
  */
-const closeUpShare = 0.5;
-const closeUpRestMillis = 1_000;
+const closeUpRestMillis = 2_000;
 /** How often it is looked meanwhile whether another process has delivered them. */
 const closeUpLookMillis = 5;
 /** How often a process whose callers write directly looks for what others have left, and from what age on it is that. */
@@ -56,6 +56,7 @@ export const patienceFor = ({ patienceMillis }: { readonly patienceMillis: numbe
 
 export class Mode {
   readonly #parts: Parts;
+  readonly #pace: Pace;
   /** Open while spooling. */
   readonly #spooling = Latch.makeUnsafe(false);
   #direct = true;
@@ -68,13 +69,25 @@ export class Mode {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#pace = new Pace({ ...parts, isDirect: () => this.#direct });
   }
 
   get isDirect(): boolean {
     return this.#direct;
   }
 
+  /** Returns when so many commands may go to the spool, which have waited since that moment. */
+  turn(commands: number, since: number): Effect.Effect<void> {
+    return this.#pace.turn(commands, since);
+  }
+
+  /** From here on nobody waits for a turn. */
+  hurry(): void {
+    this.#pace.open();
+  }
+
   spoolFromNowOn(): void {
+    if (this.#direct) this.#pace.begin();
     this.#direct = false;
     Latch.openUnsafe(this.#spooling);
   }
@@ -130,15 +143,15 @@ export class Mode {
   /**
    * The last ones, while callers wait: those who put as fast as they are delivered would else never find the spool
    * empty. A log that needs longer is left alone, and callers go on to the disk; the delivery itself goes on too,
-   * because what is interrupted would have to be looked for in the log. Who puts more than a batch in the time that one
-   * takes stays with the spool until there is less to say: 500 commands in two answers of the log.
+   * because what is interrupted would have to be looked for in the log. It comes to that also when callers put more than
+   * a drain delivers: `Pace` slows them down.
    */
   #closeUp(delivering: Effect.Effect<unknown, LogUnavailable | SpoolUnavailable>) {
     return Effect.gen({ self: this }, function* () {
       const { delivery, returned } = yield* this.#parts.gate.withPermits(1)(
         Effect.gen({ self: this }, function* () {
           const fiber = yield* Effect.forkChild(delivering, { startImmediately: true });
-          yield* Effect.timeoutOption(Fiber.await(fiber), this.#closeUpMillis);
+          yield* Effect.timeoutOption(Fiber.await(fiber), this.#parts.patienceMillis);
           const result = yield* Effect.result(this.#returnToDirect);
           if (!this.#direct) this.#closeUpFrom = (yield* elapsed) + closeUpRestMillis;
           return { delivery: fiber, returned: result };
@@ -149,15 +162,11 @@ export class Mode {
     });
   }
 
-  get #closeUpMillis(): number {
-    return this.#parts.patienceMillis * closeUpShare;
-  }
-
   /** Returns when whoever leads has delivered what we have accepted, or callers have waited for long enough. */
   get #deliveredByOthers() {
     return this.#isDelivered.pipe(
       Effect.repeat({ until: (delivered) => delivered, schedule: Schedule.spaced(closeUpLookMillis) }),
-      Effect.timeoutOption(this.#closeUpMillis),
+      Effect.timeoutOption(this.#parts.patienceMillis),
     );
   }
 

@@ -9,6 +9,7 @@
  * - messages of several writers on one thread merge: none is lost, none is doubled;
  * - a task never makes a move that its state does not allow, whoever else moves it at the same moment;
  * - the log being away or slow costs a caller our patience (250 ms) once, and then one write to disk per call;
+ * - who puts more than is delivered while the log is back is slowed down, and sent to the log in the end (`Pace`);
  * - an event that its Schema does not allow is refused before anything is written.
  */
 import { Context, Effect, Layer, Stream } from "effect";

@@ -88,6 +88,8 @@ export class Spool extends Context.Service<
       readonly after: number;
       readonly upTo: number;
     }) => Effect.Effect<boolean, SpoolUnavailable>;
+    /** The positions of the oldest and the newest waiting command; undefined when none waits. */
+    readonly range: Effect.Effect<{ readonly oldest: number; readonly newest: number } | undefined, SpoolUnavailable>;
     /**
      * The oldest waiting commands behind a position (default: all), at most `limit` and at least one if there is one;
      * about `maxBytes` in all. `end` is where the stream ends now, from somebody who is about to deliver them: it is on

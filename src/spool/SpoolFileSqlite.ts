@@ -55,6 +55,7 @@ interface Statements {
   readonly setAside: Database.Statement;
   readonly oldest: Database.Statement<[string, number, number], Row>;
   readonly waiting: Database.Statement<[string, number, number]>;
+  readonly range: Database.Statement<[{ readonly target: string }], Range>;
   readonly blobsOf: Database.Statement<[number], { readonly sha256: string; readonly bytes: Buffer }>;
 }
 
@@ -70,6 +71,11 @@ const prepare = (database: Database.Database): Statements => ({
   waiting: database.prepare(
     "SELECT 1 FROM commands WHERE target = ? AND set_aside IS NULL AND position > ? AND position <= ? LIMIT 1",
   ),
+  // Each is one look into the index; asked for in one SELECT they would be a look at every row.
+  range: database.prepare(
+    `SELECT (SELECT min(position) FROM commands WHERE target = $target AND set_aside IS NULL) AS oldest,
+            (SELECT max(position) FROM commands WHERE target = $target AND set_aside IS NULL) AS newest`,
+  ),
   blobsOf: database.prepare("SELECT sha256, bytes FROM blobs WHERE position = ?"),
 });
 
@@ -78,6 +84,11 @@ interface Row {
   readonly accepted_at: number;
   readonly insisted: number | null;
   readonly body: string;
+}
+
+interface Range {
+  readonly oldest: number | null;
+  readonly newest: number | null;
 }
 
 interface Open {
@@ -169,6 +180,12 @@ export class SpoolFile {
   isWaiting(after: number, upTo: number): boolean {
     const found = this.existing()?.statements.waiting.get(this.#options.target, after, upTo);
     return found !== undefined;
+  }
+
+  range(): { readonly oldest: number; readonly newest: number } | undefined {
+    const { newest = null, oldest = null } =
+      this.existing()?.statements.range.get({ target: this.#options.target }) ?? {};
+    return oldest === null || newest === null ? undefined : { oldest, newest };
   }
 
   oldest(limit: number, maxBytes: number, after: number): ReadonlyArray<SpooledCommand> {

@@ -42,6 +42,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         return end === undefined ? commands : spool.begun(commands, end);
       }),
     isWaiting: ({ after, upTo }) => attempt(() => spool.isWaiting(after, upTo)),
+    range: Effect.suspend(() => attempt(() => spool.range())),
     newestEnd: Effect.suspend(() => attempt(() => spool.newestEnd())),
     waitingFor: (history) => attempt(() => spool.waitingFor(history)),
     forget: (positions) => attempt(() => spool.forget(positions)),

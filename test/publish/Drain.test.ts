@@ -57,8 +57,12 @@ describe("one who drains", () => {
         for (const seconds of [1, 2, 4, 8, 10, 10]) yield* failsAfter(step, seconds * 1_000);
         isSilent = false;
         assert.strictEqual((yield* step)._tag, "Drained");
-        yield* spool.put(commands(1));
         isSilent = true;
+        // Who has just answered is not asked whether it is there.
+        yield* spool.put(commands(1));
+        assert.strictEqual((yield* step)._tag, "Drained");
+        yield* spool.put(commands(1));
+        yield* TestClock.adjust(1_000);
         yield* failsAfter(step, 1_000);
       }).pipe(Effect.provide(EventLogMemory.layer)),
   );
@@ -111,6 +115,32 @@ describe("one who drains", () => {
         (yield* World.eventsOf(History.thread("t"))).map(({ id }) => id),
         all.map(({ event: { id } }) => id),
       );
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("finds in time what a slow log has of many histories", () =>
+    Effect.gen(function* () {
+      const spool = yield* makeSpool();
+      const log = yield* EventLog;
+      const { created, lastSequence: sequence } = yield* log.info;
+      const all = commands(500).map((command, index) => ({
+        ...command,
+        history: History.thread(`t${Math.floor(index / 2)}`),
+        after: { created, sequence },
+      }));
+      // Of each thread the first was written, and put into the spool, because the answer was lost.
+      for (const { event: one, history } of all.filter((_, index) => index % 2 === 0))
+        yield* log.append({ history, events: [one], expected: "any" });
+      yield* spool.put(all);
+      const slowly = Effect.sleep(150);
+      const append: Log["append"] = (given) => Effect.andThen(slowly, log.append(given));
+      const appendAll: Log["appendAll"] = (given) => Effect.andThen(slowly, log.appendAll(given));
+      const read: Log["read"] = (which) => Stream.unwrap(Effect.as(slowly, log.read(which)));
+      const { step } = drainer({ ...log, append, appendAll, read }, spool);
+      const fiber = yield* Effect.forkChild(step);
+      yield* TestClock.adjust("3 seconds");
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "Drained");
+      assert.strictEqual((yield* spool.state).waiting, 0);
     }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 

@@ -1,6 +1,6 @@
 /** The seams between log, spool and memory: the way back to the log, what comes before what, and what callers are told. */
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect, Fiber, Layer, Logger, References } from "effect";
+import { Effect, Fiber, Latch, Layer, Logger, References, Schedule } from "effect";
 import { TestClock } from "effect/testing";
 import Database from "better-sqlite3";
 import { mkdirSync } from "node:fs";
@@ -56,15 +56,14 @@ describe("asking what is away", () => {
   );
 });
 
-/** Says one thing after the other, with a pause between them, until it is told to stop. */
-const speaking = Effect.fnUntraced(function* (id: string, pauseMillis: number) {
+/** Says one thing after the other, without a pause, until it is told to stop. */
+const speaking = Effect.fnUntraced(function* (id: string) {
   const talk = yield* thread(id);
   const said: Array<string> = [];
   const fiber = yield* Effect.gen(function* () {
     for (;;) {
       const { eventId } = yield* talk.say({ role: "user", text: "on and on" });
       said.push(eventId);
-      if (pauseMillis > 0) yield* Effect.sleep(pauseMillis);
     }
   }).pipe(Effect.forkChild);
   return { said, stop: Fiber.interrupt(fiber) };
@@ -230,15 +229,14 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
   );
 });
 
-layer(world, { excludeTestServices: true })("callers that go on and on", (it) => {
+layer(world, { excludeTestServices: true })("callers that never pause", (it) => {
   it.effect("are sent to a log whose answers take half of their patience, and nothing is asked of it twice", () =>
     Effect.gen(function* () {
       const to = new SwitchableLog.LogSwitch();
       to.position = "away";
       const folder = yield* World.temporaryFolder;
       yield* Effect.gen(function* () {
-        // Less than the 500 commands of a batch in the 300 ms that it takes: whoever says more stays with the spool.
-        const { said, stop } = yield* speaking("r1", 2);
+        const { said, stop } = yield* speaking("r1");
         yield* World.until(Effect.sync(() => said.length > 20));
         to.asked.length = 0;
         to.position = { slowMillis: 150 };
@@ -252,6 +250,59 @@ layer(world, { excludeTestServices: true })("callers that go on and on", (it) =>
     }),
   );
 
+  it.effect(
+    "are sent to the log in the end, also when two publishers share a spool and put more than is delivered",
+    () =>
+      Effect.gen(function* () {
+        const to = new SwitchableLog.LogSwitch();
+        to.position = "away";
+        const folder = yield* World.temporaryFolder;
+        const begun = yield* Latch.make();
+        // So few in an answer that callers put more on a busy machine, too.
+        const spool = Layer.effect(
+          Spool,
+          Effect.map(SpoolSqlite.make({ file: `${folder}/spool.db`, target: "test" }), (whole) => ({
+            ...whole,
+            oldest: (asked) => whole.oldest({ ...asked, limit: Math.min(asked.limit, 5) }),
+          })),
+        );
+        const publisher = () =>
+          Publisher.layer({ patienceMillis: 1_000 }).pipe(Layer.provide([spool, SwitchableLog.layer(to)]), Layer.fresh);
+        const publishing = (ids: ReadonlyArray<string>) =>
+          Effect.gen(function* () {
+            const talks = yield* Effect.forEach(ids, speaking);
+            yield* World.until(Effect.sync(() => talks.every(({ said }) => said.length > 100)));
+            yield* begun.open;
+            yield* Effect.repeat(World.mode, { until: (mode) => mode === "direct", schedule: Schedule.spaced(10) });
+            yield* Effect.forEach(talks, ({ stop }) => stop);
+            yield* World.drained;
+            return ids.map((id, index) => ({ id, said: talks[index]?.said ?? [] }));
+          }).pipe(Effect.provide(publisher()));
+        const comesBack = Effect.andThen(
+          begun.await,
+          Effect.sync(() => void (to.position = { slowMillis: 30 })),
+        );
+        const [said] = yield* Effect.all(
+          [
+            Effect.forEach(
+              [
+                ["r3", "r4"],
+                ["r5", "r6"],
+              ],
+              publishing,
+              { concurrency: 2 },
+            ),
+            comesBack,
+          ],
+          { concurrency: 2 },
+        );
+        for (const { id, said: own } of said.flat()) {
+          assert.deepStrictEqual((yield* idsOf(id)).slice(0, own.length), own);
+        }
+      }),
+    60_000,
+  );
+
   it.effect("are sent to the log while another process leads and delivers what they put", () =>
     Effect.gen(function* () {
       const to = new SwitchableLog.LogSwitch();
@@ -259,7 +310,7 @@ layer(world, { excludeTestServices: true })("callers that go on and on", (it) =>
       const folder = yield* World.temporaryFolder;
       yield* Effect.gen(function* () {
         const spool = yield* Spool;
-        const { said, stop } = yield* speaking("r2", 0);
+        const { said, stop } = yield* speaking("r2");
         yield* World.until(Effect.sync(() => said.length > 20));
         const owner = { pid: process.pid, name: "leader" };
         yield* spool.lead({ owner, millis: 60_000 });

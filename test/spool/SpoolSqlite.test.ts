@@ -33,6 +33,24 @@ const everything = { limit: 1_000, maxBytes: 1_000_000_000 };
 const idsOf = (commands: ReadonlyArray<Command>) => commands.map(({ event }) => event.id);
 
 describe("SpoolSqlite", () => {
+  it.live("tells the positions between which commands wait, those of its own log that were not set aside", () =>
+    Effect.gen(function* () {
+      const file = yield* temporaryFile;
+      const spool = yield* SpoolSqlite.make({ file, target: "x" });
+      assert.isUndefined(yield* spool.range);
+      const other = yield* SpoolSqlite.make({ file, target: "y" });
+      yield* other.put([command("0")]);
+      const last = yield* spool.put(["a", "b", "c"].map((id) => command(id)));
+      yield* other.put([command("1")]);
+      assert.deepStrictEqual(yield* spool.range, { oldest: last - 2, newest: last });
+      yield* spool.forget([last - 2]);
+      yield* spool.setAside({ position: last, reason: "a test" });
+      assert.deepStrictEqual(yield* spool.range, { oldest: last - 1, newest: last - 1 });
+      yield* spool.forget([last - 1]);
+      assert.isUndefined(yield* spool.range);
+    }),
+  );
+
   it.live("gives commands back as they came, in their order, to a later process", () =>
     Effect.gen(function* () {
       const file = yield* temporaryFile;
