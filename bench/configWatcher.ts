@@ -1,12 +1,12 @@
 /**
- * A process that watches one field of the configuration, for `rows/config-watch.ts`: `node configWatcher.ts URL`.
+ * A process that watches one field of the configuration, for `rows/config-watch.ts`: `node configWatcher.ts URL FOLDER`.
  *
  * Writes `value nanoseconds` for each value as soon as it has it, by the clock that all processes of a machine share.
  */
 import { writeSync } from "node:fs";
 import { RecollectShared } from "../src/coordination/RecollectShared.ts";
 
-const shared = await RecollectShared.connect({ url: process.argv[2] ?? "" });
+const shared = await RecollectShared.connect({ url: process.argv[2] ?? "", data: process.argv[3] });
 for await (const value of shared.watch("snapshots.ttlMillis")) {
   writeSync(1, `${value} ${process.hrtime.bigint()}\n`);
 }

@@ -11,6 +11,7 @@ import { percentile, type Row } from "../Harness.ts";
 import { asSkipped } from "../peers/PeerProgram.ts";
 import { peerDoes } from "../peers/PeerWork.ts";
 import { redis, type RedisClient } from "../peers/Redis.ts";
+import { temporaryFolder } from "../Servers.ts";
 import { shared } from "../Shared.ts";
 
 const processes = 4;
@@ -25,12 +26,13 @@ const program = fileURLToPath(new URL("../configWatcher.ts", import.meta.url));
 /** When a process had each value. */
 const watcher = (url: string) =>
   Effect.gen(function* () {
+    const data = yield* temporaryFolder;
     const seen = new Map<number, bigint>();
     const hasAll = yield* Deferred.make<void>();
     const begun = yield* Deferred.make<void>();
     yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const child = spawn(process.execPath, [program, url], { stdio: ["ignore", "pipe", "inherit"] });
+        const child = spawn(process.execPath, [program, url, data], { stdio: ["ignore", "pipe", "inherit"] });
         createInterface({ input: child.stdout }).on("line", (line) => {
           const [value = "", at = "0"] = line.split(" ");
           seen.set(Number(value), BigInt(at));

@@ -144,6 +144,13 @@ const thaw = Effect.fnUntraced(function* (life: Life, child: NatsChild.NatsChild
   return yield* Effect.never;
 });
 
+/** There is no process any more. */
+const forget = (owner: NatsStart.Owner): void => {
+  owner.child = undefined;
+  owner.running = undefined;
+  owner.watchman.watch(undefined);
+};
+
 /** Reports the running server as ready and returns how it ended and how long it lived. */
 const watchOne = Effect.fnUntraced(function* (life: Life, started: NatsStart.Started) {
   const since = yield* Clock.currentTimeMillis;
@@ -152,8 +159,7 @@ const watchOne = Effect.fnUntraced(function* (life: Life, started: NatsStart.Sta
   yield* SubscriptionRef.set(life.state, State.Ready({ pid: child.pid, version: info.version, since, restarts }));
   const hasEnded = Effect.promise(() => child.ended);
   const ended = yield* Effect.raceFirst(hasEnded, thaw(life, child));
-  life.owner.running = undefined;
-  life.owner.watchman.watch(undefined);
+  forget(life.owner);
   life.restarts++;
   return { why: `nats-server ${NatsStart.howItEnded(ended)}`, livedMillis: (yield* Clock.currentTimeMillis) - since };
 });
@@ -179,12 +185,11 @@ const supervise = Effect.fnUntraced(function* (life: Life) {
   }
 });
 
-/** Stops the server that runs, if one does, and waits for its end. */
-const endRunning = (owner: NatsStart.Owner) =>
+/** Stops the server that there is, if there is one, and waits for its end. */
+const end = (owner: NatsStart.Owner) =>
   Effect.promise(async () => {
-    await owner.running?.child.stop();
-    owner.running = undefined;
-    owner.watchman.watch(undefined);
+    await owner.child?.stop();
+    forget(owner);
   });
 
 /** Folder ready, orphan ended, and someone to end the server with the scope. */
@@ -195,8 +200,8 @@ const prepare = Effect.fnUntraced(function* (storeFolder: string) {
     .pipe(Effect.mapError((cause) => folderTrouble({ path: storeFolder, cause })));
   yield* NatsStart.endOrphan(pidFileOf(storeFolder));
   return yield* Effect.acquireRelease(
-    Effect.sync((): NatsStart.Owner => ({ watchman: NatsChild.hireWatchman(), running: undefined })),
-    (owner) => endRunning(owner).pipe(Effect.andThen(Effect.sync(owner.watchman.dismiss))),
+    Effect.sync((): NatsStart.Owner => ({ watchman: NatsChild.hireWatchman(), child: undefined, running: undefined })),
+    (owner) => end(owner).pipe(Effect.andThen(Effect.sync(owner.watchman.dismiss))),
   );
 });
 
@@ -219,7 +224,7 @@ export const make = Effect.fn("machine.runNats")(function* (options: Options) {
   const isReady = SubscriptionRef.changes(state).pipe(Stream.filter(State.$is("Ready")), Stream.runHead, Effect.asVoid);
   const stop = Effect.gen(function* () {
     yield* FiberHandle.clear(supervisor);
-    yield* endRunning(owner);
+    yield* end(owner);
     const stoppedAt = yield* Clock.currentTimeMillis;
     yield* SubscriptionRef.set(state, State.Stopped({ since: stoppedAt, restarts: life.restarts }));
   });

@@ -108,12 +108,15 @@ export interface Started {
 /** Who ends the server, whoever started it: its scope, or the watchman when the scope's process is killed. */
 export interface Owner {
   readonly watchman: NatsChild.Watchman;
+  /** The process that there is, whether it answers yet or not. */
+  child: NatsChild.NatsChild | undefined;
+  /** The same once it answers. */
   running: Started | undefined;
 }
 
 /**
  * Starts the server and waits until it answers. It belongs to `owner` from the same uninterruptible step on; when the
- * start fails or is interrupted, no process is left.
+ * start fails or is interrupted, which ends it at once, no process is left.
  */
 export const start = Effect.fn("machine.startNats")(function* (options: {
   readonly spec: Spec;
@@ -127,18 +130,18 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
         try: () => NatsChild.begin(spec),
         catch: (cause) => explain({ spec, from, how: `could not be run (${String(cause)})` }),
       });
+      owner.child = child;
       owner.watchman.watch(child.pid);
       const died = Effect.flatMap(
         Effect.promise(() => child.ended),
         (ended) => Effect.fail(explain({ spec, from, how: howItEnded(ended) })),
       );
-      const info = yield* restore(Effect.raceFirst(answers(spec), died)).pipe(
-        Effect.timeoutOrElse({
-          duration: startTimeoutMillis,
-          orElse: () => Effect.fail(silent({ spec, from })),
-        }),
-        Effect.onError(() => Effect.promise(() => child.stop())),
-      );
+      const answered = Effect.timeoutOrElse(Effect.raceFirst(answers(spec), died), {
+        duration: startTimeoutMillis,
+        orElse: () => Effect.fail(silent({ spec, from })),
+      });
+      // All of the waiting is restored, its timer too: around it, it would keep whoever interrupts until it rings.
+      const info = yield* restore(answered).pipe(Effect.onError(() => Effect.promise(() => child.stop())));
       owner.running = { child, info };
       return owner.running;
     }),

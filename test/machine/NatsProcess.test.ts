@@ -130,6 +130,26 @@ describe("a nats-server of our own", () => {
     }),
   );
 
+  it.live("is given up at once, and ended, when whoever starts it is interrupted before it answers", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary;
+      // One of a cluster whose others are not there: it runs, finds no leader, and so does not answer.
+      const [own, other] = [yield* FreePort.find(host), yield* FreePort.find(host)];
+      const flags = ["--cluster_name", "alone", "--cluster", `nats://${host}:${own}`];
+      const routes = ["--routes", `nats://${host}:${own},nats://${host}:${other}`];
+      const starting = yield* Effect.forkChild(start(folder, { serverName: "n1", flags: [...flags, ...routes] }));
+      const file = `${folder}/nats/nats-server.pid`;
+      const pid = yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file)).pipe(
+        Effect.map(Number),
+        Effect.filterOrFail((number) => number > 0),
+        Effect.retry({ schedule: Schedule.spaced(10), times: 1_000 }),
+      );
+      assert.isTrue(isAlive(pid));
+      yield* Fiber.interrupt(starting);
+      assert.isFalse(isAlive(pid));
+    }).pipe(Effect.scoped, Effect.provide(machine)),
+  );
+
   it.live("is gone, cleanly, when its scope is closed", () =>
     Effect.gen(function* () {
       const folder = yield* temporary;

@@ -115,17 +115,17 @@ const startCluster = Effect.fnUntraced(function* (options: Options & { readonly 
     if (!routes.includes(route)) routes.push(route);
   }
   const names = routes.map((_, index) => `n${index + 1}`);
-  // A node that hangs is waited for beside the others, not after them.
+  // A node that hangs is waited for beside the others, not after them; what one node is made of ends in its order.
   const scope = yield* Scope.fork(yield* Effect.scope, "parallel");
   return yield* Effect.forEach(
     routes,
     (route, index) => {
       const flags = ["--cluster_name", root, "--cluster", route, "--routes", routes.join(",")];
-      return startNode({ ...options, name: names[index] ?? "", flags });
+      const node = startNode({ ...options, name: names[index] ?? "", flags });
+      return Effect.flatMap(Scope.fork(scope), (own) => Scope.provide(node, own));
     },
     { concurrency: "unbounded" },
   ).pipe(
-    Scope.provide(scope),
     Effect.timeoutOrElse({
       duration: clusterStartMillis,
       orElse: () => Effect.die(new Error(`three servers elected no leader in time\n${lastWords(root, names)}`)),
