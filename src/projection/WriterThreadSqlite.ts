@@ -7,7 +7,6 @@
  * transaction, its connection is closed with it, which takes the transaction back.
  */
 import Database from "better-sqlite3";
-import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { configure, make, type Place, type Write, type Writing, type Written } from "./WriteSqlite.ts";
 
@@ -26,24 +25,6 @@ export interface Failed {
 export type Answered = Written | Failed;
 
 const place: Place = workerData;
-
-/**
- * Others go first: a thread is there only while there is much to catch up with, and that can wait for a processor where
- * readers cannot. Decision: 10, because the slowest tenth of an analyst's questions took 3 to 8 % less in each of three
- * series of six turns on busy processors, and the events applied meanwhile were 2 % more, 3 % and 14 % fewer. On Linux a
- * thread has a priority of its own; elsewhere it is the whole process's.
- */
-const niceness = 10;
-
-const giveWay = (): void => {
-  if (process.platform !== "linux") return;
-  try {
-    setPriority(0, Math.min(19, getPriority(0) + niceness));
-  } catch {
-    // A courtesy: where it is refused, the work goes on.
-  }
-};
-giveWay();
 
 let opened: Writing | undefined;
 

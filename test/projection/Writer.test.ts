@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect, Exit, Fiber } from "effect";
 import { readdirSync, readlinkSync, realpathSync } from "node:fs";
-import { getPriority } from "node:os";
 import { dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { readModels } from "../../projections/all.ts";
@@ -130,18 +129,6 @@ describe("a thread that writes", () => {
       const db = new Database(file, { timeout: 0 });
       db.exec("BEGIN EXCLUSIVE; COMMIT");
       db.close();
-    }),
-  );
-
-  it.live.skipIf(process.platform !== "linux")("lets everybody else go first, and alone in its process", () =>
-    Effect.gen(function* () {
-      const niceness = () =>
-        readdirSync("/proc/self/task")
-          .map((task) => getPriority(Number(task)))
-          .filter((nice) => nice > getPriority(process.pid));
-      const before = niceness();
-      yield* folded(conversation(50), readModels, inThread);
-      assert.deepStrictEqual(niceness(), [...before, getPriority(process.pid) + 10]);
     }),
   );
 
