@@ -246,7 +246,7 @@ describe("recollect under a Node that is too old", () => {
     await waits.ended;
   });
 
-  it("starts what folds the whole stream with little space for new objects and one heap, and is still that process", async () => {
+  it("starts what is large with one heap, with little space for new objects where all is folded, and is still that process", async () => {
     const frugal = "--max-semi-space-size=4";
     const here = start(ready(), ["rebuild", "--json"]);
     const { args, arenas, flags, pid } = await here.said;
@@ -256,6 +256,9 @@ describe("recollect under a Node that is too old", () => {
     const there = await start(ready(), ["verify"], oldNode).said;
     assert.include(there.flags, frugal);
     assert.strictEqual(there.arenas, "1");
+    const daemon = await start(ready(), ["up"]).said;
+    assert.notInclude(daemon.flags, frugal);
+    assert.deepStrictEqual([daemon.args, daemon.arenas], [["up"], "1"]);
     const other = await start(ready(), ["exit", "0"]).said;
     assert.notInclude(other.flags, frugal);
     assert.strictEqual(other.arenas, process.env["MALLOC_ARENA_MAX"] ?? "");
