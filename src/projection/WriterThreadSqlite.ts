@@ -25,7 +25,6 @@ export interface Failed {
 export type Answered = Written | Failed;
 
 const place: Place = workerData;
-
 let opened: Writing | undefined;
 
 /** Opened with the first work, so that a file in trouble is the answer to that and not the thread's end. */

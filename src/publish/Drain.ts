@@ -1,7 +1,8 @@
 /**
  * From the spool into the log: oldest first, in the order of acceptance for each history, harmless when repeated.
  *
- * Room: publish. In: log, spool, Begin, DrainNotes, DrainReadings, Keep, KnownEnd, Merge, Write. Out: Delivery, SpoolDrainer, edge.
+ * Room: publish. In: log, spool, Begin, DrainNotes, DrainReadings, Keep, KnownEnd, Merge, Write. Out: Delivery,
+ * SpoolDrainer, edge.
  *
  * A command is forgotten only after the log has acknowledged it. A process killed in between delivers it again, and
  * the log knows its id.
