@@ -56,7 +56,7 @@ const lookAhead = Effect.fnUntraced(function* (job: Job, file: Found, format: Fo
     session ??= sessionOfLine(format, value);
     time ??= timeOf(value);
   };
-  yield* forEachChunk(file.path, file.bytes, (chunk) => {
+  yield* forEachChunk(file, (chunk) => {
     for (const line of splitter.push(chunk)) {
       see(line);
       lines++;
@@ -87,9 +87,8 @@ const forEachLine = <E, R>(
   Effect.gen(function* () {
     const splitter = new LineSplitter();
     let bytes = 0;
-    yield* forEachChunk(
-      file.path,
-      file.bytes,
+    const { problem } = yield* forEachChunk(
+      file,
       Effect.fnUntraced(function* (chunk: Buffer) {
         bytes += chunk.length;
         for (const line of splitter.push(chunk)) {
@@ -103,6 +102,7 @@ const forEachLine = <E, R>(
       const effect = use(cut(line), bytes);
       if (effect !== undefined) yield* effect;
     }
+    return problem;
   });
 
 /** Holds the file against the marks of the threads it has in the log; those that do not agree are read in full. */
@@ -179,7 +179,7 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: Job, fi
     }
     return undefined;
   };
-  yield* forEachLine(file, cut, (result, bytesRead) => {
+  const problem = yield* forEachLine(file, cut, (result, bytesRead) => {
     job.readTo(bytesRead);
     if ("reason" in result) {
       job.draft.refused.push({ file: file.path, line: result.line, reason: result.reason });
@@ -187,4 +187,5 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: Job, fi
     }
     return takeFrom(result, 0);
   });
+  if (problem !== undefined) job.draft.refused.push({ file: file.path, reason: problem });
 });
