@@ -1,7 +1,7 @@
 /**
  * Reads a file's plain bytes in chunks, or a range of it; a packed one is unpacked on the way.
  *
- * Room: edge. In: Packing. Out: Detect, ImportLines, ImportChat.
+ * Room: edge.
  */
 import { Effect, FileSystem } from "effect";
 import { type Packing, pieceBytes, unpacker } from "./Packing.ts";

@@ -1,7 +1,7 @@
 /**
  * What a file is that is no transcript, in words for a person, and what can be done about it.
  *
- * Room: edge. In: none. Out: Detect.
+ * Room: edge.
  */
 
 interface Kind {

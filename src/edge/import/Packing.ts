@@ -1,7 +1,7 @@
 /**
  * How a file's bytes stand for text: as they are, compressed, or in UTF-16.
  *
- * Room: edge. In: none. Out: FileBytes, Detect.
+ * Room: edge.
  *
  * Known by its first bytes, never by its name. Codex compresses rollouts of more than a week to `.jsonl.zst` and deletes
  * the plain file (0.137); a Windows shell redirects into UTF-16. Unpacked piece by piece: the memory is a piece, whatever

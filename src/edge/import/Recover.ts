@@ -1,7 +1,7 @@
 /**
  * Finds the records on a line that is not one: followed by NULs after a power cut, or glued behind a torn one.
  *
- * Room: edge. In: domain. Out: CutLines.
+ * Room: edge.
  *
  * Everything of the line is given back, in order: records with their value, what is left over without one. What stands
  * inside a torn record is no record: only what is a line of the file's own format counts.
