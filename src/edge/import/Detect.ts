@@ -12,6 +12,7 @@ import { isObject, type JsonValue } from "../../domain/Json.ts";
 import { type Chat, chatOf, chatParts, type Read } from "./ChatFormats.ts";
 import { type Line, LineSplitter, maxLineBytes, parse, withoutMark } from "./CutLines.ts";
 import { type Format, lineFormats } from "./Entry.ts";
+import { explains } from "./Explains.ts";
 import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
 import { kindOf } from "./FileKinds.ts";
 import { JsonOutline, outlineOf, type Part } from "./JsonOutline.ts";
@@ -58,12 +59,22 @@ const firstLines = (file: Found, limits: { readonly lines: number; readonly byte
     return lines.slice(0, limits.lines);
   });
 
+/** The values of some lines. */
+const valuesIn = (lines: ReadonlyArray<Line>): ReadonlyArray<JsonValue> =>
+  lines.flatMap(({ bytes, number }) => {
+    const value = bytes === undefined ? undefined : parse(number === 1 ? withoutMark(bytes) : bytes);
+    return value === undefined ? [] : [value];
+  });
+
+/** The format of some lines; one that does not explain them is none. */
 const formatOfLines = (lines: ReadonlyArray<Line>): Format | undefined => {
-  for (const { bytes, number } of lines) {
-    if (bytes === undefined) continue;
-    const value = parse(number === 1 ? withoutMark(bytes) : bytes);
-    const format = value === undefined ? undefined : formatOfLine(value);
-    if (format !== undefined) return format;
+  const values = valuesIn(lines);
+  const tried = new Set<Format>();
+  for (const value of values) {
+    const format = formatOfLine(value);
+    if (format === undefined || tried.has(format)) continue;
+    tried.add(format);
+    if (explains(format, values)) return format;
   }
   return undefined;
 };
@@ -177,6 +188,13 @@ const byContent = Effect.fnUntraced(function* (file: Found) {
   const lines = yield* firstLines(file, { lines: headLines, bytes: headBytes });
   const format = formatOfLines(lines);
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  const found = yield* byOutline(file, lines);
+  // A format whose lines these look like, and that makes nothing of them.
+  const [like] = found._tag === "Skip" ? valuesIn(lines).flatMap((value) => formatOfLine(value) ?? []) : [];
+  return like === undefined ? found : skip(`its lines look like ${like}, and give no words, calls or usage`);
+});
+
+const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray<Line>) {
   const found = yield* outline(file);
   const [root, second] = found.roots;
   // Words are scalars to the outline: what begins with one is text.

@@ -37,6 +37,8 @@ const unnamedSession = (file: Found, format: Format, firstLine: Buffer): string 
   const inFolder = sessionFolderOf(file.path);
   if (inFolder !== undefined) return inFolder;
   if (format === "claude-code" || format === "codex") return uuidIn(fileNameOf(file.path)) ?? stemOf(file.path);
+  // Their files are named after their sessions, or lie in a folder that is.
+  if (format === "goose" || format === "kimi") return stemOf(file.path);
   return lineFileName(file.path, firstLine);
 };
 

@@ -128,9 +128,12 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found
     case "Refuse":
       job.draft.refused.push({ file: file.path, reason: detected.reason });
       return;
-    case "Lines":
-      job.draft.fileOf(detected.format);
-      return yield* importLines(job, file, detected.format);
+    case "Lines": {
+      const isKimi = detected.format === "openai-chat" && (yield* job.siblings.isKimiContext(file.path));
+      const format = isKimi ? "kimi" : detected.format;
+      job.draft.fileOf(format);
+      return yield* importLines(job, file, format);
+    }
     case "ChatLines":
       return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
     case "Single": {

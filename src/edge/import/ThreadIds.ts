@@ -13,7 +13,19 @@ import { createHash } from "node:crypto";
 import { maxIdBytes } from "../../domain/History.ts";
 
 /** File names that say nothing: their folder's name is used. */
-const generic = new Set(["events", "chat_history", "chat", "messages", "conversation", "transcript", "session"]);
+const generic = new Set([
+  "events",
+  "chat_history",
+  "chat",
+  "messages",
+  "conversation",
+  "transcript",
+  "session",
+  "wire",
+  "context",
+  "api_conversation_history",
+  "ui_messages",
+]);
 
 const separators = /[\\/]/;
 
