@@ -17,6 +17,17 @@ import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpr
 
 const format = "langfuse";
 
+const notices: ReadonlySet<string> = new Set([
+  "SPAN",
+  "EVENT",
+  "AGENT",
+  "CHAIN",
+  "RETRIEVER",
+  "EVALUATOR",
+  "EMBEDDING",
+  "GUARDRAIL",
+]);
+
 /** Langfuse keeps input and output as JSON, or as JSON in a string. */
 const valueOf = (value: JsonValue | undefined): JsonValue | undefined =>
   typeof value === "string" ? (parsed(value) ?? value) : value;
@@ -107,6 +118,8 @@ export const langfuse: Interpreter = {
     if (type === undefined) return { facts: [notUnderstood(format, "observation without a type")] };
     if (type === "GENERATION") return generation(entry, context, carry);
     if (type === "TOOL") return { facts: tool(entry, context) };
-    return { facts: [noted(type.toLowerCase(), stringAt(entry, "name"))] };
+    return {
+      facts: [notices.has(type) ? noted(type.toLowerCase(), stringAt(entry, "name")) : notUnderstood(format, type)],
+    };
   },
 };
