@@ -9,6 +9,7 @@
 import { Context, Effect, Exit, Layer, Option, Result, Schedule, Schema, Scope, Stream } from "effect";
 import * as BlobStore from "../log/BlobStoreNats.ts";
 import * as DirectGet from "../log/DirectGetNats.ts";
+import type { Find } from "../log/access/ServerAccess.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import { encodeToken, root } from "../log/Subject.ts";
 import { Buckets } from "./Bucket.ts";
@@ -150,6 +151,8 @@ export const layerWhenNeeded = (options: {
   /** Where the server is at this moment; none when nobody runs one. */
   readonly address: Effect.Effect<Option.Option<string>>;
   readonly name?: string | undefined;
+  /** How credentials are found. Default: in the address, else in the environment. */
+  readonly access?: Find | undefined;
 }) =>
   Layer.effect(
     CacheWire,
@@ -163,7 +166,8 @@ export const layerWhenNeeded = (options: {
 
       const dial = Effect.fnUntraced(function* (url: string) {
         const scope = yield* Scope.fork(own);
-        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url, name: options.name })));
+        const { access, name } = options;
+        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url, name, access })));
         const made = yield* Layer.buildWithScope(built, scope).pipe(
           Effect.catchDefect((defect) => Effect.fail(defect)),
           Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))),

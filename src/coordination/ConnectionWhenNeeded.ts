@@ -8,6 +8,7 @@
  */
 import { type Context, Deferred, Effect, Exit, Layer, Option, Scope, Semaphore } from "effect";
 import { LogUnavailable } from "../log/EventLog.ts";
+import type { Find } from "../log/access/ServerAccess.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
 
 export interface Options {
@@ -16,6 +17,8 @@ export interface Options {
   /** What to do when there is no address. */
   readonly hint?: string | undefined;
   readonly name?: string | undefined;
+  /** How credentials are found. Default: in the address, else in the environment. */
+  readonly access?: Find | undefined;
 }
 
 /** A connection, and what was made over it. */
@@ -38,12 +41,12 @@ const lookMillis = 1_000;
 /** Connects once, in a scope of its own. */
 const dial = Effect.fnUntraced(function* <A>(
   url: string,
-  name: string | undefined,
+  { access, name }: Options,
   over: Layer.Layer<A, never, NatsConnection.NatsConnection>,
 ) {
   const scope = yield* Scope.fork(yield* Effect.scope);
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name });
+    const connection = yield* NatsConnection.make({ servers: url, name, access });
     const made = yield* Layer.build(over.pipe(Layer.provide(Layer.succeed(NatsConnection.NatsConnection, connection))));
     const givenUp = yield* Deferred.make<void>();
     return { url, link: connection.link, made, scope, givenUp } satisfies Dialled<A>;
@@ -91,7 +94,7 @@ export const make = Effect.fnUntraced(function* <A>(
       const { hint } = options;
       return yield* new LogUnavailable({ reason: "no instance is running", ...(hint === undefined ? {} : { hint }) });
     }
-    return (current = yield* Scope.provide(dial(url, options.name, over), scope));
+    return (current = yield* Scope.provide(dial(url, options, over), scope));
   }).pipe(one.withPermit);
 
   // Whoever only waits asks for nothing, and must hear of a move all the same.

@@ -11,6 +11,7 @@
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Result, Scope, Stream } from "effect";
 import { EventLog, LogUnavailable } from "../log/EventLog.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
+import type { Find } from "../log/access/ServerAccess.ts";
 import * as NatsConnection from "../log/NatsConnectionNats.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import { HistorySource } from "../snapshot/HistorySource.ts";
@@ -29,6 +30,8 @@ export interface Options {
   readonly hint: string;
   /** Shown in the server's list of connections. */
   readonly name?: string | undefined;
+  /** How credentials are found. Default: in the address, else in the environment. */
+  readonly access?: Find | undefined;
 }
 
 /** How often a lost connection's address is looked at. */
@@ -44,10 +47,10 @@ interface Open extends Stores {
 }
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
-const open = Effect.fnUntraced(function* (url: string, name: string | undefined, arrived: () => void) {
+const open = Effect.fnUntraced(function* (url: string, { access, name }: Options, arrived: () => void) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name });
+    const connection = yield* NatsConnection.make({ servers: url, name, access });
     // Nothing of it costs a round trip before a thread is read.
     const stores = yield* Layer.build(
       Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer(), HistoryService.layer).pipe(
@@ -83,7 +86,7 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined,
 });
 
 export const make = Effect.fnUntraced(function* (options: Options) {
-  const { address, hint, name } = options;
+  const { address, hint } = options;
   const nobody = new LogUnavailable({ reason: "no instance is running", hint });
   const arrivals = LogArrivals.make();
   const tried = yield* Deferred.make<void>();
@@ -117,7 +120,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }
     // By itself, because a dial cannot be interrupted: a server that takes connections and says nothing is given up
     // after five seconds, and whoever closes us need not wait for that.
-    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, name, arrivals.tell), take));
+    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, options, arrivals.tell), take));
     yield* Fiber.join(dialled);
     if (current === undefined) yield* Effect.logDebug(`The log is away: ${trouble.reason}`);
     return yield* current === undefined ? Effect.fail(trouble) : Effect.void;

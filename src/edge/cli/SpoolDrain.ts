@@ -8,6 +8,7 @@
 import { Effect, Layer, Schedule } from "effect";
 import { EventLog } from "../../log/EventLog.ts";
 import * as EventLogNats from "../../log/EventLogNats.ts";
+import { finder } from "../../log/access/ServerAccess.ts";
 import * as NatsConnection from "../../log/NatsConnectionNats.ts";
 import { Drainer } from "../../publish/Drain.ts";
 import { ownLog, targetOf } from "../../publish/SpoolDrainer.ts";
@@ -60,7 +61,9 @@ const drainInto = Effect.fnUntraced(function* (work: ReturnType<typeof drainOne>
   if (target === ownLog) return yield* Effect.provide(work, attach.store(place, "there"));
   const isGiven = place.natsUrl !== undefined && targetOf(place.natsUrl) === target;
   const servers = isGiven && place.natsUrl !== undefined ? place.natsUrl : target;
-  const connection = NatsConnection.layer({ servers, name: "recollect spool drain" });
+  const { root } = yield* attach.folder(place);
+  const access = finder({ root, given: place.access });
+  const connection = NatsConnection.layer({ servers, name: "recollect spool drain", access });
   return yield* Effect.provide(work, Layer.provide(EventLogNats.layer(), connection));
 });
 
