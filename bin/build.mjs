@@ -62,7 +62,7 @@ const licences = (output) => {
     .flatMap(({ modules }) => Object.keys(modules))
     .map((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll("\\", "/"))?.[0])
     .filter((folder) => folder !== undefined);
-  return [...new Set(folders)].sort().map((folder) => {
+  return [...new Set(folders)].toSorted().map((folder) => {
     const { name, version, license } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
     const file = fs.readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
     const text = file === undefined ? "" : `\n${fs.readFileSync(path.join(folder, file), "utf8").trim()}\n`;
