@@ -56,19 +56,25 @@ const write = (name, text) => {
   fs.renameSync(half, path.join(dist, name));
 };
 
-/** What is inside, each with its licence: name, version, text. */
+/** What is inside, under the licences that it is under: each text once, below the names it is for. */
 const licences = (output) => {
   const folders = output
     .flatMap(({ modules }) => Object.keys(modules))
     .map((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll("\\", "/"))?.[0])
     .filter((folder) => folder !== undefined);
-  return [...new Set(folders)].toSorted().map((folder) => {
+  const texts = new Map();
+  for (const folder of [...new Set(folders)].toSorted()) {
     const { name, version, license } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
     const file = fs.readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
-    const text = file === undefined ? "" : `\n${fs.readFileSync(path.join(folder, file), "utf8").trim()}\n`;
-    return `${name} ${version}, ${license}\n${text}`;
-  });
+    const text = file === undefined ? "" : fs.readFileSync(path.join(folder, file), "utf8").trim();
+    texts.set(text, [...(texts.get(text) ?? []), `${name} ${version} (${license})`]);
+  }
+  return [...texts].map(([text, names]) => `${names.join("\n")}\n\n${text}\n`).join(`\n${"-".repeat(80)}\n\n`);
 };
+
+/** Heads speak to those who work on the file, and a fifth of all types is their room and how far they stand in. */
+const withoutHead = (text) =>
+  text.replace(/^\/\*\*(?:(?!\*\/)[^])*\n \* Room: (?:(?!\*\/)[^])*\*\/\n/, "").replaceAll(/^ +/gm, " ");
 
 /** The types of the doors, and of what they lead to. */
 const writeTypes = () => {
@@ -86,7 +92,9 @@ const writeTypes = () => {
   for (const name of doors) follow(path.join(types, `${name}.d.ts`));
   for (const name of fs.readdirSync(types, { recursive: true })) {
     const file = path.join(types, name);
-    if (fs.statSync(file).isFile() && !wanted.has(file)) fs.rmSync(file);
+    if (!fs.statSync(file).isFile()) continue;
+    if (!wanted.has(file)) fs.rmSync(file);
+    else fs.writeFileSync(file, withoutHead(fs.readFileSync(file, "utf8")));
   }
 };
 
@@ -112,7 +120,7 @@ for (const { code, fileName } of output.toSorted((a, b) => Number(a.isEntry) - N
   write(fileName, code);
 for (const name of doors) write(`${name}.js`, `import "../bin/guard.mjs";\nexport * from "./${name}-door.js";\n`);
 if (isForPackage) {
-  write("LICENSES.txt", licences(output).join("\n"));
+  write("LICENSES.txt", licences(output));
   writeTypes();
 } else {
   const own = ["package.json", "package-lock.json", "bin/build.mjs"].map((file) => [file, versionOf(file)]);

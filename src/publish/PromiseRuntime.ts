@@ -4,7 +4,7 @@
  * Room: publish. In: Connect. Out: Recollect, coordination.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Layer, ManagedRuntime, References } from "effect";
+import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
 import type { Program } from "../domain/Content.ts";
 import type * as Connect from "./Connect.ts";
 
@@ -25,7 +25,7 @@ export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 /** The runtime of a layer, begun. Rejects with what the layer fails with. */
 export const begin = async <Options extends ConnectOptions, A, E>(
   { client, ...rest }: Options,
-  layer: (options: Omit<Options, "client"> & Connect.Options) => Layer.Layer<A, E, NodeServices.NodeServices>,
+  layer: (options: Omit<Options, "client"> & Connect.Options) => Layer.Layer<A, E, FileSystem.FileSystem | Path.Path>,
 ): Promise<ManagedRuntime.ManagedRuntime<A, E>> => {
   const runtime = ManagedRuntime.make(
     layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provideMerge(quiet)),
