@@ -9,6 +9,7 @@ import * as Packer from "../../src/projection/Packer.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
 import * as Write from "../../src/projection/WriteSqlite.ts";
+import { zeroChain } from "../../src/log/Digest.ts";
 import * as Writer from "../../src/projection/WriterSqlite.ts";
 import { conversation } from "./Conversation.ts";
 import { said } from "./StubLog.ts";
@@ -152,7 +153,7 @@ describe("a thread that writes", () => {
         writer.write({
           packed: Packer.make([]).take(),
           after: 0,
-          checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
+          checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1, chain: zeroChain },
           now: 1,
         }),
       );
