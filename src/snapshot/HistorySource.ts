@@ -1,7 +1,7 @@
 /**
  * Where whole histories come from cheaply: a second copy of the events, in the order of their histories.
  *
- * Room: snapshot. In: domain. Out: WholeHistory, query, main.
+ * Room: snapshot.
  *
  * A history is scattered over the stream, and each block that holds one of its events is read whole: 0.1 ms an
  * event and more (5 ms where blocks are compressed). Decision: the copy is the ledger in SQLite and not pages of our own, because the ledger holds
