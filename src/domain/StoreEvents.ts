@@ -1,7 +1,7 @@
 /**
  * The events of the store itself: what was lost, what was accepted as lost, what was put back.
  *
- * Room: domain. In: Content. Out: Event.
+ * Room: domain.
  *
  * They stand in the history `recollect.default.store.record`, are facts for an audit and never messages. Who, when and
  * on whose behalf stand around them, as with every event. Digests and running hashes are lower-case hexadecimal

@@ -1,7 +1,7 @@
 /**
  * The digest of what is stored, and the running hash over the order: what two copies of the stream are compared by.
  *
- * Room: log. In: none. Out: Envelope, projection, query, snapshot.
+ * Room: log.
  *
  * Canonical form of a message: netstrings (`<bytes>:<text>,`, lengths in UTF-8 bytes) of the subject, of the number of
  * `ce-` headers, of each such header's name and value in the order of their names, and of the body. Of a header that is

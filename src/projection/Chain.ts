@@ -1,7 +1,7 @@
 /**
  * The running hash over what was folded, and its marks: one is kept for each thousand sequences.
  *
- * Room: projection. In: log, ReadModel. Out: ApplySqlite, comparison.
+ * Room: projection.
  *
  * Decision: marks and not a running hash in every row, because 32 bytes a row are a twentieth of a small event, and the
  * hash at any sequence is that of the mark before it with at most 999 digests more. Two copies are equal up to the last
