@@ -24,7 +24,7 @@ const oldMillis = 24 * 3_600_000;
 const programs = {
   main: "src/main.ts",
   Recorder: "src/edge/wrap/Recorder.ts",
-  WriterThreadSqlite: "src/projection/WriterThreadSqlite.ts",
+  WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
 };
 const { exports: exported } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
 const doors = Object.keys(exported)

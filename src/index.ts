@@ -1,7 +1,7 @@
 /**
  * The public door: what a program imports as `recollect`, in promises.
  *
- * Room: main. In: publish, coordination, edge. Out: users.
+ * Room: main.
  *
  * A program that uses Effect itself imports `recollect/effect`.
  */
@@ -11,17 +11,17 @@ export {
   type RecollectSession,
   type RecollectTask,
   type RecollectThread,
-} from "./publish/Recollect.ts";
-export type { ReadMessage, ReadThread } from "./publish/ReadThread.ts";
-export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
-export type { ConnectOptions } from "./publish/PromiseRuntime.ts";
-export type { Flushed } from "./publish/Runner.ts";
+} from "./client/Recollect.ts";
+export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
+export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
+export type { ConnectOptions } from "./client/PromiseRuntime.ts";
+export type { Flushed } from "./client/PromiseRunner.ts";
 
-export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
-export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
-export { type CacheOptions, type ReadFor, RecollectCache } from "./coordination/RecollectCache.ts";
-export { RecollectInbox } from "./coordination/RecollectInbox.ts";
-export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
+export { type PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
+export { RecollectLive, type WatchedElement, type WatchedEvent } from "./client/RecollectLive.ts";
+export { type CacheOptions, type ReadFor, RecollectCache } from "./client/RecollectCache.ts";
+export { RecollectInbox } from "./client/RecollectInbox.ts";
+export { RecollectShared, type SharedOptions, type Taken } from "./client/RecollectShared.ts";
 
 // Work that many share.
 export {
@@ -30,29 +30,35 @@ export {
   type RunningWorker,
   type TasksOptions,
   type WorkOptions,
-} from "./coordination/RecollectTasks.ts";
-export { type BatchResult, CannotRetry, type Submitted, TaskNotFound, type TaskResult } from "./coordination/Tasks.ts";
-export { InvalidTask } from "./coordination/TaskLimits.ts";
-export type { Batch, Submission } from "./coordination/TaskSubmit.ts";
-export type { TaskSchedule } from "./coordination/TaskSchedule.ts";
+} from "./client/RecollectTasks.ts";
+export {
+  type BatchResult,
+  CannotRetry,
+  type Submitted,
+  TaskNotFound,
+  type TaskResult,
+} from "./coordination/tasks/Tasks.ts";
+export { InvalidTask } from "./coordination/config/TaskLimits.ts";
+export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 export { LeaseLost } from "./domain/TaskRecord.ts";
 
-export type { Calling, Saying } from "./publish/ThreadPublisher.ts";
+export type { Calling, Saying } from "./publish/thread/ThreadPublisher.ts";
 export type { Published } from "./publish/Publisher.ts";
-export type { Completion } from "./publish/AnswerPublisher.ts";
-export type { ChatMessage } from "./publish/ChatMessage.ts";
-export type { Synced } from "./publish/Sync.ts";
-export type { Message, Sending } from "./coordination/Inbox.ts";
+export type { Completion } from "./publish/thread/AnswerPublisher.ts";
+export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
+export type { Synced } from "./publish/thread/Sync.ts";
+export type { Message, Sending } from "./coordination/inbox/Inbox.ts";
 
 // What can go wrong.
-export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/DiskFile.ts";
-export { RequestRefused } from "./coordination/RequestKey.ts";
-export { PresenceUnavailable } from "./coordination/Presence.ts";
-export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
-export { WatchRefused } from "./coordination/Watch.ts";
-export { SessionRefused } from "./coordination/Sessions.ts";
-export { InvalidEvent } from "./publish/Compose.ts";
-export { NotAccepted } from "./publish/Keep.ts";
+export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
+export { RequestRefused } from "./coordination/cache/RequestKey.ts";
+export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
+export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
+export { WatchRefused } from "./coordination/watch/Watch.ts";
+export { SessionRefused } from "./coordination/sessions/Sessions.ts";
+export { InvalidEvent } from "./publish/write/NewEvent.ts";
+export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition } from "./domain/Task.ts";
 export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
