@@ -1,7 +1,7 @@
 /**
  * The event log in memory: the same promises without a server, gone with its scope.
  *
- * Room: log. In: domain, AppendCheck, Envelope. Out: tests of every room.
+ * Room: log.
  *
  * Events pass through the same envelope as on the wire, so what cannot be written there cannot be kept here.
  */
@@ -9,8 +9,8 @@ import { Array as Arr, Clock, Context, Effect, Layer, Stream } from "effect";
 import { createHash } from "node:crypto";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
-import { type Checked, checkAll, checkAppend, maxEventBytes } from "./AppendCheck.ts";
-import { entryOf, type Headers, type StoredMessage } from "./Envelope.ts";
+import { type Checked, checkAll, checkAppend, maxEventBytes } from "./append/AppendCheck.ts";
+import { entryOf, type Headers, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import {
   type AppendError,
   type Appended,
@@ -147,7 +147,7 @@ const followFrom = (held: Held, after: Sequence, subject: string | undefined): S
             next += chunk.length;
             const entries = chunk
               .filter((message) => subject === undefined || message.subject === subject)
-              .map(entryOf);
+              .map(provenEntryOf);
             if (Arr.isReadonlyArrayNonEmpty(entries)) return entries;
             if (chunk.length > 0) continue;
           }
@@ -195,7 +195,7 @@ export const make = Effect.gen(function* () {
       present(() =>
         Effect.sync(() => {
           const message = held.messages[sequence - 1];
-          return message === undefined ? undefined : entryOf(message);
+          return message === undefined ? undefined : provenEntryOf(message);
         }),
       ),
     follow: ({ after, history }) => followFrom(held, after, history === undefined ? undefined : subjectOf(history)),

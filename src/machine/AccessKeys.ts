@@ -1,7 +1,7 @@
 /**
  * The keys of a data folder: who may speak to its nats-server, as nkeys (Ed25519) in files of this user alone.
  *
- * Room: machine. In: DataFolder. Out: NatsProcess, log, main.
+ * Room: machine.
  *
  * Promises: a key that is there is never replaced; a key file is 0600 and lies in a folder of 0700; the server's
  * configuration holds public keys only, and a key answers a challenge, so nothing secret is ever sent.

@@ -1,7 +1,7 @@
 /**
  * The one folder in which everything of this user is kept, and the names of what lies in it.
  *
- * Room: machine. In: environment. Out: every room that keeps a file.
+ * Room: machine.
  *
  * Promises: the folder exists, what lies in it is readable for this user alone (0700 and 0600, also in a folder that was
  * there and open), and it was written to once. What stands in the way is a

@@ -1,7 +1,7 @@
 /**
  * Asks a nats-server on this machine one question over a connection of its own: does it answer, is JetStream on, is it well.
  *
- * Room: machine. In: AccessKeys. Out: NatsProcess.
+ * Room: machine.
  *
  * Decision: 60 lines of the text protocol and not the client library, because a server that is just starting is asked
  * every few milliseconds, and the client's connection costs more than the server's whole start.

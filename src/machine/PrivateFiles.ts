@@ -1,7 +1,7 @@
 /**
  * Files and folders of ours that nobody but this user may read: 0600 and 0700, also where they were made otherwise.
  *
- * Room: machine. In: none. Out: DataFolder.
+ * Room: machine.
  *
  * Plain functions on `node:fs`. Only what has a name of ours is touched: a data folder may be a folder that holds more, and
  * then its own mode is left to its owner. A folder that was tightened already is not walked again, so that a start looks

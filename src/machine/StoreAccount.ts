@@ -1,7 +1,7 @@
 /**
  * The account under which nats-server keeps the store, as a folder of its files.
  *
- * Room: machine. In: none. Out: NatsProcess.
+ * Room: machine.
  *
  * nats-server keeps the streams of each account in `jetstream/<account>`. A server without accounts has one, `$G`, which
  * can export nothing to others; so the store has an account of a name. A store that was made without one is moved over

@@ -1,11 +1,11 @@
 /**
  * Read-only connections to the database behind a path, which may lead to another file at any time.
  *
- * Room: query. In: projection. Out: QuerySqlite, SqlSqlite.
+ * Room: query.
  */
 import Database from "better-sqlite3";
 import { Effect, type Scope } from "effect";
-import * as Generations from "../projection/Generations.ts";
+import * as Generations from "../projection/rebuild/Generations.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
 import { assertOurs, storageTrouble } from "../projection/StorageTroubleSqlite.ts";
 
@@ -50,13 +50,14 @@ export const openReader = (path: string): Effect.Effect<Reader, StorageTrouble> 
     catch: (cause) => (cause instanceof StorageTrouble ? cause : storageTrouble(path, cause)),
   });
 
+/** Work on a connection. (A type of its own: `Effect<<A>(…) => …>` begins with a shift that Node below 24.8 reads as one.) */
+export type WithReader = <A>(work: (db: Database.Database) => A) => Effect.Effect<A, StorageTrouble>;
+
 /**
  * A connection that is kept between questions and replaced when the path leads to another file.
  * Work on it is synchronous, so nobody else uses or replaces it meanwhile.
  */
-export const makeReaders = (
-  path: string,
-): Effect.Effect<<A>(work: (db: Database.Database) => A) => Effect.Effect<A, StorageTrouble>, never, Scope.Scope> =>
+export const makeReaders = (path: string): Effect.Effect<WithReader, never, Scope.Scope> =>
   Effect.gen(function* () {
     let open: Reader | undefined;
     yield* Effect.addFinalizer(() => Effect.sync(() => open?.db.close()));

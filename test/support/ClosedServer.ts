@@ -8,7 +8,7 @@ import { connect, type ConnectionOptions, nkeyAuthenticator } from "@nats-io/tra
 import { Effect, FileSystem, Layer } from "effect";
 import { mkdirSync, readFileSync } from "node:fs";
 import * as AccessList from "../../src/log/access/AccessList.ts";
-import { finder } from "../../src/log/access/ServerAccess.ts";
+import { finder } from "../../src/log/connection/ServerAccess.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
 import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
 import * as NatsBinary from "../../src/machine/NatsBinary.ts";

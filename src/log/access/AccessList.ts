@@ -1,7 +1,7 @@
 /**
  * Who else may speak to this store: the users that `recollect access add` made, as a file of the data folder.
  *
- * Room: log. In: Roles. Out: ServerConf, edge, main.
+ * Room: log.
  *
  * Promises: the file is 0600 and is replaced as a whole; what was given out is not in it but for passwords, which the
  * server must know (Decision: as they are and not hashed, because they are 192 random bits that we make, the file is as

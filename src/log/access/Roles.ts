@@ -1,7 +1,7 @@
 /**
  * What each role may say to nats-server and hear from it: the least that our own client works with.
  *
- * Room: log. In: Subject. Out: ServerConf.
+ * Room: log.
  *
  * | role | lives in | may |
  * |---|---|---|

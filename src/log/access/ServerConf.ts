@@ -1,7 +1,7 @@
 /**
  * nats-server's configuration of a data folder: the repository's, and who may speak to it.
  *
- * Room: log. In: Roles, AccessList, machine. Out: main, edge.
+ * Room: log.
  *
  * The store has an account of its own, each tenant for whom a user was made has one that reaches the store through
  * service imports, and health is asked in the system account. Nobody else is let in: there is no user without a key.
