@@ -1,5 +1,5 @@
 /**
- * nats-server's configuration of a data folder: the repository's, and who may speak to it.
+ * The configuration that nats-server runs with in a data folder: the repository's, and who may speak to it.
  *
  * Room: log.
  *
