@@ -7,23 +7,24 @@
  */
 
 // Promises.
-export {
-  Recollect,
-  type RecollectCall,
-  type RecollectSession,
-  type RecollectTask,
-  type RecollectThread,
-} from "./client/Recollect.ts";
+export { Recollect, type RecollectSession, type RecollectTask } from "./client/Recollect.ts";
+export type { RecollectCall, RecollectThread } from "./client/RecollectThread.ts";
 export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
+export { RecollectClosed } from "./client/RecollectClosed.ts";
+export type { RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
+export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
+export type { RecollectInbox } from "./client/RecollectInbox.ts";
+export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
+export type { RecollectLimits, Taken } from "./client/RecollectLimits.ts";
+export type { ReadFor, RecollectFiles } from "./client/RecollectFiles.ts";
+export type { RecollectResponses } from "./client/RecollectResponses.ts";
+export type { Target, WatchedElement, WatchedEvent } from "./client/WatchEvents.ts";
 
-export { type PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
-export { RecollectLive, type WatchedElement, type WatchedEvent } from "./client/RecollectLive.ts";
-export { type CacheOptions, type ReadFor, RecollectCache } from "./client/RecollectCache.ts";
-export { RecollectInbox } from "./client/RecollectInbox.ts";
-export { RecollectShared, type SharedOptions, type Taken } from "./client/RecollectShared.ts";
+// Effect: the same door as layers.
+export * as RecollectLayers from "./client/Layers.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
@@ -36,13 +37,6 @@ export type { Synced } from "./publish/thread/Sync.ts";
 export { type ThreadView, ThreadViews } from "./publish/thread/ThreadViews.ts";
 
 // Work that many share.
-export {
-  RecollectTasks,
-  type RunningTask,
-  type RunningWorker,
-  type TasksOptions,
-  type WorkOptions,
-} from "./client/RecollectTasks.ts";
 export {
   type BatchResult,
   CannotRetry,
@@ -58,7 +52,6 @@ export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
 export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";
 export * as TaskQueueNats from "./coordination/tasks/queue/TaskQueueNats.ts";
-export * as TasksWhenNeeded from "./coordination/tasks/TasksWhenNeeded.ts";
 export { type Running, type Work, work } from "./coordination/tasks/Worker.ts";
 export { keepFilledFromLog } from "./coordination/tasks/Requeue.ts";
 export { keepScheduled } from "./coordination/tasks/TaskScheduler.ts";
@@ -68,7 +61,7 @@ export { LeaseLost } from "./domain/TaskRecord.ts";
 export { type Bucket, Buckets } from "./coordination/bucket/Bucket.ts";
 export * as BucketKv from "./coordination/bucket/BucketKv.ts";
 export * as CacheSharingMemory from "./coordination/cache/CacheSharingMemory.ts";
-export * as CacheWireNats from "./coordination/cache/CacheSharingNats.ts";
+export * as CacheSharingNats from "./coordination/cache/CacheSharingNats.ts";
 export * as Configuration from "./coordination/config/Configuration.ts";
 export * as FileCache from "./coordination/cache/FileCache.ts";
 export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";
