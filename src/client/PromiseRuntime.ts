@@ -4,12 +4,15 @@
  * Room: client.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Layer, ManagedRuntime, References } from "effect";
+import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
 import type { Program } from "../domain/Content.ts";
 import type * as Layers from "./Layers.ts";
 
 /** What every section of the client stands on. */
-export type Core = Layer.Success<ReturnType<typeof Layers.core>> | NodeServices.NodeServices;
+export type Core = Layer.Success<ReturnType<typeof Layers.core>> | Machine;
+
+/** What the services ask of the machine. Named here, so that the declarations of the package name no more. */
+type Machine = FileSystem.FileSystem | Path.Path;
 
 /** How a program connects. Every field may be left out. */
 export interface ConnectOptions extends Omit<Layers.Options, "source"> {
@@ -28,8 +31,8 @@ export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 
 /** The runtime of a layer, begun. Rejects with what the layer fails with. */
 export const begin = async <A, E>(
-  layer: Layer.Layer<A, E, NodeServices.NodeServices>,
-): Promise<ManagedRuntime.ManagedRuntime<A | NodeServices.NodeServices, E>> => {
+  layer: Layer.Layer<A, E, Machine>,
+): Promise<ManagedRuntime.ManagedRuntime<A | Machine, E>> => {
   const runtime = ManagedRuntime.make(layer.pipe(Layer.provideMerge(NodeServices.layer), Layer.provideMerge(quiet)));
   await runtime.context();
   return runtime;

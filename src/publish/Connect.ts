@@ -66,7 +66,7 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
     onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
   });
   const log = Option.match(given, {
-    onNone: () => ({ address: instance, hint: "Start one with: npx recollect up", name }),
+    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name }),
     onSome: (url) => ({
       address: Effect.succeed(Option.some(url)),
       hint: `Start the server at ${targetOf(url)}.`,
