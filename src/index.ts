@@ -18,6 +18,7 @@ export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
+export { RecollectError } from "./client/RecollectError.ts";
 
 export { type PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
 export { RecollectLive, type WatchedElement, type WatchedEvent } from "./client/RecollectLive.ts";

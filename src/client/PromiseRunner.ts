@@ -3,8 +3,9 @@
  *
  * Room: client.
  */
-import { Effect, type ManagedRuntime } from "effect";
+import { Effect, type ManagedRuntime, Stream } from "effect";
 import type { Publisher, Published } from "../publish/Publisher.ts";
+import { closed, errorOf } from "./RecollectError.ts";
 import type { ThreadViews } from "../publish/thread/ThreadViews.ts";
 
 /** What promises are kept with. */
@@ -15,11 +16,13 @@ export interface Flushed {
   readonly appended: number;
   readonly spooled: number;
   readonly held: number;
-  /** Why calls failed. Awaited ones have told their caller already. */
+  /** How many calls failed. Awaited ones have told their caller already. */
+  readonly refused: number;
+  /** Why: of the first hundred. */
   readonly failures: ReadonlyArray<Error>;
 }
 
-/** Failures that `flush` can tell of; those behind them are counted by nobody. */
+/** Failures that `flush` tells of one by one; those behind them are counted. */
 const maxFailures = 100;
 
 /** Runs effects as promises that may be left alone. */
@@ -28,7 +31,9 @@ export class PromiseRunner {
   #appended = 0;
   #spooled = 0;
   #held = 0;
+  #refused = 0;
   #failures: Array<Error> = [];
+  #isClosed = false;
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
@@ -37,15 +42,43 @@ export class PromiseRunner {
   }
 
   run<A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
-    const promise = this.runtime.runPromise(effect);
+    const promise = this.#isClosed ? Promise.reject<A>(closed()) : this.#begin(effect);
     this.#outstanding.add(promise);
-    const settle = (error?: unknown) => {
-      this.#outstanding.delete(promise);
-      const isTold = error === undefined || this.#failures.length >= maxFailures;
-      if (!isTold) this.#failures.push(error instanceof Error ? error : new Error(String(error)));
-    };
-    promise.then(() => settle(), settle);
+    const settle = () => void this.#outstanding.delete(promise);
+    promise.then(settle, (error: Error) => {
+      settle();
+      this.#refused++;
+      if (this.#failures.length < maxFailures) this.#failures.push(error);
+    });
     return promise;
+  }
+
+  #begin<A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
+    return this.runtime.runPromise(effect).catch((cause: unknown) => {
+      throw this.#isClosed && !(cause instanceof Error && "_tag" in cause) ? closed() : errorOf(cause);
+    });
+  }
+
+  /** The values of a stream, one by one; ends with an error as `run` rejects with. */
+  async *iterate<A, E>(stream: Stream.Stream<A, E, Services>): AsyncGenerator<A, void> {
+    if (this.#isClosed) throw closed();
+    try {
+      yield* Stream.toAsyncIterableWith(stream, await this.runtime.context());
+    } catch (cause) {
+      throw errorOf(cause);
+    }
+  }
+
+  /** What needs no waiting. Throws what `run` rejects with. */
+  now<A>(effect: Effect.Effect<A, never, Services>): A {
+    if (this.#isClosed) throw closed();
+    return this.runtime.runSync(effect);
+  }
+
+  /** Every later call is refused. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.runtime.dispose();
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */
@@ -72,10 +105,17 @@ export class PromiseRunner {
 
   async flush(): Promise<Flushed> {
     await Promise.allSettled(this.#outstanding);
-    const flushed = { appended: this.#appended, spooled: this.#spooled, held: this.#held, failures: this.#failures };
+    const flushed = {
+      appended: this.#appended,
+      spooled: this.#spooled,
+      held: this.#held,
+      refused: this.#refused,
+      failures: this.#failures,
+    };
     this.#appended = 0;
     this.#spooled = 0;
     this.#held = 0;
+    this.#refused = 0;
     this.#failures = [];
     return flushed;
   }

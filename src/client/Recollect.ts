@@ -104,17 +104,24 @@ export class RecollectThread {
    * was ever said in it. With the log away it is what was last known (`isCurrent` is false then).
    *
    * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
-   * process appended is never missing.
+   * process appended is never missing. `whole` gives every message, none cut, in place of the newest; it fails while the log is away.
    */
-  async read(options: { readonly atLeast?: number } = {}): Promise<ReadThread | undefined> {
-    const view = await this.#runner.run(this.#thread.read(options));
-    return view === undefined ? undefined : readThread(view);
+  async read(options: { readonly atLeast?: number; readonly whole?: boolean } = {}): Promise<ReadThread | undefined> {
+    const { whole = false, ...reading } = options;
+    const view = await this.#runner.run(this.#thread.read(reading));
+    if (view === undefined) return undefined;
+    if (!whole) return readThread(view);
+    const messages = await this.#runner.run(Stream.runCollect(this.#thread.messages));
+    return { ...readThread(view), messages: messages.map(readMessage), omitted: 0 };
   }
 
-  /** Every message that the log has, whole, in the order in which they began. Fails with `LogUnavailable`. */
+  /**
+   * Every message, whole, in the order in which they began; those that wait on this machine at the end. Fails with
+   * `LogUnavailable`.
+   */
   async *messages(): AsyncGenerator<ReadMessage, void> {
     const whole = Stream.map(this.#thread.messages, readMessage);
-    yield* Stream.toAsyncIterableWith(whole, await this.#runner.runtime.context());
+    yield* this.#runner.iterate(whole);
   }
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
@@ -144,7 +151,7 @@ export class RecollectThread {
   /** A new thread that continues this one. */
   async fork(from: Parameters<Thread.ThreadPublisher["fork"]>[0] = {}): Promise<RecollectThread> {
     const { threadId } = await this.#runner.publish(this.#thread.fork(from));
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(threadId)));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(threadId)));
   }
 
   archive(reason?: string): Promise<Published> {
@@ -224,6 +231,7 @@ export class RecollectSession {
 
 export class Recollect {
   readonly #runner: PromiseRunner;
+  #closing: Promise<Flushed> | undefined;
 
   private constructor(runner: PromiseRunner) {
     this.#runner = runner;
@@ -240,7 +248,7 @@ export class Recollect {
 
   /** The thread of that id, or a new one. Nothing is written until something is said. */
   thread(id?: string): RecollectThread {
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(id)));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(id)));
   }
 
   /** Submits a task. */
@@ -256,7 +264,7 @@ export class Recollect {
 
   /** A task that was submitted, here or elsewhere. */
   task(id: string): RecollectTask {
-    return new RecollectTask(this.#runner, this.#runner.runtime.runSync(Task.task(id)));
+    return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
   }
 
   async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
@@ -273,7 +281,8 @@ export class Recollect {
     },
   ): Promise<Published> {
     const { type, id, data, about } = options;
-    const { kind } = eventTypes[type];
+    // A type that nobody knows belongs to nothing; that it is unknown is said where all events are checked.
+    const kind = Object.hasOwn(eventTypes, type) ? eventTypes[type].kind : "thread";
     const published = Publisher.use((publisher) =>
       publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
     );
@@ -287,19 +296,24 @@ export class Recollect {
 
   /** What waits for what: `spooled` counts what this machine has accepted and the log does not have yet. */
   waiting(): Promise<Waiting> {
-    return this.#runner.runtime.runPromise(Publisher.use(({ waiting }) => waiting));
+    return this.#runner.run(Publisher.use(({ waiting }) => waiting));
   }
 
   /**
    * Flushes and lets go. What is in the spool gets a moment to reach the log, if the log can be reached; what remains
-   * stays there for the next process, or for the daemon.
+   * stays there for the next process, or for the daemon. Closing twice is closing once; every later call is refused.
    */
-  async close(): Promise<Flushed> {
+  close(): Promise<Flushed> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<Flushed> {
     await this.#runner.endOpen();
     const flushed = await this.flush();
     const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
-    await this.#runner.runtime.runPromise(drained);
-    await this.#runner.runtime.dispose();
+    await this.#runner.run(drained);
+    await this.#runner.close();
     return flushed;
   }
 

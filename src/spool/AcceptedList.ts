@@ -1,7 +1,7 @@
 /**
  * The list of accepted commands, in a file beside the spool's database: which numbers were given, and which are settled.
  *
- * Room: spool. In: machine. Out: SpoolFileSqlite, SpoolLost.
+ * Room: spool.
  *
  * A database that lost its newest rows (its WAL or the whole file was deleted, an older copy put back) is consistent in
  * itself. This list tells what is missing: every number that was given and is not settled must be in the database.
@@ -92,7 +92,7 @@ const listed = (text: string): Listed => {
   const last = Math.max(upTo, ...maxOf(given.keys()), ...maxOf(settled));
   const isSettled = (number: number) => settled.has(number) || (number <= upTo && !kept.has(number));
   const all = [...kept.values(), ...[...given.values()].filter(({ number }) => number > upTo)];
-  const open = all.filter(({ number }) => !settled.has(number)).sort((one, other) => one.number - other.number);
+  const open = all.filter(({ number }) => !settled.has(number)).toSorted((one, other) => one.number - other.number);
   const untold: Array<number> = [];
   for (let number = upTo + 1; number < last && untold.length < mostUntold; number++) {
     if (!given.has(number) && !settled.has(number)) untold.push(number);

@@ -1,7 +1,7 @@
 /**
  * The digest of a waiting command: SHA-256 over everything that is delivered, so that a changed row is seen.
  *
- * Room: spool. In: none. Out: SpoolRowsSqlite.
+ * Room: spool.
  *
  * Each part is preceded by its length, so that no two commands have the same bytes. The number is part of it: rows that
  * have changed places are found too.

@@ -292,6 +292,10 @@ export class SpoolFile {
     });
   }
 
+  blob(sha256: string): Uint8Array | undefined {
+    return Rows.blobBytes(this.existing()?.database, sha256);
+  }
+
   forget(positions: ReadonlyArray<number>): void {
     const open = this.existing();
     if (open === undefined) return;

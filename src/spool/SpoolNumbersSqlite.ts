@@ -1,7 +1,7 @@
 /**
  * Numbers without holes: what the database has, held against the list of what was accepted.
  *
- * Room: spool. In: AcceptedList, SpoolRowsSqlite. Out: SpoolFileSqlite, SpoolListSqlite.
+ * Room: spool.
  */
 import type { Database } from "better-sqlite3";
 import { statSync } from "node:fs";
@@ -96,7 +96,7 @@ const missing = ({ open, untold }: Listed, database: Database | undefined): Read
   const isThere = new Set(database?.prepare<[], number>("SELECT position FROM commands").pluck().all());
   const known = [...open.values()].filter(({ number }) => !isThere.has(number)).map(asLost);
   const rest = untold.filter((number) => !isThere.has(number)).map(nothingKnown);
-  return [...known, ...rest].sort((one, other) => one.number - other.number);
+  return [...known, ...rest].toSorted((one, other) => one.number - other.number);
 };
 
 /** Above it an empty spool gives its pages back to the disk. */

@@ -1,7 +1,7 @@
 /**
  * A row of the spool as the command it was, or what is wrong with it.
  *
- * Room: spool. In: log, Spool, SpoolCodec, SpoolDigest. Out: SpoolFileSqlite, SpoolListSqlite.
+ * Room: spool.
  *
  * A row whose digest is another than the one it was accepted with is never given out: it is set aside, with what is
  * known of it.
@@ -64,7 +64,7 @@ export interface BlobDigest {
 export const blobDigests = (blobs: ReadonlyArray<Blob>): ReadonlyArray<BlobDigest> =>
   [...new Map(blobs.map(({ bytes, sha256 }) => [sha256, bytes] as const))]
     .map(([sha256, bytes]) => ({ sha256, digest: digestOfBytes(bytes) }))
-    .sort((one, other) => (one.sha256 < other.sha256 ? -1 : 1));
+    .toSorted((one, other) => (one.sha256 < other.sha256 ? -1 : 1));
 
 export interface RowStatements {
   readonly digestsOf: Database.Statement<[number], { readonly sha256: string; readonly digest: string | null }>;
@@ -131,6 +131,18 @@ export const blobsOf = (position: number, statements: RowStatements, knownOf: Kn
   return wrong === undefined
     ? blobs.map(({ bytes, sha256 }) => ({ sha256, bytes }))
     : { position, reason: `${damaged} the bytes of the blob ${wrong.sha256} have changed${told(knownOf(position))}` };
+};
+
+/** The bytes of a blob, whichever command refers to it. */
+export const blobBytes = (database: Database.Database | undefined, sha256: string): Uint8Array | undefined => {
+  const found = database
+    ?.prepare<[string], { digest: string | null; bytes: Buffer }>(
+      "SELECT digest, bytes FROM blobs WHERE sha256 = ? LIMIT 1",
+    )
+    .get(sha256);
+  return found === undefined || (found.digest !== null && digestOfBytes(found.bytes) !== found.digest)
+    ? undefined
+    : found.bytes;
 };
 
 /** What the list keeps of a command. */

@@ -146,8 +146,8 @@ const drain = Command.make(
     const rows = yield* drainTargets({ file: yield* spoolFile, place: yield* where });
     const remaining = rows.reduce((sum, row) => sum + row.waiting, 0);
     const lost = yield* SpoolList.lost(yield* spoolFile);
-    const also = lost.length === 0 ? {} : { lost: lost.length };
-    if (input.json) yield* Output.json({ targets: rows, waiting: remaining, ...also });
+    const missing = lost.length === 0 ? {} : { lost: lost.length };
+    if (input.json) yield* Output.json({ targets: rows, waiting: remaining, ...missing });
     else if (rows.length === 0 && lost.length === 0) yield* Output.note("Nothing waits: the log has everything.");
     else {
       for (const { delivered, forked, setAside, target, waiting } of rows) {

@@ -9,11 +9,15 @@ import { Effect, Result, Schema } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { Command, Spool, SpoolUnavailable } from "../../spool/Spool.ts";
 
-/** Neither the log nor the disk nor memory has room for the command. It is lost unless the caller says it again. */
+/** Neither the log nor the disk has room for the command. It is lost unless the caller says it again. */
 export class NotAccepted extends Schema.TaggedError<NotAccepted>()("NotAccepted", {
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** Commands kept in memory when the spool is unusable: enough for minutes of a busy agent, harmless for any process. */
 export const maxHeldCommands = 1_000;
@@ -57,8 +61,9 @@ export class SpoolOrMemory {
       if (yield* this.settle(commands)) return "Spooled";
       const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
       const isFull = this.#held.length + commands.length > maxHeldCommands || this.#heldBytes + bytes > maxHeldBytes;
+      const mayHold = commands.every(({ batch, durable }) => durable === "memory" && batch === undefined);
       // What is held goes to the log one by one, so a batch would not be all or none.
-      if (isFull || commands.some(({ batch }) => batch !== undefined)) {
+      if (isFull || !mayHold) {
         return yield* new NotAccepted({
           reason: `The log is away and ${this.#trouble?.message ?? "the spool is unusable"}`,
           hint: this.#trouble?.hint ?? "Bring the log back, or make room on the disk.",
