@@ -4,12 +4,10 @@
  * Room: client.
  */
 import { Effect, type ManagedRuntime, Stream } from "effect";
-import type { Publisher, Published } from "../publish/Publisher.ts";
-import { closed, errorOf } from "./RecollectError.ts";
-import type { ThreadViews } from "../publish/thread/ThreadViews.ts";
-
-/** What promises are kept with. */
-export type Services = Publisher | ThreadViews;
+import type { Core } from "./PromiseRuntime.ts";
+import type { Published } from "../publish/Publisher.ts";
+import { RecollectClosed } from "./RecollectClosed.ts";
+import { errorOf } from "./RecollectError.ts";
 
 /** Calls since the last flush, by what became of them. */
 export interface Flushed {
@@ -27,7 +25,7 @@ const maxFailures = 100;
 
 /** Runs effects as promises that may be left alone. */
 export class PromiseRunner {
-  readonly runtime: ManagedRuntime.ManagedRuntime<Services, never>;
+  readonly runtime: ManagedRuntime.ManagedRuntime<Core, never>;
   #appended = 0;
   #spooled = 0;
   #held = 0;
@@ -37,12 +35,12 @@ export class PromiseRunner {
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Services, never>) {
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Core, never>) {
     this.runtime = runtime;
   }
 
-  run<A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
-    const promise = this.#isClosed ? Promise.reject<A>(closed()) : this.#begin(effect);
+  run<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
+    const promise = this.#isClosed ? Promise.reject<A>(errorOf(new RecollectClosed())) : this.#begin(effect);
     this.#outstanding.add(promise);
     const settle = () => void this.#outstanding.delete(promise);
     promise.then(settle, (error: Error) => {
@@ -53,15 +51,15 @@ export class PromiseRunner {
     return promise;
   }
 
-  #begin<A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
+  #begin<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
     return this.runtime.runPromise(effect).catch((cause: unknown) => {
-      throw this.#isClosed && !(cause instanceof Error && "_tag" in cause) ? closed() : errorOf(cause);
+      throw errorOf(this.#isClosed ? new RecollectClosed() : cause);
     });
   }
 
   /** The values of a stream, one by one; ends with an error as `run` rejects with. */
-  async *iterate<A, E>(stream: Stream.Stream<A, E, Services>): AsyncGenerator<A, void> {
-    if (this.#isClosed) throw closed();
+  async *iterate<A, E>(stream: Stream.Stream<A, E, Core>): AsyncGenerator<A, void> {
+    if (this.#isClosed) throw errorOf(new RecollectClosed());
     try {
       yield* Stream.toAsyncIterableWith(stream, await this.runtime.context());
     } catch (cause) {
@@ -70,8 +68,8 @@ export class PromiseRunner {
   }
 
   /** What needs no waiting. Throws what `run` rejects with. */
-  now<A>(effect: Effect.Effect<A, never, Services>): A {
-    if (this.#isClosed) throw closed();
+  now<A>(effect: Effect.Effect<A, never, Core>): A {
+    if (this.#isClosed) throw errorOf(new RecollectClosed());
     return this.runtime.runSync(effect);
   }
 
@@ -82,7 +80,7 @@ export class PromiseRunner {
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */
-  publish<A extends Published, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
+  publish<A extends Published, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
     return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
   }
 

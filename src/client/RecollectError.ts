@@ -8,28 +8,10 @@
  */
 export class RecollectError extends Error {
   override readonly name = "RecollectError";
-  /** `Closed`, or `Unexpected` for a fault of ours. */
-  readonly code: string;
-  readonly hint: string;
-
-  constructor(options: {
-    readonly code: string;
-    readonly message: string;
-    readonly hint: string;
-    readonly cause?: unknown;
-  }) {
-    super(options.message, { cause: options.cause });
-    this.code = options.code;
-    this.hint = options.hint;
-  }
+  /** `Unexpected`: a fault of ours. */
+  readonly code = "Unexpected";
+  readonly hint = "This is a fault of Recollect: the cause says where.";
 }
-
-export const closed = (): RecollectError =>
-  new RecollectError({
-    code: "Closed",
-    message: "Recollect is closed; nothing was said.",
-    hint: "Close it when nobody uses it any more, or connect again.",
-  });
 
 const define = (error: Error, name: string, value: unknown): void => {
   if (name in error) return;
@@ -55,10 +37,5 @@ export const errorOf = (cause: unknown): Error => {
     return cause;
   }
   const words = cause instanceof Error ? cause.message || cause.name : String(cause);
-  return new RecollectError({
-    code: "Unexpected",
-    message: words,
-    hint: "This is a fault of Recollect: the cause says where.",
-    cause,
-  });
+  return new RecollectError(words, { cause });
 };

@@ -3,7 +3,7 @@ import { assert, describe, it } from "vitest";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InvalidEvent, Recollect, RecollectError } from "recollect";
+import { InvalidEvent, Recollect, RecollectClosed } from "recollect";
 
 type Failure = Error & { readonly code?: string; readonly hint?: string; readonly cause?: unknown };
 
@@ -95,9 +95,9 @@ describe("a client that is closed", () => {
         async () => recollect.thread("y"),
       ]) {
         const failure = await failureOf(call);
-        assert.instanceOf(failure, RecollectError);
-        assert.strictEqual(failure.code, "Closed");
-        assert.match(failure.message, /is closed/);
+        assert.instanceOf(failure, RecollectClosed);
+        assert.strictEqual((failure as Failure).code, "RecollectClosed");
+        assert.match(failure.message, /was closed/);
       }
     }));
 });

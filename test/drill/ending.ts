@@ -6,7 +6,7 @@
  * has a line for each message that resolved until it is killed by who has started it.
  */
 import { writeSync } from "node:fs";
-import { Recollect } from "recollect";
+import { Recollect } from "../../src/index.ts";
 
 const [data = "", url = "", id = "", how = "", count = "0"] = process.argv.slice(2);
 const recollect = await Recollect.connect({ data, url, client: "ending" });

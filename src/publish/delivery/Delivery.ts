@@ -15,14 +15,14 @@
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
-import { type AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
+import { type AppendRefused, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Command, type Durable, type Owner, Spool } from "../../spool/Spool.ts";
 import * as AtExit from "./AtExit.ts";
 import { Drainer } from "../drain/Drain.ts";
-import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
+import { bytesOf, SpoolOrMemory, type NotAccepted, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
-import { type Arrivals, LogArrivals } from "./LogArrivals.ts";
+import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
 import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
 
@@ -67,12 +67,7 @@ const closeMillis = 5_000;
 
 type Fate = CallFate<Delivered, DeliveryError>;
 
-const notInLog: Fate = Result.fail(
-  new LogUnavailable({
-    reason: "The log did not answer in time, and the command must be nowhere else",
-    hint: 'Say it again with the same id: it is there once. Without `durable: "log"` it would wait on this disk.',
-  }),
-);
+const missed: Fate = Result.fail(notInLog);
 
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const log = yield* EventLog;
@@ -277,7 +272,7 @@ export class Delivery {
         // The log has come back meanwhile.
         if (kept.length < spoolable.length) continue;
         const fates = kept[Symbol.iterator]();
-        results.push(...rest.map(({ durable }) => (durable === "log" ? notInLog : (fates.next().value ?? notInLog))));
+        results.push(...rest.map(({ durable }) => (durable === "log" ? missed : (fates.next().value ?? missed))));
       }
       return results;
     });

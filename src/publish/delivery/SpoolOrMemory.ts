@@ -7,6 +7,7 @@
  */
 import { Effect, Result, Schema } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
+import { LogUnavailable } from "../../log/EventLog.ts";
 import type { Command, Spool, SpoolUnavailable } from "../../spool/Spool.ts";
 
 /** Neither the log nor the disk has room for the command. It is lost unless the caller says it again. */
@@ -18,6 +19,12 @@ export class NotAccepted extends Schema.TaggedError<NotAccepted>()("NotAccepted"
     return this.reason;
   }
 }
+
+/** What must be in the log, and the log did not take it in time. */
+export const notInLog = new LogUnavailable({
+  reason: "The log did not answer in time, and the event must be nowhere else",
+  hint: 'Say it again with the same id: it is there once. Without `durable: "log"` it would wait on this disk.',
+});
 
 /** Commands kept in memory when the spool is unusable: enough for minutes of a busy agent, harmless for any process. */
 export const maxHeldCommands = 1_000;
