@@ -2,11 +2,11 @@
 import { Clock, Effect, Layer } from "effect";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import * as CacheWireNats from "../src/coordination/CacheWireNats.ts";
-import * as Configuration from "../src/coordination/Configuration.ts";
-import * as FileCache from "../src/coordination/FileCache.ts";
+import * as CacheWireNats from "../src/coordination/cache/CacheSharingNats.ts";
+import * as Configuration from "../src/coordination/config/Configuration.ts";
+import * as FileCache from "../src/coordination/cache/FileCache.ts";
 import * as EventLogNats from "../src/log/EventLogNats.ts";
-import * as NatsConnection from "../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../src/log/connection/NatsConnectionNats.ts";
 import { temporaryFolder } from "./Servers.ts";
 
 /** A source file as most are. */

@@ -6,7 +6,7 @@ import { Context, Effect, Layer } from "effect";
 import { join } from "node:path";
 import { readModels } from "../projections/all.ts";
 import { EventLog } from "../src/log/EventLog.ts";
-import { defaultLimits } from "../src/projection/Intake.ts";
+import { defaultLimits } from "../src/projection/fold/BatchQueue.ts";
 import * as Projector from "../src/projection/Projector.ts";
 import { insertAll, openBare, type Rows, rowsOf } from "./BareTables.ts";
 import { inTurns, perSecond } from "./Harness.ts";

@@ -1,12 +1,12 @@
 /** Configuration and limits on a server: what a process that shares them has, on a connection of its own. */
 import { Context, Effect, Layer } from "effect";
-import * as BucketKv from "../src/coordination/BucketKv.ts";
-import * as Configuration from "../src/coordination/Configuration.ts";
-import type { Limit } from "../src/coordination/Limit.ts";
-import * as LimiterStore from "../src/coordination/LimiterStore.ts";
-import * as Limits from "../src/coordination/Limits.ts";
+import * as BucketKv from "../src/coordination/bucket/BucketKv.ts";
+import * as Configuration from "../src/coordination/config/Configuration.ts";
+import type { Limit } from "../src/coordination/config/Limit.ts";
+import * as LimiterStore from "../src/coordination/limits/LimiterStore.ts";
+import * as Limits from "../src/coordination/limits/Limits.ts";
 import * as EventLogNats from "../src/log/EventLogNats.ts";
-import * as NatsConnection from "../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../src/log/connection/NatsConnectionNats.ts";
 
 export const shared = Effect.fnUntraced(function* (servers: string) {
   const built = yield* Layer.build(

@@ -1,8 +1,8 @@
 /** Tasks from their submission to their end, with nothing to do in between: what the queue itself costs. */
 import { Effect, Fiber, Layer } from "effect";
-import * as TaskQueueNats from "../src/coordination/TaskQueueNats.ts";
-import * as Tasks from "../src/coordination/Tasks.ts";
-import { work } from "../src/coordination/Worker.ts";
+import * as TaskQueueNats from "../src/coordination/tasks/queue/TaskQueueNats.ts";
+import * as Tasks from "../src/coordination/tasks/Tasks.ts";
+import { work } from "../src/coordination/tasks/Worker.ts";
 import { EventLog } from "../src/log/EventLog.ts";
 import { perSecond } from "./Harness.ts";
 

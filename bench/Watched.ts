@@ -5,7 +5,7 @@
 import { Context, Deferred, Effect, Stream } from "effect";
 import { thread } from "../src/domain/History.ts";
 import { EventLog } from "../src/log/EventLog.ts";
-import * as Watch from "../src/coordination/Watch.ts";
+import * as Watch from "../src/coordination/watch/Watch.ts";
 import { reading } from "../src/main/Layers.ts";
 import { Layer } from "effect";
 import { percentile } from "./Harness.ts";

@@ -9,7 +9,7 @@ import { Effect } from "effect";
 import type { Part } from "../src/domain/Content.ts";
 import type { NewEvent } from "../src/domain/Event.ts";
 import { type History, thread } from "../src/domain/History.ts";
-import { compose } from "../src/publish/Compose.ts";
+import { compose } from "../src/publish/write/NewEvent.ts";
 
 const medianBytes = 1_395;
 const meanBytes = 4_634;

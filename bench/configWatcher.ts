@@ -4,7 +4,7 @@
  * Writes `value nanoseconds` for each value as soon as it has it, by the clock that all processes of a machine share.
  */
 import { writeSync } from "node:fs";
-import { RecollectShared } from "../src/coordination/RecollectShared.ts";
+import { RecollectShared } from "../src/client/RecollectShared.ts";
 
 const shared = await RecollectShared.connect({ url: process.argv[2] ?? "", data: process.argv[3] });
 for await (const value of shared.watch("snapshots.ttlMillis")) {

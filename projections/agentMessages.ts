@@ -1,7 +1,7 @@
 /**
  * Messages that agents have sent to each other.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { AgentWrote } from "../src/domain/Fact.ts";

@@ -1,7 +1,7 @@
 /**
  * All read models, in the order in which their rows are written.
  *
- * Room: projections. In: one file per read model. Out: main, query, tests.
+ * Room: projections.
  */
 import type { Projection } from "../src/projection/Projection.ts";
 import { agentMessages } from "./agentMessages.ts";

@@ -1,7 +1,7 @@
 /**
  * Changes of configurations: who changed what, when and why.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { ConfigurationChanged } from "../src/domain/Fact.ts";

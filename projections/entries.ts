@@ -1,7 +1,7 @@
 /**
  * What stands beside the conversation: entries that nobody here understands yet, and notes worth reading.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { head } from "./text.ts";

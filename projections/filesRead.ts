@@ -1,11 +1,11 @@
 /**
  * Files that threads have read, and in which version.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { FileWasRead } from "../src/domain/Fact.ts";
-import { idText } from "../src/projection/CompactId.ts";
+import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const read = (event: RecordedEvent, fact: FileWasRead): Change => ({

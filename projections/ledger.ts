@@ -1,13 +1,13 @@
 /**
  * The ledger: every event with every field an auditor asks for, and every stored message that is no event.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  *
  * A second copy of the stream, on disk before its checkpoint: it can tell what the stream has lost.
  */
 import { isUtf8 } from "node:buffer";
 import { isMisfit, type LogEntry, type Misfit, type RecordedEvent } from "../src/domain/Event.ts";
-import { idText } from "../src/projection/CompactId.ts";
+import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Cell, nameText, type Projection, type RowChange, Utf8 } from "../src/projection/Projection.ts";
 
 /** Bodies are JSON, so text; bytes that are no UTF-8 stay bytes. */

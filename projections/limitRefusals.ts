@@ -1,7 +1,7 @@
 /**
  * Calls that limits have refused: which limit, which tool, whose, and how many.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { CallsRefused } from "../src/domain/Fact.ts";

@@ -1,7 +1,7 @@
 /**
  * Messages: what persons, models and tools said, with their parts and a full-text index over them.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  *
  * Text is stored once: where the event's body spells it, as its place in the ledger, else in the parts. A message's
  * text is put together when it is read.
@@ -13,9 +13,9 @@ import type { Part } from "../src/domain/Content.ts";
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { MessageSaid } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
-import { idText } from "../src/projection/CompactId.ts";
+import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
-import type { Quoting } from "../src/projection/Quote.ts";
+import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
 /** How large what was handed over is; undefined where the part only refers to it. */

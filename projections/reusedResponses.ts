@@ -1,11 +1,11 @@
 /**
  * Answers that were given again in place of new ones: what the response cache saved.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { ResponseWasReused } from "../src/domain/Fact.ts";
-import { idText } from "../src/projection/CompactId.ts";
+import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const reused = (event: RecordedEvent, fact: ResponseWasReused): Change => ({

@@ -1,7 +1,7 @@
 /**
  * Sessions: a client and a server that talked to each other for a while.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { SessionSeen } from "../src/domain/Fact.ts";

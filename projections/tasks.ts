@@ -1,7 +1,7 @@
 /**
  * Tasks: pieces of agent work, where they stand, and how they came there.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { TaskMoved } from "../src/domain/Fact.ts";

@@ -1,10 +1,10 @@
 /**
  * Text in read models: how much of it, and where it lies.
  *
- * Room: projections. In: projection. Out: projections, query.
+ * Room: projections.
  */
 import type { Cell, Column } from "../src/projection/Projection.ts";
-import { quotedText, type Quoting } from "../src/projection/Quote.ts";
+import { quotedText, type Quoting } from "../src/projection/fold/Quote.ts";
 
 /**
  * Most UTF-16 units of one text. A tool may print gigabytes; a view that puts such parts together would fill the

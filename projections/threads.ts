@@ -1,7 +1,7 @@
 /**
  * Threads: one row per conversation, and its tags.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  *
  * The view counts what `messages` and `toolCalls` hold, so that no number is stored twice.
  */

@@ -1,12 +1,12 @@
 /**
  * Token usage: what providers counted, once per provider message.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  *
  * The last count seen for a key replaces the ones before it: a message written over several lines, or sent again
  * when a session is resumed, says its usage several times, and the last one is final.
  */
-import { idText } from "../src/projection/CompactId.ts";
+import { idText } from "../src/projection/fold/CompactId.ts";
 import { firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 
 const counted = firstHandOnly({ table: "token_usage", alias: "u" });

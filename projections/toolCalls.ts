@@ -1,7 +1,7 @@
 /**
  * Tool calls: what was asked of tools, and what they answered.
  *
- * Room: projections. In: domain, projection. Out: query, main.
+ * Room: projections.
  *
  * Calls and results are two tables, each keeping its first row whole: a second answer to a call must not fill the
  * cells that the first one left empty, and a result may come before its call.
@@ -9,7 +9,7 @@
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
-import { idText } from "../src/projection/CompactId.ts";
+import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import { head } from "./text.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The public door: what a program imports as `recollect`, in the order in which data flows.
  *
- * Room: main. In: publish, coordination, edge. Out: users.
+ * Room: main.
  *
  * Two forms of one publisher: promises (`Recollect`), and Effect (`Publisher` with `thread`, `submit`, `startSession`).
  */
@@ -13,27 +13,27 @@ export {
   type RecollectSession,
   type RecollectTask,
   type RecollectThread,
-} from "./publish/Recollect.ts";
-export type { ReadMessage, ReadThread } from "./publish/ReadThread.ts";
-export type { RecollectAnswer } from "./publish/RecollectAnswer.ts";
-export type { ConnectOptions } from "./publish/PromiseRuntime.ts";
-export type { Flushed } from "./publish/Runner.ts";
+} from "./client/Recollect.ts";
+export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
+export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
+export type { ConnectOptions } from "./client/PromiseRuntime.ts";
+export type { Flushed } from "./client/PromiseRunner.ts";
 
-export { type PresentSession, RecollectSessions } from "./coordination/RecollectSessions.ts";
-export { RecollectLive, type WatchedElement, type WatchedEvent } from "./coordination/RecollectLive.ts";
-export { type CacheOptions, type ReadFor, RecollectCache } from "./coordination/RecollectCache.ts";
-export { RecollectInbox } from "./coordination/RecollectInbox.ts";
-export { RecollectShared, type SharedOptions, type Taken } from "./coordination/RecollectShared.ts";
+export { type PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
+export { RecollectLive, type WatchedElement, type WatchedEvent } from "./client/RecollectLive.ts";
+export { type CacheOptions, type ReadFor, RecollectCache } from "./client/RecollectCache.ts";
+export { RecollectInbox } from "./client/RecollectInbox.ts";
+export { RecollectShared, type SharedOptions, type Taken } from "./client/RecollectShared.ts";
 
 // Effect.
 export * as Connect from "./publish/Connect.ts";
 export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
 export { startSession, submit, task } from "./publish/TaskPublisher.ts";
-export { type Answering, type Calling, type Saying, thread } from "./publish/ThreadPublisher.ts";
-export type { Answer, Completion } from "./publish/AnswerPublisher.ts";
-export type { ChatMessage } from "./publish/ChatMessage.ts";
-export type { Synced } from "./publish/Sync.ts";
-export { type ThreadView, ThreadViews } from "./publish/ThreadViews.ts";
+export { type Answering, type Calling, type Saying, thread } from "./publish/thread/ThreadPublisher.ts";
+export type { Answer, Completion } from "./publish/thread/AnswerPublisher.ts";
+export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
+export type { Synced } from "./publish/thread/Sync.ts";
+export { type ThreadView, ThreadViews } from "./publish/thread/ThreadViews.ts";
 
 // Work that many share.
 export {
@@ -42,7 +42,7 @@ export {
   type RunningWorker,
   type TasksOptions,
   type WorkOptions,
-} from "./coordination/RecollectTasks.ts";
+} from "./client/RecollectTasks.ts";
 export {
   type BatchResult,
   CannotRetry,
@@ -51,52 +51,52 @@ export {
   TaskNotFound,
   type TaskResult,
   Tasks,
-} from "./coordination/Tasks.ts";
-export { InvalidTask } from "./coordination/TaskLimits.ts";
-export type { Batch, Submission } from "./coordination/TaskSubmit.ts";
-export type { TaskLease } from "./coordination/TaskLease.ts";
-export { TaskQueue } from "./coordination/TaskQueue.ts";
-export * as TaskQueueMemory from "./coordination/TaskQueueMemory.ts";
-export * as TaskQueueNats from "./coordination/TaskQueueNats.ts";
-export * as TasksWhenNeeded from "./coordination/TasksWhenNeeded.ts";
-export { type Running, type Work, work } from "./coordination/Worker.ts";
-export { keepFilledFromLog } from "./coordination/Requeue.ts";
-export { keepScheduled } from "./coordination/TaskScheduler.ts";
-export type { TaskSchedule } from "./coordination/TaskSchedule.ts";
+} from "./coordination/tasks/Tasks.ts";
+export { InvalidTask } from "./coordination/config/TaskLimits.ts";
+export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
+export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
+export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";
+export * as TaskQueueNats from "./coordination/tasks/queue/TaskQueueNats.ts";
+export * as TasksWhenNeeded from "./coordination/tasks/TasksWhenNeeded.ts";
+export { type Running, type Work, work } from "./coordination/tasks/Worker.ts";
+export { keepFilledFromLog } from "./coordination/tasks/Requeue.ts";
+export { keepScheduled } from "./coordination/tasks/TaskScheduler.ts";
+export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 export { LeaseLost } from "./domain/TaskRecord.ts";
 // What processes share.
-export { type Bucket, Buckets } from "./coordination/Bucket.ts";
-export * as BucketKv from "./coordination/BucketKv.ts";
-export * as CacheWireMemory from "./coordination/CacheWireMemory.ts";
-export * as CacheWireNats from "./coordination/CacheWireNats.ts";
-export * as Configuration from "./coordination/Configuration.ts";
-export * as FileCache from "./coordination/FileCache.ts";
-export * as KeyValueStoreBucket from "./coordination/KeyValueStoreBucket.ts";
-export * as LimiterStore from "./coordination/LimiterStore.ts";
-export * as Limits from "./coordination/Limits.ts";
-export * as PersistenceBucket from "./coordination/PersistenceBucket.ts";
-export * as ResponseCache from "./coordination/ResponseCache.ts";
+export { type Bucket, Buckets } from "./coordination/bucket/Bucket.ts";
+export * as BucketKv from "./coordination/bucket/BucketKv.ts";
+export * as CacheSharingMemory from "./coordination/cache/CacheSharingMemory.ts";
+export * as CacheWireNats from "./coordination/cache/CacheSharingNats.ts";
+export * as Configuration from "./coordination/config/Configuration.ts";
+export * as FileCache from "./coordination/cache/FileCache.ts";
+export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";
+export * as LimiterStore from "./coordination/limits/LimiterStore.ts";
+export * as Limits from "./coordination/limits/Limits.ts";
+export * as PersistenceBucket from "./coordination/bucket/PersistenceBucket.ts";
+export * as ResponseCache from "./coordination/cache/ResponseCache.ts";
 
 // While it is being said.
-export { Live, type Watched, watch } from "./log/Live.ts";
-export * as LiveNats from "./log/LiveNats.ts";
+export { Live, type Watched, watch } from "./log/live/Live.ts";
+export * as LiveNats from "./log/live/LiveNats.ts";
 
 // Together: who is there, what happens, and what they tell each other.
-export { Inbox, layer as layerInbox, type Message, type Sending } from "./coordination/Inbox.ts";
-export { layer as layerWatch, type Seen, Watch, type Watchable } from "./coordination/Watch.ts";
-export { type Presence, PresenceBucket, type Present } from "./coordination/Presence.ts";
-export * as PresenceKv from "./coordination/PresenceKv.ts";
-export { layer as layerSessions, Sessions } from "./coordination/Sessions.ts";
+export { Inbox, layer as layerInbox, type Message, type Sending } from "./coordination/inbox/Inbox.ts";
+export { layer as layerWatch, type Seen, Watch, type Watchable } from "./coordination/watch/Watch.ts";
+export { type Presence, PresenceBucket, type Present } from "./coordination/sessions/Presence.ts";
+export * as PresenceKv from "./coordination/sessions/PresenceKv.ts";
+export { layer as layerSessions, Sessions } from "./coordination/sessions/Sessions.ts";
 
 // What can go wrong.
-export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/DiskFile.ts";
-export { RequestRefused } from "./coordination/RequestKey.ts";
-export { PresenceUnavailable } from "./coordination/Presence.ts";
-export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/Inbox.ts";
-export { WatchRefused } from "./coordination/Watch.ts";
-export { SessionRefused } from "./coordination/Sessions.ts";
-export { InvalidEvent } from "./publish/Compose.ts";
-export { NotAccepted } from "./publish/Keep.ts";
+export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
+export { RequestRefused } from "./coordination/cache/RequestKey.ts";
+export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
+export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
+export { WatchRefused } from "./coordination/watch/Watch.ts";
+export { SessionRefused } from "./coordination/sessions/Sessions.ts";
+export { InvalidEvent } from "./publish/write/NewEvent.ts";
+export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition } from "./domain/Task.ts";
 export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The one place where layers become a process.
  *
- * Room: main. In: edge. Out: nothing.
+ * Room: main.
  *
  * `wrap` stands in the way of a server's start, so it is recognised before anything else is loaded.
  */

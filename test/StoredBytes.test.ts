@@ -7,7 +7,7 @@ import { thread } from "../src/domain/History.ts";
 import { EventLog } from "../src/log/EventLog.ts";
 import { folding, reading } from "../src/main/Layers.ts";
 import * as Projector from "../src/projection/Projector.ts";
-import { compose } from "../src/publish/Compose.ts";
+import { compose } from "../src/publish/write/NewEvent.ts";
 import { SnapshotStore } from "../src/snapshot/SnapshotStore.ts";
 import * as Snapshotter from "../src/snapshot/Snapshotter.ts";
 import * as NatsServer from "./support/NatsServer.ts";

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { draw, faultsOf, readTree, root } from "./support/flow.ts";
 import { missingFrom } from "./support/lock.ts";
 
-const head = (room: string) => `/**\n * A sentence.\n *\n * Room: ${room}. In: a. Out: b.\n */\n`;
+const head = (room: string) => `/**\n * A sentence.\n *\n * Room: ${room}.\n */\n`;
 const faults = (path: string, text: string) => faultsOf([{ path, text }]);
 
 describe("the house", () => {
@@ -54,9 +54,12 @@ describe("the inspector of the house", () => {
     assert.match(faults("src/log/A.ts", head("log").replace("A sentence.", "Room")).join(), /not a sentence/);
   });
 
-  it("refuses a head without a room line, or with half of one", () => {
+  it("refuses a head without a room line, or with neighbours written by hand", () => {
     assert.match(faults("src/log/A.ts", "/**\n * A sentence.\n */").join(), /has no line "Room/);
-    assert.match(faults("src/log/A.ts", head("log").replace(" Out: b.", "")).join(), /has no line "Room/);
+    assert.match(
+      faults("src/log/A.ts", head("log").replace("log.", "log. In: a. Out: b.")).join(),
+      /has no line "Room/,
+    );
   });
 
   it("refuses a room that is not the folder, and a folder that is no room", () => {

@@ -1,11 +1,11 @@
 /** A tool's answer that is given again by the process that has it, beside Redis GET and parsing of the same answer. */
 import { Context, Effect, Layer, type Scope } from "effect";
 import { createHash } from "node:crypto";
-import * as CacheWireNats from "../../src/coordination/CacheWireNats.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as ResponseCache from "../../src/coordination/ResponseCache.ts";
+import * as CacheWireNats from "../../src/coordination/cache/CacheSharingNats.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as ResponseCache from "../../src/coordination/cache/ResponseCache.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as NatsServer from "../../test/support/NatsServer.ts";
 import { inPairs, type Row } from "../Harness.ts";
 import { asSkipped } from "../peers/PeerProgram.ts";

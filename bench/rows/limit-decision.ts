@@ -3,8 +3,8 @@
  * revision of as many bytes in the same bucket, and beside a Redis script that decides the same.
  */
 import { Effect } from "effect";
-import { keyOf } from "../../src/coordination/Bucket.ts";
-import { bucketSettings } from "../../src/coordination/LimiterStore.ts";
+import { keyOf } from "../../src/coordination/bucket/Bucket.ts";
+import { bucketSettings } from "../../src/coordination/limits/LimiterStore.ts";
 import { inPairs, type Row } from "../Harness.ts";
 import { asSkipped } from "../peers/PeerProgram.ts";
 import { peerDoes } from "../peers/PeerWork.ts";

@@ -2,7 +2,7 @@
 import { Context, Effect, Fiber, Schedule } from "effect";
 import { join } from "node:path";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { peek } from "../../src/projection/WriteLockSqlite.ts";
+import { peek } from "../../src/projection/write/WriteLockSqlite.ts";
 import { analyst } from "../Analyst.ts";
 import type { Row } from "../Harness.ts";
 import { canBeSeen, program } from "../Program.ts";

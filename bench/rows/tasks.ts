@@ -3,7 +3,7 @@
  * that waits for it.
  */
 import { Context, Deferred, Effect, Layer } from "effect";
-import { Tasks } from "../../src/coordination/Tasks.ts";
+import { Tasks } from "../../src/coordination/tasks/Tasks.ts";
 import { inPairs, inTurns, percentile, perSecond, type Row, timed } from "../Harness.ts";
 import * as BullTasks from "../peers/BullTasks.ts";
 import { asSkipped } from "../peers/PeerProgram.ts";

@@ -1,7 +1,7 @@
 /**
  * The event of a configuration: what somebody changed while everything runs, and why.
  *
- * Room: domain. In: Content. Out: Event.
+ * Room: domain.
  *
  * Who and when stand around the event, as with every other. Secrets are no part of a configuration that is an event.
  */

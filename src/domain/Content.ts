@@ -1,7 +1,7 @@
 /**
  * What a message is made of: text, thinking, images, files, tool use and tool results.
  *
- * Room: domain. In: none. Out: every room.
+ * Room: domain.
  *
  * The shapes carry every field that the formats in use carry (Anthropic content blocks, OpenAI parts, Gemini, Zen).
  */

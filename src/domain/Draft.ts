@@ -1,7 +1,7 @@
 /**
  * A draft: an answer that is still being said, put together from its deltas.
  *
- * Room: domain. In: Content, Json. Out: log, publish, edge.
+ * Room: domain.
  *
  * A delta goes on with the part that is being said, or begins the next one. Tool calls may be told in turns, so theirs
  * are joined by call id. What the deltas were cut into leaves no trace: a draft is its parts.

@@ -1,7 +1,7 @@
 /**
  * An event: a fact, in the past tense, that is never changed. The catalogue of all types stands here.
  *
- * Room: domain. In: History, ThreadEvents, TaskEvents, ConfigEvents. Out: every room.
+ * Room: domain.
  *
  * A wire name is never reused and never changes its meaning. A new shape gets the next schema version and an
  * upcaster in `Upcast.ts`, so that what was written once can be read for ever.

@@ -1,7 +1,7 @@
 /**
  * Event ids: time-ordered for what happens now, derived from content for what is imported.
  *
- * Room: domain. In: none. Out: publish, edge, log.
+ * Room: domain.
  *
  * Both are UUIDs (RFC 9562). Version 7 holds the millisecond of its making, so the log knows how far back a
  * duplicate can lie. Version 8 is the head of a SHA-256: the same content in the same place is the same event.

@@ -1,7 +1,7 @@
 /**
  * Facts: what an event means, in one language for our own events and for every foreign format.
  *
- * Room: domain. In: Content, Event. Out: snapshot, projection, projections, query, edge.
+ * Room: domain.
  *
  * Events are what was written; facts are what is read out of them. A canonical event decodes into facts directly,
  * a foreign entry through its format's interpreter. Folds (the thread snapshot, the read models) see facts only,

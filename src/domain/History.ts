@@ -1,7 +1,7 @@
 /**
  * A history: the events of one thread, task, session, source or configuration, in order.
  *
- * Room: domain. In: Json. Out: every room.
+ * Room: domain.
  *
  * A history is named by tenant, kind and id. The id is whatever the outside world calls it: a UUID, a path,
  * a sentence with emoji. Encoding it into a subject is the log's business (`src/log/Subject.ts`).

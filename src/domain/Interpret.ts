@@ -1,13 +1,13 @@
 /**
  * From events to facts: decode, upcast, and let the format's interpreter speak for foreign entries.
  *
- * Room: domain. In: Event, Upcast, interpret/. Out: snapshot, projection.
+ * Room: domain.
  *
  * Pure. What an interpreter must remember from earlier entries of the same thread (Codex names its model once a
  * turn) is its `carry`: small, JSON, given back with the facts and kept by whoever folds.
  */
 import { Result } from "effect";
-import { canonicalFacts } from "./Canonical.ts";
+import { canonicalFacts } from "./OwnEventFacts.ts";
 import type { RecordedEvent } from "./Event.ts";
 import { type Carry, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
 import { interpreters } from "./interpret/interpreters.ts";

@@ -1,7 +1,7 @@
 /**
  * JSON values, and careful ways to look into ones that nobody promised a shape for.
  *
- * Room: domain. In: none. Out: every room.
+ * Room: domain.
  */
 export type JsonValue = string | number | boolean | null | ReadonlyArray<JsonValue> | JsonObject;
 export interface JsonObject {

@@ -1,7 +1,7 @@
 /**
  * What may happen to a task, and what state its events leave it in. Pure.
  *
- * Room: domain. In: Event, Fact. Out: publish, coordination.
+ * Room: domain.
  *
  * Laws: deciding twice decides nothing: a move to the status that the task already has adds no event, nor does a second
  * submission. What has ended stays as it ended, so that nobody who was told of an end is ever wrong: another try is another task.

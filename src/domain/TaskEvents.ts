@@ -1,7 +1,7 @@
 /**
  * The events of an agent task and of a session.
  *
- * Room: domain. In: Content, ThreadEvents. Out: Event.
+ * Room: domain.
  *
  * Environment variables are deliberately absent from a task's request: they hold secrets and are never stored.
  */

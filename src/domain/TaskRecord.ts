@@ -1,7 +1,7 @@
 /**
  * A task as its history tells it: what was asked, who holds it, which attempt, how it ended. Pure.
  *
- * Room: domain. In: Event, Task, Upcast. Out: Canonical, coordination.
+ * Room: domain.
  *
  * A lease is held from a claim to whatever ends it: a release, an end, or another claim. Its token is the sequence of
  * the claim, so of two leases the later one has the larger token, and a move that names an earlier one is refused.

@@ -1,7 +1,7 @@
 /**
  * What a thread has said, so that a text can be told which of it it repeats.
  *
- * Room: domain. In: none. Out: Repeats, publish.
+ * Room: domain.
  *
  * Texts are cut into blocks of 32 units that are found again at any place of another text by a rolling hash, and then
  * compared and extended as far as they agree. Memory and work are bounded: the oldest texts are forgotten first (a

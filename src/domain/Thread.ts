@@ -1,7 +1,7 @@
 /**
  * The state of a thread: what its events come to, in a size that does not grow with their number.
  *
- * Room: domain. In: Interpret, Fact, ThreadWindow. Out: snapshot, publish, edge.
+ * Room: domain.
  *
  * Pure and total: `apply` never throws. Folding some events and then the rest is folding all of them; an event that
  * was folded already changes nothing. So a state that was stored may stand for the events before it.
@@ -12,7 +12,7 @@
  * window its entries are the exact count.
  */
 import { Result, Schema } from "effect";
-import { headOf, jsonBytes, own, present, shortId } from "./Bounded.ts";
+import { headOf, jsonBytes, own, present, shortId } from "./Truncate.ts";
 import { Program } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { Fact, MessageSaid, ThreadDescribed } from "./Fact.ts";

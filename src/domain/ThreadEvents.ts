@@ -1,12 +1,12 @@
 /**
  * The events of a thread: what is said in a conversation and what is done to it.
  *
- * Room: domain. In: Content. Out: Event.
+ * Room: domain.
  */
 import { Schema } from "effect";
 import { BlobReference, maybe, Part, Program, TokenUsage } from "./Content.ts";
-import { Normalised } from "./Repeats.ts";
-import { Resent } from "./Resent.ts";
+import { Normalised } from "./RepeatedText.ts";
+import { ConversationDiff } from "./ConversationDiff.ts";
 
 const Text = Schema.String;
 const Names = Schema.Array(Schema.String);
@@ -49,7 +49,7 @@ export const MessageAppended = Schema.Struct({
   /** One of its texts repeated the thread: what of it is kept as references, and how to have it back. */
   normalised: maybe(Normalised),
   /** It came with a history that its client had changed. */
-  resent: maybe(Resent),
+  resent: maybe(ConversationDiff),
 });
 
 /** The first shape of `thread.message_appended`: a plain turn, content as one string. Upcast to parts. */

@@ -1,13 +1,13 @@
 /**
  * A message of a thread: what `MessageSaid` facts come to when they are put together.
  *
- * Room: domain. In: Content, Fact, Bounded. Out: ThreadWindow, Thread, snapshot.
+ * Room: domain.
  *
  * A message may be told in segments and told again; the newest telling of each segment holds, the place in the
  * conversation is that of the first. What describes the message as a whole (model, stop reason) is what was told last.
  */
 import { Schema } from "effect";
-import { headOf, jsonBytes, present } from "./Bounded.ts";
+import { headOf, jsonBytes, present } from "./Truncate.ts";
 import { Part } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { MessageSaid } from "./Fact.ts";

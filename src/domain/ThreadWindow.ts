@@ -1,13 +1,13 @@
 /**
  * The window on a thread: its newest messages and tool calls, in bounded memory.
  *
- * Room: domain. In: ThreadMessage, Fact, Bounded. Out: Thread.
+ * Room: domain.
  *
  * What is told again while it is in the window is the same message or call; what is told again after it left enters
  * anew as the newest. `left` counts what left: while it is 0 the window is the whole conversation.
  */
 import { Schema } from "effect";
-import { headOf, jsonBytes, ownSized, present, shortId } from "./Bounded.ts";
+import { headOf, jsonBytes, ownSized, present, shortId } from "./Truncate.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { MessageSaid, ToolHasReturned, ToolWasCalled } from "./Fact.ts";
 import { Sequence } from "./History.ts";

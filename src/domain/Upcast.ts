@@ -1,7 +1,7 @@
 /**
  * Reading what was written by any version: old shapes are upcast, newer ones are left alone.
  *
- * Room: domain. In: Event. Out: Interpret.
+ * Room: domain.
  */
 import { Result, Schema } from "effect";
 import { type EventData, type EventTypeName, eventTypes, isEventTypeName, type RecordedEvent } from "./Event.ts";

@@ -1,7 +1,7 @@
 /**
  * A part of which an event holds only the head, with the bytes that were too large for it in their place again.
  *
- * Room: domain. In: Content. Out: publish, edge.
+ * Room: domain.
  */
 import type { Part } from "./Content.ts";
 

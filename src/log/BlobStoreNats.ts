@@ -1,7 +1,7 @@
 /**
  * Bytes too large for an event, kept once under their SHA-256 in a JetStream object store.
  *
- * Room: log. In: NatsConnectionNats, DirectGetNats. Out: EventLogNats, coordination.
+ * Room: log.
  *
  * Writing goes through the client's object store, so any NATS tool can read what is there. Reading does not: its
  * `get` leaves a consumer behind for five minutes, and a thousand of them are the server's limit for a stream. The
@@ -12,10 +12,10 @@ import { DiscardPolicy, StorageType } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import { createHash } from "node:crypto";
-import type { DirectGet } from "./DirectGetNats.ts";
+import type { DirectGet } from "./read/DirectGetNats.ts";
 import { LogDamaged, type LogUnavailable } from "./EventLog.ts";
-import type { Link, NatsConnection } from "./NatsConnectionNats.ts";
-import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
+import type { Link, NatsConnection } from "./connection/NatsConnectionNats.ts";
+import { awaitLink, retryPauseMillis, unavailable } from "./connection/PatienceNats.ts";
 
 export const defaultBucket = "RECOLLECT_BLOBS";
 

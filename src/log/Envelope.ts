@@ -1,7 +1,7 @@
 /**
  * The envelope: CloudEvents 1.0 binary mode, attributes as headers, the event's data as the body.
  *
- * Room: log. In: domain, Subject. Out: EventLogNats, EventLogMemory.
+ * Room: log.
  *
  * Any language with a NATS client can write it: see `docs/publishing.md`. `ce-id` is also `Nats-Msg-Id`, so that
  * the server refuses a duplicate by itself within its window.

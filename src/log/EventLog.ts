@@ -1,7 +1,7 @@
 /**
  * The event log: the one place where facts become durable.
  *
- * Room: log. In: domain. Out: spool, snapshot, publish, projection.
+ * Room: log.
  *
  * Promises, each a test in `test/contract/EventLogContract.ts`, kept by every layer:
  * - an append is all or nothing, whether it writes one event or many histories;

@@ -1,7 +1,7 @@
 /**
  * The event log in memory: the same promises without a server, gone with its scope.
  *
- * Room: log. In: domain, AppendCheck, Envelope. Out: tests of every room.
+ * Room: log.
  *
  * Events pass through the same envelope as on the wire, so what cannot be written there cannot be kept here.
  */
@@ -9,7 +9,7 @@ import { Array as Arr, Clock, Context, Effect, Layer, Stream } from "effect";
 import { createHash } from "node:crypto";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
-import { type Checked, checkAll, checkAppend, maxEventBytes } from "./AppendCheck.ts";
+import { type Checked, checkAll, checkAppend, maxEventBytes } from "./append/AppendCheck.ts";
 import { entryOf, type Headers, type StoredMessage } from "./Envelope.ts";
 import {
   type AppendError,

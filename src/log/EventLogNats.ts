@@ -1,26 +1,26 @@
 /**
  * The event log on NATS JetStream.
  *
- * Room: log. In: NatsConnectionNats, GroupCommitNats, HistoryReadNats, FollowNats, BlobStoreNats. Out: every room that needs an EventLog.
+ * Room: log.
  *
  * This file only wires; how each promise is kept is said at the head of the file that keeps it.
  */
 import { Effect, Layer, Option, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
 import type { History } from "../domain/History.ts";
-import { checkAll } from "./AppendCheck.ts";
+import { checkAll } from "./append/AppendCheck.ts";
 import * as BlobStore from "./BlobStoreNats.ts";
-import * as GroupCommit from "./GroupCommitNats.ts";
-import * as DirectGet from "./DirectGetNats.ts";
+import * as GroupCommit from "./append/GroupCommitNats.ts";
+import * as DirectGet from "./read/DirectGetNats.ts";
 import { entryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog } from "./EventLog.ts";
-import { follow } from "./FollowNats.ts";
-import * as HistoryIds from "./HistoryIds.ts";
-import * as HistoryRead from "./HistoryReadNats.ts";
-import type { Writer } from "./IdSearchNats.ts";
-import { NatsConnection } from "./NatsConnectionNats.ts";
-import { unavailable } from "./PatienceNats.ts";
-import * as StreamNats from "./StreamNats.ts";
+import { follow } from "./read/FollowNats.ts";
+import * as HistoryIds from "./append/HistoryIds.ts";
+import * as HistoryRead from "./read/HistoryReadNats.ts";
+import type { Writer } from "./append/IdSearchNats.ts";
+import { NatsConnection } from "./connection/NatsConnectionNats.ts";
+import { unavailable } from "./connection/PatienceNats.ts";
+import * as StreamNats from "./connection/StreamNats.ts";
 import { subjectOf } from "./Subject.ts";
 
 export interface Options {

@@ -2,7 +2,7 @@
  * The subject of a history: `recollect.<tenant>.<kind>.<id>`, reversible for every id; what is said of a history beside
  * the stream goes by the same tokens under another first one.
  *
- * Room: log. In: domain. Out: log, snapshot.
+ * Room: log.
  *
  * One token per part. Letters, digits, `-` and `_` stand for themselves; every other UTF-8 byte is `=` and two
  * hexadecimal digits. `=` is legal in NATS subjects and in KV keys alike, so one encoding serves both.

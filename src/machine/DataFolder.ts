@@ -1,7 +1,7 @@
 /**
  * The one folder in which everything of this user is kept, and the names of what lies in it.
  *
- * Room: machine. In: environment. Out: every room that keeps a file.
+ * Room: machine.
  *
  * Promises: the folder exists, belongs to this user alone (0700), and was written to once. What stands in the way is a
  * sentence that says what and what to do.

@@ -1,7 +1,7 @@
 /**
  * Packages of this system's Debian mirror, unpacked in a folder, without root and without changing the system.
  *
- * Room: machine. In: NatsBinaryDebian. Out: apt-get, dpkg-deb.
+ * Room: machine.
  *
  * apt runs with lists, state and cache of its own in a folder that is removed afterwards. It asks the mirror that this
  * system already uses and trusts Debian's keyring as the system has it, so what arrives is signed. Packages are

@@ -1,7 +1,7 @@
 /**
  * One owner for a data folder at a time, for as long as the owner lives and not a moment longer.
  *
- * Room: machine. In: DataFolder. Out: whoever runs the daemon's parts.
+ * Room: machine.
  *
  * Promises: at most one process holds a folder; the operating system frees it when that process ends, however it ends,
  * `kill -9` included; who is refused learns which process holds it.

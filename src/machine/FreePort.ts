@@ -1,7 +1,7 @@
 /**
  * A TCP port of this machine that nobody listens on.
  *
- * Room: machine. In: nothing. Out: NatsProcess.
+ * Room: machine.
  *
  * Decision: ports come from 20000 to 31999, below the range that Linux (32768 and up) and macOS (49152 and up) give to
  * outgoing connections. A client that keeps dialling a port of that range on its own machine can be given the same

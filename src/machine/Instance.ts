@@ -1,7 +1,7 @@
 /**
  * The address that a running daemon leaves in its data folder, so that other commands find it.
  *
- * Room: machine. In: the daemon, FolderLockSqlite. Out: every command that needs a running one.
+ * Room: machine.
  *
  * Promises: a reader sees a whole file or none; what a dead daemon left behind is recognised and counts as none, also
  * when another process has been given its pid since, because the folder's lock died with it.

@@ -1,7 +1,7 @@
 /**
  * Finds a nats-server program that is new enough, and fetches one where this machine has none.
  *
- * Room: machine. In: environment, PATH, cache folder. Out: NatsProcess.
+ * Room: machine.
  *
  * Promises: the program found has been run once and said its version; the order is `RECOLLECT_NATS_SERVER`, then
  * `nats-server` on the PATH, then our own cached copy, then Debian's package (see NatsBinaryDebian); two processes at

@@ -1,7 +1,7 @@
 /**
  * Fetches nats-server as Debian's package.
  *
- * Room: machine. In: NatsBinary. Out: DebianPackages, cache folder.
+ * Room: machine.
  *
  * The suite is `forky`, whatever this system runs: bookworm has 2.9, far too old, and the program has no dependencies.
  */

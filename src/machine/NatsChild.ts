@@ -1,7 +1,7 @@
 /**
  * One nats-server as a child process: begun, watched, ended, and never outliving us.
  *
- * Room: machine. In: NatsProcess. Out: operating system.
+ * Room: machine.
  *
  * Plain functions, because this file wraps `node:child_process`: NatsProcess turns them into effects.
  *

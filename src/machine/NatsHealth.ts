@@ -1,7 +1,7 @@
 /**
  * Notices a nats-server that runs but can no longer write, and when the reason has gone.
  *
- * Room: machine. In: NatsProcess. Out: nats-server's monitoring, the disk.
+ * Room: machine.
  *
  * A write error, most often a full disk, freezes a JetStream stream: every later append fails, also when there is room
  * again, until the server is restarted (2.14 and newer; tried with 2.15.1). It shows in `/healthz` only.

@@ -1,7 +1,7 @@
 /**
  * Asks a nats-server on this machine whether it really answers: the port, the protocol, and JetStream.
  *
- * Room: machine. In: NatsProcess. Out: NATS (one connection of its own).
+ * Room: machine.
  *
  * Decision: 40 lines of the text protocol and not the client library, because a server that is just starting is asked
  * every few milliseconds, and the client's connection costs more than the server's whole start.

@@ -1,7 +1,7 @@
 /**
  * A supervised nats-server of our own, on a store folder and a port that stay the same through every restart.
  *
- * Room: machine. In: DataFolder, NatsBinary. Out: log, snapshot, everything that speaks NATS.
+ * Room: machine.
  *
  * Promises: when the service is there, the server answers and its JetStream is on. A server that dies is started again
  * on the same port, at once and then ever more slowly, for as long as the scope is open. When the scope closes it is

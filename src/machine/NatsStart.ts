@@ -1,7 +1,7 @@
 /**
  * One start of a nats-server: a child that answers, or the sentence why there is none.
  *
- * Room: machine. In: NatsProcess. Out: NatsChild, NatsProbe.
+ * Room: machine.
  */
 import { Effect, Option, Schema } from "effect";
 import * as NatsChild from "./NatsChild.ts";

@@ -1,7 +1,7 @@
 /**
  * Processes of this machine, looked at by their id.
  *
- * Room: machine. In: operating system. Out: FolderLockSqlite, NatsChild.
+ * Room: machine.
  *
  * Plain functions, because this file wraps `node:process`.
  */

@@ -1,7 +1,7 @@
 /**
  * Where this user's files belong, by the XDG base directory specification.
  *
- * Room: machine. In: environment. Out: DataFolder, NatsBinary, edge.
+ * Room: machine.
  *
  * Data is what must not be lost; cache is what can be fetched again. An empty variable counts as unset, and a relative
  * path in one is ignored, as the specification demands. Windows has a folder of its own for both.

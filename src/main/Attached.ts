@@ -1,15 +1,15 @@
 /**
  * How commands reach the store: the running instance of their data folder, or one of their own while they run.
  *
- * Room: main. In: Claim, Daemon, Standby, Layers, machine. Out: main.
+ * Room: main.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, FileSystem, Layer, Option, Schedule } from "effect";
 import { type Address, Attach, type Need, type Obstacle, type UpOptions, type Where } from "../edge/cli/Attach.ts";
 import { BadRequest, NotFound } from "../edge/cli/Failure.ts";
 import { EventLog } from "../log/EventLog.ts";
-import { NatsConnection } from "../log/NatsConnectionNats.ts";
-import { splitUrls } from "../log/NatsCredentialsNats.ts";
+import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
+import { splitUrls } from "../log/connection/NatsCredentialsNats.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import { variable } from "../machine/UserFolders.ts";

@@ -1,7 +1,7 @@
 /**
  * Who runs the store of a data folder: an instance that is found there, or this process from now on.
  *
- * Room: main. In: machine, edge. Out: Attached.
+ * Room: main.
  *
  * Any command may be the first of several: whoever gets the folder's lock runs the parts and leaves its address there,
  * the others use it. Between lock and address lies a start (0.2 s, seconds with a large store, more while a

@@ -1,7 +1,7 @@
 /**
  * The command line as a process: logs to stderr, failures as sentences, exit codes, signals.
  *
- * Room: main. In: edge, Attached. Out: main.
+ * Room: main.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";

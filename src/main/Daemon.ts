@@ -2,20 +2,20 @@
  * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled,
  * schedules kept, dead sessions ended, configuration obeyed.
  *
- * Room: main. In: machine, publish, coordination, Layers. Out: Attached, Standby.
+ * Room: main.
  */
 import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect";
-import * as ConfigFile from "../coordination/ConfigFile.ts";
-import { Configuration } from "../coordination/Configuration.ts";
-import * as PresenceKv from "../coordination/PresenceKv.ts";
-import * as SessionSweep from "../coordination/SessionSweep.ts";
+import * as ConfigFile from "../coordination/config/ConfigFile.ts";
+import { Configuration } from "../coordination/config/Configuration.ts";
+import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
+import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
 import * as FreePort from "../machine/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
 import * as NatsBinary from "../machine/NatsBinary.ts";
 import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
-import * as SpoolDrainer from "../publish/SpoolDrainer.ts";
+import * as SpoolDrainer from "../publish/drain/SpoolDrainer.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";

@@ -1,12 +1,12 @@
 /**
  * The rooms put together on one NATS connection.
  *
- * Room: main. In: log, snapshot, projection, projections, query. Out: Attached, Daemon.
+ * Room: main.
  */
 import { Effect, Layer } from "effect";
 import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
-import * as NatsConnection from "../log/NatsConnectionNats.ts";
+import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as Query from "../query/QuerySqlite.ts";

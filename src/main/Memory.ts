@@ -1,7 +1,7 @@
 /**
  * What a process takes of the machine's memory, and what it gives back.
  *
- * Room: main. In: none. Out: Attached, Cli.
+ * Room: main.
  *
  * V8 takes what the machine has: with 93 MB in use its heap grew to 400 MB before it looked for garbage. And what a
  * busy moment made it take it keeps, 32 MB for new objects alone, because it gives back only while it is given work:

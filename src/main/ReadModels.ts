@@ -1,7 +1,7 @@
 /**
  * Whether the database that lies in a data folder can be asked as it is, or the store must first bring it up to date.
  *
- * Room: main. In: projections, spool, query, edge. Out: Attached.
+ * Room: main.
  *
  * With its server away the database is asked as it is, and says how far it reaches: what it has is worth reading.
  *
@@ -14,10 +14,10 @@ import { readModels } from "../../projections/all.ts";
 import { caughtUp } from "../edge/cli/CaughtUp.ts";
 import * as Output from "../edge/cli/Output.ts";
 import * as Progress from "../edge/cli/Progress.ts";
-import type { NatsUnusable } from "../log/NatsUnusable.ts";
+import type { NatsUnusable } from "../log/connection/NatsUnusable.ts";
 import type { DataFolder } from "../machine/DataFolder.ts";
-import { peek } from "../projection/WriteLockSqlite.ts";
-import { ownLog } from "../publish/SpoolDrainer.ts";
+import { peek } from "../projection/write/WriteLockSqlite.ts";
+import { ownLog } from "../publish/drain/SpoolDrainer.ts";
 import { Query } from "../query/Query.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import { querying } from "./Layers.ts";

@@ -1,7 +1,7 @@
 /**
  * Standing by: a command that uses another process's store runs it itself when that process ends.
  *
- * Room: main. In: machine, Daemon. Out: Attached.
+ * Room: main.
  *
  * Two commands without a daemon share the store of the one that came first; when that one is done, or is killed, the
  * other must not be left without a server. It starts one on the same store and the same port, so its own connection

@@ -1,12 +1,12 @@
 /**
  * The daemon keeps the task queue filled, for every tenant that has open tasks.
  *
- * Room: main. In: query, coordination. Out: Daemon.
+ * Room: main.
  */
 import { Effect, Layer, Scope } from "effect";
-import * as Requeue from "../coordination/Requeue.ts";
-import * as TaskQueueNats from "../coordination/TaskQueueNats.ts";
-import * as Tasks from "../coordination/Tasks.ts";
+import * as Requeue from "../coordination/tasks/Requeue.ts";
+import * as TaskQueueNats from "../coordination/tasks/queue/TaskQueueNats.ts";
+import * as Tasks from "../coordination/tasks/Tasks.ts";
 import { Query } from "../query/Query.ts";
 
 /** Tasks and their queue over the connection; `tenant` is whose. */

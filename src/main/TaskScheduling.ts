@@ -1,11 +1,11 @@
 /**
  * The daemon submits what is scheduled, for every tenant that has schedules.
  *
- * Room: main. In: query, coordination, machine. Out: Daemon.
+ * Room: main.
  */
 import { Effect, Layer, Schedule } from "effect";
-import * as ConfigFile from "../coordination/ConfigFile.ts";
-import { keepScheduled } from "../coordination/TaskScheduler.ts";
+import * as ConfigFile from "../coordination/config/ConfigFile.ts";
+import { keepScheduled } from "../coordination/tasks/TaskScheduler.ts";
 import { defaultTenant } from "../domain/History.ts";
 import { Query } from "../query/Query.ts";
 import { tasksOf } from "./TaskFilling.ts";

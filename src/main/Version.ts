@@ -1,7 +1,7 @@
 /**
  * The version of this program, as package.json has it.
  *
- * Room: main. In: none. Out: main.
+ * Room: main.
  */
 import { createRequire } from "node:module";
 

@@ -1,7 +1,7 @@
 /**
  * The checkpoint: how far the rows reach, and what proves that the stream is still the one they were folded from.
  *
- * Room: projection. In: none. Out: ReadModel, EngineSqlite, WriteSqlite.
+ * Room: projection.
  *
  * Without Effect, because the writing thread loads it: that thread starts in 60 ms without, in 200 ms with it.
  */

@@ -1,7 +1,7 @@
 /**
  * The engine's own tables in the database, and the views that tell analysts about the database itself.
  *
- * Room: projection. In: Projection, SchemaSqlite. Out: ReadModelSqlite, query.
+ * Room: projection.
  */
 import type { Database } from "better-sqlite3";
 import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";

@@ -1,7 +1,7 @@
 /**
  * A projection: the pure definition of a read model. What it stores, and which rows an event changes.
  *
- * Room: projection. In: domain, Quote. Out: projections, query.
+ * Room: projection.
  *
  * A projection is data. Its `handle` sees one event with its facts and answers with rows to merge; it never reads
  * what is stored, so SQLite and PostgreSQL are two sinks of one definition and a rebuild is a replay. How a row
@@ -10,7 +10,7 @@
  */
 import type { LogEntry, RecordedEvent } from "../domain/Event.ts";
 import type { Fact } from "../domain/Fact.ts";
-import type { Quoting } from "./Quote.ts";
+import type { Quoting } from "./fold/Quote.ts";
 
 /** Text that is known as its UTF-8: it is stored as it is, without the way through a string. For columns of type `any`. */
 export class Utf8 {

@@ -1,7 +1,7 @@
 /**
  * The projector: folds the log into the database behind a path, exactly once, for as long as it lives.
  *
- * Room: projection. In: log, ReadModelSqlite, Rebuild. Out: main, edge.
+ * Room: projection.
  *
  * Promises: an event is applied once, whatever is killed when; what is appended is visible within milliseconds; a
  * stream that is not the one known is named and never read on over; trouble with the file or the log is waited out.
@@ -9,10 +9,10 @@
 import { Clock, Context, Effect, Layer, Option, Queue, type Scope, Stream, SubscriptionRef } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import { EventLog, LogDamaged, type LogInfo, type LogUnavailable } from "../log/EventLog.ts";
-import * as Condition from "./Condition.ts";
-import * as Intake from "./Intake.ts";
-import { incomingOfAll } from "./Incoming.ts";
-import { openCurrent } from "./OpenCurrent.ts";
+import * as ProjectorCondition from "./ProjectorCondition.ts";
+import * as BatchQueue from "./fold/BatchQueue.ts";
+import { incomingOfAll } from "./fold/LargeEntries.ts";
+import { openCurrent } from "./rebuild/OpenCurrent.ts";
 import type { Projection } from "./Projection.ts";
 import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
 import type { DeadLetterCount, Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
@@ -32,7 +32,7 @@ export interface ProjectionStatus {
 export interface ProjectorStatus {
   readonly projections: ReadonlyArray<ProjectionStatus>;
   /** What stands in the way; absent when nothing does. */
-  readonly condition?: Condition.Condition | undefined;
+  readonly condition?: ProjectorCondition.Condition | undefined;
 }
 
 export class Projector extends Context.Service<
@@ -41,7 +41,7 @@ export class Projector extends Context.Service<
     /** Never fails: what is not known now (the log is away) is as it was last known. */
     readonly status: Effect.Effect<ProjectorStatus>;
     /** Returns when everything up to `sequence` is applied and visible; fails when nothing is applied any more. */
-    readonly awaitSequence: (sequence: Sequence) => Effect.Effect<void, Condition.ProjectorStopped>;
+    readonly awaitSequence: (sequence: Sequence) => Effect.Effect<void, ProjectorCondition.ProjectorStopped>;
   }
 >()("recollect/projection/Projector") {}
 
@@ -49,12 +49,12 @@ export interface Options {
   /** The path that analysts open: a link to the current generation. */
   readonly path: string;
   readonly projections: ReadonlyArray<Projection>;
-  readonly limits?: Intake.Limits;
+  readonly limits?: BatchQueue.Limits;
 }
 
 interface State {
   readonly checkpoint: Checkpoint;
-  readonly condition: Condition.Condition | undefined;
+  readonly condition: ProjectorCondition.Condition | undefined;
 }
 
 /** Pauses after trouble, milliseconds: doubled up to the last. A person who frees a disk waits 10 s at most. */
@@ -81,7 +81,7 @@ interface Running {
   model: ReadModel | undefined;
   info: LogInfo | undefined;
   deadLetters: ReadonlyArray<DeadLetterCount>;
-  intake: Intake.Intake<LogUnavailable | LogDamaged>;
+  intake: BatchQueue.BatchQueue<LogUnavailable | LogDamaged>;
   /** Batches that were taken from it and are not applied, the oldest first. */
   inHand: Array<Prepared>;
   /** Attempts in a row that failed. */
@@ -89,7 +89,10 @@ interface Running {
 }
 
 /** Sets or clears the condition. */
-const setCondition = Effect.fnUntraced(function* (running: Running, condition: Condition.Condition | undefined) {
+const setCondition = Effect.fnUntraced(function* (
+  running: Running,
+  condition: ProjectorCondition.Condition | undefined,
+) {
   const before = yield* SubscriptionRef.get(running.state);
   if (before.condition?.name === condition?.name && before.condition?.message === condition?.message) return;
   yield* SubscriptionRef.update(running.state, (state) => ({ ...state, condition }));
@@ -97,7 +100,7 @@ const setCondition = Effect.fnUntraced(function* (running: Running, condition: C
 });
 
 /** Into this process's log and, as a courtesy to other processes, into the file. */
-const tellOthers = Effect.fnUntraced(function* (running: Running, condition: Condition.Condition | undefined) {
+const tellOthers = Effect.fnUntraced(function* (running: Running, condition: ProjectorCondition.Condition | undefined) {
   if (condition !== undefined) yield* Effect.logWarning(`projector: ${condition.message} ${condition.hint}`);
   // A full disk cannot take the note either.
   if (running.model !== undefined) {
@@ -116,7 +119,7 @@ const commitPatiently = Effect.fnUntraced(function* (running: Running, model: Re
     }
     // A rebuild takes the lock for a moment, which is nothing to report.
     if (applied.failure.reason !== "busy" || attempt >= busyAttempts)
-      yield* setCondition(running, Condition.storage(applied.failure));
+      yield* setCondition(running, ProjectorCondition.storage(applied.failure));
     yield* Effect.sleep(applied.failure.reason === "busy" ? busyPauseMillis : pauseMillis(attempt));
   }
 });
@@ -177,24 +180,24 @@ const session = Effect.fnUntraced(function* (
   running: Running,
 ): Effect.fn.Return<
   void,
-  Condition.ProjectorStopped | Effect.Error<ReturnType<typeof openCurrent>> | LogDamaged,
+  ProjectorCondition.ProjectorStopped | Effect.Error<ReturnType<typeof openCurrent>> | LogDamaged,
   EventLog | Scope.Scope
 > {
   const { options, log, state } = running;
   const model = yield* openCurrent({
     path: options.path,
     projections: options.projections,
-    onRebuild: (message) => setCondition(running, Condition.rebuilding(message)),
+    onRebuild: (message) => setCondition(running, ProjectorCondition.rebuilding(message)),
   });
   running.model = model;
   yield* Effect.addFinalizer(() => Effect.sync(() => (running.model = undefined)));
   const checkpoint = yield* model.checkpoint;
   yield* SubscriptionRef.update(state, (before) => ({ ...before, checkpoint }));
-  const { info, condition } = yield* Condition.identify(checkpoint);
+  const { info, condition } = yield* ProjectorCondition.identify(checkpoint);
   running.info = info;
-  if (condition?.stopped === true) return yield* new Condition.ProjectorStopped({ condition });
+  if (condition?.stopped === true) return yield* new ProjectorCondition.ProjectorStopped({ condition });
   if (condition !== undefined || info.lastSequence <= checkpoint.sequence) yield* setCondition(running, condition);
-  const intake = Intake.make<LogUnavailable | LogDamaged>(options.limits);
+  const intake = BatchQueue.make<LogUnavailable | LogDamaged>(options.limits);
   running.intake = intake;
   yield* log.follow({ after: checkpoint.sequence }).pipe(
     Stream.runForEachArray((entries) => intake.put(entries)),
@@ -207,17 +210,18 @@ const session = Effect.fnUntraced(function* (
 /** A session whose end is named, while its file is still open to note it. Answers how long to wait for the next one. */
 const sessionUntilNamed = (running: Running) => {
   const pause = () => pauseMillis(running.attempts++);
-  const stop = (condition: Condition.Condition) => Effect.as(setCondition(running, condition), lookAgainMillis);
+  const stop = (condition: ProjectorCondition.Condition) =>
+    Effect.as(setCondition(running, condition), lookAgainMillis);
   return session(running).pipe(
     Effect.as(0),
     Effect.catchTags({
       ProjectorStopped: ({ condition }) => stop(condition),
-      LogUnavailable: (error) => Effect.map(setCondition(running, Condition.logAway(error)), pause),
-      StorageTrouble: (error) => Effect.map(setCondition(running, Condition.storage(error)), pause),
+      LogUnavailable: (error) => Effect.map(setCondition(running, ProjectorCondition.logAway(error)), pause),
+      StorageTrouble: (error) => Effect.map(setCondition(running, ProjectorCondition.storage(error)), pause),
       // A hole stands directly after the checkpoint. Any other damage is named when the stream is looked at again.
       LogDamaged: ({ sequence, reason }) =>
         Effect.flatMap(SubscriptionRef.get(running.state), ({ checkpoint }) =>
-          sequence === checkpoint.sequence + 1 ? stop(Condition.hole(sequence, reason)) : Effect.sync(pause),
+          sequence === checkpoint.sequence + 1 ? stop(ProjectorCondition.hole(sequence, reason)) : Effect.sync(pause),
         ),
     }),
   );
@@ -270,7 +274,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     model: undefined,
     info: undefined,
     deadLetters: [],
-    intake: Intake.make(options.limits),
+    intake: BatchQueue.make(options.limits),
     inHand: [],
     attempts: 0,
   };
@@ -284,7 +288,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
       );
       const { checkpoint, condition } = Option.getOrElse(reached, () => SubscriptionRef.getUnsafe(state));
       if (checkpoint.sequence < sequence && condition !== undefined)
-        return yield* new Condition.ProjectorStopped({ condition });
+        return yield* new ProjectorCondition.ProjectorStopped({ condition });
     }),
   });
 });

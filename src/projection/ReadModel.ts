@@ -1,7 +1,7 @@
 /**
  * The read model: one set of tables that all projections fold into, with the checkpoint beside the rows.
  *
- * Room: projection. In: domain, Projection. Out: Projector, Rebuild, Verify.
+ * Room: projection.
  *
  * The contract of a sink. `ReadModelSqlite` keeps it today; a sink for another database keeps the same one.
  */

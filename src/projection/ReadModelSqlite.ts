@@ -1,7 +1,7 @@
 /**
  * The read model in one SQLite file: opened or created, and folded into, exactly once.
  *
- * Room: projection. In: ReadModel, SchemaSqlite, EngineSqlite, ApplySqlite, WriterSqlite. Out: Projector, Rebuild, Verify.
+ * Room: projection.
  *
  * Promises: the rows of a batch, its dead letters, what interpreters remember, and the checkpoint with the stream's
  * incarnation are one transaction; a process killed at any moment leaves the file at a batch's edge.
@@ -17,14 +17,14 @@ import {
   engineViews,
   readCheckpoint,
 } from "./EngineSqlite.ts";
-import * as Apply from "./ApplySqlite.ts";
+import * as Apply from "./fold/ApplySqlite.ts";
 import { noCheckpoint } from "./Checkpoint.ts";
-import { digestsOf } from "./DigestSqlite.ts";
+import { digestsOf } from "./verify/DigestSqlite.ts";
 import type { Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
 import { faultsOf, type Indexes, indexesOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
 import { assertOurs, storageTrouble } from "./StorageTroubleSqlite.ts";
-import { configure, type Durability } from "./WriteSqlite.ts";
-import * as Writer from "./WriterSqlite.ts";
+import { configure, type Durability } from "./write/RowWriterSqlite.ts";
+import * as WriterChoice from "./write/WriterChoiceSqlite.ts";
 
 export interface OpenOptions {
   readonly file: string;
@@ -99,7 +99,7 @@ const openSync = (options: OpenOptions): ReadModel => {
     const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
       Effect.try({ try: work, catch: (cause) => storageTrouble(file, cause) });
     const { durability, threadFromRows } = options;
-    const writer = Writer.make(db, { file, path, durability }, { threadFromRows });
+    const writer = WriterChoice.make(db, { file, path, durability }, { threadFromRows });
     const apply = outdated ? undefined : Apply.make({ db, file, projections, writer });
     const ready = Effect.suspend(() =>
       apply === undefined ? Effect.die(new Error(`${file} was made by another version`)) : Effect.succeed(apply),

@@ -1,7 +1,7 @@
 /**
  * SQL text from projection definitions: tables, indexes, full-text indexes and views.
  *
- * Room: projection. In: Projection. Out: ReadModelSqlite, Verify.
+ * Room: projection.
  *
  * Views stay within what SQLite 3.37 (2021, the first with STRICT) understands: a view that an analyst's older
  * library cannot parse makes the whole database unreadable there.

@@ -1,7 +1,7 @@
 /**
  * What a failure of SQLite or of the file system means to a person.
  *
- * Room: projection. In: ReadModel, EngineSqlite. Out: every *Sqlite file of the room, query.
+ * Room: projection.
  */
 import type { Database } from "better-sqlite3";
 import { applicationId } from "./EngineSqlite.ts";

@@ -1,22 +1,22 @@
 /**
  * From an address, or from nothing, to a publisher: which log is meant, and where commands wait for it.
  *
- * Room: publish. In: machine, log, spool, snapshot, Publisher, ThreadViews. Out: Recollect, edge.
+ * Room: publish.
  *
  * Connecting never fails because NATS is away, and it never waits for it: what is published then waits in the spool.
  */
 import { Config, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
-import * as LiveNats from "../log/LiveNats.ts";
+import * as LiveNats from "../log/live/LiveNats.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
-import * as AnswerJournal from "./AnswerJournal.ts";
-import * as LogConnection from "./LogConnection.ts";
+import * as AnswerJournal from "./thread/AnswerJournal.ts";
+import * as LogConnection from "./delivery/LogConnection.ts";
 import * as Publisher from "./Publisher.ts";
-import * as ThreadViews from "./ThreadViews.ts";
-import { answersIn, ownLog, targetOf } from "./SpoolDrainer.ts";
+import * as ThreadViews from "./thread/ThreadViews.ts";
+import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
 
 /** What holds for this process in place of what the data folder says; see `spool.maxBytes` in docs/configuration.md. */
 export interface SpoolOptions {

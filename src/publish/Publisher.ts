@@ -1,7 +1,7 @@
 /**
  * The way in: whoever records a conversation, a task or a session does it here.
  *
- * Room: publish. In: domain, log, spool, Compose, Delivery. Out: edge, Recollect (the same with promises).
+ * Room: publish.
  *
  * Promises, each a test in `test/publish/`:
  * - a call returns when its event is durable, and says where: in the log, or in this machine's spool;
@@ -9,7 +9,7 @@
  * - messages of several writers on one thread merge: none is lost, none is doubled;
  * - a task never makes a move that its state does not allow, whoever else moves it at the same moment;
  * - the log being away or slow costs a caller our patience (250 ms) once, and then one write to disk per call;
- * - who puts more than is delivered while the log is back is slowed down, and sent to the log in the end (`Pace`);
+ * - who puts more than is delivered while the log is back is slowed down, and sent to the log in the end (`SpoolBackpressure`);
  * - an event that its Schema does not allow is refused before anything is written.
  */
 import { Context, Effect, Layer, Stream } from "effect";
@@ -18,10 +18,10 @@ import { defaultTenant, type History, type Sequence } from "../domain/History.ts
 import type { IllegalTransition } from "../domain/Task.ts";
 import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
-import { compose, type Composing, type InvalidEvent } from "./Compose.ts";
-import * as Delivery from "./Delivery.ts";
-import type { NotAccepted } from "./Keep.ts";
-import { putBlobs } from "./Write.ts";
+import { compose, type Composing, type InvalidEvent } from "./write/NewEvent.ts";
+import * as Delivery from "./delivery/Delivery.ts";
+import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
+import { putBlobs } from "./write/WriteCommand.ts";
 
 /** What became of an event: see `Delivered`. */
 export type Published = Delivery.Delivered & { readonly eventId: string };

@@ -1,7 +1,7 @@
 /**
  * A task to move, and a session to begin and end.
  *
- * Room: publish. In: Publisher. Out: edge, Recollect.
+ * Room: publish.
  *
  * A move that the task's state does not allow is an `IllegalTransition`; one to the status it already has adds nothing
  * and says `Unchanged`. With the log away a move is decided on what this process knows of the task, and decided again
@@ -11,7 +11,7 @@ import { Effect } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
 import type { TaskEventName } from "../domain/Task.ts";
-import { type About, type Given, newId } from "./Compose.ts";
+import { type About, type Given, newId } from "./write/NewEvent.ts";
 import { Publisher } from "./Publisher.ts";
 
 type Data<Name extends TaskEventName> = Given<EventData<Name>>;

@@ -1,11 +1,11 @@
 /**
  * Read-only connections to the database behind a path, which may lead to another file at any time.
  *
- * Room: query. In: projection. Out: QuerySqlite, SqlSqlite.
+ * Room: query.
  */
 import Database from "better-sqlite3";
 import { Effect, type Scope } from "effect";
-import * as Generations from "../projection/Generations.ts";
+import * as Generations from "../projection/rebuild/Generations.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
 import { assertOurs, storageTrouble } from "../projection/StorageTroubleSqlite.ts";
 

@@ -1,7 +1,7 @@
 /**
  * One conversation: its messages with their parts, its tool calls and the files it read, now or as it was then.
  *
- * Room: query. In: Query, RowsSqlite, projections, projection. Out: QuerySqlite.
+ * Room: query.
  *
  * Several messages or calls may stand in one event. A page therefore ends with a whole sequence, also when that makes
  * it longer than asked for: the next page begins after it and skips nothing.
@@ -9,7 +9,7 @@
 import type { Database } from "better-sqlite3";
 import { textOf as partText } from "../../projections/text.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
-import { idText, storedId } from "../projection/CompactId.ts";
+import { idText, storedId } from "../projection/fold/CompactId.ts";
 import { firstHandOnly } from "../projection/Projection.ts";
 import { type FileRow, maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";

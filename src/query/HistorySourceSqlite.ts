@@ -1,7 +1,7 @@
 /**
  * Whole histories from the ledger in SQLite: every event as the log gave it, found by its index of histories.
  *
- * Room: query. In: projections (the ledger), projection, snapshot (HistorySource), ConnectionSqlite. Out: main.
+ * Room: query.
  *
  * From the tables and not through `v_events`: the view spells ids and names in SQL, which takes longer than finding the
  * rows, and its column for the history's id cannot be searched by an index. So a file whose ledger is of another
@@ -13,7 +13,7 @@ import { Effect, Layer, Option, Stream } from "effect";
 import { ledger } from "../../projections/ledger.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
-import { Recent } from "../projection/NamesSqlite.ts";
+import { Recent } from "../projection/write/NamesSqlite.ts";
 import { type Reach, HistorySource, SourceUnavailable } from "../snapshot/HistorySource.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 

@@ -1,14 +1,14 @@
 /**
  * Questions to the read models: lists, one thread, search, and whatever SQL an analyst writes.
  *
- * Room: query. In: projection. Out: coordination, edge.
+ * Room: query.
  *
  * Reads only, and never waits for a writer. Answers are as new as the projector's last commit. Times are epoch
  * milliseconds; field names are the views' column names in camel case, and `v_dictionary` says what they mean.
  */
 import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
 import type { Sequence } from "../domain/History.ts";
-import type { Condition } from "../projection/Condition.ts";
+import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
 /** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */

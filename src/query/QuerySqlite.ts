@@ -1,12 +1,12 @@
 /**
  * Questions to the read models in SQLite, through the public views.
  *
- * Room: query. In: Query, ConnectionSqlite, ConversationSqlite, ThreadListSqlite, SqlSqlite. Out: main, edge.
+ * Room: query.
  */
 import type { Database } from "better-sqlite3";
 import { Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
-import { Condition } from "../projection/Condition.ts";
+import { Condition } from "../projection/ProjectorCondition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 import { readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {

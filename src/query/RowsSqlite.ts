@@ -1,7 +1,7 @@
 /**
  * Rows as values with camel-case fields, and sizes of pages.
  *
- * Room: query. In: none. Out: QuerySqlite, ThreadListSqlite.
+ * Room: query.
  */
 import type { Database } from "better-sqlite3";
 import { maxPage } from "./Query.ts";

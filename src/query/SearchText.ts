@@ -1,7 +1,7 @@
 /**
  * From what a person types to what FTS5 understands: no input is a syntax error.
  *
- * Room: query. In: none. Out: QuerySqlite.
+ * Room: query.
  *
  * Every word becomes a quoted string, so that operators and punctuation are words like others. Words stand in any
  * order in the same part; `"a phrase"` keeps its order; `begin*` finds what begins so.

@@ -1,7 +1,7 @@
 /**
  * SQL from an analyst, on a connection that cannot write.
  *
- * Room: query. In: Query, ConnectionSqlite. Out: QuerySqlite.
+ * Room: query.
  *
  * Three walls: the connection is read-only; only one statement that begins with SELECT, WITH, VALUES or EXPLAIN is
  * prepared (ATTACH, PRAGMA and VACUUM INTO would reach beyond the file); and SQLite itself must call it reading.

@@ -1,13 +1,13 @@
 /**
  * Threads, newest first, page by page, filtered and searched.
  *
- * Room: query. In: Query, SearchText. Out: QuerySqlite.
+ * Room: query.
  *
  * A page follows the index on (last activity, first sequence) and computes counts for its own rows only. The cursor
  * is that pair, which no two threads share, so a page neither repeats nor skips one that did not change meanwhile.
  */
 import type { Database } from "better-sqlite3";
-import { idText } from "../projection/CompactId.ts";
+import { idText } from "../projection/fold/CompactId.ts";
 import { type Hit, QueryRefused, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { matchOf } from "./SearchText.ts";

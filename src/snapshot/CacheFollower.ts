@@ -1,7 +1,7 @@
 /**
  * What keeps the cache of threads true: one follower of the log, begun when it is first worth it.
  *
- * Room: snapshot. In: log, ThreadCache. Out: ThreadReader.
+ * Room: snapshot.
  *
  * Decision: it begins when a thread is read for the second time, because a command that reads a thread once must not
  * pay for a consumer and for the events of everybody else; and it ends, and the cache with it, at the first event after
@@ -9,7 +9,7 @@
  */
 import { Clock, Effect, Result, type Scope, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
-import { elapsedUnsafe } from "../log/Elapsed.ts";
+import { elapsedUnsafe } from "../log/connection/Elapsed.ts";
 import type { EventLog } from "../log/EventLog.ts";
 import type { ThreadCache } from "./ThreadCache.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The whole conversation of a thread as a stream of messages, none of them cut.
  *
- * Room: snapshot. In: domain, log, WholeHistory. Out: ThreadReader.
+ * Room: snapshot.
  *
  * A message may be told in pieces and told again at any distance, and second witnesses count only where nobody tells
  * first-hand: what a message is, is known at the end of the history. So the history is read twice: first for how often
@@ -19,7 +19,7 @@ import { type Carry, noCarry } from "../domain/interpret/Interpreter.ts";
 import { factsOfSafely } from "../domain/Thread.ts";
 import { tell, type ThreadMessage } from "../domain/ThreadMessage.ts";
 import type { LogUnavailable } from "../log/EventLog.ts";
-import * as LargeEntry from "../log/LargeEntry.ts";
+import * as LargeEntry from "../log/read/LargeEntry.ts";
 import * as Replay from "./Replay.ts";
 import * as WholeHistory from "./WholeHistory.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The threads whose snapshots are behind, and the states of those that were written lately: in bounded memory.
  *
- * Room: snapshot. In: domain, log. Out: Snapshotter.
+ * Room: snapshot.
  *
  * A plain mutable table, because it is touched for every event of the stream. A thread is first only marked: its state
  * is read when its snapshot is due, and from then on events are folded as they come, without reading anything again.
@@ -11,7 +11,7 @@
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { apply, type ThreadState } from "../domain/Thread.ts";
-import { mayRefer } from "../log/LargeEntry.ts";
+import { mayRefer } from "../log/read/LargeEntry.ts";
 
 export interface Limits {
   /** Threads in the table, with or without a state: about 0.5 KB each. */

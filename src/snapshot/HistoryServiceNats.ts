@@ -1,7 +1,7 @@
 /**
  * Whole histories over NATS: a process that has the ledger answers, one elsewhere asks.
  *
- * Room: snapshot. In: log (the connection), HistorySource. Out: main.
+ * Room: snapshot.
  *
  * Core request and reply on `recollect-history.<tenant>.<kind>.<id>`, which no stream listens to. The subject alone says
  * which history is asked for, so that a server's permissions can keep the users of one tenant from the others'. One answer is one page, bounded by what a message may carry; who
@@ -15,8 +15,8 @@ import type { Msg } from "@nats-io/transport-node";
 import { Effect, Layer, Option, Queue, Result, Schema, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, Sequence } from "../domain/History.ts";
-import { NatsConnection } from "../log/NatsConnectionNats.ts";
-import { ask as askNats } from "../log/RequestNats.ts";
+import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
+import { ask as askNats } from "../log/connection/RequestNats.ts";
 import { historyOf, root, subjectOf } from "../log/Subject.ts";
 import { HistorySource, SourceUnavailable } from "./HistorySource.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Values by key in bounded memory: what was used longest ago goes first.
  *
- * Room: snapshot. In: none. Out: ThreadCache, coordination.
+ * Room: snapshot.
  *
  * A plain mutable table, because a look into it is the whole cost of a warm read. Whoever puts a value in says how many
  * bytes it takes; a single value larger than the table is not held.

@@ -1,19 +1,19 @@
 /**
  * From a state to today's: the events after it, folded. The one way in which a snapshot becomes the truth.
  *
- * Room: snapshot. In: domain, log, WholeHistory. Out: Snapshotter, ThreadReader.
+ * Room: snapshot.
  *
  * A state may stand for the events before it only if its last event is still where it was: the read begins with that
  * event, and if another one stands there, or none (the stream was made anew, rolled back, restored), the history is
  * folded from its beginning. This costs one more event and no more round trips.
  */
 import { Effect, Stream } from "effect";
-import { shortId } from "../domain/Bounded.ts";
+import { shortId } from "../domain/Truncate.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
-import * as LargeEntry from "../log/LargeEntry.ts";
+import * as LargeEntry from "../log/read/LargeEntry.ts";
 import type { HistorySource } from "./HistorySource.ts";
 import * as WholeHistory from "./WholeHistory.ts";
 

@@ -1,7 +1,7 @@
 /**
  * A snapshot as bytes: JSON behind a header that says how to read it, and whether it is whole.
  *
- * Room: snapshot. In: domain. Out: SnapshotStore.
+ * Room: snapshot.
  *
  * Bytes 0 to 1: `RS`. 2: version of this layout. 3 to 4: fold version, big-endian. 5 to 8: CRC-32 of everything else.
  * Then the state as JSON. What is of another version, damaged or not ours has no state: a miss, never an error.

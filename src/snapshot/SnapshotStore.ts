@@ -1,7 +1,7 @@
 /**
  * The snapshots of threads: a cache that may lose anything at any time.
  *
- * Room: snapshot. In: domain, log (names of keys). Out: Snapshotter, ThreadReader, edge.
+ * Room: snapshot.
  *
  * Promises, each a test in `test/contract/SnapshotStoreContract.ts`, kept by every layer:
  * - `get` gives a state that was put for this thread by this fold version, or none; never a part of one, never another

@@ -1,7 +1,7 @@
 /**
  * Snapshots in a JetStream KV bucket, each gone a day after it was last written.
  *
- * Room: snapshot. In: log (the connection), SnapshotStore. Out: main.
+ * Room: snapshot.
  *
  * Decision: file storage with `persist_mode: async`, because a snapshot is a cache and pays no fsync: under
  * `sync_interval: always` a put of 20 KiB takes 0.25 ms (p50), with the stream's own durability 0.55 ms, and in memory
@@ -15,8 +15,8 @@ import { JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-i
 import { type KV, Kvm } from "@nats-io/kv";
 import { nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Option, Semaphore } from "effect";
-import { lastOf } from "../log/DirectGetNats.ts";
-import { NatsConnection } from "../log/NatsConnectionNats.ts";
+import { lastOf } from "../log/read/DirectGetNats.ts";
+import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import * as SnapshotStore from "./SnapshotStore.ts";
 
 export const bucketName = "RECOLLECT_THREADS";

@@ -1,7 +1,7 @@
 /**
  * Snapshots in the memory of this process: for tests, and for a store without NATS.
  *
- * Room: snapshot. In: SnapshotStore. Out: none.
+ * Room: snapshot.
  */
 import { Clock, Effect, Layer } from "effect";
 import * as SnapshotStore from "./SnapshotStore.ts";

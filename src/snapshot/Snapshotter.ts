@@ -1,7 +1,7 @@
 /**
  * The snapshotter: follows the log and keeps the snapshots of the threads that live.
  *
- * Room: snapshot. In: domain, log, SnapshotStore. Out: main.
+ * Room: snapshot.
  *
  * Promises: a thread is written once it was quiet for 250 ms, or each second while it is not, however many events it
  * has; following never waits for the store; memory is bounded (`DirtyThreads.ts`); NATS may go and come back; on stop
@@ -15,7 +15,7 @@
 import { Clock, Context, Effect, Latch, Layer, Result, Semaphore, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
-import { elapsed, elapsedUnsafe } from "../log/Elapsed.ts";
+import { elapsed, elapsedUnsafe } from "../log/connection/Elapsed.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { defaultLimits, DirtyThreads, type Entry, type Limits } from "./DirtyThreads.ts";
 import { HistorySource } from "./HistorySource.ts";

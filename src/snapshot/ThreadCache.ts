@@ -1,7 +1,7 @@
 /**
  * The states of threads that were read lately, in bounded memory, and what is known of how true they still are.
  *
- * Room: snapshot. In: domain, log, DirtyThreads, RecentlyUsed. Out: CacheFollower, ThreadReader.
+ * Room: snapshot.
  *
  * A plain mutable table, because a warm read is a look into it. A state may be served as it is only while all of this
  * holds: the log is followed, and every followed event of the thread is in the state; so is every event that this
@@ -12,7 +12,7 @@
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
 import { apply, type ThreadState } from "../domain/Thread.ts";
-import { mayRefer } from "../log/LargeEntry.ts";
+import { mayRefer } from "../log/read/LargeEntry.ts";
 import { sizeOf } from "./DirtyThreads.ts";
 import { RecentlyUsed } from "./RecentlyUsed.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Reading a thread: from memory while that is known to be true, else its snapshot and the events after it.
  *
- * Room: snapshot. In: domain, log, SnapshotStore, ThreadCache, CacheFollower, WholeHistory. Out: publish, edge.
+ * Room: snapshot.
  *
  * Promises: the answer is that of folding the whole history, whether the snapshot is there, stale, deleted, damaged,
  * of another fold version or of another stream; with `atLeast` it holds the caller's own append; a thread that lost its
@@ -14,11 +14,11 @@
 import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect";
 import { defaultTenant, History, isHistory, Sequence } from "../domain/History.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
-import { shortId } from "../domain/Bounded.ts";
+import { shortId } from "../domain/Truncate.ts";
 import type { ThreadState } from "../domain/Thread.ts";
 import * as Thread from "../domain/Thread.ts";
 import type { ThreadMessage } from "../domain/ThreadMessage.ts";
-import { elapsed, elapsedUnsafe } from "../log/Elapsed.ts";
+import { elapsed, elapsedUnsafe } from "../log/connection/Elapsed.ts";
 import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
 import * as Conversation from "./Conversation.ts";
 import * as CacheFollower from "./CacheFollower.ts";

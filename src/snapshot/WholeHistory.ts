@@ -1,7 +1,7 @@
 /**
  * A whole history: from the cheap copy as far as that can be trusted, and from the log beyond.
  *
- * Room: snapshot. In: domain, log, HistorySource. Out: Replay, Conversation, edge.
+ * Room: snapshot.
  *
  * Promise: the events are those that reading the log from the beginning gives, whatever the copy is: absent, behind,
  * cut short, of another stream, with pages in disorder or of another history, or broken in the middle. Before any of it

@@ -1,7 +1,7 @@
 /**
  * The spool: commands accepted while the log is away, kept on this machine's disk until the log has them.
  *
- * Room: spool. In: domain, log. Out: snapshot, publish, edge.
+ * Room: spool.
  *
  * Promises, each a test in `test/spool/`:
  * - what `put` returned for is on disk: a killed process loses none of it;

@@ -1,7 +1,7 @@
 /**
  * How large a spool may become and how long something may wait in it: said in a small file beside it.
  *
- * Room: spool. In: Spool. Out: SpoolFileSqlite, main.
+ * Room: spool.
  *
  * Decision: a file, because a spool is used where the log, and with it the configuration, cannot be reached. Whoever
  * follows the configuration (`recollect up`) writes it; every process that uses the spool obeys it with its next call.

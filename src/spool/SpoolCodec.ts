@@ -1,7 +1,7 @@
 /**
  * How a command lies on disk: one JSON text, checked by Schema on the way in and on the way out.
  *
- * Room: spool. In: Spool, domain, log. Out: SpoolFileSqlite, SpoolListSqlite.
+ * Room: spool.
  */
 import { Schema } from "effect";
 import type { NewEvent } from "../domain/Event.ts";

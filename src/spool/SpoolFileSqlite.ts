@@ -1,7 +1,7 @@
 /**
  * The spool's file: how commands lie in its tables.
  *
- * Room: spool. In: log, Spool, SpoolBounds, SpoolCodec, SpoolTablesSqlite, SpoolTroubleSqlite, machine. Out: SpoolSqlite, SpoolListSqlite.
+ * Room: spool.
  *
  * Plain synchronous code, because better-sqlite3 is; `SpoolSqlite` wraps every call. WAL with `synchronous=FULL`: a
  * commit returns after an fsync. Several processes may share the file; each transaction is a few rows, so they wait

@@ -2,7 +2,7 @@
  * The spool as a person sees it: what waits for which log and since when, what was set aside and why, what was forked;
  * and what a person may do about it.
  *
- * Room: spool. In: Spool, SpoolCodec, SpoolFileSqlite, SpoolTroubleSqlite. Out: edge.
+ * Room: spool.
  *
  * Over all targets of one file. A file that is not there is an empty spool, and is not made by looking.
  */

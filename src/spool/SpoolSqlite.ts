@@ -1,7 +1,7 @@
 /**
  * The spool in a small SQLite file of its own, beside the data it will become.
  *
- * Room: spool. In: Spool, SpoolFileSqlite, SpoolTroubleSqlite. Out: publish.
+ * Room: spool.
  */
 import { Clock, Effect, Layer, Schedule } from "effect";
 import { Spool, type SpoolUnavailable } from "./Spool.ts";

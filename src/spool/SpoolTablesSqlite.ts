@@ -1,7 +1,7 @@
 /**
  * The tables of the spool's file, and how a file of an earlier version gets them.
  *
- * Room: spool. In: none. Out: SpoolFileSqlite.
+ * Room: spool.
  */
 import type { Database } from "better-sqlite3";
 

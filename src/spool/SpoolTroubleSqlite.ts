@@ -1,7 +1,7 @@
 /**
  * What SQLite and the file system say of the spool's file, as a trouble of the spool with what to do about it.
  *
- * Room: spool. In: Spool. Out: SpoolFileSqlite, SpoolSqlite, SpoolListSqlite.
+ * Room: spool.
  */
 import { SpoolUnavailable } from "./Spool.ts";
 

@@ -1,12 +1,12 @@
 /**
  * A thread as it will be when the log is back: its last known state, and on top of it what waits in the spool.
  *
- * Room: spool. In: domain, Spool. Out: snapshot, edge.
+ * Room: spool.
  *
  * What waits has no sequence yet. It is given the ones after the state's, so that it can be folded; they say nothing
  * of where the log will put it. So such a state is for reading, and never for a snapshot.
  */
-import { shortId } from "../domain/Bounded.ts";
+import { shortId } from "../domain/Truncate.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
 import * as Thread from "../domain/Thread.ts";

@@ -8,7 +8,7 @@ import {
   type Entry,
   keyOf,
   type Settings,
-} from "../../src/coordination/Bucket.ts";
+} from "../../src/coordination/bucket/Bucket.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Buckets>) => void;
 

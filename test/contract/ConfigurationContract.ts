@@ -5,10 +5,10 @@
  */
 import { assert } from "@effect/vitest";
 import { Effect, Fiber, Latch, Result, type Scope, Stream } from "effect";
-import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import { config } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { newId } from "../../src/publish/Compose.ts";
+import { newId } from "../../src/publish/write/NewEvent.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, EventLog | Scope.Scope>) => void;
 

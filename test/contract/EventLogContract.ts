@@ -9,7 +9,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { isMisfit, type LogEntry, type NewEvent, type RecordedEvent } from "../../src/domain/Event.ts";
 import * as EventId from "../../src/domain/EventId.ts";
 import * as History from "../../src/domain/History.ts";
-import { maxEventBytes } from "../../src/log/AppendCheck.ts";
+import { maxEventBytes } from "../../src/log/append/AppendCheck.ts";
 import type { Headers } from "../../src/log/Envelope.ts";
 import {
   type Append,

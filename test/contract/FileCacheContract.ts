@@ -4,18 +4,18 @@ import { Clock, Context, Effect, Fiber, Layer, Option, Result, type Scope } from
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Entry } from "../../src/coordination/Bucket.ts";
-import { CacheWire } from "../../src/coordination/CacheWire.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as DiskFile from "../../src/coordination/DiskFile.ts";
-import * as FileCache from "../../src/coordination/FileCache.ts";
-import * as SharedFiles from "../../src/coordination/SharedFiles.ts";
+import type { Entry } from "../../src/coordination/bucket/Bucket.ts";
+import { CacheSharing } from "../../src/coordination/cache/CacheSharing.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as DiskFile from "../../src/coordination/cache/DiskFile.ts";
+import * as FileCache from "../../src/coordination/cache/FileCache.ts";
+import * as SharedFiles from "../../src/coordination/cache/SharedFiles.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
-import { maxFileBytes } from "../../src/publish/ThreadFiles.ts";
+import { maxFileBytes } from "../../src/publish/thread/ThreadFiles.ts";
 import { ahead, hour } from "../support/ahead.ts";
 import { settings as bucketSettings } from "./BucketContract.ts";
 
-type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheWire | EventLog | Scope.Scope>) => void;
+type Tester = (name: string, test: () => Effect.Effect<void, unknown, CacheSharing | EventLog | Scope.Scope>) => void;
 
 /** A cache as a process of that tenant has it. To its clock every file is an old one: it is an hour ahead, or as said. */
 export const process = (
@@ -243,7 +243,7 @@ export const suite = (test: Tester) => {
       const [first, second] = [yield* process("damaged"), yield* process("damaged")];
       const { sha256 } = yield* first.read(path);
       yield* first.kept;
-      const { buckets } = (yield* CacheWire).shared() ?? (yield* Effect.die("nothing is shared"));
+      const { buckets } = (yield* CacheSharing).shared() ?? (yield* Effect.die("nothing is shared"));
       const bucket = yield* buckets.open({ ...bucketSettings, name: SharedFiles.bucketName });
       const isOurs = ({ key, value }: Entry) => key.includes(sha256) || Buffer.from(value ?? []).includes(sha256);
       const ours = (yield* bucket.entries(">")).filter(isOurs);

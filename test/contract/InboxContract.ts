@@ -1,7 +1,7 @@
 /** The promises of inboxes, as one suite for every layer. Time is real: a server's clock is not ours. */
 import { assert } from "@effect/vitest";
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect";
-import { Buckets } from "../../src/coordination/Bucket.ts";
+import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
 import {
   Inbox,
   maxBodyBytes,
@@ -9,8 +9,8 @@ import {
   type Message,
   type Receiving,
   settings,
-} from "../../src/coordination/Inbox.ts";
-import { maxInboxBytes } from "../../src/coordination/InboxRoom.ts";
+} from "../../src/coordination/inbox/Inbox.ts";
+import { maxInboxBytes } from "../../src/coordination/inbox/InboxCapacity.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { dataOf, eventsOf, until } from "../publish/World.ts";

@@ -7,8 +7,8 @@ import { assert } from "@effect/vitest";
 import { Context, Duration, Effect, Fiber, Layer, Random, Result, type Scope } from "effect";
 import { RateLimiter } from "effect/persistence";
 import { TestClock } from "effect/testing";
-import { type Bucket, Buckets } from "../../src/coordination/Bucket.ts";
-import * as LimiterStore from "../../src/coordination/LimiterStore.ts";
+import { type Bucket, Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import * as LimiterStore from "../../src/coordination/limits/LimiterStore.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Buckets | Scope.Scope>) => void;
 

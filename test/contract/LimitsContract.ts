@@ -2,10 +2,10 @@
 import { assert } from "@effect/vitest";
 import { Context, Effect, Layer, Result, type Scope } from "effect";
 import { TestClock } from "effect/testing";
-import { Buckets } from "../../src/coordination/Bucket.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as LimiterStore from "../../src/coordination/LimiterStore.ts";
-import * as Limits from "../../src/coordination/Limits.ts";
+import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as LimiterStore from "../../src/coordination/limits/LimiterStore.ts";
+import * as Limits from "../../src/coordination/limits/Limits.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Buckets | EventLog | Scope.Scope>) => void;

@@ -1,16 +1,16 @@
 /** The promises of `ResponseCache`, as one suite for every wire. Each test has a tenant of its own. */
 import { assert } from "@effect/vitest";
 import { Context, Effect, Layer, type Scope, Stream } from "effect";
-import type { CacheWire } from "../../src/coordination/CacheWire.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as RequestKey from "../../src/coordination/RequestKey.ts";
-import * as ResponseCache from "../../src/coordination/ResponseCache.ts";
+import type { CacheSharing } from "../../src/coordination/cache/CacheSharing.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as RequestKey from "../../src/coordination/cache/RequestKey.ts";
+import * as ResponseCache from "../../src/coordination/cache/ResponseCache.ts";
 import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
 import type { Spool } from "../../src/spool/Spool.ts";
 
-type Needs = CacheWire | EventLog | Spool | Scope.Scope;
+type Needs = CacheSharing | EventLog | Spool | Scope.Scope;
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Needs>) => void;
 
 /** A cache as a process of that tenant has it. */

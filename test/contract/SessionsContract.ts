@@ -5,8 +5,8 @@
  */
 import { assert } from "@effect/vitest";
 import { Effect, Exit, Scope } from "effect";
-import { PresenceBucket } from "../../src/coordination/Presence.ts";
-import { maxJoined, type Registering } from "../../src/coordination/Sessions.ts";
+import { PresenceBucket } from "../../src/coordination/sessions/Presence.ts";
+import { maxJoined, type Registering } from "../../src/coordination/sessions/Sessions.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { type Machine, World } from "../coordination/SessionsWorld.ts";

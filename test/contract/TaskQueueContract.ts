@@ -1,7 +1,7 @@
 /** The promises of `TaskQueue`, as one suite for every layer. The lease is `leaseMillis`; each test has agent types of its own. */
 import { assert } from "@effect/vitest";
 import { Effect, Fiber } from "effect";
-import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
+import { TaskQueue } from "../../src/coordination/tasks/queue/TaskQueue.ts";
 
 /** Long enough for a round trip to a busy server, short enough to be waited for. */
 export const leaseMillis = 1_000;

@@ -7,18 +7,18 @@ import { Clock, Deferred, Effect, Fiber, Queue, Result, type Scope, Stream } fro
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
 import type { LeaseLost } from "../../src/domain/TaskRecord.ts";
-import { Buckets, keyOf } from "../../src/coordination/Bucket.ts";
-import { Configuration } from "../../src/coordination/Configuration.ts";
-import { lookInLog, openInLog } from "../../src/coordination/Requeue.ts";
-import type { TaskLease } from "../../src/coordination/TaskLease.ts";
-import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
-import { keepScheduled } from "../../src/coordination/TaskScheduler.ts";
-import { idOf, type TaskSchedule } from "../../src/coordination/TaskSchedule.ts";
-import { Tasks } from "../../src/coordination/Tasks.ts";
-import { settings as slotSettings } from "../../src/coordination/TaskSlots.ts";
-import { work } from "../../src/coordination/Worker.ts";
+import { Buckets, keyOf } from "../../src/coordination/bucket/Bucket.ts";
+import { Configuration } from "../../src/coordination/config/Configuration.ts";
+import { lookInLog, openInLog } from "../../src/coordination/tasks/Requeue.ts";
+import type { TaskLease } from "../../src/coordination/tasks/TaskLease.ts";
+import { TaskQueue } from "../../src/coordination/tasks/queue/TaskQueue.ts";
+import { keepScheduled } from "../../src/coordination/tasks/TaskScheduler.ts";
+import { idOf, type TaskSchedule } from "../../src/coordination/config/TaskSchedule.ts";
+import { Tasks } from "../../src/coordination/tasks/Tasks.ts";
+import { settings as slotSettings } from "../../src/coordination/tasks/queue/TaskSlots.ts";
+import { work } from "../../src/coordination/tasks/Worker.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { compose } from "../../src/publish/Compose.ts";
+import { compose } from "../../src/publish/write/NewEvent.ts";
 
 export const leaseMillis = 1_000;
 

@@ -1,11 +1,11 @@
 /** The promises of watching, as one suite for every log. */
 import { assert } from "@effect/vitest";
 import { Deferred, Effect, Fiber, type Scope, Stream } from "effect";
-import { type Seen, Watch, type Watchable, type Watching } from "../../src/coordination/Watch.ts";
+import { type Seen, Watch, type Watchable, type Watching } from "../../src/coordination/watch/Watch.ts";
 import { isMisfit, type NewEvent } from "../../src/domain/Event.ts";
 import { type History, keyOf, task, thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { newId } from "../../src/publish/Compose.ts";
+import { newId } from "../../src/publish/write/NewEvent.ts";
 import { eventsOf, until } from "../publish/World.ts";
 
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Watch | EventLog | Scope.Scope>) => void;

@@ -1,10 +1,10 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
 import { TestClock } from "effect/testing";
-import { Buckets, matches, type Settings, telling } from "../../src/coordination/Bucket.ts";
-import * as BucketKv from "../../src/coordination/BucketKv.ts";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import { Buckets, matches, type Settings, telling } from "../../src/coordination/bucket/Bucket.ts";
+import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { bytes, settings, suite, textOf, watching } from "../contract/BucketContract.ts";
 import { quiet } from "../log/natsLayers.ts";
 import * as NatsServer from "../support/NatsServer.ts";

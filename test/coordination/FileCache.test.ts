@@ -2,10 +2,10 @@ import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import * as CacheWireMemory from "../../src/coordination/CacheWireMemory.ts";
-import * as CacheWireNats from "../../src/coordination/CacheWireNats.ts";
+import * as CacheSharingMemory from "../../src/coordination/cache/CacheSharingMemory.ts";
+import * as CacheWireNats from "../../src/coordination/cache/CacheSharingNats.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { folder, process as open, suite } from "../contract/FileCacheContract.ts";
 import { logOnServer } from "../log/natsLayers.ts";
 import * as Child from "../support/Child.ts";
@@ -20,7 +20,7 @@ if (!isRoot) {
 describe("a cache of files in one process", () => {
   suite((name, test) =>
     it.live(name, () =>
-      Effect.scoped(Effect.provide(test(), Layer.merge(CacheWireMemory.layer, EventLogMemory.layer))),
+      Effect.scoped(Effect.provide(test(), Layer.merge(CacheSharingMemory.layer, EventLogMemory.layer))),
     ),
   );
 });

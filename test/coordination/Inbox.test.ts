@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import { Buckets } from "../../src/coordination/Bucket.ts";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
-import * as BucketsWhenNeeded from "../../src/coordination/BucketsWhenNeeded.ts";
-import * as Inbox from "../../src/coordination/Inbox.ts";
-import * as InboxRoom from "../../src/coordination/InboxRoom.ts";
+import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import * as BucketsWhenNeeded from "../../src/coordination/bucket/BucketsWhenNeeded.ts";
+import * as Inbox from "../../src/coordination/inbox/Inbox.ts";
+import * as InboxCapacity from "../../src/coordination/inbox/InboxCapacity.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { suite } from "../contract/InboxContract.ts";
 import * as PublishWorld from "../publish/World.ts";
@@ -25,14 +25,14 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
   it.effect("hold a thousand messages, also where several processes put them in", () =>
     Effect.gen(function* () {
       const bucket = yield* Effect.flatMap(Buckets, ({ open }) => open({ ...Inbox.settings, name: "COUNTED" }));
-      const roomOf = () => InboxRoom.make({ bucket, tenant: "acme", filterOf: (name) => `in.${name}.*` });
+      const roomOf = () => InboxCapacity.make({ bucket, tenant: "acme", filterOf: (name) => `in.${name}.*` });
       const [one, other] = [roomOf(), roomOf()];
       const put = (room: typeof one, at: number) =>
         Effect.andThen(
           room.admit({ name: "a", key: `in.a.${at}`, bytes: 1 }),
           bucket.put(`in.a.${at}`, Uint8Array.of(1)),
         );
-      for (let at = 0; at < InboxRoom.maxMessages; at++) yield* put(at % 2 === 0 ? one : other, at);
+      for (let at = 0; at < InboxCapacity.maxMessages; at++) yield* put(at % 2 === 0 ? one : other, at);
       const full = yield* Effect.flip(put(roomOf(), 1_000));
       assert.deepInclude(full, { _tag: "InboxFull", messages: 1_000, bytes: 1_000 });
       assert.match(String(Reflect.get(full, "hint")), /recollect inbox clear a --tenant acme empties it/);

@@ -1,12 +1,12 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Metric } from "effect";
 import { KeyValueStore } from "effect/persistence";
-import type { Buckets } from "../../src/coordination/Bucket.ts";
-import * as BucketKv from "../../src/coordination/BucketKv.ts";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
-import * as CacheMetrics from "../../src/coordination/CacheMetrics.ts";
-import * as KeyValueStoreBucket from "../../src/coordination/KeyValueStoreBucket.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import type { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import * as CacheMetrics from "../../src/coordination/cache/CacheMetrics.ts";
+import * as KeyValueStoreBucket from "../../src/coordination/bucket/KeyValueStoreBucket.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { settings } from "../contract/BucketContract.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

@@ -1,10 +1,10 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
-import * as BucketKv from "../../src/coordination/BucketKv.ts";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
-import { reserved, settled } from "../../src/coordination/Slices.ts";
-import { maxMoments, takeSliding } from "../../src/coordination/Tokens.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import { reserved, settled } from "../../src/coordination/limits/LimitSlices.ts";
+import { maxMoments, takeSliding } from "../../src/coordination/limits/LimitMath.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { suite } from "../contract/LimiterStoreContract.ts";
 import { quiet } from "../log/natsLayers.ts";
 import * as NatsServer from "../support/NatsServer.ts";

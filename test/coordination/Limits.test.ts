@@ -1,9 +1,9 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
-import * as BucketKv from "../../src/coordination/BucketKv.ts";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
+import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { allowed, process, suite } from "../contract/LimitsContract.ts";
 import { logOnServer, quiet } from "../log/natsLayers.ts";
 import * as NatsServer from "../support/NatsServer.ts";

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
-import { RecollectInbox } from "../../src/coordination/RecollectInbox.ts";
+import { RecollectInbox } from "../../src/client/RecollectInbox.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
-import { RecollectLive, type WatchedElement } from "../../src/coordination/RecollectLive.ts";
-import { Recollect } from "../../src/publish/Recollect.ts";
+import { RecollectLive, type WatchedElement } from "../../src/client/RecollectLive.ts";
+import { Recollect } from "../../src/client/Recollect.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
-import { RecollectSessions } from "../../src/coordination/RecollectSessions.ts";
+import { RecollectSessions } from "../../src/client/RecollectSessions.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidTask, RecollectTasks } from "../../src/index.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 /** A data folder of its own for each connection, so that one's spool is not drained by another. */

@@ -1,15 +1,15 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule, Schema } from "effect";
 import { Persistable, PersistedCache, Persistence } from "effect/persistence";
-import type { Buckets } from "../../src/coordination/Bucket.ts";
-import * as BucketKv from "../../src/coordination/BucketKv.ts";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
-import * as CacheWireMemory from "../../src/coordination/CacheWireMemory.ts";
-import * as CacheWireNats from "../../src/coordination/CacheWireNats.ts";
-import * as PersistenceBucket from "../../src/coordination/PersistenceBucket.ts";
-import { keyOf } from "../../src/coordination/RequestKey.ts";
+import type { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import * as CacheSharingMemory from "../../src/coordination/cache/CacheSharingMemory.ts";
+import * as CacheWireNats from "../../src/coordination/cache/CacheSharingNats.ts";
+import * as PersistenceBucket from "../../src/coordination/bucket/PersistenceBucket.ts";
+import { keyOf } from "../../src/coordination/cache/RequestKey.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import { settings } from "../contract/BucketContract.ts";
 import { process, suite } from "../contract/ResponseCacheContract.ts";
@@ -56,7 +56,7 @@ const overBucket = <E, R>(buckets: Layer.Layer<Buckets, E, R>) =>
   );
 
 describe("a cache of answers in one process", () => {
-  const world = Layer.mergeAll(CacheWireMemory.layer, EventLogMemory.layer, spool);
+  const world = Layer.mergeAll(CacheSharingMemory.layer, EventLogMemory.layer, spool);
   suite((name, test) => it.live(name, () => Effect.scoped(Effect.provide(test(), world))));
 
   it.live("is what Effect's own persisted cache can stand on", () =>

@@ -1,7 +1,7 @@
 import { layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
-import * as BucketMemory from "../../src/coordination/BucketMemory.ts";
-import * as Presence from "../../src/coordination/Presence.ts";
+import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
+import * as Presence from "../../src/coordination/sessions/Presence.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { suite } from "../contract/SessionsContract.ts";
 import * as SessionsWorld from "./SessionsWorld.ts";

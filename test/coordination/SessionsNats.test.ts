@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import * as BucketsWhenNeeded from "../../src/coordination/BucketsWhenNeeded.ts";
-import * as Presence from "../../src/coordination/Presence.ts";
-import { bucketName, PresenceBucket } from "../../src/coordination/Presence.ts";
-import * as PresenceKv from "../../src/coordination/PresenceKv.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as BucketsWhenNeeded from "../../src/coordination/bucket/BucketsWhenNeeded.ts";
+import * as Presence from "../../src/coordination/sessions/Presence.ts";
+import { bucketName, PresenceBucket } from "../../src/coordination/sessions/Presence.ts";
+import * as PresenceKv from "../../src/coordination/sessions/PresenceKv.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { suite } from "../contract/SessionsContract.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";

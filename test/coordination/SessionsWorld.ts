@@ -2,9 +2,9 @@
 import { Context, Effect, Layer, type Scope } from "effect";
 import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
-import { PresenceBucket, PresenceUnavailable } from "../../src/coordination/Presence.ts";
-import * as SessionSweep from "../../src/coordination/SessionSweep.ts";
-import * as Sessions from "../../src/coordination/Sessions.ts";
+import { PresenceBucket, PresenceUnavailable } from "../../src/coordination/sessions/Presence.ts";
+import * as SessionSweep from "../../src/coordination/sessions/SessionSweep.ts";
+import * as Sessions from "../../src/coordination/sessions/Sessions.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import { Query } from "../../src/query/Query.ts";

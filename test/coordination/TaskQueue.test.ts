@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest";
 import { Context, Effect, Fiber, Layer } from "effect";
-import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
-import * as TaskQueueMemory from "../../src/coordination/TaskQueueMemory.ts";
-import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
-import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { TaskQueue } from "../../src/coordination/tasks/queue/TaskQueue.ts";
+import * as TaskQueueMemory from "../../src/coordination/tasks/queue/TaskQueueMemory.ts";
+import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
+import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { leaseMillis, suite } from "../contract/TaskQueueContract.ts";
 import { logOnServer } from "../log/natsLayers.ts";
 

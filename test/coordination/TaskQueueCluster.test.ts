@@ -1,12 +1,12 @@
 import { assert, it } from "@effect/vitest";
 import { Effect, Layer, Option, Stream } from "effect";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
-import * as TasksOn from "../../src/coordination/Tasks.ts";
-import { Tasks } from "../../src/coordination/Tasks.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
+import * as TasksOn from "../../src/coordination/tasks/Tasks.ts";
+import { Tasks } from "../../src/coordination/tasks/Tasks.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { logAt } from "../log/natsLayers.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

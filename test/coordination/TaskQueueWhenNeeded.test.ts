@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Fiber, Layer, Option, References, Stream } from "effect";
-import { Buckets } from "../../src/coordination/Bucket.ts";
-import { TaskQueue } from "../../src/coordination/TaskQueue.ts";
-import * as TaskQueueWhenNeeded from "../../src/coordination/TaskQueueWhenNeeded.ts";
-import { settings } from "../../src/coordination/TaskSlots.ts";
+import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import { TaskQueue } from "../../src/coordination/tasks/queue/TaskQueue.ts";
+import * as TaskQueueWhenNeeded from "../../src/coordination/tasks/queue/TaskQueueWhenNeeded.ts";
+import { settings } from "../../src/coordination/tasks/queue/TaskSlots.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Result, Schema } from "effect";
-import { due, idOf, lateMillis, next, TaskSchedule } from "../../src/coordination/TaskSchedule.ts";
+import { due, idOf, lateMillis, next, TaskSchedule } from "../../src/coordination/config/TaskSchedule.ts";
 
 const at = (text: string): number => Date.parse(text);
 const schedule = (more: Partial<TaskSchedule>): TaskSchedule => ({

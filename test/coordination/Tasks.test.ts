@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Fiber, Layer } from "effect";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as TaskQueueMemory from "../../src/coordination/TaskQueueMemory.ts";
-import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
-import * as Tasks from "../../src/coordination/Tasks.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as TaskQueueMemory from "../../src/coordination/tasks/queue/TaskQueueMemory.ts";
+import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
+import * as Tasks from "../../src/coordination/tasks/Tasks.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { leaseMillis, suite } from "../contract/TasksContract.ts";
 import { logOnServer } from "../log/natsLayers.ts";
 import { until } from "../publish/World.ts";

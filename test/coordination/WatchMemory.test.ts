@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Deferred, Effect, Layer, Stream } from "effect";
-import * as Watch from "../../src/coordination/Watch.ts";
+import * as Watch from "../../src/coordination/watch/Watch.ts";
 import { thread } from "../../src/domain/History.ts";
 import { EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";

@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
-import * as Watch from "../../src/coordination/Watch.ts";
+import * as Watch from "../../src/coordination/watch/Watch.ts";
 import { thread } from "../../src/domain/History.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { allSaw, isCaughtUp, sequences, suite, watching, write } from "../contract/WatchContract.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";

@@ -3,7 +3,7 @@ import { Effect } from "effect";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { families, type FieldName, fields, known, variableOf } from "../../src/coordination/Fields.ts";
+import { families, type FieldName, fields, known, variableOf } from "../../src/coordination/config/ConfigFields.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 const root = resolve(import.meta.dirname, "../..");

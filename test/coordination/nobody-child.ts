@@ -4,9 +4,9 @@
  * It becomes `nobody` when it has loaded everything, because the repository may lie where only root can read.
  */
 import { Clock, Effect, Layer } from "effect";
-import * as CacheWireNats from "../../src/coordination/CacheWireNats.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as FileCache from "../../src/coordination/FileCache.ts";
+import * as CacheWireNats from "../../src/coordination/cache/CacheSharingNats.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as FileCache from "../../src/coordination/cache/FileCache.ts";
 import { ahead, hour } from "../support/ahead.ts";
 import { logAt } from "../log/natsLayers.ts";
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Schema } from "effect";
 import { createHash } from "node:crypto";
-import { headOf, jsonBytes, shortId } from "../../src/domain/Bounded.ts";
+import { headOf, jsonBytes, shortId } from "../../src/domain/Truncate.ts";
 import type { MessageSaid } from "../../src/domain/Fact.ts";
 import { thread } from "../../src/domain/History.ts";
 import * as Thread from "../../src/domain/Thread.ts";

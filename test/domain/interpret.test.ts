@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { jsonBytes } from "../../src/domain/Bounded.ts";
+import { jsonBytes } from "../../src/domain/Truncate.ts";
 import { countsOf, sets } from "../support/RawCounts.ts";
 import { countFacts, interpretAll } from "./counted.ts";
 import { dataRoot, entriesOf } from "./realEntries.ts";

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Schema } from "effect";
-import { jsonBytes } from "../../src/domain/Bounded.ts";
+import { jsonBytes } from "../../src/domain/Truncate.ts";
 import { type Carry, noCarry } from "../../src/domain/interpret/Interpreter.ts";
 import { interpreters } from "../../src/domain/interpret/interpreters.ts";
 import { isObject, type JsonValue } from "../../src/domain/Json.ts";

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { isMisfit } from "../../src/domain/Event.ts";
 import { keyOf } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import * as Generations from "../../src/projection/Generations.ts";
+import * as Generations from "../../src/projection/rebuild/Generations.ts";
 import { ask } from "../projection/World.ts";
 import type { Note } from "./Notes.ts";
 

@@ -9,9 +9,9 @@ import { Effect, Layer } from "effect";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as Configuration from "../../src/coordination/Configuration.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { start } from "./Program.ts";
 

@@ -13,7 +13,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reading } from "../../src/main/Layers.ts";
-import { targetOf } from "../../src/publish/SpoolDrainer.ts";
+import { targetOf } from "../../src/publish/drain/SpoolDrainer.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import { proxy } from "../log/proxy.ts";
 import * as NatsServer from "../support/NatsServer.ts";

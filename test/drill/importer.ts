@@ -10,7 +10,7 @@ import { Cause, Effect, Layer, Logger, Option, Schedule, Stream } from "effect";
 import { createInterface } from "node:readline";
 import { importPaths } from "../../src/edge/import/Importer.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as DataFolder from "../../src/machine/DataFolder.ts";
 import * as Instance from "../../src/machine/Instance.ts";
 import * as Notes from "./Notes.ts";

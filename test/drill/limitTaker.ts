@@ -8,13 +8,13 @@
 import { Clock, Effect, Layer, References, Result, Schedule } from "effect";
 import { writeSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Buckets } from "../../src/coordination/Bucket.ts";
-import * as BucketKv from "../../src/coordination/BucketKv.ts";
-import * as Configuration from "../../src/coordination/Configuration.ts";
-import * as LimiterStore from "../../src/coordination/LimiterStore.ts";
-import * as Limits from "../../src/coordination/Limits.ts";
+import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
+import * as Configuration from "../../src/coordination/config/Configuration.ts";
+import * as LimiterStore from "../../src/coordination/limits/LimiterStore.ts";
+import * as Limits from "../../src/coordination/limits/Limits.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 
 const [servers = "", mode = "each"] = process.argv.slice(2);
 

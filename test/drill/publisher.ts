@@ -11,7 +11,7 @@ import { openSync, writeSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import * as Connect from "../../src/publish/Connect.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
-import * as Thread from "../../src/publish/ThreadPublisher.ts";
+import * as Thread from "../../src/publish/thread/ThreadPublisher.ts";
 
 const [data = "", url = "", notesFile = "", name = "", threads = "1"] = process.argv.slice(2);
 

@@ -6,11 +6,11 @@
  */
 import { Effect, Layer, References, Schedule } from "effect";
 import { writeSync } from "node:fs";
-import * as TaskQueueNats from "../../src/coordination/TaskQueueNats.ts";
-import * as Tasks from "../../src/coordination/Tasks.ts";
-import { work } from "../../src/coordination/Worker.ts";
+import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
+import * as Tasks from "../../src/coordination/tasks/Tasks.ts";
+import { work } from "../../src/coordination/tasks/Worker.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 
 const [servers = "", name = "", lease = "1000"] = process.argv.slice(2);
 

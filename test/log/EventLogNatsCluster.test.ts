@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest";
 import { Effect, Fiber, Layer, Stream } from "effect";
 import { isMisfit } from "../../src/domain/Event.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { appendUntilWritten, event, eventLogContract, events, fresh, idsOf } from "../contract/EventLogContract.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { byHand, logAt, logOnServer } from "./natsLayers.ts";

@@ -12,7 +12,7 @@ import * as EventId from "../../src/domain/EventId.ts";
 import { isMisfit } from "../../src/domain/Event.ts";
 import { type History, keyOf } from "../../src/domain/History.ts";
 import { type Append, type AppendError, type Appended, EventLog, type Expected } from "../../src/log/EventLog.ts";
-import { NatsConnection } from "../../src/log/NatsConnectionNats.ts";
+import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { event, fresh, freshId } from "../contract/EventLogContract.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { logAt } from "./natsLayers.ts";

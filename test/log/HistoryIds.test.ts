@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
-import * as HistoryIds from "../../src/log/HistoryIds.ts";
-import { deliveryOf, parseHeaders } from "../../src/log/MessageNats.ts";
+import * as HistoryIds from "../../src/log/append/HistoryIds.ts";
+import { deliveryOf, parseHeaders } from "../../src/log/read/MessageNats.ts";
 
 const known = (count: number): HistoryIds.KnownIds => ({
   since: 0,

@@ -2,10 +2,10 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
-import type { DirectGet, Selector } from "../../src/log/DirectGetNats.ts";
+import type { DirectGet, Selector } from "../../src/log/read/DirectGetNats.ts";
 import type { StoredMessage } from "../../src/log/Envelope.ts";
-import * as HistoryRead from "../../src/log/HistoryReadNats.ts";
-import type { StreamFacts } from "../../src/log/StreamNats.ts";
+import * as HistoryRead from "../../src/log/read/HistoryReadNats.ts";
+import type { StreamFacts } from "../../src/log/connection/StreamNats.ts";
 
 const facts: StreamFacts = {
   name: "S",

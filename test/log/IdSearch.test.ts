@@ -1,12 +1,12 @@
 /** From where on a history is read when somebody asks whether ids are in it already. */
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect, Fiber, Latch } from "effect";
-import { checkAll } from "../../src/log/AppendCheck.ts";
+import { checkAll } from "../../src/log/append/AppendCheck.ts";
 import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
 import type { StreamEnd } from "../../src/log/EventLog.ts";
-import * as HistoryIds from "../../src/log/HistoryIds.ts";
-import type { From } from "../../src/log/HistoryReadNats.ts";
-import { presence, recall, type Writer } from "../../src/log/IdSearchNats.ts";
+import * as HistoryIds from "../../src/log/append/HistoryIds.ts";
+import type { From } from "../../src/log/read/HistoryReadNats.ts";
+import { presence, recall, type Writer } from "../../src/log/append/IdSearchNats.ts";
 import { subjectOf } from "../../src/log/Subject.ts";
 import { event, fresh, freshId } from "../contract/EventLogContract.ts";
 

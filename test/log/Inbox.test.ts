@@ -2,11 +2,11 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Fiber, Redacted } from "effect";
 import { TestClock } from "effect/testing";
-import { elapsed } from "../../src/log/Elapsed.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
-import { Credentials } from "../../src/log/NatsCredentialsNats.ts";
-import { ask } from "../../src/log/RequestNats.ts";
-import { learn } from "../../src/log/StreamNats.ts";
+import { elapsed } from "../../src/log/connection/Elapsed.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import { Credentials } from "../../src/log/connection/NatsCredentialsNats.ts";
+import { ask } from "../../src/log/connection/RequestNats.ts";
+import { learn } from "../../src/log/connection/StreamNats.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 /** `limited` may ask for one thing only. */

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, Layer, Redacted, Stream } from "effect";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
-import { Credentials, splitUrls } from "../../src/log/NatsCredentialsNats.ts";
-import { NatsUnusable } from "../../src/log/NatsUnusable.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import { Credentials, splitUrls } from "../../src/log/connection/NatsCredentialsNats.ts";
+import { NatsUnusable } from "../../src/log/connection/NatsUnusable.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { pretend, proxy } from "./proxy.ts";
 

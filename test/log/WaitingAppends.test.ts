@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Cause, Exit, Result } from "effect";
-import { checkAll } from "../../src/log/AppendCheck.ts";
+import { checkAll } from "../../src/log/append/AppendCheck.ts";
 import { type Append, LogUnavailable } from "../../src/log/EventLog.ts";
-import { PendingAppend, type Settled, WaitingAppends } from "../../src/log/WaitingAppends.ts";
+import { PendingAppend, type Settled, WaitingAppends } from "../../src/log/append/WaitingAppends.ts";
 import { events, fresh } from "../contract/EventLogContract.ts";
 
 const told: Array<Settled> = [];

@@ -2,7 +2,7 @@
 import { headers as newHeaders } from "@nats-io/transport-node";
 import { Effect, Layer, References } from "effect";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { ByHand } from "../contract/EventLogContract.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 

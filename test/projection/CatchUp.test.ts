@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import type { LogEntry } from "../../src/domain/Event.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import * as CatchUp from "../../src/projection/CatchUp.ts";
-import { defaultLimits } from "../../src/projection/Intake.ts";
+import * as CatchUp from "../../src/projection/fold/CatchUp.ts";
+import { defaultLimits } from "../../src/projection/fold/BatchQueue.ts";
 import { said, type StubLog, stubLog } from "./StubLog.ts";
 
 const some = (...sequences: ReadonlyArray<number>) => sequences.map((sequence) => said(sequence, "word"));

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
-import { compactId, idText, storedId } from "../../src/projection/CompactId.ts";
+import { compactId, idText, storedId } from "../../src/projection/fold/CompactId.ts";
 
 const uuid = "0190aaaa-bbbb-7ccc-8ddd-eeeeffff0001";
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { noCheckpoint } from "../../src/projection/Checkpoint.ts";
-import * as Pipeline from "../../src/projection/Pipeline.ts";
+import * as Pipeline from "../../src/projection/fold/Pipeline.ts";
 import { type Batch, type ReadModel, StorageTrouble } from "../../src/projection/ReadModel.ts";
 import { said } from "./StubLog.ts";
 

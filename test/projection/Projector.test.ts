@@ -7,7 +7,7 @@ import type { LogEntry } from "../../src/domain/Event.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as Projector from "../../src/projection/Projector.ts";
-import { rebuild } from "../../src/projection/Rebuild.ts";
+import { rebuild } from "../../src/projection/rebuild/Rebuild.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
 import { conversation } from "./Conversation.ts";
 import { event, misfit, said, type StubLog, stubLog, uuid } from "./StubLog.ts";

@@ -7,10 +7,10 @@ import type { NewEvent } from "../../src/domain/Event.ts";
 import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as Projector from "../../src/projection/Projector.ts";
-import { rebuild } from "../../src/projection/Rebuild.ts";
-import { verify } from "../../src/projection/Verify.ts";
+import { rebuild } from "../../src/projection/rebuild/Rebuild.ts";
+import { verify } from "../../src/projection/verify/Verify.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { ask, temporaryFolder } from "./World.ts";
 

@@ -5,11 +5,11 @@ import { readdirSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { readModels } from "../../projections/all.ts";
-import * as Packer from "../../src/projection/Packer.ts";
+import * as RowPacker from "../../src/projection/fold/RowPacker.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
-import * as Write from "../../src/projection/WriteSqlite.ts";
-import * as Writer from "../../src/projection/WriterSqlite.ts";
+import * as RowWriter from "../../src/projection/write/RowWriterSqlite.ts";
+import * as WriterChoice from "../../src/projection/write/WriterChoiceSqlite.ts";
 import { conversation } from "./Conversation.ts";
 import { said } from "./StubLog.ts";
 import { applyAll, ask, folded } from "./World.ts";
@@ -147,10 +147,10 @@ describe("a thread that writes", () => {
         (open) => Effect.sync(() => open.close()),
       );
       const dying = new URL("data:text/javascript,process.exit(3)");
-      const writer = Writer.make(db, { file, durability: "scratch" }, { ...inThread, program: dying });
+      const writer = WriterChoice.make(db, { file, durability: "scratch" }, { ...inThread, program: dying });
       const write = Effect.suspend(() =>
         writer.write({
-          packed: Packer.make([]).take(),
+          packed: RowPacker.make([]).take(),
           after: 0,
           checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
           now: 1,
@@ -196,7 +196,7 @@ describe("making indexes", () => {
           if (++calls % 1000 === 0) seen.push(...unnamedFilesIn());
           return text;
         });
-        Write.make(db, { file, durability: "scratch" }).index(["CREATE INDEX sorted ON large (look(x))"]);
+        RowWriter.make(db, { file, durability: "scratch" }).index(["CREATE INDEX sorted ON large (look(x))"]);
         assert.sameMembers([...new Set(seen)], [dirname(realpathSync(file))]);
       }),
   );

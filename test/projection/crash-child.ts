@@ -4,7 +4,7 @@ import { readModels } from "../../projections/all.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as Projector from "../../src/projection/Projector.ts";
-import { rebuild } from "../../src/projection/Rebuild.ts";
+import { rebuild } from "../../src/projection/rebuild/Rebuild.ts";
 import { conversation } from "./Conversation.ts";
 import { stubLog } from "./StubLog.ts";
 

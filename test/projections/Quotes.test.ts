@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Schema } from "effect";
-import { quoting } from "../../src/projection/Quote.ts";
+import { quoting } from "../../src/projection/fold/Quote.ts";
 import { event, said } from "../projection/StubLog.ts";
 import { folded } from "../projection/World.ts";
 

@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import * as History from "../../src/domain/History.ts";
-import { Recollect } from "../../src/publish/Recollect.ts";
-import * as SpoolDrainer from "../../src/publish/SpoolDrainer.ts";
+import { Recollect } from "../../src/client/Recollect.ts";
+import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
 

@@ -6,11 +6,11 @@ import { createInterface } from "node:readline";
 import { type Delta, Draft, type DraftPart } from "../../src/domain/Draft.ts";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { Live, layerMemory, type LiveSoFar, watch, type Watched } from "../../src/log/Live.ts";
-import * as LiveNats from "../../src/log/LiveNats.ts";
-import * as NatsConnectionNats from "../../src/log/NatsConnectionNats.ts";
+import { Live, layerMemory, type LiveSoFar, watch, type Watched } from "../../src/log/live/Live.ts";
+import * as LiveNats from "../../src/log/live/LiveNats.ts";
+import * as NatsConnectionNats from "../../src/log/connection/NatsConnectionNats.ts";
 import { historyOf } from "../../src/log/Subject.ts";
-import { Recollect } from "../../src/publish/Recollect.ts";
+import { Recollect } from "../../src/client/Recollect.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
 

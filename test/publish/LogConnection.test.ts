@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Fiber, Option, References, Stream } from "effect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { LogArrivals } from "../../src/publish/LogArrivals.ts";
-import * as LogConnection from "../../src/publish/LogConnection.ts";
+import { LogArrivals } from "../../src/publish/delivery/LogArrivals.ts";
+import * as LogConnection from "../../src/publish/delivery/LogConnection.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
 

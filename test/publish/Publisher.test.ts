@@ -7,7 +7,7 @@ import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
 import { startSession, submit, task } from "../../src/publish/TaskPublisher.ts";
-import { thread } from "../../src/publish/ThreadPublisher.ts";
+import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
 import * as World from "./World.ts";

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { IllegalTransition, InvalidEvent, Recollect } from "recollect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import * as SpoolDrainer from "../../src/publish/SpoolDrainer.ts";
+import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
 

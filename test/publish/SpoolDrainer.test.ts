@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import * as SpoolDrainer from "../../src/publish/SpoolDrainer.ts";
+import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import { event } from "../contract/EventLogContract.ts";
 import * as World from "./World.ts";

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import * as History from "../../src/domain/History.ts";
-import type { ChatMessage } from "../../src/publish/ChatMessage.ts";
-import { thread } from "../../src/publish/ThreadPublisher.ts";
+import type { ChatMessage } from "../../src/publish/thread/ChatMessage.ts";
+import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import { folded } from "../projection/World.ts";
 import { assistant, dataIn, user, withLog } from "./SyncWorld.ts";
 import * as World from "./World.ts";

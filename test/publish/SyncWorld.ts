@@ -2,9 +2,9 @@
 import { Effect, Layer } from "effect";
 import type { Part } from "../../src/domain/Content.ts";
 import * as History from "../../src/domain/History.ts";
-import { textOf } from "../../src/domain/Repeats.ts";
+import { textOf } from "../../src/domain/RepeatedText.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
-import type { ChatMessage } from "../../src/publish/ChatMessage.ts";
+import type { ChatMessage } from "../../src/publish/thread/ChatMessage.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
 import * as World from "./World.ts";
 

@@ -3,8 +3,8 @@ import { Effect, Layer } from "effect";
 import { Recollect } from "recollect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import * as SpoolDrainer from "../../src/publish/SpoolDrainer.ts";
-import { maxFileBytes } from "../../src/publish/ThreadFiles.ts";
+import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
+import { maxFileBytes } from "../../src/publish/thread/ThreadFiles.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
 

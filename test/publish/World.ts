@@ -5,7 +5,7 @@ import type { RecordedEvent } from "../../src/domain/Event.ts";
 import type { History } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnectionNats from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnectionNats from "../../src/log/connection/NatsConnectionNats.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import * as NatsServer from "../support/NatsServer.ts";

@@ -1,7 +1,7 @@
 /** Says an answer bit by bit and tells how much of it is kept, until it is killed; with "end", ends it and is killed then. */
 import { writeSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { Recollect } from "../../src/publish/Recollect.ts";
+import { Recollect } from "../../src/client/Recollect.ts";
 
 const [data = "", url = "", wish = ""] = process.argv.slice(2);
 

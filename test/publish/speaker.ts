@@ -1,6 +1,6 @@
 /** Says one message after the other, with a log that is away, and tells of each one that was spooled. Killed by the test. */
 import { writeSync } from "node:fs";
-import { Recollect } from "../../src/publish/Recollect.ts";
+import { Recollect } from "../../src/client/Recollect.ts";
 
 const [data = "", url = ""] = process.argv.slice(2);
 

@@ -5,7 +5,7 @@ import { type History, task, thread } from "../../src/domain/History.ts";
 import { EventLog, LogDamaged } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import {
   layer as storeLayer,
   SnapshotBucket,

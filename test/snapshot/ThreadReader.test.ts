@@ -5,7 +5,7 @@ import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { SnapshotStore, SnapshotUnavailable } from "../../src/snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../../src/snapshot/SnapshotStoreKv.ts";
 import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";

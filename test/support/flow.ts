@@ -17,6 +17,7 @@ const order: ReadonlyArray<ReadonlyArray<string>> = [
   ["projections"],
   ["query"],
   ["coordination"],
+  ["client"],
   ["edge"],
   ["main"],
 ];
@@ -33,8 +34,6 @@ export interface SourceFile {
 interface Head {
   readonly sentence: string;
   readonly room: string;
-  readonly from: string;
-  readonly to: string;
 }
 
 /** The room a file lies in: its folder below `src`, `projections`, or `main` for what lies in `src` itself. */
@@ -42,6 +41,12 @@ const roomOf = (path: string): string => {
   const [top, folder, ...rest] = path.split("/");
   if (top === "projections") return top;
   return rest.length === 0 ? "main" : (folder ?? "main");
+};
+
+/** The folder a file lies in below its room, such as `log/append`; the room itself for what lies at its top. */
+const subRoomOf = (path: string): string => {
+  const folders = path.split("/").slice(0, -1);
+  return folders[0] === "projections" ? "projections" : folders.length < 2 ? "main" : folders.slice(1).join("/");
 };
 
 const stepOf = (room: string): number => order.findIndex((step) => step.includes(room));
@@ -61,11 +66,9 @@ const headOf = (text: string): Head | string => {
   const sentence = (paragraphs[0] ?? "").replaceAll("\n", " ").trim();
   if (!/^[`\p{Lu}].*[.?!]$/u.test(sentence)) return "has a head whose first paragraph is not a sentence";
   const flow = paragraphs.map((paragraph) => paragraph.replaceAll("\n", " ")).find((line) => line.startsWith("Room: "));
-  const [, room, from, to] = /^Room: (\w+)\. In: (.+)\. Out: (.+)\.$/.exec(flow ?? "") ?? [];
-  if (room === undefined || from === undefined || to === undefined) {
-    return 'has no line "Room: <room>. In: …. Out: …." in its head';
-  }
-  return { sentence, room, from, to };
+  const [, room] = /^Room: (\w+)\.$/.exec(flow ?? "") ?? [];
+  if (room === undefined) return 'has no line "Room: <room>." in its head';
+  return { sentence, room };
 };
 
 /** Paths that a file imports, static, dynamic and for types alike; those of packages are left out. */
@@ -106,18 +109,35 @@ export const readTree = (root: string): ReadonlyArray<SourceFile> =>
     .toSorted()
     .map((path) => ({ path, text: readFileSync(resolve(root, path), "utf8") }));
 
-/** The rooms in data order, each file with its sentence and its neighbours. */
+/** The rooms that some files import, other than the one they lie in. */
+const takesFrom = (files: ReadonlyArray<SourceFile>, subRoom: string): ReadonlyArray<string> => {
+  const found = new Set(files.flatMap((file) => importsOf(file).map(subRoomOf)));
+  found.delete(subRoom);
+  return [...found].toSorted(
+    (a, b) => stepOf(a.split("/")[0] ?? "") - stepOf(b.split("/")[0] ?? "") || (a < b ? -1 : 1),
+  );
+};
+
+const drawSubRoom = (subRoom: string, files: ReadonlyArray<SourceFile>): string => {
+  const lines = files.map((file) => {
+    const head = headOf(file.text);
+    return `    ${posix.basename(file.path)}  ${typeof head === "string" ? head : head.sentence}`;
+  });
+  const from = takesFrom(files, subRoom);
+  return [`  ${subRoom}`, ...(from.length === 0 ? [] : [`    imports ${from.join(", ")}`]), ...lines].join("\n");
+};
+
+/** Rooms in data order, in each its sub-rooms with what they import, read off the imports themselves. */
 export const draw = (files: ReadonlyArray<SourceFile>): string =>
   order
     .flat()
     .map((room) => {
-      const inside = files.filter((file) => roomOf(file.path) === room);
-      const lines = inside.map((file) => {
-        const head = headOf(file.text);
-        const says = typeof head === "string" ? head : `${head.sentence}\n      ${head.from} -> ${head.to}`;
-        return `  ${file.path}\n      ${says}`;
-      });
-      return lines.length === 0 ? "" : `${room}\n${lines.join("\n")}\n`;
+      const inside = Map.groupBy(
+        files.filter((file) => roomOf(file.path) === room),
+        (file) => subRoomOf(file.path),
+      );
+      const drawn = [...inside].map(([subRoom, members]) => drawSubRoom(subRoom, members));
+      return drawn.length === 0 ? "" : `${room}\n${drawn.join("\n\n")}\n`;
     })
     .filter((text) => text !== "")
     .join("\n");

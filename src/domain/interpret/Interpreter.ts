@@ -1,7 +1,7 @@
 /**
  * What an interpreter is: the meaning of one foreign format's entries.
  *
- * Room: domain. In: Json, Fact. Out: Interpret, one file per format.
+ * Room: domain.
  *
  * An interpreter is an upcaster for someone else's format: pure, applied on read, so a better one takes effect by
  * a rebuild. It never throws on any JSON; what it does not know it says with `NotUnderstood`.

@@ -1,7 +1,7 @@
 /**
  * The Anthropic Messages API as it is: a request's object around its messages, and a response.
  *
- * Room: domain. In: blocks, calls, describe, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices: a message of a request has no id, so an entry's event id is its message id; a response has one, with its
  * usage. A frame's `system` is a message of role system; a frame that holds a `response`, or is one, is a message too.

@@ -1,7 +1,7 @@
 /**
  * Antigravity's transcript: the steps of an agent, one a line.
  *
- * Room: domain. In: calls, parts. Out: interpreters.
+ * Room: domain.
  *
  * Choices: calls have no ids and no step names the call that asked for it, so calls have no results (outcome unknown);
  * a step of a tool (`LIST_DIRECTORY`, `RUN_COMMAND` and whatever comes) is a notice with its words.

@@ -1,7 +1,7 @@
 /**
  * Anthropic content blocks: parts, tool calls and tool results of one message.
  *
- * Room: domain. In: Fact, Content, parts, calls. Out: claude-code, droid, anthropic-messages.
+ * Room: domain.
  */
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";

@@ -1,14 +1,14 @@
 /**
  * Tool calls and their results in formats that join them by an id, or by order where the id is not unique.
  *
- * Room: domain. In: Content, Fact, Interpreter. Out: the interpreters.
+ * Room: domain.
  *
  * A thread's carry holds the calls that wait for an answer (`open`), so that a result joins the nearest call before
  * it: tau-bench uses one id for several different calls of a conversation.
  */
 import type { Part } from "../Content.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../Fact.ts";
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { JsonValue } from "../Json.ts";
 import { argumentsText, argumentsValue, errorText, serverOf, sizeOf } from "./facts.ts";
 import type { Carry } from "./Interpreter.ts";

@@ -1,7 +1,7 @@
 /**
  * One message of the OpenAI chat shape, which many tools write with small changes of their own.
  *
- * Room: domain. In: calls, parts, tokens. Out: openai-chat, tau2, swe-agent, inspect.
+ * Room: domain.
  *
  * A call's key is thread, id and the entry that asked: ids are used again for other calls inside one conversation
  * (tau-bench: 1,024 calls, 955 pairs of thread and id). A result joins the nearest call before it that waits under its id.

@@ -1,7 +1,7 @@
 /**
  * Claude Code's transcript: one JSON object a line.
  *
- * Room: domain. In: blocks, describe, shown-files, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices:
  * - An assistant message is one `message.id`, written as several lines: each line is a segment. A `user` line is one

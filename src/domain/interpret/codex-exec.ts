@@ -1,14 +1,14 @@
 /**
  * The lines of `codex exec --json`: what a rollout tells, told by a second witness.
  *
- * Room: domain. In: calls, codexItems, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Its thread id is that of the rollout, so every fact is `secondHand`: counted only where nobody tells it first-hand.
  * Item ids start again at each run, so a run (its `thread.started` line) is part of every id; usage is cumulative over
  * the thread, so what is counted is the difference to the turn before, kept in the carry. Carry keys begin with `exec`,
  * because the rollout's interpreter reads the same thread and shares the carry.
  */
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { TokenUsage } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";

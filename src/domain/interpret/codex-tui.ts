@@ -1,7 +1,7 @@
 /**
  * The log of Codex's terminal interface (2025): every key, redraw and event of a session, one a line.
  *
- * Room: domain. In: calls, codexItems, describe, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices: what a person typed is there as key events only, so it is no message (a `user_input` operation is);
  * deltas tell `agent_message` and `agent_reasoning` again and are notices.

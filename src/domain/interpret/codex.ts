@@ -1,7 +1,7 @@
 /**
  * Codex's rollout: one JSON object a line, `{timestamp, ordinal?, type, payload}`; and its first, bare shape.
  *
- * Room: domain. In: codexItems, describe, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices:
  * - Messages, calls and results are `response_item`s; `event_msg` tells the same again and only adds how a tool ended.
@@ -10,7 +10,7 @@
  *   the `replacement_history` of a compaction is not read at all.
  * - Usage is the `token_usage_record`; where a thread has none (older versions), each `token_count` whose total moved.
  */
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { Fact } from "../Fact.ts";
 import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { callEnded, isResponseItem, responseItem } from "./codexItems.ts";

@@ -1,13 +1,13 @@
 /**
  * The items of a Codex rollout: what the model and its tools said (`response_item`).
  *
- * Room: domain. In: calls, parts. Out: codex.
+ * Room: domain.
  *
  * A result does not say whether its tool failed. How it ended comes, in this order, from Codex's own item of the same
  * call id (`item_completed`, or the older `exec_command_end` and its kin), which precedes the result and is kept in the
  * carry until then; from the head that Codex writes before a command's output; from the words of a refused call.
  */
-import { headOf } from "../Bounded.ts";
+import { headOf } from "../Truncate.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned } from "./calls.ts";

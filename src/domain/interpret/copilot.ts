@@ -1,7 +1,7 @@
 /**
  * GitHub Copilot CLI's session events: one a line, `{type, data, id, timestamp, parentId}`.
  *
- * Room: domain. In: calls, describe, parts. Out: interpreters.
+ * Room: domain.
  *
  * Choices: a request in a message and the start of its execution are one call. An entry's event id is its message id,
  * because lines with one id and different words exist. Only output tokens are told per message; the totals of

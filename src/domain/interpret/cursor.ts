@@ -1,7 +1,7 @@
 /**
  * Cursor's agent transcripts: one message a line, without ids, times or results' calls.
  *
- * Room: domain. In: calls, describe, parts. Out: interpreters.
+ * Room: domain.
  *
  * Choice: calls carry no id, so a result answers the call that has waited longest; a call's id is its entry and place.
  */

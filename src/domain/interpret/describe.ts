@@ -1,7 +1,7 @@
 /**
  * Describing a thread sparingly: a fact only when something changed against what the thread's carry remembers.
  *
- * Room: domain. In: Fact, Interpreter. Out: the interpreters.
+ * Room: domain.
  *
  * Transcripts repeat working directory, branch, version and model on every line; without this each line would
  * write the thread's row again.

@@ -1,7 +1,7 @@
 /**
  * Factory Droid: its session store (Anthropic-like messages) and its `stream-json` output, one object a line each.
  *
- * Room: domain. In: blocks, calls, describe, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices: `completion.finalText` is what the model said last, a message of its own, and its usage is counted with it.
  * The two shapes are told apart by the line: only the store has a `message` object.

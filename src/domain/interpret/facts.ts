@@ -1,7 +1,7 @@
 /**
  * Small builders that every interpreter uses: notices, argument text, sizes, a server's name.
  *
- * Room: domain. In: Fact, Json. Out: the interpreters.
+ * Room: domain.
  */
 import type { Noted, NotUnderstood, ThreadDescribed } from "../Fact.ts";
 import { type JsonValue, stringAt, utf8Length } from "../Json.ts";

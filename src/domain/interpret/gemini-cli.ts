@@ -1,13 +1,13 @@
 /**
  * Gemini CLI's chat files: an object around its messages, the JSON lines of version 0.40, and the old `history` shape.
  *
- * Room: domain. In: calls, describe, parts, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices: `gemini` and `model` are the role assistant; `info`, `warning` and `error` are notices. A call and its result
  * stand in one message, so a call's key is thread, message and id. Its outcome is its `status`: a shell command that
  * exits with 1 has the status `success` there. Prompt tokens of tool use (`tool`) are in no kind of ours.
  */
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";

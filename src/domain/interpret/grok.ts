@@ -1,7 +1,7 @@
 /**
  * Grok CLI: the lines of `chat_history.jsonl`, and the `summary.json` beside them.
  *
- * Room: domain. In: calls, describe, parts. Out: interpreters.
+ * Room: domain.
  *
  * Choices: a `tool_result` line is a message of role tool; a `backend_tool_call` is a call and, when completed, its result.
  */

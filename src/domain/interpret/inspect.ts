@@ -1,13 +1,13 @@
 /**
  * Inspect's evaluation logs: a sample around its messages.
  *
- * Room: domain. In: chatMessage, describe, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Usage is that of the sample's model events, one a response, joined to the message by its id (logs of 2024 have the
  * events under `transcript` and no message ids). A tool event says how long its call worked; events stand in the frame,
  * which comes before the messages, so durations wait in the carry.
  */
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
 import { chatMessage, framed } from "./chatMessage.ts";

@@ -1,7 +1,7 @@
 /**
  * The interpreters, one per foreign format, by the format's name.
  *
- * Room: domain. In: one file per format. Out: Interpret.
+ * Room: domain.
  */
 import { anthropicMessages } from "./anthropic-messages.ts";
 import { antigravity } from "./antigravity.ts";

@@ -1,13 +1,13 @@
 /**
  * What an interpreter keeps in its carry, in a size that is known beforehand.
  *
- * Room: domain. In: Bounded, Json. Out: the interpreters.
+ * Room: domain.
  *
  * A thread's fold takes a carry of at most 8 KiB and refuses a larger one, whatever is in the entries. So a remembered
  * text takes at most 100 bytes and a list at most 4,000: with the description (nine texts) that leaves a third unused.
  */
 import { createHash } from "node:crypto";
-import { headOf, jsonBytes } from "../Bounded.ts";
+import { headOf, jsonBytes } from "../Truncate.ts";
 import { arrayAt, type JsonValue } from "../Json.ts";
 import type { Carry } from "./Interpreter.ts";
 

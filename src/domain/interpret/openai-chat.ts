@@ -1,13 +1,13 @@
 /**
  * OpenAI chat-completions: a conversation object around its messages, tau-bench's form too, and request/response pairs.
  *
- * Room: domain. In: chatMessage, describe, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices: messages have no ids, so an entry's event id is its message id. A tool's answer carries no flag, so its
  * outcome is `ok`, also when its text begins with "Error". A frame that holds a response (`choices`) is the model's
  * message too, with its usage.
  */
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { chatMessage, counted } from "./chatMessage.ts";

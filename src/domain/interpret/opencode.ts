@@ -1,7 +1,7 @@
 /**
  * OpenCode's storage: every session, message and part is a JSON file of its own; a file is an entry.
  *
- * Room: domain. In: calls, describe, parts, tokens. Out: interpreters.
+ * Room: domain.
  *
  * A message comes as its file (role, usage) and its parts' files: the message is segment "", each part a segment under
  * its id. A part does not name its role; parts of user messages do, because the carry remembers the user messages that
@@ -10,7 +10,7 @@
  *
  * Choice: tokens are those of the message; `step-finish` parts repeat them per step.
  */
-import { shortId } from "../Bounded.ts";
+import { shortId } from "../Truncate.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
 import { arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";

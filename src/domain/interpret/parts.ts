@@ -1,7 +1,7 @@
 /**
  * Content blocks of the chat APIs as parts: text, thinking, images, files. Tools are the formats' own matter.
  *
- * Room: domain. In: Content, Json. Out: the interpreters.
+ * Room: domain.
  *
  * Inline bytes (base64 images, a provider's signature of a thought) are left in the entry: a fact says that they are
  * there, and is never as large as they are.

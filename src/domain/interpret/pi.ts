@@ -1,7 +1,7 @@
 /**
  * Sessions of the coding agent pi: one JSON object a line.
  *
- * Room: domain. In: calls, describe, parts, tokens. Out: interpreters.
+ * Room: domain.
  *
  * Choices: the role `toolResult` is our role tool. A message's id is its line's, or the event's where the line has none
  * (older versions). Usage is counted per line: a response id is absent in old files and repeated in new ones.

@@ -1,13 +1,13 @@
 /**
  * Files as a transcript shows them: what a tool gave to the model, where the line of its result has the text as it was read.
  *
- * Room: domain. In: Fact, Repeats. Out: claude-code.
+ * Room: domain.
  *
  * It is what was shown, and not the file: a part of it, perhaps, and with line ends as the tool gave them.
  */
 import type { Fact } from "../Fact.ts";
 import { arrayAt, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
-import { sha256Of } from "../Repeats.ts";
+import { sha256Of } from "../RepeatedText.ts";
 import { idAt } from "./facts.ts";
 
 /** Claude Code's Read: `toolUseResult.file` of the line that has the result, beside the text with its line numbers. */

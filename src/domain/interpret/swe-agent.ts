@@ -1,7 +1,7 @@
 /**
  * SWE-agent's trajectory: an object around its `history`.
  *
- * Room: domain. In: chatMessage, describe. Out: interpreters.
+ * Room: domain.
  *
  * Choices: the frame's `trajectory` tells the same words again and is not read; `info.model_stats` is a total of the
  * run and no message's usage. Old files write an action as plain text: that is a message, not a call.

@@ -1,7 +1,7 @@
 /**
  * Results of tau2-bench: a simulation around its messages; agent and simulated user are models, and both call tools.
  *
- * Room: domain. In: chatMessage, describe. Out: interpreters.
+ * Room: domain.
  *
  * The models stand in the file's `info`, not on the messages: where the frame has it, messages name their model.
  */

@@ -1,7 +1,7 @@
 /**
  * Token counts of the providers, each number as the provider states it.
  *
- * Room: domain. In: Content, Json. Out: the interpreters.
+ * Room: domain.
  *
  * Nothing is converted: whoever compares with a provider's own page or bill finds the same numbers. Anthropic, pi and
  * OpenCode count cached tokens beside `input`; OpenAI, Codex, Gemini and Inspect inside it, which `cacheInInput` says.

@@ -1,7 +1,7 @@
 /**
  * Who&When: failure logs of multi-agent systems, an object around its `history`.
  *
- * Room: domain. In: parts, describe. Out: interpreters.
+ * Room: domain.
  *
  * Choices: `human` and `user` are the role user, `system` is system, every other speaker is an agent: the role is
  * assistant and the speaker's own name (`name`, else the role as written) is the author.

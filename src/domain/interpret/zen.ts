@@ -1,7 +1,7 @@
 /**
  * Zen (now PAL): a thread context around its turns.
  *
- * Room: domain. In: describe, parts, tokens. Out: interpreters.
+ * Room: domain.
  *
  * A turn's role `user` is the agent that calls the server, `assistant` the model it asked. `tool_name` is the tool a
  * turn was made with, not a call. `model_metadata` is `{usage, metadata}` or a workflow's own state.

@@ -1,11 +1,11 @@
 /**
  * How a command reaches the store: the running instance of a data folder, or one of its own for as long as it runs.
  *
- * Room: edge. In: machine, log, snapshot, query. Out: every command, main (which keeps the promise).
+ * Room: edge.
  */
 import { Context, type Effect, type Layer, type Scope } from "effect";
 import type { EventLog } from "../../log/EventLog.ts";
-import type { NatsConnection } from "../../log/NatsConnectionNats.ts";
+import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import type { Query } from "../../query/Query.ts";
 import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import type { ThreadReader } from "../../snapshot/ThreadReader.ts";

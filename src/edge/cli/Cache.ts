@@ -1,14 +1,14 @@
 /**
  * `recollect cache`: what the caches hold and spare, and making every process forget.
  *
- * Room: edge. In: coordination. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Layer, Option } from "effect";
 import { Command, Flag } from "effect/cli";
-import { hitRateOf } from "../../coordination/CacheMetrics.ts";
-import * as CacheWireNats from "../../coordination/CacheWireNats.ts";
-import { FileCache, layer as layerFiles } from "../../coordination/FileCache.ts";
-import { layerCare, ResponseCache } from "../../coordination/ResponseCache.ts";
+import { hitRateOf } from "../../coordination/cache/CacheMetrics.ts";
+import * as CacheWireNats from "../../coordination/cache/CacheSharingNats.ts";
+import { FileCache, layer as layerFiles } from "../../coordination/cache/FileCache.ts";
+import { layerCare, ResponseCache } from "../../coordination/cache/ResponseCache.ts";
 import { withConfiguration } from "./Config.ts";
 import { BadRequest } from "./Failure.ts";
 import { json, store, tenant } from "./Flags.ts";

@@ -1,7 +1,7 @@
 /**
  * Waiting until the read models have caught up, so that the next question sees what was just written.
  *
- * Room: edge. In: log, query, projections. Out: Import, Care, main.
+ * Room: edge.
  */
 import { Effect, Schedule } from "effect";
 import { readModels } from "../../../projections/all.ts";

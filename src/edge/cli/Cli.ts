@@ -1,10 +1,10 @@
 /**
  * The command line: every command, under one root.
  *
- * Room: edge. In: the commands. Out: main.
+ * Room: edge.
  */
 import { Command } from "effect/cli";
-import { rebuild, verify } from "./Care.ts";
+import { rebuild, verify } from "./RebuildVerify.ts";
 import { cache } from "./Cache.ts";
 import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";

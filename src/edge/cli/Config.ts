@@ -1,15 +1,15 @@
 /**
  * `recollect config`: what is configured, who changed it, and changing it while everything runs.
  *
- * Room: edge. In: coordination. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { userInfo } from "node:os";
-import { valueOf } from "../../coordination/ConfigLayers.ts";
-import type { Difference, Version } from "../../coordination/ConfigHistory.ts";
-import * as ConfigFile from "../../coordination/ConfigFile.ts";
-import { Configuration, type Changed, type Explained } from "../../coordination/Configuration.ts";
+import { valueOf } from "../../coordination/config/ConfigLayers.ts";
+import type { Difference, Version } from "../../coordination/config/ConfigHistory.ts";
+import * as ConfigFile from "../../coordination/config/ConfigFile.ts";
+import { Configuration, type Changed, type Explained } from "../../coordination/config/Configuration.ts";
 import { Attach } from "./Attach.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { json, store, storeFromNow, tenant, where } from "./Flags.ts";

@@ -1,7 +1,7 @@
 /**
  * `recollect export THREAD`: a transcript on stdout, as it came in.
  *
- * Room: edge. In: export. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option, Stdio, Stream } from "effect";
 import { Command, Flag } from "effect/cli";

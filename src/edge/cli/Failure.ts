@@ -1,7 +1,7 @@
 /**
  * How a command ends when it cannot do what it was asked: one sentence, what to do, an exit code. Never a stack trace.
  *
- * Room: edge. In: none. Out: main.
+ * Room: edge.
  *
  * | code | meaning |
  * |---|---|

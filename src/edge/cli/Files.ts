@@ -1,14 +1,14 @@
 /**
  * `recollect files THREAD`: which files a conversation read, in which version, and what stood in them then.
  *
- * Room: edge. In: domain, log, query, Thread. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option, Result, Stdio, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { isMisfit } from "../../domain/Event.ts";
 import { factsOf } from "../../domain/Interpret.ts";
 import { EventLog } from "../../log/EventLog.ts";
-import { placedOrAsItIs } from "../../log/LargeEntry.ts";
+import { placedOrAsItIs } from "../../log/read/LargeEntry.ts";
 import { type FileRow, Query } from "../../query/Query.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { json, readModels, store, tenant, threadArgument } from "./Flags.ts";

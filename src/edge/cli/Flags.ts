@@ -1,7 +1,7 @@
 /**
  * Flags that several commands share, and how a command gets at the store they name.
  *
- * Room: edge. In: Attach. Out: every command.
+ * Room: edge.
  */
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";

@@ -1,7 +1,7 @@
 /**
  * Help on stdout when it is asked for; a command line that is wrong gets a sentence on stderr, and no page of help.
  *
- * Room: edge. In: none. Out: main.
+ * Room: edge.
  */
 import { Console, Effect } from "effect";
 import { type CliError, CliOutput } from "effect/cli";

@@ -1,7 +1,7 @@
 /**
  * `recollect import`: transcripts into the store, with a bar on the way and a report at the end.
  *
- * Room: edge. In: import, log. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Stdio } from "effect";
 import { Argument, Command, Flag } from "effect/cli";

@@ -1,13 +1,13 @@
 /**
  * `recollect inbox send|list|read|reply|ack|clear`: messages between agents, for people and for agents that are shell scripts.
  *
- * Room: edge. In: coordination. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { valueOf } from "../../coordination/ConfigLayers.ts";
-import { Inbox, type Message } from "../../coordination/Inbox.ts";
-import { layer } from "../../coordination/RecollectInbox.ts";
+import { valueOf } from "../../coordination/config/ConfigLayers.ts";
+import { Inbox, type Message } from "../../coordination/inbox/Inbox.ts";
+import { layer } from "../../client/RecollectInbox.ts";
 import { NotFound } from "./Failure.ts";
 import { given, json, limit, storeFromNow, tenant, where } from "./Flags.ts";
 import * as Output from "./Output.ts";

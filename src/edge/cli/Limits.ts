@@ -1,14 +1,14 @@
 /**
  * `recollect limits`: which limits there are, and how much of each is used now.
  *
- * Room: edge. In: coordination. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Layer } from "effect";
 import { Command } from "effect/cli";
-import * as BucketKv from "../../coordination/BucketKv.ts";
-import { Configuration } from "../../coordination/Configuration.ts";
-import * as LimiterStore from "../../coordination/LimiterStore.ts";
-import * as Limits from "../../coordination/Limits.ts";
+import * as BucketKv from "../../coordination/bucket/BucketKv.ts";
+import { Configuration } from "../../coordination/config/Configuration.ts";
+import * as LimiterStore from "../../coordination/limits/LimiterStore.ts";
+import * as Limits from "../../coordination/limits/Limits.ts";
 import { withConfiguration } from "./Config.ts";
 import { json, store, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";

@@ -1,7 +1,7 @@
 /**
  * What a command prints: data on stdout, everything said to a person on stderr.
  *
- * Room: edge. In: none. Out: every command.
+ * Room: edge.
  *
  * `--json` output is a contract (`docs/cli.md`): keys in camelCase, times in epoch milliseconds. Text for people may
  * change at any time; it has no colours, and what a transcript holds cannot move a terminal's cursor.

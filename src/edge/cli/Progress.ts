@@ -1,7 +1,7 @@
 /**
  * A progress bar on a terminal, and nothing elsewhere.
  *
- * Room: edge. In: Output. Out: commands with long work.
+ * Room: edge.
  *
  * One line on stderr, redrawn at most ten times a second and cleared at the end, so that it never gets between the
  * data and its reader. Where stderr is no terminal (a pipe, CI), no bar is drawn at all.

@@ -1,12 +1,12 @@
 /**
  * `recollect sessions`: who is at work now, and with `--all` every session there ever was.
  *
- * Room: edge. In: coordination, query. Out: Cli.
+ * Room: edge.
  */
 import { Effect } from "effect";
 import { Command, Flag } from "effect/cli";
-import { PresenceBucket, type Present } from "../../coordination/Presence.ts";
-import * as PresenceKv from "../../coordination/PresenceKv.ts";
+import { PresenceBucket, type Present } from "../../coordination/sessions/Presence.ts";
+import * as PresenceKv from "../../coordination/sessions/PresenceKv.ts";
 import { Query, type SessionRow } from "../../query/Query.ts";
 import { json, limit, readModels, store } from "./Flags.ts";
 import * as Output from "./Output.ts";

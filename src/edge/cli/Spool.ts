@@ -1,7 +1,7 @@
 /**
  * `recollect spool`: what was accepted while the log was away, what became of it, and its delivery now.
  *
- * Room: edge. In: log, spool, publish, Attach. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option, Schema } from "effect";
 import { Argument, Command, Flag } from "effect/cli";

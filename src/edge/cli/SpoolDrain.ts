@@ -1,17 +1,17 @@
 /**
  * Delivers what waits in a spool, for each log it is meant for, and tells what became of it.
  *
- * Room: edge. In: log, spool, publish, Attach. Out: Spool.
+ * Room: edge.
  *
  * A running instance drains its own spool too; whoever of both is quicker, everything is delivered once.
  */
 import { Effect, Layer, Schedule } from "effect";
 import { EventLog } from "../../log/EventLog.ts";
 import * as EventLogNats from "../../log/EventLogNats.ts";
-import * as NatsConnection from "../../log/NatsConnectionNats.ts";
-import { Drainer } from "../../publish/Drain.ts";
-import { ownLog, targetOf } from "../../publish/SpoolDrainer.ts";
-import { KnownTasks } from "../../publish/Write.ts";
+import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
+import { Drainer } from "../../publish/drain/Drain.ts";
+import { ownLog, targetOf } from "../../publish/drain/SpoolDrainer.ts";
+import { KnownTasks } from "../../publish/write/WriteCommand.ts";
 import * as SpoolList from "../../spool/SpoolListSqlite.ts";
 import * as SpoolSqlite from "../../spool/SpoolSqlite.ts";
 import { Attach, type Where } from "./Attach.ts";

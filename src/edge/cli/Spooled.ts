@@ -1,14 +1,14 @@
 /**
  * What waits in the spool for one thread, behind what the read models have of it.
  *
- * Room: edge. In: domain, spool, publish, Attach. Out: Thread.
+ * Room: edge.
  */
 import { Effect, Result } from "effect";
 import { empty } from "../../domain/Thread.ts";
 import type { History } from "../../domain/History.ts";
 import { partsOf } from "../../domain/ThreadMessage.ts";
 import { variable } from "../../machine/UserFolders.ts";
-import { ownLog, targetOf } from "../../publish/SpoolDrainer.ts";
+import { ownLog, targetOf } from "../../publish/drain/SpoolDrainer.ts";
 import type { SpooledCommand } from "../../spool/Spool.ts";
 import * as SpoolList from "../../spool/SpoolListSqlite.ts";
 import * as Waiting from "../../spool/Waiting.ts";

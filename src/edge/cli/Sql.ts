@@ -1,7 +1,7 @@
 /**
  * `recollect sql`: one reading statement on the read models, safe beside a running projector.
  *
- * Room: edge. In: query. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";

@@ -1,12 +1,12 @@
 /**
  * `recollect status`: how far everything is, and what stands in its way.
  *
- * Room: edge. In: log, snapshot, query. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option } from "effect";
 import { Command } from "effect/cli";
 import { EventLog } from "../../log/EventLog.ts";
-import { NatsConnection } from "../../log/NatsConnectionNats.ts";
+import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { Query } from "../../query/Query.ts";
 import { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import { json, store } from "./Flags.ts";

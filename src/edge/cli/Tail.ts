@@ -1,7 +1,7 @@
 /**
  * `recollect tail`: the events of the store or of one thread, task or session, from the beginning or from now on, and then live.
  *
- * Room: edge. In: log, snapshot (WholeHistory). Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
@@ -10,8 +10,8 @@ import { type History, session, task, thread } from "../../domain/History.ts";
 import { dataOf } from "../../log/Envelope.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
-import * as Live from "../../log/Live.ts";
-import * as LiveNats from "../../log/LiveNats.ts";
+import * as Live from "../../log/live/Live.ts";
+import * as LiveNats from "../../log/live/LiveNats.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { given, store, tenant, threadFlag } from "./Flags.ts";
 import * as Output from "./Output.ts";

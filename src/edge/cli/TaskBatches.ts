@@ -1,18 +1,18 @@
 /**
  * `recollect tasks submit --batch FILE` and `recollect tasks batch ID`: many tasks at once, and how they stand.
  *
- * Room: edge. In: coordination, TaskStore. Out: TaskVerbs, Tasks.
+ * Room: edge.
  *
  * The file has one JSON object per line, a task's request each: what schema/task.submitted.json says under `request`. The
  * agent type of the command line is that of the lines that name none. `-` is stdin.
  */
 import { Effect, FileSystem, Option, Stdio, Stream } from "effect";
 import { Argument, Command } from "effect/cli";
-import * as Tasks from "../../coordination/Tasks.ts";
+import * as Tasks from "../../coordination/tasks/Tasks.ts";
 import { maxBatch } from "../../domain/TaskRecord.ts";
 import type { TaskRequest } from "../../domain/TaskEvents.ts";
 import { isObject } from "../../domain/Json.ts";
-import type { Given } from "../../publish/Compose.ts";
+import type { Given } from "../../publish/write/NewEvent.ts";
 import { BadRequest } from "./Failure.ts";
 import { json, store, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";

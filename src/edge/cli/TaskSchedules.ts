@@ -1,12 +1,12 @@
 /**
  * `recollect tasks schedule …`: tasks that are submitted again and again, by the daemon.
  *
- * Room: edge. In: coordination, Config. Out: Tasks.
+ * Room: edge.
  */
 import { Clock, Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { Configuration } from "../../coordination/Configuration.ts";
-import { next, type TaskSchedule } from "../../coordination/TaskSchedule.ts";
+import { Configuration } from "../../coordination/config/Configuration.ts";
+import { next, type TaskSchedule } from "../../coordination/config/TaskSchedule.ts";
 import { withConfiguration } from "./Config.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { given, json, store, storeFromNow, tenant } from "./Flags.ts";

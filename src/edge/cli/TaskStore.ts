@@ -1,11 +1,11 @@
 /**
  * How the commands of tasks get at them.
  *
- * Room: edge. In: coordination, Config. Out: TaskVerbs, TaskBatches, TaskWork.
+ * Room: edge.
  */
 import { Effect, Layer } from "effect";
-import * as TaskQueueNats from "../../coordination/TaskQueueNats.ts";
-import * as Tasks from "../../coordination/Tasks.ts";
+import * as TaskQueueNats from "../../coordination/tasks/queue/TaskQueueNats.ts";
+import * as Tasks from "../../coordination/tasks/Tasks.ts";
 import { configuration } from "./Config.ts";
 
 /** Who speaks in the events of these commands. */

@@ -1,11 +1,11 @@
 /**
  * `recollect tasks submit|show|result|watch|answer|cancel|retry|restore`: what people do with tasks of the work queue.
  *
- * Room: edge. In: coordination, TaskBatches, TaskStore. Out: Tasks.
+ * Room: edge.
  */
 import { Clock, Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import * as Tasks from "../../coordination/Tasks.ts";
+import * as Tasks from "../../coordination/tasks/Tasks.ts";
 import { BadRequest } from "./Failure.ts";
 import { given, json, store, storeFromNow, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";

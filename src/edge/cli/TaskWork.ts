@@ -1,7 +1,7 @@
 /**
  * `recollect tasks work --agent-type TYPE -- COMMAND`: a worker in any language, one process for each task.
  *
- * Room: edge. In: coordination. Out: Tasks.
+ * Room: edge.
  *
  * The command reads the request as JSON on its stdin; what it prints is the output, as JSON where it is that. Exit code
  * 0 completes the task, any other fails the attempt, with the end of its stderr as the reason. It is sent SIGTERM when
@@ -12,8 +12,8 @@ import { Effect } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { spawn } from "node:child_process";
 import { hostname } from "node:os";
-import type { TaskError } from "../../coordination/TaskLease.ts";
-import { type Running, work as workOn } from "../../coordination/Worker.ts";
+import type { TaskError } from "../../coordination/tasks/TaskLease.ts";
+import { type Running, work as workOn } from "../../coordination/tasks/Worker.ts";
 import { BadRequest } from "./Failure.ts";
 import { storeFromNow, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";

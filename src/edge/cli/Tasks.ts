@@ -1,12 +1,12 @@
 /**
  * `recollect tasks` and `recollect task ID`: agent tasks and how they moved.
  *
- * Room: edge. In: coordination (the configuration), query, TaskBatches, TaskSchedules, TaskVerbs, TaskWork. Out: Cli.
+ * Room: edge.
  */
 import { Clock, Effect, Option, Result } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import * as ConfigFile from "../../coordination/ConfigFile.ts";
-import { check, fields } from "../../coordination/Fields.ts";
+import * as ConfigFile from "../../coordination/config/ConfigFile.ts";
+import { check, fields } from "../../coordination/config/ConfigFields.ts";
 import { defaultTenant } from "../../domain/History.ts";
 import { Query } from "../../query/Query.ts";
 import { Attach } from "./Attach.ts";

@@ -1,7 +1,7 @@
 /**
  * `recollect thread ID`: one conversation, readable, and behind it what waits in the spool; with `--at`, as it was then.
  *
- * Room: edge. In: query, Spooled, Transcript. Out: Cli, Files.
+ * Room: edge.
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
@@ -9,7 +9,7 @@ import { thread } from "../../domain/History.ts";
 import { maxPage, type MessageFilter, Query } from "../../query/Query.ts";
 import { NotFound } from "./Failure.ts";
 import { given, json, readModels, tenant, threadArgument } from "./Flags.ts";
-import { momentOf } from "./Moment.ts";
+import { momentOf } from "./ParseTime.ts";
 import * as Output from "./Output.ts";
 import { asJson, showSpooled, spooledFor } from "./Spooled.ts";
 import { transcript } from "./Transcript.ts";

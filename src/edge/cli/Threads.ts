@@ -1,13 +1,13 @@
 /**
  * `recollect threads`: the list of conversations, newest first; with `--text` a search with snippets.
  *
- * Room: edge. In: query. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { Query, type ThreadPage } from "../../query/Query.ts";
 import { given, json, limit, readModels } from "./Flags.ts";
-import { momentHint, momentOf } from "./Moment.ts";
+import { momentHint, momentOf } from "./ParseTime.ts";
 import * as Output from "./Output.ts";
 
 const show = Effect.fnUntraced(function* (page: ThreadPage, isFiltered: boolean) {

@@ -1,7 +1,7 @@
 /**
  * A conversation for reading: messages and tool calls in the order in which they came.
  *
- * Room: edge. In: query. Out: Thread.
+ * Room: edge.
  *
  * What a person reads is cut where it is long; `--json` and `recollect export` have all of it.
  */

@@ -1,7 +1,7 @@
 /**
  * `recollect up`: the whole system in the foreground, and where to find everything.
  *
- * Room: edge. In: Attach, import. Out: Cli.
+ * Room: edge.
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";

@@ -1,7 +1,7 @@
 /**
  * `recollect wrap -- COMMAND`: a stdio MCP server, recorded.
  *
- * Room: edge. In: wrap. Out: Cli.
+ * Room: edge.
  *
  * The quick way in is `wrap/Arguments.ts`; this one is reached for `--help`, and for flags in an unusual form.
  */

@@ -1,7 +1,7 @@
 /**
  * A thread as a transcript again: as it came in, or told in another format.
  *
- * Room: edge. In: log, snapshot (WholeHistory), Assemble, Said, Render. Out: cli.
+ * Room: edge.
  *
  * Promises: in the thread's own format every entry comes out as it came in, byte for byte but for white space around
  * messages of a document, in the order of the file. In another format, and for threads of our own publishers, the
@@ -11,10 +11,10 @@ import { Effect, Option, Schema, Stream } from "effect";
 import { defaultTenant, type History, isHistory } from "../../domain/History.ts";
 import type { EventLog, LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
-import { Assembler } from "./Assemble.ts";
+import { Assembler } from "./FileAssembly.ts";
 import { type Rendering, render, renderings } from "./Render.ts";
-import { saidIn } from "./Said.ts";
-import { entryOf, formatOf } from "./StoredEntry.ts";
+import { saidIn } from "./PlainMessages.ts";
+import { entryOf, formatOf } from "./EntryBytes.ts";
 
 /** There is no such thread, or none of it can be told in the format that was asked for. */
 export class CannotExport extends Schema.TaggedError<CannotExport>()("CannotExport", {

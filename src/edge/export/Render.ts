@@ -1,7 +1,7 @@
 /**
  * A conversation told in a format it did not come in.
  *
- * Room: edge. In: domain, Said. Out: Export.
+ * Room: edge.
  *
  * Lossy on purpose, and stable: the same thread gives the same bytes and the same ids every time.
  * - `openai-chat`: one line `{"id", "messages"}`. Thinking is left out; files are named in the text; roles that
@@ -11,7 +11,7 @@
  */
 import type { Part } from "../../domain/Content.ts";
 import * as EventId from "../../domain/EventId.ts";
-import { partsOf, type Said } from "./Said.ts";
+import { partsOf, type PlainMessages } from "./PlainMessages.ts";
 
 export const renderings = ["openai-chat", "claude-code", "codex"] as const;
 export type Rendering = (typeof renderings)[number];
@@ -28,7 +28,7 @@ const wordsOf = (part: Part): string | undefined => {
 };
 
 /** A call's id; a call without one gets one from its place. */
-const callIdOf = (callId: string, said: Said, index: number): string =>
+const callIdOf = (callId: string, said: PlainMessages, index: number): string =>
   callId !== "" ? callId : `call_${EventId.fromContent(said.id, String(index)).slice(0, 8)}`;
 
 const imageUrl = (part: Extract<Part, { readonly type: "image" }>): string =>
@@ -37,7 +37,7 @@ const imageUrl = (part: Extract<Part, { readonly type: "image" }>): string =>
 const chatRoles: ReadonlySet<string> = new Set(["system", "developer", "user", "assistant"]);
 
 /** `tool` is left for messages that say something of their own and answer no call. */
-const chatRole = (said: Said): string => {
+const chatRole = (said: PlainMessages): string => {
   if (chatRoles.has(said.role)) return said.role;
   return said.model === undefined ? "user" : "assistant";
 };
@@ -54,7 +54,7 @@ const chatContent = (parts: ReadonlyArray<Part>): string | ReadonlyArray<Json> =
 const argumentsText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value ?? {}));
 
 /** A message as chat-completions messages: results first, each its own; then what was said, with its calls. */
-const chatMessages = (said: Said): ReadonlyArray<Json> => {
+const chatMessages = (said: PlainMessages): ReadonlyArray<Json> => {
   const parts = partsOf(said);
   const results = parts.flatMap((part, index): ReadonlyArray<Json> =>
     part.type === "tool_result"
@@ -81,7 +81,7 @@ const chatMessages = (said: Said): ReadonlyArray<Json> => {
 };
 
 const claudeBlock =
-  (said: Said) =>
+  (said: PlainMessages) =>
   (part: Part, index: number): Json => {
     switch (part.type) {
       case "thinking":
@@ -112,14 +112,14 @@ const claudeBlock =
     }
   };
 
-const claudeUsage = (said: Said): Json => ({
+const claudeUsage = (said: PlainMessages): Json => ({
   input_tokens: said.usage?.input ?? 0,
   output_tokens: said.usage?.output ?? 0,
   cache_read_input_tokens: said.usage?.cacheRead ?? 0,
   cache_creation_input_tokens: said.usage?.cacheWrite ?? 0,
 });
 
-const claudeMessage = (said: Said): Json => {
+const claudeMessage = (said: PlainMessages): Json => {
   const content = partsOf(said).map(claudeBlock(said));
   const speaks = chatRole(said) === "assistant" && said.role !== "tool";
   if (!speaks) return { type: "user", message: { role: "user", content } };
@@ -140,7 +140,7 @@ const claudeMessage = (said: Said): Json => {
   };
 };
 
-const claudeLines = (messages: ReadonlyArray<Said>, sessionId: string): ReadonlyArray<Json> => {
+const claudeLines = (messages: ReadonlyArray<PlainMessages>, sessionId: string): ReadonlyArray<Json> => {
   let parentUuid: string | null = null;
   return messages.map((said) => {
     const uuid = EventId.fromContent("rendered", sessionId, said.id);
@@ -166,7 +166,7 @@ const claudeLines = (messages: ReadonlyArray<Said>, sessionId: string): Readonly
 };
 
 /** Rollout items of a message: what was thought and said, then calls and results. */
-const codexItems = (said: Said): ReadonlyArray<Json> => {
+const codexItems = (said: PlainMessages): ReadonlyArray<Json> => {
   const parts = partsOf(said);
   const timestamp = isoTime(said.occurredAt);
   const item = (payload: Json): Json => ({ timestamp, type: "response_item", payload });
@@ -197,7 +197,7 @@ const codexItems = (said: Said): ReadonlyArray<Json> => {
   ];
 };
 
-const codexLines = (messages: ReadonlyArray<Said>, threadId: string): ReadonlyArray<Json> => {
+const codexLines = (messages: ReadonlyArray<PlainMessages>, threadId: string): ReadonlyArray<Json> => {
   const [first] = messages;
   const timestamp = isoTime(first?.occurredAt ?? 0);
   const cwd = messages.find((said) => said.cwd !== undefined)?.cwd ?? "";
@@ -207,7 +207,7 @@ const codexLines = (messages: ReadonlyArray<Said>, threadId: string): ReadonlyAr
 
 /** The conversation as lines, one JSON value each. */
 export const render = (
-  messages: ReadonlyArray<Said>,
+  messages: ReadonlyArray<PlainMessages>,
   options: { readonly threadId: string; readonly format: Rendering },
 ): ReadonlyArray<string> => {
   const { format, threadId } = options;

@@ -1,7 +1,7 @@
 /**
  * Gathers new events of many threads and appends them together, all or none.
  *
- * Room: edge. In: log, Threads. Out: ImportLines, ImportChat.
+ * Room: edge.
  *
  * Decision: a durable batch of 500 events costs about what one of 10 costs, so a batch is filled over files and
  * threads and written when it is full, never by a timer. Two importers of one thread meet as a `SequenceConflict`:

@@ -1,7 +1,7 @@
 /**
  * Formats whose entries are the elements of an array: how to recognise one, and which conversations it holds.
  *
- * Room: edge. In: JsonOutline, Names. Out: Detect, ImportChat.
+ * Room: edge.
  *
  * A file is looked at through its outline: only a few small parts are parsed here, so a file larger than memory has
  * its conversations found like a small one.
@@ -10,7 +10,7 @@ import { Effect, type FileSystem, type PlatformError } from "effect";
 import { isObject, type JsonObject, type JsonValue, numberAt, stringAt } from "../../domain/Json.ts";
 import type { ChatFormat } from "./Entry.ts";
 import { compact, type Descend, type Part } from "./JsonOutline.ts";
-import { boundedId, digestOf, isGlobal, stemOf } from "./Names.ts";
+import { boundedId, digestOf, isGlobal, stemOf } from "./ThreadIds.ts";
 
 /** Reads a part's bytes, from memory or from the file. */
 export type Read = (

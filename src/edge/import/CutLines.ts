@@ -1,7 +1,7 @@
 /**
  * Cuts a file into lines and lines into entries.
  *
- * Room: edge. In: LineFormats, JsonOutline. Out: ImportLines.
+ * Room: edge.
  *
  * Decision: plain functions, because every byte of a transcript passes here. A line is decoded and parsed once; the
  * value serves session, time and counting.
@@ -11,8 +11,8 @@ import type { JsonValue } from "../../domain/Json.ts";
 import { valuesOf } from "./JsonOutline.ts";
 import type { Entry, Format } from "./Entry.ts";
 import { isOneSession, sessionOfLine } from "./LineFormats.ts";
-import { boundedId } from "./Names.ts";
-import { timeOf } from "./Times.ts";
+import { boundedId } from "./ThreadIds.ts";
+import { timeOf } from "./EntryTimes.ts";
 
 /** Longest line that is read. A string of V8 ends at 512 MiB of text; a line needs two to three times its size. */
 export const maxLineBytes = 256 * 1024 * 1024;

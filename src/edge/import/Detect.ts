@@ -1,7 +1,7 @@
 /**
  * What a file is, by its content.
  *
- * Room: edge. In: LineFormats, ChatFormats, Siblings. Out: ImportFile.
+ * Room: edge.
  *
  * First its first lines are looked at; a format's line gives it away. If none does, the file is outlined: one JSON
  * value is a document, several are a file of conversations, one a line. What is neither is no conversation, and why
@@ -16,7 +16,7 @@ import { forEachChunk, readRange } from "./FileBytes.ts";
 import { JsonOutline, outlineOf, type Part } from "./JsonOutline.ts";
 import { formatOfLine } from "./LineFormats.ts";
 import { isGrokSummary, isOpenCode } from "./Siblings.ts";
-import type { Found } from "./Walk.ts";
+import type { Found } from "./FileWalk.ts";
 
 export type Detected =
   /** Every line is an entry. */

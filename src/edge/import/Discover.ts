@@ -1,7 +1,7 @@
 /**
  * Which transcripts lie on this machine, in the places where agents keep them.
  *
- * Room: edge. In: machine, Entry. Out: cli.
+ * Room: edge.
  *
  * Names and sizes are looked at, contents are not: what a file holds is found out by the import. The look is bounded,
  * because a folder may lie on a slow network: after `mostFiles` files or `mostMillis` the count is "at least".

@@ -1,7 +1,7 @@
 /**
  * An entry cut out of a file, and the event it becomes.
  *
- * Room: edge. In: domain. Out: every file of this folder.
+ * Room: edge.
  *
  * The event's body holds the entry's own bytes, spliced in and never written again by us: big integers, escapes,
  * lone surrogates and the order of keys survive.

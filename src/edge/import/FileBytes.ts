@@ -1,7 +1,7 @@
 /**
  * Reads a file in chunks, or a range of it.
  *
- * Room: edge. In: none. Out: Detect, ImportLines, ImportChat.
+ * Room: edge.
  */
 import { Effect, FileSystem } from "effect";
 

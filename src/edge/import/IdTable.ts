@@ -1,7 +1,7 @@
 /**
  * A map from event ids to small numbers, in typed arrays beside the JavaScript heap.
  *
- * Room: edge. In: none. Out: Threads, Tally.
+ * Room: edge.
  *
  * Decision: a file may hold millions of entries, and a `Set` of 36-character strings costs about 100 bytes an entry
  * on the heap. Here an entry costs 20 bytes at a load of at most two thirds, so 30 to 60 bytes, and nothing for the

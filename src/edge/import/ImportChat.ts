@@ -1,7 +1,7 @@
 /**
  * Imports the conversations of a JSON document: a frame and one entry for each message.
  *
- * Room: edge. In: ChatFormats, Threads, Batch. Out: ImportFile.
+ * Room: edge.
  *
  * A conversation is gone through twice: first its ids are made and every message is parsed, so that a damaged
  * document is refused as a whole and a derived name is held against what the log has; then its entries are taken.
@@ -16,12 +16,12 @@ import type { JsonValue } from "../../domain/Json.ts";
 import type { Chat, Conversation, Read } from "./ChatFormats.ts";
 import { maxLineBytes, parse } from "./CutLines.ts";
 import type { Entry } from "./Entry.ts";
-import type { Job } from "./Job.ts";
+import type { ImportRun } from "./ImportRun.ts";
 import { compact, type Part } from "./JsonOutline.ts";
-import { nthName } from "./Names.ts";
-import { timeOf } from "./Times.ts";
+import { nthName } from "./ThreadIds.ts";
+import { timeOf } from "./EntryTimes.ts";
 import { FileThread, isCovered, isInLog, type ThreadState } from "./Threads.ts";
-import type { Found } from "./Walk.ts";
+import type { Found } from "./FileWalk.ts";
 
 /** Names that are tried for one conversation: so many different ones may come to the same derived name. */
 const maxNames = 1000;
@@ -43,7 +43,7 @@ interface Opened {
 /** Gives each entry of a conversation to `use`; answers with a reason when one of them is not valid JSON. */
 const forEachEntry = Effect.fnUntraced(function* (
   { conversation, read, modified }: Opened,
-  use: (entry: Entry) => ReturnType<Job["take"]>,
+  use: (entry: Entry) => ReturnType<ImportRun["take"]>,
 ) {
   const { format, frame, messages } = conversation;
   let occurredAt = modified;
@@ -102,7 +102,7 @@ const look = Effect.fnUntraced(function* (opened: Opened, state: ThreadState) {
  * Opens the conversation's thread, or, under a derived name that a different conversation has, the next free one.
  * Two are the same when the elements of one begin the other's: a copy, a shorter one, a grown one.
  */
-const openThread = Effect.fnUntraced(function* (job: Job, opened: Opened, taken: ReadonlySet<string>) {
+const openThread = Effect.fnUntraced(function* (job: ImportRun, opened: Opened, taken: ReadonlySet<string>) {
   const { conversation } = opened;
   for (let nth = 1; nth <= maxNames; nth++) {
     const name = nthName(conversation.name, nth);
@@ -127,7 +127,7 @@ const openThread = Effect.fnUntraced(function* (job: Job, opened: Opened, taken:
 
 /** One conversation. `taken` holds the names that conversations of the same file have. */
 const importConversation = Effect.fnUntraced(function* (
-  job: Job,
+  job: ImportRun,
   file: Found,
   {
     read,
@@ -155,7 +155,7 @@ const importConversation = Effect.fnUntraced(function* (
 
 /** What a file says beside its conversations: one entry in a history of kind `source`. */
 const importSource = Effect.fnUntraced(function* (
-  job: Job,
+  job: ImportRun,
   file: Found,
   options: { readonly chat: Chat; readonly read: Read; readonly root: Part },
 ) {
@@ -187,7 +187,7 @@ const importSource = Effect.fnUntraced(function* (
 
 /** All conversations of one document. */
 export const importChat = Effect.fn("edge.importChat")(function* (
-  job: Job,
+  job: ImportRun,
   file: Found,
   options: { readonly chat: Chat; readonly read: Read; readonly root: Part; readonly taken: Set<string> },
 ) {

@@ -1,7 +1,7 @@
 /**
  * Imports a file whose lines are entries.
  *
- * Room: edge. In: CutLines, Threads, Batch. Out: ImportFile.
+ * Room: edge.
  *
  * A look ahead finds the first session and the first time. If the log knows that session already, the file is read
  * once to hold its ids against the log's mark; then it is read to be imported. Memory is one chunk, one line, and the
@@ -21,12 +21,12 @@ import {
 } from "./CutLines.ts";
 import type { Format } from "./Entry.ts";
 import { forEachChunk } from "./FileBytes.ts";
-import type { Job } from "./Job.ts";
+import type { ImportRun } from "./ImportRun.ts";
 import { sessionOfLine } from "./LineFormats.ts";
-import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "./Names.ts";
-import { timeOf } from "./Times.ts";
+import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "./ThreadIds.ts";
+import { timeOf } from "./EntryTimes.ts";
 import { FileThread, isCovered, type ThreadState } from "./Threads.ts";
-import type { Found } from "./Walk.ts";
+import type { Found } from "./FileWalk.ts";
 
 /** How far ahead the first session and the first time are looked for. The real ones stand within 22 lines. */
 const aheadLines = 2000;
@@ -40,7 +40,7 @@ const unnamedSession = (file: Found, format: Format, firstLine: Buffer): string 
   return lineFileName(file.path, firstLine);
 };
 
-const lookAhead = Effect.fnUntraced(function* (job: Job, file: Found, format: Format) {
+const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, format: Format) {
   const splitter = new LineSplitter();
   let session: string | undefined;
   let time: number | undefined;
@@ -106,7 +106,7 @@ const forEachLine = <E, R>(
   });
 
 /** Holds the file against the marks of the threads it has in the log; those that do not agree are read in full. */
-const verify = Effect.fnUntraced(function* (job: Job, file: Found, about: LineFile) {
+const verify = Effect.fnUntraced(function* (job: ImportRun, file: Found, about: LineFile) {
   const threads = new Map<string, FileThread>();
   const verified = new Map<string, number>();
   const see = ({ session, entry }: Placed, fileThread: FileThread): void => {
@@ -140,10 +140,10 @@ const verify = Effect.fnUntraced(function* (job: Job, file: Found, about: LineFi
   return verified;
 });
 
-const historyOf = (job: Job, session: string): History => thread(session, job.tenant);
+const historyOf = (job: ImportRun, session: string): History => thread(session, job.tenant);
 
 /** The thread of a session in this file, opened at its first entry. */
-const openThread = Effect.fnUntraced(function* (job: Job, session: string, verified: number | undefined) {
+const openThread = Effect.fnUntraced(function* (job: ImportRun, session: string, verified: number | undefined) {
   const state: ThreadState = yield* job.open(historyOf(job, session));
   const fileThread = new FileThread(state);
   if (!state.complete && verified !== undefined) fileThread.verified = verified;
@@ -151,7 +151,7 @@ const openThread = Effect.fnUntraced(function* (job: Job, session: string, verif
   return fileThread;
 });
 
-export const importLines = Effect.fn("edge.importLines")(function* (job: Job, file: Found, format: Format) {
+export const importLines = Effect.fn("edge.importLines")(function* (job: ImportRun, file: Found, format: Format) {
   const about = yield* lookAhead(job, file, format);
   const cut = makeCut(about);
   const first = yield* job.open(
@@ -160,7 +160,7 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: Job, fi
   const verified = first.complete ? new Map<string, number>() : yield* verify(job, file, about);
   const threads = new Map<string, FileThread>();
   /** Takes the entries of a line from the nth on, and answers with what must be done before the next line, if anything. */
-  const takeFrom = (placed: ReadonlyArray<Placed>, from: number): ReturnType<Job["take"]> => {
+  const takeFrom = (placed: ReadonlyArray<Placed>, from: number): ReturnType<ImportRun["take"]> => {
     for (let index = from; index < placed.length; index++) {
       const { session, entry } = placed[index] as Placed;
       const known = threads.get(session);

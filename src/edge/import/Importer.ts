@@ -1,7 +1,7 @@
 /**
  * Imports transcripts of agents: files and folders into the log, each entry once.
  *
- * Room: edge. In: log, Walk, Detect, ImportLines, ImportChat. Out: cli.
+ * Room: edge.
  *
  * Bad input never stops an import and never disappears: it ends as an event, as an entry kept as unknown, or as a
  * refusal in the report. Killed at any moment, everything acknowledged is in the log exactly once, and the same
@@ -17,14 +17,14 @@ import type { Entry, Format } from "./Entry.ts";
 import { forEachChunk, readRange } from "./FileBytes.ts";
 import { importChat } from "./ImportChat.ts";
 import { importLines } from "./ImportLines.ts";
-import { Job } from "./Job.ts";
+import { ImportRun } from "./ImportRun.ts";
 import { compact, outlineOf } from "./JsonOutline.ts";
-import { boundedId } from "./Names.ts";
+import { boundedId } from "./ThreadIds.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
 import * as Siblings from "./Siblings.ts";
-import { timeOf } from "./Times.ts";
+import { timeOf } from "./EntryTimes.ts";
 import { FileThread } from "./Threads.ts";
-import { type Found, reasonOf, walk } from "./Walk.ts";
+import { type Found, reasonOf, walk } from "./FileWalk.ts";
 
 export interface ImportOptions {
   /** Files and folders. */
@@ -53,7 +53,7 @@ const nothingToImport = (paths: ReadonlyArray<string>) =>
 const progressMillis = 100;
 
 /** A file each of whose lines is a conversation. */
-const importChatLines = Effect.fnUntraced(function* (job: Job, file: Found) {
+const importChatLines = Effect.fnUntraced(function* (job: ImportRun, file: Found) {
   const splitter = new LineSplitter();
   const taken = new Set<string>();
   let bytes = 0;
@@ -92,7 +92,7 @@ const importChatLines = Effect.fnUntraced(function* (job: Job, file: Found) {
 
 /** A file that is one entry of a session. */
 const importSingle = Effect.fnUntraced(function* (
-  job: Job,
+  job: ImportRun,
   file: Found,
   single: Pick<Entry, "format" | "value" | "raw">,
 ) {
@@ -114,7 +114,7 @@ const idOfSummary = (value: Entry["value"]): string | undefined => {
     : undefined;
 };
 
-const importFile = Effect.fn("edge.importFile")(function* (job: Job, file: Found, forced: Format | undefined) {
+const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, file: Found, forced: Format | undefined) {
   job.begin(file.path);
   const detected = yield* detect(file, forced);
   const read = Effect.gen(function* () {
@@ -177,7 +177,7 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   const clock = yield* Clock.Clock;
   const { absent, files, refused, skipped } = yield* walk(options.paths);
   if (absent.length > 0 && absent.length === new Set(options.paths).size) return yield* nothingToImport(absent);
-  const job = new Job({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make });
+  const job = new ImportRun({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make });
   job.draft.refused.push(...refused);
   job.draft.skipped.push(...skipped);
   const teller = makeTeller(options, files, clock);

@@ -1,7 +1,7 @@
 /**
  * Where the parts of a JSON text lie, without parsing it: byte ranges of members and elements near its root.
  *
- * Room: edge. In: none. Out: CutLines, ChatFormats, PutTogether.
+ * Room: edge.
  *
  * A conversation's messages are stored as the bytes they came as, so they are cut out of their file by position.
  * Fed in pieces of any size; what it holds grows with the number of recorded parts (about 100 bytes each), never

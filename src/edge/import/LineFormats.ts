@@ -1,7 +1,7 @@
 /**
  * Formats whose entry is a line: how to recognise one by its content, and which session a line belongs to.
  *
- * Room: edge. In: domain, Names. Out: CutLines, Detect.
+ * Room: edge.
  *
  * Field names were read off real files; a format is recognised by what its lines must have, never by the file's name.
  */

@@ -1,7 +1,7 @@
 /**
  * How long an import waits for a log that is away.
  *
- * Room: edge. In: log. Out: Batch, Threads.
+ * Room: edge.
  */
 import { Schedule } from "effect";
 

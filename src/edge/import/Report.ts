@@ -1,7 +1,7 @@
 /**
  * What an import did: the report at its end, and the progress on its way.
  *
- * Room: edge. In: none. Out: Importer, cli.
+ * Room: edge.
  */
 
 /** A piece that could not be taken: a torn or overlong line, a damaged document, a file that cannot be read. */

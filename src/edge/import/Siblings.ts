@@ -1,7 +1,7 @@
 /**
  * Agents that spread one session over several files: which session a file belongs to.
  *
- * Room: edge. In: Names. Out: Detect.
+ * Room: edge.
  *
  * - OpenCode: one file per session, message and part (`storage/message/<session>/<message>.json`,
  *   `storage/part/<message>/<part>.json`). Old parts name neither session nor message: their folder does, and the
@@ -12,7 +12,7 @@
  */
 import { Effect, FileSystem, Path } from "effect";
 import { isObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
-import { fileNameOf } from "./Names.ts";
+import { fileNameOf } from "./ThreadIds.ts";
 
 /** The document's place in OpenCode's storage, or undefined when it is none of it. */
 const openCodeKind = (value: JsonValue, path: string): "session" | "message" | "part" | undefined => {

@@ -1,7 +1,7 @@
 /**
  * What the imported files hold, counted through the interpreters.
  *
- * Room: edge. In: domain, IdTable. Out: Threads, Report.
+ * Room: edge.
  *
  * An entry is interpreted once in an import, however many copies of its file there are; messages count by their id,
  * calls by their key. What a second witness tells (Codex's `exec --json`) counts only where nobody tells it first-hand.

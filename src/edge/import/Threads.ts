@@ -1,7 +1,7 @@
 /**
  * What an import knows of the threads it meets: which entries the log has, and where the next one goes.
  *
- * Room: edge. In: domain, log, IdTable, Tally. Out: Batch, ImportLines, ImportChat.
+ * Room: edge.
  *
  * The last event of every appended run carries `importedto` = `<count>:<digest>:<held>`: the first `count` entries of
  * the file's thread were in the log with it, this is the digest of their ids, and the log then held `held` entries of

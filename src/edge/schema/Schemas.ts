@@ -1,7 +1,7 @@
 /**
  * JSON Schema for every event type, generated from the Schemas the code itself checks with.
  *
- * Room: edge. In: domain. Out: Write, and publishers in any language.
+ * Room: edge.
  */
 import { Schema } from "effect";
 import { type EventTypeName, eventTypes } from "../../domain/Event.ts";

@@ -1,7 +1,7 @@
 /**
  * Writes the `schema` folder anew. Run it after a change to an event: `node src/edge/schema/Write.ts`.
  *
- * Room: edge. In: Schemas. Out: the repository's `schema` folder.
+ * Room: edge.
  */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,7 +1,7 @@
 /**
  * The arguments of `recollect wrap`, read without the command line's library.
  *
- * Room: edge. In: CallLine, Wrap. Out: main.
+ * Room: edge.
  *
  * Decision: `wrap` is on the way of a server's start, and loading Effect and its command line takes 250 to 700 ms on
  * two busy cores. So main may look at the arguments with this first; whatever it does not take (`--help`, a mistake)

@@ -1,7 +1,7 @@
 /**
  * Which tools' answers may be given again, and whether a line calls one of them.
  *
- * Room: edge. In: none. Out: Arguments, Wrap, Tap, Reuse. Pure, and plain: it is on the way of every line.
+ * Room: edge.
  */
 
 /** A call as its answer depends on it. */

@@ -1,7 +1,7 @@
 /**
  * The gate: holds a line of the client until it is decided what becomes of it, and gives what is said in the server's place.
  *
- * Room: edge. In: Lines. Out: InPlace, Proxy.
+ * Room: edge.
  *
  * Plain Node, as all that is on the way of a call. A gate stands only where somebody asked for one: it must see a line
  * whole before it passes any of it, where the plain pump passes bytes as they come. Lines go on unchanged and in their

@@ -1,7 +1,7 @@
 /**
  * What may answer a call in the server's place: an earlier answer to an equal one, else a limit that refuses it.
  *
- * Room: edge. In: Gate. Out: Messages, Tap, Wrap.
+ * Room: edge.
  *
  * In this order, because an answer that is given again makes no call, and uses up nothing of the limit of its tool. Plain
  * Node, as all that is on the way of a call.

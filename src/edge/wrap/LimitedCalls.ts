@@ -1,13 +1,13 @@
 /**
  * Whether a tool may be called now, as the limits of the configuration say; what was refused becomes events.
  *
- * Room: edge. In: coordination, publish, Refusals. Out: Recorder.
+ * Room: edge.
  *
  * It runs beside the recorder, in its thread: a call that waits for its answer waits for no parsing and no publishing,
  * but for at most a round trip.
  */
 import { Clock, Duration, Effect } from "effect";
-import { Limits } from "../../coordination/Limits.ts";
+import { Limits } from "../../coordination/limits/Limits.ts";
 import * as History from "../../domain/History.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { Refusal } from "./InPlace.ts";

@@ -1,7 +1,7 @@
 /**
  * Lines out of chunks, with bounded memory.
  *
- * Room: edge. In: none. Out: Traffic, Recorder. Pure.
+ * Room: edge.
  *
  * A chunk ends anywhere, also inside a character. A line that is too large is not kept: only its head, its tail and
  * its size, which is enough to see whose answer it is.

@@ -1,7 +1,7 @@
 /**
  * What the proxy and its recorder, which live in two threads, say to each other.
  *
- * Room: edge. In: InPlace, Traffic. Out: Proxy, Recorder.
+ * Room: edge.
  */
 import type { How, Refusal } from "./InPlace.ts";
 import type { Direction, Moment } from "./Traffic.ts";

@@ -1,7 +1,7 @@
 /**
  * The proxy: a stdio server's process, with every byte between it and its client passed on unchanged.
  *
- * Room: edge. In: Gate, Tap. Out: Wrap, main.
+ * Room: edge.
  *
  * Plain Node and nothing else, because this file is on the way of every call and of the server's start: the server
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that

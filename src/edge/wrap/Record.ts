@@ -1,16 +1,16 @@
 /**
  * Observations of a session become events: of the session, and of the thread that holds its tool calls.
  *
- * Room: edge. In: Traffic, publish, coordination. Out: Recorder.
+ * Room: edge.
  *
  * Decision: without `--thread` a wrapped session has a thread of its own. Its agent may keep a transcript in which the
  * same calls stand under the agent's session id; in one thread they would count twice. Where the environment names
  * that session (`CLAUDE_CODE_SESSION_ID`), the new thread says so as its parent.
  */
 import { Deferred, Effect, Scope } from "effect";
-import { type Held, type SessionRefused, Sessions } from "../../coordination/Sessions.ts";
+import { type Held, type SessionRefused, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
-import { type About, newId } from "../../publish/Compose.ts";
+import { type About, newId } from "../../publish/write/NewEvent.ts";
 import { Publisher, type PublishError } from "../../publish/Publisher.ts";
 import type { Ended, RecorderOptions } from "./Messages.ts";
 import type { Reused } from "./Reuse.ts";

@@ -1,7 +1,7 @@
 /**
  * The recorder: what passed between client and server, published as a session and a thread. Runs in a thread of its own.
  *
- * Room: edge. In: LimitedCalls, Lines, Traffic, publish. Out: none (started by Tap).
+ * Room: edge.
  *
  * Events go to the publisher in the order in which they were seen and nobody awaits them one by one; when many are
  * outstanding, reading on waits, and with it the acknowledgement to the tap.
@@ -9,12 +9,12 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Clock, Context, Deferred, Effect, Layer, Queue, References, Result, Stream } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
-import * as CacheWireWhenNeeded from "../../coordination/CacheWireWhenNeeded.ts";
-import * as ConfigFile from "../../coordination/ConfigFile.ts";
-import { Configuration } from "../../coordination/Configuration.ts";
-import * as PresentSessions from "../../coordination/PresentSessions.ts";
-import * as LimitsWhenNeeded from "../../coordination/LimitsWhenNeeded.ts";
-import * as ResponseCache from "../../coordination/ResponseCache.ts";
+import * as CacheSharingWhenNeeded from "../../coordination/cache/CacheSharingWhenNeeded.ts";
+import * as ConfigFile from "../../coordination/config/ConfigFile.ts";
+import { Configuration } from "../../coordination/config/Configuration.ts";
+import * as SessionsLayer from "../../coordination/sessions/SessionsLayer.ts";
+import * as LimitsWhenNeeded from "../../coordination/limits/LimitsWhenNeeded.ts";
+import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import * as LimitedCalls from "./LimitedCalls.ts";
@@ -81,7 +81,7 @@ const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sess
 const reusing = Effect.fnUntraced(function* (traffic: Traffic, config: Configuring) {
   if (options.cacheTools.length === 0 && !options.cache) return { reuse: undefined, problems: [] };
   // Side by side: the server is looked for while the configuration is read.
-  const around = Layer.merge(CacheWireWhenNeeded.layer(place), Layer.unwrap(config));
+  const around = Layer.merge(CacheSharingWhenNeeded.layer(place), Layer.unwrap(config));
   const built = yield* Effect.result(Layer.build(Layer.provideMerge(ResponseCache.layerCare, around)));
   if (Result.isFailure(built)) {
     return { reuse: undefined, problems: [`no answer was given again: ${built.failure.message}`] };
@@ -159,7 +159,7 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   }
 });
 
-const layer = PresentSessions.layer(place).pipe(
+const layer = SessionsLayer.layer(place).pipe(
   Layer.provideMerge(NodeServices.layer),
   // Log lines belong nowhere: the server's standard error is its own.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),

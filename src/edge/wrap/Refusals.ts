@@ -1,7 +1,7 @@
 /**
  * Refused calls, gathered: one event for those of one tool and limit in a while.
  *
- * Room: edge. In: none. Out: LimitedCalls. Pure but for what it holds.
+ * Room: edge.
  */
 
 /** How long refusals are gathered before they are told of. */

@@ -1,13 +1,13 @@
 /**
  * Which calls of a wrapped server may be answered by earlier answers, and which answers are kept for later ones.
  *
- * Room: edge. In: coordination, CallLine, Messages, Traffic. Out: Recorder.
+ * Room: edge.
  *
  * Two calls are equal when the same command was started in the same folder, calls itself by the same name and version,
  * and is given the same arguments. What it knows beside (its environment, its user) is for whoever allows the tool.
  */
 import { Effect, Option } from "effect";
-import type { Answer, Asked, ResponseCache } from "../../coordination/ResponseCache.ts";
+import type { Answer, Asked, ResponseCache } from "../../coordination/cache/ResponseCache.ts";
 import { isObject } from "../../domain/Json.ts";
 import { cacheToolsOf } from "./CallLine.ts";
 import type { RecorderOptions, ToRecorder } from "./Messages.ts";

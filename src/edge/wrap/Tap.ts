@@ -1,7 +1,7 @@
 /**
  * The tap: copies of what passes, handed to a recorder in another thread. Never in the way, whatever the recorder does.
  *
- * Room: edge. In: CallLine, InPlace, Messages. Out: Wrap.
+ * Room: edge.
  *
  * Decision: another thread, because recording parses JSON, talks to NATS and waits for fsync, and a call must wait for
  * none of these. What the recorder has not dealt with is bounded; beyond that chunks are dropped and counted, because

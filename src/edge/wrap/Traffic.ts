@@ -1,7 +1,7 @@
 /**
  * What two parties say to each other in MCP over JSON-RPC, as observations worth recording.
  *
- * Room: edge. In: Lines, domain. Out: Recorder. Pure: the same lines at the same times give the same observations.
+ * Room: edge.
  *
  * It never throws, whatever a line holds. Ids are per direction: a server that asks its client something (sampling)
  * may use an id that the client uses too.

@@ -1,7 +1,7 @@
 /**
  * `recollect wrap`: a stdio MCP server, recorded.
  *
- * Room: edge. In: InPlace, Proxy, Tap. Out: cli, main.
+ * Room: edge.
  *
  * Everything between client and server passes unchanged; the session, its tool calls, their results and durations are
  * published beside. NATS being away or slow never delays or breaks a call: the recorder keeps what it cannot deliver

@@ -1,7 +1,7 @@
 /**
  * `recollect wrap` as an effect.
  *
- * Room: edge. In: Wrap. Out: cli.
+ * Room: edge.
  */
 import { Effect } from "effect";
 import * as Wrap from "./Wrap.ts";

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
-import type { Message } from "../../../src/coordination/Inbox.ts";
-import { RecollectInbox } from "../../../src/coordination/RecollectInbox.ts";
+import type { Message } from "../../../src/coordination/inbox/Inbox.ts";
+import { RecollectInbox } from "../../../src/client/RecollectInbox.ts";
 import { Stage } from "./Program.ts";
 
 // Each command is a process that needs a second of a processor, which a busy machine takes ten for.

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { RecollectSessions } from "../../../src/coordination/RecollectSessions.ts";
+import { RecollectSessions } from "../../../src/client/RecollectSessions.ts";
 import { Stage, until } from "./Program.ts";
 
 interface Listed {

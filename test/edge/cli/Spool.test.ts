@@ -3,7 +3,7 @@ import { Effect } from "effect";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import * as History from "../../../src/domain/History.ts";
-import { ownLog } from "../../../src/publish/SpoolDrainer.ts";
+import { ownLog } from "../../../src/publish/drain/SpoolDrainer.ts";
 import type { Command } from "../../../src/spool/Spool.ts";
 import * as SpoolSqlite from "../../../src/spool/SpoolSqlite.ts";
 import { Stage } from "./Program.ts";

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Recollect } from "../../../src/publish/Recollect.ts";
+import { Recollect } from "../../../src/client/Recollect.ts";
 import { session, Stage, until } from "./Program.ts";
 
 const texts = (count: number) => Array.from({ length: count }, (_, n) => `text ${n}`);

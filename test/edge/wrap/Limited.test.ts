@@ -3,7 +3,7 @@ import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import { Effect, Layer } from "effect";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as Configuration from "../../../src/coordination/Configuration.ts";
+import * as Configuration from "../../../src/coordination/config/Configuration.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as World from "../../publish/World.ts";
 import * as NatsServer from "../../support/NatsServer.ts";

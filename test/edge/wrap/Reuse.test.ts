@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import * as Configuration from "../../../src/coordination/Configuration.ts";
+import * as Configuration from "../../../src/coordination/config/Configuration.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as World from "../../publish/World.ts";
 import * as NatsServer from "../../support/NatsServer.ts";

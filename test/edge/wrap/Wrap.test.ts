@@ -1,10 +1,10 @@
 import { assert, layer } from "@effect/vitest";
 import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import { Effect, Layer } from "effect";
-import { PresenceBucket } from "../../../src/coordination/Presence.ts";
-import * as PresenceKv from "../../../src/coordination/PresenceKv.ts";
+import { PresenceBucket } from "../../../src/coordination/sessions/Presence.ts";
+import * as PresenceKv from "../../../src/coordination/sessions/PresenceKv.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
-import * as NatsConnection from "../../../src/log/NatsConnectionNats.ts";
+import * as NatsConnection from "../../../src/log/connection/NatsConnectionNats.ts";
 import * as World from "../../publish/World.ts";
 import { LogSwitch } from "../../publish/SwitchableLog.ts";
 import * as NatsServer from "../../support/NatsServer.ts";

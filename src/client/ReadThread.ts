@@ -1,0 +1,65 @@
+/**
+ * A thread as a program reads it: plain values, without what only a fold needs.
+ *
+ * Room: client.
+ */
+import type { Part } from "../domain/Content.ts";
+import type { Sequence } from "../domain/History.ts";
+import { partsOf, type ThreadMessage } from "../domain/ThreadMessage.ts";
+import type { ThreadView } from "../publish/thread/ThreadViews.ts";
+
+export interface ReadMessage {
+  readonly messageId: string;
+  readonly role: string;
+  readonly author: string | undefined;
+  readonly model: string | undefined;
+  /** What was said and what tools answered, parts joined by line feeds; thoughts are in `parts` only. */
+  readonly text: string;
+  readonly parts: ReadonlyArray<Part>;
+  /** When it was said, epoch milliseconds. */
+  readonly occurredAt: number;
+  /** Whether less is here than was said: `messages` gives all of it. */
+  readonly isCut: boolean;
+}
+
+export interface ReadThread {
+  readonly id: string;
+  readonly title: string | undefined;
+  readonly tags: ReadonlyArray<string>;
+  readonly archived: boolean;
+  /** The newest, at most 64 and 64 KiB of them, oldest first. */
+  readonly messages: ReadonlyArray<ReadMessage>;
+  /** How many stand before those: `messages` gives them. */
+  readonly omitted: number;
+  /** How many events of it wait on this machine; they are among what is shown. */
+  readonly waiting: number;
+  /** False: the log does not answer, and what it had when it was last read here is shown. */
+  readonly isCurrent: boolean;
+  /** Stream sequence of the last event that the log has; 0 when it has none. */
+  readonly lastSequence: Sequence;
+}
+
+const textOf = (parts: ReadonlyArray<Part>): string =>
+  parts.flatMap((part) => (part.type === "text" || part.type === "tool_result" ? [part.text] : [])).join("\n");
+
+export const readMessage = (message: ThreadMessage & { readonly omitted?: number }): ReadMessage => {
+  const parts = partsOf(message);
+  const { author, messageId, model, occurredAt, omitted = 0, role, segments } = message;
+  const isCut = omitted > 0 || segments.some(({ cut }) => cut === true) || parts.some(({ blob }) => blob != null);
+  return { messageId, role, author, model, text: textOf(parts), parts, occurredAt, isCut };
+};
+
+export const readThread = ({ isCurrent, state, waiting }: ThreadView): ReadThread => {
+  const { history, lastSequence, metadata, window } = state;
+  return {
+    id: history.id,
+    title: metadata.title,
+    tags: metadata.tags,
+    archived: metadata.archived,
+    messages: window.messages.map(readMessage),
+    omitted: window.left.messages,
+    waiting,
+    isCurrent,
+    lastSequence: lastSequence - waiting,
+  };
+};

@@ -1,0 +1,131 @@
+/**
+ * What tasks, claims and workers have at most, each with its reason, and the refusal of what is beyond.
+ *
+ * Room: coordination.
+ *
+ * Texts that stand in an event (messages, reasons, questions) are bounded by its size, 768 KiB (`InvalidEvent`).
+ */
+import { Effect, Result, Schema } from "effect";
+import { isHistory, maxIdBytes } from "../../domain/History.ts";
+import { isDeeper } from "../../domain/Json.ts";
+import type { TaskRequest } from "../../domain/TaskEvents.ts";
+
+/** What is asked for is beyond what there can be. Nothing was written. */
+export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask", {
+  reason: Schema.String,
+  hint: Schema.String,
+}) {
+  override get message(): string {
+    return `${this.reason}. ${this.hint}`;
+  }
+}
+
+/** An agent type is a token of every subject of its tasks, at worst three bytes for one. */
+export const maxAgentTypeBytes = 100;
+/** Agent types of one claim: each is three consumers at the server, and is asked in turn. */
+const maxAgentTypes = 100;
+/** What lists show of who works: a host name and what tells its processes apart. */
+const maxWorkerBytes = 300;
+/** Tasks that one worker runs at once: each is a claim that waits, and a heartbeat. More is another process. */
+const maxConcurrency = 1_000;
+/** A task that was tried a hundred times needs a person. */
+export const maxAttemptsAllowed = 100;
+/** Who plans further ahead than a year has another tool for it. */
+export const maxDelayMillis = 366 * 24 * 3_600_000;
+/** A silent worker costs its task as much; a shorter one is lost by workers who live, a longer one helps nobody. */
+const minLeaseMillis = 100;
+const maxLeaseMillis = 24 * 3_600_000;
+/** Every report is an event for ever, and whoever asks how the task stands reads them all: one in ten seconds, for a day. */
+export const maxReports = 10_000;
+/** Readers in other languages stop at 500 to 1,000 levels, and a value that was stored is read for ever. */
+const maxDepth = 500;
+/** What is kept of an error's text: what a person reads, however much was thrown. In bytes of JSON. */
+export const maxErrorBytes = 64 * 1024;
+export const maxErrorTypeBytes = 200;
+
+const invalid = (reason: string, hint: string) => new InvalidTask({ reason, hint });
+
+/** Ids in refusals: an id that is none may be of any size. */
+export const shown = (id: string): string =>
+  id.length > 80 ? `${id.slice(0, 80).toWellFormed()}…` : id.toWellFormed();
+
+export const notAnId = (of: string, id: string): InvalidTask | undefined =>
+  isHistory({ tenant: "t", kind: "task", id })
+    ? undefined
+    : invalid(`"${shown(id)}" is no id of a ${of}`, `An id has 1 to ${maxIdBytes} bytes of well-formed UTF-8.`);
+
+const notAnAgentType = (agentType: string): InvalidTask | undefined => {
+  const bytes = Buffer.byteLength(agentType, "utf8");
+  if (bytes > 0 && bytes <= maxAgentTypeBytes && agentType.isWellFormed()) return undefined;
+  return invalid(
+    `the agent type "${shown(agentType)}" has ${bytes} bytes`,
+    `It has 1 to ${maxAgentTypeBytes} of well-formed UTF-8.`,
+  );
+};
+
+const tooDeep = (what: string, value: unknown): InvalidTask | undefined =>
+  isDeeper(value, maxDepth)
+    ? invalid(`${what} is nested deeper than ${maxDepth} levels`, "Make it flatter, or give it as a text.")
+    : undefined;
+
+/** Why no task can have this request. */
+export const requestFault = ({ agentType, timeoutSeconds, workflowParams }: TaskRequest): InvalidTask | undefined => {
+  if (timeoutSeconds != null && !(timeoutSeconds > 0 && timeoutSeconds * 1_000 <= maxDelayMillis)) {
+    return invalid(`timeoutSeconds is ${timeoutSeconds}`, `It is more than 0, and at most ${maxDelayMillis / 1_000}.`);
+  }
+  return notAnAgentType(agentType) ?? tooDeep("workflowParams", workflowParams);
+};
+
+/** Why no output can be this. */
+export const outputFault = (output: unknown): InvalidTask | undefined => tooDeep("the output", output);
+
+/** Why nobody can report so: JSON has no NaN, and would leave it out without a word. */
+export const reportFault = (numbers: ReadonlyArray<number | null | undefined>, reports: number) => {
+  const odd = numbers.find((number) => number != null && !Number.isFinite(number));
+  if (odd !== undefined) return invalid(`progress cannot be ${odd}`, "progress and total are finite numbers.");
+  if (reports < maxReports) return undefined;
+  return invalid(
+    `the task has reported ${maxReports} times in this attempt`,
+    "Report less often, as every tenth step.",
+  );
+};
+
+/** Why nobody can claim so. */
+export const claimFault = (agentTypes: ReadonlyArray<string>, worker: string | undefined): InvalidTask | undefined => {
+  if (agentTypes.length < 1 || agentTypes.length > maxAgentTypes) {
+    return invalid(`${agentTypes.length} agent types are asked for`, `A worker has 1 to ${maxAgentTypes} of them.`);
+  }
+  if (worker !== undefined && Buffer.byteLength(worker) > maxWorkerBytes) {
+    return invalid("the worker's name is too long", `It has at most ${maxWorkerBytes} bytes.`);
+  }
+  return agentTypes.map(notAnAgentType).find((fault) => fault !== undefined);
+};
+
+/** Why nobody can work so many at once. */
+export const concurrencyFault = (counts: ReadonlyArray<number>): InvalidTask | undefined => {
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  return counts.every((count) => Number.isSafeInteger(count) && count >= 1) && all <= maxConcurrency
+    ? undefined
+    : invalid(
+        `${counts.join(" + ")} tasks cannot run at once`,
+        `Whole numbers from 1, at most ${maxConcurrency} in all.`,
+      );
+};
+
+/** A lease that can be kept. */
+export const checkedLease = (leaseMillis: number | undefined): Effect.Effect<void, InvalidTask> =>
+  leaseMillis === undefined ||
+  (Number.isInteger(leaseMillis) && leaseMillis >= minLeaseMillis && leaseMillis <= maxLeaseMillis)
+    ? Effect.void
+    : Effect.fail(
+        invalid(
+          `a lease of ${leaseMillis} ms`,
+          `It is a whole number of milliseconds from ${minLeaseMillis} to ${maxLeaseMillis}.`,
+        ),
+      );
+
+/** Fails with the first of these that is there. */
+export const refusing = (...faults: ReadonlyArray<InvalidTask | undefined>): Result.Result<void, InvalidTask> => {
+  const fault = faults.find((one) => one !== undefined);
+  return fault === undefined ? Result.succeed(undefined) : Result.fail(fault);
+};

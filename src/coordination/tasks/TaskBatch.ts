@@ -1,0 +1,142 @@
+/**
+ * A batch as a whole: it is submitted all or none, and has so many tasks that stand how.
+ *
+ * Room: coordination.
+ *
+ * A batch has no history of its own: its tasks name it and their places, and their ids follow from its own.
+ */
+import { Clock, Effect } from "effect";
+import type { TaskStatus } from "../../domain/Fact.ts";
+import { task as historyOf } from "../../domain/History.ts";
+import type { TaskRequest } from "../../domain/TaskEvents.ts";
+import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { compose, type Given, newId } from "../../publish/write/NewEvent.ts";
+import type { Accepting, SubmitError } from "./TaskSubmission.ts";
+import { after, type Desk, load } from "./TaskMoves.ts";
+import type { Offering } from "./TaskEnqueue.ts";
+import { TaskNotFound } from "./TaskResult.ts";
+import { InvalidTask, shown } from "../config/TaskLimits.ts";
+import { type Batch, checked, checkedAll, placed } from "./TaskSubmit.ts";
+
+export interface SubmittedBatch {
+  readonly batchId: string;
+  /** In the order of the requests. */
+  readonly taskIds: ReadonlyArray<string>;
+  /** False when it was there already. What is not in the log yet may turn out to be there. */
+  readonly isNew: boolean;
+  /** `spool`: with the log away all of it is on this machine's disk, and in log and queue when that is back, once. */
+  readonly where: "log" | "spool";
+}
+
+/** Questions of one call to log and queue that are on their way together: a batch must not crowd out all others. */
+const atOnce = 32;
+
+interface Standing {
+  readonly taskId: string;
+  readonly record: TaskRecord;
+}
+
+/** How each of these tasks stands by the log. */
+const standings = (desk: Desk, taskIds: ReadonlyArray<string>) =>
+  Effect.forEach(taskIds, (taskId) => Effect.map(load(desk, taskId), (record): Standing => ({ taskId, record })), {
+    concurrency: atOnce,
+  });
+
+/** Something else has the id of one of its tasks, or a batch of another size had its id. */
+const taken = (batchId: string, taskId: string) =>
+  new InvalidTask({
+    reason: `the batch ${batchId} cannot be submitted: ${taskId} is not of this batch, or not there`,
+    hint: "Take another id for the batch.",
+  });
+
+export const submit = Effect.fn("coordination.submitBatch")(function* (
+  parts: { readonly desk: Desk; readonly accepting: Accepting; readonly offer: Offering["offer"] },
+  requests: ReadonlyArray<Given<TaskRequest>>,
+  batch: Batch = {},
+): Effect.fn.Return<SubmittedBatch, SubmitError> {
+  const { accepting, desk, offer } = parts;
+  const { speaks, tenant } = desk;
+  const batchId = batch.id ?? (yield* newId);
+  const now = yield* Clock.currentTimeMillis;
+  const places = yield* placed(batch, batchId, requests.length);
+  const commands = yield* Effect.forEach(places, ({ batch: place, id }, index) =>
+    Effect.gen(function* () {
+      const request = requests[index] ?? { agentType: "" };
+      const data = yield* checked({ request, submission: { ...batch, id }, id, now, batch: place });
+      const about = { ...speaks, history: historyOf(id, tenant), type: "task.submitted" as const, data };
+      return { ...(yield* compose(about, speaks.source)), batch: batchId };
+    }),
+  );
+  yield* checkedAll(commands);
+  const taskIds = places.map(({ id }) => id);
+  // Those that wait for no other.
+  const mayBegin = taskIds.slice(0, batch.atOnce);
+  const offerAll = (all: ReadonlyArray<Standing>) =>
+    Effect.forEach(all, ({ record, taskId }) => offer(taskId, record), { concurrency: atOnce, discard: true });
+
+  const accepted = yield* accepting.acceptAll(commands, Effect.flatMap(standings(desk, mayBegin), offerAll));
+  if (accepted._tag === "Kept") return { batchId, taskIds, isNew: true, where: "spool" };
+  if (accepted._tag === "Appended") {
+    const made = commands.slice(0, batch.atOnce).map(({ event, history }, at) => ({
+      taskId: history.id,
+      record: after(empty, history, [event], accepted.sequences[at] ?? 0),
+    }));
+    yield* offerAll(made);
+    return { batchId, taskIds, isNew: true, where: "log" };
+  }
+  const there = yield* standings(desk, taskIds);
+  const other = there.find(
+    ({ record: { submitted } }) => submitted?.batchId !== batchId || submitted.place?.size !== requests.length,
+  );
+  if (other !== undefined) return yield* taken(batchId, other.taskId);
+  // Any of them may be the next.
+  yield* offerAll(there);
+  return { batchId, taskIds, isNew: false, where: "log" };
+});
+
+/** Times in epoch milliseconds. */
+export interface BatchResult {
+  readonly batchId: string;
+  /** `working` until all have ended; `completed` when all of them have completed, else `failed`. */
+  readonly status: "working" | "completed" | "failed";
+  readonly size: number;
+  /** At most so many run at once. */
+  readonly atOnce: number;
+  readonly failFast: boolean;
+  readonly completed: number;
+  /** Failed, timed out or cancelled. */
+  readonly failed: number;
+  readonly open: number;
+  /** When the last of them ended; null while one is open. */
+  readonly endedAt: number | null;
+  /** In their order. */
+  readonly tasks: ReadonlyArray<{ readonly taskId: string; readonly status: TaskStatus }>;
+}
+
+export const show = Effect.fnUntraced(function* (desk: Desk, batchId: string) {
+  const first = yield* load(desk, idInBatch(batchId, 0));
+  const place = placeOf(first.submitted);
+  if (place?.batchId !== batchId) {
+    const message = `There is no batch ${shown(batchId)}.`;
+    return yield* new TaskNotFound({ taskId: batchId, message, hint: "recollect tasks shows the batch of each task." });
+  }
+  const { failFast, size } = place;
+  const taskIds = Array.from({ length: size }, (_, index) => idInBatch(batchId, index));
+  const records = yield* standings(desk, taskIds);
+  const ended = records.filter(({ record }) => hasEnded(record));
+  const completed = ended.filter(({ record }) => record.status === "completed").length;
+  const isOver = ended.length === size;
+  const outcome = completed === size ? "completed" : "failed";
+  return {
+    batchId,
+    status: isOver ? outcome : "working",
+    size,
+    atOnce: place.atOnce,
+    failFast,
+    completed,
+    failed: ended.length - completed,
+    open: size - ended.length,
+    endedAt: isOver ? ended.reduce((last, { record }) => Math.max(last, record.end?.at ?? 0), 0) : null,
+    tasks: records.map(({ record, taskId }) => ({ taskId, status: record.status ?? "pending" })),
+  } satisfies BatchResult;
+});

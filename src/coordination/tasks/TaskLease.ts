@@ -1,0 +1,191 @@
+/**
+ * A lease: one worker has one task, until it settles it or is silent for too long.
+ *
+ * Room: coordination.
+ */
+import { Clock, Effect, Semaphore } from "effect";
+import type { Given } from "../../publish/write/NewEvent.ts";
+import type { EventData } from "../../domain/Event.ts";
+import { decide, type IllegalTransition } from "../../domain/Task.ts";
+import {
+  backoffMillis,
+  hasEnded,
+  isLastAttempt,
+  type Lease,
+  type LeaseLost,
+  lostLease,
+  queueingOf,
+  type TaskRecord,
+} from "../../domain/TaskRecord.ts";
+import type { LogUnavailable } from "../../log/EventLog.ts";
+import { type InvalidTask, outputFault, refusing, reportFault } from "../config/TaskLimits.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
+import type { Slot } from "./queue/TaskSlots.ts";
+
+export interface TaskError {
+  readonly type: string;
+  readonly message?: string | undefined;
+}
+
+export type LeaseError = LeaseLost | IllegalTransition | MoveError;
+
+/**
+ * What a worker may do with a task it holds. Every move is refused with `LeaseLost` once the task was claimed again,
+ * cancelled or settled; a log that is away is waited for, half a minute at most.
+ */
+export interface TaskLease {
+  readonly taskId: string;
+  /** The fencing token: the sequence of the claim. A later lease of the task has a larger one. */
+  readonly token: number;
+  /** Which claim this is, from 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly submitted: EventData<"task.submitted">;
+  /** A heartbeat is due after at most a third of this. */
+  readonly leaseMillis: number;
+  /** Begins to run a task that was claimed with `begin: "starting"`; nothing when it runs. */
+  readonly start: Effect.Effect<void, LeaseError>;
+  /** At most 10,000 reports and questions in one lease, `InvalidTask` beyond. */
+  readonly progress: (
+    how: Omit<Given<EventData<"task.progressed">>, "claim">,
+  ) => Effect.Effect<void, LeaseError | InvalidTask>;
+  /** Asks a person or an agent; the answer comes by `Tasks.provideInput`, see `Tasks.watch`. */
+  readonly requestInput: (message: string) => Effect.Effect<void, LeaseError | InvalidTask>;
+  readonly complete: (output?: unknown) => Effect.Effect<void, LeaseError | InvalidTask>;
+  /** With `retry: "never"` the task fails now; else only with its last attempt, as a dead letter. */
+  readonly fail: (error: TaskError, how?: { readonly retry?: "never" | undefined }) => Effect.Effect<void, LeaseError>;
+  readonly timeOut: (afterMillis: number) => Effect.Effect<void, LeaseError>;
+  /** Gives the task back to be claimed by another at once. This attempt does not count. */
+  readonly release: Effect.Effect<void, LeaseError>;
+  /** Keeps the lease. A log that is away is no loss of it. */
+  readonly heartbeat: Effect.Effect<void, LeaseLost>;
+  /** Whether the lease still stands by the log, without a heartbeat. */
+  readonly look: Effect.Effect<void, LeaseLost | LogUnavailable>;
+  /** Lets go without a word in the log, as a process that dies does. */
+  readonly abandon: Effect.Effect<void>;
+}
+
+/**
+ * A delay up to this is waited for in the queue; what is due later leaves it, and is put in again when it is due
+ * (`Tasks.requeue`), so that many tasks for tomorrow are not counted among those that are handed out.
+ */
+export const delayHorizonMillis = 60_000;
+
+export interface Holding {
+  readonly desk: Desk;
+  readonly queue: TaskQueue["Service"];
+  readonly entry: Entry;
+  /** Its place among those of its agent type, left with the lease. */
+  readonly slot: Slot;
+  readonly record: TaskRecord & { readonly lease: Lease; readonly submitted: EventData<"task.submitted"> };
+  readonly taskId: string;
+  /** What follows from the task's end. */
+  readonly ended: (record: TaskRecord) => Effect.Effect<void>;
+}
+
+/** Hands the entry back for a later moment, or out of the queue when that is far away. */
+export const postpone = ({ queue, entry }: Pick<Holding, "queue" | "entry">, delayMillis: number) =>
+  delayMillis > delayHorizonMillis ? queue.done(entry) : queue.giveBack(entry, Math.max(0, delayMillis));
+
+export const make = Effect.fnUntraced(function* (holding: Holding) {
+  const { desk, entry, queue, slot, taskId, ended } = holding;
+  const { attempt, token, worker } = holding.record.lease;
+  const one = yield* Semaphore.make(1);
+  let known: TaskRecord = holding.record;
+  let reports = 0;
+  yield* queue.hold(token);
+  const letGo = Effect.andThen(queue.letGo(token), slot.leave);
+
+  /** The lease is over. Another may hold the entry by now, so it is left alone, unless the task has ended. */
+  const lose = Effect.fnUntraced(function* (lost: LeaseLost, record: TaskRecord) {
+    yield* letGo;
+    if (hasEnded(record)) yield* queue.done(entry);
+    return yield* lost;
+  });
+
+  const standing = Effect.fnUntraced(function* (record: TaskRecord) {
+    known = record;
+    const lost = lostLease({ taskId, record, token });
+    if (lost !== undefined) return yield* lose(lost, record);
+  });
+
+  /** One move under this lease; what it does to the entry follows from the state it leads to. */
+  const moves = (stepsOf: (record: TaskRecord, now: number) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
+    one.withPermit(
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis;
+        const { record } = yield* move({
+          desk,
+          taskId,
+          known,
+          patience: "patient",
+          decide: Effect.fnUntraced(function* (current) {
+            yield* standing(current);
+            const steps = stepsOf(current, now);
+            const [first] = steps;
+            if (first === undefined) return steps;
+            const decided = yield* Effect.fromResult(decide({ taskId, state: current, move: first.type }));
+            return decided === "add" ? steps : [];
+          }),
+        });
+        known = record;
+        if (record.lease?.token === token) return;
+        yield* letGo;
+        if (hasEnded(record)) yield* Effect.andThen(queue.done(entry), ended(record));
+        else if (record.status === "pending") yield* postpone(holding, record.notBefore - now);
+      }),
+    );
+
+  /** One of a bounded number of reports; `numbers` are what it says. */
+  const report = (step: Step, ...numbers: ReadonlyArray<number | null | undefined>) =>
+    Effect.suspend(() => Effect.fromResult(refusing(reportFault(numbers, reports++)))).pipe(
+      Effect.andThen(moves(() => [step])),
+    );
+
+  const look = one.withPermit(
+    Effect.gen(function* () {
+      const last = yield* desk.log.last({ tenant: desk.tenant, kind: "task", id: taskId });
+      if (last !== undefined && last.sequence > known.upTo) known = yield* load(desk, taskId, known);
+      yield* standing(known);
+    }),
+  );
+
+  const lease: TaskLease = {
+    taskId,
+    token,
+    attempt,
+    maxAttempts: queueingOf(holding.record.submitted.queue).maxAttempts,
+    submitted: holding.record.submitted,
+    leaseMillis: entry.leaseMillis,
+    start: moves(() => [{ type: "task.started", data: { claim: token, worker } }]),
+    progress: (how) => report({ type: "task.progressed", data: { ...how, claim: token } }, how.progress, how.total),
+    requestInput: (message) => report({ type: "task.input_requested", data: { message, claim: token } }),
+    complete: (output) =>
+      Effect.andThen(
+        Effect.fromResult(refusing(outputFault(output))),
+        moves(() => [{ type: "task.completed", data: { output, claim: token } }]),
+      ),
+    fail: ({ message = null, type }, { retry } = {}) =>
+      moves((record, now) => {
+        const error = { type, message };
+        if (retry !== "never" && !isLastAttempt(record)) {
+          const notBefore = now + backoffMillis(record);
+          return [
+            { type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, notBefore } },
+          ];
+        }
+        const deadLetter = retry !== "never";
+        return [{ type: "task.failed", data: { error, deadLetter, claim: token } }];
+      }),
+    timeOut: (afterMillis) => moves(() => [{ type: "task.timed_out", data: { afterMillis, claim: token } }]),
+    release: moves(() => [{ type: "task.released", data: { reason: "interrupted", worker, attempt, claim: token } }]),
+    heartbeat: Effect.andThen(
+      Effect.catchTag(look, "LogUnavailable", () => Effect.void),
+      queue.keep(entry),
+    ),
+    look,
+    abandon: letGo,
+  };
+  return lease;
+});

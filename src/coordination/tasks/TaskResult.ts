@@ -1,0 +1,81 @@
+/**
+ * How a task stands or ended, as everybody is told it.
+ *
+ * Room: coordination.
+ */
+import { Effect, Option, Schema } from "effect";
+import type { TaskStatus } from "../../domain/Fact.ts";
+import { type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { shown } from "../config/TaskLimits.ts";
+import type { Desk } from "./TaskMoves.ts";
+
+/** No task of that id was ever submitted. */
+export class TaskNotFound extends Schema.TaggedError<TaskNotFound>()("TaskNotFound", {
+  taskId: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** How a task stands, or how it ended. Times in epoch milliseconds. */
+export interface TaskResult {
+  readonly taskId: string;
+  readonly status: TaskStatus;
+  /** The status in the words of MCP's tasks. */
+  readonly mcpStatus: McpTaskStatus;
+  /** Claims that counted so far. */
+  readonly attempt: number;
+  /** Who had it last. */
+  readonly worker: string | null;
+  readonly message: string | null;
+  readonly progress: number | null;
+  readonly total: number | null;
+  readonly output: unknown;
+  readonly error: { readonly type: string; readonly message: string | null } | null;
+  /** It failed because its last attempt did. */
+  readonly deadLetter: boolean;
+  readonly endedAt: number | null;
+  /** When it is archived, by now or from then on: `tasks.retentionMillis` after it ended or was last restored. */
+  readonly archivedAt: number | null;
+}
+
+export const notFound = (taskId: string) =>
+  new TaskNotFound({ taskId, message: `There is no task ${shown(taskId)}.`, hint: "recollect tasks lists them." });
+
+const utf8 = new TextDecoder();
+
+const decodeJson = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown));
+
+/** The whole output, also when it was too large for its event. */
+const outputOf = Effect.fnUntraced(function* ({ log }: Desk, { end }: TaskRecord) {
+  if (end?.outputBlob == null) return end?.output ?? null;
+  const bytes = yield* log.getBlob(end.outputBlob.sha256);
+  if (bytes === undefined) return end.output ?? null;
+  const text = utf8.decode(bytes);
+  return end.outputIsText ? text : Option.getOrElse(decodeJson(text), () => text);
+});
+
+/** `retention`: how long it is recent after its end, milliseconds. */
+export const resultOf = Effect.fnUntraced(function* (
+  desk: Desk,
+  taskId: string,
+  record: TaskRecord,
+  retention: number,
+) {
+  const { attempt, end, recentSince, said, status, worker } = record;
+  if (status === undefined) return yield* notFound(taskId);
+  return {
+    taskId,
+    status,
+    mcpStatus: mcpStatusOf(status),
+    attempt,
+    worker: worker ?? null,
+    message: said.message ?? null,
+    progress: said.progress ?? null,
+    total: said.total ?? null,
+    output: yield* outputOf(desk, record),
+    error: end?.error == null ? null : { type: end.error.type, message: end.error.message ?? null },
+    deadLetter: end?.deadLetter ?? false,
+    endedAt: end?.at ?? null,
+    archivedAt: recentSince === undefined ? null : recentSince + retention,
+  } satisfies TaskResult;
+});

@@ -1,0 +1,248 @@
+/**
+ * Tasks that any number of workers share, on any number of machines.
+ *
+ * Room: coordination.
+ *
+ * The truth of a task is its history in the log; the queue only says that there is something to claim. Promises, each
+ * a test in `test/contract/TasksContract.ts`, kept over every layer of log and queue:
+ * - of competing claims exactly one wins, and a worker that lost its lease can change nothing of the task any more;
+ * - a task whose worker dies goes to another after at most one lease; one whose worker gives it back, at once;
+ * - a task is tried at most `maxAttempts` times, with a growing pause after each failure, and then ends as a dead letter
+ *   with the reason of the last one;
+ * - what has ended stays as it ended. Another try of it is another task that names it, and there is one such task
+ *   however often it is asked for;
+ * - the queue may be lost at any time: `requeue` puts in whatever waits and is not there;
+ * - a result can be read for as long as the log is there, also after every process was restarted.
+ */
+import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
+import { defaultTenant } from "../../domain/History.ts";
+import { decide, type IllegalTransition, type TaskEventName } from "../../domain/Task.ts";
+import type { TaskRequest } from "../../domain/TaskEvents.ts";
+import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
+import { backoff } from "../../publish/delivery/Backoff.ts";
+import { type Given, newId } from "../../publish/write/NewEvent.ts";
+import { Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
+import * as TaskSubmission from "./TaskSubmission.ts";
+import type { Submitted, SubmitError } from "./TaskSubmission.ts";
+import * as TaskBatch from "./TaskBatch.ts";
+import { type Claiming, claim } from "./TaskClaim.ts";
+import type { TaskLease } from "./TaskLease.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { claimFault, type InvalidTask, refusing } from "../config/TaskLimits.ts";
+import * as TaskEnqueue from "./TaskEnqueue.ts";
+import { TaskQueue } from "./queue/TaskQueue.ts";
+import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
+import * as TaskSlots from "./queue/TaskSlots.ts";
+import * as TaskWatch from "./TaskWatch.ts";
+import { type Batch, checked, type Submission } from "./TaskSubmit.ts";
+
+export type { Submitted } from "./TaskSubmission.ts";
+export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
+export type { BatchResult } from "./TaskBatch.ts";
+export type { Batch as BatchOptions } from "./TaskSubmit.ts";
+
+export interface Options {
+  /** Default `default`; the queue's must be the same. */
+  readonly tenant?: string | undefined;
+  /** Who speaks: the CloudEvents source. Default `recollect`. */
+  readonly source?: string | undefined;
+  readonly actor?: string | undefined;
+}
+
+export class Tasks extends Context.Service<
+  Tasks,
+  {
+    /**
+     * Submits a task for a worker of its agent type. Durable when it returns, and `where` says how; nothing when the id is
+     * there already. With the log away and no `Publisher` beside it is `LogUnavailable`: the same call again is safe.
+     */
+    readonly submit: (request: Given<TaskRequest>, submission?: Submission) => Effect.Effect<Submitted, SubmitError>;
+    /** Submits up to 1,000 tasks, all or none, also with the log away; nothing when the batch is there already. */
+    readonly submitBatch: (
+      requests: ReadonlyArray<Given<TaskRequest>>,
+      batch?: Batch,
+    ) => Effect.Effect<TaskBatch.SubmittedBatch, SubmitError>;
+    /** How the tasks of a batch stand. */
+    readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
+    /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
+    readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError | InvalidTask>;
+    /** Ends a task that has not ended; a worker that has it learns so at its next heartbeat. */
+    readonly cancel: (
+      taskId: string,
+      reason?: string,
+    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
+    /** Answers what a task has asked for (`input_required`); it runs on. */
+    readonly provideInput: (
+      taskId: string,
+      message: string,
+    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
+    /** The same request again, as the task `<id>~`, for one that failed, timed out or was cancelled. */
+    readonly retry: (taskId: string) => Effect.Effect<Submitted, TaskNotFound | CannotRetry | LogDamaged | SubmitError>;
+    /** Puts a task that has ended among the recent ones again: it is archived as if it had ended now. */
+    readonly restore: (
+      taskId: string,
+      reason?: string,
+    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
+    /** How the task stands now. */
+    readonly show: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
+    /** How the task ended; waits until it has. One that was kept here while the log is away is waited for. */
+    readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | TaskWatch.Following>;
+    /** How it stands now and after each of its events, up to its end. At most 1,000 wait in one process. */
+    readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | TaskWatch.Following>;
+    /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
+    readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
+    /** What the ends of these tasks mean for their batches, once more: whoever ended one may have died before he could. */
+    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, LogUnavailable>;
+  }
+>()("recollect/coordination/Tasks") {}
+
+/** Only what has ended without completing is tried again. */
+export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry", {
+  taskId: Schema.String,
+  status: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** Questions of one call to log and queue that are on their way together: a batch must not crowd out all others. */
+const offersAtOnce = 32;
+
+const make = Effect.fnUntraced(function* (options: Options) {
+  const log = yield* EventLog;
+  const queue = yield* TaskQueue;
+  const slots = yield* TaskSlots.TaskSlots;
+  const config = yield* Configuration;
+  const { actor, source = "recollect", tenant = defaultTenant } = options;
+  const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
+
+  const offering = TaskEnqueue.make(desk, queue, yield* Effect.scope);
+  const { ended, offer, withdraw } = offering;
+  const accepting = yield* TaskSubmission.make(desk, offering);
+  const { accept, arrived } = accepting;
+
+  const underWay = { claims: 0 };
+  let isConfigured = false;
+  /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
+  const configured = Effect.suspend(() =>
+    isConfigured
+      ? Effect.void
+      : Effect.andThen(
+          Effect.retry(config.caughtUp, backoff),
+          Effect.sync(() => (isConfigured = true)),
+        ),
+  );
+  const resultNow = (taskId: string, record: TaskRecord) =>
+    Effect.flatMap(config.get("tasks.retentionMillis"), (retention) => resultOf(desk, taskId, record, retention));
+
+  const submit = Effect.fn("coordination.submit")(function* (
+    request: Given<TaskRequest>,
+    submission: Submission = {},
+    retryOf?: string,
+  ) {
+    const id = submission.id ?? (yield* newId);
+    const now = yield* Clock.currentTimeMillis;
+    const data = yield* checked({ request, submission, id, now, retryOf });
+    return yield* accept(id, data);
+  });
+
+  const there = Effect.fnUntraced(function* (taskId: string) {
+    const record = yield* load(desk, taskId);
+    return record.status === undefined ? yield* notFound(taskId) : record;
+  });
+
+  /** One move of a task by somebody who does not hold it. */
+  const moveBy = Effect.fnUntraced(function* (taskId: string, name: TaskEventName, step: Step) {
+    const { isNew, record } = yield* move({
+      desk,
+      taskId,
+      known: yield* there(taskId),
+      decide: (state) =>
+        Effect.map(Effect.fromResult(decide({ taskId, state, move: name })), (decided) =>
+          decided === "add" ? [step] : [],
+        ),
+    });
+    if (isNew && hasEnded(record) && name !== "task.restored") {
+      yield* Effect.andThen(withdraw(taskId, record), ended(record));
+    }
+    return yield* resultNow(taskId, record);
+  });
+
+  const retry = Effect.fn("coordination.retry")(function* (taskId: string) {
+    const { status = "pending", submitted, ...rest } = yield* there(taskId);
+    if (!hasEnded({ ...rest, status, submitted }) || status === "completed" || submitted === undefined) {
+      const hint = "Only a task that failed, timed out or was cancelled is tried again.";
+      return yield* new CannotRetry({ taskId, status, message: `Task ${taskId} is ${status}.`, hint });
+    }
+    const { priority, maxAttempts, backoffMillis } = queueingOf(submitted.queue);
+    const { parentTaskId, request, threadId } = submitted;
+    const submission = { id: `${taskId}~`, priority, maxAttempts, backoffMillis };
+    const about = { threadId: threadId ?? undefined, parentTaskId: parentTaskId ?? undefined };
+    return yield* submit(request, { ...submission, ...about }, taskId);
+  });
+
+  const follow = yield* TaskWatch.make(desk);
+  /** Each state of the task from now on, up to its end. */
+  const states = (taskId: string) =>
+    Stream.unwrap(Effect.map(Effect.andThen(arrived(taskId), there(taskId)), (known) => follow(taskId, known)));
+
+  const result = Effect.fn("coordination.result")(function* (taskId: string) {
+    const last = yield* Stream.runFold(
+      states(taskId),
+      () => empty,
+      (_, record) => record,
+    );
+    return yield* resultNow(taskId, last);
+  });
+
+  return Tasks.of({
+    submit: (request, submission) => submit(request, submission),
+    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offer }, requests, batch),
+    batch: (batchId) => TaskBatch.show(desk, batchId),
+    claim: Effect.fnUntraced(function* (claiming) {
+      yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
+      yield* configured;
+      return yield* claim({ desk, queue, slots, ended, underWay }, claiming);
+    }),
+    cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
+    provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
+    retry,
+    restore: (taskId, reason) => moveBy(taskId, "task.restored", { type: "task.restored", data: { reason } }),
+    show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),
+    result,
+    watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultNow(taskId, record)),
+    requeue: Effect.fn("coordination.requeue")(function* (taskIds: ReadonlyArray<string>) {
+      const missing = yield* queue.missing(taskIds);
+      const offered = yield* Effect.forEach(
+        missing,
+        (id) => Effect.flatMap(load(desk, id), (record) => offer(id, record)),
+        { concurrency: offersAtOnce },
+      );
+      return offered.filter((isIn) => isIn).length;
+    }),
+    followUp: (taskIds) =>
+      Effect.forEach(
+        taskIds,
+        (id) => Effect.flatMap(load(desk, id), (record) => (hasEnded(record) ? ended(record) : Effect.void)),
+        { discard: true },
+      ),
+  });
+});
+
+/** The configuration that is provided for this tenant, else one of its own: the log's, over the environment. */
+const configured = (tenant: string) =>
+  Layer.unwrap(
+    Effect.map(Effect.serviceOption(Configuration), (given) =>
+      Option.isSome(given) && given.value.tenant === tenant
+        ? Layer.succeed(Configuration, given.value)
+        : ConfigurationLayer({ tenant, environment: process.env }),
+    ),
+  );
+
+export const layer = (options: Options = {}) => {
+  const { tenant = defaultTenant } = options;
+  return Layer.effect(Tasks, make(options)).pipe(
+    Layer.provide(TaskSlots.layer({ tenant })),
+    Layer.provide(configured(tenant)),
+  );
+};

@@ -1,0 +1,175 @@
+/**
+ * A worker: claims tasks, runs them beside each other, keeps their leases, settles them.
+ *
+ * Room: coordination.
+ *
+ * Promises, each a test in `test/contract/TasksContract.ts`:
+ * - what `run` gives is the output, and what it fails with the error; a task that takes longer than its
+ *   `timeoutSeconds` ends as `timeout`;
+ * - `run` is interrupted as soon as its lease is lost or its task cancelled: within a second, or a third of the lease;
+ * - a worker that is interrupted gives its tasks back at once.
+ */
+import { Cause, Effect, Exit, Result } from "effect";
+import { headOf } from "../../domain/Truncate.ts";
+import type { TaskRequest } from "../../domain/TaskEvents.ts";
+import type { LeaseLost } from "../../domain/TaskRecord.ts";
+import { backoff } from "../../publish/delivery/Backoff.ts";
+import type { LeaseError, TaskError, TaskLease } from "./TaskLease.ts";
+import {
+  claimFault,
+  concurrencyFault,
+  type InvalidTask,
+  maxDelayMillis,
+  maxErrorBytes,
+  maxErrorTypeBytes,
+  refusing,
+} from "../config/TaskLimits.ts";
+import { Tasks } from "./Tasks.ts";
+
+/** A task as `run` sees it. */
+export interface Running extends Pick<TaskLease, "taskId" | "attempt" | "maxAttempts" | "progress" | "requestInput"> {
+  readonly request: TaskRequest;
+  readonly lease: TaskLease;
+}
+
+export interface Work<E extends TaskError, R> {
+  /** A list shares `concurrency` places; with numbers each type has so many places of its own. */
+  readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
+  /** Tasks at the same time, of whatever type. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** Who works: what people see in lists. */
+  readonly worker?: string | undefined;
+  /** An error with `retry: "never"` fails the task now; any other is an attempt that failed. */
+  readonly run: (task: Running) => Effect.Effect<unknown, E & { readonly retry?: "never" | undefined }, R>;
+}
+
+/** How soon a worker learns that its task was cancelled; a look costs the server one direct get. */
+const lookMillis = 1_000;
+/** How long an interrupted worker tries to tell the log. After that its leases lapse. */
+const releaseMillis = 5_000;
+
+/** Ends with `LeaseLost`. */
+const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
+  const third = lease.leaseMillis / 3;
+  // The lease was just made: a task that is done in a moment is never looked after.
+  const looks = lease.look.pipe(
+    Effect.catchTag("LogUnavailable", () => Effect.void),
+    Effect.delay(Math.min(lookMillis, third)),
+    Effect.forever,
+  );
+  const beats = lease.heartbeat.pipe(Effect.delay(third), Effect.forever);
+  return Effect.raceFirst(looks, beats);
+};
+
+/** What a person or a program threw, as the error of a task: a `type` of its own, else the name of its class. */
+export const describeError = (thrown: unknown): TaskError & { readonly retry?: "never" } => {
+  const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
+  const field = (name: string) => {
+    // What was thrown may throw again when it is looked at.
+    const value = Result.getOrUndefined(Result.try((): unknown => Reflect.get(error, name)));
+    return typeof value === "string" && value !== "" ? value : undefined;
+  };
+  const message = field("message");
+  return {
+    type: headOf(field("type") ?? field("name") ?? "Error", maxErrorTypeBytes),
+    message: message === undefined ? undefined : headOf(message, maxErrorBytes),
+    ...(field("retry") === "never" ? { retry: "never" as const } : {}),
+  };
+};
+
+type Outcome<E> =
+  | { readonly _tag: "Ran"; readonly exit: Exit.Exit<unknown, E> }
+  | { readonly _tag: "TooLong"; readonly afterMillis: number };
+
+const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) => {
+  const { attempt, maxAttempts, progress, requestInput, submitted, taskId } = lease;
+  const { request } = submitted;
+  const running: Running = { taskId, attempt, maxAttempts, progress, requestInput, request, lease };
+  // A run that throws before it is an effect has failed like any other.
+  const ran = Effect.suspend(() => work.run(running)).pipe(
+    Effect.exit,
+    Effect.map((exit): Outcome<E> => ({ _tag: "Ran", exit })),
+  );
+  if (request.timeoutSeconds == null) return ran;
+  // What others have submitted may say what `submit` refuses.
+  const afterMillis = Math.min(Math.max(0, request.timeoutSeconds * 1_000), maxDelayMillis);
+  const tooLong = Effect.as(Effect.sleep(afterMillis), { _tag: "TooLong", afterMillis } satisfies Outcome<E>);
+  return Effect.raceFirst(ran, tooLong);
+};
+
+const settle = <E extends TaskError>(lease: TaskLease, outcome: Outcome<E>): Effect.Effect<void, LeaseError> => {
+  if (outcome._tag === "TooLong") return lease.timeOut(outcome.afterMillis);
+  if (Exit.isSuccess(outcome.exit)) {
+    return lease
+      .complete(outcome.exit.value)
+      .pipe(
+        Effect.catchTag(["InvalidEvent", "InvalidTask"], ({ message }) =>
+          lease.fail({ type: "InvalidOutput", message }, { retry: "never" }),
+        ),
+      );
+  }
+  const { message, retry, type } = describeError(Cause.squash(outcome.exit.cause));
+  return lease.fail({ type, message }, { retry });
+};
+
+/** One task from its claim to its end. What cannot be settled is somebody else's by then, or lapses. */
+const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Effect.Effect<void, never, R> =>
+  Effect.raceFirst(
+    Effect.flatMap(runWithin(work, lease), (outcome) => settle(lease, outcome)),
+    watchdog(lease),
+  ).pipe(
+    Effect.catchTag("LeaseLost", ({ reason }) => Effect.logInfo(reason)),
+    Effect.catch((error) =>
+      Effect.andThen(lease.abandon, Effect.logWarning(`task ${lease.taskId} was not settled: ${error.message}`)),
+    ),
+    // One task must not end the worker, and with it all that come after.
+    Effect.catchDefect((defect) =>
+      Effect.andThen(lease.abandon, Effect.logError(`task ${lease.taskId} was not settled`, defect)),
+    ),
+    Effect.onInterrupt(() =>
+      lease.release.pipe(Effect.timeoutOption(releaseMillis), Effect.ignore, Effect.andThen(lease.abandon)),
+    ),
+  );
+
+/** One place for a task at a time. */
+const slot = <E extends TaskError, R>(options: Work<E, R>, agentTypes: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const tasks = yield* Tasks;
+    const claimed = tasks.claim({ agentTypes, worker: options.worker }).pipe(
+      Effect.tapError((error) => Effect.logWarning(`no task can be claimed: ${error.message}`)),
+      Effect.retry(backoff),
+      Effect.orDie,
+    );
+    return yield* Effect.forever(
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(restore(claimed), (lease) => restore(runOne(options, lease))),
+      ),
+    );
+  });
+
+const isList = (agentTypes: Work<never, never>["agentTypes"]): agentTypes is ReadonlyArray<string> =>
+  Array.isArray(agentTypes);
+
+/** The agent types of each place, or why nobody can work so. */
+export const placesOf = ({
+  agentTypes,
+  concurrency = 1,
+  worker,
+}: Pick<Work<never, never>, "agentTypes" | "concurrency" | "worker">): Result.Result<
+  ReadonlyArray<ReadonlyArray<string>>,
+  InvalidTask
+> => {
+  const lanes = isList(agentTypes)
+    ? [{ types: agentTypes, most: concurrency }]
+    : Object.entries(agentTypes).map(([type, most]) => ({ types: [type], most }));
+  const all = lanes.flatMap(({ types }) => types);
+  return Result.map(refusing(claimFault(all, worker), concurrencyFault(lanes.map(({ most }) => most))), () =>
+    lanes.flatMap(({ most, types }) => Array.from({ length: most }, () => types)),
+  );
+};
+
+/** Works until it is interrupted. */
+export const work = <E extends TaskError, R>(options: Work<E, R>): Effect.Effect<never, InvalidTask, Tasks | R> =>
+  Effect.flatMap(Effect.fromResult(placesOf(options)), (places) =>
+    Effect.forEach(places, (types) => slot(options, types), { concurrency: "unbounded", discard: true }),
+  ).pipe(Effect.andThen(Effect.never));

@@ -1,0 +1,309 @@
+/**
+ * The work queue as a JetStream stream of its own, with one subject for each task and one durable consumer for each
+ * agent type and priority.
+ *
+ * Room: coordination.
+ *
+ * `recollect-tasks.<tenant>.<agent type>.<priority>.<task id>`: at most one message for a subject, and a second one is
+ * refused (`discard_new_per_subject`), so that putting a task in again changes nothing, whenever that is. `ack_wait` is
+ * the lease, `+WPI` the heartbeat, a nak with delay the pause between two attempts.
+ *
+ * Decision: `persist_mode: async` on a single server, because the queue is a cache of the log: what a kill -9 costs it is
+ * put in again (Tasks.requeue). In a cluster three copies, as the log has: with one, tasks would wait for its node.
+ * Decision: an entry is withdrawn by purging its subject, because its sequence would have to be looked for, and the purge of
+ * one subject among 10,000 takes 0.2 to 0.5 ms, no longer than other questions.
+ * Decision: a new queue begins at the milliseconds of its making as its first sequence. A worker that outlived the old
+ * one settles by sequence, and must never settle another task's entry in the new one.
+ * Decision: how many tasks of a type run at once is said by the workers (`concurrency`), not by `max_ack_pending`,
+ * because the server counts entries that wait for their delay as handed out, and would let them block the others.
+ */
+import { JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
+import { type Msg, nanos, type ServerInfo } from "@nats-io/transport-node";
+import { Clock, Effect, Layer, Option, Schema, Semaphore } from "effect";
+import { createHash } from "node:crypto";
+import { defaultTenant, Sequence } from "../../../domain/History.ts";
+import { type TaskPriority, TaskSubmitted } from "../../../domain/TaskEvents.ts";
+import { LogUnavailable } from "../../../log/EventLog.ts";
+import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
+import { retryPauseMillis } from "../../../log/connection/PatienceNats.ts";
+import { ask } from "../../../log/connection/RequestNats.ts";
+import { decodeToken, encodeToken, root } from "../../../log/Subject.ts";
+import { Buckets } from "../../bucket/Bucket.ts";
+import * as BucketKv from "../../bucket/BucketKv.ts";
+import { Puller } from "./TaskPullNats.ts";
+import { checkedLease } from "../../config/TaskLimits.ts";
+import { defaultLeaseMillis, type Entry, type Held, type Named, TaskQueue, type Waiting } from "./TaskQueue.ts";
+
+export const streamName = "RECOLLECT_TASKS";
+const subjectRoot = `${root}-tasks`;
+const holderRoot = `${root}-holder`;
+
+export interface Options {
+  /** Default `default`. */
+  readonly tenant?: string | undefined;
+  /** Default: as the consumers have it, 30 seconds for new ones. So one program sets it, and all others go by it. */
+  readonly leaseMillis?: number | undefined;
+}
+
+/** A holder is on the same network and answers from memory. */
+const holderMillis = 1_000;
+const putMillis = 5_000;
+/** How long a put waits for the answer whether the stream is there. */
+const lookMillis = 500;
+/** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
+const putAttempts = 7;
+/**
+ * Entries of one type and priority that may be handed out or delayed at once: the server's own limit in our
+ * nats-server.conf. Delays are short (Tasks.delayHorizonMillis), so that what is due next year is not among them.
+ */
+const maxHandedOut = 10_000;
+/**
+ * An entry that says more of its task than this says nothing: the log is asked. 10,000 tasks that wait are 80 MB at most,
+ * and an agent's request is rarely larger.
+ */
+const maxBodyLength = 8 * 1024;
+/** Processes that wait for one agent type at once; a consumer has room for 512 unless it is told. */
+const maxWaiting = 5_000;
+/** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
+const maxConsumers = 5_000;
+
+const streamConfig = (firstSequence: number, replicas: number): Partial<StreamConfig> & { readonly name: string } => ({
+  name: streamName,
+  description: "Recollect: tasks that wait for a worker. A cache of the log: may be deleted at any time.",
+  subjects: [`${subjectRoot}.*.*.*.*`],
+  storage: "file",
+  retention: "workqueue",
+  discard: "new",
+  discard_new_per_subject: true,
+  max_msgs_per_subject: 1,
+  max_consumers: maxConsumers,
+  num_replicas: replicas,
+  ...(replicas === 1 ? { persist_mode: "async" as const } : {}),
+  first_seq: firstSequence,
+  allow_direct: true,
+});
+
+/** 10058: another process made it at the same moment, differently: with another first sequence. */
+const isThereAlready = (error: unknown): boolean => error instanceof JetStreamApiError && error.code === 10_058;
+const isNotFound = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && (error.code === 10_059 || error.code === 10_014);
+
+const unavailable = (error: unknown) =>
+  new LogUnavailable({
+    reason: `the task queue: ${error instanceof Error ? error.message : String(error)}`,
+    hint: "What was submitted is in the log, and is put into the queue when it is back.",
+  });
+
+type Connection = NatsConnection["Service"];
+
+/** As many as the log has. */
+const copiesOf = ({ cluster }: ServerInfo): number => (cluster === undefined ? 1 : 3);
+
+const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<void> => {
+  const replicas = copiesOf(serverInfo());
+  try {
+    await jsm.streams.info(streamName);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await jsm.streams.add(streamConfig(now, replicas)).catch((failed: unknown) => {
+      if (!isThereAlready(failed)) throw failed;
+    });
+  }
+};
+
+/** The last token of every subject that is in the queue: encoded task ids. */
+const subjectsIn = async ({ jsm }: Connection, tenant: string): Promise<ReadonlySet<string>> => {
+  try {
+    const subjects_filter = `${subjectRoot}.${encodeToken(tenant)}.>`;
+    const { state } = await jsm.streams.info(streamName, { subjects_filter });
+    return new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subject.lastIndexOf(".") + 1)));
+  } catch (error) {
+    if (isNotFound(error)) return new Set();
+    throw error;
+  }
+};
+
+const decodeBody = Schema.decodeUnknownOption(
+  Schema.fromJsonString(
+    Schema.Struct({
+      known: Schema.optionalKey(Schema.Struct({ upTo: Sequence, submitted: TaskSubmitted })),
+    }),
+  ),
+);
+
+/** A receipt tells how often its entry was handed out: `$JS.ACK.<stream>.<consumer>.<count>…`, with two more tokens in its second form. */
+const isFirst = (receipt: string): boolean => {
+  const tokens = receipt.split(".");
+  return tokens[tokens.length > 9 ? 6 : 4] === "1";
+};
+
+/** The subject says which task it is. What the body says is a help, and no harm when it cannot be read. */
+const entryOf = (message: Msg) => {
+  const taskId = decodeToken(message.subject.slice(message.subject.lastIndexOf(".") + 1));
+  if (taskId === undefined) return undefined;
+  const body = isFirst(message.reply ?? "") ? decodeBody(message.string()) : Option.none();
+  return { taskId, known: Option.getOrUndefined(body)?.known };
+};
+
+const bodyOf = ({ known }: Waiting): string => {
+  const body = JSON.stringify({ known });
+  return body.length > maxBodyLength ? "{}" : body;
+};
+
+/** An entry's own subject. */
+const subjectOf = (tenant: string, { agentType, priority, taskId }: Named) =>
+  `${laneOf(tenant, agentType, priority).filter.slice(0, -1)}${encodeToken(taskId)}`;
+
+/** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
+const laneOf = (tenant: string, agentType: string, priority: TaskPriority) => {
+  const filter = `${subjectRoot}.${encodeToken(tenant)}.${encodeToken(agentType)}.${priority}.*`;
+  return { filter, durable: createHash("sha256").update(filter).digest("hex").slice(0, 32) };
+};
+
+/** The consumer of a lane; answers the lease it has. */
+const ensureConsumer = async (
+  { jsm }: Connection,
+  lane: { readonly filter: string; readonly durable: string },
+  leaseMillis: number | undefined,
+): Promise<number> => {
+  try {
+    const { config } = await jsm.consumers.info(streamName, lane.durable);
+    if (leaseMillis === undefined || config.ack_wait === nanos(leaseMillis)) return (config.ack_wait ?? 0) / 1e6;
+    await jsm.consumers.update(streamName, lane.durable, { ack_wait: nanos(leaseMillis) });
+    return leaseMillis;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const lives = leaseMillis ?? defaultLeaseMillis;
+    await jsm.consumers.add(streamName, {
+      durable_name: lane.durable,
+      description: lane.filter,
+      filter_subject: lane.filter,
+      ack_policy: "explicit",
+      deliver_policy: "all",
+      ack_wait: nanos(lives),
+      max_ack_pending: maxHandedOut,
+      max_waiting: maxWaiting,
+      max_deliver: -1,
+    });
+    return lives;
+  }
+};
+
+/** This process, and what it holds: the same over every connection that it makes. */
+export interface Holder {
+  readonly holder: string;
+  readonly tokens: Set<number>;
+}
+
+/** It comes from the log, where anybody may have written anything; a long subject costs who asks his connection. */
+const holderPattern = /^[0-9a-f-]{36}$/;
+
+export const newHolder = (): Holder => ({ holder: crypto.randomUUID(), tokens: new Set() });
+
+/** What a queue says of the process that it is in. */
+export const answers = ({ holder, tokens }: Holder) => ({
+  holder,
+  hold: (token: number) => Effect.sync(() => void tokens.add(token)),
+  letGo: (token: number) => Effect.sync(() => void tokens.delete(token)),
+});
+
+/** Answers others what this process holds. Dropped with the connection, which is an answer too. */
+const answering = ({ nc }: Connection, { holder, tokens }: Holder) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      nc.subscribe(`${holderRoot}.${holder}`, {
+        callback: (error, message) => {
+          if (error === null) message.respond(tokens.has(Number(message.string())) ? "held" : "free");
+        },
+      }),
+    ),
+    (subscription) => Effect.sync(() => subscription.unsubscribe()),
+  );
+
+const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
+  const connection = yield* NatsConnection;
+  const { nc, link } = connection;
+  const tenant = options.tenant ?? defaultTenant;
+  const one = yield* Semaphore.make(1);
+  yield* answering(connection, here);
+  const clock = yield* Clock.Clock;
+  const ensured = () => ensureStream(connection, clock.currentTimeMillisUnsafe());
+
+  const puller = new Puller({
+    connection,
+    stream: streamName,
+    lane: (agentType, priority) => laneOf(tenant, agentType, priority),
+    ensure: async (lane) => {
+      await ensured();
+      return ensureConsumer(connection, lane, options.leaseMillis);
+    },
+    entryOf,
+  });
+  yield* Effect.addFinalizer(() => Effect.sync(() => puller.close()));
+
+  const put = Effect.fnUntraced(function* (waiting: Waiting) {
+    const payload = bodyOf(waiting);
+    const subject = subjectOf(tenant, waiting);
+    for (let attempt = 0; ; attempt++) {
+      const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
+      if (answer._tag === "Answer") {
+        const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
+        if (error === undefined || /per subject exceeded/.test(error.description)) return;
+        return yield* unavailable(error.description);
+      }
+      if (answer.why !== "nobody" || attempt === putAttempts) return yield* unavailable(answer.reason);
+      // In a cluster that elects a leader nobody says whether the stream is there.
+      yield* one.withPermit(Effect.ignore(Effect.timeoutOption(Effect.tryPromise(ensured), lookMillis)));
+      if (attempt > 0) yield* Effect.sleep(retryPauseMillis(attempt));
+    }
+  });
+
+  /** Said once and not waited for: what is lost on the way costs one lease, and never truth. */
+  const say = (subject: string, what: string) =>
+    Effect.sync(() => {
+      if (link.connected && !nc.isClosed()) nc.publish(subject, what);
+    });
+  const settle = ({ receipt }: Entry, verdict: string) => say(receipt, verdict);
+
+  return TaskQueue.of({
+    put,
+    take: (agentTypes) => puller.take(agentTypes),
+    keep: (entry) => settle(entry, "+WPI"),
+    giveBack: (entry, delayMillis) =>
+      settle(entry, delayMillis <= 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: nanos(delayMillis) })}`),
+    done: (entry) => settle(entry, "+ACK"),
+    withdraw: (task) => say(`$JS.API.STREAM.PURGE.${streamName}`, JSON.stringify({ filter: subjectOf(tenant, task) })),
+    ...answers(here),
+    isHeld: Effect.fnUntraced(function* ({ holder, token }: Held) {
+      if (!holderPattern.test(holder)) return false;
+      const question = { subject: `${holderRoot}.${holder}`, payload: String(token), timeoutMillis: holderMillis };
+      const answer = yield* Effect.promise(() => ask(nc, link, question));
+      return answer._tag === "Answer" && answer.message.string() === "held";
+    }),
+    missing: Effect.fnUntraced(function* (taskIds) {
+      const there = yield* Effect.tryPromise({ try: () => subjectsIn(connection, tenant), catch: unavailable });
+      return taskIds.filter((taskId) => !there.has(encodeToken(taskId)));
+    }),
+  });
+});
+
+/** The buckets of the server, in as many copies as the queue. */
+const buckets = Layer.effect(
+  Buckets,
+  Effect.gen(function* () {
+    const { serverInfo } = yield* NatsConnection;
+    const { open } = yield* Buckets;
+    return Buckets.of({ open: (settings) => open({ replicas: copiesOf(serverInfo()), ...settings }) });
+  }),
+).pipe(Layer.provide(BucketKv.layer));
+
+/**
+ * The queue over the connection; the stream and its consumers are made at their first use, and again when gone. With it
+ * come the buckets of that server, where the places of bounded agent types are.
+ */
+export const layer = (options: Options = {}) =>
+  Layer.unwrap(Effect.as(checkedLease(options.leaseMillis), layerOf(options, newHolder())));
+
+/** The same, answering for a process that may have had other connections. */
+export const layerOf = (options: Options, here: Holder) =>
+  Layer.merge(Layer.effect(TaskQueue, make(options, here)), buckets);

@@ -1,0 +1,67 @@
+/**
+ * When a foreign entry happened, as far as it says so itself.
+ *
+ * Room: edge.
+ *
+ * A time without a zone is read as UTC, so that every machine reads the same (tau2 writes local time and says not
+ * where). Numbers are seconds, milliseconds or microseconds by their size.
+ */
+import { isObject, type JsonValue } from "../../domain/Json.ts";
+
+/** The last millisecond that RFC 3339 can write: the end of the year 9999. */
+export const latest = 253_402_300_799_999;
+/** 1980: an earlier time is a counter or a slip, not the time of an agent's words. */
+const earliest = 315_532_800_000;
+
+const withoutZone = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/;
+
+const inRange = (millis: number): number | undefined =>
+  millis >= earliest && millis <= latest ? Math.trunc(millis) : undefined;
+
+/** Epoch milliseconds of a time as formats write it, or undefined for anything else (`[trimmed for fixture]`). */
+export const millisOf = (value: JsonValue | undefined): number | undefined => {
+  if (typeof value === "number") {
+    if (value >= 1e14) return inRange(value / 1000);
+    return inRange(value >= 1e11 ? value : value * 1000);
+  }
+  if (typeof value !== "string" || value.length < 10 || value.length > 40) return undefined;
+  const millis = Date.parse(withoutZone.test(value) ? `${value.replace(" ", "T")}Z` : value);
+  return Number.isNaN(millis) ? undefined : inRange(millis);
+};
+
+/** Where formats keep the time of an entry, the most particular first. */
+const names = [
+  "timestamp",
+  "ts",
+  "created_at",
+  "createdAt",
+  "startTime",
+  "start_time",
+  "started_at",
+  "created",
+] as const;
+
+/** The time an entry gives itself. */
+export const timeOf = (entry: JsonValue | undefined): number | undefined => {
+  if (!isObject(entry)) return undefined;
+  for (const name of names) {
+    const millis = millisOf(entry[name]);
+    if (millis !== undefined) return millis;
+  }
+  const { time, state } = entry;
+  if (isObject(time)) return millisOf(time["created"]) ?? millisOf(time["start"]);
+  if (isObject(state)) return timeOf({ time: state["time"] ?? null });
+  return millisOf(time);
+};
+
+const updateNames = ["lastUpdated", "last_updated_at", "updated_at", "end_time", "lastUpdatedAt"] as const;
+
+/** When the object around a conversation was last written, as it says itself: of two frames the later one holds. */
+export const updateTimeOf = (frame: JsonValue): number | undefined => {
+  if (!isObject(frame)) return undefined;
+  for (const name of updateNames) {
+    const millis = millisOf(frame[name]);
+    if (millis !== undefined) return millis;
+  }
+  return undefined;
+};

@@ -1,0 +1,289 @@
+/**
+ * The one connection to NATS that log, snapshot and coordination share.
+ *
+ * Room: log.
+ *
+ * Promises: the server is new enough and its JetStream answers, or the layer fails with a sentence and a hint; a lost
+ * connection is dialled again for ever, ever more slowly and never in step with others; what is in flight when the
+ * scope closes is drained, for at most two seconds.
+ */
+import { elapsed, elapsedUnsafe } from "./Elapsed.ts";
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import {
+  type ConnectionOptions,
+  connect,
+  type NatsConnection as Client,
+  PermissionViolationError,
+  type ServerInfo,
+} from "@nats-io/transport-node";
+import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect";
+import { isAtLeast, minimumVersion } from "../../machine/NatsBinary.ts";
+import { Replies } from "./RepliesNats.ts";
+import { authenticationOf, type Credentials, splitUrls } from "./NatsCredentialsNats.ts";
+import * as Unusable from "./NatsUnusable.ts";
+
+export type { Credentials } from "./NatsCredentialsNats.ts";
+
+export interface Options {
+  /** `nats://host:port`, several with commas or as a list; a user and password in the URL are taken as credentials. */
+  readonly servers: string | ReadonlyArray<string>;
+  readonly credentials?: Credentials | undefined;
+  /** Shown in the server's list of connections. Default `recollect`. */
+  readonly name?: string | undefined;
+  /** For users who may only listen below a prefix of their own. Default `_INBOX`. */
+  readonly inboxPrefix?: string | undefined;
+  /** What the caller knows of the server's `sync_interval`: a client cannot ask for it. Shown by `status`. */
+  readonly syncInterval?: string | undefined;
+  /** Default 5,000: a server on another continent answers within one second. */
+  readonly connectTimeoutMillis?: number | undefined;
+}
+
+/** Whether the server is there. `since` is in epoch milliseconds. */
+export type LinkState =
+  | { readonly _tag: "Connected"; readonly server: string; readonly since: number }
+  | { readonly _tag: "Away"; readonly since: number };
+
+/** The connection as hot paths see it: plain values, no effect to run. */
+export interface Link {
+  readonly connected: boolean;
+  /** When the connection was lost, as `Elapsed` counts; undefined while connected. */
+  readonly lostAt: number | undefined;
+  /** Calls back at the next disconnect; the result ends the subscription. */
+  readonly onLost: (callback: () => void) => () => void;
+  readonly replies: Pick<Replies, "open">;
+}
+
+export class NatsConnection extends Context.Service<
+  NatsConnection,
+  {
+    readonly nc: Client;
+    readonly js: JetStreamClient;
+    readonly jsm: JetStreamManager;
+    readonly link: Link;
+    /** The state now and every later one. */
+    readonly changes: Stream.Stream<LinkState>;
+    readonly state: Effect.Effect<LinkState>;
+    /** Returns as soon as the server is there: at once, or when it is back. */
+    readonly connected: Effect.Effect<void>;
+    /** What the addresses for our answers begin with; undefined for the client's default. */
+    readonly inboxPrefix: string | undefined;
+    /** The configured addresses, without credentials, separated by commas. */
+    readonly url: string;
+    /** What the server said of itself when it was last connected: version, name, cluster, largest payload. */
+    readonly serverInfo: () => ServerInfo;
+    /** What the caller said; undefined when nobody knows. `always` means that acknowledged is on disk. */
+    readonly syncInterval: string | undefined;
+  }
+>()("recollect/log/NatsConnection") {}
+
+/**
+ * A half-open connection is noticed after two unanswered pings, 20 to 30 s. The client's default is four minutes.
+ */
+const pingIntervalMillis = 10_000;
+const firstRedialMillis = 20;
+/** A server that is away for hours costs a dial every 10 s, and is found again that soon. */
+const longestRedialMillis = 10_000;
+const drainMillis = 2_000;
+/** A cluster elects its JetStream leader in 4 to 9 s. A single server answers at once or never. */
+const electionMillis = 15_000;
+
+/**
+ * How long the client waits between two dials of one server: a quarter to a half of the time the connection has been
+ * away. So dials come ever more slowly, and a server is found again within half as long as it was away.
+ *
+ * The client asks before every dial and again after every pause, so the answer must not grow by being asked.
+ */
+const redialPause = () => {
+  let awaySince: number | undefined;
+  return {
+    reset: () => {
+      awaySince = undefined;
+    },
+    next: () => {
+      awaySince ??= performance.now();
+      // Jitter: clients that lost the same server must not come back in the same millisecond. The client calls this
+      // outside any fiber, so the randomness is the platform's.
+      const pause = (performance.now() - awaySince) * (0.25 + Math.random() / 4);
+      return Math.ceil(Math.min(Math.max(pause, firstRedialMillis), longestRedialMillis));
+    },
+  };
+};
+
+const causeOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause : undefined;
+  const code = cause !== undefined && "code" in cause ? String(cause.code) : "";
+  if (code === "ECONNREFUSED" || /refused/i.test(error.message)) return "the connection was refused";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN" || /ENOTFOUND|EAI_AGAIN/.test(error.message)) {
+    return "its name is unknown";
+  }
+  if (error.name === "TimeoutError" || /timeout/i.test(error.message)) return "no answer in time";
+  return (cause?.message ?? error.message).replace(/\.$/, "");
+};
+
+const isCredentialError = (error: unknown): boolean =>
+  error instanceof Error &&
+  (/Authorization|Authentication/.test(error.name) || /authorization violation|authentication/i.test(error.message));
+
+const dial = Effect.fnUntraced(function* (options: Options, pause: () => number) {
+  const { addresses, fromUrl, url } = splitUrls(options.servers);
+  const credentials = options.credentials ?? fromUrl;
+  const authentication = yield* authenticationOf(credentials);
+  const settings: ConnectionOptions = {
+    ...authentication,
+    servers: [...addresses],
+    name: options.name ?? "recollect",
+    timeout: options.connectTimeoutMillis ?? 5_000,
+    maxReconnectAttempts: -1,
+    reconnectDelayHandler: pause,
+    pingInterval: pingIntervalMillis,
+    maxPingOut: 2,
+    // Credentials are exchanged while servers run: two refusals in a row must not end the client for ever.
+    ignoreAuthErrorAbort: true,
+    // Traces of every request cost more than the request; our errors say what was asked.
+    noAsyncTraces: true,
+    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+  };
+  const nc = yield* Effect.acquireRelease(
+    Effect.tryPromise({
+      try: () => connect(settings),
+      catch: (error) =>
+        isCredentialError(error) ? Unusable.wrongCredentials(url) : Unusable.refused(url, causeOf(error)),
+    }),
+    (client) =>
+      Effect.promise(() => client.drain().catch(() => undefined)).pipe(
+        Effect.timeoutOption(drainMillis),
+        Effect.andThen(Effect.promise(() => client.close().catch(() => undefined))),
+      ),
+  );
+  return { nc, url };
+});
+
+/** Asks JetStream for the account's limits. A user who may not ask is taken at the server's word. */
+const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
+  if (nc.info?.jetstream !== true) return yield* Unusable.noJetStream(url, "it runs without JetStream");
+  const started = yield* elapsed;
+  for (;;) {
+    const answer = yield* Effect.promise(() =>
+      nc.request("$JS.API.INFO", undefined, { timeout: 5_000 }).then(
+        (message) => message.string(),
+        (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+      ),
+    );
+    if (typeof answer === "string") {
+      const error: { readonly description?: string } | undefined = JSON.parse(answer).error;
+      if (error === undefined) return;
+      return yield* Unusable.noJetStream(url, error.description ?? "it refused without a reason");
+    }
+    if (/permission/i.test(`${answer.name} ${answer.message}`)) return;
+    const electing = nc.info?.cluster !== undefined && (yield* elapsed) - started < electionMillis;
+    if (!electing) return yield* Unusable.noJetStream(url, "nobody answers its API");
+    yield* Effect.sleep(100);
+  }
+});
+
+/** Keeps `link`, the state and the server's last words in step with the client's own status, and writes log lines. */
+const watch = Effect.fnUntraced(function* (options: {
+  readonly nc: Client;
+  readonly state: SubscriptionRef.SubscriptionRef<LinkState>;
+  readonly lost: () => void;
+  readonly back: () => void;
+  readonly denied: (subject: string, reason: string) => void;
+}) {
+  const { nc, state } = options;
+  yield* Stream.fromAsyncIterable(nc.status(), () => undefined).pipe(
+    Stream.runForEach(
+      Effect.fnUntraced(function* (status) {
+        const since = yield* Clock.currentTimeMillis;
+        if (status.type === "disconnect") {
+          options.lost();
+          yield* SubscriptionRef.set(state, { _tag: "Away", since });
+          yield* Effect.logWarning(`NATS at ${status.server} is away; dialling until it is back`);
+        } else if (status.type === "reconnect") {
+          options.back();
+          yield* SubscriptionRef.set(state, { _tag: "Connected", server: status.server, since });
+          yield* Effect.logInfo(`NATS at ${status.server} is back`);
+        } else if (status.type === "error") {
+          const { error } = status;
+          if (error instanceof PermissionViolationError && error.operation === "publish") {
+            options.denied(error.subject, error.message);
+          }
+          yield* Effect.logWarning(`NATS reports: ${status.error.message}`);
+        } else if (status.type === "slowConsumer" || status.type === "staleConnection") {
+          yield* Effect.logWarning(`NATS connection: ${status.type}`);
+        }
+      }),
+    ),
+    Effect.ignore,
+    Effect.forkScoped,
+  );
+});
+
+export const make = Effect.fn("log.connect")(function* (options: Options) {
+  const pause = redialPause();
+  const { nc, url } = yield* dial(options, pause.next);
+  pause.reset();
+  let info = nc.info;
+  if (info === undefined) return yield* Unusable.refused(url, "it closed the connection at once");
+  if (!isAtLeast(info.version, minimumVersion)) return yield* Unusable.tooOld(url, info.version, minimumVersion);
+  yield* checkJetStream(nc, url);
+
+  const callbacks = new Set<() => void>();
+  const replies = new Replies(nc, options.inboxPrefix);
+  const link = {
+    replies,
+    connected: true,
+    lostAt: undefined as number | undefined,
+    onLost: (callback: () => void) => {
+      callbacks.add(callback);
+      return () => callbacks.delete(callback);
+    },
+  };
+  const clock = yield* Clock.Clock;
+  const state = yield* SubscriptionRef.make<LinkState>({
+    _tag: "Connected",
+    server: nc.getServer(),
+    since: clock.currentTimeMillisUnsafe(),
+  });
+  yield* watch({
+    nc,
+    state,
+    lost: () => {
+      link.connected = false;
+      link.lostAt ??= elapsedUnsafe(clock);
+      replies.lost();
+      const waiting = [...callbacks];
+      callbacks.clear();
+      for (const callback of waiting) callback();
+    },
+    denied: (subject, reason) => replies.denied(subject, reason),
+    back: () => {
+      pause.reset();
+      info = nc.info ?? info;
+      link.connected = true;
+      link.lostAt = undefined;
+    },
+  });
+  const jsm = yield* Effect.promise(() => jetstreamManager(nc, { checkAPI: false }));
+  const changes = SubscriptionRef.changes(state);
+  const known = info;
+  return NatsConnection.of({
+    nc,
+    js: jetstream(nc),
+    jsm,
+    link,
+    changes,
+    state: SubscriptionRef.get(state),
+    connected: changes.pipe(
+      Stream.filter((now) => now._tag === "Connected"),
+      Stream.take(1),
+      Stream.runDrain,
+    ),
+    inboxPrefix: options.inboxPrefix,
+    url,
+    serverInfo: () => info ?? known,
+    syncInterval: options.syncInterval,
+  });
+});
+
+export const layer = (options: Options) => Layer.effect(NatsConnection, make(options));

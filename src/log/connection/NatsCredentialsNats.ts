@@ -1,0 +1,61 @@
+/**
+ * Who we are to the nats-server: credentials in every form it knows, and addresses freed of them.
+ *
+ * Room: log.
+ */
+import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from "@nats-io/transport-node";
+import { Data, Effect, Redacted } from "effect";
+import { readFileSync } from "node:fs";
+import * as Unusable from "./NatsUnusable.ts";
+
+export type Credentials = Data.TaggedEnum<{
+  UserPassword: { readonly user: string; readonly password: Redacted.Redacted };
+  Token: { readonly token: Redacted.Redacted };
+  /** The seed of an nkey, beginning with `SU`. */
+  NKey: { readonly seed: Redacted.Redacted };
+  /** A `.creds` file (JWT and seed). It is read again at every dial, so it may be exchanged while we run. */
+  CredentialsFile: { readonly path: string };
+}>;
+export const Credentials = Data.taggedEnum<Credentials>();
+
+/** The addresses for the client, the same as one line to show to people, and the credentials found in them. */
+export const splitUrls = (servers: string | ReadonlyArray<string>) => {
+  const written = (typeof servers === "string" ? servers.split(",") : servers)
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
+  let fromUrl: Credentials | undefined;
+  const addresses = written.map((text) => {
+    const found = /^(\w+:\/\/)?([^@/]*)@(.*)$/.exec(text);
+    if (found === null) return text;
+    const [, scheme = "", userInfo = "", host = ""] = found;
+    const [user = "", password] = userInfo.split(":").map((part) => decodeURIComponent(part));
+    // A user without a password in a URL is a token: the convention of every NATS client.
+    fromUrl ??=
+      password === undefined
+        ? Credentials.Token({ token: Redacted.make(user) })
+        : Credentials.UserPassword({ user, password: Redacted.make(password) });
+    return `${scheme}${host}`;
+  });
+  return { addresses, url: addresses.join(","), fromUrl };
+};
+
+/** The client's options for these credentials. */
+export const authenticationOf = Effect.fnUntraced(function* (credentials: Credentials | undefined) {
+  if (credentials === undefined) return {} satisfies ConnectionOptions;
+  const options = Credentials.$match({
+    UserPassword: ({ user, password }): ConnectionOptions => ({ user, pass: Redacted.value(password) }),
+    Token: ({ token }): ConnectionOptions => ({ token: Redacted.value(token) }),
+    NKey: ({ seed }): ConnectionOptions => ({
+      authenticator: nkeyAuthenticator(new TextEncoder().encode(Redacted.value(seed))),
+    }),
+    CredentialsFile: ({ path }): ConnectionOptions => ({ authenticator: credsAuthenticator(() => readFileSync(path)) }),
+  })(credentials);
+  if (credentials._tag === "CredentialsFile") {
+    const { path } = credentials;
+    yield* Effect.try({
+      try: () => readFileSync(path),
+      catch: (error) => Unusable.unreadableCredentials(path, error instanceof Error ? error.message : String(error)),
+    });
+  }
+  return options;
+});

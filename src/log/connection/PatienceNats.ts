@@ -1,0 +1,36 @@
+/**
+ * How long the log waits for NATS before it says that it is unavailable.
+ *
+ * Room: log.
+ */
+import { Effect } from "effect";
+import { elapsed } from "./Elapsed.ts";
+import { LogUnavailable } from "../EventLog.ts";
+import type { Link } from "./NatsConnectionNats.ts";
+
+/**
+ * A connection that was lost less than this ago is waited for: a server that is restarted is back in 0.1 to 1 s. One
+ * that has been away for longer makes every append fail at once, so that the caller can spool it without delay.
+ */
+export const lostPatienceMillis = 2_000;
+
+/** Pauses between two attempts: quick at first, because most of what is busy is so for milliseconds. */
+export const retryPauseMillis = (attempt: number): number => Math.min(5 * 2 ** attempt, 500);
+
+export const unavailable = (reason: string, hint?: string) =>
+  Effect.fail(new LogUnavailable({ reason, ...(hint === undefined ? {} : { hint }) }));
+
+const away = unavailable(
+  "NATS is away",
+  "The connection is dialled again for ever; `recollect status` shows when it is back.",
+);
+
+/** Returns when the connection is there. Fails when it has been away for longer than patience lasts. */
+export const awaitLink = Effect.fnUntraced(function* (link: Link) {
+  while (!link.connected) {
+    const now = yield* elapsed;
+    if (now - (link.lostAt ?? now) >= lostPatienceMillis) return yield* away;
+    // Polling, because the client tells of a reconnect only some time after it can be used.
+    yield* Effect.sleep(10);
+  }
+});

@@ -1,0 +1,80 @@
+/**
+ * Opening the database behind a path for writing: created when there is none, rebuilt when other versions made it.
+ *
+ * Room: projection.
+ */
+import { Effect } from "effect";
+import { existsSync } from "node:fs";
+import * as ProjectorCondition from "../ProjectorCondition.ts";
+import * as Generations from "./Generations.ts";
+import { attemptOn } from "./LedgerFileSqlite.ts";
+import type { Projection } from "../Projection.ts";
+import * as ReadModelSqlite from "../ReadModelSqlite.ts";
+import { rebuild, sweepLeftovers } from "./Rebuild.ts";
+import * as WriteLock from "../write/WriteLockSqlite.ts";
+
+/** How often a rebuild's progress is told, in events. */
+const progressEvery = 10_000;
+
+/** The file behind the path, made when there is none. A link to nothing is one that a killed start has left. */
+const ensureFile = Effect.fnUntraced(function* (path: string, projections: ReadonlyArray<Projection>) {
+  // Only a database of ours is taken over.
+  if (Generations.isPlain(path)) yield* WriteLock.peek(path);
+  yield* attemptOn(path, () => Generations.adopt(path));
+  const found = Generations.current(path);
+  if (found !== undefined && existsSync(found)) return found;
+  const file = yield* attemptOn(path, () => Generations.next(path));
+  const made = yield* ReadModelSqlite.open({ file, projections, durability: "durable" });
+  yield* made.close;
+  yield* attemptOn(path, () => Generations.pointTo(path, file));
+  return file;
+});
+
+const rebuildOutdated = Effect.fnUntraced(function* (options: {
+  readonly path: string;
+  readonly file: string;
+  readonly projections: ReadonlyArray<Projection>;
+  readonly onRebuild: (message: string) => Effect.Effect<void>;
+}) {
+  const { path, projections, onRebuild } = options;
+  const checkpoint = yield* WriteLock.peek(options.file);
+  if (checkpoint !== undefined) {
+    const { condition } = yield* ProjectorCondition.identify(checkpoint);
+    if (condition?.stopped === true) return yield* new ProjectorCondition.ProjectorStopped({ condition });
+  }
+  const reason = "The database was made by another version and is rebuilt from the stream";
+  yield* onRebuild(`${reason}.`);
+  let told = 0;
+  yield* rebuild({
+    path,
+    projections,
+    onProgress: ({ sequence, head }) => {
+      if (sequence - told < progressEvery) return Effect.void;
+      told = sequence;
+      return onRebuild(`${reason}: ${sequence} of ${head} events.`);
+    },
+  });
+});
+
+/** The current file, open for writing until the scope closes. */
+export const openCurrent = Effect.fn("projection.openCurrent")(function* (options: {
+  readonly path: string;
+  readonly projections: ReadonlyArray<Projection>;
+  readonly onRebuild: (message: string) => Effect.Effect<void>;
+}) {
+  const { path, projections } = options;
+  const open = (file: string) =>
+    Effect.acquireRelease(
+      ReadModelSqlite.open({ file, path, projections, durability: "durable" }),
+      (model) => model.close,
+    );
+  const file = yield* ensureFile(path, projections);
+  const model = yield* open(file);
+  if (!model.outdated) {
+    yield* sweepLeftovers(path);
+    return model;
+  }
+  yield* model.close;
+  yield* rebuildOutdated({ ...options, file });
+  return yield* open(Generations.current(path) ?? file);
+});

@@ -1,0 +1,91 @@
+/**
+ * Reading the ledger back: log entries as they were recorded, through the public view `v_events`.
+ *
+ * Room: projection.
+ *
+ * Through the view, because its columns are a contract, while the tables behind it belong to a projection's version.
+ */
+import type { Database } from "better-sqlite3";
+import type { LogEntry, RecordedEvent } from "../../domain/Event.ts";
+import { HistoryKind, type Sequence } from "../../domain/History.ts";
+
+interface Row {
+  readonly sequence: number;
+  readonly event_id: string | null;
+  readonly type: string | null;
+  readonly schema_version: number | null;
+  readonly tenant: string | null;
+  readonly kind: string | null;
+  readonly subject: string | null;
+  readonly source: string | null;
+  readonly actor: string | null;
+  readonly session: string | null;
+  readonly correlation_id: string | null;
+  readonly causation_id: string | null;
+  readonly traceparent: string | null;
+  readonly extensions: string | null;
+  readonly occurred_at: number | null;
+  readonly recorded_at: number | null;
+  readonly data: string | Uint8Array | null;
+  readonly problem: string | null;
+}
+
+const textMap = (json: string | null): Readonly<Record<string, string>> | undefined =>
+  json === null ? undefined : (JSON.parse(json) as Record<string, string>);
+
+const bytesOf = (data: string | Uint8Array | null): Uint8Array =>
+  data === null ? new Uint8Array() : typeof data === "string" ? Buffer.from(data, "utf8") : data;
+
+const entryOf = (row: Row): LogEntry => {
+  const { sequence } = row;
+  const recordedAt = row.recorded_at ?? 0;
+  const body = bytesOf(row.data);
+  const kind = HistoryKind.literals.find((literal) => literal === row.kind);
+  if (row.problem !== null || kind === undefined) {
+    const problem = row.problem ?? `the ledger names an unknown kind of history: ${row.kind}`;
+    return { sequence, recordedAt, subject: row.subject ?? "", problem, headers: textMap(row.extensions) ?? {}, body };
+  }
+  const extensions = textMap(row.extensions);
+  const event: RecordedEvent = {
+    sequence,
+    recordedAt,
+    history: { tenant: row.tenant ?? "", kind, id: row.subject ?? "" },
+    id: row.event_id ?? "",
+    type: row.type ?? "",
+    source: row.source ?? "",
+    schemaVersion: row.schema_version ?? 1,
+    occurredAt: row.occurred_at ?? 0,
+    actor: row.actor ?? undefined,
+    session: row.session ?? undefined,
+    correlationId: row.correlation_id ?? undefined,
+    causationId: row.causation_id ?? undefined,
+    traceparent: row.traceparent ?? undefined,
+    ...(extensions === undefined ? {} : { extensions }),
+    body,
+  };
+  return event;
+};
+
+export interface Ledger {
+  readonly at: (sequence: Sequence) => LogEntry | undefined;
+  /** In order, both ends included. */
+  readonly between: (from: Sequence, to: Sequence) => ReadonlyArray<LogEntry>;
+  /** The first and last sequence held, and how many; zeros for an empty ledger. */
+  readonly reach: () => { readonly first: Sequence; readonly last: Sequence; readonly rows: number };
+}
+
+/** The ledger of an open database. Throws what SQLite throws; a database without `v_events` is one without a ledger. */
+export const ledgerOf = (db: Database): Ledger => {
+  const range = db.prepare<[number, number], Row>(
+    "SELECT * FROM v_events WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
+  );
+  const reach = db.prepare<[], { readonly first: number; readonly last: number; readonly rows: number }>(
+    "SELECT coalesce(min(sequence), 0) AS first, coalesce(max(sequence), 0) AS last, count(*) AS rows FROM v_events",
+  );
+  const between = (from: Sequence, to: Sequence) => range.all(from, to).map(entryOf);
+  return {
+    between,
+    at: (sequence) => between(sequence, sequence)[0],
+    reach: () => reach.get() ?? { first: 0, last: 0, rows: 0 },
+  };
+};

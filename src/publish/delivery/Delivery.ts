@@ -1,0 +1,357 @@
+/**
+ * Delivery: every accepted command reaches the log, now or later, in the order in which it was accepted.
+ *
+ * Room: publish.
+ *
+ * Commands of one history come one batch at a time (`PerHistoryQueue`).
+ *
+ * Two modes. `Direct`: the log answers, and every lane writes to it. `Spooling`: the log failed once or took longer
+ * than our patience; from then on every command goes to the spool without asking the log, and one fiber drains it.
+ * Decision: these two modes are the circuit breaker, and not Effect's (`effect/persistence`), because that one closes
+ * at the first call which succeeds, where ours must keep callers out until everything that waits has been delivered, or
+ * they would overtake it. Around the drain alone it would be a second state beside ours, and its pauses are those of
+ * the Schedule that the drain repeats by (`Backoff`).
+ */
+import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
+import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
+import { type AppendRefused, EventLog } from "../../log/EventLog.ts";
+import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
+import { Drainer } from "../drain/Drain.ts";
+import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
+import { StreamEndSeen } from "./StreamEndSeen.ts";
+import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
+import { type Arrivals, LogArrivals } from "./LogArrivals.ts";
+import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
+import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
+
+/**
+ * What became of a command.
+ *
+ * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
+ * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
+ * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first
+ */
+export type Delivered =
+  | { readonly _tag: "Appended"; readonly sequence: Sequence }
+  | { readonly _tag: "Unchanged"; readonly sequence: Sequence }
+  | { readonly _tag: "Spooled" }
+  | { readonly _tag: "Held" };
+
+export type DeliveryError = AppendRefused | IllegalTransition | NotAccepted;
+
+export interface Options {
+  /** How long a command waits for the log before it goes to the spool. Default 250. */
+  readonly patienceMillis?: number | undefined;
+}
+
+export interface Waiting {
+  readonly mode: "direct" | "spooling";
+  /** Calls that have not returned yet. */
+  readonly outstanding: number;
+  /** Commands on disk and in memory that the log does not have; those on disk may be of other processes too. */
+  readonly spooled: number;
+  readonly held: number;
+}
+
+const defaultPatienceMillis = 250;
+/** How often somebody who waits for the drain looks. */
+const drainedLookMillis = 10;
+/** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
+const closeMillis = 5_000;
+
+type Fate = CallFate<Delivered, DeliveryError>;
+
+export const make = Effect.fnUntraced(function* (options: Options = {}) {
+  const log = yield* EventLog;
+  const spool = yield* Spool;
+  const random = yield* Random.Random;
+  const fibers = yield* Scope.make();
+  const delivery = new Delivery({
+    log,
+    spool,
+    arrivals: yield* LogArrivals,
+    fibers,
+    owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
+    patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
+  });
+  yield* delivery.begin;
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => delivery.hurry()).pipe(
+      Effect.andThen(delivery.flush),
+      Effect.timeoutOption(closeMillis),
+      Effect.andThen(delivery.close),
+      Effect.andThen(Scope.close(fibers, Exit.void)),
+      Effect.andThen(delivery.end),
+    ),
+  );
+  return delivery;
+});
+
+interface Parts {
+  readonly log: EventLog["Service"];
+  readonly spool: Spool["Service"];
+  readonly arrivals: Arrivals;
+  readonly fibers: Scope.Closeable;
+  readonly owner: Owner;
+  readonly patienceMillis: number;
+}
+
+/** Commands on their way to the disk. */
+interface Keeping {
+  readonly commands: ReadonlyArray<Command>;
+  readonly logFailed: boolean;
+  readonly kept: Deferred.Deferred<ReadonlyArray<Fate>>;
+}
+
+export class Delivery {
+  readonly #parts: Parts;
+  readonly #keep: SpoolOrMemory;
+  readonly #tasks = new KnownTasks();
+  readonly #drainer: Drainer;
+  readonly #mode: DeliveryMode;
+  readonly #lanes: PerHistoryQueue<Delivered, AppendRefused | IllegalTransition>;
+  /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
+  readonly #gate = Semaphore.makeUnsafe(1);
+  /** What the next write to disk takes along. */
+  readonly #keeping: Array<Keeping> = [];
+  /** Where the stream ends at least, as far as this process knows. */
+  readonly #end: StreamEndSeen;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#keep = new SpoolOrMemory(parts.spool);
+    this.#end = new StreamEndSeen(parts.log);
+    this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
+    this.#mode = new DeliveryMode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
+    this.#lanes = new PerHistoryQueue({
+      settle: (commands, since) => this.#settle(commands, since),
+      fibers: parts.fibers,
+    });
+  }
+
+  /** What an earlier process left in the spool comes first. */
+  get begin(): Effect.Effect<void> {
+    const { spool, fibers } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const state = yield* Effect.result(spool.state);
+      if (Result.isSuccess(state) && state.success.waiting > 0) {
+        this.#keep.reach(state.success.newest);
+        this.#end.begin(yield* Effect.orElseSucceed(spool.newestEnd, () => undefined));
+        this.#mode.spoolFromNowOn();
+      }
+      yield* Effect.forkIn(this.#mode.run, fibers);
+      yield* Effect.forkIn(this.#end.learn, fibers, { startImmediately: true });
+    });
+  }
+
+  get end(): Effect.Effect<void> {
+    return this.#drainer.resign;
+  }
+
+  /** Accepts a command at its place in its history; returns what became of it. */
+  deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
+    return this.#lanes.call(command);
+  }
+
+  /**
+   * Keeps commands of one batch, all or none, for a log that its caller has found away: from here on everything goes to
+   * the spool, until the log has all of it.
+   */
+  keepBatch(commands: ReadonlyArray<Command>): Effect.Effect<void, DeliveryError> {
+    return Effect.flatMap(this.#keepRest(commands, true), ([first]) =>
+      first === undefined ? Effect.void : Effect.asVoid(Effect.fromResult(first)),
+    );
+  }
+
+  /** Returns when every call made so far has returned. */
+  get flush(): Effect.Effect<void> {
+    return this.#lanes.flush;
+  }
+
+  /** From here on nobody is slowed down: what was called and has not returned goes to the disk at once. */
+  hurry(): void {
+    this.#mode.hurry();
+  }
+
+  /** Refuses every later call, and those that have not returned by now. */
+  get close(): Effect.Effect<void> {
+    return this.#lanes.close;
+  }
+
+  /** Returns when the log has everything that this machine accepted for it. */
+  get drained(): Effect.Effect<void> {
+    const nothingWaits = Effect.gen({ self: this }, function* () {
+      if (this.#lanes.outstanding > 0 || this.#keep.held.length > 0) return false;
+      if (this.#mode.isDirect) return true;
+      const state = yield* Effect.result(this.#parts.spool.state);
+      return Result.isSuccess(state) && state.success.waiting === 0;
+    });
+    return Effect.gen(function* () {
+      while (!(yield* nothingWaits)) yield* Effect.sleep(drainedLookMillis);
+    });
+  }
+
+  get isDirect(): boolean {
+    return this.#mode.isDirect;
+  }
+
+  /** What is accepted for a history and may not be in the log yet. A spool that cannot be read gives nothing. */
+  waitingFor(history: History): Effect.Effect<ReadonlyArray<Command>> {
+    const held = this.#keep.held.filter((command) => keyOf(command.history) === keyOf(history));
+    return Effect.map(Effect.result(this.#parts.spool.waitingFor(history)), (onDisk) =>
+      Result.isSuccess(onDisk) ? [...onDisk.success, ...held] : held,
+    );
+  }
+
+  get state(): Effect.Effect<Waiting> {
+    return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
+      mode: this.#mode.isDirect ? "direct" : "spooling",
+      outstanding: this.#lanes.outstanding,
+      spooled: Result.isSuccess(spooled) ? spooled.success.waiting : 0,
+      held: this.#keep.held.length,
+    }));
+  }
+
+  /** What becomes of each of these commands, which are of one history. */
+  #settle(commands: ReadonlyArray<Command>, since: number): Effect.Effect<ReadonlyArray<Fate>> {
+    return Effect.gen({ self: this }, function* () {
+      const results: Array<Fate> = [];
+      let placed = commands;
+      while (results.length < commands.length) {
+        const isDirect = this.#mode.isDirect;
+        const mayTry = isDirect && (yield* this.#knowsEnd);
+        // None of these was attempted yet, or it has its end since then.
+        const { now } = this.#end;
+        placed = placed.map((command) =>
+          command.isNew === true && command.after === undefined ? { ...command, after: now } : command,
+        );
+        if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
+        if (results.length === commands.length) break;
+        if (!isDirect) yield* this.#mode.turn(placed.length - results.length, since);
+        results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
+      }
+      return results;
+    });
+  }
+
+  /** Whether it is known where the stream ends. Asked when it is not, so that nothing is attempted before. */
+  get #knowsEnd(): Effect.Effect<boolean> {
+    return Effect.suspend(() =>
+      this.#end.now === undefined
+        ? Effect.map(this.#patiently([], this.#end.learn), () => this.#end.now !== undefined)
+        : Effect.succeed(true),
+    );
+  }
+
+  /** Results from the front: as many as the log answered in time. */
+  #writeDirect(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
+    const { log } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      if (commands.length > 1) {
+        const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
+        if (together === undefined || Result.isFailure(together)) return [];
+        if (together.success !== undefined) {
+          for (const { sequence } of together.success) this.#end.reached(sequence);
+          return together.success.map((written) => Result.succeed(asDelivered(written)));
+        }
+      }
+      const results: Array<Fate> = [];
+      for (const command of commands) {
+        const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
+        const written = yield* this.#patiently([command], Effect.result(one));
+        const known = written === undefined ? undefined : asResult(written);
+        if (known === undefined) break;
+        if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
+        results.push(known);
+      }
+      return results;
+    });
+  }
+
+  /**
+   * Undefined when there is no answer in time. The write is left to itself then: interrupting it could take as long as
+   * the log takes, and should it succeed after all, the drain finds its id in the log.
+   */
+  #patiently<A>(commands: ReadonlyArray<Command>, effect: Effect.Effect<A>): Effect.Effect<A | undefined> {
+    const patienceMillis = patienceFor(
+      this.#parts,
+      commands.reduce((sum, command) => sum + bytesOf(command), 0),
+    );
+    return Effect.gen({ self: this }, function* () {
+      const answer = Deferred.makeUnsafe<A>();
+      yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
+      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
+      return inTime._tag === "Some" ? inTime.value : undefined;
+    });
+  }
+
+  /**
+   * Keeps commands until the log is back; nothing is kept when it has come back meanwhile. `logFailed`: it just did
+   * not answer, so from here on every command is kept: in one step with this one, or the drain could find the spool
+   * empty in between and send us back to the log.
+   *
+   * All lanes that wait at the same moment share one write to disk, as they would share one in the log.
+   */
+  #keepRest(commands: ReadonlyArray<Command>, logFailed: boolean): Effect.Effect<ReadonlyArray<Fate>> {
+    return Effect.suspend(() => {
+      const kept = Deferred.makeUnsafe<ReadonlyArray<Fate>>();
+      this.#keeping.push({ commands, logFailed, kept });
+      const keepAll = Effect.suspend(() => {
+        const all = this.#keeping.splice(0);
+        if (all.length === 0) return Effect.void;
+        // Whatever ends it ends it for all of them, or the others would wait for ever.
+        return Effect.onError(this.#keepAll(all), (cause) =>
+          Effect.sync(() => all.forEach(({ kept: other }) => Deferred.doneUnsafe(other, Effect.failCause(cause)))),
+        );
+      });
+      // Lanes that are ready to run come first: they join.
+      const inTurn = this.#gate.withPermits(1)(Effect.andThen(Effect.yieldNow, keepAll));
+      return Effect.andThen(inTurn, Deferred.await(kept));
+    });
+  }
+
+  #keepAll(all: ReadonlyArray<Keeping>): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      if (all.some(({ logFailed }) => logFailed)) this.#mode.spoolFromNowOn();
+      const accepted: Array<Keeping & { readonly remember: () => void }> = [];
+      for (const one of all) {
+        // Commands of a task come one at a time (PerHistoryQueue), so the first one stands for all.
+        const foreseen = this.#foresee(one.commands[0]);
+        if (this.#mode.isDirect) Deferred.doneUnsafe(one.kept, Effect.succeed([]));
+        else if (Result.isFailure(foreseen)) {
+          Deferred.doneUnsafe(one.kept, Effect.succeed([Result.fail(foreseen.failure)]));
+        } else accepted.push({ ...one, remember: foreseen.success });
+      }
+      const onDisk = yield* this.#keep.settle(accepted.flatMap(({ commands }) => commands));
+      for (const { commands, kept, remember } of accepted) {
+        // Without the disk each is held, or refused, by itself: one that is too much must not take others along.
+        const put = onDisk ? Result.succeed("Spooled" as const) : yield* Effect.result(this.#keep.put(commands));
+        if (Result.isSuccess(put)) remember();
+        const fate = Result.map(put, (_tag): Delivered => ({ _tag }));
+        Deferred.doneUnsafe(kept, Effect.succeed(commands.map(() => fate)));
+      }
+    });
+  }
+
+  /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
+  #foresee(command: Command | undefined): Result.Result<() => void, IllegalTransition> {
+    const known = command === undefined ? undefined : this.#tasks.get(command.history);
+    if (command === undefined || known === undefined || !isTaskEventName(command.event.type)) {
+      return Result.succeed(() => undefined);
+    }
+    const { history, event } = command;
+    const move = command.event.type;
+    return Result.map(decide({ taskId: history.id, state: known.state, move }), () => () => {
+      this.#tasks.set(history, { ...known, state: evolve(known.state, event) });
+    });
+  }
+}
+
+const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
+
+/** Undefined when the log did not answer. */
+const asResult = (written: Result.Result<Written, WriteError>): Fate | undefined => {
+  if (Result.isSuccess(written)) return Result.succeed(asDelivered(written.success));
+  return written.failure._tag === "LogUnavailable" ? undefined : Result.fail(written.failure);
+};

@@ -1,0 +1,69 @@
+/**
+ * Where the stream ends at least, as far as one process knows: what it was told, and what it was acknowledged since.
+ *
+ * Room: publish.
+ *
+ * A command whose id was made just now can stand in the log only behind what is known before the first attempt to write
+ * it. So nothing is attempted before that is known, and whoever delivers it later, after a lost answer or an outage,
+ * looks for it there and nowhere else. What was put into the spool before anybody knew is given its end there, by the
+ * first who delivers (`Spool.oldest`).
+ */
+import { Deferred, Effect } from "effect";
+import type { Sequence } from "../../domain/History.ts";
+import type { EventLog, LogInfo, StreamEnd } from "../../log/EventLog.ts";
+import type { Command } from "../../spool/Spool.ts";
+
+/** Where all of these stand behind, if they are in the log; undefined when that is not known of each. */
+export const afterAll = (commands: ReadonlyArray<Command>): StreamEnd | undefined =>
+  commands.reduce<StreamEnd | undefined>((earliest, { after }) => {
+    if (earliest === undefined || after?.created !== earliest.created) return undefined;
+    return after.sequence < earliest.sequence ? after : earliest;
+  }, commands[0]?.after);
+
+export class StreamEndSeen {
+  readonly #log: EventLog["Service"];
+  #end: StreamEnd | undefined;
+  #asking: Deferred.Deferred<void> | undefined;
+
+  constructor(log: EventLog["Service"]) {
+    this.#log = log;
+  }
+
+  /** Undefined while nothing is known of the stream. */
+  get now(): StreamEnd | undefined {
+    return this.#end;
+  }
+
+  /** What an earlier process knew. */
+  begin(end: StreamEnd | undefined): void {
+    this.#end ??= end;
+  }
+
+  /** An acknowledgement named this sequence. */
+  reached(sequence: Sequence): void {
+    if (this.#end !== undefined && sequence > this.#end.sequence) this.#end = { ...this.#end, sequence };
+  }
+
+  /** The log said where it ends: of another stream, or a shorter one, what was known before is not true. */
+  said({ created, lastSequence }: Pick<LogInfo, "created" | "lastSequence">): void {
+    const known = this.#end?.created === created ? this.#end.sequence : 0;
+    this.#end = { created, sequence: Math.max(known, lastSequence) };
+  }
+
+  /** Asks the log once, for everybody who waits for it. */
+  readonly learn: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.#asking !== undefined) return Deferred.await(this.#asking);
+    const asking = Deferred.makeUnsafe<void>();
+    this.#asking = asking;
+    return this.#log.info.pipe(
+      Effect.map((info) => this.said(info)),
+      Effect.ignore,
+      Effect.ensuring(
+        Effect.sync(() => {
+          this.#asking = undefined;
+          Deferred.doneUnsafe(asking, Effect.void);
+        }),
+      ),
+    );
+  });
+}

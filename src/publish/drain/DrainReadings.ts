@@ -1,0 +1,73 @@
+/**
+ * What one who drains must know of histories before it writes to them: read as little as is enough, many at a time.
+ *
+ * Room: publish.
+ */
+import { Effect } from "effect";
+import { type History, keyOf } from "../../domain/History.ts";
+import type { EventLog, LogUnavailable, StreamEnd } from "../../log/EventLog.ts";
+import type { Command } from "../../spool/Spool.ts";
+import { afterAll } from "../delivery/StreamEndSeen.ts";
+import { type Known, KnownThreads, mayBeLate, readTail, type Tail } from "../write/LateCommands.ts";
+
+/**
+ * Decision: so many are read at the same time, because of a log that answers in 150 ms the 500 of a batch then take
+ * 2.4 s, which is within the time of a write. One after the other they would take 75 s, longer than a drain waits for
+ * anything, and it would never come to an end.
+ */
+const readsAtOnce = 32;
+
+export class DrainReadings {
+  readonly #log: EventLog["Service"];
+  readonly #threads = new KnownThreads();
+  /** Which stream it is that we deliver to, and where it ended at least, as it was last said. */
+  stream: StreamEnd | undefined;
+
+  constructor(log: EventLog["Service"]) {
+    this.#log = log;
+  }
+
+  /** Nothing waits any more. */
+  clear(): void {
+    this.#threads.clear();
+  }
+
+  /** What must be known of these: threads to which somebody may be late, and if `looking` the ends of the others. */
+  ahead(
+    front: ReadonlyArray<Command>,
+    { looking, of }: { readonly of: ReadonlyArray<Command>; readonly looking: boolean },
+  ) {
+    const tails = new Map<string, Tail>();
+    const threads = new Map<string, Known>();
+    const late = new Set(front.filter(mayBeLate).map(({ history }) => keyOf(history)));
+    const histories = new Map(front.map(({ history }) => [keyOf(history), history] as const));
+    const readings = [...histories].flatMap(([key, history]) => {
+      if (late.has(key)) return [Effect.map(this.known(history, of), (known) => void threads.set(key, known))];
+      return looking ? [Effect.map(this.#tail(history, of), (tail) => void tails.set(key, tail))] : [];
+    });
+    return Effect.as(Effect.all(readings, { concurrency: readsAtOnce, discard: true }), { tails, threads });
+  }
+
+  /** What a thread has told since the first of its commands was accepted, if that is known; else all it has told. */
+  known(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Known, LogUnavailable> {
+    const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
+    // The end of one that nobody had tried is later than its acceptance.
+    const isUnclear = own.some((command) => command.isNew === true && mayBeLate(command) !== undefined);
+    const after = isUnclear ? undefined : afterAll(own);
+    const from = after?.created === this.stream?.created ? after?.sequence : undefined;
+    return this.#threads.upToDate({ log: this.#log, history, commands: own, from });
+  }
+
+  /** All that a thread has told. */
+  wholly(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Known, LogUnavailable> {
+    return this.#threads.upToDate({ log: this.#log, history, commands });
+  }
+
+  /** What a history has behind the point after which these commands stand in it, if at all; of any other all it has. */
+  #tail(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Tail, LogUnavailable> {
+    const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
+    const after = afterAll(own);
+    if (after === undefined || after.created !== this.stream?.created) return this.wholly(history, own);
+    return readTail(this.#log, history, after.sequence);
+  }
+}

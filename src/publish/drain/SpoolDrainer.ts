@@ -1,0 +1,68 @@
+/**
+ * The daemon's share in publishing: it empties the spool of its data folder, also when no publisher runs any more.
+ *
+ * Room: publish.
+ */
+import { Cause, Effect, Exit, Layer } from "effect";
+import { EventLog } from "../../log/EventLog.ts";
+import { splitUrls } from "../../log/connection/NatsCredentialsNats.ts";
+import * as SpoolSqlite from "../../spool/SpoolSqlite.ts";
+import { dirname, join } from "node:path";
+import * as AnswerJournal from "../thread/AnswerJournal.ts";
+import { Drainer } from "./Drain.ts";
+import { KnownTasks } from "../write/WriteCommand.ts";
+
+/** What the spool calls the log of its own data folder, whose address changes. */
+export const ownLog = "instance";
+
+/** What the spool calls the log at an address: the address without credentials. */
+export const targetOf = (url: string): string => splitUrls(url).url;
+
+/** Where in a data folder the answers lie that are being said. */
+export const answersIn = (root: string): string => join(root, "answers");
+
+export interface Options {
+  /** The data folder's spool. */
+  readonly file: string;
+  /** The server's address: commands that were meant for it by name are drained as well as the folder's own. */
+  readonly url: string;
+}
+
+/** How often an empty spool is looked at. A spool that nobody has made yet costs a look at the folder. */
+const idleMillis = 1_000;
+
+/** How often it looks for answers whose process was killed. */
+const recoverMillis = 5_000;
+
+const drainTarget = Effect.fnUntraced(function* (options: Options, target: string) {
+  const log = yield* EventLog;
+  const spool = yield* SpoolSqlite.make({ file: options.file, target });
+  const owner = { pid: process.pid, name: "daemon" };
+  const drainer = new Drainer({ log, spool, tasks: new KnownTasks(), owner });
+  yield* Effect.addFinalizer(() => drainer.resign);
+  const drainForEver = Effect.gen(function* () {
+    for (;;) {
+      const step = yield* Effect.exit(drainer.step);
+      if (Exit.isSuccess(step) && step.value._tag === "Drained") continue;
+      if (Exit.isFailure(step) && Cause.hasDies(step.cause)) yield* Effect.logError("cannot drain", step.cause);
+      // Who cannot deliver at the moment must not be in the way of who can.
+      yield* drainer.resign;
+      yield* Effect.sleep(idleMillis);
+    }
+  });
+  yield* Effect.forkScoped(drainForEver);
+  const journal = { folder: answersIn(dirname(options.file)), target };
+  const recoverForEver = AnswerJournal.recover(journal, spool).pipe(
+    Effect.andThen(Effect.sleep(recoverMillis)),
+    Effect.forever,
+  );
+  yield* Effect.forkScoped(recoverForEver);
+});
+
+/** Drains for as long as the scope is open. Needs the daemon's log. */
+export const layer = (options: Options) =>
+  Layer.effectDiscard(
+    Effect.forEach(new Set([ownLog, targetOf(options.url)]), (target) => drainTarget(options, target), {
+      discard: true,
+    }),
+  );

@@ -1,0 +1,66 @@
+/**
+ * Which version of a file a thread saw: its content once by hash, and an event that names it.
+ *
+ * Room: publish.
+ *
+ * The content goes where every large payload goes: the object store that is kept as long as the events, never a cache.
+ * Which files may be shown to a model, and so be kept here, is for the caller to decide before.
+ */
+import { Effect } from "effect";
+import { createHash } from "node:crypto";
+import type { EventData } from "../../domain/Event.ts";
+import type { History } from "../../domain/History.ts";
+import { type About, type Given, InvalidEvent } from "../write/NewEvent.ts";
+import type { Publisher } from "../Publisher.ts";
+
+/**
+ * Largest content: it is held, hashed and sent in one piece, and a model reads a tenth of this (a million tokens are some
+ * 4 MB).
+ */
+export const maxFileBytes = 32 * 1024 * 1024;
+/** Longest path, in bytes of UTF-8: what Linux takes. */
+export const maxPathBytes = 4_096;
+
+export interface ReadFile extends Omit<Given<EventData<"thread.file_read">>, "blob">, About {
+  /** All of the file as it was read; a text is taken as UTF-8. */
+  readonly bytes: Uint8Array | string;
+}
+
+const refused = (message: string, hint: string) => new InvalidEvent({ type: "thread.file_read", message, hint });
+
+/** Publishes that the thread has read the file. The same content again costs a question, not its bytes. */
+export const fileRead = Effect.fn("publish.fileRead")(function* (options: {
+  readonly publisher: Publisher["Service"];
+  readonly history: History;
+  readonly about: About;
+  readonly data: Omit<ReadFile, keyof About>;
+}) {
+  const { about, history, publisher } = options;
+  const { bytes: given, callId, fromLine, machine, messageId, modifiedAt, path, toLine } = options.data;
+  const bytes = typeof given === "string" ? Buffer.from(given, "utf8") : given;
+  if (bytes.byteLength > maxFileBytes) {
+    const message = `The file has ${bytes.byteLength} bytes; at most ${maxFileBytes} are kept.`;
+    return yield* refused(message, "Say which part of it was read, as a message.");
+  }
+  if (path === "" || Buffer.byteLength(path, "utf8") > maxPathBytes) {
+    return yield* refused(`A path has 1 to ${maxPathBytes} bytes.`, "Name the file as it is on the disk.");
+  }
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return yield* publisher.publish({
+    ...about,
+    history,
+    type: "thread.file_read",
+    // By name, because a file of the cache has more to say, and an event is for ever.
+    data: {
+      path,
+      blob: { sha256, bytes: bytes.byteLength },
+      modifiedAt,
+      machine,
+      fromLine,
+      toLine,
+      callId,
+      messageId,
+    },
+    blobs: [{ sha256, bytes }],
+  });
+});

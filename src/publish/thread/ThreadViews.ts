@@ -1,0 +1,102 @@
+/**
+ * A thread as this process knows it: what the log has, and on top of it what waits on this machine for the log.
+ *
+ * Room: publish.
+ *
+ * Promises, each a test in `test/publish/ThreadViews.test.ts`:
+ * - what this machine has accepted is shown, wherever it is: in the log, on its way, in the spool;
+ * - with the log away the last known state is shown, and said to be that; nobody waits for a log that does not answer
+ *   for longer than our patience, and then not again for a while.
+ */
+import { Clock, Context, Effect, Layer, Result, Stream } from "effect";
+import { type History, type Sequence, thread } from "../../domain/History.ts";
+import * as Thread from "../../domain/Thread.ts";
+import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
+import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
+import { LogUnavailable } from "../../log/EventLog.ts";
+import { type ThreadBehind, ThreadReader } from "../../snapshot/ThreadReader.ts";
+import { onto } from "../../spool/Waiting.ts";
+import { Publisher } from "../Publisher.ts";
+import { wholeParts } from "./WholeParts.ts";
+
+export interface ThreadView {
+  /** Everything known. Sequences of what waits are those after the log's, and say nothing of where it will stand. */
+  readonly state: Thread.ThreadState;
+  /** How many events of it the log may not have yet. */
+  readonly waiting: number;
+  /** False: the log did not answer, and what it had when it was last read here is shown. */
+  readonly isCurrent: boolean;
+}
+
+interface Reading {
+  /** Sequence of an append of the caller's, here or elsewhere, that the answer must hold. */
+  readonly atLeast?: Sequence | undefined;
+}
+
+export class ThreadViews extends Context.Service<
+  ThreadViews,
+  {
+    /** The thread; undefined when neither the log nor this machine has anything of it. */
+    readonly get: (threadId: string, options?: Reading) => Effect.Effect<ThreadView | undefined, ThreadBehind>;
+    /** Every message that the log has, none of them cut, in the order in which they began. */
+    readonly messages: (threadId: string) => Stream.Stream<ThreadMessage, LogUnavailable>;
+  }
+>()("recollect/publish/ThreadViews") {}
+
+/** Longest wait for a log while callers are sent to the spool: what they are made to wait when it goes away. */
+const patienceMillis = 250;
+/** For so long after that a log that did not answer is not asked again while callers are sent to the spool. */
+const restMillis = 1_000;
+
+const make = Effect.gen(function* () {
+  const publisher = yield* Publisher;
+  const reader = yield* ThreadReader;
+  const clock = yield* Clock.Clock;
+  let silentAt = Number.NEGATIVE_INFINITY;
+
+  const silent = new LogUnavailable({ reason: `the log did not answer within ${patienceMillis} ms` });
+
+  /** A log that callers are kept from may be on its way back, and holds what has left the spool: it is asked, briefly. */
+  const ask = Effect.fnUntraced(function* (history: History, options: Reading) {
+    const { mode } = yield* publisher.waiting;
+    const asking = reader.get(history.id, { ...options, tenant: history.tenant });
+    if (mode === "direct") return yield* asking;
+    if (elapsedUnsafe(clock) - silentAt < restMillis) return yield* silent;
+    return yield* Effect.timeoutOrElse(asking, {
+      duration: patienceMillis,
+      orElse: () => {
+        silentAt = elapsedUnsafe(clock);
+        return silent;
+      },
+    });
+  });
+
+  const get = Effect.fn("publish.view")(function* (threadId: string, options: Reading = {}) {
+    const history = thread(threadId, publisher.tenant);
+    // First, so that what is delivered meanwhile is in both and not in neither.
+    const commands = yield* publisher.waitingFor(history);
+    const asked = yield* Effect.result(ask(history, options));
+    if (Result.isFailure(asked) && asked.failure._tag === "ThreadBehind") return yield* asked.failure;
+    const isCurrent = Result.isSuccess(asked);
+    const known = isCurrent ? asked.success : reader.lastKnown(threadId, { tenant: history.tenant });
+    const before = known ?? Thread.empty(history);
+    const state = commands.length === 0 ? before : onto(before, commands);
+    if (state.lastSequence === 0 && isCurrent) return undefined;
+    return { state, waiting: state.lastSequence - before.lastSequence, isCurrent } satisfies ThreadView;
+  });
+
+  const whole = Effect.fnUntraced(function* (message: ThreadMessage) {
+    if (message.segments.every(({ parts }) => parts.every(({ blob }) => blob == null))) return message;
+    const segments = yield* Effect.forEach(message.segments, (segment) =>
+      Effect.map(wholeParts(segment.parts, publisher.blob), (parts) => ({ ...segment, parts })),
+    );
+    return { ...message, segments };
+  });
+
+  return ThreadViews.of({
+    get,
+    messages: (threadId) => Stream.mapEffect(reader.messages(threadId, { tenant: publisher.tenant }), whole),
+  });
+});
+
+export const layer = Layer.effect(ThreadViews, make);

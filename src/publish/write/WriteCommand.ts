@@ -1,0 +1,158 @@
+/**
+ * How commands enter the log: blobs first, tasks by decision, everything else merged with whatever others wrote.
+ *
+ * Room: publish.
+ */
+import { Effect, Result, Stream } from "effect";
+import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import {
+  decide,
+  evolve,
+  type IllegalTransition,
+  isTaskEventName,
+  notSubmitted,
+  type TaskState,
+} from "../../domain/Task.ts";
+import { AppendRefused, type EventLog, LogUnavailable, type SequenceConflict } from "../../log/EventLog.ts";
+import type { Command } from "../../spool/Spool.ts";
+
+type Log = EventLog["Service"];
+
+/** `isNew` is false when the task was there already and nothing was added. */
+export interface Written {
+  readonly sequence: Sequence;
+  readonly isNew: boolean;
+}
+
+export type WriteError = AppendRefused | LogUnavailable | IllegalTransition;
+
+/** What is known of a task: its state up to a sequence. */
+export interface KnownTask {
+  readonly state: TaskState;
+  readonly upTo: Sequence;
+}
+
+/** States of the tasks this process has written, the most recent ones: it need not read them again to decide. */
+export class KnownTasks {
+  readonly #tasks = new Map<string, KnownTask>();
+  /** A task costs about 200 bytes here and one read of its history when it is not. */
+  readonly #limit = 10_000;
+
+  get(history: History): KnownTask | undefined {
+    return this.#tasks.get(keyOf(history));
+  }
+
+  set(history: History, task: KnownTask): void {
+    const key = keyOf(history);
+    this.#tasks.delete(key);
+    this.#tasks.set(key, task);
+    for (const oldest of this.#tasks.keys()) {
+      if (this.#tasks.size <= this.#limit) break;
+      this.#tasks.delete(oldest);
+    }
+  }
+}
+
+export const putBlobs = (log: Log, commands: ReadonlyArray<Command>): Effect.Effect<void, LogUnavailable> => {
+  const blobs = new Map(commands.flatMap(({ blobs: own }) => own.map(({ sha256, bytes }) => [sha256, bytes] as const)));
+  return Effect.forEach(blobs.values(), (bytes) => log.putBlob(bytes), { discard: true });
+};
+
+/** Nobody expected anything, so this is a log that broke its promise. The command is kept and looked at by a person. */
+const impossible = (conflict: SequenceConflict) =>
+  new AppendRefused({
+    reason: `the log reports a conflict although nothing was expected (${JSON.stringify(conflict)})`,
+  });
+
+/** One command of a thread, session or source: whatever others wrote meanwhile, it comes after. */
+const writePlain = Effect.fnUntraced(function* (log: Log, command: Command): Effect.fn.Return<Written, WriteError> {
+  yield* putBlobs(log, [command]);
+  const { after, history, event } = command;
+  const { sequence } = yield* log
+    .append({ history, events: [event], expected: "any", after })
+    .pipe(Effect.catchTag("SequenceConflict", (conflict) => Effect.fail(impossible(conflict))));
+  return { sequence, isNew: true };
+});
+
+/** One command of a thread, if nobody has written to it after `expected`. */
+export const writeExpecting = Effect.fnUntraced(function* (log: Log, command: Command, expected: Sequence) {
+  yield* putBlobs(log, [command]);
+  return yield* log.append({ history: command.history, events: [command.event], expected });
+});
+
+/** Of so many writers on one task at the same moment at least one has won each time: somebody is looping. */
+const maxConflicts = 10;
+
+/** One command of a task: read what happened, decide, append if nobody was quicker; otherwise decide again. */
+export const writeTask = Effect.fnUntraced(function* (options: {
+  readonly log: Log;
+  readonly command: Command;
+  /** Where to begin reading. Undefined: at the beginning, which also finds the command when it is there already. */
+  readonly known: KnownTask | undefined;
+}): Effect.fn.Return<Written & { readonly known: KnownTask }, WriteError> {
+  const { log, command } = options;
+  const { history, event } = command;
+  if (!isTaskEventName(event.type)) return yield* new AppendRefused({ reason: `${event.type} is no event of a task` });
+  yield* putBlobs(log, [command]);
+  let known = options.known ?? { state: notSubmitted, upTo: 0 };
+  for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
+    let found: Sequence | undefined;
+    yield* log.read({ history, after: known.upTo }).pipe(
+      Stream.runForEach((recorded) =>
+        Effect.sync(() => {
+          known = { state: evolve(known.state, recorded), upTo: recorded.sequence };
+          if (recorded.id === event.id) found = recorded.sequence;
+        }),
+      ),
+    );
+    if (found !== undefined) return { sequence: found, isNew: true, known };
+    const decided = yield* Effect.fromResult(decide({ taskId: history.id, state: known.state, move: event.type }));
+    if (decided === "nothing") return { sequence: known.upTo, isNew: false, known };
+    const appended = yield* log.append({ history, events: [event], expected: known.upTo }).pipe(Effect.result);
+    if (Result.isSuccess(appended)) {
+      const { sequence } = appended.success;
+      return { sequence, isNew: true, known: { state: evolve(known.state, event), upTo: sequence } };
+    }
+    if (appended.failure._tag !== "SequenceConflict") return yield* appended.failure;
+  }
+  return yield* new LogUnavailable({ reason: `${maxConflicts} writers in a row were quicker on task ${history.id}` });
+});
+
+/** One command, by the rule of its history. `tasks` remembers what was decided upon. */
+export const write = Effect.fnUntraced(function* (options: {
+  readonly log: Log;
+  readonly command: Command;
+  readonly tasks: KnownTasks;
+  /** True for a command that may be in the log already: a task is then read from its beginning. */
+  readonly mayBeThere: boolean;
+}): Effect.fn.Return<Written, WriteError> {
+  const { log, command, tasks, mayBeThere } = options;
+  const { history } = command;
+  if (history.kind !== "task") return yield* writePlain(log, command);
+  const written = yield* writeTask({ log, command, known: mayBeThere ? undefined : tasks.get(history) });
+  tasks.set(history, written.known);
+  return written;
+});
+
+/**
+ * Several commands of one history (no task) in one append. Undefined when they must be written one by one: one of
+ * them was refused, or some of them are in the log already.
+ */
+export const writeTogether = Effect.fnUntraced(function* (
+  log: Log,
+  commands: ReadonlyArray<Command>,
+): Effect.fn.Return<ReadonlyArray<Written> | undefined, LogUnavailable> {
+  const [first] = commands;
+  if (first === undefined) return [];
+  yield* putBlobs(log, commands);
+  const events = commands.map(({ event }) => event);
+  const appended = yield* log.append({ history: first.history, events, expected: "any" }).pipe(Effect.result);
+  if (Result.isFailure(appended)) {
+    return appended.failure._tag === "LogUnavailable" ? yield* appended.failure : undefined;
+  }
+  const { sequence: last, duplicate } = appended.success;
+  // Events of one append stand next to each other in the stream; duplicates stand where they always stood.
+  return duplicate
+    ? undefined
+    : events.map((_, index) => ({ sequence: last - (events.length - 1 - index), isNew: true }));
+});
