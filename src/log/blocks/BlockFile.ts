@@ -13,7 +13,7 @@
  */
 import { createHash } from "node:crypto";
 import type { StoredMessage } from "../Envelope.ts";
-import { parseHeaders } from "../MessageNats.ts";
+import { parseHeaders } from "../read/MessageNats.ts";
 import * as HighwayHash from "./HighwayHash.ts";
 import * as S2 from "./S2.ts";
 

@@ -48,7 +48,7 @@ const maxConsumers = 5_000;
  * three times what came in. The price falls on reading one scattered history (220 ms for 40 events in 400,000,
  * against 14 to 44), which is a fallback and not a read path; reading in order stays as fast.
  */
-const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
+export const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
   ({
     name,
     subjects: [...streamSubjects],
