@@ -15,11 +15,14 @@ import { Clock, Effect, Schema } from "effect";
 import { existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
 import type { Healed } from "../../domain/StoreEvents.ts";
-import { type BlockRecord, recordBytes } from "../../log/blocks/BlockFile.ts";
+import { type BlockRecord, recordBytes, storedOf } from "../../log/blocks/BlockFile.ts";
 import { build, type Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
+import { chained, hex, zeroChain } from "../../log/Digest.ts";
+import { entryOf } from "../../log/Envelope.ts";
 import * as NatsHealth from "../../machine/NatsHealth.ts";
 import * as StoreSwap from "../../machine/StoreSwap.ts";
+import { leafOf } from "../Chain.ts";
 import * as LedgerCopy from "./LedgerCopySqlite.ts";
 import { type Copies, merged, type Place, type Range, type Ranges, type Shape, survey } from "./Merge.ts";
 import * as Records from "./Records.ts";
@@ -220,6 +223,7 @@ interface Writing {
 function* recordsOf({ copies, plan: planned, shape }: Surveyed, writing: Writing): Generator<BlockRecord> {
   const { actor, identity, name, now, reason } = writing;
   let after = 0n;
+  let chain: Uint8Array = zeroChain;
   for (const piece of merged(copies, shape)) {
     const { entry, record, sequence } = piece;
     const made =
@@ -229,11 +233,13 @@ function* recordsOf({ copies, plan: planned, shape }: Surveyed, writing: Writing
           ? Records.ofLedger(entry, sequence, after)
           : Records.ofLost({ name, sequence, after, now });
     after = made.nanos;
+    chain = chained(chain, leafOf(entryOf(storedOf(made))));
     yield made;
   }
   const data: Healed = {
     reason,
     through: shape.last,
+    chain: hex(chain),
     fromStream: planned.events.total - planned.events.fromLedger - planned.events.lost,
     fromLedger: planned.events.fromLedger,
     lost: [...shape.lost.list],

@@ -7,8 +7,10 @@ import Database from "better-sqlite3";
 import { Effect, type Scope } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
+import * as Digest from "../../log/Digest.ts";
+import { digestOfEntry } from "../../log/Envelope.ts";
 import { readCheckpoint } from "../EngineSqlite.ts";
-import { storedId } from "../fold/CompactId.ts";
+import { idText } from "../fold/CompactId.ts";
 import { isLost } from "../fold/CatchUp.ts";
 import { ledgerOf } from "../verify/LedgerSqlite.ts";
 import type { LedgerCopy } from "./Merge.ts";
@@ -22,9 +24,13 @@ const orElse = <A>(work: () => A, otherwise: A): A => {
   }
 };
 
+/** Whether a row says what it said when it was written; rows of a ledger without digests cannot be asked. */
+const isWhole = (entry: LogEntry): boolean =>
+  entry.digest === undefined || Digest.equal(entry.digest, digestOfEntry(entry));
+
 const copyOf = (db: Database.Database): LedgerCopy => {
   const ledger = ledgerOf(db);
-  const known = db.prepare<[string]>(`SELECT 1 FROM events WHERE event_id = ${storedId("?1")} LIMIT 1`);
+  const known = db.prepare<[string]>(`SELECT 1 FROM events WHERE ${idText("event_id")} = ? LIMIT 1`);
   const rowsOf = (from: Sequence, to: Sequence): ReadonlyArray<LogEntry> => {
     try {
       return ledger.between(from, to);
@@ -43,7 +49,7 @@ const copyOf = (db: Database.Database): LedgerCopy => {
     between: (from, to) =>
       new Map(
         rowsOf(from, to)
-          .filter((entry) => !isLost(entry))
+          .filter((entry) => !isLost(entry) && isWhole(entry))
           .map((entry) => [entry.sequence, entry]),
       ),
     hasEvent: (id) => orElse(() => known.get(id) !== undefined, false),

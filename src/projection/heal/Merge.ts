@@ -18,6 +18,7 @@
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
 import { type BlockRecord, storedOf } from "../../log/blocks/BlockFile.ts";
+import { digestOf, equal } from "../../log/Digest.ts";
 import { entryOf } from "../../log/Envelope.ts";
 
 /** The ledger, as far as its rows can be read and are whole. */
@@ -112,9 +113,11 @@ const sameEvent = (a: LogEntry, b: LogEntry): boolean =>
 export const judge = ({ ledger, stream }: Place): Verdict => {
   if (stream === undefined) return ledger === undefined ? "neither" : "onlyLedger";
   if (ledger === undefined) return "onlyStream";
-  const entry = entryOf(storedOf(stream));
+  const stored = storedOf(stream);
+  const entry = entryOf(stored);
   if (!sameEvent(entry, ledger)) return "exchanged";
-  if (sameContent(entry, ledger)) return entry.recordedAt === ledger.recordedAt ? "same" : "changedStream";
+  const isSame = ledger.digest === undefined ? sameContent(entry, ledger) : equal(ledger.digest, digestOf(stored));
+  if (isSame) return entry.recordedAt === ledger.recordedAt ? "same" : "changedStream";
   return ledger.digest === undefined ? "changedLedger" : "changedStream";
 };
 

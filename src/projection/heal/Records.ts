@@ -58,7 +58,7 @@ export const ofLost = (options: {
   readonly now: number;
 }): BlockRecord => {
   const { after, name, now, sequence } = options;
-  const data: EventLost = { sequence, reason: "neither the stream nor the ledger has it any more" };
+  const data: typeof EventLost.Type = { sequence, reason: "neither the stream nor the ledger has it any more" };
   const event: NewEvent = {
     id: EventId.fromContent("recollect.event_lost", name, String(sequence)),
     type: "recollect.event_lost",
