@@ -25,7 +25,9 @@ const mostRanges = 8;
 
 const ranges = (list: ReadonlyArray<{ readonly first: number; readonly last: number }>): string => {
   const texts = list.slice(0, mostRanges).map(({ first, last }) => (first === last ? `${first}` : `${first}–${last}`));
-  return list.length > mostRanges ? `${texts.join(", ")}, and ${list.length - mostRanges} more ranges` : texts.join(", ");
+  return list.length > mostRanges
+    ? `${texts.join(", ")}, and ${list.length - mostRanges} more ranges`
+    : texts.join(", ");
 };
 
 const printPlan = Effect.fnUntraced(function* (plan: Heal.Plan) {
@@ -42,8 +44,10 @@ const printPlan = Effect.fnUntraced(function* (plan: Heal.Plan) {
   yield* Output.line(`\nThe new stream has ${Output.counted(events.total, "event")}:`);
   yield* row("in both", Output.count(events.inBoth));
   yield* row("from stream", Output.count(events.fromStream));
-  if (events.fromLedger > 0) yield* row("from ledger", `${Output.count(events.fromLedger)} (${ranges(plan.fromLedger)})`);
-  if (events.lost > 0) yield* row("lost", `${Output.count(events.lost)} (${ranges(plan.lost)}): an event says so there`);
+  if (events.fromLedger > 0)
+    yield* row("from ledger", `${Output.count(events.fromLedger)} (${ranges(plan.fromLedger)})`);
+  if (events.lost > 0)
+    yield* row("lost", `${Output.count(events.lost)} (${ranges(plan.lost)}): an event says so there`);
   if (plan.changed.length > 0) yield* row("changed", ranges(plan.changed));
   for (const { first, last, to } of plan.moved.slice(0, mostRanges))
     yield* row("new numbers", `${first}–${last} become ${to}–${to + last - first}`);
@@ -138,7 +142,9 @@ const execute = Effect.fnUntraced(function* (
   if (options.json) return yield* Output.json({ executed: true, ...plan, kept: kept ?? null });
   yield* printPlan(plan);
   if (kept === undefined) return;
-  yield* Output.line(`\nDone: the stream is whole. The old one is kept as ${kept}, until: recollect heal --discard-kept ${kept}`);
+  yield* Output.line(
+    `\nDone: the stream is whole. The old one is kept as ${kept}, until: recollect heal --discard-kept ${kept}`,
+  );
   yield* Output.line("Prove it with: recollect verify");
 });
 
@@ -203,6 +209,4 @@ export const heal = Command.make(
     else if (plan.needsRebuild) yield* Output.note("\nMend the read models with: recollect rebuild");
     yield* printKept(kept);
   }, Effect.scoped),
-).pipe(
-  Command.withDescription("Make the stream whole again from stream and ledger; without --execute only a plan"),
-);
+).pipe(Command.withDescription("Make the stream whole again from stream and ledger; without --execute only a plan"));

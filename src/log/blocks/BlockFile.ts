@@ -51,12 +51,7 @@ export const recordBytes = ({ body, headers, subject }: BlockRecord): number =>
   size.checksum;
 
 /** Writes one record into `target` at `at`; returns where it ends. */
-export const writeRecord = (
-  hash: HighwayHash.HighwayHash,
-  record: BlockRecord,
-  target: Buffer,
-  at: number,
-): number => {
+export const writeRecord = (hash: HighwayHash.HighwayHash, record: BlockRecord, target: Buffer, at: number): number => {
   const { body, headers, nanos, sequence, subject } = record;
   const total = recordBytes(record);
   target.writeUInt32LE((total | (headers.length > 0 ? withHeaders : 0)) >>> 0, at);
@@ -110,7 +105,8 @@ const parseAt = (hash: HighwayHash.HighwayHash, bytes: Buffer, at: number): Pars
   if (headers.length > 0) hash.write(headers);
   hash.write(body);
   const sum = hash.sum();
-  for (let byte = 0; byte < size.checksum; byte++) if (bytes[end - size.checksum + byte] !== sum[byte]) return undefined;
+  for (let byte = 0; byte < size.checksum; byte++)
+    if (bytes[end - size.checksum + byte] !== sum[byte]) return undefined;
   const isRemoved = ((bytes[at + 11] ?? 0) & removed) !== 0 || subjectBytes === 0;
   const record: BlockRecord = {
     sequence: isRemoved ? 0 : Number(bytes.readBigUInt64LE(at + 4)),
@@ -143,7 +139,9 @@ export interface Block {
 }
 
 /** The bytes of a block as records, decompressed where they are compressed. */
-const unpacked = (bytes: Buffer): { readonly bytes: Buffer; readonly isCompressed: boolean; readonly broken: number } => {
+const unpacked = (
+  bytes: Buffer,
+): { readonly bytes: Buffer; readonly isCompressed: boolean; readonly broken: number } => {
   if (!bytes.subarray(0, 3).equals(compressedMark) || bytes[3] !== s2Algorithm)
     return { bytes, isCompressed: false, broken: 0 };
   try {
@@ -162,7 +160,7 @@ export const readBlock = (stream: string, block: number, file: Buffer): Block =>
   const { broken, bytes, isCompressed } = unpacked(file);
   const records: Array<BlockRecord> = [];
   let damages = broken;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const parsed = parseAt(hash, bytes, at);
     if (parsed === undefined) {
       damages += 1;

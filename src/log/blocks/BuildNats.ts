@@ -79,36 +79,37 @@ const request = Effect.fnUntraced(function* <A>(
 });
 
 /** Makes the empty stream and ends the server again. */
-const makeEmpty = Effect.fn("log.makeEmptyStream")(
-  function* (root: string, config: Partial<StreamConfig> & { readonly name: string }) {
-    const connection = yield* serverOn(root);
-    yield* request<StreamInfo>(connection, `STREAM.CREATE.${config.name}`, config);
-  },
-  Effect.scoped,
-);
+const makeEmpty = Effect.fn("log.makeEmptyStream")(function* (
+  root: string,
+  config: Partial<StreamConfig> & { readonly name: string },
+) {
+  const connection = yield* serverOn(root);
+  yield* request<StreamInfo>(connection, `STREAM.CREATE.${config.name}`, config);
+}, Effect.scoped);
 
 const batchMessages = 500;
 
 /** Everything that the server has, in order. */
-const readBack = Effect.fn("log.readBack")(
-  function* (root: string, stream: string, onProgress: (sequence: number) => Effect.Effect<void>) {
-    const connection = yield* serverOn(root);
-    const { nc, link } = connection;
-    const { state } = yield* request<StreamInfo>(connection, `STREAM.INFO.${stream}`);
-    const get = DirectGet.make({ nc, link, patienceMillis });
-    const sum = summing();
-    for (let next = 1; next <= state.last_seq; ) {
-      const messages = yield* get.batch(stream, { seq: next, next_by_subj: ">" }, batchMessages);
-      const last = messages.at(-1);
-      if (last === undefined) break;
-      for (const message of messages) sum.add(message);
-      next = last.sequence + 1;
-      yield* onProgress(last.sequence);
-    }
-    return { sum: sum.end(), messages: state.messages, last: state.last_seq };
-  },
-  Effect.scoped,
-);
+const readBack = Effect.fn("log.readBack")(function* (
+  root: string,
+  stream: string,
+  onProgress: (sequence: number) => Effect.Effect<void>,
+) {
+  const connection = yield* serverOn(root);
+  const { nc, link } = connection;
+  const { state } = yield* request<StreamInfo>(connection, `STREAM.INFO.${stream}`);
+  const get = DirectGet.make({ nc, link, patienceMillis });
+  const sum = summing();
+  for (let next = 1; next <= state.last_seq;) {
+    const messages = yield* get.batch(stream, { seq: next, next_by_subj: ">" }, batchMessages);
+    const last = messages.at(-1);
+    if (last === undefined) break;
+    for (const message of messages) sum.add(message);
+    next = last.sequence + 1;
+    yield* onProgress(last.sequence);
+  }
+  return { sum: sum.end(), messages: state.messages, last: state.last_seq };
+}, Effect.scoped);
 
 export interface Progress {
   readonly step: "writing" | "reading back";

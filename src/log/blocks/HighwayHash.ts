@@ -21,35 +21,35 @@ const initial = (key: Uint8Array): Int32Array => {
   const state = new Int32Array(32);
   const view = new DataView(key.buffer, key.byteOffset, packetBytes);
   for (let half = 0; half < 8; half++) {
-    state[at.v0 + half] = init0[half]! ^ view.getInt32(half * 4, true);
-    state[at.v1 + half] = init1[half]! ^ view.getInt32((half ^ 1) * 4, true);
-    state[at.mul0 + half] = init0[half]!;
-    state[at.mul1 + half] = init1[half]!;
+    state[at.v0 + half] = (init0[half] ?? 0) ^ view.getInt32(half * 4, true);
+    state[at.v1 + half] = (init1[half] ?? 0) ^ view.getInt32((half ^ 1) * 4, true);
+    state[at.mul0 + half] = init0[half] ?? 0;
+    state[at.mul1 + half] = init1[half] ?? 0;
   }
   return state;
 };
 
 /** state[to] += (low, high), 64 bits. */
 const add = (state: Int32Array, to: number, low: number, high: number): void => {
-  const sum = (state[to]! >>> 0) + (low >>> 0);
+  const sum = ((state[to] ?? 0) >>> 0) + (low >>> 0);
   state[to] = sum | 0;
-  state[to + 1] = (state[to + 1]! + high + (sum >= two32 ? 1 : 0)) | 0;
+  state[to + 1] = ((state[to + 1] ?? 0) + high + (sum >= two32 ? 1 : 0)) | 0;
 };
 
 /** state[to] ^= left * right, of two 32-bit numbers. The high half: what a double rounds off is less than half of 2^32. */
 const xorProduct = (state: Int32Array, to: number, left: number, right: number): void => {
   const low = Math.imul(left, right);
   const product = (left >>> 0) * (right >>> 0);
-  state[to] = state[to]! ^ low;
-  state[to + 1] = state[to + 1]! ^ (Math.round((product - (low >>> 0)) / two32) | 0);
+  state[to] = (state[to] ?? 0) ^ low;
+  state[to + 1] = (state[to + 1] ?? 0) ^ (Math.round((product - (low >>> 0)) / two32) | 0);
 };
 
 /** Adds the bytes of two lanes in another order to two lanes. */
 const zipperMerge = (state: Int32Array, from: number, to: number): void => {
-  const a0 = state[from]!;
-  const a1 = state[from + 1]!;
-  const b0 = state[from + 2]!;
-  const b1 = state[from + 3]!;
+  const a0 = state[from] ?? 0;
+  const a1 = state[from + 1] ?? 0;
+  const b0 = state[from + 2] ?? 0;
+  const b1 = state[from + 3] ?? 0;
   add(
     state,
     to,
@@ -71,11 +71,11 @@ const update = (state: Int32Array, packet: Int32Array): void => {
     const v1 = at.v1 + lane;
     const mul0 = at.mul0 + lane;
     const mul1 = at.mul1 + lane;
-    add(state, v1, packet[lane]!, packet[lane + 1]!);
-    add(state, v1, state[mul0]!, state[mul0 + 1]!);
-    xorProduct(state, mul0, state[v1]!, state[v0 + 1]!);
-    add(state, v0, state[mul1]!, state[mul1 + 1]!);
-    xorProduct(state, mul1, state[v0]!, state[v1 + 1]!);
+    add(state, v1, packet[lane] ?? 0, packet[lane + 1] ?? 0);
+    add(state, v1, state[mul0] ?? 0, state[mul0 + 1] ?? 0);
+    xorProduct(state, mul0, state[v1] ?? 0, state[v0 + 1] ?? 0);
+    add(state, v0, state[mul1] ?? 0, state[mul1 + 1] ?? 0);
+    xorProduct(state, mul1, state[v0] ?? 0, state[v1 + 1] ?? 0);
   }
   zipperMerge(state, at.v1, at.v0);
   zipperMerge(state, at.v1 + 4, at.v0 + 4);
@@ -95,7 +95,7 @@ const rotate = (word: number, by: number): number => (by === 0 ? word : (word <<
 /** The last, incomplete packet. */
 const updateRest = (state: Int32Array, rest: Uint8Array, length: number, packet: Int32Array): void => {
   for (let half = 0; half < 8; half += 2) add(state, at.v0 + half, length, length);
-  for (let half = 0; half < 8; half++) state[at.v1 + half] = rotate(state[at.v1 + half]!, length);
+  for (let half = 0; half < 8; half++) state[at.v1 + half] = rotate(state[at.v1 + half] ?? 0, length);
   const block = new Uint8Array(packet.buffer);
   block.fill(0);
   const odd = length & 3;
@@ -103,9 +103,9 @@ const updateRest = (state: Int32Array, rest: Uint8Array, length: number, packet:
   block.set(rest.subarray(0, whole));
   if (length >= 16) block.set(rest.subarray(length - 4, length), 28);
   else if (odd !== 0) {
-    block[16] = rest[whole]!;
-    block[17] = rest[whole + (odd >> 1)]!;
-    block[18] = rest[length - 1]!;
+    block[16] = rest[whole] ?? 0;
+    block[17] = rest[whole + (odd >> 1)] ?? 0;
+    block[18] = rest[length - 1] ?? 0;
   }
   update(state, packet);
 };
@@ -133,7 +133,11 @@ export const make = (key: Uint8Array): HighwayHash => {
     }
     for (; from + packetBytes <= bytes.length; from += packetBytes) {
       for (let half = 0, byte = from; half < 8; half++, byte += 4) {
-        packet[half] = bytes[byte]! | (bytes[byte + 1]! << 8) | (bytes[byte + 2]! << 16) | (bytes[byte + 3]! << 24);
+        packet[half] =
+          (bytes[byte] ?? 0) |
+          ((bytes[byte + 1] ?? 0) << 8) |
+          ((bytes[byte + 2] ?? 0) << 16) |
+          ((bytes[byte + 3] ?? 0) << 24);
       }
       update(state, packet);
     }
@@ -143,14 +147,14 @@ export const make = (key: Uint8Array): HighwayHash => {
   const sum = (): Uint8Array => {
     if (held > 0) updateRest(state, rest, held, packet);
     for (let round = 0; round < 4; round++) {
-      for (let half = 0; half < 8; half++) packet[half] = state[at.v0 + ((half + 4) % 8 ^ 1)]!;
+      for (let half = 0; half < 8; half++) packet[half] = state[at.v0 + (((half + 4) % 8) ^ 1)] ?? 0;
       update(state, packet);
     }
-    add(state, at.v0, state[at.v1]!, state[at.v1 + 1]!);
-    add(state, at.v0, state[at.mul0]!, state[at.mul0 + 1]!);
-    add(state, at.v0, state[at.mul1]!, state[at.mul1 + 1]!);
-    outView.setInt32(0, state[at.v0]!, true);
-    outView.setInt32(4, state[at.v0 + 1]!, true);
+    add(state, at.v0, state[at.v1] ?? 0, state[at.v1 + 1] ?? 0);
+    add(state, at.v0, state[at.mul0] ?? 0, state[at.mul0 + 1] ?? 0);
+    add(state, at.v0, state[at.mul1] ?? 0, state[at.mul1 + 1] ?? 0);
+    outView.setInt32(0, state[at.v0] ?? 0, true);
+    outView.setInt32(4, state[at.v0 + 1] ?? 0, true);
     state.set(begin);
     held = 0;
     return out;

@@ -70,7 +70,7 @@ const copy = (target: Buffer, to: number, offset: number, length: number): void 
 const decodeBlock = (source: Buffer, from: number, target: Buffer): void => {
   let to = 0;
   let offset = 1;
-  for (let at = from; at < source.length; ) {
+  for (let at = from; at < source.length;) {
     const tag = source[at] ?? 0;
     let step: Step;
     if ((tag & 3) === 0) {
@@ -125,7 +125,7 @@ const piece = (body: Buffer): { readonly bytes: Buffer; readonly broken: number 
 export const decode = (source: Buffer): Decoded => {
   const parts: Array<Buffer> = [];
   let broken = 0;
-  for (let at = 0; at + 4 <= source.length; ) {
+  for (let at = 0; at + 4 <= source.length;) {
     const type = source[at] ?? 0;
     const length = source.readUIntLE(at + 1, 3);
     const body = source.subarray(at + 4, at + 4 + length);

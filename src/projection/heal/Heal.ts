@@ -41,7 +41,14 @@ export interface Folder {
 
 /** Why a heal is needed: a code for programs, a sentence for people. */
 export interface Finding {
-  readonly code: "streamMissing" | "compressed" | "lostFromStream" | "lostFromBoth" | "changed" | "writtenOn" | "ledgerFaults";
+  readonly code:
+    | "streamMissing"
+    | "compressed"
+    | "lostFromStream"
+    | "lostFromBoth"
+    | "changed"
+    | "writtenOn"
+    | "ledgerFaults";
   readonly message: string;
 }
 
@@ -159,7 +166,9 @@ const surveyAll = Effect.fnUntraced(function* (options: {
   const ledger = yield* LedgerCopy.open(folder.database);
   const damaged = { blocks: 0 };
   const records = (): Iterator<BlockRecord> =>
-    files === undefined ? [].values() : StreamFiles.readRecords(files, ({ damages }) => (damaged.blocks += damages > 0 ? 1 : 0));
+    files === undefined
+      ? [].values()
+      : StreamFiles.readRecords(files, ({ damages }) => (damaged.blocks += damages > 0 ? 1 : 0));
   const copies: Copies = { stream: records, ledger };
   const going = survey(copies);
   let bytes = 0;
@@ -209,7 +218,9 @@ export const plan = (options: {
   readonly stream: string;
   readonly onProgress: OnProgress;
 }): Effect.Effect<Plan, CannotHeal> =>
-  Effect.scoped(Effect.map(surveyAll(options), (surveyed) => surveyed.plan)).pipe(Effect.withSpan("projection.planHeal"));
+  Effect.scoped(Effect.map(surveyAll(options), (surveyed) => surveyed.plan)).pipe(
+    Effect.withSpan("projection.planHeal"),
+  );
 
 interface Writing {
   readonly name: string;

@@ -229,7 +229,10 @@ export function* survey(copies: Copies): Generator<Place, Shape> {
       fromStream.add(sequence);
       ledgerFaults.add(sequence);
     } else if (verdict === "neither") lost.add(sequence);
-    if (stream !== undefined && (verdict === "exchanged" || (verdict === "onlyStream" && firstDifference !== undefined)))
+    if (
+      stream !== undefined &&
+      (verdict === "exchanged" || (verdict === "onlyStream" && firstDifference !== undefined))
+    )
       gained.push({ sequence, isAlone: verdict === "onlyStream", isKnown: known(stream) });
     else if (verdict === "onlyStream") {
       fromStream.add(sequence);
