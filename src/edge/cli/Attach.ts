@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import { Context, type Effect, type Layer, type Scope } from "effect";
+import type { Given } from "../../log/connection/ServerAccess.ts";
 import type { EventLog } from "../../log/EventLog.ts";
 import type { DataFolder } from "../../machine/DataFolder.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
@@ -17,6 +18,8 @@ export interface Where {
   readonly data: string | undefined;
   /** Undefined: `RECOLLECT_NATS_URL`, else the instance's own server. */
   readonly natsUrl: string | undefined;
+  /** Who we are to that server; absent: as the environment says, else the key of the data folder. */
+  readonly access?: Given | undefined;
 }
 
 /** Anything that can stand in the way: its message is a sentence, its hint says what to do. */
