@@ -63,6 +63,10 @@ const innerTime = (entry: JsonObject): number | undefined => {
     const { v } = entry;
     return timeOf(Array.isArray(v) ? ((v as ReadonlyArray<JsonValue>)[0] ?? null) : v);
   }
+  const { message, meta } = entry;
+  if (isObject(message) && "create_time" in message) return millisOf(message["create_time"]);
+  if (isObject(meta) && "sentAt" in meta) return millisOf(meta["sentAt"]);
+  if (isObject(entry["user"])) return millisOf(entry["user"]["timestamp"]);
   return "resourceSpans" in entry || "startTimeUnixNano" in entry ? spanTime(entry) : undefined;
 };
 

@@ -12,6 +12,7 @@ import type { StoreFormat } from "./Entry.ts";
 import { millisOf } from "./EntryTimes.ts";
 import { compact } from "./JsonOutline.ts";
 import type { Cell, Row, Rows } from "./StoreSqlite.ts";
+import { zstdDecompressSync } from "node:zlib";
 
 /** A row on its way to becoming an entry. */
 export interface StoreEntry {
@@ -26,12 +27,25 @@ export interface StoreSession {
   readonly entries: () => Iterable<StoreEntry>;
 }
 
+/** A conversation that a store keeps as one JSON document. */
+export interface StoreDocument {
+  readonly name: string;
+  /** The document with the row it stood in as a member, or why there is none. */
+  readonly bytes: () => Buffer | string;
+}
+
 interface Store {
-  readonly format: StoreFormat;
+  readonly format: StoreFormat | DocumentFormat;
   /** Tables and columns that must be there. */
   readonly has: Readonly<Record<string, ReadonlyArray<string>>>;
-  readonly sessions: (rows: Rows) => Iterable<StoreSession>;
+  readonly sessions?: (rows: Rows) => Iterable<StoreSession>;
+  readonly documents?: (rows: Rows) => Iterable<StoreDocument>;
 }
+
+/** Formats that are documents, in a file or in a row. */
+type DocumentFormat = "zed" | "kiro";
+
+type SessionStore = Store & Required<Pick<Store, "sessions">> & { readonly format: StoreFormat };
 
 const parse = (text: string): JsonValue | undefined => {
   try {
@@ -94,7 +108,7 @@ const openCodeTime = (value: JsonValue): number | undefined => {
   return millisOf(time?.["created"]) ?? millisOf(time?.["start"]) ?? at("time_created")(value);
 };
 
-const openCode: Store = {
+const openCode: SessionStore = {
   format: "opencode-db",
   has: {
     session: ["id", "directory", "title"],
@@ -144,7 +158,7 @@ const cursorTime = (value: JsonValue): number | undefined => {
   return millisOf(inner?.["createdAt"]) ?? millisOf(objectAt(inner, "timingInfo")?.["clientStartTime"]);
 };
 
-const cursor: Store = {
+const cursor: SessionStore = {
   format: "cursor-db",
   has: { cursorDiskKV: ["key", "value"] },
   sessions: function* (rows) {
@@ -172,6 +186,60 @@ const cursor: Store = {
   },
 };
 
+/** Largest document that is unpacked. */
+const maxDocumentBytes = 256 * 1024 * 1024;
+
+/** The document in a row, with the row's other columns in front of its members. */
+const documentOf = (id: string, row: Row, column: string, data: Buffer): Buffer | string => {
+  const text = data.toString("utf8").trimStart();
+  if (!text.startsWith("{")) return `the row ${id} holds no JSON object`;
+  const rest = Object.fromEntries(Object.entries(row).filter(([name]) => name !== column));
+  const around = entryOf(column, rest, noJson, () => undefined).raw.toString("utf8");
+  const inner = text.slice(1).trimStart();
+  return Buffer.from(`{"row":${around}${inner.startsWith("}") ? "" : ","}${inner}`, "utf8");
+};
+
+const unpacked = (id: string, cell: Cell | undefined, isZstd: boolean): Buffer | string => {
+  const bytes =
+    typeof cell === "string" ? Buffer.from(cell, "utf8") : cell instanceof Uint8Array ? Buffer.from(cell) : undefined;
+  if (bytes === undefined) return `the row ${id} is empty`;
+  if (!isZstd) return bytes;
+  try {
+    return zstdDecompressSync(bytes, { maxOutputLength: maxDocumentBytes });
+  } catch (cause) {
+    return `the row ${id} cannot be unpacked (${cause instanceof Error ? cause.message : String(cause)})`;
+  }
+};
+
+const zed: Store = {
+  format: "zed",
+  has: { threads: ["id", "summary", "data_type", "data"] },
+  documents: (rows) =>
+    ids(rows, "SELECT id FROM threads ORDER BY id").map((name) => ({
+      name,
+      bytes: () => {
+        const [row = {}] = rows.all("SELECT * FROM threads WHERE id = ?", name);
+        const data = unpacked(name, row["data"], row["data_type"] === "zstd");
+        return typeof data === "string" ? data : documentOf(name, row, "data", data);
+      },
+    })),
+};
+
+/** Kiro keeps one conversation for each folder, newer ones several. */
+const kiro = (table: string, id: string): Store => ({
+  format: "kiro",
+  has: { [table]: ["key", "value", id] },
+  documents: (rows) =>
+    ids(rows, `SELECT rowid AS id FROM ${table} ORDER BY rowid`).map((name) => ({
+      name,
+      bytes: () => {
+        const [row = {}] = rows.all(`SELECT * FROM ${table} WHERE rowid = ?`, BigInt(name));
+        const data = unpacked(name, row["value"], false);
+        return typeof data === "string" ? data : documentOf(name, row, "value", data);
+      },
+    })),
+});
+
 /** Stores with a table of sessions and one of their messages. */
 const sessionsAndMessages = (
   format: StoreFormat,
@@ -183,7 +251,7 @@ const sessionsAndMessages = (
     readonly messageJson: ReadonlySet<string>;
     readonly order: string;
   },
-): Store => ({
+): SessionStore => ({
   format,
   has: options.has,
   sessions: (rows) =>
@@ -230,6 +298,9 @@ const stores: ReadonlyArray<Store> = [
     messageJson: columns("tool_calls", "reasoning_details", "codex_reasoning_items"),
     order: "id",
   }),
+  zed,
+  kiro("conversations_v2", "conversation_id"),
+  kiro("conversations", "key"),
 ];
 
 /** The store whose tables these are, or undefined. */
