@@ -16,6 +16,7 @@ import { variable } from "../machine/UserFolders.ts";
 import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./Daemon.ts";
 import { querying, reading } from "./Layers.ts";
+import * as FolderGuard from "./FolderGuard.ts";
 import * as Memory from "./Memory.ts";
 import * as ReadModels from "./ReadModels.ts";
 import * as Standby from "./Standby.ts";
@@ -91,7 +92,8 @@ const claimedStore = Effect.fnUntraced(function* (where: Where) {
   yield* assertSameServer(natsUrl, instance);
   const servers = natsUrl ?? instance.nats;
   const syncInterval = instance.monitor === undefined ? undefined : "always";
-  const connection = { servers, name: "recollect command", syncInterval };
+  const guard = yield* FolderGuard.make({ may: "check", isOwn: instance.monitor !== undefined, holdsFolder: false });
+  const connection = { servers, name: "recollect command", syncInterval, guard };
   return Layer.mergeAll(reading({ ...connection, database }), querying(database), Standby.layer(instance));
 });
 
@@ -141,9 +143,11 @@ const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const context = yield* Layer.build(Layer.provideMerge(ready, Layer.merge(folder, NodeServices.layer)));
   return yield* Effect.gen(function* () {
     const { database, root } = yield* DataFolder.DataFolder;
-    const { url } = yield* NatsConnection;
-    const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
-    return { nats: url, database, data: root, isEmpty: lastSequence === 0 } satisfies Address;
+    const { conditions, url } = yield* NatsConnection;
+    // A stream that cannot be used is said, and what can be served without it is served.
+    const info = yield* Effect.option(Effect.flatMap(EventLog, (log) => log.info));
+    const isEmpty = Option.isSome(info) && info.value.lastSequence === 0;
+    return { nats: url, database, data: root, isEmpty, conditions: conditions() } satisfies Address;
   }).pipe(Effect.provide(context));
 });
 

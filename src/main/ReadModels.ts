@@ -65,7 +65,7 @@ export const withoutLog = (folder: Folder, trouble: NatsUnusable) =>
   Layer.unwrap(
     Effect.gen(function* () {
       // A server that answers and cannot be used is to be mended.
-      if (trouble.reason !== "refused") return yield* trouble;
+      if (trouble.reason !== "refused" && trouble.reason !== "stranger") return yield* trouble;
       const made = yield* Effect.option(peek(folder.database));
       if (Option.isNone(made) || made.value === undefined || !(yield* isOurs(folder))) return yield* trouble;
       const { recordedAt, sequence } = made.value;

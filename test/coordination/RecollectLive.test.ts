@@ -5,7 +5,7 @@ import { Recollect } from "../../src/client/Recollect.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
-layer(NatsServer.layer(), { excludeTestServices: true })("watching as promises", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("watching as promises", (it) => {
   it.effect("gives what was said and then what is said, to several loops, until they are left", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;

@@ -34,7 +34,7 @@ const refusal = (promise: Promise<unknown>) =>
     ),
   );
 
-layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs that speak in promises", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("tasks for programs that speak in promises", (it) => {
   it.effect("are submitted here, run there, and their results read anywhere", () =>
     Effect.gen(function* () {
       const [submitter, worker] = [yield* connected, yield* connected];

@@ -9,6 +9,8 @@
 import { type Context, Deferred, Effect, Exit, Layer, Option, Scope, Semaphore } from "effect";
 import { LogUnavailable } from "../../log/EventLog.ts";
 import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
+import { because } from "../../log/connection/PatienceNats.ts";
+import type { StreamGuard } from "../../log/connection/StreamGuardNats.ts";
 
 export interface Options {
   /** Where the server is at this moment; none when nobody runs one. */
@@ -16,6 +18,8 @@ export interface Options {
   /** What to do when there is no address. */
   readonly hint?: string | undefined;
   readonly name?: string | undefined;
+  /** Says whether the server has the stream that is meant. */
+  readonly guard?: (() => StreamGuard) | undefined;
 }
 
 /** A connection, and what was made over it. */
@@ -38,20 +42,24 @@ const lookMillis = 1_000;
 /** Connects once, in a scope of its own. */
 const dial = Effect.fnUntraced(function* <A>(
   url: string,
-  name: string | undefined,
+  options: Options,
   over: Layer.Layer<A, never, NatsConnection.NatsConnection>,
 ) {
   const scope = yield* Scope.fork(yield* Effect.scope);
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name });
+    const connection = yield* NatsConnection.make({ servers: url, name: options.name, guard: options.guard?.() });
+    const { refused } = connection.link;
+    if (refused !== undefined) return yield* because(refused);
     const made = yield* Layer.build(over.pipe(Layer.provide(Layer.succeed(NatsConnection.NatsConnection, connection))));
     const givenUp = yield* Deferred.make<void>();
     return { url, link: connection.link, made, scope, givenUp } satisfies Dialled<A>;
   });
   return yield* connected.pipe(
     Scope.provide(scope),
-    Effect.mapError(
-      ({ hint, message }) => new LogUnavailable({ reason: message, ...(hint === undefined ? {} : { hint }) }),
+    Effect.mapError((problem) =>
+      problem._tag === "LogUnavailable"
+        ? problem
+        : new LogUnavailable({ reason: problem.message, hint: problem.hint }),
     ),
     Effect.catchDefect((defect) =>
       Effect.fail(new LogUnavailable({ reason: `the server at ${url}: ${String(defect)}` })),
@@ -91,7 +99,7 @@ export const make = Effect.fnUntraced(function* <A>(
       const { hint } = options;
       return yield* new LogUnavailable({ reason: "no instance is running", ...(hint === undefined ? {} : { hint }) });
     }
-    return (current = yield* Scope.provide(dial(url, options.name, over), scope));
+    return (current = yield* Scope.provide(dial(url, options, over), scope));
   }).pipe(one.withPermit);
 
   // Whoever only waits asks for nothing, and must hear of a move all the same.

@@ -10,6 +10,7 @@ import { Context, Effect, Exit, Layer, Option, Result, Schedule, Schema, Scope, 
 import * as BlobStore from "../../log/BlobStoreNats.ts";
 import * as DirectGet from "../../log/read/DirectGetNats.ts";
 import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
+import type { StreamGuard } from "../../log/connection/StreamGuardNats.ts";
 import { encodeToken, root } from "../../log/Subject.ts";
 import { Buckets } from "../bucket/Bucket.ts";
 import * as BucketKv from "../bucket/BucketKv.ts";
@@ -94,7 +95,7 @@ const sharedOn = Effect.fnUntraced(function* (connection: Connection) {
   return {
     buckets,
     objects: ({ name, ...ends }) => {
-      const store = BlobStore.make({ connection, get, bucket: name, replicas: 1, ends });
+      const store = BlobStore.make({ connection, get, bucket: name, replicas: () => 1, ends });
       // What the oldest of its parts was taken from is of no use, and would be taken for kept.
       const whole = (sha256: string) =>
         Effect.catchTag(store.get(sha256), "LogDamaged", () => Effect.as(store.forget(sha256), undefined));
@@ -150,6 +151,8 @@ export const layerWhenNeeded = (options: {
   /** Where the server is at this moment; none when nobody runs one. */
   readonly address: Effect.Effect<Option.Option<string>>;
   readonly name?: string | undefined;
+  /** Says whether the server has the stream that is meant. */
+  readonly guard?: (() => StreamGuard) | undefined;
 }) =>
   Layer.effect(
     CacheSharing,
@@ -163,7 +166,7 @@ export const layerWhenNeeded = (options: {
 
       const dial = Effect.fnUntraced(function* (url: string) {
         const scope = yield* Scope.fork(own);
-        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url, name: options.name })));
+        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url, name: options.name, guard: options.guard?.() })));
         const made = yield* Layer.buildWithScope(built, scope).pipe(
           Effect.catchDefect((defect) => Effect.fail(defect)),
           Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))),

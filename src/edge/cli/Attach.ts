@@ -5,6 +5,7 @@
  */
 import { Context, type Effect, type Layer, type Scope } from "effect";
 import type { EventLog } from "../../log/EventLog.ts";
+import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import type { Query } from "../../query/Query.ts";
 import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
@@ -40,6 +41,8 @@ export interface Address {
   readonly data: string;
   /** True when nothing was ever written to it. */
   readonly isEmpty: boolean;
+  /** What is wrong with the stream of record. */
+  readonly conditions: ReadonlyArray<LogCondition>;
 }
 
 export interface UpOptions extends Where {

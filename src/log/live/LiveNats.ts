@@ -14,6 +14,7 @@ import type { History } from "../../domain/History.ts";
 import { fitsUtf8 } from "../../domain/Json.ts";
 import { Live, LiveSaid, LiveSoFar, listening } from "./Live.ts";
 import * as NatsConnection from "../connection/NatsConnectionNats.ts";
+import type { StreamGuard } from "../connection/StreamGuardNats.ts";
 import { ask } from "../connection/RequestNats.ts";
 import { encodeToken, root, subjectOf } from "../Subject.ts";
 
@@ -113,6 +114,8 @@ export const layerWhenNeeded = (options: {
   /** Where the server is at this moment; none when nobody runs one. */
   readonly address: Effect.Effect<Option.Option<string>>;
   readonly name?: string | undefined;
+  /** Says whether the server has the stream that is meant. */
+  readonly guard?: (() => StreamGuard) | undefined;
 }) =>
   Layer.effect(
     Live,
@@ -125,7 +128,11 @@ export const layerWhenNeeded = (options: {
       const dial = Effect.gen(function* () {
         const url = yield* options.address;
         if (Option.isNone(url)) return yield* Effect.fail("nobody runs a server");
-        const made = yield* NatsConnection.make({ servers: url.value, name: options.name ?? root });
+        const made = yield* NatsConnection.make({
+          servers: url.value,
+          name: options.name ?? root,
+          guard: options.guard?.(),
+        });
         connection = made;
         for (const one of answering) one.end = answerOn(made, one.history, one.messageId, one.soFar);
       }).pipe(

@@ -12,6 +12,8 @@ import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Result, Scope, S
 import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import * as EventLogNats from "../../log/EventLogNats.ts";
 import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
+import { because } from "../../log/connection/PatienceNats.ts";
+import type { StreamGuard } from "../../log/connection/StreamGuardNats.ts";
 import * as HistoryService from "../../snapshot/HistoryServiceNats.ts";
 import { HistorySource } from "../../snapshot/HistorySource.ts";
 import { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
@@ -29,6 +31,8 @@ export interface Options {
   readonly hint: string;
   /** Shown in the server's list of connections. */
   readonly name?: string | undefined;
+  /** Says whether the server has the stream that is meant; a new one for each connection. Absent: for tests. */
+  readonly guard?: (() => StreamGuard) | undefined;
 }
 
 /** How often a lost connection's address is looked at. */
@@ -44,10 +48,12 @@ interface Open extends Stores {
 }
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
-const open = Effect.fnUntraced(function* (url: string, name: string | undefined, arrived: () => void) {
+const open = Effect.fnUntraced(function* (url: string, options: Options, arrived: () => void) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name });
+    const connection = yield* NatsConnection.make({ servers: url, name: options.name, guard: options.guard?.() });
+    const { refused } = connection.link;
+    if (refused !== undefined) return yield* because(refused);
     // Nothing of it costs a round trip before a thread is read.
     const stores = yield* Layer.build(
       Layer.mergeAll(EventLogNats.layer(), SnapshotStoreKv.layer(), HistoryService.layer).pipe(
@@ -63,7 +69,7 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined,
       Stream.runForEach(() => Effect.sync(arrived)),
       Effect.forkScoped,
     );
-    const isLost = Effect.map(connection.state, ({ _tag }) => _tag === "Away");
+    const isLost = Effect.map(connection.state, ({ _tag }) => _tag !== "Connected");
     const givenUp = yield* Deferred.make<never, LogUnavailable>();
     return { url, log, snapshots, source, scope, isLost, givenUp };
   });
@@ -83,7 +89,7 @@ const open = Effect.fnUntraced(function* (url: string, name: string | undefined,
 });
 
 export const make = Effect.fnUntraced(function* (options: Options) {
-  const { address, hint, name } = options;
+  const { address, hint } = options;
   const nobody = new LogUnavailable({ reason: "no instance is running", hint });
   const arrivals = LogArrivals.make();
   const tried = yield* Deferred.make<void>();
@@ -117,7 +123,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     }
     // By itself, because a dial cannot be interrupted: a server that takes connections and says nothing is given up
     // after five seconds, and whoever closes us need not wait for that.
-    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, name, arrivals.tell), take));
+    const dialled = yield* Effect.forkDetach(Effect.flatMap(open(url.value, options, arrivals.tell), take));
     yield* Fiber.join(dialled);
     if (current === undefined) yield* Effect.logDebug(`The log is away: ${trouble.reason}`);
     return yield* current === undefined ? Effect.fail(trouble) : Effect.void;
