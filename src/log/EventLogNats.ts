@@ -12,7 +12,7 @@ import { checkAll } from "./append/AppendCheck.ts";
 import * as BlobStore from "./BlobStoreNats.ts";
 import * as GroupCommit from "./append/GroupCommitNats.ts";
 import * as DirectGet from "./read/DirectGetNats.ts";
-import { entryOf, type StoredMessage } from "./Envelope.ts";
+import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
@@ -90,7 +90,8 @@ const guardOf = Effect.fnUntraced(function* (connection: NatsConnection["Service
   const guard = StreamGuard.withoutMemory(options);
   const verdict = yield* guard.look(connection);
   if (verdict._tag === "Unsure") return yield* unavailable(verdict.reason);
-  if (verdict._tag === "Refused") return yield* Unusable.unusableStream(verdict.condition.message, verdict.condition.hint);
+  if (verdict._tag === "Refused")
+    return yield* Unusable.unusableStream(verdict.condition.message, verdict.condition.hint);
   return guard;
 });
 
@@ -176,7 +177,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     read: ({ after = 0, history }) => readHistory(read, subjectOf(history), after),
     last: (history) => lastEvent(read, history),
     at: (sequence) =>
-      Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : entryOf(message))),
+      Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
     follow: ({ after, history }) =>
       follow({ connection, read, stream, after, subject: history === undefined ? undefined : subjectOf(history) }),
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({

@@ -64,7 +64,10 @@ const gather = Effect.gen(function* () {
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
-    conditions: [...connection.conditions().map(conditionOf), ...(models.condition === undefined ? [] : [conditionOf(models.condition)])],
+    conditions: [
+      ...connection.conditions().map(conditionOf),
+      ...(models.condition === undefined ? [] : [conditionOf(models.condition)]),
+    ],
   };
 });
 

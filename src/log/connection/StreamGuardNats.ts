@@ -132,7 +132,8 @@ export const make = (meant: Meant): StreamGuard => {
   /** Fields to change, with the identity where there is none. */
   const bringInLine = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, identity: string) {
     const repairs = repairsOf(found.config, settingsOf(asking), isOwn);
-    const named = found.identity === identity ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity } };
+    const named =
+      found.identity === identity ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity } };
     const fields = { ...repairs, ...named };
     if (Object.keys(fields).length === 0) return found;
     yield* Effect.logInfo(`bringing the stream ${stream} in line: ${Object.keys(fields).join(", ")}`);
@@ -187,7 +188,9 @@ export const make = (meant: Meant): StreamGuard => {
       Effect.map(Effect.result(look(asking)), (looked) => {
         if (Result.isSuccess(looked)) return looked.success;
         const { reason } = looked.failure;
-        return /permission/i.test(reason) ? notPermitted(stream, reason) : ({ _tag: "Unsure", reason } satisfies Verdict);
+        return /permission/i.test(reason)
+          ? notPermitted(stream, reason)
+          : ({ _tag: "Unsure", reason } satisfies Verdict);
       }),
     conditions: () => conditions,
     facts: () => facts,

@@ -109,8 +109,7 @@ export const find = Effect.fnUntraced(function* (
 export const learn = (
   asking: Asking,
   options: { readonly stream: string; readonly patienceMillis: number },
-): Effect.Effect<StreamFacts | undefined, LogUnavailable> =>
-  Effect.map(find(asking, options), (found) => found?.facts);
+): Effect.Effect<StreamFacts | undefined, LogUnavailable> => Effect.map(find(asking, options), (found) => found?.facts);
 
 /** How many messages the server's index has of one subject. It counts also those that it cannot read any more. */
 export const countOf = Effect.fnUntraced(function* (
