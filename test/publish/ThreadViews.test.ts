@@ -147,7 +147,9 @@ describe("a thread as it is known here", () => {
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make({ stream: true });
       const connect = Effect.acquireRelease(
-        Effect.flatMap(World.temporaryFolder, (data) => Effect.promise(() => Recollect.connect({ data, url }))),
+        Effect.flatMap(World.temporaryFolder, (data) =>
+          Effect.promise(() => Recollect.connect({ data, url, patienceMillis: 10_000 })),
+        ),
         (recollect) => Effect.promise(() => recollect.close()),
       );
       const [one, other] = [yield* connect, yield* connect];

@@ -54,6 +54,8 @@ export interface Options {
   readonly sync?: string;
   /** Default: a temporary folder, removed afterwards. */
   readonly storeFolder?: string;
+  /** Default: one that is free. */
+  readonly port?: number;
   /** True: the stream of record is there from the start, as `recollect up` makes it. Publishers by address make none. */
   readonly stream?: boolean;
 }
@@ -96,7 +98,7 @@ const startNode = Effect.fnUntraced(function* (
   const text = yield* fs.readFileString(createRequire(import.meta.url).resolve("#nats-server.conf"));
   yield* fs.writeFileString(configFile, withOverrides(options)(text));
   const { flags, name: serverName } = options;
-  const server = yield* NatsProcess.make({ storeFolder, logFile, configFile, serverName, flags });
+  const server = yield* NatsProcess.make({ storeFolder, logFile, configFile, serverName, flags, port: options.port });
   return nodeOf(server, { storeFolder, logFile });
 });
 

@@ -112,6 +112,8 @@ export const fatalDifference = (found: StreamConfig): string | undefined => {
 
 /** How full a stream with a limit of its own may be before it is said. */
 const fullShare = 0.9;
+/** Or how little room may be left: more than one append can take, of events or of bytes. */
+const room = { max_msgs: 2_000, max_bytes: 16 * 1024 * 1024 } as const;
 
 interface State {
   readonly messages: number;
@@ -142,13 +144,14 @@ const sizeConditions = (found: StreamConfig, state: State, isOwn: boolean): Read
   const sizes = [
     { field: "max_msgs", limit: found.max_msgs, used: state.messages, flag: "--max-msgs=-1" },
     { field: "max_bytes", limit: found.max_bytes, used: state.bytes, flag: "--max-bytes=-1" },
-  ];
+  ] as const;
   return sizes.flatMap(({ field, flag, limit, used }): ReadonlyArray<LogCondition> => {
     if (limit <= 0) return [];
     const hint = without(found.name, flag, isOwn);
+    const isNear = used >= fullShare * limit || used + room[field] > limit;
     if (found.discard !== DiscardPolicy.New) {
       const what = `is ${limit} and its discard policy is old: each append beyond it removes the oldest event`;
-      return [removes({ field, what, hint, refusesAppends: used >= fullShare * limit })];
+      return [removes({ field, what, hint, refusesAppends: isNear })];
     }
     if (used < fullShare * limit) return [];
     const message = `The stream's ${field} is ${limit}, and ${used} are used: what does not fit is refused and waits in the spool.`;
