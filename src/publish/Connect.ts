@@ -13,6 +13,7 @@ import * as Instance from "../machine/Instance.ts";
 import * as KnownStreams from "../machine/KnownStreams.ts";
 import * as StoreRecord from "../machine/StoreRecord.ts";
 import * as EventLogAway from "../log/EventLogAway.ts";
+import { finder, type Given } from "../log/connection/ServerAccess.ts";
 import * as SharedConnection from "../log/connection/SharedConnection.ts";
 import * as LiveNats from "../log/live/LiveNats.ts";
 import * as StoresAway from "../snapshot/StoresAway.ts";
@@ -37,6 +38,8 @@ export interface Options extends Publisher.Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Who this program is to the server: files with credentials. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  readonly access?: Given | undefined;
   /** Bounds of the spool. */
   readonly spool?: SpoolOptions | undefined;
 }
@@ -95,12 +98,14 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
     onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
   });
   const guard = yield* guardOf(folder, target);
+  const access = finder({ root: folder.root, given: options.access });
   const log = Option.match(given, {
-    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name, guard }),
+    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name, access, guard }),
     onSome: (url) => ({
       address: Effect.succeed(Option.some(url)),
       hint: `Start the server at ${targetOf(url)}.`,
       name,
+      access,
       guard,
     }),
   });

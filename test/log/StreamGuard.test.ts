@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { DiscardPolicy, StoreCompression, type StreamConfig } from "@nats-io/jetstream";
 import { Context, Effect, Layer, References, Stream } from "effect";
 import { thread } from "../../src/domain/History.ts";
-import type { LinkState } from "../../src/log/connection/Link.ts";
+import type { LinkState } from "../../src/log/connection/LinkNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as StreamGuard from "../../src/log/connection/StreamGuardNats.ts";
 import { EventLog } from "../../src/log/EventLog.ts";

@@ -14,6 +14,7 @@ import * as DataFolder from "../../machine/DataFolder.ts";
 import * as Connect from "../../publish/Connect.ts";
 import { ownLog, targetOf } from "../../publish/drain/SpoolDrainer.ts";
 import { KnownTasks } from "../../publish/write/WriteCommand.ts";
+import { finder } from "../../log/connection/ServerAccess.ts";
 import * as SpoolList from "../../spool/SpoolListSqlite.ts";
 import * as SpoolSqlite from "../../spool/SpoolSqlite.ts";
 import { Attach, type Where } from "./Attach.ts";
@@ -64,7 +65,8 @@ const drainInto = Effect.fnUntraced(function* (work: ReturnType<typeof drainOne>
   const servers = isGiven && place.natsUrl !== undefined ? place.natsUrl : target;
   const folder = yield* Effect.flatMap(DataFolder.locate(place.data), DataFolder.at);
   const guard = (yield* Connect.guardOf(folder, target))();
-  const connection = NatsConnection.layer({ servers, name: "recollect spool drain", guard });
+  const access = finder({ root: folder.root, given: place.access });
+  const connection = NatsConnection.layer({ servers, name: "recollect spool drain", access, guard });
   return yield* Effect.provide(work, Layer.provide(EventLogNats.layer(), connection));
 });
 

@@ -14,10 +14,14 @@ import type { Condition } from "../../projection/ProjectorCondition.ts";
 import { NotWell } from "./Failure.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
-import { spoolTotals } from "./Spool.ts";
+import { conditionsOf, spoolTotals } from "./Spool.ts";
 
 const streamOf = ({ bytes, created, firstSequence, lastSequence, messages }: LogInfo) => ({
-  ...{ firstSequence, lastSequence, messages, bytes, created },
+  firstSequence,
+  lastSequence,
+  messages,
+  bytes,
+  created,
 });
 
 const conditionOf = ({ hint, message, name, ...rest }: LogCondition | Condition) => ({
@@ -104,6 +108,9 @@ export const status = Command.make(
       yield* Output.line(
         `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
       );
+    }
+    for (const { hint, message } of spool === null ? [] : conditionsOf(spool)) {
+      yield* Output.note(`${message}\n  ${hint}`);
     }
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
       name,

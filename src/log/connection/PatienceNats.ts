@@ -6,7 +6,7 @@
 import { Effect } from "effect";
 import { elapsed } from "./Elapsed.ts";
 import { LogUnavailable } from "../EventLog.ts";
-import type { Link } from "./Link.ts";
+import type { Link } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
 
 /**

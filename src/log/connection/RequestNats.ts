@@ -7,7 +7,7 @@
  */
 import type { Msg, MsgHdrs, NatsConnection as Client } from "@nats-io/transport-node";
 import type { Address, NoAnswer } from "./RepliesNats.ts";
-import type { Link } from "./Link.ts";
+import type { Link } from "./LinkNats.ts";
 
 export interface Answer {
   readonly _tag: "Answer";

@@ -18,6 +18,7 @@ import * as NatsConnection from "./NatsConnectionNats.ts";
 import type { NatsUnusable } from "./NatsUnusable.ts";
 import { because } from "./PatienceNats.ts";
 import type { StreamGuard } from "./StreamGuardNats.ts";
+import type { Find } from "./ServerAccess.ts";
 
 type Connection = NatsConnection.NatsConnection["Service"];
 
@@ -33,6 +34,8 @@ export interface Options<A = never> {
   readonly name?: string | undefined;
   /** Says whether the server has the stream that is meant; a new one for each connection. Absent: for tests. */
   readonly guard?: (() => StreamGuard) | undefined;
+  /** How credentials are found. Default: in the address, else in the environment. */
+  readonly access?: Find | undefined;
   /** Made with each connection: a server on which it cannot be made counts as away, and is dialled again. */
   readonly essential?: Over<A> | undefined;
 }
@@ -84,7 +87,8 @@ const asUnavailable = (problem: LogUnavailable | NatsUnusable): LogUnavailable =
 const dial = Effect.fnUntraced(function* <A>(url: string, options: Options<A>, arrived: () => void) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name: options.name, guard: options.guard?.() });
+    const { access, guard, name } = options;
+    const connection = yield* NatsConnection.make({ servers: url, name, access, guard: guard?.() });
     const { refused } = connection.link;
     if (refused !== undefined) return yield* because(refused);
     const memo = yield* Layer.makeMemoMap;

@@ -11,7 +11,7 @@
 import { randomUUID } from "node:crypto";
 import { Effect, Result } from "effect";
 import type { LogUnavailable } from "../EventLog.ts";
-import type { Asking, Guard, Verdict } from "./Link.ts";
+import type { Asking, Guard, Verdict } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import type { ApiError } from "./RequestNats.ts";
 import { conditionsOf, fatalDifference, identityKey, repairsOf, type Settings } from "./StreamConfigNats.ts";

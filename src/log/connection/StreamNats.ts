@@ -7,7 +7,7 @@ import { elapsed } from "./Elapsed.ts";
 import type { StreamConfig, StreamInfo } from "@nats-io/jetstream";
 import { Clock, Effect } from "effect";
 import type { LogUnavailable } from "../EventLog.ts";
-import type { Asking } from "./Link.ts";
+import type { Asking } from "./LinkNats.ts";
 import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "./RequestNats.ts";
 import { configOf, identityKey, type Settings } from "./StreamConfigNats.ts";

@@ -10,7 +10,7 @@
 import { Clock, Effect, SubscriptionRef, type Stream } from "effect";
 import type { NatsConnection as Client } from "@nats-io/transport-node";
 import { elapsedUnsafe } from "./Elapsed.ts";
-import type { Guard, Link, LinkState, Verdict } from "./Link.ts";
+import type { Guard, Link, LinkState, Verdict } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import type { Replies } from "./RepliesNats.ts";
 
