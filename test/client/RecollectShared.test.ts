@@ -5,7 +5,7 @@ import { Recollect } from "recollect";
 import * as World from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
-layer(NatsServer.layer(), { excludeTestServices: true })("configuration and limits as promises", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("configuration and limits as promises", (it) => {
   it.effect("read, change, watch and take without Effect", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
