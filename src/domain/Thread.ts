@@ -222,6 +222,7 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
       return { ...state, counters: counted(state.counters, "usages", fact.secondHand) };
     case "NotUnderstood":
       return { ...state, counters: { ...state.counters, notUnderstood: state.counters.notUnderstood + 1 } };
+    case "SourceDescribed":
     case "Noted":
     case "FileWasRead":
     case "ResponseWasReused":

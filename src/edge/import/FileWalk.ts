@@ -7,7 +7,7 @@
  * reached a second time through a symbolic link is not entered again, so a loop ends.
  */
 import { Effect, FileSystem, Option, Path, type PlatformError } from "effect";
-import { latest } from "./EntryTimes.ts";
+import { latest } from "../../domain/EntryTimes.ts";
 
 export interface Found {
   readonly path: string;

@@ -22,7 +22,7 @@ import { compact, outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
 import * as Siblings from "./Siblings.ts";
-import { timeOf } from "./EntryTimes.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread } from "./Threads.ts";
 import { type Found, reasonOf, walk } from "./FileWalk.ts";
 

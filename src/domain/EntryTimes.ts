@@ -1,12 +1,12 @@
 /**
  * When a foreign entry happened, as far as it says so itself.
  *
- * Room: edge.
+ * Room: domain.
  *
  * A time without a zone is read as UTC, so that every machine reads the same (tau2 writes local time and says not
  * where). Numbers are seconds, milliseconds or microseconds by their size.
  */
-import { isObject, type JsonValue } from "../../domain/Json.ts";
+import { isObject, type JsonValue } from "./Json.ts";
 
 /** The last millisecond that RFC 3339 can write: the end of the year 9999. */
 export const latest = 253_402_300_799_999;
