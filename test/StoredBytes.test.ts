@@ -76,7 +76,7 @@ describe("a thread of 2,000 messages", () => {
       assert.isAtMost(second.stream, 2.01 * first.stream);
       assert.isAtMost(second.sql, 2.05 * first.sql);
       assert.isAtMost(second.snapshot, 1.1 * first.snapshot);
-      // Three copies: in the stream, before its blocks are compressed; in the ledger; the text that is searched.
+      // Three copies: in the stream; in the ledger; the text that is searched.
       const around = second.stream + second.snapshot + second.sql - 3 * payload;
       assert.isAtMost(around / 2_000, 1_200);
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),

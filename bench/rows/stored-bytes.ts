@@ -53,6 +53,6 @@ export const row: Row = {
   id: "stored-bytes",
   what: `stream, KV and SQL of all real sets`,
   unit: "MB",
-  goal: { of: "ratio", is: "at most", limit: 2.5 },
+  goal: { of: "ratio", is: "at most", limit: 3 },
   run,
 };

@@ -50,6 +50,6 @@ export const row: Row = {
   id: "stored-thread",
   what: `stream, KV and SQL of a thread of ${messages.toLocaleString("en-US")} messages`,
   unit: "MB",
-  goal: { of: "ratio", is: "at most", limit: 2.5 },
+  goal: { of: "ratio", is: "at most", limit: 3 },
   run,
 };

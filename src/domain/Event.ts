@@ -9,6 +9,7 @@
 import type { Schema } from "effect";
 import * as Config from "./ConfigEvents.ts";
 import type { History, HistoryKind, Sequence } from "./History.ts";
+import * as Store from "./StoreEvents.ts";
 import * as Task from "./TaskEvents.ts";
 import * as Thread from "./ThreadEvents.ts";
 
@@ -58,6 +59,9 @@ export const eventTypes = {
   "session.calls_refused": define("session", 1, Task.SessionCallsRefused),
   "session.ended": define("session", 1, Task.SessionEnded),
   "config.changed": define("config", 1, Config.ConfigChanged),
+  "recollect.event_lost": define("store", 1, Store.EventLost),
+  "recollect.loss_accepted": define("store", 1, Store.LossAccepted),
+  "recollect.healed": define("store", 1, Store.Healed),
 } as const;
 
 export type EventTypes = typeof eventTypes;
@@ -99,6 +103,10 @@ export interface RecordedEvent extends NewEvent {
   readonly recordedAt: number;
   readonly history: History;
   readonly body: Uint8Array;
+  /** SHA-256 of what is stored (`src/log/Digest.ts`), where the reader asked the log for it. */
+  readonly digest?: Uint8Array | undefined;
+  /** The `ce-` headers as they are stored, where writing the event anew would spell them otherwise. */
+  readonly wire?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A stored message that is no event: foreign headers, a broken subject. Kept, numbered, and parked with its reason. */
@@ -110,6 +118,8 @@ export interface Misfit {
   readonly problem: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** As with an event. */
+  readonly digest?: Uint8Array | undefined;
 }
 
 /** What the log holds at one sequence. */

@@ -1,5 +1,5 @@
 /**
- * A history: the events of one thread, task, session, source or configuration, in order.
+ * A history: the events of one thread, task, session, source or configuration, or of the store itself, in order.
  *
  * Room: domain.
  *
@@ -13,8 +13,11 @@ import { fitsUtf8, isObject } from "./Json.ts";
 export type Sequence = number;
 export const Sequence = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
 
-/** What a history is of. `source` holds what an imported file says beside its conversations, `config` one configuration. */
-export const HistoryKind = Schema.Literals(["thread", "task", "session", "source", "config"]);
+/**
+ * What a history is of. `source` holds what an imported file says beside its conversations, `config` one configuration,
+ * `store` what became of the store itself: events it lost, losses that were accepted, heals.
+ */
+export const HistoryKind = Schema.Literals(["thread", "task", "session", "source", "config", "store"]);
 export type HistoryKind = typeof HistoryKind.Type;
 
 /** The tenant of everyone who never asked for another. */
@@ -62,6 +65,9 @@ export const source = (id: string, tenant = defaultTenant): History => ({ tenant
 
 /** The history of one configuration: what was changed while everything ran. */
 export const config = (scope: string, tenant = defaultTenant): History => ({ tenant, kind: "config", id: scope });
+
+/** The one history of the store itself, whatever stream holds it: `recollect.default.store.record`. */
+export const storeRecord: History = { tenant: defaultTenant, kind: "store", id: "record" };
 
 /** One string per history, for maps. Unambiguous: NUL is in no kind, and a tenant or id with one still cannot collide. */
 export const keyOf = (history: History): string =>

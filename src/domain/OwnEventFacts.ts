@@ -302,5 +302,9 @@ export const canonicalFacts = (
           rolledBackTo: event.data.rolledBackTo ?? undefined,
         },
       ];
+    case "recollect.event_lost":
+    case "recollect.loss_accepted":
+    case "recollect.healed":
+      return [{ _tag: "Noted", kind: "store" }];
   }
 };

@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
 import { type Checked, checkAll, checkAppend, maxEventBytes } from "./append/AppendCheck.ts";
-import { entryOf, type Headers, type StoredMessage } from "./Envelope.ts";
+import { entryOf, type Headers, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import {
   type AppendError,
   type Appended,
@@ -147,7 +147,7 @@ const followFrom = (held: Held, after: Sequence, subject: string | undefined): S
             next += chunk.length;
             const entries = chunk
               .filter((message) => subject === undefined || message.subject === subject)
-              .map(entryOf);
+              .map(provenEntryOf);
             if (Arr.isReadonlyArrayNonEmpty(entries)) return entries;
             if (chunk.length > 0) continue;
           }
@@ -195,7 +195,7 @@ export const make = Effect.gen(function* () {
       present(() =>
         Effect.sync(() => {
           const message = held.messages[sequence - 1];
-          return message === undefined ? undefined : entryOf(message);
+          return message === undefined ? undefined : provenEntryOf(message);
         }),
       ),
     follow: ({ after, history }) => followFrom(held, after, history === undefined ? undefined : subjectOf(history)),

@@ -12,7 +12,7 @@ import { checkAll } from "./append/AppendCheck.ts";
 import * as BlobStore from "./BlobStoreNats.ts";
 import * as GroupCommit from "./append/GroupCommitNats.ts";
 import * as DirectGet from "./read/DirectGetNats.ts";
-import { entryOf, type StoredMessage } from "./Envelope.ts";
+import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
@@ -143,7 +143,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     read: ({ after = 0, history }) => readHistory(read, subjectOf(history), after),
     last: (history) => lastEvent(read, history),
     at: (sequence) =>
-      Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : entryOf(message))),
+      Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
     follow: ({ after, history }) =>
       follow({ connection, read, stream, after, subject: history === undefined ? undefined : subjectOf(history) }),
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({

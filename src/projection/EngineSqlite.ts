@@ -8,7 +8,7 @@ import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
 import { nameText, type Projection, type Table, type View } from "./Projection.ts";
 
 /** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
-export const engineVersion = 2;
+export const engineVersion = 3;
 
 /** Marks the file as ours (`PRAGMA application_id`): "Rcll". */
 export const applicationId = 0x52636c6c;
@@ -17,6 +17,7 @@ export const applicationId = 0x52636c6c;
  * - `names`: text of `name` columns, once
  * - `engine`: what the file says about itself (`condition`, `kept:<file>`)
  * - `full_text_marks`: how new rows of a table are indexed, and up to which id they are
+ * - `chains`: the running hash of the stream at each thousandth sequence
  * - `carries`: what an interpreter remembers of a thread, so that a restart goes on where it was
  */
 export const engineTables: ReadonlyArray<string> = [
@@ -24,7 +25,8 @@ export const engineTables: ReadonlyArray<string> = [
   `CREATE TABLE engine (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE full_text_marks (table_name TEXT PRIMARY KEY, index_sql TEXT NOT NULL, indexed INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE checkpoints (projection TEXT PRIMARY KEY, version INTEGER NOT NULL, doc TEXT NOT NULL, sequence INTEGER NOT NULL,
-     identity TEXT NOT NULL, recorded_at INTEGER NOT NULL, stream_created INTEGER NOT NULL, applied_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+     identity TEXT NOT NULL, recorded_at INTEGER NOT NULL, stream_created INTEGER NOT NULL, chain BLOB NOT NULL, applied_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE chains (sequence INTEGER PRIMARY KEY, chain BLOB NOT NULL) STRICT;`,
   `CREATE TABLE carries (thread_id INTEGER NOT NULL, tenant INTEGER NOT NULL, carry TEXT NOT NULL, PRIMARY KEY (thread_id, tenant)) STRICT, WITHOUT ROWID;`,
   `CREATE TABLE dead_letters (sequence INTEGER NOT NULL, projection TEXT NOT NULL, tenant INTEGER, kind INTEGER, history_id INTEGER,
      reason TEXT NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (sequence, projection)) STRICT, WITHOUT ROWID;`,
@@ -41,6 +43,15 @@ export const carriesTable: Table = {
     thread_id: { type: "name", doc: "Thread." },
     tenant: { type: "name", doc: "Tenant." },
     carry: { type: "text", doc: "As JSON." },
+  },
+};
+export const chainsTable: Table = {
+  name: "chains",
+  doc: "The running hash of the stream, at each thousandth sequence.",
+  key: ["sequence"],
+  columns: {
+    sequence: { type: "integer", doc: "Sequence." },
+    chain: { type: "blob", doc: "SHA-256." },
   },
 };
 export const deadLettersTable: Table = {
@@ -71,9 +82,11 @@ export const engineViews: ReadonlyArray<View> = [
       event_id: "Id of that event, or the subject of a stored message that is no event.",
       recorded_at: "When the log recorded it, epoch milliseconds; 0 before the first.",
       stream_created: "When the stream was created, epoch milliseconds; tells a recreated stream from the one known.",
+      chain:
+        "Running hash over everything up to that sequence, in hexadecimal: equal in two copies that hold the same.",
       applied_at: "When the projector applied it, epoch milliseconds; 0 before the first.",
     },
-    select: `SELECT projection, version, doc, sequence, identity, recorded_at, stream_created, applied_at FROM checkpoints`,
+    select: `SELECT projection, version, doc, sequence, identity, recorded_at, stream_created, lower(hex(chain)), applied_at FROM checkpoints`,
   },
   {
     name: "v_dead_letters",
@@ -82,7 +95,7 @@ export const engineViews: ReadonlyArray<View> = [
       projection: "The projection that refused, or * when the event itself cannot be read and only the ledger has it.",
       sequence: "Stream sequence of the event; v_events shows it.",
       tenant: "Tenant of the event's history; null when its subject names none.",
-      kind: "thread, task, session, source or config; null when its subject names none.",
+      kind: "thread, task, session, source, config or store; null when its subject names none.",
       history_id:
         "Id of the thread, task, session, source or configuration it belongs to; null when its subject names none.",
       reason: "Why it was refused, as one sentence.",
@@ -117,7 +130,19 @@ export const dictionaryOf = (
 export const readCheckpoint = (db: Database): Checkpoint =>
   db
     .prepare<[], Checkpoint>(
-      `SELECT sequence, identity, recorded_at AS recordedAt, stream_created AS streamCreated
+      `SELECT sequence, identity, recorded_at AS recordedAt, stream_created AS streamCreated, chain
        FROM checkpoints ORDER BY sequence LIMIT 1`,
     )
     .get() ?? noCheckpoint;
+
+/** The same of a database that any version made: before version 3 there was no running hash. */
+export const readAnyCheckpoint = (db: Database): Checkpoint => {
+  if (db.pragma("user_version", { simple: true }) === engineVersion) return readCheckpoint(db);
+  const found = db
+    .prepare<[], Omit<Checkpoint, "chain">>(
+      `SELECT sequence, identity, recorded_at AS recordedAt, stream_created AS streamCreated
+       FROM checkpoints ORDER BY sequence LIMIT 1`,
+    )
+    .get();
+  return found === undefined ? noCheckpoint : { ...found, chain: noCheckpoint.chain };
+};

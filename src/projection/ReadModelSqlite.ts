@@ -51,8 +51,8 @@ const create = (db: Database.Database, options: OpenOptions): void => {
     for (const view of engineViews) db.exec(viewSql(view));
     const describe = db.prepare("INSERT INTO dictionary (view_name, position, column_name, doc) VALUES (?, ?, ?, ?)");
     for (const row of dictionaryOf(projections)) describe.run(...row);
-    const begin = db.prepare("INSERT INTO checkpoints VALUES (?, ?, ?, 0, '', 0, 0, 0)");
-    for (const { name, version, doc } of projections) begin.run(name, version, doc);
+    const begin = db.prepare("INSERT INTO checkpoints VALUES (?, ?, ?, 0, '', 0, 0, ?, 0)");
+    for (const { name, version, doc } of projections) begin.run(name, version, doc, noCheckpoint.chain);
   })();
 };
 

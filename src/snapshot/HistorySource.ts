@@ -3,8 +3,8 @@
  *
  * Room: snapshot.
  *
- * A history is scattered over the stream, and each block that holds one of its events is read and decompressed whole:
- * 0.1 to 5 ms an event. Decision: the copy is the ledger in SQLite and not pages of our own, because the ledger holds
+ * A history is scattered over the stream, and each block that holds one of its events is read whole: 0.1 ms an
+ * event and more (5 ms where blocks are compressed). Decision: the copy is the ledger in SQLite and not pages of our own, because the ledger holds
  * every event with its bytes already and has an index by history; pages would be a third copy, at 2.5 stored bytes for
  * one of payload in all. A source is a cache of the stream and is believed only as far as `WholeHistory` can check it.
  */

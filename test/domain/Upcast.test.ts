@@ -106,7 +106,8 @@ describe("the catalogue of events", () => {
     for (const [name, { data, kind, version }] of Object.entries(eventTypes)) {
       assert.isTrue(isEventTypeName(name));
       assert.isAtLeast(version, 1);
-      assert.isTrue(name.startsWith(`${kind}.`), `${name} stands in a history of kind ${kind}`);
+      const prefix = kind === "store" ? "recollect" : kind;
+      assert.isTrue(name.startsWith(`${prefix}.`), `${name} stands in a history of kind ${kind}`);
       assert.isTrue(Schema.isSchema(data));
     }
   });

@@ -8,6 +8,7 @@ import { readModels } from "../../projections/all.ts";
 import * as RowPacker from "../../src/projection/fold/RowPacker.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
+import { zeroChain } from "../../src/log/Digest.ts";
 import * as RowWriter from "../../src/projection/write/RowWriterSqlite.ts";
 import * as WriterChoice from "../../src/projection/write/WriterChoiceSqlite.ts";
 import { conversation } from "./Conversation.ts";
@@ -152,7 +153,7 @@ describe("a thread that writes", () => {
         writer.write({
           packed: RowPacker.make([]).take(),
           after: 0,
-          checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1 },
+          checkpoint: { sequence: 1, identity: "one", recordedAt: 1, streamCreated: 1, chain: zeroChain },
           now: 1,
         }),
       );

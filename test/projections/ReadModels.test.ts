@@ -92,6 +92,8 @@ describe("the ledger", () => {
         data: '{"title":"x"}',
         bytes: 13,
         problem: null,
+        digest: "33f41e8aa47ad30be9ef4a99918d64a932ec412b5ecf567f7870fc87af043eab",
+        wire_headers: null,
       });
       assert.deepInclude(rows("SELECT event_id, data, bytes FROM v_events WHERE sequence = 2")[0], {
         event_id: "UPPER-1",

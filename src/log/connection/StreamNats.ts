@@ -44,9 +44,11 @@ const maxConsumers = 5_000;
  * - message TTL, schedules, delete markers and rollups stay off: each makes removal possible (schedules and markers
  *   even turn `deny_purge` off silently)
  *
- * Decision: compressed (s2). Conversations are text and shrink to a third or less, and stored bytes must stay below
- * three times what came in. The price falls on reading one scattered history (220 ms for 40 events in 400,000,
- * against 14 to 44), which is a fallback and not a read path; reading in order stays as fast.
+ * Decision: not compressed, because a compressed block is lost as a whole and a compressed stream was lost as a whole:
+ * nats-server 2.15.1 with three replicas, s2 and `sync_interval: always` lost 28,616 acknowledged messages after rolling
+ * restarts and kill -9 of all nodes, without any damage from outside (uncompressed: 66,441 of 66,441 were there). One
+ * flipped bit costs 1,416 messages of 6 KB where it costs one uncompressed, and no consumer gets past them. The price is
+ * disk: 1.6 bytes in the stream for each byte imported in place of 0.5.
  */
 const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
   ({
@@ -69,7 +71,7 @@ const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
     allow_direct: true,
     allow_atomic: true,
     duplicate_window: nanos(duplicateWindowMillis),
-    compression: StoreCompression.S2,
+    compression: StoreCompression.None,
   }) satisfies Partial<StreamConfig>;
 
 /** What an update may bring in line. An operator's own limits (`max_bytes`, `max_age`) are not ours to change. */
@@ -82,7 +84,6 @@ const repairable = [
   "allow_direct",
   "allow_atomic",
   "duplicate_window",
-  "compression",
 ] as const;
 
 /** What can never be changed, or would remove events: such a stream is not ours. */

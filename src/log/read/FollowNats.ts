@@ -17,7 +17,7 @@ import { createInbox, type Msg, nanos, nuid, type Subscription } from "@nats-io/
 import { Array as Arr, Effect, Stream } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
-import { entryOf } from "../Envelope.ts";
+import { provenEntryOf } from "../Envelope.ts";
 import { LogDamaged, type LogUnavailable } from "../EventLog.ts";
 import { type Delivery, deliveryOf, storedOfDelivery } from "./MessageNats.ts";
 import type { NatsConnection } from "../connection/NatsConnectionNats.ts";
@@ -210,7 +210,7 @@ class Reader {
       const next = this.arrived[this.taken++];
       if (next === undefined) break;
       if (next === "ask") this.ask();
-      else entries.push(entryOf(storedOfDelivery(next.message, next.delivery)));
+      else entries.push(provenEntryOf(storedOfDelivery(next.message, next.delivery)));
     }
     if (this.isEmpty()) {
       this.arrived = [];

@@ -10,6 +10,7 @@
  */
 import type { Database } from "better-sqlite3";
 import { Effect } from "effect";
+import * as Chain from "../Chain.ts";
 import * as InterpreterMemory from "./InterpreterMemorySqlite.ts";
 import type { Checkpoint } from "../Checkpoint.ts";
 import { readCheckpoint } from "../EngineSqlite.ts";
@@ -34,6 +35,10 @@ interface InHand extends Prepared {
 /** Once refused rows are taken out, nothing is refused; a second time is for what nobody has thought of. */
 const mostProbes = 2;
 
+/** With the digest in place: nearly always the log has given it along. */
+const proven = (incoming: Incoming): Incoming =>
+  incoming.entry.digest === undefined ? { ...incoming, entry: Chain.proven(incoming.entry) } : incoming;
+
 const followOn = (after: number, incoming: ReadonlyArray<Incoming>): boolean =>
   incoming.every(({ entry }, index) => entry.sequence === after + 1 + index);
 
@@ -55,6 +60,8 @@ export const make = (options: {
   let epoch = 0;
   /** The last sequence folded; undefined when that is not known. */
   let front: number | undefined = readCheckpoint(db).sequence;
+  /** The running hash there. */
+  let chain = readCheckpoint(db).chain;
 
   const forget = () => {
     epoch += 1;
@@ -71,9 +78,12 @@ export const make = (options: {
     const last = incoming.at(-1)?.entry;
     if (last === undefined) return undefined;
     const { recordedAt, sequence } = last;
-    const folded = fold({ carries, incoming, now }, refusals);
+    const whole = incoming.map(proven);
+    const next = Chain.extended(chain, whole);
+    const folded = fold({ carries, incoming: whole, now, marks: next.marks }, refusals);
     front = sequence;
-    const checkpoint = { sequence, identity: identityOf(last), recordedAt, streamCreated };
+    chain = next.chain;
+    const checkpoint = { sequence, identity: identityOf(last), recordedAt, streamCreated, chain };
     return { epoch, folded, after, checkpoint } satisfies Ready;
   };
 
@@ -101,12 +111,15 @@ export const make = (options: {
       const gap = fresh.findIndex(({ entry }, index) => entry.sequence !== reached + 1 + index);
       if (gap >= 0) return { _tag: "Missing", sequence: reached + 1 + gap } satisfies Applied;
       front = reached;
+      chain = checkpoint.chain;
       return foldAfter(reached, fresh, { ...batch, refusals }) ?? ({ _tag: "Committed", checkpoint } satisfies Applied);
     });
 
   /** Finds the units whose rows SQLite refuses, one by one. */
   const findRefused = Effect.fnUntraced(function* (batch: Batch) {
-    const units = yield* attempt(() => foldEach({ carries, incoming: freshOf(batch).fresh, now: batch.now }));
+    const units = yield* attempt(() =>
+      foldEach({ carries, incoming: freshOf(batch).fresh.map(proven), marks: [], now: batch.now }),
+    );
     const found = yield* writer.probe(units.map(({ packed }) => packed));
     return found.flatMap(({ reason, unit }) => {
       const name = units[unit]?.name;

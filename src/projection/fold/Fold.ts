@@ -13,7 +13,8 @@ import type { Fact } from "../../domain/Fact.ts";
 import { noCarry } from "../../domain/interpret/Interpreter.ts";
 import { factsOf, isForeign } from "../../domain/Interpret.ts";
 import type { InterpreterMemory, Kept } from "./InterpreterMemorySqlite.ts";
-import { carriesTable, deadLettersTable } from "../EngineSqlite.ts";
+import type { Mark } from "../Chain.ts";
+import { carriesTable, chainsTable, deadLettersTable } from "../EngineSqlite.ts";
 import { RowRefused } from "./TableRows.ts";
 import type { RowBatch } from "./RowBatch.ts";
 import * as RowPacker from "./RowPacker.ts";
@@ -49,6 +50,8 @@ export interface Folding {
   readonly carries: InterpreterMemory;
   readonly incoming: ReadonlyArray<Incoming>;
   readonly now: number;
+  /** What the engine keeps of the running hash. */
+  readonly marks: ReadonlyArray<Mark>;
 }
 
 type Understood = { readonly facts: ReadonlyArray<Fact> } | { readonly reason: string };
@@ -158,7 +161,12 @@ const none: Refusals = new Map();
  * garbage collection, and 300 MB.
  */
 export const make = (projections: ReadonlyArray<Projection>): Fold => {
-  const packer = RowPacker.make([...projections.flatMap(({ tables }) => tables), carriesTable, deadLettersTable]);
+  const packer = RowPacker.make([
+    ...projections.flatMap(({ tables }) => tables),
+    carriesTable,
+    chainsTable,
+    deadLettersTable,
+  ]);
   /** Adds a unit, or answers why it cannot be packed. */
   const add = (changes: ReadonlyArray<Change>): string | undefined => {
     try {
@@ -181,6 +189,7 @@ export const make = (projections: ReadonlyArray<Projection>): Fold => {
         },
       });
       packer.add(letters);
+      packer.add(folding.marks.map(({ chain, sequence }) => ({ table: chainsTable.name, row: { sequence, chain } })));
       const kept = carries.take();
       packer.add(
         kept.map(({ carry, history }) => ({

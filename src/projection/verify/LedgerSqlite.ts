@@ -28,6 +28,9 @@ interface Row {
   readonly recorded_at: number | null;
   readonly data: string | Uint8Array | null;
   readonly problem: string | null;
+  /** Absent in a ledger before version 2. */
+  readonly digest?: string | null;
+  readonly wire_headers?: string | null;
 }
 
 const textMap = (json: string | null): Readonly<Record<string, string>> | undefined =>
@@ -40,10 +43,12 @@ const entryOf = (row: Row): LogEntry => {
   const { sequence } = row;
   const recordedAt = row.recorded_at ?? 0;
   const body = bytesOf(row.data);
+  const digest = row.digest == null ? {} : { digest: Buffer.from(row.digest, "hex") };
   const kind = HistoryKind.literals.find((literal) => literal === row.kind);
   if (row.problem !== null || kind === undefined) {
     const problem = row.problem ?? `the ledger names an unknown kind of history: ${row.kind}`;
-    return { sequence, recordedAt, subject: row.subject ?? "", problem, headers: textMap(row.extensions) ?? {}, body };
+    const headers = textMap(row.extensions) ?? {};
+    return { sequence, recordedAt, subject: row.subject ?? "", problem, headers, body, ...digest };
   }
   const extensions = textMap(row.extensions);
   const event: RecordedEvent = {
@@ -61,7 +66,9 @@ const entryOf = (row: Row): LogEntry => {
     causationId: row.causation_id ?? undefined,
     traceparent: row.traceparent ?? undefined,
     ...(extensions === undefined ? {} : { extensions }),
+    ...(row.wire_headers == null ? {} : { wire: textMap(row.wire_headers) }),
     body,
+    ...digest,
   };
   return event;
 };

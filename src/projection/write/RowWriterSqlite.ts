@@ -101,7 +101,7 @@ const isRowsFault = (cause: unknown): boolean =>
     ? /^SQLITE_(CONSTRAINT|MISMATCH|TOOBIG|RANGE|ERROR$)/.test(cause.code)
     : cause instanceof TypeError || cause instanceof RangeError;
 
-const checkpointSql = `UPDATE checkpoints SET sequence = ?, identity = ?, recorded_at = ?, stream_created = ?, applied_at = ?`;
+const checkpointSql = `UPDATE checkpoints SET sequence = ?, identity = ?, recorded_at = ?, stream_created = ?, chain = ?, applied_at = ?`;
 const noteSql = "INSERT INTO engine (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 type Argument = string | number | Uint8Array | null;
@@ -262,8 +262,8 @@ export const make = (db: Database.Database, { file, path: link }: Place): Writin
     }
     writeRows(packed);
     indexNewRows();
-    const { identity, recordedAt, sequence, streamCreated } = checkpoint;
-    writeCheckpoint.run(sequence, identity, recordedAt, streamCreated, now);
+    const { chain, identity, recordedAt, sequence, streamCreated } = checkpoint;
+    writeCheckpoint.run(sequence, identity, recordedAt, streamCreated, chain, now);
     commit.run();
     return { _tag: "Written" };
   };

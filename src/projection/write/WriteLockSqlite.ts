@@ -8,7 +8,7 @@
 import Database from "better-sqlite3";
 import { Effect, Schedule, type Scope } from "effect";
 import type { Checkpoint } from "../Checkpoint.ts";
-import { engineVersion, readCheckpoint } from "../EngineSqlite.ts";
+import { engineVersion, readAnyCheckpoint, readCheckpoint } from "../EngineSqlite.ts";
 import type { StorageTrouble } from "../ReadModel.ts";
 import { assertOurs, storageTrouble } from "../StorageTroubleSqlite.ts";
 
@@ -55,6 +55,21 @@ export const peek = (file: string): Effect.Effect<Checkpoint | undefined, Storag
       try {
         assertOurs(db, file);
         return db.pragma("user_version", { simple: true }) === engineVersion ? readCheckpoint(db) : undefined;
+      } finally {
+        db.close();
+      }
+    },
+    catch: (cause) => storageTrouble(file, cause),
+  });
+
+/** The checkpoint of a file of ours, whichever version made it. */
+export const peekAny = (file: string): Effect.Effect<Checkpoint, StorageTrouble> =>
+  Effect.try({
+    try: () => {
+      const db = new Database(file, { readonly: true, fileMustExist: true });
+      try {
+        assertOurs(db, file);
+        return readAnyCheckpoint(db);
       } finally {
         db.close();
       }
