@@ -117,7 +117,9 @@ const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): Readonly
 const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
 
 /** Whether the thread it was copied from holds it. */
-const isHeldThere = (alias: string): string => `EXISTS (SELECT 1 FROM messages o WHERE o.thread_id = ${alias}.copied_from
+const isHeldThere = (
+  alias: string,
+): string => `EXISTS (SELECT 1 FROM messages o WHERE o.thread_id = ${alias}.copied_from
   AND o.tenant = ${alias}.tenant AND o.second_hand = ${alias}.second_hand AND o.message_id = ${alias}.message_id)`;
 
 /** Rows that count: first-hand ones, and of what an agent copied from another thread those that this one does not hold. */
@@ -214,10 +216,12 @@ export const messages: Projection = {
         branch: "Branch of the repository; null when not said.",
         is_sidechain: "1 for a sub-agent's words inside its parent's transcript, else 0.",
         is_meta: "1 for words of the harness rather than of a person, else 0.",
-        is_copied: "1 when the agent copied it from another thread that is here too and counts it; v_threads does not count it here.",
+        is_copied:
+          "1 when the agent copied it from another thread that is here too and counts it; v_threads does not count it here.",
         copied_from: "Thread it was copied from (a fork, a sub-agent), whether that is here or not; else null.",
         occurred_at: "When it was said, epoch milliseconds; null when nobody said a time.",
-        assumed_at: "Where nobody said a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
+        assumed_at:
+          "Where nobody said a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
       },
       select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},

@@ -7,6 +7,7 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed } from "../src/domain/Fact.ts";
+import { believed } from "../src/domain/EntryTimes.ts";
 import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
@@ -58,22 +59,23 @@ const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change>
   if (words?.type !== "text") return [];
   const { id: thread_id, tenant } = event.history;
   const told = head(plainWords(words.text.trim()), maxOpening);
-  // A command to the program opens a thread only until somebody says something in it.
-  return [{ table: "threads", row: { thread_id, tenant, [kind === "command" ? "first_command" : "opening"]: told } }];
+  // A command to the program, or the task of a sub-agent, stands in for a prompt while there is none.
+  return [{ table: "threads", row: { thread_id, tenant, [kind === "prompt" ? "opening" : "stand_in"]: told } }];
 };
 
 const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
-const messagesOf = (also = "") => `(SELECT count(*) FROM messages c WHERE ${own("c")} AND ${messageCounts("c")}${also})`;
+const messagesOf = (also = "") =>
+  `(SELECT count(*) FROM messages c WHERE ${own("c")} AND ${messageCounts("c")}${also})`;
 
 const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
   messagesOf(` AND c.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
 
-/** The latest time that somebody said of the event, but none after the log took it: clocks and transcripts may err. */
+/** The latest time that somebody said of the event, but none in the future: clocks and transcripts may err. */
 const saidAt = (event: RecordedEvent, facts: ReadonlyArray<Fact>): number | undefined => {
   let latest: number | undefined;
   for (const { at } of facts) if (at !== undefined && (latest === undefined || at > latest)) latest = at;
-  return latest === undefined ? undefined : Math.min(latest, event.recordedAt);
+  return latest === undefined ? undefined : believed(latest, event.recordedAt);
 };
 
 export const threads: Projection = {
@@ -97,7 +99,7 @@ export const threads: Projection = {
         },
         title: { type: "text", doc: "Title." },
         opening: { type: "text", merge: "first", doc: "First words of a person." },
-        first_command: { type: "text", merge: "first", doc: "First command of a person to the program." },
+        stand_in: { type: "text", merge: "first", doc: "First command or task, shown while no person spoke." },
         source: { type: "name", merge: "first", doc: "Who wrote its first event." },
         client: { type: "name", doc: "Client program." },
         client_version: { type: "name", doc: "Its version." },
@@ -141,7 +143,8 @@ export const threads: Projection = {
         thread_id: "Id of the thread; for imported transcripts, the agent's own session id.",
         tenant: "Tenant it belongs to.",
         title: "Title; null when it was never given one.",
-        opening: "First words of a person in it, else their first command, at most 200 characters; null while nobody spoke.",
+        opening:
+          "First words of a person in it, else their first command or the task it was given, at most 200 characters; null while nobody spoke.",
         source: "Who wrote its first event: a program or, for imports, the file as a URL.",
         client: "Client program that holds the conversation; null when not said.",
         client_version: "Version of that program; null when not said.",
@@ -154,7 +157,8 @@ export const threads: Projection = {
         parent_thread_id: "Thread it was forked from or works for; null for a root.",
         parent_relation: "What it is to that thread: fork, or sub-agent; null when not said.",
         opened_at: "The earliest time that an entry of it gives, epoch milliseconds; null when none gives one.",
-        last_activity_at: "The latest time that an entry of it gives, never after the log took it, epoch milliseconds; null when none gives one.",
+        last_activity_at:
+          "The latest time that an entry of it gives, never in the future of when the log took it, epoch milliseconds; null when none gives one.",
         listed_at: "What lists are ordered by: the same, with the file's time where no entry gives one.",
         archived_at: "When it was archived, epoch milliseconds; null while it is not.",
         messages: "Number of its messages of all kinds; what it copied from another thread counts there.",
@@ -165,7 +169,7 @@ export const threads: Projection = {
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
       },
-      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, coalesce(t.opening, t.first_command), ${nameText("t.source")}, ${nameText("t.client")},
+      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, coalesce(t.opening, t.stand_in), ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
         t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, ${messagesOf()},
@@ -204,7 +208,7 @@ export const threads: Projection = {
               source: event.source,
               opened_at: saidAt(event, facts),
               last_activity_at: saidAt(event, facts),
-              listed_at: saidAt(event, facts) ?? Math.min(event.occurredAt, event.recordedAt),
+              listed_at: saidAt(event, facts) ?? believed(event.occurredAt, event.recordedAt),
             },
           },
           ...facts.flatMap((fact) => {

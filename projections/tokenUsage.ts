@@ -22,7 +22,8 @@ const count = { type: "integer", merge: "max" } as const;
 const kinds = {
   input_tokens:
     "Tokens sent, all of them: cache_read_tokens and cache_write_tokens are parts of it, for every provider; null when not said.",
-  output_tokens: "Tokens received, all of them: reasoning_tokens are a part of it, for every provider; null when not said.",
+  output_tokens:
+    "Tokens received, all of them: reasoning_tokens are a part of it, for every provider; null when not said.",
   cache_read_tokens: "Of the tokens sent, those read from the provider's cache; null when not said.",
   cache_write_tokens: "Of the tokens sent, those written to the provider's cache; null when not said.",
   reasoning_tokens: "Of the tokens received, hidden reasoning; null when not said.",
@@ -137,9 +138,12 @@ export const tokenUsage: Projection = {
         spender: "Who spent them where a model plays the person too: agent or user; null where only agents do.",
         is_sidechain: "1 when a sub-agent spent them inside its parent's transcript, else 0.",
         ...kinds,
-        uncached_input_tokens: "Of the tokens sent, those neither read from nor written to the cache; null when not said.",
-        provider_input_tokens: "Input as the provider counts it: without the cache (Anthropic) or with it; null when not said.",
-        provider_output_tokens: "Output as the provider counts it: without reasoning (Gemini) or with it; null when not said.",
+        uncached_input_tokens:
+          "Of the tokens sent, those neither read from nor written to the cache; null when not said.",
+        provider_input_tokens:
+          "Input as the provider counts it: without the cache (Anthropic) or with it; null when not said.",
+        provider_output_tokens:
+          "Output as the provider counts it: without reasoning (Gemini) or with it; null when not said.",
         cost_usd: "What the transcript says it cost, US dollars; null when not said.",
         occurred_at: "When it was first told, epoch milliseconds; null when nobody said a time.",
         sequence: "Stream sequence of the event that told it last.",

@@ -13,6 +13,12 @@ export const latest = 253_402_300_799_999;
 /** 1980: an earlier time is a counter or a slip, not the time of an agent's words. */
 const earliest = 315_532_800_000;
 
+/** How far a clock, or a local time without a zone, may be ahead of the log's clock. */
+const mostAhead = 86_400_000;
+
+/** A time that was said, unless it lies in the future of when the log took it: then that moment. */
+export const believed = (at: number, recordedAt: number): number => (at > recordedAt + mostAhead ? recordedAt : at);
+
 const withoutZone = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/;
 
 const inRange = (millis: number): number | undefined =>

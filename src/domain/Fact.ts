@@ -16,15 +16,7 @@ type Optional<T> = T | undefined;
  * What a message is, whatever its format calls the role: a person's `prompt` or `command` to the program, a `task` that
  * an agent gave to a sub-agent, an `answer` of a model, a `tool_result`, a `notice` of the program, `instructions`.
  */
-export const messageKinds = [
-  "prompt",
-  "command",
-  "task",
-  "answer",
-  "tool_result",
-  "notice",
-  "instructions",
-] as const;
+export const messageKinds = ["prompt", "command", "task", "answer", "tool_result", "notice", "instructions"] as const;
 export type MessageKind = (typeof messageKinds)[number];
 
 /** Something is known about the thread as a whole. Absent fields say nothing; present ones replace. */

@@ -45,8 +45,9 @@ export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => typ
  */
 export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> =>
   Result.map(decodeData(event), (decoded) => {
-    if (decoded._tag === "Unknown") return notUnderstood(decoded.what);
-    if (decoded.type === "source.described") return timed({ facts: sourceFacts(decoded.data) }, timeOf(decoded.data.entry as JsonValue | undefined));
+    if (decoded._tag === "Unknown") return timed(notUnderstood(decoded.what), event.occurredAt);
+    if (decoded.type === "source.described")
+      return timed({ facts: sourceFacts(decoded.data) }, timeOf(decoded.data.entry as JsonValue | undefined));
     if (decoded.type !== "thread.entry_recorded")
       return timed({ facts: canonicalFacts(decoded, event) }, event.occurredAt);
     const { data } = decoded;

@@ -14,7 +14,17 @@
 import { shortId } from "../Truncate.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { amountAt, arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
+import {
+  amountAt,
+  arrayAt,
+  countAt,
+  flagAt,
+  isObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { idAt, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";

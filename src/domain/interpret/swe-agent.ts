@@ -82,7 +82,9 @@ const spent = (frame: JsonObject, context: EntryContext, model: string | undefin
   const costUsd = amountAt(stats, "instance_cost") ?? amountAt(stats, "total_cost");
   if (input + output === 0 && (costUsd ?? 0) === 0) return [];
   const usageKey = `${context.threadId} run`;
-  return [{ _tag: "TokensUsed", usageKey, providerMessageId: context.eventId, model, usage: { input, output }, costUsd }];
+  return [
+    { _tag: "TokensUsed", usageKey, providerMessageId: context.eventId, model, usage: { input, output }, costUsd },
+  ];
 };
 
 export const sweAgent: Interpreter = {
