@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /**
@@ -5,6 +6,13 @@ import { defineConfig } from "vitest/config";
  * each other late. Every file is a process of its own: native modules and servers end with it.
  */
 export default defineConfig({
+  // The doors of the package, as they are here; package.json names what is built of them.
+  resolve: {
+    alias: [
+      { find: /^recollect$/, replacement: fileURLToPath(new URL("src/index.ts", import.meta.url)) },
+      { find: /^recollect\/effect$/, replacement: fileURLToPath(new URL("src/effect.ts", import.meta.url)) },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     // Kills processes by the clock, so it wants a machine to itself: `npm run drill`, or `npm test -- test/drill` as in CI.

@@ -2,7 +2,9 @@
  * Makes a fresh clone ready to run: packages of the lock file, a right Node among them, and `npx recollect`.
  *
  * Plain JavaScript without dependencies, because it runs before there are any, and on any Node from 18 on.
- * A clone that is ready costs one hash and one small file; npm is not started. As a program it sets up and says nothing.
+ * A clone that is ready costs two small files; npm is not started. As a program it sets up and says nothing, and with
+ * the name of a program behind it runs that under the right Node: `node bin/setup.mjs examples/demo.ts`. A shell
+ * remembers where `node` was when it first ran one, so a second `node` in the same line may still be the system's.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,17 +12,11 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { broughtNode, fail, isClone, isNewEnough, root, runHere, runThere, tooOld } from "./node.mjs";
 
-export const root = path.dirname(path.dirname(fs.realpathSync(fileURLToPath(import.meta.url))));
-
-/** Whether this is a clone, which sets itself up, or a package that someone has installed, which npm has set up. */
-export const isInstalledPackage = root.split(path.sep).includes("node_modules");
-const modules = isInstalledPackage ? path.dirname(root) : path.join(root, "node_modules");
+const modules = path.join(root, "node_modules");
 const lockFile = path.join(root, "package-lock.json");
 const isWindows = process.platform === "win32";
-
-/** The Node that the lock file brings along; it may be absent where no package for this platform exists. */
-export const broughtNode = path.join(modules, ".bin", isWindows ? "node.cmd" : "node");
 
 /** A sentence for the person at the terminal instead of a stack trace. */
 export class SetupFailed extends Error {}
@@ -45,7 +41,8 @@ const isInstalled = () => {
   const there = JSON.parse(installed).packages;
   const suits = (list, value) => list === undefined || list.includes(value);
   return Object.entries(JSON.parse(textOf(lockFile)).packages).every(([where, wanted]) => {
-    if (where === "" || there[where]?.version === wanted.version) return true;
+    if (where === "" || wanted.link === true || !where.startsWith("node_modules/")) return true;
+    if (there[where]?.version === wanted.version) return true;
     const isForHere = suits(wanted.os, process.platform) && suits(wanted.cpu, process.arch);
     const isNamedForHere = wanted.os !== undefined && wanted.libc === undefined && isForHere;
     return (wanted.optional === true && !isNamedForHere) || wanted.peer === true;
@@ -112,7 +109,7 @@ const alone = async (work) => {
 
 /** Does what is missing; nothing, quickly, when nothing is. */
 export const setUp = async () => {
-  if (isInstalledPackage || textOf(stampFile) === stamp()) return;
+  if (!isClone || textOf(stampFile) === stamp()) return;
   await alone(() => {
     if (textOf(stampFile) === stamp()) return;
     if (!isInstalled()) install();
@@ -121,9 +118,24 @@ export const setUp = async () => {
   });
 };
 
+/** The program that was named, under the right Node, with what stands behind its name. */
+const run = async (name, args) => {
+  const program = path.resolve(root, name);
+  const { build } = await import("./built.mjs");
+  // Programs of the clone that use the library import what was built.
+  build();
+  const node = broughtNode();
+  if (node !== undefined) return runThere(node, program, args);
+  if (!isNewEnough()) return fail(tooOld());
+  process.argv.splice(1, 2, program);
+  return runHere(program);
+};
+
 if (process.argv[1] !== undefined && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   try {
     await setUp();
+    const [name, ...args] = process.argv.slice(2);
+    if (name !== undefined) await run(name, args);
   } catch (error) {
     if (!(error instanceof SetupFailed)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -1,92 +1,45 @@
 /**
- * The public door: what a program imports as `recollect`, in the order in which data flows.
+ * The public door: what a program imports as `recollect`, in promises.
  *
  * Room: main.
  *
- * Two forms of one publisher: promises (`Recollect`), and Effect (`Publisher` with `thread`, `submit`, `startSession`).
+ * A program that uses Effect itself imports `recollect/effect`.
  */
-
-// Promises.
-export {
-  Recollect,
-  type RecollectCall,
-  type RecollectSession,
-  type RecollectTask,
-  type RecollectThread,
-} from "./client/Recollect.ts";
+export { Recollect, type RecollectSession, type RecollectTask } from "./client/Recollect.ts";
+export type { RecollectCall, RecollectThread } from "./client/RecollectThread.ts";
 export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
+export { RecollectClosed } from "./client/RecollectClosed.ts";
 
-export { type PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
-export { RecollectLive, type WatchedElement, type WatchedEvent } from "./client/RecollectLive.ts";
-export { type CacheOptions, type ReadFor, RecollectCache } from "./client/RecollectCache.ts";
-export { RecollectInbox } from "./client/RecollectInbox.ts";
-export { RecollectShared, type SharedOptions, type Taken } from "./client/RecollectShared.ts";
-
-// Effect.
-export * as Connect from "./publish/Connect.ts";
-export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
-export { startSession, submit, task } from "./publish/TaskPublisher.ts";
-export { type Answering, type Calling, type Saying, thread } from "./publish/thread/ThreadPublisher.ts";
-export type { Answer, Completion } from "./publish/thread/AnswerPublisher.ts";
-export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
-export type { Synced } from "./publish/thread/Sync.ts";
-export { type ThreadView, ThreadViews } from "./publish/thread/ThreadViews.ts";
-
-// Work that many share.
-export {
-  RecollectTasks,
-  type RunningTask,
-  type RunningWorker,
-  type TasksOptions,
-  type WorkOptions,
-} from "./client/RecollectTasks.ts";
+// What hangs on it.
+export type { RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
+export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
+export type { RecollectInbox } from "./client/RecollectInbox.ts";
+export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
+export type { RecollectLimits, Taken } from "./client/RecollectLimits.ts";
+export type { ReadFor, RecollectFiles } from "./client/RecollectFiles.ts";
+export type { RecollectResponses } from "./client/RecollectResponses.ts";
+export type { Target, WatchedElement, WatchedEvent } from "./client/WatchEvents.ts";
 export {
   type BatchResult,
   CannotRetry,
-  layer as layerTasks,
   type Submitted,
   TaskNotFound,
   type TaskResult,
-  Tasks,
 } from "./coordination/tasks/Tasks.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
 export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
-export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
-export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
-export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";
-export * as TaskQueueNats from "./coordination/tasks/queue/TaskQueueNats.ts";
-export * as TasksWhenNeeded from "./coordination/tasks/TasksWhenNeeded.ts";
-export { type Running, type Work, work } from "./coordination/tasks/Worker.ts";
-export { keepFilledFromLog } from "./coordination/tasks/Requeue.ts";
-export { keepScheduled } from "./coordination/tasks/TaskScheduler.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 export { LeaseLost } from "./domain/TaskRecord.ts";
-// What processes share.
-export { type Bucket, Buckets } from "./coordination/bucket/Bucket.ts";
-export * as BucketKv from "./coordination/bucket/BucketKv.ts";
-export * as CacheSharingMemory from "./coordination/cache/CacheSharingMemory.ts";
-export * as CacheWireNats from "./coordination/cache/CacheSharingNats.ts";
-export * as Configuration from "./coordination/config/Configuration.ts";
-export * as FileCache from "./coordination/cache/FileCache.ts";
-export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";
-export * as LimiterStore from "./coordination/limits/LimiterStore.ts";
-export * as Limits from "./coordination/limits/Limits.ts";
-export * as PersistenceBucket from "./coordination/bucket/PersistenceBucket.ts";
-export * as ResponseCache from "./coordination/cache/ResponseCache.ts";
 
-// While it is being said.
-export { Live, type Watched, watch } from "./log/live/Live.ts";
-export * as LiveNats from "./log/live/LiveNats.ts";
-
-// Together: who is there, what happens, and what they tell each other.
-export { Inbox, layer as layerInbox, type Message, type Sending } from "./coordination/inbox/Inbox.ts";
-export { layer as layerWatch, type Seen, Watch, type Watchable } from "./coordination/watch/Watch.ts";
-export { type Presence, PresenceBucket, type Present } from "./coordination/sessions/Presence.ts";
-export * as PresenceKv from "./coordination/sessions/PresenceKv.ts";
-export { layer as layerSessions, Sessions } from "./coordination/sessions/Sessions.ts";
+export type { Calling, Saying } from "./publish/thread/ThreadPublisher.ts";
+export type { Published } from "./publish/Publisher.ts";
+export type { Completion } from "./publish/thread/AnswerPublisher.ts";
+export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
+export type { Synced } from "./publish/thread/Sync.ts";
+export type { Message, Sending } from "./coordination/inbox/Inbox.ts";
 
 // What can go wrong.
 export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";

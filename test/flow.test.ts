@@ -24,7 +24,7 @@ describe("the house", () => {
   it("has a lock file from which `npm ci` can install on every platform", () => {
     const lock = JSON.parse(readFileSync(resolve(root, "package-lock.json"), "utf8"));
     assert.deepStrictEqual(missingFrom(lock), {}, "run: node test/support/lock.ts");
-    assert.notMatch(JSON.stringify(lock), /"resolved"/, "the lock file must name no registry");
+    assert.notMatch(JSON.stringify(lock), /"resolved":"(?!bin\/)/, "the lock file must name no registry");
   });
 
   it("gives the Effect checker its plugin, without which it checks nothing and is green", () => {

@@ -4,11 +4,8 @@
  * Room: client.
  */
 import { Effect, type ManagedRuntime } from "effect";
-import type { Publisher, Published } from "../publish/Publisher.ts";
-import type { ThreadViews } from "../publish/thread/ThreadViews.ts";
-
-/** What promises are kept with. */
-export type Services = Publisher | ThreadViews;
+import type { Core } from "./PromiseRuntime.ts";
+import type { Published } from "../publish/Publisher.ts";
 
 /** Calls since the last flush, by what became of them. */
 export interface Flushed {
@@ -24,7 +21,7 @@ const maxFailures = 100;
 
 /** Runs effects as promises that may be left alone. */
 export class PromiseRunner {
-  readonly runtime: ManagedRuntime.ManagedRuntime<Services, never>;
+  readonly runtime: ManagedRuntime.ManagedRuntime<Core, never>;
   #appended = 0;
   #spooled = 0;
   #held = 0;
@@ -32,11 +29,11 @@ export class PromiseRunner {
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Services, never>) {
+  constructor(runtime: ManagedRuntime.ManagedRuntime<Core, never>) {
     this.runtime = runtime;
   }
 
-  run<A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
+  run<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
     const promise = this.runtime.runPromise(effect);
     this.#outstanding.add(promise);
     const settle = (error?: unknown) => {
@@ -49,7 +46,7 @@ export class PromiseRunner {
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */
-  publish<A extends Published, E>(effect: Effect.Effect<A, E, Services>): Promise<A> {
+  publish<A extends Published, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
     return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
   }
 

@@ -50,13 +50,14 @@ export const openReader = (path: string): Effect.Effect<Reader, StorageTrouble> 
     catch: (cause) => (cause instanceof StorageTrouble ? cause : storageTrouble(path, cause)),
   });
 
+/** Work on a connection. (A type of its own: `Effect<<A>(…) => …>` begins with a shift that Node below 24.8 reads as one.) */
+export type WithReader = <A>(work: (db: Database.Database) => A) => Effect.Effect<A, StorageTrouble>;
+
 /**
  * A connection that is kept between questions and replaced when the path leads to another file.
  * Work on it is synchronous, so nobody else uses or replaces it meanwhile.
  */
-export const makeReaders = (
-  path: string,
-): Effect.Effect<<A>(work: (db: Database.Database) => A) => Effect.Effect<A, StorageTrouble>, never, Scope.Scope> =>
+export const makeReaders = (path: string): Effect.Effect<WithReader, never, Scope.Scope> =>
   Effect.gen(function* () {
     let open: Reader | undefined;
     yield* Effect.addFinalizer(() => Effect.sync(() => open?.db.close()));

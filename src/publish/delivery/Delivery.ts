@@ -21,7 +21,7 @@ import { Drainer } from "../drain/Drain.ts";
 import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
-import { type Arrivals, LogArrivals } from "./LogArrivals.ts";
+import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
 import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
 

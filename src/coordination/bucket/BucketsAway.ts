@@ -1,39 +1,42 @@
 /**
- * Buckets for a program that may begin before its server.
+ * Buckets over a connection that may be away.
  *
  * Room: coordination.
  *
- * A bucket that is opened here is there at once. Each use dials for as long as the server cannot be reached; a watch
+ * A bucket that is opened here is there at once, and fails with `BucketUnavailable` while the server is away; a watch
  * waits for it, and begins anew where it has moved to.
  */
-import { Context, Deferred, Effect, Layer, Schedule, Scope, Stream } from "effect";
+import { Context, Deferred, Effect, Layer, Scope, Stream } from "effect";
 import type { LogUnavailable } from "../../log/EventLog.ts";
+import { backoff } from "../../log/connection/Backoff.ts";
+import { type Open, SharedConnection } from "../../log/connection/SharedConnection.ts";
 import { type Bucket, type BucketError, Buckets, BucketUnavailable, type Settings } from "./Bucket.ts";
 import * as BucketKv from "./BucketKv.ts";
-import * as ConnectionWhenNeeded from "./ConnectionWhenNeeded.ts";
 
 const unavailable =
   (bucket: string) =>
   ({ hint, reason }: LogUnavailable) =>
     new BucketUnavailable({ bucket, reason, ...(hint === undefined ? {} : { hint }) });
 
-/** How often a watch that waits for its server looks. */
-const look = Schedule.spaced(1_000).pipe(Schedule.jittered);
+/** What is made over a connection, with its buckets. */
+interface Made<A> {
+  readonly made: Context.Context<A>;
+  readonly open: Open;
+}
 
-/** Those of whichever connection is there. */
-export const over = <A>(there: Effect.Effect<ConnectionWhenNeeded.Open<A | Buckets>, LogUnavailable>) => {
+/** The buckets of whichever connection is there. */
+export const over = <A>(there: Effect.Effect<Made<A | Buckets>, LogUnavailable>) => {
   /** By connection and name. */
   const opened = new WeakMap<object, Map<string, Bucket>>();
 
   const open = (settings: Settings): Bucket => {
     const { name } = settings;
     const opening = Effect.gen(function* () {
-      const connection = yield* Effect.mapError(there, unavailable(name));
+      const { made, open: connection } = yield* Effect.mapError(there, unavailable(name));
       const known = opened.get(connection) ?? new Map<string, Bucket>();
       opened.set(connection, known);
       const bucket =
-        known.get(name) ??
-        (yield* Context.get(connection.made, Buckets).open(settings).pipe(Scope.provide(connection.scope)));
+        known.get(name) ?? (yield* Context.get(made, Buckets).open(settings).pipe(Scope.provide(connection.scope)));
       known.set(name, bucket);
       return { bucket, givenUp: connection.givenUp };
     });
@@ -51,10 +54,10 @@ export const over = <A>(there: Effect.Effect<ConnectionWhenNeeded.Open<A | Bucke
         // Looked for until it is there, and again when it has moved.
         Stream.unwrap(
           opening.pipe(
-            Effect.retry(look),
+            Effect.retry(backoff),
             Effect.orDie,
             Effect.map(({ bucket, givenUp }) =>
-              bucket.watch(filter).pipe(Stream.interruptWhen(Deferred.await(givenUp))),
+              bucket.watch(filter).pipe(Stream.interruptWhen(Effect.ignore(Deferred.await(givenUp)))),
             ),
           ),
         ).pipe(Stream.forever),
@@ -65,5 +68,7 @@ export const over = <A>(there: Effect.Effect<ConnectionWhenNeeded.Open<A | Bucke
   return Buckets.of({ open: (settings) => Effect.sync(() => open(settings)) });
 };
 
-export const layer = (options: ConnectionWhenNeeded.Options) =>
-  Layer.effect(Buckets, Effect.map(ConnectionWhenNeeded.make(options, BucketKv.layer), over));
+export const layer = Layer.effect(
+  Buckets,
+  Effect.map(SharedConnection, (connections) => over(connections.over(BucketKv.layer))),
+);

@@ -1,5 +1,5 @@
 /**
- * The work queue for a program that may begin before its server.
+ * The work queue over a connection that may be away.
  *
  * Room: coordination.
  *
@@ -7,16 +7,19 @@
  * long as it is away. What this process holds it answers for on every connection.
  */
 import { Context, Deferred, Effect, Layer } from "effect";
-import { backoff } from "../../../publish/delivery/Backoff.ts";
+import { backoff } from "../../../log/connection/Backoff.ts";
+import { SharedConnection } from "../../../log/connection/SharedConnection.ts";
 import { Buckets } from "../../bucket/Bucket.ts";
-import * as BucketsWhenNeeded from "../../bucket/BucketsWhenNeeded.ts";
-import * as ConnectionWhenNeeded from "../../bucket/ConnectionWhenNeeded.ts";
+import * as BucketsAway from "../../bucket/BucketsAway.ts";
+import { checkedLease } from "../../config/TaskLimits.ts";
 import { type Entry, TaskQueue } from "./TaskQueue.ts";
 import * as TaskQueueNats from "./TaskQueueNats.ts";
 
-const make = Effect.fnUntraced(function* (options: ConnectionWhenNeeded.Options & TaskQueueNats.Options) {
+const make = Effect.fnUntraced(function* (options: TaskQueueNats.Options) {
+  yield* checkedLease(options.leaseMillis);
+  const connections = yield* SharedConnection;
   const here = TaskQueueNats.newHolder();
-  const there = yield* ConnectionWhenNeeded.make(options, TaskQueueNats.layerOf(options, here));
+  const there = connections.over(TaskQueueNats.layerOf(options, here));
   const current = Effect.map(there, ({ made }) => Context.get(made, TaskQueue));
   /** Said once and not waited for, as the queue does. */
   const say = (what: (queue: TaskQueue["Service"]) => Effect.Effect<void>) =>
@@ -24,9 +27,9 @@ const make = Effect.fnUntraced(function* (options: ConnectionWhenNeeded.Options 
 
   const take = Effect.fnUntraced(function* (agentTypes: ReadonlyArray<string>) {
     for (;;) {
-      const { givenUp, made } = yield* there.pipe(Effect.retry(backoff), Effect.orDie);
-      const moved = Effect.as(Deferred.await(givenUp), undefined);
-      const entry: Entry | undefined = yield* Effect.raceFirst(Context.get(made, TaskQueue).take(agentTypes), moved);
+      const { made, open } = yield* there.pipe(Effect.retry(backoff), Effect.orDie);
+      const moved = Effect.asVoid(Effect.ignore(Deferred.await(open.givenUp)));
+      const entry: Entry | void = yield* Effect.raceFirst(Context.get(made, TaskQueue).take(agentTypes), moved);
       if (entry !== undefined) return entry;
     }
   });
@@ -42,9 +45,8 @@ const make = Effect.fnUntraced(function* (options: ConnectionWhenNeeded.Options 
     isHeld: (held) => Effect.flatMap(current, ({ isHeld }) => isHeld(held)).pipe(Effect.orElseSucceed(() => false)),
     missing: (taskIds) => Effect.flatMap(current, ({ missing }) => missing(taskIds)),
   });
-  return Context.make(TaskQueue, queue).pipe(Context.add(Buckets, BucketsWhenNeeded.over(there)));
+  return Context.make(TaskQueue, queue).pipe(Context.add(Buckets, BucketsAway.over(there)));
 });
 
 /** The queue, and with it the buckets of the same server. */
-export const layer = (options: ConnectionWhenNeeded.Options & TaskQueueNats.Options) =>
-  Layer.effectContext(make(options));
+export const layer = (options: TaskQueueNats.Options) => Layer.effectContext(make(options));

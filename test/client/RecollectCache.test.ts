@@ -2,7 +2,7 @@ import { assert, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import * as fs from "node:fs";
 import { join, resolve } from "node:path";
-import { RecollectCache, RecollectShared } from "recollect";
+import { Recollect } from "recollect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as World from "../publish/World.ts";
@@ -28,57 +28,61 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
         const { url } = yield* NatsServer.NatsServer;
         const data = yield* World.temporaryFolder;
         yield* Effect.promise(async () => {
-          await using one = await RecollectCache.connect({ data, url, patienceMillis: 10_000 });
-          await using two = await RecollectCache.connect({ data, url });
+          await using one = await Recollect.connect({ data, url, patienceMillis: 10_000 });
+          await using two = await Recollect.connect({ data, url });
           const bytes = fs.readFileSync(license);
-          const { sha256 } = await one.readFile(license, { thread: "reader", callId: "c" });
+          const { sha256 } = await one.files.read(license, { thread: "reader", callId: "c" });
           // Sharing is tried once, and given up on a machine that is busy beyond measure.
           const found = await until(
             async () => {
-              await one.forgetFiles({ path: license });
-              await one.readFile(license);
-              return two.content(sha256);
+              await one.files.forget({ path: license });
+              await one.files.read(license);
+              return two.files.content(sha256);
             },
             (content) => content !== undefined,
           );
           assert.isTrue(bytes.equals(found ?? new Uint8Array()));
-          assert.isTrue(bytes.equals((await two.readFile(license)).bytes));
-          assert.strictEqual((await two.readFile(license)).from, "process");
+          assert.isTrue(bytes.equals((await two.files.read(license)).bytes));
+          assert.strictEqual((await two.files.read(license)).from, "process");
           assert.isTrue(
             await until(
-              () => one.forgetFiles("all"),
+              () => one.files.forget("all"),
               (told) => told,
             ),
           );
           await until(
-            () => two.readFile(license),
+            () => two.files.read(license),
             ({ from }) => from === "disk",
           );
-          const missing = await two.readFile(join(data, "nothing")).catch((error: unknown) => error);
+          const missing = await two.files.read(join(data, "nothing")).catch((error: unknown) => error);
           assert.deepInclude(missing, { _tag: "FileMissing" });
 
           let asked = 0;
-          const ask = (cache: RecollectCache, thread?: string) =>
-            cache.reuse({ kind: "tool", name: "t", request: { q: 1 }, thread }, async () => ({ asked: ++asked }));
+          const ask = (cache: Recollect, thread?: string) =>
+            cache.responses.reuse({ kind: "tool", name: "t", request: { q: 1 }, thread }, async () => ({
+              asked: ++asked,
+            }));
           assert.deepStrictEqual((await ask(one)).value, { asked: 1 });
           const reused = await until(
             () => ask(two, "reuser"),
             ({ reusedFrom }) => reusedFrom !== undefined,
           );
           assert.deepStrictEqual(reused.value, { asked });
-          const why = await one
+          const why = await one.responses
             .reuse({ kind: "tool", name: "t", request: 2 }, () => Promise.reject(new Error("no")))
             .catch((error: unknown) => error);
           assert.deepInclude(why, { message: "no" });
-          assert.isAbove((await two.counts()).files.fromProcess, 0);
+          assert.isAbove((await two.files.counts()).fromProcess, 0);
 
-          await using shared = await RecollectShared.connect({ url });
           const configured = () =>
-            one.reuse({ kind: "tool", name: "c", request: 1, allowedBy: "configuration" }, async () => ++asked);
+            one.responses.reuse(
+              { kind: "tool", name: "c", request: 1, allowedBy: "configuration" },
+              async () => ++asked,
+            );
           assert.notStrictEqual((await configured()).value, (await configured()).value);
-          await shared.set({ "cache.responses.tools.c": {} });
+          await two.config.set({ "cache.responses.tools.c": {} });
           await until(configured, ({ reusedFrom }) => reusedFrom === "process");
-          await shared.set({ "cache.responses.tools.c": undefined });
+          await two.config.set({ "cache.responses.tools.c": undefined });
           await until(configured, ({ reusedFrom }) => reusedFrom === undefined);
         });
         const events = yield* World.eventsOf(History.thread("reader"));
@@ -99,13 +103,13 @@ layer(Layer.provideMerge(World.natsLog, NatsServer.layer()), { excludeTestServic
         yield* server.stop;
         const { url } = server;
         const cache = yield* Effect.acquireRelease(
-          Effect.promise(() => RecollectCache.connect({ data, url })),
+          Effect.promise(() => Recollect.connect({ data, url })),
           (open) => Effect.promise(() => open.close()),
         );
-        assert.strictEqual((yield* Effect.promise(() => cache.readFile(license))).from, "disk");
-        assert.isFalse(yield* Effect.promise(() => cache.forgetFiles({ path: license })));
+        assert.strictEqual((yield* Effect.promise(() => cache.files.read(license))).from, "disk");
+        assert.isFalse(yield* Effect.promise(() => cache.files.forget({ path: license })));
         yield* server.start;
-        yield* World.until(Effect.promise(() => cache.forgetFiles({ path: license })));
+        yield* World.until(Effect.promise(() => cache.files.forget({ path: license })));
       }),
     );
   },

@@ -1,7 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
-import { RecollectLive, type WatchedElement } from "../../src/client/RecollectLive.ts";
-import { Recollect } from "../../src/client/Recollect.ts";
+import { Recollect, type Target, type WatchedElement } from "recollect";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
@@ -13,13 +12,12 @@ layer(NatsServer.layer(), { excludeTestServices: true })("watching as promises",
       yield* Effect.promise(async () => {
         // What waits for a log that is slow for a moment would be said after what the watchers call history.
         await using recollect = await Recollect.connect({ url, data, patienceMillis: 10_000 });
-        await using live = await RecollectLive.connect({ url, data });
         const thread = recollect.thread("t");
         await thread.say({ role: "user", text: "before" });
         await recollect.flush();
-        const watch = async (target: Parameters<typeof live.watch>[0]) => {
+        const watch = async (target: Target) => {
           const seen: Array<WatchedElement> = [];
-          for await (const one of live.watch(target)) {
+          for await (const one of recollect.watch(target)) {
             seen.push(one);
             if (one._tag === "CaughtUp") caughtUp();
             if (one._tag === "Event" && JSON.stringify(one.event.data).includes("after")) break;
@@ -48,7 +46,7 @@ layer(NatsServer.layer(), { excludeTestServices: true })("watching as promises",
       const data = yield* PublishWorld.temporaryFolder;
       yield* Effect.promise(async () => {
         for (const at of [url, "nats://127.0.0.1:1"]) {
-          const live = await RecollectLive.connect({ url: at, data });
+          const live = await Recollect.connect({ url: at, data });
           const began = live.watch("all")[Symbol.asyncIterator]().next();
           const loop = (async () => {
             for await (const one of live.watch({ thread: "quiet" })) void one;

@@ -1,7 +1,7 @@
 /**
  * How often what is away is asked again: quickly at first, ever more slowly, never in step with others, for ever.
  *
- * Room: publish.
+ * Room: log.
  */
 import { Clock, Effect, Result, Schedule } from "effect";
 import type { Arrivals } from "./LogArrivals.ts";

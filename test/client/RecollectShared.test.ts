@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
 import { writeFileSync } from "node:fs";
-import { RecollectShared } from "../../src/index.ts";
+import { Recollect } from "recollect";
 import * as World from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
@@ -10,37 +10,37 @@ layer(NatsServer.layer(), { excludeTestServices: true })("configuration and limi
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
       yield* Effect.promise(async () => {
-        await using one = await RecollectShared.connect({ url, who: "one" });
-        await using two = await RecollectShared.connect({ url });
-        assert.strictEqual(one.get("snapshots.ttlMillis"), 86_400_000);
-        const watching = two.watch("snapshots.ttlMillis");
+        await using one = await Recollect.connect({ url, actor: "one" });
+        await using two = await Recollect.connect({ url });
+        assert.strictEqual((await one.config.held()).get("snapshots.ttlMillis"), 86_400_000);
+        const watching = two.config.watch("snapshots.ttlMillis");
         assert.strictEqual((await watching.next()).value, 86_400_000);
         const limit = { per: ["user"], limit: 2, windowMillis: 60_000 };
-        await one.set({ "snapshots.ttlMillis": 7_200_000, "limits.a": limit }, { why: "a test" });
+        await one.config.set({ "snapshots.ttlMillis": 7_200_000, "limits.a": limit }, { why: "a test" });
         assert.strictEqual((await watching.next()).value, 7_200_000);
         await watching.return(undefined);
-        assert.deepStrictEqual(two.family("limits").get("a") as unknown, limit);
+        assert.deepStrictEqual((await two.config.family("limits")).get("a") as unknown, limit);
         const takes = [
-          await one.take({ user: "ana" }),
-          await two.take({ user: "ana" }),
-          await two.take({ user: "ana" }),
+          await one.limits.take({ user: "ana" }),
+          await two.limits.take({ user: "ana" }),
+          await two.limits.take({ user: "ana" }),
         ];
         assert.deepStrictEqual(
           takes.map(({ allowed }) => allowed),
           [true, true, false],
         );
         assert.deepInclude(takes[2], { limit: "a" });
-        const refused = await one.set({ "snapshots.ttlMillis": "soon" }).catch((error: unknown) => error);
+        const refused = await one.config.set({ "snapshots.ttlMillis": "soon" }).catch((error: unknown) => error);
         assert.deepInclude(refused, { _tag: "ConfigRefused", field: "snapshots.ttlMillis" });
-        await two.rollback(0);
+        await two.config.rollback(0);
         assert.deepStrictEqual(
-          (await one.history()).map(({ version, who, why }) => [version, who, why]),
+          (await one.config.history()).map(({ version, who, why }) => [version, who, why]),
           [
             [1, "one", "a test"],
             [2, "recollect", undefined],
           ],
         );
-        assert.lengthOf(await one.diff(0, 2), 0);
+        assert.lengthOf(await one.config.diff(0, 2), 0);
       });
     }),
   );
@@ -53,13 +53,13 @@ layer(NatsServer.layer(), { excludeTestServices: true })("configuration and limi
       yield* server.stop;
       const { url } = server;
       const shared = yield* Effect.acquireRelease(
-        Effect.promise(() => RecollectShared.connect({ data, url, scope: "later" })),
+        Effect.promise(() => Recollect.connect({ data, url, configScope: "later" })),
         (open) => Effect.promise(() => open.close()),
       );
-      assert.strictEqual(shared.get("snapshots.ttlMillis"), 3_600_000);
+      assert.strictEqual(yield* Effect.promise(() => shared.config.get("snapshots.ttlMillis")), 3_600_000);
       const limit = { per: [], limit: 1, windowMillis: 60_000 };
-      const set = Effect.tryPromise(() => shared.set({ "limits.a": limit }));
-      const take = Effect.promise(() => shared.take({}));
+      const set = Effect.tryPromise(() => shared.config.set({ "limits.a": limit }));
+      const take = Effect.promise(() => shared.limits.take({}));
       assert.deepInclude((yield* Effect.flip(set)).cause, { _tag: "LogUnavailable" });
       assert.isTrue((yield* take).allowed);
       yield* server.start;

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { InvalidTask, RecollectTasks } from "../../src/index.ts";
+import { InvalidTask, Recollect } from "recollect";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
@@ -21,9 +21,9 @@ const connected = Effect.gen(function* () {
   const { url } = yield* NatsServer.NatsServer;
   const data = yield* folder;
   return yield* Effect.acquireRelease(
-    Effect.promise(() => RecollectTasks.connect({ url, data, leaseMillis: 1_000 })),
-    (tasks) => Effect.promise(() => tasks.close()),
-  );
+    Effect.promise(() => Recollect.connect({ url, data, leaseMillis: 1_000 })),
+    (recollect) => Effect.promise(() => recollect.close()),
+  ).pipe(Effect.map(({ tasks }) => tasks));
 });
 
 const refusal = (promise: Promise<unknown>) =>
@@ -202,7 +202,8 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
       const { url } = yield* NatsServer.NatsServer;
       const data = yield* folder;
       yield* Effect.promise(async () => {
-        const tasks = await RecollectTasks.connect({ url, data });
+        const recollect = await Recollect.connect({ url, data });
+        const { tasks } = recollect;
         const { taskId } = await tasks.submit({ agentType: "never run" });
         const waiting = tasks.result(taskId).then(
           () => "ended",
@@ -216,7 +217,7 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
           () => "rejected",
         );
         while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-        await tasks.close();
+        await recollect.close();
         assert.deepStrictEqual([await waiting, await watching], ["rejected", "rejected"]);
         assert.strictEqual(await tasks.show(taskId).catch(() => "rejected"), "rejected");
       });
@@ -229,7 +230,7 @@ layer(NatsServer.layer(), { excludeTestServices: true })("tasks for programs tha
       assert.strictEqual((yield* refusal(tasks.show("never")))._tag, "TaskNotFound");
       assert.strictEqual((yield* refusal(tasks.submit({ agentType: "" })))._tag, "InvalidTask");
       for (const leaseMillis of [0, -1, 99, 1.5, Number.NaN, 1e12]) {
-        assert.strictEqual((yield* refusal(RecollectTasks.connect({ leaseMillis })))._tag, "InvalidTask");
+        assert.strictEqual((yield* refusal(Recollect.connect({ leaseMillis })))._tag, "InvalidTask");
       }
       assert.throws(() => tasks.work({ agentTypes: ["a"], concurrency: -1, run: () => {} }), InvalidTask);
     }),

@@ -3,12 +3,13 @@ import { Effect, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { IllegalTransition, InvalidEvent, Recollect } from "recollect";
+import { IllegalTransition, InvalidEvent, Recollect, RecollectClosed } from "recollect";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as SpoolDrainer from "../../src/publish/drain/SpoolDrainer.ts";
 import * as NatsServer from "../support/NatsServer.ts";
-import * as World from "./World.ts";
+import * as World from "../publish/World.ts";
+import * as Proxy from "../log/proxy.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
 const root = new URL("../../", import.meta.url).pathname;
@@ -168,6 +169,39 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
       const events = yield* World.eventsOf(History.thread("comes later"));
       const texts = events.map((event) => (World.dataOf(event)["parts"] as ReadonlyArray<{ text: string }>)[0]?.text);
       assert.deepStrictEqual(texts, ["0", "1", "2"]);
+    }),
+  );
+
+  it.effect("has one socket for everything that hangs on it, and refuses in words once it is closed", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const proxy = yield* Proxy.proxy(url);
+      yield* Effect.promise(async () => {
+        const recollect = await Recollect.connect({ data, url: proxy.url, patienceMillis: 10_000 });
+        await recollect.connected();
+        const session = await recollect.sessions.register();
+        await recollect.thread("one socket").say({ role: "user", text: "hello" });
+        await recollect.thread("one socket").read();
+        const { taskId } = await recollect.tasks.submit({ agentType: "a" });
+        recollect.tasks.work({ agentTypes: ["a"], run: async () => "done" });
+        assert.strictEqual((await recollect.tasks.result(taskId)).status, "completed");
+        await recollect.inbox.send({ from: "a", to: "b", body: 1 });
+        await recollect.config.set({ "limits.a": { per: [], limit: 1, windowMillis: 60_000 } });
+        await recollect.limits.take({});
+        await recollect.files.read(new URL("../../LICENSE", import.meta.url).pathname);
+        await recollect.responses.reuse({ kind: "tool", name: "t", request: 1 }, async () => 1);
+        for await (const seen of recollect.watch({ thread: "one socket" })) if (seen._tag === "CaughtUp") break;
+        await session.end("done");
+        assert.strictEqual(proxy.connections(), 1);
+        await recollect.close();
+        await recollect.close();
+        for (const call of [() => recollect.inbox.waiting("b"), () => recollect.config.get("snapshots.ttlMillis")]) {
+          const refused = await call().catch((error: unknown) => error);
+          assert.instanceOf(refused, RecollectClosed);
+          assert.strictEqual((refused as Error).message, "This Recollect was closed.");
+        }
+      });
     }),
   );
 });

@@ -2,18 +2,20 @@ import { assert, describe, it } from "@effect/vitest";
 import { Context, Effect, Fiber, Layer, Option, References, Stream } from "effect";
 import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
 import { TaskQueue } from "../../src/coordination/tasks/queue/TaskQueue.ts";
-import * as TaskQueueWhenNeeded from "../../src/coordination/tasks/queue/TaskQueueWhenNeeded.ts";
+import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
+import * as TaskQueueAway from "../../src/coordination/tasks/queue/TaskQueueAway.ts";
 import { settings } from "../../src/coordination/tasks/queue/TaskSlots.ts";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
 const entry = (taskId: string) => ({ taskId, agentType: "moves", priority: "normal" }) as const;
 
-describe("the task queue when it is needed", () => {
+describe("the task queue over a connection that may be away", () => {
   it.live("lets takes and watches wait for a server that comes later, and for one that has moved", () =>
     Effect.gen(function* () {
       let address = Option.none<string>();
-      const built = Layer.build(TaskQueueWhenNeeded.layer({ address: Effect.sync(() => address), hint: "start one" }));
+      const connection = SharedConnection.layer({ address: Effect.sync(() => address), hint: "start one" });
+      const built = Layer.build(TaskQueueAway.layer({}).pipe(Layer.provide(connection)));
       const services = yield* built;
       const queue = Context.get(services, TaskQueue);
       const bucket = yield* Context.get(services, Buckets).open(settings);

@@ -1,7 +1,7 @@
 /**
  * Tells whoever waits to ask a log again that it has come: for the first time, or back.
  *
- * Room: publish.
+ * Room: log.
  *
  * A pause grows with the time for which nobody answered; the connection knows sooner than its end that somebody does.
  */
@@ -15,7 +15,7 @@ export interface Arrivals {
 /** Nobody knows: each pause is waited out. */
 const unknown: Arrivals = { next: () => Effect.never };
 
-export const LogArrivals = Context.Reference<Arrivals>("recollect/publish/LogArrivals", {
+export const LogArrivals = Context.Reference<Arrivals>("recollect/log/LogArrivals", {
   defaultValue: () => unknown,
 });
 
