@@ -25,7 +25,7 @@ const inSql = Effect.gen(function* () {
     ...(yield* pairs("SELECT outcome, count(*) FROM v_tool_calls GROUP BY 1")),
   };
   const [[input, output, cacheRead, cacheWrite, reasoning] = []] = yield* rows(
-    `SELECT sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens)
+    `SELECT total(input_tokens), total(output_tokens), total(cache_read_tokens), total(cache_write_tokens), total(reasoning_tokens)
      FROM v_token_usage`,
   );
   const tokens = { input, output, cacheRead, cacheWrite, reasoning };
