@@ -4,9 +4,9 @@
  * Writes `value nanoseconds` for each value as soon as it has it, by the clock that all processes of a machine share.
  */
 import { writeSync } from "node:fs";
-import { RecollectShared } from "../src/client/RecollectShared.ts";
+import { Recollect } from "../src/client/Recollect.ts";
 
-const shared = await RecollectShared.connect({ url: process.argv[2] ?? "", data: process.argv[3] });
-for await (const value of shared.watch("snapshots.ttlMillis")) {
+const recollect = await Recollect.connect({ url: process.argv[2] ?? "", data: process.argv[3] });
+for await (const value of recollect.config.watch("snapshots.ttlMillis")) {
   writeSync(1, `${value} ${process.hrtime.bigint()}\n`);
 }

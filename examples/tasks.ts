@@ -1,9 +1,9 @@
 /** Work that many share. Run it beside `npm start`: `npx node examples/tasks.ts`. */
 // #region tasks
-import { RecollectTasks } from "recollect";
+import { Recollect } from "recollect";
 
-const tasks = await RecollectTasks.connect();
-tasks.work({
+const recollect = await Recollect.connect();
+recollect.tasks.work({
   agentTypes: ["summarizer"],
   concurrency: 4,
   run: async ({ request, signal, progress }) => {
@@ -13,11 +13,11 @@ tasks.work({
   },
 });
 
-const { taskId } = await tasks.submit(
+const { taskId } = await recollect.tasks.submit(
   { agentType: "summarizer", message: "It was a bright cold day in April, and the clocks were striking thirteen." },
   { priority: "high", maxAttempts: 5 },
 );
-const { status, output } = await tasks.result(taskId);
+const { status, output } = await recollect.tasks.result(taskId);
 console.log(status, output);
-await tasks.close();
+await recollect.close();
 // #endregion tasks

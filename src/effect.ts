@@ -6,7 +6,9 @@
  * Effect is the program's own here: it is a dependency, where `recollect` brings its own inside.
  */
 
-// Effect.
+// Everything, over one connection.
+export * as RecollectLayers from "./client/Layers.ts";
+
 export * as Connect from "./publish/Connect.ts";
 export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
 export { startSession, submit, task } from "./publish/TaskPublisher.ts";
@@ -32,7 +34,6 @@ export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
 export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";
 export * as TaskQueueNats from "./coordination/tasks/queue/TaskQueueNats.ts";
-export * as TasksWhenNeeded from "./coordination/tasks/TasksWhenNeeded.ts";
 export { type Running, type Work, work } from "./coordination/tasks/Worker.ts";
 export { keepFilledFromLog } from "./coordination/tasks/Requeue.ts";
 export { keepScheduled } from "./coordination/tasks/TaskScheduler.ts";
@@ -42,7 +43,7 @@ export { LeaseLost } from "./domain/TaskRecord.ts";
 export { type Bucket, Buckets } from "./coordination/bucket/Bucket.ts";
 export * as BucketKv from "./coordination/bucket/BucketKv.ts";
 export * as CacheSharingMemory from "./coordination/cache/CacheSharingMemory.ts";
-export * as CacheWireNats from "./coordination/cache/CacheSharingNats.ts";
+export * as CacheSharingNats from "./coordination/cache/CacheSharingNats.ts";
 export * as Configuration from "./coordination/config/Configuration.ts";
 export * as FileCache from "./coordination/cache/FileCache.ts";
 export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";

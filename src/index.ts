@@ -5,32 +5,24 @@
  *
  * A program that uses Effect itself imports `recollect/effect`.
  */
-export {
-  Recollect,
-  type RecollectCall,
-  type RecollectSession,
-  type RecollectTask,
-  type RecollectThread,
-} from "./client/Recollect.ts";
+export { Recollect, type RecollectSession, type RecollectTask } from "./client/Recollect.ts";
+export type { RecollectCall, RecollectThread } from "./client/RecollectThread.ts";
 export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
+export { RecollectClosed } from "./client/RecollectClosed.ts";
+export { RecollectError } from "./client/RecollectError.ts";
 
-export { type PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
-export { RecollectLive, type WatchedElement, type WatchedEvent } from "./client/RecollectLive.ts";
-export { type CacheOptions, type ReadFor, RecollectCache } from "./client/RecollectCache.ts";
-export { RecollectInbox } from "./client/RecollectInbox.ts";
-export { RecollectShared, type SharedOptions, type Taken } from "./client/RecollectShared.ts";
-
-// Work that many share.
-export {
-  RecollectTasks,
-  type RunningTask,
-  type RunningWorker,
-  type TasksOptions,
-  type WorkOptions,
-} from "./client/RecollectTasks.ts";
+// What hangs on it.
+export type { RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
+export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
+export type { RecollectInbox } from "./client/RecollectInbox.ts";
+export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
+export type { RecollectLimits, Taken } from "./client/RecollectLimits.ts";
+export type { ReadFor, RecollectFiles } from "./client/RecollectFiles.ts";
+export type { RecollectResponses } from "./client/RecollectResponses.ts";
+export type { Target, WatchedElement, WatchedEvent } from "./client/WatchEvents.ts";
 export {
   type BatchResult,
   CannotRetry,

@@ -6,9 +6,16 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
 import type { Program } from "../domain/Content.ts";
-import type * as Connect from "../publish/Connect.ts";
+import type * as Layers from "./Layers.ts";
 
-export interface ConnectOptions extends Omit<Connect.Options, "source"> {
+/** What every section of the client stands on. */
+export type Core = Layer.Success<ReturnType<typeof Layers.core>> | Machine;
+
+/** What the services ask of the machine. Named here, so that the declarations of the package name no more. */
+type Machine = FileSystem.FileSystem | Path.Path;
+
+/** How a program connects. Every field may be left out. */
+export interface ConnectOptions extends Omit<Layers.Options, "source"> {
   /** Who publishes: a program's name, or its name and version. */
   readonly client?: string | Program | undefined;
 }
@@ -23,13 +30,16 @@ export const sourceOf = (client: ConnectOptions["client"]): string | undefined =
 export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 
 /** The runtime of a layer, begun. Rejects with what the layer fails with. */
-export const begin = async <Options extends ConnectOptions, A, E>(
-  { client, ...rest }: Options,
-  layer: (options: Omit<Options, "client"> & Connect.Options) => Layer.Layer<A, E, FileSystem.FileSystem | Path.Path>,
-): Promise<ManagedRuntime.ManagedRuntime<A, E>> => {
-  const runtime = ManagedRuntime.make(
-    layer({ ...rest, source: sourceOf(client) }).pipe(Layer.provide(NodeServices.layer), Layer.provideMerge(quiet)),
-  );
+export const begin = async <A, E>(
+  layer: Layer.Layer<A, E, Machine>,
+): Promise<ManagedRuntime.ManagedRuntime<A | Machine, E>> => {
+  const runtime = ManagedRuntime.make(layer.pipe(Layer.provideMerge(NodeServices.layer), Layer.provideMerge(quiet)));
   await runtime.context();
   return runtime;
 };
+
+/** The layers' options for what a program gave. */
+export const layerOptions = ({ client, ...rest }: ConnectOptions): Layers.Options => ({
+  ...rest,
+  source: sourceOf(client),
+});

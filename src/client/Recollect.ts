@@ -1,156 +1,40 @@
 /**
- * Recollect for programs that speak in promises: the same publisher, the same promises, no Effect to be seen.
+ * The one door for programs that speak in promises: threads, tasks, sessions, inboxes, watching, configuration, limits,
+ * files, responses and SQL, over one connection and one runtime.
  *
  * Room: client.
  *
- * A call that nobody awaits never crashes the program: its failure is counted, and `flush` tells of it.
+ * A call that nobody awaits never crashes the program: its failure is counted, and `flush` tells of it. What hangs on
+ * the door is made when it is first used.
  */
-import { Effect, Stream } from "effect";
+import { Effect, Layer } from "effect";
 import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
-import type { Part } from "../domain/Content.ts";
-import type { ChatMessage } from "../publish/thread/ChatMessage.ts";
+import { defaultTenant } from "../domain/History.ts";
+import { checkedLease } from "../coordination/config/TaskLimits.ts";
+import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given } from "../publish/write/NewEvent.ts";
-import * as Connect from "../publish/Connect.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
-import { begin, type ConnectOptions } from "./PromiseRuntime.ts";
+import * as Layers from "./Layers.ts";
+import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
 import { Publisher, type Published } from "../publish/Publisher.ts";
-import { type ReadMessage, readMessage, type ReadThread, readThread } from "./ReadThread.ts";
-import { RecollectAnswer } from "./RecollectAnswer.ts";
+import { backoff } from "../log/connection/Backoff.ts";
+import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { type Flushed, PromiseRunner } from "./PromiseRunner.ts";
-import type { Synced } from "../publish/thread/Sync.ts";
+import { RecollectConfig } from "./RecollectConfig.ts";
+import { RecollectFiles } from "./RecollectFiles.ts";
+import { RecollectInbox } from "./RecollectInbox.ts";
+import { RecollectLimits } from "./RecollectLimits.ts";
+import { RecollectResponses } from "./RecollectResponses.ts";
+import { RecollectSessions } from "./RecollectSessions.ts";
+import { RecollectTasks } from "./RecollectTasks.ts";
+import { RecollectThread } from "./RecollectThread.ts";
+import { Sections } from "./Section.ts";
+import { type Target, type WatchedElement, watchOver } from "./WatchEvents.ts";
 import * as Task from "../publish/TaskPublisher.ts";
 import * as Thread from "../publish/thread/ThreadPublisher.ts";
 
 /** How long closing waits for what was spooled, for example while the first connection was being made. */
 const closeDrainMillis = 500;
-
-/** A tool call that was asked for; `returned` or `failed` ends it and measures how long it took. */
-export class RecollectCall {
-  readonly #runner: PromiseRunner;
-  readonly #call: Thread.Call;
-
-  constructor(runner: PromiseRunner, call: Thread.Call) {
-    this.#runner = runner;
-    this.#call = call;
-  }
-
-  get callId(): string {
-    return this.#call.callId;
-  }
-
-  returned(result?: unknown): Promise<Published> {
-    return this.#runner.publish(this.#call.returned(result));
-  }
-
-  failed(error: unknown): Promise<Published> {
-    return this.#runner.publish(this.#call.failed(error));
-  }
-}
-
-/** One conversation. */
-export class RecollectThread {
-  readonly #runner: PromiseRunner;
-  readonly #thread: Thread.ThreadPublisher;
-
-  constructor(runner: PromiseRunner, thread: Thread.ThreadPublisher) {
-    this.#runner = runner;
-    this.#thread = thread;
-  }
-
-  get id(): string {
-    return this.#thread.id;
-  }
-
-  /** Says what is known of the thread as a whole: title, tool, model, working directory, tags. */
-  open(description: Parameters<Thread.ThreadPublisher["open"]>[0] = {}): Promise<Published> {
-    return this.#runner.publish(this.#thread.open(description));
-  }
-
-  say(message: Thread.Saying): Promise<Published> {
-    return this.#runner.publish(this.#thread.say(message));
-  }
-
-  /**
-   * Says a message bit by bit, for a model that streams: `delta` or `deltas`, then `complete` or `abort`. One event in
-   * the end, at most ten in all; an answer that nobody ends is aborted when Recollect is closed.
-   */
-  answer(message: Thread.Answering): RecollectAnswer {
-    return new RecollectAnswer(this.#runner, this.#thread, message);
-  }
-
-  /**
-   * The whole conversation, as a client holds it and sends it each turn (chat-completions messages, or ours): only what
-   * is new is appended.
-   */
-  sync(messages: ReadonlyArray<ChatMessage>): Promise<Synced> {
-    const synced = Effect.tap(this.#thread.sync(messages), ({ appended }) =>
-      Effect.sync(() => appended.forEach((published) => this.#runner.count(published))),
-    );
-    return this.#runner.run(synced);
-  }
-
-  /** One new message, stored without what it repeats of this thread. */
-  observe(message: ChatMessage): Promise<Published> {
-    return this.#runner.publish(this.#thread.observe(message));
-  }
-
-  /** A message's parts as they came, byte for byte; undefined when there is no such message. */
-  original(messageId: string): Promise<ReadonlyArray<Part> | undefined> {
-    return this.#runner.run(this.#thread.original(messageId));
-  }
-
-  /**
-   * The thread as it is now, with what this machine has accepted and the log does not have yet; undefined when nothing
-   * was ever said in it. With the log away it is what was last known (`isCurrent` is false then).
-   *
-   * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
-   * process appended is never missing.
-   */
-  async read(options: { readonly atLeast?: number } = {}): Promise<ReadThread | undefined> {
-    const view = await this.#runner.run(this.#thread.read(options));
-    return view === undefined ? undefined : readThread(view);
-  }
-
-  /** Every message that the log has, whole, in the order in which they began. Fails with `LogUnavailable`. */
-  async *messages(): AsyncGenerator<ReadMessage, void> {
-    const whole = Stream.map(this.#thread.messages, readMessage);
-    yield* Stream.toAsyncIterableWith(whole, await this.#runner.runtime.context());
-  }
-
-  /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
-  toolCalled(call: Thread.Calling): Promise<RecollectCall> {
-    const called = Effect.tap(this.#thread.toolCalled(call), ({ asked }) =>
-      Effect.sync(() => this.#runner.count(asked)),
-    );
-    return this.#runner.run(Effect.map(called, (made) => new RecollectCall(this.#runner, made)));
-  }
-
-  /**
-   * A version of a file was read for this thread: `path`, all its `bytes`, and whatever else is known. The content is kept
-   * once by its hash for as long as the event. Resolves when both are durable.
-   */
-  fileRead(file: Parameters<Thread.ThreadPublisher["fileRead"]>[0]): Promise<Published> {
-    return this.#runner.publish(this.#thread.fileRead(file));
-  }
-
-  rename(title: string): Promise<Published> {
-    return this.#runner.publish(this.#thread.rename(title));
-  }
-
-  tag(tags: { readonly add?: ReadonlyArray<string>; readonly remove?: ReadonlyArray<string> }): Promise<Published> {
-    return this.#runner.publish(this.#thread.tag(tags));
-  }
-
-  /** A new thread that continues this one. */
-  async fork(from: Parameters<Thread.ThreadPublisher["fork"]>[0] = {}): Promise<RecollectThread> {
-    const { threadId } = await this.#runner.publish(this.#thread.fork(from));
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(threadId)));
-  }
-
-  archive(reason?: string): Promise<Published> {
-    return this.#runner.publish(this.#thread.archive(reason));
-  }
-}
 
 /** Each move of a task as a promise; see TaskPublisher for what is allowed when. */
 export class RecollectTask {
@@ -222,11 +106,44 @@ export class RecollectSession {
   }
 }
 
+type Runtime = ConstructorParameters<typeof PromiseRunner>[0];
+
+const watching = (sections: Sections) => sections.section(Layers.watch);
+
+const untilReached = Effect.retry(
+  SharedConnection.use(({ reached }) => reached),
+  backoff,
+);
+
 export class Recollect {
   readonly #runner: PromiseRunner;
+  readonly #sections: Sections;
+  readonly #watch: ReturnType<typeof watching>;
+  readonly #tenant: string;
+  #closing: Promise<Flushed> | undefined;
+  readonly tasks: RecollectTasks;
+  readonly sessions: RecollectSessions;
+  readonly inbox: RecollectInbox;
+  readonly config: RecollectConfig;
+  readonly limits: RecollectLimits;
+  readonly files: RecollectFiles;
+  readonly responses: RecollectResponses;
 
-  private constructor(runner: PromiseRunner) {
-    this.#runner = runner;
+  private constructor(runtime: Runtime, options: Layers.Options) {
+    this.#runner = new PromiseRunner(runtime);
+    const sections = new Sections(runtime);
+    this.#sections = sections;
+    this.#tenant = options.tenant ?? defaultTenant;
+    const config = Layers.config(options);
+    this.#watch = watching(sections);
+    this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)));
+    this.sessions = new RecollectSessions(sections.section(Layers.sessions));
+    this.inbox = new RecollectInbox(sections.section(Layers.inbox));
+    this.config = new RecollectConfig(sections.section(config));
+    this.limits = new RecollectLimits(sections.section(Layers.limits.pipe(Layer.provide(config))));
+    const caches = sections.section(Layers.caches(options).pipe(Layer.provide(config)));
+    this.files = new RecollectFiles(caches);
+    this.responses = new RecollectResponses(caches);
   }
 
   /**
@@ -234,13 +151,27 @@ export class Recollect {
    * Never fails and never waits because it is away: what is published then waits in the spool of the data folder.
    */
   static async connect(options: ConnectOptions = {}): Promise<Recollect> {
-    const runtime = await begin(options, Connect.layer);
-    return new Recollect(new PromiseRunner(runtime));
+    const given = layerOptions(options);
+    await Effect.runPromise(checkedLease(options.leaseMillis));
+    return new Recollect(await begin(Layers.core(given)), given);
+  }
+
+  /** Resolves when the server is there for the first time, or again. Waits for as long as it is away: bound it. */
+  connected(): Promise<void> {
+    return this.#sections.run(Effect.asVoid(untilReached));
+  }
+
+  /**
+   * Every event once and in order, without end: leaving the loop ends it, and so does `close`. `CaughtUp` says that what
+   * follows is live, `Slow` that the loop took too long and goes on from the log; nothing is missed.
+   */
+  watch(target: Target, options: Watching = {}): AsyncIterable<WatchedElement> {
+    return watchOver(this.#watch, this.#tenant, target, options);
   }
 
   /** The thread of that id, or a new one. Nothing is written until something is said. */
   thread(id?: string): RecollectThread {
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(id)));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(id)));
   }
 
   /** Submits a task. */
@@ -256,7 +187,7 @@ export class Recollect {
 
   /** A task that was submitted, here or elsewhere. */
   task(id: string): RecollectTask {
-    return new RecollectTask(this.#runner, this.#runner.runtime.runSync(Task.task(id)));
+    return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
   }
 
   async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
@@ -273,7 +204,8 @@ export class Recollect {
     },
   ): Promise<Published> {
     const { type, id, data, about } = options;
-    const { kind } = eventTypes[type];
+    // A type that nobody knows belongs to nothing; that it is unknown is said where all events are checked.
+    const kind = Object.hasOwn(eventTypes, type) ? eventTypes[type].kind : "thread";
     const published = Publisher.use((publisher) =>
       publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
     );
@@ -287,19 +219,25 @@ export class Recollect {
 
   /** What waits for what: `spooled` counts what this machine has accepted and the log does not have yet. */
   waiting(): Promise<Waiting> {
-    return this.#runner.runtime.runPromise(Publisher.use(({ waiting }) => waiting));
+    return this.#runner.run(Publisher.use(({ waiting }) => waiting));
   }
 
   /**
    * Flushes and lets go. What is in the spool gets a moment to reach the log, if the log can be reached; what remains
-   * stays there for the next process, or for the daemon.
+   * stays there for the next process, or for the daemon. Closing twice closes once; a later call rejects with
+   * `RecollectClosed`.
    */
-  async close(): Promise<Flushed> {
+  close(): Promise<Flushed> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<Flushed> {
+    await this.#sections.close();
     await this.#runner.endOpen();
     const flushed = await this.flush();
     const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
-    await this.#runner.runtime.runPromise(drained);
-    await this.#runner.runtime.dispose();
+    await this.#runner.run(drained);
+    await this.#runner.close();
     return flushed;
   }
 

@@ -3,15 +3,14 @@
  *
  * Room: client.
  */
-import { Effect, Exit, type ManagedRuntime, Scope } from "effect";
-import { begin, type ConnectOptions } from "./PromiseRuntime.ts";
+import { Effect, Exit, Scope } from "effect";
+import type { Section } from "./Section.ts";
 import type { Present } from "../coordination/sessions/Presence.ts";
-import * as SessionsLayer from "../coordination/sessions/SessionsLayer.ts";
 import * as Sessions from "../coordination/sessions/Sessions.ts";
 
 type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<A>;
 
-/** A session of this process: present until it is ended, or until `RecollectSessions` is closed. */
+/** A session of this process: present until it is ended, or until the client is closed. */
 export class PresentSession {
   readonly #run: Run;
   readonly #held: Sessions.Held;
@@ -47,48 +46,31 @@ export class PresentSession {
 }
 
 export class RecollectSessions {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Sessions.Sessions, never>;
-  readonly #open = new Set<Scope.Closeable>();
+  readonly #section: Section<Sessions.Sessions>;
 
-  private constructor(runtime: ManagedRuntime.ManagedRuntime<Sessions.Sessions, never>) {
-    this.#runtime = runtime;
-  }
-
-  /** As `Recollect.connect`: never fails and never waits because NATS is away. */
-  static async connect(options: ConnectOptions = {}): Promise<RecollectSessions> {
-    const runtime = await begin(options, SessionsLayer.layer);
-    return new RecollectSessions(runtime);
+  constructor(section: Section<Sessions.Sessions>) {
+    this.#section = section;
   }
 
   /** Begins a session that is present from now on. Rejects with `SessionRefused` when another holds its id. */
   async register(options: Sessions.Registering = {}): Promise<PresentSession> {
-    const scope = await this.#runtime.runPromise(Scope.make());
-    const held = await this.#runtime.runPromise(
+    const scope = Scope.makeUnsafe();
+    const held = await this.#section.run(
       Sessions.Sessions.use((sessions) => sessions.register(options)).pipe(
         Scope.provide(scope),
         Effect.onError(() => Scope.close(scope, Exit.void)),
       ),
     );
-    this.#open.add(scope);
-    const close = Effect.suspend(() => {
-      this.#open.delete(scope);
+    const end = Effect.suspend(() => {
+      forget();
       return Scope.close(scope, Exit.void);
     });
-    return new PresentSession((effect) => this.#runtime.runPromise(effect), held, close);
+    const forget = this.#section.sections.keep(() => this.#section.run(end));
+    return new PresentSession((effect) => this.#section.run(effect), held, end);
   }
 
   /** Who is there now, on every machine of this server. Rejects with `PresenceUnavailable` when it cannot be asked. */
   active(): Promise<ReadonlyArray<Present>> {
-    return this.#runtime.runPromise(Sessions.Sessions.use(({ active }) => active));
-  }
-
-  /** Ends every session that is still open, with the reason `closed`, and lets go. */
-  async close(): Promise<void> {
-    for (const scope of this.#open) await this.#runtime.runPromise(Scope.close(scope, Exit.void));
-    await this.#runtime.dispose();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.#section.run(Sessions.Sessions.use(({ active }) => active));
   }
 }

@@ -3,17 +3,13 @@
  *
  * Room: client.
  */
-import { Deferred, Effect, Fiber, type ManagedRuntime, Result, Stream } from "effect";
+import { Effect, Result, Stream } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
-import { LogUnavailable } from "../log/EventLog.ts";
 import type { Given } from "../publish/write/NewEvent.ts";
-import { begin, type ConnectOptions } from "./PromiseRuntime.ts";
+import type { Section } from "./Section.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import type { Batch, Submission } from "../coordination/tasks/TaskSubmit.ts";
-import * as TasksWhenNeeded from "../coordination/tasks/TasksWhenNeeded.ts";
 import { describeError, placesOf, type Running, work } from "../coordination/tasks/Worker.ts";
-
-export interface TasksOptions extends ConnectOptions, Pick<TasksWhenNeeded.Options, "leaseMillis"> {}
 
 /** A task while it runs. The signal is aborted when its lease is lost, it was cancelled, or the worker is stopped. */
 export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request"> {
@@ -37,26 +33,14 @@ export interface RunningWorker {
 }
 
 export class RecollectTasks {
-  readonly #runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, unknown>;
-  readonly #workers = new Set<RunningWorker>();
-  /** Fails what is still waited for when this is closed: nobody would answer it any more. */
-  readonly #closed = Deferred.makeUnsafe<never, LogUnavailable>();
+  readonly #section: Section<Tasks.Tasks>;
 
-  private constructor(runtime: ManagedRuntime.ManagedRuntime<Tasks.Tasks, unknown>) {
-    this.#runtime = runtime;
-  }
-
-  /**
-   * As `Recollect.connect`: never fails and never waits because NATS is away. Until it is there tasks can be submitted and
-   * workers wait; how a task stands is nobody's knowledge then, and asking rejects with `LogUnavailable`.
-   * Rejects with `ConfigRefused` when the environment says what cannot be, and with `InvalidTask` for such a lease.
-   */
-  static async connect(options: TasksOptions = {}): Promise<RecollectTasks> {
-    return new RecollectTasks(await begin(options, TasksWhenNeeded.layer));
+  constructor(section: Section<Tasks.Tasks>) {
+    this.#section = section;
   }
 
   #run<A, E>(use: (tasks: Tasks.Tasks["Service"]) => Effect.Effect<A, E>): Promise<A> {
-    return this.#runtime.runPromise(Effect.raceFirst(Tasks.Tasks.use(use), Deferred.await(this.#closed)));
+    return this.#section.run(Tasks.Tasks.use(use));
   }
 
   /** With NATS away it waits on this machine's disk, and is queued when NATS is back: `where` says so. */
@@ -83,11 +67,8 @@ export class RecollectTasks {
   }
 
   /** How the task stands now and after each of its events, up to its end. */
-  async *watch(taskId: string): AsyncGenerator<Tasks.TaskResult> {
-    const stream = Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId))).pipe(
-      Stream.interruptWhen(Deferred.await(this.#closed)),
-    );
-    yield* Stream.toAsyncIterableWith(stream, await this.#runtime.context());
+  watch(taskId: string): AsyncGenerator<Tasks.TaskResult> {
+    return this.#section.iterate(Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId))), "rejects");
   }
 
   cancel(taskId: string, reason?: string): Promise<Tasks.TaskResult> {
@@ -107,43 +88,39 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.retry(taskId));
   }
 
-  /** Works until it is stopped or this is closed. Throws `InvalidTask` when nobody can work so. */
+  /** Works until it is stopped or the client is closed. Throws `InvalidTask` when nobody can work so. */
   work({ run, ...options }: WorkOptions): RunningWorker {
     Result.getOrThrow(placesOf(options));
     const runOne = ({ attempt, maxAttempts, progress, request, requestInput, taskId }: Running) =>
-      Effect.tryPromise({
-        try: async (signal) =>
-          run({
-            taskId,
-            attempt,
-            maxAttempts,
-            request,
-            signal,
-            progress: (how) => this.#runtime.runPromise(progress(how)),
-            requestInput: (message) => this.#runtime.runPromise(requestInput(message)),
-          }),
-        catch: describeError,
+      Effect.flatMap(Effect.context<never>(), (context) => {
+        const promise = Effect.runPromiseWith(context);
+        return Effect.tryPromise({
+          try: async (signal) =>
+            run({
+              taskId,
+              attempt,
+              maxAttempts,
+              request,
+              signal,
+              progress: (how) => promise(progress(how)),
+              requestInput: (message) => promise(requestInput(message)),
+            }),
+          catch: describeError,
+        });
       });
-    const fiber = this.#runtime.runFork(work({ ...options, run: runOne }));
-    const worker: RunningWorker = {
-      stop: async () => {
-        this.#workers.delete(worker);
-        await this.#runtime.runPromise(Fiber.interrupt(fiber));
-      },
+    const stopped = new AbortController();
+    const worked = this.#section.run(work({ ...options, run: runOne }), stopped.signal).catch((error: unknown) => {
+      // Not there to be told while it is being stopped.
+      if (!stopped.signal.aborted) throw error;
+    });
+    const stop = async () => {
+      forget();
+      stopped.abort();
+      await worked;
     };
-    this.#workers.add(worker);
-    return worker;
-  }
-
-  /** Stops its workers and lets go; what is still waited for rejects. */
-  async close(): Promise<void> {
-    await Promise.all([...this.#workers].map(({ stop }) => stop()));
-    const closed = new LogUnavailable({ reason: "these tasks were closed", hint: "Connect again." });
-    Deferred.doneUnsafe(this.#closed, Effect.fail(closed));
-    await this.#runtime.dispose();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    const forget = this.#section.sections.keep(stop);
+    // Whoever only works awaits nothing: closing ends it.
+    worked.catch(() => undefined);
+    return { stop };
   }
 }

@@ -8,12 +8,15 @@
 import { Config, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
+import * as EventLogAway from "../log/EventLogAway.ts";
+import { finder, type Given } from "../log/connection/ServerAccess.ts";
+import * as SharedConnection from "../log/connection/SharedConnection.ts";
 import * as LiveNats from "../log/live/LiveNats.ts";
+import * as StoresAway from "../snapshot/StoresAway.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as AnswerJournal from "./thread/AnswerJournal.ts";
-import * as LogConnection from "./delivery/LogConnection.ts";
 import * as Publisher from "./Publisher.ts";
 import * as ThreadViews from "./thread/ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
@@ -31,6 +34,8 @@ export interface Options extends Publisher.Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Who this program is to the server: files with credentials. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  readonly access?: Given | undefined;
   /** Bounds of the spool. */
   readonly spool?: SpoolOptions | undefined;
 }
@@ -63,28 +68,36 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
     onNone: () => Effect.succeed(ownLog),
     onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
   });
+  const access = finder({ root: folder.root, given: options.access });
   const log = Option.match(given, {
-    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name }),
+    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name, access }),
     onSome: (url) => ({
       address: Effect.succeed(Option.some(url)),
       hint: `Start the server at ${targetOf(url)}.`,
       name,
+      access,
     }),
   });
   return { folder, target, log };
 });
 
-/** The log, the spool, the publisher, what reads threads, and what answers that are said bit by bit need. */
+/** The log of a server that may be away, and what reading a thread needs beside it, over one connection. */
+const logOf = (log: SharedConnection.Options) =>
+  Layer.merge(EventLogAway.layer, StoresAway.layer).pipe(
+    Layer.provideMerge(SharedConnection.layer({ ...log, essential: EventLogAway.essential })),
+  );
+
+/**
+ * The connection, the log, the spool, the publisher, what reads threads, and what answers that are said bit by bit need.
+ * Everything else that needs the server stands on the same connection (`SharedConnection`).
+ */
 export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, log, target } = yield* placeOf(options);
-      const stores = Layer.merge(
-        LogConnection.layer(log),
-        SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }),
-      );
+      const stores = Layer.merge(logOf(log), SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
-      const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerWhenNeeded(log));
+      const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerAway.pipe(Layer.provide(stores)));
       const ready = Layer.provideMerge(recovered(journal), Layer.provideMerge(ThreadReader.layer(), stores));
       const publisher = Layer.provideMerge(ThreadViews.layer, Publisher.layer(options));
       return Layer.provideMerge(Layer.merge(publisher, answers), ready);

@@ -2,7 +2,8 @@ import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
 import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
 import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
-import * as BucketsWhenNeeded from "../../src/coordination/bucket/BucketsWhenNeeded.ts";
+import * as BucketsAway from "../../src/coordination/bucket/BucketsAway.ts";
+import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
 import * as Inbox from "../../src/coordination/inbox/Inbox.ts";
 import * as InboxCapacity from "../../src/coordination/inbox/InboxCapacity.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
@@ -44,7 +45,7 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
 
 const buckets = Layer.unwrap(
   Effect.map(NatsServer.NatsServer, ({ url }) =>
-    BucketsWhenNeeded.layer({ address: Effect.succeed(Option.some(url)) }),
+    BucketsAway.layer.pipe(Layer.provide(SharedConnection.layer({ address: Effect.succeed(Option.some(url)) }))),
   ),
 );
 

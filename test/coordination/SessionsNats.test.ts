@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import * as BucketsWhenNeeded from "../../src/coordination/bucket/BucketsWhenNeeded.ts";
+import * as BucketsAway from "../../src/coordination/bucket/BucketsAway.ts";
+import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
 import * as Presence from "../../src/coordination/sessions/Presence.ts";
 import { bucketName, PresenceBucket } from "../../src/coordination/sessions/Presence.ts";
 import * as PresenceKv from "../../src/coordination/sessions/PresenceKv.ts";
@@ -15,7 +16,8 @@ const { leaseMillis } = SessionsWorld;
 /** Each machine finds the server by itself, and has a connection of its own. */
 const world = Layer.unwrap(
   Effect.map(NatsServer.NatsServer, ({ url }) => {
-    const buckets = BucketsWhenNeeded.layer({ address: Effect.succeed(Option.some(url)) });
+    const connection = SharedConnection.layer({ address: Effect.succeed(Option.some(url)) });
+    const buckets = Layer.fresh(BucketsAway.layer).pipe(Layer.provide(connection));
     const own = Presence.layer({ leaseMillis }).pipe(Layer.provide(buckets));
     return SessionsWorld.layer(own).pipe(
       Layer.provideMerge(PresenceKv.layer({ leaseMillis })),

@@ -56,6 +56,7 @@ export const proxy = (target: string) =>
     });
     return {
       url,
+      connections: () => pairs.size,
       /** What the server says is thrown away. */
       mute: Effect.sync(() => {
         state.mute = true;

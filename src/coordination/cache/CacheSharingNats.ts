@@ -6,10 +6,11 @@
  * `recollect-cache.<tenant>` carries news, `recollect-cache-ask.<tenant>` asks what processes have counted. The stream does
  * not listen to them: news is at most once, and whoever was not connected is told so when it is again.
  */
-import { Context, Effect, Exit, Layer, Option, Result, Schedule, Schema, Scope, Stream } from "effect";
+import { Context, Effect, Layer, Option, Result, Schema, Stream } from "effect";
 import * as BlobStore from "../../log/BlobStoreNats.ts";
 import * as DirectGet from "../../log/read/DirectGetNats.ts";
 import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
+import { SharedConnection } from "../../log/connection/SharedConnection.ts";
 import { encodeToken, root } from "../../log/Subject.ts";
 import { Buckets } from "../bucket/Bucket.ts";
 import * as BucketKv from "../bucket/BucketKv.ts";
@@ -21,8 +22,6 @@ type Connection = NatsConnection.NatsConnection["Service"];
 const gatherMillis = 1_000;
 /** A server that does not take a few bytes in this time is away. */
 const tellMillis = 2_000;
-/** How often a server that is away is looked for. */
-const retryMillis = 1_000;
 
 const newsSubject = (tenant: string): string => `${root}-cache.${encodeToken(tenant)}`;
 const askSubject = (tenant: string): string => `${root}-cache-ask.${encodeToken(tenant)}`;
@@ -136,64 +135,50 @@ export const layer = Layer.effect(
   }),
 );
 
-interface Dialled {
-  readonly url: string;
-  readonly wire: CacheSharing["Service"];
-  readonly scope: Scope.Closeable;
-}
-
-/**
- * For a program that may begin before its server: it is looked for in the background, and until it is there nothing is
- * shared. A connection that was made is kept by the client, until the server is away and expected elsewhere.
- */
-export const layerWhenNeeded = (options: {
-  /** Where the server is at this moment; none when nobody runs one. */
-  readonly address: Effect.Effect<Option.Option<string>>;
-  readonly name?: string | undefined;
-}) =>
-  Layer.effect(
-    CacheSharing,
-    Effect.gen(function* () {
-      const own = yield* Effect.scope;
-      const listeners = new Set<Listener>();
-      let dialled: Dialled | undefined;
-
-      const attachTo = ({ scope, wire }: Dialled, listener: Listener) =>
-        Scope.provide(wire.listen(listener), scope).pipe(Effect.andThen(Effect.sync(() => listener.missed())));
-
-      const dial = Effect.fnUntraced(function* (url: string) {
-        const scope = yield* Scope.fork(own);
-        const built = layer.pipe(Layer.provide(NatsConnection.layer({ servers: url, name: options.name })));
-        const made = yield* Layer.buildWithScope(built, scope).pipe(
-          Effect.catchDefect((defect) => Effect.fail(defect)),
-          Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit))),
+/** Over a connection that may be away: until it is there nothing is shared, and whoever listens is told that it missed something. */
+export const layerAway = Layer.effect(
+  CacheSharing,
+  Effect.gen(function* () {
+    const connections = yield* SharedConnection;
+    const made = new WeakMap<Connection, Shared>();
+    yield* connections.each(({ connection }) =>
+      Effect.flatMap(sharedOn(connection), (shared) => Effect.sync(() => made.set(connection, shared))),
+    );
+    const now = () => {
+      const open = connections.now();
+      return open === undefined ? undefined : open.connection;
+    };
+    return CacheSharing.of({
+      shared: () => {
+        const connection = now();
+        return connection === undefined ? undefined : made.get(connection);
+      },
+      listen: Effect.fnUntraced(function* (listener) {
+        let end: (() => void) | undefined;
+        yield* Effect.addFinalizer(() => Effect.sync(() => end?.()));
+        yield* connections.each(({ connection }) =>
+          Effect.gen(function* () {
+            end = attach(connection, listener);
+            listener.missed();
+            yield* connection.changes.pipe(
+              Stream.drop(1),
+              Stream.filter(({ _tag }) => _tag === "Connected"),
+              Stream.runForEach(() => Effect.sync(() => listener.missed())),
+              Effect.forkScoped,
+            );
+          }),
         );
-        dialled = { url, wire: Context.get(made, CacheSharing), scope };
-        for (const listener of listeners) yield* attachTo(dialled, listener);
-      });
-
-      const look = Effect.gen(function* () {
-        if (dialled?.wire.shared() !== undefined) return;
-        const url = yield* options.address;
-        if (Option.isNone(url) || url.value === dialled?.url) return;
-        if (dialled !== undefined) yield* Scope.close(dialled.scope, Exit.void);
-        dialled = undefined;
-        yield* dial(url.value);
-      }).pipe(Effect.ignore);
-
-      yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(retryMillis)));
-      return CacheSharing.of({
-        shared: () => dialled?.wire.shared(),
-        listen: (listener) =>
-          Effect.andThen(
-            Effect.acquireRelease(
-              Effect.sync(() => void listeners.add(listener)),
-              () => Effect.sync(() => listeners.delete(listener)),
-            ),
-            Effect.suspend(() => (dialled === undefined ? Effect.void : attachTo(dialled, listener))),
-          ),
-        tell: (tenant, news) => dialled?.wire.tell(tenant, news) ?? Effect.succeed(false),
-        gather: (tenant) => dialled?.wire.gather(tenant) ?? Effect.succeed([]),
-      });
-    }),
-  );
+      }),
+      tell: (tenant, news) =>
+        Effect.suspend(() => {
+          const connection = now();
+          return connection === undefined ? Effect.succeed(false) : tellOn(connection, tenant, news);
+        }),
+      gather: (tenant) =>
+        Effect.suspend(() => {
+          const connection = now();
+          return connection === undefined ? Effect.succeed([]) : gatherOn(connection, tenant);
+        }),
+    });
+  }),
+);

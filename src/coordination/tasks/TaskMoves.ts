@@ -9,7 +9,7 @@ import * as History from "../../domain/History.ts";
 import type { TaskEventName } from "../../domain/Task.ts";
 import { empty, evolve, type TaskRecord } from "../../domain/TaskRecord.ts";
 import { type AppendRefused, type EventLog, LogUnavailable } from "../../log/EventLog.ts";
-import { backoff } from "../../publish/delivery/Backoff.ts";
+import { backoff } from "../../log/connection/Backoff.ts";
 import { compose, type Given, type InvalidEvent, newId } from "../../publish/write/NewEvent.ts";
 import { putBlobs } from "../../publish/write/WriteCommand.ts";
 

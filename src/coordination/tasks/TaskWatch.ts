@@ -12,7 +12,7 @@ import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { task as historyOf } from "../../domain/History.ts";
 import { evolve, hasEnded, type TaskRecord } from "../../domain/TaskRecord.ts";
 import type { LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
-import { backoff } from "../../publish/delivery/Backoff.ts";
+import { backoff } from "../../log/connection/Backoff.ts";
 import type { Desk } from "./TaskMoves.ts";
 import * as Watches from "../watch/Watch.ts";
 

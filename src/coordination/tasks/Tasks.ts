@@ -20,7 +20,7 @@ import { decide, type IllegalTransition, type TaskEventName } from "../../domain
 import type { TaskRequest } from "../../domain/TaskEvents.ts";
 import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
-import { backoff } from "../../publish/delivery/Backoff.ts";
+import { backoff } from "../../log/connection/Backoff.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
 import { Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
 import * as TaskSubmission from "./TaskSubmission.ts";

@@ -27,6 +27,7 @@ const commands = {
   spool: () => import("./Spool.ts").then(({ spool }) => spool),
   rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
+  heal: () => import("./Heal.ts").then(({ heal }) => heal),
 } as const;
 
 type Name = keyof typeof commands;

@@ -3,11 +3,11 @@
  *
  * Room: edge.
  */
-import { Effect, Option } from "effect";
+import { Effect, Layer, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { valueOf } from "../../coordination/config/ConfigLayers.ts";
 import { Inbox, type Message } from "../../coordination/inbox/Inbox.ts";
-import { layer } from "../../client/RecollectInbox.ts";
+import * as Layers from "../../client/Layers.ts";
 import { NotFound } from "./Failure.ts";
 import { given, json, limit, storeFromNow, tenant, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -18,7 +18,12 @@ const source = "recollect inbox";
 const withInbox = <A, E, R>(whose: string, use: (inbox: Inbox["Service"]) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const { data, natsUrl } = yield* where;
-    return yield* storeFromNow(Effect.provide(Inbox.use(use), layer({ data, url: natsUrl, tenant: whose, source })));
+    return yield* storeFromNow(
+      Effect.provide(
+        Inbox.use(use),
+        Layer.provide(Layers.inbox, Layers.core({ data, url: natsUrl, tenant: whose, source })),
+      ),
+    );
   });
 
 const name = Argument.String("name").pipe(Argument.withDescription("Whose inbox"));

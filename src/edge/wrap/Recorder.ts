@@ -9,11 +9,9 @@
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Clock, Context, Deferred, Effect, Layer, Queue, References, Result, Stream } from "effect";
 import { parentPort, workerData } from "node:worker_threads";
-import * as CacheSharingWhenNeeded from "../../coordination/cache/CacheSharingWhenNeeded.ts";
-import * as ConfigFile from "../../coordination/config/ConfigFile.ts";
+import * as Layers from "../../client/Layers.ts";
+import * as CacheSharing from "../../coordination/cache/CacheSharingNats.ts";
 import { Configuration } from "../../coordination/config/Configuration.ts";
-import * as SessionsLayer from "../../coordination/sessions/SessionsLayer.ts";
-import * as LimitsWhenNeeded from "../../coordination/limits/LimitsWhenNeeded.ts";
 import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
@@ -54,13 +52,13 @@ type Told = Effect.Success<typeof told>;
 const unlimited = (problems: ReadonlyArray<string> = []) => ({ told: Effect.void, problems });
 
 /** What limits and caches go by: made at the first use, once for both. */
-const configuration = Effect.cached(Effect.map(Layer.build(ConfigFile.layerOf(place)), Layer.succeedContext));
+const configuration = Effect.cached(Effect.map(Layer.build(Layers.config(place)), Layer.succeedContext));
 type Configuring = Effect.Success<typeof configuration>;
 
 /** Answers questions for as long as the session lasts. Limits that cannot be had refuse nothing, and the end says why. */
 const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sessionId: string, config: Configuring) {
   if (options.limits === undefined) return unlimited();
-  const limits = LimitsWhenNeeded.layer(place).pipe(Layer.provideMerge(Layer.unwrap(config)));
+  const limits = Layers.limits.pipe(Layer.provideMerge(Layer.unwrap(config)));
   const built = yield* Effect.result(Layer.build(limits));
   const { user } = options.limits;
   const calls = Result.isFailure(built)
@@ -75,13 +73,13 @@ const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sess
 });
 
 /**
- * Answers that are given again, only where somebody allowed it: it costs a connection. With `--cache` the proxy is told of
+ * Answers that are given again, only where somebody allowed it. With `--cache` the proxy is told of
  * each change which tools are configured. A cache that cannot be had spares nothing, and the end says why.
  */
 const reusing = Effect.fnUntraced(function* (traffic: Traffic, config: Configuring) {
   if (options.cacheTools.length === 0 && !options.cache) return { reuse: undefined, problems: [] };
   // Side by side: the server is looked for while the configuration is read.
-  const around = Layer.merge(CacheSharingWhenNeeded.layer(place), Layer.unwrap(config));
+  const around = Layer.merge(CacheSharing.layerAway, Layer.unwrap(config));
   const built = yield* Effect.result(Layer.build(Layer.provideMerge(ResponseCache.layerCare, around)));
   if (Result.isFailure(built)) {
     return { reuse: undefined, problems: [`no answer was given again: ${built.failure.message}`] };
@@ -159,7 +157,8 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   }
 });
 
-const layer = SessionsLayer.layer(place).pipe(
+const layer = Layers.sessions.pipe(
+  Layer.provideMerge(Layers.core(place)),
   Layer.provideMerge(NodeServices.layer),
   // Log lines belong nowhere: the server's standard error is its own.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),

@@ -6,12 +6,14 @@
  * `recollect-live.<tenant>.<kind>.<id>` carries what is said, `recollect-live-ask.<tenant>.<kind>.<id>.<message id>`
  * asks what was said so far. The stream takes `recollect.*.*.*`: these begin with another token.
  *
- * Decision: a connection of its own, made at the first answer, because a delta must not wait behind a batch of durable
- * events, nor they behind thousands of deltas.
+ * Decision: over the one connection of the program, because a second socket for each publisher costs the server more
+ * than a delta that waits behind a batch: a group of 1,000 small events is on its way for some milliseconds.
  */
-import { Effect, Layer, Option, Result, Schedule, Schema, Scope } from "effect";
+import { Deferred, Effect, Layer, Result, Schema, Stream } from "effect";
 import type { History } from "../../domain/History.ts";
 import { fitsUtf8 } from "../../domain/Json.ts";
+import { backoff } from "../connection/Backoff.ts";
+import { SharedConnection } from "../connection/SharedConnection.ts";
 import { Live, LiveSaid, LiveSoFar, listening } from "./Live.ts";
 import * as NatsConnection from "../connection/NatsConnectionNats.ts";
 import { ask } from "../connection/RequestNats.ts";
@@ -23,8 +25,6 @@ type Connection = NatsConnection.NatsConnection["Service"];
 const askMillis = 1_000;
 /** What every server takes, where this one has not said it yet. */
 const leastPayloadBytes = 64 * 1024;
-/** How often a server that is away is looked for while somebody says something. */
-const retryMillis = 2_000;
 
 /** Where the deltas of a history go. */
 export const liveSubjectOf = (history: History): string => subjectOf(history, `${root}-live`);
@@ -98,65 +98,41 @@ export const over = (connection: Connection): Live["Service"] =>
 
 export const layer = Layer.effect(Live, Effect.map(NatsConnection.NatsConnection, over));
 
-interface Answering {
-  readonly history: History;
-  readonly messageId: string;
-  readonly soFar: () => LiveSoFar;
-  end: (() => void) | undefined;
-}
-
 /**
- * For a publisher: connected when the first answer begins, looked for as long as answers are being said, and silent
- * while there is no server. It never listens, so `ask` has no answer and `listen` hears nothing.
+ * Over a connection that may be away: while it is, what is told is dropped, nobody answers, and a listener hears nothing
+ * until it is there.
  */
-export const layerWhenNeeded = (options: {
-  /** Where the server is at this moment; none when nobody runs one. */
-  readonly address: Effect.Effect<Option.Option<string>>;
-  readonly name?: string | undefined;
-}) =>
-  Layer.effect(
-    Live,
-    Effect.gen(function* () {
-      const scope = yield* Effect.scope;
-      const answering = new Set<Answering>();
-      let connection: Connection | undefined;
-      let isDialling = false;
-
-      const dial = Effect.gen(function* () {
-        const url = yield* options.address;
-        if (Option.isNone(url)) return yield* Effect.fail("nobody runs a server");
-        const made = yield* NatsConnection.make({ servers: url.value, name: options.name ?? root });
-        connection = made;
-        for (const one of answering) one.end = answerOn(made, one.history, one.messageId, one.soFar);
-      }).pipe(
-        Scope.provide(scope),
-        Effect.retry({ schedule: Schedule.spaced(retryMillis), while: () => answering.size > 0 }),
-        Effect.ignore,
-        Effect.ensuring(Effect.sync(() => (isDialling = false))),
-      );
-
-      return Live.of({
-        tell: (history, said) => {
-          if (connection !== undefined) tellOn(connection, history, said);
-        },
-        answerFor: Effect.fnUntraced(function* (history, messageId, soFar) {
-          const one: Answering = { history, messageId, soFar, end: undefined };
-          yield* Effect.acquireRelease(
-            Effect.sync(() => answering.add(one)),
-            () =>
-              Effect.sync(() => {
-                answering.delete(one);
-                one.end?.();
-              }),
-          );
-          if (connection !== undefined) one.end = answerOn(connection, history, messageId, soFar);
-          else if (!isDialling) {
-            isDialling = true;
-            yield* Effect.forkIn(dial, scope);
-          }
-        }),
-        ask: () => Effect.succeed(undefined),
-        listen: () => listening(() => () => undefined),
-      });
-    }),
-  );
+export const layerAway = Layer.effect(
+  Live,
+  Effect.gen(function* () {
+    const shared = yield* SharedConnection;
+    return Live.of({
+      tell: (history, said) => {
+        const open = shared.now();
+        if (open !== undefined) tellOn(open.connection, history, said);
+      },
+      answerFor: Effect.fnUntraced(function* (history, messageId, soFar) {
+        let end: (() => void) | undefined;
+        yield* Effect.addFinalizer(() => Effect.sync(() => end?.()));
+        yield* shared.each(({ connection }) =>
+          Effect.sync(() => {
+            end = answerOn(connection, history, messageId, soFar);
+          }),
+        );
+      }),
+      ask: (history, messageId) =>
+        shared.reached.pipe(
+          Effect.flatMap(({ connection }) => over(connection).ask(history, messageId)),
+          Effect.orElseSucceed(() => undefined),
+        ),
+      listen: (history) =>
+        Stream.unwrap(
+          Effect.map(Effect.orDie(Effect.retry(shared.reached, backoff)), ({ connection, givenUp }) =>
+            over(connection)
+              .listen(history)
+              .pipe(Stream.interruptWhen(Effect.ignore(Deferred.await(givenUp)))),
+          ),
+        ).pipe(Stream.forever),
+    });
+  }),
+);

@@ -10,10 +10,10 @@ import { Clock, Effect, Fiber, Latch, Result, Schedule, Schema, type Semaphore }
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
 import { type Spool, SpoolUnavailable } from "../../spool/Spool.ts";
-import { untilAnswered } from "./Backoff.ts";
+import { untilAnswered } from "../../log/connection/Backoff.ts";
 import type { Drainer, DrainStep } from "../drain/Drain.ts";
 import type { SpoolOrMemory } from "./SpoolOrMemory.ts";
-import type { Arrivals } from "./LogArrivals.ts";
+import type { Arrivals } from "../../log/connection/LogArrivals.ts";
 import { SpoolBackpressure } from "./SpoolBackpressure.ts";
 
 /** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */

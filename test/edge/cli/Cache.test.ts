@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { RecollectCache } from "recollect";
+import { Recollect } from "recollect";
 import { session, Stage } from "./Program.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -13,12 +13,12 @@ describe("recollect files and cache", { timeout: 300_000 }, () => {
   it("list what a thread read and show it as it was, and tell what the caches hold and forget", async () => {
     await using stage = new Stage();
     await stage.up();
-    await using cache = await RecollectCache.connect({ data: stage.data, patienceMillis: 10_000, machine: "m" });
-    await cache.readFile(license, { thread: "reader", fromLine: 2, toLine: 3 });
+    await using cache = await Recollect.connect({ data: stage.data, patienceMillis: 10_000, machine: "m" });
+    await cache.files.read(license, { thread: "reader", fromLine: 2, toLine: 3 });
     // What is held when the connection is made is dropped: somebody may have told of a change before it was there.
-    while ((await cache.readFile(license)).from === "disk");
-    await cache.reuse({ kind: "tool", name: "t", request: 1 }, async () => "one");
-    while (!(await cache.forgetResponses({ kind: "tool", name: "other" })));
+    while ((await cache.files.read(license)).from === "disk");
+    await cache.responses.reuse({ kind: "tool", name: "t", request: 1 }, async () => "one");
+    while (!(await cache.responses.forget({ kind: "tool", name: "other" })));
 
     const listed = async () => (await stage.json<{ files: ReadonlyArray<Json> }>(["files", "reader"])).files;
     const [file] = await listed();
@@ -42,6 +42,6 @@ describe("recollect files and cache", { timeout: 300_000 }, () => {
     assert.deepInclude(found, { process: `m ${process.pid}` });
     assert.isAbove(Number(found?.["hitRate"]), 0);
     assert.deepStrictEqual(await stage.json(["cache", "forget", "--path", license]), { told: true });
-    assert.strictEqual((await cache.readFile(license)).from, "disk");
+    assert.strictEqual((await cache.files.read(license)).from, "disk");
   });
 });

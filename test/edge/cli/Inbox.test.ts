@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import type { Message } from "../../../src/coordination/inbox/Inbox.ts";
-import { RecollectInbox } from "../../../src/client/RecollectInbox.ts";
+import { Recollect } from "recollect";
 import { Stage } from "./Program.ts";
 
 // Each command is a process that needs a second of a processor, which a busy machine takes ten for.
@@ -8,7 +8,8 @@ describe("recollect inbox", { timeout: 300_000 }, () => {
   it("hands a message to a script, which replies to it, and says so when nothing waits", async () => {
     await using stage = new Stage();
     await stage.up();
-    await using inbox = await RecollectInbox.connect({ data: stage.data });
+    await using recollect = await Recollect.connect({ data: stage.data });
+    const { inbox } = recollect;
     const asked = inbox.request({ from: "planner", to: "reviewer", body: { diff: "…" }, ttlMillis: 300_000 });
     const message = await stage.json<Message>(["inbox", "read", "reviewer", "--wait", "300"]);
     assert.deepInclude(message, { from: "planner", to: "reviewer", body: { diff: "…" }, isRequest: true });

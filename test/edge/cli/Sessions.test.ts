@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
-import { RecollectSessions } from "../../../src/client/RecollectSessions.ts";
+import { Recollect } from "recollect";
 import { Stage, until } from "./Program.ts";
 
 interface Listed {
@@ -10,7 +10,8 @@ describe("recollect sessions", { timeout: 300_000 }, () => {
   it("lists who is active, with client and since when, and with --all how the others ended", async () => {
     await using stage = new Stage();
     await stage.up();
-    await using sessions = await RecollectSessions.connect({ data: stage.data });
+    await using recollect = await Recollect.connect({ data: stage.data });
+    const { sessions } = recollect;
     const session = await sessions.register({ client: { name: "zed", version: "1" }, machine: "ant", processId: 7 });
     await session.join({ thread: "t" });
     await session.join({ task: "u" });
@@ -43,7 +44,8 @@ describe("recollect sessions", { timeout: 300_000 }, () => {
   it("shows the events of one session with tail, and takes one of thread, task and session", async () => {
     await using stage = new Stage();
     await stage.up();
-    await using sessions = await RecollectSessions.connect({ data: stage.data });
+    await using recollect = await Recollect.connect({ data: stage.data });
+    const { sessions } = recollect;
     await (await sessions.register({ id: "other" })).end("exit");
     await (await sessions.register({ id: "mine" })).end("exit");
     const tail = await stage.run(["tail", "--session", "mine", "--no-follow", "--json"]);

@@ -1,0 +1,70 @@
+/**
+ * Everything that a program gets through one door, put together over one connection: for Effect users as layers, and
+ * what the promises of `Recollect` are made of.
+ *
+ * Room: client.
+ *
+ * Each service stands on `SharedConnection`, which may be away: nothing fails or waits because NATS is not there yet.
+ */
+import { Layer } from "effect";
+import * as BucketsAway from "../coordination/bucket/BucketsAway.ts";
+import * as CacheSharing from "../coordination/cache/CacheSharingNats.ts";
+import * as FileCache from "../coordination/cache/FileCache.ts";
+import * as ResponseCache from "../coordination/cache/ResponseCache.ts";
+import * as ConfigFile from "../coordination/config/ConfigFile.ts";
+import * as Inbox from "../coordination/inbox/Inbox.ts";
+import * as LimiterStore from "../coordination/limits/LimiterStore.ts";
+import * as Limits from "../coordination/limits/Limits.ts";
+import * as Presence from "../coordination/sessions/Presence.ts";
+import * as Sessions from "../coordination/sessions/Sessions.ts";
+import * as TaskQueueAway from "../coordination/tasks/queue/TaskQueueAway.ts";
+import * as Tasks from "../coordination/tasks/Tasks.ts";
+import * as Watch from "../coordination/watch/Watch.ts";
+import * as Connect from "../publish/Connect.ts";
+
+export interface Options extends Connect.Options {
+  /** Milliseconds for which a worker of this program may be silent. Default: as the queue has it, 30,000 in a new one. */
+  readonly leaseMillis?: number | undefined;
+  /** Which configuration of the tenant holds. Default `default`. */
+  readonly configScope?: string | undefined;
+  /** What tells paths of this machine from those of another, for cached files. Default: its host name. */
+  readonly machine?: string | undefined;
+}
+
+/** The publisher and what it stands on: connection, log, spool, threads, answers. */
+export const core = Connect.layer;
+
+/** Who is there. Needs `core`. */
+export const sessions = Sessions.layer.pipe(Layer.provide(Presence.layer().pipe(Layer.provide(BucketsAway.layer))));
+
+/** Messages between agents. Needs `core`. */
+export const inbox = Inbox.layer.pipe(Layer.provide(BucketsAway.layer));
+
+/** What happens, history first. Needs `core`. */
+export const watch = Watch.layer;
+
+/** Tasks that workers share. Needs `core`; fails with `InvalidTask` for such a lease. */
+export const tasks = (options: Options) => Tasks.layer(options).pipe(Layer.provide(TaskQueueAway.layer(options)));
+
+/** The configuration of the data folder and the log. Needs `core`; fails with `ConfigRefused`. */
+export const config = ({ configScope, ...options }: Options) =>
+  ConfigFile.layerOf({ ...options, scope: configScope, who: options.actor ?? options.source });
+
+/** May this be done now. Needs `core` and a configuration. */
+export const limits = Limits.layer.pipe(Layer.provide(LimiterStore.layer), Layer.provide(BucketsAway.layer));
+
+/** Contents of files and answers that processes share. Needs `core` and a configuration. */
+export const caches = ({ machine }: Options) =>
+  Layer.merge(FileCache.layer({ machine }), ResponseCache.layer()).pipe(Layer.provide(CacheSharing.layerAway));
+
+/** All of it. */
+export const layer = (options: Options = {}) => {
+  const configured = config(options);
+  return Layer.mergeAll(
+    sessions,
+    inbox,
+    watch,
+    tasks(options),
+    Layer.provideMerge(Layer.merge(limits, caches(options)), configured),
+  ).pipe(Layer.provideMerge(core(options)));
+};

@@ -1,0 +1,42 @@
+/**
+ * Earlier answers of tools and models for programs that speak in promises: reused for an equal request.
+ *
+ * Room: client.
+ */
+import { Data, Effect } from "effect";
+import * as ResponseCache from "../coordination/cache/ResponseCache.ts";
+import type { Forgetting } from "../coordination/cache/SharedAnswers.ts";
+import type { Section } from "./Section.ts";
+
+/** Whatever a caller's promise was rejected with, on its way through. */
+class Rejected extends Data.TaggedError("Rejected")<{ readonly why: unknown }> {}
+
+export class RecollectResponses {
+  readonly #section: Section<ResponseCache.ResponseCache>;
+
+  constructor(section: Section<ResponseCache.ResponseCache>) {
+    this.#section = section;
+  }
+
+  #responses<A, E>(use: (responses: ResponseCache.ResponseCache["Service"]) => Effect.Effect<A, E>): Promise<A> {
+    return this.#section.run(ResponseCache.ResponseCache.use(use));
+  }
+
+  /** The answer to an equal request, else that of `ask`. Rejects as `ask` does, and with `RequestRefused`. */
+  reuse<A>(asked: ResponseCache.Asked, ask: () => Promise<A>): Promise<ResponseCache.Answer> {
+    const asking = Effect.tryPromise({ try: ask, catch: (why) => new Rejected({ why }) });
+    return this.#responses((responses) => responses.reuse(asked, asking)).catch((error: unknown) => {
+      throw error instanceof Rejected ? error.why : error;
+    });
+  }
+
+  /** Invalidates the answers of one tool or model, or all of them, in every process. False: only here. */
+  forget(what: Forgetting): Promise<boolean> {
+    return this.#responses((responses) => responses.forget(what));
+  }
+
+  /** What this process has counted. */
+  counts(): Promise<ResponseCache.ResponseCounts> {
+    return this.#responses((responses) => responses.counts);
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * One conversation for programs that speak in promises: what is said in it, which tools are called, and how it reads.
+ *
+ * Room: client.
+ */
+import { Effect, Stream } from "effect";
+import type { Part } from "../domain/Content.ts";
+import type { ChatMessage } from "../publish/thread/ChatMessage.ts";
+import type { Published } from "../publish/Publisher.ts";
+import { type ReadMessage, readMessage, type ReadThread, readThread } from "./ReadThread.ts";
+import { RecollectAnswer } from "./RecollectAnswer.ts";
+import type { PromiseRunner } from "./PromiseRunner.ts";
+import type { Synced } from "../publish/thread/Sync.ts";
+import * as Thread from "../publish/thread/ThreadPublisher.ts";
+
+/** A tool call that was asked for; `returned` or `failed` ends it and measures how long it took. */
+export class RecollectCall {
+  readonly #runner: PromiseRunner;
+  readonly #call: Thread.Call;
+
+  constructor(runner: PromiseRunner, call: Thread.Call) {
+    this.#runner = runner;
+    this.#call = call;
+  }
+
+  get callId(): string {
+    return this.#call.callId;
+  }
+
+  returned(result?: unknown): Promise<Published> {
+    return this.#runner.publish(this.#call.returned(result));
+  }
+
+  failed(error: unknown): Promise<Published> {
+    return this.#runner.publish(this.#call.failed(error));
+  }
+}
+
+/** One conversation. */
+export class RecollectThread {
+  readonly #runner: PromiseRunner;
+  readonly #thread: Thread.ThreadPublisher;
+
+  constructor(runner: PromiseRunner, thread: Thread.ThreadPublisher) {
+    this.#runner = runner;
+    this.#thread = thread;
+  }
+
+  get id(): string {
+    return this.#thread.id;
+  }
+
+  /** Says what is known of the thread as a whole: title, tool, model, working directory, tags. */
+  open(description: Parameters<Thread.ThreadPublisher["open"]>[0] = {}): Promise<Published> {
+    return this.#runner.publish(this.#thread.open(description));
+  }
+
+  say(message: Thread.Saying): Promise<Published> {
+    return this.#runner.publish(this.#thread.say(message));
+  }
+
+  /**
+   * Says a message bit by bit, for a model that streams: `delta` or `deltas`, then `complete` or `abort`. One event in
+   * the end, at most ten in all; an answer that nobody ends is aborted when Recollect is closed.
+   */
+  answer(message: Thread.Answering): RecollectAnswer {
+    return new RecollectAnswer(this.#runner, this.#thread, message);
+  }
+
+  /**
+   * The whole conversation, as a client holds it and sends it each turn (chat-completions messages, or ours): only what
+   * is new is appended.
+   */
+  sync(messages: ReadonlyArray<ChatMessage>): Promise<Synced> {
+    const synced = Effect.tap(this.#thread.sync(messages), ({ appended }) =>
+      Effect.sync(() => appended.forEach((published) => this.#runner.count(published))),
+    );
+    return this.#runner.run(synced);
+  }
+
+  /** One new message, stored without what it repeats of this thread. */
+  observe(message: ChatMessage): Promise<Published> {
+    return this.#runner.publish(this.#thread.observe(message));
+  }
+
+  /** A message's parts as they came, byte for byte; undefined when there is no such message. */
+  original(messageId: string): Promise<ReadonlyArray<Part> | undefined> {
+    return this.#runner.run(this.#thread.original(messageId));
+  }
+
+  /**
+   * The thread as it is now, with what this machine has accepted and the log does not have yet; undefined when nothing
+   * was ever said in it. With the log away it is what was last known (`isCurrent` is false then).
+   *
+   * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
+   * process appended is never missing. `whole` gives every message, none cut, in place of the newest; it fails while the log
+   * is away.
+   */
+  async read(options: { readonly atLeast?: number; readonly whole?: boolean } = {}): Promise<ReadThread | undefined> {
+    const { whole = false, ...reading } = options;
+    const view = await this.#runner.run(this.#thread.read(reading));
+    if (view === undefined) return undefined;
+    if (!whole) return readThread(view);
+    const messages = await this.#runner.run(Stream.runCollect(this.#thread.messages));
+    return { ...readThread(view), messages: messages.map(readMessage), omitted: 0 };
+  }
+
+  /**
+   * Every message, whole, in the order in which they began; those that wait on this machine at the end. Fails with
+   * `LogUnavailable`.
+   */
+  async *messages(): AsyncGenerator<ReadMessage, void> {
+    const whole = Stream.map(this.#thread.messages, readMessage);
+    yield* this.#runner.iterate(whole);
+  }
+
+  /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
+  toolCalled(call: Thread.Calling): Promise<RecollectCall> {
+    const called = Effect.tap(this.#thread.toolCalled(call), ({ asked }) =>
+      Effect.sync(() => this.#runner.count(asked)),
+    );
+    return this.#runner.run(Effect.map(called, (made) => new RecollectCall(this.#runner, made)));
+  }
+
+  /**
+   * A version of a file was read for this thread: `path`, all its `bytes`, and whatever else is known. The content is kept
+   * once by its hash for as long as the event. Resolves when both are durable.
+   */
+  fileRead(file: Parameters<Thread.ThreadPublisher["fileRead"]>[0]): Promise<Published> {
+    return this.#runner.publish(this.#thread.fileRead(file));
+  }
+
+  rename(title: string): Promise<Published> {
+    return this.#runner.publish(this.#thread.rename(title));
+  }
+
+  tag(tags: { readonly add?: ReadonlyArray<string>; readonly remove?: ReadonlyArray<string> }): Promise<Published> {
+    return this.#runner.publish(this.#thread.tag(tags));
+  }
+
+  /** A new thread that continues this one. */
+  async fork(from: Parameters<Thread.ThreadPublisher["fork"]>[0] = {}): Promise<RecollectThread> {
+    const { threadId } = await this.#runner.publish(this.#thread.fork(from));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(threadId)));
+  }
+
+  archive(reason?: string): Promise<Published> {
+    return this.#runner.publish(this.#thread.archive(reason));
+  }
+}

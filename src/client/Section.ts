@@ -1,0 +1,97 @@
+/**
+ * A section of the client: services that are made at their first use, over the client's one connection, and end with it.
+ *
+ * Room: client.
+ */
+import { Context, Deferred, Effect, Exit, Layer, type ManagedRuntime, Scope, Stream } from "effect";
+import type { Core } from "./PromiseRuntime.ts";
+import { RecollectClosed } from "./RecollectClosed.ts";
+import { errorOf } from "./RecollectError.ts";
+
+type Runtime = ManagedRuntime.ManagedRuntime<Core, never>;
+
+/** What sections of one client share: the runtime, and what they are ended by. */
+export class Sections {
+  readonly runtime: Runtime;
+  readonly #scope = Scope.makeUnsafe();
+  readonly #closed = Deferred.makeUnsafe<never, RecollectClosed>();
+  readonly #ends = new Set<() => Promise<unknown>>();
+  #isClosed = false;
+
+  constructor(runtime: Runtime) {
+    this.runtime = runtime;
+  }
+
+  /** `layer` is made once, whoever uses it; a failure is told to each caller, and tried again by the next. */
+  section<A, E>(layer: Layer.Layer<A, E, Core>): Section<A> {
+    let made: Promise<Context.Context<A>> | undefined;
+    const make = () => {
+      const built = this.runtime.runPromise(Layer.buildWithMemoMap(layer, this.runtime.memoMap, this.#scope));
+      made = built;
+      built.catch(() => (made = undefined));
+      return built;
+    };
+    return new Section(this, () => made ?? make());
+  }
+
+  /** Runs an effect until it is done or the client is closed. */
+  run<A, E>(effect: Effect.Effect<A, E, Core>, signal?: AbortSignal): Promise<A> {
+    if (this.#isClosed) return Promise.reject(errorOf(new RecollectClosed()));
+    const bounded = Effect.raceFirst(effect, Deferred.await(this.#closed));
+    return this.runtime.runPromise(bounded, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
+      throw errorOf(cause);
+    });
+  }
+
+  /** Fails when the client is closed. */
+  readonly closed: Effect.Effect<never, RecollectClosed> = Deferred.await(this.#closed);
+
+  /** Something that must be ended before the services are; answers how to forget it. */
+  keep(end: () => Promise<unknown>): () => void {
+    this.#ends.add(end);
+    return () => this.#ends.delete(end);
+  }
+
+  /** Ends what is kept, fails what is still waited for, and lets the services go. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    await Promise.allSettled([...this.#ends].map((end) => end()));
+    this.#isClosed = true;
+    Deferred.doneUnsafe(this.#closed, Effect.fail(new RecollectClosed()));
+    await this.runtime.runPromise(Scope.close(this.#scope, Exit.void));
+  }
+}
+
+export class Section<A> {
+  readonly sections: Sections;
+  readonly #context: () => Promise<Context.Context<A>>;
+
+  constructor(sections: Sections, context: () => Promise<Context.Context<A>>) {
+    this.sections = sections;
+    this.#context = context;
+  }
+
+  /** Runs an effect on the section's services. */
+  async run<B, E>(effect: Effect.Effect<B, E, A | Core>, signal?: AbortSignal): Promise<B> {
+    const made = await this.#context().catch((cause: unknown) => {
+      throw errorOf(cause);
+    });
+    return this.sections.run(Effect.provideContext(effect, made) as Effect.Effect<B, E, Core>, signal);
+  }
+
+  /** A stream as an async iterable. Leaving the loop ends it; closing the client ends it too, or lets it reject. */
+  async *iterate<B, E>(
+    stream: Stream.Stream<B, E, A | Core>,
+    onClose: "ends" | "rejects" = "ends",
+  ): AsyncGenerator<B, void> {
+    const made = await this.#context();
+    const core = await this.sections.runtime.context();
+    const { closed } = this.sections;
+    const bounded = Stream.interruptWhen(stream, onClose === "ends" ? Effect.ignore(closed) : closed);
+    try {
+      yield* Stream.toAsyncIterableWith(bounded, Context.merge(core, made));
+    } catch (cause) {
+      throw errorOf(cause);
+    }
+  }
+}

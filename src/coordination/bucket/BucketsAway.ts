@@ -1,0 +1,74 @@
+/**
+ * Buckets over a connection that may be away.
+ *
+ * Room: coordination.
+ *
+ * A bucket that is opened here is there at once, and fails with `BucketUnavailable` while the server is away; a watch
+ * waits for it, and begins anew where it has moved to.
+ */
+import { Context, Deferred, Effect, Layer, Scope, Stream } from "effect";
+import type { LogUnavailable } from "../../log/EventLog.ts";
+import { backoff } from "../../log/connection/Backoff.ts";
+import { type Open, SharedConnection } from "../../log/connection/SharedConnection.ts";
+import { type Bucket, type BucketError, Buckets, BucketUnavailable, type Settings } from "./Bucket.ts";
+import * as BucketKv from "./BucketKv.ts";
+
+const unavailable =
+  (bucket: string) =>
+  ({ hint, reason }: LogUnavailable) =>
+    new BucketUnavailable({ bucket, reason, ...(hint === undefined ? {} : { hint }) });
+
+/** What is made over a connection, with its buckets. */
+interface Made<A> {
+  readonly made: Context.Context<A>;
+  readonly open: Open;
+}
+
+/** The buckets of whichever connection is there. */
+export const over = <A>(there: Effect.Effect<Made<A | Buckets>, LogUnavailable>) => {
+  /** By connection and name. */
+  const opened = new WeakMap<object, Map<string, Bucket>>();
+
+  const open = (settings: Settings): Bucket => {
+    const { name } = settings;
+    const opening = Effect.gen(function* () {
+      const { made, open: connection } = yield* Effect.mapError(there, unavailable(name));
+      const known = opened.get(connection) ?? new Map<string, Bucket>();
+      opened.set(connection, known);
+      const bucket =
+        known.get(name) ?? (yield* Context.get(made, Buckets).open(settings).pipe(Scope.provide(connection.scope)));
+      known.set(name, bucket);
+      return { bucket, givenUp: connection.givenUp };
+    });
+    const use = <B, E extends BucketError>(run: (bucket: Bucket) => Effect.Effect<B, E>) =>
+      Effect.flatMap(opening, ({ bucket }) => run(bucket));
+    return {
+      name,
+      get: (key) => use((bucket) => bucket.get(key)),
+      put: (key, value, lifetime) => use((bucket) => bucket.put(key, value, lifetime)),
+      replace: (key, value, revision, lifetime) => use((bucket) => bucket.replace(key, value, revision, lifetime)),
+      remove: (key, revision) => use((bucket) => bucket.remove(key, revision)),
+      clear: (filter) => use((bucket) => bucket.clear(filter)),
+      entries: (filter) => use((bucket) => bucket.entries(filter)),
+      watch: (filter) =>
+        // Looked for until it is there, and again when it has moved.
+        Stream.unwrap(
+          opening.pipe(
+            Effect.retry(backoff),
+            Effect.orDie,
+            Effect.map(({ bucket, givenUp }) =>
+              bucket.watch(filter).pipe(Stream.interruptWhen(Effect.ignore(Deferred.await(givenUp)))),
+            ),
+          ),
+        ).pipe(Stream.forever),
+      now: use((bucket) => bucket.now),
+      info: use((bucket) => bucket.info),
+    };
+  };
+  return Buckets.of({ open: (settings) => Effect.sync(() => open(settings)) });
+};
+
+export const layer = Layer.effect(
+  Buckets,
+  Effect.map(SharedConnection, (connections) => over(connections.over(BucketKv.layer))),
+);
