@@ -17,6 +17,7 @@ import type { Entry, Format } from "./Entry.ts";
 import { forEachChunk } from "./FileBytes.ts";
 import { importChat } from "./ImportChat.ts";
 import { importLines } from "./ImportLines.ts";
+import { importStore, isStore } from "./ImportStore.ts";
 import { ImportRun } from "./ImportRun.ts";
 import { compact, outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
@@ -117,6 +118,7 @@ const idOfSummary = (value: Entry["value"]): string | undefined => {
 const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found: Found, forced: Format | undefined) {
   job.begin(found.path);
   const file = yield* withPacking(found);
+  if (yield* isStore(file)) return yield* importStore(job, file);
   const detected = yield* detect(file, forced);
   // One that is too large to be read was refused when it was looked at.
   const nothing: Read = () => Effect.succeed(Buffer.alloc(0));
