@@ -14,7 +14,7 @@ import { defaultStream } from "../log/connection/StreamNats.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
 import * as StoreRecord from "../machine/StoreRecord.ts";
 import * as StreamFiles from "../machine/StreamFiles.ts";
-import { peek } from "../projection/write/WriteLockSqlite.ts";
+import { peekAny } from "../projection/write/WriteLockSqlite.ts";
 import { ownLog } from "../publish/drain/SpoolDrainer.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 
@@ -46,8 +46,8 @@ const seenBefore = Effect.gen(function* () {
   const { database, spool } = yield* DataFolder;
   const there = (path: string) => fs.exists(path).pipe(Effect.orElseSucceed(() => true));
   const inDatabase = (yield* there(database))
-    ? yield* peek(database).pipe(
-        Effect.map((checkpoint) => checkpoint?.sequence ?? 0),
+    ? yield* peekAny(database).pipe(
+        Effect.map((checkpoint) => checkpoint.sequence),
         // A damaged database held something.
         Effect.orElseSucceed(() => 1),
       )

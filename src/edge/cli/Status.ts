@@ -55,6 +55,8 @@ const gather = Effect.gen(function* () {
     }),
   );
   const held = yield* snapshots.info.pipe(Effect.orElseSucceed(() => ({ keys: 0, bytes: 0 })));
+  // That the log was away when the projector last looked is known better here.
+  const noted = models.condition === undefined || models.condition.name === "logAway" ? [] : [models.condition];
   return {
     stream: stream === undefined ? null : streamOf(stream),
     projections,
@@ -68,10 +70,7 @@ const gather = Effect.gen(function* () {
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
-    conditions: [
-      ...connection.conditions().map(conditionOf),
-      ...(models.condition === undefined ? [] : [conditionOf(models.condition)]),
-    ],
+    conditions: [...connection.conditions(), ...noted].map(conditionOf),
   };
 });
 
