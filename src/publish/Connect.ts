@@ -12,6 +12,7 @@ import * as EventLogAway from "../log/EventLogAway.ts";
 import { finder, type Given } from "../log/connection/ServerAccess.ts";
 import * as SharedConnection from "../log/connection/SharedConnection.ts";
 import * as LiveNats from "../log/live/LiveNats.ts";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as StoresAway from "../snapshot/StoresAway.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
@@ -95,7 +96,8 @@ export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, log, target } = yield* placeOf(options);
-      const stores = Layer.merge(logOf(log), SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
+      const known = logOf(log).pipe(Layer.provide(SnapshotKeyFile.layerExisting(folder.root)));
+      const stores = Layer.merge(known, SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerAway.pipe(Layer.provide(stores)));
       const ready = Layer.provideMerge(recovered(journal), Layer.provideMerge(ThreadReader.layer(), stores));
