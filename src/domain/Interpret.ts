@@ -8,7 +8,7 @@
  */
 import { Result } from "effect";
 import { canonicalFacts } from "./OwnEventFacts.ts";
-import type { RecordedEvent } from "./Event.ts";
+import { isVendorTypeName, type RecordedEvent } from "./Event.ts";
 import { type Carry, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
 import { interpreters } from "./interpret/interpreters.ts";
 import type { JsonValue } from "./Json.ts";
@@ -26,8 +26,10 @@ export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => typ
  * a body that breaks the schema of a known type and version is a refusal that says where. An entry that lies in
  * the object store must be put in place first (`RecordedEvent.body` with `entry`), or it is `NotUnderstood`.
  */
-export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> =>
-  Result.map(decodeData(event), (decoded) => {
+export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> => {
+  // Somebody else's state: whole in the ledger, and nothing to us.
+  if (isVendorTypeName(event.type)) return Result.succeed({ facts: [] });
+  return Result.map(decodeData(event), (decoded) => {
     if (decoded._tag === "Unknown") return notUnderstood(decoded.what);
     if (decoded.type !== "thread.entry_recorded") return { facts: canonicalFacts(decoded, event) };
     const { data } = decoded;
@@ -46,3 +48,4 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
       carry,
     );
   });
+};
