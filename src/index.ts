@@ -20,6 +20,7 @@ export type {
   RecollectHistory,
 } from "./client/RecollectHistory.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
+export { RecollectError } from "./client/RecollectError.ts";
 
 // What hangs on it.
 export type { RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";

@@ -3,10 +3,12 @@
  *
  * Room: machine.
  *
- * Promises: the folder exists, belongs to this user alone (0700), and was written to once. What stands in the way is a
+ * Promises: the folder exists, what lies in it is readable for this user alone (0700 and 0600, also in a folder that was
+ * there and open), and it was written to once. What stands in the way is a
  * sentence that says what and what to do.
  */
 import { Context, Effect, FileSystem, Layer, Path, type PlatformError, Schema } from "effect";
+import * as PrivateFiles from "./PrivateFiles.ts";
 import { dataHome, variable } from "./UserFolders.ts";
 
 /** A folder or file that we need cannot be used. `hint` says what to do. */
@@ -107,6 +109,19 @@ export const locate = Effect.fnUntraced(function* (given: string | undefined) {
   return chosen === "" ? yield* dataHome : path.resolve(chosen);
 });
 
+/** What others could read is closed to them, and said. */
+const closed = Effect.fnUntraced(function* (root: string) {
+  const { count, isOpen } = PrivateFiles.tighten(root);
+  if (count > 0) {
+    yield* Effect.logWarning(`${root}: other users could read ${count} files or folders; now this user alone can`);
+  }
+  if (isOpen) {
+    yield* Effect.logWarning(
+      `${root} is open to other users and holds files that are not Recollect's, so its mode is left as it is: they see names, and cannot read what is in them (to close it: chmod 700 ${root})`,
+    );
+  }
+});
+
 /** Makes the folder if it is not there and proves that it can be written to. */
 export const make = Effect.fn("machine.openDataFolder")(function* (options: { readonly data?: string | undefined }) {
   const fs = yield* FileSystem.FileSystem;
@@ -118,6 +133,7 @@ export const make = Effect.fn("machine.openDataFolder")(function* (options: { re
   const isNew = !(yield* usable(fs.exists(folder.root), folder.root));
   yield* usable(fs.makeDirectory(folder.logs, { recursive: true, mode: 0o700 }), folder.root);
   if (isNew) yield* usable(fs.chmod(folder.root, 0o700), folder.root);
+  yield* closed(folder.root);
   const trial = path.join(folder.root, `.trial-${process.pid}`);
   yield* usable(fs.writeFileString(trial, "written to see whether one can\n", { mode: 0o600 }), folder.root).pipe(
     Effect.ensuring(fs.remove(trial, { force: true }).pipe(Effect.ignore)),

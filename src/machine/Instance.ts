@@ -15,8 +15,8 @@ export const Instance = Schema.Struct({
   pid: Schema.Int,
   /** NATS URL, for example `nats://127.0.0.1:23456`. */
   nats: Schema.String,
-  /** NATS monitoring, when the server is our own. */
-  monitor: Schema.optionalKey(Schema.String),
+  /** Whose server that is: `own` is run by this instance, and opens to the keys of the data folder. Absent: somebody else's. */
+  server: Schema.optionalKey(Schema.Literal("own")),
   /** Path of the SQLite database. */
   database: Schema.String,
   /** What it runs for: `command` ends with its command, anything else (absent, too) until somebody stops it. */

@@ -11,12 +11,14 @@
 import { Clock, Context, Data, Effect, FiberHandle, FileSystem, Layer, Option, Stream, SubscriptionRef } from "effect";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import type { Keys } from "./AccessKeys.ts";
 import { DataFolder, folderTrouble } from "./DataFolder.ts";
 import * as FreePort from "./FreePort.ts";
 import { NatsBinary } from "./NatsBinary.ts";
 import * as NatsChild from "./NatsChild.ts";
 import * as NatsHealth from "./NatsHealth.ts";
 import * as NatsStart from "./NatsStart.ts";
+import * as StoreAccount from "./StoreAccount.ts";
 
 /** Where the server is in its life. `since` is in epoch milliseconds, `restarts` counts from 0. */
 export type State = Data.TaggedEnum<{
@@ -35,8 +37,6 @@ export class NatsProcess extends Context.Service<
   {
     /** For clients, for example `nats://127.0.0.1:23456`. Stays the same through restarts. */
     readonly url: string;
-    /** For `/varz`, `/jsz` and `/healthz`, for example `http://127.0.0.1:23457`. */
-    readonly monitorUrl: string;
     readonly port: number;
     /** Process id of the running nats-server; none while it is down. */
     readonly pid: Effect.Effect<Option.Option<number>>;
@@ -61,8 +61,11 @@ export interface Options {
   readonly host?: string | undefined;
   /** Default: one that is free. A port that is named and taken is an error. */
   readonly port?: number | undefined;
-  /** Default: one that is free. */
-  readonly monitorPort?: number | undefined;
+  /**
+   * Who the server lets in, and the account that holds the store; `configFile` says the same to the server. Undefined:
+   * the server lets everybody in, and nobody looks whether it can still write.
+   */
+  readonly access?: { readonly account: string; readonly keys: Keys } | undefined;
   /** Default `recollect`. Nodes of a cluster need different ones. */
   readonly serverName?: string | undefined;
   /** Default: the repository's nats-server.conf. */
@@ -79,6 +82,7 @@ const firstRetryMillis = 25;
 const longestRetryMillis = 5_000;
 /** Asking costs the server a millisecond; who waits for a full disk to be noticed waits for seconds. */
 const healthEveryMillis = 5_000;
+const healthTimeoutMillis = 2_000;
 /** Ports that we chose may be taken by another in the moment before the server takes them. */
 const portAttempts = 5;
 
@@ -90,21 +94,20 @@ const specOf = Effect.fnUntraced(function* (options: Options) {
   const { path: program } = yield* NatsBinary;
   const host = options.host ?? "127.0.0.1";
   const port = options.port ?? (yield* FreePort.find(host));
-  const monitorPort = options.monitorPort ?? (yield* FreePort.find(host));
   const configFile = options.configFile ?? createRequire(import.meta.url).resolve("#nats-server.conf");
   const { logFile, storeFolder } = options;
   const flags = {
     config: configFile,
     addr: host,
     port,
-    http_port: monitorPort,
     server_name: options.serverName ?? "recollect",
     store_dir: storeFolder,
     pid: pidFileOf(storeFolder),
     log: logFile,
   };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  return { program, host, port, monitorPort, args: [...args, ...(options.flags ?? [])], storeFolder, logFile };
+  const signer = options.access?.keys.daemon;
+  return { program, host, port, signer, args: [...args, ...(options.flags ?? [])], storeFolder, logFile };
 });
 
 /** Starts on ports of our choice, and on others if someone was quicker; on a port that was named, once. */
@@ -126,7 +129,7 @@ const startFirst = Effect.fnUntraced(function* (options: Options, owner: NatsSta
 interface Life {
   readonly spec: NatsStart.Spec;
   readonly owner: NatsStart.Owner;
-  readonly monitorUrl: string;
+  readonly access: Options["access"];
   readonly healthEveryMillis: number;
   readonly state: SubscriptionRef.SubscriptionRef<State>;
   restarts: number;
@@ -135,7 +138,10 @@ interface Life {
 /** Waits for the server to freeze, then for room on its disk, then stops it. Never returns: its end is seen elsewhere. */
 const thaw = Effect.fnUntraced(function* (life: Life, child: NatsChild.NatsChild) {
   const everyMillis = life.healthEveryMillis;
-  const why = yield* NatsHealth.frozen({ monitorUrl: life.monitorUrl, everyMillis });
+  if (life.access === undefined) return yield* Effect.never;
+  const { host, port } = life.spec;
+  const where = { host, port, signer: life.access.keys.system, timeoutMillis: healthTimeoutMillis };
+  const why = yield* NatsHealth.frozen({ where, everyMillis });
   const since = yield* Clock.currentTimeMillis;
   yield* SubscriptionRef.set(life.state, State.Frozen({ pid: child.pid, why, since, restarts: life.restarts }));
   yield* Effect.logWarning(`nats-server cannot write (${why}); it is restarted when there is room`);
@@ -193,12 +199,13 @@ const end = (owner: NatsStart.Owner) =>
   });
 
 /** Folder ready, orphan ended, and someone to end the server with the scope. */
-const prepare = Effect.fnUntraced(function* (storeFolder: string) {
+const prepare = Effect.fnUntraced(function* ({ access, storeFolder }: Options) {
   const fs = yield* FileSystem.FileSystem;
   yield* fs
     .makeDirectory(storeFolder, { recursive: true, mode: 0o700 })
     .pipe(Effect.mapError((cause) => folderTrouble({ path: storeFolder, cause })));
   yield* NatsStart.endOrphan(pidFileOf(storeFolder));
+  if (access !== undefined) yield* StoreAccount.claim({ storeFolder, account: access.account });
   return yield* Effect.acquireRelease(
     Effect.sync((): NatsStart.Owner => ({ watchman: NatsChild.hireWatchman(), child: undefined, running: undefined })),
     (owner) => end(owner).pipe(Effect.andThen(Effect.sync(owner.watchman.dismiss))),
@@ -207,14 +214,14 @@ const prepare = Effect.fnUntraced(function* (storeFolder: string) {
 
 /** Starts the server and its supervisor; both end with the scope. */
 export const make = Effect.fn("machine.runNats")(function* (options: Options) {
-  const owner = yield* prepare(options.storeFolder);
+  const owner = yield* prepare(options);
   const { child, info, spec } = yield* startFirst(options, owner);
-  const monitorUrl = `http://${spec.host}:${spec.monitorPort}`;
   const since = yield* Clock.currentTimeMillis;
   const ready = State.Ready({ pid: child.pid, version: info.version, since, restarts: 0 });
   const state = yield* SubscriptionRef.make<State>(ready);
   const everyMillis = options.healthEveryMillis ?? healthEveryMillis;
-  const life: Life = { spec, owner, monitorUrl, healthEveryMillis: everyMillis, state, restarts: 0 };
+  const { access } = options;
+  const life: Life = { spec, owner, access, healthEveryMillis: everyMillis, state, restarts: 0 };
 
   const supervisor = yield* FiberHandle.make<never>();
   // Whoever calls `start` later, the supervisor keeps the clock it was made with: a test's clock stands still.
@@ -230,7 +237,6 @@ export const make = Effect.fn("machine.runNats")(function* (options: Options) {
   });
   return NatsProcess.of({
     url: `nats://${spec.host}:${spec.port}`,
-    monitorUrl,
     port: spec.port,
     pid: Effect.sync(() => Option.fromUndefinedOr(owner.running?.child.pid)),
     state: SubscriptionRef.get(state),

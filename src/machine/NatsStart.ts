@@ -4,6 +4,7 @@
  * Room: machine.
  */
 import { Effect, Option, Schema } from "effect";
+import type { Signer } from "./AccessKeys.ts";
 import * as NatsChild from "./NatsChild.ts";
 import * as NatsProbe from "./NatsProbe.ts";
 
@@ -23,6 +24,8 @@ export interface Spec {
   readonly args: ReadonlyArray<string>;
   readonly storeFolder: string;
   readonly logFile: string;
+  /** Who asks whether it answers; undefined for a server that lets everybody in. */
+  readonly signer: Signer | undefined;
 }
 
 /** A probe on this machine is answered within a millisecond or not at all; a cluster's may wait for a leader. */
@@ -90,7 +93,7 @@ export const howItEnded = (ended: NatsChild.Ended): string =>
 
 /** Asks until the server answers. Never fails: whoever waits also watches the server's end. */
 const answers = (spec: Spec): Effect.Effect<NatsProbe.ServerInfo> =>
-  NatsProbe.probe({ host: spec.host, port: spec.port, timeoutMillis: probeTimeoutMillis }).pipe(
+  NatsProbe.probe({ host: spec.host, port: spec.port, signer: spec.signer, timeoutMillis: probeTimeoutMillis }).pipe(
     Effect.flatMap(
       Option.match({
         onNone: () => Effect.flatMap(Effect.sleep(probeEveryMillis), () => answers(spec)),

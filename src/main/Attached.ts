@@ -10,6 +10,7 @@ import { BadRequest, NotFound } from "../edge/cli/Failure.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import { splitUrls } from "../log/connection/NatsCredentialsNats.ts";
+import * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import { variable } from "../machine/UserFolders.ts";
@@ -27,6 +28,9 @@ const natsUrlOf = Effect.fnUntraced(function* (where: Where) {
   const url = (where.natsUrl ?? (yield* variable("RECOLLECT_NATS_URL"))).trim();
   return url === "" ? undefined : url;
 });
+
+/** The command line's own, else the environment's, else the folder's key for the folder's server. */
+const accessOf = ({ access: given }: Where, root: string) => ServerAccess.finder({ root, given });
 
 const folderOf = (where: Where) => Effect.flatMap(DataFolder.locate(where.data), DataFolder.at);
 
@@ -83,16 +87,17 @@ const databaseThere = Layer.effectDiscard(
 
 /** The store of a folder: through its running instance, else as its instance for a while. */
 const claimedStore = Effect.fnUntraced(function* (where: Where) {
-  const { database } = yield* DataFolder.DataFolder;
+  const { database, root } = yield* DataFolder.DataFolder;
   const natsUrl = yield* natsUrlOf(where);
   const running = yield* claim();
-  if (Option.isNone(running)) return Daemon.layer({ natsUrl, port: undefined, role: "command" });
+  const access = accessOf(where, root);
+  if (Option.isNone(running)) return Daemon.layer({ natsUrl, port: undefined, role: "command", access });
   const instance = running.value;
   yield* assertSameServer(natsUrl, instance);
   const servers = natsUrl ?? instance.nats;
-  const syncInterval = instance.monitor === undefined ? undefined : "always";
-  const connection = { servers, name: "recollect command", syncInterval };
-  return Layer.mergeAll(reading({ ...connection, database }), querying(database), Standby.layer(instance));
+  const syncInterval = instance.server === undefined ? undefined : "always";
+  const connection = { servers, name: "recollect command", syncInterval, access };
+  return Layer.mergeAll(reading({ ...connection, database }), querying(database), Standby.layer(instance, access));
 });
 
 const runningStore = (where: Where) =>
@@ -135,7 +140,11 @@ const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const folder = DataFolder.layer(options).pipe(Layer.provide(NodeServices.layer));
   const { port, snapshotTtlMillis } = options;
   const daemon = Layer.unwrap(
-    Effect.as(claimAlone(), Daemon.layer({ natsUrl, port, snapshotTtlMillis, role: "daemon" })),
+    Effect.gen(function* () {
+      yield* claimAlone();
+      const { root } = yield* DataFolder.DataFolder;
+      return Daemon.layer({ natsUrl, port, snapshotTtlMillis, role: "daemon", access: accessOf(options, root) });
+    }),
   );
   const ready = Layer.provideMerge(Layer.merge(databaseThere, Memory.givenBack), daemon);
   const context = yield* Layer.build(Layer.provideMerge(ready, Layer.merge(folder, NodeServices.layer)));

@@ -10,6 +10,7 @@ import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
 import { cli } from "../edge/cli/Cli.ts";
 import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
+import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
 import * as Memory from "./Memory.ts";
 import { version } from "./Version.ts";
@@ -73,6 +74,7 @@ const makeEnding = () => {
 };
 
 export const run = (): void => {
+  onlyForThisUser();
   Memory.growSlowly();
   const teardown = makeEnding();
   const program = Command.run(cli, { version }).pipe(

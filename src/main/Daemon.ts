@@ -9,6 +9,10 @@ import * as ConfigFile from "../coordination/config/ConfigFile.ts";
 import { Configuration } from "../coordination/config/Configuration.ts";
 import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
 import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
+import type * as ServerAccess from "../log/connection/ServerAccess.ts";
+import * as ServerConf from "../log/access/ServerConf.ts";
+import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
+import { fileOf } from "../machine/AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
 import * as FreePort from "../machine/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
@@ -37,6 +41,8 @@ export interface Options {
   readonly role: "daemon" | "command";
   /** How long snapshots live from now on; absent: as before. */
   readonly snapshotTtlMillis?: number | undefined;
+  /** How credentials for an existing server are found. Default: in the address, else in the environment. */
+  readonly access?: ServerAccess.Find | undefined;
 }
 
 /** The port of last time keeps the addresses that publishers have written down. */
@@ -57,14 +63,20 @@ const rememberPort = Effect.fnUntraced(function* (port: number) {
   const fs = yield* FileSystem.FileSystem;
   const { root } = yield* DataFolder;
   const path = `${root}/port`;
-  yield* fs.writeFileString(path, `${port}\n`).pipe(Effect.mapError((cause) => folderTrouble({ path, cause })));
+  yield* fs
+    .writeFileString(path, `${port}\n`, { mode: 0o600 })
+    .pipe(Effect.mapError((cause) => folderTrouble({ path, cause })));
 });
 
-/** A nats-server of our own, on the folder's store. */
+/** A nats-server of our own, on the folder's store, that lets in who has a key. */
 const ownServer = (port: number | undefined) =>
-  Layer.unwrap(Effect.map(choosePort(port), (chosen) => Nats.layer({ port: chosen }))).pipe(
-    Layer.provide(NatsBinary.layer),
-  );
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { root } = yield* DataFolder;
+      const { configFile, ...access } = yield* ServerConf.prepare(root);
+      return Nats.layer({ port: yield* choosePort(port), configFile, access });
+    }),
+  ).pipe(Layer.provide(NatsBinary.layer));
 
 /** The spool's bounds, where every process that uses the spool finds them, whether the log can be reached or not. */
 const boundSpool = Effect.fnUntraced(function* (file: string) {
@@ -107,11 +119,13 @@ const configured = (
 
 const parts = Effect.fnUntraced(function* (
   options: Options,
-  address: { readonly nats: string; readonly monitor?: string },
+  address: { readonly nats: string; readonly server?: "own" },
 ) {
   const { database, root, spool } = yield* DataFolder;
   const syncInterval = options.natsUrl === undefined ? "always" : undefined;
-  const connection = { servers: address.nats, name: `recollect ${options.role}`, syncInterval };
+  const { access } = options;
+  const key = address.server === "own" ? { credentials: Credentials.NKeyFile({ path: fileOf(root, "daemon") }) } : {};
+  const connection = { servers: address.nats, name: `recollect ${options.role}`, syncInterval, access, ...key };
   const startedAt = yield* Clock.currentTimeMillis;
   const { role } = options;
   const announced = Layer.effectDiscard(
@@ -137,7 +151,7 @@ export const layer = (options: Options) => {
   const own = Effect.gen(function* () {
     const server = yield* NatsProcess;
     yield* rememberPort(server.port);
-    return yield* parts(options, { nats: server.url, monitor: server.monitorUrl });
+    return yield* parts(options, { nats: server.url, server: "own" });
   });
   return Layer.unwrap(own).pipe(Layer.provide(ownServer(options.port)));
 };

@@ -17,9 +17,9 @@ import * as Daemon from "./Daemon.ts";
 const lookMillis = 100;
 
 /** How the instance's store is run in its place: with the same server, or one of our own on the same port. */
-const inPlaceOf = (instance: Instance): Daemon.Options =>
-  instance.monitor === undefined
-    ? { natsUrl: instance.nats, port: undefined, role: "command" }
+const inPlaceOf = (instance: Instance, access: Daemon.Options["access"]): Daemon.Options =>
+  instance.server === undefined
+    ? { natsUrl: instance.nats, port: undefined, role: "command", access }
     : { natsUrl: undefined, port: Number(new URL(instance.nats).port), role: "command" };
 
 /** Returns when this process holds the folder. Others who stand by may be quicker: then it goes on looking. */
@@ -38,10 +38,10 @@ const lockWhenFree = Effect.gen(function* () {
 });
 
 /** Stands by until the scope closes. What hinders a take-over is logged: the command then fails by itself. */
-export const layer = (instance: Instance) =>
+export const layer = (instance: Instance, access: Daemon.Options["access"]) =>
   Layer.effectDiscard(
     lockWhenFree.pipe(
-      Effect.andThen(Layer.build(Daemon.layer(inPlaceOf(instance)))),
+      Effect.andThen(Layer.build(Daemon.layer(inPlaceOf(instance, access)))),
       Effect.catchCause((cause) => Effect.logWarning("cannot run the store in the place of the one that ended", cause)),
       Effect.forkScoped,
     ),

@@ -78,7 +78,10 @@ const indexSql = (table: Table): ReadonlyArray<string> =>
 /** Name of the full-text index over a table. */
 export const fullTextName = (table: string): string => `${table}_fts`;
 
-/** Name of the view that gives the index its content: the searched text of each row by its id. */
+/**
+ * Name of the view that gives the index its content: the searched text of each indexed row by its id, and no other row,
+ * so that FTS5 can compare the two.
+ */
 const contentName = (table: string): string => `${table}_text`;
 
 /**
@@ -100,7 +103,7 @@ const fullTextSql = (table: Table): ReadonlyArray<string> => {
   const put = `INSERT INTO ${fts}(rowid, text) SELECT new.id, ${fullText.of("new")} WHERE ${fullText.when("new")};`;
   const take = `INSERT INTO ${fts}(${fts}, rowid, text) SELECT 'delete', old.id, ${fullText.of("old")} WHERE ${fullText.when("old")};`;
   return [
-    `CREATE VIEW "${contentName(name)}" (id, text) AS SELECT r.id, ${fullText.of("r")} FROM "${name}" r;`,
+    `CREATE VIEW "${contentName(name)}" (id, text) AS SELECT r.id, ${fullText.of("r")} FROM "${name}" r WHERE ${fullText.when("r")};`,
     `CREATE VIRTUAL TABLE ${fts} USING fts5(text, content='${contentName(name)}', content_rowid='id', tokenize='unicode61 remove_diacritics 2');`,
     `CREATE TRIGGER ${fts}_delete AFTER DELETE ON "${name}" WHEN ${isIndexed} BEGIN ${take} END;`,
     `CREATE TRIGGER ${fts}_update AFTER UPDATE ON "${name}" WHEN ${isIndexed} AND ${isChanged} BEGIN ${take} ${put} END;`,

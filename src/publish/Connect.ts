@@ -9,6 +9,7 @@ import { Config, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import * as EventLogAway from "../log/EventLogAway.ts";
+import { finder, type Given } from "../log/connection/ServerAccess.ts";
 import * as SharedConnection from "../log/connection/SharedConnection.ts";
 import * as LiveNats from "../log/live/LiveNats.ts";
 import * as StoresAway from "../snapshot/StoresAway.ts";
@@ -34,6 +35,8 @@ export interface Options extends Publisher.Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Who this program is to the server: files with credentials. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  readonly access?: Given | undefined;
   /** Bounds of the spool. */
   readonly spool?: SpoolOptions | undefined;
 }
@@ -66,12 +69,14 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
     onNone: () => Effect.succeed(ownLog),
     onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
   });
+  const access = finder({ root: folder.root, given: options.access });
   const log = Option.match(given, {
-    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name }),
+    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name, access }),
     onSome: (url) => ({
       address: Effect.succeed(Option.some(url)),
       hint: `Start the server at ${targetOf(url)}.`,
       name,
+      access,
     }),
   });
   return { folder, target, log };

@@ -1,7 +1,7 @@
 import { NodeServices } from "@effect/platform-node";
 import { assert, layer } from "@effect/vitest";
-import { ConfigProvider, Effect, FileSystem } from "effect";
-import { existsSync } from "node:fs";
+import { ConfigProvider, Effect, FileSystem, Logger } from "effect";
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import * as DataFolder from "../../src/machine/DataFolder.ts";
 
 const environment = (env: Record<string, string>) =>
@@ -42,14 +42,50 @@ layer(NodeServices.layer)("the data folder", (it) => {
     }),
   );
 
-  it.effect("is taken as it is when it is there", () =>
+  const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+  it.effect("is closed to others with all of ours in it when it was open, and says so once", () =>
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem;
       const data = yield* temporary;
-      yield* fs.chmod(data, 0o750);
-      yield* DataFolder.make({ data });
-      yield* DataFolder.make({ data });
-      assert.strictEqual((yield* fs.stat(data)).mode & 0o777, 0o750);
+      for (const folder of ["nats/jetstream/deep", "logs"]) mkdirSync(`${data}/${folder}`, { recursive: true });
+      const files = [
+        "recollect-1.db",
+        "recollect-1.db-wal",
+        "spool.db",
+        "logs/nats-server.log",
+        "nats/jetstream/deep/1.blk",
+      ];
+      for (const file of files) writeFileSync(`${data}/${file}`, "");
+      for (const path of ["", "nats", "nats/jetstream", "nats/jetstream/deep", "logs"])
+        chmodSync(`${data}/${path}`, 0o755);
+      for (const file of files) chmodSync(`${data}/${file}`, 0o644);
+      const said: Array<unknown> = [];
+      const told = Logger.layer([Logger.make(({ message }) => void said.push(message))]);
+      yield* DataFolder.make({ data }).pipe(Effect.provide(told));
+      for (const file of files) assert.strictEqual(modeOf(`${data}/${file}`), 0o600, file);
+      for (const path of ["", "nats", "nats/jetstream", "nats/jetstream/deep", "logs"])
+        assert.strictEqual(modeOf(`${data}/${path}`), 0o700, path);
+      assert.lengthOf(said, 1);
+      assert.match(String(said[0]), /other users could read 10 files or folders/);
+      yield* DataFolder.make({ data }).pipe(Effect.provide(told));
+      assert.lengthOf(said, 1);
+    }),
+  );
+
+  it.effect("leaves what is not ours as it is, and says that the folder is open", () =>
+    Effect.gen(function* () {
+      const data = yield* temporary;
+      chmodSync(data, 0o755);
+      for (const file of ["letter.txt", "recollect.db"]) writeFileSync(`${data}/${file}`, "");
+      for (const file of ["letter.txt", "recollect.db"]) chmodSync(`${data}/${file}`, 0o644);
+      const said: Array<unknown> = [];
+      const told = Logger.layer([Logger.make(({ message }) => void said.push(message))]);
+      yield* DataFolder.make({ data }).pipe(Effect.provide(told));
+      assert.deepStrictEqual(
+        ["letter.txt", "recollect.db", ""].map((name) => modeOf(`${data}/${name}`)),
+        [0o644, 0o600, 0o755],
+      );
+      assert.match(said.join(), /is open to other users/);
     }),
   );
 

@@ -1,6 +1,6 @@
 import { NodeServices } from "@effect/platform-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
+import { connect, type ConnectionOptions } from "@nats-io/transport-node";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, FileSystem, Layer, Option, Schedule, Stream } from "effect";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -13,6 +13,7 @@ import * as NatsBinary from "../../src/machine/NatsBinary.ts";
 import * as NatsProbe from "../../src/machine/NatsProbe.ts";
 import * as NatsProcess from "../../src/machine/NatsProcess.ts";
 import { commandLineOf, isAlive } from "../../src/machine/Processes.ts";
+import * as ClosedServer from "../support/ClosedServer.ts";
 import * as Child from "../support/Child.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
@@ -39,9 +40,14 @@ const isDown = (port: number) =>
 const untilDead = (pid: number): Effect.Effect<void> =>
   Effect.suspend(() => (isAlive(pid) ? Effect.andThen(Effect.sleep(10), untilDead(pid)) : Effect.void));
 
-const withClient = <A>(url: string | Array<string>, use: (client: Awaited<ReturnType<typeof connect>>) => Promise<A>) =>
+const withClient = <A>(
+  url: string | Array<string>,
+  use: (client: Awaited<ReturnType<typeof connect>>) => Promise<A>,
+  how: ConnectionOptions = {},
+) =>
   Effect.promise(async () => {
-    const client = await connect({ servers: url, timeout: 5_000, maxReconnectAttempts: -1, reconnectTimeWait: 20 });
+    const patient = { timeout: 5_000, maxReconnectAttempts: -1, reconnectTimeWait: 20 };
+    const client = await connect({ servers: url, ...patient, ...how });
     try {
       return await use(client);
     } finally {
@@ -49,19 +55,27 @@ const withClient = <A>(url: string | Array<string>, use: (client: Awaited<Return
     }
   });
 
-const addStream = (options: { readonly url: string; readonly replicas: number }) =>
-  withClient(options.url, async (client) => {
-    const manager = await jetstreamManager(client);
-    await manager.streams.add({ name: "S", subjects: ["s"], num_replicas: options.replicas });
-    // A new stream of three has no leader for a moment, and its subject no responder.
-    await jetstream(client).publish("s", "kept", { msgID: "kept", retries: 40 });
-  });
+const addStream = (options: { readonly url: string; readonly replicas: number; readonly how?: ConnectionOptions }) =>
+  withClient(
+    options.url,
+    async (client) => {
+      const manager = await jetstreamManager(client);
+      await manager.streams.add({ name: "S", subjects: ["s"], num_replicas: options.replicas });
+      // A new stream of three has no leader for a moment, and its subject no responder.
+      await jetstream(client).publish("s", "kept", { msgID: "kept", retries: 40 });
+    },
+    options.how,
+  );
 
-const messagesIn = (url: string | Array<string>, timeoutMillis = 5_000) =>
-  withClient(url, async (client) => {
-    const manager = await jetstreamManager(client, { checkAPI: false, timeout: timeoutMillis });
-    return (await manager.streams.info("S")).state.messages;
-  });
+const messagesIn = (url: string | Array<string>, timeoutMillis = 5_000, how: ConnectionOptions = {}) =>
+  withClient(
+    url,
+    async (client) => {
+      const manager = await jetstreamManager(client, { checkAPI: false, timeout: timeoutMillis });
+      return (await manager.streams.info("S")).state.messages;
+    },
+    how,
+  );
 
 describe("a nats-server of our own", () => {
   it.live("answers, with JetStream on, as soon as it is there", () =>
@@ -79,11 +93,12 @@ describe("a nats-server of our own", () => {
 
   it.live("acknowledges only what is on disk: it runs with `sync_interval: always`", () =>
     Effect.gen(function* () {
-      const server = yield* NatsServer.make();
-      const varz = yield* Effect.promise(async () => (await fetch(`${server.process.monitorUrl}/varz`)).text());
-      assert.match(varz, /"sync_always": true/);
-      assert.match(varz, /"max_storage": 1099511627776/);
-    }),
+      const { keys, process } = yield* ClosedServer.make();
+      const asked = { host, port: process.port, signer: keys.system, timeoutMillis: 1_000 };
+      const varz = Option.getOrThrow(yield* NatsProbe.request({ ...asked, subject: "$SYS.REQ.SERVER.PING.VARZ" })).text;
+      assert.match(varz, /"sync_always": ?true/);
+      assert.match(varz, /"max_storage": ?1099511627776/);
+    }).pipe(Effect.provide(machine)),
   );
 
   it.live("comes back after kill -9, on the same port and with its messages", () =>
@@ -191,21 +206,26 @@ describe("a nats-server whose disk is full", () => {
     Effect.gen(function* () {
       const disk = yield* smallDisk;
       const fs = yield* FileSystem.FileSystem;
-      const server = yield* start(disk, { healthEveryMillis: 50 });
-      yield* addStream({ url: server.url, replicas: 1 });
+      const { process: server, root } = yield* ClosedServer.make({ root: disk, healthEveryMillis: 50 });
+      const how = ClosedServer.keyOf(root, "daemon");
+      yield* addStream({ url: server.url, replicas: 1, how });
       yield* fs.writeFile(`${disk}/ballast`, Buffer.alloc(20 * 1024 * 1024));
       const payload = Buffer.alloc(1024 * 1024);
-      const acknowledged = yield* withClient(server.url, async (client) => {
-        for (let count = 1; ; count++) {
-          const wasStored = await jetstream(client)
-            .publish("s", payload, { timeout: 500 })
-            .then(
-              () => true,
-              () => false,
-            );
-          if (!wasStored) return count;
-        }
-      });
+      const acknowledged = yield* withClient(
+        server.url,
+        async (client) => {
+          for (let count = 1; ; count++) {
+            const wasStored = await jetstream(client)
+              .publish("s", payload, { timeout: 500 })
+              .then(
+                () => true,
+                () => false,
+              );
+            if (!wasStored) return count;
+          }
+        },
+        how,
+      );
       const frozen = yield* untilState(server, "Frozen");
       assert.propertyVal(frozen, "restarts", 0);
       assert.match("why" in frozen ? frozen.why : "", /no space left on device/);
@@ -213,8 +233,8 @@ describe("a nats-server whose disk is full", () => {
       yield* fs.remove(`${disk}/ballast`);
       yield* untilState(server, "Down");
       yield* server.ready;
-      assert.strictEqual(yield* messagesIn(server.url), acknowledged);
-      yield* withClient(server.url, (client) => jetstream(client).publish("s", payload));
+      assert.strictEqual(yield* messagesIn(server.url, 5_000, how), acknowledged);
+      yield* withClient(server.url, (client) => jetstream(client).publish("s", payload), how);
     }).pipe(Effect.provide(machine)),
   );
 });

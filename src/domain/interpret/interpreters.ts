@@ -23,6 +23,20 @@ import { sweAgent } from "./swe-agent.ts";
 import { tau2 } from "./tau2.ts";
 import { whoAndWhen } from "./who-and-when.ts";
 import { zen } from "./zen.ts";
+import { crush } from "./crush.ts";
+import { cursorDb } from "./cursor-db.ts";
+import { gooseDb } from "./goose-db.ts";
+import { hermes } from "./hermes.ts";
+import { opencodeDb } from "./opencode-db.ts";
+import { claudeHistory } from "./claude-history.ts";
+import { claudeStream } from "./claude-stream.ts";
+import { codexIndex } from "./codex-index.ts";
+import { goose } from "./goose.ts";
+import { kimi } from "./kimi.ts";
+import { langfuse } from "./langfuse.ts";
+import { otel } from "./otel.ts";
+import { qwen } from "./qwen.ts";
+import { vscodeChat } from "./vscode-chat.ts";
 
 const all: ReadonlyArray<Interpreter> = [
   anthropicMessages,
@@ -44,6 +58,20 @@ const all: ReadonlyArray<Interpreter> = [
   tau2,
   whoAndWhen,
   zen,
+  crush,
+  cursorDb,
+  gooseDb,
+  hermes,
+  opencodeDb,
+  claudeHistory,
+  claudeStream,
+  codexIndex,
+  goose,
+  kimi,
+  langfuse,
+  otel,
+  qwen,
+  vscodeChat,
 ];
 
 export const interpreters: ReadonlyMap<string, Interpreter> = new Map(

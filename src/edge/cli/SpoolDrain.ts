@@ -12,6 +12,7 @@ import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
 import { Drainer } from "../../publish/drain/Drain.ts";
 import { ownLog, targetOf } from "../../publish/drain/SpoolDrainer.ts";
 import { KnownTasks } from "../../publish/write/WriteCommand.ts";
+import { finder } from "../../log/connection/ServerAccess.ts";
 import * as SpoolList from "../../spool/SpoolListSqlite.ts";
 import * as SpoolSqlite from "../../spool/SpoolSqlite.ts";
 import { Attach, type Where } from "./Attach.ts";
@@ -60,7 +61,9 @@ const drainInto = Effect.fnUntraced(function* (work: ReturnType<typeof drainOne>
   if (target === ownLog) return yield* Effect.provide(work, attach.store(place, "there"));
   const isGiven = place.natsUrl !== undefined && targetOf(place.natsUrl) === target;
   const servers = isGiven && place.natsUrl !== undefined ? place.natsUrl : target;
-  const connection = NatsConnection.layer({ servers, name: "recollect spool drain" });
+  const { root } = yield* attach.folder(place);
+  const access = finder({ root, given: place.access });
+  const connection = NatsConnection.layer({ servers, name: "recollect spool drain", access });
   return yield* Effect.provide(work, Layer.provide(EventLogNats.layer(), connection));
 });
 

@@ -18,6 +18,10 @@ export interface Tap {
   readonly passed: (direction: Direction, chunk: Uint8Array) => void;
 }
 
+/** What is said to us is not said to the server: addresses, and with them credentials. */
+const environment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RECOLLECT_")));
+
 /** As a shell says it. */
 const notFoundCode = 127;
 const notExecutableCode = 126;
@@ -120,7 +124,9 @@ const pass = ({ child, passed }: Between): void => {
  */
 export const start = (command: ReadonlyArray<string>, tap: Tap, ask?: Ask): Running => {
   const [program = "", ...args] = command;
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"], env: environment() });
+  // From here on, what the recorder writes is for this user alone. The server has the mask that we were given.
+  process.umask(0o077);
   const letGo = passSignals(child);
   const notStarted = new Promise<Ended>((resolve) => {
     child.on("error", (error: NodeJS.ErrnoException) => {

@@ -19,7 +19,8 @@ import {
 import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect";
 import { isAtLeast, minimumVersion } from "../../machine/NatsBinary.ts";
 import { Replies } from "./RepliesNats.ts";
-import { authenticationOf, type Credentials, splitUrls } from "./NatsCredentialsNats.ts";
+import * as ServerAccess from "./ServerAccess.ts";
+import { authenticationOf, type Credentials, inboxPrefixIn, splitUrls } from "./NatsCredentialsNats.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
 export type { Credentials } from "./NatsCredentialsNats.ts";
@@ -28,6 +29,9 @@ export interface Options {
   /** `nats://host:port`, several with commas or as a list; a user and password in the URL are taken as credentials. */
   readonly servers: string | ReadonlyArray<string>;
   readonly credentials?: Credentials | undefined;
+  /** How credentials are found where none are given. Default: in the address, else in the environment. */
+  readonly access?: ServerAccess.Find | undefined;
+  readonly tls?: ServerAccess.TlsFiles | undefined;
   /** Shown in the server's list of connections. Default `recollect`. */
   readonly name?: string | undefined;
   /** For users who may only listen below a prefix of their own. Default `_INBOX`. */
@@ -125,9 +129,24 @@ const isCredentialError = (error: unknown): boolean =>
   error instanceof Error &&
   (/Authorization|Authentication/.test(error.name) || /authorization violation|authentication/i.test(error.message));
 
-const dial = Effect.fnUntraced(function* (options: Options, pause: () => number) {
+/** What holds for this connection: what is given, and what is found for the rest. */
+const settle = Effect.fnUntraced(function* (options: Options) {
   const { addresses, fromUrl, url } = splitUrls(options.servers);
-  const credentials = options.credentials ?? fromUrl;
+  const written = typeof options.servers === "string" ? options.servers : options.servers.join(",");
+  const found = yield* (options.access ?? ServerAccess.finder())(written);
+  const credentials = options.credentials ?? fromUrl ?? found.credentials;
+  const inboxPrefix = options.inboxPrefix ?? found.inboxPrefix ?? inboxPrefixIn(credentials);
+  return { addresses, url, credentials, inboxPrefix, tls: options.tls ?? found.tls };
+});
+
+const tlsOf = ({ caFile, certFile, keyFile }: ServerAccess.TlsFiles) => ({
+  ...(caFile === undefined ? {} : { caFile }),
+  ...(certFile === undefined ? {} : { certFile }),
+  ...(keyFile === undefined ? {} : { keyFile }),
+});
+
+const dial = Effect.fnUntraced(function* (options: Options, pause: () => number) {
+  const { addresses, credentials, inboxPrefix, tls, url } = yield* settle(options);
   const authentication = yield* authenticationOf(credentials);
   const settings: ConnectionOptions = {
     ...authentication,
@@ -142,7 +161,8 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
     ignoreAuthErrorAbort: true,
     // Traces of every request cost more than the request; our errors say what was asked.
     noAsyncTraces: true,
-    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+    ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+    ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
   };
   const nc = yield* Effect.acquireRelease(
     Effect.tryPromise({
@@ -156,7 +176,7 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
         Effect.andThen(Effect.promise(() => client.close().catch(() => undefined))),
       ),
   );
-  return { nc, url };
+  return { nc, url, inboxPrefix };
 });
 
 /** Asks JetStream for the account's limits. A user who may not ask is taken at the server's word. */
@@ -221,7 +241,7 @@ const watch = Effect.fnUntraced(function* (options: {
 
 export const make = Effect.fn("log.connect")(function* (options: Options) {
   const pause = redialPause();
-  const { nc, url } = yield* dial(options, pause.next);
+  const { inboxPrefix, nc, url } = yield* dial(options, pause.next);
   pause.reset();
   let info = nc.info;
   if (info === undefined) return yield* Unusable.refused(url, "it closed the connection at once");
@@ -229,7 +249,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   yield* checkJetStream(nc, url);
 
   const callbacks = new Set<() => void>();
-  const replies = new Replies(nc, options.inboxPrefix);
+  const replies = new Replies(nc, inboxPrefix);
   const link = {
     replies,
     connected: true,
@@ -279,7 +299,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
       Stream.take(1),
       Stream.runDrain,
     ),
-    inboxPrefix: options.inboxPrefix,
+    inboxPrefix,
     url,
     serverInfo: () => info ?? known,
     syncInterval: options.syncInterval,

@@ -6,6 +6,7 @@
 import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from "@nats-io/transport-node";
 import { Data, Effect, Redacted } from "effect";
 import { readFileSync } from "node:fs";
+import { seedIn } from "../../machine/AccessKeys.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
 export type Credentials = Data.TaggedEnum<{
@@ -13,6 +14,8 @@ export type Credentials = Data.TaggedEnum<{
   Token: { readonly token: Redacted.Redacted };
   /** The seed of an nkey, beginning with `SU`. */
   NKey: { readonly seed: Redacted.Redacted };
+  /** A file with such a seed, alone or as in a `.creds` file; read again at every dial. */
+  NKeyFile: { readonly path: string };
   /** A `.creds` file (JWT and seed). It is read again at every dial, so it may be exchanged while we run. */
   CredentialsFile: { readonly path: string };
 }>;
@@ -48,14 +51,32 @@ export const authenticationOf = Effect.fnUntraced(function* (credentials: Creden
     NKey: ({ seed }): ConnectionOptions => ({
       authenticator: nkeyAuthenticator(new TextEncoder().encode(Redacted.value(seed))),
     }),
+    NKeyFile: ({ path }): ConnectionOptions => ({ authenticator: nkeyAuthenticator(() => seedOf(path)) }),
     CredentialsFile: ({ path }): ConnectionOptions => ({ authenticator: credsAuthenticator(() => readFileSync(path)) }),
   })(credentials);
-  if (credentials._tag === "CredentialsFile") {
+  if (credentials._tag === "CredentialsFile" || credentials._tag === "NKeyFile") {
     const { path } = credentials;
     yield* Effect.try({
-      try: () => readFileSync(path),
+      try: () => seedOf(path),
       catch: (error) => Unusable.unreadableCredentials(path, error instanceof Error ? error.message : String(error)),
     });
   }
   return options;
 });
+
+/** Throws a sentence that names no secret. */
+const seedOf = (path: string): Uint8Array => {
+  const seed = seedIn(readFileSync(path, "utf8"));
+  if (seed === undefined) throw new Error("it holds no seed of a user (SU…)");
+  return new TextEncoder().encode(seed);
+};
+
+/** What a credentials file of ours says about its user's private inbox; undefined for files of others. */
+export const inboxPrefixIn = (credentials: Credentials | undefined): string | undefined => {
+  if (credentials?._tag !== "CredentialsFile" && credentials?._tag !== "NKeyFile") return undefined;
+  try {
+    return /^# inbox-prefix: (\S+)$/m.exec(readFileSync(credentials.path, "utf8"))?.[1];
+  } catch {
+    return undefined;
+  }
+};

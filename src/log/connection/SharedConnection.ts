@@ -16,6 +16,7 @@ import { backoff } from "./Backoff.ts";
 import * as LogArrivals from "./LogArrivals.ts";
 import * as NatsConnection from "./NatsConnectionNats.ts";
 import type { NatsUnusable } from "./NatsUnusable.ts";
+import type { Find } from "./ServerAccess.ts";
 
 type Connection = NatsConnection.NatsConnection["Service"];
 
@@ -29,6 +30,8 @@ export interface Options<A = never> {
   readonly hint?: string | undefined;
   /** Shown in the server's list of connections. */
   readonly name?: string | undefined;
+  /** How credentials are found. Default: in the address, else in the environment. */
+  readonly access?: Find | undefined;
   /** Made with each connection: a server on which it cannot be made counts as away, and is dialled again. */
   readonly essential?: Over<A> | undefined;
 }
@@ -80,7 +83,7 @@ const asUnavailable = (problem: LogUnavailable | NatsUnusable): LogUnavailable =
 const dial = Effect.fnUntraced(function* <A>(url: string, options: Options<A>, arrived: () => void) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name: options.name });
+    const connection = yield* NatsConnection.make({ servers: url, name: options.name, access: options.access });
     const memo = yield* Layer.makeMemoMap;
     const open: Held = { url, connection, scope, memo, givenUp: yield* Deferred.make<never, LogUnavailable>() };
     if (options.essential !== undefined) yield* build(open, options.essential);

@@ -15,10 +15,11 @@
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
-import { type AppendRefused, EventLog } from "../../log/EventLog.ts";
-import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
+import { type AppendRefused, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
+import { type Command, type Durable, type Owner, Spool } from "../../spool/Spool.ts";
+import * as AtExit from "./AtExit.ts";
 import { Drainer } from "../drain/Drain.ts";
-import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
+import { bytesOf, SpoolOrMemory, type NotAccepted, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
 import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
@@ -30,7 +31,8 @@ import { KnownTasks, write, writeTogether, type WriteError, type Written } from 
  *
  * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
  * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
- * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first
+ * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first. Only for
+ *   callers that ask for it (`durable: "memory"`)
  */
 export type Delivered =
   | { readonly _tag: "Appended"; readonly sequence: Sequence }
@@ -38,11 +40,14 @@ export type Delivered =
   | { readonly _tag: "Spooled" }
   | { readonly _tag: "Held" };
 
-export type DeliveryError = AppendRefused | IllegalTransition | NotAccepted;
+/** `LogUnavailable` only for a command that must be in the log. */
+export type DeliveryError = AppendRefused | IllegalTransition | LogUnavailable | NotAccepted;
 
 export interface Options {
   /** How long a command waits for the log before it goes to the spool. Default 250. */
   readonly patienceMillis?: number | undefined;
+  /** Where a command must be before its call returns, unless the call says otherwise. Default `disk`. */
+  readonly durable?: Durable | undefined;
 }
 
 export interface Waiting {
@@ -62,6 +67,8 @@ const closeMillis = 5_000;
 
 type Fate = CallFate<Delivered, DeliveryError>;
 
+const missed: Fate = Result.fail(notInLog);
+
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const log = yield* EventLog;
   const spool = yield* Spool;
@@ -76,6 +83,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
   });
   yield* delivery.begin;
+  yield* Effect.acquireRelease(
+    Effect.sync(() => AtExit.register(() => delivery.rescue())),
+    (forget) => Effect.sync(forget),
+  );
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => delivery.hurry()).pipe(
       Effect.andThen(delivery.flush),
@@ -110,11 +121,13 @@ export class Delivery {
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
-  readonly #lanes: PerHistoryQueue<Delivered, AppendRefused | IllegalTransition>;
+  readonly #lanes: PerHistoryQueue<Delivered, AppendRefused | IllegalTransition | LogUnavailable>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
+  /** Commands that were brought onto the disk because the process ends. */
+  readonly #rescued = new WeakSet<Command>();
   /** Where the stream ends at least, as far as this process knows. */
   readonly #end: StreamEndSeen;
 
@@ -174,6 +187,22 @@ export class Delivery {
     this.#mode.hurry();
   }
 
+  /**
+   * The process ends now: brings what was called and has not returned onto the disk, in one transaction. What may be on
+   * its way to the log is looked for there before it is written again.
+   */
+  rescue(): void {
+    const called = this.#lanes.commands.filter(({ durable }) => durable !== "log");
+    // A signal that the program handles is often followed by its exit.
+    const commands = [...this.#keep.held, ...called].filter((command) => !this.#rescued.has(command));
+    if (commands.length === 0) return;
+    AtExit.putNow(
+      this.#parts.spool,
+      commands.map((command) => ({ ...command, isNew: undefined })),
+    );
+    for (const command of commands) this.#rescued.add(command);
+  }
+
   /** Refuses every later call, and those that have not returned by now. */
   get close(): Effect.Effect<void> {
     return this.#lanes.close;
@@ -204,6 +233,14 @@ export class Delivery {
     );
   }
 
+  /** The bytes of a blob whose command waits; undefined when none does. */
+  waitingBlob(sha256: string): Effect.Effect<Uint8Array | undefined> {
+    const held = this.#keep.held.flatMap(({ blobs }) => blobs).find((blob) => blob.sha256 === sha256);
+    return held === undefined
+      ? Effect.orElseSucceed(this.#parts.spool.blob(sha256), () => undefined)
+      : Effect.succeed(held.bytes);
+  }
+
   get state(): Effect.Effect<Waiting> {
     return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
       mode: this.#mode.isDirect ? "direct" : "spooling",
@@ -228,8 +265,14 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
-        if (!isDirect) yield* this.#mode.turn(placed.length - results.length, since);
-        results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
+        const rest = placed.slice(results.length);
+        const spoolable = rest.filter(({ durable }) => durable !== "log");
+        if (!isDirect) yield* this.#mode.turn(spoolable.length, since);
+        const kept = spoolable.length === 0 ? [] : yield* this.#keepRest(spoolable, isDirect);
+        // The log has come back meanwhile.
+        if (kept.length < spoolable.length) continue;
+        const fates = kept[Symbol.iterator]();
+        results.push(...rest.map(({ durable }) => (durable === "log" ? missed : (fates.next().value ?? missed))));
       }
       return results;
     });

@@ -10,6 +10,7 @@ import { Effect, Result, Stream } from "effect";
 import { type History, type Sequence, thread } from "../../domain/History.ts";
 import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
 import { decodeData } from "../../domain/Upcast.ts";
+import type { RecordedEvent } from "../../domain/Event.ts";
 import type { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import type { ThreadReader } from "../../snapshot/ThreadReader.ts";
 
@@ -51,8 +52,13 @@ export const make = (log: EventLog["Service"], reader: ThreadReader["Service"]) 
     history: History,
     at: Sequence | undefined,
     depth: number,
+    waiting: ReadonlyArray<RecordedEvent> = [],
   ): Stream.Stream<ThreadMessage, LogUnavailable> => {
-    const own = reader.messages(history.id, { tenant: history.tenant, ...(at === undefined ? {} : { at }) });
+    const own = reader.messages(history.id, {
+      tenant: history.tenant,
+      ...(at === undefined ? {} : { at }),
+      ...(waiting.length === 0 ? {} : { waiting }),
+    });
     if (depth >= deepest) return own;
     const inherited = Stream.unwrap(
       Effect.map(forkOf(history), (fork) => {
@@ -66,5 +72,6 @@ export const make = (log: EventLog["Service"], reader: ThreadReader["Service"]) 
     return Stream.concat(inherited, own);
   };
 
-  return (history: History): Stream.Stream<ThreadMessage, LogUnavailable> => upTo(history, undefined, 0);
+  /** `waiting` are events of the thread that the log does not have yet. */
+  return (history: History, waiting: ReadonlyArray<RecordedEvent>) => upTo(history, undefined, 0, waiting);
 };

@@ -16,7 +16,7 @@ import {
 } from "../../domain/Event.ts";
 import { History, isHistory } from "../../domain/History.ts";
 import { fitsUtf8, utf8Length } from "../../domain/Json.ts";
-import type { Blob, Command } from "../../spool/Spool.ts";
+import type { Blob, Command, Durable } from "../../spool/Spool.ts";
 import { maxEventBytes, offload } from "./LargeFields.ts";
 
 /** The event is not what its type promises. Nothing was written; saying it again does not help. */
@@ -47,6 +47,8 @@ export interface About extends Partial<Provenance> {
   readonly occurredAt?: number | undefined;
   /** Further CloudEvents attributes: lower-case letters and digits. */
   readonly extensions?: Readonly<Record<string, string>> | undefined;
+  /** Where the event must be before the call returns; default: as the publisher says, else `disk`. */
+  readonly durable?: Durable | undefined;
 }
 
 /** The clock's millisecond, and a UUIDv7 of it: from one look at the fiber, because it is done for every event. */
@@ -132,7 +134,9 @@ const build = <Name extends TypeName>(
 ): Result.Result<Command, InvalidEvent> => {
   const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
   const ours = isEventTypeName(type) ? eventTypes[type] : undefined;
-  if (ours === undefined && !isVendorTypeName(type)) return invalid(`There is no event type ${type}.`, ownTypes);
+  if (ours === undefined && !isVendorTypeName(type)) {
+    return invalid(`${JSON.stringify(type)} is no event type of the catalogue.`, ownTypes);
+  }
   if (!isHistory(history)) return invalid(`The history has no valid name: ${problemOfHistory(history)}`);
   if (ours !== undefined && history.kind !== ours.kind) {
     return invalid(`A ${type} event belongs to a ${ours.kind}, not to a ${history.kind}.`);
@@ -151,7 +155,7 @@ const build = <Name extends TypeName>(
       "Say it in several events.",
     );
   }
-  const { id, occurredAt, source, ...rest } = about;
+  const { durable, id, occurredAt, source, ...rest } = about;
   const event = {
     ...rest,
     id: id ?? made.id,
@@ -161,7 +165,13 @@ const build = <Name extends TypeName>(
     source: source ?? defaultSource,
     body,
   };
-  return Result.succeed({ history, event, blobs: [...given, ...blobs], isNew: isNew ?? id === undefined });
+  return Result.succeed({
+    history,
+    event,
+    blobs: [...given, ...blobs],
+    isNew: isNew ?? id === undefined,
+    ...(durable === undefined ? {} : { durable }),
+  });
 };
 
 export const compose = <Name extends TypeName>(

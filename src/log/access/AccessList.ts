@@ -1,0 +1,56 @@
+/**
+ * Who else may speak to this store: the users that `recollect access add` made, as a file of the data folder.
+ *
+ * Room: log.
+ *
+ * Promises: the file is 0600 and is replaced as a whole; what was given out is not in it but for passwords, which the
+ * server must know (Decision: as they are and not hashed, because they are 192 random bits that we make, the file is as
+ * secret as the keys beside it, and a hash that is worth its name costs the server 80 ms at each connect).
+ */
+import { Effect, FileSystem, Schema } from "effect";
+import { folderTrouble } from "../../machine/DataFolder.ts";
+import { roles } from "./Roles.ts";
+
+export const User = Schema.Struct({
+  name: Schema.String,
+  role: Schema.Literals(roles),
+  tenant: Schema.String,
+  /** Public key; absent for a user with a password. */
+  nkey: Schema.optionalKey(Schema.String),
+  password: Schema.optionalKey(Schema.String),
+  /** Epoch milliseconds. */
+  createdAt: Schema.Finite,
+});
+export type User = typeof User.Type;
+
+export const AccessList = Schema.Struct({ users: Schema.Array(User) });
+export type AccessList = typeof AccessList.Type;
+
+const File = Schema.fromJsonString(AccessList);
+const fileOf = (root: string): string => `${root}/access.json`;
+
+/** Nobody else, in a folder that has no such file. */
+export const read = Effect.fn("log.readAccess")(function* (root: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const path = fileOf(root);
+  const trouble = (cause: unknown) => folderTrouble({ path, cause });
+  if (!(yield* fs.exists(path).pipe(Effect.mapError(trouble)))) return { users: [] } satisfies AccessList;
+  const text = yield* fs.readFileString(path).pipe(Effect.mapError(trouble));
+  return yield* Schema.decodeEffect(File)(text).pipe(Effect.mapError(trouble));
+});
+
+/** Replaces a file of ours as a whole; nobody else may read it. */
+export const replace = Effect.fnUntraced(function* (path: string, text: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const unfinished = `${path}.${process.pid}`;
+  yield* fs.writeFileString(unfinished, text, { mode: 0o600 }).pipe(
+    Effect.andThen(fs.rename(unfinished, path)),
+    Effect.onError(() => fs.remove(unfinished, { force: true }).pipe(Effect.ignore)),
+    Effect.mapError((cause) => folderTrouble({ path, cause })),
+  );
+});
+
+export const write = Effect.fn("log.writeAccess")(function* (root: string, list: AccessList) {
+  const text = yield* Schema.encodeEffect(File)(list).pipe(Effect.orDie);
+  yield* replace(fileOf(root), `${text}\n`);
+});

@@ -1,0 +1,168 @@
+/**
+ * What each role may say to nats-server and hear from it: the least that our own client works with.
+ *
+ * Room: log.
+ *
+ * | role | lives in | may |
+ * |---|---|---|
+ * | publisher | its tenant's account | write threads, tasks, sessions and sources of its tenant; read what its tenant has |
+ * | reader | its tenant's account | read what its tenant has |
+ * | worker | the store's account | what a publisher may, and what processes share: queue, buckets, limits, presence |
+ * | operator | the store's account | everything but remove events: configuration too |
+ *
+ * A publisher or reader reaches the store through service imports that name its tenant, so that nothing it can say names
+ * another tenant, and an answer goes back into its own account whatever reply subject it names. Worker and operator are
+ * trusted by the whole store. Everyone's inbox is private: `_INBOX_<name>`.
+ */
+import { HistoryKind } from "../../domain/History.ts";
+import { encodeToken, root } from "../Subject.ts";
+
+export const roles = ["publisher", "reader", "worker", "operator"] as const;
+export type Role = (typeof roles)[number];
+
+export interface Permissions {
+  readonly publish: { readonly allow?: ReadonlyArray<string>; readonly deny?: ReadonlyArray<string> };
+  readonly subscribe: { readonly allow?: ReadonlyArray<string>; readonly deny?: ReadonlyArray<string> };
+  /** Answers to questions that were heard, for a moment. */
+  readonly answers?: boolean;
+}
+
+/** The account that holds the stream; also the name of its folder below `jetstream/`. */
+export const storeAccount = "RECOLLECT";
+export const systemAccount = "SYS";
+/** A tenant's account. Its name is no word of NATS's own. */
+export const accountOf = (tenant: string): string => `RECOLLECT-${encodeToken(tenant)}`;
+
+export const isTenantRole = (role: Role): boolean => role === "publisher" || role === "reader";
+
+export const stream = "RECOLLECT";
+const threads = "RECOLLECT_THREADS";
+
+/** What a publisher writes. A configuration is changed by operators, and what the store says of itself by the store. */
+export const publisherKinds = HistoryKind.literals.filter((kind) => kind !== "config");
+
+/** Where a user listens for answers. */
+export const inboxOf = (name: string): string => `_INBOX_${encodeToken(name)}`;
+
+/** Questions that the daemon answers for a tenant, because nats-server cannot bound them to one (see TenantServiceNats). */
+export const serviceRoot = `${root}-store`;
+export const tenantQuestions = ["STREAM.INFO", "MSG.GET", "DIRECT.GET", "BLOB.PUT", "BLOB.GET"] as const;
+
+/** A subject of the store's account, and what a tenant's account calls it. */
+interface Service {
+  readonly subject: string;
+  readonly to?: string;
+}
+
+/** Everything of the store that a tenant's account reaches. */
+export const servicesOf = (tenant: string): ReadonlyArray<Service> => {
+  const token = encodeToken(tenant);
+  return [
+    ...publisherKinds.map((kind) => ({ subject: `${root}.${token}.${kind}.*` })),
+    { subject: `$JS.API.DIRECT.GET.${stream}.${root}.${token}.>` },
+    { subject: `$JS.API.DIRECT.GET.KV_${threads}.$KV.${threads}.${token}.>` },
+    { subject: `${root}-history.${token}.>` },
+    ...tenantQuestions.map((question) => ({
+      subject: `${serviceRoot}.${token}.${question}`,
+      to: `${serviceRoot}.${question}`,
+    })),
+  ];
+};
+
+/** What no role but the daemon may ask: it removes events, or what they stand in. */
+const removals = [
+  "DELETE",
+  "PURGE",
+  "MSG.DELETE",
+  "UPDATE",
+  "RESTORE",
+  "SNAPSHOT",
+  "PEER.REMOVE",
+  "LEADER.STEPDOWN",
+].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
+
+/** What this user's own commands and publishers may not ask: nothing of it is theirs to do. */
+export const localDenied: ReadonlyArray<string> = ["DELETE", "PURGE", "MSG.DELETE", "RESTORE"].map(
+  (verb) => `$JS.API.STREAM.${verb}.${stream}`,
+);
+
+const readingOf = (token: string): ReadonlyArray<string> => [
+  "$JS.API.INFO",
+  `$JS.API.DIRECT.GET.${stream}.${root}.${token}.>`,
+  `$JS.API.DIRECT.GET.KV_${threads}.$KV.${threads}.${token}.>`,
+  `${root}-history.${token}.>`,
+  `${root}-live-ask.${token}.>`,
+  ...tenantQuestions.filter((question) => question !== "BLOB.PUT").map((question) => `${serviceRoot}.${question}`),
+];
+
+const writingOf = (token: string): ReadonlyArray<string> => [
+  ...publisherKinds.map((kind) => `${root}.${token}.${kind}.*`),
+  `${root}-live.${token}.>`,
+  `${serviceRoot}.BLOB.PUT`,
+];
+
+/** Buckets, queue and news that processes share; the object stores of files and blobs. */
+const shared: ReadonlyArray<string> = [
+  "$JS.API.INFO",
+  "$JS.API.STREAM.INFO.*",
+  "$JS.API.STREAM.MSG.GET.*",
+  "$JS.API.DIRECT.GET.>",
+  "$JS.API.CONSUMER.*.>",
+  "$JS.API.STREAM.CREATE.*",
+  "$JS.API.STREAM.UPDATE.*",
+  "$JS.API.STREAM.PURGE.*",
+  "$JS.ACK.>",
+  "$JS.FC.>",
+  "$KV.>",
+  "$O.>",
+];
+
+export const permissionsOf = (user: {
+  readonly name: string;
+  readonly role: Role;
+  readonly tenant: string;
+}): Permissions => {
+  const token = encodeToken(user.tenant);
+  const inbox = `${inboxOf(user.name)}.>`;
+  const live = `${root}-live.${token}.>`;
+  const reading = readingOf(token);
+  switch (user.role) {
+    case "reader":
+      return { publish: { allow: reading }, subscribe: { allow: [inbox, live] } };
+    case "publisher":
+      return {
+        publish: { allow: [...reading, ...writingOf(token)] },
+        subscribe: { allow: [inbox, live, `${root}-live-ask.${token}.>`] },
+        answers: true,
+      };
+    case "worker":
+      return {
+        publish: {
+          allow: [
+            ...shared,
+            ...reading,
+            ...writingOf(token),
+            `${root}-tasks.${token}.>`,
+            `${root}-holder.>`,
+            `${root}-cache.>`,
+            `${root}-cache-ask.>`,
+          ],
+          // Nobody but the daemon writes snapshots, and nobody but it makes or changes the stream.
+          deny: [`$KV.${threads}.>`, ...removals, `$JS.API.STREAM.CREATE.${stream}`, `$JS.API.STREAM.*.KV_${threads}`],
+        },
+        subscribe: {
+          allow: [
+            inbox,
+            live,
+            `${root}-live-ask.${token}.>`,
+            `${root}-holder.>`,
+            `${root}-cache.>`,
+            `${root}-cache-ask.>`,
+          ],
+        },
+        answers: true,
+      };
+    case "operator":
+      return { publish: { deny: removals }, subscribe: { deny: ["_INBOX.>"] }, answers: true };
+  }
+};

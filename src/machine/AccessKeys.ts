@@ -1,0 +1,86 @@
+/**
+ * The keys of a data folder: who may speak to its nats-server, as nkeys (Ed25519) in files of this user alone.
+ *
+ * Room: machine.
+ *
+ * Promises: a key that is there is never replaced; a key file is 0600 and lies in a folder of 0700; the server's
+ * configuration holds public keys only, and a key answers a challenge, so nothing secret is ever sent.
+ */
+import { nkeys } from "@nats-io/transport-node";
+import { Effect, FileSystem, Path } from "effect";
+import { FolderUnusable, folderTrouble } from "./DataFolder.ts";
+
+/**
+ * - `daemon`: runs the store: every right in the store's account
+ * - `local`: commands and publishers of this user: every right but those that remove events
+ * - `system`: nats-server's own account: health, reload
+ */
+export const keyNames = ["daemon", "local", "system"] as const;
+export type KeyName = (typeof keyNames)[number];
+
+/** Proves who we are: signs what the server sends. */
+export interface Signer {
+  readonly publicKey: string;
+  readonly sign: (nonce: Uint8Array) => Uint8Array;
+}
+
+export type Keys = { readonly [_ in KeyName]: Signer };
+
+export const folderOf = (root: string): string => `${root}/keys`;
+export const fileOf = (root: string, name: KeyName): string => `${folderOf(root)}/${name}.nk`;
+
+/** The seed of a user in a text: a seed file, or a `.creds` file. */
+export const seedIn = (text: string): string | undefined => /(?<![A-Z2-7])SU[A-Z2-7]{56}(?![A-Z2-7])/.exec(text)?.[0];
+
+/** Undefined for what is no seed. */
+export const signerOf = (seed: string): Signer | undefined => {
+  try {
+    const pair = nkeys.fromSeed(new TextEncoder().encode(seed));
+    return { publicKey: pair.getPublicKey(), sign: (nonce) => pair.sign(nonce) };
+  } catch {
+    return undefined;
+  }
+};
+
+/** A new user: the seed to keep, and the public key to give away. */
+export const create = (): { readonly seed: string; readonly publicKey: string } => {
+  const pair = nkeys.createUser();
+  return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
+};
+
+const one = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const { seed } = create();
+  // `wx`: a key that is there stays.
+  const made = fs.writeFileString(file, `${seed}\n`, { flag: "wx", mode: 0o600 });
+  yield* made.pipe(
+    Effect.catchTag("PlatformError", (cause) =>
+      cause.reason._tag === "AlreadyExists" ? Effect.void : Effect.fail(folderTrouble({ path: file, cause })),
+    ),
+  );
+  const text = yield* fs.readFileString(file).pipe(Effect.mapError((cause) => folderTrouble({ path: file, cause })));
+  const found = signerOf(seedIn(text) ?? "");
+  if (found !== undefined) return found;
+  return yield* new FolderUnusable({
+    reason: "other",
+    path: file,
+    message: `${file} is no nkey.`,
+    hint: "Move it away: `recollect up` makes another.",
+  });
+});
+
+/** The folder's keys, made where they are missing. */
+export const ensure = Effect.fn("machine.ensureKeys")(function* (root: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const path = yield* Path.Path;
+  const folder = folderOf(path.resolve(root));
+  yield* fs
+    .makeDirectory(folder, { recursive: true, mode: 0o700 })
+    .pipe(Effect.mapError((cause) => folderTrouble({ path: folder, cause })));
+  const [daemon, local, system] = yield* Effect.all([
+    one(fileOf(root, "daemon")),
+    one(fileOf(root, "local")),
+    one(fileOf(root, "system")),
+  ]);
+  return { daemon, local, system } satisfies Keys;
+});

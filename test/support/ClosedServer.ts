@@ -1,0 +1,52 @@
+/**
+ * A real nats-server as `recollect up` runs it: closed, with the keys of a temporary data folder.
+ *
+ * Tests of what a role may use it; most others use `NatsServer`, which lets everybody in.
+ */
+import { NodeServices } from "@effect/platform-node";
+import { connect, type ConnectionOptions, nkeyAuthenticator } from "@nats-io/transport-node";
+import { Effect, FileSystem, Layer } from "effect";
+import { mkdirSync, readFileSync } from "node:fs";
+import * as AccessList from "../../src/log/access/AccessList.ts";
+import { finder } from "../../src/log/connection/ServerAccess.ts";
+import * as ServerConf from "../../src/log/access/ServerConf.ts";
+import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
+import * as NatsBinary from "../../src/machine/NatsBinary.ts";
+import * as NatsProcess from "../../src/machine/NatsProcess.ts";
+
+export const machine = Layer.provideMerge(NatsBinary.layer, NodeServices.layer);
+
+/** `users` are let in beside the folder's own keys. */
+export const make = Effect.fnUntraced(function* (
+  options: Partial<NatsProcess.Options> & {
+    readonly users?: ReadonlyArray<AccessList.User>;
+    readonly root?: string;
+  } = {},
+) {
+  const fs = yield* FileSystem.FileSystem;
+  const { root = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-closed-" }), users, ...rest } = options;
+  if (users !== undefined) yield* AccessList.write(root, { users });
+  const { configFile, ...access } = yield* ServerConf.prepare(root);
+  mkdirSync(`${root}/logs`, { recursive: true });
+  const process = yield* NatsProcess.make({
+    storeFolder: `${root}/nats`,
+    logFile: `${root}/logs/nats-server.log`,
+    configFile,
+    access,
+    ...rest,
+  });
+  yield* fs.writeFileString(`${root}/port`, `${process.port}\n`);
+  const { url } = process;
+  return { root, url, process, keys: access.keys, access: finder({ root }) };
+});
+
+/** A bare client with one of the folder's keys, or whatever is given; closed with the scope. */
+export const client = (options: ConnectionOptions) =>
+  Effect.acquireRelease(
+    Effect.promise(() => connect({ reconnect: false, timeout: 5_000, ...options })),
+    (nc) => Effect.promise(() => nc.close()),
+  );
+
+export const keyOf = (root: string, name: KeyName) => ({
+  authenticator: nkeyAuthenticator(new TextEncoder().encode(readFileSync(fileOf(root, name), "utf8").trim())),
+});
