@@ -93,7 +93,7 @@ layer(NatsServer.layer(), { excludeTestServices: true })("a history that a progr
           .append([put(5), { type: "acme" as never, data: 1 }])
           .catch((error: unknown) => error);
         assert.instanceOf(refused, InvalidEvent);
-        assert.match((refused as Error).message, /There is no event type acme/);
+        assert.match((refused as Error).message, /"acme" is no event type of the catalogue/);
         const none = await history.append([]).catch((error: unknown) => error);
         assert.instanceOf(none, AppendRefused);
         assert.deepStrictEqual(
