@@ -16,7 +16,13 @@ import { Context, Effect, Layer, Stream } from "effect";
 import type { EventTypeName, Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
-import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
+import {
+  type AccessDenied,
+  type AppendRefused,
+  EventLog,
+  LogUnavailable,
+  type SequenceConflict,
+} from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
 import { compose, type Composing, type InvalidEvent } from "./write/NewEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
@@ -26,7 +32,7 @@ import { putBlobs } from "./write/WriteCommand.ts";
 /** What became of an event: see `Delivered`. */
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
-export type PublishError = InvalidEvent | AppendRefused | IllegalTransition | NotAccepted;
+export type PublishError = AccessDenied | InvalidEvent | AppendRefused | IllegalTransition | NotAccepted;
 
 export interface PublishOptions<Name extends EventTypeName> extends Composing<Name> {}
 

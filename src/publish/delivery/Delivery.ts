@@ -15,7 +15,7 @@
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
-import { type AppendRefused, EventLog } from "../../log/EventLog.ts";
+import { type AccessDenied, type AppendRefused, deniedIn, EventLog } from "../../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
 import { Drainer } from "../drain/Drain.ts";
 import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
@@ -38,11 +38,16 @@ export type Delivered =
   | { readonly _tag: "Spooled" }
   | { readonly _tag: "Held" };
 
-export type DeliveryError = AppendRefused | IllegalTransition | NotAccepted;
+export type DeliveryError = AccessDenied | AppendRefused | IllegalTransition | NotAccepted;
 
 export interface Options {
   /** How long a command waits for the log before it goes to the spool. Default 250. */
   readonly patienceMillis?: number | undefined;
+  /**
+   * For a program that must go on whatever the server says: what it does not let us write is spooled all the same, and this
+   * is told why, once until the log takes something. Default: such a call fails with `AccessDenied`.
+   */
+  readonly whenDenied?: ((why: AccessDenied) => void) | undefined;
 }
 
 export interface Waiting {
@@ -74,6 +79,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     fibers,
     owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
+    whenDenied: options.whenDenied,
   });
   yield* delivery.begin;
   yield* Effect.addFinalizer(() =>
@@ -95,6 +101,7 @@ interface Parts {
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
+  readonly whenDenied: Options["whenDenied"];
 }
 
 /** Commands on their way to the disk. */
@@ -110,13 +117,14 @@ export class Delivery {
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
-  readonly #lanes: PerHistoryQueue<Delivered, AppendRefused | IllegalTransition>;
+  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | IllegalTransition>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
   /** Where the stream ends at least, as far as this process knows. */
   readonly #end: StreamEndSeen;
+  #isDenialTold = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -228,6 +236,11 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
+        const denied = this.#denied(mayTry ? undefined : (this.#mode.denied ?? this.#end.denied));
+        if (denied !== undefined) {
+          while (results.length < commands.length) results.push(Result.fail(denied));
+          break;
+        }
         if (!isDirect) yield* this.#mode.turn(placed.length - results.length, since);
         results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
       }
@@ -250,7 +263,11 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       if (commands.length > 1) {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
-        if (together === undefined || Result.isFailure(together)) return [];
+        if (together === undefined) return [];
+        if (Result.isFailure(together)) {
+          const denied = this.#denied(deniedIn(together.failure));
+          return denied === undefined ? [] : commands.map(() => Result.fail(denied));
+        }
         if (together.success !== undefined) {
           for (const { sequence } of together.success) this.#end.reached(sequence);
           return together.success.map((written) => Result.succeed(asDelivered(written)));
@@ -260,7 +277,7 @@ export class Delivery {
       for (const command of commands) {
         const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
         const written = yield* this.#patiently([command], Effect.result(one));
-        const known = written === undefined ? undefined : asResult(written);
+        const known = written === undefined ? undefined : this.#asResult(written);
         if (known === undefined) break;
         if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
         results.push(known);
@@ -334,6 +351,27 @@ export class Delivery {
     });
   }
 
+  /** What a call fails with when the server does not let us; undefined where it is spooled all the same. */
+  #denied(why: AccessDenied | undefined): AccessDenied | undefined {
+    const { whenDenied } = this.#parts;
+    if (why === undefined || whenDenied === undefined) return why;
+    if (!this.#isDenialTold) whenDenied(why);
+    this.#isDenialTold = true;
+    return undefined;
+  }
+
+  /** Undefined when the log did not answer. */
+  #asResult(written: Result.Result<Written, WriteError>): Fate | undefined {
+    if (Result.isSuccess(written)) {
+      this.#isDenialTold = false;
+      return Result.succeed(asDelivered(written.success));
+    }
+    const { failure } = written;
+    if (failure._tag !== "LogUnavailable") return Result.fail(failure);
+    const denied = this.#denied(deniedIn(failure));
+    return denied === undefined ? undefined : Result.fail(denied);
+  }
+
   /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
   #foresee(command: Command | undefined): Result.Result<() => void, IllegalTransition> {
     const known = command === undefined ? undefined : this.#tasks.get(command.history);
@@ -349,9 +387,3 @@ export class Delivery {
 }
 
 const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
-
-/** Undefined when the log did not answer. */
-const asResult = (written: Result.Result<Written, WriteError>): Fate | undefined => {
-  if (Result.isSuccess(written)) return Result.succeed(asDelivered(written.success));
-  return written.failure._tag === "LogUnavailable" ? undefined : Result.fail(written.failure);
-};
