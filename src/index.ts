@@ -12,6 +12,7 @@ export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
+export { RecollectError } from "./client/RecollectError.ts";
 
 // What hangs on it.
 export type { RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";

@@ -171,7 +171,7 @@ export class Recollect {
 
   /** The thread of that id, or a new one. Nothing is written until something is said. */
   thread(id?: string): RecollectThread {
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(id)));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(id)));
   }
 
   /** Submits a task. */
@@ -187,7 +187,7 @@ export class Recollect {
 
   /** A task that was submitted, here or elsewhere. */
   task(id: string): RecollectTask {
-    return new RecollectTask(this.#runner, this.#runner.runtime.runSync(Task.task(id)));
+    return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
   }
 
   async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
@@ -204,7 +204,8 @@ export class Recollect {
     },
   ): Promise<Published> {
     const { type, id, data, about } = options;
-    const { kind } = eventTypes[type];
+    // A type that nobody knows belongs to nothing; that it is unknown is said where all events are checked.
+    const kind = Object.hasOwn(eventTypes, type) ? eventTypes[type].kind : "thread";
     const published = Publisher.use((publisher) =>
       publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
     );
@@ -218,7 +219,7 @@ export class Recollect {
 
   /** What waits for what: `spooled` counts what this machine has accepted and the log does not have yet. */
   waiting(): Promise<Waiting> {
-    return this.#runner.runtime.runPromise(Publisher.use(({ waiting }) => waiting));
+    return this.#runner.run(Publisher.use(({ waiting }) => waiting));
   }
 
   /**
@@ -235,8 +236,8 @@ export class Recollect {
     await this.#runner.endOpen();
     const flushed = await this.flush();
     const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
-    await this.#runner.runtime.runPromise(drained);
-    await this.#runner.runtime.dispose();
+    await this.#runner.run(drained);
+    await this.#runner.close();
     return flushed;
   }
 

@@ -23,13 +23,21 @@ export class SequenceConflict extends Schema.TaggedError<SequenceConflict>()("Se
   expected: Sequence,
   /** The last sequence the history really has; absent when the server did not say. */
   actual: Schema.optionalKey(Sequence),
-}) {}
+}) {
+  override get message() {
+    return `Somebody else wrote to the ${this.history.kind} ${this.history.id} first: expected was sequence ${this.expected}${this.actual === undefined ? "" : `, it is at ${this.actual}`}.`;
+  }
+}
 
 /** These events can never be appended as they are: too large, an invalid id, too many at once. Retrying is useless. */
 export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRefused", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /**
  * The log cannot be reached, did not answer in time, has no room, or has too much to write. An append may or may not have happened:
@@ -43,7 +51,11 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
    * it is away, or has no room.
    */
   denied: Schema.optionalKey(Schema.String),
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /**
  * The server is there and does not let this program do it: wrong or missing credentials, or a permission that its user does
@@ -72,7 +84,11 @@ export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied
 export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
   sequence: Sequence,
   reason: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return `Sequence ${this.sequence} of the log cannot be read: ${this.reason}`;
+  }
+}
 
 /**
  * What the writer knows of the history it appends to.

@@ -12,6 +12,7 @@ import * as Output from "../edge/cli/Output.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
 import * as FolderLock from "../machine/FolderLockSqlite.ts";
 import * as Instance from "../machine/Instance.ts";
+import * as StoreSwap from "../machine/StoreSwap.ts";
 
 const lookMillis = 50;
 /** A wait that lasts longer is explained to whoever waits. */
@@ -25,8 +26,9 @@ const explain = Effect.fnUntraced(function* (holder: number, why: string) {
   yield* Output.note(`Waiting for ${who}, which ${why} ${root} …`);
 });
 
-/** The folder's lock for the scope, or undefined and who has it. */
+/** The folder's lock for the scope, or undefined and who has it. A heal that was interrupted while it exchanged the stream is completed. */
 const tryLock = FolderLock.acquire().pipe(
+  Effect.andThen(Effect.map(DataFolder, ({ root }) => StoreSwap.complete(root))),
   Effect.as({ _tag: "Locked" as const }),
   Effect.catchTag("FolderHeld", (held) => Effect.succeed(held)),
 );

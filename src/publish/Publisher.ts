@@ -4,7 +4,8 @@
  * Room: publish.
  *
  * Promises, each a test in `test/publish/`:
- * - a call returns when its event is durable, and says where: in the log, or in this machine's spool;
+ * - a call returns when its event is on disk, and says where: in the log, or in this machine's spool; with `durable: "log"`
+ *   in the log only, or it fails; in memory nothing is kept but for who asks for it (`durable: "memory"`);
  * - events of one history arrive in the order of the calls, awaited or not;
  * - messages of several writers on one thread merge: none is lost, none is doubled;
  * - a task never makes a move that its state does not allow, whoever else moves it at the same moment;
@@ -12,7 +13,7 @@
  * - who puts more than is delivered while the log is back is slowed down, and sent to the log in the end (`SpoolBackpressure`);
  * - an event that its Schema does not allow is refused before anything is written.
  */
-import { Context, Effect, Layer, Stream } from "effect";
+import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import type { EventTypeName, Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
@@ -32,7 +33,21 @@ import { putBlobs } from "./write/WriteCommand.ts";
 /** What became of an event: see `Delivered`. */
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
-export type PublishError = AccessDenied | InvalidEvent | AppendRefused | IllegalTransition | NotAccepted;
+/** `LogUnavailable` only for an event that must be in the log (`durable: "log"`). */
+export type PublishError =
+  | AccessDenied
+  | InvalidEvent
+  | AppendRefused
+  | IllegalTransition
+  | NotAccepted
+  | LogUnavailable;
+
+/** A call whose event must be in the log waits for it so long in all: a server that is started again is back by then. */
+const logMillis = 5_000;
+/** How often it is tried again meanwhile. */
+const logRetryMillis = 50;
+/** How long a log that callers are kept from may take for a blob of an event that it has given. */
+const blobMillis = 2_000;
 
 export interface PublishOptions<Name extends EventTypeName> extends Composing<Name> {}
 
@@ -74,7 +89,7 @@ export class Publisher extends Context.Service<
     readonly keepBatch: (commands: ReadonlyArray<Command>) => Effect.Effect<void, Delivery.DeliveryError>;
     /** What the log has of a history after a sequence. Fails at once while callers are sent to the spool. */
     readonly read: (history: History, after: Sequence) => Stream.Stream<RecordedEvent, LogUnavailable>;
-    /** The bytes of a blob that an event of the log refers to; undefined when they are lost. Fails like `read`. */
+    /** The bytes of a blob that an event refers to, also of one that waits; undefined when they are lost. */
     readonly blob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable>;
     /** Returns when every call made so far has returned: what was accepted is durable. */
     readonly flush: Effect.Effect<void>;
@@ -103,9 +118,20 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const source = options.source ?? "recollect";
   const own = about(options);
 
+  /** Into the log or nowhere. What was tried once may be there: it is looked for before it is written again. */
+  const deliverToLog = (command: Command) =>
+    Effect.catchTag(delivery.deliver(command), "LogUnavailable", () =>
+      Effect.retry(delivery.deliver({ ...command, isNew: undefined }), {
+        while: ({ _tag }) => _tag === "LogUnavailable",
+        schedule: Schedule.spaced(logRetryMillis).pipe(Schedule.upTo({ duration: logMillis })),
+      }),
+    );
+
   const publish = Effect.fn("publish.publish")(function* <Name extends EventTypeName>(given: PublishOptions<Name>) {
-    const command = yield* compose({ ...own, ...given }, source);
-    const delivered = yield* delivery.deliver(command);
+    const composed = yield* compose({ ...own, ...given }, source);
+    const durable = composed.durable ?? options.durable;
+    const command = durable === undefined ? composed : { ...composed, durable };
+    const delivered = yield* durable === "log" ? deliverToLog(command) : delivery.deliver(command);
     return { ...delivered, eventId: command.event.id };
   });
 
@@ -131,7 +157,13 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const read = (history: History, after: Sequence): Stream.Stream<RecordedEvent, LogUnavailable> =>
     delivery.isDirect ? log.read({ history, after }) : Stream.fail(away);
   const blob = Effect.fn("publish.blob")((sha256: string) =>
-    (delivery.isDirect ? log.getBlob(sha256) : Effect.fail(away)).pipe(
+    Effect.flatMap(delivery.waitingBlob(sha256), (waiting) => {
+      if (waiting !== undefined) return Effect.succeed(waiting);
+      // Who asks has read the event, so the log was there a moment ago.
+      return delivery.isDirect
+        ? log.getBlob(sha256)
+        : Effect.timeoutOrElse(log.getBlob(sha256), { duration: blobMillis, orElse: () => Effect.fail(away) });
+    }).pipe(
       Effect.catchTag("LogDamaged", ({ reason }) =>
         Effect.as(Effect.logWarning(`The blob ${sha256} is damaged: ${reason}`), undefined),
       ),

@@ -15,7 +15,11 @@ import type { History, Sequence } from "../domain/History.ts";
 /** The copy cannot be read now. Go on with the log. */
 export class SourceUnavailable extends Schema.TaggedError<SourceUnavailable>()("SourceUnavailable", {
   reason: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** The last event of a history that a source has: what proves that its copy is of this stream. */
 export interface Reach {

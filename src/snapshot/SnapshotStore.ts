@@ -22,7 +22,11 @@ import * as SnapshotCodec from "./SnapshotCodec.ts";
 export class SnapshotUnavailable extends Schema.TaggedError<SnapshotUnavailable>()("SnapshotUnavailable", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** Bytes under a key, and what is needed to replace them. */
 export interface Value {

@@ -31,7 +31,7 @@ const notices: ReadonlySet<string> = new Set(["info", "warning", "error", "quit"
 const tokenNames = { input: "input", output: "output", cacheRead: "cached", reasoning: "thoughts" } as const;
 
 /** One part of Gemini's own shape: text, a thought, inline bytes (left in the entry), a file. */
-const geminiPart = (part: JsonValue): ReadonlyArray<Part> => {
+export const geminiPart = (part: JsonValue): ReadonlyArray<Part> => {
   const inline = objectAt(part, "inlineData");
   const file = objectAt(part, "fileData");
   const text = stringAt(part, "text");

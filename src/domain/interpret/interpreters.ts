@@ -23,6 +23,15 @@ import { sweAgent } from "./swe-agent.ts";
 import { tau2 } from "./tau2.ts";
 import { whoAndWhen } from "./who-and-when.ts";
 import { zen } from "./zen.ts";
+import { claudeHistory } from "./claude-history.ts";
+import { claudeStream } from "./claude-stream.ts";
+import { codexIndex } from "./codex-index.ts";
+import { goose } from "./goose.ts";
+import { kimi } from "./kimi.ts";
+import { langfuse } from "./langfuse.ts";
+import { otel } from "./otel.ts";
+import { qwen } from "./qwen.ts";
+import { vscodeChat } from "./vscode-chat.ts";
 
 const all: ReadonlyArray<Interpreter> = [
   anthropicMessages,
@@ -44,6 +53,15 @@ const all: ReadonlyArray<Interpreter> = [
   tau2,
   whoAndWhen,
   zen,
+  claudeHistory,
+  claudeStream,
+  codexIndex,
+  goose,
+  kimi,
+  langfuse,
+  otel,
+  qwen,
+  vscodeChat,
 ];
 
 export const interpreters: ReadonlyMap<string, Interpreter> = new Map(

@@ -6,6 +6,7 @@
 import { Context, type Effect, type Layer, type Scope } from "effect";
 import type { Given } from "../../log/connection/ServerAccess.ts";
 import type { EventLog } from "../../log/EventLog.ts";
+import type { DataFolder } from "../../machine/DataFolder.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import type { Query } from "../../query/Query.ts";
 import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
@@ -67,11 +68,7 @@ export class Attach extends Context.Service<
      */
     readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>;
     /** Where the folder's files are; touches no disk. */
-    readonly folder: (where: Where) => Effect.Effect<{
-      readonly root: string;
-      readonly database: string;
-      readonly spool: string;
-    }>;
+    readonly folder: (where: Where) => Effect.Effect<DataFolder["Service"]>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */
     readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>;
   }

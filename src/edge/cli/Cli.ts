@@ -10,6 +10,7 @@ import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
 import { files } from "./Files.ts";
 import { recollect } from "./Flags.ts";
+import { heal } from "./Heal.ts";
 import { importCommand } from "./Import.ts";
 import { inbox } from "./Inbox.ts";
 import { sessions } from "./Sessions.ts";
@@ -47,5 +48,6 @@ export const cli = recollect.pipe(
     spool,
     rebuild,
     verify,
+    heal,
   ]),
 );

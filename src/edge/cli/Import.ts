@@ -3,12 +3,13 @@
  *
  * Room: edge.
  */
-import { Effect, Stdio } from "effect";
+import { Effect, Path, Stdio } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
 import type { ImportReport, Refusal } from "../import/Report.ts";
 import { caughtUp } from "./CaughtUp.ts";
+import { BadRequest } from "./Failure.ts";
 import { json, storeFromNow, tenant } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import * as Progress from "./Progress.ts";
@@ -45,12 +46,32 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
       `  ${format.padEnd(20)} ${Output.counted(files, "file")}, ${Output.counted(entries, "entry", "entries")}`,
     );
   }
-  if (report.refused.length === 0) return;
-  yield* Output.note("Refused:");
-  for (const refusal of report.refused.slice(0, mostShown)) yield* Output.note(refusalLine(refusal));
-  const more = report.refused.length - mostShown;
+  yield* listed("Refused:", report.refused);
+});
+
+const listed = Effect.fnUntraced(function* (title: string, refusals: ReadonlyArray<Refusal>) {
+  if (refusals.length === 0) return;
+  yield* Output.note(title);
+  for (const refusal of refusals.slice(0, mostShown)) yield* Output.note(refusalLine(refusal));
+  const more = refusals.length - mostShown;
   if (more > 0) yield* Output.note(`  … and ${more} more: --json lists them all`);
 });
+
+/** Files that were named one by one and taken nothing of are said by name; of folders only their number is. */
+const passedOver = (report: ImportReport, named: ReadonlySet<string>): ReadonlyArray<Refusal> =>
+  report.files === 0 ? report.skipped : report.skipped.filter(({ file }) => named.has(file));
+
+/** Nothing of what was given was taken: a slip of the pen must not look like an import. */
+const nothingTaken = (report: ImportReport) => {
+  const given = report.skipped.length + report.refused.length;
+  return new BadRequest({
+    message:
+      given === 0
+        ? "Nothing was imported: there is no file in what was named."
+        : `Nothing was imported: ${given === 1 ? "the file holds no conversation" : `none of ${given} files holds a conversation`} that can be read.`,
+    hint: "The reason for each is given above (--json lists them all); docs/agents.md says which formats are read.",
+  });
+};
 
 export const importCommand = Command.make(
   "import",
@@ -79,7 +100,12 @@ export const importCommand = Command.make(
       bar.clear();
       yield* caughtUp(yield* Progress.make(Progress.events));
       if (input.json) yield* Output.json(report);
-      else yield* summary(report);
+      else {
+        yield* summary(report);
+        const path = yield* Path.Path;
+        yield* listed("Passed over:", passedOver(report, new Set(input.paths.map((one) => path.resolve(one)))));
+      }
+      if (report.files === 0) return yield* nothingTaken(report);
       const stdio = yield* Stdio.Stdio;
       const isTerminal = yield* stdio.stdoutIsTerminal;
       if (!input.json && isTerminal)

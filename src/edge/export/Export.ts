@@ -29,8 +29,14 @@ export interface ExportOptions {
   readonly format?: string | undefined;
 }
 
-/** A format that tells again, and less, what another one in the same thread tells. */
-const secondHand = "codex-exec";
+/** Formats that tell again, and less, what another one in the same thread tells. */
+const secondHand: ReadonlySet<string> = new Set([
+  "codex-exec",
+  "codex-index",
+  "claude-stream",
+  "claude-history",
+  "goose",
+]);
 
 /** How a thread can go out: in a format it came in, or told anew. Reads until that is known: mostly one event. */
 const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | undefined) {
@@ -44,7 +50,7 @@ const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | un
       return format;
     }),
     Stream.filter(
-      (format) => format !== undefined && (wanted === undefined ? format !== secondHand : format === wanted),
+      (format) => format !== undefined && (wanted === undefined ? !secondHand.has(format) : format === wanted),
     ),
     Stream.runHead,
   );

@@ -10,8 +10,9 @@ import { isUtf8 } from "node:buffer";
 import type { JsonValue } from "../../domain/Json.ts";
 import { valuesOf } from "./JsonOutline.ts";
 import type { Entry, Format } from "./Entry.ts";
-import { isOneSession, sessionOfLine } from "./LineFormats.ts";
+import { formatOfLine, isOneSession, sessionOfLine } from "./LineFormats.ts";
 import { boundedId } from "./ThreadIds.ts";
+import { isNothing, recover } from "./Recover.ts";
 import { timeOf } from "./EntryTimes.ts";
 
 /** Longest line that is read. A string of V8 ends at 512 MiB of text; a line needs two to three times its size. */
@@ -135,6 +136,9 @@ export interface LineFile {
   readonly subAgent: string | undefined;
 }
 
+const unfinished = "the last line is not finished: import again when its writer has finished";
+const lostBytes = (count: number): string => `${count} NUL bytes: its writer lost what was here, as after a power cut`;
+
 export type Cut = (line: Line) => ReadonlyArray<Placed> | Refused;
 
 /**
@@ -150,6 +154,7 @@ export const makeCut = (file: LineFile): Cut => {
   let session = named(file.firstSession);
   let time = file.firstTime ?? file.modified;
   const fixed = isOneSession(format);
+  const isRecord = (value: JsonValue): boolean => formatOfLine(value) === format;
 
   const place = (
     raw: Buffer,
@@ -172,19 +177,19 @@ export const makeCut = (file: LineFile): Cut => {
     const value = readable ? parse(bytes) : undefined;
     if (value !== undefined && (ended || typeof value === "object"))
       return [place(bytes, value, "json", number, "line")];
-    const joined = readable ? joinedOf(bytes) : undefined;
-    if (joined !== undefined) {
+    const pieces = (readable ? joinedOf(bytes) : undefined) ?? recover(bytes, isRecord);
+    if (pieces !== undefined) {
       let before: string | undefined;
-      return joined.map((piece) => {
-        const placed = place(piece.raw, piece.value, "json", number, "joined");
+      return pieces.map(({ raw, value: inner }) => {
+        const kind = inner !== undefined ? "json" : isUtf8(raw) ? "text" : "base64";
+        const placed = place(raw, inner, kind, number, "joined");
         const follows = placed.session === before;
         before = placed.session;
         // The first of its thread on this line has nothing there to be joined to.
         return follows ? placed : { session: before, entry: { ...placed.entry, place: "line" as const } };
       });
     }
-    if (!ended)
-      return { line: number, reason: "the last line is not finished: import again when its writer has finished" };
+    if (!ended) return { line: number, reason: isNothing(bytes) ? lostBytes(bytes.length) : unfinished };
     return [place(bytes, undefined, readable ? "text" : "base64", number, "line")];
   };
 };

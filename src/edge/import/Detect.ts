@@ -12,9 +12,12 @@ import { isObject, type JsonValue } from "../../domain/Json.ts";
 import { type Chat, chatOf, chatParts, type Read } from "./ChatFormats.ts";
 import { type Line, LineSplitter, maxLineBytes, parse, withoutMark } from "./CutLines.ts";
 import { type Format, lineFormats } from "./Entry.ts";
-import { forEachChunk, readRange } from "./FileBytes.ts";
+import { explains } from "./Explains.ts";
+import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
+import { kindOf } from "./FileKinds.ts";
 import { JsonOutline, outlineOf, type Part } from "./JsonOutline.ts";
 import { formatOfLine } from "./LineFormats.ts";
+import { packingBytes, packingOf } from "./Packing.ts";
 import { isGrokSummary, isOpenCode } from "./Siblings.ts";
 import type { Found } from "./FileWalk.ts";
 
@@ -46,22 +49,32 @@ const firstLines = (file: Found, limits: { readonly lines: number; readonly byte
     const splitter = new LineSplitter();
     const lines: Array<Line> = [];
     let seen = 0;
-    yield* forEachChunk(file.path, Math.min(file.bytes, limits.bytes), (chunk) => {
+    const { isWhole } = yield* forEachChunk({ ...file, bytes: Math.min(file.bytes, limits.bytes) }, (chunk) => {
       // Copied, because the chunk's memory is used again.
       lines.push(...splitter.push(Buffer.from(chunk)));
       seen += chunk.length;
       return Effect.succeed(seen >= limits.bytes || lines.length >= limits.lines ? ("stop" as const) : undefined);
     });
-    if (seen >= file.bytes) lines.push(...splitter.end());
+    if (isWhole || (file.packing === undefined && seen >= file.bytes)) lines.push(...splitter.end());
     return lines.slice(0, limits.lines);
   });
 
+/** The values of some lines. */
+const valuesIn = (lines: ReadonlyArray<Line>): ReadonlyArray<JsonValue> =>
+  lines.flatMap(({ bytes, number }) => {
+    const value = bytes === undefined ? undefined : parse(number === 1 ? withoutMark(bytes) : bytes);
+    return value === undefined ? [] : [value];
+  });
+
+/** The format of some lines; one that does not explain them is none. */
 const formatOfLines = (lines: ReadonlyArray<Line>): Format | undefined => {
-  for (const { bytes, number } of lines) {
-    if (bytes === undefined) continue;
-    const value = parse(number === 1 ? withoutMark(bytes) : bytes);
-    const format = value === undefined ? undefined : formatOfLine(value);
-    if (format !== undefined) return format;
+  const values = valuesIn(lines);
+  const tried = new Set<Format>();
+  for (const value of values) {
+    const format = formatOfLine(value);
+    if (format === undefined || tried.has(format)) continue;
+    tried.add(format);
+    if (explains(format, values)) return format;
   }
   return undefined;
 };
@@ -77,7 +90,7 @@ const isObjectLine = ({ bytes, ended }: Line): boolean => ended && bytes?.[0] ==
 const outline = Effect.fnUntraced(function* (file: Found) {
   const found = new JsonOutline(chatParts);
   let first = true;
-  yield* forEachChunk(file.path, file.bytes, (chunk) => {
+  yield* forEachChunk(file, (chunk) => {
     const marked = first && withoutMark(chunk).length < chunk.length;
     first = false;
     // The mark becomes white space, so that positions stay those of the file.
@@ -90,7 +103,7 @@ const outline = Effect.fnUntraced(function* (file: Found) {
 
 /** A file of JSON values one after the other that are lines of no agent. */
 const manyValues = Effect.fnUntraced(function* (file: Found) {
-  const lines = yield* firstLines(file, { lines: deepLines, bytes: file.bytes });
+  const lines = yield* firstLines(file, { lines: deepLines, bytes: Number.MAX_SAFE_INTEGER });
   const format = formatOfLines(lines);
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
   for (const { bytes, number } of lines) {
@@ -110,8 +123,28 @@ export const readFrom =
   (start, end) =>
     Effect.succeed(bytes.subarray(start, end));
 
-const document = Effect.fnUntraced(function* (file: Found, root: Part, one: Buffer | undefined) {
-  const read: Read = one === undefined ? (start, end) => readRange(file.path, start, end) : readFrom(one);
+/** Files up to this size are read once and kept while they are imported; of larger ones ranges are read. */
+const inMemoryBytes = 64 * 1024 * 1024;
+/** The largest document that is unpacked: there are no ranges to read in what is packed. */
+const maxUnpackedBytes = 512 * 1024 * 1024;
+
+const tooLarge: Detected = {
+  _tag: "Refuse",
+  reason: `it is a packed document of more than ${maxUnpackedBytes / 1024 / 1024} MiB: unpack it and import that`,
+};
+
+/** Reads parts of a document, from memory or from its file; undefined for a packed one that is too large. */
+export const readerOf = Effect.fnUntraced(function* (file: Found) {
+  if (file.packing === undefined && file.bytes > inMemoryBytes) {
+    const fromFile: Read = (start, end) => readRange(file.path, start, end);
+    return fromFile;
+  }
+  if (file.packing === undefined) return readFrom(yield* readRange(file.path, 0, file.bytes));
+  const bytes = yield* readWhole(file, maxUnpackedBytes);
+  return bytes === undefined ? undefined : readFrom(bytes);
+});
+
+const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Read) {
   const chat = yield* chatOf(read, root, file.path);
   if (chat !== undefined && chat.conversations.length + (chat.source === undefined ? 0 : 1) > 0) {
     return { _tag: "Chat", chat, root } satisfies Detected as Detected;
@@ -133,28 +166,50 @@ const document = Effect.fnUntraced(function* (file: Found, root: Part, one: Buff
   return skip("a JSON object without messages");
 });
 
-/** Files up to this size are read once and kept while they are imported; of larger ones ranges are read. */
-export const inMemoryBytes = 64 * 1024 * 1024;
+/** The first plain bytes: what says what a file is that is no conversation. */
+const headOf = Effect.fnUntraced(function* (file: Found) {
+  const chunks: Array<Buffer> = [];
+  let bytes = 0;
+  yield* forEachChunk({ ...file, bytes: Math.min(file.bytes, headBytes) }, (chunk) => {
+    chunks.push(Buffer.from(chunk));
+    bytes += chunk.length;
+    return Effect.succeed(bytes >= headBytes ? ("stop" as const) : undefined);
+  });
+  return Buffer.concat(chunks);
+});
+
+/** The file with how its bytes stand for text. */
+export const withPacking = Effect.fnUntraced(function* (file: Found) {
+  const packing = file.bytes === 0 ? undefined : packingOf(yield* readRange(file.path, 0, packingBytes));
+  return packing === undefined ? file : { ...file, packing };
+});
 
 const byContent = Effect.fnUntraced(function* (file: Found) {
   const lines = yield* firstLines(file, { lines: headLines, bytes: headBytes });
   const format = formatOfLines(lines);
   if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  const found = yield* byOutline(file, lines);
+  // A format whose lines these look like, and that makes nothing of them.
+  const [like] = found._tag === "Skip" ? valuesIn(lines).flatMap((value) => formatOfLine(value) ?? []) : [];
+  return like === undefined ? found : skip(`its lines look like ${like}, and give no words, calls or usage`);
+});
+
+const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray<Line>) {
   const found = yield* outline(file);
   const [root, second] = found.roots;
   // Words are scalars to the outline: what begins with one is text.
   const isJson = root?.kind === "object" || root?.kind === "array";
   if (isJson && second !== undefined) return yield* manyValues(file);
   if (isJson && found.problem === undefined) {
-    const one = file.bytes <= inMemoryBytes ? yield* readRange(file.path, 0, file.bytes) : undefined;
-    return yield* document(file, root, one);
+    const read = yield* readerOf(file);
+    if (read === undefined) return tooLarge;
+    return yield* document(file, root, read);
   }
   if (isJson && found.isOpen && !lines.some(isObjectLine)) {
     const reason = "the document ends in the middle: import again when its writer has finished";
     return { _tag: "Refuse", reason } satisfies Detected as Detected;
   }
-  const head = yield* readRange(file.path, 0, Math.min(file.bytes, headBytes));
-  return skip(head.includes(0) ? "it is binary" : "it is no JSON and holds no conversation");
+  return skip(kindOf(yield* headOf(file)));
 });
 
 /**

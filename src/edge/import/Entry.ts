@@ -24,9 +24,21 @@ export const lineFormats = [
   "droid",
   "grok",
   "antigravity",
+  "claude-stream",
+  "claude-history",
+  "codex-index",
+  "qwen",
+  "goose",
+  "kimi",
+  "vscode-chat",
+  "langfuse",
+  "otel",
 ] as const;
 
-/** Formats whose entries are the elements of an array, with a frame around them. `gemini-cli` comes as lines too. */
+/**
+ * Formats whose entries are the elements of an array, with a frame around them. `gemini-cli` comes as lines too, and of
+ * the lines' formats `vscode-chat` and `langfuse` come as documents.
+ */
 export const chatFormats = [
   "gemini-cli",
   "openai-chat",
@@ -39,7 +51,8 @@ export const chatFormats = [
 ] as const;
 
 export const formats = [...lineFormats, ...chatFormats, "opencode"] as const;
-export type ChatFormat = (typeof chatFormats)[number];
+export type LineFormat = (typeof lineFormats)[number] | "gemini-cli";
+export type ChatFormat = (typeof chatFormats)[number] | "vscode-chat" | "langfuse";
 export type Format = (typeof formats)[number];
 
 /**

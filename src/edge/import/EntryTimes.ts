@@ -6,7 +6,8 @@
  * A time without a zone is read as UTC, so that every machine reads the same (tau2 writes local time and says not
  * where). Numbers are seconds, milliseconds or microseconds by their size.
  */
-import { isObject, type JsonValue } from "../../domain/Json.ts";
+import { spanTime } from "../../domain/interpret/spans.ts";
+import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
 
 /** The last millisecond that RFC 3339 can write: the end of the year 9999. */
 export const latest = 253_402_300_799_999;
@@ -39,6 +40,8 @@ const names = [
   "start_time",
   "started_at",
   "created",
+  "create_time",
+  "creationDate",
 ] as const;
 
 /** The time an entry gives itself. */
@@ -51,7 +54,16 @@ export const timeOf = (entry: JsonValue | undefined): number | undefined => {
   const { time, state } = entry;
   if (isObject(time)) return millisOf(time["created"]) ?? millisOf(time["start"]);
   if (isObject(state)) return timeOf({ time: state["time"] ?? null });
-  return millisOf(time);
+  return millisOf(time) ?? innerTime(entry);
+};
+
+/** The time of what an entry wraps: a mutation of a state, spans. */
+const innerTime = (entry: JsonObject): number | undefined => {
+  if ("kind" in entry && "v" in entry) {
+    const { v } = entry;
+    return timeOf(Array.isArray(v) ? ((v as ReadonlyArray<JsonValue>)[0] ?? null) : v);
+  }
+  return "resourceSpans" in entry || "startTimeUnixNano" in entry ? spanTime(entry) : undefined;
 };
 
 const updateNames = ["lastUpdated", "last_updated_at", "updated_at", "end_time", "lastUpdatedAt"] as const;

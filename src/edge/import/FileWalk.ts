@@ -7,6 +7,7 @@
  * reached a second time through a symbolic link is not entered again, so a loop ends.
  */
 import { Effect, FileSystem, Option, Path, type PlatformError } from "effect";
+import type { Packing } from "./Packing.ts";
 import { latest } from "./EntryTimes.ts";
 
 export interface Found {
@@ -14,6 +15,8 @@ export interface Found {
   readonly bytes: number;
   /** Last modification, epoch milliseconds. */
   readonly modified: number;
+  /** How its bytes stand for text, once that was looked at; absent for a plain file. */
+  readonly packing?: Packing | undefined;
 }
 
 export interface PassedOver {

@@ -37,6 +37,8 @@ const unnamedSession = (file: Found, format: Format, firstLine: Buffer): string 
   const inFolder = sessionFolderOf(file.path);
   if (inFolder !== undefined) return inFolder;
   if (format === "claude-code" || format === "codex") return uuidIn(fileNameOf(file.path)) ?? stemOf(file.path);
+  // Their files are named after their sessions, or lie in a folder that is.
+  if (format === "goose" || format === "kimi") return stemOf(file.path);
   return lineFileName(file.path, firstLine);
 };
 
@@ -56,7 +58,7 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
     session ??= sessionOfLine(format, value);
     time ??= timeOf(value);
   };
-  yield* forEachChunk(file.path, file.bytes, (chunk) => {
+  yield* forEachChunk(file, (chunk) => {
     for (const line of splitter.push(chunk)) {
       see(line);
       lines++;
@@ -87,9 +89,8 @@ const forEachLine = <E, R>(
   Effect.gen(function* () {
     const splitter = new LineSplitter();
     let bytes = 0;
-    yield* forEachChunk(
-      file.path,
-      file.bytes,
+    const { problem } = yield* forEachChunk(
+      file,
       Effect.fnUntraced(function* (chunk: Buffer) {
         bytes += chunk.length;
         for (const line of splitter.push(chunk)) {
@@ -103,6 +104,7 @@ const forEachLine = <E, R>(
       const effect = use(cut(line), bytes);
       if (effect !== undefined) yield* effect;
     }
+    return problem;
   });
 
 /** Holds the file against the marks of the threads it has in the log; those that do not agree are read in full. */
@@ -179,7 +181,7 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: ImportR
     }
     return undefined;
   };
-  yield* forEachLine(file, cut, (result, bytesRead) => {
+  const problem = yield* forEachLine(file, cut, (result, bytesRead) => {
     job.readTo(bytesRead);
     if ("reason" in result) {
       job.draft.refused.push({ file: file.path, line: result.line, reason: result.reason });
@@ -187,4 +189,5 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: ImportR
     }
     return takeFrom(result, 0);
   });
+  if (problem !== undefined) job.draft.refused.push({ file: file.path, reason: problem });
 });

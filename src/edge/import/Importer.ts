@@ -12,9 +12,9 @@ import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { chatOf, chatParts, type Read } from "./ChatFormats.ts";
 import { LineSplitter, withoutMark } from "./CutLines.ts";
-import { detect, inMemoryBytes, readFrom } from "./Detect.ts";
+import { detect, readerOf, readFrom, withPacking } from "./Detect.ts";
 import type { Entry, Format } from "./Entry.ts";
-import { forEachChunk, readRange } from "./FileBytes.ts";
+import { forEachChunk } from "./FileBytes.ts";
 import { importChat } from "./ImportChat.ts";
 import { importLines } from "./ImportLines.ts";
 import { ImportRun } from "./ImportRun.ts";
@@ -77,9 +77,8 @@ const importChatLines = Effect.fnUntraced(function* (job: ImportRun, file: Found
     format ??= chat.format;
     yield* importChat(job, file, { chat, read: readFrom(text), root, taken });
   });
-  yield* forEachChunk(
-    file.path,
-    file.bytes,
+  const { problem } = yield* forEachChunk(
+    file,
     Effect.fnUntraced(function* (chunk: Buffer) {
       for (const line of splitter.push(chunk)) yield* one(line.number, line.bytes);
       bytes += chunk.length;
@@ -87,6 +86,7 @@ const importChatLines = Effect.fnUntraced(function* (job: ImportRun, file: Found
     }),
   );
   for (const line of splitter.end()) yield* one(line.number, line.bytes);
+  if (problem !== undefined) job.draft.refused.push({ file: file.path, reason: problem });
   return format;
 });
 
@@ -114,13 +114,13 @@ const idOfSummary = (value: Entry["value"]): string | undefined => {
     : undefined;
 };
 
-const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, file: Found, forced: Format | undefined) {
-  job.begin(file.path);
+const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found: Found, forced: Format | undefined) {
+  job.begin(found.path);
+  const file = yield* withPacking(found);
   const detected = yield* detect(file, forced);
-  const read = Effect.gen(function* () {
-    const fromFile: Read = (start, end) => readRange(file.path, start, end);
-    return file.bytes > inMemoryBytes ? fromFile : readFrom(yield* readRange(file.path, 0, file.bytes));
-  });
+  // One that is too large to be read was refused when it was looked at.
+  const nothing: Read = () => Effect.succeed(Buffer.alloc(0));
+  const read = Effect.map(readerOf(file), (reader) => reader ?? nothing);
   switch (detected._tag) {
     case "Skip":
       job.draft.skipped.push({ file: file.path, reason: detected.reason });
@@ -128,9 +128,12 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, file:
     case "Refuse":
       job.draft.refused.push({ file: file.path, reason: detected.reason });
       return;
-    case "Lines":
-      job.draft.fileOf(detected.format);
-      return yield* importLines(job, file, detected.format);
+    case "Lines": {
+      const isKimi = detected.format === "openai-chat" && (yield* job.siblings.isKimiContext(file.path));
+      const format = isKimi ? "kimi" : detected.format;
+      job.draft.fileOf(format);
+      return yield* importLines(job, file, format);
+    }
     case "ChatLines":
       return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
     case "Single": {
@@ -183,7 +186,8 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   const teller = makeTeller(options, files, clock);
   let bytes = 0;
   for (const [index, file] of files.entries()) {
-    job.onRead = (read) => teller.tell({ files: index, bytes: bytes + read, file: file.path }, false);
+    job.onRead = (read) =>
+      teller.tell({ files: index, bytes: bytes + Math.min(read, file.bytes), file: file.path }, false);
     yield* importFile(job, file, options.format).pipe(
       Effect.catchTag("PlatformError", (error) =>
         Effect.sync(() => {

@@ -6,6 +6,7 @@
  * - OpenCode: one file per session, message and part (`storage/message/<session>/<message>.json`,
  *   `storage/part/<message>/<part>.json`). Old parts name neither session nor message: their folder does, and the
  *   message's own file says whose it is.
+ * - Kimi: `context.jsonl` is the model's view of the session whose wire lies beside it.
  * - Grok: `chat_history.jsonl` names no session; `summary.json` beside it does.
  *
  * Folders may have been flattened into the name with `__`, as exports of such trees do.
@@ -105,6 +106,12 @@ export const make = Effect.gen(function* () {
     return stringAt(objectAt(summary, "info"), "id");
   });
 
-  return { openCode, grok };
+  /** Whether a file of messages is the context of a session of Kimi, whose wire lies beside it. */
+  const isKimiContext = (path: string) =>
+    fileNameOf(path) === "context.jsonl"
+      ? fs.exists(paths.join(paths.dirname(path), "wire.jsonl")).pipe(Effect.orElseSucceed(() => false))
+      : Effect.succeed(false);
+
+  return { openCode, grok, isKimiContext };
 });
 export type Siblings = Effect.Success<typeof make>;

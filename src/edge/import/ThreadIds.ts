@@ -13,7 +13,19 @@ import { createHash } from "node:crypto";
 import { maxIdBytes } from "../../domain/History.ts";
 
 /** File names that say nothing: their folder's name is used. */
-const generic = new Set(["events", "chat_history", "chat", "messages", "conversation", "transcript", "session"]);
+const generic = new Set([
+  "events",
+  "chat_history",
+  "chat",
+  "messages",
+  "conversation",
+  "transcript",
+  "session",
+  "wire",
+  "context",
+  "api_conversation_history",
+  "ui_messages",
+]);
 
 const separators = /[\\/]/;
 
@@ -22,9 +34,12 @@ export const segmentsOf = (path: string): ReadonlyArray<string> => path.split(se
 
 export const fileNameOf = (path: string): string => segmentsOf(path).at(-1) ?? path;
 
+/** A file's name without the ending that says how it is packed. */
+const unpackedName = (name: string): string => name.replace(/\.(?:gz|zst)$/i, "");
+
 /** `a/b/talk.jsonl` is `talk`; `a/b/events.jsonl` is `b`. */
 export const stemOf = (path: string): string => {
-  const name = fileNameOf(path);
+  const name = unpackedName(fileNameOf(path));
   const stem = name.replace(/\.(?:jsonl|json|ndjson|traj|log|txt)$/i, "");
   const folder = segmentsOf(path).at(-2);
   return generic.has(stem) && folder !== undefined ? folder : stem;
@@ -74,7 +89,8 @@ export const lineFileName = (path: string, firstLine: Uint8Array): string => {
 };
 
 /** A sub-agent's file, `<session>/subagents/agent-<id>.jsonl` or `agent-<id>.jsonl` beside its session: its `agent-<id>`. */
-export const subAgentOf = (path: string): string | undefined => /^(agent-[\w.-]+?)\.jsonl$/.exec(fileNameOf(path))?.[1];
+export const subAgentOf = (path: string): string | undefined =>
+  /^(agent-[\w.-]+?)\.jsonl$/.exec(unpackedName(fileNameOf(path)))?.[1];
 
 /** The session a sub-agent's file belongs to by its folder, for lines that do not say. */
 export const sessionFolderOf = (path: string): string | undefined => {

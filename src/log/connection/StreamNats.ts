@@ -50,7 +50,7 @@ const maxConsumers = 5_000;
  * flipped bit costs 1,416 messages of 6 KB where it costs one uncompressed, and no consumer gets past them. The price is
  * disk: 1.6 bytes in the stream for each byte imported in place of 0.5.
  */
-const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
+export const configOf = ({ duplicateWindowMillis, name, replicas }: Settings) =>
   ({
     name,
     subjects: [...streamSubjects],

@@ -13,51 +13,22 @@
  * the Schedule that the drain repeats by (`Backoff`).
  */
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
-import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import { type History, keyOf } from "../../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
-import { type AccessDenied, type AppendRefused, deniedIn, EventLog } from "../../log/EventLog.ts";
+import { type AccessDenied, type AppendRefused, deniedIn, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
+import * as AtExit from "./AtExit.ts";
+import type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
+import { Denials, type WhenDenied } from "./Denials.ts";
 import { Drainer } from "../drain/Drain.ts";
-import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
+import { bytesOf, SpoolOrMemory, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
 import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
 import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
 
-/**
- * What became of a command.
- *
- * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
- * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
- * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first
- */
-export type Delivered =
-  | { readonly _tag: "Appended"; readonly sequence: Sequence }
-  | { readonly _tag: "Unchanged"; readonly sequence: Sequence }
-  | { readonly _tag: "Spooled" }
-  | { readonly _tag: "Held" };
-
-export type DeliveryError = AccessDenied | AppendRefused | IllegalTransition | NotAccepted;
-
-export interface Options {
-  /** How long a command waits for the log before it goes to the spool. Default 250. */
-  readonly patienceMillis?: number | undefined;
-  /**
-   * For a program that must go on whatever the server says: what it does not let us write is spooled all the same, and this
-   * is told why, once until the log takes something. Default: such a call fails with `AccessDenied`.
-   */
-  readonly whenDenied?: ((why: AccessDenied) => void) | undefined;
-}
-
-export interface Waiting {
-  readonly mode: "direct" | "spooling";
-  /** Calls that have not returned yet. */
-  readonly outstanding: number;
-  /** Commands on disk and in memory that the log does not have; those on disk may be of other processes too. */
-  readonly spooled: number;
-  readonly held: number;
-}
+export type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 
 const defaultPatienceMillis = 250;
 /** How often somebody who waits for the drain looks. */
@@ -66,6 +37,8 @@ const drainedLookMillis = 10;
 const closeMillis = 5_000;
 
 type Fate = CallFate<Delivered, DeliveryError>;
+
+const missed: Fate = Result.fail(notInLog);
 
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const log = yield* EventLog;
@@ -82,6 +55,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     whenDenied: options.whenDenied,
   });
   yield* delivery.begin;
+  yield* Effect.acquireRelease(
+    Effect.sync(() => AtExit.register(() => delivery.rescue())),
+    (forget) => Effect.sync(forget),
+  );
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => delivery.hurry()).pipe(
       Effect.andThen(delivery.flush),
@@ -101,7 +78,7 @@ interface Parts {
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
-  readonly whenDenied: Options["whenDenied"];
+  readonly whenDenied: WhenDenied;
 }
 
 /** Commands on their way to the disk. */
@@ -117,17 +94,20 @@ export class Delivery {
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
-  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | IllegalTransition>;
+  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | IllegalTransition | LogUnavailable>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
+  /** Commands that were brought onto the disk because the process ends. */
+  readonly #rescued = new WeakSet<Command>();
   /** Where the stream ends at least, as far as this process knows. */
   readonly #end: StreamEndSeen;
-  #isDenialTold = false;
+  readonly #denials: Denials;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#denials = new Denials(parts.whenDenied);
     this.#keep = new SpoolOrMemory(parts.spool);
     this.#end = new StreamEndSeen(parts.log);
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
@@ -182,6 +162,22 @@ export class Delivery {
     this.#mode.hurry();
   }
 
+  /**
+   * The process ends now: brings what was called and has not returned onto the disk, in one transaction. What may be on
+   * its way to the log is looked for there before it is written again.
+   */
+  rescue(): void {
+    const called = this.#lanes.commands.filter(({ durable }) => durable !== "log");
+    // A signal that the program handles is often followed by its exit.
+    const commands = [...this.#keep.held, ...called].filter((command) => !this.#rescued.has(command));
+    if (commands.length === 0) return;
+    AtExit.putNow(
+      this.#parts.spool,
+      commands.map((command) => ({ ...command, isNew: undefined })),
+    );
+    for (const command of commands) this.#rescued.add(command);
+  }
+
   /** Refuses every later call, and those that have not returned by now. */
   get close(): Effect.Effect<void> {
     return this.#lanes.close;
@@ -212,6 +208,14 @@ export class Delivery {
     );
   }
 
+  /** The bytes of a blob whose command waits; undefined when none does. */
+  waitingBlob(sha256: string): Effect.Effect<Uint8Array | undefined> {
+    const held = this.#keep.held.flatMap(({ blobs }) => blobs).find((blob) => blob.sha256 === sha256);
+    return held === undefined
+      ? Effect.orElseSucceed(this.#parts.spool.blob(sha256), () => undefined)
+      : Effect.succeed(held.bytes);
+  }
+
   get state(): Effect.Effect<Waiting> {
     return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
       mode: this.#mode.isDirect ? "direct" : "spooling",
@@ -236,13 +240,19 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
-        const denied = this.#denied(mayTry ? undefined : (this.#mode.denied ?? this.#end.denied));
+        const denied = this.#denials.failure(mayTry ? undefined : (this.#mode.denied ?? this.#end.denied));
         if (denied !== undefined) {
           while (results.length < commands.length) results.push(Result.fail(denied));
           break;
         }
-        if (!isDirect) yield* this.#mode.turn(placed.length - results.length, since);
-        results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
+        const rest = placed.slice(results.length);
+        const spoolable = rest.filter(({ durable }) => durable !== "log");
+        if (!isDirect) yield* this.#mode.turn(spoolable.length, since);
+        const kept = spoolable.length === 0 ? [] : yield* this.#keepRest(spoolable, isDirect);
+        // The log has come back meanwhile.
+        if (kept.length < spoolable.length) continue;
+        const fates = kept[Symbol.iterator]();
+        results.push(...rest.map(({ durable }) => (durable === "log" ? missed : (fates.next().value ?? missed))));
       }
       return results;
     });
@@ -265,7 +275,7 @@ export class Delivery {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
         if (together === undefined) return [];
         if (Result.isFailure(together)) {
-          const denied = this.#denied(deniedIn(together.failure));
+          const denied = this.#denials.failure(deniedIn(together.failure));
           return denied === undefined ? [] : commands.map(() => Result.fail(denied));
         }
         if (together.success !== undefined) {
@@ -351,24 +361,15 @@ export class Delivery {
     });
   }
 
-  /** What a call fails with when the server does not let us; undefined where it is spooled all the same. */
-  #denied(why: AccessDenied | undefined): AccessDenied | undefined {
-    const { whenDenied } = this.#parts;
-    if (why === undefined || whenDenied === undefined) return why;
-    if (!this.#isDenialTold) whenDenied(why);
-    this.#isDenialTold = true;
-    return undefined;
-  }
-
   /** Undefined when the log did not answer. */
   #asResult(written: Result.Result<Written, WriteError>): Fate | undefined {
     if (Result.isSuccess(written)) {
-      this.#isDenialTold = false;
+      this.#denials.over();
       return Result.succeed(asDelivered(written.success));
     }
     const { failure } = written;
     if (failure._tag !== "LogUnavailable") return Result.fail(failure);
-    const denied = this.#denied(deniedIn(failure));
+    const denied = this.#denials.failure(deniedIn(failure));
     return denied === undefined ? undefined : Result.fail(denied);
   }
 

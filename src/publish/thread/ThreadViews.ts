@@ -15,7 +15,7 @@ import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
 import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
 import { LogUnavailable } from "../../log/EventLog.ts";
 import { type ThreadBehind, ThreadReader } from "../../snapshot/ThreadReader.ts";
-import { onto } from "../../spool/Waiting.ts";
+import { asRecorded, onto } from "../../spool/Waiting.ts";
 import { Publisher } from "../Publisher.ts";
 import { wholeParts } from "./WholeParts.ts";
 
@@ -38,7 +38,9 @@ export class ThreadViews extends Context.Service<
   {
     /** The thread; undefined when neither the log nor this machine has anything of it. */
     readonly get: (threadId: string, options?: Reading) => Effect.Effect<ThreadView | undefined, ThreadBehind>;
-    /** Every message that the log has, none of them cut, in the order in which they began. */
+    /**
+     * Every message, none of them cut, in the order in which they began; those that wait on this machine at the end.
+     */
     readonly messages: (threadId: string) => Stream.Stream<ThreadMessage, LogUnavailable>;
   }
 >()("recollect/publish/ThreadViews") {}
@@ -95,7 +97,13 @@ const make = Effect.gen(function* () {
 
   return ThreadViews.of({
     get,
-    messages: (threadId) => Stream.mapEffect(reader.messages(threadId, { tenant: publisher.tenant }), whole),
+    messages: (threadId) =>
+      Stream.unwrap(
+        // First, so that what is delivered meanwhile is in both and not in neither.
+        Effect.map(publisher.waitingFor(thread(threadId, publisher.tenant)), (commands) =>
+          reader.messages(threadId, { tenant: publisher.tenant, waiting: asRecorded(commands, 0) }),
+        ),
+      ).pipe(Stream.mapEffect(whole)),
   });
 });
 

@@ -8,7 +8,7 @@ import * as EventId from "../../domain/EventId.ts";
 import { type EventData, type EventTypeName, eventTypes, type Provenance } from "../../domain/Event.ts";
 import { History, isHistory } from "../../domain/History.ts";
 import { fitsUtf8, utf8Length } from "../../domain/Json.ts";
-import type { Blob, Command } from "../../spool/Spool.ts";
+import type { Blob, Command, Durable } from "../../spool/Spool.ts";
 import { maxEventBytes, offload } from "./LargeFields.ts";
 
 /** The event is not what its type promises. Nothing was written; saying it again does not help. */
@@ -39,6 +39,8 @@ export interface About extends Partial<Provenance> {
   readonly occurredAt?: number | undefined;
   /** Further CloudEvents attributes: lower-case letters and digits. */
   readonly extensions?: Readonly<Record<string, string>> | undefined;
+  /** Where the event must be before the call returns; default: as the publisher says, else `disk`. */
+  readonly durable?: Durable | undefined;
 }
 
 /** The clock's millisecond, and a UUIDv7 of it: from one look at the fiber, because it is done for every event. */
@@ -116,6 +118,12 @@ const build = <Name extends EventTypeName>(
   defaultSource: string,
 ): Result.Result<Command, InvalidEvent> => {
   const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
+  if (!Object.hasOwn(eventTypes, type)) {
+    return invalid(
+      `${JSON.stringify(type)} is no event type of the catalogue.`,
+      "schema/index.json has the event types, each with its version.",
+    );
+  }
   const { kind, version } = eventTypes[type];
   if (!isHistory(history)) return invalid(`The history has no valid name: ${problemOfHistory(history)}`);
   if (history.kind !== kind) return invalid(`A ${type} event belongs to a ${kind}, not to a ${history.kind}.`);
@@ -131,7 +139,7 @@ const build = <Name extends EventTypeName>(
       "Say it in several events.",
     );
   }
-  const { id, occurredAt, source, ...rest } = about;
+  const { durable, id, occurredAt, source, ...rest } = about;
   const event = {
     ...rest,
     id: id ?? made.id,
@@ -141,7 +149,13 @@ const build = <Name extends EventTypeName>(
     source: source ?? defaultSource,
     body,
   };
-  return Result.succeed({ history, event, blobs: [...given, ...blobs], isNew: isNew ?? id === undefined });
+  return Result.succeed({
+    history,
+    event,
+    blobs: [...given, ...blobs],
+    isNew: isNew ?? id === undefined,
+    ...(durable === undefined ? {} : { durable }),
+  });
 };
 
 export const compose = <Name extends EventTypeName>(

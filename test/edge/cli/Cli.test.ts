@@ -93,6 +93,22 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.deepInclude(json("import", transcript), { eventsAppended: 0, duplicates: 4 });
   });
 
+  it("says by name why nothing was taken of what was given, and ends with 2", () => {
+    const picture = join(folder, "picture.png");
+    writeFileSync(picture, Buffer.from("89504e470d0a1a0a00", "hex"));
+    const { code, err, out } = run("import", picture);
+    assert.strictEqual(code, 2);
+    assert.include(err, `${picture}  it is a PNG picture, which holds no conversation`);
+    assert.match(err, /^recollect: Nothing was imported: the file holds no conversation that can be read\.$/m);
+    assert.notMatch(out, /png/);
+    const beside = run("import", picture, transcript);
+    assert.strictEqual(beside.code, 0);
+    assert.include(beside.err, "it is a PNG picture");
+    const nothing = run("import", picture, "--json");
+    assert.deepInclude(JSON.parse(nothing.out), { files: 0 });
+    assert.strictEqual(nothing.code, 2);
+  });
+
   it("lists threads, and finds what was said, whatever characters the words have", () => {
     assert.deepInclude(json("threads").threads[0], {
       threadId,

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, FileSystem, Option, PlatformError } from "effect";
+import { randomBytes } from "node:crypto";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { inlineBytes } from "../../../src/edge/import/Entry.ts";
 import {
   claude,
@@ -200,13 +202,13 @@ describe("what is no conversation is passed over with a reason", () => {
         report.skipped.map(({ file, reason }) => `${file.slice(folder.length + 1)}: ${reason}`),
         [
           "a-empty.jsonl: it is empty",
-          "b-README.md: it is no JSON and holds no conversation",
-          "c-picture.png: it is binary",
+          "b-README.md: it is text, and of no conversation format that is known",
+          "c-picture.png: it is a PNG picture, which holds no conversation",
           "d.checkpoint.json: a JSON object without messages",
           "e-numbers.json: a JSON array, but not of messages or conversations",
           "f-rows.jsonl: its lines are JSON, but of no conversation format that is known",
-          "g-number.json: it is no JSON and holds no conversation",
-          "h-blank.jsonl: it is no JSON and holds no conversation",
+          "g-number.json: it is text, and of no conversation format that is known",
+          "h-blank.jsonl: it is text, and of no conversation format that is known",
           "i-empty.json: a JSON array, but not of messages or conversations",
           "j-tau.json: a JSON object without messages",
         ],
@@ -334,17 +336,124 @@ it.live("a tool call whose arguments are nested 50,000 deep stops nothing", () =
   }).pipe(Effect.scoped, Effect.provide(world)),
 );
 
-it.live("NUL bytes, separators of other alphabets and marks in the middle are lines like any other", () =>
+it.live(
+  "NUL bytes and separators of other alphabets are lines like any other, a mark in the middle hides no record",
+  () =>
+    Effect.gen(function* () {
+      const lines = [
+        claude("s", "1"),
+        "\u0000".repeat(4096),
+        claude("s", "\u2028\u2029\u0085"),
+        `\uFEFF${claude("s", "2")}`,
+      ];
+      const text = `${lines.join("\r\n")}\n`;
+      const folder = yield* folderOf({ "a.jsonl": text });
+      assert.deepInclude(yield* importAll(folder), { eventsAppended: 5, messages: 3, unknown: 2, refused: [] });
+      assert.strictEqual(yield* exported("s"), text);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
+describe("records that an accident has hidden", () => {
+  it.live(
+    "are read behind NULs, before them, and glued behind a torn one; the rest is kept, and all goes out again",
+    () =>
+      Effect.gen(function* () {
+        const nul = (count: number) => "\u0000".repeat(count);
+        const torn = claude("s", "never").slice(0, 60);
+        // What stands inside a torn record is no record.
+        const inner = `{"type":"user","sessionId":"s","uuid":"x","message":{"role":"user","content":"half"}`;
+        const text = [
+          `\uFEFF${claude("s", "1")}`,
+          `${claude("s", "2")}${nul(9000)}`,
+          `${nul(400)}${claude("s", "3")}`,
+          `${torn}${claude("s", "4")}`,
+          inner,
+          claude("s", "5"),
+        ].join("\r\n");
+        const folder = yield* folderOf({ "a.jsonl": `${text}\r\n${nul(100_000)}` });
+        const report = yield* importAll(folder);
+        assert.deepInclude(report, { messages: 5, unknown: 4 });
+        assert.deepStrictEqual(
+          report.refused.map(({ line, reason }) => [line, reason]),
+          [[7, "100000 NUL bytes: its writer lost what was here, as after a power cut"]],
+        );
+        assert.strictEqual(yield* exported("s"), `${text.slice(1)}\r\n`);
+        assert.deepInclude(yield* importAll(folder), { eventsAppended: 0 });
+      }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  it.live("are read from UTF-16, with a mark or without, in either order of its bytes", () =>
+    Effect.gen(function* () {
+      const little = Buffer.from(claudeLines("s", 0, 3), "utf16le");
+      const big = Buffer.from(little).swap16();
+      const folder = yield* folderOf({
+        "1.jsonl": Buffer.concat([Buffer.from([0xff, 0xfe]), little]),
+        "2.jsonl": Buffer.concat([Buffer.from([0xfe, 0xff]), big]),
+        "3.jsonl": little,
+        "4.jsonl": big,
+      });
+      assert.deepInclude(yield* importAll(folder), { files: 4, eventsAppended: 3, duplicates: 9, messages: 3 });
+      assert.strictEqual(yield* exported("s"), claudeLines("s", 0, 3));
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
+  for (const [ending, pack] of [
+    ["gz", gzipSync],
+    ["zst", zstdCompressSync],
+  ] as const)
+    it.live(`are read from a torn .${ending} as far as it goes, and what is wrong with it is said`, () =>
+      Effect.gen(function* () {
+        // Random, so that half of the bytes are half of the lines.
+        const lines = Array.from(
+          { length: 400 },
+          (_, n) => `${claude("s", `u${n}`, { pad: randomBytes(1500).toString("hex") })}\n`,
+        );
+        const whole = pack(Buffer.from(lines.join("")));
+        const folder = yield* folderOf({ [`a.jsonl.${ending}`]: whole.subarray(0, Math.floor(whole.length * 0.6)) });
+        const report = yield* importAll(folder);
+        assert.isAbove(report.messages, 150);
+        assert.isBelow(report.messages, 260);
+        assert.strictEqual(report.refused.at(-1)?.reason, tornReason(ending));
+        yield* write(`${folder}/a.jsonl.${ending}`, whole);
+        assert.deepInclude(yield* importAll(folder), { messages: 400, refused: [] });
+        assert.isTrue((yield* exported("s")) === lines.join(""));
+      }).pipe(Effect.scoped, Effect.provide(world)),
+    );
+
+  it.live("are read out of a compressed document", () =>
+    Effect.gen(function* () {
+      const talk = {
+        messages: [
+          { role: "user", content: "hi" },
+          { role: "assistant", content: "ho", tool_calls: [] },
+        ],
+      };
+      const folder = yield* folderOf({ "talk.json.gz": gzipSync(Buffer.from(JSON.stringify(talk, undefined, 2))) });
+      assert.deepInclude(yield* importAll(folder), { files: 1, messages: 2, threads: 1 });
+      assert.match((yield* threads)[0] ?? "", /^talk\//);
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
+const tornReason = (ending: string): string =>
+  `the compressed file (${ending === "gz" ? "gzip" : "zstd"}) ends in the middle: what comes before its end is read`;
+
+it.live("a file that is no conversation is named by what it is, and whether it can be read", () =>
   Effect.gen(function* () {
-    const lines = [
-      claude("s", "1"),
-      "\u0000".repeat(4096),
-      claude("s", "\u2028\u2029\u0085"),
-      `\uFEFF${claude("s", "2")}`,
-    ];
-    const text = `${lines.join("\r\n")}\n`;
-    const folder = yield* folderOf({ "a.jsonl": text });
-    assert.deepInclude(yield* importAll(folder), { eventsAppended: 4, messages: 2, unknown: 2, refused: [] });
-    assert.strictEqual(yield* exported("s"), text);
+    const folder = yield* folderOf({
+      "a.zip": Buffer.from("504b0304aabb", "hex"),
+      "b.xz": Buffer.from("fd377a585a0000", "hex"),
+      "c.bin": Buffer.from("0102030405060700", "hex"),
+      "d.log": Buffer.alloc(4096),
+    });
+    assert.deepStrictEqual(
+      (yield* importAll(folder)).skipped.map(({ reason }) => reason),
+      [
+        "it is a ZIP archive, which is not read here: unpack it and import what was in it",
+        "it is compressed by xz, which is not read here: unpack it and import what was in it",
+        "it is binary, of a format that is not known (it begins with 01 02 03 04 05 06 07 00)",
+        "it is nothing but NUL bytes: its writer lost it, as after a power cut",
+      ],
+    );
   }).pipe(Effect.scoped, Effect.provide(world)),
 );

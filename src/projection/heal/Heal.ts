@@ -1,0 +1,398 @@
+/**
+ * Healing: one whole stream out of the damaged one and the ledger, made beside the old one and put in its place.
+ *
+ * Room: projection.
+ *
+ * Promises:
+ * - nothing that either copy has whole is lost, and every event that keeps its number has it; `Merge` has the rule;
+ * - the new stream is read back through nats-server before the old one is moved, and the old one is kept;
+ * - a process killed at any moment leaves the old stream in use or the new one, and the next call goes on;
+ * - the heal is the last event of what it makes.
+ *
+ * The caller holds the folder's lock, so that no server has the store open.
+ */
+import { Clock, Effect, Schema } from "effect";
+import { existsSync, readFileSync } from "node:fs";
+import * as path from "node:path";
+import type { Healed } from "../../domain/StoreEvents.ts";
+import { type BlockRecord, recordBytes, storedOf } from "../../log/blocks/BlockFile.ts";
+import { build, type Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
+import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
+import { chained, hex, zeroChain } from "../../log/Digest.ts";
+import { entryOf } from "../../log/Envelope.ts";
+import * as NatsHealth from "../../machine/NatsHealth.ts";
+import * as StoreSwap from "../../machine/StoreSwap.ts";
+import { leafOf } from "../Chain.ts";
+import * as LedgerCopy from "./LedgerCopySqlite.ts";
+import { type Copies, merged, type Place, type Range, type Ranges, type Shape, survey } from "./Merge.ts";
+import * as Records from "./Records.ts";
+
+/** Healing cannot be done as things are. Nothing was changed. */
+export class CannotHeal extends Schema.TaggedError<CannotHeal>()("CannotHeal", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+export interface Folder {
+  readonly root: string;
+  readonly natsStore: string;
+  readonly database: string;
+}
+
+/** Why a heal is needed: a code for programs, a sentence for people. */
+export interface Finding {
+  readonly code:
+    | "streamMissing"
+    | "compressed"
+    | "lostFromStream"
+    | "lostFromBoth"
+    | "changed"
+    | "writtenOn"
+    | "ledgerFaults";
+  readonly message: string;
+}
+
+/** What a heal would do; `heal --json` prints it. Ranges are sequences, both ends included. */
+export interface Plan {
+  readonly stream: string;
+  /** Whether the stream must be made anew, and whether the read models must. */
+  readonly needed: boolean;
+  readonly needsRebuild: boolean;
+  readonly findings: ReadonlyArray<Finding>;
+  readonly copies: {
+    readonly stream: { readonly last: number; readonly compressed: boolean; readonly damagedBlocks: number } | null;
+    readonly ledger: { readonly last: number } | null;
+  };
+  readonly events: {
+    readonly total: number;
+    readonly inBoth: number;
+    readonly fromStream: number;
+    readonly fromLedger: number;
+    readonly lost: number;
+    readonly moved: number;
+  };
+  readonly fromLedger: ReadonlyArray<Range>;
+  readonly changed: ReadonlyArray<Range>;
+  readonly lost: ReadonlyArray<Range>;
+  /** Events that get new numbers: theirs in the old stream, and the first one they get. */
+  readonly moved: ReadonlyArray<Range & { readonly to: number }>;
+  /** Numbers in the old stream of events that the ledger has at other places: written once. */
+  readonly doubled: ReadonlyArray<Range>;
+  readonly disk: { readonly neededBytes: number; readonly freeBytes: number };
+}
+
+export interface Progress {
+  readonly step: "reading" | BuildProgress["step"];
+  readonly sequence: number;
+  /** 0 while it is not known. */
+  readonly total: number;
+}
+
+type OnProgress = (progress: Progress) => Effect.Effect<void>;
+
+/** Everything that is known before the first byte is written. */
+interface Surveyed {
+  readonly plan: Plan;
+  readonly shape: Shape;
+  readonly copies: Copies;
+  readonly folder: StreamFiles.StreamFolder | undefined;
+}
+
+/** Entries between two moments at which others may run. */
+const between = 500;
+/** What an event needs beside its body, where it comes from the ledger. */
+const envelopeBytes = 600;
+
+const bytesOf = ({ ledger, stream }: Place): number =>
+  stream === undefined ? envelopeBytes + (ledger?.body.byteLength ?? 0) : recordBytes(stream);
+
+const plural = (count: number): string => (count === 1 ? "1 event" : `${count.toLocaleString("en-US")} events`);
+
+const findingsOf = (folder: StreamFiles.StreamFolder | undefined, shape: Shape): ReadonlyArray<Finding> => {
+  const findings: Array<Finding> = [];
+  const add = (isSo: boolean, code: Finding["code"], message: string): void => {
+    if (isSo) findings.push({ code, message });
+  };
+  const missing = folder === undefined;
+  add(missing && shape.last > 0, "streamMissing", "The stream's files are not there.");
+  add(
+    folder?.meta?.compression === "s2",
+    "compressed",
+    "The stream is compressed: one damaged bit costs a piece of a block, and nats-server may refuse all of it.",
+  );
+  add(
+    !missing && shape.fromLedger.count - shape.changed.count > 0,
+    "lostFromStream",
+    `The stream lacks ${plural(shape.fromLedger.count - shape.changed.count)} that the ledger has.`,
+  );
+  add(shape.changed.count > 0, "changed", `The copies differ in the content of ${plural(shape.changed.count)}.`);
+  add(shape.lost.count > 0, "lostFromBoth", `Both copies have lost ${plural(shape.lost.count)}.`);
+  add(
+    shape.displaced.count > 0,
+    "writtenOn",
+    `The stream was put back to an older state and written on: ${plural(shape.displaced.count)} get new numbers.`,
+  );
+  add(
+    shape.ledgerFaults.count > 0,
+    "ledgerFaults",
+    `The ledger lacks ${plural(shape.ledgerFaults.count)}, or has others: it is made anew from the stream.`,
+  );
+  return findings;
+};
+
+/** What `displaced` becomes: the same events, with the numbers they get. */
+const movedOf = (displaced: Ranges, last: number): Plan["moved"] => {
+  let to = last - displaced.count + 1;
+  return displaced.list.map(({ first, last: end }) => {
+    const moved = { first, last: end, to };
+    to += end - first + 1;
+    return moved;
+  });
+};
+
+const surveyAll = Effect.fnUntraced(function* (options: {
+  readonly folder: Folder;
+  readonly stream: string;
+  readonly onProgress: OnProgress;
+}) {
+  const { folder, onProgress, stream } = options;
+  const files = StreamFiles.find(folder.natsStore, stream);
+  if (files?.isEncrypted === true) {
+    return yield* new CannotHeal({
+      message: "nats-server encrypts this store, so its files cannot be read here.",
+      hint: "Restore a backup that `recollect backup` has made, or the server's own snapshot.",
+    });
+  }
+  const ledger = yield* LedgerCopy.open(folder.database);
+  const damaged = { blocks: 0 };
+  const records = (): Iterator<BlockRecord> =>
+    files === undefined
+      ? [].values()
+      : StreamFiles.readRecords(files, ({ damages }) => (damaged.blocks += damages > 0 ? 1 : 0));
+  const copies: Copies = { stream: records, ledger };
+  const going = survey(copies);
+  let bytes = 0;
+  let step = going.next();
+  for (; step.done !== true; step = going.next()) {
+    bytes += bytesOf(step.value);
+    if (step.value.sequence % between > 0) continue;
+    yield* onProgress({ step: "reading", sequence: step.value.sequence, total: ledger?.last ?? 0 });
+    yield* Effect.yieldNow;
+  }
+  const shape = step.value;
+  const findings = findingsOf(files, shape);
+  const freeBytes = yield* NatsHealth.freeBytes(folder.root);
+  const plan: Plan = {
+    stream,
+    needed: findings.some(({ code }) => code !== "ledgerFaults"),
+    needsRebuild: shape.ledgerFaults.count > 0 || (ledger === undefined && existsSync(folder.database)),
+    findings,
+    copies: {
+      stream:
+        files === undefined
+          ? null
+          : { last: shape.streamLast, compressed: files.meta?.compression === "s2", damagedBlocks: damaged.blocks },
+      ledger: ledger === undefined ? null : { last: shape.ledgerLast },
+    },
+    events: {
+      total: shape.last,
+      inBoth: shape.same.count,
+      fromStream: shape.fromStream.count,
+      fromLedger: shape.fromLedger.count,
+      lost: shape.lost.count,
+      moved: shape.displaced.count,
+    },
+    fromLedger: shape.fromLedger.list,
+    changed: shape.changed.list,
+    lost: shape.lost.list,
+    moved: movedOf(shape.displaced, shape.last),
+    doubled: shape.doubled.list,
+    disk: { neededBytes: bytes, freeBytes },
+  };
+  return { plan, shape, copies, folder: files } satisfies Surveyed as Surveyed;
+});
+
+/** What a heal would do; changes nothing. */
+export const plan = (options: {
+  readonly folder: Folder;
+  readonly stream: string;
+  readonly onProgress: OnProgress;
+}): Effect.Effect<Plan, CannotHeal> =>
+  Effect.scoped(Effect.map(surveyAll(options), (surveyed) => surveyed.plan)).pipe(
+    Effect.withSpan("projection.planHeal"),
+  );
+
+interface Writing {
+  readonly name: string;
+  readonly reason: string;
+  readonly actor: string | undefined;
+  readonly now: number;
+  readonly identity: string | undefined;
+}
+
+/** What is written, ascending from 1, and last the event that tells of it. */
+function* recordsOf({ copies, plan: planned, shape }: Surveyed, writing: Writing): Generator<BlockRecord> {
+  const { actor, identity, name, now, reason } = writing;
+  let after = 0n;
+  let chain: Uint8Array = zeroChain;
+  for (const piece of merged(copies, shape)) {
+    const { entry, record, sequence } = piece;
+    const made =
+      record !== undefined
+        ? { ...record, sequence }
+        : entry !== undefined
+          ? Records.ofLedger(entry, sequence, after)
+          : Records.ofLost({ name, sequence, after, now });
+    after = made.nanos;
+    chain = chained(chain, leafOf(entryOf(storedOf(made))));
+    yield made;
+  }
+  const data: Healed = {
+    reason,
+    through: shape.last,
+    chain: hex(chain),
+    fromStream: planned.events.total - planned.events.fromLedger - planned.events.lost,
+    fromLedger: planned.events.fromLedger,
+    lost: [...shape.lost.list],
+    ...(identity === undefined ? {} : { identityBefore: identity, identity }),
+  };
+  yield Records.ofHeal({ name, sequence: shape.last + 1, after, now, actor, data });
+}
+
+/** The stream's identity and whatever else stands in its metadata; the server's own entries are the server's. */
+const metadataOf = (folder: StreamFiles.StreamFolder | undefined, root: string): Record<string, string> => {
+  const kept = Object.entries(folder?.meta?.metadata ?? {}).filter(([name]) => !name.startsWith("_nats."));
+  const metadata = Object.fromEntries(kept);
+  if (metadata[identityKey] !== undefined) return metadata;
+  const identity = identityIn(path.join(root, "store.json"));
+  return identity === undefined ? metadata : { ...metadata, [identityKey]: identity };
+};
+
+const identityKey = "recollect.identity";
+const healedThroughKey = "recollect.healed-through";
+
+/** What the data folder knows of the stream it belongs to. */
+const identityIn = (file: string): string | undefined => {
+  try {
+    const told: unknown = JSON.parse(readFileSync(file, "utf8")).identity;
+    return typeof told === "string" ? told : undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+/** Buckets that are folded from the stream, and are folded anew by themselves. */
+const derivedBuckets = ["KV_RECOLLECT_THREADS"] as const;
+
+/** Where the new stream belongs: in the place of the old one, else beside the other streams of the store. */
+const placeOf = (folder: Folder, files: StreamFiles.StreamFolder | undefined, stream: string): string =>
+  files?.path ??
+  path.join(
+    StreamFiles.accountFolders(folder.natsStore)[0] ?? path.join(folder.natsStore, "jetstream", "$G", "streams"),
+    stream,
+  );
+
+/** As a name of a folder, in the order of time. */
+const nameOf = (now: number): string => `stream-${new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}`;
+
+/** Room for more than what is needed, for the server's own files. */
+const spareBytes = 64 * 1024 * 1024;
+
+const assertPossible = ({ folder, plan: planned }: Surveyed): Effect.Effect<void, CannotHeal> => {
+  const replicas = folder?.meta?.num_replicas ?? 1;
+  if (replicas > 1) {
+    return Effect.fail(
+      new CannotHeal({
+        message: `The stream has ${replicas} copies on a cluster: its files on one server are one of them only.`,
+        hint: "docs/heal.md, 'A cluster', says how it is healed from the replica that is well.",
+      }),
+    );
+  }
+  const { freeBytes, neededBytes } = planned.disk;
+  if (freeBytes >= neededBytes + spareBytes) return Effect.void;
+  return Effect.fail(
+    new CannotHeal({
+      message: `The disk has ${freeBytes} bytes free, and the new stream needs ${neededBytes}.`,
+      hint: "Free some space: the old stream stays beside the new one until it is discarded by name.",
+    }),
+  );
+};
+
+export interface Healing {
+  readonly folder: Folder;
+  readonly stream: string;
+  readonly reason: string;
+  readonly actor?: string | undefined;
+  readonly onProgress: OnProgress;
+  /** Told after each step that is on disk. */
+  readonly onStep?: (step: string) => void;
+}
+
+export interface HealDone {
+  readonly plan: Plan;
+  /** Name under which the old files are kept; undefined when nothing was to be done. */
+  readonly kept: string | undefined;
+  /** Whether the read models must be made anew; `finished` is to be called after that. */
+  readonly needsRebuild: boolean;
+}
+
+/** An exchange that was verified and not completed is completed now; one that was only begun is forgotten. */
+export const resume = (root: string): StoreSwap.Journal | undefined => {
+  StoreSwap.complete(root);
+  return StoreSwap.read(root);
+};
+
+/** The read models are in step with the stream again. */
+export const finished = (root: string): void => {
+  const journal = StoreSwap.read(root);
+  if (journal !== undefined) StoreSwap.finish(root, journal);
+};
+
+const heal = Effect.fnUntraced(function* (options: Healing) {
+  const { actor, folder, onStep = () => {}, reason, stream } = options;
+  const { root } = folder;
+  const surveyed = yield* surveyAll(options);
+  const { plan: planned, shape } = surveyed;
+  const { needed, needsRebuild } = planned;
+  if (!needed) return { plan: planned, kept: undefined, needsRebuild } satisfies HealDone as HealDone;
+  yield* assertPossible(surveyed);
+  const now = yield* Clock.currentTimeMillis;
+  const name = nameOf(now);
+  const place = placeOf(folder, surveyed.folder, stream);
+  const building = StoreSwap.buildFolder(root, name);
+  const metadata = metadataOf(surveyed.folder, root);
+  // A stream that is only moved is as it was, and so is what was folded from it.
+  const isMoveOnly = planned.findings.every(({ code }) => code === "compressed" || code === "ledgerFaults");
+  const derived = isMoveOnly ? [] : derivedBuckets.map((bucket) => path.join(path.dirname(place), bucket));
+  const inside = (target: string) => path.relative(root, target);
+  const journal: StoreSwap.Journal = {
+    version: 1,
+    name,
+    step: "building",
+    reason,
+    startedAt: now,
+    built: "",
+    place: inside(place),
+    derived: derived.map(inside),
+    needsRebuild,
+    summary: planned,
+  };
+  StoreSwap.write(root, journal);
+  onStep("journal begun");
+  const built = yield* build({
+    root: building,
+    stream,
+    metadata: { ...metadata, [healedThroughKey]: String(shape.last) },
+    records: recordsOf(surveyed, { name, reason, actor, now, identity: metadata[identityKey] }),
+    onProgress: ({ sequence, step }) => options.onProgress({ step, sequence, total: shape.last + 1 }),
+  });
+  onStep("built");
+  StoreSwap.write(root, { ...journal, step: "verified", built: inside(built.path) });
+  onStep("journal verified");
+  StoreSwap.complete(root, onStep);
+  onStep("done");
+  return { plan: planned, kept: name, needsRebuild } satisfies HealDone as HealDone;
+});
+
+/** Plans anew, builds, verifies and exchanges. */
+export const execute = (options: Healing) => Effect.scoped(heal(options)).pipe(Effect.withSpan("projection.heal"));

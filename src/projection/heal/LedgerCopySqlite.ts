@@ -1,0 +1,67 @@
+/**
+ * The ledger as a witness: its rows as far as they can be read and are whole, also from a damaged database.
+ *
+ * Room: projection.
+ */
+import Database from "better-sqlite3";
+import { Effect, type Scope } from "effect";
+import type { LogEntry } from "../../domain/Event.ts";
+import type { Sequence } from "../../domain/History.ts";
+import * as Digest from "../../log/Digest.ts";
+import { digestOfEntry } from "../../log/Envelope.ts";
+import { readCheckpoint } from "../EngineSqlite.ts";
+import { idText } from "../fold/CompactId.ts";
+import { isLost } from "../fold/CatchUp.ts";
+import { ledgerOf } from "../verify/LedgerSqlite.ts";
+import type { LedgerCopy } from "./Merge.ts";
+
+/** What cannot be read is as if it were not there. */
+const orElse = <A>(work: () => A, otherwise: A): A => {
+  try {
+    return work();
+  } catch {
+    return otherwise;
+  }
+};
+
+/** Whether a row says what it said when it was written; rows of a ledger without digests cannot be asked. */
+const isWhole = (entry: LogEntry): boolean =>
+  entry.digest === undefined || Digest.equal(entry.digest, digestOfEntry(entry));
+
+const copyOf = (db: Database.Database): LedgerCopy => {
+  const ledger = ledgerOf(db);
+  const known = db.prepare<[string]>(`SELECT 1 FROM events WHERE ${idText("event_id")} = ? LIMIT 1`);
+  const rowsOf = (from: Sequence, to: Sequence): ReadonlyArray<LogEntry> => {
+    try {
+      return ledger.between(from, to);
+    } catch {
+      // A damaged page: row by row, and those of the page are missing.
+      const found: Array<LogEntry> = [];
+      for (let at = from; at <= to; at++) found.push(...orElse(() => ledger.between(at, at), []));
+      return found;
+    }
+  };
+  return {
+    last: Math.max(
+      orElse(() => ledger.reach().last, 0),
+      orElse(() => readCheckpoint(db).sequence, 0),
+    ),
+    between: (from, to) =>
+      new Map(
+        rowsOf(from, to)
+          .filter((entry) => !isLost(entry) && isWhole(entry))
+          .map((entry) => [entry.sequence, entry]),
+      ),
+    hasEvent: (id) => orElse(() => known.get(id) !== undefined, false),
+  };
+};
+
+/** Opens the ledger of a database until the scope closes; undefined when there is none that can be read. */
+export const open = (file: string): Effect.Effect<LedgerCopy | undefined, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Database(file, { readonly: true, fileMustExist: true })),
+    (db) => Effect.sync(() => db.close()),
+  ).pipe(
+    Effect.map((db): LedgerCopy => copyOf(db)),
+    Effect.catchDefect(() => Effect.succeed(undefined)),
+  );

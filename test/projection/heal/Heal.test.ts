@@ -1,0 +1,209 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect } from "effect";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { thread } from "../../../src/domain/History.ts";
+import { EventLog } from "../../../src/log/EventLog.ts";
+import * as StreamFiles from "../../../src/log/blocks/StreamFiles.ts";
+import * as StoreSwap from "../../../src/machine/StoreSwap.ts";
+import { temporaryFolder } from "../World.ts";
+import * as World from "./World.ts";
+
+const { append, appendAll, folderWith, heal, plan, shapes, typeOf, withLog } = World;
+
+const assertWhole = (verified: { readonly ok: boolean; readonly differing: number }) =>
+  assert.deepInclude(verified, { ok: true, differing: 0 });
+
+describe("healing", { timeout: 60_000 }, () => {
+  it.live("says that there is nothing to do where stream and ledger are whole, and does nothing", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(20);
+      assert.deepInclude(yield* plan(root), { needed: false, needsRebuild: false, findings: [] });
+      const { done } = yield* heal(root);
+      assert.isUndefined(done.kept);
+      assert.deepStrictEqual(StoreSwap.kept(root), []);
+    }),
+  );
+
+  it.live("moves a compressed stream to one that is not, with everything as it was", () =>
+    Effect.gen(function* () {
+      const root = join(yield* temporaryFolder, "data");
+      const text = "the same words again and again ".repeat(10_000);
+      yield* World.withServer(root, World.makeCompressed);
+      const before = yield* withLog(
+        root,
+        Effect.gen(function* () {
+          for (let n = 0; n < 60; n++) yield* World.appendNote(`large ${n}`, `${n} ${text}`);
+          yield* World.project(root);
+          return yield* World.everything;
+        }),
+      );
+      const files = StreamFiles.find(join(root, "nats"), "RECOLLECT");
+      assert.isTrue(files !== undefined && [...StreamFiles.readBlocks(files)].some(({ isCompressed }) => isCompressed));
+      const planned = yield* plan(root);
+      assert.deepStrictEqual(
+        planned.findings.map(({ code }) => code),
+        ["compressed"],
+      );
+      const { after, done, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, 60)), shapes(before));
+      assert.strictEqual(typeOf(after[60]), "recollect.healed");
+      assert.deepInclude(World.dataOf(after[60]), { reason: "a test", through: 60, fromStream: 60, fromLedger: 0 });
+      assert.isFalse((yield* plan(root)).needed);
+      assert.deepStrictEqual(StoreSwap.kept(root), [done.kept ?? ""]);
+      // Readers and writers work as before: the same id again is the same event, and a new one follows.
+      yield* withLog(
+        root,
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* World.appendNote("large 7", `7 ${text}`), { sequence: 8, duplicate: true });
+          assert.deepInclude(yield* append("new"), { sequence: 62, duplicate: false });
+          const log = yield* EventLog;
+          const last = yield* log.last(thread("notes"));
+          assert.strictEqual(last?.sequence, 60);
+        }),
+      );
+    }),
+  );
+
+  it.live("puts a lost tail back from the ledger: the same events at the same places", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(30);
+      const older = join(yield* temporaryFolder, "older");
+      World.copyStore(root, older);
+      const before = yield* withLog(
+        root,
+        appendAll("later", 30).pipe(Effect.andThen(World.project(root)), Effect.andThen(World.everything)),
+      );
+      World.putStoreBack(root, older);
+      assert.deepInclude(yield* plan(root), { needed: true, fromLedger: [{ first: 31, last: 60 }], lost: [] });
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, 60)), shapes(before));
+      assert.strictEqual(typeOf(after[60]), "recollect.healed");
+      assert.lengthOf(after, 61);
+    }),
+  );
+
+  it.live("fills holes and damaged pieces of blocks from the ledger", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(60);
+      World.flipEvent(root, 20);
+      const block = join(World.streamFolder(root), "msgs", "1.blk");
+      const bytes = readFileSync(block);
+      bytes.fill(0, 15_000, 18_000);
+      writeFileSync(block, bytes);
+      const planned = yield* plan(root);
+      assert.strictEqual(planned.events.fromLedger + planned.events.inBoth, 60);
+      assert.isAbove(planned.events.fromLedger, 3);
+      assert.strictEqual(planned.copies.stream?.damagedBlocks, 1);
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, 60)), shapes(before));
+    }),
+  );
+
+  it.live("says at its place that an event is lost which neither copy has", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(40);
+      World.flipEvent(root, 20);
+      World.changeRow(root, 20);
+      assert.deepInclude(yield* plan(root), { lost: [{ first: 20, last: 20 }], needsRebuild: true });
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.strictEqual(typeOf(after[19]), "recollect.event_lost");
+      assert.deepInclude(World.dataOf(after[19]), { sequence: 20 });
+      assert.deepStrictEqual(shapes([...after.slice(0, 19), ...after.slice(20, 40)]), shapes(before.toSpliced(19, 1)));
+      assert.deepInclude(World.dataOf(after[40]), { lost: [{ first: 20, last: 20 }] });
+    }),
+  );
+
+  it.live("makes the ledger anew where only the ledger is damaged, and leaves the stream", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(40);
+      World.changeRow(root, 20);
+      assert.deepInclude(yield* plan(root), { needed: false, needsRebuild: true });
+      const { after, done, verified } = yield* heal(root);
+      assert.isUndefined(done.kept);
+      assertWhole(verified);
+      assert.lengthOf(after, 40);
+    }),
+  );
+
+  it.live("keeps the ledger's numbers where an older stream was written on, and what came since goes behind it", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(30);
+      const older = join(yield* temporaryFolder, "older");
+      World.copyStore(root, older);
+      const before = yield* withLog(
+        root,
+        appendAll("later", 30).pipe(Effect.andThen(World.project(root)), Effect.andThen(World.everything)),
+      );
+      World.putStoreBack(root, older);
+      const written = yield* withLog(
+        root,
+        appendAll("since", 10).pipe(
+          // A publisher that had no answer before sends again what the ledger has at another place.
+          Effect.andThen(append("later 3")),
+          Effect.andThen(appendAll("and since", 40)),
+          Effect.andThen(World.everything),
+        ),
+      );
+      const planned = yield* plan(root);
+      assert.deepStrictEqual(planned.moved, [
+        { first: 31, last: 40, to: 61 },
+        { first: 42, last: 81, to: 71 },
+      ]);
+      assert.deepStrictEqual(planned.doubled, [{ first: 41, last: 41 }]);
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, 60)), shapes(before));
+      const moved = written.slice(30).toSpliced(10, 1);
+      assert.deepStrictEqual(
+        shapes(after.slice(60, 110)),
+        shapes(moved.map((entry, index) => ({ ...entry, sequence: 61 + index }))),
+      );
+      assert.strictEqual(typeOf(after[110]), "recollect.healed");
+    }),
+  );
+
+  it.live("makes the stream from the ledger alone where its files are gone", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(25);
+      rmSync(World.streamFolder(root), { recursive: true });
+      assert.strictEqual((yield* plan(root)).findings[0]?.code, "streamMissing");
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, 25)), shapes(before));
+    }),
+  );
+
+  it.live("saves what is whole in the blocks where the database is gone too", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(25);
+      World.flipEvent(root, 11);
+      for (const name of ["recollect.db", "recollect-1.db"]) rmSync(join(root, name));
+      assert.deepInclude(yield* plan(root), { lost: [{ first: 11, last: 11 }] });
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.strictEqual(typeOf(after[10]), "recollect.event_lost");
+      assert.deepStrictEqual(shapes(after.toSpliced(10, 1).slice(0, 24)), shapes(before.toSpliced(10, 1)));
+    }),
+  );
+
+  it.live("keeps the old files under a name, also in a folder that is moved, until they are discarded by it", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(10);
+      World.flipEvent(root, 5);
+      const { done } = yield* heal(root);
+      const moved = `${root}-moved`;
+      renameSync(root, moved);
+      assert.deepStrictEqual(StoreSwap.kept(moved), [done.kept ?? ""]);
+      const files = StreamFiles.at(join(StoreSwap.keptFolder(moved), done.kept ?? "", "RECOLLECT"), "RECOLLECT");
+      assert.lengthOf([...StreamFiles.readRecords(files)], 9);
+      StoreSwap.discard(moved, done.kept ?? "");
+      assert.deepStrictEqual(StoreSwap.kept(moved), []);
+      assert.isTrue(existsSync(World.streamFolder(moved)));
+    }),
+  );
+});
