@@ -74,7 +74,7 @@ export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition } from "./domain/Task.ts";
-export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
+export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.
 export type { Delta } from "./domain/Draft.ts";

@@ -17,7 +17,13 @@ import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import type { Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
-import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
+import {
+  type AccessDenied,
+  type AppendRefused,
+  EventLog,
+  LogUnavailable,
+  type SequenceConflict,
+} from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
 import { compose, type Composing, type InvalidEvent, type TypeName } from "./write/NewEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
@@ -28,7 +34,13 @@ import { putBlobs } from "./write/WriteCommand.ts";
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
 /** `LogUnavailable` only for an event that must be in the log (`durable: "log"`). */
-export type PublishError = InvalidEvent | AppendRefused | IllegalTransition | NotAccepted | LogUnavailable;
+export type PublishError =
+  | AccessDenied
+  | InvalidEvent
+  | AppendRefused
+  | IllegalTransition
+  | NotAccepted
+  | LogUnavailable;
 
 /** A call whose event must be in the log waits for it so long in all: a server that is started again is back by then. */
 const logMillis = 5_000;
