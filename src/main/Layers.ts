@@ -9,7 +9,6 @@ import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
-import * as Query from "../query/QuerySqlite.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
 import { dirname } from "node:path";
@@ -55,6 +54,3 @@ export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading)
 /** What a daemon runs beside: the snapshotter, and the projector into the database at `path`. */
 export const folding = (path: string) =>
   Layer.mergeAll(Snapshotter.layer(), Projector.layer({ path, projections: readModels }));
-
-/** The read models behind `path`. */
-export const querying = (path: string) => Query.layer({ path });

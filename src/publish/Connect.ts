@@ -18,6 +18,7 @@ import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as AnswerJournal from "./thread/AnswerJournal.ts";
+import * as HistoryReading from "./HistoryReading.ts";
 import * as Publisher from "./Publisher.ts";
 import * as ThreadViews from "./thread/ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
@@ -101,7 +102,10 @@ export const layer = (options: Options = {}) =>
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerAway.pipe(Layer.provide(stores)));
       const ready = Layer.provideMerge(recovered(journal), Layer.provideMerge(ThreadReader.layer(), stores));
-      const publisher = Layer.provideMerge(ThreadViews.layer, Publisher.layer(options));
+      const publisher = Layer.provideMerge(
+        Layer.merge(ThreadViews.layer, HistoryReading.layer),
+        Publisher.layer(options),
+      );
       return Layer.provideMerge(Layer.merge(publisher, answers), ready);
     }),
   ).pipe(Layer.provide(folderLayer(options)));

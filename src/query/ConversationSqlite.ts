@@ -50,9 +50,10 @@ const wholePage = <A extends { readonly sequence: Sequence }>(
   return [...page.filter(({ sequence }) => sequence < last), ...ask({ after: last - 1, end: last, limit: -1 })];
 };
 
-const messagesSql = `SELECT thread_id, message_id, sequence, role, author, text, model, provider, tool, parent_message_id,
-    stop_reason, is_sidechain, is_meta, occurred_at FROM v_messages
-  WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end AND occurred_at <= :time
+const messagesSql = `SELECT thread_id, message_id, sequence, role, kind, author, text, model, provider, tool, parent_message_id,
+    stop_reason, is_sidechain, is_meta, is_copied, occurred_at, assumed_at FROM v_messages
+  WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
+    AND coalesce(occurred_at, assumed_at) <= :time
   ORDER BY sequence, message_id LIMIT :limit`;
 
 /** The parts of some messages of one thread in one tenant, pieces of a message in the order in which they came. */
@@ -110,7 +111,7 @@ export const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray
 };
 
 const callsSql = `SELECT thread_id, tool_call_id, call_key, message_id, tool_name, server, arguments, arguments_bytes, outcome,
-    error_type, error_message, result_bytes, started_at, ended_at, duration_ms, sequence, result_sequence
+    error_type, error_message, result, result_bytes, started_at, ended_at, duration_ms, sequence, result_sequence
   FROM v_tool_calls WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
   ORDER BY sequence, call_key LIMIT :limit`;
 
@@ -119,6 +120,7 @@ const unanswered = {
   outcome: "unknown",
   errorType: null,
   errorMessage: null,
+  result: null,
   resultBytes: null,
   endedAt: null,
   durationMs: null,
