@@ -12,6 +12,8 @@ import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
+import { dirname } from "node:path";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
@@ -55,6 +57,7 @@ export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading)
     Layer.provideMerge(database === undefined ? HistoryService.layer : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
+    Layer.provide(database === undefined ? Layer.empty : SnapshotKeyFile.layer(dirname(database))),
     Layer.provideMerge(EventLogNats.layer()),
     Layer.provideMerge(believed),
     Layer.provideMerge(NatsConnection.layer(connection)),

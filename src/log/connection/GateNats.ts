@@ -30,6 +30,8 @@ export interface Gate {
   readonly first: Effect.Effect<void>;
   readonly lookAgain: Effect.Effect<void>;
   readonly lost: Effect.Effect<void>;
+  /** While it is away: the server takes our credentials no longer. */
+  readonly denied: (condition: LogCondition) => void;
   /** The socket is connected again. */
   readonly back: (server: string) => Effect.Effect<void>;
 }
@@ -158,6 +160,9 @@ export const make = Effect.fnUntraced(function* (options: {
       shut(undefined);
       return become({ _tag: "Away", since: sinceNow() });
     }),
+    denied: (condition: LogCondition) => {
+      if (!socket.connected) link.refused = condition;
+    },
     back: (server: string) =>
       Effect.suspend(() => {
         socket.connected = true;

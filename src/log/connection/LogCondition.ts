@@ -10,6 +10,7 @@ import { Schema } from "effect";
  * - `streamMissing`: the server has no such stream, although one is known to have been there
  * - `streamUnloadable`: the same, and its files still lie in the data folder: the server could not load them
  * - `notPermitted`: the user may not ask for the stream
+ * - `credentials`: the server takes our credentials no longer
  * - `streamUnusable`: it cannot hold events (a mirror, in memory, sealed, …)
  * - `streamRemoves`: a limit or flag that can remove events
  * - `streamFull`: a limit of the stream's own is reached; appends are refused
@@ -21,6 +22,7 @@ export const LogConditionName = Schema.Literals([
   "streamMissing",
   "streamUnloadable",
   "notPermitted",
+  "credentials",
   "streamUnusable",
   "streamRemoves",
   "streamFull",
@@ -35,6 +37,8 @@ export interface LogCondition {
   readonly field?: string | undefined;
   readonly message: string;
   readonly hint: string;
+  /** What the server does not let this user do: `publish to SUBJECT`, `connect`. */
+  readonly denied?: string | undefined;
   /** True where an append would make it worse: appends are refused, and wait in the spool. */
   readonly refusesAppends: boolean;
 }

@@ -207,6 +207,8 @@ const watch = Effect.fnUntraced(function* (options: {
   readonly lost: Effect.Effect<void>;
   readonly back: (server: string) => Effect.Effect<void>;
   readonly denied: (subject: string, reason: string) => void;
+  /** The server takes our credentials no longer. */
+  readonly refused: () => void;
 }) {
   const { nc } = options;
   yield* Stream.fromAsyncIterable(nc.status(), () => undefined).pipe(
@@ -223,6 +225,7 @@ const watch = Effect.fnUntraced(function* (options: {
           if (error instanceof PermissionViolationError && error.operation === "publish") {
             options.denied(error.subject, error.message);
           }
+          if (isCredentialError(error)) options.refused();
           yield* Effect.logWarning(`NATS reports: ${status.error.message}`);
         } else if (status.type === "slowConsumer" || status.type === "staleConnection") {
           yield* Effect.logWarning(`NATS connection: ${status.type}`);
@@ -252,6 +255,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
       Effect.sync(() => replies.lost()),
     ),
     denied: (subject, reason) => replies.denied(subject, reason),
+    refused: () => gate.denied(Unusable.credentialsRefused(url)),
     back: (server) =>
       Effect.suspend(() => {
         pause.reset();

@@ -63,3 +63,9 @@ export const unusableStream = (message: string, hint: string) => new NatsUnusabl
 
 export const refusedStream = ({ hint, message, name }: LogCondition) =>
   new NatsUnusable({ reason: name === "strangeStream" ? "stranger" : "stream", message, hint });
+
+/** The same words for a connection that is there no longer: the server takes the credentials no more. */
+export const credentialsRefused = (url: string): LogCondition => {
+  const { hint, message } = wrongCredentials(url);
+  return { name: "credentials", message, hint, denied: "connect", refusesAppends: true };
+};

@@ -8,6 +8,7 @@ import { elapsed } from "./Elapsed.ts";
 import { LogUnavailable } from "../EventLog.ts";
 import type { Link } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
+import type { NoAnswer } from "./RepliesNats.ts";
 
 /**
  * A connection that was lost less than this ago is waited for: a server that is restarted is back in 0.1 to 1 s. One
@@ -21,9 +22,14 @@ export const retryPauseMillis = (attempt: number): number => Math.min(5 * 2 ** a
 export const unavailable = (reason: string, hint?: string) =>
   Effect.fail(new LogUnavailable({ reason, ...(hint === undefined ? {} : { hint }) }));
 
-/** For a server that is there and is not believed to hold the log, or must not be written to. */
-export const because = ({ hint, message, name }: LogCondition) =>
-  Effect.fail(new LogUnavailable({ reason: message, hint, condition: name }));
+/** For a server that is there and is not believed to hold the log, or does not let us. */
+export const because = ({ denied, hint, message, name }: LogCondition) =>
+  Effect.fail(
+    new LogUnavailable({ reason: message, hint, condition: name, ...(denied === undefined ? {} : { denied }) }),
+  );
+/** The same, of a question that has no answer: a right that is missing is named. */
+export const unanswered = ({ denied, reason }: NoAnswer) =>
+  Effect.fail(new LogUnavailable({ reason, ...(denied === undefined ? {} : { denied }) }));
 
 const away = unavailable(
   "NATS is away",

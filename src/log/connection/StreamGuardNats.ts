@@ -81,12 +81,16 @@ const strange = (stream: string, expected: string, found: string | undefined): V
     "Nothing is written to it. Find out which server this is; publishing goes on in the spool until the right one is back.",
   );
 
-const notPermitted = (stream: string, reason: string): Verdict =>
-  refuse(
-    "notPermitted",
-    `The server does not let this user ask for the stream ${stream}: ${reason}.`,
-    `The user needs to publish to $JS.API.STREAM.INFO.${stream}: which stream it is must be known before anything is written.`,
-  );
+const notPermitted = (stream: string, denied: string): Verdict => ({
+  _tag: "Refused",
+  condition: {
+    name: "notPermitted",
+    message: `The server does not let this user ${denied}: which stream ${stream} it has cannot be known.`,
+    hint: "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration.",
+    denied,
+    refusesAppends: true,
+  },
+});
 
 /** 10005: no suitable peers for placement; 10074: more than one copy without a cluster. */
 const isTooFewServers = ({ err_code }: ApiError): boolean => err_code === 10_005 || err_code === 10_074;
@@ -187,10 +191,8 @@ export const make = (meant: Meant): StreamGuard => {
     look: (asking) =>
       Effect.map(Effect.result(look(asking)), (looked) => {
         if (Result.isSuccess(looked)) return looked.success;
-        const { reason } = looked.failure;
-        return /permission/i.test(reason)
-          ? notPermitted(stream, reason)
-          : ({ _tag: "Unsure", reason } satisfies Verdict);
+        const { denied, reason } = looked.failure;
+        return denied === undefined ? ({ _tag: "Unsure", reason } satisfies Verdict) : notPermitted(stream, denied);
       }),
     conditions: () => conditions,
     facts: () => facts,

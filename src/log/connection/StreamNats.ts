@@ -8,7 +8,7 @@ import type { StreamConfig, StreamInfo } from "@nats-io/jetstream";
 import { Clock, Effect } from "effect";
 import type { LogUnavailable } from "../EventLog.ts";
 import type { Asking } from "./LinkNats.ts";
-import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
+import { awaitLink, retryPauseMillis, unanswered, unavailable } from "./PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "./RequestNats.ts";
 import { configOf, identityKey, type Settings } from "./StreamConfigNats.ts";
 
@@ -75,7 +75,7 @@ const api = Effect.fnUntraced(function* <A>(
     if (answer._tag === "Answer") {
       const said: A & { readonly error?: ApiError } = answer.message.json();
       if (said.error?.code !== 503) return said;
-    } else if (answer.why === "failed") return yield* unavailable(answer.reason);
+    } else if (answer.why === "failed") return yield* unanswered(answer);
     if ((yield* elapsed) - started >= options.patienceMillis) {
       return yield* unavailable(answer._tag === "NoAnswer" ? answer.reason : "JetStream has no leader");
     }
