@@ -6,12 +6,14 @@
 import { Effect, Layer } from "effect";
 import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
+import { refusedStream } from "../log/connection/NatsUnusable.ts";
 import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
-import * as Query from "../query/QuerySqlite.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
+import { dirname } from "node:path";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
@@ -39,19 +41,28 @@ export interface Reading extends NatsConnection.Options {
   readonly snapshotTtlMillis?: number | undefined;
 }
 
+/** A server that has another stream, or will not tell, is not used at all; one that lost ours serves what else it has. */
+const believed = Layer.effectDiscard(
+  Effect.flatMap(NatsConnection.NatsConnection, ({ link }) => {
+    const { refused } = link;
+    if (refused === undefined || refused.name === "streamMissing" || refused.name === "streamUnloadable")
+      return Effect.void;
+    return Effect.fail(refusedStream(refused));
+  }),
+);
+
 /** Log, snapshots and thread reader over one connection. */
 export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading) =>
   threads.pipe(
     Layer.provideMerge(database === undefined ? HistoryService.layer : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
+    Layer.provide(database === undefined ? Layer.empty : SnapshotKeyFile.layer(dirname(database))),
     Layer.provideMerge(EventLogNats.layer()),
+    Layer.provideMerge(believed),
     Layer.provideMerge(NatsConnection.layer(connection)),
   );
 
 /** What a daemon runs beside: the snapshotter, and the projector into the database at `path`. */
 export const folding = (path: string) =>
   Layer.mergeAll(Snapshotter.layer(), Projector.layer({ path, projections: readModels }));
-
-/** The read models behind `path`. */
-export const querying = (path: string) => Query.layer({ path });
