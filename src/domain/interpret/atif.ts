@@ -8,7 +8,7 @@
  */
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
+import { amountAt, arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
 import { threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
@@ -82,6 +82,7 @@ const step = (entry: JsonObject, source: string, context: EntryContext, carry: C
         cacheRead: countAt(metrics, "cached_tokens") ?? null,
         cacheInInput: true,
       },
+      costUsd: amountAt(metrics, "cost_usd"),
     });
   return { facts, carry };
 };
@@ -94,6 +95,7 @@ export const atif: Interpreter = {
       const facts: Array<Fact> = [];
       const agent = objectAt(entry, "agent");
       const after = describe(facts, carry, {
+        tool: stringAt(agent, "name"),
         client: { name: stringAt(agent, "name") ?? format, version: stringAt(agent, "version") ?? null },
         session: stringAt(entry, "session_id"),
         model: stringAt(agent, "model_name"),

@@ -7,7 +7,7 @@
  * counts its tokens, once by its time, since it is written again when its answer has come.
  */
 import type { Fact } from "../Fact.ts";
-import { countAt, isObject, type JsonObject, numberAt, stringAt } from "../Json.ts";
+import { amountAt, countAt, isObject, type JsonObject, numberAt, stringAt } from "../Json.ts";
 import { describe } from "./describe.ts";
 import { clip, noted, notUnderstood, parsed } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
@@ -26,7 +26,8 @@ const requested = (said: JsonObject, context: EntryContext): ReadonlyArray<Fact>
   };
   if (Object.values(usage).every((count) => count === null)) return [noted("api_req_started")];
   const id = `request ${String(numberAt(said, "ts") ?? context.eventId)}`;
-  return [{ _tag: "TokensUsed", usageKey: `${context.threadId} ${id}`, providerMessageId: id, usage }];
+  const costUsd = amountAt(about, "cost");
+  return [{ _tag: "TokensUsed", usageKey: `${context.threadId} ${id}`, providerMessageId: id, usage, costUsd }];
 };
 
 const shown = (said: JsonObject, kind: string, context: EntryContext, carry: Carry): Interpretation => {

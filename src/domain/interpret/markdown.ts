@@ -35,6 +35,12 @@ const countOf = (shown: string): number =>
 const tokens =
   /Tokens: ([\d.,]+[kM]?) sent(?:, ([\d.,]+[kM]?) cache write)?(?:, ([\d.,]+[kM]?) cache hit)?, ([\d.,]+[kM]?) received/;
 
+const costOf = (text: string): number | undefined => {
+  const shown = /Cost: \$([\d.]+)/.exec(text)?.[1];
+  const cost = shown === undefined ? Number.NaN : Number.parseFloat(shown);
+  return Number.isFinite(cost) ? cost : undefined;
+};
+
 /** What Aider says of itself: its version, the model, the tokens of an answer. */
 const program = (text: string, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
@@ -58,6 +64,7 @@ const program = (text: string, context: EntryContext, carry: Carry): Interpretat
         cacheRead: hit === undefined ? null : countOf(hit),
         cacheInInput: true,
       },
+      costUsd: costOf(text),
     });
   return { facts: [...facts, noted("aider", without(text, /^> ?/))], carry: after };
 };

@@ -7,9 +7,9 @@
  * row that is rewritten is other JSON, so another entry: nothing of it is lost, and the newer one comes later. Read off
  * OpenCode 1.2 to 1.17, Cursor 2, Goose 1.10 (schema 5), Crush 0.10, Hermes (schema 18), each from its own sources.
  */
-import { isObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
+import { type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
 import type { StoreFormat } from "./Entry.ts";
-import { millisOf } from "../../domain/EntryTimes.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { compact } from "./JsonOutline.ts";
 import type { Cell, Row, Rows } from "./StoreSqlite.ts";
 import { zstdDecompressSync } from "node:zlib";
@@ -68,45 +68,22 @@ const cellJson = (cell: Cell, isJson: boolean): string => {
   return /[\r\n]/.test(text) ? compact(Buffer.from(text, "utf8")).toString("utf8") : text;
 };
 
-/** A row as an entry. `json` names the columns that hold JSON; `time` finds its moment in its value. */
-const entryOf = (
-  table: string,
-  row: Row,
-  json: ReadonlySet<string>,
-  time: (value: JsonValue) => number | undefined,
-): StoreEntry => {
+/** A row as an entry. `json` names the columns that hold JSON. */
+const entryOf = (table: string, row: Row, json: ReadonlySet<string>): StoreEntry => {
   const cells = Object.entries(row).map(([name, cell]) => `${JSON.stringify(name)}:${cellJson(cell, json.has(name))}`);
   const raw = Buffer.from(`{${[`"table":${JSON.stringify(table)}`, ...cells].join(",")}}`, "utf8");
   const value = parse(raw.toString("utf8")) ?? null;
-  return { raw, value, time: time(value) };
+  return { raw, value, time: timeOf(value) };
 };
 
 const columns = (...names: ReadonlyArray<string>): ReadonlySet<string> => new Set(names);
 const noJson = columns();
-
-/** The moment in the first of these columns that has one. */
-const at =
-  (...names: ReadonlyArray<string>) =>
-  (value: JsonValue): number | undefined => {
-    for (const name of names) {
-      const millis = isObject(value) ? millisOf(value[name]) : undefined;
-      if (millis !== undefined) return millis;
-    }
-    return undefined;
-  };
 
 const ids = (rows: Rows, sql: string, ...parameters: ReadonlyArray<string>): ReadonlyArray<string> =>
   rows.all(sql, ...parameters).flatMap(({ id }) => {
     const text = textOf(id) ?? (typeof id === "bigint" ? String(id) : undefined);
     return text === undefined ? [] : [text];
   });
-
-/** A moment inside of OpenCode's JSON: of a message, a part, a tool's state. */
-const openCodeTime = (value: JsonValue): number | undefined => {
-  const data = objectAt(value, "data");
-  const time = objectAt(data, "time") ?? objectAt(objectAt(data, "state"), "time");
-  return millisOf(time?.["created"]) ?? millisOf(time?.["start"]) ?? at("time_created")(value);
-};
 
 const openCode: SessionStore = {
   format: "opencode-db",
@@ -121,13 +98,11 @@ const openCode: SessionStore = {
       entries: function* () {
         const session = columns("summary_diffs", "revert", "permission", "goal", "model");
         const data = columns("data");
-        for (const row of rows.all("SELECT * FROM session WHERE id = ?", name))
-          yield entryOf("session", row, session, at("time_created"));
+        for (const row of rows.all("SELECT * FROM session WHERE id = ?", name)) yield entryOf("session", row, session);
         for (const id of ids(rows, "SELECT id FROM message WHERE session_id = ? ORDER BY time_created, id", name)) {
-          for (const row of rows.all("SELECT * FROM message WHERE id = ?", id))
-            yield entryOf("message", row, data, openCodeTime);
+          for (const row of rows.all("SELECT * FROM message WHERE id = ?", id)) yield entryOf("message", row, data);
           for (const row of rows.all("SELECT * FROM part WHERE message_id = ? ORDER BY id", id))
-            yield entryOf("part", row, data, openCodeTime);
+            yield entryOf("part", row, data);
         }
       },
     })),
@@ -153,11 +128,6 @@ const bubbleKeys = (rows: Rows, composer: string, value: JsonValue): ReadonlyArr
   return [...shown, ...there];
 };
 
-const cursorTime = (value: JsonValue): number | undefined => {
-  const inner = objectAt(value, "value");
-  return millisOf(inner?.["createdAt"]) ?? millisOf(objectAt(inner, "timingInfo")?.["clientStartTime"]);
-};
-
 const cursor: SessionStore = {
   format: "cursor-db",
   has: { cursorDiskKV: ["key", "value"] },
@@ -165,7 +135,7 @@ const cursor: SessionStore = {
     const one = (key: string): ReadonlyArray<StoreEntry> =>
       rows
         .all("SELECT key, value FROM cursorDiskKV WHERE key = ? AND value IS NOT NULL", key)
-        .map((row) => entryOf("cursorDiskKV", row, columns("value"), cursorTime));
+        .map((row) => entryOf("cursorDiskKV", row, columns("value")));
     for (const key of keysFrom(rows, composerPrefix)) {
       const name = key.slice(composerPrefix.length);
       const [composer] = one(key);
@@ -194,7 +164,7 @@ const documentOf = (id: string, row: Row, column: string, data: Buffer): Buffer 
   const text = data.toString("utf8").trimStart();
   if (!text.startsWith("{")) return `the row ${id} holds no JSON object`;
   const rest = Object.fromEntries(Object.entries(row).filter(([name]) => name !== column));
-  const around = entryOf(column, rest, noJson, () => undefined).raw.toString("utf8");
+  const around = entryOf(column, rest, noJson).raw.toString("utf8");
   const inner = text.slice(1).trimStart();
   return Buffer.from(`{"row":${around}${inner.startsWith("}") ? "" : ","}${inner}`, "utf8");
 };
@@ -245,9 +215,7 @@ const sessionsAndMessages = (
   format: StoreFormat,
   options: {
     readonly has: Store["has"];
-    readonly session: (value: JsonValue) => number | undefined;
     readonly sessionJson?: ReadonlySet<string>;
-    readonly message: (value: JsonValue) => number | undefined;
     readonly messageJson: ReadonlySet<string>;
     readonly order: string;
   },
@@ -259,7 +227,7 @@ const sessionsAndMessages = (
       name,
       entries: function* () {
         for (const row of rows.all("SELECT * FROM sessions WHERE id = ?", name))
-          yield entryOf("sessions", row, options.sessionJson ?? noJson, options.session);
+          yield entryOf("sessions", row, options.sessionJson ?? noJson);
         const messages = ids(
           rows,
           `SELECT rowid AS id FROM messages WHERE session_id = ? ORDER BY ${options.order}`,
@@ -267,7 +235,7 @@ const sessionsAndMessages = (
         );
         for (const rowid of messages)
           for (const row of rows.all("SELECT * FROM messages WHERE rowid = ?", BigInt(rowid)))
-            yield entryOf("messages", row, options.messageJson, options.message);
+            yield entryOf("messages", row, options.messageJson);
       },
     })),
 });
@@ -277,24 +245,18 @@ const stores: ReadonlyArray<Store> = [
   cursor,
   sessionsAndMessages("goose-db", {
     has: { sessions: ["id", "working_dir"], messages: ["session_id", "role", "content_json"] },
-    session: at("created_at"),
     sessionJson: columns("extension_data", "recipe_json", "user_recipe_values_json"),
-    message: at("created_timestamp", "timestamp"),
     messageJson: columns("content_json", "metadata_json"),
     order: "id",
   }),
   sessionsAndMessages("crush", {
     has: { sessions: ["id", "parent_session_id", "title"], messages: ["session_id", "role", "parts"] },
-    session: at("created_at"),
-    message: at("created_at"),
     messageJson: columns("parts"),
     order: "created_at, rowid",
   }),
   sessionsAndMessages("hermes", {
     has: { sessions: ["id", "source", "started_at"], messages: ["session_id", "role", "content", "tool_calls"] },
-    session: at("started_at"),
     sessionJson: columns("model_config"),
-    message: at("timestamp"),
     messageJson: columns("tool_calls", "reasoning_details", "codex_reasoning_items"),
     order: "id",
   }),

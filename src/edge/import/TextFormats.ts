@@ -4,7 +4,7 @@
  * Room: edge.
  */
 import type { TextFormat } from "./Entry.ts";
-import { millisOf } from "./EntryTimes.ts";
+import { millisOf } from "../../domain/EntryTimes.ts";
 import { boundedId, digestOf, segmentsOf, stemOf } from "./ThreadIds.ts";
 
 const aiderStart = /^# aider chat started at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)/m;
