@@ -11,6 +11,7 @@ import { Query } from "../../query/Query.ts";
 import { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
+import { sayIntegrity } from "./StatusIntegrity.ts";
 import { conditionsOf, spoolTotals } from "./Spool.ts";
 
 /** The JSON contract of `status --json` (`docs/cli.md`). */
@@ -45,6 +46,10 @@ const gather = Effect.gen(function* () {
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
+    scrub: models.integrity.scrub,
+    verified: models.integrity.verified ?? null,
+    kept: models.integrity.kept,
+    history: models.history,
   };
 });
 
@@ -75,6 +80,7 @@ export const status = Command.make(
     for (const { hint, message } of spool === null ? [] : conditionsOf(spool)) {
       yield* Output.note(`${message}\n  ${hint}`);
     }
+    yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
       name,
       String(checkpoint),
