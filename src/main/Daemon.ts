@@ -25,6 +25,7 @@ import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import * as TaskFilling from "./TaskFilling.ts";
+import * as WrapReplay from "../edge/wrap/Replay.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
 import { version } from "./Version.ts";
 
@@ -133,9 +134,19 @@ const parts = Effect.fnUntraced(function* (
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
+  const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, scheduled, obeyed).pipe(
+  return Layer.mergeAll(
+    announced,
+    drained,
+    swept,
+    HistoryService.serve,
+    TaskFilling.layer,
+    scheduled,
+    obeyed,
+    replayed,
+  ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),
