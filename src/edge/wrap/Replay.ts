@@ -109,7 +109,8 @@ export const all = Effect.fn("wrap.replay")(function* (root: string) {
     const { header } = opened.success;
     const { options } = header;
     if (!isOver(path, header)) continue;
-    const place = { url: options.url, data: root, tenant: options.tenant, source: "recollect/wrap" };
+    const { access, tenant, url } = options;
+    const place = { url, data: root, tenant, access, source: "recollect/wrap" };
     const lost = yield* replay(opened.success).pipe(Effect.provide(Layers.core(place)), Effect.scoped);
     if (lost > 0) yield* Effect.logWarning(`${path}: ${lost} events were not accepted yet`);
     else {

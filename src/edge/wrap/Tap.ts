@@ -37,6 +37,9 @@ const beside = (name: string) =>
  */
 const decideMillis = 10_000;
 
+/** A recorder that is not done so long after the end of its session gets help. */
+const leaveMillis = 1_500;
+
 export class Tap {
   readonly #worker: Worker;
   readonly #journal: Journal;
@@ -45,6 +48,7 @@ export class Tap {
   #toldBytes = 0;
   #droppedBytes = 0;
   #isDone = false;
+  #isLeft = false;
   #isBroken: string | undefined;
   readonly #asked = new Map<number, (refusal: Refusal | undefined) => void>();
   #questions = 0;
@@ -77,7 +81,8 @@ export class Tap {
         else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
         else if (message._tag === "Settled") {
           if (message.bytes === this.#toldBytes && this.#droppedBytes === 0) this.#journal.settled(message.state);
-        } else if (message._tag === "Tools") this.#tools = new Set([...this.#named, ...message.tools]);
+        } else if (message._tag === "Warned") process.stderr.write(`recollect wrap: ${message.text}\n`);
+        else if (message._tag === "Tools") this.#tools = new Set([...this.#named, ...message.tools]);
         else this.#outstandingBytes -= message.bytes;
       });
       const broke = (why: string) => {
@@ -150,15 +155,19 @@ export class Tap {
     if (this.#droppedBytes === 0) this.#tell({ _tag: "Ended", ended, at });
     const timeout = Promise.withResolvers<"late">();
     const timer = setTimeout(() => timeout.resolve("late"), millis);
+    // Who waits for us may kill us before that: then somebody is at it already.
+    const leaving = setTimeout(() => this.#leave(), Math.min(leaveMillis, millis));
     const mayEnd = this.#isBroken === undefined && this.#droppedBytes === 0;
     const lost = mayEnd ? await Promise.race([this.#done, timeout.promise]) : "late";
     clearTimeout(timer);
+    if (lost === 0) clearTimeout(leaving);
     const broken = this.#isBroken;
     await this.#worker.terminate();
     if (lost === 0 && broken === undefined) {
       this.#journal.remove();
       return told(this.#problems);
     }
+    clearTimeout(leaving);
     const unwritten = this.#journal.problem;
     this.#journal.close();
     if (unwritten === undefined) {
@@ -174,6 +183,8 @@ export class Tap {
 
   /** Another process records what is left, after us; the daemon and the next recorder would too. */
   #leave(): void {
+    if (this.#isLeft || this.#journal.problem !== undefined) return;
+    this.#isLeft = true;
     try {
       const words = [...process.execArgv, beside("Replay").pathname, this.#root];
       spawn(process.execPath, words, { detached: true, stdio: "ignore", cwd: "/" }).unref();
