@@ -284,13 +284,13 @@ const identityIn = (file: string): string | undefined => {
 /** Buckets that are folded from the stream, and are folded anew by themselves. */
 const derivedBuckets = ["KV_RECOLLECT_THREADS"] as const;
 
-/** Where the new stream belongs: in the place of the old one, else beside the other streams of the store. */
-const placeOf = (folder: Folder, files: StreamFiles.StreamFolder | undefined, stream: string): string =>
-  files?.path ??
-  path.join(
-    StreamFiles.accountFolders(folder.natsStore)[0] ?? path.join(folder.natsStore, "jetstream", "$G", "streams"),
-    stream,
-  );
+/** Where the new stream belongs: in the place of the old one, else beside the other streams of the store, else as it was built. */
+const placeOf = (folder: Folder, files: StreamFiles.StreamFolder | undefined, stream: string): string => {
+  if (files !== undefined) return files.path;
+  const accounts = StreamFiles.accountFolders(folder.natsStore);
+  const ours = accounts.find((streams) => existsSync(path.join(streams, derivedBuckets[0]))) ?? accounts[0];
+  return path.join(ours ?? path.join(folder.natsStore, "jetstream", "$G", "streams"), stream);
+};
 
 /** As a name of a folder, in the order of time. */
 const nameOf = (now: number): string => `stream-${new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}`;

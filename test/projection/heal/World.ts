@@ -9,6 +9,7 @@ import type { LogEntry, NewEvent } from "../../../src/domain/Event.ts";
 import { fromContent } from "../../../src/domain/EventId.ts";
 import { thread } from "../../../src/domain/History.ts";
 import { readBlock } from "../../../src/log/blocks/BlockFile.ts";
+import * as StreamFiles from "../../../src/log/blocks/StreamFiles.ts";
 import * as NatsConnection from "../../../src/log/connection/NatsConnectionNats.ts";
 import * as StreamNats from "../../../src/log/connection/StreamNats.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -49,7 +50,9 @@ const names = (word: string, count: number) => Array.from({ length: count }, (_,
 export const appendAll = (word: string, count: number) =>
   Effect.forEach(names(word, count), (name) => append(name), { discard: true });
 
-export const streamFolder = (root: string) => join(root, "nats", "jetstream", "$G", "streams", "RECOLLECT");
+export const streamFolder = (root: string): string =>
+  StreamFiles.find(join(root, "nats"), "RECOLLECT")?.path ?? join(root, "there is no stream");
+
 export const folderOf = (root: string): Heal.Folder => ({
   root,
   natsStore: join(root, "nats"),
