@@ -26,7 +26,7 @@ import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import { folding, querying, reading } from "./Layers.ts";
 import * as TaskFilling from "./TaskFilling.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
-import { version } from "./Version.ts";
+import { version } from "../machine/Version.ts";
 
 /** The port people know from NATS; taken only when nobody else has it. */
 const usualPort = 4222;

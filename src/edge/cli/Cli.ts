@@ -5,6 +5,7 @@
  */
 import { Command } from "effect/cli";
 import { rebuild, verify } from "./RebuildVerify.ts";
+import { backup } from "./Backup.ts";
 import { cache } from "./Cache.ts";
 import { config } from "./Config.ts";
 import { exportCommand } from "./Export.ts";
@@ -13,6 +14,7 @@ import { recollect } from "./Flags.ts";
 import { heal } from "./Heal.ts";
 import { importCommand } from "./Import.ts";
 import { inbox } from "./Inbox.ts";
+import { restore } from "./Restore.ts";
 import { sessions } from "./Sessions.ts";
 import { limits } from "./Limits.ts";
 import { spool } from "./Spool.ts";
@@ -49,5 +51,7 @@ export const cli = recollect.pipe(
     rebuild,
     verify,
     heal,
+    backup,
+    restore,
   ]),
 );

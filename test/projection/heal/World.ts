@@ -15,6 +15,7 @@ import * as StreamNats from "../../../src/log/connection/StreamNats.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as EventLogNats from "../../../src/log/EventLogNats.ts";
 import * as Heal from "../../../src/projection/heal/Heal.ts";
+import * as HealPlan from "../../../src/projection/heal/Plan.ts";
 import * as Projector from "../../../src/projection/Projector.ts";
 import { rebuild } from "../../../src/projection/rebuild/Rebuild.ts";
 import { verify } from "../../../src/projection/verify/Verify.ts";
@@ -53,7 +54,7 @@ export const appendAll = (word: string, count: number) =>
 export const streamFolder = (root: string): string =>
   StreamFiles.find(join(root, "nats"), "RECOLLECT")?.path ?? join(root, "there is no stream");
 
-export const folderOf = (root: string): Heal.Folder => ({
+export const folderOf = (root: string): HealPlan.Folder => ({
   root,
   natsStore: join(root, "nats"),
   database: join(root, "recollect.db"),
@@ -141,7 +142,7 @@ export const changeRow = (root: string, sequence: number, sql = "data = 'rotten'
 };
 
 export const plan = (root: string) =>
-  Heal.plan({ folder: folderOf(root), stream: "RECOLLECT", onProgress: () => Effect.void });
+  HealPlan.plan({ folder: folderOf(root), stream: "RECOLLECT", onProgress: () => Effect.void });
 
 /** The heal with all that belongs to it; answers what the healed stream holds, and whether all copies are equal. */
 export const heal = Effect.fnUntraced(function* (root: string, onStep?: (step: string) => void) {
