@@ -145,14 +145,17 @@ export const plan = (root: string) =>
   HealPlan.plan({ folder: folderOf(root), stream: "RECOLLECT", onProgress: () => Effect.void });
 
 /** The heal with all that belongs to it; answers what the healed stream holds, and whether all copies are equal. */
-export const heal = Effect.fnUntraced(function* (root: string, onStep?: (step: string) => void) {
+export const heal = Effect.fnUntraced(function* (
+  root: string,
+  more: Pick<Parameters<typeof Heal.execute>[0], "onStep" | "witness"> = {},
+) {
   Heal.resume(root);
   const done = yield* Heal.execute({
     folder: folderOf(root),
     stream: "RECOLLECT",
     reason: "a test",
     onProgress: () => Effect.void,
-    ...(onStep === undefined ? {} : { onStep }),
+    ...more,
   }).pipe(Effect.provide(NodeServices.layer), Effect.provideService(References.MinimumLogLevel, "None"));
   return { done, ...(yield* whole(root, done.needsRebuild)) };
 });
