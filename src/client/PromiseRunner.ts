@@ -3,20 +3,24 @@
  *
  * Room: client.
  */
-import { Effect, type ManagedRuntime } from "effect";
+import { Effect, type ManagedRuntime, Stream } from "effect";
 import type { Core } from "./PromiseRuntime.ts";
 import type { Published } from "../publish/Publisher.ts";
+import { RecollectClosed } from "./RecollectClosed.ts";
+import { errorOf } from "./RecollectError.ts";
 
 /** Calls since the last flush, by what became of them. */
 export interface Flushed {
   readonly appended: number;
   readonly spooled: number;
   readonly held: number;
-  /** Why calls failed. Awaited ones have told their caller already. */
+  /** How many calls failed. Awaited ones have told their caller already. */
+  readonly refused: number;
+  /** Why: of the first hundred. */
   readonly failures: ReadonlyArray<Error>;
 }
 
-/** Failures that `flush` can tell of; those behind them are counted by nobody. */
+/** Failures that `flush` tells of one by one; those behind them are counted. */
 const maxFailures = 100;
 
 /** Runs effects as promises that may be left alone. */
@@ -25,7 +29,9 @@ export class PromiseRunner {
   #appended = 0;
   #spooled = 0;
   #held = 0;
+  #refused = 0;
   #failures: Array<Error> = [];
+  #isClosed = false;
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
@@ -34,15 +40,43 @@ export class PromiseRunner {
   }
 
   run<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
-    const promise = this.runtime.runPromise(effect);
+    const promise = this.#isClosed ? Promise.reject<A>(errorOf(new RecollectClosed())) : this.#begin(effect);
     this.#outstanding.add(promise);
-    const settle = (error?: unknown) => {
-      this.#outstanding.delete(promise);
-      const isTold = error === undefined || this.#failures.length >= maxFailures;
-      if (!isTold) this.#failures.push(error instanceof Error ? error : new Error(String(error)));
-    };
-    promise.then(() => settle(), settle);
+    const settle = () => void this.#outstanding.delete(promise);
+    promise.then(settle, (error: Error) => {
+      settle();
+      this.#refused++;
+      if (this.#failures.length < maxFailures) this.#failures.push(error);
+    });
     return promise;
+  }
+
+  #begin<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
+    return this.runtime.runPromise(effect).catch((cause: unknown) => {
+      throw errorOf(this.#isClosed ? new RecollectClosed() : cause);
+    });
+  }
+
+  /** The values of a stream, one by one; ends with an error as `run` rejects with. */
+  async *iterate<A, E>(stream: Stream.Stream<A, E, Core>): AsyncGenerator<A, void> {
+    if (this.#isClosed) throw errorOf(new RecollectClosed());
+    try {
+      yield* Stream.toAsyncIterableWith(stream, await this.runtime.context());
+    } catch (cause) {
+      throw errorOf(cause);
+    }
+  }
+
+  /** What needs no waiting. Throws what `run` rejects with. */
+  now<A>(effect: Effect.Effect<A, never, Core>): A {
+    if (this.#isClosed) throw errorOf(new RecollectClosed());
+    return this.runtime.runSync(effect);
+  }
+
+  /** Every later call is refused. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.runtime.dispose();
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */
@@ -69,10 +103,17 @@ export class PromiseRunner {
 
   async flush(): Promise<Flushed> {
     await Promise.allSettled(this.#outstanding);
-    const flushed = { appended: this.#appended, spooled: this.#spooled, held: this.#held, failures: this.#failures };
+    const flushed = {
+      appended: this.#appended,
+      spooled: this.#spooled,
+      held: this.#held,
+      refused: this.#refused,
+      failures: this.#failures,
+    };
     this.#appended = 0;
     this.#spooled = 0;
     this.#held = 0;
+    this.#refused = 0;
     this.#failures = [];
     return flushed;
   }

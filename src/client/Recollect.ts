@@ -8,11 +8,11 @@
  * the door is made when it is first used.
  */
 import { Effect, Layer } from "effect";
-import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
-import { defaultTenant } from "../domain/History.ts";
+import { type EventData, type EventTypeName, eventTypes, isEventTypeName } from "../domain/Event.ts";
+import * as History from "../domain/History.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
-import type { About, Given } from "../publish/write/NewEvent.ts";
+import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
 import * as Layers from "./Layers.ts";
 import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
@@ -22,6 +22,7 @@ import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { type Flushed, PromiseRunner } from "./PromiseRunner.ts";
 import { RecollectConfig } from "./RecollectConfig.ts";
 import { RecollectFiles } from "./RecollectFiles.ts";
+import { RecollectHistory } from "./RecollectHistory.ts";
 import { RecollectInbox } from "./RecollectInbox.ts";
 import { RecollectLimits } from "./RecollectLimits.ts";
 import { RecollectResponses } from "./RecollectResponses.ts";
@@ -115,6 +116,14 @@ const untilReached = Effect.retry(
   backoff,
 );
 
+/** Which history: that of a thread, of a task or of a session. */
+export type HistoryOf = Exclude<Target, "all">;
+
+const historyOf = (of: HistoryOf, tenant: string): History.History => {
+  if ("thread" in of) return History.thread(of.thread, tenant);
+  return "task" in of ? History.task(of.task, tenant) : History.session(of.session, tenant);
+};
+
 export class Recollect {
   readonly #runner: PromiseRunner;
   readonly #sections: Sections;
@@ -133,7 +142,7 @@ export class Recollect {
     this.#runner = new PromiseRunner(runtime);
     const sections = new Sections(runtime);
     this.#sections = sections;
-    this.#tenant = options.tenant ?? defaultTenant;
+    this.#tenant = options.tenant ?? History.defaultTenant;
     const config = Layers.config(options);
     this.#watch = watching(sections);
     this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)));
@@ -171,7 +180,12 @@ export class Recollect {
 
   /** The thread of that id, or a new one. Nothing is written until something is said. */
   thread(id?: string): RecollectThread {
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(id)));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(id)));
+  }
+
+  /** The events of a thread, task or session: of any type, also `x.<vendor>.<name>`, appended, read and folded. */
+  history(of: HistoryOf): RecollectHistory {
+    return new RecollectHistory(this.#runner, historyOf(of, this.#tenant));
   }
 
   /** Submits a task. */
@@ -187,7 +201,7 @@ export class Recollect {
 
   /** A task that was submitted, here or elsewhere. */
   task(id: string): RecollectTask {
-    return new RecollectTask(this.#runner, this.#runner.runtime.runSync(Task.task(id)));
+    return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
   }
 
   async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
@@ -197,14 +211,15 @@ export class Recollect {
     return new RecollectSession(this.#runner, await this.#runner.run(begun));
   }
 
-  /** Any event of the catalogue, for what the methods above do not say. */
+  /** Any event of the catalogue, for what the methods above do not say. Types of your own: `history(…).publish`. */
   publish<Name extends EventTypeName>(
-    options: { readonly type: Name; readonly id: string; readonly data: Given<EventData<Name>> } & {
+    options: { readonly type: Name; readonly id: string; readonly data: GivenData<Name> } & {
       readonly about?: About;
     },
   ): Promise<Published> {
     const { type, id, data, about } = options;
-    const { kind } = eventTypes[type];
+    // What is no type of the catalogue is refused in words where it is composed.
+    const kind = isEventTypeName(type) ? eventTypes[type].kind : "thread";
     const published = Publisher.use((publisher) =>
       publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
     );
@@ -218,7 +233,7 @@ export class Recollect {
 
   /** What waits for what: `spooled` counts what this machine has accepted and the log does not have yet. */
   waiting(): Promise<Waiting> {
-    return this.#runner.runtime.runPromise(Publisher.use(({ waiting }) => waiting));
+    return this.#runner.run(Publisher.use(({ waiting }) => waiting));
   }
 
   /**
@@ -235,8 +250,8 @@ export class Recollect {
     await this.#runner.endOpen();
     const flushed = await this.flush();
     const drained = Publisher.use((publisher) => Effect.timeoutOption(publisher.drained, closeDrainMillis));
-    await this.#runner.runtime.runPromise(drained);
-    await this.#runner.runtime.dispose();
+    await this.#runner.run(drained);
+    await this.#runner.close();
     return flushed;
   }
 

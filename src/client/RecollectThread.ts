@@ -93,17 +93,25 @@ export class RecollectThread {
    * was ever said in it. With the log away it is what was last known (`isCurrent` is false then).
    *
    * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
-   * process appended is never missing.
+   * process appended is never missing. `whole` gives every message, none cut, in place of the newest; it fails while the log
+   * is away.
    */
-  async read(options: { readonly atLeast?: number } = {}): Promise<ReadThread | undefined> {
-    const view = await this.#runner.run(this.#thread.read(options));
-    return view === undefined ? undefined : readThread(view);
+  async read(options: { readonly atLeast?: number; readonly whole?: boolean } = {}): Promise<ReadThread | undefined> {
+    const { whole = false, ...reading } = options;
+    const view = await this.#runner.run(this.#thread.read(reading));
+    if (view === undefined) return undefined;
+    if (!whole) return readThread(view);
+    const messages = await this.#runner.run(Stream.runCollect(this.#thread.messages));
+    return { ...readThread(view), messages: messages.map(readMessage), omitted: 0 };
   }
 
-  /** Every message that the log has, whole, in the order in which they began. Fails with `LogUnavailable`. */
+  /**
+   * Every message, whole, in the order in which they began; those that wait on this machine at the end. Fails with
+   * `LogUnavailable`.
+   */
   async *messages(): AsyncGenerator<ReadMessage, void> {
     const whole = Stream.map(this.#thread.messages, readMessage);
-    yield* Stream.toAsyncIterableWith(whole, await this.#runner.runtime.context());
+    yield* this.#runner.iterate(whole);
   }
 
   /** Records the intent; returns when it is durable, so a call that never comes back is seen. */
@@ -133,7 +141,7 @@ export class RecollectThread {
   /** A new thread that continues this one. */
   async fork(from: Parameters<Thread.ThreadPublisher["fork"]>[0] = {}): Promise<RecollectThread> {
     const { threadId } = await this.#runner.publish(this.#thread.fork(from));
-    return new RecollectThread(this.#runner, this.#runner.runtime.runSync(Thread.thread(threadId)));
+    return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(threadId)));
   }
 
   archive(reason?: string): Promise<Published> {

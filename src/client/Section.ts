@@ -6,6 +6,7 @@
 import { Context, Deferred, Effect, Exit, Layer, type ManagedRuntime, Scope, Stream } from "effect";
 import type { Core } from "./PromiseRuntime.ts";
 import { RecollectClosed } from "./RecollectClosed.ts";
+import { errorOf } from "./RecollectError.ts";
 
 type Runtime = ManagedRuntime.ManagedRuntime<Core, never>;
 
@@ -35,9 +36,11 @@ export class Sections {
 
   /** Runs an effect until it is done or the client is closed. */
   run<A, E>(effect: Effect.Effect<A, E, Core>, signal?: AbortSignal): Promise<A> {
-    if (this.#isClosed) return Promise.reject(new RecollectClosed());
+    if (this.#isClosed) return Promise.reject(errorOf(new RecollectClosed()));
     const bounded = Effect.raceFirst(effect, Deferred.await(this.#closed));
-    return this.runtime.runPromise(bounded, signal === undefined ? {} : { signal });
+    return this.runtime.runPromise(bounded, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
+      throw errorOf(cause);
+    });
   }
 
   /** Fails when the client is closed. */
@@ -70,7 +73,9 @@ export class Section<A> {
 
   /** Runs an effect on the section's services. */
   async run<B, E>(effect: Effect.Effect<B, E, A | Core>, signal?: AbortSignal): Promise<B> {
-    const made = await this.#context();
+    const made = await this.#context().catch((cause: unknown) => {
+      throw errorOf(cause);
+    });
     return this.sections.run(Effect.provideContext(effect, made) as Effect.Effect<B, E, Core>, signal);
   }
 
@@ -83,6 +88,10 @@ export class Section<A> {
     const core = await this.sections.runtime.context();
     const { closed } = this.sections;
     const bounded = Stream.interruptWhen(stream, onClose === "ends" ? Effect.ignore(closed) : closed);
-    yield* Stream.toAsyncIterableWith(bounded, Context.merge(core, made));
+    try {
+      yield* Stream.toAsyncIterableWith(bounded, Context.merge(core, made));
+    } catch (cause) {
+      throw errorOf(cause);
+    }
   }
 }

@@ -218,7 +218,11 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
   status: Schema.String,
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** The refusal of a move under a lease that does not stand; undefined when it stands. */
 export const lostLease = (options: {

@@ -23,13 +23,21 @@ export class SequenceConflict extends Schema.TaggedError<SequenceConflict>()("Se
   expected: Sequence,
   /** The last sequence the history really has; absent when the server did not say. */
   actual: Schema.optionalKey(Sequence),
-}) {}
+}) {
+  override get message() {
+    return `Somebody else wrote to the ${this.history.kind} ${this.history.id} first: expected was sequence ${this.expected}${this.actual === undefined ? "" : `, it is at ${this.actual}`}.`;
+  }
+}
 
 /** These events can never be appended as they are: too large, an invalid id, too many at once. Retrying is useless. */
 export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRefused", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /**
  * The log cannot be reached, did not answer in time, has no room, or has too much to write. An append may or may not have happened:
@@ -38,13 +46,49 @@ export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRe
 export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUnavailable", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
+  /**
+   * The server is there and does not let us: what it does not, `publish to recollect.acme.thread.t1` or `connect`. Absent:
+   * it is away, or has no room.
+   */
+  denied: Schema.optionalKey(Schema.String),
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
+
+/**
+ * The server is there and does not let this program do it: wrong or missing credentials, or a permission that its user does
+ * not have. Never taken for a log that is away: nothing is spooled, and the same call fails again until somebody changes it.
+ */
+export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
+  message: Schema.String,
+  /** What is missing: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`. */
+  permission: Schema.String,
+  hint: Schema.String,
 }) {}
+
+/** What is denied in an error of the log; undefined where it says something else. */
+export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied | undefined =>
+  denied === undefined
+    ? undefined
+    : new AccessDenied({
+        message: denied === "connect" ? reason : `The server does not let this user ${denied}.`,
+        permission: denied,
+        hint:
+          hint ??
+          "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration.",
+      });
 
 /** What a reader asked for is not there although it must be: a hole in the stream. `recollect verify` says more. */
 export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
   sequence: Sequence,
   reason: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return `Sequence ${this.sequence} of the log cannot be read: ${this.reason}`;
+  }
+}
 
 /**
  * What the writer knows of the history it appends to.

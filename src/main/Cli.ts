@@ -7,7 +7,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
-import { cli } from "../edge/cli/Cli.ts";
+import { cliFor } from "../edge/cli/Cli.ts";
 import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
@@ -77,7 +77,8 @@ export const run = (): void => {
   onlyForThisUser();
   Memory.growSlowly();
   const teardown = makeEnding();
-  const program = Command.run(cli, { version }).pipe(
+  const program = Effect.promise(() => cliFor(process.argv.slice(2))).pipe(
+    Effect.flatMap((cli) => Command.run(cli, { version })),
     Effect.tapCause(tell),
     Effect.provide(Layer.merge(Attached.layer, platform)),
   );

@@ -9,9 +9,10 @@ import * as EventLogNats from "../log/EventLogNats.ts";
 import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
-import * as Query from "../query/QuerySqlite.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
+import { dirname } from "node:path";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
@@ -45,6 +46,7 @@ export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading)
     Layer.provideMerge(database === undefined ? HistoryService.layer : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
+    Layer.provide(database === undefined ? Layer.empty : SnapshotKeyFile.layer(dirname(database))),
     Layer.provideMerge(EventLogNats.layer()),
     Layer.provideMerge(NatsConnection.layer(connection)),
   );
@@ -52,6 +54,3 @@ export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading)
 /** What a daemon runs beside: the snapshotter, and the projector into the database at `path`. */
 export const folding = (path: string) =>
   Layer.mergeAll(Snapshotter.layer(), Projector.layer({ path, projections: readModels }));
-
-/** The read models behind `path`. */
-export const querying = (path: string) => Query.layer({ path });

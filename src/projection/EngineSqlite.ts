@@ -15,7 +15,7 @@ export const applicationId = 0x52636c6c;
 
 /**
  * - `names`: text of `name` columns, once
- * - `engine`: what the file says about itself (`condition`, `kept:<file>`)
+ * - `engine`: what the file says about itself (`condition`, `shape:<projection>`)
  * - `full_text_marks`: how new rows of a table are indexed, and up to which id they are
  * - `chains`: the running hash of the stream at each thousandth sequence
  * - `carries`: what an interpreter remembers of a thread, so that a restart goes on where it was

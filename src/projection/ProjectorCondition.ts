@@ -18,6 +18,7 @@ import { identityOf, type StorageTrouble } from "./ReadModel.ts";
  * - `rolledBack`: the stream ends before the checkpoint
  * - `sequenceReused`: another event stands at the checkpoint
  * - `hole`: a sequence is missing
+ * - `ledgerAhead`: the ledger has events that the stream does not, found by a rebuild that would have dropped them
  * - `restored`: a new incarnation with the same events; noticed, and gone on
  * - `logAway`, `storage`, `rebuilding`: it goes on by itself
  */
@@ -26,6 +27,7 @@ export const ConditionName = Schema.Literals([
   "rolledBack",
   "sequenceReused",
   "hole",
+  "ledgerAhead",
   "restored",
   "logAway",
   "storage",
@@ -47,7 +49,7 @@ export class ProjectorStopped extends Schema.TaggedError<ProjectorStopped>()("Pr
 }) {}
 
 const repair =
-  "recollect verify tells what the stream lost and the ledger still has; recollect rebuild reads the stream as it is now and keeps the old database beside the new one.";
+  "recollect verify names each place; recollect heal puts back into the stream what the ledger still has. Until then nothing is dropped.";
 
 const stopped = (name: Condition["name"], message: string): Condition => ({
   name,
@@ -58,6 +60,13 @@ const stopped = (name: Condition["name"], message: string): Condition => ({
 
 export const hole = (sequence: Sequence, reason: string): Condition =>
   stopped("hole", `The stream has a hole at sequence ${sequence}: ${reason}`);
+
+export const ledgerAhead = ({ message, hint }: { readonly message: string; readonly hint: string }): Condition => ({
+  name: "ledgerAhead",
+  stopped: true,
+  message,
+  hint,
+});
 
 export const logAway = ({ reason, hint }: LogUnavailable): Condition => ({
   name: "logAway",

@@ -9,19 +9,13 @@
 import Database from "better-sqlite3";
 import { Effect } from "effect";
 import type { Projection } from "./Projection.ts";
-import {
-  applicationId,
-  dictionaryOf,
-  engineTables,
-  engineVersion,
-  engineViews,
-  readCheckpoint,
-} from "./EngineSqlite.ts";
+import { applicationId, engineVersion, readCheckpoint } from "./EngineSqlite.ts";
 import * as Apply from "./fold/ApplySqlite.ts";
 import { noCheckpoint } from "./Checkpoint.ts";
 import { digestsOf } from "./verify/DigestSqlite.ts";
 import type { Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
-import { faultsOf, type Indexes, indexesOf, schemaOf, viewSql } from "./SchemaSqlite.ts";
+import { faultsOf, type Indexes, indexesOf } from "./SchemaSqlite.ts";
+import * as Shape from "./ShapeSqlite.ts";
 import { assertOurs, storageTrouble } from "./StorageTroubleSqlite.ts";
 import { configure, type Durability } from "./write/RowWriterSqlite.ts";
 import * as WriterChoice from "./write/WriterChoiceSqlite.ts";
@@ -41,35 +35,36 @@ export interface OpenOptions {
 const isEmpty = (db: Database.Database): boolean =>
   db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
 
+const shapeKey = (projection: string): string => `shape:${projection}`;
+
 const create = (db: Database.Database, options: OpenOptions): void => {
   const { projections } = options;
   db.transaction(() => {
     db.pragma(`application_id = ${applicationId}`);
     db.pragma(`user_version = ${engineVersion}`);
-    for (const sql of engineTables) db.exec(sql);
-    for (const sql of schemaOf({ projections, indexes: options.indexes ?? "all" })) db.exec(sql);
-    for (const view of engineViews) db.exec(viewSql(view));
-    const describe = db.prepare("INSERT INTO dictionary (view_name, position, column_name, doc) VALUES (?, ?, ?, ?)");
-    for (const row of dictionaryOf(projections)) describe.run(...row);
+    Shape.create(db, { projections, indexes: options.indexes ?? "all" });
     const begin = db.prepare("INSERT INTO checkpoints VALUES (?, ?, ?, 0, '', 0, 0, ?, 0)");
-    for (const { name, version, doc } of projections) begin.run(name, version, doc, noCheckpoint.chain);
+    const note = db.prepare("INSERT INTO engine VALUES (?, ?)");
+    for (const projection of projections) {
+      begin.run(projection.name, projection.version, projection.doc, noCheckpoint.chain);
+      note.run(shapeKey(projection.name), Shape.hashOf(projection));
+    }
   })();
 };
 
-/** Whether the tables were made by other versions than these. */
+/** Whether the tables were made by other versions than these, or by ones of another shape that forgot to say so. */
 const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection>): boolean => {
   if (db.pragma("user_version", { simple: true }) !== engineVersion) return true;
   const rows = db
-    .prepare<[], { projection: string; version: number }>("SELECT projection, version FROM checkpoints")
+    .prepare<[], { projection: string; version: number; shape: string | null }>(
+      `SELECT projection, version, (SELECT value FROM engine WHERE key = 'shape:' || projection) AS shape FROM checkpoints`,
+    )
     .all();
-  const stored = rows.map(({ projection, version }) => `${projection} ${version}`).toSorted();
-  return (
-    stored.join() !==
-    projections
-      .map(({ name, version }) => `${name} ${version}`)
-      .toSorted()
-      .join()
+  const stored = rows.map(({ projection, shape, version }) => `${projection} ${version} ${shape}`).toSorted();
+  const wanted = projections.map(
+    (projection) => `${projection.name} ${projection.version} ${Shape.hashOf(projection)}`,
   );
+  return stored.join() !== wanted.toSorted().join();
 };
 
 /** Closes, once or again. Never fails: what is committed is safe in the write-ahead log as well. */

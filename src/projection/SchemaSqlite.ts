@@ -66,7 +66,8 @@ const tableSql = (table: Table): string => {
   const surrogate = table.fullText !== undefined ? ["id INTEGER PRIMARY KEY"] : [];
   const clustered = table.clustered === true && !keyIsRowid(table);
   const key = keyIsRowid(table) ? [] : [`${clustered ? "PRIMARY KEY" : "UNIQUE"} (${list(table.key)})`];
-  return `CREATE TABLE "${table.name}" (${[...surrogate, ...columns, ...key].join(", ")}) STRICT${clustered ? ", WITHOUT ROWID" : ""};`;
+  const checks = (table.checks ?? []).map((check) => `CHECK (${check})`);
+  return `CREATE TABLE "${table.name}" (${[...surrogate, ...columns, ...key, ...checks].join(", ")}) STRICT${clustered ? ", WITHOUT ROWID" : ""};`;
 };
 
 const indexSql = (table: Table): ReadonlyArray<string> =>
@@ -78,7 +79,10 @@ const indexSql = (table: Table): ReadonlyArray<string> =>
 /** Name of the full-text index over a table. */
 export const fullTextName = (table: string): string => `${table}_fts`;
 
-/** Name of the view that gives the index its content: the searched text of each row by its id. */
+/**
+ * Name of the view that gives the index its content: the searched text of each indexed row by its id, and no other row,
+ * so that FTS5 can compare the two.
+ */
 const contentName = (table: string): string => `${table}_text`;
 
 /**
@@ -100,7 +104,7 @@ const fullTextSql = (table: Table): ReadonlyArray<string> => {
   const put = `INSERT INTO ${fts}(rowid, text) SELECT new.id, ${fullText.of("new")} WHERE ${fullText.when("new")};`;
   const take = `INSERT INTO ${fts}(${fts}, rowid, text) SELECT 'delete', old.id, ${fullText.of("old")} WHERE ${fullText.when("old")};`;
   return [
-    `CREATE VIEW "${contentName(name)}" (id, text) AS SELECT r.id, ${fullText.of("r")} FROM "${name}" r;`,
+    `CREATE VIEW "${contentName(name)}" (id, text) AS SELECT r.id, ${fullText.of("r")} FROM "${name}" r WHERE ${fullText.when("r")};`,
     `CREATE VIRTUAL TABLE ${fts} USING fts5(text, content='${contentName(name)}', content_rowid='id', tokenize='unicode61 remove_diacritics 2');`,
     `CREATE TRIGGER ${fts}_delete AFTER DELETE ON "${name}" WHEN ${isIndexed} BEGIN ${take} END;`,
     `CREATE TRIGGER ${fts}_update AFTER UPDATE ON "${name}" WHEN ${isIndexed} AND ${isChanged} BEGIN ${take} ${put} END;`,

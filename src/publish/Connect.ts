@@ -12,11 +12,13 @@ import * as EventLogAway from "../log/EventLogAway.ts";
 import { finder, type Given } from "../log/connection/ServerAccess.ts";
 import * as SharedConnection from "../log/connection/SharedConnection.ts";
 import * as LiveNats from "../log/live/LiveNats.ts";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as StoresAway from "../snapshot/StoresAway.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as AnswerJournal from "./thread/AnswerJournal.ts";
+import * as HistoryReading from "./HistoryReading.ts";
 import * as Publisher from "./Publisher.ts";
 import * as ThreadViews from "./thread/ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
@@ -95,11 +97,15 @@ export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, log, target } = yield* placeOf(options);
-      const stores = Layer.merge(logOf(log), SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
+      const known = logOf(log).pipe(Layer.provide(SnapshotKeyFile.layerExisting(folder.root)));
+      const stores = Layer.merge(known, SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerAway.pipe(Layer.provide(stores)));
       const ready = Layer.provideMerge(recovered(journal), Layer.provideMerge(ThreadReader.layer(), stores));
-      const publisher = Layer.provideMerge(ThreadViews.layer, Publisher.layer(options));
+      const publisher = Layer.provideMerge(
+        Layer.merge(ThreadViews.layer, HistoryReading.layer),
+        Publisher.layer(options),
+      );
       return Layer.provideMerge(Layer.merge(publisher, answers), ready);
     }),
   ).pipe(Layer.provide(folderLayer(options)));

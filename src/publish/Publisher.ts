@@ -4,7 +4,8 @@
  * Room: publish.
  *
  * Promises, each a test in `test/publish/`:
- * - a call returns when its event is durable, and says where: in the log, or in this machine's spool;
+ * - a call returns when its event is on disk, and says where: in the log, or in this machine's spool; with `durable: "log"`
+ *   in the log only, or it fails; in memory nothing is kept but for who asks for it (`durable: "memory"`);
  * - events of one history arrive in the order of the calls, awaited or not;
  * - messages of several writers on one thread merge: none is lost, none is doubled;
  * - a task never makes a move that its state does not allow, whoever else moves it at the same moment;
@@ -12,13 +13,19 @@
  * - who puts more than is delivered while the log is back is slowed down, and sent to the log in the end (`SpoolBackpressure`);
  * - an event that its Schema does not allow is refused before anything is written.
  */
-import { Context, Effect, Layer, Stream } from "effect";
-import type { EventTypeName, Provenance, RecordedEvent } from "../domain/Event.ts";
+import { Context, Effect, Layer, Schedule, Stream } from "effect";
+import type { Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
-import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
+import {
+  type AccessDenied,
+  type AppendRefused,
+  EventLog,
+  LogUnavailable,
+  type SequenceConflict,
+} from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
-import { compose, type Composing, type InvalidEvent } from "./write/NewEvent.ts";
+import { compose, type Composing, type InvalidEvent, type TypeName } from "./write/NewEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
 import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
 import { putBlobs } from "./write/WriteCommand.ts";
@@ -26,9 +33,38 @@ import { putBlobs } from "./write/WriteCommand.ts";
 /** What became of an event: see `Delivered`. */
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
-export type PublishError = InvalidEvent | AppendRefused | IllegalTransition | NotAccepted;
+/** `LogUnavailable` only for an event that must be in the log (`durable: "log"`). */
+export type PublishError =
+  | AccessDenied
+  | InvalidEvent
+  | AppendRefused
+  | IllegalTransition
+  | NotAccepted
+  | LogUnavailable;
 
-export interface PublishOptions<Name extends EventTypeName> extends Composing<Name> {}
+/** A call whose event must be in the log waits for it so long in all: a server that is started again is back by then. */
+const logMillis = 5_000;
+/** How often it is tried again meanwhile. */
+const logRetryMillis = 50;
+/** How long a log that callers are kept from may take for a blob of an event that it has given. */
+const blobMillis = 2_000;
+
+export interface PublishOptions<Name extends TypeName> extends Composing<Name> {}
+
+/** One event of an `appendAll`. */
+export interface AppendedEvent extends Omit<Composing<TypeName>, "history" | "data"> {
+  /** The event's data: by its Schema for our own types, any JSON for `x.<vendor>.<name>`. */
+  readonly data: unknown;
+}
+
+export interface AppendedAll {
+  /** Sequence of the last event of the append. */
+  readonly sequence: Sequence;
+  /** True when all of them were there already. */
+  readonly duplicate: boolean;
+  /** In the order of the events. */
+  readonly eventIds: ReadonlyArray<string>;
+}
 
 export interface Options extends Delivery.Options {
   /** Default `default`. */
@@ -47,19 +83,27 @@ export class Publisher extends Context.Service<
     /** What it says of every event that does not say otherwise. */
     readonly speaks: Provenance;
     /** Any event of the catalogue. */
-    readonly publish: <Name extends EventTypeName>(
-      options: PublishOptions<Name>,
-    ) => Effect.Effect<Published, PublishError>;
+    readonly publish: <Name extends TypeName>(options: PublishOptions<Name>) => Effect.Effect<Published, PublishError>;
     /**
      * An event that holds only if nobody has written to the history since the caller read it. Never spooled: with the
      * log away nobody can say whether it holds. After `LogUnavailable` the same call with the same id is safe.
      */
-    readonly publishExpecting: <Name extends EventTypeName>(
+    readonly publishExpecting: <Name extends TypeName>(
       options: PublishOptions<Name> & { readonly expected: Sequence },
     ) => Effect.Effect<
       Extract<Published, { readonly _tag: "Appended" }>,
       InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable
     >;
+    /**
+     * Events of one history into the log, all or none, on disk when it returns. Never spooled: with the log away it is
+     * `LogUnavailable`, after which the same call with the same ids is safe. `expected` is the last sequence of the history
+     * that the caller saw, `"any"` when it saw nothing.
+     */
+    readonly appendAll: (options: {
+      readonly history: History;
+      readonly events: ReadonlyArray<AppendedEvent>;
+      readonly expected: Sequence | "any";
+    }) => Effect.Effect<AppendedAll, InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable>;
     /**
      * Keeps commands that begin a history each on this machine's disk, all or none, for a log that its caller has found
      * away. The log then takes all of them or none: none when one of the histories has begun there, and what is missing of
@@ -68,7 +112,7 @@ export class Publisher extends Context.Service<
     readonly keepBatch: (commands: ReadonlyArray<Command>) => Effect.Effect<void, Delivery.DeliveryError>;
     /** What the log has of a history after a sequence. Fails at once while callers are sent to the spool. */
     readonly read: (history: History, after: Sequence) => Stream.Stream<RecordedEvent, LogUnavailable>;
-    /** The bytes of a blob that an event of the log refers to; undefined when they are lost. Fails like `read`. */
+    /** The bytes of a blob that an event refers to, also of one that waits; undefined when they are lost. */
     readonly blob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable>;
     /** Returns when every call made so far has returned: what was accepted is durable. */
     readonly flush: Effect.Effect<void>;
@@ -97,13 +141,24 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const source = options.source ?? "recollect";
   const own = about(options);
 
-  const publish = Effect.fn("publish.publish")(function* <Name extends EventTypeName>(given: PublishOptions<Name>) {
-    const command = yield* compose({ ...own, ...given }, source);
-    const delivered = yield* delivery.deliver(command);
+  /** Into the log or nowhere. What was tried once may be there: it is looked for before it is written again. */
+  const deliverToLog = (command: Command) =>
+    Effect.catchTag(delivery.deliver(command), "LogUnavailable", () =>
+      Effect.retry(delivery.deliver({ ...command, isNew: undefined }), {
+        while: ({ _tag }) => _tag === "LogUnavailable",
+        schedule: Schedule.spaced(logRetryMillis).pipe(Schedule.upTo({ duration: logMillis })),
+      }),
+    );
+
+  const publish = Effect.fn("publish.publish")(function* <Name extends TypeName>(given: PublishOptions<Name>) {
+    const composed = yield* compose({ ...own, ...given }, source);
+    const durable = composed.durable ?? options.durable;
+    const command = durable === undefined ? composed : { ...composed, durable };
+    const delivered = yield* durable === "log" ? deliverToLog(command) : delivery.deliver(command);
     return { ...delivered, eventId: command.event.id };
   });
 
-  const publishExpecting = Effect.fn("publish.publishExpecting")(function* <Name extends EventTypeName>(
+  const publishExpecting = Effect.fn("publish.publishExpecting")(function* <Name extends TypeName>(
     given: PublishOptions<Name> & { readonly expected: Sequence },
   ) {
     const { expected, ...rest } = given;
@@ -121,11 +176,32 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return { _tag: "Appended" as const, sequence, eventId: event.id };
   });
 
+  const appendAll = Effect.fn("publish.appendAll")(function* (given: {
+    readonly history: History;
+    readonly events: ReadonlyArray<AppendedEvent>;
+    readonly expected: Sequence | "any";
+  }) {
+    const { expected, history } = given;
+    const commands = yield* Effect.forEach(given.events, (event) =>
+      compose({ ...own, ...event, history } as Composing<TypeName>, source),
+    );
+    yield* putBlobs(log, commands);
+    const events = commands.map(({ event }) => event);
+    const { duplicate, sequence } = yield* log.append({ history, events, expected });
+    return { sequence, duplicate, eventIds: events.map(({ id }) => id) };
+  });
+
   const away = new LogUnavailable({ reason: "the log is away; what is published waits in the spool" });
   const read = (history: History, after: Sequence): Stream.Stream<RecordedEvent, LogUnavailable> =>
     delivery.isDirect ? log.read({ history, after }) : Stream.fail(away);
   const blob = Effect.fn("publish.blob")((sha256: string) =>
-    (delivery.isDirect ? log.getBlob(sha256) : Effect.fail(away)).pipe(
+    Effect.flatMap(delivery.waitingBlob(sha256), (waiting) => {
+      if (waiting !== undefined) return Effect.succeed(waiting);
+      // Who asks has read the event, so the log was there a moment ago.
+      return delivery.isDirect
+        ? log.getBlob(sha256)
+        : Effect.timeoutOrElse(log.getBlob(sha256), { duration: blobMillis, orElse: () => Effect.fail(away) });
+    }).pipe(
       Effect.catchTag("LogDamaged", ({ reason }) =>
         Effect.as(Effect.logWarning(`The blob ${sha256} is damaged: ${reason}`), undefined),
       ),
@@ -137,6 +213,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     speaks: { ...own, source },
     publish,
     publishExpecting,
+    appendAll,
     keepBatch: (commands) => delivery.keepBatch(commands),
     read,
     blob,

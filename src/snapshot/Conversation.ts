@@ -23,7 +23,30 @@ import * as LargeEntry from "../log/read/LargeEntry.ts";
 import * as Replay from "./Replay.ts";
 import * as WholeHistory from "./WholeHistory.ts";
 
-interface Request extends WholeHistory.Request {}
+interface Request extends WholeHistory.Request {
+  /** Events that this machine has accepted and the log may not have yet, in order: they stand at the end. */
+  readonly waiting?: ReadonlyArray<RecordedEvent> | undefined;
+}
+
+/** The history, and behind it what waits and is not in it. `reached` is told the last sequence of the log's own. */
+const read = (request: Request, reached: (sequence: Sequence) => void) => {
+  const { waiting = [] } = request;
+  const left = new Map(waiting.map((event) => [event.id, event]));
+  let last = 0;
+  const seen = ({ id, sequence }: RecordedEvent) => {
+    last = sequence;
+    left.delete(id);
+    reached(sequence);
+  };
+  const inLog = Stream.mapArray(WholeHistory.read(request), (events) => {
+    events.forEach(seen);
+    return events;
+  });
+  const behind = Stream.suspend(() =>
+    Stream.fromIterable([...left.values()].map((event, index) => ({ ...event, sequence: last + 1 + index }))),
+  );
+  return Stream.concat(inLog, behind);
+};
 
 /** What an event says, given what the one before it left behind. A refused event says nothing. */
 class Interpreted {
@@ -62,7 +85,6 @@ const plan = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Pl
   let room = mostKeptBytes;
   let last = 0;
   const look = (event: RecordedEvent) => {
-    last = event.sequence;
     room -= event.body.byteLength;
     for (const fact of interpreted.messages(event)) {
       const { tellings, told } = fact.secondHand === true ? secondHand : firstHand;
@@ -71,7 +93,10 @@ const plan = Effect.fnUntraced(function* (request: Request): Effect.fn.Return<Pl
       else told.clear();
     }
   };
-  yield* Stream.runForEachArray(WholeHistory.read(request), (events) => Replay.eachPlaced(request.log, events, look));
+  const reached = (sequence: Sequence) => {
+    last = sequence;
+  };
+  yield* Stream.runForEachArray(read(request, reached), (events) => Replay.eachPlaced(request.log, events, look));
   const isFirstHand = firstHand.tellings.size > 0;
   const { tellings, told } = isFirstHand ? firstHand : secondHand;
   return { tellings, isFirstHand, last, whole: room >= 0 ? told : undefined };
@@ -103,7 +128,7 @@ export const messages = (request: Request): Stream.Stream<ThreadMessage, LogUnav
     Effect.map(plan(request), (planned) => {
       if (planned.whole !== undefined) return Stream.fromIterable(planned.whole.values());
       const assemble = assembler(planned);
-      return WholeHistory.read({ ...request, upTo: planned.last }).pipe(
+      return read({ ...request, upTo: planned.last }, () => undefined).pipe(
         Stream.mapEffect((event) => Effect.map(LargeEntry.placedOrAsItIs(request.log, event), assemble)),
         Stream.flatMap(Stream.fromIterable),
       );

@@ -15,7 +15,11 @@ import type { History, Sequence } from "../domain/History.ts";
 /** The copy cannot be read now. Go on with the log. */
 export class SourceUnavailable extends Schema.TaggedError<SourceUnavailable>()("SourceUnavailable", {
   reason: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** The last event of a history that a source has: what proves that its copy is of this stream. */
 export interface Reach {
@@ -34,6 +38,13 @@ export interface HistorySource {
     readonly after: Sequence;
     readonly upTo: Sequence;
   }) => Stream.Stream<RecordedEvent, SourceUnavailable>;
+  /** Their sequences alone, at most `limit`: cheaper than their contents, where a source can tell them. */
+  readonly places?: (options: {
+    readonly history: History;
+    readonly after: Sequence;
+    readonly upTo: Sequence;
+    readonly limit: number;
+  }) => Effect.Effect<ReadonlyArray<Sequence>, SourceUnavailable>;
 }
 
 /** A source that has nothing: everything comes from the log. */

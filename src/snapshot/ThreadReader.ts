@@ -33,7 +33,11 @@ export class ThreadBehind extends Schema.TaggedError<ThreadBehind>()("ThreadBehi
   atLeast: Sequence,
   actual: Sequence,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return `Thread ${this.history.id} is at sequence ${this.actual}; ${this.atLeast} was asked for.`;
+  }
+}
 
 interface Which {
   /** Default: the tenant of everyone who never asked for another. */
@@ -57,8 +61,14 @@ export class ThreadReader extends Context.Service<
     ) => Effect.Effect<ThreadState | undefined, LogUnavailable | ThreadBehind>;
     /** What memory holds of a thread that was read here before, however old: for when the log is away. */
     readonly lastKnown: (threadId: string, options?: Pick<Which, "tenant">) => ThreadState | undefined;
-    /** The whole conversation, no message cut, in the order in which messages began. An unknown thread has none. */
-    readonly messages: (threadId: string, options?: Which) => Stream.Stream<ThreadMessage, LogUnavailable>;
+    /**
+     * The whole conversation, no message cut, in the order in which messages began. An unknown thread has none. `waiting`:
+     * events that the caller knows to be on their way; those that the log does not have are at the end.
+     */
+    readonly messages: (
+      threadId: string,
+      options?: Which & { readonly waiting?: ReadonlyArray<RecordedEvent> | undefined },
+    ) => Stream.Stream<ThreadMessage, LogUnavailable>;
   }
 >()("recollect/snapshot/ThreadReader") {}
 
@@ -123,13 +133,13 @@ const makeCold = Effect.gen(function* () {
   const now = Effect.fnUntraced(function* (history: History) {
     const [kept, last] = yield* Effect.all([snapshotOf(history), log.last(history)], { concurrency: 2 });
     if (last === undefined) return Thread.empty(history);
-    const { state: from, revision, isAgeing } = kept ?? noSnapshot;
+    const { state: from, revision, isAgeing, isForeign = false } = kept ?? noSnapshot;
     const { state, folded, continued } =
       from !== undefined && isLast(from, last)
         ? { state: from, folded: 0, continued: true }
         : yield* replay({ log, source, history, from });
     const isWorth = state.lastSequence > 0 && (!continued || folded > manyFolded || isAgeing);
-    if (kept !== undefined && isWorth) yield* writeBack(state, revision);
+    if (kept !== undefined && isWorth && !isForeign) yield* writeBack(state, revision);
     return state;
   });
   return { now, past };
@@ -218,7 +228,9 @@ const make = Effect.fnUntraced(function* (settings: Options) {
     lastKnown: (threadId, options) => cache.lastKnown(historyOf(threadId, options)),
     messages: (threadId, options = {}) => {
       const history = historyOf(threadId, options);
-      return isHistory(history) ? Conversation.messages({ log, source, history, upTo: options.at }) : Stream.empty;
+      return isHistory(history)
+        ? Conversation.messages({ log, source, history, upTo: options.at, waiting: options.waiting })
+        : Stream.empty;
     },
   });
   return Context.make(ThreadReader, reader).pipe(Context.add(EventLog, tellingAppends(log, cache)));

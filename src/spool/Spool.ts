@@ -23,6 +23,15 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Where a command must be before its caller is told that it is accepted.
+ *
+ * - `disk`: in the log, or in this machine's spool; refused when neither can take it. The default
+ * - `log`: in the log; nothing else counts
+ * - `memory`: with both unusable, a bounded number is held in this process, and lost if it dies first
+ */
+export type Durable = "disk" | "log" | "memory";
+
 /** An event for a history, with the blobs it refers to. Its id makes a second delivery harmless. */
 export interface Command {
   readonly history: History;
@@ -34,6 +43,8 @@ export interface Command {
   readonly after?: StreamEnd | undefined;
   /** Each begins a history of its own, and the log takes all commands of this batch or none; they stand side by side. */
   readonly batch?: string | undefined;
+  /** Default `disk`. */
+  readonly durable?: Durable | undefined;
 }
 
 /** As `isNew` of a command that was put without its end: nobody had tried, and `after` is later than its acceptance. */
@@ -106,6 +117,8 @@ export class Spool extends Context.Service<
      * been delivered may still be among it: the event's id tells.
      */
     readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
+    /** The bytes of a blob that a command here refers to; undefined when none does, or they have changed. */
+    readonly blob: (sha256: string) => Effect.Effect<Uint8Array | undefined, SpoolUnavailable>;
     /** What the newest waiting command knew of the stream's end; undefined when none waits or it knew nothing. */
     readonly newestEnd: Effect.Effect<StreamEnd | undefined, SpoolUnavailable>;
     /** The log has them. Forgetting what is forgotten does nothing. */

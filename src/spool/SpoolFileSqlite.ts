@@ -13,9 +13,13 @@ import { dirname } from "node:path";
 import type { History } from "../domain/History.ts";
 import type { StreamEnd } from "../log/EventLog.ts";
 import { isAlive } from "../machine/Processes.ts";
+import { AcceptedList } from "./AcceptedList.ts";
 import { type Command, type Owner, type SpooledCommand, type SpoolState } from "./Spool.ts";
 import { type Bounds, BoundsFile } from "./SpoolBounds.ts";
 import * as SpoolCodec from "./SpoolCodec.ts";
+import { digestOf } from "./SpoolDigest.ts";
+import * as Numbers from "./SpoolNumbersSqlite.ts";
+import * as Rows from "./SpoolRowsSqlite.ts";
 import { bringUpToDate } from "./SpoolTablesSqlite.ts";
 import { trouble } from "./SpoolTroubleSqlite.ts";
 
@@ -40,7 +44,7 @@ const mostForks = 1_000;
 /** A claim further ahead than anyone asks for was made before the machine's clock was set back. */
 const farthestMillis = 60 * 60_000;
 
-export const historyText = ({ id, kind, tenant }: History): string => JSON.stringify([tenant, kind, id]);
+export const { historyText } = Rows;
 
 /** Which file lies at the path, so that one which was replaced under us is seen. */
 const markOf = (file: string): string => {
@@ -49,23 +53,27 @@ const markOf = (file: string): string => {
 };
 
 interface Statements {
+  readonly next: Database.Statement<[], number>;
   readonly insert: Database.Statement;
   readonly insertBlob: Database.Statement;
   readonly remove: Database.Statement;
   readonly setAside: Database.Statement;
-  readonly oldest: Database.Statement<[string, number, number], Row>;
+  readonly oldest: Database.Statement<[string, number, number], Rows.Row>;
   readonly waiting: Database.Statement<[string, number, number]>;
   readonly range: Database.Statement<[{ readonly target: string }], Range>;
-  readonly blobsOf: Database.Statement<[number], { readonly sha256: string; readonly bytes: Buffer }>;
+  readonly rows: Rows.RowStatements;
 }
 
 const prepare = (database: Database.Database): Statements => ({
-  insert: database.prepare("INSERT INTO commands (target, accepted_at, history, body) VALUES (?, ?, ?, ?)"),
-  insertBlob: database.prepare("INSERT OR IGNORE INTO blobs (position, sha256, bytes) VALUES (?, ?, ?)"),
+  next: database.prepare<[], number>(Numbers.nextSql).pluck(),
+  insert: database.prepare(
+    "INSERT INTO commands (position, target, accepted_at, history, body, digest) VALUES (?, ?, ?, ?, ?, ?)",
+  ),
+  insertBlob: database.prepare("INSERT OR IGNORE INTO blobs (position, sha256, digest, bytes) VALUES (?, ?, ?, ?)"),
   remove: database.prepare("DELETE FROM commands WHERE position = ?"),
   setAside: database.prepare("UPDATE commands SET set_aside = ? WHERE position = ?"),
   oldest: database.prepare(
-    `SELECT position, accepted_at, insisted, body FROM commands
+    `SELECT ${Rows.columns} FROM commands
      WHERE target = ? AND set_aside IS NULL AND position > ? ORDER BY position LIMIT ?`,
   ),
   waiting: database.prepare(
@@ -76,15 +84,8 @@ const prepare = (database: Database.Database): Statements => ({
     `SELECT (SELECT min(position) FROM commands WHERE target = $target AND set_aside IS NULL) AS oldest,
             (SELECT max(position) FROM commands WHERE target = $target AND set_aside IS NULL) AS newest`,
   ),
-  blobsOf: database.prepare("SELECT sha256, bytes FROM blobs WHERE position = ?"),
+  rows: Rows.rowStatements(database),
 });
-
-interface Row {
-  readonly position: number;
-  readonly accepted_at: number;
-  readonly insisted: number | null;
-  readonly body: string;
-}
 
 interface Range {
   readonly oldest: number | null;
@@ -103,6 +104,8 @@ export class SpoolFile {
   #open: Open | undefined;
 
   readonly #said: BoundsFile;
+  /** Which numbers were given: what the database must have. */
+  readonly list: AcceptedList;
   #pages = 0;
 
   constructor(options: Options) {
@@ -110,7 +113,11 @@ export class SpoolFile {
     if (!(maxFileBytes > 0 && overdueMillis > 0)) throw new RangeError("a spool's bounds are positive numbers");
     this.#options = options;
     this.#said = new BoundsFile(options.file);
+    this.list = new AcceptedList(options.file);
   }
+
+  /** What the list says of a number. Read when a row is not well, which is seldom. */
+  readonly known: Rows.Known = (position) => this.list.read.open.get(position);
 
   /** What holds now. */
   get bounds(): Bounds {
@@ -142,8 +149,10 @@ export class SpoolFile {
       database.pragma("journal_mode = WAL");
       database.pragma("synchronous = FULL");
       database.pragma("foreign_keys = ON");
+      database.pragma(`journal_size_limit = ${pageBytes * 64}`);
       this.#pages = 0;
       bringUpToDate(database);
+      Numbers.agree(database, this.list);
       this.#open = { database, statements: prepare(database), mark: markOf(file) };
     } catch (cause) {
       database.close();
@@ -164,17 +173,24 @@ export class SpoolFile {
     // Holds for a connection; a file that is larger already keeps what it has and takes nothing more.
     if (pages !== this.#pages) database.pragma(`max_page_count = ${pages}`);
     this.#pages = pages;
-    const all = database.transaction(() => {
-      let position = 0;
-      for (const [index, { blobs, history }] of commands.entries()) {
-        const { target } = this.#options;
-        const { lastInsertRowid } = statements.insert.run(target, now, historyText(history), bodies[index]);
-        for (const { sha256, bytes } of blobs) statements.insertBlob.run(lastInsertRowid, sha256, bytes);
-        position = Number(lastInsertRowid);
-      }
-      return position;
-    });
-    return all.immediate();
+    const digests = commands.map(({ blobs }) => Rows.blobDigests(blobs));
+    const { target } = this.#options;
+    const all = database.transaction(() =>
+      commands.map((command, index) => {
+        const position = statements.next.get() ?? 1;
+        const own = digests[index] ?? [];
+        const body = bodies[index] ?? "";
+        const digest = digestOf({ position, target, body, blobs: own });
+        statements.insert.run(position, target, now, historyText(command.history), body, digest);
+        for (const { sha256, bytes } of command.blobs) {
+          statements.insertBlob.run(position, sha256, own.find((one) => one.sha256 === sha256)?.digest ?? null, bytes);
+        }
+        return Rows.acceptedOf({ position, target, accepted_at: now, digest }, command);
+      }),
+    );
+    const given = all.immediate();
+    this.list.given(given);
+    return given.at(-1)?.number ?? 0;
   }
 
   isWaiting(after: number, upTo: number): boolean {
@@ -191,28 +207,32 @@ export class SpoolFile {
   oldest(limit: number, maxBytes: number, after: number): ReadonlyArray<SpooledCommand> {
     const open = this.existing();
     if (open === undefined) return [];
-    const { blobsOf, oldest } = open.statements;
+    const { oldest, rows } = open.statements;
     const found: Array<SpooledCommand> = [];
     let bytes = 0;
     // One by one: rows behind the last one that fits may hold megabytes.
-    const unreadable: Array<{ readonly position: number; readonly reason: string }> = [];
+    const bad: Array<Rows.Bad> = [];
     for (const row of oldest.iterate(this.#options.target, after, limit)) {
       bytes += row.body.length;
       if (found.length > 0 && bytes > maxBytes) break;
-      const plain = decoded(row);
-      if ("reason" in plain) unreadable.push(plain);
+      const plain = Rows.commandOf(row, rows, this.known);
+      if ("reason" in plain) bad.push(plain);
       else found.push({ ...plain, blobs: [] });
     }
     const whole: Array<SpooledCommand> = [];
     let blobBytes = 0;
     for (const command of found) {
-      const blobs = blobsOf.all(command.position);
+      const blobs = Rows.blobsOf(command.position, rows, this.known);
+      if ("reason" in blobs) {
+        bad.push(blobs);
+        continue;
+      }
       blobBytes += blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
       if (whole.length > 0 && blobBytes + bytes > maxBytes && blobs.length > 0) break;
       whole.push({ ...command, blobs });
     }
     // A row that is no command (a damaged page, a foreign hand) must not block those behind it.
-    for (const { position, reason } of unreadable) this.setAside(position, reason);
+    for (const { position, reason } of bad) this.setAside(position, reason);
     return whole;
   }
 
@@ -223,18 +243,18 @@ export class SpoolFile {
   begun(commands: ReadonlyArray<SpooledCommand>, end: StreamEnd): ReadonlyArray<SpooledCommand> {
     const isUntried = ({ after, isNew }: Command) => isNew === true && after === undefined;
     if (!commands.some(isUntried)) return commands;
-    const { database } = this.open();
+    const { database, statements } = this.open();
     const note = database.prepare<[string, number]>(
-      `UPDATE commands SET body = json_set(body, '$.after', json(?))
-       WHERE position = ? AND json_extract(body, '$.after') IS NULL`,
+      "UPDATE commands SET tried = ? WHERE position = ? AND tried IS NULL",
     );
-    const look = database.prepare<[number], string>("SELECT body FROM commands WHERE position = ?").pluck();
+    const look = database.prepare<[number], Rows.Row>(`SELECT ${Rows.columns} FROM commands WHERE position = ?`);
     const all = database.transaction(() =>
       commands.map((command) => {
         if (!isUntried(command)) return command;
-        note.run(JSON.stringify(end), command.position);
-        const body = look.get(command.position);
-        return body === undefined ? command : { ...command, ...SpoolCodec.decode(body) };
+        note.run(Rows.triedText(command.position, end), command.position);
+        const row = look.get(command.position);
+        const plain = row === undefined ? undefined : Rows.commandOf(row, statements.rows, this.known);
+        return plain === undefined || "reason" in plain ? command : { ...command, ...plain };
       }),
     );
     try {
@@ -246,35 +266,45 @@ export class SpoolFile {
   }
 
   newestEnd(): StreamEnd | undefined {
-    const row = this.existing()
-      ?.database.prepare<[string], Row>(
-        `SELECT position, accepted_at, insisted, body FROM commands
+    const open = this.existing();
+    const row = open?.database
+      .prepare<[string], Rows.Row>(
+        `SELECT ${Rows.columns} FROM commands
          WHERE target = ? AND set_aside IS NULL ORDER BY position DESC LIMIT 1`,
       )
       .get(this.#options.target);
-    const newest = row === undefined ? undefined : decoded(row);
+    const newest =
+      row === undefined || open === undefined ? undefined : Rows.commandOf(row, open.statements.rows, this.known);
     return newest === undefined || "reason" in newest ? undefined : newest.after;
   }
 
   waitingFor(history: History): ReadonlyArray<SpooledCommand> {
     const open = this.existing();
     if (open === undefined) return [];
-    const rows = open.database.prepare<[string, string], Row>(
-      `SELECT position, accepted_at, insisted, body FROM commands
+    const rows = open.database.prepare<[string, string], Rows.Row>(
+      `SELECT ${Rows.columns} FROM commands
        WHERE target = ? AND set_aside IS NULL AND (history = ? OR history IS NULL) ORDER BY position`,
     );
     const text = historyText(history);
     return rows.all(this.#options.target, text).flatMap((row) => {
-      const plain = decoded(row);
+      const plain = Rows.commandOf(row, open.statements.rows, this.known);
       return "reason" in plain || historyText(plain.history) !== text ? [] : [{ ...plain, blobs: [] }];
     });
+  }
+
+  blob(sha256: string): Uint8Array | undefined {
+    return Rows.blobBytes(this.existing()?.database, sha256);
   }
 
   forget(positions: ReadonlyArray<number>): void {
     const open = this.existing();
     if (open === undefined) return;
+    if (positions.length === 0) return;
     const { remove } = open.statements;
+    // First: a row that is there is delivered again, and found in the log; one that is missed would be called lost.
+    this.list.settle(positions);
     open.database.transaction(() => positions.forEach((position) => remove.run(position))).immediate();
+    Numbers.tidy(open.database, this.list, this.#options.file);
   }
 
   setAside(position: number, reason: string): void {
@@ -290,6 +320,7 @@ export class SpoolFile {
     const trim = database.prepare(
       "DELETE FROM forks WHERE position <= (SELECT position FROM forks ORDER BY position DESC LIMIT 1 OFFSET ?)",
     );
+    this.list.settle([position]);
     const both = database.transaction(() => {
       report.run(now, into.id, reason, position);
       trim.run(mostForks);
@@ -353,16 +384,3 @@ export class SpoolFile {
     };
   }
 }
-
-const decoded = ({
-  accepted_at: acceptedAt,
-  body,
-  insisted,
-  position,
-}: Row): Omit<SpooledCommand, "blobs"> | { readonly position: number; readonly reason: string } => {
-  try {
-    return { position, acceptedAt, isInsisted: insisted === 1, ...SpoolCodec.decode(body) };
-  } catch (cause) {
-    return { position, reason: `cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` };
-  }
-};

@@ -9,8 +9,9 @@
 import { Effect } from "effect";
 import type { History, HistoryKind } from "../domain/History.ts";
 import type { SpooledCommand, SpoolUnavailable } from "./Spool.ts";
-import * as SpoolCodec from "./SpoolCodec.ts";
 import { historyText, SpoolFile } from "./SpoolFileSqlite.ts";
+import * as Numbers from "./SpoolNumbersSqlite.ts";
+import * as Rows from "./SpoolRowsSqlite.ts";
 import { trouble } from "./SpoolTroubleSqlite.ts";
 
 export interface Target {
@@ -44,6 +45,18 @@ export interface SetAside extends Whose {
   readonly type: string | null;
   readonly acceptedAt: number;
   readonly reason: string;
+  /** The row is not what was accepted: it was never delivered, and must be looked at. */
+  readonly isDamaged: boolean;
+}
+
+/** A command that was accepted and is not on the disk any more; what is known of it beside its number may be nothing. */
+export interface Lost extends Whose {
+  /** What `discard` is given when a person has looked at it. */
+  readonly number: number;
+  readonly target: string | null;
+  readonly eventId: string | null;
+  readonly type: string | null;
+  readonly acceptedAt: number | null;
 }
 
 export interface Fork extends Whose {
@@ -62,6 +75,10 @@ export interface Survey {
   /** Histories for which something waits, the longest waiting first; at most as many as asked for, as both other lists. */
   readonly histories: ReadonlyArray<Waiting>;
   readonly setAside: ReadonlyArray<SetAside>;
+  /** How many are lost, and how many of those set aside are damaged. */
+  readonly missing: number;
+  readonly damaged: number;
+  readonly lost: ReadonlyArray<Lost>;
   /** The newest first. */
   readonly forks: ReadonlyArray<Fork>;
   /** What waits for longer than this is overdue. */
@@ -92,10 +109,24 @@ interface Rows {
 const spelt = <A>(rows: ReadonlyArray<unknown>): ReadonlyArray<A> =>
   (rows as ReadonlyArray<Rows>).map(({ history, ...row }) => ({ ...row, ...whoseOf(history) }) as A);
 
+const asLost = ({ acceptedAt, eventId, history, number, target, type }: Numbers.Lost): Lost => ({
+  number,
+  target,
+  ...whoseOf(history),
+  eventId,
+  type,
+  acceptedAt,
+});
+
+const damagedSql = "SELECT count(*) FROM commands WHERE set_aside GLOB ?";
+
 const surveyFile = (spool: SpoolFile, limit: number): Survey => {
   const database = spool.existing()?.database;
   const { overdueMillis } = spool.bounds;
-  if (database === undefined) return { targets: [], histories: [], setAside: [], forks: [], overdueMillis };
+  const missing = Numbers.lostOf(spool.list, database);
+  const lost = missing.slice(0, limit).map(asLost);
+  const none = { targets: [], histories: [], setAside: [], forks: [], damaged: 0 };
+  if (database === undefined) return { ...none, missing: missing.length, lost, overdueMillis };
   const all = (sql: string) => database.prepare(`${sql} LIMIT ?`).all(limit);
   return {
     targets: database.prepare<[], Target>(targetsSql).all(),
@@ -103,10 +134,13 @@ const surveyFile = (spool: SpoolFile, limit: number): Survey => {
       all(`SELECT target, history, count(*) AS commands, min(accepted_at) AS oldestAt, max(accepted_at) AS newestAt
         FROM commands WHERE set_aside IS NULL GROUP BY target, history ORDER BY min(position)`),
     ),
-    setAside: spelt(
+    setAside: spelt<Omit<SetAside, "isDamaged">>(
       all(`SELECT position AS number, target, history, ${eventSql}, accepted_at AS acceptedAt, set_aside AS reason
         FROM commands WHERE set_aside IS NOT NULL ORDER BY position`),
-    ),
+    ).map((one) => ({ ...one, isDamaged: Rows.isDamaged(one.reason) })),
+    missing: missing.length,
+    damaged: database.prepare<[string], number>(damagedSql).pluck().get(`${Rows.damaged}*`) ?? 0,
+    lost,
     forks: spelt(
       all(`SELECT position AS number, target, history, ${eventSql}, at, into_thread AS intoThread, reason
         FROM forks ORDER BY position DESC`),
@@ -144,6 +178,11 @@ const eachOf = (spool: SpoolFile, rows: ReadonlyArray<Row>, sql: string): void =
   database.transaction(() => rows.forEach(({ number }) => statement.run(number))).immediate();
 };
 
+const lostRows = (spool: SpoolFile, which: Which): ReadonlyArray<Numbers.Lost> =>
+  Numbers.lostOf(spool.list, spool.existing()?.database).filter(
+    ({ number }) => which === "all" || which.includes(number),
+  );
+
 const retryRows = (spool: SpoolFile, which: Which): ReadonlyArray<number> => {
   const rows = chosen(spool, which);
   eachOf(spool, rows, "UPDATE commands SET set_aside = NULL, insisted = 1 WHERE position = ?");
@@ -153,8 +192,8 @@ const retryRows = (spool: SpoolFile, which: Which): ReadonlyArray<number> => {
 /** A command that was given up, with all that was known of it. */
 export interface Discarded {
   readonly number: number;
-  readonly target: string;
-  readonly acceptedAt: number;
+  readonly target: string | null;
+  readonly acceptedAt: number | null;
   readonly reason: string;
   /** History and event as they lay there; the text itself when it is no JSON. */
   readonly command: unknown;
@@ -173,19 +212,16 @@ const waitingRows = (
   targets: ReadonlyArray<string>,
   history: History,
 ): ReadonlyArray<SpooledCommand> => {
-  const rows = spool
-    .existing()
-    ?.database.prepare<[string, string], { position: number; acceptedAt: number; body: string }>(
-      `SELECT position, accepted_at AS acceptedAt, body FROM commands
-       WHERE history = ? AND set_aside IS NULL AND target IN (SELECT value FROM json_each(?)) ORDER BY position`,
-    )
-    .all(historyText(history), JSON.stringify(targets));
-  return (rows ?? []).map(({ acceptedAt, body, position }) => ({
-    position,
-    acceptedAt,
-    blobs: [],
-    ...SpoolCodec.decode(body),
-  }));
+  const open = spool.existing();
+  if (open === undefined) return [];
+  const rows = open.database.prepare<[string, string], Rows.Row>(
+    `SELECT ${Rows.columns} FROM commands
+     WHERE history = ? AND set_aside IS NULL AND target IN (SELECT value FROM json_each(?)) ORDER BY position`,
+  );
+  return rows.all(historyText(history), JSON.stringify(targets)).flatMap((row) => {
+    const plain = Rows.commandOf(row, open.statements.rows, spool.known);
+    return "reason" in plain ? [] : [{ ...plain, blobs: [] }];
+  });
 };
 
 /** Opens the file for one use. */
@@ -211,16 +247,31 @@ export const waitingFor = (options: {
 export const retry = (options: { readonly file: string; readonly which: Which }) =>
   using(options.file, (spool) => retryRows(spool, options.which));
 
-/** What was set aside, to be shown before `discard`. */
-export const show = (options: { readonly file: string; readonly which: Which }) =>
-  using(options.file, (spool) =>
-    chosen(spool, options.which).map(({ body, ...row }): Discarded => ({ ...row, command: parsed(body) })),
-  );
+const lostReason = "lost: it was accepted, and is not on this disk any more";
 
-/** What was set aside is given up for good. Returns the numbers. */
+/** What was set aside, and what is known of lost commands: to be shown before `discard`. */
+export const show = (options: { readonly file: string; readonly which: Which }) =>
+  using(options.file, (spool): ReadonlyArray<Discarded> => [
+    ...chosen(spool, options.which).map(({ body, ...row }) => ({ ...row, command: parsed(body) })),
+    ...lostRows(spool, options.which).map(({ acceptedAt, number, target, ...command }) => ({
+      number,
+      target,
+      acceptedAt,
+      reason: lostReason,
+      command,
+    })),
+  ]);
+
+/** What was set aside is given up for good, and what is lost is no longer told of. Returns the numbers. */
 export const discard = (options: { readonly file: string; readonly which: Which }) =>
   using(options.file, (spool) => {
     const rows = chosen(spool, options.which);
+    const numbers = [...rows, ...lostRows(spool, options.which)].map(({ number }) => number);
+    if (numbers.length > 0) spool.list.settle(numbers);
     eachOf(spool, rows, "DELETE FROM commands WHERE position = ? AND set_aside IS NOT NULL");
-    return rows.map(({ number }) => number);
+    return numbers;
   });
+
+/** Which accepted commands are missing, for whoever delivers. */
+export const lost = (file: string) =>
+  using(file, (spool) => Numbers.lostOf(spool.list, spool.existing()?.database).map(asLost));

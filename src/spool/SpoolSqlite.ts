@@ -45,6 +45,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
     range: Effect.suspend(() => attempt(() => spool.range())),
     newestEnd: Effect.suspend(() => attempt(() => spool.newestEnd())),
     waitingFor: (history) => attempt(() => spool.waitingFor(history)),
+    blob: (sha256) => attempt(() => spool.blob(sha256)),
     forget: (positions) => attempt(() => spool.forget(positions)),
     setAside: ({ position, reason }) => attempt(() => spool.setAside(position, reason)),
     forked: ({ into, position, reason }) => atNow((now) => spool.forked(position, into, reason, now)),

@@ -5,8 +5,11 @@
  */
 import type { Database } from "better-sqlite3";
 
-/** `user_version` of the file. A newer one is not touched. 2: the history of a command is a column, forks are reported. */
-const fileVersion = 2;
+/**
+ * `user_version` of the file. A newer one is not touched. 2: the history of a command is a column, forks are reported.
+ * 3: a command has a digest, and where the stream ended before the first attempt stands beside it.
+ */
+const fileVersion = 3;
 
 const tables = `
   CREATE TABLE IF NOT EXISTS commands (
@@ -48,6 +51,13 @@ const second = `
   ) STRICT;
 `;
 
+/** `digest` is NULL where a process of an earlier version has put a command; `tried` is `{created,sequence,check}`. */
+const third = `
+  ALTER TABLE commands ADD COLUMN digest TEXT;
+  ALTER TABLE commands ADD COLUMN tried TEXT;
+  ALTER TABLE blobs ADD COLUMN digest TEXT;
+`;
+
 /** Makes the tables, in one step: several processes may find the file new at the same moment. */
 export const bringUpToDate = (database: Database): void => {
   const versionOf = () => Number(database.pragma("user_version", { simple: true }));
@@ -57,6 +67,7 @@ export const bringUpToDate = (database: Database): void => {
     if (version > fileVersion) throw new Error(`it was written by a newer version (${version})`);
     if (version < 1) database.exec(tables);
     if (version < 2) database.exec(second);
+    if (version < 3) database.exec(third);
     database.pragma(`user_version = ${fileVersion}`);
   });
   steps.immediate();

@@ -18,7 +18,8 @@ const hints: Readonly<Record<SpoolUnavailable["reason"], string>> = {
   notWritable: "Make the folder writable for this user, or name another with RECOLLECT_DATA.",
   full: "Free some disk space, or bring the log back: it then takes what the spool holds (recollect spool drain).",
   busy: "Another process holds the spool file; it should let go within a second.",
-  damaged: "Move the file away for inspection, with its -wal and -shm; a new one is made at once.",
+  damaged:
+    "Move the file away for inspection, with its -wal and -shm; a new one is made at once, and recollect spool list names what is missing then.",
   other: "See whether the disk is well.",
 };
 

@@ -85,7 +85,7 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
         return { thread: thread.id, fork: fork.id, task: task.id, session: session.id };
       });
       const flushed = yield* Effect.promise(() => recollect.flush());
-      assert.deepStrictEqual(flushed, { appended: 17, spooled: 0, held: 0, failures: [] });
+      assert.deepStrictEqual(flushed, { appended: 17, spooled: 0, held: 0, refused: 0, failures: [] });
       const types = (history: History.History) =>
         Effect.map(World.eventsOf(history), (events) =>
           events.map(({ type, actor, source }) => `${type} ${actor} ${source}`),

@@ -2,7 +2,7 @@
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
- * a limit gives, for 20 seconds.
+ * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
  * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
@@ -15,6 +15,7 @@ import { Effect, Exit, References } from "effect";
 import { parseArgs } from "node:util";
 import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
+import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as Outages from "./Outages.ts";
 import * as Stage from "./Stage.ts";
@@ -35,6 +36,7 @@ const { positionals, values } = parseArgs({
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
+    rounds: { type: "string", default: "10" },
     help: { type: "boolean", default: false },
   },
 });
@@ -43,6 +45,7 @@ const usage = `npm run drill                kills everything at random, and veri
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
+npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 
   --seed N   the same dice again; each run names its own
 `;
@@ -159,11 +162,29 @@ const limitDrill = Effect.suspend(() => {
   );
 });
 
+const endingsSummary = ({ endings, faults, inLog, inSpool, said }: Endings.Outcome): string =>
+  [
+    faults.length === 0 ? "Nothing lost, nothing doubled, order kept:" : "NOT as promised:",
+    `${count(endings)} programs ended (${Object.keys(Endings.ways).join(", ")}),`,
+    `${count(said)} messages that they had said, ${count(inLog)} in the log, ${count(inSpool)} in the spool`,
+  ].join(" ");
+
+const endingDrill = Effect.suspend(() => {
+  const rounds = number("rounds");
+  say(`The exit drill: ${rounds} rounds of ${Object.keys(Endings.ways).length} ways to end`);
+  return Endings.run({ rounds, count: 200, say }).pipe(
+    Effect.map((outcome) => report(outcome, endingsSummary(outcome))),
+    Effect.provide(Endings.layer),
+    Effect.scoped,
+  );
+});
+
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
   tasks: taskDrill,
   limits: limitDrill,
+  exit: endingDrill,
 };
 if (values.help) {
   process.stdout.write(usage);

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect, Fiber } from "effect";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
+import * as Ranges from "../../src/domain/SequenceRanges.ts";
+import type { SequenceRange } from "../../src/domain/StoreEvents.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Generations from "../../src/projection/rebuild/Generations.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
@@ -117,13 +119,13 @@ describe("a rebuild", () => {
       const path = join(yield* temporaryFolder, "recollect.db");
       yield* once(log, path);
       const newer = readModels.map((projection) =>
-        projection.name === "threads" ? { ...projection, version: 2 } : projection,
+        projection.name === "threads" ? { ...projection, version: 1_000 } : projection,
       );
       const before = Generations.current(path);
       yield* once(log, path, newer);
       assert.notStrictEqual(Generations.current(path), before);
       assert.deepStrictEqual(ask(path, "SELECT version FROM v_checkpoints WHERE projection = 'threads'"), [
-        { version: 2 },
+        { version: 1_000 },
       ]);
       assert.lengthOf(sequences(path), 300);
       const after = Generations.current(path);
@@ -156,35 +158,127 @@ describe("a rebuild", () => {
       yield* once(log, path);
       log.entries = events.filter(({ sequence }) => sequence < 20 || sequence > 22);
       const rebuilt = yield* rebuild({ path, projections: readModels }).pipe(provide(log));
-      assert.deepInclude(rebuilt, { lost: [], recovered: [20, 21, 22], checkpoint: 50 });
+      assert.deepInclude(rebuilt, { lost: [], recovered: [{ first: 20, last: 22 }], checkpoint: 50 });
       const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
       assert.isFalse(verified.ok);
       assert.deepStrictEqual(
-        verified.differences.map(({ sequence, kind }) => [sequence, kind]),
-        [
-          [20, "stream"],
-          [21, "stream"],
-          [22, "stream"],
-        ],
+        verified.places.map(({ first, kind, last }) => [first, last, kind]),
+        [[20, 22, "stream"]],
       );
       assert.lengthOf(sequences(path), 50);
     }),
   );
 
-  it.live("keeps the old database when the stream is another one", () =>
+  const another = (log: StubLog) => {
+    log.created += 1;
+    log.entries = conversation(5, 9).map((entry) => ({ ...entry, recordedAt: entry.recordedAt + 99 }));
+  };
+  const harms: ReadonlyArray<readonly [string, (log: StubLog) => void, ReadonlyArray<SequenceRange>]> = [
+    [
+      "the end of the stream is gone",
+      (log) => void (log.entries = log.entries.slice(0, 30)),
+      [{ first: 31, last: 40 }],
+    ],
+    [
+      "another event stands in the middle of the stream",
+      (log) =>
+        void (log.entries = log.entries.map((entry) =>
+          entry.sequence === 7 ? { ...entry, body: Buffer.from("{}") } : entry,
+        )),
+      [{ first: 7, last: 7 }],
+    ],
+    [
+      "an older stream was put back and has grown since",
+      (log) =>
+        void (log.entries = log.entries.map((entry) =>
+          entry.sequence > 33 ? said(entry.sequence, "after the restore", { id: `other ${entry.sequence}` }) : entry,
+        )),
+      [{ first: 34, last: 40 }],
+    ],
+    ["the stream is another one", another, [{ first: 1, last: 40 }]],
+  ];
+  for (const [what, harm, ranges] of harms) {
+    it.live(`refuses, and changes nothing, when ${what}`, () =>
+      Effect.gen(function* () {
+        const log = stubLog(conversation(40));
+        const path = join(yield* temporaryFolder, "recollect.db");
+        yield* once(log, path);
+        const before = Generations.current(path);
+        harm(log);
+        const refused = yield* Effect.flip(rebuild({ path, projections: readModels }).pipe(provide(log)));
+        assert.deepInclude(refused, { _tag: "LossRefused", ranges, events: Ranges.count(ranges) });
+        assert.strictEqual(Generations.current(path), before);
+        assert.lengthOf(sequences(path), 40);
+        assert.isFalse((yield* verify({ path, projections: readModels }).pipe(provide(log))).ok);
+      }),
+    );
+
+    it.live(`goes on when that is accepted as a loss, as an event, and keeps the file: ${what}`, () =>
+      Effect.gen(function* () {
+        const log = stubLog(conversation(40));
+        const path = join(yield* temporaryFolder, "recollect.db");
+        yield* once(log, path);
+        harm(log);
+        const acceptLoss = { reason: "the disk is gone", actor: "olga" };
+        const rebuilt = yield* rebuild({ path, projections: readModels, acceptLoss }).pipe(provide(log));
+        assert.deepInclude(rebuilt, { lost: ranges, recovered: [], kept: "recollect-1.db" });
+        assert.deepInclude(rebuilt.accepted, { events: Ranges.count(ranges) });
+        const [event] = ask(path, "SELECT actor, reason, events, ranges, kept FROM v_store_events");
+        assert.deepStrictEqual(event, {
+          actor: "olga",
+          reason: "the disk is gone",
+          events: Ranges.count(ranges),
+          ranges: JSON.stringify(ranges),
+          kept: "recollect-1.db",
+        });
+        const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
+        assert.isTrue(verified.ok);
+        assert.deepInclude(verified.accepted[0], { reason: "the disk is gone", ranges });
+      }),
+    );
+  }
+
+  it.live("keeps a file by its name, wherever the folder is moved, until it is discarded by that name", () =>
     Effect.gen(function* () {
       const log = stubLog(conversation(40));
+      const folder = join(yield* temporaryFolder, "a");
+      mkdirSync(folder);
+      const path = join(folder, "recollect.db");
+      yield* once(log, path);
+      another(log);
+      yield* rebuild({ path, projections: readModels, acceptLoss: { reason: "so be it" } }).pipe(provide(log));
+      const moved = join(folder, "..", "b");
+      renameSync(folder, moved);
+      const link = join(moved, "recollect.db");
+      yield* once(log, link);
+      yield* rebuild({ path: link, projections: readModels }).pipe(provide(log));
+      assert.deepStrictEqual(
+        Generations.kept(link).map(({ name }) => name),
+        ["recollect-1.db"],
+      );
+      assert.lengthOf(ask(join(moved, "recollect-1.db"), "SELECT 1 FROM v_events"), 40);
+      assert.isFalse(Generations.discardKept(link, "recollect-9.db"));
+      assert.isFalse(Generations.discardKept(link, "../b/recollect-1.db"));
+      assert.isTrue(Generations.discardKept(link, "recollect-1.db"));
+      assert.notInclude(readdirSync(moved).join(), "recollect-1.db");
+    }),
+  );
+
+  it.live("keeps what an older version has noted by its path, after a move as well", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(10));
       const path = join(yield* temporaryFolder, "recollect.db");
       yield* once(log, path);
-      log.created += 1;
-      log.entries = conversation(5, 9).map((entry) => ({ ...entry, recordedAt: entry.recordedAt + 99 }));
-      const rebuilt = yield* rebuild({ path, projections: readModels }).pipe(provide(log));
-      assert.strictEqual(rebuilt.checkpoint, 5);
-      assert.lengthOf(sequences(path), 5);
-      assert.lengthOf(ask(rebuilt.kept ?? "", "SELECT 1 FROM v_events"), 40);
-      yield* rebuild({ path, projections: readModels }).pipe(provide(log));
+      const db = new Database(path);
+      db.prepare("INSERT INTO engine VALUES ('kept:/elsewhere/recollect-7.db', '')").run();
+      db.close();
+      copyFileSync(path, join(path, "..", "recollect-7.db"));
       yield* once(log, path);
-      assert.lengthOf(ask(rebuilt.kept ?? "", "SELECT 1 FROM v_events"), 40);
+      yield* rebuild({ path, projections: readModels }).pipe(provide(log));
+      assert.deepStrictEqual(
+        Generations.kept(path).map(({ name }) => name),
+        ["recollect-7.db"],
+      );
     }),
   );
 
@@ -230,31 +324,71 @@ describe("verify", () => {
     }),
   );
 
+  const change = (path: string, sql: string) => {
+    const db = new Database(path);
+    assert.isAbove(db.prepare(sql).run().changes, 0);
+    db.close();
+  };
+  const run = (path: string, ...sqls: ReadonlyArray<string>) => {
+    const db = new Database(path);
+    for (const sql of sqls) db.exec(sql);
+    db.close();
+  };
+  const alter = (path: string, view: string, from: RegExp, to: string) => {
+    const [row] = ask(path, "SELECT sql FROM sqlite_schema WHERE name = ?", view);
+    run(path, `DROP VIEW ${view}`, String(row?.["sql"]).replace(from, to));
+  };
+
+  /** What is done, and what verify names: places, tables with their rows, and faults of the file, as JSON. */
   const damage: ReadonlyArray<readonly [string, (path: string, log: StubLog) => void, RegExp]> = [
     [
       "a cell of the ledger was changed",
       (path) => change(path, "UPDATE events SET session = source WHERE sequence = 7"),
-      /"sequence":7,"kind":"content".*"name":"events"/,
+      /"kind":"ledger","first":7,"last":7.*"name":"events".*{"key":{"sequence":7},"kind":"changed"}/,
+    ],
+    [
+      "a text of the ledger was changed",
+      (path) => change(path, "UPDATE events SET data = replace(data, 'a', 'b') WHERE sequence = 8"),
+      /"kind":"ledger","first":8,"last":8/,
+    ],
+    [
+      "a digest of the ledger was changed",
+      (path) => change(path, "UPDATE events SET digest = zeroblob(32) WHERE sequence = 7"),
+      /"kind":"ledger","first":7,"last":7,"count":1,"message":"the digest/,
+    ],
+    [
+      "the running hash was changed",
+      (path) => change(path, "UPDATE checkpoints SET chain = zeroblob(32)"),
+      /"places":\[\].*"what":"chain"/,
+    ],
+    [
+      "two events of the ledger were exchanged",
+      (path) =>
+        change(
+          path,
+          "UPDATE events SET sequence = CASE sequence WHEN 7 THEN -8 ELSE -7 END WHERE sequence IN (7, 8)",
+        ) ?? change(path, "UPDATE events SET sequence = -sequence WHERE sequence < 0"),
+      /"kind":"content","first":7,"last":8,"count":2/,
     ],
     [
       "a name of the ledger was broken",
       (path) => change(path, "UPDATE events SET session = 987654 WHERE sequence = 7"),
-      /^(?!.*"kind").*"name":"events"/,
+      /"places":\[\].*"name":"events"/,
     ],
     [
       "a row of the ledger was removed",
       (path) => change(path, "DELETE FROM events WHERE sequence = 7"),
-      /"sequence":7,"kind":"ledger"/,
+      /"kind":"ledger","first":7,"last":7.*{"key":{"sequence":7},"kind":"missing"}/,
     ],
     [
       "a row of a read model was changed",
       (path) => change(path, "UPDATE messages SET sidechain = 1 WHERE sequence = (SELECT max(sequence) FROM messages)"),
-      /^(?!.*"kind")/,
+      /"places":\[\].*"name":"messages".*"thread_id":"[^"]+","tenant":"default",.*"message_id":"[^"]+"},"kind":"changed"/,
     ],
     [
       "a dead letter was removed",
       (path) => change(path, "DELETE FROM dead_letters WHERE sequence = (SELECT min(sequence) FROM dead_letters)"),
-      /^(?!.*"kind")/,
+      /"places":\[\].*"name":"dead_letters".*"kind":"missing"/,
     ],
     [
       "an event of the stream was altered",
@@ -262,24 +396,42 @@ describe("verify", () => {
         void (log.entries = log.entries.map((entry) =>
           entry.sequence === 7 ? { ...entry, body: Buffer.from("{}") } : entry,
         )),
-      /"sequence":7,"kind":"content"/,
+      /"kind":"content","first":7,"last":7/,
     ],
     [
       "an event of the stream is missing",
       (_, log) => void (log.entries = log.entries.filter(({ sequence }) => sequence !== 7)),
-      /"sequence":7,"kind":"stream"/,
+      /"kind":"stream","first":7,"last":7/,
     ],
     [
       "the end of the stream was lost",
       (_, log) => void (log.entries = log.entries.slice(0, 58)),
-      /"sequence":59,"kind":"stream".*"sequence":60,"kind":"stream"/,
+      /"kind":"stream","first":59,"last":60,"count":2/,
+    ],
+    [
+      "both copies have lost an event",
+      (path, log) => {
+        log.entries = log.entries.filter(({ sequence }) => sequence !== 7);
+        change(path, "DELETE FROM events WHERE sequence = 7");
+      },
+      /"kind":"both","first":7,"last":7/,
+    ],
+    [
+      "the full-text index has lost rows",
+      (path) => run(path, "INSERT INTO message_parts_fts(message_parts_fts) VALUES ('delete-all')"),
+      /"places":\[\],"wrong":\[\].*"what":"fullText"/,
+    ],
+    [
+      "a view was made to hide something",
+      (path) => alter(path, "v_tool_calls", /SELECT /, "SELECT DISTINCT "),
+      /"places":\[\],"wrong":\[\].*"what":"schema","message":"the view v_tool_calls was altered"/,
+    ],
+    [
+      "a trigger was added and an index dropped",
+      (path) => run(path, "CREATE TRIGGER mine AFTER INSERT ON events BEGIN SELECT 1; END", "DROP INDEX events_by_1"),
+      /the index events_by_1 is missing.*the trigger mine is none of ours/,
     ],
   ];
-  const change = (path: string, sql: string) => {
-    const db = new Database(path);
-    assert.isAbove(db.prepare(sql).run().changes, 0);
-    db.close();
-  };
 
   for (const [what, harm, expected] of damage) {
     it.live(`sees that ${what}`, () =>
@@ -291,11 +443,43 @@ describe("verify", () => {
         const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
         assert.isFalse(verified.ok);
         const wrong = verified.tables.filter(({ digest, expected: fresh }) => digest !== fresh);
-        assert.isTrue(verified.differing > 0 || wrong.length > 0);
-        assert.match(JSON.stringify({ differences: verified.differences, wrong }), expected);
+        assert.match(JSON.stringify({ places: verified.places, wrong, database: verified.database }), expected);
       }),
     );
   }
+
+  it.live("names a damaged page", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(400));
+      const path = join(yield* temporaryFolder, "recollect.db");
+      yield* once(log, path);
+      const [root] = ask(path, "SELECT rootpage FROM sqlite_schema WHERE name = 'token_usage_by_1'");
+      const pageBytes = Number(ask(path, "PRAGMA page_size")[0]?.["page_size"]);
+      const file = Generations.current(path) ?? "";
+      const bytes = readFileSync(file);
+      bytes.fill(0x55, pageBytes * (Number(root?.["rootpage"]) - 1) + 8, pageBytes * Number(root?.["rootpage"]));
+      writeFileSync(file, bytes);
+      const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
+      assert.isFalse(verified.ok);
+      assert.isTrue(verified.database.some(({ what }) => what === "page"));
+    }),
+  );
+
+  it.live("compares a part of the stream, and finds what differs in it and nothing else", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(2500));
+      const path = join(yield* temporaryFolder, "recollect.db");
+      yield* once(log, path);
+      change(path, "UPDATE events SET data = '{}' WHERE sequence IN (100, 1800)");
+      const part = (from: number, to: number) => verify({ path, projections: readModels, from, to }).pipe(provide(log));
+      const late = yield* part(1500, 2000);
+      assert.deepInclude(late, { ok: false, from: 1500, upTo: 2000, differing: 1, tables: [] });
+      assert.deepInclude(late.places[0], { kind: "ledger", first: 1800, last: 1800 });
+      const clean = yield* part(101, 1799);
+      assert.isTrue(clean.ok);
+      assert.strictEqual(clean.chain.stream, clean.chain.ledger);
+    }),
+  );
 
   it.live("leaves another program's database alone, and says so", () =>
     Effect.gen(function* () {
@@ -309,7 +493,7 @@ describe("verify", () => {
       assert.match((yield* projector.status).condition?.message ?? "", /is not a database of recollect/);
       assert.deepStrictEqual(ask(path, "SELECT x FROM mine"), [{ x: 1 }]);
       const rebuilt = yield* rebuild({ path, projections: readModels }).pipe(provide(log));
-      assert.deepStrictEqual(ask(rebuilt.kept ?? "", "SELECT x FROM mine"), [{ x: 1 }]);
+      assert.deepStrictEqual(ask(join(path, "..", rebuilt.kept ?? ""), "SELECT x FROM mine"), [{ x: 1 }]);
       yield* projector.awaitSequence(5);
       assert.lengthOf(sequences(path), 5);
     }),

@@ -77,7 +77,14 @@ export const stubLog = (initial: ReadonlyArray<LogEntry> = []): StubLog => {
       changed.closeUnsafe();
     },
     service: EventLog.of({
-      append: () => Effect.die("a stub only reads"),
+      append: ({ events, history }) =>
+        whenThere(() => {
+          for (const one of events) {
+            const body = typeof one.body === "string" ? Buffer.from(one.body, "utf8") : one.body;
+            log.append({ ...one, body, history, sequence: last() + 1, recordedAt: one.occurredAt });
+          }
+          return { sequence: last(), duplicate: false };
+        }),
       appendAll: () => Effect.die("a stub only reads"),
       read: () => Stream.empty,
       last: () => Effect.succeed(undefined),

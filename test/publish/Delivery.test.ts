@@ -152,7 +152,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
             yield* World.textsOf(History.thread("d6")),
             Array.from({ length: 1_000 }, (_, index) => `${index}`),
           );
-        }).pipe(Effect.provide(World.publisher({ folder, to })));
+        }).pipe(Effect.provide(World.publisher({ folder, to, durable: "memory" })));
       }).pipe(Effect.provide(NodeServices.layer)),
   );
 
@@ -197,7 +197,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
           yield* World.drained;
           const all = Array.from({ length: 3 + said.length }, (_, index) => `${index}`);
           assert.deepStrictEqual(yield* World.textsOf(History.thread("d6b")), all);
-        }).pipe(Effect.provide(World.publisher({ folder, to })));
+        }).pipe(Effect.provide(World.publisher({ folder, to, durable: "memory" })));
       }).pipe(Effect.provide(NodeServices.layer)),
   );
 

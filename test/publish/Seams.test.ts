@@ -184,7 +184,9 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
         to.position = "there";
         yield* World.direct;
         assert.lengthOf(yield* World.eventsOf(History.thread("w6")), 3);
-      }).pipe(Effect.provide(Publisher.layer().pipe(Layer.provide([spool, SwitchableLog.layer(to)]))));
+      }).pipe(
+        Effect.provide(Publisher.layer({ durable: "memory" }).pipe(Layer.provide([spool, SwitchableLog.layer(to)]))),
+      );
     }),
   );
 
@@ -205,7 +207,7 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
         yield* Effect.flatMap(task(job.id), ({ cancelled }) => cancelled("too slow")).pipe(Effect.provide(elsewhere));
         to.position = "there";
         yield* World.drained;
-      }).pipe(Effect.provide(Layer.provideMerge(World.publisher({ folder, to }), heard)));
+      }).pipe(Effect.provide(Layer.provideMerge(World.publisher({ folder, to, durable: "memory" }), heard)));
       assert.lengthOf(said, 1);
       assert.match(said[0] ?? "", /Not appended, and not on disk: .*task\.completed/);
     }),

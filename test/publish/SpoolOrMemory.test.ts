@@ -16,6 +16,7 @@ const command = (bytes = 0): Command => ({
   history: History.thread("t"),
   event: event(),
   blobs: bytes === 0 ? [] : [{ sha256: "s", bytes: Buffer.alloc(bytes) }],
+  durable: "memory",
 });
 
 const full = new SpoolUnavailable({ reason: "full", file: "f", message: "The disk is full", hint: "Make room." });

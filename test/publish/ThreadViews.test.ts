@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer, Stream } from "effect";
 import { Recollect } from "recollect";
 import { partsOf } from "../../src/domain/ThreadMessage.ts";
+import type { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { readMessage } from "../../src/client/ReadThread.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
@@ -21,7 +22,7 @@ const program = (options: { readonly folder: string; readonly to: SwitchableLog.
     Layer.provideMerge(ThreadReader.layer()),
     Layer.provide(SnapshotStoreMemory.layer()),
     Layer.provide(SpoolSqlite.layer({ file: `${options.folder}/spool.db`, target: "test" })),
-    Layer.provide(SwitchableLog.layer(options.to)),
+    Layer.provideMerge(SwitchableLog.layer(options.to)),
     Layer.fresh,
   );
 
@@ -38,7 +39,7 @@ const seen = (threadId: string) =>
 const inWorld = <A, E>(
   test: (
     to: SwitchableLog.LogSwitch,
-  ) => Effect.Effect<A, E, Publisher.Publisher | ThreadReader.ThreadReader | ThreadViews.ThreadViews>,
+  ) => Effect.Effect<A, E, EventLog | Publisher.Publisher | ThreadReader.ThreadReader | ThreadViews.ThreadViews>,
 ) =>
   Effect.gen(function* () {
     const to = new SwitchableLog.LogSwitch();

@@ -20,7 +20,11 @@ export class BucketUnavailable extends Schema.TaggedError<BucketUnavailable>()("
   bucket: Schema.String,
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** This key or value can never be in the bucket. Nothing was written. */
 export class BucketRefused extends Schema.TaggedError<BucketRefused>()("BucketRefused", {
@@ -28,7 +32,11 @@ export class BucketRefused extends Schema.TaggedError<BucketRefused>()("BucketRe
   key: Schema.String,
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 export interface Settings {
   /** Letters, digits, `-` and `_`, as `RECOLLECT_TASKS`. */

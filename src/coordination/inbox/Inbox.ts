@@ -36,7 +36,11 @@ export class InboxUnavailable extends Schema.TaggedError<InboxUnavailable>()("In
   messageId: Schema.String,
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** Nobody replied in time. The request may still be handled, and its reply is an event then. */
 export class NoReply extends Schema.TaggedError<NoReply>()("NoReply", {

@@ -11,7 +11,11 @@ import { isDeeper } from "../../domain/Json.ts";
 export class InboxRefused extends Schema.TaggedError<InboxRefused>()("InboxRefused", {
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /** An inbox is no store of files: what is larger goes into a thread, and its id into the message. */
 export const maxBodyBytes = 128 * 1024;

@@ -22,7 +22,11 @@ import { Buckets, type BucketError, type Entry, keyOf as bucketKeyOf, type Setti
 export class PresenceUnavailable extends Schema.TaggedError<PresenceUnavailable>()("PresenceUnavailable", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 export const Presence = Schema.Struct({
   tenant: Schema.String,

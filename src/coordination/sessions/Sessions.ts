@@ -32,7 +32,11 @@ export class SessionRefused extends Schema.TaggedError<SessionRefused>()("Sessio
   sessionId: Schema.String,
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 /**
  * Threads and tasks that one session is in at the same time, of each kind. An agent works on a handful; 200 ids of the

@@ -25,7 +25,11 @@ export type { Watchable } from "./WatchHub.ts";
 export class WatchRefused extends Schema.TaggedError<WatchRefused>()("WatchRefused", {
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
 
 export type Seen =
   | { readonly _tag: "Event"; readonly entry: LogEntry }

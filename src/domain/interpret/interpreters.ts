@@ -23,6 +23,11 @@ import { sweAgent } from "./swe-agent.ts";
 import { tau2 } from "./tau2.ts";
 import { whoAndWhen } from "./who-and-when.ts";
 import { zen } from "./zen.ts";
+import { crush } from "./crush.ts";
+import { cursorDb } from "./cursor-db.ts";
+import { gooseDb } from "./goose-db.ts";
+import { hermes } from "./hermes.ts";
+import { opencodeDb } from "./opencode-db.ts";
 import { claudeHistory } from "./claude-history.ts";
 import { claudeStream } from "./claude-stream.ts";
 import { codexIndex } from "./codex-index.ts";
@@ -53,6 +58,11 @@ const all: ReadonlyArray<Interpreter> = [
   tau2,
   whoAndWhen,
   zen,
+  crush,
+  cursorDb,
+  gooseDb,
+  hermes,
+  opencodeDb,
   claudeHistory,
   claudeStream,
   codexIndex,

@@ -1,57 +1,60 @@
 /**
- * The command line: every command, under one root.
+ * The command line: every command, under one root, each loaded when it is called.
  *
  * Room: edge.
  */
 import { Command } from "effect/cli";
-import { rebuild, verify } from "./RebuildVerify.ts";
-import { backup } from "./Backup.ts";
-import { cache } from "./Cache.ts";
-import { config } from "./Config.ts";
-import { exportCommand } from "./Export.ts";
-import { files } from "./Files.ts";
 import { recollect } from "./Flags.ts";
-import { heal } from "./Heal.ts";
-import { importCommand } from "./Import.ts";
-import { inbox } from "./Inbox.ts";
-import { restore } from "./Restore.ts";
-import { sessions } from "./Sessions.ts";
-import { limits } from "./Limits.ts";
-import { spool } from "./Spool.ts";
-import { sql } from "./Sql.ts";
-import { status } from "./Status.ts";
-import { tail } from "./Tail.ts";
-import { task, tasks } from "./Tasks.ts";
-import { threadCommand } from "./Thread.ts";
-import { threads } from "./Threads.ts";
-import { up } from "./Up.ts";
-import { wrap } from "./Wrap.ts";
 
-export const cli = recollect.pipe(
-  Command.withDescription("The memory of record for AI agents"),
-  Command.withSubcommands([
-    up,
-    importCommand,
-    exportCommand,
-    wrap,
-    threads,
-    threadCommand,
-    files,
-    tail,
-    sql,
-    tasks,
-    task,
-    sessions,
-    inbox,
-    config,
-    limits,
-    cache,
-    status,
-    spool,
-    rebuild,
-    verify,
-    heal,
-    backup,
-    restore,
-  ]),
-);
+const commands = {
+  up: () => import("./Up.ts").then(({ up }) => up),
+  import: () => import("./Import.ts").then(({ importCommand }) => importCommand),
+  export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
+  wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
+  threads: () => import("./Threads.ts").then(({ threads }) => threads),
+  thread: () => import("./Thread.ts").then(({ threadCommand }) => threadCommand),
+  files: () => import("./Files.ts").then(({ files }) => files),
+  tail: () => import("./Tail.ts").then(({ tail }) => tail),
+  sql: () => import("./Sql.ts").then(({ sql }) => sql),
+  tasks: () => import("./Tasks.ts").then(({ tasks }) => tasks),
+  task: () => import("./Tasks.ts").then(({ task }) => task),
+  sessions: () => import("./Sessions.ts").then(({ sessions }) => sessions),
+  inbox: () => import("./Inbox.ts").then(({ inbox }) => inbox),
+  config: () => import("./Config.ts").then(({ config }) => config),
+  limits: () => import("./Limits.ts").then(({ limits }) => limits),
+  cache: () => import("./Cache.ts").then(({ cache }) => cache),
+  status: () => import("./Status.ts").then(({ status }) => status),
+  spool: () => import("./Spool.ts").then(({ spool }) => spool),
+  rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
+  verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
+  heal: () => import("./Heal.ts").then(({ heal }) => heal),
+  backup: () => import("./Backup.ts").then(({ backup }) => backup),
+  restore: () => import("./Restore.ts").then(({ restore }) => restore),
+} as const;
+
+type Name = keyof typeof commands;
+
+const isName = (word: string): word is Name => Object.hasOwn(commands, word);
+
+/** Flags of the root, before a command's name, that take the word behind them. */
+const takesNext = new Set(["--data", "--nats-url", "--log-level"]);
+
+/** The command that is called. Undefined: none, or the words must be read with all of them at hand. */
+export const commandIn = (words: ReadonlyArray<string>): Name | undefined => {
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? "";
+    if (takesNext.has(word)) at++;
+    else if (!/^--(?:data|nats-url|log-level)=/.test(word)) return isName(word) ? word : undefined;
+  }
+  return undefined;
+};
+
+/** The root with the command that these words call, else with all: help, completions and advice want every one. */
+export const cliFor = async (words: ReadonlyArray<string>) => {
+  const called = commandIn(words);
+  const wanted = called === undefined ? Object.values(commands) : [commands[called]];
+  return recollect.pipe(
+    Command.withDescription("The memory of record for AI agents"),
+    Command.withSubcommands(await Promise.all(wanted.map((load) => load()))),
+  );
+};

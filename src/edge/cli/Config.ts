@@ -5,7 +5,6 @@
  */
 import { Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { userInfo } from "node:os";
 import { valueOf } from "../../coordination/config/ConfigLayers.ts";
 import type { Difference, Version } from "../../coordination/config/ConfigHistory.ts";
 import * as ConfigFile from "../../coordination/config/ConfigFile.ts";
@@ -14,15 +13,7 @@ import { Attach } from "./Attach.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { json, store, storeFromNow, tenant, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
-
-/** Who sits at this terminal. A user without a name is the program itself. */
-const user = Effect.sync(() => {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined;
-  }
-});
+import { user } from "./User.ts";
 
 /** The configuration of a tenant, over the store and with the data folder's file. */
 export const configuration = Effect.fnUntraced(function* (tenantName: string) {

@@ -8,7 +8,7 @@
  * | 0 | done |
  * | 1 | something broke that we did not foresee (`--log-level debug` shows where) |
  * | 2 | the command line is wrong |
- * | 3 | `verify` found a difference |
+ * | 3 | `verify` found a difference, or `rebuild` would drop events |
  * | 4 | what was asked for does not exist |
  * | 5 | a thing we need is away or unusable: NATS, the data folder, the database |
  * | 130 | interrupted |

@@ -18,13 +18,19 @@ class StillWaiting extends Schema.TaggedError<StillWaiting>()("StillWaiting", {
   hint: Schema.String,
 }) {}
 
+/** Accepted, and neither in the log nor here. */
+class CommandsLost extends Schema.TaggedError<CommandsLost>()("CommandsLost", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
 const spoolFile = Effect.gen(function* () {
   const attach = yield* Attach;
   return (yield* attach.folder(yield* where)).spool;
 });
 
 /** Sums over all targets, as `spool list` and `status` tell them. */
-export const totals = ({ overdueMillis, targets }: SpoolList.Survey, now: number) => {
+export const totals = ({ damaged, missing, overdueMillis, targets }: SpoolList.Survey, now: number) => {
   const sum = (field: "forks" | "setAside" | "waiting") => targets.reduce((total, target) => total + target[field], 0);
   const times = targets.flatMap(({ oldestAt }) => (oldestAt === null ? [] : [oldestAt]));
   const oldestAt = times.length === 0 ? null : Math.min(...times);
@@ -34,15 +40,39 @@ export const totals = ({ overdueMillis, targets }: SpoolList.Survey, now: number
     overdue: oldestAt !== null && now - oldestAt >= overdueMillis,
     setAside: sum("setAside"),
     forks: sum("forks"),
+    damaged,
+    lost: missing,
   };
 };
+
+/** What a person must look at, each with the command that shows it. */
+export const conditionsOf = ({ damaged, lost }: { readonly damaged: number; readonly lost: number }) => [
+  ...(lost === 0
+    ? []
+    : [
+        {
+          name: "spoolLost" as const,
+          message: `${Output.counted(lost, "event")} accepted while the log was away ${lost === 1 ? "is" : "are"} missing from the spool on this disk, and not known to be in the log.`,
+          hint: "Which ones: recollect spool list. Keep what is known of them and settle it: recollect spool discard --all > lost.jsonl",
+        },
+      ]),
+  ...(damaged === 0
+    ? []
+    : [
+        {
+          name: "spoolDamaged" as const,
+          message: `${Output.counted(damaged, "event")} in the spool ${damaged === 1 ? "is" : "are"} not what was accepted, and not delivered.`,
+          hint: "Which ones: recollect spool list. Look at them: recollect spool export --all",
+        },
+      ]),
+];
 
 const nameOf = ({ id, kind }: { readonly id: string | null; readonly kind: string | null }) =>
   id === null ? "(cannot be read)" : `${kind} ${Output.clip(id, 60)}`;
 
 const showSurvey = Effect.fnUntraced(function* (found: SpoolList.Survey, now: number) {
-  const { forks, overdue, setAside, waiting } = totals(found, now);
-  if (waiting + setAside + forks === 0) return yield* Output.note("Nothing waits: the log has everything.");
+  const { forks, lost, overdue, setAside, waiting } = totals(found, now);
+  if (waiting + setAside + forks + lost === 0) return yield* Output.note("Nothing waits: the log has everything.");
   if (waiting > 0) {
     yield* Output.line(`${Output.counted(waiting, "event")} wait for the log:`);
     const rows = found.histories.map((one) => [
@@ -64,6 +94,15 @@ const showSurvey = Effect.fnUntraced(function* (found: SpoolList.Survey, now: nu
       yield* Output.line(`      ${Output.clip(one.reason, 300)}`);
     }
     yield* Output.note("Deliver all the same: recollect spool retry NUMBER    Give up: recollect spool discard NUMBER");
+  }
+  if (lost > 0) {
+    yield* Output.line(`\n${Output.counted(lost, "event")} lost: accepted, and missing from this disk:`);
+    for (const one of found.lost) {
+      const when = one.acceptedAt === null ? "" : `, accepted ${Output.moment(one.acceptedAt)}`;
+      const what = one.eventId === null ? "nothing is known of it" : `${one.type ?? "?"} ${one.eventId}`;
+      yield* Output.line(`  ${one.number}  ${what}${one.id === null ? "" : ` of ${nameOf(one)}`}${when}`);
+    }
+    yield* Output.note("Settle it when you have looked: recollect spool discard NUMBER");
   }
   if (forks > 0) {
     yield* Output.line(`\n${Output.counted(forks, "event")} went into a fork, because somebody was later:`);
@@ -92,7 +131,8 @@ const list = Command.make(
 );
 
 /** The lists under names of their own: the totals have the short ones. */
-const lists = ({ forks, histories, setAside, targets }: SpoolList.Survey) => ({
+const lists = ({ forks, histories, lost, setAside, targets }: SpoolList.Survey) => ({
+  lostEvents: lost,
   targets,
   histories,
   setAsideEvents: setAside,
@@ -105,8 +145,10 @@ const drain = Command.make(
   Effect.fn("cli.spool.drain")(function* (input) {
     const rows = yield* drainTargets({ file: yield* spoolFile, place: yield* where });
     const remaining = rows.reduce((sum, row) => sum + row.waiting, 0);
-    if (input.json) yield* Output.json({ targets: rows, waiting: remaining });
-    else if (rows.length === 0) yield* Output.note("Nothing waits: the log has everything.");
+    const lost = yield* SpoolList.lost(yield* spoolFile);
+    const missing = lost.length === 0 ? {} : { lost: lost.length };
+    if (input.json) yield* Output.json({ targets: rows, waiting: remaining, ...missing });
+    else if (rows.length === 0 && lost.length === 0) yield* Output.note("Nothing waits: the log has everything.");
     else {
       for (const { delivered, forked, setAside, target, waiting } of rows) {
         const also = [
@@ -120,6 +162,12 @@ const drain = Command.make(
         yield* Output.note("What was set aside or forked, and why: recollect spool list");
     }
     const failed = rows.find(({ error }) => error !== null);
+    if (lost.length > 0) {
+      return yield* new CommandsLost({
+        message: `${Output.counted(lost.length, "event")} that ${lost.length === 1 ? "was" : "were"} accepted ${lost.length === 1 ? "is" : "are"} missing from the spool.`,
+        hint: "Which ones: recollect spool list",
+      });
+    }
     if (remaining === 0 && failed === undefined) return;
     return yield* new StillWaiting({
       message: `${Output.counted(remaining, "event")} could not be delivered: ${failed?.error ?? "others put more"}`,
@@ -142,7 +190,7 @@ const numbers = Argument.Int("number").pipe(
   Argument.variadic(),
 );
 
-const all = Flag.Boolean("all").pipe(Flag.withDefault(false), Flag.withDescription("All that were set aside"));
+const all = Flag.Boolean("all").pipe(Flag.withDefault(false), Flag.withDescription("All that were set aside or lost"));
 
 /** Which ones are meant; a slip must not mean all. */
 const whichOf = Effect.fnUntraced(function* (input: {
@@ -160,7 +208,7 @@ const assertThere = Effect.fnUntraced(function* (which: SpoolList.Which, done: R
   const missing = which === "all" ? [] : which.filter((number) => !done.includes(number));
   if (missing.length === 0) return;
   return yield* new NotFound({
-    message: `Nothing was set aside under the number ${missing.join(", ")}.`,
+    message: `Nothing was set aside or lost under the number ${missing.join(", ")}.`,
     hint: "recollect spool list shows what was.",
   });
 });
@@ -180,6 +228,25 @@ const retry = Command.make(
   Command.withExamples([{ command: "recollect spool retry 17 18", description: "Those two" }]),
 );
 
+const exported = Command.make(
+  "export",
+  { numbers, all },
+  Effect.fn("cli.spool.export")(function* (input) {
+    const which = yield* whichOf(input);
+    const shown = yield* SpoolList.show({ file: yield* spoolFile, which });
+    for (const one of shown) yield* Output.json(one);
+    yield* assertThere(
+      which,
+      shown.map(({ number }) => number),
+    );
+  }),
+).pipe(
+  Command.withDescription("Print what was set aside, and what is known of what is lost, as JSON lines"),
+  Command.withExamples([
+    { command: "recollect spool export --all > aside.jsonl", description: "All of it, kept there" },
+  ]),
+);
+
 const discard = Command.make(
   "discard",
   { numbers, all, json },
@@ -195,15 +262,15 @@ const discard = Command.make(
     yield* assertThere(which, done);
   }),
 ).pipe(
-  Command.withDescription("Give up what was set aside; prints each as JSON first"),
+  Command.withDescription("Give up what was set aside or lost; prints each as JSON first"),
   Command.withExamples([
     { command: "recollect spool discard 17 > kept.json", description: "One of them, kept elsewhere" },
   ]),
 );
 
 export const spool = Command.make("spool").pipe(
-  Command.withDescription("Events accepted while the log was away: list, drain, retry, discard"),
-  Command.withSubcommands([list, drain, retry, discard]),
+  Command.withDescription("Events accepted while the log was away: list, drain, retry, export, discard"),
+  Command.withSubcommands([list, drain, retry, exported, discard]),
 );
 
 /** For `status`; a spool that cannot be read is said there, and is no reason to say nothing else. */

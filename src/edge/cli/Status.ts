@@ -11,7 +11,7 @@ import { Query } from "../../query/Query.ts";
 import { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
-import { spoolTotals } from "./Spool.ts";
+import { conditionsOf, spoolTotals } from "./Spool.ts";
 
 /** The JSON contract of `status --json` (`docs/cli.md`). */
 const gather = Effect.gen(function* () {
@@ -71,6 +71,9 @@ export const status = Command.make(
       yield* Output.line(
         `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
       );
+    }
+    for (const { hint, message } of spool === null ? [] : conditionsOf(spool)) {
+      yield* Output.note(`${message}\n  ${hint}`);
     }
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
       name,

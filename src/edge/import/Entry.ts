@@ -50,7 +50,11 @@ export const chatFormats = [
   "zen",
 ] as const;
 
-export const formats = [...lineFormats, ...chatFormats, "opencode"] as const;
+/** Formats whose entries are rows of an agent's database. */
+export const storeFormats = ["opencode-db", "cursor-db", "goose-db", "crush", "hermes"] as const;
+
+export const formats = [...lineFormats, ...chatFormats, ...storeFormats, "opencode"] as const;
+export type StoreFormat = (typeof storeFormats)[number];
 export type LineFormat = (typeof lineFormats)[number] | "gemini-cli";
 export type ChatFormat = (typeof chatFormats)[number] | "vscode-chat" | "langfuse";
 export type Format = (typeof formats)[number];

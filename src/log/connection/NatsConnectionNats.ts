@@ -52,6 +52,8 @@ export interface Link {
   readonly connected: boolean;
   /** When the connection was lost, as `Elapsed` counts; undefined while connected. */
   readonly lostAt: number | undefined;
+  /** While it is away because the server takes our credentials no longer: its words. */
+  readonly refused?: { readonly reason: string; readonly hint: string } | undefined;
   /** Calls back at the next disconnect; the result ends the subscription. */
   readonly onLost: (callback: () => void) => () => void;
   readonly replies: Pick<Replies, "open">;
@@ -209,6 +211,8 @@ const watch = Effect.fnUntraced(function* (options: {
   readonly lost: () => void;
   readonly back: () => void;
   readonly denied: (subject: string, reason: string) => void;
+  /** The server takes our credentials no longer. */
+  readonly refused: () => void;
 }) {
   const { nc, state } = options;
   yield* Stream.fromAsyncIterable(nc.status(), () => undefined).pipe(
@@ -228,6 +232,7 @@ const watch = Effect.fnUntraced(function* (options: {
           if (error instanceof PermissionViolationError && error.operation === "publish") {
             options.denied(error.subject, error.message);
           }
+          if (isCredentialError(error)) options.refused();
           yield* Effect.logWarning(`NATS reports: ${status.error.message}`);
         } else if (status.type === "slowConsumer" || status.type === "staleConnection") {
           yield* Effect.logWarning(`NATS connection: ${status.type}`);
@@ -254,6 +259,7 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
     replies,
     connected: true,
     lostAt: undefined as number | undefined,
+    refused: undefined as { readonly reason: string; readonly hint: string } | undefined,
     onLost: (callback: () => void) => {
       callbacks.add(callback);
       return () => callbacks.delete(callback);
@@ -277,8 +283,13 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
       for (const callback of waiting) callback();
     },
     denied: (subject, reason) => replies.denied(subject, reason),
+    refused: () => {
+      const { hint, message: reason } = Unusable.wrongCredentials(url);
+      link.refused = { reason, hint };
+    },
     back: () => {
       pause.reset();
+      link.refused = undefined;
       info = nc.info ?? info;
       link.connected = true;
       link.lostAt = undefined;

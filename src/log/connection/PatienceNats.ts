@@ -7,6 +7,7 @@ import { Effect } from "effect";
 import { elapsed } from "./Elapsed.ts";
 import { LogUnavailable } from "../EventLog.ts";
 import type { Link } from "./NatsConnectionNats.ts";
+import type { NoAnswer } from "./RepliesNats.ts";
 
 /**
  * A connection that was lost less than this ago is waited for: a server that is restarted is back in 0.1 to 1 s. One
@@ -20,6 +21,10 @@ export const retryPauseMillis = (attempt: number): number => Math.min(5 * 2 ** a
 export const unavailable = (reason: string, hint?: string) =>
   Effect.fail(new LogUnavailable({ reason, ...(hint === undefined ? {} : { hint }) }));
 
+/** The same, of a question that has no answer: a right that is missing is named. */
+export const unanswered = ({ denied, reason }: NoAnswer) =>
+  Effect.fail(new LogUnavailable({ reason, ...(denied === undefined ? {} : { denied }) }));
+
 const away = unavailable(
   "NATS is away",
   "The connection is dialled again for ever; `recollect status` shows when it is back.",
@@ -29,6 +34,8 @@ const away = unavailable(
 export const awaitLink = Effect.fnUntraced(function* (link: Link) {
   while (!link.connected) {
     const now = yield* elapsed;
+    if (link.refused !== undefined)
+      return yield* Effect.fail(new LogUnavailable({ ...link.refused, denied: "connect" }));
     if (now - (link.lostAt ?? now) >= lostPatienceMillis) return yield* away;
     // Polling, because the client tells of a reconnect only some time after it can be used.
     yield* Effect.sleep(10);

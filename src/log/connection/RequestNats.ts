@@ -39,7 +39,8 @@ export const ask = (nc: Client, link: Link, question: Ask): Promise<Answer | NoA
   new Promise((resolve) => {
     if (!link.connected) {
       // The client would keep the question and drop it at the next dial.
-      resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
+      const denied = link.refused === undefined ? {} : { denied: "connect" };
+      resolve({ _tag: "NoAnswer", why: "lost", reason: link.refused?.reason ?? "NATS is away", ...denied });
       return;
     }
     const { headers, payload, subject, timeoutMillis } = question;

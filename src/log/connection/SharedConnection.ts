@@ -77,7 +77,13 @@ export class SharedConnection extends Context.Service<
 const lookMillis = 1_000;
 
 const asUnavailable = (problem: LogUnavailable | NatsUnusable): LogUnavailable =>
-  problem._tag === "LogUnavailable" ? problem : new LogUnavailable({ reason: problem.message, hint: problem.hint });
+  problem._tag === "LogUnavailable"
+    ? problem
+    : new LogUnavailable({
+        reason: problem.message,
+        hint: problem.hint,
+        ...(problem.reason === "credentials" ? { denied: "connect" } : {}),
+      });
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
 const dial = Effect.fnUntraced(function* <A>(url: string, options: Options<A>, arrived: () => void) {

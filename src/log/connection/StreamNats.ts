@@ -11,7 +11,7 @@ import { Clock, Effect } from "effect";
 import type { LogUnavailable } from "../EventLog.ts";
 import type { NatsConnection } from "./NatsConnectionNats.ts";
 import * as Unusable from "./NatsUnusable.ts";
-import { awaitLink, retryPauseMillis, unavailable } from "./PatienceNats.ts";
+import { awaitLink, retryPauseMillis, unanswered, unavailable } from "./PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "./RequestNats.ts";
 import { streamSubjects } from "../Subject.ts";
 
@@ -147,7 +147,7 @@ const api = Effect.fnUntraced(function* <A>(
     if (answer._tag === "Answer") {
       const said: A & { readonly error?: ApiError } = answer.message.json();
       if (said.error?.code !== 503) return said;
-    } else if (answer.why === "failed") return yield* unavailable(answer.reason);
+    } else if (answer.why === "failed") return yield* unanswered(answer);
     if ((yield* elapsed) - started >= options.patienceMillis) {
       return yield* unavailable(answer._tag === "NoAnswer" ? answer.reason : "JetStream has no leader");
     }

@@ -103,13 +103,49 @@ export const removeStale = (link: string, purpose: string): void => {
   }
 };
 
-/** Generations that the path does not lead to: replaced ones, and what a killed rebuild has left. */
-export const leftovers = (link: string): ReadonlyArray<string> => {
+/** Beside a file that is kept: why. The name says it all, so it stays true wherever the folder is moved or copied. */
+const keptMark = (file: string): string => `${file}.kept`;
+
+const isKept = (file: string): boolean => fs.existsSync(keptMark(file));
+
+/** From now on the file is removed by `discardKept` alone. Durable when it returns. */
+export const keep = (file: string, why: string): void => {
+  fs.writeFileSync(keptMark(file), `${why}\n`, { mode: 0o600, flush: true });
+  syncFolder(path.dirname(file));
+};
+
+/** A replaced file that holds what nothing else has. */
+export interface Kept {
+  /** Name within the folder. */
+  readonly name: string;
+  /** Why it was kept, as it was noted. */
+  readonly why: string;
+}
+
+const othersOf = (link: string): ReadonlyArray<string> => {
   const live = current(link);
   return generationsIn(link)
     .map((generation) => path.resolve(fileOf(link, generation)))
     .filter((file) => file !== live);
 };
+
+/** The files that are kept beside the path. */
+export const kept = (link: string): ReadonlyArray<Kept> =>
+  othersOf(link)
+    .filter(isKept)
+    .map((file) => ({ name: path.basename(file), why: fs.readFileSync(keptMark(file), "utf8").trim() }));
+
+/** Removes a kept file for good; false when none has that name. */
+export const discardKept = (link: string, name: string): boolean => {
+  if (!kept(link).some((file) => file.name === name)) return false;
+  const file = path.join(parts(link).folder, name);
+  remove(file);
+  fs.rmSync(keptMark(file), { force: true });
+  return true;
+};
+
+/** Generations that nobody needs: replaced ones, and what a killed rebuild has left. */
+export const leftovers = (link: string): ReadonlyArray<string> => othersOf(link).filter((file) => !isKept(file));
 
 /** True when a file, and no link, stands at the path. */
 export const isPlain = (link: string): boolean =>

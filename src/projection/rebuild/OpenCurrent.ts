@@ -30,19 +30,19 @@ const ensureFile = Effect.fnUntraced(function* (path: string, projections: Reado
   return file;
 });
 
-const rebuildOutdated = Effect.fnUntraced(function* (options: {
+/** Rebuilds by itself what a rebuild loses nothing of. */
+const rebuildHere = Effect.fnUntraced(function* (options: {
+  /** Why, as the beginning of a sentence. */
+  readonly reason: string;
   readonly path: string;
   readonly file: string;
   readonly projections: ReadonlyArray<Projection>;
   readonly onRebuild: (message: string) => Effect.Effect<void>;
 }) {
   const { path, projections, onRebuild } = options;
-  const checkpoint = yield* WriteLock.peek(options.file);
-  if (checkpoint !== undefined) {
-    const { condition } = yield* ProjectorCondition.identify(checkpoint);
-    if (condition?.stopped === true) return yield* new ProjectorCondition.ProjectorStopped({ condition });
-  }
-  const reason = "The database was made by another version and is rebuilt from the stream";
+  const { reason } = options;
+  const { condition } = yield* ProjectorCondition.identify(yield* WriteLock.peekAny(options.file));
+  if (condition?.stopped === true) return yield* new ProjectorCondition.ProjectorStopped({ condition });
   yield* onRebuild(`${reason}.`);
   let told = 0;
   yield* rebuild({
@@ -53,8 +53,14 @@ const rebuildOutdated = Effect.fnUntraced(function* (options: {
       told = sequence;
       return onRebuild(`${reason}: ${sequence} of ${head} events.`);
     },
-  });
+  }).pipe(
+    Effect.catchTag("LossRefused", (refused) =>
+      Effect.fail(new ProjectorCondition.ProjectorStopped({ condition: ProjectorCondition.ledgerAhead(refused) })),
+    ),
+  );
 });
+
+const madeByAnother = "The database was made by another version and is rebuilt from the stream";
 
 /** The current file, open for writing until the scope closes. */
 export const openCurrent = Effect.fn("projection.openCurrent")(function* (options: {
@@ -75,6 +81,6 @@ export const openCurrent = Effect.fn("projection.openCurrent")(function* (option
     return model;
   }
   yield* model.close;
-  yield* rebuildOutdated({ ...options, file });
+  yield* rebuildHere({ ...options, file, reason: madeByAnother });
   return yield* open(Generations.current(path) ?? file);
 });

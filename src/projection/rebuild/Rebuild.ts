@@ -1,45 +1,61 @@
 /**
- * Rebuilding: the stream is replayed from its beginning into a new file beside the live one, which then takes its place.
+ * Rebuilding: stream and ledger are folded into a new file beside the live one, which then takes its place.
  *
  * Room: projection.
  *
  * Promises: readers never see less than before; a projector in another process goes on meanwhile, and moves to the
- * new file in its next transaction; a rebuild killed at any moment leaves the live file as it was.
+ * new file in its next transaction; a rebuild killed at any moment leaves the live file as it was; an event that the
+ * ledger has and the stream does not is never dropped, unless somebody accepts the loss, with a reason, as an event.
  *
- * How: the new file catches up beside the live one; then the live file's write lock is taken, so that its checkpoint
- * stands still; the new file catches up to it, and the path is led to the new file before the lock is let go. The
- * projector asks under the same lock which file the path leads to, so no event falls between the two.
+ * How: the new file catches up beside the live one, and what the stream has lost in its middle comes from the ledger.
+ * Both are compared. Then the live file's write lock is taken, so that its checkpoint stands still; the new file catches
+ * up to it, and the path is led to the new file before the lock is let go. The projector asks under the same lock which
+ * file the path leads to, so no event falls between the two.
+ *
+ * Decision: a hole in the middle is filled and not refused, because its place is free and nothing is dropped: so an
+ * upgrade goes on while the stream waits for its heal, and `verify` names the place until then. What stands where the
+ * stream has something else, or behind its end, has no place, and is refused.
  */
 import { Effect, type Scope } from "effect";
+import * as path from "node:path";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
+import * as Ranges from "../../domain/SequenceRanges.ts";
+import type { CopyHead, SequenceRange } from "../../domain/StoreEvents.ts";
+import { hex } from "../../log/Digest.ts";
 import { EventLog, type LogInfo } from "../../log/EventLog.ts";
 import { catchUp, isLost, lostEntry } from "../fold/CatchUp.ts";
 import * as ProjectorCondition from "../ProjectorCondition.ts";
+import * as AcceptLoss from "./AcceptLoss.ts";
 import * as Generations from "./Generations.ts";
 import { attemptOn, openLedger } from "./LedgerFileSqlite.ts";
+import { onlyInOld } from "./OnlyInOld.ts";
 import type { Projection } from "../Projection.ts";
 import type { Checkpoint } from "../Checkpoint.ts";
 import { type ReadModel, StorageTrouble } from "../ReadModel.ts";
 import * as ReadModelSqlite from "../ReadModelSqlite.ts";
+import { isWhole } from "../verify/Compare.ts";
+import type { Ledger } from "../verify/LedgerSqlite.ts";
 import * as WriteLock from "../write/WriteLockSqlite.ts";
 
 export interface Progress {
   readonly sequence: Sequence;
   /** The head as far as it is known; it moves while others publish. */
   readonly head: Sequence;
-  readonly step: "folding" | "indexing";
+  readonly step: "folding" | "indexing" | "comparing";
 }
 
 export interface Rebuilt {
   /** The file the path leads to now. */
   readonly file: string;
   readonly checkpoint: Sequence;
-  /** Sequences that neither the stream nor the old ledger has. */
-  readonly lost: ReadonlyArray<Sequence>;
-  /** Sequences that the stream has lost and the old ledger gave back. */
-  readonly recovered: ReadonlyArray<Sequence>;
-  /** The old file, where it holds what the stream no longer has: it is never removed. */
+  /** What is in the new file no more, or was in neither copy. */
+  readonly lost: ReadonlyArray<SequenceRange>;
+  /** What the stream has lost and the old ledger gave back. */
+  readonly recovered: ReadonlyArray<SequenceRange>;
+  /** The event that says that a loss was accepted. */
+  readonly accepted?: { readonly sequence: Sequence; readonly events: number } | undefined;
+  /** Name of the old file, where it holds what nothing else does: removed by `discardKept` alone. */
   readonly kept?: string | undefined;
 }
 
@@ -47,19 +63,19 @@ export interface Rebuilt {
 const closeEnough = 1000;
 /** Rounds of catching up without getting close; then the lock is taken anyway. */
 const mostRounds = 20;
-/** Files that hold what the stream has lost are noted in the database under this prefix. */
+/** Before kept files had a mark beside them, they were noted in the database by their path under this prefix. */
 const keptPrefix = "kept:";
 
-const lockFile = (path: string): string => `${path}.rebuild-lock`;
+const lockFile = (link: string): string => `${link}.rebuild-lock`;
 
 /** One rebuild at a time for each path; a killed one has let go. */
-const holdRebuildLock = (path: string): Effect.Effect<void, StorageTrouble, Scope.Scope> =>
-  WriteLock.hold(lockFile(path), "now").pipe(
+const holdRebuildLock = (link: string): Effect.Effect<void, StorageTrouble, Scope.Scope> =>
+  WriteLock.hold(lockFile(link), "now").pipe(
     Effect.mapError((trouble) =>
       trouble.reason === "busy"
         ? new StorageTrouble({
             reason: "busy",
-            path,
+            path: link,
             message: "Another process is rebuilding this database.",
             hint: "Wait for it, or end it: the database stays as it is.",
           })
@@ -67,46 +83,56 @@ const holdRebuildLock = (path: string): Effect.Effect<void, StorageTrouble, Scop
     ),
   );
 
+/** Gives files that were noted by their path a mark beside them, by their name: the folder may have been moved. */
+const markNoted = Effect.fnUntraced(function* (link: string, live: string) {
+  const notes = yield* WriteLock.notesOf(live, keptPrefix);
+  const names = new Set(notes.map((note) => path.basename(note.slice(keptPrefix.length))));
+  yield* attemptOn(link, () => {
+    for (const file of Generations.leftovers(link)) {
+      if (names.has(path.basename(file))) Generations.keep(file, "It holds what the stream no longer had.");
+    }
+  });
+});
+
 /** Removes what replaced files and killed rebuilds have left, except the files that are kept. Only under the rebuild lock. */
-const sweep = Effect.fnUntraced(function* (path: string) {
-  const live = Generations.current(path);
-  const kept =
-    live === undefined
-      ? []
-      : yield* WriteLock.notesOf(live, keptPrefix).pipe(
-          Effect.catchIf(
-            ({ reason }) => reason === "damaged",
-            () => Effect.succeed(undefined),
-          ),
-        );
+const sweep = Effect.fnUntraced(function* (link: string) {
+  const live = Generations.current(link);
+  if (Generations.leftovers(link).length === 0) return;
   // A live file that cannot say what is kept: nothing is removed.
-  if (kept === undefined) return [];
-  const files = Generations.leftovers(path).filter((file) => !kept.includes(`${keptPrefix}${file}`));
-  yield* attemptOn(path, () => files.forEach(Generations.remove));
-  return kept;
+  const isReadable =
+    live === undefined ||
+    (yield* markNoted(link, live).pipe(
+      Effect.as(true),
+      Effect.catchIf(
+        ({ reason }) => reason === "damaged",
+        () => Effect.succeed(false),
+      ),
+    ));
+  if (isReadable) yield* attemptOn(link, () => Generations.leftovers(link).forEach(Generations.remove));
 });
 
 /** Sweeps unless another process is rebuilding. */
-export const sweepLeftovers = (path: string): Effect.Effect<void, StorageTrouble> =>
-  Generations.leftovers(path).length === 0
+export const sweepLeftovers = (link: string): Effect.Effect<void, StorageTrouble> =>
+  Generations.leftovers(link).length === 0
     ? Effect.void
-    : Effect.scoped(Effect.andThen(holdRebuildLock(path), sweep(path))).pipe(
-        Effect.asVoid,
+    : Effect.scoped(Effect.andThen(holdRebuildLock(link), sweep(link))).pipe(
         Effect.catchIf(
           ({ reason }) => reason === "busy",
           () => Effect.void,
         ),
       );
 
-/** What the live file knows, as far as it can be read. */
+/**
+ * What the live file is: `usual`; `ahead`, when the stream ends before it or is another one; `damaged`, when it cannot
+ * say. Of another stream's ledger nothing is filled into holes.
+ */
 const lookAt = Effect.fnUntraced(function* (live: string | undefined) {
-  if (live === undefined) return { checkpoint: undefined, foreign: false };
-  const peeked = yield* Effect.result(WriteLock.peek(live));
-  // A damaged file may hold what nothing else does: it is kept.
-  if (peeked._tag === "Failure") return { checkpoint: undefined, foreign: true };
-  if (peeked.success === undefined) return { checkpoint: undefined, foreign: false };
+  if (live === undefined) return { isAhead: false, isDamaged: false, isOther: false };
+  const peeked = yield* Effect.result(WriteLock.peekAny(live));
+  if (peeked._tag === "Failure") return { isAhead: false, isDamaged: true, isOther: true };
   const { condition } = yield* ProjectorCondition.identify(peeked.success);
-  return { checkpoint: peeked.success, foreign: condition?.stopped === true && condition.name !== "hole" };
+  const isAhead = condition?.stopped === true && condition.name !== "hole";
+  return { isAhead, isDamaged: false, isOther: condition?.name === "recreated" };
 });
 
 interface Building {
@@ -147,79 +173,145 @@ const indexAll = Effect.fnUntraced(function* ({ log, model, onProgress }: Buildi
   yield* model.index;
 });
 
+interface Old {
+  readonly live: string;
+  /** Undefined when it cannot be read. */
+  readonly ledger: Ledger | undefined;
+  /** Its checkpoint is none that this stream will reach. */
+  readonly isForeign: boolean;
+}
+
 /** Takes the live file's place, under its write lock. */
 const swap = Effect.fnUntraced(function* (
   building: Building,
   options: {
-    readonly path: string;
-    readonly live: string | undefined;
-    readonly foreign: boolean;
+    readonly link: string;
+    readonly old: Old | undefined;
+    readonly isAccepted: boolean;
+    readonly keepWhy: string | undefined;
   },
 ) {
-  const { path, live, foreign } = options;
+  const { link, old, isAccepted, keepWhy } = options;
   const { model, log } = building;
+  const isForeign = old === undefined || old.isForeign || isAccepted;
   // Most of the bytes reach the disk before anybody has to wait for it.
   yield* model.settle;
+  const compared = (yield* model.checkpoint).sequence;
   const held =
-    live === undefined
+    old === undefined
       ? false
-      : yield* WriteLock.hold(live, "soon").pipe(
+      : yield* WriteLock.hold(old.live, "soon").pipe(
           Effect.as(true),
-          foreign ? Effect.orElseSucceed(() => false) : (self) => self,
+          isForeign ? Effect.orElseSucceed(() => false) : (self) => self,
         );
   const info = yield* log.info;
-  const reached: Checkpoint | undefined =
-    held && live !== undefined && !foreign ? yield* WriteLock.peek(live) : undefined;
-  yield* foldTo(
-    building,
-    Math.max(reached?.sequence ?? 0, foreign || live === undefined ? info.lastSequence : 0),
-    info,
-  );
+  const reached: Checkpoint | undefined = held && !isForeign ? yield* WriteLock.peekAny(old.live) : undefined;
+  yield* foldTo(building, Math.max(reached?.sequence ?? 0, isForeign ? info.lastSequence : 0), info);
+  if (!isForeign && old.ledger !== undefined) {
+    // What came in the last moments.
+    const late = yield* only(building, old.ledger, compared);
+    if (late.length > 0) return yield* AcceptLoss.refused(late);
+  }
   yield* model.settle;
   const { sequence } = yield* model.checkpoint;
   yield* model.close;
-  yield* attemptOn(path, () => {
+  yield* attemptOn(link, () => {
     Generations.syncFile(model.file);
-    Generations.pointTo(path, model.file);
+    if (old !== undefined && keepWhy !== undefined) Generations.keep(old.live, keepWhy);
+    Generations.pointTo(link, model.file);
   });
   return sequence;
 });
 
-/** Rebuilds the database behind `path`. */
-export const rebuild = Effect.fn("projection.rebuild")(function* (options: {
+/** What only the old ledger has, of the sequences after one. */
+const only = (building: Building, old: Ledger, after: Sequence) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const fresh = yield* openLedger(building.model.file);
+      if (fresh === undefined) return [];
+      return yield* onlyInOld({ old, fresh, after });
+    }),
+  );
+
+const headOf = (checkpoint: Checkpoint): CopyHead => ({ sequence: checkpoint.sequence, chain: hex(checkpoint.chain) });
+
+const oldHead = (old: Old | undefined): CopyHead | undefined => {
+  try {
+    return old?.ledger === undefined ? undefined : headOf(old.ledger.checkpoint());
+  } catch {
+    return undefined;
+  }
+};
+
+/** Refuses, or lets the loss be an event. Answers what became of it. */
+const settleLoss = Effect.fnUntraced(function* (
+  building: Building,
+  options: {
+    readonly old: Old | undefined;
+    readonly dropped: ReadonlyArray<SequenceRange>;
+    readonly lost: ReadonlyArray<SequenceRange>;
+    readonly acceptance: AcceptLoss.Acceptance | undefined;
+  },
+) {
+  const { acceptance, dropped, lost, old } = options;
+  if (dropped.length > 0 && acceptance === undefined) return yield* AcceptLoss.refused(dropped);
+  const ranges = Ranges.union(dropped, lost);
+  if (acceptance === undefined || ranges.length === 0) return undefined;
+  const kept = old === undefined || dropped.length === 0 ? undefined : path.basename(old.live);
+  const stream = headOf(yield* building.model.checkpoint);
+  const sequence = yield* AcceptLoss.record({ acceptance, ranges, stream, ledger: oldHead(old), kept });
+  return { sequence, events: Ranges.count(ranges) };
+});
+
+const openOld = Effect.fnUntraced(function* (live: string | undefined, isForeign: boolean) {
+  if (live === undefined) return undefined;
+  return { live, isForeign, ledger: yield* openLedger(live) } satisfies Old as Old;
+});
+
+/** A file of its own for the new rows, which a failed rebuild takes along; a killed one's is swept by the next. */
+const openFresh = Effect.fnUntraced(function* (link: string, projections: ReadonlyArray<Projection>) {
+  const file = yield* attemptOn(link, () => Generations.next(link));
+  const model = yield* Effect.acquireRelease(
+    ReadModelSqlite.open({ file, projections, durability: "scratch", indexes: "later" }),
+    (opened) => opened.close,
+  );
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => (Generations.isCurrent(link, file) ? undefined : Generations.remove(file))),
+  );
+  return model;
+});
+
+export interface Options {
   readonly path: string;
   readonly projections: ReadonlyArray<Projection>;
+  /** Goes on without what the stream has lost. Absent: refused with `LossRefused` when that would drop an event. */
+  readonly acceptLoss?: AcceptLoss.Acceptance | undefined;
   readonly onProgress?: (progress: Progress) => Effect.Effect<void>;
-}) {
+}
+
+/** Rebuilds the database behind `path`. */
+export const rebuild = Effect.fn("projection.rebuild")(function* (options: Options) {
   return yield* Effect.scoped(
     Effect.gen(function* () {
-      const { path, projections } = options;
+      const { path: link, projections, acceptLoss } = options;
       const log = yield* EventLog;
-      yield* holdRebuildLock(path);
-      yield* attemptOn(path, () => Generations.adopt(path));
-      const notes = yield* sweep(path);
-      const live = Generations.current(path);
-      const { foreign } = yield* lookAt(live);
-      const old = live === undefined || foreign ? undefined : yield* openLedger(live);
-      const lost: Array<Sequence> = [];
-      const recovered: Array<Sequence> = [];
-      const file = yield* attemptOn(path, () => Generations.next(path));
-      const model = yield* Effect.acquireRelease(
-        ReadModelSqlite.open({ file, projections, durability: "scratch", indexes: "later" }),
-        (opened) => opened.close,
-      );
-      // A rebuild that fails takes its file along; a killed one's is swept by the next.
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => (Generations.isCurrent(path, file) ? undefined : Generations.remove(file))),
-      );
+      yield* holdRebuildLock(link);
+      yield* attemptOn(link, () => Generations.adopt(link));
+      yield* sweep(link);
+      const live = Generations.current(link);
+      const { isAhead, isDamaged, isOther } = yield* lookAt(live);
+      const old = yield* openOld(live, isAhead || isDamaged);
+      const lost: Array<SequenceRange> = [];
+      const recovered: Array<SequenceRange> = [];
+      const model = yield* openFresh(link, projections);
       const building: Building = {
         model,
         log,
         onProgress: options.onProgress ?? (() => Effect.void),
         lost: (sequence) => {
-          const entry = old?.at(sequence);
-          const found = entry !== undefined && !isLost(entry);
-          (found ? recovered : lost).push(sequence);
+          const entry = isOther ? undefined : readFrom(old?.ledger, sequence);
+          const found = entry !== undefined && !isLost(entry) && isWhole(entry);
+          Ranges.add(found ? recovered : lost, sequence);
           return found ? entry : lostEntry(sequence);
         },
       };
@@ -227,15 +319,36 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: {
       yield* indexAll(building);
       // Others have published meanwhile.
       yield* approach(building);
-      for (const key of notes) yield* model.note(key, "");
-      const keep = live !== undefined && foreign;
-      if (keep) yield* model.note(`${keptPrefix}${live}`, "");
-      const checkpoint = yield* Effect.scoped(swap(building, { path, live, foreign }));
-      if (live !== undefined && !keep) yield* discard(live);
-      return { file, checkpoint, lost, recovered, kept: keep ? live : undefined } satisfies Rebuilt as Rebuilt;
+      const dropped = old?.ledger === undefined ? [] : yield* only(building, old.ledger, 0);
+      const accepted = yield* settleLoss(building, { old, dropped, lost, acceptance: acceptLoss });
+      const keepWhy = isDamaged
+        ? "It is damaged, and may hold what nothing else does."
+        : dropped.length > 0
+          ? `It holds what the stream has lost: ${Ranges.text(dropped)}. ${acceptLoss?.reason ?? ""}`
+          : undefined;
+      const isAccepted = accepted !== undefined && dropped.length > 0;
+      const checkpoint = yield* Effect.scoped(swap(building, { link, old, isAccepted, keepWhy }));
+      if (live !== undefined && keepWhy === undefined) yield* discard(live);
+      return {
+        file: model.file,
+        checkpoint,
+        lost: Ranges.union(dropped, lost),
+        recovered,
+        accepted,
+        kept: live === undefined || keepWhy === undefined ? undefined : path.basename(live),
+      } satisfies Rebuilt as Rebuilt;
     }),
   );
 });
+
+/** What a ledger has at a place. What cannot be read is not there. */
+const readFrom = (ledger: Ledger | undefined, sequence: Sequence): LogEntry | undefined => {
+  try {
+    return ledger?.at(sequence);
+  } catch {
+    return undefined;
+  }
+};
 
 /**
  * The replaced file goes as soon as everything is in it and nothing in its write-ahead log: a reader that has found

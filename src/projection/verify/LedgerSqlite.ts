@@ -8,6 +8,9 @@
 import type { Database } from "better-sqlite3";
 import type { LogEntry, RecordedEvent } from "../../domain/Event.ts";
 import { HistoryKind, type Sequence } from "../../domain/History.ts";
+import type { Mark } from "../Chain.ts";
+import type { Checkpoint } from "../Checkpoint.ts";
+import { readAnyCheckpoint } from "../EngineSqlite.ts";
 
 interface Row {
   readonly sequence: number;
@@ -79,6 +82,9 @@ export interface Ledger {
   readonly between: (from: Sequence, to: Sequence) => ReadonlyArray<LogEntry>;
   /** The first and last sequence held, and how many; zeros for an empty ledger. */
   readonly reach: () => { readonly first: Sequence; readonly last: Sequence; readonly rows: number };
+  /** The running hashes that were kept, in order; none in a database from before they were. */
+  readonly marks: () => ReadonlyArray<Mark>;
+  readonly checkpoint: () => Checkpoint;
 }
 
 /** The ledger of an open database. Throws what SQLite throws; a database without `v_events` is one without a ledger. */
@@ -90,7 +96,10 @@ export const ledgerOf = (db: Database): Ledger => {
     "SELECT coalesce(min(sequence), 0) AS first, coalesce(max(sequence), 0) AS last, count(*) AS rows FROM v_events",
   );
   const between = (from: Sequence, to: Sequence) => range.all(from, to).map(entryOf);
+  const hasMarks = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'chains'").get() !== undefined;
   return {
+    marks: () => (hasMarks ? db.prepare<[], Mark>("SELECT sequence, chain FROM chains ORDER BY sequence").all() : []),
+    checkpoint: () => readAnyCheckpoint(db),
     between,
     at: (sequence) => between(sequence, sequence)[0],
     reach: () => reach.get() ?? { first: 0, last: 0, rows: 0 },

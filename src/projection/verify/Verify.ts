@@ -1,31 +1,45 @@
 /**
- * Verifying: the stream against the ledger, and every table against a fresh fold of the stream.
+ * Verifying: the stream against the ledger, every table against a fresh fold of the stream, and the file against what
+ * this version makes.
  *
  * Room: projection.
  *
+ * Promises: it ends; it changes nothing; what differs is named by its place (sequences, keys, pages, views); memory and
+ * the pace of reading are bounded by one batch.
+ *
  * Everything is compared up to the ledger's checkpoint at the beginning: the database is read in one snapshot, so a
  * running projector and new events change nothing. The snapshot keeps the write-ahead log from shrinking meanwhile.
- * The fresh fold needs as much disk as the database without its full-text index; its file is removed afterwards.
+ * The fresh fold needs as much disk as the database without its full-text index; its file is removed afterwards. A part
+ * of the stream cannot be folded, so with `from` or `to` the copies and the file are compared and the tables are not.
  */
 import { Clock, Effect } from "effect";
-import { isMisfit, type LogEntry } from "../../domain/Event.ts";
+import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
+import * as Ranges from "../../domain/SequenceRanges.ts";
+import { chained, equal, hex } from "../../log/Digest.ts";
 import { EventLog, type LogDamaged, type LogInfo, type LogUnavailable } from "../../log/EventLog.ts";
-import { entriesUpTo, isLost, lostEntry } from "../fold/CatchUp.ts";
-import * as ProjectorCondition from "../ProjectorCondition.ts";
-import * as Generations from "../rebuild/Generations.ts";
+import { leafOf } from "../Chain.ts";
+import { entriesUpTo, lostEntry } from "../fold/CatchUp.ts";
 import { incomingOfAll } from "../fold/LargeEntries.ts";
-import { attemptOn } from "../rebuild/LedgerFileSqlite.ts";
-import type { Projection } from "../Projection.ts";
 import * as Pipeline from "../fold/Pipeline.ts";
-import type { StorageTrouble, TableDigest } from "../ReadModel.ts";
+import type { Projection } from "../Projection.ts";
+import * as ProjectorCondition from "../ProjectorCondition.ts";
+import type { ReadModel, StorageTrouble } from "../ReadModel.ts";
 import * as ReadModelSqlite from "../ReadModelSqlite.ts";
-import { openSnapshot, type Snapshot } from "./VerifySqlite.ts";
+import * as Generations from "../rebuild/Generations.ts";
+import { attemptOn } from "../rebuild/LedgerFileSqlite.ts";
+import { compare, type Difference, type DifferenceKind } from "./Compare.ts";
+import { type Fault, fullTextFaults } from "./DatabaseCheckSqlite.ts";
+import type { RowDifference } from "./RowDifferencesSqlite.ts";
+import { type AcceptedLoss, openSnapshot, type Snapshot } from "./VerifySqlite.ts";
 
-export interface Difference {
-  readonly sequence: Sequence;
-  /** `stream`: the stream lost what the ledger has. `ledger`: the other way round. `both`: neither has it. `content`: they disagree. */
-  readonly kind: "stream" | "ledger" | "both" | "content";
+/** Differences of one kind at sequences that follow on each other. */
+export interface Place {
+  readonly kind: DifferenceKind;
+  readonly first: Sequence;
+  readonly last: Sequence;
+  readonly count: number;
+  /** What the first of them is. */
   readonly message: string;
 }
 
@@ -35,12 +49,15 @@ export interface TableResult {
   readonly digest: string;
   /** The digest that a fresh fold of the stream gives. */
   readonly expected: string;
+  /** The first rows that differ, by key. */
+  readonly differing: ReadonlyArray<RowDifference>;
 }
 
 export interface Verified {
-  /** True when nothing differs: stream, ledger and read models say the same. */
+  /** True when nothing differs: stream, ledger, read models and file are as they should be. */
   readonly ok: boolean;
-  /** What was compared: everything up to this sequence. */
+  /** What was compared: everything from this sequence on, up to that one. */
+  readonly from: Sequence;
   readonly upTo: Sequence;
   readonly stream: {
     readonly firstSequence: Sequence;
@@ -49,73 +66,76 @@ export interface Verified {
     readonly created: number;
   };
   readonly ledger: { readonly firstSequence: Sequence; readonly lastSequence: Sequence; readonly rows: number };
+  /** The running hash at `upTo`, of either copy, in hexadecimal. */
+  readonly chain: { readonly stream: string; readonly ledger: string };
   /** The condition that the projector would name, where there is one. */
   readonly condition?: ProjectorCondition.Condition | undefined;
-  /** How many sequences differ; the first `mostDifferences` are listed. */
+  /** How many sequences differ; the first `mostDifferences` are listed, and the first as many places. */
   readonly differing: number;
   readonly differences: ReadonlyArray<Difference>;
+  readonly places: ReadonlyArray<Place>;
+  /** Losses that somebody has accepted: what they name is no difference. */
+  readonly accepted: ReadonlyArray<AcceptedLoss>;
+  /** Empty when only a part was compared. */
   readonly tables: ReadonlyArray<TableResult>;
+  readonly database: ReadonlyArray<Fault>;
+  readonly deadLetters: number;
 }
 
 /** Most differences listed: a stream made anew differs everywhere. */
 export const mostDifferences = 1000;
 
-/** An entry as one string: attributes in a fixed order, the body in base64. Equal strings, equal entries. */
-const spell = (entry: LogEntry): string => {
-  const body = Buffer.from(entry.body.buffer, entry.body.byteOffset, entry.body.byteLength).toString("base64");
-  const sorted = (map: Readonly<Record<string, string>> | undefined) =>
-    Object.entries(map ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  if (isMisfit(entry))
-    return JSON.stringify(["misfit", entry.recordedAt, entry.subject, entry.problem, sorted(entry.headers), body]);
-  const { history, id, type, schemaVersion, source, actor, session, correlationId, causationId, traceparent } = entry;
-  return JSON.stringify([
-    [history.tenant, history.kind, history.id, id, type, schemaVersion, source, actor, session],
-    [correlationId, causationId, traceparent, entry.occurredAt, entry.recordedAt, sorted(entry.extensions), body],
-  ]);
-};
+class Comparison {
+  readonly differences: Array<Difference> = [];
+  readonly places: Array<Place> = [];
+  differing = 0;
+  /** The running hash of the stream as far as it was compared. */
+  chain: Uint8Array;
+  private readonly accepted: ReadonlyArray<AcceptedLoss>;
 
-const nameOf = (entry: LogEntry): string =>
-  isMisfit(entry) ? `a misfit (${entry.problem})` : `${entry.type} ${entry.id}`;
-
-/** What the two copies of one sequence say of each other; undefined when they agree. */
-const compare = (
-  sequence: Sequence,
-  stream: LogEntry | undefined,
-  ledger: LogEntry | undefined,
-): Difference | undefined => {
-  const inStream = stream !== undefined && !isLost(stream);
-  const inLedger = ledger !== undefined && !isLost(ledger);
-  if (inStream && inLedger) {
-    if (spell(stream) === spell(ledger)) return undefined;
-    return {
-      sequence,
-      kind: "content",
-      message: `the stream holds ${nameOf(stream)}, the ledger ${nameOf(ledger)}, and they are not the same`,
-    };
+  constructor(chain: Uint8Array, accepted: ReadonlyArray<AcceptedLoss>) {
+    this.chain = chain;
+    this.accepted = accepted;
   }
-  if (inLedger)
-    return { sequence, kind: "stream", message: `the stream has lost ${nameOf(ledger)}, which the ledger still has` };
-  if (inStream) return { sequence, kind: "ledger", message: `the ledger lacks ${nameOf(stream)}` };
-  return { sequence, kind: "both", message: "neither the stream nor the ledger has it" };
-};
 
-interface Comparison {
-  readonly differences: Array<Difference>;
-  differing: number;
+  note(difference: Difference | undefined) {
+    if (difference === undefined) return;
+    const { kind, message, sequence } = difference;
+    // What somebody has accepted as lost is lost in both.
+    if (kind === "both" && this.accepted.some(({ ranges }) => Ranges.has(ranges, sequence))) return;
+    this.differing += 1;
+    if (this.differences.length < mostDifferences) this.differences.push(difference);
+    const last = this.places.at(-1);
+    if (last !== undefined && last.kind === kind && last.last === sequence - 1)
+      this.places[this.places.length - 1] = { ...last, last: sequence, count: last.count + 1 };
+    else if (this.places.length < mostDifferences)
+      this.places.push({ kind, first: sequence, last: sequence, count: 1, message });
+  }
 }
 
-const note = (comparison: Comparison, difference: Difference | undefined) => {
-  if (difference === undefined) return;
-  comparison.differing += 1;
-  if (comparison.differences.length < mostDifferences) comparison.differences.push(difference);
-};
+export type Step = "comparing" | "tables" | "file";
+
+export interface Options {
+  readonly path: string;
+  readonly projections: ReadonlyArray<Projection>;
+  /** The first and last sequence to compare. Default: all that the ledger has. */
+  readonly from?: Sequence | undefined;
+  readonly to?: Sequence | undefined;
+  /** The running hash before `from`, where it was noted elsewhere: the ledger must have the same. */
+  readonly chainBefore?: string | undefined;
+  readonly onProgress?: (progress: {
+    readonly sequence: Sequence;
+    readonly head: Sequence;
+    readonly step: Step;
+  }) => Effect.Effect<void>;
+}
 
 interface Work {
   readonly snapshot: Snapshot;
-  readonly fresh: Pipeline.Pipeline;
+  readonly fresh: Pipeline.Pipeline | undefined;
   readonly info: LogInfo;
   readonly comparison: Comparison;
-  readonly onProgress: (sequence: Sequence) => Effect.Effect<void>;
+  readonly onProgress: (sequence: Sequence, step: Step) => Effect.Effect<void>;
 }
 
 /** Compares a piece of the stream with the ledger, and folds it afresh. */
@@ -123,14 +143,20 @@ const compareBatch = Effect.fnUntraced(function* (
   work: Work,
   entries: ReadonlyArray<LogEntry>,
 ): Effect.fn.Return<void, StorageTrouble | LogUnavailable, EventLog> {
+  const { comparison, fresh } = work;
   const first = entries[0]?.sequence ?? 0;
   const last = entries.at(-1)?.sequence ?? 0;
   const ledger = new Map((yield* work.snapshot.between(first, last)).map((entry) => [entry.sequence, entry]));
-  for (const entry of entries) note(work.comparison, compare(entry.sequence, entry, ledger.get(entry.sequence)));
-  const incoming = yield* incomingOfAll(entries);
-  const now = yield* Clock.currentTimeMillis;
-  yield* work.fresh.put({ incoming, streamCreated: work.info.created, now });
-  yield* work.onProgress(last);
+  for (const entry of entries) {
+    comparison.note(compare(entry.sequence, entry, ledger.get(entry.sequence)));
+    comparison.chain = chained(comparison.chain, leafOf(entry));
+  }
+  if (fresh !== undefined) {
+    const incoming = yield* incomingOfAll(entries);
+    const now = yield* Clock.currentTimeMillis;
+    yield* fresh.put({ incoming, streamCreated: work.info.created, now });
+  }
+  yield* work.onProgress(last, "comparing");
   yield* Effect.yieldNow;
 });
 
@@ -142,18 +168,22 @@ const compareRest = Effect.fnUntraced(function* (work: Work, from: Sequence, to:
       (yield* work.snapshot.between(at, Math.min(to, at + step - 1))).map((entry) => [entry.sequence, entry]),
     );
     for (let sequence = at; sequence <= Math.min(to, at + step - 1); sequence++) {
-      note(work.comparison, compare(sequence, undefined, entries.get(sequence)));
+      work.comparison.note(compare(sequence, undefined, entries.get(sequence)));
     }
+    yield* Effect.yieldNow;
   }
 });
 
-const tablesOf = (live: ReadonlyArray<TableDigest>, fresh: ReadonlyArray<TableDigest>): ReadonlyArray<TableResult> =>
-  live.map(({ name, rows, digest }) => ({
-    name,
-    rows,
-    digest,
-    expected: fresh.find((table) => table.name === name)?.digest ?? "missing",
-  }));
+const tablesOf = Effect.fnUntraced(function* (snapshot: Snapshot, fresh: ReadModel) {
+  const expected = new Map((yield* fresh.digests).map(({ digest, name }) => [name, digest]));
+  return yield* Effect.forEach(yield* snapshot.digests, ({ digest, name, rows }) =>
+    Effect.gen(function* () {
+      const wanted = expected.get(name) ?? "missing";
+      const differing = digest === wanted ? [] : yield* snapshot.rowsOf(name);
+      return { name, rows, digest, expected: wanted, differing } satisfies TableResult;
+    }),
+  );
+});
 
 /** A file of its own for the fresh fold, removed with the scope, and by the next verification if this one is killed. */
 const openFresh = Effect.fnUntraced(function* (path: string, projections: ReadonlyArray<Projection>) {
@@ -168,48 +198,72 @@ const openFresh = Effect.fnUntraced(function* (path: string, projections: Readon
   );
 });
 
+const chainBeforeFault = (before: Uint8Array, noted: string | undefined): ReadonlyArray<Fault> =>
+  noted === undefined || hex(before) === noted
+    ? []
+    : [{ what: "chain", message: "what was verified last time has changed in the ledger since: verify all of it" }];
+
+/** A running hash that is not what its digests give, where no sequence says why. */
+const chainFault = (comparison: Comparison, ledger: Uint8Array): ReadonlyArray<Fault> =>
+  comparison.differing > 0 || comparison.places.length > 0 || equal(comparison.chain, ledger)
+    ? []
+    : [{ what: "chain", message: "the running hash beside the checkpoint is not that of the events" }];
+
 const run = Effect.fnUntraced(function* (options: Options) {
   const { path, projections } = options;
   const log = yield* EventLog;
-  const snapshot = yield* openSnapshot(path, projections);
+  const isWhole = options.from === undefined && options.to === undefined;
+  const model = isWhole ? yield* openFresh(path, projections) : undefined;
+  const snapshot = yield* openSnapshot({ path, projections, freshFile: model?.file });
   const { info, condition } = yield* ProjectorCondition.identify(snapshot.checkpoint);
-  const fresh = yield* openFresh(path, projections);
-  const upTo = snapshot.checkpoint.sequence;
+  const from = Math.max(1, options.from ?? 1);
+  const upTo = Math.min(snapshot.checkpoint.sequence, options.to ?? snapshot.checkpoint.sequence);
   const inStream = Math.min(upTo, info.lastSequence);
-  const comparison: Comparison = { differences: [], differing: 0 };
-  const work: Work = {
-    snapshot,
-    fresh: yield* Pipeline.make(fresh),
-    info,
-    comparison,
-    onProgress: (sequence) => options.onProgress?.({ sequence, head: upTo }) ?? Effect.void,
-  };
-  yield* entriesUpTo({ after: 0, until: inStream, lost: lostEntry, use: (entries) => compareBatch(work, entries) });
-  yield* work.fresh.done;
-  yield* compareRest(work, inStream + 1, upTo);
-  const tables = tablesOf(yield* snapshot.digests, yield* fresh.digests);
+  const accepted = yield* snapshot.accepted;
+  const before = yield* snapshot.chainAt(from - 1);
+  const comparison = new Comparison(before, accepted);
+  const onProgress = (sequence: Sequence, step: Step) =>
+    options.onProgress?.({ sequence, head: upTo, step }) ?? Effect.void;
+  const fresh = model === undefined ? undefined : yield* Pipeline.make(model);
+  const work: Work = { snapshot, fresh, info, comparison, onProgress };
+  const use = (entries: ReadonlyArray<LogEntry>) => compareBatch(work, entries);
+  yield* entriesUpTo({ after: from - 1, until: inStream, lost: lostEntry, use });
+  yield* fresh?.done ?? Effect.void;
+  yield* compareRest(work, Math.max(from, inStream + 1), upTo);
+  yield* onProgress(upTo, "tables");
+  const tables = model === undefined ? [] : yield* tablesOf(snapshot, model);
+  yield* onProgress(upTo, "file");
+  const isAtCheckpoint = upTo === snapshot.checkpoint.sequence;
+  const ledgerChain = isAtCheckpoint ? snapshot.checkpoint.chain : yield* snapshot.chainAt(upTo);
+  const database = [
+    ...chainBeforeFault(before, options.chainBefore),
+    ...chainFault(comparison, ledgerChain),
+    ...(yield* snapshot.faults),
+    ...(yield* attemptOn(path, () => fullTextFaults(path, projections))),
+  ];
   const reach = yield* snapshot.reach;
   const { created, firstSequence, lastSequence, messages } = yield* log.info;
   return {
     ok:
       comparison.differing === 0 &&
       condition?.stopped !== true &&
-      tables.every(({ digest, expected }) => digest === expected),
+      tables.every(({ digest, expected }) => digest === expected) &&
+      database.length === 0,
+    from,
     upTo,
     stream: { firstSequence, lastSequence, messages, created },
     ledger: { firstSequence: reach.first, lastSequence: reach.last, rows: reach.rows },
+    chain: { stream: hex(comparison.chain), ledger: hex(ledgerChain) },
     ...(condition === undefined ? {} : { condition }),
     differing: comparison.differing,
     differences: comparison.differences,
+    places: comparison.places,
+    accepted,
     tables,
+    database,
+    deadLetters: yield* snapshot.deadLetters,
   } satisfies Verified as Verified;
 });
-
-export interface Options {
-  readonly path: string;
-  readonly projections: ReadonlyArray<Projection>;
-  readonly onProgress?: (progress: { readonly sequence: Sequence; readonly head: Sequence }) => Effect.Effect<void>;
-}
 
 /** Compares everything, changes nothing. */
 export const verify = (

@@ -13,46 +13,22 @@
  * the Schedule that the drain repeats by (`Backoff`).
  */
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
-import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import { type History, keyOf } from "../../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
-import { type AppendRefused, EventLog } from "../../log/EventLog.ts";
+import { type AccessDenied, type AppendRefused, deniedIn, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
+import * as AtExit from "./AtExit.ts";
+import type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
+import { Denials, type WhenDenied } from "./Denials.ts";
 import { Drainer } from "../drain/Drain.ts";
-import { bytesOf, SpoolOrMemory, type NotAccepted } from "./SpoolOrMemory.ts";
+import { bytesOf, SpoolOrMemory, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
 import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
 import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
 
-/**
- * What became of a command.
- *
- * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
- * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
- * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first
- */
-export type Delivered =
-  | { readonly _tag: "Appended"; readonly sequence: Sequence }
-  | { readonly _tag: "Unchanged"; readonly sequence: Sequence }
-  | { readonly _tag: "Spooled" }
-  | { readonly _tag: "Held" };
-
-export type DeliveryError = AppendRefused | IllegalTransition | NotAccepted;
-
-export interface Options {
-  /** How long a command waits for the log before it goes to the spool. Default 250. */
-  readonly patienceMillis?: number | undefined;
-}
-
-export interface Waiting {
-  readonly mode: "direct" | "spooling";
-  /** Calls that have not returned yet. */
-  readonly outstanding: number;
-  /** Commands on disk and in memory that the log does not have; those on disk may be of other processes too. */
-  readonly spooled: number;
-  readonly held: number;
-}
+export type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 
 const defaultPatienceMillis = 250;
 /** How often somebody who waits for the drain looks. */
@@ -61,6 +37,8 @@ const drainedLookMillis = 10;
 const closeMillis = 5_000;
 
 type Fate = CallFate<Delivered, DeliveryError>;
+
+const missed: Fate = Result.fail(notInLog);
 
 export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const log = yield* EventLog;
@@ -74,8 +52,13 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     fibers,
     owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
+    whenDenied: options.whenDenied,
   });
   yield* delivery.begin;
+  yield* Effect.acquireRelease(
+    Effect.sync(() => AtExit.register(() => delivery.rescue())),
+    (forget) => Effect.sync(forget),
+  );
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => delivery.hurry()).pipe(
       Effect.andThen(delivery.flush),
@@ -95,6 +78,7 @@ interface Parts {
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
+  readonly whenDenied: WhenDenied;
 }
 
 /** Commands on their way to the disk. */
@@ -110,16 +94,20 @@ export class Delivery {
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
-  readonly #lanes: PerHistoryQueue<Delivered, AppendRefused | IllegalTransition>;
+  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | IllegalTransition | LogUnavailable>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
+  /** Commands that were brought onto the disk because the process ends. */
+  readonly #rescued = new WeakSet<Command>();
   /** Where the stream ends at least, as far as this process knows. */
   readonly #end: StreamEndSeen;
+  readonly #denials: Denials;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#denials = new Denials(parts.whenDenied);
     this.#keep = new SpoolOrMemory(parts.spool);
     this.#end = new StreamEndSeen(parts.log);
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
@@ -174,6 +162,22 @@ export class Delivery {
     this.#mode.hurry();
   }
 
+  /**
+   * The process ends now: brings what was called and has not returned onto the disk, in one transaction. What may be on
+   * its way to the log is looked for there before it is written again.
+   */
+  rescue(): void {
+    const called = this.#lanes.commands.filter(({ durable }) => durable !== "log");
+    // A signal that the program handles is often followed by its exit.
+    const commands = [...this.#keep.held, ...called].filter((command) => !this.#rescued.has(command));
+    if (commands.length === 0) return;
+    AtExit.putNow(
+      this.#parts.spool,
+      commands.map((command) => ({ ...command, isNew: undefined })),
+    );
+    for (const command of commands) this.#rescued.add(command);
+  }
+
   /** Refuses every later call, and those that have not returned by now. */
   get close(): Effect.Effect<void> {
     return this.#lanes.close;
@@ -204,6 +208,14 @@ export class Delivery {
     );
   }
 
+  /** The bytes of a blob whose command waits; undefined when none does. */
+  waitingBlob(sha256: string): Effect.Effect<Uint8Array | undefined> {
+    const held = this.#keep.held.flatMap(({ blobs }) => blobs).find((blob) => blob.sha256 === sha256);
+    return held === undefined
+      ? Effect.orElseSucceed(this.#parts.spool.blob(sha256), () => undefined)
+      : Effect.succeed(held.bytes);
+  }
+
   get state(): Effect.Effect<Waiting> {
     return Effect.map(Effect.result(this.#parts.spool.state), (spooled) => ({
       mode: this.#mode.isDirect ? "direct" : "spooling",
@@ -228,8 +240,19 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
-        if (!isDirect) yield* this.#mode.turn(placed.length - results.length, since);
-        results.push(...(yield* this.#keepRest(placed.slice(results.length), isDirect)));
+        const denied = this.#denials.failure(mayTry ? undefined : (this.#mode.denied ?? this.#end.denied));
+        if (denied !== undefined) {
+          while (results.length < commands.length) results.push(Result.fail(denied));
+          break;
+        }
+        const rest = placed.slice(results.length);
+        const spoolable = rest.filter(({ durable }) => durable !== "log");
+        if (!isDirect) yield* this.#mode.turn(spoolable.length, since);
+        const kept = spoolable.length === 0 ? [] : yield* this.#keepRest(spoolable, isDirect);
+        // The log has come back meanwhile.
+        if (kept.length < spoolable.length) continue;
+        const fates = kept[Symbol.iterator]();
+        results.push(...rest.map(({ durable }) => (durable === "log" ? missed : (fates.next().value ?? missed))));
       }
       return results;
     });
@@ -250,7 +273,11 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       if (commands.length > 1) {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
-        if (together === undefined || Result.isFailure(together)) return [];
+        if (together === undefined) return [];
+        if (Result.isFailure(together)) {
+          const denied = this.#denials.failure(deniedIn(together.failure));
+          return denied === undefined ? [] : commands.map(() => Result.fail(denied));
+        }
         if (together.success !== undefined) {
           for (const { sequence } of together.success) this.#end.reached(sequence);
           return together.success.map((written) => Result.succeed(asDelivered(written)));
@@ -260,7 +287,7 @@ export class Delivery {
       for (const command of commands) {
         const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
         const written = yield* this.#patiently([command], Effect.result(one));
-        const known = written === undefined ? undefined : asResult(written);
+        const known = written === undefined ? undefined : this.#asResult(written);
         if (known === undefined) break;
         if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
         results.push(known);
@@ -334,6 +361,18 @@ export class Delivery {
     });
   }
 
+  /** Undefined when the log did not answer. */
+  #asResult(written: Result.Result<Written, WriteError>): Fate | undefined {
+    if (Result.isSuccess(written)) {
+      this.#denials.over();
+      return Result.succeed(asDelivered(written.success));
+    }
+    const { failure } = written;
+    if (failure._tag !== "LogUnavailable") return Result.fail(failure);
+    const denied = this.#denials.failure(deniedIn(failure));
+    return denied === undefined ? undefined : Result.fail(denied);
+  }
+
   /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
   #foresee(command: Command | undefined): Result.Result<() => void, IllegalTransition> {
     const known = command === undefined ? undefined : this.#tasks.get(command.history);
@@ -349,9 +388,3 @@ export class Delivery {
 }
 
 const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
-
-/** Undefined when the log did not answer. */
-const asResult = (written: Result.Result<Written, WriteError>): Fate | undefined => {
-  if (Result.isSuccess(written)) return Result.succeed(asDelivered(written.success));
-  return written.failure._tag === "LogUnavailable" ? undefined : Result.fail(written.failure);
-};

@@ -10,6 +10,7 @@ import { Deferred, Effect, Exit, type Result, type Scope } from "effect";
 import { keyOf } from "../../domain/History.ts";
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { Command } from "../../spool/Spool.ts";
+import * as AtExit from "./AtExit.ts";
 import { bytesOf, NotAccepted } from "./SpoolOrMemory.ts";
 
 /** Calls nobody awaits pile up in memory; beyond this they are refused. The first one may be as large as it likes. */
@@ -74,6 +75,11 @@ export class PerHistoryQueue<A, E> {
     return this.#outstanding.size;
   }
 
+  /** The commands of those calls, in the order in which they were made. */
+  get commands(): ReadonlyArray<Command> {
+    return [...this.#outstanding].map(({ command }) => command);
+  }
+
   /** Takes a command at its place in its history; returns what became of it. */
   call(command: Command): Effect.Effect<A, E | NotAccepted> {
     return Effect.flatMap(elapsed, (since): Effect.Effect<A, E | NotAccepted> => {
@@ -85,6 +91,7 @@ export class PerHistoryQueue<A, E> {
       }
       const call: Call<A, E | NotAccepted> = { command, since, bytes, settled: Deferred.makeUnsafe() };
       this.#outstanding.add(call);
+      AtExit.begun();
       this.#bytes += bytes;
       const key = keyOf(command.history);
       const lane = this.#lanes.get(key);
@@ -110,6 +117,7 @@ export class PerHistoryQueue<A, E> {
     return Effect.sync(() => {
       this.#isClosed = true;
       for (const { settled } of this.#outstanding) Deferred.doneUnsafe(settled, Effect.fail(closed));
+      for (const _ of this.#outstanding) AtExit.ended();
       this.#outstanding.clear();
       this.#bytes = 0;
     });
@@ -132,7 +140,10 @@ export class PerHistoryQueue<A, E> {
           ),
         );
         for (const [index, call] of calls.entries()) {
-          if (this.#outstanding.delete(call)) this.#bytes -= call.bytes;
+          if (this.#outstanding.delete(call)) {
+            this.#bytes -= call.bytes;
+            AtExit.ended();
+          }
           const fate = Exit.isSuccess(settled) ? fromFate(settled.value[index]) : Effect.failCause(settled.cause);
           Deferred.doneUnsafe(call.settled, fate);
         }

@@ -7,13 +7,24 @@
  */
 import { Effect, Result, Schema } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
+import { LogUnavailable } from "../../log/EventLog.ts";
 import type { Command, Spool, SpoolUnavailable } from "../../spool/Spool.ts";
 
-/** Neither the log nor the disk nor memory has room for the command. It is lost unless the caller says it again. */
+/** Neither the log nor the disk has room for the command. It is lost unless the caller says it again. */
 export class NotAccepted extends Schema.TaggedError<NotAccepted>()("NotAccepted", {
   reason: Schema.String,
   hint: Schema.String,
-}) {}
+}) {
+  override get message() {
+    return this.reason;
+  }
+}
+
+/** What must be in the log, and the log did not take it in time. */
+export const notInLog = new LogUnavailable({
+  reason: "The log did not answer in time, and the event must be nowhere else",
+  hint: 'Say it again with the same id: it is there once. Without `durable: "log"` it would wait on this disk.',
+});
 
 /** Commands kept in memory when the spool is unusable: enough for minutes of a busy agent, harmless for any process. */
 export const maxHeldCommands = 1_000;
@@ -57,8 +68,9 @@ export class SpoolOrMemory {
       if (yield* this.settle(commands)) return "Spooled";
       const bytes = commands.reduce((sum, command) => sum + bytesOf(command), 0);
       const isFull = this.#held.length + commands.length > maxHeldCommands || this.#heldBytes + bytes > maxHeldBytes;
+      const mayHold = commands.every(({ batch, durable }) => durable === "memory" && batch === undefined);
       // What is held goes to the log one by one, so a batch would not be all or none.
-      if (isFull || commands.some(({ batch }) => batch !== undefined)) {
+      if (isFull || !mayHold) {
         return yield* new NotAccepted({
           reason: `The log is away and ${this.#trouble?.message ?? "the spool is unusable"}`,
           hint: this.#trouble?.hint ?? "Bring the log back, or make room on the disk.",

@@ -10,10 +10,10 @@ import * as SpoolSqlite from "../../spool/SpoolSqlite.ts";
 import { dirname, join } from "node:path";
 import * as AnswerJournal from "../thread/AnswerJournal.ts";
 import { Drainer } from "./Drain.ts";
+import { ownLog } from "./OwnLog.ts";
 import { KnownTasks } from "../write/WriteCommand.ts";
 
-/** What the spool calls the log of its own data folder, whose address changes. */
-export const ownLog = "instance";
+export { ownLog };
 
 /** What the spool calls the log at an address: the address without credentials. */
 export const targetOf = (url: string): string => splitUrls(url).url;

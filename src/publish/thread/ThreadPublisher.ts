@@ -8,7 +8,7 @@ import type { EventData } from "../../domain/Event.ts";
 import * as History from "../../domain/History.ts";
 import * as Answer from "./AnswerPublisher.ts";
 import type { ChatMessage } from "./ChatMessage.ts";
-import { type About, type Given, newId } from "../write/NewEvent.ts";
+import { type About, type Given, InvalidEvent, newId } from "../write/NewEvent.ts";
 import { Publisher, type Published } from "../Publisher.ts";
 import * as ThreadFiles from "./ThreadFiles.ts";
 import { Sync } from "./Sync.ts";
@@ -48,6 +48,7 @@ const aboutKeys = [
   "causationId",
   "traceparent",
   "extensions",
+  "durable",
 ] as const;
 
 /** Splits what is said about an event from the event's own data. */
@@ -55,6 +56,18 @@ const split = <T extends Context>(given: T) => {
   const about = Object.fromEntries(aboutKeys.flatMap((key) => (given[key] === undefined ? [] : [[key, given[key]]])));
   const data = Object.fromEntries(Object.entries(given).filter(([key]) => !aboutKeys.some((name) => name === key)));
   return { about: about as About, data: data as Omit<T, keyof About> };
+};
+
+/** A message without words is a slip: another name for them, most of all. */
+const nothingSaid = (given: object) => {
+  const isContent = "content" in given;
+  return new InvalidEvent({
+    type: "thread.message_appended",
+    message: `The message says nothing: it has neither text nor parts${isContent ? ", and `content` is not looked at" : ""}.`,
+    hint: isContent
+      ? "Give `text`, or `parts`; thread.observe takes messages as chat-completions has them, with `content`."
+      : "Give `text`, or `parts`; an empty list of parts is a message without words.",
+  });
 };
 
 const failureOf = (error: unknown): Failing => {
@@ -117,8 +130,9 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
 
   const say = Effect.fn("publish.say")(function* (given: Saying) {
     const { about, data } = split(given);
-    const { text, parts = [], messageId, ...rest } = data;
-    const said = text === undefined ? parts : [{ type: "text" as const, text }, ...parts];
+    const { text, parts, messageId, ...rest } = data;
+    if (text === undefined && parts === undefined) return yield* nothingSaid(rest);
+    const said = text === undefined ? (parts ?? []) : [{ type: "text" as const, text }, ...(parts ?? [])];
     const eventId = about.id ?? (yield* newId);
     const message = { ...rest, messageId: messageId ?? eventId, parts: said };
     const isNew = about.id === undefined;

@@ -1,0 +1,41 @@
+/**
+ * What a promise rejects with: always an `Error` with `message` (a sentence), `code`, `hint` and `cause`.
+ *
+ * Room: client.
+ *
+ * Expected failures stay what they are (`NotAccepted`, `InvalidEvent`, …), so `instanceof` tells them; `code` is their
+ * tag. Everything else is a `RecollectError`.
+ */
+export class RecollectError extends Error {
+  override readonly name = "RecollectError";
+  /** `Unexpected`: a fault of ours. */
+  readonly code = "Unexpected";
+  readonly hint = "This is a fault of Recollect: the cause says where.";
+}
+
+const define = (error: Error, name: string, value: unknown): void => {
+  if (name in error) return;
+  Object.defineProperty(error, name, { value, enumerable: false, configurable: true });
+};
+
+const sentenceOf = (error: Error & { readonly _tag: string }): string => {
+  const fields = Object.entries(error).filter(([name]) => name !== "_tag");
+  return `${error._tag}: ${JSON.stringify(Object.fromEntries(fields))}`;
+};
+
+const isTagged = (error: unknown): error is Error & { readonly _tag: string } =>
+  error instanceof Error && "_tag" in error && typeof error._tag === "string";
+
+/** Any cause of a rejection as an error with all that was promised. */
+export const errorOf = (cause: unknown): Error => {
+  if (cause instanceof RecollectError) return cause;
+  if (isTagged(cause)) {
+    if (cause.message === "") Object.defineProperty(cause, "message", { value: sentenceOf(cause), configurable: true });
+    define(cause, "code", cause._tag);
+    define(cause, "hint", "");
+    define(cause, "cause", undefined);
+    return cause;
+  }
+  const words = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return new RecollectError(words, { cause });
+};

@@ -1,0 +1,128 @@
+/**
+ * Reads an agent's own SQLite database while the agent uses it, without being in its way.
+ *
+ * Room: edge.
+ *
+ * - Nothing is written: the connection is read-only, and each question is a read of its own, over in a millisecond, so
+ *   that no writer waits and no checkpoint is kept from its log.
+ * - A database in WAL mode whose log is not there is open nowhere: it is read as it lies (`immutable`), because a plain
+ *   read-only connection would leave a `-wal` and a `-shm` beside it. That it did not change meanwhile is looked at
+ *   afterwards; one that did is read again, as one that is in use.
+ * - Where the files beside it may not be made (a folder of somebody else's), database and log are copied first.
+ *
+ * `node:sqlite`, because better-sqlite3 is built without URIs and knows no `immutable`; loaded when a store is met, since
+ * Node 22 says on stderr that it is new.
+ */
+import { Effect, FileSystem, Path, Schema } from "effect";
+import type { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+
+/** A value of a row; integers come as bigint, because they may be larger than a number holds exactly. */
+export type Cell = string | bigint | number | Uint8Array | null;
+export type Row = Readonly<Record<string, Cell>>;
+
+/** A database that is open to be asked. */
+export interface Rows {
+  /** Its tables with their columns. */
+  readonly tables: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly all: (sql: string, ...parameters: ReadonlyArray<string | bigint>) => ReadonlyArray<Row>;
+}
+
+/** The database cannot be read. */
+export class StoreTrouble extends Schema.TaggedError<StoreTrouble>()("StoreTrouble", { reason: Schema.String }) {}
+
+/** How long a question waits for a writer that has the file to itself for a moment. */
+const busyMillis = 5000;
+
+/** The first bytes of every SQLite database. */
+export const sqliteHead = Buffer.from("SQLite format 3\u0000", "latin1");
+
+const sentenceOf = (cause: unknown): string => {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/malformed|not a database/.test(message)) return `the SQLite database is damaged (${message})`;
+  if (/locked|busy/.test(message))
+    return `another process has had the SQLite database to itself for ${busyMillis / 1000} s: import again`;
+  return `the SQLite database cannot be read (${message})`;
+};
+
+const trouble = (cause: unknown) => new StoreTrouble({ reason: sentenceOf(cause) });
+
+const rowsOf = (database: DatabaseSync): Rows => {
+  const prepared = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
+  const all = (sql: string, ...parameters: ReadonlyArray<string | bigint>): ReadonlyArray<Row> => {
+    let statement = prepared.get(sql);
+    if (statement === undefined) {
+      statement = database.prepare(sql);
+      statement.setReadBigInts(true);
+      prepared.set(sql, statement);
+    }
+    return statement.all(...parameters) as ReadonlyArray<Row>;
+  };
+  const tables = new Map<string, Set<string>>();
+  const columns = `SELECT t.name AS "table", c.name AS "column" FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS c
+    WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!'`;
+  for (const { column, table } of all(columns)) {
+    const known = tables.get(String(table)) ?? new Set();
+    tables.set(String(table), known.add(String(column)));
+  }
+  return { tables, all };
+};
+
+const openDatabase = (path: string, isImmutable: boolean) =>
+  Effect.gen(function* () {
+    const { DatabaseSync: Database } = yield* Effect.promise(() => import("node:sqlite"));
+    const url = pathToFileURL(path);
+    if (isImmutable) url.searchParams.set("immutable", "1");
+    return yield* Effect.acquireRelease(
+      Effect.try({ try: () => new Database(url, { readOnly: true, timeout: busyMillis }), catch: trouble }),
+      (database) => Effect.sync(() => database.close()),
+    );
+  });
+
+/** Database and log, copied to where their files may be made. */
+const copied = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const paths = yield* Path.Path;
+  const folder = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-store-" });
+  const copy = paths.join(folder, "store.db");
+  yield* fs.copyFile(path, copy);
+  yield* fs.copyFile(`${path}-wal`, `${copy}-wal`).pipe(Effect.ignore);
+  return copy;
+});
+
+const isWal = (head: Uint8Array): boolean => head[18] === 2 && head[19] === 2;
+
+/** What changes when a database is written to. */
+const stampOf = Effect.fnUntraced(function* (path: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const stamp = (file: string) =>
+    fs.stat(file).pipe(
+      Effect.map((info) => `${info.size} ${JSON.stringify(info.mtime)}`),
+      Effect.orElseSucceed(() => "absent"),
+    );
+  return yield* Effect.all([stamp(path), stamp(`${path}-wal`), stamp(`${path}-journal`)]).pipe(
+    Effect.map((stamps) => stamps.join(" | ")),
+  );
+});
+
+/** A question to an open database, with what SQLite throws as an error. */
+export const asked = <A>(question: () => A) => Effect.try({ try: question, catch: trouble });
+
+const openRows = (path: string, isImmutable: boolean) =>
+  Effect.flatMap(openDatabase(path, isImmutable), (database) => asked(() => rowsOf(database)));
+
+/**
+ * Opens the database at `path` for the scope. `head` is its first 100 bytes. `isStill` tells at the end whether what was
+ * read is one state of it: false only where it was taken for one that is open nowhere, and was written to.
+ */
+export const openStore = Effect.fn("edge.openStore")(function* (path: string, head: Uint8Array) {
+  const fs = yield* FileSystem.FileSystem;
+  const before = yield* stampOf(path);
+  const isInUse = !isWal(head) || (yield* fs.exists(`${path}-wal`).pipe(Effect.orElseSucceed(() => false)));
+  const elsewhere = Effect.flatMap(copied(path), (copy) => openRows(copy, false));
+  const rows = isInUse
+    ? yield* openRows(path, false).pipe(Effect.catchTag("StoreTrouble", () => elsewhere))
+    : yield* openRows(path, true);
+  const isStill = isInUse ? Effect.succeed(true) : Effect.map(stampOf(path), (after) => after === before);
+  return { rows, isStill };
+});

@@ -1,0 +1,80 @@
+/**
+ * The shape of a database: everything that this version creates in one, as SQLite itself describes it.
+ *
+ * Room: projection.
+ *
+ * A file whose shape is another one was altered, or made by a version that forgot to say so: an unchanged version
+ * number with changed tables would end in dead letters, so each projection's shape is kept as a hash beside its version.
+ */
+import Database from "better-sqlite3";
+import { createHash } from "node:crypto";
+import { dictionaryOf, engineTables, engineViews } from "./EngineSqlite.ts";
+import type { Projection } from "./Projection.ts";
+import { type Indexes, schemaOf, viewSql } from "./SchemaSqlite.ts";
+
+/** Makes everything but the rows of the checkpoints. In the caller's transaction. */
+export const create = (
+  db: Database.Database,
+  options: { readonly projections: ReadonlyArray<Projection>; readonly indexes: Indexes },
+): void => {
+  for (const sql of engineTables) db.exec(sql);
+  for (const sql of schemaOf(options)) db.exec(sql);
+  for (const view of engineViews) db.exec(viewSql(view));
+  const describe = db.prepare("INSERT INTO dictionary (view_name, position, column_name, doc) VALUES (?, ?, ?, ?)");
+  for (const row of dictionaryOf(options.projections)) describe.run(...row);
+};
+
+/** One thing that a database has: a table, an index, a view, a trigger; or a row that says how it is read. */
+export interface Piece {
+  readonly type: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+const piecesSql = `SELECT type, name, coalesce(sql, '') AS text FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+  UNION ALL SELECT 'full-text rule', table_name, index_sql FROM full_text_marks
+  UNION ALL SELECT 'dictionary row', view_name || ' ' || position, coalesce(column_name, '') || ' ' || doc FROM dictionary
+  ORDER BY 1, 2`;
+
+/** What a database has now. */
+export const piecesOf = (db: Database.Database): ReadonlyArray<Piece> => db.prepare<[], Piece>(piecesSql).all();
+
+/** What this version makes. */
+export const expected = (projections: ReadonlyArray<Projection>): ReadonlyArray<Piece> => {
+  const db = new Database(":memory:");
+  try {
+    create(db, { projections, indexes: "all" });
+    return piecesOf(db);
+  } finally {
+    db.close();
+  }
+};
+
+/** In words, what a database has otherwise than it should. */
+export const differences = (found: ReadonlyArray<Piece>, wanted: ReadonlyArray<Piece>): ReadonlyArray<string> => {
+  const named = ({ name, type }: Piece) => `${type} ${name}`;
+  const there = new Map(found.map((piece) => [named(piece), piece.text]));
+  const known = new Set(wanted.map(named));
+  return [
+    ...wanted.flatMap((piece) => {
+      const text = there.get(named(piece));
+      if (text === undefined) return [`the ${named(piece)} is missing`];
+      return text === piece.text ? [] : [`the ${named(piece)} was altered`];
+    }),
+    ...found.flatMap((piece) => (known.has(named(piece)) ? [] : [`the ${named(piece)} is none of ours`])),
+  ];
+};
+
+/** A hash of one projection's tables, full-text rules and views. */
+export const hashOf = (projection: Projection): string => {
+  const tables = schemaOf({ projections: [projection], indexes: "all" });
+  const merges = projection.tables.map(({ columns, hot, name, rows }) => [
+    name,
+    rows ?? "merge",
+    hot ?? false,
+    Object.entries(columns).map(([column, { merge, type }]) => [column, type, merge ?? "last"]),
+  ]);
+  return createHash("sha256")
+    .update(JSON.stringify([tables, merges, projection.views.map(viewSql)]))
+    .digest("hex");
+};

@@ -1,0 +1,78 @@
+/**
+ * What an older ledger has and a newly folded one does not: the events that a rebuild would drop.
+ *
+ * Room: projection.
+ *
+ * The running hashes are compared first: up to the last mark in which both agree, nothing differs. Behind it, rows are
+ * compared by their digests.
+ */
+import { Effect } from "effect";
+import type { LogEntry } from "../../domain/Event.ts";
+import type { Sequence } from "../../domain/History.ts";
+import * as Ranges from "../../domain/SequenceRanges.ts";
+import type { SequenceRange } from "../../domain/StoreEvents.ts";
+import { equal } from "../../log/Digest.ts";
+import { isLost } from "../fold/CatchUp.ts";
+import { compare } from "../verify/Compare.ts";
+import type { Ledger } from "../verify/LedgerSqlite.ts";
+
+/** Rows compared before others get a turn. */
+const rowsPerTurn = 500;
+
+/** The last sequence up to which both running hashes agree. */
+const agreedTo = (old: Ledger, fresh: Ledger): Sequence => {
+  const known = new Map(fresh.marks().map(({ chain, sequence }) => [sequence, chain]));
+  const agreed = old.marks().findLast(({ chain, sequence }) => equal(chain, known.get(sequence)));
+  return agreed?.sequence ?? 0;
+};
+
+/** Whether dropping the old row would lose something: a row that is only damaged tells nothing where the stream has the event. */
+const isOnlyInOld = (sequence: Sequence, old: LogEntry, fresh: LogEntry | undefined): boolean => {
+  if (isLost(old)) return false;
+  if (fresh === undefined || isLost(fresh)) return true;
+  return compare(sequence, fresh, old)?.kind === "content";
+};
+
+/** Rows of a file that may be damaged: those that can be read, and the places of those that cannot. */
+const readable = (ledger: Ledger, from: Sequence, to: Sequence) => {
+  try {
+    return { entries: ledger.between(from, to), unreadable: [] };
+  } catch {
+    const entries: Array<LogEntry> = [];
+    const unreadable: Array<Sequence> = [];
+    for (let sequence = from; sequence <= to; sequence++) {
+      try {
+        entries.push(...ledger.between(sequence, sequence));
+      } catch {
+        unreadable.push(sequence);
+      }
+    }
+    return { entries, unreadable };
+  }
+};
+
+/** The places, from `after` on, in order. A row that cannot be read counts where the new ledger has nothing there. */
+export const onlyInOld = Effect.fnUntraced(function* (options: {
+  readonly old: Ledger;
+  readonly fresh: Ledger;
+  readonly after?: Sequence;
+}) {
+  const { fresh, old } = options;
+  const found: Array<SequenceRange> = [];
+  const { last } = old.reach();
+  const begin = Math.max(options.after ?? 0, agreedTo(old, fresh));
+  for (let at = begin + 1; at <= last; at += rowsPerTurn) {
+    const to = Math.min(last, at + rowsPerTurn - 1);
+    const kept = new Map(fresh.between(at, to).map((entry) => [entry.sequence, entry]));
+    const { entries, unreadable } = readable(old, at, to);
+    const places = [
+      ...entries.flatMap((entry) =>
+        isOnlyInOld(entry.sequence, entry, kept.get(entry.sequence)) ? [entry.sequence] : [],
+      ),
+      ...unreadable.filter((sequence) => !kept.has(sequence)),
+    ];
+    for (const sequence of places.toSorted((a, b) => a - b)) Ranges.add(found, sequence);
+    yield* Effect.yieldNow;
+  }
+  return found as ReadonlyArray<SequenceRange>;
+});

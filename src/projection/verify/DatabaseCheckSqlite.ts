@@ -1,0 +1,74 @@
+/**
+ * Whether a database file is sound: its pages, its full-text indexes, and that it has what this version makes.
+ *
+ * Room: projection.
+ *
+ * Each question is one call of SQLite that reads the whole file, so nobody else moves in this thread meanwhile.
+ */
+import Database from "better-sqlite3";
+import type { Projection } from "../Projection.ts";
+import { fullTextName } from "../SchemaSqlite.ts";
+import * as Shape from "../ShapeSqlite.ts";
+
+/** What is wrong with the file itself. */
+export interface Fault {
+  /** `page`: SQLite's own structure; `fullText`: the index does not say what its table says; `schema`: altered; `chain`: the running hash. */
+  readonly what: "page" | "fullText" | "schema" | "chain";
+  readonly message: string;
+}
+
+/** Most faults listed of one kind. */
+const most = 100;
+
+/** How long a projector's own write is waited for, milliseconds. */
+const patienceMillis = 5_000;
+
+const said = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
+export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
+  try {
+    return db
+      .prepare<[], string>(`PRAGMA integrity_check(${most})`)
+      .pluck()
+      .all()
+      .filter((text) => text !== "ok")
+      .map((message): Fault => ({ what: "page", message }));
+  } catch (cause) {
+    return [{ what: "page", message: said(cause) }];
+  }
+};
+
+/** An altered object is named; a file that cannot even say what it has is a fault of its pages. */
+export const schemaFaults = (db: Database.Database, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+  try {
+    return Shape.differences(Shape.piecesOf(db), Shape.expected(projections))
+      .slice(0, most)
+      .map((message): Fault => ({ what: "schema", message }));
+  } catch (cause) {
+    return [{ what: "schema", message: said(cause) }];
+  }
+};
+
+/** FTS5 compares its index with the texts of the table. It changes nothing, and needs the write lock to ask. */
+export const fullTextFaults = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+  const tables = projections
+    .flatMap((projection) => projection.tables)
+    .filter(({ fullText }) => fullText !== undefined);
+  const db = new Database(file, { fileMustExist: true, timeout: patienceMillis });
+  try {
+    return tables.flatMap(({ name }): ReadonlyArray<Fault> => {
+      const index = fullTextName(name);
+      try {
+        db.prepare(`INSERT INTO ${index}(${index}, rank) VALUES ('integrity-check', 1)`).run();
+        return [];
+      } catch (cause) {
+        const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+        // A file that nobody may write into cannot be asked. Everything else about it is.
+        if (/BUSY|READONLY|CANTOPEN/.test(code)) return [];
+        return [{ what: "fullText", message: `the full-text index of ${name} does not fit its table: ${said(cause)}` }];
+      }
+    });
+  } finally {
+    db.close();
+  }
+};

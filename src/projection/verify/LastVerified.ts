@@ -1,0 +1,27 @@
+/**
+ * How far the last verification that found nothing has come: where the next one may begin.
+ *
+ * Room: projection.
+ *
+ * A file beside the database. It is believed only as far as its running hash is that of the ledger at that sequence.
+ */
+import { Effect, Option, Schema } from "effect";
+import * as fs from "node:fs";
+import { Sequence } from "../../domain/History.ts";
+
+const LastVerified = Schema.Struct({ sequence: Sequence, chain: Schema.String, at: Schema.Finite });
+export type LastVerified = typeof LastVerified.Type;
+
+const fileOf = (path: string): string => `${path}.verified`;
+
+const decode = Schema.decodeUnknownOption(Schema.fromJsonString(LastVerified));
+
+export const read = (path: string): Effect.Effect<LastVerified | undefined> =>
+  Effect.try(() => fs.readFileSync(fileOf(path), "utf8")).pipe(
+    Effect.map((text) => Option.getOrUndefined(decode(text))),
+    Effect.orElseSucceed(() => undefined),
+  );
+
+/** A folder that takes no file: the next verification begins at the beginning. */
+export const write = (path: string, last: LastVerified): Effect.Effect<void> =>
+  Effect.ignore(Effect.try(() => fs.writeFileSync(fileOf(path), `${JSON.stringify(last)}\n`, { mode: 0o600 })));

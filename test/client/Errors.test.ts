@@ -1,0 +1,103 @@
+/** What a promise of Recollect rejects with, and how it is closed. No server: the log is away. */
+import { assert, describe, it } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InvalidEvent, Recollect, RecollectClosed } from "recollect";
+
+type Failure = Error & { readonly code?: string; readonly hint?: string; readonly cause?: unknown };
+
+const failureOf = async (call: () => Promise<unknown>): Promise<Failure> => {
+  try {
+    await call();
+  } catch (error) {
+    assert.instanceOf(error, Error);
+    return error as Failure;
+  }
+  return assert.fail("nothing was refused");
+};
+
+const allOf = async (values: AsyncIterable<unknown>): Promise<number> => {
+  let count = 0;
+  for await (const _ of values) count++;
+  return count;
+};
+
+const inFolder = async (test: (recollect: Recollect) => Promise<void>) => {
+  const data = mkdtempSync(join(tmpdir(), "recollect-errors-"));
+  const recollect = await Recollect.connect({ url: "nats://127.0.0.1:9", data, client: "errors" });
+  try {
+    await test(recollect);
+  } finally {
+    await recollect.close();
+    rmSync(data, { recursive: true });
+  }
+};
+
+describe("a call that is refused", () => {
+  it("rejects with an Error that has a sentence, a code, a hint and a cause", () =>
+    inFolder(async (recollect) => {
+      const thread = recollect.thread("x");
+      const cycle: { self?: unknown } = {};
+      cycle.self = cycle;
+      const calls: Readonly<Record<string, readonly [string, RegExp, () => Promise<unknown>]>> = {
+        away: ["LogUnavailable", /./, () => allOf(thread.messages())],
+        "no words": ["InvalidEvent", /neither text nor parts/, () => thread.say({ role: "user" })],
+        "another name for words": [
+          "InvalidEvent",
+          /`content` is not looked at/,
+          () => thread.say({ role: "user", content: "x" } as never),
+        ],
+        "no role": ["InvalidEvent", /./, () => thread.say({ role: 5 as never, text: "x" })],
+        "no JSON": [
+          "InvalidEvent",
+          /not JSON/,
+          () => thread.say({ role: "user", parts: [{ type: "other", kind: "x", value: cycle as never }] }),
+        ],
+        "no such type": [
+          "InvalidEvent",
+          /"myapp\.thing" is no event type/,
+          () => recollect.publish({ type: "myapp.thing" as never, id: "x", data: {} as never }),
+        ],
+        "no name": ["InvalidEvent", /name/, () => recollect.thread("").say({ role: "user", text: "x" })],
+      };
+      for (const [what, [code, words, call]] of Object.entries(calls)) {
+        const failure = await failureOf(call);
+        assert.deepStrictEqual([what, failure.code], [what, code]);
+        assert.match(failure.message, words, what);
+        assert.isString(failure.hint, what);
+        assert.isTrue("cause" in failure, what);
+      }
+      assert.instanceOf(await failureOf(() => thread.say({ role: "user" })), InvalidEvent);
+    }));
+
+  it("is counted by flush, every one of them, also when nobody awaits it", () =>
+    inFolder(async (recollect) => {
+      for (let number = 0; number < 250; number++) void recollect.thread("x").say({ role: "user" });
+      const { failures, refused } = await recollect.flush();
+      assert.deepStrictEqual([refused, failures.length], [250, 100]);
+      assert.strictEqual((await recollect.flush()).refused, 0);
+    }));
+});
+
+describe("a client that is closed", () => {
+  it("refuses every later call with an Error, and may be closed again", () =>
+    inFolder(async (recollect) => {
+      const thread = recollect.thread("x");
+      await thread.say({ role: "user", text: "a" });
+      const flushed = await recollect.close();
+      assert.deepInclude(flushed, { spooled: 1, refused: 0 });
+      assert.deepStrictEqual(await recollect.close(), flushed);
+      for (const call of [
+        () => thread.say({ role: "user", text: "late" }),
+        () => allOf(thread.messages()),
+        () => recollect.waiting(),
+        async () => recollect.thread("y"),
+      ]) {
+        const failure = await failureOf(call);
+        assert.instanceOf(failure, RecollectClosed);
+        assert.strictEqual((failure as Failure).code, "RecollectClosed");
+        assert.match(failure.message, /was closed/);
+      }
+    }));
+});
