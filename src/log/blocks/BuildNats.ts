@@ -18,6 +18,7 @@ import * as ServerConf from "../access/ServerConf.ts";
 import * as NatsConnection from "../connection/NatsConnectionNats.ts";
 import { Credentials } from "../connection/NatsCredentialsNats.ts";
 import { type ApiError, ask } from "../connection/RequestNats.ts";
+import { configOf } from "../connection/StreamConfigNats.ts";
 import * as StreamNats from "../connection/StreamNats.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import * as DirectGet from "../read/DirectGetNats.ts";
@@ -145,7 +146,7 @@ export const build = Effect.fn("log.buildStream")(function* (options: {
   const { onProgress, records, root, stream } = options;
   const fs = yield* FileSystem.FileSystem;
   yield* fs.makeDirectory(root, { recursive: true, mode: 0o700 });
-  const config = StreamNats.configOf({
+  const config = configOf({
     name: stream,
     replicas: 1,
     duplicateWindowMillis: StreamNats.defaultDuplicateWindowMillis,
