@@ -6,6 +6,7 @@
 import { Effect, Layer } from "effect";
 import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
+import { refusedStream } from "../log/connection/NatsUnusable.ts";
 import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
@@ -40,6 +41,16 @@ export interface Reading extends NatsConnection.Options {
   readonly snapshotTtlMillis?: number | undefined;
 }
 
+/** A server that has another stream, or will not tell, is not used at all; one that lost ours serves what else it has. */
+const believed = Layer.effectDiscard(
+  Effect.flatMap(NatsConnection.NatsConnection, ({ link }) => {
+    const { refused } = link;
+    if (refused === undefined || refused.name === "streamMissing" || refused.name === "streamUnloadable")
+      return Effect.void;
+    return Effect.fail(refusedStream(refused));
+  }),
+);
+
 /** Log, snapshots and thread reader over one connection. */
 export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading) =>
   threads.pipe(
@@ -48,6 +59,7 @@ export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading)
     Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
     Layer.provide(database === undefined ? Layer.empty : SnapshotKeyFile.layer(dirname(database))),
     Layer.provideMerge(EventLogNats.layer()),
+    Layer.provideMerge(believed),
     Layer.provideMerge(NatsConnection.layer(connection)),
   );
 
