@@ -119,11 +119,21 @@ const built = Object.fromEntries(sources.map((file) => [file, versionOf(file)]))
 for (const { code, fileName } of output.toSorted((a, b) => Number(a.isEntry) - Number(b.isEntry)))
   write(fileName, code);
 for (const name of doors) write(`${name}.js`, `import "../bin/guard.mjs";\nexport * from "./${name}-door.js";\n`);
+const help = spawnSync(process.execPath, [path.join(dist, "main.js"), "--help"], { encoding: "utf8" });
+if (help.status !== 0) throw new Error(`what was built does not run: ${help.stderr}`);
+write("help.txt", help.stdout);
 if (isForPackage) {
   write("LICENSES.txt", licences(output));
   writeTypes();
 } else {
   const own = ["package.json", "package-lock.json", "bin/build.mjs"].map((file) => [file, versionOf(file)]);
   write("built.json", JSON.stringify({ ...Object.fromEntries(own), ...built }));
-  removeOld(new Set([...output.map(({ fileName }) => fileName), ...doors.map((name) => `${name}.js`), "built.json"]));
+  removeOld(
+    new Set([
+      ...output.map(({ fileName }) => fileName),
+      ...doors.map((name) => `${name}.js`),
+      "help.txt",
+      "built.json",
+    ]),
+  );
 }
