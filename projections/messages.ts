@@ -11,9 +11,10 @@
  */
 import type { Part } from "../src/domain/Content.ts";
 import type { RecordedEvent } from "../src/domain/Event.ts";
-import type { MessageSaid } from "../src/domain/Fact.ts";
+import type { Fact } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
+import { kindOf } from "../src/domain/MessageKind.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
@@ -43,8 +44,10 @@ const contentOf = (
   }
 };
 
+type Said = Extract<Fact, { readonly _tag: "MessageSaid" }>;
+
 /** The rows of one message or one segment of it. */
-const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): ReadonlyArray<Change> => {
+const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): ReadonlyArray<Change> => {
   const { id: thread_id, tenant } = event.history;
   const { messageId: message_id, segment } = said;
   const { sequence } = event;
@@ -60,6 +63,7 @@ const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): R
         message_id,
         sequence,
         role: said.role,
+        kind: kindOf(said),
         author: said.author,
         model: said.model,
         provider: said.provider,
@@ -70,7 +74,9 @@ const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): R
         branch: said.branch,
         sidechain: said.isSidechain === true ? 1 : 0,
         meta: said.isMeta === true ? 1 : 0,
-        occurred_at: event.occurredAt,
+        copied_from: said.copyOf,
+        occurred_at: said.at,
+        assumed_at: said.at === undefined ? event.occurredAt : undefined,
         event_sequence: sequence,
       },
     },
@@ -110,6 +116,18 @@ const changesOf = (event: RecordedEvent, said: MessageSaid, quoting: Quoting): R
 
 const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
 
+/** Whether the thread it was copied from holds it. */
+const isHeldThere = (
+  alias: string,
+): string => `EXISTS (SELECT 1 FROM messages o WHERE o.thread_id = ${alias}.copied_from
+  AND o.tenant = ${alias}.tenant AND o.second_hand = ${alias}.second_hand AND o.message_id = ${alias}.message_id)`;
+
+/** Rows that count: first-hand ones, and of what an agent copied from another thread those that this one does not hold. */
+export const messageCounts = (alias: string): string =>
+  `${firstHandOnly({ table: "messages", alias })} AND (${alias}.copied_from IS NULL OR NOT ${isHeldThere(alias)})`;
+
+const isCopied = `(m.copied_from IS NOT NULL AND ${isHeldThere("m")})`;
+
 /** A message's text. The inner SELECT gives the order (SQLite keeps it for group_concat), segments by their first sequence. */
 const messageText = `(SELECT group_concat(${textOf("part")}, char(10)) FROM (
     SELECT p.text, p.quoted_in, p.quoted_at, p.quoted_bytes, min(p.sequence) OVER (PARTITION BY p.segment) AS begun,
@@ -126,7 +144,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 3,
+  version: 4,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -138,6 +156,7 @@ export const messages: Projection = {
         ...messageKey,
         sequence: { type: "integer", merge: "first", doc: "Sequence of the message's first event." },
         role: { type: "name", doc: "Role." },
+        kind: { type: "name", doc: "What it is, see v_messages." },
         author: { type: "name", doc: "Speaker's own name." },
         model: { type: "name", doc: "Model." },
         provider: { type: "name", doc: "Provider." },
@@ -148,7 +167,9 @@ export const messages: Projection = {
         branch: { type: "name", doc: "Branch." },
         sidechain: { type: "integer", doc: "1 on a side chain." },
         meta: { type: "integer", doc: "1 for words of the harness." },
-        occurred_at: { type: "integer", merge: "first", doc: "When its first event happened, epoch milliseconds." },
+        copied_from: { type: "name", doc: "Thread of which the entry says that it was copied from there." },
+        occurred_at: { type: "integer", merge: "first", doc: "When it was said, epoch milliseconds." },
+        assumed_at: { type: "integer", merge: "first", doc: "Time of its first event, where nobody said one." },
         event_sequence: { type: "integer", doc: "Sequence of the message's latest event." },
       },
       indexes: [
@@ -183,6 +204,7 @@ export const messages: Projection = {
         message_id: "Id of the message, unique in its thread.",
         sequence: "Stream sequence of the message's first event; orders the messages of a thread.",
         role: "Role, in the format's own word: user, assistant, tool, system …",
+        kind: "prompt of a person, command of a person to the program, task from an agent to its sub-agent, answer of a model, tool_result, notice of the program, or instructions.",
         author: "The speaker's own name; null when not said.",
         text: "What was said and what tools answered, parts joined by line feeds; thoughts are in v_message_parts only.",
         model: "Model that spoke; null when no model did or it was not said.",
@@ -194,12 +216,17 @@ export const messages: Projection = {
         branch: "Branch of the repository; null when not said.",
         is_sidechain: "1 for a sub-agent's words inside its parent's transcript, else 0.",
         is_meta: "1 for words of the harness rather than of a person, else 0.",
-        occurred_at: "When it was said, epoch milliseconds.",
+        is_copied:
+          "1 when the agent copied it from another thread that is here too and counts it; v_threads does not count it here.",
+        copied_from: "Thread it was copied from (a fork, a sub-agent), whether that is here or not; else null.",
+        occurred_at: "When it was said, epoch milliseconds; null when nobody said a time.",
+        assumed_at:
+          "Where nobody said a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
       },
       select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
-        ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
+        ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
         ${idText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
-        m.sidechain, m.meta, m.occurred_at
+        m.sidechain, m.meta, ${isCopied}, ${nameText("m.copied_from")}, m.occurred_at, m.assumed_at
         FROM messages m JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
         WHERE ${firstHandOnly({ table: "messages", alias: "m" })}`,
     },
@@ -232,12 +259,12 @@ export const messages: Projection = {
         model: "Model that spoke.",
         messages: "Messages it said.",
         threads: "Threads it spoke in.",
-        first_at: "When it first spoke, epoch milliseconds.",
-        last_at: "When it last spoke, epoch milliseconds.",
+        first_at: "When it first spoke, epoch milliseconds; null when nobody said a time.",
+        last_at: "When it last spoke, epoch milliseconds; null when nobody said a time.",
       },
       select: `SELECT o.text, count(*), count(DISTINCT m.thread_id || ' ' || m.tenant), min(m.occurred_at), max(m.occurred_at)
         FROM messages m JOIN names o ON o.name = m.model
-        WHERE ${firstHandOnly({ table: "messages", alias: "m" })} GROUP BY m.model`,
+        WHERE ${messageCounts("m")} GROUP BY m.model`,
     },
   ],
   facts: ["MessageSaid"],

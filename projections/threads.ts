@@ -6,9 +6,13 @@
  * The view counts what `messages` and `toolCalls` hold, so that no number is stored twice.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
-import type { MessageSaid, ThreadDescribed } from "../src/domain/Fact.ts";
+import type { Fact, MessageKind, MessageSaid, ThreadDescribed } from "../src/domain/Fact.ts";
+import { believed } from "../src/domain/EntryTimes.ts";
+import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+import { messageCounts } from "./messages.ts";
 import { head } from "./text.ts";
+import { callCounts } from "./toolCalls.ts";
 
 /** Longest title, in UTF-16 units: a program that puts a whole prompt there would make listings unreadable. */
 const maxTitle = 1000;
@@ -28,7 +32,7 @@ const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<C
       table: "threads",
       row: {
         ...thread,
-        title: fact.title === undefined ? undefined : head(fact.title, maxTitle),
+        title: fact.title === undefined ? undefined : head(plainWords(fact.title), maxTitle),
         tool: fact.tool,
         client: fact.client?.name,
         client_version: fact.client?.version,
@@ -38,6 +42,7 @@ const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<C
         branch: fact.branch,
         session: fact.session,
         parent_thread_id: fact.parentThreadId,
+        parent_relation: fact.relation,
         archived_at: fact.archived === true ? event.occurredAt : undefined,
       },
     },
@@ -48,22 +53,34 @@ const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<C
 
 /** The first words of a person: what a thread without a title is known by. Words of the program do not count. */
 const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change> => {
-  if (fact.role !== "user" || fact.isMeta === true || fact.isSidechain === true) return [];
+  const kind = kindOf(fact);
+  if (kind !== "prompt" && kind !== "task" && kind !== "command") return [];
   const words = fact.parts.find((part) => part.type === "text" && part.text.trim() !== "");
   if (words?.type !== "text") return [];
   const { id: thread_id, tenant } = event.history;
-  return [{ table: "threads", row: { thread_id, tenant, opening: head(words.text.trim(), maxOpening) } }];
+  const told = head(plainWords(words.text.trim()), maxOpening);
+  // A command to the program, or the task of a sub-agent, stands in for a prompt while there is none.
+  return [{ table: "threads", row: { thread_id, tenant, [kind === "prompt" ? "opening" : "stand_in"]: told } }];
 };
 
 const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
-/** First-hand rows, or second-hand ones where nobody told first-hand: the smallest flag there is. */
-const witnessed = (table: string, also = "") =>
-  `(SELECT count(*) FROM ${table} c WHERE ${own("c")} AND c.second_hand = (SELECT min(w.second_hand) FROM ${table} w WHERE ${own("w")})${also})`;
+const messagesOf = (also = "") =>
+  `(SELECT count(*) FROM messages c WHERE ${own("c")} AND ${messageCounts("c")}${also})`;
+
+const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
+  messagesOf(` AND c.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
+
+/** The latest time that somebody said of the event, but none in the future: clocks and transcripts may err. */
+const saidAt = (event: RecordedEvent, facts: ReadonlyArray<Fact>): number | undefined => {
+  let latest: number | undefined;
+  for (const { at } of facts) if (at !== undefined && (latest === undefined || at > latest)) latest = at;
+  return latest === undefined ? undefined : believed(latest, event.recordedAt);
+};
 
 export const threads: Projection = {
   name: "threads",
-  version: 1,
+  version: 2,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -82,6 +99,7 @@ export const threads: Projection = {
         },
         title: { type: "text", doc: "Title." },
         opening: { type: "text", merge: "first", doc: "First words of a person." },
+        stand_in: { type: "text", merge: "first", doc: "First command or task, shown while no person spoke." },
         source: { type: "name", merge: "first", doc: "Who wrote its first event." },
         client: { type: "name", doc: "Client program." },
         client_version: { type: "name", doc: "Its version." },
@@ -92,12 +110,14 @@ export const threads: Projection = {
         branch: { type: "name", doc: "Branch." },
         session: { type: "name", doc: "Session." },
         parent_thread_id: { type: "name", doc: "Parent." },
-        opened_at: { type: "integer", merge: "min", doc: "Earliest event, epoch milliseconds." },
-        last_activity_at: { type: "integer", merge: "max", doc: "Latest event, epoch milliseconds." },
+        parent_relation: { type: "text", doc: "What it is to its parent." },
+        opened_at: { type: "integer", merge: "min", doc: "Earliest time said, epoch milliseconds." },
+        last_activity_at: { type: "integer", merge: "max", doc: "Latest time said, epoch milliseconds." },
+        listed_at: { type: "integer", merge: "max", doc: "The same, also by times that nobody said: for lists." },
         last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
         archived_at: { type: "integer", doc: "When it was archived, epoch milliseconds." },
       },
-      indexes: [["last_activity_at", "first_sequence"], ["parent_thread_id"]],
+      indexes: [["listed_at", "first_sequence"], ["parent_thread_id"]],
     },
     {
       name: "thread_tags",
@@ -123,7 +143,8 @@ export const threads: Projection = {
         thread_id: "Id of the thread; for imported transcripts, the agent's own session id.",
         tenant: "Tenant it belongs to.",
         title: "Title; null when it was never given one.",
-        opening: "First words of a person in it, at most 200 characters; null while nobody spoke.",
+        opening:
+          "First words of a person in it, else their first command or the task it was given, at most 200 characters; null while nobody spoke.",
         source: "Who wrote its first event: a program or, for imports, the file as a URL.",
         client: "Client program that holds the conversation; null when not said.",
         client_version: "Version of that program; null when not said.",
@@ -134,19 +155,26 @@ export const threads: Projection = {
         branch: "Branch of the repository; null when not said.",
         session: "Session it was opened in; null when not said.",
         parent_thread_id: "Thread it was forked from or works for; null for a root.",
-        opened_at: "When its earliest event happened, epoch milliseconds.",
-        last_activity_at: "When its latest event happened, epoch milliseconds.",
+        parent_relation: "What it is to that thread: fork, or sub-agent; null when not said.",
+        opened_at: "The earliest time that an entry of it gives, epoch milliseconds; null when none gives one.",
+        last_activity_at:
+          "The latest time that an entry of it gives, never in the future of when the log took it, epoch milliseconds; null when none gives one.",
+        listed_at: "What lists are ordered by: the same, with the file's time where no entry gives one.",
         archived_at: "When it was archived, epoch milliseconds; null while it is not.",
-        messages: "Number of its messages.",
-        tool_calls: "Number of its tool calls.",
+        messages: "Number of its messages of all kinds; what it copied from another thread counts there.",
+        prompts: "Of these, prompts of persons, and tasks that an agent gave.",
+        answers: "Of these, answers of models.",
+        tool_calls: "Number of its tool calls; what it copied from another thread counts there.",
         first_sequence: "Stream sequence of its first event.",
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
       },
-      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, t.opening, ${nameText("t.source")}, ${nameText("t.client")},
+      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, coalesce(t.opening, t.stand_in), ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
-        t.opened_at, t.last_activity_at, t.archived_at, ${witnessed("messages")}, ${witnessed("tool_calls")},
+        t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, ${messagesOf()},
+        ${ofKinds("prompt", "task")}, ${ofKinds("answer")},
+        (SELECT count(*) FROM tool_calls c WHERE ${own("c")} AND ${callCounts("c")}),
         t.first_sequence, t.last_sequence,
         (SELECT count(DISTINCT d.sequence) FROM dead_letters d WHERE d.history_id = t.thread_id AND d.tenant = t.tenant
           AND ${nameText("d.kind")} = 'thread')
@@ -178,8 +206,9 @@ export const threads: Projection = {
               first_sequence: event.sequence,
               last_sequence: event.sequence,
               source: event.source,
-              opened_at: event.occurredAt,
-              last_activity_at: event.occurredAt,
+              opened_at: saidAt(event, facts),
+              last_activity_at: saidAt(event, facts),
+              listed_at: saidAt(event, facts) ?? believed(event.occurredAt, event.recordedAt),
             },
           },
           ...facts.flatMap((fact) => {

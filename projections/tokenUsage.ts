@@ -1,38 +1,82 @@
 /**
- * Token usage: what providers counted, once per provider message.
+ * Token usage: what providers counted, once per provider message, in one meaning for all of them (`Tokens.ts`).
  *
  * Room: projections.
  *
- * The last count seen for a key replaces the ones before it: a message written over several lines, or sent again
- * when a session is resumed, says its usage several times, and the last one is final.
+ * Stored are parts that do not overlap, each held by a CHECK; the views add them up, so that a part is never larger
+ * than its whole. Told again, the larger number holds: a message written over several lines says less at first, and
+ * copies of a session come in any order.
  */
+import type { RecordedEvent } from "../src/domain/Event.ts";
+import type { Fact } from "../src/domain/Fact.ts";
+import { tokensOf } from "../src/domain/Tokens.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
-import { firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
+import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 
-const counted = firstHandOnly({ table: "token_usage", alias: "u" });
-const count = { type: "integer", merge: "replace" } as const;
+/** Rows that count: first-hand ones, and of what an agent copied from another thread those that this one does not hold. */
+const counted = `${firstHandOnly({ table: "token_usage", alias: "u" })}
+  AND (u.copy_of IS NULL OR NOT EXISTS (SELECT 1 FROM token_usage o
+    WHERE o.usage_key = u.copy_of AND o.tenant = u.tenant AND o.second_hand = u.second_hand))`;
+const count = { type: "integer", merge: "max" } as const;
 
 const kinds = {
   input_tokens:
-    "Tokens of input, as the provider counts them (Anthropic without cached ones, OpenAI and Gemini with them); null when not said.",
-  output_tokens: "Tokens of output; null when not said.",
-  cache_read_tokens: "Tokens of input read from the provider's cache; null when not said.",
-  cache_write_tokens: "Tokens of input written to the provider's cache; null when not said.",
-  reasoning_tokens: "Tokens of hidden reasoning; null when not said.",
+    "Tokens sent, all of them: cache_read_tokens and cache_write_tokens are parts of it, for every provider; null when not said.",
+  output_tokens:
+    "Tokens received, all of them: reasoning_tokens are a part of it, for every provider; null when not said.",
+  cache_read_tokens: "Of the tokens sent, those read from the provider's cache; null when not said.",
+  cache_write_tokens: "Of the tokens sent, those written to the provider's cache; null when not said.",
+  reasoning_tokens: "Of the tokens received, hidden reasoning; null when not said.",
 };
 
-const columns = Object.keys(kinds)
-  .map((name) => `u.${name}`)
-  .join(", ");
-const uncached = `CASE WHEN u.cache_in_input = 1
-  THEN max(0, u.input_tokens - coalesce(u.cache_read_tokens, 0) - coalesce(u.cache_write_tokens, 0)) ELSE u.input_tokens END`;
-const sums = Object.keys(kinds)
-  .map((name) => `coalesce(sum(u.${name}), 0)`)
-  .join(", ");
+const uncached = "u.uncached_tokens";
+const input = `u.uncached_tokens + coalesce(u.cache_read_tokens, 0) + coalesce(u.cache_write_tokens, 0)`;
+const output = `u.visible_tokens + coalesce(u.reasoning_tokens, 0)`;
+const whole = [input, output, "u.cache_read_tokens", "u.cache_write_tokens", "u.reasoning_tokens"];
+
+/** Which model: as it was told, else as the file's head says for whoever spent them. */
+const model = `coalesce(${nameText("u.model")}, (SELECT CASE u.spender WHEN 'user' THEN s.user_model ELSE s.agent_model END
+  FROM threads t JOIN source_models s ON s.source = t.source WHERE t.thread_id = u.thread_id AND t.tenant = u.tenant))`;
+
+/** Days are those of the person: SQLite's local time, which is that of `TZ` and of `recollect sql --tz`. */
+const day = "date(u.occurred_at / 1000, 'unixepoch', 'localtime')";
+
+const noted = (event: RecordedEvent, fact: Extract<Fact, { readonly _tag: "TokensUsed" }>): Change => {
+  const tokens = tokensOf(fact.usage);
+  return {
+    table: "token_usage",
+    row: {
+      usage_key: fact.usageKey,
+      tenant: event.history.tenant,
+      second_hand: fact.secondHand === true ? 1 : 0,
+      thread_id: event.history.id,
+      provider_message_id: fact.providerMessageId,
+      request_id: fact.requestId,
+      message_id: fact.messageId,
+      provider: fact.provider,
+      model: fact.model,
+      spender: fact.spender,
+      sidechain: fact.isSidechain === true ? 1 : undefined,
+      copy_of: fact.copyOf,
+      uncached_tokens: tokens.uncached,
+      visible_tokens: tokens.visible,
+      cache_read_tokens: tokens.cacheRead,
+      cache_write_tokens: tokens.cacheWrite,
+      reasoning_tokens: tokens.reasoning,
+      provider_input_tokens: fact.usage.input,
+      provider_output_tokens: fact.usage.output,
+      cost_usd: fact.costUsd,
+      occurred_at: fact.at,
+      sequence: event.sequence,
+    },
+  };
+};
+
+const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"];
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 2,
+  version: 3,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {
@@ -50,16 +94,33 @@ export const tokenUsage: Projection = {
         message_id: { type: "id", doc: "Message." },
         provider: { type: "name", doc: "Provider." },
         model: { type: "name", doc: "Model." },
-        cache_in_input: { ...count, doc: "1 when the provider counts cached tokens inside input_tokens." },
-        input_tokens: { ...count, doc: kinds.input_tokens },
-        output_tokens: { ...count, doc: kinds.output_tokens },
+        spender: { type: "text", doc: "agent or user, where both are models." },
+        sidechain: { type: "integer", doc: "1 when a sub-agent spent them inside its parent's transcript." },
+        copy_of: { type: "text", doc: "Key of the count of which this one is a copy, where it is one." },
+        uncached_tokens: { ...count, doc: "Input beside the cache." },
+        visible_tokens: { ...count, doc: "Output beside reasoning." },
         cache_read_tokens: { ...count, doc: kinds.cache_read_tokens },
         cache_write_tokens: { ...count, doc: kinds.cache_write_tokens },
         reasoning_tokens: { ...count, doc: kinds.reasoning_tokens },
-        occurred_at: { type: "integer", doc: "When it was last told, epoch milliseconds." },
+        provider_input_tokens: { ...count, doc: "Input as the provider counts it." },
+        provider_output_tokens: { ...count, doc: "Output as the provider counts it." },
+        cost_usd: { type: "real", merge: "max", doc: "Reported cost." },
+        occurred_at: { type: "integer", merge: "min", doc: "When it was first told, epoch milliseconds." },
         sequence: { type: "integer", doc: "Sequence of the event that told it last." },
       },
+      checks: parts.map((part) => `${part} >= 0`),
       indexes: [["thread_id", "tenant", "second_hand"]],
+    },
+    {
+      name: "source_models",
+      doc: "One row per file whose head names the models of its conversations.",
+      key: ["source"],
+      clustered: true,
+      columns: {
+        source: { type: "name", doc: "The file." },
+        agent_model: { type: "text", doc: "Model of the agent." },
+        user_model: { type: "text", doc: "Model that plays the person." },
+      },
     },
   ],
   views: [
@@ -73,65 +134,52 @@ export const tokenUsage: Projection = {
         request_id: "Id of the request to the provider; null when not said.",
         message_id: "Message it belongs to; null when not said.",
         provider: "Provider; null when not said.",
-        model: "Model; null when not said.",
+        model: "Model, by the message or the head of its file; null when not said.",
+        spender: "Who spent them where a model plays the person too: agent or user; null where only agents do.",
+        is_sidechain: "1 when a sub-agent spent them inside its parent's transcript, else 0.",
         ...kinds,
         uncached_input_tokens:
-          "Tokens of input neither read from nor written to the provider's cache, in every provider's case; safe to add to the cache columns.",
-        occurred_at: "When it was last told, epoch milliseconds.",
+          "Of the tokens sent, those neither read from nor written to the cache; null when not said.",
+        provider_input_tokens:
+          "Input as the provider counts it: without the cache (Anthropic) or with it; null when not said.",
+        provider_output_tokens:
+          "Output as the provider counts it: without reasoning (Gemini) or with it; null when not said.",
+        cost_usd: "What the transcript says it cost, US dollars; null when not said.",
+        occurred_at: "When it was first told, epoch milliseconds; null when nobody said a time.",
         sequence: "Stream sequence of the event that told it last.",
       },
       select: `SELECT u.provider_message_id, t.text, ${nameText("u.tenant")}, u.request_id, ${idText("u.message_id")},
-        ${nameText("u.provider")}, ${nameText("u.model")}, ${columns}, ${uncached}, u.occurred_at, u.sequence
+        ${nameText("u.provider")}, ${model}, u.spender, coalesce(u.sidechain, 0), ${whole.join(", ")}, ${uncached},
+        u.provider_input_tokens, u.provider_output_tokens, u.cost_usd, u.occurred_at, u.sequence
         FROM token_usage u JOIN names t ON t.name = u.thread_id WHERE ${counted}`,
     },
     {
       name: "v_daily_tokens",
-      doc: "One row per day (UTC) and model: tokens by kind.",
+      doc: "One row per day of the person and model: tokens by kind, which may be added up over days, models and providers.",
       columns: {
-        day: "Day in UTC, as YYYY-MM-DD.",
-        model: "Model; null when not said.",
+        day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all that nobody gave a time.",
+        model: "Model, by the message or the head of its file; null when not said.",
         provider_messages: "Messages of the provider.",
-        threads: "Threads they were said in.",
+        threads: "Threads they were said in; one that crosses midnight is in both days.",
         ...Object.fromEntries(
           Object.entries(kinds).map(([name, doc]) => [
             name,
             doc.replace("; null when not said", "; 0 when never said"),
           ]),
         ),
+        cost_usd: "What the transcripts say it cost, US dollars; null when none said it.",
       },
-      select: `SELECT date(u.occurred_at / 1000, 'unixepoch'), ${nameText("u.model")}, count(*),
-        count(DISTINCT u.thread_id || ' ' || u.tenant), ${sums}
-        FROM token_usage u WHERE ${counted} GROUP BY 1, u.model`,
+      select: `SELECT ${day}, ${model}, count(*), count(DISTINCT u.thread_id || ' ' || u.tenant),
+        ${whole.map((kind) => `coalesce(sum(${kind}), 0)`).join(", ")}, sum(u.cost_usd)
+        FROM token_usage u WHERE ${counted} GROUP BY 1, 2`,
     },
   ],
-  facts: ["TokensUsed"],
+  facts: ["TokensUsed", "SourceDescribed"],
   handle: (event, facts) =>
-    facts.flatMap((fact) =>
-      fact._tag !== "TokensUsed"
-        ? []
-        : [
-            {
-              table: "token_usage",
-              row: {
-                usage_key: fact.usageKey,
-                tenant: event.history.tenant,
-                second_hand: fact.secondHand === true ? 1 : 0,
-                thread_id: event.history.id,
-                provider_message_id: fact.providerMessageId,
-                request_id: fact.requestId,
-                message_id: fact.messageId,
-                provider: fact.provider,
-                model: fact.model,
-                cache_in_input: fact.usage.cacheInInput === true ? 1 : null,
-                input_tokens: fact.usage.input,
-                output_tokens: fact.usage.output,
-                cache_read_tokens: fact.usage.cacheRead,
-                cache_write_tokens: fact.usage.cacheWrite,
-                reasoning_tokens: fact.usage.reasoning,
-                occurred_at: event.occurredAt,
-                sequence: event.sequence,
-              },
-            },
-          ],
-    ),
+    facts.flatMap((fact): ReadonlyArray<Change> => {
+      if (fact._tag === "TokensUsed") return [noted(event, fact)];
+      if (fact._tag !== "SourceDescribed") return [];
+      const { agentModel: agent_model, userModel: user_model } = fact;
+      return [{ table: "source_models", row: { source: event.source, agent_model, user_model } }];
+    }),
 };

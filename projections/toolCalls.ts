@@ -7,14 +7,18 @@
  * cells that the first one left empty, and a result may come before its call.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
-import type { ToolHasReturned, ToolWasCalled } from "../src/domain/Fact.ts";
+import type { Fact } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
-import { head } from "./text.ts";
+import type { Quoting } from "../src/projection/fold/Quote.ts";
+import { head, textCells, textColumns, textOf } from "./text.ts";
 
 /** Longest error text kept with a call, in UTF-16 units; the ledger has the whole answer. */
 const maxError = 2000;
+
+type ToolWasCalled = Extract<Fact, { readonly _tag: "ToolWasCalled" }>;
+type ToolHasReturned = Extract<Fact, { readonly _tag: "ToolHasReturned" }>;
 
 const keyOf = (event: RecordedEvent, fact: ToolWasCalled | ToolHasReturned) => ({
   call_key: fact.callKey,
@@ -34,20 +38,23 @@ const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
     arguments: head(fact.arguments),
     arguments_bytes: utf8Length(fact.arguments),
     message_id: fact.messageId,
-    started_at: event.occurredAt,
+    copy_of: fact.copyOf,
+    started_at: fact.at,
   },
 });
 
-const returned = (event: RecordedEvent, fact: ToolHasReturned): Change => ({
+const returned = (event: RecordedEvent, fact: ToolHasReturned, quoting: Quoting): Change => ({
   table: "tool_results",
   row: {
     ...keyOf(event, fact),
+    ...textCells(fact.result, { sequence: event.sequence, quoting }),
     outcome: fact.outcome,
     error_type: fact.errorType,
     error_message: fact.errorMessage === undefined ? undefined : head(fact.errorMessage, maxError),
     result_bytes: fact.resultBytes,
+    copy_of: fact.copyOf,
     duration_ms: fact.durationMillis,
-    ended_at: event.occurredAt,
+    ended_at: fact.at,
   },
 });
 
@@ -62,17 +69,28 @@ const shared = {
 
 const key = ["call_key", "tenant", "second_hand"];
 
-/** The reported duration, or what the clock says; the clocks of writers may disagree, so never below zero. */
-const duration = "coalesce(r.duration_ms, max(0, r.ended_at - c.started_at))";
+/**
+ * The reported duration, or what the clock says; the clocks of writers may disagree, so never below zero. Nothing where
+ * one entry tells of call and result with one time: that says when it was told.
+ */
+const duration = `coalesce(r.duration_ms,
+  CASE WHEN r.sequence <> c.sequence OR r.ended_at <> c.started_at THEN max(0, r.ended_at - c.started_at) END)`;
 
 const joined = `tool_calls c LEFT JOIN tool_results r
   ON r.call_key = c.call_key AND r.tenant = c.tenant AND r.second_hand = c.second_hand`;
 
-const counted = firstHandOnly({ table: "tool_calls", alias: "c" });
+/** Of what an agent copied from another thread, what that one holds counts there. */
+const notHeldThere = (alias: string): string => `(${alias}.copy_of IS NULL OR NOT EXISTS (SELECT 1 FROM tool_calls o
+  WHERE o.call_key = ${alias}.copy_of AND o.tenant = ${alias}.tenant AND o.second_hand = ${alias}.second_hand))`;
+
+export const callCounts = (alias: string): string =>
+  `${firstHandOnly({ table: "tool_calls", alias })} AND ${notHeldThere(alias)}`;
+
+const counted = callCounts("c");
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 2,
+  version: 3,
   doc: "Tool executions: calls joined to their results.",
   tables: [
     {
@@ -87,7 +105,8 @@ export const toolCalls: Projection = {
         arguments: { type: "text", doc: "Arguments as JSON text, at most 1 MiB." },
         arguments_bytes: { type: "integer", doc: "True size of the arguments in bytes." },
         message_id: { type: "id", doc: "Message that asked." },
-        started_at: { type: "integer", doc: "Epoch milliseconds." },
+        copy_of: { type: "text", doc: "Key of the call of which this one is a copy, where it is one." },
+        started_at: { type: "integer", doc: "Epoch milliseconds; null when nobody said a time." },
       },
       indexes: [
         ["thread_id", "tenant", "second_hand", "sequence"],
@@ -106,7 +125,9 @@ export const toolCalls: Projection = {
         error_message: { type: "text", doc: "What it said." },
         result_bytes: { type: "integer", doc: "Size of the result in bytes." },
         duration_ms: { type: "real", doc: "Reported duration." },
-        ended_at: { type: "integer", doc: "Epoch milliseconds." },
+        ended_at: { type: "integer", doc: "Epoch milliseconds; null when nobody said a time." },
+        copy_of: { type: "text", doc: "Key of the call of which this one's call is a copy." },
+        ...textColumns,
       },
     },
   ],
@@ -127,16 +148,18 @@ export const toolCalls: Projection = {
         outcome: "ok, error, or unknown when no result was seen.",
         error_type: "Kind of error, where the caller gives one; else null.",
         error_message: "What the error said; null for other outcomes.",
+        result: "What the tool answered, its readable form, cut after 1 MiB; null when no result was seen.",
         result_bytes: "Size of the whole result in bytes of UTF-8; null when no result was seen.",
-        started_at: "When it was asked for, epoch milliseconds.",
-        ended_at: "When the result came, epoch milliseconds; null when none was seen.",
-        duration_ms: "Duration in milliseconds as reported, else from start to end; null when no result was seen.",
+        started_at: "When it was asked for, epoch milliseconds; null when nobody said a time.",
+        ended_at: "When the result came, epoch milliseconds; null when none was seen or nobody said a time.",
+        duration_ms: "Duration in milliseconds as reported, else from start to end; null where neither is known.",
         sequence: "Stream sequence of the event that tells of the call.",
         result_sequence: "Stream sequence of the event that brought the result; null when none was seen.",
       },
       select: `SELECT c.call_id, t.text, ${nameText("c.tenant")}, c.call_key, ${idText("c.message_id")}, n.text,
         ${nameText("c.server")}, c.arguments, c.arguments_bytes, coalesce(r.outcome, 'unknown'), ${nameText("r.error_type")},
-        r.error_message, r.result_bytes, c.started_at, r.ended_at, ${duration}, c.sequence, r.sequence
+        r.error_message, CASE WHEN r.call_key IS NOT NULL THEN coalesce(${textOf("r")}, '') END, r.result_bytes,
+        c.started_at, r.ended_at, ${duration}, c.sequence, r.sequence
         FROM ${joined} JOIN names t ON t.name = c.thread_id JOIN names n ON n.name = c.name WHERE ${counted}`,
     },
     {
@@ -149,13 +172,13 @@ export const toolCalls: Projection = {
         outcome: "ok or error.",
         error_message: "What the error said; null when ok.",
         result_bytes: "Size of the whole result in bytes of UTF-8.",
-        ended_at: "When it came, epoch milliseconds.",
+        ended_at: "When it came, epoch milliseconds; null when nobody said a time.",
         sequence: "Stream sequence of the event that brought it.",
       },
       select: `SELECT r.call_id, t.text, ${nameText("r.tenant")}, r.outcome, r.error_message, r.result_bytes, r.ended_at, r.sequence
         FROM tool_results r JOIN names t ON t.name = r.thread_id WHERE NOT EXISTS (SELECT 1 FROM tool_calls c
           WHERE c.call_key = r.call_key AND c.tenant = r.tenant AND c.second_hand = r.second_hand)
-        AND ${firstHandOnly({ table: "tool_calls", alias: "r" })}`,
+        AND ${callCounts("r")}`,
     },
     {
       name: "v_tool_stats",
@@ -168,22 +191,23 @@ export const toolCalls: Projection = {
         errors: "Calls that failed.",
         unknown: "Calls whose result was never seen.",
         threads: "Threads it was called in.",
-        mean_duration_ms: "Mean duration of answered calls in milliseconds.",
-        max_duration_ms: "Longest duration in milliseconds.",
+        timed: "Calls whose duration is known: what mean and longest duration are of.",
+        mean_duration_ms: "Mean of the known durations in milliseconds; null when none is known.",
+        max_duration_ms: "Longest known duration in milliseconds; null when none is known.",
         arguments_bytes: "Bytes of all arguments.",
         result_bytes: "Bytes of all results.",
-        last_at: "When it was last called, epoch milliseconds.",
+        last_at: "When it was last called, epoch milliseconds; null when nobody said a time.",
       },
       select: `SELECT n.text, ${nameText("c.server")}, count(*), coalesce(sum(r.outcome = 'ok'), 0),
         coalesce(sum(r.outcome = 'error'), 0), sum(r.outcome IS NULL), count(DISTINCT c.thread_id || ' ' || c.tenant),
-        avg(${duration}), max(${duration}), coalesce(sum(c.arguments_bytes), 0), coalesce(sum(r.result_bytes), 0), max(c.started_at)
+        count(${duration}), avg(${duration}), max(${duration}), coalesce(sum(c.arguments_bytes), 0), coalesce(sum(r.result_bytes), 0), max(c.started_at)
         FROM ${joined} JOIN names n ON n.name = c.name WHERE ${counted} GROUP BY c.name, c.server`,
     },
   ],
   facts: ["ToolWasCalled", "ToolHasReturned"],
-  handle: (event, facts) =>
+  handle: (event, facts, quoting) =>
     facts.flatMap((fact): ReadonlyArray<Change> => {
       if (fact._tag === "ToolWasCalled") return [called(event, fact)];
-      return fact._tag === "ToolHasReturned" ? [returned(event, fact)] : [];
+      return fact._tag === "ToolHasReturned" ? [returned(event, fact, quoting)] : [];
     }),
 };

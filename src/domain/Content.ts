@@ -91,7 +91,8 @@ export type Part = typeof Part.Type;
 
 /**
  * Tokens by kind, each the provider's own number. Providers differ in whether `input` counts what was read from or
- * written to their cache (Anthropic: no; OpenAI, Gemini: yes): `cacheInInput` says which, so that nothing is added twice.
+ * written to their cache (Anthropic: no; OpenAI, Gemini: yes): `cacheInInput` says which. `reasoningInOutput` is false
+ * where hidden reasoning is counted beside `output` (Gemini). So nothing is added twice.
  */
 export const TokenUsage = Schema.Struct({
   input: maybe(Schema.Natural),
@@ -100,6 +101,7 @@ export const TokenUsage = Schema.Struct({
   cacheWrite: maybe(Schema.Natural),
   reasoning: maybe(Schema.Natural),
   cacheInInput: maybe(Schema.Boolean),
+  reasoningInOutput: maybe(Schema.Boolean),
 });
 export type TokenUsage = typeof TokenUsage.Type;
 

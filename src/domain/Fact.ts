@@ -12,6 +12,13 @@ import type { TaskRequest } from "./TaskEvents.ts";
 
 type Optional<T> = T | undefined;
 
+/**
+ * What a message is, whatever its format calls the role: a person's `prompt` or `command` to the program, a `task` that
+ * an agent gave to a sub-agent, an `answer` of a model, a `tool_result`, a `notice` of the program, `instructions`.
+ */
+export const messageKinds = ["prompt", "command", "task", "answer", "tool_result", "notice", "instructions"] as const;
+export type MessageKind = (typeof messageKinds)[number];
+
 /** Something is known about the thread as a whole. Absent fields say nothing; present ones replace. */
 export interface ThreadDescribed {
   readonly _tag: "ThreadDescribed";
@@ -24,9 +31,19 @@ export interface ThreadDescribed {
   readonly branch?: Optional<string>;
   readonly session?: Optional<string>;
   readonly parentThreadId?: Optional<string>;
+  /** What it is to its parent: another way on from a point of it, or work that it was given by it. */
+  readonly relation?: Optional<"fork" | "sub-agent">;
   readonly tagsAdded?: Optional<ReadonlyArray<string>>;
   readonly tagsRemoved?: Optional<ReadonlyArray<string>>;
   readonly archived?: Optional<boolean>;
+}
+
+/**
+ * The other thread's holding of the same thing, where an agent copied it from there (a fork, a sub-agent): the id or key
+ * it has there. Counted there, once that thread holds it; until then here. So the order of imports changes nothing.
+ */
+interface Copied {
+  readonly copyOf?: Optional<string>;
 }
 
 /**
@@ -44,11 +61,13 @@ interface Witnessed {
  * A message may come in pieces (Claude Code writes one as several lines): each has a `segment`, unique in the
  * message; a new segment adds its parts, the same segment again replaces them. A whole message has segment "".
  */
-export interface MessageSaid extends Witnessed {
+export interface MessageSaid extends Witnessed, Copied {
   readonly _tag: "MessageSaid";
   readonly messageId: string;
   readonly segment: string;
   readonly role: string;
+  /** Where the interpreter knows better than role and parts say (`MessageKind.ts`). */
+  readonly kind?: Optional<MessageKind>;
   readonly parts: ReadonlyArray<Part>;
   readonly author?: Optional<string>;
   readonly parentMessageId?: Optional<string>;
@@ -70,7 +89,7 @@ export interface MessageSaid extends Witnessed {
  * it again adds no call), thread and id where it is not, and thread, id and entry where a thread reuses ids for
  * different calls (tau-bench: 1,024 calls share 955 pairs of thread and id).
  */
-export interface ToolWasCalled extends Witnessed {
+export interface ToolWasCalled extends Witnessed, Copied {
   readonly _tag: "ToolWasCalled";
   readonly callKey: string;
   readonly callId: string;
@@ -82,7 +101,7 @@ export interface ToolWasCalled extends Witnessed {
 }
 
 /** A tool answered the call of that key. `resultBytes` counts the whole result in UTF-8. The first answer holds. */
-export interface ToolHasReturned extends Witnessed {
+export interface ToolHasReturned extends Witnessed, Copied {
   readonly _tag: "ToolHasReturned";
   readonly callKey: string;
   readonly callId: string;
@@ -90,14 +109,16 @@ export interface ToolHasReturned extends Witnessed {
   readonly errorType?: Optional<string>;
   readonly errorMessage?: Optional<string>;
   readonly resultBytes: number;
+  /** The readable form of the result. */
+  readonly result?: Optional<string>;
   readonly durationMillis?: Optional<number>;
 }
 
 /**
  * A provider counted tokens. `usageKey` is what makes it one count in its tenant (Claude: message id and request
- * id); the last one seen holds, earlier ones are replaced.
+ * id). Told again, the larger number holds: a message that is still being streamed is told with less.
  */
-export interface TokensUsed extends Witnessed {
+export interface TokensUsed extends Witnessed, Copied {
   readonly _tag: "TokensUsed";
   readonly usageKey: string;
   readonly providerMessageId: string;
@@ -105,7 +126,13 @@ export interface TokensUsed extends Witnessed {
   readonly messageId?: Optional<string>;
   readonly provider?: Optional<string>;
   readonly model?: Optional<string>;
+  /** The provider's own numbers; `Tokens.ts` makes one meaning of them. */
   readonly usage: TokenUsage;
+  /** What the transcript says it cost, US dollars. */
+  readonly costUsd?: Optional<number>;
+  /** Who spent them, where a model plays the person too (tau2). */
+  readonly spender?: Optional<"agent" | "user">;
+  readonly isSidechain?: Optional<boolean>;
 }
 
 /** A version of a file was read in the thread. */
@@ -229,6 +256,14 @@ export interface ConfigurationChanged {
   readonly rolledBackTo?: Optional<number>;
 }
 
+/** The head of a file says which models its conversations were held with, where these do not say it themselves. */
+export interface SourceDescribed {
+  readonly _tag: "SourceDescribed";
+  readonly agentModel?: Optional<string>;
+  /** The model that plays the person. */
+  readonly userModel?: Optional<string>;
+}
+
 /** The entry is known and is none of the above: a notice, a progress tick, a file snapshot. */
 export interface Noted {
   readonly _tag: "Noted";
@@ -243,7 +278,12 @@ export interface NotUnderstood {
   readonly what: string;
 }
 
-export type Fact =
+/** When it happened, epoch milliseconds; absent where nobody said it. `factsOf` gives a fact its event's time. */
+interface Timed {
+  readonly at?: Optional<number>;
+}
+
+export type Fact = (
   | ThreadDescribed
   | MessageSaid
   | ToolWasCalled
@@ -256,5 +296,8 @@ export type Fact =
   | AgentWrote
   | CallsRefused
   | ConfigurationChanged
+  | SourceDescribed
   | Noted
-  | NotUnderstood;
+  | NotUnderstood
+) &
+  Timed;

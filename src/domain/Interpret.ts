@@ -5,16 +5,33 @@
  *
  * Pure. What an interpreter must remember from earlier entries of the same thread (Codex names its model once a
  * turn) is its `carry`: small, JSON, given back with the facts and kept by whoever folds.
+ *
+ * A time is one that somebody said: our own publishers always do, a foreign entry where it has one itself. The time of
+ * an event of a foreign entry without one is that of its neighbours or its file, and no fact's.
  */
 import { Result } from "effect";
 import { canonicalFacts } from "./OwnEventFacts.ts";
-import type { RecordedEvent } from "./Event.ts";
-import { type Carry, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
+import { type EventData, isVendorTypeName, type RecordedEvent } from "./Event.ts";
+import type { Fact } from "./Fact.ts";
+import { timeOf } from "./EntryTimes.ts";
+import { withAgent } from "./interpret/agents.ts";
+import { type Carry, type EntryContext, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
 import { interpreters } from "./interpret/interpreters.ts";
-import type { JsonValue } from "./Json.ts";
+import { isObject, type JsonValue } from "./Json.ts";
 import { decodeData, type Refusal } from "./Upcast.ts";
 
 const notUnderstood = (what: string): Interpretation => ({ facts: [{ _tag: "NotUnderstood", what }] });
+
+/** Facts with the time of their event, where they have none of their own. */
+const timed = (told: Interpretation, at: number | undefined): Interpretation =>
+  at === undefined
+    ? told
+    : { ...told, facts: told.facts.map((fact) => (fact.at === undefined ? { ...fact, at } : fact)) };
+
+const sourceFacts = ({ entry, format }: EventData<"source.described">): ReadonlyArray<Fact> => {
+  const said = isObject(entry) ? interpreters.get(format)?.source?.(entry) : undefined;
+  return [...(said ?? []), { _tag: "Noted", kind: "source" }];
+};
 
 /** Whether an event is a foreign entry: nobody else needs what an interpreter remembers. */
 export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => type === "thread.entry_recorded";
@@ -26,23 +43,28 @@ export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => typ
  * a body that breaks the schema of a known type and version is a refusal that says where. An entry that lies in
  * the object store must be put in place first (`RecordedEvent.body` with `entry`), or it is `NotUnderstood`.
  */
-export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> =>
-  Result.map(decodeData(event), (decoded) => {
-    if (decoded._tag === "Unknown") return notUnderstood(decoded.what);
-    if (decoded.type !== "thread.entry_recorded") return { facts: canonicalFacts(decoded, event) };
+export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> => {
+  // Somebody else's state: whole in the ledger, and nothing to us.
+  if (isVendorTypeName(event.type)) return Result.succeed(timed({ facts: [] }, event.occurredAt));
+  return Result.map(decodeData(event), (decoded) => {
+    if (decoded._tag === "Unknown") return timed(notUnderstood(decoded.what), event.occurredAt);
+    if (decoded.type === "source.described")
+      return timed({ facts: sourceFacts(decoded.data) }, timeOf(decoded.data.entry as JsonValue | undefined));
+    if (decoded.type !== "thread.entry_recorded")
+      return timed({ facts: canonicalFacts(decoded, event) }, event.occurredAt);
     const { data } = decoded;
     if (data.text != null || data.base64 != null) return notUnderstood("a line that is not JSON");
     if (data.entry === undefined) return notUnderstood("an entry in the object store");
     const interpreter = interpreters.get(data.format);
     if (interpreter === undefined) return notUnderstood(`format ${data.format}`);
-    return interpreter.interpret(
-      data.entry as JsonValue,
-      {
-        threadId: event.history.id,
-        eventId: event.id,
-        occurredAt: event.occurredAt,
-        place: data.place ?? "line",
-      },
-      carry,
-    );
+    const entry = data.entry as JsonValue;
+    const context: EntryContext = {
+      threadId: event.history.id,
+      eventId: event.id,
+      occurredAt: event.occurredAt,
+      place: data.place ?? "line",
+    };
+    const told = withAgent(data.format, carry, interpreter.interpret(entry, context, carry));
+    return timed(told, timeOf(entry));
   });
+};

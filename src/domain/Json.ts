@@ -35,6 +35,12 @@ export const numberAt = (value: unknown, key: string): number | undefined => {
   return typeof found === "number" && Number.isFinite(found) ? found : undefined;
 };
 
+/** The amount at `key`: a number from 0, or undefined for anything else. */
+export const amountAt = (value: unknown, key: string): number | undefined => {
+  const found = numberAt(value, key);
+  return found !== undefined && found >= 0 ? found : undefined;
+};
+
 /** The count at `key`: a whole number from 0, or undefined for anything else. */
 export const countAt = (value: unknown, key: string): number | undefined => {
   const found = numberAt(value, key);

@@ -6,7 +6,8 @@
 import type { Part } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
-import { utf8Length } from "./Json.ts";
+import { resultText } from "./interpret/facts.ts";
+import { type JsonValue, utf8Length } from "./Json.ts";
 import type { TaskQueueing } from "./TaskEvents.ts";
 import { queueingOf } from "./TaskRecord.ts";
 import type { Decoded } from "./Upcast.ts";
@@ -67,6 +68,7 @@ const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArra
         outcome: part.isError === true ? "error" : "ok",
         errorMessage: part.isError === true ? part.text.slice(0, 500) : undefined,
         resultBytes: part.bytes ?? part.blob?.bytes ?? utf8Length(part.text),
+        result: part.text,
       });
     }
   }
@@ -143,6 +145,7 @@ export const canonicalFacts = (
           errorType: event.data.error?.type,
           errorMessage: event.data.error?.message ?? undefined,
           resultBytes: event.data.resultBlob?.bytes ?? sizeOf(event.data.result),
+          result: resultText(event.data.result as JsonValue | undefined),
           durationMillis: event.data.durationMillis ?? undefined,
         },
       ];
@@ -189,7 +192,7 @@ export const canonicalFacts = (
         },
       ];
     case "thread.forked":
-      return [{ _tag: "ThreadDescribed", parentThreadId: event.data.fromThreadId }];
+      return [{ _tag: "ThreadDescribed", parentThreadId: event.data.fromThreadId, relation: "fork" }];
     case "thread.archived":
       return [{ _tag: "ThreadDescribed", archived: true }];
     case "source.described":

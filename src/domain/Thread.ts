@@ -12,6 +12,7 @@
  * window its entries are the exact count.
  */
 import { Result, Schema } from "effect";
+import { believed } from "./EntryTimes.ts";
 import { headOf, jsonBytes, own, present, shortId } from "./Truncate.ts";
 import { Program } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
@@ -27,7 +28,7 @@ import type { Refusal } from "./Upcast.ts";
  * Raised whenever the same events may fold to another state: a change here, in the window, in `Canonical.ts`, in an
  * interpreter. Snapshots of another version are not read. `Thread.test.ts` holds a digest that notices.
  */
-export const foldVersion = 1;
+export const foldVersion = 2;
 
 /** One field of the metadata: a path may have 4,096 bytes, everything else is shorter. */
 const metadataBytes = 4096;
@@ -56,7 +57,7 @@ export const ThreadMetadata = Schema.Struct({
   /** Tags that found no room beyond the first 64. */
   tagsOmitted: Schema.Natural,
   archived: Schema.Boolean,
-  /** The earliest and the latest time any event says it happened, epoch milliseconds. */
+  /** The earliest and the latest time that is said of an event, none in the future, epoch milliseconds. */
   openedAt: Schema.optionalKey(Schema.Finite),
   lastActivityAt: Schema.optionalKey(Schema.Finite),
 });
@@ -222,6 +223,7 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
       return { ...state, counters: counted(state.counters, "usages", fact.secondHand) };
     case "NotUnderstood":
       return { ...state, counters: { ...state.counters, notUnderstood: state.counters.notUnderstood + 1 } };
+    case "SourceDescribed":
     case "Noted":
     case "FileWasRead":
     case "ResponseWasReused":
@@ -243,18 +245,25 @@ const refused = (state: ThreadState, sequence: Sequence, reason: string): Thread
 /** The state with what can be said of any event, understood or not. */
 const seen = (state: ThreadState, event: RecordedEvent): ThreadState => ({
   ...state,
-  metadata: {
-    ...state.metadata,
-    openedAt: Math.min(state.metadata.openedAt ?? event.occurredAt, event.occurredAt),
-    lastActivityAt: Math.max(state.metadata.lastActivityAt ?? event.occurredAt, event.occurredAt),
-  },
   counters: { ...state.counters, events: state.counters.events + 1 },
   lastSequence: event.sequence,
   lastEventId: shortId(event.id),
 });
 
+/** The state with the time that somebody said of its event. */
+const atTime = (state: ThreadState, facts: ReadonlyArray<Fact>, { recordedAt }: RecordedEvent): ThreadState => {
+  let { openedAt, lastActivityAt } = state.metadata;
+  for (const { at } of facts) {
+    if (at === undefined) continue;
+    const time = believed(at, recordedAt);
+    openedAt = Math.min(openedAt ?? time, time);
+    lastActivityAt = Math.max(lastActivityAt ?? time, time);
+  }
+  return { ...state, metadata: { ...state.metadata, ...present({ openedAt, lastActivityAt }) } };
+};
+
 const interpreted = (state: ThreadState, event: RecordedEvent, { facts, carry }: Interpretation): ThreadState => {
-  const after = facts.reduce((folded, fact) => withFact(folded, fact, event), state);
+  const after = facts.reduce((folded, fact) => withFact(folded, fact, event), atTime(state, facts, event));
   if (carry === undefined || carry === state.carry) return after;
   return jsonBytes(carry) <= carryBytes
     ? { ...after, carry: own(carry) }

@@ -77,6 +77,8 @@ export interface Table {
   readonly clustered?: boolean;
   /** Each a list of columns; in parentheses, an SQL expression over columns that a view uses in the same words. */
   readonly indexes?: ReadonlyArray<ReadonlyArray<string>>;
+  /** What SQLite holds every row to, as SQL over its columns. A row that breaks it is a dead letter. */
+  readonly checks?: ReadonlyArray<string>;
   /** A full-text index (FTS5, external content) kept in step with the table. */
   readonly fullText?: FullText;
 }

@@ -66,7 +66,8 @@ const tableSql = (table: Table): string => {
   const surrogate = table.fullText !== undefined ? ["id INTEGER PRIMARY KEY"] : [];
   const clustered = table.clustered === true && !keyIsRowid(table);
   const key = keyIsRowid(table) ? [] : [`${clustered ? "PRIMARY KEY" : "UNIQUE"} (${list(table.key)})`];
-  return `CREATE TABLE "${table.name}" (${[...surrogate, ...columns, ...key].join(", ")}) STRICT${clustered ? ", WITHOUT ROWID" : ""};`;
+  const checks = (table.checks ?? []).map((check) => `CHECK (${check})`);
+  return `CREATE TABLE "${table.name}" (${[...surrogate, ...columns, ...key, ...checks].join(", ")}) STRICT${clustered ? ", WITHOUT ROWID" : ""};`;
 };
 
 const indexSql = (table: Table): ReadonlyArray<string> =>

@@ -33,10 +33,16 @@ export interface ThreadRow {
   readonly branch: string | null;
   readonly session: string | null;
   readonly parentThreadId: string | null;
-  readonly openedAt: number;
-  readonly lastActivityAt: number;
+  readonly parentRelation: string | null;
+  /** Null where no entry gives a time. */
+  readonly openedAt: number | null;
+  readonly lastActivityAt: number | null;
+  /** What lists are ordered by: the file's time where no entry gives one. */
+  readonly listedAt: number;
   readonly archivedAt: number | null;
   readonly messages: number;
+  readonly prompts: number;
+  readonly answers: number;
   readonly toolCalls: number;
   readonly firstSequence: Sequence;
   readonly lastSequence: Sequence;
@@ -86,6 +92,7 @@ export interface MessageRow {
   readonly messageId: string;
   readonly sequence: Sequence;
   readonly role: string;
+  readonly kind: string;
   readonly author: string | null;
   readonly text: string | null;
   readonly model: string | null;
@@ -95,7 +102,10 @@ export interface MessageRow {
   readonly stopReason: string | null;
   readonly isSidechain: number;
   readonly isMeta: number;
-  readonly occurredAt: number;
+  readonly isCopied: number;
+  /** Null where nobody said a time; `assumedAt` is then that of its neighbours or its file. */
+  readonly occurredAt: number | null;
+  readonly assumedAt: number | null;
   readonly parts: ReadonlyArray<PartRow>;
 }
 
@@ -111,8 +121,9 @@ export interface ToolCallRow {
   readonly outcome: "ok" | "error" | "unknown";
   readonly errorType: string | null;
   readonly errorMessage: string | null;
+  readonly result: string | null;
   readonly resultBytes: number | null;
-  readonly startedAt: number;
+  readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly durationMs: number | null;
   readonly sequence: Sequence;

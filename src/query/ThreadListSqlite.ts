@@ -12,7 +12,7 @@ import { type Hit, QueryRefused, type ThreadFilter, type ThreadPage, type Thread
 import { all, pageSize } from "./RowsSqlite.ts";
 import { matchOf } from "./SearchText.ts";
 
-const cursorOf = ({ lastActivityAt, firstSequence }: ThreadRow): string => `${lastActivityAt}.${firstSequence}`;
+const cursorOf = ({ listedAt, firstSequence }: ThreadRow): string => `${listedAt}.${firstSequence}`;
 
 const readCursor = (after: string | undefined): readonly [number, number] | QueryRefused => {
   if (after === undefined) return [Number.MAX_SAFE_INTEGER, 0];
@@ -52,8 +52,8 @@ const number = (parameter: string): string => `(SELECT name FROM names WHERE tex
 const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
 const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
-  ...(filter.after === undefined ? [] : ["(t.last_activity_at, t.first_sequence) < (:at, :sequence)"]),
-  ...(filter.since === undefined ? [] : ["t.last_activity_at >= :since"]),
+  ...(filter.after === undefined ? [] : ["(t.listed_at, t.first_sequence) < (:at, :sequence)"]),
+  ...(filter.since === undefined ? [] : ["t.listed_at >= :since"]),
   ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
   ...(filter.tool === undefined
     ? []
@@ -88,7 +88,7 @@ const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
   return `${lead}SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id,
       (SELECT text FROM names WHERE name = t.tenant) AS tenant, ${hit}
     FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
-    ORDER BY t.last_activity_at DESC, t.first_sequence DESC LIMIT :limit`;
+    ORDER BY t.listed_at DESC, t.first_sequence DESC LIMIT :limit`;
 };
 
 /** One page, or the refusal of its cursor. */

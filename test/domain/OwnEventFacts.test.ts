@@ -6,10 +6,10 @@ import type { History } from "../../src/domain/History.ts";
 import { factsOf } from "../../src/domain/Interpret.ts";
 import { recordedEvent } from "./recordedEvent.ts";
 
-/** Facts without the keys that say nothing. */
+/** Facts without the keys that say nothing, and without the time, which is that of the event. */
 const said = (event: RecordedEvent): ReadonlyArray<Partial<Fact>> =>
   Result.getOrThrowWith(factsOf(event), ({ reason }) => new Error(reason)).facts.map(
-    (fact) => JSON.parse(JSON.stringify(fact)) as Partial<Fact>,
+    (fact) => JSON.parse(JSON.stringify({ ...fact, at: undefined })) as Partial<Fact>,
   );
 const thread = (type: string, data: unknown, more: Partial<RecordedEvent> = {}) =>
   said(recordedEvent(type, data, more));
@@ -106,7 +106,7 @@ describe("the facts of our own events", () => {
       { _tag: "ThreadDescribed", tagsAdded: ["a"], tagsRemoved: ["b"] },
     ]);
     assert.deepStrictEqual(thread("thread.forked", { fromThreadId: "p" }), [
-      { _tag: "ThreadDescribed", parentThreadId: "p" },
+      { _tag: "ThreadDescribed", parentThreadId: "p", relation: "fork" },
     ]);
     assert.deepStrictEqual(thread("thread.archived", {}), [{ _tag: "ThreadDescribed", archived: true }]);
   });

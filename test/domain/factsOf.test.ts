@@ -37,12 +37,16 @@ describe("from events to facts", () => {
       { _tag: "NotUnderstood", what: "an entry in the object store" },
     ]);
     assert.deepStrictEqual(told(recordedEvent("thread.from_the_future", {})).facts, [
-      { _tag: "NotUnderstood", what: "event type thread.from_the_future" },
+      {
+        _tag: "NotUnderstood",
+        what: "event type thread.from_the_future",
+        at: recordedEvent("thread.renamed", {}).occurredAt,
+      },
     ]);
   });
 
   it("takes an entry that is the value null for an entry", () => {
-    assert.deepStrictEqual(told(entry({ format: "codex", entry: null })).facts, [
+    assert.deepStrictEqual(told(entry({ format: "codex", entry: null }), { agent: "codex" }).facts, [
       { _tag: "NotUnderstood", what: "codex line that is no object" },
     ]);
   });

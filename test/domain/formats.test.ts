@@ -538,6 +538,7 @@ describe("Gemini CLI", () => {
     assert.deepStrictEqual(usages(facts)[0]?.usage, {
       input: 10,
       cacheInInput: true,
+      reasoningInOutput: false,
       output: 2,
       cacheRead: 4,
       cacheWrite: null,

@@ -21,7 +21,7 @@ const telling = (facts: Readonly<Record<number, ReadonlyArray<Fact>>>): Readonly
   all.map(({ facts: kinds, ...projection }) => ({
     ...projection,
     handle: (recorded, _facts, quoting) => {
-      const told = facts[recorded.sequence] ?? [];
+      const told = (facts[recorded.sequence] ?? []).map((fact) => ({ at: recorded.occurredAt, ...fact }));
       const concerns = kinds === undefined || told.some(({ _tag }) => kinds.includes(_tag));
       return concerns ? projection.handle(recorded, told, quoting) : [];
     },
@@ -164,9 +164,7 @@ describe("threads", () => {
   it.live("lists the newest fifty without looking at the others", () =>
     Effect.gen(function* () {
       const { rows } = yield* folded([said(1, "x")]);
-      const plan = JSON.stringify(
-        rows("EXPLAIN QUERY PLAN SELECT * FROM v_threads ORDER BY last_activity_at DESC LIMIT 50"),
-      );
+      const plan = JSON.stringify(rows("EXPLAIN QUERY PLAN SELECT * FROM v_threads ORDER BY listed_at DESC LIMIT 50"));
       assert.match(plan, /SCAN t USING INDEX threads_by_1/);
       assert.notMatch(plan, /TEMP B-TREE FOR ORDER BY/);
       assert.notMatch(plan, /SCAN (?!t )\w+ USING|SCAN c"|SCAN w"/);
@@ -383,7 +381,7 @@ describe("tool calls", () => {
 });
 
 describe("token usage", () => {
-  it.live("counts a provider message once: the last counts told, in the thread that told first", () =>
+  it.live("counts a provider message once: the largest counts told, in the thread that told first", () =>
     Effect.gen(function* () {
       const used = (usage: object): Fact => ({
         _tag: "TokensUsed",
@@ -392,10 +390,7 @@ describe("token usage", () => {
         model: "opus",
         usage,
       });
-      const { rows } = yield* told(
-        ["t1", [used({ input: 10, output: 1, reasoning: 3 })]],
-        ["t2", [used({ input: 10, output: 50 })]],
-      );
+      const { rows } = yield* told(["t1", [used({ input: 10, output: 1 })]], ["t2", [used({ input: 10, output: 50 })]]);
       assert.deepStrictEqual(
         rows("SELECT thread_id, input_tokens, output_tokens, cache_read_tokens, reasoning_tokens FROM v_token_usage"),
         [{ thread_id: "t1", input_tokens: 10, output_tokens: 50, cache_read_tokens: null, reasoning_tokens: null }],

@@ -14,9 +14,9 @@ interface JsonObject {
 }
 
 /**
- * Token counts as the provider stated them.
- * Choice: nothing is converted. OpenAI, Codex and Gemini count cached tokens inside `input`, Anthropic and pi beside it;
- * OpenAI and Codex count reasoning inside `output`, Gemini beside it.
+ * Token counts in one meaning: `input` is all that was sent, cached tokens included, `output` all that was received,
+ * reasoning included. Choice: Anthropic, pi, Droid and OpenCode state cached tokens beside their input, Gemini states thoughts
+ * beside its output and prompt tokens of tools beside its input; OpenAI, Codex and Inspect state parts inside.
  */
 export interface Tokens {
   input: number;
@@ -108,13 +108,26 @@ const count = (value: Json | undefined, ...path: ReadonlyArray<string>): number 
 
 const noTokens = (): Tokens => ({ input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0 });
 
-/** Reads the named fields of a usage object; a missing or null one is 0. */
-const tokensOf = (usage: Json | undefined, names: Partial<Record<keyof Tokens, string>>): Tokens => {
+/** Reads the named fields of a usage object; a missing or null one is 0. `beside` are added to their wholes. */
+const tokensOf = (
+  usage: Json | undefined,
+  {
+    beside = [],
+    inputToo,
+    ...names
+  }: Partial<Record<keyof Tokens, string>> & {
+    readonly beside?: ReadonlyArray<"cache" | "reasoning">;
+    readonly inputToo?: string;
+  },
+): Tokens => {
   const tokens = noTokens();
   for (const kind of Object.keys(tokens) as Array<keyof Tokens>) {
     const name = names[kind];
     if (name !== undefined) tokens[kind] = count(usage, name);
   }
+  if (beside.includes("cache")) tokens.input += tokens.cacheRead + tokens.cacheWrite;
+  if (beside.includes("reasoning")) tokens.output += tokens.reasoning;
+  if (inputToo !== undefined) tokens.input += count(usage, inputToo);
   return tokens;
 };
 
@@ -123,6 +136,7 @@ const anthropicUsage = {
   output: "output_tokens",
   cacheRead: "cache_read_input_tokens",
   cacheWrite: "cache_creation_input_tokens",
+  beside: ["cache"],
 } as const;
 const codexUsage = {
   input: "input_tokens",
@@ -136,12 +150,15 @@ const geminiUsage = {
   output: "output",
   cacheRead: "cached",
   reasoning: "thoughts",
+  beside: ["reasoning"],
+  inputToo: "tool",
 } as const;
 const piUsage = {
   input: "input",
   output: "output",
   cacheRead: "cacheRead",
   cacheWrite: "cacheWrite",
+  beside: ["cache"],
 } as const;
 const chatUsage = { input: "prompt_tokens", output: "completion_tokens" } as const;
 const inspectUsage = {
@@ -521,11 +538,27 @@ const tau2: Reader = (source, tally) => {
   }
 };
 
-/** Choice: `trajectory` tells the same words again and is frame; `info.model_stats` is a total of the run, not usage of a message. */
+/**
+ * Choice: `trajectory` tells the same words again and is frame; `info.model_stats` is the usage of the run. A step of the
+ * text protocol (`action` without `tool_calls`, no demonstration) is a call, and the next message of the user its result.
+ */
 const sweAgent: Reader = (source, tally) => {
   const key = source.file;
-  const entries = source.fresh(key, tally.thread(key), list(source.json(), "history"));
-  for (const entry of entries) chatEntry(key, tally, entry, false);
+  const thread = tally.thread(key);
+  const file = source.json();
+  let open: string | undefined;
+  for (const entry of source.fresh(key, thread, list(file, "history"))) {
+    chatEntry(key, tally, entry, false);
+    if (get(entry, "is_demo") === true) continue;
+    if (text(entry, "role") === "user" && open !== undefined) {
+      thread.result(open, "ok");
+      open = undefined;
+    }
+    if ((text(entry, "action") ?? "").trim() !== "" && list(entry, "tool_calls").length === 0)
+      open = thread.call(undefined);
+  }
+  const stats = get(file, "info", "model_stats");
+  tally.used(key, undefined, tokensOf(stats, { input: "tokens_sent", output: "tokens_received" }));
 };
 
 /** The normalised role: human and user are "user", system is "system", every other speaker is an agent: "assistant", its name the author. */

@@ -1,6 +1,6 @@
 /**
  * Runs once before all tests, and not in two test files at once: the nats-server program is found, or fetched, and the
- * command line is built, so that a test that starts it starts what users start, and in a third of the time.
+ * command line and what programs import as `recollect` are built, so that a test that starts it starts what users start, and in a third of the time.
  */
 import { NodeServices } from "@effect/platform-node";
 import { Effect } from "effect";

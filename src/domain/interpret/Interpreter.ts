@@ -7,7 +7,7 @@
  * a rebuild. It never throws on any JSON; what it does not know it says with `NotUnderstood`.
  */
 import type { Fact } from "../Fact.ts";
-import type { JsonValue } from "../Json.ts";
+import type { JsonObject, JsonValue } from "../Json.ts";
 
 /** What an interpreter remembers of one thread. Bounded by its format: a few short strings. */
 export type Carry = Readonly<Record<string, JsonValue>>;
@@ -32,4 +32,6 @@ export interface Interpretation {
 export interface Interpreter {
   readonly format: string;
   readonly interpret: (entry: JsonValue, context: EntryContext, carry: Carry) => Interpretation;
+  /** What a file of this format says beside its conversations, where that is more than a note. */
+  readonly source?: (head: JsonObject) => ReadonlyArray<Fact>;
 }

@@ -69,6 +69,7 @@ const result = (
       callKey: context.callKey(callId, index),
       callId,
       result: content,
+      text: text === "" ? undefined : text,
       failure,
       durationMillis: context.durationMillis,
     }),

@@ -10,7 +10,7 @@ import type { Part } from "../Content.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../Fact.ts";
 import { shortId } from "../Truncate.ts";
 import type { JsonValue } from "../Json.ts";
-import { argumentsText, argumentsValue, errorText, serverOf, sizeOf } from "./facts.ts";
+import { argumentsText, argumentsValue, errorText, resultText, serverOf, sizeOf } from "./facts.ts";
 import type { Carry } from "./Interpreter.ts";
 import { memo, type Pair, pairsAt, withList } from "./memory.ts";
 
@@ -57,6 +57,8 @@ export const toolReturned = (result: {
   readonly callId: string;
   /** The whole result, as written: its size is counted. */
   readonly result: JsonValue | undefined;
+  /** Its readable form, where the format keeps that in a way of its own. */
+  readonly text?: string | undefined;
   readonly failure?: Failure | undefined;
   readonly durationMillis?: number | undefined;
 }): ToolHasReturned => ({
@@ -67,6 +69,7 @@ export const toolReturned = (result: {
   errorType: result.failure?.type,
   errorMessage: result.failure === undefined ? undefined : errorText(result.failure.message),
   resultBytes: sizeOf(result.result),
+  result: result.text ?? resultText(result.result),
   durationMillis: result.durationMillis !== undefined && result.durationMillis >= 0 ? result.durationMillis : undefined,
 });
 

@@ -8,7 +8,7 @@
  */
 import type { Part } from "../Content.ts";
 import type { Fact, MessageSaid } from "../Fact.ts";
-import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
+import { amountAt, arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { answerCall, type Failure, openCalls, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { idAt, notUnderstood, sizeOf } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
@@ -62,7 +62,7 @@ const saidIn = (message: JsonObject): ReadonlyArray<Part> => {
   ];
 };
 
-type Details = Pick<MessageSaid, "author" | "provider" | "model" | "stopReason" | "isMeta"> & {
+type Details = Pick<MessageSaid, "author" | "kind" | "provider" | "model" | "stopReason" | "isMeta"> & {
   readonly messageId?: string | undefined;
   readonly role?: string | undefined;
   /** Why the tool whose message this is failed. The shape itself has no word for it. */
@@ -75,12 +75,13 @@ export const counted = (
   told: Interpretation,
   message: JsonObject,
   { eventId, threadId }: EntryContext,
-  model: string | undefined,
+  { model, spender }: { readonly model: string | undefined; readonly spender?: "agent" | "user" | undefined },
 ): Interpretation => {
   const usage = chatTokens(message["usage"]);
+  const costUsd = amountAt(message, "cost");
   if (usage === undefined) return told;
   const ids = { usageKey: `${threadId} ${eventId}`, providerMessageId: eventId, messageId: eventId };
-  return { ...told, facts: [...told.facts, { _tag: "TokensUsed", ...ids, model, usage }] };
+  return { ...told, facts: [...told.facts, { _tag: "TokensUsed", ...ids, model, spender, usage, costUsd }] };
 };
 
 /** The interpreter of a log that is a frame around its messages. */

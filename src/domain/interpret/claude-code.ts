@@ -14,7 +14,17 @@
  * - `summary` lines title the thread unless an `ai-title` or `custom-title` does.
  */
 import type { Fact } from "../Fact.ts";
-import { arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
+import {
+  amountAt,
+  arrayAt,
+  countAt,
+  flagAt,
+  isObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../Json.ts";
 import { readBlocks } from "./blocks.ts";
 import { describe } from "./describe.ts";
 import { idAt, nameOf, noted, notUnderstood, threadDescribed } from "./facts.ts";
@@ -107,6 +117,8 @@ const usageOf = (line: JsonObject, message: JsonObject, messageId: string): Read
       messageId,
       model,
       usage,
+      costUsd: amountAt(line, "costUSD"),
+      isSidechain: flagAt(line, "isSidechain"),
     },
   ];
 };

@@ -4,7 +4,8 @@
  * Room: domain.
  */
 import type { Noted, NotUnderstood, ThreadDescribed } from "../Fact.ts";
-import { type JsonValue, stringAt, utf8Length } from "../Json.ts";
+import { isObject, type JsonValue, stringAt, utf8Length } from "../Json.ts";
+import { wordsOf } from "./parts.ts";
 
 /** Longest error message in a fact, in UTF-16 units: enough to recognise an error; the whole of it is in the entry. */
 const maxErrorLength = 500;
@@ -60,6 +61,16 @@ export const jsonText = (value: JsonValue | undefined): string => {
 /** How large a value is: a string counts as its own bytes, nothing as 0, anything else as its JSON. */
 export const sizeOf = (value: JsonValue | undefined): number =>
   value === undefined || value === null ? 0 : utf8Length(typeof value === "string" ? value : jsonText(value));
+
+/** The readable form of a result: its texts, or its JSON where it has none. */
+export const resultText = (result: JsonValue | undefined): string | undefined => {
+  if (result === undefined || result === null) return undefined;
+  if (typeof result === "string") return result;
+  const content = isObject(result) ? (result["content"] ?? result["output"]) : result;
+  if (typeof content === "string") return content;
+  const words = wordsOf(content);
+  return words.length > 0 ? words.join("\n") : jsonText(result);
+};
 
 /** The value of a JSON text, or undefined when it is none. */
 export const parsed = (text: string): JsonValue | undefined => {

@@ -5,12 +5,13 @@
  *
  * Choices: `gemini` and `model` are the role assistant; `info`, `warning` and `error` are notices. A call and its result
  * stand in one message, so a call's key is thread, message and id. Its outcome is its `status`: a shell command that
- * exits with 1 has the status `success` there. Prompt tokens of tool use (`tool`) are in no kind of ours.
+ * exits with 1 has the status `success` there. Prompt tokens of tool use (`tool`) are input, as Gemini's own total has it,
+ * and thoughts are counted beside output.
  */
 import { shortId } from "../Truncate.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
+import { arrayAt, countAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { type Failure, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
@@ -85,7 +86,7 @@ const callFacts = (
   const text = typeof result === "string" ? result : resultText(call);
   const failure: Failure | undefined = status === "success" ? undefined : { type: status ?? "error", message: text };
   parts.push({ type: "tool_result", callId, text, isError: failure !== undefined, bytes: sizeOf(result) });
-  facts.push(toolReturned({ callKey, callId, result, failure }));
+  facts.push(toolReturned({ callKey, callId, result, text, failure }));
   return { parts, facts };
 };
 
@@ -107,8 +108,11 @@ const message = (said: JsonObject, role: string, context: EntryContext, carry: C
     model,
   });
   for (const call of calls) facts.push(...call.facts);
-  const usage = tokensInside(said["tokens"], tokenNames);
-  if (usage !== undefined) {
+  const counted = tokensInside(said["tokens"], tokenNames);
+  if (counted !== undefined) {
+    const ofTools = countAt(said["tokens"], "tool") ?? 0;
+    const input = counted.input == null ? counted.input : counted.input + ofTools;
+    const usage = { ...counted, ...(input === undefined ? {} : { input }), reasoningInOutput: false };
     facts.push({
       _tag: "TokensUsed",
       usageKey: `${context.threadId} ${shortId(messageId)}`,

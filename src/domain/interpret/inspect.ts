@@ -8,8 +8,9 @@
  * which comes before the messages, so durations wait in the carry.
  */
 import { shortId } from "../Truncate.ts";
+import type { TokenUsage } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
+import { arrayAt, countAt, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../Json.ts";
 import { chatMessage, framed } from "./chatMessage.ts";
 import { describe } from "./describe.ts";
 import { idAt, noted } from "./facts.ts";
@@ -27,6 +28,16 @@ const usageNames = {
   reasoning: "reasoning_tokens",
 } as const;
 
+/** Providers of Inspect differ: where the total is that of all four counts, cached tokens stand beside the input. */
+const countsOf = (usage: JsonValue | undefined): TokenUsage | undefined => {
+  const counts = tokensInside(usage, usageNames);
+  if (counts === undefined) return undefined;
+  const { cacheRead, cacheWrite, input, output } = counts;
+  const cached = (cacheRead ?? 0) + (cacheWrite ?? 0);
+  const isBeside = cached > 0 && countAt(usage, "total_tokens") === (input ?? 0) + (output ?? 0) + cached;
+  return isBeside ? { ...counts, cacheInInput: false } : counts;
+};
+
 const eventsOf = (sample: JsonObject): ReadonlyArray<JsonValue> => [
   ...arrayAt(sample, "events"),
   ...arrayAt(objectAt(sample, "transcript"), "events"),
@@ -36,7 +47,7 @@ const usageFacts = (events: ReadonlyArray<JsonValue>, context: EntryContext): Re
   events.flatMap((event, index): ReadonlyArray<Fact> => {
     if (stringAt(event, "event") !== "model") return [];
     const output = objectAt(event, "output");
-    const usage = tokensInside(output?.["usage"], usageNames);
+    const usage = countsOf(output?.["usage"]);
     if (usage === undefined) return [];
     const messageId = idAt(objectAt(arrayAt(output, "choices")[0], "message"), "id");
     const id = messageId ?? String(index);

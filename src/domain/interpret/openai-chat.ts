@@ -75,7 +75,7 @@ const messageFacts = (message: JsonObject, context: EntryContext, carry: Carry):
   const known = message["role"] === "assistant" ? stringAt(objectAt(carry, "described"), "model") : undefined;
   const model = stringAt(message, "model") ?? known;
   const told = chatMessage(message, context, carry, { model, stopReason: stringAt(message, "finish_reason") });
-  return counted(told, message, context, model);
+  return counted(told, message, context, { model });
 };
 
 const isMessage = (entry: JsonObject): boolean =>

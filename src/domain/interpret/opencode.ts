@@ -8,12 +8,23 @@
  * came before (the last hundred or so), and every other message is an assistant's. Two parts of the oldest files name no message:
  * only their folder does, so they are notices with their words.
  *
- * Choice: tokens are those of the message; `step-finish` parts repeat them per step.
+ * Choice: tokens are those of the message; `step-finish` parts repeat them per step. OpenCode counts cached tokens beside
+ * its input and charges reasoning beside its output. A tool's part says when the tool began and ended.
  */
 import { shortId } from "../Truncate.ts";
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, countAt, flagAt, isObject, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
+import {
+  amountAt,
+  arrayAt,
+  countAt,
+  flagAt,
+  isObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  stringAt,
+} from "../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { idAt, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
@@ -74,6 +85,7 @@ const message = (whole: JsonObject, role: string, context: EntryContext, carry: 
       reasoning: countAt(tokens, "reasoning") ?? null,
       cacheRead: countAt(cache, "read") ?? null,
       cacheWrite: countAt(cache, "write") ?? null,
+      reasoningInOutput: false,
     };
     facts.push({
       _tag: "TokensUsed",
@@ -83,6 +95,7 @@ const message = (whole: JsonObject, role: string, context: EntryContext, carry: 
       provider,
       model,
       usage,
+      costUsd: amountAt(whole, "cost"),
     });
   }
   if (role !== "user") return { facts, carry: described };
@@ -101,7 +114,11 @@ const tool = (
   const name = stringAt(part, "tool") ?? "";
   const state = objectAt(part, "state");
   const parts: Array<Part> = [toolUse({ callId, name, arguments: state?.["input"] })];
-  const facts: Array<Fact> = [toolCalled({ callKey, callId, name, arguments: state?.["input"], messageId })];
+  const time = objectAt(state, "time");
+  const start = numberAt(time, "start");
+  const end = numberAt(time, "end");
+  const called = toolCalled({ callKey, callId, name, arguments: state?.["input"], messageId });
+  const facts: Array<Fact> = [start === undefined ? called : { ...called, at: start }];
   const status = stringAt(state, "status");
   if (status !== "completed" && status !== "success" && status !== "error") return { parts, facts };
   const exit = numberAt(objectAt(state, "metadata"), "exit") ?? 0;
@@ -113,19 +130,15 @@ const tool = (
       : exit === 0
         ? undefined
         : { type: "exit_code", message: text };
-  const time = objectAt(state, "time");
-  const start = numberAt(time, "start");
-  const end = numberAt(time, "end");
   parts.push({ type: "tool_result", callId, text, isError: failure !== undefined, bytes: sizeOf(output) });
-  facts.push(
-    toolReturned({
-      callKey,
-      callId,
-      result: output,
-      failure,
-      durationMillis: start === undefined || end === undefined ? undefined : end - start,
-    }),
-  );
+  const returned = toolReturned({
+    callKey,
+    callId,
+    result: output,
+    failure,
+    durationMillis: start === undefined || end === undefined ? undefined : end - start,
+  });
+  facts.push(end === undefined ? returned : { ...returned, at: end });
   return { parts, facts };
 };
 

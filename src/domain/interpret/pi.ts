@@ -8,7 +8,7 @@
  */
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
+import { amountAt, arrayAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
 import { threadKey, toolCalled, toolReturned } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, sizeOf } from "./facts.ts";
@@ -65,6 +65,7 @@ const assistant = (
       provider: stringAt(said, "provider"),
       model: stringAt(said, "model"),
       usage,
+      costUsd: amountAt(objectAt(said["usage"], "cost"), "total"),
     });
   }
   return { parts, facts };
@@ -109,6 +110,8 @@ const message = (line: JsonObject, said: JsonObject, context: EntryContext): Rea
       messageId,
       segment: "",
       role: written === "toolResult" ? "tool" : written,
+      // A person's own command to the shell.
+      kind: written === "bashExecution" ? "command" : undefined,
       parts,
       parentMessageId: stringAt(line, "parentId"),
       provider: stringAt(said, "provider"),

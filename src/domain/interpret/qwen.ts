@@ -10,7 +10,8 @@
  */
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, flagAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
+import type { TokenUsage } from "../Content.ts";
+import { arrayAt, countAt, flagAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
@@ -104,10 +105,15 @@ const said = (line: JsonObject, type: string, context: EntryContext, carry: Carr
       providerMessageId: messageId,
       messageId,
       model,
-      usage,
+      usage: { ...usage, ...(thoughtsAreBeside(line, usage) ? { reasoningInOutput: false } : {}) },
     });
   return { facts, carry: after };
 };
+
+/** The providers behind Qwen Code differ: its own total says whether thoughts stand beside the output or inside it. */
+const thoughtsAreBeside = (line: JsonObject, { input, output, reasoning }: TokenUsage): boolean =>
+  (reasoning ?? 0) > 0 &&
+  countAt(line["usageMetadata"], "totalTokenCount") === (input ?? 0) + (output ?? 0) + (reasoning ?? 0);
 
 export const qwen: Interpreter = {
   format,

@@ -3,14 +3,15 @@
  *
  * Room: domain.
  *
- * The models stand in the file's `info`, not on the messages: where the frame has it, messages name their model.
+ * The models stand in the file's `info`, not on the messages: messages name their model where the frame has it, and
+ * elsewhere the read models take it from what the file says beside its conversations. Both sides spend tokens.
  */
 import type { Fact } from "../Fact.ts";
 import { flagAt, type JsonObject, objectAt, stringAt } from "../Json.ts";
 import { chatMessage, counted, framed } from "./chatMessage.ts";
 import { describe } from "./describe.ts";
 import { noted } from "./facts.ts";
-import type { Carry, EntryContext, Interpretation } from "./Interpreter.ts";
+import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { memo } from "./memory.ts";
 import { wordsOf } from "./parts.ts";
 
@@ -42,7 +43,19 @@ const message = (said: JsonObject, context: EntryContext, carry: Carry): Interpr
     stopReason: stringAt(objectAt(said, "raw_data"), "finish_reason"),
     failure: failed ? { type: "error", message: wordsOf(said["content"]).join("\n") } : undefined,
   });
-  return counted(told, said, context, model);
+  return counted(told, said, context, { model, spender: said["role"] === "user" ? "user" : "agent" });
 };
 
-export const tau2 = framed(format, { message, frame });
+/** The models stand once in the file, beside its conversations. */
+const source = (head: JsonObject): ReadonlyArray<Fact> => {
+  const info = objectAt(head, "info");
+  return [
+    {
+      _tag: "SourceDescribed",
+      agentModel: stringAt(objectAt(info, "agent_info"), "llm"),
+      userModel: stringAt(objectAt(info, "user_info"), "llm"),
+    },
+  ];
+};
+
+export const tau2: Interpreter = { ...framed(format, { message, frame }), source };

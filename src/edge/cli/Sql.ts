@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect, Stream } from "effect";
+import { Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { Query, type Value } from "../../query/Query.ts";
 import { BadRequest } from "./Failure.ts";
@@ -68,6 +68,14 @@ const asTable = Effect.fnUntraced(function* (
   if (isFirst) yield* Output.note("No rows.");
 });
 
+const isZone = (zone: string): boolean => {
+  try {
+    return Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+};
+
 type Form = "json" | "csv" | "table";
 
 const answer = Effect.fnUntraced(function* (statement: string, form: Form) {
@@ -87,11 +95,19 @@ export const sql = Command.make(
       Flag.withDefault(false),
       Flag.withDescription("Comma-separated values with a header"),
     ),
+    tz: Flag.String("tz").pipe(
+      Flag.filter(isZone, () => "it is no time zone. Write Europe/Berlin, America/New_York or UTC."),
+      Flag.withMetavar("ZONE"),
+      Flag.withDescription("Whose days v_daily_… have (default: this machine's, or TZ)"),
+      Flag.optional,
+    ),
     json,
   },
   Effect.fn("cli.sql")(function* (input) {
     if (input.json && input.csv)
       return yield* new BadRequest({ message: "--json and --csv are two forms of one answer.", hint: "Give one." });
+    // SQLite's local time is that of the process: this command is all that it does.
+    if (Option.isSome(input.tz)) process.env["TZ"] = input.tz.value;
     const form = input.json ? "json" : input.csv ? "csv" : "table";
     return yield* readModels(answer(input.statement, form));
   }),

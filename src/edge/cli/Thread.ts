@@ -83,8 +83,10 @@ export const threadCommand = Command.make(
     if (input.json) return yield* Output.json({ thread: found, messages, toolCalls, spooled: spooled.map(asJson) });
     const asItWas = Option.match(input.at, { onNone: () => "", onSome: (then) => `, as it was at ${then}` });
     yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
+    const prompts = messages.filter(({ kind }) => kind === "prompt" || kind === "task").length;
+    const answers = messages.filter(({ kind }) => kind === "answer").length;
     yield* Output.line(
-      `${Output.counted(messages.length, "message")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
+      `${Output.counted(prompts, "prompt")}, ${Output.counted(answers, "answer")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
     );
     for (const piece of transcript(messages, toolCalls)) yield* Output.line(`\n${piece}`);
     yield* showSpooled(spooled);

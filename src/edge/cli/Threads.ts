@@ -17,12 +17,17 @@ const show = Effect.fnUntraced(function* (page: ThreadPage, isFiltered: boolean)
   const rows = page.threads.map((thread) => [
     Output.moment(thread.lastActivityAt),
     thread.threadId,
-    Output.count(thread.messages),
+    // Of persons: answers, tool results and notices are messages too, and there are many more of them.
+    Output.count(thread.prompts),
+    Output.count(thread.answers),
     Output.count(thread.toolCalls),
     Output.clip(thread.tool ?? thread.client ?? "-", 16),
     Output.clip(thread.hit?.snippet ?? thread.title ?? thread.opening ?? "", 60),
   ]);
-  for (const text of Output.table(["last activity (UTC)", "thread", "messages", "calls", "with", "title"], rows))
+  for (const text of Output.table(
+    ["last activity (UTC)", "thread", "prompts", "answers", "calls", "with", "title"],
+    rows,
+  ))
     yield* Output.line(text);
   if (page.next !== undefined) yield* Output.note(`More: --after ${page.next}`);
 });

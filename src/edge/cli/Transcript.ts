@@ -31,7 +31,7 @@ const callText = (call: ToolCallRow): string => {
   const server = call.server === null ? "" : ` of ${call.server}`;
   const about = [
     call.outcome === "unknown" ? "no result" : call.outcome,
-    ...(call.durationMs === null || call.durationMs === 0 ? [] : [Output.duration(call.durationMs)]),
+    ...(call.durationMs === null ? [] : [Output.duration(call.durationMs)]),
     ...(call.resultBytes === null ? [] : [Output.bytes(call.resultBytes)]),
   ].join(", ");
   const lines = [`→ ${call.toolName}${server}  (${about})`];
@@ -39,6 +39,15 @@ const callText = (call: ToolCallRow): string => {
   if (call.errorMessage !== null) lines.push(indent(`error: ${Output.clip(call.errorMessage, mostArguments)}`));
   return lines.join("\n");
 };
+
+/** A call that stands in no message, with what it answered: nothing else would show it. */
+const aloneText = (call: ToolCallRow): string =>
+  call.result === null || call.result === "" || call.errorMessage !== null
+    ? callText(call)
+    : `${callText(call)}\n${indent(`← ${head(call.result)}`)}`;
+
+/** A time that nobody said is not shown. */
+const timeOf = (millis: number | null): ReadonlyArray<string> => (millis === null ? [] : [Output.moment(millis)]);
 
 const partText = (part: PartRow, callOf: (callId: string | null) => ToolCallRow | undefined): string => {
   const size = part.bytes > 0 ? ` (${Output.bytes(part.bytes)})` : "";
@@ -64,7 +73,9 @@ const messageText = (message: MessageRow, callOf: (callId: string | null) => Too
   const who =
     message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
   const remarks = [message.model, message.isSidechain === 1 ? "side chain" : null].filter((text) => text !== null);
-  const heading = [Output.moment(message.occurredAt), who, ...remarks].join("  ");
+  // A tool's answer has the role of a person in some formats.
+  const speaker = message.role === "user" && message.kind !== "prompt" ? message.kind.replace("_", " ") : who;
+  const heading = [...timeOf(message.occurredAt), speaker, ...remarks].join("  ");
   const parts = message.parts.map((part) => partText(part, callOf)).filter((text) => text !== "");
   return [heading, ...parts.map(indent)].join("\n");
 };
@@ -86,7 +97,12 @@ export const transcript = (
   const alone = calls.flatMap((call) =>
     told.has(call)
       ? []
-      : [{ sequence: call.sequence, text: `${Output.moment(call.startedAt)}  tool call\n${indent(callText(call))}` }],
+      : [
+          {
+            sequence: call.sequence,
+            text: [...timeOf(call.startedAt), `tool call\n${indent(aloneText(call))}`].join("  "),
+          },
+        ],
   );
   return [...pieces, ...alone].toSorted((left, right) => left.sequence - right.sequence).map(({ text }) => text);
 };

@@ -6,7 +6,7 @@
 import { type JsonValue, stringAt } from "../../domain/Json.ts";
 import { messageKeys } from "../import/ChatFormats.ts";
 import { compact, outlineOf, type Part } from "../import/JsonOutline.ts";
-import { updateTimeOf } from "../import/EntryTimes.ts";
+import { updateTimeOf } from "../../domain/EntryTimes.ts";
 import type { EntryBytes } from "./EntryBytes.ts";
 
 const newlineByte = 0x0a;

@@ -12,8 +12,8 @@ import { valuesOf } from "./JsonOutline.ts";
 import type { Entry, Format } from "./Entry.ts";
 import { formatOfLine, isOneSession, sessionOfLine } from "./LineFormats.ts";
 import { boundedId } from "./ThreadIds.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { isNothing, recover } from "./Recover.ts";
-import { timeOf } from "./EntryTimes.ts";
 
 /** Longest line that is read. A string of V8 ends at 512 MiB of text; a line needs two to three times its size. */
 export const maxLineBytes = 256 * 1024 * 1024;

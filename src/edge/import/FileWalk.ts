@@ -8,7 +8,7 @@
  */
 import { Effect, FileSystem, Option, Path, type PlatformError } from "effect";
 import type { Packing } from "./Packing.ts";
-import { latest } from "./EntryTimes.ts";
+import { latest } from "../../domain/EntryTimes.ts";
 
 export interface Found {
   readonly path: string;

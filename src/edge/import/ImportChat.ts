@@ -19,7 +19,7 @@ import type { Entry } from "./Entry.ts";
 import type { ImportRun } from "./ImportRun.ts";
 import { compact, type Part } from "./JsonOutline.ts";
 import { nthName } from "./ThreadIds.ts";
-import { timeOf } from "./EntryTimes.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread, isCovered, isInLog, type ThreadState } from "./Threads.ts";
 import type { Found } from "./FileWalk.ts";
 

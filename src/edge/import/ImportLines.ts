@@ -24,7 +24,7 @@ import { forEachChunk } from "./FileBytes.ts";
 import type { ImportRun } from "./ImportRun.ts";
 import { sessionOfLine } from "./LineFormats.ts";
 import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "./ThreadIds.ts";
-import { timeOf } from "./EntryTimes.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread, isCovered, type ThreadState } from "./Threads.ts";
 import type { Found } from "./FileWalk.ts";
 

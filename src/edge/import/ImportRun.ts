@@ -26,12 +26,18 @@ export class ImportRun {
   private source = "";
   private readonly opened = new Set<string>();
 
-  constructor(options: { readonly log: EventLog["Service"]; readonly tenant: string; readonly siblings: Siblings }) {
-    const { log } = options;
+  constructor(options: {
+    readonly log: EventLog["Service"];
+    readonly tenant: string;
+    readonly siblings: Siblings;
+    /** Unlike that of any other import that may run now. */
+    readonly run: string;
+  }) {
+    const { log, run } = options;
     this.tenant = options.tenant;
     this.siblings = options.siblings;
     this.threads = new Threads(log);
-    this.batch = new Batch({ log, threads: this.threads, draft: this.draft });
+    this.batch = new Batch({ log, threads: this.threads, draft: this.draft, run });
   }
 
   /** A new file begins. */

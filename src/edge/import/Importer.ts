@@ -7,7 +7,7 @@
  * refusal in the report. Killed at any moment, everything acknowledged is in the log exactly once, and the same
  * import again appends what is missing.
  */
-import { Clock, Effect, Schema } from "effect";
+import { Clock, Effect, Random, Schema } from "effect";
 import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { chatOf, chatParts, type Read } from "./ChatFormats.ts";
@@ -23,7 +23,7 @@ import { compact, outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
 import * as Siblings from "./Siblings.ts";
-import { timeOf } from "./EntryTimes.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread } from "./Threads.ts";
 import { type Found, reasonOf, walk } from "./FileWalk.ts";
 
@@ -182,7 +182,8 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   const clock = yield* Clock.Clock;
   const { absent, files, refused, skipped } = yield* walk(options.paths);
   if (absent.length > 0 && absent.length === new Set(options.paths).size) return yield* nothingToImport(absent);
-  const job = new ImportRun({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make });
+  const run = (yield* Random.nextIntBetween(0, 36 ** 8)).toString(36);
+  const job = new ImportRun({ log, tenant: options.tenant ?? defaultTenant, siblings: yield* Siblings.make, run });
   job.draft.refused.push(...refused);
   job.draft.skipped.push(...skipped);
   const teller = makeTeller(options, files, clock);

@@ -9,7 +9,7 @@
  */
 import { isObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
 import type { StoreFormat } from "./Entry.ts";
-import { millisOf } from "./EntryTimes.ts";
+import { millisOf } from "../../domain/EntryTimes.ts";
 import { compact } from "./JsonOutline.ts";
 import type { Cell, Row, Rows } from "./StoreSqlite.ts";
 

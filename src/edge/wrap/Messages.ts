@@ -12,6 +12,8 @@ export interface RecorderOptions {
   readonly tenant: string | undefined;
   readonly url: string | undefined;
   readonly data: string | undefined;
+  /** Who we are to the server. */
+  readonly access: Access | undefined;
   readonly command: ReadonlyArray<string>;
   readonly cwd: string;
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
@@ -23,6 +25,20 @@ export interface RecorderOptions {
   readonly started: Moment;
   /** Whether limits are asked, and whose calls they are. */
   readonly limits: LimitOptions | undefined;
+}
+
+/** Files with credentials, and where answers are listened for; as ServerAccess has it. */
+export interface Access {
+  readonly creds?: string | undefined;
+  readonly nkey?: string | undefined;
+  readonly inboxPrefix?: string | undefined;
+  readonly tls?:
+    | {
+        readonly caFile?: string | undefined;
+        readonly certFile?: string | undefined;
+        readonly keyFile?: string | undefined;
+      }
+    | undefined;
 }
 
 export interface LimitOptions {
@@ -66,5 +82,7 @@ export type FromRecorder =
   | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
   /** From now on the answers of these tools may be given again, beside those that were named at the start. */
   | { readonly _tag: "Tools"; readonly tools: ReadonlyArray<string> }
+  /** Said at once on standard error, in place of at the end. */
+  | { readonly _tag: "Warned"; readonly text: string }
   /** Everything is durable, or `lost` says how many events are not; and in sentences what was not done beside. */
   | { readonly _tag: "Done"; readonly lost: number; readonly problems: ReadonlyArray<string> };

@@ -14,6 +14,7 @@ import * as CacheSharing from "../../coordination/cache/CacheSharingNats.ts";
 import { Configuration } from "../../coordination/config/Configuration.ts";
 import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import { Publisher } from "../../publish/Publisher.ts";
+import type { AccessDenied } from "../../log/EventLog.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import * as LimitedCalls from "./LimitedCalls.ts";
 import { Lines } from "./Lines.ts";
@@ -27,7 +28,25 @@ const maxOutstandingEvents = 2_000;
 const drainMillis = 500;
 
 const options = workerData as RecorderOptions;
-const place = { url: options.url, data: options.data, tenant: options.tenant, source: "recollect/wrap" };
+
+/** The server's calls go on whatever ours may: what it does not let us write waits in the spool, and is said once. */
+const whenDenied = ({ hint, message }: AccessDenied): void =>
+  parentPort?.postMessage(
+    {
+      _tag: "Warned",
+      text: `${message} What is recorded waits in the spool of this machine. ${hint}`,
+    } satisfies FromRecorder,
+    [],
+  );
+
+const place = {
+  url: options.url,
+  data: options.data,
+  tenant: options.tenant,
+  access: options.access,
+  source: "recollect/wrap",
+  whenDenied,
+};
 
 const tell = (message: FromRecorder) => Effect.sync(() => parentPort?.postMessage(message, []));
 

@@ -63,6 +63,7 @@ export class Tap {
           resolve(message.lost);
         } else if (message._tag === "Found") this.#finding.get(message.find)?.(message.result);
         else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
+        else if (message._tag === "Warned") process.stderr.write(`recollect wrap: ${message.text}\n`);
         else if (message._tag === "Tools") this.#tools = new Set([...this.#named, ...message.tools]);
         else this.#outstandingBytes -= message.bytes;
       });

@@ -9,7 +9,7 @@
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
 import { asking } from "./InPlace.ts";
-import type { Ended, LimitOptions } from "./Messages.ts";
+import type { Access, Ended, LimitOptions } from "./Messages.ts";
 import * as Proxy from "./Proxy.ts";
 import { Tap } from "./Tap.ts";
 import type { Direction } from "./Traffic.ts";
@@ -27,6 +27,8 @@ export interface Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Who we are to the server. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  readonly access?: Access | undefined;
   /**
    * Tools whose answers may be given again, to everybody of the tenant who starts the same command in the same folder:
    * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for how long; anything else is none. Default: none.
@@ -49,7 +51,7 @@ const defaultFindMillis = 250;
 export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
   let problem: string | undefined;
-  const { cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;
+  const { access, cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;
   const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
   const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
   const find = (line: Buffer) => tap?.find(line);
@@ -63,7 +65,19 @@ export const run = async (options: Options): Promise<Ended> => {
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
     const cwd = process.cwd();
-    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools, cache, limits };
+    const recorded = {
+      threadId: thread,
+      tenant,
+      url,
+      data,
+      access,
+      command,
+      cwd,
+      parentThreadId,
+      cacheTools,
+      cache,
+      limits,
+    };
     tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
     problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -15,6 +15,7 @@ import * as NatsBinary from "../../machine/NatsBinary.ts";
 import * as NatsProcess from "../../machine/NatsProcess.ts";
 import * as NatsConnection from "../connection/NatsConnectionNats.ts";
 import { type ApiError, ask } from "../connection/RequestNats.ts";
+import { configOf } from "../connection/StreamConfigNats.ts";
 import * as StreamNats from "../connection/StreamNats.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import * as DirectGet from "../read/DirectGetNats.ts";
@@ -133,7 +134,7 @@ export const build = Effect.fn("log.buildStream")(function* (options: {
   const { onProgress, records, root, stream } = options;
   const fs = yield* FileSystem.FileSystem;
   yield* fs.makeDirectory(root, { recursive: true, mode: 0o700 });
-  const config = StreamNats.configOf({
+  const config = configOf({
     name: stream,
     replicas: 1,
     duplicateWindowMillis: StreamNats.defaultDuplicateWindowMillis,

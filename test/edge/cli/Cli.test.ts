@@ -129,8 +129,8 @@ describe("the command line", { timeout: 300_000 }, () => {
 
   it("answers SQL as JSON, as CSV and as a table, and refuses to write", () => {
     const question = "SELECT sum(input_tokens) AS input, sum(cache_read_tokens) AS cached FROM v_token_usage";
-    assert.deepStrictEqual(json("sql", question), [{ input: 30, cached: 5 }]);
-    assert.strictEqual(run("sql", question, "--csv").out, "input,cached\n30,5\n");
+    assert.deepStrictEqual(json("sql", question), [{ input: 35, cached: 5 }]);
+    assert.strictEqual(run("sql", question, "--csv").out, "input,cached\n35,5\n");
     assert.match(run("sql", "SELECT tool_name, outcome FROM v_tool_calls").out, /Bash +ok/);
     for (const wrong of ["DELETE FROM messages", "SELECT 1; SELECT 2", "SELECT * FROM nowhere", "ATTACH 'x' AS y"]) {
       const { code, err } = run("sql", wrong);

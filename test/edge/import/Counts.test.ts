@@ -1,39 +1,14 @@
-import * as NodeServices from "@effect/platform-node/NodeServices";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, FileSystem, Layer, Stream } from "effect";
+import { Effect, Layer } from "effect";
 import { join } from "node:path";
-import { readModels } from "../../../projections/all.ts";
 import { importPaths } from "../../../src/edge/import/Importer.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
-import * as EventLogMemory from "../../../src/log/EventLogMemory.ts";
-import { Projector } from "../../../src/projection/Projector.ts";
-import * as Projection from "../../../src/projection/Projector.ts";
-import { Query } from "../../../src/query/Query.ts";
-import * as QuerySqlite from "../../../src/query/QuerySqlite.ts";
 import { dataRoot } from "../../domain/realEntries.ts";
+import { imported, rows, store } from "../../support/Imported.ts";
 import { countsOf, sets } from "../../support/RawCounts.ts";
 
 if (dataRoot === undefined)
   console.warn("SKIPPED: the real transcripts are not there; set RECOLLECT_TEST_DATA to their folder");
-
-/** A store of its own for one set: log in memory, read models in a temporary file. */
-const store = Layer.unwrap(
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem;
-    const path = join(yield* fs.makeTempDirectoryScoped({ prefix: "recollect-counts-" }), "recollect.db");
-    return Layer.merge(Projection.layer({ path, projections: readModels }), QuerySqlite.layer({ path })).pipe(
-      Layer.provideMerge(EventLogMemory.layer),
-    );
-  }),
-).pipe(Layer.provideMerge(NodeServices.layer));
-
-const rows = Effect.fnUntraced(function* (statement: string) {
-  const query = yield* Query;
-  const { rows: found } = yield* query.sql(statement);
-  return [...(yield* Stream.runCollect(found))].map((row) =>
-    row.map((cell) => (typeof cell === "string" ? cell : Number(cell))),
-  );
-}, Effect.scoped);
 
 const pairs = (statement: string) =>
   Effect.map(rows(statement), (found) => Object.fromEntries(found) as Readonly<Record<string, number>>);
@@ -50,7 +25,7 @@ const inSql = Effect.gen(function* () {
     ...(yield* pairs("SELECT outcome, count(*) FROM v_tool_calls GROUP BY 1")),
   };
   const [[input, output, cacheRead, cacheWrite, reasoning] = []] = yield* rows(
-    `SELECT sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens), sum(reasoning_tokens)
+    `SELECT total(input_tokens), total(output_tokens), total(cache_read_tokens), total(cache_write_tokens), total(reasoning_tokens)
      FROM v_token_usage`,
   );
   const tokens = { input, output, cacheRead, cacheWrite, reasoning };
@@ -62,9 +37,8 @@ describe.skipIf(dataRoot === undefined)("an import of real transcripts", { timeo
   for (const set of sets) {
     it.live(`of ${set} comes out of SQL with the counts of its raw files, and again appends nothing`, () =>
       Effect.gen(function* () {
-        const first = yield* importPaths({ paths: [join(root, set)] });
+        const first = yield* imported([join(root, set)]);
         const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
-        yield* Effect.flatMap(Projector, (projector) => projector.awaitSequence(lastSequence));
         const raw = countsOf(set, root);
         const { toolCallOccurrences: toolCalls, outcomes, threads, tokens } = raw;
         const messages = Object.fromEntries(Object.entries(raw.messages).toSorted());

@@ -5,7 +5,7 @@ import { LineSplitter } from "../../../src/edge/import/CutLines.ts";
 import { IdTable } from "../../../src/edge/import/IdTable.ts";
 import { compact, JsonOutline, outlineOf, valuesOf } from "../../../src/edge/import/JsonOutline.ts";
 import { boundedId, lineFileName, nthName, stemOf, subAgentOf } from "../../../src/edge/import/ThreadIds.ts";
-import { millisOf, timeOf } from "../../../src/edge/import/EntryTimes.ts";
+import { millisOf, timeOf } from "../../../src/domain/EntryTimes.ts";
 import { fromContent } from "../../../src/domain/EventId.ts";
 import { claude, events, exportedBytes, folderOf, importAll, threads, world } from "./World.ts";
 

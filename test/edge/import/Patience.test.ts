@@ -38,6 +38,21 @@ describe("an import whose log goes away", () => {
     }).pipe(Effect.scoped, Effect.provide(world)),
   );
 
+  it.effect("reports as appended what it sent again because the log's answer was lost", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 10), "b.jsonl": claudeLines("t", 0, 5) });
+      let lost = 0;
+      const losing = withLog((log) => ({
+        appendAll: (appends) =>
+          Effect.flatMap(log.appendAll(appends), (done) => (lost++ === 0 ? Effect.fail(away) : Effect.succeed(done))),
+      }));
+      const exit = yield* whileClockRuns(yield* Effect.forkChild(importAll(folder).pipe(losing)));
+      assert.isTrue(Exit.isSuccess(exit), String(exit));
+      assert.isAbove(lost, 1);
+      if (Exit.isSuccess(exit)) assert.deepInclude(exit.value, { eventsAppended: 15, duplicates: 0, threads: 2 });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+
   it.effect("gives up in words when it stays away", () =>
     Effect.gen(function* () {
       const exit = yield* importing(Number.POSITIVE_INFINITY);

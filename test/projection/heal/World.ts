@@ -10,7 +10,7 @@ import { fromContent } from "../../../src/domain/EventId.ts";
 import { thread } from "../../../src/domain/History.ts";
 import { readBlock } from "../../../src/log/blocks/BlockFile.ts";
 import * as NatsConnection from "../../../src/log/connection/NatsConnectionNats.ts";
-import * as StreamNats from "../../../src/log/connection/StreamNats.ts";
+import { configOf } from "../../../src/log/connection/StreamConfigNats.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as EventLogNats from "../../../src/log/EventLogNats.ts";
 import * as Heal from "../../../src/projection/heal/Heal.ts";
@@ -88,7 +88,7 @@ export const everything = Effect.gen(function* () {
 /** A compressed stream, as stores of before have it. */
 export const makeCompressed = Effect.gen(function* () {
   const { nc } = yield* NatsConnection.NatsConnection;
-  const config = StreamNats.configOf({ name: "RECOLLECT", replicas: 1, duplicateWindowMillis: 600_000 });
+  const config = configOf({ name: "RECOLLECT", replicas: 1, duplicateWindowMillis: 600_000 });
   const body = JSON.stringify({ ...config, compression: "s2" });
   yield* Effect.promise(() => nc.request("$JS.API.STREAM.CREATE.RECOLLECT", body));
 });

@@ -1,18 +1,24 @@
 /**
  * When a foreign entry happened, as far as it says so itself.
  *
- * Room: edge.
+ * Room: domain.
  *
  * A time without a zone is read as UTC, so that every machine reads the same (tau2 writes local time and says not
  * where). Numbers are seconds, milliseconds or microseconds by their size.
  */
-import { spanTime } from "../../domain/interpret/spans.ts";
-import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
+import { spanTime } from "./interpret/spans.ts";
+import { isObject, type JsonObject, type JsonValue } from "./Json.ts";
 
 /** The last millisecond that RFC 3339 can write: the end of the year 9999. */
 export const latest = 253_402_300_799_999;
 /** 1980: an earlier time is a counter or a slip, not the time of an agent's words. */
 const earliest = 315_532_800_000;
+
+/** How far a clock, or a local time without a zone, may be ahead of the log's clock. */
+const mostAhead = 86_400_000;
+
+/** A time that was said, unless it lies in the future of when the log took it: then that moment. */
+export const believed = (at: number, recordedAt: number): number => (at > recordedAt + mostAhead ? recordedAt : at);
 
 const withoutZone = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/;
 

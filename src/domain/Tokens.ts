@@ -1,0 +1,38 @@
+/**
+ * Tokens in one meaning for every provider.
+ *
+ * Room: domain.
+ *
+ * `input` is everything that was sent, with what was read from and written to the provider's cache as parts of it;
+ * `output` is everything that was received, with hidden reasoning as a part of it. So kinds can be added up over
+ * providers, and a part is never larger than its whole. What a provider counts beside (`TokenUsage`) is added here.
+ */
+import type { TokenUsage } from "./Content.ts";
+
+/** Parts that do not overlap; null for what nobody said. */
+export interface Tokens {
+  /** Input that was neither read from a cache nor written to one. */
+  readonly uncached: number | null;
+  readonly cacheRead: number | null;
+  readonly cacheWrite: number | null;
+  /** Output that is no reasoning. */
+  readonly visible: number | null;
+  readonly reasoning: number | null;
+}
+
+/** What remains of a whole beside its parts. Parts larger than the whole were counted beside it, whatever was said. */
+const beside = (whole: number | null | undefined, parts: number, isInside: boolean): number | null => {
+  if (whole == null) return null;
+  return isInside && parts <= whole ? whole - parts : whole;
+};
+
+export const tokensOf = (usage: TokenUsage): Tokens => {
+  const { cacheRead = null, cacheWrite = null, reasoning = null } = usage;
+  return {
+    uncached: beside(usage.input, (cacheRead ?? 0) + (cacheWrite ?? 0), usage.cacheInInput === true),
+    cacheRead,
+    cacheWrite,
+    visible: beside(usage.output, reasoning ?? 0, usage.reasoningInOutput !== false),
+    reasoning,
+  };
+};
