@@ -28,8 +28,9 @@ import * as FolderGuard from "./FolderGuard.ts";
 import { folding, reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
+import * as WrapReplay from "../edge/wrap/Replay.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
-import { version } from "./Version.ts";
+import { version } from "../machine/Version.ts";
 
 /** The port people know from NATS; taken only when nobody else has it. */
 const usualPort = 4222;
@@ -150,9 +151,19 @@ const parts = Effect.fnUntraced(function* (
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
+  const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, scheduled, obeyed).pipe(
+  return Layer.mergeAll(
+    announced,
+    drained,
+    swept,
+    HistoryService.serve,
+    TaskFilling.layer,
+    scheduled,
+    obeyed,
+    replayed,
+  ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

@@ -71,6 +71,8 @@ export const commandNames = [
   "rebuild",
   "verify",
   "heal",
+  "backup",
+  "restore",
 ] as const;
 
 const named = new RegExp(`(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)`, "gm");
