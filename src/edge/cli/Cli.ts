@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import { Command } from "effect/cli";
+import type { commandNames } from "./CalledAs.ts";
 import { recollect } from "./Flags.ts";
 
 const commands = {
@@ -30,7 +31,7 @@ const commands = {
   heal: () => import("./Heal.ts").then(({ heal }) => heal),
   backup: () => import("./Backup.ts").then(({ backup }) => backup),
   restore: () => import("./Restore.ts").then(({ restore }) => restore),
-} as const;
+} as const satisfies Readonly<Record<(typeof commandNames)[number], unknown>>;
 
 type Name = keyof typeof commands;
 
