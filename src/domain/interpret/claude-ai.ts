@@ -1,5 +1,5 @@
 /**
- * claude.ai's data export: conversations around their `chat_messages`.
+ * The data export of claude.ai: conversations around their `chat_messages`.
  *
  * Room: domain.
  *
