@@ -146,9 +146,11 @@ describe("a thread as it is known here", () => {
 
   it.live("is read and listed by a program that speaks in promises, over NATS, with what another one appended", () =>
     Effect.gen(function* () {
-      const { url } = yield* NatsServer.make();
+      const { url } = yield* NatsServer.make({ stream: true });
       const connect = Effect.acquireRelease(
-        Effect.flatMap(World.temporaryFolder, (data) => Effect.promise(() => Recollect.connect({ data, url }))),
+        Effect.flatMap(World.temporaryFolder, (data) =>
+          Effect.promise(() => Recollect.connect({ data, url, patienceMillis: 10_000 })),
+        ),
         (recollect) => Effect.promise(() => recollect.close()),
       );
       const [one, other] = [yield* connect, yield* connect];

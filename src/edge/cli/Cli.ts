@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import { Command } from "effect/cli";
+import type { commandNames } from "./CalledAs.ts";
 import { recollect } from "./Flags.ts";
 
 const commands = {
@@ -28,7 +29,9 @@ const commands = {
   rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
   heal: () => import("./Heal.ts").then(({ heal }) => heal),
-} as const;
+  backup: () => import("./Backup.ts").then(({ backup }) => backup),
+  restore: () => import("./Restore.ts").then(({ restore }) => restore),
+} as const satisfies Readonly<Record<(typeof commandNames)[number], unknown>>;
 
 type Name = keyof typeof commands;
 

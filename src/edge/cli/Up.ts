@@ -23,13 +23,13 @@ const firstSteps = Effect.fnUntraced(function* (suffix: string) {
   const found = yield* discover;
   if (found.length === 0) {
     yield* Output.note("The store is empty. Bring in transcripts of Claude Code, Codex, Gemini CLI, chat files …");
-    yield* Output.note(`  npx recollect import PATH${suffix}`);
+    yield* Output.note(`  recollect import PATH${suffix}`);
   } else {
     yield* Output.note("The store is empty. Transcripts found on this machine, and how to bring them in:");
     for (const place of found) {
       const atLeast = place.isAtLeast ? "at least " : "";
       const size = `${atLeast}${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`;
-      yield* Output.note(`  npx recollect import ${quoted(place.path)}${suffix}    ${place.agent}: ${size}`);
+      yield* Output.note(`  recollect import ${quoted(place.path)}${suffix}    ${place.agent}: ${size}`);
     }
   }
 });
@@ -42,11 +42,12 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   yield* Output.note(`  database   ${address.database}`);
   yield* Output.note(`  data       ${address.data}`);
   yield* Output.note("");
+  for (const { hint, message, name } of address.conditions) yield* Output.note(`${name}: ${message}\n  ${hint}\n`);
   if (address.isEmpty) yield* firstSteps(suffix);
   yield* Output.note(address.isEmpty ? "\nThen:" : "Try next:");
-  yield* Output.note(`  npx recollect threads${suffix}`);
-  yield* Output.note(`  npx recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
-  yield* Output.note(`  npx recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
+  yield* Output.note(`  recollect threads${suffix}`);
+  yield* Output.note(`  recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
+  yield* Output.note(`  recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
 });
 
 const hourMillis = 3_600_000;
