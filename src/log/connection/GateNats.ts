@@ -21,7 +21,7 @@ const refusedLookMillis = 1_000;
 /** Doubts that come more often than this are one. */
 const doubtMillis = 250;
 
-export interface Gate {
+interface Gate {
   readonly link: Link;
   readonly changes: Stream.Stream<LinkState>;
   readonly state: Effect.Effect<LinkState>;
