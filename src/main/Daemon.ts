@@ -11,6 +11,7 @@ import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
 import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import type * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as ServerConf from "../log/access/ServerConf.ts";
+import * as TenantService from "../log/access/TenantServiceNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -136,7 +137,16 @@ const parts = Effect.fnUntraced(function* (
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, scheduled, obeyed).pipe(
+  return Layer.mergeAll(
+    announced,
+    drained,
+    swept,
+    HistoryService.serve,
+    TenantService.serve,
+    TaskFilling.layer,
+    scheduled,
+    obeyed,
+  ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

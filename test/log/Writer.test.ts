@@ -67,7 +67,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
   const writer: Writer = {
     publisher: {
       nc: nc as unknown as Client,
-      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, replies },
+      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, replies, route: (subject) => subject },
       timeoutMillis: 2_500,
     },
     read: {

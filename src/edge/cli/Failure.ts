@@ -42,6 +42,7 @@ export class Different extends Schema.TaggedError<Different>()("Different", { me
 
 /** Errors that do not mean that something is away. */
 const codeOfTag: Readonly<Record<string, number>> = {
+  AccessRefused: exitCodes.usage,
   BadRequest: exitCodes.usage,
   CannotRetry: exitCodes.usage,
   IllegalTransition: exitCodes.usage,
