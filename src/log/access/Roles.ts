@@ -163,6 +163,7 @@ export const permissionsOf = (user: {
         answers: true,
       };
     case "operator":
-      return { publish: { deny: removals }, subscribe: { deny: ["_INBOX.>"] }, answers: true };
+      // No `answers`: beside a list of what is denied it would deny the rest.
+      return { publish: { deny: removals }, subscribe: { deny: ["_INBOX.>"] } };
   }
 };
