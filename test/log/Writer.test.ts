@@ -67,7 +67,15 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
   const writer: Writer = {
     publisher: {
       nc: nc as unknown as Client,
-      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, replies, route: (subject) => subject },
+      link: {
+        connected: true,
+        refused: undefined,
+        lostAt: undefined,
+        onLost: () => () => undefined,
+        doubt: () => undefined,
+        replies,
+        route: (subject) => subject,
+      },
       timeoutMillis: 2_500,
     },
     read: {

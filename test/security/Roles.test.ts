@@ -154,7 +154,7 @@ const rows: ReadonlyArray<Row> = [
   ["hear what acme says live", listen("recollect-live.acme.>"), ["ana", "bob", "wor", "ope"]],
   ["hear what beta says live", listen("recollect-live.beta.>"), ["eve", "ope"]],
   ["hear everything but other inboxes", listen(">"), ["ope"]],
-  ["write a snapshot", (nc) => ask(nc, "$KV.RECOLLECT_THREADS.acme.t1", "x"), ["ope"]],
+  ["write a snapshot", (nc) => ask(nc, "$KV.RECOLLECT_THREADS.acme.t1", "x"), []],
   ["ask in the system account", (nc) => ask(nc, "$SYS.REQ.SERVER.PING.VARZ"), []],
   ["reload the server", (nc) => ask(nc, "$SYS.REQ.SERVER.PING.RELOAD"), []],
 ];

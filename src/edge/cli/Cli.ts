@@ -29,6 +29,8 @@ const commands = {
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
   heal: () => import("./Heal.ts").then(({ heal }) => heal),
   access: () => import("./Access.ts").then(({ access }) => access),
+  backup: () => import("./Backup.ts").then(({ backup }) => backup),
+  restore: () => import("./Restore.ts").then(({ restore }) => restore),
 } as const;
 
 type Name = keyof typeof commands;

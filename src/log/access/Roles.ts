@@ -164,6 +164,6 @@ export const permissionsOf = (user: {
       };
     case "operator":
       // No `answers`: beside a list of what is denied it would deny the rest.
-      return { publish: { deny: removals }, subscribe: { deny: ["_INBOX.>"] } };
+      return { publish: { deny: [...removals, `$KV.${threads}.>`] }, subscribe: { deny: ["_INBOX.>"] } };
   }
 };

@@ -192,6 +192,7 @@ const recover = Effect.fnUntraced(function* (
         return yield* unavailable(outcome.reason, "The server has more to write than it can; try again later.");
       break;
     case "NoAnswer":
+      if (outcome.why === "nobody") writer.publisher.link.doubt();
       if (outcome.why === "failed" || (!patient && outcome.why !== "lost")) return yield* unanswered(outcome);
       if (outcome.why === "lost") yield* awaitLink(writer.publisher.link);
       break;

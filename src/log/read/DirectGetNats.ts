@@ -208,6 +208,7 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
     const answer = yield* Effect.promise(question);
     if (answer._tag !== "NoAnswer") return answer as A;
     const no = answer as NoAnswer;
+    if (no.why === "nobody") link.doubt();
     if (no.why === "failed" || (yield* elapsed) - started >= patienceMillis) return yield* unanswered(no);
     if (no.why === "lost") yield* awaitLink(link);
     else yield* Effect.sleep(retryPauseMillis(attempt));
