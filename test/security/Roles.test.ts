@@ -9,12 +9,8 @@ import { Context, Effect, Layer, Stream } from "effect";
 import { randomUUID } from "node:crypto";
 import * as History from "../../src/domain/History.ts";
 import { inboxOf, type Role } from "../../src/log/access/Roles.ts";
-import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
-import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
-import { Credentials } from "../../src/log/connection/NatsCredentialsNats.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import { create, fileOf } from "../../src/machine/AccessKeys.ts";
+import { create } from "../../src/machine/AccessKeys.ts";
 import * as ClosedServer from "../support/ClosedServer.ts";
 
 const who = {
@@ -38,13 +34,7 @@ const world = Layer.effect(
     const keys = Object.fromEntries(names.map((name) => [name, create()])) as Record<Name, ReturnType<typeof create>>;
     const users = names.map((name) => ({ name, ...who[name], nkey: keys[name].publicKey, createdAt: 0 }));
     const { root, url } = yield* ClosedServer.make({ users });
-    const credentials = Credentials.NKeyFile({ path: fileOf(root, "daemon") });
-    const daemon = yield* Layer.build(
-      TenantService.serve.pipe(
-        Layer.provideMerge(EventLogNats.layer()),
-        Layer.provideMerge(NatsConnection.layer({ servers: url, credentials })),
-      ),
-    );
+    const daemon = yield* ClosedServer.daemon({ root, url });
     const entries = yield* Effect.forEach(names, (name) =>
       Effect.map(
         ClosedServer.client({
