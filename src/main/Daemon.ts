@@ -22,6 +22,8 @@ import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
 import * as StoreRecord from "../machine/StoreRecord.ts";
 import * as SpoolDrainer from "../publish/drain/SpoolDrainer.ts";
+import * as Scrubber from "../projection/verify/Scrubber.ts";
+import { readModels } from "../../projections/all.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
@@ -29,6 +31,7 @@ import * as FolderGuard from "./FolderGuard.ts";
 import { folding, reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
+import * as WrapReplay from "../edge/wrap/Replay.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
 import { version } from "../machine/Version.ts";
 
@@ -45,6 +48,8 @@ export interface Options {
   readonly role: "daemon" | "command";
   /** How long snapshots live from now on; absent: as before. */
   readonly snapshotTtlMillis?: number | undefined;
+  /** A file outside of the folder that is told how far the record reaches. */
+  readonly witness?: string | undefined;
   /** How credentials for an existing server are found. Default: in the address, else in the environment. */
   readonly access?: ServerAccess.Find | undefined;
 }
@@ -151,7 +156,12 @@ const parts = Effect.fnUntraced(function* (
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
+  const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
+  const scrubbed =
+    role === "daemon"
+      ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
+      : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
   return Layer.mergeAll(
     announced,
@@ -162,6 +172,8 @@ const parts = Effect.fnUntraced(function* (
     TaskFilling.layer,
     scheduled,
     obeyed,
+    scrubbed,
+    replayed,
   ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),

@@ -92,7 +92,7 @@ const listen = (subject: string) => async (nc: Client) => {
   const subscription = nc.subscribe(subject);
   try {
     await nc.flush();
-    const [first] = await Promise.all([Promise.race([subscription.closed, nc.flush().then(() => undefined)])]);
+    const first = await Promise.race([subscription.closed, nc.flush().then(() => undefined)]);
     return first instanceof Error ? "denied" : "heard";
   } finally {
     subscription.unsubscribe();

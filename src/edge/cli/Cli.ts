@@ -4,6 +4,7 @@
  * Room: edge.
  */
 import { Command } from "effect/cli";
+import type { commandNames } from "./CalledAs.ts";
 import { recollect } from "./Flags.ts";
 
 const commands = {
@@ -31,7 +32,7 @@ const commands = {
   access: () => import("./Access.ts").then(({ access }) => access),
   backup: () => import("./Backup.ts").then(({ backup }) => backup),
   restore: () => import("./Restore.ts").then(({ restore }) => restore),
-} as const;
+} as const satisfies Readonly<Record<(typeof commandNames)[number], unknown>>;
 
 type Name = keyof typeof commands;
 

@@ -73,7 +73,7 @@ export class Replies {
 
   /** The server forbids this subject. It does not say which question it means, and none of that subject is answered. */
   denied(subject: string, reason: string): void {
-    for (const waiting of [...this.#waiting.values()]) {
+    for (const waiting of this.#waiting.values()) {
       if (waiting.subject !== subject) continue;
       waiting.onNoAnswer({ _tag: "NoAnswer", why: "failed", reason, denied: `publish to ${subject}` });
     }
