@@ -144,7 +144,7 @@ export const canonicalFacts = (
           outcome: event.data.outcome,
           errorType: event.data.error?.type,
           errorMessage: event.data.error?.message ?? undefined,
-          resultBytes: event.data.resultBlob?.bytes ?? sizeOf(event.data.result),
+          resultBytes: event.data.resultBytes ?? event.data.resultBlob?.bytes ?? sizeOf(event.data.result),
           result: resultText(event.data.result as JsonValue | undefined),
           durationMillis: event.data.durationMillis ?? undefined,
         },
@@ -227,7 +227,9 @@ export const canonicalFacts = (
     case "task.input_requested":
       return moved("input_required", { message: event.data.message ?? undefined });
     case "task.resumed":
-      return moved("running", { message: event.data.message ?? undefined });
+      return moved((event.data.stillOpen ?? 0) > 0 ? "input_required" : "running", {
+        message: event.data.message ?? undefined,
+      });
     case "task.completed":
       return moved("completed", {
         output: jsonText(event.data.output),

@@ -4,10 +4,14 @@
  * Room: edge.
  */
 import type { How, Refusal } from "./InPlace.ts";
-import type { Direction, Moment } from "./Traffic.ts";
+import type { Direction, Moment, State } from "./Traffic.ts";
 
 /** What the recorder is told at its start; plain data, it crosses threads. */
 export interface RecorderOptions {
+  /** A UUID: with it and its place each event has its id, whoever records it. */
+  readonly sessionId: string;
+  /** The thread that is written to where nobody has named one. */
+  readonly ownThreadId: string;
   readonly threadId: string | undefined;
   readonly tenant: string | undefined;
   readonly url: string | undefined;
@@ -60,8 +64,6 @@ export type ToRecorder =
     }
   /** May this tool be called now? Answered by `Decided` of the same number. */
   | { readonly _tag: "Ask"; readonly number: number; readonly tool: string }
-  /** Chunks are missing here: the recorder could not keep up. */
-  | { readonly _tag: "Gap"; readonly direction: Direction }
   /** Has an equal call been answered lately? `request` is the call's id in JSON, `find` numbers the questions. */
   | {
       readonly _tag: "Find";
@@ -77,6 +79,8 @@ export type ToRecorder =
 export type FromRecorder =
   /** So many bytes are dealt with. */
   | { readonly _tag: "Taken"; readonly bytes: number }
+  /** All that was told so far, in bytes, is in the log or the spool; and this is what was seen. */
+  | { readonly _tag: "Settled"; readonly bytes: number; readonly state: State }
   /** The result in JSON; null when there is none. */
   | { readonly _tag: "Found"; readonly find: number; readonly result: string | null }
   | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
