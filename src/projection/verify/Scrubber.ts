@@ -10,7 +10,7 @@
  * Decision: it rests 49 times as long as a batch took, by the clock and not by the processor's time, so that a busy
  * machine is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half.
  */
-import { Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
+import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
 import { Worker } from "node:worker_threads";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
@@ -240,6 +240,8 @@ const scrubForEver = Effect.fnUntraced(function* (running: Running) {
     const done = yield* Effect.exit(pass(running));
     if (done._tag === "Failure") {
       yield* Effect.logDebug("scrubber: it goes on later", done.cause);
+      // A file that cannot be read may be what is in the way, and it can be made anew from the stream.
+      if (Cause.hasDies(done.cause)) yield* Effect.exit(Effect.andThen(checkFile(running), mend(running)));
       yield* Effect.sleep(troubleMillis);
       continue;
     }
