@@ -141,8 +141,9 @@ const inThread = (check: FileCheck): Effect.Effect<ReadonlyArray<Fault>> =>
     const worker = new Worker(program, { workerData: check, name: "recollect-scrubber" });
     worker.unref();
     worker.once("message", (faults: ReadonlyArray<Fault>) => resume(Effect.succeed(faults)));
+    // A thread that fails has said nothing of the file: only what SQLite finds in it is a fault.
     worker.once("error", (error) =>
-      resume(Effect.succeed([{ what: "page", message: error instanceof Error ? error.message : String(error) }])),
+      resume(Effect.as(Effect.logWarning(`scrubber: the file could not be looked at: ${String(error)}`), [])),
     );
     return Effect.promise(() => worker.terminate());
   });
