@@ -223,6 +223,10 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
       return { ...state, counters: counted(state.counters, "usages", fact.secondHand) };
     case "NotUnderstood":
       return { ...state, counters: { ...state.counters, notUnderstood: state.counters.notUnderstood + 1 } };
+    case "PathTaken":
+    case "LineKnown":
+    case "LineTitled":
+    case "Compacted":
     case "SourceDescribed":
     case "Noted":
     case "FileWasRead":
