@@ -17,7 +17,8 @@ import { idText } from "../src/projection/fold/CompactId.ts";
 import { kindOf } from "../src/domain/MessageKind.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
-import { hasText, head, maxTitle, textCells, textColumns, textOf, titledThread } from "./text.ts";
+import { isAbandoned, parentId } from "./paths.ts";
+import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
 /** How large what was handed over is; undefined where the part only refers to it. */
 const bytesOf = ({ blob, data }: Extract<Part, { readonly type: "image" | "file" }>): number | undefined =>
@@ -115,73 +116,7 @@ const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): Readonly
   return changes;
 };
 
-/** The rows of what stands between messages. */
-const besideMessages = (event: RecordedEvent, fact: Fact, ordinal: number): Change | undefined => {
-  const { id: thread_id, tenant } = event.history;
-  switch (fact._tag) {
-    case "LineKnown":
-      return {
-        table: "message_lines",
-        row: { line_id: fact.lineId, tenant, thread_id, message_id: fact.messageId },
-      };
-    case "LineTitled":
-      return { table: "message_lines", row: { line_id: fact.lineId, tenant, title: head(fact.title, maxTitle) } };
-    case "PathTaken":
-      return {
-        table: "message_paths",
-        row: {
-          thread_id,
-          tenant,
-          path: fact.path,
-          from_id: fact.from,
-          inclusive: fact.isInclusive === true ? 1 : undefined,
-          current_since: fact.isCurrent ? event.sequence : undefined,
-        },
-      };
-    case "Compacted":
-      return {
-        table: "compactions",
-        row: {
-          sequence: event.sequence,
-          ordinal,
-          thread_id,
-          tenant,
-          trigger: fact.trigger,
-          tokens_before: fact.tokensBefore,
-          summary: fact.summary === undefined ? undefined : head(fact.summary),
-          occurred_at: fact.at,
-        },
-      };
-    default:
-      return undefined;
-  }
-};
-
 const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
-
-/** The message that a line belongs to, as text: the line's own id where it is a message's. */
-const messageOf = (line: string): string => `coalesce((SELECT ${idText("l.message_id")} FROM message_lines l
-  WHERE l.line_id = ${line} AND l.tenant = m.tenant), ${idText(line)})`;
-const parentId = `CASE WHEN m.parent_message_id IS NOT NULL THEN ${messageOf("m.parent_message_id")} END`;
-
-const pathsOf = "FROM message_paths p WHERE p.thread_id = m.thread_id AND p.tenant = m.tenant";
-/**
- * Not on the current path nor on the piece of an older one that it goes on from. Paths are few: of a thread that was
- * never taken up at an earlier point nothing is asked. One that goes on from what is not here goes on from all before it.
- */
-const isAbandoned = `CASE WHEN m.sidechain = 1 OR NOT EXISTS (SELECT 1 ${pathsOf}) THEN 0 ELSE NOT EXISTS (
-  WITH RECURSIVE live(path, upto) AS (
-    SELECT coalesce((SELECT p.path ${pathsOf} AND p.current_since IS NOT NULL ORDER BY p.current_since DESC LIMIT 1), 0),
-      ${Number.MAX_SAFE_INTEGER}
-    UNION
-    SELECT coalesce(o.path, iif(o.message_id IS NULL, p.path - 1, 0)),
-      coalesce(o.sequence - coalesce(p.inclusive, 0), ${Number.MAX_SAFE_INTEGER})
-    FROM live v JOIN message_paths p ON p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.path = v.path
-    LEFT JOIN messages o ON o.thread_id = m.thread_id AND o.tenant = m.tenant AND o.second_hand = m.second_hand
-      AND o.message_id = coalesce((SELECT l.message_id FROM message_lines l WHERE l.line_id = p.from_id
-        AND l.tenant = m.tenant), p.from_id)
-    WHERE p.from_id IS NOT NULL
-  ) SELECT 1 FROM live v WHERE v.path = coalesce(m.path, 0) AND m.sequence <= v.upto) END`;
 
 /** Whether the thread it was copied from holds it. */
 const isHeldThere = (
@@ -261,52 +196,6 @@ export const messages: Projection = {
       },
       fullText: { of: textOf, when: hasText },
     },
-    {
-      name: "message_lines",
-      doc: "One row per line of a transcript that other lines refer to, where its id is not its message's.",
-      key: ["line_id", "tenant"],
-      clustered: true,
-      columns: {
-        line_id: { type: "id", doc: "Line." },
-        tenant: { type: "name", doc: "Tenant." },
-        thread_id: { type: "name", merge: "first", doc: "Thread; null while only its title is known." },
-        message_id: { type: "id", merge: "first", doc: "Message it is, or stands after." },
-        title: { type: "text", doc: "Title that a summary gave to the thread of this line." },
-      },
-      indexes: [[titledThread, "tenant"]],
-    },
-    {
-      name: "message_paths",
-      doc: "One row per time that a conversation was taken up at an earlier point.",
-      key: ["thread_id", "tenant", "path"],
-      clustered: true,
-      columns: {
-        thread_id: { type: "name", doc: "Thread." },
-        tenant: { type: "name", doc: "Tenant." },
-        path: { type: "integer", doc: "Number, from 1." },
-        from_id: { type: "id", merge: "first", doc: "Line or message it follows; null for the beginning." },
-        inclusive: { type: "integer", merge: "first", doc: "1 when that is left too." },
-        current_since: { type: "integer", doc: "Sequence at which it became the current one." },
-      },
-      indexes: [["thread_id", "tenant", "current_since"]],
-    },
-    {
-      name: "compactions",
-      doc: "One row per compaction.",
-      key: ["sequence", "ordinal"],
-      clustered: true,
-      columns: {
-        sequence: { type: "integer", doc: "Sequence of the event." },
-        ordinal: { type: "integer", doc: "Place in the event, from 0." },
-        thread_id: { type: "name", doc: "Thread." },
-        tenant: { type: "name", doc: "Tenant." },
-        trigger: { type: "name", doc: "What began it." },
-        tokens_before: { type: "integer", doc: "Tokens of the context before." },
-        summary: { type: "text", doc: "What stands for what was said." },
-        occurred_at: { type: "integer", doc: "Epoch milliseconds; null when nobody said a time." },
-      },
-      indexes: [["thread_id", "sequence"]],
-    },
   ],
   views: [
     {
@@ -369,21 +258,6 @@ export const messages: Projection = {
         WHERE ${firstHandOnly({ table: "messages", alias: "p" })}`,
     },
     {
-      name: "v_compactions",
-      doc: "One row per compaction: where what was said so far was replaced by a summary for the model.",
-      columns: {
-        thread_id: "Thread it happened in.",
-        tenant: "Tenant the thread belongs to.",
-        sequence: "Stream sequence of its event: it stands between the messages before and after.",
-        trigger: "What began it, in the format's word: auto, manual; null when not said.",
-        tokens_before: "Tokens of the context before it; null when not said.",
-        summary: "The summary, cut after 1 MiB; null where it stands in a message of its own or is not said.",
-        occurred_at: "When it happened, epoch milliseconds; null when nobody said a time.",
-      },
-      select: `SELECT t.text, ${nameText("c.tenant")}, c.sequence, ${nameText("c.trigger")}, c.tokens_before, c.summary,
-        c.occurred_at FROM compactions c JOIN names t ON t.name = c.thread_id`,
-    },
-    {
       name: "v_models",
       doc: "One row per model that spoke: how much, where, and when.",
       columns: {
@@ -398,11 +272,7 @@ export const messages: Projection = {
         WHERE ${messageCounts("m")} GROUP BY m.model`,
     },
   ],
-  facts: ["MessageSaid", "PathTaken", "LineKnown", "LineTitled", "Compacted"],
+  facts: ["MessageSaid"],
   handle: (event, facts, quoting) =>
-    facts.flatMap((fact, ordinal): ReadonlyArray<Change> => {
-      if (fact._tag === "MessageSaid") return changesOf(event, fact, quoting);
-      const beside = besideMessages(event, fact, ordinal);
-      return beside === undefined ? [] : [beside];
-    }),
+    facts.flatMap((fact) => (fact._tag === "MessageSaid" ? changesOf(event, fact, quoting) : [])),
 };

@@ -15,9 +15,6 @@ export const maxText = 1024 * 1024;
 /** Longest title, in UTF-16 units: a program that puts a whole prompt there would make listings unreadable. */
 export const maxTitle = 1000;
 
-/** SQL: the thread of a line that has a title, in the words of the index over them. */
-export const titledThread = "(CASE WHEN title IS NOT NULL THEN thread_id END)";
-
 /** The beginning of a text, never ending in half a character. */
 export const head = (text: string, limit = maxText): string => {
   if (text.length <= limit) return text;

@@ -11,7 +11,8 @@ import { believed } from "../src/domain/EntryTimes.ts";
 import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
-import { head, maxTitle, titledThread } from "./text.ts";
+import { titledThread } from "./paths.ts";
+import { head, maxTitle } from "./text.ts";
 import { callCounts } from "./toolCalls.ts";
 
 /** What a listing shows of a thread that has no title. */
@@ -81,7 +82,7 @@ const saidAt = (event: RecordedEvent, facts: ReadonlyArray<Fact>): number | unde
 
 export const threads: Projection = {
   name: "threads",
-  version: 2,
+  version: 3,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {

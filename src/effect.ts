@@ -16,6 +16,7 @@ export { type Answering, type Calling, type Saying, thread } from "./publish/thr
 export type { Answer, Completion } from "./publish/thread/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
 export type { Synced } from "./publish/thread/Sync.ts";
+export { type Fold, HistoryReading } from "./publish/HistoryReading.ts";
 export { type ThreadView, ThreadViews } from "./publish/thread/ThreadViews.ts";
 
 // Work that many share.
@@ -73,7 +74,7 @@ export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition } from "./domain/Task.ts";
-export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
+export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.
 export type { Delta } from "./domain/Draft.ts";

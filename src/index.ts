@@ -11,6 +11,14 @@ export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
+export type {
+  AppendOptions,
+  EventFold,
+  FoldedState,
+  HistoryEvent,
+  ReadOptions,
+  RecollectHistory,
+} from "./client/RecollectHistory.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
 
@@ -36,7 +44,7 @@ export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 export { LeaseLost } from "./domain/TaskRecord.ts";
 
 export type { Calling, Saying } from "./publish/thread/ThreadPublisher.ts";
-export type { Published } from "./publish/Publisher.ts";
+export type { AppendedAll, AppendedEvent, Published } from "./publish/Publisher.ts";
 export type { Completion } from "./publish/thread/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
 export type { Synced } from "./publish/thread/Sync.ts";
@@ -52,7 +60,7 @@ export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition } from "./domain/Task.ts";
-export { AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
+export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.
 export type { Delta } from "./domain/Draft.ts";

@@ -8,11 +8,11 @@
  * the door is made when it is first used.
  */
 import { Effect, Layer } from "effect";
-import { type EventData, type EventTypeName, eventTypes } from "../domain/Event.ts";
-import { defaultTenant } from "../domain/History.ts";
+import { type EventData, type EventTypeName, eventTypes, isEventTypeName } from "../domain/Event.ts";
+import * as History from "../domain/History.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
-import type { About, Given } from "../publish/write/NewEvent.ts";
+import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
 import * as Layers from "./Layers.ts";
 import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
@@ -22,6 +22,7 @@ import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { type Flushed, PromiseRunner } from "./PromiseRunner.ts";
 import { RecollectConfig } from "./RecollectConfig.ts";
 import { RecollectFiles } from "./RecollectFiles.ts";
+import { RecollectHistory } from "./RecollectHistory.ts";
 import { RecollectInbox } from "./RecollectInbox.ts";
 import { RecollectLimits } from "./RecollectLimits.ts";
 import { RecollectResponses } from "./RecollectResponses.ts";
@@ -115,6 +116,14 @@ const untilReached = Effect.retry(
   backoff,
 );
 
+/** Which history: that of a thread, of a task or of a session. */
+export type HistoryOf = Exclude<Target, "all">;
+
+const historyOf = (of: HistoryOf, tenant: string): History.History => {
+  if ("thread" in of) return History.thread(of.thread, tenant);
+  return "task" in of ? History.task(of.task, tenant) : History.session(of.session, tenant);
+};
+
 export class Recollect {
   readonly #runner: PromiseRunner;
   readonly #sections: Sections;
@@ -133,7 +142,7 @@ export class Recollect {
     this.#runner = new PromiseRunner(runtime);
     const sections = new Sections(runtime);
     this.#sections = sections;
-    this.#tenant = options.tenant ?? defaultTenant;
+    this.#tenant = options.tenant ?? History.defaultTenant;
     const config = Layers.config(options);
     this.#watch = watching(sections);
     this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)));
@@ -174,6 +183,11 @@ export class Recollect {
     return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(id)));
   }
 
+  /** The events of a thread, task or session: of any type, also `x.<vendor>.<name>`, appended, read and folded. */
+  history(of: HistoryOf): RecollectHistory {
+    return new RecollectHistory(this.#runner, historyOf(of, this.#tenant));
+  }
+
   /** Submits a task. */
   async submit(
     request: Parameters<typeof Task.submit>[0],
@@ -197,15 +211,15 @@ export class Recollect {
     return new RecollectSession(this.#runner, await this.#runner.run(begun));
   }
 
-  /** Any event of the catalogue, for what the methods above do not say. */
+  /** Any event of the catalogue, for what the methods above do not say. Types of your own: `history(…).publish`. */
   publish<Name extends EventTypeName>(
-    options: { readonly type: Name; readonly id: string; readonly data: Given<EventData<Name>> } & {
+    options: { readonly type: Name; readonly id: string; readonly data: GivenData<Name> } & {
       readonly about?: About;
     },
   ): Promise<Published> {
     const { type, id, data, about } = options;
-    // A type that nobody knows belongs to nothing; that it is unknown is said where all events are checked.
-    const kind = Object.hasOwn(eventTypes, type) ? eventTypes[type].kind : "thread";
+    // What is no type of the catalogue is refused in words where it is composed.
+    const kind = isEventTypeName(type) ? eventTypes[type].kind : "thread";
     const published = Publisher.use((publisher) =>
       publisher.publish({ ...about, history: { tenant: publisher.tenant, kind, id }, type, data }),
     );

@@ -70,6 +70,19 @@ export type EventData<Name extends EventTypeName> = EventTypes[Name]["data"]["Ty
 
 export const isEventTypeName = (name: string): name is EventTypeName => Object.hasOwn(eventTypes, name);
 
+/**
+ * A type of somebody else's: `x.<vendor>.<name>`, with any JSON as data, in any history. It is kept, followed and read
+ * like every event, interpreted by nobody, and never shown as a message.
+ */
+export type VendorTypeName = `x.${string}.${string}`;
+
+/** CloudEvents wants reverse-DNS-like names; a type goes into a header and into a column of names. */
+const vendorType = /^x(?:\.[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?){2,}$/;
+const maxTypeLength = 128;
+
+export const isVendorTypeName = (name: string): name is VendorTypeName =>
+  name.length <= maxTypeLength && vendorType.test(name);
+
 /** Who, where and why: what an auditor asks of every event. All but `source` may be unknown. */
 export interface Provenance {
   /** Who wrote the event: a program and, for imports, the format (CloudEvents `source`). */

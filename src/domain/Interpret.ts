@@ -11,7 +11,7 @@
  */
 import { Result } from "effect";
 import { canonicalFacts } from "./OwnEventFacts.ts";
-import type { EventData, RecordedEvent } from "./Event.ts";
+import { type EventData, isVendorTypeName, type RecordedEvent } from "./Event.ts";
 import type { Fact } from "./Fact.ts";
 import { timeOf } from "./EntryTimes.ts";
 import { withAgent } from "./interpret/agents.ts";
@@ -43,8 +43,10 @@ export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => typ
  * a body that breaks the schema of a known type and version is a refusal that says where. An entry that lies in
  * the object store must be put in place first (`RecordedEvent.body` with `entry`), or it is `NotUnderstood`.
  */
-export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> =>
-  Result.map(decodeData(event), (decoded) => {
+export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> => {
+  // Somebody else's state: whole in the ledger, and nothing to us.
+  if (isVendorTypeName(event.type)) return Result.succeed(timed({ facts: [] }, event.occurredAt));
+  return Result.map(decodeData(event), (decoded) => {
     if (decoded._tag === "Unknown") return timed(notUnderstood(decoded.what), event.occurredAt);
     if (decoded.type === "source.described")
       return timed({ facts: sourceFacts(decoded.data) }, timeOf(decoded.data.entry as JsonValue | undefined));
@@ -65,3 +67,4 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
     const told = withAgent(data.format, carry, interpreter.interpret(entry, context, carry));
     return timed(told, timeOf(entry));
   });
+};

@@ -144,7 +144,7 @@ export const canonicalFacts = (
           outcome: event.data.outcome,
           errorType: event.data.error?.type,
           errorMessage: event.data.error?.message ?? undefined,
-          resultBytes: event.data.resultBlob?.bytes ?? sizeOf(event.data.result),
+          resultBytes: event.data.resultBytes ?? event.data.resultBlob?.bytes ?? sizeOf(event.data.result),
           result: resultText(event.data.result as JsonValue | undefined),
           durationMillis: event.data.durationMillis ?? undefined,
         },

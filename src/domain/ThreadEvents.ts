@@ -89,6 +89,8 @@ export const ToolReturned = Schema.Struct({
   outcome: Schema.Literals(["ok", "error"]),
   result: maybe(Schema.Unknown),
   resultBlob: maybe(BlobReference),
+  /** Bytes of the whole result, where `result` does not hold it. */
+  resultBytes: maybe(Schema.Natural),
   error: maybe(ToolError),
   durationMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
 });

@@ -81,7 +81,8 @@ export const make = (options: {
   readonly connection: NatsConnection["Service"];
   readonly get: DirectGet;
   readonly bucket: string;
-  readonly replicas: number;
+  /** Of a bucket that is made now. */
+  readonly replicas: () => number;
   /** Absent: they stay for ever, as the events that refer to them. */
   readonly ends?: Ends | undefined;
 }): BlobStore => {
@@ -101,7 +102,7 @@ export const make = (options: {
           const store = await new Objm(connection.js).create(bucket, {
             description,
             storage: StorageType.File,
-            replicas,
+            replicas: replicas(),
           });
           if (ends !== undefined) await bringInLine(connection, stream, ends);
           return store;

@@ -116,12 +116,21 @@ export interface StoredMessage {
   readonly body: Uint8Array;
 }
 
+/**
+ * What the server writes into its answers to reads. A message that has them was not published as an event: somebody read a
+ * message and named a subject of the stream as where the answer goes, past what he may publish to.
+ */
+const answerNames = ["Nats-Stream", "Nats-Subject", "Nats-Sequence"] as const;
+
 /** Reads a stored message back; what is no event of ours comes back as a misfit that says why. */
 export const entryOf = (message: StoredMessage): LogEntry => {
   const { sequence, recordedAt, subject, headers, body } = message;
   const misfit = (problem: string): LogEntry => ({ sequence, recordedAt, subject, problem, headers, body });
   const history = historyOf(subject);
   if (history === undefined) return misfit(`the subject ${subject} names no history`);
+  for (const name of answerNames) {
+    if (headers[name] !== undefined) return misfit(`the header ${name} says that it is the server's answer to a read`);
+  }
   const value = (name: string): string | undefined => {
     const found = headers[name];
     return found === undefined ? undefined : decodeValue(found);

@@ -16,6 +16,7 @@
 import { Context, type Effect, Schema, type Stream } from "effect";
 import type { LogEntry, NewEvent, RecordedEvent } from "../domain/Event.ts";
 import { History, Sequence } from "../domain/History.ts";
+import { LogConditionName } from "./connection/LogCondition.ts";
 
 /** Another writer appended to the history first. Normal life: read on from `expected`, decide again, append again. */
 export class SequenceConflict extends Schema.TaggedError<SequenceConflict>()("SequenceConflict", {
@@ -46,15 +47,48 @@ export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRe
 export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUnavailable", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
+  /** Why, where it is not that the log is away: another stream, none, one that must not be written to. */
+  condition: Schema.optionalKey(LogConditionName),
+  /**
+   * The server is there and does not let us: what it does not, `publish to recollect.acme.thread.t1` or `connect`. Absent:
+   * it is away, or has no room.
+   */
+  denied: Schema.optionalKey(Schema.String),
 }) {
   override get message() {
     return this.reason;
   }
 }
 
+/**
+ * The server is there and does not let this program do it: wrong or missing credentials, or a permission that its user does
+ * not have. Never taken for a log that is away: nothing is spooled, and the same call fails again until somebody changes it.
+ */
+export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
+  message: Schema.String,
+  /** What is missing: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`. */
+  permission: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** What is denied in an error of the log; undefined where it says something else. */
+export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied | undefined =>
+  denied === undefined
+    ? undefined
+    : new AccessDenied({
+        message: denied === "connect" ? reason : `The server does not let this user ${denied}.`,
+        permission: denied,
+        hint:
+          hint ??
+          "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration.",
+      });
+
 /** What a reader asked for is not there although it must be: a hole in the stream. `recollect verify` says more. */
 export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
+  /** The first sequence that is missing. */
   sequence: Sequence,
+  /** The last one of the gap, where it was found; reading can go on behind it. Absent: `sequence` alone. */
+  through: Schema.optionalKey(Sequence),
   reason: Schema.String,
 }) {
   override get message() {

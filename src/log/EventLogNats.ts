@@ -19,7 +19,9 @@ import * as HistoryIds from "./append/HistoryIds.ts";
 import * as HistoryRead from "./read/HistoryReadNats.ts";
 import type { Writer } from "./append/IdSearchNats.ts";
 import { NatsConnection } from "./connection/NatsConnectionNats.ts";
-import { unavailable } from "./connection/PatienceNats.ts";
+import * as Unusable from "./connection/NatsUnusable.ts";
+import { because, unavailable } from "./connection/PatienceNats.ts";
+import * as StreamGuard from "./connection/StreamGuardNats.ts";
 import * as StreamNats from "./connection/StreamNats.ts";
 import { subjectOf } from "./Subject.ts";
 
@@ -82,37 +84,63 @@ const lastEvent = Effect.fnUntraced(function* (read: HistoryRead.HistoryRead, hi
 const more = Option.some(undefined);
 const none = Option.none<undefined>();
 
-/** The stream's facts: known from the start, learnt again after every reconnect and whenever somebody asks. */
-const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Service"], settings: StreamNats.Settings) {
-  let facts = yield* StreamNats.ensure(connection, settings);
+/** The guard of the connection; without one, a stream that is not there is made: for tools and tests. */
+const guardOf = Effect.fnUntraced(function* (connection: NatsConnection["Service"], options: Options) {
+  if (connection.stream !== undefined) return connection.stream;
+  const guard = StreamGuard.withoutMemory(options);
+  const verdict = yield* guard.look(connection);
+  if (verdict._tag === "Unsure") return yield* unavailable(verdict.reason);
+  if (verdict._tag === "Refused")
+    return yield* Unusable.unusableStream(verdict.condition.message, verdict.condition.hint);
+  return guard;
+});
+
+/** Until a stream was admitted nothing is asked of it, and nothing of this is believed. */
+const noFacts: StreamNats.StreamFacts = {
+  name: "",
+  created: 0,
+  replicas: 1,
+  firstSequence: 0,
+  lastSequence: 0,
+  messages: 0,
+  bytes: 0,
+  firstAt: 0,
+  duplicateWindowMillis: 0,
+  clockSkewMillis: 0,
+  learntAt: 0,
+};
+
+/** The stream's facts: as the guard saw it, learnt again after every reconnect and whenever somebody asks. */
+const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Service"], guard: StreamGuard.StreamGuard) {
   const learn = Effect.gen(function* () {
-    const learnt = yield* StreamNats.learn(connection, { stream: settings.name, patienceMillis: readPatienceMillis });
+    if (connection.link.refused !== undefined) return yield* because(connection.link.refused);
+    const learnt = yield* StreamNats.learn(connection, { stream: guard.stream, patienceMillis: readPatienceMillis });
     if (learnt === undefined) {
-      return yield* unavailable(
-        `the stream ${settings.name} is gone`,
-        "Restore it from a backup; `recollect up` would make an empty one.",
-      );
+      connection.link.doubt();
+      return yield* because(StreamGuard.gone(guard.stream));
     }
-    facts = learnt;
+    guard.learnt(learnt);
     return learnt;
   });
-  yield* connection.changes.pipe(
-    Stream.drop(1),
-    Stream.filter(({ _tag }) => _tag === "Connected"),
-    Stream.runForEach(() => Effect.ignore(learn)),
-    Effect.forkScoped,
-  );
-  return { facts: () => facts, learn };
+  if (connection.stream === undefined) {
+    yield* connection.changes.pipe(
+      Stream.drop(1),
+      Stream.filter(({ _tag }) => _tag === "Connected"),
+      Stream.runForEach(() => Effect.ignore(learn)),
+      Effect.forkScoped,
+    );
+  }
+  return { facts: () => guard.facts() ?? noFacts, learn };
 });
+
+/** Why nothing may be appended although the stream is there: an append would remove events. */
+const refusalOf = (guard: StreamGuard.StreamGuard) => guard.conditions().find(({ refusesAppends }) => refusesAppends);
 
 export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const connection = yield* NatsConnection;
-  const stream = options.stream ?? StreamNats.defaultStream;
-  const { facts, learn } = yield* keepFacts(connection, {
-    name: stream,
-    replicas: options.replicas ?? (connection.serverInfo().cluster === undefined ? 1 : 3),
-    duplicateWindowMillis: options.duplicateWindowMillis ?? StreamNats.defaultDuplicateWindowMillis,
-  });
+  const guard = yield* guardOf(connection, options);
+  const { stream } = guard;
+  const { facts, learn } = yield* keepFacts(connection, guard);
   const { link, nc } = connection;
   const get = DirectGet.make({ nc, link, patienceMillis: readPatienceMillis });
   const read = HistoryRead.make({ get, stream, facts });
@@ -120,7 +148,7 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     connection,
     get,
     bucket: options.bucket ?? BlobStore.defaultBucket,
-    replicas: facts().replicas,
+    replicas: () => facts().replicas,
   });
   const writer: Writer = {
     publisher: { nc, link, timeoutMillis: options.answerMillis ?? defaultAnswerMillis },
@@ -132,14 +160,20 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const maxPayload = () => connection.serverInfo().max_payload;
 
   const groups = yield* GroupCommit.make(writer);
+  /** The reason not to write, looked for before each append: plain values. */
+  const write: typeof groups.write = (check) =>
+    Effect.suspend(() => {
+      const refusal = link.refused ?? refusalOf(guard);
+      return refusal === undefined ? groups.write(check) : because(refusal);
+    });
   // Untraced: an append is 0.2 ms without fsync, and a span of its own belongs to the publisher.
   return EventLog.of({
     append: (append) =>
       Effect.flatMap(
-        groups.write(() => checkAll([append], maxPayload())),
+        write(() => checkAll([append], maxPayload())),
         ([appended]) => (appended === undefined ? unavailable("the append had no result") : Effect.succeed(appended)),
       ),
-    appendAll: (appends) => groups.write(() => checkAll(appends, maxPayload())),
+    appendAll: (appends) => write(() => checkAll(appends, maxPayload())),
     read: ({ after = 0, history }) => readHistory(read, subjectOf(history), after),
     last: (history) => lastEvent(read, history),
     at: (sequence) =>

@@ -36,6 +36,10 @@ export class DataFolder extends Context.Service<
     /** Held by whoever runs the daemon's parts on this folder (see FolderLockSqlite). */
     readonly lock: string;
     readonly logs: string;
+    /** Which stream of record this folder is of (see StoreRecord). */
+    readonly store: string;
+    /** Copies of files that something is wrong with. */
+    readonly aside: string;
   }
 >()("recollect/machine/DataFolder") {}
 
@@ -52,6 +56,8 @@ export const at = Effect.fnUntraced(function* (root: string) {
     instance: inside("instance.json"),
     lock: inside("recollect.lock"),
     logs: inside("logs"),
+    store: inside("store.json"),
+    aside: inside("aside"),
   });
 });
 

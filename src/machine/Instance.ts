@@ -24,6 +24,8 @@ export const Instance = Schema.Struct({
   /** HTTP address, when the daemon serves it. */
   http: Schema.optionalKey(Schema.String),
   startedAt: Schema.Int,
+  /** Identity of the stream of record; absent while there is none that can be used. */
+  identity: Schema.optionalKey(Schema.String),
   /** Version of Recollect that runs. */
   version: Schema.String,
 });

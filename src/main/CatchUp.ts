@@ -9,6 +9,7 @@ import { Effect, Layer, Option, Schedule } from "effect";
 import { caughtUp } from "../edge/cli/CaughtUp.ts";
 import * as Output from "../edge/cli/Output.ts";
 import * as Progress from "../edge/cli/Progress.ts";
+import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import type { NatsUnusable } from "../log/connection/NatsUnusable.ts";
 import type { DataFolder } from "../machine/DataFolder.ts";
 import { peek } from "../projection/write/WriteLockSqlite.ts";
@@ -25,7 +26,7 @@ export const withoutLog = (folder: Folder, trouble: NatsUnusable) =>
   Layer.unwrap(
     Effect.gen(function* () {
       // A server that answers and cannot be used is to be mended.
-      if (trouble.reason !== "refused") return yield* trouble;
+      if (trouble.reason !== "refused" && trouble.reason !== "stranger") return yield* trouble;
       const made = yield* Effect.option(peek(folder.database));
       if (Option.isNone(made) || made.value === undefined || !(yield* isOurs(folder))) return yield* trouble;
       const { recordedAt, sequence } = made.value;
@@ -39,6 +40,10 @@ export const withoutLog = (folder: Folder, trouble: NatsUnusable) =>
 export const broughtUpToDate = (folder: Folder) =>
   Layer.effectDiscard(
     Effect.gen(function* () {
+      const { link } = yield* NatsConnection;
+      if (link.refused !== undefined) {
+        return yield* Output.note(`${link.refused.message} Answering from the database. ${link.refused.hint}`);
+      }
       yield* waiting(folder).pipe(
         Effect.repeat({ until: (count) => count === 0, schedule: Schedule.spaced(20) }),
         Effect.timeoutOption(drainPatienceMillis),

@@ -13,7 +13,7 @@ import { presenter } from "../edge/cli/Help.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
 import * as Memory from "./Memory.ts";
-import { version } from "./Version.ts";
+import { version } from "../machine/Version.ts";
 
 /** One line per entry on stderr; stdout belongs to the data. */
 const logger = Logger.make(({ cause, date, logLevel, message }) => {

@@ -19,15 +19,18 @@ import * as Instance from "../machine/Instance.ts";
 import * as NatsBinary from "../machine/NatsBinary.ts";
 import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
+import * as StoreRecord from "../machine/StoreRecord.ts";
 import * as SpoolDrainer from "../publish/drain/SpoolDrainer.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
+import * as FolderGuard from "./FolderGuard.ts";
 import { folding, reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
+import * as WrapReplay from "../edge/wrap/Replay.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
-import { version } from "./Version.ts";
+import { version } from "../machine/Version.ts";
 
 /** The port people know from NATS; taken only when nobody else has it. */
 const usualPort = 4222;
@@ -123,20 +126,44 @@ const parts = Effect.fnUntraced(function* (
   address: { readonly nats: string; readonly server?: "own" },
 ) {
   const { database, root, spool } = yield* DataFolder;
-  const syncInterval = options.natsUrl === undefined ? "always" : undefined;
+  const isOwn = options.natsUrl === undefined;
+  const syncInterval = isOwn ? "always" : undefined;
   const { access } = options;
   const key = address.server === "own" ? { credentials: Credentials.NKeyFile({ path: fileOf(root, "daemon") }) } : {};
-  const connection = { servers: address.nats, name: `recollect ${options.role}`, syncInterval, access, ...key };
   const startedAt = yield* Clock.currentTimeMillis;
   const { role } = options;
+  // A command that begins the folder does what `up` would; on a folder that is known it changes nothing.
+  const may = role === "daemon" || !(yield* FolderGuard.isKnown) ? "bringInLine" : "check";
+  const guard = yield* FolderGuard.make({ may, isOwn, holdsFolder: true });
+  const connection = { servers: address.nats, name: `recollect ${role}`, syncInterval, access, guard, ...key };
   const announced = Layer.effectDiscard(
-    Instance.publish({ pid: process.pid, role, ...address, database, startedAt, version }),
+    Effect.flatMap(StoreRecord.identity, (identity) =>
+      Instance.publish({
+        pid: process.pid,
+        role,
+        ...address,
+        database,
+        startedAt,
+        version,
+        ...(identity === undefined ? {} : { identity }),
+      }),
+    ),
   );
   const drained = SpoolDrainer.layer({ file: spool, url: address.nats });
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
+  const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  return Layer.mergeAll(announced, drained, swept, HistoryService.serve, TaskFilling.layer, scheduled, obeyed).pipe(
+  return Layer.mergeAll(
+    announced,
+    drained,
+    swept,
+    HistoryService.serve,
+    TaskFilling.layer,
+    scheduled,
+    obeyed,
+    replayed,
+  ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),

@@ -6,11 +6,14 @@
 import { Effect, Layer } from "effect";
 import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
+import { refusedStream } from "../log/connection/NatsUnusable.ts";
 import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
 import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
+import { dirname } from "node:path";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
@@ -38,13 +41,25 @@ export interface Reading extends NatsConnection.Options {
   readonly snapshotTtlMillis?: number | undefined;
 }
 
+/** A server that has another stream, or will not tell, is not used at all; one that lost ours serves what else it has. */
+const believed = Layer.effectDiscard(
+  Effect.flatMap(NatsConnection.NatsConnection, ({ link }) => {
+    const { refused } = link;
+    if (refused === undefined || refused.name === "streamMissing" || refused.name === "streamUnloadable")
+      return Effect.void;
+    return Effect.fail(refusedStream(refused));
+  }),
+);
+
 /** Log, snapshots and thread reader over one connection. */
 export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading) =>
   threads.pipe(
     Layer.provideMerge(database === undefined ? HistoryService.layer : HistorySource.layer({ path: database })),
     Layer.provideMerge(SnapshotStore.layer),
     Layer.provideMerge(SnapshotStoreKv.layer({ ttlMillis: snapshotTtlMillis })),
+    Layer.provide(database === undefined ? Layer.empty : SnapshotKeyFile.layer(dirname(database))),
     Layer.provideMerge(EventLogNats.layer()),
+    Layer.provideMerge(believed),
     Layer.provideMerge(NatsConnection.layer(connection)),
   );
 

@@ -16,6 +16,7 @@ import type * as Instance from "../machine/Instance.ts";
 import * as CatchUp from "./CatchUp.ts";
 import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./Daemon.ts";
+import * as FolderGuard from "./FolderGuard.ts";
 import { reading } from "./Layers.ts";
 import * as Memory from "./Memory.ts";
 import { natsUrlOf } from "./NatsUrl.ts";
@@ -65,8 +66,10 @@ const claimedStore = Effect.fnUntraced(function* (where: Where) {
   const instance = running.value;
   yield* assertSameServer(natsUrl, instance);
   const servers = natsUrl ?? instance.nats;
-  const syncInterval = instance.server === undefined ? undefined : "always";
-  const connection = { servers, name: "recollect command", syncInterval, access };
+  const isOwn = instance.server !== undefined;
+  const syncInterval = isOwn ? "always" : undefined;
+  const guard = yield* FolderGuard.make({ may: "check", isOwn, holdsFolder: false });
+  const connection = { servers, name: "recollect command", syncInterval, access, guard };
   return Layer.mergeAll(reading({ ...connection, database }), querying(database), Standby.layer(instance, access));
 });
 
@@ -100,8 +103,10 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const context = yield* Layer.build(Layer.provideMerge(ready, Layer.merge(folder, NodeServices.layer)));
   return yield* Effect.gen(function* () {
     const { database, root } = yield* DataFolder.DataFolder;
-    const { url } = yield* NatsConnection;
-    const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
-    return { nats: url, database, data: root, isEmpty: lastSequence === 0 } satisfies Address;
+    const { conditions, url } = yield* NatsConnection;
+    // A stream that cannot be used is said, and what can be served without it is served.
+    const info = yield* Effect.option(Effect.flatMap(EventLog, (log) => log.info));
+    const isEmpty = Option.isSome(info) && info.value.lastSequence === 0;
+    return { nats: url, database, data: root, isEmpty, conditions: conditions() } satisfies Address;
   }).pipe(Effect.provide(context));
 });

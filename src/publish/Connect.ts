@@ -5,18 +5,24 @@
  *
  * Connecting never fails because NATS is away, and it never waits for it: what is published then waits in the spool.
  */
-import { Config, Effect, Layer, Option } from "effect";
+import { Config, Effect, type FileSystem, Layer, Option } from "effect";
+import * as StreamGuard from "../log/connection/StreamGuardNats.ts";
+import { defaultStream } from "../log/connection/StreamNats.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
+import * as KnownStreams from "../machine/KnownStreams.ts";
+import * as StoreRecord from "../machine/StoreRecord.ts";
 import * as EventLogAway from "../log/EventLogAway.ts";
 import { finder, type Given } from "../log/connection/ServerAccess.ts";
 import * as SharedConnection from "../log/connection/SharedConnection.ts";
 import * as LiveNats from "../log/live/LiveNats.ts";
+import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as StoresAway from "../snapshot/StoresAway.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as AnswerJournal from "./thread/AnswerJournal.ts";
+import * as HistoryReading from "./HistoryReading.ts";
 import * as Publisher from "./Publisher.ts";
 import * as ThreadViews from "./thread/ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
@@ -53,6 +59,31 @@ export const folderLayer = (options: Options) =>
 const recovered = (journal: AnswerJournal.Options) =>
   Layer.effectDiscard(Spool.use((spool) => AnswerJournal.recover(journal, spool)));
 
+/**
+ * Which stream is meant: the folder's own by its `store.json`; at an address, the one that was seen there first. A
+ * publisher changes nothing: where there is no stream, its commands wait.
+ */
+export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"], target: string) {
+  const context = yield* Effect.context<FileSystem.FileSystem>();
+  const record = StoreRecord.read().pipe(
+    Effect.provideService(DataFolder.DataFolder, folder),
+    Effect.provideContext(context),
+  );
+  const seen = { spool: folder.spool, target };
+  const own = target === ownLog;
+  const identity = own
+    ? Effect.map(record, (known) => (known._tag === "Known" ? known.record.identity : undefined))
+    : Effect.provideContext(KnownStreams.identity(seen), context);
+  return () =>
+    StreamGuard.make({
+      may: "check",
+      identity,
+      missing: Effect.map(identity, (known) => (known === undefined ? undefined : StreamGuard.gone(defaultStream))),
+      remember: ({ identity: found }) =>
+        own ? Effect.void : Effect.provideContext(KnownStreams.remember({ ...seen, identity: found }), context),
+    });
+});
+
 /** Which log is meant, where it is at each moment, and the folder whose spool waits for it. */
 export const placeOf = Effect.fnUntraced(function* (options: Options) {
   const context = yield* Effect.context<Effect.Services<ReturnType<typeof Instance.find>>>();
@@ -68,14 +99,16 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
     onNone: () => Effect.succeed(ownLog),
     onSome: (url) => Effect.map(instance, (own) => (Option.getOrUndefined(own) === url ? ownLog : targetOf(url))),
   });
+  const guard = yield* guardOf(folder, target);
   const access = finder({ root: folder.root, given: options.access });
   const log = Option.match(given, {
-    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name, access }),
+    onNone: () => ({ address: instance, hint: "Start one with: recollect up", name, access, guard }),
     onSome: (url) => ({
       address: Effect.succeed(Option.some(url)),
       hint: `Start the server at ${targetOf(url)}.`,
       name,
       access,
+      guard,
     }),
   });
   return { folder, target, log };
@@ -95,11 +128,15 @@ export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, log, target } = yield* placeOf(options);
-      const stores = Layer.merge(logOf(log), SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
+      const known = logOf(log).pipe(Layer.provide(SnapshotKeyFile.layerExisting(folder.root)));
+      const stores = Layer.merge(known, SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerAway.pipe(Layer.provide(stores)));
       const ready = Layer.provideMerge(recovered(journal), Layer.provideMerge(ThreadReader.layer(), stores));
-      const publisher = Layer.provideMerge(ThreadViews.layer, Publisher.layer(options));
+      const publisher = Layer.provideMerge(
+        Layer.merge(ThreadViews.layer, HistoryReading.layer),
+        Publisher.layer(options),
+      );
       return Layer.provideMerge(Layer.merge(publisher, answers), ready);
     }),
   ).pipe(Layer.provide(folderLayer(options)));

@@ -14,12 +14,18 @@
  * - an event that its Schema does not allow is refused before anything is written.
  */
 import { Context, Effect, Layer, Schedule, Stream } from "effect";
-import type { EventTypeName, Provenance, RecordedEvent } from "../domain/Event.ts";
+import type { Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { IllegalTransition } from "../domain/Task.ts";
-import { type AppendRefused, EventLog, LogUnavailable, type SequenceConflict } from "../log/EventLog.ts";
+import {
+  type AccessDenied,
+  type AppendRefused,
+  EventLog,
+  LogUnavailable,
+  type SequenceConflict,
+} from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
-import { compose, type Composing, type InvalidEvent } from "./write/NewEvent.ts";
+import { compose, type Composing, type InvalidEvent, type TypeName } from "./write/NewEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
 import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
 import { putBlobs } from "./write/WriteCommand.ts";
@@ -28,7 +34,13 @@ import { putBlobs } from "./write/WriteCommand.ts";
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
 /** `LogUnavailable` only for an event that must be in the log (`durable: "log"`). */
-export type PublishError = InvalidEvent | AppendRefused | IllegalTransition | NotAccepted | LogUnavailable;
+export type PublishError =
+  | AccessDenied
+  | InvalidEvent
+  | AppendRefused
+  | IllegalTransition
+  | NotAccepted
+  | LogUnavailable;
 
 /** A call whose event must be in the log waits for it so long in all: a server that is started again is back by then. */
 const logMillis = 5_000;
@@ -37,7 +49,22 @@ const logRetryMillis = 50;
 /** How long a log that callers are kept from may take for a blob of an event that it has given. */
 const blobMillis = 2_000;
 
-export interface PublishOptions<Name extends EventTypeName> extends Composing<Name> {}
+export interface PublishOptions<Name extends TypeName> extends Composing<Name> {}
+
+/** One event of an `appendAll`. */
+export interface AppendedEvent extends Omit<Composing<TypeName>, "history" | "data"> {
+  /** The event's data: by its Schema for our own types, any JSON for `x.<vendor>.<name>`. */
+  readonly data: unknown;
+}
+
+export interface AppendedAll {
+  /** Sequence of the last event of the append. */
+  readonly sequence: Sequence;
+  /** True when all of them were there already. */
+  readonly duplicate: boolean;
+  /** In the order of the events. */
+  readonly eventIds: ReadonlyArray<string>;
+}
 
 export interface Options extends Delivery.Options {
   /** Default `default`. */
@@ -56,19 +83,27 @@ export class Publisher extends Context.Service<
     /** What it says of every event that does not say otherwise. */
     readonly speaks: Provenance;
     /** Any event of the catalogue. */
-    readonly publish: <Name extends EventTypeName>(
-      options: PublishOptions<Name>,
-    ) => Effect.Effect<Published, PublishError>;
+    readonly publish: <Name extends TypeName>(options: PublishOptions<Name>) => Effect.Effect<Published, PublishError>;
     /**
      * An event that holds only if nobody has written to the history since the caller read it. Never spooled: with the
      * log away nobody can say whether it holds. After `LogUnavailable` the same call with the same id is safe.
      */
-    readonly publishExpecting: <Name extends EventTypeName>(
+    readonly publishExpecting: <Name extends TypeName>(
       options: PublishOptions<Name> & { readonly expected: Sequence },
     ) => Effect.Effect<
       Extract<Published, { readonly _tag: "Appended" }>,
       InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable
     >;
+    /**
+     * Events of one history into the log, all or none, on disk when it returns. Never spooled: with the log away it is
+     * `LogUnavailable`, after which the same call with the same ids is safe. `expected` is the last sequence of the history
+     * that the caller saw, `"any"` when it saw nothing.
+     */
+    readonly appendAll: (options: {
+      readonly history: History;
+      readonly events: ReadonlyArray<AppendedEvent>;
+      readonly expected: Sequence | "any";
+    }) => Effect.Effect<AppendedAll, InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable>;
     /**
      * Keeps commands that begin a history each on this machine's disk, all or none, for a log that its caller has found
      * away. The log then takes all of them or none: none when one of the histories has begun there, and what is missing of
@@ -115,7 +150,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       }),
     );
 
-  const publish = Effect.fn("publish.publish")(function* <Name extends EventTypeName>(given: PublishOptions<Name>) {
+  const publish = Effect.fn("publish.publish")(function* <Name extends TypeName>(given: PublishOptions<Name>) {
     const composed = yield* compose({ ...own, ...given }, source);
     const durable = composed.durable ?? options.durable;
     const command = durable === undefined ? composed : { ...composed, durable };
@@ -123,7 +158,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return { ...delivered, eventId: command.event.id };
   });
 
-  const publishExpecting = Effect.fn("publish.publishExpecting")(function* <Name extends EventTypeName>(
+  const publishExpecting = Effect.fn("publish.publishExpecting")(function* <Name extends TypeName>(
     given: PublishOptions<Name> & { readonly expected: Sequence },
   ) {
     const { expected, ...rest } = given;
@@ -139,6 +174,21 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     const { history, event } = command;
     const { sequence } = yield* log.append({ history, events: [event], expected });
     return { _tag: "Appended" as const, sequence, eventId: event.id };
+  });
+
+  const appendAll = Effect.fn("publish.appendAll")(function* (given: {
+    readonly history: History;
+    readonly events: ReadonlyArray<AppendedEvent>;
+    readonly expected: Sequence | "any";
+  }) {
+    const { expected, history } = given;
+    const commands = yield* Effect.forEach(given.events, (event) =>
+      compose({ ...own, ...event, history } as Composing<TypeName>, source),
+    );
+    yield* putBlobs(log, commands);
+    const events = commands.map(({ event }) => event);
+    const { duplicate, sequence } = yield* log.append({ history, events, expected });
+    return { sequence, duplicate, eventIds: events.map(({ id }) => id) };
   });
 
   const away = new LogUnavailable({ reason: "the log is away; what is published waits in the spool" });
@@ -163,6 +213,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     speaks: { ...own, source },
     publish,
     publishExpecting,
+    appendAll,
     keepBatch: (commands) => delivery.keepBatch(commands),
     read,
     blob,

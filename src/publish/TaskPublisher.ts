@@ -11,10 +11,10 @@ import { Effect } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
 import type { TaskEventName } from "../domain/Task.ts";
-import { type About, type Given, newId } from "./write/NewEvent.ts";
+import { type About, type Given, type GivenData, newId } from "./write/NewEvent.ts";
 import { Publisher } from "./Publisher.ts";
 
-type Data<Name extends TaskEventName> = Given<EventData<Name>>;
+type Data<Name extends TaskEventName> = GivenData<Name>;
 
 /** The task of that id. Naming it writes nothing. */
 export const task = Effect.fnUntraced(function* (id: string) {

@@ -20,6 +20,9 @@ import {
   type PartRow,
   type ToolCallRow,
 } from "./Query.ts";
+import { StorageTrouble } from "../projection/ReadModel.ts";
+import { isWhole } from "../projection/verify/Compare.ts";
+import { ledgerOf } from "../projection/verify/LedgerSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 
 const noEnd = Number.MAX_SAFE_INTEGER;
@@ -79,6 +82,26 @@ const textOf = (parts: ReadonlyArray<PartRow>): string | null => {
   return texts.length === 0 ? null : texts.join("\n");
 };
 
+const sequencesSql = `SELECT DISTINCT p.sequence FROM message_parts p
+  WHERE p.thread_id = (SELECT name FROM names WHERE text = :threadId)
+    AND p.tenant = (SELECT name FROM names WHERE text = :tenant)
+    AND p.message_id IN (SELECT ${storedId("value")} FROM json_each(:messageIds)) AND p.sequence <= :end`;
+
+/** What was said lies in the ledger's rows: one that does not match its digest is told of, and never its changed text. */
+const assertWhole = (db: Database, bound: Readonly<Record<string, string | number>>): void => {
+  const ledger = ledgerOf(db);
+  for (const { sequence } of all<{ readonly sequence: Sequence }>(db, sequencesSql, bound)) {
+    const entry = ledger.at(sequence);
+    if (entry !== undefined && isWhole(entry)) continue;
+    throw new StorageTrouble({
+      reason: "damaged",
+      path: db.name,
+      message: `The ledger's row of sequence ${sequence} was changed or is gone: what it says is not given out.`,
+      hint: "Put it back from the stream with: recollect rebuild",
+    });
+  }
+};
+
 export const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray<MessageRow> => {
   const key = { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant };
   const end = endOf(db, filter);
@@ -87,6 +110,7 @@ export const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray
     all<Omit<MessageRow, "parts">>(db, messagesSql, { ...key, time, ...bounds }),
   );
   const messageIds = JSON.stringify(found.map(({ messageId }) => messageId));
+  assertWhole(db, { ...key, messageIds, end });
   const parts = Map.groupBy(all<PartRow>(db, partsSql, { ...key, messageIds, end }), ({ messageId }) => messageId);
   return found.map((message) => {
     const own = parts.get(message.messageId) ?? [];

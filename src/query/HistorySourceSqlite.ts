@@ -6,15 +6,16 @@
  * From the tables and not through `v_events`: the view spells ids and names in SQL, which takes longer than finding the
  * rows, and its column for the history's id cannot be searched by an index. So a file whose ledger is of another
  * version than ours is not read. An event that the ledger itself refused is a dead letter; its history is given up to
- * there. Read in pages, because SQLite answers on this thread, and nobody else moves meanwhile.
+ * there. Each row is held against its digest: one that was changed is not given on, and the log is read instead. Read in pages, because SQLite answers on this thread, and nobody else moves meanwhile.
  */
 import type { Database } from "better-sqlite3";
-import { Effect, Layer, Option, Stream } from "effect";
+import { Effect, Layer, Metric, Option, Stream } from "effect";
 import { ledger } from "../../projections/ledger.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
 import { Recent } from "../projection/write/NamesSqlite.ts";
 import { type Reach, HistorySource, SourceUnavailable } from "../snapshot/HistorySource.ts";
+import { isWhole } from "../projection/verify/Compare.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 
 /** Rows and bytes of a page: one takes 1 to 5 ms, and an event may be a megabyte. */
@@ -44,13 +45,16 @@ type Row = readonly [
   occurredAt: number,
   recordedAt: number,
   data: string | Buffer,
+  headers: string | null,
+  digest: Buffer | null,
 ];
 
 const ofHistory = "FROM events WHERE history_id = :id AND tenant = :tenant AND kind = :kind";
 const lastSql = `SELECT sequence, event_id, recorded_at ${ofHistory} AND sequence < :before ORDER BY sequence DESC LIMIT 1`;
 const pageSql = `SELECT sequence, event_id, type, schema_version, source, actor, session, correlation_id, causation_id,
-  traceparent, extensions, occurred_at, recorded_at, data
+  traceparent, extensions, occurred_at, recorded_at, data, headers, digest
   ${ofHistory} AND sequence > :after AND sequence <= :upTo ORDER BY sequence LIMIT :limit`;
+const placesSql = `SELECT sequence ${ofHistory} AND sequence > :after AND sequence <= :upTo ORDER BY sequence LIMIT :limit`;
 const refusedSql = `SELECT min(sequence) FROM dead_letters
   WHERE history_id = :id AND tenant = :tenant AND kind = :kind AND projection = '${ledger.name}'`;
 
@@ -63,6 +67,30 @@ const spelled = (id: string | Buffer): string => {
 
 const spelledMaybe = (id: string | Buffer | null) => (id === null ? undefined : spelled(id));
 
+interface Page {
+  readonly events: ReadonlyArray<RecordedEvent>;
+  readonly changed: Sequence | undefined;
+}
+
+/** Rows that were read and did not match their digest. */
+export const changedRows = Metric.counter("recollect_ledger_rows_changed", {
+  description:
+    "Rows of the ledger that were asked for and do not match their digest: they were read from the log instead.",
+  incremental: true,
+});
+
+const rowChanged = (sequence: Sequence) =>
+  Effect.logWarning(
+    `The ledger's row of sequence ${sequence} was changed; its history is read from the log. Run: recollect rebuild`,
+  ).pipe(
+    Effect.andThen(Metric.update(changedRows, 1)),
+    Effect.andThen(
+      Effect.fail(
+        new SourceUnavailable({ reason: `the ledger's row of sequence ${sequence} does not match its digest` }),
+      ),
+    ),
+  );
+
 /** One open database. Throws what SQLite throws. */
 const openLedger = (db: Database) => {
   const version = db.prepare<[string], number>("SELECT version FROM checkpoints WHERE projection = ?").pluck();
@@ -73,6 +101,7 @@ const openLedger = (db: Database) => {
   const nameOf = db.prepare<[string], number>("SELECT name FROM names WHERE text = ?").pluck();
   const last = db.prepare<[Key & { before: Sequence }], readonly [number, string | Buffer, number]>(lastSql).raw();
   const page = db.prepare<[Key & { after: Sequence; upTo: Sequence; limit: number }], Row>(pageSql).raw();
+  const places = db.prepare<[Key & { after: Sequence; upTo: Sequence; limit: number }], number>(placesSql).pluck();
   const refused = db.prepare<[Key], number | null>(refusedSql).pluck();
 
   const keyOf = ({ tenant, kind, id }: History): Key | undefined => {
@@ -88,10 +117,11 @@ const openLedger = (db: Database) => {
     return text;
   };
 
-  const eventOf = (row: Row, history: History): RecordedEvent => {
+  /** Undefined for a row whose content does not give the digest that was taken when it was recorded. */
+  const eventOf = (row: Row, history: History): RecordedEvent | undefined => {
     const [sequence, id, type, schemaVersion, source, actor, session, correlationId, causationId] = row;
-    const [, , , , , , , , , traceparent, extensions, occurredAt, recordedAt, data] = row;
-    return {
+    const [, , , , , , , , , traceparent, extensions, occurredAt, recordedAt, data, headers, digest] = row;
+    const event: RecordedEvent = {
       sequence,
       recordedAt,
       history,
@@ -108,6 +138,9 @@ const openLedger = (db: Database) => {
       ...(extensions === null ? {} : { extensions: JSON.parse(extensions) as Record<string, string> }),
       body: typeof data === "string" ? Buffer.from(data, "utf8") : data,
     };
+    if (digest === null) return undefined;
+    const wire = headers === null ? undefined : (JSON.parse(headers) as Record<string, string>);
+    return isWhole({ ...event, digest, wire }) ? event : undefined;
   };
 
   return {
@@ -119,18 +152,24 @@ const openLedger = (db: Database) => {
       const [sequence, id, recordedAt] = found;
       return { sequence, eventId: spelled(id), recordedAt };
     },
-    page: (history: History, after: Sequence, upTo: Sequence): ReadonlyArray<RecordedEvent> => {
+    places: (history: History, after: Sequence, upTo: Sequence, limit: number): ReadonlyArray<Sequence> => {
+      const key = keyOf(history);
+      return key === undefined ? [] : places.all({ ...key, after, upTo, limit });
+    },
+    /** Up to the first row that was changed: `changed` is its sequence. */
+    page: (history: History, after: Sequence, upTo: Sequence): Page => {
       const key = keyOf(history);
       const events: Array<RecordedEvent> = [];
-      if (key === undefined) return events;
+      if (key === undefined) return { events, changed: undefined };
       let bytes = 0;
       for (const row of page.iterate({ ...key, after, upTo, limit: pageRows })) {
         const event = eventOf(row, history);
+        if (event === undefined) return { events, changed: row[0] };
         events.push(event);
         bytes += event.body.byteLength;
         if (bytes >= pageBytes) break;
       }
-      return events;
+      return { events, changed: undefined };
     },
   };
 };
@@ -151,15 +190,16 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     );
   const self: HistorySource = {
     reach: (history) => ask((open) => open.reach(history)),
+    places: ({ after, history, limit, upTo }) => ask((open) => open.places(history, after, upTo, limit)),
     read: ({ history, after, upTo }) =>
       Stream.paginate(after, (from) =>
-        Effect.map(
-          ask((open) => open.page(history, from, upTo)),
-          (events) => {
-            const last = events.at(-1)?.sequence ?? upTo;
-            return [events, last < upTo ? Option.some(last) : Option.none<Sequence>()] as const;
-          },
-        ),
+        Effect.gen(function* () {
+          const { changed, events } = yield* ask((open) => open.page(history, from, upTo));
+          // What is good before it is given on first: the next question begins with the row itself.
+          if (changed !== undefined && events.length === 0) return yield* rowChanged(changed);
+          const last = events.at(-1)?.sequence ?? upTo;
+          return [events, last < upTo ? Option.some(last) : Option.none<Sequence>()] as const;
+        }),
       ),
   };
   return self;

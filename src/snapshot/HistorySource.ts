@@ -38,6 +38,13 @@ export interface HistorySource {
     readonly after: Sequence;
     readonly upTo: Sequence;
   }) => Stream.Stream<RecordedEvent, SourceUnavailable>;
+  /** Their sequences alone, at most `limit`: cheaper than their contents, where a source can tell them. */
+  readonly places?: (options: {
+    readonly history: History;
+    readonly after: Sequence;
+    readonly upTo: Sequence;
+    readonly limit: number;
+  }) => Effect.Effect<ReadonlyArray<Sequence>, SourceUnavailable>;
 }
 
 /** A source that has nothing: everything comes from the log. */

@@ -1,12 +1,16 @@
 /**
- * A snapshot as bytes: JSON behind a header that says how to read it, and whether it is whole.
+ * A snapshot as bytes: JSON behind a header that says how to read it, who vouches for it, and that it is whole.
  *
  * Room: snapshot.
  *
- * Bytes 0 to 1: `RS`. 2: version of this layout. 3 to 4: fold version, big-endian. 5 to 8: CRC-32 of everything else.
- * Then the state as JSON. What is of another version, damaged or not ours has no state: a miss, never an error.
+ * Bytes 0 to 1: `RS`. 2: version of this layout. 3 to 4: fold version, big-endian. 5 to 8: id of the key. 9 to 20: a random
+ * nonce. 21 to 36: GMAC (AES-256-GCM over no text) of bytes 0 to 8 and the state. Then the state as JSON. What is of
+ * another version or another key, damaged, forged or not ours has no state: a miss, never an error.
  *
- * Decision: what is read is not held against the Schema again, because header and checksum say that this version wrote
+ * Decision: GMAC and not HMAC-SHA-256, because a cold read is mostly this: 82 KB take 15 µs with it, as the CRC-32 that it
+ * replaces did, and 60 with HMAC.
+ *
+ * Decision: what is read is not held against the Schema again, because header and GMAC say that a holder of the key wrote
  * exactly these bytes, and it wrote what its Schema allows: half of the time that decoding a full window would take.
  *
  * Decision: not compressed. A full window of 82 KB is 24 in zstd, which takes 0.19 ms of processor to write and 0.07 to
@@ -15,37 +19,67 @@
  * the first read of a block that the server has not in memory takes 3 to 5 ms in place of 1 to 1.6.
  */
 import { Option, Result, Schema } from "effect";
-import { crc32 } from "node:zlib";
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { foldVersion, maxStateBytes, ThreadState } from "../domain/Thread.ts";
+import { ofThisProcess, type SnapshotKey } from "./SnapshotKey.ts";
 
 const magic = 0x5253;
-/** 1 was zstd. */
-const layoutVersion = 2;
-const headerBytes = 9;
+/** 1 was zstd, 2 had a CRC-32. */
+const layoutVersion = 3;
+const idAt = 5;
+const nonceAt = 9;
+const nonceBytes = 12;
+const macAt = nonceAt + nonceBytes;
+const macBytes = 16;
+const headerBytes = macAt + macBytes;
+const algorithm = "aes-256-gcm";
 
 export const maxSnapshotBytes = headerBytes + maxStateBytes;
 
 const encodeState = Schema.encodeSync(ThreadState);
 
-const checksum = (bytes: Buffer): number =>
-  crc32(bytes.subarray(headerBytes), crc32(bytes.subarray(0, headerBytes - 4)));
-
-export const encode = (state: ThreadState, version = foldVersion): Uint8Array => {
+export const encode = (state: ThreadState, version = foldVersion, key: SnapshotKey = ofThisProcess): Uint8Array => {
   const json = JSON.stringify(encodeState(state));
   const bytes = Buffer.alloc(headerBytes + Buffer.byteLength(json));
   bytes.writeUInt16BE(magic, 0);
   bytes.writeUInt8(layoutVersion, 2);
   bytes.writeUInt16BE(version, 3);
+  bytes.set(key.id, idAt);
+  const nonce = randomBytes(nonceBytes);
+  bytes.set(nonce, nonceAt);
   bytes.write(json, headerBytes, "utf8");
-  bytes.writeUInt32BE(checksum(bytes), 5);
+  const mac = createCipheriv(algorithm, key.secret, nonce);
+  mac.setAAD(bytes.subarray(0, nonceAt)).setAAD(bytes.subarray(headerBytes));
+  mac.final();
+  bytes.set(mac.getAuthTag(), macAt);
   return bytes;
 };
 
-/** The state, or none for bytes that another version wrote, that are damaged, or that are something else. */
-export const decode = (value: Uint8Array): Option.Option<ThreadState> => {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (bytes.byteLength <= headerBytes || bytes.byteLength > maxSnapshotBytes) return Option.none();
-  if (bytes.readUInt16BE(0) !== magic || bytes.readUInt8(2) !== layoutVersion) return Option.none();
-  if (bytes.readUInt16BE(3) !== foldVersion || bytes.readUInt32BE(5) !== checksum(bytes)) return Option.none();
+const isGenuine = (bytes: Buffer, key: SnapshotKey): boolean => {
+  const mac = createDecipheriv(algorithm, key.secret, bytes.subarray(nonceAt, macAt), { authTagLength: macBytes });
+  mac.setAAD(bytes.subarray(0, nonceAt)).setAAD(bytes.subarray(headerBytes));
+  mac.setAuthTag(bytes.subarray(macAt, headerBytes));
+  return Result.isSuccess(Result.try(() => mac.final()));
+};
+
+const isOurLayout = (bytes: Buffer): boolean =>
+  bytes.byteLength > headerBytes &&
+  bytes.byteLength <= maxSnapshotBytes &&
+  bytes.readUInt16BE(0) === magic &&
+  bytes.readUInt8(2) === layoutVersion;
+
+const asBuffer = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+
+/** The state, or none for bytes that another version or another key wrote, that are damaged, forged, or something else. */
+export const decode = (value: Uint8Array, key: SnapshotKey = ofThisProcess): Option.Option<ThreadState> => {
+  const bytes = asBuffer(value);
+  if (!isOurLayout(bytes) || bytes.readUInt16BE(3) !== foldVersion) return Option.none();
+  if (isOfAnotherKey(value, key) || !isGenuine(bytes, key)) return Option.none();
   return Result.getSuccess(Result.try(() => JSON.parse(bytes.toString("utf8", headerBytes)) as ThreadState));
+};
+
+/** Whether somebody with another key wrote it: it is his to replace. */
+export const isOfAnotherKey = (value: Uint8Array, key: SnapshotKey): boolean => {
+  const bytes = asBuffer(value);
+  return isOurLayout(bytes) && Buffer.compare(bytes.subarray(idAt, nonceAt), key.id) !== 0;
 };

@@ -5,7 +5,7 @@
  *
  * Promises, each a test in `test/contract/SnapshotStoreContract.ts`, kept by every layer:
  * - `get` gives a state that was put for this thread by this fold version, or none; never a part of one, never another
- *   thread's, never bytes that were changed on the way;
+ *   thread's, never bytes that were changed on the way or that somebody without the key has written;
  * - each put starts the life of a snapshot anew; after it the snapshot is gone;
  * - a `replace` never overwrites what another wrote in between;
  * - a thread of any valid name has a key of its own.
@@ -14,9 +14,10 @@
  */
 import { Context, Effect, Layer, Option, Schema } from "effect";
 import { type History, Sequence } from "../domain/History.ts";
-import type { ThreadState } from "../domain/Thread.ts";
+import { foldVersion, type ThreadState } from "../domain/Thread.ts";
 import { encodeToken } from "../log/Subject.ts";
 import * as SnapshotCodec from "./SnapshotCodec.ts";
+import { SnapshotKey } from "./SnapshotKey.ts";
 
 /** The bucket cannot be reached or did not answer in time. Go on without: a snapshot costs time, never truth. */
 export class SnapshotUnavailable extends Schema.TaggedError<SnapshotUnavailable>()("SnapshotUnavailable", {
@@ -56,6 +57,8 @@ export interface Snapshot {
   readonly state: ThreadState | undefined;
   readonly revision: number;
   readonly isAgeing: boolean;
+  /** Somebody with another key wrote what is there, or this process has none: it is not ours to replace. */
+  readonly isForeign?: boolean;
 }
 
 /** How far the snapshotter has come: all events up to `sequence` are in the snapshots it wrote, in the stream of `created`. */
@@ -92,22 +95,35 @@ const encodeCheckpoint = Schema.encodeSync(CheckpointJson);
 
 const make = Effect.gen(function* () {
   const bucket = yield* SnapshotBucket;
+  const keyNow = yield* SnapshotKey;
 
   // Untraced: a span takes a tenth of a cold read.
   const get = Effect.fnUntraced(function* (history: History) {
+    const key = keyNow();
+    // Nothing would be believed, so nothing is asked for.
+    if (key === undefined) return { state: undefined, revision: 0, isAgeing: false, isForeign: true };
     const { bytes, ...rest } = yield* bucket.get(keyOf(history));
-    const state = bytes === undefined ? undefined : Option.getOrUndefined(SnapshotCodec.decode(bytes));
+    if (bytes !== undefined && SnapshotCodec.isOfAnotherKey(bytes, key))
+      return { ...rest, state: undefined, isForeign: true };
+    const state = bytes === undefined ? undefined : Option.getOrUndefined(SnapshotCodec.decode(bytes, key));
     const isOurs = state !== undefined && keyOf(state.history) === keyOf(history);
     return { ...rest, state: isOurs ? state : undefined };
   });
 
-  const put = Effect.fn("snapshot.put")((state: ThreadState) =>
-    bucket.put(keyOf(state.history), SnapshotCodec.encode(state)),
-  );
+  const encoded = (state: ThreadState): Uint8Array | undefined => {
+    const key = keyNow();
+    return key === undefined ? undefined : SnapshotCodec.encode(state, foldVersion, key);
+  };
 
-  const replace = Effect.fn("snapshot.replace")((state: ThreadState, revision: number) =>
-    bucket.replace(keyOf(state.history), SnapshotCodec.encode(state), revision),
-  );
+  const put = Effect.fn("snapshot.put")(function* (state: ThreadState) {
+    const bytes = encoded(state);
+    if (bytes !== undefined) yield* bucket.put(keyOf(state.history), bytes);
+  });
+
+  const replace = Effect.fn("snapshot.replace")(function* (state: ThreadState, revision: number) {
+    const bytes = encoded(state);
+    return bytes === undefined ? false : yield* bucket.replace(keyOf(state.history), bytes, revision);
+  });
 
   return SnapshotStore.of({
     get,

@@ -12,6 +12,7 @@ import type { LogUnavailable } from "../log/EventLog.ts";
 import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import * as HistoryService from "./HistoryServiceNats.ts";
 import { HistorySource, SourceUnavailable } from "./HistorySource.ts";
+import { SnapshotKey } from "./SnapshotKey.ts";
 import { SnapshotStore, SnapshotUnavailable } from "./SnapshotStore.ts";
 import * as SnapshotStoreKv from "./SnapshotStoreKv.ts";
 
@@ -20,7 +21,8 @@ const stores = Layer.merge(SnapshotStoreKv.layer(), HistoryService.layer);
 
 const make = Effect.gen(function* () {
   const shared = yield* SharedConnection;
-  const there = Effect.map(shared.over(stores), ({ made }) => made);
+  const keyed = Layer.provide(stores, Layer.succeed(SnapshotKey, yield* SnapshotKey));
+  const there = Effect.map(shared.over(keyed), ({ made }) => made);
   const ask = <A>(question: (store: SnapshotStore["Service"]) => Effect.Effect<A, SnapshotUnavailable>) =>
     there.pipe(
       Effect.mapError(

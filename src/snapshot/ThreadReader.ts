@@ -133,13 +133,13 @@ const makeCold = Effect.gen(function* () {
   const now = Effect.fnUntraced(function* (history: History) {
     const [kept, last] = yield* Effect.all([snapshotOf(history), log.last(history)], { concurrency: 2 });
     if (last === undefined) return Thread.empty(history);
-    const { state: from, revision, isAgeing } = kept ?? noSnapshot;
+    const { state: from, revision, isAgeing, isForeign = false } = kept ?? noSnapshot;
     const { state, folded, continued } =
       from !== undefined && isLast(from, last)
         ? { state: from, folded: 0, continued: true }
         : yield* replay({ log, source, history, from });
     const isWorth = state.lastSequence > 0 && (!continued || folded > manyFolded || isAgeing);
-    if (kept !== undefined && isWorth) yield* writeBack(state, revision);
+    if (kept !== undefined && isWorth && !isForeign) yield* writeBack(state, revision);
     return state;
   });
   return { now, past };

@@ -4,7 +4,7 @@ import { Recollect } from "recollect";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
-layer(NatsServer.layer(), { excludeTestServices: true })("inboxes as promises", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("inboxes as promises", (it) => {
   it.effect("take a message, and a request that gets its reply from another program", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;

@@ -4,7 +4,7 @@ import { Recollect, type Target, type WatchedElement } from "recollect";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
-layer(NatsServer.layer(), { excludeTestServices: true })("watching as promises", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("watching as promises", (it) => {
   it.effect("gives what was said and then what is said, to several loops, until they are left", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;

@@ -4,7 +4,7 @@ import { Recollect } from "recollect";
 import * as PublishWorld from "../publish/World.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 
-layer(NatsServer.layer(), { excludeTestServices: true })("sessions as promises", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("sessions as promises", (it) => {
   it.effect("are registered, seen by another program, joined, and ended", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;

@@ -41,7 +41,7 @@ const run = (page: string, name: string, last?: string) =>
     );
   });
 
-layer(NatsServer.layer(), { excludeTestServices: true })("the programs of the pages", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("the programs of the pages", (it) => {
   it.effect("docs/sessions.md registers a session and lists it", () =>
     Effect.gen(function* () {
       const { code, err, out } = yield* run("sessions.md", "sessions");

@@ -37,7 +37,7 @@ const run = (name: string, url: string): string => {
   return execFileSync(process.execPath, ["--input-type=module", "-e", program], options).trim();
 };
 
-layer(NatsServer.layer(), { excludeTestServices: true })("the programs of the pages", (it) => {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("the programs of the pages", (it) => {
   it.effect("change and read the configuration, and ask a limit", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;

@@ -302,7 +302,7 @@ export const run = Effect.fn("drill.outages")(function* (
   options.say(`in ${folder}`);
   mkdirSync(join(folder, "notes"));
   mkdirSync(join(folder, "data"));
-  const server = yield* NatsServer.make({ storeFolder: join(folder, "nats") });
+  const server = yield* NatsServer.make({ storeFolder: join(folder, "nats"), stream: true });
   const between = yield* proxy(server.url);
   const publishers: Stage["publishers"] = Array.from({ length: options.publishers }, () => undefined);
   const stage: Stage = { folder, url: between.url, options, publishers, lives: 0, isClosing: false, faults: [] };

@@ -67,7 +67,14 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
   const writer: Writer = {
     publisher: {
       nc: nc as unknown as Client,
-      link: { connected: true, lostAt: undefined, onLost: () => () => undefined, replies },
+      link: {
+        connected: true,
+        refused: undefined,
+        lostAt: undefined,
+        onLost: () => () => undefined,
+        doubt: () => undefined,
+        replies,
+      },
       timeoutMillis: 2_500,
     },
     read: {

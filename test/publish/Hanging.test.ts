@@ -43,7 +43,7 @@ describe("a NATS that takes connections and never answers", () => {
   it.live("is gone on without when it falls silent in the middle, and has everything once when it speaks again", () =>
     Effect.gen(function* () {
       const data = yield* World.temporaryFolder;
-      const server = yield* NatsServer.make();
+      const server = yield* NatsServer.make({ stream: true });
       const between = yield* proxy(server.url);
       yield* Effect.gen(function* () {
         yield* World.until(Effect.map(say("t", "first"), ({ _tag }) => _tag === "Appended"));

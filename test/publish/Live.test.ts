@@ -125,7 +125,7 @@ const suite = <E>(name: string, channel: Layer.Layer<Live, E>) => {
   });
 };
 
-const server = NatsServer.layer();
+const server = NatsServer.layer({ stream: true });
 const connection = Layer.unwrap(
   Effect.map(NatsServer.NatsServer, ({ url }) => NatsConnectionNats.layer({ servers: url })),
 );

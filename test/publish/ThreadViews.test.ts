@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer, Stream } from "effect";
 import { Recollect } from "recollect";
 import { partsOf } from "../../src/domain/ThreadMessage.ts";
+import type { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { readMessage } from "../../src/client/ReadThread.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
@@ -21,7 +22,7 @@ const program = (options: { readonly folder: string; readonly to: SwitchableLog.
     Layer.provideMerge(ThreadReader.layer()),
     Layer.provide(SnapshotStoreMemory.layer()),
     Layer.provide(SpoolSqlite.layer({ file: `${options.folder}/spool.db`, target: "test" })),
-    Layer.provide(SwitchableLog.layer(options.to)),
+    Layer.provideMerge(SwitchableLog.layer(options.to)),
     Layer.fresh,
   );
 
@@ -38,7 +39,7 @@ const seen = (threadId: string) =>
 const inWorld = <A, E>(
   test: (
     to: SwitchableLog.LogSwitch,
-  ) => Effect.Effect<A, E, Publisher.Publisher | ThreadReader.ThreadReader | ThreadViews.ThreadViews>,
+  ) => Effect.Effect<A, E, EventLog | Publisher.Publisher | ThreadReader.ThreadReader | ThreadViews.ThreadViews>,
 ) =>
   Effect.gen(function* () {
     const to = new SwitchableLog.LogSwitch();
@@ -145,9 +146,11 @@ describe("a thread as it is known here", () => {
 
   it.live("is read and listed by a program that speaks in promises, over NATS, with what another one appended", () =>
     Effect.gen(function* () {
-      const { url } = yield* NatsServer.make();
+      const { url } = yield* NatsServer.make({ stream: true });
       const connect = Effect.acquireRelease(
-        Effect.flatMap(World.temporaryFolder, (data) => Effect.promise(() => Recollect.connect({ data, url }))),
+        Effect.flatMap(World.temporaryFolder, (data) =>
+          Effect.promise(() => Recollect.connect({ data, url, patienceMillis: 10_000 })),
+        ),
         (recollect) => Effect.promise(() => recollect.close()),
       );
       const [one, other] = [yield* connect, yield* connect];

@@ -46,6 +46,21 @@ describe("a long conversation", () => {
     }),
   );
 
+  it.live("is refused where a row of the ledger was changed that it is told from, and is never the changed text", () =>
+    Effect.gen(function* () {
+      const { file } = yield* folded([said(1, "one"), said(2, "two"), said(3, "three")]);
+      const query = yield* Query.make({ path: file });
+      assert.lengthOf(yield* query.messages({ threadId: "t1" }), 3);
+      const db = new Database(file);
+      db.prepare("UPDATE events SET data = replace(data, 'two', 'lie') WHERE sequence = 2").run();
+      db.close();
+      const error = yield* Effect.flip(query.messages({ threadId: "t1" }));
+      assert.deepInclude(error, { _tag: "StorageTrouble", reason: "damaged" });
+      assert.match(error.message, /sequence 2 was changed/);
+      assert.lengthOf(yield* query.messages({ threadId: "t1", upToSequence: 1 }), 1);
+    }),
+  );
+
   it.live("keeps tenants apart, whose threads and messages may have the same ids", () =>
     Effect.gen(function* () {
       const entries = [

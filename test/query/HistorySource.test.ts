@@ -116,6 +116,40 @@ describe("a history from the ledger", () => {
     }),
   );
 
+  for (const [what, sql] of [
+    ["a text", "UPDATE events SET data = replace(data, 'word 7', 'lie 7') WHERE sequence = 7"],
+    ["a session", "UPDATE events SET session = source WHERE sequence = 7"],
+    ["a digest", "UPDATE events SET digest = zeroblob(32) WHERE sequence = 7"],
+    ["a missing digest", "UPDATE events SET digest = NULL WHERE sequence = 7"],
+  ] as const) {
+    it.effect(`is read from the log where a row of the ledger was changed: ${what}`, () =>
+      Effect.gen(function* () {
+        const log = yield* EventLog;
+        const history = thread("t1");
+        const events = Array.from({ length: 10 }, (_, n) => {
+          const { body, id, occurredAt, schemaVersion, source, type } = said(n + 1, `word ${n + 1}`);
+          return { body, id, occurredAt, schemaVersion, source, type };
+        });
+        yield* log.append({ history, events, expected: 0 });
+        const all = yield* Stream.runCollect(log.read({ history }));
+        const { file } = yield* folded(all);
+        const source = yield* openSource(file);
+        assert.deepStrictEqual(plain(yield* everything(source, history)), plain(all));
+        const db = new Database(file);
+        assert.strictEqual(db.prepare(sql).run().changes, 1);
+        db.close();
+        const error = yield* Effect.flip(everything(source, history));
+        assert.match(error.reason, /row of sequence 7 does not match/);
+        const good = yield* Stream.runCollect(source.read({ history, after: 0, upTo: 6 }));
+        assert.lengthOf(good, 6);
+        assert.deepStrictEqual(
+          plain(yield* Stream.runCollect(WholeHistory.read({ log, source, history }))),
+          plain(all),
+        );
+      }).pipe(Effect.provide(EventLogMemory.layer)),
+    );
+  }
+
   it.live("is given up to the first event that the ledger refused, and misfits do not disturb it", () =>
     Effect.gen(function* () {
       const entries: ReadonlyArray<LogEntry> = [

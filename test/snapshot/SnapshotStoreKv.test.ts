@@ -57,7 +57,7 @@ layer(connected(), { excludeTestServices: true })("snapshots in a KV bucket", (i
         if (waiting.subject.startsWith(`$JS.API.DIRECT.GET.${streamName}.`)) asked();
         return there.link.replies.open(waiting);
       };
-      const link = { connected: true, lostAt: undefined, onLost: there.link.onLost, replies: { open } };
+      const link = { ...there.link, replies: { open } };
       const jsm = Object.assign(Object.create(there.jsm), { streams });
       const process = SnapshotStoreKv.layer().pipe(
         Layer.provide(Layer.succeed(NatsConnection.NatsConnection, { ...there, link, jsm })),

@@ -14,6 +14,8 @@ import { NodeServices } from "@effect/platform-node";
 import { Clock, Context, Effect, FileSystem, Layer, Option, Path, References, Scope, Stream } from "effect";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import * as StreamGuard from "../../src/log/connection/StreamGuardNats.ts";
 import * as FreePort from "../../src/machine/FreePort.ts";
 import * as NatsBinary from "../../src/machine/NatsBinary.ts";
 import { logTail } from "../../src/machine/NatsChild.ts";
@@ -52,6 +54,10 @@ export interface Options {
   readonly sync?: string;
   /** Default: a temporary folder, removed afterwards. */
   readonly storeFolder?: string;
+  /** Default: one that is free. */
+  readonly port?: number;
+  /** True: the stream of record is there from the start, as `recollect up` makes it. Publishers by address make none. */
+  readonly stream?: boolean;
 }
 
 const withOverrides = (options: Options) => (text: string) => {
@@ -92,7 +98,7 @@ const startNode = Effect.fnUntraced(function* (
   const text = yield* fs.readFileString(createRequire(import.meta.url).resolve("#nats-server.conf"));
   yield* fs.writeFileString(configFile, withOverrides(options)(text));
   const { flags, name: serverName } = options;
-  const server = yield* NatsProcess.make({ storeFolder, logFile, configFile, serverName, flags });
+  const server = yield* NatsProcess.make({ storeFolder, logFile, configFile, serverName, flags, port: options.port });
   return nodeOf(server, { storeFolder, logFile });
 });
 
@@ -154,9 +160,17 @@ const start = Effect.fnUntraced(function* (options: Options) {
   });
 });
 
+/** Makes the stream of record, as `recollect up` does. */
+export const addStream = (url: string) =>
+  Effect.gen(function* () {
+    const connection = yield* NatsConnection.make({ servers: url });
+    yield* StreamGuard.withoutMemory().look(connection);
+  }).pipe(Effect.scoped);
+
 /** Starts it. A server that cannot be started is a broken machine, not a case for a test: it dies. */
 export const make = (options: Options = {}): Effect.Effect<NatsServer["Service"], never, Scope.Scope> =>
   start(options).pipe(
+    Effect.tap((server) => (options.stream === true ? addStream(server.url) : Effect.void)),
     Effect.provide(Layer.provideMerge(NatsBinary.layer, NodeServices.layer)),
     Effect.provideService(Clock.Clock, Clock.Clock.defaultValue()),
     Effect.provideService(References.MinimumLogLevel, "None"),

@@ -93,7 +93,7 @@ const sharedOn = Effect.fnUntraced(function* (connection: Connection) {
   return {
     buckets,
     objects: ({ name, ...ends }) => {
-      const store = BlobStore.make({ connection, get, bucket: name, replicas: 1, ends });
+      const store = BlobStore.make({ connection, get, bucket: name, replicas: () => 1, ends });
       // What the oldest of its parts was taken from is of no use, and would be taken for kept.
       const whole = (sha256: string) =>
         Effect.catchTag(store.get(sha256), "LogDamaged", () => Effect.as(store.forget(sha256), undefined));

@@ -10,7 +10,7 @@ import { Effect, Option } from "effect";
 import type { EventData } from "../../domain/Event.ts";
 import { task as historyOf } from "../../domain/History.ts";
 import { empty } from "../../domain/TaskRecord.ts";
-import { type AppendRefused, LogUnavailable } from "../../log/EventLog.ts";
+import { type AccessDenied, type AppendRefused, LogUnavailable } from "../../log/EventLog.ts";
 import { beginAll } from "../../publish/write/BatchAppend.ts";
 import { type Given, type InvalidEvent, newId } from "../../publish/write/NewEvent.ts";
 import { Publisher } from "../../publish/Publisher.ts";
@@ -36,7 +36,7 @@ export type AcceptedBatch =
   | { readonly _tag: "There" }
   | { readonly _tag: "Kept" };
 
-export type SubmitError = InvalidTask | InvalidEvent | AppendRefused | LogUnavailable;
+export type SubmitError = AccessDenied | InvalidTask | InvalidEvent | AppendRefused | LogUnavailable;
 
 /** A log that does not take a task in this time is away, where there is a spool for it. */
 const patienceMillis = 1_000;

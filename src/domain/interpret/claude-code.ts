@@ -218,7 +218,15 @@ const followed = (
   line: JsonObject,
   context: EntryContext,
   carry: Carry,
-  { facts, ...step }: { readonly facts: Array<Fact>; readonly messageId?: string; readonly isTurn: boolean },
+  {
+    facts,
+    ...step
+  }: {
+    readonly facts: Array<Fact>;
+    readonly messageId?: string;
+    readonly isTurn: boolean;
+    readonly isPassing?: boolean;
+  },
 ): ReturnType<typeof follow> => {
   const lineId = idAt(line, "uuid");
   const parentId = idAt(line, "parentUuid");
@@ -265,7 +273,7 @@ export const claudeCode: Interpreter = {
       facts.push(queuedCommand(attachment, messageId, way));
       return { facts, carry: way.carry };
     }
-    const way = followed(entry, context, after, { facts, isTurn: false });
+    const way = followed(entry, context, after, { facts, isTurn: false, isPassing: type !== "system" });
     if (stringAt(objectAt(entry, "data"), "type") === "agent_progress") facts.push(...progressed(entry, context));
     if (type === "system" && stringAt(entry, "subtype") === "compact_boundary") facts.push(compacted(entry));
     facts.push(noticeOf(entry, type));

@@ -37,6 +37,8 @@ interface Step {
   readonly at: number | undefined;
   /** Whether it may begin a path: words of a person or a model. */
   readonly isTurn: boolean;
+  /** A notice that nobody goes back to, such as the progress of a tool: there are many. */
+  readonly isPassing?: boolean;
 }
 
 interface Followed {
@@ -67,7 +69,12 @@ export const follow = (facts: Array<Fact>, carry: Carry, step: Step): Followed =
   if (begins) facts.push({ _tag: "PathTaken", path, from: step.parentId, isCurrent: current === path });
   else if (moves) facts.push({ _tag: "PathTaken", path, isCurrent: true });
   const messageId = step.messageId ?? known ?? tail.at(-1)?.[1];
-  if (messageId !== undefined && messageId !== "" && (step.lineId !== messageId || step.isTurn))
+  if (
+    messageId !== undefined &&
+    messageId !== "" &&
+    step.isPassing !== true &&
+    (step.lineId !== messageId || step.isTurn)
+  )
     facts.push({ _tag: "LineKnown", lineId: step.lineId, messageId });
   const entry: Pair = [lineName(step.lineId), messageName(messageId)];
   const grown = step.isTurn ? [entry] : [...tail, entry];

@@ -6,6 +6,7 @@
 import { Context, type Effect, type Layer, type Scope } from "effect";
 import type { Given } from "../../log/connection/ServerAccess.ts";
 import type { EventLog } from "../../log/EventLog.ts";
+import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import type { DataFolder } from "../../machine/DataFolder.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import type { Query } from "../../query/Query.ts";
@@ -44,6 +45,8 @@ export interface Address {
   readonly data: string;
   /** True when nothing was ever written to it. */
   readonly isEmpty: boolean;
+  /** What is wrong with the stream of record. */
+  readonly conditions: ReadonlyArray<LogCondition>;
 }
 
 export interface UpOptions extends Where {

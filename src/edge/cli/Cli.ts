@@ -28,6 +28,8 @@ const commands = {
   rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
   heal: () => import("./Heal.ts").then(({ heal }) => heal),
+  backup: () => import("./Backup.ts").then(({ backup }) => backup),
+  restore: () => import("./Restore.ts").then(({ restore }) => restore),
 } as const;
 
 type Name = keyof typeof commands;

@@ -11,6 +11,7 @@
  * | 3 | `verify` found a difference, or `rebuild` would drop events |
  * | 4 | what was asked for does not exist |
  * | 5 | a thing we need is away or unusable: NATS, the data folder, the database |
+ * | 6 | `status` names a condition: something is not well |
  * | 130 | interrupted |
  */
 import { Cause, Exit, Schema } from "effect";
@@ -22,6 +23,7 @@ export const exitCodes = {
   different: 3,
   notFound: 4,
   unavailable: 5,
+  notWell: 6,
   interrupted: 130,
 } as const;
 
@@ -40,6 +42,9 @@ export class BadRequest extends Schema.TaggedError<BadRequest>()("BadRequest", {
 /** The check was done, and what should be equal is not. The command has said where. */
 export class Different extends Schema.TaggedError<Different>()("Different", { message: Schema.String }) {}
 
+/** What was asked for was said, and it names a condition. */
+export class NotWell extends Schema.TaggedError<NotWell>()("NotWell", { message: Schema.String }) {}
+
 /** Errors that do not mean that something is away. */
 const codeOfTag: Readonly<Record<string, number>> = {
   BadRequest: exitCodes.usage,
@@ -53,6 +58,7 @@ const codeOfTag: Readonly<Record<string, number>> = {
   ShowHelp: exitCodes.usage,
   UserError: exitCodes.usage,
   Different: exitCodes.different,
+  NotWell: exitCodes.notWell,
   NotFound: exitCodes.notFound,
   TaskNotFound: exitCodes.notFound,
   NoSuchVersion: exitCodes.notFound,
@@ -108,7 +114,7 @@ export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; 
     return { text: "", code: asked ? exitCodes.done : exitCodes.usage };
   }
   const code = codeOfTag[tag] ?? exitCodes.unavailable;
-  if (code === exitCodes.different) return { text: "", code };
+  if (code === exitCodes.different || code === exitCodes.notWell) return { text: "", code };
   const hint = field(error, "hint");
   return { text: `recollect: ${sentenceOf(error)}${hint === "" ? "" : `\n  ${hint}`}`, code };
 };

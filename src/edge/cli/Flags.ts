@@ -9,6 +9,9 @@ import { defaultTenant } from "../../domain/History.ts";
 import { maxPage } from "../../query/Query.ts";
 import { Attach, type Need, type Where } from "./Attach.ts";
 
+const file = (name: string, description: string) =>
+  Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional);
+
 /** The root command: `--data` and `--nats-url` are accepted before and after every subcommand. */
 export const recollect = Command.make("recollect").pipe(
   Command.withSharedFlags({
@@ -22,6 +25,18 @@ export const recollect = Command.make("recollect").pipe(
       Flag.withDescription("Use this NATS server (default: RECOLLECT_NATS_URL, else the instance's own)"),
       Flag.optional,
     ),
+    creds: file("creds", "Credentials for the server, a .creds file (default: RECOLLECT_NATS_CREDS)"),
+    nkey: file("nkey", "Credentials for the server, a file with an nkey seed (default: RECOLLECT_NATS_NKEY)"),
+    inboxPrefix: Flag.String("inbox-prefix").pipe(
+      Flag.withMetavar("PREFIX"),
+      Flag.withDescription(
+        "Listen for answers below it (default: RECOLLECT_NATS_INBOX_PREFIX, else as the credentials say)",
+      ),
+      Flag.optional,
+    ),
+    tlsCa: file("tls-ca", "Whose certificates to trust, PEM (default: RECOLLECT_NATS_TLS_CA, else the system's)"),
+    tlsCert: file("tls-cert", "Our own certificate, PEM (default: RECOLLECT_NATS_TLS_CERT)"),
+    tlsKey: file("tls-key", "Its key, PEM (default: RECOLLECT_NATS_TLS_KEY)"),
   }),
 );
 
@@ -55,13 +70,23 @@ export const json = Flag.Boolean("json").pipe(
 );
 
 /** Which store the command line names. */
-export const where: Effect.Effect<Where, never, Command.CommandContext<"recollect">> = Effect.map(
-  recollect,
-  (root) => ({
+export const where: Effect.Effect<Where, never, Command.CommandContext<"recollect">> = Effect.map(recollect, (root) => {
+  const tls = {
+    caFile: Option.getOrUndefined(root.tlsCa),
+    certFile: Option.getOrUndefined(root.tlsCert),
+    keyFile: Option.getOrUndefined(root.tlsKey),
+  };
+  return {
     data: Option.getOrUndefined(root.data),
     natsUrl: Option.getOrUndefined(root.natsUrl),
-  }),
-);
+    access: {
+      creds: Option.getOrUndefined(root.creds),
+      nkey: Option.getOrUndefined(root.nkey),
+      inboxPrefix: Option.getOrUndefined(root.inboxPrefix),
+      ...(Object.values(tls).some((one) => one !== undefined) ? { tls } : {}),
+    },
+  };
+});
 
 const attached = <A, E, R>(handler: Effect.Effect<A, E, R>, need: Need) =>
   Effect.gen(function* () {

@@ -12,6 +12,8 @@ import * as NatsStart from "../../machine/NatsStart.ts";
 import * as StoreSwap from "../../machine/StoreSwap.ts";
 import { defaultStream } from "../../log/connection/StreamNats.ts";
 import * as Heal from "../../projection/heal/Heal.ts";
+import * as HealPlan from "../../projection/heal/Plan.ts";
+import type { LedgerCopy } from "../../projection/heal/Merge.ts";
 import { rebuild } from "../../projection/rebuild/Rebuild.ts";
 import { Attach } from "./Attach.ts";
 import { caughtUp } from "./CaughtUp.ts";
@@ -30,7 +32,8 @@ const ranges = (list: ReadonlyArray<{ readonly first: number; readonly last: num
     : texts.join(", ");
 };
 
-const printPlan = Effect.fnUntraced(function* (plan: Heal.Plan) {
+/** What a heal would do, or has done, for a person. */
+export const printPlan = Effect.fnUntraced(function* (plan: HealPlan.Plan) {
   const { copies, disk, events } = plan;
   for (const { message } of plan.findings) yield* Output.line(message);
   if (plan.findings.length === 0) yield* Output.line("Nothing to heal: stream and ledger are whole and say the same.");
@@ -80,8 +83,9 @@ const alone = (folder: DataFolder.DataFolder["Service"]) =>
     Effect.provideService(DataFolder.DataFolder, folder),
   );
 
-const shown = Effect.fnUntraced(function* <A, E, R>(
-  work: (onProgress: (at: Heal.Progress) => Effect.Effect<void>) => Effect.Effect<A, E, R>,
+/** Long work with a bar that is gone when it is done. */
+export const shownHeal = Effect.fnUntraced(function* <A, E, R>(
+  work: (onProgress: (at: HealPlan.Progress) => Effect.Effect<void>) => Effect.Effect<A, E, R>,
 ) {
   const bar = yield* Progress.make(Progress.events);
   const done = yield* work(({ sequence, step, total }) =>
@@ -111,9 +115,10 @@ const inStep = Effect.fnUntraced(function* (path: string, needsRebuild: boolean)
   yield* Effect.scoped(work).pipe(Effect.provide(attach.store(place, "there")));
 });
 
-const execute = Effect.fnUntraced(function* (
+/** The heal from its beginning, or from where it was interrupted, to read models that are in step. */
+export const executeHeal = Effect.fnUntraced(function* (
   folder: DataFolder.DataFolder["Service"],
-  options: { readonly reason: string; readonly json: boolean },
+  options: { readonly reason: string; readonly json: boolean; readonly witness?: LedgerCopy | undefined },
 ) {
   const done = yield* Effect.scoped(
     Effect.gen(function* () {
@@ -121,17 +126,18 @@ const execute = Effect.fnUntraced(function* (
       const left = Heal.resume(folder.root);
       if (left !== undefined) {
         yield* Output.note(`Going on with the heal ${left.name}, which was interrupted.`);
-        return { plan: left.summary as Heal.Plan, kept: left.name, needsRebuild: left.needsRebuild };
+        return { plan: left.summary as HealPlan.Plan, kept: left.name, needsRebuild: left.needsRebuild };
       }
-      const heal = (onProgress: (at: Heal.Progress) => Effect.Effect<void>) =>
+      const heal = (onProgress: (at: HealPlan.Progress) => Effect.Effect<void>) =>
         Heal.execute({
           folder,
           stream: defaultStream,
           reason: options.reason,
+          witness: options.witness,
           actor: process.env["USER"],
           onProgress,
         });
-      return yield* shown(heal);
+      return yield* shownHeal(heal);
     }),
   );
   const { kept, needsRebuild, plan } = done;
@@ -161,7 +167,7 @@ const discard = Effect.fnUntraced(function* (root: string, name: string) {
 });
 
 const assertStore = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {
-  const plan = yield* shown((onProgress) => Heal.plan({ folder, stream: defaultStream, onProgress }));
+  const plan = yield* shownHeal((onProgress) => HealPlan.plan({ folder, stream: defaultStream, onProgress }));
   if (plan.copies.stream !== null || plan.copies.ledger !== null) return plan;
   return yield* new NotFound({
     message: `${folder.root} holds neither a stream nor a ledger.`,
@@ -199,7 +205,7 @@ export const heal = Command.make(
       });
     }
     if (input.execute) {
-      return yield* execute(folder, { reason: Option.getOrElse(input.reason, () => ""), json: input.json });
+      return yield* executeHeal(folder, { reason: Option.getOrElse(input.reason, () => ""), json: input.json });
     }
     const plan = yield* assertStore(folder);
     const kept = StoreSwap.kept(folder.root);

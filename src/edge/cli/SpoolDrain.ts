@@ -10,6 +10,8 @@ import { EventLog } from "../../log/EventLog.ts";
 import * as EventLogNats from "../../log/EventLogNats.ts";
 import * as NatsConnection from "../../log/connection/NatsConnectionNats.ts";
 import { Drainer } from "../../publish/drain/Drain.ts";
+import * as DataFolder from "../../machine/DataFolder.ts";
+import * as Connect from "../../publish/Connect.ts";
 import { ownLog, targetOf } from "../../publish/drain/SpoolDrainer.ts";
 import { KnownTasks } from "../../publish/write/WriteCommand.ts";
 import { finder } from "../../log/connection/ServerAccess.ts";
@@ -61,9 +63,10 @@ const drainInto = Effect.fnUntraced(function* (work: ReturnType<typeof drainOne>
   if (target === ownLog) return yield* Effect.provide(work, attach.store(place, "there"));
   const isGiven = place.natsUrl !== undefined && targetOf(place.natsUrl) === target;
   const servers = isGiven && place.natsUrl !== undefined ? place.natsUrl : target;
-  const { root } = yield* attach.folder(place);
-  const access = finder({ root, given: place.access });
-  const connection = NatsConnection.layer({ servers, name: "recollect spool drain", access });
+  const folder = yield* Effect.flatMap(DataFolder.locate(place.data), DataFolder.at);
+  const guard = (yield* Connect.guardOf(folder, target))();
+  const access = finder({ root: folder.root, given: place.access });
+  const connection = NatsConnection.layer({ servers, name: "recollect spool drain", access, guard });
   return yield* Effect.provide(work, Layer.provide(EventLogNats.layer(), connection));
 });
 

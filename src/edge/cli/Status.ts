@@ -5,13 +5,31 @@
  */
 import { Effect, Option } from "effect";
 import { Command } from "effect/cli";
-import { EventLog } from "../../log/EventLog.ts";
+import { EventLog, type LogInfo } from "../../log/EventLog.ts";
+import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { Query } from "../../query/Query.ts";
 import { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
+import type { Condition } from "../../projection/ProjectorCondition.ts";
+import { NotWell } from "./Failure.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { conditionsOf, spoolTotals } from "./Spool.ts";
+
+const streamOf = ({ bytes, created, firstSequence, lastSequence, messages }: LogInfo) => ({
+  firstSequence,
+  lastSequence,
+  messages,
+  bytes,
+  created,
+});
+
+const conditionOf = ({ hint, message, name, ...rest }: LogCondition | Condition) => ({
+  name,
+  field: "field" in rest ? (rest.field ?? null) : null,
+  message,
+  hint,
+});
 
 /** The JSON contract of `status --json` (`docs/cli.md`). */
 const gather = Effect.gen(function* () {
@@ -19,21 +37,28 @@ const gather = Effect.gen(function* () {
   const query = yield* Query;
   const snapshots = yield* SnapshotStore;
   const connection = yield* NatsConnection;
-  const stream = yield* log.info;
+  // A stream that cannot be used is a condition, and what the database has is worth saying all the same.
+  const stream = yield* log.info.pipe(
+    Effect.catchIf(
+      (error) => error.condition !== undefined,
+      () => Effect.succeed(undefined),
+    ),
+  );
   const models = yield* query.status;
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
   const projections = yield* Effect.forEach(models.projections, ({ checkpoint, deadLetters, name, version }) =>
     Effect.gen(function* () {
-      const gap = Math.max(0, stream.lastSequence - checkpoint);
+      const gap = Math.max(0, (stream?.lastSequence ?? 0) - checkpoint);
       const oldest = gap === 0 ? undefined : yield* log.at(checkpoint + 1);
       const lagMillis = gap === 0 ? 0 : Math.max(0, now - (oldest?.recordedAt ?? now));
       return { name, version, checkpoint, gap, lagMillis, deadLetters };
     }),
   );
   const held = yield* snapshots.info.pipe(Effect.orElseSucceed(() => ({ keys: 0, bytes: 0 })));
-  const { firstSequence, lastSequence, messages, bytes, created } = stream;
+  // That the log was away when the projector last looked is known better here.
+  const noted = models.condition === undefined || models.condition.name === "logAway" ? [] : [models.condition];
   return {
-    stream: { firstSequence, lastSequence, messages, bytes, created },
+    stream: stream === undefined ? null : streamOf(stream),
     projections,
     snapshots: { keys: held.keys, bytes: held.bytes },
     nats: {
@@ -45,7 +70,19 @@ const gather = Effect.gen(function* () {
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
+    conditions: [...connection.conditions(), ...noted].map(conditionOf),
   };
+});
+
+/** Conditions that pass by themselves, or only tell. */
+const harmless: ReadonlySet<string> = new Set(["rebuilding", "restored"]);
+
+const sayStream = Effect.fnUntraced(function* (stream: ReturnType<typeof streamOf> | null) {
+  if (stream === null) return yield* Output.line("stream      cannot be used; see below");
+  const range = stream.messages === 0 ? "" : `, sequences ${stream.firstSequence} to ${stream.lastSequence}`;
+  return yield* Output.line(
+    `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}${range}, since ${Output.moment(stream.created)} UTC`,
+  );
 });
 
 export const status = Command.make(
@@ -53,12 +90,11 @@ export const status = Command.make(
   { json },
   Effect.fn("cli.status")(function* (input) {
     const found = yield* gather;
-    if (input.json) return yield* Output.json(found);
-    const { nats, projections, snapshots, spool, stream } = found;
-    const range = stream.messages === 0 ? "" : `, sequences ${stream.firstSequence} to ${stream.lastSequence}`;
-    yield* Output.line(
-      `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}${range}, since ${Output.moment(stream.created)} UTC`,
-    );
+    const bad = found.conditions.filter(({ name }) => !harmless.has(name));
+    const ending = bad.length === 0 ? Effect.void : new NotWell({ message: bad.map(({ name }) => name).join(", ") });
+    if (input.json) return yield* Effect.andThen(Output.json(found), ending);
+    const { conditions, nats, projections, snapshots, spool, stream } = found;
+    yield* sayStream(stream);
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
     yield* Output.line(
@@ -85,8 +121,7 @@ export const status = Command.make(
     yield* Output.line();
     for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
       yield* Output.line(text);
-    if (found.condition !== null) {
-      yield* Output.note(`\n${found.condition.message}\n  ${found.condition.hint}`);
-    }
+    for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
+    yield* ending;
   }, store),
 ).pipe(Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"));

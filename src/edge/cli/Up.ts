@@ -42,6 +42,7 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   yield* Output.note(`  database   ${address.database}`);
   yield* Output.note(`  data       ${address.data}`);
   yield* Output.note("");
+  for (const { hint, message, name } of address.conditions) yield* Output.note(`${name}: ${message}\n  ${hint}\n`);
   if (address.isEmpty) yield* firstSteps(suffix);
   yield* Output.note(address.isEmpty ? "\nThen:" : "Try next:");
   yield* Output.note(`  npx recollect threads${suffix}`);

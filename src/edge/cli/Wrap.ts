@@ -56,7 +56,7 @@ export const wrap = Command.make(
     ),
   },
   Effect.fn("cli.wrap")(function* (input) {
-    const { data, natsUrl } = yield* where;
+    const { access, data, natsUrl } = yield* where;
     if (Option.isSome(input.user) && !input.limits) {
       return yield* new BadRequest({ message: "--user is said to limits only.", hint: "Add --limits." });
     }
@@ -69,6 +69,7 @@ export const wrap = Command.make(
       ...given("tenant", Option.getOrUndefined(input.tenant)),
       ...given("url", natsUrl),
       ...given("data", data),
+      ...given("access", access),
       ...(input.limits ? { limits: { user: Option.getOrUndefined(input.user) } } : {}),
     });
     yield* Effect.sync(() => {

@@ -19,6 +19,10 @@ const flags = {
   "--user": "user",
 } as const;
 
+/** Who we are to the server: files, and a prefix. */
+const accessFlags = { "--creds": "creds", "--nkey": "nkey", "--inbox-prefix": "inboxPrefix" } as const;
+const tlsFlags = { "--tls-ca": "caFile", "--tls-cert": "certFile", "--tls-key": "keyFile" } as const;
+
 /** Those without a value: the configuration is asked for limits, or for tools whose answers may be given again. */
 const limitsFlag = "--limits";
 const cacheFlag = "--cache";
@@ -28,6 +32,8 @@ const cacheTool = "--cache-tool";
 
 type Flag = keyof typeof flags;
 
+const isAccess = (word: string): word is keyof typeof accessFlags => Object.hasOwn(accessFlags, word);
+const isTls = (word: string): word is keyof typeof tlsFlags => Object.hasOwn(tlsFlags, word);
 const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
 
 /** Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits | --cache]… -- COMMAND…`. `words` are those behind `wrap`. */
@@ -37,6 +43,8 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   if (end < 0 || command.length === 0) return undefined;
   const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
   const cacheTools: Array<string> = [];
+  const access: { creds?: string; nkey?: string; inboxPrefix?: string } = {};
+  const tls: { caFile?: string; certFile?: string; keyFile?: string } = {};
   let isLimited = false;
   let isCached = false;
   for (let at = 0; at < end; at++) {
@@ -51,6 +59,8 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
     const value = equals < 0 ? words[++at] : word.slice(equals + 1);
     if (value === undefined || at >= end) return undefined;
     if (name === cacheTool) cacheTools.push(value);
+    else if (isAccess(name)) access[accessFlags[name]] = value;
+    else if (isTls(name)) tls[tlsFlags[name]] = value;
     else if (isFlag(name)) found[flags[name]] = value;
     else return undefined;
   }
@@ -58,8 +68,10 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   // Whose calls they are is said to limits only.
   if (user !== undefined && !isLimited) return undefined;
   if (cacheToolsOf(cacheTools) === undefined) return undefined;
+  const isTlsSaid = Object.keys(tls).length > 0;
   return {
     ...options,
+    ...(isTlsSaid || Object.keys(access).length > 0 ? { access: { ...access, ...(isTlsSaid ? { tls } : {}) } } : {}),
     ...(cacheTools.length === 0 ? {} : { cacheTools }),
     ...(isCached ? { cache: true } : {}),
     command,

@@ -58,8 +58,8 @@ const guard = ({ ask, client, passed, server }: Sides, say: (saying: Saying) => 
   let isAsking = false;
 
   const pass = (line: Buffer): void => {
-    if (!server.to.write(line)) client.from.pause();
     passed("toServer", line);
+    if (!server.to.write(line)) client.from.pause();
   };
   const asked = async (line: Buffer, { verdict, went }: Asked): Promise<void> => {
     isAsking = true;
@@ -133,8 +133,8 @@ const speak = ({ client, passed, server }: Sides): ((saying: Saying) => void) =>
   let waiting: Array<Saying> = [];
   const write = ({ isTold, line }: Saying): void => {
     if (line.length === 0) return;
-    if (!client.to.write(line)) server.from.pause();
     if (isTold) passed("toClient", line);
+    if (!client.to.write(line)) server.from.pause();
   };
   server.from.on("data", (chunk: Buffer) => {
     const end = waiting.length === 0 ? -1 : chunk.indexOf(newline);

@@ -46,6 +46,11 @@ export class Lines {
     return lines;
   }
 
+  /** Whether the last chunk ended with its line. */
+  get isAtEnd(): boolean {
+    return this.#bytes === 0 && !this.#isTorn;
+  }
+
   /** The line that no newline has ended; undefined when there is none. The next chunk begins a new one. */
   end(): Line | undefined {
     const line = this.#isTorn || this.#bytes === 0 ? undefined : this.#line();

@@ -4,14 +4,20 @@
  * Room: edge.
  */
 import type { How, Refusal } from "./InPlace.ts";
-import type { Direction, Moment } from "./Traffic.ts";
+import type { Direction, Moment, State } from "./Traffic.ts";
 
 /** What the recorder is told at its start; plain data, it crosses threads. */
 export interface RecorderOptions {
+  /** A UUID: with it and its place each event has its id, whoever records it. */
+  readonly sessionId: string;
+  /** The thread that is written to where nobody has named one. */
+  readonly ownThreadId: string;
   readonly threadId: string | undefined;
   readonly tenant: string | undefined;
   readonly url: string | undefined;
   readonly data: string | undefined;
+  /** Who we are to the server. */
+  readonly access: Access | undefined;
   readonly command: ReadonlyArray<string>;
   readonly cwd: string;
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
@@ -23,6 +29,20 @@ export interface RecorderOptions {
   readonly started: Moment;
   /** Whether limits are asked, and whose calls they are. */
   readonly limits: LimitOptions | undefined;
+}
+
+/** Files with credentials, and where answers are listened for; as ServerAccess has it. */
+export interface Access {
+  readonly creds?: string | undefined;
+  readonly nkey?: string | undefined;
+  readonly inboxPrefix?: string | undefined;
+  readonly tls?:
+    | {
+        readonly caFile?: string | undefined;
+        readonly certFile?: string | undefined;
+        readonly keyFile?: string | undefined;
+      }
+    | undefined;
 }
 
 export interface LimitOptions {
@@ -44,8 +64,6 @@ export type ToRecorder =
     }
   /** May this tool be called now? Answered by `Decided` of the same number. */
   | { readonly _tag: "Ask"; readonly number: number; readonly tool: string }
-  /** Chunks are missing here: the recorder could not keep up. */
-  | { readonly _tag: "Gap"; readonly direction: Direction }
   /** Has an equal call been answered lately? `request` is the call's id in JSON, `find` numbers the questions. */
   | {
       readonly _tag: "Find";
@@ -61,10 +79,14 @@ export type ToRecorder =
 export type FromRecorder =
   /** So many bytes are dealt with. */
   | { readonly _tag: "Taken"; readonly bytes: number }
+  /** All that was told so far, in bytes, is in the log or the spool; and this is what was seen. */
+  | { readonly _tag: "Settled"; readonly bytes: number; readonly state: State }
   /** The result in JSON; null when there is none. */
   | { readonly _tag: "Found"; readonly find: number; readonly result: string | null }
   | { readonly _tag: "Decided"; readonly number: number; readonly refusal: Refusal | undefined }
   /** From now on the answers of these tools may be given again, beside those that were named at the start. */
   | { readonly _tag: "Tools"; readonly tools: ReadonlyArray<string> }
+  /** Said at once on standard error, in place of at the end. */
+  | { readonly _tag: "Warned"; readonly text: string }
   /** Everything is durable, or `lost` says how many events are not; and in sentences what was not done beside. */
   | { readonly _tag: "Done"; readonly lost: number; readonly problems: ReadonlyArray<string> };

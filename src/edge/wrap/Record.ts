@@ -8,9 +8,11 @@
  * that session (`CLAUDE_CODE_SESSION_ID`), the new thread says so as its parent.
  */
 import { Deferred, Effect, Scope } from "effect";
+import { createHash } from "node:crypto";
+import * as EventId from "../../domain/EventId.ts";
 import { type Held, type SessionRefused, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
-import { type About, newId } from "../../publish/write/NewEvent.ts";
+import type { About } from "../../publish/write/NewEvent.ts";
 import { Publisher, type PublishError } from "../../publish/Publisher.ts";
 import type { Ended, RecorderOptions } from "./Messages.ts";
 import type { Reused } from "./Reuse.ts";
@@ -20,15 +22,23 @@ type Started = Extract<Observation, { _tag: "SessionStarted" }>;
 type Called = Extract<Observation, { _tag: "ToolCalled" }>;
 type Returned = Extract<Observation, { _tag: "ToolReturned" }>;
 
+/** The id of an event: that of its place in its session, and of its time, whoever records it. */
+const idOf = (sessionId: string, place: string, at: number): string => {
+  const hash = createHash("sha256").update(`${sessionId} ${place}`).digest();
+  return EventId.fromTime(at, [hash.readUInt32BE(0), hash.readUInt32BE(4), hash.readUInt32BE(8)]);
+};
+
 export const record = Effect.fnUntraced(function* (given: {
   readonly options: RecorderOptions;
   readonly traffic: Traffic;
+  /** From a journal: some of it may have been recorded before. */
+  readonly isAgain?: boolean;
 }) {
-  const { options, traffic } = given;
-  const { cwd, command, parentThreadId, started: begun } = options;
+  const { isAgain = false, options, traffic } = given;
+  const { cwd, command, parentThreadId, sessionId, started: begun } = options;
   const publisher = yield* Publisher;
-  const sessionId = yield* newId;
-  const threadId = options.threadId ?? (yield* newId);
+  const threadId = options.threadId ?? options.ownThreadId;
+  const isNew = !isAgain;
   const thread = History.thread(threadId, publisher.tenant);
   const session = History.session(sessionId, publisher.tenant);
   const sessions = yield* Sessions;
@@ -49,14 +59,22 @@ export const record = Effect.fnUntraced(function* (given: {
   const openThread = ({ at, client, server, serverTitle }: Started) => {
     const title = serverTitle ?? server?.name;
     const data = { title, tool: "mcp", client, cwd, session: sessionId, parentThreadId };
-    return publisher.publish({ ...about(at, client?.name), history: thread, type: "thread.opened", data });
+    return publisher.publish({
+      ...about(at, client?.name),
+      id: idOf(sessionId, "opened", at),
+      isNew,
+      history: thread,
+      type: "thread.opened",
+      data,
+    });
   };
 
   const startSession = ({ client, server, protocolVersion }: Started) => {
     isBegun = true;
     const data = { client, server, protocolVersion, transport: "stdio", threadId, cwd, command };
     // The session began when the server was started, and is told of when it is known whose it is.
-    return sessions.register({ ...data, id: sessionId }, about(begun.epochMillis, client?.name)).pipe(
+    const id = idOf(sessionId, "started", begun.epochMillis);
+    return sessions.register({ ...data, id: sessionId }, { ...about(begun.epochMillis, client?.name), id }).pipe(
       Scope.provide(scope),
       Effect.onExit((exit) => Deferred.done(held, exit)),
     );
@@ -70,21 +88,21 @@ export const record = Effect.fnUntraced(function* (given: {
     arguments: args,
     correlationId,
   }: Called) {
-    const id = yield* newId;
+    const id = idOf(sessionId, `called ${number}`, at);
     asked.set(number, id);
     const data = { callId: callIdOf(number), name, server, arguments: args };
     const correlated = correlationId === undefined ? {} : { correlationId };
     const attributes = { ...about(at, traffic.client?.name), ...correlated, id };
-    yield* publisher.publish({ ...attributes, history: thread, type: "thread.tool_called", data });
+    yield* publisher.publish({ ...attributes, isNew, history: thread, type: "thread.tool_called", data });
   });
 
-  const end = ({ at, call: number, outcome, result, error, durationMillis }: Returned) => {
+  const end = ({ at, call: number, outcome, result, resultBytes, error, durationMillis }: Returned) => {
     const causationId = asked.get(number);
     asked.delete(number);
     const caused = causationId === undefined ? {} : { causationId };
-    const data = { callId: callIdOf(number), outcome, result, error, durationMillis };
-    const attributes = { ...about(at, traffic.server?.name), ...caused };
-    return publisher.publish({ ...attributes, history: thread, type: "thread.tool_returned", data });
+    const data = { callId: callIdOf(number), outcome, result, resultBytes, error, durationMillis };
+    const attributes = { ...about(at, traffic.server?.name), ...caused, id: idOf(sessionId, `returned ${number}`, at) };
+    return publisher.publish({ ...attributes, isNew, history: thread, type: "thread.tool_returned", data });
   };
 
   /** A call was answered in the server's place. */

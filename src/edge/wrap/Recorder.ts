@@ -14,6 +14,7 @@ import * as CacheSharing from "../../coordination/cache/CacheSharingNats.ts";
 import { Configuration } from "../../coordination/config/Configuration.ts";
 import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import { Publisher } from "../../publish/Publisher.ts";
+import type { AccessDenied } from "../../log/EventLog.ts";
 import type { FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import * as LimitedCalls from "./LimitedCalls.ts";
 import { Lines } from "./Lines.ts";
@@ -21,13 +22,33 @@ import { record } from "./Record.ts";
 import * as Reuse from "./Reuse.ts";
 import { type Direction, type Observation, Traffic } from "./Traffic.ts";
 
+/** How often it is said that everything is recorded: the journal begins anew at eight times as much. */
+const settleBytes = 1024 * 1024;
 /** Events in the publisher at one time. Its own limit is higher, and beyond it it refuses. */
 const maxOutstandingEvents = 2_000;
 /** The server has ended; if the log can be reached, it gets what the spool holds before we end too. */
 const drainMillis = 500;
 
 const options = workerData as RecorderOptions;
-const place = { url: options.url, data: options.data, tenant: options.tenant, source: "recollect/wrap" };
+
+/** The server's calls go on whatever ours may: what it does not let us write waits in the spool, and is said once. */
+const whenDenied = ({ hint, message }: AccessDenied): void =>
+  parentPort?.postMessage(
+    {
+      _tag: "Warned",
+      text: `${message} What is recorded waits in the spool of this machine. ${hint}`,
+    } satisfies FromRecorder,
+    [],
+  );
+
+const place = {
+  url: options.url,
+  data: options.data,
+  tenant: options.tenant,
+  access: options.access,
+  source: "recollect/wrap",
+  whenDenied,
+};
 
 const tell = (message: FromRecorder) => Effect.sync(() => parentPort?.postMessage(message, []));
 
@@ -101,19 +122,29 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   const limits = yield* limiting(questions, recording.sessionId, config);
   let outstanding = 0;
   let lost = 0;
+  let takenBytes = 0;
+  let settledBytes = 0;
   let room = yield* Deferred.make<void>();
+  /** Everything that was told is in the log or the spool: the journal need not have it any more. */
+  const settled = Effect.suspend(() => {
+    const isAtRest = outstanding === 0 && lost === 0 && lines.toServer.isAtEnd && lines.toClient.isAtEnd;
+    if (!isAtRest || takenBytes - settledBytes < settleBytes) return Effect.void;
+    settledBytes = takenBytes;
+    return tell({ _tag: "Settled", bytes: takenBytes, state: traffic.state });
+  });
 
   /** Begins to publish; nobody waits here, and the publisher keeps the order. */
   const publish = Effect.fnUntraced(function* (event: Effect.Effect<unknown, unknown>) {
     outstanding++;
-    const settled = Effect.tap(Effect.result(event), (result) =>
+    const kept = Effect.tap(Effect.result(event), (result) =>
       Effect.gen(function* () {
         outstanding--;
         if (Result.isFailure(result)) lost++;
+        yield* settled;
         if (outstanding < maxOutstandingEvents) yield* Deferred.succeed(room, undefined);
       }),
     );
-    yield* Effect.forkChild(settled, { startImmediately: true });
+    yield* Effect.forkChild(kept, { startImmediately: true });
     if (outstanding < maxOutstandingEvents) return;
     room = yield* Deferred.make<void>();
     yield* Deferred.await(room);
@@ -126,12 +157,13 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
 
   for (;;) {
     const message = yield* Queue.take(queue);
-    if (message._tag === "Gap") lines[message.direction].gap();
     if (message._tag === "Chunk") {
       const { direction, bytes, at } = message;
       const { byteLength } = bytes;
       for (const line of lines[direction].take(bytes)) yield* observe(traffic.see(direction, line, at));
+      takenBytes += byteLength;
       yield* tell({ _tag: "Taken", bytes: byteLength });
+      yield* settled;
     }
     if (message._tag === "Find") {
       // Nobody behind it waits for it: lines are looked at in order, and the caller asks one at a time.

@@ -4,25 +4,32 @@
  * Room: edge.
  *
  * Decision: another thread, because recording parses JSON, talks to NATS and waits for fsync, and a call must wait for
- * none of these. What the recorder has not dealt with is bounded; beyond that chunks are dropped and counted, because
- * a call that waits would be worse than a call that is not recorded.
+ * none of these. Before it, every chunk goes into the journal on this disk: what the recorder has not dealt with when the
+ * session ends, or when it is too slow for the traffic, is recorded from there by another process.
  */
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import { cacheToolsOf, callIn } from "./CallLine.ts";
 import type { Looking, Refusal } from "./InPlace.ts";
+import { dataFolder, Journal } from "./Journal.ts";
 import type { Ended, FromRecorder, RecorderOptions, ToRecorder } from "./Messages.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
 /** A recorder works through about 50 MB/s, so this is more than a second of the fastest traffic. */
 const maxOutstandingBytes = 64 * 1024 * 1024;
 
-/** What the user should know at the end; undefined when there is nothing. */
-export type Report = string | undefined;
+/** What the user should know at the end; `isLost`: some of it is nowhere. Undefined when there is nothing to say. */
+export type Report = { readonly words: string; readonly isLost: boolean } | undefined;
+
+const told = (words: ReadonlyArray<string>, isLost = false): Report =>
+  words.length === 0 ? undefined : { words: words.join("; "), isLost };
 
 const now = (): Moment => ({ epochMillis: Date.now(), monotonicMillis: performance.now() });
 
 /** The same folder holds the recorder, as TypeScript in a checkout and as JavaScript in a package. */
-const recorder = new URL(import.meta.url.endsWith(".ts") ? "./Recorder.ts" : "./Recorder.js", import.meta.url);
+const beside = (name: string) =>
+  new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 /**
  * A call that nobody decides about in this time is made: more than the recorder needs to start, and than limits need to
@@ -30,13 +37,19 @@ const recorder = new URL(import.meta.url.endsWith(".ts") ? "./Recorder.ts" : "./
  */
 const decideMillis = 10_000;
 
+/** A recorder that is not done so long after the end of its session gets help. */
+const leaveMillis = 1_500;
+
 export class Tap {
   readonly #worker: Worker;
+  readonly #journal: Journal;
+  readonly #root: string;
   #outstandingBytes = 0;
+  #toldBytes = 0;
   #droppedBytes = 0;
   #isDone = false;
+  #isLeft = false;
   #isBroken: string | undefined;
-  readonly #torn = new Set<Direction>();
   readonly #asked = new Map<number, (refusal: Refusal | undefined) => void>();
   #questions = 0;
   #problems: ReadonlyArray<string> = [];
@@ -49,12 +62,15 @@ export class Tap {
   #finds = 0;
 
   /** `findMillis`: an answer that is not found in this time is asked of the server. */
-  constructor(options: Omit<RecorderOptions, "started">, findMillis: number) {
+  constructor(options: Omit<RecorderOptions, "started" | "sessionId" | "ownThreadId">, findMillis: number) {
     this.#findMillis = findMillis;
+    const all = { ...options, sessionId: randomUUID(), ownThreadId: randomUUID(), started: now() };
+    this.#root = dataFolder(options.data);
+    this.#journal = new Journal(this.#root, all);
     this.#named = [...(cacheToolsOf(options.cacheTools)?.keys() ?? [])];
     this.#tools = new Set(this.#named);
     // The recorder must not write between the server and its client: its own output goes nowhere.
-    this.#worker = new Worker(recorder, { workerData: { ...options, started: now() }, stdout: true, stderr: true });
+    this.#worker = new Worker(beside("Recorder"), { workerData: all, stdout: true, stderr: true });
     this.#done = new Promise((resolve) => {
       this.#worker.on("message", (message: FromRecorder) => {
         if (message._tag === "Done") {
@@ -63,6 +79,9 @@ export class Tap {
           resolve(message.lost);
         } else if (message._tag === "Found") this.#finding.get(message.find)?.(message.result);
         else if (message._tag === "Decided") this.#asked.get(message.number)?.(message.refusal);
+        else if (message._tag === "Settled") {
+          if (message.bytes === this.#toldBytes && this.#droppedBytes === 0) this.#journal.settled(message.state);
+        } else if (message._tag === "Warned") process.stderr.write(`recollect wrap: ${message.text}\n`);
         else if (message._tag === "Tools") this.#tools = new Set([...this.#named, ...message.tools]);
         else this.#outstandingBytes -= message.bytes;
       });
@@ -78,18 +97,19 @@ export class Tap {
   }
 
   passed(direction: Direction, chunk: Uint8Array): void {
+    const at = now();
+    this.#journal.passed(direction, chunk, at);
     if (this.#isBroken !== undefined) return;
-    const isFull = this.#outstandingBytes + chunk.byteLength > maxOutstandingBytes;
-    if (isFull) {
+    // Once it could not keep up the recorder is told no more: a part of the traffic would be another conversation.
+    if (this.#droppedBytes > 0 || this.#outstandingBytes + chunk.byteLength > maxOutstandingBytes) {
       this.#droppedBytes += chunk.byteLength;
-      this.#torn.add(direction);
       return;
     }
-    if (this.#torn.delete(direction)) this.#tell({ _tag: "Gap", direction });
     // A copy of exactly these bytes: the chunk itself is still on its way, and may be part of a larger buffer.
     const bytes = new Uint8Array(chunk);
     this.#outstandingBytes += bytes.byteLength;
-    this.#tell({ _tag: "Chunk", direction, bytes, at: now() }, [bytes.buffer]);
+    this.#toldBytes += bytes.byteLength;
+    this.#tell({ _tag: "Chunk", direction, bytes, at }, [bytes.buffer]);
   }
 
   /** Asks the recorder for an earlier answer, if the line calls a tool whose answers may be given again. */
@@ -125,23 +145,52 @@ export class Tap {
     });
   }
 
-  /** The server has ended: returns when all is durable, or when `millis` are over. */
+  /**
+   * The server has ended: returns when all is in the log or the spool, or when `millis` are over. What is not then is in
+   * the journal, on disk, and is recorded from there by a process of its own.
+   */
   async end(ended: Ended, millis: number): Promise<Report> {
-    this.#tell({ _tag: "Ended", ended, at: now() });
+    const at = now();
+    this.#journal.ended(ended, at);
+    if (this.#droppedBytes === 0) this.#tell({ _tag: "Ended", ended, at });
     const timeout = Promise.withResolvers<"late">();
     const timer = setTimeout(() => timeout.resolve("late"), millis);
-    const lost = this.#isBroken === undefined ? await Promise.race([this.#done, timeout.promise]) : 0;
+    // Who waits for us may kill us before that: then somebody is at it already.
+    const leaving = setTimeout(() => this.#leave(), Math.min(leaveMillis, millis));
+    const mayEnd = this.#isBroken === undefined && this.#droppedBytes === 0;
+    const lost = mayEnd ? await Promise.race([this.#done, timeout.promise]) : "late";
     clearTimeout(timer);
+    if (lost === 0) clearTimeout(leaving);
     const broken = this.#isBroken;
     await this.#worker.terminate();
-    if (broken !== undefined) return `recording stopped: ${broken}`;
-    if (lost === "late") return `recording did not finish within ${millis} ms`;
-    const problems = [
-      ...this.#problems,
-      ...(lost > 0 ? [`${lost} events were not accepted`] : []),
-      ...(this.#droppedBytes > 0 ? [`${this.#droppedBytes} bytes passed faster than they could be recorded`] : []),
-    ];
-    return problems.length === 0 ? undefined : problems.join("; ");
+    if (lost === 0 && broken === undefined) {
+      this.#journal.remove();
+      return told(this.#problems);
+    }
+    clearTimeout(leaving);
+    const unwritten = this.#journal.problem;
+    this.#journal.close();
+    if (unwritten === undefined) {
+      this.#leave();
+      if (lost === "late") return told(this.#problems);
+      return told([...this.#problems, `${lost} events were not accepted yet and wait in ${this.#journal.path}`]);
+    }
+    const why = broken === undefined ? `it did not finish within ${millis} ms` : broken;
+    const what =
+      typeof lost === "number" && lost > 0 ? `${lost} events were not accepted` : `recording stopped: ${why}`;
+    return told([...this.#problems, what, `the journal could not be written: ${unwritten}`], true);
+  }
+
+  /** Another process records what is left, after us; the daemon and the next recorder would too. */
+  #leave(): void {
+    if (this.#isLeft || this.#journal.problem !== undefined) return;
+    this.#isLeft = true;
+    try {
+      const words = [...process.execArgv, beside("Replay").pathname, this.#root];
+      spawn(process.execPath, words, { detached: true, stdio: "ignore", cwd: "/" }).unref();
+    } catch {
+      // Whoever comes next does it.
+    }
   }
 
   #tell(message: ToRecorder, transfer: Array<ArrayBuffer> = []): void {

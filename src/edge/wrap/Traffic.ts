@@ -45,6 +45,8 @@ export type Observation =
       readonly call: number;
       readonly outcome: "ok" | "error";
       readonly result: JsonValue | undefined;
+      /** Of a result that was too large to be kept. */
+      readonly resultBytes?: number;
       readonly error: { readonly type: string; readonly message: string | undefined } | undefined;
       readonly durationMillis: number;
     };
@@ -54,10 +56,27 @@ interface OpenCall {
   readonly began: number;
 }
 
+/** What was seen so far, as JSON has it. */
+export interface State {
+  readonly calls: number;
+  readonly hasStarted: boolean;
+  readonly client: Program | null;
+  readonly server: Program | null;
+  readonly serverTitle: string | null;
+  readonly protocolVersion: string | null;
+  readonly open: ReadonlyArray<readonly [string, OpenCall]>;
+}
+
 /** Calls without an answer that are remembered: a client that never gets answers must not fill memory. */
 const maxOpenCalls = 10_000;
 /** An error's message, as a person reads it in a table. */
 const maxMessageLength = 500;
+/** Since 2026-07-28 each request says who asks and in which protocol, and each result who answers. */
+const meta = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+} as const;
 /** Claude Code says here which of its own tool uses a call is. */
 const claudeToolUse = "claudecode/toolUseId";
 
@@ -95,6 +114,33 @@ export class Traffic {
   #serverTitle: string | undefined;
   #protocolVersion: string | undefined;
   #initializeKey: string | undefined;
+  #discoverKey: string | undefined;
+
+  /** With a state that was seen before. */
+  static from(state: State | undefined): Traffic {
+    const traffic = new Traffic();
+    if (state === undefined) return traffic;
+    traffic.#calls = state.calls;
+    traffic.#hasStarted = state.hasStarted;
+    traffic.#client = state.client ?? undefined;
+    traffic.#server = state.server ?? undefined;
+    traffic.#serverTitle = state.serverTitle ?? undefined;
+    traffic.#protocolVersion = state.protocolVersion ?? undefined;
+    for (const [key, open] of state.open) traffic.#open.set(key, open);
+    return traffic;
+  }
+
+  get state(): State {
+    return {
+      calls: this.#calls,
+      hasStarted: this.#hasStarted,
+      client: this.#client ?? null,
+      server: this.#server ?? null,
+      serverTitle: this.#serverTitle ?? null,
+      protocolVersion: this.#protocolVersion ?? null,
+      open: [...this.#open],
+    };
+  }
 
   get client(): Program | undefined {
     return this.#client;
@@ -117,6 +163,12 @@ export class Traffic {
     return messages.flatMap((one) => (isObject(one) ? this.#message(direction, one, at) : []));
   }
 
+  /** What was said of the session at its beginning, once more. */
+  again(at: Moment): ReadonlyArray<Observation> {
+    this.#hasStarted = false;
+    return this.#start(at);
+  }
+
   /** The session ends: a session that nobody introduced is told of now. */
   end(at: Moment): ReadonlyArray<Observation> {
     return this.#start(at);
@@ -126,6 +178,8 @@ export class Traffic {
     const method = stringAt(message, "method");
     const key = keyOf(message["id"]);
     if (direction === "toServer") {
+      this.#asked(objectAt(objectAt(message, "params"), "_meta"));
+      if (method === "server/discover") this.#discoverKey = key;
       if (method === "tools/call" && key !== undefined) return this.#called(key, objectAt(message, "params"), at);
       if (method === "initialize") this.#initialize(key, objectAt(message, "params"));
       if (method === "notifications/cancelled") return this.#cancelled(objectAt(message, "params"), at);
@@ -133,7 +187,26 @@ export class Traffic {
     }
     if (method !== undefined || key === undefined) return [];
     if (key === this.#initializeKey) return this.#initialized(objectAt(message, "result"), at);
+    this.#answering(objectAt(objectAt(message, "result"), "_meta"));
+    if (key === this.#discoverKey) {
+      this.#discoverKey = undefined;
+      // A server that does not know the question is asked to initialize next.
+      return objectAt(message, "result") === undefined ? [] : this.#start(at);
+    }
     return this.#answered(key, message, at);
+  }
+
+  #asked(said: JsonObject | undefined): void {
+    if (said === undefined || this.#hasStarted) return;
+    this.#client ??= programOf(objectAt(said, meta.clientInfo));
+    this.#protocolVersion ??= stringAt(said, meta.protocolVersion);
+  }
+
+  #answering(said: JsonObject | undefined): void {
+    const info = objectAt(said, meta.serverInfo);
+    if (info === undefined || this.#server !== undefined) return;
+    this.#server = programOf(info);
+    this.#serverTitle = stringAt(info, "title");
   }
 
   #initialize(key: string | undefined, params: JsonObject | undefined): void {
@@ -188,7 +261,7 @@ export class Traffic {
   #returned(
     key: string,
     at: Moment,
-    how: Pick<Extract<Observation, { _tag: "ToolReturned" }>, "outcome" | "result" | "error">,
+    how: Pick<Extract<Observation, { _tag: "ToolReturned" }>, "outcome" | "result" | "resultBytes" | "error">,
   ) {
     const open = this.#open.get(key);
     if (open === undefined) return [];
@@ -226,7 +299,7 @@ export class Traffic {
       /"isError":true[^{}[\]]*\}[^{}[\]]*\}\s*$/.test(tail) || /^\s*\{(?:"jsonrpc":"2\.0",)?"error"/.test(head);
     const error = isError ? { type: "tool", message: undefined } : undefined;
     const result = { notRecorded: `a message of ${bytes} bytes`, head: head.slice(0, 1_000).toWellFormed() };
-    return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, error });
+    return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, resultBytes: bytes, error });
   }
 
   /** A call too large to be parsed: its arguments are what is large. */

@@ -9,9 +9,9 @@
  * programs that have no Effect yet, `wrap` (in `WrapEffect.ts`) the one for those that have.
  */
 import { asking } from "./InPlace.ts";
-import type { Ended, LimitOptions } from "./Messages.ts";
+import type { Access, Ended, LimitOptions } from "./Messages.ts";
 import * as Proxy from "./Proxy.ts";
-import { Tap } from "./Tap.ts";
+import { type Report, Tap } from "./Tap.ts";
 import type { Direction } from "./Traffic.ts";
 
 export { endLike, exitCodeOf } from "./Proxy.ts";
@@ -27,6 +27,8 @@ export interface Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
+  /** Who we are to the server. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  readonly access?: Access | undefined;
   /**
    * Tools whose answers may be given again, to everybody of the tenant who starts the same command in the same folder:
    * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for how long; anything else is none. Default: none.
@@ -38,18 +40,23 @@ export interface Options {
   readonly findMillis?: number | undefined;
   /** Ask the limits of the configuration before each tool call. Default: no. */
   readonly limits?: LimitOptions | undefined;
-  /** How long the end may wait until everything is durable, on disk or in the log. Default 5,000. */
+  /**
+   * How long the end may wait until everything is in the log or the spool. Default 2,500: the official client kills a
+   * server four seconds after it has closed its input. What is not there then is in the journal.
+   */
   readonly flushMillis?: number | undefined;
 }
 
-const defaultFlushMillis = 5_000;
+/** As the other commands say that something could not be done. */
+const lostCode = 5;
+const defaultFlushMillis = 2_500;
 const defaultFindMillis = 250;
 
 /** Runs the server until it ends. Resolves with how it ended, when what passed is recorded; never rejects. */
 export const run = async (options: Options): Promise<Ended> => {
   let tap: Tap | undefined;
-  let problem: string | undefined;
-  const { cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;
+  let problem: Report;
+  const { access, cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;
   const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
   const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
   const find = (line: Buffer) => tap?.find(line);
@@ -63,14 +70,28 @@ export const run = async (options: Options): Promise<Ended> => {
   const parentThreadId = process.env["CLAUDE_CODE_SESSION_ID"] || undefined;
   try {
     const cwd = process.cwd();
-    const recorded = { threadId: thread, tenant, url, data, command, cwd, parentThreadId, cacheTools, cache, limits };
+    const recorded = {
+      threadId: thread,
+      tenant,
+      url,
+      data,
+      access,
+      command,
+      cwd,
+      parentThreadId,
+      cacheTools,
+      cache,
+      limits,
+    };
     tap = new Tap(recorded, options.findMillis ?? defaultFindMillis);
   } catch (cause) {
-    problem = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
+    const words = `recording could not start: ${cause instanceof Error ? cause.message : String(cause)}`;
+    problem = { words, isLost: true };
   }
   const ended = await running.ended;
   const report = problem ?? (await tap?.end(ended, options.flushMillis ?? defaultFlushMillis));
-  if (report !== undefined) process.stderr.write(`recollect wrap: ${report}\n`);
+  if (report !== undefined) process.stderr.write(`recollect wrap: ${report.words}\n`);
   running.letGo();
-  return ended;
+  // A server that did well, and of which nobody will ever know.
+  return report?.isLost === true && ended.code === 0 ? { ...ended, code: lostCode } : ended;
 };

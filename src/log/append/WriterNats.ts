@@ -18,7 +18,7 @@ import { elapsed } from "../connection/Elapsed.ts";
 import { type AppendError, AppendRefused, SequenceConflict } from "../EventLog.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import { catchUp, findIds, idOf, isProtected, presence, recall, type Writer } from "./IdSearchNats.ts";
-import { awaitLink, retryPauseMillis, unavailable } from "../connection/PatienceNats.ts";
+import { awaitLink, retryPauseMillis, unanswered, unavailable } from "../connection/PatienceNats.ts";
 import type { Part, PendingAppend } from "./WaitingAppends.ts";
 
 /**
@@ -192,7 +192,8 @@ const recover = Effect.fnUntraced(function* (
         return yield* unavailable(outcome.reason, "The server has more to write than it can; try again later.");
       break;
     case "NoAnswer":
-      if (outcome.why === "failed" || (!patient && outcome.why !== "lost")) return yield* unavailable(outcome.reason);
+      if (outcome.why === "nobody") writer.publisher.link.doubt();
+      if (outcome.why === "failed" || (!patient && outcome.why !== "lost")) return yield* unanswered(outcome);
       if (outcome.why === "lost") yield* awaitLink(writer.publisher.link);
       break;
   }

@@ -36,7 +36,8 @@ const removed = 0xc0;
 const maxRecordBytes = 64 * 1024 * 1024 + 8192;
 const maxSubjectBytes = 4096;
 
-const compressedMark = Buffer.from("cmp");
+/** What a compressed block begins with. */
+export const compressedMark = Buffer.from("cmp");
 const s2Algorithm = 1;
 
 export const keyOf = (stream: string, block: number): Uint8Array =>

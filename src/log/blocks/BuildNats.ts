@@ -11,10 +11,14 @@
 import type { StreamConfig, StreamInfo } from "@nats-io/jetstream";
 import { Effect, FileSystem, Layer, Schema } from "effect";
 import { createHash } from "node:crypto";
+import { fileOf } from "../../machine/AccessKeys.ts";
 import * as NatsBinary from "../../machine/NatsBinary.ts";
 import * as NatsProcess from "../../machine/NatsProcess.ts";
+import * as ServerConf from "../access/ServerConf.ts";
 import * as NatsConnection from "../connection/NatsConnectionNats.ts";
+import { Credentials } from "../connection/NatsCredentialsNats.ts";
 import { type ApiError, ask } from "../connection/RequestNats.ts";
+import { configOf } from "../connection/StreamConfigNats.ts";
 import * as StreamNats from "../connection/StreamNats.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import * as DirectGet from "../read/DirectGetNats.ts";
@@ -53,10 +57,19 @@ const summing = () => {
   };
 };
 
-/** A connection to a server of this folder's own, for as long as the scope lives. */
-const serverOn = Effect.fnUntraced(function* (root: string) {
-  const server = yield* NatsProcess.make({ storeFolder: root, logFile: `${root}/nats-server.log` });
-  const context = yield* Layer.build(NatsConnection.layer({ servers: server.url, name: "recollect heal" }));
+/**
+ * A connection to a server on `storeFolder`, for as long as the scope lives; nobody else gets in, because its keys are
+ * those of the folder `root`, made when they are missing.
+ */
+export const serverOn = Effect.fn("log.serverOn")(function* (options: {
+  readonly root: string;
+  readonly storeFolder: string;
+}) {
+  const { root, storeFolder } = options;
+  const { configFile, ...access } = yield* ServerConf.prepare(root);
+  const server = yield* NatsProcess.make({ storeFolder, logFile: `${storeFolder}/build.log`, configFile, access });
+  const credentials = Credentials.NKeyFile({ path: fileOf(root, "daemon") });
+  const context = yield* Layer.build(NatsConnection.layer({ servers: server.url, name: "recollect", credentials }));
   return yield* NatsConnection.NatsConnection.pipe(Effect.provide(context));
 });
 
@@ -83,7 +96,7 @@ const makeEmpty = Effect.fn("log.makeEmptyStream")(function* (
   root: string,
   config: Partial<StreamConfig> & { readonly name: string },
 ) {
-  const connection = yield* serverOn(root);
+  const connection = yield* serverOn({ root, storeFolder: root });
   yield* request<StreamInfo>(connection, `STREAM.CREATE.${config.name}`, config);
 }, Effect.scoped);
 
@@ -95,7 +108,7 @@ const readBack = Effect.fn("log.readBack")(function* (
   stream: string,
   onProgress: (sequence: number) => Effect.Effect<void>,
 ) {
-  const connection = yield* serverOn(root);
+  const connection = yield* serverOn({ root, storeFolder: root });
   const { nc, link } = connection;
   const { state } = yield* request<StreamInfo>(connection, `STREAM.INFO.${stream}`);
   const get = DirectGet.make({ nc, link, patienceMillis });
@@ -133,7 +146,7 @@ export const build = Effect.fn("log.buildStream")(function* (options: {
   const { onProgress, records, root, stream } = options;
   const fs = yield* FileSystem.FileSystem;
   yield* fs.makeDirectory(root, { recursive: true, mode: 0o700 });
-  const config = StreamNats.configOf({
+  const config = configOf({
     name: stream,
     replicas: 1,
     duplicateWindowMillis: StreamNats.defaultDuplicateWindowMillis,

@@ -13,7 +13,15 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { type Block, type BlockRecord, keyOf, readBlock, recordBytes, writeRecord } from "./BlockFile.ts";
+import {
+  type Block,
+  type BlockRecord,
+  compressedMark,
+  keyOf,
+  readBlock,
+  recordBytes,
+  writeRecord,
+} from "./BlockFile.ts";
 import * as HighwayHash from "./HighwayHash.ts";
 
 /** What nats-server says of a stream beside its blocks, as far as it matters here. */
@@ -95,6 +103,37 @@ const readFile = (file: string): Buffer => {
 /** Block by block, the next one when it is asked for. */
 export function* readBlocks(folder: StreamFolder): Generator<Block> {
   for (const block of blocksOf(folder)) yield readBlock(folder.stream, block, readFile(blockFile(folder.path, block)));
+}
+
+/** The first sequence of an uncompressed block, from its head; undefined for every other. */
+const firstSequence = (file: string): number | undefined => {
+  const head = Buffer.alloc(12);
+  try {
+    const handle = fs.openSync(file, "r");
+    try {
+      if (fs.readSync(handle, head) < head.length || head.subarray(0, 3).equals(compressedMark)) return undefined;
+      return Number(head.readBigUInt64LE(4));
+    } finally {
+      fs.closeSync(handle);
+    }
+  } catch {
+    return undefined;
+  }
+};
+
+/** What is whole after a sequence, ascending: blocks before it are not read, where the blocks' heads say so. */
+export function* readAfter(folder: StreamFolder, after: number): Generator<BlockRecord> {
+  const blocks = blocksOf(folder);
+  let from = blocks.length - 1;
+  while (from > 0) {
+    const first = firstSequence(blockFile(folder.path, blocks[from] ?? 0));
+    if (first !== undefined && first <= after + 1) break;
+    from -= 1;
+  }
+  for (const block of blocks.slice(Math.max(0, from))) {
+    for (const record of readBlock(folder.stream, block, readFile(blockFile(folder.path, block))).records)
+      if (record.sequence > after) yield record;
+  }
 }
 
 /** What is whole, ascending. `onBlock` sees each block before its records. */

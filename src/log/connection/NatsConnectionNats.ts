@@ -4,10 +4,11 @@
  * Room: log.
  *
  * Promises: the server is new enough and its JetStream answers, or the layer fails with a sentence and a hint; a lost
- * connection is dialled again for ever, ever more slowly and never in step with others; what is in flight when the
- * scope closes is drained, for at most two seconds.
+ * connection is dialled again for ever, ever more slowly and never in step with others; with a guard, nothing counts as
+ * connected before it has found the server to be the one that is meant; what is in flight when the scope closes is
+ * drained, for at most two seconds.
  */
-import { elapsed, elapsedUnsafe } from "./Elapsed.ts";
+import { elapsed } from "./Elapsed.ts";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import {
   type ConnectionOptions,
@@ -16,13 +17,18 @@ import {
   PermissionViolationError,
   type ServerInfo,
 } from "@nats-io/transport-node";
-import { Clock, Context, Effect, Layer, Stream, SubscriptionRef } from "effect";
+import { Context, Effect, Layer, Stream } from "effect";
 import { isAtLeast, minimumVersion } from "../../machine/NatsBinary.ts";
+import type { LogCondition } from "./LogCondition.ts";
 import { Replies } from "./RepliesNats.ts";
-import * as ServerAccess from "./ServerAccess.ts";
 import { authenticationOf, type Credentials, inboxPrefixIn, splitUrls } from "./NatsCredentialsNats.ts";
+import * as Gate from "./GateNats.ts";
+import type { Link, LinkState } from "./LinkNats.ts";
+import * as ServerAccess from "./ServerAccess.ts";
+import type { StreamGuard } from "./StreamGuardNats.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
+export type { Link, LinkState } from "./LinkNats.ts";
 export type { Credentials } from "./NatsCredentialsNats.ts";
 
 export interface Options {
@@ -40,21 +46,8 @@ export interface Options {
   readonly syncInterval?: string | undefined;
   /** Default 5,000: a server on another continent answers within one second. */
   readonly connectTimeoutMillis?: number | undefined;
-}
-
-/** Whether the server is there. `since` is in epoch milliseconds. */
-export type LinkState =
-  | { readonly _tag: "Connected"; readonly server: string; readonly since: number }
-  | { readonly _tag: "Away"; readonly since: number };
-
-/** The connection as hot paths see it: plain values, no effect to run. */
-export interface Link {
-  readonly connected: boolean;
-  /** When the connection was lost, as `Elapsed` counts; undefined while connected. */
-  readonly lostAt: number | undefined;
-  /** Calls back at the next disconnect; the result ends the subscription. */
-  readonly onLost: (callback: () => void) => () => void;
-  readonly replies: Pick<Replies, "open">;
+  /** Says whether the server is the one that is meant; until it does, nothing is asked of it. Absent: any server is. */
+  readonly guard?: StreamGuard | undefined;
 }
 
 export class NatsConnection extends Context.Service<
@@ -75,6 +68,12 @@ export class NatsConnection extends Context.Service<
     readonly url: string;
     /** What the server said of itself when it was last connected: version, name, cluster, largest payload. */
     readonly serverInfo: () => ServerInfo;
+    /** What the guard found wrong with the server or its stream; empty when all is well, and without a guard. */
+    readonly conditions: () => ReadonlyArray<LogCondition>;
+    /** The guard, which knows the stream; undefined without one. */
+    readonly stream: StreamGuard | undefined;
+    /** Looks again now, and returns when that is done: the state is as it is and not as it was. */
+    readonly lookAgain: Effect.Effect<void>;
     /** What the caller said; undefined when nobody knows. `always` means that acknowledged is on disk. */
     readonly syncInterval: string | undefined;
   }
@@ -202,32 +201,31 @@ const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
   }
 });
 
-/** Keeps `link`, the state and the server's last words in step with the client's own status, and writes log lines. */
+/** Keeps the gate and the server's last words in step with the client's own status, and writes log lines. */
 const watch = Effect.fnUntraced(function* (options: {
   readonly nc: Client;
-  readonly state: SubscriptionRef.SubscriptionRef<LinkState>;
-  readonly lost: () => void;
-  readonly back: () => void;
+  readonly lost: Effect.Effect<void>;
+  readonly back: (server: string) => Effect.Effect<void>;
   readonly denied: (subject: string, reason: string) => void;
+  /** The server takes our credentials no longer. */
+  readonly refused: () => void;
 }) {
-  const { nc, state } = options;
+  const { nc } = options;
   yield* Stream.fromAsyncIterable(nc.status(), () => undefined).pipe(
     Stream.runForEach(
       Effect.fnUntraced(function* (status) {
-        const since = yield* Clock.currentTimeMillis;
         if (status.type === "disconnect") {
-          options.lost();
-          yield* SubscriptionRef.set(state, { _tag: "Away", since });
+          yield* options.lost;
           yield* Effect.logWarning(`NATS at ${status.server} is away; dialling until it is back`);
         } else if (status.type === "reconnect") {
-          options.back();
-          yield* SubscriptionRef.set(state, { _tag: "Connected", server: status.server, since });
+          yield* options.back(status.server);
           yield* Effect.logInfo(`NATS at ${status.server} is back`);
         } else if (status.type === "error") {
           const { error } = status;
           if (error instanceof PermissionViolationError && error.operation === "publish") {
             options.denied(error.subject, error.message);
           }
+          if (isCredentialError(error)) options.refused();
           yield* Effect.logWarning(`NATS reports: ${status.error.message}`);
         } else if (status.type === "slowConsumer" || status.type === "staleConnection") {
           yield* Effect.logWarning(`NATS connection: ${status.type}`);
@@ -248,53 +246,37 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   if (!isAtLeast(info.version, minimumVersion)) return yield* Unusable.tooOld(url, info.version, minimumVersion);
   yield* checkJetStream(nc, url);
 
-  const callbacks = new Set<() => void>();
   const replies = new Replies(nc, inboxPrefix);
-  const link = {
-    replies,
-    connected: true,
-    lostAt: undefined as number | undefined,
-    onLost: (callback: () => void) => {
-      callbacks.add(callback);
-      return () => callbacks.delete(callback);
-    },
-  };
-  const clock = yield* Clock.Clock;
-  const state = yield* SubscriptionRef.make<LinkState>({
-    _tag: "Connected",
-    server: nc.getServer(),
-    since: clock.currentTimeMillisUnsafe(),
-  });
+  const gate = yield* Gate.make({ nc, replies, guard: options.guard });
   yield* watch({
     nc,
-    state,
-    lost: () => {
-      link.connected = false;
-      link.lostAt ??= elapsedUnsafe(clock);
-      replies.lost();
-      const waiting = [...callbacks];
-      callbacks.clear();
-      for (const callback of waiting) callback();
-    },
+    lost: Effect.andThen(
+      gate.lost,
+      Effect.sync(() => replies.lost()),
+    ),
     denied: (subject, reason) => replies.denied(subject, reason),
-    back: () => {
-      pause.reset();
-      info = nc.info ?? info;
-      link.connected = true;
-      link.lostAt = undefined;
-    },
+    refused: () => gate.denied(Unusable.credentialsRefused(url)),
+    back: (server) =>
+      Effect.suspend(() => {
+        pause.reset();
+        info = nc.info ?? info;
+        return gate.back(server);
+      }),
   });
+  yield* gate.first;
   const jsm = yield* Effect.promise(() => jetstreamManager(nc, { checkAPI: false }));
-  const changes = SubscriptionRef.changes(state);
   const known = info;
   return NatsConnection.of({
     nc,
     js: jetstream(nc),
     jsm,
-    link,
-    changes,
-    state: SubscriptionRef.get(state),
-    connected: changes.pipe(
+    link: gate.link,
+    changes: gate.changes,
+    state: gate.state,
+    conditions: gate.conditions,
+    stream: options.guard,
+    lookAgain: gate.lookAgain,
+    connected: gate.changes.pipe(
       Stream.filter((now) => now._tag === "Connected"),
       Stream.take(1),
       Stream.runDrain,

@@ -4,6 +4,7 @@
  * Room: log.
  */
 import { Schema } from "effect";
+import type { LogCondition } from "./LogCondition.ts";
 
 /**
  * - `refused`: nobody listens there, or the name is unknown, or nobody answered in time
@@ -11,8 +12,9 @@ import { Schema } from "effect";
  * - `tooOld`: the server lacks atomic batches with deduplication
  * - `noJetStream`: JetStream is off, for the server or for this account
  * - `stream`: the stream that is there cannot be used
+ * - `stranger`: the server has another stream than the one that is meant
  */
-export const Reason = Schema.Literals(["refused", "credentials", "tooOld", "noJetStream", "stream"]);
+export const Reason = Schema.Literals(["refused", "credentials", "tooOld", "noJetStream", "stream", "stranger"]);
 export type Reason = typeof Reason.Type;
 
 /** The server, or the stream on it, cannot be used. Trying again without changing something is useless. */
@@ -58,3 +60,12 @@ export const noJetStream = (url: string, why: string) =>
   });
 
 export const unusableStream = (message: string, hint: string) => new NatsUnusable({ reason: "stream", message, hint });
+
+export const refusedStream = ({ hint, message, name }: LogCondition) =>
+  new NatsUnusable({ reason: name === "strangeStream" ? "stranger" : "stream", message, hint });
+
+/** The same words for a connection that is there no longer: the server takes the credentials no more. */
+export const credentialsRefused = (url: string): LogCondition => {
+  const { hint, message } = wrongCredentials(url);
+  return { name: "credentials", message, hint, denied: "connect", refusesAppends: true };
+};

@@ -9,7 +9,12 @@
  * Why not the client's `request`: it makes an error with its stack for every answer that came (35 µs of the 700 that a
  * durable append of one event takes), and it serves one answer for a question, where a read has many.
  */
-import { createInbox, type Msg, type NatsConnection as Client } from "@nats-io/transport-node";
+import {
+  createInbox,
+  type Msg,
+  type NatsConnection as Client,
+  PermissionViolationError,
+} from "@nats-io/transport-node";
 
 /**
  * Why no answer comes:
@@ -23,6 +28,8 @@ export interface NoAnswer {
   readonly _tag: "NoAnswer";
   readonly why: "lost" | "silent" | "nobody" | "failed";
   readonly reason: string;
+  /** What the server does not let this user do: `publish to SUBJECT`, `subscribe to SUBJECT`. */
+  readonly denied?: string;
 }
 
 interface Waiting {
@@ -68,7 +75,7 @@ export class Replies {
   denied(subject: string, reason: string): void {
     for (const waiting of this.#waiting.values()) {
       if (waiting.subject !== subject) continue;
-      waiting.onNoAnswer({ _tag: "NoAnswer", why: "failed", reason });
+      waiting.onNoAnswer({ _tag: "NoAnswer", why: "failed", reason, denied: `publish to ${subject}` });
       return;
     }
   }
@@ -80,16 +87,18 @@ export class Replies {
         if (error === null) this.#waiting.get(message.subject.slice(this.#base.length))?.onMessage(message);
         else {
           this.#listens = false;
-          this.#end("failed", error.message);
+          const denied = error instanceof PermissionViolationError ? `subscribe to ${this.#base}*` : undefined;
+          this.#end("failed", error.message, denied);
         }
       },
     });
     this.#listens = true;
   }
 
-  #end(why: NoAnswer["why"], reason: string): void {
+  #end(why: NoAnswer["why"], reason: string, denied?: string): void {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { onNoAnswer } of all) onNoAnswer({ _tag: "NoAnswer", why, reason });
+    const no: NoAnswer = { _tag: "NoAnswer", why, reason, ...(denied === undefined ? {} : { denied }) };
+    for (const { onNoAnswer } of all) onNoAnswer(no);
   }
 }

@@ -7,7 +7,7 @@
  */
 import type { Msg, MsgHdrs, NatsConnection as Client } from "@nats-io/transport-node";
 import type { Address, NoAnswer } from "./RepliesNats.ts";
-import type { Link } from "./NatsConnectionNats.ts";
+import type { Link } from "./LinkNats.ts";
 
 export interface Answer {
   readonly _tag: "Answer";
@@ -39,7 +39,8 @@ export const ask = (nc: Client, link: Link, question: Ask): Promise<Answer | NoA
   new Promise((resolve) => {
     if (!link.connected) {
       // The client would keep the question and drop it at the next dial.
-      resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
+      const denied = link.refused?.denied === undefined ? {} : { denied: link.refused.denied };
+      resolve({ _tag: "NoAnswer", why: "lost", reason: link.refused?.message ?? "NATS is away", ...denied });
       return;
     }
     const { headers, payload, subject, timeoutMillis } = question;

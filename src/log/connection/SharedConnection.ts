@@ -16,6 +16,8 @@ import { backoff } from "./Backoff.ts";
 import * as LogArrivals from "./LogArrivals.ts";
 import * as NatsConnection from "./NatsConnectionNats.ts";
 import type { NatsUnusable } from "./NatsUnusable.ts";
+import { because } from "./PatienceNats.ts";
+import type { StreamGuard } from "./StreamGuardNats.ts";
 import type { Find } from "./ServerAccess.ts";
 
 type Connection = NatsConnection.NatsConnection["Service"];
@@ -30,6 +32,8 @@ export interface Options<A = never> {
   readonly hint?: string | undefined;
   /** Shown in the server's list of connections. */
   readonly name?: string | undefined;
+  /** Says whether the server has the stream that is meant; a new one for each connection. Absent: for tests. */
+  readonly guard?: (() => StreamGuard) | undefined;
   /** How credentials are found. Default: in the address, else in the environment. */
   readonly access?: Find | undefined;
   /** Made with each connection: a server on which it cannot be made counts as away, and is dialled again. */
@@ -77,13 +81,22 @@ export class SharedConnection extends Context.Service<
 const lookMillis = 1_000;
 
 const asUnavailable = (problem: LogUnavailable | NatsUnusable): LogUnavailable =>
-  problem._tag === "LogUnavailable" ? problem : new LogUnavailable({ reason: problem.message, hint: problem.hint });
+  problem._tag === "LogUnavailable"
+    ? problem
+    : new LogUnavailable({
+        reason: problem.message,
+        hint: problem.hint,
+        ...(problem.reason === "credentials" ? { denied: "connect" } : {}),
+      });
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
 const dial = Effect.fnUntraced(function* <A>(url: string, options: Options<A>, arrived: () => void) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
-    const connection = yield* NatsConnection.make({ servers: url, name: options.name, access: options.access });
+    const { access, guard, name } = options;
+    const connection = yield* NatsConnection.make({ servers: url, name, access, guard: guard?.() });
+    const { refused } = connection.link;
+    if (refused !== undefined) return yield* because(refused);
     const memo = yield* Layer.makeMemoMap;
     const open: Held = { url, connection, scope, memo, givenUp: yield* Deferred.make<never, LogUnavailable>() };
     if (options.essential !== undefined) yield* build(open, options.essential);
@@ -132,8 +145,11 @@ export const make = Effect.fnUntraced(function* <A = never>(options: Options<A>)
   const take = (dialled: Result.Result<Held, LogUnavailable>) =>
     Effect.suspend(() => {
       if (Result.isFailure(dialled)) {
+        const { condition, reason } = dialled.failure;
+        const isSaid = condition === undefined || trouble.reason === reason;
         trouble = dialled.failure;
-        return Effect.void;
+        // Away is normal, and said by who waits; another stream than ours is not.
+        return isSaid ? Effect.void : Effect.logWarning(`${reason} ${trouble.hint ?? ""}`);
       }
       if (isClosed) return Scope.close(dialled.success.scope, Exit.void);
       const open = (current = dialled.success);

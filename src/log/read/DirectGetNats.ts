@@ -20,7 +20,7 @@ import type { Address, NoAnswer } from "../connection/RepliesNats.ts";
 import { type Got, storedOfAnswer } from "./MessageNats.ts";
 import type { Link } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, ask, failed } from "../connection/RequestNats.ts";
-import { awaitLink, retryPauseMillis, unavailable } from "../connection/PatienceNats.ts";
+import { awaitLink, retryPauseMillis, unanswered } from "../connection/PatienceNats.ts";
 
 /** Messages and bytes of one batch: what one reader holds in memory, and the server sends without flow control. */
 const batchMessages = 500;
@@ -201,7 +201,8 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
     const answer = yield* Effect.promise(question);
     if (answer._tag !== "NoAnswer") return answer as A;
     const no = answer as NoAnswer;
-    if (no.why === "failed" || (yield* elapsed) - started >= patienceMillis) return yield* unavailable(no.reason);
+    if (no.why === "nobody") link.doubt();
+    if (no.why === "failed" || (yield* elapsed) - started >= patienceMillis) return yield* unanswered(no);
     if (no.why === "lost") yield* awaitLink(link);
     else yield* Effect.sleep(retryPauseMillis(attempt));
   }

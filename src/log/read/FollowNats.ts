@@ -22,7 +22,7 @@ import { LogDamaged, type LogUnavailable } from "../EventLog.ts";
 import { type Delivery, deliveryOf, storedOfDelivery } from "./MessageNats.ts";
 import type { NatsConnection } from "../connection/NatsConnectionNats.ts";
 import type { HistoryRead } from "./HistoryReadNats.ts";
-import { retryPauseMillis } from "../connection/PatienceNats.ts";
+import { because, retryPauseMillis } from "../connection/PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "../connection/RequestNats.ts";
 import { learn, type StreamFacts } from "../connection/StreamNats.ts";
 
@@ -254,7 +254,14 @@ const learnForSure = Effect.fnUntraced(function* (followed: Followed, cursor: Se
       if (++missing > doubts) return yield* damaged(cursor, `the stream ${followed.stream} is gone`);
       yield* Effect.sleep(doubtMillis);
     } else {
-      yield* followed.connection.connected;
+      const { refused } = followed.connection.link;
+      // A server that is refused may be so for days: whoever follows says so, and begins again.
+      if (refused !== undefined) return yield* because(refused);
+      yield* followed.connection.changes.pipe(
+        Stream.filter(({ _tag }) => _tag !== "Away"),
+        Stream.take(1),
+        Stream.runDrain,
+      );
       yield* Effect.sleep(retryPauseMillis(attempt));
     }
   }
@@ -306,7 +313,10 @@ const attach = Effect.fnUntraced(function* (followed: Followed, reader: Reader, 
   for (let attempt = 0; ; attempt++) {
     yield* detach(followed, reader);
     const facts = yield* verify(followed, reader, known).pipe(
-      Effect.catchTag("LogUnavailable", () => Effect.succeed(undefined)),
+      Effect.catchIf(
+        (error): error is LogUnavailable => error._tag === "LogUnavailable" && error.condition === undefined,
+        () => Effect.succeed(undefined),
+      ),
     );
     if (facts === undefined) {
       yield* Effect.sleep(retryPauseMillis(attempt));

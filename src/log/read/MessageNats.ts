@@ -27,15 +27,30 @@ interface RawMessage {
   readonly _msg?: { readonly hdr?: number };
 }
 
-/** All headers, the first value of each, from the block `NATS/1.0\r\nname: value\r\n…\r\n\r\n`. */
-export const parseHeaders = (block: string): Record<string, string> => {
+/**
+ * All headers, the first value of each, from the block `NATS/1.0\r\nname: value\r\n…\r\n\r\n`. Of those in `last` the last
+ * value: the server adds its own behind what is stored. `repeated` is told of the others.
+ */
+export const parseHeaders = (
+  block: string,
+  last?: ReadonlySet<string>,
+  repeated?: (name: string, value: string) => void,
+): Record<string, string> => {
   const found: Record<string, string> = {};
   let start = block.indexOf("\r\n") + 2;
   while (start > 1) {
     const end = block.indexOf("\r\n", start);
     if (end <= start) break;
     const colon = block.indexOf(":", start);
-    if (colon > start && colon < end) found[block.slice(start, colon)] ??= block.slice(colon + 1, end).trim();
+    if (colon > start && colon < end) {
+      const name = block.slice(start, colon);
+      const before = found[name];
+      if (before === undefined) found[name] = block.slice(colon + 1, end).trim();
+      else if (last?.has(name) === true) {
+        repeated?.(name, before);
+        found[name] = block.slice(colon + 1, end).trim();
+      }
+    }
     start = end + 2;
   }
   return found;
@@ -47,15 +62,23 @@ export const parseHeaders = (block: string): Record<string, string> => {
  * Decision: parsed here, because the client's own parser takes half of the time that reading an event costs (93,000
  * events/s with it, 131,000 without, where the bare client delivers 284,000). Where the bytes are not found it is used all the same.
  */
-const allHeaders = (message: Msg): Record<string, string> => {
+const allHeaders = (
+  message: Msg,
+  last?: ReadonlySet<string>,
+  repeated?: (name: string, value: string) => void,
+): Record<string, string> => {
   const { _msg, _rdata } = message as RawMessage;
   const length = _msg?.hdr;
   if (_rdata instanceof Uint8Array && typeof length === "number") {
     if (length <= 0) return {};
-    return parseHeaders(Buffer.from(_rdata.buffer, _rdata.byteOffset, length).toString("utf8"));
+    return parseHeaders(Buffer.from(_rdata.buffer, _rdata.byteOffset, length).toString("utf8"), last, repeated);
   }
   const found: Record<string, string> = {};
-  for (const [name, values] of message.headers ?? []) found[name] ??= values[0] ?? "";
+  for (const [name, values] of message.headers ?? []) {
+    const isLast = last?.has(name) === true;
+    if (isLast && values.length > 1) repeated?.(name, values[0] ?? "");
+    found[name] ??= (isLast ? values.at(-1) : values[0]) ?? "";
+  }
   return found;
 };
 
@@ -64,14 +87,19 @@ export interface Got extends StoredMessage {
   readonly pending: number;
 }
 
-/** The stored message in the answer to a direct get, or undefined when the answer is none. */
+/**
+ * The stored message in the answer to a direct get, or undefined when the answer is none. What a message that is stored
+ * says under the names of the answer's own headers is kept as the message's: `entryOf` knows it by them for none of ours.
+ */
 export const storedOfAnswer = (message: Msg): Got | undefined => {
-  const all = allHeaders(message);
+  let stored: Record<string, string> | undefined;
+  const all = allHeaders(message, answerHeaders, (name, value) => ((stored ??= {})[name] ??= value));
   const subject = all[answerHeader.subject];
   const sequence = Number(all[answerHeader.sequence]);
   if (subject === undefined || !Number.isSafeInteger(sequence)) return undefined;
   const headers: Record<string, string> = {};
   for (const name in all) if (!answerHeaders.has(name)) headers[name] = all[name] ?? "";
+  if (stored !== undefined) Object.assign(headers, stored);
   return {
     sequence,
     subject,

@@ -30,6 +30,16 @@ export interface LedgerCopy {
   readonly hasEvent: (id: string) => boolean;
 }
 
+/** Two witnesses as one: where both have an event, the first one's counts. */
+export const joined = (first: LedgerCopy | undefined, second: LedgerCopy | undefined): LedgerCopy | undefined => {
+  if (first === undefined || second === undefined) return first ?? second;
+  return {
+    last: Math.max(first.last, second.last),
+    between: (from, to) => new Map([...second.between(from, to), ...first.between(from, to)]),
+    hasEvent: (id) => first.hasEvent(id) || second.hasEvent(id),
+  };
+};
+
 export interface Copies {
   /** Whole records, ascending; begins anew at each call. */
   readonly stream: () => Iterator<BlockRecord>;

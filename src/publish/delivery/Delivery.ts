@@ -13,51 +13,22 @@
  * the Schedule that the drain repeats by (`Backoff`).
  */
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
-import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import { type History, keyOf } from "../../domain/History.ts";
 import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
-import { type AppendRefused, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
-import { type Command, type Durable, type Owner, Spool } from "../../spool/Spool.ts";
+import { type AccessDenied, type AppendRefused, deniedIn, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
+import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
 import * as AtExit from "./AtExit.ts";
+import type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
+import { Denials, type WhenDenied } from "./Denials.ts";
 import { Drainer } from "../drain/Drain.ts";
-import { bytesOf, SpoolOrMemory, type NotAccepted, notInLog } from "./SpoolOrMemory.ts";
+import { bytesOf, SpoolOrMemory, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
 import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
 import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
 
-/**
- * What became of a command.
- *
- * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
- * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
- * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first. Only for
- *   callers that ask for it (`durable: "memory"`)
- */
-export type Delivered =
-  | { readonly _tag: "Appended"; readonly sequence: Sequence }
-  | { readonly _tag: "Unchanged"; readonly sequence: Sequence }
-  | { readonly _tag: "Spooled" }
-  | { readonly _tag: "Held" };
-
-/** `LogUnavailable` only for a command that must be in the log. */
-export type DeliveryError = AppendRefused | IllegalTransition | LogUnavailable | NotAccepted;
-
-export interface Options {
-  /** How long a command waits for the log before it goes to the spool. Default 250. */
-  readonly patienceMillis?: number | undefined;
-  /** Where a command must be before its call returns, unless the call says otherwise. Default `disk`. */
-  readonly durable?: Durable | undefined;
-}
-
-export interface Waiting {
-  readonly mode: "direct" | "spooling";
-  /** Calls that have not returned yet. */
-  readonly outstanding: number;
-  /** Commands on disk and in memory that the log does not have; those on disk may be of other processes too. */
-  readonly spooled: number;
-  readonly held: number;
-}
+export type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 
 const defaultPatienceMillis = 250;
 /** How often somebody who waits for the drain looks. */
@@ -81,6 +52,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     fibers,
     owner: { pid: process.pid, name: random.nextDoubleUnsafe().toString(36).slice(2) },
     patienceMillis: options.patienceMillis ?? defaultPatienceMillis,
+    whenDenied: options.whenDenied,
   });
   yield* delivery.begin;
   yield* Effect.acquireRelease(
@@ -106,6 +78,7 @@ interface Parts {
   readonly fibers: Scope.Closeable;
   readonly owner: Owner;
   readonly patienceMillis: number;
+  readonly whenDenied: WhenDenied;
 }
 
 /** Commands on their way to the disk. */
@@ -121,7 +94,7 @@ export class Delivery {
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
-  readonly #lanes: PerHistoryQueue<Delivered, AppendRefused | IllegalTransition | LogUnavailable>;
+  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | IllegalTransition | LogUnavailable>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
@@ -130,9 +103,11 @@ export class Delivery {
   readonly #rescued = new WeakSet<Command>();
   /** Where the stream ends at least, as far as this process knows. */
   readonly #end: StreamEndSeen;
+  readonly #denials: Denials;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#denials = new Denials(parts.whenDenied);
     this.#keep = new SpoolOrMemory(parts.spool);
     this.#end = new StreamEndSeen(parts.log);
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
@@ -265,6 +240,11 @@ export class Delivery {
         );
         if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
         if (results.length === commands.length) break;
+        const denied = this.#denials.failure(mayTry ? undefined : (this.#mode.denied ?? this.#end.denied));
+        if (denied !== undefined) {
+          while (results.length < commands.length) results.push(Result.fail(denied));
+          break;
+        }
         const rest = placed.slice(results.length);
         const spoolable = rest.filter(({ durable }) => durable !== "log");
         if (!isDirect) yield* this.#mode.turn(spoolable.length, since);
@@ -293,7 +273,11 @@ export class Delivery {
     return Effect.gen({ self: this }, function* () {
       if (commands.length > 1) {
         const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
-        if (together === undefined || Result.isFailure(together)) return [];
+        if (together === undefined) return [];
+        if (Result.isFailure(together)) {
+          const denied = this.#denials.failure(deniedIn(together.failure));
+          return denied === undefined ? [] : commands.map(() => Result.fail(denied));
+        }
         if (together.success !== undefined) {
           for (const { sequence } of together.success) this.#end.reached(sequence);
           return together.success.map((written) => Result.succeed(asDelivered(written)));
@@ -303,7 +287,7 @@ export class Delivery {
       for (const command of commands) {
         const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
         const written = yield* this.#patiently([command], Effect.result(one));
-        const known = written === undefined ? undefined : asResult(written);
+        const known = written === undefined ? undefined : this.#asResult(written);
         if (known === undefined) break;
         if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
         results.push(known);
@@ -377,6 +361,18 @@ export class Delivery {
     });
   }
 
+  /** Undefined when the log did not answer. */
+  #asResult(written: Result.Result<Written, WriteError>): Fate | undefined {
+    if (Result.isSuccess(written)) {
+      this.#denials.over();
+      return Result.succeed(asDelivered(written.success));
+    }
+    const { failure } = written;
+    if (failure._tag !== "LogUnavailable") return Result.fail(failure);
+    const denied = this.#denials.failure(deniedIn(failure));
+    return denied === undefined ? undefined : Result.fail(denied);
+  }
+
   /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
   #foresee(command: Command | undefined): Result.Result<() => void, IllegalTransition> {
     const known = command === undefined ? undefined : this.#tasks.get(command.history);
@@ -392,9 +388,3 @@ export class Delivery {
 }
 
 const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
-
-/** Undefined when the log did not answer. */
-const asResult = (written: Result.Result<Written, WriteError>): Fate | undefined => {
-  if (Result.isSuccess(written)) return Result.succeed(asDelivered(written.success));
-  return written.failure._tag === "LogUnavailable" ? undefined : Result.fail(written.failure);
-};

@@ -8,7 +8,7 @@
  */
 import { Clock, Effect, Fiber, Latch, Result, Schedule, Schema, type Semaphore } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
-import type { LogUnavailable } from "../../log/EventLog.ts";
+import { type AccessDenied, deniedIn, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Spool, SpoolUnavailable } from "../../spool/Spool.ts";
 import { untilAnswered } from "../../log/connection/Backoff.ts";
 import type { Drainer, DrainStep } from "../drain/Drain.ts";
@@ -64,6 +64,7 @@ export class DeliveryMode {
   #slowUntil = 0;
   /** From when on (`elapsed`) callers may be kept waiting again. */
   #closeUpFrom = 0;
+  #denied: AccessDenied | undefined;
   /** Since when another process has kept us from the spool (`elapsed`). */
   #busySince: number | undefined;
 
@@ -74,6 +75,11 @@ export class DeliveryMode {
 
   get isDirect(): boolean {
     return this.#direct;
+  }
+
+  /** Why the server did not let the last drain deliver; undefined when it did, or was away. */
+  get denied(): AccessDenied | undefined {
+    return this.#denied;
   }
 
   /** Returns when so many commands may go to the spool, which have waited since that moment. */
@@ -98,10 +104,13 @@ export class DeliveryMode {
     return Effect.gen({ self: this }, function* () {
       for (;;) {
         const awoken = yield* Effect.timeoutOption(spooling, strayLookMillis);
-        const once = Effect.tapError(this.#drainOnce, (error) =>
-          Effect.logDebug(
-            `cannot drain the spool now: ${error._tag === "LogUnavailable" ? error.reason : error.message}`,
-          ),
+        const once = this.#drainOnce.pipe(
+          Effect.tap(() => Effect.sync(() => (this.#denied = undefined))),
+          Effect.tapError((error) => {
+            const isLog = error._tag === "LogUnavailable";
+            this.#denied = isLog ? deniedIn(error) : undefined;
+            return Effect.logDebug(`cannot drain the spool now: ${isLog ? error.reason : error.message}`);
+          }),
         );
         const work = awoken._tag === "Some" ? untilAnswered(once, this.#parts.arrivals) : this.#drainStray;
         const step = yield* work.pipe(

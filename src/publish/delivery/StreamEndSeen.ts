@@ -10,7 +10,7 @@
  */
 import { Deferred, Effect } from "effect";
 import type { Sequence } from "../../domain/History.ts";
-import type { EventLog, LogInfo, StreamEnd } from "../../log/EventLog.ts";
+import { type AccessDenied, deniedIn, type EventLog, type LogInfo, type StreamEnd } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";
 
 /** Where all of these stand behind, if they are in the log; undefined when that is not known of each. */
@@ -23,6 +23,7 @@ export const afterAll = (commands: ReadonlyArray<Command>): StreamEnd | undefine
 export class StreamEndSeen {
   readonly #log: EventLog["Service"];
   #end: StreamEnd | undefined;
+  #denied: AccessDenied | undefined;
   #asking: Deferred.Deferred<void> | undefined;
 
   constructor(log: EventLog["Service"]) {
@@ -50,13 +51,22 @@ export class StreamEndSeen {
     this.#end = { created, sequence: Math.max(known, lastSequence) };
   }
 
+  /** Why the server did not let us ask; undefined when it did, or was away. */
+  get denied(): AccessDenied | undefined {
+    return this.#denied;
+  }
+
   /** Asks the log once, for everybody who waits for it. */
   readonly learn: Effect.Effect<void> = Effect.suspend(() => {
     if (this.#asking !== undefined) return Deferred.await(this.#asking);
     const asking = Deferred.makeUnsafe<void>();
     this.#asking = asking;
     return this.#log.info.pipe(
-      Effect.map((info) => this.said(info)),
+      Effect.map((info) => {
+        this.#denied = undefined;
+        this.said(info);
+      }),
+      Effect.tapError((error) => Effect.sync(() => (this.#denied = deniedIn(error)))),
       Effect.ignore,
       Effect.ensuring(
         Effect.sync(() => {

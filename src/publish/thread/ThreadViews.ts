@@ -13,10 +13,11 @@ import { type History, type Sequence, thread } from "../../domain/History.ts";
 import * as Thread from "../../domain/Thread.ts";
 import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
 import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
-import { LogUnavailable } from "../../log/EventLog.ts";
+import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { type ThreadBehind, ThreadReader } from "../../snapshot/ThreadReader.ts";
 import { asRecorded, onto } from "../../spool/Waiting.ts";
 import { Publisher } from "../Publisher.ts";
+import * as ForkedMessages from "./ForkedMessages.ts";
 import { wholeParts } from "./WholeParts.ts";
 
 export interface ThreadView {
@@ -39,7 +40,8 @@ export class ThreadViews extends Context.Service<
     /** The thread; undefined when neither the log nor this machine has anything of it. */
     readonly get: (threadId: string, options?: Reading) => Effect.Effect<ThreadView | undefined, ThreadBehind>;
     /**
-     * Every message, none of them cut, in the order in which they began; those that wait on this machine at the end.
+     * Every message, none of them cut, in the order in which they began; those that wait on this machine at the end. A
+     * fork begins with those of the thread that it continues, up to where it left it; nothing is copied.
      */
     readonly messages: (threadId: string) => Stream.Stream<ThreadMessage, LogUnavailable>;
   }
@@ -53,6 +55,7 @@ const restMillis = 1_000;
 const make = Effect.gen(function* () {
   const publisher = yield* Publisher;
   const reader = yield* ThreadReader;
+  const messagesOf = ForkedMessages.make(yield* EventLog, reader);
   const clock = yield* Clock.Clock;
   let silentAt = Number.NEGATIVE_INFINITY;
 
@@ -101,7 +104,7 @@ const make = Effect.gen(function* () {
       Stream.unwrap(
         // First, so that what is delivered meanwhile is in both and not in neither.
         Effect.map(publisher.waitingFor(thread(threadId, publisher.tenant)), (commands) =>
-          reader.messages(threadId, { tenant: publisher.tenant, waiting: asRecorded(commands, 0) }),
+          messagesOf(thread(threadId, publisher.tenant), asRecorded(commands, 0)),
         ),
       ).pipe(Stream.mapEffect(whole)),
   });

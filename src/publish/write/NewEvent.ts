@@ -5,7 +5,15 @@
  */
 import { Clock, Effect, Random, Result, Schema } from "effect";
 import * as EventId from "../../domain/EventId.ts";
-import { type EventData, type EventTypeName, eventTypes, type Provenance } from "../../domain/Event.ts";
+import {
+  type EventData,
+  type EventTypeName,
+  eventTypes,
+  isEventTypeName,
+  isVendorTypeName,
+  type Provenance,
+  type VendorTypeName,
+} from "../../domain/Event.ts";
 import { History, isHistory } from "../../domain/History.ts";
 import { fitsUtf8, utf8Length } from "../../domain/Json.ts";
 import type { Blob, Command, Durable } from "../../spool/Spool.ts";
@@ -99,12 +107,19 @@ const isPlain = (value: unknown, depth = 0): boolean => {
  */
 const asJson = (data: unknown): unknown => (isPlain(data) ? data : JSON.parse(JSON.stringify(data ?? null)));
 
+const ownTypes = "schema/index.json lists the types; one of your own is x.<vendor>.<name>, lower case.";
 const see = (type: string) => `See schema/${type}.json for what the event may hold.`;
 
-export interface Composing<Name extends EventTypeName> extends About {
+/** Whatever can be published: the catalogue, and types of somebody else's. */
+export type TypeName = EventTypeName | VendorTypeName;
+
+/** The data of an event of the catalogue, or any JSON of somebody else's. */
+export type GivenData<Name extends TypeName> = Name extends EventTypeName ? Given<EventData<Name>> : unknown;
+
+export interface Composing<Name extends TypeName> extends About {
   readonly history: History;
   readonly type: Name;
-  readonly data: Given<EventData<Name>>;
+  readonly data: GivenData<Name>;
   /** The given id was made for this event just now. Default: only one that is not given is. */
   readonly isNew?: boolean | undefined;
   /** Bytes that the data refers to by their hash: in the object store before the event is in the log. */
@@ -112,27 +127,28 @@ export interface Composing<Name extends EventTypeName> extends About {
 }
 
 /** Checks and composes. Plain code: it runs for every event, and only the id and the time need Effect. */
-const build = <Name extends EventTypeName>(
+const build = <Name extends TypeName>(
   { blobs: given = [], history, type, data, isNew, ...about }: Composing<Name>,
   made: { readonly id: string; readonly occurredAt: number },
   defaultSource: string,
 ): Result.Result<Command, InvalidEvent> => {
   const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
-  if (!Object.hasOwn(eventTypes, type)) {
-    return invalid(
-      `${JSON.stringify(type)} is no event type of the catalogue.`,
-      "schema/index.json has the event types, each with its version.",
-    );
+  const ours = isEventTypeName(type) ? eventTypes[type] : undefined;
+  if (ours === undefined && !isVendorTypeName(type)) {
+    return invalid(`${JSON.stringify(type)} is no event type of the catalogue.`, ownTypes);
   }
-  const { kind, version } = eventTypes[type];
   if (!isHistory(history)) return invalid(`The history has no valid name: ${problemOfHistory(history)}`);
-  if (history.kind !== kind) return invalid(`A ${type} event belongs to a ${kind}, not to a ${history.kind}.`);
+  if (ours !== undefined && history.kind !== ours.kind) {
+    return invalid(`A ${type} event belongs to a ${ours.kind}, not to a ${history.kind}.`);
+  }
   const json = Result.try(() => asJson(data));
   if (Result.isFailure(json)) return invalid(`The data is not JSON: ${String(json.failure)}`);
-  const checked = checks[type](json.success);
+  const checked = isEventTypeName(type) ? checks[type](json.success) : Result.succeed(json.success);
   if (Result.isFailure(checked)) return invalid(checked.failure.message);
   // What the Schema does not know is kept: the JSON goes in as it was given, not as it was decoded.
-  const { body, blobs } = offload(type, json.success);
+  const { body, blobs } = isEventTypeName(type)
+    ? offload(type, json.success)
+    : { body: JSON.stringify(json.success), blobs: [] };
   if (!fitsUtf8(body, maxEventBytes)) {
     return invalid(
       `The event is ${utf8Length(body)} bytes; at most ${maxEventBytes} are possible.`,
@@ -144,7 +160,7 @@ const build = <Name extends EventTypeName>(
     ...rest,
     id: id ?? made.id,
     type,
-    schemaVersion: version,
+    schemaVersion: ours?.version ?? 1,
     occurredAt: occurredAt ?? made.occurredAt,
     source: source ?? defaultSource,
     body,
@@ -158,7 +174,7 @@ const build = <Name extends EventTypeName>(
   });
 };
 
-export const compose = <Name extends EventTypeName>(
+export const compose = <Name extends TypeName>(
   options: Composing<Name>,
   defaultSource: string,
 ): Effect.Effect<Command, InvalidEvent> =>

@@ -170,6 +170,52 @@ describe("Traffic", () => {
     );
   });
 
+  it("knows client, server and version of the protocol of 2026-07-28, which says them with each message", () => {
+    const said = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "c26", version: "2" },
+    };
+    const request = (id: number, method: string, params: object = {}) =>
+      ["toServer", { jsonrpc: "2.0", id, method, params: { ...params, _meta: said } }] as const;
+    const serverInfo = { name: "s26", version: "3", title: "A server" };
+    const result = { supportedVersions: ["2026-07-28"], _meta: { "io.modelcontextprotocol/serverInfo": serverInfo } };
+    const observed = observe([
+      request(1, "server/discover"),
+      answer(1, result),
+      request(2, "tools/call", { name: "a", arguments: {} }),
+      answer(2),
+    ]);
+    assert.deepInclude(observed[0], {
+      _tag: "SessionStarted",
+      client: { name: "c26", version: "2" },
+      server: { name: "s26", version: "3" },
+      serverTitle: "A server",
+      protocolVersion: "2026-07-28",
+    });
+    assert.deepInclude(observed[1], { _tag: "ToolCalled", server: "s26" });
+    assert.lengthOf(returned(observed), 1);
+    // One that is refused is followed by an initialize, and the session begins with that.
+    const refused = ["toClient", { jsonrpc: "2.0", id: 1, error: { code: -32601, message: "?" } }] as const;
+    assert.deepStrictEqual(observe([request(1, "server/discover"), refused]), []);
+  });
+
+  it("goes on from a state that was kept as if it had seen what was before", () => {
+    const before = new Traffic();
+    observe([call(1), call("x", "slow")], before);
+    const after = Traffic.from(JSON.parse(JSON.stringify(before.state)));
+    const [slow] = returned(observe([answer("x")], after));
+    assert.strictEqual(slow?.call, 2);
+    assert.deepStrictEqual(
+      after.state.open.map(([key]) => key),
+      ["1"],
+    );
+    const next = observe([call(3)], after);
+    assert.deepStrictEqual(
+      next.map(({ _tag }) => _tag),
+      ["ToolCalled"],
+    );
+  });
+
   it("knows whose answer a huge line is, wherever its id stands", () => {
     const body = `"content":[{"text":"${"x".repeat(100_000)}"}]`;
     const texts = [

@@ -1,8 +1,9 @@
 /** A wrapped server and an official client, and what was recorded of them. */
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { Effect, Result } from "effect";
+import { Effect, Result, Schedule } from "effect";
 import { createRequire } from "node:module";
+import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import type { RecordedEvent } from "../../../src/domain/Event.ts";
 import { isMisfit } from "../../../src/domain/Event.ts";
 import type { Fact } from "../../../src/domain/Fact.ts";
@@ -32,6 +33,16 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/**
+ * Returns when no session's journal is left. The official client kills a wrapper that needs four seconds, as on a busy
+ * machine; another process records it then.
+ */
+const recorded = (data: string) =>
+  Effect.sync(() => Journal.journals(data).length).pipe(
+    Effect.repeat({ until: (left) => left === 0, schedule: Schedule.spaced(50) }),
+    Effect.timeoutOption(40_000),
+  );
+
 /** Connects the official client to a wrapped server; closed with the scope. */
 export const connect = ({ data, url, thread, words: more = [], server = everything, env = {} }: Options) =>
   Effect.acquireRelease(
@@ -49,7 +60,11 @@ export const connect = ({ data, url, thread, words: more = [], server = everythi
       await client.connect(transport);
       return client;
     }),
-    (client) => Effect.promise(() => client.close()),
+    (client) =>
+      Effect.andThen(
+        Effect.promise(() => client.close()),
+        recorded(data),
+      ),
   );
 
 /** Everything the log holds from a sequence on. */

@@ -9,11 +9,13 @@ import type { LogEntry, NewEvent } from "../../../src/domain/Event.ts";
 import { fromContent } from "../../../src/domain/EventId.ts";
 import { thread } from "../../../src/domain/History.ts";
 import { readBlock } from "../../../src/log/blocks/BlockFile.ts";
+import * as StreamFiles from "../../../src/log/blocks/StreamFiles.ts";
 import * as NatsConnection from "../../../src/log/connection/NatsConnectionNats.ts";
-import * as StreamNats from "../../../src/log/connection/StreamNats.ts";
+import { configOf } from "../../../src/log/connection/StreamConfigNats.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as EventLogNats from "../../../src/log/EventLogNats.ts";
 import * as Heal from "../../../src/projection/heal/Heal.ts";
+import * as HealPlan from "../../../src/projection/heal/Plan.ts";
 import * as Projector from "../../../src/projection/Projector.ts";
 import { rebuild } from "../../../src/projection/rebuild/Rebuild.ts";
 import { verify } from "../../../src/projection/verify/Verify.ts";
@@ -49,8 +51,10 @@ const names = (word: string, count: number) => Array.from({ length: count }, (_,
 export const appendAll = (word: string, count: number) =>
   Effect.forEach(names(word, count), (name) => append(name), { discard: true });
 
-export const streamFolder = (root: string) => join(root, "nats", "jetstream", "$G", "streams", "RECOLLECT");
-export const folderOf = (root: string): Heal.Folder => ({
+export const streamFolder = (root: string): string =>
+  StreamFiles.find(join(root, "nats"), "RECOLLECT")?.path ?? join(root, "there is no stream");
+
+export const folderOf = (root: string): HealPlan.Folder => ({
   root,
   natsStore: join(root, "nats"),
   database: join(root, "recollect.db"),
@@ -88,7 +92,7 @@ export const everything = Effect.gen(function* () {
 /** A compressed stream, as stores of before have it. */
 export const makeCompressed = Effect.gen(function* () {
   const { nc } = yield* NatsConnection.NatsConnection;
-  const config = StreamNats.configOf({ name: "RECOLLECT", replicas: 1, duplicateWindowMillis: 600_000 });
+  const config = configOf({ name: "RECOLLECT", replicas: 1, duplicateWindowMillis: 600_000 });
   const body = JSON.stringify({ ...config, compression: "s2" });
   yield* Effect.promise(() => nc.request("$JS.API.STREAM.CREATE.RECOLLECT", body));
 });
@@ -138,17 +142,20 @@ export const changeRow = (root: string, sequence: number, sql = "data = 'rotten'
 };
 
 export const plan = (root: string) =>
-  Heal.plan({ folder: folderOf(root), stream: "RECOLLECT", onProgress: () => Effect.void });
+  HealPlan.plan({ folder: folderOf(root), stream: "RECOLLECT", onProgress: () => Effect.void });
 
 /** The heal with all that belongs to it; answers what the healed stream holds, and whether all copies are equal. */
-export const heal = Effect.fnUntraced(function* (root: string, onStep?: (step: string) => void) {
+export const heal = Effect.fnUntraced(function* (
+  root: string,
+  more: Pick<Parameters<typeof Heal.execute>[0], "onStep" | "witness"> = {},
+) {
   Heal.resume(root);
   const done = yield* Heal.execute({
     folder: folderOf(root),
     stream: "RECOLLECT",
     reason: "a test",
     onProgress: () => Effect.void,
-    ...(onStep === undefined ? {} : { onStep }),
+    ...more,
   }).pipe(Effect.provide(NodeServices.layer), Effect.provideService(References.MinimumLogLevel, "None"));
   return { done, ...(yield* whole(root, done.needsRebuild)) };
 });

@@ -1,7 +1,7 @@
 /**
  * The version of this program, as package.json has it.
  *
- * Room: main.
+ * Room: machine.
  */
 import { createRequire } from "node:module";
 

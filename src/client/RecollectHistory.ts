@@ -1,0 +1,138 @@
+/**
+ * One history for programs that speak in promises: events of any type appended and read, and a state kept of them.
+ *
+ * Room: client.
+ *
+ * For what a program records that is no conversation: `x.<vendor>.<name>` events with any JSON, in a thread, a task or
+ * a session. Checkpoints, agent state and foreign sessions stand on this.
+ */
+import { Effect, Stream } from "effect";
+import type { RecordedEvent } from "../domain/Event.ts";
+import type { History } from "../domain/History.ts";
+import { dataOf } from "../log/Envelope.ts";
+import { HistoryReading, type ReadEvent, type Reading } from "../publish/HistoryReading.ts";
+import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../publish/Publisher.ts";
+import type { TypeName } from "../publish/write/NewEvent.ts";
+import type { PromiseRunner } from "./PromiseRunner.ts";
+
+/** An event as a program reads it: `data` is the body's JSON. */
+export interface HistoryEvent {
+  /** Position in the stream, and so in the history; of an event that waits it says nothing. */
+  readonly sequence: number;
+  /** True: accepted by this machine, and not in the log yet. */
+  readonly isWaiting: boolean;
+  readonly id: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** Epoch milliseconds, by the writer's clock and by the log's. */
+  readonly occurredAt: number;
+  readonly recordedAt: number;
+  readonly source: string;
+  readonly actor: string | undefined;
+  readonly session: string | undefined;
+  readonly correlationId: string | undefined;
+  readonly causationId: string | undefined;
+  readonly data: unknown;
+}
+
+export interface ReadOptions extends Reading {
+  /** Only the last so many, in order. */
+  readonly last?: number | undefined;
+}
+
+/** How a history comes to a state. Pure: the state it was given stays as it is. Declare it once, outside of calls. */
+export interface EventFold<State> {
+  readonly initial: State;
+  readonly apply: (state: State, event: HistoryEvent) => State;
+}
+
+export interface FoldedState<State> {
+  readonly state: State;
+  /** What to give as `expected` when appending on what was read; 0 when the log has nothing. */
+  readonly sequence: number;
+  /** Events in the state that the log does not have yet. */
+  readonly waiting: number;
+}
+
+export interface AppendOptions {
+  /** The last sequence of the history that the caller saw; rejects with `SequenceConflict` when somebody was quicker. */
+  readonly expected?: number | undefined;
+}
+
+const eventOf = ({ event, isWaiting }: ReadEvent): HistoryEvent => {
+  const { actor, body, causationId, correlationId, id, occurredAt, recordedAt, schemaVersion, sequence } = event;
+  const { session, source, type } = event;
+  const about = { source, actor, session, correlationId, causationId };
+  return { sequence, isWaiting, id, type, schemaVersion, occurredAt, recordedAt, ...about, data: dataOf(body) };
+};
+
+/** The fold over recorded events that belongs to a program's fold. Kept, because the state is found by its identity. */
+const inner = new WeakMap<
+  object,
+  { readonly initial: unknown; readonly apply: (state: unknown, event: RecordedEvent) => unknown }
+>();
+
+const recordedFold = <State>(fold: EventFold<State>) => {
+  const known = inner.get(fold) ?? {
+    initial: fold.initial as unknown,
+    apply: (state: unknown, event: RecordedEvent) =>
+      fold.apply(state as State, eventOf({ event, isWaiting: false })) as unknown,
+  };
+  inner.set(fold, known);
+  return known as { readonly initial: State; readonly apply: (state: State, event: RecordedEvent) => State };
+};
+
+export class RecollectHistory {
+  readonly #runner: PromiseRunner;
+  readonly #history: History;
+
+  constructor(runner: PromiseRunner, history: History) {
+    this.#runner = runner;
+    this.#history = history;
+  }
+
+  get id(): string {
+    return this.#history.id;
+  }
+
+  /**
+   * Appends one event, as everything is published: in the log, or with the log unreachable in this machine's spool.
+   * Rejects with `InvalidEvent` when its type or data is refused.
+   */
+  publish(event: AppendedEvent): Promise<Published> {
+    const history = this.#history;
+    const given = { ...event, history } as Parameters<Publisher["Service"]["publish"]>[0];
+    return this.#runner.publish(Publisher.use((publisher) => publisher.publish<TypeName>(given)));
+  }
+
+  /**
+   * Appends events to the log, all or none; resolves when they are on disk there. Never spooled: with the log unreachable
+   * it rejects with `LogUnavailable`, and the same call with the same ids is safe afterwards. The same ids twice are one.
+   */
+  append(events: ReadonlyArray<AppendedEvent>, { expected }: AppendOptions = {}): Promise<AppendedAll> {
+    const history = this.#history;
+    return this.#runner.run(
+      Publisher.use((publisher) => publisher.appendAll({ history, events, expected: expected ?? "any" })),
+    );
+  }
+
+  /** The events in order, with this machine's accepted ones behind them. Rejects with `LogUnavailable`. */
+  async *events(reading: Reading = {}): AsyncGenerator<HistoryEvent, void> {
+    const stream = Stream.unwrap(HistoryReading.use((reads) => Effect.succeed(reads.events(this.#history, reading))));
+    yield* Stream.toAsyncIterableWith(Stream.map(stream, eventOf), await this.#runner.runtime.context());
+  }
+
+  /** The same as a list; `last` keeps the newest. */
+  read({ last, ...reading }: ReadOptions = {}): Promise<ReadonlyArray<HistoryEvent>> {
+    const events = Stream.unwrap(
+      HistoryReading.use((reads) => Effect.succeed(reads.events(this.#history, reading))),
+    ).pipe(Stream.map(eventOf));
+    const wanted = last === undefined ? events : Stream.takeRight(events, last);
+    return this.#runner.run(Stream.runCollect(wanted));
+  }
+
+  /** The state of the history by a fold. Read again, it costs one question to the log and the events that are new. */
+  folded<State>(fold: EventFold<State>): Promise<FoldedState<State>> {
+    return this.#runner.run(HistoryReading.use((reads) => reads.folded(this.#history, recordedFold(fold))));
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Records what journals of wrapped sessions hold whose processes could not: killed, too slow, or with no disk for the spool.
+ *
+ * Room: edge.
+ *
+ * Run by the daemon (`layer`), and by a process of its own that a session leaves behind when it ends (this file as a
+ * program, with the data folder as its argument). Ids follow from session and place, so what was recorded before is there
+ * once, and two that read one journal at the same moment do no harm.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { Effect, Layer, References, Result } from "effect";
+import { renameSync, rmSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import * as Layers from "../../client/Layers.ts";
+import { endIdOf, type Held, Sessions } from "../../coordination/sessions/Sessions.ts";
+import * as History from "../../domain/History.ts";
+import { commandLineOf, isAlive } from "../../machine/Processes.ts";
+import { Publisher } from "../../publish/Publisher.ts";
+import * as Journal from "./Journal.ts";
+import { Lines } from "./Lines.ts";
+import type { Ended } from "./Messages.ts";
+import { record } from "./Record.ts";
+import { type Direction, type Moment, type Observation, Traffic } from "./Traffic.ts";
+
+/** A session that is over: its beginning and its end are events, and nobody keeps it present. */
+const ended = Effect.gen(function* () {
+  const publisher = yield* Publisher;
+  return Sessions.of({
+    active: Effect.succeed([]),
+    register: Effect.fnUntraced(function* (options = {}, about = {}) {
+      const { id = "", ...said } = options;
+      const history = History.session(id, publisher.tenant);
+      const { eventId } = yield* publisher.publish({ ...about, history, type: "session.started", data: said });
+      const end: Held["end"] = (ending, given = {}) => {
+        const attributes = { ...about, ...given, id: endIdOf(history, eventId) };
+        return Effect.asVoid(publisher.publish({ ...attributes, history, type: "session.ended", data: ending }));
+      };
+      return { id, join: () => Effect.void, leave: () => Effect.void, end };
+    }),
+  });
+});
+
+/** No disk took it, and one may later. What no event can hold is in no log, however often it is tried. */
+const isKept = (result: Result.Result<unknown, { readonly _tag: string }>): boolean =>
+  Result.isFailure(result) && result.failure._tag === "NotAccepted";
+
+/** Events that are under way at once: the publisher keeps their order. */
+const mostTogether = 500;
+
+/** All of a journal; how many of its events were not accepted. */
+const replay = Effect.fnUntraced(function* ({ frames, header }: NonNullable<ReturnType<typeof Journal.open>>) {
+  const publisher = yield* Publisher;
+  const { options, state } = header;
+  const traffic = Traffic.from(state);
+  const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
+  const recording = yield* record({ options, traffic, isAgain: true }).pipe(
+    Effect.provideServiceEffect(Sessions, ended),
+  );
+  let lost = 0;
+  let begun = 0;
+  const publish = Effect.fnUntraced(function* (observations: ReadonlyArray<Observation>) {
+    for (const event of observations.flatMap(recording.observed)) {
+      const counted = Effect.tap(Effect.result(event), (result) =>
+        Effect.sync(() => {
+          if (isKept(result)) lost++;
+        }),
+      );
+      yield* Effect.forkChild(counted, { startImmediately: true });
+      if (++begun % mostTogether === 0) yield* publisher.flush;
+    }
+  });
+  if (state?.hasStarted === true) yield* publish(traffic.again(options.started));
+  let last: Moment = options.started;
+  let how: Ended | undefined;
+  for (const frame of frames) {
+    last = frame.at;
+    if (frame._tag === "Ended") how = frame.ended;
+    else
+      for (const line of lines[frame.direction].take(frame.bytes))
+        yield* publish(traffic.see(frame.direction, line, frame.at));
+  }
+  const line = lines.toClient.end();
+  if (line !== undefined) yield* publish(traffic.see("toClient", line, last));
+  yield* publish(traffic.end(last));
+  yield* publisher.flush;
+  const end = yield* Effect.result(recording.ended(how ?? { code: null, signal: "SIGKILL" }, last));
+  return lost + Number(isKept(end));
+}, Effect.scoped);
+
+/** Whether its session is over: its process is gone, or has said so. */
+const isOver = (path: string, { commandLine, pid }: Journal.Header): boolean => {
+  // The id may have been given to another program since.
+  const isGone = !isAlive(pid) || (commandLine !== "" && commandLineOf(pid) !== commandLine);
+  return isGone || Journal.isWhole(path);
+};
+
+/** Every journal of the folder whose session is over, for the logs that they were meant for. Returns how many were recorded. */
+export const all = Effect.fn("wrap.replay")(function* (root: string) {
+  let done = 0;
+  for (const path of Journal.journals(root)) {
+    const opened = yield* Effect.result(Effect.try(() => Journal.open(path)));
+    // Gone meanwhile: somebody else was quicker.
+    if (Result.isFailure(opened)) continue;
+    if (opened.success === undefined) {
+      yield* Effect.logWarning(`${path} is no journal that this version can read; it is set aside`);
+      yield* Effect.ignore(Effect.try(() => renameSync(path, `${path}.unreadable`)));
+      continue;
+    }
+    const { header } = opened.success;
+    const { options } = header;
+    if (!isOver(path, header)) continue;
+    const { access, tenant, url } = options;
+    const place = { url, data: root, tenant, access, source: "recollect/wrap" };
+    const lost = yield* replay(opened.success).pipe(Effect.provide(Layers.core(place)), Effect.scoped);
+    if (lost > 0) yield* Effect.logWarning(`${path}: ${lost} events were not accepted yet`);
+    else {
+      rmSync(path, { force: true });
+      done++;
+    }
+  }
+  return done;
+});
+
+/** How often the daemon looks. */
+const lookMillis = 10_000;
+
+/** For as long as the scope is open. */
+export const layer = (root: string) =>
+  Layer.effectDiscard(
+    Effect.forkScoped(
+      Effect.forever(
+        Effect.andThen(
+          Effect.catchCause(all(root), (cause) => Effect.logError("cannot record a session's journal", cause)),
+          Effect.sleep(lookMillis),
+        ),
+      ),
+    ),
+  );
+
+const isProgram = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
+if (isProgram) {
+  const quiet = Layer.succeed(References.MinimumLogLevel, "None");
+  await Effect.runPromise(all(process.argv[2] ?? "").pipe(Effect.provide(Layer.merge(NodeServices.layer, quiet))));
+}

@@ -1,0 +1,50 @@
+/**
+ * A connection as those see it who ask over it, and the guard that says whether its server is the one that is meant.
+ *
+ * Room: log.
+ */
+import type { NatsConnection as Client } from "@nats-io/transport-node";
+import type { Effect } from "effect";
+import type { LogCondition } from "./LogCondition.ts";
+import type { Replies } from "./RepliesNats.ts";
+
+/** Whether the server is there. `since` is in epoch milliseconds. */
+export type LinkState =
+  | { readonly _tag: "Connected"; readonly server: string; readonly since: number }
+  /** A server is there, and it is not the one that is meant: nothing is written to it and nothing of it is believed. */
+  | { readonly _tag: "Refused"; readonly server: string; readonly since: number; readonly condition: LogCondition }
+  | { readonly _tag: "Away"; readonly since: number };
+
+/** The connection as hot paths see it: plain values, no effect to run. */
+export interface Link {
+  /** True while the server is there and, with a guard, was found to be the one that is meant. */
+  readonly connected: boolean;
+  /** Why the server that is there is not believed; undefined while it is, or while none is there. */
+  readonly refused: LogCondition | undefined;
+  /** When the connection was lost, as `Elapsed` counts; undefined while connected. */
+  readonly lostAt: number | undefined;
+  /** Calls back at the next disconnect; the result ends the subscription. */
+  readonly onLost: (callback: () => void) => () => void;
+  readonly replies: Pick<Replies, "open">;
+  /** Something is odd (nobody serves the stream): the guard looks again at once. */
+  readonly doubt: () => void;
+}
+
+/** What a question is asked over. */
+export interface Asking {
+  readonly nc: Client;
+  readonly link: Link;
+}
+
+export type Verdict =
+  | { readonly _tag: "Admitted" }
+  | { readonly _tag: "Refused"; readonly condition: LogCondition }
+  /** The server did not answer: what was believed before still is. */
+  | { readonly _tag: "Unsure"; readonly reason: string };
+
+/** Says whether a server is the one that is meant: at each connect before anything else is asked, and again and again. */
+export interface Guard {
+  readonly look: (asking: Asking) => Effect.Effect<Verdict>;
+  /** What is wrong with the stream that was admitted last. */
+  readonly conditions: () => ReadonlyArray<LogCondition>;
+}

@@ -1,0 +1,222 @@
+/**
+ * Which stream is meant, and whether a server has it: asked at each connect before a byte is written or read, and again
+ * while connected. The only place that makes or changes the stream of record.
+ *
+ * Room: log.
+ *
+ * Promises: a server with another stream, or without the stream that is known, is refused, with a sentence that says so;
+ * a stream is made only where nobody knows of one, and changed only for who may bring it in line; what can remove events
+ * is named at the next look.
+ */
+import { randomUUID } from "node:crypto";
+import { Effect, Result } from "effect";
+import type { LogUnavailable } from "../EventLog.ts";
+import type { Asking, Guard, Verdict } from "./LinkNats.ts";
+import type { LogCondition } from "./LogCondition.ts";
+import type { ApiError } from "./RequestNats.ts";
+import { conditionsOf, fatalDifference, identityKey, repairsOf, type Settings } from "./StreamConfigNats.ts";
+import * as StreamNats from "./StreamNats.ts";
+
+/** A stream that was seen, for whoever remembers it. */
+export interface Seen {
+  readonly identity: string;
+  readonly stream: string;
+  /** Epoch milliseconds. */
+  readonly created: number;
+}
+
+export interface Meant {
+  readonly stream?: string | undefined;
+  /** Of a stream that is made. Default: 3 on a cluster, 1 on a server that stands alone. */
+  readonly replicas?: 1 | 3 | undefined;
+  readonly duplicateWindowMillis?: number | undefined;
+  /** The identity that is expected; undefined where nobody has seen the stream. Asked anew at each look. */
+  readonly identity: Effect.Effect<string | undefined>;
+  /** Keeps what was seen, so that it is expected from now on. */
+  readonly remember: (seen: Seen) => Effect.Effect<void>;
+  /** `check` changes nothing. `bringInLine` sets flags, gives an identity, and makes a stream where `missing` lets it. */
+  readonly may: "check" | "bringInLine";
+  /** What a server without the stream is; undefined: nobody knows of one that held something. */
+  readonly missing: Effect.Effect<LogCondition | undefined>;
+  /** The server is ours alone: limits on the stream are taken back. */
+  readonly isOwn?: boolean | undefined;
+}
+
+export interface StreamGuard extends Guard {
+  readonly stream: string;
+  /** As of the last look that admitted the stream; undefined before the first. */
+  readonly facts: () => StreamNats.StreamFacts | undefined;
+  readonly learnt: (facts: StreamNats.StreamFacts) => void;
+}
+
+/** An election takes 4 to 9 s. A first look waits for one, later ones come again by themselves. */
+const firstPatienceMillis = 15_000;
+
+const admitted: Verdict = { _tag: "Admitted" };
+
+const refuse = (name: LogCondition["name"], message: string, hint: string): Verdict => ({
+  _tag: "Refused",
+  condition: { name, message, hint, refusesAppends: true },
+});
+
+export const nobodyMadeIt = (stream: string): LogCondition => ({
+  name: "streamMissing",
+  message: `The server has no stream ${stream}.`,
+  hint: "Make it with `recollect up`, on a server of somebody else's with --nats-url.",
+  refusesAppends: true,
+});
+
+/** For a stream that was there a moment ago. */
+export const gone = (stream: string): LogCondition => ({
+  name: "streamMissing",
+  message: `The server has no stream ${stream} any more: it was deleted, or the server could not load it.`,
+  hint: "Nothing makes an empty one in its place. recollect heal makes it again from the ledger; it says first what it would do.",
+  refusesAppends: true,
+});
+
+const strange = (stream: string, expected: string, found: string | undefined): Verdict =>
+  refuse(
+    "strangeStream",
+    `The server has another stream ${stream} (identity ${found ?? "none"}) than the one that is known here (${expected}).`,
+    "Nothing is written to it. Find out which server this is; publishing goes on in the spool until the right one is back.",
+  );
+
+const notPermitted = (stream: string, denied: string): Verdict => ({
+  _tag: "Refused",
+  condition: {
+    name: "notPermitted",
+    message: `The server does not let this user ${denied}: which stream ${stream} it has cannot be known.`,
+    hint: "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration.",
+    denied,
+    refusesAppends: true,
+  },
+});
+
+/** 10005: no suitable peers for placement; 10074: more than one copy without a cluster. */
+const isTooFewServers = ({ err_code }: ApiError): boolean => err_code === 10_005 || err_code === 10_074;
+
+const refusedBy = (stream: string, error: ApiError): Verdict =>
+  isTooFewServers(error)
+    ? refuse(
+        "streamUnusable",
+        `The stream ${stream} is to be kept in three copies, and the cluster has not three servers for them: ${error.description} (${error.err_code}).`,
+        "Start the missing servers. To do with one copy, make the stream yourself first: its copies stay as they are.",
+      )
+    : refuse(
+        "streamUnusable",
+        `The server does not let the stream ${stream} be what it must be: ${error.description} (${error.err_code}).`,
+        "The user needs $JS.API.STREAM.CREATE and UPDATE once, and the account needs room for it.",
+      );
+
+export const make = (meant: Meant): StreamGuard => {
+  const stream = meant.stream ?? StreamNats.defaultStream;
+  const isOwn = meant.isOwn === true;
+  let facts: StreamNats.StreamFacts | undefined;
+  let conditions: ReadonlyArray<LogCondition> = [];
+  let isInLine = meant.may === "check";
+
+  const settingsOf = ({ nc }: Asking): Settings => ({
+    name: stream,
+    replicas: meant.replicas ?? (nc.info?.cluster === undefined ? 1 : 3),
+    duplicateWindowMillis: meant.duplicateWindowMillis ?? StreamNats.defaultDuplicateWindowMillis,
+  });
+
+  const create = Effect.fnUntraced(function* (asking: Asking): Effect.fn.Return<Verdict, LogUnavailable> {
+    const missing = yield* meant.missing;
+    if (missing !== undefined) return { _tag: "Refused", condition: missing };
+    if (meant.may === "check") return { _tag: "Refused", condition: nobodyMadeIt(stream) };
+    const made = yield* StreamNats.create(asking, settingsOf(asking), randomUUID());
+    if (!("_tag" in made)) return yield* admit(asking, made, undefined);
+    // 10058: another process made it at the same moment, differently.
+    const other =
+      made.error.err_code === 10_058 ? yield* StreamNats.find(asking, { stream, patienceMillis: 0 }) : undefined;
+    return other === undefined ? refusedBy(stream, made.error) : yield* judge(asking, other);
+  });
+
+  /** Fields to change, with the identity where there is none. */
+  const bringInLine = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, identity: string) {
+    const repairs = repairsOf(found.config, settingsOf(asking), isOwn);
+    const named =
+      found.identity === identity ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity } };
+    const fields = { ...repairs, ...named };
+    if (Object.keys(fields).length === 0) return found;
+    yield* Effect.logInfo(`bringing the stream ${stream} in line: ${Object.keys(fields).join(", ")}`);
+    return yield* StreamNats.update(asking, found.config, fields);
+  });
+
+  const admit = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, expected: string | undefined) {
+    facts = found.facts;
+    const options = { settings: settingsOf(asking), isOwn };
+    conditions = conditionsOf(found.config, found.facts, options);
+    if (found.identity !== undefined && found.identity !== expected) {
+      yield* meant.remember({ identity: found.identity, stream, created: found.facts.created });
+    }
+    return admitted;
+  });
+
+  /** A stream that is there: the one that is known, or the first that is seen. */
+  const judge = Effect.fnUntraced(function* (
+    asking: Asking,
+    found: StreamNats.Found,
+  ): Effect.fn.Return<Verdict, LogUnavailable> {
+    const expected = yield* meant.identity;
+    const { identity } = found;
+    if (identity !== undefined && expected !== undefined && identity !== expected)
+      return strange(stream, expected, identity);
+    const fatal = fatalDifference(found.config);
+    if (fatal !== undefined) {
+      return refuse(
+        "streamUnusable",
+        `The stream ${stream} cannot hold events: ${fatal}.`,
+        "Rename or remove that stream, or give another name with the option `stream`.",
+      );
+    }
+    if (identity === undefined && expected !== undefined && !(isOwn && meant.may === "bringInLine"))
+      return strange(stream, expected, identity);
+    if (isInLine) return yield* admit(asking, found, expected);
+    const inLine = yield* bringInLine(asking, found, identity ?? expected ?? randomUUID());
+    if ("_tag" in inLine) return refusedBy(stream, inLine.error);
+    isInLine = true;
+    return yield* admit(asking, inLine, expected);
+  });
+
+  const look = Effect.fnUntraced(function* (asking: Asking) {
+    const patienceMillis = facts === undefined ? firstPatienceMillis : 0;
+    const found = yield* StreamNats.find(asking, { stream, patienceMillis });
+    return yield* found === undefined ? create(asking) : judge(asking, found);
+  });
+
+  return {
+    stream,
+    look: (asking) =>
+      Effect.map(Effect.result(look(asking)), (looked) => {
+        if (Result.isSuccess(looked)) return looked.success;
+        const { denied, reason } = looked.failure;
+        return denied === undefined ? ({ _tag: "Unsure", reason } satisfies Verdict) : notPermitted(stream, denied);
+      }),
+    conditions: () => conditions,
+    facts: () => facts,
+    learnt: (now) => {
+      facts = now;
+    },
+  };
+};
+
+/** For tools and tests that begin with an empty server: the stream is made, and nobody remembers it. */
+export const withoutMemory = (
+  options: Pick<Meant, "stream" | "replicas" | "duplicateWindowMillis"> = {},
+): StreamGuard => {
+  let known: string | undefined;
+  return make({
+    ...options,
+    may: "bringInLine",
+    identity: Effect.sync(() => known),
+    remember: ({ identity }) =>
+      Effect.sync(() => {
+        known = identity;
+      }),
+    missing: Effect.sync(() =>
+      known === undefined ? undefined : { ...nobodyMadeIt(options.stream ?? StreamNats.defaultStream) },
+    ),
+  });
+};

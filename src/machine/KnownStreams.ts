@@ -1,0 +1,41 @@
+/**
+ * The streams that publishers of this folder have seen on servers by address, in `known-streams.json` beside the spool.
+ *
+ * Room: machine.
+ *
+ * At the first use of an address the stream found there is remembered; from then on another one is refused.
+ */
+import { randomUUID } from "node:crypto";
+import { Effect, FileSystem, Option, Schema } from "effect";
+import { dirname, join } from "node:path";
+
+/** Identity by address, without credentials. */
+const KnownStreams = Schema.Record(Schema.String, Schema.String);
+const KnownFile = Schema.fromJsonString(KnownStreams);
+
+const fileOf = (spool: string): string => join(dirname(spool), "known-streams.json");
+
+const readAll = Effect.fnUntraced(function* (spool: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const text = yield* fs.readFileString(fileOf(spool)).pipe(Effect.option);
+  return Option.getOrElse(Option.flatMap(text, Schema.decodeUnknownOption(KnownFile)), () => ({}));
+});
+
+/** The identity that is known at an address; undefined before its first use. */
+export const identity = (options: { readonly spool: string; readonly target: string }) =>
+  Effect.map(readAll(options.spool), (known: Readonly<Record<string, string>>) => known[options.target]);
+
+/** Remembers it. A disk that cannot take it is no reason not to publish: the next use is the first one again. */
+export const remember = Effect.fn("machine.rememberStream")(
+  function* (options: { readonly spool: string; readonly target: string; readonly identity: string }) {
+    const fs = yield* FileSystem.FileSystem;
+    const path = fileOf(options.spool);
+    const known = { ...(yield* readAll(options.spool)), [options.target]: options.identity };
+    const text = yield* Schema.encodeEffect(KnownFile)(known).pipe(Effect.orDie);
+    const unfinished = `${path}.${randomUUID()}`;
+    yield* fs.makeDirectory(dirname(path), { recursive: true, mode: 0o700 });
+    yield* fs.writeFileString(unfinished, `${text}\n`, { mode: 0o600 });
+    yield* fs.rename(unfinished, path);
+  },
+  Effect.catch((cause) => Effect.logDebug(`which stream it is cannot be remembered: ${String(cause)}`)),
+);

@@ -1,0 +1,70 @@
+/**
+ * What a data folder knows of its stream of record, in `store.json`: which one it is, and that it was there.
+ *
+ * Room: machine.
+ *
+ * Promises: a reader sees a whole file or none; a file that is there and cannot be read is never taken for none, because
+ * then a stream could be made in the place of one that held something.
+ */
+import { randomUUID } from "node:crypto";
+import { Effect, FileSystem, Option, Schema } from "effect";
+import { DataFolder, folderTrouble } from "./DataFolder.ts";
+
+export const StoreRecord = Schema.Struct({
+  /** Random UUID, also in the stream's metadata. */
+  identity: Schema.String,
+  stream: Schema.String,
+  /** When the stream was created, epoch milliseconds. */
+  created: Schema.Finite,
+  /** Always true: the file is written once the stream is there. */
+  heldSomething: Schema.Boolean,
+});
+export type StoreRecord = typeof StoreRecord.Type;
+
+const StoreFile = Schema.fromJsonString(StoreRecord);
+
+/** `Unreadable`: there is one, and nobody can say what it says. */
+export type Known =
+  | { readonly _tag: "None" }
+  | { readonly _tag: "Unreadable" }
+  | { readonly _tag: "Known"; readonly record: StoreRecord };
+
+/** What the folder knows. Never fails: what cannot be read is `Unreadable`. */
+export const read = Effect.fn("machine.readStoreRecord")(function* (): Effect.fn.Return<
+  Known,
+  never,
+  FileSystem.FileSystem | DataFolder
+> {
+  const fs = yield* FileSystem.FileSystem;
+  const { store } = yield* DataFolder;
+  const text = yield* Effect.result(fs.readFileString(store));
+  if (text._tag === "Failure") {
+    return text.failure.reason._tag === "NotFound" ? { _tag: "None" } : { _tag: "Unreadable" };
+  }
+  return Option.match(Schema.decodeUnknownOption(StoreFile)(text.success), {
+    onNone: () => ({ _tag: "Unreadable" }),
+    onSome: (record) => ({ _tag: "Known", record }),
+  });
+});
+
+/** The identity that is expected; undefined where the folder knows none. */
+export const identity = Effect.map(read(), (known) => (known._tag === "Known" ? known.record.identity : undefined));
+
+/** Writes it in one step: a temporary file, synced and renamed. */
+export const write = Effect.fn("machine.writeStoreRecord")(function* (record: StoreRecord) {
+  const fs = yield* FileSystem.FileSystem;
+  const { store: path } = yield* DataFolder;
+  const text = yield* Schema.encodeEffect(StoreFile)(record).pipe(Effect.orDie);
+  const unfinished = `${path}.${randomUUID()}`;
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const file = yield* fs.open(unfinished, { flag: "wx", mode: 0o600 });
+      yield* file.writeAll(new TextEncoder().encode(`${text}\n`));
+      yield* file.sync;
+    }),
+  ).pipe(
+    Effect.andThen(fs.rename(unfinished, path)),
+    Effect.onError(() => fs.remove(unfinished, { force: true }).pipe(Effect.ignore)),
+    Effect.mapError((cause) => folderTrouble({ path, cause })),
+  );
+});

@@ -1,0 +1,147 @@
+/**
+ * One history as a program reads it: its events in order, with what this machine has accepted and the log does not have
+ * yet, and folds of it that are kept between reads.
+ *
+ * Room: publish.
+ *
+ * Promises, each a test in `test/publish/HistoryReading.test.ts`:
+ * - a process sees its own accepted writes in every read, once, behind what the log has;
+ * - a fold that was read before costs what is new: one question to the log, and the events after it;
+ * - while the log is unreachable a read fails with `LogUnavailable`, and is never a shorter history.
+ */
+import { Context, Effect, Layer, Stream } from "effect";
+import type { RecordedEvent } from "../domain/Event.ts";
+import { type History, keyOf, type Sequence } from "../domain/History.ts";
+import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
+import { SharedConnection } from "../log/connection/SharedConnection.ts";
+import { HistorySource } from "../snapshot/HistorySource.ts";
+import { RecentlyUsed } from "../snapshot/RecentlyUsed.ts";
+import * as WholeHistory from "../snapshot/WholeHistory.ts";
+import type { Command } from "../spool/Spool.ts";
+import { asRecorded } from "../spool/Waiting.ts";
+import { Publisher } from "./Publisher.ts";
+
+export interface Reading {
+  /** Only events after this sequence. Default 0: from the first. */
+  readonly after?: Sequence | undefined;
+  /** Only events of these types. */
+  readonly types?: ReadonlyArray<string> | undefined;
+}
+
+/** An event of the log, or one that this machine has accepted and the log does not have yet. */
+export interface ReadEvent {
+  readonly event: RecordedEvent;
+  /** True: it waits for the log, and its sequence says nothing of where it will stand. */
+  readonly isWaiting: boolean;
+}
+
+/**
+ * How a history comes to a state. Pure: `apply` returns the next state and leaves the one it was given as it is, because
+ * that one is kept for the next read.
+ */
+export interface Fold<State> {
+  readonly initial: State;
+  readonly apply: (state: State, event: RecordedEvent) => State;
+}
+
+export interface Folded<State> {
+  /** With what waits on this machine. */
+  readonly state: State;
+  /** The last sequence of the log in it: what to expect when appending. 0 when the log has nothing. */
+  readonly sequence: Sequence;
+  readonly waiting: number;
+}
+
+export class HistoryReading extends Context.Service<
+  HistoryReading,
+  {
+    /** The events in order, then what waits. */
+    readonly events: (history: History, reading?: Reading) => Stream.Stream<ReadEvent, LogUnavailable>;
+    /** The state of a history. The fold is told by identity: pass the same object, and only what is new is read. */
+    readonly folded: <State>(history: History, fold: Fold<State>) => Effect.Effect<Folded<State>, LogUnavailable>;
+  }
+>()("recollect/publish/HistoryReading") {}
+
+/** Histories whose state is kept for each fold. A program that goes through more reads the oldest again whole. */
+const mostKept = 1_000;
+
+interface Kept<State> {
+  readonly state: State;
+  readonly sequence: Sequence;
+  readonly lastEventId: string | undefined;
+}
+
+const none: ReadonlyArray<Command> = [];
+
+/** Commands that the log does not have: a history is delivered in order, so all up to its last event are in it. */
+const notIn = (commands: ReadonlyArray<Command>, lastEventId: string | undefined): ReadonlyArray<Command> =>
+  commands.slice(commands.findLastIndex(({ event }) => event.id === lastEventId) + 1);
+
+const make = Effect.gen(function* () {
+  const log = yield* EventLog;
+  const source = yield* HistorySource;
+  const publisher = yield* Publisher;
+  const connections = yield* SharedConnection;
+  let kept = new WeakMap<object, RecentlyUsed<Kept<unknown>>>();
+  // What was read over another connection may have been another stream.
+  yield* connections.each(() => Effect.sync(() => (kept = new WeakMap())));
+
+  const logged = (history: History, after: Sequence) =>
+    after === 0 ? WholeHistory.read({ log, source, history }) : log.read({ history, after });
+
+  /** The event before the first one wanted, so that what waits is known to be behind it. */
+  const before = (commands: ReadonlyArray<Command>, after: Sequence) =>
+    commands.length === 0 || after === 0
+      ? Effect.succeed(undefined)
+      : Effect.map(log.at(after), (entry) => (entry !== undefined && "id" in entry ? entry.id : undefined));
+
+  const events = (history: History, { after = 0, types }: Reading = {}): Stream.Stream<ReadEvent, LogUnavailable> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        // First, so that what is delivered meanwhile is in both and not in neither.
+        const commands = yield* publisher.waitingFor(history);
+        let last = { id: yield* before(commands, after), sequence: after };
+        const isWanted = ({ event }: ReadEvent) => types === undefined || types.includes(event.type);
+        const recorded = logged(history, after).pipe(
+          Stream.map((event): ReadEvent => {
+            last = { id: event.id, sequence: event.sequence };
+            return { event, isWaiting: false };
+          }),
+        );
+        const waiting = Stream.suspend(() =>
+          Stream.fromIterable(asRecorded(notIn(commands, last.id), last.sequence)).pipe(
+            Stream.map((event): ReadEvent => ({ event, isWaiting: true })),
+          ),
+        );
+        return Stream.filter(Stream.concat(recorded, waiting), isWanted);
+      }),
+    );
+
+  const keptOf = <State>(fold: Fold<State>) => {
+    const known = kept.get(fold) ?? new RecentlyUsed<Kept<unknown>>(mostKept);
+    kept.set(fold, known);
+    return known as RecentlyUsed<Kept<State>>;
+  };
+
+  const folded = Effect.fn("publish.folded")(function* <State>(history: History, fold: Fold<State>) {
+    const commands = yield* publisher.waitingFor(history);
+    const key = keyOf(history);
+    const states = keptOf(fold);
+    let known: Kept<State> = states.use(key) ?? { state: fold.initial, sequence: 0, lastEventId: undefined };
+    yield* Stream.runForEachArray(logged(history, known.sequence), (read) =>
+      Effect.sync(() => {
+        for (const event of read) {
+          known = { state: fold.apply(known.state, event), sequence: event.sequence, lastEventId: event.id };
+        }
+      }),
+    );
+    states.put(key, known, 1);
+    const waiting = commands.length === 0 ? none : notIn(commands, known.lastEventId);
+    const state = asRecorded(waiting, known.sequence).reduce(fold.apply, known.state);
+    return { state, sequence: known.sequence, waiting: waiting.length } satisfies Folded<State>;
+  });
+
+  return HistoryReading.of({ events, folded });
+});
+
+export const layer = Layer.effect(HistoryReading, make);

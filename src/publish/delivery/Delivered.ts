@@ -1,0 +1,49 @@
+/**
+ * What becomes of a command: the outcomes of a delivery, its errors and its options.
+ *
+ * Room: publish.
+ */
+import type { IllegalTransition } from "../../domain/Task.ts";
+import type { Sequence } from "../../domain/History.ts";
+import type { AccessDenied, AppendRefused, LogUnavailable } from "../../log/EventLog.ts";
+import type { Durable } from "../../spool/Spool.ts";
+import type { WhenDenied } from "./Denials.ts";
+import type { NotAccepted } from "./SpoolOrMemory.ts";
+
+/**
+ * What became of a command.
+ *
+ * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
+ * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
+ * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first. Only for
+ *   callers that ask for it (`durable: "memory"`)
+ */
+export type Delivered =
+  | { readonly _tag: "Appended"; readonly sequence: Sequence }
+  | { readonly _tag: "Unchanged"; readonly sequence: Sequence }
+  | { readonly _tag: "Spooled" }
+  | { readonly _tag: "Held" };
+
+/** `LogUnavailable` only for a command that must be in the log. */
+export type DeliveryError = AccessDenied | AppendRefused | IllegalTransition | LogUnavailable | NotAccepted;
+
+export interface Options {
+  /** How long a command waits for the log before it goes to the spool. Default 250. */
+  readonly patienceMillis?: number | undefined;
+  /**
+   * For a program that must go on whatever the server says: what it does not let us write is spooled all the same, and this
+   * is told why, once until the log takes something. Default: such a call fails with `AccessDenied`.
+   */
+  readonly whenDenied?: WhenDenied;
+  /** Where a command must be before its call returns, unless the call says otherwise. Default `disk`. */
+  readonly durable?: Durable | undefined;
+}
+
+export interface Waiting {
+  readonly mode: "direct" | "spooling";
+  /** Calls that have not returned yet. */
+  readonly outstanding: number;
+  /** Commands on disk and in memory that the log does not have; those on disk may be of other processes too. */
+  readonly spooled: number;
+  readonly held: number;
+}

@@ -1,0 +1,120 @@
+/** What a session leaves on disk when its recorder could not do its work, and who does it then. */
+import { assert, layer } from "@effect/vitest";
+import { NodeServices } from "@effect/platform-node";
+import { Effect, Layer } from "effect";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, writeFileSync } from "node:fs";
+import * as Journal from "../../../src/edge/wrap/Journal.ts";
+import * as Replay from "../../../src/edge/wrap/Replay.ts";
+import { EventLog } from "../../../src/log/EventLog.ts";
+import * as SpoolDrainer from "../../../src/publish/drain/SpoolDrainer.ts";
+import * as World from "../../publish/World.ts";
+import * as NatsServer from "../../support/NatsServer.ts";
+import { callsIn, factsIn, only, recordedAfter, wrapCommand } from "./Wrapped.ts";
+
+const world = Layer.mergeAll(Layer.provideMerge(World.natsLog, NatsServer.layer()), NodeServices.layer);
+const head = EventLog.use((log) => Effect.map(log.info, ({ lastSequence }) => lastSequence));
+const server = [process.execPath, new URL("tinyServer.ts", import.meta.url).pathname];
+
+const line = (value: object) => `${JSON.stringify({ jsonrpc: "2.0", ...value })}\n`;
+const clientInfo = { name: "a test", version: "1" };
+const hello = line({ id: 0, method: "initialize", params: { protocolVersion: "2025-11-25", clientInfo } });
+const call = (id: number) => line({ id, method: "tools/call", params: { name: "echo", arguments: { id } } });
+
+/** A session of so many calls. Ends its input when all are answered, or kills the wrapper. */
+const session = async (options: { data: string; url: string; calls: number; kill?: boolean; flushMillis?: number }) => {
+  const words = ["--data", options.data, "--nats-url", options.url, "--", ...server];
+  const [program = "", ...args] = wrapCommand(words);
+  const env = { ...process.env, WRAP_FLUSH_MILLIS: String(options.flushMillis ?? 60_000) };
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env });
+  const closed = once(child, "close");
+  let [answers, said] = ["", ""];
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => {
+    answers += chunk.toString();
+    if (answers.split("\n").length - 1 <= options.calls) return;
+    if (options.kill === true) child.kill("SIGKILL");
+    else child.stdin.end();
+  });
+  child.stdin.write(hello + Array.from({ length: options.calls }, (_, index) => call(index + 1)).join(""));
+  const [code] = await closed;
+  return { code: code as number | null, said };
+};
+
+/** How many calls the log has of each session, with their outcomes. */
+const recorded = (after: number) =>
+  Effect.map(recordedAfter(after), (events) => {
+    const facts = factsIn(events);
+    const calls = callsIn(facts);
+    const sessions = Map.groupBy(events, ({ session: id }) => id);
+    return {
+      sessions: sessions.size,
+      calls: calls.length,
+      ok: calls.filter(({ returned }) => returned?.outcome === "ok").length,
+      ended: only(facts, "SessionSeen").filter(({ moment }) => moment === "ended").length,
+    };
+  });
+
+const drained = (data: string, url: string) => SpoolDrainer.layer({ file: `${data}/spool.db`, url });
+
+layer(world, { excludeTestServices: true })("a wrapped session", (it) => {
+  it.effect(
+    "that was killed in its first moment is recorded from its journal, once, by whoever comes next",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const data = yield* World.temporaryFolder;
+        const before = yield* head;
+        yield* Effect.promise(() => session({ data, url, calls: 3, kill: true }));
+        assert.lengthOf(Journal.journals(data), 1);
+        assert.strictEqual(yield* Replay.all(data), 1);
+        assert.lengthOf(Journal.journals(data), 0);
+        const all = Effect.map(recorded(before), (found) => found.ok === 3 && found.ended === 1);
+        yield* World.until(all).pipe(Effect.provide(drained(data, url)));
+        assert.deepStrictEqual(yield* recorded(before), { sessions: 1, calls: 3, ok: 3, ended: 1 });
+      }),
+    120_000,
+  );
+
+  it.effect(
+    "that ends before its recorder has started is recorded by a process that it leaves behind",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const data = yield* World.temporaryFolder;
+        const before = yield* head;
+        const three = [1, 2, 3].map(() => session({ data, url, calls: 4, flushMillis: 1 }));
+        const ended = yield* Effect.promise(() => Promise.all(three));
+        assert.deepStrictEqual(
+          ended,
+          Array.from({ length: 3 }, () => ({ code: 0, said: "" })),
+        );
+        const wanted = { sessions: 3, calls: 12, ok: 12, ended: 3 };
+        const all = Effect.map(recorded(before), (found) => found.ok === wanted.ok && found.ended === wanted.ended);
+        const patient = Effect.gen(function* () {
+          while (!(yield* all)) yield* Effect.sleep(100);
+        });
+        yield* Effect.timeout(patient, 60_000).pipe(Effect.provide(drained(data, url)));
+        assert.deepStrictEqual(yield* recorded(before), wanted);
+        // Nothing of it is left for the next one.
+        yield* World.until(Effect.sync(() => Journal.journals(data).length === 0));
+      }),
+    120_000,
+  );
+
+  it.effect(
+    "with no log and no disk says so on standard error, and in its exit code",
+    () =>
+      Effect.gen(function* () {
+        const folder = yield* World.temporaryFolder;
+        const data = `${folder}/a-file`;
+        writeFileSync(data, "no folder");
+        const { code, said } = yield* Effect.promise(() => session({ data, url: "nats://127.0.0.1:9", calls: 50 }));
+        assert.match(said, /^recollect wrap: \d+ events were not accepted; the journal could not be written: .*\n$/);
+        assert.strictEqual(code, 5);
+        assert.isTrue(existsSync(data));
+      }),
+    120_000,
+  );
+});

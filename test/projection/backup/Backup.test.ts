@@ -1,0 +1,160 @@
+import { NodeServices } from "@effect/platform-node";
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Fiber, References, Stream } from "effect";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { EventLog } from "../../../src/log/EventLog.ts";
+import * as Backup from "../../../src/projection/backup/Backup.ts";
+import * as Restore from "../../../src/projection/backup/Restore.ts";
+import * as HealPlan from "../../../src/projection/heal/Plan.ts";
+import { temporaryFolder } from "../World.ts";
+import * as World from "../heal/World.ts";
+
+const { appendAll, everything, folderWith, shapes, withLog } = World;
+const onProgress = () => Effect.void;
+const quietly = Effect.provideService(References.MinimumLogLevel, "None");
+
+const backup = (root: string, into: string, withKeys = false) =>
+  Backup.backup({
+    folder: { ...World.folderOf(root), spool: join(root, "spool.db") },
+    stream: "RECOLLECT",
+    into,
+    withKeys,
+    version: "test",
+    onProgress,
+  });
+
+const restore = (from: string, into: string) =>
+  Restore.restore({ from, into, onProgress }).pipe(Effect.provide(NodeServices.layer), quietly);
+
+const flip = (file: string, at: number): void => {
+  const bytes = readFileSync(file);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+};
+
+const folders = Effect.map(temporaryFolder, (folder) => ({ into: join(folder, "backup"), back: join(folder, "back") }));
+
+describe("a backup", { timeout: 60_000 }, () => {
+  it.live("is taken while events are appended, adds only what is new, and gives back everything as it was", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(30);
+      const { back, into } = yield* folders;
+      mkdirSync(join(root, "keys"));
+      writeFileSync(join(root, "keys", "daemon.nk"), "secret");
+      writeFileSync(join(root, "config.json"), "{}");
+      const { before, blob, first, second } = yield* withLog(
+        root,
+        Effect.gen(function* () {
+          const log = yield* EventLog;
+          const { sha256 } = yield* log.putBlob(Buffer.from("a large part"));
+          const one = yield* backup(root, into);
+          const appending = yield* Effect.forkChild(appendAll("later", 60));
+          const two = yield* backup(root, into);
+          yield* Fiber.join(appending);
+          const entries = yield* everything;
+          return { first: one, second: two, blob: sha256, before: entries };
+        }),
+      );
+      const { lastSequence } = second.manifest.stream;
+      assert.deepInclude(first, { added: 30 });
+      assert.strictEqual(second.added, lastSequence - 30);
+      assert.isFalse(existsSync(join(into, "files", "keys")));
+      yield* restore(into, back);
+      assert.isTrue(existsSync(join(back, "config.json")));
+      assert.strictEqual(statSync(back).mode & 0o777, 0o700);
+      // The store is that of a server with accounts, and the server of this test has none.
+      renameSync(join(back, "nats", "jetstream", "RECOLLECT"), join(back, "nats", "jetstream", "$G"));
+      yield* withLog(
+        back,
+        Effect.gen(function* () {
+          const log = yield* EventLog;
+          assert.deepStrictEqual(shapes(yield* everything), shapes(before.slice(0, lastSequence)));
+          assert.deepStrictEqual(yield* World.append("old 7"), { sequence: 7, duplicate: true });
+          assert.strictEqual(Buffer.from((yield* log.getBlob(blob)) ?? []).toString(), "a large part");
+          yield* World.project(back);
+        }),
+      );
+      assert.isFalse((yield* World.plan(back)).needed);
+    }),
+  );
+
+  it.live("names the file that is not as it was written, and is not restored", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(10);
+      const { back, into } = yield* folders;
+      const { manifest } = yield* withLog(root, backup(root, into));
+      assert.deepStrictEqual(yield* Restore.faults(into, manifest, onProgress), []);
+      for (const file of [manifest.stream.segments[0]?.path ?? "", "files/recollect.db"]) {
+        flip(join(into, file), 700);
+        assert.include((yield* Restore.faults(into, manifest, onProgress)).join(), file);
+        assert.deepInclude(yield* Effect.flip(restore(into, back)), { _tag: "BackupUnusable" });
+        flip(join(into, file), 700);
+      }
+      assert.isFalse(existsSync(back));
+      const proven = yield* Restore.prove(into, onProgress).pipe(Effect.provide(NodeServices.layer), quietly);
+      assert.deepStrictEqual(proven.faults, []);
+    }),
+  );
+
+  it.live("is not continued with another stream, nor over a hole", () =>
+    Effect.gen(function* () {
+      const { into } = yield* folders;
+      const { root } = yield* folderWith(10);
+      yield* withLog(root, backup(root, into));
+      const manifest = readFileSync(join(into, "manifest.json"), "utf8");
+      const other = yield* folderWith(5);
+      assert.match((yield* Effect.flip(withLog(other.root, backup(other.root, into)))).message, /another stream/);
+      yield* withLog(root, appendAll("later", 10));
+      World.flipEvent(root, 15);
+      assert.match((yield* Effect.flip(withLog(root, backup(root, into)))).message, /hole at sequence 15/);
+      assert.strictEqual(readFileSync(join(into, "manifest.json"), "utf8"), manifest);
+    }),
+  );
+
+  it.live("helps to heal a folder whose own copies have lost something, and takes nothing from it that is newer", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(30);
+      const { into } = yield* folders;
+      const { manifest } = yield* withLog(root, backup(root, into));
+      const before = yield* withLog(
+        root,
+        appendAll("later", 20).pipe(Effect.andThen(World.project(root)), Effect.andThen(everything)),
+      );
+      // The stream is gone, and the ledger has lost an event that only the backup has.
+      rmSync(World.streamFolder(root), { recursive: true });
+      World.changeRow(root, 10);
+      const witness = Restore.witness(into, manifest);
+      const planned = yield* HealPlan.plan({ folder: World.folderOf(root), stream: "RECOLLECT", witness, onProgress });
+      assert.deepInclude(planned, { needed: true, lost: [] });
+      assert.deepInclude(yield* World.plan(root), { lost: [{ first: 10, last: 10 }] });
+      const { after, verified } = yield* World.heal(root, { witness });
+      assert.deepInclude(verified, { ok: true });
+      assert.deepStrictEqual(shapes(after.slice(0, 50)), shapes(before));
+    }),
+  );
+
+  it.live("is not needed for a copy of the folder under load: it opens, and has all that was acknowledged before", () =>
+    Effect.gen(function* () {
+      const { root } = yield* folderWith(20);
+      const copy = join(yield* temporaryFolder, "copy");
+      const acknowledged = yield* withLog(
+        root,
+        Effect.gen(function* () {
+          yield* appendAll("before", 100);
+          const entries = yield* everything;
+          const appending = yield* Effect.forkChild(appendAll("during", 2_000));
+          const log = yield* EventLog;
+          yield* log.follow({ after: entries.length }).pipe(Stream.take(5), Stream.runDrain);
+          yield* Effect.promise(() => cp(root, copy, { recursive: true, verbatimSymlinks: true }));
+          yield* Fiber.interrupt(appending);
+          return entries;
+        }),
+      );
+      const { after, verified } = yield* World.whole(copy, false);
+      assert.deepInclude(verified, { ok: true });
+      assert.deepStrictEqual(shapes(after.slice(0, acknowledged.length)), shapes(acknowledged));
+    }),
+  );
+});
