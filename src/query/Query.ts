@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
 import type { Sequence } from "../domain/History.ts";
+import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
@@ -260,7 +261,18 @@ export interface ReadModelStatus {
     readonly deadLetters: number;
   }>;
   /** What the projector noted last as standing in its way; absent when nothing did. */
+  /** Or, when nothing did, the worst that the scrubber has found. */
   readonly condition?: Condition;
+  readonly integrity: Integrity;
+  /** What became of the store itself, oldest first: losses that were accepted, heals; lost events are counted as one. */
+  readonly history: ReadonlyArray<{
+    readonly sequence: Sequence;
+    readonly type: string;
+    readonly occurredAt: number;
+    readonly actor: string | null;
+    readonly reason: string | null;
+    readonly events: number | null;
+  }>;
   readonly threads: number;
   readonly events: number;
   readonly unknown: number;

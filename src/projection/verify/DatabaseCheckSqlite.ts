@@ -49,14 +49,21 @@ export const schemaFaults = (db: Database.Database, projections: ReadonlyArray<P
   }
 };
 
-/** FTS5 compares its index with the texts of the table. It changes nothing, and needs the write lock to ask. */
-export const fullTextFaults = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
-  const tables = projections
-    .flatMap((projection) => projection.tables)
-    .filter(({ fullText }) => fullText !== undefined);
+/** The same of a file. */
+export const schemaFaultsOf = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+  const db = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    return schemaFaults(db, projections);
+  } finally {
+    db.close();
+  }
+};
+
+/** FTS5 compares the indexes of these tables with their texts. It changes nothing, and needs the write lock to ask. */
+export const fullTextFaultsOf = (file: string, tables: ReadonlyArray<string>): ReadonlyArray<Fault> => {
   const db = new Database(file, { fileMustExist: true, timeout: patienceMillis });
   try {
-    return tables.flatMap(({ name }): ReadonlyArray<Fault> => {
+    return tables.flatMap((name): ReadonlyArray<Fault> => {
       const index = fullTextName(name);
       try {
         db.prepare(`INSERT INTO ${index}(${index}, rank) VALUES ('integrity-check', 1)`).run();
@@ -71,4 +78,12 @@ export const fullTextFaults = (file: string, projections: ReadonlyArray<Projecti
   } finally {
     db.close();
   }
+};
+
+export const fullTextFaults = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+  const tables = projections.flatMap((projection) => projection.tables);
+  return fullTextFaultsOf(
+    file,
+    tables.filter(({ fullText }) => fullText !== undefined).map(({ name }) => name),
+  );
 };
