@@ -11,6 +11,7 @@ import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
 import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import type * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as ServerConf from "../log/access/ServerConf.ts";
+import * as TenantService from "../log/access/TenantServiceNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -167,6 +168,7 @@ const parts = Effect.fnUntraced(function* (
     drained,
     swept,
     HistoryService.serve,
+    TenantService.serve,
     TaskFilling.layer,
     scheduled,
     obeyed,

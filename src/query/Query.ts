@@ -103,7 +103,11 @@ export interface MessageRow {
   readonly stopReason: string | null;
   readonly isSidechain: number;
   readonly isMeta: number;
+  /** 1 when the conversation was taken up at an earlier point and goes on without it. */
+  readonly isAbandoned: number;
+  /** 1 when it is a copy of a message of `copiedFrom`, which is here too. */
   readonly isCopied: number;
+  readonly copiedFrom: string | null;
   /** Null where nobody said a time; `assumedAt` is then that of its neighbours or its file. */
   readonly occurredAt: number | null;
   readonly assumedAt: number | null;
@@ -129,6 +133,16 @@ export interface ToolCallRow {
   readonly durationMs: number | null;
   readonly sequence: Sequence;
   readonly resultSequence: Sequence | null;
+}
+
+/** Where what was said so far was replaced by a summary for the model. */
+export interface CompactionRow {
+  readonly threadId: string;
+  readonly sequence: Sequence;
+  readonly trigger: string | null;
+  readonly tokensBefore: number | null;
+  readonly summary: string | null;
+  readonly occurredAt: number | null;
 }
 
 /** A file that a thread has read, in one version. */
@@ -295,6 +309,8 @@ export class Query extends Context.Service<
     readonly messages: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<MessageRow>, StorageTrouble>;
     /** The tool calls of one thread in order; `after` and `upTo…` look at where the call stands. */
     readonly toolCalls: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<ToolCallRow>, StorageTrouble>;
+    /** The compactions of one thread in order. */
+    readonly compactions: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<CompactionRow>, StorageTrouble>;
     /** The files that one thread has read, in order. */
     readonly files: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<FileRow>, StorageTrouble>;
     /** Latest activity first. */

@@ -8,7 +8,7 @@ import { Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
-import { readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
+import { readCompactions, readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
   maxPage,
   Query,
@@ -125,6 +125,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
     files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
+    compactions: Effect.fn("query.compactions")((filter) => read((db) => readCompactions(db, filter))),
     tasks: Effect.fn("query.tasks")((filter) => read((db) => readTasks(db, filter))),
     // By the table and not its view, because it is asked every few seconds and the table has an index by status.
     openTasks: Effect.fn("query.openTasks")(({ after = 0, dueBefore, limit = maxOpenTasks }) =>
