@@ -13,6 +13,7 @@ import { splitUrls } from "../log/connection/NatsCredentialsNats.ts";
 import * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import type * as Instance from "../machine/Instance.ts";
+import { variable } from "../machine/UserFolders.ts";
 import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./DaemonWhenRun.ts";
 import * as FolderGuard from "./FolderGuard.ts";
@@ -97,11 +98,20 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const natsUrl = yield* natsUrlOf(options);
   const folder = DataFolder.layer(options).pipe(Layer.provide(NodeServices.layer));
   const { port, snapshotTtlMillis } = options;
+  const named = (options.witness ?? (yield* variable("RECOLLECT_WITNESS"))).trim();
+  const witness = named === "" ? undefined : named;
   const daemon = Layer.unwrap(
     Effect.gen(function* () {
       yield* claimAlone();
       const { root } = yield* DataFolder.DataFolder;
-      return Daemon.layer({ natsUrl, port, snapshotTtlMillis, role: "daemon", access: accessOf(options, root) });
+      return Daemon.layer({
+        natsUrl,
+        port,
+        snapshotTtlMillis,
+        witness,
+        role: "daemon",
+        access: accessOf(options, root),
+      });
     }),
   );
   const ready = Layer.provideMerge(Layer.merge(databaseThere, Memory.givenBack), daemon);

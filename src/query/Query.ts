@@ -8,6 +8,7 @@
  */
 import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
 import type { Sequence } from "../domain/History.ts";
+import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
@@ -102,7 +103,11 @@ export interface MessageRow {
   readonly stopReason: string | null;
   readonly isSidechain: number;
   readonly isMeta: number;
+  /** 1 when the conversation was taken up at an earlier point and goes on without it. */
+  readonly isAbandoned: number;
+  /** 1 when it is a copy of a message of `copiedFrom`, which is here too. */
   readonly isCopied: number;
+  readonly copiedFrom: string | null;
   /** Null where nobody said a time; `assumedAt` is then that of its neighbours or its file. */
   readonly occurredAt: number | null;
   readonly assumedAt: number | null;
@@ -128,6 +133,16 @@ export interface ToolCallRow {
   readonly durationMs: number | null;
   readonly sequence: Sequence;
   readonly resultSequence: Sequence | null;
+}
+
+/** Where what was said so far was replaced by a summary for the model. */
+export interface CompactionRow {
+  readonly threadId: string;
+  readonly sequence: Sequence;
+  readonly trigger: string | null;
+  readonly tokensBefore: number | null;
+  readonly summary: string | null;
+  readonly occurredAt: number | null;
 }
 
 /** A file that a thread has read, in one version. */
@@ -246,7 +261,18 @@ export interface ReadModelStatus {
     readonly deadLetters: number;
   }>;
   /** What the projector noted last as standing in its way; absent when nothing did. */
+  /** Or, when nothing did, the worst that the scrubber has found. */
   readonly condition?: Condition;
+  readonly integrity: Integrity;
+  /** What became of the store itself, oldest first: losses that were accepted, heals; lost events are counted as one. */
+  readonly history: ReadonlyArray<{
+    readonly sequence: Sequence;
+    readonly type: string;
+    readonly occurredAt: number;
+    readonly actor: string | null;
+    readonly reason: string | null;
+    readonly events: number | null;
+  }>;
   readonly threads: number;
   readonly events: number;
   readonly unknown: number;
@@ -276,6 +302,8 @@ export class Query extends Context.Service<
     readonly messages: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<MessageRow>, StorageTrouble>;
     /** The tool calls of one thread in order; `after` and `upTo…` look at where the call stands. */
     readonly toolCalls: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<ToolCallRow>, StorageTrouble>;
+    /** The compactions of one thread in order. */
+    readonly compactions: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<CompactionRow>, StorageTrouble>;
     /** The files that one thread has read, in order. */
     readonly files: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<FileRow>, StorageTrouble>;
     /** Latest activity first. */

@@ -8,7 +8,7 @@ import { Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
-import { readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
+import { readCompactions, readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
   maxPage,
   Query,
@@ -20,13 +20,18 @@ import {
   type ThreadRow,
   type TransitionRow,
 } from "./Query.ts";
+import { integrityOf } from "../projection/verify/Integrity.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
 import { listThreads } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
-const readStatus = (db: Database): ReadModelStatus => {
+const historySql = `SELECT min(sequence) AS sequence, type, min(occurred_at) AS occurred_at, min(actor) AS actor, min(reason) AS reason,
+    CASE type WHEN 'recollect.healed' THEN NULL ELSE sum(events) END AS events
+  FROM v_store_events GROUP BY CASE type WHEN 'recollect.event_lost' THEN 0 ELSE sequence END ORDER BY sequence`;
+
+const readStatus = (db: Database, path: string): ReadModelStatus => {
   const projections = all<ReadModelStatus["projections"][number]>(
     db,
     `SELECT projection AS name, version, sequence AS checkpoint, recorded_at, applied_at, (SELECT count(*) FROM v_dead_letters d
@@ -34,7 +39,9 @@ const readStatus = (db: Database): ReadModelStatus => {
      FROM v_checkpoints c ORDER BY projection`,
   );
   const [noted] = all<{ readonly value: string }>(db, "SELECT value FROM engine WHERE key = 'condition'");
-  const condition = noted === undefined ? undefined : decodeCondition(noted.value);
+  const said = noted === undefined ? undefined : decodeCondition(noted.value);
+  const integrity = integrityOf(path);
+  const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,
     `SELECT (SELECT count(*) FROM threads) AS threads, (SELECT count(*) FROM events) AS events,
@@ -42,7 +49,9 @@ const readStatus = (db: Database): ReadModelStatus => {
   );
   return {
     projections,
-    ...(condition !== undefined && Result.isSuccess(condition) ? { condition: condition.success } : {}),
+    ...(condition === undefined ? {} : { condition }),
+    integrity,
+    history: all<ReadModelStatus["history"][number]>(db, historySql),
     ...(counts ?? { threads: 0, events: 0, unknown: 0 }),
   };
 };
@@ -112,6 +121,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
     files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
+    compactions: Effect.fn("query.compactions")((filter) => read((db) => readCompactions(db, filter))),
     tasks: Effect.fn("query.tasks")((filter) => read((db) => readTasks(db, filter))),
     // By the table and not its view, because it is asked every few seconds and the table has an index by status.
     openTasks: read((db) =>
@@ -172,7 +182,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         ),
       ),
     ),
-    status: read(readStatus).pipe(Effect.withSpan("query.status")),
+    status: read((db) => readStatus(db, options.path)).pipe(Effect.withSpan("query.status")),
     sql: (text) => sql(path, text).pipe(Effect.withSpan("query.sql")),
   });
 });

@@ -74,6 +74,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
         onLost: () => () => undefined,
         doubt: () => undefined,
         replies,
+        route: (subject) => subject,
       },
       timeoutMillis: 2_500,
     },

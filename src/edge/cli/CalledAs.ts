@@ -73,6 +73,7 @@ export const commandNames = [
   "heal",
   "backup",
   "restore",
+  "access",
 ] as const;
 
 const named = new RegExp(`(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)`, "gm");

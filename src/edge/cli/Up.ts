@@ -75,6 +75,13 @@ export const up = Command.make(
       Flag.withDescription("How long an unused thread's snapshot stays in KV (default: as before, at first 24)"),
       Flag.optional,
     ),
+    witness: Flag.String("witness").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription(
+        "A file outside of the data folder that is told how far the record reaches (RECOLLECT_WITNESS)",
+      ),
+      Flag.optional,
+    ),
     http: Flag.Int("http").pipe(
       Flag.withMetavar("PORT"),
       Flag.withDescription("Reserved for the HTTP interface, which is not there yet"),
@@ -95,6 +102,7 @@ export const up = Command.make(
       const address = yield* attach.up({
         ...place,
         port: Option.getOrUndefined(input.port),
+        witness: Option.getOrUndefined(input.witness),
         snapshotTtlMillis: Option.getOrUndefined(Option.map(input.snapshotTtl, (hours) => hours * hourMillis)),
       });
       if (input.json) {

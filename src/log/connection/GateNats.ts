@@ -43,9 +43,10 @@ const isSame = (before: LinkState, now: LinkState): boolean =>
 export const make = Effect.fnUntraced(function* (options: {
   readonly nc: Client;
   readonly replies: Replies;
+  readonly route: Link["route"];
   readonly guard: Guard | undefined;
 }) {
-  const { guard, nc, replies } = options;
+  const { guard, nc, replies, route } = options;
   const clock = yield* Clock.Clock;
   const callbacks = new Set<() => void>();
   let wake: (() => void) | undefined;
@@ -53,6 +54,7 @@ export const make = Effect.fnUntraced(function* (options: {
   /** The socket alone: only the guard asks over it. */
   const socket = {
     replies,
+    route,
     connected: true,
     refused: undefined,
     lostAt: undefined as number | undefined,
@@ -64,6 +66,7 @@ export const make = Effect.fnUntraced(function* (options: {
   };
   const link = {
     replies,
+    route,
     connected: guard === undefined,
     refused: undefined as LogCondition | undefined,
     lostAt: guard === undefined ? undefined : elapsedUnsafe(clock),

@@ -72,7 +72,8 @@ export const entriesUpTo = <E, R>(options: {
       );
       // A hole is at the next sequence. Anything else that is damaged is another stream, and no matter of holes.
       if (damage !== undefined && damage.sequence !== reached + 1) return yield* damage;
-      if (damage !== undefined) yield* add(lost(reached + 1));
+      const missing = damage === undefined ? 0 : Math.min(damage.through ?? damage.sequence, until);
+      while (reached < missing) yield* add(lost(reached + 1));
     }
     yield* flush;
   });
