@@ -25,6 +25,9 @@ const programs = {
   main: "src/main.ts",
   Recorder: "src/edge/wrap/Recorder.ts",
   WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
+  FileCheckThreadSqlite: "src/projection/verify/FileCheckThreadSqlite.ts",
+  // No Effect in it, so both forms of the library have it from one file.
+  interpreters: "src/domain/interpret/interpreters.ts",
 };
 const { exports: exported } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
 const doors = Object.keys(exported)
@@ -36,10 +39,17 @@ const inputOf = (names) => Object.fromEntries(names.map((name) => [`${name}-door
 const isOutside = (id) => id === "better-sqlite3" || id.startsWith("#");
 const isOutsideOfEffect = (id) => isOutside(id) || /^(?:effect|@nats-io)(?:\/|$)/.test(id);
 
-const bundle = async (input, external) => {
+/** In place of a module that has a file of its own in `dist`. */
+const shared = {
+  name: "shared",
+  resolveId: (id) => (id.endsWith("/interpreters.ts") ? { id: "./interpreters.js", external: true } : null),
+};
+
+const bundle = async (input, external, plugins = []) => {
   const bundled = await rolldown({
     input,
     external,
+    plugins,
     cwd: root,
     platform: "node",
     logLevel: "silent",
@@ -66,7 +76,9 @@ const licences = (output) => {
   for (const folder of [...new Set(folders)].toSorted()) {
     const { name, version, license } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8"));
     const file = fs.readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
-    const text = file === undefined ? "" : fs.readFileSync(path.join(folder, file), "utf8").trim();
+    // The text of Recollect's own licence lies beside this file's folder.
+    const isOwn = license === "Apache-2.0";
+    const text = file === undefined || isOwn ? "" : fs.readFileSync(path.join(folder, file), "utf8").trim();
     texts.set(text, [...(texts.get(text) ?? []), `${name} ${version} (${license})`]);
   }
   return [...texts].map(([text, names]) => `${names.join("\n")}\n\n${text}\n`).join(`\n${"-".repeat(80)}\n\n`);
@@ -110,7 +122,7 @@ const removeOld = (written) => {
 if (isForPackage) fs.rmSync(dist, { recursive: true, force: true });
 fs.mkdirSync(dist, { recursive: true });
 const inside = await bundle({ ...programs, ...inputOf(doors.filter((name) => name !== "effect")) }, isOutside);
-const output = [...inside, ...(await bundle(inputOf(["effect"]), isOutsideOfEffect))];
+const output = [...inside, ...(await bundle(inputOf(["effect"]), isOutsideOfEffect, [shared]))];
 const sources = [...new Set(output.flatMap(({ modules }) => Object.keys(modules)))]
   .map((id) => path.relative(root, id).replaceAll("\\", "/"))
   .filter((file) => !file.includes("node_modules/") && fs.existsSync(path.join(root, file)));
@@ -119,11 +131,21 @@ const built = Object.fromEntries(sources.map((file) => [file, versionOf(file)]))
 for (const { code, fileName } of output.toSorted((a, b) => Number(a.isEntry) - Number(b.isEntry)))
   write(fileName, code);
 for (const name of doors) write(`${name}.js`, `import "../bin/guard.mjs";\nexport * from "./${name}-door.js";\n`);
+const help = spawnSync(process.execPath, [path.join(dist, "main.js"), "--help"], { encoding: "utf8" });
+if (help.status !== 0) throw new Error(`what was built does not run: ${help.stderr}`);
+write("help.txt", help.stdout);
 if (isForPackage) {
   write("LICENSES.txt", licences(output));
   writeTypes();
 } else {
   const own = ["package.json", "package-lock.json", "bin/build.mjs"].map((file) => [file, versionOf(file)]);
   write("built.json", JSON.stringify({ ...Object.fromEntries(own), ...built }));
-  removeOld(new Set([...output.map(({ fileName }) => fileName), ...doors.map((name) => `${name}.js`), "built.json"]));
+  removeOld(
+    new Set([
+      ...output.map(({ fileName }) => fileName),
+      ...doors.map((name) => `${name}.js`),
+      "help.txt",
+      "built.json",
+    ]),
+  );
 }

@@ -52,10 +52,17 @@ const programOfClone = async () => {
 
 const main = async () => {
   const program = isClone ? await programOfClone() : path.join(root, "dist/main.js");
+  const help = path.join(root, "dist/help.txt");
+  // It was printed once, when the program was built.
+  if (args.length === 1 && args[0] === "--help" && program.endsWith(".js") && fs.existsSync(help)) {
+    process.stdout.write(fs.readFileSync(help));
+    return;
+  }
   const canRunIt = isNewEnough() && (program.endsWith(".js") || Boolean(process.features.typescript));
   if (canRunIt) {
     takeFlags();
-    return runHere(program);
+    await runHere(program);
+    return;
   }
   const node = broughtNode();
   if (node === undefined) fail(tooOld());

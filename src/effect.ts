@@ -11,7 +11,7 @@ export * as RecollectLayers from "./client/Layers.ts";
 
 export * as Connect from "./publish/Connect.ts";
 export { type Published, Publisher, type PublishError } from "./publish/Publisher.ts";
-export { startSession, submit, task } from "./publish/TaskPublisher.ts";
+export { startSession, task } from "./publish/TaskPublisher.ts";
 export { type Answering, type Calling, type Saying, thread } from "./publish/thread/ThreadPublisher.ts";
 export type { Answer, Completion } from "./publish/thread/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
@@ -39,7 +39,6 @@ export { type Running, type Work, work } from "./coordination/tasks/Worker.ts";
 export { keepFilledFromLog } from "./coordination/tasks/Requeue.ts";
 export { keepScheduled } from "./coordination/tasks/TaskScheduler.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
-export { LeaseLost } from "./domain/TaskRecord.ts";
 // What processes share.
 export { type Bucket, Buckets } from "./coordination/bucket/Bucket.ts";
 export * as BucketKv from "./coordination/bucket/BucketKv.ts";
@@ -73,7 +72,7 @@ export { WatchRefused } from "./coordination/watch/Watch.ts";
 export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
-export { IllegalTransition } from "./domain/Task.ts";
+export { IllegalTransition, LeaseLost } from "./domain/Task.ts";
 export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.

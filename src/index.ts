@@ -5,7 +5,8 @@
  *
  * A program that uses Effect itself imports `recollect/effect`.
  */
-export { Recollect, type RecollectSession, type RecollectTask } from "./client/Recollect.ts";
+export { Recollect } from "./client/Door.ts";
+export type { RecollectSession, RecollectTask } from "./client/Recollect.ts";
 export type { RecollectCall, RecollectThread } from "./client/RecollectThread.ts";
 export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
@@ -41,7 +42,6 @@ export {
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
 export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
-export { LeaseLost } from "./domain/TaskRecord.ts";
 
 export type { Calling, Saying } from "./publish/thread/ThreadPublisher.ts";
 export type { AppendedAll, AppendedEvent, Published } from "./publish/Publisher.ts";
@@ -59,7 +59,7 @@ export { WatchRefused } from "./coordination/watch/Watch.ts";
 export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
-export { IllegalTransition } from "./domain/Task.ts";
+export { IllegalTransition, LeaseLost } from "./domain/Task.ts";
 export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.

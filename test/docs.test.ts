@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { program } from "./support/program.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (name: string) => readFileSync(join(root, name), "utf8");
@@ -22,7 +23,7 @@ const commandsIn = (page: string): ReadonlyArray<string> =>
     .filter((match) => /^(npx )?recollect [a-z]+( |$)/.test(match[0]) && match[0].startsWith("npx"))
     .map((match) => match[1] ?? "");
 
-const help = execFileSync(process.execPath, ["src/main.ts", "--help"], { cwd: root, encoding: "utf8" });
+const help = execFileSync(process.execPath, [program, "--help"], { cwd: root, encoding: "utf8" });
 
 describe("the pages", () => {
   it("show code that is a region of a file that runs", () => {

@@ -10,6 +10,7 @@
 import { Effect, Layer } from "effect";
 import { type EventData, type EventTypeName, eventTypes, isEventTypeName } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
+import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
@@ -37,7 +38,10 @@ import * as Thread from "../publish/thread/ThreadPublisher.ts";
 /** How long closing waits for what was spooled, for example while the first connection was being made. */
 const closeDrainMillis = 500;
 
-/** Each move of a task as a promise; see TaskPublisher for what is allowed when. */
+/**
+ * Each move of a task as a promise, by the rule book that all doors ask. Rejects with `IllegalTransition` when the task's
+ * state does not allow it, and with `LeaseLost` when a worker of the queue holds the task.
+ */
 export class RecollectTask {
   readonly #runner: PromiseRunner;
   readonly #task: Task.TaskPublisher;
@@ -49,6 +53,11 @@ export class RecollectTask {
 
   get id(): string {
     return this.#task.id;
+  }
+
+  /** The task is there, for whoever moves it by hand: no worker of the queue is given it. */
+  submitted(request: Given<TaskRequest>, submission: Task.Submission = {}): Promise<Published> {
+    return this.#runner.publish(this.#task.submitted(request, submission));
   }
 
   claimed(worker?: string): Promise<Published> {
@@ -188,19 +197,11 @@ export class Recollect {
     return new RecollectHistory(this.#runner, historyOf(of, this.#tenant));
   }
 
-  /** Submits a task. */
-  async submit(
-    request: Parameters<typeof Task.submit>[0],
-    submission: Parameters<typeof Task.submit>[1] = {},
-  ): Promise<RecollectTask> {
-    const submitted = Effect.tap(Task.submit(request, submission), ({ published }) =>
-      Effect.sync(() => this.#runner.count(published)),
-    );
-    return new RecollectTask(this.#runner, await this.#runner.run(submitted));
-  }
-
-  /** A task that was submitted, here or elsewhere. */
-  task(id: string): RecollectTask {
+  /**
+   * A task that this program moves by itself, of that id or a new one: `submitted`, then `started`, … Nothing is written
+   * until it is said. Work that others are to do is submitted with `tasks.submit`.
+   */
+  task(id?: string): RecollectTask {
     return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
   }
 

@@ -6,6 +6,8 @@
 import { Effect, Result, Stream } from "effect";
 import type { TaskRequest } from "../domain/TaskEvents.ts";
 import type { Given } from "../publish/write/NewEvent.ts";
+import type { Answer } from "../domain/TaskRecord.ts";
+import type { Asking } from "../coordination/tasks/TaskLease.ts";
 import type { Section } from "./Section.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import type { Batch, Submission } from "../coordination/tasks/TaskSubmit.ts";
@@ -15,7 +17,8 @@ import { describeError, placesOf, type Running, work } from "../coordination/tas
 export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request"> {
   readonly signal: AbortSignal;
   readonly progress: (how: Parameters<Running["progress"]>[0]) => Promise<void>;
-  readonly requestInput: (message: string) => Promise<void>;
+  /** Asks a person or an agent, and resolves with the answer; several may be asked at once, each under its own key. */
+  readonly requestInput: (message: string, asking?: Asking) => Promise<Answer>;
 }
 
 export interface WorkOptions {
@@ -75,8 +78,9 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.cancel(taskId, reason));
   }
 
-  provideInput(taskId: string, message: string): Promise<Tasks.TaskResult> {
-    return this.#run((tasks) => tasks.provideInput(taskId, message));
+  /** Answers what a task waits for: the request of that key, without one all that are open. */
+  provideInput(taskId: string, answer: string | Tasks.GivenAnswer): Promise<Tasks.TaskResult> {
+    return this.#run((tasks) => tasks.provideInput(taskId, answer));
   }
 
   /** Puts a task that has ended among the recent ones again. */
@@ -103,7 +107,7 @@ export class RecollectTasks {
               request,
               signal,
               progress: (how) => promise(progress(how)),
-              requestInput: (message) => promise(requestInput(message)),
+              requestInput: (message, asking) => promise(requestInput(message, asking)),
             }),
           catch: describeError,
         });

@@ -53,6 +53,7 @@ const names = [
 /** The time an entry gives itself. */
 export const timeOf = (entry: JsonValue | undefined): number | undefined => {
   if (!isObject(entry)) return undefined;
+  if (typeof entry["table"] === "string") return rowTime(entry);
   for (const name of names) {
     const millis = millisOf(entry[name]);
     if (millis !== undefined) return millis;
@@ -63,12 +64,34 @@ export const timeOf = (entry: JsonValue | undefined): number | undefined => {
   return millisOf(time) ?? innerTime(entry);
 };
 
+const rowNames = ["created_timestamp", "timestamp", "created_at", "started_at", "time_created"] as const;
+
+/** The time of a row of an agent's database: in the JSON that it holds, else in a column. */
+const rowTime = (row: JsonObject): number | undefined => {
+  const { data, value } = row;
+  const inner = isObject(data)
+    ? timeOf(data)
+    : isObject(value)
+      ? timeOf({ createdAt: value["createdAt"] ?? null })
+      : undefined;
+  if (inner !== undefined) return inner;
+  for (const name of rowNames) {
+    const millis = millisOf(row[name]);
+    if (millis !== undefined) return millis;
+  }
+  return undefined;
+};
+
 /** The time of what an entry wraps: a mutation of a state, spans. */
 const innerTime = (entry: JsonObject): number | undefined => {
   if ("kind" in entry && "v" in entry) {
     const { v } = entry;
     return timeOf(Array.isArray(v) ? ((v as ReadonlyArray<JsonValue>)[0] ?? null) : v);
   }
+  const { message, meta } = entry;
+  if (isObject(message) && "create_time" in message) return millisOf(message["create_time"]);
+  if (isObject(meta) && "sentAt" in meta) return millisOf(meta["sentAt"]);
+  if (isObject(entry["user"])) return millisOf(entry["user"]["timestamp"]);
   return "resourceSpans" in entry || "startTimeUnixNano" in entry ? spanTime(entry) : undefined;
 };
 

@@ -227,7 +227,9 @@ export const canonicalFacts = (
     case "task.input_requested":
       return moved("input_required", { message: event.data.message ?? undefined });
     case "task.resumed":
-      return moved("running", { message: event.data.message ?? undefined });
+      return moved((event.data.stillOpen ?? 0) > 0 ? "input_required" : "running", {
+        message: event.data.message ?? undefined,
+      });
     case "task.completed":
       return moved("completed", {
         output: jsonText(event.data.output),

@@ -97,9 +97,26 @@ export const TaskProgressed = Schema.Struct({
   progress: maybe(Schema.Finite),
   total: maybe(Schema.Finite),
 });
-/** The task waits for a person or another agent; `task.resumed` says that it goes on. */
-export const TaskInputRequested = Schema.Struct({ message: maybe(Text), claim: maybe(Schema.Natural) });
-export const TaskResumed = Schema.Struct({ message: maybe(Text) });
+/**
+ * The task waits for a person or another agent; `task.resumed` says that it goes on. Several requests may be open at once,
+ * each with a `key` of its own; without one it is `input`. `schema` is a JSON Schema that the answer's value is to fit.
+ */
+export const TaskInputRequested = Schema.Struct({
+  message: maybe(Text),
+  claim: maybe(Schema.Natural),
+  key: maybe(Text),
+  schema: maybe(Facts),
+});
+/**
+ * An answer: to the open request of that `key`, without one to all that are open. `value` is the answer where it is more
+ * than words. `stillOpen` counts the requests that are open after it: the task runs on when it is 0 or absent.
+ */
+export const TaskResumed = Schema.Struct({
+  message: maybe(Text),
+  key: maybe(Text),
+  value: maybe(Schema.Unknown),
+  stillOpen: maybe(Schema.Natural),
+});
 /** With an `outputBlob` (a text output as it is, any other as its JSON text) `output` is the head of that text. */
 export const TaskCompleted = Schema.Struct({
   claim: maybe(Schema.Natural),

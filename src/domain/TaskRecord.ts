@@ -6,7 +6,7 @@
  * A lease is held from a claim to whatever ends it: a release, an end, or another claim. Its token is the sequence of
  * the claim, so of two leases the later one has the larger token, and a move that names an earlier one is refused.
  */
-import { Result, Schema } from "effect";
+import { Result } from "effect";
 import type { EventData, RecordedEvent } from "./Event.ts";
 import type { TaskStatus } from "./Fact.ts";
 import type { Sequence } from "./History.ts";
@@ -14,13 +14,21 @@ import * as Task from "./Task.ts";
 import type { TaskPriority, TaskQueueing } from "./TaskEvents.ts";
 import { decodeData } from "./Upcast.ts";
 
-export interface Lease {
-  /** Sequence of the claim. */
-  readonly token: Sequence;
+export interface Lease extends Task.Held {
   readonly attempt: number;
   readonly worker: string | undefined;
-  /** Where the worker's process can be asked; undefined for a claim that was not made through the queue. */
-  readonly holder: string | undefined;
+}
+
+/** What a task asks of a person or an agent. */
+export interface InputRequest {
+  readonly message: string | null;
+  /** A JSON Schema for the answer's value. */
+  readonly schema: Readonly<Record<string, unknown>> | null;
+}
+
+export interface Answer {
+  readonly message: string | null;
+  readonly value: unknown;
 }
 
 export interface TaskEnd {
@@ -47,13 +55,17 @@ export interface TaskRecord extends Task.TaskState {
   readonly notBefore: number;
   /** What was said last: progress, a question, an answer. */
   readonly said: { readonly message?: string; readonly progress?: number; readonly total?: number };
+  /** What it waits for, by key; with what was asked last under a key. */
+  readonly requests: Readonly<Record<string, InputRequest>>;
+  /** What was answered in this attempt, by key. */
+  readonly answers: Readonly<Record<string, Answer>>;
   readonly end: TaskEnd | undefined;
   /** When it ended, or was last restored after that, epoch milliseconds; undefined while it has not. */
   readonly recentSince: number | undefined;
 }
 
 export const empty: TaskRecord = {
-  status: undefined,
+  ...Task.notSubmitted,
   upTo: 0,
   submitted: undefined,
   attempt: 0,
@@ -61,6 +73,8 @@ export const empty: TaskRecord = {
   worker: undefined,
   notBefore: 0,
   said: {},
+  requests: {},
+  answers: {},
   end: undefined,
   recentSince: undefined,
 };
@@ -147,6 +161,9 @@ const said = (data: { message?: string | null; progress?: number | null; total?:
   },
 });
 
+const without = <A>(entries: Readonly<Record<string, A>>, key: string): Readonly<Record<string, A>> =>
+  Object.fromEntries(Object.entries(entries).filter(([other]) => other !== key));
+
 /** What an event changes beside the status. */
 const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> => {
   const decoded = Result.getOrUndefined(decodeData(event));
@@ -163,7 +180,7 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
         worker: worker ?? undefined,
         holder: holder ?? undefined,
       };
-      return { lease, attempt: lease.attempt, worker: lease.worker, said: {} };
+      return { lease, attempt: lease.attempt, worker: lease.worker, said: {}, requests: {}, answers: {} };
     }
     case "task.released": {
       const { notBefore, reason } = decoded.data;
@@ -174,9 +191,22 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       return { lease: undefined, attempt, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
     }
     case "task.progressed":
-    case "task.input_requested":
-    case "task.resumed":
       return said(decoded.data);
+    case "task.input_requested": {
+      const { key = null, message = null, schema = null } = decoded.data;
+      const asked = { ...record.requests, [key ?? Task.onlyInput]: { message, schema } };
+      return { ...said(decoded.data), requests: asked, answers: without(record.answers, key ?? Task.onlyInput) };
+    }
+    case "task.resumed": {
+      const { key = null, message = null, value } = decoded.data;
+      const keys = key === null ? record.asked : [key];
+      const answered = keys.map((one) => [one, { message, value: value ?? message }] as const);
+      return {
+        ...said(decoded.data),
+        requests: keys.reduce(without<InputRequest>, record.requests),
+        answers: { ...record.answers, ...Object.fromEntries(answered) },
+      };
+    }
     case "task.completed": {
       const { output, outputBlob = null, outputIsText } = decoded.data;
       return ends({ output, outputBlob, outputIsText: outputIsText !== false }, at);
@@ -201,35 +231,18 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
 
 /** The record after an event. Total: an event that cannot be read moves nothing but `upTo`. */
 export const evolve = (record: TaskRecord, event: RecordedEvent): TaskRecord => {
-  const { status } = Task.evolve(record, event);
-  return { ...record, ...changes(record, event), status, upTo: event.sequence };
+  const { asked, endKey, status } = Task.evolve(record, event);
+  return { ...record, ...changes(record, event), status, endKey, asked, upTo: event.sequence };
 };
 
 export const hasEnded = (record: TaskRecord): boolean => Task.hasEnded(record.status);
-
-/**
- * The lease that is named does not stand any more: the task was claimed again, given back, cancelled, or has ended.
- * Nothing was written; whatever the worker did for the task after that moment is its own business.
- */
-export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
-  taskId: Schema.String,
-  token: Schema.Number,
-  /** The task's status now. */
-  status: Schema.String,
-  reason: Schema.String,
-  hint: Schema.String,
-}) {
-  override get message() {
-    return this.reason;
-  }
-}
 
 /** The refusal of a move under a lease that does not stand; undefined when it stands. */
 export const lostLease = (options: {
   readonly taskId: string;
   readonly record: TaskRecord;
   readonly token: Sequence;
-}): LeaseLost | undefined => {
+}): Task.LeaseLost | undefined => {
   const { taskId, record, token } = options;
   if (record.lease?.token === token) return undefined;
   const { lease } = record;
@@ -238,7 +251,7 @@ export const lostLease = (options: {
       ? `the lease of task ${taskId} is over: the task is ${record.status ?? "not submitted"}`
       : `task ${taskId} was claimed again, by ${lease.worker ?? "another worker"} (attempt ${lease.attempt})`;
   const hint = "Stop working on it; whoever holds the task now settles it.";
-  return new LeaseLost({ taskId, token, status: record.status ?? "new", reason, hint });
+  return new Task.LeaseLost({ taskId, token, status: record.status ?? "new", reason, hint });
 };
 
 /** The five states of MCP's tasks. */

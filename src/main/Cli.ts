@@ -7,6 +7,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
+import { asCalled } from "../edge/cli/CalledAs.ts";
 import { cliFor } from "../edge/cli/Cli.ts";
 import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
@@ -37,7 +38,7 @@ const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(
 const tell = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
     const { text } = describe(cause);
-    if (text !== "") process.stderr.write(`${text}\n`);
+    if (text !== "") process.stderr.write(`${asCalled(text)}\n`);
     if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
   });
 

@@ -11,6 +11,7 @@ import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
 import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import type * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as ServerConf from "../log/access/ServerConf.ts";
+import * as TenantService from "../log/access/TenantServiceNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -21,11 +22,14 @@ import { NatsProcess } from "../machine/NatsProcess.ts";
 import * as Nats from "../machine/NatsProcess.ts";
 import * as StoreRecord from "../machine/StoreRecord.ts";
 import * as SpoolDrainer from "../publish/drain/SpoolDrainer.ts";
+import * as Scrubber from "../projection/verify/Scrubber.ts";
+import { readModels } from "../../projections/all.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import * as FolderGuard from "./FolderGuard.ts";
-import { folding, reading } from "./Layers.ts";
+import { folding } from "./Folding.ts";
+import { reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
 import * as WrapReplay from "../edge/wrap/Replay.ts";
@@ -45,6 +49,8 @@ export interface Options {
   readonly role: "daemon" | "command";
   /** How long snapshots live from now on; absent: as before. */
   readonly snapshotTtlMillis?: number | undefined;
+  /** A file outside of the folder that is told how far the record reaches. */
+  readonly witness?: string | undefined;
   /** How credentials for an existing server are found. Default: in the address, else in the environment. */
   readonly access?: ServerAccess.Find | undefined;
 }
@@ -153,15 +159,21 @@ const parts = Effect.fnUntraced(function* (
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
+  const scrubbed =
+    role === "daemon"
+      ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
+      : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
   return Layer.mergeAll(
     announced,
     drained,
     swept,
     HistoryService.serve,
+    TenantService.serve,
     TaskFilling.layer,
     scheduled,
     obeyed,
+    scrubbed,
     replayed,
   ).pipe(
     Layer.provideMerge(folding(database)),

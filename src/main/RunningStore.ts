@@ -13,9 +13,9 @@ import { splitUrls } from "../log/connection/NatsCredentialsNats.ts";
 import * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import type * as Instance from "../machine/Instance.ts";
-import * as CatchUp from "./CatchUp.ts";
+import { variable } from "../machine/UserFolders.ts";
 import { claim, claimAlone } from "./Claim.ts";
-import * as Daemon from "./Daemon.ts";
+import * as Daemon from "./DaemonWhenRun.ts";
 import * as FolderGuard from "./FolderGuard.ts";
 import { reading } from "./Layers.ts";
 import * as Memory from "./Memory.ts";
@@ -82,9 +82,15 @@ export const runningStore = (where: Where) =>
 
 /** The read models, brought up to date by a running store; as they lie there when its server cannot be reached. */
 export const broughtUpToDate = (where: Where, folder: DataFolder.DataFolder["Service"]) =>
-  CatchUp.broughtUpToDate(folder).pipe(
-    Layer.provideMerge(runningStore(where)),
-    Layer.catchTag("NatsUnusable", (trouble) => CatchUp.withoutLog(folder, trouble)),
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./CatchUp.ts")),
+      (CatchUp) =>
+        CatchUp.broughtUpToDate(folder).pipe(
+          Layer.provideMerge(runningStore(where)),
+          Layer.catchTag("NatsUnusable", (trouble) => CatchUp.withoutLog(folder, trouble)),
+        ),
+    ),
   );
 
 /** Runs the daemon until the scope closes; returns when everything is ready. */
@@ -92,11 +98,20 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
   const natsUrl = yield* natsUrlOf(options);
   const folder = DataFolder.layer(options).pipe(Layer.provide(NodeServices.layer));
   const { port, snapshotTtlMillis } = options;
+  const named = (options.witness ?? (yield* variable("RECOLLECT_WITNESS"))).trim();
+  const witness = named === "" ? undefined : named;
   const daemon = Layer.unwrap(
     Effect.gen(function* () {
       yield* claimAlone();
       const { root } = yield* DataFolder.DataFolder;
-      return Daemon.layer({ natsUrl, port, snapshotTtlMillis, role: "daemon", access: accessOf(options, root) });
+      return Daemon.layer({
+        natsUrl,
+        port,
+        snapshotTtlMillis,
+        witness,
+        role: "daemon",
+        access: accessOf(options, root),
+      });
     }),
   );
   const ready = Layer.provideMerge(Layer.merge(databaseThere, Memory.givenBack), daemon);

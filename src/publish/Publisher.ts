@@ -16,7 +16,7 @@
 import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import type { Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
-import type { IllegalTransition } from "../domain/Task.ts";
+import type { TaskRefusal } from "../domain/Task.ts";
 import {
   type AccessDenied,
   type AppendRefused,
@@ -34,13 +34,7 @@ import { putBlobs } from "./write/WriteCommand.ts";
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
 /** `LogUnavailable` only for an event that must be in the log (`durable: "log"`). */
-export type PublishError =
-  | AccessDenied
-  | InvalidEvent
-  | AppendRefused
-  | IllegalTransition
-  | NotAccepted
-  | LogUnavailable;
+export type PublishError = AccessDenied | InvalidEvent | AppendRefused | TaskRefusal | NotAccepted | LogUnavailable;
 
 /** A call whose event must be in the log waits for it so long in all: a server that is started again is back by then. */
 const logMillis = 5_000;

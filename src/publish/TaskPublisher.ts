@@ -11,19 +11,24 @@ import { Effect } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
 import type { TaskEventName } from "../domain/Task.ts";
+import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { type About, type Given, type GivenData, newId } from "./write/NewEvent.ts";
 import { Publisher } from "./Publisher.ts";
 
 type Data<Name extends TaskEventName> = GivenData<Name>;
 
-/** The task of that id. Naming it writes nothing. */
-export const task = Effect.fnUntraced(function* (id: string) {
+/** The task of that id, or a new one. Naming it writes nothing. */
+export const task = Effect.fnUntraced(function* (given?: string) {
   const publisher = yield* Publisher;
+  const id = given ?? (yield* newId);
   const history = History.task(id, publisher.tenant);
   const move = <Name extends TaskEventName>(type: Name, data: Data<Name>, about: About = {}) =>
     publisher.publish({ ...about, history, type, data });
   return {
     id,
+    /** Submitting the same task again adds nothing. */
+    submitted: (request: Given<TaskRequest>, submission: Submission = {}, about?: About) =>
+      move("task.submitted", { ...submission, request } as Data<"task.submitted">, about),
     claimed: (data: Data<"task.claimed"> = {}, about?: About) => move("task.claimed", data, about),
     started: (data: Data<"task.started"> = {}, about?: About) => move("task.started", data, about),
     progressed: (data: Data<"task.progressed"> = {}, about?: About) => move("task.progressed", data, about),
@@ -41,25 +46,7 @@ export const task = Effect.fnUntraced(function* (id: string) {
 
 export type TaskPublisher = Effect.Success<ReturnType<typeof task>>;
 
-export interface Submission extends Omit<Given<EventData<"task.submitted">>, "request"> {
-  /** Default: a new UUIDv7. Submitting the same id again adds nothing. */
-  readonly id?: string | undefined;
-}
-
-/** Submits a task and returns it, with what became of the submission. */
-export const submit = Effect.fn("publish.submit")(function* (
-  request: Given<EventData<"task.submitted">["request"]>,
-  { id, ...submission }: Submission = {},
-  about: About = {},
-) {
-  const submitted = yield* task(id ?? (yield* newId));
-  const published = yield* submitted.move(
-    "task.submitted",
-    { ...submission, request } as Data<"task.submitted">,
-    about,
-  );
-  return { ...submitted, published };
-});
+export interface Submission extends Omit<Given<EventData<"task.submitted">>, "request"> {}
 
 /** Begins a session: a client and a server talk for a while. */
 export const startSession = Effect.fn("publish.startSession")(function* (

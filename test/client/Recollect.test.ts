@@ -76,7 +76,8 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
         await thread.rename("Another");
         await thread.tag({ add: ["x"] });
         await thread.archive();
-        const task = await recollect.submit({ agentType: "coder" }, { threadId: thread.id });
+        const task = recollect.task();
+        await task.submitted({ agentType: "coder" }, { threadId: thread.id });
         await task.started({ worker: "w" });
         await recollect.task(task.id).completed({ ok: true });
         const session = await recollect.session({ transport: "stdio" });
@@ -117,7 +118,8 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
         const refused = await thread.say({ role: 7 as never, text: "x" }).catch((error: unknown) => error);
         assert.instanceOf(refused, InvalidEvent);
         assert.match(refused.message, /role/);
-        const task = await recollect.submit({ agentType: "coder" });
+        const task = recollect.task();
+        await task.submitted({ agentType: "coder" });
         const illegal = await task.completed().catch((error: unknown) => error);
         assert.instanceOf(illegal, IllegalTransition);
         void thread.rename(undefined as never);

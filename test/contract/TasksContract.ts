@@ -6,7 +6,7 @@ import { assert } from "@effect/vitest";
 import { Clock, Deferred, Effect, Fiber, Queue, Result, type Scope, Stream } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
-import type { LeaseLost } from "../../src/domain/TaskRecord.ts";
+import type { LeaseLost } from "../../src/domain/Task.ts";
 import { Buckets, keyOf } from "../../src/coordination/bucket/Bucket.ts";
 import { Configuration } from "../../src/coordination/config/Configuration.ts";
 import { lookInLog, openInLog } from "../../src/coordination/tasks/Requeue.ts";
@@ -37,6 +37,12 @@ const submittedWith = (...given: Parameters<Tasks["Service"]["submit"]>) =>
 
 const submitted = (agentType: string, more: Parameters<Tasks["Service"]["submit"]>[1] = {}) =>
   submittedWith({ agentType }, more);
+
+/** Looks every 10 ms, for 10 s at most. */
+const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
+  Effect.gen(function* () {
+    while (!(yield* condition)) yield* Effect.sleep(10);
+  }).pipe(Effect.timeoutOrElse({ duration: 10_000, orElse: () => Effect.die(new Error("it never came to it")) }));
 
 /** So many levels of arrays. */
 const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
@@ -419,12 +425,61 @@ export const suite = (test: Tester) => {
       const tasks = yield* Tasks;
       const taskId = yield* submitted("input");
       const lease = yield* claimed("input");
-      yield* lease.requestInput("which one?");
+      const asked = yield* Effect.forkChild(lease.requestInput("which one?"), { startImmediately: true });
+      const isAsked = Effect.map(tasks.show(taskId), ({ inputRequests }) => inputRequests.length === 1);
+      yield* until(isAsked);
       assert.deepInclude(yield* tasks.show(taskId), { status: "input_required", mcpStatus: "input_required" });
       assert.deepInclude(yield* tasks.provideInput(taskId, "the left one"), { status: "running" });
+      assert.deepStrictEqual(yield* Fiber.join(asked), { message: "the left one", value: "the left one" });
       assert.strictEqual((yield* tasks.show(taskId)).message, "the left one");
       yield* lease.complete();
       assert.strictEqual((yield* failureOf(tasks.provideInput(taskId, "late")))._tag, "IllegalTransition");
+    }));
+
+  test("asks for several things at once, each answered by its key, and runs on when none is open", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("several inputs");
+      const lease = yield* claimed("several inputs");
+      const schema = { type: "number" };
+      const asked = yield* Effect.forkChild(
+        Effect.all(
+          [lease.requestInput("what?", { key: "what" }), lease.requestInput("how many?", { key: "n", schema })],
+          {
+            concurrency: 2,
+          },
+        ),
+        { startImmediately: true },
+      );
+      yield* until(Effect.map(tasks.show(taskId), ({ inputRequests }) => inputRequests.length === 2));
+      const { inputRequests } = yield* tasks.show(taskId);
+      assert.deepStrictEqual(
+        inputRequests.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+        [
+          { key: "n", message: "how many?", schema },
+          { key: "what", message: "what?", schema: null },
+        ],
+      );
+      const unknown = yield* failureOf(tasks.provideInput(taskId, { key: "nobody asked", message: "x" }));
+      assert.strictEqual(unknown._tag, "IllegalTransition");
+      assert.deepInclude(yield* tasks.provideInput(taskId, { key: "n", value: 3 }), { status: "input_required" });
+      assert.deepInclude(yield* tasks.provideInput(taskId, { key: "what", message: "a thing" }), { status: "running" });
+      assert.deepStrictEqual(yield* Fiber.join(asked), [
+        { message: "a thing", value: "a thing" },
+        { message: null, value: 3 },
+      ]);
+      yield* lease.complete();
+    }));
+
+  test("an answer that is waited for ends with the lease", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const taskId = yield* submitted("cancelled while asked");
+      const lease = yield* claimed("cancelled while asked");
+      const asked = yield* Effect.forkChild(lease.requestInput("who?"), { startImmediately: true });
+      yield* until(Effect.map(tasks.show(taskId), ({ status }) => status === "input_required"));
+      yield* tasks.cancel(taskId);
+      assert.strictEqual((yield* Effect.flip(Fiber.join(asked)))._tag, "LeaseLost");
     }));
 
   test("shows a task as it moves, up to its end", () =>

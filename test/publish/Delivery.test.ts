@@ -7,7 +7,7 @@ import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { compose, newId } from "../../src/publish/write/NewEvent.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
-import { submit, task } from "../../src/publish/TaskPublisher.ts";
+import { task } from "../../src/publish/TaskPublisher.ts";
 import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import { Spool } from "../../src/spool/Spool.ts";
 import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
@@ -321,7 +321,8 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       const to = new LogSwitch();
       const folder = yield* World.temporaryFolder;
       yield* Effect.gen(function* () {
-        const job = yield* submit({ agentType: "coder" });
+        const job = yield* task();
+        yield* job.submitted({ agentType: "coder" });
         yield* job.started();
         to.position = "away";
         assert.strictEqual((yield* job.completed("mine"))._tag, "Spooled");

@@ -12,6 +12,7 @@ import * as NatsConnectionNats from "../../src/log/connection/NatsConnectionNats
 import { historyOf } from "../../src/log/Subject.ts";
 import { Recollect } from "../../src/client/Recollect.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { program } from "../support/program.ts";
 import * as World from "./World.ts";
 
 /** What a watcher has of one message after all it saw. Throws when a delta does not go on where the last one ended. */
@@ -181,7 +182,7 @@ layer(world, { excludeTestServices: true })("an answer that is watched", (it) =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
       const data = yield* World.temporaryFolder;
-      const args = ["src/main.ts", "tail", "--thread", "cli", "--live", "--json", "--nats-url", url, "--data", data];
+      const args = [program, "tail", "--thread", "cli", "--live", "--json", "--nats-url", url, "--data", data];
       const tail = spawn(process.execPath, args, {
         cwd: new URL("../..", import.meta.url).pathname,
         stdio: ["ignore", "pipe", "ignore"],

@@ -6,7 +6,7 @@ import { factsOf } from "../../src/domain/Interpret.ts";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
-import { startSession, submit, task } from "../../src/publish/TaskPublisher.ts";
+import { startSession, task } from "../../src/publish/TaskPublisher.ts";
 import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
@@ -259,8 +259,12 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
 
   it.effect("moves a task through its life, and refuses what its state does not allow", () =>
     Effect.gen(function* () {
-      const job = yield* submit({ agentType: "coder", message: "fix it", model: undefined }, { threadId: "shared" });
-      assert.strictEqual(job.published._tag, "Appended");
+      const job = yield* task();
+      const submission = yield* job.submitted(
+        { agentType: "coder", message: "fix it", model: undefined },
+        { threadId: "shared" },
+      );
+      assert.strictEqual(submission._tag, "Appended");
       const early = yield* Effect.flip(job.completed("too early"));
       assert.deepInclude(early, { _tag: "IllegalTransition", from: "pending", move: "task.completed" });
       yield* job.claimed({ worker: "w1" });
@@ -269,8 +273,10 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
       yield* job.inputRequested("which one?");
       yield* job.resumed("the first");
       const done = yield* job.completed({ patch: "…" });
-      const again = yield* job.completed({ patch: "another" });
+      const again = yield* job.completed({ patch: "…" });
       assert.strictEqual(again._tag, "Unchanged");
+      const other = yield* Effect.flip(job.completed({ patch: "another" }));
+      assert.deepInclude(other, { _tag: "IllegalTransition", from: "completed" });
       assert.deepStrictEqual({ ...done, _tag: "", eventId: "" }, { ...again, _tag: "", eventId: "" });
       assert.strictEqual((yield* Effect.flip(job.cancelled()))._tag, "IllegalTransition");
       const facts = yield* factsIn(History.task(job.id));
@@ -283,7 +289,8 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
 
   it.effect("lets exactly one of many concurrent movers end a task", () =>
     Effect.gen(function* () {
-      const job = yield* submit({ agentType: "coder" });
+      const job = yield* task();
+      yield* job.submitted({ agentType: "coder" });
       yield* job.started();
       const others = Array.from({ length: 8 }, (_, index) =>
         Effect.gen(function* () {

@@ -10,7 +10,7 @@ import { untilAnswered } from "../../src/log/connection/Backoff.ts";
 import { Drainer } from "../../src/publish/drain/Drain.ts";
 import * as LogArrivals from "../../src/log/connection/LogArrivals.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
-import { submit, task } from "../../src/publish/TaskPublisher.ts";
+import { task } from "../../src/publish/TaskPublisher.ts";
 import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import { KnownTasks } from "../../src/publish/write/WriteCommand.ts";
 import { Spool, SpoolUnavailable } from "../../src/spool/Spool.ts";
@@ -199,7 +199,8 @@ layer(world, { excludeTestServices: true })("what is before somebody's own", (it
       const logger = Logger.make(({ message }) => void said.push(String(message)));
       const heard = Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Error"));
       yield* Effect.gen(function* () {
-        const job = yield* submit({ agentType: "coder" });
+        const job = yield* task();
+        yield* job.submitted({ agentType: "coder" });
         yield* job.started();
         to.position = "away";
         assert.strictEqual((yield* job.completed("mine"))._tag, "Held");

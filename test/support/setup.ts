@@ -1,20 +1,23 @@
 /**
- * Runs once before all tests: the nats-server program is found, or fetched, here and not in two test files at once; and
- * what programs import as `recollect` is built, as `npm run build` does, for the examples that tests run.
+ * Runs once before all tests, and not in two test files at once: the nats-server program is found, or fetched, and the
+ * command line and what programs import as `recollect` are built, so that a test that starts it starts what users start, and in a third of the time.
  */
-import { execFileSync } from "node:child_process";
-import { resolve } from "node:path";
 import { NodeServices } from "@effect/platform-node";
 import { Effect } from "effect";
+import { pathToFileURL } from "node:url";
+import { join } from "node:path";
 import * as NatsBinary from "../../src/machine/NatsBinary.ts";
+import { root } from "./flow.ts";
+
+interface Built {
+  readonly builtProgram: (name: string) => string | undefined;
+}
 
 export default async function setup() {
   const binary = await Effect.runPromise(NatsBinary.make.pipe(Effect.provide(NodeServices.layer)));
   process.env["RECOLLECT_NATS_SERVER"] = binary.path;
-  const built = resolve(import.meta.dirname, "../../bin/built.mjs");
-  execFileSync(process.execPath, [
-    "--input-type=module",
-    "-e",
-    `import { build } from ${JSON.stringify(built)}; build();`,
-  ]);
+  const { builtProgram }: Built = await import(pathToFileURL(join(root, "bin/built.mjs")).href);
+  const program = builtProgram("main");
+  if (program === undefined) process.stderr.write("The command line cannot be built: tests run its sources.\n");
+  else process.env["RECOLLECT_TEST_PROGRAM"] = program;
 }

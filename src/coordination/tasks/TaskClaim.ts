@@ -13,6 +13,7 @@ import * as TaskLease from "./TaskLease.ts";
 import { type Desk, load, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
 import type { Slot, TaskSlots } from "./queue/TaskSlots.ts";
+import type { Follow } from "./TaskWatch.ts";
 
 export interface Claiming {
   readonly agentTypes: ReadonlyArray<string>;
@@ -40,6 +41,7 @@ export interface Counter {
   readonly slots: TaskSlots["Service"];
   /** What follows from a task's end. */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
+  readonly follow: Follow;
 }
 
 /**
@@ -120,7 +122,7 @@ const started = (lease: TaskLease.TaskLease): Effect.Effect<TaskLease.TaskLease 
  * what the entry knew of its task is stale, and nothing was done.
  */
 const claimEntry = Effect.fnUntraced(function* (
-  { desk, ended, queue, underWay }: Counter,
+  { desk, ended, follow, queue, underWay }: Counter,
   entry: Entry,
   claiming: Claiming,
   slot: Slot,
@@ -178,6 +180,7 @@ const claimEntry = Effect.fnUntraced(function* (
     entry,
     slot,
     ended,
+    follow,
     taskId,
     record: { ...record, lease: record.lease, submitted },
   });

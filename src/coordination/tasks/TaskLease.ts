@@ -3,16 +3,16 @@
  *
  * Room: coordination.
  */
-import { Clock, Effect, Semaphore } from "effect";
+import { Clock, Effect, Option, Semaphore, Stream } from "effect";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { EventData } from "../../domain/Event.ts";
-import { decide, type IllegalTransition } from "../../domain/Task.ts";
+import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/Task.ts";
 import {
+  type Answer,
   backoffMillis,
   hasEnded,
   isLastAttempt,
   type Lease,
-  type LeaseLost,
   lostLease,
   queueingOf,
   type TaskRecord,
@@ -22,13 +22,21 @@ import { type InvalidTask, outputFault, refusing, reportFault } from "../config/
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
 import type { Slot } from "./queue/TaskSlots.ts";
+import type { Follow } from "./TaskWatch.ts";
 
 export interface TaskError {
   readonly type: string;
   readonly message?: string | undefined;
 }
 
-export type LeaseError = LeaseLost | IllegalTransition | MoveError;
+export interface Asking {
+  /** What the answer is for; unique among the open requests of the task. Default `input`. */
+  readonly key?: string | undefined;
+  /** A JSON Schema that the answer's value is to fit: for whoever answers. */
+  readonly schema?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export type LeaseError = TaskRefusal | MoveError;
 
 /**
  * What a worker may do with a task it holds. Every move is refused with `LeaseLost` once the task was claimed again,
@@ -50,8 +58,11 @@ export interface TaskLease {
   readonly progress: (
     how: Omit<Given<EventData<"task.progressed">>, "claim">,
   ) => Effect.Effect<void, LeaseError | InvalidTask>;
-  /** Asks a person or an agent; the answer comes by `Tasks.provideInput`, see `Tasks.watch`. */
-  readonly requestInput: (message: string) => Effect.Effect<void, LeaseError | InvalidTask>;
+  /**
+   * Asks a person or an agent, and waits for the answer (`Tasks.provideInput`), for as long as the lease is kept. Several
+   * may be asked at once, each under a key of its own.
+   */
+  readonly requestInput: (message: string, asking?: Asking) => Effect.Effect<Answer, LeaseError | InvalidTask>;
   readonly complete: (output?: unknown) => Effect.Effect<void, LeaseError | InvalidTask>;
   /** With `retry: "never"` the task fails now; else only with its last attempt, as a dead letter. */
   readonly fail: (error: TaskError, how?: { readonly retry?: "never" | undefined }) => Effect.Effect<void, LeaseError>;
@@ -82,6 +93,8 @@ export interface Holding {
   readonly taskId: string;
   /** What follows from the task's end. */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
+  /** The record that is known, and then after each event. */
+  readonly follow: Follow;
 }
 
 /** Hands the entry back for a later moment, or out of the queue when that is far away. */
@@ -125,7 +138,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
             const steps = stepsOf(current, now);
             const [first] = steps;
             if (first === undefined) return steps;
-            const decided = yield* Effect.fromResult(decide({ taskId, state: current, move: first.type }));
+            const decided = yield* Effect.fromResult(decide({ taskId, state: current, move: first }));
             return decided === "add" ? steps : [];
           }),
         });
@@ -151,6 +164,23 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     }),
   );
 
+  /** The answer to what was asked under a key. An unreachable log is waited for; losing the lease ends it. */
+  const answered = (key: string): Effect.Effect<Answer, LeaseLost> =>
+    holding.follow(taskId, known).pipe(
+      Stream.mapEffect((record) => {
+        const lost = lostLease({ taskId, record, token });
+        const answer = record.asked.includes(key) ? undefined : record.answers[key];
+        return lost === undefined ? Effect.succeed(answer) : Effect.fail(lost);
+      }),
+      Stream.filter((answer) => answer !== undefined),
+      Stream.runHead,
+      Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed })),
+      Effect.catchIf(
+        (error): error is Exclude<typeof error, LeaseLost> => error._tag !== "LeaseLost",
+        ({ message }) => Effect.die(new Error(`the answer to ${key} cannot be waited for: ${message}`)),
+      ),
+    );
+
   const lease: TaskLease = {
     taskId,
     token,
@@ -160,7 +190,10 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     leaseMillis: entry.leaseMillis,
     start: moves(() => [{ type: "task.started", data: { claim: token, worker } }]),
     progress: (how) => report({ type: "task.progressed", data: { ...how, claim: token } }, how.progress, how.total),
-    requestInput: (message) => report({ type: "task.input_requested", data: { message, claim: token } }),
+    requestInput: Effect.fnUntraced(function* (message, { key, schema } = {}) {
+      yield* report({ type: "task.input_requested", data: { message, key, schema, claim: token } });
+      return yield* answered(key ?? onlyInput);
+    }),
     complete: (output) =>
       Effect.andThen(
         Effect.fromResult(refusing(outputFault(output))),

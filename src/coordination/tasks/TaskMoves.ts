@@ -3,12 +3,13 @@
  *
  * Room: coordination.
  */
-import { Effect, Result, Stream } from "effect";
-import type { EventData, NewEvent, Provenance, RecordedEvent } from "../../domain/Event.ts";
+import { Effect } from "effect";
+import type { EventData, NewEvent, Provenance } from "../../domain/Event.ts";
 import * as History from "../../domain/History.ts";
 import type { TaskEventName } from "../../domain/Task.ts";
 import { empty, evolve, type TaskRecord } from "../../domain/TaskRecord.ts";
-import { type AppendRefused, type EventLog, LogUnavailable } from "../../log/EventLog.ts";
+import { afterAppend, decideAndAppend, readOn } from "../../log/DecideAndAppend.ts";
+import type { AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import { compose, type Given, type InvalidEvent, newId } from "../../publish/write/NewEvent.ts";
 import { putBlobs } from "../../publish/write/WriteCommand.ts";
@@ -35,32 +36,18 @@ export type MoveError = InvalidEvent | AppendRefused | LogUnavailable;
 
 /** With pauses of 50 ms to 5 s this is half a minute, as long as a lease: later somebody else has the task anyway. */
 const patientTries = 12;
-/** Of so many writers on one task at the same moment at least one has won each time: somebody is looping. */
-const maxConflicts = 10;
 /** The longest move: a lapsed lease ends, and the next one is taken and begun. */
 const maxSteps = 3;
 
-/** A log that is away for a moment costs a task nothing: the same append with the same ids is safe. */
-const patiently = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>, tries: number) =>
-  Effect.retry(effect, { schedule: backoff, times: tries, while: (error) => error._tag === "LogUnavailable" });
-
-/** The record as it is now, read on from an older one. `found`: whether an event of that id came along. */
-const readOn = ({ log, tenant }: Desk, taskId: string, from: TaskRecord, id?: string) =>
-  log.read({ history: History.task(taskId, tenant), after: from.upTo }).pipe(
-    Stream.runFold(
-      () => ({ record: from, found: false }),
-      ({ found, record }, event) => ({ record: evolve(record, event), found: found || event.id === id }),
-    ),
-  );
+const where = ({ log, tenant }: Desk, taskId: string) => ({ log, history: History.task(taskId, tenant), evolve });
 
 /** The task as its history tells it; `status` is undefined for one that was never submitted. */
 export const load = (desk: Desk, taskId: string, from: TaskRecord = empty): Effect.Effect<TaskRecord, LogUnavailable> =>
-  Effect.map(readOn(desk, taskId, from), ({ record }) => record);
+  Effect.map(readOn(where(desk, taskId), { state: from, upTo: from.upTo }), ({ state }) => state);
 
 /** The same, waiting for a log that is away, for half a minute. */
-export const loadPatiently = (desk: Desk, taskId: string) => patiently(load(desk, taskId), patientTries);
-
-const utf8 = new TextEncoder();
+export const loadPatiently = (desk: Desk, taskId: string) =>
+  Effect.retry(load(desk, taskId), { schedule: backoff, times: patientTries });
 
 /** The record after an append of ours, of which `last` is the last sequence. */
 export const after = (
@@ -68,19 +55,11 @@ export const after = (
   history: History.History,
   events: ReadonlyArray<NewEvent>,
   last: History.Sequence,
-): TaskRecord =>
-  // Events of one append stand next to each other in the stream.
-  events
-    .map((event, index): RecordedEvent => {
-      const body = typeof event.body === "string" ? utf8.encode(event.body) : event.body;
-      const sequence = last - (events.length - 1 - index);
-      return { ...event, body, history, sequence, recordedAt: event.occurredAt };
-    })
-    .reduce(evolve, record);
+): TaskRecord => afterAppend({ evolve, history }, record, events, last);
 
 /**
  * Adds what `decide` says to a history, all or none, if nobody has written to it since the record was read; else reads
- * on and decides again. `decide` sees the task as it is; an empty answer adds nothing.
+ * on and decides again. `decide` sees the task as it is; an empty answer adds nothing. The rule book has the last word.
  */
 export const move = Effect.fnUntraced(function* <E>(options: {
   readonly desk: Desk;
@@ -93,32 +72,23 @@ export const move = Effect.fnUntraced(function* <E>(options: {
   /** The id of the first event that is added. Default: a new one. */
   readonly id?: string | undefined;
 }): Effect.fn.Return<Moved, E | MoveError> {
-  const { decide, desk, taskId } = options;
-  const tries = options.patience === "patient" ? patientTries : 0;
-  const history = History.task(taskId, desk.tenant);
+  const { decide, desk, known, taskId } = options;
+  const at = where(desk, taskId);
   // The ids are given before anything is tried, so that an append whose answer was lost is found again.
   const [made, ...more] = yield* Effect.replicateEffect(newId, maxSteps);
   const ids = [options.id ?? made, ...more];
-  let record = options.known;
-  for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
-    const steps = yield* decide(record);
-    if (steps.length === 0) return { record, isNew: false };
-    const commands = yield* Effect.forEach(steps, ({ data, type }, index) =>
-      compose({ ...desk.speaks, history, type, data, id: ids[index] }, desk.speaks.source),
-    );
-    const events = commands.map(({ event }) => event);
-    const append = Effect.andThen(
-      putBlobs(desk.log, commands),
-      desk.log.append({ history, events, expected: record.upTo }),
-    );
-    const appended = yield* patiently(append, tries).pipe(Effect.result);
-    if (Result.isSuccess(appended)) {
-      return { record: after(record, history, events, appended.success.sequence), isNew: true };
-    }
-    if (appended.failure._tag !== "SequenceConflict") return yield* appended.failure;
-    const now = yield* patiently(readOn(desk, taskId, record, events.at(-1)?.id), tries);
-    record = now.record;
-    if (now.found) return { record, isNew: true };
-  }
-  return yield* new LogUnavailable({ reason: `${maxConflicts} writers in a row were quicker on task ${taskId}` });
+  const { isNew, state } = yield* decideAndAppend({
+    ...at,
+    known: { state: known, upTo: known.upTo },
+    tries: options.patience === "patient" ? patientTries : 0,
+    decide: Effect.fnUntraced(function* (record: TaskRecord) {
+      const steps = yield* decide(record);
+      const commands = yield* Effect.forEach(steps, ({ data, type }, index) =>
+        compose({ ...desk.speaks, history: at.history, type, data, id: ids[index] }, desk.speaks.source),
+      );
+      yield* putBlobs(desk.log, commands);
+      return commands.map(({ event }) => event);
+    }),
+  });
+  return { record: state, isNew };
 });

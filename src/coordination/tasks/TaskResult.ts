@@ -5,7 +5,7 @@
  */
 import { Effect, Option, Schema } from "effect";
 import type { TaskStatus } from "../../domain/Fact.ts";
-import { type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { type InputRequest, type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../../domain/TaskRecord.ts";
 import { shown } from "../config/TaskLimits.ts";
 import type { Desk } from "./TaskMoves.ts";
 
@@ -29,6 +29,8 @@ export interface TaskResult {
   readonly message: string | null;
   readonly progress: number | null;
   readonly total: number | null;
+  /** What it waits for, while it is `input_required`. */
+  readonly inputRequests: ReadonlyArray<InputRequest & { readonly key: string }>;
   readonly output: unknown;
   readonly error: { readonly type: string; readonly message: string | null } | null;
   /** It failed because its last attempt did. */
@@ -61,7 +63,7 @@ export const resultOf = Effect.fnUntraced(function* (
   record: TaskRecord,
   retention: number,
 ) {
-  const { attempt, end, recentSince, said, status, worker } = record;
+  const { asked, attempt, end, recentSince, requests, said, status, worker } = record;
   if (status === undefined) return yield* notFound(taskId);
   return {
     taskId,
@@ -72,6 +74,7 @@ export const resultOf = Effect.fnUntraced(function* (
     message: said.message ?? null,
     progress: said.progress ?? null,
     total: said.total ?? null,
+    inputRequests: asked.map((key) => ({ key, ...(requests[key] ?? { message: null, schema: null }) })),
     output: yield* outputOf(desk, record),
     error: end?.error == null ? null : { type: end.error.type, message: end.error.message ?? null },
     deadLetter: end?.deadLetter ?? false,

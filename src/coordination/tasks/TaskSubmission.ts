@@ -92,7 +92,10 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
       .publish({ ...desk.speaks, history: historyOf(taskId, tenant), type: "task.submitted", data, id })
       .pipe(
         // It is there and has moved on.
-        Effect.catchTag("IllegalTransition", () => Effect.succeed({ _tag: "Unchanged" } as const)),
+        Effect.catchTags({
+          IllegalTransition: () => Effect.succeed({ _tag: "Unchanged" } as const),
+          LeaseLost: () => Effect.succeed({ _tag: "Unchanged" } as const),
+        }),
         Effect.catchTag("NotAccepted", ({ hint, reason }) => Effect.fail(new LogUnavailable({ reason, hint }))),
       );
     const offered = Effect.flatMap(load(desk, taskId), (record) => offer(taskId, record));
@@ -138,7 +141,7 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
     yield* publisher.keepBatch(commands).pipe(
       Effect.catchTag("NotAccepted", ({ hint, reason }) => Effect.fail(new LogUnavailable({ reason, hint }))),
       // Each begins its task, which is never refused for what the task is.
-      Effect.catchTag("IllegalTransition", Effect.die),
+      Effect.catchTags({ IllegalTransition: Effect.die, LeaseLost: Effect.die }),
     );
     yield* whenDrained(publisher, look);
     return { _tag: "Kept" };

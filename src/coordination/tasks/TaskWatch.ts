@@ -21,6 +21,9 @@ const maxOwn = 16;
 
 export type Following = LogDamaged | LogUnavailable | Watches.WatchRefused;
 
+/** The record that is known, and then after each event, up to the task's end. */
+export type Follow = (taskId: string, known: TaskRecord) => Stream.Stream<TaskRecord, Following>;
+
 export const make = Effect.fnUntraced(function* ({ log, tenant }: Desk) {
   const { watch } = yield* Watches.make;
   let own = 0;
@@ -44,7 +47,7 @@ export const make = Effect.fnUntraced(function* ({ log, tenant }: Desk) {
     );
 
   /** The record that is known, and then after each event. */
-  return (taskId: string, known: TaskRecord): Stream.Stream<TaskRecord, Following> => {
+  const states: Follow = (taskId, known) => {
     if (hasEnded(known)) return Stream.make(known);
     const later = Stream.suspend(() => {
       let record = known;
@@ -56,4 +59,5 @@ export const make = Effect.fnUntraced(function* ({ log, tenant }: Desk) {
     });
     return Stream.concat(Stream.make(known), later).pipe(Stream.takeUntil(hasEnded));
   };
+  return states;
 });

@@ -16,7 +16,7 @@
  */
 import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
-import { decide, type IllegalTransition, type TaskEventName } from "../../domain/Task.ts";
+import { decide, type TaskEventName, type TaskRefusal } from "../../domain/Task.ts";
 import type { TaskRequest } from "../../domain/TaskEvents.ts";
 import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
@@ -50,6 +50,15 @@ export interface Options {
   readonly actor?: string | undefined;
 }
 
+/** An answer to a task that waits for input. */
+export interface GivenAnswer {
+  readonly message?: string | undefined;
+  /** The answer where it is more than words: any JSON. */
+  readonly value?: unknown;
+  /** Which request; default: all that are open. */
+  readonly key?: string | undefined;
+}
+
 export class Tasks extends Context.Service<
   Tasks,
   {
@@ -71,19 +80,22 @@ export class Tasks extends Context.Service<
     readonly cancel: (
       taskId: string,
       reason?: string,
-    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
-    /** Answers what a task has asked for (`input_required`); it runs on. */
+    ) => Effect.Effect<TaskResult, TaskNotFound | TaskRefusal | LogDamaged | MoveError>;
+    /**
+     * Answers what a task has asked for (`input_required`): the request of that key, without one all that are open. It runs
+     * on when none is open any more; what was asked under a key that is not open is refused.
+     */
     readonly provideInput: (
       taskId: string,
-      message: string,
-    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
+      answer: string | GivenAnswer,
+    ) => Effect.Effect<TaskResult, TaskNotFound | TaskRefusal | LogDamaged | MoveError>;
     /** The same request again, as the task `<id>~`, for one that failed, timed out or was cancelled. */
     readonly retry: (taskId: string) => Effect.Effect<Submitted, TaskNotFound | CannotRetry | LogDamaged | SubmitError>;
     /** Puts a task that has ended among the recent ones again: it is archived as if it had ended now. */
     readonly restore: (
       taskId: string,
       reason?: string,
-    ) => Effect.Effect<TaskResult, TaskNotFound | IllegalTransition | LogDamaged | MoveError>;
+    ) => Effect.Effect<TaskResult, TaskNotFound | TaskRefusal | LogDamaged | MoveError>;
     /** How the task stands now. */
     readonly show: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
     /** How the task ended; waits until it has. One that was kept here while the log is away is waited for. */
@@ -158,7 +170,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
       taskId,
       known: yield* there(taskId),
       decide: (state) =>
-        Effect.map(Effect.fromResult(decide({ taskId, state, move: name })), (decided) =>
+        Effect.map(Effect.fromResult(decide({ taskId, state, move: step })), (decided) =>
           decided === "add" ? [step] : [],
         ),
     });
@@ -166,6 +178,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
       yield* Effect.andThen(withdraw(taskId, record), ended(record));
     }
     return yield* resultNow(taskId, record);
+  });
+
+  const answer = Effect.fn("coordination.provideInput")(function* (taskId: string, given: GivenAnswer) {
+    const { asked } = yield* there(taskId);
+    const stillOpen = given.key === undefined ? 0 : asked.filter((key) => key !== given.key).length;
+    return yield* moveBy(taskId, "task.resumed", { type: "task.resumed", data: { ...given, stillOpen } });
   });
 
   const retry = Effect.fn("coordination.retry")(function* (taskId: string) {
@@ -202,10 +220,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, ended, underWay }, claiming);
+      return yield* claim({ desk, queue, slots, ended, follow, underWay }, claiming);
     }),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
-    provideInput: (taskId, message) => moveBy(taskId, "task.resumed", { type: "task.resumed", data: { message } }),
+    provideInput: (taskId, given) => answer(taskId, typeof given === "string" ? { message: given } : given),
     retry,
     restore: (taskId, reason) => moveBy(taskId, "task.restored", { type: "task.restored", data: { reason } }),
     show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),

@@ -7,7 +7,14 @@ import type { ThreadDescribed } from "../Fact.ts";
 import type { Carry, Interpretation } from "./Interpreter.ts";
 
 /** Shapes that any program may write: they say nothing of who did. */
-const nobodys: ReadonlySet<string> = new Set(["openai-chat", "anthropic-messages", "who-and-when", "otel", "langfuse"]);
+const nobodys: ReadonlySet<string> = new Set([
+  "openai-chat",
+  "anthropic-messages",
+  "who-and-when",
+  "otel",
+  "langfuse",
+  "atif",
+]);
 
 /** Several formats of one agent. */
 const agents: Readonly<Record<string, string>> = {
@@ -17,6 +24,11 @@ const agents: Readonly<Record<string, string>> = {
   "claude-stream": "claude-code",
   "claude-history": "claude-code",
   qwen: "qwen-code",
+  "opencode-db": "opencode",
+  "cursor-db": "cursor",
+  "goose-db": "goose",
+  "cline-ui": "cline",
+  "vscode-chat": "vscode-copilot",
 };
 
 /** Tells once in a thread which agent it was held with; before the entry's own facts, so that those know better. */

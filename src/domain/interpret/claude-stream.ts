@@ -4,15 +4,15 @@
  * Room: domain.
  *
  * A second witness: the same session is in Claude Code's own transcript, with more, so all of it counts only where that
- * is not there. Its lines are read as the transcript's are; `result` repeats the last answer and sums the usage, so it
- * is a notice. Deltas (`stream_event`) come again as whole messages.
+ * is not there. Its lines are read as the transcript's are; `result` repeats the last answer and sums the usage, and
+ * only its cost is news. Deltas (`stream_event`) come again as whole messages.
  */
 import type { Fact } from "../Fact.ts";
-import { isObject, type JsonObject, stringAt } from "../Json.ts";
+import { amountAt, isObject, type JsonObject, stringAt } from "../Json.ts";
 import { claudeCode } from "./claude-code.ts";
 import { describe } from "./describe.ts";
-import { nameOf, noted, notUnderstood } from "./facts.ts";
-import type { Carry, Interpretation, Interpreter } from "./Interpreter.ts";
+import { idAt, nameOf, noted, notUnderstood } from "./facts.ts";
+import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 
 const format = "claude-stream";
 
@@ -57,6 +57,16 @@ const opened = (line: JsonObject, carry: Carry): Interpretation => {
   return { facts: [...facts, noted("system init")], carry: after };
 };
 
+/** What the whole run cost; its usage is the sum of what the messages told. */
+const resultFacts = (line: JsonObject, { threadId }: EntryContext): ReadonlyArray<Fact> => {
+  const note = noted(`result ${stringAt(line, "subtype") ?? ""}`.trim());
+  const costUsd = amountAt(line, "total_cost_usd");
+  if (costUsd === undefined) return [note];
+  const id = idAt(line, "uuid") ?? "result";
+  const usageKey = `${threadId} ${id}`;
+  return [note, { _tag: "TokensUsed", usageKey, providerMessageId: id, usage: {}, costUsd, secondHand: true }];
+};
+
 export const claudeStream: Interpreter = {
   format,
   interpret: (entry, context, carry) => {
@@ -64,7 +74,7 @@ export const claudeStream: Interpreter = {
     const type = nameOf(entry["type"]);
     if (type === "system" && stringAt(entry, "subtype") === "init") return opened(entry, carry);
     if (type === "system") return { facts: [noted(`system ${stringAt(entry, "subtype") ?? ""}`.trim())] };
-    if (type === "result") return { facts: [noted(`result ${stringAt(entry, "subtype") ?? ""}`.trim())] };
+    if (type === "result") return { facts: resultFacts(entry, context) };
     if (notices.has(type)) return { facts: [noted(type)] };
     if (type !== "assistant" && type !== "user") return { facts: [notUnderstood(format, type)] };
     const told = claudeCode.interpret(asTranscript(entry), context, carry);

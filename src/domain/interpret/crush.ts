@@ -3,11 +3,12 @@
  *
  * Room: domain.
  *
- * Tokens are not counted: a session's row holds those of its last call only, under names that read like sums.
+ * Tokens are not counted: a session's row holds those of its last call only, under names that read like sums. Its cost is
+ * that of the whole session.
  */
 import type { Part } from "../Content.ts";
 import type { Fact } from "../Fact.ts";
-import { arrayAt, flagAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
+import { amountAt, arrayAt, flagAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { threadKey, toolCalled, toolReturned, toolUse } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { idAt, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
@@ -68,13 +69,22 @@ const read = (part: JsonValue, messageId: string, context: EntryContext): Read =
   }
 };
 
-const session = (row: JsonObject, carry: Carry): Interpretation => {
+const session = (row: JsonObject, { threadId }: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const after = describe(facts, carry, {
     client: { name: format },
     title: stringAt(row, "title"),
     parentThreadId: stringAt(row, "parent_session_id"),
   });
+  const costUsd = amountAt(row, "cost");
+  if (costUsd !== undefined && costUsd > 0)
+    facts.push({
+      _tag: "TokensUsed",
+      usageKey: `${threadId} session`,
+      providerMessageId: "session",
+      usage: {},
+      costUsd,
+    });
   return { facts: [...facts, noted("session")], carry: after };
 };
 
@@ -106,7 +116,7 @@ export const crush: Interpreter = {
   interpret: (entry, context, carry) => {
     if (!isObject(entry)) return { facts: [notUnderstood(format, "row that is no object")] };
     const role = stringAt(entry, "role");
-    if (entry["table"] === "sessions") return session(entry, carry);
+    if (entry["table"] === "sessions") return session(entry, context, carry);
     if (entry["table"] === "messages" && role !== undefined) return message(entry, role, context, carry);
     return { facts: [notUnderstood(format, nameOf(entry["table"]))] };
   },

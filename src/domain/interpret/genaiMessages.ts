@@ -47,6 +47,15 @@ const partOf = (part: JsonValue): Read => {
   if (!isObject(part)) return { ...nothing, parts: partsOf([part]) };
   const asked = objectAt(part, "function_call") ?? objectAt(part, "functionCall");
   if (asked !== undefined) return called(idAt(asked, "id") ?? "", stringAt(asked, "name") ?? "", asked["args"]);
+  const toolName = stringAt(part, "toolName");
+  if (toolName !== undefined && "input" in part) {
+    const input = part["input"];
+    return called(
+      idAt(part, "toolCallId") ?? "",
+      toolName,
+      typeof input === "string" ? (parsed(input) ?? input) : input,
+    );
+  }
   switch (stringAt(part, "type")) {
     case "text":
       return { ...nothing, parts: [{ type: "text", text: stringAt(part, "content") ?? stringAt(part, "text") ?? "" }] };

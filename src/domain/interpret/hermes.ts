@@ -7,7 +7,7 @@
  * whose parent is the old.
  */
 import type { Fact } from "../Fact.ts";
-import { countAt, isObject, type JsonObject, numberAt, stringAt } from "../Json.ts";
+import { amountAt, countAt, isObject, type JsonObject, numberAt, stringAt } from "../Json.ts";
 import { chatMessage } from "./chatMessage.ts";
 import { describe } from "./describe.ts";
 import { nameOf, noted, notUnderstood } from "./facts.ts";
@@ -40,6 +40,7 @@ const session = (row: JsonObject, context: EntryContext, carry: Carry): Interpre
       providerMessageId: "session",
       model,
       usage,
+      costUsd: amountAt(row, "actual_cost_usd") ?? amountAt(row, "estimated_cost_usd"),
     });
   return { facts: [...facts, noted("session")], carry: after };
 };

@@ -23,6 +23,17 @@ import { sweAgent } from "./swe-agent.ts";
 import { tau2 } from "./tau2.ts";
 import { whoAndWhen } from "./who-and-when.ts";
 import { zen } from "./zen.ts";
+import { aider, specstory } from "./markdown.ts";
+import { amp } from "./amp.ts";
+import { atif } from "./atif.ts";
+import { chatgpt } from "./chatgpt.ts";
+import { claudeAi } from "./claude-ai.ts";
+import { cline } from "./cline.ts";
+import { clineUi } from "./cline-ui.ts";
+import { continueDev } from "./continue.ts";
+import { kiro } from "./kiro.ts";
+import { letta } from "./letta.ts";
+import { zed } from "./zed.ts";
 import { crush } from "./crush.ts";
 import { cursorDb } from "./cursor-db.ts";
 import { gooseDb } from "./goose-db.ts";
@@ -58,6 +69,18 @@ const all: ReadonlyArray<Interpreter> = [
   tau2,
   whoAndWhen,
   zen,
+  aider,
+  specstory,
+  amp,
+  atif,
+  chatgpt,
+  claudeAi,
+  cline,
+  clineUi,
+  continueDev,
+  kiro,
+  letta,
+  zed,
   crush,
   cursorDb,
   gooseDb,

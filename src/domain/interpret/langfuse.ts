@@ -85,8 +85,14 @@ const generation = (line: JsonObject, context: EntryContext, carry: Carry): Inte
   return { facts, carry: after };
 };
 
+/** The provider's id of a call, among the attributes of the span that the observation was. */
+const callIdIn = (metadata: JsonValue | undefined): string | undefined => {
+  const attributes = objectAt(valueOf(metadata), "attributes");
+  return idAt(attributes, "gen_ai.tool.call.id") ?? idAt(attributes, "ai.toolCall.id");
+};
+
 const tool = (line: JsonObject, context: EntryContext): ReadonlyArray<Fact> => {
-  const callId = idAt(line, "toolCallId") ?? idAt(line, "id") ?? context.eventId;
+  const callId = idAt(line, "toolCallId") ?? callIdIn(line["metadata"]) ?? idAt(line, "id") ?? context.eventId;
   const callKey = threadKey(context.threadId, callId);
   const isError = stringAt(line, "level") === "ERROR";
   return [

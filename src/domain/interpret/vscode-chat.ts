@@ -54,7 +54,6 @@ const knownOf = (request: JsonValue, index: number): Known => [
 
 const described = (state: JsonObject, facts: Array<Fact>, carry: Carry): Carry =>
   describe(facts, carry, {
-    client: { name: "vscode-chat" },
     title: stringAt(state, "customTitle"),
     session: stringAt(state, "sessionId"),
   });

@@ -54,6 +54,8 @@ export interface UpOptions extends Where {
   readonly port: number | undefined;
   /** How long snapshots live from now on; undefined: as before, 24 hours in a new store. */
   readonly snapshotTtlMillis: number | undefined;
+  /** A file outside of the folder that is told how far the record reaches; undefined: `RECOLLECT_WITNESS`, if any. */
+  readonly witness: string | undefined;
 }
 
 export class Attach extends Context.Service<

@@ -61,7 +61,7 @@ export const printPlan = Effect.fnUntraced(function* (plan: HealPlan.Plan) {
 const printKept = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   if (names.length === 0) return;
   yield* Output.note(`\nKept from earlier heals, until discarded by name: ${names.join(", ")}`);
-  yield* Output.note(`  npx recollect heal --discard-kept ${names[0]}`);
+  yield* Output.note(`  recollect heal --discard-kept ${names[0]}`);
 });
 
 /** No daemon holds the folder, and no server that one has left is on the store. */

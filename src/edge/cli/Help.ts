@@ -5,6 +5,7 @@
  */
 import { Console, Effect } from "effect";
 import { type CliError, CliOutput } from "effect/cli";
+import { asCalled } from "./CalledAs.ts";
 
 const orRather = (suggestions: ReadonlyArray<string>): string =>
   suggestions.length === 0 ? "" : ` Did you mean ${suggestions.join(" or ")}?`;
@@ -59,6 +60,6 @@ export const presenter: CliOutput.Presenter = {
       for (const error of event.errors) yield* Console.error(`recollect: ${sentence(error)}`);
       const hint = dashHint(event.errors);
       if (hint !== undefined) yield* Console.error(hint);
-      yield* Console.error(`  ${event.commandPath.join(" ")} --help shows what it takes.`);
+      yield* Console.error(asCalled(`  ${event.commandPath.join(" ")} --help shows what it takes.`));
     }),
 };

@@ -8,6 +8,7 @@
  */
 import { Console, Effect, Stdio, Stream } from "effect";
 import { CliOutput } from "effect/cli";
+import { asCalled } from "./CalledAs.ts";
 
 /** One JSON value on a line of its own. */
 export const json = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value));
@@ -24,8 +25,8 @@ export const shown = (text: string): string =>
 /** Text for a person, on stdout, with a line feed behind. */
 export const line = (text = ""): Effect.Effect<void> => Console.log(shown(text));
 
-/** Text said beside the data, on stderr. */
-export const note = (text: string): Effect.Effect<void> => Console.error(shown(text));
+/** Text said beside the data, on stderr; commands in it are named as this one was called. */
+export const note = (text: string): Effect.Effect<void> => Console.error(shown(asCalled(text)));
 
 /** Pieces as they are, as fast as the reader takes them. */
 export const raw = <E, R>(stream: Stream.Stream<string, E, R>) =>

@@ -14,6 +14,7 @@ import type { Condition } from "../../projection/ProjectorCondition.ts";
 import { NotWell } from "./Failure.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
+import { sayIntegrity } from "./StatusIntegrity.ts";
 import { conditionsOf, spoolTotals } from "./Spool.ts";
 
 const streamOf = ({ bytes, created, firstSequence, lastSequence, messages }: LogInfo) => ({
@@ -56,7 +57,11 @@ const gather = Effect.gen(function* () {
   );
   const held = yield* snapshots.info.pipe(Effect.orElseSucceed(() => ({ keys: 0, bytes: 0 })));
   // That the log was away when the projector last looked is known better here.
-  const noted = models.condition === undefined || models.condition.name === "logAway" ? [] : [models.condition];
+  const { condition, integrity } = models;
+  const noted = [
+    ...(condition === undefined || condition.name === "logAway" ? [] : [condition]),
+    ...integrity.conditions.filter(({ name }) => name !== condition?.name),
+  ];
   return {
     stream: stream === undefined ? null : streamOf(stream),
     projections,
@@ -70,6 +75,10 @@ const gather = Effect.gen(function* () {
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
+    scrub: models.integrity.scrub,
+    verified: models.integrity.verified ?? null,
+    kept: models.integrity.kept,
+    history: models.history,
     conditions: [...connection.conditions(), ...noted].map(conditionOf),
   };
 });
@@ -111,6 +120,7 @@ export const status = Command.make(
     for (const { hint, message } of spool === null ? [] : conditionsOf(spool)) {
       yield* Output.note(`${message}\n  ${hint}`);
     }
+    yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
       name,
       String(checkpoint),

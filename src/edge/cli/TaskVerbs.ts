@@ -191,11 +191,18 @@ export const answer = Command.make(
   {
     taskId,
     message: Argument.String("message").pipe(Argument.withDescription("The answer")),
+    key: Flag.String("key").pipe(
+      Flag.withMetavar("KEY"),
+      Flag.withDescription("Which of several open requests (default: all of them)"),
+      Flag.optional,
+    ),
     tenant,
     json,
   },
   Effect.fn("cli.tasks.answer")(function* (input) {
-    const answered = Tasks.Tasks.use((tasks) => tasks.provideInput(input.taskId, input.message));
+    const answered = Tasks.Tasks.use((tasks) =>
+      tasks.provideInput(input.taskId, { message: input.message, key: Option.getOrUndefined(input.key) }),
+    );
     return yield* store(withTasks(Effect.flatMap(answered, say(input.json)), input.tenant));
   }),
 ).pipe(Command.withDescription("Answer a task that asks for input"));

@@ -23,13 +23,13 @@ const firstSteps = Effect.fnUntraced(function* (suffix: string) {
   const found = yield* discover;
   if (found.length === 0) {
     yield* Output.note("The store is empty. Bring in transcripts of Claude Code, Codex, Gemini CLI, chat files …");
-    yield* Output.note(`  npx recollect import PATH${suffix}`);
+    yield* Output.note(`  recollect import PATH${suffix}`);
   } else {
     yield* Output.note("The store is empty. Transcripts found on this machine, and how to bring them in:");
     for (const place of found) {
       const atLeast = place.isAtLeast ? "at least " : "";
       const size = `${atLeast}${Output.counted(place.files, "file")}, ${Output.bytes(place.bytes)}`;
-      yield* Output.note(`  npx recollect import ${quoted(place.path)}${suffix}    ${place.agent}: ${size}`);
+      yield* Output.note(`  recollect import ${quoted(place.path)}${suffix}    ${place.agent}: ${size}`);
     }
   }
 });
@@ -45,9 +45,9 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   for (const { hint, message, name } of address.conditions) yield* Output.note(`${name}: ${message}\n  ${hint}\n`);
   if (address.isEmpty) yield* firstSteps(suffix);
   yield* Output.note(address.isEmpty ? "\nThen:" : "Try next:");
-  yield* Output.note(`  npx recollect threads${suffix}`);
-  yield* Output.note(`  npx recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
-  yield* Output.note(`  npx recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
+  yield* Output.note(`  recollect threads${suffix}`);
+  yield* Output.note(`  recollect sql "SELECT * FROM v_tool_stats LIMIT 10"${suffix}`);
+  yield* Output.note(`  recollect wrap${suffix} -- COMMAND    records a stdio MCP server`);
 });
 
 const hourMillis = 3_600_000;
@@ -75,6 +75,13 @@ export const up = Command.make(
       Flag.withDescription("How long an unused thread's snapshot stays in KV (default: as before, at first 24)"),
       Flag.optional,
     ),
+    witness: Flag.String("witness").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription(
+        "A file outside of the data folder that is told how far the record reaches (RECOLLECT_WITNESS)",
+      ),
+      Flag.optional,
+    ),
     http: Flag.Int("http").pipe(
       Flag.withMetavar("PORT"),
       Flag.withDescription("Reserved for the HTTP interface, which is not there yet"),
@@ -95,6 +102,7 @@ export const up = Command.make(
       const address = yield* attach.up({
         ...place,
         port: Option.getOrUndefined(input.port),
+        witness: Option.getOrUndefined(input.witness),
         snapshotTtlMillis: Option.getOrUndefined(Option.map(input.snapshotTtl, (hours) => hours * hourMillis)),
       });
       if (input.json) {

@@ -35,6 +35,7 @@ const secondHand: ReadonlySet<string> = new Set([
   "codex-index",
   "claude-stream",
   "claude-history",
+  "cline-ui",
   "goose",
 ]);
 

@@ -5,6 +5,7 @@
  */
 import { type JsonValue, stringAt } from "../../domain/Json.ts";
 import { messageKeys } from "../import/ChatFormats.ts";
+import { textFormats } from "../import/Entry.ts";
 import { compact, outlineOf, type Part } from "../import/JsonOutline.ts";
 import { updateTimeOf } from "../../domain/EntryTimes.ts";
 import type { EntryBytes } from "./EntryBytes.ts";
@@ -18,7 +19,9 @@ const gapOf = (frame: Uint8Array): Part | undefined => {
   const [root] = outlineOf(frame, (_, parents) => parents.length === 0).roots;
   return root?.parts?.find(
     ({ end, key, kind, start }) =>
-      kind === "array" && end - start === "[]".length && messageKeys.some((name) => name === key),
+      (kind === "array" || (kind === "object" && key === "mapping")) &&
+      end - start === "[]".length &&
+      messageKeys.some((name) => name === key),
   );
 };
 
@@ -34,7 +37,10 @@ const parse = (bytes: Uint8Array): JsonValue => {
  * Formats whose program writes a message again when it knows more: Gemini CLI adds results and tokens to its last one.
  * After a newer frame, an element with a known id takes the old one's place.
  */
-const rewritten: ReadonlySet<string> = new Set(["gemini-cli"]);
+const rewritten: ReadonlySet<string> = new Set(["gemini-cli", "chatgpt"]);
+
+/** Formats that are a text: an entry is a piece of it, as a JSON string. */
+const textual: ReadonlySet<string> = new Set(textFormats);
 
 interface Element {
   bytes: Uint8Array;
@@ -45,6 +51,7 @@ interface Element {
 /** Pieces of text as they go out, for entries as they come in. A document's messages are held until its end. */
 export class Assembler {
   private isFirst = true;
+  private isText = false;
   private frame: Uint8Array | undefined;
   private written: number | undefined;
   private frames = 0;
@@ -61,6 +68,11 @@ export class Assembler {
       this.pushElement(entry);
       return [];
     }
+    if (textual.has(entry.format)) {
+      this.isText = true;
+      const piece = parse(entry.bytes);
+      return [Buffer.from(typeof piece === "string" ? piece : "", "utf8")];
+    }
     const lead = this.isFirst || entry.place === "joined" ? [] : [newline];
     this.isFirst = false;
     // An entry that was a file of its own may be written over many lines.
@@ -69,19 +81,27 @@ export class Assembler {
 
   /** What remains: the end of the last line, and the conversation around its messages, on one line. */
   end(): ReadonlyArray<Uint8Array> {
+    if (this.isText) return [];
     const lines = this.isFirst ? [] : [newline];
     if (this.frame === undefined && this.elements.length === 0) return lines;
-    const array = [
-      Buffer.from("["),
-      ...this.elements.flatMap(({ bytes }, at) => (at === 0 ? [bytes] : [comma, bytes])),
-      Buffer.from("]"),
-    ];
+    const listed = this.elements.flatMap(({ bytes }, at) => (at === 0 ? [bytes] : [comma, bytes]));
+    const array = [Buffer.from("["), ...listed, Buffer.from("]")];
     if (this.frame === undefined) return [...lines, ...array, newline];
     const frame = Buffer.from(compact(this.frame));
     const gap = gapOf(frame);
+    if (gap?.kind === "object")
+      return [...lines, frame.subarray(0, gap.start + 1), ...this.byKey(), frame.subarray(gap.end - 1), newline];
     // A frame without a gap is one that we did not cut: nothing is dropped, the messages follow it.
     if (gap === undefined) return [...lines, frame, newline, ...(this.elements.length > 0 ? [...array, newline] : [])];
     return [...lines, frame.subarray(0, gap.start), ...array, frame.subarray(gap.end), newline];
+  }
+
+  /** The messages as members of an object, each under its id. */
+  private byKey(): ReadonlyArray<Uint8Array> {
+    return this.elements.flatMap(({ bytes }, at) => {
+      const key = Buffer.from(`${JSON.stringify(stringAt(parse(bytes), "id") ?? "")}:`);
+      return at === 0 ? [key, bytes] : [comma, key, bytes];
+    });
   }
 
   /**

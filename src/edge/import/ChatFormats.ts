@@ -10,7 +10,8 @@ import { Effect, type FileSystem, type PlatformError } from "effect";
 import { isObject, type JsonObject, type JsonValue, numberAt, stringAt } from "../../domain/Json.ts";
 import type { ChatFormat } from "./Entry.ts";
 import { compact, type Descend, type Part } from "./JsonOutline.ts";
-import { boundedId, digestOf, isGlobal, stemOf } from "./ThreadIds.ts";
+import { boundedId, digestOf, fileNameOf, isGlobal, segmentsOf, stemOf } from "./ThreadIds.ts";
+import { shapeOf } from "./ChatShapes.ts";
 
 /** Reads a part's bytes, from memory or from the file. */
 export type Read = (
@@ -36,8 +37,20 @@ export interface Chat {
   readonly source: { readonly name: string; readonly without: Part } | undefined;
 }
 
-export const messageKeys = ["messages", "history", "traj", "turns"] as const;
-const manyKeys = ["simulations", "samples"] as const;
+export const messageKeys = [
+  "messages",
+  "history",
+  "traj",
+  "turns",
+  "requests",
+  "chat_messages",
+  "steps",
+  "observations",
+  "mapping",
+] as const;
+const manyKeys = ["simulations", "samples", "agents"] as const;
+/** Messages that are the members of an object, each under its own id. */
+const byIdKey = "mapping";
 
 const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean =>
   key !== undefined && keys.includes(key);
@@ -46,7 +59,9 @@ const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean =>
 export const chatParts: Descend = (part, parents) => {
   const [root, second] = parents;
   if (root === undefined) return true;
-  const isMessages = part.kind === "array" && named(part.key, messageKeys);
+  const isMessages =
+    (part.kind === "array" && part.key !== byIdKey && named(part.key, messageKeys)) ||
+    (part.kind === "object" && part.key === byIdKey);
   switch (parents.length) {
     case 1:
       return root.kind === "array" || isMessages || (part.kind === "array" && named(part.key, manyKeys));
@@ -65,6 +80,9 @@ const has = (part: Part, ...keys: ReadonlyArray<string>): boolean =>
   keys.some((key) => memberOf(part, key) !== undefined);
 const arrayOf = (part: Part, keys: ReadonlyArray<string>): Part | undefined =>
   part.parts?.find((member) => member.kind === "array" && member.parts !== undefined && named(member.key, keys));
+/** The members that hold messages: an array, or an object of messages by id. */
+const messagesOf = (part: Part): ReadonlyArray<Part> =>
+  (part.parts ?? []).filter((member) => member.parts !== undefined && named(member.key, messageKeys));
 
 /** Members that are parsed to find ids: strings and numbers of at most this many bytes. */
 const smallBytes = 4096;
@@ -154,11 +172,53 @@ const chatName = (
   return { name: boundedId(`${stem}/${digest}`), derived: true };
 };
 
+const shaped = Effect.fnUntraced(function* (read: Read, frame: Part, fields: JsonObject, stem: string) {
+  const members = new Set((frame.parts ?? []).flatMap(({ key }) => key ?? []));
+  for (const messages of messagesOf(frame)) {
+    // A document that stood in a row of a database has the row's id beside its own members.
+    const row = memberOf(frame, "row");
+    const id = row === undefined ? undefined : stringAt(yield* valueOf(read, row, headBytes), "id");
+    const shape = shapeOf(messages.key, members, id === undefined ? fields : { ...fields, "row.id": id });
+    if (shape !== undefined) {
+      const name = boundedId(shape.name ?? stem);
+      return { format: shape.format, frame, messages, name, derived: shape.name === undefined } satisfies Conversation;
+    }
+    if (messages.key !== "observations" || !members.has("trace")) continue;
+    const trace = yield* valueOf(read, memberOf(frame, "trace"), headBytes);
+    const name = boundedId(stringAt(trace, "id") ?? stem);
+    return { format: "langfuse", frame, messages, name, derived: false } satisfies Conversation;
+  }
+  return undefined;
+});
+
+/** The files of a task of Cline, Roo Code or Kilo Code: which one it is says its name, and its first element. */
+const clineOf = Effect.fnUntraced(function* (read: Read, root: Part, path: string) {
+  const isUi = /^(?:ui_messages|claude_messages)\.json/.test(fileNameOf(path));
+  if (root.kind !== "array" || !(isUi || fileNameOf(path).startsWith("api_conversation_history.json")))
+    return undefined;
+  const first = yield* valueOf(read, root.parts?.[0], headBytes);
+  const fits = isUi
+    ? typeof (isObject(first) ? first["ts"] : undefined) === "number"
+    : stringAt(first, "role") !== undefined;
+  if (!fits) return undefined;
+  const task = segmentsOf(path).at(-2) ?? "task";
+  const name = boundedId(isGlobal(task) ? task : `cline/${task}`);
+  return {
+    format: isUi ? "cline-ui" : "cline",
+    frame: root,
+    messages: root,
+    name,
+    derived: false,
+  } satisfies Conversation;
+});
+
 /** A conversation by its shape, or undefined when it has none. */
 const conversationOf = Effect.fnUntraced(function* (read: Read, frame: Part, stem: string) {
+  const fields = frame.kind === "object" ? yield* small(read, frame) : {};
+  const known = frame.kind === "object" ? yield* shaped(read, frame, fields, stem) : undefined;
+  if (known !== undefined) return known;
   const messages = frame.kind === "array" ? frame : arrayOf(frame, messageKeys);
   if (messages?.parts === undefined) return undefined;
-  const fields = frame.kind === "object" ? yield* small(read, frame) : {};
   const head = yield* headOf(read, messages);
   const conversation = (
     format: ChatFormat,
@@ -173,7 +233,8 @@ const conversationOf = Effect.fnUntraced(function* (read: Read, frame: Part, ste
   });
   const sessionId = stringAt(fields, "sessionId");
   if (messages.key === "turns" && has(frame, "thread_id")) return conversation("zen", stringAt(fields, "thread_id"));
-  if (sessionId !== undefined && messages.key === "messages") return conversation("gemini-cli", sessionId);
+  if (sessionId !== undefined && messages.key === "messages" && has(frame, "projectHash", "startTime", "lastUpdated"))
+    return conversation("gemini-cli", sessionId);
   if (messages.key === "history") {
     const question = stringAt(fields, "question_ID");
     if (question !== undefined || has(frame, "mistake_agent")) {
@@ -226,6 +287,21 @@ const inspect = Effect.fnUntraced(function* (read: Read, root: Part, many: Part,
   return { format: "inspect", conversations, source: { name: boundedId(run), without: many } } satisfies Chat;
 });
 
+/** The agents of a Letta file; `messages` at the root are those of the shape for one agent. */
+const letta = Effect.fnUntraced(function* (read: Read, many: Part, stem: string) {
+  const conversations: Array<Conversation> = [];
+  for (const frame of many.parts ?? []) {
+    const messages = arrayOf(frame, ["messages"]);
+    if (messages === undefined) continue;
+    const own = yield* small(read, frame);
+    const id = stringAt(own, "id") ?? stringAt(own, "name") ?? "agent";
+    const derived = !isGlobal(id);
+    const name = boundedId(derived ? `${stem}/${id}` : id);
+    conversations.push({ format: "letta", frame, messages, name, derived });
+  }
+  return { format: "letta", conversations, source: { name: boundedId(stem), without: many } } satisfies Chat;
+});
+
 /** The conversations of a JSON document, or undefined when it holds none. `root` is outlined with `chatParts`. */
 export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path: string) {
   const stem = stemOf(path);
@@ -234,9 +310,14 @@ export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path:
     if (simulations !== undefined) return yield* tau2(read, root, simulations, stem);
     const samples = arrayOf(root, ["samples"]);
     if (samples !== undefined && has(root, "eval")) return yield* inspect(read, root, samples, stem);
+    const agents = arrayOf(root, ["agents"]);
+    if (agents !== undefined && has(root, "blocks", "tools", "groups")) return yield* letta(read, agents, stem);
   }
+  const task = yield* clineOf(read, root, path);
+  if (task !== undefined)
+    return { format: task.format, conversations: [task], source: undefined } satisfies Chat as Chat;
   const one = yield* conversationOf(read, root, stem);
-  if (one !== undefined) return { format: one.format, conversations: [one], source: undefined } satisfies Chat;
+  if (one !== undefined) return { format: one.format, conversations: [one], source: undefined } satisfies Chat as Chat;
   if (root.kind !== "array") return undefined;
   const conversations: Array<Conversation> = [];
   for (const frame of root.parts ?? []) {

@@ -11,10 +11,11 @@ import { Effect } from "effect";
 import { isObject, type JsonValue } from "../../domain/Json.ts";
 import { type Chat, chatOf, chatParts, type Read } from "./ChatFormats.ts";
 import { type Line, LineSplitter, maxLineBytes, parse, withoutMark } from "./CutLines.ts";
-import { type Format, lineFormats } from "./Entry.ts";
+import { type Format, lineFormats, type TextFormat } from "./Entry.ts";
 import { explains } from "./Explains.ts";
 import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
 import { kindOf } from "./FileKinds.ts";
+import { textFormatOf } from "./TextFormats.ts";
 import { JsonOutline, outlineOf, type Part } from "./JsonOutline.ts";
 import { formatOfLine } from "./LineFormats.ts";
 import { packingBytes, packingOf } from "./Packing.ts";
@@ -28,6 +29,8 @@ export type Detected =
   | { readonly _tag: "ChatLines" }
   /** The file is one JSON document with conversations in it. */
   | { readonly _tag: "Chat"; readonly chat: Chat; readonly root: Part }
+  /** A text for people. */
+  | { readonly _tag: "Text"; readonly format: TextFormat }
   /** The whole file is one entry. */
   | { readonly _tag: "Single"; readonly format: "opencode" | "grok"; readonly value: JsonValue; readonly root: Part }
   | { readonly _tag: "Skip"; readonly reason: string }
@@ -209,7 +212,10 @@ const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray
     const reason = "the document ends in the middle: import again when its writer has finished";
     return { _tag: "Refuse", reason } satisfies Detected as Detected;
   }
-  return skip(kindOf(yield* headOf(file)));
+  const head = yield* headOf(file);
+  const text = textFormatOf(head);
+  if (text !== undefined) return { _tag: "Text", format: text } satisfies Detected as Detected;
+  return skip(kindOf(head));
 });
 
 /**

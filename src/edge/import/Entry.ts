@@ -48,12 +48,26 @@ export const chatFormats = [
   "who-and-when",
   "inspect",
   "zen",
+  "chatgpt",
+  "claude-ai",
+  "amp",
+  "continue",
+  "kiro",
+  "letta",
+  "atif",
+  "cline",
+  "cline-ui",
+  "zed",
 ] as const;
 
 /** Formats whose entries are rows of an agent's database. */
 export const storeFormats = ["opencode-db", "cursor-db", "goose-db", "crush", "hermes"] as const;
 
-export const formats = [...lineFormats, ...chatFormats, ...storeFormats, "opencode"] as const;
+/** Formats that are a text for people, cut into pieces. */
+export const textFormats = ["aider", "specstory"] as const;
+export type TextFormat = (typeof textFormats)[number];
+
+export const formats = [...textFormats, ...lineFormats, ...chatFormats, ...storeFormats, "opencode"] as const;
 export type StoreFormat = (typeof storeFormats)[number];
 export type LineFormat = (typeof lineFormats)[number] | "gemini-cli";
 export type ChatFormat = (typeof chatFormats)[number] | "vscode-chat" | "langfuse";

@@ -12,7 +12,7 @@
  */
 import { Effect } from "effect";
 import { type History, source, thread } from "../../domain/History.ts";
-import type { JsonValue } from "../../domain/Json.ts";
+import { type JsonValue, stringAt } from "../../domain/Json.ts";
 import type { Chat, Conversation, Read } from "./ChatFormats.ts";
 import { maxLineBytes, parse } from "./CutLines.ts";
 import type { Entry } from "./Entry.ts";
@@ -26,30 +26,32 @@ import type { Found } from "./FileWalk.ts";
 /** Names that are tried for one conversation: so many different ones may come to the same derived name. */
 const maxNames = 1000;
 
-const emptied = Buffer.from("[]");
-
-/** The object around an array, with the array left empty. */
-const around = (read: Read, frame: Part, array: Part) =>
-  Effect.map(Effect.all([read(frame.start, array.start), read(array.end, frame.end)]), ([before, after]) =>
-    compact(Buffer.concat([before, emptied, after])),
+/** The object around an array, or around an object of messages by id, with that left empty. */
+const around = (read: Read, frame: Part, messages: Part) =>
+  Effect.map(Effect.all([read(frame.start, messages.start), read(messages.end, frame.end)]), ([before, after]) =>
+    compact(Buffer.concat([before, Buffer.from(messages.kind === "object" ? "{}" : "[]"), after])),
   );
+
+/** A time that stands beside the messages, for the nth of them. */
+export type TimeBeside = (value: JsonValue, number: number) => number | undefined;
 
 interface Opened {
   readonly conversation: Conversation;
   readonly read: Read;
   readonly modified: number;
+  readonly timeBeside?: TimeBeside | undefined;
 }
 
 /** Gives each entry of a conversation to `use`; answers with a reason when one of them is not valid JSON. */
 const forEachEntry = Effect.fnUntraced(function* (
-  { conversation, read, modified }: Opened,
+  { conversation, read, modified, timeBeside }: Opened,
   use: (entry: Entry) => ReturnType<ImportRun["take"]>,
 ) {
   const { format, frame, messages } = conversation;
   let occurredAt = modified;
   let number = 0;
   const give = (raw: Buffer, value: JsonValue, place: "frame" | "element") => {
-    occurredAt = timeOf(value) ?? occurredAt;
+    occurredAt = timeOf(value) ?? timeBeside?.(value, number) ?? occurredAt;
     return use({ format, place, raw, kind: "json", value, occurredAt, line: number });
   };
   if (frame !== messages) {
@@ -65,6 +67,9 @@ const forEachEntry = Effect.fnUntraced(function* (
     const raw = compact(yield* read(part.start, part.end));
     const value = parse(raw);
     if (value === undefined) return `message ${number} is not valid JSON in UTF-8`;
+    // Its key is its id: so it finds its place again when it is written out.
+    if (messages.kind === "object" && stringAt(value, "id") !== part.key)
+      return `message ${number} has the id ${stringAt(value, "id") ?? "none"} under the key ${part.key ?? ""}`;
     const effect = give(raw, value, "element");
     if (effect !== undefined) yield* effect;
   }
@@ -75,7 +80,7 @@ const forEachEntry = Effect.fnUntraced(function* (
 const firstTime = Effect.fnUntraced(function* (opened: Opened) {
   let first: number | undefined;
   const problem = yield* forEachEntry(opened, (entry) => {
-    first ??= timeOf(entry.value);
+    first ??= timeOf(entry.value) ?? (entry.occurredAt === opened.modified ? undefined : entry.occurredAt);
     return undefined;
   });
   return { problem, first };
@@ -133,14 +138,20 @@ const importConversation = Effect.fnUntraced(function* (
     read,
     conversation,
     taken,
-  }: { readonly read: Read; readonly conversation: Conversation; readonly taken: Set<string> },
+    timeBeside,
+  }: {
+    readonly read: Read;
+    readonly conversation: Conversation;
+    readonly taken: Set<string>;
+    readonly timeBeside?: TimeBeside | undefined;
+  },
 ) {
-  const { problem, first } = yield* firstTime({ conversation, read, modified: file.modified });
+  const { problem, first } = yield* firstTime({ conversation, read, modified: file.modified, timeBeside });
   if (problem !== undefined) {
     job.draft.refused.push({ file: file.path, reason: `${conversation.name}: ${problem}` });
     return;
   }
-  const opened = { conversation, read, modified: first ?? file.modified };
+  const opened = { conversation, read, modified: first ?? file.modified, timeBeside };
   const found = yield* openThread(job, opened, taken);
   if (found === undefined) {
     job.draft.refused.push({
@@ -189,12 +200,18 @@ const importSource = Effect.fnUntraced(function* (
 export const importChat = Effect.fn("edge.importChat")(function* (
   job: ImportRun,
   file: Found,
-  options: { readonly chat: Chat; readonly read: Read; readonly root: Part; readonly taken: Set<string> },
+  options: {
+    readonly chat: Chat;
+    readonly read: Read;
+    readonly root: Part;
+    readonly taken: Set<string>;
+    readonly timeBeside?: TimeBeside | undefined;
+  },
 ) {
-  const { chat, read, taken } = options;
+  const { chat, read, taken, timeBeside } = options;
   yield* importSource(job, file, options);
   for (const conversation of chat.conversations) {
-    yield* importConversation(job, file, { read, conversation, taken });
+    yield* importConversation(job, file, { read, conversation, taken, timeBeside });
     job.readTo(conversation.frame.end);
   }
 });

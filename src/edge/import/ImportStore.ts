@@ -8,12 +8,16 @@
  */
 import { Effect } from "effect";
 import { thread } from "../../domain/History.ts";
+import { chatOf, chatParts } from "./ChatFormats.ts";
+import { readFrom } from "./Detect.ts";
 import type { Entry, StoreFormat } from "./Entry.ts";
 import { readRange } from "./FileBytes.ts";
 import type { Found } from "./FileWalk.ts";
+import { importChat } from "./ImportChat.ts";
 import type { ImportRun } from "./ImportRun.ts";
+import { outlineOf } from "./JsonOutline.ts";
 import { asked, openStore, type Rows, sqliteHead } from "./StoreSqlite.ts";
-import { type StoreEntry, type StoreSession, storeOf } from "./Stores.ts";
+import { type StoreDocument, type StoreEntry, type StoreSession, storeOf } from "./Stores.ts";
 import { boundedId } from "./ThreadIds.ts";
 import { FileThread, isCovered } from "./Threads.ts";
 
@@ -70,6 +74,27 @@ const importSession = Effect.fnUntraced(function* (
   yield* forEachRow(session, format, file.modified, (entry) => job.take(fileThread, entry));
 });
 
+/** A conversation that is one document; answers whether there was one. */
+const importDocument = Effect.fnUntraced(function* (
+  job: ImportRun,
+  file: Found,
+  document: StoreDocument,
+  taken: Set<string>,
+) {
+  const bytes = yield* asked(document.bytes);
+  const outline = typeof bytes === "string" ? undefined : outlineOf(bytes, chatParts);
+  const [root] = outline?.roots ?? [];
+  const isWhole = root !== undefined && outline?.problem === undefined;
+  const chat = typeof bytes !== "string" && isWhole ? yield* chatOf(readFrom(bytes), root, file.path) : undefined;
+  if (typeof bytes === "string" || root === undefined || chat === undefined) {
+    const reason = typeof bytes === "string" ? bytes : `the row ${document.name} holds no conversation`;
+    job.draft.refused.push({ file: file.path, reason });
+    return false;
+  }
+  yield* importChat(job, file, { chat, read: readFrom(bytes), root, taken });
+  return true;
+});
+
 const tablesOf = ({ tables }: Rows): string => {
   const names = [...tables.keys()].toSorted();
   if (names.length === 0) return "it has no tables";
@@ -85,10 +110,13 @@ const once = Effect.fnUntraced(function* (job: ImportRun, file: Found, isFirst: 
     return true;
   }
   let sessions = 0;
-  for (const session of yield* asked(() => [...store.sessions(rows)])) {
-    yield* importSession(job, file, store.format, session);
+  for (const session of yield* asked(() => [...(store.sessions?.(rows) ?? [])])) {
+    yield* importSession(job, file, store.format as StoreFormat, session);
     sessions++;
   }
+  const taken = new Set<string>();
+  for (const found of yield* asked(() => [...(store.documents?.(rows) ?? [])]))
+    if (yield* importDocument(job, file, found, taken)) sessions++;
   if (isFirst && sessions > 0) job.draft.fileOf(store.format);
   if (sessions === 0)
     job.draft.skipped.push({ file: file.path, reason: `the database (${store.format}) has no session in it yet` });

@@ -18,6 +18,7 @@ import { forEachChunk } from "./FileBytes.ts";
 import { importChat } from "./ImportChat.ts";
 import { importLines } from "./ImportLines.ts";
 import { importStore, isStore } from "./ImportStore.ts";
+import { importText } from "./ImportText.ts";
 import { ImportRun } from "./ImportRun.ts";
 import { compact, outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
@@ -136,6 +137,9 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found
       job.draft.fileOf(format);
       return yield* importLines(job, file, format);
     }
+    case "Text":
+      job.draft.fileOf(detected.format);
+      return yield* importText(job, file, detected.format);
     case "ChatLines":
       return job.draft.fileOf((yield* importChatLines(job, file)) ?? "openai-chat");
     case "Single": {
@@ -143,14 +147,13 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found
       const raw = compact(yield* (yield* read)(detected.root.start, detected.root.end));
       return yield* importSingle(job, file, { format: detected.format, value: detected.value, raw });
     }
-    case "Chat":
-      job.draft.fileOf(detected.chat.format);
-      return yield* importChat(job, file, {
-        chat: detected.chat,
-        read: yield* read,
-        root: detected.root,
-        taken: new Set(),
-      });
+    case "Chat": {
+      const { chat, root } = detected;
+      const times = chat.format === "cline" ? yield* job.siblings.clineTimes(file.path) : undefined;
+      const timeBeside = times === undefined ? undefined : (_: unknown, number: number) => times(number);
+      job.draft.fileOf(chat.format);
+      return yield* importChat(job, file, { chat, read: yield* read, root, taken: new Set(), timeBeside });
+    }
   }
 });
 

@@ -112,6 +112,19 @@ export const make = Effect.gen(function* () {
       ? fs.exists(paths.join(paths.dirname(path), "wire.jsonl")).pipe(Effect.orElseSucceed(() => false))
       : Effect.succeed(false);
 
-  return { openCode, grok, isKimiContext };
+  /**
+   * When the messages of a task of Cline were said: the nth request in `ui_messages.json` is the time of the nth answer,
+   * and of what was said before it.
+   */
+  const clineTimes = Effect.fnUntraced(function* (path: string) {
+    const shown = yield* readJson(paths.join(paths.dirname(path), "ui_messages.json"));
+    const times = (Array.isArray(shown) ? (shown as ReadonlyArray<JsonValue>) : []).flatMap((one) => {
+      const time = isObject(one) && one["say"] === "api_req_started" ? one["ts"] : undefined;
+      return typeof time === "number" ? [time] : [];
+    });
+    return (number: number): number | undefined => times[Math.ceil(number / 2) - 1];
+  });
+
+  return { openCode, grok, isKimiContext, clineTimes };
 });
 export type Siblings = Effect.Success<typeof make>;

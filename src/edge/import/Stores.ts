@@ -7,11 +7,12 @@
  * row that is rewritten is other JSON, so another entry: nothing of it is lost, and the newer one comes later. Read off
  * OpenCode 1.2 to 1.17, Cursor 2, Goose 1.10 (schema 5), Crush 0.10, Hermes (schema 18), each from its own sources.
  */
-import { isObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
+import { type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
 import type { StoreFormat } from "./Entry.ts";
-import { millisOf } from "../../domain/EntryTimes.ts";
+import { timeOf } from "../../domain/EntryTimes.ts";
 import { compact } from "./JsonOutline.ts";
 import type { Cell, Row, Rows } from "./StoreSqlite.ts";
+import { zstdDecompressSync } from "node:zlib";
 
 /** A row on its way to becoming an entry. */
 export interface StoreEntry {
@@ -26,12 +27,25 @@ export interface StoreSession {
   readonly entries: () => Iterable<StoreEntry>;
 }
 
+/** A conversation that a store keeps as one JSON document. */
+export interface StoreDocument {
+  readonly name: string;
+  /** The document with the row it stood in as a member, or why there is none. */
+  readonly bytes: () => Buffer | string;
+}
+
 interface Store {
-  readonly format: StoreFormat;
+  readonly format: StoreFormat | DocumentFormat;
   /** Tables and columns that must be there. */
   readonly has: Readonly<Record<string, ReadonlyArray<string>>>;
-  readonly sessions: (rows: Rows) => Iterable<StoreSession>;
+  readonly sessions?: (rows: Rows) => Iterable<StoreSession>;
+  readonly documents?: (rows: Rows) => Iterable<StoreDocument>;
 }
+
+/** Formats that are documents, in a file or in a row. */
+type DocumentFormat = "zed" | "kiro";
+
+type SessionStore = Store & Required<Pick<Store, "sessions">> & { readonly format: StoreFormat };
 
 const parse = (text: string): JsonValue | undefined => {
   try {
@@ -54,32 +68,16 @@ const cellJson = (cell: Cell, isJson: boolean): string => {
   return /[\r\n]/.test(text) ? compact(Buffer.from(text, "utf8")).toString("utf8") : text;
 };
 
-/** A row as an entry. `json` names the columns that hold JSON; `time` finds its moment in its value. */
-const entryOf = (
-  table: string,
-  row: Row,
-  json: ReadonlySet<string>,
-  time: (value: JsonValue) => number | undefined,
-): StoreEntry => {
+/** A row as an entry. `json` names the columns that hold JSON. */
+const entryOf = (table: string, row: Row, json: ReadonlySet<string>): StoreEntry => {
   const cells = Object.entries(row).map(([name, cell]) => `${JSON.stringify(name)}:${cellJson(cell, json.has(name))}`);
   const raw = Buffer.from(`{${[`"table":${JSON.stringify(table)}`, ...cells].join(",")}}`, "utf8");
   const value = parse(raw.toString("utf8")) ?? null;
-  return { raw, value, time: time(value) };
+  return { raw, value, time: timeOf(value) };
 };
 
 const columns = (...names: ReadonlyArray<string>): ReadonlySet<string> => new Set(names);
 const noJson = columns();
-
-/** The moment in the first of these columns that has one. */
-const at =
-  (...names: ReadonlyArray<string>) =>
-  (value: JsonValue): number | undefined => {
-    for (const name of names) {
-      const millis = isObject(value) ? millisOf(value[name]) : undefined;
-      if (millis !== undefined) return millis;
-    }
-    return undefined;
-  };
 
 const ids = (rows: Rows, sql: string, ...parameters: ReadonlyArray<string>): ReadonlyArray<string> =>
   rows.all(sql, ...parameters).flatMap(({ id }) => {
@@ -87,14 +85,7 @@ const ids = (rows: Rows, sql: string, ...parameters: ReadonlyArray<string>): Rea
     return text === undefined ? [] : [text];
   });
 
-/** A moment inside of OpenCode's JSON: of a message, a part, a tool's state. */
-const openCodeTime = (value: JsonValue): number | undefined => {
-  const data = objectAt(value, "data");
-  const time = objectAt(data, "time") ?? objectAt(objectAt(data, "state"), "time");
-  return millisOf(time?.["created"]) ?? millisOf(time?.["start"]) ?? at("time_created")(value);
-};
-
-const openCode: Store = {
+const openCode: SessionStore = {
   format: "opencode-db",
   has: {
     session: ["id", "directory", "title"],
@@ -107,13 +98,11 @@ const openCode: Store = {
       entries: function* () {
         const session = columns("summary_diffs", "revert", "permission", "goal", "model");
         const data = columns("data");
-        for (const row of rows.all("SELECT * FROM session WHERE id = ?", name))
-          yield entryOf("session", row, session, at("time_created"));
+        for (const row of rows.all("SELECT * FROM session WHERE id = ?", name)) yield entryOf("session", row, session);
         for (const id of ids(rows, "SELECT id FROM message WHERE session_id = ? ORDER BY time_created, id", name)) {
-          for (const row of rows.all("SELECT * FROM message WHERE id = ?", id))
-            yield entryOf("message", row, data, openCodeTime);
+          for (const row of rows.all("SELECT * FROM message WHERE id = ?", id)) yield entryOf("message", row, data);
           for (const row of rows.all("SELECT * FROM part WHERE message_id = ? ORDER BY id", id))
-            yield entryOf("part", row, data, openCodeTime);
+            yield entryOf("part", row, data);
         }
       },
     })),
@@ -139,19 +128,14 @@ const bubbleKeys = (rows: Rows, composer: string, value: JsonValue): ReadonlyArr
   return [...shown, ...there];
 };
 
-const cursorTime = (value: JsonValue): number | undefined => {
-  const inner = objectAt(value, "value");
-  return millisOf(inner?.["createdAt"]) ?? millisOf(objectAt(inner, "timingInfo")?.["clientStartTime"]);
-};
-
-const cursor: Store = {
+const cursor: SessionStore = {
   format: "cursor-db",
   has: { cursorDiskKV: ["key", "value"] },
   sessions: function* (rows) {
     const one = (key: string): ReadonlyArray<StoreEntry> =>
       rows
         .all("SELECT key, value FROM cursorDiskKV WHERE key = ? AND value IS NOT NULL", key)
-        .map((row) => entryOf("cursorDiskKV", row, columns("value"), cursorTime));
+        .map((row) => entryOf("cursorDiskKV", row, columns("value")));
     for (const key of keysFrom(rows, composerPrefix)) {
       const name = key.slice(composerPrefix.length);
       const [composer] = one(key);
@@ -172,18 +156,70 @@ const cursor: Store = {
   },
 };
 
+/** Largest document that is unpacked. */
+const maxDocumentBytes = 256 * 1024 * 1024;
+
+/** The document in a row, with the row's other columns in front of its members. */
+const documentOf = (id: string, row: Row, column: string, data: Buffer): Buffer | string => {
+  const text = data.toString("utf8").trimStart();
+  if (!text.startsWith("{")) return `the row ${id} holds no JSON object`;
+  const rest = Object.fromEntries(Object.entries(row).filter(([name]) => name !== column));
+  const around = entryOf(column, rest, noJson).raw.toString("utf8");
+  const inner = text.slice(1).trimStart();
+  return Buffer.from(`{"row":${around}${inner.startsWith("}") ? "" : ","}${inner}`, "utf8");
+};
+
+const unpacked = (id: string, cell: Cell | undefined, isZstd: boolean): Buffer | string => {
+  const bytes =
+    typeof cell === "string" ? Buffer.from(cell, "utf8") : cell instanceof Uint8Array ? Buffer.from(cell) : undefined;
+  if (bytes === undefined) return `the row ${id} is empty`;
+  if (!isZstd) return bytes;
+  try {
+    return zstdDecompressSync(bytes, { maxOutputLength: maxDocumentBytes });
+  } catch (cause) {
+    return `the row ${id} cannot be unpacked (${cause instanceof Error ? cause.message : String(cause)})`;
+  }
+};
+
+const zed: Store = {
+  format: "zed",
+  has: { threads: ["id", "summary", "data_type", "data"] },
+  documents: (rows) =>
+    ids(rows, "SELECT id FROM threads ORDER BY id").map((name) => ({
+      name,
+      bytes: () => {
+        const [row = {}] = rows.all("SELECT * FROM threads WHERE id = ?", name);
+        const data = unpacked(name, row["data"], row["data_type"] === "zstd");
+        return typeof data === "string" ? data : documentOf(name, row, "data", data);
+      },
+    })),
+};
+
+/** Kiro keeps one conversation for each folder, newer ones several. */
+const kiro = (table: string, id: string): Store => ({
+  format: "kiro",
+  has: { [table]: ["key", "value", id] },
+  documents: (rows) =>
+    ids(rows, `SELECT rowid AS id FROM ${table} ORDER BY rowid`).map((name) => ({
+      name,
+      bytes: () => {
+        const [row = {}] = rows.all(`SELECT * FROM ${table} WHERE rowid = ?`, BigInt(name));
+        const data = unpacked(name, row["value"], false);
+        return typeof data === "string" ? data : documentOf(name, row, "value", data);
+      },
+    })),
+});
+
 /** Stores with a table of sessions and one of their messages. */
 const sessionsAndMessages = (
   format: StoreFormat,
   options: {
     readonly has: Store["has"];
-    readonly session: (value: JsonValue) => number | undefined;
     readonly sessionJson?: ReadonlySet<string>;
-    readonly message: (value: JsonValue) => number | undefined;
     readonly messageJson: ReadonlySet<string>;
     readonly order: string;
   },
-): Store => ({
+): SessionStore => ({
   format,
   has: options.has,
   sessions: (rows) =>
@@ -191,7 +227,7 @@ const sessionsAndMessages = (
       name,
       entries: function* () {
         for (const row of rows.all("SELECT * FROM sessions WHERE id = ?", name))
-          yield entryOf("sessions", row, options.sessionJson ?? noJson, options.session);
+          yield entryOf("sessions", row, options.sessionJson ?? noJson);
         const messages = ids(
           rows,
           `SELECT rowid AS id FROM messages WHERE session_id = ? ORDER BY ${options.order}`,
@@ -199,7 +235,7 @@ const sessionsAndMessages = (
         );
         for (const rowid of messages)
           for (const row of rows.all("SELECT * FROM messages WHERE rowid = ?", BigInt(rowid)))
-            yield entryOf("messages", row, options.messageJson, options.message);
+            yield entryOf("messages", row, options.messageJson);
       },
     })),
 });
@@ -209,27 +245,24 @@ const stores: ReadonlyArray<Store> = [
   cursor,
   sessionsAndMessages("goose-db", {
     has: { sessions: ["id", "working_dir"], messages: ["session_id", "role", "content_json"] },
-    session: at("created_at"),
     sessionJson: columns("extension_data", "recipe_json", "user_recipe_values_json"),
-    message: at("created_timestamp", "timestamp"),
     messageJson: columns("content_json", "metadata_json"),
     order: "id",
   }),
   sessionsAndMessages("crush", {
     has: { sessions: ["id", "parent_session_id", "title"], messages: ["session_id", "role", "parts"] },
-    session: at("created_at"),
-    message: at("created_at"),
     messageJson: columns("parts"),
     order: "created_at, rowid",
   }),
   sessionsAndMessages("hermes", {
     has: { sessions: ["id", "source", "started_at"], messages: ["session_id", "role", "content", "tool_calls"] },
-    session: at("started_at"),
     sessionJson: columns("model_config"),
-    message: at("timestamp"),
     messageJson: columns("tool_calls", "reasoning_details", "codex_reasoning_items"),
     order: "id",
   }),
+  zed,
+  kiro("conversations_v2", "conversation_id"),
+  kiro("conversations", "key"),
 ];
 
 /** The store whose tables these are, or undefined. */

@@ -40,7 +40,7 @@ const unpackedName = (name: string): string => name.replace(/\.(?:gz|zst)$/i, ""
 /** `a/b/talk.jsonl` is `talk`; `a/b/events.jsonl` is `b`. */
 export const stemOf = (path: string): string => {
   const name = unpackedName(fileNameOf(path));
-  const stem = name.replace(/\.(?:jsonl|json|ndjson|traj|log|txt)$/i, "");
+  const stem = name.replace(/\.(?:jsonl|json|ndjson|traj|log|txt|md|af)$/i, "");
   const folder = segmentsOf(path).at(-2);
   return generic.has(stem) && folder !== undefined ? folder : stem;
 };

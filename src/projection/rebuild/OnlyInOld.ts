@@ -19,10 +19,20 @@ import type { Ledger } from "../verify/LedgerSqlite.ts";
 /** Rows compared before others get a turn. */
 const rowsPerTurn = 500;
 
+/** What a damaged file cannot say. */
+const orElse = <A>(ask: () => A, instead: A): A => {
+  try {
+    return ask();
+  } catch {
+    return instead;
+  }
+};
+
 /** The last sequence up to which both running hashes agree. */
 const agreedTo = (old: Ledger, fresh: Ledger): Sequence => {
   const known = new Map(fresh.marks().map(({ chain, sequence }) => [sequence, chain]));
-  const agreed = old.marks().findLast(({ chain, sequence }) => equal(chain, known.get(sequence)));
+  const marks = orElse(old.marks, []);
+  const agreed = marks.findLast(({ chain, sequence }) => equal(chain, known.get(sequence)));
   return agreed?.sequence ?? 0;
 };
 
@@ -59,7 +69,10 @@ export const onlyInOld = Effect.fnUntraced(function* (options: {
 }) {
   const { fresh, old } = options;
   const found: Array<SequenceRange> = [];
-  const { last } = old.reach();
+  const last = orElse(
+    () => old.reach().last,
+    orElse(() => old.checkpoint().sequence, 0),
+  );
   const begin = Math.max(options.after ?? 0, agreedTo(old, fresh));
   for (let at = begin + 1; at <= last; at += rowsPerTurn) {
     const to = Math.min(last, at + rowsPerTurn - 1);

@@ -25,6 +25,10 @@ const patienceMillis = 5_000;
 
 const said = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
+/** Whether SQLite says so of the file, and not of the moment. */
+const isDamage = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && /CORRUPT|NOTADB|FORMAT|IOERR|SQLITE_ERROR/.test(String(cause.code));
+
 export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
   try {
     return db
@@ -34,7 +38,8 @@ export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
       .filter((text) => text !== "ok")
       .map((message): Fault => ({ what: "page", message }));
   } catch (cause) {
-    return [{ what: "page", message: said(cause) }];
+    // Busy or out of memory is no fault of the file.
+    return isDamage(cause) ? [{ what: "page", message: said(cause) }] : [];
   }
 };
 
@@ -45,18 +50,25 @@ export const schemaFaults = (db: Database.Database, projections: ReadonlyArray<P
       .slice(0, most)
       .map((message): Fault => ({ what: "schema", message }));
   } catch (cause) {
-    return [{ what: "schema", message: said(cause) }];
+    return isDamage(cause) ? [{ what: "schema", message: said(cause) }] : [];
   }
 };
 
-/** FTS5 compares its index with the texts of the table. It changes nothing, and needs the write lock to ask. */
-export const fullTextFaults = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
-  const tables = projections
-    .flatMap((projection) => projection.tables)
-    .filter(({ fullText }) => fullText !== undefined);
+/** The same of a file. */
+export const schemaFaultsOf = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+  const db = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    return schemaFaults(db, projections);
+  } finally {
+    db.close();
+  }
+};
+
+/** FTS5 compares the indexes of these tables with their texts. It changes nothing, and needs the write lock to ask. */
+export const fullTextFaultsOf = (file: string, tables: ReadonlyArray<string>): ReadonlyArray<Fault> => {
   const db = new Database(file, { fileMustExist: true, timeout: patienceMillis });
   try {
-    return tables.flatMap(({ name }): ReadonlyArray<Fault> => {
+    return tables.flatMap((name): ReadonlyArray<Fault> => {
       const index = fullTextName(name);
       try {
         db.prepare(`INSERT INTO ${index}(${index}, rank) VALUES ('integrity-check', 1)`).run();
@@ -64,11 +76,19 @@ export const fullTextFaults = (file: string, projections: ReadonlyArray<Projecti
       } catch (cause) {
         const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
         // A file that nobody may write into cannot be asked. Everything else about it is.
-        if (/BUSY|READONLY|CANTOPEN/.test(code)) return [];
+        if (!/CORRUPT|ERROR/.test(code)) return [];
         return [{ what: "fullText", message: `the full-text index of ${name} does not fit its table: ${said(cause)}` }];
       }
     });
   } finally {
     db.close();
   }
+};
+
+export const fullTextFaults = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+  const tables = projections.flatMap((projection) => projection.tables);
+  return fullTextFaultsOf(
+    file,
+    tables.filter(({ fullText }) => fullText !== undefined).map(({ name }) => name),
+  );
 };

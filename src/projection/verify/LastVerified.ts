@@ -16,11 +16,15 @@ const fileOf = (path: string): string => `${path}.verified`;
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(LastVerified));
 
-export const read = (path: string): Effect.Effect<LastVerified | undefined> =>
-  Effect.try(() => fs.readFileSync(fileOf(path), "utf8")).pipe(
-    Effect.map((text) => Option.getOrUndefined(decode(text))),
-    Effect.orElseSucceed(() => undefined),
-  );
+export const readSync = (path: string): LastVerified | undefined => {
+  try {
+    return Option.getOrUndefined(decode(fs.readFileSync(fileOf(path), "utf8")));
+  } catch {
+    return undefined;
+  }
+};
+
+export const read = (path: string): Effect.Effect<LastVerified | undefined> => Effect.sync(() => readSync(path));
 
 /** A folder that takes no file: the next verification begins at the beginning. */
 export const write = (path: string, last: LastVerified): Effect.Effect<void> =>

@@ -8,6 +8,7 @@
 import type { Database } from "better-sqlite3";
 import type { LogEntry, RecordedEvent } from "../../domain/Event.ts";
 import { HistoryKind, type Sequence } from "../../domain/History.ts";
+import type { SequenceRange } from "../../domain/StoreEvents.ts";
 import type { Mark } from "../Chain.ts";
 import type { Checkpoint } from "../Checkpoint.ts";
 import { readAnyCheckpoint } from "../EngineSqlite.ts";
@@ -85,7 +86,22 @@ export interface Ledger {
   /** The running hashes that were kept, in order; none in a database from before they were. */
   readonly marks: () => ReadonlyArray<Mark>;
   readonly checkpoint: () => Checkpoint;
+  /** Sequences whose loss somebody has accepted. */
+  readonly accepted: () => ReadonlyArray<SequenceRange>;
 }
+
+/** None where the view is gone: that is a fault of its own. */
+const acceptedIn = (db: Database): ReadonlyArray<SequenceRange> => {
+  try {
+    return db
+      .prepare<[], string>("SELECT ranges FROM v_store_events WHERE type = 'recollect.loss_accepted'")
+      .pluck()
+      .all()
+      .flatMap((ranges) => JSON.parse(ranges) as ReadonlyArray<SequenceRange>);
+  } catch {
+    return [];
+  }
+};
 
 /** The ledger of an open database. Throws what SQLite throws; a database without `v_events` is one without a ledger. */
 export const ledgerOf = (db: Database): Ledger => {
@@ -100,6 +116,7 @@ export const ledgerOf = (db: Database): Ledger => {
   return {
     marks: () => (hasMarks ? db.prepare<[], Mark>("SELECT sequence, chain FROM chains ORDER BY sequence").all() : []),
     checkpoint: () => readAnyCheckpoint(db),
+    accepted: () => acceptedIn(db),
     between,
     at: (sequence) => between(sequence, sequence)[0],
     reach: () => reach.get() ?? { first: 0, last: 0, rows: 0 },

@@ -60,7 +60,7 @@ const acceptedIn = (db: Database.Database): ReadonlyArray<AcceptedLoss> => {
 };
 
 /** From the mark before it, over the digests behind. */
-const chainIn = (ledger: Ledger, sequence: Sequence): Uint8Array => {
+export const chainIn = (ledger: Ledger, sequence: Sequence): Uint8Array => {
   const mark = ledger.marks().findLast((known) => known.sequence <= sequence);
   let chain = mark?.chain ?? Buffer.alloc(32);
   for (let at = (mark?.sequence ?? 0) + 1; at <= sequence; at += markEvery)

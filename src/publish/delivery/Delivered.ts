@@ -3,7 +3,7 @@
  *
  * Room: publish.
  */
-import type { IllegalTransition } from "../../domain/Task.ts";
+import type { TaskRefusal } from "../../domain/Task.ts";
 import type { Sequence } from "../../domain/History.ts";
 import type { AccessDenied, AppendRefused, LogUnavailable } from "../../log/EventLog.ts";
 import type { Durable } from "../../spool/Spool.ts";
@@ -25,7 +25,7 @@ export type Delivered =
   | { readonly _tag: "Held" };
 
 /** `LogUnavailable` only for a command that must be in the log. */
-export type DeliveryError = AccessDenied | AppendRefused | IllegalTransition | LogUnavailable | NotAccepted;
+export type DeliveryError = AccessDenied | AppendRefused | TaskRefusal | LogUnavailable | NotAccepted;
 
 export interface Options {
   /** How long a command waits for the log before it goes to the spool. Default 250. */

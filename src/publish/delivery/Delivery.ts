@@ -14,7 +14,7 @@
  */
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import { type History, keyOf } from "../../domain/History.ts";
-import { decide, evolve, type IllegalTransition, isTaskEventName } from "../../domain/Task.ts";
+import { decide, evolve, moveOf, type TaskRefusal } from "../../domain/Task.ts";
 import { type AccessDenied, type AppendRefused, deniedIn, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
 import * as AtExit from "./AtExit.ts";
@@ -94,7 +94,7 @@ export class Delivery {
   readonly #tasks = new KnownTasks();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
-  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | IllegalTransition | LogUnavailable>;
+  readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | TaskRefusal | LogUnavailable>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
   /** What the next write to disk takes along. */
@@ -374,15 +374,13 @@ export class Delivery {
   }
 
   /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
-  #foresee(command: Command | undefined): Result.Result<() => void, IllegalTransition> {
+  #foresee(command: Command | undefined): Result.Result<() => void, TaskRefusal> {
     const known = command === undefined ? undefined : this.#tasks.get(command.history);
-    if (command === undefined || known === undefined || !isTaskEventName(command.event.type)) {
-      return Result.succeed(() => undefined);
-    }
+    const move = command === undefined ? undefined : moveOf(command.event);
+    if (command === undefined || known === undefined || move === undefined) return Result.succeed(() => undefined);
     const { history, event } = command;
-    const move = command.event.type;
     return Result.map(decide({ taskId: history.id, state: known.state, move }), () => () => {
-      this.#tasks.set(history, { ...known, state: evolve(known.state, event) });
+      this.#tasks.set(history, { ...known, state: evolve(known.state, { ...event, sequence: known.upTo + 1 }) });
     });
   }
 }

@@ -103,7 +103,9 @@ const refused = (failure: Exclude<WriteError, LogUnavailable>): Outcome => ({
   reason:
     failure._tag === "AppendRefused"
       ? `the log does not take it: ${failure.reason}`
-      : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
+      : failure._tag === "LeaseLost"
+        ? `${failure.reason}. ${failure.hint}`
+        : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
 });
 
 /** Of so many writers on one thread at the same moment at least one has won each time: somebody is looping. */
@@ -354,6 +356,7 @@ export class Drainer {
       Effect.catchTags({
         AppendRefused: (failure) => Effect.succeed(refused(failure)),
         IllegalTransition: (failure) => Effect.succeed(refused(failure)),
+        LeaseLost: (failure) => Effect.succeed(refused(failure)),
       }),
     );
   }

@@ -3,17 +3,11 @@
  *
  * Room: publish.
  */
-import { Effect, Result, Stream } from "effect";
+import { Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
-import {
-  decide,
-  evolve,
-  type IllegalTransition,
-  isTaskEventName,
-  notSubmitted,
-  type TaskState,
-} from "../../domain/Task.ts";
-import { AppendRefused, type EventLog, LogUnavailable, type SequenceConflict } from "../../log/EventLog.ts";
+import { decide, evolve, moveOf, notSubmitted, type TaskRefusal, type TaskState } from "../../domain/Task.ts";
+import { decideAndAppend, type Known } from "../../log/DecideAndAppend.ts";
+import { AppendRefused, type EventLog, type LogUnavailable, type SequenceConflict } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";
 
 type Log = EventLog["Service"];
@@ -24,13 +18,10 @@ export interface Written {
   readonly isNew: boolean;
 }
 
-export type WriteError = AppendRefused | LogUnavailable | IllegalTransition;
+export type WriteError = AppendRefused | LogUnavailable | TaskRefusal;
 
 /** What is known of a task: its state up to a sequence. */
-export interface KnownTask {
-  readonly state: TaskState;
-  readonly upTo: Sequence;
-}
+export type KnownTask = Known<TaskState>;
 
 /** States of the tasks this process has written, the most recent ones: it need not read them again to decide. */
 export class KnownTasks {
@@ -80,10 +71,7 @@ export const writeExpecting = Effect.fnUntraced(function* (log: Log, command: Co
   return yield* log.append({ history: command.history, events: [command.event], expected });
 });
 
-/** Of so many writers on one task at the same moment at least one has won each time: somebody is looping. */
-const maxConflicts = 10;
-
-/** One command of a task: read what happened, decide, append if nobody was quicker; otherwise decide again. */
+/** One command of a task: read what happened, decide by the rule book, append if nobody was quicker. */
 export const writeTask = Effect.fnUntraced(function* (options: {
   readonly log: Log;
   readonly command: Command;
@@ -92,30 +80,22 @@ export const writeTask = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<Written & { readonly known: KnownTask }, WriteError> {
   const { log, command } = options;
   const { history, event } = command;
-  if (!isTaskEventName(event.type)) return yield* new AppendRefused({ reason: `${event.type} is no event of a task` });
+  const move = moveOf(event);
+  if (move === undefined) return yield* new AppendRefused({ reason: `${event.type} is no event of a task` });
   yield* putBlobs(log, [command]);
-  let known = options.known ?? { state: notSubmitted, upTo: 0 };
-  for (let conflicts = 0; conflicts < maxConflicts; conflicts++) {
-    let found: Sequence | undefined;
-    yield* log.read({ history, after: known.upTo }).pipe(
-      Stream.runForEach((recorded) =>
-        Effect.sync(() => {
-          known = { state: evolve(known.state, recorded), upTo: recorded.sequence };
-          if (recorded.id === event.id) found = recorded.sequence;
-        }),
+  const { isNew, sequence, state, upTo } = yield* decideAndAppend({
+    log,
+    history,
+    known: options.known ?? { state: notSubmitted, upTo: 0 },
+    readsFirst: true,
+    evolve,
+    decide: (current) =>
+      Effect.map(Effect.fromResult(decide({ taskId: history.id, state: current, move })), (decided) =>
+        decided === "add" ? [event] : [],
       ),
-    );
-    if (found !== undefined) return { sequence: found, isNew: true, known };
-    const decided = yield* Effect.fromResult(decide({ taskId: history.id, state: known.state, move: event.type }));
-    if (decided === "nothing") return { sequence: known.upTo, isNew: false, known };
-    const appended = yield* log.append({ history, events: [event], expected: known.upTo }).pipe(Effect.result);
-    if (Result.isSuccess(appended)) {
-      const { sequence } = appended.success;
-      return { sequence, isNew: true, known: { state: evolve(known.state, event), upTo: sequence } };
-    }
-    if (appended.failure._tag !== "SequenceConflict") return yield* appended.failure;
-  }
-  return yield* new LogUnavailable({ reason: `${maxConflicts} writers in a row were quicker on task ${history.id}` });
+    id: event.id,
+  });
+  return { sequence, isNew, known: { state, upTo } };
 });
 
 /** One command, by the rule of its history. `tasks` remembers what was decided upon. */

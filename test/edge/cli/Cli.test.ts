@@ -5,9 +5,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { program as main } from "../../support/program.ts";
 
-const main = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "recollect-cli-"));
 const data = join(folder, "data");
 const transcript = join(folder, "session.jsonl");

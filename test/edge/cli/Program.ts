@@ -3,10 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isAlive, pidIn } from "../../../src/machine/Processes.ts";
-
-const main = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
+import { program as main } from "../../support/program.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { countsOf, factsByThread } from "./counts.ts";
 import { dataRoot } from "../../domain/realEntries.ts";
 import { exported, folderOf, importAll, threads, world } from "./World.ts";
 
@@ -155,9 +156,30 @@ describe.skipIf(dataRoot === undefined)("real transcripts come out as they went 
     }).pipe(Effect.provide(world)),
   );
 
-  it.live("traces, provider chunks and wire captures are no conversations, and are not refused", () =>
+  it.live("Langfuse's traces of ten frameworks count the tokens of their generations, and each call once", () =>
     Effect.gen(function* () {
-      for (const set of ["ai-sdk-stream-chunks", "mcp-stdio-captures", "langfuse-traces"]) {
+      const files = filesOf("langfuse-traces", /\.trace\.json$/);
+      assert.deepInclude(yield* importAll(files), { files: 10, threads: 10, unknown: 0, refused: [] });
+      const facts = yield* factsByThread;
+      for (const file of files) {
+        const { observations, trace } = JSON.parse(readFileSync(file, "utf8"));
+        const sum = (kind: string) =>
+          observations.reduce(
+            (total: number, one: { type: string; usageDetails: Record<string, number> }) =>
+              total + (one.type === "GENERATION" ? (one.usageDetails[kind] ?? 0) : 0),
+            0,
+          );
+        const counts = countsOf(facts.get(trace.id) ?? []);
+        assert.deepInclude(counts, { input: sum("input"), output: sum("output") }, file);
+      }
+      // Three of the jokes' tools ran, and the model asked for those and for a final result.
+      assert.deepInclude(countsOf(facts.get("7a38edd8123db47ad8dcb8aa4c5e3926") ?? []), { calls: 4, results: 3 });
+    }).pipe(Effect.provide(world)),
+  );
+
+  it.live("provider chunks and wire captures are no conversations, and are not refused", () =>
+    Effect.gen(function* () {
+      for (const set of ["ai-sdk-stream-chunks", "mcp-stdio-captures"]) {
         const report = yield* importAll(join(root, set));
         assert.deepInclude(report, { files: 0, eventsAppended: 0, refused: [] }, set);
         assert.isAbove(report.skipped.length, 0);

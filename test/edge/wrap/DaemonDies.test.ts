@@ -6,9 +6,9 @@ import { Effect, FileSystem, Schedule, Stream } from "effect";
 import { Query } from "../../../src/query/Query.ts";
 import * as QuerySqlite from "../../../src/query/QuerySqlite.ts";
 import * as Child from "../../support/Child.ts";
+import { program as main } from "../../support/program.ts";
 import { everything } from "./Wrapped.ts";
 
-const main = "src/main.ts";
 const calls = 1000;
 
 /** How the calls of the store ended, by outcome. */

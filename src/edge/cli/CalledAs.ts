@@ -1,0 +1,88 @@
+/**
+ * How this program was called, for the commands that it names to a person.
+ *
+ * Room: edge.
+ *
+ * `npx recollect` is named only where npm would run this very program: anywhere else it would fetch whatever somebody
+ * has published under that name.
+ */
+import * as fs from "node:fs";
+import { createRequire } from "node:module";
+import * as path from "node:path";
+
+const real = (file: string): string | undefined => {
+  try {
+    return fs.realpathSync(file);
+  } catch {
+    return undefined;
+  }
+};
+
+const isWindows = process.platform === "win32";
+
+/** The words that call this program from the working folder: `recollect`, `npx recollect`, or Node and its path. */
+export const calledAs = (
+  program: string = path.join(
+    path.dirname(createRequire(import.meta.url).resolve("recollect/package.json")),
+    "bin/recollect.mjs",
+  ),
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  folder: string = process.cwd(),
+): string => {
+  const isOurs = (place: string) =>
+    real(path.join(place, isWindows ? "recollect.cmd" : "recollect")) === real(program) ||
+    (isWindows && fs.existsSync(path.join(place, "recollect.cmd")));
+  // What npm puts before a script's PATH is not there in the person's own shell.
+  const places = (environment["PATH"] ?? "").split(path.delimiter).filter((place) => place !== "");
+  if (
+    places.some(
+      (place) => !/[\\/]node_modules[\\/]\.bin$/.test(place) && !/[\\/]_npx[\\/]/.test(place) && isOurs(place),
+    )
+  )
+    return "recollect";
+  for (let at = folder; ; at = path.dirname(at)) {
+    if (isOurs(path.join(at, "node_modules", ".bin"))) return "npx recollect";
+    if (path.dirname(at) === at) break;
+  }
+  const way = path.relative(folder, program);
+  return `node ${way.startsWith("..") ? program : way}`;
+};
+
+/** Every command, in the order in which help lists them. */
+export const commandNames = [
+  "up",
+  "import",
+  "export",
+  "wrap",
+  "threads",
+  "thread",
+  "files",
+  "tail",
+  "sql",
+  "tasks",
+  "task",
+  "sessions",
+  "inbox",
+  "config",
+  "limits",
+  "cache",
+  "status",
+  "spool",
+  "rebuild",
+  "verify",
+  "heal",
+  "backup",
+  "restore",
+  "access",
+] as const;
+
+const named = new RegExp(`(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)`, "gm");
+
+let words: string | undefined;
+
+/** A text for a person, with every command of ours in it as this program was called. */
+export const asCalled = (text: string): string => {
+  if (!text.includes("recollect ")) return text;
+  words ??= calledAs();
+  return text.replaceAll(named, `${words} `);
+};

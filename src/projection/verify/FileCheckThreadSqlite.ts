@@ -1,0 +1,27 @@
+/**
+ * A thread that looks at a database file as a whole, while everything else goes on.
+ *
+ * Room: projection.
+ */
+import Database from "better-sqlite3";
+import { parentPort, workerData } from "node:worker_threads";
+import { type Fault, fullTextFaultsOf, pageFaults } from "./DatabaseCheckSqlite.ts";
+
+export interface FileCheck {
+  readonly file: string;
+  /** Tables whose full-text index is compared with them; needs the write lock meanwhile. */
+  readonly fullText: ReadonlyArray<string>;
+}
+
+/** Throws when the file cannot be opened: that says nothing of it, a rebuild may just have replaced it. */
+const check = ({ file, fullText }: FileCheck): ReadonlyArray<Fault> => {
+  const db = new Database(file, { readonly: true, fileMustExist: true });
+  try {
+    return [...pageFaults(db), ...(fullText.length === 0 ? [] : fullTextFaultsOf(file, fullText))];
+  } finally {
+    db.close();
+  }
+};
+
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+parentPort?.postMessage(check(workerData as FileCheck));

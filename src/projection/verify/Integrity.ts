@@ -1,0 +1,71 @@
+/**
+ * What is known of the record's integrity without asking anew: how far it was scrubbed, what was found, what is kept.
+ *
+ * Room: projection.
+ */
+import type { Sequence } from "../../domain/History.ts";
+import * as Ranges from "../../domain/SequenceRanges.ts";
+import type { Condition } from "../ProjectorCondition.ts";
+import * as Generations from "../rebuild/Generations.ts";
+import * as LastVerified from "./LastVerified.ts";
+import * as State from "./ScrubState.ts";
+
+export interface Integrity {
+  readonly scrub: Pick<State.ScrubState, "sequence" | "head" | "at" | "passes" | "finishedAt" | "mended">;
+  /** What the scrubber has found and nobody has mended, the worst first. */
+  readonly conditions: ReadonlyArray<Condition>;
+  /** Replaced files that hold what nothing else does. */
+  readonly kept: ReadonlyArray<Generations.Kept>;
+  /** Until where the last verification found nothing, and when; absent when there was none. */
+  readonly verified?: { readonly sequence: Sequence; readonly at: number } | undefined;
+}
+
+type Kind = State.Finding["kind"];
+
+const names: Readonly<Record<Kind, Condition["name"]>> = {
+  witness: "witnessDisagrees",
+  content: "copiesDiffer",
+  both: "eventsLost",
+  stream: "eventsLost",
+  ledger: "ledgerDamaged",
+  database: "databaseDamaged",
+};
+
+const hints: Readonly<Record<Kind, string>> = {
+  witness: "Put the newer copy of the folder back. To go on from here, remove the witness file.",
+  content: "recollect heal shows both copies of each place.",
+  both: "recollect heal says so at each place.",
+  stream: "recollect heal puts them back from the ledger.",
+  ledger: "It is mended by itself at the end of this pass; at once with: recollect rebuild",
+  database: "It is mended by itself at the end of this pass; at once with: recollect rebuild",
+};
+
+const worstFirst: ReadonlyArray<Kind> = ["witness", "content", "both", "stream", "ledger", "database"];
+
+const messageOf = ({ kind, message, ranges }: State.Finding): string => {
+  if (ranges.length === 0) return message;
+  const count = Ranges.count(ranges);
+  const events = count === 1 ? "1 event" : `${count} events`;
+  return `${events} (${kind}) at ${Ranges.text(ranges)}: ${message}.`;
+};
+
+const conditionOf = (finding: State.Finding): Condition => ({
+  name: names[finding.kind],
+  stopped: false,
+  message: messageOf(finding),
+  hint: hints[finding.kind],
+});
+
+/** Of the database at a path. Plain: three small files are looked at. */
+export const integrityOf = (path: string): Integrity => {
+  const { at, findings, finishedAt, head, mended, passes, sequence } = State.readSync(path);
+  const verified = LastVerified.readSync(path);
+  // A verification that found nothing knows better, but it knows of no witness.
+  const standing = findings.filter((finding) => finding.kind === "witness" || finding.at > (verified?.at ?? 0));
+  return {
+    scrub: { at, finishedAt, head, mended, passes, sequence },
+    conditions: worstFirst.flatMap((kind) => standing.filter((finding) => finding.kind === kind)).map(conditionOf),
+    kept: Generations.kept(path),
+    ...(verified === undefined ? {} : { verified: { sequence: verified.sequence, at: verified.at } }),
+  };
+};

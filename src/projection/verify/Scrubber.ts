@@ -1,0 +1,266 @@
+/**
+ * The scrubber: reads the whole stream and the ledger again and again, slowly, and compares them by their digests.
+ *
+ * Room: projection.
+ *
+ * Promises: at most 2 % of a core; bit rot in either copy is found in one pass, without anybody asking; a restart goes on
+ * where it was; what it finds is in `status`, with its place. Damage that costs nothing to mend is mended: rows of the
+ * ledger and read models are made anew from the stream by a rebuild, which itself refuses where an event would be lost.
+ *
+ * Decision: it rests 49 times as long as a batch took, by the clock and not by the processor's time, so that a busy
+ * machine is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half.
+ */
+import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
+import { Worker } from "node:worker_threads";
+import type { LogEntry } from "../../domain/Event.ts";
+import type { Sequence } from "../../domain/History.ts";
+import * as Ranges from "../../domain/SequenceRanges.ts";
+import type { SequenceRange } from "../../domain/StoreEvents.ts";
+import { hex } from "../../log/Digest.ts";
+import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
+import { entriesUpTo, lostEntry } from "../fold/CatchUp.ts";
+import type { Projection } from "../Projection.ts";
+import * as Generations from "../rebuild/Generations.ts";
+import { openLedger } from "../rebuild/LedgerFileSqlite.ts";
+import { rebuild } from "../rebuild/Rebuild.ts";
+import { compare, type DifferenceKind, differenceKinds } from "./Compare.ts";
+import { type Fault, schemaFaultsOf } from "./DatabaseCheckSqlite.ts";
+import type { FileCheck } from "./FileCheckThreadSqlite.ts";
+import * as State from "./ScrubState.ts";
+import { chainIn } from "./VerifySqlite.ts";
+import * as Witness from "./Witness.ts";
+
+/** Events compared at once. */
+const batchEvents = 200;
+/** Of the time: rest is 49 times the work. */
+const share = 0.02;
+/** Between two passes: a small store is not read all the time. */
+const betweenPassesMillis = 3_600_000;
+/** The full-text check needs the write lock, so it is done about once a day. */
+const fullTextEveryMillis = 20 * 3_600_000;
+/** The witness is written this often at most, and only when there is something new. */
+const witnessEveryMillis = 10_000;
+/** A stream that gives nothing for so long is looked at again later. */
+const patienceMillis = 60_000;
+/** After trouble with log or file. */
+const troubleMillis = 30_000;
+
+export interface Options {
+  readonly path: string;
+  readonly projections: ReadonlyArray<Projection>;
+  /** A file outside of the data folder. */
+  readonly witness?: string | undefined;
+  /** Tests ask for another pace. */
+  readonly pace?: { readonly share?: number; readonly betweenPassesMillis?: number; readonly witnessMillis?: number };
+}
+
+export class Scrubber extends Context.Service<
+  Scrubber,
+  {
+    readonly state: Effect.Effect<State.ScrubState>;
+  }
+>()("recollect/projection/Scrubber") {}
+
+interface Running {
+  readonly options: Options;
+  readonly log: EventLog["Service"];
+  readonly state: SubscriptionRef.SubscriptionRef<State.ScrubState>;
+}
+
+const now = Clock.currentTimeMillis;
+
+const update = Effect.fnUntraced(function* (running: Running, change: Partial<State.ScrubState>) {
+  const next = { ...(yield* SubscriptionRef.get(running.state)), ...change };
+  yield* SubscriptionRef.set(running.state, next);
+  // A folder that takes no file: it is done again after a restart.
+  yield* Effect.ignore(Effect.try(() => State.writeSync(running.options.path, next)));
+});
+
+/** One finding of a kind, with the places of both. */
+const merged = (findings: ReadonlyArray<State.Finding>, found: State.Finding): ReadonlyArray<State.Finding> => {
+  const same = findings.find(
+    ({ kind, message }) => kind === found.kind && (kind !== "database" || message === found.message),
+  );
+  if (same === undefined) return [...findings, found];
+  const both = { ...same, ranges: Ranges.union(same.ranges, found.ranges) };
+  return findings.map((one) => (one === same ? both : one));
+};
+
+/** Into this pass's findings, and at once into what `status` shows. */
+const note = Effect.fnUntraced(function* (running: Running, found: Omit<State.Finding, "at">) {
+  const before = yield* SubscriptionRef.get(running.state);
+  const finding = { ...found, at: yield* now };
+  const isNew = !before.findings.some(({ kind }) => kind === found.kind);
+  if (isNew) yield* Effect.logWarning(`scrubber: ${found.message} (${found.kind} ${Ranges.text(found.ranges)})`);
+  yield* update(running, { findings: merged(before.findings, finding), pending: merged(before.pending, finding) });
+});
+
+/** The comparison of some events, from a ledger that is opened for it: a rebuild may have replaced the file. */
+const compareBatch = Effect.fnUntraced(function* (running: Running, after: Sequence, until: Sequence) {
+  const { options } = running;
+  const file = Generations.current(options.path);
+  const ledger = file === undefined ? undefined : yield* openLedger(file);
+  if (ledger === undefined) return yield* new LogUnavailable({ reason: "the ledger cannot be read" });
+  const found = new Map<DifferenceKind, { readonly message: string; readonly ranges: Array<SequenceRange> }>();
+  const use = (entries: ReadonlyArray<LogEntry>) =>
+    Effect.sync(() => {
+      const first = entries[0]?.sequence ?? 0;
+      const last = entries.at(-1)?.sequence ?? 0;
+      const rows = new Map(ledger.between(first, last).map((entry) => [entry.sequence, entry]));
+      for (const entry of entries) {
+        const difference = compare(entry.sequence, entry, rows.get(entry.sequence));
+        if (difference === undefined) continue;
+        const known = found.get(difference.kind) ?? { message: difference.message, ranges: [] };
+        Ranges.add(known.ranges, entry.sequence);
+        found.set(difference.kind, known);
+      }
+    });
+  yield* entriesUpTo({ after, until, lost: lostEntry, use }).pipe(
+    Effect.timeoutOrElse({
+      duration: patienceMillis,
+      orElse: () => Effect.fail(new LogUnavailable({ reason: "the stream gives nothing" })),
+    }),
+  );
+  const accepted = ledger.accepted();
+  for (const kind of differenceKinds) {
+    const one = found.get(kind);
+    if (one === undefined) continue;
+    const ranges = kind === "both" ? one.ranges.filter(({ first }) => !Ranges.has(accepted, first)) : one.ranges;
+    if (ranges.length > 0) yield* note(running, { kind, message: one.message, ranges });
+  }
+}, Effect.scoped);
+
+/** The thread's program, as it lies beside this file: TypeScript in the repository, JavaScript in the package. */
+const program = new URL(
+  `./FileCheckThreadSqlite${import.meta.url.slice(import.meta.url.lastIndexOf("."))}`,
+  import.meta.url,
+);
+
+const inThread = (check: FileCheck): Effect.Effect<ReadonlyArray<Fault>> =>
+  Effect.callback((resume) => {
+    const worker = new Worker(program, { workerData: check, name: "recollect-scrubber" });
+    worker.unref();
+    worker.once("message", (faults: ReadonlyArray<Fault>) => resume(Effect.succeed(faults)));
+    // A thread that fails has said nothing of the file: only what SQLite finds in it is a fault.
+    worker.once("error", (error) =>
+      resume(Effect.as(Effect.logWarning(`scrubber: the file could not be looked at: ${String(error)}`), [])),
+    );
+    return Effect.promise(() => worker.terminate());
+  });
+
+/** The file as a whole, once a pass. */
+const checkFile = Effect.fnUntraced(function* (running: Running) {
+  const { path, projections } = running.options;
+  const file = Generations.current(path);
+  if (file === undefined) return;
+  const { fullTextAt } = yield* SubscriptionRef.get(running.state);
+  const at = yield* now;
+  const isDue = at - fullTextAt >= fullTextEveryMillis;
+  const indexed = projections.flatMap(({ tables }) => tables.filter(({ fullText }) => fullText !== undefined));
+  const faults = [
+    ...(yield* Effect.sync(() => schemaFaultsOf(file, projections))),
+    ...(yield* inThread({ file, fullText: isDue ? indexed.map(({ name }) => name) : [] })),
+  ];
+  if (isDue) yield* update(running, { fullTextAt: at });
+  for (const { message, what } of faults.slice(0, 20))
+    yield* note(running, { kind: "database", ranges: [], message: `${what}: ${message}` });
+});
+
+/** Ledger rows and read models are made anew; a rebuild refuses where that would lose something. */
+const mend = Effect.fnUntraced(function* (running: Running) {
+  const { path, projections } = running.options;
+  const { mended, pending } = yield* SubscriptionRef.get(running.state);
+  if (!pending.some(({ kind }) => kind === "ledger" || kind === "database")) return;
+  yield* Effect.logWarning("scrubber: the read models are made anew from stream and ledger");
+  const done = yield* Effect.result(rebuild({ path, projections }));
+  if (done._tag === "Failure") return yield* Effect.logWarning(`scrubber: not mended: ${done.failure.message}`);
+  const left = pending.filter(({ kind }) => kind !== "ledger" && kind !== "database");
+  yield* update(running, { pending: left, mended: mended + 1 });
+});
+
+const pass = Effect.fnUntraced(function* (running: Running) {
+  const { options, log } = running;
+  const { share: part = share } = options.pace ?? {};
+  for (;;) {
+    const { sequence } = yield* SubscriptionRef.get(running.state);
+    const { lastSequence } = yield* log.info;
+    const head = Math.min(lastSequence, yield* checkpointOf(options.path));
+    if (sequence >= head) break;
+    const until = Math.min(head, sequence + batchEvents);
+    const began = performance.now();
+    yield* compareBatch(running, sequence, until);
+    const taken = performance.now() - began;
+    yield* update(running, { sequence: until, head, at: yield* now });
+    yield* Effect.sleep(taken * (1 / part - 1));
+  }
+  yield* checkFile(running);
+  yield* mend(running);
+  const { passes, pending } = yield* SubscriptionRef.get(running.state);
+  const at = yield* now;
+  yield* update(running, { findings: pending, pending: [], passes: passes + 1, finishedAt: at, at });
+});
+
+/** How far the ledger reaches. */
+const checkpointOf = Effect.fnUntraced(function* (path: string) {
+  const file = Generations.current(path);
+  const ledger = file === undefined ? undefined : yield* openLedger(file);
+  return ledger?.checkpoint().sequence ?? 0;
+}, Effect.scoped);
+
+const headOf = Effect.fnUntraced(function* (path: string, at: Sequence | undefined) {
+  const file = Generations.current(path);
+  const ledger = file === undefined ? undefined : yield* openLedger(file);
+  if (ledger === undefined) return undefined;
+  const { chain, sequence } = ledger.checkpoint();
+  const asked = at !== undefined && at <= sequence ? hex(chainIn(ledger, at)) : undefined;
+  return { sequence, chain: hex(chain), asked };
+}, Effect.scoped);
+
+/** Compares with the witness, and brings it up to date while it agrees. */
+const attest = Effect.fnUntraced(function* (running: Running, file: string) {
+  const seen = yield* Witness.read(file);
+  const head = yield* headOf(running.options.path, seen?.sequence);
+  const { lastSequence } = yield* running.log.info;
+  if (head === undefined) return;
+  const wrong = seen === undefined ? undefined : Witness.disagreement({ seen, lastSequence, chainAt: head.asked });
+  const { findings, pending } = yield* SubscriptionRef.get(running.state);
+  if (wrong !== undefined) return yield* note(running, { kind: "witness", ranges: [], message: wrong });
+  if (findings.some(({ kind }) => kind === "witness"))
+    yield* update(running, {
+      findings: findings.filter(({ kind }) => kind !== "witness"),
+      pending: pending.filter(({ kind }) => kind !== "witness"),
+    });
+  if (seen !== undefined && seen.sequence >= head.sequence) return;
+  const isWritten = yield* Witness.write(file, { sequence: head.sequence, chain: head.chain, at: yield* now });
+  if (!isWritten) yield* Effect.logWarning(`scrubber: the witness ${file} cannot be written`);
+});
+
+const scrubForEver = Effect.fnUntraced(function* (running: Running) {
+  const { betweenPassesMillis: pause = betweenPassesMillis } = running.options.pace ?? {};
+  for (;;) {
+    const done = yield* Effect.exit(pass(running));
+    if (done._tag === "Failure") {
+      yield* Effect.logDebug("scrubber: it goes on later", done.cause);
+      // A file that cannot be read may be what is in the way, and it can be made anew from the stream.
+      if (Cause.hasDies(done.cause)) yield* Effect.exit(Effect.andThen(checkFile(running), mend(running)));
+      yield* Effect.sleep(troubleMillis);
+      continue;
+    }
+    yield* Effect.sleep(pause);
+    yield* update(running, { sequence: 0 });
+  }
+});
+
+export const make = Effect.fnUntraced(function* (options: Options) {
+  const log = yield* EventLog;
+  const state = yield* SubscriptionRef.make(yield* Effect.sync(() => State.readSync(options.path)));
+  const running: Running = { options, log, state };
+  yield* Effect.forkScoped(scrubForEver(running));
+  if (options.witness !== undefined) {
+    const every = Schedule.spaced(options.pace?.witnessMillis ?? witnessEveryMillis);
+    yield* Effect.forkScoped(Effect.repeat(Effect.ignore(attest(running, options.witness)), every));
+  }
+  return Scrubber.of({ state: SubscriptionRef.get(state) });
+});
+
+export const layer = (options: Options) => Layer.effect(Scrubber, make(options));

@@ -1,0 +1,181 @@
+/** Damage that nobody asks about is found, named and, where that costs nothing, mended. */
+import { assert, describe, it } from "@effect/vitest";
+import Database from "better-sqlite3";
+import { Effect } from "effect";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readModels } from "../../projections/all.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as Projector from "../../src/projection/Projector.ts";
+import { integrityOf } from "../../src/projection/verify/Integrity.ts";
+import * as Scrubber from "../../src/projection/verify/Scrubber.ts";
+import { verify } from "../../src/projection/verify/Verify.ts";
+import { conversation } from "./Conversation.ts";
+import { said, type StubLog, stubLog } from "./StubLog.ts";
+import { ask, temporaryFolder } from "./World.ts";
+
+const provide = (log: StubLog) => Effect.provideService(EventLog, log.service);
+const pace = { share: 1, betweenPassesMillis: 60_000, witnessMillis: 5 };
+
+const stored = Effect.fnUntraced(function* (log: StubLog) {
+  const path = join(yield* temporaryFolder, "recollect.db");
+  yield* Effect.scoped(
+    Effect.flatMap(Projector.make({ path, projections: readModels }).pipe(provide(log)), ({ awaitSequence }) =>
+      awaitSequence(log.entries.at(-1)?.sequence ?? 0),
+    ),
+  );
+  return path;
+});
+
+const untilState = (path: string, is: (found: ReturnType<typeof integrityOf>) => boolean) =>
+  Effect.repeat(
+    Effect.delay(
+      Effect.sync(() => integrityOf(path)),
+      5,
+    ),
+    { until: is },
+  );
+
+/** One whole pass. */
+const scrubbed = Effect.fnUntraced(function* (log: StubLog, path: string) {
+  yield* Effect.scoped(
+    Effect.andThen(
+      Scrubber.make({ path, projections: readModels, pace }).pipe(provide(log)),
+      untilState(path, ({ scrub }) => scrub.passes > 0),
+    ),
+  );
+  return integrityOf(path);
+});
+
+const change = (path: string, sql: string) => {
+  const db = new Database(path);
+  db.exec(sql);
+  db.close();
+};
+
+describe("the scrubber", () => {
+  it.live("has nothing to say of two copies that are equal, and says how far it has come", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(450));
+      const path = yield* stored(log);
+      const found = yield* scrubbed(log, path);
+      assert.deepInclude(found.scrub, { sequence: 450, head: 450, passes: 1, mended: 0 });
+      assert.deepStrictEqual(found.conditions, []);
+    }),
+  );
+
+  it.live("names what the stream has lost, and leaves it to be healed", () =>
+    Effect.gen(function* () {
+      const entries = conversation(450);
+      const log = stubLog(entries);
+      const path = yield* stored(log);
+      log.entries = entries.filter(({ sequence }) => sequence < 210 || sequence > 212);
+      const { conditions, scrub } = yield* scrubbed(log, path);
+      assert.strictEqual(scrub.mended, 0);
+      assert.deepInclude(conditions[0], { name: "eventsLost", stopped: false });
+      assert.match(conditions[0]?.message ?? "", /^3 events \(stream\) at 210 to 212/);
+      assert.match(conditions[0]?.hint ?? "", /recollect heal/);
+    }),
+  );
+
+  const damage = [
+    ["rows of the ledger", "UPDATE events SET data = '{}' WHERE sequence IN (7, 300)", /ledger/],
+    ["an altered view", "DROP VIEW v_tool_calls; CREATE VIEW v_tool_calls AS SELECT 1 AS one", /v_tool_calls/],
+    ["a full-text index", "INSERT INTO message_parts_fts(message_parts_fts) VALUES ('delete-all')", /fullText/],
+  ] as const;
+  for (const [what, sql] of damage) {
+    it.live(`mends ${what} from the stream by itself`, () =>
+      Effect.gen(function* () {
+        const log = stubLog(conversation(450));
+        const path = yield* stored(log);
+        change(path, sql);
+        assert.isFalse((yield* verify({ path, projections: readModels }).pipe(provide(log))).ok);
+        const { conditions, scrub } = yield* scrubbed(log, path);
+        assert.strictEqual(scrub.mended, 1);
+        assert.deepStrictEqual(conditions, []);
+        assert.isTrue((yield* verify({ path, projections: readModels }).pipe(provide(log))).ok);
+      }),
+    );
+  }
+
+  it.live("does not mend where a rebuild would lose an event, and goes on saying so", () =>
+    Effect.gen(function* () {
+      const entries = conversation(450);
+      const log = stubLog(entries);
+      const path = yield* stored(log);
+      change(path, "UPDATE events SET data = '{}' WHERE sequence = 7");
+      log.entries = entries.map((entry) =>
+        entry.sequence === 9 ? said(9, "another", { recordedAt: entry.recordedAt }) : entry,
+      );
+      const { conditions, scrub } = yield* scrubbed(log, path);
+      assert.strictEqual(scrub.mended, 0);
+      assert.deepStrictEqual(
+        conditions.map(({ name }) => name),
+        ["copiesDiffer", "ledgerDamaged"],
+      );
+      assert.lengthOf(ask(path, "SELECT 1 FROM v_events"), 450);
+    }),
+  );
+
+  it.live("goes on after a restart where it was", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(450));
+      const path = yield* stored(log);
+      const first = yield* scrubbed(log, path);
+      writeFileSync(
+        `${path}.scrub`,
+        JSON.stringify({ ...JSON.parse(readFileSync(`${path}.scrub`, "utf8")), sequence: 400, passes: 0 }),
+      );
+      change(path, "UPDATE events SET data = '{}' WHERE sequence = 7");
+      const second = yield* scrubbed(log, path);
+      assert.strictEqual(first.scrub.passes, second.scrub.passes);
+      assert.deepStrictEqual(second.conditions, []);
+    }),
+  );
+});
+
+describe("the witness", () => {
+  const attested = Effect.fnUntraced(function* (log: StubLog, path: string, witness: string, is: () => boolean) {
+    yield* Effect.scoped(
+      Effect.andThen(
+        Scrubber.make({ path, projections: readModels, pace, witness }).pipe(provide(log)),
+        Effect.repeat(Effect.sleep(5), { until: () => is() }),
+      ),
+    );
+  });
+  const conditions = (path: string) => integrityOf(path).conditions.map(({ name }) => name);
+
+  it.live(
+    "names a folder that was put back as a whole, is not overwritten by it, and is content when it is removed",
+    () =>
+      Effect.gen(function* () {
+        const entries = conversation(60);
+        const log = stubLog(entries);
+        const path = yield* stored(log);
+        const witness = join(path, "..", "elsewhere.json");
+        yield* attested(log, path, witness, () => existsSync(witness));
+        assert.deepInclude(JSON.parse(readFileSync(witness, "utf8")), { sequence: 60 });
+        const old = stubLog(entries.slice(0, 40));
+        const before = yield* stored(old);
+        yield* attested(old, before, witness, () => conditions(before).includes("witnessDisagrees"));
+        assert.deepInclude(JSON.parse(readFileSync(witness, "utf8")), { sequence: 60 });
+        assert.match(integrityOf(before).conditions[0]?.message ?? "", /has seen 60 events .*ends at 40/);
+        rmSync(witness);
+        yield* attested(old, before, witness, () => existsSync(witness) && conditions(before).length === 0);
+        assert.deepInclude(JSON.parse(readFileSync(witness, "utf8")), { sequence: 40 });
+      }),
+  );
+
+  it.live("names a folder that holds other events up to there", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(60));
+      const path = yield* stored(log);
+      const witness = join(path, "..", "elsewhere.json");
+      yield* attested(log, path, witness, () => existsSync(witness));
+      const other = stubLog(conversation(70, 9));
+      const elsewhere = yield* stored(other);
+      yield* attested(other, elsewhere, witness, () => conditions(elsewhere).includes("witnessDisagrees"));
+      assert.match(integrityOf(elsewhere).conditions[0]?.message ?? "", /other events up to sequence 60/);
+    }),
+  );
+});
