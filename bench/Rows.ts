@@ -18,6 +18,8 @@ const groups = [
   "catch-up",
   "flat-catch-up",
   "rebuild",
+  "heal",
+  "backup",
   "analyst",
   "import",
   "spool",
