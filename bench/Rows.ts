@@ -8,6 +8,7 @@ import { readdirSync } from "node:fs";
 import type { Row } from "./Harness.ts";
 
 const groups = [
+  "start",
   "append-one",
   "append",
   "flat",

@@ -5,7 +5,8 @@
  *
  * A program that uses Effect itself imports `recollect/effect`.
  */
-export { Recollect, type RecollectSession, type RecollectTask } from "./client/Recollect.ts";
+export { Recollect } from "./client/Door.ts";
+export type { RecollectSession, RecollectTask } from "./client/Recollect.ts";
 export type { RecollectCall, RecollectThread } from "./client/RecollectThread.ts";
 export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
