@@ -13,9 +13,10 @@ import { nanos } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import { createHash } from "node:crypto";
 import type { DirectGet } from "./read/DirectGetNats.ts";
-import { LogDamaged, type LogUnavailable } from "./EventLog.ts";
-import type { Link, NatsConnection } from "./connection/NatsConnectionNats.ts";
-import { awaitLink, retryPauseMillis, unavailable } from "./connection/PatienceNats.ts";
+import { LogDamaged, LogUnavailable } from "./EventLog.ts";
+import { type Link, type NatsConnection, viaDaemon } from "./connection/NatsConnectionNats.ts";
+import { ask } from "./connection/RequestNats.ts";
+import { awaitLink, retryPauseMillis, unanswered, unavailable } from "./connection/PatienceNats.ts";
 
 export const defaultBucket = "RECOLLECT_BLOBS";
 
@@ -41,6 +42,8 @@ export interface Ends {
 
 /** A replica that is behind has the rest after milliseconds; after 0.3 s in all, the rest is called missing. */
 const behindAttempts = 6;
+/** The daemon writes it to disk, or reads it from there. */
+const daemonMillis = 10_000;
 
 const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const isDigest = /^[0-9a-f]{64}$/;
@@ -120,9 +123,28 @@ export const make = (options: {
     opened = undefined;
   });
 
+  /** In a tenant's account, which has no object store, the daemon keeps and gives what fits a message. */
+  const isTenant = connection.link.route === viaDaemon;
+  const askDaemon = Effect.fnUntraced(function* (question: "PUT" | "GET", payload: Uint8Array | string) {
+    const subject = `recollect-store.BLOB.${question}`;
+    const asked = { subject, payload, timeoutMillis: daemonMillis };
+    const answer = yield* Effect.promise(() => ask(connection.nc, connection.link, asked));
+    return answer._tag === "NoAnswer" ? yield* unanswered(answer) : answer.message;
+  });
+  const putTenant = Effect.fnUntraced(function* (bytes: Uint8Array) {
+    const most = connection.serverInfo().max_payload;
+    if (bytes.byteLength > most) {
+      const reason = `a part of ${bytes.byteLength} bytes is larger than a message (${most}), and only a user of the store's own account keeps such`;
+      return yield* Effect.fail(new LogUnavailable({ reason, denied: "keep parts larger than a message" }));
+    }
+    const { sha256 }: { readonly sha256: string } = (yield* askDaemon("PUT", bytes)).json();
+    return { sha256, bytes: bytes.byteLength };
+  });
+
   const put = Effect.fn("log.putBlob")(
     function* (bytes: Uint8Array) {
       yield* awaitLink(connection.link);
+      if (isTenant) return yield* putTenant(bytes);
       const store = yield* open;
       const sha256 = digestOf(bytes);
       const kept = { sha256, bytes: bytes.byteLength };
@@ -139,6 +161,10 @@ export const make = (options: {
   const read = Effect.fn("log.getBlob")(function* (sha256: string) {
     if (!isDigest.test(sha256)) return undefined;
     yield* awaitLink(connection.link);
+    if (isTenant) {
+      const given = yield* askDaemon("GET", sha256);
+      return digestOf(given.data) === sha256 ? given.data : undefined;
+    }
     const store = yield* open;
     const found = yield* asking("the object store does not answer", () => store.info(sha256));
     if (found === null || found.deleted) return undefined;

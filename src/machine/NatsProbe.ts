@@ -62,7 +62,7 @@ const bodyIn = (received: Buffer): string | undefined => {
 
 /** One question, and the first answer within `timeoutMillis`; none when nobody listens, answers, or lets us in. */
 export const request = (
-  options: Where & { readonly subject: string; readonly body?: string },
+  options: Where & { readonly subject: string | ((info: ServerInfo) => string); readonly body?: string },
 ): Effect.Effect<Option.Option<Answer>> =>
   Effect.callback<Option.Option<Answer>>((resume) => {
     const { body = "", subject } = options;
@@ -77,7 +77,8 @@ export const request = (
     };
     const ask = (known: ServerInfo) => {
       socket.write(`${connectLine(known, options.signer)}SUB answer 1\r\n`);
-      socket.write(`PUB ${subject} answer ${Buffer.byteLength(body)}\r\n${body}\r\n`);
+      const to = typeof subject === "string" ? subject : subject(known);
+      socket.write(`PUB ${to} answer ${Buffer.byteLength(body)}\r\n${body}\r\n`);
     };
     const hear = (bytes: Buffer) => {
       received = Buffer.concat([received, bytes]);

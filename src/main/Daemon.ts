@@ -11,6 +11,7 @@ import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
 import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import type * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as ServerConf from "../log/access/ServerConf.ts";
+import * as TenantService from "../log/access/TenantServiceNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -27,7 +28,8 @@ import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import * as FolderGuard from "./FolderGuard.ts";
-import { folding, reading } from "./Layers.ts";
+import { folding } from "./Folding.ts";
+import { reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
 import * as WrapReplay from "../edge/wrap/Replay.ts";
@@ -167,6 +169,7 @@ const parts = Effect.fnUntraced(function* (
     drained,
     swept,
     HistoryService.serve,
+    TenantService.serve,
     TaskFilling.layer,
     scheduled,
     obeyed,

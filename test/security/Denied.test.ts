@@ -43,7 +43,9 @@ describe("a program that the server does not let", () => {
     Effect.gen(function* () {
       const key = create();
       const users = [{ name: "acme", role: "reader", tenant: "acme", nkey: key.publicKey, createdAt: 0 }] as const;
-      const { root, url } = yield* ClosedServer.make({ users });
+      const server = yield* ClosedServer.make({ users });
+      const { root, url } = server;
+      yield* ClosedServer.daemon(server);
       const elsewhere = { url, data: `${root}/elsewhere`, tenant: "acme" };
       const nkey = (seed: string) => ({ access: { nkey: seedFile(root, "user", seed), inboxPrefix: "_INBOX_acme" } });
       const outcomes = yield* Effect.promise(async () => [
@@ -63,8 +65,9 @@ describe("a program that the server does not let", () => {
     Effect.gen(function* () {
       const key = create();
       const users = [{ name: "w", role: "worker", tenant: "acme", nkey: key.publicKey, createdAt: 0 }] as const;
-      const { root, url } = yield* ClosedServer.make({ users });
-      yield* Effect.promise(() => say({ url, data: root }));
+      const server = yield* ClosedServer.make({ users });
+      const { root, url } = server;
+      yield* ClosedServer.daemon(server);
       const access = { nkey: seedFile(root, "w", key.seed), inboxPrefix: "_INBOX_w" };
       const mine = yield* Effect.promise(() => say({ url, data: `${root}/w`, tenant: "acme", access }));
       assert.isTrue(Result.isSuccess(mine.said), String(mine.said));

@@ -9,6 +9,10 @@ import { Effect, FileSystem, Layer } from "effect";
 import { mkdirSync, readFileSync } from "node:fs";
 import * as AccessList from "../../src/log/access/AccessList.ts";
 import { finder } from "../../src/log/connection/ServerAccess.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import { Credentials } from "../../src/log/connection/NatsCredentialsNats.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
 import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
 import * as NatsBinary from "../../src/machine/NatsBinary.ts";
@@ -39,6 +43,20 @@ export const make = Effect.fnUntraced(function* (
   const { url } = process;
   return { root, url, process, keys: access.keys, access: finder({ root }) };
 });
+
+/** The log over the daemon's own key, with the stream made, and what it answers for tenants; ends with the scope. */
+export const daemon = ({ root, url }: { readonly root: string; readonly url: string }) =>
+  Layer.build(
+    TenantService.serve.pipe(
+      Layer.provideMerge(EventLogNats.layer()),
+      Layer.provideMerge(
+        NatsConnection.layer({
+          servers: url,
+          credentials: Credentials.NKeyFile({ path: fileOf(root, "daemon") }),
+        }),
+      ),
+    ),
+  );
 
 /** A bare client with one of the folder's keys, or whatever is given; closed with the scope. */
 export const client = (options: ConnectionOptions) =>

@@ -74,6 +74,7 @@ export const commandNames = [
   "heal",
   "backup",
   "restore",
+  "access",
 ] as const;
 
 const named = new RegExp(`(?<=^|[\\s\`(])recollect (?=--help|(?:${commandNames.join("|")})\\b)`, "gm");

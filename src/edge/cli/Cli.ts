@@ -30,6 +30,7 @@ const commands = {
   rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
   heal: () => import("./Heal.ts").then(({ heal }) => heal),
+  access: () => import("./Access.ts").then(({ access }) => access),
   backup: () => import("./Backup.ts").then(({ backup }) => backup),
   restore: () => import("./Restore.ts").then(({ restore }) => restore),
 } as const satisfies Readonly<Record<(typeof commandNames)[number], unknown>>;
@@ -39,14 +40,18 @@ type Name = keyof typeof commands;
 const isName = (word: string): word is Name => Object.hasOwn(commands, word);
 
 /** Flags of the root, before a command's name, that take the word behind them. */
-const takesNext = new Set(["--data", "--nats-url", "--log-level"]);
+const takesNext = new Set(
+  ["data", "nats-url", "log-level", "creds", "nkey", "inbox-prefix", "tls-ca", "tls-cert", "tls-key"].map(
+    (flag) => `--${flag}`,
+  ),
+);
 
 /** The command that is called. Undefined: none, or the words must be read with all of them at hand. */
 export const commandIn = (words: ReadonlyArray<string>): Name | undefined => {
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? "";
     if (takesNext.has(word)) at++;
-    else if (!/^--(?:data|nats-url|log-level)=/.test(word)) return isName(word) ? word : undefined;
+    else if (!takesNext.has(word.split("=", 1)[0] ?? "")) return isName(word) ? word : undefined;
   }
   return undefined;
 };

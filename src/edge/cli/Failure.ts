@@ -47,6 +47,7 @@ export class NotWell extends Schema.TaggedError<NotWell>()("NotWell", { message:
 
 /** Errors that do not mean that something is away. */
 const codeOfTag: Readonly<Record<string, number>> = {
+  AccessRefused: exitCodes.usage,
   BadRequest: exitCodes.usage,
   CannotRetry: exitCodes.usage,
   IllegalTransition: exitCodes.usage,

@@ -14,7 +14,7 @@
  * another tenant, and an answer goes back into its own account whatever reply subject it names. Worker and operator are
  * trusted by the whole store. Everyone's inbox is private: `_INBOX_<name>`.
  */
-import { HistoryKind } from "../../domain/History.ts";
+import type { HistoryKind } from "../../domain/History.ts";
 import { encodeToken, root } from "../Subject.ts";
 
 export const roles = ["publisher", "reader", "worker", "operator"] as const;
@@ -39,7 +39,7 @@ export const stream = "RECOLLECT";
 const threads = "RECOLLECT_THREADS";
 
 /** What a publisher writes. A configuration is changed by operators, and what the store says of itself by the store. */
-export const publisherKinds = HistoryKind.literals.filter((kind) => kind !== "config");
+export const publisherKinds = ["thread", "task", "session", "source"] as const satisfies ReadonlyArray<HistoryKind>;
 
 /** Where a user listens for answers. */
 export const inboxOf = (name: string): string => `_INBOX_${encodeToken(name)}`;
@@ -163,6 +163,7 @@ export const permissionsOf = (user: {
         answers: true,
       };
     case "operator":
-      return { publish: { deny: removals }, subscribe: { deny: ["_INBOX.>"] }, answers: true };
+      // No `answers`: beside a list of what is denied it would deny the rest.
+      return { publish: { deny: [...removals, `$KV.${threads}.>`] }, subscribe: { deny: ["_INBOX.>"] } };
   }
 };

@@ -97,6 +97,7 @@ export const accountsText = (keys: Keys, { users }: AccessList): string => {
   ].join("\n");
 };
 
+/** The name is here too: a reload that does not find in the file what a flag said refuses the file (2.15.1). */
 const head =
   "# Written by `recollect up` and `recollect access` whenever who may changes: changes made here are lost.\n\n";
 
@@ -115,6 +116,6 @@ export const prepare = Effect.fn("log.prepareAccess")(function* (root: string) {
   const base = createRequire(import.meta.url).resolve("#nats-server.conf");
   const text = yield* fs.readFileString(base).pipe(Effect.mapError((cause) => folderTrouble({ path: base, cause })));
   const configFile = `${root}/nats-server.conf`;
-  yield* replace(configFile, `${head}${text}\n${accountsText(keys, users)}`);
+  yield* replace(configFile, `${head}server_name: recollect\n${text}\n${accountsText(keys, users)}`);
   return { configFile, keys, account: storeAccount } satisfies Prepared;
 });

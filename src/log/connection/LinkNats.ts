@@ -26,6 +26,11 @@ export interface Link {
   /** Calls back at the next disconnect; the result ends the subscription. */
   readonly onLost: (callback: () => void) => () => void;
   readonly replies: Pick<Replies, "open">;
+  /**
+   * Where a question of JetStream's API is asked: as it is, or, of a tenant's account, at the daemon, which answers what the
+   * server cannot bound to one tenant.
+   */
+  readonly route: (subject: string) => string;
   /** Something is odd (nobody serves the stream): the guard looks again at once. */
   readonly doubt: () => void;
 }

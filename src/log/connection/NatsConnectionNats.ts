@@ -178,6 +178,30 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
   return { nc, url, inboxPrefix };
 });
 
+type Route = Link["route"];
+
+const direct: Route = (subject) => subject;
+
+/** Questions about the stream, in a tenant's account: see TenantServiceNats. */
+const daemons: Readonly<Record<string, string>> = {
+  "$JS.API.STREAM.INFO.RECOLLECT": "recollect-store.STREAM.INFO",
+  "$JS.API.STREAM.MSG.GET.RECOLLECT": "recollect-store.MSG.GET",
+  "$JS.API.DIRECT.GET.RECOLLECT": "recollect-store.DIRECT.GET",
+};
+export const viaDaemon: Route = (subject) => daemons[subject] ?? subject;
+
+/** The account has no JetStream of its own. */
+const jetStreamNotEnabled = 10_039;
+
+/** Whether this account reaches a store's daemon: it is a tenant's. */
+const isTenant = (nc: Client) =>
+  Effect.promise(() =>
+    nc.request("recollect-store.STREAM.INFO", "", { timeout: 5_000 }).then(
+      () => true,
+      () => false,
+    ),
+  );
+
 /** Asks JetStream for the account's limits. A user who may not ask is taken at the server's word. */
 const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
   if (nc.info?.jetstream !== true) return yield* Unusable.noJetStream(url, "it runs without JetStream");
@@ -190,11 +214,12 @@ const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
       ),
     );
     if (typeof answer === "string") {
-      const error: { readonly description?: string } | undefined = JSON.parse(answer).error;
-      if (error === undefined) return;
+      const error: { readonly description?: string; readonly err_code?: number } | undefined = JSON.parse(answer).error;
+      if (error === undefined) return direct;
+      if (error.err_code === jetStreamNotEnabled && (yield* isTenant(nc))) return viaDaemon;
       return yield* Unusable.noJetStream(url, error.description ?? "it refused without a reason");
     }
-    if (/permission/i.test(`${answer.name} ${answer.message}`)) return;
+    if (/permission/i.test(`${answer.name} ${answer.message}`)) return direct;
     const electing = nc.info?.cluster !== undefined && (yield* elapsed) - started < electionMillis;
     if (!electing) return yield* Unusable.noJetStream(url, "nobody answers its API");
     yield* Effect.sleep(100);
@@ -244,10 +269,10 @@ export const make = Effect.fn("log.connect")(function* (options: Options) {
   let info = nc.info;
   if (info === undefined) return yield* Unusable.refused(url, "it closed the connection at once");
   if (!isAtLeast(info.version, minimumVersion)) return yield* Unusable.tooOld(url, info.version, minimumVersion);
-  yield* checkJetStream(nc, url);
+  const route = yield* checkJetStream(nc, url);
 
   const replies = new Replies(nc, inboxPrefix);
-  const gate = yield* Gate.make({ nc, replies, guard: options.guard });
+  const gate = yield* Gate.make({ nc, replies, route, guard: options.guard });
   yield* watch({
     nc,
     lost: Effect.andThen(

@@ -71,12 +71,11 @@ export class Replies {
     this.#end("lost", "the connection was lost");
   }
 
-  /** The server forbids this subject. It does not say which question it means: the earliest of that subject. */
+  /** The server forbids this subject. It does not say which question it means, and none of that subject is answered. */
   denied(subject: string, reason: string): void {
     for (const waiting of this.#waiting.values()) {
       if (waiting.subject !== subject) continue;
       waiting.onNoAnswer({ _tag: "NoAnswer", why: "failed", reason, denied: `publish to ${subject}` });
-      return;
     }
   }
 

@@ -70,7 +70,7 @@ const api = Effect.fnUntraced(function* <A>(
   const started = yield* elapsed;
   for (let attempt = 0; ; attempt++) {
     const answer = yield* Effect.promise(() =>
-      ask(nc, link, { subject: `$JS.API.${options.subject}`, payload, timeoutMillis: 5_000 }),
+      ask(nc, link, { subject: link.route(`$JS.API.${options.subject}`), payload, timeoutMillis: 5_000 }),
     );
     if (answer._tag === "Answer") {
       const said: A & { readonly error?: ApiError } = answer.message.json();

@@ -53,6 +53,10 @@ export interface DirectGet {
   ) => Effect.Effect<ReadonlyArray<Got>, LogUnavailable>;
 }
 
+/** The daemon answers so for histories that are not of our tenant. */
+const deniedBy = (code: number): { readonly denied?: string } =>
+  code === 403 ? { denied: "read or write histories of another tenant" } : {};
+
 const getBatch = (options: {
   readonly nc: Client;
   readonly link: Link;
@@ -76,7 +80,7 @@ const getBatch = (options: {
       () => finish({ _tag: "NoAnswer", why: "silent", reason: "no answer in time" }),
       silenceMillis,
     );
-    const subject = `$JS.API.DIRECT.GET.${stream}`;
+    const subject = link.route(`$JS.API.DIRECT.GET.${stream}`);
     const onMessage = (message: Msg) => {
       timer.refresh();
       const got = storedOfAnswer(message);
@@ -93,6 +97,7 @@ const getBatch = (options: {
           _tag: "NoAnswer",
           why: "failed",
           reason: `the server refused the read: ${code} ${message.headers?.description}`,
+          ...deniedBy(code),
         });
     };
     try {
@@ -146,6 +151,7 @@ const oneOf = (message: Msg): One => {
     _tag: "NoAnswer",
     why: "failed",
     reason: `the server refused the read: ${code} ${message.headers?.description}`,
+    ...deniedBy(code),
   };
 };
 
@@ -158,7 +164,7 @@ const getOne = async (
 ): Promise<One> => {
   const api = from === "leader" ? "STREAM.MSG.GET" : "DIRECT.GET";
   const answer = await ask(nc, link, {
-    subject: `$JS.API.${api}.${stream}`,
+    subject: link.route(`$JS.API.${api}.${stream}`),
     payload: JSON.stringify(selector),
     timeoutMillis: silenceMillis,
   });
@@ -168,7 +174,8 @@ const getOne = async (
     const said: LeaderAnswer = message.json();
     if (said.error === undefined) return { _tag: "One", message: storedOfLeader(said) };
     if (said.error.code === 404 && said.error.err_code !== 10059) return { _tag: "One", message: undefined };
-    return { _tag: "NoAnswer", why: said.error.code === 503 ? "nobody" : "failed", reason: said.error.description };
+    const { code, description } = said.error;
+    return { _tag: "NoAnswer", why: code === 503 ? "nobody" : "failed", reason: description, ...deniedBy(code) };
   }
   return oneOf(message);
 };
