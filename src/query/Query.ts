@@ -179,8 +179,15 @@ export interface MessageFilter {
   readonly limit?: number;
 }
 
-/** What one look at the queue compares: more open tasks are put in by later looks, as the first ones end. */
+/** What one look at the queue compares. The next look goes on behind it, so that no task waits for others to end. */
 export const maxOpenTasks = 10_000;
+
+/** An open task of the queue. */
+export interface OpenTask {
+  readonly taskId: string;
+  readonly tenant: string;
+  readonly firstSequence: Sequence;
+}
 
 export interface TaskRow {
   readonly taskId: string;
@@ -317,11 +324,20 @@ export class Query extends Context.Service<
       readonly archived?: "only";
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
-    /** Tasks for the queue that have not ended, oldest first; at most `maxOpenTasks`. */
-    readonly openTasks: Effect.Effect<
-      ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
-      StorageTrouble
-    >;
+    /**
+     * Tasks for the queue that have not ended, oldest first, behind a sequence. Without those that may not be claimed before
+     * `dueBefore`, epoch milliseconds. Fewer than `limit` (default and most: `maxOpenTasks`): these were the last.
+     */
+    readonly openTasks: (options: {
+      readonly dueBefore: number;
+      readonly after?: Sequence;
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
+    /** Tasks that wait for a moment between the two, the latest first; at most `maxOpenTasks`. Epoch milliseconds. */
+    readonly tasksDue: (options: {
+      readonly from: number;
+      readonly to: number;
+    }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
     /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */
     readonly brokenBatches: Effect.Effect<
       ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
