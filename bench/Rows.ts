@@ -19,6 +19,8 @@ const groups = [
   "catch-up",
   "flat-catch-up",
   "rebuild",
+  "heal",
+  "backup",
   "analyst",
   "import",
   "spool",

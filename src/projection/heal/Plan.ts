@@ -10,6 +10,7 @@ import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
 import * as NatsHealth from "../../machine/NatsHealth.ts";
 import { open as openLedger } from "./LedgerCopySqlite.ts";
+import { type Rest, restOf } from "./RestSqlite.ts";
 import {
   type Copies,
   joined,
@@ -31,6 +32,7 @@ export interface Folder {
   readonly root: string;
   readonly natsStore: string;
   readonly database: string;
+  readonly spool: string;
 }
 
 /** Why a heal is needed: a code for programs, a sentence for people. */
@@ -72,6 +74,8 @@ export interface Plan {
   readonly moved: ReadonlyArray<Range & { readonly to: number }>;
   /** Numbers in the old stream of events that the ledger has at other places: written once. */
   readonly doubled: ReadonlyArray<Range>;
+  /** What lies beside the stream, each with what mends it. */
+  readonly rest: ReadonlyArray<Rest>;
   readonly disk: { readonly neededBytes: number; readonly freeBytes: number };
 }
 
@@ -189,12 +193,17 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
   }
   const shape = step.value;
   const findings = findingsOf({ files, isRemoved: files !== inPlace, shape });
+  const rest = restOf(folder);
+  const isDamaged = rest.some(({ state, what }) => what === "read models" && state === "damaged");
   const freeBytes = yield* NatsHealth.freeBytes(folder.root);
   const plan: Plan = {
     stream,
     needed: findings.some(({ code }) => code !== "ledgerFaults"),
     needsRebuild:
-      shape.ledgerFaults.count > 0 || witness !== undefined || (own === undefined && existsSync(folder.database)),
+      isDamaged ||
+      shape.ledgerFaults.count > 0 ||
+      witness !== undefined ||
+      (own === undefined && existsSync(folder.database)),
     findings,
     copies: {
       stream:
@@ -216,6 +225,7 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     lost: shape.lost.list,
     moved: movedOf(shape.displaced, shape.last),
     doubled: shape.doubled.list,
+    rest,
     disk: { neededBytes: bytes, freeBytes },
   };
   return { plan, shape, copies, folder: files, inPlace } satisfies Surveyed as Surveyed;
