@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { helpDocs, page, written } from "./support/commandPage.ts";
 import { program } from "./support/program.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -24,6 +25,18 @@ const commandsIn = (page: string): ReadonlyArray<string> =>
     .map((match) => match[1] ?? "");
 
 const help = execFileSync(process.execPath, [program, "--help"], { cwd: root, encoding: "utf8" });
+
+describe("the page of all commands", () => {
+  it("is what the commands say of themselves, with every flag, and each command has an example", async () => {
+    const docs = await helpDocs();
+    assert.strictEqual(written(), page(docs), "node test/support/commandPage.ts writes it anew");
+    const lacking = docs.filter(({ examples = [], subcommands = [] }) => examples.length + subcommands.length === 0);
+    assert.deepStrictEqual(
+      lacking.map(({ commandPath = [] }) => commandPath.join(" ")),
+      [],
+    );
+  });
+});
 
 describe("the pages", () => {
   it("show code that is a region of a file that runs", () => {
