@@ -33,6 +33,8 @@ export interface ImportReport {
   readonly eventsAppended: number;
   /** Entries that were in the log already. */
   readonly duplicates: number;
+  /** Entries whose own id stood for something else in the log: appended under their second one. */
+  readonly renamed: number;
   /** Entries kept as they came that nobody here understands yet. */
   readonly unknown: number;
   readonly refused: ReadonlyArray<Refusal>;
@@ -61,6 +63,7 @@ export interface ImportProgress {
 export class ReportDraft {
   files = 0;
   duplicates = 0;
+  renamed = 0;
   eventsAppended = 0;
   readonly refused: Array<Refusal> = [];
   readonly skipped: Array<Skip> = [];
@@ -78,9 +81,9 @@ export class ReportDraft {
   finish(
     rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">,
   ): ImportReport {
-    const { files, duplicates, eventsAppended, refused, skipped } = this;
+    const { files, duplicates, renamed, eventsAppended, refused, skipped } = this;
     const formats = Object.fromEntries([...this.formats].toSorted(([left], [right]) => (left < right ? -1 : 1)));
-    return { files, duplicates, eventsAppended, refused, skipped, formats, ...rest };
+    return { files, duplicates, renamed, eventsAppended, refused, skipped, formats, ...rest };
   }
 
   private formatOf(format: string): { files: number; entries: number } {
