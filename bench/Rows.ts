@@ -8,6 +8,7 @@ import { readdirSync } from "node:fs";
 import type { Row } from "./Harness.ts";
 
 const groups = [
+  "start",
   "append-one",
   "append",
   "flat",
@@ -18,6 +19,8 @@ const groups = [
   "catch-up",
   "flat-catch-up",
   "rebuild",
+  "heal",
+  "backup",
   "analyst",
   "import",
   "spool",

@@ -11,6 +11,7 @@ import { filesRead } from "./filesRead.ts";
 import { ledger } from "./ledger.ts";
 import { limitRefusals } from "./limitRefusals.ts";
 import { messages } from "./messages.ts";
+import { paths } from "./paths.ts";
 import { reusedResponses } from "./reusedResponses.ts";
 import { sessions } from "./sessions.ts";
 import { tasks } from "./tasks.ts";
@@ -21,6 +22,7 @@ import { toolCalls } from "./toolCalls.ts";
 export const readModels: ReadonlyArray<Projection> = [
   ledger,
   threads,
+  paths,
   messages,
   toolCalls,
   filesRead,

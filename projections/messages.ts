@@ -17,6 +17,7 @@ import { idText } from "../src/projection/fold/CompactId.ts";
 import { kindOf } from "../src/domain/MessageKind.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
+import { isAbandoned, parentId } from "./paths.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
 /** How large what was handed over is; undefined where the part only refers to it. */
@@ -75,6 +76,7 @@ const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): Readonly
         sidechain: said.isSidechain === true ? 1 : 0,
         meta: said.isMeta === true ? 1 : 0,
         copied_from: said.copyOf,
+        path: said.path,
         occurred_at: said.at,
         assumed_at: said.at === undefined ? event.occurredAt : undefined,
         event_sequence: sequence,
@@ -144,7 +146,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 4,
+  version: 5,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -161,12 +163,13 @@ export const messages: Projection = {
         model: { type: "name", doc: "Model." },
         provider: { type: "name", doc: "Provider." },
         tool: { type: "name", doc: "Agent tool." },
-        parent_message_id: { type: "id", doc: "Message it answers." },
+        parent_message_id: { type: "id", merge: "first", doc: "Message it follows, or a line of it." },
         stop_reason: { type: "name", doc: "Why the model stopped." },
         cwd: { type: "name", doc: "Working directory." },
         branch: { type: "name", doc: "Branch." },
         sidechain: { type: "integer", doc: "1 on a side chain." },
         meta: { type: "integer", doc: "1 for words of the harness." },
+        path: { type: "integer", doc: "Path of the conversation; null on the first." },
         copied_from: { type: "name", doc: "Thread of which the entry says that it was copied from there." },
         occurred_at: { type: "integer", merge: "first", doc: "When it was said, epoch milliseconds." },
         assumed_at: { type: "integer", merge: "first", doc: "Time of its first event, where nobody said one." },
@@ -210,12 +213,14 @@ export const messages: Projection = {
         model: "Model that spoke; null when no model did or it was not said.",
         provider: "Provider of the model; null when not said.",
         tool: "Agent tool that brought the message; null when not said.",
-        parent_message_id: "Message it follows, in formats that say so; else null.",
+        parent_message_id: "Message it follows, in formats that say so; else null. Joins message_id of the thread.",
         stop_reason: "Why the model stopped, in the provider's word; null when not said.",
         cwd: "Working directory; null when not said.",
         branch: "Branch of the repository; null when not said.",
         is_sidechain: "1 for a sub-agent's words inside its parent's transcript, else 0.",
         is_meta: "1 for words of the harness rather than of a person, else 0.",
+        is_abandoned:
+          "1 when the conversation was taken up at an earlier point and goes on without it (an edit, a rewind), else 0.",
         is_copied:
           "1 when the agent copied it from another thread that is here too and counts it; v_threads does not count it here.",
         copied_from: "Thread it was copied from (a fork, a sub-agent), whether that is here or not; else null.",
@@ -225,8 +230,8 @@ export const messages: Projection = {
       },
       select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
-        ${idText("m.parent_message_id")}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
-        m.sidechain, m.meta, ${isCopied}, ${nameText("m.copied_from")}, m.occurred_at, m.assumed_at
+        ${parentId}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
+        m.sidechain, m.meta, ${isAbandoned}, ${isCopied}, ${nameText("m.copied_from")}, m.occurred_at, m.assumed_at
         FROM messages m JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
         WHERE ${firstHandOnly({ table: "messages", alias: "m" })}`,
     },

@@ -12,6 +12,9 @@ import { quotedText, type Quoting } from "../src/projection/fold/Quote.ts";
  */
 export const maxText = 1024 * 1024;
 
+/** Longest title, in UTF-16 units: a program that puts a whole prompt there would make listings unreadable. */
+export const maxTitle = 1000;
+
 /** The beginning of a text, never ending in half a character. */
 export const head = (text: string, limit = maxText): string => {
   if (text.length <= limit) return text;

@@ -11,11 +11,10 @@ import { believed } from "../src/domain/EntryTimes.ts";
 import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
-import { head } from "./text.ts";
+import { titledThread } from "./paths.ts";
+import { head, maxTitle } from "./text.ts";
 import { callCounts } from "./toolCalls.ts";
 
-/** Longest title, in UTF-16 units: a program that puts a whole prompt there would make listings unreadable. */
-const maxTitle = 1000;
 /** What a listing shows of a thread that has no title. */
 const maxOpening = 200;
 
@@ -65,6 +64,9 @@ const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change>
 
 const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
+/** The title of a summary that names a line of the thread: it may stand in any file. */
+const summarized = `(SELECT title FROM message_lines WHERE ${titledThread} = t.thread_id AND tenant = t.tenant LIMIT 1)`;
+
 const messagesOf = (also = "") =>
   `(SELECT count(*) FROM messages c WHERE ${own("c")} AND ${messageCounts("c")}${also})`;
 
@@ -80,7 +82,7 @@ const saidAt = (event: RecordedEvent, facts: ReadonlyArray<Fact>): number | unde
 
 export const threads: Projection = {
   name: "threads",
-  version: 2,
+  version: 3,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -169,7 +171,7 @@ export const threads: Projection = {
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
       },
-      select: `SELECT n.text, ${nameText("t.tenant")}, t.title, coalesce(t.opening, t.stand_in), ${nameText("t.source")}, ${nameText("t.client")},
+      select: `SELECT n.text, ${nameText("t.tenant")}, coalesce(t.title, ${summarized}), coalesce(t.opening, t.stand_in), ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
         t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, ${messagesOf()},

@@ -41,6 +41,18 @@ const model = `coalesce(${nameText("u.model")}, (SELECT CASE u.spender WHEN 'use
 /** Days are those of the person: SQLite's local time, which is that of `TZ` and of `recollect sql --tz`. */
 const day = "date(u.occurred_at / 1000, 'unixepoch', 'localtime')";
 
+/** The thread and its sub-agents, and theirs. UNION: a thread that is its own ancestor ends it. */
+const descendants = `WITH RECURSIVE down(thread_id) AS (SELECT t.thread_id UNION SELECT k.thread_id FROM down d
+  JOIN threads k ON k.parent_thread_id = d.thread_id AND k.tenant = t.tenant AND k.parent_relation IS NOT 'fork')`;
+const own = "u.thread_id = t.thread_id AND u.sidechain IS NULL";
+const delegated = `((u.thread_id = t.thread_id AND u.sidechain = 1) OR u.thread_id <> t.thread_id)
+  AND u.thread_id IN (SELECT thread_id FROM down)`;
+const spent = (what: string, where: string, orZero = true): string => {
+  const sum = orZero ? `coalesce(sum(${what}), 0)` : `sum(${what})`;
+  const lead = where === delegated ? `${descendants} ` : "";
+  return `(${lead}SELECT ${sum} FROM token_usage u WHERE u.tenant = t.tenant AND ${where} AND ${counted})`;
+};
+
 const noted = (event: RecordedEvent, fact: Extract<Fact, { readonly _tag: "TokensUsed" }>): Change => {
   const tokens = tokensOf(fact.usage);
   return {
@@ -76,7 +88,7 @@ const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 3,
+  version: 4,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {
@@ -152,6 +164,24 @@ export const tokenUsage: Projection = {
         ${nameText("u.provider")}, ${model}, u.spender, coalesce(u.sidechain, 0), ${whole.join(", ")}, ${uncached},
         u.provider_input_tokens, u.provider_output_tokens, u.cost_usd, u.occurred_at, u.sequence
         FROM token_usage u JOIN names t ON t.name = u.thread_id WHERE ${counted}`,
+    },
+    {
+      name: "v_thread_tokens",
+      doc: "One row per thread: tokens that it spent itself, and those of the sub-agents it gave work to, which may be added up.",
+      columns: {
+        thread_id: "Thread.",
+        tenant: "Tenant it belongs to.",
+        input_tokens: "Tokens its own agent sent; 0 when never said.",
+        output_tokens: "Tokens its own agent received; 0 when never said.",
+        cost_usd: "What the transcript says that these cost, US dollars; null when it does not.",
+        delegated_input_tokens:
+          "Tokens that its sub-agents sent, in its own transcript and in threads of their own, and theirs; a fork is no sub-agent.",
+        delegated_output_tokens: "Tokens that they received.",
+        delegated_threads: "Threads of its sub-agents, and of theirs.",
+      },
+      select: `SELECT n.text, ${nameText("t.tenant")}, ${spent(input, own)}, ${spent(output, own)}, ${spent("u.cost_usd", own, false)},
+        ${spent(input, delegated)}, ${spent(output, delegated)}, (${descendants} SELECT count(*) - 1 FROM down)
+        FROM threads t JOIN names n ON n.name = t.thread_id`,
     },
     {
       name: "v_daily_tokens",

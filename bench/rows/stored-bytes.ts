@@ -5,7 +5,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { importPaths } from "../../src/edge/import/Importer.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { folding } from "../../src/main/Layers.ts";
+import { folding } from "../../src/main/Folding.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import * as Snapshotter from "../../src/snapshot/Snapshotter.ts";
 import type { Row } from "../Harness.ts";

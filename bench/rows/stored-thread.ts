@@ -2,7 +2,7 @@
 import { Context, Effect, Layer } from "effect";
 import { join } from "node:path";
 import { EventLog } from "../../src/log/EventLog.ts";
-import { folding } from "../../src/main/Layers.ts";
+import { folding } from "../../src/main/Folding.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import * as Snapshotter from "../../src/snapshot/Snapshotter.ts";
 import type { Row } from "../Harness.ts";

@@ -3,7 +3,8 @@
  *
  * Room: client.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
+import * as NodePath from "@effect/platform-node/NodePath";
 import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
 import type { Program } from "../domain/Content.ts";
 import type * as Layers from "./Layers.ts";
@@ -29,11 +30,17 @@ export const sourceOf = (client: ConnectOptions["client"]): string | undefined =
 /** Log lines belong nowhere: standard error is the program's own. */
 export const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 
+/**
+ * Decision: no more of Node's services than these two, because its terminal listens to the program's standard input: at the
+ * eleventh client Node warned of that.
+ */
+const machine = Layer.merge(NodeFileSystem.layer, NodePath.layer);
+
 /** The runtime of a layer, begun. Rejects with what the layer fails with. */
 export const begin = async <A, E>(
   layer: Layer.Layer<A, E, Machine>,
 ): Promise<ManagedRuntime.ManagedRuntime<A | Machine, E>> => {
-  const runtime = ManagedRuntime.make(layer.pipe(Layer.provideMerge(NodeServices.layer), Layer.provideMerge(quiet)));
+  const runtime = ManagedRuntime.make(layer.pipe(Layer.provideMerge(machine), Layer.provideMerge(quiet)));
   await runtime.context();
   return runtime;
 };

@@ -77,6 +77,8 @@ export interface MessageSaid extends Witnessed, Copied {
   readonly stopReason?: Optional<string>;
   readonly cwd?: Optional<string>;
   readonly branch?: Optional<string>;
+  /** Which path of the conversation it stands on, where it was taken up at an earlier point; absent on the first. */
+  readonly path?: Optional<number>;
   /** A side chain (a sub-agent's words inside its parent's transcript), or words of the harness, not of a person. */
   readonly isSidechain?: Optional<boolean>;
   readonly isMeta?: Optional<boolean>;
@@ -256,6 +258,43 @@ export interface ConfigurationChanged {
   readonly rolledBackTo?: Optional<number>;
 }
 
+/**
+ * The conversation is taken up at an earlier point (an edit, a rewind), or goes on there. `path` is numbered from 1 in
+ * its thread; `from` is the line or message it follows, absent for the beginning of the thread.
+ */
+export interface PathTaken {
+  readonly _tag: "PathTaken";
+  readonly path: number;
+  readonly from?: Optional<string>;
+  /** `from` itself is left too. */
+  readonly isInclusive?: Optional<boolean>;
+  /** From here on this is the path that is shown; told again when an older one goes on. */
+  readonly isCurrent: boolean;
+}
+
+/** A line has an id of its own, by which other lines refer to its message. */
+export interface LineKnown {
+  readonly _tag: "LineKnown";
+  readonly lineId: string;
+  readonly messageId: string;
+}
+
+/** A title for the thread that holds a line, whichever that is. */
+export interface LineTitled {
+  readonly _tag: "LineTitled";
+  readonly lineId: string;
+  readonly title: string;
+}
+
+/** What was said so far was replaced by a summary for the model. */
+export interface Compacted {
+  readonly _tag: "Compacted";
+  readonly summary?: Optional<string>;
+  /** The format's word: auto, manual. */
+  readonly trigger?: Optional<string>;
+  readonly tokensBefore?: Optional<number>;
+}
+
 /** The head of a file says which models its conversations were held with, where these do not say it themselves. */
 export interface SourceDescribed {
   readonly _tag: "SourceDescribed";
@@ -296,6 +335,10 @@ export type Fact = (
   | AgentWrote
   | CallsRefused
   | ConfigurationChanged
+  | PathTaken
+  | LineKnown
+  | LineTitled
+  | Compacted
   | SourceDescribed
   | Noted
   | NotUnderstood

@@ -28,7 +28,7 @@ import type { Refusal } from "./Upcast.ts";
  * Raised whenever the same events may fold to another state: a change here, in the window, in `Canonical.ts`, in an
  * interpreter. Snapshots of another version are not read. `Thread.test.ts` holds a digest that notices.
  */
-export const foldVersion = 2;
+export const foldVersion = 3;
 
 /** One field of the metadata: a path may have 4,096 bytes, everything else is shorter. */
 const metadataBytes = 4096;
@@ -223,6 +223,10 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
       return { ...state, counters: counted(state.counters, "usages", fact.secondHand) };
     case "NotUnderstood":
       return { ...state, counters: { ...state.counters, notUnderstood: state.counters.notUnderstood + 1 } };
+    case "PathTaken":
+    case "LineKnown":
+    case "LineTitled":
+    case "Compacted":
     case "SourceDescribed":
     case "Noted":
     case "FileWasRead":

@@ -168,11 +168,13 @@ export class EventLog extends Context.Service<
     /**
      * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
      * With `history`, only its events. Reconnects by itself; fails only when the stream has a hole, was rolled
-     * back or is gone.
+     * back or is gone, or the server is another one, within seconds of having come so far. `patienceMillis`: fails
+     * too when the log is away for so long; absent: it is waited for.
      */
     readonly follow: (options: {
       readonly after: Sequence;
       readonly history?: History;
+      readonly patienceMillis?: number;
     }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
     /** How far the log reaches. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;

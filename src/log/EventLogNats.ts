@@ -16,6 +16,7 @@ import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
+import { unreadable } from "./read/GapNats.ts";
 import * as HistoryRead from "./read/HistoryReadNats.ts";
 import type { Writer } from "./append/IdSearchNats.ts";
 import { NatsConnection } from "./connection/NatsConnectionNats.ts";
@@ -57,23 +58,71 @@ const eventsOf = (messages: ReadonlyArray<StoredMessage>): Array<RecordedEvent> 
   return events;
 };
 
-const readHistory = (read: HistoryRead.HistoryRead, subject: string, after: number) =>
+/** How many events of a history cannot be read, told by what the server counts; asked only where it cannot be seen. */
+interface Counting {
+  readonly history: History;
+  readonly after: number;
+  /** What the server's index has of a subject; 0 where that may not be asked. */
+  readonly countOf: (subject: string) => Effect.Effect<number>;
+}
+
+/**
+ * Of a history that seems to have nothing: events that are there and cannot be read.
+ *
+ * Decision: not asked for a task, because each new one begins with such a read, and it costs a fifth of a millisecond.
+ */
+const unreadableOfNothing = Effect.fnUntraced(function* (read: HistoryRead.HistoryRead, counting: Counting) {
+  const { after, countOf, history } = counting;
+  if (history.kind === "task") return 0;
+  const subject = subjectOf(history);
+  if (after === 0) return yield* countOf(subject);
+  const last = yield* read.last(subject);
+  if (last === undefined || last.sequence <= after) return 0;
+  // Appended a moment ago, it can be read now.
+  return (yield* read.pages(subject, { after })).length === 0 ? 1 : 0;
+});
+
+/** A history in order. What the server counts and does not give is an error, and never a shorter history. */
+const readHistory = (read: HistoryRead.HistoryRead, counting: Counting) =>
   Stream.suspend(() => {
+    const { after, history } = counting;
+    const subject = subjectOf(history);
     const pages = read.pages(subject, { after });
+    let expected: number | undefined;
+    let got = 0;
+    let last = after;
+    const missing = Effect.suspend(() =>
+      got === 0 ? unreadableOfNothing(read, counting) : Effect.succeed(Math.max(0, (expected ?? 0) - got)),
+    );
     return Stream.paginate(undefined, () =>
-      Effect.map(pages, (messages) => [eventsOf(messages), messages.length === 0 ? none : more] as const),
+      Effect.flatMap(pages, (messages) => {
+        const [first] = messages;
+        if (first !== undefined && got === 0) expected = "pending" in first ? Number(first.pending) + 1 : undefined;
+        got += messages.length;
+        last = messages.at(-1)?.sequence ?? last;
+        if (messages.length > 0) return Effect.succeed([eventsOf(messages), more] as const);
+        return Effect.flatMap(missing, (count) =>
+          count === 0
+            ? Effect.succeed([eventsOf(messages), none] as const)
+            : Effect.fail(unreadable({ subject, after: last, count })),
+        );
+      }),
     );
   });
 
 /** The last event. Behind it may lie misfits, which are not events; then, rarely, the history is read to find it. */
-const lastEvent = Effect.fnUntraced(function* (read: HistoryRead.HistoryRead, history: History) {
+const lastEvent = Effect.fnUntraced(function* (
+  read: HistoryRead.HistoryRead,
+  history: History,
+  countOf: Counting["countOf"],
+) {
   const subject = subjectOf(history);
   const message = yield* read.last(subject);
   if (message === undefined) return undefined;
   const entry = entryOf(message);
   if (!isMisfit(entry)) return entry;
   let last: RecordedEvent | undefined;
-  yield* Stream.runForEachArray(readHistory(read, subject, 0), (events) =>
+  yield* Stream.runForEachArray(readHistory(read, { history, after: 0, countOf }), (events) =>
     Effect.sync(() => {
       last = events.at(-1) ?? last;
     }),
@@ -159,6 +208,8 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   };
   const maxPayload = () => connection.serverInfo().max_payload;
 
+  const countOf = (subject: string) =>
+    StreamNats.countOf(connection, { stream, subject, patienceMillis: 0 }).pipe(Effect.orElseSucceed(() => 0));
   const groups = yield* GroupCommit.make(writer);
   /** The reason not to write, looked for before each append: plain values. */
   const write: typeof groups.write = (check) =>
@@ -174,12 +225,14 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
         ([appended]) => (appended === undefined ? unavailable("the append had no result") : Effect.succeed(appended)),
       ),
     appendAll: (appends) => write(() => checkAll(appends, maxPayload())),
-    read: ({ after = 0, history }) => readHistory(read, subjectOf(history), after),
-    last: (history) => lastEvent(read, history),
+    read: ({ after = 0, history }) => readHistory(read, { history, after, countOf }),
+    last: (history) => lastEvent(read, history, countOf),
     at: (sequence) =>
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
-    follow: ({ after, history }) =>
-      follow({ connection, read, stream, after, subject: history === undefined ? undefined : subjectOf(history) }),
+    follow: ({ after, history, patienceMillis }) => {
+      const subject = history === undefined ? undefined : subjectOf(history);
+      return follow({ connection, read, stream, after, subject, patienceMillis });
+    },
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({
       bytes,
       created,

@@ -7,6 +7,7 @@ import { Effect, Option, Schema } from "effect";
 import type { Signer } from "./AccessKeys.ts";
 import * as NatsChild from "./NatsChild.ts";
 import * as NatsProbe from "./NatsProbe.ts";
+import * as StreamLinks from "./StreamLinks.ts";
 
 /** The server could not be started. `message` says why, `hint` what to do, `log` holds its last words. */
 export class NatsNotStarted extends Schema.TaggedError<NatsNotStarted>()("NatsNotStarted", {
@@ -127,6 +128,7 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
 }): Effect.fn.Return<Started, NatsNotStarted> {
   const { owner, spec } = options;
   const from = NatsChild.logLength(spec.logFile);
+  StreamLinks.hold(spec.storeFolder);
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const child = yield* Effect.tryPromise({
@@ -145,6 +147,7 @@ export const start = Effect.fn("machine.startNats")(function* (options: {
       });
       // All of the waiting is restored, its timer too: around it, it would keep whoever interrupts until it rings.
       const info = yield* restore(answered).pipe(Effect.onError(() => Effect.promise(() => child.stop())));
+      StreamLinks.release(spec.storeFolder);
       owner.running = { child, info };
       return owner.running;
     }),

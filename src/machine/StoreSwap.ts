@@ -111,6 +111,9 @@ export const complete = (root: string, after: (step: string) => void = () => {})
     const folder = path.join(root, derived);
     if (fs.existsSync(folder) && !fs.existsSync(kept(derived))) move(folder, kept(derived));
   }
+  // What a start of the server had removed of the old one is kept with it.
+  const guard = path.join(root, "nats", "guard");
+  if (fs.existsSync(guard)) move(guard, kept("guard"));
   after("derived kept");
   write(root, { ...journal, step: "swapped" });
   after("journal swapped");

@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import { constants, cpSync, existsSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import * as StreamLinks from "./StreamLinks.ts";
 
 interface Block {
   readonly path: string;
@@ -24,11 +25,13 @@ const entriesOf = (folder: string): ReadonlyArray<string> => {
   }
 };
 
-/** Folders of a stream of that name, over all accounts of the store. */
-const foldersOf = (natsStore: string, stream: string): ReadonlyArray<string> =>
-  entriesOf(join(natsStore, "jetstream"))
+/** Folders of a stream of that name, over all accounts of the store, and what a start of the server has removed of it. */
+const foldersOf = (natsStore: string, stream: string): ReadonlyArray<string> => [
+  ...entriesOf(join(natsStore, "jetstream"))
     .map((account) => join(natsStore, "jetstream", account, "streams", stream))
-    .filter((folder) => existsSync(folder));
+    .filter((folder) => existsSync(folder)),
+  ...StreamLinks.heldOf(natsStore, stream),
+];
 
 const blocksIn = (folder: string): ReadonlyArray<Block> =>
   entriesOf(join(folder, "msgs"))

@@ -4,18 +4,15 @@
  * Room: main.
  */
 import { Effect, Layer } from "effect";
-import { readModels } from "../../projections/all.ts";
 import * as EventLogNats from "../log/EventLogNats.ts";
 import { refusedStream } from "../log/connection/NatsUnusable.ts";
 import * as NatsConnection from "../log/connection/NatsConnectionNats.ts";
-import * as Projector from "../projection/Projector.ts";
 import * as HistorySource from "../query/HistorySourceSqlite.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStore from "../snapshot/SnapshotStore.ts";
 import { dirname } from "node:path";
 import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
-import * as Snapshotter from "../snapshot/Snapshotter.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 
 /** Whenever the connection is lost, not only the next time. */
@@ -62,7 +59,3 @@ export const reading = ({ database, snapshotTtlMillis, ...connection }: Reading)
     Layer.provideMerge(believed),
     Layer.provideMerge(NatsConnection.layer(connection)),
   );
-
-/** What a daemon runs beside: the snapshotter, and the projector into the database at `path`. */
-export const folding = (path: string) =>
-  Layer.mergeAll(Snapshotter.layer(), Projector.layer({ path, projections: readModels }));

@@ -14,9 +14,8 @@ import * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import type * as Instance from "../machine/Instance.ts";
 import { variable } from "../machine/UserFolders.ts";
-import * as CatchUp from "./CatchUp.ts";
 import { claim, claimAlone } from "./Claim.ts";
-import * as Daemon from "./Daemon.ts";
+import * as Daemon from "./DaemonWhenRun.ts";
 import * as FolderGuard from "./FolderGuard.ts";
 import { reading } from "./Layers.ts";
 import * as Memory from "./Memory.ts";
@@ -83,9 +82,15 @@ export const runningStore = (where: Where) =>
 
 /** The read models, brought up to date by a running store; as they lie there when its server cannot be reached. */
 export const broughtUpToDate = (where: Where, folder: DataFolder.DataFolder["Service"]) =>
-  CatchUp.broughtUpToDate(folder).pipe(
-    Layer.provideMerge(runningStore(where)),
-    Layer.catchTag("NatsUnusable", (trouble) => CatchUp.withoutLog(folder, trouble)),
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./CatchUp.ts")),
+      (CatchUp) =>
+        CatchUp.broughtUpToDate(folder).pipe(
+          Layer.provideMerge(runningStore(where)),
+          Layer.catchTag("NatsUnusable", (trouble) => CatchUp.withoutLog(folder, trouble)),
+        ),
+    ),
   );
 
 /** Runs the daemon until the scope closes; returns when everything is ready. */

@@ -11,7 +11,8 @@ import { Effect, Layer, Option } from "effect";
 import { DataFolder } from "../machine/DataFolder.ts";
 import * as FolderLock from "../machine/FolderLockSqlite.ts";
 import type { Instance } from "../machine/Instance.ts";
-import * as Daemon from "./Daemon.ts";
+import type * as Daemon from "./Daemon.ts";
+import * as DaemonWhenRun from "./DaemonWhenRun.ts";
 
 /** A look at a lock that is held costs 0.2 ms. */
 const lookMillis = 100;
@@ -41,7 +42,7 @@ const lockWhenFree = Effect.gen(function* () {
 export const layer = (instance: Instance, access: Daemon.Options["access"]) =>
   Layer.effectDiscard(
     lockWhenFree.pipe(
-      Effect.andThen(Layer.build(Daemon.layer(inPlaceOf(instance, access)))),
+      Effect.andThen(Layer.build(DaemonWhenRun.layer(inPlaceOf(instance, access)))),
       Effect.catchCause((cause) => Effect.logWarning("cannot run the store in the place of the one that ended", cause)),
       Effect.forkScoped,
     ),

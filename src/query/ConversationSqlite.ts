@@ -11,10 +11,18 @@ import { textOf as partText } from "../../projections/text.ts";
 import { defaultTenant, type Sequence } from "../domain/History.ts";
 import { idText, storedId } from "../projection/fold/CompactId.ts";
 import { firstHandOnly } from "../projection/Projection.ts";
+import {
+  type CompactionRow,
+  type FileRow,
+  maxPage,
+  type MessageFilter,
+  type MessageRow,
+  type PartRow,
+  type ToolCallRow,
+} from "./Query.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
 import { isWhole } from "../projection/verify/Compare.ts";
 import { ledgerOf } from "../projection/verify/LedgerSqlite.ts";
-import { type FileRow, maxPage, type MessageFilter, type MessageRow, type PartRow, type ToolCallRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 
 const noEnd = Number.MAX_SAFE_INTEGER;
@@ -51,7 +59,7 @@ const wholePage = <A extends { readonly sequence: Sequence }>(
 };
 
 const messagesSql = `SELECT thread_id, message_id, sequence, role, kind, author, text, model, provider, tool, parent_message_id,
-    stop_reason, is_sidechain, is_meta, is_copied, occurred_at, assumed_at FROM v_messages
+    stop_reason, is_sidechain, is_meta, is_abandoned, is_copied, copied_from, occurred_at, assumed_at FROM v_messages
   WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
     AND coalesce(occurred_at, assumed_at) <= :time
   ORDER BY sequence, message_id LIMIT :limit`;
@@ -132,6 +140,17 @@ export const readToolCalls = (db: Database, filter: MessageFilter): ReadonlyArra
   const end = endOf(db, filter);
   const found = wholePage(filter, end, (bounds) => all<ToolCallRow>(db, callsSql, { ...key, ...bounds }));
   return found.map((call) => ((call.resultSequence ?? 0) > end ? { ...call, ...unanswered } : call));
+};
+
+const compactionsSql = `SELECT thread_id, sequence, trigger, tokens_before, summary, occurred_at FROM v_compactions
+  WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
+  ORDER BY sequence LIMIT :limit`;
+
+export const readCompactions = (db: Database, filter: MessageFilter): ReadonlyArray<CompactionRow> => {
+  const key = { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant };
+  return wholePage(filter, endOf(db, filter), (bounds) =>
+    all<CompactionRow>(db, compactionsSql, { ...key, ...bounds }),
+  );
 };
 
 const filesSql = `SELECT thread_id, path, sha256, bytes, is_shown, is_changed, modified_at, machine, from_line, to_line, call_id, message_id,

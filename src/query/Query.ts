@@ -103,7 +103,11 @@ export interface MessageRow {
   readonly stopReason: string | null;
   readonly isSidechain: number;
   readonly isMeta: number;
+  /** 1 when the conversation was taken up at an earlier point and goes on without it. */
+  readonly isAbandoned: number;
+  /** 1 when it is a copy of a message of `copiedFrom`, which is here too. */
   readonly isCopied: number;
+  readonly copiedFrom: string | null;
   /** Null where nobody said a time; `assumedAt` is then that of its neighbours or its file. */
   readonly occurredAt: number | null;
   readonly assumedAt: number | null;
@@ -129,6 +133,16 @@ export interface ToolCallRow {
   readonly durationMs: number | null;
   readonly sequence: Sequence;
   readonly resultSequence: Sequence | null;
+}
+
+/** Where what was said so far was replaced by a summary for the model. */
+export interface CompactionRow {
+  readonly threadId: string;
+  readonly sequence: Sequence;
+  readonly trigger: string | null;
+  readonly tokensBefore: number | null;
+  readonly summary: string | null;
+  readonly occurredAt: number | null;
 }
 
 /** A file that a thread has read, in one version. */
@@ -165,8 +179,15 @@ export interface MessageFilter {
   readonly limit?: number;
 }
 
-/** What one look at the queue compares: more open tasks are put in by later looks, as the first ones end. */
+/** What one look at the queue compares. The next look goes on behind it, so that no task waits for others to end. */
 export const maxOpenTasks = 10_000;
+
+/** An open task of the queue. */
+export interface OpenTask {
+  readonly taskId: string;
+  readonly tenant: string;
+  readonly firstSequence: Sequence;
+}
 
 export interface TaskRow {
   readonly taskId: string;
@@ -288,6 +309,8 @@ export class Query extends Context.Service<
     readonly messages: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<MessageRow>, StorageTrouble>;
     /** The tool calls of one thread in order; `after` and `upTo…` look at where the call stands. */
     readonly toolCalls: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<ToolCallRow>, StorageTrouble>;
+    /** The compactions of one thread in order. */
+    readonly compactions: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<CompactionRow>, StorageTrouble>;
     /** The files that one thread has read, in order. */
     readonly files: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<FileRow>, StorageTrouble>;
     /** Latest activity first. */
@@ -301,11 +324,20 @@ export class Query extends Context.Service<
       readonly archived?: "only";
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
-    /** Tasks for the queue that have not ended, oldest first; at most `maxOpenTasks`. */
-    readonly openTasks: Effect.Effect<
-      ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
-      StorageTrouble
-    >;
+    /**
+     * Tasks for the queue that have not ended, oldest first, behind a sequence. Without those that may not be claimed before
+     * `dueBefore`, epoch milliseconds. Fewer than `limit` (default and most: `maxOpenTasks`): these were the last.
+     */
+    readonly openTasks: (options: {
+      readonly dueBefore: number;
+      readonly after?: Sequence;
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
+    /** Tasks that wait for a moment between the two, the latest first; at most `maxOpenTasks`. Epoch milliseconds. */
+    readonly tasksDue: (options: {
+      readonly from: number;
+      readonly to: number;
+    }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
     /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */
     readonly brokenBatches: Effect.Effect<
       ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,

@@ -8,7 +8,7 @@ import { Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
-import { readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
+import { readCompactions, readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
   maxPage,
   Query,
@@ -16,6 +16,7 @@ import {
   type ReadModelStatus,
   type SessionRow,
   maxOpenTasks,
+  type OpenTask,
   type TaskRow,
   type ThreadRow,
   type TransitionRow,
@@ -55,6 +56,9 @@ const readStatus = (db: Database, path: string): ReadModelStatus => {
     ...(counts ?? { threads: 0, events: 0, unknown: 0 }),
   };
 };
+
+const openTask = `SELECT n.text AS task_id, t.text AS tenant, k.first_sequence FROM tasks k
+  JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant`;
 
 type TaskFilter = Parameters<Query["Service"]["tasks"]>[0];
 
@@ -121,18 +125,33 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     messages: Effect.fn("query.messages")((filter) => read((db) => readMessages(db, filter))),
     toolCalls: Effect.fn("query.toolCalls")((filter) => read((db) => readToolCalls(db, filter))),
     files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
+    compactions: Effect.fn("query.compactions")((filter) => read((db) => readCompactions(db, filter))),
     tasks: Effect.fn("query.tasks")((filter) => read((db) => readTasks(db, filter))),
     // By the table and not its view, because it is asked every few seconds and the table has an index by status.
-    openTasks: read((db) =>
-      all<{ readonly taskId: string; readonly tenant: string }>(
-        db,
-        `SELECT n.text AS task_id, t.text AS tenant FROM tasks k
-         JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
-         WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))
-           AND k.priority IS NOT NULL ORDER BY k.first_sequence LIMIT :limit`,
-        { limit: maxOpenTasks },
+    openTasks: Effect.fn("query.openTasks")(({ after = 0, dueBefore, limit = maxOpenTasks }) =>
+      read((db) =>
+        all<OpenTask>(
+          db,
+          `${openTask} WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))
+             AND k.priority IS NOT NULL AND k.first_sequence > :after
+             AND (k.not_before IS NULL OR k.not_before < :dueBefore
+               OR k.status <> (SELECT name FROM names WHERE text = 'pending'))
+           ORDER BY k.first_sequence LIMIT :limit`,
+          { after, dueBefore, limit: Math.min(limit, maxOpenTasks) },
+        ),
       ),
-    ).pipe(Effect.withSpan("query.openTasks")),
+    ),
+    tasksDue: Effect.fn("query.tasksDue")(({ from, to }) =>
+      read((db) =>
+        all<OpenTask>(
+          db,
+          `${openTask} WHERE k.status = (SELECT name FROM names WHERE text = 'pending')
+             AND k.priority IS NOT NULL AND k.not_before >= :from AND k.not_before < :to
+           ORDER BY k.not_before DESC LIMIT :limit`,
+          { from, to, limit: maxOpenTasks },
+        ),
+      ),
+    ),
     brokenBatches: read((db) =>
       all<{ readonly taskId: string; readonly tenant: string }>(
         db,

@@ -92,6 +92,8 @@ export interface SpoolState {
 export class Spool extends Context.Service<
   Spool,
   {
+    /** Is another one after each `put` of any process: whether it is worth a look, for microseconds. */
+    readonly mark: () => string;
     /** Keeps commands in this order, all or none. Returns when they are on disk: the position of the last one. */
     readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<number, SpoolUnavailable>;
     /** Whether a command waits behind a position and up to another one. */

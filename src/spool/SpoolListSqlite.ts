@@ -186,6 +186,8 @@ const lostRows = (spool: SpoolFile, which: Which): ReadonlyArray<Numbers.Lost> =
 const retryRows = (spool: SpoolFile, which: Which): ReadonlyArray<number> => {
   const rows = chosen(spool, which);
   eachOf(spool, rows, "UPDATE commands SET set_aside = NULL, insisted = 1 WHERE position = ?");
+  // Says to those who deliver that there is something again.
+  if (rows.length > 0) spool.list.settle([]);
   return rows.map(({ number }) => number);
 };
 

@@ -10,19 +10,21 @@ import { trouble } from "./SpoolTroubleSqlite.ts";
 
 /**
  * Who shares the file with others waits for its turn. Under four processes that put as fast as they can it comes
- * within milliseconds; a process that was stopped in the middle of a transaction must not hold up the others for ever.
+ * within milliseconds, under two hundred publishers on a busy machine within seconds; a process that was stopped in the
+ * middle of a transaction must not hold up the others for ever.
  */
-const turn = Schedule.min([Schedule.exponential(1), Schedule.spaced(5)]).pipe(
-  Schedule.jittered,
-  Schedule.upTo({ duration: 1_000 }),
-);
+const turnWithin = (duration: number) =>
+  Schedule.min([Schedule.exponential(1), Schedule.spaced(5)]).pipe(Schedule.jittered, Schedule.upTo({ duration }));
+const turn = turnWithin(1_000);
+/** What is refused is lost unless its caller says it again, so a put waits longer than a look. */
+const putTurn = turnWithin(5_000);
 
 export const make = Effect.fnUntraced(function* (options: Options) {
   const spool = yield* Effect.acquireRelease(
     Effect.sync(() => new SpoolFile(options)),
     (file) => Effect.sync(() => file.close()),
   );
-  const attempt = <A>(use: () => A): Effect.Effect<A, SpoolUnavailable> =>
+  const attempt = <A>(use: () => A, schedule: typeof turn = turn): Effect.Effect<A, SpoolUnavailable> =>
     Effect.try({
       try: use,
       catch: (cause) => {
@@ -31,11 +33,12 @@ export const make = Effect.fnUntraced(function* (options: Options) {
         if (problem.reason !== "busy" && problem.reason !== "full") spool.close();
         return problem;
       },
-    }).pipe(Effect.retry({ schedule: turn, while: ({ reason }) => reason === "busy" }));
-  const atNow = <A>(use: (now: number) => A) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => use(now)));
+    }).pipe(Effect.retry({ schedule, while: ({ reason }) => reason === "busy" }));
+  const atNow = <A>(use: (now: number) => A, schedule: typeof turn = turn) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => attempt(() => use(now), schedule));
   return Spool.of({
-    put: (commands) => atNow((now) => spool.put(commands, now)),
+    mark: () => spool.list.mark,
+    put: (commands) => atNow((now) => spool.put(commands, now), putTurn),
     oldest: ({ after = 0, end, limit, maxBytes }) =>
       attempt(() => {
         const commands = spool.oldest(limit, maxBytes, after);

@@ -47,6 +47,21 @@ const textOf = ({ bytes }: { readonly bytes: Uint8Array }): string => Buffer.fro
 const told = (content: FileCache.FileContent): readonly [string, string] => [textOf(content), content.from];
 
 export const suite = (test: Tester) => {
+  test("gives each caller bytes of its own: what one changes is nobody else's, and not what is recorded", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "a.txt");
+      fs.writeFileSync(path, "safe = true");
+      const cache = yield* process("own bytes");
+      for (let reads = 0; reads < 3; reads++) {
+        const read = yield* cache.read(path);
+        assert.strictEqual(textOf(read), "safe = true");
+        read.bytes.set(Buffer.from("EVIL"), 0);
+        const content = yield* cache.content(read.sha256);
+        assert.strictEqual(textOf({ bytes: content ?? new Uint8Array() }), "safe = true");
+        content?.fill(0);
+      }
+    }));
+
   test("reads a file once from the disk, then from memory, and in another process from what is shared", () =>
     Effect.gen(function* () {
       const path = join(yield* folder, "a.txt");
@@ -130,7 +145,8 @@ export const suite = (test: Tester) => {
       });
       assert.strictEqual(new Set(read.map(({ sha256 }) => sha256)).size, 1);
       assert.deepInclude(yield* cache.counts, { reads: 100, joined: 99, fromDisk: 100, fromProcess: 0 });
-      assert.strictEqual(new Set(read.map(({ bytes }) => bytes)).size, 1);
+      // And each has bytes of its own.
+      assert.strictEqual(new Set(read.map(({ bytes }) => bytes)).size, 100);
     }));
 
   test("follows links, also one that leads elsewhere now", () =>

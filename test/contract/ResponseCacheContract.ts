@@ -62,6 +62,19 @@ export const suite = (test: Tester) => {
       assert.strictEqual(asked(), 1);
     }));
 
+  test("has one shape from its first giving on, and is each caller's own", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("shapes");
+      const given = { at: new Date(0), list: [1], map: new Map([[1, 2]]), nothing: undefined };
+      const shape = { at: "1970-01-01T00:00:00.000Z", list: [1], map: {} };
+      for (let asked = 0; asked < 3; asked++) {
+        const { value } = yield* cache.reuse(search("shape"), Effect.succeed(given));
+        assert.deepStrictEqual(value, shape);
+        (value as typeof shape).list.push(2);
+      }
+      assert.deepStrictEqual((yield* cache.reuse(search("nothing"), Effect.succeed(undefined))).value, null);
+    }));
+
   test("does not take one request, tool, kind or tenant for another", () =>
     Effect.gen(function* () {
       const [cache, other] = [yield* process("apart"), yield* process("apart-other")];

@@ -159,17 +159,18 @@ describe("Claude Code", () => {
     ]);
   });
 
-  it("prefers a person's title to the program's, and that to a summary", () => {
+  it("prefers a person's title to the program's; a summary titles the thread of the line it names", () => {
     const titles = (...lines: ReadonlyArray<JsonValue>) =>
       described(tell("claude-code", lines)).map(({ title }) => title);
     const summary = { type: "summary", summary: "S", leafUuid: "x" };
     const ai = { type: "ai-title", aiTitle: "A", sessionId: "t" };
     const custom = { type: "custom-title", customTitle: "C", sessionId: "t" };
-    assert.deepStrictEqual(titles(summary, ai, custom), ["S", "A", "C"]);
+    assert.deepStrictEqual(titles(summary, ai, custom), ["A", "C"]);
     assert.deepStrictEqual(titles(custom, ai, summary), ["C"]);
+    assert.deepInclude(only(tell("claude-code", [summary]), "LineTitled")[0], { lineId: "x", title: "S" });
   });
 
-  it("tells a sub-agent's own file from its parent, and its repetition in the parent's as a notice", () => {
+  it("tells a sub-agent's own file from its parent, and its repetition in the parent's as a copy of that", () => {
     const side = line("user", "u", { role: "user", content: "go" }, { isSidechain: true, sessionId: "parent" });
     const facts = tell("claude-code", [side], { thread: "parent/agent-1" });
     assert.strictEqual(described(facts)[0]?.parentThreadId, "parent");
@@ -180,13 +181,16 @@ describe("Claude Code", () => {
       sessionId: "t",
       data: {
         type: "agent_progress",
-        message: { message: { role: "user", content: [{ type: "tool_use", id: "x", name: "Bash", input: {} }] } },
+        agentId: "1",
+        message: {
+          type: "assistant",
+          message: { role: "user", content: [{ type: "tool_use", id: "x", name: "Bash", input: {} }] },
+        },
       },
     };
-    assert.deepStrictEqual(
-      tell("claude-code", [told]).map(({ _tag }) => _tag),
-      ["ThreadDescribed", "Noted"],
-    );
+    const copies = tell("claude-code", [told]);
+    assert.deepInclude(messages(copies)[0], { isSidechain: true, copyOf: "t/agent-1" });
+    assert.deepInclude(only(copies, "ToolWasCalled")[0], { callKey: "t x", copyOf: "x" });
   });
 
   it("marks the harness's words: injected ones, a compaction's summary, an API error", () => {
@@ -321,12 +325,13 @@ describe("Codex", () => {
       parentThreadId: "p",
     });
     assert.deepStrictEqual(
-      messages(facts).map(({ messageId, role, model, isMeta }) => [messageId, role, model, isMeta]),
+      messages(facts).map(({ role, model, isMeta }) => [role, model, isMeta]),
       [
-        ["e2", "user", undefined, true],
-        ["m", "assistant", "gpt-5", false],
+        ["user", undefined, true],
+        ["assistant", "gpt-5", false],
       ],
     );
+    assert.strictEqual(messages(facts)[1]?.messageId, "m");
     assert.deepInclude(notes(facts), { _tag: "Noted", kind: "thinking", text: "why" });
   });
 

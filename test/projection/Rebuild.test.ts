@@ -134,6 +134,28 @@ describe("a rebuild", () => {
     }),
   );
 
+  it.live("happens by itself when tables have another shape under the same version, without a dead letter", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(60));
+      const path = join(yield* temporaryFolder, "recollect.db");
+      const forgotten = readModels.map((projection) => {
+        if (projection.name !== "threads") return projection;
+        const [first, ...rest] = projection.tables;
+        if (first === undefined) return projection;
+        const columns = { ...first.columns, forgotten: { type: "text", doc: "Not in the file." } } as const;
+        return { ...projection, tables: [{ ...first, columns }, ...rest] };
+      });
+      yield* once(log, path, forgotten);
+      const before = Generations.current(path);
+      yield* once(log, path);
+      assert.notStrictEqual(Generations.current(path), before);
+      log.append(said(61, "and on"));
+      yield* once(log, path);
+      assert.deepStrictEqual(ask(path, "SELECT reason FROM v_dead_letters WHERE projection = 'threads'"), []);
+      assert.isTrue((yield* verify({ path, projections: readModels }).pipe(provide(log))).ok);
+    }),
+  );
+
   it.live(
     "is refused while another one runs",
     () =>

@@ -3,6 +3,7 @@ import { Effect } from "effect";
 import { entries } from "../../projections/entries.ts";
 import { ledger } from "../../projections/ledger.ts";
 import { messages } from "../../projections/messages.ts";
+import { paths } from "../../projections/paths.ts";
 import { sessions } from "../../projections/sessions.ts";
 import { tasks } from "../../projections/tasks.ts";
 import { threads } from "../../projections/threads.ts";
@@ -14,7 +15,7 @@ import type { Projection } from "../../src/projection/Projection.ts";
 import { event, misfit, said, uuid } from "../projection/StubLog.ts";
 import { folded } from "../projection/World.ts";
 
-const all = [ledger, threads, messages, toolCalls, tokenUsage, tasks, sessions, entries];
+const all = [ledger, threads, paths, messages, toolCalls, tokenUsage, tasks, sessions, entries];
 
 /** Feeds facts past the interpreters: each event carries its own, by sequence. */
 const telling = (facts: Readonly<Record<number, ReadonlyArray<Fact>>>): ReadonlyArray<Projection> =>

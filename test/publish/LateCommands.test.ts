@@ -147,6 +147,23 @@ layer(world, { excludeTestServices: true })("a command that waited while others 
     }),
   );
 
+  it.effect("merges when somebody told the same at the very same instant: nobody was later", () =>
+    Effect.gen(function* () {
+      const { file, spool } = yield* makeSpool;
+      const history = History.thread("same instant");
+      yield* append(history, told("m1", "theirs", monday, "desk"));
+      yield* append(history, renamed("their title", monday, "desk"));
+      yield* spool.put([
+        command(history, told("m1", "ours", monday, "laptop")),
+        command(history, renamed("our title", monday, "laptop")),
+      ]);
+      yield* drain(spool);
+      assert.deepStrictEqual(yield* textsOf(history), ["theirs", "their title", "ours", "our title"]);
+      assert.deepStrictEqual((yield* SpoolList.survey({ file, limit: 10 })).forks, []);
+      assert.deepInclude(yield* spool.state, { waiting: 0, setAside: 0 });
+    }),
+  );
+
   it.effect("is set aside when it renames a thread that was renamed later, until a person insists", () =>
     Effect.gen(function* () {
       const { file, spool } = yield* makeSpool;

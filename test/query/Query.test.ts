@@ -253,6 +253,34 @@ describe("one thread", () => {
     }),
   );
 
+  it.live("gives all open tasks piece by piece, without what is due later, and what came due by its time", () =>
+    Effect.gen(function* () {
+      const inTask = (id: string) => ({ in: { tenant: "default", kind: "task", id } }) as const;
+      const data = (notBefore?: number) => ({ request: { agentType: "a" }, queue: { priority: "normal", notBefore } });
+      const { query } = yield* asked([
+        event(1, "task.submitted", data(5_000), inTask("later")),
+        event(2, "task.submitted", data(), inTask("first")),
+        event(3, "task.submitted", data(2_000), inTask("due")),
+        event(4, "task.submitted", { request: { agentType: "a" } }, inTask("not for the queue")),
+        event(5, "task.submitted", data(9_000), inTask("runs")),
+        event(6, "task.claimed", { worker: "w", attempt: 1 }, inTask("runs")),
+        event(7, "task.submitted", data(), inTask("last")),
+      ]);
+      const seen: Array<string> = [];
+      for (let after = 0; ;) {
+        const open = yield* query.openTasks({ dueBefore: 3_000, after, limit: 2 });
+        seen.push(...open.map(({ taskId }) => taskId));
+        if (open.length < 2) break;
+        after = open.at(-1)?.firstSequence ?? 0;
+      }
+      assert.deepStrictEqual(seen, ["first", "due", "runs", "last"]);
+      const due = (from: number, to: number) =>
+        Effect.map(query.tasksDue({ from, to }), (rows) => rows.map(({ taskId }) => taskId));
+      assert.deepStrictEqual(yield* due(0, 6_000), ["later", "due"]);
+      assert.deepStrictEqual(yield* due(2_001, 5_000), []);
+    }),
+  );
+
   it.live("tells how far the database has come and what it could not take", () =>
     Effect.gen(function* () {
       const { query } = yield* asked([said(1, "x"), event(2, "thread.message_appended", { broken: true })]);

@@ -343,7 +343,8 @@ const anthropicBlocks = (thread: Thread, content: Json | undefined): void => {
 /**
  * Thread = the line's own sessionId; a line without one belongs to the session of the line before it, else of the next.
  * An assistant message = one message.id; a `user` line = one message, tool results included.
- * Choice: a sub-agent's messages inside `progress` lines are not messages of this thread; `system` lines are notices.
+ * Choice: a sub-agent's messages inside `progress` lines are messages of this thread; `system` lines are notices. A prompt
+ * that was queued is a message, unless a later `user` line says the same words.
  */
 const claudeCode: Reader = (source, tally) => {
   const lines = source.lines();
@@ -352,8 +353,16 @@ const claudeCode: Reader = (source, tally) => {
     session = text(value, "sessionId") ?? session;
     const thread = tally.thread(session);
     if (!source.isNew(session, thread, raw)) continue;
-    const type = text(value, "type");
-    const message = get(value, "message");
+    const inner = text(value, "data", "type") === "agent_progress" ? get(value, "data", "message") : undefined;
+    const told = inner ?? value;
+    const type = text(told, "type");
+    const message = get(told, "message");
+    if (type === "queue-operation" && text(value, "operation") === "enqueue") {
+      const words = text(value, "content") ?? "";
+      if (words !== "" && !lines.some((line) => get(line.value, "message", "content") === words))
+        thread.message("user");
+      continue;
+    }
     if ((type !== "user" && type !== "assistant") || message === undefined) continue;
     const role = text(message, "role") ?? type;
     anthropicBlocks(thread, get(message, "content"));
@@ -361,10 +370,10 @@ const claudeCode: Reader = (source, tally) => {
       thread.message(role);
       continue;
     }
-    const id = text(message, "id") ?? text(value, "uuid") ?? raw;
+    const id = text(message, "id") ?? text(told, "uuid") ?? raw;
     thread.messageOnce(id, role);
     if (get(message, "usage") !== undefined) {
-      const response = `${id}\u0000${text(value, "requestId") ?? ""}`;
+      const response = `${id}\u0000${text(told, "requestId") ?? ""}`;
       tally.used(session, response, tokensOf(get(message, "usage"), anthropicUsage));
     }
   }

@@ -179,8 +179,8 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
   });
 
   return FileCache.of({
-    read: reads.read,
-    content,
+    read: (path) => Effect.map(reads.read(path), (read) => ({ ...read, bytes: copyOf(read.bytes) })),
+    content: (sha256) => Effect.map(content(sha256), (bytes) => (bytes === undefined ? undefined : copyOf(bytes))),
     forget,
     kept: reads.kept,
     counts: Effect.sync(countsNow),
@@ -192,6 +192,9 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     reports: Effect.map(wire.gather(tenant), (reports) => reports.filter(({ cache }) => cache === "files")),
   });
 });
+
+/** What a caller may change as it likes: what is held is given to others, under the hash of what it was. */
+const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
 /** A path that can be none is forgotten as it is: nothing was read there. */
 const pathOf = (given: string): string => {

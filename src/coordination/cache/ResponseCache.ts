@@ -128,6 +128,9 @@ export interface Options {
   readonly patienceMillis?: number | undefined;
 }
 
+/** An answer has the shape from its first giving on that it has when it is reused: what JSON makes of it. */
+const asKept = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null) ?? "null") as unknown;
+
 /** Without a publisher nothing is recorded: for those who only look after the cache. */
 export const make = Effect.fn("cache.openResponses")(function* (
   publisher: Publisher["Service"] | undefined,
@@ -282,6 +285,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     counts.requests++;
     const asksAndKeeps = Effect.suspend(() => (counts.asked++, asks)).pipe(
       Effect.tapError(() => Effect.sync(() => counts.failed++)),
+      Effect.map((answer): Answer => ({ ...answer, value: asKept(answer.value) })),
       Effect.tap((answer) => keepAs({ asked, answer, ttlMillis, before })),
     );
     const work = Effect.flatMap(lookFor(asked, key, ttlMillis), (found) =>

@@ -9,15 +9,20 @@
  * - A call is known by thread and call id. History that is sent again inside a file has the same ids and adds nothing;
  *   the `replacement_history` of a compaction is not read at all.
  * - Usage is the `token_usage_record`; where a thread has none (older versions), each `token_count` whose total moved.
+ * - A second `session_meta` is the parent's, and what follows it a copy of the parent's lines (`codexLineage.ts`).
  */
 import { shortId } from "../Truncate.ts";
 import type { Fact } from "../Fact.ts";
-import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
+import { millisOf, timeOf } from "../EntryTimes.ts";
+import { arrayAt, countAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 import { callEnded, isResponseItem, responseItem } from "./codexItems.ts";
+import { descend, nameCount, originOf } from "./codexLineage.ts";
+import { copiedFrom, movedKeys } from "./copies.ts";
 import { describe } from "./describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
-import { memo } from "./memory.ts";
+import { memo, withList } from "./memory.ts";
+import { goBack } from "./paths.ts";
 import { codexUsage, tokensInside } from "./tokens.ts";
 
 const format = "codex";
@@ -34,20 +39,35 @@ const notices: ReadonlySet<string> = new Set([
 /** The thread that this one was spawned by or forked from, as `session_meta` tells it. */
 const parentOf = (meta: JsonObject): string | undefined =>
   stringAt(objectAt(objectAt(objectAt(meta, "source"), "subagent"), "thread_spawn"), "parent_thread_id") ??
-  stringAt(meta, "forked_from_id");
+  idAt(meta, "parent_thread_id") ??
+  idAt(meta, "forked_from_id");
 
-const sessionMeta = (meta: JsonObject, carry: Carry): Interpretation => {
+const sessionMeta = (meta: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
+  const id = idAt(meta, "id");
+  const at = millisOf(meta["timestamp"]);
+  if (id !== undefined && id !== context.threadId && carry["described"] !== undefined) {
+    if (carry["from"] !== undefined) return { facts: [noted("session_meta of the parent")] };
+    const parent = describe(facts, carry, { parentThreadId: id, relation: "fork" });
+    return {
+      facts: [...facts, noted("session_meta of the parent")],
+      carry: descend(parent, memo(id), context.occurredAt),
+    };
+  }
+  const parent = parentOf(meta);
+  const isSubAgent = objectAt(meta, "source")?.["subagent"] !== undefined;
   const after = describe(facts, carry, {
     client: { name: stringAt(meta, "originator") ?? format, version: stringAt(meta, "cli_version") ?? null },
     provider: stringAt(meta, "model_provider"),
     cwd: stringAt(meta, "cwd"),
     branch: stringAt(objectAt(meta, "git"), "branch"),
     session: stringAt(meta, "session_id") ?? idAt(meta, "id"),
-    parentThreadId: parentOf(meta),
+    parentThreadId: parent,
+    relation: parent === undefined ? undefined : isSubAgent ? "sub-agent" : "fork",
   });
   facts.push(noted("session_meta"));
-  return { facts, carry: after };
+  const descended = descend(after, parent === undefined ? undefined : memo(parent), at);
+  return { facts, carry: isSubAgent ? { ...descended, subAgent: true } : descended };
 };
 
 const turnContext = (turn: JsonObject, carry: Carry): Interpretation => {
@@ -86,13 +106,15 @@ const tokenCount = (event: JsonObject, context: EntryContext, carry: Carry): Int
   const info = objectAt(event, "info");
   const usage = tokensInside(info?.["last_token_usage"], codexUsage);
   if (usage === undefined || carry["usageRecords"] === true) return { facts: [noted("token_count")] };
-  const total = memo(jsonText(info?.["total_token_usage"]));
+  const totals = jsonText(info?.["total_token_usage"]);
+  const total = memo(totals);
   if (total !== "null" && total === stringAt(carry, "tokenTotal")) return { facts: [noted("token_count")] };
+  const name = total === "null" ? context.eventId : nameCount(totals, carry);
   return {
     facts: [
       {
         _tag: "TokensUsed",
-        usageKey: `${context.threadId} ${context.eventId}`,
+        usageKey: `${context.threadId} ${name}`,
         providerMessageId: context.eventId,
         ...modelOf(carry),
         usage,
@@ -102,9 +124,24 @@ const tokenCount = (event: JsonObject, context: EntryContext, carry: Carry): Int
   };
 };
 
+/** The last turns are taken back. Of the prompts that are remembered the oldest stands for those before. */
+const rolledBack = (event: JsonObject, carry: Carry): Interpretation => {
+  const turns = countAt(event, "num_turns") ?? 0;
+  const prompts = arrayAt(carry, "prompts");
+  const from = prompts.at(-turns) ?? prompts[0];
+  if (turns === 0 || typeof from !== "string") return { facts: [noted("thread_rolled_back")] };
+  const facts: Array<Fact> = [];
+  const after = goBack(facts, carry, { from, isInclusive: true });
+  return {
+    facts: [...facts, noted("thread_rolled_back")],
+    carry: withList(after, "prompts", prompts.slice(0, -turns)),
+  };
+};
+
 const eventMessage = (event: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const type = nameOf(event["type"]);
   if (type === "token_count") return tokenCount(event, context, carry);
+  if (type === "thread_rolled_back") return rolledBack(event, carry);
   if (type === "thread_name_updated") {
     const facts: Array<Fact> = [];
     const after = describe(facts, carry, { title: stringAt(event, "thread_name") ?? stringAt(event, "name") });
@@ -129,28 +166,43 @@ const opened = (line: JsonObject): { readonly type: string; readonly payload: Js
   return { type: bareMeta ? "session_meta" : type, payload: line };
 };
 
+const compacted = (payload: JsonObject): Fact => {
+  const summary = stringAt(payload, "message");
+  return { _tag: "Compacted", summary: summary === "" ? undefined : summary };
+};
+
+/** Facts of a line that may be a copy of the parent's. */
+const ofLineage = (told: Interpretation, entry: JsonObject, threadId: string, carry: Carry): Interpretation => {
+  const from = originOf(carry, timeOf(entry));
+  return from === undefined ? told : { ...told, facts: copiedFrom(told.facts, movedKeys(threadId, from)) };
+};
+
+const line = (entry: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
+  const { type, payload } = opened(entry);
+  if (notices.has(type) || type === "state") return { facts: [noted(type)] };
+  if (!isObject(payload)) return { facts: [notUnderstood(format, `${type} without a payload`)] };
+  switch (type) {
+    case "session_meta":
+      return sessionMeta(payload, context, carry);
+    case "turn_context":
+      return turnContext(payload, carry);
+    case "response_item":
+      return responseItem(payload, context, carry, modelOf(carry));
+    case "event_msg":
+      return eventMessage(payload, context, carry);
+    case "token_usage_record":
+      return usageRecord(payload, context, carry);
+    case "compacted":
+      return { facts: [compacted(payload), noted(type, stringAt(payload, "message"))] };
+    default:
+      return { facts: [notUnderstood(format, type)] };
+  }
+};
+
 export const codex: Interpreter = {
   format,
   interpret: (entry, context, carry) => {
     if (!isObject(entry)) return { facts: [notUnderstood(format, "line that is no object")] };
-    const { type, payload } = opened(entry);
-    if (notices.has(type) || type === "state") return { facts: [noted(type)] };
-    if (!isObject(payload)) return { facts: [notUnderstood(format, `${type} without a payload`)] };
-    switch (type) {
-      case "session_meta":
-        return sessionMeta(payload, carry);
-      case "turn_context":
-        return turnContext(payload, carry);
-      case "response_item":
-        return responseItem(payload, context, carry, modelOf(carry));
-      case "event_msg":
-        return eventMessage(payload, context, carry);
-      case "token_usage_record":
-        return usageRecord(payload, context, carry);
-      case "compacted":
-        return { facts: [noted(type, stringAt(payload, "message"))] };
-      default:
-        return { facts: [notUnderstood(format, type)] };
-    }
+    return ofLineage(line(entry, context, carry), entry, context.threadId, carry);
   },
 };

@@ -14,9 +14,14 @@ import { type Failure, threadKey, toolCalled, toolReturned } from "./calls.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, parsed, serverOf, thought } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation } from "./Interpreter.ts";
 import { memo, pairsAt, withList } from "./memory.ts";
+import { nameMessage } from "./codexLineage.ts";
 import { partsOf, thinkingText, wordsOf } from "./parts.ts";
+import { pathOf } from "./paths.ts";
 
 const format = "codex";
+
+/** Prompts that a rollback can go back to. */
+const mostPrompts = 20;
 
 /** Longest failure message that waits, in bytes of JSON. */
 const messageBytes = 200;
@@ -205,21 +210,34 @@ const isInjected = (text: string): boolean =>
 
 const message = (
   item: JsonObject,
-  context: EntryContext,
+  carry: Carry,
   told: { readonly model: string | undefined; readonly provider: string | undefined },
-): Fact => {
+): Interpretation => {
   const role = stringAt(item, "role") ?? "";
   const assistant = role === "assistant";
+  const isMeta =
+    role === "developer" || (role === "user" && isInjected(wordsOf(arrayAt(item, "content").slice(0, 1))[0] ?? ""));
+  const isPrompt = role === "user" && !isMeta;
+  const named = nameMessage(item, carry, isPrompt);
+  const messageId = idAt(item, "id") ?? named.messageId;
+  const prompts = arrayAt(named.carry, "prompts");
   return {
-    _tag: "MessageSaid",
-    messageId: idAt(item, "id") ?? context.eventId,
-    segment: "",
-    role,
-    parts: partsOf(item["content"]),
-    model: assistant ? told.model : undefined,
-    provider: assistant ? told.provider : undefined,
-    isMeta:
-      role === "developer" || (role === "user" && isInjected(wordsOf(arrayAt(item, "content").slice(0, 1))[0] ?? "")),
+    facts: [
+      {
+        _tag: "MessageSaid",
+        messageId,
+        segment: "",
+        role,
+        // What a sub-agent is asked, its parent has said.
+        kind: isPrompt && carry["subAgent"] === true ? "task" : undefined,
+        parts: partsOf(item["content"]),
+        model: assistant ? told.model : undefined,
+        provider: assistant ? told.provider : undefined,
+        path: pathOf(carry),
+        isMeta,
+      },
+    ],
+    carry: isPrompt ? withList(named.carry, "prompts", [...prompts, memo(messageId)].slice(-mostPrompts)) : named.carry,
   };
 };
 
@@ -231,7 +249,7 @@ export const responseItem = (
   told: { readonly model: string | undefined; readonly provider: string | undefined },
 ): Interpretation => {
   const type = nameOf(item["type"]);
-  if (type === "message") return { facts: [message(item, context, told)] };
+  if (type === "message") return message(item, carry, told);
   if (type === "reasoning") return { facts: [thought(thinkingText(item))] };
   if (type.endsWith("_output")) return returned(item, context, carry);
   if (Object.hasOwn(calls, type)) return { facts: called(item, type, context) };

@@ -13,7 +13,7 @@ import { memo } from "./memory.ts";
 
 type Fields = Pick<
   ThreadDescribed,
-  "title" | "tool" | "client" | "provider" | "model" | "cwd" | "branch" | "session" | "parentThreadId"
+  "title" | "tool" | "client" | "provider" | "model" | "cwd" | "branch" | "session" | "parentThreadId" | "relation"
 >;
 
 /** What is remembered of a field; a program is one string. */

@@ -6,7 +6,7 @@
  * Choices: `gemini` and `model` are the role assistant; `info`, `warning` and `error` are notices. A call and its result
  * stand in one message, so a call's key is thread, message and id. Its outcome is its `status`: a shell command that
  * exits with 1 has the status `success` there. Prompt tokens of tool use (`tool`) are input, as Gemini's own total has it,
- * and thoughts are counted beside output.
+ * and thoughts are counted beside output. `$rewindTo` leaves the message that it names and all after it.
  */
 import { shortId } from "../Truncate.ts";
 import type { Part } from "../Content.ts";
@@ -17,6 +17,7 @@ import { describe } from "./describe.ts";
 import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 import { imageAt, partsOf, wordsOf } from "./parts.ts";
+import { goBack, pathOf } from "./paths.ts";
 import { tokensInside } from "./tokens.ts";
 
 const format = "gemini-cli";
@@ -104,6 +105,7 @@ const message = (said: JsonObject, role: string, context: EntryContext, carry: C
     messageId,
     segment: "",
     role,
+    path: pathOf(carry),
     parts: [...thoughts(said), ...words(said), ...calls.flatMap(({ parts }) => parts)],
     model,
   });
@@ -144,6 +146,12 @@ export const geminiCli: Interpreter = {
   interpret: (entry, context, carry) => {
     if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
     const type = stringAt(entry, "type") ?? stringAt(entry, "role");
+    const rewoundTo = stringAt(entry, "$rewindTo");
+    if (type === undefined && rewoundTo !== undefined) {
+      const facts: Array<Fact> = [];
+      const after = goBack(facts, carry, { from: rewoundTo, isInclusive: true });
+      return { facts: [...facts, noted("rewind")], carry: after };
+    }
     if (
       context.place === "frame" ||
       (type === undefined && (entry["$set"] !== undefined || entry["sessionId"] !== undefined))

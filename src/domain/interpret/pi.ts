@@ -4,16 +4,22 @@
  * Room: domain.
  *
  * Choices: the role `toolResult` is our role tool. A message's id is its line's, or the event's where the line has none
- * (older versions). Usage is counted per line: a response id is absent in old files and repeated in new ones.
+ * (older versions). Usage is counted per line: a response id is absent in old files and repeated in new ones. A fork
+ * begins with copies of its session's lines, ids included: they count where they come from.
  */
 import type { Part } from "../Content.ts";
+import { timeOf } from "../EntryTimes.ts";
 import type { Fact } from "../Fact.ts";
-import { amountAt, arrayAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
+import { shortId } from "../Truncate.ts";
+import { amountAt, arrayAt, countAt, flagAt, isObject, type JsonObject, objectAt, stringAt } from "../Json.ts";
 import { threadKey, toolCalled, toolReturned } from "./calls.ts";
 import { describe } from "./describe.ts";
 import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, sizeOf } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
+import { copiedFrom, movedKeys } from "./copies.ts";
+import { memo } from "./memory.ts";
 import { partsOf, wordsOf } from "./parts.ts";
+import { follow, pathOf } from "./paths.ts";
 import { tokensBeside } from "./tokens.ts";
 
 const format = "pi";
@@ -59,7 +65,7 @@ const assistant = (
   if (usage !== undefined) {
     facts.push({
       _tag: "TokensUsed",
-      usageKey: `${context.threadId} ${context.eventId}`,
+      usageKey: `${context.threadId} ${shortId(messageId)}`,
       providerMessageId: idAt(said, "responseId") ?? messageId,
       messageId,
       provider: stringAt(said, "provider"),
@@ -95,7 +101,12 @@ const toolResult = (
 const bash = (said: JsonObject): ReadonlyArray<Part> =>
   partsOf([`${stringAt(said, "command") ?? ""}\n${stringAt(said, "output") ?? ""}`.trim()]);
 
-const message = (line: JsonObject, said: JsonObject, context: EntryContext): ReadonlyArray<Fact> => {
+const message = (
+  line: JsonObject,
+  said: JsonObject,
+  context: EntryContext,
+  way: Pick<ReturnType<typeof follow>, "path" | "parentMessageId">,
+): ReadonlyArray<Fact> => {
   const written = stringAt(said, "role") ?? "";
   const messageId = idAt(line, "id") ?? context.eventId;
   const { parts, facts } =
@@ -113,7 +124,8 @@ const message = (line: JsonObject, said: JsonObject, context: EntryContext): Rea
       // A person's own command to the shell.
       kind: written === "bashExecution" ? "command" : undefined,
       parts,
-      parentMessageId: stringAt(line, "parentId"),
+      parentMessageId: way.parentMessageId,
+      path: way.path,
       provider: stringAt(said, "provider"),
       model: stringAt(said, "model"),
       stopReason: stringAt(said, "stopReason"),
@@ -122,16 +134,36 @@ const message = (line: JsonObject, said: JsonObject, context: EntryContext): Rea
   ];
 };
 
+/** A fork names the file of the session it was made of; its id ends the file's name. */
+const parentOf = (line: JsonObject): string | undefined => {
+  const written = idAt(line, "parentSession");
+  return /([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.jsonl)?$/i.exec(written ?? "")?.[1] ?? written;
+};
+
 const session = (line: JsonObject, carry: Carry): Interpretation => {
+  const parent = parentOf(line);
   const facts: Array<Fact> = [];
   const after = describe(facts, carry, {
     client: { name: format },
     cwd: stringAt(line, "cwd"),
     provider: stringAt(line, "provider"),
     model: stringAt(line, "modelId"),
-    parentThreadId: stringAt(line, "parentSession"),
+    parentThreadId: parent,
+    relation: parent === undefined ? undefined : "fork",
   });
-  return { facts: [...facts, noted("session")], carry: after };
+  return {
+    facts: [...facts, noted("session")],
+    carry: parent === undefined ? after : { ...after, from: memo(parent) },
+  };
+};
+
+/** Goes on along the tree of entries. Older versions write none. */
+const step = (line: JsonObject, carry: Carry, facts: Array<Fact>, messageId?: string): ReturnType<typeof follow> => {
+  const lineId = idAt(line, "id");
+  const parentId = idAt(line, "parentId");
+  return lineId === undefined || !("parentId" in line)
+    ? { carry, path: pathOf(carry), parentMessageId: parentId }
+    : follow(facts, carry, { lineId, messageId, parentId, at: timeOf(line), isTurn: messageId !== undefined });
 };
 
 export const pi: Interpreter = {
@@ -140,7 +172,14 @@ export const pi: Interpreter = {
     if (!isObject(entry)) return { facts: [notUnderstood(format, "line that is no object")] };
     const type = nameOf(entry["type"]);
     const said = objectAt(entry, "message");
-    if (type === "message" && said !== undefined) return { facts: message(entry, said, context) };
+    if (type === "message" && said !== undefined) {
+      const facts: Array<Fact> = [];
+      const way = step(entry, carry, facts, idAt(entry, "id"));
+      const told = message(entry, said, context, way);
+      const from = stringAt(carry, "from");
+      const counted = from === undefined ? told : copiedFrom(told, movedKeys(context.threadId, from));
+      return { facts: [...facts, ...counted], carry: way.carry };
+    }
     if (type === "session") return session(entry, carry);
     if (type === "model_change" || type === "session_info") {
       const facts: Array<Fact> = [];
@@ -149,9 +188,16 @@ export const pi: Interpreter = {
         model: stringAt(entry, "modelId"),
         title: stringAt(entry, "name"),
       });
-      return { facts: [...facts, noted(type)], carry: after };
+      return { facts: [...facts, noted(type)], carry: step(entry, after, facts).carry };
     }
-    if (type === "compaction") return { facts: [noted(type, stringAt(entry, "summary"))] };
+    const facts: Array<Fact> = [];
+    const { carry: after } = step(entry, carry, facts);
+    if (type === "compaction") {
+      const summary = stringAt(entry, "summary");
+      const compacted: Fact = { _tag: "Compacted", summary, tokensBefore: countAt(entry, "tokensBefore") };
+      return { facts: [...facts, compacted, noted(type, summary)], carry: after };
+    }
+    if (notices.has(type)) return { facts: [...facts, noted(type)], carry: after };
     return { facts: [notices.has(type) ? noted(type) : notUnderstood(format, type)] };
   },
 };

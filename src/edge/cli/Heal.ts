@@ -37,6 +37,7 @@ export const printPlan = Effect.fnUntraced(function* (plan: HealPlan.Plan) {
   const { copies, disk, events } = plan;
   for (const { message } of plan.findings) yield* Output.line(message);
   if (plan.findings.length === 0) yield* Output.line("Nothing to heal: stream and ledger are whole and say the same.");
+  for (const { message, state } of plan.rest) if (state === "damaged") yield* Output.line(message);
   if (!plan.needed) return;
   yield* Output.line("");
   const row = (name: string, text: string) => Output.line(`  ${name.padEnd(12)}${text}`);

@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { thread } from "../../domain/History.ts";
-import { maxPage, type MessageFilter, Query } from "../../query/Query.ts";
+import { maxPage, type MessageFilter, type MessageRow, Query } from "../../query/Query.ts";
 import { NotFound } from "./Failure.ts";
 import { given, json, readModels, tenant, threadArgument } from "./Flags.ts";
 import { momentOf } from "./ParseTime.ts";
@@ -48,11 +48,28 @@ export const at = Flag.String("at").pipe(
   Flag.optional,
 );
 
+/** Says what of a conversation is not shown. */
+const leftOut = Effect.fnUntraced(function* (all: ReadonlyArray<MessageRow>, shown: ReadonlyArray<MessageRow>) {
+  if (all.length === shown.length) return;
+  const copied = all.filter(({ isCopied }) => isCopied === 1);
+  const abandoned = all.length - shown.length - copied.length;
+  const from = copied[0]?.copiedFrom ?? "another thread";
+  const about = [
+    ...(abandoned > 0 ? [`${Output.counted(abandoned, "message")} that an edit or a rewind left`] : []),
+    ...(copied.length > 0 ? [`${Output.counted(copied.length, "message")} copied from ${from}`] : []),
+  ];
+  yield* Output.line(`Not shown: ${about.join(", ")}. With --all they are.`);
+});
+
 export const threadCommand = Command.make(
   "thread",
   {
     thread: threadArgument,
     at,
+    all: Flag.Boolean("all").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Also what was abandoned by an edit or a rewind, and what was copied from another thread"),
+    ),
     tenant,
     json,
   },
@@ -80,7 +97,9 @@ export const threadCommand = Command.make(
     const filter = { ...key, ...readAt(input.at, now) };
     const messages = yield* everything(filter, query.messages);
     const toolCalls = yield* everything(filter, query.toolCalls);
-    if (input.json) return yield* Output.json({ thread: found, messages, toolCalls, spooled: spooled.map(asJson) });
+    const compactions = yield* everything(filter, query.compactions);
+    if (input.json)
+      return yield* Output.json({ thread: found, messages, toolCalls, compactions, spooled: spooled.map(asJson) });
     const asItWas = Option.match(input.at, { onNone: () => "", onSome: (then) => `, as it was at ${then}` });
     yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
     const prompts = messages.filter(({ kind }) => kind === "prompt" || kind === "task").length;
@@ -88,7 +107,11 @@ export const threadCommand = Command.make(
     yield* Output.line(
       `${Output.counted(prompts, "prompt")}, ${Output.counted(answers, "answer")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
     );
-    for (const piece of transcript(messages, toolCalls)) yield* Output.line(`\n${piece}`);
+    const shown = input.all ? messages : messages.filter((one) => one.isAbandoned === 0 && one.isCopied === 0);
+    yield* leftOut(messages, shown);
+    const hidden = new Set(messages.filter((one) => !shown.includes(one)).map(({ messageId }) => messageId));
+    const calls = toolCalls.filter(({ messageId }) => messageId === null || !hidden.has(messageId));
+    for (const piece of transcript(shown, calls, compactions)) yield* Output.line(`\n${piece}`);
     yield* showSpooled(spooled);
   }, readModels),
 ).pipe(

@@ -5,7 +5,7 @@
  *
  * What a person reads is cut where it is long; `--json` and `recollect export` have all of it.
  */
-import type { MessageRow, PartRow, ToolCallRow } from "../../query/Query.ts";
+import type { CompactionRow, MessageRow, PartRow, ToolCallRow } from "../../query/Query.ts";
 import * as Output from "./Output.ts";
 
 /** What a tool answered, and what a model thought, is shown up to here: a screen has 40 lines. */
@@ -72,7 +72,12 @@ const partText = (part: PartRow, callOf: (callId: string | null) => ToolCallRow 
 const messageText = (message: MessageRow, callOf: (callId: string | null) => ToolCallRow | undefined): string => {
   const who =
     message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
-  const remarks = [message.model, message.isSidechain === 1 ? "side chain" : null].filter((text) => text !== null);
+  const remarks = [
+    message.model,
+    message.isSidechain === 1 ? "side chain" : null,
+    message.isAbandoned === 1 ? "abandoned" : null,
+    message.isCopied === 1 ? "copied" : null,
+  ].filter((text) => text !== null);
   // A tool's answer has the role of a person in some formats.
   const speaker = message.role === "user" && message.kind !== "prompt" ? message.kind.replace("_", " ") : who;
   const heading = [...timeOf(message.occurredAt), speaker, ...remarks].join("  ");
@@ -80,10 +85,19 @@ const messageText = (message: MessageRow, callOf: (callId: string | null) => Too
   return [heading, ...parts.map(indent)].join("\n");
 };
 
+/** Where a model no longer knew what had been said, and what it was told instead. */
+const compactionText = ({ occurredAt, summary, tokensBefore, trigger }: CompactionRow): string => {
+  const about = [trigger, tokensBefore === null ? null : `${Output.count(tokensBefore)} tokens before`];
+  const known = about.filter((text) => text !== null).join(", ");
+  const heading = [...timeOf(occurredAt), `── compacted${known === "" ? "" : ` (${known})`} ──`].join("  ");
+  return summary === null ? heading : `${heading}\n${indent(head(summary))}`;
+};
+
 /** Each message, with the calls it asked for, and each call that no message asked for, where it stands. */
 export const transcript = (
   messages: ReadonlyArray<MessageRow>,
   calls: ReadonlyArray<ToolCallRow>,
+  compactions: ReadonlyArray<CompactionRow> = [],
 ): ReadonlyArray<string> => {
   // Some agents use a call id again in one thread: the nth use is the nth call.
   const byId = Map.groupBy(calls, ({ toolCallId }) => toolCallId);
@@ -104,5 +118,8 @@ export const transcript = (
           },
         ],
   );
-  return [...pieces, ...alone].toSorted((left, right) => left.sequence - right.sequence).map(({ text }) => text);
+  const cuts = compactions.map((one) => ({ sequence: one.sequence, text: compactionText(one) }));
+  return [...pieces, ...alone, ...cuts]
+    .toSorted((left, right) => left.sequence - right.sequence)
+    .map(({ text }) => text);
 };

@@ -132,6 +132,8 @@ export interface LineFile {
   readonly firstTime: number | undefined;
   /** Epoch milliseconds; for a file whose lines give no time at all. */
   readonly modified: number;
+  /** It holds no conversation, only titles of conversations in other files. */
+  readonly isBeside?: boolean;
   /** A sub-agent's file: `agent-<id>`, added to the session of each line. */
   readonly subAgent: string | undefined;
 }
@@ -166,7 +168,10 @@ export const makeCut = (file: LineFile): Cut => {
     const own = fixed ? undefined : sessionOfLine(format, value);
     if (own !== undefined && own !== "") session = named(own);
     time = timeOf(value) ?? time;
-    return { session, entry: { format, place: at, raw, kind, value, occurredAt: time, line } };
+    return {
+      session,
+      entry: { format, place: file.isBeside === true ? "source" : at, raw, kind, value, occurredAt: time, line },
+    };
   };
 
   return ({ number, bytes: given, ended }) => {

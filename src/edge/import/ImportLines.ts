@@ -8,7 +8,8 @@
  * ids of the threads.
  */
 import { Effect } from "effect";
-import { type History, thread } from "../../domain/History.ts";
+import { type History, source, thread } from "../../domain/History.ts";
+import { stringAt } from "../../domain/Json.ts";
 import {
   type Cut,
   type Line,
@@ -47,6 +48,7 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
   let session: string | undefined;
   let time: number | undefined;
   let firstLine: Buffer | undefined;
+  let isBeside = format === "claude-code";
   let lines = 0;
   let bytes = 0;
   const see = (line: Line): void => {
@@ -57,6 +59,7 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
     const value = parse(text);
     session ??= sessionOfLine(format, value);
     time ??= timeOf(value);
+    isBeside &&= stringAt(value, "type") === "summary";
   };
   yield* forEachChunk(file, (chunk) => {
     for (const line of splitter.push(chunk)) {
@@ -77,6 +80,7 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
     firstTime: time,
     modified: file.modified,
     subAgent: format === "claude-code" ? subAgentOf(file.path) : undefined,
+    isBeside: isBeside && session === undefined && firstLine !== undefined,
   } satisfies LineFile;
 });
 
@@ -128,7 +132,7 @@ const verify = Effect.fnUntraced(function* (job: ImportRun, file: Found, about: 
     return Effect.gen(function* () {
       for (const placed of cut) {
         const fileThread =
-          threads.get(placed.session) ?? new FileThread(yield* job.open(historyOf(job, placed.session)));
+          threads.get(placed.session) ?? new FileThread(yield* job.open(historyOf(job, about, placed.session)));
         threads.set(placed.session, fileThread);
         see(placed, fileThread);
       }
@@ -142,11 +146,12 @@ const verify = Effect.fnUntraced(function* (job: ImportRun, file: Found, about: 
   return verified;
 });
 
-const historyOf = (job: ImportRun, session: string): History => thread(session, job.tenant);
+const historyOf = (job: ImportRun, about: LineFile, session: string): History =>
+  about.isBeside ? source(session, job.tenant) : thread(session, job.tenant);
 
 /** The thread of a session in this file, opened at its first entry. */
-const openThread = Effect.fnUntraced(function* (job: ImportRun, session: string, verified: number | undefined) {
-  const state: ThreadState = yield* job.open(historyOf(job, session));
+const openThread = Effect.fnUntraced(function* (job: ImportRun, history: History, verified: number | undefined) {
+  const state: ThreadState = yield* job.open(history);
   const fileThread = new FileThread(state);
   if (!state.complete && verified !== undefined) fileThread.verified = verified;
   else yield* job.threads.complete(state);
@@ -157,7 +162,11 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: ImportR
   const about = yield* lookAhead(job, file, format);
   const cut = makeCut(about);
   const first = yield* job.open(
-    historyOf(job, about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`),
+    historyOf(
+      job,
+      about,
+      about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`,
+    ),
   );
   const verified = first.complete ? new Map<string, number>() : yield* verify(job, file, about);
   const threads = new Map<string, FileThread>();
@@ -169,7 +178,7 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: ImportR
       const pending =
         known !== undefined
           ? job.take(known, entry)
-          : Effect.flatMap(openThread(job, session, verified.get(session)), (opened) => {
+          : Effect.flatMap(openThread(job, historyOf(job, about, session), verified.get(session)), (opened) => {
               threads.set(session, opened);
               return job.take(opened, entry) ?? Effect.void;
             });

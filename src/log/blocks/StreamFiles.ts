@@ -13,6 +13,7 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import * as StreamLinks from "../../machine/StreamLinks.ts";
 import {
   type Block,
   type BlockRecord,
@@ -68,6 +69,12 @@ export const at = (folder: string, stream: string): StreamFolder => ({
   meta: readMeta(folder),
   isEncrypted: fs.existsSync(path.join(folder, "meta.key")),
 });
+
+/** What a start of nats-server has removed of a stream; undefined when it has removed nothing. */
+export const findRemoved = (storeFolder: string, stream: string): StreamFolder | undefined => {
+  const [newest] = StreamLinks.heldOf(storeFolder, stream);
+  return newest === undefined ? undefined : at(newest, stream);
+};
 
 /** The folder of a stream; undefined when the store has none. */
 export const find = (storeFolder: string, stream: string): StreamFolder | undefined => {

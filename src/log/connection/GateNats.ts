@@ -7,7 +7,7 @@
  * has looked, and whoever waits for the connection waits for that. While it is open the guard looks again every ten
  * seconds, and at once when somebody doubts: a stream can be deleted or changed under a connection that holds.
  */
-import { Clock, Effect, SubscriptionRef, type Stream } from "effect";
+import { Clock, Effect, type Scope, SubscriptionRef, type Stream } from "effect";
 import type { NatsConnection as Client } from "@nats-io/transport-node";
 import { elapsedUnsafe } from "./Elapsed.ts";
 import type { Guard, Link, LinkState, Verdict } from "./LinkNats.ts";
@@ -21,13 +21,13 @@ const refusedLookMillis = 1_000;
 /** Doubts that come more often than this are one. */
 const doubtMillis = 250;
 
-export interface Gate {
+interface Gate {
   readonly link: Link;
   readonly changes: Stream.Stream<LinkState>;
   readonly state: Effect.Effect<LinkState>;
   readonly conditions: () => ReadonlyArray<LogCondition>;
   /** The first look of a connection that was just made. */
-  readonly first: Effect.Effect<void>;
+  readonly first: Effect.Effect<void, never, Scope.Scope>;
   readonly lookAgain: Effect.Effect<void>;
   readonly lost: Effect.Effect<void>;
   /** While it is away: the server takes our credentials no longer. */
@@ -45,7 +45,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly replies: Replies;
   readonly route: Link["route"];
   readonly guard: Guard | undefined;
-}) {
+}): Effect.fn.Return<Gate> {
   const { guard, nc, replies, route } = options;
   const clock = yield* Clock.Clock;
   const callbacks = new Set<() => void>();

@@ -12,6 +12,8 @@ import { Schema } from "effect";
  * - `notPermitted`: the user may not ask for the stream
  * - `credentials`: the server takes our credentials no longer
  * - `streamUnusable`: it cannot hold events (a mirror, in memory, sealed, …)
+ * - `logAway`: for longer than a reader waits
+ * - `streamDamaged`: events that the server counts and cannot read
  * - `streamRemoves`: a limit or flag that can remove events
  * - `streamFull`: a limit of the stream's own is reached; appends are refused
  * - `streamSettings`: a flag that appends or reads need is not set
@@ -24,6 +26,8 @@ export const LogConditionName = Schema.Literals([
   "notPermitted",
   "credentials",
   "streamUnusable",
+  "logAway",
+  "streamDamaged",
   "streamRemoves",
   "streamFull",
   "streamSettings",

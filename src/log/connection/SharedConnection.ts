@@ -13,6 +13,7 @@
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Result, Scope, Stream } from "effect";
 import { LogUnavailable } from "../EventLog.ts";
 import { backoff } from "./Backoff.ts";
+import { elapsed } from "./Elapsed.ts";
 import * as LogArrivals from "./LogArrivals.ts";
 import * as NatsConnection from "./NatsConnectionNats.ts";
 import type { NatsUnusable } from "./NatsUnusable.ts";
@@ -77,6 +78,12 @@ export class SharedConnection extends Context.Service<
   }
 >()("recollect/log/SharedConnection") {}
 
+/**
+ * How long a server may take to answer a dial. Doubled after each dial that took all of it, because on a busy machine two
+ * hundred clients that give up after five seconds and dial again keep each other from ever getting through.
+ */
+const firstDialMillis = 5_000;
+const longestDialMillis = 60_000;
 /** How often a lost connection's address is looked at. */
 const lookMillis = 1_000;
 
@@ -90,11 +97,21 @@ const asUnavailable = (problem: LogUnavailable | NatsUnusable): LogUnavailable =
       });
 
 /** Connects once, in a scope of its own. The sentence why not, otherwise. */
-const dial = Effect.fnUntraced(function* <A>(url: string, options: Options<A>, arrived: () => void) {
+const dial = Effect.fnUntraced(function* <A>(
+  { timeoutMillis, url }: { readonly timeoutMillis: number; readonly url: string },
+  options: Options<A>,
+  arrived: () => void,
+) {
   const scope = yield* Scope.make();
   const connected = Effect.gen(function* () {
     const { access, guard, name } = options;
-    const connection = yield* NatsConnection.make({ servers: url, name, access, guard: guard?.() });
+    const connection = yield* NatsConnection.make({
+      servers: url,
+      name,
+      access,
+      guard: guard?.(),
+      connectTimeoutMillis: timeoutMillis,
+    });
     const { refused } = connection.link;
     if (refused !== undefined) return yield* because(refused);
     const memo = yield* Layer.makeMemoMap;
@@ -133,6 +150,7 @@ export const make = Effect.fnUntraced(function* <A = never>(options: Options<A>)
   const users = new Set<(open: Open) => Effect.Effect<void>>();
   let current: Held | undefined;
   let trouble = nobody;
+  let dialMillis = firstDialMillis;
   let isClosed = false;
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
@@ -164,9 +182,13 @@ export const make = Effect.fnUntraced(function* <A = never>(options: Options<A>)
       return yield* trouble;
     }
     // By itself, because a dial cannot be interrupted: a server that takes connections and says nothing is given up
-    // after five seconds, and whoever closes us need not wait for that.
-    const dialled = yield* Effect.forkDetach(Effect.flatMap(dial(url.value, options, arrivals.tell), take));
+    // after a while, and whoever closes us need not wait for that.
+    const to = { url: url.value, timeoutMillis: dialMillis };
+    const began = yield* elapsed;
+    const dialled = yield* Effect.forkDetach(Effect.flatMap(dial(to, options, arrivals.tell), take));
     yield* Fiber.join(dialled);
+    const isSlow = (yield* elapsed) - began >= dialMillis;
+    dialMillis = isSlow ? Math.min(2 * dialMillis, longestDialMillis) : firstDialMillis;
     if (current === undefined) yield* Effect.logDebug(`NATS is away: ${trouble.reason}`);
     return yield* current === undefined ? Effect.fail(trouble) : Effect.void;
   });

@@ -28,6 +28,8 @@ export interface HistoryRead {
    */
   readonly ends: (subjects: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, StoredMessage>, LogUnavailable>;
   readonly at: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
+  /** The first message at or behind a sequence that the server can read; undefined also where a damaged block ends it. */
+  readonly next: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
   /** What this process has appended: reads will reach it. */
   readonly wrote: (subject: string, sequence: Sequence) => void;
 }
@@ -118,6 +120,8 @@ export const make = (options: {
       ),
     at: (sequence) =>
       sequence < 1 ? Effect.succeed(undefined) : get.one(stream, { seq: sequence }, copies() > 1 ? "leader" : "any"),
+    next: (sequence) =>
+      get.one(stream, { seq: Math.max(sequence, 1), next_by_subj: ">" }, copies() > 1 ? "leader" : "any"),
     wrote: (subject, sequence) => {
       if (copies() === 1) return;
       written.delete(subject);

@@ -15,16 +15,10 @@ import { storedOf } from "../../log/blocks/BlockFile.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
 import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { digestOf, hex } from "../../log/Digest.ts";
+import type { Folder } from "../heal/Plan.ts";
 import { copyDatabase } from "./DatabaseCopySqlite.ts";
 import * as Manifest from "./Manifest.ts";
 import * as Segments from "./Segments.ts";
-
-export interface Folder {
-  readonly root: string;
-  readonly natsStore: string;
-  readonly database: string;
-  readonly spool: string;
-}
 
 export interface Progress {
   readonly what: string;
@@ -182,6 +176,8 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
     for (const name of ["stream", "buckets", "files"])
       fs.mkdirSync(path.join(into, name), { recursive: true, mode: 0o700 });
   }, into);
+  // First: the list of what the spool has accepted never says more than the copy of the spool holds.
+  const small = yield* Manifest.attempt(() => configuration(options), folder.root);
   const copies = yield* databases(options);
   const events = yield* Segments.add({
     folder: into,
@@ -191,7 +187,6 @@ export const backup = Effect.fn("projection.backup")(function* (options: Options
     onProgress: (sequence) => onProgress({ what: "events", done: sequence, total: 0 }),
   });
   const copied = yield* buckets(options, before);
-  const small = yield* Manifest.attempt(() => configuration(options), folder.root);
   const { serverInfo } = yield* NatsConnection;
   const { added, chain, lastDigest, lastSequence, segments } = events;
   const manifest: Manifest.Manifest = {

@@ -27,6 +27,9 @@ export const lostEntry = (sequence: Sequence): Misfit => ({
 
 export const isLost = (entry: LogEntry): boolean => isMisfit(entry) && entry.subject === "" && entry.recordedAt === 0;
 
+/** A log that is away for longer ends a rebuild or a verification, which can be begun again. */
+const awayMillis = 60_000;
+
 /** Each entry after `after` up to `until`, in batches, without a number missing: `lost` speaks for what is not there. */
 export const entriesUpTo = <E, R>(options: {
   readonly after: Sequence;
@@ -59,7 +62,7 @@ export const entriesUpTo = <E, R>(options: {
       }
     });
     while (reached < until) {
-      const followed = log.follow({ after: reached }).pipe(
+      const followed = log.follow({ after: reached, patienceMillis: awayMillis }).pipe(
         Stream.takeUntil((entry) => entry.sequence >= until),
         Stream.runForEachArray(addAll),
       );
@@ -72,7 +75,8 @@ export const entriesUpTo = <E, R>(options: {
       );
       // A hole is at the next sequence. Anything else that is damaged is another stream, and no matter of holes.
       if (damage !== undefined && damage.sequence !== reached + 1) return yield* damage;
-      if (damage !== undefined) yield* add(lost(reached + 1));
+      const missing = damage === undefined ? 0 : Math.min(damage.through ?? damage.sequence, until);
+      while (reached < missing) yield* add(lost(reached + 1));
     }
     yield* flush;
   });

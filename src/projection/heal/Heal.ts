@@ -164,7 +164,7 @@ const heal = Effect.fnUntraced(function* (options: Healing) {
   yield* assertPossible(surveyed);
   const now = yield* Clock.currentTimeMillis;
   const name = nameOf(now);
-  const place = placeOf(folder, surveyed.folder, stream);
+  const place = placeOf(folder, surveyed.inPlace, stream);
   const building = StoreSwap.buildFolder(root, name);
   const metadata = metadataOf(surveyed.folder, root);
   // A stream that is only moved is as it was, and so is what was folded from it.

@@ -148,6 +148,11 @@ export class Ranges {
     this.count += 1;
   }
 
+  /** Whether any sequence from `first` to `last` is in them. */
+  overlaps(first: Sequence, last: Sequence): boolean {
+    return this.list.some((range) => range.first <= last && first <= range.last);
+  }
+
   has(sequence: Sequence): boolean {
     let low = 0;
     let high = this.list.length - 1;
@@ -327,10 +332,22 @@ const pieceAt = (place: Place, shape: Shape): Piece => {
     : { sequence, from: "stream", record: stream };
 };
 
+/** Rows of which none is written are not read again: they cost more than the stream's own records. */
+const asked = ({ ledger, stream }: Copies, shape: Shape): Copies => ({
+  stream,
+  ledger:
+    ledger === undefined
+      ? undefined
+      : {
+          ...ledger,
+          between: (from, to) => (shape.fromLedger.overlaps(from, to) ? ledger.between(from, to) : new Map()),
+        },
+});
+
 /** Everything in its order, with the sequence it has from now on: 1 to `shape.last`. */
 export function* merged(copies: Copies, shape: Shape): Generator<Piece> {
   const inOrder = shape.last - shape.displaced.count;
-  for (const place of placesOf(copies)) {
+  for (const place of placesOf(asked(copies, shape))) {
     if (place.sequence > inOrder) break;
     yield pieceAt(place, shape);
   }

@@ -10,6 +10,7 @@ import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
 import * as NatsHealth from "../../machine/NatsHealth.ts";
 import { open as openLedger } from "./LedgerCopySqlite.ts";
+import { type Rest, restOf } from "./RestSqlite.ts";
 import {
   type Copies,
   joined,
@@ -31,6 +32,7 @@ export interface Folder {
   readonly root: string;
   readonly natsStore: string;
   readonly database: string;
+  readonly spool: string;
 }
 
 /** Why a heal is needed: a code for programs, a sentence for people. */
@@ -72,6 +74,8 @@ export interface Plan {
   readonly moved: ReadonlyArray<Range & { readonly to: number }>;
   /** Numbers in the old stream of events that the ledger has at other places: written once. */
   readonly doubled: ReadonlyArray<Range>;
+  /** What lies beside the stream, each with what mends it. */
+  readonly rest: ReadonlyArray<Rest>;
   readonly disk: { readonly neededBytes: number; readonly freeBytes: number };
 }
 
@@ -89,7 +93,10 @@ export interface Surveyed {
   readonly plan: Plan;
   readonly shape: Shape;
   readonly copies: Copies;
+  /** Where its records are read from. */
   readonly folder: StreamFiles.StreamFolder | undefined;
+  /** What stands where the server looks for it. */
+  readonly inPlace: StreamFiles.StreamFolder | undefined;
 }
 
 /** Entries between two moments at which others may run. */
@@ -102,13 +109,19 @@ const bytesOf = ({ ledger, stream }: Place): number =>
 
 const plural = (count: number): string => (count === 1 ? "1 event" : `${count.toLocaleString("en-US")} events`);
 
-const findingsOf = (folder: StreamFiles.StreamFolder | undefined, shape: Shape): ReadonlyArray<Finding> => {
+const findingsOf = (options: {
+  readonly files: StreamFiles.StreamFolder | undefined;
+  readonly isRemoved: boolean;
+  readonly shape: Shape;
+}): ReadonlyArray<Finding> => {
+  const { files: folder, isRemoved, shape } = options;
   const findings: Array<Finding> = [];
   const add = (isSo: boolean, code: Finding["code"], message: string): void => {
     if (isSo) findings.push({ code, message });
   };
   const missing = folder === undefined;
   add(missing && shape.last > 0, "streamMissing", "The stream's files are not there.");
+  add(isRemoved, "streamMissing", "nats-server could not load the stream and removed it; its files are held aside.");
   add(
     folder?.meta?.compression === "s2",
     "compressed",
@@ -152,7 +165,9 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
   readonly onProgress: OnProgress;
 }) {
   const { folder, onProgress, stream, witness } = options;
-  const files = StreamFiles.find(folder.natsStore, stream);
+  const inPlace = StreamFiles.find(folder.natsStore, stream);
+  const isThere = inPlace !== undefined && StreamFiles.readRecords(inPlace).next().done !== true;
+  const files = isThere ? inPlace : (StreamFiles.findRemoved(folder.natsStore, stream) ?? inPlace);
   if (files?.isEncrypted === true) {
     return yield* new CannotHeal({
       message: "nats-server encrypts this store, so its files cannot be read here.",
@@ -177,13 +192,18 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     yield* Effect.yieldNow;
   }
   const shape = step.value;
-  const findings = findingsOf(files, shape);
+  const findings = findingsOf({ files, isRemoved: files !== inPlace, shape });
+  const rest = restOf(folder);
+  const isDamaged = rest.some(({ state, what }) => what === "read models" && state === "damaged");
   const freeBytes = yield* NatsHealth.freeBytes(folder.root);
   const plan: Plan = {
     stream,
     needed: findings.some(({ code }) => code !== "ledgerFaults"),
     needsRebuild:
-      shape.ledgerFaults.count > 0 || witness !== undefined || (own === undefined && existsSync(folder.database)),
+      isDamaged ||
+      shape.ledgerFaults.count > 0 ||
+      witness !== undefined ||
+      (own === undefined && existsSync(folder.database)),
     findings,
     copies: {
       stream:
@@ -205,9 +225,10 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     lost: shape.lost.list,
     moved: movedOf(shape.displaced, shape.last),
     doubled: shape.doubled.list,
+    rest,
     disk: { neededBytes: bytes, freeBytes },
   };
-  return { plan, shape, copies, folder: files } satisfies Surveyed as Surveyed;
+  return { plan, shape, copies, folder: files, inPlace } satisfies Surveyed as Surveyed;
 });
 
 /** What a heal would do; changes nothing. */

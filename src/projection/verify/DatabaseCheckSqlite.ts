@@ -25,6 +25,10 @@ const patienceMillis = 5_000;
 
 const said = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
+/** Whether SQLite says so of the file, and not of the moment. */
+const isDamage = (cause: unknown): boolean =>
+  cause instanceof Error && "code" in cause && /CORRUPT|NOTADB|FORMAT|IOERR|SQLITE_ERROR/.test(String(cause.code));
+
 export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
   try {
     return db
@@ -34,7 +38,8 @@ export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
       .filter((text) => text !== "ok")
       .map((message): Fault => ({ what: "page", message }));
   } catch (cause) {
-    return [{ what: "page", message: said(cause) }];
+    // Busy or out of memory is no fault of the file.
+    return isDamage(cause) ? [{ what: "page", message: said(cause) }] : [];
   }
 };
 
@@ -45,7 +50,7 @@ export const schemaFaults = (db: Database.Database, projections: ReadonlyArray<P
       .slice(0, most)
       .map((message): Fault => ({ what: "schema", message }));
   } catch (cause) {
-    return [{ what: "schema", message: said(cause) }];
+    return isDamage(cause) ? [{ what: "schema", message: said(cause) }] : [];
   }
 };
 
@@ -71,7 +76,7 @@ export const fullTextFaultsOf = (file: string, tables: ReadonlyArray<string>): R
       } catch (cause) {
         const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
         // A file that nobody may write into cannot be asked. Everything else about it is.
-        if (/BUSY|READONLY|CANTOPEN/.test(code)) return [];
+        if (!/CORRUPT|ERROR/.test(code)) return [];
         return [{ what: "fullText", message: `the full-text index of ${name} does not fit its table: ${said(cause)}` }];
       }
     });

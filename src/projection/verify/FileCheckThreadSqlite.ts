@@ -13,6 +13,7 @@ export interface FileCheck {
   readonly fullText: ReadonlyArray<string>;
 }
 
+/** Throws when the file cannot be opened: that says nothing of it, a rebuild may just have replaced it. */
 const check = ({ file, fullText }: FileCheck): ReadonlyArray<Fault> => {
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {

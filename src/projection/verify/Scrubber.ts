@@ -10,7 +10,7 @@
  * Decision: it rests 49 times as long as a batch took, by the clock and not by the processor's time, so that a busy
  * machine is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half.
  */
-import { Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
+import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
 import { Worker } from "node:worker_threads";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
@@ -141,8 +141,9 @@ const inThread = (check: FileCheck): Effect.Effect<ReadonlyArray<Fault>> =>
     const worker = new Worker(program, { workerData: check, name: "recollect-scrubber" });
     worker.unref();
     worker.once("message", (faults: ReadonlyArray<Fault>) => resume(Effect.succeed(faults)));
+    // A thread that fails has said nothing of the file: only what SQLite finds in it is a fault.
     worker.once("error", (error) =>
-      resume(Effect.succeed([{ what: "page", message: error instanceof Error ? error.message : String(error) }])),
+      resume(Effect.as(Effect.logWarning(`scrubber: the file could not be looked at: ${String(error)}`), [])),
     );
     return Effect.promise(() => worker.terminate());
   });
@@ -240,6 +241,8 @@ const scrubForEver = Effect.fnUntraced(function* (running: Running) {
     const done = yield* Effect.exit(pass(running));
     if (done._tag === "Failure") {
       yield* Effect.logDebug("scrubber: it goes on later", done.cause);
+      // A file that cannot be read may be what is in the way, and it can be made anew from the stream.
+      if (Cause.hasDies(done.cause)) yield* Effect.exit(Effect.andThen(checkFile(running), mend(running)));
       yield* Effect.sleep(troubleMillis);
       continue;
     }

@@ -38,6 +38,8 @@ const closeUpLookMillis = 5;
 /** How often a process whose callers write directly looks for what others have left, and from what age on it is that. */
 const strayLookMillis = 1_000;
 const strayMillis = 2_000;
+/** A spool that was empty, and that nobody has put into since, is read so often all the same. */
+const emptyMillis = 30_000;
 
 interface Parts {
   readonly spool: Spool["Service"];
@@ -60,6 +62,9 @@ export class DeliveryMode {
   /** Open while spooling. */
   readonly #spooling = Latch.makeUnsafe(false);
   #direct = true;
+  /** The spool's mark when it had nothing, and until when that is believed without a look. */
+  #emptyMark: string | undefined;
+  #emptyUntil = 0;
   /** Until when (`elapsed`) the log counts as too slow for callers to wait for. */
   #slowUntil = 0;
   /** From when on (`elapsed`) callers may be kept waiting again. */
@@ -183,8 +188,11 @@ export class DeliveryMode {
   get #drainStray(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
     const { spool } = this.#parts;
     return Effect.gen({ self: this }, function* () {
-      const { oldestAt } = yield* spool.state;
       const now = yield* Clock.currentTimeMillis;
+      const mark = spool.mark();
+      if (mark === this.#emptyMark && now < this.#emptyUntil) return "idle";
+      const { oldestAt } = yield* spool.state;
+      if (oldestAt === undefined) [this.#emptyMark, this.#emptyUntil] = [mark, now + emptyMillis];
       if (oldestAt === undefined || now - oldestAt < strayMillis) return "idle";
       const step = yield* this.#parts.drainer.step;
       if (step._tag !== "NotLeading") yield* this.#parts.drainer.resign;

@@ -28,8 +28,10 @@ export interface Options {
   readonly url: string;
 }
 
-/** How often an empty spool is looked at. A spool that nobody has made yet costs a look at the folder. */
+/** How often it is seen whether somebody has put: a look at the list of what was accepted, without the database. */
 const idleMillis = 1_000;
+/** A spool that was empty is read so often all the same. */
+const emptyMillis = 30_000;
 
 /** How often it looks for answers whose process was killed. */
 const recoverMillis = 5_000;
@@ -42,12 +44,17 @@ const drainTarget = Effect.fnUntraced(function* (options: Options, target: strin
   yield* Effect.addFinalizer(() => drainer.resign);
   const drainForEver = Effect.gen(function* () {
     for (;;) {
+      const { mark } = spool;
+      const before = mark();
       const step = yield* Effect.exit(drainer.step);
       if (Exit.isSuccess(step) && step.value._tag === "Drained") continue;
       if (Exit.isFailure(step) && Cause.hasDies(step.cause)) yield* Effect.logError("cannot drain", step.cause);
       // Who cannot deliver at the moment must not be in the way of who can.
       yield* drainer.resign;
-      yield* Effect.sleep(idleMillis);
+      const isEmpty = Exit.isSuccess(step) && step.value._tag === "Empty";
+      let millis = 0;
+      do yield* Effect.sleep(idleMillis);
+      while (isEmpty && mark() === before && (millis += idleMillis) < emptyMillis);
     }
   });
   yield* Effect.forkScoped(drainForEver);

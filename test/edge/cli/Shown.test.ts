@@ -23,6 +23,7 @@ describe("text that others wrote", () => {
   it("is shown in errors too, and a statement that never ends is ended by a signal and by the clock", async () => {
     await using stage = new Stage();
     const missing = await stage.run(["thread", "a\u001b]0;x\u0007\u202E"]);
+    // oxlint-disable-next-line eslint/no-control-regex -- control characters are what it looks for
     assert.notMatch(missing.err, /[\u001b\u0007\u202E]/);
     const endless = "with recursive c(x) as (select 1 union all select x+1 from c) select count(*) from c";
     const { err } = await stage.run(["sql", endless, "--timeout", "1"]);

@@ -17,7 +17,7 @@ const quietly = Effect.provideService(References.MinimumLogLevel, "None");
 
 const backup = (root: string, into: string, withKeys = false) =>
   Backup.backup({
-    folder: { ...World.folderOf(root), spool: join(root, "spool.db") },
+    folder: World.folderOf(root),
     stream: "RECOLLECT",
     into,
     withKeys,

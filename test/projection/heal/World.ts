@@ -58,6 +58,7 @@ export const folderOf = (root: string): HealPlan.Folder => ({
   root,
   natsStore: join(root, "nats"),
   database: join(root, "recollect.db"),
+  spool: join(root, "spool.db"),
 });
 
 /** Runs with the folder's log, on a server that is stopped cleanly afterwards. */

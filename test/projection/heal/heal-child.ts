@@ -17,7 +17,12 @@ else {
   const Heal = await import("../../../src/projection/heal/Heal.ts");
   await Effect.runPromise(
     Heal.execute({
-      folder: { root, natsStore: join(root, "nats"), database: join(root, "recollect.db") },
+      folder: {
+        root,
+        natsStore: join(root, "nats"),
+        database: join(root, "recollect.db"),
+        spool: join(root, "spool.db"),
+      },
       stream: "RECOLLECT",
       reason: "a test",
       onProgress: () => Effect.void,

@@ -1,0 +1,61 @@
+/**
+ * What is missing in the stream: where a gap that was met begins and ends, and whether a history was read whole.
+ *
+ * Room: log.
+ *
+ * Found out on nats-server 2.15.1: a message that fails its checksum is skipped by consumers and by reads in order, with
+ * no word; a compressed block that cannot be read makes a consumer deliver nothing for ever (only heartbeats), and a read
+ * in order answers 404 as if the stream ended there. Each single sequence answers 404 at once. The index still counts
+ * what cannot be read.
+ */
+import { Effect } from "effect";
+import type { Sequence } from "../../domain/History.ts";
+import { elapsed } from "../connection/Elapsed.ts";
+import { LogDamaged, LogUnavailable } from "../EventLog.ts";
+import type { HistoryRead } from "./HistoryReadNats.ts";
+
+/** Sequences that are asked at once; a damaged block answers each in 10 ms, because it is read again each time. */
+const atOnce = 32;
+/** How long the end of a gap is looked for. A longer gap is told in pieces, each proven. */
+const patienceMillis = 4_000;
+
+/**
+ * The last sequence of the gap that begins at `first`, as far as it was proven in time: everything from `first` to there
+ * was asked for by itself and is not there.
+ */
+export const lastMissing = Effect.fn("log.gapEnd")(function* (
+  read: HistoryRead,
+  first: Sequence,
+  end: Sequence,
+): Effect.fn.Return<Sequence, LogUnavailable> {
+  const next = yield* read.next(first);
+  // Messages are skipped one by one: what is between is missing, all of it.
+  if (next !== undefined) return Math.max(first, next.sequence - 1);
+  const began = yield* elapsed;
+  for (let from = first; from <= end; from += atOnce) {
+    const sequences = Array.from({ length: Math.min(atOnce, end - from + 1) }, (_, index) => from + index);
+    const found = yield* Effect.forEach(sequences, (sequence) => read.at(sequence), { concurrency: atOnce });
+    const there = found.findIndex((message) => message !== undefined);
+    if (there >= 0) return Math.max(first, from + there - 1);
+    if ((yield* elapsed) - began > patienceMillis) return from + sequences.length - 1;
+  }
+  return end;
+});
+
+const plural = (first: Sequence, last: Sequence): string =>
+  first === last ? `sequence ${first} is` : `sequences ${first} to ${last} are`;
+
+/** The error for a gap that begins at `first`. */
+export const damage = Effect.fnUntraced(function* (read: HistoryRead, first: Sequence, end: Sequence) {
+  const last = yield* lastMissing(read, first, end);
+  const goesOn = last < end ? ", and the stream goes on after that" : ", at the end of the stream";
+  return new LogDamaged({ sequence: first, through: last, reason: `${plural(first, last)} missing${goesOn}` });
+});
+
+/** A history of which the server counts more events than it can read. */
+export const unreadable = (options: { readonly subject: string; readonly after: Sequence; readonly count: number }) =>
+  new LogUnavailable({
+    condition: "streamDamaged",
+    reason: `the stream is damaged: ${options.count === 1 ? "an event" : `${options.count} events`} of ${options.subject} behind sequence ${options.after} cannot be read`,
+    hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
+  });

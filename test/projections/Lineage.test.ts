@@ -1,0 +1,406 @@
+import { assert, describe, it } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import { importedFiles, rows, store } from "../support/Imported.ts";
+
+const fresh = Effect.provide(Layer.fresh(store));
+
+const parent = "c4000000-0000-7000-8000-00000000000a";
+const fork = "c4000000-0000-7000-8000-00000000000b";
+
+/** Lines of a Codex rollout, a second apart unless they were written in one go. */
+const rollout = (begun: string, copied: number) => {
+  let lines = 0;
+  const at = () => new Date(Date.parse(begun) + (lines++ < copied ? 0 : lines * 20_000)).toISOString();
+  const line = (type: string, payload: object) => ({ timestamp: at(), type, payload });
+  return {
+    meta: (id: string, more: object = {}) =>
+      line("session_meta", { id, timestamp: begun, cwd: "/app", originator: "codex_cli_rs", ...more }),
+    said: (role: string, text: string) =>
+      line("response_item", { type: "message", role, content: [{ type: "input_text", text }] }),
+    call: (call_id: string) =>
+      line("response_item", { type: "function_call", name: "shell", arguments: "{}", call_id }),
+    counted: (total: number, last: number) => {
+      const usage = (input: number) => ({ input_tokens: input, output_tokens: input / 10, total_tokens: input });
+      const info = { total_token_usage: usage(total), last_token_usage: usage(last) };
+      return line("event_msg", { type: "token_count", info });
+    },
+  };
+};
+
+const parentLines = () => {
+  const { call, counted, meta, said } = rollout("2026-09-01T10:00:00.000Z", 0);
+  return [
+    meta(parent),
+    said("user", "parent asks"),
+    call("call_1"),
+    said("assistant", "parent answer"),
+    counted(1000, 1000),
+    said("user", "parent asks two"),
+    said("assistant", "parent answer two"),
+    counted(2500, 1500),
+  ];
+};
+
+const forkLines = (more: object = { forked_from_id: parent }) => {
+  const { call, counted, meta, said } = rollout("2026-09-01T11:00:00.000Z", 10);
+  return [
+    meta(fork, more),
+    meta(parent),
+    said("user", "parent asks"),
+    call("call_1"),
+    said("assistant", "parent answer"),
+    counted(1000, 1000),
+    said("user", "parent asks two"),
+    said("assistant", "parent answer two"),
+    counted(2500, 1500),
+    counted(2500, 1500),
+    said("user", "fork asks"),
+    said("assistant", "fork answer"),
+    counted(3500, 1000),
+  ];
+};
+
+const totals = Effect.gen(function* () {
+  return {
+    tokens: yield* rows("SELECT count(*), sum(input_tokens), sum(output_tokens) FROM v_token_usage"),
+    threads: yield* rows("SELECT thread_id, parent_thread_id, messages, tool_calls FROM v_threads ORDER BY 1"),
+    calls: yield* rows("SELECT count(*) FROM v_tool_calls"),
+  };
+});
+
+const once = {
+  tokens: [[3, 3500, 350]],
+  threads: [
+    [parent, null, 4, 1],
+    [fork, parent, 2, 0],
+  ],
+  calls: [[1]],
+};
+
+describe("a fork of a Codex session", () => {
+  for (const [order, files] of [
+    ["its parent first", ["parent.jsonl", "fork.jsonl"]],
+    ["it first", ["fork.jsonl", "parent.jsonl"]],
+  ] as const) {
+    it.live(`repeats its parent and counts once, imported ${order}`, () =>
+      Effect.gen(function* () {
+        for (const name of files) yield* importedFiles({ [name]: name === "fork.jsonl" ? forkLines() : parentLines() });
+        assert.deepStrictEqual(yield* totals, once);
+        assert.deepStrictEqual(
+          yield* rows("SELECT text FROM v_messages WHERE thread_id LIKE '%b' AND NOT is_copied ORDER BY sequence"),
+          [["fork asks"], ["fork answer"]],
+        );
+      }).pipe(fresh),
+    );
+  }
+
+  it.live("is told by its content where it does not name its parent", () =>
+    Effect.gen(function* () {
+      yield* importedFiles({ "fork.jsonl": forkLines({}), "parent.jsonl": parentLines() });
+      assert.deepStrictEqual(yield* totals, once);
+    }).pipe(fresh),
+  );
+
+  it.live("keeps what it repeats while its parent is not here", () =>
+    Effect.gen(function* () {
+      yield* importedFiles({ "fork.jsonl": forkLines() });
+      const { threads, tokens } = yield* totals;
+      assert.deepStrictEqual([tokens, threads], [[[3, 3500, 350]], [[fork, parent, 6, 1]]]);
+    }).pipe(fresh),
+  );
+
+  it.live("asks its parent's next question again: that is its own", () =>
+    Effect.gen(function* () {
+      const { counted, meta, said } = rollout("2026-09-01T11:00:00.000Z", 4);
+      const again = [
+        meta(fork, { forked_from_id: parent }),
+        meta(parent),
+        said("user", "parent asks"),
+        counted(1000, 1000),
+        said("user", "parent asks two"),
+        said("assistant", "another answer"),
+      ];
+      yield* importedFiles({ "fork.jsonl": again, "parent.jsonl": parentLines() });
+      assert.deepStrictEqual(yield* rows(`SELECT messages FROM v_threads WHERE thread_id = '${fork}'`), [[2]]);
+    }).pipe(fresh),
+  );
+
+  it.live("is a sub-agent's when it was spawned: what it spent is its parent's delegated work", () =>
+    Effect.gen(function* () {
+      const source = { subagent: { thread_spawn: { parent_thread_id: parent, depth: 1 } } };
+      yield* importedFiles({ "fork.jsonl": forkLines({ source }), "parent.jsonl": parentLines() });
+      assert.deepStrictEqual(
+        yield* rows(
+          "SELECT thread_id, input_tokens, delegated_input_tokens, delegated_threads FROM v_thread_tokens ORDER BY 1",
+        ),
+        [
+          [parent, 2500, 1000, 1],
+          [fork, 1000, 0, 0],
+        ],
+      );
+      assert.deepStrictEqual(yield* rows("SELECT DISTINCT parent_relation FROM v_threads ORDER BY 1"), [
+        [null],
+        ["sub-agent"],
+      ]);
+    }).pipe(fresh),
+  );
+});
+
+const session = "d1000000-0000-4000-8000-000000000011";
+const claude = (uuid: string, parentUuid: string | null, more: object) => ({
+  parentUuid,
+  isSidechain: false,
+  sessionId: session,
+  uuid,
+  timestamp: "2026-09-01T10:00:00.000Z",
+  ...more,
+});
+const asks = (uuid: string, parentUuid: string | null, content: unknown, more: object = {}) =>
+  claude(uuid, parentUuid, { type: "user", message: { role: "user", content }, ...more });
+const answers = (uuid: string, parentUuid: string | null, content: unknown, more: object = {}) =>
+  claude(uuid, parentUuid, {
+    type: "assistant",
+    requestId: `req_${uuid}`,
+    message: {
+      id: `msg_${uuid}`,
+      role: "assistant",
+      model: "opus",
+      content,
+      usage: { input_tokens: 10, output_tokens: 1 },
+    },
+    ...more,
+  });
+
+describe("a sub-agent of Claude Code", () => {
+  const grep = { type: "tool_use", id: "toolu_pp1", name: "Grep", input: { pattern: "zebra" } };
+  const usage = { input_tokens: 700, output_tokens: 7, cache_creation_input_tokens: 70, cache_read_input_tokens: 7000 };
+  const message = { id: "msg_pp1", role: "assistant", model: "haiku", content: [grep], usage };
+  const inner = {
+    type: "assistant",
+    timestamp: "2026-09-01T10:00:02.000Z",
+    uuid: "pp1",
+    requestId: "req_pp1",
+    message,
+  };
+  const main = [
+    asks("p1", null, "delegate"),
+    answers("p2", "p1", [{ type: "tool_use", id: "toolu_p1", name: "Task", input: {} }]),
+    claude("p3", "p2", { type: "progress", data: { type: "agent_progress", agentId: "ag1", message: inner } }),
+    asks("p4", "p3", [{ type: "tool_result", tool_use_id: "toolu_p1", content: "nothing" }]),
+  ];
+  const own = [{ ...inner, parentUuid: null, isSidechain: true, sessionId: session, agentId: "ag1" }];
+  const spent = "SELECT sum(input_tokens), sum(output_tokens), count(*) FROM v_token_usage WHERE model = 'haiku'";
+
+  it.live("is read inside its parent's progress, and counted once beside its own file, in either order", () =>
+    Effect.gen(function* () {
+      yield* importedFiles({ [`${session}.jsonl`]: main });
+      assert.deepStrictEqual(yield* rows(spent), [[7770, 7, 1]]);
+      assert.deepStrictEqual(yield* rows("SELECT tool_name FROM v_tool_calls ORDER BY 1"), [["Grep"], ["Task"]]);
+      const parts =
+        "SELECT input_tokens, delegated_input_tokens, delegated_threads FROM v_thread_tokens ORDER BY thread_id";
+      assert.deepStrictEqual(yield* rows(parts), [[10, 7770, 0]]);
+      yield* importedFiles({ [`${session}/subagents/agent-ag1.jsonl`]: own });
+      assert.deepStrictEqual(yield* rows(spent), [[7770, 7, 1]]);
+      assert.deepStrictEqual(yield* rows("SELECT tool_name FROM v_tool_calls ORDER BY 1"), [["Grep"], ["Task"]]);
+      assert.deepStrictEqual(yield* rows(parts), [
+        [10, 7770, 1],
+        [7770, 0, 0],
+      ]);
+      assert.deepStrictEqual(yield* rows("SELECT messages FROM v_threads ORDER BY thread_id"), [[3], [1]]);
+    }).pipe(fresh),
+  );
+});
+
+describe("a prompt that was queued", () => {
+  const queue = (operation: string, content?: string) => ({
+    type: "queue-operation",
+    operation,
+    timestamp: "2026-09-01T10:00:03.000Z",
+    sessionId: session,
+    content,
+  });
+  const prompts = "SELECT text FROM v_messages WHERE kind = 'prompt' ORDER BY sequence";
+
+  it.live("is a message of the person, once, whatever becomes of it", () =>
+    Effect.gen(function* () {
+      yield* importedFiles({
+        [`${session}.jsonl`]: [
+          asks("q1", null, "start the work"),
+          queue("enqueue", "also use xylophone"),
+          answers("q2", "q1", "working"),
+          queue("remove"),
+          claude("q3", "q2", {
+            type: "attachment",
+            attachment: { type: "queued_command", prompt: "also use xylophone" },
+          }),
+          answers("q4", "q3", "xylophone it is"),
+          queue("enqueue", "and then rest"),
+          queue("dequeue"),
+          asks("q5", "q4", "and then rest"),
+          queue("enqueue", "said nowhere else"),
+          queue("remove"),
+          answers("q6", "q5", "resting"),
+          queue("enqueue", "taken back"),
+          queue("popAll"),
+          // Not the one that left the queue long ago.
+          asks("q7", "q6", "said nowhere else"),
+        ],
+      });
+      assert.deepStrictEqual(
+        yield* rows(prompts),
+        ["start the work", "also use xylophone", "and then rest", "said nowhere else", "said nowhere else"].map(
+          (text) => [text],
+        ),
+      );
+      assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE is_abandoned"), [[0]]);
+    }).pipe(fresh),
+  );
+});
+
+describe("the tree of a conversation", () => {
+  it.live("joins every message to the one before it, over segments, notices and results of tools", () =>
+    Effect.gen(function* () {
+      yield* importedFiles({
+        [`${session}.jsonl`]: [
+          asks("a", null, "hi"),
+          answers("b", "a", [{ type: "text", text: "one" }], {
+            message: { id: "m", role: "assistant", content: [{ type: "text", text: "1" }] },
+          }),
+          answers("c", "b", [], {
+            message: { id: "m", role: "assistant", content: [{ type: "tool_use", id: "t", name: "X", input: {} }] },
+          }),
+          claude("d", "c", { type: "system", subtype: "hook", content: "x" }),
+          asks("e", "d", [{ type: "tool_result", tool_use_id: "t", content: "r" }]),
+          answers("f", "e", "done"),
+        ],
+      });
+      assert.deepStrictEqual(yield* rows("SELECT message_id, parent_message_id FROM v_messages ORDER BY sequence"), [
+        ["a", null],
+        ["m", "a"],
+        ["e", "m"],
+        ["msg_f", "e"],
+      ]);
+    }).pipe(fresh),
+  );
+
+  it.live("marks what an edit or a rewind left, by time and not by place in the file", () =>
+    Effect.gen(function* () {
+      const at = (seconds: number) => ({ timestamp: `2026-09-01T10:00:${String(seconds).padStart(2, "0")}.000Z` });
+      yield* importedFiles({
+        [`${session}.jsonl`]: [
+          asks("f1", null, "make it red", at(0)),
+          answers("f2", "f1", "it is red", at(1)),
+          asks("f3", null, "make it blue", at(10)),
+          answers("f4", "f3", "it is blue", at(11)),
+          asks("f5", "f2", "abandoned follow-up", at(5)),
+          answers("f6", "f5", "abandoned reply", at(6)),
+        ],
+      });
+      const current = "SELECT text FROM v_messages WHERE NOT is_abandoned ORDER BY sequence";
+      assert.deepStrictEqual(yield* rows(current), [["make it blue"], ["it is blue"]]);
+      assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages"), [[6]]);
+    }).pipe(fresh),
+  );
+
+  it.live("goes on from the point that a rewind went back to, in every format that writes one", () =>
+    Effect.gen(function* () {
+      const pi = (id: string, parentId: string | null, text: string) => ({
+        type: "message",
+        id,
+        parentId,
+        timestamp: "2026-09-01T10:00:00.000Z",
+        message: { role: "user", content: text, timestamp: 1788256800000 },
+      });
+      const gemini = (id: string, type: string, content: string) => ({
+        id,
+        type,
+        content,
+        timestamp: "2026-09-01T10:00:00Z",
+      });
+      const { meta, said } = rollout("2026-09-01T10:00:00.000Z", 0);
+      yield* importedFiles({
+        "pi.jsonl": [
+          {
+            type: "session",
+            id: "e1000000-0000-4000-8000-000000000001",
+            timestamp: "2026-09-01T10:00:00.000Z",
+            cwd: "/x",
+          },
+          pi("a1", null, "one"),
+          pi("a2", "a1", "left"),
+          pi("a3", "a1", "two"),
+        ],
+        "gemini.jsonl": [
+          { sessionId: "e2000000-0000-4000-8000-000000000002", projectHash: "p", startTime: "2026-09-01T10:00:00Z" },
+          gemini("g1", "user", "one"),
+          gemini("g2", "user", "left"),
+          { $rewindTo: "g2" },
+          gemini("g3", "user", "two"),
+        ],
+        "codex.jsonl": [
+          meta("e3000000-0000-4000-8000-000000000003"),
+          said("user", "one"),
+          said("user", "left"),
+          {
+            timestamp: "2026-09-01T11:00:00.000Z",
+            type: "event_msg",
+            payload: { type: "thread_rolled_back", num_turns: 1 },
+          },
+          said("user", "two"),
+        ],
+      });
+      const current = "SELECT text FROM v_messages WHERE NOT is_abandoned ORDER BY thread_id, sequence";
+      assert.deepStrictEqual(
+        (yield* rows(current)).map(([text]) => text),
+        ["one", "two", "one", "two", "one", "two"],
+      );
+    }).pipe(fresh),
+  );
+
+  it.live("shows a compaction where it happened", () =>
+    Effect.gen(function* () {
+      yield* importedFiles({
+        [`${session}.jsonl`]: [
+          asks("a", null, "before"),
+          claude("b", null, {
+            type: "system",
+            subtype: "compact_boundary",
+            logicalParentUuid: "a",
+            compactMetadata: { trigger: "auto", preTokens: 167361 },
+          }),
+          asks("c", "b", "This session is being continued", { isCompactSummary: true }),
+          asks("d", "c", "after"),
+        ],
+      });
+      assert.deepStrictEqual(yield* rows("SELECT trigger, tokens_before, sequence FROM v_compactions"), [
+        ["auto", 167361, 2],
+      ]);
+      assert.deepStrictEqual(
+        yield* rows("SELECT text, kind FROM v_messages WHERE NOT is_abandoned ORDER BY sequence"),
+        [
+          ["before", "prompt"],
+          ["This session is being continued", "notice"],
+          ["after", "prompt"],
+        ],
+      );
+    }).pipe(fresh),
+  );
+});
+
+describe("a summary", () => {
+  it.live("titles the thread that holds the line it names, from whatever file, which is no thread for that", () =>
+    Effect.gen(function* () {
+      const other = "e0000000-0000-4000-8000-00000000000b";
+      const leaf = { type: "summary", summary: "Payment webhook repair", leafUuid: "aa2" };
+      yield* importedFiles({
+        "e0000000-0000-4000-8000-00000000000c.jsonl": [leaf],
+        [`${other}.jsonl`]: [leaf, asks("bb1", null, "why is it slow", { sessionId: other })],
+        [`${session}.jsonl`]: [asks("aa1", null, "repair it"), answers("aa2", "aa1", "repaired")],
+      });
+      assert.deepStrictEqual(yield* rows("SELECT thread_id, title, opening FROM v_threads ORDER BY 1"), [
+        [session, "Payment webhook repair", "repair it"],
+        [other, null, "why is it slow"],
+      ]);
+    }).pipe(fresh),
+  );
+});
