@@ -24,7 +24,7 @@ export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
 
 // What hangs on it.
-export type { RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
+export type { Progress, RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
 export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
 export type { RecollectInbox } from "./client/RecollectInbox.ts";
 export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
@@ -43,7 +43,7 @@ export { InvalidTask } from "./coordination/config/TaskLimits.ts";
 export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 
-export type { Calling, Saying } from "./publish/thread/ThreadPublisher.ts";
+export type { Answering, Calling, Describing, Forking, Saying } from "./publish/thread/ThreadPublisher.ts";
 export type { AppendedAll, AppendedEvent, Published } from "./publish/Publisher.ts";
 export type { Completion } from "./publish/thread/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/thread/ChatMessage.ts";

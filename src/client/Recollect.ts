@@ -56,44 +56,44 @@ export class RecollectTask {
   }
 
   /** The task is there, for whoever moves it by hand: no worker of the queue is given it. */
-  submitted(request: Given<TaskRequest>, submission: Task.Submission = {}): Promise<Published> {
-    return this.#runner.publish(this.#task.submitted(request, submission));
+  submitted(request: Given<TaskRequest>, submission: Task.Submission = {}, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.submitted(request, submission, about));
   }
 
-  claimed(worker?: string): Promise<Published> {
-    return this.#runner.publish(this.#task.claimed({ worker }));
+  claimed(worker?: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.claimed({ worker }, about));
   }
 
-  started(by: Parameters<Task.TaskPublisher["started"]>[0] = {}): Promise<Published> {
-    return this.#runner.publish(this.#task.started(by));
+  started(by: Given<EventData<"task.started">> = {}, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.started(by, about));
   }
 
-  progressed(how: Parameters<Task.TaskPublisher["progressed"]>[0]): Promise<Published> {
-    return this.#runner.publish(this.#task.progressed(how));
+  progressed(how: Given<EventData<"task.progressed">>, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.progressed(how, about));
   }
 
-  inputRequested(message?: string): Promise<Published> {
-    return this.#runner.publish(this.#task.inputRequested(message));
+  inputRequested(message?: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.inputRequested(message, about));
   }
 
-  resumed(message?: string): Promise<Published> {
-    return this.#runner.publish(this.#task.resumed(message));
+  resumed(message?: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.resumed(message, about));
   }
 
-  completed(output?: unknown): Promise<Published> {
-    return this.#runner.publish(this.#task.completed(output));
+  completed(output?: unknown, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.completed(output, about));
   }
 
-  failed(error: { readonly type: string; readonly message?: string }): Promise<Published> {
-    return this.#runner.publish(this.#task.failed(error));
+  failed(error: { readonly type: string; readonly message?: string }, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.failed(error, about));
   }
 
-  timedOut(afterMillis?: number): Promise<Published> {
-    return this.#runner.publish(this.#task.timedOut(afterMillis));
+  timedOut(afterMillis?: number, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.timedOut(afterMillis, about));
   }
 
-  cancelled(reason?: string): Promise<Published> {
-    return this.#runner.publish(this.#task.cancelled(reason));
+  cancelled(reason?: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#task.cancelled(reason, about));
   }
 }
 
@@ -111,12 +111,16 @@ export class RecollectSession {
     return this.#session.id;
   }
 
-  ended(reason: string, how: Omit<Given<EventData<"session.ended">>, "reason"> = {}): Promise<Published> {
-    return this.#runner.publish(this.#session.ended({ ...how, reason }));
+  ended(
+    reason: string,
+    how: Omit<Given<EventData<"session.ended">>, "reason"> = {},
+    about?: About,
+  ): Promise<Published> {
+    return this.#runner.publish(this.#session.ended({ ...how, reason }, about));
   }
 }
 
-type Runtime = ConstructorParameters<typeof PromiseRunner>[0];
+type Runtime = PromiseRunner["runtime"];
 
 const watching = (sections: Sections) => sections.section(Layers.watch);
 
@@ -205,8 +209,8 @@ export class Recollect {
     return new RecollectTask(this.#runner, this.#runner.now(Task.task(id)));
   }
 
-  async session(started: Parameters<typeof Task.startSession>[0] = {}): Promise<RecollectSession> {
-    const begun = Effect.tap(Task.startSession(started), ({ published }) =>
+  async session(started: Task.StartingSession = {}, about?: About): Promise<RecollectSession> {
+    const begun = Effect.tap(Task.startSession(started, about), ({ published }) =>
       Effect.sync(() => this.#runner.count(published)),
     );
     return new RecollectSession(this.#runner, await this.#runner.run(begun));

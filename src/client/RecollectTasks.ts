@@ -13,10 +13,17 @@ import * as Tasks from "../coordination/tasks/Tasks.ts";
 import type { Batch, Submission } from "../coordination/tasks/TaskSubmit.ts";
 import { describeError, placesOf, type Running, work } from "../coordination/tasks/Worker.ts";
 
+/** A report of progress: words, and how far of how much. */
+export interface Progress {
+  readonly message?: string | undefined;
+  readonly progress?: number | undefined;
+  readonly total?: number | undefined;
+}
+
 /** A task while it runs. The signal is aborted when its lease is lost, it was cancelled, or the worker is stopped. */
 export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request"> {
   readonly signal: AbortSignal;
-  readonly progress: (how: Parameters<Running["progress"]>[0]) => Promise<void>;
+  readonly progress: (how: Progress) => Promise<void>;
   /** Asks a person or an agent, and resolves with the answer; several may be asked at once, each under its own key. */
   readonly requestInput: (message: string, asking?: Asking) => Promise<Answer>;
 }

@@ -7,6 +7,8 @@ import { Effect, Stream } from "effect";
 import type { Part } from "../domain/Content.ts";
 import type { ChatMessage } from "../publish/thread/ChatMessage.ts";
 import type { Published } from "../publish/Publisher.ts";
+import type { ReadFile } from "../publish/thread/ThreadFiles.ts";
+import type { About } from "../publish/write/NewEvent.ts";
 import { type ReadMessage, readMessage, type ReadThread, readThread } from "./ReadThread.ts";
 import { RecollectAnswer } from "./RecollectAnswer.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
@@ -27,16 +29,19 @@ export class RecollectCall {
     return this.#call.callId;
   }
 
-  returned(result?: unknown): Promise<Published> {
-    return this.#runner.publish(this.#call.returned(result));
+  returned(result?: unknown, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#call.returned(result, about));
   }
 
-  failed(error: unknown): Promise<Published> {
-    return this.#runner.publish(this.#call.failed(error));
+  failed(error: unknown, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#call.failed(error, about));
   }
 }
 
-/** One conversation. */
+/**
+ * One conversation. Every write takes what is known `about` its event: id (the same id twice is one event, so a call can be
+ * repeated), time, source, actor, session, correlation and cause.
+ */
 export class RecollectThread {
   readonly #runner: PromiseRunner;
   readonly #thread: Thread.ThreadPublisher;
@@ -51,7 +56,7 @@ export class RecollectThread {
   }
 
   /** Says what is known of the thread as a whole: title, tool, model, working directory, tags. */
-  open(description: Parameters<Thread.ThreadPublisher["open"]>[0] = {}): Promise<Published> {
+  open(description: Thread.Describing = {}): Promise<Published> {
     return this.#runner.publish(this.#thread.open(description));
   }
 
@@ -71,16 +76,16 @@ export class RecollectThread {
    * The whole conversation, as a client holds it and sends it each turn (chat-completions messages, or ours): only what
    * is new is appended.
    */
-  sync(messages: ReadonlyArray<ChatMessage>): Promise<Synced> {
-    const synced = Effect.tap(this.#thread.sync(messages), ({ appended }) =>
+  sync(messages: ReadonlyArray<ChatMessage>, about?: About): Promise<Synced> {
+    const synced = Effect.tap(this.#thread.sync(messages, about), ({ appended }) =>
       Effect.sync(() => appended.forEach((published) => this.#runner.count(published))),
     );
     return this.#runner.run(synced);
   }
 
   /** One new message, stored without what it repeats of this thread. */
-  observe(message: ChatMessage): Promise<Published> {
-    return this.#runner.publish(this.#thread.observe(message));
+  observe(message: ChatMessage, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#thread.observe(message, about));
   }
 
   /** A message's parts as they came, byte for byte; undefined when there is no such message. */
@@ -126,25 +131,28 @@ export class RecollectThread {
    * A version of a file was read for this thread: `path`, all its `bytes`, and whatever else is known. The content is kept
    * once by its hash for as long as the event. Resolves when both are durable.
    */
-  fileRead(file: Parameters<Thread.ThreadPublisher["fileRead"]>[0]): Promise<Published> {
+  fileRead(file: ReadFile): Promise<Published> {
     return this.#runner.publish(this.#thread.fileRead(file));
   }
 
-  rename(title: string): Promise<Published> {
-    return this.#runner.publish(this.#thread.rename(title));
+  rename(title: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#thread.rename(title, about));
   }
 
-  tag(tags: { readonly add?: ReadonlyArray<string>; readonly remove?: ReadonlyArray<string> }): Promise<Published> {
-    return this.#runner.publish(this.#thread.tag(tags));
+  tag(
+    tags: { readonly add?: ReadonlyArray<string>; readonly remove?: ReadonlyArray<string> },
+    about?: About,
+  ): Promise<Published> {
+    return this.#runner.publish(this.#thread.tag(tags, about));
   }
 
   /** A new thread that continues this one. */
-  async fork(from: Parameters<Thread.ThreadPublisher["fork"]>[0] = {}): Promise<RecollectThread> {
+  async fork(from: Thread.Forking = {}): Promise<RecollectThread> {
     const { threadId } = await this.#runner.publish(this.#thread.fork(from));
     return new RecollectThread(this.#runner, this.#runner.now(Thread.thread(threadId)));
   }
 
-  archive(reason?: string): Promise<Published> {
-    return this.#runner.publish(this.#thread.archive(reason));
+  archive(reason?: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#thread.archive(reason, about));
   }
 }

@@ -48,9 +48,14 @@ export type TaskPublisher = Effect.Success<ReturnType<typeof task>>;
 
 export interface Submission extends Omit<Given<EventData<"task.submitted">>, "request"> {}
 
+/** What is known of a session when it begins; its id is a new UUIDv7 where it has none. */
+export interface StartingSession extends Given<EventData<"session.started">> {
+  readonly id?: string | undefined;
+}
+
 /** Begins a session: a client and a server talk for a while. */
 export const startSession = Effect.fn("publish.startSession")(function* (
-  data: Given<EventData<"session.started">> & { readonly id?: string | undefined } = {},
+  data: StartingSession = {},
   about: About = {},
 ) {
   const publisher = yield* Publisher;

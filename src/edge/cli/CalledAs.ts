@@ -52,6 +52,7 @@ export const calledAs = (
 export const commandNames = [
   "up",
   "import",
+  "sources",
   "export",
   "wrap",
   "threads",

@@ -10,6 +10,7 @@ import { recollect } from "./Flags.ts";
 const commands = {
   up: () => import("./Up.ts").then(({ up }) => up),
   import: () => import("./Import.ts").then(({ importCommand }) => importCommand),
+  sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
   threads: () => import("./Threads.ts").then(({ threads }) => threads),

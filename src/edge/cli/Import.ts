@@ -4,13 +4,16 @@
  * Room: edge.
  */
 import { Effect, Path, Stdio } from "effect";
-import { Argument, Command, Flag } from "effect/cli";
+import { Argument, Command, Flag, Prompt } from "effect/cli";
+import { allTranscripts } from "../import/Discover.ts";
 import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
 import type { ImportReport, Refusal } from "../import/Report.ts";
 import { caughtUp } from "./CaughtUp.ts";
-import { BadRequest } from "./Failure.ts";
+import type { Stamps } from "../import/StampsSqlite.ts";
+import { BadRequest, NotFound } from "./Failure.ts";
 import { json, storeFromNow, tenant } from "./Flags.ts";
+import { onThisMachine, placesTable, stampsOfStore } from "./OnThisMachine.ts";
 import * as Output from "./Output.ts";
 import * as Progress from "./Progress.ts";
 
@@ -32,7 +35,9 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["messages", report.messages, ""],
     ["tool calls", report.toolCalls, ""],
     ["events appended", report.eventsAppended, ""],
+    ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
+    ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
     ["unknown", report.unknown, "kept as they came; a later version may understand them"],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
@@ -73,12 +78,54 @@ const nothingTaken = (report: ImportReport) => {
   });
 };
 
+/**
+ * The transcripts of this machine that are to be imported: new ones and changed ones. What was found is said first; a
+ * person is asked, a program has to say `--yes`.
+ */
+const found = Effect.fnUntraced(function* (
+  stamps: Stamps | undefined,
+  { again, json: isJson, yes }: { readonly again: boolean; readonly json: boolean; readonly yes: boolean },
+) {
+  const places = yield* onThisMachine(stamps);
+  const all = places.reduce((sum, { files }) => sum + files, 0);
+  if (all === 0)
+    return yield* new NotFound({
+      message: "There are no transcripts where agents keep them on this machine.",
+      hint: "Name a file or folder: recollect import PATH. docs/agents.md says where each agent writes.",
+    });
+  for (const row of placesTable(places)) yield* Output.note(row);
+  const news = places.flatMap(({ changed, fresh }) => [...fresh, ...changed]);
+  if (news.length === 0 && !again) {
+    if (isJson) yield* Output.json({ files: 0, unchanged: all, eventsAppended: 0 });
+    yield* Output.note("\nNothing is new: all of it was imported as it is.");
+    return [];
+  }
+  const paths = again ? (yield* allTranscripts).flatMap(({ files }) => files.map(({ path }) => path)) : news;
+  const question = `Import ${Output.counted(paths.length, "file")}, of ${Output.count(all)} on this machine?`;
+  const stdio = yield* Stdio.Stdio;
+  const canAsk = (yield* stdio.stdinIsTerminal) && (yield* stdio.stdoutIsTerminal);
+  if (!yes && !canAsk)
+    return yield* new BadRequest({ message: question, hint: "Say --yes to import them, or name a path." });
+  const isWanted = yes || (yield* Prompt.run(Prompt.Confirm({ message: question, initial: true })));
+  return isWanted ? paths : [];
+});
+
 export const importCommand = Command.make(
   "import",
   {
     paths: Argument.String("path").pipe(
-      Argument.withDescription("Files and folders with transcripts"),
-      Argument.variadic({ min: 1 }),
+      Argument.withDescription(
+        "Files and folders with transcripts (default: everything that agents keep on this machine)",
+      ),
+      Argument.variadic(),
+    ),
+    yes: Flag.Boolean("yes").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Without a path: import what is found and do not ask"),
+    ),
+    again: Flag.Boolean("again").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Read files too that have not changed since they were imported"),
     ),
     format: Flag.Literals("format", ["auto", ...formats]).pipe(
       Flag.withDescription("Read every file as this format instead of finding it by content"),
@@ -89,10 +136,14 @@ export const importCommand = Command.make(
   },
   Effect.fn("cli.import")(
     function* (input) {
+      const stamps = yield* stampsOfStore(input.tenant);
+      const paths = input.paths.length > 0 ? input.paths : yield* found(stamps, input);
+      if (paths.length === 0) return;
       const bar = yield* Progress.make();
       const report = yield* importPaths({
-        paths: input.paths,
+        paths,
         tenant: input.tenant,
+        stamps: input.again ? undefined : stamps,
         format: input.format === "auto" ? undefined : input.format,
         onProgress: ({ bytes, file, files, totalBytes, totalFiles }) =>
           bar.show({ done: bytes, total: totalBytes, what: `${files}/${totalFiles} ${file}` }),
@@ -117,6 +168,7 @@ export const importCommand = Command.make(
 ).pipe(
   Command.withDescription("Import transcripts of agents; again at any time: only what is new is added"),
   Command.withExamples([
+    { command: "recollect import", description: "Everything that agents keep on this machine, after a question" },
     { command: "recollect import ~/.claude/projects", description: "All of Claude Code's sessions" },
     { command: "recollect import ~/.codex/sessions --json", description: "Codex, with the report as JSON" },
   ]),

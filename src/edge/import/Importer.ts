@@ -23,7 +23,9 @@ import { ImportRun } from "./ImportRun.ts";
 import { compact, outlineOf } from "./JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
+import { patience } from "./Patience.ts";
 import * as Siblings from "./Siblings.ts";
+import { fingerprintOf, type Stamp, type Stamps } from "./StampsSqlite.ts";
 import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread } from "./Threads.ts";
 import { type Found, reasonOf, walk } from "./FileWalk.ts";
@@ -34,6 +36,8 @@ export interface ImportOptions {
   /** A format to cut every file by; default: found by content. */
   readonly format?: Format | undefined;
   readonly tenant?: string | undefined;
+  /** What was imported before: files that have not changed since are not read. */
+  readonly stamps?: Stamps | undefined;
   /** Told at most ten times a second, and once at the end. */
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
 }
@@ -177,6 +181,37 @@ const makeTeller = (options: ImportOptions, files: ReadonlyArray<Found>, clock: 
 };
 
 /**
+ * Reads a file unless its stamp says that it was imported as it is. Stamps are kept once everything before is on disk. A
+ * format that is asked for is another reading: stamps are no matter then.
+ */
+const makeStamping = (job: ImportRun, log: EventLog["Service"], options: ImportOptions) => {
+  const stamps = options.format === undefined ? options.stamps : undefined;
+  let waiting: Array<Stamp> = [];
+  const { draft } = job;
+  const once = Effect.fnUntraced(function* <E, R>(file: Found, read: Effect.Effect<void, E, R>) {
+    if (stamps === undefined) return yield* read;
+    const fingerprint = yield* fingerprintOf(file.path, yield* Clock.currentTimeMillis);
+    const known = fingerprint === undefined ? undefined : stamps.find(file.path, fingerprint);
+    if (known !== undefined) return draft.unchangedOf(file.path, known);
+    const before = { entries: draft.entries, files: draft.files, refused: draft.refused.length };
+    yield* read;
+    if (fingerprint === undefined || draft.refused.length > before.refused) return;
+    const isTaken = draft.files > before.files;
+    const reason = isTaken ? null : (draft.skipped.at(-1)?.reason ?? null);
+    const entries = draft.entries - before.entries;
+    waiting.push({ path: file.path, fingerprint, format: isTaken ? draft.lastFormat : null, entries, reason });
+  });
+  const settle = Effect.gen(function* () {
+    yield* job.batch.flush();
+    if (stamps === undefined || waiting.length === 0) return;
+    const { lastSequence } = yield* log.info.pipe(Effect.retry(patience));
+    stamps.keep(waiting, lastSequence);
+    waiting = [];
+  });
+  return { once, settle };
+};
+
+/**
  * Imports files and folders. Fails only when the log refuses or stays away, or when nothing of what was named is
  * there (a slip of the pen must not look like an import); everything else is in the report.
  */
@@ -190,25 +225,29 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   job.draft.refused.push(...refused);
   job.draft.skipped.push(...skipped);
   const teller = makeTeller(options, files, clock);
+  const stamping = makeStamping(job, log, options);
   let bytes = 0;
   for (const [index, file] of files.entries()) {
     job.onRead = (read) =>
       teller.tell({ files: index, bytes: bytes + Math.min(read, file.bytes), file: file.path }, false);
-    yield* importFile(job, file, options.format).pipe(
-      Effect.catchTag("PlatformError", (error) =>
-        Effect.sync(() => {
-          job.draft.refused.push({ file: file.path, reason: reasonOf(error) });
-        }),
+    yield* stamping.once(
+      file,
+      importFile(job, file, options.format).pipe(
+        Effect.catchTag("PlatformError", (error) =>
+          Effect.sync(() => {
+            job.draft.refused.push({ file: file.path, reason: reasonOf(error) });
+          }),
+        ),
       ),
     );
     bytes += file.bytes;
     teller.tell({ files: index + 1, bytes, file: file.path }, false);
     if (job.threads.isHeavy) {
-      yield* job.batch.flush();
+      yield* stamping.settle;
       job.threads.trim();
     }
   }
-  yield* job.batch.flush();
+  yield* stamping.settle;
   teller.tell({ files: files.length, bytes, file: "" }, true);
   return job.draft.finish({
     ...job.threads.totals(),

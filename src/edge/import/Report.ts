@@ -26,13 +26,17 @@ export interface FormatCount {
 export interface ImportReport {
   /** Files that held conversations. */
   readonly files: number;
-  /** Threads, messages and tool calls the files hold, whether they were in the log already or not. */
+  /** Threads, messages and tool calls the files that were read hold, whether they were in the log already or not. */
   readonly threads: number;
   readonly messages: number;
   readonly toolCalls: number;
   readonly eventsAppended: number;
   /** Entries that were in the log already. */
   readonly duplicates: number;
+  /** Entries whose own id stood for something else in the log: appended under their second one. */
+  readonly renamed: number;
+  /** Files that were not read again, because nothing has changed since they were imported. They count in `files`. */
+  readonly unchanged: number;
   /** Entries kept as they came that nobody here understands yet. */
   readonly unknown: number;
   readonly refused: ReadonlyArray<Refusal>;
@@ -61,26 +65,48 @@ export interface ImportProgress {
 export class ReportDraft {
   files = 0;
   duplicates = 0;
+  renamed = 0;
   eventsAppended = 0;
+  unchanged = 0;
+  /** Entries of all files so far, and what the last file that held a conversation was read as. */
+  entries = 0;
+  lastFormat: string | null = null;
   readonly refused: Array<Refusal> = [];
   readonly skipped: Array<Skip> = [];
   private readonly formats = new Map<string, { files: number; entries: number }>();
 
   fileOf(format: string): void {
     this.files++;
+    this.lastFormat = format;
     this.formatOf(format).files++;
   }
 
+  /** A file that is as it was when it was imported. */
+  unchangedOf(
+    file: string,
+    stamp: { readonly format: string | null; readonly entries: number; readonly reason: string | null },
+  ): void {
+    if (stamp.format === null) {
+      this.skipped.push({ file, reason: stamp.reason ?? "it is no conversation" });
+      return;
+    }
+    this.unchanged++;
+    this.fileOf(stamp.format);
+    this.formatOf(stamp.format).entries += stamp.entries;
+    this.duplicates += stamp.entries;
+  }
+
   entryOf(format: string): void {
+    this.entries++;
     this.formatOf(format).entries++;
   }
 
   finish(
     rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">,
   ): ImportReport {
-    const { files, duplicates, eventsAppended, refused, skipped } = this;
+    const { files, duplicates, renamed, eventsAppended, refused, skipped, unchanged } = this;
     const formats = Object.fromEntries([...this.formats].toSorted(([left], [right]) => (left < right ? -1 : 1)));
-    return { files, duplicates, eventsAppended, refused, skipped, formats, ...rest };
+    return { files, duplicates, renamed, eventsAppended, unchanged, refused, skipped, formats, ...rest };
   }
 
   private formatOf(format: string): { files: number; entries: number } {

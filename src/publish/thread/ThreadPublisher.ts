@@ -25,6 +25,19 @@ export interface Saying extends Omit<Given<EventData<"thread.message_appended">>
   readonly messageId?: string | undefined;
 }
 
+/** What is known of a thread as a whole. */
+export interface Describing extends Omit<Given<EventData<"thread.opened">>, "session">, Context {}
+
+/** Where a thread is continued; without any of it from its end. */
+export interface Forking extends Context {
+  /** Id of the new thread. Default: a new UUIDv7. */
+  readonly threadId?: string | undefined;
+  /** The last message that belongs to both. */
+  readonly atMessageId?: string | undefined;
+  /** The last sequence that belongs to both. */
+  readonly atSequence?: number | undefined;
+}
+
 /** A message that will be said bit by bit. `id` is that of its last event. */
 export type Answering = Answer.Beginning & Context;
 
@@ -123,7 +136,7 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
   const history = History.thread(threadId, publisher.tenant);
   const withPublisher = Effect.provideService(Publisher, publisher);
 
-  const open = Effect.fn("publish.openThread")((given: Given<EventData<"thread.opened">> & Context = {}) => {
+  const open = Effect.fn("publish.openThread")((given: Describing = {}) => {
     const { about, data } = split(given);
     return publisher.publish({ ...about, history, type: "thread.opened", data });
   });
@@ -195,10 +208,7 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
   };
 
   /** A new thread that continues this one from a message, a sequence or its end. */
-  const fork = Effect.fn("publish.fork")(function* (
-    given: Omit<Given<EventData<"thread.forked">>, "fromThreadId"> &
-      Context & { readonly threadId?: string | undefined } = {},
-  ) {
+  const fork = Effect.fn("publish.fork")(function* (given: Forking = {}) {
     const { about, data } = split(given);
     const { threadId: newThreadId, ...from } = data;
     const target = newThreadId ?? (yield* newId);

@@ -1,0 +1,76 @@
+/**
+ * `recollect sources`: what lies on this machine and is not imported, and what was imported and is gone from the disk since.
+ *
+ * Room: edge.
+ *
+ * Nothing is removed because its file is gone: that agents delete their transcripts is why they are kept here.
+ */
+import { Effect, FileSystem, Stream } from "effect";
+import { Command } from "effect/cli";
+import { fileURLToPath } from "node:url";
+import { Query } from "../../query/Query.ts";
+import { json, store, tenant } from "./Flags.ts";
+import { onThisMachine, placesTable, stampsOfStore } from "./OnThisMachine.ts";
+import * as Output from "./Output.ts";
+
+/** Files gone from the disk that are shown to a person; the whole list is in `--json`. */
+const mostShown = 20;
+
+const statement = (tenantName: string): string =>
+  `SELECT source, count(*), max(last_activity_at) FROM v_threads WHERE tenant = '${tenantName.replaceAll("'", "''")}'
+   AND source LIKE 'file:///%' GROUP BY source ORDER BY source`;
+
+/** A file from which threads came and that is not there any more. */
+interface Gone {
+  readonly path: string;
+  readonly threads: number;
+  readonly lastActivityAt: number | null;
+}
+
+const pathOf = (source: string): string | undefined => {
+  try {
+    return fileURLToPath(source);
+  } catch {
+    return undefined;
+  }
+};
+
+const goneFiles = Effect.fnUntraced(function* (tenantName: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const query = yield* Query;
+  const { rows } = yield* query.sql(statement(tenantName));
+  const gone: Array<Gone> = [];
+  for (const [source, threads, last] of yield* Stream.runCollect(rows)) {
+    const path = typeof source === "string" ? pathOf(source) : undefined;
+    if (path === undefined) continue;
+    if (yield* fs.exists(path).pipe(Effect.orElseSucceed(() => true))) continue;
+    gone.push({ path, threads: Number(threads), lastActivityAt: last === null ? null : Number(last) });
+  }
+  return gone;
+}, Effect.scoped);
+
+export const sources = Command.make(
+  "sources",
+  { tenant, json },
+  Effect.fn("cli.sources")(
+    function* (input) {
+      const places = yield* onThisMachine(yield* stampsOfStore(input.tenant));
+      const gone = yield* goneFiles(input.tenant);
+      if (input.json) return yield* Output.json({ places, gone });
+      if (places.length === 0) yield* Output.line("No transcripts where agents keep them on this machine.");
+      else for (const row of placesTable(places)) yield* Output.line(row);
+      const missing = places.reduce((sum, { changed, fresh }) => sum + changed.length + fresh.length, 0);
+      if (missing > 0)
+        yield* Output.note(`\n${Output.counted(missing, "file")} not imported as they are now: recollect import`);
+      if (gone.length === 0) return;
+      yield* Output.line(`\nGone from the disk since they were imported (they stay here):`);
+      for (const { path, threads } of gone.slice(0, mostShown))
+        yield* Output.line(`  ${path}  ${Output.counted(threads, "thread")}`);
+      if (gone.length > mostShown) yield* Output.line(`  … and ${gone.length - mostShown} more: --json lists them all`);
+    },
+    Effect.scoped,
+    store,
+  ),
+).pipe(
+  Command.withDescription("What agents keep on this machine: imported or not, and what is gone from the disk since"),
+);

@@ -1,0 +1,123 @@
+/**
+ * What was imported of each file, so that a file that has not changed is not read again.
+ *
+ * Room: edge.
+ *
+ * A stamp holds for one store (the moment its stream was created, and an end that the stream still reaches), one tenant
+ * and one set of readers: a restored store, or a version that knows more formats, reads again. It is written when
+ * everything of the file is on disk, and only for a file of which nothing was refused. The file of stamps is a cache: without
+ * it everything is read again, and nothing is added twice.
+ *
+ * A change is seen by size, times of content and inode, inode and device, and by a digest of the first and last bytes. A
+ * file that changed less than two seconds ago gets no stamp, because its times go by ticks and may not tell the next change.
+ */
+import Database from "better-sqlite3";
+import { Effect } from "effect";
+import { createHash } from "node:crypto";
+import { chmodSync } from "node:fs";
+import * as fsp from "node:fs/promises";
+import { formats } from "./Entry.ts";
+
+export interface Stamp {
+  readonly path: string;
+  readonly fingerprint: string;
+  /** What it was read as; null for a file that is no conversation. */
+  readonly format: string | null;
+  readonly entries: number;
+  /** Why it is no conversation. */
+  readonly reason: string | null;
+}
+
+export interface Stamps {
+  /** What was imported of a file, if it is still as it was then. */
+  readonly find: (path: string, fingerprint: string) => Stamp | undefined;
+  /** The stamp of a path, whatever the file is like by now. */
+  readonly known: (path: string) => Stamp | undefined;
+  /** Keeps stamps of files whose entries are in the log up to this sequence. */
+  readonly keep: (stamps: ReadonlyArray<Stamp>, lastSequence: number) => void;
+}
+
+/** Raised when a reader finds more in files that it read before. */
+const readersVersion = 1;
+const readers = createHash("sha256").update(`${readersVersion} ${formats.join()}`).digest("hex").slice(0, 16);
+
+const edgeBytes = 4096;
+const settleMillis = 2000;
+
+const readAt = async (file: fsp.FileHandle, position: number): Promise<Buffer> => {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(edgeBytes), 0, edgeBytes, position);
+  return buffer.subarray(0, bytesRead);
+};
+
+const statText = async (path: string): Promise<string> => {
+  const info = await fsp.stat(path, { bigint: true });
+  return `${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino} ${info.dev}`;
+};
+
+const printed = async (path: string, now: number): Promise<string | undefined> => {
+  const file = await fsp.open(path, "r");
+  try {
+    const info = await file.stat({ bigint: true });
+    if (Number(info.ctimeNs / 1_000_000n) > now - settleMillis) return undefined;
+    const hash = createHash("sha256").update(await statText(path));
+    // What an agent has written to its database may lie beside it still.
+    hash.update(await statText(`${path}-wal`).catch(() => ""));
+    hash.update(await readAt(file, 0));
+    hash.update(await readAt(file, Math.max(0, Number(info.size) - edgeBytes)));
+    return hash.digest("hex").slice(0, 32);
+  } finally {
+    await file.close();
+  }
+};
+
+/** What tells a file's content from the next; undefined for one that changed just now, or cannot be read. */
+export const fingerprintOf = (path: string, now: number): Effect.Effect<string | undefined> =>
+  Effect.promise(() => printed(path, now).catch(() => undefined));
+
+/** Which store the stamps are of. */
+export interface StampedStore {
+  readonly tenant: string;
+  /** When its stream was created, and how far it reaches now. */
+  readonly created: number;
+  readonly lastSequence: number;
+}
+
+const schema = `CREATE TABLE IF NOT EXISTS stamps(
+  path TEXT NOT NULL, tenant TEXT NOT NULL, created REAL NOT NULL, sequence INTEGER NOT NULL, readers TEXT NOT NULL,
+  fingerprint TEXT NOT NULL, format TEXT, entries INTEGER NOT NULL, reason TEXT, PRIMARY KEY(path, tenant)) WITHOUT ROWID`;
+
+const columns = "path, fingerprint, format, entries, reason";
+const valid = "path = ? AND tenant = ? AND created = ? AND sequence <= ? AND readers = ?";
+
+const openSync = (file: string, { created, lastSequence, tenant }: StampedStore) => {
+  const database = new Database(file, { timeout: 5000 });
+  // This user's alone, as everything in the data folder; the log of the database takes it over.
+  chmodSync(file, 0o600);
+  database.pragma("journal_mode = WAL");
+  database.pragma("synchronous = NORMAL");
+  database.exec(schema);
+  const select = database.prepare<unknown[], Stamp>(`SELECT ${columns} FROM stamps WHERE ${valid}`);
+  const insert = database.prepare(`INSERT OR REPLACE INTO stamps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const known = (path: string): Stamp | undefined => select.get(path, tenant, created, lastSequence, readers);
+  const stamps: Stamps = {
+    known,
+    find: (path, fingerprint) => {
+      const found = known(path);
+      return found?.fingerprint === fingerprint ? found : undefined;
+    },
+    keep: database.transaction((kept: ReadonlyArray<Stamp>, sequence: number) => {
+      for (const { entries, fingerprint, format, path, reason } of kept)
+        insert.run(path, tenant, created, sequence, readers, fingerprint, format, entries, reason);
+    }),
+  };
+  return { database, stamps };
+};
+
+/** The stamps in a file, for the scope; undefined where the file cannot be used: then everything is read. */
+export const openStamps = (file: string, store: StampedStore) =>
+  Effect.acquireRelease(
+    Effect.try({ try: () => openSync(file, store), catch: (cause) => cause }).pipe(
+      Effect.orElseSucceed(() => undefined),
+    ),
+    (open) => Effect.sync(() => open?.database.close()),
+  ).pipe(Effect.map((open) => open?.stamps));
