@@ -23,8 +23,9 @@ import {
 } from "./Query.ts";
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
+import { search } from "./SearchSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
-import { listThreads } from "./ThreadListSqlite.ts";
+import { listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -113,6 +114,11 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       const page = yield* read((db) => listThreads(db, filter));
       return page instanceof QueryRefused ? yield* page : page;
     }),
+    search: Effect.fn("query.search")(function* (filter) {
+      const answer = yield* read((db) => search(db, filter));
+      return answer instanceof QueryRefused ? yield* answer : answer;
+    }),
+    threadIds: Effect.fn("query.threadIds")((asked) => read((db) => readThreadIds(db, asked))),
     thread: Effect.fn("query.thread")(({ threadId, tenant = defaultTenant }) =>
       read(
         (db) =>
