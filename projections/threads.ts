@@ -131,7 +131,7 @@ export const threads: Projection = {
         last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
         archived_at: { type: "integer", doc: "When it was archived, epoch milliseconds." },
       },
-      indexes: [[`(${listOrder})`, "first_sequence"], ["listed_at", "first_sequence"], ["parent_thread_id"]],
+      indexes: [["listed_at", "first_sequence"], [`(${listOrder})`, "first_sequence"], ["parent_thread_id"]],
     },
     {
       name: "thread_titles",

@@ -71,3 +71,26 @@ export const folderName = (path: string | null): string => path?.split(/[\\/]/).
 /** The agent by the name that people use. */
 export const agentName = (tool: string | null, client: string | null): string =>
   (tool ?? client ?? "-").replace(/-(?:code|cli|agent)$/, "");
+
+const wrappedLine = (line: string, columns: number): ReadonlyArray<string> => {
+  const begin = /^\s*/.exec(line)?.[0] ?? "";
+  const lines: Array<string> = [];
+  let rest = line;
+  while (rest.length > columns) {
+    const blank = rest.lastIndexOf(" ", columns);
+    const cut = blank > begin.length ? blank : columns;
+    lines.push(rest.slice(0, cut).trimEnd());
+    rest = begin + rest.slice(cut).trimStart();
+    if (begin.length >= columns) break;
+  }
+  return [...lines, rest];
+};
+
+/** Lines broken at words to the width of the terminal, with the indent of the line; as they are in a pipe. */
+export const wrapped = (text: string, { columns, isTerminal }: Screen): string =>
+  isTerminal
+    ? text
+        .split("\n")
+        .flatMap((line) => wrappedLine(line, columns))
+        .join("\n")
+    : text;
