@@ -10,6 +10,7 @@ import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
 import { asCalled } from "../edge/cli/CalledAs.ts";
 import { cliFor } from "../edge/cli/Cli.ts";
 import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
+import { shown } from "../edge/cli/Shown.ts";
 import { presenter } from "../edge/cli/Help.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
@@ -20,7 +21,7 @@ import { version } from "../machine/Version.ts";
 const logger = Logger.make(({ cause, date, logLevel, message }) => {
   const text = (Array.isArray(message) ? message : [message]).map(String).join(" ");
   const why = cause.reasons.length === 0 ? "" : `: ${describe(cause).text}`;
-  process.stderr.write(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}${why}\n`);
+  process.stderr.write(shown(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}${why}\n`));
 });
 
 const platform = Layer.mergeAll(
@@ -38,7 +39,7 @@ const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(
 const tell = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
     const { text } = describe(cause);
-    if (text !== "") process.stderr.write(`${asCalled(text)}\n`);
+    if (text !== "") process.stderr.write(shown(`${asCalled(text)}\n`));
     if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
   });
 

@@ -81,7 +81,15 @@ const makeBounded = () => {
       try {
         return script.runInContext(context, { timeout: Math.max(50, Math.ceil(until - performance.now())) }) as A;
       } catch (cause) {
-        if (!(cause instanceof Error && "code" in cause && cause.code === "ERR_SCRIPT_EXECUTION_TIMEOUT")) throw cause;
+        if (
+          !(
+            typeof cause === "object" &&
+            cause !== null &&
+            "code" in cause &&
+            cause.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
+          )
+        )
+          throw cause;
         throw new QueryRefused({
           message: `The expression took longer than ${mostMillis / 1000} s.`,
           hint: "Write one without repetitions in repetitions, or narrow the search with --project, --since or --kind.",

@@ -39,12 +39,15 @@ const fold = (text: string): Folded => {
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
 
+/** As whole words, within words, or written as one (`get_user` in `getUser`). */
+type Closeness = "whole" | "inside" | "joined";
+
 /** The words of a term with anything but letters and digits between them. */
-const patternOf = ({ isBeginning, text }: Term, isWhole: boolean): RegExp | undefined => {
+const patternOf = ({ isBeginning, text }: Term, how: Closeness): RegExp | undefined => {
   const words = fold(text).text.match(/[\p{L}\p{N}\p{Extended_Pictographic}]+/gu);
   if (words === null) return undefined;
-  const inside = words.map(escaped).join(String.raw`[^\p{L}\p{N}]+`);
-  const [before, after] = isWhole ? [String.raw`(?<![\p{L}\p{N}])`, String.raw`(?![\p{L}\p{N}])`] : ["", ""];
+  const inside = words.map(escaped).join(how === "joined" ? String.raw`[^\p{L}\p{N}]*` : String.raw`[^\p{L}\p{N}]+`);
+  const [before, after] = how === "whole" ? [String.raw`(?<![\p{L}\p{N}])`, String.raw`(?![\p{L}\p{N}])`] : ["", ""];
   return new RegExp(`${before}${inside}${isBeginning ? "" : after}`, "gu");
 };
 
@@ -68,8 +71,8 @@ export const marksOf = (text: string, terms: ReadonlyArray<Term>): ReadonlyArray
   const folded = fold(text);
   return terms
     .flatMap((term) => {
-      for (const isWhole of [true, false]) {
-        const pattern = patternOf(term, isWhole);
+      for (const how of ["whole", "inside", "joined"] as const) {
+        const pattern = patternOf(term, how);
         const marks = pattern === undefined ? [] : found(folded, pattern);
         if (marks.length > 0) return marks;
       }
