@@ -17,6 +17,7 @@ import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf, type Source, sources } from "./SearchSourcesSqlite.ts";
 import type { HitKind, SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
 import { around } from "./Snippet.ts";
+import { hiddenThread } from "./ThreadListSqlite.ts";
 
 /** Matches of one source that are looked at. */
 const mostCandidates = 1_000;
@@ -52,7 +53,7 @@ const boundOf = (filter: SearchFilter): Bound => {
 const phraseOf = (text: string): string => `"${askedWords(text).phrase.replaceAll('"', '""')}"`;
 
 const fromOf = (source: Source, conditions: ReadonlyArray<string>): string =>
-  `JOIN threads t ON t.thread_id = r.thread_id AND t.tenant = r.tenant ${source.joins} WHERE ${conditions.join(" AND ")}`;
+  `JOIN threads t ON t.thread_id = r.thread_id AND t.tenant = r.tenant ${source.joins} WHERE NOT ${hiddenThread} AND ${conditions.join(" AND ")}`;
 
 /** The newest matches of a source, as the index has them: nothing is sorted. */
 const matchesSql = (source: Source, conditions: ReadonlyArray<string>, isFiltered: boolean): string =>
@@ -101,8 +102,12 @@ const scanned = (
   return { candidates, isCut: false };
 };
 
-const gather = (db: Database, finder: Finder, filter: SearchFilter): Gathered => {
-  const bound = boundOf(filter);
+const gather = (
+  db: Database,
+  finder: Finder,
+  { filter, now }: { readonly filter: SearchFilter; readonly now: number },
+): Gathered => {
+  const bound = { ...boundOf(filter), now };
   const gathered = sources.map((source): Gathered => {
     const conditions = conditionsOf(source, filter);
     if (conditions === undefined) return { candidates: [], isCut: false };
@@ -203,12 +208,12 @@ const threadSql = `SELECT v.* FROM v_threads v WHERE v.thread_id = (SELECT text 
   AND v.tenant = (SELECT text FROM names WHERE name = :tenantName)`;
 
 /** The threads of a search, or why it cannot be asked. */
-export const search = (db: Database, filter: SearchFilter): SearchAnswer | QueryRefused => {
+export const search = (db: Database, filter: SearchFilter, now: number): SearchAnswer | QueryRefused => {
   const finder = finderOf(filter);
   if (finder instanceof QueryRefused) return finder;
   try {
     const texts = makeTexts(db);
-    const { candidates, isCut } = gather(db, finder, filter);
+    const { candidates, isCut } = gather(db, finder, { filter, now });
     const ranked = rank(candidates, finder, texts);
     const threads = Map.groupBy(ranked, ({ tenantName, thread }) => `${thread} ${tenantName}`);
     const best = [...threads.values()]

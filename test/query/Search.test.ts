@@ -128,6 +128,21 @@ describe("a search", () => {
     }),
   );
 
+  it.live("finds nothing in a deleted thread", () =>
+    Effect.gen(function* () {
+      const query = yield* asked([
+        said(1, "a fox", inThread("gone")),
+        said(2, "a fox", inThread("there")),
+        event(3, "thread.deleted", {}, inThread("gone")),
+      ]);
+      const { threads } = yield* query.search({ text: "fox" });
+      assert.deepStrictEqual(
+        threads.map(({ thread: { threadId } }) => threadId),
+        ["there"],
+      );
+    }),
+  );
+
   it.live("ranks the newest of many hits, says that there are older ones, and counts those of a thread", () =>
     Effect.gen(function* () {
       const entries = Array.from({ length: 1_200 }, (_, n) => said(n + 1, `common ${n}`, inThread(`t${n % 3}`)));

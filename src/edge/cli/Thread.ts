@@ -110,6 +110,10 @@ export const threadCommand = Command.make(
         "From the beginning, also at a terminal; and what was abandoned by an edit or a rewind, or copied from another thread",
       ),
     ),
+    deleted: Flag.Boolean("deleted").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Also when it is deleted or expired"),
+    ),
     tenant,
     json,
   },
@@ -142,6 +146,13 @@ export const threadCommand = Command.make(
       });
     }
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+    const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
+    if (isHidden && !input.deleted) {
+      return yield* new NotFound({
+        message: `Thread ${input.thread} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
+        hint: "Show it with --deleted.",
+      });
+    }
     const filter = { ...key, ...readAt(input.at, now) };
     const messages = yield* everything(filter, query.messages);
     const toolCalls = yield* everything(filter, query.toolCalls);
