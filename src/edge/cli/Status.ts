@@ -33,6 +33,12 @@ const conditionOf = ({ hint, message, name, ...rest }: LogCondition | Condition)
 });
 
 /** The JSON contract of `status --json` (`docs/cli.md`). */
+const spoolUnreadable = {
+  name: "spoolUnreadable",
+  message: "The spool cannot be read.",
+  hint: "Why: recollect spool list",
+} as const;
+
 const gather = Effect.gen(function* () {
   const log = yield* EventLog;
   const query = yield* Query;
@@ -62,6 +68,7 @@ const gather = Effect.gen(function* () {
     ...(condition === undefined || condition.name === "logAway" ? [] : [condition]),
     ...integrity.conditions.filter(({ name }) => name !== condition?.name),
   ];
+  const spool = Option.getOrNull(yield* spoolTotals);
   return {
     stream: stream === undefined ? null : streamOf(stream),
     projections,
@@ -71,7 +78,7 @@ const gather = Effect.gen(function* () {
       version: connection.serverInfo().version,
       syncInterval: connection.syncInterval ?? null,
     },
-    spool: Option.getOrNull(yield* spoolTotals),
+    spool,
     threads: models.threads,
     unknown: models.unknown,
     condition: models.condition ?? null,
@@ -79,7 +86,10 @@ const gather = Effect.gen(function* () {
     verified: models.integrity.verified ?? null,
     kept: models.integrity.kept,
     history: models.history,
-    conditions: [...connection.conditions(), ...noted].map(conditionOf),
+    conditions: [
+      ...[...connection.conditions(), ...noted].map(conditionOf),
+      ...(spool === null ? [spoolUnreadable] : conditionsOf(spool)),
+    ],
   };
 });
 
@@ -109,16 +119,12 @@ export const status = Command.make(
     yield* Output.line(
       `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,
     );
-    if (spool === null) yield* Output.note("The spool cannot be read; see: recollect spool list");
-    else if (spool.waiting + spool.setAside > 0) {
+    if (spool !== null && spool.waiting + spool.setAside > 0) {
       const overdue = spool.overdue ? ", overdue" : "";
       const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
       yield* Output.line(
         `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
       );
-    }
-    for (const { hint, message } of spool === null ? [] : conditionsOf(spool)) {
-      yield* Output.note(`${message}\n  ${hint}`);
     }
     yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
     const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
