@@ -9,6 +9,7 @@ import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
 import { asCalled } from "../edge/cli/CalledAs.ts";
 import { cliFor, commandIn } from "../edge/cli/Cli.ts";
+import { shown } from "../edge/cli/Shown.ts";
 import { codeOf, codeOfCheck, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
@@ -36,7 +37,7 @@ const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(
 const tell = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
     const { text } = describe(cause);
-    if (text !== "") process.stderr.write(`${asCalled(text)}\n`);
+    if (text !== "") process.stderr.write(shown(`${asCalled(text)}\n`));
     if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
   });
 

@@ -6,7 +6,7 @@
  * No payload: entries are sentences with ids, and one that is longer than a sentence needs is cut.
  */
 import { Logger, References } from "effect";
-import { shown } from "../edge/cli/Output.ts";
+import { shown } from "../edge/cli/Shown.ts";
 import { describe } from "../edge/cli/Failure.ts";
 
 /** What an error of somebody else's brings along may hold anything. */

@@ -32,6 +32,12 @@ const historySql = `SELECT min(sequence) AS sequence, type, min(occurred_at) AS 
     CASE type WHEN 'recollect.healed' THEN NULL ELSE sum(events) END AS events
   FROM v_store_events GROUP BY CASE type WHEN 'recollect.event_lost' THEN 0 ELSE sequence END ORDER BY sequence`;
 
+/** A database of an earlier version, which is being rebuilt at this moment, has no history of the store yet. */
+const readHistory = (db: Database): ReadModelStatus["history"] =>
+  all(db, "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = 'v_store_events'").length === 0
+    ? []
+    : all<ReadModelStatus["history"][number]>(db, historySql);
+
 const readStatus = (db: Database, path: string): ReadModelStatus => {
   const projections = all<ReadModelStatus["projections"][number]>(
     db,
@@ -52,7 +58,7 @@ const readStatus = (db: Database, path: string): ReadModelStatus => {
     projections,
     ...(condition === undefined ? {} : { condition }),
     integrity,
-    history: all<ReadModelStatus["history"][number]>(db, historySql),
+    history: readHistory(db),
     ...(counts ?? { threads: 0, events: 0, unknown: 0 }),
   };
 };
