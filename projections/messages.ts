@@ -146,7 +146,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 5,
+  version: 6,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -256,6 +256,20 @@ export const messages: Projection = {
         p.ordinal, p.type, ${textOf("p")}, coalesce(p.bytes, 0), p.refers_to, p.sequence
         FROM message_parts p JOIN names t ON t.name = p.thread_id
         WHERE ${firstHandOnly({ table: "messages", alias: "p" })}`,
+    },
+    {
+      name: "v_daily_activity",
+      doc: "One row per day of the person: what was said in how many threads. A thread that crosses midnight is in both days.",
+      columns: {
+        day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all that nobody gave a time.",
+        threads: "Threads in which something was said.",
+        messages: "Messages of all kinds.",
+        prompts: "Prompts of persons.",
+        answers: "Answers of models.",
+      },
+      select: `SELECT date(m.occurred_at / 1000, 'unixepoch', 'localtime'), count(DISTINCT m.thread_id || ' ' || m.tenant),
+        count(*), sum(${nameText("m.kind")} = 'prompt'), sum(${nameText("m.kind")} = 'answer')
+        FROM messages m WHERE ${messageCounts("m")} GROUP BY 1`,
     },
     {
       name: "v_models",

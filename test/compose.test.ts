@@ -1,10 +1,11 @@
 import { NodeServices } from "@effect/platform-node";
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Layer, Schema } from "effect";
+import { Effect, FileSystem, Layer, Schema } from "effect";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse } from "yaml";
+import * as ServerConf from "../src/log/access/ServerConf.ts";
 import * as NatsBinary from "../src/machine/NatsBinary.ts";
 import { root } from "./support/flow.ts";
 
@@ -28,7 +29,14 @@ const servers = Object.entries(compose.services).filter(([, service]) => service
 
 describe("docker-compose.yml", () => {
   it("has NATS, the daemon, and three more NATS nodes in profile cluster", () => {
-    assert.deepStrictEqual(Object.keys(compose.services), ["nats", "recollect", "nats-1", "nats-2", "nats-3"]);
+    assert.deepStrictEqual(Object.keys(compose.services), [
+      "access",
+      "nats",
+      "recollect",
+      "nats-1",
+      "nats-2",
+      "nats-3",
+    ]);
     const inCluster = servers.filter(([, service]) => service.profiles?.includes("cluster")).map(([name]) => name);
     assert.deepStrictEqual(inCluster, ["nats-1", "nats-2", "nats-3"]);
   });
@@ -49,17 +57,22 @@ describe("docker-compose.yml", () => {
     }
   });
 
-  it.effect("runs every server with this repository's conf and flags that nats-server accepts", () =>
-    Effect.gen(function* () {
-      const { path } = yield* NatsBinary.NatsBinary;
-      assert.lengthOf(servers, 4);
-      for (const [name, service] of servers) {
-        assert.include(service.volumes, "./nats-server.conf:/etc/nats/nats-server.conf:ro", name);
-        const flags = service.command.map((flag) => flag.replace("/etc/nats/", `${root}/`));
-        assert.include(flags, `--config=${root}/nats-server.conf`);
-        execFileSync(path, [...flags, "-t"], { stdio: "pipe" });
-      }
-    }).pipe(Effect.provide(Layer.provideMerge(NatsBinary.layer, NodeServices.layer))),
+  it.effect(
+    "runs every server with the configuration that lets in who has a key, and flags that nats-server accepts",
+    () =>
+      Effect.gen(function* () {
+        const { path } = yield* NatsBinary.NatsBinary;
+        const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped();
+        const { configFile } = yield* ServerConf.prepare(folder);
+        assert.lengthOf(servers, 4);
+        for (const [name, service] of servers) {
+          assert.include(service.volumes, "recollect:/recollect:ro", name);
+          const flags = service.command.map((flag) => flag.replace("=/recollect/", `=${folder}/`));
+          assert.include(flags, `--config=${configFile}`);
+          assert.notMatch(flags.join(" "), /http|monitor/, "no port that answers everybody");
+          execFileSync(path, [...flags, "-t"], { stdio: "pipe" });
+        }
+      }).pipe(Effect.provide(Layer.provideMerge(NatsBinary.layer, NodeServices.layer))),
   );
 
   it("is accepted by docker compose, where there is one", ({ skip }) => {

@@ -41,6 +41,8 @@ export interface ThreadRow {
   /** What lists are ordered by: the file's time where no entry gives one. */
   readonly listedAt: number;
   readonly archivedAt: number | null;
+  readonly deletedAt: number | null;
+  readonly expiresAt: number | null;
   readonly messages: number;
   readonly prompts: number;
   readonly answers: number;
@@ -74,6 +76,8 @@ export interface ThreadFilter {
   readonly tool?: string;
   /** The model of the thread, or one that spoke in it. */
   readonly model?: string;
+  /** Only those that are deleted or expired, which all other lists and searches leave out. */
+  readonly deleted?: "only";
   /** Active at or after this time. */
   readonly since?: number;
   /** Words that all stand in one part of a message; in double quotes, a phrase; with `*` behind, a beginning. */

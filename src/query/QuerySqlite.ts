@@ -4,7 +4,7 @@
  * Room: query.
  */
 import type { Database } from "better-sqlite3";
-import { Effect, Layer, Result, Schema } from "effect";
+import { Clock, Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
@@ -24,7 +24,7 @@ import {
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
-import { listThreads } from "./ThreadListSqlite.ts";
+import { hiddenThread, listThreads } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -32,7 +32,13 @@ const historySql = `SELECT min(sequence) AS sequence, type, min(occurred_at) AS 
     CASE type WHEN 'recollect.healed' THEN NULL ELSE sum(events) END AS events
   FROM v_store_events GROUP BY CASE type WHEN 'recollect.event_lost' THEN 0 ELSE sequence END ORDER BY sequence`;
 
-const readStatus = (db: Database, path: string): ReadModelStatus => {
+/** A database of an earlier version, which is being rebuilt at this moment, has no history of the store yet. */
+const readHistory = (db: Database): ReadModelStatus["history"] =>
+  all(db, "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = 'v_store_events'").length === 0
+    ? []
+    : all<ReadModelStatus["history"][number]>(db, historySql);
+
+const readStatus = (db: Database, path: string, now: number): ReadModelStatus => {
   const projections = all<ReadModelStatus["projections"][number]>(
     db,
     `SELECT projection AS name, version, sequence AS checkpoint, recorded_at, applied_at, (SELECT count(*) FROM v_dead_letters d
@@ -45,14 +51,15 @@ const readStatus = (db: Database, path: string): ReadModelStatus => {
   const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,
-    `SELECT (SELECT count(*) FROM threads) AS threads, (SELECT count(*) FROM events) AS events,
+    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, (SELECT count(*) FROM events) AS events,
        (SELECT count(*) FROM unknown_entries) AS unknown`,
+    { now },
   );
   return {
     projections,
     ...(condition === undefined ? {} : { condition }),
     integrity,
-    history: all<ReadModelStatus["history"][number]>(db, historySql),
+    history: readHistory(db),
     ...(counts ?? { threads: 0, events: 0, unknown: 0 }),
   };
 };
@@ -110,7 +117,8 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
   const read = yield* makeReaders(path);
   return Query.of({
     threads: Effect.fn("query.threads")(function* (filter) {
-      const page = yield* read((db) => listThreads(db, filter));
+      const now = yield* Clock.currentTimeMillis;
+      const page = yield* read((db) => listThreads(db, filter, now));
       return page instanceof QueryRefused ? yield* page : page;
     }),
     thread: Effect.fn("query.thread")(({ threadId, tenant = defaultTenant }) =>
@@ -200,7 +208,9 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         ),
       ),
     ),
-    status: read((db) => readStatus(db, options.path)).pipe(Effect.withSpan("query.status")),
+    status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
+      Effect.withSpan("query.status"),
+    ),
     sql: (text) => sql(path, text).pipe(Effect.withSpan("query.sql")),
   });
 });

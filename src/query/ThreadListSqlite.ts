@@ -51,7 +51,11 @@ const number = (parameter: string): string => `(SELECT name FROM names WHERE tex
 
 const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
+/** Whether a row of `threads t` is deleted, or expired by `:now`. */
+export const hiddenThread = "(t.deleted_at > 0 OR (t.expires_at > 0 AND t.expires_at <= :now)) IS TRUE";
+
 const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
+  filter.deleted === "only" ? hiddenThread : `NOT ${hiddenThread}`,
   ...(filter.after === undefined ? [] : ["(t.listed_at, t.first_sequence) < (:at, :sequence)"]),
   ...(filter.since === undefined ? [] : ["t.listed_at >= :since"]),
   ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
@@ -87,12 +91,12 @@ const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
         ];
   return `${lead}SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id,
       (SELECT text FROM names WHERE name = t.tenant) AS tenant, ${hit}
-    FROM ${from} ${conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`}
+    FROM ${from} WHERE ${conditions.join(" AND ")}
     ORDER BY t.listed_at DESC, t.first_sequence DESC LIMIT :limit`;
 };
 
 /** One page, or the refusal of its cursor. */
-export const listThreads = (db: Database, filter: ThreadFilter): ThreadPage | QueryRefused => {
+export const listThreads = (db: Database, filter: ThreadFilter, now: number): ThreadPage | QueryRefused => {
   const cursor = readCursor(filter.after);
   if (cursor instanceof QueryRefused) return cursor;
   const match = filter.text === undefined ? undefined : matchOf(filter.text);
@@ -112,7 +116,7 @@ export const listThreads = (db: Database, filter: ThreadFilter): ThreadPage | Qu
     Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
   );
   // One more than the page shows whether there is a next one.
-  const found = all<Found>(db, pageSql(filter, match), { ...values, limit: limit + 1 });
+  const found = all<Found>(db, pageSql(filter, match), { ...values, now, limit: limit + 1 });
   const threads = found.slice(0, limit).flatMap(({ threadId, tenant: of, part, parts }) => {
     const [thread] = all<ThreadRow>(db, "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :of", {
       threadId,

@@ -211,6 +211,87 @@ describe("a sub-agent of Claude Code", () => {
   );
 });
 
+describe("a fork", () => {
+  const other = "d2000000-0000-4000-8000-000000000022";
+  const from = (messageUuid: string) => ({ sessionId: other, forkedFrom: { sessionId: session, messageUuid } });
+  const claudeParent = [asks("a", null, "one"), answers("b", "a", "1"), asks("c", "b", "two"), answers("d", "c", "2")];
+  const claudeFork = [
+    asks("x", null, "one", from("a")),
+    {
+      ...answers("y", "x", "1", from("b")),
+      requestId: "req_b",
+      message: (answers("b", "a", "1") as { message?: object }).message,
+    },
+    asks("z", "y", "other", { sessionId: other }),
+    answers("w", "z", "3", { sessionId: other }),
+  ];
+  const piParent = "e1000000-0000-4000-8000-000000000001";
+  const piFork = "e1000000-0000-4000-8000-000000000002";
+  const piSession = (id: string, more: object = {}) => ({
+    type: "session",
+    id,
+    timestamp: "2026-09-01T10:00:00.000Z",
+    cwd: "/x",
+    ...more,
+  });
+  const pi = (id: string, parentId: string | null, role: string) => ({
+    type: "message",
+    id,
+    parentId,
+    timestamp: "2026-09-01T10:00:00.000Z",
+    message: {
+      role,
+      content: [{ type: "text", text: id }],
+      timestamp: 1788256800000,
+      ...(role === "assistant"
+        ? { usage: { input: 100, output: 10, cacheRead: 0, cacheWrite: 0, cost: { total: 1 } } }
+        : {}),
+    },
+  });
+  const copied = [pi("p1", null, "user"), pi("p2", "p1", "assistant")];
+  const files: Readonly<Record<string, ReadonlyArray<unknown>>> = {
+    "claude-parent.jsonl": claudeParent,
+    "claude-fork.jsonl": claudeFork,
+    "pi-parent.jsonl": [piSession(piParent), ...copied, pi("p3", "p2", "user")],
+    "pi-fork.jsonl": [
+      piSession(piFork, { parentSession: `/home/x/sessions/2026-09-01_${piParent}.jsonl` }),
+      ...copied,
+      pi("q3", "p2", "user"),
+      pi("q4", "q3", "assistant"),
+    ],
+  };
+
+  for (const [order, names] of [
+    ["parents first", Object.keys(files)],
+    ["forks first", Object.keys(files).toReversed()],
+  ] as const) {
+    it.live(`of Claude Code or pi counts what it copied once, imported ${order}`, () =>
+      Effect.gen(function* () {
+        for (const name of names) yield* importedFiles({ [name]: files[name] ?? [] });
+        assert.deepStrictEqual(
+          yield* rows("SELECT thread_id, parent_thread_id, parent_relation, messages FROM v_threads ORDER BY 1"),
+          [
+            [session, null, null, 4],
+            [other, session, "fork", 2],
+            [piParent, null, null, 3],
+            [piFork, piParent, "fork", 2],
+          ],
+        );
+        assert.deepStrictEqual(
+          yield* rows("SELECT thread_id, input_tokens, output_tokens, cost_usd FROM v_thread_tokens ORDER BY 1"),
+          [
+            [session, 20, 2, null],
+            [other, 10, 1, null],
+            [piParent, 100, 10, 1],
+            [piFork, 100, 10, 1],
+          ],
+        );
+        assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE is_abandoned"), [[0]]);
+      }).pipe(fresh),
+    );
+  }
+});
+
 describe("a prompt that was queued", () => {
   const queue = (operation: string, content?: string) => ({
     type: "queue-operation",

@@ -160,6 +160,11 @@ describe("tokens", () => {
           ["2026-03-01", 1, 1000, 900, 1],
           ["2026-03-02", 1, 1000, 900, 1],
         ]);
+        assert.deepStrictEqual(yield* rows("SELECT day, threads, messages, answers FROM v_daily_activity"), [
+          [null, 1, 1, 1],
+          ["2026-03-01", 1, 1, 1],
+          ["2026-03-02", 1, 1, 1],
+        ]);
       } finally {
         if (before === undefined) delete process.env["TZ"];
         else process.env["TZ"] = before;

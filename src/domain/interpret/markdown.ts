@@ -7,6 +7,7 @@
  * what the program said, anything else the model's answer), for SpecStory a heading or what one of both said. The text
  * is put together again from the pieces. A time stands at most in the heading.
  */
+import { millisOf } from "../EntryTimes.ts";
 import type { Fact } from "../Fact.ts";
 import { describe } from "./describe.ts";
 import { noted, notUnderstood } from "./facts.ts";
@@ -78,7 +79,8 @@ export const aider: Interpreter = {
     if (text.startsWith("# aider chat started at")) {
       const facts: Array<Fact> = [];
       const after = describe(facts, carry, { client: { name: "aider" } });
-      return { facts: [...facts, noted("chat started", text)], carry: after };
+      const when = millisOf(/started at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)/.exec(text)?.[1]);
+      return { facts: [...facts, noted("chat started", text)].map((fact) => ({ ...fact, at: when })), carry: after };
     }
     if (text.startsWith("#### ")) return { facts: [said("user", without(text, /^#### ?/), context)] };
     if (text.startsWith(">")) return program(text, context, carry);
@@ -106,6 +108,8 @@ export const specstory: Interpreter = {
     const facts: Array<Fact> = [];
     const title = /^# (.+?)(?: \(\d{4}-\d\d-\d\d[^)]*\))?\s*$/m.exec(text)?.[1];
     const after = describe(facts, carry, { client: { name: "specstory" }, title });
-    return { facts: [...facts, noted("heading", text)], carry: after };
+    const [, day, minute] = /^# .*\((\d{4}-\d\d-\d\d)[ _](\d\d:\d\d)/m.exec(text) ?? [];
+    const when = day === undefined ? undefined : millisOf(`${day}T${minute}`);
+    return { facts: [...facts, noted("heading", text)].map((fact) => ({ ...fact, at: when })), carry: after };
   },
 };

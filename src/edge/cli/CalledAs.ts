@@ -68,6 +68,8 @@ export const commandNames = [
   "limits",
   "cache",
   "status",
+  "check",
+  "service",
   "spool",
   "rebuild",
   "verify",

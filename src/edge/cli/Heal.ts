@@ -10,13 +10,14 @@ import * as DataFolder from "../../machine/DataFolder.ts";
 import * as FolderLock from "../../machine/FolderLockSqlite.ts";
 import * as NatsStart from "../../machine/NatsStart.ts";
 import * as StoreSwap from "../../machine/StoreSwap.ts";
+import { EventLog } from "../../log/EventLog.ts";
 import { defaultStream } from "../../log/connection/StreamNats.ts";
 import * as Heal from "../../projection/heal/Heal.ts";
 import * as HealPlan from "../../projection/heal/Plan.ts";
 import type { LedgerCopy } from "../../projection/heal/Merge.ts";
 import { rebuild } from "../../projection/rebuild/Rebuild.ts";
 import { Attach } from "./Attach.ts";
-import { caughtUp } from "./CaughtUp.ts";
+import { awaitReadModels, caughtUp } from "./CaughtUp.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -96,12 +97,25 @@ export const shownHeal = Effect.fnUntraced(function* <A, E, R>(
   return done;
 });
 
+/** A database of an earlier version is rebuilt by itself, at this rate or faster; one look waits for ten seconds. */
+const eventsInOneLook = 10_000;
+
+/** Waits for read models that may be made anew from the beginning, which a single look gives up on. */
+const awaitPatiently = Effect.fnUntraced(function* (bar: Progress.Bar) {
+  const { lastSequence } = yield* Effect.flatMap(EventLog, (log) => log.info);
+  const looks = 1 + Math.ceil(lastSequence / eventsInOneLook);
+  yield* Effect.repeat(awaitReadModels(bar), { until: (outcome) => outcome !== "still", times: looks });
+  yield* caughtUp(bar);
+});
+
 /** The read models in step with the stream; with the store, as every other command has it. */
 const inStep = Effect.fnUntraced(function* (path: string, needsRebuild: boolean) {
   const attach = yield* Attach;
   const place = yield* where;
   const work = Effect.gen(function* () {
     const bar = yield* Progress.make(Progress.events);
+    // Two rebuilds at once refuse each other.
+    yield* awaitPatiently(bar);
     if (needsRebuild) {
       yield* rebuild({
         path,
@@ -109,8 +123,8 @@ const inStep = Effect.fnUntraced(function* (path: string, needsRebuild: boolean)
         onProgress: ({ head, sequence, step }) =>
           Effect.sync(() => bar.show({ done: sequence, total: head, what: step })),
       });
+      yield* awaitPatiently(bar);
     }
-    yield* caughtUp(bar);
     bar.clear();
   });
   yield* Effect.scoped(work).pipe(Effect.provide(attach.store(place, "there")));

@@ -6,6 +6,7 @@
 import { Console, Effect } from "effect";
 import { type CliError, CliOutput } from "effect/cli";
 import { asCalled } from "./CalledAs.ts";
+import { shown } from "./Shown.ts";
 
 const orRather = (suggestions: ReadonlyArray<string>): string =>
   suggestions.length === 0 ? "" : ` Did you mean ${suggestions.join(" or ")}?`;
@@ -57,7 +58,7 @@ export const presenter: CliOutput.Presenter = {
     Effect.gen(function* () {
       if (event._tag === "Version") return yield* Console.log(event.version);
       if (event._tag !== "InvalidInvocation") return yield* CliOutput.defaultPresenter.present(event);
-      for (const error of event.errors) yield* Console.error(`recollect: ${sentence(error)}`);
+      for (const error of event.errors) yield* Console.error(shown(`recollect: ${sentence(error)}`));
       const hint = dashHint(event.errors);
       if (hint !== undefined) yield* Console.error(hint);
       yield* Console.error(asCalled(`  ${event.commandPath.join(" ")} --help shows what it takes.`));

@@ -37,6 +37,7 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
     ["events appended", report.eventsAppended, ""],
     ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
+    ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
     ["unknown", report.unknown, "kept as they came; a later version may understand them"],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],

@@ -9,18 +9,12 @@
 import { Console, Effect, Stdio, Stream } from "effect";
 import { CliOutput } from "effect/cli";
 import { asCalled } from "./CalledAs.ts";
+import { shown, shownJson } from "./Shown.ts";
 
 /** One JSON value on a line of its own. */
-export const json = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value));
+export const json = (value: unknown): Effect.Effect<void> => Console.log(shownJson(JSON.stringify(value)));
 
-// oxlint-disable-next-line eslint/no-control-regex -- control characters are what it looks for
-const controls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
-
-/** Text for a terminal: control characters other than tab and line feed are shown, not obeyed. */
-export const shown = (text: string): string =>
-  text
-    .replaceAll("\r\n", "\n")
-    .replaceAll(controls, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+export { shown } from "./Shown.ts";
 
 /** Text for a person, on stdout, with a line feed behind. */
 export const line = (text = ""): Effect.Effect<void> => Console.log(shown(text));
@@ -28,9 +22,11 @@ export const line = (text = ""): Effect.Effect<void> => Console.log(shown(text))
 /** Text said beside the data, on stderr; commands in it are named as this one was called. */
 export const note = (text: string): Effect.Effect<void> => Console.error(shown(asCalled(text)));
 
-/** Pieces as they are, as fast as the reader takes them. */
+/** Pieces as fast as the reader takes them: as they are, but a terminal is no reader of them and gets them shown. */
 export const raw = <E, R>(stream: Stream.Stream<string, E, R>) =>
-  Effect.flatMap(Stdio.Stdio, (stdio) => Stream.run(stream, stdio.stdout({ endOnDone: false })));
+  Effect.flatMap(Stdio.Stdio, (stdio) =>
+    Stream.run(process.stdout.isTTY === true ? Stream.map(stream, shown) : stream, stdio.stdout({ endOnDone: false })),
+  );
 
 /** Many lines, as fast as the reader takes them. */
 export const lines = <E, R>(stream: Stream.Stream<string, E, R>) => raw(Stream.map(stream, (text) => `${text}\n`));

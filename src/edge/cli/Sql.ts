@@ -6,9 +6,14 @@
 import { Effect, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { Query, type Value } from "../../query/Query.ts";
+import { endable } from "./Endable.ts";
 import { BadRequest } from "./Failure.ts";
 import { json, readModels } from "./Flags.ts";
 import * as Output from "./Output.ts";
+
+/** A report over a hundred million rows takes less; what takes longer than a day nobody waits for. */
+const defaultSeconds = 600;
+const longestSeconds = 86_400;
 
 /** Rows that are laid out as a table for a person; more than these come as they are, without waiting for the widest. */
 const tableRows = 1000;
@@ -78,7 +83,9 @@ const isZone = (zone: string): boolean => {
 
 type Form = "json" | "csv" | "table";
 
-const answer = Effect.fnUntraced(function* (statement: string, form: Form) {
+const answer = Effect.fnUntraced(function* (statement: string, form: Form, seconds: number) {
+  const text = `recollect: The statement took longer than ${seconds} s and was ended.\n  Give it more time with --timeout SECONDS.\n`;
+  yield* endable({ millis: seconds * 1000, text });
   const query = yield* Query;
   const { columns, rows } = yield* query.sql(statement);
   if (form === "json") return yield* asJson(columns, rows);
@@ -101,6 +108,17 @@ export const sql = Command.make(
       Flag.withDescription("Whose days v_daily_… have (default: this machine's, or TZ)"),
       Flag.optional,
     ),
+    timeout: Flag.Int("timeout").pipe(
+      Flag.filter(
+        (seconds) => seconds >= 1 && seconds <= longestSeconds,
+        () => `it is from 1 to ${longestSeconds} seconds`,
+      ),
+      Flag.withMetavar("SECONDS"),
+      Flag.withDescription(
+        `End the statement after so long (default: ${defaultSeconds}): while it reads, the write-ahead log grows`,
+      ),
+      Flag.withDefault(defaultSeconds),
+    ),
     json,
   },
   Effect.fn("cli.sql")(function* (input) {
@@ -109,7 +127,7 @@ export const sql = Command.make(
     // SQLite's local time is that of the process: this command is all that it does.
     if (Option.isSome(input.tz)) process.env["TZ"] = input.tz.value;
     const form = input.json ? "json" : input.csv ? "csv" : "table";
-    return yield* readModels(answer(input.statement, form));
+    return yield* readModels(answer(input.statement, form, input.timeout));
   }),
 ).pipe(
   Command.withDescription("Ask the read models in SQL; v_dictionary explains every view and column"),

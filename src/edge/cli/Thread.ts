@@ -70,6 +70,10 @@ export const threadCommand = Command.make(
       Flag.withDefault(false),
       Flag.withDescription("Also what was abandoned by an edit or a rewind, and what was copied from another thread"),
     ),
+    deleted: Flag.Boolean("deleted").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Also when it is deleted or expired"),
+    ),
     tenant,
     json,
   },
@@ -94,6 +98,13 @@ export const threadCommand = Command.make(
       });
     }
     const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+    const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
+    if (isHidden && !input.deleted) {
+      return yield* new NotFound({
+        message: `Thread ${input.thread} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
+        hint: "Show it with --deleted.",
+      });
+    }
     const filter = { ...key, ...readAt(input.at, now) };
     const messages = yield* everything(filter, query.messages);
     const toolCalls = yield* everything(filter, query.toolCalls);

@@ -65,6 +65,10 @@ export const threads = Command.make(
       Flag.withDescription('In which all these words were said, with a snippet; "a phrase", begin*'),
       Flag.optional,
     ),
+    deleted: Flag.Boolean("deleted").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Those that are deleted or expired, in place of all others"),
+    ),
     tenant: Flag.String("tenant").pipe(
       Flag.withMetavar("NAME"),
       Flag.withDescription("Of this tenant only"),
@@ -84,6 +88,7 @@ export const threads = Command.make(
       ),
       ...given("text", input.text),
       ...given("tenant", input.tenant),
+      ...(input.deleted ? { deleted: "only" as const } : {}),
     };
     const query = yield* Query;
     const page = yield* query.threads({ limit: input.limit, ...filter });

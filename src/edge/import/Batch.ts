@@ -8,9 +8,17 @@
  * what the other wrote is read, dropped from this batch, and the rest goes on.
  */
 import { Effect } from "effect";
-import { isMisfit, type NewEvent } from "../../domain/Event.ts";
+import { fromContent } from "../../domain/EventId.ts";
+import { isMisfit, type NewEvent, type RecordedEvent } from "../../domain/Event.ts";
 import { keyOf } from "../../domain/History.ts";
-import { type Append, type EventLog, maxEventsPerAppend, type SequenceConflict } from "../../log/EventLog.ts";
+import { bodyOf } from "../../log/Envelope.ts";
+import {
+  type Append,
+  type Appended,
+  type EventLog,
+  maxEventsPerAppend,
+  type SequenceConflict,
+} from "../../log/EventLog.ts";
 import { type Entry, eventOf, type Origin } from "./Entry.ts";
 import { patience } from "./Patience.ts";
 import type { ReportDraft } from "./Report.ts";
@@ -30,7 +38,18 @@ interface Waiting {
   readonly events: Array<NewEvent>;
   /** The file's thread that wrote last: its mark is true of everything before it. */
   writer: FileThread;
+  /** Its events have their second ids already. */
+  readonly isRenamed?: boolean;
 }
+
+/**
+ * The id of an entry whose own id stands for something else in the log: the same on every machine, as the first one is, so
+ * that whoever imports the transcript next knows it again.
+ */
+export const secondIdOf = (id: string): string => fromContent("the id is taken by other content", id);
+
+const isSame = (event: NewEvent, found: RecordedEvent): boolean =>
+  event.type === found.type && Buffer.compare(Buffer.from(bodyOf(event)), Buffer.from(found.body)) === 0;
 
 /** The extension attribute by which an import knows again what it has written itself. */
 const runAttribute = "importrun";
@@ -43,6 +62,8 @@ export class Batch {
   private waiting = new Map<string, Waiting>();
   private events = 0;
   private bytes = 0;
+  /** Why the log refused last. */
+  private reason = "";
 
   constructor(options: {
     readonly log: EventLog["Service"];
@@ -79,32 +100,84 @@ export class Batch {
   readonly flush = Effect.fnUntraced({ self: this }, function* () {
     for (let conflicts = 0; this.waiting.size > 0; conflicts++) {
       const waiting = [...this.waiting.values()];
-      const appended = yield* this.log.appendAll(waiting.map((one) => appendOf(one, this.run))).pipe(
+      const appended = yield* this.append(waiting, conflicts);
+      if (appended === lost) continue;
+      this.clear();
+      if (appended === undefined) yield* this.eachAlone(waiting, conflicts);
+      else for (const [index, one] of waiting.entries()) yield* this.settled(one, appended[index]);
+    }
+  });
+
+  /** Undefined: the log refuses something among them, and does not say which. */
+  private readonly append = Effect.fnUntraced(
+    { self: this },
+    function* (waiting: ReadonlyArray<Waiting>, conflicts: number) {
+      return yield* this.log.appendAll(waiting.map((one) => appendOf(one, this.run))).pipe(
         Effect.retry(patience),
         Effect.catchTag("SequenceConflict", (conflict) =>
           conflicts < maxConflicts ? Effect.map(this.meet(conflict), () => lost) : Effect.fail(conflict),
         ),
+        Effect.catchTag("AppendRefused", ({ reason }) => {
+          this.reason = reason;
+          return Effect.succeed(undefined);
+        }),
       );
-      if (appended === lost) continue;
-      for (const [index, { state, events }] of waiting.entries()) {
-        const one = appended[index];
-        state.sequence = one?.sequence ?? state.sequence;
-        const isOurs = one === undefined || !one.duplicate || (yield* this.isOwn(one.sequence));
-        if (isOurs) this.draft.eventsAppended += events.length;
-        else this.draft.duplicates += events.length;
-      }
-      this.clear();
-    }
-  });
+    },
+  );
 
-  /**
-   * Whether this import wrote what the log calls a duplicate: it was sent again because the answer to it was lost.
-   * Counted as if it had been there before, 9,000 of 1,010,410 new entries were reported as duplicates.
-   */
-  private readonly isOwn = Effect.fnUntraced({ self: this }, function* (sequence: number) {
-    const found = yield* this.log.at(sequence).pipe(Effect.retry(patience));
-    return found !== undefined && !isMisfit(found) && found.extensions?.[runAttribute] === this.run;
-  });
+  /** One thread that is refused refuses itself only: it is tried again under its second ids, and then reported. */
+  private readonly eachAlone = Effect.fnUntraced(
+    { self: this },
+    function* (waiting: ReadonlyArray<Waiting>, conflicts: number) {
+      for (const one of waiting) {
+        const key = keyOf(one.state.history);
+        // A conflict changes what waits of it.
+        this.waiting.set(key, one);
+        const appended = waiting.length === 1 ? undefined : yield* this.append([one], conflicts);
+        if (appended === lost) continue;
+        this.waiting.delete(key);
+        if (appended !== undefined) yield* this.settled(one, appended[0]);
+        else if (one.isRenamed === true) this.refuse(one);
+        else this.rename(one);
+      }
+    },
+  );
+
+  private readonly settled = Effect.fnUntraced(
+    { self: this },
+    function* (one: Waiting, appended: Appended | undefined) {
+      const { events, state } = one;
+      if (appended === undefined || !appended.duplicate) {
+        state.sequence = appended?.sequence ?? state.sequence;
+        this.draft.eventsAppended += events.length;
+        return;
+      }
+      const found = yield* this.log.at(appended.sequence).pipe(Effect.retry(patience));
+      const last = events.at(-1);
+      const isEvent = found !== undefined && !isMisfit(found);
+      if (isEvent && last !== undefined && one.isRenamed !== true && !isSame(last, found)) return this.rename(one);
+      state.sequence = appended.sequence;
+      // It was sent again because the answer to it was lost. Counted as if it had been there before, 9,000 of 1,010,410
+      // new entries were reported as duplicates.
+      if (isEvent && found.extensions?.[runAttribute] === this.run) this.draft.eventsAppended += events.length;
+      else this.draft.duplicates += events.length;
+    },
+  );
+
+  /** Gives what waits of a thread its second ids. */
+  private rename(one: Waiting): void {
+    const events = one.events.map((event) => ({ ...event, id: secondIdOf(event.id) }));
+    this.draft.renamed += events.length;
+    this.waiting.set(keyOf(one.state.history), { ...one, events, isRenamed: true });
+    this.events += events.length;
+  }
+
+  private refuse({ events, state }: Waiting): void {
+    this.draft.refused.push({
+      file: state.history.id,
+      reason: `${events.length} entries are not taken by the log: ${this.reason}`,
+    });
+  }
 
   private take(writer: FileThread, entry: Entry, id: string, event: NewEvent): void {
     const { state } = writer;
@@ -130,7 +203,11 @@ export class Batch {
     const written = yield* this.threads.catchUp(waiting.state, before);
     // A replica may not know yet what its leader refused for.
     if (waiting.state.sequence === before) yield* Effect.sleep("50 millis");
-    const rest = waiting.events.filter(({ id }) => !written.has(id));
+    // What stands there under an entry's id and is another's content is no reason to leave the entry out.
+    const rest = waiting.events
+      .filter(({ id }) => !written.entries.has(id))
+      .map((event) => (written.others.has(event.id) ? { ...event, id: secondIdOf(event.id) } : event));
+    this.draft.renamed += rest.filter((event) => !waiting.events.includes(event)).length;
     const dropped = waiting.events.length - rest.length;
     waiting.state.lastId = rest.at(-1)?.id ?? waiting.state.lastId;
     this.draft.duplicates += dropped;

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { Effect } from "effect";
 import { type History, keyOf } from "../../domain/History.ts";
 import type { EventLog } from "../../log/EventLog.ts";
-import { Batch } from "./Batch.ts";
+import { Batch, secondIdOf } from "./Batch.ts";
 import { type Entry, isLarge, type Origin } from "./Entry.ts";
 import { fileNameOf } from "./ThreadIds.ts";
 import { ReportDraft } from "./Report.ts";
@@ -79,7 +79,7 @@ export class ImportRun {
       });
       return undefined;
     }
-    if (thread.count <= thread.verified || isInLog(state, id)) {
+    if (thread.count <= thread.verified || isInLog(state, id) || isInLog(state, secondIdOf(id))) {
       this.draft.duplicates++;
       return undefined;
     }

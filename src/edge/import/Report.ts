@@ -33,6 +33,8 @@ export interface ImportReport {
   readonly eventsAppended: number;
   /** Entries that were in the log already. */
   readonly duplicates: number;
+  /** Entries whose own id stood for something else in the log: appended under their second one. */
+  readonly renamed: number;
   /** Files that were not read again, because nothing has changed since they were imported. They count in `files`. */
   readonly unchanged: number;
   /** Entries kept as they came that nobody here understands yet. */
@@ -63,6 +65,7 @@ export interface ImportProgress {
 export class ReportDraft {
   files = 0;
   duplicates = 0;
+  renamed = 0;
   eventsAppended = 0;
   unchanged = 0;
   /** Entries of all files so far, and what the last file that held a conversation was read as. */
@@ -101,9 +104,9 @@ export class ReportDraft {
   finish(
     rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">,
   ): ImportReport {
-    const { files, duplicates, eventsAppended, refused, skipped, unchanged } = this;
+    const { files, duplicates, renamed, eventsAppended, refused, skipped, unchanged } = this;
     const formats = Object.fromEntries([...this.formats].toSorted(([left], [right]) => (left < right ? -1 : 1)));
-    return { files, duplicates, eventsAppended, unchanged, refused, skipped, formats, ...rest };
+    return { files, duplicates, renamed, eventsAppended, unchanged, refused, skipped, formats, ...rest };
   }
 
   private formatOf(format: string): { files: number; entries: number } {

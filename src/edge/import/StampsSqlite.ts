@@ -116,8 +116,13 @@ const openSync = (file: string, { created, lastSequence, tenant }: StampedStore)
 /** The stamps in a file, for the scope; undefined where the file cannot be used: then everything is read. */
 export const openStamps = (file: string, store: StampedStore) =>
   Effect.acquireRelease(
-    Effect.try({ try: () => openSync(file, store), catch: (cause) => cause }).pipe(
-      Effect.orElseSucceed(() => undefined),
-    ),
+    Effect.sync(() => {
+      try {
+        return openSync(file, store);
+      } catch {
+        // Locked, damaged, not ours: stamps only spare reading.
+        return undefined;
+      }
+    }),
     (open) => Effect.sync(() => open?.database.close()),
   ).pipe(Effect.map((open) => open?.stamps));

@@ -193,16 +193,17 @@ export class Threads {
     if (history.kind === "thread") this.met.set(keyOf(history), 1);
   }
 
-  /** Reads what the log has of a thread after what is known, and returns the ids that were read. */
+  /** Reads what the log has of a thread after what is known, and returns the ids that were read: of entries, and of others. */
   readonly catchUp = Effect.fnUntraced({ self: this }, function* (state: ThreadState, after: Sequence) {
-    const ids = new Set<string>();
+    const entries = new Set<string>();
+    const others = new Set<string>();
     // A read that breaks off is continued behind the last event it gave.
     let from = after;
     const rest = Stream.suspend(() => this.log.read({ history: state.history, after: from })).pipe(
       Stream.runForEach((event) =>
         Effect.sync(() => {
           from = event.sequence;
-          ids.add(event.id);
+          (isEntry(event) ? entries : others).add(event.id);
           // What publishers of our own say in the thread is no entry: no file can bring it again.
           if (isEntry(event)) noteInLog(state, event.id, isElement(event));
           state.sequence = event.sequence;
@@ -211,7 +212,7 @@ export class Threads {
       ),
     );
     yield* rest.pipe(Effect.retry(patience));
-    return ids;
+    return { entries, others };
   });
 
   /** Makes sure that every entry the log has of a thread is known. */

@@ -69,9 +69,10 @@ export const record = Effect.fnUntraced(function* (given: {
     });
   };
 
-  const startSession = ({ client, server, protocolVersion }: Started) => {
+  const startSession = ({ client, isSilent, protocolVersion, server }: Started) => {
     isBegun = true;
-    const data = { client, server, protocolVersion, transport: "stdio", threadId, cwd, command };
+    const its = isSilent === true ? options.threadId : threadId;
+    const data = { client, server, protocolVersion, transport: "stdio", threadId: its, cwd, command };
     // The session began when the server was started, and is told of when it is known whose it is.
     const id = idOf(sessionId, "started", begun.epochMillis);
     return sessions.register({ ...data, id: sessionId }, { ...about(begun.epochMillis, client?.name), id }).pipe(
@@ -130,8 +131,9 @@ export const record = Effect.fnUntraced(function* (given: {
   const observed = (observation: Observation): ReadonlyArray<Effect.Effect<unknown, SessionRefused | PublishError>> => {
     switch (observation._tag) {
       case "SessionStarted":
-        // A thread that somebody named is somebody else's and has said already what it is.
-        return options.threadId === undefined
+        // A thread that somebody named is somebody else's and has said already what it is; and a server that never
+        // spoke has held no conversation: its session says how it ended.
+        return options.threadId === undefined && observation.isSilent !== true
           ? [startSession(observation), openThread(observation)]
           : [startSession(observation)];
       case "ToolCalled":

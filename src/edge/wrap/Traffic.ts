@@ -26,6 +26,8 @@ export type Observation =
       readonly client: Program | undefined;
       readonly server: Program | undefined;
       readonly serverTitle: string | undefined;
+      /** It is over, and the server has never said anything: there was no conversation. */
+      readonly isSilent?: boolean;
       readonly protocolVersion: string | undefined;
     }
   | {
@@ -171,7 +173,7 @@ export class Traffic {
 
   /** The session ends: a session that nobody introduced is told of now. */
   end(at: Moment): ReadonlyArray<Observation> {
-    return this.#start(at);
+    return this.#start(at).map((observation) => ({ ...observation, isSilent: true }));
   }
 
   #message(direction: Direction, message: JsonObject, at: Moment): ReadonlyArray<Observation> {

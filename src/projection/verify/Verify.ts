@@ -19,7 +19,7 @@ import * as Ranges from "../../domain/SequenceRanges.ts";
 import { chained, equal, hex } from "../../log/Digest.ts";
 import { EventLog, type LogDamaged, type LogInfo, type LogUnavailable } from "../../log/EventLog.ts";
 import { leafOf } from "../Chain.ts";
-import { entriesUpTo, lostEntry } from "../fold/CatchUp.ts";
+import { entriesUpTo, isLost, lostEntry } from "../fold/CatchUp.ts";
 import { incomingOfAll } from "../fold/LargeEntries.ts";
 import * as Pipeline from "../fold/Pipeline.ts";
 import type { Projection } from "../Projection.ts";
@@ -28,7 +28,7 @@ import type { ReadModel, StorageTrouble } from "../ReadModel.ts";
 import * as ReadModelSqlite from "../ReadModelSqlite.ts";
 import * as Generations from "../rebuild/Generations.ts";
 import { attemptOn } from "../rebuild/LedgerFileSqlite.ts";
-import { compare, type Difference, type DifferenceKind } from "./Compare.ts";
+import { compare, type Difference, type DifferenceKind, isWhole } from "./Compare.ts";
 import { type Fault, fullTextFaults } from "./DatabaseCheckSqlite.ts";
 import type { RowDifference } from "./RowDifferencesSqlite.ts";
 import { type AcceptedLoss, openSnapshot, type Snapshot } from "./VerifySqlite.ts";
@@ -138,12 +138,23 @@ interface Work {
   readonly onProgress: (sequence: Sequence, step: Step) => Effect.Effect<void>;
 }
 
+/** What read models are made of, as a rebuild has it: where the stream has lost an event, the ledger's row, while that is whole. */
+const wholeOf = (stream: LogEntry, ledger: LogEntry | undefined): LogEntry =>
+  isLost(stream) && ledger !== undefined && isWhole(ledger) ? ledger : stream;
+
+const foldAfresh = Effect.fnUntraced(function* (work: Work, entries: ReadonlyArray<LogEntry>) {
+  if (work.fresh === undefined || entries.length === 0) return;
+  const incoming = yield* incomingOfAll(entries);
+  const now = yield* Clock.currentTimeMillis;
+  yield* work.fresh.put({ incoming, streamCreated: work.info.created, now });
+});
+
 /** Compares a piece of the stream with the ledger, and folds it afresh. */
 const compareBatch = Effect.fnUntraced(function* (
   work: Work,
   entries: ReadonlyArray<LogEntry>,
 ): Effect.fn.Return<void, StorageTrouble | LogUnavailable, EventLog> {
-  const { comparison, fresh } = work;
+  const { comparison } = work;
   const first = entries[0]?.sequence ?? 0;
   const last = entries.at(-1)?.sequence ?? 0;
   const ledger = new Map((yield* work.snapshot.between(first, last)).map((entry) => [entry.sequence, entry]));
@@ -151,11 +162,10 @@ const compareBatch = Effect.fnUntraced(function* (
     comparison.note(compare(entry.sequence, entry, ledger.get(entry.sequence)));
     comparison.chain = chained(comparison.chain, leafOf(entry));
   }
-  if (fresh !== undefined) {
-    const incoming = yield* incomingOfAll(entries);
-    const now = yield* Clock.currentTimeMillis;
-    yield* fresh.put({ incoming, streamCreated: work.info.created, now });
-  }
+  yield* foldAfresh(
+    work,
+    entries.map((entry) => wholeOf(entry, ledger.get(entry.sequence))),
+  );
   yield* work.onProgress(last, "comparing");
   yield* Effect.yieldNow;
 });
@@ -167,9 +177,12 @@ const compareRest = Effect.fnUntraced(function* (work: Work, from: Sequence, to:
     const entries = new Map(
       (yield* work.snapshot.between(at, Math.min(to, at + step - 1))).map((entry) => [entry.sequence, entry]),
     );
+    const last: Array<LogEntry> = [];
     for (let sequence = at; sequence <= Math.min(to, at + step - 1); sequence++) {
       work.comparison.note(compare(sequence, undefined, entries.get(sequence)));
+      last.push(wholeOf(lostEntry(sequence), entries.get(sequence)));
     }
+    yield* foldAfresh(work, last);
     yield* Effect.yieldNow;
   }
 });
@@ -212,8 +225,8 @@ const chainFault = (comparison: Comparison, ledger: Uint8Array): ReadonlyArray<F
 const run = Effect.fnUntraced(function* (options: Options) {
   const { path, projections } = options;
   const log = yield* EventLog;
-  const isWhole = options.from === undefined && options.to === undefined;
-  const model = isWhole ? yield* openFresh(path, projections) : undefined;
+  const isEverything = options.from === undefined && options.to === undefined;
+  const model = isEverything ? yield* openFresh(path, projections) : undefined;
   const snapshot = yield* openSnapshot({ path, projections, freshFile: model?.file });
   const { info, condition } = yield* ProjectorCondition.identify(snapshot.checkpoint);
   const from = Math.max(1, options.from ?? 1);
@@ -228,8 +241,8 @@ const run = Effect.fnUntraced(function* (options: Options) {
   const work: Work = { snapshot, fresh, info, comparison, onProgress };
   const use = (entries: ReadonlyArray<LogEntry>) => compareBatch(work, entries);
   yield* entriesUpTo({ after: from - 1, until: inStream, lost: lostEntry, use });
-  yield* fresh?.done ?? Effect.void;
   yield* compareRest(work, Math.max(from, inStream + 1), upTo);
+  yield* fresh?.done ?? Effect.void;
   yield* onProgress(upTo, "tables");
   const tables = model === undefined ? [] : yield* tablesOf(snapshot, model);
   yield* onProgress(upTo, "file");

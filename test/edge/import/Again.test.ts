@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Deferred, Effect, Exit, Stream } from "effect";
-import { AppendRefused, EventLog, LogUnavailable } from "../../../src/log/EventLog.ts";
+import { EventLog, LogUnavailable } from "../../../src/log/EventLog.ts";
 import { claude, claudeLines, events, exported, folderOf, importAll, threads, withLog, world, write } from "./World.ts";
 
 /** Counts what an import asks of the log. */
@@ -81,7 +81,7 @@ describe("importing again", () => {
 });
 
 describe("two importers at once", () => {
-  const stopped = new AppendRefused({ reason: "stopped by the test" });
+  const stopped = new Error("stopped by the test");
 
   for (const secondStops of [false, true]) {
     const title = secondStops
@@ -107,7 +107,7 @@ describe("two importers at once", () => {
         const second = withLog((log) => ({
           appendAll: (batch) =>
             Deferred.await(firstIsReady).pipe(
-              Effect.andThen(secondStops && ++appends > 1 ? Effect.fail(stopped) : log.appendAll(batch)),
+              Effect.andThen(secondStops && ++appends > 1 ? Effect.die(stopped) : log.appendAll(batch)),
               Effect.tap(() => Deferred.succeed(secondHasWritten, undefined)),
             ),
         }));
@@ -141,9 +141,7 @@ describe("an import that is stopped", () => {
         let appends = 0;
         const stopped = withLog((log) => ({
           appendAll: (batch) =>
-            ++appends < stopAt
-              ? log.appendAll(batch)
-              : Effect.fail(new AppendRefused({ reason: "stopped by the test" })),
+            ++appends < stopAt ? log.appendAll(batch) : Effect.die(new Error("stopped by the test")),
         }));
         assert.isTrue(Exit.isFailure(yield* Effect.exit(importAll(folder).pipe(stopped))));
         const before = (yield* events).length;
@@ -161,10 +159,7 @@ describe("an import that is stopped", () => {
       const folder = yield* folderOf({ "a.jsonl": claudeLines("s", 0, 1500) });
       const lost = withLog((log) => ({
         appendAll: (batch) =>
-          Effect.andThen(
-            log.appendAll(batch),
-            Effect.fail(new AppendRefused({ reason: "the acknowledgement was lost" })),
-          ),
+          Effect.andThen(log.appendAll(batch), Effect.die(new Error("the acknowledgement was lost"))),
       }));
       yield* Effect.exit(importAll(folder).pipe(lost));
       assert.deepInclude(yield* importAll(folder), { eventsAppended: 500, duplicates: 1000 });

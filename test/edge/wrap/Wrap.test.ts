@@ -93,6 +93,22 @@ layer(world, { excludeTestServices: true })("wrap, what is recorded", (it) => {
     }).pipe(Effect.provide(presence)),
   );
 
+  it.effect("leaves no thread of a server that never started, only a session that ended", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const before = yield* head;
+      yield* Effect.exit(Effect.scoped(connect({ data, url, server: [process.execPath, "-e", ""] })));
+      const ended = Effect.map(recordedAfter(before), (events) => events.some(({ type }) => type === "session.ended"));
+      yield* World.until(ended);
+      const events = yield* recordedAfter(before);
+      assert.deepStrictEqual(
+        events.map(({ type }) => type),
+        ["session.started", "session.ended"],
+      );
+    }),
+  );
+
   it.effect("writes to the thread it is given, and links a new one to the agent's session", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
