@@ -69,6 +69,8 @@ export const commandNames = [
   "limits",
   "cache",
   "status",
+  "check",
+  "service",
   "spool",
   "rebuild",
   "verify",

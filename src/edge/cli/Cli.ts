@@ -27,6 +27,8 @@ const commands = {
   limits: () => import("./Limits.ts").then(({ limits }) => limits),
   cache: () => import("./Cache.ts").then(({ cache }) => cache),
   status: () => import("./Status.ts").then(({ status }) => status),
+  check: () => import("./Check.ts").then(({ check }) => check),
+  service: () => import("./Service.ts").then(({ service }) => service),
   spool: () => import("./Spool.ts").then(({ spool }) => spool),
   rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
@@ -42,7 +44,7 @@ const isName = (word: string): word is Name => Object.hasOwn(commands, word);
 
 /** Flags of the root, before a command's name, that take the word behind them. */
 const takesNext = new Set(
-  ["data", "nats-url", "log-level", "creds", "nkey", "inbox-prefix", "tls-ca", "tls-cert", "tls-key"].map(
+  ["data", "nats-url", "log-level", "log-format", "creds", "nkey", "inbox-prefix", "tls-ca", "tls-cert", "tls-key"].map(
     (flag) => `--${flag}`,
   ),
 );

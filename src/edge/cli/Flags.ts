@@ -37,6 +37,10 @@ export const recollect = Command.make("recollect").pipe(
     tlsCa: file("tls-ca", "Whose certificates to trust, PEM (default: RECOLLECT_NATS_TLS_CA, else the system's)"),
     tlsCert: file("tls-cert", "Our own certificate, PEM (default: RECOLLECT_NATS_TLS_CERT)"),
     tlsKey: file("tls-key", "Its key, PEM (default: RECOLLECT_NATS_TLS_KEY)"),
+    logFormat: Flag.Literals("log-format", ["text", "json"]).pipe(
+      Flag.withDescription("How log lines on stderr are written (default: RECOLLECT_LOG_FORMAT, else text)"),
+      Flag.optional,
+    ),
   }),
 );
 
