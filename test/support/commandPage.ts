@@ -61,7 +61,7 @@ const section = (doc: HelpDoc.HelpDoc): string => {
 };
 
 /** The page, from its first word to its last. */
-export const page = (docs: ReadonlyArray<HelpDoc.HelpDoc>): string => {
+export const commandPage = (docs: ReadonlyArray<HelpDoc.HelpDoc>): string => {
   const inherited = docs.at(-1)?.inheritedFlags ?? [];
   return `${[
     "# Every command",
@@ -75,4 +75,4 @@ export const page = (docs: ReadonlyArray<HelpDoc.HelpDoc>): string => {
 /** The page as it stands. */
 export const written = (): string => readFileSync(file, "utf8");
 
-if (import.meta.main) writeFileSync(file, page(await helpDocs()));
+if (import.meta.main) writeFileSync(file, commandPage(await helpDocs()));
