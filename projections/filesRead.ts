@@ -30,7 +30,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
 
 export const filesRead: Projection = {
   name: "files_read",
-  version: 2,
+  version: 3,
   doc: "Files that threads have read.",
   tables: [
     {

@@ -90,7 +90,7 @@ const counted = callCounts("c");
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 3,
+  version: 4,
   doc: "Tool executions: calls joined to their results.",
   tables: [
     {
