@@ -6,13 +6,17 @@
  * The view counts what `messages` and `toolCalls` hold, so that no number is stored twice.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
-import type { Fact, MessageKind, MessageSaid, ThreadDescribed } from "../src/domain/Fact.ts";
+import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
 import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
 import { titledThread } from "./paths.ts";
+import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
 import { callCounts } from "./toolCalls.ts";
+
+/** What lists of threads are ordered by: one of which nobody said a time comes after all others. */
+export const listOrder = "coalesce(last_activity_at, -9000000000000000)";
 
 /** What a listing shows of a thread that has no title. */
 const maxOpening = 200;
@@ -44,10 +48,29 @@ const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<C
         archived_at: fact.archived === true ? event.occurredAt : undefined,
       },
     },
+    ...(fact.title === undefined
+      ? []
+      : [
+          {
+            table: "thread_titles",
+            row: { ...thread, title: head(plainWords(fact.title), maxTitle), sequence: event.sequence },
+          },
+        ]),
     ...(fact.tagsRemoved ?? []).map(tag(0)),
     ...(fact.tagsAdded ?? []).map(tag(1)),
   ];
 };
+
+/** 0 stands for "no longer": a cell that is null says nothing of its column. */
+const visibility = ({ history, occurredAt }: RecordedEvent, fact: VisibilityChanged): Change => ({
+  table: "threads",
+  row: {
+    thread_id: history.id,
+    tenant: history.tenant,
+    deleted_at: fact.isDeleted === undefined ? undefined : fact.isDeleted ? occurredAt : 0,
+    expires_at: fact.expiresAt,
+  },
+});
 
 /** The first words of a person: what a thread without a title is known by. Words of the program do not count. */
 const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change> => {
@@ -81,7 +104,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 4,
+  version: 6,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -117,8 +140,22 @@ export const threads: Projection = {
         listed_at: { type: "integer", merge: "max", doc: "The same, also by times that nobody said: for lists." },
         last_sequence: { type: "integer", merge: "max", doc: "Sequence of its last event." },
         archived_at: { type: "integer", doc: "When it was archived, epoch milliseconds." },
+        deleted_at: { type: "integer", doc: "When it was deleted, epoch milliseconds; 0 when it was restored." },
+        expires_at: { type: "integer", doc: "From when on it is hidden, epoch milliseconds; 0 when it was restored." },
       },
-      indexes: [["listed_at", "first_sequence"], ["parent_thread_id"]],
+      indexes: [["listed_at", "first_sequence"], [`(${listOrder})`, "first_sequence"], ["parent_thread_id"]],
+    },
+    {
+      name: "thread_titles",
+      doc: "One row per thread with a title, for search.",
+      key: ["thread_id", "tenant"],
+      columns: {
+        thread_id: { type: "name", doc: "Thread." },
+        tenant: { type: "name", doc: "Tenant." },
+        title: { type: "text", doc: "Title." },
+        sequence: { type: "integer", doc: "Sequence of the event that gave it." },
+      },
+      fullText: { of: (row) => indexedText(`${row}.title`), when: (row) => `(${row}.title IS NOT NULL)` },
     },
     {
       name: "thread_tags",
@@ -160,8 +197,10 @@ export const threads: Projection = {
         opened_at: "The earliest time that an entry of it gives, epoch milliseconds; null when none gives one.",
         last_activity_at:
           "The latest time that an entry of it gives, never in the future of when the log took it, epoch milliseconds; null when none gives one.",
-        listed_at: "What lists are ordered by: the same, with the file's time where no entry gives one.",
+        listed_at: "The same, with the file's time where no entry gives one.",
         archived_at: "When it was archived, epoch milliseconds; null while it is not.",
+        deleted_at: "When it was deleted, epoch milliseconds; null while it is not. Lists and searches leave it out.",
+        expires_at: "From when on lists and searches leave it out, epoch milliseconds; null when it does not expire.",
         messages: "Number of its messages of all kinds; what it copied from another thread counts there.",
         prompts: "Of these, prompts of persons, and tasks that an agent gave.",
         answers: "Of these, answers of models.",
@@ -173,7 +212,7 @@ export const threads: Projection = {
       select: `SELECT n.text, ${nameText("t.tenant")}, coalesce(t.title, ${summarized}), coalesce(t.opening, t.stand_in), ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
-        t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, ${messagesOf()},
+        t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, nullif(t.deleted_at, 0), nullif(t.expires_at, 0), ${messagesOf()},
         ${ofKinds("prompt", "task")}, ${ofKinds("answer")},
         (SELECT count(*) FROM tool_calls c WHERE ${own("c")} AND ${callCounts("c")}),
         t.first_sequence, t.last_sequence,
@@ -214,6 +253,7 @@ export const threads: Projection = {
           },
           ...facts.flatMap((fact) => {
             if (fact._tag === "ThreadDescribed") return described(event, fact);
+            if (fact._tag === "VisibilityChanged") return [visibility(event, fact)];
             return fact._tag === "MessageSaid" ? opening(event, fact) : [];
           }),
         ],

@@ -27,6 +27,9 @@ export interface ReadThread {
   readonly title: string | undefined;
   readonly tags: ReadonlyArray<string>;
   readonly archived: boolean;
+  /** Epoch milliseconds; undefined while it is neither. A hidden thread is read with `{ deleted: true }` only. */
+  readonly deletedAt: number | undefined;
+  readonly expiresAt: number | undefined;
   /** The newest, at most 64 and 64 KiB of them, oldest first. */
   readonly messages: ReadonlyArray<ReadMessage>;
   /** How many stand before those: `messages` gives them. */
@@ -37,6 +40,15 @@ export interface ReadThread {
   readonly isCurrent: boolean;
   /** Stream sequence of the last event that the log has; 0 when it has none. */
   readonly lastSequence: Sequence;
+}
+
+export interface ReadThreadOptions {
+  /** Sequence of an append, made anywhere, that the answer must hold. */
+  readonly atLeast?: number | undefined;
+  /** Every message, none cut, in place of the newest. */
+  readonly whole?: boolean | undefined;
+  /** Also when the thread is deleted or expired. */
+  readonly deleted?: boolean | undefined;
 }
 
 const textOf = (parts: ReadonlyArray<Part>): string =>
@@ -56,6 +68,8 @@ export const readThread = ({ isCurrent, state, waiting }: ThreadView): ReadThrea
     title: metadata.title,
     tags: metadata.tags,
     archived: metadata.archived,
+    deletedAt: metadata.deletedAt,
+    expiresAt: metadata.expiresAt,
     messages: window.messages.map(readMessage),
     omitted: window.left.messages,
     waiting,

@@ -9,7 +9,7 @@ import type { ChatMessage } from "../publish/thread/ChatMessage.ts";
 import type { Published } from "../publish/Publisher.ts";
 import type { ReadFile } from "../publish/thread/ThreadFiles.ts";
 import type { About } from "../publish/write/NewEvent.ts";
-import { type ReadMessage, readMessage, type ReadThread, readThread } from "./ReadThread.ts";
+import { type ReadMessage, readMessage, type ReadThread, readThread, type ReadThreadOptions } from "./ReadThread.ts";
 import { RecollectAnswer } from "./RecollectAnswer.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 import type { Synced } from "../publish/thread/Sync.ts";
@@ -99,23 +99,23 @@ export class RecollectThread {
    *
    * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
    * process appended is never missing. `whole` gives every message, none cut, in place of the newest; it fails while the log
-   * is away.
+   * is away. A thread that is deleted or expired is undefined too, unless `deleted` is true.
    */
-  async read(options: { readonly atLeast?: number; readonly whole?: boolean } = {}): Promise<ReadThread | undefined> {
+  async read(options: ReadThreadOptions = {}): Promise<ReadThread | undefined> {
     const { whole = false, ...reading } = options;
     const view = await this.#runner.run(this.#thread.read(reading));
     if (view === undefined) return undefined;
     if (!whole) return readThread(view);
-    const messages = await this.#runner.run(Stream.runCollect(this.#thread.messages));
+    const messages = await this.#runner.run(Stream.runCollect(this.#thread.messages(reading)));
     return { ...readThread(view), messages: messages.map(readMessage), omitted: 0 };
   }
 
   /**
    * Every message, whole, in the order in which they began; those that wait on this machine at the end. Fails with
-   * `LogUnavailable`.
+   * `LogUnavailable`. None of a thread that is deleted or expired, unless `deleted` is true.
    */
-  async *messages(): AsyncGenerator<ReadMessage, void> {
-    const whole = Stream.map(this.#thread.messages, readMessage);
+  async *messages(options: Pick<ReadThreadOptions, "deleted"> = {}): AsyncGenerator<ReadMessage, void> {
+    const whole = Stream.map(this.#thread.messages(options), readMessage);
     yield* this.#runner.iterate(whole);
   }
 
@@ -154,5 +154,23 @@ export class RecollectThread {
 
   archive(reason?: string, about?: About): Promise<Published> {
     return this.#runner.publish(this.#thread.archive(reason, about));
+  }
+
+  /**
+   * Hides the thread from reads, lists and searches until `restore`. Its events stay in the log and `recollect export`
+   * still gives it: deleting forgets nothing. What is said in it meanwhile is kept and does not restore it.
+   */
+  delete(reason?: string, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#thread.delete(reason, about));
+  }
+
+  /** Hides the thread as if deleted from a time on, epoch milliseconds. The latest call holds; `restore` ends it. */
+  expire(atMillis: number, about?: About): Promise<Published> {
+    return this.#runner.publish(this.#thread.expire(atMillis, about));
+  }
+
+  /** Shows a deleted or expired thread again. */
+  restore(about?: About): Promise<Published> {
+    return this.#runner.publish(this.#thread.restore(about));
   }
 }

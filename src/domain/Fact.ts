@@ -38,6 +38,14 @@ export interface ThreadDescribed {
   readonly archived?: Optional<boolean>;
 }
 
+/** The thread is hidden, will be, or is shown again. Absent fields say nothing; present ones replace. */
+export interface VisibilityChanged {
+  readonly _tag: "VisibilityChanged";
+  readonly isDeleted?: Optional<boolean>;
+  /** Epoch milliseconds; 0: never. */
+  readonly expiresAt?: Optional<number>;
+}
+
 /**
  * The other thread's holding of the same thing, where an agent copied it from there (a fork, a sub-agent): the id or key
  * it has there. Counted there, once that thread holds it; until then here. So the order of imports changes nothing.
@@ -324,6 +332,7 @@ interface Timed {
 
 export type Fact = (
   | ThreadDescribed
+  | VisibilityChanged
   | MessageSaid
   | ToolWasCalled
   | ToolHasReturned

@@ -195,6 +195,12 @@ export const canonicalFacts = (
       return [{ _tag: "ThreadDescribed", parentThreadId: event.data.fromThreadId, relation: "fork" }];
     case "thread.archived":
       return [{ _tag: "ThreadDescribed", archived: true }];
+    case "thread.deleted":
+      return [{ _tag: "VisibilityChanged", isDeleted: true }];
+    case "thread.expires":
+      return [{ _tag: "VisibilityChanged", expiresAt: event.data.at }];
+    case "thread.restored":
+      return [{ _tag: "VisibilityChanged", isDeleted: false, expiresAt: 0 }];
     case "source.described":
       return [{ _tag: "Noted", kind: "source" }];
     case "task.submitted": {

@@ -15,7 +15,7 @@ import { Result, Schema } from "effect";
 import { headOf, jsonBytes, own, present, shortId } from "./Truncate.ts";
 import { Program } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
-import type { Fact, MessageSaid, ThreadDescribed } from "./Fact.ts";
+import type { Fact, MessageSaid, ThreadDescribed, VisibilityChanged } from "./Fact.ts";
 import { History, Sequence } from "./History.ts";
 import { factsOf } from "./Interpret.ts";
 import { type Carry, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
@@ -27,7 +27,7 @@ import type { Refusal } from "./Upcast.ts";
  * Raised whenever the same events may fold to another state: a change here, in the window, in `Canonical.ts`, in an
  * interpreter. Snapshots of another version are not read. `Thread.test.ts` holds a digest that notices.
  */
-export const foldVersion = 4;
+export const foldVersion = 5;
 
 /** One field of the metadata: a path may have 4,096 bytes, everything else is shorter. */
 const metadataBytes = 4096;
@@ -56,6 +56,10 @@ export const ThreadMetadata = Schema.Struct({
   /** Tags that found no room beyond the first 64. */
   tagsOmitted: Schema.Natural,
   archived: Schema.Boolean,
+  /** When it was deleted; absent while it is not. Epoch milliseconds, as all times here. */
+  deletedAt: Schema.optionalKey(Schema.Finite),
+  /** From when on it is hidden as if deleted. */
+  expiresAt: Schema.optionalKey(Schema.Finite),
   /** The earliest and the latest time that is said of an event, none in the future, epoch milliseconds. */
   openedAt: Schema.optionalKey(Schema.Finite),
   lastActivityAt: Schema.optionalKey(Schema.Finite),
@@ -96,6 +100,10 @@ export const ThreadState = Schema.Struct({
   lastEventId: text,
 });
 export type ThreadState = typeof ThreadState.Type;
+
+/** Whether a thread is deleted, or expired by `now`: lists, searches and reads leave it out, the log keeps it. */
+export const isHidden = ({ deletedAt, expiresAt }: ThreadMetadata, now: number): boolean =>
+  deletedAt !== undefined || (expiresAt !== undefined && expiresAt <= now);
 
 const noTellings = { messages: 0, calls: 0, results: 0, usages: 0 };
 
@@ -152,6 +160,16 @@ const describedMetadata = (metadata: ThreadMetadata, fact: ThreadDescribed): Thr
     tags,
     tagsOmitted,
   };
+};
+
+const visibleMetadata = (
+  { deletedAt, expiresAt, ...metadata }: ThreadMetadata,
+  fact: VisibilityChanged,
+  { occurredAt }: RecordedEvent,
+): ThreadMetadata => {
+  const deleted = fact.isDeleted === undefined ? deletedAt : fact.isDeleted ? occurredAt : undefined;
+  const expires = fact.expiresAt === undefined ? expiresAt : fact.expiresAt === 0 ? undefined : fact.expiresAt;
+  return { ...metadata, ...present({ deletedAt: deleted, expiresAt: expires }) };
 };
 
 /** A message of the main line also says with what the thread is going on: formats name the model only there. */
@@ -213,6 +231,8 @@ const withFact = (state: ThreadState, fact: Fact, event: RecordedEvent): ThreadS
   switch (fact._tag) {
     case "ThreadDescribed":
       return { ...state, metadata: describedMetadata(state.metadata, fact) };
+    case "VisibilityChanged":
+      return { ...state, metadata: visibleMetadata(state.metadata, fact, event) };
     case "MessageSaid":
       return withMessage(state, fact, event);
     case "ToolWasCalled":

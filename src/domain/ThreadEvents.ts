@@ -138,6 +138,13 @@ export const ThreadForked = Schema.Struct({
 });
 export const ThreadArchived = Schema.Struct({ reason: maybe(Text) });
 
+/** The thread is hidden from lists, searches and reads until it is restored. Its events stay in the log. */
+export const ThreadDeleted = Schema.Struct({ reason: maybe(Text) });
+/** The thread is hidden as if deleted from this time on, epoch milliseconds. The latest such event holds. */
+export const ThreadExpires = Schema.Struct({ at: Schema.Natural });
+/** Ends a deletion and an expiry: the thread is shown again. */
+export const ThreadRestored = Schema.Struct({});
+
 /**
  * A foreign entry, as it came: a transcript line, or one element of a chat file.
  *

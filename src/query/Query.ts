@@ -10,6 +10,7 @@ import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
+import type { SearchAnswer, SearchFilter } from "./Search.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
 /** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */
@@ -38,9 +39,11 @@ export interface ThreadRow {
   /** Null where no entry gives a time. */
   readonly openedAt: number | null;
   readonly lastActivityAt: number | null;
-  /** What lists are ordered by: the file's time where no entry gives one. */
+  /** The same, with the file's time where no entry gives one. */
   readonly listedAt: number;
   readonly archivedAt: number | null;
+  readonly deletedAt: number | null;
+  readonly expiresAt: number | null;
   readonly messages: number;
   readonly prompts: number;
   readonly answers: number;
@@ -74,6 +77,8 @@ export interface ThreadFilter {
   readonly tool?: string;
   /** The model of the thread, or one that spoke in it. */
   readonly model?: string;
+  /** Only those that are deleted or expired, which all other lists and searches leave out. */
+  readonly deleted?: "only";
   /** Active at or after this time. */
   readonly since?: number;
   /** Words that all stand in one part of a message; in double quotes, a phrase; with `*` behind, a beginning. */
@@ -299,8 +304,16 @@ export const maxPage = 1000;
 export class Query extends Context.Service<
   Query,
   {
-    /** Newest activity first. */
+    /** Newest activity first, and last of all what nobody said a time of. */
     readonly threads: (filter: ThreadFilter) => Effect.Effect<ThreadPage, QueryRefused | StorageTrouble>;
+    /** The best threads for some words, with their best hits. */
+    readonly search: (filter: SearchFilter) => Effect.Effect<SearchAnswer, QueryRefused | StorageTrouble>;
+    /** Ids of threads that begin so, in order; at most `limit`. An id in full is the only one. */
+    readonly threadIds: (options: {
+      readonly beginning: string;
+      readonly tenant?: string;
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
     readonly thread: (options: {
       readonly threadId: string;
       readonly tenant?: string;

@@ -4,7 +4,7 @@
  * Room: query.
  */
 import type { Database } from "better-sqlite3";
-import { Effect, Layer, Result, Schema } from "effect";
+import { Clock, Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
@@ -23,8 +23,9 @@ import {
 } from "./Query.ts";
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
+import { search } from "./SearchSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
-import { listThreads } from "./ThreadListSqlite.ts";
+import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -38,7 +39,7 @@ const readHistory = (db: Database): ReadModelStatus["history"] =>
     ? []
     : all<ReadModelStatus["history"][number]>(db, historySql);
 
-const readStatus = (db: Database, path: string): ReadModelStatus => {
+const readStatus = (db: Database, path: string, now: number): ReadModelStatus => {
   const projections = all<ReadModelStatus["projections"][number]>(
     db,
     `SELECT projection AS name, version, sequence AS checkpoint, recorded_at, applied_at, (SELECT count(*) FROM v_dead_letters d
@@ -51,8 +52,9 @@ const readStatus = (db: Database, path: string): ReadModelStatus => {
   const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,
-    `SELECT (SELECT count(*) FROM threads) AS threads, (SELECT count(*) FROM events) AS events,
+    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, (SELECT count(*) FROM events) AS events,
        (SELECT count(*) FROM unknown_entries) AS unknown`,
+    { now },
   );
   return {
     projections,
@@ -116,9 +118,16 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
   const read = yield* makeReaders(path);
   return Query.of({
     threads: Effect.fn("query.threads")(function* (filter) {
-      const page = yield* read((db) => listThreads(db, filter));
+      const now = yield* Clock.currentTimeMillis;
+      const page = yield* read((db) => listThreads(db, filter, now));
       return page instanceof QueryRefused ? yield* page : page;
     }),
+    search: Effect.fn("query.search")(function* (filter) {
+      const now = yield* Clock.currentTimeMillis;
+      const answer = yield* read((db) => search(db, filter, now));
+      return answer instanceof QueryRefused ? yield* answer : answer;
+    }),
+    threadIds: Effect.fn("query.threadIds")((asked) => read((db) => readThreadIds(db, asked))),
     thread: Effect.fn("query.thread")(({ threadId, tenant = defaultTenant }) =>
       read(
         (db) =>
@@ -206,7 +215,9 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         ),
       ),
     ),
-    status: read((db) => readStatus(db, options.path)).pipe(Effect.withSpan("query.status")),
+    status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
+      Effect.withSpan("query.status"),
+    ),
     sql: (text) => sql(path, text).pipe(Effect.withSpan("query.sql")),
   });
 });

@@ -108,6 +108,41 @@ layer(world, { excludeTestServices: true })("Recollect", (it) => {
     }),
   );
 
+  it.effect("a deleted or expired thread reads as nothing until it is restored, and whole for those who ask", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const data = yield* World.temporaryFolder;
+      const recollect = yield* connect(data, url);
+      yield* Effect.promise(async () => {
+        const thread = recollect.thread();
+        await thread.say({ role: "user", text: "kept" });
+        const listed = async (options = {}) => {
+          const texts: Array<string> = [];
+          for await (const { text } of thread.messages(options)) texts.push(text);
+          return texts;
+        };
+        await thread.delete("private", { occurredAt: 5_000 });
+        assert.isUndefined(await thread.read());
+        assert.isUndefined(await thread.read({ whole: true }));
+        assert.deepStrictEqual(await listed(), []);
+        const hidden = await thread.read({ deleted: true, whole: true });
+        assert.deepInclude(hidden, { deletedAt: 5_000, expiresAt: undefined });
+        assert.lengthOf(hidden?.messages ?? [], 1);
+        assert.deepStrictEqual(await listed({ deleted: true }), ["kept"]);
+        await thread.restore();
+        assert.deepInclude(await thread.read(), { deletedAt: undefined });
+        assert.deepStrictEqual(await listed(), ["kept"]);
+        await thread.expire(Date.now() + 3_600_000);
+        assert.deepStrictEqual(await listed(), ["kept"]);
+        await thread.expire(Date.now() - 1);
+        assert.isUndefined(await thread.read());
+        assert.deepStrictEqual(await listed(), []);
+        const refused = await thread.expire(Number.NaN).catch((error: unknown) => error);
+        assert.instanceOf(refused, InvalidEvent);
+      });
+    }),
+  );
+
   it.effect("rejects with what went wrong, and a call that nobody awaits crashes nothing", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;

@@ -109,6 +109,13 @@ describe("the facts of our own events", () => {
       { _tag: "ThreadDescribed", parentThreadId: "p", relation: "fork" },
     ]);
     assert.deepStrictEqual(thread("thread.archived", {}), [{ _tag: "ThreadDescribed", archived: true }]);
+    assert.deepStrictEqual(thread("thread.deleted", { reason: "old" }), [
+      { _tag: "VisibilityChanged", isDeleted: true },
+    ]);
+    assert.deepStrictEqual(thread("thread.expires", { at: 7 }), [{ _tag: "VisibilityChanged", expiresAt: 7 }]);
+    assert.deepStrictEqual(thread("thread.restored", {}), [
+      { _tag: "VisibilityChanged", isDeleted: false, expiresAt: 0 },
+    ]);
   });
 
   it("move a task, and let progress leave its status alone", () => {

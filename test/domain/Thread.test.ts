@@ -7,6 +7,7 @@ import { thread } from "../../src/domain/History.ts";
 import * as Thread from "../../src/domain/Thread.ts";
 import { partsOf } from "../../src/domain/ThreadMessage.ts";
 import * as Window from "../../src/domain/ThreadWindow.ts";
+import { recordedEvent } from "./recordedEvent.ts";
 import { recorded, say, sayNew, type Step, Steps } from "../snapshot/ThreadWorld.ts";
 
 const empty = Thread.empty(thread("t"));
@@ -285,6 +286,30 @@ describe("cutting to a size", () => {
   });
 });
 
+describe("a hidden thread", () => {
+  const at = (type: string, data: unknown, sequence: number) => ({
+    ...recordedEvent(type, data, { sequence }),
+    occurredAt: 1_000 * sequence,
+  });
+
+  it("is deleted until it is restored, whatever is said meanwhile, and hidden from its expiry on", () => {
+    const deleted = Thread.fold(Thread.empty(thread("t")), [at("thread.deleted", { reason: "test" }, 1)]);
+    assert.deepInclude(deleted.metadata, { deletedAt: 1_000 });
+    assert.isTrue(Thread.isHidden(deleted.metadata, 0));
+    const expiring = Thread.fold(deleted, [
+      at("thread.renamed", { title: "still deleted" }, 2),
+      at("thread.expires", { at: 50_000 }, 3),
+    ]);
+    assert.deepInclude(expiring.metadata, { deletedAt: 1_000, expiresAt: 50_000 });
+    const restored = Thread.apply(expiring, at("thread.restored", {}, 4)).metadata;
+    assert.notProperty(restored, "deletedAt");
+    assert.notProperty(restored, "expiresAt");
+    assert.isFalse(Thread.isHidden(restored, 50_000));
+    assert.isFalse(Thread.isHidden({ ...restored, expiresAt: 50_000 }, 49_999));
+    assert.isTrue(Thread.isHidden({ ...restored, expiresAt: 50_000 }, 50_000));
+  });
+});
+
 describe("the fold version", () => {
   // When this is red and the change of the fold is meant: raise `foldVersion` and write the new digest beside it.
   it("stands for exactly this fold: the same events give the same digest", () => {
@@ -302,6 +327,6 @@ describe("the fold version", () => {
       .update(JSON.stringify(encode(foldSteps(steps))))
       .digest("hex")
       .slice(0, 16);
-    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 4, digest: "35cbd80acd5365ab" });
+    assert.deepStrictEqual({ version: Thread.foldVersion, digest }, { version: 5, digest: "35cbd80acd5365ab" });
   });
 });

@@ -186,7 +186,7 @@ describe("a thread as it is known here", () => {
           const text = "é large ".repeat(50_000);
           const t = yield* thread("large");
           yield* t.say({ role: "user", text });
-          const [listed] = yield* Stream.runCollect(t.messages);
+          const [listed] = yield* Stream.runCollect(t.messages());
           const [read] = (yield* t.read())?.state.window.messages ?? [];
           const { isCut, text: words } = readMessage(read ?? assert.fail());
           assert.isTrue(isCut && words.length < text.length && text.startsWith(words));

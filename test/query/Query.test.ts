@@ -65,6 +65,31 @@ describe("threads", () => {
     }),
   );
 
+  it.live("leaves deleted and expired ones out of lists, searches and counts, and lists them when asked", () =>
+    Effect.gen(function* () {
+      const { query } = yield* asked([
+        ...["seen", "deleted", "expired", "later", "restored"].map((id, n) => said(n + 1, "a fox", inThread(id))),
+        event(6, "thread.deleted", { reason: "private" }, { ...inThread("deleted"), occurredAt: 9_000 }),
+        event(7, "thread.expires", { at: 1 }, inThread("expired")),
+        event(8, "thread.expires", { at: 8_000_000_000_000 }, inThread("later")),
+        event(9, "thread.deleted", {}, inThread("restored")),
+        event(10, "thread.expires", { at: 1 }, inThread("restored")),
+        event(11, "thread.restored", {}, inThread("restored")),
+      ]);
+      const ids = (filter: Parameters<typeof query.threads>[0]) =>
+        Effect.map(query.threads(filter), ({ threads }) => threads.map(({ threadId }) => threadId).toSorted());
+      const shown = ["later", "restored", "seen"];
+      assert.deepStrictEqual(yield* ids({}), shown);
+      assert.deepStrictEqual(yield* ids({ text: "fox" }), shown);
+      assert.deepStrictEqual(yield* ids({ deleted: "only" }), ["deleted", "expired"]);
+      assert.strictEqual((yield* query.status).threads, 3);
+      const row = (threadId: string) => Effect.map(query.thread({ threadId }), (found) => found ?? assert.fail());
+      assert.deepInclude(yield* row("deleted"), { deletedAt: 9_000, expiresAt: null });
+      assert.deepInclude(yield* row("later"), { deletedAt: null, expiresAt: 8_000_000_000_000 });
+      assert.deepInclude(yield* row("restored"), { deletedAt: null, expiresAt: null });
+    }),
+  );
+
   it.live("filters by tool, model, time and words, and shows where the words stand", () =>
     Effect.gen(function* () {
       const { query } = yield* asked([

@@ -237,7 +237,8 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     read: (options: Parameters<ThreadViews["Service"]["get"]>[1] = {}) =>
       ThreadViews.use((views) => views.get(threadId, options)),
     /** Every message that the log has, whole. */
-    messages: Stream.unwrap(ThreadViews.use((views) => Effect.succeed(views.messages(threadId)))),
+    messages: (options: Parameters<ThreadViews["Service"]["messages"]>[1] = {}) =>
+      Stream.unwrap(ThreadViews.use((views) => Effect.succeed(views.messages(threadId, options)))),
     rename: (title: string, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.renamed", data: { title } }),
     tag: (tags: Given<EventData<"thread.tagged">>, given: Context = {}) =>
@@ -245,6 +246,14 @@ export const thread = Effect.fnUntraced(function* (id?: string) {
     fork,
     archive: (reason?: string, given: Context = {}) =>
       publisher.publish({ ...given, history, type: "thread.archived", data: { reason } }),
+    /** Hides the thread everywhere until it is restored. Its events stay in the log: deleting forgets nothing. */
+    delete: (reason?: string, given: Context = {}) =>
+      publisher.publish({ ...given, history, type: "thread.deleted", data: { reason } }),
+    /** Hides it as if deleted from `at` on, epoch milliseconds; the latest call holds. */
+    expire: (at: number, given: Context = {}) =>
+      publisher.publish({ ...given, history, type: "thread.expires", data: { at } }),
+    /** Ends a deletion and an expiry. */
+    restore: (given: Context = {}) => publisher.publish({ ...given, history, type: "thread.restored", data: {} }),
   };
 });
 

@@ -5,6 +5,7 @@
  *
  * Promises, each a test in `test/publish/ThreadViews.test.ts`:
  * - what this machine has accepted is shown, wherever it is: in the log, on its way, in the spool;
+ * - a thread that is deleted or expired reads as one that does not exist, unless the caller asks for it;
  * - with the log away the last known state is shown, and said to be that; nobody waits for a log that does not answer
  *   for longer than our patience, and then not again for a while.
  */
@@ -15,6 +16,7 @@ import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
 import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
 import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { type ThreadBehind, ThreadReader } from "../../snapshot/ThreadReader.ts";
+import type { Command } from "../../spool/Spool.ts";
 import { asRecorded, onto } from "../../spool/Waiting.ts";
 import { Publisher } from "../Publisher.ts";
 import * as ForkedMessages from "./ForkedMessages.ts";
@@ -32,6 +34,8 @@ export interface ThreadView {
 interface Reading {
   /** Sequence of an append of the caller's, here or elsewhere, that the answer must hold. */
   readonly atLeast?: Sequence | undefined;
+  /** True: also a thread that is deleted or expired. */
+  readonly deleted?: boolean | undefined;
 }
 
 export class ThreadViews extends Context.Service<
@@ -43,7 +47,10 @@ export class ThreadViews extends Context.Service<
      * Every message, none of them cut, in the order in which they began; those that wait on this machine at the end. A
      * fork begins with those of the thread that it continues, up to where it left it; nothing is copied.
      */
-    readonly messages: (threadId: string) => Stream.Stream<ThreadMessage, LogUnavailable>;
+    readonly messages: (
+      threadId: string,
+      options?: Pick<Reading, "deleted">,
+    ) => Stream.Stream<ThreadMessage, LogUnavailable>;
   }
 >()("recollect/publish/ThreadViews") {}
 
@@ -87,6 +94,7 @@ const make = Effect.gen(function* () {
     const before = known ?? Thread.empty(history);
     const state = commands.length === 0 ? before : onto(before, commands);
     if (state.lastSequence === 0 && isCurrent) return undefined;
+    if (options.deleted !== true && Thread.isHidden(state.metadata, clock.currentTimeMillisUnsafe())) return undefined;
     return { state, waiting: state.lastSequence - before.lastSequence, isCurrent } satisfies ThreadView;
   });
 
@@ -98,14 +106,27 @@ const make = Effect.gen(function* () {
     return { ...message, segments };
   });
 
+  const isHiddenWith = (history: History, commands: ReadonlyArray<Command>) =>
+    reader.get(history.id, { tenant: history.tenant }).pipe(
+      // Only a reader that demands a sequence can be behind one.
+      Effect.catchTag("ThreadBehind", () => Effect.undefined),
+      Effect.map((known) => {
+        const { metadata } = onto(known ?? Thread.empty(history), commands);
+        return Thread.isHidden(metadata, clock.currentTimeMillisUnsafe());
+      }),
+    );
+
   return ThreadViews.of({
     get,
-    messages: (threadId) =>
+    messages: (threadId, { deleted = false } = {}) =>
       Stream.unwrap(
-        // First, so that what is delivered meanwhile is in both and not in neither.
-        Effect.map(publisher.waitingFor(thread(threadId, publisher.tenant)), (commands) =>
-          messagesOf(thread(threadId, publisher.tenant), asRecorded(commands, 0)),
-        ),
+        Effect.gen(function* () {
+          const history = thread(threadId, publisher.tenant);
+          // First, so that what is delivered meanwhile is in both and not in neither.
+          const commands = yield* publisher.waitingFor(history);
+          if (!deleted && (yield* isHiddenWith(history, commands))) return Stream.empty;
+          return messagesOf(history, asRecorded(commands, 0));
+        }),
       ).pipe(Stream.mapEffect(whole)),
   });
 });

@@ -169,13 +169,13 @@ describe("the command line", { timeout: 300_000 }, () => {
     for (const projection of status.projections) {
       assert.deepInclude(projection, { checkpoint: 4, gap: 0, lagMillis: 0, deadLetters: 0 });
     }
-    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes"]);
+    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes", "reachable"]);
     assert.deepInclude(status.nats, { syncInterval: "always" });
   });
 
   it("ends with 2 on a wrong command line and with 5 when NATS is away, one sentence and no stack trace", () => {
     assert.strictEqual(run("frob").code, 2);
-    assert.strictEqual(run("import").code, 2);
+    assert.strictEqual(run("export").code, 2);
     const { code, err } = run("status", "--nats-url", "nats://127.0.0.1:1");
     assert.strictEqual(code, 5);
     assert.match(err, /^recollect: No nats-server answers at .*\n {2}Start it/);
