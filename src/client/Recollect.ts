@@ -15,6 +15,7 @@ import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
+import * as InFlight from "./InFlight.ts";
 import * as Layers from "./Layers.ts";
 import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
 import { Publisher, type Published } from "../publish/Publisher.ts";
@@ -247,7 +248,7 @@ export class Recollect {
    * `RecollectClosed`.
    */
   close(): Promise<Flushed> {
-    return (this.#closing ??= this.#close());
+    return (this.#closing ??= InFlight.held(this.#close()));
   }
 
   async #close(): Promise<Flushed> {
