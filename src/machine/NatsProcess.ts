@@ -16,6 +16,7 @@ import { DataFolder, folderTrouble } from "./DataFolder.ts";
 import * as FreePort from "./FreePort.ts";
 import { NatsBinary } from "./NatsBinary.ts";
 import * as NatsChild from "./NatsChild.ts";
+import * as NatsLog from "./NatsLog.ts";
 import * as NatsHealth from "./NatsHealth.ts";
 import * as NatsStart from "./NatsStart.ts";
 import * as StoreAccount from "./StoreAccount.ts";
@@ -215,6 +216,7 @@ const prepare = Effect.fnUntraced(function* ({ access, storeFolder }: Options) {
 /** Starts the server and its supervisor; both end with the scope. */
 export const make = Effect.fn("machine.runNats")(function* (options: Options) {
   const owner = yield* prepare(options);
+  const logBegins = NatsChild.logLength(options.logFile);
   const { child, info, spec } = yield* startFirst(options, owner);
   const since = yield* Clock.currentTimeMillis;
   const ready = State.Ready({ pid: child.pid, version: info.version, since, restarts: 0 });
@@ -227,6 +229,8 @@ export const make = Effect.fn("machine.runNats")(function* (options: Options) {
   // Whoever calls `start` later, the supervisor keeps the clock it was made with: a test's clock stands still.
   const keepRunning = supervise(life).pipe(Effect.provideService(Clock.Clock, yield* Clock.Clock));
   yield* FiberHandle.run(supervisor, keepRunning);
+
+  yield* Effect.forkScoped(NatsLog.follow(options.logFile, logBegins));
 
   const isReady = SubscriptionRef.changes(state).pipe(Stream.filter(State.$is("Ready")), Stream.runHead, Effect.asVoid);
   const stop = Effect.gen(function* () {

@@ -8,21 +8,19 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Cause, Effect, Exit, Layer, Logger, References } from "effect";
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli";
 import { asCalled } from "../edge/cli/CalledAs.ts";
-import { cliFor } from "../edge/cli/Cli.ts";
-import { codeOf, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
+import { cliFor, commandIn } from "../edge/cli/Cli.ts";
 import { shown } from "../edge/cli/Shown.ts";
+import { codeOf, codeOfCheck, describe, exitCodes, isDefect } from "../edge/cli/Failure.ts";
 import { presenter } from "../edge/cli/Help.ts";
 import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
+import * as LogLines from "./LogLines.ts";
 import * as Memory from "./Memory.ts";
 import { version } from "../machine/Version.ts";
 
-/** One line per entry on stderr; stdout belongs to the data. */
-const logger = Logger.make(({ cause, date, logLevel, message }) => {
-  const text = (Array.isArray(message) ? message : [message]).map(String).join(" ");
-  const why = cause.reasons.length === 0 ? "" : `: ${describe(cause).text}`;
-  process.stderr.write(shown(`${date.toISOString().slice(11, 19)} ${logLevel.toLowerCase()}: ${text}${why}\n`));
-});
+const logger = LogLines.logger(LogLines.formatOf(process.argv.slice(2), process.env), (line) =>
+  process.stderr.write(`${line}\n`),
+);
 
 const platform = Layer.mergeAll(
   NodeServices.layer,
@@ -63,9 +61,16 @@ const makeEnding = () => {
     // Whoever presses it again does not want to wait for the end of a drain. What is acknowledged is on disk anyway.
     if (++interrupts > 1) process.exit(exitCodes.interrupted);
   });
+  // Whoever runs it as a service ends it so, and it has ended as it was asked to.
+  let isTerminated = false;
+  process.on("SIGTERM", () => (isTerminated = true));
+  const isUp = commandIn(process.argv.slice(2)) === "up";
+  const isCheck = commandIn(process.argv.slice(2)) === "check";
   const codeFor = (exit: Exit.Exit<unknown, unknown>): number => {
     if (isPipeClosed) return exitCodes.done;
-    return Exit.isSuccess(exit) ? Number(process.exitCode ?? exitCodes.done) : codeOf(exit);
+    if (isUp && isTerminated && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return exitCodes.done;
+    if (Exit.isSuccess(exit)) return Number(process.exitCode ?? exitCodes.done);
+    return isCheck ? codeOfCheck(exit) : codeOf(exit);
   };
   return (exit: Exit.Exit<unknown, unknown>, end: (code: number) => void): void => {
     const code = codeFor(exit);

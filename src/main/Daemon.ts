@@ -27,6 +27,7 @@ import { readModels } from "../../projections/all.ts";
 import * as HistoryService from "../snapshot/HistoryServiceNats.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
+import * as DiskWatch from "./DiskWatch.ts";
 import * as FolderGuard from "./FolderGuard.ts";
 import { folding } from "./Folding.ts";
 import { reading } from "./Layers.ts";
@@ -163,6 +164,7 @@ const parts = Effect.fnUntraced(function* (
     role === "daemon"
       ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
       : Layer.empty;
+  const diskSeen = role === "daemon" ? Layer.effectDiscard(Effect.forkScoped(DiskWatch.watch(root))) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
   return Layer.mergeAll(
     announced,
@@ -175,6 +177,7 @@ const parts = Effect.fnUntraced(function* (
     obeyed,
     scrubbed,
     replayed,
+    diskSeen,
   ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),

@@ -11,6 +11,7 @@ import type { Sequence } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
+import type { SearchAnswer, SearchFilter } from "./Search.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
 /** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */
@@ -39,7 +40,7 @@ export interface ThreadRow {
   /** Null where no entry gives a time. */
   readonly openedAt: number | null;
   readonly lastActivityAt: number | null;
-  /** What lists are ordered by: the file's time where no entry gives one. */
+  /** The same, with the file's time where no entry gives one. */
   readonly listedAt: number;
   readonly archivedAt: number | null;
   readonly deletedAt: number | null;
@@ -307,12 +308,20 @@ export const maxPage = 1000;
 export class Query extends Context.Service<
   Query,
   {
-    /** Newest activity first. */
+    /** Newest activity first, and last of all what nobody said a time of. */
     readonly threads: (filter: ThreadFilter) => Effect.Effect<ThreadPage, QueryRefused | StorageTrouble>;
     /** Newest activity first; without threads that are deleted or expired. */
     readonly histories: (filter: HistoryFilter) => Effect.Effect<HistoryPage, QueryRefused | StorageTrouble>;
     /** The last sequence that all read models have; 0 before the first. */
     readonly checkpoint: Effect.Effect<Sequence, StorageTrouble>;
+    /** The best threads for some words, with their best hits. */
+    readonly search: (filter: SearchFilter) => Effect.Effect<SearchAnswer, QueryRefused | StorageTrouble>;
+    /** Ids of threads that begin so, in order; at most `limit`. An id in full is the only one. */
+    readonly threadIds: (options: {
+      readonly beginning: string;
+      readonly tenant?: string;
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
     readonly thread: (options: {
       readonly threadId: string;
       readonly tenant?: string;

@@ -24,8 +24,9 @@ import {
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
+import { search } from "./SearchSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
-import { hiddenThread, listThreads } from "./ThreadListSqlite.ts";
+import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -132,6 +133,12 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
         all<{ readonly sequence: number | null }>(db, "SELECT min(sequence) AS sequence FROM v_checkpoints")[0]
           ?.sequence ?? 0,
     ),
+    search: Effect.fn("query.search")(function* (filter) {
+      const now = yield* Clock.currentTimeMillis;
+      const answer = yield* read((db) => search(db, filter, now));
+      return answer instanceof QueryRefused ? yield* answer : answer;
+    }),
+    threadIds: Effect.fn("query.threadIds")((asked) => read((db) => readThreadIds(db, asked))),
     thread: Effect.fn("query.thread")(({ threadId, tenant = defaultTenant }) =>
       read(
         (db) =>

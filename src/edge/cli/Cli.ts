@@ -13,6 +13,7 @@ const commands = {
   sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
+  search: () => import("./Search.ts").then(({ searchCommand }) => searchCommand),
   threads: () => import("./Threads.ts").then(({ threads }) => threads),
   thread: () => import("./Thread.ts").then(({ threadCommand }) => threadCommand),
   files: () => import("./Files.ts").then(({ files }) => files),
@@ -26,6 +27,8 @@ const commands = {
   limits: () => import("./Limits.ts").then(({ limits }) => limits),
   cache: () => import("./Cache.ts").then(({ cache }) => cache),
   status: () => import("./Status.ts").then(({ status }) => status),
+  check: () => import("./Check.ts").then(({ check }) => check),
+  service: () => import("./Service.ts").then(({ service }) => service),
   spool: () => import("./Spool.ts").then(({ spool }) => spool),
   rebuild: () => import("./RebuildVerify.ts").then(({ rebuild }) => rebuild),
   verify: () => import("./RebuildVerify.ts").then(({ verify }) => verify),
@@ -41,7 +44,7 @@ const isName = (word: string): word is Name => Object.hasOwn(commands, word);
 
 /** Flags of the root, before a command's name, that take the word behind them. */
 const takesNext = new Set(
-  ["data", "nats-url", "log-level", "creds", "nkey", "inbox-prefix", "tls-ca", "tls-cert", "tls-key"].map(
+  ["data", "nats-url", "log-level", "log-format", "creds", "nkey", "inbox-prefix", "tls-ca", "tls-cert", "tls-key"].map(
     (flag) => `--${flag}`,
   ),
 );

@@ -13,6 +13,8 @@
  * | 5 | a thing we need is away or unusable: NATS, the data folder, the database |
  * | 6 | `status` names a condition: something is not well |
  * | 130 | interrupted |
+ *
+ * `check` alone ends as monitors read it: 0 ok, 1 warning, 2 critical, 3 unknown.
  */
 import { Cause, Exit, Schema } from "effect";
 
@@ -44,6 +46,9 @@ export class Different extends Schema.TaggedError<Different>()("Different", { me
 
 /** What was asked for was said, and it names a condition. */
 export class NotWell extends Schema.TaggedError<NotWell>()("NotWell", { message: Schema.String }) {}
+
+/** What was checked is not all well; the command has said what. `code` as monitors read it: 1, 2 or 3. */
+export class Checked extends Schema.TaggedError<Checked>()("Checked", { message: Schema.String, code: Schema.Int }) {}
 
 /** Errors that do not mean that something is away. */
 const codeOfTag: Readonly<Record<string, number>> = {
@@ -114,6 +119,7 @@ export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; 
     const asked = "errors" in error && Array.isArray(error.errors) && error.errors.length === 0;
     return { text: "", code: asked ? exitCodes.done : exitCodes.usage };
   }
+  if (error instanceof Checked) return { text: "", code: error.code };
   const code = codeOfTag[tag] ?? exitCodes.unavailable;
   if (code === exitCodes.different || code === exitCodes.notWell) return { text: "", code };
   const hint = field(error, "hint");
@@ -122,3 +128,10 @@ export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; 
 
 export const codeOf = (exit: Exit.Exit<unknown, unknown>): number =>
   Exit.isSuccess(exit) ? exitCodes.done : describe(exit.cause).code;
+
+/** A check that could not be made is "unknown" to a monitor, whatever stood in its way. */
+export const codeOfCheck = (exit: Exit.Exit<unknown, unknown>): number => {
+  const isJudged = Exit.isSuccess(exit) || Cause.squash(exit.cause) instanceof Checked;
+  const code = codeOf(exit);
+  return isJudged || code === exitCodes.done ? code : 3;
+};

@@ -37,6 +37,10 @@ export const recollect = Command.make("recollect").pipe(
     tlsCa: file("tls-ca", "Whose certificates to trust, PEM (default: RECOLLECT_NATS_TLS_CA, else the system's)"),
     tlsCert: file("tls-cert", "Our own certificate, PEM (default: RECOLLECT_NATS_TLS_CERT)"),
     tlsKey: file("tls-key", "Its key, PEM (default: RECOLLECT_NATS_TLS_KEY)"),
+    logFormat: Flag.Literals("log-format", ["text", "json"]).pipe(
+      Flag.withDescription("How log lines on stderr are written (default: RECOLLECT_LOG_FORMAT, else text)"),
+      Flag.optional,
+    ),
   }),
 );
 
@@ -62,7 +66,9 @@ export const given = <Name extends string, A>(name: Name, value: Option.Option<A
 
 export const threadFlag = Flag.String("thread").pipe(Flag.withMetavar("ID"), Flag.withDescription("Only this thread"));
 
-export const threadArgument = Argument.String("thread").pipe(Argument.withDescription("Thread id"));
+export const threadArgument = Argument.String("thread").pipe(
+  Argument.withDescription("Thread id, or a beginning of it that no other thread has"),
+);
 
 export const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false),

@@ -169,7 +169,7 @@ describe("the command line", { timeout: 300_000 }, () => {
     for (const projection of status.projections) {
       assert.deepInclude(projection, { checkpoint: 4, gap: 0, lagMillis: 0, deadLetters: 0 });
     }
-    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes"]);
+    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes", "reachable"]);
     assert.deepInclude(status.nats, { syncInterval: "always" });
   });
 
