@@ -33,6 +33,8 @@ export class PromiseRunner {
   #refused = 0;
   #failures: Array<Error> = [];
   #isClosed = false;
+  #lastSequence = 0;
+  #hasWaited = false;
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
@@ -88,10 +90,23 @@ export class PromiseRunner {
     return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
   }
 
-  count({ _tag }: Published): void {
+  count(published: Published): void {
+    const { _tag } = published;
+    if ("sequence" in published) this.reached(published.sequence);
+    else this.#hasWaited = true;
     if (_tag === "Spooled") this.#spooled++;
     else if (_tag === "Held") this.#held++;
     else this.#appended++;
+  }
+
+  /** An append of this client stands at that sequence. */
+  reached(sequence: number): void {
+    this.#lastSequence = Math.max(this.#lastSequence, sequence);
+  }
+
+  /** How far this client's own appends reach; undefined when some went by the spool, whose place nobody was told. */
+  get ownSequence(): number | undefined {
+    return this.#hasWaited ? undefined : this.#lastSequence;
   }
 
   /** Something that must be ended before the runtime is. */

@@ -112,9 +112,10 @@ export class RecollectHistory {
    */
   append(events: ReadonlyArray<AppendedEvent>, { expected }: AppendOptions = {}): Promise<AppendedAll> {
     const history = this.#history;
-    return this.#runner.run(
-      Publisher.use((publisher) => publisher.appendAll({ history, events, expected: expected ?? "any" })),
+    const appended = Publisher.use((publisher) =>
+      publisher.appendAll({ history, events, expected: expected ?? "any" }),
     );
+    return this.#runner.run(Effect.tap(appended, ({ sequence }) => Effect.sync(() => this.#runner.reached(sequence))));
   }
 
   /** The events in order, with this machine's accepted ones behind them. Rejects with `LogUnavailable`. */

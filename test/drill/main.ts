@@ -3,6 +3,7 @@
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
  * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
+ * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
  * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
@@ -15,6 +16,8 @@ import { Effect, Exit, References } from "effect";
 import { parseArgs } from "node:util";
 import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
+import * as Damage from "./Damage.ts";
+import { save as savePage } from "./damage/Page.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as Outages from "./Outages.ts";
@@ -37,6 +40,12 @@ const { positionals, values } = parseArgs({
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
     rounds: { type: "string", default: "10" },
+    fault: { type: "string", default: "0" },
+    seeds: { type: "string", default: "3" },
+    "at-once": { type: "string", default: "2" },
+    minutes: { type: "string", default: "1000" },
+    short: { type: "boolean", default: false },
+    save: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -46,11 +55,12 @@ npm run drill -- outages     takes NATS away from four publishers          --out
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
+npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
 
   --seed N   the same dice again; each run names its own
 `;
 
-const number = (name: Exclude<keyof typeof values, "help">): number => {
+const number = (name: Exclude<keyof typeof values, "help" | "short" | "save">): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -179,12 +189,37 @@ const endingDrill = Effect.suspend(() => {
   );
 });
 
+const damageSummary = ({ faults, seconds, verdicts }: Damage.Outcome): string => {
+  const of = Damage.counted(verdicts);
+  return [
+    faults.length === 0 ? "Noticed, named and mended:" : `${of.failed} NOT as promised:`,
+    `${of.planted} faults planted, ${of.noticed} noticed, ${of.byItself} whole by themselves, ${of.mended} mended,`,
+    `reads ${of.trueReads} true, ${of.refusedReads} refused, ${of.wrongReads} wrong, ${seconds.toFixed(0)} s in all`,
+  ].join(" ");
+};
+
+const damageDrill = Effect.suspend(() => {
+  const fault = number("fault");
+  const faults = Damage.chosen({ number: fault === 0 ? undefined : fault, isShort: values.short });
+  const seeds = Array.from({ length: fault === 0 ? number("seeds") : 1 }, (_, index) => seed + index);
+  say(`The damage drill: ${faults.length} faults, seeds ${seeds.join(", ")}`);
+  return Effect.promise(() =>
+    Damage.run({ faults, seeds, atOnce: number("at-once"), minutes: number("minutes"), say }),
+  ).pipe(
+    Effect.map((outcome) => {
+      if (values.save) say(`Written: ${savePage(outcome.verdicts)}`);
+      report(outcome, damageSummary(outcome));
+    }),
+  );
+});
+
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
   tasks: taskDrill,
   limits: limitDrill,
   exit: endingDrill,
+  damage: damageDrill,
 };
 if (values.help) {
   process.stdout.write(usage);

@@ -11,6 +11,7 @@
  *
  * Plain functions on `node:fs`: they run for every event of a stream.
  */
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as StreamLinks from "../../machine/StreamLinks.ts";
@@ -69,6 +70,19 @@ export const at = (folder: string, stream: string): StreamFolder => ({
   meta: readMeta(folder),
   isEncrypted: fs.existsSync(path.join(folder, "meta.key")),
 });
+
+const metaFile = (folder: string, name: "meta.inf" | "meta.sum"): Buffer => readFile(path.join(folder, name));
+
+/**
+ * Whether nats-server will load it: it passes over a stream whose settings are not there, are no JSON, or are not what
+ * their checksum says (nats-server 2.15, `server/jetstream.go`).
+ */
+export const isLoadable = ({ meta, path: folder, stream }: StreamFolder): boolean => {
+  if (meta?.["name"] !== stream) return false;
+  const hash = HighwayHash.make(createHash("sha256").update(stream).digest());
+  hash.write(metaFile(folder, "meta.inf"));
+  return metaFile(folder, "meta.sum").toString("latin1") === Buffer.from(hash.sum()).toString("hex");
+};
 
 /** What a start of nats-server has removed of a stream; undefined when it has removed nothing. */
 export const findRemoved = (storeFolder: string, stream: string): StreamFolder | undefined => {

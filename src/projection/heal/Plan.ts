@@ -39,6 +39,7 @@ export interface Folder {
 export interface Finding {
   readonly code:
     | "streamMissing"
+    | "unloadable"
     | "compressed"
     | "lostFromStream"
     | "lostFromBoth"
@@ -122,6 +123,11 @@ const findingsOf = (options: {
   const missing = folder === undefined;
   add(missing && shape.last > 0, "streamMissing", "The stream's files are not there.");
   add(isRemoved, "streamMissing", "nats-server could not load the stream and removed it; its files are held aside.");
+  add(
+    folder !== undefined && !isRemoved && !StreamFiles.isLoadable(folder),
+    "unloadable",
+    "The stream's settings (meta.inf, meta.sum) are missing or damaged, so nats-server does not load it.",
+  );
   add(
     folder?.meta?.compression === "s2",
     "compressed",

@@ -1,0 +1,39 @@
+/** The server's own API with every right, as somebody who holds the daemon's key has it. */
+import { jetstreamManager, type JetStreamManager } from "@nats-io/jetstream";
+import { connect, headers, nkeyAuthenticator } from "@nats-io/transport-node";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Sends a request as JSON to `$JS.API.…`; the server's refusal is an error. */
+export interface Jsm {
+  readonly streams: JetStreamManager["streams"];
+  readonly request: (subject: string, body: unknown) => Promise<unknown>;
+  readonly publish: (subject: string, body: string, headers?: Readonly<Record<string, string>>) => Promise<unknown>;
+}
+
+interface Refused {
+  readonly error?: { readonly description: string };
+}
+
+export const withApi = async <A>(data: string, url: string, use: (jsm: Jsm) => Promise<A>): Promise<A> => {
+  const seed = new TextEncoder().encode(readFileSync(join(data, "keys", "daemon.nk"), "utf8").trim());
+  const nc = await connect({ servers: url, authenticator: nkeyAuthenticator(seed), timeout: 10_000, reconnect: false });
+  try {
+    const { streams } = await jetstreamManager(nc, { checkAPI: false });
+    const request = async (subject: string, body: unknown) => {
+      const reply = (await nc.request(`$JS.API.${subject}`, JSON.stringify(body), { timeout: 10_000 })).json<Refused>();
+      if (reply.error !== undefined) throw new Error(reply.error.description);
+      return reply;
+    };
+    const publish: Jsm["publish"] = async (subject, body, told = {}) => {
+      const header = headers();
+      for (const [name, value] of Object.entries(told)) header.set(name, value);
+      const reply = (await nc.request(subject, body, { timeout: 10_000, headers: header })).json<Refused>();
+      if (reply.error !== undefined) throw new Error(reply.error.description);
+      return reply;
+    };
+    return await use({ streams, request, publish });
+  } finally {
+    await nc.close();
+  }
+};
