@@ -24,7 +24,7 @@ const noTime = -9_000_000_000_000_000;
 const cursorOf = ({ firstSequence, lastActivityAt }: ThreadRow): string =>
   `${lastActivityAt ?? noTime}.${firstSequence}`;
 
-const readCursor = (after: string | undefined): readonly [number, number] | QueryRefused => {
+export const readCursor = (after: string | undefined): readonly [number, number] | QueryRefused => {
   if (after === undefined) return [Number.MAX_SAFE_INTEGER, 0];
   const [, at, sequence] = /^(-?\d{1,16})\.(\d{1,16})$/.exec(after) ?? [];
   if (at !== undefined && sequence !== undefined) return [Number(at), Number(sequence)];

@@ -82,4 +82,7 @@ export const status = Command.make(
     for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
     yield* ending;
   }, store),
-).pipe(Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"));
+).pipe(
+  Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"),
+  Command.withExamples([{ command: "recollect status", description: "Exit code 0 only when all is well" }]),
+);
