@@ -6,7 +6,13 @@
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { FileWasRead } from "../src/domain/Fact.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
+import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+
+const named = (event: RecordedEvent, fact: FileWasRead): Change => ({
+  table: "file_names",
+  row: { thread_id: event.history.id, tenant: event.history.tenant, path: fact.path, sequence: event.sequence },
+});
 
 const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
   table: "files_read",
@@ -30,7 +36,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
 
 export const filesRead: Projection = {
   name: "files_read",
-  version: 2,
+  version: 4,
   doc: "Files that threads have read.",
   tables: [
     {
@@ -59,6 +65,19 @@ export const filesRead: Projection = {
         ["path", "sequence"],
         ["sha256"],
       ],
+    },
+    {
+      name: "file_names",
+      doc: "One row per file that a thread has read, for search.",
+      key: ["thread_id", "tenant", "path"],
+      rows: "first",
+      columns: {
+        thread_id: { type: "name", doc: "Thread." },
+        tenant: { type: "name", doc: "Tenant." },
+        path: { type: "text", doc: "Path." },
+        sequence: { type: "integer", doc: "Sequence of the event that read it first." },
+      },
+      fullText: { of: (row) => indexedText(`${row}.path`), when: (row) => `(${row}.path IS NOT NULL)` },
     },
   ],
   views: [
@@ -111,5 +130,6 @@ export const filesRead: Projection = {
     },
   ],
   facts: ["FileWasRead"],
-  handle: (event, facts) => facts.flatMap((fact) => (fact._tag === "FileWasRead" ? [read(event, fact)] : [])),
+  handle: (event, facts) =>
+    facts.flatMap((fact) => (fact._tag === "FileWasRead" ? [named(event, fact), read(event, fact)] : [])),
 };

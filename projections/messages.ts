@@ -17,6 +17,7 @@ import { idText } from "../src/projection/fold/CompactId.ts";
 import { kindOf } from "../src/domain/MessageKind.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
+import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { isAbandoned, parentId } from "./paths.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
@@ -137,6 +138,11 @@ const messageText = `(SELECT group_concat(${textOf("part")}, char(10)) FROM (
     FROM message_parts p WHERE ${partsOfMessage} ORDER BY begun, p.segment, p.ordinal
   ) part WHERE part.type IN ('text', 'tool_result') AND ${hasText("part")})`;
 
+const isFileName = (row: string): string => `(${row}.type = 'file' AND ${row}.refers_to IS NOT NULL)`;
+const isSearched = (row: string): string => `(${hasText(row)} OR ${isFileName(row)})`;
+const searchedText = (row: string): string =>
+  indexedText(`coalesce(${textOf(row)}, CASE WHEN ${isFileName(row)} THEN ${row}.refers_to END)`);
+
 const messageKey = {
   thread_id: { type: "name", doc: "Thread." },
   tenant: { type: "name", doc: "Tenant." },
@@ -146,7 +152,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 6,
+  version: 7,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -194,7 +200,7 @@ export const messages: Projection = {
         bytes: { type: "integer", merge: "replace", doc: "True size of its content in bytes." },
         refers_to: { type: "text", merge: "replace", doc: "Call id, path, URL or kind." },
       },
-      fullText: { of: textOf, when: hasText },
+      fullText: { of: searchedText, when: isSearched },
     },
   ],
   views: [

@@ -10,6 +10,7 @@ import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact } from "../src/domain/Fact.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
 
 /** SQL: the thread of a line that has a title, in the words of the index over them. */
@@ -85,7 +86,7 @@ const besideMessages = (event: RecordedEvent, fact: Fact, ordinal: number): Chan
 
 export const paths: Projection = {
   name: "paths",
-  version: 1,
+  version: 3,
   doc: "The way of a conversation: its lines, where it was taken up at an earlier point, and compactions.",
   tables: [
     {
@@ -121,7 +122,6 @@ export const paths: Projection = {
       name: "compactions",
       doc: "One row per compaction.",
       key: ["sequence", "ordinal"],
-      clustered: true,
       columns: {
         sequence: { type: "integer", doc: "Sequence of the event." },
         ordinal: { type: "integer", doc: "Place in the event, from 0." },
@@ -133,6 +133,7 @@ export const paths: Projection = {
         occurred_at: { type: "integer", doc: "Epoch milliseconds; null when nobody said a time." },
       },
       indexes: [["thread_id", "sequence"]],
+      fullText: { of: (row) => indexedText(`${row}.summary`), when: (row) => `(${row}.summary IS NOT NULL)` },
     },
   ],
   views: [

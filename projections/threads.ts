@@ -7,13 +7,16 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
-import { believed } from "../src/domain/EntryTimes.ts";
 import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
 import { titledThread } from "./paths.ts";
+import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
 import { callCounts } from "./toolCalls.ts";
+
+/** What lists of threads are ordered by: one of which nobody said a time comes after all others. */
+export const listOrder = "coalesce(last_activity_at, -9000000000000000)";
 
 /** What a listing shows of a thread that has no title. */
 const maxOpening = 200;
@@ -45,6 +48,14 @@ const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<C
         archived_at: fact.archived === true ? event.occurredAt : undefined,
       },
     },
+    ...(fact.title === undefined
+      ? []
+      : [
+          {
+            table: "thread_titles",
+            row: { ...thread, title: head(plainWords(fact.title), maxTitle), sequence: event.sequence },
+          },
+        ]),
     ...(fact.tagsRemoved ?? []).map(tag(0)),
     ...(fact.tagsAdded ?? []).map(tag(1)),
   ];
@@ -84,16 +95,16 @@ const messagesOf = (also = "") =>
 const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
   messagesOf(` AND c.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
 
-/** The latest time that somebody said of the event, but none in the future: clocks and transcripts may err. */
-const saidAt = (event: RecordedEvent, facts: ReadonlyArray<Fact>): number | undefined => {
+/** The latest time that somebody said of the event. */
+const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
   let latest: number | undefined;
   for (const { at } of facts) if (at !== undefined && (latest === undefined || at > latest)) latest = at;
-  return latest === undefined ? undefined : believed(latest, event.recordedAt);
+  return latest;
 };
 
 export const threads: Projection = {
   name: "threads",
-  version: 4,
+  version: 6,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -132,7 +143,19 @@ export const threads: Projection = {
         deleted_at: { type: "integer", doc: "When it was deleted, epoch milliseconds; 0 when it was restored." },
         expires_at: { type: "integer", doc: "From when on it is hidden, epoch milliseconds; 0 when it was restored." },
       },
-      indexes: [["listed_at", "first_sequence"], ["parent_thread_id"]],
+      indexes: [["listed_at", "first_sequence"], [`(${listOrder})`, "first_sequence"], ["parent_thread_id"]],
+    },
+    {
+      name: "thread_titles",
+      doc: "One row per thread with a title, for search.",
+      key: ["thread_id", "tenant"],
+      columns: {
+        thread_id: { type: "name", doc: "Thread." },
+        tenant: { type: "name", doc: "Tenant." },
+        title: { type: "text", doc: "Title." },
+        sequence: { type: "integer", doc: "Sequence of the event that gave it." },
+      },
+      fullText: { of: (row) => indexedText(`${row}.title`), when: (row) => `(${row}.title IS NOT NULL)` },
     },
     {
       name: "thread_tags",
@@ -174,7 +197,7 @@ export const threads: Projection = {
         opened_at: "The earliest time that an entry of it gives, epoch milliseconds; null when none gives one.",
         last_activity_at:
           "The latest time that an entry of it gives, never in the future of when the log took it, epoch milliseconds; null when none gives one.",
-        listed_at: "What lists are ordered by: the same, with the file's time where no entry gives one.",
+        listed_at: "The same, with the file's time where no entry gives one.",
         archived_at: "When it was archived, epoch milliseconds; null while it is not.",
         deleted_at: "When it was deleted, epoch milliseconds; null while it is not. Lists and searches leave it out.",
         expires_at: "From when on lists and searches leave it out, epoch milliseconds; null when it does not expire.",
@@ -223,9 +246,9 @@ export const threads: Projection = {
               first_sequence: event.sequence,
               last_sequence: event.sequence,
               source: event.source,
-              opened_at: saidAt(event, facts),
-              last_activity_at: saidAt(event, facts),
-              listed_at: saidAt(event, facts) ?? believed(event.occurredAt, event.recordedAt),
+              opened_at: saidAt(facts),
+              last_activity_at: saidAt(facts),
+              listed_at: saidAt(facts) ?? event.occurredAt,
             },
           },
           ...facts.flatMap((fact) => {

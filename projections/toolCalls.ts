@@ -12,7 +12,8 @@ import { utf8Length } from "../src/domain/Json.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
-import { head, textCells, textColumns, textOf } from "./text.ts";
+import { indexedJson, indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
+import { hasText, head, textCells, textColumns, textOf } from "./text.ts";
 
 /** Longest error text kept with a call, in UTF-16 units; the ledger has the whole answer. */
 const maxError = 2000;
@@ -43,10 +44,24 @@ const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
   },
 });
 
-const returned = (event: RecordedEvent, fact: ToolHasReturned, quoting: Quoting): Change => ({
+/** Whether a message of the same event has this answer as a part. */
+const isTold = (fact: ToolHasReturned, facts: ReadonlyArray<Fact>): boolean =>
+  facts.some(
+    (other) =>
+      other._tag === "MessageSaid" &&
+      other.parts.some((part) => part.type === "tool_result" && part.callId === fact.callId && part.text !== ""),
+  );
+
+const returned = (
+  event: RecordedEvent,
+  fact: ToolHasReturned,
+  facts: ReadonlyArray<Fact>,
+  quoting: Quoting,
+): Change => ({
   table: "tool_results",
   row: {
     ...keyOf(event, fact),
+    told: isTold(fact, facts) ? 1 : undefined,
     ...textCells(fact.result, { sequence: event.sequence, quoting }),
     outcome: fact.outcome,
     error_type: fact.errorType,
@@ -90,7 +105,7 @@ const counted = callCounts("c");
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 3,
+  version: 5,
   doc: "Tool executions: calls joined to their results.",
   tables: [
     {
@@ -112,6 +127,10 @@ export const toolCalls: Projection = {
         ["thread_id", "tenant", "second_hand", "sequence"],
         ["name", "thread_id"],
       ],
+      fullText: {
+        of: (row) => indexedJson(`${row}.arguments`),
+        when: (row) => `(${row}.arguments IS NOT NULL AND ${row}.arguments <> '{}')`,
+      },
     },
     {
       name: "tool_results",
@@ -127,7 +146,12 @@ export const toolCalls: Projection = {
         duration_ms: { type: "real", doc: "Reported duration." },
         ended_at: { type: "integer", doc: "Epoch milliseconds; null when nobody said a time." },
         copy_of: { type: "text", doc: "Key of the call of which this one's call is a copy." },
+        told: { type: "integer", doc: "1 when a message of its event tells it, and is searched." },
         ...textColumns,
+      },
+      fullText: {
+        of: (row) => indexedText(textOf(row)),
+        when: (row) => `(${row}.told IS NOT 1 AND ${hasText(row)})`,
       },
     },
   ],
@@ -208,6 +232,6 @@ export const toolCalls: Projection = {
   handle: (event, facts, quoting) =>
     facts.flatMap((fact): ReadonlyArray<Change> => {
       if (fact._tag === "ToolWasCalled") return [called(event, fact)];
-      return fact._tag === "ToolHasReturned" ? [returned(event, fact, quoting)] : [];
+      return fact._tag === "ToolHasReturned" ? [returned(event, fact, facts, quoting)] : [];
     }),
 };

@@ -8,7 +8,7 @@
 export { Recollect } from "./client/Door.ts";
 export type { RecollectSession, RecollectTask } from "./client/Recollect.ts";
 export type { RecollectCall, RecollectThread } from "./client/RecollectThread.ts";
-export type { ReadMessage, ReadThread } from "./client/ReadThread.ts";
+export type { ReadMessage, ReadThread, ReadThreadOptions } from "./client/ReadThread.ts";
 export type { RecollectAnswer } from "./client/RecollectAnswer.ts";
 export type { ConnectOptions } from "./client/PromiseRuntime.ts";
 export type { Flushed } from "./client/PromiseRunner.ts";
@@ -20,6 +20,10 @@ export type {
   ReadOptions,
   RecollectHistory,
 } from "./client/RecollectHistory.ts";
+export type { ListOptions, ListPage, SqlRow } from "./client/RecollectQuery.ts";
+export { NoDatabase } from "./client/Layers.ts";
+export type { ListedHistory } from "./query/HistoryList.ts";
+export { QueryRefused, type SqlParameters } from "./query/Query.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
 

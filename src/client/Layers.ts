@@ -6,7 +6,7 @@
  *
  * Each service stands on `SharedConnection`, which may be away: nothing fails or waits because NATS is not there yet.
  */
-import { Layer } from "effect";
+import { Effect, Layer, Schema } from "effect";
 import * as BucketsAway from "../coordination/bucket/BucketsAway.ts";
 import * as CacheSharing from "../coordination/cache/CacheSharingNats.ts";
 import * as FileCache from "../coordination/cache/FileCache.ts";
@@ -21,6 +21,8 @@ import * as TaskQueueAway from "../coordination/tasks/queue/TaskQueueAway.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import * as Watch from "../coordination/watch/Watch.ts";
 import * as Connect from "../publish/Connect.ts";
+import { ownLog } from "../publish/drain/SpoolDrainer.ts";
+import * as QuerySqlite from "../query/QuerySqlite.ts";
 
 export interface Options extends Connect.Options {
   /** Milliseconds for which a worker of this program may be silent. Default: as the queue has it, 30,000 in a new one. */
@@ -56,6 +58,25 @@ export const limits = Limits.layer.pipe(Layer.provide(LimiterStore.layer), Layer
 /** Contents of files and answers that processes share. Needs `core` and a configuration. */
 export const caches = ({ machine }: Options) =>
   Layer.merge(FileCache.layer({ machine }), ResponseCache.layer()).pipe(Layer.provide(CacheSharing.layerAway));
+
+/** The log is that of another data folder, or of none: its database is not here. */
+export class NoDatabase extends Schema.TaggedError<NoDatabase>()("NoDatabase", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
+/** Lists and SQL over the data folder's read models. Fails with `NoDatabase` for a log that is not the folder's own. */
+export const query = (options: Options) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { folder, target } = yield* Connect.placeOf(options);
+      if (target === ownLog) return QuerySqlite.layer({ path: folder.database });
+      return yield* new NoDatabase({
+        message: `The database of the log at ${target} is not in ${folder.root}.`,
+        hint: "Ask on the machine that runs recollect up, or read a history by its id.",
+      });
+    }),
+  ).pipe(Layer.provide(Connect.folderLayer(options)));
 
 /** All of it. */
 export const layer = (options: Options = {}) => {

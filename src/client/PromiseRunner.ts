@@ -4,6 +4,7 @@
  * Room: client.
  */
 import { Effect, type ManagedRuntime, Stream } from "effect";
+import * as InFlight from "./InFlight.ts";
 import type { Core } from "./PromiseRuntime.ts";
 import type { Published } from "../publish/Publisher.ts";
 import { RecollectClosed } from "./RecollectClosed.ts";
@@ -32,6 +33,8 @@ export class PromiseRunner {
   #refused = 0;
   #failures: Array<Error> = [];
   #isClosed = false;
+  #lastSequence = 0;
+  #hasWaited = false;
   readonly #open = new Set<() => Promise<unknown>>();
   readonly #outstanding = new Set<Promise<unknown>>();
 
@@ -52,7 +55,7 @@ export class PromiseRunner {
   }
 
   #begin<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
-    return this.runtime.runPromise(effect).catch((cause: unknown) => {
+    return InFlight.held(this.runtime.runPromise(effect)).catch((cause: unknown) => {
       throw errorOf(this.#isClosed ? new RecollectClosed() : cause);
     });
   }
@@ -60,10 +63,13 @@ export class PromiseRunner {
   /** The values of a stream, one by one; ends with an error as `run` rejects with. */
   async *iterate<A, E>(stream: Stream.Stream<A, E, Core>): AsyncGenerator<A, void> {
     if (this.#isClosed) throw errorOf(new RecollectClosed());
+    const letGo = InFlight.hold();
     try {
       yield* Stream.toAsyncIterableWith(stream, await this.runtime.context());
     } catch (cause) {
       throw errorOf(cause);
+    } finally {
+      letGo();
     }
   }
 
@@ -76,7 +82,7 @@ export class PromiseRunner {
   /** Every later call is refused. */
   close(): Promise<void> {
     this.#isClosed = true;
-    return this.runtime.dispose();
+    return InFlight.held(this.runtime.dispose());
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */
@@ -84,10 +90,23 @@ export class PromiseRunner {
     return this.run(Effect.tap(effect, (published) => Effect.sync(() => this.count(published))));
   }
 
-  count({ _tag }: Published): void {
+  count(published: Published): void {
+    const { _tag } = published;
+    if ("sequence" in published) this.reached(published.sequence);
+    else this.#hasWaited = true;
     if (_tag === "Spooled") this.#spooled++;
     else if (_tag === "Held") this.#held++;
     else this.#appended++;
+  }
+
+  /** An append of this client stands at that sequence. */
+  reached(sequence: number): void {
+    this.#lastSequence = Math.max(this.#lastSequence, sequence);
+  }
+
+  /** How far this client's own appends reach; undefined when some went by the spool, whose place nobody was told. */
+  get ownSequence(): number | undefined {
+    return this.#hasWaited ? undefined : this.#lastSequence;
   }
 
   /** Something that must be ended before the runtime is. */

@@ -14,7 +14,9 @@ import type { TaskRequest } from "../domain/TaskEvents.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
+import type { SqlParameters } from "../query/Query.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
+import * as InFlight from "./InFlight.ts";
 import * as Layers from "./Layers.ts";
 import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
 import { Publisher, type Published } from "../publish/Publisher.ts";
@@ -26,6 +28,7 @@ import { RecollectFiles } from "./RecollectFiles.ts";
 import { RecollectHistory } from "./RecollectHistory.ts";
 import { RecollectInbox } from "./RecollectInbox.ts";
 import { RecollectLimits } from "./RecollectLimits.ts";
+import { RecollectQuery, type ListOptions, type ListPage, type SqlRow } from "./RecollectQuery.ts";
 import { RecollectResponses } from "./RecollectResponses.ts";
 import { RecollectSessions } from "./RecollectSessions.ts";
 import { RecollectTasks } from "./RecollectTasks.ts";
@@ -142,6 +145,7 @@ export class Recollect {
   readonly #sections: Sections;
   readonly #watch: ReturnType<typeof watching>;
   readonly #tenant: string;
+  readonly #query: RecollectQuery;
   #closing: Promise<Flushed> | undefined;
   readonly tasks: RecollectTasks;
   readonly sessions: RecollectSessions;
@@ -157,6 +161,7 @@ export class Recollect {
     this.#sections = sections;
     this.#tenant = options.tenant ?? History.defaultTenant;
     const config = Layers.config(options);
+    this.#query = new RecollectQuery(sections.section(Layers.query(options)), this.#runner);
     this.#watch = watching(sections);
     this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)));
     this.sessions = new RecollectSessions(sections.section(Layers.sessions));
@@ -216,6 +221,23 @@ export class Recollect {
     return new RecollectSession(this.#runner, await this.#runner.run(begun));
   }
 
+  /**
+   * Threads (or tasks, or sessions) of the data folder's database, newest activity first, page by page; without what is
+   * deleted or expired. Waits up to a second until this client's own appends are in it; `isCurrent` says whether they are.
+   * Rejects with `NoDatabase` where the log's database is on another machine.
+   */
+  list(options: ListOptions = {}): Promise<ListPage> {
+    return this.#query.list({ tenant: this.#tenant, ...options });
+  }
+
+  /**
+   * The rows of one reading statement over the views (`SELECT * FROM v_dictionary` explains them), at most 100,000, with
+   * values for `?` or `:name`. Runs in this process: a long statement holds it up. Rejects with `QueryRefused`.
+   */
+  sql(statement: string, parameters?: SqlParameters): Promise<ReadonlyArray<SqlRow>> {
+    return this.#query.sql(statement, parameters);
+  }
+
   /** Any event of the catalogue, for what the methods above do not say. Types of your own: `history(…).publish`. */
   publish<Name extends EventTypeName>(
     options: { readonly type: Name; readonly id: string; readonly data: GivenData<Name> } & {
@@ -247,7 +269,7 @@ export class Recollect {
    * `RecollectClosed`.
    */
   close(): Promise<Flushed> {
-    return (this.#closing ??= this.#close());
+    return (this.#closing ??= InFlight.held(this.#close()));
   }
 
   async #close(): Promise<Flushed> {

@@ -8,8 +8,10 @@
  */
 import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
 import type { Sequence } from "../domain/History.ts";
+import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
+import type { SearchAnswer, SearchFilter } from "./Search.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
 /** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */
@@ -38,7 +40,7 @@ export interface ThreadRow {
   /** Null where no entry gives a time. */
   readonly openedAt: number | null;
   readonly lastActivityAt: number | null;
-  /** What lists are ordered by: the file's time where no entry gives one. */
+  /** The same, with the file's time where no entry gives one. */
   readonly listedAt: number;
   readonly archivedAt: number | null;
   readonly deletedAt: number | null;
@@ -291,6 +293,9 @@ export interface ReadModelStatus {
 
 export type Value = string | number | bigint | Uint8Array | null;
 
+/** What `?` or `:name` in a statement stand for. */
+export type SqlParameters = ReadonlyArray<Value> | Readonly<Record<string, Value>>;
+
 export interface SqlResult {
   readonly columns: ReadonlyArray<string>;
   /** Row by row, as SQLite finds them: a result of any size takes the memory of one row. Can be run once. */
@@ -303,8 +308,20 @@ export const maxPage = 1000;
 export class Query extends Context.Service<
   Query,
   {
-    /** Newest activity first. */
+    /** Newest activity first, and last of all what nobody said a time of. */
     readonly threads: (filter: ThreadFilter) => Effect.Effect<ThreadPage, QueryRefused | StorageTrouble>;
+    /** Newest activity first; without threads that are deleted or expired. */
+    readonly histories: (filter: HistoryFilter) => Effect.Effect<HistoryPage, QueryRefused | StorageTrouble>;
+    /** The last sequence that all read models have; 0 before the first. */
+    readonly checkpoint: Effect.Effect<Sequence, StorageTrouble>;
+    /** The best threads for some words, with their best hits. */
+    readonly search: (filter: SearchFilter) => Effect.Effect<SearchAnswer, QueryRefused | StorageTrouble>;
+    /** Ids of threads that begin so, in order; at most `limit`. An id in full is the only one. */
+    readonly threadIds: (options: {
+      readonly beginning: string;
+      readonly tenant?: string;
+      readonly limit?: number;
+    }) => Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
     readonly thread: (options: {
       readonly threadId: string;
       readonly tenant?: string;
@@ -366,6 +383,9 @@ export class Query extends Context.Service<
     readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
     /** One SELECT, WITH, VALUES or EXPLAIN. Its connection cannot write, and is closed with the scope. */
-    readonly sql: (text: string) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;
+    readonly sql: (
+      text: string,
+      parameters?: SqlParameters,
+    ) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;
   }
 >()("recollect/query/Query") {}

@@ -22,9 +22,11 @@ import {
   type TransitionRow,
 } from "./Query.ts";
 import { integrityOf } from "../projection/verify/Integrity.ts";
+import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
+import { search } from "./SearchSqlite.ts";
 import { sql } from "./SqlSqlite.ts";
-import { hiddenThread, listThreads } from "./ThreadListSqlite.ts";
+import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -121,6 +123,22 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       const page = yield* read((db) => listThreads(db, filter, now));
       return page instanceof QueryRefused ? yield* page : page;
     }),
+    histories: Effect.fn("query.histories")(function* (filter) {
+      const now = yield* Clock.currentTimeMillis;
+      const page = yield* read((db) => listHistories(db, filter, now));
+      return page instanceof QueryRefused ? yield* page : page;
+    }),
+    checkpoint: read(
+      (db) =>
+        all<{ readonly sequence: number | null }>(db, "SELECT min(sequence) AS sequence FROM v_checkpoints")[0]
+          ?.sequence ?? 0,
+    ),
+    search: Effect.fn("query.search")(function* (filter) {
+      const now = yield* Clock.currentTimeMillis;
+      const answer = yield* read((db) => search(db, filter, now));
+      return answer instanceof QueryRefused ? yield* answer : answer;
+    }),
+    threadIds: Effect.fn("query.threadIds")((asked) => read((db) => readThreadIds(db, asked))),
     thread: Effect.fn("query.thread")(({ threadId, tenant = defaultTenant }) =>
       read(
         (db) =>
@@ -211,7 +229,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
       Effect.withSpan("query.status"),
     ),
-    sql: (text) => sql(path, text).pipe(Effect.withSpan("query.sql")),
+    sql: (text, parameters) => sql(path, text, parameters).pipe(Effect.withSpan("query.sql")),
   });
 });
 

@@ -10,7 +10,7 @@ import type { Database, Statement } from "better-sqlite3";
 import { Effect, type Scope, Stream } from "effect";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 import { openReader } from "./ConnectionSqlite.ts";
-import { QueryRefused, type SqlResult, type Value } from "./Query.ts";
+import { QueryRefused, type SqlParameters, type SqlResult, type Value } from "./Query.ts";
 
 const hint = "One SELECT, WITH, VALUES or EXPLAIN statement. SELECT * FROM v_dictionary shows every view and column.";
 
@@ -21,7 +21,10 @@ const said = (cause: unknown): QueryRefused => refuse(cause instanceof Error ? c
 /** The statement without the blanks and comments before it. */
 const withoutLead = (text: string): string => text.replace(/^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/, "");
 
-const prepare = (db: Database, text: string): Statement<[], ReadonlyArray<Value>> => {
+const parametersOf = (parameters: SqlParameters): ReadonlyArray<unknown> =>
+  Array.isArray(parameters) ? parameters : Object.keys(parameters).length === 0 ? [] : [parameters];
+
+const prepare = (db: Database, text: string, parameters: SqlParameters): Statement<[], ReadonlyArray<Value>> => {
   const statement = withoutLead(text);
   if (!/^(?:select|with|values|explain)\b/i.test(statement)) {
     throw refuse(`Only reading is possible here, and this does not begin with SELECT: ${statement.slice(0, 60)}`);
@@ -33,6 +36,12 @@ const prepare = (db: Database, text: string): Statement<[], ReadonlyArray<Value>
     throw said(cause);
   }
   if (!prepared.reader || !prepared.readonly) throw refuse("Only reading is possible here, and this statement writes.");
+  try {
+    // Once and for all: a missing or strange value is refused here and not while rows are read.
+    prepared.bind(...(parametersOf(parameters) as []));
+  } catch (cause) {
+    throw said(cause);
+  }
   return prepared.raw().safeIntegers();
 };
 
@@ -73,12 +82,16 @@ const rowsOf = (statement: Statement<[], ReadonlyArray<Value>>): SqlResult["rows
   );
 
 /** Prepares the statement on a connection of its own, which the scope closes. */
-export const sql = (path: string, text: string): Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope> =>
+export const sql = (
+  path: string,
+  text: string,
+  parameters: SqlParameters = [],
+): Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope> =>
   Effect.acquireRelease(openReader(path), (reader) => Effect.sync(() => reader.db.close())).pipe(
     Effect.flatMap(({ db }) =>
       Effect.try({
         try: (): SqlResult => {
-          const statement = prepare(db, text);
+          const statement = prepare(db, text, parameters);
           return { columns: statement.columns().map(({ name }) => name), rows: rowsOf(statement) };
         },
         catch: (cause) => (cause instanceof QueryRefused ? cause : said(cause)),

@@ -7,14 +7,24 @@
  * is that pair, which no two threads share, so a page neither repeats nor skips one that did not change meanwhile.
  */
 import type { Database } from "better-sqlite3";
+import { textOf as partText } from "../../projections/text.ts";
+import { listOrder } from "../../projections/threads.ts";
 import { idText } from "../projection/fold/CompactId.ts";
 import { type Hit, QueryRefused, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
-import { matchOf } from "./SearchText.ts";
+import { matchOf, type Term, termsOf } from "./SearchText.ts";
+import { around, bracketed, marksOf } from "./Snippet.ts";
 
-const cursorOf = ({ listedAt, firstSequence }: ThreadRow): string => `${listedAt}.${firstSequence}`;
+/** Of a text around what was found, in UTF-16 units. */
+const snippetWidth = 160;
 
-const readCursor = (after: string | undefined): readonly [number, number] | QueryRefused => {
+/** After every time that can be said: see `listOrder`. */
+const noTime = -9_000_000_000_000_000;
+
+const cursorOf = ({ firstSequence, lastActivityAt }: ThreadRow): string =>
+  `${lastActivityAt ?? noTime}.${firstSequence}`;
+
+export const readCursor = (after: string | undefined): readonly [number, number] | QueryRefused => {
   if (after === undefined) return [Number.MAX_SAFE_INTEGER, 0];
   const [, at, sequence] = /^(-?\d{1,16})\.(\d{1,16})$/.exec(after) ?? [];
   if (at !== undefined && sequence !== undefined) return [Number(at), Number(sequence)];
@@ -29,21 +39,22 @@ const hitsSql = `WITH hits AS MATERIALIZED (
       WHERE m.thread_id = p.thread_id AND m.tenant = p.tenant AND m.second_hand = 0))
   GROUP BY p.thread_id, p.tenant) `;
 
-/** The cast: a number is bound as a float, and FTS5 would look through all its matches for one that equals it. */
+/** The part's text, with what was asked for in brackets. The index holds other words than the text: see `SearchWords`. */
 const hitOf = (
   db: Database,
-  match: string,
+  terms: ReadonlyArray<Term>,
   found: { readonly part: number; readonly parts: number },
 ): Hit | undefined => {
-  const [hit] = all<Omit<Hit, "parts">>(
+  const [hit] = all<{ readonly messageId: string; readonly sequence: number; readonly text: string | null }>(
     db,
-    `SELECT ${idText("p.message_id")} AS message_id, p.sequence,
-       snippet(message_parts_fts, 0, '[', ']', '…', 16) AS snippet
-     FROM message_parts_fts JOIN message_parts p ON p.id = message_parts_fts.rowid
-     WHERE message_parts_fts MATCH :match AND message_parts_fts.rowid = CAST(:part AS INTEGER)`,
-    { match, part: found.part },
+    `SELECT ${idText("p.message_id")} AS message_id, p.sequence, coalesce(${partText("p")}, p.refers_to) AS text
+     FROM message_parts p WHERE p.id = :part`,
+    { part: found.part },
   );
-  return hit === undefined ? undefined : { ...hit, parts: found.parts };
+  if (hit === undefined) return undefined;
+  const text = hit.text ?? "";
+  const snippet = bracketed(around(text, marksOf(text, terms), snippetWidth));
+  return { messageId: hit.messageId, sequence: hit.sequence, snippet, parts: found.parts };
 };
 
 /** A name's number; null, and so equal to nothing, for a text that no row has. */
@@ -56,7 +67,7 @@ export const hiddenThread = "(t.deleted_at > 0 OR (t.expires_at > 0 AND t.expire
 
 const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   filter.deleted === "only" ? hiddenThread : `NOT ${hiddenThread}`,
-  ...(filter.after === undefined ? [] : ["(t.listed_at, t.first_sequence) < (:at, :sequence)"]),
+  ...(filter.after === undefined ? [] : [`(${listOrder}, t.first_sequence) < (:at, :sequence)`]),
   ...(filter.since === undefined ? [] : ["t.listed_at >= :since"]),
   ...(filter.tenant === undefined ? [] : [`t.tenant = ${number(":tenant")}`]),
   ...(filter.tool === undefined
@@ -92,7 +103,7 @@ const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
   return `${lead}SELECT (SELECT text FROM names WHERE name = t.thread_id) AS thread_id,
       (SELECT text FROM names WHERE name = t.tenant) AS tenant, ${hit}
     FROM ${from} WHERE ${conditions.join(" AND ")}
-    ORDER BY t.listed_at DESC, t.first_sequence DESC LIMIT :limit`;
+    ORDER BY ${listOrder} DESC, t.first_sequence DESC LIMIT :limit`;
 };
 
 /** One page, or the refusal of its cursor. */
@@ -100,6 +111,7 @@ export const listThreads = (db: Database, filter: ThreadFilter, now: number): Th
   const cursor = readCursor(filter.after);
   if (cursor instanceof QueryRefused) return cursor;
   const match = filter.text === undefined ? undefined : matchOf(filter.text);
+  const terms = termsOf(filter.text ?? "");
   // Text without a single word is found nowhere.
   if (filter.text !== undefined && match === undefined) return { threads: [] };
   const limit = pageSize(filter.limit);
@@ -122,9 +134,32 @@ export const listThreads = (db: Database, filter: ThreadFilter, now: number): Th
       threadId,
       of,
     });
-    const hit = match === undefined ? undefined : hitOf(db, match, { part, parts });
+    const hit = match === undefined ? undefined : hitOf(db, terms, { part, parts });
     return thread === undefined ? [] : [{ ...thread, ...(hit === undefined ? {} : { hit }) }];
   });
   const last = threads.at(-1);
   return { threads, ...(found.length > limit && last !== undefined ? { next: cursorOf(last) } : {}) };
+};
+
+/** Ids of threads that begin so; an id in full is the only one. */
+export const readThreadIds = (
+  db: Database,
+  options: { readonly beginning: string; readonly tenant?: string; readonly limit?: number },
+): ReadonlyArray<string> => {
+  const { beginning, limit, tenant } = options;
+  const found = all<{ readonly id: string }>(
+    db,
+    `SELECT n.text AS id FROM names n WHERE n.text >= :beginning AND n.text < :end
+       AND EXISTS (SELECT 1 FROM threads t WHERE t.thread_id = n.name
+         ${tenant === undefined ? "" : `AND t.tenant = ${number(":tenant")}`})
+     ORDER BY n.text LIMIT :limit`,
+    {
+      beginning,
+      end: `${beginning}\u{10ffff}`,
+      limit: pageSize(limit, 10),
+      ...(tenant === undefined ? {} : { tenant }),
+    },
+  );
+  const [first] = found;
+  return first?.id === beginning ? [beginning] : found.map(({ id }) => id);
 };

@@ -4,6 +4,7 @@ import { Effect, Schema } from "effect";
 import { join } from "node:path";
 import * as ReadModelSqlite from "../../src/projection/ReadModelSqlite.ts";
 import { storageTrouble } from "../../src/projection/StorageTroubleSqlite.ts";
+import { defineSearchWords } from "../../src/projection/write/SearchWordsSqlite.ts";
 import { readModels } from "../../projections/all.ts";
 import { type Projection } from "../../src/projection/Projection.ts";
 import { conversation } from "./Conversation.ts";
@@ -96,6 +97,7 @@ describe("the full-text index", () => {
   const tokens = (file: string) => {
     const db = new Database(file);
     try {
+      defineSearchWords(db);
       db.exec("CREATE VIRTUAL TABLE temp.has USING fts5vocab(main, message_parts_fts, instance)");
       db.exec(`CREATE VIRTUAL TABLE temp.fresh USING fts5(text, tokenize='unicode61 remove_diacritics 2')`);
       db.exec("INSERT INTO temp.fresh (rowid, text) SELECT id, text FROM message_parts_text WHERE text IS NOT NULL");

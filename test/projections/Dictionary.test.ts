@@ -14,7 +14,7 @@ describe("the data dictionary", () => {
         "SELECT name FROM sqlite_schema WHERE type = 'view' AND name LIKE 'v!_%' ESCAPE '!' ORDER BY name",
       ).map(({ name }) => String(name));
       const others = rows("SELECT name FROM sqlite_schema WHERE type = 'view' AND name NOT LIKE 'v!_%' ESCAPE '!'");
-      assert.deepStrictEqual(others, [{ name: "message_parts_text" }], "the content of an index, for nobody else");
+      for (const { name } of others) assert.match(String(name), /_text$/, "the content of an index, for nobody else");
       const real = views.flatMap((view) => [
         [view, 0, null] as const,
         ...rows(`SELECT name, cid FROM pragma_table_info('${view}')`).map(
@@ -64,7 +64,9 @@ describe("the data dictionary", () => {
   it.live("can be read with the SQLite that this machine has, if any", () =>
     Effect.gen(function* () {
       const { file, rows } = yield* folded([said(1, "hello")]);
-      const views = rows("SELECT name FROM sqlite_schema WHERE type = 'view'").map(({ name }) => String(name));
+      const views = rows("SELECT name FROM sqlite_schema WHERE type = 'view' AND name GLOB 'v_*'").map(({ name }) =>
+        String(name),
+      );
       const script = views.map((view) => `SELECT count(*) FROM ${view};`).join("");
       try {
         assert.lengthOf(

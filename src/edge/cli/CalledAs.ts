@@ -55,6 +55,7 @@ export const commandNames = [
   "sources",
   "export",
   "wrap",
+  "search",
   "threads",
   "thread",
   "files",

@@ -13,6 +13,7 @@ const commands = {
   sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
+  search: () => import("./Search.ts").then(({ searchCommand }) => searchCommand),
   threads: () => import("./Threads.ts").then(({ threads }) => threads),
   thread: () => import("./Thread.ts").then(({ threadCommand }) => threadCommand),
   files: () => import("./Files.ts").then(({ files }) => files),

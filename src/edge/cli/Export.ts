@@ -7,6 +7,7 @@ import { Effect, Option, Stdio, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { exportThread } from "../export/Export.ts";
 import { formats } from "../import/Entry.ts";
+import { wholeThreadId } from "./ThreadIds.ts";
 import { store, tenant, threadArgument } from "./Flags.ts";
 
 export const exportCommand = Command.make(
@@ -24,7 +25,7 @@ export const exportCommand = Command.make(
   Effect.fn("cli.export")(function* (input) {
     const stdio = yield* Stdio.Stdio;
     const pieces = yield* exportThread({
-      thread: input.thread,
+      thread: yield* wholeThreadId(input.thread, input.tenant),
       tenant: input.tenant,
       format: Option.getOrUndefined(input.format),
     });

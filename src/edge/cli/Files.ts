@@ -12,6 +12,7 @@ import { placedOrAsItIs } from "../../log/read/LargeEntry.ts";
 import { type FileRow, Query } from "../../query/Query.ts";
 import { BadRequest, NotFound } from "./Failure.ts";
 import { json, readModels, store, tenant, threadArgument } from "./Flags.ts";
+import { wholeThreadId } from "./ThreadIds.ts";
 import * as Output from "./Output.ts";
 import { at, everything, readAt } from "./Thread.ts";
 
@@ -93,10 +94,11 @@ export const files = Command.make(
   Effect.fn("cli.files")(function* (input) {
     const filesOf = Effect.gen(function* () {
       const query = yield* Query;
-      const key = { threadId: input.thread, tenant: input.tenant };
+      const threadId = yield* wholeThreadId(input.thread, input.tenant);
+      const key = { threadId, tenant: input.tenant };
       if ((yield* query.thread(key)) === undefined) {
         return yield* new NotFound({
-          message: `There is no thread ${input.thread}.`,
+          message: `There is no thread ${threadId}.`,
           hint: "recollect threads lists them.",
         });
       }

@@ -66,7 +66,9 @@ export const given = <Name extends string, A>(name: Name, value: Option.Option<A
 
 export const threadFlag = Flag.String("thread").pipe(Flag.withMetavar("ID"), Flag.withDescription("Only this thread"));
 
-export const threadArgument = Argument.String("thread").pipe(Argument.withDescription("Thread id"));
+export const threadArgument = Argument.String("thread").pipe(
+  Argument.withDescription("Thread id, or a beginning of it that no other thread has"),
+);
 
 export const json = Flag.Boolean("json").pipe(
   Flag.withDefault(false),

@@ -19,6 +19,9 @@ export { shown } from "./Shown.ts";
 /** Text for a person, on stdout, with a line feed behind. */
 export const line = (text = ""): Effect.Effect<void> => Console.log(shown(text));
 
+/** The same of pieces that are `shown` already and have the terminal's own marks for bold between them. */
+export const styled = (text: string): Effect.Effect<void> => Console.log(text);
+
 /** Text said beside the data, on stderr; commands in it are named as this one was called. */
 export const note = (text: string): Effect.Effect<void> => Console.error(shown(asCalled(text)));
 

@@ -4,15 +4,17 @@
  * Room: edge.
  */
 import { Effect, Option } from "effect";
-import { Command, Flag } from "effect/cli";
+import { Argument, Command, Flag } from "effect/cli";
 import { thread } from "../../domain/History.ts";
 import { maxPage, type MessageFilter, type MessageRow, Query } from "../../query/Query.ts";
-import { NotFound } from "./Failure.ts";
+import { BadRequest, NotFound } from "./Failure.ts";
 import { given, json, readModels, tenant, threadArgument } from "./Flags.ts";
 import { momentOf } from "./ParseTime.ts";
 import * as Output from "./Output.ts";
 import { asJson, showSpooled, spooledFor } from "./Spooled.ts";
-import { transcript } from "./Transcript.ts";
+import { bold, color, type Screen, screenOf, wrapped } from "./Screen.ts";
+import { lastThreadId, wholeThreadId } from "./ThreadIds.ts";
+import { type Piece, transcript } from "./Transcript.ts";
 
 const sequence = /^\d{1,11}$/;
 
@@ -61,14 +63,52 @@ const leftOut = Effect.fnUntraced(function* (all: ReadonlyArray<MessageRow>, sho
   yield* Output.line(`Not shown: ${about.join(", ")}. With --all they are.`);
 });
 
+/** What a terminal is opened at: as much as a person looks at. */
+const newest = 20;
+/** Before and after a place. */
+const beside = 6;
+
+/** Around a place, else at a terminal the newest, else everything. */
+const showPieces = Effect.fnUntraced(function* (
+  pieces: ReadonlyArray<Piece>,
+  how: { readonly around: number | undefined; readonly isAll: boolean; readonly screen: Screen },
+) {
+  const { around, isAll, screen } = how;
+  const place = around === undefined ? -1 : pieces.findLastIndex((piece) => piece.sequence <= around);
+  const isWhole = around === undefined && (isAll || !screen.isTerminal);
+  const from = isWhole ? 0 : Math.max(0, around === undefined ? pieces.length - newest : place - beside);
+  const to = around === undefined ? pieces.length : Math.min(pieces.length, Math.max(0, place) + beside + 1);
+  if (from > 0) yield* Output.line(`\n${Output.counted(from, "turn")} before; --all shows them.`);
+  for (const [index, { text }] of pieces.slice(from, to).entries()) {
+    const [heading = "", ...rest] = wrapped(Output.shown(text), screen).split("\n");
+    const mark = from + index === place ? "▶ " : "";
+    yield* Output.styled(`\n${[bold(`${mark}${heading}`, screen), ...rest].join("\n")}`);
+  }
+  if (to < pieces.length)
+    yield* Output.line(`\n${Output.counted(pieces.length - to, "turn")} behind; --all shows them.`);
+});
+
 export const threadCommand = Command.make(
   "thread",
   {
-    thread: threadArgument,
+    thread: Argument.optional(threadArgument),
+    last: Flag.Boolean("last").pipe(Flag.withDefault(false), Flag.withDescription("The thread that was last active")),
+    around: Flag.Int("around").pipe(
+      Flag.withMetavar("PLACE"),
+      Flag.withDescription("What stands around a place that recollect search gives"),
+      Flag.optional,
+    ),
+    full: Flag.Boolean("full").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Arguments, results and thoughts whole, however long"),
+    ),
+    color,
     at,
     all: Flag.Boolean("all").pipe(
       Flag.withDefault(false),
-      Flag.withDescription("Also what was abandoned by an edit or a rewind, and what was copied from another thread"),
+      Flag.withDescription(
+        "From the beginning, also at a terminal; and what was abandoned by an edit or a rewind, or copied from another thread",
+      ),
     ),
     deleted: Flag.Boolean("deleted").pipe(
       Flag.withDefault(false),
@@ -79,21 +119,29 @@ export const threadCommand = Command.make(
   },
   Effect.fn("cli.thread")(function* (input) {
     const query = yield* Query;
-    const key = { threadId: input.thread, tenant: input.tenant };
+    if (Option.isSome(input.thread) === input.last)
+      return yield* new BadRequest({
+        message: input.last ? "A thread and --last are two threads." : "<thread> is missing.",
+        hint: "Give an id or its beginning, or --last. recollect threads lists them.",
+      });
+    const threadId = Option.isSome(input.thread)
+      ? yield* wholeThreadId(input.thread.value, input.tenant)
+      : yield* lastThreadId(input.tenant);
+    const key = { threadId, tenant: input.tenant };
     const found = yield* query.thread(key);
     // As it was then, nothing waited.
-    const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(input.thread, input.tenant));
+    const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(threadId, input.tenant));
     if (found === undefined && spooled.length > 0) {
       if (input.json) {
         const nothing = { thread: null, messages: [], toolCalls: [] };
         return yield* Output.json({ ...nothing, spooled: spooled.map(asJson) });
       }
-      yield* Output.line(`Nothing of it is in the log yet.  [${input.thread}]`);
+      yield* Output.line(`Nothing of it is in the log yet.  [${threadId}]`);
       return yield* showSpooled(spooled);
     }
     if (found === undefined) {
       return yield* new NotFound({
-        message: `There is no thread ${input.thread}.`,
+        message: `There is no thread ${threadId}.`,
         hint: "recollect threads lists them.",
       });
     }
@@ -101,7 +149,7 @@ export const threadCommand = Command.make(
     const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
     if (isHidden && !input.deleted) {
       return yield* new NotFound({
-        message: `Thread ${input.thread} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
+        message: `Thread ${threadId} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
         hint: "Show it with --deleted.",
       });
     }
@@ -122,13 +170,16 @@ export const threadCommand = Command.make(
     yield* leftOut(messages, shown);
     const hidden = new Set(messages.filter((one) => !shown.includes(one)).map(({ messageId }) => messageId));
     const calls = toolCalls.filter(({ messageId }) => messageId === null || !hidden.has(messageId));
-    for (const piece of transcript(shown, calls, compactions)) yield* Output.line(`\n${piece}`);
+    const pieces = transcript(shown, calls, { compactions, isFull: input.full });
+    const screen = screenOf(input.color);
+    yield* showPieces(pieces, { around: Option.getOrUndefined(input.around), isAll: input.all, screen });
     yield* showSpooled(spooled);
   }, readModels),
 ).pipe(
   Command.withDescription("Show one conversation"),
   Command.withExamples([
     { command: "recollect thread ID", description: "What was said and which tools were called" },
+    { command: "recollect thread --last --full", description: "The last one, with all that tools answered" },
     { command: "recollect thread ID --at 2026-11-01T10:00Z --json", description: "As it was then, as JSON" },
   ]),
 );

@@ -7,13 +7,24 @@ import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { Query, type ThreadPage } from "../../query/Query.ts";
 import { given, json, limit, readModels } from "./Flags.ts";
+import { color, type Screen, screenOf, utc } from "./Screen.ts";
+import { shortIds } from "./ThreadIds.ts";
+import { threadLines } from "./ThreadRows.ts";
 import { momentHint, momentOf } from "./ParseTime.ts";
 import * as Output from "./Output.ts";
 
-const show = Effect.fnUntraced(function* (page: ThreadPage, isFiltered: boolean) {
-  if (page.threads.length === 0) {
-    return yield* Output.note(isFiltered ? "No such threads." : "No threads. Bring some in: recollect import PATH");
-  }
+const none = (isFiltered: boolean) =>
+  Output.note(isFiltered ? "No such threads." : "No threads. Bring some in: recollect import PATH");
+
+/** For a terminal: a line a thread, as wide as it is. */
+const showFitted = Effect.fnUntraced(function* (page: ThreadPage, screen: Screen, asUtc: boolean) {
+  const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+  const short = yield* shortIds(page.threads.map(({ threadId }) => threadId));
+  for (const text of threadLines(page.threads, { short, screen, now, utc: asUtc })) yield* Output.styled(text);
+  if (page.next !== undefined) yield* Output.note(`More: recollect threads --after ${page.next}`);
+});
+
+const show = Effect.fnUntraced(function* (page: ThreadPage) {
   const rows = page.threads.map((thread) => [
     Output.moment(thread.lastActivityAt),
     thread.threadId,
@@ -74,6 +85,12 @@ export const threads = Command.make(
       Flag.withDescription("Of this tenant only"),
       Flag.optional,
     ),
+    wide: Flag.Boolean("wide").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Whole ids and all columns at a terminal too, as in a pipe"),
+    ),
+    utc,
+    color,
     json,
   },
   Effect.fn("cli.threads")(function* (input) {
@@ -92,8 +109,12 @@ export const threads = Command.make(
     };
     const query = yield* Query;
     const page = yield* query.threads({ limit: input.limit, ...filter });
-    if (input.json) yield* Output.json({ threads: page.threads, next: page.next ?? null });
-    else yield* show(page, Object.keys(filter).length > 0);
+    const screen = screenOf(input.color);
+    if (input.json) return yield* Output.json({ threads: page.threads, next: page.next ?? null });
+    if (page.threads.length === 0) return yield* none(Object.keys(filter).length > 0);
+    // A search shows where the words stand, and needs the whole width for it.
+    if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
+    return yield* showFitted(page, screen, input.utc);
   }, readModels),
 ).pipe(
   Command.withDescription("List threads, newest activity first"),

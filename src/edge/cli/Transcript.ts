@@ -19,15 +19,21 @@ const indent = (text: string): string =>
     .map((line) => (line === "" ? "" : `  ${line}`))
     .join("\n");
 
+/** How much is shown of long texts: their beginnings, or all of them. */
+export interface Shown {
+  readonly isFull: boolean;
+}
+
 /** The beginning of a long text, and how much follows. */
-const head = (text: string): string => {
+const head = (text: string, { isFull }: Shown): string => {
+  if (isFull) return text.trimEnd();
   const lines = text.trimEnd().split("\n");
   const shown = lines.slice(0, mostLines).join("\n").slice(0, mostCharacters);
   const rest = text.trimEnd().length - shown.length;
   return rest <= 0 ? shown : `${shown} … (${Output.count(rest)} more characters)`;
 };
 
-const callText = (call: ToolCallRow): string => {
+const callText = (call: ToolCallRow, how: Shown): string => {
   const server = call.server === null ? "" : ` of ${call.server}`;
   const about = [
     call.outcome === "unknown" ? "no result" : call.outcome,
@@ -35,21 +41,25 @@ const callText = (call: ToolCallRow): string => {
     ...(call.resultBytes === null ? [] : [Output.bytes(call.resultBytes)]),
   ].join(", ");
   const lines = [`→ ${call.toolName}${server}  (${about})`];
-  if (call.arguments !== null) lines.push(indent(Output.clip(call.arguments, mostArguments)));
-  if (call.errorMessage !== null) lines.push(indent(`error: ${Output.clip(call.errorMessage, mostArguments)}`));
+  if (call.arguments !== null)
+    lines.push(indent(how.isFull ? call.arguments : Output.clip(call.arguments, mostArguments)));
+  if (call.errorMessage !== null)
+    lines.push(indent(`error: ${how.isFull ? call.errorMessage : Output.clip(call.errorMessage, mostArguments)}`));
+  else if (call.result !== null && call.result !== "") lines.push(indent(`← ${head(call.result, how)}`));
   return lines.join("\n");
 };
-
-/** A call that stands in no message, with what it answered: nothing else would show it. */
-const aloneText = (call: ToolCallRow): string =>
-  call.result === null || call.result === "" || call.errorMessage !== null
-    ? callText(call)
-    : `${callText(call)}\n${indent(`← ${head(call.result)}`)}`;
 
 /** A time that nobody said is not shown. */
 const timeOf = (millis: number | null): ReadonlyArray<string> => (millis === null ? [] : [Output.moment(millis)]);
 
-const partText = (part: PartRow, callOf: (callId: string | null) => ToolCallRow | undefined): string => {
+/** What a piece is made with. */
+interface Making extends Shown {
+  readonly callOf: (callId: string | null) => ToolCallRow | undefined;
+  /** Whether what this call answered is shown under it. */
+  readonly isUnderCall: (callId: string | null) => boolean;
+}
+
+const partText = (part: PartRow, how: Making): string => {
   const size = part.bytes > 0 ? ` (${Output.bytes(part.bytes)})` : "";
   const refers = part.refersTo === null ? "" : ` ${Output.clip(part.refersTo, 100)}`;
   const words = part.text ?? "";
@@ -57,19 +67,21 @@ const partText = (part: PartRow, callOf: (callId: string | null) => ToolCallRow 
     case "text":
       return words.trimEnd();
     case "tool_use": {
-      const call = callOf(part.refersTo);
-      return call === undefined ? `→ call${refers}` : callText(call);
+      const call = how.callOf(part.refersTo);
+      return call === undefined ? `→ call${refers}` : callText(call, how);
     }
     case "thinking":
-      return words === "" ? `[thinking${size}]` : `[thinking] ${head(words)}`;
+      return words === "" ? `[thinking${size}]` : `[thinking] ${head(words, how)}`;
     case "tool_result":
-      return words === "" ? `← result${size}` : `← ${head(words)}`;
+      if (how.isUnderCall(part.refersTo)) return "";
+      return words === "" ? `← result${size}` : `← ${head(words, how)}`;
     default:
       return `[${part.type}${refers}${size}]`;
   }
 };
 
-const messageText = (message: MessageRow, callOf: (callId: string | null) => ToolCallRow | undefined): string => {
+/** Empty where all of it is shown elsewhere. */
+const messageText = (message: MessageRow, how: Making): string => {
   const who =
     message.author === null || message.author === message.role ? message.role : `${message.role} (${message.author})`;
   const remarks = [
@@ -81,45 +93,62 @@ const messageText = (message: MessageRow, callOf: (callId: string | null) => Too
   // A tool's answer has the role of a person in some formats.
   const speaker = message.role === "user" && message.kind !== "prompt" ? message.kind.replace("_", " ") : who;
   const heading = [...timeOf(message.occurredAt), speaker, ...remarks].join("  ");
-  const parts = message.parts.map((part) => partText(part, callOf)).filter((text) => text !== "");
+  const parts = message.parts.map((part) => partText(part, how)).filter((text) => text !== "");
+  if (
+    parts.length === 0 &&
+    message.parts.some(({ refersTo, type }) => type === "tool_result" && how.isUnderCall(refersTo))
+  )
+    return "";
   return [heading, ...parts.map(indent)].join("\n");
 };
 
 /** Where a model no longer knew what had been said, and what it was told instead. */
-const compactionText = ({ occurredAt, summary, tokensBefore, trigger }: CompactionRow): string => {
+const compactionText = ({ occurredAt, summary, tokensBefore, trigger }: CompactionRow, how: Shown): string => {
   const about = [trigger, tokensBefore === null ? null : `${Output.count(tokensBefore)} tokens before`];
   const known = about.filter((text) => text !== null).join(", ");
   const heading = [...timeOf(occurredAt), `── compacted${known === "" ? "" : ` (${known})`} ──`].join("  ");
-  return summary === null ? heading : `${heading}\n${indent(head(summary))}`;
+  return summary === null ? heading : `${heading}\n${indent(head(summary, how))}`;
 };
 
-/** Each message, with the calls it asked for, and each call that no message asked for, where it stands. */
+/** One message, call or compaction, and where it stands. */
+export interface Piece {
+  readonly sequence: number;
+  readonly text: string;
+}
+
+/** Each message, with the calls it asked for and what they answered, and each call that no message asked for. */
 export const transcript = (
   messages: ReadonlyArray<MessageRow>,
   calls: ReadonlyArray<ToolCallRow>,
-  compactions: ReadonlyArray<CompactionRow> = [],
-): ReadonlyArray<string> => {
+  options: { readonly compactions?: ReadonlyArray<CompactionRow>; readonly isFull?: boolean } = {},
+): ReadonlyArray<Piece> => {
   // Some agents use a call id again in one thread: the nth use is the nth call.
   const byId = Map.groupBy(calls, ({ toolCallId }) => toolCallId);
   const told = new Set<ToolCallRow>();
-  const callOf = (callId: string | null) => {
-    const call = callId === null ? undefined : byId.get(callId)?.find((one) => !told.has(one));
-    if (call !== undefined) told.add(call);
-    return call;
+  const how: Making = {
+    isFull: options.isFull ?? false,
+    callOf: (callId) => {
+      const call = callId === null ? undefined : byId.get(callId)?.find((one) => !told.has(one));
+      if (call !== undefined) told.add(call);
+      return call;
+    },
+    isUnderCall: (callId) =>
+      callId !== null && byId.get(callId)?.some(({ result }) => result !== null && result !== "") === true,
   };
-  const pieces = messages.map((message) => ({ sequence: message.sequence, text: messageText(message, callOf) }));
+  const pieces = messages.flatMap((message) => {
+    const text = messageText(message, how);
+    return text === "" ? [] : [{ sequence: message.sequence, text }];
+  });
   const alone = calls.flatMap((call) =>
     told.has(call)
       ? []
       : [
           {
             sequence: call.sequence,
-            text: [...timeOf(call.startedAt), `tool call\n${indent(aloneText(call))}`].join("  "),
+            text: [...timeOf(call.startedAt), `tool call\n${indent(callText(call, how))}`].join("  "),
           },
         ],
   );
-  const cuts = compactions.map((one) => ({ sequence: one.sequence, text: compactionText(one) }));
-  return [...pieces, ...alone, ...cuts]
-    .toSorted((left, right) => left.sequence - right.sequence)
-    .map(({ text }) => text);
+  const cuts = (options.compactions ?? []).map((one) => ({ sequence: one.sequence, text: compactionText(one, how) }));
+  return [...pieces, ...alone, ...cuts].toSorted((left, right) => left.sequence - right.sequence);
 };

@@ -5,6 +5,7 @@
  *
  * Each question is one call of SQLite that reads the whole file, so nobody else moves in this thread meanwhile.
  */
+import { defineSearchWords } from "../write/SearchWordsSqlite.ts";
 import Database from "better-sqlite3";
 import type { Projection } from "../Projection.ts";
 import { fullTextName } from "../SchemaSqlite.ts";
@@ -68,6 +69,7 @@ export const schemaFaultsOf = (file: string, projections: ReadonlyArray<Projecti
 export const fullTextFaultsOf = (file: string, tables: ReadonlyArray<string>): ReadonlyArray<Fault> => {
   const db = new Database(file, { fileMustExist: true, timeout: patienceMillis });
   try {
+    defineSearchWords(db);
     return tables.flatMap((name): ReadonlyArray<Fault> => {
       const index = fullTextName(name);
       try {

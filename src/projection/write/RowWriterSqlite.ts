@@ -11,6 +11,7 @@ import Database from "better-sqlite3";
 import * as path from "node:path";
 import type { Checkpoint } from "../Checkpoint.ts";
 import * as Generations from "../rebuild/Generations.ts";
+import { defineSearchWords } from "./SearchWordsSqlite.ts";
 import * as Names from "./NamesSqlite.ts";
 import { compactId } from "../fold/CompactId.ts";
 import { type Kind, type RowBatch, rowsAtOnce, type Statement } from "../fold/RowBatch.ts";
@@ -224,6 +225,7 @@ const sortBeside = (db: Database.Database, file: string): void => {
 
 /** On a connection of the caller's to a file of ours, of this version. */
 export const make = (db: Database.Database, { file, path: link }: Place): Writing => {
+  defineSearchWords(db);
   const names = Names.make(db);
   const writeRows = makeRows(db, names);
   const indexNewRows = makeIndexing(db);

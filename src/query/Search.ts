@@ -1,0 +1,74 @@
+/**
+ * What a search asks and answers.
+ *
+ * Room: query.
+ */
+import type { Sequence } from "../domain/History.ts";
+import type { ThreadRow } from "./Query.ts";
+
+/** What kind of text a hit is. */
+export const hitKinds = ["said", "thinking", "arguments", "result", "file", "title", "summary"] as const;
+export type HitKind = (typeof hitKinds)[number];
+
+export interface SearchFilter {
+  /**
+   * `words`: all of them in one text, in any order; in double quotes a phrase, with `*` behind a beginning.
+   * `contains`: these characters, wherever they stand. `regex`: a regular expression of JavaScript, without case.
+   */
+  readonly text: string;
+  readonly by?: "words" | "contains" | "regex";
+  /** Default: all. */
+  readonly kinds?: ReadonlyArray<HitKind>;
+  /** Most threads of the answer; default 10. */
+  readonly limit?: number;
+  /** Most hits of one thread that are shown; default 3. */
+  readonly hitsPerThread?: number;
+  /** Length of a snippet in UTF-16 units; default 160. */
+  readonly width?: number;
+  readonly tenant?: string;
+  readonly threadId?: string;
+  /** A working directory, one below it, or its last name. */
+  readonly project?: string;
+  readonly branch?: string;
+  /** The agent's program or its beginning: `claude` for `claude-code`. */
+  readonly agent?: string;
+  /** A model or a part of its name. */
+  readonly model?: string;
+  readonly role?: string;
+  /** What this tool was given and answered. */
+  readonly tool?: string;
+  /** In threads that read this file or named it to a tool. */
+  readonly file?: string;
+  /** Epoch milliseconds, both included. */
+  readonly since?: number;
+  readonly until?: number;
+  /** Only what failed calls were given and answered. */
+  readonly hasError?: boolean;
+}
+
+export interface SearchHit {
+  readonly kind: HitKind;
+  /** Its place: what `recollect thread ID --around` takes. */
+  readonly sequence: Sequence;
+  readonly messageId: string | null;
+  readonly toolCallId: string | null;
+  readonly toolName: string | null;
+  readonly role: string | null;
+  /** Epoch milliseconds; null where nobody said a time. */
+  readonly at: number | null;
+  readonly snippet: string;
+  /** Where in the snippet the words stand, in UTF-16 units: from, to. */
+  readonly marks: ReadonlyArray<readonly [number, number]>;
+}
+
+export interface SearchAnswer {
+  /** The best first. `count` hits in each, of which the best are in `hits`. */
+  readonly threads: ReadonlyArray<{
+    readonly thread: ThreadRow;
+    readonly count: number;
+    readonly hits: ReadonlyArray<SearchHit>;
+  }>;
+  /** Hits that were ranked, and whether there are older ones that were not. */
+  readonly ranked: number;
+  readonly isCut: boolean;
+}

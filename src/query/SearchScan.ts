@@ -1,0 +1,125 @@
+/**
+ * How a search finds: by words in the index, or by going through texts for characters or an expression.
+ *
+ * Room: query.
+ *
+ * Going through texts is bounded by time. An expression that would run for ever is ended by it too: V8 looks for the end
+ * of its time also within a match.
+ */
+import * as vm from "node:vm";
+import { QueryRefused } from "./Query.ts";
+import { matchOf, termsOf } from "./SearchText.ts";
+import type { SearchFilter } from "./Search.ts";
+import { marksOf } from "./Snippet.ts";
+
+/** Longest time that texts are gone through; about 2 GB on the machine where it was measured. */
+const mostMillis = 2_000;
+
+type Mark = readonly [number, number];
+
+interface Shared {
+  /** Where it stands in a text that has it. */
+  readonly marks: (text: string) => ReadonlyArray<Mark>;
+  /** How well a text answers, 1 for the least. */
+  readonly quality: (text: string) => number;
+}
+
+export type Finder =
+  | ({ readonly by: "index"; readonly match: string } & Shared)
+  | ({
+      readonly by: "scan";
+      readonly test: (texts: ReadonlyArray<string>) => ReadonlyArray<boolean>;
+      readonly isOver: () => boolean;
+    } & Shared);
+
+const mostMarks = 200;
+
+const everyMatch = (text: string, pattern: RegExp): ReadonlyArray<Mark> => {
+  const marks: Array<Mark> = [];
+  for (const match of text.matchAll(pattern)) {
+    if (match[0] !== "") marks.push([match.index, match.index + match[0].length]);
+    if (marks.length === mostMarks) break;
+  }
+  return marks;
+};
+
+const more = (count: number): number => 1 + 0.2 * Math.log2(Math.max(1, count));
+
+const byWords = (filter: SearchFilter): Finder | QueryRefused => {
+  const match = matchOf(filter.text);
+  const terms = termsOf(filter.text);
+  if (match === undefined)
+    return new QueryRefused({
+      message: "There is no word in what is looked for.",
+      hint: "With --contains any characters are found.",
+    });
+  const lead = terms.map(({ text }) => text.toLowerCase());
+  const together = lead.join(" ");
+  return {
+    by: "index",
+    match,
+    marks: (text) => marksOf(text, terms),
+    quality: (text) => {
+      const lower = text.toLowerCase();
+      const least = Math.min(...lead.map((word) => lower.split(word, 10).length - 1));
+      return (terms.length > 1 && lower.includes(together) ? 2 : 1) * more(least);
+    },
+  };
+};
+
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
+
+/** Runs within what is left of the time. */
+const makeBounded = () => {
+  const until = performance.now() + mostMillis;
+  const context = vm.createContext({ work: (): unknown => undefined });
+  const script = new vm.Script("work()");
+  return {
+    isOver: () => performance.now() >= until,
+    run: <A>(work: () => A): A => {
+      context["work"] = work;
+      try {
+        return script.runInContext(context, { timeout: Math.max(50, Math.ceil(until - performance.now())) }) as A;
+      } catch (cause) {
+        if (
+          !(
+            typeof cause === "object" &&
+            cause !== null &&
+            "code" in cause &&
+            cause.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
+          )
+        )
+          throw cause;
+        throw new QueryRefused({
+          message: `The expression took longer than ${mostMillis / 1000} s.`,
+          hint: "Write one without repetitions in repetitions, or narrow the search with --project, --since or --kind.",
+        });
+      }
+    },
+  };
+};
+
+const byScan = (pattern: RegExp): Finder => {
+  const bounded = makeBounded();
+  const single = new RegExp(pattern.source, pattern.flags.replace("g", ""));
+  return {
+    by: "scan",
+    isOver: bounded.isOver,
+    test: (texts) => bounded.run(() => texts.map((text) => single.test(text))),
+    marks: (text) => bounded.run(() => everyMatch(text, pattern)),
+    quality: (text) => bounded.run(() => more(everyMatch(text, pattern).length)),
+  };
+};
+
+/** How this search finds, or why it cannot. */
+export const finderOf = (filter: SearchFilter): Finder | QueryRefused => {
+  if (filter.by === undefined || filter.by === "words") return byWords(filter);
+  if (filter.text === "") return new QueryRefused({ message: "Nothing is looked for.", hint: "Give some characters." });
+  if (filter.by === "contains") return byScan(new RegExp(escaped(filter.text), "giu"));
+  try {
+    return byScan(new RegExp(filter.text, "gimu"));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new QueryRefused({ message: `${why}.`, hint: "The expression is one of JavaScript." });
+  }
+};
