@@ -25,7 +25,7 @@ const wrote = (event: RecordedEvent, fact: AgentWrote): Change => ({
 
 export const agentMessages: Projection = {
   name: "agent_messages",
-  version: 1,
+  version: 2,
   doc: "Messages between agents.",
   tables: [
     {

@@ -26,7 +26,7 @@ const changed = (event: RecordedEvent, fact: ConfigurationChanged): ReadonlyArra
 
 export const configChanges: Projection = {
   name: "config_changes",
-  version: 1,
+  version: 2,
   doc: "Every change of a configuration.",
   tables: [
     {

@@ -36,7 +36,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
 
 export const filesRead: Projection = {
   name: "files_read",
-  version: 3,
+  version: 4,
   doc: "Files that threads have read.",
   tables: [
     {

@@ -6,6 +6,7 @@
  * A second copy of the stream, on disk before its checkpoint: it can tell what the stream has lost.
  */
 import { isUtf8 } from "node:buffer";
+import { mostAheadMillis } from "../src/domain/EntryTimes.ts";
 import { isMisfit, type LogEntry, type Misfit, type RecordedEvent } from "../src/domain/Event.ts";
 import { storeRecord } from "../src/domain/History.ts";
 import { digestOfEntry } from "../src/log/Envelope.ts";
@@ -47,11 +48,14 @@ const ofMisfit = (misfit: Misfit): RowChange["row"] => ({
   data: readable(misfit.body),
 });
 
+/** Kept as it was said, and marked. */
+const isAhead = `coalesce(e.occurred_at > e.recorded_at + ${mostAheadMillis}, 0)`;
+
 const token = (column: string): string => nameText(`e.${column}`);
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 2,
+  version: 3,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
@@ -106,8 +110,9 @@ export const ledger: Projection = {
         causation_id: "Id of the event that caused this one; null when not said.",
         traceparent: "W3C trace context; null when not said.",
         extensions: "Further attributes as a JSON object; for a misfit, its headers.",
-        occurred_at: "When it happened, epoch milliseconds, by the writer's clock.",
+        occurred_at: "When it happened as its writer said, epoch milliseconds, by the writer's clock.",
         recorded_at: "When the log took it, epoch milliseconds, by the log's clock.",
+        is_ahead: "1 when occurred_at is over five minutes later than recorded_at, which counts in its place, else 0.",
         data: "The event's data as JSON text; bytes when the body is not UTF-8.",
         bytes: "Size of the data in bytes.",
         problem: "Why a stored message is no event, as one sentence; null for events.",
@@ -119,7 +124,7 @@ export const ledger: Projection = {
       select: `SELECT e.sequence, ${idText("e.event_id")}, ${token("type")}, e.schema_version, ${token("tenant")},
         ${token("kind")}, coalesce(h.text, e.subject), ${token("source")}, ${token("actor")}, ${token("session")},
         ${idText("e.correlation_id")}, ${idText("e.causation_id")}, e.traceparent, e.extensions, e.occurred_at,
-        e.recorded_at, e.data, length(CAST(e.data AS BLOB)), e.problem, lower(hex(e.digest)), e.headers
+        e.recorded_at, ${isAhead}, e.data, length(CAST(e.data AS BLOB)), e.problem, lower(hex(e.digest)), e.headers
         FROM events e LEFT JOIN names h ON h.name = e.history_id`,
     },
     {

@@ -152,7 +152,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 6,
+  version: 7,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {

@@ -86,7 +86,7 @@ const besideMessages = (event: RecordedEvent, fact: Fact, ordinal: number): Chan
 
 export const paths: Projection = {
   name: "paths",
-  version: 2,
+  version: 3,
   doc: "The way of a conversation: its lines, where it was taken up at an earlier point, and compactions.",
   tables: [
     {

@@ -29,7 +29,7 @@ const reused = (event: RecordedEvent, fact: ResponseWasReused): Change => ({
 
 export const reusedResponses: Projection = {
   name: "reused_responses",
-  version: 2,
+  version: 3,
   doc: "Answers that were given again.",
   tables: [
     {

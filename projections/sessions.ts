@@ -44,7 +44,7 @@ const seen = (event: RecordedEvent, fact: SessionSeen): Change => ({
 
 export const sessions: Projection = {
   name: "sessions",
-  version: 2,
+  version: 3,
   doc: "Sessions between clients and servers.",
   tables: [
     {

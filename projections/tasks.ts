@@ -80,7 +80,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 3,
+  version: 4,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {

@@ -7,7 +7,6 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
-import { believed } from "../src/domain/EntryTimes.ts";
 import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
@@ -96,16 +95,16 @@ const messagesOf = (also = "") =>
 const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
   messagesOf(` AND c.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
 
-/** The latest time that somebody said of the event, but none in the future: clocks and transcripts may err. */
-const saidAt = (event: RecordedEvent, facts: ReadonlyArray<Fact>): number | undefined => {
+/** The latest time that somebody said of the event. */
+const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
   let latest: number | undefined;
   for (const { at } of facts) if (at !== undefined && (latest === undefined || at > latest)) latest = at;
-  return latest === undefined ? undefined : believed(latest, event.recordedAt);
+  return latest;
 };
 
 export const threads: Projection = {
   name: "threads",
-  version: 5,
+  version: 6,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -247,9 +246,9 @@ export const threads: Projection = {
               first_sequence: event.sequence,
               last_sequence: event.sequence,
               source: event.source,
-              opened_at: saidAt(event, facts),
-              last_activity_at: saidAt(event, facts),
-              listed_at: saidAt(event, facts) ?? believed(event.occurredAt, event.recordedAt),
+              opened_at: saidAt(facts),
+              last_activity_at: saidAt(facts),
+              listed_at: saidAt(facts) ?? event.occurredAt,
             },
           },
           ...facts.flatMap((fact) => {

@@ -88,7 +88,7 @@ const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 4,
+  version: 5,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {

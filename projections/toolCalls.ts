@@ -105,7 +105,7 @@ const counted = callCounts("c");
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 4,
+  version: 5,
   doc: "Tool executions: calls joined to their results.",
   tables: [
     {

@@ -4,6 +4,7 @@
  * Room: client.
  */
 import { Effect, type ManagedRuntime, Stream } from "effect";
+import * as InFlight from "./InFlight.ts";
 import type { Core } from "./PromiseRuntime.ts";
 import type { Published } from "../publish/Publisher.ts";
 import { RecollectClosed } from "./RecollectClosed.ts";
@@ -54,7 +55,7 @@ export class PromiseRunner {
   }
 
   #begin<A, E>(effect: Effect.Effect<A, E, Core>): Promise<A> {
-    return this.runtime.runPromise(effect).catch((cause: unknown) => {
+    return InFlight.held(this.runtime.runPromise(effect)).catch((cause: unknown) => {
       throw errorOf(this.#isClosed ? new RecollectClosed() : cause);
     });
   }
@@ -62,10 +63,13 @@ export class PromiseRunner {
   /** The values of a stream, one by one; ends with an error as `run` rejects with. */
   async *iterate<A, E>(stream: Stream.Stream<A, E, Core>): AsyncGenerator<A, void> {
     if (this.#isClosed) throw errorOf(new RecollectClosed());
+    const letGo = InFlight.hold();
     try {
       yield* Stream.toAsyncIterableWith(stream, await this.runtime.context());
     } catch (cause) {
       throw errorOf(cause);
+    } finally {
+      letGo();
     }
   }
 
@@ -78,7 +82,7 @@ export class PromiseRunner {
   /** Every later call is refused. */
   close(): Promise<void> {
     this.#isClosed = true;
-    return this.runtime.dispose();
+    return InFlight.held(this.runtime.dispose());
   }
 
   /** Runs an effect whose result says what became of an event, and counts it. */

@@ -7,6 +7,8 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
 import * as NodePath from "@effect/platform-node/NodePath";
 import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
 import type { Program } from "../domain/Content.ts";
+import { loose } from "../log/connection/HoldsProcessNats.ts";
+import * as InFlight from "./InFlight.ts";
 import type * as Layers from "./Layers.ts";
 
 /** What every section of the client stands on. */
@@ -40,8 +42,8 @@ const machine = Layer.merge(NodeFileSystem.layer, NodePath.layer);
 export const begin = async <A, E>(
   layer: Layer.Layer<A, E, Machine>,
 ): Promise<ManagedRuntime.ManagedRuntime<A | Machine, E>> => {
-  const runtime = ManagedRuntime.make(layer.pipe(Layer.provideMerge(machine), Layer.provideMerge(quiet)));
-  await runtime.context();
+  const runtime = ManagedRuntime.make(layer.pipe(Layer.provideMerge(Layer.mergeAll(machine, quiet, loose))));
+  await InFlight.held(runtime.context());
   return runtime;
 };
 

@@ -16,6 +16,7 @@ import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
 import type { SqlParameters } from "../query/Query.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
+import * as InFlight from "./InFlight.ts";
 import * as Layers from "./Layers.ts";
 import { begin, type ConnectOptions, layerOptions } from "./PromiseRuntime.ts";
 import { Publisher, type Published } from "../publish/Publisher.ts";
@@ -268,7 +269,7 @@ export class Recollect {
    * `RecollectClosed`.
    */
   close(): Promise<Flushed> {
-    return (this.#closing ??= this.#close());
+    return (this.#closing ??= InFlight.held(this.#close()));
   }
 
   async #close(): Promise<Flushed> {

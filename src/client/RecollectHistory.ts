@@ -13,6 +13,7 @@ import { dataOf } from "../log/Envelope.ts";
 import { HistoryReading, type ReadEvent, type Reading } from "../publish/HistoryReading.ts";
 import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../publish/Publisher.ts";
 import type { TypeName } from "../publish/write/NewEvent.ts";
+import * as InFlight from "./InFlight.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 
 /** An event as a program reads it: `data` is the body's JSON. */
@@ -120,7 +121,12 @@ export class RecollectHistory {
   /** The events in order, with this machine's accepted ones behind them. Rejects with `LogUnavailable`. */
   async *events(reading: Reading = {}): AsyncGenerator<HistoryEvent, void> {
     const stream = Stream.unwrap(HistoryReading.use((reads) => Effect.succeed(reads.events(this.#history, reading))));
-    yield* Stream.toAsyncIterableWith(Stream.map(stream, eventOf), await this.#runner.runtime.context());
+    const letGo = InFlight.hold();
+    try {
+      yield* Stream.toAsyncIterableWith(Stream.map(stream, eventOf), await this.#runner.runtime.context());
+    } finally {
+      letGo();
+    }
   }
 
   /** The same as a list; `last` keeps the newest. */

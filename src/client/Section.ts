@@ -4,6 +4,7 @@
  * Room: client.
  */
 import { Context, Deferred, Effect, Exit, Layer, type ManagedRuntime, Scope, Stream } from "effect";
+import * as InFlight from "./InFlight.ts";
 import type { Core } from "./PromiseRuntime.ts";
 import { RecollectClosed } from "./RecollectClosed.ts";
 import { errorOf } from "./RecollectError.ts";
@@ -26,7 +27,8 @@ export class Sections {
   section<A, E>(layer: Layer.Layer<A, E, Core>): Section<A> {
     let made: Promise<Context.Context<A>> | undefined;
     const make = () => {
-      const built = this.runtime.runPromise(Layer.buildWithMemoMap(layer, this.runtime.memoMap, this.#scope));
+      const build = Layer.buildWithMemoMap(layer, this.runtime.memoMap, this.#scope);
+      const built = InFlight.held(this.runtime.runPromise(build));
       made = built;
       built.catch(() => (made = undefined));
       return built;
@@ -38,7 +40,8 @@ export class Sections {
   run<A, E>(effect: Effect.Effect<A, E, Core>, signal?: AbortSignal): Promise<A> {
     if (this.#isClosed) return Promise.reject(errorOf(new RecollectClosed()));
     const bounded = Effect.raceFirst(effect, Deferred.await(this.#closed));
-    return this.runtime.runPromise(bounded, signal === undefined ? {} : { signal }).catch((cause: unknown) => {
+    const running = this.runtime.runPromise(bounded, signal === undefined ? {} : { signal });
+    return InFlight.held(running).catch((cause: unknown) => {
       throw errorOf(cause);
     });
   }
@@ -58,7 +61,7 @@ export class Sections {
     await Promise.allSettled([...this.#ends].map((end) => end()));
     this.#isClosed = true;
     Deferred.doneUnsafe(this.#closed, Effect.fail(new RecollectClosed()));
-    await this.runtime.runPromise(Scope.close(this.#scope, Exit.void));
+    await InFlight.held(this.runtime.runPromise(Scope.close(this.#scope, Exit.void)));
   }
 }
 
@@ -87,11 +90,14 @@ export class Section<A> {
     const made = await this.#context();
     const core = await this.sections.runtime.context();
     const { closed } = this.sections;
+    const letGo = InFlight.hold();
     const bounded = Stream.interruptWhen(stream, onClose === "ends" ? Effect.ignore(closed) : closed);
     try {
       yield* Stream.toAsyncIterableWith(bounded, Context.merge(core, made));
     } catch (cause) {
       throw errorOf(cause);
+    } finally {
+      letGo();
     }
   }
 }

@@ -14,11 +14,21 @@ export const latest = 253_402_300_799_999;
 /** 1980: an earlier time is a counter or a slip, not the time of an agent's words. */
 const earliest = 315_532_800_000;
 
-/** How far a clock, or a local time without a zone, may be ahead of the log's clock. */
-const mostAhead = 86_400_000;
+/**
+ * How far a writer's clock may be ahead of the log's, milliseconds. Decision: five minutes, because clocks that are set by
+ * the network agree within a second, and those of machines that sleep within a minute or two.
+ */
+export const mostAheadMillis = 5 * 60_000;
 
-/** A time that was said, unless it lies in the future of when the log took it: then that moment. */
-export const believed = (at: number, recordedAt: number): number => (at > recordedAt + mostAhead ? recordedAt : at);
+/** A time that was said, unless it lies in the future of when the log took it: then that moment. For all that sorts or sums. */
+export const believed = (at: number, recordedAt: number): number =>
+  at > recordedAt + mostAheadMillis ? recordedAt : at;
+
+/** The event with the time that counts, in place of the one that was said. */
+export const inItsTime = <A extends { readonly occurredAt: number; readonly recordedAt: number }>(event: A): A => {
+  const occurredAt = believed(event.occurredAt, event.recordedAt);
+  return occurredAt === event.occurredAt ? event : { ...event, occurredAt };
+};
 
 const withoutZone = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?$/;
 

@@ -7,13 +7,14 @@
  * turn) is its `carry`: small, JSON, given back with the facts and kept by whoever folds.
  *
  * A time is one that somebody said: our own publishers always do, a foreign entry where it has one itself. The time of
- * an event of a foreign entry without one is that of its neighbours or its file, and no fact's.
+ * an event of a foreign entry without one is that of its neighbours or its file, and no fact's. One in the future of when
+ * the log took the event counts as that moment.
  */
 import { Result } from "effect";
 import { canonicalFacts } from "./OwnEventFacts.ts";
 import { type EventData, isVendorTypeName, type RecordedEvent } from "./Event.ts";
 import type { Fact } from "./Fact.ts";
-import { timeOf } from "./EntryTimes.ts";
+import { believed, timeOf } from "./EntryTimes.ts";
 import { withAgent } from "./interpret/agents.ts";
 import { type Carry, type EntryContext, type Interpretation, noCarry } from "./interpret/Interpreter.ts";
 import { interpreters } from "./interpret/interpreters.ts";
@@ -22,11 +23,17 @@ import { decodeData, type Refusal } from "./Upcast.ts";
 
 const notUnderstood = (what: string): Interpretation => ({ facts: [{ _tag: "NotUnderstood", what }] });
 
-/** Facts with the time of their event, where they have none of their own. */
-const timed = (told: Interpretation, at: number | undefined): Interpretation =>
-  at === undefined
-    ? told
-    : { ...told, facts: told.facts.map((fact) => (fact.at === undefined ? { ...fact, at } : fact)) };
+const isAhead = ({ at }: Fact, recordedAt: number): boolean => at !== undefined && believed(at, recordedAt) !== at;
+
+/** Facts with the time of their event, where they have none of their own, and none in the future of its recording. */
+const timed = (told: Interpretation, at: number | undefined, { recordedAt }: RecordedEvent): Interpretation => {
+  if (at === undefined && !told.facts.some((fact) => isAhead(fact, recordedAt))) return told;
+  const facts = told.facts.map((fact): Fact => {
+    const time = fact.at ?? at;
+    return time === undefined ? fact : { ...fact, at: believed(time, recordedAt) };
+  });
+  return { ...told, facts };
+};
 
 const sourceFacts = ({ entry, format }: EventData<"source.described">): ReadonlyArray<Fact> => {
   const said = isObject(entry) ? interpreters.get(format)?.source?.(entry) : undefined;
@@ -45,13 +52,13 @@ export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => typ
  */
 export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Result<Interpretation, Refusal> => {
   // Somebody else's state: whole in the ledger, and nothing to us.
-  if (isVendorTypeName(event.type)) return Result.succeed(timed({ facts: [] }, event.occurredAt));
+  if (isVendorTypeName(event.type)) return Result.succeed(timed({ facts: [] }, event.occurredAt, event));
   return Result.map(decodeData(event), (decoded) => {
-    if (decoded._tag === "Unknown") return timed(notUnderstood(decoded.what), event.occurredAt);
+    if (decoded._tag === "Unknown") return timed(notUnderstood(decoded.what), event.occurredAt, event);
     if (decoded.type === "source.described")
-      return timed({ facts: sourceFacts(decoded.data) }, timeOf(decoded.data.entry as JsonValue | undefined));
+      return timed({ facts: sourceFacts(decoded.data) }, timeOf(decoded.data.entry as JsonValue | undefined), event);
     if (decoded.type !== "thread.entry_recorded")
-      return timed({ facts: canonicalFacts(decoded, event) }, event.occurredAt);
+      return timed({ facts: canonicalFacts(decoded, event) }, event.occurredAt, event);
     const { data } = decoded;
     if (data.text != null || data.base64 != null) return notUnderstood("a line that is not JSON");
     if (data.entry === undefined) return notUnderstood("an entry in the object store");
@@ -65,6 +72,6 @@ export const factsOf = (event: RecordedEvent, carry: Carry = noCarry): Result.Re
       place: data.place ?? "line",
     };
     const told = withAgent(data.format, carry, interpreter.interpret(entry, context, carry));
-    return timed(told, timeOf(entry));
+    return timed(told, timeOf(entry), event);
   });
 };

@@ -7,6 +7,7 @@
  * the claim, so of two leases the later one has the larger token, and a move that names an earlier one is refused.
  */
 import { Result } from "effect";
+import { believed } from "./EntryTimes.ts";
 import type { EventData, RecordedEvent } from "./Event.ts";
 import type { TaskStatus } from "./Fact.ts";
 import type { Sequence } from "./History.ts";
@@ -38,7 +39,7 @@ export interface TaskEnd {
   readonly outputIsText?: boolean;
   readonly error?: EventData<"task.failed">["error"] | undefined;
   readonly deadLetter: boolean;
-  /** Epoch milliseconds, by the writer's clock. */
+  /** Epoch milliseconds, by the writer's clock unless that was ahead. */
   readonly at: number;
 }
 
@@ -168,7 +169,7 @@ const without = <A>(entries: Readonly<Record<string, A>>, key: string): Readonly
 const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> => {
   const decoded = Result.getOrUndefined(decodeData(event));
   if (decoded?._tag !== "Known") return {};
-  const at = event.occurredAt;
+  const at = believed(event.occurredAt, event.recordedAt);
   switch (decoded.type) {
     case "task.submitted":
       return { submitted: decoded.data, notBefore: queueingOf(decoded.data.queue).notBefore };
@@ -187,7 +188,7 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       // A worker that gives its task back has not failed at it: the attempt does not count.
       const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
       // A pause is as long as its worker said, by his own clock; it begins when the log heard of it, by the log's.
-      const aheadMillis = at - event.recordedAt;
+      const aheadMillis = event.occurredAt - event.recordedAt;
       return { lease: undefined, attempt, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
     }
     case "task.progressed":

@@ -12,7 +12,6 @@
  * window its entries are the exact count.
  */
 import { Result, Schema } from "effect";
-import { believed } from "./EntryTimes.ts";
 import { headOf, jsonBytes, own, present, shortId } from "./Truncate.ts";
 import { Program } from "./Content.ts";
 import type { RecordedEvent } from "./Event.ts";
@@ -28,7 +27,7 @@ import type { Refusal } from "./Upcast.ts";
  * Raised whenever the same events may fold to another state: a change here, in the window, in `Canonical.ts`, in an
  * interpreter. Snapshots of another version are not read. `Thread.test.ts` holds a digest that notices.
  */
-export const foldVersion = 4;
+export const foldVersion = 5;
 
 /** One field of the metadata: a path may have 4,096 bytes, everything else is shorter. */
 const metadataBytes = 4096;
@@ -275,19 +274,18 @@ const seen = (state: ThreadState, event: RecordedEvent): ThreadState => ({
 });
 
 /** The state with the time that somebody said of its event. */
-const atTime = (state: ThreadState, facts: ReadonlyArray<Fact>, { recordedAt }: RecordedEvent): ThreadState => {
+const atTime = (state: ThreadState, facts: ReadonlyArray<Fact>): ThreadState => {
   let { openedAt, lastActivityAt } = state.metadata;
   for (const { at } of facts) {
     if (at === undefined) continue;
-    const time = believed(at, recordedAt);
-    openedAt = Math.min(openedAt ?? time, time);
-    lastActivityAt = Math.max(lastActivityAt ?? time, time);
+    openedAt = Math.min(openedAt ?? at, at);
+    lastActivityAt = Math.max(lastActivityAt ?? at, at);
   }
   return { ...state, metadata: { ...state.metadata, ...present({ openedAt, lastActivityAt }) } };
 };
 
 const interpreted = (state: ThreadState, event: RecordedEvent, { facts, carry }: Interpretation): ThreadState => {
-  const after = facts.reduce((folded, fact) => withFact(folded, fact, event), atTime(state, facts, event));
+  const after = facts.reduce((folded, fact) => withFact(folded, fact, event), atTime(state, facts));
   if (carry === undefined || carry === state.carry) return after;
   return jsonBytes(carry) <= carryBytes
     ? { ...after, carry: own(carry) }

@@ -121,7 +121,7 @@ export interface Projection {
   readonly facts?: ReadonlyArray<Fact["_tag"]>;
   /**
    * The rows this event changes, in order. Pure; a throw is a dead letter of this projection alone. `quoting` finds
-   * texts in the event's body as the ledger has it.
+   * texts in the event's body as the ledger has it. No time of the event or of a fact is in the future of its recording.
    */
   readonly handle: (event: RecordedEvent, facts: ReadonlyArray<Fact>, quoting: Quoting) => ReadonlyArray<Change>;
   /**

@@ -20,6 +20,7 @@ import {
   type PartRow,
   type ToolCallRow,
 } from "./Query.ts";
+import { mostAheadMillis } from "../domain/EntryTimes.ts";
 import { StorageTrouble } from "../projection/ReadModel.ts";
 import { isWhole } from "../projection/verify/Compare.ts";
 import { ledgerOf } from "../projection/verify/LedgerSqlite.ts";
@@ -33,7 +34,8 @@ const sequenceAt = (db: Database, filter: MessageFilter, time: number): Sequence
     db,
     `SELECT max(sequence) AS sequence FROM events WHERE history_id = (SELECT name FROM names WHERE text = :threadId)
        AND tenant = (SELECT name FROM names WHERE text = :tenant)
-       AND kind = (SELECT name FROM names WHERE text = 'thread') AND occurred_at <= :time`,
+       AND kind = (SELECT name FROM names WHERE text = 'thread')
+       AND iif(occurred_at > recorded_at + ${mostAheadMillis}, recorded_at, occurred_at) <= :time`,
     { threadId: filter.threadId, tenant: filter.tenant ?? defaultTenant, time },
   );
   return found?.sequence ?? 0;

@@ -20,6 +20,6 @@ describe("a store whose importer, daemon and nats-server are killed with kill -9
         assert.strictEqual(outcome.kills.importer + outcome.kills.daemon + outcome.kills["nats-server"], 12);
         assert.isAbove(Math.min(...Object.values(outcome.kills)), 0, "each of the three is killed");
       }),
-    120_000,
+    240_000,
   );
 });

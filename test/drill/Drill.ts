@@ -12,6 +12,7 @@ import { Effect, Layer, Schedule, Schema } from "effect";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { importPaths } from "../../src/edge/import/Importer.ts";
+import { finder } from "../../src/log/connection/ServerAccess.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { reading } from "../../src/main/Layers.ts";
@@ -159,7 +160,9 @@ const Verified = Schema.fromJsonString(Schema.Struct({ ok: Schema.Boolean, upTo:
 /** Asks the store over a connection of its own. The last kill may have been nats-server's: it is dialled until it answers. */
 const ask = <A, E>(stage: Stage.Stage, question: Effect.Effect<A, E, EventLog | ThreadReader>) =>
   question.pipe(
-    Effect.provide(reading({ servers: `nats://127.0.0.1:${stage.port}`, name: "drill" })),
+    Effect.provide(
+      reading({ servers: `nats://127.0.0.1:${stage.port}`, name: "drill", access: finder({ root: stage.data }) }),
+    ),
     Effect.retry({ schedule: Schedule.spaced(100), times: patienceMillis / 100 }),
   );
 

@@ -11,6 +11,7 @@ import { createInterface } from "node:readline";
 import { importPaths } from "../../src/edge/import/Importer.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import { finder } from "../../src/log/connection/ServerAccess.ts";
 import * as DataFolder from "../../src/machine/DataFolder.ts";
 import * as Instance from "../../src/machine/Instance.ts";
 import * as Notes from "./Notes.ts";
@@ -35,7 +36,7 @@ const log = Layer.unwrap(
   Effect.map(address, (servers) =>
     Notes.noting(notes).pipe(
       Layer.provide(EventLogNats.layer()),
-      Layer.provide(NatsConnection.layer({ servers, name: "drill importer" })),
+      Layer.provide(NatsConnection.layer({ servers, name: "drill importer", access: finder({ root: data }) })),
     ),
   ),
 );

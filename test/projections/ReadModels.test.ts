@@ -90,6 +90,7 @@ describe("the ledger", () => {
         extensions: '{"team":"blue"}',
         occurred_at: 1_700_000_001_000,
         recorded_at: 1_700_000_000_001,
+        is_ahead: 0,
         data: '{"title":"x"}',
         bytes: 13,
         problem: null,

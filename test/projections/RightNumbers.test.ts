@@ -62,7 +62,7 @@ describe("a time that nobody said", () => {
     }).pipe(fresh),
   );
 
-  it.live("of a day in the future heads no list", () =>
+  it.live("that lies in the future counts as when it was recorded, and is kept and marked", () =>
     Effect.gen(function* () {
       const said = (session: string, timestamp: string) =>
         claude("u1", { sessionId: session, timestamp, message: { role: "user", content: "hi" } });
@@ -72,7 +72,16 @@ describe("a time that nobody said", () => {
       });
       const [[latest] = []] = yield* rows("SELECT max(listed_at) - unixepoch('now') * 1000 FROM v_threads");
       assert.isBelow(Number(latest), 60_000);
-      assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE occurred_at > 4000000000000"), [[1]]);
+      assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE occurred_at > 4000000000000"), [[0]]);
+      assert.deepStrictEqual(yield* rows("SELECT max(day) <= date('now', '+1 day') FROM v_daily_activity"), [[1]]);
+      assert.deepStrictEqual(
+        yield* rows(`SELECT date(occurred_at / 1000, 'unixepoch'), is_ahead FROM v_events
+          WHERE type = 'thread.entry_recorded' ORDER BY sequence`),
+        [
+          ["2099-01-01", 1],
+          ["2026-03-01", 0],
+        ],
+      );
     }).pipe(fresh),
   );
 });

@@ -138,6 +138,8 @@ export const make = Effect.fnUntraced(function* (options: {
         resume(Effect.void);
       };
       const timer = setTimeout(finish, millis);
+      // The socket holds the process, or somebody who waits does: a look that may come does not.
+      timer.unref();
       wake = finish;
       return Effect.sync(() => {
         clearTimeout(timer);

@@ -22,6 +22,7 @@ import { isAtLeast, minimumVersion } from "../../machine/NatsBinary.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import { Replies } from "./RepliesNats.ts";
 import { authenticationOf, type Credentials, inboxPrefixIn, splitUrls } from "./NatsCredentialsNats.ts";
+import * as HoldsProcess from "./HoldsProcessNats.ts";
 import * as Gate from "./GateNats.ts";
 import type { Link, LinkState } from "./LinkNats.ts";
 import * as ServerAccess from "./ServerAccess.ts";
@@ -145,6 +146,7 @@ const tlsOf = ({ caFile, certFile, keyFile }: ServerAccess.TlsFiles) => ({
 });
 
 const dial = Effect.fnUntraced(function* (options: Options, pause: () => number) {
+  yield* HoldsProcess.prepare;
   const { addresses, credentials, inboxPrefix, tls, url } = yield* settle(options);
   const authentication = yield* authenticationOf(credentials);
   const settings: ConnectionOptions = {
@@ -175,6 +177,7 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
         Effect.andThen(Effect.promise(() => client.close().catch(() => undefined))),
       ),
   );
+  yield* HoldsProcess.letSocketGo(nc);
   return { nc, url, inboxPrefix };
 });
 
@@ -243,6 +246,7 @@ const watch = Effect.fnUntraced(function* (options: {
           yield* options.lost;
           yield* Effect.logWarning(`NATS at ${status.server} is away; dialling until it is back`);
         } else if (status.type === "reconnect") {
+          yield* HoldsProcess.letSocketGo(nc);
           yield* options.back(status.server);
           yield* Effect.logInfo(`NATS at ${status.server} is back`);
         } else if (status.type === "error") {

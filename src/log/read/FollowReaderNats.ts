@@ -239,6 +239,9 @@ export class Reader {
     const timer = setInterval(() => {
       if (performance.now() - Math.max(this.lastHeardAt, waitingSince) > 2.5 * heartbeatMillis) this.break("lost");
     }, heartbeatMillis);
+    // The socket holds the process, or who follows does (HoldsProcessNats).
+    quiet.unref();
+    timer.unref();
     this.wake = finish;
     return Effect.sync(() => {
       clearInterval(timer);

@@ -11,6 +11,7 @@ import { Result } from "effect";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../../domain/Event.ts";
 import type { Fact } from "../../domain/Fact.ts";
 import { noCarry } from "../../domain/interpret/Interpreter.ts";
+import { inItsTime } from "../../domain/EntryTimes.ts";
 import { factsOf, isForeign } from "../../domain/Interpret.ts";
 import type { InterpreterMemory, Kept } from "./InterpreterMemorySqlite.ts";
 import type { Mark } from "../Chain.ts";
@@ -91,7 +92,7 @@ const nothing: ReadonlyArray<Change> = [];
 const changesOf = (projection: Projection, { find, incoming, understood }: Said): ReadonlyArray<Change> => {
   const recorded = projection.record?.(incoming.entry) ?? nothing;
   if (isMisfit(incoming.entry) || "reason" in understood || !concerns(projection, understood.facts)) return recorded;
-  const event: RecordedEvent = incoming.whole ?? incoming.entry;
+  const event: RecordedEvent = inItsTime(incoming.whole ?? incoming.entry);
   const handled = projection.handle(event, understood.facts, find);
   return recorded.length === 0 ? handled : [...recorded, ...handled];
 };
