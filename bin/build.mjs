@@ -101,7 +101,7 @@ const writeTypes = () => {
     for (const [, name] of fs.readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g))
       follow(path.resolve(path.dirname(file), name.replace(/\.[jt]s$/, ".d.ts")));
   };
-  for (const name of doors) follow(path.join(types, `${name}.d.ts`));
+  for (const name of doors) follow(path.join(types, "src", `${name}.d.ts`));
   for (const name of fs.readdirSync(types, { recursive: true })) {
     const file = path.join(types, name);
     if (!fs.statSync(file).isFile()) continue;

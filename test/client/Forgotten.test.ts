@@ -1,6 +1,6 @@
 /** A program that forgets `close` ends by itself when nothing is in flight, and not while it watches or works. */
 import { assert, layer } from "@effect/vitest";
-import { Effect } from "effect";
+import { Effect, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -71,8 +71,7 @@ const soonMillis = 2_000;
 layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("a program that forgets close", (it) => {
   const log = (url: string) =>
     EventLog.use(({ info }) => info).pipe(
-      Effect.provide(EventLogNats.layer({})),
-      Effect.provide(NatsConnection.layer({ servers: url })),
+      Effect.provide(Layer.provide(EventLogNats.layer({}), NatsConnection.layer({ servers: url }))),
       Effect.scoped,
     );
 

@@ -3,6 +3,7 @@ import { Result } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { factsOf } from "../../src/domain/Interpret.ts";
 import { interpreters } from "../../src/domain/interpret/interpreters.ts";
+import { formats } from "../../src/edge/import/Entry.ts";
 import { recordedEvent } from "./recordedEvent.ts";
 
 const told = (event: RecordedEvent, carry = {}) =>
@@ -56,28 +57,8 @@ describe("from events to facts", () => {
   });
 
   it("has an interpreter for every format that is imported, under the name it gives itself", () => {
-    const formats = [
-      "anthropic-messages",
-      "antigravity",
-      "claude-code",
-      "codex",
-      "codex-exec",
-      "codex-tui",
-      "copilot",
-      "cursor",
-      "droid",
-      "gemini-cli",
-      "grok",
-      "inspect",
-      "openai-chat",
-      "opencode",
-      "pi",
-      "swe-agent",
-      "tau2",
-      "who-and-when",
-      "zen",
-    ];
-    assert.deepStrictEqual([...interpreters.keys()].toSorted(), formats);
+    assert.isAbove(formats.length, 19);
+    assert.deepStrictEqual([...interpreters.keys()].toSorted(), [...formats].toSorted());
     for (const [name, { format }] of interpreters) assert.strictEqual(name, format);
   });
 });
