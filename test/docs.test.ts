@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { commandPage, helpDocs, written } from "./support/commandPage.ts";
 import { program } from "./support/program.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -25,6 +26,18 @@ const commandsIn = (page: string): ReadonlyArray<string> =>
 
 const help = execFileSync(process.execPath, [program, "--help"], { cwd: root, encoding: "utf8" });
 
+describe("the page of all commands", () => {
+  it("is what the commands say of themselves, with every flag, and each command has an example", async () => {
+    const told = await helpDocs();
+    assert.strictEqual(written(), commandPage(told), "node test/support/commandPage.ts writes it anew");
+    const lacking = told.filter(({ examples = [], subcommands = [] }) => examples.length + subcommands.length === 0);
+    assert.deepStrictEqual(
+      lacking.map(({ commandPath = [] }) => commandPath.join(" ")),
+      [],
+    );
+  });
+});
+
 describe("the pages", () => {
   it("show code that is a region of a file that runs", () => {
     const shown = pages.flatMap((page) => [
@@ -45,6 +58,11 @@ describe("the pages", () => {
     const named = pages.flatMap((page) => [...read(page).matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] ?? ""));
     assert.include(named, "drill");
     for (const name of named) assert.property(scripts, name);
+  });
+
+  it("are all in the list of pages", () => {
+    const listed = read("docs/README.md");
+    for (const name of docs) if (name !== "README.md") assert.include(listed, `](${name})`);
   });
 
   it("link only to files that there are", () => {

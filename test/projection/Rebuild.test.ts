@@ -95,6 +95,32 @@ describe("a rebuild", () => {
     }),
   );
 
+  it.live("takes nothing for lost that a projector gets from the stream while the rebuild compares", () =>
+    Effect.gen(function* () {
+      const events = conversation(1010);
+      const log = stubLog(events.slice(0, 1000));
+      const { path, projector } = yield* projected(log);
+      const late = events.slice(1000);
+      let isIndexed = false;
+      const onProgress = ({ step }: { readonly step: string }) =>
+        Effect.sync(() => {
+          isIndexed ||= step === "indexing";
+        });
+      /** What it says is older than what the projector has when it is heard. */
+      const info = Effect.tap(log.service.info, () => {
+        const [next] = isIndexed && late.length > 8 ? late.splice(0, 1) : [];
+        if (next === undefined) return Effect.void;
+        log.append(next);
+        return Effect.orDie(projector.awaitSequence(next.sequence));
+      });
+      const { checkpoint, lost } = yield* rebuild({ path, projections: readModels, onProgress }).pipe(
+        Effect.provideService(EventLog, { ...log.service, info }),
+      );
+      assert.isAbove(checkpoint, 1001);
+      assert.deepStrictEqual(lost, []);
+    }),
+  );
+
   it.live("has all that the live file has at the moment of the swap", () =>
     Effect.gen(function* () {
       const events = conversation(1100);

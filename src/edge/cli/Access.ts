@@ -73,7 +73,15 @@ const add = Command.make(
         : `Use it with --creds ${file}, or RECOLLECT_NATS_CREDS; with the nats command line: nats --nkey ${file} --inbox-prefix _INBOX_${user.name}`,
     );
   }),
-).pipe(Command.withDescription("Make a user, and write what it needs to a file"));
+).pipe(
+  Command.withDescription("Make a user, and write what it needs to a file"),
+  Command.withExamples([
+    {
+      command: "recollect access add ci --role publisher --out ci.creds",
+      description: "Credentials for a program that only publishes",
+    },
+  ]),
+);
 
 const list = Command.make(
   "list",
@@ -104,7 +112,10 @@ const list = Command.make(
     ]);
     for (const text of Output.table(["name", "role", "tenant", "form", "since (UTC)"], rows)) yield* Output.line(text);
   }),
-).pipe(Command.withDescription("Who there is"));
+).pipe(
+  Command.withDescription("Who there is"),
+  Command.withExamples([{ command: "recollect access list", description: "Who may what" }]),
+);
 
 const revoke = Command.make(
   "revoke",
@@ -114,7 +125,10 @@ const revoke = Command.make(
     if (input.json) return yield* Output.json({ name: input.name, revoked: true, active: isActive });
     yield* Output.note(`${input.name} is taken out, ${whenActive(isActive)}.`);
   }),
-).pipe(Command.withDescription("Take a user out: disconnected at once, and refused from then on"));
+).pipe(
+  Command.withDescription("Take a user out: disconnected at once, and refused from then on"),
+  Command.withExamples([{ command: "recollect access revoke ci", description: "At once, also for who is connected" }]),
+);
 
 const printConfig = Command.make(
   "print-config",
@@ -127,7 +141,10 @@ const printConfig = Command.make(
       `This is ${configFile}. It holds public keys, and the passwords of users that have one. Recollect's own key for it: --nkey ${configFile.replace(/nats-server\.conf$/, "keys/daemon.nk")}`,
     );
   }),
-).pipe(Command.withDescription("The nats-server configuration with these users, for a server of your own"));
+).pipe(
+  Command.withDescription("The nats-server configuration with these users, for a server of your own"),
+  Command.withExamples([{ command: "recollect access print-config", description: "What a server of your own needs" }]),
+);
 
 export const access = Command.make("access").pipe(
   Command.withDescription("Who else may speak to the store: users with a role and a tenant"),

@@ -54,7 +54,12 @@ const verify = Command.make(
     } else for (const fault of faults) yield* Output.line(fault);
     if (faults.length > 0) return yield* new Different({ message: "the backup is damaged" });
   }, Effect.scoped),
-).pipe(Command.withDescription("Restore into a temporary folder, compare, and remove it again"));
+).pipe(
+  Command.withDescription("Restore into a temporary folder, compare, and remove it again"),
+  Command.withExamples([
+    { command: "recollect backup verify ~/backup", description: "Restore it in a temporary place, and compare" },
+  ]),
+);
 
 export const backup = Command.make(
   "backup",

@@ -52,7 +52,12 @@ const stats = Command.make(
     });
     yield* store(withConfiguration(input.tenant, Effect.provide(handler, caches)));
   }),
-).pipe(Command.withDescription("What is shared, and how much each process has spared"));
+).pipe(
+  Command.withDescription("What is shared, and how much each process has spared"),
+  Command.withExamples([
+    { command: "recollect cache stats", description: "What is kept, and how often it was of use" },
+  ]),
+);
 
 const named = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.withDescription(description), Flag.optional);

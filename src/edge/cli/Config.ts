@@ -195,7 +195,10 @@ const history = Command.make(
     });
     yield* store(withConfiguration(input.tenant, handler));
   }),
-).pipe(Command.withDescription("Every change, the latest first: who, when, why"));
+).pipe(
+  Command.withDescription("Every change, the latest first: who, when, why"),
+  Command.withExamples([{ command: "recollect config history", description: "Who changed what, when and why" }]),
+);
 
 const differenceJson = ({ after, before, field }: Difference) => ({
   field,
@@ -226,7 +229,10 @@ const diff = Command.make(
     });
     yield* store(withConfiguration(input.tenant, handler));
   }),
-).pipe(Command.withDescription("Where two versions differ"));
+).pipe(
+  Command.withDescription("Where two versions differ"),
+  Command.withExamples([{ command: "recollect config diff 3 5", description: "What changed between two versions" }]),
+);
 
 const rollback = Command.make(
   "rollback",
@@ -246,7 +252,12 @@ const rollback = Command.make(
     );
     yield* store(withConfiguration(input.tenant, handler));
   }),
-).pipe(Command.withDescription("Go back to the values of a version, as one more version"));
+).pipe(
+  Command.withDescription("Go back to the values of a version, as one more version"),
+  Command.withExamples([
+    { command: "recollect config rollback 3", description: "As it was at version 3, as a new version" },
+  ]),
+);
 
 const watch = Command.make(
   "watch",
@@ -265,7 +276,15 @@ const watch = Command.make(
     });
     yield* store(withConfiguration(input.tenant, handler));
   }),
-).pipe(Command.withDescription("Changes as they come (Ctrl-C ends)"));
+).pipe(
+  Command.withDescription("Changes as they come (Ctrl-C ends)"),
+  Command.withExamples([
+    {
+      command: "recollect config watch snapshots.ttlMillis",
+      description: "Its value now, and whenever it is another one",
+    },
+  ]),
+);
 
 export const config = Command.make("config").pipe(
   Command.withDescription("What is configured, and changing it while everything runs"),

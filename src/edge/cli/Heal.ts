@@ -230,4 +230,10 @@ export const heal = Command.make(
     else if (plan.needsRebuild) yield* Output.note("\nMend the read models with: recollect rebuild");
     yield* printKept(kept);
   }, Effect.scoped),
-).pipe(Command.withDescription("Make the stream whole again from stream and ledger; without --execute only a plan"));
+).pipe(
+  Command.withDescription("Make the stream whole again from stream and ledger; without --execute only a plan"),
+  Command.withExamples([
+    { command: "recollect heal", description: "What would be done, and how many events come from where" },
+    { command: 'recollect heal --execute --reason "bit rot"', description: "Do it" },
+  ]),
+);

@@ -121,7 +121,10 @@ const list = Command.make(
     if (more > 0)
       yield* Output.note(`And ${Output.counted(more, "more message", "more messages")}; --limit shows them.`);
   }),
-).pipe(Command.withDescription("List what waits for a name, oldest first; takes nothing"));
+).pipe(
+  Command.withDescription("List what waits for a name, oldest first; takes nothing"),
+  Command.withExamples([{ command: "recollect inbox list reviewer", description: "What waits, oldest first" }]),
+);
 
 const read = Command.make(
   "read",
@@ -157,7 +160,12 @@ const ack = Command.make(
     if (!wasThere) return yield* noSuch(input.messageId, input.name);
     if (input.json) yield* Output.json({ id: input.messageId });
   }),
-).pipe(Command.withDescription("Say that a message was handled: it is taken out of the inbox"));
+).pipe(
+  Command.withDescription("Say that a message was handled: it is taken out of the inbox"),
+  Command.withExamples([
+    { command: "recollect inbox ack reviewer MESSAGE", description: "It was handled, and lies there no longer" },
+  ]),
+);
 
 const reply = Command.make(
   "reply",
@@ -170,7 +178,12 @@ const reply = Command.make(
     );
     yield* input.json ? Output.json({ id }) : Output.line(id);
   }),
-).pipe(Command.withDescription("Reply to a message, and say that it was handled"));
+).pipe(
+  Command.withDescription("Reply to a message, and say that it was handled"),
+  Command.withExamples([
+    { command: 'recollect inbox reply reviewer MESSAGE "done"', description: "The sender gets the reply" },
+  ]),
+);
 
 const clear = Command.make(
   "clear",
@@ -180,7 +193,10 @@ const clear = Command.make(
     if (input.json) return yield* Output.json({ messages });
     yield* Output.line(`${Output.counted(messages, "message", "messages")} taken out of the inbox of ${input.name}.`);
   }),
-).pipe(Command.withDescription("Empty an inbox, unhandled; that the messages were sent stays recorded"));
+).pipe(
+  Command.withDescription("Empty an inbox, unhandled; that the messages were sent stays recorded"),
+  Command.withExamples([{ command: "recollect inbox clear reviewer", description: "Empty it" }]),
+);
 
 export const inbox = Command.make("inbox").pipe(
   Command.withDescription("Messages between agents: send, list, read, reply, ack, clear"),

@@ -155,7 +155,10 @@ export const rebuild = Command.make(
     Effect.scoped,
     store,
   ),
-).pipe(Command.withDescription("Make the read models anew from stream and ledger, beside the live ones, then swap"));
+).pipe(
+  Command.withDescription("Make the read models anew from stream and ledger, beside the live ones, then swap"),
+  Command.withExamples([{ command: "recollect rebuild", description: "Read models made anew beside the live ones" }]),
+);
 
 const sequence = (name: string, text: string) =>
   Flag.Int(name).pipe(
@@ -212,4 +215,10 @@ export const verify = Command.make(
     Effect.scoped,
     store,
   ),
-).pipe(Command.withDescription("Compare stream, ledger, read models and file; exit code 3 on any difference"));
+).pipe(
+  Command.withDescription("Compare stream, ledger, read models and file; exit code 3 on any difference"),
+  Command.withExamples([
+    { command: "recollect verify", description: "Stream, ledger and read models against each other" },
+    { command: "recollect verify --since last", description: "Only what has come since the last time" },
+  ]),
+);

@@ -126,4 +126,10 @@ export const restore = Command.make(
     }
     return yield* intoStore(input, manifest, into);
   }, Effect.scoped),
-).pipe(Command.withDescription("Restore a backup into an empty folder, or heal the store with its help"));
+).pipe(
+  Command.withDescription("Restore a backup into an empty folder, or heal the store with its help"),
+  Command.withExamples([
+    { command: "recollect restore ~/backup", description: "What would be restored" },
+    { command: "recollect restore ~/backup --into ./restored --execute", description: "Restore it into a new folder" },
+  ]),
+);

@@ -108,7 +108,10 @@ const status = Command.make(
       hint: "recollect service install --dry-run shows what it would be.",
     });
   }),
-).pipe(Command.withDescription("Whether it is installed, enabled and running"));
+).pipe(
+  Command.withDescription("Whether it is installed, enabled and running"),
+  Command.withExamples([{ command: "recollect service status", description: "With the unit file and where it lies" }]),
+);
 
 const remove = Command.make(
   "remove",
@@ -130,7 +133,10 @@ const remove = Command.make(
     yield* Output.line(isThere ? `${file} is removed, and the service stopped.` : "Nothing was there.");
     yield* Output.note("The data folder is as it was.");
   }),
-).pipe(Command.withDescription("Stop it and remove the unit file; the data stays"));
+).pipe(
+  Command.withDescription("Stop it and remove the unit file; the data stays"),
+  Command.withExamples([{ command: "recollect service remove", description: "Nothing runs at the next login" }]),
+);
 
 export const service = Command.make("service").pipe(
   Command.withDescription("Run the store as a service of this user under systemd: install, status, remove"),

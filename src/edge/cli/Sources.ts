@@ -73,4 +73,7 @@ export const sources = Command.make(
   ),
 ).pipe(
   Command.withDescription("What agents keep on this machine: imported or not, and what is gone from the disk since"),
+  Command.withExamples([
+    { command: "recollect sources", description: "What is there, what is new, and what is gone from the disk" },
+  ]),
 );

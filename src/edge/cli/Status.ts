@@ -4,7 +4,7 @@
  * Room: edge.
  */
 import { Effect } from "effect";
-import { Command } from "effect/cli";
+import { Command, Flag } from "effect/cli";
 import { NotWell } from "./Failure.ts";
 import { json, store } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -19,15 +19,36 @@ const sayStream = Effect.fnUntraced(function* (stream: StoreNumbers["stream"]) {
   );
 });
 
+/** Whether there is nothing to tell: no condition, nothing waits, and every projection has everything. */
+const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): boolean =>
+  stream !== null &&
+  conditions.length === 0 &&
+  spool !== null &&
+  spool.waiting + spool.setAside + spool.lost === 0 &&
+  projections.every(({ deadLetters, gap }) => gap === 0 && deadLetters === 0);
+
+const sayAllWell = ({ stream, threads }: StoreNumbers) =>
+  Output.line(
+    `All well: ${Output.counted(stream?.messages ?? 0, "event")}, ${Output.counted(threads, "thread")}, ${Output.bytes(stream?.bytes ?? 0)}; nothing waits.`,
+  );
+
 export const status = Command.make(
   "status",
-  { json },
+  {
+    all: Flag.Boolean("all").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Everything, also at a terminal and when all is well"),
+    ),
+    json,
+  },
   Effect.fn("cli.status")(function* (input) {
     const found = yield* gather;
     const bad = found.conditions.filter((one) => severityOf(one) !== "ok");
     const ending = bad.length === 0 ? Effect.void : new NotWell({ message: bad.map(({ name }) => name).join(", ") });
     if (input.json) return yield* Effect.andThen(Output.json(found), ending);
     const { conditions, disk, nats, projections, replicas, snapshots, spool, stream, wal } = found;
+    // A pipe gets everything, as a script may look for any of it.
+    if (process.stdout.isTTY === true && !input.all && isQuiet(found)) return yield* sayAllWell(found);
     yield* sayStream(stream);
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
@@ -61,4 +82,7 @@ export const status = Command.make(
     for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
     yield* ending;
   }, store),
-).pipe(Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"));
+).pipe(
+  Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"),
+  Command.withExamples([{ command: "recollect status", description: "Exit code 0 only when all is well" }]),
+);

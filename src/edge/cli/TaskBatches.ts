@@ -89,7 +89,10 @@ export const batch = Command.make(
     const work = Effect.flatMap(found, (result) => (input.json ? Output.json(result) : shown(result)));
     return yield* store(withTasks(work, input.tenant));
   }),
-).pipe(Command.withDescription("Show how the tasks of a batch stand, from the log"));
+).pipe(
+  Command.withDescription("Show how the tasks of a batch stand, from the log"),
+  Command.withExamples([{ command: "recollect tasks batch BATCH", description: "How its tasks stand" }]),
+);
 
 export interface Batching {
   readonly file: string;

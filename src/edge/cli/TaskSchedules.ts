@@ -136,7 +136,12 @@ const list = Command.make(
     });
     return yield* store(withConfiguration(input.tenant, work));
   }),
-).pipe(Command.withDescription("List schedules and when they come next"));
+).pipe(
+  Command.withDescription("List schedules and when they come next"),
+  Command.withExamples([
+    { command: "recollect tasks schedule list", description: "Every schedule, and when it is due next" },
+  ]),
+);
 
 /** A change of one schedule; undefined removes it. */
 const change = (
@@ -163,7 +168,10 @@ const change = (
       });
       return yield* store(withConfiguration(input.tenant, work));
     }),
-  ).pipe(Command.withDescription(description));
+  ).pipe(
+    Command.withDescription(description),
+    Command.withExamples([{ command: `recollect tasks schedule ${verb} nightly`, description }]),
+  );
 
 export const schedule = Command.make("schedule").pipe(
   Command.withDescription("Tasks that are submitted again and again, by the daemon"),

@@ -172,7 +172,10 @@ const one = <E>(
       const work = Tasks.Tasks.use((tasks) => Effect.flatMap(act(tasks, input.taskId), say(input.json)));
       return yield* store(withTasks(work, input.tenant));
     }),
-  ).pipe(Command.withDescription(description));
+  ).pipe(
+    Command.withDescription(description),
+    Command.withExamples([{ command: `recollect tasks ${name} TASK`, description }]),
+  );
 
 export const show = one("show", "Show how a task stands, from the log", (tasks, id) => tasks.show(id));
 export const result = one("result", "Wait for a task's end, and show it", (tasks, id) => tasks.result(id));
@@ -184,7 +187,10 @@ export const cancel = Command.make(
     const cancelled = Tasks.Tasks.use((tasks) => tasks.cancel(input.taskId, Option.getOrUndefined(input.reason)));
     return yield* store(withTasks(Effect.flatMap(cancelled, say(input.json)), input.tenant));
   }),
-).pipe(Command.withDescription("End a task; a worker that runs it is told"));
+).pipe(
+  Command.withDescription("End a task; a worker that runs it is told"),
+  Command.withExamples([{ command: "recollect tasks cancel TASK", description: "End it; its worker is told" }]),
+);
 
 export const answer = Command.make(
   "answer",
@@ -205,7 +211,15 @@ export const answer = Command.make(
     );
     return yield* store(withTasks(Effect.flatMap(answered, say(input.json)), input.tenant));
   }),
-).pipe(Command.withDescription("Answer a task that asks for input"));
+).pipe(
+  Command.withDescription("Answer a task that asks for input"),
+  Command.withExamples([
+    {
+      command: 'recollect tasks answer TASK "the left one" --key which',
+      description: "Answer one of several open requests",
+    },
+  ]),
+);
 
 export const retry = Command.make(
   "retry",
@@ -217,7 +231,12 @@ export const retry = Command.make(
     );
     return yield* store(withTasks(work, input.tenant));
   }),
-).pipe(Command.withDescription("Submit what failed, timed out or was cancelled again, as another task"));
+).pipe(
+  Command.withDescription("Submit what failed, timed out or was cancelled again, as another task"),
+  Command.withExamples([
+    { command: "recollect tasks retry TASK", description: "The same request again, as another task" },
+  ]),
+);
 
 export const restore = Command.make(
   "restore",
@@ -226,7 +245,10 @@ export const restore = Command.make(
     const restored = Tasks.Tasks.use((tasks) => tasks.restore(input.taskId, Option.getOrUndefined(input.reason)));
     return yield* store(withTasks(Effect.flatMap(restored, say(input.json)), input.tenant));
   }),
-).pipe(Command.withDescription("Put an archived task among the recent ones again"));
+).pipe(
+  Command.withDescription("Put an archived task among the recent ones again"),
+  Command.withExamples([{ command: "recollect tasks restore TASK", description: "Among the recent ones again" }]),
+);
 
 export const watch = Command.make(
   "watch",
@@ -239,4 +261,7 @@ export const watch = Command.make(
     const work = Tasks.Tasks.use((tasks) => Stream.runForEach(tasks.watch(input.taskId), say(input.json)));
     return yield* store(withTasks(work, input.tenant));
   }),
-).pipe(Command.withDescription("Show a task as it moves, up to its end"));
+).pipe(
+  Command.withDescription("Show a task as it moves, up to its end"),
+  Command.withExamples([{ command: "recollect tasks watch TASK", description: "Each of its states, up to its end" }]),
+);

@@ -85,6 +85,7 @@ const listed = Effect.fn("cli.tasks")(function* (input: Command.Command.Config.I
 
 const list = Command.make("list", flags, listed).pipe(
   Command.withDescription("List tasks, latest activity first: those that are open or ended lately, or --archived"),
+  Command.withExamples([{ command: "recollect tasks list --status running", description: "What runs now" }]),
 );
 
 export const tasks = Command.make("tasks", flags, listed).pipe(
@@ -129,4 +130,7 @@ export const task = Command.make(
     ]);
     for (const text of Output.table(["at (UTC)", "sequence", "from", "to", "message"], rows)) yield* Output.line(text);
   }, readModels),
-).pipe(Command.withDescription("Show one task with its transitions"));
+).pipe(
+  Command.withDescription("Show one task with its transitions"),
+  Command.withExamples([{ command: "recollect task TASK", description: "Its states, one a line" }]),
+);

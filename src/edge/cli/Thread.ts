@@ -149,7 +149,7 @@ export const threadCommand = Command.make(
     const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
     if (isHidden && !input.deleted) {
       return yield* new NotFound({
-        message: `Thread ${input.thread} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
+        message: `Thread ${threadId} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
         hint: "Show it with --deleted.",
       });
     }

@@ -37,7 +37,7 @@ export const shortIds = Effect.fnUntraced(function* (ids: ReadonlyArray<string>)
   const query = yield* Query;
   return yield* Effect.forEach(ids, (id) =>
     Effect.gen(function* () {
-      for (let length = shortest; length < id.length; length += 4) {
+      for (let length = shortest; length < id.length; length += 2) {
         const beginning = id.slice(0, length);
         if (/[\s-]$/.test(beginning)) continue;
         if ((yield* query.threadIds({ beginning, limit: 2 })).length === 1) return beginning;

@@ -8,7 +8,8 @@ import type { ThreadRow } from "../../query/Query.ts";
 import * as Output from "./Output.ts";
 import { agentName, bold, dim, folderName, type Screen, when } from "./Screen.ts";
 
-const widest = { agent: 10, project: 14 } as const;
+/** A longer id takes from its own title. */
+const widest = { id: 13, agent: 10, project: 14 } as const;
 const leastTitle = 16;
 
 const saidIn = ({ answers, prompts, toolCalls }: ThreadRow): string => {
@@ -51,17 +52,18 @@ export const threadLines = (
     fitted(folderName(thread.cwd), widest.project),
     saidIn(thread),
   ]);
-  const widths = [0, 1, 2, 3, 4].map((column) =>
-    cells.reduce((most, row) => Math.max(most, CliOutput.displayWidth(row[column] ?? "")), 0),
-  );
-  const taken = widths.reduce((sum, width) => sum + width + 2, 0);
+  const widths = [0, 1, 2, 3, 4].map((column) => {
+    const most = cells.reduce((width, row) => Math.max(width, CliOutput.displayWidth(row[column] ?? "")), 0);
+    return column === 0 ? Math.min(most, widest.id) : most;
+  });
+  const needed = widths.reduce((sum, width) => sum + width + 2, 0);
   // Where there is no room for a title, what was said in numbers goes first.
-  const isNarrow = how.screen.columns - taken < leastTitle;
+  const isNarrow = how.screen.columns - needed < leastTitle;
   const columns = isNarrow ? [0, 1, 2, 3] : [0, 1, 2, 3, 4];
-  const left = columns.reduce((sum, column) => sum - (widths[column] ?? 0) - 2, how.screen.columns);
   return threads.map((thread, at) => {
     const [id = "", ...rest] = columns.map((column) => padded(cells[at]?.[column] ?? "", widths[column] ?? 0));
-    const title = fitted(threadTitle(thread), Math.max(8, left));
+    const taken = [id, ...rest].reduce((sum, cell) => sum + CliOutput.displayWidth(cell) + 2, 0);
+    const title = fitted(threadTitle(thread), Math.max(8, how.screen.columns - taken));
     return `${bold(id, how.screen)}  ${dim(rest.map(Output.shown).join("  "), how.screen)}  ${title}`.trimEnd();
   });
 };

@@ -15,6 +15,7 @@ import * as History from "../../domain/History.ts";
 import type { About } from "../../publish/write/NewEvent.ts";
 import { Publisher, type PublishError } from "../../publish/Publisher.ts";
 import type { Ended, RecorderOptions } from "./Messages.ts";
+import type { Exchanged } from "./Exchanges.ts";
 import type { Reused } from "./Reuse.ts";
 import type { Moment, Observation, Traffic } from "./Traffic.ts";
 
@@ -106,6 +107,14 @@ export const record = Effect.fnUntraced(function* (given: {
     return publisher.publish({ ...attributes, isNew, history: thread, type: "thread.tool_returned", data });
   };
 
+  /** What was offered, read or asked beside tool calls: facts of the session, and no messages of its thread. */
+  const exchanged = ({ at, error, exchange, from, method, outcome, params, result, durationMillis }: Exchanged) => {
+    const data = { method, from, params, outcome, result, error, durationMillis, threadId };
+    const actor = from === "client" ? traffic.client?.name : traffic.server?.name;
+    const attributes = { ...about(at, actor), id: idOf(sessionId, `exchanged ${exchange}`, at) };
+    return publisher.publish({ ...attributes, history: session, type: "x.recollect.mcp_exchanged", data });
+  };
+
   /** A call was answered in the server's place. */
   const reused = ({ answer, call: number, name }: Reused, at: number) => {
     const causationId = asked.get(number);
@@ -140,6 +149,8 @@ export const record = Effect.fnUntraced(function* (given: {
         return [call(observation)];
       case "ToolReturned":
         return [end(observation)];
+      case "Exchanged":
+        return [exchanged(observation)];
     }
   };
 

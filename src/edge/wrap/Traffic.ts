@@ -8,6 +8,7 @@
  */
 import type { Program } from "../../domain/Content.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../../domain/Json.ts";
+import { type Exchanged, Exchanges, type State as ExchangesState } from "./Exchanges.ts";
 import type { Line } from "./Lines.ts";
 
 /** When a chunk passed: for people (epoch milliseconds), and for durations (monotonic milliseconds). */
@@ -19,6 +20,7 @@ export interface Moment {
 export type Direction = "toServer" | "toClient";
 
 export type Observation =
+  | Exchanged
   /** Both have introduced themselves, or something happened before they did. Always the first, and only once. */
   | {
       readonly _tag: "SessionStarted";
@@ -67,6 +69,8 @@ export interface State {
   readonly serverTitle: string | null;
   readonly protocolVersion: string | null;
   readonly open: ReadonlyArray<readonly [string, OpenCall]>;
+  /** Absent in a journal of an earlier version. */
+  readonly exchanges?: ExchangesState | undefined;
 }
 
 /** Calls without an answer that are remembered: a client that never gets answers must not fill memory. */
@@ -109,6 +113,7 @@ const parse = (text: string): unknown => {
 
 export class Traffic {
   readonly #open = new Map<string, OpenCall>();
+  #exchanges = new Exchanges(undefined);
   #calls = 0;
   #hasStarted = false;
   #client: Program | undefined;
@@ -128,6 +133,7 @@ export class Traffic {
     traffic.#server = state.server ?? undefined;
     traffic.#serverTitle = state.serverTitle ?? undefined;
     traffic.#protocolVersion = state.protocolVersion ?? undefined;
+    traffic.#exchanges = new Exchanges(state.exchanges);
     for (const [key, open] of state.open) traffic.#open.set(key, open);
     return traffic;
   }
@@ -141,6 +147,7 @@ export class Traffic {
       serverTitle: this.#serverTitle ?? null,
       protocolVersion: this.#protocolVersion ?? null,
       open: [...this.#open],
+      exchanges: this.#exchanges.state,
     };
   }
 
@@ -173,7 +180,8 @@ export class Traffic {
 
   /** The session ends: a session that nobody introduced is told of now. */
   end(at: Moment): ReadonlyArray<Observation> {
-    return this.#start(at).map((observation) => ({ ...observation, isSilent: true }));
+    const started = this.#start(at).map((observation) => ({ ...observation, isSilent: true }));
+    return [...started, ...this.#exchanges.end(at)];
   }
 
   #message(direction: Direction, message: JsonObject, at: Moment): ReadonlyArray<Observation> {
@@ -185,9 +193,10 @@ export class Traffic {
       if (method === "tools/call" && key !== undefined) return this.#called(key, objectAt(message, "params"), at);
       if (method === "initialize") this.#initialize(key, objectAt(message, "params"));
       if (method === "notifications/cancelled") return this.#cancelled(objectAt(message, "params"), at);
-      return [];
+      return this.#exchanged("client", method, key, message, at);
     }
-    if (method !== undefined || key === undefined) return [];
+    if (method !== undefined) return this.#exchanged("server", method, key, message, at);
+    if (key === undefined) return [];
     if (key === this.#initializeKey) return this.#initialized(objectAt(message, "result"), at);
     this.#answering(objectAt(objectAt(message, "result"), "_meta"));
     if (key === this.#discoverKey) {
@@ -195,7 +204,25 @@ export class Traffic {
       // A server that does not know the question is asked to initialize next.
       return objectAt(message, "result") === undefined ? [] : this.#start(at);
     }
-    return this.#answered(key, message, at);
+    const exchanged = this.#exchanges.answered("client", key, message, at);
+    return exchanged.length > 0 ? [...this.#start(at), ...exchanged] : this.#answered(key, message, at);
+  }
+
+  /** A message of one side that is no tool call: a request, or its answer to one of the other side's. */
+  #exchanged(
+    from: "client" | "server",
+    method: string | undefined,
+    key: string | undefined,
+    message: JsonObject,
+    at: Moment,
+  ): ReadonlyArray<Observation> {
+    if (key === undefined) return [];
+    if (method === undefined) {
+      const exchanged = this.#exchanges.answered(from === "client" ? "server" : "client", key, message, at);
+      return exchanged.length > 0 ? [...this.#start(at), ...exchanged] : [];
+    }
+    this.#exchanges.asked(from, key, { method, params: message["params"] }, at.monotonicMillis);
+    return [];
   }
 
   #asked(said: JsonObject | undefined): void {
@@ -226,7 +253,7 @@ export class Traffic {
     return this.#start(at);
   }
 
-  #start(at: Moment): ReadonlyArray<Observation> {
+  #start(at: Moment): ReadonlyArray<Extract<Observation, { _tag: "SessionStarted" }>> {
     if (this.#hasStarted) return [];
     this.#hasStarted = true;
     return [
@@ -301,6 +328,8 @@ export class Traffic {
       /"isError":true[^{}[\]]*\}[^{}[\]]*\}\s*$/.test(tail) || /^\s*\{(?:"jsonrpc":"2\.0",)?"error"/.test(head);
     const error = isError ? { type: "tool", message: undefined } : undefined;
     const result = { notRecorded: `a message of ${bytes} bytes`, head: head.slice(0, 1_000).toWellFormed() };
+    const exchanged = this.#exchanges.answered("client", key, isError ? { error: result } : { result }, at);
+    if (exchanged.length > 0) return [...this.#start(at), ...exchanged];
     return this.#returned(key, at, { outcome: isError ? "error" : "ok", result, resultBytes: bytes, error });
   }
 

@@ -233,6 +233,22 @@ const only = (building: Building, old: Ledger, after: Sequence) =>
     }),
   );
 
+/**
+ * What only the old ledger has. A projector goes on writing to it meanwhile: what lies behind our checkpoint and is in the
+ * stream by now is no loss, it is compared in the last moments, when the old file stands still.
+ */
+const onlyOutsideStream = Effect.fnUntraced(function* (building: Building, old: Ledger) {
+  const { sequence } = yield* building.model.checkpoint;
+  const places = yield* only(building, old, 0);
+  // Asked after the ledger was: whatever that has got from the stream is below this.
+  const { lastSequence } = yield* building.log.info;
+  const behind = Math.max(sequence, lastSequence);
+  return Ranges.union(
+    places.flatMap(({ first, last }) => (first <= sequence ? [{ first, last: Math.min(last, sequence) }] : [])),
+    places.flatMap(({ first, last }) => (last > behind ? [{ first: Math.max(first, behind + 1), last }] : [])),
+  );
+});
+
 const headOf = (checkpoint: Checkpoint): CopyHead => ({ sequence: checkpoint.sequence, chain: hex(checkpoint.chain) });
 
 const oldHead = (old: Old | undefined): CopyHead | undefined => {
@@ -319,7 +335,7 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: Optio
       yield* indexAll(building);
       // Others have published meanwhile.
       yield* approach(building);
-      const dropped = old?.ledger === undefined ? [] : yield* only(building, old.ledger, 0);
+      const dropped = old?.ledger === undefined ? [] : yield* onlyOutsideStream(building, old.ledger);
       const accepted = yield* settleLoss(building, { old, dropped, lost, acceptance: acceptLoss });
       const keepWhy = isDamaged
         ? "It is damaged, and may hold what nothing else does."

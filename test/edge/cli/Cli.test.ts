@@ -119,6 +119,22 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.deepStrictEqual(json("threads", "--text", `"unclosed ( * ' OR NEAR`).threads, []);
   });
 
+  it("finds what was said with its place, and shows what stands around it by the beginning of the thread's id", () => {
+    const found = json("search", "database", "locked").threads[0];
+    assert.deepInclude(found, { threadId, count: found.hits.length });
+    assert.deepInclude(found.hits[0], { kind: "said", role: "user" });
+    const place = String(found.hits[0].sequence);
+    const { err, out } = run("search", "database", "locked");
+    assert.include(out, "[database]");
+    assert.match(err, new RegExp(`thread ${threadId} --around ${place}$`, "m"));
+    assert.include(run("thread", threadId.slice(0, 8), "--around", place).out, "▶ ");
+    assert.include(run("thread", "--last").out, threadId);
+    assert.strictEqual(run("thread").code, 2);
+    assert.strictEqual(run("search", "--contains", "--regex", "x").code, 2);
+    assert.strictEqual(run("search", "--regex", "(").code, 2);
+    assert.deepStrictEqual(json("search", "no such words anywhere").threads, []);
+  });
+
   it("shows a conversation, and as it was at a sequence and at a time", () => {
     assert.lengthOf(json("thread", threadId).messages, 4);
     assert.lengthOf(json("thread", threadId, "--at", "2").messages, 2);

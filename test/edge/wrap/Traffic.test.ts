@@ -304,3 +304,59 @@ describe("Traffic, on recorded sessions of real servers", () => {
     assert.strictEqual(seen[0]?._tag === "SessionStarted" && seen[0].client?.name, "goose");
   });
 });
+
+describe("what is exchanged beside tool calls", () => {
+  const exchanged = (observations: ReadonlyArray<Observation>) =>
+    observations.flatMap((one) => (one._tag === "Exchanged" ? [one] : []));
+
+  it("is told of when it is answered: who asked what, what came, and how long it took", () => {
+    const tools = { tools: [{ name: "echo", inputSchema: {} }] };
+    const seen = observe([
+      ["toServer", { id: 1, method: "tools/list", params: {} }],
+      // The server's own question has the same id.
+      ["toClient", { id: 1, method: "sampling/createMessage", params: { maxTokens: 5 } }],
+      ["toClient", { id: 1, result: tools }],
+      ["toServer", { id: 1, error: { code: -1, message: "no" } }],
+      ["toServer", { id: 2, method: "ping" }],
+      ["toClient", { id: 2, result: {} }],
+    ]);
+    assert.strictEqual(seen[0]?._tag, "SessionStarted");
+    const [listed, sampled, ...more] = exchanged(seen);
+    assert.deepInclude(listed, {
+      method: "tools/list",
+      from: "client",
+      outcome: "ok",
+      result: tools,
+      durationMillis: 2,
+    });
+    const refused = {
+      method: "sampling/createMessage",
+      from: "server",
+      outcome: "error",
+      params: { maxTokens: 5 },
+    } as const;
+    assert.deepInclude(sampled, { ...refused, error: { code: -1, message: "no" }, durationMillis: 2 });
+    assert.deepStrictEqual(more, []);
+  });
+
+  it("goes on from a state, and what nobody has answered is told of at the end", () => {
+    const before = new Traffic();
+    observe([["toServer", { id: 7, method: "resources/read", params: { uri: "a:b" } }]], before);
+    const state = JSON.parse(JSON.stringify(before.state));
+    const [read] = exchanged(observe([["toClient", { id: 7, result: { contents: [] } }]], Traffic.from(state)));
+    assert.deepInclude(read, { exchange: 1, method: "resources/read", outcome: "ok" });
+    const [left] = exchanged(Traffic.from(state).end(at(9)));
+    assert.deepInclude(left, { method: "resources/read", outcome: "unanswered", params: { uri: "a:b" } });
+  });
+
+  it("stands with its size and its beginning where it is large", () => {
+    const text = "x".repeat(300_000);
+    const [got] = exchanged(
+      observe([
+        ["toServer", { id: 1, method: "prompts/get", params: { name: "p" } }],
+        ["toClient", { id: 1, result: { text } }],
+      ]),
+    );
+    assert.deepInclude(got?.result, { notRecorded: "300011 bytes" });
+  });
+});

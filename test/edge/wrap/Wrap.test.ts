@@ -71,6 +71,9 @@ layer(world, { excludeTestServices: true })("wrap, what is recorded", (it) => {
         assert.strictEqual(started?.command?.[0], process.execPath);
         assert.strictEqual(ended?.moment, "ended");
         assert.isTrue(events.every(({ session }) => session === events[0]?.session));
+        // Which tools the model was offered.
+        const offered = events.filter(({ type }) => type === "x.recollect.mcp_exchanged");
+        assert.include(JSON.stringify(offered), "tools/list");
       }),
   );
 
