@@ -117,6 +117,8 @@ export class Publisher extends Context.Service<
      * put it there, and in this one's memory. `Waiting.onto` (spool) puts it on a thread's state.
      */
     readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<Command>>;
+    /** Whether commands go straight to the log now. Costs nothing, unlike `waiting`, which counts the spool. */
+    readonly isDirect: () => boolean;
     /** What waits for what. */
     readonly waiting: Effect.Effect<Delivery.Waiting>;
   }
@@ -214,6 +216,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     flush: delivery.flush,
     drained: delivery.drained,
     waitingFor: (history) => delivery.waitingFor(history),
+    isDirect: () => delivery.isDirect,
     waiting: delivery.state,
   });
 });

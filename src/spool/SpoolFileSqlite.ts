@@ -87,6 +87,9 @@ const prepare = (database: Database.Database): Statements => ({
   rows: Rows.rowStatements(database),
 });
 
+/** Longest belief in an empty spool: another process may fail to write its line of the list. */
+const emptyMillis = 1_000;
+
 interface Range {
   readonly oldest: number | null;
   readonly newest: number | null;
@@ -107,6 +110,8 @@ export class SpoolFile {
   /** Which numbers were given: what the database must have. */
   readonly list: AcceptedList;
   #pages = 0;
+  #emptyMark: string | undefined;
+  #emptyUntil = 0;
 
   constructor(options: Options) {
     const { maxFileBytes = 1, overdueMillis = 1 } = options;
@@ -189,6 +194,7 @@ export class SpoolFile {
       }),
     );
     const given = all.immediate();
+    this.#emptyMark = undefined;
     this.list.given(given);
     return given.at(-1)?.number ?? 0;
   }
@@ -278,9 +284,18 @@ export class SpoolFile {
     return newest === undefined || "reason" in newest ? undefined : newest.after;
   }
 
+  /**
+   * Decision: an empty spool counts as empty until its list changes, it puts itself, or a second is over, because each
+   * read of a thread asks: a stat in place of two statements.
+   */
   waitingFor(history: History): ReadonlyArray<SpooledCommand> {
+    const { mark } = this.list;
+    if (mark === this.#emptyMark && performance.now() < this.#emptyUntil) return [];
     const open = this.existing();
-    if (open === undefined) return [];
+    if (open?.statements.waiting.get(this.#options.target, 0, Number.MAX_SAFE_INTEGER) === undefined) {
+      [this.#emptyMark, this.#emptyUntil] = [mark, performance.now() + emptyMillis];
+      return [];
+    }
     const rows = open.database.prepare<[string, string], Rows.Row>(
       `SELECT ${Rows.columns} FROM commands
        WHERE target = ? AND set_aside IS NULL AND (history = ? OR history IS NULL) ORDER BY position`,
@@ -298,8 +313,7 @@ export class SpoolFile {
 
   forget(positions: ReadonlyArray<number>): void {
     const open = this.existing();
-    if (open === undefined) return;
-    if (positions.length === 0) return;
+    if (open === undefined || positions.length === 0) return;
     const { remove } = open.statements;
     // First: a row that is there is delivered again, and found in the log; one that is missed would be called lost.
     this.list.settle(positions);

@@ -43,154 +43,157 @@ describe("types of somebody else's", () => {
   });
 });
 
-layer(NatsServer.layer(), { excludeTestServices: true })("a history that a program appends to and reads", (it) => {
-  const connected = Effect.gen(function* () {
-    const { url } = yield* NatsServer.NatsServer;
-    const data = yield* World.temporaryFolder;
-    return yield* Effect.acquireRelease(
-      Effect.promise(() => Recollect.connect({ url, data, client: "acme", patienceMillis: 10_000 })),
-      (open) => Effect.promise(() => open.close()),
-    );
-  });
-
-  it.effect("holds events of any vendor with any JSON, in order, and shows none of them as a message", () =>
-    Effect.gen(function* () {
-      const recollect = yield* connected;
-      yield* Effect.promise(async () => {
-        const history = recollect.history({ thread: "vendor" });
-        await recollect.thread("vendor").say({ role: "user", text: "hello" });
-        for (const data of [{ a: [1, null, "é"] }, "text", 7, null, [true]]) {
-          await history.publish({ type: "x.acme.any", data });
-        }
-        const read = await history.read({ types: ["x.acme.any"] });
-        assert.deepStrictEqual(
-          read.map(({ data }) => data),
-          [{ a: [1, null, "é"] }, "text", 7, null, [true]],
-        );
-        assert.deepInclude(read[0], { source: "acme", isWaiting: false, type: "x.acme.any" });
-        const thread = await recollect.thread("vendor").read();
-        assert.lengthOf(thread?.messages ?? [], 1);
-        const messages = [];
-        for await (const message of recollect.thread("vendor").messages()) messages.push(message);
-        assert.lengthOf(messages, 1);
-      });
-    }),
-  );
-
-  it.effect("takes several events whole or not at all, once, and tells who was slower", () =>
-    Effect.gen(function* () {
-      const recollect = yield* connected;
-      yield* Effect.promise(async () => {
-        const history = recollect.history({ session: "several" });
-        const ids = ["01a21378-c3f9-7dfd-86f2-b3b973e5c201", "01a21378-c3f9-7dfd-86f2-b3b973e5c202"] as const;
-        const first = await history.append([put(1, ids[0]), put(2, ids[1])], { expected: 0 });
-        assert.deepStrictEqual(first.eventIds, [...ids]);
-        const again = await history.append([put(1, ids[0]), put(2, ids[1])], { expected: 0 });
-        assert.deepStrictEqual(again, { ...first, duplicate: true });
-        const slower = await history.append([put(3), put(4)], { expected: 0 }).catch((error: unknown) => error);
-        assert.instanceOf(slower, SequenceConflict);
-        const refused = await history
-          .append([put(5), { type: "acme" as never, data: 1 }])
-          .catch((error: unknown) => error);
-        assert.instanceOf(refused, InvalidEvent);
-        assert.match((refused as Error).message, /"acme" is no event type of the catalogue/);
-        const none = await history.append([]).catch((error: unknown) => error);
-        assert.instanceOf(none, AppendRefused);
-        assert.deepStrictEqual(
-          (await history.read()).map(({ data }) => data),
-          [{ value: 1 }, { value: 2 }],
-        );
-        assert.deepStrictEqual(
-          (await history.read({ last: 1 })).map(({ id }) => id),
-          [ids[1]],
-        );
-        assert.lengthOf(await history.read({ after: first.sequence }), 0);
-      });
-    }),
-  );
-
-  it.effect("comes to a state that costs what is new, also of what others append", () =>
-    Effect.gen(function* () {
-      const one = yield* connected;
-      const other = yield* connected;
-      yield* Effect.promise(async () => {
-        const history = one.history({ task: "folded" });
-        const { applied, fold } = counting();
-        assert.deepStrictEqual(await history.folded(fold), { state: [], sequence: 0, waiting: 0 });
-        const { sequence } = await history.append([put(1), put(2)]);
-        assert.deepStrictEqual(await history.folded(fold), { state: [1, 2], sequence, waiting: 0 });
-        assert.strictEqual(applied.times, 2);
-        await other.history({ task: "folded" }).append([put(3)], { expected: sequence });
-        assert.deepStrictEqual((await history.folded(fold)).state, [1, 2, 3]);
-        assert.deepStrictEqual((await history.folded(fold)).state, [1, 2, 3]);
-        assert.strictEqual(applied.times, 3);
-      });
-    }),
-  );
-
-  it.effect("shows a process its own accepted writes behind the log's, once, also while they are delivered", () =>
-    Effect.gen(function* () {
+layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
+  "a history that a program appends to and reads",
+  (it) => {
+    const connected = Effect.gen(function* () {
       const { url } = yield* NatsServer.NatsServer;
-      const between = yield* Proxy.proxy(url);
       const data = yield* World.temporaryFolder;
-      const recollect = yield* Effect.acquireRelease(
-        Effect.promise(() => Recollect.connect({ url: between.url, data })),
+      return yield* Effect.acquireRelease(
+        Effect.promise(() => Recollect.connect({ url, data, client: "acme", patienceMillis: 10_000 })),
         (open) => Effect.promise(() => open.close()),
       );
-      const history = recollect.history({ thread: "own" });
-      const { fold } = counting();
-      yield* Effect.promise(() => recollect.connected());
-      yield* Effect.promise(() => history.append([put(1)]));
-      yield* between.close;
-      const spooled = yield* Effect.promise(() => history.publish(put(2)));
-      assert.strictEqual(spooled._tag, "Spooled");
-      const away = yield* Effect.promise(() => history.append([put(9)]).catch((error: unknown) => error));
-      assert.instanceOf(away, LogUnavailable);
-      yield* between.open;
-      const look = Effect.gen(function* () {
-        const read = yield* Effect.promise(() => history.read().catch(() => undefined));
-        if (read === undefined) return false;
-        assert.deepStrictEqual(
-          read.map((event) => event.data),
-          [{ value: 1 }, { value: 2 }],
-        );
-        const folded = yield* Effect.promise(() => history.folded(fold));
-        assert.deepStrictEqual(folded.state, [1, 2]);
-        const behind = yield* Effect.promise(() => history.read({ after: read[0]?.sequence ?? 0 }));
-        assert.deepStrictEqual(
-          behind.map((event) => event.data),
-          [{ value: 2 }],
-        );
-        return read[1]?.isWaiting === false;
-      });
-      yield* World.until(look);
-    }),
-  );
+    });
 
-  it.effect("of a fork begins with what the thread it continues had said up to there, and copies nothing", () =>
-    Effect.gen(function* () {
-      const recollect = yield* connected;
-      yield* Effect.promise(async () => {
-        const said = async (thread: ReturnType<typeof recollect.thread>) => {
-          const texts: Array<string> = [];
-          for await (const { text } of thread.messages()) texts.push(text);
-          return texts;
-        };
-        const parent = recollect.thread("parent");
-        const first = await parent.say({ role: "user", text: "one" });
-        await parent.say({ role: "assistant", text: "two" });
-        const child = await parent.fork();
-        await parent.say({ role: "user", text: "three, in the parent" });
-        await child.say({ role: "user", text: "three, in the child" });
-        const grandchild = await child.fork();
-        await grandchild.say({ role: "assistant", text: "four" });
-        assert.deepStrictEqual(await said(child), ["one", "two", "three, in the child"]);
-        assert.deepStrictEqual(await said(grandchild), ["one", "two", "three, in the child", "four"]);
-        assert.deepStrictEqual(await said(parent), ["one", "two", "three, in the parent"]);
-        const early = await parent.fork({ atMessageId: first.eventId });
-        assert.deepStrictEqual(await said(early), ["one"]);
-        assert.lengthOf(await recollect.history({ thread: grandchild.id }).read(), 2);
-      });
-    }),
-  );
-});
+    it.effect("holds events of any vendor with any JSON, in order, and shows none of them as a message", () =>
+      Effect.gen(function* () {
+        const recollect = yield* connected;
+        yield* Effect.promise(async () => {
+          const history = recollect.history({ thread: "vendor" });
+          await recollect.thread("vendor").say({ role: "user", text: "hello" });
+          for (const data of [{ a: [1, null, "é"] }, "text", 7, null, [true]]) {
+            await history.publish({ type: "x.acme.any", data });
+          }
+          const read = await history.read({ types: ["x.acme.any"] });
+          assert.deepStrictEqual(
+            read.map(({ data }) => data),
+            [{ a: [1, null, "é"] }, "text", 7, null, [true]],
+          );
+          assert.deepInclude(read[0], { source: "acme", isWaiting: false, type: "x.acme.any" });
+          const thread = await recollect.thread("vendor").read();
+          assert.lengthOf(thread?.messages ?? [], 1);
+          const messages = [];
+          for await (const message of recollect.thread("vendor").messages()) messages.push(message);
+          assert.lengthOf(messages, 1);
+        });
+      }),
+    );
+
+    it.effect("takes several events whole or not at all, once, and tells who was slower", () =>
+      Effect.gen(function* () {
+        const recollect = yield* connected;
+        yield* Effect.promise(async () => {
+          const history = recollect.history({ session: "several" });
+          const ids = ["01a21378-c3f9-7dfd-86f2-b3b973e5c201", "01a21378-c3f9-7dfd-86f2-b3b973e5c202"] as const;
+          const first = await history.append([put(1, ids[0]), put(2, ids[1])], { expected: 0 });
+          assert.deepStrictEqual(first.eventIds, [...ids]);
+          const again = await history.append([put(1, ids[0]), put(2, ids[1])], { expected: 0 });
+          assert.deepStrictEqual(again, { ...first, duplicate: true });
+          const slower = await history.append([put(3), put(4)], { expected: 0 }).catch((error: unknown) => error);
+          assert.instanceOf(slower, SequenceConflict);
+          const refused = await history
+            .append([put(5), { type: "acme" as never, data: 1 }])
+            .catch((error: unknown) => error);
+          assert.instanceOf(refused, InvalidEvent);
+          assert.match((refused as Error).message, /"acme" is no event type of the catalogue/);
+          const none = await history.append([]).catch((error: unknown) => error);
+          assert.instanceOf(none, AppendRefused);
+          assert.deepStrictEqual(
+            (await history.read()).map(({ data }) => data),
+            [{ value: 1 }, { value: 2 }],
+          );
+          assert.deepStrictEqual(
+            (await history.read({ last: 1 })).map(({ id }) => id),
+            [ids[1]],
+          );
+          assert.lengthOf(await history.read({ after: first.sequence }), 0);
+        });
+      }),
+    );
+
+    it.effect("comes to a state that costs what is new, also of what others append", () =>
+      Effect.gen(function* () {
+        const one = yield* connected;
+        const other = yield* connected;
+        yield* Effect.promise(async () => {
+          const history = one.history({ task: "folded" });
+          const { applied, fold } = counting();
+          assert.deepStrictEqual(await history.folded(fold), { state: [], sequence: 0, waiting: 0 });
+          const { sequence } = await history.append([put(1), put(2)]);
+          assert.deepStrictEqual(await history.folded(fold), { state: [1, 2], sequence, waiting: 0 });
+          assert.strictEqual(applied.times, 2);
+          await other.history({ task: "folded" }).append([put(3)], { expected: sequence });
+          assert.deepStrictEqual((await history.folded(fold)).state, [1, 2, 3]);
+          assert.deepStrictEqual((await history.folded(fold)).state, [1, 2, 3]);
+          assert.strictEqual(applied.times, 3);
+        });
+      }),
+    );
+
+    it.effect("shows a process its own accepted writes behind the log's, once, also while they are delivered", () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.NatsServer;
+        const between = yield* Proxy.proxy(url);
+        const data = yield* World.temporaryFolder;
+        const recollect = yield* Effect.acquireRelease(
+          Effect.promise(() => Recollect.connect({ url: between.url, data })),
+          (open) => Effect.promise(() => open.close()),
+        );
+        const history = recollect.history({ thread: "own" });
+        const { fold } = counting();
+        yield* Effect.promise(() => recollect.connected());
+        yield* Effect.promise(() => history.append([put(1)]));
+        yield* between.close;
+        const spooled = yield* Effect.promise(() => history.publish(put(2)));
+        assert.strictEqual(spooled._tag, "Spooled");
+        const away = yield* Effect.promise(() => history.append([put(9)]).catch((error: unknown) => error));
+        assert.instanceOf(away, LogUnavailable);
+        yield* between.open;
+        const look = Effect.gen(function* () {
+          const read = yield* Effect.promise(() => history.read().catch(() => undefined));
+          if (read === undefined) return false;
+          assert.deepStrictEqual(
+            read.map((event) => event.data),
+            [{ value: 1 }, { value: 2 }],
+          );
+          const folded = yield* Effect.promise(() => history.folded(fold));
+          assert.deepStrictEqual(folded.state, [1, 2]);
+          const behind = yield* Effect.promise(() => history.read({ after: read[0]?.sequence ?? 0 }));
+          assert.deepStrictEqual(
+            behind.map((event) => event.data),
+            [{ value: 2 }],
+          );
+          return read[1]?.isWaiting === false;
+        });
+        yield* World.until(look);
+      }),
+    );
+
+    it.effect("of a fork begins with what the thread it continues had said up to there, and copies nothing", () =>
+      Effect.gen(function* () {
+        const recollect = yield* connected;
+        yield* Effect.promise(async () => {
+          const said = async (thread: ReturnType<typeof recollect.thread>) => {
+            const texts: Array<string> = [];
+            for await (const { text } of thread.messages()) texts.push(text);
+            return texts;
+          };
+          const parent = recollect.thread("parent");
+          const first = await parent.say({ role: "user", text: "one" });
+          await parent.say({ role: "assistant", text: "two" });
+          const child = await parent.fork();
+          await parent.say({ role: "user", text: "three, in the parent" });
+          await child.say({ role: "user", text: "three, in the child" });
+          const grandchild = await child.fork();
+          await grandchild.say({ role: "assistant", text: "four" });
+          assert.deepStrictEqual(await said(child), ["one", "two", "three, in the child"]);
+          assert.deepStrictEqual(await said(grandchild), ["one", "two", "three, in the child", "four"]);
+          assert.deepStrictEqual(await said(parent), ["one", "two", "three, in the parent"]);
+          const early = await parent.fork({ atMessageId: first.eventId });
+          assert.deepStrictEqual(await said(early), ["one"]);
+          assert.lengthOf(await recollect.history({ thread: grandchild.id }).read(), 2);
+        });
+      }),
+    );
+  },
+);

@@ -70,9 +70,8 @@ const make = Effect.gen(function* () {
 
   /** A log that callers are kept from may be on its way back, and holds what has left the spool: it is asked, briefly. */
   const ask = Effect.fnUntraced(function* (history: History, options: Reading) {
-    const { mode } = yield* publisher.waiting;
     const asking = reader.get(history.id, { ...options, tenant: history.tenant });
-    if (mode === "direct") return yield* asking;
+    if (publisher.isDirect()) return yield* asking;
     if (elapsedUnsafe(clock) - silentAt < restMillis) return yield* silent;
     return yield* Effect.timeoutOrElse(asking, {
       duration: patienceMillis,
