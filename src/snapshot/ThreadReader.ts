@@ -16,7 +16,6 @@ import { defaultTenant, History, isHistory, Sequence } from "../domain/History.t
 import type { RecordedEvent } from "../domain/Event.ts";
 import { shortId } from "../domain/Truncate.ts";
 import type { ThreadState } from "../domain/Thread.ts";
-import * as Thread from "../domain/Thread.ts";
 import type { ThreadMessage } from "../domain/ThreadMessage.ts";
 import { elapsed, elapsedUnsafe } from "../log/connection/Elapsed.ts";
 import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
@@ -132,7 +131,8 @@ const makeCold = Effect.gen(function* () {
 
   const now = Effect.fnUntraced(function* (history: History) {
     const [kept, last] = yield* Effect.all([snapshotOf(history), log.last(history)], { concurrency: 2 });
-    if (last === undefined) return Thread.empty(history);
+    // Never heard of, or lost by the stream: a copy may know.
+    if (last === undefined) return (yield* replay({ log, source, history, from: undefined })).state;
     const { state: from, revision, isAgeing, isForeign = false } = kept ?? noSnapshot;
     const { state, folded, continued } =
       from !== undefined && isLast(from, last)

@@ -6,13 +6,14 @@
  * Promise: the events are those that reading the log from the beginning gives, whatever the copy is: absent, behind,
  * cut short, of another stream, with pages in disorder or of another history, or broken in the middle. Before any of it
  * is given on, its last event must stand in the log at the same sequence with the same id and time; and where it breaks
- * off or a page is wrong, the log goes on after the last good event. What nobody can see here is an event that is missing
+ * off or a page is wrong, the log goes on after the last good event. Where the copy has an event of this stream that the
+ * stream has lost, the read fails. What nobody can see here is an event that is missing
  * in the middle of a copy that is in order: the projector never goes on over one, and `recollect verify` looks for it.
  */
 import { Effect, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
+import { EventLog, LogUnavailable } from "../log/EventLog.ts";
 import { HistorySource, type Reach } from "./HistorySource.ts";
 
 export interface Request {
@@ -30,9 +31,15 @@ const withinLimit = (events: Stream.Stream<RecordedEvent, LogUnavailable>, upTo:
 
 const fromLog = ({ history, log, upTo }: Request, after: Sequence) => withinLimit(log.read({ history, after }), upTo);
 
-/** Whether the log holds this very event. */
+/**
+ * Whether the log holds this very event.
+ *
+ * Nothing is ever removed from the stream, so an event that was recorded after the stream was made, and of which the
+ * stream has nothing at its place, is lost: then the history is an error, and never a shorter one.
+ */
 const isInLog = Effect.fnUntraced(function* ({ history, log }: Request, reach: Reach) {
   const found = yield* log.at(reach.sequence);
+  if (found === undefined && reach.recordedAt >= (yield* log.info).created) return yield* lost(history, reach);
   return (
     found !== undefined &&
     !isMisfit(found) &&
@@ -41,6 +48,13 @@ const isInLog = Effect.fnUntraced(function* ({ history, log }: Request, reach: R
     keyOf(found.history) === keyOf(history)
   );
 });
+
+const lost = ({ id, kind }: History, { eventId, sequence }: Reach) =>
+  new LogUnavailable({
+    condition: "streamDamaged",
+    reason: `the stream has lost events of the ${kind} ${id}: the ledger has ${eventId} at sequence ${sequence}`,
+    hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
+  });
 
 /** The copy up to its first fault, and the log after the last event that was good. */
 const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, LogUnavailable> => {
