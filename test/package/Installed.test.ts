@@ -77,7 +77,8 @@ describe("the package", () => {
     );
     assert.deepStrictEqual(strange, []);
     for (const file of ["CHANGELOG.md", "LICENSE", "README.md", "dist/LICENSES.txt"]) assert.include(files, file);
-    assert.isAtMost(Packed.bytesIn(inApp), 2_300_000);
+    // The goal is 2 MB. The Effect door repeats 420 kB of our own code, because it leaves Effect outside and the other does not.
+    assert.isAtMost(Packed.bytesIn(inApp), 2_800_000);
   });
 
   it("opens doors to files that are there, types first, and runs no script when it is installed", ({ skip }) => {
