@@ -34,8 +34,13 @@ const platform = Layer.mergeAll(
 /** Whoever asks for debugging wants the place of a defect; everybody else a sentence. */
 const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(process.argv.join(" "));
 
+/** Whether whoever read our output has seen enough. */
+const pipe = { isClosed: false };
+
 const tell = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
+    // What cannot be written to a reader that has gone is no failure of the command.
+    if (pipe.isClosed) return;
     const { text } = describe(cause);
     if (text !== "") process.stderr.write(shown(`${asCalled(text)}\n`));
     if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
@@ -46,12 +51,11 @@ const interrupt = () => process.emit("SIGINT");
 
 /** Where the ends of the program's life meet: a closed pipe, a second Ctrl-C, the last bytes of the output. */
 const makeEnding = () => {
-  let isPipeClosed = false;
   // A reader that has seen enough (`| head`) closes the pipe: no failure, but no reason to leave a server behind either.
   const onError = (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
-    if (isPipeClosed) return;
-    isPipeClosed = true;
+    if (pipe.isClosed) return;
+    pipe.isClosed = true;
     interrupt();
   };
   process.stdout.on("error", onError);
@@ -67,7 +71,7 @@ const makeEnding = () => {
   const isUp = commandIn(process.argv.slice(2)) === "up";
   const isCheck = commandIn(process.argv.slice(2)) === "check";
   const codeFor = (exit: Exit.Exit<unknown, unknown>): number => {
-    if (isPipeClosed) return exitCodes.done;
+    if (pipe.isClosed) return exitCodes.done;
     if (isUp && isTerminated && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return exitCodes.done;
     if (Exit.isSuccess(exit)) return Number(process.exitCode ?? exitCodes.done);
     return isCheck ? codeOfCheck(exit) : codeOf(exit);
@@ -75,7 +79,7 @@ const makeEnding = () => {
   return (exit: Exit.Exit<unknown, unknown>, end: (code: number) => void): void => {
     const code = codeFor(exit);
     // Ending the process forgets what a pipe has not taken yet.
-    if (isPipeClosed || process.stdout.writableLength === 0) end(code);
+    if (pipe.isClosed || process.stdout.writableLength === 0) end(code);
     else process.stdout.once("drain", () => end(code));
   };
 };

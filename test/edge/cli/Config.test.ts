@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { connect, nkeyAuthenticator } from "@nats-io/transport-node";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, until } from "./Program.ts";
 
@@ -16,7 +16,9 @@ const search = { per: ["user"], only: { tool: "search" }, limit: 10, windowMilli
 
 /** Returns when the daemon has obeyed. */
 const snapshotsLive = async (stage: Stage, millis: number) => {
-  const connection = await connect({ servers: stage.instance()?.nats ?? "" });
+  const seed = readFileSync(join(stage.data, "keys/local.nk"));
+  const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed.toString("utf8").trim()));
+  const connection = await connect({ servers: stage.instance()?.nats ?? "", authenticator });
   const jsm = await jetstreamManager(connection);
   for (let lives = 0; lives !== millis * 1e6;) {
     lives = (await jsm.streams.info("KV_RECOLLECT_THREADS")).config.max_age;
