@@ -62,6 +62,8 @@ export interface Options {
   readonly host?: string | undefined;
   /** Default: one that is free. A port that is named and taken is an error. */
   readonly port?: number | undefined;
+  /** The port to try first when none is named; taken by another in the meantime, a free one is used. */
+  readonly preferredPort?: number | undefined;
   /**
    * Who the server lets in, and the account that holds the store; `configFile` says the same to the server. Undefined:
    * the server lets everybody in, and nobody looks whether it can still write.
@@ -114,7 +116,8 @@ const specOf = Effect.fnUntraced(function* (options: Options) {
 /** Starts on ports of our choice, and on others if someone was quicker; on a port that was named, once. */
 const startFirst = Effect.fnUntraced(function* (options: Options, owner: NatsStart.Owner) {
   for (let attempt = 1; ; attempt++) {
-    const spec = yield* specOf(options);
+    const named = options.port ?? (attempt === 1 ? options.preferredPort : undefined);
+    const spec = yield* specOf({ ...options, port: named });
     const { host, port } = spec;
     if (options.port !== undefined && !(yield* FreePort.isFree({ host, port }))) {
       return yield* NatsStart.portTaken({ host, port });

@@ -56,9 +56,8 @@ export interface Options {
   readonly access?: ServerAccess.Find | undefined;
 }
 
-/** The port of last time keeps the addresses that publishers have written down. */
-const choosePort = Effect.fnUntraced(function* (given: number | undefined) {
-  if (given !== undefined) return given;
+/** The port of last time keeps the addresses that publishers have written down. None: any free one. */
+const preferPort = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem;
   const folder = yield* DataFolder;
   const text = yield* fs.readFileString(`${folder.root}/port`).pipe(Effect.option);
@@ -85,7 +84,8 @@ const ownServer = (port: number | undefined) =>
     Effect.gen(function* () {
       const { root } = yield* DataFolder;
       const { configFile, ...access } = yield* ServerConf.prepare(root);
-      return Nats.layer({ port: yield* choosePort(port), configFile, access });
+      const preferredPort = port === undefined ? yield* preferPort : undefined;
+      return Nats.layer({ port, preferredPort, configFile, access });
     }),
   ).pipe(Layer.provide(NatsBinary.layer));
 

@@ -295,16 +295,30 @@ describe("a process that runs a nats-server", () => {
   );
 });
 
+/** A port on which another program listens for as long as the scope lives. */
+const takenPort = Effect.gen(function* () {
+  const port = yield* FreePort.find(host);
+  yield* Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createServer>>((resume) => {
+      const other = createServer().listen(port, host, () => resume(Effect.succeed(other)));
+    }),
+    (other) => Effect.sync(() => other.close()),
+  );
+  return port;
+});
+
 describe("a nats-server that cannot be started", () => {
+  it.live("starts on a free port when the one it would prefer was taken in the meantime", () =>
+    Effect.gen(function* () {
+      const preferredPort = yield* takenPort;
+      const server = yield* start(yield* temporary, { preferredPort });
+      assert.notStrictEqual(server.port, preferredPort);
+    }).pipe(Effect.provide(machine)),
+  );
+
   it.live("says that its port is taken, and is not retried on another", () =>
     Effect.gen(function* () {
-      const port = yield* FreePort.find(host);
-      yield* Effect.acquireRelease(
-        Effect.callback<ReturnType<typeof createServer>>((resume) => {
-          const other = createServer().listen(port, host, () => resume(Effect.succeed(other)));
-        }),
-        (other) => Effect.sync(() => other.close()),
-      );
+      const port = yield* takenPort;
       const error = yield* Effect.flip(start(yield* temporary, { port }));
       assert.propertyVal(error, "reason", "portTaken");
       assert.strictEqual(error.message, `Another program already listens on ${host}:${port}.`);

@@ -15,8 +15,11 @@ const hold = Effect.gen(function* () {
 NodeRuntime.runMain(
   hold.pipe(
     Effect.scoped,
-    Effect.provide(DataFolder.layer({ data: process.argv[2] }).pipe(Layer.provideMerge(NodeServices.layer))),
-    // A warning about open files would be its first line, before it holds anything.
-    Effect.provide(Logger.layer([])),
+    // Without a logger: a warning about open files would be its first line, before it holds anything.
+    Effect.provide(
+      DataFolder.layer({ data: process.argv[2] }).pipe(
+        Layer.provideMerge(Layer.merge(NodeServices.layer, Logger.layer([]))),
+      ),
+    ),
   ),
 );
