@@ -1,7 +1,7 @@
 /**
- * What a start costs the processor: a program run to its end, beside a Node that does nothing.
+ * Processor time of a start: a program run to its end, beside a Node that does nothing.
  *
- * Processor time and not the clock: a start waits for nobody, and the machine may be busy with something else.
+ * Processor time, not wall time: a start has no waits of its own, and wall time includes other load on the machine.
  */
 import { Effect } from "effect";
 import { spawn, spawnSync } from "node:child_process";
