@@ -14,7 +14,7 @@ import { thread } from "../src/domain/History.ts";
 import { subjectOf } from "../src/log/Subject.ts";
 import { isFull, percentile } from "./Harness.ts";
 import { reading } from "../src/main/Layers.ts";
-import * as FreePort from "../src/machine/FreePort.ts";
+import * as FreePort from "../src/machine/nats/FreePort.ts";
 import * as NatsServer from "../test/support/NatsServer.ts";
 import { type Bare, bareClient } from "./Servers.ts";
 import { filesIn } from "./Transcripts.ts";

@@ -6,7 +6,7 @@
  * and that mean (4.6 KB) is cut off at both ends. Seeded: every run appends the same texts under new ids.
  */
 import { Effect } from "effect";
-import type { Part } from "../src/domain/Content.ts";
+import type { Part } from "../src/domain/thread/Content.ts";
 import type { NewEvent } from "../src/domain/Event.ts";
 import { type History, thread } from "../src/domain/History.ts";
 import { compose } from "../src/publish/write/NewEvent.ts";

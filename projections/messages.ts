@@ -9,12 +9,12 @@
  * Decision: a thread of nothing but texts took 2.86 times its events' bytes with the text in the parts as well, 1.79
  * times without it.
  */
-import type { Part } from "../src/domain/Content.ts";
+import type { Part } from "../src/domain/thread/Content.ts";
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
-import { kindOf } from "../src/domain/MessageKind.ts";
+import { kindOf } from "../src/domain/thread/MessageKind.ts";
 import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";

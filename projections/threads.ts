@@ -7,7 +7,7 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
-import { kindOf, plainWords } from "../src/domain/MessageKind.ts";
+import { kindOf, plainWords } from "../src/domain/thread/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { messageCounts } from "./messages.ts";
 import { titledThread } from "./paths.ts";

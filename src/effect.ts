@@ -72,13 +72,13 @@ export { WatchRefused } from "./coordination/watch/Watch.ts";
 export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
-export { IllegalTransition, LeaseLost } from "./domain/Task.ts";
+export { IllegalTransition, LeaseLost } from "./domain/task/Task.ts";
 export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";
 
 // What is published.
-export type { Delta } from "./domain/Draft.ts";
-export type { Part, Program, TokenUsage } from "./domain/Content.ts";
+export type { Delta } from "./domain/thread/Draft.ts";
+export type { Part, Program, TokenUsage } from "./domain/thread/Content.ts";
 export { type EventData, type EventTypeName, eventTypes } from "./domain/Event.ts";
 export type { TaskStatus } from "./domain/Fact.ts";
 export { History } from "./domain/History.ts";
-export type { TaskRequest } from "./domain/TaskEvents.ts";
+export type { TaskRequest } from "./domain/task/TaskEvents.ts";

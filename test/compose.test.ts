@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse } from "yaml";
 import * as ServerConf from "../src/log/access/ServerConf.ts";
-import * as NatsBinary from "../src/machine/NatsBinary.ts";
+import * as NatsBinary from "../src/machine/nats/NatsBinary.ts";
 import { root } from "./support/flow.ts";
 
 const Service = Schema.Struct({

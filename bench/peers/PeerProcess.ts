@@ -4,7 +4,7 @@
 import { Effect } from "effect";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { hireWatchman } from "../../src/machine/NatsChild.ts";
+import { hireWatchman } from "../../src/machine/nats/NatsChild.ts";
 import { PeerMissing } from "./PeerProgram.ts";
 
 export interface Command {

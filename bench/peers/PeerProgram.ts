@@ -8,7 +8,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Data, Effect } from "effect";
 import { existsSync, globSync, readFileSync, renameSync } from "node:fs";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
-import { unpack } from "../../src/machine/DebianPackages.ts";
+import { unpack } from "../../src/machine/nats/DebianPackages.ts";
 import { cacheHome } from "../../src/machine/UserFolders.ts";
 import type { Skipped } from "../Harness.ts";
 

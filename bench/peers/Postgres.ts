@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import { chmodSync, chownSync, cpSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import postgresClient from "postgres";
-import * as FreePort from "../../src/machine/FreePort.ts";
+import * as FreePort from "../../src/machine/nats/FreePort.ts";
 import { temporaryFolder } from "../Servers.ts";
 import { type Command, output, start } from "./PeerProcess.ts";
 import { environmentOf, find, PeerMissing, type PeerProgram } from "./PeerProgram.ts";

@@ -2,7 +2,7 @@
 import { createClient } from "@redis/client";
 import { Effect } from "effect";
 import { join } from "node:path";
-import * as FreePort from "../../src/machine/FreePort.ts";
+import * as FreePort from "../../src/machine/nats/FreePort.ts";
 import { temporaryFolder } from "../Servers.ts";
 import { output, start } from "./PeerProcess.ts";
 import { environmentOf, find, PeerMissing } from "./PeerProgram.ts";

@@ -6,7 +6,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
 import * as NodePath from "@effect/platform-node/NodePath";
 import { type FileSystem, Layer, ManagedRuntime, type Path, References } from "effect";
-import type { Program } from "../domain/Content.ts";
+import type { Program } from "../domain/thread/Content.ts";
 import { loose } from "../log/connection/HoldsProcessNats.ts";
 import * as InFlight from "./InFlight.ts";
 import type * as Layers from "./Layers.ts";

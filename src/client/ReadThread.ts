@@ -3,9 +3,9 @@
  *
  * Room: client.
  */
-import type { Part } from "../domain/Content.ts";
+import type { Part } from "../domain/thread/Content.ts";
 import type { Sequence } from "../domain/History.ts";
-import { partsOf, type ThreadMessage } from "../domain/ThreadMessage.ts";
+import { partsOf, type ThreadMessage } from "../domain/thread/ThreadMessage.ts";
 import type { ThreadView } from "../publish/thread/ThreadViews.ts";
 
 export interface ReadMessage {

@@ -10,7 +10,7 @@
 import { Effect, Layer } from "effect";
 import { type EventData, type EventTypeName, eventTypes, isEventTypeName } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
-import type { TaskRequest } from "../domain/TaskEvents.ts";
+import type { TaskRequest } from "../domain/task/TaskEvents.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";

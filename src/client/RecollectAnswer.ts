@@ -4,7 +4,7 @@
  * Room: client.
  */
 import { Effect, Exit, Scope, Stream } from "effect";
-import type { GivenDelta } from "../domain/Draft.ts";
+import type { GivenDelta } from "../domain/thread/Draft.ts";
 import type { Answer, Completion } from "../publish/thread/AnswerPublisher.ts";
 import type { Published } from "../publish/Publisher.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";

@@ -4,9 +4,9 @@
  * Room: client.
  */
 import { Effect, Result, Stream } from "effect";
-import type { TaskRequest } from "../domain/TaskEvents.ts";
+import type { TaskRequest } from "../domain/task/TaskEvents.ts";
 import type { Given } from "../publish/write/NewEvent.ts";
-import type { Answer } from "../domain/TaskRecord.ts";
+import type { Answer } from "../domain/task/TaskRecord.ts";
 import type { Asking } from "../coordination/tasks/TaskLease.ts";
 import type { Section } from "./Section.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";

@@ -4,7 +4,7 @@
  * Room: client.
  */
 import { Effect, Stream } from "effect";
-import type { Part } from "../domain/Content.ts";
+import type { Part } from "../domain/thread/Content.ts";
 import type { ChatMessage } from "../publish/thread/ChatMessage.ts";
 import type { Published } from "../publish/Publisher.ts";
 import type { ReadFile } from "../publish/thread/ThreadFiles.ts";

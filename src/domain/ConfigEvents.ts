@@ -6,7 +6,7 @@
  * Who and when stand around the event, as with every other. Secrets are no part of a configuration that is an event.
  */
 import { Schema } from "effect";
-import { maybe } from "./Content.ts";
+import { maybe } from "./thread/Content.ts";
 
 /** One event is one version: all of its changes hold from the same moment. */
 export const ConfigChanged = Schema.Struct({

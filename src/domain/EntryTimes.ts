@@ -6,7 +6,7 @@
  * A time without a zone is read as UTC, so that every machine reads the same (tau2 writes local time and says not
  * where). Numbers are seconds, milliseconds or microseconds by their size.
  */
-import { spanTime } from "./interpret/spans.ts";
+import { spanTime } from "./interpret/traces/spans.ts";
 import { isObject, type JsonObject, type JsonValue } from "./Json.ts";
 
 /** The last millisecond that RFC 3339 can write: the end of the year 9999. */

@@ -10,8 +10,8 @@ import type { Schema } from "effect";
 import * as Config from "./ConfigEvents.ts";
 import type { History, HistoryKind, Sequence } from "./History.ts";
 import * as Store from "./StoreEvents.ts";
-import * as Task from "./TaskEvents.ts";
-import * as Thread from "./ThreadEvents.ts";
+import * as Task from "./task/TaskEvents.ts";
+import * as Thread from "./thread/ThreadEvents.ts";
 
 interface EventType<S extends Schema.Top> {
   /** Which histories it may stand in. */

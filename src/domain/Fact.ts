@@ -7,8 +7,8 @@
  * a foreign entry through its format's interpreter. Folds (the thread snapshot, the read models) see facts only,
  * so a new format needs an interpreter and nothing else.
  */
-import type { Part, Program, TokenUsage } from "./Content.ts";
-import type { TaskRequest } from "./TaskEvents.ts";
+import type { Part, Program, TokenUsage } from "./thread/Content.ts";
+import type { TaskRequest } from "./task/TaskEvents.ts";
 
 type Optional<T> = T | undefined;
 

@@ -3,13 +3,13 @@
  *
  * Room: domain.
  */
-import type { Part } from "./Content.ts";
+import type { Part } from "./thread/Content.ts";
 import type { RecordedEvent } from "./Event.ts";
 import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
 import { resultText } from "./interpret/facts.ts";
 import { type JsonValue, utf8Length } from "./Json.ts";
-import type { TaskQueueing } from "./TaskEvents.ts";
-import { queueingOf } from "./TaskRecord.ts";
+import type { TaskQueueing } from "./task/TaskEvents.ts";
+import { queueingOf } from "./task/TaskRecord.ts";
 import type { Decoded } from "./Upcast.ts";
 
 type Known = Exclude<Decoded, { readonly _tag: "Unknown" }>;

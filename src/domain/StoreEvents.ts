@@ -8,7 +8,7 @@
  * (`src/log/Digest.ts`).
  */
 import { Schema } from "effect";
-import { maybe } from "./Content.ts";
+import { maybe } from "./thread/Content.ts";
 import { Sequence } from "./History.ts";
 
 const Text = Schema.String;

@@ -7,7 +7,7 @@
  * `output` is everything that was received, with hidden reasoning as a part of it. So kinds can be added up over
  * providers, and a part is never larger than its whole. What a provider counts beside (`TokenUsage`) is added here.
  */
-import type { TokenUsage } from "./Content.ts";
+import type { TokenUsage } from "./thread/Content.ts";
 
 /** Parts that do not overlap; null for what nobody said. */
 export interface Tokens {

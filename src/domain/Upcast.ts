@@ -5,8 +5,8 @@
  */
 import { Result, Schema } from "effect";
 import { type EventData, type EventTypeName, eventTypes, isEventTypeName, type RecordedEvent } from "./Event.ts";
-import { MessageAppendedV1 } from "./ThreadEvents.ts";
-import type { Part } from "./Content.ts";
+import { MessageAppendedV1 } from "./thread/ThreadEvents.ts";
+import type { Part } from "./thread/Content.ts";
 
 /** Why an event that claims to be ours is not: a projection parks it as a dead letter with this sentence. */
 export interface Refusal {

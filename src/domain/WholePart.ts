@@ -3,7 +3,7 @@
  *
  * Room: domain.
  */
-import type { Part } from "./Content.ts";
+import type { Part } from "./thread/Content.ts";
 
 /** A text that is no JSON was kept as it is: a model's invalid arguments. */
 export const jsonOf = (text: string): unknown => {

@@ -16,7 +16,7 @@
 import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import type { Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
-import type { TaskRefusal } from "../domain/Task.ts";
+import type { TaskRefusal } from "../domain/task/Task.ts";
 import {
   type AccessDenied,
   type AppendRefused,

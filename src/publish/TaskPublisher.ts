@@ -10,8 +10,8 @@
 import { Effect } from "effect";
 import type { EventData } from "../domain/Event.ts";
 import * as History from "../domain/History.ts";
-import type { TaskEventName } from "../domain/Task.ts";
-import type { TaskRequest } from "../domain/TaskEvents.ts";
+import type { TaskEventName } from "../domain/task/Task.ts";
+import type { TaskRequest } from "../domain/task/TaskEvents.ts";
 import { type About, type Given, type GivenData, newId } from "./write/NewEvent.ts";
 import { Publisher } from "./Publisher.ts";
 

@@ -10,7 +10,7 @@
  * Decision: not by FTS5's own rank, because it goes through all matches of a word before the first is known.
  */
 import type { Database } from "better-sqlite3";
-import { askedWords } from "../domain/SearchWords.ts";
+import { askedWords } from "../domain/search/SearchWords.ts";
 import { QueryRefused, type ThreadRow } from "./Query.ts";
 import { all } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";

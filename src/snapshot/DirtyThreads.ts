@@ -10,7 +10,7 @@
  */
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { apply, type ThreadState } from "../domain/Thread.ts";
+import { apply, type ThreadState } from "../domain/thread/Thread.ts";
 import { mayRefer } from "../log/read/LargeEntry.ts";
 
 export interface Limits {

@@ -11,7 +11,7 @@ import { Effect, Stream } from "effect";
 import { shortId } from "../domain/Truncate.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
-import * as Thread from "../domain/Thread.ts";
+import * as Thread from "../domain/thread/Thread.ts";
 import type { EventLog, LogUnavailable } from "../log/EventLog.ts";
 import * as LargeEntry from "../log/read/LargeEntry.ts";
 import type { HistorySource } from "./HistorySource.ts";

@@ -20,7 +20,7 @@
  */
 import { Option, Result, Schema } from "effect";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { foldVersion, maxStateBytes, ThreadState } from "../domain/Thread.ts";
+import { foldVersion, maxStateBytes, ThreadState } from "../domain/thread/Thread.ts";
 import { ofThisProcess, type SnapshotKey } from "./SnapshotKey.ts";
 
 const magic = 0x5253;

@@ -14,7 +14,7 @@
  */
 import { Context, Effect, Layer, Option, Schema } from "effect";
 import { type History, Sequence } from "../domain/History.ts";
-import { foldVersion, type ThreadState } from "../domain/Thread.ts";
+import { foldVersion, type ThreadState } from "../domain/thread/Thread.ts";
 import { encodeToken } from "../log/Subject.ts";
 import * as SnapshotCodec from "./SnapshotCodec.ts";
 import { SnapshotKey } from "./SnapshotKey.ts";

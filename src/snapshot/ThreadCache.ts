@@ -11,7 +11,7 @@
  */
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { apply, type ThreadState } from "../domain/Thread.ts";
+import { apply, type ThreadState } from "../domain/thread/Thread.ts";
 import { mayRefer } from "../log/read/LargeEntry.ts";
 import { sizeOf } from "./DirtyThreads.ts";
 import { RecentlyUsed } from "./RecentlyUsed.ts";

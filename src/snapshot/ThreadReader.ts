@@ -15,8 +15,8 @@ import { Clock, Context, Effect, Layer, Schema, Semaphore, Stream } from "effect
 import { defaultTenant, History, isHistory, Sequence } from "../domain/History.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import { shortId } from "../domain/Truncate.ts";
-import type { ThreadState } from "../domain/Thread.ts";
-import type { ThreadMessage } from "../domain/ThreadMessage.ts";
+import type { ThreadState } from "../domain/thread/Thread.ts";
+import type { ThreadMessage } from "../domain/thread/ThreadMessage.ts";
 import { elapsed, elapsedUnsafe } from "../log/connection/Elapsed.ts";
 import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
 import * as Conversation from "./Conversation.ts";

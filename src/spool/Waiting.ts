@@ -9,7 +9,7 @@
 import { shortId } from "../domain/Truncate.ts";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
-import * as Thread from "../domain/Thread.ts";
+import * as Thread from "../domain/thread/Thread.ts";
 import type { Command, SpooledCommand } from "./Spool.ts";
 
 type Waiting = Command & Partial<Pick<SpooledCommand, "acceptedAt">>;

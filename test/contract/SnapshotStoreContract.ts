@@ -8,7 +8,7 @@ import { assert } from "@effect/vitest";
 import { Arbitrary, Effect } from "effect";
 import { crc32 } from "node:zlib";
 import { type History, History as HistorySchema, thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import * as SnapshotCodec from "../../src/snapshot/SnapshotCodec.ts";
 import { keyOf, SnapshotBucket, SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
 import { recorded, say, sayNew, type Step } from "../snapshot/ThreadWorld.ts";

@@ -6,7 +6,7 @@ import { assert } from "@effect/vitest";
 import { Clock, Deferred, Effect, Fiber, Queue, Result, type Scope, Stream } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
-import type { LeaseLost } from "../../src/domain/Task.ts";
+import type { LeaseLost } from "../../src/domain/task/Task.ts";
 import { Buckets, keyOf } from "../../src/coordination/bucket/Bucket.ts";
 import { Configuration } from "../../src/coordination/config/Configuration.ts";
 import { lookInLog, openInLog } from "../../src/coordination/tasks/Requeue.ts";

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Result, Schema } from "effect";
 import { eventTypes, isEventTypeName, type RecordedEvent } from "../../src/domain/Event.ts";
 import { type History, HistoryKind, thread } from "../../src/domain/History.ts";
-import { MessageAppendedV1 } from "../../src/domain/ThreadEvents.ts";
+import { MessageAppendedV1 } from "../../src/domain/thread/ThreadEvents.ts";
 import { decodeData } from "../../src/domain/Upcast.ts";
 import { recordedEvent } from "./recordedEvent.ts";
 

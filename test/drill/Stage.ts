@@ -6,7 +6,7 @@ import { Effect, Schema } from "effect";
 import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as FreePort from "../../src/machine/FreePort.ts";
+import * as FreePort from "../../src/machine/nats/FreePort.ts";
 import { commandLineOf, isAlive, pidIn } from "../../src/machine/Processes.ts";
 import { Corpus } from "./Corpus.ts";
 import { type Ended, type Program, start } from "./Program.ts";

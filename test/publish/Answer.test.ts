@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Exit, Fiber, Layer, Result, Schema, Scope, Stream } from "effect";
 import { TestClock } from "effect/testing";
-import type { Delta } from "../../src/domain/Draft.ts";
-import { partsOf } from "../../src/domain/ThreadMessage.ts";
+import type { Delta } from "../../src/domain/thread/Draft.ts";
+import { partsOf } from "../../src/domain/thread/ThreadMessage.ts";
 import * as History from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { mostCheckpoints } from "../../src/publish/thread/AnswerPublisher.ts";
 import * as AnswerJournal from "../../src/publish/thread/AnswerJournal.ts";

@@ -3,7 +3,7 @@ import { Effect, Fiber, Layer, Option, Stream } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { type Delta, Draft, type DraftPart } from "../../src/domain/Draft.ts";
+import { type Delta, Draft, type DraftPart } from "../../src/domain/thread/Draft.ts";
 import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { Live, layerMemory, type LiveSoFar, watch, type Watched } from "../../src/log/live/Live.ts";

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Schema } from "effect";
-import type { Part } from "../../src/domain/Content.ts";
+import type { Part } from "../../src/domain/thread/Content.ts";
 import * as History from "../../src/domain/History.ts";
-import { textOf } from "../../src/domain/RepeatedText.ts";
+import { textOf } from "../../src/domain/thread/RepeatedText.ts";
 import type { ChatMessage } from "../../src/publish/thread/ChatMessage.ts";
 import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import { folded } from "../projection/World.ts";

@@ -1,8 +1,8 @@
 /** Threads that a client hands over whole, in a log of memory that can be taken away, and what they come to. */
 import { Effect, Layer } from "effect";
-import type { Part } from "../../src/domain/Content.ts";
+import type { Part } from "../../src/domain/thread/Content.ts";
 import * as History from "../../src/domain/History.ts";
-import { textOf } from "../../src/domain/RepeatedText.ts";
+import { textOf } from "../../src/domain/thread/RepeatedText.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import type { ChatMessage } from "../../src/publish/thread/ChatMessage.ts";
 import { LogSwitch } from "./SwitchableLog.ts";

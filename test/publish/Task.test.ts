@@ -9,7 +9,7 @@ import {
   notSubmitted,
   type TaskEventName,
   type TaskState,
-} from "../../src/domain/Task.ts";
+} from "../../src/domain/task/Task.ts";
 
 const names = Object.keys(eventTypes).filter(isTaskEventName);
 const moves = Schema.Array(Schema.Literals(names as [TaskEventName, ...Array<TaskEventName>]));

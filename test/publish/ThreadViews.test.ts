@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer, Stream } from "effect";
 import { Recollect } from "recollect";
-import { partsOf } from "../../src/domain/ThreadMessage.ts";
+import { partsOf } from "../../src/domain/thread/ThreadMessage.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { readMessage } from "../../src/client/ReadThread.ts";

@@ -1,7 +1,7 @@
 /** Deltas that real providers sent, from the set `ai-sdk-stream-chunks`; undefined where the set is not there. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Delta } from "../../src/domain/Draft.ts";
+import type { Delta } from "../../src/domain/thread/Draft.ts";
 import { arrayAt, type JsonValue, objectAt, stringAt } from "../../src/domain/Json.ts";
 import { dataRoot } from "../domain/realEntries.ts";
 

@@ -4,7 +4,7 @@ import { Effect, Stream } from "effect";
 import type { NewEvent } from "../../src/domain/Event.ts";
 import { fromContent } from "../../src/domain/EventId.ts";
 import { thread } from "../../src/domain/History.ts";
-import { partsOf } from "../../src/domain/ThreadMessage.ts";
+import { partsOf } from "../../src/domain/thread/ThreadMessage.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as Conversation from "../../src/snapshot/Conversation.ts";

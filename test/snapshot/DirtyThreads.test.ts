@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import { defaultLimits, DirtyThreads, type Entry } from "../../src/snapshot/DirtyThreads.ts";
 import { recorded, sayNew } from "./ThreadWorld.ts";
 

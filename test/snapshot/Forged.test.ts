@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";

@@ -1,7 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
 import { thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
 import * as SnapshotStoreKv from "../../src/snapshot/SnapshotStoreKv.ts";

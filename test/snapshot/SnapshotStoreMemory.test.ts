@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import { SnapshotStore } from "../../src/snapshot/SnapshotStore.ts";
 import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";
 import { suite } from "../contract/SnapshotStoreContract.ts";

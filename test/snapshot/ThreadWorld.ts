@@ -6,7 +6,7 @@ import { Effect, Schema, Stream } from "effect";
 import type { NewEvent, RecordedEvent } from "../../src/domain/Event.ts";
 import { fromContent } from "../../src/domain/EventId.ts";
 import { type History, type Sequence, thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 
 const Id = Schema.Literals(["a", "b", "c", "d/é 😀"]);

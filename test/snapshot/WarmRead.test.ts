@@ -3,7 +3,7 @@ import { Clock, Context, Effect, Latch, Layer, Schema, Stream } from "effect";
 import { TestClock } from "effect/testing";
 import type { LogEntry } from "../../src/domain/Event.ts";
 import { type History, thread } from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
 import { EventLog, LogDamaged, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as SnapshotStoreMemory from "../../src/snapshot/SnapshotStoreMemory.ts";

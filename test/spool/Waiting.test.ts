@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import type { NewEvent } from "../../src/domain/Event.ts";
 import * as History from "../../src/domain/History.ts";
-import * as Thread from "../../src/domain/Thread.ts";
-import { partsOf } from "../../src/domain/ThreadMessage.ts";
+import * as Thread from "../../src/domain/thread/Thread.ts";
+import { partsOf } from "../../src/domain/thread/ThreadMessage.ts";
 import * as Waiting from "../../src/spool/Waiting.ts";
 
 const history = History.thread("t");

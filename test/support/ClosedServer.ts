@@ -15,8 +15,8 @@ import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
 import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
-import * as NatsBinary from "../../src/machine/NatsBinary.ts";
-import * as NatsProcess from "../../src/machine/NatsProcess.ts";
+import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
+import * as NatsProcess from "../../src/machine/nats/NatsProcess.ts";
 
 export const machine = Layer.provideMerge(NatsBinary.layer, NodeServices.layer);
 

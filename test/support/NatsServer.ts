@@ -16,10 +16,10 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import * as StreamGuard from "../../src/log/connection/StreamGuardNats.ts";
-import * as FreePort from "../../src/machine/FreePort.ts";
-import * as NatsBinary from "../../src/machine/NatsBinary.ts";
-import { logTail } from "../../src/machine/NatsChild.ts";
-import * as NatsProcess from "../../src/machine/NatsProcess.ts";
+import * as FreePort from "../../src/machine/nats/FreePort.ts";
+import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
+import { logTail } from "../../src/machine/nats/NatsChild.ts";
+import * as NatsProcess from "../../src/machine/nats/NatsProcess.ts";
 
 /** One running server, with what a drill needs. */
 export interface Node {

@@ -6,7 +6,7 @@ import { NodeServices } from "@effect/platform-node";
 import { Effect } from "effect";
 import { pathToFileURL } from "node:url";
 import { join } from "node:path";
-import * as NatsBinary from "../../src/machine/NatsBinary.ts";
+import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
 import { root } from "./flow.ts";
 
 interface Built {

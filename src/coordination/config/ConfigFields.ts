@@ -6,7 +6,7 @@
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
-import { maybe } from "../../domain/Content.ts";
+import { maybe } from "../../domain/thread/Content.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import { Limit } from "./Limit.ts";
 import { TaskSchedule } from "./TaskSchedule.ts";

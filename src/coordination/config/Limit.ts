@@ -4,7 +4,7 @@
  * Room: coordination.
  */
 import { Schema } from "effect";
-import { maybe } from "../../domain/Content.ts";
+import { maybe } from "../../domain/thread/Content.ts";
 
 /** Who or what a limit counts apart. */
 export const Dimension = Schema.Literals(["tenant", "user", "tool"]);

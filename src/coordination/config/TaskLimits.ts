@@ -8,7 +8,7 @@
 import { Effect, Result, Schema } from "effect";
 import { isHistory, maxIdBytes } from "../../domain/History.ts";
 import { isDeeper } from "../../domain/Json.ts";
-import type { TaskRequest } from "../../domain/TaskEvents.ts";
+import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 
 /** What is asked for is beyond what there can be. Nothing was written. */
 export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask", {

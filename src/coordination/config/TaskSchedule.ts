@@ -8,7 +8,7 @@
  * that instant, so it is one task however many submit it.
  */
 import { Cron, Option, Result, Schema } from "effect";
-import { TaskPriority, TaskRequest } from "../../domain/TaskEvents.ts";
+import { TaskPriority, TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { lastMillis } from "../../log/append/AppendCheck.ts";
 import { maxAttemptsAllowed, maxDelayMillis, notAnId, requestFault } from "./TaskLimits.ts";
 

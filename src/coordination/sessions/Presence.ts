@@ -15,7 +15,7 @@
  * would have lost its lease, and the log would have an event of each.
  */
 import { Context, Effect, Layer, Option, Schema } from "effect";
-import { Program } from "../../domain/Content.ts";
+import { Program } from "../../domain/thread/Content.ts";
 import { Buckets, type BucketError, type Entry, keyOf as bucketKeyOf, type Settings } from "../bucket/Bucket.ts";
 
 /** Presence cannot be read or written now. Sessions go on, and say again that they are there when it can. */

@@ -19,7 +19,7 @@
  */
 import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, type Scope, Semaphore } from "effect";
 import { hostname } from "node:os";
-import type { Program } from "../../domain/Content.ts";
+import type { Program } from "../../domain/thread/Content.ts";
 import type { EventData } from "../../domain/Event.ts";
 import * as EventId from "../../domain/EventId.ts";
 import * as History from "../../domain/History.ts";

@@ -9,8 +9,8 @@
 import { Effect, Result, Schedule, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../../domain/Event.ts";
 import { defaultTenant, type Sequence } from "../../domain/History.ts";
-import { evolve, hasEnded, isTaskEventName, notSubmitted, type TaskState } from "../../domain/Task.ts";
-import { placeOf } from "../../domain/TaskRecord.ts";
+import { evolve, hasEnded, isTaskEventName, notSubmitted, type TaskState } from "../../domain/task/Task.ts";
+import { placeOf } from "../../domain/task/TaskRecord.ts";
 import { decodeData } from "../../domain/Upcast.ts";
 import { EventLog } from "../../log/EventLog.ts";
 import { Tasks } from "./Tasks.ts";

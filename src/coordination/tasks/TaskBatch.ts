@@ -8,8 +8,8 @@
 import { Clock, Effect } from "effect";
 import type { TaskStatus } from "../../domain/Fact.ts";
 import { task as historyOf } from "../../domain/History.ts";
-import type { TaskRequest } from "../../domain/TaskEvents.ts";
-import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
+import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { compose, type Given, newId } from "../../publish/write/NewEvent.ts";
 import type { Accepting, SubmitError } from "./TaskSubmission.ts";
 import { after, type Desk, load } from "./TaskMoves.ts";

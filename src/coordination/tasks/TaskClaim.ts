@@ -8,7 +8,14 @@
  * heartbeats, so whoever has the lapsed entry asks.
  */
 import { Clock, Effect } from "effect";
-import { hasEnded, isLastAttempt, placeOf, predecessorOf, recordOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import {
+  hasEnded,
+  isLastAttempt,
+  placeOf,
+  predecessorOf,
+  recordOf,
+  type TaskRecord,
+} from "../../domain/task/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
 import { type Desk, load, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";

@@ -13,7 +13,7 @@ import {
   queueingOf,
   successorOf,
   type TaskRecord,
-} from "../../domain/TaskRecord.ts";
+} from "../../domain/task/TaskRecord.ts";
 import { readiness } from "./TaskClaim.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";

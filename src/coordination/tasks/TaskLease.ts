@@ -6,7 +6,7 @@
 import { Clock, Effect, Option, Semaphore, Stream } from "effect";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { EventData } from "../../domain/Event.ts";
-import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/Task.ts";
+import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/task/Task.ts";
 import {
   type Answer,
   backoffMillis,
@@ -16,7 +16,7 @@ import {
   lostLease,
   queueingOf,
   type TaskRecord,
-} from "../../domain/TaskRecord.ts";
+} from "../../domain/task/TaskRecord.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
 import { type InvalidTask, outputFault, refusing, reportFault } from "../config/TaskLimits.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";

@@ -6,8 +6,8 @@
 import { Effect } from "effect";
 import type { EventData, NewEvent, Provenance } from "../../domain/Event.ts";
 import * as History from "../../domain/History.ts";
-import type { TaskEventName } from "../../domain/Task.ts";
-import { empty, evolve, type TaskRecord } from "../../domain/TaskRecord.ts";
+import type { TaskEventName } from "../../domain/task/Task.ts";
+import { empty, evolve, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { afterAppend, decideAndAppend, readOn } from "../../log/DecideAndAppend.ts";
 import type { AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";

@@ -5,7 +5,7 @@
  */
 import { Effect, Option, Schema } from "effect";
 import type { TaskStatus } from "../../domain/Fact.ts";
-import { type InputRequest, type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { type InputRequest, type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { shown } from "../config/TaskLimits.ts";
 import type { Desk } from "./TaskMoves.ts";
 

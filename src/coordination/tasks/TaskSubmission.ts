@@ -9,7 +9,7 @@
 import { Effect, Option } from "effect";
 import type { EventData } from "../../domain/Event.ts";
 import { task as historyOf } from "../../domain/History.ts";
-import { empty } from "../../domain/TaskRecord.ts";
+import { empty } from "../../domain/task/TaskRecord.ts";
 import { type AccessDenied, type AppendRefused, LogUnavailable } from "../../log/EventLog.ts";
 import { beginAll } from "../../publish/write/BatchAppend.ts";
 import { type Given, type InvalidEvent, newId } from "../../publish/write/NewEvent.ts";

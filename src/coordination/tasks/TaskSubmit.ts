@@ -4,9 +4,9 @@
  * Room: coordination.
  */
 import { Effect, Result, Schema } from "effect";
-import { type TaskPlace, type TaskQueueing, TaskRequest } from "../../domain/TaskEvents.ts";
+import { type TaskPlace, type TaskQueueing, TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { isObject } from "../../domain/Json.ts";
-import { idInBatch, maxBatch } from "../../domain/TaskRecord.ts";
+import { idInBatch, maxBatch } from "../../domain/task/TaskRecord.ts";
 import type { EventData } from "../../domain/Event.ts";
 import { checkAll, maxEventBytes } from "../../log/append/AppendCheck.ts";
 import type { Given } from "../../publish/write/NewEvent.ts";

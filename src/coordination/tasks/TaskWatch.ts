@@ -10,7 +10,7 @@
 import { Effect, Schedule, type Scope, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { task as historyOf } from "../../domain/History.ts";
-import { evolve, hasEnded, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { evolve, hasEnded, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import type { LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import type { Desk } from "./TaskMoves.ts";

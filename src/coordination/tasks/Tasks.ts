@@ -16,9 +16,9 @@
  */
 import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
-import { decide, type TaskEventName, type TaskRefusal } from "../../domain/Task.ts";
-import type { TaskRequest } from "../../domain/TaskEvents.ts";
-import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/TaskRecord.ts";
+import { decide, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
+import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
+import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";

@@ -11,8 +11,8 @@
  */
 import { Cause, Effect, Exit, Result } from "effect";
 import { headOf } from "../../domain/Truncate.ts";
-import type { TaskRequest } from "../../domain/TaskEvents.ts";
-import type { LeaseLost } from "../../domain/Task.ts";
+import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
+import type { LeaseLost } from "../../domain/task/Task.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import type { LeaseError, TaskError, TaskLease } from "./TaskLease.ts";
 import {

@@ -3,7 +3,7 @@
  *
  * Room: domain.
  */
-import type { Part } from "../Content.ts";
+import type { Part } from "../thread/Content.ts";
 import type { Fact } from "../Fact.ts";
 import { flagAt, isObject, type JsonObject, type JsonValue, stringAt } from "../Json.ts";
 import { type Failure, toolCalled, toolReturned, toolUse } from "./calls.ts";

@@ -6,7 +6,7 @@
  * A thread's carry holds the calls that wait for an answer (`open`), so that a result joins the nearest call before
  * it: tau-bench uses one id for several different calls of a conversation.
  */
-import type { Part } from "../Content.ts";
+import type { Part } from "../thread/Content.ts";
 import type { ToolHasReturned, ToolWasCalled } from "../Fact.ts";
 import { shortId } from "../Truncate.ts";
 import type { JsonValue } from "../Json.ts";

@@ -6,7 +6,7 @@
  * Inline bytes (base64 images, a provider's signature of a thought) are left in the entry: a fact says that they are
  * there, and is never as large as they are.
  */
-import type { Part } from "../Content.ts";
+import type { Part } from "../thread/Content.ts";
 import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../Json.ts";
 
 const text = (said: string): ReadonlyArray<Part> => [{ type: "text", text: said }];

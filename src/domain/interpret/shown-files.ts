@@ -7,7 +7,7 @@
  */
 import type { Fact } from "../Fact.ts";
 import { arrayAt, type JsonObject, numberAt, objectAt, stringAt } from "../Json.ts";
-import { sha256Of } from "../RepeatedText.ts";
+import { sha256Of } from "../thread/RepeatedText.ts";
 import { idAt } from "./facts.ts";
 
 /** Claude Code's Read: `toolUseResult.file` of the line that has the result, beside the text with its line numbers. */

@@ -7,7 +7,7 @@
  * OpenCode count cached tokens beside `input`; OpenAI, Codex, Gemini and Inspect inside it, which `cacheInInput` says.
  * OpenAI and Codex count reasoning inside output, Gemini beside it.
  */
-import type { TokenUsage } from "../Content.ts";
+import type { TokenUsage } from "../thread/Content.ts";
 import { countAt, isObject, type JsonValue, objectAt } from "../Json.ts";
 
 /** Which key of a provider's usage holds which kind. */

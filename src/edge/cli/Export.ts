@@ -7,7 +7,7 @@ import { Effect, Option, Stdio, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
 import { exportThread } from "../export/Export.ts";
 import { formats } from "../import/Entry.ts";
-import { wholeThreadId } from "./ThreadIds.ts";
+import { wholeThreadId } from "./threads/ThreadIds.ts";
 import { store, tenant, threadArgument } from "./Flags.ts";
 
 export const exportCommand = Command.make(

@@ -5,7 +5,7 @@
  */
 import { Effect, Path, Stdio } from "effect";
 import { Argument, Command, Flag, Prompt } from "effect/cli";
-import { allTranscripts } from "../import/Discover.ts";
+import { allTranscripts } from "../import/find/Discover.ts";
 import { formats } from "../import/Entry.ts";
 import { importPaths } from "../import/Importer.ts";
 import type { ImportReport, Refusal } from "../import/Report.ts";

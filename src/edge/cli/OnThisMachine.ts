@@ -5,7 +5,7 @@
  */
 import { Clock, Effect, Path } from "effect";
 import { EventLog } from "../../log/EventLog.ts";
-import { allTranscripts } from "../import/Discover.ts";
+import { allTranscripts } from "../import/find/Discover.ts";
 import { fingerprintOf, openStamps, type Stamps } from "../import/StampsSqlite.ts";
 import { Attach } from "./Attach.ts";
 import { where } from "./Flags.ts";

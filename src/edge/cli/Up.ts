@@ -9,7 +9,7 @@ import { type Address, Attach } from "./Attach.ts";
 import { BadRequest } from "./Failure.ts";
 import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
-import { discover } from "../import/Discover.ts";
+import { discover } from "../import/find/Discover.ts";
 
 /** A word as a shell takes it. */
 const quoted = (word: string): string =>

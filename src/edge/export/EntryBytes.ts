@@ -8,9 +8,9 @@
  */
 import { Effect, Option, Schema } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
-import { EntryRecorded } from "../../domain/ThreadEvents.ts";
+import { EntryRecorded } from "../../domain/thread/ThreadEvents.ts";
 import { EventLog, LogDamaged } from "../../log/EventLog.ts";
-import { outlineOf, valuesOf } from "../import/JsonOutline.ts";
+import { outlineOf, valuesOf } from "../import/formats/JsonOutline.ts";
 
 export interface EntryBytes {
   readonly format: string;

@@ -4,9 +4,9 @@
  * Room: edge.
  */
 import { type JsonValue, stringAt } from "../../domain/Json.ts";
-import { messageKeys } from "../import/ChatFormats.ts";
+import { messageKeys } from "../import/formats/ChatFormats.ts";
 import { textFormats } from "../import/Entry.ts";
-import { compact, outlineOf, type Part } from "../import/JsonOutline.ts";
+import { compact, outlineOf, type Part } from "../import/formats/JsonOutline.ts";
 import { updateTimeOf } from "../../domain/EntryTimes.ts";
 import type { EntryBytes } from "./EntryBytes.ts";
 

@@ -7,7 +7,7 @@
  * message carries (an MCP server records only those) become messages of their own. Holds the thread in memory.
  */
 import { Effect, Result, Stream } from "effect";
-import type { Part, TokenUsage } from "../../domain/Content.ts";
+import type { Part, TokenUsage } from "../../domain/thread/Content.ts";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import type { Fact, MessageSaid, ToolHasReturned, ToolWasCalled } from "../../domain/Fact.ts";
 import { factsOf } from "../../domain/Interpret.ts";

@@ -9,7 +9,7 @@
  * - `claude-code`: one line for each message, chained by `parentUuid`. System words are a `system` line.
  * - `codex`: a rollout of `session_meta` and one `response_item` for each thing said, called and answered.
  */
-import type { Part } from "../../domain/Content.ts";
+import type { Part } from "../../domain/thread/Content.ts";
 import * as EventId from "../../domain/EventId.ts";
 import { partsOf, type PlainMessages } from "./PlainMessages.ts";
 

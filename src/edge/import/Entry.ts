@@ -6,7 +6,7 @@
  * The event's body holds the entry's own bytes, spliced in and never written again by us: big integers, escapes,
  * lone surrogates and the order of keys survive.
  */
-import type { BlobReference } from "../../domain/Content.ts";
+import type { BlobReference } from "../../domain/thread/Content.ts";
 import type { NewEvent } from "../../domain/Event.ts";
 import * as EventId from "../../domain/EventId.ts";
 import type { History } from "../../domain/History.ts";

@@ -10,7 +10,7 @@ import type { Fact } from "../../domain/Fact.ts";
 import { interpreters } from "../../domain/interpret/interpreters.ts";
 import { type Carry, noCarry } from "../../domain/interpret/Interpreter.ts";
 import type { JsonValue } from "../../domain/Json.ts";
-import { formatOfLine } from "./LineFormats.ts";
+import { formatOfLine } from "./formats/LineFormats.ts";
 
 const isTelling = (fact: Fact): boolean =>
   fact._tag === "ToolWasCalled" ||

@@ -11,7 +11,7 @@ import { Batch, secondIdOf } from "./Batch.ts";
 import { type Entry, isLarge, type Origin } from "./Entry.ts";
 import { fileNameOf } from "./ThreadIds.ts";
 import { ReportDraft } from "./Report.ts";
-import type { Siblings } from "./Siblings.ts";
+import type { Siblings } from "./find/Siblings.ts";
 import { countOnce, type FileThread, isInLog, Threads } from "./Threads.ts";
 
 export class ImportRun {

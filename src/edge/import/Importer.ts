@@ -10,25 +10,25 @@
 import { Clock, Effect, Random, Schema } from "effect";
 import { defaultTenant, thread } from "../../domain/History.ts";
 import { EventLog } from "../../log/EventLog.ts";
-import { chatOf, chatParts, type Read } from "./ChatFormats.ts";
-import { LineSplitter, withoutMark } from "./CutLines.ts";
-import { detect, readerOf, readFrom, withPacking } from "./Detect.ts";
+import { chatOf, chatParts, type Read } from "./formats/ChatFormats.ts";
+import { LineSplitter, withoutMark } from "./cut/CutLines.ts";
+import { detect, readerOf, readFrom, withPacking } from "./find/Detect.ts";
 import type { Entry, Format } from "./Entry.ts";
-import { forEachChunk } from "./FileBytes.ts";
-import { importChat } from "./ImportChat.ts";
-import { importLines } from "./ImportLines.ts";
-import { importStore, isStore } from "./ImportStore.ts";
-import { importText } from "./ImportText.ts";
+import { forEachChunk } from "./find/FileBytes.ts";
+import { importChat } from "./cut/ImportChat.ts";
+import { importLines } from "./cut/ImportLines.ts";
+import { importStore, isStore } from "./cut/ImportStore.ts";
+import { importText } from "./cut/ImportText.ts";
 import { ImportRun } from "./ImportRun.ts";
-import { compact, outlineOf } from "./JsonOutline.ts";
+import { compact, outlineOf } from "./formats/JsonOutline.ts";
 import { boundedId } from "./ThreadIds.ts";
 import type { ImportProgress, ImportReport } from "./Report.ts";
 import { patience } from "./Patience.ts";
-import * as Siblings from "./Siblings.ts";
+import * as Siblings from "./find/Siblings.ts";
 import { fingerprintOf, type Stamp, type Stamps } from "./StampsSqlite.ts";
 import { timeOf } from "../../domain/EntryTimes.ts";
 import { FileThread } from "./Threads.ts";
-import { type Found, reasonOf, walk } from "./FileWalk.ts";
+import { type Found, reasonOf, walk } from "./find/FileWalk.ts";
 
 export interface ImportOptions {
   /** Files and folders. */

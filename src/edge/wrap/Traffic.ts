@@ -6,7 +6,7 @@
  * It never throws, whatever a line holds. Ids are per direction: a server that asks its client something (sampling)
  * may use an id that the client uses too.
  */
-import type { Program } from "../../domain/Content.ts";
+import type { Program } from "../../domain/thread/Content.ts";
 import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt, stringAt } from "../../domain/Json.ts";
 import { type Exchanged, Exchanges, type State as ExchangesState } from "./Exchanges.ts";
 import type { Line } from "./Lines.ts";

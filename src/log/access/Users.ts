@@ -11,7 +11,7 @@ import { randomBytes } from "node:crypto";
 import { create, ensure, folderOf } from "../../machine/AccessKeys.ts";
 import * as DataFolder from "../../machine/DataFolder.ts";
 import * as Instance from "../../machine/Instance.ts";
-import * as NatsProbe from "../../machine/NatsProbe.ts";
+import * as NatsProbe from "../../machine/nats/NatsProbe.ts";
 import { read, type User, write } from "./AccessList.ts";
 import { inboxOf, type Role } from "./Roles.ts";
 import * as ServerConf from "./ServerConf.ts";

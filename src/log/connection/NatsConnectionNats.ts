@@ -18,7 +18,7 @@ import {
   type ServerInfo,
 } from "@nats-io/transport-node";
 import { Context, Effect, Layer, Stream } from "effect";
-import { isAtLeast, minimumVersion } from "../../machine/NatsBinary.ts";
+import { isAtLeast, minimumVersion } from "../../machine/nats/NatsBinary.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import { Replies } from "./RepliesNats.ts";
 import { authenticationOf, type Credentials, inboxPrefixIn, splitUrls } from "./NatsCredentialsNats.ts";

@@ -8,8 +8,8 @@
  * each of them once and in order. With NATS away they are dropped for watchers, by design: the message itself is not.
  */
 import { Context, Effect, Layer, Queue, type Scope, Schema, Stream } from "effect";
-import { maybe } from "../../domain/Content.ts";
-import { DraftPart } from "../../domain/Draft.ts";
+import { maybe } from "../../domain/thread/Content.ts";
+import { DraftPart } from "../../domain/thread/Draft.ts";
 import { type History, keyOf } from "../../domain/History.ts";
 
 /** The next words of an answer. */

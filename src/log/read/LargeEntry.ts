@@ -5,7 +5,7 @@
  */
 import { Effect, Result, Schema } from "effect";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../../domain/Event.ts";
-import { EntryRecorded } from "../../domain/ThreadEvents.ts";
+import { EntryRecorded } from "../../domain/thread/ThreadEvents.ts";
 import type { EventLog, LogUnavailable } from "../EventLog.ts";
 
 /** A reference and its frame are a few hundred bytes: larger bodies are not parsed only to find none in them. */

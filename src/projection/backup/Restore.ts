@@ -16,7 +16,7 @@ import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
 import { zeroChain } from "../../log/Digest.ts";
 import { provenEntryOf } from "../../log/Envelope.ts";
 import type { LogEntry } from "../../domain/Event.ts";
-import * as NatsBinary from "../../machine/NatsBinary.ts";
+import * as NatsBinary from "../../machine/nats/NatsBinary.ts";
 import type { LedgerCopy } from "../heal/Merge.ts";
 import type { Progress } from "./Backup.ts";
 import * as Manifest from "./Manifest.ts";

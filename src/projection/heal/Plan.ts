@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { type BlockRecord, recordBytes } from "../../log/blocks/BlockFile.ts";
 import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
-import * as NatsHealth from "../../machine/NatsHealth.ts";
+import * as NatsHealth from "../../machine/nats/NatsHealth.ts";
 import { open as openLedger } from "./LedgerCopySqlite.ts";
 import { type Rest, restOf } from "./RestSqlite.ts";
 import {

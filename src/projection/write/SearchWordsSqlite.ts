@@ -7,7 +7,7 @@
  * the index and the tables, and never the text as it was indexed.
  */
 import type { Database } from "better-sqlite3";
-import { jsonWords, searchWords } from "../../domain/SearchWords.ts";
+import { jsonWords, searchWords } from "../../domain/search/SearchWords.ts";
 
 const made =
   (words: (text: string) => string) =>

@@ -3,7 +3,7 @@
  *
  * Room: publish.
  */
-import type { TaskRefusal } from "../../domain/Task.ts";
+import type { TaskRefusal } from "../../domain/task/Task.ts";
 import type { Sequence } from "../../domain/History.ts";
 import type { AccessDenied, AppendRefused, LogUnavailable } from "../../log/EventLog.ts";
 import type { Durable } from "../../spool/Spool.ts";

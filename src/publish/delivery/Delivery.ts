@@ -14,7 +14,7 @@
  */
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import { type History, keyOf } from "../../domain/History.ts";
-import { decide, evolve, moveOf, type TaskRefusal } from "../../domain/Task.ts";
+import { decide, evolve, moveOf, type TaskRefusal } from "../../domain/task/Task.ts";
 import { type AccessDenied, type AppendRefused, deniedIn, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
 import * as AtExit from "./AtExit.ts";

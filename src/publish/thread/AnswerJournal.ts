@@ -13,8 +13,8 @@
  */
 import { Clock, Context, Effect, Latch, Layer, Result, Schema, type Scope, Semaphore } from "effect";
 import { randomUUID } from "node:crypto";
-import type { MessageAppended } from "../../domain/ThreadEvents.ts";
-import { type Delta, Draft, DraftPart, partsOf } from "../../domain/Draft.ts";
+import type { MessageAppended } from "../../domain/thread/ThreadEvents.ts";
+import { type Delta, Draft, DraftPart, partsOf } from "../../domain/thread/Draft.ts";
 import * as EventId from "../../domain/EventId.ts";
 import { History } from "../../domain/History.ts";
 import { commandLineOf, isAlive } from "../../machine/Processes.ts";

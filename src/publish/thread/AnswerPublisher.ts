@@ -21,7 +21,7 @@
  */
 import { Deferred, Effect, Exit, Fiber, Latch, Option, Scope, Semaphore, Stream } from "effect";
 import type { EventData } from "../../domain/Event.ts";
-import { type Delta, Draft, type DraftPart, type GivenDelta, isDelta, partsOf } from "../../domain/Draft.ts";
+import { type Delta, Draft, type DraftPart, type GivenDelta, isDelta, partsOf } from "../../domain/thread/Draft.ts";
 import type { History } from "../../domain/History.ts";
 import { Live } from "../../log/live/Live.ts";
 import { AnswerJournal, type Entry } from "./AnswerJournal.ts";

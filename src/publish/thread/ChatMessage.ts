@@ -6,10 +6,10 @@
  * Unlike an interpreter, which leaves inline bytes in the entry it reads, this keeps them: there is no entry.
  */
 import { Result } from "effect";
-import type { Part } from "../../domain/Content.ts";
+import type { Part } from "../../domain/thread/Content.ts";
 import type { EventData } from "../../domain/Event.ts";
 import { readBlocks } from "../../domain/interpret/blocks.ts";
-import { chatMessage } from "../../domain/interpret/chatMessage.ts";
+import { chatMessage } from "../../domain/interpret/chats/chatMessage.ts";
 import { noCarry } from "../../domain/interpret/Interpreter.ts";
 import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
 import type { Given } from "../write/NewEvent.ts";

@@ -8,7 +8,7 @@
  */
 import { Effect, Result, Stream } from "effect";
 import { type History, type Sequence, thread } from "../../domain/History.ts";
-import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
+import type { ThreadMessage } from "../../domain/thread/ThreadMessage.ts";
 import { decodeData } from "../../domain/Upcast.ts";
 import type { RecordedEvent } from "../../domain/Event.ts";
 import type { EventLog, LogUnavailable } from "../../log/EventLog.ts";

@@ -14,16 +14,22 @@
  * one read of what others wrote meanwhile.
  */
 import { Effect, Option, Result, Semaphore, Stream } from "effect";
-import type { Part } from "../../domain/Content.ts";
+import type { Part } from "../../domain/thread/Content.ts";
 import type { EventData, RecordedEvent } from "../../domain/Event.ts";
 import * as EventId from "../../domain/EventId.ts";
 import { type History, keyOf } from "../../domain/History.ts";
 import { jsonBytes } from "../../domain/Truncate.ts";
 import { type Carry, noCarry } from "../../domain/interpret/Interpreter.ts";
-import { originalParts, replaceRepeats, textOf } from "../../domain/RepeatedText.ts";
-import { contentHash, Held, isPromptRole, prefixesOf, type ConversationDiff } from "../../domain/ConversationDiff.ts";
-import { mostTextUnits, TextIndex } from "../../domain/TextIndex.ts";
-import { factsOfSafely } from "../../domain/Thread.ts";
+import { originalParts, replaceRepeats, textOf } from "../../domain/thread/RepeatedText.ts";
+import {
+  contentHash,
+  Held,
+  isPromptRole,
+  prefixesOf,
+  type ConversationDiff,
+} from "../../domain/thread/ConversationDiff.ts";
+import { mostTextUnits, TextIndex } from "../../domain/search/TextIndex.ts";
+import { factsOfSafely } from "../../domain/thread/Thread.ts";
 import { decodeData } from "../../domain/Upcast.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
 import { type ChatMessage, messageOf } from "./ChatMessage.ts";

@@ -11,8 +11,8 @@
  */
 import { Clock, Context, Effect, Layer, Result, Stream } from "effect";
 import { type History, type Sequence, thread } from "../../domain/History.ts";
-import * as Thread from "../../domain/Thread.ts";
-import type { ThreadMessage } from "../../domain/ThreadMessage.ts";
+import * as Thread from "../../domain/thread/Thread.ts";
+import type { ThreadMessage } from "../../domain/thread/ThreadMessage.ts";
 import { elapsedUnsafe } from "../../log/connection/Elapsed.ts";
 import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { type ThreadBehind, ThreadReader } from "../../snapshot/ThreadReader.ts";

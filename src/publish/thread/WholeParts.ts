@@ -4,7 +4,7 @@
  * Room: publish.
  */
 import { Effect } from "effect";
-import type { Part } from "../../domain/Content.ts";
+import type { Part } from "../../domain/thread/Content.ts";
 import { wholePart } from "../../domain/WholePart.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
 

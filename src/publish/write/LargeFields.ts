@@ -8,7 +8,7 @@
  * NATS's default of 1 MB.
  */
 import { createHash } from "node:crypto";
-import type { BlobReference, Part } from "../../domain/Content.ts";
+import type { BlobReference, Part } from "../../domain/thread/Content.ts";
 import type { EventData, EventTypeName } from "../../domain/Event.ts";
 import { fitsUtf8 } from "../../domain/Json.ts";
 import type { Blob } from "../../spool/Spool.ts";

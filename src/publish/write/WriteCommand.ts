@@ -5,7 +5,7 @@
  */
 import { Effect, Result } from "effect";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
-import { decide, evolve, moveOf, notSubmitted, type TaskRefusal, type TaskState } from "../../domain/Task.ts";
+import { decide, evolve, moveOf, notSubmitted, type TaskRefusal, type TaskState } from "../../domain/task/Task.ts";
 import { decideAndAppend, type Known } from "../../log/DecideAndAppend.ts";
 import { AppendRefused, type EventLog, type LogUnavailable, type SequenceConflict } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";

@@ -8,7 +8,7 @@
 import { Effect } from "effect";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as FreePort from "../../../src/machine/FreePort.ts";
+import * as FreePort from "../../../src/machine/nats/FreePort.ts";
 import { dice } from "../Dice.ts";
 import { natsPidOf } from "./Servers.ts";
 import { withApi } from "./Api.ts";

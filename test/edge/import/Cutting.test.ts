@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Schema } from "effect";
-import { chatParts } from "../../../src/edge/import/ChatFormats.ts";
-import { LineSplitter } from "../../../src/edge/import/CutLines.ts";
+import { chatParts } from "../../../src/edge/import/formats/ChatFormats.ts";
+import { LineSplitter } from "../../../src/edge/import/cut/CutLines.ts";
 import { IdTable } from "../../../src/edge/import/IdTable.ts";
-import { compact, JsonOutline, outlineOf, valuesOf } from "../../../src/edge/import/JsonOutline.ts";
+import { compact, JsonOutline, outlineOf, valuesOf } from "../../../src/edge/import/formats/JsonOutline.ts";
 import { boundedId, lineFileName, nthName, stemOf, subAgentOf } from "../../../src/edge/import/ThreadIds.ts";
 import { millisOf, timeOf } from "../../../src/domain/EntryTimes.ts";
 import { fromContent } from "../../../src/domain/EventId.ts";

@@ -2,8 +2,8 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node";
 import { Console, Effect, Layer, Option } from "effect";
 import * as DataFolder from "../../../src/machine/DataFolder.ts";
-import * as NatsBinary from "../../../src/machine/NatsBinary.ts";
-import * as NatsProcess from "../../../src/machine/NatsProcess.ts";
+import * as NatsBinary from "../../../src/machine/nats/NatsBinary.ts";
+import * as NatsProcess from "../../../src/machine/nats/NatsProcess.ts";
 
 const run = Effect.gen(function* () {
   const server = yield* NatsProcess.NatsProcess;

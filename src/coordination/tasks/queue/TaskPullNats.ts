@@ -15,7 +15,7 @@
  */
 import { createInbox, type Msg } from "@nats-io/transport-node";
 import { Effect } from "effect";
-import type { TaskPriority } from "../../../domain/TaskEvents.ts";
+import type { TaskPriority } from "../../../domain/task/TaskEvents.ts";
 import type { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
 import { type Entry, priorities } from "./TaskQueue.ts";
 

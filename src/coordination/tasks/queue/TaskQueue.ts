@@ -13,8 +13,8 @@
  * The queue knows nothing of a task's state. Whoever takes an entry asks the log what it means.
  */
 import { Context, type Effect } from "effect";
-import type { TaskPriority } from "../../../domain/TaskEvents.ts";
-import type { Submitted } from "../../../domain/TaskRecord.ts";
+import type { TaskPriority } from "../../../domain/task/TaskEvents.ts";
+import type { Submitted } from "../../../domain/task/TaskRecord.ts";
 import type { LogUnavailable } from "../../../log/EventLog.ts";
 
 /** In the order in which they are served. */

@@ -22,7 +22,7 @@ import { type Msg, nanos, type ServerInfo } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Option, Schema, Semaphore } from "effect";
 import { createHash } from "node:crypto";
 import { defaultTenant, Sequence } from "../../../domain/History.ts";
-import { type TaskPriority, TaskSubmitted } from "../../../domain/TaskEvents.ts";
+import { type TaskPriority, TaskSubmitted } from "../../../domain/task/TaskEvents.ts";
 import { LogUnavailable } from "../../../log/EventLog.ts";
 import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../../../log/connection/PatienceNats.ts";

@@ -1,0 +1,88 @@
+/**
+ * `recollect status`: how far everything is, and what stands in its way.
+ *
+ * Room: edge.
+ */
+import { Effect } from "effect";
+import { Command, Flag } from "effect/cli";
+import { NotWell } from "../Failure.ts";
+import { json, store } from "../Flags.ts";
+import * as Output from "../Output.ts";
+import { sayIntegrity } from "./StatusIntegrity.ts";
+import { gather, severityOf, type StoreNumbers } from "./StoreNumbers.ts";
+
+const sayStream = Effect.fnUntraced(function* (stream: StoreNumbers["stream"]) {
+  if (stream === null) return yield* Output.line("stream      cannot be used; see below");
+  const range = stream.messages === 0 ? "" : `, sequences ${stream.firstSequence} to ${stream.lastSequence}`;
+  return yield* Output.line(
+    `stream      ${Output.counted(stream.messages, "event")}, ${Output.bytes(stream.bytes)}${range}, since ${Output.moment(stream.created)} UTC`,
+  );
+});
+
+/** Whether there is nothing to tell: no condition, nothing waits, and every projection has everything. */
+const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): boolean =>
+  stream !== null &&
+  conditions.length === 0 &&
+  spool !== null &&
+  spool.waiting + spool.setAside + spool.lost === 0 &&
+  projections.every(({ deadLetters, gap }) => gap === 0 && deadLetters === 0);
+
+const sayAllWell = ({ stream, threads }: StoreNumbers) =>
+  Output.line(
+    `All well: ${Output.counted(stream?.messages ?? 0, "event")}, ${Output.counted(threads, "thread")}, ${Output.bytes(stream?.bytes ?? 0)}; nothing waits.`,
+  );
+
+export const status = Command.make(
+  "status",
+  {
+    all: Flag.Boolean("all").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Everything, also at a terminal and when all is well"),
+    ),
+    json,
+  },
+  Effect.fn("cli.status")(function* (input) {
+    const found = yield* gather;
+    const bad = found.conditions.filter((one) => severityOf(one) !== "ok");
+    const ending = bad.length === 0 ? Effect.void : new NotWell({ message: bad.map(({ name }) => name).join(", ") });
+    if (input.json) return yield* Effect.andThen(Output.json(found), ending);
+    const { conditions, disk, nats, projections, replicas, snapshots, spool, stream, wal } = found;
+    // A pipe gets everything, as a script may look for any of it.
+    if (process.stdout.isTTY === true && !input.all && isQuiet(found)) return yield* sayAllWell(found);
+    yield* sayStream(stream);
+    yield* Output.line(`threads     ${Output.count(found.threads)}`);
+    yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
+    yield* Output.line(
+      `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,
+    );
+    if (spool !== null && spool.waiting + spool.setAside > 0) {
+      const overdue = spool.overdue ? ", overdue" : "";
+      const since = spool.oldestAt === null ? "" : ` since ${Output.moment(spool.oldestAt)} UTC${overdue}`;
+      yield* Output.line(
+        `spool       ${Output.counted(spool.waiting, "event")} waiting${since}, ${Output.count(spool.setAside)} set aside; see: recollect spool list`,
+      );
+    }
+    if (disk !== null)
+      yield* Output.line(
+        `disk        ${Output.bytes(disk.freeBytes)} free, ${disk.freePercent} %; WAL ${Output.bytes(wal.databaseBytes + wal.spoolBytes)}`,
+      );
+    if (replicas !== null && replicas.wanted > 1)
+      yield* Output.line(`replicas    ${replicas.current} of ${replicas.wanted} current`);
+    yield* sayIntegrity({ ...found, conditions: [], verified: found.verified ?? undefined }, found.history);
+    const rows = projections.map(({ checkpoint, deadLetters, gap, lagMillis, name }) => [
+      name,
+      String(checkpoint),
+      String(gap),
+      gap === 0 ? "-" : Output.duration(lagMillis),
+      String(deadLetters),
+    ]);
+    yield* Output.line();
+    for (const text of Output.table(["projection", "checkpoint", "gap", "lag", "dead letters"], rows))
+      yield* Output.line(text);
+    for (const { hint, message, name } of conditions) yield* Output.note(`\n${name}: ${message}\n  ${hint}`);
+    yield* ending;
+  }, store),
+).pipe(
+  Command.withDescription("Stream, projections with gap and lag, snapshots, NATS"),
+  Command.withExamples([{ command: "recollect status", description: "Exit code 0 only when all is well" }]),
+);

@@ -1,0 +1,162 @@
+/**
+ * The numbers of a store and what is wrong with it: made here, once, for `status`, `check` and whoever else shows them.
+ *
+ * Room: edge.
+ */
+import { Effect, Option } from "effect";
+import type { DataFolder } from "../../../machine/DataFolder.ts";
+import { diskSpace, lowPercent, sizeOf, veryLowPercent } from "../../../machine/DiskSpace.ts";
+import { EventLog, type LogInfo } from "../../../log/EventLog.ts";
+import { credentialsEnd } from "../../../log/connection/CredentialsEnd.ts";
+import type { LogCondition } from "../../../log/connection/LogCondition.ts";
+import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
+import { replicasOf } from "../../../log/connection/ReplicasNats.ts";
+import * as ServerAccess from "../../../log/connection/ServerAccess.ts";
+import type { Condition } from "../../../projection/ProjectorCondition.ts";
+import { Query } from "../../../query/Query.ts";
+import { SnapshotStore } from "../../../snapshot/SnapshotStore.ts";
+import { Attach } from "../Attach.ts";
+import { where } from "../Flags.ts";
+import * as Output from "../Output.ts";
+import { conditionsOf as spoolConditions, spoolTotals } from "../spool/Spool.ts";
+
+/** What stands in the way, with the command that mends it. */
+export interface Named {
+  readonly name: string;
+  readonly field: string | null;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Conditions that pass by themselves, or only tell. */
+const harmless: ReadonlySet<string> = new Set(["rebuilding", "restored"]);
+/** Nothing is lost or refused by them now. */
+const warnings: ReadonlySet<string> = new Set(["compressed", "streamSettings", "diskLow", "spoolOverdue"]);
+
+export const severityOf = ({ name }: Pick<Named, "name">): "ok" | "warning" | "critical" => {
+  if (harmless.has(name)) return "ok";
+  return warnings.has(name) ? "warning" : "critical";
+};
+
+const streamOf = ({ bytes, created, firstSequence, lastSequence, messages }: LogInfo) => ({
+  firstSequence,
+  lastSequence,
+  messages,
+  bytes,
+  created,
+});
+
+const conditionOf = ({ hint, message, name, ...rest }: LogCondition | Condition): Named => ({
+  name,
+  field: "field" in rest ? (rest.field ?? null) : null,
+  message,
+  hint,
+});
+
+type Folder = DataFolder["Service"];
+
+const diskCondition = (root: string, disk: ReturnType<typeof diskSpace>): ReadonlyArray<Named> => {
+  if (disk === undefined || disk.freePercent >= lowPercent) return [];
+  const isUrgent = disk.freePercent < veryLowPercent;
+  return [
+    {
+      name: isUrgent ? "diskNearlyFull" : "diskLow",
+      field: null,
+      message: `The disk that holds ${root} has ${disk.freePercent} % free, ${Output.bytes(disk.freeBytes)}.`,
+      hint: "Make room: on a full disk nothing is appended, and publishers refuse what their spool cannot hold.",
+    },
+  ];
+};
+
+/** What is known of a folder without asking anybody: also while no server runs. */
+export const machineNumbers = Effect.fnUntraced(function* ({ database, root, spool: spoolFile }: Folder) {
+  const found = yield* spoolTotals;
+  const spool = Option.getOrNull(found);
+  const disk = diskSpace(root);
+  const unreadable: ReadonlyArray<Named> = [
+    {
+      name: "spoolUnreadable",
+      field: null,
+      message: "The spool cannot be read.",
+      hint: "See: recollect spool list",
+    },
+  ];
+  const inSpool = spool === null ? unreadable : spoolConditions(spool).map((one) => ({ ...one, field: null }));
+  return {
+    spool,
+    disk: disk ?? null,
+    wal: { databaseBytes: sizeOf(`${database}-wal`), spoolBytes: sizeOf(`${spoolFile}-wal`) },
+    conditions: [...inSpool, ...diskCondition(root, disk)],
+  };
+});
+
+/** How far each projection is behind the stream. */
+const projectionsOf = Effect.fnUntraced(function* (lastSequence: number, now: number) {
+  const log = yield* EventLog;
+  const { projections } = yield* (yield* Query).status;
+  return yield* Effect.forEach(projections, ({ checkpoint, deadLetters, name, version }) =>
+    Effect.gen(function* () {
+      const gap = Math.max(0, lastSequence - checkpoint);
+      const oldest = gap === 0 ? undefined : yield* log.at(checkpoint + 1);
+      const lagMillis = gap === 0 ? 0 : Math.max(0, now - (oldest?.recordedAt ?? now));
+      return { name, version, checkpoint, gap, lagMillis, deadLetters };
+    }),
+  );
+});
+
+/** The JSON contract of `status --json` (`docs/cli.md`). */
+export const gather = Effect.gen(function* () {
+  const log = yield* EventLog;
+  const query = yield* Query;
+  const snapshots = yield* SnapshotStore;
+  const connection = yield* NatsConnection;
+  const place = yield* where;
+  const folder = yield* (yield* Attach).folder(place);
+  // A stream that cannot be used is a condition, and what the database has is worth saying all the same.
+  const stream = yield* log.info.pipe(
+    Effect.catchIf(
+      (error) => error.condition !== undefined,
+      () => Effect.succeed(undefined),
+    ),
+  );
+  const models = yield* query.status;
+  const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+  const projections = yield* projectionsOf(stream?.lastSequence ?? 0, now);
+  const held = yield* Effect.option(snapshots.info);
+  const { keys, bytes } = Option.getOrElse(held, () => ({ keys: 0, bytes: 0 }));
+  const machine = yield* machineNumbers(folder);
+  const find = ServerAccess.finder({ root: folder.root, given: place.access });
+  const endsAt = credentialsEnd(yield* find(connection.url));
+  // That the log was away when the projector last looked is known better here.
+  const { condition, integrity } = models;
+  const noted = [
+    ...(condition === undefined || condition.name === "logAway" ? [] : [condition]),
+    ...integrity.conditions.filter(({ name }) => name !== condition?.name),
+  ];
+  return {
+    stream: stream === undefined ? null : streamOf(stream),
+    replicas: (yield* replicasOf(connection)) ?? null,
+    projections,
+    snapshots: { keys, bytes, reachable: Option.isSome(held) },
+    nats: {
+      url: connection.url,
+      version: connection.serverInfo().version,
+      syncInterval: connection.syncInterval ?? null,
+    },
+    credentials: { endsAt: endsAt ?? null },
+    spool: machine.spool,
+    disk: machine.disk,
+    wal: machine.wal,
+    threads: models.threads,
+    unknown: models.unknown,
+    condition: models.condition ?? null,
+    scrub: models.integrity.scrub,
+    verified: models.integrity.verified ?? null,
+    kept: models.integrity.kept,
+    history: models.history,
+    conditions: [...[...connection.conditions(), ...noted].map(conditionOf), ...machine.conditions],
+  };
+});
+
+export type StoreNumbers = Effect.Success<typeof gather>;
+export type MachineNumbers = Effect.Success<ReturnType<typeof machineNumbers>>;

@@ -1,0 +1,48 @@
+/**
+ * Thread ids as people write them: any beginning that only one thread has.
+ *
+ * Room: edge.
+ */
+import { Effect } from "effect";
+import { Query } from "../../../query/Query.ts";
+import { BadRequest, NotFound } from "../Failure.ts";
+
+/** Shortest id that is shown: git's habit, and room for millions of random ids. */
+const shortest = 8;
+
+/** The id in full of a thread; as it is where no thread has it, since other stores than the read models may know it. */
+export const wholeThreadId = Effect.fnUntraced(function* (given: string, tenant?: string) {
+  const query = yield* Query;
+  const ids = yield* query.threadIds({ beginning: given, limit: 4, ...(tenant === undefined ? {} : { tenant }) });
+  const [only, ...others] = ids;
+  if (only === undefined || others.length === 0) return only ?? given;
+  return yield* new BadRequest({
+    message: `${given} is the beginning of several threads: ${ids.slice(0, 3).join(", ")}${ids.length > 3 ? ", …" : ""}.`,
+    hint: "Write more of it.",
+  });
+});
+
+/** The thread that was last active. */
+export const lastThreadId = Effect.fnUntraced(function* (tenant: string) {
+  const query = yield* Query;
+  const { threads } = yield* query.threads({ limit: 1, tenant });
+  const [newest] = threads;
+  return newest === undefined
+    ? yield* new NotFound({ message: "There is no thread.", hint: "Bring some in: recollect import PATH" })
+    : newest.threadId;
+});
+
+/** The shortest beginnings of these ids that no other thread has, in their order. */
+export const shortIds = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
+  const query = yield* Query;
+  return yield* Effect.forEach(ids, (id) =>
+    Effect.gen(function* () {
+      for (let length = shortest; length < id.length; length += 2) {
+        const beginning = id.slice(0, length);
+        if (/[\s-]$/.test(beginning)) continue;
+        if ((yield* query.threadIds({ beginning, limit: 2 })).length === 1) return beginning;
+      }
+      return id;
+    }),
+  );
+});

@@ -1,0 +1,125 @@
+/**
+ * `recollect threads`: the list of conversations, newest first; with `--text` a search with snippets.
+ *
+ * Room: edge.
+ */
+import { Effect, Option } from "effect";
+import { Command, Flag } from "effect/cli";
+import { Query, type ThreadPage } from "../../../query/Query.ts";
+import { given, json, limit, readModels } from "../Flags.ts";
+import { color, type Screen, screenOf, utc } from "../Screen.ts";
+import { shortIds } from "./ThreadIds.ts";
+import { threadLines } from "./ThreadRows.ts";
+import { momentHint, momentOf } from "../ParseTime.ts";
+import * as Output from "../Output.ts";
+
+const none = (isFiltered: boolean) =>
+  Output.note(isFiltered ? "No such threads." : "No threads. Bring some in: recollect import PATH");
+
+/** For a terminal: a line a thread, as wide as it is. */
+const showFitted = Effect.fnUntraced(function* (page: ThreadPage, screen: Screen, asUtc: boolean) {
+  const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+  const short = yield* shortIds(page.threads.map(({ threadId }) => threadId));
+  for (const text of threadLines(page.threads, { short, screen, now, utc: asUtc })) yield* Output.styled(text);
+  if (page.next !== undefined) yield* Output.note(`More: recollect threads --after ${page.next}`);
+});
+
+const show = Effect.fnUntraced(function* (page: ThreadPage) {
+  const rows = page.threads.map((thread) => [
+    Output.moment(thread.lastActivityAt),
+    thread.threadId,
+    // Of persons: answers, tool results and notices are messages too, and there are many more of them.
+    Output.count(thread.prompts),
+    Output.count(thread.answers),
+    Output.count(thread.toolCalls),
+    Output.clip(thread.tool ?? thread.client ?? "-", 16),
+    Output.clip(thread.hit?.snippet ?? thread.title ?? thread.opening ?? "", 60),
+  ]);
+  for (const text of Output.table(
+    ["last activity (UTC)", "thread", "prompts", "answers", "calls", "with", "title"],
+    rows,
+  ))
+    yield* Output.line(text);
+  if (page.next !== undefined) yield* Output.note(`More: --after ${page.next}`);
+});
+
+export const threads = Command.make(
+  "threads",
+  {
+    limit,
+    after: Flag.String("after").pipe(
+      Flag.withMetavar("CURSOR"),
+      Flag.withDescription("The next page: the cursor of the one before"),
+      Flag.optional,
+    ),
+    tool: Flag.String("tool").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.withDescription("Of this tool, or in which it was called"),
+      Flag.optional,
+    ),
+    model: Flag.String("model").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.withDescription("In which this model spoke"),
+      Flag.optional,
+    ),
+    since: Flag.String("since").pipe(
+      Flag.filter(
+        (text) => momentOf(text, 0) !== undefined,
+        () => `it is no time. ${momentHint}`,
+      ),
+      Flag.withMetavar("TIME"),
+      Flag.withDescription("Active since a time (2026-11-01) or for so long (7d, 12h)"),
+      Flag.optional,
+    ),
+    text: Flag.String("text").pipe(
+      Flag.withMetavar("WORDS"),
+      Flag.withDescription('In which all these words were said, with a snippet; "a phrase", begin*'),
+      Flag.optional,
+    ),
+    deleted: Flag.Boolean("deleted").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Those that are deleted or expired, in place of all others"),
+    ),
+    tenant: Flag.String("tenant").pipe(
+      Flag.withMetavar("NAME"),
+      Flag.withDescription("Of this tenant only"),
+      Flag.optional,
+    ),
+    wide: Flag.Boolean("wide").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Whole ids and all columns at a terminal too, as in a pipe"),
+    ),
+    utc,
+    color,
+    json,
+  },
+  Effect.fn("cli.threads")(function* (input) {
+    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+    const filter = {
+      ...given("after", input.after),
+      ...given("tool", input.tool),
+      ...given("model", input.model),
+      ...given(
+        "since",
+        Option.flatMap(input.since, (text) => Option.fromUndefinedOr(momentOf(text, now))),
+      ),
+      ...given("text", input.text),
+      ...given("tenant", input.tenant),
+      ...(input.deleted ? { deleted: "only" as const } : {}),
+    };
+    const query = yield* Query;
+    const page = yield* query.threads({ limit: input.limit, ...filter });
+    const screen = screenOf(input.color);
+    if (input.json) return yield* Output.json({ threads: page.threads, next: page.next ?? null });
+    if (page.threads.length === 0) return yield* none(Object.keys(filter).length > 0);
+    // A search shows where the words stand, and needs the whole width for it.
+    if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
+    return yield* showFitted(page, screen, input.utc);
+  }, readModels),
+).pipe(
+  Command.withDescription("List threads, newest activity first"),
+  Command.withExamples([
+    { command: 'recollect threads --text "database is locked" --since 7d', description: "Search what was said" },
+    { command: "recollect threads --tool Bash --json", description: "In which a tool was called, as JSON" },
+  ]),
+);

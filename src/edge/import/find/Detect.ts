@@ -1,0 +1,237 @@
+/**
+ * What a file is, by its content.
+ *
+ * Room: edge.
+ *
+ * First its first lines are looked at; a format's line gives it away. If none does, the file is outlined: one JSON
+ * value is a document, several are a file of conversations, one a line. What is neither is no conversation, and why
+ * is said.
+ */
+import { Effect } from "effect";
+import { isObject, type JsonValue } from "../../../domain/Json.ts";
+import { type Chat, chatOf, chatParts, type Read } from "../formats/ChatFormats.ts";
+import { type Line, LineSplitter, maxLineBytes, parse, withoutMark } from "../cut/CutLines.ts";
+import { type Format, lineFormats, type TextFormat } from "../Entry.ts";
+import { explains } from "../Explains.ts";
+import { forEachChunk, readRange, readWhole } from "./FileBytes.ts";
+import { kindOf } from "./FileKinds.ts";
+import { textFormatOf } from "../formats/TextFormats.ts";
+import { JsonOutline, outlineOf, type Part } from "../formats/JsonOutline.ts";
+import { formatOfLine } from "../formats/LineFormats.ts";
+import { packingBytes, packingOf } from "../Packing.ts";
+import { isGrokSummary, isOpenCode } from "./Siblings.ts";
+import type { Found } from "./FileWalk.ts";
+
+export type Detected =
+  /** Every line is an entry. */
+  | { readonly _tag: "Lines"; readonly format: Format }
+  /** Every line is a conversation. */
+  | { readonly _tag: "ChatLines" }
+  /** The file is one JSON document with conversations in it. */
+  | { readonly _tag: "Chat"; readonly chat: Chat; readonly root: Part }
+  /** A text for people. */
+  | { readonly _tag: "Text"; readonly format: TextFormat }
+  /** The whole file is one entry. */
+  | { readonly _tag: "Single"; readonly format: "opencode" | "grok"; readonly value: JsonValue; readonly root: Part }
+  | { readonly _tag: "Skip"; readonly reason: string }
+  | { readonly _tag: "Refuse"; readonly reason: string };
+
+const skip = (reason: string): Detected => ({ _tag: "Skip", reason });
+
+/** Lines and bytes that are looked at to find a format. Claude Code's first lines may be snapshots, but those count too. */
+const headLines = 200;
+const headBytes = 256 * 1024;
+/** A document that is one entry is small: a session, a message, a part. */
+const maxSingleBytes = 16 * 1024 * 1024;
+/** Lines looked at when the first one is longer than the head. */
+const deepLines = 8;
+
+/** The first lines of a file, without the one that the limit cuts. */
+const firstLines = (file: Found, limits: { readonly lines: number; readonly bytes: number }) =>
+  Effect.gen(function* () {
+    const splitter = new LineSplitter();
+    const lines: Array<Line> = [];
+    let seen = 0;
+    const { isWhole } = yield* forEachChunk({ ...file, bytes: Math.min(file.bytes, limits.bytes) }, (chunk) => {
+      // Copied, because the chunk's memory is used again.
+      lines.push(...splitter.push(Buffer.from(chunk)));
+      seen += chunk.length;
+      return Effect.succeed(seen >= limits.bytes || lines.length >= limits.lines ? ("stop" as const) : undefined);
+    });
+    if (isWhole || (file.packing === undefined && seen >= file.bytes)) lines.push(...splitter.end());
+    return lines.slice(0, limits.lines);
+  });
+
+/** The values of some lines. */
+const valuesIn = (lines: ReadonlyArray<Line>): ReadonlyArray<JsonValue> =>
+  lines.flatMap(({ bytes, number }) => {
+    const value = bytes === undefined ? undefined : parse(number === 1 ? withoutMark(bytes) : bytes);
+    return value === undefined ? [] : [value];
+  });
+
+/** The format of some lines; one that does not explain them is none. */
+const formatOfLines = (lines: ReadonlyArray<Line>): Format | undefined => {
+  const values = valuesIn(lines);
+  const tried = new Set<Format>();
+  for (const value of values) {
+    const format = formatOfLine(value);
+    if (format === undefined || tried.has(format)) continue;
+    tried.add(format);
+    if (explains(format, values)) return format;
+  }
+  return undefined;
+};
+
+/** A message as a line of its own, as simple chat programs log them. */
+const isMessageLine = (value: JsonValue | undefined): boolean =>
+  isObject(value) && typeof value["role"] === "string" && "content" in value;
+
+/** A line that is an object by itself: then its file is made of lines, whatever its first line is. */
+const isObjectLine = ({ bytes, ended }: Line): boolean => ended && bytes?.[0] === 0x7b && isObject(parse(bytes));
+
+/** The outline of a file: of all of it when it is one value, else as far as it was needed to know. */
+const outline = Effect.fnUntraced(function* (file: Found) {
+  const found = new JsonOutline(chatParts);
+  let first = true;
+  yield* forEachChunk(file, (chunk) => {
+    const marked = first && withoutMark(chunk).length < chunk.length;
+    first = false;
+    // The mark becomes white space, so that positions stay those of the file.
+    found.push(marked ? Buffer.concat([Buffer.from("   "), withoutMark(chunk)]) : chunk);
+    return Effect.succeed(found.problem !== undefined || found.roots.length > 1 ? ("stop" as const) : undefined);
+  });
+  if (found.roots.length < 2) found.end();
+  return found;
+});
+
+/** A file of JSON values one after the other that are lines of no agent. */
+const manyValues = Effect.fnUntraced(function* (file: Found) {
+  const lines = yield* firstLines(file, { lines: deepLines, bytes: Number.MAX_SAFE_INTEGER });
+  const format = formatOfLines(lines);
+  if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  for (const { bytes, number } of lines) {
+    if (bytes === undefined) continue;
+    const line = number === 1 ? withoutMark(bytes) : bytes;
+    if (isMessageLine(parse(line))) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
+    const [root] = outlineOf(line, chatParts).roots;
+    const chat = root === undefined ? undefined : yield* chatOf(readFrom(line), root, file.path);
+    if (chat !== undefined) return { _tag: "ChatLines" } satisfies Detected as Detected;
+  }
+  return skip("its lines are JSON, but of no conversation format that is known");
+});
+
+/** Reads parts of a text that is in memory. */
+export const readFrom =
+  (bytes: Buffer): Read =>
+  (start, end) =>
+    Effect.succeed(bytes.subarray(start, end));
+
+/** Files up to this size are read once and kept while they are imported; of larger ones ranges are read. */
+const inMemoryBytes = 64 * 1024 * 1024;
+/** The largest document that is unpacked: there are no ranges to read in what is packed. */
+const maxUnpackedBytes = 512 * 1024 * 1024;
+
+const tooLarge: Detected = {
+  _tag: "Refuse",
+  reason: `it is a packed document of more than ${maxUnpackedBytes / 1024 / 1024} MiB: unpack it and import that`,
+};
+
+/** Reads parts of a document, from memory or from its file; undefined for a packed one that is too large. */
+export const readerOf = Effect.fnUntraced(function* (file: Found) {
+  if (file.packing === undefined && file.bytes > inMemoryBytes) {
+    const fromFile: Read = (start, end) => readRange(file.path, start, end);
+    return fromFile;
+  }
+  if (file.packing === undefined) return readFrom(yield* readRange(file.path, 0, file.bytes));
+  const bytes = yield* readWhole(file, maxUnpackedBytes);
+  return bytes === undefined ? undefined : readFrom(bytes);
+});
+
+const document = Effect.fnUntraced(function* (file: Found, root: Part, read: Read) {
+  const chat = yield* chatOf(read, root, file.path);
+  if (chat !== undefined && chat.conversations.length + (chat.source === undefined ? 0 : 1) > 0) {
+    return { _tag: "Chat", chat, root } satisfies Detected as Detected;
+  }
+  if (root.kind === "array") return skip("a JSON array, but not of messages or conversations");
+  // A file of one line that is longer than the head is a document as far as anyone could see.
+  if (root.end - root.start > maxLineBytes) return skip("a JSON object without messages");
+  const raw = yield* read(root.start, root.end);
+  const value = parse(raw);
+  if (value === undefined)
+    return { _tag: "Refuse", reason: "it is not valid JSON in UTF-8" } satisfies Detected as Detected;
+  const format = raw.includes(0x0a) ? undefined : formatOfLine(value);
+  if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  if (raw.length > maxSingleBytes) return skip("a JSON object without messages");
+  if (isMessageLine(value)) return { _tag: "Lines", format: "openai-chat" } satisfies Detected as Detected;
+  if (isGrokSummary(value)) return { _tag: "Single", format: "grok", value, root } satisfies Detected as Detected;
+  if (isOpenCode(value, file.path))
+    return { _tag: "Single", format: "opencode", value, root } satisfies Detected as Detected;
+  return skip("a JSON object without messages");
+});
+
+/** The first plain bytes: what says what a file is that is no conversation. */
+const headOf = Effect.fnUntraced(function* (file: Found) {
+  const chunks: Array<Buffer> = [];
+  let bytes = 0;
+  yield* forEachChunk({ ...file, bytes: Math.min(file.bytes, headBytes) }, (chunk) => {
+    chunks.push(Buffer.from(chunk));
+    bytes += chunk.length;
+    return Effect.succeed(bytes >= headBytes ? ("stop" as const) : undefined);
+  });
+  return Buffer.concat(chunks);
+});
+
+/** The file with how its bytes stand for text. */
+export const withPacking = Effect.fnUntraced(function* (file: Found) {
+  const packing = file.bytes === 0 ? undefined : packingOf(yield* readRange(file.path, 0, packingBytes));
+  return packing === undefined ? file : { ...file, packing };
+});
+
+const byContent = Effect.fnUntraced(function* (file: Found) {
+  const lines = yield* firstLines(file, { lines: headLines, bytes: headBytes });
+  const format = formatOfLines(lines);
+  if (format !== undefined) return { _tag: "Lines", format } satisfies Detected as Detected;
+  const found = yield* byOutline(file, lines);
+  // A format whose lines these look like, and that makes nothing of them.
+  const [like] = found._tag === "Skip" ? valuesIn(lines).flatMap((value) => formatOfLine(value) ?? []) : [];
+  return like === undefined ? found : skip(`its lines look like ${like}, and give no words, calls or usage`);
+});
+
+const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray<Line>) {
+  const found = yield* outline(file);
+  const [root, second] = found.roots;
+  // Words are scalars to the outline: what begins with one is text.
+  const isJson = root?.kind === "object" || root?.kind === "array";
+  if (isJson && second !== undefined) return yield* manyValues(file);
+  if (isJson && found.problem === undefined) {
+    const read = yield* readerOf(file);
+    if (read === undefined) return tooLarge;
+    return yield* document(file, root, read);
+  }
+  if (isJson && found.isOpen && !lines.some(isObjectLine)) {
+    const reason = "the document ends in the middle: import again when its writer has finished";
+    return { _tag: "Refuse", reason } satisfies Detected as Detected;
+  }
+  const head = yield* headOf(file);
+  const text = textFormatOf(head);
+  if (text !== undefined) return { _tag: "Text", format: text } satisfies Detected as Detected;
+  return skip(kindOf(head));
+});
+
+/**
+ * What a file is. With `forced`, a line format cuts it into lines whatever they hold, and a chat format is what its
+ * conversations are taken for.
+ */
+export const detect = Effect.fn("edge.detect")(function* (file: Found, forced: Format | undefined) {
+  if (file.bytes === 0) return skip("it is empty");
+  if (forced !== undefined && lineFormats.some((format) => format === forced)) {
+    const found = forced === "grok" ? yield* byContent(file) : undefined;
+    return found?._tag === "Single" ? found : ({ _tag: "Lines", format: forced } satisfies Detected as Detected);
+  }
+  const found = yield* byContent(file);
+  if (forced === undefined) return found;
+  const format = found._tag === "Chat" ? found.chat.format : "format" in found ? found.format : forced;
+  return found._tag === "Skip" || found._tag === "Refuse" || format === forced
+    ? found
+    : skip(`it is ${format}, and only ${forced} is asked for`);
+});

@@ -1,0 +1,41 @@
+import { assert, describe, it } from "@effect/vitest";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { exitCodes } from "../../../../src/edge/cli/Failure.ts";
+import { session, Stage } from "../Program.ts";
+
+interface Restored {
+  readonly executed: boolean;
+  readonly lacks?: number;
+  readonly lastSequence: number;
+}
+
+describe("recollect backup and restore", { timeout: 120_000 }, () => {
+  it("backs up, proves, says what the backup lacks, restores into an empty folder, and refuses a damaged one", async () => {
+    await using stage = new Stage();
+    const into = join(stage.folder, "backup");
+    const back = join(stage.folder, "back");
+    const file = join(stage.folder, "session.jsonl");
+    writeFileSync(file, session("s1", ["one", "two", "three"]));
+    assert.deepInclude(await stage.run(["import", file]), { code: 0 });
+    const made = await stage.json<{ readonly lastSequence: number; readonly added: number }>(["backup", into]);
+    assert.strictEqual(made.added, made.lastSequence);
+    assert.deepInclude(await stage.run(["backup", "verify", into]), { code: 0 });
+
+    writeFileSync(file, session("s1", ["one", "two", "three", "four", "five"]));
+    assert.deepInclude(await stage.run(["import", file]), { code: 0 });
+    const planned = await stage.json<Restored>(["restore", into]);
+    assert.deepInclude(planned, { executed: false, lacks: 2 });
+    assert.deepInclude(await stage.run(["restore", into, "--execute"]), { code: exitCodes.usage });
+
+    assert.deepInclude(await stage.json<Restored>(["restore", into, "--into", back]), { executed: false });
+    assert.deepInclude(await stage.json<Restored>(["restore", into, "--into", back, "--execute"]), { executed: true });
+    assert.deepInclude(await stage.run(["verify"], { RECOLLECT_DATA: back }), { code: 0 });
+
+    const damaged = join(into, "files", "recollect.db");
+    writeFileSync(damaged, readFileSync(damaged).fill(0, 4096, 8192));
+    const found = await stage.run(["backup", "verify", into]);
+    assert.deepInclude(found, { code: exitCodes.different });
+    assert.include(found.out, "recollect.db");
+  });
+});
