@@ -55,6 +55,7 @@ export const commandNames = [
   "sources",
   "export",
   "wrap",
+  "mcp",
   "search",
   "threads",
   "thread",
