@@ -12,5 +12,6 @@ import * as Guard from "../edge/http/Guard.ts";
 import * as Health from "../edge/http/Health.ts";
 import * as SignIn from "../edge/http/SignIn.ts";
 import * as WhoAmI from "../edge/http/WhoAmI.ts";
+import * as Mcp from "../edge/mcp/Http.ts";
 
-export const routes = Layer.mergeAll(Guard.outermost, Health.layer, SignIn.layer, WhoAmI.layer);
+export const routes = Layer.mergeAll(Guard.outermost, Health.layer, SignIn.layer, WhoAmI.layer, Mcp.layer);
