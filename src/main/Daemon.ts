@@ -29,6 +29,7 @@ import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import * as DiskWatch from "./DiskWatch.ts";
 import * as FolderGuard from "./FolderGuard.ts";
+import * as Following from "./Following.ts";
 import { folding } from "./Folding.ts";
 import { reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
@@ -160,6 +161,7 @@ const parts = Effect.fnUntraced(function* (
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
+  const followed = role === "daemon" ? Following.layer(root) : Layer.empty;
   const scrubbed =
     role === "daemon"
       ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
@@ -174,6 +176,7 @@ const parts = Effect.fnUntraced(function* (
     TenantService.serve,
     TaskFilling.layer,
     scheduled,
+    followed,
     obeyed,
     scrubbed,
     replayed,
