@@ -51,6 +51,7 @@ export const calledAs = (
 /** Every command, in the order in which help lists them. */
 export const commandNames = [
   "up",
+  "open",
   "import",
   "sources",
   "export",

@@ -9,6 +9,7 @@ import { recollect } from "./Flags.ts";
 
 const commands = {
   up: () => import("./Up.ts").then(({ up }) => up),
+  open: () => import("./http/Open.ts").then(({ open }) => open),
   import: () => import("./Import.ts").then(({ importCommand }) => importCommand),
   sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
