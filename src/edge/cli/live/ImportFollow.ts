@@ -65,7 +65,7 @@ export const followTranscripts = Effect.fn("cli.follow")(function* (input: Follo
     yield* Output.note(
       `Process ${other.pid} follows ${Output.counted(other.files, "file")} already: recollect sources.`,
     );
-  if (input.paths.length === 0 && !(yield* wanted(input))) return;
+  if (input.paths.length === 0 && !(yield* wanted(input))) return undefined;
   const bar = yield* Progress.make();
   const named = input.paths.map((one) => ({ path: path.resolve(one) }));
   const services = yield* Effect.context<never>();
@@ -73,7 +73,7 @@ export const followTranscripts = Effect.fn("cli.follow")(function* (input: Follo
     const told = input.json ? Output.json(news) : Output.line(line(news));
     Effect.runSyncWith(services)(told);
   };
-  yield* followKept({
+  return yield* followKept({
     folder: root,
     tenant: input.tenant,
     roots: named.length > 0 ? Effect.succeed(named) : agentRoots,
