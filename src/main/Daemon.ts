@@ -1,6 +1,6 @@
 /**
  * The parts that keep a store alive: nats-server supervised, snapshotter, projector, spool drained, task queue filled,
- * schedules kept, dead sessions ended, configuration obeyed.
+ * schedules kept, dead sessions ended, configuration obeyed, HTTP served.
  *
  * Room: main.
  */
@@ -31,7 +31,9 @@ import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import * as DiskWatch from "./DiskWatch.ts";
 import * as FolderGuard from "./FolderGuard.ts";
+import * as Following from "./Following.ts";
 import { folding } from "./Folding.ts";
+import * as HttpServing from "./HttpServing.ts";
 import { reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
@@ -56,6 +58,8 @@ export interface Options {
   readonly witness?: string | undefined;
   /** How credentials for an existing server are found. Default: in the address, else in the environment. */
   readonly access?: ServerAccess.Find | undefined;
+  /** What is served over HTTP, by a daemon; absent: nothing. */
+  readonly http?: HttpServing.Options | undefined;
 }
 
 /** The port of last time keeps the addresses that publishers have written down. None: any free one. */
@@ -161,6 +165,7 @@ const parts = Effect.fnUntraced(function* (
   // A command that begins the folder does what `up` would; on a folder that is known it changes nothing.
   const may = role === "daemon" || !(yield* FolderGuard.isKnown) ? "bringInLine" : "check";
   const guard = yield* FolderGuard.make({ may, isOwn, holdsFolder: true });
+  const door = options.http === undefined ? undefined : yield* HttpServing.listening(options.http);
   const connection = { servers: address.nats, name: `recollect ${role}`, syncInterval, access, guard, ...key };
   const announced = Layer.effectDiscard(
     Effect.flatMap(StoreRecord.identity, (identity) =>
@@ -172,6 +177,7 @@ const parts = Effect.fnUntraced(function* (
         startedAt,
         version,
         ...(identity === undefined ? {} : { identity }),
+        ...(door === undefined ? {} : { http: door.url }),
       }),
     ),
   );
@@ -179,20 +185,24 @@ const parts = Effect.fnUntraced(function* (
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
+  const followed = role === "daemon" ? Following.layer(root) : Layer.empty;
   const scrubbed =
     role === "daemon"
       ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
       : Layer.empty;
   const diskSeen = role === "daemon" ? Layer.effectDiscard(Effect.forkScoped(DiskWatch.watch(root))) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
+  const http = HttpServing.layer(door, { data: root, url: options.natsUrl, access: options.http?.access });
   return Layer.mergeAll(
     announced,
+    http,
     drained,
     swept,
     HistoryService.serve,
     TenantService.serve,
     TaskFilling.layer,
     scheduled,
+    followed,
     obeyed,
     scrubbed,
     replayed,

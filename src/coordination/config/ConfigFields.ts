@@ -99,6 +99,16 @@ export const fields = {
     "What waits in that file for longer is said to be overdue, milliseconds; it is delivered all the same.",
   ),
   ...policyFields,
+  "import.follow": field(
+    Schema.Boolean,
+    false,
+    "Whether `recollect up` follows what agents write on this machine, and imports what is there.",
+  ),
+  "import.paths": field(
+    Schema.Array(Schema.String).check(Schema.isMaxLength(100)),
+    [],
+    "Files and folders that it follows beside the agents' own places, absolute paths; at most 100.",
+  ),
   "nats.url": {
     ...field(Schema.String, "", "Where the NATS server is; may hold a password."),
     secret: "RECOLLECT_NATS_URL",

@@ -42,6 +42,8 @@ export type Need = "any" | "there";
 /** Where everything is. */
 export interface Address {
   readonly nats: string;
+  /** Undefined when nothing is served over HTTP. */
+  readonly http: string | undefined;
   readonly database: string;
   readonly data: string;
   /** True when nothing was ever written to it. */
@@ -57,6 +59,8 @@ export interface UpOptions extends Where {
   readonly snapshotTtlMillis: number | undefined;
   /** A file outside of the folder that is told how far the record reaches; undefined: `RECOLLECT_WITNESS`, if any. */
   readonly witness: string | undefined;
+  /** What is served over HTTP; undefined: nothing. A `port` that is undefined: that of last time, else 4280, else a free one. */
+  readonly http: { readonly port: number | undefined } | undefined;
 }
 
 export class Attach extends Context.Service<
