@@ -14,6 +14,7 @@ const commands = {
   sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
+  mcp: () => import("./Mcp.ts").then(({ mcp }) => mcp),
   search: () => import("./threads/Search.ts").then(({ searchCommand }) => searchCommand),
   threads: () => import("./threads/Threads.ts").then(({ threads }) => threads),
   thread: () => import("./threads/Thread.ts").then(({ threadCommand }) => threadCommand),
