@@ -136,7 +136,7 @@ export interface ToolCallRow {
   readonly resultBytes: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly durationMs: number | null;
+  readonly durationMillis: number | null;
   readonly sequence: Sequence;
   readonly resultSequence: Sequence | null;
 }
@@ -225,7 +225,7 @@ export interface TaskRow {
   readonly submittedAt: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly durationMs: number | null;
+  readonly durationMillis: number | null;
   readonly lastActivityAt: number;
   readonly firstSequence: Sequence;
   readonly lastSequence: Sequence;
@@ -235,7 +235,7 @@ export interface TransitionRow {
   readonly taskId: string;
   readonly fromStatus: string | null;
   readonly toStatus: string | null;
-  readonly at: number;
+  readonly movedAt: number;
   readonly sequence: Sequence;
   readonly worker: string | null;
   readonly message: string | null;
