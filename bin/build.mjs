@@ -130,7 +130,7 @@ const sources = [...new Set(output.flatMap(({ modules }) => Object.keys(modules)
 const built = Object.fromEntries(sources.map((file) => [file, versionOf(file)]));
 for (const { code, fileName } of output.toSorted((a, b) => Number(a.isEntry) - Number(b.isEntry)))
   write(fileName, code);
-for (const name of doors) write(`${name}.js`, `import "./guard.mjs";\nexport * from "./${name}-door.js";\n`);
+for (const name of doors) write(`${name}.js`, `import "../bin/guard.mjs";\nexport * from "./${name}-door.js";\n`);
 const help = spawnSync(process.execPath, [path.join(dist, "main.js"), "--help"], { encoding: "utf8" });
 if (help.status !== 0) throw new Error(`what was built does not run: ${help.stderr}`);
 write("help.txt", help.stdout);

@@ -12,7 +12,7 @@ import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import { splitUrls } from "../log/connection/NatsCredentialsNats.ts";
 import * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
-import type * as Instance from "../machine/Instance.ts";
+import * as Instance from "../machine/Instance.ts";
 import { variable } from "../machine/UserFolders.ts";
 import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./DaemonWhenRun.ts";
@@ -111,6 +111,7 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
         witness,
         role: "daemon",
         access: accessOf(options, root),
+        http: options.http === undefined ? undefined : { ...options.http, access: options.access },
       });
     }),
   );
@@ -122,6 +123,8 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
     // A stream that cannot be used is said, and what can be served without it is served.
     const info = yield* Effect.option(Effect.flatMap(EventLog, (log) => log.info));
     const isEmpty = Option.isSome(info) && info.value.lastSequence === 0;
-    return { nats: url, database, data: root, isEmpty, conditions: conditions() } satisfies Address;
+    const instance = yield* Effect.option(Instance.find());
+    const http = Option.getOrUndefined(Option.flatten(instance))?.http;
+    return { nats: url, http, database, data: root, isEmpty, conditions: conditions() } satisfies Address;
   }).pipe(Effect.provide(context));
 });

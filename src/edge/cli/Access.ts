@@ -11,6 +11,7 @@ import * as Users from "../../log/access/Users.ts";
 import * as DataFolder from "../../machine/DataFolder.ts";
 import { Attach } from "./Attach.ts";
 import { json, tenant, where } from "./Flags.ts";
+import { token } from "./http/Tokens.ts";
 import * as Output from "./Output.ts";
 
 /** The folder, made where there is none: users may be made before the first start. */
@@ -147,11 +148,14 @@ const printConfig = Command.make(
 );
 
 export const access = Command.make("access").pipe(
-  Command.withDescription("Who else may speak to the store: users with a role and a tenant"),
-  Command.withSubcommands([add, list, revoke, printConfig]),
+  Command.withDescription(
+    "Who else may speak to the store: users of NATS and tokens of HTTP, each with a role and a tenant",
+  ),
+  Command.withSubcommands([add, list, revoke, token, printConfig]),
   Command.withExamples([
     { command: "recollect access add ana --role publisher --tenant acme", description: "A .creds file for ana" },
     { command: "recollect access add script --role publisher --password", description: "For a few lines of Python" },
     { command: "recollect access revoke ana", description: "At once" },
+    { command: "recollect access token create ci --role publisher", description: "A token for HTTP" },
   ]),
 );

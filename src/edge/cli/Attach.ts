@@ -9,6 +9,7 @@ import type { EventLog } from "../../log/EventLog.ts";
 import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import type { DataFolder } from "../../machine/DataFolder.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
+import type { StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
 import type { Query } from "../../query/Query.ts";
 import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import type { ThreadReader } from "../../snapshot/ThreadReader.ts";
@@ -30,7 +31,7 @@ export interface Obstacle {
 }
 
 /** What an attached command may use. */
-export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection;
+export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection | StoragePolicy;
 
 /**
  * Which store a command can do with: `any`, also one that begins with it, or one that is `there` already, so that a
@@ -41,6 +42,8 @@ export type Need = "any" | "there";
 /** Where everything is. */
 export interface Address {
   readonly nats: string;
+  /** Undefined when nothing is served over HTTP. */
+  readonly http: string | undefined;
   readonly database: string;
   readonly data: string;
   /** True when nothing was ever written to it. */
@@ -56,6 +59,8 @@ export interface UpOptions extends Where {
   readonly snapshotTtlMillis: number | undefined;
   /** A file outside of the folder that is told how far the record reaches; undefined: `RECOLLECT_WITNESS`, if any. */
   readonly witness: string | undefined;
+  /** What is served over HTTP; undefined: nothing. A `port` that is undefined: that of last time, else 4280, else a free one. */
+  readonly http: { readonly port: number | undefined } | undefined;
 }
 
 export class Attach extends Context.Service<
@@ -71,7 +76,7 @@ export class Attach extends Context.Service<
      * The read models only: a file, and no NATS unless the file lacks what the store has. Fails with a sentence when
      * there is no store yet.
      */
-    readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>;
+    readonly readModels: (where: Where) => Layer.Layer<Query | StoragePolicy, Obstacle>;
     /** Where the folder's files are; touches no disk. */
     readonly folder: (where: Where) => Effect.Effect<DataFolder["Service"]>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */

@@ -51,10 +51,12 @@ export const calledAs = (
 /** Every command, in the order in which help lists them. */
 export const commandNames = [
   "up",
+  "open",
   "import",
   "sources",
   "export",
   "wrap",
+  "mcp",
   "search",
   "threads",
   "thread",

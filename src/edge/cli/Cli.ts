@@ -9,10 +9,12 @@ import { recollect } from "./Flags.ts";
 
 const commands = {
   up: () => import("./Up.ts").then(({ up }) => up),
+  open: () => import("./http/Open.ts").then(({ open }) => open),
   import: () => import("./Import.ts").then(({ importCommand }) => importCommand),
   sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
+  mcp: () => import("./Mcp.ts").then(({ mcp }) => mcp),
   search: () => import("./threads/Search.ts").then(({ searchCommand }) => searchCommand),
   threads: () => import("./threads/Threads.ts").then(({ threads }) => threads),
   thread: () => import("./threads/Thread.ts").then(({ threadCommand }) => threadCommand),

@@ -6,7 +6,6 @@
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import { type Address, Attach } from "./Attach.ts";
-import { BadRequest } from "./Failure.ts";
 import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 import { discover } from "../import/find/Discover.ts";
@@ -39,6 +38,7 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   yield* Output.note("Recollect is running. Ctrl-C stops it; everything acknowledged is on disk.");
   yield* Output.note("");
   yield* Output.note(`  NATS       ${address.nats}`);
+  if (address.http !== undefined) yield* Output.note(`  HTTP       ${address.http}`);
   yield* Output.note(`  database   ${address.database}`);
   yield* Output.note(`  data       ${address.data}`);
   yield* Output.note("");
@@ -82,20 +82,19 @@ export const up = Command.make(
       ),
       Flag.optional,
     ),
-    http: Flag.Int("http").pipe(
+    httpPort: Flag.Int("http-port").pipe(
+      Flag.filter(
+        (port) => port >= 1 && port <= 65_535,
+        () => "a port is from 1 to 65535",
+      ),
       Flag.withMetavar("PORT"),
-      Flag.withDescription("Reserved for the HTTP interface, which is not there yet"),
+      Flag.withDescription("Port of the HTTP interface (default: the one of last time, else 4280, else a free one)"),
       Flag.optional,
     ),
+    noHttp: Flag.Boolean("no-http").pipe(Flag.withDefault(false), Flag.withDescription("Serve nothing over HTTP")),
     json,
   },
   Effect.fn("cli.up")(function* (input) {
-    if (Option.isSome(input.http)) {
-      return yield* new BadRequest({
-        message: "--http is reserved: there is no HTTP interface yet.",
-        hint: "Leave it out.",
-      });
-    }
     const attach = yield* Attach;
     const place = yield* where;
     return yield* Effect.gen(function* () {
@@ -103,10 +102,12 @@ export const up = Command.make(
         ...place,
         port: Option.getOrUndefined(input.port),
         witness: Option.getOrUndefined(input.witness),
+        http: input.noHttp ? undefined : { port: Option.getOrUndefined(input.httpPort) },
         snapshotTtlMillis: Option.getOrUndefined(Option.map(input.snapshotTtl, (hours) => hours * hourMillis)),
       });
       if (input.json) {
-        yield* Output.json({ ready: true, nats: address.nats, database: address.database, data: address.data });
+        const { data, database, http, nats } = address;
+        yield* Output.json({ ready: true, nats, ...(http === undefined ? {} : { http }), database, data });
       } else {
         yield* announce(address, place.data);
       }
@@ -117,7 +118,7 @@ export const up = Command.make(
     );
   }),
 ).pipe(
-  Command.withDescription("Run the store in the foreground: nats-server, snapshotter, projector"),
+  Command.withDescription("Run the store in the foreground: nats-server, snapshotter, projector, HTTP"),
   Command.withExamples([
     { command: "recollect up", description: "Run with the data of last time" },
     { command: "recollect up --data ./memory --json", description: "Another folder; one JSON line when ready" },

@@ -23,7 +23,7 @@ export class AccessRefused extends Schema.TaggedError<AccessRefused>()("AccessRe
 }) {}
 
 /** Letters, digits, `-` and `_`: a name is a part of subjects, of file names, and of sentences. */
-const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
+export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** As many bits as a key has: nothing is gained by hashing it. */
 const passwordBytes = 24;
 const reloadMillis = 5_000;

@@ -101,7 +101,9 @@ export class Stage {
   }
 
   /** The address that an instance has left in the data folder. */
-  instance(): { readonly pid: number; readonly nats: string; readonly role: string } | undefined {
+  instance():
+    | { readonly pid: number; readonly nats: string; readonly http?: string; readonly role: string }
+    | undefined {
     const file = join(this.data, "instance.json");
     return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
   }

@@ -7,7 +7,7 @@ import { session, Stage } from "../Program.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 /** Changed longer ago than a moment. */
-const license = resolve(import.meta.dirname, "../../../LICENSE");
+const license = resolve(import.meta.dirname, "../../../../LICENSE");
 
 describe("recollect files and cache", { timeout: 300_000 }, () => {
   it("list what a thread read and show it as it was, and tell what the caches hold and forget", async () => {

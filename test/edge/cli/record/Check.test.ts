@@ -172,7 +172,7 @@ describe("the entries of the log", () => {
 
 describe("the files of the checks", () => {
   it("name every condition of the spool and the disk in docs/operate.md", () => {
-    const page = readFileSync(new URL("../../../docs/operate.md", import.meta.url), "utf8");
+    const page = readFileSync(new URL("../../../../docs/operate.md", import.meta.url), "utf8");
     for (const name of [
       "notRunning",
       "storeAway",

@@ -1,0 +1,189 @@
+/**
+ * Who is let in by the HTTP door: the right host, no foreign page, a token or a signed-in browser with a role.
+ *
+ * Room: edge.
+ *
+ * Another door (the page, /mcp, /hooks) takes part so:
+ *
+ * 1. It exports one `Layer` that registers routes on Effect's `HttpRouter` (`HttpRouter.add`, `HttpApiBuilder.layer`), and
+ *    adds that layer as one line to the list in `src/main/HttpRoutes.ts`. `outermost` is in force for every route there.
+ * 2. Routes that need a principal get it from `authenticated`: `Layer.provide(authenticated)` on the routes' layer, then
+ *    `yield* Principal` in a handler: role, tenant and name. `requireRole("publisher")` refuses who has less.
+ * 3. The store is reached through `TenantClients`: `(yield* TenantClients).of(principal.tenant)` gives the context of the
+ *    client's services (`Effect.provideContext`), one client for a tenant, so that all writers share its group commit.
+ * 4. What cannot be done fails with `refused({ status, code, detail, hint })` (Problem.ts) and is answered as RFC 9457 has it.
+ *
+ * Promises: a request whose `Host` is not one of ours is answered 421, so that a name of a foreign page that points to this
+ * machine (DNS rebinding) reaches nothing; a foreign `Origin` is answered 403; no CORS header is ever sent; a token that is
+ * missing, unknown, revoked or over is 401, a role that may not is 403.
+ */
+import { Clock, Context, Effect } from "effect";
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
+import * as HttpTokens from "../../log/access/HttpTokens.ts";
+import type { Role } from "../../log/access/Roles.ts";
+import { answered } from "./Answered.ts";
+import { refused } from "./Problem.ts";
+
+/** What the door knows of itself. */
+export class HttpDoor extends Context.Service<
+  HttpDoor,
+  {
+    /** The data folder, where tokens lie. */
+    readonly root: string;
+    /** For example `http://127.0.0.1:4280`. */
+    readonly url: string;
+    /** Names under which it may be called, beside those of this machine. */
+    readonly hosts: ReadonlyArray<string>;
+    /** Completes when the door closes: an answer that goes on (a stream of events) ends then. */
+    readonly closing: Effect.Effect<void>;
+  }
+>()("recollect/edge/http/HttpDoor") {}
+
+/** Who asks. */
+export class Principal extends Context.Service<
+  Principal,
+  {
+    readonly name: string;
+    readonly role: Role;
+    readonly tenant: string;
+    /** A browser that was signed in, or a program with a token. */
+    readonly via: "cookie" | "bearer";
+    /** False once the token is revoked: for answers that go on. */
+    readonly stillHolds: () => boolean;
+  }
+>()("recollect/edge/http/Principal") {}
+
+const ranks: Readonly<Record<Role, number>> = { reader: 0, publisher: 1, worker: 2, operator: 3 };
+
+/** Each role may what those before it may: reader, publisher, worker, operator. */
+export const mayAct = (held: Role, needed: Role): boolean => ranks[held] >= ranks[needed];
+
+/** The principal, when it has this role or a higher one; else 403. */
+export const requireRole = Effect.fnUntraced(function* (needed: Role) {
+  const principal = yield* Principal;
+  if (mayAct(principal.role, needed)) return principal;
+  return yield* refused({
+    status: 403,
+    code: "role",
+    detail: `${principal.name} is ${principal.role}, and this needs ${needed}.`,
+    hint: `Make a token that may: recollect access token create NAME --role ${needed}`,
+  });
+});
+
+/** Browsers send cookies to every port of a host, so the name has ours. */
+export const cookieName = (url: string): string => `recollect_${new URL(url).port || "443"}`;
+
+/** The tenant that an operator names in place of its own. */
+const tenantHeader = "recollect-tenant";
+
+const loopbackNames = new Set(["127.0.0.1", "localhost", "[::1]", "recollect.localhost"]);
+
+const nameOf = (host: string): string => host.replace(/:\d+$/, "").toLowerCase();
+
+const isOurs = (door: HttpDoor["Service"], host: string): boolean => {
+  const name = nameOf(host);
+  return loopbackNames.has(name) || door.hosts.includes(name);
+};
+
+const isOurOrigin = (door: HttpDoor["Service"], origin: string): boolean => {
+  const at = URL.parse(origin);
+  const own = new URL(door.url);
+  return at !== null && at.protocol === own.protocol && at.port === own.port && isOurs(door, at.host);
+};
+
+const wrongHost = refused({
+  status: 421,
+  code: "host",
+  detail: "This door does not go by that name.",
+  hint: "Use the address that `recollect up` prints.",
+});
+const foreignOrigin = refused({
+  status: 403,
+  code: "origin",
+  detail: "A page of another origin may not use this door.",
+  hint: "Call it from a program, or from a page that it serves.",
+});
+const unknown = refused({
+  status: 401,
+  code: "token",
+  detail: "This needs a token that holds.",
+  hint: "Send `Authorization: Bearer TOKEN`; make one with `recollect access token create NAME --role ROLE`, or sign a browser in with `recollect open`.",
+});
+
+/** In force for every route: host and origin checked, headers that keep pages to themselves, failures as problems. */
+export const outermost = HttpRouter.middleware(
+  Effect.map(
+    HttpDoor,
+    (door) =>
+      <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
+          const { host, origin } = headers;
+          const isRight = host !== undefined && isOurs(door, host);
+          const isSame = origin === undefined || isOurOrigin(door, origin);
+          const allowed = isRight ? (isSame ? app : Effect.fail(foreignOrigin)) : Effect.fail(wrongHost);
+          return Effect.map(answered<E | typeof wrongHost, R>(allowed), closedHeaders);
+        }),
+  ),
+  { global: true },
+);
+
+/** A door that also serves pages sets a policy of its own; nothing of ours is for frames of others. */
+const closedHeaders = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const { headers } = response;
+  return HttpServerResponse.setHeaders(response, {
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    ...(headers["content-security-policy"] === undefined
+      ? { "content-security-policy": "default-src 'none'; frame-ancestors 'none'" }
+      : {}),
+  });
+};
+
+const bearerIn = (header: string | undefined): string | undefined => /^Bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+
+/** Which tenant is meant: the token's own, or for an operator the one that is named. */
+const tenantOf = (held: HttpTokens.HttpToken, named: string | undefined) => {
+  if (named === undefined || named === held.tenant) return Effect.succeed(held.tenant);
+  if (held.role === "operator") return Effect.succeed(named);
+  return Effect.fail(
+    refused({
+      status: 403,
+      code: "tenant",
+      detail: `${held.name} belongs to tenant ${held.tenant}.`,
+      hint: "Only an operator names another tenant.",
+    }),
+  );
+};
+
+/** Who asks, by token or cookie; fails with 401. */
+export const principalOf = Effect.fnUntraced(function* (
+  { root, url }: HttpDoor["Service"],
+  { cookies, headers }: HttpServerRequest.HttpServerRequest,
+) {
+  const bearer = bearerIn(headers["authorization"]);
+  const secret = bearer ?? cookies[cookieName(url)];
+  const now = yield* Clock.currentTimeMillis;
+  const held = secret === undefined ? undefined : HttpTokens.find(root, secret, now);
+  // A cookie is no token that a program may send, and the other way round.
+  if (secret === undefined || held === undefined || (held.kind === "page") !== (bearer === undefined)) {
+    return yield* unknown;
+  }
+  const { name, role } = held;
+  const tenant = yield* tenantOf(held, headers[tenantHeader]);
+  const stillHolds = () => HttpTokens.holds(root, secret);
+  return Principal.of({ name, role, tenant, via: bearer === undefined ? "cookie" : "bearer", stillHolds });
+});
+
+/** For routes that need a principal. */
+export const authenticated = HttpRouter.middleware<{ provides: Principal }>()(
+  Effect.map(
+    HttpDoor,
+    (door) => (app) =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest;
+        const principal = yield* principalOf(door, request);
+        return yield* Effect.provideService(app, Principal, principal);
+      }),
+  ),
+).layer;

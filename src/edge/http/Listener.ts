@@ -1,0 +1,115 @@
+/**
+ * The TCP side of the HTTP door: a Node server that listens at once, and is given its routes later.
+ *
+ * Room: edge.
+ *
+ * Promises: a port that is taken is never a failure, but the next wish; requests that come before the routes are there
+ * wait for them; on close nothing new is accepted, what was accepted is answered within `drainMillis`, and the rest is
+ * cut, so that an open stream cannot hold up the end.
+ *
+ * Decision: routes are loaded with the first request or once a start is over, because router, API and their Schemas cost
+ * 0.1 s of processor, which a start that serves no HTTP does not pay.
+ */
+import { Deferred, Effect, type Scope } from "effect";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** For example `http://127.0.0.1:4280`. */
+  readonly url: string;
+  /** Completes when the first request has come. */
+  readonly knocked: Effect.Effect<void>;
+  /** Completes when the door closes: answers that go on end then. */
+  readonly closing: Effect.Effect<void>;
+  /** Requests are answered by `handler` until the scope closes, which drains. */
+  readonly serve: (handler: Handler) => Effect.Effect<void, never, Scope.Scope>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** In order; 0 is any free port. */
+  readonly ports: ReadonlyArray<number>;
+  /** Certificate and key, PEM. */
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined;
+}
+
+/** Bounds what a client may hold: headers within 10 s, a whole request within a minute, idle connections 65 s. */
+const headersTimeout = 10_000;
+const requestTimeout = 60_000;
+const keepAliveTimeout = 65_000;
+/** A connection costs memory; beyond so many the operating system keeps them waiting. */
+const maxConnections = 4_096;
+/** Requests that wait for the routes. They come within the first second of a daemon's life. */
+const mostHeld = 256;
+/** How long what was accepted may take when the door is closed. */
+const drainMillis = 5_000;
+
+type Held = readonly [IncomingMessage, ServerResponse];
+
+const listenOn = (server: Server, host: string, port: number): Effect.Effect<number | undefined> =>
+  Effect.callback((resume) => {
+    const failed = () => resume(Effect.succeed(undefined));
+    server.once("error", failed);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", failed);
+      resume(Effect.succeed((server.address() as AddressInfo).port));
+    });
+  });
+
+const closed = (server: Server): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (!server.listening) return resume(Effect.void);
+    server.close(() => resume(Effect.void));
+    server.closeIdleConnections();
+  });
+
+/** Nothing new is accepted, and what was accepted is answered; what takes longer is cut. */
+const drained = (server: Server) =>
+  closed(server).pipe(
+    Effect.timeoutOption(drainMillis),
+    Effect.andThen(Effect.sync(() => server.closeAllConnections())),
+  );
+
+const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+/** Listens on the first wish that is free; undefined when none is. */
+export const listen = Effect.fn("http.listen")(function* ({ host, ports, tls }: ListenOptions) {
+  const timeouts = { headersTimeout, requestTimeout, keepAliveTimeout };
+  const server = tls === undefined ? createServer(timeouts) : createTlsServer({ ...timeouts, ...tls });
+  server.maxConnections = maxConnections;
+  const knock = yield* Deferred.make<void>();
+  const close = yield* Deferred.make<void>();
+  const held: Array<Held> = [];
+  let handler: Handler | undefined;
+  const accept: Handler = (request, response) => {
+    if (handler !== undefined) return handler(request, response);
+    Deferred.doneUnsafe(knock, Effect.void);
+    if (held.length < mostHeld) return void held.push([request, response]);
+    response.writeHead(503, { "retry-after": "1" }).end();
+  };
+  server.on("request", accept);
+  let port: number | undefined;
+  for (const wish of ports) {
+    port = yield* listenOn(server, host, wish);
+    if (port !== undefined) break;
+  }
+  if (port === undefined) return undefined;
+  // A connection that breaks is the client's affair.
+  server.on("error", () => undefined);
+  yield* Effect.addFinalizer(() => drained(server));
+  const serve = (given: Handler) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        handler = given;
+        for (const [request, response] of held.splice(0)) given(request, response);
+      }),
+      () => Effect.andThen(Deferred.succeed(close, undefined), drained(server)),
+    ).pipe(Effect.asVoid);
+  const url = `${tls === undefined ? "http" : "https"}://${bracketed(host)}:${port}`;
+  return { host, port, url, knocked: Deferred.await(knock), closing: Deferred.await(close), serve } satisfies Listener;
+});

@@ -1,0 +1,16 @@
+/**
+ * The one list of what is served over HTTP.
+ *
+ * Room: main.
+ *
+ * Another door adds its layer as one line to `routes`. A layer registers its routes on Effect's `HttpRouter`; what it may
+ * use, and how it gets a principal and the store, stands in the head of `src/edge/http/Guard.ts`. What one layer needs that
+ * the others do not is provided on its line.
+ */
+import { Layer } from "effect";
+import * as Guard from "../edge/http/Guard.ts";
+import * as Health from "../edge/http/Health.ts";
+import * as SignIn from "../edge/http/SignIn.ts";
+import * as WhoAmI from "../edge/http/WhoAmI.ts";
+
+export const routes = Layer.mergeAll(Guard.outermost, Health.layer, SignIn.layer, WhoAmI.layer);

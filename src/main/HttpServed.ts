@@ -1,0 +1,53 @@
+/**
+ * The routes put on a listener, with what they need.
+ *
+ * Room: main.
+ *
+ * Loaded when the door is first used: router, API and their Schemas are no part of a start.
+ */
+import * as NodeHttpPlatform from "@effect/platform-node/NodeHttpPlatform";
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer";
+import { ByteSize, Effect, Layer, Scope } from "effect";
+import { Etag, HttpRouter, HttpServerRequest } from "effect/http";
+import { HttpDoor } from "../edge/http/Guard.ts";
+import { Readiness } from "../edge/http/Health.ts";
+import type { Listener } from "../edge/http/Listener.ts";
+import * as TenantClients from "../edge/http/TenantClients.ts";
+import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
+import { DataFolder } from "../machine/DataFolder.ts";
+import { routes } from "./HttpRoutes.ts";
+
+/** Bodies beyond it are refused with 413; a blob of that size is a large file, and a batch of 10,000 events is less. */
+const maxBodyBytes = 32 * 1024 * 1024;
+
+const readiness = Layer.effect(
+  Readiness,
+  Effect.map(NatsConnection, ({ conditions, link }) => ({
+    conditions,
+    trouble: () => (link.connected ? undefined : "The log is unreachable; what is written waits in the spool."),
+  })),
+);
+
+const door = ({ closing, url }: Listener) =>
+  Layer.effect(
+    HttpDoor,
+    Effect.map(DataFolder, ({ root }) => ({ root, url, hosts: [], closing })),
+  );
+
+export const serve = Effect.fn("main.serveHttp")(function* (listener: Listener, client: TenantClients.ClientOptions) {
+  const services = yield* Layer.build(
+    Layer.mergeAll(
+      readiness,
+      door(listener),
+      TenantClients.layer(client),
+      NodeHttpPlatform.layer,
+      Etag.layerWeak,
+      Layer.succeed(HttpServerRequest.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
+    ),
+  );
+  const handled = yield* HttpRouter.toHttpEffect(routes.pipe(Layer.provide(Layer.succeedContext(services))));
+  // Closed behind the drain, which the listener does first: a request that was accepted is not interrupted by its end.
+  const scope = yield* Scope.fork(yield* Effect.scope);
+  const handler = yield* NodeHttpServer.makeHandler(handled, { scope }).pipe(Effect.provideContext(services));
+  yield* listener.serve(handler);
+});

@@ -1,0 +1,70 @@
+/**
+ * The HTTP door of a daemon: an address at once, its routes when they are asked for or the start is over.
+ *
+ * Room: main.
+ */
+import { Clock, Effect, FileSystem, Layer, Option } from "effect";
+import * as Listener from "../edge/http/Listener.ts";
+import type { ClientOptions } from "../edge/http/TenantClients.ts";
+import * as HttpTokens from "../log/access/HttpTokens.ts";
+import { DataFolder } from "../machine/DataFolder.ts";
+
+/** Ours where nobody else has it: no service that is widely known listens there. */
+const usualPort = 4280;
+const loopback = "127.0.0.1";
+/** A start is over by then; whoever asks sooner does not wait for it. */
+const startMillis = 1_000;
+
+export interface Options {
+  /** Undefined: the port of last time, else 4280, else a free one. A port that is named and taken is replaced, too. */
+  readonly port: number | undefined;
+  /** Who the clients of the door are to a server that is not the folder's own. */
+  readonly access?: ClientOptions["access"];
+}
+
+const portFile = Effect.map(DataFolder, ({ root }) => `${root}/http-port`);
+
+const lastPort = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem;
+  const text = yield* Effect.option(fs.readFileString(yield* portFile));
+  const last = Number(Option.getOrElse(text, () => ""));
+  return Number.isInteger(last) && last > 0 && last < 65_536 ? [last] : [];
+});
+
+/** Listens, and makes this user's own token. What hinders it is said, and the daemon runs without the door. */
+export const listening = Effect.fn("main.listening")(function* ({ port }: Options) {
+  const fs = yield* FileSystem.FileSystem;
+  const { root } = yield* DataFolder;
+  const wishes = port === undefined ? [...(yield* lastPort), usualPort] : [port];
+  const listener = yield* Listener.listen({ host: loopback, ports: [...wishes, 0] });
+  if (listener === undefined) {
+    yield* Effect.logWarning(`no port of ${loopback} can be listened on; the store runs without its HTTP door`);
+    return undefined;
+  }
+  if (port !== undefined && listener.port !== port) {
+    yield* Effect.logWarning(`port ${port} is taken, so HTTP is served at ${listener.url}`);
+  }
+  const prepared = Effect.gen(function* () {
+    yield* HttpTokens.ensureLocal(root, yield* Clock.currentTimeMillis);
+    yield* fs.writeFileString(yield* portFile, `${listener.port}\n`, { mode: 0o600 });
+  });
+  yield* prepared.pipe(Effect.catch(({ message }) => Effect.logWarning(`HTTP: ${message}`)));
+  return listener;
+});
+
+const served = Effect.fnUntraced(function* (listener: Listener.Listener, client: ClientOptions) {
+  yield* Effect.raceFirst(listener.knocked, Effect.sleep(startMillis));
+  const { serve } = yield* Effect.promise(() => import("./HttpServed.ts"));
+  yield* serve(listener, client);
+});
+
+/** Serves until the scope closes, which answers what was accepted before anything it needs is let go. */
+export const layer = (listener: Listener.Listener | undefined, client: ClientOptions) =>
+  listener === undefined
+    ? Layer.empty
+    : Layer.effectDiscard(
+        served(listener, client).pipe(
+          Effect.catchCause((cause) => Effect.logError("HTTP is not served", cause)),
+          Effect.forkScoped,
+        ),
+      );

@@ -1,0 +1,168 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import { Door } from "./Knock.ts";
+
+const door = new Door();
+beforeAll(async () => void (await door.open()));
+afterAll(() => door[Symbol.asyncDispose]());
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
+  it("is where the instance file says, and says that it is alive and ready to whoever asks", async () => {
+    assert.deepInclude(door.instance(), { http: door.url });
+    assert.deepInclude(await door.ask("/healthz"), { status: 200, text: "ok\n" });
+    assert.deepInclude(await door.ask("/readyz"), { status: 200, text: "ok\n" });
+  });
+
+  it("answers a problem of RFC 9457 where there is nothing", async () => {
+    const answer = await door.ask("/nothing/here");
+    assert.strictEqual(answer.status, 404);
+    assert.strictEqual(answer.headers["content-type"], "application/problem+json");
+    assert.deepInclude(answer.json(), { type: "urn:recollect:problem:route", status: 404, title: "Not found" });
+  });
+
+  it("knows its own names only, so that a foreign name that leads here reaches nothing", async () => {
+    const port = new URL(door.url).port;
+    for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "localhost.evil.example"]) {
+      const answer = await door.ask("/healthz", { headers: { host } });
+      assert.strictEqual(answer.status, 421, host);
+    }
+    for (const host of [
+      `localhost:${port}`,
+      `127.0.0.1:${port}`,
+      `[::1]:${port}`,
+      "recollect.localhost",
+      "LOCALHOST",
+    ]) {
+      assert.strictEqual((await door.ask("/healthz", { headers: { host } })).status, 200, host);
+    }
+  });
+
+  it("serves pages of its own origin only, and sends no CORS header", async () => {
+    const port = new URL(door.url).port;
+    for (const origin of [
+      "https://evil.example",
+      "null",
+      `https://127.0.0.1:${port}`,
+      "http://127.0.0.1:1",
+      "http://localhost",
+    ]) {
+      const answer = await door.ask("/healthz", { headers: { origin } });
+      assert.strictEqual(answer.status, 403, origin);
+      assert.deepInclude(answer.json(), { code: "origin" });
+    }
+    const own = await door.ask("/healthz", { headers: { origin: door.url } });
+    assert.strictEqual(own.status, 200);
+    assert.notInclude(Object.keys(own.headers).join(), "access-control");
+  });
+
+  it("takes the token of this user, and no other one, in place of a browser's cookie or the other way round", async () => {
+    const who = (headers: Record<string, string>) => door.ask("/v1/principal", { headers });
+    assert.deepStrictEqual((await who(bearer(door.local))).json(), {
+      name: "local",
+      role: "operator",
+      tenant: "default",
+      via: "bearer",
+    });
+    for (const headers of [
+      {},
+      bearer("rct_nothing"),
+      bearer("../../../keys/local.nk"),
+      { authorization: `Basic ${door.local}` },
+      { cookie: `recollect_${new URL(door.url).port}=${door.local}` },
+    ]) {
+      const answer = await who(headers as Record<string, string>);
+      assert.strictEqual(answer.status, 401, JSON.stringify(headers));
+      assert.strictEqual(answer.headers["www-authenticate"], 'Bearer realm="recollect"');
+    }
+  });
+
+  it("keeps the digest of a token only, shows it once, and refuses it from the next request on when it is revoked", async () => {
+    const token = await door.token("ci", "publisher", "acme");
+    const who = () => door.ask("/v1/principal", { headers: bearer(token) });
+    assert.deepInclude((await who()).json(), { name: "ci", role: "publisher", tenant: "acme" });
+    const folder = join(door.data, "http", "tokens");
+    for (const name of readdirSync(folder)) {
+      assert.notInclude(name + readFileSync(join(folder, name), "utf8"), token);
+      assert.strictEqual(statSync(join(folder, name)).mode & 0o077, 0);
+    }
+    const again = await door.run(["access", "token", "create", "ci", "--role", "reader"]);
+    assert.match(again.err, /There is a token ci already/);
+    const { out } = await door.run(["access", "token", "list"]);
+    assert.match(out, /ci +token +publisher +acme/);
+    assert.notInclude(out, token);
+    await door.run(["access", "token", "revoke", "ci"]);
+    assert.strictEqual((await who()).status, 401);
+    assert.strictEqual((await door.run(["access", "token", "revoke", "ci"])).code, 2);
+  });
+
+  it("lets an operator name a tenant, and nobody else", async () => {
+    const token = await door.token("reader", "reader", "acme");
+    const named = { "recollect-tenant": "other" };
+    const of = (secret: string) => door.ask("/v1/principal", { headers: { ...bearer(secret), ...named } });
+    assert.deepInclude((await of(door.local)).json(), { tenant: "other" });
+    const refused = await of(token);
+    assert.strictEqual(refused.status, 403);
+    assert.deepInclude(refused.json(), { code: "tenant" });
+  });
+
+  it("signs a browser in by an address that works once, with a cookie that pages and programs cannot take", async () => {
+    const { address } = await door.json<{ readonly address: string }>(["open", "--role", "reader", "--tenant", "acme"]);
+    const path = address.slice(door.url.length);
+    assert.isTrue(address.startsWith(door.url));
+    const signed = await door.ask(`${path}&to=${encodeURIComponent("/threads?a=b")}`);
+    assert.strictEqual(signed.status, 303);
+    assert.strictEqual(signed.headers["location"], "/threads?a=b");
+    const set = String(signed.headers["set-cookie"]);
+    assert.match(set, /; HttpOnly/);
+    assert.match(set, /; SameSite=Strict/);
+    const [cookie = ""] = set.split(";");
+    const who = (headers: Record<string, string>) => door.ask("/v1/principal", { headers });
+    assert.deepInclude((await who({ cookie })).json(), { role: "reader", tenant: "acme", via: "cookie" });
+    assert.strictEqual((await who(bearer(cookie.split("=")[1] ?? ""))).status, 401);
+    assert.strictEqual((await door.ask(path)).status, 401);
+    assert.strictEqual((await door.ask("/sign-in")).status, 401);
+    await door.ask("/sign-out", { method: "POST", headers: { cookie } });
+    assert.strictEqual((await who({ cookie })).status, 401);
+  });
+
+  it("never sends a browser elsewhere after signing it in", async () => {
+    for (const to of ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"]) {
+      const { address } = await door.json<{ readonly address: string }>(["open"]);
+      const signed = await door.ask(`${address.slice(door.url.length)}&to=${encodeURIComponent(to)}`);
+      assert.strictEqual(signed.headers["location"], "/", to);
+    }
+  });
+});
+
+describe("the HTTP address", { timeout: 120_000 }, () => {
+  it("is that of last time; a port that is taken is no reason not to start", async () => {
+    await using other = new Door();
+    const first = await other.open();
+    const { url } = other;
+    await first.end();
+    const again = await other.open();
+    assert.strictEqual(other.url, url);
+    await again.end();
+    const taken = createServer().listen(Number(new URL(url).port), "127.0.0.1");
+    await once(taken, "listening");
+    const third = await other.open("--http-port", new URL(url).port);
+    taken.close();
+    assert.notStrictEqual(other.url, url);
+    assert.include(third.err, `port ${new URL(url).port} is taken`);
+    assert.strictEqual((await other.ask("/healthz")).status, 200);
+  });
+
+  it("is none with --no-http, and `open` says so", async () => {
+    await using other = new Door();
+    await other.open("--no-http");
+    assert.strictEqual(other.url, "");
+    const opened = await other.run(["open"]);
+    assert.strictEqual(opened.code, 4);
+    assert.match(opened.err, /No daemon serves HTTP/);
+  });
+});
