@@ -97,7 +97,8 @@ const storedColumns = `sequence, event_id, type, schema_version, tenant, kind, c
 
 /** By the schema's text, because `pragma_table_info` would begin reading every attached file. */
 const hasStoredColumns = (db: Database): boolean =>
-  db.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'v_events' AND sql LIKE '%stored_actor%'").get() !== undefined;
+  db.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'v_events' AND sql LIKE '%stored_actor%'").get() !==
+  undefined;
 
 /** None where the view is gone: that is a fault of its own. */
 const acceptedIn = (db: Database): ReadonlyArray<SequenceRange> => {
