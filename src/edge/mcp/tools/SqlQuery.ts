@@ -13,6 +13,8 @@ import { tool } from "../Tool.ts";
 
 /** Rows that are counted for `total`; nobody reads more of an answer. */
 const mostCounted = 20_000;
+/** A model asks again rather than wait for longer. */
+const timeoutMillis = 60_000;
 
 export const sqlQuery = tool({
   name: "query",
@@ -37,8 +39,8 @@ More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`
       });
     }
     const query = yield* (yield* Desk).query;
-    const { columns, rows } = yield* query.sql(input.sql);
-    const found = yield* Stream.runCollect(Stream.take(rows, mostCounted + 1));
+    const { columns, rows } = yield* query.sql(input.sql, [], { maxRows: mostCounted + 1, timeoutMillis });
+    const found = yield* Stream.runCollect(rows);
     const { skip = 0 } = input;
     const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
     const shown = fitting({ columns }, cells, tokens);
