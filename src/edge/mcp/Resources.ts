@@ -12,7 +12,7 @@ import { Desk } from "./Desk.ts";
 import { handOverOf } from "./HandOver.ts";
 import { leaving } from "./Leaving.ts";
 import { Refused } from "./Refusal.ts";
-import { objectsOf, rowsOf } from "./Rows.ts";
+import { objectsOf } from "./Rows.ts";
 import { type Call, currentCall, type Registered } from "./Tool.ts";
 import { listThreads } from "./tools/ListThreads.ts";
 import { readThread } from "./tools/ReadThread.ts";
@@ -61,9 +61,9 @@ const dictionary = McpServer.resource({
   content: read(() =>
     Effect.gen(function* () {
       const query = yield* (yield* Desk).query;
-      const { columns } = yield* Effect.scoped(query.sql("SELECT * FROM v_dictionary"));
-      const rows: JsonValue = objectsOf(columns, yield* rowsOf("SELECT * FROM v_dictionary"));
-      return json("recollect://dictionary", leaving(rows));
+      const { columns, rows } = yield* query.select("SELECT * FROM v_dictionary");
+      const objects: JsonValue = objectsOf(columns, rows);
+      return json("recollect://dictionary", leaving(objects));
     }),
   ),
 });

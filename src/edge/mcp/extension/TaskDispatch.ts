@@ -14,7 +14,7 @@ import { TaskNotFound, Tasks } from "../../../coordination/tasks/Tasks.ts";
 import * as History from "../../../domain/History.ts";
 import { isObject, type JsonObject, objectAt, stringAt } from "../../../domain/Json.ts";
 import { HistoryReading } from "../../../publish/HistoryReading.ts";
-import { Caller, may } from "../Caller.ts";
+import { type Caller, may } from "../Caller.ts";
 import { codes, type Dispatch, failure, type Reply, result } from "../Dispatch.ts";
 import type { Writing } from "../Desk.ts";
 import { inWords } from "../Refusal.ts";
