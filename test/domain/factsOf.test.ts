@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Result } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { factsOf } from "../../src/domain/Interpret.ts";
+import { hookAgents, hookFormat } from "../../src/domain/interpret/hooks/hookEvent.ts";
 import { interpreters } from "../../src/domain/interpret/interpreters.ts";
 import { formats } from "../../src/edge/import/Entry.ts";
 import { recordedEvent } from "./recordedEvent.ts";
@@ -58,7 +59,8 @@ describe("from events to facts", () => {
 
   it("has an interpreter for every format that is imported, under the name it gives itself", () => {
     assert.isAbove(formats.length, 19);
-    assert.deepStrictEqual([...interpreters.keys()].toSorted(), [...formats].toSorted());
+    const hooks = hookAgents.map(hookFormat);
+    assert.deepStrictEqual([...interpreters.keys()].toSorted(), [...formats, ...hooks].toSorted());
     for (const [name, { format }] of interpreters) assert.strictEqual(name, format);
   });
 });

@@ -48,6 +48,7 @@ import { langfuse } from "./traces/langfuse.ts";
 import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
 import { vscodeChat } from "./editors/vscode-chat.ts";
+import { hookInterpreters } from "./hooks/hooks.ts";
 
 const all: ReadonlyArray<Interpreter> = [
   anthropicMessages,
@@ -95,6 +96,7 @@ const all: ReadonlyArray<Interpreter> = [
   otel,
   qwen,
   vscodeChat,
+  ...hookInterpreters,
 ];
 
 export const interpreters: ReadonlyMap<string, Interpreter> = new Map(
