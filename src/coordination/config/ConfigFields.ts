@@ -6,6 +6,7 @@
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
+import { policyFields } from "../../domain/audit/PolicySettings.ts";
 import { maybe } from "../../domain/thread/Content.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import { Limit } from "./Limit.ts";
@@ -97,6 +98,7 @@ export const fields = {
     7 * day,
     "What waits in that file for longer is said to be overdue, milliseconds; it is delivered all the same.",
   ),
+  ...policyFields,
   "import.follow": field(
     Schema.Boolean,
     false,

@@ -8,12 +8,13 @@
  * store in trouble costs an agent nothing. A hook that names its call is one event, however often it is sent.
  */
 import { Clock, Context, Effect, Fiber, FiberSet, Layer, Option, type Scope } from "effect";
+import { levelOf } from "../../domain/audit/AuditPolicy.ts";
 import { thread } from "../../domain/History.ts";
 import { momentOf, type HookAgent } from "../../domain/interpret/hooks/hookEvent.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import { contextAnswer } from "./HookAnswer.ts";
 import { prepare } from "./HookBrief.ts";
-import { hookEntry, type HookEntry } from "./HookEntry.ts";
+import { audited, hookEntry, type HookEntry, toolOf } from "./HookEntry.ts";
 import type { Client } from "../http/TenantClients.ts";
 
 /** Of the 5 ms that a hook may take. */
@@ -59,15 +60,20 @@ interface Briefs {
 }
 
 const write = (agent: HookAgent, tenant: string, { data, id, threadId }: HookEntry) =>
-  Effect.flatMap(Publisher, (publisher) =>
-    publisher.publish({
+  Effect.flatMap(Publisher, (publisher) => {
+    const policy = publisher.policy();
+    const level = levelOf(policy.audit, { agent, ...toolOf(data.entry) });
+    if (level === "None") return Effect.void;
+    const entry = audited(data.entry, level);
+    return publisher.publish({
       history: thread(threadId, tenant),
       type: "thread.entry_recorded",
-      data,
+      // Entries of transcripts stay as they came; a hook speaks as a publisher does.
+      data: { ...data, entry: policy.stored === undefined ? entry : policy.stored.value(entry) },
       source: `recollect/hooks/${agent}`,
       ...(id === undefined ? {} : { id }),
-    }),
-  );
+    });
+  });
 
 export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effect.gen(function* () {
   const fibers = yield* FiberSet.make<unknown>();
@@ -94,7 +100,8 @@ export const make: Effect.Effect<HookDoor["Service"], never, Scope.Scope> = Effe
   const record = Effect.fnUntraced(function* (told: Told, entry: HookEntry) {
     if (waiting >= mostWaiting) {
       dropped++;
-      if (dropped % mostWaiting === 1) yield* Effect.logWarning(`${dropped} entries of hooks were dropped: the store is slow`);
+      if (dropped % mostWaiting === 1)
+        yield* Effect.logWarning(`${dropped} entries of hooks were dropped: the store is slow`);
       return false;
     }
     waiting++;

@@ -7,6 +7,7 @@
  * real corpus has 115 KB), and the store would hold them twice; what is cut is named with its size.
  */
 import { createHash } from "node:crypto";
+import { keepsRequest, keepsResponse, type Level } from "../../domain/audit/AuditPolicy.ts";
 import { fromContent } from "../../domain/EventId.ts";
 import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
 import {
@@ -17,6 +18,7 @@ import {
   momentOf,
   threadOf,
 } from "../../domain/interpret/hooks/hookEvent.ts";
+import { serverOf } from "../../domain/interpret/facts.ts";
 import { boundedId } from "../import/ThreadIds.ts";
 
 /** Longest text of a payload that is kept, in UTF-16 units. */
@@ -67,4 +69,32 @@ export const hookEntry = (
   const call = callOf(said)?.id;
   const id = call === undefined ? undefined : fromContent("hook", agent, threadId, event, call);
   return { threadId, event, id, data: { format: hookFormat(agent), entry } };
+};
+
+/** The tool that an entry is about, and its server. */
+export const toolOf = (
+  entry: JsonObject,
+): { readonly tool: string | undefined; readonly server: string | undefined } => {
+  const tool = callOf(entry)?.name;
+  return { tool, server: tool === undefined ? undefined : serverOf(tool) };
+};
+
+const requestFields = new Set(["tool_input", "toolArgs", "args", "prompt", "userPrompt"]);
+const responseFields = new Set([
+  "tool_response",
+  "tool_output",
+  "toolResult",
+  "tool_result",
+  "output",
+  "last_assistant_message",
+  "prompt_response",
+  "text",
+]);
+
+/** The entry as the audit policy wants it: without what was asked, or what was answered. */
+export const audited = (entry: JsonObject, level: Level): JsonObject => {
+  const isLeft = (key: string): boolean =>
+    (keepsRequest(level) || !requestFields.has(key)) && (keepsResponse(level) || !responseFields.has(key));
+  const keys = Object.keys(entry);
+  return keys.every(isLeft) ? entry : Object.fromEntries(Object.entries(entry).filter(([key]) => isLeft(key)));
 };

@@ -52,7 +52,10 @@ const told = Effect.fnUntraced(function* (door: HookDoor.HookDoor["Service"]) {
     })
     .pipe(Effect.mapError(noPayload));
   return HttpServerResponse.jsonUnsafe(body, {
-    headers: { "cache-control": "no-store", ...(kept === undefined ? {} : { "recollect-kept": kept ? "yes" : "later" }) },
+    headers: {
+      "cache-control": "no-store",
+      ...(kept === undefined ? {} : { "recollect-kept": kept ? "yes" : "later" }),
+    },
   });
 });
 

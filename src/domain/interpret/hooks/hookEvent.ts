@@ -66,7 +66,8 @@ const firstString = (entry: JsonObject, ...keys: ReadonlyArray<string>): string 
 };
 
 /** The event's own name; an agent whose hooks do not say it has it added by who posts for it. */
-export const eventOf = (entry: JsonObject): string | undefined => firstString(entry, "hook_event_name", "hookEventName");
+export const eventOf = (entry: JsonObject): string | undefined =>
+  firstString(entry, "hook_event_name", "hookEventName");
 
 export const sessionOf = (entry: JsonObject): string | undefined =>
   firstString(entry, "session_id", "sessionId", "sessionID", "conversation_id");

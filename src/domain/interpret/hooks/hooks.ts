@@ -114,12 +114,7 @@ const told = (entry: JsonObject, event: string, context: EntryContext, carry: Ca
   }
 };
 
-const interpret = (
-  agent: HookAgent,
-  entry: JsonValue,
-  context: EntryContext,
-  carry: Carry,
-): Interpretation => {
+const interpret = (agent: HookAgent, entry: JsonValue, context: EntryContext, carry: Carry): Interpretation => {
   const format = hookFormat(agent);
   if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
   const event = eventOf(entry);
