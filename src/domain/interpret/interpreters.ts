@@ -49,6 +49,8 @@ import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
 import { vscodeChat } from "./editors/vscode-chat.ts";
 import { hookInterpreters } from "./hooks/hooks.ts";
+import { aiSdk } from "./sdk/ai-sdk.ts";
+import { openaiAgents } from "./sdk/openai-agents.ts";
 
 const all: ReadonlyArray<Interpreter> = [
   anthropicMessages,
@@ -97,6 +99,8 @@ const all: ReadonlyArray<Interpreter> = [
   qwen,
   vscodeChat,
   ...hookInterpreters,
+  openaiAgents,
+  aiSdk,
 ];
 
 export const interpreters: ReadonlyMap<string, Interpreter> = new Map(
