@@ -10,7 +10,8 @@
 import { Layer } from "effect";
 import * as Guard from "../edge/http/Guard.ts";
 import * as Health from "../edge/http/Health.ts";
+import * as Page from "../edge/page/Page.ts";
 import * as SignIn from "../edge/http/SignIn.ts";
 import * as WhoAmI from "../edge/http/WhoAmI.ts";
 
-export const routes = Layer.mergeAll(Guard.outermost, Health.layer, SignIn.layer, WhoAmI.layer);
+export const routes = Layer.mergeAll(Guard.outermost, Health.layer, SignIn.layer, WhoAmI.layer, Page.layer);
