@@ -25,6 +25,7 @@ const programs = {
   main: "src/main.ts",
   Recorder: "src/edge/wrap/Recorder.ts",
   WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
+  SandboxProcessSqlite: "src/query/sandbox/SandboxProcessSqlite.ts",
   FileCheckThreadSqlite: "src/projection/verify/FileCheckThreadSqlite.ts",
   // No Effect in it, so both forms of the library have it from one file.
   interpreters: "src/domain/interpret/interpreters.ts",

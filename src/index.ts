@@ -23,7 +23,7 @@ export type {
 export type { ListOptions, ListPage, SqlRow } from "./client/RecollectQuery.ts";
 export { NoDatabase } from "./client/Layers.ts";
 export type { ListedHistory } from "./query/HistoryList.ts";
-export { QueryRefused, type SqlParameters } from "./query/Query.ts";
+export { QueryRefused, QueryStopped, type SqlParameters } from "./query/Sql.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
 

@@ -14,7 +14,7 @@ import type { TaskRequest } from "../domain/task/TaskEvents.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
-import type { SqlParameters } from "../query/Query.ts";
+import type { SqlParameters } from "../query/Sql.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
 import * as InFlight from "./InFlight.ts";
 import * as Layers from "./Layers.ts";
@@ -232,7 +232,8 @@ export class Recollect {
 
   /**
    * The rows of one reading statement over the views (`SELECT * FROM v_dictionary` explains them), at most 100,000, with
-   * values for `?` or `:name`. Runs in this process: a long statement holds it up. Rejects with `QueryRefused`.
+   * values for `?` or `:name`. Runs in a process of its own, for ten minutes and 256 MB at most. Rejects with `QueryRefused`,
+   * or with `QueryStopped` at a limit.
    */
   sql(statement: string, parameters?: SqlParameters): Promise<ReadonlyArray<SqlRow>> {
     return this.#query.sql(statement, parameters);

@@ -60,7 +60,8 @@ export interface AppendOptions {
   readonly expected?: number | undefined;
 }
 
-const eventOf = ({ event, isWaiting }: ReadEvent): HistoryEvent => {
+/** As a program reads it. */
+export const eventOf = ({ event, isWaiting }: ReadEvent): HistoryEvent => {
   const { actor, body, causationId, correlationId, id, occurredAt, recordedAt, schemaVersion, sequence } = event;
   const { session, source, type } = event;
   const about = { source, actor, session, correlationId, causationId };

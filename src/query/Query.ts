@@ -6,19 +6,14 @@
  * Reads only, and never waits for a writer. Answers are as new as the projector's last commit. Times are epoch
  * milliseconds; field names are the views' column names in camel case, and `v_dictionary` says what they mean.
  */
-import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
+import { Context, type Effect, type Scope } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
+import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
-
-/** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */
-export class QueryRefused extends Schema.TaggedError<QueryRefused>()("QueryRefused", {
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
 
 export interface ThreadRow {
   readonly threadId: string;
@@ -291,17 +286,6 @@ export interface ReadModelStatus {
   readonly unknown: number;
 }
 
-export type Value = string | number | bigint | Uint8Array | null;
-
-/** What `?` or `:name` in a statement stand for. */
-export type SqlParameters = ReadonlyArray<Value> | Readonly<Record<string, Value>>;
-
-export interface SqlResult {
-  readonly columns: ReadonlyArray<string>;
-  /** Row by row, as SQLite finds them: a result of any size takes the memory of one row. Can be run once. */
-  readonly rows: Stream.Stream<ReadonlyArray<Value>, QueryRefused>;
-}
-
 /** Most rows of a page. */
 export const maxPage = 1000;
 
@@ -382,10 +366,19 @@ export class Query extends Context.Service<
     /** Sessions with a lease that have not ended, in the order in which they began after `after`; at most `maxPage`. */
     readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
-    /** One SELECT, WITH, VALUES or EXPLAIN. Its connection cannot write, and is closed with the scope. */
+    /**
+     * One SELECT, WITH, VALUES or EXPLAIN of anybody, in a process of its own: it cannot write, reaches nothing but the
+     * read models, and ends with the scope, whatever it is at. Costs 50 ms before the first row.
+     */
     readonly sql: (
       text: string,
       parameters?: SqlParameters,
-    ) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;
+      options?: SqlOptions,
+    ) => Effect.Effect<SqlResult, QueryRefused | QueryStopped | StorageTrouble, Scope.Scope>;
+    /** A statement of our own, known to be quick, in this process: nothing ends it. All rows at once. */
+    readonly select: (
+      text: string,
+      parameters?: SqlParameters,
+    ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
   }
 >()("recollect/query/Query") {}

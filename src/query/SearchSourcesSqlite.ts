@@ -138,6 +138,10 @@ const project = (cwd: string): string => `EXISTS (SELECT 1 FROM names n WHERE n.
   OR substr(n.text, 1, length(:project) + 1) = :project || '/' OR substr(n.text, -length(:project) - 1) = '/' || :project
   OR instr(n.text, '/' || :project || '/') > 0))`;
 
+/** Neither one of these threads nor a child of one. */
+const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";
+const notExcepted = `r.thread_id NOT IN ${excepted} AND coalesce(t.parent_thread_id, -1) NOT IN ${excepted}`;
+
 const file = `(EXISTS (SELECT 1 FROM file_names f WHERE f.thread_id = r.thread_id AND f.tenant = r.tenant AND instr(f.path, :file) > 0)
   OR r.thread_id IN (SELECT c.thread_id FROM tool_calls_fts i JOIN tool_calls c ON c.id = i.rowid WHERE i.text MATCH :fileMatch))`;
 
@@ -157,6 +161,7 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
       : [`${source.kind} IN (${wanted.map((kind) => `'${kind}'`).join(", ")})`]),
     ...(filter.tenant === undefined ? [] : ["r.tenant = (SELECT name FROM names WHERE text = :tenant)"]),
     ...(filter.threadId === undefined ? [] : ["r.thread_id = (SELECT name FROM names WHERE text = :threadId)"]),
+    ...((filter.except ?? []).length === 0 ? [] : [notExcepted]),
     ...(filter.project === undefined ? [] : [project(source.cwd)]),
     ...(filter.branch === undefined ? [] : [`${source.branch} = (SELECT name FROM names WHERE text = :branch)`]),
     ...(filter.agent === undefined

@@ -21,6 +21,7 @@ import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
+import { builtIn, StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
 import { Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
 import * as TaskSubmission from "./TaskSubmission.ts";
@@ -126,7 +127,8 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const slots = yield* TaskSlots.TaskSlots;
   const config = yield* Configuration;
   const { actor, source = "recollect", tenant = defaultTenant } = options;
-  const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) } };
+  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
+  const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) }, policy };
 
   const offering = TaskEnqueue.make(desk, queue, yield* Effect.scope);
   const { ended, offer, withdraw } = offering;

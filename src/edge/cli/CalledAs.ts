@@ -56,6 +56,7 @@ export const commandNames = [
   "sources",
   "export",
   "wrap",
+  "mcp",
   "search",
   "threads",
   "thread",
