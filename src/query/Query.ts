@@ -131,7 +131,7 @@ export interface ToolCallRow {
   readonly resultBytes: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly durationMs: number | null;
+  readonly durationMillis: number | null;
   readonly sequence: Sequence;
   readonly resultSequence: Sequence | null;
 }
@@ -220,7 +220,7 @@ export interface TaskRow {
   readonly submittedAt: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly durationMs: number | null;
+  readonly durationMillis: number | null;
   readonly lastActivityAt: number;
   readonly firstSequence: Sequence;
   readonly lastSequence: Sequence;
@@ -230,7 +230,7 @@ export interface TransitionRow {
   readonly taskId: string;
   readonly fromStatus: string | null;
   readonly toStatus: string | null;
-  readonly at: number;
+  readonly movedAt: number;
   readonly sequence: Sequence;
   readonly worker: string | null;
   readonly message: string | null;

@@ -108,7 +108,7 @@ const readTask = (db: Database, taskId: string) => {
   if (task === undefined) return undefined;
   const transitions = all<TransitionRow>(
     db,
-    `SELECT task_id, from_status, to_status, at, sequence, worker, message, progress, progress_total
+    `SELECT task_id, from_status, to_status, moved_at, sequence, worker, message, progress, progress_total
      FROM v_task_transitions WHERE task_id = :taskId ORDER BY sequence`,
     { taskId },
   );

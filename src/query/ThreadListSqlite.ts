@@ -79,7 +79,7 @@ const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   ...(filter.model === undefined
     ? []
     : [
-        `(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`,
+        `(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM message_activity m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`,
       ]),
 ];
 
