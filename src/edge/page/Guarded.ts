@@ -6,7 +6,7 @@
 import { Effect } from "effect";
 import type { HttpServerResponse } from "effect/http";
 import type { StorageTrouble } from "../../projection/ReadModel.ts";
-import type { QueryRefused } from "../../query/Query.ts";
+import type { QueryRefused } from "../../query/Sql.ts";
 import { asked } from "./Asked.ts";
 import { trouble } from "./Shown.ts";
 

@@ -71,22 +71,28 @@ export interface Day {
   readonly costUsd: number | null;
 }
 
-/** The days from `first` on that have anything, YYYY-MM-DD, in order. */
-export const days = Effect.fnUntraced(function* (first: string) {
+/** Quarters of an hour as SQLite's local days. */
+const day = "date(quarter_at / 1000, 'unixepoch', 'localtime')";
+/** By the key of the sums, so that older days cost nothing. */
+const recent = "FROM %s WHERE quarter_at >= :since AND (:tenant IS NULL OR tenant = :tenant) GROUP BY 1";
+
+/** The days since a moment that have anything, in order. Epoch milliseconds. */
+export const days = Effect.fnUntraced(function* (since: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
-  const values = { first };
+  const values = { since, tenant: tenant ?? null };
   const said = yield* rows<Pick<Day, "day" | "threads" | "prompts" | "answers">>(
-    "SELECT day, threads, prompts, answers FROM v_daily_activity WHERE day >= :first",
+    `SELECT ${day} AS day, count(DISTINCT thread_id || ' ' || tenant) AS threads,
+       sum(CASE kind WHEN 'prompt' THEN messages ELSE 0 END) AS prompts,
+       sum(CASE kind WHEN 'answer' THEN messages ELSE 0 END) AS answers ${recent.replace("%s", "v_message_activity")}`,
     values,
   );
   const called = yield* rows<Pick<Day, "day" | "calls" | "errors">>(
-    `SELECT date(started_at / 1000, 'unixepoch', 'localtime') AS day, count(*) AS calls, sum(outcome = 'error') AS errors
-     FROM v_tool_calls WHERE date(started_at / 1000, 'unixepoch', 'localtime') >= :first GROUP BY 1`,
+    `SELECT ${day} AS day, sum(calls) AS calls, sum(errors) AS errors ${recent.replace("%s", "v_call_activity")}`,
     values,
   );
   const spent = yield* rows<Pick<Day, "day" | "inputTokens" | "outputTokens" | "costUsd">>(
-    `SELECT day, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd
-     FROM v_daily_tokens WHERE day >= :first GROUP BY day`,
+    `SELECT ${day} AS day, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd
+     ${recent.replace("%s", "v_token_activity")}`,
     values,
   );
   const none = {
@@ -182,11 +188,12 @@ export const tokensOf = Effect.fnUntraced(function* (key: { readonly threadId: s
 });
 
 /** Calls that have no outcome and are no longer in flight: cut off, or answered where nothing was recorded. */
-export const callsWithoutOutcome = Effect.fnUntraced(function* (at: number) {
+export const callsWithoutOutcome = Effect.fnUntraced(function* (at: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
-  const [found] = yield* rows<{ readonly calls: number }>(
-    "SELECT count(*) AS calls FROM v_tool_calls WHERE outcome = 'unknown' AND coalesce(started_at, 0) <= :since",
-    { since: at - inFlightMillis },
+  const [found] = yield* rows<{ readonly calls: number | null }>(
+    `SELECT sum(calls - ok - errors) AS calls FROM v_call_activity
+     WHERE quarter_at < :since AND (:tenant IS NULL OR tenant = :tenant)`,
+    { since: at - inFlightMillis, tenant: tenant ?? null },
   );
   return found?.calls ?? 0;
 });

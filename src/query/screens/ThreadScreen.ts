@@ -49,7 +49,7 @@ export const nextAfter = Effect.fnUntraced(function* (key: ThreadKey, after: Seq
 export type CallHead = Omit<ToolCallRow, "threadId" | "result">;
 
 const callColumns = `tool_call_id, call_key, message_id, tool_name, server, substr(arguments, 1, :most) AS arguments, arguments_bytes,
-  outcome, error_type, substr(error_message, 1, 300) AS error_message, result_bytes, started_at, ended_at, duration_ms,
+  outcome, error_type, substr(error_message, 1, 300) AS error_message, result_bytes, started_at, ended_at, duration_millis,
   sequence, result_sequence`;
 
 /** Calls behind `after` up to `end`, in order; at most 5,000. */

@@ -27,18 +27,21 @@ const head = Effect.flatMap(EventLog, (log) => log.info).pipe(
 );
 
 /** Whether all of it is there, for the first screen and for the pipeline. */
-export const wholeness = Effect.fnUntraced(function* (now: number) {
+export const wholeness = Effect.fnUntraced(function* (now: number, tenant: string | undefined) {
   const query = yield* Query;
   return {
     status: yield* query.status,
     head: yield* head,
-    callsWithoutOutcome: yield* Screens.callsWithoutOutcome(now),
+    callsWithoutOutcome: yield* Screens.callsWithoutOutcome(now, tenant),
   };
 });
 
-/** Today and seven days before it, those without anything too. */
+/** The beginning of a day in the server's time zone. */
+const beginning = (at: number): number => new Date(at).setHours(0, 0, 0, 0);
+
+/** Today and seven days before it, those without anything too. From noon to noon, whatever the clocks are set to. */
 const eightDays = (now: number): ReadonlyArray<string> =>
-  Array.from({ length: 8 }, (_, back) => Format.day(now - (7 - back) * dayMillis));
+  Array.from({ length: 8 }, (_, back) => Format.day(beginning(now) + dayMillis / 2 - (7 - back) * dayMillis));
 
 const none = {
   threads: 0,
@@ -54,10 +57,12 @@ const none = {
 const first = Effect.gen(function* () {
   const { now, viewer, wishes } = yield* asked;
   const wanted = eightDays(now);
-  const found = new Map((yield* Screens.days(wanted[0] ?? "")).map((day) => [day.day, day]));
+  const found = new Map(
+    (yield* Screens.days(beginning(now - 7 * dayMillis), viewer.tenant)).map((day) => [day.day, day]),
+  );
   const body = overview({
     now,
-    whole: yield* wholeness(now),
+    whole: yield* wholeness(now, viewer.tenant),
     ...(yield* Screens.now(now, viewer.tenant)),
     threads: yield* Screens.threads({ limit: 25, tenant: viewer.tenant }, now),
     days: wanted.map((day) => found.get(day) ?? { ...none, day }),

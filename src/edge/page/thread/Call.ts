@@ -67,9 +67,9 @@ export const partOf = (key: ThreadKey, name: string, values: Readonly<Record<str
   return asked === "" ? path : `${path}?${asked}`;
 };
 
-const state = ({ durationMs, errorType, outcome, resultBytes }: CallHead): Html => {
+const state = ({ durationMillis, errorType, outcome, resultBytes }: CallHead): Html => {
   const about = [
-    ...(durationMs === null ? [] : [duration(durationMs)]),
+    ...(durationMillis === null ? [] : [duration(durationMillis)]),
     ...(resultBytes === null || resultBytes === 0 ? [] : [bytes(resultBytes)]),
   ].join(" · ");
   if (outcome === "error")
@@ -144,7 +144,7 @@ const answered = (call: ToolCallRow, whole: string): Html => {
   const text = call.result ?? "";
   const error = call.errorMessage;
   const path = String(parsed(call.arguments)?.["file_path"] ?? "");
-  return html`<h4>Answered${call.durationMs !== null && ` after ${duration(call.durationMs)}`}</h4>
+  return html`<h4>Answered${call.durationMillis !== null && ` after ${duration(call.durationMillis)}`}</h4>
     ${error !== null && !text.includes(error) && html`<p class="bad">${error}</p>`}
     ${text === "" ? html`<p class="quiet">Nothing.</p>` : code(text.slice(0, mostShown), languageOf(path), "Answer")}${cut(text, whole)}`;
 };
