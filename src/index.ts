@@ -31,6 +31,8 @@ export { RecollectError } from "./client/RecollectError.ts";
 export type { Progress, RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
 export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
 export type { RecollectInbox } from "./client/RecollectInbox.ts";
+export type { RecollectChannel } from "./client/RecollectChannel.ts";
+export { ChannelRefused } from "./log/live/Channels.ts";
 export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
 export type { RecollectLimits, Taken } from "./client/RecollectLimits.ts";
 export type { ReadFor, RecollectFiles } from "./client/RecollectFiles.ts";
