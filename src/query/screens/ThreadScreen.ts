@@ -180,9 +180,11 @@ export interface RawEvent {
   readonly occurredAt: number | null;
   readonly recordedAt: number | null;
   readonly data: string | Uint8Array | null;
-  readonly bytes: number;
+  readonly dataBytes: number;
   readonly problem: string | null;
-  readonly digest: Uint8Array | string | null;
+  /** In hexadecimal. */
+  readonly digest: string | null;
+  readonly meaning: string | null;
 }
 
 /** The event as the ledger has it. */
@@ -190,7 +192,7 @@ export const raw = Effect.fnUntraced(function* (sequence: Sequence) {
   const { rows } = yield* Ask;
   const [found] = yield* rows<RawEvent>(
     `SELECT sequence, event_id, type, tenant, kind, subject, source, actor, session, correlation_id, causation_id, traceparent,
-       occurred_at, recorded_at, data, bytes, problem, digest FROM v_events WHERE sequence = :sequence`,
+       occurred_at, recorded_at, data, data_bytes, problem, digest, meaning FROM v_events WHERE sequence = :sequence`,
     { sequence },
   );
   return found;

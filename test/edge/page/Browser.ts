@@ -4,7 +4,7 @@
  * No browser is a failure and never a skip: a page that was not looked at is not known to work.
  */
 import type * as Headless from "@sparticuz/chromium";
-import { Context, Effect, Layer } from "effect";
+import { Context, Effect, Layer, Schema } from "effect";
 import axe from "axe-core";
 import { type Browser as Chromium, chromium, type Page } from "playwright-core";
 
@@ -16,10 +16,12 @@ const bundled = Effect.promise(async () => {
   return headless.default.executablePath();
 });
 
+class NoBrowser extends Schema.TaggedError<NoBrowser>()("NoBrowser", { message: Schema.String }) {}
+
 const missing = (cause: unknown) =>
-  new Error(
-    `There is no browser to look at the page with, so it is not known to work. npm ci brings one for Linux; elsewhere name one in RECOLLECT_CHROMIUM. (${String(cause)})`,
-  );
+  new NoBrowser({
+    message: `There is no browser to look at the page with, so it is not known to work. npm ci brings one for Linux; elsewhere name one in RECOLLECT_CHROMIUM. (${String(cause)})`,
+  });
 
 export class Browser extends Context.Service<Browser, Chromium>()("recollect/test/Browser") {}
 

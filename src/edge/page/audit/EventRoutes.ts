@@ -28,9 +28,6 @@ const pretty = (data: string): string => {
   }
 };
 
-const hex = (digest: RawEvent["digest"]): string | null =>
-  digest === null || typeof digest === "string" ? digest : Buffer.from(digest).toString("hex");
-
 const row = (name: string, value: Child): Html | null =>
   value === null || value === undefined || value === ""
     ? null
@@ -55,7 +52,7 @@ const screenOf = (event: RawEvent): Html => {
       : null;
   return html`<h1>Event ${count(event.sequence)}</h1>
     <p class="facts">
-      ${at}<a href="/event/${event.sequence}?text=1">Data as text, ${bytes(event.bytes)}</a>
+      ${at}<a href="/event/${event.sequence}?text=1">Data as text, ${bytes(event.dataBytes)}</a>
       ${event.sequence > 1 && html`<a data-key="before" href="/event/${event.sequence - 1}">← ${count(event.sequence - 1)}</a>`}<a
         data-key="after"
         href="/event/${event.sequence + 1}"
@@ -66,11 +63,11 @@ const screenOf = (event: RawEvent): Html => {
     <div class="wide">
       <table>
         <tbody>
-          ${row("What happened", event.type)}${row(event.kind ?? "About", about)}${row("Tenant", event.tenant)}
+          ${row("What happened", event.type)}${row("What it was", event.meaning)}${row(event.kind ?? "About", about)}${row("Tenant", event.tenant)}
           ${row("Happened", atMoment(event.occurredAt))}${row("Recorded", atMoment(event.recordedAt))}
           ${row("Written by", event.source)}${row("On behalf of", event.actor)}${row("Session", event.session)}
           ${row("Belongs to", event.correlationId)}${row("Caused by", event.causationId)}${row("Trace", event.traceparent)}
-          ${row("Event id", html`<code>${event.eventId}</code>`)}${row("SHA-256 of what is stored", html`<code>${hex(event.digest)}</code>`)}
+          ${row("Event id", html`<code>${event.eventId}</code>`)}${row("SHA-256 of what is stored", html`<code>${event.digest}</code>`)}
         </tbody>
       </table>
     </div>
