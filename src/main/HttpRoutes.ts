@@ -8,6 +8,7 @@
  * the others do not is provided on its line.
  */
 import { Layer } from "effect";
+import * as HookRoutes from "../edge/hooks/HookRoutes.ts";
 import * as ApiRoutes from "../edge/http/ApiRoutes.ts";
 import * as Guard from "../edge/http/Guard.ts";
 import * as Health from "../edge/http/Health.ts";
@@ -22,4 +23,5 @@ export const routes = Layer.mergeAll(
   WhoAmI.layer,
   ApiRoutes.layer,
   Page.layer,
+  HookRoutes.layer,
 );
