@@ -15,13 +15,15 @@ import * as Health from "../edge/http/Health.ts";
 import * as Page from "../edge/page/Page.ts";
 import * as SignIn from "../edge/http/SignIn.ts";
 import * as WhoAmI from "../edge/http/WhoAmI.ts";
+import * as Mcp from "../edge/mcp/Http.ts";
 
 export const routes = Layer.mergeAll(
   Guard.outermost,
+  Page.layer,
   Health.layer,
   SignIn.layer,
   WhoAmI.layer,
   ApiRoutes.layer,
-  Page.layer,
+  Mcp.layer,
   HookRoutes.layer,
 );
