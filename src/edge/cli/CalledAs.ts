@@ -64,6 +64,8 @@ export const commandNames = [
   "tail",
   "sql",
   "report",
+  "cost",
+  "query",
   "tasks",
   "task",
   "sessions",
