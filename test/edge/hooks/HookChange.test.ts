@@ -32,7 +32,7 @@ const files: Readonly<Record<string, string>> = {
 }
 `,
   comments: '{\n  // mine\n  "a": 1, /* two */\n  "hooks": {\n    "Stop": [{ "command": "x" }], // mine\n  },\n}\n',
-  "windows": '\uFEFF{\r\n  "a": 1\r\n}\r\n',
+  windows: '\uFEFF{\r\n  "a": 1\r\n}\r\n',
 };
 
 describe("an install of hooks", () => {
@@ -47,7 +47,12 @@ describe("an install of hooks", () => {
         assert.isAbove(hooksIn, 7, about);
         assert.strictEqual(uninstalled(hooks, after, false), text, about);
         // With another port and another wish ours are replaced, not doubled.
-        const moved = installed(hooks, after, { ...options, url: "http://127.0.0.1:9", isClosed: true, isBriefed: true });
+        const moved = installed(hooks, after, {
+          ...options,
+          url: "http://127.0.0.1:9",
+          isClosed: true,
+          isBriefed: true,
+        });
         assert.strictEqual(countOf(hooks, moved), hooksIn, about);
         assert.strictEqual(uninstalled(hooks, moved, false), uninstalled(hooks, after, false), about);
       }
@@ -59,7 +64,10 @@ describe("an install of hooks", () => {
     if (claude === undefined) return;
     const text = files["with hooks"] ?? "";
     const after = installed(claude, text, options);
-    const value = valueOf(after, read(after)) as { readonly hooks: Record<string, ReadonlyArray<unknown>>; readonly z: string };
+    const value = valueOf(after, read(after)) as {
+      readonly hooks: Record<string, ReadonlyArray<unknown>>;
+      readonly z: string;
+    };
     assert.strictEqual(value.z, "é");
     assert.deepStrictEqual(value.hooks["Stop"]?.[0], {
       matcher: "",

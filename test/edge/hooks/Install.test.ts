@@ -26,7 +26,10 @@ const hooks = async (...words: ReadonlyArray<string>) => {
 };
 
 /** Runs the script as an agent does. */
-const hook = (words: ReadonlyArray<string>, payload: unknown): Promise<{ code: number | null; out: string; err: string }> =>
+const hook = (
+  words: ReadonlyArray<string>,
+  payload: unknown,
+): Promise<{ code: number | null; out: string; err: string }> =>
   new Promise((resolve) => {
     const child = spawn(process.execPath, [script, ...words]);
     let out = "";
@@ -77,7 +80,7 @@ describe("recollect hooks", { timeout: 240_000 }, () => {
       readonly hooks: Record<string, ReadonlyArray<{ readonly hooks: ReadonlyArray<Record<string, unknown>> }>>;
     };
     const [handler] = lists["PreToolUse"]?.[0]?.hooks ?? [];
-    const { Authorization: authorization = "" } = handler?.["headers"] as Record<string, string>;
+    const { Authorization: authorization = "" } = (handler?.["headers"] ?? {}) as Record<string, string>;
     const payload = { session_id: "by-http", hook_event_name: "PreToolUse", tool_name: "Bash", tool_input: {} };
     const answer = await fetch(String(handler?.["url"]), {
       method: "POST",
@@ -97,7 +100,9 @@ describe("recollect hooks", { timeout: 240_000 }, () => {
     await hooks("install", "opencode", "--yes");
     const file = join(home, ".config", "opencode", "plugins", "recollect.js");
     const { Recollect } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as {
-      readonly Recollect: (context: object) => Promise<Record<string, (...given: ReadonlyArray<unknown>) => Promise<void>>>;
+      readonly Recollect: (
+        context: object,
+      ) => Promise<Record<string, (...given: ReadonlyArray<unknown>) => Promise<void>>>;
     };
     const plugin = await Recollect({ directory: "/x" });
     const call = { tool: "bash", sessionID: "by-plugin", callID: "c1" };

@@ -163,9 +163,14 @@ const install = Command.make(
     return undefined;
   }),
 ).pipe(
-  Command.withDescription("Let agents tell the store what they do; shows the change first, and once more changes nothing"),
+  Command.withDescription(
+    "Let agents tell the store what they do; shows the change first, and once more changes nothing",
+  ),
   Command.withExamples([
-    { command: "recollect hooks install --dry-run", description: "What would be changed, for the agents of this machine" },
+    {
+      command: "recollect hooks install --dry-run",
+      description: "What would be changed, for the agents of this machine",
+    },
     { command: "recollect hooks install claude-code --brief", description: "With a brief at each session's start" },
   ]),
 );
@@ -206,8 +211,22 @@ const stateOf = Effect.fnUntraced(function* (hooks: AgentHooks, url: string) {
   // Those that speak HTTP have the address in them.
   const address = /http:\/\/127\.0\.0\.1:\d+(?=\/hooks\/)/.exec(text ?? "")?.[0];
   const isElsewhere = count > 0 && address !== undefined && address !== url;
-  const state = Result.isFailure(counted) ? "unreadable" : count === 0 ? "none" : isElsewhere ? "elsewhere" : "installed";
-  return { agent: hooks.agent, name: hooks.name, isThere, file, hooks: count, state, ...(isElsewhere ? { address } : {}) };
+  const state = Result.isFailure(counted)
+    ? "unreadable"
+    : count === 0
+      ? "none"
+      : isElsewhere
+        ? "elsewhere"
+        : "installed";
+  return {
+    agent: hooks.agent,
+    name: hooks.name,
+    isThere,
+    file,
+    hooks: count,
+    state,
+    ...(isElsewhere ? { address } : {}),
+  };
 });
 
 const isAnywhere = Effect.fnUntraced(function* (root: string) {

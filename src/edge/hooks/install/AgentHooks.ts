@@ -128,10 +128,8 @@ const claudeHandler = (event: string, options: HookOptions): Entry => {
   };
 };
 
-const eachOf = (
-  events: ReadonlyArray<string>,
-  entry: (event: string) => Entry,
-): Readonly<Record<string, Entry>> => Object.fromEntries(events.map((event) => [event, entry(event)]));
+const eachOf = (events: ReadonlyArray<string>, entry: (event: string) => Entry): Readonly<Record<string, Entry>> =>
+  Object.fromEntries(events.map((event) => [event, entry(event)]));
 
 const codexEvents = [
   "SessionStart",
@@ -200,7 +198,11 @@ const copilotFile = (options: HookOptions): string => {
   return `${JSON.stringify({ version: 1, hooks: listed }, null, 2)}\n`;
 };
 
-const openCodeFile = ({ isClosed, token, url }: HookOptions): string => `// Written by \`recollect hooks install\`; \`recollect hooks remove opencode\` takes it away.
+const openCodeFile = ({
+  isClosed,
+  token,
+  url,
+}: HookOptions): string => `// Written by \`recollect hooks install\`; \`recollect hooks remove opencode\` takes it away.
 const post = async (event, payload) => {
   const answer = await fetch(${JSON.stringify(`${url}/hooks/opencode`)} + "?event=" + event, {
     method: "POST",
@@ -260,7 +262,10 @@ export const agentHooks: ReadonlyArray<AgentHooks> = [
         eachOf(codexEvents, (event) =>
           nested({
             type: "command",
-            command: commandOf("codex", options, { isStart: event === "SessionStart", isBefore: event === "PreToolUse" }),
+            command: commandOf("codex", options, {
+              isStart: event === "SessionStart",
+              isBefore: event === "PreToolUse",
+            }),
             timeout: timeoutSeconds,
           }),
         ),
@@ -299,7 +304,10 @@ export const agentHooks: ReadonlyArray<AgentHooks> = [
       empty: { version: 1 },
       entries: (options) =>
         eachOf(cursorEvents, (event) => ({
-          command: commandOf("cursor", options, { isStart: event === "sessionStart", isBefore: event === "preToolUse" }),
+          command: commandOf("cursor", options, {
+            isStart: event === "sessionStart",
+            isBefore: event === "preToolUse",
+          }),
           timeout: timeoutSeconds,
           ...(options.isClosed && event === "preToolUse" ? { failClosed: true } : {}),
         })),
@@ -329,6 +337,7 @@ export const agentHooks: ReadonlyArray<AgentHooks> = [
 export const isOurs = (agent: HookAgent, handler: unknown): boolean => {
   if (typeof handler !== "object" || handler === null) return false;
   const { command, url } = handler as Entry;
-  if (typeof url === "string") return new RegExp(`^https?://(?:127\\.0\\.0\\.1|localhost):\\d+/hooks/${agent}(?:\\?|$)`).test(url);
+  if (typeof url === "string")
+    return new RegExp(`^https?://(?:127\\.0\\.0\\.1|localhost):\\d+/hooks/${agent}(?:\\?|$)`).test(url);
   return typeof command === "string" && command.includes("recollect-hook.mjs");
 };

@@ -44,7 +44,7 @@ const withoutOne = (agent: HookAgent, text: string): string | undefined => {
 
 /** The text without any entry of ours. */
 export const without = (agent: HookAgent, text: string): string => {
-  for (let now = text; ; ) {
+  for (let now = text; ;) {
     const next = withoutOne(agent, now);
     if (next === undefined) return now;
     now = next;
@@ -74,7 +74,6 @@ export const countOf = ({ agent, how }: AgentHooks, text: string | undefined): n
   if (text === undefined) return 0;
   return how.kind === "file" ? 1 : Object.keys(installedEntries(agent, text)).length;
 };
-
 
 /** The file as it is to be; `text` is what is there, undefined where no file is. Throws `NoJson`. */
 export const installed = ({ agent, how }: AgentHooks, text: string | undefined, options: HookOptions): string => {

@@ -104,7 +104,9 @@ export const writeFile = Effect.fn("edge.writeHookFile")(function* (options: {
     const unfinished = `${real}.recollect-${process.pid}`;
     yield* fs.writeFileString(unfinished, after, { mode });
     yield* fs.chmod(unfinished, mode);
-    yield* fs.rename(unfinished, real).pipe(Effect.onError(() => Effect.ignore(fs.remove(unfinished, { force: true }))));
+    yield* fs
+      .rename(unfinished, real)
+      .pipe(Effect.onError(() => Effect.ignore(fs.remove(unfinished, { force: true }))));
     return undefined;
   });
   yield* write.pipe(Effect.mapError((cause) => trouble(file, cause)));
@@ -114,7 +116,9 @@ export const writeFile = Effect.fn("edge.writeHookFile")(function* (options: {
 /** Whether a copy of that agent's file from before an install is kept: then the file was a person's. */
 export const hasBackup = Effect.fnUntraced(function* (root: string, agent: string) {
   const fs = yield* FileSystem.FileSystem;
-  const kept = yield* fs.readDirectory(yield* backupsOf(root, agent)).pipe(Effect.orElseSucceed((): Array<string> => []));
+  const kept = yield* fs
+    .readDirectory(yield* backupsOf(root, agent))
+    .pipe(Effect.orElseSucceed((): Array<string> => []));
   return kept.length > 0;
 });
 

@@ -45,7 +45,9 @@ export const diffLines = (before: string | undefined, after: string | undefined)
   const right = linesOf(after);
   if (left.length > mostLines || right.length > mostLines) return [`${left.length} lines become ${right.length}`];
   const all = steps(left, right);
-  const isNear = all.map((_, at) => all.slice(Math.max(0, at - around), at + around + 1).some(([sign]) => sign !== " "));
+  const isNear = all.map((_, at) =>
+    all.slice(Math.max(0, at - around), at + around + 1).some(([sign]) => sign !== " "),
+  );
   const shown: Array<string> = [];
   for (const [at, [sign, line]] of all.entries()) {
     if (isNear[at] === true) shown.push(`${sign} ${line}`.replaceAll(/rct_[\w-]{8,}/g, "rct_…"));
