@@ -64,6 +64,7 @@ export const commandNames = [
   "files",
   "tail",
   "sql",
+  "report",
   "tasks",
   "task",
   "sessions",
