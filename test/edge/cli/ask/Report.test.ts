@@ -70,7 +70,7 @@ describe("recollect query", () => {
       { cwd: "/x", threads: 1 },
     ]);
     assert.match((await stage.run(["query", "show", "busiest"])).out, /^-- Where most is done\nSELECT cwd/);
-    const listed = await stage.json<ReadonlyArray<{ readonly name: string; readonly shipped: boolean }>>([
+    const listed = await stage.json<ReadonlyArray<{ readonly [field: string]: unknown; readonly shipped: boolean }>>([
       "query",
       "list",
     ]);
@@ -100,7 +100,7 @@ describe("recollect cost", () => {
     );
     const line = await stage.shell(`echo '{"session_id":"x","cwd":"/y"}' | recollect cost --statusline`);
     assert.deepStrictEqual(line, { code: 0, err: "", out: "0 in, 0 out · today 0 in, 0 out\n" });
-    assert.deepInclude(await stage.json(["cost", "--session", "x"]), {
+    assert.deepInclude(await stage.json<object>(["cost", "--session", "x"]), {
       session: { inputTokens: 0, outputTokens: 0, costUsd: null },
     });
   }, 120_000);
