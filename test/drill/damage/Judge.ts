@@ -195,7 +195,7 @@ const withDaemon = async (run: Run, place: Place): Promise<void> => {
     running.kill("SIGTERM");
     const ended = await running.ended;
     if (ended.isLate) run.problems.push("up did not end");
-    const warned = ended.err.split("\n").find((line) => / (?:warn|error): /.test(line));
+    const warned = ended.err.split("\n").find((line) => / (?:warn|error)(?: [\w ]+)?: /.test(line));
     if (warned !== undefined) notice(run, "log of up", warned);
     await endServer(ofDaemon);
   }
