@@ -198,7 +198,7 @@ const proveBegin = (guard: StreamGuard.StreamGuard, after: number): Effect.Effec
     if (after + 1 >= first || !guard.conditions().some(({ name }) => losing.has(name))) return Effect.void;
     return Effect.fail(removed(first));
   });
-const losing: ReadonlySet<string> = new Set(["streamRemoves", "streamDamaged"]);
+const losing: ReadonlySet<string> = new Set(["streamRemoves", "streamDamaged", "streamFull"]);
 
 export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const connection = yield* NatsConnection;
