@@ -10,6 +10,7 @@ import type { Part } from "../src/domain/thread/Content.ts";
 import type { NewEvent } from "../src/domain/Event.ts";
 import { type History, thread } from "../src/domain/History.ts";
 import { compose } from "../src/publish/write/NewEvent.ts";
+import { writing } from "../test/support/writing.ts";
 
 const medianBytes = 1_395;
 const meanBytes = 4_634;
@@ -89,7 +90,7 @@ const speaker = (seed = 1) => {
 
 /** The event of a message, as our publishers make it: checked against its Schema, with a new id. */
 export const eventOf = (history: History, spoken: Spoken): Effect.Effect<NewEvent> =>
-  compose({ history, type: "thread.message_appended", data: spoken }, "bench").pipe(
+  compose({ history, type: "thread.message_appended", data: spoken }, writing("bench")).pipe(
     Effect.map(({ event }) => event),
     Effect.orDie,
   );

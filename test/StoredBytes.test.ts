@@ -12,6 +12,7 @@ import { compose } from "../src/publish/write/NewEvent.ts";
 import { SnapshotStore } from "../src/snapshot/SnapshotStore.ts";
 import * as Snapshotter from "../src/snapshot/Snapshotter.ts";
 import * as NatsServer from "./support/NatsServer.ts";
+import { writing } from "./support/writing.ts";
 
 const history = thread("long");
 const perAppend = 250;
@@ -31,7 +32,7 @@ const eventOf = (n: number) =>
         parts: [{ type: "text", text: textOf(n) }],
       },
     },
-    "test",
+    writing("test"),
   ).pipe(Effect.map(({ event }) => event));
 
 /** Pages in use, the full-text index apart. */

@@ -12,6 +12,7 @@ import { Attach, type Need, type Obstacle, type Where } from "../edge/cli/Attach
 import { NotFound } from "../edge/cli/Failure.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
+import * as StoragePolicyFile from "../publish/storing/StoragePolicyFile.ts";
 import { natsUrlOf } from "./NatsUrl.ts";
 import { querying } from "./Querying.ts";
 import * as ReadModels from "./ReadModels.ts";
@@ -50,7 +51,7 @@ const store = (where: Where, need: Need) =>
       const folder = yield* folderOf(where);
       const mayBegin = need === "any" || (yield* natsUrlOf(where)) !== undefined;
       if (!mayBegin && !(yield* exists(folder))) return yield* noStore(folder);
-      return (yield* loadRunningStore).runningStore(where);
+      return Layer.provideMerge((yield* loadRunningStore).runningStore(where), StoragePolicyFile.layer(folder.root));
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 
@@ -66,8 +67,10 @@ const readModels = (where: Where) =>
         Effect.orElseSucceed(Option.none<Instance.Instance>),
       );
       const lies = querying(folder.database);
-      if (yield* ReadModels.suffice({ folder, natsUrl, isRunning: Option.isSome(running) })) return lies;
-      return (yield* loadRunningStore).broughtUpToDate(where, folder);
+      const policy = StoragePolicyFile.layer(folder.root);
+      if (yield* ReadModels.suffice({ folder, natsUrl, isRunning: Option.isSome(running) }))
+        return Layer.merge(lies, policy);
+      return Layer.merge((yield* loadRunningStore).broughtUpToDate(where, folder), policy);
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 

@@ -21,6 +21,8 @@ import * as NatsBinary from "../machine/nats/NatsBinary.ts";
 import { NatsProcess } from "../machine/nats/NatsProcess.ts";
 import * as Nats from "../machine/nats/NatsProcess.ts";
 import * as StoreRecord from "../machine/StoreRecord.ts";
+import { policyFieldNames } from "../domain/audit/PolicySettings.ts";
+import * as StoragePolicyFile from "../publish/storing/StoragePolicyFile.ts";
 import * as SpoolDrainer from "../publish/drain/SpoolDrainer.ts";
 import * as Scrubber from "../projection/verify/Scrubber.ts";
 import { readModels } from "../../projections/all.ts";
@@ -29,6 +31,7 @@ import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as SpoolBounds from "../spool/SpoolBounds.ts";
 import * as DiskWatch from "./DiskWatch.ts";
 import * as FolderGuard from "./FolderGuard.ts";
+import * as Following from "./Following.ts";
 import { folding } from "./Folding.ts";
 import * as HttpServing from "./HttpServing.ts";
 import { reading } from "./Layers.ts";
@@ -104,6 +107,22 @@ const boundSpool = Effect.fnUntraced(function* (file: string) {
   yield* Effect.forkScoped(Stream.runForEach(values, () => said));
 });
 
+/** What was set of the policy at run time, where every process of the data folder finds it, with the log away too. */
+const tellPolicy = Effect.fnUntraced(function* (root: string) {
+  const config = yield* Configuration;
+  const said = Effect.gen(function* () {
+    const all = yield* config.explain();
+    const ours = new Set<string>(policyFieldNames);
+    const set = all.filter(
+      ({ field, layer, problem }) => ours.has(field) && layer === "runtime" && problem === undefined,
+    );
+    const values = Object.fromEntries(set.map(({ field, value }) => [field, value]));
+    yield* Effect.try(() => StoragePolicyFile.write(root, values));
+  }).pipe(Effect.catch(({ cause }) => Effect.logWarning(`the policy cannot be written: ${String(cause)}`)));
+  const changes = policyFieldNames.map((name) => Stream.map(config.watch(name), () => undefined));
+  yield* Effect.forkScoped(Stream.runForEach(Stream.mergeAll(changes, { concurrency: "unbounded" }), () => said));
+});
+
 /**
  * What is configured is done as soon as it is: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
  * holds until the next change; a default nobody chose leaves the bucket as it is.
@@ -128,6 +147,7 @@ const configured = (
       );
       yield* Effect.forkScoped(Stream.runDrain(values));
       yield* boundSpool(spool);
+      yield* tellPolicy(root);
     }),
   ).pipe(Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })));
 
@@ -165,6 +185,7 @@ const parts = Effect.fnUntraced(function* (
   const swept = SessionSweep.running.pipe(Layer.provide(PresenceKv.layer()));
   const replayed = role === "daemon" ? WrapReplay.layer(root) : Layer.empty;
   const scheduled = role === "daemon" ? TaskScheduling.layer(root) : Layer.empty;
+  const followed = role === "daemon" ? Following.layer(root) : Layer.empty;
   const scrubbed =
     role === "daemon"
       ? Scrubber.layer({ path: database, projections: readModels, witness: options.witness })
@@ -181,6 +202,7 @@ const parts = Effect.fnUntraced(function* (
     TenantService.serve,
     TaskFilling.layer,
     scheduled,
+    followed,
     obeyed,
     scrubbed,
     replayed,
@@ -189,6 +211,7 @@ const parts = Effect.fnUntraced(function* (
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
     Layer.provideMerge(querying(database)),
+    Layer.provideMerge(StoragePolicyFile.layer(root)),
   );
 });
 

@@ -23,6 +23,7 @@ import { Spool } from "../spool/Spool.ts";
 import * as SpoolSqlite from "../spool/SpoolSqlite.ts";
 import * as AnswerJournal from "./thread/AnswerJournal.ts";
 import * as HistoryReading from "./HistoryReading.ts";
+import * as StoragePolicyFile from "./storing/StoragePolicyFile.ts";
 import * as Publisher from "./Publisher.ts";
 import * as ThreadViews from "./thread/ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
@@ -137,6 +138,7 @@ export const layer = (options: Options = {}) =>
         Layer.merge(ThreadViews.layer, HistoryReading.layer),
         Publisher.layer(options),
       );
-      return Layer.provideMerge(Layer.merge(publisher, answers), ready);
+      const policy = StoragePolicyFile.layer(folder.root);
+      return Layer.merge(publisher, answers).pipe(Layer.provideMerge(ready), Layer.provideMerge(policy));
     }),
   ).pipe(Layer.provide(folderLayer(options)));

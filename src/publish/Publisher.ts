@@ -11,10 +11,11 @@
  * - a task never makes a move that its state does not allow, whoever else moves it at the same moment;
  * - the log being away or slow costs a caller our patience (250 ms) once, and then one write to disk per call;
  * - who puts more than is delivered while the log is back is slowed down, and sent to the log in the end (`SpoolBackpressure`);
- * - an event that its Schema does not allow is refused before anything is written.
+ * - an event that its Schema does not allow is refused before anything is written;
+ * - secrets are replaced by their marks before the command is made (`storing/StoragePolicy`).
  */
-import { Context, Effect, Layer, Schedule, Stream } from "effect";
-import type { Provenance, RecordedEvent } from "../domain/Event.ts";
+import { Context, Effect, Layer, Option, Schedule, Stream } from "effect";
+import type { NewEvent, Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { TaskRefusal } from "../domain/task/Task.ts";
 import {
@@ -25,6 +26,7 @@ import {
   type SequenceConflict,
 } from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
+import { builtIn, type Policy, StoragePolicy } from "./storing/StoragePolicy.ts";
 import { compose, type Composing, type InvalidEvent, type TypeName } from "./write/NewEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
 import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
@@ -76,6 +78,8 @@ export class Publisher extends Context.Service<
     readonly tenant: string;
     /** What it says of every event that does not say otherwise. */
     readonly speaks: Provenance;
+    /** What may be stored, as it holds now. */
+    readonly policy: () => Policy;
     /** Any event of the catalogue. */
     readonly publish: <Name extends TypeName>(options: PublishOptions<Name>) => Effect.Effect<Published, PublishError>;
     /**
@@ -98,6 +102,11 @@ export class Publisher extends Context.Service<
       readonly events: ReadonlyArray<AppendedEvent>;
       readonly expected: Sequence | "any";
     }) => Effect.Effect<AppendedAll, InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable>;
+    /** The events as the log takes them, checked, their blobs in the object store: for who decides what to append. */
+    readonly prepare: (
+      history: History,
+      events: ReadonlyArray<AppendedEvent>,
+    ) => Effect.Effect<ReadonlyArray<NewEvent>, InvalidEvent | AppendRefused | LogUnavailable>;
     /**
      * Keeps commands that begin a history each on this machine's disk, all or none, for a log that its caller has found
      * away. The log then takes all of them or none: none when one of the histories has begun there, and what is missing of
@@ -136,6 +145,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const delivery = yield* Delivery.make(options);
   const source = options.source ?? "recollect";
   const own = about(options);
+  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
 
   /** Into the log or nowhere. What was tried once may be there: it is looked for before it is written again. */
   const deliverToLog = (command: Command) =>
@@ -147,7 +157,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     );
 
   const publish = Effect.fn("publish.publish")(function* <Name extends TypeName>(given: PublishOptions<Name>) {
-    const composed = yield* compose({ ...own, ...given }, source);
+    const composed = yield* compose({ ...own, ...given }, { source, policy: policy() });
     const durable = composed.durable ?? options.durable;
     const command = durable === undefined ? composed : { ...composed, durable };
     const delivered = yield* durable === "log" ? deliverToLog(command) : delivery.deliver(command);
@@ -158,7 +168,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     given: PublishOptions<Name> & { readonly expected: Sequence },
   ) {
     const { expected, ...rest } = given;
-    const command = yield* compose({ ...own, ...(rest as unknown as PublishOptions<Name>) }, source);
+    const command = yield* compose(
+      { ...own, ...(rest as unknown as PublishOptions<Name>) },
+      { source, policy: policy() },
+    );
     if (!delivery.isDirect) {
       const hint = "Publish without an expected sequence, or wait until the log is back.";
       return yield* new LogUnavailable({
@@ -172,17 +185,21 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return { _tag: "Appended" as const, sequence, eventId: event.id };
   });
 
+  const prepare = Effect.fn("publish.prepare")(function* (history: History, given: ReadonlyArray<AppendedEvent>) {
+    const commands = yield* Effect.forEach(given, (event) =>
+      compose({ ...own, ...event, history } as Composing<TypeName>, { source, policy: policy() }),
+    );
+    yield* putBlobs(log, commands);
+    return commands.map(({ event }) => event);
+  });
+
   const appendAll = Effect.fn("publish.appendAll")(function* (given: {
     readonly history: History;
     readonly events: ReadonlyArray<AppendedEvent>;
     readonly expected: Sequence | "any";
   }) {
     const { expected, history } = given;
-    const commands = yield* Effect.forEach(given.events, (event) =>
-      compose({ ...own, ...event, history } as Composing<TypeName>, source),
-    );
-    yield* putBlobs(log, commands);
-    const events = commands.map(({ event }) => event);
+    const events = yield* prepare(history, given.events);
     const { duplicate, sequence } = yield* log.append({ history, events, expected });
     return { sequence, duplicate, eventIds: events.map(({ id }) => id) };
   });
@@ -207,9 +224,11 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   return Publisher.of({
     tenant: options.tenant ?? defaultTenant,
     speaks: { ...own, source },
+    policy,
     publish,
     publishExpecting,
     appendAll,
+    prepare,
     keepBatch: (commands) => delivery.keepBatch(commands),
     read,
     blob,

@@ -27,6 +27,8 @@ export interface SearchFilter {
   readonly width?: number;
   readonly tenant?: string;
   readonly threadId?: string;
+  /** Ids of threads that are left out, with those that work for them or continue them. */
+  readonly except?: ReadonlyArray<string>;
   /** A working directory, one below it, or its last name. */
   readonly project?: string;
   readonly branch?: string;
@@ -68,6 +70,8 @@ export interface SearchAnswer {
     readonly count: number;
     readonly hits: ReadonlyArray<SearchHit>;
   }>;
+  /** Threads with a hit, of which `threads` are the best. */
+  readonly total: number;
   /** Hits that were ranked, and whether there are older ones that were not. */
   readonly ranked: number;
   readonly isCut: boolean;

@@ -11,7 +11,8 @@
  */
 import type { Database } from "better-sqlite3";
 import { askedWords } from "../domain/search/SearchWords.ts";
-import { QueryRefused, type ThreadRow } from "./Query.ts";
+import { type ThreadRow } from "./Query.ts";
+import { QueryRefused } from "./Sql.ts";
 import { all } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf, type Source, sources } from "./SearchSourcesSqlite.ts";
@@ -47,7 +48,8 @@ const boundOf = (filter: SearchFilter): Bound => {
   const given = { agent, branch, model, project, role, since, tenant, threadId, tool, until };
   const bound = Object.entries(given).filter((entry): entry is [string, string | number] => entry[1] !== undefined);
   const words = file === undefined ? [] : [["file", file] as const, ["fileMatch", phraseOf(file)] as const];
-  return Object.fromEntries([...bound, ...words]);
+  const left = filter.except === undefined ? [] : [["except", JSON.stringify(filter.except)] as const];
+  return Object.fromEntries([...bound, ...words, ...left]);
 };
 
 const phraseOf = (text: string): string => `"${askedWords(text).phrase.replaceAll('"', '""')}"`;
@@ -230,6 +232,7 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
         const shown = hits.slice(0, filter.hitsPerThread ?? 3).map((one) => hitOf(db, one, how));
         return thread === undefined ? [] : [{ thread, count: hits.length, hits: shown }];
       }),
+      total: threads.size,
       ranked: ranked.length,
       isCut,
     };

@@ -19,6 +19,7 @@ import { settings as slotSettings } from "../../src/coordination/tasks/queue/Tas
 import { work } from "../../src/coordination/tasks/Worker.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { compose } from "../../src/publish/write/NewEvent.ts";
+import { writing } from "../support/writing.ts";
 
 export const leaseMillis = 1_000;
 
@@ -199,7 +200,7 @@ export const suite = (test: Tester) => {
       const data = { request: { agentType: "foreign", timeoutSeconds: -1 }, queue: {} };
       const { event, history } = yield* compose(
         { history: historyOf("foreign time"), type: "task.submitted", data },
-        "another program",
+        writing("another program"),
       );
       yield* log.append({ history, events: [event], expected: 0 });
       yield* tasks.requeue([history.id]);
@@ -556,7 +557,7 @@ export const suite = (test: Tester) => {
       // Written past the Tasks of this process: as if it had died before it came to the others.
       const { event, history } = yield* compose(
         { history: historyOf(first), type: "task.cancelled", data: {} },
-        "somebody who died",
+        writing("somebody who died"),
       );
       yield* log.append({ history, events: [event], expected: "any" });
       const { broken, open } = yield* look;

@@ -203,7 +203,7 @@ describe("the stream of record", () => {
       const there = yield* open(url, guardWith({ identity: undefined }));
       for (const id of ["a", "b", "c"]) yield* there.append(id);
       const reading = Effect.flip(Stream.runCollect(there.log.read({ history })));
-      yield* there.change({ max_msgs: 2 });
+      yield* there.change({ max_msgs: 2, discard: DiscardPolicy.Old });
       yield* there.named;
       const cut = yield* reading;
       assert.deepInclude(cut, { _tag: "LogUnavailable", condition: "streamDamaged" });

@@ -14,6 +14,7 @@ import * as SpoolSqlite from "../../src/spool/SpoolSqlite.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
 import * as World from "./World.ts";
+import { writing } from "../support/writing.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
 
@@ -166,7 +167,10 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       yield* Effect.gen(function* () {
         const publisher = yield* Publisher;
         const data = { request: { agentType: "a" } };
-        const command = yield* compose({ history: History.task("no disk"), type: "task.submitted", data }, "test");
+        const command = yield* compose(
+          { history: History.task("no disk"), type: "task.submitted", data },
+          writing("test"),
+        );
         const refused = yield* Effect.flip(publisher.keepBatch([{ ...command, batch: "no disk" }]));
         assert.strictEqual(refused._tag, "NotAccepted");
         to.position = "there";
@@ -353,7 +357,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
       const ids = Array.from({ length: 700 }, (_, index) => `kept ${index}`);
       const commands = yield* Effect.forEach(ids, (id) => {
         const data = { request: { agentType: "a" } };
-        const command = compose({ history: History.task(id), type: "task.submitted", data }, "test");
+        const command = compose({ history: History.task(id), type: "task.submitted", data }, writing("test"));
         return Effect.map(command, (one) => ({ ...one, batch: "kept" }));
       });
       const sequences = Effect.map(
@@ -379,7 +383,7 @@ layer(world, { excludeTestServices: true })("Delivery", (it) => {
         const [part] = commands;
         const command = compose(
           { history: History.task("kept z"), type: "task.submitted", data: { request: { agentType: "a" } } },
-          "test",
+          writing("test"),
         );
         if (part === undefined) return;
         yield* publisher.keepBatch([

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { task, thread } from "../../src/domain/History.ts";
 import { compose } from "../../src/publish/write/NewEvent.ts";
+import { writing } from "../support/writing.ts";
 
 class Point {
   readonly x = 1;
@@ -56,7 +57,7 @@ const toolUse = (args: unknown) => ({
 });
 
 const bodyOf = (args: unknown) =>
-  compose({ history: thread("t"), type: "thread.message_appended", data: toolUse(args) }, "test").pipe(
+  compose({ history: thread("t"), type: "thread.message_appended", data: toolUse(args) }, writing("test")).pipe(
     Effect.map(({ event }) => String(event.body)),
   );
 
@@ -76,7 +77,7 @@ describe("a command", () => {
             type: "thread.message_appended",
             data: { messageId: "m", role: "user", parts: [{ type: "text", text: text as string }], ...extra },
           },
-          "test",
+          writing("test"),
         );
       yield* said(new Date(0));
       yield* said({ toJSON: () => "a text" });
@@ -91,10 +92,13 @@ describe("a command", () => {
   it.effect("keeps what its Schema does not know, but refuses it in a task, where it would be secrets", () =>
     Effect.gen(function* () {
       const said = { messageId: "m", role: "user", parts: [], mood: "bright" };
-      const kept = yield* compose({ history: thread("t"), type: "thread.message_appended", data: said }, "test");
+      const kept = yield* compose(
+        { history: thread("t"), type: "thread.message_appended", data: said },
+        writing("test"),
+      );
       assert.deepStrictEqual(JSON.parse(String(kept.event.body)), said);
       const submit = (data: { readonly request: { readonly agentType: string } }) =>
-        compose({ history: task("t"), type: "task.submitted", data }, "test");
+        compose({ history: task("t"), type: "task.submitted", data }, writing("test"));
       yield* submit({ request: { agentType: "reviewer" } });
       const request = { agentType: "reviewer", environment: { API_KEY: "secret" } };
       for (const data of [{ request }, { request: { agentType: "reviewer" }, environment: {} }]) {

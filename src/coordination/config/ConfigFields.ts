@@ -6,6 +6,7 @@
  * A field is a line here and a reader somewhere; a value that its Schema does not allow never gets into a configuration.
  */
 import { Result, Schema } from "effect";
+import { policyFields } from "../../domain/audit/PolicySettings.ts";
 import { maybe } from "../../domain/thread/Content.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import { Limit } from "./Limit.ts";
@@ -96,6 +97,17 @@ export const fields = {
     millis(minute, 365 * day),
     7 * day,
     "What waits in that file for longer is said to be overdue, milliseconds; it is delivered all the same.",
+  ),
+  ...policyFields,
+  "import.follow": field(
+    Schema.Boolean,
+    false,
+    "Whether `recollect up` follows what agents write on this machine, and imports what is there.",
+  ),
+  "import.paths": field(
+    Schema.Array(Schema.String).check(Schema.isMaxLength(100)),
+    [],
+    "Files and folders that it follows beside the agents' own places, absolute paths; at most 100.",
   ),
   "nats.url": {
     ...field(Schema.String, "", "Where the NATS server is; may hold a password."),

@@ -21,6 +21,7 @@ import type { RecordedEvent } from "../../domain/Event.ts";
 import { isMisfit } from "../../domain/Event.ts";
 import { config as historyOf, defaultTenant } from "../../domain/History.ts";
 import { type AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
+import { builtIn, StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
 import { compose, type InvalidEvent } from "../../publish/write/NewEvent.ts";
 import {
   apply,
@@ -178,6 +179,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const log = yield* EventLog;
   const history = historyOf(options.scope ?? "default", options.tenant ?? defaultTenant);
   const source = options.who ?? "recollect";
+  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
   const below = yield* Effect.fromResult(belowOf(options));
   const told = yield* PubSub.sliding<Version>(maxBehind);
   /** Something else may hold: looked at by those who watch, so that of several only the last counts. */
@@ -251,6 +253,18 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
       const message = `Who and why have at most ${maxWhyLength} characters each.`;
       return yield* refusedCall(first.field, message, "Say it shorter.");
     }
+    if (
+      policy()
+        .redactor.value([changes, why, who])
+        .some((said, at) => said !== [changes, why, who][at])
+    ) {
+      const message = "What is configured looks like a secret, and secrets are never stored.";
+      return yield* refusedCall(
+        first.field,
+        message,
+        "Name a file or a variable that holds it, and not the secret itself.",
+      );
+    }
     for (const { field, value } of changes) {
       if (value !== undefined) yield* Effect.fromResult(check(field, value, "runtime"));
       // What an older version of the program set may always be removed.
@@ -289,7 +303,10 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
         why,
         rolledBackTo,
       };
-      const { event } = yield* compose({ history, type: "config.changed", data, actor: who }, source);
+      const { event } = yield* compose(
+        { history, type: "config.changed", data, actor: who },
+        { source, policy: policy() },
+      );
       const appended = yield* Effect.result(log.append({ history, events: [event], expected: sequence }));
       if (Result.isSuccess(appended)) {
         yield* caughtUp;

@@ -12,7 +12,7 @@ import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { compose, type Given, newId } from "../../publish/write/NewEvent.ts";
 import type { Accepting, SubmitError } from "./TaskSubmission.ts";
-import { after, type Desk, load } from "./TaskMoves.ts";
+import { after, type Desk, load, writingOf } from "./TaskMoves.ts";
 import type { Offering } from "./TaskEnqueue.ts";
 import { TaskNotFound } from "./TaskResult.ts";
 import { InvalidTask, shown } from "../config/TaskLimits.ts";
@@ -64,7 +64,7 @@ export const submit = Effect.fn("coordination.submitBatch")(function* (
       const request = requests[index] ?? { agentType: "" };
       const data = yield* checked({ request, submission: { ...batch, id }, id, now, batch: place });
       const about = { ...speaks, history: historyOf(id, tenant), type: "task.submitted" as const, data };
-      return { ...(yield* compose(about, speaks.source)), batch: batchId };
+      return { ...(yield* compose(about, writingOf(desk))), batch: batchId };
     }),
   );
   yield* checkedAll(commands);

@@ -11,7 +11,8 @@ import { empty, evolve, type TaskRecord } from "../../domain/task/TaskRecord.ts"
 import { afterAppend, decideAndAppend, readOn } from "../../log/DecideAndAppend.ts";
 import type { AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
-import { compose, type Given, type InvalidEvent, newId } from "../../publish/write/NewEvent.ts";
+import type { Policy } from "../../publish/storing/StoragePolicy.ts";
+import { compose, type Given, type InvalidEvent, newId, type Writing } from "../../publish/write/NewEvent.ts";
 import { putBlobs } from "../../publish/write/WriteCommand.ts";
 
 /** An event that is to be added. */
@@ -24,6 +25,8 @@ export interface Desk {
   readonly log: EventLog["Service"];
   readonly tenant: string;
   readonly speaks: Provenance;
+  /** What may be stored, as it holds now. */
+  readonly policy: () => Policy;
 }
 
 export interface Moved {
@@ -38,6 +41,9 @@ export type MoveError = InvalidEvent | AppendRefused | LogUnavailable;
 const patientTries = 12;
 /** The longest move: a lapsed lease ends, and the next one is taken and begun. */
 const maxSteps = 3;
+
+/** By whom and how an event of this desk is made. */
+export const writingOf = ({ policy, speaks }: Desk): Writing => ({ source: speaks.source, policy: policy() });
 
 const where = ({ log, tenant }: Desk, taskId: string) => ({ log, history: History.task(taskId, tenant), evolve });
 
@@ -84,7 +90,7 @@ export const move = Effect.fnUntraced(function* <E>(options: {
     decide: Effect.fnUntraced(function* (record: TaskRecord) {
       const steps = yield* decide(record);
       const commands = yield* Effect.forEach(steps, ({ data, type }, index) =>
-        compose({ ...desk.speaks, history: at.history, type, data, id: ids[index] }, desk.speaks.source),
+        compose({ ...desk.speaks, history: at.history, type, data, id: ids[index] }, writingOf(desk)),
       );
       yield* putBlobs(desk.log, commands);
       return commands.map(({ event }) => event);

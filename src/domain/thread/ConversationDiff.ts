@@ -12,6 +12,7 @@ import { Schema } from "effect";
 import { createHash } from "node:crypto";
 import type { Part } from "./Content.ts";
 import { isObject, type JsonValue, utf8Length } from "../Json.ts";
+import { withoutDigests } from "../secret/SecretMark.ts";
 import { type Normalised, sha256Of } from "./RepeatedText.ts";
 
 /**
@@ -48,24 +49,27 @@ const largeJsonBytes = 256 * 1024;
 const jsonEssence = (value: unknown): unknown => {
   if (value == null) return null;
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return utf8Length(text) > largeJsonBytes ? sha256Of(text) : sorted(value);
+  if (utf8Length(text) > largeJsonBytes) return sha256Of(text);
+  const same = withoutDigests(text);
+  return sorted(same === text ? value : typeof value === "string" ? same : JSON.parse(same));
 };
 
 /** The hash of what base64 stands for, as the object store has it. */
 const bytesHash = (data: string | null | undefined): string | null =>
   data == null ? null : createHash("sha256").update(Buffer.from(data, "base64")).digest("hex");
 
-/** What a part says, without what clients drop when they send it back: thoughts, signatures, sizes. */
+/**
+ * What a part says, without the digests of redacted secrets, which are others under another machine's key, and without what clients drop when they send it back: thoughts, signatures, sizes. */
 const essence = (part: Part): ReadonlyArray<unknown> => {
   switch (part.type) {
     case "text":
-      return part.text === "" ? [] : [["text", part.blob?.sha256 ?? sha256Of(part.text)]];
+      return part.text === "" ? [] : [["text", part.blob?.sha256 ?? sha256Of(withoutDigests(part.text))]];
     case "thinking":
       return [];
     case "tool_use":
       return [["call", part.callId, part.name, part.blob?.sha256 ?? jsonEssence(part.arguments)]];
     case "tool_result":
-      return [["result", part.callId, part.blob?.sha256 ?? sha256Of(part.text)]];
+      return [["result", part.callId, part.blob?.sha256 ?? sha256Of(withoutDigests(part.text))]];
     case "image":
       return [["image", part.url ?? part.blob?.sha256 ?? bytesHash(part.data)]];
     case "file":

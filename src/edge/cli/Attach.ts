@@ -9,6 +9,7 @@ import type { EventLog } from "../../log/EventLog.ts";
 import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import type { DataFolder } from "../../machine/DataFolder.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
+import type { StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
 import type { Query } from "../../query/Query.ts";
 import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import type { ThreadReader } from "../../snapshot/ThreadReader.ts";
@@ -30,7 +31,7 @@ export interface Obstacle {
 }
 
 /** What an attached command may use. */
-export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection;
+export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection | StoragePolicy;
 
 /**
  * Which store a command can do with: `any`, also one that begins with it, or one that is `there` already, so that a
@@ -75,7 +76,7 @@ export class Attach extends Context.Service<
      * The read models only: a file, and no NATS unless the file lacks what the store has. Fails with a sentence when
      * there is no store yet.
      */
-    readonly readModels: (where: Where) => Layer.Layer<Query, Obstacle>;
+    readonly readModels: (where: Where) => Layer.Layer<Query | StoragePolicy, Obstacle>;
     /** Where the folder's files are; touches no disk. */
     readonly folder: (where: Where) => Effect.Effect<DataFolder["Service"]>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */

@@ -127,6 +127,10 @@ export const importCommand = Command.make(
       Flag.withDefault(false),
       Flag.withDescription("Read files too that have not changed since they were imported"),
     ),
+    follow: Flag.Boolean("follow").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Go on until it is ended: what agents write is in the store within a second"),
+    ),
     format: Flag.Literals("format", ["auto", ...formats]).pipe(
       Flag.withDescription("Read every file as this format instead of finding it by content"),
       Flag.withDefault("auto" as const),
@@ -136,6 +140,15 @@ export const importCommand = Command.make(
   },
   Effect.fn("cli.import")(
     function* (input) {
+      if (input.follow) {
+        if (input.format !== "auto" || input.again)
+          return yield* new BadRequest({
+            message: "--follow finds each file's format by its content, and reads what is new.",
+            hint: "Leave out --format and --again, or import once with them.",
+          });
+        const { followTranscripts } = yield* Effect.promise(() => import("./live/ImportFollow.ts"));
+        return yield* followTranscripts(input);
+      }
       const stamps = yield* stampsOfStore(input.tenant);
       const paths = input.paths.length > 0 ? input.paths : yield* found(stamps, input);
       if (paths.length === 0) return;
@@ -170,6 +183,7 @@ export const importCommand = Command.make(
   Command.withExamples([
     { command: "recollect import", description: "Everything that agents keep on this machine, after a question" },
     { command: "recollect import ~/.claude/projects", description: "All of Claude Code's sessions" },
+    { command: "recollect import --follow", description: "All of it, and from then on what agents write" },
     { command: "recollect import ~/.codex/sessions --json", description: "Codex, with the report as JSON" },
   ]),
 );

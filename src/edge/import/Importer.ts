@@ -136,8 +136,7 @@ const importFile = Effect.fn("edge.importFile")(function* (job: ImportRun, found
       job.draft.refused.push({ file: file.path, reason: detected.reason });
       return;
     case "Lines": {
-      const isKimi = detected.format === "openai-chat" && (yield* job.siblings.isKimiContext(file.path));
-      const format = isKimi ? "kimi" : detected.format;
+      const format = yield* Siblings.formatBeside(job.siblings, file.path, detected.format);
       job.draft.fileOf(format);
       return yield* importLines(job, file, format);
     }

@@ -125,6 +125,10 @@ const markOf = (event: RecordedEvent | undefined): ThreadState["mark"] => {
 export const isCovered = ({ mark }: ThreadState, verified: number, count: number): boolean =>
   verified > 0 && (verified === count || mark?.held === verified);
 
+/** The same for a file that will grow: what comes after its beginning is no other file's only if the log has nothing more. */
+export const isCoveredAlone = ({ mark }: ThreadState, verified: number): boolean =>
+  verified > 0 && mark?.held === verified;
+
 const isEntry = ({ type }: RecordedEvent): boolean => type === "thread.entry_recorded" || type === "source.described";
 
 const elementMarker = Buffer.from('"place":"element"');

@@ -8,7 +8,7 @@ import { Effect, type Scope } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
 import { readCheckpoint } from "../EngineSqlite.ts";
-import { idText } from "../fold/CompactId.ts";
+import { compactId } from "../fold/CompactId.ts";
 import { isLost } from "../fold/CatchUp.ts";
 import { isWhole } from "../verify/Compare.ts";
 import { endOf, ledgerOf } from "../verify/LedgerSqlite.ts";
@@ -26,7 +26,7 @@ const orElse = <A>(work: () => A, otherwise: A): A => {
 const copyOf = (db: Database.Database): LedgerCopy => {
   const ledger = ledgerOf(db);
   const end = orElse(() => endOf(ledger), undefined);
-  const known = db.prepare<[string]>(`SELECT 1 FROM events WHERE ${idText("event_id")} = ? LIMIT 1`);
+  const known = db.prepare<[string | Uint8Array]>("SELECT 1 FROM events WHERE event_id = ? LIMIT 1");
   const rowsOf = (from: Sequence, to: Sequence): ReadonlyArray<LogEntry> => {
     try {
       return ledger.between(from, to);
@@ -50,7 +50,7 @@ const copyOf = (db: Database.Database): LedgerCopy => {
           .filter((entry) => !isLost(entry) && isWhole(entry))
           .map((entry) => [entry.sequence, entry]),
       ),
-    hasEvent: (id) => orElse(() => known.get(id) !== undefined, false),
+    hasEvent: (id) => orElse(() => known.get(compactId(id)) !== undefined, false),
   };
 };
 

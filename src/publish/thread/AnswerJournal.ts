@@ -11,7 +11,7 @@
  * Decision: a file beside the log and not events in it, because a checkpoint each second is 600 events in ten minutes,
  * and a synced write to this disk costs nobody else anything.
  */
-import { Clock, Context, Effect, Latch, Layer, Result, Schema, type Scope, Semaphore } from "effect";
+import { Clock, Context, Effect, Latch, Layer, Option, Result, Schema, type Scope, Semaphore } from "effect";
 import { randomUUID } from "node:crypto";
 import type { MessageAppended } from "../../domain/thread/ThreadEvents.ts";
 import { type Delta, Draft, DraftPart, partsOf } from "../../domain/thread/Draft.ts";
@@ -20,6 +20,7 @@ import { History } from "../../domain/History.ts";
 import { commandLineOf, isAlive } from "../../machine/Processes.ts";
 import type { Spool } from "../../spool/Spool.ts";
 import * as AnswerFile from "./AnswerFile.ts";
+import { builtIn, type Policy, StoragePolicy } from "../storing/StoragePolicy.ts";
 import { type About, compose } from "../write/NewEvent.ts";
 
 /** How often what was said is brought to disk. Five syncs a second are 1 % of a slow disk. */
@@ -229,7 +230,11 @@ const replay = (lines: ReadonlyArray<unknown>) => {
 };
 
 /** The command that a file stands for. */
-const commandOf = Effect.fnUntraced(function* (header: typeof Header.Type, lines: ReadonlyArray<unknown>) {
+const commandOf = Effect.fnUntraced(function* (
+  header: typeof Header.Type,
+  lines: ReadonlyArray<unknown>,
+  policy: Policy,
+) {
   const { draft, at, ended } = replay(lines);
   const how = ended?.ending ?? "aborted";
   const reason = { metadata: { abortReason: "the process ended" }, stopReason: "aborted" };
@@ -243,7 +248,7 @@ const commandOf = Effect.fnUntraced(function* (header: typeof Header.Type, lines
       type: "thread.message_appended",
       data: data as unknown as typeof MessageAppended.Type,
     },
-    header.source,
+    { source: header.source, policy },
   );
 });
 
@@ -253,6 +258,7 @@ const commandOf = Effect.fnUntraced(function* (header: typeof Header.Type, lines
  */
 export const recover = Effect.fn("publish.recoverAnswers")(function* (options: Options, spool: Spool["Service"]) {
   let recovered = 0;
+  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
   for (const path of AnswerFile.filesIn(options.folder)) {
     const lines = AnswerFile.linesOf(path);
     // A file without a whole line was begun this moment, or its process died in that moment.
@@ -264,7 +270,7 @@ export const recover = Effect.fn("publish.recoverAnswers")(function* (options: O
       continue;
     }
     if (header.success.target !== options.target || isOwned(header.success)) continue;
-    const command = yield* Effect.result(commandOf(header.success, lines.slice(1)));
+    const command = yield* Effect.result(commandOf(header.success, lines.slice(1), policy()));
     if (Result.isFailure(command)) {
       yield* Effect.logWarning(`${path} holds an answer that no event can hold: ${command.failure.message}`);
       AnswerFile.setAside(path);

@@ -167,8 +167,8 @@ class Saying {
   check(more: Completion = {}): Effect.Effect<void, InvalidEvent> {
     const { about, history, message, publisher } = this.#parts;
     const data = { ...message, ...more, parts: [] };
-    const { source } = publisher.speaks;
-    return Effect.asVoid(compose({ ...about, history, type: "thread.message_appended", data }, source ?? ""));
+    const writing = { source: publisher.speaks.source, policy: publisher.policy() };
+    return Effect.asVoid(compose({ ...about, history, type: "thread.message_appended", data }, writing));
   }
 
   #publish(ending: "unfinished" | "aborted" | "complete", more: Completion, id?: string) {

@@ -35,6 +35,7 @@ import type { LogUnavailable } from "../../log/EventLog.ts";
 import { type ChatMessage, messageOf } from "./ChatMessage.ts";
 import { type About, type Given, InvalidEvent, newId } from "../write/NewEvent.ts";
 import type { Published, Publisher, PublishError } from "../Publisher.ts";
+import { storable } from "../storing/StoragePolicy.ts";
 import { wholeParts } from "./WholeParts.ts";
 
 type Message = Given<EventData<"thread.message_appended">>;
@@ -91,8 +92,15 @@ class Texts {
 const hasWholeText = (parts: ReadonlyArray<Part>): boolean =>
   parts.every((part) => part.type !== "text" || part.blob == null);
 
+/** Parts as they may be stored: what is compared is what the thread holds, and it never held a secret. */
+type Storing = (parts: ReadonlyArray<Part>) => ReadonlyArray<Part>;
+
 /** What a client hands over, or why it is no message: `index` is its place in the list. */
-const askedFor = (message: ChatMessage, index: number | undefined): Effect.Effect<Asked, InvalidEvent> => {
+const askedFor = (
+  message: ChatMessage,
+  index: number | undefined,
+  storing: Storing,
+): Effect.Effect<Asked, InvalidEvent> => {
   const read = messageOf(message);
   if (Result.isFailure(read)) {
     const which = index === undefined ? "The message" : `Message ${index} of the list`;
@@ -102,7 +110,8 @@ const askedFor = (message: ChatMessage, index: number | undefined): Effect.Effec
       hint: "Say { role, text }, { role, parts }, or a message of the chat-completions API.",
     });
   }
-  const { parts, more } = read.success;
+  const { more } = read.success;
+  const parts = storing(read.success.parts);
   return Effect.succeed({ parts, more, role: message.role, hash: contentHash(message.role, parts) });
 };
 
@@ -130,7 +139,7 @@ export class Sync {
   sync(messages: ReadonlyArray<ChatMessage>, about: About): Effect.Effect<Synced, PublishError> {
     return Effect.gen({ self: this }, function* () {
       yield* this.#catchUp;
-      const asked = yield* Effect.forEach(messages, askedFor);
+      const asked = yield* Effect.forEach(messages, (message, index) => askedFor(message, index, this.#storing));
       const prefixes = prefixesOf(asked.map(({ hash }) => hash));
       const sent = asked.map(({ hash, parts, role }, index) => ({
         hash,
@@ -156,7 +165,7 @@ export class Sync {
   observe(message: ChatMessage, about: About): Effect.Effect<Published, PublishError> {
     return Effect.gen({ self: this }, function* () {
       yield* this.#catchUp;
-      const one = yield* askedFor(message, undefined);
+      const one = yield* askedFor(message, undefined, this.#storing);
       const id = about.id ?? (yield* newId);
       return (yield* this.#append(one, { ...about, id }, undefined)).published;
     }).pipe(this.#orForget, this.#one.withPermits(1));
@@ -188,6 +197,8 @@ export class Sync {
       return found;
     });
   }
+
+  readonly #storing: Storing = (parts) => storable(this.#publisher.policy(), "thread.message_appended", parts);
 
   /** What was not accepted is not held: the thread is read anew. */
   readonly #orForget = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -289,7 +300,8 @@ export class Sync {
       const { carry, messages } = isOwn ? { carry: this.#carry, messages: [] } : messagesIn(event, this.#carry);
       for (const message of messages) {
         const { messageId, normalised, role } = message;
-        const hash = contentHash(role, message.parts, normalised);
+        // What was stored before it was redacted, or came with a transcript, is the same message.
+        const hash = contentHash(role, this.#storing(message.parts), normalised);
         const parts = originalParts(yield* wholeTexts(message, this.#publisher.blob), this.#texts.of) ?? message.parts;
         this.#held.add(messageId, { hash, isPrompt: isPromptRole(role) });
         this.#know(messageId, parts);

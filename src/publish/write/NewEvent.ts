@@ -17,6 +17,7 @@ import {
 import { History, isHistory } from "../../domain/History.ts";
 import { fitsUtf8, utf8Length } from "../../domain/Json.ts";
 import type { Blob, Command, Durable } from "../../spool/Spool.ts";
+import { type Policy, storable } from "../storing/StoragePolicy.ts";
 import { maxEventBytes, offload } from "./LargeFields.ts";
 
 /** The event is not what its type promises. Nothing was written; saying it again does not help. */
@@ -126,13 +127,30 @@ export interface Composing<Name extends TypeName> extends About {
   readonly blobs?: ReadonlyArray<Blob> | undefined;
 }
 
+/** By whom and how: the source of what names none, and what may be stored. */
+export interface Writing {
+  readonly source: string;
+  readonly policy: Policy;
+}
+
+/** What is said beside the data, as it may be stored. Ids stay: they are what an event is found by. */
+const storableAbout = (policy: Policy, { actor, extensions, source, ...ids }: About): About => ({
+  ...ids,
+  ...(actor === undefined ? {} : { actor: policy.stored?.text(actor) ?? actor }),
+  ...(source === undefined ? {} : { source: policy.stored?.text(source) ?? source }),
+  ...(extensions === undefined ? {} : { extensions: policy.stored?.value(extensions) ?? extensions }),
+});
+
 /** Checks and composes. Plain code: it runs for every event, and only the id and the time need Effect. */
 const build = <Name extends TypeName>(
-  { blobs: given = [], history, type, data, isNew, ...about }: Composing<Name>,
+  { blobs: given = [], history, type, data, isNew, ...said }: Composing<Name>,
   made: { readonly id: string; readonly occurredAt: number },
-  defaultSource: string,
+  { policy, source: defaultSource }: Writing,
 ): Result.Result<Command, InvalidEvent> => {
-  const invalid = (message: string, hint = see(type)) => Result.fail(new InvalidEvent({ type, message, hint }));
+  const about = storableAbout(policy, said);
+  // What is refused may quote what was given, and a refusal ends in logs.
+  const invalid = (message: string, hint = see(type)) =>
+    Result.fail(new InvalidEvent({ type, message: policy.stored?.text(message) ?? message, hint }));
   const ours = isEventTypeName(type) ? eventTypes[type] : undefined;
   if (ours === undefined && !isVendorTypeName(type)) {
     return invalid(`${JSON.stringify(type)} is no event type of the catalogue.`, ownTypes);
@@ -146,9 +164,8 @@ const build = <Name extends TypeName>(
   const checked = isEventTypeName(type) ? checks[type](json.success) : Result.succeed(json.success);
   if (Result.isFailure(checked)) return invalid(checked.failure.message);
   // What the Schema does not know is kept: the JSON goes in as it was given, not as it was decoded.
-  const { body, blobs } = isEventTypeName(type)
-    ? offload(type, json.success)
-    : { body: JSON.stringify(json.success), blobs: [] };
+  const stored = storable(policy, type, json.success);
+  const { body, blobs } = isEventTypeName(type) ? offload(type, stored) : { body: JSON.stringify(stored), blobs: [] };
   if (!fitsUtf8(body, maxEventBytes)) {
     return invalid(
       `The event is ${utf8Length(body)} bytes; at most ${maxEventBytes} are possible.`,
@@ -176,6 +193,6 @@ const build = <Name extends TypeName>(
 
 export const compose = <Name extends TypeName>(
   options: Composing<Name>,
-  defaultSource: string,
+  writing: Writing,
 ): Effect.Effect<Command, InvalidEvent> =>
-  Effect.flatMap(now, (made) => Effect.fromResult(build(options, made, defaultSource)));
+  Effect.flatMap(now, (made) => Effect.fromResult(build(options, made, writing)));

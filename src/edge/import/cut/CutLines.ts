@@ -52,6 +52,11 @@ export class LineSplitter {
     return lines;
   }
 
+  /** Whether a line has begun that has not ended. */
+  get isInside(): boolean {
+    return this.heldBytes > 0;
+  }
+
   /** The last line, when the file does not end in a newline. */
   end(): ReadonlyArray<Line> {
     return this.heldBytes === 0 ? [] : [this.take(Buffer.alloc(0), false)];
@@ -138,7 +143,7 @@ export interface LineFile {
   readonly subAgent: string | undefined;
 }
 
-const unfinished = "the last line is not finished: import again when its writer has finished";
+export const unfinishedLine = "the last line is not finished: import again when its writer has finished";
 const lostBytes = (count: number): string => `${count} NUL bytes: its writer lost what was here, as after a power cut`;
 
 export type Cut = (line: Line) => ReadonlyArray<Placed> | Refused;
@@ -194,7 +199,7 @@ export const makeCut = (file: LineFile): Cut => {
         return follows ? placed : { session: before, entry: { ...placed.entry, place: "line" as const } };
       });
     }
-    if (!ended) return { line: number, reason: isNothing(bytes) ? lostBytes(bytes.length) : unfinished };
+    if (!ended) return { line: number, reason: isNothing(bytes) ? lostBytes(bytes.length) : unfinishedLine };
     return [place(bytes, undefined, readable ? "text" : "base64", number, "line")];
   };
 };

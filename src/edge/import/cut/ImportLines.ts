@@ -10,23 +10,14 @@
 import { Effect } from "effect";
 import { type History, source, thread } from "../../../domain/History.ts";
 import { stringAt } from "../../../domain/Json.ts";
-import {
-  type Cut,
-  type Line,
-  type LineFile,
-  LineSplitter,
-  makeCut,
-  parse,
-  type Placed,
-  withoutMark,
-} from "./CutLines.ts";
+import { type Line, type LineFile, LineSplitter, makeCut, parse, type Placed, withoutMark } from "./CutLines.ts";
 import type { Format } from "../Entry.ts";
 import { forEachChunk } from "../find/FileBytes.ts";
 import type { ImportRun } from "../ImportRun.ts";
 import { sessionOfLine } from "../formats/LineFormats.ts";
 import { fileNameOf, lineFileName, sessionFolderOf, stemOf, subAgentOf, uuidIn } from "../ThreadIds.ts";
 import { timeOf } from "../../../domain/EntryTimes.ts";
-import { FileThread, isCovered, type ThreadState } from "../Threads.ts";
+import { FileThread, isCovered, isCoveredAlone, type ThreadState } from "../Threads.ts";
 import type { Found } from "../find/FileWalk.ts";
 
 /** How far ahead the first session and the first time are looked for. The real ones stand within 22 lines. */
@@ -81,15 +72,12 @@ const lookAhead = Effect.fnUntraced(function* (job: ImportRun, file: Found, form
     modified: file.modified,
     subAgent: format === "claude-code" ? subAgentOf(file.path) : undefined,
     isBeside: isBeside && session === undefined && firstLine !== undefined,
-  } satisfies LineFile;
+    isNamed: session !== undefined && session !== "" && time !== undefined,
+  } satisfies LineFile & { readonly isNamed: boolean };
 });
 
-/** Reads the file and gives each line's cut to `use`. */
-const forEachLine = <E, R>(
-  file: Found,
-  cut: Cut,
-  use: (cut: ReturnType<Cut>, chunkEnd: number) => Effect.Effect<void, E, R> | undefined,
-) =>
+/** Reads the file and gives each line to `use`. */
+const forEachLine = <E, R>(file: Found, use: (line: Line, chunkEnd: number) => Effect.Effect<void, E, R> | undefined) =>
   Effect.gen(function* () {
     const splitter = new LineSplitter();
     let bytes = 0;
@@ -99,27 +87,29 @@ const forEachLine = <E, R>(
         bytes += chunk.length;
         for (const line of splitter.push(chunk)) {
           // Most lines need nothing of the world: then there is no Effect to run.
-          const effect = use(cut(line), bytes);
+          const effect = use(line, bytes);
           if (effect !== undefined) yield* effect;
         }
       }),
     );
     for (const line of splitter.end()) {
-      const effect = use(cut(line), bytes);
+      const effect = use(line, bytes);
       if (effect !== undefined) yield* effect;
     }
     return problem;
   });
 
 /** Holds the file against the marks of the threads it has in the log; those that do not agree are read in full. */
-const verify = Effect.fnUntraced(function* (job: ImportRun, file: Found, about: LineFile) {
+const verify = Effect.fnUntraced(function* (job: ImportRun, file: Found, about: LineFile, grows: boolean) {
   const threads = new Map<string, FileThread>();
   const verified = new Map<string, number>();
   const see = ({ session, entry }: Placed, fileThread: FileThread): void => {
     fileThread.next(entry);
     if (fileThread.isAtMark()) verified.set(session, fileThread.count);
   };
-  yield* forEachLine(file, makeCut(about), (cut) => {
+  const cutLine = makeCut(about);
+  yield* forEachLine(file, (line) => {
+    const cut = cutLine(line);
     if ("reason" in cut) return undefined;
     const missing = cut.filter(({ session }) => !threads.has(session));
     if (missing.length === 0) {
@@ -139,7 +129,8 @@ const verify = Effect.fnUntraced(function* (job: ImportRun, file: Found, about: 
     });
   });
   for (const [session, { count, state }] of threads) {
-    if (isCovered(state, verified.get(session) ?? 0, count)) continue;
+    const known = verified.get(session) ?? 0;
+    if (grows ? isCoveredAlone(state, known) : isCovered(state, known, count)) continue;
     verified.delete(session);
     yield* job.threads.complete(state);
   }
@@ -158,19 +149,30 @@ const openThread = Effect.fnUntraced(function* (job: ImportRun, history: History
   return fileThread;
 });
 
-export const importLines = Effect.fn("edge.importLines")(function* (job: ImportRun, file: Found, format: Format) {
+/** A file whose threads are open: takes its lines one after the other, from the first on. */
+export interface OpenLines {
+  /** Takes a line, and answers with what must be done before the next one, if anything. */
+  readonly take: (line: Line) => ReturnType<ImportRun["take"]>;
+  /** Whether lines at the beginning name a session and a time: then no later line says otherwise of those before it. */
+  readonly isNamed: boolean;
+}
+
+/**
+ * Opens the threads of a file's lines as they are in the log now. With `grows`, lines are taken long after the file was
+ * held against the marks: then a thread of which the log holds more than this file's beginning is known in full.
+ */
+export const openLines = Effect.fn("edge.openLines")(function* (
+  job: ImportRun,
+  file: Found,
+  format: Format,
+  options: { readonly grows: boolean },
+) {
   const about = yield* lookAhead(job, file, format);
   const cut = makeCut(about);
-  const first = yield* job.open(
-    historyOf(
-      job,
-      about,
-      about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`,
-    ),
-  );
-  const verified = first.complete ? new Map<string, number>() : yield* verify(job, file, about);
+  const name = about.subAgent === undefined ? about.firstSession : `${about.firstSession}/${about.subAgent}`;
+  const first = yield* job.open(historyOf(job, about, name));
+  const verified = first.complete ? new Map<string, number>() : yield* verify(job, file, about, options.grows);
   const threads = new Map<string, FileThread>();
-  /** Takes the entries of a line from the nth on, and answers with what must be done before the next line, if anything. */
   const takeFrom = (placed: ReadonlyArray<Placed>, from: number): ReturnType<ImportRun["take"]> => {
     for (let index = from; index < placed.length; index++) {
       const { session, entry } = placed[index] as Placed;
@@ -190,13 +192,20 @@ export const importLines = Effect.fn("edge.importLines")(function* (job: ImportR
     }
     return undefined;
   };
-  const problem = yield* forEachLine(file, cut, (result, bytesRead) => {
+  const take: OpenLines["take"] = (line) => {
+    const result = cut(line);
+    if (!("reason" in result)) return takeFrom(result, 0);
+    job.draft.refused.push({ file: file.path, line: result.line, reason: result.reason });
+    return undefined;
+  };
+  return { take, isNamed: about.isNamed } satisfies OpenLines;
+});
+
+export const importLines = Effect.fn("edge.importLines")(function* (job: ImportRun, file: Found, format: Format) {
+  const { take } = yield* openLines(job, file, format, { grows: false });
+  const problem = yield* forEachLine(file, (line, bytesRead) => {
     job.readTo(bytesRead);
-    if ("reason" in result) {
-      job.draft.refused.push({ file: file.path, line: result.line, reason: result.reason });
-      return undefined;
-    }
-    return takeFrom(result, 0);
+    return take(line);
   });
   if (problem !== undefined) job.draft.refused.push({ file: file.path, reason: problem });
 });

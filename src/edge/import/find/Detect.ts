@@ -131,6 +131,8 @@ const inMemoryBytes = 64 * 1024 * 1024;
 /** The largest document that is unpacked: there are no ranges to read in what is packed. */
 const maxUnpackedBytes = 512 * 1024 * 1024;
 
+export const unfinishedDocument = "the document ends in the middle: import again when its writer has finished";
+
 const tooLarge: Detected = {
   _tag: "Refuse",
   reason: `it is a packed document of more than ${maxUnpackedBytes / 1024 / 1024} MiB: unpack it and import that`,
@@ -209,8 +211,7 @@ const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray
     return yield* document(file, root, read);
   }
   if (isJson && found.isOpen && !lines.some(isObjectLine)) {
-    const reason = "the document ends in the middle: import again when its writer has finished";
-    return { _tag: "Refuse", reason } satisfies Detected as Detected;
+    return { _tag: "Refuse", reason: unfinishedDocument } satisfies Detected as Detected;
   }
   const head = yield* headOf(file);
   const text = textFormatOf(head);

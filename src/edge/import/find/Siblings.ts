@@ -13,6 +13,7 @@
  */
 import { Effect, FileSystem, Path } from "effect";
 import { isObject, type JsonValue, objectAt, stringAt } from "../../../domain/Json.ts";
+import type { Format } from "../Entry.ts";
 import { fileNameOf } from "../ThreadIds.ts";
 
 /** The document's place in OpenCode's storage, or undefined when it is none of it. */
@@ -128,3 +129,8 @@ export const make = Effect.gen(function* () {
   return { openCode, grok, isKimiContext, clineTimes };
 });
 export type Siblings = Effect.Success<typeof make>;
+
+/** The format of a file of lines, by what lies beside it. */
+export const formatBeside = Effect.fnUntraced(function* (siblings: Siblings, path: string, format: Format) {
+  return format === "openai-chat" && (yield* siblings.isKimiContext(path)) ? "kimi" : format;
+});

@@ -1,0 +1,146 @@
+/**
+ * Texts and JSON values without their secrets: each is replaced by its mark, and counted by its rule. Pure but for the counts.
+ *
+ * Room: domain.
+ *
+ * Promises: what holds no secret is given back as it is, the same object; redacting twice is redacting once; nothing but
+ * secrets is changed.
+ */
+import { findSecrets, type Finding } from "./FindSecrets.ts";
+import { isPlaceholder, looksSecret, type SecretName, secretName } from "./SecretNames.ts";
+import { digestOf, markOf, markStart } from "./SecretMark.ts";
+
+export interface Redacting extends Finding {
+  /** Of the keyed digest. */
+  readonly key: Uint8Array;
+  /** Rules that are off. */
+  readonly off?: ReadonlySet<string> | undefined;
+  /** Digests of what is no secret, though a rule says so. */
+  readonly allowed?: ReadonlySet<string> | undefined;
+}
+
+/** Deeper values are not looked into: JSON of that depth is refused before it gets here. */
+const deepest = 512;
+/** Bytes of files and images, in base64: no text of anybody. */
+const longestBase64Head = 64;
+
+/** A secret in a value: which rule, its digest, and where in its text. */
+export interface Seen {
+  readonly rule: string;
+  readonly digest: string;
+}
+
+export class Redactor {
+  readonly #given: Redacting;
+  readonly #counts = new Map<string, number>();
+  readonly #seen: ((seen: Seen) => void) | undefined;
+
+  /** `seen` is told of each secret, never the secret itself. */
+  constructor(given: Redacting, seen?: (seen: Seen) => void) {
+    this.#given = given;
+    this.#seen = seen;
+  }
+
+  /** How many were replaced so far, by rule. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  /** A text without its secrets. */
+  text(text: string): string {
+    const found = findSecrets(text, this.#given);
+    if (found.length === 0) return text;
+    let redacted = "";
+    let from = 0;
+    for (const { end, rule, start } of found) {
+      const mark = this.#mark(rule, text.slice(start, end));
+      if (mark === undefined) continue;
+      redacted += text.slice(from, start) + mark;
+      from = end;
+    }
+    return from === 0 ? text : redacted + text.slice(from);
+  }
+
+  /** Any JSON without its secrets: in texts, and under names of objects. */
+  value<T>(value: T): T {
+    return this.#any(value, undefined, 0) as T;
+  }
+
+  #mark(rule: string, secret: string): string | undefined {
+    const { allowed, key, off } = this.#given;
+    if (off?.has(rule) === true || secret.startsWith(markStart)) return undefined;
+    const digest = digestOf(key, secret);
+    if (allowed?.has(digest) === true) return undefined;
+    this.#counts.set(rule, (this.#counts.get(rule) ?? 0) + 1);
+    this.#seen?.({ rule, digest });
+    return markOf(rule, digest);
+  }
+
+  #any(value: unknown, name: SecretName | undefined, depth: number): unknown {
+    if (typeof value === "string") return name === undefined ? this.text(value) : this.#under(name, value);
+    if (typeof value !== "object" || value === null || depth > deepest) return value;
+    return Array.isArray(value)
+      ? this.#array(value, name, depth)
+      : this.#object(value as Record<string, unknown>, depth);
+  }
+
+  /** A text under a name that says it is secret. */
+  #under(name: SecretName, text: string): string {
+    const redacted = this.text(text);
+    if (redacted !== text || text.includes(markStart)) return redacted;
+    const said = name.rule === "authorization" ? text.replace(/^\w+ /, "") : text;
+    const isSecret = name.isStrong ? !isPlaceholder(said) : looksSecret(said) && !/\s/.test(said);
+    if (!isSecret) return text;
+    const mark = this.#mark(name.rule, said);
+    return mark === undefined ? text : text.slice(0, text.length - said.length) + mark;
+  }
+
+  /** Behind a flag (`--password`), or the second of a pair (`["authorization", …]`), a text is what that names. */
+  #array(values: ReadonlyArray<unknown>, name: SecretName | undefined, depth: number): unknown {
+    let copy: Array<unknown> | undefined;
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at];
+      const before = values[at - 1];
+      const said = typeof before === "string" && typeof value === "string" ? flagOrName.exec(before) : null;
+      const isNamed = said !== null && (said[1] !== "" || (values.length === 2 && at === 1));
+      const its = isNamed ? this.#named(said[2] ?? "") : name;
+      const redacted = this.#any(value, its, depth + 1);
+      if (redacted !== value) (copy ??= [...values])[at] = redacted;
+    }
+    return copy ?? values;
+  }
+
+  #named(name: string): SecretName | undefined {
+    return secretName(name) ?? this.#given.isName?.(name);
+  }
+
+  #object(object: Record<string, unknown>, depth: number): unknown {
+    let copy: Record<string, unknown> | undefined;
+    // `{ name: "API_KEY", value: … }`, as environments and headers are listed.
+    const listed = object["name"] ?? object["key"];
+    const itsName = typeof listed === "string" && "value" in object ? this.#named(listed) : undefined;
+    for (const key of Object.keys(object)) {
+      const value = object[key];
+      if (isBytes(key, value)) continue;
+      const name = key === "value" && itsName !== undefined ? itsName : this.#named(key);
+      const redacted = this.#any(value, name, depth + 1);
+      const newKey = key.length < 16 ? key : this.text(key);
+      if (redacted === value && newKey === key) continue;
+      copy ??= { ...object };
+      if (newKey !== key) delete copy[key];
+      // A field of that name is data here, and no prototype.
+      Object.defineProperty(copy, newKey, { value: redacted, enumerable: true, writable: true, configurable: true });
+    }
+    return copy ?? object;
+  }
+}
+
+/** `--password`, `-token`, `x-api-key`. */
+const flagOrName = /^(-{0,2})([A-Za-z][\w-]{1,79})$/;
+
+/** The bytes of an image or a file. */
+const isBytes = (key: string, value: unknown): boolean =>
+  typeof value === "string" &&
+  value.length > 256 &&
+  (key === "data" || key === "blob") &&
+  /^[A-Za-z0-9+/]+$/.test(value.slice(0, longestBase64Head));

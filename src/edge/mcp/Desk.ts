@@ -1,0 +1,64 @@
+/**
+ * What the tools stand on: questions to the read models, and the client's ways to write, each made when first needed.
+ *
+ * Room: edge.
+ *
+ * A server of a coding agent starts with it and may never be asked; and one that cannot be asked now still answers, with
+ * the reason.
+ */
+import { Context, Effect, Layer, Semaphore } from "effect";
+import type { Tasks } from "../../coordination/tasks/Tasks.ts";
+import type { HistoryReading } from "../../publish/HistoryReading.ts";
+import type { Publisher } from "../../publish/Publisher.ts";
+import type { ThreadViews } from "../../publish/thread/ThreadViews.ts";
+import { Query } from "../../query/Query.ts";
+
+/** Anything that can stand in the way: its message is a sentence, its hint says what to do. */
+export interface Obstacle {
+  readonly _tag: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+/** What writes and what is read with it. */
+export type Writing = Publisher | ThreadViews | HistoryReading | Tasks;
+
+export class Desk extends Context.Service<
+  Desk,
+  {
+    readonly query: Effect.Effect<Query["Service"], Obstacle>;
+    readonly writing: Effect.Effect<Context.Context<Writing>, Obstacle>;
+  }
+>()("recollect/edge/mcp/Desk") {}
+
+/** Services that are there already. */
+export const of = (services: Context.Context<Query | Writing>) =>
+  Desk.of({ query: Effect.succeed(Context.get(services, Query)), writing: Effect.succeed(services) });
+
+/** Made once, at the first use; a failure is told, and tried again by the next. Ends with the scope. */
+const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.Layer<A, E>) {
+  const scope = yield* Effect.scope;
+  const memo = yield* Layer.makeMemoMap;
+  let known: Context.Context<A> | undefined;
+  const semaphore = yield* Semaphore.make(1);
+  const make = Effect.suspend(() =>
+    known !== undefined
+      ? Effect.succeed(known)
+      : Effect.tap(Layer.buildWithMemoMap(made, memo, scope), (context) => Effect.sync(() => (known = context))),
+  );
+  return Effect.mapError(semaphore.withPermits(1)(make), (error): Obstacle => error);
+});
+
+/** Services that are made when first needed. */
+export const layerLazy = (options: {
+  readonly query: Layer.Layer<Query, Obstacle>;
+  readonly writing: Layer.Layer<Writing, Obstacle>;
+}) =>
+  Layer.effect(
+    Desk,
+    Effect.gen(function* () {
+      const query = yield* lazily(options.query);
+      const writing = yield* lazily(options.writing);
+      return Desk.of({ query: Effect.map(query, (context) => Context.get(context, Query)), writing });
+    }),
+  );

@@ -1,0 +1,11 @@
+/**
+ * The one place where an answer leaves: every tool, resource and prompt gives what it says through here.
+ *
+ * Room: edge.
+ *
+ * What may not be shown is taken out here, before the text is made.
+ */
+import type { JsonValue } from "../../domain/Json.ts";
+
+/** The text of an answer. Data stands in it once: no structured copy goes beside it. */
+export const leaving = (answer: JsonValue): string => JSON.stringify(answer);

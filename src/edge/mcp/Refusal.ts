@@ -1,0 +1,25 @@
+/**
+ * Why a tool does not do what it was asked, in a sentence and what to do about it.
+ *
+ * Room: edge.
+ */
+import { Cause, Schema } from "effect";
+
+/** The question cannot be answered as it was asked. */
+export class Refused extends Schema.TaggedError<Refused>()("Refused", {
+  message: Schema.String,
+  hint: Schema.optionalKey(Schema.String),
+}) {}
+
+const field = (error: unknown, name: string): string => {
+  const value: unknown = typeof error === "object" && error !== null && name in error ? Reflect.get(error, name) : "";
+  return typeof value === "string" ? value : "";
+};
+
+/** An error in words; for a defect its message, since a model can do nothing with its place. */
+export const inWords = (cause: Cause.Cause<unknown>): string => {
+  const error: unknown = Cause.squash(cause);
+  const said = field(error, "message") || field(error, "reason") || field(error, "_tag") || String(error);
+  const hint = field(error, "hint");
+  return hint === "" ? said : `${said} ${hint}`;
+};

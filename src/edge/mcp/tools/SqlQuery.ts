@@ -1,0 +1,49 @@
+/**
+ * `query`: one reading SQL statement over the documented views.
+ *
+ * Room: edge.
+ */
+import { Effect, Stream } from "effect";
+import { Desk } from "../Desk.ts";
+import { fitting } from "../Budget.ts";
+import { text, whole } from "../Parameters.ts";
+import { cellOf } from "../Rows.ts";
+import { tool } from "../Tool.ts";
+
+/** Rows that are counted for `total`; nobody reads more of an answer. */
+const mostCounted = 20_000;
+/** A model asks again rather than wait for longer. */
+const timeoutMillis = 60_000;
+
+export const sqlQuery = tool({
+  name: "query",
+  title: "Ask in SQL",
+  description: `Runs one reading SQLite statement (SELECT, WITH, VALUES, EXPLAIN) over the record: counts, sums, rankings, whatever the other tools do not give. Times are epoch milliseconds; datetime(x / 1000, 'unixepoch') shows them. Views and their main columns:
+v_threads(thread_id, title, opening, tool = agent, model, cwd, branch, opened_at, last_activity_at, messages, prompts, answers, tool_calls, parent_thread_id);
+v_messages(thread_id, sequence = place, role, kind: prompt | answer | tool_result …, text, model, occurred_at);
+v_tool_calls(thread_id, sequence, tool_name, server, arguments = JSON text, outcome: ok | error | unknown, error_message, result, result_bytes, duration_millis, started_at);
+v_token_usage(thread_id, model, input_tokens, output_tokens, cache_read_tokens, cost_usd, occurred_at);
+v_files_read(thread_id, path, read_at); v_tasks(task_id, agent_type, status, description, submitted_at, ended_at).
+More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`,
+  deed: "sql",
+  parameters: {
+    sql: text("The statement. Give it a LIMIT, and substr(text, 1, 300) for long texts.", 20_000),
+    skip: whole("Rows to leave out: `next` of an answer gives it", 0, mostCounted),
+  },
+  handle: Effect.fnUntraced(function* (input, { tokens }) {
+    const query = yield* (yield* Desk).query;
+    const { columns, rows } = yield* query.sql(input.sql, [], { maxRows: mostCounted + 1, timeoutMillis });
+    const found = yield* Stream.runCollect(rows);
+    const { skip = 0 } = input;
+    const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
+    const shown = fitting({ columns }, cells, tokens);
+    const isMore = skip + shown.length < found.length;
+    return {
+      columns,
+      rows: shown,
+      total: found.length > mostCounted ? `more than ${mostCounted}` : found.length,
+      truncated: isMore,
+      ...(isMore ? { next: { skip: skip + shown.length } } : {}),
+    };
+  }, Effect.scoped),
+});

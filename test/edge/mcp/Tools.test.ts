@@ -1,0 +1,256 @@
+import { assert, describe, layer } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import { protocols } from "../../../src/edge/mcp/Server.ts";
+import { tokensIn } from "../../../src/edge/mcp/Tokens.ts";
+import { importedFiles, store } from "../../support/Imported.ts";
+import { client, files, first, long, second, who } from "./World.ts";
+
+interface Found {
+  readonly threads: ReadonlyArray<{
+    readonly thread: string;
+    readonly hits: ReadonlyArray<{ readonly place: number; readonly kind: string; readonly text: string }>;
+  }>;
+  readonly total: number;
+  readonly truncated: boolean;
+  readonly next?: Readonly<Record<string, unknown>>;
+}
+
+interface Read {
+  readonly messages: ReadonlyArray<{
+    readonly place: number;
+    readonly text?: string;
+    readonly calls?: ReadonlyArray<Readonly<Record<string, unknown>>>;
+  }>;
+  readonly total: number;
+  readonly truncated: boolean;
+  readonly previous?: { readonly before: number };
+  readonly next?: { readonly after: number };
+}
+
+const world = Layer.effectDiscard(importedFiles(files)).pipe(Layer.provideMerge(store));
+
+describe("the tools of the MCP server", () => {
+  layer(world, { excludeTestServices: true })((it) => {
+    it.effect("are at most ten, described for a model, the same in all five versions of the protocol", () =>
+      Effect.gen(function* () {
+        for (const { protocolVersion } of protocols) {
+          const { tools } = yield* (yield* client(who("operator"), protocolVersion)).listTools();
+          assert.isAtMost(tools.length, 10);
+          for (const { description = "", inputSchema, name } of tools) {
+            assert.isAbove(description.length, 80, name);
+            for (const [parameter, schema] of Object.entries(inputSchema.properties ?? {})) {
+              assert.isAbove(JSON.stringify(schema).split('"description"').length, 1, `${name}.${parameter}`);
+            }
+          }
+        }
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("are listed and callable only as far as the caller's role goes", () =>
+      Effect.gen(function* () {
+        const listed = (role: "reader" | "publisher" | "worker") =>
+          Effect.flatMap(client(who(role)), (made) =>
+            Effect.map(made.listTools(), ({ tools }) => tools.map(({ name }) => name)),
+          );
+        assert.notIncludeMembers(yield* listed("reader"), ["append", "fork", "task"]);
+        assert.notIncludeMembers(yield* listed("publisher"), ["task", "query"]);
+        assert.include(yield* listed("publisher"), "append");
+        assert.include(yield* listed("worker"), "task");
+        const reader = yield* client(who("reader"));
+        const refused = yield* Effect.flip(reader.callTool({ name: "append", arguments: { text: "x" } }));
+        assert.match(refused.message, /append/);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("find what was said, given to tools and answered, each with a place that can be read", () =>
+      Effect.gen(function* () {
+        const { ask } = yield* client(who("reader"));
+        const found = yield* ask<Found>("search", { query: "ECONNREFUSED", kinds: ["result"] });
+        assert.sameMembers(
+          found.threads.map(({ thread }) => thread),
+          [first, second],
+        );
+        assert.strictEqual(found.total, 2);
+        const [best] = found.threads;
+        const read = yield* ask<Read>("read_thread", { thread: best?.thread, around: best?.hits[0]?.place });
+        assert.include(JSON.stringify(read.messages), "ECONNREFUSED 127.0.0.1:6543");
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("leave out the conversation in which the question is asked, unless it is wanted", () =>
+      Effect.gen(function* () {
+        const { ask } = yield* client(who("reader", { thread: first }));
+        const threads = (found: Found) => found.threads.map(({ thread }) => thread);
+        assert.deepStrictEqual(threads(yield* ask<Found>("search", { query: "zebra" })), [second]);
+        assert.sameMembers(threads(yield* ask<Found>("search", { query: "zebra", include_own: true })), [
+          first,
+          second,
+        ]);
+        const other = yield* client(who("reader"));
+        // As Claude Code says it: by its own tool use.
+        const byUse = yield* other.ask<Found>("search", { query: "zebra" }, { "claudecode/toolUseId": `${second}-t1` });
+        assert.deepStrictEqual(threads(byUse), [first]);
+        const byName = yield* other.ask<Found>(
+          "search",
+          { query: "zebra" },
+          { "x-codex-turn-metadata": { session_id: first } },
+        );
+        assert.deepStrictEqual(threads(byName), [second]);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("read one turn, the end, or around a place, and say how to read on in both directions", () =>
+      Effect.gen(function* () {
+        const { ask } = yield* client(who("reader"));
+        const turn = yield* ask<Read>("read_thread", { thread: first.slice(0, 6), turn: -1 });
+        assert.deepStrictEqual(
+          turn.messages.map(({ text }) => text),
+          ["And the zebra crossing?", "There is none: the totals are memoised now."],
+        );
+        const end = yield* ask<Read>("read_thread", { thread: first, tail: 1 });
+        assert.lengthOf(end.messages, 1);
+        assert.isTrue(end.truncated);
+        const before = yield* ask<Read>("read_thread", { thread: first, ...end.previous });
+        assert.isTrue(before.messages.every(({ place }) => place < (end.previous?.before ?? 0)));
+        const calls = before.messages.flatMap(({ calls: made = [] }) => made);
+        assert.deepInclude(calls[0], { tool: "Bash", outcome: "error", error: "ECONNREFUSED 127.0.0.1:6543" });
+        const all = yield* ask<Read>("read_thread", { thread: first, after: 0 });
+        assert.isFalse(all.truncated);
+        assert.isUndefined(all.next);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("stay within the tokens that are asked for, and lead to the rest of what they cut", () =>
+      Effect.gen(function* () {
+        const { ask, say } = yield* client(who("operator"));
+        for (const [name, args] of [
+          ["search", { query: "cart" }],
+          ["read_thread", { thread: first }],
+          ["hand_over", { thread: first }],
+          ["query", { sql: "SELECT * FROM v_dictionary" }],
+          ["list_threads", {}],
+          ["usage", { by: "tool" }],
+        ] as const) {
+          const { isError, text } = yield* say(name, { ...args, max_tokens: 300 });
+          assert.isFalse(isError, text);
+          assert.isAtMost(tokensIn(text), 300, name);
+          assert.property(JSON.parse(text), "total", name);
+          assert.property(JSON.parse(text), "truncated", name);
+        }
+        const cut = yield* ask<Found>("search", { query: "memo in totals.ts", thread: first });
+        const place = cut.threads[0]?.hits.find(({ kind }) => kind === "said")?.place;
+        let text = "";
+        for (let from = 0, rounds = 0; rounds < 100; rounds++) {
+          const page = yield* ask<{ readonly text: string; readonly next?: { readonly from_character: number } }>(
+            "read_thread",
+            {
+              thread: first,
+              around: place,
+              full: true,
+              from_character: from,
+              max_tokens: 800,
+            },
+          );
+          text += page.text;
+          if (page.next === undefined) break;
+          from = page.next.from_character;
+        }
+        assert.include(text, long);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("say data once: an answer has one text and no structured copy beside it", () =>
+      Effect.gen(function* () {
+        const { say } = yield* client(who("reader"));
+        const { result } = yield* say("list_threads");
+        assert.lengthOf(result.content, 1);
+        assert.isUndefined(result.structuredContent);
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("brief another agent with places: what was asked, what failed, what was changed, what came of it", () =>
+      Effect.gen(function* () {
+        const { ask, getPrompt } = yield* client(who("reader"));
+        const brief = yield* ask<Readonly<Record<string, unknown>>>("hand_over", { thread: first });
+        assert.nestedPropertyVal(brief, "asked_first.text", "Why is the checkout slow?");
+        assert.nestedPropertyVal(brief, "asked_then[0].text", "And the zebra crossing?");
+        assert.nestedPropertyVal(brief, "answered_last.text", "There is none: the totals are memoised now.");
+        assert.deepStrictEqual(brief["files"], ["/home/dev/shop/totals.ts"]);
+        assert.nestedPropertyVal(brief, "failures[0].error", "ECONNREFUSED 127.0.0.1:6543");
+        const { messages } = yield* getPrompt({ name: "hand_over", arguments: { thread: first } });
+        assert.include(JSON.stringify(messages), "asked_first");
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("count tokens, calls and whatever SQL asks, and say why they refuse", () =>
+      Effect.gen(function* () {
+        const { ask, say } = yield* client(who("operator"));
+        const spent = yield* ask<{ readonly sum: object; readonly rows: ReadonlyArray<object> }>("usage", {
+          by: "model",
+        });
+        assert.deepInclude(spent.rows[0], { model: "claude-opus-4-6", output_tokens: 120 });
+        const calls = yield* ask<{ readonly rows: ReadonlyArray<object> }>("usage", { by: "tool" });
+        assert.deepInclude(calls.rows[0], { tool: "Bash", calls: 2, errors: 2 });
+        const counted = yield* ask("query", { sql: "SELECT count(*) AS n FROM v_threads" });
+        assert.deepStrictEqual(counted, { columns: ["n"], rows: [[2]], total: 1, truncated: false });
+        for (const sql of [
+          "DELETE FROM threads",
+          "SELECT nothing FROM nowhere",
+          "PRAGMA journal_mode",
+          "SELECT 1; SELECT 2",
+        ]) {
+          const { isError, text } = yield* say("query", { sql });
+          assert.isTrue(isError, sql);
+          assert.match(text, /v_dictionary/);
+        }
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("answer hostile and mistaken arguments with a sentence", () =>
+      Effect.gen(function* () {
+        const { say } = yield* client(who("operator"));
+        const mistakes: ReadonlyArray<readonly [string, Readonly<Record<string, unknown>>, RegExp]> = [
+          ["search", { qury: "x" }, /no parameter qury.*It takes: query/],
+          ["search", {}, /query/],
+          ["search", { query: '"' }, /./],
+          ["search", { query: "[", by: "regex" }, /regular expression|Invalid/i],
+          ["search", { query: "x", since: "yesterday" }, /no time/],
+          ["search", { query: "x".repeat(100_000) }, /length|characters/i],
+          ["read_thread", { thread: "no-such" }, /no thread no-such/],
+          ["read_thread", { thread: first, turn: 0 }, /no turn 0/],
+          ["read_thread", { thread: first, turn: 99 }, /has 2 turns/],
+          ["read_thread", { thread: first, turn: 1, tail: 1 }, /Give one/],
+          ["read_thread", { thread: "' OR 1=1 --" }, /no thread/],
+          ["hand_over", { thread: "\u0000" }, /no thread/],
+          ["usage", { by: "moon" }, /day/],
+          ["task", { action: "get" }, /Which task/],
+          ["task", { action: "submit", message: "x" }, /agent_type/],
+          ["append", { text: "x" }, /No instance is running.*recollect up/],
+          ["query", { sql: 42 }, /string/i],
+          ["list_threads", { limit: 1e9 }, /200/],
+          ["list_threads", { max_tokens: 1 }, /300/],
+        ];
+        for (const [name, args, expected] of mistakes) {
+          const { isError, text } = yield* say(name, args);
+          if (name === "search" && args["query"] === '"') continue;
+          assert.isTrue(isError, `${name} ${JSON.stringify(args).slice(0, 80)}: ${text}`);
+          assert.match(text, expected);
+          assert.notMatch(text, /\n {4}at /, "no stack trace");
+        }
+      }).pipe(Effect.scoped),
+    );
+
+    it.effect("keep tenants apart, and SQL, which sees all, for operators", () =>
+      Effect.gen(function* () {
+        const { ask, callTool, say } = yield* client(who("worker", { tenant: "acme" }));
+        assert.strictEqual((yield* ask<Found>("search", { query: "zebra" })).total, 0);
+        assert.strictEqual((yield* ask<Found>("list_threads")).total, 0);
+        assert.isTrue((yield* say("read_thread", { thread: first })).isError);
+        assert.isTrue((yield* say("hand_over", { thread: first })).isError);
+        const sql = yield* Effect.flip(callTool({ name: "query", arguments: { sql: "SELECT 1" } }));
+        assert.match(sql.message, /not found/);
+        assert.deepInclude(yield* ask("usage", { by: "model" }), { rows: [], total: 0 });
+      }).pipe(Effect.scoped),
+    );
+  });
+});
