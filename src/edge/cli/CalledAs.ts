@@ -57,6 +57,7 @@ export const commandNames = [
   "export",
   "wrap",
   "mcp",
+  "hooks",
   "search",
   "threads",
   "thread",

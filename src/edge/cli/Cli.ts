@@ -15,6 +15,7 @@ const commands = {
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
   mcp: () => import("./Mcp.ts").then(({ mcp }) => mcp),
+  hooks: () => import("./live/Hooks.ts").then(({ hooksCommand }) => hooksCommand),
   search: () => import("./threads/Search.ts").then(({ searchCommand }) => searchCommand),
   threads: () => import("./threads/Threads.ts").then(({ threads }) => threads),
   thread: () => import("./threads/Thread.ts").then(({ threadCommand }) => threadCommand),
