@@ -384,5 +384,10 @@ export class Query extends Context.Service<
       parameters?: SqlParameters,
       zone?: string,
     ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
+    /**
+     * A copy of the database as it is now (VACUUM INTO), to a file that must not exist: whole or not at all, while others
+     * read and write.
+     */
+    readonly copyInto: (file: string) => Effect.Effect<void, QueryRefused | QueryStopped | StorageTrouble>;
   }
 >()("recollect/query/Query") {}
