@@ -32,7 +32,7 @@ export const style = `:root {
 html { scroll-padding-top: 4.5rem; -webkit-text-size-adjust: 100% }
 body { margin: 0; background: var(--ground); color: var(--text); font: 15px/1.5 var(--sans); font-variant-numeric: tabular-nums; overflow-wrap: break-word }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: .18em }
-main a:not([class]), .quietlink { text-decoration-color: color-mix(in srgb, currentColor 35%, transparent) }
+main :not(td, th) > a:not([class]), .quietlink { text-decoration-color: color-mix(in srgb, currentColor 35%, transparent) }
 a:hover { text-decoration-thickness: 2px }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px }
 h1, h2, h3 { line-height: 1.25; font-weight: 620; letter-spacing: -.005em; text-wrap: balance }
@@ -109,7 +109,10 @@ caption { text-align: left; color: var(--quiet); padding: 0 0 .3rem; font-size: 
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; vertical-align: baseline; border-bottom: 1px solid var(--line) }
 th:last-child, td:last-child { padding-right: 0 }
 thead th { color: var(--quiet); font-weight: 500; font-size: .82rem; white-space: nowrap; border-bottom-color: var(--strong) }
+thead td { border-bottom-color: var(--strong) }
 tbody th { font-weight: 500 }
+td a, tbody th a { text-decoration-color: transparent } td a:hover, tbody th a:hover, td a:focus-visible, tbody th a:focus-visible { text-decoration-color: currentColor }
+.filters input:not([type=checkbox]), .filters select, .filters button { height: 2.1rem }
 td.number, th.number { text-align: right; padding-right: .9rem }
 tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--raised) 70%, transparent) }
 .clip { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
@@ -139,6 +142,7 @@ svg .grid { stroke: var(--line); stroke-width: 1 }
 svg .curve { stroke: var(--accent); fill: none; stroke-width: 1.75; stroke-linejoin: round }
 svg .curve.s1 { stroke: var(--quiet); stroke-dasharray: 5 3 } svg .curve.s2 { stroke: var(--warn); stroke-dasharray: 2 3 } svg .curve.s3 { stroke: var(--good); stroke-dasharray: 8 3 2 3 }
 svg .mark.s1 { fill: var(--quiet) } svg .mark.s2 { fill: var(--warn) } svg .mark.s3 { fill: var(--good) }
+svg .touch { fill: transparent } svg .touch:hover { fill: color-mix(in srgb, var(--accent) 12%, transparent) } .chart { min-width: 34rem } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; color: var(--quiet); margin: .3rem 0 } .legend svg { display: inline-block; vertical-align: middle } .bars { display: inline-block }
 .spark { display: inline-block; vertical-align: middle }
 .h0 { fill: var(--sunk) } .h1 { fill: color-mix(in srgb, var(--accent) 22%, var(--ground)) } .h2 { fill: color-mix(in srgb, var(--accent) 45%, var(--ground)) } .h3 { fill: color-mix(in srgb, var(--accent) 70%, var(--ground)) } .h4 { fill: var(--accent) }
 
@@ -201,7 +205,8 @@ pre .add { background: var(--goodtint); color: var(--good) } pre .del { backgrou
 .slider { display: flex; gap: .6rem; align-items: center } .slider input { flex: 1; min-width: 0; padding: 0 }
 .two { display: grid; grid-template-columns: 1fr; gap: 1.5rem } @media (min-width: 60rem) { .two { grid-template-columns: 1fr 1fr } }
 .board { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(13rem, 1fr); gap: 1.2rem; overflow-x: auto }
-.board h3 { margin-top: 0; border-bottom: 2px solid var(--strong); padding-bottom: .25rem; display: flex; justify-content: space-between; gap: .5rem }
+.dictionary details { margin: .15rem 0 } .dictionary dl { margin: .3rem 0 .6rem 1rem } .dictionary dd { margin: 0 0 .25rem 1rem; color: var(--quiet) }
+.board h2 { margin: 0 0 .5rem; font-size: .92rem } .board h2 a { color: inherit; text-decoration: none } .board h2, .board h3 { margin-top: 0; border-bottom: 2px solid var(--strong); padding-bottom: .25rem; display: flex; justify-content: space-between; gap: .5rem }
 .live { color: var(--good); font-weight: 600; font-size: .82rem }
 .editor textarea { width: 100%; font: .9rem/1.5 var(--mono); min-height: 8rem; resize: vertical }
 .cells { font-family: var(--mono); font-size: .82rem } .cells td { white-space: nowrap; max-width: 30rem; overflow: hidden; text-overflow: ellipsis }
