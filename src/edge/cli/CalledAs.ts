@@ -63,6 +63,7 @@ export const commandNames = [
   "files",
   "tail",
   "sql",
+  "report",
   "tasks",
   "task",
   "sessions",

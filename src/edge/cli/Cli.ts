@@ -21,6 +21,7 @@ const commands = {
   files: () => import("./coordination/Files.ts").then(({ files }) => files),
   tail: () => import("./threads/Tail.ts").then(({ tail }) => tail),
   sql: () => import("./ask/Sql.ts").then(({ sql }) => sql),
+  report: () => import("./ask/Report.ts").then(({ report }) => report),
   tasks: () => import("./tasks/Tasks.ts").then(({ tasks }) => tasks),
   task: () => import("./tasks/Tasks.ts").then(({ task }) => task),
   sessions: () => import("./coordination/Sessions.ts").then(({ sessions }) => sessions),
