@@ -17,6 +17,7 @@ import * as EventRoutes from "./audit/EventRoutes.ts";
 import * as LiveRoutes from "./live/LiveRoutes.ts";
 import * as PipelineRoutes from "./pipeline/PipelineRoutes.ts";
 import * as CallRoutes from "./report/CallRoutes.ts";
+import * as ReportRoutes from "./report/ReportRoutes.ts";
 import * as SqlRoutes from "./sql/SqlRoutes.ts";
 import * as TaskRoutes from "./tasks/TaskRoutes.ts";
 import * as OverviewRoutes from "./overview/OverviewRoutes.ts";
@@ -39,6 +40,7 @@ export const screens = Layer.mergeAll(
   LiveRoutes.layer,
   PipelineRoutes.layer,
   CallRoutes.layer,
+  ReportRoutes.layer,
   SqlRoutes.layer,
   TaskRoutes.layer,
 );

@@ -102,7 +102,7 @@ tr.here > * { box-shadow: none }
 .subs > summary { color: var(--quiet); font-size: .85rem; cursor: pointer; width: fit-content }
 .subs .rows { margin: .3rem 0 0 .3rem; padding-left: .9rem; border-left: 2px solid var(--line) }
 
-.hits { list-style: none; margin: .25rem 0 0; padding: 0 } .hits li { padding: .12rem 0 .12rem .8rem; border-left: 2px solid var(--line); margin: .2rem 0; font-size: .93rem; overflow-wrap: anywhere } .hits a { color: var(--text); text-decoration: none } .hits a:hover { text-decoration: underline } .hits .about { display: inline-flex; margin-left: .5rem } .hits li.here { background: var(--tint) }
+#results { max-width: 62rem } .hits { list-style: none; margin: .25rem 0 0; padding: 0 } .hits li { padding: .12rem 0 .12rem .8rem; border-left: 2px solid var(--line); margin: .2rem 0; font-size: .93rem; overflow-wrap: anywhere } .hits a { color: var(--text); text-decoration: none } .hits a:hover { text-decoration: underline } .hits .about { display: inline-flex; margin-left: .5rem } .hits li.here { background: var(--tint) }
 .wide { overflow-x: auto; max-width: 100% }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 caption { text-align: left; color: var(--quiet); padding: 0 0 .3rem; font-size: .85rem }
@@ -123,6 +123,7 @@ tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--r
 .command { display: flex; gap: .5rem; align-items: baseline; margin: .3rem 0; min-width: 0 }
 .command code { background: var(--sunk); padding: .15rem .45rem; border-radius: 4px; overflow-x: auto; white-space: pre; max-width: 100% }
 .filters { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: end; margin: .6rem 0 1rem }
+.filters .spans { display: flex; gap: .8rem; margin: 0; padding-bottom: .4rem; flex-basis: auto }
 .filters label { display: grid; gap: .1rem; font-size: .8rem; color: var(--quiet) }
 .filters label > * { font-size: .9rem; color: var(--text) }
 .filters label.check { display: flex; gap: .3rem; align-items: center }

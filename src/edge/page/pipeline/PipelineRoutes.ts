@@ -30,20 +30,32 @@ const commands = (hint: string): ReadonlyArray<Html> =>
       >`,
   );
 
-const trouble = ({ hint, message, name, stopped }: NonNullable<ReadModelStatus["condition"]>): Html =>
-  html`<div class="notice${stopped && " bad"}">
-    <p><strong>${name}</strong>${stopped && ", and nothing is applied until it is mended"}: ${message}</p>
+type Condition = NonNullable<ReadModelStatus["condition"]>;
+
+/** Of one name, so many messages; a damaged schema has one for each of its rows. */
+const mostOfName = 3;
+
+const trouble = (found: ReadonlyArray<Condition>): Html => {
+  const [first] = found;
+  if (first === undefined) return html``;
+  const { hint, name, stopped } = first;
+  const more = found.length - mostOfName;
+  return html`<div class="notice${stopped && " bad"}">
+    <p><strong>${name}</strong>${stopped && ", and nothing is applied until it is mended"}</p>
+    ${found.slice(0, mostOfName).map(({ message }) => html`<p>${message}</p>`)}${more > 0 && html`<p class="quiet">and ${count(more)} more of this kind</p>`}
     <p>${hint}</p>
     ${commands(hint)}
   </div>`;
+};
 
 const conditions = ({ condition, integrity }: ReadModelStatus): Html => {
   const all = [
     ...(condition === undefined ? [] : [condition]),
-    ...integrity.conditions.filter((one) => one !== condition),
+    ...integrity.conditions.filter((one) => one.message !== condition?.message),
   ];
+  const byName = [...Map.groupBy(all, ({ name, stopped }) => `${name} ${String(stopped)}`).values()];
   return html`<h2 id="conditions">What stands in the way</h2>
-    ${all.length === 0 ? html`<p>Nothing.</p>` : all.map(trouble)}`;
+    ${byName.length === 0 ? html`<p>Nothing.</p>` : byName.map(trouble)}`;
 };
 
 const projections = ({ projections: all }: ReadModelStatus, head: number | undefined, now: number): Html =>

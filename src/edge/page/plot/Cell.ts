@@ -83,6 +83,14 @@ const addressOf = (column: string, value: Value, row: Row): string | undefined =
   }
 };
 
+/** Folders of one name are told apart by the one above. */
+const lastFolders = (path: string): string =>
+  path
+    .split(/[/\\]/)
+    .filter((part) => part !== "")
+    .slice(-2)
+    .join("/");
+
 /** What stands in a cell. */
 export const cell = (column: { readonly name: string; readonly unit: Unit }, row: Row, now: number): Child => {
   const value = row[column.name] ?? null;
@@ -90,7 +98,7 @@ export const cell = (column: { readonly name: string; readonly unit: Unit }, row
   if (column.unit === "moment" && typeof value !== "string") return since(numeric(value), now);
   const whole = cellText(value, column.unit);
   const isPath = column.name === "cwd" || column.name === "project";
-  const text = column.unit === "text" ? (isPath ? folderName(whole) : line(shortId(whole), 120)) : whole;
+  const text = column.unit === "text" ? (isPath ? lastFolders(whole) : line(shortId(whole), 120)) : whole;
   const title = text === whole ? undefined : whole.slice(0, 1000);
   const address = addressOf(column.name, value, row);
   if (address !== undefined && whole !== "0")

@@ -55,7 +55,9 @@ export const lines = (options: {
       )
       .join("");
   const ticks = [0, most / 2, most];
-  const marks = [...new Set([0, Math.floor((x.length - 1) / 2), x.length - 1])];
+  // The first, the last, and between them the one nearest to the middle, where it has room.
+  const middle = places.findIndex((place) => place > (left + width) / 2 - 120 && place < (left + width) / 2 + 120);
+  const marks = [...new Set([0, ...(middle < 0 ? [] : [middle]), x.length - 1])];
   const half = (index: number): number => {
     const here = places[index] ?? 0;
     return Math.max(3, Math.min(24, ((places[index + 1] ?? here + 12) - (places[index - 1] ?? here - 12)) / 2));
