@@ -144,7 +144,7 @@ const main = (): void => {
     ({ authorizer } = opened);
     answer(opened.db, request);
   } catch (cause) {
-    // Nobody is there any longer to be told.
+    // The asker has gone.
     if (cause instanceof Error && "code" in cause && cause.code === "EPIPE") return process.exit(0);
     write(failureOf(cause, authorizer?.refusal()));
   }
