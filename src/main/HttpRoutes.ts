@@ -15,17 +15,21 @@ import * as Docs from "../edge/http/Docs.ts";
 import * as Guard from "../edge/http/Guard.ts";
 import * as Health from "../edge/http/Health.ts";
 import * as Metrics from "../edge/http/Metrics.ts";
+import * as Page from "../edge/page/Page.ts";
 import * as SignIn from "../edge/http/SignIn.ts";
 import * as WhoAmI from "../edge/http/WhoAmI.ts";
+import * as Mcp from "../edge/mcp/Http.ts";
 
 export const routes = Layer.mergeAll(
   Guard.outermost,
   Compressed.layer,
+  Page.layer,
   Health.layer,
   SignIn.layer,
   WhoAmI.layer,
   ApiRoutes.layer,
   Docs.layer,
   Metrics.layer,
+  Mcp.layer,
   HookRoutes.layer,
 );
