@@ -34,20 +34,22 @@ type Anything = (...words: ReadonlyArray<unknown>) => unknown;
 /** Both ways of a transport that a server has taken. */
 const tap = (transport: Transport, seen: Seen): void => {
   const hear = transport.onmessage as Anything | undefined;
-  transport.onmessage = ((message: unknown, ...more: ReadonlyArray<unknown>) => {
+  const onmessage = (message: unknown, ...more: ReadonlyArray<unknown>) => {
     seen.passed("toServer", message);
     return hear?.call(transport, message, ...more);
-  }) as Transport["onmessage"];
-  const send = transport.send as Anything;
-  transport.send = ((message: unknown, ...more: ReadonlyArray<unknown>) => {
+  };
+  const say = transport.send as Anything;
+  const send = (message: unknown, ...more: ReadonlyArray<unknown>) => {
     seen.passed("toClient", message);
-    return send.call(transport, message, ...more);
-  }) as Transport["send"];
+    return say.call(transport, message, ...more);
+  };
   const close = transport.onclose;
-  transport.onclose = () => {
+  const onclose = () => {
     seen.ended("closed");
     close?.call(transport);
   };
+  // A transport has one of each, and no listeners beside them.
+  Object.assign(transport, { onmessage, send, onclose });
 };
 
 /** Servers that are recorded already: twice would count each call twice. */
