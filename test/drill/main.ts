@@ -4,6 +4,7 @@
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
  * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
  * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
@@ -20,6 +21,8 @@ import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as OddFiles from "./OddFiles.ts";
 import * as Outages from "./Outages.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
@@ -39,6 +42,7 @@ const { positionals, values } = parseArgs({
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
+    files: { type: "string", default: "1000" },
     rounds: { type: "string", default: "10" },
     fault: { type: "string", default: "0" },
     seeds: { type: "string", default: "3" },
@@ -55,6 +59,7 @@ npm run drill -- outages     takes NATS away from four publishers          --out
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
+npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
 
   --seed N   the same dice again; each run names its own
@@ -213,6 +218,22 @@ const damageDrill = Effect.suspend(() => {
   );
 });
 
+const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
+  [
+    faults.length === 0 ? "Each was imported, or refused by name and reason:" : "NOT as promised:",
+    `${count(files)} odd files, ${count(imported)} imported, ${count(named)} named, ${count(events)} entries,`,
+    `the slowest took ${longestMillis.toFixed(0)} ms`,
+  ].join(" ");
+
+const oddDrill = Effect.suspend(() => {
+  const files = number("files");
+  say(`The drill of odd files: ${files} files, seed ${seed}`);
+  return OddFiles.run({ files, seed }).pipe(
+    Effect.map((outcome) => report(outcome, oddSummary(outcome))),
+    Effect.provide([EventLogMemory.layer, NodeServices.layer]),
+  );
+});
+
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
@@ -220,6 +241,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   limits: limitDrill,
   exit: endingDrill,
   damage: damageDrill,
+  files: oddDrill,
 };
 if (values.help) {
   process.stdout.write(usage);
