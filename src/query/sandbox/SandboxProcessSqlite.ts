@@ -154,7 +154,7 @@ const main = (): void => {
     if (request.copyTo === undefined) answer(opened.db, request);
     else copy(opened.db, request.copyTo);
   } catch (cause) {
-    // Nobody is there any longer to be told.
+    // The asker has gone.
     if (cause instanceof Error && "code" in cause && cause.code === "EPIPE") return process.exit(0);
     write(failureOf(cause, authorizer?.refusal()));
   }

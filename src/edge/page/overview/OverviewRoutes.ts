@@ -26,7 +26,7 @@ const head = Effect.flatMap(EventLog, (log) => log.info).pipe(
   Effect.orElseSucceed(() => undefined),
 );
 
-/** Whether all of it is there, for the first screen and for the pipeline. */
+/** True when all of it is there, for the first screen and for the pipeline. */
 export const wholeness = Effect.fnUntraced(function* (now: number, tenant: string | undefined) {
   const query = yield* Query;
   return {
@@ -76,13 +76,17 @@ const list = Effect.gen(function* () {
   const { isPart, now, query, viewer, wishes } = yield* asked;
   const project = given(query, "project");
   const agent = given(query, "agent");
+  const model = given(query, "model");
   const offset = number(query, "offset") ?? 0;
-  const found = yield* Screens.threads({ project, agent, tenant: viewer.tenant, limit: perPage + 1, offset }, now);
+  const found = yield* Screens.threads(
+    { project, agent, model, tenant: viewer.tenant, limit: perPage + 1, offset },
+    now,
+  );
   const rows = found.slice(0, perPage);
   if (isPart) return part(threadRows(rows, now));
   const to = (at: number) =>
-    `/threads?${new URLSearchParams({ ...(project === undefined ? {} : { project }), ...(agent === undefined ? {} : { agent }), offset: String(at) })}`;
-  const which = project ?? agent;
+    `/threads?${new URLSearchParams({ ...(project === undefined ? {} : { project }), ...(agent === undefined ? {} : { agent }), ...(model === undefined ? {} : { model }), offset: String(at) })}`;
+  const which = project ?? agent ?? model;
   const body = html`<h1>${which === undefined ? "Threads" : html`Threads of ${which}`}</h1>
     ${which !== undefined && html`<p><a href="/threads">All threads</a></p>`}
     ${rows.length === 0 ? html`<p class="empty">There are none.</p>` : threadRows(rows, now)}
