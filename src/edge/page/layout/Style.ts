@@ -37,6 +37,7 @@ a:hover { text-decoration-thickness: 2px }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px }
 h1, h2, h3 { line-height: 1.25; font-weight: 620; letter-spacing: -.005em; text-wrap: balance }
 h1 { font-size: 1.45rem; margin: 0 0 .35rem }
+main > h1 { display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden }
 h2 { font-size: 1.02rem; margin: 2.2rem 0 .6rem }
 h3 { font-size: .95rem; margin: 1.4rem 0 .4rem }
 p { margin: .5rem 0 }
