@@ -159,6 +159,16 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.deepStrictEqual(left, []);
   });
 
+  it("prints the dictionary, and metadata for Datasette", () => {
+    assert.match(run("dictionary", "tool_stats").out, /p95_duration_millis +real +milliseconds +measure/);
+    assert.match(run("dictionary").out, /^v_threads {2,}One row per thread/m);
+    const { databases } = JSON.parse(run("dictionary", "--datasette", "mine").out) as {
+      databases: Record<string, { tables: object }>;
+    };
+    assert.property(databases["mine"]?.tables, "v_messages");
+    assert.strictEqual(run("dictionary", "nowhere").code, 4);
+  });
+
   it("answers SQL as JSON, as CSV and as a table, and refuses to write", () => {
     const question = "SELECT sum(input_tokens) AS input, sum(cache_read_tokens) AS cached FROM v_token_usage";
     assert.deepStrictEqual(json("sql", question), [{ input: 35, cached: 5 }]);
