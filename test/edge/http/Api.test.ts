@@ -206,6 +206,10 @@ describe("the store over HTTP", { timeout: 120_000 }, () => {
     const endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c";
     const ended = await post("/v1/sql", { statement: endless, timeoutSeconds: 1 });
     assert.deepStrictEqual(statusAndCode(ended), { status: 422, code: "queryRefused" });
+    const audit = `SELECT DISTINCT actor, json_extract(data, '$.door') AS door FROM v_events WHERE type = 'x.recollect.sql_asked'
+      AND json_extract(data, '$.statement') LIKE 'SELECT 1 AS one%'`;
+    const asked = await post("/v1/sql", { statement: audit });
+    assert.deepStrictEqual(JSON.parse(asked.text), [{ actor: "http/local", door: "http" }]);
   });
 
   it("is configured, and says who changed what", async () => {
