@@ -165,7 +165,9 @@ const make = Effect.gen(function* () {
     options: Sending,
     about: { readonly isRequest: boolean; readonly answers?: Message | undefined },
   ) {
-    const { body, ttlMillis } = yield* checked(options);
+    const { body: said, ttlMillis } = yield* checked(options);
+    // The event is redacted by the publisher; what lies in the bucket lies on the same disk.
+    const body = publisher.policy().stored?.value(said) ?? said;
     const { from, session = from, to } = options;
     const { answers, isRequest } = about;
     const id = options.id ?? (yield* newId);
