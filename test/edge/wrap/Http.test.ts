@@ -18,7 +18,15 @@ let upstream: Server;
 let address = "";
 const seenHeaders: Array<string | undefined> = [];
 
-/** A server of the SDK with sessions: it adds, and it fails. */
+const waiting: Array<() => void> = [];
+/** Answers come when two calls are open at the same time: with the same id, in two sessions. */
+const bothAreThere = () =>
+  new Promise<void>((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === 2) for (const go of waiting.splice(0)) go();
+  });
+
+/** A server of the SDK with sessions: it adds. */
 const serve = () => {
   const transports = new Map<string, StreamableHTTPServerTransport>();
   return createServer((request, response) => {
@@ -31,9 +39,10 @@ const serve = () => {
         onsessioninitialized: (id) => void transports.set(id, transport),
       });
       const server = new McpServer({ name: "sums", version: "1" });
-      server.registerTool("add", { inputSchema: { a: z.number(), b: z.number() } }, ({ a, b }) => ({
-        content: [{ type: "text", text: String(a + b) }],
-      }));
+      server.registerTool("add", { inputSchema: { a: z.number(), b: z.number() } }, async ({ a, b }) => {
+        await bothAreThere();
+        return { content: [{ type: "text", text: String(a + b) }] };
+      });
       await server.connect(transport as Parameters<typeof server.connect>[0]);
       return transport.handleRequest(request, response);
     })();
