@@ -8,7 +8,9 @@ import { argumentsOf, questions } from "./Questions.ts";
 import { client, who } from "./World.ts";
 
 const data = process.env["RECOLLECT_TEST_DATA"] ?? resolve(import.meta.dirname, "../../../../shared/data");
-const sets = ["claude-code-entire", "codex-rollouts", "gemini-cli-entire", "pi-session"].map((name) => join(data, name));
+const sets = ["claude-code-entire", "codex-rollouts", "gemini-cli-entire", "pi-session"].map((name) =>
+  join(data, name),
+);
 
 const mostCalls = 3;
 const mostTokens = 15_000;
