@@ -46,19 +46,40 @@ export class Redactor {
     return this.#counts;
   }
 
+  /** What it looks for. */
+  get finding(): Finding {
+    return this.#given;
+  }
+
+  /** Whether any JSON holds a secret. Counts nothing. */
+  holds(value: unknown): boolean {
+    return new Redactor(this.#given).value(value) !== value;
+  }
+
   /** A text without its secrets. */
   text(text: string): string {
-    const found = findSecrets(text, this.#given);
-    if (found.length === 0) return text;
+    return this.textFrom(text, 0);
+  }
+
+  /** The text behind `from`, without the secrets of the whole: of one that began before, the mark is there. */
+  textFrom(text: string, from: number): string {
     let redacted = "";
-    let from = 0;
-    for (const { end, rule, start } of found) {
-      const mark = this.#mark(rule, text.slice(start, end));
+    let at = from;
+    for (const { end, rule, start } of findSecrets(text, this.#given)) {
+      const mark = end <= from ? undefined : this.#mark(rule, text.slice(start, end));
       if (mark === undefined) continue;
-      redacted += text.slice(from, start) + mark;
-      from = end;
+      redacted += text.slice(at, Math.max(at, start)) + mark;
+      at = end;
     }
-    return from === 0 ? text : redacted + text.slice(from);
+    if (at !== from) return redacted + text.slice(at);
+    return from === 0 ? text : text.slice(from);
+  }
+
+  /** Bytes without their secrets; what is no text stays. The same bytes when there are none. */
+  bytes(bytes: Uint8Array): Uint8Array {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    const redacted = this.text(text);
+    return redacted === text ? bytes : Buffer.from(redacted, "latin1");
   }
 
   /** Any JSON without its secrets: in texts, and under names of objects. */
