@@ -25,18 +25,26 @@ const programs = {
   main: "src/main.ts",
   Recorder: "src/edge/wrap/Recorder.ts",
   WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
+  SandboxProcessSqlite: "src/query/sandbox/SandboxProcessSqlite.ts",
   FileCheckThreadSqlite: "src/projection/verify/FileCheckThreadSqlite.ts",
   // No Effect in it, so both forms of the library have it from one file.
   interpreters: "src/domain/interpret/interpreters.ts",
 };
 const { exports: exported } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
-const doors = Object.keys(exported)
-  .filter((name) => !name.endsWith(".json"))
-  .map((name) => (name === "." ? "index" : name.slice(2)));
-const inputOf = (names) => Object.fromEntries(names.map((name) => [`${name}-door`, `src/${name}.ts`]));
+/** The source of each door, by its name in `dist`: its types lie as it lies. */
+const sourceOf = Object.fromEntries(
+  Object.values(exported)
+    .filter((ways) => typeof ways !== "string")
+    .map(({ default: built, types }) => [
+      path.basename(built, ".js"),
+      types.replace("./dist/types/", "").replace(/\.d\.ts$/, ".ts"),
+    ]),
+);
+const doors = Object.keys(sourceOf);
+const inputOf = (names) => Object.fromEntries(names.map((name) => [`${name}-door`, sourceOf[name]]));
 
-/** Native, or found by Node's own means. */
-const isOutside = (id) => id === "better-sqlite3" || id.startsWith("#");
+/** Native, found by Node's own means, or the SDK that a program brings. */
+const isOutside = (id) => id === "better-sqlite3" || id.startsWith("#") || id.startsWith("@langchain/");
 const isOutsideOfEffect = (id) => isOutside(id) || /^(?:effect|@nats-io)(?:\/|$)/.test(id);
 
 /** In place of a module that has a file of its own in `dist`. */
@@ -101,7 +109,7 @@ const writeTypes = () => {
     for (const [, name] of fs.readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g))
       follow(path.resolve(path.dirname(file), name.replace(/\.[jt]s$/, ".d.ts")));
   };
-  for (const name of doors) follow(path.join(types, "src", `${name}.d.ts`));
+  for (const source of Object.values(sourceOf)) follow(path.join(types, source.replace(/\.ts$/, ".d.ts")));
   for (const name of fs.readdirSync(types, { recursive: true })) {
     const file = path.join(types, name);
     if (!fs.statSync(file).isFile()) continue;

@@ -119,7 +119,7 @@ const story = async (children: Array<ChildProcess>) => {
 
   await until("the events of all calls were seen live", () => arrived >= 84);
   const question =
-    "SELECT tool_name, outcome, count(*) AS calls, round(avg(duration_ms), 1) AS avg_ms FROM v_tool_calls GROUP BY 1, 2 ORDER BY 3 DESC";
+    "SELECT tool_name, outcome, count(*) AS calls, round(avg(duration_millis), 1) AS avg_ms FROM v_tool_calls GROUP BY 1, 2 ORDER BY 3 DESC";
   indented(await recollect("sql", question));
   const calls = JSON.parse(
     await recollect(

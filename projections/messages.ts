@@ -19,6 +19,8 @@ import { type Change, firstHandOnly, nameText, type Projection } from "../src/pr
 import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { isAbandoned, parentId } from "./paths.ts";
+import { countsHere, elsewhere } from "./activity/counted.ts";
+import { messageActivityTable, messageActivityViews, messageUpkeep } from "./activity/messages.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
 /** How large what was handed over is; undefined where the part only refers to it. */
@@ -119,17 +121,8 @@ const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): Readonly
 
 const partsOfMessage = `p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand AND p.message_id = m.message_id`;
 
-/** Whether the thread it was copied from holds it. */
-const isHeldThere = (
-  alias: string,
-): string => `EXISTS (SELECT 1 FROM messages o WHERE o.thread_id = ${alias}.copied_from
-  AND o.tenant = ${alias}.tenant AND o.second_hand = ${alias}.second_hand AND o.message_id = ${alias}.message_id)`;
-
-/** Rows that count: first-hand ones, and of what an agent copied from another thread those that this one does not hold. */
-export const messageCounts = (alias: string): string =>
-  `${firstHandOnly({ table: "messages", alias })} AND (${alias}.copied_from IS NULL OR NOT ${isHeldThere(alias)})`;
-
-const isCopied = `(m.copied_from IS NOT NULL AND ${isHeldThere("m")})`;
+/** SQL: messages that count: first-hand ones, and of what an agent copied from another thread those that it does not hold. */
+export const messageCounts = countsHere;
 
 /** A message's text. The inner SELECT gives the order (SQLite keeps it for group_concat), segments by their first sequence. */
 const messageText = `(SELECT group_concat(${textOf("part")}, char(10)) FROM (
@@ -152,7 +145,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 7,
+  version: 8,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -180,10 +173,12 @@ export const messages: Projection = {
         occurred_at: { type: "integer", merge: "first", doc: "When it was said, epoch milliseconds." },
         assumed_at: { type: "integer", merge: "first", doc: "Time of its first event, where nobody said one." },
         event_sequence: { type: "integer", doc: "Sequence of the message's latest event." },
+        elsewhere,
       },
       indexes: [
         ["thread_id", "sequence"],
-        ["model", "thread_id"],
+        ["occurred_at"],
+        { on: ["copied_from", "message_id"], where: "copied_from IS NOT NULL" },
       ],
     },
     {
@@ -202,6 +197,7 @@ export const messages: Projection = {
       },
       fullText: { of: searchedText, when: isSearched },
     },
+    messageActivityTable,
   ],
   views: [
     {
@@ -237,9 +233,9 @@ export const messages: Projection = {
       select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
         ${parentId}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
-        m.sidechain, m.meta, ${isAbandoned}, ${isCopied}, ${nameText("m.copied_from")}, m.occurred_at, m.assumed_at
-        FROM messages m JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
-        WHERE ${firstHandOnly({ table: "messages", alias: "m" })}`,
+        m.sidechain, m.meta, ${isAbandoned}, (m.elsewhere IS 2), ${nameText("m.copied_from")}, m.occurred_at, m.assumed_at
+        FROM messages m LEFT JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
+        WHERE m.elsewhere IS NOT 1`,
     },
     {
       name: "v_message_parts",
@@ -263,35 +259,9 @@ export const messages: Projection = {
         FROM message_parts p JOIN names t ON t.name = p.thread_id
         WHERE ${firstHandOnly({ table: "messages", alias: "p" })}`,
     },
-    {
-      name: "v_daily_activity",
-      doc: "One row per day of the person: what was said in how many threads. A thread that crosses midnight is in both days.",
-      columns: {
-        day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all that nobody gave a time.",
-        threads: "Threads in which something was said.",
-        messages: "Messages of all kinds.",
-        prompts: "Prompts of persons.",
-        answers: "Answers of models.",
-      },
-      select: `SELECT date(m.occurred_at / 1000, 'unixepoch', 'localtime'), count(DISTINCT m.thread_id || ' ' || m.tenant),
-        count(*), sum(${nameText("m.kind")} = 'prompt'), sum(${nameText("m.kind")} = 'answer')
-        FROM messages m WHERE ${messageCounts("m")} GROUP BY 1`,
-    },
-    {
-      name: "v_models",
-      doc: "One row per model that spoke: how much, where, and when.",
-      columns: {
-        model: "Model that spoke.",
-        messages: "Messages it said.",
-        threads: "Threads it spoke in.",
-        first_at: "When it first spoke, epoch milliseconds; null when nobody said a time.",
-        last_at: "When it last spoke, epoch milliseconds; null when nobody said a time.",
-      },
-      select: `SELECT o.text, count(*), count(DISTINCT m.thread_id || ' ' || m.tenant), min(m.occurred_at), max(m.occurred_at)
-        FROM messages m JOIN names o ON o.name = m.model
-        WHERE ${messageCounts("m")} GROUP BY m.model`,
-    },
+    ...messageActivityViews,
   ],
+  upkeep: messageUpkeep,
   facts: ["MessageSaid"],
   handle: (event, facts, quoting) =>
     facts.flatMap((fact) => (fact._tag === "MessageSaid" ? changesOf(event, fact, quoting) : [])),

@@ -21,7 +21,7 @@ const reused = (event: RecordedEvent, fact: ResponseWasReused): Change => ({
     message_id: fact.messageId,
     came_from: fact.from,
     bytes: fact.bytes,
-    saved_ms: fact.savedMillis,
+    saved_millis: fact.savedMillis,
     answered_at: fact.answeredAt,
     reused_at: event.occurredAt,
   },
@@ -47,7 +47,7 @@ export const reusedResponses: Projection = {
         message_id: { type: "id", doc: "Message." },
         came_from: { type: "name", doc: "Where it lay." },
         bytes: { type: "integer", doc: "Size of the answer." },
-        saved_ms: { type: "real", doc: "Time that the answer had taken." },
+        saved_millis: { type: "real", doc: "Time that the answer had taken." },
         answered_at: { type: "integer", doc: "Epoch milliseconds." },
         reused_at: { type: "integer", doc: "Epoch milliseconds." },
       },
@@ -68,13 +68,13 @@ export const reusedResponses: Projection = {
         message_id: "Message it was asked for; null when not said.",
         came_from: "process, shared, or flight for one that another was still waiting for; null when not said.",
         bytes: "Size of the answer as JSON in bytes; null when not said.",
-        saved_ms: "How long the answer had taken when it was new, milliseconds; null when not said.",
+        saved_millis: "How long the answer had taken when it was new, milliseconds; null when not said.",
         answered_at: "When it was given first, epoch milliseconds; null when not said.",
         reused_at: "When it was given again, epoch milliseconds.",
         sequence: "Stream sequence of the event.",
       },
       select: `SELECT t.text, ${nameText("r.tenant")}, ${nameText("r.kind")}, ${nameText("r.name")}, r.request_key, r.call_key,
-        ${idText("r.message_id")}, ${nameText("r.came_from")}, r.bytes, r.saved_ms, r.answered_at, r.reused_at, r.sequence
+        ${idText("r.message_id")}, ${nameText("r.came_from")}, r.bytes, r.saved_millis, r.answered_at, r.reused_at, r.sequence
         FROM reused_responses r JOIN names t ON t.name = r.thread_id`,
     },
     {
@@ -87,12 +87,12 @@ export const reusedResponses: Projection = {
         reuses: "How often an answer was given again.",
         requests: "Different requests among them.",
         threads: "Threads it happened in.",
-        saved_ms: "Time that new answers would have taken, as far as it is known, milliseconds.",
+        saved_millis: "Time that new answers would have taken, as far as it is known, milliseconds.",
         bytes: "Bytes of all answers that were given again.",
         last_at: "When it last happened, epoch milliseconds.",
       },
       select: `SELECT ${nameText("r.tenant")}, ${nameText("r.kind")}, ${nameText("r.name")}, count(*), count(DISTINCT r.request_key),
-        count(DISTINCT r.thread_id), coalesce(sum(r.saved_ms), 0), coalesce(sum(r.bytes), 0), max(r.reused_at)
+        count(DISTINCT r.thread_id), coalesce(sum(r.saved_millis), 0), coalesce(sum(r.bytes), 0), max(r.reused_at)
         FROM reused_responses r GROUP BY r.tenant, r.kind, r.name`,
     },
   ],

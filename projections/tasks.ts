@@ -47,7 +47,7 @@ const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): Readonly
         output: bounded(fact.output),
         error_type: fact.errorType,
         error_message: bounded(fact.errorMessage),
-        duration_ms: fact.durationMillis,
+        duration_millis: fact.durationMillis,
         submitted_at: fact.status === "pending" ? at : undefined,
         started_at: fact.status === "running" ? at : undefined,
         ended_at: ended.has(fact.status) ? at : undefined,
@@ -80,7 +80,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 4,
+  version: 5,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -115,7 +115,7 @@ export const tasks: Projection = {
         output: { type: "text", doc: "Output as JSON text." },
         error_type: { type: "name", doc: "Kind of error." },
         error_message: { type: "text", doc: "What the error said." },
-        duration_ms: { type: "real", doc: "Reported duration, milliseconds." },
+        duration_millis: { type: "real", doc: "Reported duration, milliseconds." },
         submitted_at: { type: "integer", merge: "first", doc: "Epoch milliseconds." },
         started_at: { type: "integer", merge: "first", doc: "Epoch milliseconds." },
         ended_at: { type: "integer", doc: "Epoch milliseconds." },
@@ -175,7 +175,7 @@ export const tasks: Projection = {
         submitted_at: "When it was submitted, epoch milliseconds; null when that was not seen.",
         started_at: "When it first ran, epoch milliseconds; null when it did not yet.",
         ended_at: "When it ended, epoch milliseconds; null while it has not.",
-        duration_ms: "Duration in milliseconds as reported, else from start to end; null while it has not ended.",
+        duration_millis: "Duration in milliseconds as reported, else from start to end; null while it has not ended.",
         last_activity_at: "When its latest event happened, epoch milliseconds.",
         first_sequence: "Stream sequence of its first event.",
         last_sequence: "Stream sequence of its last event.",
@@ -185,28 +185,29 @@ export const tasks: Projection = {
         ${nameText("k.parent_task_id")}, ${nameText("k.retry_of")}, ${nameText("k.priority")}, k.attempt, k.max_attempts,
         k.not_before, coalesce(k.dead_letter, 0), k.restored_at, k.message, k.progress, k.progress_total, k.request, k.output,
         ${nameText("k.error_type")}, k.error_message, k.submitted_at, k.started_at, k.ended_at,
-        coalesce(k.duration_ms, max(0, k.ended_at - k.started_at)), k.last_activity_at, k.first_sequence, k.last_sequence
-        FROM tasks k JOIN names n ON n.name = k.task_id LEFT JOIN names s ON s.name = k.status`,
+        coalesce(k.duration_millis, max(0, k.ended_at - k.started_at)), k.last_activity_at, k.first_sequence, k.last_sequence
+        FROM tasks k LEFT JOIN names n ON n.name = k.task_id LEFT JOIN names s ON s.name = k.status`,
     },
     {
       name: "v_task_transitions",
       doc: "One row per change of a task's status, and per report of progress.",
       columns: {
         task_id: "Task that moved.",
+        tenant: "Tenant it belongs to.",
         thread_id: "Thread it works for; null when not said.",
         agent_type: "Kind of agent; null when its submission was not seen.",
         from_status: "Status before; null for the first.",
         to_status: "Status after; the same as before for a report of progress.",
-        at: "When it happened, epoch milliseconds.",
+        moved_at: "When it happened, epoch milliseconds.",
         sequence: "Stream sequence of the event.",
         worker: "Who did it; null when not said.",
         message: "What was said with it: progress, or an error's words; null when nothing was.",
         progress: "Progress reported, in units of progress_total; null when none was.",
         progress_total: "What progress counts up to; null when not said.",
       },
-      select: `SELECT n.text, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, ${statusBefore},
+      select: `SELECT n.text, ${nameText("s.tenant")}, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, ${statusBefore},
         coalesce(s.status, ${statusBefore}), s.at, s.sequence, ${nameText("s.worker")}, s.message, s.progress, s.progress_total
-        FROM task_transitions s JOIN names n ON n.name = s.task_id
+        FROM task_transitions s LEFT JOIN names n ON n.name = s.task_id
         LEFT JOIN tasks k ON k.task_id = s.task_id AND k.tenant = s.tenant`,
     },
   ],

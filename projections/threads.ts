@@ -3,17 +3,15 @@
  *
  * Room: projections.
  *
- * The view counts what `messages` and `toolCalls` hold, so that no number is stored twice.
+ * The view adds up what `activity` counts of messages and tool calls, so that no number is stored twice.
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
 import { kindOf, plainWords } from "../src/domain/thread/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
-import { messageCounts } from "./messages.ts";
 import { titledThread } from "./paths.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
-import { callCounts } from "./toolCalls.ts";
 
 /** What lists of threads are ordered by: one of which nobody said a time comes after all others. */
 export const listOrder = "coalesce(last_activity_at, -9000000000000000)";
@@ -90,10 +88,10 @@ const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.te
 const summarized = `(SELECT title FROM message_lines WHERE ${titledThread} = t.thread_id AND tenant = t.tenant LIMIT 1)`;
 
 const messagesOf = (also = "") =>
-  `(SELECT count(*) FROM messages c WHERE ${own("c")} AND ${messageCounts("c")}${also})`;
+  `(SELECT coalesce(sum(a.messages), 0) FROM message_activity a WHERE ${own("a")}${also})`;
 
 const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
-  messagesOf(` AND c.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
+  messagesOf(` AND a.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
 
 /** The latest time that somebody said of the event. */
 const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
@@ -104,7 +102,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 6,
+  version: 7,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -214,11 +212,11 @@ export const threads: Projection = {
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
         t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, nullif(t.deleted_at, 0), nullif(t.expires_at, 0), ${messagesOf()},
         ${ofKinds("prompt", "task")}, ${ofKinds("answer")},
-        (SELECT count(*) FROM tool_calls c WHERE ${own("c")} AND ${callCounts("c")}),
+        (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE ${own("a")}),
         t.first_sequence, t.last_sequence,
         (SELECT count(DISTINCT d.sequence) FROM dead_letters d WHERE d.history_id = t.thread_id AND d.tenant = t.tenant
           AND ${nameText("d.kind")} = 'thread')
-        FROM threads t JOIN names n ON n.name = t.thread_id`,
+        FROM threads t LEFT JOIN names n ON n.name = t.thread_id`,
     },
     {
       name: "v_thread_tags",
@@ -231,7 +229,7 @@ export const threads: Projection = {
         sequence: "Stream sequence of the event that tagged it.",
       },
       select: `SELECT n.text, ${nameText("g.tenant")}, ${nameText("g.tag")}, g.changed_at, g.sequence
-        FROM thread_tags g JOIN names n ON n.name = g.thread_id WHERE g.present = 1`,
+        FROM thread_tags g LEFT JOIN names n ON n.name = g.thread_id WHERE g.present = 1`,
     },
   ],
   handle: (event, facts) =>

@@ -11,12 +11,20 @@ import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact } from "../src/domain/Fact.ts";
 import { tokensOf } from "../src/domain/Tokens.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
-import { type Change, firstHandOnly, nameText, type Projection } from "../src/projection/Projection.ts";
+import { countsHere, elsewhere } from "./activity/counted.ts";
+import { dayOf } from "./activity/sums.ts";
+import {
+  costSum,
+  modelOfUsage,
+  tokenActivityTable,
+  tokenActivityViews,
+  tokenSums,
+  tokenUpkeep,
+} from "./activity/tokens.ts";
+import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 
-/** Rows that count: first-hand ones, and of what an agent copied from another thread those that this one does not hold. */
-const counted = `${firstHandOnly({ table: "token_usage", alias: "u" })}
-  AND (u.copy_of IS NULL OR NOT EXISTS (SELECT 1 FROM token_usage o
-    WHERE o.usage_key = u.copy_of AND o.tenant = u.tenant AND o.second_hand = u.second_hand))`;
+/** SQL: counts that count: first-hand ones, and of what an agent copied from another thread those that it does not hold. */
+const counted = countsHere("u");
 const count = { type: "integer", merge: "max" } as const;
 
 const kinds = {
@@ -38,20 +46,15 @@ const whole = [input, output, "u.cache_read_tokens", "u.cache_write_tokens", "u.
 const model = `coalesce(${nameText("u.model")}, (SELECT CASE u.spender WHEN 'user' THEN s.user_model ELSE s.agent_model END
   FROM threads t JOIN source_models s ON s.source = t.source WHERE t.thread_id = u.thread_id AND t.tenant = u.tenant))`;
 
-/** Days are those of the person: SQLite's local time, which is that of `TZ` and of `recollect sql --tz`. */
-const day = "date(u.occurred_at / 1000, 'unixepoch', 'localtime')";
-
 /** The thread and its sub-agents, and theirs. UNION: a thread that is its own ancestor ends it. */
 const descendants = `WITH RECURSIVE down(thread_id) AS (SELECT t.thread_id UNION SELECT k.thread_id FROM down d
   JOIN threads k ON k.parent_thread_id = d.thread_id AND k.tenant = t.tenant AND k.parent_relation IS NOT 'fork')`;
-const own = "u.thread_id = t.thread_id AND u.sidechain IS NULL";
+const own = "u.thread_id = t.thread_id AND u.sidechain = 0";
 const delegated = `((u.thread_id = t.thread_id AND u.sidechain = 1) OR u.thread_id <> t.thread_id)
   AND u.thread_id IN (SELECT thread_id FROM down)`;
-const spent = (what: string, where: string, orZero = true): string => {
-  const sum = orZero ? `coalesce(sum(${what}), 0)` : `sum(${what})`;
-  const lead = where === delegated ? `${descendants} ` : "";
-  return `(${lead}SELECT ${sum} FROM token_usage u WHERE u.tenant = t.tenant AND ${where} AND ${counted})`;
-};
+const spent = (what: string, where: string): string =>
+  `(${where === delegated ? `${descendants} ` : ""}SELECT ${what} FROM token_activity u WHERE u.tenant = t.tenant AND ${where})`;
+const orZero = (sum: string): string => `coalesce(${sum}, 0)`;
 
 const noted = (event: RecordedEvent, fact: Extract<Fact, { readonly _tag: "TokensUsed" }>): Change => {
   const tokens = tokensOf(fact.usage);
@@ -88,7 +91,7 @@ const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 5,
+  version: 6,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {
@@ -119,9 +122,10 @@ export const tokenUsage: Projection = {
         cost_usd: { type: "real", merge: "max", doc: "Reported cost." },
         occurred_at: { type: "integer", merge: "min", doc: "When it was first told, epoch milliseconds." },
         sequence: { type: "integer", doc: "Sequence of the event that told it last." },
+        elsewhere,
       },
       checks: parts.map((part) => `${part} >= 0`),
-      indexes: [["thread_id", "tenant", "second_hand"]],
+      indexes: [["thread_id", "tenant", "second_hand"], { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" }],
     },
     {
       name: "source_models",
@@ -134,6 +138,7 @@ export const tokenUsage: Projection = {
         user_model: { type: "text", doc: "Model that plays the person." },
       },
     },
+    tokenActivityTable,
   ],
   views: [
     {
@@ -163,7 +168,7 @@ export const tokenUsage: Projection = {
       select: `SELECT u.provider_message_id, t.text, ${nameText("u.tenant")}, u.request_id, ${idText("u.message_id")},
         ${nameText("u.provider")}, ${model}, u.spender, coalesce(u.sidechain, 0), ${whole.join(", ")}, ${uncached},
         u.provider_input_tokens, u.provider_output_tokens, u.cost_usd, u.occurred_at, u.sequence
-        FROM token_usage u JOIN names t ON t.name = u.thread_id WHERE ${counted}`,
+        FROM token_usage u LEFT JOIN names t ON t.name = u.thread_id WHERE ${counted}`,
     },
     {
       name: "v_thread_tokens",
@@ -179,15 +184,17 @@ export const tokenUsage: Projection = {
         delegated_output_tokens: "Tokens that they received.",
         delegated_threads: "Threads of its sub-agents, and of theirs.",
       },
-      select: `SELECT n.text, ${nameText("t.tenant")}, ${spent(input, own)}, ${spent(output, own)}, ${spent("u.cost_usd", own, false)},
-        ${spent(input, delegated)}, ${spent(output, delegated)}, (${descendants} SELECT count(*) - 1 FROM down)
-        FROM threads t JOIN names n ON n.name = t.thread_id`,
+      select: `SELECT n.text, ${nameText("t.tenant")}, ${spent(orZero(tokenSums.input_tokens), own)},
+        ${spent(orZero(tokenSums.output_tokens), own)}, ${spent(costSum, own)}, ${spent(orZero(tokenSums.input_tokens), delegated)},
+        ${spent(orZero(tokenSums.output_tokens), delegated)}, (${descendants} SELECT count(*) - 1 FROM down)
+        FROM threads t LEFT JOIN names n ON n.name = t.thread_id`,
     },
     {
       name: "v_daily_tokens",
-      doc: "One row per day of the person and model: tokens by kind, which may be added up over days, models and providers.",
+      doc: "One row per day of the person, tenant and model: tokens by kind, which may be added up over days, models and providers.",
       columns: {
         day: "Day as YYYY-MM-DD, in the time zone of TZ or recollect sql --tz; null for all that nobody gave a time.",
+        tenant: "Tenant it belongs to.",
         model: "Model, by the message or the head of its file; null when not said.",
         provider_messages: "Messages of the provider.",
         threads: "Threads they were said in; one that crosses midnight is in both days.",
@@ -199,11 +206,12 @@ export const tokenUsage: Projection = {
         ),
         cost_usd: "What the transcripts say it cost, US dollars; null when none said it.",
       },
-      select: `SELECT ${day}, ${model}, count(*), count(DISTINCT u.thread_id || ' ' || u.tenant),
-        ${whole.map((kind) => `coalesce(sum(${kind}), 0)`).join(", ")}, sum(u.cost_usd)
-        FROM token_usage u WHERE ${counted} GROUP BY 1, 2`,
+      select: `SELECT ${dayOf("u.quarter_at")}, ${nameText("u.tenant")}, ${modelOfUsage}, sum(u.provider_messages), count(DISTINCT u.thread_id),
+        ${Object.values(tokenSums).join(", ")}, ${costSum} FROM token_activity u GROUP BY 1, u.tenant, 3`,
     },
+    ...tokenActivityViews,
   ],
+  upkeep: tokenUpkeep,
   facts: ["TokensUsed", "SourceDescribed"],
   handle: (event, facts) =>
     facts.flatMap((fact): ReadonlyArray<Change> => {

@@ -23,7 +23,7 @@ export type {
 export type { ListOptions, ListPage, SqlRow } from "./client/RecollectQuery.ts";
 export { NoDatabase } from "./client/Layers.ts";
 export type { ListedHistory } from "./query/HistoryList.ts";
-export { QueryRefused, type SqlParameters } from "./query/Query.ts";
+export { QueryRefused, QueryStopped, type SqlParameters } from "./query/Sql.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
 
@@ -31,6 +31,8 @@ export { RecollectError } from "./client/RecollectError.ts";
 export type { Progress, RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
 export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
 export type { RecollectInbox } from "./client/RecollectInbox.ts";
+export type { RecollectChannel } from "./client/RecollectChannel.ts";
+export { ChannelRefused } from "./log/live/Channels.ts";
 export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
 export type { RecollectLimits, Taken } from "./client/RecollectLimits.ts";
 export type { ReadFor, RecollectFiles } from "./client/RecollectFiles.ts";

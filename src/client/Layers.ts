@@ -20,6 +20,7 @@ import * as Sessions from "../coordination/sessions/Sessions.ts";
 import * as TaskQueueAway from "../coordination/tasks/queue/TaskQueueAway.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import * as Watch from "../coordination/watch/Watch.ts";
+import * as ChannelsNats from "../log/live/ChannelsNats.ts";
 import * as Connect from "../publish/Connect.ts";
 import { ownLog } from "../publish/drain/SpoolDrainer.ts";
 import * as QuerySqlite from "../query/QuerySqlite.ts";
@@ -44,6 +45,9 @@ export const inbox = Inbox.layer.pipe(Layer.provide(BucketsAway.layer));
 
 /** What happens, history first. Needs `core`. */
 export const watch = Watch.layer;
+
+/** Texts between programs, none kept. Needs `core`. */
+export const channels = ChannelsNats.layer;
 
 /** Tasks that workers share. Needs `core`; fails with `InvalidTask` for such a lease. */
 export const tasks = (options: Options) => Tasks.layer(options).pipe(Layer.provide(TaskQueueAway.layer(options)));
@@ -85,6 +89,7 @@ export const layer = (options: Options = {}) => {
     sessions,
     inbox,
     watch,
+    channels,
     tasks(options),
     Layer.provideMerge(Layer.merge(limits, caches(options)), configured),
   ).pipe(Layer.provideMerge(core(options)));

@@ -14,7 +14,7 @@ import type { TaskRequest } from "../domain/task/TaskEvents.ts";
 import { checkedLease } from "../coordination/config/TaskLimits.ts";
 import type { Watching } from "../coordination/watch/Watch.ts";
 import type { About, Given, GivenData } from "../publish/write/NewEvent.ts";
-import type { SqlParameters } from "../query/Query.ts";
+import type { SqlParameters } from "../query/Sql.ts";
 import type { Waiting } from "../publish/delivery/Delivery.ts";
 import * as InFlight from "./InFlight.ts";
 import * as Layers from "./Layers.ts";
@@ -23,6 +23,7 @@ import { Publisher, type Published } from "../publish/Publisher.ts";
 import { backoff } from "../log/connection/Backoff.ts";
 import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { type Flushed, PromiseRunner } from "./PromiseRunner.ts";
+import { RecollectChannel } from "./RecollectChannel.ts";
 import { RecollectConfig } from "./RecollectConfig.ts";
 import { RecollectFiles } from "./RecollectFiles.ts";
 import { RecollectHistory } from "./RecollectHistory.ts";
@@ -125,6 +126,8 @@ export class RecollectSession {
 
 type Runtime = PromiseRunner["runtime"];
 
+const channelsOf = (sections: Sections) => sections.section(Layers.channels);
+
 const watching = (sections: Sections) => sections.section(Layers.watch);
 
 const untilReached = Effect.retry(
@@ -144,6 +147,7 @@ export class Recollect {
   readonly #runner: PromiseRunner;
   readonly #sections: Sections;
   readonly #watch: ReturnType<typeof watching>;
+  readonly #channels: ReturnType<typeof channelsOf>;
   readonly #tenant: string;
   readonly #query: RecollectQuery;
   #closing: Promise<Flushed> | undefined;
@@ -163,6 +167,7 @@ export class Recollect {
     const config = Layers.config(options);
     this.#query = new RecollectQuery(sections.section(Layers.query(options)), this.#runner);
     this.#watch = watching(sections);
+    this.#channels = channelsOf(sections);
     this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)));
     this.sessions = new RecollectSessions(sections.section(Layers.sessions));
     this.inbox = new RecollectInbox(sections.section(Layers.inbox));
@@ -194,6 +199,11 @@ export class Recollect {
    */
   watch(target: Target, options: Watching = {}): AsyncIterable<WatchedElement> {
     return watchOver(this.#watch, this.#tenant, target, options);
+  }
+
+  /** Texts between programs at this moment, by a name of the tenant's. Nothing of them is kept: events are. */
+  channel(name: string): RecollectChannel {
+    return new RecollectChannel(this.#channels, { tenant: this.#tenant, name });
   }
 
   /** The thread of that id, or a new one. Nothing is written until something is said. */
@@ -232,7 +242,8 @@ export class Recollect {
 
   /**
    * The rows of one reading statement over the views (`SELECT * FROM v_dictionary` explains them), at most 100,000, with
-   * values for `?` or `:name`. Runs in this process: a long statement holds it up. Rejects with `QueryRefused`.
+   * values for `?` or `:name`. Runs in a process of its own, for ten minutes and 256 MB at most. Rejects with `QueryRefused`,
+   * or with `QueryStopped` at a limit.
    */
   sql(statement: string, parameters?: SqlParameters): Promise<ReadonlyArray<SqlRow>> {
     return this.#query.sql(statement, parameters);

@@ -6,7 +6,7 @@
  * For what a program records that is no conversation: `x.<vendor>.<name>` events with any JSON, in a thread, a task or
  * a session. Checkpoints, agent state and foreign sessions stand on this.
  */
-import { Effect, Stream } from "effect";
+import { Data, Effect, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History } from "../domain/History.ts";
 import { dataOf } from "../log/Envelope.ts";
@@ -60,7 +60,8 @@ export interface AppendOptions {
   readonly expected?: number | undefined;
 }
 
-const eventOf = ({ event, isWaiting }: ReadEvent): HistoryEvent => {
+/** As a program reads it. */
+export const eventOf = ({ event, isWaiting }: ReadEvent): HistoryEvent => {
   const { actor, body, causationId, correlationId, id, occurredAt, recordedAt, schemaVersion, sequence } = event;
   const { session, source, type } = event;
   const about = { source, actor, session, correlationId, causationId };
@@ -83,6 +84,9 @@ const recordedFold = <State>(fold: EventFold<State>) => {
   return known as { readonly initial: State; readonly apply: (state: State, event: RecordedEvent) => State };
 };
 
+/** Whatever a program's function threw, on its way through. */
+class Thrown extends Data.TaggedError("Thrown")<{ readonly thrown: unknown }> {}
+
 export class RecollectHistory {
   readonly #runner: PromiseRunner;
   readonly #history: History;
@@ -94,6 +98,10 @@ export class RecollectHistory {
 
   get id(): string {
     return this.#history.id;
+  }
+
+  get tenant(): string {
+    return this.#history.tenant;
   }
 
   /**
@@ -116,6 +124,31 @@ export class RecollectHistory {
       publisher.appendAll({ history, events, expected: expected ?? "any" }),
     );
     return this.#runner.run(Effect.tap(appended, ({ sequence }) => Effect.sync(() => this.#runner.reached(sequence))));
+  }
+
+  /**
+   * Appends what `choose` makes of the state, all or none, and nothing for an empty list; resolves with the state after it.
+   * Decided anew when another writer was quicker, so it must be pure; what it throws, this rejects with. Never
+   * spooled: rejects with `LogUnavailable` while the log is unreachable or events of this history wait on this machine.
+   */
+  decide<State>(
+    fold: EventFold<State>,
+    choose: (state: State) => ReadonlyArray<AppendedEvent>,
+  ): Promise<FoldedState<State>> {
+    const decided = HistoryReading.use((reads) =>
+      reads.decide(this.#history, recordedFold(fold), (state) =>
+        Effect.try({ try: () => choose(state), catch: (thrown) => new Thrown({ thrown }) }),
+      ),
+    );
+    const counted = Effect.tap(decided, ({ sequence }) => Effect.sync(() => this.#runner.reached(sequence)));
+    return this.#runner.run(counted).catch((error: unknown) => {
+      throw error instanceof Thrown ? error.thrown : error;
+    });
+  }
+
+  /** The bytes of a blob that an event refers to by its SHA-256, also of one that waits; undefined when they are lost. */
+  blob(sha256: string): Promise<Uint8Array | undefined> {
+    return this.#runner.run(Publisher.use((publisher) => publisher.blob(sha256)));
   }
 
   /** The events in order, with this machine's accepted ones behind them. Rejects with `LogUnavailable`. */

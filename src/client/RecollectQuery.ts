@@ -7,7 +7,8 @@ import { Effect, Schedule, Stream } from "effect";
 import type { HistoryFilter, HistoryPage } from "../query/HistoryList.ts";
 import { EventLog } from "../log/EventLog.ts";
 import { Publisher } from "../publish/Publisher.ts";
-import { Query, QueryRefused, type SqlParameters, type Value } from "../query/Query.ts";
+import { Query } from "../query/Query.ts";
+import { QueryRefused, type SqlParameters, type Value } from "../query/Sql.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 import type { Section } from "./Section.ts";
 

@@ -33,7 +33,8 @@ export type WatchedElement =
   | { readonly _tag: "Event"; readonly event: WatchedEvent }
   | Exclude<Seen, { readonly _tag: "Event" }>;
 
-const eventOf = (entry: LogEntry): ReadonlyArray<WatchedElement> => {
+/** As a program sees it; nothing of an entry that is no event. */
+export const watchedOf = (entry: LogEntry): ReadonlyArray<WatchedElement> => {
   if (isMisfit(entry)) return [];
   const { actor, body, history, id, occurredAt, sequence, session, source, type } = entry;
   const { id: historyId, kind, tenant } = history;
@@ -58,7 +59,7 @@ export const watchOver = (
   const elements = Stream.unwrap(
     Watch.use(({ watch }) => Effect.succeed(watch(watchableOf(target, tenant), options))),
   ).pipe(
-    Stream.map((seen) => (seen._tag === "Event" ? eventOf(seen.entry) : [seen])),
+    Stream.map((seen) => (seen._tag === "Event" ? watchedOf(seen.entry) : [seen])),
     Stream.flattenIterable,
   );
   return { [Symbol.asyncIterator]: () => section.iterate(elements) };

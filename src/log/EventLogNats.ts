@@ -75,11 +75,9 @@ const unreadableOfNothing = Effect.fnUntraced(function* (read: HistoryRead.Histo
   const { after, countOf, history } = counting;
   if (history.kind === "task") return 0;
   const subject = subjectOf(history);
-  if (after === 0) return yield* countOf(subject);
-  const last = yield* read.last(subject);
-  if (last === undefined || last.sequence <= after) return 0;
+  const count = after === 0 ? yield* countOf(subject) : ((yield* read.last(subject))?.sequence ?? 0) > after ? 1 : 0;
   // Appended a moment ago, it can be read now.
-  return (yield* read.pages(subject, { after })).length === 0 ? 1 : 0;
+  return count === 0 || (yield* read.pages(subject, { after })).length > 0 ? 0 : count;
 });
 
 /** A history in order. What the server counts and does not give is an error, and never a shorter history. */

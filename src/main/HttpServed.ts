@@ -9,16 +9,15 @@ import * as NodeHttpPlatform from "@effect/platform-node/NodeHttpPlatform";
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer";
 import { ByteSize, Effect, Layer, Scope } from "effect";
 import { Etag, HttpRouter, HttpServerRequest } from "effect/http";
-import { HttpDoor } from "../edge/http/Guard.ts";
+import { HttpDoor, maxBodyBytes } from "../edge/http/Guard.ts";
+import { numbersOf } from "../edge/cli/record/StoreNumbers.ts";
 import { Readiness } from "../edge/http/Health.ts";
 import type { Listener } from "../edge/http/Listener.ts";
+import { StoreStatus } from "../edge/http/handlers/Store.ts";
 import * as TenantClients from "../edge/http/TenantClients.ts";
 import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
 import { routes } from "./HttpRoutes.ts";
-
-/** Bodies beyond it are refused with 413; a blob of that size is a large file, and a batch of 10,000 events is less. */
-const maxBodyBytes = 32 * 1024 * 1024;
 
 const readiness = Layer.effect(
   Readiness,
@@ -27,6 +26,16 @@ const readiness = Layer.effect(
     trouble: () => (link.connected ? undefined : "The log is unreachable; what is written waits in the spool."),
   })),
 );
+
+/** What `recollect status --json` says, by the daemon's own connection. */
+const status = ({ access }: TenantClients.ClientOptions) =>
+  Layer.effect(
+    StoreStatus,
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Effect.Services<ReturnType<typeof numbersOf>> | DataFolder>();
+      return { now: Effect.provideContext(numbersOf(yield* DataFolder, access), context) };
+    }),
+  );
 
 const door = ({ closing, url }: Listener) =>
   Layer.effect(
@@ -38,6 +47,7 @@ export const serve = Effect.fn("main.serveHttp")(function* (listener: Listener, 
   const services = yield* Layer.build(
     Layer.mergeAll(
       readiness,
+      status(client),
       door(listener),
       TenantClients.layer(client),
       NodeHttpPlatform.layer,

@@ -31,8 +31,10 @@ export type Cell = string | number | Uint8Array | Utf8 | null | undefined;
  * - `first`: the stored value, unless there is none
  * - `replace`: the new value, also when it says nothing (a row without the column leaves it alone)
  * - `sum`, `min`, `max`: of both
+ * - `firstOf`: the new value as long as that other column of the stored row is null, also in place of a stored one; after
+ *   that the stored one. What one event says of such columns holds as a whole: a later one fills none that it left empty
  */
-export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max";
+export type Merge = "last" | "first" | "replace" | "sum" | "min" | "max" | { readonly firstOf: string };
 
 /**
  * - `text`, `integer`, `real`, `blob`: SQLite's own; times are integers, epoch milliseconds
@@ -47,6 +49,20 @@ export interface Column {
   /** One sentence for the data dictionary, with the unit. */
   readonly doc: string;
   readonly merge?: Merge;
+}
+
+/** Columns or expressions; with `where`, of the rows alone for which that SQL over columns is true. */
+export type Index = ReadonlyArray<string> | { readonly on: ReadonlyArray<string>; readonly where: string };
+
+/**
+ * What SQLite itself keeps in step with rows that events change: columns that no event sets, and whole tables, such as sums
+ * by time. The same rows must come of both ways, whatever the order of events.
+ */
+export interface Upkeep {
+  /** Statements that make it all of the rows that are there, in order. */
+  readonly fill: ReadonlyArray<string>;
+  /** The triggers that keep it up from then on, by name: the SQL between `CREATE TRIGGER name` and the end. */
+  readonly triggers: Readonly<Record<string, string>>;
 }
 
 /** A text of a row that is searched: SQL over the row, which is `new`, `old` or an alias. */
@@ -70,13 +86,13 @@ export interface Table {
   readonly rows?: "merge" | "first";
   /**
    * Nearly every event changes a row that the one before it changed: changes of a batch are merged before they are
-   * written. Without `sum`, because sums of fractions depend on how they are grouped.
+   * written. `sum` of integers only, because sums of fractions depend on how they are grouped.
    */
   readonly hot?: boolean;
   /** Rows are small (well under 1 KB): stored in key order, so that the key is stored once. Not with `fullText`. */
   readonly clustered?: boolean;
   /** Each a list of columns; in parentheses, an SQL expression over columns that a view uses in the same words. */
-  readonly indexes?: ReadonlyArray<ReadonlyArray<string>>;
+  readonly indexes?: ReadonlyArray<Index>;
   /** What SQLite holds every row to, as SQL over its columns. A row that breaks it is a dead letter. */
   readonly checks?: ReadonlyArray<string>;
   /** A full-text index (FTS5, external content) kept in step with the table. */
@@ -117,6 +133,7 @@ export interface Projection {
   readonly doc: string;
   readonly tables: ReadonlyArray<Table>;
   readonly views: ReadonlyArray<View>;
+  readonly upkeep?: Upkeep;
   /** Kinds of facts that `handle` answers to: an event without any of them is not shown to it. Absent: every event is. */
   readonly facts?: ReadonlyArray<Fact["_tag"]>;
   /**
@@ -126,9 +143,9 @@ export interface Projection {
   readonly handle: (event: RecordedEvent, facts: ReadonlyArray<Fact>, quoting: Quoting) => ReadonlyArray<Change>;
   /**
    * The rows of a log entry as it came, for a ledger: called for every entry, also for misfits, for events whose
-   * body is refused, and with a large body still in the object store.
+   * body is refused (both without facts), and with a large body still in the object store.
    */
-  readonly record?: (entry: LogEntry) => ReadonlyArray<Change>;
+  readonly record?: (entry: LogEntry, facts: ReadonlyArray<Fact>) => ReadonlyArray<Change>;
 }
 
 /** The text of a `name` column, in the SELECT of a view. Where analysts filter by it, join `names` instead. */

@@ -83,7 +83,10 @@ export interface ReadModel {
   readonly deadLetters: Effect.Effect<ReadonlyArray<DeadLetterCount>, StorageTrouble>;
   /** A digest of every table of the projections, and of the dead letters. */
   readonly digests: Effect.Effect<ReadonlyArray<TableDigest>, StorageTrouble>;
-  /** Makes the indexes of a file that was to have them later; takes seconds for a million events, in its own thread. */
+  /**
+   * Makes what a file still lacks that was made with fewer indexes, and what the planner chooses by; takes seconds for a
+   * million events, in its own thread.
+   */
   readonly index: Effect.Effect<void, StorageTrouble>;
   /** Returns when everything applied so far is on the disk, in the file itself. */
   readonly settle: Effect.Effect<void, StorageTrouble>;

@@ -14,7 +14,7 @@ import * as Apply from "./fold/ApplySqlite.ts";
 import { noCheckpoint } from "./Checkpoint.ts";
 import { digestsOf } from "./verify/DigestSqlite.ts";
 import type { Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
-import { faultsOf, type Indexes, indexesOf } from "./SchemaSqlite.ts";
+import { faultsOf, type Indexes, finishingOf } from "./SchemaSqlite.ts";
 import * as Shape from "./ShapeSqlite.ts";
 import { assertOurs, storageTrouble } from "./StorageTroubleSqlite.ts";
 import { configure, type Durability } from "./write/RowWriterSqlite.ts";
@@ -117,7 +117,7 @@ const openSync = (options: OpenOptions): ReadModel => {
           )
           .all(),
       ),
-      index: options.indexes === "later" ? writer.index(indexesOf(projections)) : Effect.void,
+      index: writer.index(finishingOf(projections, options.indexes ?? "all")),
       note: writer.note,
       digests: Effect.suspend(() => digestsOf({ db, projections, file })),
       settle: writer.settle,

@@ -6,7 +6,7 @@
  * Views stay within what SQLite 3.37 (2021, the first with STRICT) understands: a view that an analyst's older
  * library cannot parse makes the whole database unreadable there.
  */
-import type { Column, ColumnType, FullText, Projection, Table, View } from "./Projection.ts";
+import type { Column, ColumnType, FullText, Projection, Table, Upkeep, View } from "./Projection.ts";
 
 const sqlType: Readonly<Record<ColumnType, string>> = {
   text: "TEXT",
@@ -32,8 +32,14 @@ const problemsOf = (table: Table): ReadonlyArray<string> => [
     )
     .map(([name]) => `${table.name}.${name} is no number to add or compare`),
   ...Object.entries(table.columns)
-    .filter(([, { merge }]) => table.hot === true && merge === "sum")
-    .map(([name]) => `${table.name}.${name} cannot be a sum in a hot table`),
+    .filter(([, { merge, type }]) => table.hot === true && merge === "sum" && type !== "integer")
+    .map(([name]) => `${table.name}.${name} cannot be a sum of fractions in a hot table`),
+  ...Object.entries(table.columns)
+    .filter(
+      ([, { merge }]) =>
+        typeof merge === "object" && (table.hot === true || table.columns[merge.firstOf] === undefined),
+    )
+    .map(([name]) => `${table.name}.${name} cannot be the first of a column that is not there, nor in a hot table`),
   ...(table.clustered === true && table.fullText !== undefined
     ? [`${table.name} cannot be clustered with fullText`]
     : []),
@@ -71,9 +77,11 @@ const tableSql = (table: Table): string => {
 };
 
 const indexSql = (table: Table): ReadonlyArray<string> =>
-  (table.indexes ?? []).map((columns, index) => {
-    const terms = columns.map((term) => (term.startsWith("(") ? term : `"${term}"`));
-    return `CREATE INDEX IF NOT EXISTS "${table.name}_by_${index + 1}" ON "${table.name}" (${terms.join(", ")});`;
+  (table.indexes ?? []).map((given, index) => {
+    const { on, where } = "on" in given ? given : { on: given, where: undefined };
+    const terms = on.map((term) => (term.startsWith("(") ? term : `"${term}"`));
+    const of = `"${table.name}" (${terms.join(", ")})${where === undefined ? "" : ` WHERE ${where}`}`;
+    return `CREATE INDEX IF NOT EXISTS "${table.name}_by_${index + 1}" ON ${of};`;
   });
 
 /** Name of the full-text index over a table. */
@@ -119,16 +127,38 @@ const newRowsSql = (table: string, { of, when }: FullText): string =>
 export const viewSql = (view: View): string =>
   `CREATE VIEW "${view.name}" (${list(Object.keys(view.columns))}) AS ${view.select};`;
 
-/** The indexes that nothing but readers need. */
-export const indexesOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string> =>
+const upkeepsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<Upkeep> =>
+  projections.flatMap(({ upkeep }) => (upkeep === undefined ? [] : [upkeep]));
+
+const triggersOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string> =>
+  upkeepsOf(projections).flatMap(({ triggers }) =>
+    Object.entries(triggers).map(([name, sql]) => `CREATE TRIGGER IF NOT EXISTS "${name}" ${sql} END;`),
+  );
+
+const indexesOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string> =>
   projections.flatMap(({ tables }) => tables.flatMap(indexSql));
+
+/** Rows of each index that are looked at to tell how many have equal values. */
+const analyzedRows = 1000;
+
+/**
+ * What a file still lacks that was made with fewer `indexes`, when its rows are there: what is kept up by SQLite, indexes,
+ * and the figures that the planner chooses between indexes by.
+ */
+export const finishingOf = (projections: ReadonlyArray<Projection>, indexes: Indexes): ReadonlyArray<string> => {
+  const fill = upkeepsOf(projections).flatMap((upkeep) => upkeep.fill);
+  if (indexes === "none") return fill;
+  const analyze = [`PRAGMA analysis_limit = ${analyzedRows};`, "ANALYZE;"];
+  if (indexes === "all") return analyze;
+  return [...indexesOf(projections), ...fill, ...triggersOf(projections), ...analyze];
+};
 
 /**
  * Which indexes a new file has, beside those of its keys.
  *
- * - `all`: those that readers need, and the full-text index
+ * - `all`: those that readers need, the full-text index, and what SQLite keeps up
  * - `later`: the full-text index; the others are made when all rows are there (`ReadModel.index`)
- * - `none`: for a file that is only compared
+ * - `none`: for a file that is only compared; what SQLite keeps up is made then, too
  */
 export type Indexes = "all" | "later" | "none";
 
@@ -144,5 +174,6 @@ export const schemaOf = (options: {
     ...(indexes === "all" ? indexesOf(projections) : []),
     ...(indexes === "none" ? [] : tables.flatMap(fullTextSql)),
     ...projections.flatMap((projection) => projection.views).map(viewSql),
+    ...(indexes === "all" ? triggersOf(projections) : []),
   ];
 };

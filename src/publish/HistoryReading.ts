@@ -7,19 +7,22 @@
  * Promises, each a test in `test/publish/HistoryReading.test.ts`:
  * - a process sees its own accepted writes in every read, once, behind what the log has;
  * - a fold that was read before costs what is new: one question to the log, and the events after it;
+ * - what `decide` appends was decided on the history as it stood directly before it, whoever else writes to it;
  * - while the log is unreachable a read fails with `LogUnavailable`, and is never a shorter history.
  */
 import { Context, Effect, Layer, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { EventLog, type LogUnavailable } from "../log/EventLog.ts";
+import { decideAndAppend } from "../log/DecideAndAppend.ts";
+import { type AppendRefused, EventLog, LogUnavailable } from "../log/EventLog.ts";
 import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { HistorySource } from "../snapshot/HistorySource.ts";
 import { RecentlyUsed } from "../snapshot/RecentlyUsed.ts";
 import * as WholeHistory from "../snapshot/WholeHistory.ts";
 import type { Command } from "../spool/Spool.ts";
 import { asRecorded } from "../spool/Waiting.ts";
-import { Publisher } from "./Publisher.ts";
+import { type AppendedEvent, Publisher } from "./Publisher.ts";
+import type { InvalidEvent } from "./write/NewEvent.ts";
 
 export interface Reading {
   /** Only events after this sequence. Default 0: from the first. */
@@ -59,6 +62,16 @@ export class HistoryReading extends Context.Service<
     readonly events: (history: History, reading?: Reading) => Stream.Stream<ReadEvent, LogUnavailable>;
     /** The state of a history. The fold is told by identity: pass the same object, and only what is new is read. */
     readonly folded: <State>(history: History, fold: Fold<State>) => Effect.Effect<Folded<State>, LogUnavailable>;
+    /**
+     * Appends what `decide` makes of the state, all or none, none when it makes nothing; decided again when another writer
+     * was quicker, at most ten times in a row. Fails with `LogUnavailable` while events of the history wait on this
+     * machine: those come first.
+     */
+    readonly decide: <State, E>(
+      history: History,
+      fold: Fold<State>,
+      decide: (state: State) => Effect.Effect<ReadonlyArray<AppendedEvent>, E>,
+    ) => Effect.Effect<Folded<State>, E | InvalidEvent | AppendRefused | LogUnavailable>;
   }
 >()("recollect/publish/HistoryReading") {}
 
@@ -77,6 +90,12 @@ const none: ReadonlyArray<Command> = [];
 const notIn = (commands: ReadonlyArray<Command>, lastEventId: string | undefined): ReadonlyArray<Command> =>
   commands.slice(commands.findLastIndex(({ event }) => event.id === lastEventId) + 1);
 
+const waits = ({ id, kind }: History) =>
+  new LogUnavailable({
+    reason: `events of the ${kind} ${id} wait on this machine, and come first`,
+    hint: "Publish without deciding on what the log has, or wait until they are delivered: recollect spool",
+  });
+
 const make = Effect.gen(function* () {
   const log = yield* EventLog;
   const source = yield* HistorySource;
@@ -90,7 +109,7 @@ const make = Effect.gen(function* () {
     after === 0 ? WholeHistory.read({ log, source, history }) : log.read({ history, after });
 
   /** The event before the first one wanted, so that what waits is known to be behind it. */
-  const before = (commands: ReadonlyArray<Command>, after: Sequence) =>
+  const eventBefore = (commands: ReadonlyArray<Command>, after: Sequence) =>
     commands.length === 0 || after === 0
       ? Effect.succeed(undefined)
       : Effect.map(log.at(after), (entry) => (entry !== undefined && "id" in entry ? entry.id : undefined));
@@ -100,7 +119,7 @@ const make = Effect.gen(function* () {
       Effect.gen(function* () {
         // First, so that what is delivered meanwhile is in both and not in neither.
         const commands = yield* publisher.waitingFor(history);
-        let last = { id: yield* before(commands, after), sequence: after };
+        let last = { id: yield* eventBefore(commands, after), sequence: after };
         const isWanted = ({ event }: ReadEvent) => types === undefined || types.includes(event.type);
         const recorded = logged(history, after).pipe(
           Stream.map((event): ReadEvent => {
@@ -141,7 +160,26 @@ const make = Effect.gen(function* () {
     return { state, sequence: known.sequence, waiting: waiting.length } satisfies Folded<State>;
   });
 
-  return HistoryReading.of({ events, folded });
+  const decide = Effect.fn("publish.decide")(function* <State, E>(
+    history: History,
+    fold: Fold<State>,
+    choose: (state: State) => Effect.Effect<ReadonlyArray<AppendedEvent>, E>,
+  ) {
+    const { sequence, state: before, waiting } = yield* folded(history, fold);
+    // What was accepted before comes first: deciding without it would be deciding on an older state.
+    if (waiting > 0) return yield* waits(history);
+    // What is appended is not kept: its time by the log's clock is known to who reads it.
+    const { state, upTo } = yield* decideAndAppend({
+      log,
+      history,
+      known: { state: before, upTo: sequence },
+      evolve: fold.apply,
+      decide: (held) => Effect.flatMap(choose(held), (chosen) => publisher.prepare(history, chosen)),
+    });
+    return { state, sequence: upTo, waiting: 0 } satisfies Folded<State>;
+  });
+
+  return HistoryReading.of({ events, folded, decide });
 });
 
 export const layer = Layer.effect(HistoryReading, make);

@@ -15,7 +15,7 @@
  * - secrets are replaced by their marks before the command is made (`storing/StoragePolicy`).
  */
 import { Context, Effect, Layer, Schedule, Stream } from "effect";
-import type { Provenance, RecordedEvent } from "../domain/Event.ts";
+import type { NewEvent, Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { TaskRefusal } from "../domain/task/Task.ts";
 import {
@@ -103,6 +103,11 @@ export class Publisher extends Context.Service<
       readonly events: ReadonlyArray<AppendedEvent>;
       readonly expected: Sequence | "any";
     }) => Effect.Effect<AppendedAll, InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable>;
+    /** The events as the log takes them, checked, their blobs in the object store: for who decides what to append. */
+    readonly prepare: (
+      history: History,
+      events: ReadonlyArray<AppendedEvent>,
+    ) => Effect.Effect<ReadonlyArray<NewEvent>, InvalidEvent | AppendRefused | LogUnavailable>;
     /**
      * Keeps commands that begin a history each on this machine's disk, all or none, for a log that its caller has found
      * away. The log then takes all of them or none: none when one of the histories has begun there, and what is missing of
@@ -189,17 +194,21 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return { _tag: "Appended" as const, sequence, eventId: event.id };
   });
 
+  const prepare = Effect.fn("publish.prepare")(function* (history: History, given: ReadonlyArray<AppendedEvent>) {
+    const commands = yield* Effect.forEach(given, (event) =>
+      compose({ ...own, ...event, history } as Composing<TypeName>, { source, policy: policy() }),
+    );
+    yield* putBlobs(log, commands);
+    return commands.map(({ event }) => event);
+  });
+
   const appendAll = Effect.fn("publish.appendAll")(function* (given: {
     readonly history: History;
     readonly events: ReadonlyArray<AppendedEvent>;
     readonly expected: Sequence | "any";
   }) {
     const { expected, history } = given;
-    const commands = yield* Effect.forEach(given.events, (event) =>
-      compose({ ...own, ...event, history } as Composing<TypeName>, { source, policy: policy() }),
-    );
-    yield* putBlobs(log, commands);
-    const events = commands.map(({ event }) => event);
+    const events = yield* prepare(history, given.events);
     const { duplicate, sequence } = yield* log.append({ history, events, expected });
     return { sequence, duplicate, eventIds: events.map(({ id }) => id) };
   });
@@ -228,6 +237,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     publish,
     publishExpecting,
     appendAll,
+    prepare,
     keepBatch: (commands) => delivery.keepBatch(commands),
     read,
     blob,

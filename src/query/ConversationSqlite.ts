@@ -121,7 +121,7 @@ export const readMessages = (db: Database, filter: MessageFilter): ReadonlyArray
 };
 
 const callsSql = `SELECT thread_id, tool_call_id, call_key, message_id, tool_name, server, arguments, arguments_bytes, outcome,
-    error_type, error_message, result, result_bytes, started_at, ended_at, duration_ms, sequence, result_sequence
+    error_type, error_message, result, result_bytes, started_at, ended_at, duration_millis, sequence, result_sequence
   FROM v_tool_calls WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
   ORDER BY sequence, call_key LIMIT :limit`;
 
@@ -133,7 +133,7 @@ const unanswered = {
   result: null,
   resultBytes: null,
   endedAt: null,
-  durationMs: null,
+  durationMillis: null,
   resultSequence: null,
 } as const;
 

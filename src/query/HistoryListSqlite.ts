@@ -9,7 +9,7 @@
 import type { Database } from "better-sqlite3";
 import { defaultTenant } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage, ListedHistory } from "./HistoryList.ts";
-import { QueryRefused } from "./Query.ts";
+import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { hiddenThread, readCursor } from "./ThreadListSqlite.ts";
 

@@ -6,19 +6,14 @@
  * Reads only, and never waits for a writer. Answers are as new as the projector's last commit. Times are epoch
  * milliseconds; field names are the views' column names in camel case, and `v_dictionary` says what they mean.
  */
-import { Context, type Effect, Schema, type Scope, type Stream } from "effect";
+import { Context, type Effect, type Scope } from "effect";
 import type { Sequence } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
+import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
-
-/** The question itself is wrong: SQL that is no single reading statement, or a cursor from elsewhere. */
-export class QueryRefused extends Schema.TaggedError<QueryRefused>()("QueryRefused", {
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
 
 export interface ThreadRow {
   readonly threadId: string;
@@ -136,7 +131,7 @@ export interface ToolCallRow {
   readonly resultBytes: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly durationMs: number | null;
+  readonly durationMillis: number | null;
   readonly sequence: Sequence;
   readonly resultSequence: Sequence | null;
 }
@@ -225,7 +220,7 @@ export interface TaskRow {
   readonly submittedAt: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly durationMs: number | null;
+  readonly durationMillis: number | null;
   readonly lastActivityAt: number;
   readonly firstSequence: Sequence;
   readonly lastSequence: Sequence;
@@ -235,7 +230,7 @@ export interface TransitionRow {
   readonly taskId: string;
   readonly fromStatus: string | null;
   readonly toStatus: string | null;
-  readonly at: number;
+  readonly movedAt: number;
   readonly sequence: Sequence;
   readonly worker: string | null;
   readonly message: string | null;
@@ -289,17 +284,6 @@ export interface ReadModelStatus {
   readonly threads: number;
   readonly events: number;
   readonly unknown: number;
-}
-
-export type Value = string | number | bigint | Uint8Array | null;
-
-/** What `?` or `:name` in a statement stand for. */
-export type SqlParameters = ReadonlyArray<Value> | Readonly<Record<string, Value>>;
-
-export interface SqlResult {
-  readonly columns: ReadonlyArray<string>;
-  /** Row by row, as SQLite finds them: a result of any size takes the memory of one row. Can be run once. */
-  readonly rows: Stream.Stream<ReadonlyArray<Value>, QueryRefused>;
 }
 
 /** Most rows of a page. */
@@ -382,10 +366,19 @@ export class Query extends Context.Service<
     /** Sessions with a lease that have not ended, in the order in which they began after `after`; at most `maxPage`. */
     readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
-    /** One SELECT, WITH, VALUES or EXPLAIN. Its connection cannot write, and is closed with the scope. */
+    /**
+     * One SELECT, WITH, VALUES or EXPLAIN of anybody, in a process of its own: it cannot write, reaches nothing but the
+     * read models, and ends with the scope, whatever it is at. Costs 50 ms before the first row.
+     */
     readonly sql: (
       text: string,
       parameters?: SqlParameters,
-    ) => Effect.Effect<SqlResult, QueryRefused | StorageTrouble, Scope.Scope>;
+      options?: SqlOptions,
+    ) => Effect.Effect<SqlResult, QueryRefused | QueryStopped | StorageTrouble, Scope.Scope>;
+    /** A statement of our own, known to be quick, in this process: nothing ends it. All rows at once. */
+    readonly select: (
+      text: string,
+      parameters?: SqlParameters,
+    ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
   }
 >()("recollect/query/Query") {}

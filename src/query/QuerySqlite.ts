@@ -12,7 +12,6 @@ import { readCompactions, readFiles, readMessages, readToolCalls } from "./Conve
 import {
   maxPage,
   Query,
-  QueryRefused,
   type ReadModelStatus,
   type SessionRow,
   maxOpenTasks,
@@ -21,11 +20,13 @@ import {
   type ThreadRow,
   type TransitionRow,
 } from "./Query.ts";
+import { QueryRefused } from "./Sql.ts";
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { search } from "./SearchSqlite.ts";
-import { sql } from "./SqlSqlite.ts";
+import { sql } from "./sandbox/SandboxSqlite.ts";
+import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
@@ -107,7 +108,7 @@ const readTask = (db: Database, taskId: string) => {
   if (task === undefined) return undefined;
   const transitions = all<TransitionRow>(
     db,
-    `SELECT task_id, from_status, to_status, at, sequence, worker, message, progress, progress_total
+    `SELECT task_id, from_status, to_status, moved_at, sequence, worker, message, progress, progress_total
      FROM v_task_transitions WHERE task_id = :taskId ORDER BY sequence`,
     { taskId },
   );
@@ -229,7 +230,11 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
       Effect.withSpan("query.status"),
     ),
-    sql: (text, parameters) => sql(path, text, parameters).pipe(Effect.withSpan("query.sql")),
+    sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
+    select: Effect.fn("query.select")(function* (text, parameters = []) {
+      const found = yield* read((db) => selectRows(db, text, parameters));
+      return found instanceof QueryRefused ? yield* found : found;
+    }),
   });
 });
 

@@ -7,7 +7,7 @@
  * of its time also within a match.
  */
 import * as vm from "node:vm";
-import { QueryRefused } from "./Query.ts";
+import { QueryRefused } from "./Sql.ts";
 import { matchOf, termsOf } from "./SearchText.ts";
 import type { SearchFilter } from "./Search.ts";
 import { marksOf } from "./Snippet.ts";

@@ -3,11 +3,11 @@
  *
  * Room: query.
  */
+import { countsHere } from "../../projections/activity/counted.ts";
 import { messageCounts } from "../../projections/messages.ts";
 import { textOf } from "../../projections/text.ts";
 import { callCounts } from "../../projections/toolCalls.ts";
 import { idText } from "../projection/fold/CompactId.ts";
-import { firstHandOnly } from "../projection/Projection.ts";
 import type { HitKind, SearchFilter } from "./Search.ts";
 
 export interface Source {
@@ -60,8 +60,7 @@ const parts: Source = {
   model: nameOf("m.model"),
   ofTool: `r.type = 'tool_result' AND EXISTS (SELECT 1 FROM tool_calls c WHERE ${callOfPart}
     AND c.name = (SELECT name FROM names WHERE text = :tool))`,
-  failed: `r.type = 'tool_result' AND EXISTS (SELECT 1 FROM tool_calls c JOIN tool_results e ON e.call_key = c.call_key
-    AND e.tenant = c.tenant AND e.second_hand = c.second_hand WHERE ${callOfPart} AND e.outcome = 'error')`,
+  failed: `r.type = 'tool_result' AND EXISTS (SELECT 1 FROM tool_calls c WHERE ${callOfPart} AND c.outcome = 'error')`,
 };
 
 const calls: Source = {
@@ -81,30 +80,28 @@ const calls: Source = {
   cwd: "t.cwd",
   branch: "t.branch",
   ofTool: "r.name = (SELECT name FROM names WHERE text = :tool)",
-  failed: `EXISTS (SELECT 1 FROM tool_results e WHERE e.call_key = r.call_key AND e.tenant = r.tenant
-    AND e.second_hand = r.second_hand AND e.outcome = 'error')`,
+  failed: "r.outcome = 'error'",
 };
-
-const callOfResult = "c.call_key = r.call_key AND c.tenant = r.tenant AND c.second_hand = r.second_hand";
 
 const results: Source = {
   table: "tool_results",
   kinds: ["result"],
-  joins: "",
+  joins: `JOIN tool_calls c ON c.call_key = r.call_key AND c.tenant = r.tenant AND c.second_hand = r.second_hand
+    AND c.result_sequence = r.sequence AND c.result_ordinal = r.ordinal`,
   kind: "'result'",
-  messageId: `(SELECT ${idText("c.message_id")} FROM tool_calls c WHERE ${callOfResult})`,
-  callId: "r.call_id",
-  tool: `(SELECT ${nameOf("c.name")} FROM tool_calls c WHERE ${callOfResult})`,
+  messageId: idText("c.message_id"),
+  callId: "c.call_id",
+  tool: nameOf("c.name"),
   role: "NULL",
-  at: "r.ended_at",
-  bytes: "r.result_bytes",
+  at: "c.ended_at",
+  bytes: "c.result_bytes",
   text: textOf("r"),
-  has: "r.told IS NOT 1 AND (r.text IS NOT NULL OR r.quoted_in IS NOT NULL)",
-  counts: `${firstHandOnly({ table: "tool_calls", alias: "r" })}`,
+  has: "r.call_key IS NOT NULL AND (r.text IS NOT NULL OR r.quoted_in IS NOT NULL)",
+  counts: countsHere("c"),
   cwd: "t.cwd",
   branch: "t.branch",
-  ofTool: `EXISTS (SELECT 1 FROM tool_calls c WHERE ${callOfResult} AND c.name = (SELECT name FROM names WHERE text = :tool))`,
-  failed: "r.outcome = 'error'",
+  ofTool: "c.name = (SELECT name FROM names WHERE text = :tool)",
+  failed: "c.outcome = 'error'",
 };
 
 const ofThread = (table: string, kind: HitKind, column: string, at = "NULL"): Source => ({

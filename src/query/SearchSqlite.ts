@@ -11,7 +11,8 @@
  */
 import type { Database } from "better-sqlite3";
 import { askedWords } from "../domain/search/SearchWords.ts";
-import { QueryRefused, type ThreadRow } from "./Query.ts";
+import { type ThreadRow } from "./Query.ts";
+import { QueryRefused } from "./Sql.ts";
 import { all } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf, type Source, sources } from "./SearchSourcesSqlite.ts";

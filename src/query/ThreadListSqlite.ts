@@ -10,7 +10,8 @@ import type { Database } from "better-sqlite3";
 import { textOf as partText } from "../../projections/text.ts";
 import { listOrder } from "../../projections/threads.ts";
 import { idText } from "../projection/fold/CompactId.ts";
-import { type Hit, QueryRefused, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
+import { type Hit, type ThreadFilter, type ThreadPage, type ThreadRow } from "./Query.ts";
+import { QueryRefused } from "./Sql.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { matchOf, type Term, termsOf } from "./SearchText.ts";
 import { around, bracketed, marksOf } from "./Snippet.ts";
@@ -78,7 +79,7 @@ const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
   ...(filter.model === undefined
     ? []
     : [
-        `(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM messages m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`,
+        `(t.model = ${number(":model")} OR EXISTS (SELECT 1 FROM message_activity m WHERE ${inThread("m")} AND m.model = ${number(":model")}))`,
       ]),
 ];
 

@@ -102,7 +102,9 @@ describe("answers that were given again", () => {
         "SELECT c.tool_name, r.came_from FROM v_tool_calls c JOIN v_reused_responses r ON r.call_key = c.call_key",
       );
       assert.deepStrictEqual({ ...call }, { tool_name: "search", came_from: "shared" });
-      const stats = rows("SELECT kind, name, reuses, requests, saved_ms, bytes FROM v_reuse_stats ORDER BY kind DESC");
+      const stats = rows(
+        "SELECT kind, name, reuses, requests, saved_millis, bytes FROM v_reuse_stats ORDER BY kind DESC",
+      );
       assert.deepStrictEqual(
         stats.map((row) => Object.values(row).join(" ")),
         ["tool search 2 2 42 20", "model m 1 1 40 10"],

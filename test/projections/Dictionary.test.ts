@@ -40,11 +40,11 @@ describe("the data dictionary", () => {
           "thread_id tenant title source client tool opened_at last_activity_at messages tool_calls parent_thread_id",
         v_messages: "thread_id message_id sequence role text model occurred_at",
         v_tool_calls:
-          "tool_call_id thread_id tool_name server outcome error_type started_at ended_at duration_ms arguments_bytes result_bytes",
+          "tool_call_id thread_id tool_name server outcome error_type started_at ended_at duration_millis arguments_bytes result_bytes",
         v_token_usage:
           "provider_message_id thread_id model input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens occurred_at",
         v_tasks: "task_id thread_id agent_type status",
-        v_task_transitions: "task_id thread_id agent_type from_status to_status at sequence",
+        v_task_transitions: "task_id thread_id agent_type from_status to_status moved_at sequence",
         v_events:
           "sequence event_id type schema_version tenant subject actor session correlation_id causation_id occurred_at recorded_at data",
       };

@@ -92,25 +92,34 @@ describe("the ledger", () => {
         recorded_at: 1_700_000_000_001,
         is_ahead: 0,
         data: '{"title":"x"}',
-        bytes: 13,
+        data_bytes: 13,
         problem: null,
         digest: "33f41e8aa47ad30be9ef4a99918d64a932ec412b5ecf567f7870fc87af043eab",
         wire_headers: null,
+        misfit_subject: null,
+        meaning: "thread_described",
+        stored_actor: "ann",
+        stored_session: "s",
+        stored_correlation_id: uuid(9),
+        event_key: Buffer.from(uuid(1).replaceAll("-", ""), "hex"),
       });
-      assert.deepInclude(rows("SELECT event_id, data, bytes FROM v_events WHERE sequence = 2")[0], {
+      assert.deepInclude(rows("SELECT event_id, data, data_bytes FROM v_events WHERE sequence = 2")[0], {
         event_id: "UPPER-1",
         data: '{"title":"é"}',
-        bytes: 14,
+        data_bytes: 14,
       });
       assert.deepInclude(rows("SELECT * FROM v_events WHERE sequence = 3")[0], {
         type: null,
-        subject: "recollect.strange",
+        subject: null,
+        misfit_subject: "recollect.strange",
         problem: "the subject is strange",
       });
       assert.deepStrictEqual(rows("SELECT data FROM v_events WHERE sequence = 4")[0]?.["data"], Buffer.from([0xff, 0]));
-      const plan = rows(`EXPLAIN QUERY PLAN SELECT * FROM v_events WHERE event_id = '${uuid(1)}'`);
-      assert.match(JSON.stringify(plan), /USING INDEX events_by_2/);
-      assert.lengthOf(rows("SELECT 1 FROM v_events WHERE event_id = ?", uuid(1)), 1);
+      const byKey = `FROM v_events WHERE event_key = x'${uuid(1).replaceAll("-", "")}'`;
+      assert.match(JSON.stringify(rows(`EXPLAIN QUERY PLAN SELECT data ${byKey}`)), /USING INDEX events_by_2/);
+      assert.lengthOf(rows(`SELECT 1 ${byKey}`), 1);
+      const ofHistory = "EXPLAIN QUERY PLAN SELECT sequence, data FROM v_events WHERE subject = 't1'";
+      assert.match(JSON.stringify(rows(ofHistory)), /USING INDEX events_by_1/);
     }),
   );
 });
@@ -336,7 +345,7 @@ describe("tool calls", () => {
       );
       assert.deepStrictEqual(
         rows(
-          "SELECT tool_name, outcome, error_type, started_at, ended_at, duration_ms, arguments_bytes, result_bytes FROM v_tool_calls",
+          "SELECT tool_name, outcome, error_type, started_at, ended_at, duration_millis, arguments_bytes, result_bytes FROM v_tool_calls",
         ),
         [
           {
@@ -345,7 +354,7 @@ describe("tool calls", () => {
             error_type: null,
             started_at: 1_700_000_001_000,
             ended_at: 1_700_000_002_000,
-            duration_ms: 1000,
+            duration_millis: 1000,
             arguments_bytes: 8,
             result_bytes: 7,
           },
@@ -363,10 +372,10 @@ describe("tool calls", () => {
         [called("open")],
       );
       assert.deepStrictEqual(
-        rows("SELECT tool_call_id, outcome, duration_ms, result_bytes FROM v_tool_calls ORDER BY sequence"),
+        rows("SELECT tool_call_id, outcome, duration_millis, result_bytes FROM v_tool_calls ORDER BY sequence"),
         [
-          { tool_call_id: "early", outcome: "ok", duration_ms: 0.5, result_bytes: 7 },
-          { tool_call_id: "open", outcome: "unknown", duration_ms: null, result_bytes: null },
+          { tool_call_id: "early", outcome: "ok", duration_millis: 0.5, result_bytes: 7 },
+          { tool_call_id: "open", outcome: "unknown", duration_millis: null, result_bytes: null },
         ],
       );
       assert.deepStrictEqual(rows("SELECT tool_call_id FROM v_unmatched_results"), [{ tool_call_id: "lonely" }]);
@@ -429,7 +438,7 @@ describe("tasks and sessions", () => {
         progress_total: 2,
         error_type: "Broken",
         error_message: "oh",
-        duration_ms: 12.5,
+        duration_millis: 12.5,
         submitted_at: 1_700_000_001_000,
         started_at: 1_700_000_002_000,
         ended_at: 1_700_000_004_000,

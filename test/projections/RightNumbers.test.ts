@@ -34,12 +34,13 @@ describe("a time that nobody said", () => {
         yield* rows("SELECT occurred_at, assumed_at > 0 FROM v_messages"),
         Array.from({ length: 3 }, () => [null, 1]),
       );
-      assert.deepStrictEqual(yield* rows("SELECT started_at, ended_at, duration_ms, outcome FROM v_tool_calls"), [
+      assert.deepStrictEqual(yield* rows("SELECT started_at, ended_at, duration_millis, outcome FROM v_tool_calls"), [
         [null, null, null, "ok"],
       ]);
-      assert.deepStrictEqual(yield* rows("SELECT calls, timed, mean_duration_ms, max_duration_ms FROM v_tool_stats"), [
-        [1, 0, null, null],
-      ]);
+      assert.deepStrictEqual(
+        yield* rows("SELECT calls, timed, mean_duration_millis, max_duration_millis FROM v_tool_stats"),
+        [[1, 0, null, null]],
+      );
       assert.deepStrictEqual(yield* rows("SELECT opened_at, last_activity_at, listed_at > 0 FROM v_threads"), [
         [null, null, 1],
       ]);
@@ -58,7 +59,7 @@ describe("a time that nobody said", () => {
           messages: [{ id: "m", type: "gemini", timestamp: at, content: "ok", toolCalls }],
         }),
       });
-      assert.deepStrictEqual(yield* rows("SELECT started_at > 0, duration_ms FROM v_tool_calls"), [[1, null]]);
+      assert.deepStrictEqual(yield* rows("SELECT started_at > 0, duration_millis FROM v_tool_calls"), [[1, null]]);
     }).pipe(fresh),
   );
 

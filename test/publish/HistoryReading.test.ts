@@ -2,6 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect } from "effect";
 import { AppendRefused, InvalidEvent, LogUnavailable, Recollect, SequenceConflict, type EventFold } from "recollect";
 import { isVendorTypeName } from "../../src/domain/Event.ts";
+import { createHash } from "node:crypto";
 import * as Proxy from "../log/proxy.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
@@ -192,6 +193,91 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
           const early = await parent.fork({ atMessageId: first.eventId });
           assert.deepStrictEqual(await said(early), ["one"]);
           assert.lengthOf(await recollect.history({ thread: grandchild.id }).read(), 2);
+        });
+      }),
+    );
+
+    it.effect(
+      "decides on what stands directly before it, of histories that begin while others look for them, too",
+      () =>
+        Effect.gen(function* () {
+          const programs = [yield* connected, yield* connected];
+          yield* Effect.promise(async () => {
+            const { fold } = counting();
+            const rounds = Array.from({ length: 20 }, (_, at) => at);
+            const taken = rounds.map(async (round) => {
+              const wins = programs.map(async (program) => {
+                let won = false;
+                await program.history({ thread: `decided ${round}` }).decide(fold, (state) => {
+                  won = state.length === 0;
+                  return won ? [put(1), put(2), put(3)] : [];
+                });
+                return won;
+              });
+              return (await Promise.all(wins)).filter(Boolean).length;
+            });
+            assert.deepStrictEqual(
+              await Promise.all(taken),
+              rounds.map(() => 1),
+            );
+            const [one] = programs;
+            const refused = new Error("not now");
+            const history = one?.history({ thread: "decided 0" });
+            const thrown = await history
+              ?.decide(fold, () => {
+                throw refused;
+              })
+              .catch((error: unknown) => error);
+            assert.strictEqual(thrown, refused, "rejects with what was thrown");
+            const { sequence, state } = (await history?.decide(fold, ([first = 0]) => [put(first + 10)])) ?? {};
+            assert.deepStrictEqual(state, [1, 2, 3, 11]);
+            const read = await history?.folded(fold);
+            assert.deepStrictEqual([read?.sequence, read?.state], [sequence, state]);
+          });
+        }),
+    );
+
+    it.effect("gives the bytes of a blob that one of its events refers to", () =>
+      Effect.gen(function* () {
+        const recollect = yield* connected;
+        yield* Effect.promise(async () => {
+          const history = recollect.history({ thread: "blobs" });
+          const bytes = Buffer.from("large");
+          const sha256 = createHash("sha256").update(bytes).digest("hex");
+          await history.append([{ ...put(0), data: { sha256 }, blobs: [{ sha256, bytes }] }]);
+          assert.deepStrictEqual(Buffer.from((await history.blob(sha256)) ?? []), bytes);
+          assert.isUndefined(await history.blob("0".repeat(64)));
+        });
+      }),
+    );
+
+    it.effect("hears on a channel what is published while it subscribes, in order, and nothing after", () =>
+      Effect.gen(function* () {
+        const [one, two] = [yield* connected, yield* connected];
+        yield* Effect.promise(async () => {
+          const heard: Array<string> = [];
+          await two.channel("news").publish("before");
+          let resolve = (): void => undefined;
+          const last = new Promise<void>((done) => (resolve = done));
+          const end = await one.channel("news").subscribe((text) => {
+            heard.push(text);
+            if (text === "ü 9") resolve();
+          });
+          await two.channel("other").publish("elsewhere");
+          for (let at = 0; at < 10; at++) await two.channel("news").publish(`ü ${at}`);
+          await last;
+          await end();
+          await two.channel("news").publish("after");
+          await one.history({ thread: "a question behind it" }).read();
+          assert.deepStrictEqual(
+            heard,
+            Array.from({ length: 10 }, (_, at) => `ü ${at}`),
+          );
+          const refused = await two
+            .channel("news")
+            .publish("x".repeat(80_000_000))
+            .catch((error: unknown) => error);
+          assert.deepInclude(refused, { _tag: "ChannelRefused" });
         });
       }),
     );

@@ -8,7 +8,8 @@ import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { Projector } from "../../src/projection/Projector.ts";
 import * as Projection from "../../src/projection/Projector.ts";
-import { Query, type Value } from "../../src/query/Query.ts";
+import { Query } from "../../src/query/Query.ts";
+import type { Value } from "../../src/query/Sql.ts";
 import * as QuerySqlite from "../../src/query/QuerySqlite.ts";
 
 /** A store of its own. */

@@ -48,6 +48,8 @@ import { langfuse } from "./traces/langfuse.ts";
 import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
 import { vscodeChat } from "./editors/vscode-chat.ts";
+import { aiSdk } from "./sdk/ai-sdk.ts";
+import { openaiAgents } from "./sdk/openai-agents.ts";
 
 const all: ReadonlyArray<Interpreter> = [
   anthropicMessages,
@@ -95,6 +97,8 @@ const all: ReadonlyArray<Interpreter> = [
   otel,
   qwen,
   vscodeChat,
+  openaiAgents,
+  aiSdk,
 ];
 
 export const interpreters: ReadonlyMap<string, Interpreter> = new Map(

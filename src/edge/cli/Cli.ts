@@ -20,7 +20,7 @@ const commands = {
   thread: () => import("./threads/Thread.ts").then(({ threadCommand }) => threadCommand),
   files: () => import("./coordination/Files.ts").then(({ files }) => files),
   tail: () => import("./threads/Tail.ts").then(({ tail }) => tail),
-  sql: () => import("./Sql.ts").then(({ sql }) => sql),
+  sql: () => import("./ask/Sql.ts").then(({ sql }) => sql),
   tasks: () => import("./tasks/Tasks.ts").then(({ tasks }) => tasks),
   task: () => import("./tasks/Tasks.ts").then(({ task }) => task),
   sessions: () => import("./coordination/Sessions.ts").then(({ sessions }) => sessions),

@@ -5,7 +5,7 @@
  *
  * Nothing is removed because its file is gone: that agents delete their transcripts is why they are kept here.
  */
-import { Effect, FileSystem, Stream } from "effect";
+import { Effect, FileSystem } from "effect";
 import { Command } from "effect/cli";
 import { fileURLToPath } from "node:url";
 import { Query } from "../../query/Query.ts";
@@ -18,8 +18,7 @@ import * as Output from "./Output.ts";
 /** Files gone from the disk that are shown to a person; the whole list is in `--json`. */
 const mostShown = 20;
 
-const statement = (tenantName: string): string =>
-  `SELECT source, count(*), max(last_activity_at) FROM v_threads WHERE tenant = '${tenantName.replaceAll("'", "''")}'
+const statement = `SELECT source, count(*), max(last_activity_at) FROM v_threads WHERE tenant = :tenant
    AND source LIKE 'file:///%' GROUP BY source ORDER BY source`;
 
 /** A file from which threads came and that is not there any more. */
@@ -40,16 +39,16 @@ const pathOf = (source: string): string | undefined => {
 const goneFiles = Effect.fnUntraced(function* (tenantName: string) {
   const fs = yield* FileSystem.FileSystem;
   const query = yield* Query;
-  const { rows } = yield* query.sql(statement(tenantName));
+  const { rows } = yield* query.select(statement, { tenant: tenantName });
   const gone: Array<Gone> = [];
-  for (const [source, threads, last] of yield* Stream.runCollect(rows)) {
+  for (const [source, threads, last] of rows) {
     const path = typeof source === "string" ? pathOf(source) : undefined;
     if (path === undefined) continue;
     if (yield* fs.exists(path).pipe(Effect.orElseSucceed(() => true))) continue;
     gone.push({ path, threads: Number(threads), lastActivityAt: last === null ? null : Number(last) });
   }
   return gone;
-}, Effect.scoped);
+});
 
 const followedRows = (status: FollowStatus): ReadonlyArray<string> => {
   const { events, files, folders, lastAt, lastPath, pid, polled, startedAt } = status;

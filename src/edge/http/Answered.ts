@@ -4,8 +4,9 @@
  * Room: edge.
  */
 import { Cause, Effect, Option } from "effect";
-import { HttpServerError, HttpServerRespondable, type HttpServerResponse } from "effect/http";
-import { type Problem, toResponse } from "./Problem.ts";
+import { HttpServerError, HttpServerRespondable, HttpServerResponse } from "effect/http";
+import { HttpApiError } from "effect/http-api";
+import { type Problem, tooLarge, toResponse } from "./Problem.ts";
 
 const noRoute: Problem = {
   status: 404,
@@ -19,7 +20,6 @@ const unreadable: Problem = {
   detail: "The body cannot be read as what it says it is.",
   hint: "Send JSON in UTF-8 with `content-type: application/json`.",
 };
-const tooLarge: Problem = { status: 413, code: "tooLarge", detail: "The body is larger than this door takes." };
 const fault: Problem = {
   status: 500,
   code: "fault",
@@ -41,17 +41,55 @@ const problemOf = ({ reason }: HttpServerError.HttpServerError): Problem => {
 const isServerError = (error: unknown): error is HttpServerError.HttpServerError =>
   error instanceof HttpServerError.HttpServerError;
 
+/** What does not fit its Schema: where, and what it should be. */
+const misfit = ({ cause, kind }: HttpApiError.HttpApiSchemaError): Problem => ({
+  status: kind === "Body" || kind === "ResponseHeaders" ? 500 : 400,
+  code: kind === "Body" || kind === "ResponseHeaders" ? "fault" : "schema",
+  detail: `${kind === "Payload" ? "The body" : kind}: ${clipped(cause.message)}`,
+  hint: "GET /openapi.json says what each address takes.",
+});
+
+/** A message quotes what it refuses, and that may be megabytes. */
+const clipped = (message: string): string => (message.length > 1_000 ? `${message.slice(0, 1_000)}…` : message);
+
+const defectIn = (cause: Cause.Cause<unknown>): unknown =>
+  cause.reasons.find((reason) => reason._tag === "Die")?.defect;
+
 /** The answer to a failure; undefined when the client has gone, and nobody waits for one. */
 const responseOf = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined => {
   if (Cause.hasInterruptsOnly(cause)) return undefined;
-  const error = Option.getOrUndefined(Cause.findErrorOption(cause));
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause)) ?? defectIn(cause);
+  if (HttpApiError.HttpApiSchemaError.is(error)) return Effect.succeed(toResponse(misfit(error)));
   if (isServerError(error)) return Effect.succeed(toResponse(problemOf(error)));
   if (HttpServerRespondable.isRespondable(error)) return HttpServerRespondable.toResponse(error);
   return Effect.as(Effect.logError("An HTTP request ended in a fault", cause), toResponse(fault));
+};
+
+const refusals: Readonly<Record<number, Problem>> = {
+  413: tooLarge,
+  415: {
+    status: 415,
+    code: "mediaType",
+    detail: "The body is of a kind that this address does not take.",
+    hint: "Send JSON with `content-type: application/json`.",
+  },
+};
+
+/** What the router refuses by itself has no words that a program can read. */
+const asProblem = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const problem = refusals[response.status];
+  if (problem === undefined || response.headers["content-type"]?.includes("json") === true) return response;
+  const { connection } = response.headers;
+  return connection === undefined
+    ? toResponse(problem)
+    : HttpServerResponse.setHeader(toResponse(problem), "connection", connection);
 };
 
 /** The type keeps `E`, because a router's middleware may not say that it handles what it does not know. */
 export const answered = <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
-  Effect.catchCause(app, (cause) => responseOf(cause) ?? Effect.failCause(cause));
+  Effect.map(
+    Effect.catchCause(app, (cause) => responseOf(cause) ?? Effect.failCause(cause)),
+    asProblem,
+  );

@@ -22,7 +22,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import type { Role } from "../../log/access/Roles.ts";
 import { answered } from "./Answered.ts";
-import { refused } from "./Problem.ts";
+import { refused, tooLarge, toResponse } from "./Problem.ts";
 
 /** What the door knows of itself. */
 export class HttpDoor extends Context.Service<
@@ -110,6 +110,10 @@ const unknown = refused({
   hint: "Send `Authorization: Bearer TOKEN`; make one with `recollect access token create NAME --role ROLE`, or sign a browser in with `recollect open`.",
 });
 
+/** Larger bodies are refused before they are read: a large file is less, and so is an append of 1,000 events. */
+export const maxBodyBytes = 32 * 1024 * 1024;
+const bodyTooLarge = HttpServerResponse.setHeader(toResponse(tooLarge), "connection", "close");
+
 /** In force for every route: host and origin checked, headers that keep pages to themselves, failures as problems. */
 export const outermost = HttpRouter.middleware(
   Effect.map(
@@ -120,8 +124,10 @@ export const outermost = HttpRouter.middleware(
           const { host, origin } = headers;
           const isRight = host !== undefined && isOurs(door, host);
           const isSame = origin === undefined || isOurOrigin(door, origin);
-          const allowed = isRight ? (isSame ? app : Effect.fail(foreignOrigin)) : Effect.fail(wrongHost);
-          return Effect.map(answered<E | typeof wrongHost, R>(allowed), closedHeaders);
+          const why = isRight ? (isSame ? undefined : foreignOrigin) : wrongHost;
+          if (why !== undefined) return Effect.succeed(closedHeaders(toResponse(why)));
+          if (Number(headers["content-length"]) > maxBodyBytes) return Effect.succeed(closedHeaders(bodyTooLarge));
+          return Effect.map(answered(app), closedHeaders);
         }),
   ),
   { global: true },

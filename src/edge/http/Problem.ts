@@ -75,4 +75,11 @@ export class Refused
   }
 }
 
+export const tooLarge: Problem = {
+  status: 413,
+  code: "tooLarge",
+  detail: "The body is larger than 32 MiB.",
+  hint: "Say it in several requests.",
+};
+
 export const refused = (problem: Problem): Refused => new Refused(problem);

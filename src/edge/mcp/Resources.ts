@@ -12,7 +12,7 @@ import { Desk } from "./Desk.ts";
 import { handOverOf } from "./HandOver.ts";
 import { leaving } from "./Leaving.ts";
 import { Refused } from "./Refusal.ts";
-import { objectsOf, rowsOf } from "./Rows.ts";
+import { objectsOf } from "./Rows.ts";
 import { currentCall } from "./Tool.ts";
 import { listThreads } from "./tools/ListThreads.ts";
 import { readThread } from "./tools/ReadThread.ts";
@@ -64,9 +64,9 @@ export const layer = Layer.unwrap(
         Effect.gen(function* () {
           yield* reader;
           const query = yield* (yield* Desk).query;
-          const { columns } = yield* Effect.scoped(query.sql("SELECT * FROM v_dictionary"));
-          const rows: JsonValue = objectsOf(columns, yield* rowsOf("SELECT * FROM v_dictionary"));
-          return json("recollect://dictionary", leaving(rows));
+          const { columns, rows } = yield* query.select("SELECT * FROM v_dictionary");
+          const objects: JsonValue = objectsOf(columns, rows);
+          return json("recollect://dictionary", leaving(objects));
         }),
       ),
     });

@@ -3,8 +3,8 @@
  *
  * Room: edge.
  */
-import { Effect, Stream } from "effect";
-import type { SqlParameters, Value } from "../../query/Query.ts";
+import { Effect } from "effect";
+import type { SqlParameters, Value } from "../../query/Sql.ts";
 import type { JsonValue } from "../../domain/Json.ts";
 import { Desk } from "./Desk.ts";
 
@@ -13,9 +13,9 @@ const most = 10_000;
 
 export const rowsOf = Effect.fnUntraced(function* (statement: string, parameters?: SqlParameters) {
   const query = yield* (yield* Desk).query;
-  const { rows } = yield* query.sql(statement, parameters);
-  return yield* Stream.runCollect(Stream.take(rows, most));
-}, Effect.scoped);
+  const { rows } = yield* query.select(statement, parameters);
+  return rows.slice(0, most);
+});
 
 /** A value in JSON: whole numbers beyond 2^53 as text, bytes as hexadecimal, numbers with nine digits at most. */
 export const cellOf = (value: Value | undefined): JsonValue => {

@@ -29,7 +29,7 @@ const callOf = (call: ToolCallRow, how: Shown): JsonObject =>
     tool: call.server === null ? call.toolName : `${call.server}/${call.toolName}`,
     arguments: cut(call.arguments, lengths.arguments, how),
     outcome: call.outcome,
-    took_ms: call.durationMs === null ? undefined : Math.round(call.durationMs),
+    took_ms: call.durationMillis === null ? undefined : Math.round(call.durationMillis),
     error: call.outcome === "error" ? cut(call.errorMessage ?? call.result, lengths.result, how) : undefined,
     result: call.outcome === "error" ? undefined : cut(call.result, lengths.result, how),
   });

@@ -90,7 +90,7 @@ const nothing: ReadonlyArray<Change> = [];
 
 /** What a projection says of one entry. */
 const changesOf = (projection: Projection, { find, incoming, understood }: Said): ReadonlyArray<Change> => {
-  const recorded = projection.record?.(incoming.entry) ?? nothing;
+  const recorded = projection.record?.(incoming.entry, "facts" in understood ? understood.facts : []) ?? nothing;
   if (isMisfit(incoming.entry) || "reason" in understood || !concerns(projection, understood.facts)) return recorded;
   const event: RecordedEvent = inItsTime(incoming.whole ?? incoming.entry);
   const handled = projection.handle(event, understood.facts, find);

@@ -54,7 +54,8 @@ export const mergeInto = (table: Table, stored: Record<string, Cell>, row: Row):
     if (known == null) stored[name] = given;
     else if (merge === "first") continue;
     else if (typeof known === "number" && typeof given === "number") {
-      if (merge === "min") stored[name] = smaller(known, given);
+      if (merge === "sum") stored[name] = known + given;
+      else if (merge === "min") stored[name] = smaller(known, given);
       else if (merge === "max") stored[name] = larger(known, given);
       else stored[name] = given;
     } else stored[name] = given;

@@ -10,7 +10,7 @@ import type { Sequence } from "../../domain/History.ts";
 import * as Digest from "../../log/Digest.ts";
 import { digestOfEntry } from "../../log/Envelope.ts";
 import { readCheckpoint } from "../EngineSqlite.ts";
-import { idText } from "../fold/CompactId.ts";
+import { compactId } from "../fold/CompactId.ts";
 import { isLost } from "../fold/CatchUp.ts";
 import { ledgerOf } from "../verify/LedgerSqlite.ts";
 import type { LedgerCopy } from "./Merge.ts";
@@ -30,7 +30,7 @@ const isWhole = (entry: LogEntry): boolean =>
 
 const copyOf = (db: Database.Database): LedgerCopy => {
   const ledger = ledgerOf(db);
-  const known = db.prepare<[string]>(`SELECT 1 FROM events WHERE ${idText("event_id")} = ? LIMIT 1`);
+  const known = db.prepare<[string | Uint8Array]>("SELECT 1 FROM events WHERE event_id = ? LIMIT 1");
   const rowsOf = (from: Sequence, to: Sequence): ReadonlyArray<LogEntry> => {
     try {
       return ledger.between(from, to);
@@ -52,7 +52,7 @@ const copyOf = (db: Database.Database): LedgerCopy => {
           .filter((entry) => !isLost(entry) && isWhole(entry))
           .map((entry) => [entry.sequence, entry]),
       ),
-    hasEvent: (id) => orElse(() => known.get(id) !== undefined, false),
+    hasEvent: (id) => orElse(() => known.get(compactId(id)) !== undefined, false),
   };
 };
 

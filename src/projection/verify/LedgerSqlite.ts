@@ -90,6 +90,16 @@ export interface Ledger {
   readonly accepted: () => ReadonlyArray<SequenceRange>;
 }
 
+/** What a ledger from version 4 on says of an event itself, beside what is known of it otherwise. */
+const storedColumns = `sequence, event_id, type, schema_version, tenant, kind, coalesce(subject, misfit_subject) AS subject, source,
+  stored_actor AS actor, stored_session AS session, stored_correlation_id AS correlation_id, causation_id, traceparent, extensions,
+  occurred_at, recorded_at, data, problem, digest, wire_headers`;
+
+/** By the schema's text, because `pragma_table_info` would begin reading every attached file. */
+const hasStoredColumns = (db: Database): boolean =>
+  db.prepare("SELECT 1 FROM main.sqlite_schema WHERE name = 'v_events' AND sql LIKE '%stored_actor%'").get() !==
+  undefined;
+
 /** None where the view is gone: that is a fault of its own. */
 const acceptedIn = (db: Database): ReadonlyArray<SequenceRange> => {
   try {
@@ -106,7 +116,7 @@ const acceptedIn = (db: Database): ReadonlyArray<SequenceRange> => {
 /** The ledger of an open database. Throws what SQLite throws; a database without `v_events` is one without a ledger. */
 export const ledgerOf = (db: Database): Ledger => {
   const range = db.prepare<[number, number], Row>(
-    "SELECT * FROM v_events WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
+    `SELECT ${hasStoredColumns(db) ? storedColumns : "*"} FROM v_events WHERE sequence BETWEEN ? AND ? ORDER BY sequence`,
   );
   const reach = db.prepare<[], { readonly first: number; readonly last: number; readonly rows: number }>(
     "SELECT coalesce(min(sequence), 0) AS first, coalesce(max(sequence), 0) AS last, count(*) AS rows FROM v_events",

@@ -244,6 +244,8 @@ const run = Effect.fnUntraced(function* (options: Options) {
   yield* compareRest(work, Math.max(from, inStream + 1), upTo);
   yield* fresh?.done ?? Effect.void;
   yield* onProgress(upTo, "tables");
+  // What SQLite keeps up in the live file is made in the fresh one when all its rows are there.
+  yield* model?.index ?? Effect.void;
   const tables = model === undefined ? [] : yield* tablesOf(snapshot, model);
   yield* onProgress(upTo, "file");
   const isAtCheckpoint = upTo === snapshot.checkpoint.sequence;

@@ -9,7 +9,9 @@ import type { Column, Table } from "../Projection.ts";
 const merged = (name: string, column: Column): string => {
   const stored = `"${name}"`;
   const given = `excluded."${name}"`;
-  switch (column.merge ?? "last") {
+  const merge = column.merge ?? "last";
+  if (typeof merge === "object") return `CASE WHEN "${merge.firstOf}" IS NULL THEN ${given} ELSE ${stored} END`;
+  switch (merge) {
     case "last":
     case "replace":
       return given;

@@ -70,7 +70,7 @@ const diskCondition = (root: string, disk: ReturnType<typeof diskSpace>): Readon
 
 /** What is known of a folder without asking anybody: also while no server runs. */
 export const machineNumbers = Effect.fnUntraced(function* ({ database, root, spool: spoolFile }: Folder) {
-  const found = yield* spoolTotals;
+  const found = yield* spoolTotals(spoolFile);
   const spool = Option.getOrNull(found);
   const disk = diskSpace(root);
   const unreadable: ReadonlyArray<Named> = [
@@ -104,14 +104,12 @@ const projectionsOf = Effect.fnUntraced(function* (lastSequence: number, now: nu
   );
 });
 
-/** The JSON contract of `status --json` (`docs/cli.md`). */
-export const gather = Effect.gen(function* () {
+/** The JSON contract of `status --json` (`docs/cli.md`). `access`: how this process was given its credentials. */
+export const numbersOf = Effect.fnUntraced(function* (folder: Folder, access: ServerAccess.Given | undefined) {
   const log = yield* EventLog;
   const query = yield* Query;
   const snapshots = yield* SnapshotStore;
   const connection = yield* NatsConnection;
-  const place = yield* where;
-  const folder = yield* (yield* Attach).folder(place);
   // A stream that cannot be used is a condition, and what the database has is worth saying all the same.
   const stream = yield* log.info.pipe(
     Effect.catchIf(
@@ -125,7 +123,7 @@ export const gather = Effect.gen(function* () {
   const held = yield* Effect.option(snapshots.info);
   const { keys, bytes } = Option.getOrElse(held, () => ({ keys: 0, bytes: 0 }));
   const machine = yield* machineNumbers(folder);
-  const find = ServerAccess.finder({ root: folder.root, given: place.access });
+  const find = ServerAccess.finder({ root: folder.root, given: access });
   const endsAt = credentialsEnd(yield* find(connection.url));
   // That the log was away when the projector last looked is known better here.
   const { condition, integrity } = models;
@@ -156,6 +154,12 @@ export const gather = Effect.gen(function* () {
     history: models.history,
     conditions: [...[...connection.conditions(), ...noted].map(conditionOf), ...machine.conditions],
   };
+});
+
+/** Of the store that the command line names. */
+export const gather = Effect.gen(function* () {
+  const place = yield* where;
+  return yield* numbersOf(yield* (yield* Attach).folder(place), place.access);
 });
 
 export type StoreNumbers = Effect.Success<typeof gather>;

@@ -274,8 +274,8 @@ export const spool = Command.make("spool").pipe(
 );
 
 /** For `status`; a spool that cannot be read is said there, and is no reason to say nothing else. */
-export const spoolTotals = Effect.gen(function* () {
+export const spoolTotals = Effect.fnUntraced(function* (file: string) {
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-  const found = yield* Effect.option(SpoolList.survey({ file: yield* spoolFile, limit: 1 }));
+  const found = yield* Effect.option(SpoolList.survey({ file, limit: 1 }));
   return Option.map(found, (survey) => totals(survey, now));
 });

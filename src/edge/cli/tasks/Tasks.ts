@@ -121,8 +121,8 @@ export const task = Command.make(
     if (row.description !== null) yield* Output.line(row.description);
     if (row.output !== null) yield* Output.line(`output: ${Output.clip(row.output, 500)}`);
     if (row.errorType !== null) yield* Output.line(`error: ${row.errorType} ${row.errorMessage ?? ""}`.trimEnd());
-    const rows = transitions.map(({ at, fromStatus, message, sequence, toStatus }) => [
-      Output.moment(at),
+    const rows = transitions.map(({ movedAt, fromStatus, message, sequence, toStatus }) => [
+      Output.moment(movedAt),
       String(sequence),
       fromStatus ?? "-",
       toStatus ?? "-",

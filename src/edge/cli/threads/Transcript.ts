@@ -37,7 +37,7 @@ const callText = (call: ToolCallRow, how: Shown): string => {
   const server = call.server === null ? "" : ` of ${call.server}`;
   const about = [
     call.outcome === "unknown" ? "no result" : call.outcome,
-    ...(call.durationMs === null ? [] : [Output.duration(call.durationMs)]),
+    ...(call.durationMillis === null ? [] : [Output.duration(call.durationMillis)]),
     ...(call.resultBytes === null ? [] : [Output.bytes(call.resultBytes)]),
   ].join(", ");
   const lines = [`→ ${call.toolName}${server}  (${about})`];

@@ -13,6 +13,8 @@ import { tool } from "../Tool.ts";
 
 /** Rows that are counted for `total`; nobody reads more of an answer. */
 const mostCounted = 20_000;
+/** A model asks again rather than wait for longer. */
+const timeoutMillis = 60_000;
 
 export const sqlQuery = tool({
   name: "query",
@@ -20,7 +22,7 @@ export const sqlQuery = tool({
   description: `Runs one reading SQLite statement (SELECT, WITH, VALUES, EXPLAIN) over the record: counts, sums, rankings, whatever the other tools do not give. Times are epoch milliseconds; datetime(x / 1000, 'unixepoch') shows them. Views and their main columns:
 v_threads(thread_id, title, opening, tool = agent, model, cwd, branch, opened_at, last_activity_at, messages, prompts, answers, tool_calls, parent_thread_id);
 v_messages(thread_id, sequence = place, role, kind: prompt | answer | tool_result …, text, model, occurred_at);
-v_tool_calls(thread_id, sequence, tool_name, server, arguments = JSON text, outcome: ok | error | unknown, error_message, result, result_bytes, duration_ms, started_at);
+v_tool_calls(thread_id, sequence, tool_name, server, arguments = JSON text, outcome: ok | error | unknown, error_message, result, result_bytes, duration_millis, started_at);
 v_token_usage(thread_id, model, input_tokens, output_tokens, cache_read_tokens, cost_usd, occurred_at);
 v_files_read(thread_id, path, read_at); v_tasks(task_id, agent_type, status, description, submitted_at, ended_at).
 More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`,
@@ -37,8 +39,8 @@ More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`
       });
     }
     const query = yield* (yield* Desk).query;
-    const { columns, rows } = yield* query.sql(input.sql);
-    const found = yield* Stream.runCollect(Stream.take(rows, mostCounted + 1));
+    const { columns, rows } = yield* query.sql(input.sql, [], { maxRows: mostCounted + 1, timeoutMillis });
+    const found = yield* Stream.runCollect(rows);
     const { skip = 0 } = input;
     const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
     const shown = fitting({ columns }, cells, tokens);

@@ -32,8 +32,8 @@ const tokenSums = `count(*), coalesce(sum(u.input_tokens), 0), coalesce(sum(u.ou
 
 const callColumns = ["calls", "ok", "errors", "unknown", "mean_ms", "longest_ms", "result_bytes"];
 
-const callSums = `count(*), sum(u.outcome = 'ok'), sum(u.outcome = 'error'), sum(u.outcome = 'unknown'), round(avg(u.duration_ms)),
-  max(u.duration_ms), coalesce(sum(u.result_bytes), 0)`;
+const callSums = `count(*), sum(u.outcome = 'ok'), sum(u.outcome = 'error'), sum(u.outcome = 'unknown'), round(avg(u.duration_millis)),
+  max(u.duration_millis), coalesce(sum(u.result_bytes), 0)`;
 
 export const usage = tool({
   name: "usage",

@@ -1,0 +1,171 @@
+/**
+ * The store as a whole: status, configuration, limits, SQL and views, bytes by their hash, and what happens in it.
+ *
+ * Room: edge.
+ */
+import { Schema } from "effect";
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
+import { Access, moving, named, Needs, usual, writing } from "./Access.ts";
+import { byId, Count, numberFrom, optional, Published, sequence } from "./Shapes.ts";
+
+const Text = Schema.String;
+/** Fields as the command line prints them with `--json`. */
+const Open = Schema.Record(Text, Schema.Unknown);
+const bytes = Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array());
+const sha256 = { sha256: Text.check(Schema.isPattern(/^[0-9a-f]{64}$/)) };
+
+export const Status = HttpApiGroup.make("status")
+  .add(
+    HttpApiEndpoint.get("status", "/v1/status", { success: Open, error: usual })
+      .annotate(Needs, "operator")
+      .annotate(OpenApi.Summary, "Stream, projections with gap and lag, snapshots, NATS, what is not well")
+      .annotate(OpenApi.Description, "The JSON of `recollect status --json` (docs/cli.md)."),
+  )
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Status");
+
+export const Config = HttpApiGroup.make("config")
+  .add(
+    HttpApiEndpoint.get("explain", "/", { query: { name: optional(Text) }, success: Open, error: usual }).annotate(
+      OpenApi.Summary,
+      "Every field: its value, where it comes from, what it means",
+    ),
+    HttpApiEndpoint.get("history", "/history", { success: Open, error: usual }).annotate(
+      OpenApi.Summary,
+      "Every version: who changed what, when and why",
+    ),
+    HttpApiEndpoint.get("diff", "/diff", {
+      query: { from: sequence, to: sequence },
+      success: Open,
+      error: named,
+    }).annotate(OpenApi.Summary, "Where two versions differ"),
+    HttpApiEndpoint.patch("set", "/", {
+      payload: Schema.Struct({
+        /** By name; `null` lets a field fall back. All or none. */
+        changes: Open,
+        why: optional(Text),
+        /** The version that the caller saw: 409 when it is another one by now. */
+        expectedVersion: optional(Count),
+      }),
+      success: Open,
+      error: writing,
+    })
+      .annotate(Needs, "operator")
+      .annotate(OpenApi.Summary, "Change fields, all or none"),
+    HttpApiEndpoint.post("rollback", "/rollback", {
+      payload: Schema.Struct({ to: Count, why: optional(Text), expectedVersion: optional(Count) }),
+      success: Open,
+      error: moving,
+    })
+      .annotate(Needs, "operator")
+      .annotate(OpenApi.Summary, "One more version with the values of an earlier one"),
+  )
+  .prefix("/v1/config")
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Configuration");
+
+export const Limits = HttpApiGroup.make("limits")
+  .add(
+    HttpApiEndpoint.get("uses", "/", { success: Open, error: usual })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Who has used how much of what"),
+    HttpApiEndpoint.post("take", "/take", {
+      payload: Schema.Struct({ user: optional(Text), tool: optional(Text), tokens: optional(Count) }),
+      success: Open,
+      error: writing,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "May this be done now?")
+      .annotate(
+        OpenApi.Description,
+        "`allowed`; if not, the `limit` and `retryAfterMillis`. Takes from all that are concerned, or from none.",
+      ),
+  )
+  .prefix("/v1/limits")
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Limits");
+
+export const Sql = HttpApiGroup.make("sql")
+  .add(
+    HttpApiEndpoint.post("sql", "/v1/sql", {
+      payload: Schema.Struct({
+        /** One SELECT, WITH, VALUES or EXPLAIN over the views. */
+        statement: Text.check(Schema.isMinLength(1), Schema.isMaxLength(100_000)),
+        /** 1 to 60; default 30. */
+        timeoutSeconds: optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))),
+      }),
+      success: Schema.Array(Open),
+      error: writing,
+    })
+      .annotate(Needs, "operator")
+      .annotate(OpenApi.Summary, "Ask the read models in SQL")
+      .annotate(
+        OpenApi.Description,
+        "Runs in a process of its own, which is ended at the timeout. The views hold every tenant, so this is for operators.",
+      ),
+    HttpApiEndpoint.get("views", "/v1/views", { success: Schema.Array(Open), error: usual }).annotate(
+      OpenApi.Summary,
+      "Every view and column, with what it means",
+    ),
+  )
+  .middleware(Access)
+  .annotate(OpenApi.Title, "SQL and views");
+
+export const Blobs = HttpApiGroup.make("blobs")
+  .add(
+    HttpApiEndpoint.post("put", "/v1/blobs", {
+      payload: bytes,
+      success: Schema.Struct({ sha256: Text, bytes: Count }).pipe(HttpApiSchema.status(201)),
+      error: writing,
+    })
+      .annotate(Needs, "publisher")
+      .annotate(OpenApi.Summary, "Keep bytes under their SHA-256"),
+    HttpApiEndpoint.get("get", "/v1/blobs/:sha256", { params: sha256, success: bytes, error: named })
+      .annotate(OpenApi.Summary, "Bytes by their SHA-256")
+      .annotate(OpenApi.Description, "They never change: the answer may be cached for ever."),
+    HttpApiEndpoint.get("files", "/v1/threads/:id/files", { params: byId, success: Open, error: named }).annotate(
+      OpenApi.Summary,
+      "Files that a thread has read, in which version",
+    ),
+    HttpApiEndpoint.post("fileRead", "/v1/threads/:id/files", {
+      params: byId,
+      query: {
+        path: Text,
+        modifiedAt: optional(sequence),
+        fromLine: optional(sequence),
+        toLine: optional(sequence),
+        callId: optional(Text),
+      },
+      payload: bytes,
+      success: [Published.pipe(HttpApiSchema.status(201)), Published.pipe(HttpApiSchema.status(202))],
+      error: moving,
+    })
+      .annotate(Needs, "publisher")
+      .annotate(OpenApi.Summary, "Record that a thread has read this version of a file"),
+  )
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Files and blobs");
+
+export const Follow = HttpApiGroup.make("follow")
+  .add(
+    HttpApiEndpoint.get("follow", "/v1/follow", {
+      query: {
+        thread: optional(Text),
+        task: optional(Text),
+        session: optional(Text),
+        after: optional(Schema.Union([sequence, Schema.Literal("now")])),
+        /** Seconds after which the answer ends by itself: for scripts. */
+        forSeconds: optional(numberFrom(1, 86_400)),
+      },
+      headers: { "last-event-id": optional(Text) },
+      success: Text.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })),
+      error: usual,
+    })
+      .annotate(OpenApi.Summary, "What happens: history first, then live")
+      .annotate(
+        OpenApi.Description,
+        "One thread, task or session, or all of the tenant. Server-sent events, or one object a line with `accept: application/x-ndjson`. The id of an event is its sequence: `Last-Event-ID` or `after` goes on behind it, without a gap and without a duplicate. `caughtUp`: what follows is live. `slow`: the client took too long, and what it missed is read from the log.",
+      ),
+  )
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Follow");

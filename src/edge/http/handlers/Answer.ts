@@ -1,0 +1,131 @@
+/**
+ * From an effect on the store's services to an answer: the tenant's client provided, every expected failure a problem.
+ *
+ * Room: edge.
+ *
+ * A failure leaves as a response and not as an error of the endpoint, because Effect encodes those without headers of
+ * their own, and `Retry-After` is one.
+ */
+import { Effect } from "effect";
+import { HttpServerResponse } from "effect/http";
+import { Principal } from "../Guard.ts";
+import { type Problem, Refused, toResponse } from "../Problem.ts";
+import { type Client, TenantClients } from "../TenantClients.ts";
+
+/** Status, and seconds after which the same request may succeed. */
+type Kind = readonly [status: number, retryAfter?: number];
+
+/** Every tagged error that a service fails with, whatever it is about. What is not here is a fault of ours. */
+const kinds: Readonly<Record<string, Kind>> = {
+  InvalidEvent: [422],
+  AppendRefused: [422],
+  InvalidTask: [422],
+  InboxRefused: [422],
+  ConfigRefused: [422],
+  LimitRefused: [422],
+  LimitUnknown: [404],
+  QueryRefused: [400],
+  WatchRefused: [400],
+  SequenceConflict: [409],
+  IllegalTransition: [409],
+  LeaseLost: [409],
+  CannotRetry: [409],
+  SessionRefused: [409],
+  ConfigConflict: [409],
+  TaskNotFound: [404],
+  NoSuchMessage: [404],
+  NoSuchVersion: [404],
+  InboxFull: [429, 1],
+  NotAccepted: [503, 5],
+  LogUnavailable: [503, 1],
+  AccessDenied: [503, 30],
+  ThreadBehind: [503, 1],
+  InboxUnavailable: [503, 1],
+  PresenceUnavailable: [503, 1],
+  BucketUnavailable: [503, 1],
+  BucketRefused: [503, 5],
+  StorageTrouble: [503, 1],
+  NoReply: [504],
+  LogDamaged: [500],
+};
+
+interface Tagged {
+  readonly _tag: string;
+  readonly message?: unknown;
+  readonly reason?: unknown;
+  readonly hint?: unknown;
+  readonly expected?: unknown;
+  readonly actual?: unknown;
+}
+
+const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
+
+const codeOf = (tag: string): string => `${tag.charAt(0).toLowerCase()}${tag.slice(1)}`;
+
+/** The problem that an error of the store is; undefined for a fault. */
+export const problemOf = (error: unknown): Problem | undefined => {
+  if (error instanceof Refused) return error;
+  if (typeof error !== "object" || error === null || !("_tag" in error)) return undefined;
+  const { _tag, actual, expected, hint, message, reason } = error as Tagged;
+  const kind = kinds[_tag];
+  if (kind === undefined) return undefined;
+  const [status, retryAfter] = kind;
+  const more = _tag === "SequenceConflict" ? { expected, ...(actual === undefined ? {} : { actual }) } : undefined;
+  const detail = text(message) ?? text(reason) ?? `${_tag}.`;
+  return { status, code: codeOf(_tag), detail, hint: text(hint), retryAfter, more };
+};
+
+const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(
+    Effect.catch((error) => {
+      const problem = problemOf(error);
+      return problem === undefined ? Effect.die(error) : Effect.succeed(toResponse(problem));
+    }),
+  );
+
+/** Answers with what an effect on a tenant's client gives, or with the problem that it fails with. */
+export const answer = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  orProblem(
+    Effect.gen(function* () {
+      const { tenant } = yield* Principal;
+      const client = yield* (yield* TenantClients).of(tenant);
+      return yield* Effect.provideContext(effect, client);
+    }),
+  ) as Effect.Effect<A | HttpServerResponse.HttpServerResponse, never, Exclude<R, Client> | Principal | TenantClients>;
+
+/** JSON as it is, where no Schema has to look at what our own code has made. */
+export const json = (
+  value: unknown,
+  options: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(JSON.stringify(value), {
+    status: options.status ?? 200,
+    contentType: "application/json",
+    headers: { "cache-control": "no-cache", ...options.headers },
+  });
+
+/** The sequence in an ETag of ours: `"42"`; undefined for any other. */
+export const sequenceIn = (etag: string | undefined): number | undefined => {
+  const [, digits] = /^"(\d{1,16})"$/.exec(etag?.trim() ?? "") ?? [];
+  return digits === undefined ? undefined : Number(digits);
+};
+
+export const etagOf = (sequence: number): string => `"${sequence}"`;
+
+/** Whether a client has this already (`If-None-Match`). */
+export const isKnown = (header: string | undefined, etag: string): boolean =>
+  header !== undefined && header.split(",").some((one) => one.trim().replace(/^W\//, "") === etag);
+
+export const notModified = (etag: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.empty({ status: 304, headers: { etag, "cache-control": "no-cache" } });
+
+export const notThere = (what: string, hint?: string): Refused =>
+  new Refused({ status: 404, code: "notFound", detail: `There is no ${what}.`, hint });
+
+/** What is there, or 404. */
+export const orNotThere = <A>(found: A | undefined, what: string) =>
+  found === undefined ? Effect.fail(notThere(what)) : Effect.succeed(found);
+
+/** Without what is undefined, so that optional fields are absent. */
+export const given = <A extends object>(fields: A): { readonly [K in keyof A]?: Exclude<A[K], undefined> } =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;

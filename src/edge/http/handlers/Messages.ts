@@ -1,0 +1,91 @@
+/**
+ * Every message of a thread over HTTP: page by page, one a line, or as it was at a moment.
+ *
+ * Room: edge.
+ */
+import { Effect, Stream } from "effect";
+import { HttpServerResponse } from "effect/http";
+import { type ReadMessage, readMessage } from "../../../client/ReadThread.ts";
+import { ThreadViews } from "../../../publish/thread/ThreadViews.ts";
+import { type MessageRow, Query } from "../../../query/Query.ts";
+import { Principal } from "../Guard.ts";
+import { refused } from "../Problem.ts";
+import { given, json } from "./Answer.ts";
+
+export interface MessageQuery {
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+  readonly deleted?: "true" | "false" | undefined;
+  readonly atTime?: number | undefined;
+  readonly atSequence?: number | undefined;
+}
+
+const usualPage = 100;
+
+const wrongCursor = refused({
+  status: 400,
+  code: "cursor",
+  detail: "This cursor is from elsewhere.",
+  hint: "Give the `next` of the page before, or none.",
+});
+
+/** How many messages stand before the page: a message keeps its place, whatever is said behind it. */
+const offsetOf = (cursor: string | undefined) => {
+  if (cursor === undefined) return Effect.succeed(0);
+  const offset = /^\d{1,15}$/.test(cursor) ? Number(cursor) : Number.NaN;
+  return Number.isSafeInteger(offset) ? Effect.succeed(offset) : Effect.fail(wrongCursor);
+};
+
+const all = (threadId: string, { deleted }: MessageQuery) =>
+  Stream.unwrap(
+    ThreadViews.useSync((views) => Stream.map(views.messages(threadId, { deleted: deleted === "true" }), readMessage)),
+  );
+
+const ofRow = (row: MessageRow): ReadMessage => ({
+  messageId: row.messageId,
+  role: row.role,
+  author: row.author ?? undefined,
+  model: row.model ?? undefined,
+  text: row.text ?? "",
+  parts: row.parts.map(({ text, type }) =>
+    type === "text" || type === "thinking"
+      ? { type, text: text ?? "" }
+      : { type: "other" as const, kind: type, value: text },
+  ),
+  occurredAt: row.occurredAt ?? row.assumedAt ?? 0,
+  isCut: row.parts.some(({ bytes, text }) => Buffer.byteLength(text ?? "") < bytes),
+});
+
+/** The conversation as it was then, by the read models. */
+const asItWas = Effect.fnUntraced(function* (threadId: string, query: MessageQuery) {
+  const { tenant } = yield* Principal;
+  const { atSequence, atTime, limit = usualPage } = query;
+  const after = yield* offsetOf(query.cursor);
+  const filter = given({ threadId, tenant, after, limit, upToSequence: atSequence, upToTime: atTime });
+  const rows = yield* Query.use((reads) => reads.messages({ threadId, ...filter }));
+  const next = rows.length < limit ? undefined : String(rows.at(-1)?.sequence);
+  return json({ messages: rows.map(ofRow), ...given({ next }) });
+});
+
+export const messagePage = Effect.fnUntraced(function* (threadId: string, query: MessageQuery) {
+  if (query.atTime !== undefined || query.atSequence !== undefined) return yield* asItWas(threadId, query);
+  const { limit = usualPage } = query;
+  const offset = yield* offsetOf(query.cursor);
+  const found = yield* Stream.runCollect(all(threadId, query).pipe(Stream.drop(offset), Stream.take(limit + 1)));
+  const next = found.length > limit ? String(offset + limit) : undefined;
+  return json({ messages: found.slice(0, limit), ...given({ next }) });
+});
+
+/** All of them, one a line, as fast as the client takes them. A failure in the middle cuts the connection. */
+export const messageLines = Effect.fnUntraced(function* (threadId: string, query: MessageQuery) {
+  const context = yield* Effect.context<ThreadViews>();
+  const lines = all(threadId, query).pipe(
+    Stream.map((message) => `${JSON.stringify(message)}\n`),
+    Stream.encodeText,
+    Stream.provideContext(context),
+  );
+  return HttpServerResponse.stream(lines, {
+    contentType: "application/x-ndjson",
+    headers: { "cache-control": "no-cache" },
+  });
+});

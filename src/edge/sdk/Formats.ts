@@ -1,0 +1,6 @@
+/**
+ * Formats of entries that no file has: SDK entry points write them.
+ *
+ * Room: edge.
+ */
+export const sdkFormats = ["openai-agents", "ai-sdk"] as const;

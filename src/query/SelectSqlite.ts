@@ -1,0 +1,39 @@
+/**
+ * Statements of our own, on a connection that cannot write.
+ *
+ * Room: query.
+ */
+import type { Database } from "better-sqlite3";
+import { QueryRefused, type Selected, type SqlParameters, type Value } from "./Sql.ts";
+
+const refused = (cause: unknown): QueryRefused =>
+  new QueryRefused({ message: cause instanceof Error ? cause.message : String(cause), hint: "See v_dictionary." });
+
+/** Whole numbers beyond 2^53 stay exact; all others are plain numbers. */
+const plain = (value: Value): Value =>
+  typeof value === "bigint" && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
+    ? Number(value)
+    : value;
+
+const isEmpty = (parameters: SqlParameters): boolean =>
+  Array.isArray(parameters) ? parameters.length === 0 : Object.keys(parameters).length === 0;
+
+const valuesOf = (parameters: SqlParameters): ReadonlyArray<unknown> => {
+  if (isEmpty(parameters)) return [];
+  return Array.isArray(parameters) ? parameters : [parameters];
+};
+
+/** All rows at once. */
+export const selectRows = (db: Database, text: string, parameters: SqlParameters): Selected | QueryRefused => {
+  try {
+    const statement = db.prepare<[], ReadonlyArray<Value>>(text);
+    if (!statement.reader || !statement.readonly) return refused(new Error("This statement does not only read."));
+    const rows = statement
+      .raw()
+      .safeIntegers()
+      .all(...(valuesOf(parameters) as []));
+    return { columns: statement.columns().map(({ name }) => name), rows: rows.map((row) => row.map(plain)) };
+  } catch (cause) {
+    return refused(cause);
+  }
+};

@@ -1,0 +1,346 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
+import { Recollect } from "../../../src/client/Recollect.ts";
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+import { type Answer, type Asking, Door } from "./Knock.ts";
+
+const door = new Door();
+beforeAll(async () => void (await door.open()));
+afterAll(() => door[Symbol.asyncDispose]());
+
+const bearer = (token = door.local) => ({ authorization: `Bearer ${token}` });
+const get = (path: string, headers: Record<string, string> = {}) =>
+  door.ask(path, { headers: { ...bearer(), ...headers } });
+const send = (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
+  door.ask(path, {
+    method,
+    headers: { ...bearer(), "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+const post = (path: string, body: unknown, headers: Record<string, string> = {}) => send("POST", path, body, headers);
+
+const statusAndCode = (answer: Answer) => ({ status: answer.status, code: answer.json()["code"] });
+/** What comes is looked at by the assertions. */
+const shape = <T>(answer: Answer): T => answer.json() as unknown as T;
+
+describe("events over HTTP", { timeout: 120_000 }, () => {
+  it("are appended one by one, and are one event under one id however often they are sent", async () => {
+    const event = { type: "x.acme.noted", data: { n: 1 }, id: "once-1", actor: "ana" };
+    const first = await post("/v1/threads/events-1/events", event);
+    assert.strictEqual(first.status, 201);
+    const again = await post("/v1/threads/events-1/events", event);
+    assert.deepStrictEqual(again.json(), first.json());
+    const read = await get("/v1/threads/events-1/events");
+    const { events } = shape<{ events: ReadonlyArray<object> }>(read);
+    assert.lengthOf(events, 1);
+    assert.deepInclude(events[0], { type: "x.acme.noted", actor: "ana", source: "http/local", data: { n: 1 } });
+    assert.strictEqual(read.headers["etag"], first.headers["etag"]);
+  });
+
+  it("are appended several together, all or none, on the sequence that the writer saw", async () => {
+    const events = [1, 2, 3].map((n) => ({ type: "x.acme.noted", data: n }));
+    const path = "/v1/tasks/events-2/events";
+    const first = await post(path, { events, expected: 0 });
+    assert.strictEqual(first.status, 201);
+    const { eventIds, sequence } = shape<{ eventIds: ReadonlyArray<string>; sequence: number }>(first);
+    assert.lengthOf(eventIds, 3);
+    const late = await post(path, { events, expected: 0 });
+    assert.deepInclude(late.json(), { status: 409, code: "sequenceConflict", expected: 0, actual: sequence });
+    const tagged = await post(path, { type: "x.acme.noted", data: 4 }, { "if-match": String(first.headers["etag"]) });
+    assert.strictEqual(tagged.status, 201);
+    const stale = await post(path, { type: "x.acme.noted", data: 5 }, { "if-match": String(first.headers["etag"]) });
+    assert.deepStrictEqual(statusAndCode(stale), { status: 412, code: "sequenceConflict" });
+    const bad = await post(path, { events: [...events, { type: "thread.renamed", data: { title: "no" } }] });
+    assert.deepStrictEqual(statusAndCode(bad), { status: 422, code: "invalidEvent" });
+    const after = shape<{ events: ReadonlyArray<{ data: unknown }> }>(await get(`${path}?after=${sequence}`));
+    assert.deepStrictEqual(
+      after.events.map(({ data }) => data),
+      [4],
+    );
+    const last = shape<{ events: ReadonlyArray<{ data: unknown }> }>(await get(`${path}?last=2`));
+    assert.deepStrictEqual(
+      last.events.map(({ data }) => data),
+      [3, 4],
+    );
+    const page = shape<{ events: ReadonlyArray<unknown>; next: number }>(await get(`${path}?limit=2`));
+    assert.lengthOf(page.events, 2);
+    const rest = shape<{ events: ReadonlyArray<unknown>; next?: number }>(
+      await get(`${path}?limit=2&after=${page.next}`),
+    );
+    assert.lengthOf(rest.events, 2);
+    assert.notProperty(rest, "next");
+  });
+});
+
+describe("threads over HTTP", { timeout: 120_000 }, () => {
+  it("are read with the own writes at once, with an ETag that spares reading them again", async () => {
+    for (const text of ["hello", "how are you?"]) {
+      const said = await post("/v1/threads/t 1/messages".replace(" ", "%20"), { role: "user", text });
+      assert.strictEqual(said.status, 201);
+    }
+    const read = await get("/v1/threads/t%201");
+    const thread = shape<{ id: string; messages: ReadonlyArray<{ text: string }> }>(read);
+    assert.strictEqual(thread.id, "t 1");
+    assert.deepStrictEqual(
+      thread.messages.map(({ text }) => text),
+      ["hello", "how are you?"],
+    );
+    const etag = String(read.headers["etag"]);
+    assert.strictEqual((await get("/v1/threads/t%201", { "if-none-match": etag })).status, 304);
+    const { sequence } = shape<{ sequence: number }>(
+      await post("/v1/threads/t%201/messages", { role: "assistant", text: "well" }),
+    );
+    const newer = await get(`/v1/threads/t%201?atLeast=${sequence}&last=1`, { "if-none-match": etag });
+    assert.deepInclude(newer.json(), { omitted: 2, lastSequence: sequence });
+    assert.deepStrictEqual(statusAndCode(await get("/v1/threads/nowhere")), { status: 404, code: "notFound" });
+  });
+
+  it("take the whole conversation each turn, and append what is new", async () => {
+    const messages = ["a", "b", "c"].map((content) => ({ role: "user", content }));
+    const first = shape<{ appended: ReadonlyArray<object>; known: number }>(
+      await post("/v1/threads/synced/sync", { messages: messages.slice(0, 2) }),
+    );
+    assert.lengthOf(first.appended, 2);
+    for (const known of [2, 3]) {
+      const again = shape<{ appended: ReadonlyArray<object>; known: number }>(
+        await post("/v1/threads/synced/sync", { messages }),
+      );
+      assert.strictEqual(again.known, known);
+    }
+    const page = shape<{ messages: ReadonlyArray<{ text: string }>; next: string }>(
+      await get("/v1/threads/synced/messages?limit=2"),
+    );
+    assert.deepStrictEqual(
+      page.messages.map(({ text }) => text),
+      ["a", "b"],
+    );
+    const rest = shape<{ messages: ReadonlyArray<{ text: string }> }>(
+      await get(`/v1/threads/synced/messages?limit=2&cursor=${page.next}`),
+    );
+    assert.deepStrictEqual(
+      rest.messages.map(({ text }) => text),
+      ["c"],
+    );
+    const lines = await get("/v1/threads/synced/messages", { accept: "application/x-ndjson" });
+    assert.lengthOf(lines.text.trim().split("\n"), 3);
+  });
+
+  it("are listed, searched, read as they were, renamed, tagged, forked, deleted and restored", async () => {
+    const { sequence } = shape<{ sequence: number }>(
+      await post("/v1/threads/whole/messages", { role: "user", text: "the quick brown fox" }),
+    );
+    await post("/v1/threads/whole/messages", { role: "user", text: "jumps" });
+    assert.strictEqual((await send("PATCH", "/v1/threads/whole", { title: "Fox", addTags: ["animal"] })).status, 201);
+    const listed = shape<{ threads: ReadonlyArray<{ id: string }>; isCurrent: boolean }>(
+      await get("/v1/threads?tag=animal"),
+    );
+    assert.isTrue(listed.isCurrent);
+    assert.deepStrictEqual(
+      listed.threads.map(({ id }) => id),
+      ["whole"],
+    );
+    const found = shape<{ threads: ReadonlyArray<{ hits: ReadonlyArray<{ snippet: string }> }> }>(
+      await get("/v1/search?q=%22quick%20brown%22"),
+    );
+    assert.include(found.threads[0]?.hits[0]?.snippet, "quick brown");
+    const was = shape<{ messages: ReadonlyArray<{ text: string }> }>(
+      await get(`/v1/threads/whole/messages?atSequence=${sequence}`),
+    );
+    assert.deepStrictEqual(
+      was.messages.map(({ text }) => text),
+      ["the quick brown fox"],
+    );
+    const forked = shape<{ threadId: string }>(await post("/v1/threads/whole/fork", { threadId: "branch" }));
+    assert.strictEqual(forked.threadId, "branch");
+    assert.strictEqual((await post("/v1/threads/whole/delete", { reason: "test" })).status, 201);
+    assert.strictEqual((await get("/v1/threads/whole")).status, 404);
+    assert.strictEqual((await get("/v1/threads/whole?deleted=true")).status, 200);
+    await post("/v1/threads/whole/restore", {});
+    assert.deepInclude((await get("/v1/threads/whole")).json(), { title: "Fox", tags: ["animal"] });
+  });
+
+  it("record tool calls, with the intent before the outcome, and files that were read", async () => {
+    const called = await post("/v1/threads/tools/tool-calls", { name: "read_file", arguments: { path: "a.txt" } });
+    const { callId } = shape<{ callId: string }>(called);
+    const ended = await post(`/v1/threads/tools/tool-calls/${callId}`, { outcome: "ok", result: "text" });
+    assert.strictEqual(ended.status, 201);
+    const bytes = Buffer.from("what stood there\n");
+    const read = await door.ask("/v1/threads/tools/files?path=/x/a.txt", {
+      method: "POST",
+      headers: { ...bearer(), "content-type": "application/octet-stream" },
+      body: bytes,
+    });
+    assert.strictEqual(read.status, 201);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const blob = await get(`/v1/blobs/${sha256}`);
+    assert.strictEqual(blob.text, bytes.toString());
+    assert.strictEqual(blob.headers["etag"], `"${sha256}"`);
+    assert.strictEqual((await get(`/v1/blobs/${"0".repeat(64)}`)).status, 404);
+    assert.strictEqual((await get("/v1/blobs/nothing")).status, 400);
+    const kept = await door.ask("/v1/blobs", {
+      method: "POST",
+      headers: { ...bearer(), "content-type": "application/octet-stream" },
+      body: bytes,
+    });
+    assert.deepStrictEqual(kept.json(), { sha256, bytes: bytes.byteLength });
+  });
+});
+
+describe("the store over HTTP", { timeout: 120_000 }, () => {
+  it("says how it is, what its views are, and answers SQL from a process of its own that is ended at its time", async () => {
+    assert.property((await get("/v1/status")).json(), "projections");
+    assert.include((await get("/v1/views")).text, "v_tool_stats");
+    const rows = await post("/v1/sql", { statement: "SELECT 1 AS one, 'it''s' AS two" });
+    assert.deepStrictEqual(JSON.parse(rows.text), [{ one: 1, two: "it's" }]);
+    for (const statement of ["DELETE FROM t_threads", "--json", "SELECT * FROM nowhere"]) {
+      assert.deepStrictEqual(statusAndCode(await post("/v1/sql", { statement })), {
+        status: 422,
+        code: "queryRefused",
+      });
+    }
+    const endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c";
+    const ended = await post("/v1/sql", { statement: endless, timeoutSeconds: 1 });
+    assert.deepStrictEqual(statusAndCode(ended), { status: 422, code: "queryRefused" });
+  });
+
+  it("is configured, and says who changed what", async () => {
+    const before = shape<{ version: number }>(await get("/v1/config"));
+    const changes = { "tasks.retentionMillis": 86_400_000 };
+    const set = await send("PATCH", "/v1/config", { changes, why: "test", expectedVersion: before.version });
+    assert.deepInclude(set.json(), { version: before.version + 1 });
+    const late = await send("PATCH", "/v1/config", { changes: {}, expectedVersion: before.version });
+    assert.strictEqual(late.status, 409);
+    const wrong = await send("PATCH", "/v1/config", { changes: { "no.such": 1 } });
+    assert.strictEqual(wrong.status, 422);
+    assert.include((await get("/v1/config/history")).text, "http/local");
+    assert.strictEqual((await post("/v1/config/rollback", { to: before.version })).status, 200);
+    assert.deepInclude((await post("/v1/limits/take", { tool: "any" })).json(), { allowed: true });
+  });
+
+  it("gives each role its own, and each tenant nothing of another's", async () => {
+    await post("/v1/threads/mine/messages", { role: "user", text: "secret of default" });
+    const tokens = {
+      reader: await door.token("r1", "reader"),
+      publisher: await door.token("p1", "publisher"),
+      worker: await door.token("w1", "worker"),
+      other: await door.token("o1", "publisher", "acme"),
+    };
+    const as = (token: string, path: string, asking: Asking = {}) =>
+      door.ask(path, { ...asking, headers: { ...bearer(token), "content-type": "application/json" } });
+    const say = { method: "POST", body: JSON.stringify({ role: "user", text: "hi" }) };
+    const sql = { method: "POST", body: JSON.stringify({ statement: "SELECT 1" }) };
+    assert.strictEqual((await as(tokens.reader, "/v1/threads/mine")).status, 200);
+    assert.deepStrictEqual(statusAndCode(await as(tokens.reader, "/v1/threads/mine/messages", say)), {
+      status: 403,
+      code: "role",
+    });
+    assert.strictEqual((await as(tokens.publisher, "/v1/threads/mine/messages", say)).status, 201);
+    assert.strictEqual((await as(tokens.publisher, "/v1/limits")).status, 403);
+    assert.strictEqual((await as(tokens.worker, "/v1/limits")).status, 200);
+    for (const path of ["/v1/sql", "/v1/config/rollback"])
+      assert.strictEqual((await as(tokens.worker, path, sql)).status, 403);
+    assert.strictEqual((await as(tokens.worker, "/v1/status")).status, 403);
+    assert.strictEqual((await as(tokens.other, "/v1/threads/mine")).status, 404);
+    assert.strictEqual((await as(tokens.other, "/v1/threads/mine/messages", say)).status, 201);
+    assert.notInclude((await as(tokens.other, "/v1/threads/mine")).text, "secret of default");
+    assert.notInclude((await as(tokens.other, "/v1/search?q=secret")).text, "secret of default");
+    assert.notInclude((await as(tokens.other, "/v1/threads")).text, "secret");
+    assert.notInclude((await as(tokens.other, "/v1/follow?forSeconds=1")).text, "secret of default");
+  });
+});
+
+describe("following over HTTP", { timeout: 120_000 }, () => {
+  const lines = async (path: string, headers: Record<string, string> = {}) => {
+    const answer = await get(path, { accept: "application/x-ndjson", ...headers });
+    return answer.text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map(
+        (line) => JSON.parse(line) as { readonly event?: string; readonly sequence: number; readonly data: unknown },
+      );
+  };
+
+  it("gives history first, then live, each event once, and goes on behind the last id that was seen", async () => {
+    for (const n of [1, 2, 3]) await post("/v1/threads/followed/events", { type: "x.acme.noted", data: n });
+    const whole = lines("/v1/follow?thread=followed&forSeconds=2");
+    const recollect = await Recollect.connect({ data: door.data });
+    await recollect.history({ thread: "followed" }).publish({ type: "x.acme.noted", data: 4 });
+    await recollect.close();
+    await post("/v1/threads/elsewhere/events", { type: "x.acme.noted", data: "no" });
+    const seen = await whole;
+    assert.deepStrictEqual(
+      seen.filter(({ event }) => event === undefined).map(({ data }) => data),
+      [1, 2, 3, 4],
+    );
+    assert.isTrue(seen.some(({ event }) => event === "caughtUp"));
+    const second = seen.find(({ data }) => data === 2)?.sequence ?? 0;
+    const rest = await lines("/v1/follow?thread=followed&forSeconds=1", { "last-event-id": String(second) });
+    assert.deepStrictEqual(
+      rest.filter(({ event }) => event === undefined).map(({ data }) => data),
+      [3, 4],
+    );
+    const events = await get("/v1/follow?thread=followed&forSeconds=1", { "last-event-id": String(second) });
+    assert.strictEqual(events.headers["content-type"], "text/event-stream");
+    assert.match(events.text, new RegExp(`id: ${second + 1}\\ndata: \\{"sequence":${second + 1},`));
+  });
+
+  it("refuses what is no place and no single target", async () => {
+    const wrong = await get("/v1/follow?forSeconds=1", { "last-event-id": "../x" });
+    assert.deepStrictEqual(statusAndCode(wrong), { status: 400, code: "lastEventId" });
+    assert.strictEqual((await get("/v1/follow?thread=a&task=b")).status, 400);
+  });
+
+  it("ends when its token is revoked", async () => {
+    const token = await door.token("leaver", "reader");
+    const open = door.ask("/v1/follow", { headers: bearer(token) });
+    await door.run(["access", "token", "revoke", "leaver"]);
+    assert.strictEqual((await open).status, 200);
+  });
+});
+
+describe("hostile requests", { timeout: 120_000 }, () => {
+  it("are told what is wrong and where, and nothing falls over", async () => {
+    const path = "/v1/threads/hostile/messages";
+    const raw = (body: string | Uint8Array, type = "application/json") =>
+      door.ask(path, { method: "POST", headers: { ...bearer(), "content-type": type }, body });
+    assert.deepStrictEqual(statusAndCode(await raw("{bad")), { status: 400, code: "schema" });
+    assert.deepStrictEqual(statusAndCode(await raw("")), { status: 400, code: "schema" });
+    assert.deepStrictEqual(statusAndCode(await raw(Buffer.from([0xff, 0xfe]))), { status: 400, code: "schema" });
+    assert.deepStrictEqual(statusAndCode(await raw("a=b", "text/plain")), { status: 415, code: "mediaType" });
+    assert.deepStrictEqual(statusAndCode(await raw('{"role":1}')), { status: 400, code: "schema" });
+    assert.include((await raw('{"role":1}')).text, "role");
+    assert.deepStrictEqual(statusAndCode(await raw('{"role":"user"}')), { status: 422, code: "invalidEvent" });
+    const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    assert.strictEqual((await raw(`{"role":"user","text":"x","metadata":{"a":${deep}}}`)).status < 500, true);
+    assert.strictEqual((await get(`/v1/threads/${"x".repeat(5_000)}`)).status < 500, true);
+    assert.strictEqual((await get("/v1/threads/%ff%fe")).status < 500, true);
+    assert.strictEqual((await get("/v1/threads?limit=1e9")).status, 400);
+    assert.strictEqual((await get("/v1/threads?cursor=elsewhere")).status, 400);
+    assert.strictEqual((await send("DELETE", "/v1/threads/a", {})).status, 404);
+    assert.strictEqual((await door.ask("/healthz")).status, 200);
+  });
+
+  it("of 40 MB are refused before they are read, and a connection that is cut leaves nothing behind", async () => {
+    const url = new URL(door.url);
+    const head = (length: number) =>
+      `POST /v1/threads/hostile/messages HTTP/1.1\r\nHost: ${url.host}\r\nAuthorization: Bearer ${door.local}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+    const answered = (text: string, body = "") =>
+      new Promise<string>((resolve) => {
+        let got = "";
+        const socket = connect(Number(url.port), url.hostname, () => socket.write(text + body));
+        socket.setEncoding("utf8").on("data", (more: string) => (got += more));
+        socket.on("error", () => resolve(got)).on("close", () => resolve(got));
+        setTimeout(() => socket.destroy(), 3_000).unref();
+      });
+    const huge = await answered(head(40_000_000), "x".repeat(1_000));
+    assert.match(huge, /^HTTP\/1\.1 413 /);
+    await new Promise<void>((resolve) => {
+      const socket = connect(Number(url.port), url.hostname, () => {
+        socket.write(`${head(1_000)}{"role":`, () => socket.destroy());
+      });
+      socket.on("close", () => resolve());
+    });
+    assert.match(await answered("nonsense\r\n\r\n"), /^HTTP\/1\.1 400 /);
+    assert.strictEqual((await get("/v1/threads/hostile")).status, 404);
+  });
+});
