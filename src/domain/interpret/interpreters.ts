@@ -48,6 +48,7 @@ import { langfuse } from "./traces/langfuse.ts";
 import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
 import { vscodeChat } from "./editors/vscode-chat.ts";
+import { hookInterpreters } from "./hooks/hooks.ts";
 import { aiSdk } from "./sdk/ai-sdk.ts";
 import { openaiAgents } from "./sdk/openai-agents.ts";
 
@@ -97,6 +98,7 @@ const all: ReadonlyArray<Interpreter> = [
   otel,
   qwen,
   vscodeChat,
+  ...hookInterpreters,
   openaiAgents,
   aiSdk,
 ];
