@@ -51,6 +51,13 @@ export class Redactor {
     return this.#given;
   }
 
+  /** Every secret of any JSON, by rule and digest. Counts nothing. */
+  found(value: unknown): ReadonlyArray<Seen> {
+    const all: Array<Seen> = [];
+    new Redactor(this.#given, (seen) => all.push(seen)).value(value);
+    return all;
+  }
+
   /** Whether any JSON holds a secret. Counts nothing. */
   holds(value: unknown): boolean {
     return new Redactor(this.#given).value(value) !== value;

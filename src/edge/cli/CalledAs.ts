@@ -72,6 +72,7 @@ export const commandNames = [
   "cache",
   "status",
   "check",
+  "scan",
   "service",
   "spool",
   "rebuild",

@@ -7,6 +7,7 @@
  * the reason.
  */
 import { Context, Effect, Layer, Semaphore } from "effect";
+import { shown, shownQuery, type Shown } from "../../client/Shown.ts";
 import type { Tasks } from "../../coordination/tasks/Tasks.ts";
 import type { Publisher } from "../../publish/Publisher.ts";
 import type { ThreadViews } from "../../publish/thread/ThreadViews.ts";
@@ -25,6 +26,9 @@ export type Writing = Publisher | ThreadViews | Tasks;
 export class Desk extends Context.Service<
   Desk,
   {
+    /** What may be shown of an answer. */
+    readonly shown: Shown;
+    /** Questions whose answers may be shown: texts are redacted before a budget cuts them. */
     readonly query: Effect.Effect<Query["Service"], Obstacle>;
     readonly writing: Effect.Effect<Context.Context<Writing>, Obstacle>;
   }
@@ -34,9 +38,10 @@ export class Desk extends Context.Service<
 export const layer = Layer.effect(
   Desk,
   Effect.gen(function* () {
-    const query = yield* Query;
+    const how = yield* shown();
+    const query = shownQuery(yield* Query, how);
     const writing = yield* Effect.context<Writing>();
-    return Desk.of({ query: Effect.succeed(query), writing: Effect.succeed(writing) });
+    return Desk.of({ shown: how, query: Effect.succeed(query), writing: Effect.succeed(writing) });
   }),
 );
 
@@ -54,8 +59,9 @@ const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.L
   return Effect.mapError(semaphore.withPermits(1)(make), (error): Obstacle => error);
 });
 
-/** Services that are made when first needed. */
+/** Services that are made when first needed. `raw`: secrets are shown as they are stored. */
 export const layerLazy = (options: {
+  readonly raw?: boolean;
   readonly query: Layer.Layer<Query, Obstacle>;
   readonly writing: Layer.Layer<Writing, Obstacle>;
 }) =>
@@ -64,6 +70,8 @@ export const layerLazy = (options: {
     Effect.gen(function* () {
       const query = yield* lazily(options.query);
       const writing = yield* lazily(options.writing);
-      return Desk.of({ query: Effect.map(query, (context) => Context.get(context, Query)), writing });
+      const how = yield* shown(options);
+      const its = Effect.map(query, (context) => shownQuery(Context.get(context, Query), how));
+      return Desk.of({ shown: how, query: its, writing });
     }),
   );
