@@ -375,10 +375,14 @@ export class Query extends Context.Service<
       parameters?: SqlParameters,
       options?: SqlOptions,
     ) => Effect.Effect<SqlResult, QueryRefused | QueryStopped | StorageTrouble, Scope.Scope>;
-    /** A statement of our own, known to be quick, in this process: nothing ends it. All rows at once. */
+    /**
+     * A statement of our own, known to be quick, in this process: nothing ends it. All rows at once. `zone`: whose days
+     * `localtime` has; absent: this process's.
+     */
     readonly select: (
       text: string,
       parameters?: SqlParameters,
+      zone?: string,
     ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
   }
 >()("recollect/query/Query") {}

@@ -9,6 +9,7 @@
 import { Context, Effect, Layer, Semaphore } from "effect";
 import { shown, shownQuery, type Shown } from "../../client/Shown.ts";
 import type { Tasks } from "../../coordination/tasks/Tasks.ts";
+import type { HistoryReading } from "../../publish/HistoryReading.ts";
 import type { Publisher } from "../../publish/Publisher.ts";
 import type { ThreadViews } from "../../publish/thread/ThreadViews.ts";
 import { Query } from "../../query/Query.ts";
@@ -21,7 +22,7 @@ export interface Obstacle {
 }
 
 /** What writes and what is read with it. */
-export type Writing = Publisher | ThreadViews | Tasks;
+export type Writing = Publisher | ThreadViews | HistoryReading | Tasks;
 
 export class Desk extends Context.Service<
   Desk,
@@ -35,6 +36,7 @@ export class Desk extends Context.Service<
 >()("recollect/edge/mcp/Desk") {}
 
 /** Services that are there already. */
+<<<<<<< HEAD
 export const layer = Layer.effect(
   Desk,
   Effect.gen(function* () {
@@ -44,6 +46,10 @@ export const layer = Layer.effect(
     return Desk.of({ shown: how, query: Effect.succeed(query), writing: Effect.succeed(writing) });
   }),
 );
+=======
+export const of = (services: Context.Context<Query | Writing>) =>
+  Desk.of({ query: Effect.succeed(Context.get(services, Query)), writing: Effect.succeed(services) });
+>>>>>>> main
 
 /** Made once, at the first use; a failure is told, and tried again by the next. Ends with the scope. */
 const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.Layer<A, E>) {
