@@ -51,7 +51,7 @@ const shownWords = (text: string, sequence: number): Html => {
   </div>`;
 };
 
-const size = ({ bytes: known }: PartRow): string => (known > 0 ? ` · ${bytes(known)}` : "");
+const size = ({ contentBytes: known }: PartRow): string => (known > 0 ? ` · ${bytes(known)}` : "");
 
 const thought = (part: PartRow): Html => {
   const words = part.text ?? "";

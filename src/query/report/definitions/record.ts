@@ -122,7 +122,7 @@ export const audit: Report = {
         column("calls", "count", "Calls that were refused."),
         column("last_at", "moment", "When last."),
       ],
-      sql: `SELECT r.limit_name, r.tool, r.user, sum(r.calls), max(r.last_at) FROM v_limit_refusals r
+      sql: `SELECT r.limit_name, r.tool_name, r.user, sum(r.calls), max(r.last_at) FROM v_limit_refusals r
         WHERE r.tenant = :tenant AND r.last_at >= :since AND r.last_at < :until GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT :limit`,
     },
     {
