@@ -36,20 +36,14 @@ export class Desk extends Context.Service<
 >()("recollect/edge/mcp/Desk") {}
 
 /** Services that are there already. */
-<<<<<<< HEAD
-export const layer = Layer.effect(
-  Desk,
-  Effect.gen(function* () {
-    const how = yield* shown();
-    const query = shownQuery(yield* Query, how);
-    const writing = yield* Effect.context<Writing>();
-    return Desk.of({ shown: how, query: Effect.succeed(query), writing: Effect.succeed(writing) });
-  }),
-);
-=======
 export const of = (services: Context.Context<Query | Writing>) =>
-  Desk.of({ query: Effect.succeed(Context.get(services, Query)), writing: Effect.succeed(services) });
->>>>>>> main
+  Effect.map(Effect.provideContext(shown(), services), (how) =>
+    Desk.of({
+      shown: how,
+      query: Effect.succeed(shownQuery(Context.get(services, Query), how)),
+      writing: Effect.succeed(services),
+    }),
+  );
 
 /** Made once, at the first use; a failure is told, and tried again by the next. Ends with the scope. */
 const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.Layer<A, E>) {
