@@ -65,6 +65,8 @@ export const commandNames = [
   "tail",
   "sql",
   "report",
+  "cost",
+  "query",
   "tasks",
   "task",
   "sessions",

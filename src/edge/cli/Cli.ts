@@ -22,6 +22,8 @@ const commands = {
   files: () => import("./coordination/Files.ts").then(({ files }) => files),
   tail: () => import("./threads/Tail.ts").then(({ tail }) => tail),
   sql: () => import("./ask/Sql.ts").then(({ sql }) => sql),
+  cost: () => import("./ask/Cost.ts").then(({ cost }) => cost),
+  query: () => import("./ask/Queries.ts").then(({ queryCommand }) => queryCommand),
   report: () => import("./ask/Report.ts").then(({ report }) => report),
   tasks: () => import("./tasks/Tasks.ts").then(({ tasks }) => tasks),
   task: () => import("./tasks/Tasks.ts").then(({ task }) => task),

@@ -56,12 +56,12 @@ export interface ReportAnswer {
 const mostRows = 10_000;
 const defaultRows = 50;
 /** The moments that a date can hold. */
-const everything = 8_640_000_000_000_000;
+export const everything = 8_640_000_000_000_000;
 
 const isTime = (by: Dimension | undefined): boolean => by?.name === "day" || by?.name === "month";
 
 /** Days and months stand in their order, the latest first, whatever else is counted. */
-const filled = (text: string, by: Dimension | undefined): string => {
+export const filled = (text: string, by: Dimension | undefined): string => {
   if (by === undefined) return text;
   const own = text
     .replaceAll("{by}", by.sql)

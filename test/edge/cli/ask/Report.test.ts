@@ -57,6 +57,55 @@ describe("recollect report", () => {
   }, 120_000);
 });
 
+describe("recollect query", () => {
+  it("saves a statement by a name, runs it with values, and has one for each part of each report", async () => {
+    const statement = "SELECT cwd, count(*) AS threads FROM v_threads GROUP BY 1 LIMIT :n";
+    assert.deepInclude(
+      await stage.run(["query", "save", "busiest", statement, "--description", "Where most is done"]),
+      {
+        code: 0,
+      },
+    );
+    assert.deepStrictEqual(await stage.json(["query", "run", "busiest", "--param", "n=5"]), [
+      { cwd: "/x", threads: 1 },
+    ]);
+    assert.match((await stage.run(["query", "show", "busiest"])).out, /^-- Where most is done\nSELECT cwd/);
+    const listed = await stage.json<ReadonlyArray<{ readonly [field: string]: unknown; readonly shipped: boolean }>>([
+      "query",
+      "list",
+    ]);
+    assert.deepInclude(listed[0], { name: "busiest", doc: "Where most is done", shipped: false, parameters: ["n"] });
+    assert.isAbove(listed.filter(({ shipped }) => shipped).length, 30);
+    const [totals] = await stage.json<ReadonlyArray<object>>(["query", "run", "overview.totals"]);
+    assert.deepInclude(totals, { threads: 1, prompts: 3 });
+    for (const [code, words] of [
+      [2, ["save", "wrong", "DELETE FROM events"]],
+      [2, ["save", "wrong", "SELECT absent FROM v_threads"]],
+      [2, ["save", "../wrong", "SELECT 1"]],
+      [2, ["run", "busiest"]],
+      [4, ["run", "nothing"]],
+      [4, ["run", "tools.nothing"]],
+      [0, ["remove", "busiest"]],
+      [4, ["remove", "busiest"]],
+    ] as const)
+      assert.strictEqual((await stage.run(["query", ...words])).code, code, words.join(" "));
+  }, 120_000);
+});
+
+describe("recollect cost", () => {
+  it("says in one line what was spent, and of the session that an agent names", async () => {
+    assert.strictEqual(
+      (await stage.run(["cost"])).out,
+      "today 0 in, 0 out · 7 days 0 in, 0 out · 30 days 0 in, 0 out\n",
+    );
+    const line = await stage.shell(`echo '{"session_id":"x","cwd":"/y"}' | recollect cost --statusline`);
+    assert.deepStrictEqual(line, { code: 0, err: "", out: "0 in, 0 out · today 0 in, 0 out\n" });
+    assert.deepInclude(await stage.json<object>(["cost", "--session", "x"]), {
+      session: { inputTokens: 0, outputTokens: 0, costUsd: null },
+    });
+  }, 120_000);
+});
+
 describe("a day on the command line", () => {
   it("begins where it does in its zone, also when the clock was changed that day", () => {
     assert.strictEqual(momentInZone("2026-03-29", 0, "UTC"), Date.UTC(2026, 2, 29));
