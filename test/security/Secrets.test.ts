@@ -109,7 +109,13 @@ const sayAll = async (recollect: Recollect, { text, values }: ReturnType<typeof 
 describe("secrets of every kind", { timeout: 300_000 }, () => {
   it("given to every door lie nowhere in the data folder: no stream, bucket, database, spool, log or file", async () => {
     await using stage = new Stage();
-    const doors = { client: given("client"), wrap: given("wrap"), spool: given("spool"), refused: given("refused") };
+    const doors = {
+      client: given("client"),
+      wrap: given("wrap"),
+      http: given("http"),
+      spool: given("spool"),
+      refused: given("refused"),
+    };
     const file = join(stage.folder, "app.env");
     writeFileSync(file, doors.client.text);
     const up = await stage.up();
@@ -120,6 +126,15 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
       (error: unknown) => String(error),
     );
     assert.include(refused, "never stored");
+    const token = readFileSync(join(stage.data, "keys", "http.token"), "utf8").trim();
+    const post = (path: string, body: unknown) =>
+      fetch(`${stage.instance()?.http}${path}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const noted = await post("/v1/threads/http/events", { type: "x.acme.noted", data: doors.http.values });
+    assert.strictEqual(noted.status, 201, await noted.text());
     const server = join(stage.folder, "echo.mjs");
     writeFileSync(server, echo);
     const lines = [
@@ -176,6 +191,7 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
       ["tail", "--thread", "a", "--no-follow", "--json"],
       ["tail", "--thread", "a", "--no-follow"],
       ["sql", "SELECT text FROM v_message_parts", "--json"],
+      ["report", "overview", "--json"],
       ["scan"],
       ["scan", "--json"],
     ];
