@@ -6,7 +6,7 @@
  * Promises: what the store holds of transcripts is shown without its secrets unless its owner asks for it as it is stored; a
  * text is redacted whole before it is cut, so no half of a secret is left at an edge.
  */
-import { Effect, Layer, Stream } from "effect";
+import { Effect, Stream } from "effect";
 import type { Redactor } from "../domain/secret/RedactSecrets.ts";
 import { policyHere } from "../publish/storing/StoragePolicy.ts";
 import { Query } from "../query/Query.ts";
@@ -95,12 +95,3 @@ export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"
       })),
   });
 };
-
-/** Puts what may be shown in the place of the questions that a layer gives. */
-export const layer = (how: { readonly raw?: boolean } = {}) =>
-  Layer.effect(
-    Query,
-    Effect.gen(function* () {
-      return shownQuery(yield* Query, yield* shown(how));
-    }),
-  );

@@ -4,6 +4,7 @@
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
  * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
@@ -21,6 +22,8 @@ import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as OddFiles from "./OddFiles.ts";
 import * as Outages from "./Outages.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
@@ -40,6 +43,7 @@ const { positionals, values } = parseArgs({
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
+    files: { type: "string", default: "1000" },
     rounds: { type: "string", default: "10" },
     fault: { type: "string", default: "0" },
     seeds: { type: "string", default: "3" },
@@ -56,6 +60,7 @@ npm run drill -- outages     takes NATS away from four publishers          --out
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
+npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
 npm run drill -- mcp         MCP's conformance suite against our server
 
@@ -215,6 +220,22 @@ const damageDrill = Effect.suspend(() => {
   );
 });
 
+const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
+  [
+    faults.length === 0 ? "Each was imported, or refused by name and reason:" : "NOT as promised:",
+    `${count(files)} odd files, ${count(imported)} imported, ${count(named)} named, ${count(events)} entries,`,
+    `the slowest took ${longestMillis.toFixed(0)} ms`,
+  ].join(" ");
+
+const oddDrill = Effect.suspend(() => {
+  const files = number("files");
+  say(`The drill of odd files: ${files} files, seed ${seed}`);
+  return OddFiles.run({ files, seed }).pipe(
+    Effect.map((outcome) => report(outcome, oddSummary(outcome))),
+    Effect.provide([EventLogMemory.layer, NodeServices.layer]),
+  );
+});
+
 /** Loaded when it is asked for: a server and two suites are no part of the other drills. */
 const conformance = Effect.promise(async () => {
   const { run: judge, suites, taskRuns } = await import("./Conformance.ts");
@@ -238,6 +259,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   limits: limitDrill,
   exit: endingDrill,
   damage: damageDrill,
+  files: oddDrill,
   mcp: conformance,
 };
 if (values.help) {
