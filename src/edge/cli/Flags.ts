@@ -3,13 +3,15 @@
  *
  * Room: edge.
  */
-import { Effect, Option } from "effect";
+import { Clock, Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { defaultTenant } from "../../domain/History.ts";
 import * as Shown from "../../client/Shown.ts";
 import { maxPage, Query } from "../../query/Query.ts";
 import * as Output from "./Output.ts";
 import { Attach, type Need, type Where } from "./Attach.ts";
+import { BadRequest } from "./Failure.ts";
+import { momentHint, momentOf } from "./ParseTime.ts";
 
 const file = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional);
@@ -42,6 +44,11 @@ export const recollect = Command.make("recollect").pipe(
     raw: Flag.Boolean("raw").pipe(
       Flag.withDefault(false),
       Flag.withDescription("Show and export secrets as they are stored, in place of their marks"),
+    ),
+    asOf: Flag.String("as-of").pipe(
+      Flag.withMetavar("SEQUENCE|TIME"),
+      Flag.withDescription("Answer from the record as it was after that event of the stream, or at that time"),
+      Flag.optional,
     ),
     logFormat: Flag.Literals("log-format", ["text", "json"]).pipe(
       Flag.withDescription("How log lines on stderr are written (default: RECOLLECT_LOG_FORMAT, else text)"),
@@ -81,6 +88,21 @@ export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Machine-readable output on stdout"),
 );
 
+const sequence = /^\d{1,11}$/;
+
+/** `--as-of`: a sequence (a whole number) or a time. */
+const momentAsked = Effect.gen(function* () {
+  const { asOf } = yield* recollect;
+  if (Option.isNone(asOf)) return undefined;
+  if (sequence.test(asOf.value)) return { sequence: Number(asOf.value) };
+  const time = momentOf(asOf.value, yield* Clock.currentTimeMillis);
+  if (time !== undefined) return { time };
+  return yield* new BadRequest({
+    message: `--as-of ${asOf.value} is neither a sequence nor a time.`,
+    hint: `${momentHint} Or a sequence: 1234.`,
+  });
+});
+
 /** Which store the command line names. */
 export const where: Effect.Effect<Where, never, Command.CommandContext<"recollect">> = Effect.map(recollect, (root) => {
   const tls = {
@@ -116,6 +138,12 @@ const attached = <A, E, R>(handler: Effect.Effect<A, E, R>, need: Need) =>
   Effect.gen(function* () {
     const place = yield* where;
     const attach = yield* Attach;
+    if ((yield* momentAsked) !== undefined) {
+      return yield* new BadRequest({
+        message: "--as-of is for commands that only read: this one works with the store as it is now.",
+        hint: "Leave it out.",
+      });
+    }
     return yield* Effect.provide(showing(handler), attach.store(place, need));
   });
 
@@ -128,7 +156,7 @@ export const storeFromNow = <A, E, R>(handler: Effect.Effect<A, E, R>) => attach
 /** Runs a handler with the read models. */
 export const readModels = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const place = yield* where;
+    const place = { ...(yield* where), asOf: yield* momentAsked };
     const attach = yield* Attach;
     return yield* Effect.provide(showing(handler), attach.readModels(place));
   });
@@ -138,5 +166,5 @@ export const databaseAsItLies = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const place = yield* where;
     const attach = yield* Attach;
-    return yield* Effect.provide(handler, attach.databaseAsItLies(place));
+    return yield* Effect.provide(showing(handler), attach.databaseAsItLies(place));
   });

@@ -110,8 +110,8 @@ export const record = Effect.fnUntraced(function* (given: {
 
   /** What was offered, read or asked beside tool calls: facts of the session, and no messages of its thread. */
   const exchanged = ({ at, error, exchange, from, method, outcome, params, result, durationMillis }: Exchanged) => {
-    const asked = { tool: undefined, server: traffic.server?.name, agent: traffic.client?.name };
-    const level = levelOf(publisher.policy().audit, asked);
+    const whose = { tool: undefined, server: traffic.server?.name, agent: traffic.client?.name };
+    const level = levelOf(publisher.policy().audit, whose);
     if (level === "None") return Effect.void;
     const data = {
       method,
