@@ -75,9 +75,23 @@ const readOne = (path: string): HttpToken | undefined => {
 
 const isOver = ({ expiresAt }: HttpToken, now: number): boolean => expiresAt !== undefined && expiresAt <= now;
 
+/** What was read of files that are there: a token's file is written once, and then is there or not. */
+const known = new Map<string, HttpToken>();
+const mostKnown = 10_000;
+
+const readKnown = (path: string): HttpToken | undefined => {
+  const there = known.get(path);
+  if (there !== undefined) return existsSync(path) ? there : undefined;
+  const found = readOne(path);
+  if (found === undefined) return undefined;
+  if (known.size >= mostKnown) known.clear();
+  known.set(path, found);
+  return found;
+};
+
 /** The holder of a token now; undefined for one that is unknown, revoked or over. */
 export const find = (root: string, secret: string, now: number): HttpToken | undefined => {
-  const found = readOne(join(tokensOf(root), nameOf(secret)));
+  const found = readKnown(join(tokensOf(root), nameOf(secret)));
   return found === undefined || isOver(found, now) ? undefined : found;
 };
 
