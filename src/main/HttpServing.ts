@@ -9,7 +9,7 @@ import type { ClientOptions } from "../edge/http/TenantClients.ts";
 import * as HttpTokens from "../log/access/HttpTokens.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
 
-/** Ours where nobody else has it: no service that is widely known listens there. */
+/** Ours while it is free: no service that is widely known listens there. */
 const usualPort = 4280;
 const loopback = "127.0.0.1";
 /** A start is over by then; whoever asks sooner does not wait for it. */
