@@ -2,7 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Stream } from "effect";
 import { AppendRefused, InvalidEvent, LogUnavailable, Recollect, SequenceConflict, type EventFold } from "recollect";
 import { isVendorTypeName, type NewEvent } from "../../src/domain/Event.ts";
-import { thread } from "../../src/domain/History.ts";
+import * as History from "../../src/domain/History.ts";
 import { SharedConnection } from "../../src/log/connection/SharedConnection.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
@@ -292,7 +292,7 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
 );
 
 describe("a history whose commands are still listed as waiting", () => {
-  const history = thread("listed");
+  const history = History.thread("listed");
   const event = (id: string): NewEvent => ({
     id,
     type: "x.acme.put",
