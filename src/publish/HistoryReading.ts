@@ -13,7 +13,7 @@
 import { Context, Effect, Layer, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { decideAndAppend } from "../log/DecideAndAppend.ts";
+import { decideAndAppend, type Known } from "../log/DecideAndAppend.ts";
 import { type AppendRefused, EventLog, LogUnavailable } from "../log/EventLog.ts";
 import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { HistorySource } from "../snapshot/HistorySource.ts";
@@ -103,7 +103,13 @@ const make = Effect.gen(function* () {
   const connections = yield* SharedConnection;
   let kept = new WeakMap<object, RecentlyUsed<Kept<unknown>>>();
   // What was read over another connection may have been another stream.
-  yield* connections.each(() => Effect.sync(() => (kept = new WeakMap())));
+  let ahead = new WeakMap<object, RecentlyUsed<Known<unknown>>>();
+  yield* connections.each(() =>
+    Effect.sync(() => {
+      kept = new WeakMap();
+      ahead = new WeakMap();
+    }),
+  );
 
   const logged = (history: History, after: Sequence) =>
     after === 0 ? WholeHistory.read({ log, source, history }) : log.read({ history, after });
@@ -136,6 +142,23 @@ const make = Effect.gen(function* () {
       }),
     );
 
+  /**
+   * States after appends of this process. Not for reads: the time of an append by the log's clock is known to who reads it.
+   */
+  const aheadOf = <State>(fold: Fold<State>) => {
+    const known = ahead.get(fold) ?? new RecentlyUsed<Known<unknown>>(mostKept);
+    ahead.set(fold, known);
+    return known as RecentlyUsed<Known<State>>;
+  };
+  const decided = <State>(
+    mine: RecentlyUsed<Known<State>>,
+    key: string,
+    { state, upTo }: Known<State>,
+  ): Folded<State> => {
+    mine.put(key, { state, upTo }, 1);
+    return { state, sequence: upTo, waiting: 0 };
+  };
+
   const keptOf = <State>(fold: Fold<State>) => {
     const known = kept.get(fold) ?? new RecentlyUsed<Kept<unknown>>(mostKept);
     kept.set(fold, known);
@@ -165,18 +188,19 @@ const make = Effect.gen(function* () {
     fold: Fold<State>,
     choose: (state: State) => Effect.Effect<ReadonlyArray<AppendedEvent>, E>,
   ) {
-    const { sequence, state: before, waiting } = yield* folded(history, fold);
     // What was accepted before comes first: deciding without it would be deciding on an older state.
-    if (waiting > 0) return yield* waits(history);
-    // What is appended is not kept: its time by the log's clock is known to who reads it.
-    const { state, upTo } = yield* decideAndAppend({
-      log,
-      history,
-      known: { state: before, upTo: sequence },
-      evolve: fold.apply,
-      decide: (held) => Effect.flatMap(choose(held), (chosen) => publisher.prepare(history, chosen)),
-    });
-    return { state, sequence: upTo, waiting: 0 } satisfies Folded<State>;
+    if ((yield* publisher.waitingFor(history)).length > 0) return yield* waits(history);
+    const key = keyOf(history);
+    const mine = aheadOf(fold);
+    const deciding = { log, history, evolve: fold.apply };
+    const prepared = (held: State) => Effect.flatMap(choose(held), (chosen) => publisher.prepare(history, chosen));
+    const known = mine.use(key);
+    // What the log has since refutes the append, and is read then; a decision to append nothing is refuted by nobody.
+    const optimistic =
+      known === undefined ? undefined : yield* decideAndAppend({ ...deciding, known, decide: prepared });
+    if (optimistic?.isNew === true) return decided(mine, key, optimistic);
+    const { sequence: upTo, state } = yield* folded(history, fold);
+    return decided(mine, key, yield* decideAndAppend({ ...deciding, known: { state, upTo }, decide: prepared }));
   });
 
   return HistoryReading.of({ events, folded, decide });

@@ -3,6 +3,7 @@
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
  * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
+ * `npm run drill -- sdks`: installs each SDK from npm, and runs its suite, its types and ours with its entry point.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
@@ -21,6 +22,7 @@ import { save as savePage } from "./damage/Page.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as Outages from "./Outages.ts";
+import * as Sdks from "./Sdks.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
 
@@ -56,6 +58,7 @@ npm run drill -- tasks       kills workers that share tasks                --tas
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
+npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 
   --seed N   the same dice again; each run names its own
 `;
@@ -213,6 +216,14 @@ const damageDrill = Effect.suspend(() => {
   );
 });
 
+const sdkDrill = Effect.suspend(() => {
+  say("The drill of SDKs: each entry point beside its SDK, from npm");
+  return Effect.map(Sdks.run(say), (isGood) => {
+    process.stdout.write(isGood ? "Every SDK has what it asks for.\n" : "NOT as promised.\n");
+    if (!isGood) process.exitCode = 1;
+  });
+});
+
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
@@ -220,6 +231,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   limits: limitDrill,
   exit: endingDrill,
   damage: damageDrill,
+  sdks: sdkDrill,
 };
 if (values.help) {
   process.stdout.write(usage);
