@@ -97,6 +97,7 @@ export const run = Effect.fn("drill.sdks")(function* (say: (line: string) => voi
   const installed = Packed.install(app, [file, ...packages, "--legacy-peer-deps"]);
   if (installed.code !== 0) return yield* Effect.die(new Error(`the SDKs cannot be installed: ${installed.err}`));
   fs.cpSync(specs, app, { recursive: true });
+  fs.copyFileSync(path.join(specs, "../../../examples/sdk/langgraph.ts"), path.join(app, "langgraph-example.ts"));
   const flags = [
     "--noEmit",
     "--strict",
@@ -108,7 +109,7 @@ export const run = Effect.fn("drill.sdks")(function* (say: (line: string) => voi
     "node",
     "--skipLibCheck",
   ];
-  const typed = runIn(app, "", ["node_modules/typescript/bin/tsc", ...flags, "types.ts"]);
+  const typed = runIn(app, "", ["node_modules/typescript/bin/tsc", ...flags, "types.ts", "langgraph-example.ts"]);
   say(typed.status === 0 ? "types: each entry point is what its SDK asks for" : `types: ${typed.stdout}`);
   const { url } = yield* NatsServer.make({ stream: true });
   const ran = runIn(app, url, [
@@ -119,6 +120,8 @@ export const run = Effect.fn("drill.sdks")(function* (say: (line: string) => voi
     "--outputFile=report.json",
     "--testTimeout=60000",
   ]);
+  const example = runIn(app, url, ["langgraph-example.ts"]);
+  say(example.status === 0 ? "the example of LangGraph runs" : `the example of LangGraph: ${example.stderr}`);
   const report = path.join(app, "report.json");
   if (!fs.existsSync(report)) return yield* Effect.die(new Error(`no report: ${ran.stderr}`));
   const suites = suitesOf(JSON.parse(fs.readFileSync(report, "utf8")));
@@ -131,7 +134,11 @@ export const run = Effect.fn("drill.sdks")(function* (say: (line: string) => voi
   );
   const ratio = (ours?.millis ?? Number.NaN) / (memory?.millis ?? Number.NaN);
   say(`LangGraph's validation suite took ${ratio.toFixed(1)} times as long as in memory`);
-  const isGood = typed.status === 0 && suites.length > 0 && suites.every(({ failed }) => failed.length === 0);
+  const isGood =
+    typed.status === 0 &&
+    example.status === 0 &&
+    suites.length > 0 &&
+    suites.every(({ failed }) => failed.length === 0);
   if (isGood) fs.rmSync(folder, { recursive: true, force: true });
   else say(`what was installed and run is in ${folder}`);
   return isGood;

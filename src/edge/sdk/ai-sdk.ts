@@ -77,16 +77,16 @@ const newestOf = (state: Chat): ReadonlyMap<string, Stored> =>
 const isSame = (one: Stored | undefined, text: string, sha256: string | undefined): boolean =>
   one !== undefined && (one.blob == null ? JSON.stringify(one.entry) === text : one.blob.sha256 === sha256);
 
-/** What of the list as it is now is kept: what its writer never saw is not what it removed. */
+/** Both changes to a list: what others added since it was seen stays, and what they took away stays away. */
 const merged = (
   now: ReadonlyArray<string>,
   given: ReadonlyArray<string>,
   seen: ReadonlySet<string> | undefined,
 ): ReadonlyArray<string> => {
   if (seen === undefined) return given;
-  const mine = new Set(given);
-  const theirs = now.filter((id) => !seen.has(id) && !mine.has(id));
-  return theirs.length === 0 ? given : [...given, ...theirs];
+  const [mine, there] = [new Set(given), new Set(now)];
+  const kept = given.filter((id) => there.has(id) || !seen.has(id));
+  return [...kept, ...now.filter((id) => !seen.has(id) && !mine.has(id))];
 };
 
 /** The chats of the AI SDK as threads. Several processes may save and load one. */

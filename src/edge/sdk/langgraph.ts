@@ -43,7 +43,7 @@ import {
 import { inOrder } from "./InOrder.ts";
 import { diff, type Json } from "./JsonPatch.ts";
 import { added, type Listed, none, toArray } from "./Listed.ts";
-import { isUnavailable, SdkRefused } from "./SdkRefused.ts";
+import { SdkRefused } from "./SdkRefused.ts";
 import { stored, storedText } from "./StoredValue.ts";
 
 export { SdkRefused } from "./SdkRefused.ts";
@@ -114,14 +114,21 @@ const changesTo = (before: Readonly<Record<string, Form>>, now: Readonly<Record<
   return { channels, ...(without.length === 0 ? {} : { without }) };
 };
 
+/** The parent of a checkpoint is there, and was not made whole yet: another process put it. */
+class Unseen extends Error {
+  readonly node: Node;
+  constructor(node: Node) {
+    super("made whole before the next try");
+    this.node = node;
+  }
+}
+
 /** Checkpoints on Recollect. Several processes may run one graph; each checkpoint is durable when `put` resolves. */
 export class RecollectSaver extends BaseCheckpointSaver {
   readonly #recollect: Histories;
   readonly #graph: string;
   readonly #ordered = inOrder();
   readonly #listed = new Set<string>();
-  /** Threads of which this process has a checkpoint whole. */
-  readonly #seen = new Set<string>();
 
   constructor(recollect: Histories, { graph = "", serde }: RecollectSaverOptions = {}) {
     super(serde);
@@ -240,9 +247,9 @@ export class RecollectSaver extends BaseCheckpointSaver {
     const [now, head, about] = await Promise.all([values, dumped(rest), dumped(metadata)]);
     const channels = Object.fromEntries(now);
     const [entryHead, entryAbout] = [jsonIn(head), jsonIn(about)];
+    const listing = this.#list(threadId);
     await this.#ordered(threadId, async () => {
       const history = this.#historyOf(threadId);
-      await this.#list(threadId);
       // A channel that has no new version holds what it held before, and is not written for the first time.
       const heldWith = (before: Held["channels"]) =>
         Object.fromEntries(now.filter(([name]) => Object.hasOwn(newVersions, name) || Object.hasOwn(before, name)));
@@ -255,40 +262,32 @@ export class RecollectSaver extends BaseCheckpointSaver {
         parent === undefined ? undefined : graph?.nodes.get(nodeKey(ns, parent));
       let made: Held = { entry: entryTo({}, channels), channels };
       const make = (graph: Graph | undefined): ReadonlyArray<AppendedEvent> => {
-        const held = known(parentIn(graph));
+        const node = parentIn(graph);
+        const held = known(node);
+        if (node !== undefined && held === undefined) throw new Unseen(node);
         const isAlone = held === undefined && parent !== undefined;
         const own = isAlone ? channels : heldWith(held?.channels ?? {});
         made = { entry: entryTo(held?.channels ?? {}, own), channels: own };
         const at = { ns, checkpoint: checkpoint.id, ...(parent === undefined ? {} : { parent }) };
         return [entryOf(isAlone ? { ...at, alone: true } : at, stored(JSON.stringify(made.entry)))];
       };
-      // The parent of a checkpoint is here, but for the first one that this process puts.
-      if (parent !== undefined && !this.#seen.has(threadId)) await this.#look(threadId, ns, parent);
-      const graph = await decideOrKeep<Graph | undefined>(history, graphOf, make);
+      const put = () => decideOrKeep<Graph | undefined>(history, graphOf, make, { guess: true });
+      const graph = await put().catch(async (error: unknown) => {
+        if (!(error instanceof Unseen)) throw error;
+        await whole(history, error.node);
+        return put();
+      });
       remember(graph?.nodes.get(nodeKey(ns, checkpoint.id)), made);
     });
+    await listing;
     return configOf(threadId, ns, checkpoint.id);
   }
 
-  /** Makes the parent whole, so that what is put is written beyond it. */
-  async #look(threadId: string, ns: string, parent: string): Promise<void> {
-    const { graph, history } = await this.#read(threadId).catch((error: unknown) => {
-      if (!isUnavailable(error)) throw error;
-      return { graph: undefined, history: this.#historyOf(threadId) };
-    });
-    const node = graph?.nodes.get(nodeKey(ns, parent));
-    if (node === undefined) return;
-    await whole(history, node);
-    this.#seen.add(threadId);
-  }
-
+  /** Once for each process and thread, beside the thread's first checkpoint: listed twice is listed. */
   async #list(threadId: string): Promise<void> {
     if (this.#listed.has(threadId)) return;
-    await decideOrKeep(this.#index, threads, (state) => {
-      const isThere = state !== undefined && toArray(state).includes(threadId);
-      return isThere ? [] : [{ id: newId(), type: listed, data: { thread: threadId } }];
-    });
     this.#listed.add(threadId);
+    await this.#index.publish({ type: listed, data: { thread: threadId } });
   }
 
   async putWrites(config: Config, writes: Array<PendingWrite>, taskId: string, taskPath = ""): Promise<void> {
@@ -304,11 +303,12 @@ export class RecollectSaver extends BaseCheckpointSaver {
       writes: writes.map(([channel], at) => [channel, WRITES_IDX_MAP[channel] ?? at] as const),
     };
     const event = entryOf(about, stored(JSON.stringify(forms)));
+    const make = (state: Graph | undefined) => {
+      const isKnown = state !== undefined && about.writes.every(([, number]) => isTaken(state, about, number));
+      return writes.length === 0 || isKnown ? [] : [event];
+    };
     await this.#ordered(threadId, () =>
-      decideOrKeep(this.#historyOf(threadId), graphOf, (state) => {
-        const isKnown = state !== undefined && about.writes.every(([, number]) => isTaken(state, about, number));
-        return writes.length === 0 || isKnown ? [] : [event];
-      }),
+      decideOrKeep<Graph | undefined>(this.#historyOf(threadId), graphOf, make, { guess: true }),
     );
   }
 

@@ -87,7 +87,7 @@ describe("a task store", () => {
         say([page.tasks.map(({ id }) => id), page.totalSize, pageToken === ""]);
       } while (pageToken !== "");
       const loaded = await store.load("t1", context);
-      expect(loaded.artifacts[0].parts[4].content.value).toEqual(Buffer.from([0, 255]));
+      expect(Buffer.from(loaded.artifacts[0].parts[4].content.value)).toEqual(Buffer.from([0, 255]));
       one.id = "changed after it was saved";
       say((await store.load("t1", context)).id);
     }

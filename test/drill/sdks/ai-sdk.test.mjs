@@ -112,7 +112,7 @@ describe("resumable-stream", () => {
     expect(await first).toBe(`one zwei € ${"x".repeat(500_000)}`);
     expect(await second).toBe(await first);
     expect(await later).toBe((await first).slice(4));
-    expect(await reader.hasExistingStream("s")).toBe("DONE");
+    await vi.waitFor(async () => expect(await reader.hasExistingStream("s")).toBe("DONE"));
     expect(await reader.resumableStream("s", () => held().stream)).toBe(null);
     expect(await third.resumeExistingStream("s")).toBe(null);
   });
