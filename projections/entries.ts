@@ -46,7 +46,7 @@ export const entries: Projection = {
         sequence: "Stream sequence of the event; v_events has all of it.",
         thread_id: "Thread it stands in; null when its history is no thread.",
         kind: "Kind of its history: thread, task, session, source or config.",
-        history_id: "Id of its history.",
+        subject: "Id of its history.",
         tenant: "Tenant it belongs to.",
         what: "What is not understood: an event type, a format, an entry's kind.",
       },
@@ -64,7 +64,7 @@ export const entries: Projection = {
         text: "Its words, cut after 1 MiB.",
       },
       select: `SELECT o.sequence, n.text, ${nameText("o.tenant")}, ${nameText("o.kind")}, o.text
-        FROM notes o JOIN names n ON n.name = o.history_id`,
+        FROM notes o LEFT JOIN names n ON n.name = o.history_id`,
     },
   ],
   facts: ["NotUnderstood", "Noted"],

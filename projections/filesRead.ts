@@ -36,7 +36,7 @@ const read = (event: RecordedEvent, fact: FileWasRead): Change => ({
 
 export const filesRead: Projection = {
   name: "files_read",
-  version: 4,
+  version: 5,
   doc: "Files that threads have read.",
   tables: [
     {
@@ -90,7 +90,7 @@ export const filesRead: Projection = {
         path: "Path of the file, as whoever read it names it.",
         sha256:
           "SHA-256 of the whole content in lower-case hexadecimal, under which it lies in the object store; where is_shown is 1, of what was shown.",
-        bytes: "Size of the same in bytes.",
+        content_bytes: "Size of the same in bytes.",
         is_shown:
           "1 when an imported transcript tells of it: what it shows is known (the lines from_line to to_line, or all), and not the file; else 0.",
         is_changed:
@@ -99,7 +99,7 @@ export const filesRead: Projection = {
         machine: "Machine it was read on; null when not said.",
         from_line: "First line that the model was given, from 1; null for the whole file.",
         to_line: "Last line that the model was given; null for the whole file.",
-        call_id: "Tool call that read it, as v_tool_calls.tool_call_id; null when not said.",
+        tool_call_id: "Tool call that read it, as v_tool_calls.tool_call_id; null when not said.",
         message_id: "Message that it was read for; null when not said.",
         read_at: "When it was read, epoch milliseconds.",
         sequence: "Stream sequence of the event.",
@@ -108,8 +108,8 @@ export const filesRead: Projection = {
         coalesce(f.sha256 <> (SELECT p.sha256 FROM files_read p WHERE p.thread_id = f.thread_id AND p.tenant = f.tenant
           AND p.path = f.path AND p.sequence < f.sequence AND p.is_shown = f.is_shown
           AND (f.is_shown = 0 OR (p.from_line IS f.from_line AND p.to_line IS f.to_line)) ORDER BY p.sequence DESC LIMIT 1), 0),
-        f.modified_at, ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${idText("f.message_id")}, f.read_at,
-        f.sequence FROM files_read f JOIN names t ON t.name = f.thread_id`,
+        round(f.modified_at), ${nameText("f.machine")}, f.from_line, f.to_line, f.call_id, ${idText("f.message_id")}, f.read_at,
+        f.sequence FROM files_read f LEFT JOIN names t ON t.name = f.thread_id`,
     },
     {
       name: "v_file_versions",
@@ -118,7 +118,7 @@ export const filesRead: Projection = {
         tenant: "Tenant it belongs to.",
         path: "Path of the file.",
         sha256: "SHA-256 of the content in lower-case hexadecimal.",
-        bytes: "Size of the content in bytes.",
+        content_bytes: "Size of the content in bytes.",
         reads: "How often it was read.",
         threads: "Threads that read it.",
         first_read_at: "When it was read first, epoch milliseconds.",

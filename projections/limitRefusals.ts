@@ -53,7 +53,7 @@ export const limitRefusals: Projection = {
         tenant: "Tenant it belongs to.",
         session_id: "Session in which they were made.",
         limit_name: "Name of the limit in the configuration.",
-        tool: "Tool that was called.",
+        tool_name: "Tool that was called.",
         user: "User whose calls they were; null when nobody said.",
         calls: "How many there were.",
         first_at: "When the first of them was refused, epoch milliseconds.",

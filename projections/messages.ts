@@ -242,21 +242,22 @@ export const messages: Projection = {
       doc: "One row per part of a message: text, thinking, image, file, tool use or tool result, in order.",
       columns: {
         thread_id: "Thread the message was said in.",
+        tenant: "Tenant the thread belongs to.",
         message_id: "Message the part belongs to.",
         segment: "Piece of the message that brought the part, in formats that write a message in pieces; else empty.",
-        begun: "Stream sequence of that piece's first event: orders the pieces of a message.",
+        segment_sequence: "Stream sequence of that piece's first event: orders the pieces of a message.",
         ordinal: "Place of the part in its piece, from 0.",
         type: "text, thinking, image, file, tool_use, tool_result, or other.",
         text: "Its text, cut after 1 MiB so that one part cannot fill a reader's memory; v_events has all of it.",
-        bytes: "True size of the content in bytes of UTF-8; larger than the text's when that was cut.",
+        content_bytes: "True size of the content in bytes of UTF-8; larger than the text's when that was cut.",
         refers_to: "Call id of a tool use or result, path of a file, URL of an image, or the unknown kind.",
         sequence: "Stream sequence of the event that brought the part first.",
       },
-      select: `SELECT t.text, ${idText("p.message_id")}, p.segment,
+      select: `SELECT t.text, ${nameText("p.tenant")}, ${idText("p.message_id")}, p.segment,
         (SELECT min(q.sequence) FROM message_parts q WHERE q.thread_id = p.thread_id AND q.tenant = p.tenant
           AND q.second_hand = p.second_hand AND q.message_id = p.message_id AND q.segment = p.segment),
         p.ordinal, p.type, ${textOf("p")}, coalesce(p.bytes, 0), p.refers_to, p.sequence
-        FROM message_parts p JOIN names t ON t.name = p.thread_id
+        FROM message_parts p LEFT JOIN names t ON t.name = p.thread_id
         WHERE ${firstHandOnly({ table: "messages", alias: "p" })}`,
     },
     ...messageActivityViews,

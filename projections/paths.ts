@@ -150,7 +150,7 @@ export const paths: Projection = {
         occurred_at: "When it happened, epoch milliseconds; null when nobody said a time.",
       },
       select: `SELECT t.text, ${nameText("c.tenant")}, c.sequence, ${nameText("c.trigger")}, c.tokens_before, c.summary,
-        c.occurred_at FROM compactions c JOIN names t ON t.name = c.thread_id`,
+        c.occurred_at FROM compactions c LEFT JOIN names t ON t.name = c.thread_id`,
     },
   ],
   facts: ["PathTaken", "LineKnown", "LineTitled", "Compacted"],

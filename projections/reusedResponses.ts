@@ -67,7 +67,7 @@ export const reusedResponses: Projection = {
         call_key: "The tool call it answered, as v_tool_calls.call_key; null for a model.",
         message_id: "Message it was asked for; null when not said.",
         came_from: "process, shared, or flight for one that another was still waiting for; null when not said.",
-        bytes: "Size of the answer as JSON in bytes; null when not said.",
+        response_bytes: "Size of the answer as JSON in bytes; null when not said.",
         saved_millis: "How long the answer had taken when it was new, milliseconds; null when not said.",
         answered_at: "When it was given first, epoch milliseconds; null when not said.",
         reused_at: "When it was given again, epoch milliseconds.",
@@ -75,7 +75,7 @@ export const reusedResponses: Projection = {
       },
       select: `SELECT t.text, ${nameText("r.tenant")}, ${nameText("r.kind")}, ${nameText("r.name")}, r.request_key, r.call_key,
         ${idText("r.message_id")}, ${nameText("r.came_from")}, r.bytes, r.saved_millis, r.answered_at, r.reused_at, r.sequence
-        FROM reused_responses r JOIN names t ON t.name = r.thread_id`,
+        FROM reused_responses r LEFT JOIN names t ON t.name = r.thread_id`,
     },
     {
       name: "v_reuse_stats",
@@ -88,7 +88,7 @@ export const reusedResponses: Projection = {
         requests: "Different requests among them.",
         threads: "Threads it happened in.",
         saved_millis: "Time that new answers would have taken, as far as it is known, milliseconds.",
-        bytes: "Bytes of all answers that were given again.",
+        response_bytes: "Bytes of all answers that were given again.",
         last_at: "When it last happened, epoch milliseconds.",
       },
       select: `SELECT ${nameText("r.tenant")}, ${nameText("r.kind")}, ${nameText("r.name")}, count(*), count(DISTINCT r.request_key),

@@ -110,7 +110,7 @@ export const sessions: Projection = {
         ${nameText("s.client_version")}, ${nameText("s.server")}, ${nameText("s.server_version")}, ${nameText("s.protocol_version")},
         ${nameText("s.transport")}, ${nameText("s.cwd")}, s.command, ${nameText("s.machine")}, s.process_id,
         s.lease_millis, s.reason, s.exit_code, s.signal, s.first_sequence, s.last_sequence
-        FROM sessions s JOIN names n ON n.name = s.session_id`,
+        FROM sessions s LEFT JOIN names n ON n.name = s.session_id`,
     },
   ],
   facts: ["SessionSeen"],

@@ -115,9 +115,9 @@ const toolStats: View = {
     result_bytes: "Bytes of all results.",
     last_at: "Quarter of an hour in which it was last called, epoch milliseconds; null when nobody said a time.",
   },
-  select: `SELECT ${nameText("a.name")}, ${nameText("nullif(a.server, 0)")}, ${nameText("a.tenant")}, a.calls, a.ok, a.errors, a.calls - a.ok - a.errors,
-    a.threads, a.timed, a.duration_micros / 1000.0 / nullif(a.timed, 0), ${percentile(50)}, ${percentile(95)}, ${percentile(99)},
-    ${percentile(100)}, a.arguments_bytes, a.result_bytes, nullif(a.last_at, 0)
+  select: `SELECT ${nameText("a.name")}, ${nameText("nullif(a.server, 0)")}, ${nameText("a.tenant")}, (a.calls), (a.ok), (a.errors), a.calls - a.ok - (a.errors),
+    (a.threads), (a.timed), a.duration_micros / 1000.0 / nullif(a.timed, 0), ${percentile(50)}, ${percentile(95)}, ${percentile(99)},
+    ${percentile(100)}, (a.arguments_bytes), (a.result_bytes), nullif(a.last_at, 0)
     FROM (SELECT name, server, tenant, sum(calls) AS calls, sum(ok) AS ok, sum(errors) AS errors, count(DISTINCT thread_id) AS threads,
       sum(timed) AS timed, sum(duration_micros) AS duration_micros, sum(arguments_bytes) AS arguments_bytes,
       sum(result_bytes) AS result_bytes, max(quarter_at) AS last_at FROM call_activity GROUP BY name, server, tenant) a`,

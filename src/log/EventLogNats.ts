@@ -13,10 +13,10 @@ import * as BlobStore from "./BlobStoreNats.ts";
 import * as GroupCommit from "./append/GroupCommitNats.ts";
 import * as DirectGet from "./read/DirectGetNats.ts";
 import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
-import { EventLog } from "./EventLog.ts";
+import { EventLog, type LogUnavailable } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
-import { unreadable } from "./read/GapNats.ts";
+import { removed, unreadable } from "./read/GapNats.ts";
 import * as HistoryRead from "./read/HistoryReadNats.ts";
 import type { Writer } from "./append/IdSearchNats.ts";
 import { NatsConnection } from "./connection/NatsConnectionNats.ts";
@@ -183,6 +183,21 @@ const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Servi
 /** Why nothing may be appended although the stream is there: an append would remove events. */
 const refusalOf = (guard: StreamGuard.StreamGuard) => guard.conditions().find(({ refusesAppends }) => refusesAppends);
 
+/**
+ * A history that is read from before the stream's first event may lack its beginning, where events can be removed or were
+ * lost, and the server counts only what is left of it.
+ */
+const proveBegin = (guard: StreamGuard.StreamGuard, after: number): Effect.Effect<void, LogUnavailable> =>
+  Effect.suspend(() => {
+    const first = guard.facts()?.firstSequence ?? 0;
+    // Without it every read waits for an answer that does not come.
+    const unserved = guard.conditions().find(({ field }) => field?.includes("allow_direct") === true);
+    if (unserved !== undefined) return because(unserved);
+    if (after + 1 >= first || !guard.conditions().some(({ name }) => losing.has(name))) return Effect.void;
+    return Effect.fail(removed(first));
+  });
+const losing: ReadonlySet<string> = new Set(["streamRemoves", "streamDamaged", "streamFull"]);
+
 export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const connection = yield* NatsConnection;
   const guard = yield* guardOf(connection, options);
@@ -223,7 +238,8 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
         ([appended]) => (appended === undefined ? unavailable("the append had no result") : Effect.succeed(appended)),
       ),
     appendAll: (appends) => write(() => checkAll(appends, maxPayload())),
-    read: ({ after = 0, history }) => readHistory(read, { history, after, countOf }),
+    read: ({ after = 0, history }) =>
+      Stream.unwrap(Effect.as(proveBegin(guard, after), readHistory(read, { history, after, countOf }))),
     last: (history) => lastEvent(read, history, countOf),
     at: (sequence) =>
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),

@@ -17,7 +17,7 @@ export const onlyForThisUser = (): void => {
 
 const others = 0o077;
 const ours =
-  /^(?:(?:recollect|spool|kept|imports|following|stream|heal|head|backup)[.-].*|answers|http|http-port|nats|nats-server\.conf|logs|keys|instance\.json.*|access\.json|store\.json|policy\.json|port|\.trial-\d+)$/;
+  /^(?:(?:recollect|spool|kept|imports|following|stream|heal|head|backup)[.-].*|answers|hooks|http|http-port|nats|nats-server\.conf|logs|keys|instance\.json.*|access\.json|store\.json|policy\.json|port|\.trial-\d+)$/;
 
 export interface Tightened {
   /** Files and folders that others could read, and cannot any more. */

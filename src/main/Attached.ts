@@ -74,6 +74,14 @@ const readModels = (where: Where) =>
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 
+const databaseAsItLies = (where: Where) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const folder = yield* folderOf(where);
+      return (yield* exists(folder)) ? querying(folder.database) : yield* noStore(folder);
+    }),
+  ).pipe(Layer.provide(NodeServices.layer));
+
 const obstacle = (error: unknown): Obstacle => error as Obstacle;
 
 export const layer = Layer.succeed(
@@ -81,6 +89,7 @@ export const layer = Layer.succeed(
   Attach.of({
     store: (where, need) => store(where, need),
     readModels: (where) => readModels(where),
+    databaseAsItLies: (where) => databaseAsItLies(where),
     folder: (where) => folderOf(where).pipe(Effect.provide(NodeServices.layer)),
     up: (options) =>
       Effect.mapError(

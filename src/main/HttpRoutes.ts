@@ -8,10 +8,22 @@
  * the others do not is provided on its line.
  */
 import { Layer } from "effect";
+import * as HookRoutes from "../edge/hooks/HookRoutes.ts";
 import * as ApiRoutes from "../edge/http/ApiRoutes.ts";
 import * as Guard from "../edge/http/Guard.ts";
 import * as Health from "../edge/http/Health.ts";
+import * as Page from "../edge/page/Page.ts";
 import * as SignIn from "../edge/http/SignIn.ts";
 import * as WhoAmI from "../edge/http/WhoAmI.ts";
+import * as Mcp from "../edge/mcp/Http.ts";
 
-export const routes = Layer.mergeAll(Guard.outermost, Health.layer, SignIn.layer, WhoAmI.layer, ApiRoutes.layer);
+export const routes = Layer.mergeAll(
+  Guard.outermost,
+  Page.layer,
+  Health.layer,
+  SignIn.layer,
+  WhoAmI.layer,
+  ApiRoutes.layer,
+  Mcp.layer,
+  HookRoutes.layer,
+);

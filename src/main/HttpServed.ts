@@ -14,6 +14,8 @@ import { numbersOf } from "../edge/cli/record/StoreNumbers.ts";
 import { Readiness } from "../edge/http/Health.ts";
 import type { Listener } from "../edge/http/Listener.ts";
 import { StoreStatus } from "../edge/http/handlers/Store.ts";
+import * as HeldLeases from "../edge/http/HeldLeases.ts";
+import * as HeldSessions from "../edge/http/HeldSessions.ts";
 import * as TenantClients from "../edge/http/TenantClients.ts";
 import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
@@ -48,7 +50,8 @@ export const serve = Effect.fn("main.serveHttp")(function* (listener: Listener, 
     Layer.mergeAll(
       readiness,
       status(client),
-      door(listener),
+      HeldLeases.layer.pipe(Layer.provideMerge(door(listener))),
+      HeldSessions.layer,
       TenantClients.layer(client),
       NodeHttpPlatform.layer,
       Etag.layerWeak,

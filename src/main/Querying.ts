@@ -3,7 +3,9 @@
  *
  * Room: main.
  */
+import { Layer } from "effect";
 import * as Query from "../query/QuerySqlite.ts";
+import * as Ask from "../query/screens/AskSqlite.ts";
 
 /** The read models behind `path`. */
-export const querying = (path: string) => Query.layer({ path });
+export const querying = (path: string) => Layer.merge(Query.layer({ path }), Ask.layer({ path }));

@@ -4,11 +4,12 @@
  * Room: projection.
  */
 import type { Database } from "better-sqlite3";
+import { catalogued } from "./Catalog.ts";
 import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
 import { nameText, type Projection, type Table, type View } from "./Projection.ts";
 
 /** Raised whenever the engine's own tables, or the way rows are written, change: a file with another one is rebuilt. */
-export const engineVersion = 3;
+export const engineVersion = 4;
 
 /** Marks the file as ours (`PRAGMA application_id`): "Rcll". */
 export const applicationId = 0x52636c6c;
@@ -31,7 +32,8 @@ export const engineTables: ReadonlyArray<string> = [
   `CREATE TABLE dead_letters (sequence INTEGER NOT NULL, projection TEXT NOT NULL, tenant INTEGER, kind INTEGER, history_id INTEGER,
      reason TEXT NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (sequence, projection)) STRICT, WITHOUT ROWID;`,
   `CREATE INDEX dead_letters_by_history ON dead_letters (history_id);`,
-  `CREATE TABLE dictionary (view_name TEXT NOT NULL, position INTEGER NOT NULL, column_name TEXT, doc TEXT NOT NULL, PRIMARY KEY (view_name, position)) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE dictionary (view_name TEXT NOT NULL, position INTEGER NOT NULL, column_name TEXT, doc TEXT NOT NULL, type TEXT, unit TEXT,
+     purpose TEXT, is_additive INTEGER, is_personal INTEGER, PRIMARY KEY (view_name, position)) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Those of the engine's tables that are written with the rows of the projections, as definitions. */
@@ -81,7 +83,8 @@ export const engineViews: ReadonlyArray<View> = [
       sequence: "Stream sequence of the last event applied; 0 before the first.",
       event_id: "Id of that event, or the subject of a stored message that is no event.",
       recorded_at: "When the log recorded it, epoch milliseconds; 0 before the first.",
-      stream_created: "When the stream was created, epoch milliseconds; tells a recreated stream from the one known.",
+      stream_created_at:
+        "When the stream was created, epoch milliseconds; tells a recreated stream from the one known.",
       chain:
         "Running hash over everything up to that sequence, in hexadecimal: equal in two copies that hold the same.",
       applied_at: "When the projector applied it, epoch milliseconds; 0 before the first.",
@@ -96,11 +99,11 @@ export const engineViews: ReadonlyArray<View> = [
       sequence: "Stream sequence of the event; v_events shows it.",
       tenant: "Tenant of the event's history; null when its subject names none.",
       kind: "thread, task, session, source, config or store; null when its subject names none.",
-      history_id:
+      subject:
         "Id of the thread, task, session, source or configuration it belongs to; null when its subject names none.",
       reason: "Why it was refused, as one sentence.",
       attempts: "How often it was tried.",
-      at: "When it was parked, epoch milliseconds.",
+      parked_at: "When it was parked, epoch milliseconds.",
     },
     select: `SELECT d.projection, d.sequence, ${nameText("d.tenant")}, ${nameText("d.kind")}, ${nameText("d.history_id")}, d.reason, d.attempts, d.at FROM dead_letters d`,
   },
@@ -111,19 +114,48 @@ export const engineViews: ReadonlyArray<View> = [
       view: "Name of the view.",
       column: "Name of the column; null for the sentence about the view itself.",
       position: "0 for the view itself, then its columns from 1, left to right.",
-      doc: "What it means, with the unit.",
+      doc: "What it means.",
+      type: "Its type: text, integer, real or blob; null for the view itself.",
+      unit: "Its unit, such as bytes, epoch milliseconds, count, name; null for the view itself.",
+      purpose: "dimension to group and filter by, measure for how much, content to be read; null for the view itself.",
+      is_additive: "1 for a measure that may be summed over rows, else 0; null for the view itself.",
+      is_personal:
+        "1 where it may hold what a person said or did, or a person's name, else 0; null for the view itself.",
     },
-    select: `SELECT view_name, column_name, position, doc FROM dictionary`,
+    select: `SELECT view_name, column_name, position, doc, type, unit, purpose, is_additive, is_personal FROM dictionary`,
   },
 ];
 
-/** The rows of the dictionary: (view, position, column or null, sentence). */
-export const dictionaryOf = (
-  projections: ReadonlyArray<Projection>,
-): ReadonlyArray<readonly [string, number, string | null, string]> =>
-  [...engineViews, ...projections.flatMap(({ views }) => views)].flatMap((view) => [
-    [view.name, 0, null, view.doc] as const,
-    ...Object.entries(view.columns).map(([column, doc], index) => [view.name, index + 1, column, doc] as const),
+type DictionaryRow = readonly [
+  view: string,
+  position: number,
+  column: string | null,
+  doc: string,
+  type: string | null,
+  unit: string | null,
+  purpose: string | null,
+  isAdditive: number | null,
+  isPersonal: number | null,
+];
+
+const columnRow = (view: string, position: number, column: string, doc: string): DictionaryRow => {
+  const known = catalogued(column);
+  if (known === undefined) throw new Error(`${view}.${column} is in no list of the catalog`);
+  const { isAdditive, isPersonal, purpose, type, unit } = known;
+  return [view, position, column, doc, type, unit, purpose, Number(isAdditive), Number(isPersonal)];
+};
+
+/** Every public view. */
+export const viewsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<View> => [
+  ...engineViews,
+  ...projections.flatMap(({ views }) => views),
+];
+
+/** The rows of the dictionary. */
+export const dictionaryOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<DictionaryRow> =>
+  viewsOf(projections).flatMap((view) => [
+    [view.name, 0, null, view.doc, null, null, null, null, null] as const,
+    ...Object.entries(view.columns).map(([column, doc], index) => columnRow(view.name, index + 1, column, doc)),
   ]);
 
 /** How far a database of ours reaches: what the projection that is furthest behind has. */

@@ -6,6 +6,7 @@
  * Views stay within what SQLite 3.37 (2021, the first with STRICT) understands: a view that an analyst's older
  * library cannot parse makes the whole database unreadable there.
  */
+import { catalogued } from "./Catalog.ts";
 import type { Column, ColumnType, FullText, Projection, Table, Upkeep, View } from "./Projection.ts";
 
 const sqlType: Readonly<Record<ColumnType, string>> = {
@@ -50,6 +51,11 @@ const problemsOf = (table: Table): ReadonlyArray<string> => [
 const repeated = (names: ReadonlyArray<string>): ReadonlyArray<string> =>
   names.filter((name, index) => names.indexOf(name) !== index).map((name) => `the name ${name} is given twice`);
 
+const uncatalogued = (view: View): ReadonlyArray<string> =>
+  Object.keys(view.columns)
+    .filter((column) => catalogued(column) === undefined)
+    .map((column) => `${view.name}.${column} is in no list of the catalog`);
+
 /** What is wrong with these definitions: an empty list for good ones. */
 export const faultsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string> => {
   const tables = projections.flatMap((projection) => projection.tables);
@@ -57,6 +63,7 @@ export const faultsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<
     ...tables.flatMap(problemsOf),
     ...repeated(projections.map(({ name }) => name)),
     ...repeated([...tables, ...projections.flatMap(({ views }) => views)].map(({ name }) => name)),
+    ...projections.flatMap(({ views }) => views).flatMap(uncatalogued),
   ];
 };
 
@@ -124,8 +131,46 @@ const fullTextSql = (table: Table): ReadonlyArray<string> => {
 const newRowsSql = (table: string, { of, when }: FullText): string =>
   `INSERT INTO ${fullTextName(table)}(rowid, text) SELECT r.id, ${of("r")} FROM "${table}" r WHERE r.id > ? AND (${when("r")}) ORDER BY r.id`;
 
-export const viewSql = (view: View): string =>
-  `CREATE VIEW "${view.name}" (${list(Object.keys(view.columns))}) AS ${view.select};`;
+/** The pieces of a SELECT's result, without its first word, and what comes behind them: commas and FROM outside of parentheses. */
+const resultOf = (select: string): { readonly terms: ReadonlyArray<string>; readonly rest: string } => {
+  const terms: Array<string> = [];
+  let depth = 0;
+  let quoted = false;
+  let from = /^\s*SELECT\s/.exec(select)?.[0].length ?? 0;
+  for (let at = from; at < select.length; at++) {
+    const letter = select[at];
+    if (letter === "'") quoted = !quoted;
+    if (quoted) continue;
+    if (letter === "(") depth += 1;
+    if (letter === ")") depth -= 1;
+    if (depth > 0) continue;
+    if (letter === ",") {
+      terms.push(select.slice(from, at));
+      from = at + 1;
+    } else if (/^\sFROM\s/.test(select.slice(at, at + 6))) {
+      return { terms: [...terms, select.slice(from, at)], rest: select.slice(at) };
+    }
+  }
+  return { terms: [...terms, select.slice(from)], rest: "" };
+};
+
+/** SQLite knows the type of a column that is one, and of the text of a name. */
+const hasType = (term: string): boolean =>
+  /^\s*(\w+\.)?\w+\s*$/.test(term) || /^\s*\(SELECT text FROM names WHERE name = [^()]+\)\s*$/.test(term);
+
+/**
+ * A view with a type for each of its columns, so that other programs (DuckDB) need not guess: what is computed is cast to
+ * what the catalog says. What is a column stays bare, because an expression around it would hide its index.
+ */
+export const viewSql = (view: View): string => {
+  const names = Object.keys(view.columns);
+  const { rest, terms } = resultOf(view.select);
+  const typed = terms.map((term, at) => {
+    const type = catalogued(names[at] ?? "")?.type;
+    return hasType(term) || type === undefined ? term.trim() : `CAST(${term.trim()} AS ${type.toUpperCase()})`;
+  });
+  return `CREATE VIEW "${view.name}" (${list(names)}) AS SELECT ${typed.join(", ")}${rest};`;
+};
 
 const upkeepsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<Upkeep> =>
   projections.flatMap(({ upkeep }) => (upkeep === undefined ? [] : [upkeep]));

@@ -20,7 +20,7 @@ export const create = (
   for (const sql of engineTables) db.exec(sql);
   for (const sql of schemaOf(options)) db.exec(sql);
   for (const view of engineViews) db.exec(viewSql(view));
-  const describe = db.prepare("INSERT INTO dictionary (view_name, position, column_name, doc) VALUES (?, ?, ?, ?)");
+  const describe = db.prepare("INSERT INTO dictionary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   for (const row of dictionaryOf(options.projections)) describe.run(...row);
 };
 
@@ -33,7 +33,8 @@ export interface Piece {
 
 const piecesSql = `SELECT type, name, coalesce(sql, '') AS text FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
   UNION ALL SELECT 'full-text rule', table_name, index_sql FROM full_text_marks
-  UNION ALL SELECT 'dictionary row', view_name || ' ' || position, coalesce(column_name, '') || ' ' || doc FROM dictionary
+  UNION ALL SELECT 'dictionary row', view_name || ' ' || position,
+    concat_ws(' ', column_name, doc, type, unit, purpose, is_additive, is_personal) FROM dictionary
   ORDER BY 1, 2`;
 
 /** What a database has now. */

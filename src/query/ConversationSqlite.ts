@@ -68,7 +68,7 @@ const messagesSql = `SELECT thread_id, message_id, sequence, role, kind, author,
 
 /** The parts of some messages of one thread in one tenant, pieces of a message in the order in which they came. */
 const partsSql = `SELECT ${idText("p.message_id")} AS message_id, p.type, ${partText("p")} AS text,
-    coalesce(p.bytes, 0) AS bytes, p.refers_to
+    coalesce(p.bytes, 0) AS content_bytes, p.refers_to
   FROM message_parts p
   WHERE p.thread_id = (SELECT name FROM names WHERE text = :threadId)
     AND p.tenant = (SELECT name FROM names WHERE text = :tenant)
@@ -155,7 +155,7 @@ export const readCompactions = (db: Database, filter: MessageFilter): ReadonlyAr
   );
 };
 
-const filesSql = `SELECT thread_id, path, sha256, bytes, is_shown, is_changed, modified_at, machine, from_line, to_line, call_id, message_id,
+const filesSql = `SELECT thread_id, path, sha256, content_bytes, is_shown, is_changed, modified_at, machine, from_line, to_line, tool_call_id, message_id,
     read_at, sequence
   FROM v_files_read WHERE thread_id = :threadId AND tenant = :tenant AND sequence > :after AND sequence <= :end
   ORDER BY sequence LIMIT :limit`;

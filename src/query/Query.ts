@@ -85,7 +85,7 @@ export interface PartRow {
   readonly messageId: string;
   readonly type: string;
   readonly text: string | null;
-  readonly bytes: number;
+  readonly contentBytes: number;
   readonly refersTo: string | null;
 }
 
@@ -151,7 +151,7 @@ export interface FileRow {
   readonly threadId: string;
   readonly path: string;
   readonly sha256: string;
-  readonly bytes: number;
+  readonly contentBytes: number;
   /** 1: hash and size are of what a transcript shows of it. */
   readonly isShown: number;
   readonly isChanged: number;
@@ -159,7 +159,7 @@ export interface FileRow {
   readonly machine: string | null;
   readonly fromLine: number | null;
   readonly toLine: number | null;
-  readonly callId: string | null;
+  readonly toolCallId: string | null;
   readonly messageId: string | null;
   readonly readAt: number;
   readonly sequence: Sequence;
@@ -375,10 +375,14 @@ export class Query extends Context.Service<
       parameters?: SqlParameters,
       options?: SqlOptions,
     ) => Effect.Effect<SqlResult, QueryRefused | QueryStopped | StorageTrouble, Scope.Scope>;
-    /** A statement of our own, known to be quick, in this process: nothing ends it. All rows at once. */
+    /**
+     * A statement of our own, known to be quick, in this process: nothing ends it. All rows at once. `zone`: whose days
+     * `localtime` has; absent: this process's.
+     */
     readonly select: (
       text: string,
       parameters?: SqlParameters,
+      zone?: string,
     ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
   }
 >()("recollect/query/Query") {}

@@ -231,8 +231,8 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       Effect.withSpan("query.status"),
     ),
     sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
-    select: Effect.fn("query.select")(function* (text, parameters = []) {
-      const found = yield* read((db) => selectRows(db, text, parameters));
+    select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {
+      const found = yield* read((db) => selectRows(db, text, parameters, zone));
       return found instanceof QueryRefused ? yield* found : found;
     }),
   });

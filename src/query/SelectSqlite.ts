@@ -23,15 +23,31 @@ const valuesOf = (parameters: SqlParameters): ReadonlyArray<unknown> => {
   return Array.isArray(parameters) ? parameters : [parameters];
 };
 
+/** Work whose `localtime` is that of a zone: SQLite asks the process's clock, and nothing else runs meanwhile. */
+const inZone = <A>(zone: string | undefined, work: () => A): A => {
+  if (zone === undefined) return work();
+  const before = process.env["TZ"];
+  process.env["TZ"] = zone;
+  try {
+    return work();
+  } finally {
+    if (before === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = before;
+  }
+};
+
 /** All rows at once. */
-export const selectRows = (db: Database, text: string, parameters: SqlParameters): Selected | QueryRefused => {
+export const selectRows = (
+  db: Database,
+  text: string,
+  parameters: SqlParameters,
+  zone?: string,
+): Selected | QueryRefused => {
   try {
     const statement = db.prepare<[], ReadonlyArray<Value>>(text);
     if (!statement.reader || !statement.readonly) return refused(new Error("This statement does not only read."));
-    const rows = statement
-      .raw()
-      .safeIntegers()
-      .all(...(valuesOf(parameters) as []));
+    const asked = statement.raw().safeIntegers();
+    const rows = inZone(zone, () => asked.all(...(valuesOf(parameters) as [])));
     return { columns: statement.columns().map(({ name }) => name), rows: rows.map((row) => row.map(plain)) };
   } catch (cause) {
     return refused(cause);

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { Result } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { factsOf } from "../../src/domain/Interpret.ts";
+import { hookAgents, hookFormat } from "../../src/domain/interpret/hooks/hookEvent.ts";
 import { sdkFormats } from "../../src/edge/sdk/Formats.ts";
 import { interpreters } from "../../src/domain/interpret/interpreters.ts";
 import { formats } from "../../src/edge/import/Entry.ts";
@@ -57,9 +58,10 @@ describe("from events to facts", () => {
     assert.isTrue(Result.isFailure(factsOf(entry({ entry: {} }))));
   });
 
-  it("has an interpreter for every format that is imported or that an SDK writes, under the name it gives itself", () => {
+  it("has an interpreter for every format that is imported, that an SDK writes or a hook, under the name it gives itself", () => {
     assert.isAbove(formats.length, 19);
-    assert.deepStrictEqual([...interpreters.keys()].toSorted(), [...formats, ...sdkFormats].toSorted());
+    const others = [...sdkFormats, ...hookAgents.map(hookFormat)];
+    assert.deepStrictEqual([...interpreters.keys()].toSorted(), [...formats, ...others].toSorted());
     for (const [name, { format }] of interpreters) assert.strictEqual(name, format);
   });
 });

@@ -5,6 +5,7 @@
  * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- sdks`: installs each SDK from npm, and runs its suite, its types and ours with its entry point.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
  * at once than two. `-- outages --outages N --seed S --longest SECONDS` and `-- tasks --tasks N --workers N --seed S`
@@ -59,6 +60,7 @@ npm run drill -- limits      more is wanted than a limit gives             --pro
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
+npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
 `;
@@ -224,6 +226,22 @@ const sdkDrill = Effect.suspend(() => {
   });
 });
 
+/** Loaded when it is asked for: a server and two suites are no part of the other drills. */
+const conformance = Effect.promise(async () => {
+  const { run: judge, suites, taskRuns } = await import("./Conformance.ts");
+  const { Stage: Folder } = await import("../edge/cli/Program.ts");
+  await using stage = new Folder();
+  await stage.up();
+  const counted = await judge({ data: stage.data, runs: [...taskRuns, ...suites], say });
+  const sum = (of: (each: (typeof counted)[number]) => number) =>
+    count(counted.reduce((all, each) => all + of(each), 0));
+  const faults = counted.flatMap(({ faults: some }) => some);
+  process.stdout.write(
+    `${faults.length === 0 ? "Conforms:" : "NOT as promised:"} ${sum(({ passed }) => passed)} checks passed, ${sum(({ expected }) => expected.length)} failed as expected, ${faults.length} failed, ${sum(({ skipped }) => skipped)} skipped, in ${counted.length} runs.\n`,
+  );
+  if (faults.length > 0) process.exitCode = 1;
+});
+
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
@@ -232,6 +250,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   sdks: sdkDrill,
+  mcp: conformance,
 };
 if (values.help) {
   process.stdout.write(usage);

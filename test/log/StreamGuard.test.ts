@@ -52,7 +52,7 @@ const open = Effect.fnUntraced(function* (url: string, guard: StreamGuard.Stream
   const named = Effect.map(connection.lookAgain, () =>
     connection.conditions().map(({ field, name }) => `${name} ${field ?? ""}`.trim()),
   );
-  return { connection, append, becomes, ask, change, named };
+  return { connection, log, append, becomes, ask, change, named };
 });
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None");
@@ -194,6 +194,24 @@ describe("the stream of record", () => {
       assert.deepStrictEqual(yield* guest.named, ["streamRemoves max_age"]);
       const own = yield* open(url, guardWith(memory, { isOwn: true }));
       assert.deepStrictEqual(yield* own.named, []);
+    }).pipe(quietly),
+  );
+
+  it.live("refuses to read a history whose beginning was removed, and to read where reads are not served", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.make();
+      const there = yield* open(url, guardWith({ identity: undefined }));
+      for (const id of ["a", "b", "c"]) yield* there.append(id);
+      const reading = Effect.flip(Stream.runCollect(there.log.read({ history })));
+      yield* there.change({ max_msgs: 2, discard: DiscardPolicy.Old });
+      yield* there.named;
+      const cut = yield* reading;
+      assert.deepInclude(cut, { _tag: "LogUnavailable", condition: "streamDamaged" });
+      assert.match(cut.reason, /begins at sequence 2/);
+      assert.lengthOf(yield* Stream.runCollect(there.log.read({ history, after: 1 })), 2);
+      yield* there.change({ allow_direct: false });
+      yield* there.named;
+      assert.match((yield* reading).reason, /allow_direct/);
     }).pipe(quietly),
   );
 });

@@ -51,7 +51,7 @@ afterAll(async () => {
 const talk = (id: string) => `
 const recollect = await Recollect.connect({ client: "installed" });
 const thread = recollect.thread(${JSON.stringify(id)});
-await thread.say({ role: "user", text: "Will it rain in Ghent?" });
+await thread.say({ role: "user", text: "Will it rain in Ghent?", durable: "log" });
 await recollect.flush();
 const view = await thread.read();
 console.log(JSON.stringify(view.messages.map(({ text }) => text)));

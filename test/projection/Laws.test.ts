@@ -238,7 +238,7 @@ describe("dead letters", () => {
         [1, 7],
       );
       const letters = rows(
-        "SELECT projection, sequence, history_id, kind, attempts, at, reason FROM v_dead_letters ORDER BY sequence",
+        "SELECT projection, sequence, subject AS history_id, kind, attempts, parked_at AS at, reason FROM v_dead_letters ORDER BY sequence",
       );
       assert.deepStrictEqual(
         letters.map(({ sequence }) => sequence),

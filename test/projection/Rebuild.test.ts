@@ -11,6 +11,7 @@ import * as Generations from "../../src/projection/rebuild/Generations.ts";
 import type { Projection } from "../../src/projection/Projection.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import { rebuild } from "../../src/projection/rebuild/Rebuild.ts";
+import * as ScrubState from "../../src/projection/verify/ScrubState.ts";
 import { verify } from "../../src/projection/verify/Verify.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
 import { conversation } from "./Conversation.ts";
@@ -49,6 +50,19 @@ describe("a rebuild", () => {
       const verified = yield* verify({ path, projections: readModels }).pipe(provide(log));
       assert.isTrue(verified.ok);
       assert.isFalse(existsSync(before ?? ""));
+    }),
+  );
+
+  it.live("is told and counted where the database was deleted, and is made by itself", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(20));
+      const path = join(yield* temporaryFolder, "recollect.db");
+      yield* once(log, path);
+      assert.strictEqual(ScrubState.readSync(path).mended, 0);
+      Generations.remove(Generations.current(path) ?? "");
+      yield* once(log, path);
+      assert.strictEqual(ScrubState.readSync(path).mended, 1);
+      assert.lengthOf(sequences(path), 20);
     }),
   );
 

@@ -30,7 +30,14 @@ describe("files that threads have read", () => {
         ["/a one 0", "/b two 0", "/a three 1", "/a three 0", "/a one 1"],
       );
       const [first] = rows("SELECT * FROM v_files_read ORDER BY sequence LIMIT 1");
-      assert.deepInclude(first, { modified_at: 17.5, from_line: 3, to_line: 9, call_id: "c", machine: "m", bytes: 3 });
+      assert.deepInclude(first, {
+        modified_at: 18,
+        from_line: 3,
+        to_line: 9,
+        tool_call_id: "c",
+        machine: "m",
+        content_bytes: 3,
+      });
       const versions = rows("SELECT path, sha256, reads, threads FROM v_file_versions ORDER BY path, sha256");
       assert.deepStrictEqual(
         versions.map((row) => Object.values(row).join(" ")),
@@ -70,7 +77,7 @@ describe("files as transcripts show them", () => {
         read(6, "/a", "one"),
       ]);
       const found = rows(
-        "SELECT sequence, is_shown, is_changed, bytes, from_line, to_line, call_id FROM v_files_read ORDER BY sequence",
+        "SELECT sequence, is_shown, is_changed, content_bytes AS bytes, from_line, to_line, tool_call_id AS call_id FROM v_files_read ORDER BY sequence",
       );
       assert.deepStrictEqual(
         found.map((row) => Object.values(row).join(" ")),
@@ -103,7 +110,7 @@ describe("answers that were given again", () => {
       );
       assert.deepStrictEqual({ ...call }, { tool_name: "search", came_from: "shared" });
       const stats = rows(
-        "SELECT kind, name, reuses, requests, saved_millis, bytes FROM v_reuse_stats ORDER BY kind DESC",
+        "SELECT kind, name, reuses, requests, saved_millis, response_bytes AS bytes FROM v_reuse_stats ORDER BY kind DESC",
       );
       assert.deepStrictEqual(
         stats.map((row) => Object.values(row).join(" ")),

@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest";
 import { Effect } from "effect";
 import { execFileSync } from "node:child_process";
 import { readModels } from "../../projections/all.ts";
-import { schemaOf } from "../../src/projection/SchemaSqlite.ts";
+import { eitherWay } from "../../src/projection/Catalog.ts";
+import { faultsOf, schemaOf } from "../../src/projection/SchemaSqlite.ts";
+import { conversation } from "../projection/Conversation.ts";
 import { said } from "../projection/StubLog.ts";
 import { folded } from "../projection/World.ts";
 
@@ -31,6 +33,56 @@ describe("the data dictionary", () => {
       }
     }),
   );
+
+  it.live("gives each column a type, a unit and a purpose, by its name, which every value has", () =>
+    Effect.gen(function* () {
+      const { file, rows } = yield* folded(conversation(120));
+      const stored: Readonly<Record<string, string>> = {
+        TEXT: "text",
+        INTEGER: "integer",
+        INT: "integer",
+        REAL: "real",
+        BLOB: "blob",
+      };
+      const ofName = new Map<string, string>();
+      for (const column of rows(`SELECT * FROM v_dictionary WHERE "column" IS NOT NULL`)) {
+        const { view, purpose, type, unit, is_additive } = column;
+        const name = String(column["column"]);
+        const [real] = rows("SELECT type FROM pragma_table_info(?) WHERE name = ?", String(view), name);
+        const where = `${String(view)}.${name}`;
+        assert.isNotEmpty(String(unit), where);
+        assert.include(["dimension", "measure", "content"], purpose, where);
+        assert.isTrue(is_additive === 0 || purpose === "measure", where);
+        if (!eitherWay.has(name)) assert.strictEqual(stored[String(real?.["type"])] ?? "none", type, where);
+        const known = ofName.get(name);
+        assert.strictEqual(known ?? `${String(type)} ${String(unit)}`, `${String(type)} ${String(unit)}`, where);
+        ofName.set(name, `${String(type)} ${String(unit)}`);
+      }
+      for (const { view } of rows("SELECT DISTINCT view FROM v_dictionary")) {
+        const columns = rows(
+          `SELECT "column" AS name, type FROM v_dictionary WHERE view = ? AND position > 0`,
+          String(view),
+        );
+        const types = columns.map(({ name }) => `typeof("${String(name)}") AS "${String(name)}"`);
+        for (const row of rows(`SELECT DISTINCT ${types.join(", ")} FROM "${String(view)}"`))
+          for (const { name, type } of columns) {
+            if (eitherWay.has(String(name)) || name === "event_key") continue;
+            assert.include([type, "null"], row[String(name)], `a value of ${String(view)}.${String(name)}`);
+          }
+      }
+      assert.isAbove(ofName.size, 150);
+      assert.isNotEmpty(file);
+    }),
+  );
+
+  it("refuses a column whose name is in no list of the catalog, instead of guessing", () => {
+    const [first, ...rest] = readModels;
+    assert.isDefined(first);
+    const view = { name: "v_new", doc: "New.", columns: { hitherto_unheard_of: "What." }, select: "SELECT 1" };
+    assert.deepStrictEqual(faultsOf([{ ...first, views: [...first.views, view] }, ...rest]), [
+      "v_new.hitherto_unheard_of is in no list of the catalog",
+    ]);
+  });
 
   it.live("has every public name that others build on", () =>
     Effect.gen(function* () {

@@ -254,7 +254,7 @@ describe("messages", () => {
   it.live("cuts a part after 1 MiB and says how large it was", () =>
     Effect.gen(function* () {
       const { rows } = yield* told([spoke("m", "", ["é".repeat(1_100_000)])]);
-      assert.deepStrictEqual(rows("SELECT length(text) AS cut, bytes FROM v_message_parts"), [
+      assert.deepStrictEqual(rows("SELECT length(text) AS cut, content_bytes AS bytes FROM v_message_parts"), [
         { cut: 1_048_576, bytes: 2_200_000 },
       ]);
     }),
@@ -539,7 +539,7 @@ describe("calls that a limit refused", () => {
         event(2, "session.calls_refused", { ...refusal, count: 4 }, { in: session("s") }),
       ]);
       assert.deepStrictEqual(
-        rows("SELECT session_id, limit_name, tool, user, calls, first_at, last_at FROM v_limit_refusals").map(
+        rows("SELECT session_id, limit_name, tool_name, user, calls, first_at, last_at FROM v_limit_refusals").map(
           Object.values,
         ),
         [

@@ -1,6 +1,6 @@
 /** Transcripts on their way into SQL: a log in memory, read models in a temporary file, and questions to them. */
 import * as NodeServices from "@effect/platform-node/NodeServices";
-import { Effect, FileSystem, Layer, Stream } from "effect";
+import { Effect, FileSystem, Layer } from "effect";
 import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
 import { importPaths } from "../../src/edge/import/Importer.ts";
@@ -26,11 +26,9 @@ export const store = Layer.unwrap(
 /** Rows of a question; whole numbers are numbers. */
 export const rows = Effect.fnUntraced(function* (statement: string) {
   const query = yield* Query;
-  const { rows: found } = yield* query.sql(statement);
-  return [...(yield* Stream.runCollect(found))].map((row) =>
-    row.map((cell: Value) => (typeof cell === "bigint" ? Number(cell) : cell)),
-  );
-}, Effect.scoped);
+  const { rows: found } = yield* query.select(statement);
+  return found.map((row) => row.map((cell: Value) => (typeof cell === "bigint" ? Number(cell) : cell)));
+});
 
 /** Imports, and waits until it is in SQL. */
 export const imported = Effect.fnUntraced(function* (paths: ReadonlyArray<string>) {

@@ -50,6 +50,8 @@ export interface TaskLease {
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly submitted: EventData<"task.submitted">;
+  /** The queue's entry, by which another process can go on with the lease (`Tasks.resume`). */
+  readonly entry: Pick<Entry, "agentType" | "receipt" | "leaseMillis">;
   /** A heartbeat is due after at most a third of this. */
   readonly leaseMillis: number;
   /** Begins to run a task that was claimed with `begin: "starting"`; nothing when it runs. */
@@ -188,6 +190,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     maxAttempts: queueingOf(holding.record.submitted.queue).maxAttempts,
     submitted: holding.record.submitted,
     leaseMillis: entry.leaseMillis,
+    entry: { agentType: entry.agentType, receipt: entry.receipt, leaseMillis: entry.leaseMillis },
     start: moves(() => [{ type: "task.started", data: { claim: token, worker } }]),
     progress: (how) => report({ type: "task.progressed", data: { ...how, claim: token } }, how.progress, how.total),
     requestInput: Effect.fnUntraced(function* (message, { key, schema } = {}) {

@@ -18,7 +18,7 @@ import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
 import { decide, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
-import { empty, hasEnded, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
+import { empty, hasEnded, lostLease, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import { builtIn, StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
@@ -28,7 +28,7 @@ import * as TaskSubmission from "./TaskSubmission.ts";
 import type { Submitted, SubmitError } from "./TaskSubmission.ts";
 import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
-import type { TaskLease } from "./TaskLease.ts";
+import { make as makeLease, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import { claimFault, type InvalidTask, refusing } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
@@ -77,6 +77,11 @@ export class Tasks extends Context.Service<
     readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
     readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError | InvalidTask>;
+    /**
+     * The lease of a claim that was made elsewhere, for a process that goes on with it: a server of workers that was
+     * restarted. `LeaseLost` when it stands no longer by the log. A place of a bounded agent type is not taken again.
+     */
+    readonly resume: (held: HeldElsewhere) => Effect.Effect<TaskLease, TaskRefusal | LogUnavailable>;
     /** Ends a task that has not ended; a worker that has it learns so at its next heartbeat. */
     readonly cancel: (
       taskId: string,
@@ -109,6 +114,11 @@ export class Tasks extends Context.Service<
     readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, LogUnavailable>;
   }
 >()("recollect/coordination/Tasks") {}
+
+/** A lease as it can be written down: its claim, and the queue's entry. */
+export interface HeldElsewhere extends Pick<TaskLease, "taskId" | "token"> {
+  readonly entry: TaskLease["entry"];
+}
 
 /** Only what has ended without completing is tried again. */
 export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry", {
@@ -223,6 +233,24 @@ const make = Effect.fnUntraced(function* (options: Options) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
       return yield* claim({ desk, queue, slots, ended, follow, underWay }, claiming);
+    }),
+    resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
+      const record = yield* load(desk, taskId);
+      const lost = lostLease({ taskId, record, token });
+      if (lost !== undefined) return yield* lost;
+      const { lease, submitted } = record;
+      if (lease === undefined || submitted === undefined)
+        return yield* Effect.die(`task ${taskId} has a claim and no start`);
+      return yield* makeLease({
+        desk,
+        queue,
+        ended,
+        follow,
+        taskId,
+        entry: { ...entry, taskId, known: undefined },
+        slot: { leave: Effect.void },
+        record: { ...record, lease, submitted },
+      });
     }),
     cancel: (taskId, reason) => moveBy(taskId, "task.cancelled", { type: "task.cancelled", data: { reason } }),
     provideInput: (taskId, given) => answer(taskId, typeof given === "string" ? { message: given } : given),

@@ -4,6 +4,7 @@
  * Room: domain.
  */
 import type { ThreadDescribed } from "../Fact.ts";
+import { hookAgents, hookFormat } from "./hooks/hookEvent.ts";
 import type { Carry, Interpretation } from "./Interpreter.ts";
 
 /** Shapes that any program may write: they say nothing of who did. */
@@ -29,6 +30,7 @@ const agents: Readonly<Record<string, string>> = {
   "goose-db": "goose",
   "cline-ui": "cline",
   "vscode-chat": "vscode-copilot",
+  ...Object.fromEntries(hookAgents.map((agent) => [hookFormat(agent), agent])),
 };
 
 /** Tells once in a thread which agent it was held with; before the entry's own facts, so that those know better. */

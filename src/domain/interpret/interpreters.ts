@@ -49,6 +49,7 @@ import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
 import { vscodeChat } from "./editors/vscode-chat.ts";
 import { a2a } from "./sdk/a2a.ts";
+import { hookInterpreters } from "./hooks/hooks.ts";
 import { aiSdk } from "./sdk/ai-sdk.ts";
 import { langgraph } from "./sdk/langgraph.ts";
 import { openaiAgents } from "./sdk/openai-agents.ts";
@@ -99,6 +100,7 @@ const all: ReadonlyArray<Interpreter> = [
   otel,
   qwen,
   vscodeChat,
+  ...hookInterpreters,
   openaiAgents,
   aiSdk,
   langgraph,

@@ -77,6 +77,8 @@ export class Attach extends Context.Service<
      * there is no store yet.
      */
     readonly readModels: (where: Where) => Layer.Layer<Query | StoragePolicy, Obstacle>;
+    /** The read models as they lie there: starts nothing, and may be behind. Fails when there is no store yet. */
+    readonly databaseAsItLies: (where: Where) => Layer.Layer<Query, Obstacle>;
     /** Where the folder's files are; touches no disk. */
     readonly folder: (where: Where) => Effect.Effect<DataFolder["Service"]>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */

@@ -114,3 +114,11 @@ export const readModels = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
     const attach = yield* Attach;
     return yield* Effect.provide(handler, attach.readModels(place));
   });
+
+/** Runs a handler with the read models as they lie in the folder, however far they are; starts and waits for nothing. */
+export const databaseAsItLies = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const place = yield* where;
+    const attach = yield* Attach;
+    return yield* Effect.provide(handler, attach.databaseAsItLies(place));
+  });

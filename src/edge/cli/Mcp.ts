@@ -22,7 +22,7 @@ export const mcp = Command.make(
   {
     role: Flag.Literals("role", roleNames).pipe(
       Flag.withDescription(
-        "What the agent may do: reader asks, publisher writes, worker asks and gives tasks, operator all of it (default)",
+        "What the agent may do: reader asks, publisher also writes, worker also gives tasks, operator also asks in SQL (default)",
       ),
       Flag.withDefault("operator" satisfies Role as Role),
     ),
@@ -35,7 +35,7 @@ export const mcp = Command.make(
     ),
     tenant: Flag.String("tenant").pipe(
       Flag.withMetavar("NAME"),
-      Flag.withDescription("Whose record; without SQL, which sees all (default: the only one there is)"),
+      Flag.withDescription("Whose record (default: default)"),
       Flag.optional,
     ),
   },

@@ -9,6 +9,7 @@
  */
 import { Effect, Option, Schema, Stream } from "effect";
 import { defaultTenant, type History, isHistory } from "../../domain/History.ts";
+import { hookAgents, hookFormat } from "../../domain/interpret/hooks/hookEvent.ts";
 import type { EventLog, LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import { Assembler } from "./FileAssembly.ts";
@@ -37,6 +38,7 @@ const secondHand: ReadonlySet<string> = new Set([
   "claude-history",
   "cline-ui",
   "goose",
+  ...hookAgents.map(hookFormat),
 ]);
 
 /** How a thread can go out: in a format it came in, or told anew. Reads until that is known: mostly one event. */

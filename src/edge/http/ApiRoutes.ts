@@ -8,8 +8,10 @@ import { HttpApiBuilder } from "effect/http-api";
 import { Api } from "./api/Api.ts";
 import * as Access from "./handlers/Access.ts";
 import { sessionEvents, taskEvents, threadEvents } from "./handlers/Events.ts";
+import { inbox, sessionHistory, sessions } from "./handlers/Agents.ts";
 import { followed } from "./handlers/Follow.ts";
 import { blobs, config, limits, sql, status } from "./handlers/Store.ts";
+import { tasks } from "./handlers/Tasks.ts";
 import { search, threads } from "./handlers/Threads.ts";
 
 const handlers = Layer.mergeAll(
@@ -19,6 +21,10 @@ const handlers = Layer.mergeAll(
   taskEvents,
   sessionEvents,
   followed,
+  tasks,
+  sessions,
+  sessionHistory,
+  inbox,
   blobs,
   config,
   limits,

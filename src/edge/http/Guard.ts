@@ -181,8 +181,8 @@ export const principalOf = Effect.fnUntraced(function* (
   return Principal.of({ name, role, tenant, via: bearer === undefined ? "cookie" : "bearer", stillHolds });
 });
 
-/** For routes that need a principal. */
-export const authenticated = HttpRouter.middleware<{ provides: Principal }>()(
+/** Gives each request its principal; for a middleware that reads it: `mine.combine(authentication)`. */
+export const authentication = HttpRouter.middleware<{ provides: Principal }>()(
   Effect.map(
     HttpDoor,
     (door) => (app) =>
@@ -192,4 +192,7 @@ export const authenticated = HttpRouter.middleware<{ provides: Principal }>()(
         return yield* Effect.provideService(app, Principal, principal);
       }),
   ),
-).layer;
+);
+
+/** For routes that need a principal. */
+export const authenticated = authentication.layer;

@@ -5,20 +5,18 @@
  */
 import { Context } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
+import type { Desk } from "./Desk.ts";
 import { isObject, stringAt } from "../../domain/Json.ts";
 
 /** What a tool does to the store; each role may do some of it. */
-export type Deed = "read" | "write" | "tasks";
+export type Deed = "read" | "write" | "tasks" | "sql";
 
+/** As over HTTP: each role may what those before it may. */
 export const roles = {
-  /** Asks only. */
   reader: ["read"],
-  /** Writes only. */
-  publisher: ["write"],
-  /** Asks, and gives work to others. */
-  worker: ["read", "tasks"],
-  /** Everything. */
-  operator: ["read", "write", "tasks"],
+  publisher: ["read", "write"],
+  worker: ["read", "write", "tasks"],
+  operator: ["read", "write", "tasks", "sql"],
 } as const satisfies Readonly<Record<string, ReadonlyArray<Deed>>>;
 export type Role = keyof typeof roles;
 
@@ -27,12 +25,13 @@ export interface Who {
   readonly tenant: string;
   /** The thread that the asking agent itself is in, where its program says so. */
   readonly thread: string | undefined;
-  /** May see what is not of its tenant: who reads the files may anyway. */
-  readonly isLocal: boolean;
 }
 
-/** Who sent the request that is being answered. */
-export class Caller extends Context.Service<Caller, Who>()("recollect/edge/mcp/Caller") {}
+/** Who sent the request that is being answered, and the store that it is answered from. */
+export class Caller extends Context.Service<
+  Caller,
+  { readonly who: Who; readonly desk: Context.Service.Shape<typeof Desk> }
+>()("recollect/edge/mcp/Caller") {}
 
 export const may = ({ role }: Pick<Who, "role">, deed: Deed): boolean => roles[role].some((one) => one === deed);
 
@@ -49,7 +48,6 @@ export const ofProcess = (
     role: options.role,
     tenant: options.tenant ?? defaultTenant,
     thread: options.thread ?? known,
-    isLocal: options.tenant === undefined,
   };
 };
 

@@ -8,6 +8,7 @@
  */
 import { Context, Effect, Layer, Semaphore } from "effect";
 import type { Tasks } from "../../coordination/tasks/Tasks.ts";
+import type { HistoryReading } from "../../publish/HistoryReading.ts";
 import type { Publisher } from "../../publish/Publisher.ts";
 import type { ThreadViews } from "../../publish/thread/ThreadViews.ts";
 import { Query } from "../../query/Query.ts";
@@ -20,7 +21,7 @@ export interface Obstacle {
 }
 
 /** What writes and what is read with it. */
-export type Writing = Publisher | ThreadViews | Tasks;
+export type Writing = Publisher | ThreadViews | HistoryReading | Tasks;
 
 export class Desk extends Context.Service<
   Desk,
@@ -31,14 +32,8 @@ export class Desk extends Context.Service<
 >()("recollect/edge/mcp/Desk") {}
 
 /** Services that are there already. */
-export const layer = Layer.effect(
-  Desk,
-  Effect.gen(function* () {
-    const query = yield* Query;
-    const writing = yield* Effect.context<Writing>();
-    return Desk.of({ query: Effect.succeed(query), writing: Effect.succeed(writing) });
-  }),
-);
+export const of = (services: Context.Context<Query | Writing>) =>
+  Desk.of({ query: Effect.succeed(Context.get(services, Query)), writing: Effect.succeed(services) });
 
 /** Made once, at the first use; a failure is told, and tried again by the next. Ends with the scope. */
 const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.Layer<A, E>) {

@@ -8,7 +8,10 @@
 import { Cause, Deferred, Effect, Exit, Fiber, Layer } from "effect";
 import { McpProtocol, McpServer } from "effect/ai";
 import { Caller, may, type Who } from "./Caller.ts";
-import type { Dispatch } from "./Dispatch.ts";
+import { Desk } from "./Desk.ts";
+import * as TaskDispatch from "./extension/TaskDispatch.ts";
+import * as TaskTools from "./extension/TaskTools.ts";
+import { extensionName } from "./extension/TaskWire.ts";
 import * as Front from "./Front.ts";
 import * as Resources from "./Resources.ts";
 import { register } from "./Tool.ts";
@@ -30,24 +33,30 @@ export const about = { name: "recollect", version, instructions } as const;
 
 const deedOf = new Map(tools.map(({ deed, name }) => [name, deed]));
 
-const visible = McpServer.visibility(({ method, target }) =>
-  Effect.map(Caller, (who) => may(who, method.startsWith("tools/") ? (deedOf.get(target) ?? "read") : "read")),
+/** Hides what the caller's role may not use. */
+export const visible = McpServer.visibility(({ method, target }) =>
+  Effect.map(Caller, ({ who }) => may(who, method.startsWith("tools/") ? (deedOf.get(target) ?? "read") : "read")),
 );
 
-/** Says who each request is from. */
-const callers = (who: Who) =>
-  McpServer.middleware<{ provides: Caller }>()((effect) => Effect.provideService(effect, Caller, who));
+/** Tools, resources and prompts, for whoever the middleware says. */
+export const registered = Layer.merge(Layer.effectDiscard(register(tools)), Resources.layer);
 
-/** Tools, resources and prompts for whoever that is. */
+/** The same caller for every request. */
+const always = Effect.fnUntraced(function* (who: Who) {
+  const caller = { who, desk: yield* Desk };
+  return McpServer.middleware<{ provides: Caller }>()((effect) => Effect.provideService(effect, Caller, caller));
+});
+
+/** Everything for one caller. */
 export const registrations = (who: Who) =>
-  Layer.merge(Layer.effectDiscard(register(tools)), Resources.layer).pipe(
-    Layer.provide(visible.combine(callers(who)).layer),
-  );
+  Layer.unwrap(Effect.map(always(who), (callers) => registered.pipe(Layer.provide(visible.combine(callers).layer))));
 
 /** The server between standard input and output, for one caller. Returns when the input has ended and all is answered. */
-export const serveStdio = Effect.fnUntraced(function* (who: Who, dispatch: Dispatch = () => Effect.undefined) {
+export const serveStdio = Effect.fnUntraced(function* (who: Who) {
   const ended = yield* Deferred.make<void>();
-  const server = McpServer.layerStdio({ ...about, protocols, registrations: registrations(who) });
+  const dispatch = TaskDispatch.make(TaskTools.options, Effect.succeed({ who, desk: yield* Desk }));
+  const extensions = { [extensionName]: {} };
+  const server = McpServer.layerStdio({ ...about, protocols, extensions, registrations: registrations(who) });
   const served = Layer.launch(Layer.provide(server, Front.layer(dispatch, ended)));
   // The transport interrupts its own fiber when its input has ended and it has written its last answer.
   const fiber = yield* Effect.forkChild(served);

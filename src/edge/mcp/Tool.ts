@@ -119,29 +119,30 @@ export const tool = <const Fields extends Schema.Struct.Fields>(definition: Defi
   };
 };
 
-/** Without anybody who asks, nothing may be done. */
-const nobody: Who = { role: "reader", tenant: "", thread: undefined, isLocal: false };
+/** A server without its middleware is a mistake of ours. */
+const nobody = Effect.die(new Error("the call has no caller"));
 
-/** What is known of the call that is being answered. */
+/** What is known of the call that is being answered, and the desk that it is answered from. */
 export const currentCall = Effect.gen(function* () {
-  const who = Option.getOrElse(yield* Effect.serviceOption(Caller), () => nobody);
+  const caller = yield* Effect.serviceOption(Caller);
+  const { desk, who } = Option.isSome(caller) ? caller.value : yield* nobody;
   const request = yield* Effect.serviceOption(McpSchema.McpRequestContext);
   const session = yield* Effect.serviceOption(McpSchema.McpServerClient);
   const meta = Option.isSome(session) ? session.value.requestMetadata : Option.getOrUndefined(request)?.requestMetadata;
   const client = Option.getOrUndefined(request)?.clientInfo;
-  return {
+  const call: Call = {
     who: { ...who, thread: threadIn(meta) ?? who.thread },
     toolUse: toolUseIn(meta),
     client: client === undefined ? undefined : { name: client.name, version: client.version },
     tokens: defaultTokens,
-  } satisfies Call as Call;
+  };
+  return { call, desk };
 });
 
 /** Puts the tools on the server that is being made. */
 export const register = (tools: ReadonlyArray<Registered>) =>
   Effect.gen(function* () {
     const server = yield* McpServer.McpServer;
-    const desk = yield* Desk;
     // Middleware that is provided to this effect runs around each call.
     const services = yield* Effect.context<never>();
     for (const one of tools) {
@@ -150,7 +151,7 @@ export const register = (tools: ReadonlyArray<Registered>) =>
         annotations: Context.empty(),
         services,
         handle: (input) =>
-          Effect.flatMap(currentCall, (call) => Effect.provideService(one.call(input, call), Desk, desk)),
+          Effect.flatMap(currentCall, ({ call, desk }) => Effect.provideService(one.call(input, call), Desk, desk)),
       });
     }
   });

@@ -43,7 +43,7 @@ const partOf = (part: PartRow, how: Shown): string | undefined => {
   }
   if (part.type === "tool_result")
     return part.text === null ? undefined : `[result${about}] ${cut(part.text, lengths.result, how) ?? ""}`;
-  return `[${part.type}${about}, ${part.bytes} bytes]`;
+  return `[${part.type}${about}, ${part.contentBytes} bytes]`;
 };
 
 const messageOf = (

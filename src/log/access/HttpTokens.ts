@@ -174,6 +174,16 @@ export const ensureLocal = Effect.fn("log.ensureLocalHttpToken")(function* (root
   });
 });
 
+/** What handles that are given out over HTTP are signed with: made once, and kept with the folder. */
+export const leaseKey = Effect.fn("log.httpLeaseKey")(function* (root: string) {
+  return yield* attempt(root, () => {
+    const file = join(root, "http", "lease.key");
+    mkdirSync(join(root, "http"), { recursive: true, mode: 0o700 });
+    if (!existsSync(file)) put(file, randomBytes(secretBytes).toString("base64url"));
+    return readFileSync(file, "utf8");
+  });
+});
+
 /** A code that signs one browser in, once. */
 export const createCode = Effect.fn("log.createSignInCode")(function* (
   root: string,

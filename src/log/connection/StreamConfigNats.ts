@@ -188,13 +188,15 @@ const removalConditions = (found: StreamConfig, isOwn: boolean): ReadonlyArray<L
 
 /** Nothing removes an event, so each number from the first to the last is one, or was lost (nats-server cuts a block that
  * it cannot read after an unclean stop: 658 events of 6 KB for one flipped bit). */
-const lossConditions = (state: State): ReadonlyArray<LogCondition> => {
-  const missing = state.messages === 0 ? 0 : state.lastSequence - state.firstSequence + 1 - state.messages;
+const lossConditions = (state: State, isOwn: boolean): ReadonlyArray<LogCondition> => {
+  // A stream of our own begins with 1; another one may have been cut before it became ours.
+  const first = isOwn ? 1 : state.firstSequence;
+  const missing = state.messages === 0 && !isOwn ? 0 : state.lastSequence - first + 1 - state.messages;
   if (missing <= 0) return [];
   return [
     {
       name: "streamDamaged",
-      message: `The stream lacks ${missing} of its events between sequences ${state.firstSequence} and ${state.lastSequence}.`,
+      message: `The stream lacks ${missing} of its events between sequences ${first} and ${state.lastSequence}.`,
       hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
       refusesAppends: false,
     },
@@ -209,7 +211,7 @@ export const conditionsOf = (
 ): ReadonlyArray<LogCondition> => {
   const { isOwn, settings } = options;
   const conditions = [
-    ...lossConditions(state),
+    ...lossConditions(state, isOwn),
     ...sizeConditions(found, state, isOwn),
     ...removalConditions(found, isOwn),
   ];

@@ -59,3 +59,11 @@ export const unreadable = (options: { readonly subject: string; readonly after: 
     reason: `the stream is damaged: ${options.count === 1 ? "an event" : `${options.count} events`} of ${options.subject} behind sequence ${options.after} cannot be read`,
     hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
   });
+
+/** The beginning of the stream is gone, and with it that of any history. */
+export const removed = (first: Sequence) =>
+  new LogUnavailable({
+    condition: "streamDamaged",
+    reason: `the stream begins at sequence ${first}: the events before it were removed or lost`,
+    hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
+  });

@@ -62,6 +62,10 @@ export const entriesUpTo = <E, R>(options: {
       }
     });
     while (reached < until) {
+      // A follower begins where the stream begins, and waits at the end of one that holds nothing any more.
+      const { firstSequence } = yield* log.info;
+      while (reached < Math.min(firstSequence - 1, until)) yield* add(lost(reached + 1));
+      if (reached >= until) break;
       const followed = log.follow({ after: reached, patienceMillis: awayMillis }).pipe(
         Stream.takeUntil((entry) => entry.sequence >= until),
         Stream.runForEachArray(addAll),

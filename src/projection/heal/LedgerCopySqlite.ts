@@ -7,12 +7,11 @@ import Database from "better-sqlite3";
 import { Effect, type Scope } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
-import * as Digest from "../../log/Digest.ts";
-import { digestOfEntry } from "../../log/Envelope.ts";
 import { readCheckpoint } from "../EngineSqlite.ts";
 import { compactId } from "../fold/CompactId.ts";
 import { isLost } from "../fold/CatchUp.ts";
-import { ledgerOf } from "../verify/LedgerSqlite.ts";
+import { isWhole } from "../verify/Compare.ts";
+import { endOf, ledgerOf } from "../verify/LedgerSqlite.ts";
 import type { LedgerCopy } from "./Merge.ts";
 
 /** What cannot be read is as if it were not there. */
@@ -24,12 +23,9 @@ const orElse = <A>(work: () => A, otherwise: A): A => {
   }
 };
 
-/** Whether a row says what it said when it was written; rows of a ledger without digests cannot be asked. */
-const isWhole = (entry: LogEntry): boolean =>
-  entry.digest === undefined || Digest.equal(entry.digest, digestOfEntry(entry));
-
 const copyOf = (db: Database.Database): LedgerCopy => {
   const ledger = ledgerOf(db);
+  const end = orElse(() => endOf(ledger), undefined);
   const known = db.prepare<[string | Uint8Array]>("SELECT 1 FROM events WHERE event_id = ? LIMIT 1");
   const rowsOf = (from: Sequence, to: Sequence): ReadonlyArray<LogEntry> => {
     try {
@@ -42,13 +38,15 @@ const copyOf = (db: Database.Database): LedgerCopy => {
     }
   };
   return {
-    last: Math.max(
-      orElse(() => ledger.reach().last, 0),
-      orElse(() => readCheckpoint(db).sequence, 0),
-    ),
+    last:
+      end ??
+      Math.max(
+        orElse(() => ledger.reach().last, 0),
+        orElse(() => readCheckpoint(db).sequence, 0),
+      ),
     between: (from, to) =>
       new Map(
-        rowsOf(from, to)
+        rowsOf(from, Math.min(to, end ?? to))
           .filter((entry) => !isLost(entry) && isWhole(entry))
           .map((entry) => [entry.sequence, entry]),
       ),

@@ -14,7 +14,7 @@ import type { SequenceRange } from "../../domain/StoreEvents.ts";
 import { equal } from "../../log/Digest.ts";
 import { isLost } from "../fold/CatchUp.ts";
 import { compare } from "../verify/Compare.ts";
-import type { Ledger } from "../verify/LedgerSqlite.ts";
+import { endOf, type Ledger } from "../verify/LedgerSqlite.ts";
 
 /** Rows compared before others get a turn. */
 const rowsPerTurn = 500;
@@ -70,7 +70,7 @@ export const onlyInOld = Effect.fnUntraced(function* (options: {
   const { fresh, old } = options;
   const found: Array<SequenceRange> = [];
   const last = orElse(
-    () => old.reach().last,
+    () => endOf(old) ?? old.reach().last,
     orElse(() => old.checkpoint().sequence, 0),
   );
   const begin = Math.max(options.after ?? 0, agreedTo(old, fresh));

@@ -10,23 +10,36 @@ import * as Generations from "./Generations.ts";
 import { attemptOn } from "./LedgerFileSqlite.ts";
 import type { Projection } from "../Projection.ts";
 import * as ReadModelSqlite from "../ReadModelSqlite.ts";
+import * as ScrubState from "../verify/ScrubState.ts";
 import { rebuild, sweepLeftovers } from "./Rebuild.ts";
 import * as WriteLock from "../write/WriteLockSqlite.ts";
 
 /** How often a rebuild's progress is told, in events. */
 const progressEvery = 10_000;
 
-/** The file behind the path, made when there is none. A link to nothing is one that a killed start has left. */
+/** Told once, and counted in `status`: a ledger that was there is the second copy, also where the stream has everything. */
+const tellGone = Effect.fnUntraced(function* (path: string) {
+  yield* Effect.logWarning(`projector: The database behind ${path} is gone, and is made anew from the stream.`);
+  const state = ScrubState.readSync(path);
+  yield* attemptOn(path, () =>
+    ScrubState.writeSync(path, { ...ScrubState.none, passes: state.passes, mended: state.mended + 1 }),
+  );
+});
+
+/** The file behind the path, made when there is none. */
 const ensureFile = Effect.fnUntraced(function* (path: string, projections: ReadonlyArray<Projection>) {
   // Only a database of ours is taken over.
   if (Generations.isPlain(path)) yield* WriteLock.peek(path);
   yield* attemptOn(path, () => Generations.adopt(path));
   const found = Generations.current(path);
   if (found !== undefined && existsSync(found)) return found;
+  // A link is made after its file, and the scrubber's state after both.
+  const wasThere = found !== undefined || ScrubState.readSync(path).at > 0;
   const file = yield* attemptOn(path, () => Generations.next(path));
   const made = yield* ReadModelSqlite.open({ file, projections, durability: "durable" });
   yield* made.close;
   yield* attemptOn(path, () => Generations.pointTo(path, file));
+  if (wasThere) yield* tellGone(path);
   return file;
 });
 

@@ -12,6 +12,8 @@ import type { SequenceRange } from "../../domain/StoreEvents.ts";
 import type { Mark } from "../Chain.ts";
 import type { Checkpoint } from "../Checkpoint.ts";
 import { readAnyCheckpoint } from "../EngineSqlite.ts";
+import { identityOf } from "../ReadModel.ts";
+import { isWhole } from "./Compare.ts";
 
 interface Row {
   readonly sequence: number;
@@ -89,6 +91,16 @@ export interface Ledger {
   /** Sequences whose loss somebody has accepted. */
   readonly accepted: () => ReadonlyArray<SequenceRange>;
 }
+
+/**
+ * The last sequence by the ledger's checkpoint; undefined when its own row does not prove that one. Rows and checkpoint
+ * are one transaction, so a row behind it is none that a projector wrote. Throws what SQLite throws.
+ */
+export const endOf = (ledger: Ledger): Sequence | undefined => {
+  const { identity, sequence } = ledger.checkpoint();
+  const row = sequence === 0 ? undefined : ledger.at(sequence);
+  return row !== undefined && identityOf(row) === identity && isWhole(row) ? sequence : undefined;
+};
 
 /** What a ledger from version 4 on says of an event itself, beside what is known of it otherwise. */
 const storedColumns = `sequence, event_id, type, schema_version, tenant, kind, coalesce(subject, misfit_subject) AS subject, source,

@@ -43,6 +43,8 @@ interface Run {
   planted: string;
   mend: string;
   missing: number;
+  /** Nothing is left to be mended or judged, and the product has said so. */
+  allGone: boolean;
   readonly reads: { true: number; refused: number; wrong: number };
   readonly problems: Array<string>;
 }
@@ -195,7 +197,7 @@ const withDaemon = async (run: Run, place: Place): Promise<void> => {
     running.kill("SIGTERM");
     const ended = await running.ended;
     if (ended.isLate) run.problems.push("up did not end");
-    const warned = ended.err.split("\n").find((line) => / (?:warn|error): /.test(line));
+    const warned = ended.err.split("\n").find((line) => / (?:warn|error)(?: [\w ]+)?: /.test(line));
     if (warned !== undefined) notice(run, "log of up", warned);
     await endServer(ofDaemon);
   }
@@ -212,10 +214,25 @@ const mend = async (run: Run): Promise<void> => {
     run.mend = "by itself";
     return;
   }
+  // What the sentence of that condition says to do.
+  if (run.noticed?.said.includes("streamSettings") === true) {
+    const { running } = await up(run.stores.home, run.data);
+    running.kill("SIGTERM");
+    await running.ended;
+    await endServer(run.data);
+    run.mend = "up again";
+    said = await verifyGreen(run);
+    if (said === undefined) return;
+  }
   const reason = ["--execute", "--reason", "drill"];
   for (const words of [["heal", ...reason], ["rebuild"]]) {
     const ended = await perform(run, [...words, "--json"]);
     run.mend = run.mend === "" ? (words[0] ?? "") : `${run.mend}, ${words[0]}`;
+    if (run.fault.promise === "named" && ended.err.includes("Both copies are gone")) {
+      run.allGone = true;
+      run.mend = "nothing is left, and heal says so";
+      return;
+    }
     if (ended.code !== 0) run.mend += ` (${firstWords(ended.err) || `exit code ${ended.code}`})`;
     said = await verifyGreen(run);
     if (said === undefined) return;
@@ -272,6 +289,7 @@ export const judge = async (stores: Stores, fault: Numbered, seed: number): Prom
     planted: "",
     mend: "",
     missing: 0,
+    allGone: false,
     reads: { true: 0, refused: 0, wrong: 0 },
     problems: [],
   };
@@ -291,7 +309,7 @@ export const judge = async (stores: Stores, fault: Numbered, seed: number): Prom
     if (fault.base === "spooled") await askSpool(run);
     await withDaemon(run, place);
     await mend(run);
-    judgeEnd(run);
+    if (!run.allGone) judgeEnd(run);
   } catch (error) {
     run.problems.push(`the drill itself: ${error instanceof Error ? error.message : String(error)}`);
   }

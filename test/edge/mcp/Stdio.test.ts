@@ -89,7 +89,7 @@ describe("recollect mcp", () => {
     const { tools } = await agent.client.listTools();
     assert.notInclude(
       tools.map(({ name }) => name),
-      "append",
+      "query",
     );
     const submitted = await agent.ask("task", {
       action: "submit",

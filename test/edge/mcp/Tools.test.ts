@@ -53,14 +53,12 @@ describe("the tools of the MCP server", () => {
             Effect.map(made.listTools(), ({ tools }) => tools.map(({ name }) => name)),
           );
         assert.notIncludeMembers(yield* listed("reader"), ["append", "fork", "task"]);
-        assert.deepStrictEqual(yield* listed("publisher"), ["append", "fork"]);
+        assert.notIncludeMembers(yield* listed("publisher"), ["task", "query"]);
+        assert.include(yield* listed("publisher"), "append");
         assert.include(yield* listed("worker"), "task");
         const reader = yield* client(who("reader"));
         const refused = yield* Effect.flip(reader.callTool({ name: "append", arguments: { text: "x" } }));
         assert.match(refused.message, /append/);
-        const writer = yield* client(who("publisher"));
-        const hidden = yield* Effect.flip(writer.readResource({ uri: "recollect://threads" }));
-        assert.match(hidden.message, /not found|threads/i);
       }).pipe(Effect.scoped),
     );
 
@@ -124,7 +122,7 @@ describe("the tools of the MCP server", () => {
 
     it.effect("stay within the tokens that are asked for, and lead to the rest of what they cut", () =>
       Effect.gen(function* () {
-        const { ask, say } = yield* client(who("reader"));
+        const { ask, say } = yield* client(who("operator"));
         for (const [name, args] of [
           ["search", { query: "cart" }],
           ["read_thread", { thread: first }],
@@ -186,7 +184,7 @@ describe("the tools of the MCP server", () => {
 
     it.effect("count tokens, calls and whatever SQL asks, and say why they refuse", () =>
       Effect.gen(function* () {
-        const { ask, say } = yield* client(who("reader"));
+        const { ask, say } = yield* client(who("operator"));
         const spent = yield* ask<{ readonly sum: object; readonly rows: ReadonlyArray<object> }>("usage", {
           by: "model",
         });
@@ -242,14 +240,15 @@ describe("the tools of the MCP server", () => {
       }).pipe(Effect.scoped),
     );
 
-    it.effect("keep tenants apart, and SQL, which sees all, for who reads the files anyway", () =>
+    it.effect("keep tenants apart, and SQL, which sees all, for operators", () =>
       Effect.gen(function* () {
-        const { ask, say } = yield* client(who("operator", { tenant: "acme", isLocal: false }));
+        const { ask, callTool, say } = yield* client(who("worker", { tenant: "acme" }));
         assert.strictEqual((yield* ask<Found>("search", { query: "zebra" })).total, 0);
         assert.strictEqual((yield* ask<Found>("list_threads")).total, 0);
         assert.isTrue((yield* say("read_thread", { thread: first })).isError);
         assert.isTrue((yield* say("hand_over", { thread: first })).isError);
-        assert.match((yield* say("query", { sql: "SELECT 1" })).text, /all tenants/);
+        const sql = yield* Effect.flip(callTool({ name: "query", arguments: { sql: "SELECT 1" } }));
+        assert.match(sql.message, /not found/);
         assert.deepInclude(yield* ask("usage", { by: "model" }), { rows: [], total: 0 });
       }).pipe(Effect.scoped),
     );

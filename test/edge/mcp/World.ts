@@ -75,7 +75,6 @@ export const who = (role: Role, more: Partial<Who> = {}): Who => ({
   role,
   tenant: "default",
   thread: undefined,
-  isLocal: true,
   ...more,
 });
 

@@ -194,7 +194,7 @@ layer(world, { excludeTestServices: true })("SQL of a role that may not see what
       ]);
       assert.deepStrictEqual(
         (yield* rowsOf(
-          "SELECT e.sequence, e.actor, e.data, e.bytes > 0 FROM v_events e WHERE e.sequence = 1",
+          "SELECT e.sequence, e.actor, e.data, e.data_bytes > 0 FROM v_events e WHERE e.sequence = 1",
           [],
           masked,
         )).rows,

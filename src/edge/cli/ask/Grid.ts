@@ -7,7 +7,7 @@
  * columns of text give way; numbers never do, because half a number is another one. Where not even that is enough, each
  * row stands below the other, a column a line.
  */
-import { Effect, Stream } from "effect";
+import { Stream } from "effect";
 import { CliOutput } from "effect/cli";
 import type { Value } from "../../../query/Sql.ts";
 import { type Unit, unitOf } from "../../../query/report/Unit.ts";
@@ -39,10 +39,13 @@ const plainAscii = /^[\x20-\x7E]*$/;
 
 const widthOf = (text: string): number => (plainAscii.test(text) ? text.length : CliOutput.displayWidth(text));
 
+const together = (widths: ReadonlyArray<number>): number =>
+  widths.reduce((sum, width) => sum + width + gap.length, -gap.length);
+
 /** Takes from the widest columns of text until all fit. */
 const fitted = (widths: ReadonlyArray<number>, isText: ReadonlyArray<boolean>, room: number): ReadonlyArray<number> => {
   const fit = [...widths];
-  let over = fit.reduce((sum, width) => sum + width + gap.length, -gap.length) - room;
+  let over = together(fit) - room;
   while (over > 0) {
     const most = fit.reduce((best, width, at) => (isText[at] === true && width > (fit[best] ?? 0) ? at : best), -1);
     const width = fit[most] ?? 0;
@@ -77,7 +80,7 @@ const blocks = (columns: ReadonlyArray<GridColumn>, room: number): Layout => {
   return { line, header: [] };
 };
 
-const layoutOf = (
+export const layoutOf = (
   columns: ReadonlyArray<GridColumn>,
   rows: ReadonlyArray<ReadonlyArray<Value>>,
   cells: ReadonlyArray<ReadonlyArray<string>>,
@@ -93,8 +96,7 @@ const layoutOf = (
     cells.reduce((most, row) => Math.max(most, widthOf(row[at] ?? "")), widthOf(name)),
   );
   const widths = room === undefined ? natural : fitted(natural, isText, room);
-  const all = widths.reduce((sum, width) => sum + width + gap.length, -gap.length);
-  if (room !== undefined && all > room) return blocks(columns, room);
+  if (room !== undefined && together(widths) > room) return blocks(columns, room);
   const line = (row: ReadonlyArray<string>): string => {
     let text = "";
     for (let at = 0; at < row.length; at++) {
@@ -130,11 +132,3 @@ export const grid = <E, R>(
     }),
   );
 };
-
-/** The same of rows that are all there. */
-export const gridLines = (
-  columns: ReadonlyArray<GridColumn>,
-  rows: ReadonlyArray<ReadonlyArray<Value>>,
-  options: { readonly width?: number | undefined; readonly zone?: string | undefined } = {},
-): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.map(Stream.runCollect(grid(columns, Stream.fromIterable(rows), options)), (pieces) => [...pieces]);

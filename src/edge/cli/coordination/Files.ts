@@ -30,7 +30,7 @@ const list = Effect.fnUntraced(function* (files: ReadonlyArray<FileRow>) {
     Output.moment(file.readAt),
     String(file.sequence),
     file.sha256.slice(0, shownHash),
-    Output.bytes(file.bytes),
+    Output.bytes(file.contentBytes),
     linesOf(file),
     [...(file.isChanged === 1 ? ["changed"] : []), ...(file.isShown === 1 ? ["as shown"] : [])].join(", "),
     Output.clip(file.path, 200),

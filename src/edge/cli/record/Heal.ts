@@ -9,6 +9,7 @@ import { readModels } from "../../../../projections/all.ts";
 import * as DataFolder from "../../../machine/DataFolder.ts";
 import * as FolderLock from "../../../machine/FolderLockSqlite.ts";
 import * as NatsStart from "../../../machine/nats/NatsStart.ts";
+import * as StoreRecord from "../../../machine/StoreRecord.ts";
 import * as StoreSwap from "../../../machine/StoreSwap.ts";
 import { EventLog } from "../../../log/EventLog.ts";
 import { defaultStream } from "../../../log/connection/StreamNats.ts";
@@ -183,7 +184,16 @@ const discard = Effect.fnUntraced(function* (root: string, name: string) {
 
 const assertStore = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {
   const plan = yield* shownHeal((onProgress) => HealPlan.plan({ folder, stream: defaultStream, onProgress }));
-  if (plan.copies.stream !== null || plan.copies.ledger !== null) return plan;
+  const { ledger, stream } = plan.copies;
+  if ((stream?.last ?? 0) > 0 || (ledger?.last ?? 0) > 0) return plan;
+  const known = yield* StoreRecord.read().pipe(Effect.provideService(DataFolder.DataFolder, folder));
+  if (known._tag !== "None" && stream === null) {
+    return yield* new NotFound({
+      message: `Both copies are gone: ${folder.root} held events, and neither its stream nor its ledger is there.`,
+      hint: "Put a backup in with recollect restore DIR, or begin anew in another folder with --data DIR.",
+    });
+  }
+  if (stream !== null || ledger !== null) return plan;
   return yield* new NotFound({
     message: `${folder.root} holds neither a stream nor a ledger.`,
     hint: "Name the data folder with --data DIR. A server of somebody else's is healed where its files are: docs/heal.md.",
@@ -220,6 +230,7 @@ export const heal = Command.make(
       });
     }
     if (input.execute) {
+      if (Heal.resume(folder.root) === undefined) yield* assertStore(folder);
       return yield* executeHeal(folder, { reason: Option.getOrElse(input.reason, () => ""), json: input.json });
     }
     const plan = yield* assertStore(folder);

@@ -60,7 +60,7 @@ interface Making extends Shown {
 }
 
 const partText = (part: PartRow, how: Making): string => {
-  const size = part.bytes > 0 ? ` (${Output.bytes(part.bytes)})` : "";
+  const size = part.contentBytes > 0 ? ` (${Output.bytes(part.contentBytes)})` : "";
   const refers = part.refersTo === null ? "" : ` ${Output.clip(part.refersTo, 100)}`;
   const words = part.text ?? "";
   switch (part.type) {

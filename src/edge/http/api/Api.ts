@@ -5,8 +5,10 @@
  */
 import { HttpApi, OpenApi } from "effect/http-api";
 import { version } from "../../../machine/Version.ts";
+import { Inbox, SessionList, Sessions } from "./AgentsApi.ts";
 import { SessionEvents, TaskEvents, ThreadEvents } from "./EventsApi.ts";
 import { Blobs, Config, Follow, Limits, Sql, Status } from "./StoreApi.ts";
+import { Tasks } from "./TasksApi.ts";
 import { Search, Threads } from "./ThreadsApi.ts";
 
 const description = `Record and read conversations, tasks and sessions.
@@ -16,7 +18,8 @@ sequences are positions in the stream, ids any text of 1 to 200 bytes. Problems 
 \`code\` that stays and a \`hint\`; with 429 and 503 comes \`Retry-After\`, and the same event id twice is one event.`;
 
 export class Api extends HttpApi.make("recollect")
-  .add(Threads, ThreadEvents, Search, Follow, TaskEvents, SessionEvents, Blobs, Config, Limits, Sql, Status)
+  .add(Threads, ThreadEvents, Search, Follow, Tasks, TaskEvents, Sessions, SessionEvents, SessionList, Inbox)
+  .add(Blobs, Config, Limits, Sql, Status)
   .annotate(OpenApi.Title, "Recollect")
   .annotate(OpenApi.Version, version)
   .annotate(OpenApi.Description, description) {}

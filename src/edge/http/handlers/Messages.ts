@@ -53,7 +53,7 @@ const ofRow = (row: MessageRow): ReadMessage => ({
       : { type: "other" as const, kind: type, value: text },
   ),
   occurredAt: row.occurredAt ?? row.assumedAt ?? 0,
-  isCut: row.parts.some(({ bytes, text }) => Buffer.byteLength(text ?? "") < bytes),
+  isCut: row.parts.some(({ contentBytes, text }) => Buffer.byteLength(text ?? "") < contentBytes),
 });
 
 /** The conversation as it was then, by the read models. */

@@ -7,7 +7,6 @@ import { Effect, Stream } from "effect";
 import { Desk } from "../Desk.ts";
 import { fitting } from "../Budget.ts";
 import { text, whole } from "../Parameters.ts";
-import { Refused } from "../Refusal.ts";
 import { cellOf } from "../Rows.ts";
 import { tool } from "../Tool.ts";
 
@@ -26,18 +25,12 @@ v_tool_calls(thread_id, sequence, tool_name, server, arguments = JSON text, outc
 v_token_usage(thread_id, model, input_tokens, output_tokens, cache_read_tokens, cost_usd, occurred_at);
 v_files_read(thread_id, path, read_at); v_tasks(task_id, agent_type, status, description, submitted_at, ended_at).
 More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`,
-  deed: "read",
+  deed: "sql",
   parameters: {
     sql: text("The statement. Give it a LIMIT, and substr(text, 1, 300) for long texts.", 20_000),
     skip: whole("Rows to leave out: `next` of an answer gives it", 0, mostCounted),
   },
-  handle: Effect.fnUntraced(function* (input, { tokens, who }) {
-    if (!who.isLocal) {
-      return yield* new Refused({
-        message: "SQL sees the record of all tenants, and you are of one.",
-        hint: "search, list_threads and usage answer for yours.",
-      });
-    }
+  handle: Effect.fnUntraced(function* (input, { tokens }) {
     const query = yield* (yield* Desk).query;
     const { columns, rows } = yield* query.sql(input.sql, [], { maxRows: mostCounted + 1, timeoutMillis });
     const found = yield* Stream.runCollect(rows);

@@ -1,0 +1,97 @@
+/**
+ * `recollect cost`: what was spent today and lately, in one line for shells and agents.
+ *
+ * Room: edge.
+ *
+ * Asks the database as it lies there and starts nothing: a prompt line must not wait for a server.
+ */
+import { Clock, Effect, Option, Schema, Stdio, Stream } from "effect";
+import { Command, Flag } from "effect/cli";
+import { costLine, type CostLine, type Spending } from "../../../query/report/CostLine.ts";
+import { databaseAsItLies, json, tenant } from "../Flags.ts";
+import * as Output from "../Output.ts";
+import { zone } from "./AskFlags.ts";
+import { figure } from "./Figure.ts";
+import { momentInZone } from "./ZonedTime.ts";
+
+/** Longest wait for what an agent says on the standard input; it says it at once or not at all. */
+const inputMillis = 100;
+
+/** What Claude Code gives its status line; others may give the same. */
+const StatusInput = Schema.fromJsonString(Schema.Struct({ session_id: Schema.String }));
+const decodeStatus = Schema.decodeUnknownOption(StatusInput);
+
+const sessionOnStdin = Effect.gen(function* () {
+  if (process.stdin.isTTY === true) return undefined;
+  const stdio = yield* Stdio.Stdio;
+  const text = yield* Stream.mkString(Stream.decodeText(stdio.stdin)).pipe(
+    Effect.timeoutOption(inputMillis),
+    Effect.catch(() => Effect.succeed(Option.none<string>())),
+  );
+  return Option.getOrUndefined(Option.map(Option.flatMap(text, decodeStatus), ({ session_id: id }) => id));
+});
+
+const suffixes = ["", "k", "M", "G", "T"] as const;
+
+/** `950`, `12.3k`, `55.6M`. */
+const short = (count: number): string => {
+  let value = count;
+  let step = 0;
+  while (value >= 1000 && step < suffixes.length - 1) {
+    value /= 1000;
+    step++;
+  }
+  return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)}${suffixes[step] ?? ""}`;
+};
+
+const spent = ({ costUsd, inputTokens, outputTokens }: Spending): string => {
+  const tokens = `${short(inputTokens)} in, ${short(outputTokens)} out`;
+  return costUsd === null ? tokens : `${figure(costUsd, "usd", { width: 20, moment: Output.moment })} (${tokens})`;
+};
+
+const lineOf = ({ session, sevenDays, thirtyDays, today }: CostLine): string =>
+  [
+    ...(session === undefined ? [] : [`session ${spent(session)}`]),
+    `today ${spent(today)}`,
+    `7 days ${spent(sevenDays)}`,
+    `30 days ${spent(thirtyDays)}`,
+  ].join(" · ");
+
+/** For a status line, where there is little room: the session, else today. */
+const statusOf = ({ session, today }: CostLine): string =>
+  session === undefined ? `today ${spent(today)}` : `${spent(session)} · today ${spent(today)}`;
+
+export const cost = Command.make(
+  "cost",
+  {
+    statusline: Flag.Boolean("statusline").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("As short as it can be; of the session that an agent names as JSON on the standard input"),
+    ),
+    session: Flag.String("session").pipe(
+      Flag.withMetavar("ID"),
+      Flag.withDescription("Also what this thread has spent"),
+      Flag.optional,
+    ),
+    tz: zone,
+    tenant,
+    json,
+  },
+  Effect.fn("cli.cost")(function* (input) {
+    const now = yield* Clock.currentTimeMillis;
+    const own = Option.getOrUndefined(input.tz);
+    const day = new Intl.DateTimeFormat("sv-SE", own === undefined ? {} : { timeZone: own }).format(now);
+    const named = Option.getOrUndefined(input.session);
+    const session = named ?? (input.statusline ? yield* sessionOnStdin : undefined);
+    const today = momentInZone(day, now, own) ?? now;
+    const line = yield* databaseAsItLies(costLine({ tenant: input.tenant, today, session }));
+    if (input.json) return yield* Output.json(line);
+    return yield* Output.line(input.statusline ? statusOf(line) : lineOf(line));
+  }),
+).pipe(
+  Command.withDescription("Tokens and cost of today and lately, in one line"),
+  Command.withExamples([
+    { command: "recollect cost", description: "Today, seven days, thirty days" },
+    { command: "recollect cost --statusline", description: "For an agent's status line: this session, and today" },
+  ]),
+);

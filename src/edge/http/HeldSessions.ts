@@ -1,0 +1,104 @@
+/**
+ * Sessions of clients that speak HTTP: present in the daemon's name for as long as they are heard.
+ *
+ * Room: edge.
+ *
+ * One that is silent for `leaseMillis` is ended with the reason `silent`. After a restart of the daemon a client registers its
+ * session again under its id, and goes on with its history.
+ */
+import { Clock, Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
+import {
+  type Ending,
+  type Held,
+  type Registering,
+  Sessions,
+  type SessionRefused,
+} from "../../coordination/sessions/Sessions.ts";
+import type { PublishError } from "../../publish/Publisher.ts";
+import { refused, type Refused } from "./Problem.ts";
+
+/** As long as a lease of a task: three heartbeats fit in. */
+export const leaseMillis = 30_000;
+const lookMillis = 1_000;
+/** Sessions at once: each keeps a presence that is written every ten seconds. */
+const mostSessions = 1_000;
+
+const tooMany = refused({
+  status: 429,
+  code: "sessions",
+  detail: `${mostSessions} sessions are held over HTTP already.`,
+  hint: "End those that are over.",
+  retryAfter: leaseMillis / 1_000,
+});
+const notHeld = (id: string) =>
+  refused({
+    status: 404,
+    code: "sessionNotHeld",
+    detail: `This daemon does not hold the session ${id}.`,
+    hint: "Register it again under its id; its history goes on.",
+  });
+
+interface Kept {
+  readonly held: Held;
+  readonly scope: Scope.Closeable;
+  heardAt: number;
+}
+
+export class HeldSessions extends Context.Service<
+  HeldSessions,
+  {
+    readonly register: (
+      tenant: string,
+      options: Registering,
+      source: string,
+    ) => Effect.Effect<Held, SessionRefused | PublishError | Refused, Sessions>;
+    /** Which counts as being heard. */
+    readonly of: (tenant: string, id: string) => Effect.Effect<Held, Refused>;
+    readonly end: (tenant: string, id: string, ending: Ending) => Effect.Effect<void, PublishError>;
+  }
+>()("recollect/edge/http/HeldSessions") {}
+
+const keyOf = (tenant: string, id: string) => JSON.stringify([tenant, id]);
+
+const make = Effect.gen(function* () {
+  const kept = new Map<string, Kept>();
+
+  const ended = Effect.fnUntraced(function* (key: string, ending: Ending) {
+    const there = kept.get(key);
+    if (there === undefined) return;
+    kept.delete(key);
+    yield* Effect.ensuring(there.held.end(ending), Scope.close(there.scope, Exit.void));
+  });
+  const silent = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis;
+    for (const [key, { heardAt }] of kept) {
+      if (now - heardAt > leaseMillis) yield* Effect.ignore(ended(key, { reason: "silent" }));
+    }
+  });
+  yield* Effect.forkScoped(Effect.repeat(silent, Schedule.spaced(lookMillis)));
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach([...kept.values()], ({ scope }) => Scope.close(scope, Exit.void), { discard: true }),
+  );
+
+  return HeldSessions.of({
+    register: Effect.fnUntraced(function* (tenant, options, source) {
+      if (kept.size >= mostSessions) return yield* tooMany;
+      const scope = yield* Scope.make();
+      const held = yield* Sessions.use((sessions) => sessions.register(options, { source })).pipe(
+        Scope.provide(scope),
+        Effect.onError(() => Scope.close(scope, Exit.void)),
+      );
+      kept.set(keyOf(tenant, held.id), { held, scope, heardAt: yield* Clock.currentTimeMillis });
+      return held;
+    }),
+    of: Effect.fnUntraced(function* (tenant, id) {
+      const there = kept.get(keyOf(tenant, id));
+      if (there === undefined) return yield* notHeld(id);
+      there.heardAt = yield* Clock.currentTimeMillis;
+      return there.held;
+    }),
+    end: (tenant, id, ending) => ended(keyOf(tenant, id), ending),
+  });
+});
+
+export const layer = Layer.effect(HeldSessions, make);

@@ -1,0 +1,142 @@
+/**
+ * Agents among themselves: who is there, and what they tell each other.
+ *
+ * Room: edge.
+ */
+import { Schema } from "effect";
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
+import { Program } from "../../../domain/thread/Content.ts";
+import { Access, moving, named, Needs, usual } from "./Access.ts";
+import { byId, Count, numberFrom, optional, Time } from "./Shapes.ts";
+import { mostWaitMillis } from "./TasksApi.ts";
+
+const Text = Schema.String;
+const Open = Schema.Record(Text, Schema.Unknown);
+
+export const Sessions = HttpApiGroup.make("sessions")
+  .add(
+    HttpApiEndpoint.get("active", "/", { success: Schema.Struct({ sessions: Schema.Array(Open) }), error: usual })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Who is there now"),
+    HttpApiEndpoint.post("register", "/", {
+      payload: Schema.Struct({
+        /** One that was used before goes on with that session's history. */
+        id: optional(Text),
+        client: optional(Program),
+        server: optional(Program),
+        transport: optional(Text),
+        threadId: optional(Text),
+        machine: optional(Text),
+        processId: optional(Count),
+      }),
+      success: Schema.Struct({
+        id: Text,
+        /** A heartbeat is due after a third of this; after so much silence the session is ended. */
+        leaseMillis: Time,
+      }).pipe(HttpApiSchema.status(201)),
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Begin a session that is present as long as it is heard"),
+    HttpApiEndpoint.post("move", "/:id/:verb", {
+      params: { ...byId, verb: Schema.Literals(["heartbeat", "join", "leave", "end"]) },
+      payload: Schema.Struct({
+        /** `join`, `leave`: which thread or task. */
+        thread: optional(Text),
+        task: optional(Text),
+        /** `end`. */
+        reason: optional(Text),
+        exitCode: optional(Schema.Int),
+      }),
+      success: Open,
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Keep a session, say what it works on, end it")
+      .annotate(
+        OpenApi.Description,
+        "404: this daemon does not hold it (it was silent, or the daemon was restarted): register it again under its id.",
+      ),
+  )
+  .prefix("/v1/sessions")
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Sessions");
+
+const MessageHeld = Schema.Struct({
+  id: Text,
+  from: Text,
+  to: Text,
+  body: Schema.Unknown,
+  inReplyTo: Schema.NullOr(Text),
+  correlationId: Text,
+  isRequest: Schema.Boolean,
+  sentAt: Time,
+  expiresAt: Time,
+}).annotate({ identifier: "InboxMessage" });
+
+const name = { name: Text.check(Schema.isMinLength(1)) };
+
+export const Inbox = HttpApiGroup.make("inbox")
+  .add(
+    HttpApiEndpoint.get("waiting", "/:name", {
+      params: name,
+      success: Schema.Struct({ messages: Schema.Array(MessageHeld) }),
+      error: named,
+    }).annotate(OpenApi.Summary, "What waits for a name, oldest first"),
+    HttpApiEndpoint.post("send", "/:name", {
+      params: name,
+      payload: Schema.Struct({
+        from: Text,
+        body: Schema.Unknown,
+        /** The same id twice is one message. */
+        id: optional(Text),
+        session: optional(Text),
+        ttlMillis: optional(Time),
+        /** Waits so long for the first reply, and answers with it. */
+        replyWithinMillis: optional(Schema.Int.check(Schema.isBetween({ minimum: 1_000, maximum: mostWaitMillis }))),
+      }),
+      success: Schema.Struct({ id: Text, reply: optional(MessageHeld) }).pipe(HttpApiSchema.status(201)),
+      error: moving,
+    }).annotate(OpenApi.Summary, "Send a message, or ask and wait for the reply"),
+    HttpApiEndpoint.post("take", "/:name/take", {
+      params: name,
+      payload: Schema.Struct({
+        leaseMillis: optional(Time),
+        /** Default 0; at most 60,000. */
+        waitMillis: optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: mostWaitMillis }))),
+      }),
+      success: [MessageHeld, HttpApiSchema.NoContent],
+      error: moving,
+    })
+      .annotate(OpenApi.Summary, "The oldest message that nobody has taken, for a lease")
+      .annotate(
+        OpenApi.Description,
+        "204 when there was none. Acknowledge it when it is handled, or the next one takes it.",
+      ),
+    HttpApiEndpoint.post("acknowledge", "/:name/:id/acknowledge", {
+      params: { ...name, ...byId },
+      success: Open,
+      error: named,
+    }).annotate(OpenApi.Summary, "The message was handled"),
+    HttpApiEndpoint.post("reply", "/:name/:id/reply", {
+      params: { ...name, ...byId },
+      payload: Schema.Struct({ body: Schema.Unknown, session: optional(Text) }),
+      success: Schema.Struct({ id: Text }).pipe(HttpApiSchema.status(201)),
+      error: moving,
+    }).annotate(OpenApi.Summary, "Reply to a message that lies there"),
+  )
+  .prefix("/v1/inboxes")
+  .middleware(Access)
+  .annotate(Needs, "worker")
+  .annotate(OpenApi.Title, "Inboxes");
+
+export const SessionList = HttpApiGroup.make("sessionHistory")
+  .add(
+    HttpApiEndpoint.get("list", "/v1/session-history", {
+      query: { limit: optional(numberFrom(1, 1_000)), cursor: optional(Text) },
+      success: Open,
+      error: usual,
+    }).annotate(OpenApi.Summary, "Every session there was, the latest first"),
+  )
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Past sessions");

@@ -1,0 +1,181 @@
+/**
+ * Tasks that any number of workers share, in any language: submitted, claimed under a lease, kept, settled.
+ *
+ * Room: edge.
+ */
+import { Schema } from "effect";
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
+import { TaskPriority, TaskRequest } from "../../../domain/task/TaskEvents.ts";
+import { Access, moving, named, Needs, usual } from "./Access.ts";
+import { byId, Count, flag, numberFrom, optional, Time } from "./Shapes.ts";
+
+const Text = Schema.String;
+const Open = Schema.Record(Text, Schema.Unknown);
+
+/** Longest wait of one request; the client asks again. */
+export const mostWaitMillis = 60_000;
+const wait = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: mostWaitMillis }));
+
+const queueing = {
+  id: optional(Text),
+  threadId: optional(Text),
+  parentTaskId: optional(Text),
+  priority: optional(TaskPriority),
+  maxAttempts: optional(Count),
+  backoffMillis: optional(Time),
+};
+
+const Submitted = Schema.Struct({
+  taskId: Text,
+  /** False: it was there already, and nothing was added. */
+  isNew: Schema.Boolean,
+  /** `log`, or `disk`: in the spool of the daemon until the log is back. */
+  where: Text,
+}).annotate({ identifier: "Submitted" });
+
+/** How a task stands, or how it ended. */
+const TaskRead = Schema.Struct({
+  taskId: Text,
+  status: Text,
+  mcpStatus: Text,
+  attempt: Count,
+  worker: Schema.NullOr(Text),
+  message: Schema.NullOr(Text),
+  progress: Schema.NullOr(Time),
+  total: Schema.NullOr(Time),
+  /** What it waits for, while it is `input_required`. */
+  inputRequests: Schema.Array(Open),
+  output: Schema.Unknown,
+  error: Schema.NullOr(Schema.Struct({ type: Text, message: Schema.NullOr(Text) })),
+  deadLetter: Schema.Boolean,
+  endedAt: Schema.NullOr(Time),
+  archivedAt: Schema.NullOr(Time),
+}).annotate({ identifier: "Task" });
+
+/** One claim of a task. */
+const Lease = Schema.Struct({
+  taskId: Text,
+  /** Names the claim in every request that follows. Whoever has it is this worker. */
+  lease: Text,
+  /** The fencing token: a later claim of the task has a larger one. */
+  token: Count,
+  attempt: Count,
+  maxAttempts: Count,
+  /** A heartbeat is due after a third of this. */
+  leaseMillis: Time,
+  request: TaskRequest,
+}).annotate({ identifier: "Lease" });
+
+const leaseVerbs = ["heartbeat", "start", "progress", "ask", "complete", "fail", "time-out", "release"] as const;
+
+/** What a worker says of the task that it holds; each verb looks at its own fields. */
+const Settling = Schema.Struct({
+  lease: Text,
+  /** `complete`: any JSON. */
+  output: optional(Schema.Unknown),
+  /** `fail`: why. */
+  error: optional(Schema.Struct({ type: Text, message: optional(Text) })),
+  /** `fail`: `never` makes it the last attempt. */
+  retry: optional(Schema.Literal("never")),
+  /** `progress`, `ask`: words. */
+  message: optional(Text),
+  progress: optional(Schema.Finite),
+  total: optional(Schema.Finite),
+  /** `ask`: what the answer is for, what it is to fit, and how long this request waits for it. */
+  key: optional(Text),
+  schema: optional(Open),
+  waitMillis: optional(wait),
+  /** `time-out`: after how long. */
+  afterMillis: optional(Time),
+});
+
+export const Tasks = HttpApiGroup.make("tasks")
+  .add(
+    HttpApiEndpoint.get("list", "/v1/tasks", {
+      query: {
+        status: optional(Text),
+        agentType: optional(Text),
+        batch: optional(Text),
+        limit: optional(numberFrom(1, 1_000)),
+        deadLetters: optional(flag),
+      },
+      success: Schema.Struct({ tasks: Schema.Array(Open) }),
+      error: usual,
+    }).annotate(OpenApi.Summary, "List tasks, latest activity first"),
+    HttpApiEndpoint.post("submit", "/v1/tasks", {
+      payload: Schema.Struct({ request: TaskRequest, ...queueing, notBefore: optional(Time) }),
+      success: Submitted.pipe(HttpApiSchema.status(201)),
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Submit a task for a worker of its agent type")
+      .annotate(OpenApi.Description, "The same id again adds nothing."),
+    HttpApiEndpoint.post("submitBatch", "/v1/task-batches", {
+      payload: Schema.Struct({
+        requests: Schema.Array(TaskRequest).check(Schema.isMinLength(1), Schema.isMaxLength(1_000)),
+        ...queueing,
+        atOnce: optional(Count),
+        failFast: optional(Schema.Boolean),
+      }),
+      success: Open.pipe(HttpApiSchema.status(201)),
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Submit up to 1,000 tasks, all or none"),
+    HttpApiEndpoint.get("batch", "/v1/task-batches/:id", { params: byId, success: Open, error: named }).annotate(
+      OpenApi.Summary,
+      "How the tasks of a batch stand",
+    ),
+    HttpApiEndpoint.get("show", "/v1/tasks/:id", {
+      params: byId,
+      query: { waitMillis: optional(numberFrom(0, mostWaitMillis)) },
+      success: TaskRead,
+      error: named,
+    })
+      .annotate(OpenApi.Summary, "How a task stands")
+      .annotate(OpenApi.Description, "`waitMillis`: waits so long for its end, and then says how it stands."),
+    HttpApiEndpoint.post("claim", "/v1/tasks/claim", {
+      payload: Schema.Struct({
+        agentTypes: Schema.Array(Text).check(Schema.isMinLength(1), Schema.isMaxLength(100)),
+        /** What lists call the worker. Default: the token's name. */
+        worker: optional(Text),
+        /** Default 20,000; at most 60,000. */
+        waitMillis: optional(wait),
+        /** `starting` leaves the beginning to `start`. */
+        begin: optional(Schema.Literals(["starting", "running"])),
+      }),
+      success: [Lease, HttpApiSchema.NoContent],
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Claim the next task of one of these agent types")
+      .annotate(OpenApi.Description, "Waits until there is one; 204 when there was none in that time."),
+    HttpApiEndpoint.post("lease", "/v1/leases/:verb", {
+      params: { verb: Schema.Literals(leaseVerbs) },
+      payload: Settling,
+      success: Open,
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Keep a lease, report, ask, and settle the task")
+      .annotate(
+        OpenApi.Description,
+        "409 `leaseLost`: stop working on it, another one has it or it was cancelled. A lease outlives the daemon: after 503 the same request is safe.",
+      ),
+    HttpApiEndpoint.post("move", "/v1/tasks/:id/:verb", {
+      params: { ...byId, verb: Schema.Literals(["cancel", "retry", "restore", "answer"]) },
+      payload: Schema.Struct({
+        reason: optional(Text),
+        /** `answer`: what a task that waits for input has asked for. */
+        message: optional(Text),
+        value: optional(Schema.Unknown),
+        key: optional(Text),
+      }),
+      success: Schema.Union([TaskRead, Submitted]),
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Cancel a task, answer it, try it again, restore it"),
+  )
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Tasks");

@@ -1,0 +1,33 @@
+/**
+ * What a request asks for, and who asks.
+ *
+ * Room: edge.
+ */
+import { Clock, Effect } from "effect";
+import { HttpServerRequest } from "effect/http";
+import { wishesOf } from "./Shown.ts";
+import { Viewer } from "./Viewer.ts";
+
+/** Query, wishes, viewer; `isPart`: the script asks for a piece of the screen; `now`: epoch milliseconds. */
+export const asked = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest;
+  return {
+    query: new URL(request.url, "http://page").searchParams,
+    wishes: wishesOf(request.cookies),
+    isPart: request.headers["recollect-part"] !== undefined,
+    viewer: yield* Viewer,
+    now: yield* Clock.currentTimeMillis,
+  };
+});
+
+/** A parameter that was given and says something. */
+export const given = (query: URLSearchParams, name: string): string | undefined => {
+  const value = query.get(name)?.trim();
+  return value === undefined || value === "" ? undefined : value;
+};
+
+/** A whole number that was given, or undefined. */
+export const number = (query: URLSearchParams, name: string): number | undefined => {
+  const value = given(query, name);
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+};

@@ -1,0 +1,65 @@
+/**
+ * Who looks at the page, and what of the store they may see.
+ *
+ * Room: edge.
+ *
+ * An operator sees the whole store; others see their own tenant. Who is not signed in is shown how to be.
+ */
+import { Context, Effect } from "effect";
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
+import { HttpDoor, mayAct, type Principal, principalOf } from "../http/Guard.ts";
+import { defaultTenant } from "../../domain/History.ts";
+import { html } from "./html/Html.ts";
+import { trouble, wishesOf } from "./Shown.ts";
+
+export class Viewer extends Context.Service<
+  Viewer,
+  {
+    readonly name: string;
+    /** Undefined: all tenants. */
+    readonly tenant: string | undefined;
+    /** May see what concerns the whole store, and act on it. */
+    readonly isOperator: boolean;
+    /** False once it may look no longer: for answers that go on. */
+    readonly stillHolds: () => boolean;
+    /** Completes when the door closes. */
+    readonly closing: Effect.Effect<void>;
+  }
+>()("recollect/edge/page/Viewer") {}
+
+/** The tenant that is asked for, where the viewer may see it; else their own. */
+export const tenantFor = (viewer: Viewer["Service"], wanted: string | undefined): string =>
+  viewer.tenant ?? wanted ?? defaultTenant;
+
+const viewerOf = ({ name, role, stillHolds, tenant }: Principal["Service"], closing: Effect.Effect<void>) => {
+  const isOperator = mayAct(role, "operator");
+  return Viewer.of({ name, tenant: isOperator ? undefined : tenant, isOperator, stillHolds, closing });
+};
+
+const notSignedIn = Effect.map(HttpServerRequest.HttpServerRequest, ({ cookies, headers }) =>
+  headers["recollect-part"] === undefined
+    ? trouble(
+        wishesOf(cookies),
+        {
+          title: "Sign in",
+          message: "This page shows what your agents said and did, so it is shown to you alone.",
+          hint: html`Run <code>recollect open</code> on this machine: it opens the page, signed in for a week.`,
+        },
+        401,
+      )
+    : HttpServerResponse.text("Sign in again: recollect open", { status: 401 }),
+);
+
+/** For routes that show something. */
+export const signedIn = HttpRouter.middleware<{ provides: Viewer }>()(
+  Effect.map(
+    HttpDoor,
+    (door) => (app) =>
+      Effect.gen(function* () {
+        const request = yield* HttpServerRequest.HttpServerRequest;
+        const principal = yield* Effect.option(principalOf(door, request));
+        if (principal._tag === "None") return yield* notSignedIn;
+        return yield* Effect.provideService(app, Viewer, viewerOf(principal.value, door.closing));
+      }),
+  ),
+).layer;

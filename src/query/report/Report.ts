@@ -1,0 +1,115 @@
+/**
+ * A report as data: statements over the public views, with what their columns mean and how they are plotted.
+ *
+ * Room: query.
+ *
+ * One definition for the command line, HTTP, MCP and the page: `reports` (All.ts) names them, `runReport` answers, and each
+ * section of an answer has the statement it came from, which `recollect sql` takes as it stands.
+ */
+import type { Unit } from "./Unit.ts";
+
+export interface ReportColumn {
+  readonly name: string;
+  readonly unit: Unit;
+  /** One sentence, for people who did not write it. */
+  readonly doc: string;
+}
+
+/** What rows can be grouped by: an SQL expression over the section's row `a`, and over its thread `t` where `ofThread`. */
+export interface Dimension extends ReportColumn {
+  readonly sql: string;
+  readonly ofThread?: boolean;
+}
+
+/** How a section is drawn. `x` and `y` name columns; `series` splits the rows. Absent: a table says it better. */
+export interface Plot {
+  readonly kind: "bars" | "line";
+  readonly x: string;
+  readonly y: ReadonlyArray<string>;
+}
+
+/**
+ * One statement. Its names: `:since` and `:until` (epoch milliseconds, the second exclusive; always numbers), `:tenant`,
+ * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{threads}` the join that it needs. Sums by time
+ * have quarters of an hour: moments between them count from the quarter's beginning.
+ */
+export interface Section {
+  readonly name: string;
+  readonly title: string;
+  readonly doc: string;
+  readonly sql: string;
+  /** Behind the dimension's own column, where there is one. */
+  readonly columns: ReadonlyArray<ReportColumn>;
+  /** Whether rows are grouped by a dimension of the report. */
+  readonly isBy?: boolean;
+  readonly plot?: Plot;
+  /** A number a day for each row: rows of (value of the first column, day, number). Shown as a sparkline. */
+  readonly trend?: { readonly sql: string; readonly unit: Unit; readonly doc: string };
+}
+
+export interface Report {
+  readonly name: string;
+  readonly title: string;
+  readonly doc: string;
+  /** By name; the first is the default. Empty: it is always grouped in the same way. */
+  readonly by: Readonly<Record<string, Dimension>>;
+  readonly sections: ReadonlyArray<Section>;
+}
+
+/** A column in one line. */
+export const column = (name: string, unit: Unit, doc: string): ReportColumn => ({ name, unit, doc });
+
+/** SQL: the day of a moment in the zone that was asked for. */
+export const dayOf = (moment: string): string =>
+  `CASE WHEN ${moment} <> 0 THEN date(${moment} / 1000, 'unixepoch', 'localtime') END`;
+
+/** SQL: the rows of a view of sums that are asked for. */
+export const within = (alias: string, at = "quarter_at"): string =>
+  `${alias}.tenant = :tenant AND ${alias}.${at} >= :since AND ${alias}.${at} < :until`;
+
+/** SQL: a moment that may not be known is asked for where all times are. */
+export const withinOrUnknown = (alias: string, at: string): string =>
+  `${alias}.tenant = :tenant AND coalesce(${alias}.${at}, 0) >= :since AND coalesce(${alias}.${at}, 0) < :until`;
+
+const agent = "coalesce(t.tool, t.client)";
+
+/** Dimensions of whatever happens in a thread at a time. */
+export const dimensions = {
+  day: {
+    name: "day",
+    unit: "day",
+    doc: "Day in the zone that was asked for; null: nobody said a time.",
+    sql: dayOf("a.quarter_at"),
+  },
+  month: {
+    name: "month",
+    unit: "text",
+    doc: "Month in the zone that was asked for; null: nobody said a time.",
+    sql: `substr(${dayOf("a.quarter_at")}, 1, 7)`,
+  },
+  project: {
+    name: "project",
+    unit: "text",
+    doc: "Working directory of the thread; null when not said.",
+    sql: "t.cwd",
+    ofThread: true,
+  },
+  agent: {
+    name: "agent",
+    unit: "text",
+    doc: "Agent tool of the thread, or its client; null when not said.",
+    sql: agent,
+    ofThread: true,
+  },
+  version: {
+    name: "version",
+    unit: "text",
+    doc: "Agent tool and version of the client; null when not said.",
+    sql: `${agent} || ' ' || t.client_version`,
+    ofThread: true,
+  },
+  thread: { name: "thread_id", unit: "text", doc: "Thread.", sql: "a.thread_id" },
+} as const satisfies Readonly<Record<string, Dimension>>;
+
+/** SQL: the thread of a row `a`. */
+export const threadOfRow = "LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant";

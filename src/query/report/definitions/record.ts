@@ -1,0 +1,142 @@
+/**
+ * Storage and audit: how the record grows and through whom, how far its readers are, and who did what.
+ *
+ * Room: query.
+ */
+import { column, dayOf, type Report, within } from "../Report.ts";
+
+const taken = `FROM v_event_activity a WHERE ${within("a")}`;
+const sums = [column("events", "count", "Events."), column("data_bytes", "bytes", "Bytes of their data.")];
+
+export const storage: Report = {
+  name: "storage",
+  title: "Storage",
+  doc: "How the record grows, through whom, and how far everything is that reads it.",
+  by: {},
+  sections: [
+    {
+      name: "days",
+      title: "Growth by day",
+      doc: "What the log took, by the day it took it, the latest first.",
+      columns: [column("day", "day", "Day in the zone that was asked for."), ...sums],
+      plot: { kind: "bars", x: "day", y: ["data_bytes"] },
+      sql: `SELECT ${dayOf("a.quarter_at")}, sum(a.events), sum(a.data_bytes) ${taken} GROUP BY 1 ORDER BY 1 DESC LIMIT :limit`,
+    },
+    {
+      name: "sources",
+      title: "By source",
+      doc: "Who wrote it.",
+      columns: [
+        column("source", "text", "Program and, for imports, format."),
+        ...sums,
+        column("share", "share", "Of the bytes of all."),
+      ],
+      plot: { kind: "bars", x: "source", y: ["data_bytes"] },
+      sql: `SELECT a.source, sum(a.events), sum(a.data_bytes), sum(a.data_bytes) * 1.0 / nullif(sum(sum(a.data_bytes)) OVER (), 0)
+        ${taken} GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
+    },
+    {
+      name: "types",
+      title: "By type",
+      doc: "What it is.",
+      columns: [
+        column("type", "text", "Event type; null for messages that are no events."),
+        column("meaning", "text", "What an entry was; null where the type says it."),
+        ...sums,
+      ],
+      plot: { kind: "bars", x: "type", y: ["data_bytes"] },
+      sql: `SELECT a.type, a.meaning, sum(a.events), sum(a.data_bytes) ${taken} GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2 LIMIT :limit`,
+    },
+    {
+      name: "histories",
+      title: "Largest histories",
+      doc: "Threads, tasks and others by the bytes that the log took of them.",
+      columns: [column("kind", "text", "Kind of history."), column("subject", "text", "Its id."), ...sums],
+      sql: `SELECT a.kind, a.subject, sum(a.events), sum(a.data_bytes) ${taken} GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2 LIMIT :limit`,
+    },
+    {
+      name: "pipeline",
+      title: "Readers",
+      doc: "How far each projection has read, and what it could not take. Not of a time, but now.",
+      columns: [
+        column("projection", "text", "Projection."),
+        column("sequence", "number_of", "Stream sequence of the last event applied."),
+        column("behind", "count", "Events behind the ledger."),
+        column("dead_letters", "count", "Events that it could not take."),
+        column("applied_at", "moment", "When it applied the last."),
+      ],
+      sql: `SELECT c.projection, c.sequence, (SELECT max(sequence) FROM v_checkpoints) - c.sequence,
+          (SELECT count(*) FROM v_dead_letters d WHERE d.projection = c.projection), c.applied_at
+        FROM v_checkpoints c ORDER BY 3 DESC, 1 LIMIT :limit`,
+    },
+  ],
+};
+
+const recorded = `e.tenant = :tenant AND e.recorded_at >= :since AND e.recorded_at < :until`;
+
+export const audit: Report = {
+  name: "audit",
+  title: "Audit",
+  doc: "Who did what, by the log's clock; what was configured; what was refused; what was asked in SQL.",
+  by: {},
+  sections: [
+    {
+      name: "actors",
+      title: "Who did what",
+      doc: "Events by actor and type.",
+      columns: [
+        column("actor", "text", "On whose behalf; null when not said."),
+        column("type", "text", "Event type, or what an entry was."),
+        column("events", "count", "Events."),
+        column("histories", "count", "Threads, tasks and others they are of."),
+        column("first_at", "moment", "When the log took the first."),
+        column("last_at", "moment", "When the log took the last."),
+      ],
+      plot: { kind: "bars", x: "actor", y: ["events"] },
+      sql: `SELECT e.actor, coalesce(e.meaning, e.type), count(*), count(DISTINCT e.subject), min(e.recorded_at), max(e.recorded_at)
+        FROM v_events e WHERE ${recorded} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+    },
+    {
+      name: "config",
+      title: "What was configured",
+      doc: "Changes of the configuration, latest first.",
+      columns: [
+        column("changed_at", "moment", "When."),
+        column("changed_by", "text", "Who; null when not said."),
+        column("field", "text", "Field."),
+        column("value", "text", "What it is now, as JSON; null: as by default."),
+        column("previous", "text", "What it was, as JSON."),
+        column("why", "text", "Why; null when not said."),
+      ],
+      sql: `SELECT c.changed_at, c.changed_by, c.field, c.value, c.previous, c.why FROM v_config_changes c
+        WHERE c.tenant = :tenant AND c.changed_at >= :since AND c.changed_at < :until ORDER BY c.sequence DESC LIMIT :limit`,
+    },
+    {
+      name: "refused",
+      title: "What was refused",
+      doc: "Calls beyond a limit, by limit and tool.",
+      columns: [
+        column("limit_name", "text", "Limit."),
+        column("tool", "text", "Tool."),
+        column("user", "text", "User; null when not said."),
+        column("calls", "count", "Calls that were refused."),
+        column("last_at", "moment", "When last."),
+      ],
+      sql: `SELECT r.limit_name, r.tool_name, r.user, sum(r.calls), max(r.last_at) FROM v_limit_refusals r
+        WHERE r.tenant = :tenant AND r.last_at >= :since AND r.last_at < :until GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3 LIMIT :limit`,
+    },
+    {
+      name: "store",
+      title: "What became of the store",
+      doc: "Events that were lost, losses that were accepted, heals; of all times.",
+      columns: [
+        column("occurred_at", "moment", "When."),
+        column("type", "text", "What."),
+        column("actor", "text", "Who did it; null when not said."),
+        column("events", "count", "How many events were lost."),
+        column("reason", "text", "Why, in their words."),
+      ],
+      sql: `SELECT s.occurred_at, s.type, s.actor, s.events, s.reason FROM v_store_events s ORDER BY s.sequence DESC LIMIT :limit`,
+    },
+  ],
+};

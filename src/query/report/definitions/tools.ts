@@ -1,0 +1,142 @@
+/**
+ * Tools: how often, how well, how long, what they fill, and what goes wrong.
+ *
+ * Room: query.
+ */
+import { column, dayOf, type Dimension, dimensions, type Report, within, withinOrUnknown } from "../Report.ts";
+
+const by: Readonly<Record<string, Dimension>> = {
+  tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name" },
+  server: { name: "server", unit: "text", doc: "Server that offers it; null for a built-in one.", sql: "a.server" },
+  ...dimensions,
+};
+
+/** Calls as rows of the same names as their sums. */
+const calls = `(SELECT c.tool_name, c.server, c.thread_id, c.tenant, c.outcome, c.duration_millis, c.sequence, c.started_at,
+    coalesce(c.started_at - c.started_at % 900000, 0) AS quarter_at FROM v_tool_calls c WHERE ${withinOrUnknown("c", "started_at")})`;
+
+const rate = "sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)";
+
+export const tools: Report = {
+  name: "tools",
+  title: "Tools",
+  doc: "How often tools are called, how well and how long, what fills the context, what follows what, and what goes wrong.",
+  by,
+  sections: [
+    {
+      name: "use",
+      title: "Use",
+      doc: "Calls with how they ended and what they took; percentiles by nearest rank over the known durations.",
+      isBy: true,
+      columns: [
+        column("calls", "count", "Calls."),
+        column("ok", "count", "Calls that succeeded."),
+        column("errors", "count", "Calls that failed."),
+        column("unknown", "count", "Calls whose outcome is not known: cut by a crash, or never told."),
+        column("error_rate", "share", "Failed calls of all calls."),
+        column("threads", "count", "Threads they were made in."),
+        column("timed", "count", "Calls whose duration is known."),
+        column("mean_millis", "millis", "Mean of the known durations."),
+        column("p50_millis", "millis", "Median of the known durations."),
+        column("p95_millis", "millis", "95th percentile of the known durations."),
+        column("p99_millis", "millis", "99th percentile of the known durations."),
+        column("last_at", "moment", "Quarter of an hour of the last call; null when nobody said a time."),
+      ],
+      plot: { kind: "bars", x: "{name}", y: ["ok", "errors", "unknown"] },
+      trend: {
+        sql: `SELECT {by}, ${dayOf("a.quarter_at")}, sum(a.calls) FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1, 2`,
+        unit: "count",
+        doc: "Calls by day.",
+      },
+      sql: `WITH sums AS (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
+          count(DISTINCT a.thread_id) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
+          FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1),
+        ranked AS (SELECT {by} AS it, a.duration_millis AS millis, row_number() OVER (PARTITION BY {by} ORDER BY a.duration_millis) AS place,
+          count(*) OVER (PARTITION BY {by}) AS n FROM ${calls} a {threads} WHERE a.duration_millis IS NOT NULL),
+        p AS (SELECT it, max(CASE WHEN place = (n * 50 + 99) / 100 THEN millis END) AS p50, max(CASE WHEN place = (n * 95 + 99) / 100 THEN millis END) AS p95,
+          max(CASE WHEN place = (n * 99 + 99) / 100 THEN millis END) AS p99 FROM ranked GROUP BY it)
+        SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, s.last_at
+        FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
+    },
+    {
+      name: "context",
+      title: "What fills the context",
+      doc: "Bytes of arguments and results: a model reads all of them again with each further answer.",
+      isBy: true,
+      columns: [
+        column("result_bytes", "bytes", "Bytes of all results."),
+        column("result_share", "share", "Of the results of all rows."),
+        column("mean_result_bytes", "bytes", "Mean of a call's result."),
+        column("arguments_bytes", "bytes", "Bytes of all arguments."),
+      ],
+      plot: { kind: "bars", x: "{name}", y: ["result_bytes"] },
+      sql: `SELECT {by}, sum(a.result_bytes), sum(a.result_bytes) * 1.0 / nullif(sum(sum(a.result_bytes)) OVER (), 0),
+          sum(a.result_bytes) * 1.0 / nullif(sum(a.calls), 0), sum(a.arguments_bytes)
+        FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
+    },
+    {
+      name: "versions",
+      title: "By version of the client",
+      doc: "Error rate of each tool by version of the client: where it rises, something broke. Newest use first.",
+      columns: [
+        column("tool_name", "text", "Name of the tool."),
+        column("client", "text", "Agent tool of the thread, or its client."),
+        column("version", "text", "Version of the client; null when not said."),
+        column("calls", "count", "Calls."),
+        column("errors", "count", "Calls that failed."),
+        column("error_rate", "share", "Failed calls of all calls."),
+        column("first_at", "moment", "Quarter of an hour of the first call."),
+        column("last_at", "moment", "Quarter of an hour of the last call."),
+      ],
+      sql: `SELECT a.tool_name, coalesce(t.tool, t.client), t.client_version, sum(a.calls), sum(a.errors), ${rate},
+          min(nullif(a.first_at, 0)), max(nullif(a.last_at, 0))
+        FROM (SELECT tool_name, thread_id, tenant, sum(calls) AS calls, sum(errors) AS errors, min(quarter_at) AS first_at, max(quarter_at) AS last_at
+          FROM v_call_activity a WHERE ${within("a")} GROUP BY 1, 2, 3) a
+          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant
+        GROUP BY 1, 2, 3 ORDER BY sum(a.errors) DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
+    },
+    {
+      name: "next",
+      title: "What follows what",
+      doc: "Which tool is called after which in a thread.",
+      columns: [
+        column("tool_name", "text", "Tool that was called."),
+        column("next_tool_name", "text", "Tool that was called next in the thread."),
+        column("times", "count", "How often."),
+      ],
+      plot: { kind: "bars", x: "next_tool_name", y: ["times"] },
+      sql: `SELECT tool_name, next, count(*) FROM (SELECT a.tool_name,
+          lead(a.tool_name) OVER (PARTITION BY a.thread_id ORDER BY a.sequence) AS next FROM ${calls} a)
+        WHERE next IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+    },
+    {
+      name: "loops",
+      title: "Loops",
+      doc: "The same call with the same arguments, three times and more in one thread.",
+      columns: [
+        column("thread_id", "text", "Thread."),
+        column("tool_name", "text", "Tool that was called."),
+        column("times", "count", "How often."),
+        column("errors", "count", "How often it failed."),
+        column("arguments", "text", "Its arguments, the beginning."),
+        column("last_at", "moment", "When it was last called."),
+      ],
+      sql: `SELECT c.thread_id, c.tool_name, count(*), sum(c.outcome = 'error'), substr(c.arguments, 1, 200), max(c.started_at)
+        FROM v_tool_calls c WHERE ${withinOrUnknown("c", "started_at")} AND c.arguments_bytes > 2
+        GROUP BY c.thread_id, c.tool_name, c.arguments HAVING count(*) >= 3 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+    },
+    {
+      name: "cut",
+      title: "Calls without an outcome",
+      doc: "Calls whose result was never seen: a crash cut them, or they run now. Latest first.",
+      columns: [
+        column("thread_id", "text", "Thread."),
+        column("tool_name", "text", "Tool that was called."),
+        column("started_at", "moment", "When; null when nobody said it."),
+        column("sequence", "number_of", "Stream sequence of the call."),
+      ],
+      sql: `SELECT c.thread_id, c.tool_name, c.started_at, c.sequence FROM v_tool_calls c
+        WHERE ${withinOrUnknown("c", "started_at")} AND c.outcome = 'unknown' ORDER BY c.sequence DESC LIMIT :limit`,
+    },
+  ],
+};

@@ -1,0 +1,150 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect, Layer } from "effect";
+import type { Page } from "playwright-core";
+import * as Browser from "./Browser.ts";
+import { at, everywhere } from "./Screens.ts";
+import * as Site from "./Site.ts";
+import { payloads, threads } from "./Transcripts.ts";
+
+/** Both themes and three widths in two looks at each screen; `test/drill/page.test.ts` has all six. */
+const views: ReadonlyArray<Browser.View> = [
+  { width: 1600, theme: "light" },
+  { width: 390, theme: "dark" },
+];
+
+const opened = Effect.fnUntraced(function* (path: string, view: Browser.View = { width: 1280, theme: "light" }) {
+  const { url } = yield* Site.Site;
+  const watched = yield* Browser.open(url, view);
+  yield* Effect.promise(() => watched.page.goto(url + path));
+  return watched;
+});
+
+const press = (page: Page, ...keys: ReadonlyArray<string>) =>
+  Effect.promise(async () => {
+    for (const key of keys) await page.keyboard.press(key);
+  });
+
+layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeout: 60_000 })("the page", (it) => {
+  for (const view of views)
+    it.effect(
+      `shows every screen ${view.width} wide and ${view.theme} without a fault: no violation, no error, nothing asked of others`,
+      () => everywhere(view),
+      60_000,
+    );
+
+  it.effect("shows what hostile transcripts say as text, and nothing of it acts", () =>
+    Effect.gen(function* () {
+      const { faults, page } = yield* opened(at(threads.bad));
+      yield* Effect.promise(async () => {
+        for (const fold of await page.locator("details:not([open]) > summary").all())
+          if (await fold.isVisible()) await fold.click();
+        await page.waitForFunction("[...document.querySelectorAll('.call')].every((fold) => fold.querySelector('h4'))");
+      });
+      const seen = yield* Effect.promise(() => page.locator("main").innerText());
+      for (const payload of [payloads[0], payloads[1], payloads[3]]) assert.include(seen, payload ?? "");
+      assert.include(seen, "⟨RLO⟩");
+      assert.notInclude(seen, "\u001b");
+      assert.notInclude(seen, "\u202e");
+      const made = yield* Effect.promise(() =>
+        page.evaluate(
+          "document.querySelectorAll('main script, main img, main h1#breakout, main [onload], main [onerror], main a[href^=javascript], main a[href^=data]').length",
+        ),
+      );
+      assert.strictEqual(made, 0);
+      assert.notStrictEqual(yield* Effect.promise(() => page.title()), "owned");
+      assert.deepStrictEqual(faults, []);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("opens a call with its arguments as a difference, and its result, when asked", () =>
+    Effect.gen(function* () {
+      const { page } = yield* opened(at(threads.shop));
+      const edit = page.locator(".call", { hasText: "Edit" }).first();
+      yield* Effect.promise(() => edit.locator("summary").click());
+      yield* Effect.promise(() => edit.locator(".add", { hasText: "+B" }).waitFor());
+      assert.strictEqual(yield* Effect.promise(() => edit.locator(".del").count()), 1);
+      yield* Effect.promise(() => edit.getByText("The file was changed.").waitFor());
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("opens a long thread at its end, and has 200 messages a page both ways", () =>
+    Effect.gen(function* () {
+      const { page } = yield* opened(at(threads.long));
+      yield* Effect.promise(() => page.locator("article").getByText("Answer 299", { exact: true }).waitFor());
+      assert.strictEqual(yield* Effect.promise(() => page.locator("section.message").count()), 200);
+      assert.isAbove(Number(yield* Effect.promise(() => page.evaluate("scrollY"))), 1000);
+      yield* Effect.promise(() => page.getByText("200 earlier").click());
+      yield* Effect.promise(() => page.locator("article").getByText("Question 100", { exact: true }).waitFor());
+      assert.strictEqual(yield* Effect.promise(() => page.locator("section.message").count()), 400);
+      yield* Effect.promise(() => page.goto(`${page.url()}?after=0`));
+      yield* Effect.promise(() => page.getByText("200 later").click());
+      yield* Effect.promise(() => page.getByText("Answer 199", { exact: true }).waitFor());
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("is used by the keyboard alone: items, folds, palette, screens, search", () =>
+    Effect.gen(function* () {
+      const { faults, page } = yield* opened("/");
+      yield* press(page, "j", "j");
+      assert.strictEqual(yield* Effect.promise(() => page.locator("[data-item].here").count()), 1);
+      yield* press(page, "Enter");
+      yield* Effect.promise(() => page.waitForURL(/\/thread\//));
+      yield* press(page, "Control+k");
+      yield* Effect.promise(() => page.keyboard.type("threads"));
+      yield* press(page, "Enter");
+      yield* Effect.promise(() => page.waitForURL(/\/threads$/));
+      yield* press(page, "/");
+      yield* Effect.promise(() => page.waitForFunction("document.activeElement.type === 'search'"));
+      yield* press(page, "Escape", "g", "n");
+      yield* Effect.promise(() => page.waitForURL(/\/$/));
+      yield* press(page, "?");
+      yield* Effect.promise(() => page.locator("#keys[open]").waitFor());
+      assert.deepStrictEqual(faults, []);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("finds as one types, and leads to the place", () =>
+    Effect.gen(function* () {
+      const { faults, page } = yield* opened("/search");
+      yield* Effect.promise(() => page.keyboard.type('"order of keys"'));
+      const hit = page.locator("#results mark").first();
+      yield* Effect.promise(() => hit.waitFor());
+      assert.include(page.url(), "order");
+      yield* Effect.promise(() => hit.click());
+      yield* Effect.promise(() => page.waitForURL(/at=\d+#m\d+/));
+      yield* Effect.promise(() => page.locator("section:target").waitFor());
+      assert.deepStrictEqual(faults, []);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("keeps the theme that was chosen", () =>
+    Effect.gen(function* () {
+      const { page } = yield* opened("/");
+      yield* press(page, "t");
+      yield* Effect.promise(() => page.reload());
+      assert.strictEqual(yield* Effect.promise(() => page.locator("html").getAttribute("data-theme")), "dark");
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("is read without scripts too", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Site.Site;
+      const text = yield* Effect.promise(() => fetch(url + at(threads.shop)).then((answer) => answer.text()));
+      assert.include(text, "flaky test");
+      assert.notMatch(text, /<script>|<style|style="|onclick=|javascript:/i);
+    }),
+  );
+
+  it.effect("is small: style and script together under 150 KB", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Site.Site;
+      const sizes = yield* Effect.forEach(["/page.css", "/page.js", "/icon.svg"], (path) =>
+        Effect.promise(() => fetch(url + path).then(async (answer) => (await answer.text()).length)),
+      );
+      assert.isBelow(
+        sizes.reduce((sum, size) => sum + size, 0),
+        150_000,
+      );
+    }),
+  );
+});

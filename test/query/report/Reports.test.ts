@@ -1,0 +1,396 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect, Stream } from "effect";
+import { reportNamed, reports } from "../../../src/query/report/All.ts";
+import { type ReportRequest, runReport } from "../../../src/query/report/RunReport.ts";
+import { Query } from "../../../src/query/Query.ts";
+import { type Called, known, type Said, type Spent, store } from "./World.ts";
+
+type Row = Readonly<Record<string, unknown>>;
+
+const run = Effect.fnUntraced(function* (name: string, request: Partial<ReportRequest> = {}) {
+  const report = reportNamed(name);
+  if (report === undefined) return assert.fail(name);
+  const answer = yield* runReport(report, { tenant: "default", ...request });
+  const rows = (section: string): ReadonlyArray<Row> => {
+    const found = answer.sections.find((one) => one.name === section) ?? assert.fail(section);
+    return found.rows.map((row) => Object.fromEntries(found.columns.map((column, at) => [column.name, row[at]])));
+  };
+  return { answer, rows };
+});
+
+/** The day of a moment in a zone, by another clock than SQLite's. */
+const dayIn = (zone: string) => (at: number) => new Intl.DateTimeFormat("sv-SE", { timeZone: zone }).format(at);
+
+const groups = <A>(list: ReadonlyArray<A>, of: (one: A) => string): ReadonlyMap<string, ReadonlyArray<A>> =>
+  Map.groupBy(list, of);
+
+const sum = <A>(list: ReadonlyArray<A>, of: (one: A) => number): number => list.reduce((all, one) => all + of(one), 0);
+const unique = (list: ReadonlyArray<{ readonly thread: string }>): number =>
+  new Set(list.map((one) => one.thread)).size;
+
+/** The value at a share of a list, nearest rank. */
+const rank = (values: ReadonlyArray<number>, percent: number): number | null =>
+  values.toSorted((a, b) => a - b)[Math.ceil((values.length * percent) / 100) - 1] ?? null;
+
+const timed = (list: ReadonlyArray<Called>): ReadonlyArray<number> =>
+  list.flatMap(({ millis }) => (millis === undefined ? [] : [millis]));
+
+const totals = (of: {
+  readonly said: ReadonlyArray<Said>;
+  readonly called: ReadonlyArray<Called>;
+  readonly spent: ReadonlyArray<Spent>;
+}) => ({
+  threads: unique(of.said),
+  prompts: of.said.filter(({ kind }) => kind === "prompt").length,
+  answers: of.said.filter(({ kind }) => kind === "answer").length,
+  tool_calls: of.called.length,
+  errors: of.called.filter(({ outcome }) => outcome === "error").length,
+  input_tokens: sum(of.spent, ({ input }) => input),
+  output_tokens: sum(of.spent, ({ output }) => output),
+  cost_usd: null,
+});
+
+const at = <A extends { readonly at: number }>(list: ReadonlyArray<A>, isIn: (moment: number) => boolean) =>
+  list.filter((one) => isIn(one.at));
+
+const only = (isIn: (moment: number) => boolean) =>
+  totals({ said: at(known.said, isIn), called: at(known.called, isIn), spent: at(known.spent, isIn) });
+
+const use = (list: ReadonlyArray<Called>) => ({
+  calls: list.length,
+  ok: list.filter(({ outcome }) => outcome === "ok").length,
+  errors: list.filter(({ outcome }) => outcome === "error").length,
+  unknown: list.filter(({ outcome }) => outcome === "unknown").length,
+  error_rate: list.filter(({ outcome }) => outcome === "error").length / list.length,
+  threads: unique(list),
+  timed: timed(list).length,
+  mean_millis: timed(list).length === 0 ? null : sum(timed(list), (millis) => millis) / timed(list).length,
+  p50_millis: rank(timed(list), 50),
+  p95_millis: rank(timed(list), 95),
+  p99_millis: rank(timed(list), 99),
+});
+
+const spending = (list: ReadonlyArray<Spent>) => ({
+  provider_messages: list.length,
+  threads: unique(list),
+  input_tokens: sum(list, ({ input }) => input),
+  output_tokens: sum(list, ({ output }) => output),
+  cache_read_tokens: sum(list, ({ cacheRead }) => cacheRead),
+  cache_write_tokens: sum(list, ({ cacheWrite }) => cacheWrite),
+  reasoning_tokens: sum(list, ({ reasoning }) => reasoning),
+  cache_hit_rate: sum(list, ({ cacheRead }) => cacheRead) / sum(list, ({ input }) => input),
+  cost_usd: null,
+});
+
+/** Each group of `truth` is one row, and there is no other. */
+const same = (rows: ReadonlyArray<Row>, key: string, truth: ReadonlyMap<string, Row>) => {
+  assert.sameMembers(
+    rows.map((row) => String(row[key])),
+    [...truth.keys()],
+  );
+  for (const row of rows) assert.deepInclude(row, truth.get(String(row[key])) ?? {});
+};
+
+const mapped = <A, B>(map: ReadonlyMap<string, A>, of: (one: A) => B): ReadonlyMap<string, B> =>
+  new Map([...map].map(([key, value]) => [key, of(value)]));
+
+/** Quarters of an hour in UTC, so that the sums begin and end where the truth does. */
+const since = Date.UTC(2026, 2, 28, 3, 15);
+const until = Date.UTC(2026, 2, 28, 22, 45);
+const isIn = (moment: number) => moment >= since && moment < until;
+
+layer(store, { excludeTestServices: true })("reports", (it) => {
+  it.effect("add up what was said, done and spent, in all, in a time and by day of any zone", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* run("overview")).rows("totals"), [only(() => true)]);
+      assert.deepStrictEqual((yield* run("overview", { since, until })).rows("totals"), [only(isIn)]);
+      for (const zone of ["UTC", "Asia/Kathmandu", "America/New_York"]) {
+        const day = dayIn(zone);
+        const days = new Set(known.said.map((one) => day(one.at)));
+        const truth = new Map([...days].map((name) => [name, only((moment) => day(moment) === name)]));
+        const { rows } = yield* run("overview", { zone });
+        same(rows("days"), "day", truth);
+        assert.deepStrictEqual(
+          rows("days").map((row) => row["day"]),
+          [...days].toSorted().toReversed(),
+          "the latest first",
+        );
+      }
+      const agents = groups(known.said, (one) => known.agentOf(one.thread));
+      same(
+        (yield* run("overview")).rows("agents"),
+        "agent",
+        mapped(agents, (list) => ({ threads: unique(list), messages: list.length })),
+      );
+    }),
+  );
+
+  it.effect("count calls, outcomes and durations by tool, agent, project and day", () =>
+    Effect.gen(function* () {
+      const by: Readonly<Record<string, readonly [string, (one: Called) => string]>> = {
+        tool: ["tool_name", (one) => one.tool],
+        agent: ["agent", (one) => known.agentOf(one.thread)],
+        project: ["project", (one) => known.projectOf(one.thread)],
+        thread: ["thread_id", (one) => one.thread],
+        day: ["day", (one) => dayIn("Asia/Kathmandu")(one.at)],
+      };
+      for (const [name, [column, of]] of Object.entries(by)) {
+        const { rows } = yield* run("tools", { by: name, zone: "Asia/Kathmandu" });
+        same(rows("use"), column, mapped(groups(known.called, of), use));
+      }
+      const some = known.called.filter((one) => isIn(one.at));
+      const { answer, rows } = yield* run("tools", { since, until, zone: "UTC" });
+      same(
+        rows("use"),
+        "tool_name",
+        mapped(
+          groups(some, (one) => one.tool),
+          use,
+        ),
+      );
+      const bytes = sum(some, ({ resultBytes }) => resultBytes);
+      same(
+        rows("context"),
+        "tool_name",
+        mapped(
+          groups(some, (one) => one.tool),
+          (list) => ({
+            result_bytes: sum(list, ({ resultBytes }) => resultBytes),
+            result_share: sum(list, ({ resultBytes }) => resultBytes) / bytes,
+            mean_result_bytes: sum(list, ({ resultBytes }) => resultBytes) / list.length,
+            arguments_bytes: sum(list, ({ argumentsBytes }) => argumentsBytes),
+          }),
+        ),
+      );
+      const [section] = answer.sections;
+      const trend = section?.trend ?? assert.fail("no trend");
+      assert.deepStrictEqual(trend.days, ["2026-03-28"]);
+      assert.deepStrictEqual(
+        trend.rows.map(([calls]) => calls),
+        section?.rows.map((row) => row[1]),
+      );
+    }),
+  );
+
+  it.effect("tell what follows what, loops, calls that were cut, and errors with first and last seen", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* run("tools");
+      const pairs = [...groups(known.called, (one) => one.thread).values()].flatMap((list) =>
+        list.flatMap((one, index) => (list[index + 1] === undefined ? [] : [`${one.tool} ${list[index + 1]?.tool}`])),
+      );
+      assert.deepStrictEqual(
+        new Map(
+          rows("next").map((row) => [`${String(row["tool_name"])} ${String(row["next_tool_name"])}`, row["times"]]),
+        ),
+        mapped(
+          groups(pairs, (pair) => pair),
+          (list) => list.length,
+        ) as never,
+      );
+      const loops = [...groups(known.called, (one) => `${one.thread} ${one.tool} ${one.arguments}`)].filter(
+        ([, list]) => list.length >= 3,
+      );
+      assert.isNotEmpty(loops);
+      assert.sameMembers(
+        rows("loops").map(
+          (row) =>
+            `${String(row["thread_id"])} ${String(row["tool_name"])} ${String(row["arguments"])} ${String(row["times"])}`,
+        ),
+        loops.map(([key, list]) => `${key} ${list.length}`),
+      );
+      assert.sameMembers(
+        rows("cut").map((row) => `${String(row["thread_id"])} ${String(row["started_at"])}`),
+        known.called.filter(({ outcome }) => outcome === "unknown").map((one) => `${one.thread} ${one.at}`),
+      );
+      const failed = groups(
+        known.called.filter(({ outcome }) => outcome === "error"),
+        (one) => one.tool,
+      );
+      const errors = yield* run("errors");
+      same(
+        errors.rows("top"),
+        "tool_name",
+        mapped(failed, (list) => ({
+          error_type: "exit_code",
+          error_message: "Exit code 1",
+          errors: list.length,
+          threads: unique(list),
+          first_at: Math.min(...list.map((one) => one.at)),
+          last_at: Math.max(...list.map((one) => one.at)),
+        })),
+      );
+      assert.strictEqual(
+        sum(errors.rows("rate"), (row) => Number(row["errors"])),
+        sum([...failed.values()], (list) => list.length),
+      );
+    }),
+  );
+
+  it.effect("count tokens once, by model, project, day and thread, with what the cache gave", () =>
+    Effect.gen(function* () {
+      const byModel = mapped(
+        groups(known.spent, (one) => one.model),
+        spending,
+      );
+      same((yield* run("models")).rows("spent"), "model", byModel);
+      const { rows } = yield* run("cost", { by: "project" });
+      same(
+        rows("spent"),
+        "project",
+        mapped(
+          groups(known.spent, (one) => known.projectOf(one.thread)),
+          spending,
+        ),
+      );
+      assert.deepStrictEqual(rows("totals"), [{ ...spending(known.spent), priced_share: 0 }]);
+      same(
+        rows("dearest"),
+        "thread_id",
+        mapped(
+          groups(known.spent, (one) => one.thread),
+          (list) => ({
+            input_tokens: sum(list, ({ input }) => input),
+            output_tokens: sum(list, ({ output }) => output),
+            delegated_threads: 0,
+          }),
+        ),
+      );
+      const days = yield* run("cost", { by: "day", zone: "Asia/Kathmandu" });
+      same(
+        days.rows("spent"),
+        "day",
+        mapped(
+          groups(known.spent, (one) => dayIn("Asia/Kathmandu")(one.at)),
+          spending,
+        ),
+      );
+    }),
+  );
+
+  it.effect("tell projects, threads and turns", () =>
+    Effect.gen(function* () {
+      const of = (list: ReadonlyArray<Said>) => {
+        const ids = new Set(list.map((one) => one.thread));
+        const isOf = (one: { readonly thread: string }) => ids.has(one.thread);
+        const { answers, threads, tool_calls, ...rest } = totals({
+          said: list,
+          called: known.called.filter(isOf),
+          spent: known.spent.filter(isOf),
+        });
+        return { ...rest, tool_calls, messages: answers + rest.prompts, count: threads };
+      };
+      const byProject = mapped(
+        groups(known.said, (one) => known.projectOf(one.thread)),
+        (list) => {
+          const { count, ...rest } = of(list);
+          return { ...rest, threads: count };
+        },
+      );
+      same((yield* run("projects")).rows("projects"), "project", byProject);
+      const byThread = mapped(
+        groups(known.said, (one) => one.thread),
+        (list) => {
+          const { count: _, ...rest } = of(list);
+          return rest;
+        },
+      );
+      const { rows } = yield* run("threads");
+      same(rows("longest"), "thread_id", byThread);
+      const turns = mapped(
+        groups(known.said, (one) => known.agentOf(one.thread)),
+        (list) => ({
+          prompts: of(list).prompts,
+          tools_per_prompt: of(list).tool_calls / of(list).prompts,
+          messages_per_prompt: list.length / of(list).prompts,
+        }),
+      );
+      same(rows("turns"), "agent", turns);
+    }),
+  );
+
+  it.effect("tell how tasks stand, how long they were in each state, and what the log took", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* run("tasks");
+      assert.deepStrictEqual(rows("types"), [
+        {
+          agent_type: "coder",
+          tasks: 3,
+          started: 2,
+          ended: 2,
+          completed: 1,
+          failed: 1,
+          cancelled: 0,
+          completed_share: 0.5,
+          mean_wait_millis: 4000,
+          mean_millis: 4000,
+          max_millis: 6000,
+        },
+      ]);
+      assert.deepInclude(
+        rows("states").find((row) => row["status"] === "running"),
+        { times: 2, left: 2, mean_millis: 4000, max_millis: 6000, sum_millis: 8000 },
+      );
+      assert.deepStrictEqual(
+        rows("stuck").map((row) => row["task_id"]),
+        ["k3"],
+      );
+      assert.deepInclude(rows("failures")[0], { error_type: "crashed", tasks: 1 });
+      assert.deepStrictEqual(rows("illegal"), []);
+      const { rows: stored } = yield* run("storage");
+      const types = groups(stored("types"), (row) => String(row["type"]));
+      const truth = groups(known.entries, (entry) => entry.type);
+      assert.sameMembers([...types.keys()], [...truth.keys()]);
+      for (const [type, list] of truth) {
+        const [events, bytes] = ["events", "data_bytes"].map((name) =>
+          sum(types.get(type) ?? [], (row) => Number(row[name])),
+        );
+        assert.deepStrictEqual([events, bytes], [list.length, sum(list, ({ body }) => body.length)], type);
+      }
+      assert.strictEqual(
+        sum(stored("days"), (row) => Number(row["events"])),
+        known.entries.length,
+      );
+      const audit = yield* run("audit");
+      assert.strictEqual(
+        sum(audit.rows("actors"), (row) => Number(row["events"])),
+        known.entries.length,
+      );
+    }),
+  );
+
+  it.effect("have a unit and a sentence for each column, and statements that SQL of anybody takes as they stand", () =>
+    Effect.gen(function* () {
+      const query = yield* Query;
+      for (const report of reports) {
+        const names = ["", ...Object.keys(report.by)];
+        for (const by of names) {
+          const answer = yield* runReport(report, { tenant: "default", ...(by === "" ? {} : { by }), limit: 3 });
+          for (const section of answer.sections) {
+            const where = `${report.name} ${section.name} ${by}`;
+            for (const row of section.rows) assert.lengthOf(row, section.columns.length, where);
+            for (const { doc, name } of section.columns)
+              assert.match(doc, /^\S.{3,}\.$/s, `${where}.${name} needs a sentence`);
+            assert.lengthOf(new Set(section.columns.map(({ name }) => name)), section.columns.length, where);
+            const plotted = section.plot === undefined ? [] : [section.plot.x, ...section.plot.y];
+            for (const name of plotted)
+              assert.include(
+                section.columns.map((column) => column.name),
+                name,
+                where,
+              );
+            if (section.trend !== undefined) assert.lengthOf(section.trend.rows, section.rows.length, where);
+          }
+        }
+      }
+      const { answer } = yield* run("tools");
+      const [section] = answer.sections;
+      const asked = query.sql(section?.sql ?? "", section?.parameters ?? {});
+      const found = yield* Effect.scoped(Effect.flatMap(asked, ({ rows }) => Stream.runCollect(rows)));
+      assert.deepStrictEqual([...found], [...(section?.rows ?? [])]);
+      for (const wrong of [{ by: "nothing" }, { sections: ["nothing"] }]) {
+        const error = yield* Effect.flip(run("tools", wrong));
+        assert.strictEqual(error._tag, "QueryRefused");
+      }
+    }),
+  );
+});
