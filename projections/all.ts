@@ -5,6 +5,7 @@
  */
 import type { Projection } from "../src/projection/Projection.ts";
 import { agentMessages } from "./agentMessages.ts";
+import { answers } from "./answers.ts";
 import { configChanges } from "./configChanges.ts";
 import { entries } from "./entries.ts";
 import { filesRead } from "./filesRead.ts";
@@ -34,4 +35,5 @@ export const readModels: ReadonlyArray<Projection> = [
   configChanges,
   limitRefusals,
   entries,
+  answers,
 ];

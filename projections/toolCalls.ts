@@ -9,6 +9,7 @@
  * Decision: one row, because grouping calls by outcome took 1.8 s of a million events where the result lay in another table
  * behind the key, and 14 ms without it.
  */
+import { hash } from "node:crypto";
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
@@ -39,6 +40,10 @@ const shared = (event: RecordedEvent, fact: ToolWasCalled | ToolHasReturned) => 
   copy_of: fact.copyOf,
 });
 
+/** 32 bits of their hash: two that differ hardly meet among the calls of one tool in one thread. */
+const keyOfArguments = (text: string): number | undefined =>
+  text === "{}" ? undefined : hash("sha256", text, "buffer").readUIntBE(0, 4);
+
 const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
   table: "tool_calls",
   row: {
@@ -47,6 +52,7 @@ const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
     name: fact.name,
     server: fact.server,
     arguments: head(fact.arguments),
+    arguments_key: keyOfArguments(fact.arguments),
     arguments_bytes: utf8Length(fact.arguments),
     message_id: fact.messageId,
     started_at: fact.at,
@@ -116,7 +122,7 @@ const resultText = (
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 6,
+  version: 7,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -133,6 +139,7 @@ export const toolCalls: Projection = {
         name: ofCall({ type: "name", doc: "Tool." }),
         server: ofCall({ type: "name", doc: "Server of the tool." }),
         arguments: ofCall({ type: "text", doc: "Arguments as JSON text, at most 1 MiB." }),
+        arguments_key: ofCall({ type: "integer", doc: "Equal for equal arguments: of their SHA-256; null for none." }),
         arguments_bytes: ofCall({ type: "integer", doc: "True size of the arguments in bytes." }),
         message_id: ofCall({ type: "id", doc: "Message that asked." }),
         started_at: ofCall({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
@@ -150,12 +157,16 @@ export const toolCalls: Projection = {
         ended_at: ofResult({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
       },
       indexes: [
-        ["thread_id", "tenant", "second_hand", "sequence"],
+        // The name, so that what follows what is read off the index.
+        ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere"],
         ["thread_id", "tenant", "result_sequence"],
-        ["name", "thread_id"],
+        ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         { on: ["tenant", "name", "server", `(${duration("")})`], where: "elsewhere IS NULL AND sequence IS NOT NULL" },
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
+        { on: ["ended_at"], where: "outcome = 'error'" },
+        { on: ["started_at"], where: "result_sequence IS NULL" },
+        { on: ["result_sequence"], where: "sequence IS NULL" },
       ],
       fullText: {
         of: (row) => indexedJson(`${row}.arguments`),

@@ -1,10 +1,10 @@
 /**
- * What holds the process: calls that have not returned, loops that watch, workers. Nothing else of ours does, so that a
+ * Keeps the process alive: unreturned calls, watch loops, workers. Nothing else of ours does, so that a
  * program that forgets `close` ends by itself.
  *
  * Room: client.
  *
- * Sockets and timers of the client are let go of (`HoldsProcessNats`), because none of them knows whether somebody waits
+ * Sockets and timers of the client are let go of (`HoldsProcessNats`), because none of them knows whether a caller waits
  * for it. One timer that does nothing stands for all that is waited for.
  */
 

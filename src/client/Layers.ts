@@ -28,22 +28,22 @@ import * as QuerySqlite from "../query/QuerySqlite.ts";
 export interface Options extends Connect.Options {
   /** Milliseconds for which a worker of this program may be silent. Default: as the queue has it, 30,000 in a new one. */
   readonly leaseMillis?: number | undefined;
-  /** Which configuration of the tenant holds. Default `default`. */
+  /** Configuration scope within the tenant. Default `default`. */
   readonly configScope?: string | undefined;
-  /** What tells paths of this machine from those of another, for cached files. Default: its host name. */
+  /** Machine name that keeps cached paths of several machines apart. Default: the host name. */
   readonly machine?: string | undefined;
 }
 
 /** The publisher and what it stands on: connection, log, spool, threads, answers. */
 export const core = Connect.layer;
 
-/** Who is there. Needs `core`. */
+/** Live sessions. Needs `core`. */
 export const sessions = Sessions.layer.pipe(Layer.provide(Presence.layer().pipe(Layer.provide(BucketsAway.layer))));
 
 /** Messages between agents. Needs `core`. */
 export const inbox = Inbox.layer.pipe(Layer.provide(BucketsAway.layer));
 
-/** What happens, history first. Needs `core`. */
+/** Events as they happen, after the stored ones. Needs `core`. */
 export const watch = Watch.layer;
 
 /** Texts between programs, none kept. Needs `core`. */

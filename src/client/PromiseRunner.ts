@@ -15,9 +15,9 @@ export interface Flushed {
   readonly appended: number;
   readonly spooled: number;
   readonly held: number;
-  /** How many calls failed. Awaited ones have told their caller already. */
+  /** Number of failed calls, awaited ones included. */
   readonly refused: number;
-  /** Why: of the first hundred. */
+  /** Reasons of the first hundred failures. */
   readonly failures: ReadonlyArray<Error>;
 }
 
@@ -73,7 +73,7 @@ export class PromiseRunner {
     }
   }
 
-  /** What needs no waiting. Throws what `run` rejects with. */
+  /** Runs a synchronous effect. Throws what `run` rejects with. */
   now<A>(effect: Effect.Effect<A, never, Core>): A {
     if (this.#isClosed) throw errorOf(new RecollectClosed());
     return this.runtime.runSync(effect);
@@ -104,7 +104,7 @@ export class PromiseRunner {
     this.#lastSequence = Math.max(this.#lastSequence, sequence);
   }
 
-  /** How far this client's own appends reach; undefined when some went by the spool, whose place nobody was told. */
+  /** Highest sequence that this client appended; undefined when some commands were spooled and have no sequence yet. */
   get ownSequence(): number | undefined {
     return this.#hasWaited ? undefined : this.#lastSequence;
   }

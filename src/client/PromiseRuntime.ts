@@ -1,5 +1,5 @@
 /**
- * How a form in promises begins: options as a program gives them, a layer made of them, and a runtime that says nothing.
+ * Start of the promise form: a program's options, the layer made of them, and a runtime that logs nothing.
  *
  * Room: client.
  */
@@ -11,15 +11,15 @@ import { loose } from "../log/connection/HoldsProcessNats.ts";
 import * as InFlight from "./InFlight.ts";
 import type * as Layers from "./Layers.ts";
 
-/** What every section of the client stands on. */
+/** Services that every section of the client uses. */
 export type Core = Layer.Success<ReturnType<typeof Layers.core>> | Machine;
 
-/** What the services ask of the machine. Named here, so that the declarations of the package name no more. */
+/** Platform services, named here so that the package's declarations name no more. */
 type Machine = FileSystem.FileSystem | Path.Path;
 
-/** How a program connects. Every field may be left out. */
+/** Connection options of a program, all optional. */
 export interface ConnectOptions extends Omit<Layers.Options, "source"> {
-  /** Who publishes: a program's name, or its name and version. */
+  /** Publishing program: its name, or its name and version. */
   readonly client?: string | Program | undefined;
 }
 

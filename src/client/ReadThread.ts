@@ -13,12 +13,12 @@ export interface ReadMessage {
   readonly role: string;
   readonly author: string | undefined;
   readonly model: string | undefined;
-  /** What was said and what tools answered, parts joined by line feeds; thoughts are in `parts` only. */
+  /** Text of message and tool results, parts joined by line feeds; thoughts are in `parts` only. */
   readonly text: string;
   readonly parts: ReadonlyArray<Part>;
-  /** When it was said, epoch milliseconds. */
+  /** Time of the message, epoch milliseconds. */
   readonly occurredAt: number;
-  /** Whether less is here than was said: `messages` gives all of it. */
+  /** True where the text is shortened: `messages` gives all of it. */
   readonly isCut: boolean;
 }
 
@@ -32,9 +32,9 @@ export interface ReadThread {
   readonly expiresAt: number | undefined;
   /** The newest, at most 64 and 64 KiB of them, oldest first. */
   readonly messages: ReadonlyArray<ReadMessage>;
-  /** How many stand before those: `messages` gives them. */
+  /** Number of earlier messages: `messages` gives them. */
   readonly omitted: number;
-  /** How many events of it wait on this machine; they are among what is shown. */
+  /** Number of its events that wait in the spool; they are included in the view. */
   readonly waiting: number;
   /** False: the log does not answer, and what it had when it was last read here is shown. */
   readonly isCurrent: boolean;

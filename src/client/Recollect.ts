@@ -4,7 +4,7 @@
  *
  * Room: client.
  *
- * A call that nobody awaits never crashes the program: its failure is counted, and `flush` tells of it. What hangs on
+ * A call that is not awaited never crashes the program: its failure is counted, and `flush` reports it. What hangs on
  * the door is made when it is first used.
  */
 import { Effect, Layer } from "effect";
@@ -39,7 +39,7 @@ import { type Target, type WatchedElement, watchOver } from "./WatchEvents.ts";
 import * as Task from "../publish/TaskPublisher.ts";
 import * as Thread from "../publish/thread/ThreadPublisher.ts";
 
-/** How long closing waits for what was spooled, for example while the first connection was being made. */
+/** Time that closing gives to spooled commands, for example of the first connection, milliseconds. */
 const closeDrainMillis = 500;
 
 /**
@@ -101,7 +101,7 @@ export class RecollectTask {
   }
 }
 
-/** Where a client and a server talk for a while. */
+/** A session: a client and a server connected for a while. */
 export class RecollectSession {
   readonly #runner: PromiseRunner;
   readonly #session: Task.SessionPublisher;
@@ -135,7 +135,7 @@ const untilReached = Effect.retry(
   backoff,
 );
 
-/** Which history: that of a thread, of a task or of a session. */
+/** A history: of a thread, a task or a session. */
 export type HistoryOf = Exclude<Target, "all">;
 
 const historyOf = (of: HistoryOf, tenant: string): History.History => {
@@ -269,7 +269,7 @@ export class Recollect {
     return this.#runner.flush();
   }
 
-  /** What waits for what: `spooled` counts what this machine has accepted and the log does not have yet. */
+  /** State of delivery: `spooled` counts commands that this machine accepted and the log does not have yet. */
   waiting(): Promise<Waiting> {
     return this.#runner.run(Publisher.use(({ waiting }) => waiting));
   }

@@ -33,7 +33,7 @@ export class RecollectAnswer {
     return this.#answer.text();
   }
 
-  /** How much would survive the process now, in UTF-16 units: on this machine's disk, or in the log. */
+  /** Length that would survive a crash now, in UTF-16 units: on this machine's disk, or in the log. */
   get kept(): number {
     return this.#answer.kept();
   }

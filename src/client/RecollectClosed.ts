@@ -1,5 +1,5 @@
 /**
- * What a call after `close` rejects with.
+ * Rejection of a call after `close`.
  *
  * Room: client.
  */

@@ -41,7 +41,7 @@ export class RecollectConfig {
     return this.#section.run(Configuration.Configuration.use(use));
   }
 
-  /** What holds, for reading without waiting; kept true while the client is open. */
+  /** Current configuration, read without waiting; kept current while the client is open. */
   held(): Promise<HeldConfig> {
     return this.#config((config) => Effect.succeed(new HeldConfig(config)));
   }

@@ -1,5 +1,5 @@
 /**
- * What a promise rejects with: always an `Error` with `message` (a sentence), `code`, `hint` and `cause`.
+ * Rejection of a promise: always an `Error` with `message` (a sentence), `code`, `hint` and `cause`.
  *
  * Room: client.
  *

@@ -52,7 +52,7 @@ export class RecollectFiles {
     return this.#files((files) => files.forget(what));
   }
 
-  /** What this process has counted. */
+  /** Counters of this process. */
   counts(): Promise<FileCache.FileCounts> {
     return this.#files((files) => files.counts);
   }

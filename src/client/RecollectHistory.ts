@@ -41,7 +41,7 @@ export interface ReadOptions extends Reading {
   readonly last?: number | undefined;
 }
 
-/** How a history comes to a state. Pure: the state it was given stays as it is. Declare it once, outside of calls. */
+/** Fold of a history into a state. Pure: the given state stays unchanged. Declare it once, outside of calls. */
 export interface EventFold<State> {
   readonly initial: State;
   readonly apply: (state: State, event: HistoryEvent) => State;
@@ -49,14 +49,14 @@ export interface EventFold<State> {
 
 export interface FoldedState<State> {
   readonly state: State;
-  /** What to give as `expected` when appending on what was read; 0 when the log has nothing. */
+  /** Value of `expected` for an append that builds on this read; 0 when the log has nothing. */
   readonly sequence: number;
   /** Events in the state that the log does not have yet. */
   readonly waiting: number;
 }
 
 export interface AppendOptions {
-  /** The last sequence of the history that the caller saw; rejects with `SequenceConflict` when somebody was quicker. */
+  /** The last sequence of the history that the caller saw; rejects with `SequenceConflict` when another writer appended first. */
   readonly expected?: number | undefined;
 }
 

@@ -57,7 +57,7 @@ export class RecollectInbox {
     });
   }
 
-  /** The oldest message that nobody has taken, for a lease; undefined when there is none within `waitMillis`. */
+  /** Takes the oldest free message under a lease; undefined when there is none within `waitMillis`. */
   async take(options: Taking): Promise<Message | undefined> {
     return Option.getOrUndefined(await this.#section.run(Inbox.use((inbox) => inbox.take(options))));
   }
@@ -72,7 +72,7 @@ export class RecollectInbox {
     return this.#section.run(Inbox.use((inbox) => inbox.reply(options)));
   }
 
-  /** What waits for a name, oldest first. */
+  /** Waiting messages of a name, oldest first. */
   waiting(name: string): Promise<ReadonlyArray<Message>> {
     return this.#section.run(Inbox.use((inbox) => inbox.waiting(name)));
   }

@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import * as Limits from "../coordination/limits/Limits.ts";
 import type { Section } from "./Section.ts";
 
-/** What a limit says: go on, or come again. */
+/** Decision of a limit: allowed, or when to retry. */
 export type Taken =
   | (Limits.Allowed & { readonly allowed: true })
   | { readonly allowed: false; readonly limit: string; readonly retryAfterMillis: number };

@@ -12,7 +12,7 @@ import { QueryRefused, type SqlParameters, type Value } from "../query/Sql.ts";
 import type { PromiseRunner } from "./PromiseRunner.ts";
 import type { Section } from "./Section.ts";
 
-/** Which histories to list. Default: threads, 50 of them. */
+/** Selection of histories. Default: 50 threads. */
 export interface ListOptions extends Omit<HistoryFilter, "kind"> {
   readonly kind?: HistoryFilter["kind"] | undefined;
 }
@@ -41,7 +41,7 @@ export class RecollectQuery {
     this.#runner = runner;
   }
 
-  /** Whether all that this client has appended is projected now. */
+  /** True once everything that this client appended is projected. */
   readonly #isCurrent = Effect.gen({ self: this }, function* () {
     const own = this.#runner.ownSequence;
     const { held, spooled } = yield* Publisher.use(({ waiting }) => waiting);

@@ -35,7 +35,7 @@ export class RecollectResponses {
     return this.#responses((responses) => responses.forget(what));
   }
 
-  /** What this process has counted. */
+  /** Counters of this process. */
   counts(): Promise<ResponseCache.ResponseCounts> {
     return this.#responses((responses) => responses.counts);
   }

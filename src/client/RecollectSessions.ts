@@ -69,7 +69,7 @@ export class RecollectSessions {
     return new PresentSession((effect) => this.#section.run(effect), held, end);
   }
 
-  /** Who is there now, on every machine of this server. Rejects with `PresenceUnavailable` when it cannot be asked. */
+  /** Live sessions on every machine of this server. Rejects with `PresenceUnavailable` while presence cannot be read. */
   active(): Promise<ReadonlyArray<Present>> {
     return this.#section.run(Sessions.Sessions.use(({ active }) => active));
   }

@@ -33,7 +33,7 @@ export interface WorkOptions {
   readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
   readonly concurrency?: number | undefined;
   readonly worker?: string | undefined;
-  /** What it returns is the output. What it throws is a failed attempt, and with `retry: "never"` on it the last one. */
+  /** Its result is the task's output. A throw is a failed attempt, and with `retry: "never"` on it the last one. */
   readonly run: (task: RunningTask) => unknown;
 }
 
@@ -62,7 +62,7 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.submitBatch(requests, batch));
   }
 
-  /** How the tasks of a batch stand. */
+  /** State of each task of a batch. */
   batch(batchId: string): Promise<Tasks.BatchResult> {
     return this.#run((tasks) => tasks.batch(batchId));
   }
@@ -76,7 +76,7 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.result(taskId));
   }
 
-  /** How the task stands now and after each of its events, up to its end. */
+  /** State of the task now and after each of its events, up to its end. */
   watch(taskId: string): AsyncGenerator<Tasks.TaskResult> {
     return this.#section.iterate(Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId))), "rejects");
   }
@@ -99,7 +99,7 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.retry(taskId));
   }
 
-  /** Works until it is stopped or the client is closed. Throws `InvalidTask` when nobody can work so. */
+  /** Works until it is stopped or the client is closed. Throws `InvalidTask` for impossible options. */
   work({ run, ...options }: WorkOptions): RunningWorker {
     Result.getOrThrow(placesOf(options));
     const runOne = ({ attempt, maxAttempts, progress, request, requestInput, taskId }: Running) =>

@@ -66,7 +66,7 @@ export class RecollectThread {
 
   /**
    * Says a message bit by bit, for a model that streams: `delta` or `deltas`, then `complete` or `abort`. One event in
-   * the end, at most ten in all; an answer that nobody ends is aborted when Recollect is closed.
+   * the end, at most ten in all; an answer without an end is aborted when Recollect is closed.
    */
   answer(message: Thread.Answering): RecollectAnswer {
     return new RecollectAnswer(this.#runner, this.#thread, message);

@@ -11,7 +11,7 @@ import { errorOf } from "./RecollectError.ts";
 
 type Runtime = ManagedRuntime.ManagedRuntime<Core, never>;
 
-/** What sections of one client share: the runtime, and what they are ended by. */
+/** Shared by the sections of one client: the runtime, and the signal that ends them. */
 export class Sections {
   readonly runtime: Runtime;
   readonly #scope = Scope.makeUnsafe();

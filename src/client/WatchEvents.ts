@@ -10,7 +10,7 @@ import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import { type Seen, Watch, type Watchable, type Watching } from "../coordination/watch/Watch.ts";
 import type { Section } from "./Section.ts";
 
-/** What to watch: one thread, task or session by its id, or everything of the tenant. */
+/** Scope of a watch: one thread, task or session by its id, or the whole tenant. */
 export type Target = { readonly thread: string } | { readonly task: string } | { readonly session: string } | "all";
 
 /** An event as a program in promises sees it: `data` is the body's JSON. */

@@ -49,6 +49,7 @@ const endings: ReadonlyArray<readonly [RegExp, Catalogued]> = [
   [/_tokens$/, of("integer", "tokens", "measure", additive)],
   [/_usd_per_million$/, of("real", "US dollars for a million tokens", "measure")],
   [/_usd$/, of("real", "US dollars", "measure", additive)],
+  [/_per_turn$/, of("real", "count for each turn", "measure")],
   [/_share$/, of("real", "share of 1", "measure")],
   [/_at$/, of("integer", "epoch milliseconds", "dimension")],
   [/_time$/, of("text", "ISO 8601 in UTC", "dimension")],
@@ -62,7 +63,7 @@ const endings: ReadonlyArray<readonly [RegExp, Catalogued]> = [
 const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   [
     `answers calls errors events messages ok prompts provider_messages reads reuses timed tool_calls unanswered unknown dead_letters
-     edits writes tasks completed failed turns repeats follows times retries priced_messages unpriced_messages sessions entries`,
+     edits writes tasks completed failed turns claimed started timed_out cancelled still_open unmatched_results not_understood unpriced repeats times retries priced_messages unpriced_messages sessions entries`,
     of("integer", "count", "measure", additive),
   ],
   [
@@ -76,7 +77,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   ["not_before stream_created", of("integer", "epoch milliseconds", "dimension")],
   ["lease_millis", of("integer", "milliseconds", "dimension")],
   ["dead_letter fail_fast", of("integer", "0 or 1", "dimension")],
-  ["ordinal position rank", of("integer", "place", "dimension")],
+  ["ordinal position rank turn", of("integer", "place", "dimension")],
   ["exit_code", of("integer", "number", "dimension")],
   ["process_id", of("integer", "number", "dimension", personal)],
   ["schema_version version rolled_back_to", of("integer", "version", "dimension")],

@@ -28,11 +28,11 @@ import * as Publisher from "./Publisher.ts";
 import * as ThreadViews from "./thread/ThreadViews.ts";
 import { answersIn, ownLog, targetOf } from "./drain/SpoolDrainer.ts";
 
-/** What holds for this process in place of what the data folder says; see `spool.maxBytes` in docs/configuration.md. */
+/** Overrides of the data folder's settings for this process; see `spool.maxBytes` in docs/configuration.md. */
 export interface SpoolOptions {
   /** Beyond it what is published with the log away is refused. */
   readonly maxFileBytes?: number | undefined;
-  /** What waits for longer is said to be overdue. */
+  /** Age from which a waiting command is overdue, milliseconds. */
   readonly overdueMillis?: number | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface Options extends Publisher.Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
-  /** Who this program is to the server: files with credentials. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  /** Credentials for the server, as files. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
   readonly access?: Given | undefined;
   /** Bounds of the spool. */
   readonly spool?: SpoolOptions | undefined;
@@ -56,12 +56,12 @@ const givenUrl = (options: Options) =>
 export const folderLayer = (options: Options) =>
   Layer.effect(DataFolder.DataFolder, Effect.flatMap(DataFolder.locate(options.data), DataFolder.at));
 
-/** What dead processes were saying is in the spool before the publisher looks into it. */
+/** Unfinished answers of dead processes go into the spool before the publisher looks into it. */
 const recovered = (journal: AnswerJournal.Options) =>
   Layer.effectDiscard(Spool.use((spool) => AnswerJournal.recover(journal, spool)));
 
 /**
- * Which stream is meant: the folder's own by its `store.json`; at an address, the one that was seen there first. A
+ * Identity of the stream: the folder's own by its `store.json`; at an address, the one that was seen there first. A
  * publisher changes nothing: where there is no stream, its commands wait.
  */
 export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"], target: string) {
@@ -85,7 +85,7 @@ export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolde
     });
 });
 
-/** Which log is meant, where it is at each moment, and the folder whose spool waits for it. */
+/** Target log, its current address, and the folder whose spool waits for it. */
 export const placeOf = Effect.fnUntraced(function* (options: Options) {
   const context = yield* Effect.context<Effect.Services<ReturnType<typeof Instance.find>>>();
   const folder = yield* DataFolder.DataFolder;

@@ -39,7 +39,7 @@ export interface ReadEvent {
 }
 
 /**
- * How a history comes to a state. Pure: `apply` returns the next state and leaves the one it was given as it is, because
+ * Fold of a history into a state. Pure: `apply` returns the next state and leaves the one it was given as it is, because
  * that one is kept for the next read.
  */
 export interface Fold<State> {

@@ -32,7 +32,7 @@ import * as Delivery from "./delivery/Delivery.ts";
 import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
 import { putBlobs } from "./write/WriteCommand.ts";
 
-/** What became of an event: see `Delivered`. */
+/** Outcome of an event: see `Delivered`. */
 export type Published = Delivery.Delivered & { readonly eventId: string };
 
 /** `LogUnavailable` only for an event that must be in the log (`durable: "log"`). */
@@ -40,9 +40,9 @@ export type PublishError = AccessDenied | InvalidEvent | AppendRefused | TaskRef
 
 /** A call whose event must be in the log waits for it so long in all: a server that is started again is back by then. */
 const logMillis = 5_000;
-/** How often it is tried again meanwhile. */
+/** Number of retries meanwhile. */
 const logRetryMillis = 50;
-/** How long a log that callers are kept from may take for a blob of an event that it has given. */
+/** Patience for a blob while callers are sent to the spool, milliseconds. */
 const blobMillis = 2_000;
 
 export interface PublishOptions<Name extends TypeName> extends Composing<Name> {}
@@ -65,7 +65,7 @@ export interface AppendedAll {
 export interface Options extends Delivery.Options {
   /** Default `default`. */
   readonly tenant?: string | undefined;
-  /** Who publishes: the CloudEvents source of events that name no other. Default `recollect`. */
+  /** Publisher: the CloudEvents source of events that name no other. Default `recollect`. */
   readonly source?: string | undefined;
   /** Said of every event that does not say otherwise. */
   readonly actor?: string | undefined;
@@ -76,15 +76,15 @@ export class Publisher extends Context.Service<
   Publisher,
   {
     readonly tenant: string;
-    /** What it says of every event that does not say otherwise. */
+    /** Defaults of each event. */
     readonly speaks: Provenance;
-    /** What may be stored, as it holds now. */
+    /** Storage policy in force. */
     readonly policy: () => Policy;
     /** Any event of the catalogue. */
     readonly publish: <Name extends TypeName>(options: PublishOptions<Name>) => Effect.Effect<Published, PublishError>;
     /**
-     * An event that holds only if nobody has written to the history since the caller read it. Never spooled: with the
-     * log away nobody can say whether it holds. After `LogUnavailable` the same call with the same id is safe.
+     * An event that holds only while the history is as the caller read it. Never spooled: with the log unreachable
+     * that cannot be known. After `LogUnavailable` the same call with the same id is safe.
      */
     readonly publishExpecting: <Name extends TypeName>(
       options: PublishOptions<Name> & { readonly expected: Sequence },
@@ -113,7 +113,7 @@ export class Publisher extends Context.Service<
      * them is then added by itself. Refused without a disk: memory promises too little.
      */
     readonly keepBatch: (commands: ReadonlyArray<Command>) => Effect.Effect<void, Delivery.DeliveryError>;
-    /** What the log has of a history after a sequence. Fails at once while callers are sent to the spool. */
+    /** Events of a history after a sequence. Fails at once while callers are sent to the spool. */
     readonly read: (history: History, after: Sequence) => Stream.Stream<RecordedEvent, LogUnavailable>;
     /** The bytes of a blob that an event refers to, also of one that waits; undefined when they are lost. */
     readonly blob: (sha256: string) => Effect.Effect<Uint8Array | undefined, LogUnavailable>;
@@ -122,13 +122,13 @@ export class Publisher extends Context.Service<
     /** Returns when the log has everything. Waits for as long as the log is away, so bound it. */
     readonly drained: Effect.Effect<void>;
     /**
-     * What this machine has accepted for a history and the log may not have yet, in order: on disk, whichever process
+     * Commands that this machine accepted for a history and the log may not have yet, in order: on disk, whichever process
      * put it there, and in this one's memory. `Waiting.onto` (spool) puts it on a thread's state.
      */
     readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<Command>>;
-    /** Whether commands go straight to the log now. Costs nothing, unlike `waiting`, which counts the spool. */
+    /** True while commands go straight to the log. Costs nothing, unlike `waiting`, which counts the spool. */
     readonly isDirect: () => boolean;
-    /** What waits for what. */
+    /** Waiting commands, by where they wait. */
     readonly waiting: Effect.Effect<Delivery.Waiting>;
   }
 >()("recollect/publish/Publisher") {}

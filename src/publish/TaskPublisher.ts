@@ -48,7 +48,7 @@ export type TaskPublisher = Effect.Success<ReturnType<typeof task>>;
 
 export interface Submission extends Omit<Given<EventData<"task.submitted">>, "request"> {}
 
-/** What is known of a session when it begins; its id is a new UUIDv7 where it has none. */
+/** Properties of a new session; its id is a new UUIDv7 where it has none. */
 export interface StartingSession extends Given<EventData<"session.started">> {
   readonly id?: string | undefined;
 }

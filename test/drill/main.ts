@@ -5,6 +5,7 @@
  * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- sdks`: installs each SDK from npm, and runs its suite, its types and ours with its entry point.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
@@ -22,6 +23,8 @@ import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as OddFiles from "./OddFiles.ts";
 import * as Outages from "./Outages.ts";
 import * as Sdks from "./Sdks.ts";
 import * as Stage from "./Stage.ts";
@@ -42,6 +45,7 @@ const { positionals, values } = parseArgs({
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
+    files: { type: "string", default: "1000" },
     rounds: { type: "string", default: "10" },
     fault: { type: "string", default: "0" },
     seeds: { type: "string", default: "3" },
@@ -58,6 +62,7 @@ npm run drill -- outages     takes NATS away from four publishers          --out
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
+npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- mcp         MCP's conformance suite against our server
@@ -226,6 +231,22 @@ const sdkDrill = Effect.suspend(() => {
   });
 });
 
+const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
+  [
+    faults.length === 0 ? "Each was imported, or refused by name and reason:" : "NOT as promised:",
+    `${count(files)} odd files, ${count(imported)} imported, ${count(named)} named, ${count(events)} entries,`,
+    `the slowest took ${longestMillis.toFixed(0)} ms`,
+  ].join(" ");
+
+const oddDrill = Effect.suspend(() => {
+  const files = number("files");
+  say(`The drill of odd files: ${files} files, seed ${seed}`);
+  return OddFiles.run({ files, seed }).pipe(
+    Effect.map((outcome) => report(outcome, oddSummary(outcome))),
+    Effect.provide([EventLogMemory.layer, NodeServices.layer]),
+  );
+});
+
 /** Loaded when it is asked for: a server and two suites are no part of the other drills. */
 const conformance = Effect.promise(async () => {
   const { run: judge, suites, taskRuns } = await import("./Conformance.ts");
@@ -250,6 +271,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   sdks: sdkDrill,
+  files: oddDrill,
   mcp: conformance,
 };
 if (values.help) {

@@ -121,6 +121,17 @@ const CachedTool = Schema.Struct({
   ttlMillis: maybe(millis(1_000, 365 * day)),
 });
 
+const dollars = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }));
+/** US dollars for a million tokens. What is not said of the cache costs what input does. */
+const ModelPrice = Schema.Struct({
+  input: dollars,
+  output: dollars,
+  cacheRead: maybe(dollars),
+  cacheWrite: maybe(dollars),
+  /** Day of which it is, YYYY-MM-DD; absent: the day on which it was set. */
+  since: maybe(Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\d$/))),
+});
+
 interface Family<S extends Schema.Top> {
   readonly schema: S;
   /** What a name in it looks like. */
@@ -144,6 +155,11 @@ export const families = {
     schema: TaskSchedule,
     name: plainName,
     doc: "A task that is submitted again and again; see docs/tasks.md.",
+  },
+  prices: {
+    schema: ModelPrice,
+    name: toolName,
+    doc: "What a model costs, in place of the list that comes with this version; v_prices shows all.",
   },
   "cache.responses.tools": {
     schema: CachedTool,

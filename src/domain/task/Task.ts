@@ -91,6 +91,16 @@ const allowed: Readonly<Record<TaskStatus | "new", ReadonlyArray<TaskEventName>>
 
 const ends: ReadonlySet<TaskStatus | undefined> = new Set(["completed", "failed", "timeout", "cancelled"]);
 
+/** Each change of status that the rule book allows, from "new" for a task that was never submitted; also to the same status. */
+export const legalMoves: ReadonlyArray<readonly [from: TaskStatus | "new", to: TaskStatus]> = (
+  Object.entries(allowed) as ReadonlyArray<readonly [TaskStatus | "new", ReadonlyArray<TaskEventName>]>
+).flatMap(([from, moves]) => {
+  const to = new Set(moves.flatMap((move) => leadsTo[move] ?? []));
+  // An answer to one of several open requests leaves the others open.
+  if (moves.includes("task.resumed")) to.add("input_required");
+  return [...to].map((status) => [from, status] as const);
+});
+
 /** A task in `from` cannot take the event `move`. Nothing was written. */
 export class IllegalTransition extends Schema.TaggedError<IllegalTransition>()("IllegalTransition", {
   taskId: Schema.String,

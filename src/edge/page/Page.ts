@@ -12,7 +12,14 @@ import { asset } from "./Shown.ts";
 import { icon } from "./layout/Layout.ts";
 import { script } from "./layout/Script.ts";
 import { style } from "./layout/Style.ts";
+import * as AuditRoutes from "./audit/AuditRoutes.ts";
 import * as EventRoutes from "./audit/EventRoutes.ts";
+import * as LiveRoutes from "./live/LiveRoutes.ts";
+import * as PipelineRoutes from "./pipeline/PipelineRoutes.ts";
+import * as CallRoutes from "./report/CallRoutes.ts";
+import * as ReportRoutes from "./report/ReportRoutes.ts";
+import * as SqlRoutes from "./sql/SqlRoutes.ts";
+import * as TaskRoutes from "./tasks/TaskRoutes.ts";
 import * as OverviewRoutes from "./overview/OverviewRoutes.ts";
 import * as SearchRoutes from "./search/SearchRoutes.ts";
 import * as ThreadRoutes from "./thread/ThreadRoutes.ts";
@@ -24,6 +31,18 @@ export const assets = Layer.mergeAll(
   HttpRouter.add("GET", "/icon.svg", Effect.succeed(asset(icon, "image/svg+xml"))),
 );
 
-export const screens = Layer.mergeAll(OverviewRoutes.layer, ThreadRoutes.layer, SearchRoutes.layer, EventRoutes.layer);
+export const screens = Layer.mergeAll(
+  OverviewRoutes.layer,
+  ThreadRoutes.layer,
+  SearchRoutes.layer,
+  EventRoutes.layer,
+  AuditRoutes.layer,
+  LiveRoutes.layer,
+  PipelineRoutes.layer,
+  CallRoutes.layer,
+  ReportRoutes.layer,
+  SqlRoutes.layer,
+  TaskRoutes.layer,
+);
 
 export const layer = Layer.merge(assets, Layer.provide(screens, signedIn));

@@ -1,5 +1,5 @@
 /**
- * What a process still has in its hands when it ends: onto the disk, at once, in one synchronous transaction.
+ * Undelivered commands at the end of a process: onto the disk, in one synchronous transaction.
  *
  * Room: publish.
  *
@@ -8,7 +8,7 @@
  * - SIGTERM, SIGINT and SIGHUP lose nothing either, and end the process as they would without us.
  *
  * Decision: a signal that the program handles is the program's; its handler calls `close`, or `process.exit`, which is
- * looked after. One that nobody handles ends the process: so while a call has not returned we listen, keep what is in
+ * looked after. An unhandled one ends the process: so while a call has not returned we listen, keep what is in
  * our hands, stop listening, and send ourselves the same signal again. Listeners of the package `signal-exit` count as
  * nobody, because they do the same; they count listeners too, and each would wait for the other.
  */
@@ -39,7 +39,7 @@ const rescueAll = (): void => {
   }
 };
 
-/** Listeners that end the process themselves if nobody else handles the signal (npm `signal-exit`, versions 3 and 4). */
+/** Listeners that end the process themselves if no other listener handles the signal (npm `signal-exit`, versions 3 and 4). */
 const signalExits = (): number => {
   const found = process as unknown as Record<PropertyKey, { readonly count?: unknown } | undefined>;
   const counts = [found["__signal_exit_emitter__"]?.count, found[Symbol.for("signal-exit emitter")]?.count];

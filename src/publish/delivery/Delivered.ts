@@ -1,5 +1,5 @@
 /**
- * What becomes of a command: the outcomes of a delivery, its errors and its options.
+ * Delivery of a command: its outcomes, errors and options.
  *
  * Room: publish.
  */
@@ -11,7 +11,7 @@ import type { WhenDenied } from "./Denials.ts";
 import type { NotAccepted } from "./SpoolOrMemory.ts";
 
 /**
- * What became of a command.
+ * Outcome of a command.
  *
  * - `Appended`: the log has it, on disk. `Unchanged`: the task was there already, nothing was added
  * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
@@ -28,14 +28,14 @@ export type Delivered =
 export type DeliveryError = AccessDenied | AppendRefused | TaskRefusal | LogUnavailable | NotAccepted;
 
 export interface Options {
-  /** How long a command waits for the log before it goes to the spool. Default 250. */
+  /** Patience for the log before a command goes to the spool, milliseconds. Default 250. */
   readonly patienceMillis?: number | undefined;
   /**
    * For a program that must go on whatever the server says: what it does not let us write is spooled all the same, and this
    * is told why, once until the log takes something. Default: such a call fails with `AccessDenied`.
    */
   readonly whenDenied?: WhenDenied;
-  /** Where a command must be before its call returns, unless the call says otherwise. Default `disk`. */
+  /** Durability that a call waits for, unless the call says otherwise. Default `disk`. */
   readonly durable?: Durable | undefined;
 }
 

@@ -31,7 +31,7 @@ import { KnownTasks, write, writeTogether, type WriteError, type Written } from 
 export type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 
 const defaultPatienceMillis = 250;
-/** How often somebody who waits for the drain looks. */
+/** Poll interval while waiting for the drain, milliseconds. */
 const drainedLookMillis = 10;
 /** Closing waits this long for outstanding calls; each takes at most our patience and one write to disk. */
 const closeMillis = 5_000;
@@ -97,11 +97,11 @@ export class Delivery {
   readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | TaskRefusal | LogUnavailable>;
   /** Held while a command goes to the spool, and while the drain decides that nothing waits any more. */
   readonly #gate = Semaphore.makeUnsafe(1);
-  /** What the next write to disk takes along. */
+  /** Commands that the next write to disk takes along. */
   readonly #keeping: Array<Keeping> = [];
   /** Commands that were brought onto the disk because the process ends. */
   readonly #rescued = new WeakSet<Command>();
-  /** Where the stream ends at least, as far as this process knows. */
+  /** Lower bound of the stream's end, as this process knows it. */
   readonly #end: StreamEndSeen;
   readonly #denials: Denials;
 
@@ -118,7 +118,7 @@ export class Delivery {
     });
   }
 
-  /** What an earlier process left in the spool comes first. */
+  /** Commands that an earlier process left in the spool come first. */
   get begin(): Effect.Effect<void> {
     const { spool, fibers } = this.#parts;
     return Effect.gen({ self: this }, function* () {
@@ -157,7 +157,7 @@ export class Delivery {
     return this.#lanes.flush;
   }
 
-  /** From here on nobody is slowed down: what was called and has not returned goes to the disk at once. */
+  /** Ends back-pressure: commands that have not returned go to the disk at once. */
   hurry(): void {
     this.#mode.hurry();
   }
@@ -200,7 +200,7 @@ export class Delivery {
     return this.#mode.isDirect;
   }
 
-  /** What is accepted for a history and may not be in the log yet. A spool that cannot be read gives nothing. */
+  /** Accepted commands of a history that the log may not have yet. A spool that cannot be read gives none. */
   waitingFor(history: History): Effect.Effect<ReadonlyArray<Command>> {
     const held = this.#keep.held.filter((command) => keyOf(command.history) === keyOf(history));
     return Effect.map(Effect.result(this.#parts.spool.waitingFor(history)), (onDisk) =>
@@ -225,7 +225,7 @@ export class Delivery {
     }));
   }
 
-  /** What becomes of each of these commands, which are of one history. */
+  /** Outcomes of these commands, which are of one history. */
   #settle(commands: ReadonlyArray<Command>, since: number): Effect.Effect<ReadonlyArray<Fate>> {
     return Effect.gen({ self: this }, function* () {
       const results: Array<Fate> = [];
@@ -258,7 +258,7 @@ export class Delivery {
     });
   }
 
-  /** Whether it is known where the stream ends. Asked when it is not, so that nothing is attempted before. */
+  /** True once the stream's end is known. Asks when it is not, so that nothing is attempted before. */
   get #knowsEnd(): Effect.Effect<boolean> {
     return Effect.suspend(() =>
       this.#end.now === undefined

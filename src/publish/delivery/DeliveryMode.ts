@@ -16,16 +16,16 @@ import type { SpoolOrMemory } from "./SpoolOrMemory.ts";
 import type { Arrivals } from "../../log/connection/LogArrivals.ts";
 import { SpoolBackpressure } from "./SpoolBackpressure.ts";
 
-/** What is large is given the time to travel: 16 MB/s is a slow disk or a wireless network. */
+/** Large commands get time to travel: 16 MB/s is a slow disk or a wireless network. */
 const slowestBytesPerMilli = 16_000;
 /**
  * A log slower than our patience stays behind the spool, so that callers need not wait for it; after this long without
  * a slow answer it is tried again, at the cost of one caller's patience.
  */
 const slowLogMillis = 5_000;
-/** How often a process looks whether another one has emptied the spool, or whether a slow log has had its time. */
+/** Poll interval for a spool emptied by another process, and for a slow log's pause, milliseconds. */
 const idlePauseMillis = 100;
-/** How long another process may keep us from the spool before we go on without what is in it. */
+/** Patience for a spool that another process locks, milliseconds; then we go on without what is in it. */
 const busyMillis = 10_000;
 /**
  * Callers are kept waiting for the last ones to be delivered for as long as they wait for the log, because a log whose
@@ -33,26 +33,26 @@ const busyMillis = 10_000;
  * costs callers a ninth of their time at most.
  */
 const closeUpRestMillis = 2_000;
-/** How often it is looked meanwhile whether another process has delivered them. */
+/** Poll interval while waiting for another process to deliver, milliseconds. */
 const closeUpLookMillis = 5;
-/** How often a process whose callers write directly looks for what others have left, and from what age on it is that. */
+/** Poll interval for leftovers of other processes while callers write directly, and the age of a leftover, milliseconds. */
 const strayLookMillis = 1_000;
 const strayMillis = 2_000;
-/** A spool that was empty, and that nobody has put into since, is read so often all the same. */
+/** Poll interval of a spool that is empty and unchanged, milliseconds. */
 const emptyMillis = 30_000;
 
 interface Parts {
   readonly spool: Spool["Service"];
   readonly drainer: Drainer;
   readonly keep: SpoolOrMemory;
-  /** When it makes sense to ask the log again before the pause is over. */
+  /** Reason to ask the log again before the pause is over. */
   readonly arrivals: Arrivals;
   /** Held while a command goes to the spool, and while it is decided that nothing waits any more. */
   readonly gate: Semaphore.Semaphore;
   readonly patienceMillis: number;
 }
 
-/** How long callers wait for the log to take so many bytes. */
+/** Patience for the log to take so many bytes, milliseconds. */
 export const patienceFor = ({ patienceMillis }: { readonly patienceMillis: number }, bytes: number): number =>
   patienceMillis + bytes / slowestBytesPerMilli;
 
@@ -82,7 +82,7 @@ export class DeliveryMode {
     return this.#direct;
   }
 
-  /** Why the server did not let the last drain deliver; undefined when it did, or was away. */
+  /** Reason of the last drain's refusal by the server; undefined when it delivered, or the server was unreachable. */
   get denied(): AccessDenied | undefined {
     return this.#denied;
   }
@@ -92,7 +92,7 @@ export class DeliveryMode {
     return this.#pace.turn(commands, since);
   }
 
-  /** From here on nobody waits for a turn. */
+  /** Ends the waiting for turns. */
   hurry(): void {
     this.#pace.open();
   }
@@ -184,7 +184,7 @@ export class DeliveryMode {
     );
   }
 
-  /** What others have left while we were direct: processes that were killed before they could deliver it. */
+  /** Leftovers of others while we were direct: of processes killed before they could deliver. */
   get #drainStray(): Effect.Effect<"drained" | "idle", LogUnavailable | SpoolUnavailable> {
     const { spool } = this.#parts;
     return Effect.gen({ self: this }, function* () {
@@ -254,7 +254,7 @@ export class DeliveryMode {
     });
   }
 
-  /** Whether the spool has nothing any more of what we have accepted and of what was accepted before. */
+  /** True once the spool has none of the commands accepted up to now. */
   get #isDelivered(): Effect.Effect<boolean, LogUnavailable | SpoolUnavailable> {
     return Effect.suspend(() => this.#readable(this.#parts.drainer.isEmpty(this.#parts.keep.reached), true));
   }

@@ -1,5 +1,5 @@
 /**
- * What becomes of a command that the server does not let us write: the call fails, or it is spooled and said once.
+ * Commands that the server's permissions refuse: the call fails, or it is spooled and said once.
  *
  * Room: publish.
  */
@@ -15,7 +15,7 @@ export class Denials {
     this.#whenDenied = whenDenied;
   }
 
-  /** What a call fails with; undefined where nothing is denied, or where it is spooled all the same. */
+  /** Error of a call; undefined where nothing is denied, or where it is spooled all the same. */
   failure(why: AccessDenied | undefined): AccessDenied | undefined {
     if (why === undefined || this.#whenDenied === undefined) return why;
     if (!this.#isTold) this.#whenDenied(why);

@@ -3,7 +3,7 @@
  *
  * Room: publish.
  *
- * Whatever is called while a batch is settled goes with the next one. So calls that nobody awaits still arrive in
+ * Calls made while a batch is settled go with the next one. So calls that are not awaited still arrive in
  * order, and a busy thread pays one batch for many messages.
  */
 import { Deferred, Effect, Exit, type Result, type Scope } from "effect";
@@ -13,19 +13,19 @@ import type { Command } from "../../spool/Spool.ts";
 import * as AtExit from "./AtExit.ts";
 import { bytesOf, NotAccepted } from "./SpoolOrMemory.ts";
 
-/** Calls nobody awaits pile up in memory; beyond this they are refused. The first one may be as large as it likes. */
+/** Bound of calls that pile up in memory, bytes; beyond it they are refused. The first one may have any size. */
 const maxOutstanding = 10_000;
 const maxOutstandingBytes = 64 * 1024 * 1024;
 /** One append: stays far below the log's limit of events and a server's pending bytes. */
 const maxLaneEvents = 250;
 const maxLaneBytes = 4 * 1024 * 1024;
 
-/** What becomes of one command. */
+/** Outcome of one command. */
 export type Fate<A, E> = Result.Result<A, E>;
 
 interface Call<A, E> {
   readonly command: Command;
-  /** When it was made (`elapsed`). */
+  /** Time of the call (`elapsed`). */
   readonly since: number;
   readonly bytes: number;
   readonly settled: Deferred.Deferred<A, E>;
@@ -112,7 +112,7 @@ export class PerHistoryQueue<A, E> {
     );
   }
 
-  /** Nothing is taken from now on; whoever waits still is told that nobody will settle it any more. */
+  /** Ends the queue: new calls are refused, and waiting ones fail as unsettled. */
   get close(): Effect.Effect<void> {
     return Effect.sync(() => {
       this.#isClosed = true;

@@ -10,29 +10,29 @@
  * - it is let go at once by an interruption, when callers are sent to the log, and when the publisher closes;
  * - however many processes put, what waits becomes less.
  *
- * What others deliver counts like what this process delivers: only the spool is looked at, which all of them share.
+ * Deliveries of other processes count like our own: only the shared spool is looked at.
  * With each delivery callers may put a share of it, so that what waits becomes less until they can be sent to the log.
  *
  * Decision: callers wait, instead of larger or parallel parts alone, because a log that answers in 150 ms takes 500
- * commands in one answer, 3,300/s, and one caller who never pauses puts 5,000/s: whatever the drain does, somebody puts
- * more, and the spool would grow to its bound and refuse everybody.
+ * commands in one answer, 3,300/s, and one caller who never pauses puts 5,000/s: whatever the drain does, more comes in,
+ * and the spool would grow to its bound and refuse every caller.
  */
 import { Effect, Option, Semaphore } from "effect";
 import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { Spool, SpoolUnavailable } from "../../spool/Spool.ts";
 
 /**
- * Nobody waits for longer from its call on. The command then goes to the disk, as while the log is away: before those
+ * Longest wait of a call. The command then goes to the disk, as while the log is away: before those
  * give up who end with their last calls and have 5 s for it (a wrapped server), or the publisher closes.
  */
 export const longestTurnMillis = 2_000;
-/** How often it is looked what has been delivered. */
+/** Poll interval of the deliveries, milliseconds. */
 const lookMillis = 10;
 /** A process may put half of what is delivered meanwhile; less where several do so. */
 const mostShare = 1 / 2;
 const leastShare = 1 / 128;
 /**
- * Nobody knows how many processes put. Where what waits has become less by this part of what was delivered, a process
+ * The number of writing processes is unknown. Where what waits has become less by this part of what was delivered, a process
  * may put twice its share; where by less than that one, half of it. Both are so far apart, because else all of them
  * would take twice as much as soon as it is a little less, and in the end it would become more.
  */
@@ -43,7 +43,7 @@ export interface Options {
   readonly spool: Pick<Spool["Service"], "range">;
   /** A log that takes nothing for so long counts as away: the same as callers wait for it. */
   readonly patienceMillis: number;
-  /** Whether there is nothing to wait for, because callers are sent to the log. */
+  /** True while callers are sent to the log and do not wait. */
   readonly isDirect: () => boolean;
 }
 
@@ -54,12 +54,12 @@ export class SpoolBackpressure {
   #isOpen = false;
   /** The oldest position that waits, and the newest that ever did, as last seen. */
   #seen: { readonly oldest: number; readonly newest: number } | undefined;
-  /** How many waited at the last delivery. */
+  /** Number of waiting commands at the last delivery. */
   #waited = Number.POSITIVE_INFINITY;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #deliveredAt = Number.NEGATIVE_INFINITY;
   #share = mostShare;
-  /** How many may be put before the next delivery; below 0 when a turn was of more. */
+  /** Commands admitted before the next delivery; below 0 when a turn was larger. */
   #allowed = 0;
 
   constructor(options: Options) {
@@ -76,7 +76,7 @@ export class SpoolBackpressure {
     this.#allowed = 0;
   }
 
-  /** From here on nobody waits: who closes wants everything on disk. */
+  /** Ends all waiting: closing wants everything on disk. */
   open(): void {
     this.#isOpen = true;
   }

@@ -1,5 +1,5 @@
 /**
- * Where commands wait while the log is away: on disk, and when there is no disk for them, in bounded memory.
+ * Waiting commands while the log is unreachable: on disk, and without room there, in bounded memory.
  *
  * Room: publish.
  *
@@ -20,7 +20,7 @@ export class NotAccepted extends Schema.TaggedError<NotAccepted>()("NotAccepted"
   }
 }
 
-/** What must be in the log, and the log did not take it in time. */
+/** The log did not take a command in time that must be there. */
 export const notInLog = new LogUnavailable({
   reason: "The log did not answer in time, and the event must be nowhere else",
   hint: 'Say it again with the same id: it is there once. Without `durable: "log"` it would wait on this disk.',
@@ -57,7 +57,7 @@ export class SpoolOrMemory {
     return this.#reached;
   }
 
-  /** What an earlier process has left there is for this one, too. */
+  /** Includes commands that an earlier process left there. */
   reach(position: number): void {
     this.#reached = Math.max(this.#reached, position);
   }

@@ -1,11 +1,11 @@
 /**
- * Where the stream ends at least, as far as one process knows: what it was told, and what it was acknowledged since.
+ * Lower bound of the stream's end, as one process knows it: from the server's answers and from acknowledgements.
  *
  * Room: publish.
  *
  * A command whose id was made just now can stand in the log only behind what is known before the first attempt to write
  * it. So nothing is attempted before that is known, and whoever delivers it later, after a lost answer or an outage,
- * looks for it there and nowhere else. What was put into the spool before anybody knew is given its end there, by the
+ * looks for it there and nowhere else. Commands spooled before it was known are given their end there, by the
  * first who delivers (`Spool.oldest`).
  */
 import { Deferred, Effect } from "effect";
@@ -13,7 +13,7 @@ import type { Sequence } from "../../domain/History.ts";
 import { type AccessDenied, deniedIn, type EventLog, type LogInfo, type StreamEnd } from "../../log/EventLog.ts";
 import type { Command } from "../../spool/Spool.ts";
 
-/** Where all of these stand behind, if they are in the log; undefined when that is not known of each. */
+/** Sequence behind which all of these stand, if they are in the log; undefined when that is not known of each. */
 export const afterAll = (commands: ReadonlyArray<Command>): StreamEnd | undefined =>
   commands.reduce<StreamEnd | undefined>((earliest, { after }) => {
     if (earliest === undefined || after?.created !== earliest.created) return undefined;
@@ -35,7 +35,7 @@ export class StreamEndSeen {
     return this.#end;
   }
 
-  /** What an earlier process knew. */
+  /** Bound noted by an earlier process. */
   begin(end: StreamEnd | undefined): void {
     this.#end ??= end;
   }
@@ -51,12 +51,12 @@ export class StreamEndSeen {
     this.#end = { created, sequence: Math.max(known, lastSequence) };
   }
 
-  /** Why the server did not let us ask; undefined when it did, or was away. */
+  /** Reason of a refused question; undefined when it was answered, or the server was unreachable. */
   get denied(): AccessDenied | undefined {
     return this.#denied;
   }
 
-  /** Asks the log once, for everybody who waits for it. */
+  /** Asks the log once, for all callers that wait for it. */
   readonly learn: Effect.Effect<void> = Effect.suspend(() => {
     if (this.#asking !== undefined) return Deferred.await(this.#asking);
     const asking = Deferred.makeUnsafe<void>();

@@ -51,7 +51,7 @@ const batchCommands = Math.min(500, maxEventsPerAppend);
 const batchBytes = 4 * 1024 * 1024;
 /** After a batch that got no answer the next one is a quarter of it, down to this: a thin line takes what is small. */
 const leastBatchBytes = 64 * 1024;
-/** A log that answers at all answers within this; nobody is waiting for a drain. */
+/** Patience for the log, milliseconds; no caller waits for a drain. */
 const writeTimeoutMillis = 10_000;
 /**
  * Whether a log is there shows a question that costs it nothing; then a write, for which it has three times as long.
@@ -78,7 +78,7 @@ const timed = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, 
   return { value, millis: (yield* elapsed) - began };
 });
 
-/** What is written in one batch, and what must still be the end of some threads for it to be right. */
+/** Contents of one batch, and the thread ends that it builds on. */
 interface Plan {
   readonly commands: ReadonlyArray<SpooledCommand>;
   readonly expected: ReadonlyMap<string, Sequence>;
@@ -108,10 +108,10 @@ const refused = (failure: Exclude<WriteError, LogUnavailable>): Outcome => ({
         : `the task is ${failure.from} and cannot become that any more. ${failure.hint}`,
 });
 
-/** Of so many writers on one thread at the same moment at least one has won each time: somebody is looping. */
+/** Bound of conflicts in a row: of so many writers on one thread one has won each time, so a writer is looping. */
 const maxConflicts = 10;
 
-/** Where two processes meet in one spool, or a process and its own past: everything here may be done twice. */
+/** Two processes may meet in one spool, or a process and its own past: everything here may be done twice. */
 export class Drainer {
   readonly #parts: Draining;
   readonly #notes: DrainNotes;
@@ -176,7 +176,7 @@ export class Drainer {
     Effect.ignore(this.#parts.spool.resign(this.#parts.owner)),
   );
 
-  /** Whether nothing waits up to a position, beside what this process has delivered. */
+  /** True when nothing waits up to a position, beside what this process has delivered. */
   isEmpty(upTo: number): Effect.Effect<boolean, SpoolUnavailable> {
     return Effect.map(this.#parts.spool.isWaiting({ after: this.#notes.passed, upTo }), (waiting) => !waiting);
   }
@@ -195,7 +195,7 @@ export class Drainer {
 
   /**
    * The stream, from a log that is there: who cannot reach it must not keep the others from delivering. An end that was
-   * said before is earlier than today's, and so holds for what nobody has tried yet.
+   * said before is earlier than today's, and so holds for what was never tried.
    */
   get #reached(): Effect.Effect<StreamEnd, LogUnavailable> {
     return Effect.gen({ self: this }, function* () {
@@ -211,7 +211,7 @@ export class Drainer {
     return Math.min(writeOverProbe * this.#probeMillis, writeTimeoutMillis);
   }
 
-  /** What has waited for too long is said once; counting takes a look at each row, so that is done once a minute. */
+  /** Overdue commands are reported once; counting looks at each row, so that is done once a minute. */
   get #sayOverdue() {
     return Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis;

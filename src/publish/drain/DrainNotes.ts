@@ -1,5 +1,5 @@
 /**
- * What became of commands that waited, for the disk to take note of.
+ * Outcomes of waiting commands, noted on the disk.
  *
  * Room: publish.
  *
@@ -10,14 +10,14 @@ import { Effect } from "effect";
 import type { History } from "../../domain/History.ts";
 import type { Spool } from "../../spool/Spool.ts";
 
-/** What became of a command that waited. */
+/** Outcome of a waiting command. */
 export type Outcome =
   | { readonly _tag: "Appended" }
   | { readonly _tag: "Forked"; readonly into: History; readonly reason: string }
   /** The log can never take it, or it must not: a person decides. */
   | { readonly _tag: "Refused"; readonly reason: string };
 
-/** What the disk is to know of a command that has left the front. */
+/** Note to the disk of a command that has left the front. */
 export interface Note {
   readonly position: number;
   readonly outcome: Outcome;
@@ -27,7 +27,7 @@ const isAppended = ({ outcome }: Note): boolean => outcome._tag === "Appended";
 
 export class DrainNotes {
   readonly #spool: Spool["Service"];
-  /** What left the front but the disk would not take note of: noted as soon as the disk can be used. */
+  /** Notes that the disk did not take: written as soon as the disk can be used. */
   #open: ReadonlyArray<Note> = [];
 
   constructor(spool: Spool["Service"]) {

@@ -1,5 +1,5 @@
 /**
- * What one who drains must know of histories before it writes to them: read as little as is enough, many at a time.
+ * Reads of histories before a drain writes to them: as little as is enough, many at a time.
  *
  * Room: publish.
  */
@@ -20,7 +20,7 @@ const readsAtOnce = 32;
 export class DrainReadings {
   readonly #log: EventLog["Service"];
   readonly #threads = new KnownThreads();
-  /** Which stream it is that we deliver to, and where it ended at least, as it was last said. */
+  /** Identity of the target stream, and the lower bound of its end, as last known. */
   stream: StreamEnd | undefined;
 
   constructor(log: EventLog["Service"]) {
@@ -32,7 +32,7 @@ export class DrainReadings {
     this.#threads.clear();
   }
 
-  /** What must be known of these: threads to which somebody may be late, and if `looking` the ends of the others. */
+  /** Required knowledge: threads with possibly late commands, and if `looking` the ends of the others. */
   ahead(
     front: ReadonlyArray<Command>,
     { looking, of }: { readonly of: ReadonlyArray<Command>; readonly looking: boolean },
@@ -48,10 +48,10 @@ export class DrainReadings {
     return Effect.as(Effect.all(readings, { concurrency: readsAtOnce, discard: true }), { tails, threads });
   }
 
-  /** What a thread has told since the first of its commands was accepted, if that is known; else all it has told. */
+  /** Statements of a thread since the first of its commands was accepted, if that is known; else all of them. */
   known(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Known, LogUnavailable> {
     const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
-    // The end of one that nobody had tried is later than its acceptance.
+    // The end of one that was never tried is later than its acceptance.
     const isUnclear = own.some((command) => command.isNew === true && mayBeLate(command) !== undefined);
     const after = isUnclear ? undefined : afterAll(own);
     const from = after?.created === this.stream?.created ? after?.sequence : undefined;
@@ -63,7 +63,7 @@ export class DrainReadings {
     return this.#threads.upToDate({ log: this.#log, history, commands });
   }
 
-  /** What a history has behind the point after which these commands stand in it, if at all; of any other all it has. */
+  /** Events of a history behind the point after which these commands can stand; without such a point all of them. */
   #tail(history: History, commands: ReadonlyArray<Command>): Effect.Effect<Tail, LogUnavailable> {
     const own = commands.filter((command) => keyOf(command.history) === keyOf(history));
     const after = afterAll(own);

@@ -4,5 +4,5 @@
  * Room: publish.
  */
 
-/** What the spool calls the log of its own data folder, whose address changes. */
+/** The spool's name of the log of its own data folder, whose address changes. */
 export const ownLog = "instance";

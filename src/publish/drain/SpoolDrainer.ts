@@ -15,10 +15,10 @@ import { KnownTasks } from "../write/WriteCommand.ts";
 
 export { ownLog };
 
-/** What the spool calls the log at an address: the address without credentials. */
+/** The spool's name of the log at an address: the address without credentials. */
 export const targetOf = (url: string): string => splitUrls(url).url;
 
-/** Where in a data folder the answers lie that are being said. */
+/** Folder of unfinished answers in a data folder. */
 export const answersIn = (root: string): string => join(root, "answers");
 
 export interface Options {
@@ -28,12 +28,12 @@ export interface Options {
   readonly url: string;
 }
 
-/** How often it is seen whether somebody has put: a look at the list of what was accepted, without the database. */
+/** Poll interval for new commands, milliseconds: a look at the list of what was accepted, without the database. */
 const idleMillis = 1_000;
 /** A spool that was empty is read so often all the same. */
 const emptyMillis = 30_000;
 
-/** How often it looks for answers whose process was killed. */
+/** Poll interval for answers whose process was killed, milliseconds. */
 const recoverMillis = 5_000;
 
 const drainTarget = Effect.fnUntraced(function* (options: Options, target: string) {

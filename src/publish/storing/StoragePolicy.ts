@@ -1,5 +1,5 @@
 /**
- * What may be stored: the policy that holds in this process at this moment, asked before anything of an event is written.
+ * Storage policy in force in this process, asked before anything of an event is written.
  *
  * Room: publish.
  *
@@ -34,7 +34,7 @@ export const builtIn = (): StoragePolicy["Service"] => {
   return StoragePolicy.of({ now: () => policy });
 };
 
-/** What came as it is and must stay so: transcripts, and what is configured. */
+/** Kinds that are stored unchanged: transcripts and configuration. */
 const asTheyCame: ReadonlySet<string> = new Set(["thread.entry_recorded", "source.described", "config.changed"]);
 
 /** An event's data as it may be stored. */

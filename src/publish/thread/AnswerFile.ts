@@ -19,7 +19,7 @@ const sync = promisify(fs.fsync);
 const close = promisify(fs.close);
 
 const suffix = ".jsonl";
-/** Hundreds of thousands of words and their frame. What is larger was written by nobody of us. */
+/** Hundreds of thousands of words and their frame. A larger file is not ours. */
 const mostBytes = 256 * 1024 * 1024;
 
 const lineOf = (value: unknown): string => `${JSON.stringify(value)}\n`;
@@ -120,6 +120,6 @@ export const setAside = (path: string): void => {
   try {
     fs.renameSync(path, `${path}.unreadable`);
   } catch {
-    // Somebody else was quicker, or the folder cannot be written to: it is met again next time.
+    // Another process was quicker, or the folder cannot be written to: it is met again next time.
   }
 };

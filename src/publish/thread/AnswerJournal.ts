@@ -9,7 +9,7 @@
  * does it again, at the same moment or after a crash in between, adds nothing.
  *
  * Decision: a file beside the log and not events in it, because a checkpoint each second is 600 events in ten minutes,
- * and a synced write to this disk costs nobody else anything.
+ * and a synced write to this disk costs other machines nothing.
  */
 import { Clock, Context, Effect, Latch, Layer, Option, Result, Schema, type Scope, Semaphore } from "effect";
 import { randomUUID } from "node:crypto";
@@ -23,7 +23,7 @@ import * as AnswerFile from "./AnswerFile.ts";
 import { builtIn, type Policy, StoragePolicy } from "../storing/StoragePolicy.ts";
 import { type About, compose } from "../write/NewEvent.ts";
 
-/** How often what was said is brought to disk. Five syncs a second are 1 % of a slow disk. */
+/** Interval of syncs to disk, milliseconds. Five syncs a second are 1 % of a slow disk. */
 const writeMillis = 200;
 
 const Data = Schema.Record(Schema.String, Schema.Unknown);
@@ -31,7 +31,7 @@ const Data = Schema.Record(Schema.String, Schema.Unknown);
 const Header = Schema.Struct({
   recollect: Schema.Literal("answer"),
   version: Schema.Literal(1),
-  /** Which log it is meant for, as the spool names it. */
+  /** Target log, as the spool names it. */
   target: Schema.String,
   pid: Schema.Int,
   /** Tells this process from an earlier one of the same id, as in a container that was started again. */
@@ -49,7 +49,7 @@ const Header = Schema.Struct({
 const Spoken = Schema.Struct({ at: Schema.Finite, said: Schema.Array(DraftPart) });
 const Ended = Schema.Struct({ at: Schema.Finite, ending: Schema.Literals(["complete", "aborted"]), message: Data });
 
-/** What an answer is, beside its words. */
+/** Properties of an answer beside its words. */
 export interface Beginning {
   readonly history: History;
   readonly endId: string;
@@ -63,7 +63,7 @@ export interface Beginning {
 export interface Entry {
   /** Takes note of what was said; it is on disk within a moment. */
   readonly note: (delta: Delta) => void;
-  /** How much is on disk, in UTF-16 units. */
+  /** Length on disk, in UTF-16 units. */
   readonly kept: () => number;
   /** From here on whoever finds the file ends the answer like this. */
   readonly ending: (how: "complete" | "aborted", message: Readonly<Record<string, unknown>>) => Effect.Effect<void>;
@@ -82,10 +82,10 @@ export class AnswerJournal extends Context.Service<
 /** Also told apart: two of these in one process, of which one has ended. */
 const token = randomUUID();
 
-/** The file's last event if nobody says how it ends: another id than that of the end its process wanted. */
+/** The file's last event if its end is never told: another id than that of the end its process wanted. */
 export const abortedIdOf = (endId: string): string => EventId.fromContent("answer aborted", endId);
 
-/** What was said since the last write; neighbours of one part become one. */
+/** Words since the last write; neighbours of one part become one. */
 const joined = (said: ReadonlyArray<Delta>): ReadonlyArray<Delta> => {
   const together: Array<Delta> = [];
   for (const delta of said) {
@@ -208,7 +208,7 @@ const decodeHeader = Schema.decodeUnknownResult(Header);
 const decodeSpoken = Schema.decodeUnknownResult(Spoken);
 const decodeEnded = Schema.decodeUnknownResult(Ended);
 
-/** What the lines behind the header come to. */
+/** Fold of the lines behind the header. */
 const replay = (lines: ReadonlyArray<unknown>) => {
   const draft = new Draft();
   let at: number | undefined;
@@ -254,7 +254,7 @@ const commandOf = Effect.fnUntraced(function* (
 
 /**
  * Brings what dead processes were saying into the spool, and returns how many answers. Never fails: what cannot be done
- * now is left where it is, and a file that nobody can read is set aside.
+ * now is left where it is, and an unreadable file is set aside.
  */
 export const recover = Effect.fn("publish.recoverAnswers")(function* (options: Options, spool: Spool["Service"]) {
   let recovered = 0;

@@ -30,13 +30,13 @@ import type { Published, Publisher, PublishError } from "../Publisher.ts";
 
 type Message = Given<EventData<"thread.message_appended">>;
 
-/** What is known of an answer before its first word. */
+/** Properties of an answer before its first word. */
 export type Beginning = Omit<Message, "messageId" | "parts" | "usage" | "stopReason"> & {
   /** Default: the id of the answer's last event. */
   readonly messageId?: string | undefined;
 };
 
-/** What is known of an answer when it is over. `stopReason` defaults to `stop`. */
+/** Properties of a completed answer. `stopReason` defaults to `stop`. */
 export type Completion = Partial<Omit<Message, "messageId" | "parts" | "role">>;
 
 /** Events before the last one of an answer. With it there are ten. */
@@ -46,7 +46,7 @@ const closeMillis = 5_000;
 const firstCheckpointMillis = 1_000;
 const checkpointFactor = 3;
 
-/** When the checkpoint of that number is due, milliseconds after the first delta. */
+/** Due time of the checkpoint of that number, milliseconds after the first delta. */
 const dueAfter = (checkpoint: number): number => firstCheckpointMillis * checkpointFactor ** checkpoint;
 
 export interface Answer {
@@ -63,9 +63,9 @@ export interface Answer {
   readonly complete: (completion?: Completion) => Effect.Effect<Published, PublishError>;
   /** Ends it in the middle: kept up to here. */
   readonly abort: (reason?: string) => Effect.Effect<Published, PublishError>;
-  /** What was said so far: the words without thoughts and tool calls. */
+  /** Text so far, without thoughts and tool calls. */
   readonly text: () => string;
-  /** How much of it is on this machine's disk or in the log, in UTF-16 units; the rest would be lost with the process. */
+  /** Length on this machine's disk or in the log, in UTF-16 units; the rest would be lost with the process. */
   readonly kept: () => number;
 }
 
@@ -163,7 +163,7 @@ class Saying {
     });
   }
 
-  /** Whether there is an event that could hold it, before anything is made of it. */
+  /** True where an event could hold it, asked before anything is made of it. */
   check(more: Completion = {}): Effect.Effect<void, InvalidEvent> {
     const { about, history, message, publisher } = this.#parts;
     const data = { ...message, ...more, parts: [] };
@@ -208,7 +208,7 @@ const noDelta = new InvalidEvent({
   hint: 'Say a text, { type: "text" | "thinking", text } or { type: "tool_use", callId, name, text }.',
 });
 
-/** Begins an answer. Nothing is written before its first delta; when the scope closes it is aborted if nobody ended it. */
+/** Begins an answer. Nothing is written before its first delta; an answer without an end is aborted when the scope closes. */
 export const answer = Effect.fnUntraced(function* (options: {
   readonly publisher: Publisher["Service"];
   readonly history: History;

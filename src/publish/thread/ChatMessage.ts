@@ -18,7 +18,7 @@ type Message = Given<EventData<"thread.message_appended">>;
 
 /**
  * `text` or `parts`, as `say` takes them; or `content`, `tool_calls` and `tool_call_id`, as chat-completions has them.
- * Blocks may be those of chat-completions, of Responses, of Anthropic's Messages or of MCP; one that nobody knows is kept
+ * Blocks may be those of chat-completions, of Responses, of Anthropic's Messages or of MCP; an unknown one is kept
  * as it came.
  * Whatever else a message of ours may hold may stand beside: model, usage, stopReason.
  */

@@ -40,15 +40,15 @@ import { wholeParts } from "./WholeParts.ts";
 
 type Message = Given<EventData<"thread.message_appended">>;
 
-/** What became of a list. */
+/** Outcome of a list. */
 export interface Synced {
   /** One for each message that was new, in order. */
   readonly appended: ReadonlyArray<Published>;
   /** Messages that the thread had already. */
   readonly known: number;
-  /** How many of the new ones were stored without what they repeat. */
+  /** Number of new ones stored without what they repeat. */
   readonly normalised: number;
-  /** What the client did to its history; undefined when it only went on. */
+  /** Change that the client made to its history; undefined when it only went on. */
   readonly resent: ConversationDiff | undefined;
 }
 
@@ -95,7 +95,7 @@ const hasWholeText = (parts: ReadonlyArray<Part>): boolean =>
 /** Parts as they may be stored: what is compared is what the thread holds, and it never held a secret. */
 type Storing = (parts: ReadonlyArray<Part>) => ReadonlyArray<Part>;
 
-/** What a client hands over, or why it is no message: `index` is its place in the list. */
+/** A message that a client hands over, or why it is none: `index` is its place in the list. */
 const askedFor = (
   message: ChatMessage,
   index: number | undefined,
@@ -200,7 +200,7 @@ export class Sync {
 
   readonly #storing: Storing = (parts) => storable(this.#publisher.policy(), "thread.message_appended", parts);
 
-  /** What was not accepted is not held: the thread is read anew. */
+  /** Drops what was not accepted: the thread is read anew. */
   readonly #orForget = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.onError(effect, () =>
       Effect.sync(() => {
@@ -282,7 +282,7 @@ export class Sync {
     this.#texts.set(messageId, text);
   }
 
-  /** What others wrote since. With the log away, what this process knows must do. */
+  /** Events that others wrote since. With the log unreachable, those that this process knows. */
   get #catchUp(): Effect.Effect<void> {
     return this.#publisher.read(this.#history, this.#upTo).pipe(
       Stream.runForEach((event) => this.#take(event)),

@@ -1,10 +1,10 @@
 /**
- * Which version of a file a thread saw: its content once by hash, and an event that names it.
+ * Versions of files that a thread saw: each content once by hash, and an event that names it.
  *
  * Room: publish.
  *
  * The content goes where every large payload goes: the object store that is kept as long as the events, never a cache.
- * Which files may be shown to a model, and so be kept here, is for the caller to decide before.
+ * The caller decides before which files may be shown to a model, and so be kept here.
  */
 import { Effect } from "effect";
 import { createHash } from "node:crypto";

@@ -14,7 +14,7 @@ import * as ThreadFiles from "./ThreadFiles.ts";
 import { Sync } from "./Sync.ts";
 import { ThreadViews } from "./ThreadViews.ts";
 
-/** Who publishes, when and why, beside what is said. `source` and `actor` default to the publisher's. */
+/** Context of an event: publisher, time and cause. `source` and `actor` default to the publisher's. */
 export type Context = About;
 
 /** A message as its speaker says it: `text` is one text part; with both, the text comes first. */
@@ -25,10 +25,10 @@ export interface Saying extends Omit<Given<EventData<"thread.message_appended">>
   readonly messageId?: string | undefined;
 }
 
-/** What is known of a thread as a whole. */
+/** Properties of a thread as a whole. */
 export interface Describing extends Omit<Given<EventData<"thread.opened">>, "session">, Context {}
 
-/** Where a thread is continued; without any of it from its end. */
+/** Start of a continuation; without any of it, the thread's end. */
 export interface Forking extends Context {
   /** Id of the new thread. Default: a new UUIDv7. */
   readonly threadId?: string | undefined;
@@ -117,7 +117,7 @@ const callHandle = Effect.fnUntraced(function* (options: {
   });
   return {
     callId,
-    /** What became of the event that says the tool was asked for. */
+    /** Outcome of the event that records the request. */
     asked,
     returned: (result?: unknown, given: Context = {}) => end({ outcome: "ok", result }, given),
     failed: (error: unknown, given: Context = {}) => end({ outcome: "error", error: failureOf(error) }, given),

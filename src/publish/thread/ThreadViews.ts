@@ -6,7 +6,7 @@
  * Promises, each a test in `test/publish/ThreadViews.test.ts`:
  * - what this machine has accepted is shown, wherever it is: in the log, on its way, in the spool;
  * - a thread that is deleted or expired reads as one that does not exist, unless the caller asks for it;
- * - with the log away the last known state is shown, and said to be that; nobody waits for a log that does not answer
+ * - with the log away the last known state is shown, and marked as such; no read waits for a log that does not answer
  *   for longer than our patience, and then not again for a while.
  */
 import { Clock, Context, Effect, Layer, Result, Stream } from "effect";
@@ -25,7 +25,7 @@ import { wholeParts } from "./WholeParts.ts";
 export interface ThreadView {
   /** Everything known. Sequences of what waits are those after the log's, and say nothing of where it will stand. */
   readonly state: Thread.ThreadState;
-  /** How many events of it the log may not have yet. */
+  /** Number of its events that the log may not have yet. */
   readonly waiting: number;
   /** False: the log did not answer, and what it had when it was last read here is shown. */
   readonly isCurrent: boolean;

@@ -1,5 +1,5 @@
 /**
- * What is too large for an event goes to the object store; the event keeps its head and a reference.
+ * Fields too large for an event go to the object store; the event keeps their head and a reference.
  *
  * Room: publish.
  *
@@ -15,9 +15,9 @@ import type { Blob } from "../../spool/Spool.ts";
 
 export const maxInlineBytes = 256 * 1024;
 export const maxEventBytes = 768 * 1024;
-/** How much of a text stays in its event: what a person reads and full-text search finds. In UTF-16 units. */
+/** Length of a text that stays in its event, for people and full-text search. In UTF-16 units. */
 export const maxHeadLength = 16 * 1024;
-/** What the heads of one event share when many fields leave it, and what each has at least. */
+/** Shared length of the heads of one event when many fields leave it, and the least length of each. */
 const allHeadsLength = 128 * 1024;
 const minHeadLength = 256;
 /** A reference as JSON: the hash, its length, their names. */

@@ -1,21 +1,21 @@
 /**
- * What a command that waited meets in its thread: whether it can still stand there, or somebody was later.
+ * Late commands: whether one that waited can still stand in its thread, or a later writer came first.
  *
  * Room: publish.
  *
  * While a command waited, others may have written to its thread. Decision, for each kind of command:
  * - what is new merges, because threads are sums of what was said: messages, tool calls and their results, tags,
  *   openings, archivings, foreign entries. It comes after whatever others wrote;
- * - a message told again (its id was told before), when somebody has told the same message again at a later time:
+ * - a message told again (its id was told before), when another writer has told the same message again at a later time:
  *   coming after it, the older words would stand in place of the newer ones. They go into a fork of the thread from
  *   just before the newer telling, so that both can be read;
- * - a title, when the thread was renamed at a later time: a fork for a title helps nobody, and its coming last would
+ * - a title, when the thread was renamed at a later time: a fork for a title has no use, and its coming last would
  *   undo the newer one. It is set aside with the reason, for a person to deliver all the same (`recollect spool
  *   retry`) or to discard;
  * - a task's move: decided again on what the task has become (Write); set aside when it is not allowed any more;
  * - what expected a sequence is never spooled (Publisher).
  *
- * "Later" is by the writers' own clocks (`occurredAt`): which clock is right nobody can say, and either way nothing
+ * "Later" is by the writers' own clocks (`occurredAt`): which clock is right cannot be known, and either way nothing
  * is dropped.
  */
 import { Effect, Stream } from "effect";
@@ -26,7 +26,7 @@ import { isObject } from "../../domain/Json.ts";
 import type { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import type { Command, SpooledCommand } from "../../spool/Spool.ts";
 
-/** What a command says that a later one may say otherwise. */
+/** Statements of a command that a later one may change. */
 interface Subject {
   /** The same for all that speak of the same thing: a message of the thread, or its title. */
   readonly key: string;
@@ -53,7 +53,7 @@ const subjectOf = ({ body, type }: Pick<NewEvent, "body" | "type">): Subject | u
 };
 
 /**
- * Undefined for what always merges: also a message under its own event's id, which nobody can have told before, and
+ * Undefined for what always merges: also a message under its own event's id, which cannot have been told before, and
  * what a person wants delivered although it was late.
  */
 export const mayBeLate = (command: Command & Partial<SpooledCommand>): Subject | undefined => {
@@ -79,7 +79,7 @@ interface Part {
   readTo: Sequence;
 }
 
-/** What is asked of a thread: whether these events are in it, and what it has told of the same subjects. */
+/** Question to a thread: whether it has these events, and its statements on the same subjects. */
 interface Wanted {
   readonly ids: ReadonlySet<string>;
   readonly keys: ReadonlySet<string>;
@@ -90,7 +90,7 @@ const wantedBy = (commands: ReadonlyArray<Command>): Wanted => ({
   keys: new Set(commands.flatMap(({ event }) => subjectOf(event)?.key ?? [])),
 });
 
-/** What a thread has told in a part that reaches to its end. */
+/** Statements of a thread in a part that reaches to its end. */
 export interface Known extends Part {
   /** Of a part with too many events: nothing else is known of it. */
   only: Wanted | undefined;
@@ -124,7 +124,7 @@ const readOn = Effect.fnUntraced(function* (
   }
 });
 
-/** What a history has behind a sequence. */
+/** Events of a history behind a sequence. */
 export const readTail = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   history: History,
@@ -144,7 +144,7 @@ const narrow = (known: Known, wanted: Wanted): void => {
   for (const key of known.tellings.keys()) if (!wanted.keys.has(key)) known.tellings.delete(key);
 };
 
-/** What threads that were written to while we were away have told of messages and titles; the most recent ones. */
+/** Statements on messages and titles of threads that were written to while we were away; the most recent ones. */
 export class KnownThreads {
   readonly #threads = new Map<string, Known>();
   readonly #mostEvents: number;
@@ -159,7 +159,7 @@ export class KnownThreads {
   }
 
   /**
-   * What is known of a thread behind a sequence, or from earlier on, read on to its end: all of it, or if that is too
+   * Knowledge of a thread behind a sequence, or from earlier on, read on to its end: all of it, or if that is too
    * much, what these commands of it ask for.
    */
   readonly upToDate: (options: {
@@ -219,7 +219,7 @@ export interface Forks {
 }
 
 type Meeting =
-  /** Nobody was later. */
+  /** No later writer. */
   | { readonly _tag: "Merges" }
   /** An earlier delivery of this very command. */
   | { readonly _tag: "There" }

@@ -40,15 +40,15 @@ export type Given<T> = unknown extends T
         }
       : T;
 
-/** What the caller may say about an event beside its data. */
+/** Properties of an event beside its data. */
 export interface About extends Partial<Provenance> {
   /** Default: a new UUIDv7. The same id twice is one event. */
   readonly id?: string | undefined;
-  /** When it happened, epoch milliseconds; default: now. */
+  /** Time of the event, epoch milliseconds; default: now. */
   readonly occurredAt?: number | undefined;
   /** Further CloudEvents attributes: lower-case letters and digits. */
   readonly extensions?: Readonly<Record<string, string>> | undefined;
-  /** Where the event must be before the call returns; default: as the publisher says, else `disk`. */
+  /** Durability that the call waits for; default: as the publisher says, else `disk`. */
   readonly durable?: Durable | undefined;
 }
 
@@ -64,7 +64,7 @@ const now = Effect.withFiber((fiber) => {
 export const newId: Effect.Effect<string> = Effect.map(now, ({ id }) => id);
 
 /**
- * What a Schema does not know is kept, but for the submission of a task: what programs hand over there beside its fields
+ * Fields that a Schema does not know are kept, but for the submission of a task: what programs hand over there beside its fields
  * is their environment, and that holds secrets.
  */
 const isClosed = (name: string): boolean => name === "task.submitted";
@@ -88,7 +88,7 @@ const problemOfHistory = (history: History): string =>
 /** Deeper data is copied, so that a cycle is noticed by JSON itself. */
 const deepestPlain = 32;
 
-/** Whether JSON reads this back as it is. */
+/** True where JSON reads this back unchanged. */
 const isPlain = (value: unknown, depth = 0): boolean => {
   if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
   if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
@@ -111,10 +111,10 @@ const asJson = (data: unknown): unknown => (isPlain(data) ? data : JSON.parse(JS
 const ownTypes = "schema/index.json lists the types; one of your own is x.<vendor>.<name>, lower case.";
 const see = (type: string) => `See schema/${type}.json for what the event may hold.`;
 
-/** Whatever can be published: the catalogue, and types of somebody else's. */
+/** Publishable types: the catalogue, and vendor types. */
 export type TypeName = EventTypeName | VendorTypeName;
 
-/** The data of an event of the catalogue, or any JSON of somebody else's. */
+/** Data of a catalogue event, or any JSON of a vendor type. */
 export type GivenData<Name extends TypeName> = Name extends EventTypeName ? Given<EventData<Name>> : unknown;
 
 export interface Composing<Name extends TypeName> extends About {
@@ -133,7 +133,7 @@ export interface Writing {
   readonly policy: Policy;
 }
 
-/** What is said beside the data, as it may be stored. Ids stay: they are what an event is found by. */
+/** Properties beside the data, as they may be stored. Ids stay: events are found by them. */
 const storableAbout = (policy: Policy, { actor, extensions, source, ...ids }: About): About => ({
   ...ids,
   ...(actor === undefined ? {} : { actor: policy.stored?.text(actor) ?? actor }),

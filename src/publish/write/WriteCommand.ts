@@ -1,5 +1,5 @@
 /**
- * How commands enter the log: blobs first, tasks by decision, everything else merged with whatever others wrote.
+ * Commands into the log: blobs first, tasks by decision, everything else merged with what others wrote.
  *
  * Room: publish.
  */
@@ -20,7 +20,7 @@ export interface Written {
 
 export type WriteError = AppendRefused | LogUnavailable | TaskRefusal;
 
-/** What is known of a task: its state up to a sequence. */
+/** Known state of a task, up to a sequence. */
 export type KnownTask = Known<TaskState>;
 
 /** States of the tasks this process has written, the most recent ones: it need not read them again to decide. */
@@ -49,7 +49,7 @@ export const putBlobs = (log: Log, commands: ReadonlyArray<Command>): Effect.Eff
   return Effect.forEach(blobs.values(), (bytes) => log.putBlob(bytes), { discard: true });
 };
 
-/** Nobody expected anything, so this is a log that broke its promise. The command is kept and looked at by a person. */
+/** A conflict without an expectation: a log that broke its promise. The command is kept for a person to look at. */
 const impossible = (conflict: SequenceConflict) =>
   new AppendRefused({
     reason: `the log reports a conflict although nothing was expected (${JSON.stringify(conflict)})`,
@@ -65,17 +65,17 @@ const writePlain = Effect.fnUntraced(function* (log: Log, command: Command): Eff
   return { sequence, isNew: true };
 });
 
-/** One command of a thread, if nobody has written to it after `expected`. */
+/** One command of a thread, if it ends at `expected`. */
 export const writeExpecting = Effect.fnUntraced(function* (log: Log, command: Command, expected: Sequence) {
   yield* putBlobs(log, [command]);
   return yield* log.append({ history: command.history, events: [command.event], expected });
 });
 
-/** One command of a task: read what happened, decide by the rule book, append if nobody was quicker. */
+/** One command of a task: read what happened, decide by the rule book, append with the expected sequence. */
 export const writeTask = Effect.fnUntraced(function* (options: {
   readonly log: Log;
   readonly command: Command;
-  /** Where to begin reading. Undefined: at the beginning, which also finds the command when it is there already. */
+  /** Start of the read. Undefined: the beginning, which also finds the command when it is there already. */
   readonly known: KnownTask | undefined;
 }): Effect.fn.Return<Written & { readonly known: KnownTask }, WriteError> {
   const { log, command } = options;

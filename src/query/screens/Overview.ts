@@ -111,6 +111,17 @@ export const days = Effect.fnUntraced(function* (since: number, tenant: string |
   return [...found.values()].toSorted((left, right) => (left.day < right.day ? -1 : 1));
 });
 
+/** Prompts since a moment by weekday (0 is Sunday) and hour of the server's time zone. */
+export const promptHours = Effect.fnUntraced(function* (since: number, tenant: string) {
+  const { rows } = yield* Ask;
+  return yield* rows<{ readonly weekday: number; readonly hour: number; readonly prompts: number }>(
+    `SELECT CAST(strftime('%w', quarter_at / 1000, 'unixepoch', 'localtime') AS INTEGER) AS weekday,
+       CAST(strftime('%H', quarter_at / 1000, 'unixepoch', 'localtime') AS INTEGER) AS hour, sum(messages) AS prompts
+     FROM v_message_activity WHERE quarter_at >= :since AND tenant = :tenant AND kind = 'prompt' GROUP BY 1, 2`,
+    { since, tenant },
+  );
+});
+
 export interface ThreadTokens {
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -130,6 +141,8 @@ export interface ThreadChoice {
   readonly parent?: string | undefined;
   readonly project?: string | undefined;
   readonly agent?: string | undefined;
+  /** Of the thread, or one that spoke in it. */
+  readonly model?: string | undefined;
   readonly tenant?: string | undefined;
   readonly limit: number;
   readonly offset?: number | undefined;
@@ -140,14 +153,20 @@ const name = (value: string): string => `(SELECT name FROM names WHERE text = ${
 /** Newest activity first. Tokens of the thread itself, and of the sub-agents it gave work to. */
 export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: number) {
   const { rows } = yield* Ask;
-  const { agent, limit, offset = 0, parent, project, tenant } = choice;
+  const { agent, limit, model, offset = 0, parent, project, tenant } = choice;
   const isRoot = `(t.parent_thread_id IS NULL OR t.parent_relation IS 'fork' OR NOT EXISTS (
     SELECT 1 FROM threads p WHERE p.thread_id = t.parent_thread_id AND p.tenant = t.tenant))`;
   const conditions = [
     `NOT ${hiddenThread}`,
     parent === undefined ? isRoot : `t.parent_thread_id = ${name(":parent")} AND t.parent_relation IS NOT 'fork'`,
     ...(project === undefined ? [] : [`t.cwd = ${name(":project")}`]),
-    ...(agent === undefined ? [] : [`t.client = ${name(":agent")}`]),
+    ...(agent === undefined ? [] : [`(t.client = ${name(":agent")} OR t.tool = ${name(":agent")})`]),
+    ...(model === undefined
+      ? []
+      : [
+          `(t.model = ${name(":model")} OR EXISTS (SELECT 1 FROM message_activity m WHERE m.thread_id = t.thread_id
+             AND m.tenant = t.tenant AND m.model = ${name(":model")}))`,
+        ]),
     ...(tenant === undefined ? [] : [`t.tenant = ${name(":tenant")}`]),
   ];
   const found = yield* rows<{ readonly threadId: string; readonly tenant: string }>(
@@ -161,6 +180,7 @@ export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: nu
       ...(parent === undefined ? {} : { parent }),
       ...(project === undefined ? {} : { project }),
       ...(agent === undefined ? {} : { agent }),
+      ...(model === undefined ? {} : { model }),
       ...(tenant === undefined ? {} : { tenant }),
     },
   );

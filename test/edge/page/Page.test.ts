@@ -1,15 +1,16 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import type { Page } from "playwright-core";
+import { thread } from "../../../src/domain/History.ts";
 import * as Browser from "./Browser.ts";
 import { at, everywhere } from "./Screens.ts";
 import * as Site from "./Site.ts";
 import { payloads, threads } from "./Transcripts.ts";
 
 /** Both themes and three widths in two looks at each screen; `test/drill/page.test.ts` has all six. */
-const views: ReadonlyArray<Browser.View> = [
-  { width: 1600, theme: "light" },
-  { width: 390, theme: "dark" },
+const views: ReadonlyArray<Browser.View & { readonly every: number }> = [
+  { width: 1600, theme: "light", every: 1 },
+  { width: 390, theme: "dark", every: 2 },
 ];
 
 const opened = Effect.fnUntraced(function* (path: string, view: Browser.View = { width: 1280, theme: "light" }) {
@@ -27,7 +28,7 @@ const press = (page: Page, ...keys: ReadonlyArray<string>) =>
 layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeout: 60_000 })("the page", (it) => {
   for (const view of views)
     it.effect(
-      `shows every screen ${view.width} wide and ${view.theme} without a fault: no violation, no error, nothing asked of others`,
+      `shows ${view.every === 1 ? "every screen" : "every other screen"} ${view.width} wide and ${view.theme} without a fault: no violation, no error, nothing asked of others`,
       () => everywhere(view),
       60_000,
     );
@@ -113,6 +114,27 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
       yield* Effect.promise(() => hit.click());
       yield* Effect.promise(() => page.waitForURL(/at=\d+#m\d+/));
       yield* Effect.promise(() => page.locator("section:target").waitFor());
+      assert.deepStrictEqual(faults, []);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("grows while it is open: what is said is appended, and nothing that stands there is drawn again", () =>
+    Effect.gen(function* () {
+      const { faults, page } = yield* opened(at("growing"));
+      assert.include(yield* Effect.promise(() => page.locator("h1").innerText()), "No such thread");
+      faults.length = 0;
+      const said = (text: string) =>
+        Site.happened(thread("growing"), [
+          ["thread.message_appended", { messageId: text, role: "user", content: text }],
+        ]);
+      yield* said("first");
+      yield* Effect.promise(() => page.reload());
+      yield* Effect.promise(() => page.evaluate("document.querySelector('section.message').dataset.kept = 'yes'"));
+      yield* said("second <b>bold</b>");
+      const second = page.locator("article").getByText("second <b>bold</b>", { exact: true });
+      yield* Effect.promise(() => second.waitFor());
+      assert.strictEqual(yield* Effect.promise(() => page.locator("section.message[data-kept]").count()), 1);
+      assert.strictEqual(yield* Effect.promise(() => page.locator("section.message").count()), 2);
       assert.deepStrictEqual(faults, []);
     }).pipe(Effect.scoped),
   );

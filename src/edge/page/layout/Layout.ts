@@ -9,9 +9,19 @@ import { type Child, type Html, html } from "../html/Html.ts";
 export const screens = [
   { path: "/", name: "Now", key: "n" },
   { path: "/threads", name: "Threads", key: "h" },
+  { path: "/tools", name: "Tools", key: "t" },
+  { path: "/models", name: "Models & cost", key: "m" },
+  { path: "/projects", name: "Projects", key: "p" },
+  { path: "/tasks", name: "Tasks", key: "k" },
+  { path: "/errors", name: "Errors", key: "e" },
+  { path: "/sessions", name: "Sessions", key: "s" },
+  { path: "/live", name: "Live", key: "l" },
+  { path: "/pipeline", name: "Pipeline", key: "i" },
+  { path: "/audit", name: "Audit", key: "a" },
+  { path: "/sql", name: "SQL", key: "q" },
 ] as const;
 
-export type ScreenPath = (typeof screens)[number]["path"] | "/search" | "/audit";
+export type ScreenPath = (typeof screens)[number]["path"] | "/search";
 
 /** How this browser wants it; from cookies that the page's own script sets. */
 export interface Wishes {

@@ -32,7 +32,7 @@ export const style = `:root {
 html { scroll-padding-top: 4.5rem; -webkit-text-size-adjust: 100% }
 body { margin: 0; background: var(--ground); color: var(--text); font: 15px/1.5 var(--sans); font-variant-numeric: tabular-nums; overflow-wrap: break-word }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: .18em }
-main a:not([class]), .quietlink { text-decoration-color: color-mix(in srgb, currentColor 35%, transparent) }
+main :not(td, th) > a:not([class]), .quietlink { text-decoration-color: color-mix(in srgb, currentColor 35%, transparent) }
 a:hover { text-decoration-thickness: 2px }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px }
 h1, h2, h3 { line-height: 1.25; font-weight: 620; letter-spacing: -.005em; text-wrap: balance }
@@ -102,14 +102,17 @@ tr.here > * { box-shadow: none }
 .subs > summary { color: var(--quiet); font-size: .85rem; cursor: pointer; width: fit-content }
 .subs .rows { margin: .3rem 0 0 .3rem; padding-left: .9rem; border-left: 2px solid var(--line) }
 
-.hits { list-style: none; margin: .25rem 0 0; padding: 0 } .hits li { padding: .12rem 0 .12rem .8rem; border-left: 2px solid var(--line); margin: .2rem 0; font-size: .93rem; overflow-wrap: anywhere } .hits a { color: var(--text); text-decoration: none } .hits a:hover { text-decoration: underline } .hits .about { display: inline-flex; margin-left: .5rem } .hits li.here { background: var(--tint) }
+#results { max-width: 62rem } .hits { list-style: none; margin: .25rem 0 0; padding: 0 } .hits li { padding: .12rem 0 .12rem .8rem; border-left: 2px solid var(--line); margin: .2rem 0; font-size: .93rem; overflow-wrap: anywhere } .hits a { color: var(--text); text-decoration: none } .hits a:hover { text-decoration: underline } .hits .about { display: inline-flex; margin-left: .5rem } .hits li.here { background: var(--tint) }
 .wide { overflow-x: auto; max-width: 100% }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 caption { text-align: left; color: var(--quiet); padding: 0 0 .3rem; font-size: .85rem }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; vertical-align: baseline; border-bottom: 1px solid var(--line) }
 th:last-child, td:last-child { padding-right: 0 }
 thead th { color: var(--quiet); font-weight: 500; font-size: .82rem; white-space: nowrap; border-bottom-color: var(--strong) }
+thead td { border-bottom-color: var(--strong) }
 tbody th { font-weight: 500 }
+td a, tbody th a { text-decoration-color: transparent } td a:hover, tbody th a:hover, td a:focus-visible, tbody th a:focus-visible { text-decoration-color: currentColor }
+.filters input:not([type=checkbox]), .filters select, .filters button { height: 2.1rem }
 td.number, th.number { text-align: right; padding-right: .9rem }
 tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--raised) 70%, transparent) }
 .clip { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
@@ -120,6 +123,7 @@ tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--r
 .command { display: flex; gap: .5rem; align-items: baseline; margin: .3rem 0; min-width: 0 }
 .command code { background: var(--sunk); padding: .15rem .45rem; border-radius: 4px; overflow-x: auto; white-space: pre; max-width: 100% }
 .filters { display: flex; flex-wrap: wrap; gap: .5rem .8rem; align-items: end; margin: .6rem 0 1rem }
+.filters .spans { display: flex; gap: .8rem; margin: 0; padding-bottom: .4rem; flex-basis: auto }
 .filters label { display: grid; gap: .1rem; font-size: .8rem; color: var(--quiet) }
 .filters label > * { font-size: .9rem; color: var(--text) }
 .filters label.check { display: flex; gap: .3rem; align-items: center }
@@ -139,6 +143,7 @@ svg .grid { stroke: var(--line); stroke-width: 1 }
 svg .curve { stroke: var(--accent); fill: none; stroke-width: 1.75; stroke-linejoin: round }
 svg .curve.s1 { stroke: var(--quiet); stroke-dasharray: 5 3 } svg .curve.s2 { stroke: var(--warn); stroke-dasharray: 2 3 } svg .curve.s3 { stroke: var(--good); stroke-dasharray: 8 3 2 3 }
 svg .mark.s1 { fill: var(--quiet) } svg .mark.s2 { fill: var(--warn) } svg .mark.s3 { fill: var(--good) }
+svg .touch { fill: transparent } svg .touch:hover { fill: color-mix(in srgb, var(--accent) 12%, transparent) } .chart { min-width: 34rem } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; color: var(--quiet); margin: .3rem 0 } .legend svg { display: inline-block; vertical-align: middle } .bars { display: inline-block }
 .spark { display: inline-block; vertical-align: middle }
 .h0 { fill: var(--sunk) } .h1 { fill: color-mix(in srgb, var(--accent) 22%, var(--ground)) } .h2 { fill: color-mix(in srgb, var(--accent) 45%, var(--ground)) } .h3 { fill: color-mix(in srgb, var(--accent) 70%, var(--ground)) } .h4 { fill: var(--accent) }
 
@@ -201,7 +206,8 @@ pre .add { background: var(--goodtint); color: var(--good) } pre .del { backgrou
 .slider { display: flex; gap: .6rem; align-items: center } .slider input { flex: 1; min-width: 0; padding: 0 }
 .two { display: grid; grid-template-columns: 1fr; gap: 1.5rem } @media (min-width: 60rem) { .two { grid-template-columns: 1fr 1fr } }
 .board { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(13rem, 1fr); gap: 1.2rem; overflow-x: auto }
-.board h3 { margin-top: 0; border-bottom: 2px solid var(--strong); padding-bottom: .25rem; display: flex; justify-content: space-between; gap: .5rem }
+.dictionary details { margin: .15rem 0 } .dictionary dl { margin: .3rem 0 .6rem 1rem } .dictionary dd { margin: 0 0 .25rem 1rem; color: var(--quiet) }
+.board h2 { margin: 0 0 .5rem; font-size: .92rem } .board h2 a { color: inherit; text-decoration: none } .board h2, .board h3 { margin-top: 0; border-bottom: 2px solid var(--strong); padding-bottom: .25rem; display: flex; justify-content: space-between; gap: .5rem }
 .live { color: var(--good); font-weight: 600; font-size: .82rem }
 .editor textarea { width: 100%; font: .9rem/1.5 var(--mono); min-height: 8rem; resize: vertical }
 .cells { font-family: var(--mono); font-size: .82rem } .cells td { white-space: nowrap; max-width: 30rem; overflow: hidden; text-overflow: ellipsis }

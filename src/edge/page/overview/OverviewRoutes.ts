@@ -76,13 +76,17 @@ const list = Effect.gen(function* () {
   const { isPart, now, query, viewer, wishes } = yield* asked;
   const project = given(query, "project");
   const agent = given(query, "agent");
+  const model = given(query, "model");
   const offset = number(query, "offset") ?? 0;
-  const found = yield* Screens.threads({ project, agent, tenant: viewer.tenant, limit: perPage + 1, offset }, now);
+  const found = yield* Screens.threads(
+    { project, agent, model, tenant: viewer.tenant, limit: perPage + 1, offset },
+    now,
+  );
   const rows = found.slice(0, perPage);
   if (isPart) return part(threadRows(rows, now));
   const to = (at: number) =>
-    `/threads?${new URLSearchParams({ ...(project === undefined ? {} : { project }), ...(agent === undefined ? {} : { agent }), offset: String(at) })}`;
-  const which = project ?? agent;
+    `/threads?${new URLSearchParams({ ...(project === undefined ? {} : { project }), ...(agent === undefined ? {} : { agent }), ...(model === undefined ? {} : { model }), offset: String(at) })}`;
+  const which = project ?? agent ?? model;
   const body = html`<h1>${which === undefined ? "Threads" : html`Threads of ${which}`}</h1>
     ${which !== undefined && html`<p><a href="/threads">All threads</a></p>`}
     ${rows.length === 0 ? html`<p class="empty">There are none.</p>` : threadRows(rows, now)}

@@ -52,7 +52,7 @@ export const whole = (found: Wholeness, now: number): Html => {
     >
     <a href="/pipeline#projections">${gap === undefined ? "gap unknown" : `gap ${count(gap)}`}</a>
     <a href="/pipeline#dead">${dead === 0 ? "no dead letters" : counted(dead, "dead letter")}</a>
-    <a href="/errors#unknown"
+    <a href="/errors#tools-cut"
       >${found.callsWithoutOutcome === 0 ? "every call has an outcome" : `${counted(found.callsWithoutOutcome, "call")} without an outcome`}</a
     >
   </p>`;

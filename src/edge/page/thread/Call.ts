@@ -39,7 +39,7 @@ const telling = [
 ];
 
 /** One argument in a line; of cut JSON its first text. */
-const gist = (text: string | null): string => {
+export const gist = (text: string | null): string => {
   const given = parsed(text);
   if (given === undefined) {
     const begun = /"(?:command|cmd|file_path|path|pattern|query|url|prompt)"\s*:\s*"((?:[^"\\]|\\.)*)/.exec(

@@ -1,0 +1,166 @@
+/**
+ * The SQL editor: one reading statement in the sandbox, its rows and a plot of them, CSV, and the dictionary at hand.
+ *
+ * Room: edge.
+ */
+import { Effect, Stream } from "effect";
+import { HttpRouter } from "effect/http";
+import { Query } from "../../../query/Query.ts";
+import { type Unit, unitOf } from "../../../query/report/Unit.ts";
+import { dictionary } from "../../../query/screens/Lists.ts";
+import type { Value } from "../../../query/Sql.ts";
+import { asked, given } from "../Asked.ts";
+import { forOperators } from "../Guarded.ts";
+import { count, counted } from "../html/Format.ts";
+import { type Html, html } from "../html/Html.ts";
+import { csv, figure, type FigureData } from "../plot/Figure.ts";
+import { shown, text } from "../Shown.ts";
+
+/** Rows on the screen; `recollect sql` has no such end. */
+const mostShown = 1_000;
+const mostExported = 50_000;
+const timeoutMillis = 20_000;
+/** Longer statements are no address. */
+const mostCharacters = 6_000;
+
+interface Answer {
+  readonly columns: ReadonlyArray<string>;
+  readonly rows: ReadonlyArray<ReadonlyArray<Value>>;
+  readonly isCut: boolean;
+  readonly millis: number;
+}
+
+const run = Effect.fnUntraced(function* (statement: string, parameters: Readonly<Record<string, Value>>, most: number) {
+  const query = yield* Query;
+  const begun = performance.now();
+  const result = yield* query.sql(statement, parameters, { maxRows: most, timeoutMillis });
+  const rows = [...(yield* Stream.runCollect(result.rows))];
+  return {
+    columns: result.columns,
+    rows,
+    isCut: yield* result.isCut,
+    millis: performance.now() - begun,
+  } satisfies Answer;
+}, Effect.scoped);
+
+/** By the column's name, where the values are not texts. */
+const unitIn = ({ rows }: Answer, name: string, index: number): Unit =>
+  rows.some((row) => typeof row[index] === "string") && unitOf(name) !== "day" ? "text" : unitOf(name);
+
+/** A first column of days is drawn as lines, one of names as bars; everything else is a table. */
+const plotOf = ({ columns, rows }: Answer): FigureData["plot"] => {
+  const [first] = columns;
+  if (first === undefined || rows.length < 2 || rows.length > 400) return undefined;
+  const numeric = columns
+    .slice(1)
+    .filter(
+      (_, index) =>
+        rows.every((row) => typeof row[index + 1] !== "string" && !(row[index + 1] instanceof Uint8Array)) &&
+        rows.some((row) => row[index + 1] !== null),
+    );
+  const [y] = numeric.filter((name) => !/(?:sequence|_at|_id)$/.test(name));
+  if (y === undefined) return undefined;
+  if (rows.every((row) => typeof row[0] === "string" && /^\d{4}-\d{2}-\d{2}$/.test(row[0]))) {
+    const same = numeric.filter((name) => unitOf(name) === unitOf(y)).slice(0, 4);
+    return { kind: "line", x: first, y: same };
+  }
+  return rows.length <= 60 && rows.every((row) => typeof row[0] === "string" || row[0] === null)
+    ? { kind: "bars", x: first, y: [y] }
+    : undefined;
+};
+
+const example =
+  "SELECT day, model, input_tokens, output_tokens, cost_usd\nFROM v_daily_tokens ORDER BY day DESC LIMIT 50";
+
+/** Parameters that a link gave, such as those of a report's statement: numbers as numbers. */
+const parametersOf = (query: URLSearchParams): Readonly<Record<string, Value>> =>
+  Object.fromEntries(
+    [...query].flatMap(([name, value]) =>
+      name.startsWith("p.") ? [[name.slice(2), /^-?\d{1,16}$/.test(value) ? Number(value) : value] as const] : [],
+    ),
+  );
+
+const views = (rows: ReadonlyArray<Readonly<Record<string, string | number | null>>>): Html => {
+  const byView = Map.groupBy(rows, (row) => String(row["view"]));
+  return html`<section aria-label="Dictionary" class="dictionary">
+    <h2>Dictionary</h2>
+    ${[...byView].map(([view, columns]) => {
+      const about = columns.find((row) => row["column"] === null);
+      return html`<details>
+        <summary><code>${view}</code></summary>
+        <p class="small">${String(about?.["doc"] ?? "")}</p>
+        <dl>
+          ${columns
+            .filter((row) => row["column"] !== null)
+            .map(
+              (row) =>
+                html`<dt><code>${String(row["column"])}</code></dt>
+                  <dd class="small">${String(row["doc"] ?? "")}</dd>`,
+            )}
+        </dl>
+      </details>`;
+    })}
+  </section>`;
+};
+
+const answered = (statement: string, address: string, answer: Answer, now: number): Html => {
+  const plot = plotOf(answer);
+  const data: FigureData = {
+    name: "result",
+    title: counted(answer.rows.length, "row"),
+    doc: `${answer.isCut ? `cut after ${count(mostShown)}; ` : ""}${Math.round(answer.millis)} ms`,
+    columns: answer.columns.map((name, index) => ({ name, unit: unitIn(answer, name, index) })),
+    rows: answer.rows,
+    csv: `${address}&csv=1`,
+    ...(plot === undefined ? {} : { plot }),
+  };
+  return statement === "" ? html`` : figure(data, now);
+};
+
+const refused = (message: string, hint: string): Html =>
+  html`<div class="notice bad" role="alert">
+    <p>${message}</p>
+    <p class="quiet">${hint}</p>
+  </div>`;
+
+const screen = Effect.gen(function* () {
+  const { now, query, wishes } = yield* asked;
+  const statement = (given(query, "q") ?? "").slice(0, mostCharacters);
+  const parameters = parametersOf(query);
+  const address = `/sql?${new URLSearchParams([...query].filter(([name]) => name !== "csv"))}`;
+  if (statement !== "" && given(query, "csv") !== undefined) {
+    const all = yield* Effect.result(run(statement, parameters, mostExported));
+    if (all._tag === "Success")
+      return text(csv(all.success.columns, all.success.rows), { type: "text/csv", file: "result.csv" });
+    return text(`${all.failure.message}\n`);
+  }
+  const result = statement === "" ? undefined : yield* Effect.result(run(statement, parameters, mostShown));
+  const below =
+    result === undefined
+      ? html`<p class="quiet">
+          One statement that reads. It runs in a process of its own for ${timeoutMillis / 1000} seconds at most, and
+          cannot change anything.
+        </p>`
+      : result._tag === "Success"
+        ? answered(statement, address, result.success, now)
+        : refused(result.failure.message, "hint" in result.failure ? String(result.failure.hint) : "");
+  const body = html`<h1>SQL</h1>
+    <div class="split">
+      <div>
+        <form action="/sql" class="editor" aria-label="Statement">
+          <label for="statement" class="seen">Statement</label
+          ><textarea id="statement" name="q" rows="7" spellcheck="false" autocapitalize="off" autocomplete="off">
+${statement === "" ? example : statement}</textarea>
+          ${Object.entries(parameters).map(([name, value]) => html`<label class="small">:${name} <input name="p.${name}" value="${String(value)}" size="16" /></label> `)}
+          <p>
+            <button>Run</button> <span class="quiet small"><kbd>Ctrl</kbd> <kbd>Enter</kbd> in the editor</span>
+          </p>
+        </form>
+        ${below}
+      </div>
+      ${views(yield* dictionary)}
+    </div>`;
+  return shown({ title: "SQL", at: "/sql", body, wishes });
+});
+
+export const layer = HttpRouter.add("GET", "/sql", forOperators(screen));
