@@ -24,7 +24,8 @@ const task = (id, contextId, state, more = {}) => ({
   ...more,
 });
 const user = (userName) => ({ userName, isAuthenticated: true });
-const plain = (value) => JSON.parse(JSON.stringify(value ?? null));
+/** The store in memory gives bytes for a buffer. */
+const plain = (value) => JSON.parse(JSON.stringify(structuredClone(value ?? null)));
 
 describe("a task store", () => {
   it("answers what the one in memory answers, to every call", async () => {
