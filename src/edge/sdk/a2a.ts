@@ -179,6 +179,20 @@ const scopeOf = (context: A2aContext | undefined): string => {
   return [context?.tenant ?? "", owner].map(safe).join("/");
 };
 
+/** Newest first, and of one time the greater id. */
+const order = (
+  one: { readonly timestamp: string; readonly id: string },
+  other: { readonly timestamp: string; readonly id: string },
+): number => other.timestamp.localeCompare(one.timestamp) || other.id.localeCompare(one.id);
+
+const fractionOf = (time: string): string => (/\.(\d+)/.exec(time)?.[1] ?? "").padEnd(9, "0");
+
+/** Also within a millisecond, which a `Date` does not know. */
+const isAfter = (time: string, than: string): boolean => {
+  const difference = Date.parse(time) - Date.parse(than);
+  return difference === 0 ? fractionOf(time) > fractionOf(than) : difference > 0;
+};
+
 const page = (token: string): { readonly timestamp: string; readonly id: string } => {
   try {
     return JSON.parse(Buffer.from(token, "base64url").toString("utf8")) as ReturnType<typeof page>;
@@ -280,6 +294,7 @@ export const taskStore = <Task extends A2aTaskShape = A2aTaskShape>(recollect: H
   };
 
   const timeOf = ({ status }: Task): string => status?.timestamp ?? "";
+  const keyOf = (task: Task) => ({ timestamp: timeOf(task), id: task.id });
 
   return {
     save: (task, context) => {
@@ -301,19 +316,15 @@ export const taskStore = <Task extends A2aTaskShape = A2aTaskShape>(recollect: H
         statusTimestampAfter,
       } = params;
       const wanted = status === undefined || stateOf(status) === "unspecified" ? undefined : stateOf(status);
-      const after =
-        statusTimestampAfter === undefined || statusTimestampAfter === ""
-          ? undefined
-          : Date.parse(statusTimestampAfter);
+      const after = statusTimestampAfter === "" ? undefined : statusTimestampAfter;
       const found = (await all(context))
         .filter((task) => contextId === undefined || contextId === "" || task.contextId === contextId)
         .filter((task) => wanted === undefined || stateOf(task.status?.state) === wanted)
-        .filter((task) => after === undefined || Date.parse(timeOf(task)) > after)
-        .toSorted((one, other) => timeOf(other).localeCompare(timeOf(one)) || other.id.localeCompare(one.id));
+        .filter((task) => after === undefined || isAfter(timeOf(task), after))
+        .toSorted((one, other) => order(keyOf(one), keyOf(other)));
       const from = pageToken === undefined || pageToken === "" ? undefined : page(pageToken);
-      const at =
-        from === undefined ? 0 : found.findIndex((task) => timeOf(task) === from.timestamp && task.id === from.id) + 1;
-      const rest = from !== undefined && at === 0 ? [] : found.slice(at);
+      // Behind the place of the last one, whether that is still there or not.
+      const rest = from === undefined ? found : found.filter((task) => order(from, keyOf(task)) < 0);
       const tasks = rest.slice(0, pageSize);
       const last = tasks.at(-1);
       const token = last === undefined ? "" : JSON.stringify({ timestamp: timeOf(last), id: last.id });
