@@ -3,7 +3,7 @@
  *
  * Decision: one bundle with Effect and the NATS client inside, because importing them as they are published costs 0.3 s
  * of processor at each start (`import "effect"` alone: ten times a bare Node), and the bundle a third of that.
- * `recollect/effect` has them outside: its values meet those of a program that uses Effect itself.
+ * `recollect/effect` and `recollect/mcp-effect` have them outside: its values meet those of a program that uses Effect itself.
  *
  * In a clone it is called when the sources have changed; with `--package`, before `npm pack`, it begins from nothing and
  * adds types and the licences of what is inside. Entries are written last and at once, and pieces have their content in
@@ -129,8 +129,10 @@ const removeOld = (written) => {
 
 if (isForPackage) fs.rmSync(dist, { recursive: true, force: true });
 fs.mkdirSync(dist, { recursive: true });
-const inside = await bundle({ ...programs, ...inputOf(doors.filter((name) => name !== "effect")) }, isOutside);
-const output = [...inside, ...(await bundle(inputOf(["effect"]), isOutsideOfEffect, [shared]))];
+/** Doors for programs that use Effect themselves. */
+const ofEffect = ["effect", "mcp-effect"];
+const inside = await bundle({ ...programs, ...inputOf(doors.filter((name) => !ofEffect.includes(name))) }, isOutside);
+const output = [...inside, ...(await bundle(inputOf(ofEffect), isOutsideOfEffect, [shared]))];
 const sources = [...new Set(output.flatMap(({ modules }) => Object.keys(modules)))]
   .map((id) => path.relative(root, id).replaceAll("\\", "/"))
   .filter((file) => !file.includes("node_modules/") && fs.existsSync(path.join(root, file)));

@@ -34,7 +34,7 @@ const textOf = (file) => {
   }
 };
 
-/** Whether npm, called by someone else, has already installed every package that the lock file wants here. */
+/** True when npm, called by someone else, has already installed every package that the lock file wants here. */
 const isInstalled = () => {
   const installed = textOf(path.join(modules, ".package-lock.json"));
   if (installed === "") return false;

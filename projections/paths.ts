@@ -24,7 +24,7 @@ export const parentId = `CASE WHEN m.parent_message_id IS NOT NULL THEN ${messag
 
 const pathsOf = "FROM message_paths p WHERE p.thread_id = m.thread_id AND p.tenant = m.tenant";
 /**
- * Whether a message of `messages m` is not on the current path nor on the piece of an older one that it goes on from.
+ * True when a message of `messages m` is not on the current path nor on the piece of an older one that it goes on from.
  * Paths are few: of a thread that was never taken up at an earlier point nothing is asked. One that goes on from what is
  * not here goes on from all before it.
  */

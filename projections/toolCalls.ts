@@ -59,7 +59,7 @@ const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
   },
 });
 
-/** Whether a message of the same event has this answer as a part. */
+/** True when a message of the same event has this answer as a part. */
 const isTold = (fact: ToolHasReturned, facts: ReadonlyArray<Fact>): boolean =>
   facts.some(
     (other) =>

@@ -47,7 +47,7 @@ const isId = (id: unknown): boolean =>
 
 const isKind = (kind: unknown): boolean => (HistoryKind.literals as ReadonlyArray<unknown>).includes(kind);
 
-/** Whether anything can ever be written under this name: as the Schema has it, in plain code, because it is asked for every append. */
+/** True when anything can ever be written under this name: as the Schema has it, in plain code, because it is asked for every append. */
 export const isHistory = (named: unknown): named is History =>
   isObject(named) && isId(named["tenant"]) && isKind(named["kind"]) && isId(named["id"]);
 

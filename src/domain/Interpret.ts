@@ -40,7 +40,7 @@ const sourceFacts = ({ entry, format }: EventData<"source.described">): Readonly
   return [...(said ?? []), { _tag: "Noted", kind: "source" }];
 };
 
-/** Whether an event is a foreign entry: nobody else needs what an interpreter remembers. */
+/** True when an event is a foreign entry: nobody else needs what an interpreter remembers. */
 export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => type === "thread.entry_recorded";
 
 /**

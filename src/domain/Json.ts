@@ -53,11 +53,11 @@ export const flagAt = (value: unknown, key: string): boolean => isObject(value) 
 /** Bytes of a string in UTF-8. */
 export const utf8Length = (text: string): number => Buffer.byteLength(text, "utf8");
 
-/** Whether a string has at most so many bytes in UTF-8. A UTF-16 unit takes at most three: most need not be counted. */
+/** True when a string has at most so many bytes in UTF-8. A UTF-16 unit takes at most three: most need not be counted. */
 export const fitsUtf8 = (text: string, bytes: number): boolean =>
   text.length * 3 <= bytes || (text.length <= bytes && utf8Length(text) <= bytes);
 
-/** Whether a value is nested deeper than `most` levels; one that holds itself is. */
+/** True when a value is nested deeper than `most` levels; one that holds itself is. */
 export const isDeeper = (value: unknown, most: number): boolean =>
   typeof value === "object" &&
   value !== null &&

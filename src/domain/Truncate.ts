@@ -27,7 +27,7 @@ export const ownSized = <T>(value: T): { readonly owned: T; readonly bytes: numb
   return { owned: JSON.parse(json) as T, bytes: utf8Length(json) };
 };
 
-/** Whether a text fits whatever it says: a code unit takes at most six bytes, and there are two quotes. Most texts do. */
+/** True when a text fits whatever it says: a code unit takes at most six bytes, and there are two quotes. Most texts do. */
 const surelyFits = (text: string, bytes: number): boolean => text.length * 6 + 2 <= bytes;
 
 /** The first `length` code units, one less where the cut would fall into a surrogate pair. */

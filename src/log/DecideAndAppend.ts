@@ -1,5 +1,5 @@
 /**
- * Reading, deciding, appending with the expected sequence, and doing so again when somebody was quicker: the one loop.
+ * The one loop of reading, deciding and appending with the expected sequence, again after each conflict.
  *
  * Room: log.
  *
@@ -28,7 +28,7 @@ export interface Decided<State> extends Known<State> {
 export interface Deciding<State, E> {
   readonly log: EventLog["Service"];
   readonly history: History;
-  /** Where to begin. What came since is read when an append conflicts, or at once with `readsFirst`. */
+  /** Known state to begin with. Later events are read when an append conflicts, or at once with `readsFirst`. */
   readonly known: Known<State>;
   readonly readsFirst?: boolean | undefined;
   readonly evolve: (state: State, event: RecordedEvent) => State;
@@ -36,11 +36,11 @@ export interface Deciding<State, E> {
   readonly decide: (state: State, upTo: Sequence) => Effect.Effect<ReadonlyArray<NewEvent>, E>;
   /** Id of an event that may be in the history already: then there is nothing to decide. */
   readonly id?: string | undefined;
-  /** How often a log that is unreachable is asked again, with growing pauses. Default 0. */
+  /** Number of retries while the log is unreachable, with growing pauses. Default 0. */
   readonly tries?: number | undefined;
 }
 
-/** Of so many writers on one history at the same moment at least one has won each time: somebody is looping. */
+/** Bound of conflicts in a row: of so many writers on one history one has won each time, so a writer is looping. */
 const maxConflicts = 10;
 
 const utf8 = new TextEncoder();

@@ -117,7 +117,7 @@ export interface StoredMessage {
 }
 
 /**
- * What the server writes into its answers to reads. A message that has them was not published as an event: somebody read a
+ * What the server writes into its answers to reads. A message that has them was not published as an event: a reader published what it
  * message and named a subject of the stream as where the answer goes, past what he may publish to.
  */
 const answerNames = ["Nats-Stream", "Nats-Subject", "Nats-Sequence"] as const;
@@ -168,7 +168,7 @@ export const entryOf = (message: StoredMessage): LogEntry => {
   };
 };
 
-/** Whether `headersOf` gives exactly these `ce-` headers for the event that was read from them. */
+/** True when `headersOf` gives exactly these `ce-` headers for the event that was read from them. */
 const isCanonical = (headers: Headers, event: RecordedEvent): boolean => {
   if (headers[attribute.specVersion] !== "1.0") return false;
   if (headers[attribute.time] !== timeText(event.occurredAt)) return false;
@@ -190,7 +190,7 @@ const ceHeadersOf = (headers: Headers): Headers =>
  * or compares copies. Two microseconds more.
  */
 export const provenEntryOf = (message: StoredMessage): LogEntry => {
-  // Nobody else has it yet: written into, because a copy of all its fields takes as long as their reading.
+  // Not shared yet: written into, because a copy of all its fields takes as long as their reading.
   const entry: LogEntry & { digest?: Uint8Array | undefined; wire?: Headers | undefined } = entryOf(message);
   entry.digest = digestOf(message);
   if (!isMisfit(entry) && !isCanonical(message.headers, entry)) entry.wire = ceHeadersOf(message.headers);

@@ -47,7 +47,7 @@ export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRe
 export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUnavailable", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
-  /** Why, where it is not that the log is away: another stream, none, one that must not be written to. */
+  /** Cause, where the log is not merely unreachable: another stream, none, one that must not be written to. */
   condition: Schema.optionalKey(LogConditionName),
   /**
    * The server is there and does not let us: what it does not, `publish to recollect.acme.thread.t1` or `connect`. Absent:
@@ -62,16 +62,16 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
 
 /**
  * The server is there and does not let this program do it: wrong or missing credentials, or a permission that its user does
- * not have. Never taken for a log that is away: nothing is spooled, and the same call fails again until somebody changes it.
+ * not have. Never taken for a log that is away: nothing is spooled, and the same call fails again until the permission is given.
  */
 export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
   message: Schema.String,
-  /** What is missing: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`. */
+  /** Missing permission: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`. */
   permission: Schema.String,
   hint: Schema.String,
 }) {}
 
-/** What is denied in an error of the log; undefined where it says something else. */
+/** Denied permission of an error of the log; undefined for other errors. */
 export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied | undefined =>
   denied === undefined
     ? undefined
@@ -83,7 +83,7 @@ export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied
           "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration.",
       });
 
-/** What a reader asked for is not there although it must be: a hole in the stream. `recollect verify` says more. */
+/** An event that must be there is missing: a hole in the stream. `recollect verify` says more. */
 export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
   /** The first sequence that is missing. */
   sequence: Sequence,
@@ -97,7 +97,7 @@ export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
 }
 
 /**
- * What the writer knows of the history it appends to.
+ * Expectation of a writer about the history it appends to.
  *
  * A sequence: the last one it has seen (0: it must be new). The writer vouches that it has seen the history up to
  * there and that none of its events is in it. `"any"`: the writer has seen nothing; the log itself makes sure that
@@ -105,7 +105,7 @@ export class LogDamaged extends Schema.TaggedError<LogDamaged>()("LogDamaged", {
  */
 export type Expected = Sequence | "any";
 
-/** Where a stream ended at some moment: which stream (see `LogInfo.created`), and its last sequence then. */
+/** End of a stream at some moment: its identity (see `LogInfo.created`) and last sequence. */
 export const StreamEnd = Schema.Struct({ created: Schema.Finite, sequence: Sequence });
 export type StreamEnd = typeof StreamEnd.Type;
 
@@ -115,7 +115,7 @@ export interface Append {
   readonly events: ReadonlyArray<NewEvent>;
   readonly expected: Expected;
   /**
-   * The caller vouches that none of these ids can stand in that stream up to there, because nobody had tried to append
+   * The caller vouches that none of these ids can stand in that stream up to there, because no attempt was made to append
    * them when it ended so: whoever looks for them begins behind it. Absent: as far as their times say, a day before they
    * were made; of ids without a time, and ids that the server may have forgotten, the whole history is read, once.
    */
@@ -130,7 +130,7 @@ export interface Appended {
 }
 
 export interface LogInfo {
-  /** When the stream was created, epoch milliseconds: changes when it is recreated or restored. */
+  /** Creation time of the stream, epoch milliseconds: changes when it is recreated or restored. */
   readonly created: number;
   /** The first and last sequence held; both 0 for an empty stream. */
   readonly firstSequence: Sequence;
@@ -163,7 +163,7 @@ export class EventLog extends Context.Service<
     }) => Stream.Stream<RecordedEvent, LogUnavailable>;
     /** The last event of a history, or undefined; never older than what this process itself has appended. */
     readonly last: (history: History) => Effect.Effect<RecordedEvent | undefined, LogUnavailable>;
-    /** What the log holds at a sequence, or undefined. */
+    /** Entry at a sequence, or undefined. */
     readonly at: (sequence: Sequence) => Effect.Effect<LogEntry | undefined, LogUnavailable>;
     /**
      * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
@@ -176,7 +176,7 @@ export class EventLog extends Context.Service<
       readonly history?: History;
       readonly patienceMillis?: number;
     }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
-    /** How far the log reaches. */
+    /** Reach of the log. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;
     /** Keeps bytes too large for an event under their SHA-256 (lower-case hexadecimal). The same bytes twice are kept once. */
     readonly putBlob: (

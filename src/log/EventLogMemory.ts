@@ -22,7 +22,7 @@ import {
 } from "./EventLog.ts";
 import { subjectOf } from "./Subject.ts";
 
-/** What tests do to a log behind its back. */
+/** Faults that tests plant behind a log's back. */
 export class MemoryStream extends Context.Service<
   MemoryStream,
   {

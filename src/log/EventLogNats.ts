@@ -157,7 +157,7 @@ const noFacts: StreamNats.StreamFacts = {
   learntAt: 0,
 };
 
-/** The stream's facts: as the guard saw it, learnt again after every reconnect and whenever somebody asks. */
+/** The stream's facts: as the guard saw it, learnt again after every reconnect and at each request. */
 const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Service"], guard: StreamGuard.StreamGuard) {
   const learn = Effect.gen(function* () {
     if (connection.link.refused !== undefined) return yield* because(connection.link.refused);
@@ -180,7 +180,7 @@ const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Servi
   return { facts: () => guard.facts() ?? noFacts, learn };
 });
 
-/** Why nothing may be appended although the stream is there: an append would remove events. */
+/** Reason to refuse appends although the stream is there: an append would remove events. */
 const refusalOf = (guard: StreamGuard.StreamGuard) => guard.conditions().find(({ refusesAppends }) => refusesAppends);
 
 /**

@@ -11,7 +11,7 @@ import { type History, HistoryKind } from "../domain/History.ts";
 
 export const root = "recollect";
 
-/** What the stream listens to: every tenant, kind and id. */
+/** Subjects of the stream: every tenant, kind and id. */
 export const streamSubjects = [`${root}.*.*.*`] as const;
 
 const plain = /^[A-Za-z0-9_-]+$/;

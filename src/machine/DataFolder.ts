@@ -115,7 +115,7 @@ export const locate = Effect.fnUntraced(function* (given: string | undefined) {
   return chosen === "" ? yield* dataHome : path.resolve(chosen);
 });
 
-/** What others could read is closed to them, and said. */
+/** Closes files that others could read, and says so. */
 const closed = Effect.fnUntraced(function* (root: string) {
   const { count, isOpen } = PrivateFiles.tighten(root);
   if (count > 0) {

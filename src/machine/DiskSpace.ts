@@ -1,5 +1,5 @@
 /**
- * How much room the disk of a folder has, and from when on that is said.
+ * Free space of a folder's disk, and the thresholds of its warnings.
  *
  * Room: machine.
  */

@@ -94,7 +94,7 @@ export const acquire = Effect.fn("machine.lockFolder")(function* (options: { rea
     .pipe(Effect.mapError((cause) => folderTrouble({ path: folder.lock, cause })));
 });
 
-/** Whether a living process holds the folder now: its pid, 0 when it is not known yet. Takes nothing. */
+/** True when a living process holds the folder now: its pid, 0 when it is not known yet. Takes nothing. */
 export const holder = Effect.fnUntraced(function* (folder: DataFolder["Service"]) {
   const fs = yield* FileSystem.FileSystem;
   const exists = yield* fs.exists(folder.lock).pipe(Effect.orElseSucceed(() => false));

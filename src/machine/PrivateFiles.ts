@@ -1,5 +1,5 @@
 /**
- * Files and folders of ours that nobody but this user may read: 0600 and 0700, also where they were made otherwise.
+ * Files and folders that this user alone may read: 0600 and 0700, also where they were made otherwise.
  *
  * Room: machine.
  *

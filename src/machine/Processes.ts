@@ -18,7 +18,7 @@ const isZombie = (pid: number): boolean => {
   }
 };
 
-/** Whether a process of this id lives. One that belongs to someone else lives, too. */
+/** True when a process of this id lives. One that belongs to someone else lives, too. */
 export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);

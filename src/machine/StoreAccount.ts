@@ -16,7 +16,7 @@ const noAccount = "$G";
 export const streamsOf = (storeFolder: string, account: string): string =>
   `${storeFolder}/jetstream/${account}/streams`;
 
-/** Moves what a server without accounts has kept to `account`. The server does not run, and nobody else starts one. */
+/** Moves what a server without accounts has kept to `account`. The server does not run, and no other process starts one. */
 export const claim = Effect.fn("machine.claimAccount")(function* (options: {
   readonly storeFolder: string;
   readonly account: string;

@@ -1,5 +1,5 @@
 /**
- * What a data folder knows of its stream of record, in `store.json`: which one it is, and that it was there.
+ * A data folder's record of its stream, in `store.json`: its identity, and that it was there.
  *
  * Room: machine.
  *
@@ -23,13 +23,13 @@ export type StoreRecord = typeof StoreRecord.Type;
 
 const StoreFile = Schema.fromJsonString(StoreRecord);
 
-/** `Unreadable`: there is one, and nobody can say what it says. */
+/** `Unreadable`: there is one, and it cannot be decoded. */
 export type Known =
   | { readonly _tag: "None" }
   | { readonly _tag: "Unreadable" }
   | { readonly _tag: "Known"; readonly record: StoreRecord };
 
-/** What the folder knows. Never fails: what cannot be read is `Unreadable`. */
+/** Reads the folder's record. Never fails: a damaged one is `Unreadable`. */
 export const read = Effect.fn("machine.readStoreRecord")(function* (): Effect.fn.Return<
   Known,
   never,

@@ -28,7 +28,7 @@ export const Journal = Schema.Struct({
   place: Schema.String,
   /** Further folders that are kept away with the old one, because they are derived from it. */
   derived: Schema.Array(Schema.String),
-  /** Whether the read models must be made anew. */
+  /** True when the read models must be made anew. */
   needsRebuild: Schema.Boolean,
   /** What was done, for `heal` to print; its shape is the caller's. */
   summary: Schema.Unknown,

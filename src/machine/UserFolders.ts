@@ -1,5 +1,5 @@
 /**
- * Where this user's files belong, by the XDG base directory specification.
+ * Folders of this user's files, by the XDG base directory specification.
  *
  * Room: machine.
  *

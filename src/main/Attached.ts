@@ -21,7 +21,7 @@ const loadRunningStore = Effect.promise(() => import("./RunningStore.ts"));
 
 const folderOf = (where: Where) => Effect.flatMap(DataFolder.locate(where.data), DataFolder.at);
 
-/** Whether anything was ever kept in the folder. What may not be looked at is a failure, not a no. */
+/** True when anything was ever kept in the folder. What may not be looked at is a failure, not a no. */
 const exists = Effect.fnUntraced(function* (folder: DataFolder.DataFolder["Service"]) {
   const fs = yield* FileSystem.FileSystem;
   const there = (path: string) =>

@@ -1,5 +1,5 @@
 /**
- * Who runs the store of a data folder: an instance that is found there, or this process from now on.
+ * Claim of a data folder: by an instance that is found there, or by this process from now on.
  *
  * Room: main.
  *
@@ -33,7 +33,7 @@ const tryLock = FolderLock.acquire().pipe(
   Effect.catchTag("FolderHeld", (held) => Effect.succeed(held)),
 );
 
-/** For a command: the instance that runs the store. None: nobody did, and the folder is ours for the scope. */
+/** For a command: the instance that runs the store. None: no instance did, and the folder is ours for the scope. */
 export const claim = Effect.fn("main.claim")(function* () {
   const since = yield* Clock.currentTimeMillis;
   for (let told = false; ;) {

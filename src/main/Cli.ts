@@ -31,10 +31,10 @@ const platform = Layer.mergeAll(
   CliOutput.layerPresenter(presenter),
 );
 
-/** Whoever asks for debugging wants the place of a defect; everybody else a sentence. */
+/** With debug logging the place of a defect; else a sentence. */
 const wantsPlaces = (): boolean => /--log-level[= ](?:all|trace|debug)\b/i.test(process.argv.join(" "));
 
-/** Whether whoever read our output has seen enough. */
+/** True when whoever read our output has seen enough. */
 const pipe = { isClosed: false };
 
 const tell = (cause: Cause.Cause<unknown>) =>

@@ -41,7 +41,7 @@ import * as WrapReplay from "../edge/wrap/Replay.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
 import { version } from "../machine/Version.ts";
 
-/** The port people know from NATS; taken only when nobody else has it. */
+/** The port people know from NATS; taken only while it is free. */
 const usualPort = 4222;
 const host = "127.0.0.1";
 
@@ -125,7 +125,7 @@ const tellPolicy = Effect.fnUntraced(function* (root: string) {
 
 /**
  * What is configured is done as soon as it is: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
- * holds until the next change; a default nobody chose leaves the bucket as it is.
+ * holds until the next change; an unchosen default leaves the bucket as it is.
  */
 const configured = (
   { root, spool }: { readonly root: string; readonly spool: string },

@@ -61,7 +61,7 @@ const seenBefore = Effect.gen(function* () {
   );
 });
 
-/** What a server without the stream is to this folder; undefined where nobody knows of one. */
+/** What a server without the stream is to this folder; undefined where none is known. */
 export const missing = Effect.fn("main.missingStream")(function* (options: Pick<Options, "isOwn" | "holdsFolder">) {
   const { aside, natsStore } = yield* DataFolder;
   const bytes = StreamFiles.bytesOf(natsStore, defaultStream);
@@ -76,7 +76,7 @@ export const missing = Effect.fn("main.missingStream")(function* (options: Pick<
   return undefined;
 });
 
-/** Whether the folder knows of a stream: then a command only checks. */
+/** True when the folder knows of a stream: then a command only checks. */
 export const isKnown = Effect.gen(function* () {
   const { natsStore } = yield* DataFolder;
   const known = yield* StoreRecord.read();

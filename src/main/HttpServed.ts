@@ -20,6 +20,7 @@ import * as TenantClients from "../edge/http/TenantClients.ts";
 import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
 import { routes } from "./HttpRoutes.ts";
+import * as HttpTracing from "./HttpTracing.ts";
 
 const readiness = Layer.effect(
   Readiness,
@@ -55,6 +56,7 @@ export const serve = Effect.fn("main.serveHttp")(function* (listener: Listener, 
       TenantClients.layer(client),
       NodeHttpPlatform.layer,
       Etag.layerWeak,
+      HttpTracing.layer,
       Layer.succeed(HttpServerRequest.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
     ),
   );

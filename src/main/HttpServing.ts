@@ -9,7 +9,7 @@ import type { ClientOptions } from "../edge/http/TenantClients.ts";
 import * as HttpTokens from "../log/access/HttpTokens.ts";
 import { DataFolder } from "../machine/DataFolder.ts";
 
-/** Ours where nobody else has it: no service that is widely known listens there. */
+/** Ours while it is free: no service that is widely known listens there. */
 const usualPort = 4280;
 const loopback = "127.0.0.1";
 /** A start is over by then; whoever asks sooner does not wait for it. */
@@ -58,13 +58,22 @@ const served = Effect.fnUntraced(function* (listener: Listener.Listener, client:
   yield* serve(listener, client);
 });
 
+/** Whoever waits for routes that cannot be loaded is told. */
+const notServed: Listener.Handler = (_request, response) => {
+  response
+    .writeHead(503, { "content-type": "text/plain" })
+    .end("HTTP cannot be served: see the log of recollect up.\n");
+};
+
 /** Serves until the scope closes, which answers what was accepted before anything it needs is let go. */
 export const layer = (listener: Listener.Listener | undefined, client: ClientOptions) =>
   listener === undefined
     ? Layer.empty
     : Layer.effectDiscard(
         served(listener, client).pipe(
-          Effect.catchCause((cause) => Effect.logError("HTTP is not served", cause)),
+          Effect.catchCause((cause) =>
+            Effect.andThen(Effect.logError("HTTP is not served", cause), listener.serve(notServed)),
+          ),
           Effect.forkScoped,
         ),
       );

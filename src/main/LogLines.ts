@@ -9,7 +9,7 @@ import { Logger, References } from "effect";
 import { shown } from "../edge/cli/Shown.ts";
 import { describe } from "../edge/cli/Failure.ts";
 
-/** What an error of somebody else's brings along may hold anything. */
+/** A foreign error may bring anything along. */
 const maxLength = 2_000;
 
 const oneLine = (text: string): string => {

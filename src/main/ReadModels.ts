@@ -4,8 +4,8 @@
  * Room: main.
  *
  * Asking costs a command 20 ms, starting a store half a second. The database lacks something when there is none, when
- * another version made it, when a publisher has spooled commands while nobody ran, or when the events come from a
- * server of somebody else's, who may have got more meanwhile.
+ * another version made it, when a publisher has spooled commands while no daemon ran, or when the events come from a
+ * foreign server, which may have got more meanwhile.
  */
 import { Effect, FileSystem, Option } from "effect";
 import type { DataFolder } from "../machine/DataFolder.ts";
@@ -26,14 +26,14 @@ export const waiting = (folder: Folder) =>
     Effect.scoped,
   );
 
-/** Whether this version made the database. One that cannot be read is asked, so that the question says why. */
+/** True when this version made the database. One that cannot be read is asked, so that the question says why. */
 export const isOurs = Effect.fnUntraced(function* (folder: Folder) {
   const made = yield* Effect.option(peek(folder.database));
   if (Option.isSome(made) && made.value === undefined) return false;
   const status = Effect.flatMap(Query, (query) => query.status).pipe(Effect.provide(querying(folder.database)));
   const found = yield* Effect.option(status);
   if (Option.isNone(found)) return true;
-  // They are loaded where nobody runs the store, and only there.
+  // They are loaded where no daemon runs the store, and only there.
   const { readModels } = yield* Effect.promise(() => import("../../projections/all.ts"));
   const versions = new Map(found.value.projections.map(({ name, version }) => [name, version]));
   return readModels.every(({ name, version }) => versions.get(name) === version);

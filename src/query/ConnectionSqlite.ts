@@ -55,7 +55,7 @@ export type WithReader = <A>(work: (db: Database.Database) => A) => Effect.Effec
 
 /**
  * A connection that is kept between questions and replaced when the path leads to another file.
- * Work on it is synchronous, so nobody else uses or replaces it meanwhile.
+ * Work on it is synchronous, so nothing else uses or replaces it meanwhile.
  */
 export const makeReaders = (path: string): Effect.Effect<WithReader, never, Scope.Scope> =>
   Effect.gen(function* () {

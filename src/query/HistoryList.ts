@@ -1,5 +1,5 @@
 /**
- * What can be listed of any kind of history, and how.
+ * Lists of any kind of history.
  *
  * Room: query.
  */

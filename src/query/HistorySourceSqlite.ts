@@ -6,7 +6,7 @@
  * From the tables and not through `v_events`: the view spells ids and names in SQL, which takes longer than finding the
  * rows, and its column for the history's id cannot be searched by an index. So a file whose ledger is of another
  * version than ours is not read. An event that the ledger itself refused is a dead letter; its history is given up to
- * there. Each row is held against its digest: one that was changed is not given on, and the log is read instead. Read in pages, because SQLite answers on this thread, and nobody else moves meanwhile.
+ * there. Each row is held against its digest: one that was changed is not given on, and the log is read instead. Read in pages, because SQLite answers on this thread, and nothing else moves meanwhile.
  */
 import type { Database } from "better-sqlite3";
 import { Effect, Layer, Metric, Option, Stream } from "effect";

@@ -60,7 +60,7 @@ export interface Hit {
 
 export interface ThreadPage {
   readonly threads: ReadonlyArray<ThreadRow & { readonly hit?: Hit }>;
-  /** What to give as `after` for the next page; absent on the last. */
+  /** Value of `after` for the next page; absent on the last. */
   readonly next?: string;
 }
 
@@ -109,7 +109,7 @@ export interface MessageRow {
   /** 1 when it is a copy of a message of `copiedFrom`, which is here too. */
   readonly isCopied: number;
   readonly copiedFrom: string | null;
-  /** Null where nobody said a time; `assumedAt` is then that of its neighbours or its file. */
+  /** Null where no time is known; `assumedAt` is then that of its neighbours or its file. */
   readonly occurredAt: number | null;
   readonly assumedAt: number | null;
   readonly parts: ReadonlyArray<PartRow>;
@@ -257,7 +257,7 @@ export interface SessionRow {
   readonly firstSequence: Sequence;
 }
 
-/** What the database says of itself. How far the stream reaches beyond that, the log knows. */
+/** State of the database. The log knows how far the stream reaches beyond it. */
 export interface ReadModelStatus {
   readonly projections: ReadonlyArray<{
     readonly name: string;
@@ -292,7 +292,7 @@ export const maxPage = 1000;
 export class Query extends Context.Service<
   Query,
   {
-    /** Newest activity first, and last of all what nobody said a time of. */
+    /** Newest activity first; threads without a time come last. */
     readonly threads: (filter: ThreadFilter) => Effect.Effect<ThreadPage, QueryRefused | StorageTrouble>;
     /** Newest activity first; without threads that are deleted or expired. */
     readonly histories: (filter: HistoryFilter) => Effect.Effect<HistoryPage, QueryRefused | StorageTrouble>;
@@ -367,7 +367,7 @@ export class Query extends Context.Service<
     readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
     /**
-     * One SELECT, WITH, VALUES or EXPLAIN of anybody, in a process of its own: it cannot write, reaches nothing but the
+     * One foreign SELECT, WITH, VALUES or EXPLAIN, in a process of its own: it cannot write, reaches nothing but the
      * read models, and ends with the scope, whatever it is at. Costs 50 ms before the first row.
      */
     readonly sql: (
@@ -384,5 +384,10 @@ export class Query extends Context.Service<
       parameters?: SqlParameters,
       zone?: string,
     ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
+    /**
+     * A copy of the database as it is now (VACUUM INTO), to a file that must not exist: whole or not at all, while others
+     * read and write.
+     */
+    readonly copyInto: (file: string) => Effect.Effect<void, QueryRefused | QueryStopped | StorageTrouble>;
   }
 >()("recollect/query/Query") {}

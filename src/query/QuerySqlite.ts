@@ -25,7 +25,7 @@ import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { search } from "./SearchSqlite.ts";
-import { sql } from "./sandbox/SandboxSqlite.ts";
+import { copyInto, sql } from "./sandbox/SandboxSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 
@@ -231,6 +231,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       Effect.withSpan("query.status"),
     ),
     sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
+    copyInto: (file) => copyInto(path, file).pipe(Effect.withSpan("query.copyInto")),
     select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {
       const found = yield* read((db) => selectRows(db, text, parameters, zone));
       return found instanceof QueryRefused ? yield* found : found;

@@ -1,12 +1,12 @@
 /**
- * What a search asks and answers.
+ * Question and answer of a search.
  *
  * Room: query.
  */
 import type { Sequence } from "../domain/History.ts";
 import type { ThreadRow } from "./Query.ts";
 
-/** What kind of text a hit is. */
+/** Kind of text of a hit. */
 export const hitKinds = ["said", "thinking", "arguments", "result", "file", "title", "summary"] as const;
 export type HitKind = (typeof hitKinds)[number];
 
@@ -56,7 +56,7 @@ export interface SearchHit {
   readonly toolCallId: string | null;
   readonly toolName: string | null;
   readonly role: string | null;
-  /** Epoch milliseconds; null where nobody said a time. */
+  /** Epoch milliseconds; null where no time is known. */
   readonly at: number | null;
   readonly snippet: string;
   /** Where in the snippet the words stand, in UTF-16 units: from, to. */

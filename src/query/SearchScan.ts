@@ -1,5 +1,5 @@
 /**
- * How a search finds: by words in the index, or by going through texts for characters or an expression.
+ * Methods of a search: by words in the index, or by going through texts for characters or an expression.
  *
  * Room: query.
  *

@@ -24,7 +24,7 @@ export type Value = string | number | bigint | Uint8Array | null;
 /** What `?` or `:name` in a statement stand for. */
 export type SqlParameters = ReadonlyArray<Value> | Readonly<Record<string, Value>>;
 
-/** What a statement of somebody else may do and take. */
+/** Bounds of a foreign statement. */
 export interface SqlOptions {
   /**
    * Columns that hold what persons wrote, or who and where they are. `masked`: they read NULL, and only the public views
@@ -45,7 +45,7 @@ export interface SqlResult {
   readonly columns: ReadonlyArray<string>;
   /** As SQLite finds them: a result of any size takes the memory of some hundred rows. Can be run once. */
   readonly rows: Stream.Stream<ReadonlyArray<Value>, QueryRefused | QueryStopped | StorageTrouble>;
-  /** Whether rows were left off; false until all are read. */
+  /** True when rows were left off; false until all are read. */
   readonly isCut: Effect.Effect<boolean>;
 }
 

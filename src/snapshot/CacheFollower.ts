@@ -1,10 +1,10 @@
 /**
- * What keeps the cache of threads true: one follower of the log, begun when it is first worth it.
+ * Follower that keeps the cache of threads current: one for all, begun when it is first worth it.
  *
  * Room: snapshot.
  *
  * Decision: it begins when a thread is read for the second time, because a command that reads a thread once must not
- * pay for a consumer and for the events of everybody else; and it ends, and the cache with it, at the first event after
+ * pay for a consumer and for the events of all others; and it ends, and the cache with it, at the first event after
  * a minute without a read.
  */
 import { Clock, Effect, Result, type Scope, Stream } from "effect";
@@ -15,7 +15,7 @@ import type { ThreadCache } from "./ThreadCache.ts";
 
 /** A program that reads threads at all reads one a minute. */
 const idleMillis = 60_000;
-/** After a failure; while nobody follows, every read asks the log. */
+/** Pause after a failure, milliseconds; without a follower every read asks the log. */
 const pauseMillis = 1_000;
 
 class NobodyReads {
@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function* (options: {
       const result = yield* Effect.result(followOnce);
       cache.unfollow();
       const why = Result.isFailure(result) ? result.failure : undefined;
-      // What is held may be of a stream that is no more, or of no use to anybody.
+      // Cached states may be of a stream that is no more, or of no further use.
       if (why?._tag === "LogDamaged" || why?._tag === "NobodyReads") cache.clear();
       if (why?._tag === "NobodyReads") return;
       yield* Effect.sleep(pauseMillis);

@@ -3,7 +3,7 @@
  *
  * Room: snapshot.
  *
- * A message may be told in pieces and told again at any distance, and second witnesses count only where nobody tells
+ * A message may be told in pieces and told again at any distance, and second witnesses count only without a first one that tells
  * first-hand: what a message is, is known at the end of the history. So the history is read twice: first for how often
  * each message is told (an id and a number per message in memory), then for the words, and a message leaves as soon as
  * it has been told for the last time and all before it have left. In memory are only those in between.

@@ -36,7 +36,7 @@ export interface Entry {
   readonly history: History;
   /** What was read or folded last. */
   state: ThreadState | undefined;
-  /** Whether `state` holds every event that was followed so far, so that the next one may be folded onto it. */
+  /** True when `state` holds every event that was followed so far, so that the next one may be folded onto it. */
   isComplete: boolean;
   stateBytes: number;
   /** The last event of the thread that was followed. */
@@ -142,7 +142,7 @@ export class DirtyThreads {
     return this.all((entry) => now - entry.touchedAt >= idleMillis || now - entry.dirtySince >= busyMillis);
   }
 
-  /** Dirty threads that nobody is writing. */
+  /** Dirty threads that are not being written. */
   all(where: (entry: Entry) => boolean = () => true): ReadonlyArray<Entry> {
     const found: Array<Entry> = [];
     if (this.dirtyCount === 0) return found;

@@ -33,7 +33,7 @@ const queue = "recollect";
 
 /** Longer than SQLite takes for a page; after it the log is asked instead. */
 const timeoutMillis = 5_000;
-/** How long the log is asked again while it does not answer: after that the reader asks it in its own way. */
+/** Patience for a log that does not answer, milliseconds: after that the reader asks it in its own way. */
 const patienceMillis = 5_000;
 /** Sequences in one answer: some 180 KB. */
 const mostSequences = 20_000;
@@ -143,7 +143,7 @@ export const layer = Layer.effect(
       const answer = yield* Effect.promise(() => askNats(nc, link, asked));
       if (answer._tag === "Answer") return answer.message.string();
       const isNobody = answer.why === "nobody";
-      return yield* new SourceUnavailable({ reason: isNobody ? "nobody answers for the ledger" : answer.reason });
+      return yield* new SourceUnavailable({ reason: isNobody ? "no daemon answers for the ledger" : answer.reason });
     });
     const reach = Effect.fnUntraced(function* (history: History) {
       const answer = decodeReached(yield* ask(history, { ask: "reach" }));

@@ -1,5 +1,5 @@
 /**
- * Where whole histories come from cheaply: a second copy of the events, in the order of their histories.
+ * Cheap source of whole histories: a second copy of the events, in the order of their histories.
  *
  * Room: snapshot.
  *

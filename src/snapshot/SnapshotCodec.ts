@@ -78,7 +78,7 @@ export const decode = (value: Uint8Array, key: SnapshotKey = ofThisProcess): Opt
   return Result.getSuccess(Result.try(() => JSON.parse(bytes.toString("utf8", headerBytes)) as ThreadState));
 };
 
-/** Whether somebody with another key wrote it: it is his to replace. */
+/** True when a writer with another key wrote it, which alone may replace it. */
 export const isOfAnotherKey = (value: Uint8Array, key: SnapshotKey): boolean => {
   const bytes = asBuffer(value);
   return isOurLayout(bytes) && Buffer.compare(bytes.subarray(idAt, nonceAt), key.id) !== 0;

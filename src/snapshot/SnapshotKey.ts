@@ -1,5 +1,5 @@
 /**
- * The key that vouches for snapshots: whoever has it believes what was written with it, and nobody else's.
+ * The key that vouches for snapshots: holders of it believe what was written with it, and nothing else.
  *
  * Room: snapshot.
  *

@@ -5,7 +5,7 @@
  *
  * Promises, each a test in `test/contract/SnapshotStoreContract.ts`, kept by every layer:
  * - `get` gives a state that was put for this thread by this fold version, or none; never a part of one, never another
- *   thread's, never bytes that were changed on the way or that somebody without the key has written;
+ *   thread's, never bytes that were changed on the way or written without the key;
  * - each put starts the life of a snapshot anew; after it the snapshot is gone;
  * - a `replace` never overwrites what another wrote in between;
  * - a thread of any valid name has a key of its own.
@@ -52,16 +52,16 @@ export class SnapshotBucket extends Context.Service<
   }
 >()("recollect/snapshot/SnapshotBucket") {}
 
-/** What the store has of a thread. */
+/** The store's answer for a thread. */
 export interface Snapshot {
   readonly state: ThreadState | undefined;
   readonly revision: number;
   readonly isAgeing: boolean;
-  /** Somebody with another key wrote what is there, or this process has none: it is not ours to replace. */
+  /** Written with another key, or this process has none: it is not ours to replace. */
   readonly isForeign?: boolean;
 }
 
-/** How far the snapshotter has come: all events up to `sequence` are in the snapshots it wrote, in the stream of `created`. */
+/** Checkpoint of the snapshotter: all events up to `sequence` are in the snapshots it wrote, in the stream of `created`. */
 export const Checkpoint = Schema.Struct({ sequence: Sequence, created: Schema.Finite });
 export type Checkpoint = typeof Checkpoint.Type;
 

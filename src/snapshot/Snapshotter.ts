@@ -9,7 +9,7 @@
  *
  * Decision: it resumes from its own checkpoint in the bucket, and without one from the end of the log. A thread whose
  * events it never saw is folded by its next reader, who writes the snapshot back: that costs time once, while folding
- * a large log from its start costs minutes for threads nobody may ask for. The checkpoint lives as long as a snapshot,
+ * a large log from its start costs minutes for threads that may never be read. The checkpoint lives as long as a snapshot,
  * so it is lost only together with what it vouches for.
  */
 import { Clock, Context, Effect, Latch, Layer, Result, Semaphore, Stream } from "effect";
@@ -44,7 +44,7 @@ export class Snapshotter extends Context.Service<
   }
 >()("recollect/snapshot/Snapshotter") {}
 
-/** How often due threads are looked for while any is dirty. */
+/** Poll interval for due threads while any is dirty, milliseconds. */
 const tickMillis = 50;
 /** Reads and writes at once: enough to hide their latency, few enough to leave the server to others. */
 const concurrency = 4;

@@ -1,5 +1,5 @@
 /**
- * What reading a thread needs beside the log, over a connection that may be away: snapshots and whole histories.
+ * Stores for reading a thread beside the log, over a connection that may be away: snapshots and whole histories.
  *
  * Room: snapshot.
  *

@@ -23,13 +23,13 @@ export interface Limits {
    */
   readonly stateBytes: number;
   /**
-   * How long a state is believed without asking the log. Decision: one second, because the question costs 0.3 ms: a
+   * Time for which a state is believed without asking the log. Decision: one second, because the question costs 0.3 ms: a
    * thread that is read all the time pays 0.03 % for never being wrong for longer.
    */
   readonly checkMillis: number;
   /** A snapshot is not read, and so not kept alive, while its thread is warm: once an hour, of the 24 it lives. */
   readonly coldMillis: number;
-  /** Events folded for nobody: a busy thread that is not read any more costs no folding. */
+  /** Bound of events folded without a read: a busy thread that is not read any more costs no folding. */
   readonly unreadEvents: number;
 }
 
@@ -44,7 +44,7 @@ interface Held {
   readonly key: string;
   readonly history: History;
   state: ThreadState | undefined;
-  /** Whether `state` holds every event that was followed so far. */
+  /** True when `state` holds every event that was followed so far. */
   isComplete: boolean;
   /** The last event of the thread that was followed, and the last that this process appended. */
   noted: Sequence;
@@ -63,7 +63,7 @@ export interface Load {
   readonly askedAt: number;
   /** What is held, to be brought up to date; undefined when snapshot and tail must be read. */
   readonly from: ThreadState | undefined;
-  /** Whether the thread was read before. */
+  /** True when the thread was read before. */
   readonly isAgain: boolean;
 }
 
@@ -192,7 +192,7 @@ export class ThreadCache {
     for (const held of this.threads.values()) held.checkedAt = -Infinity;
   }
 
-  /** The log is another one, or nobody reads. */
+  /** The log is another one, or no reads come. */
   clear(): void {
     this.threads.clear();
   }

@@ -7,7 +7,7 @@
  * of another fold version or of another stream; with `atLeast` it holds the caller's own append; a thread that lost its
  * snapshot gets it back by being read.
  *
- * How new the answer is: it holds everything that was acknowledged to this process through the `EventLog` that this
+ * Freshness: the answer holds everything that was acknowledged to this process through the `EventLog` that this
  * layer gives. What others have appended it holds as soon as it has come down the tail: about a millisecond after their
  * acknowledgement, and after one second at the latest, whatever became of the follower. Who needs more gives `atLeast`.
  */
@@ -145,7 +145,7 @@ const makeCold = Effect.gen(function* () {
   return { now, past };
 });
 
-/** Whether the state is that after this event. */
+/** True when the state is that after this event. */
 const isLast = (state: ThreadState, { id, sequence }: RecordedEvent): boolean =>
   state.lastSequence === sequence && state.lastEventId === shortId(id);
 

@@ -7,7 +7,7 @@
  * cut short, of another stream, with pages in disorder or of another history, or broken in the middle. Before any of it
  * is given on, its last event must stand in the log at the same sequence with the same id and time; and where it breaks
  * off or a page is wrong, the log goes on after the last good event. Where the copy has an event of this stream that the
- * stream has lost, the read fails. What nobody can see here is an event that is missing
+ * stream has lost, the read fails. Invisible here is an event that is missing
  * in the middle of a copy that is in order: the projector never goes on over one, and `recollect verify` looks for it.
  */
 import { Effect, Stream } from "effect";
@@ -32,7 +32,7 @@ const withinLimit = (events: Stream.Stream<RecordedEvent, LogUnavailable>, upTo:
 const fromLog = ({ history, log, upTo }: Request, after: Sequence) => withinLimit(log.read({ history, after }), upTo);
 
 /**
- * Whether the log holds this very event.
+ * True when the log holds this very event.
  *
  * Nothing is ever removed from the stream, so an event that was recorded after the stream was made, and of which the
  * stream has nothing at its place, is lost: then the history is an error, and never a shorter one.
@@ -64,7 +64,7 @@ const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, 
   let last = request.after ?? 0;
   let isGood = true;
   const isOf = (other: History) => other === history || keyOf(other) === key;
-  /** A page with a fault is given on to nobody: what stands before the fault may be out of its place too. */
+  /** A page with a fault is not passed on: what stands before the fault may be out of its place too. */
   const isGoodPage = (events: ReadonlyArray<RecordedEvent>): boolean => {
     let reached = last;
     isGood &&= events.every(({ history: of, sequence }) => {

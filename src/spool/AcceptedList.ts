@@ -157,7 +157,7 @@ export class AcceptedList {
     this.#owed = "";
   }
 
-  /** Writes the list anew: everything up to `last` is settled but these. To be called while nobody puts. */
+  /** Writes the list anew: everything up to `last` is settled but these. To be called while no process enqueues. */
   rewrite(last: number, open: Iterable<Accepted>): void {
     const lines = [{ settledUpTo: last }, ...[...open].map((kept) => ({ kept }))];
     const next = `${this.#file}.next`;

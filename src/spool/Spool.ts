@@ -24,7 +24,7 @@ export interface Blob {
 }
 
 /**
- * Where a command must be before its caller is told that it is accepted.
+ * Durability of a command before it counts as accepted.
  *
  * - `disk`: in the log, or in this machine's spool; refused when neither can take it. The default
  * - `log`: in the log; nothing else counts
@@ -37,7 +37,7 @@ export interface Command {
   readonly history: History;
   readonly event: NewEvent;
   readonly blobs: ReadonlyArray<Blob>;
-  /** The event's id was made for it just now: no log can have it before somebody has tried to write it. */
+  /** The event's id was made for it just now: no log can have it before the first attempt to write it. */
   readonly isNew?: boolean | undefined;
   /** Where the stream ended before the first attempt to write a new command: in the log it stands after that. */
   readonly after?: StreamEnd | undefined;
@@ -47,13 +47,13 @@ export interface Command {
   readonly durable?: Durable | undefined;
 }
 
-/** As `isNew` of a command that was put without its end: nobody had tried, and `after` is later than its acceptance. */
+/** As `isNew` of a command that was put without its end: untried, and `after` is later than its acceptance. */
 export interface SpooledCommand extends Command {
   /** Ascends in the order of acceptance. */
   readonly position: number;
-  /** When it was accepted, epoch milliseconds. */
+  /** Time of acceptance, epoch milliseconds. */
   readonly acceptedAt: number;
-  /** A person has asked for its delivery after it was set aside: also when somebody was later. */
+  /** A person asked for its delivery after it was set aside: also behind later writers. */
   readonly isInsisted?: boolean;
 }
 
@@ -73,19 +73,19 @@ export class SpoolUnavailable extends Schema.TaggedError<SpoolUnavailable>()("Sp
  */
 export const overdueMillis = 7 * 24 * 3_600_000;
 
-/** Largest size of the file where nobody says otherwise (`spool.maxBytes` of the configuration); a day of a busy agent is some 10 MB. */
+/** Default size limit of the file (`spool.maxBytes` of the configuration); a day of a busy agent is some 10 MB. */
 export const defaultMaxFileBytes = 1024 ** 3;
 
 export interface SpoolState {
   /** Commands that wait for the log. */
   readonly waiting: number;
-  /** When the oldest of them was accepted, epoch milliseconds. */
+  /** Acceptance time of the oldest of them, epoch milliseconds. */
   readonly oldestAt: number | undefined;
   /** The position of the newest of them; 0 when none waits. */
   readonly newest: number;
   /** Commands that the log refused for ever; kept, with their reasons. */
   readonly setAside: number;
-  /** What waits for longer than this is overdue. */
+  /** Age from which a waiting command is overdue, milliseconds. */
   readonly overdueMillis: number;
 }
 
@@ -96,7 +96,7 @@ export class Spool extends Context.Service<
     readonly mark: () => string;
     /** Keeps commands in this order, all or none. Returns when they are on disk: the position of the last one. */
     readonly put: (commands: ReadonlyArray<Command>) => Effect.Effect<number, SpoolUnavailable>;
-    /** Whether a command waits behind a position and up to another one. */
+    /** True when a command waits behind a position and up to another one. */
     readonly isWaiting: (options: {
       readonly after: number;
       readonly upTo: number;
@@ -105,8 +105,8 @@ export class Spool extends Context.Service<
     readonly range: Effect.Effect<{ readonly oldest: number; readonly newest: number } | undefined, SpoolUnavailable>;
     /**
      * The oldest waiting commands behind a position (default: all), at most `limit` and at least one if there is one;
-     * about `maxBytes` in all. `end` is where the stream ends now, from somebody who is about to deliver them: it is on
-     * disk, before this returns, as the end of those new ones that nobody has tried to deliver yet.
+     * about `maxBytes` in all. `end` is where the stream ends now, from the process about to deliver them: it is on
+     * disk, before this returns, as the end of those new ones that were never tried.
      */
     readonly oldest: (options: {
       readonly limit: number;
@@ -151,7 +151,7 @@ export class Spool extends Context.Service<
   }
 >()("recollect/spool/Spool") {}
 
-/** Who delivers: a process, and what tells several in it apart. */
+/** A delivering party: a process, and a token that tells several in it apart. */
 export interface Owner {
   readonly pid: number;
   readonly name: string;

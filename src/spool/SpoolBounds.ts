@@ -1,5 +1,5 @@
 /**
- * How large a spool may become and how long something may wait in it: said in a small file beside it.
+ * Bounds of a spool, size and age: in a small file beside it.
  *
  * Room: spool.
  *
@@ -13,7 +13,7 @@ import { defaultMaxFileBytes, overdueMillis } from "./Spool.ts";
 export interface Bounds {
   /** Beyond it a `put` is refused as full. */
   readonly maxFileBytes: number;
-  /** What waits for longer is said to be overdue. */
+  /** Age from which a waiting command is overdue, milliseconds. */
   readonly overdueMillis: number;
 }
 
@@ -44,7 +44,7 @@ const textIn = (file: string): string => {
   }
 };
 
-/** What holds for a spool, read again only when somebody has written it: a look costs some microseconds. */
+/** Bounds of a spool, read again only after a change: a look costs some microseconds. */
 export class BoundsFile {
   readonly #file: string;
   #mark: string | undefined;
@@ -63,7 +63,7 @@ export class BoundsFile {
   }
 }
 
-/** From now on these hold for everybody who uses the spool. The defaults are said by no file. Throws what the disk says. */
+/** Sets the bounds for all users of the spool. The defaults are said by no file. Throws what the disk says. */
 export const write = (spoolFile: string, { maxFileBytes, overdueMillis: overdue }: Bounds): void => {
   const file = nameOf(spoolFile);
   if (maxFileBytes === defaultBounds.maxFileBytes && overdue === defaultBounds.overdueMillis) {

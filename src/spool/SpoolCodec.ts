@@ -1,5 +1,5 @@
 /**
- * How a command lies on disk: one JSON text, checked by Schema on the way in and on the way out.
+ * Stored form of a command: one JSON text, checked by Schema on the way in and on the way out.
  *
  * Room: spool.
  */
@@ -11,7 +11,7 @@ import type { Command } from "./Spool.ts";
 
 const Text = Schema.String;
 
-/** The body is text, or base64 for bytes that nobody promised to be text. */
+/** The body is text, or base64 for bytes that may be no text. */
 const StoredEvent = Schema.Struct({
   id: Text,
   type: Text,
@@ -29,7 +29,7 @@ const StoredEvent = Schema.Struct({
 });
 type StoredEvent = typeof StoredEvent.Type;
 
-/** `isNew` only without an end: nobody has tried to write it. Its end may be added later (`SpoolFileSqlite`). */
+/** `isNew` only without an end: it was never tried. Its end may be added later (`SpoolFileSqlite`). */
 const StoredCommand = Schema.Struct({
   history: History,
   event: StoredEvent,

@@ -29,7 +29,7 @@ export interface Options {
   readonly target: string;
   /** Beyond it a `put` is refused as full. Default: what the file of bounds says, else 1 GiB. */
   readonly maxFileBytes?: number | undefined;
-  /** What waits for longer is said to be overdue. Default: what the file of bounds says, else a week. */
+  /** Age from which a waiting command is overdue. Default: what the file of bounds says, else a week. */
   readonly overdueMillis?: number | undefined;
 }
 
@@ -141,7 +141,7 @@ export class SpoolFile {
 
   open(): Open {
     const { file } = this.#options;
-    // SQLite goes on writing into a file that was removed or replaced; nobody would find it there again. It is left
+    // SQLite goes on writing into a file that was removed or replaced; it would not be found there again. It is left
     // open: closing it would remove the WAL beside the path, which is that of the new file by now.
     if (this.#open !== undefined && this.#open.mark !== markOf(file)) this.#open = undefined;
     if (this.#open !== undefined) return this.#open;
@@ -243,7 +243,7 @@ export class SpoolFile {
   }
 
   /**
-   * Notes where the stream ends with those of these commands that nobody has tried to deliver; where another process
+   * Notes where the stream ends with those of these commands that were never tried; where another process
    * was first, its end holds. A disk that takes no note gives them as they are: they are then looked for everywhere.
    */
   begun(commands: ReadonlyArray<SpooledCommand>, end: StreamEnd): ReadonlyArray<SpooledCommand> {

@@ -75,7 +75,7 @@ export interface Survey {
   /** Histories for which something waits, the longest waiting first; at most as many as asked for, as both other lists. */
   readonly histories: ReadonlyArray<Waiting>;
   readonly setAside: ReadonlyArray<SetAside>;
-  /** How many are lost, and how many of those set aside are damaged. */
+  /** Number of lost commands, and of damaged ones among those set aside. */
   readonly missing: number;
   readonly damaged: number;
   readonly lost: ReadonlyArray<Lost>;
@@ -245,7 +245,7 @@ export const waitingFor = (options: {
   readonly history: History;
 }) => using(options.file, (spool) => waitingRows(spool, options.targets, options.history));
 
-/** What was set aside waits again, at its old place, and is delivered even if it comes late. Returns the numbers. */
+/** Puts set-aside commands back to wait at their old places; delivered even if late. Returns the numbers. */
 export const retry = (options: { readonly file: string; readonly which: Which }) =>
   using(options.file, (spool) => retryRows(spool, options.which));
 
@@ -264,7 +264,7 @@ export const show = (options: { readonly file: string; readonly which: Which }) 
     })),
   ]);
 
-/** What was set aside is given up for good, and what is lost is no longer told of. Returns the numbers. */
+/** Discards set-aside commands for good, and forgets lost ones. Returns the numbers. */
 export const discard = (options: { readonly file: string; readonly which: Which }) =>
   using(options.file, (spool) => {
     const rows = chosen(spool, options.which);
@@ -274,6 +274,6 @@ export const discard = (options: { readonly file: string; readonly which: Which 
     return numbers;
   });
 
-/** Which accepted commands are missing, for whoever delivers. */
+/** Accepted commands that are missing, for the drain. */
 export const lost = (file: string) =>
   using(file, (spool) => Numbers.lostOf(spool.list, spool.existing()?.database).map(asLost));

@@ -80,7 +80,7 @@ const asLost = ({ at, ...known }: Accepted): Lost =>
 const unknown = (number: number): Accepted => ({ ...nothingKnown(number), digest: "", at: 0, target: "" });
 
 /**
- * Which accepted commands are missing; `database` is undefined when there is no file. The list is read before and after
+ * Accepted commands that are missing; `database` is undefined when there is no file. The list is read before and after
  * the rows: what is delivered meanwhile is settled before its row goes.
  */
 export const lostOf = (list: AcceptedList, database: Database | undefined): ReadonlyArray<Lost> => {

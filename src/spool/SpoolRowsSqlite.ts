@@ -113,7 +113,7 @@ export const commandOf = (row: Row, statements: RowStatements, knownOf: Known): 
     const plain = SpoolCodec.decode(row.body);
     const after = triedOf(row);
     const { isNew: _, ...rest } = plain;
-    // Somebody has tried, and nobody knows from where on.
+    // It was tried before, from an unknown point on.
     if (after === undefined && row.tried !== null) return { position, acceptedAt, isInsisted: insisted === 1, ...rest };
     return { position, acceptedAt, isInsisted: insisted === 1, ...plain, ...(after === undefined ? {} : { after }) };
   } catch (cause) {

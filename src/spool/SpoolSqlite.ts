@@ -9,7 +9,7 @@ import { type Options, SpoolFile } from "./SpoolFileSqlite.ts";
 import { trouble } from "./SpoolTroubleSqlite.ts";
 
 /**
- * Who shares the file with others waits for its turn. Under four processes that put as fast as they can it comes
+ * Processes that share the file wait for their turn. Under four processes that put as fast as they can it comes
  * within milliseconds, under two hundred publishers on a busy machine within seconds; a process that was stopped in the
  * middle of a transaction must not hold up the others for ever.
  */

@@ -1,5 +1,5 @@
 /**
- * What SQLite and the file system say of the spool's file, as a trouble of the spool with what to do about it.
+ * Errors of SQLite and the file system about the spool's file, as typed troubles with a hint.
  *
  * Room: spool.
  */

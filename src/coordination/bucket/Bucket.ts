@@ -137,7 +137,7 @@ export const faultOfKey = (key: string): string | undefined => {
 export const faultOfFilter = (filter: string): string | undefined =>
   filter.length <= maxKeyLength && filterPattern.test(filter) ? undefined : "this is no filter for keys";
 
-/** Whether a key matches a filter. */
+/** True when a key matches a filter. */
 export const matches = (filter: string, key: string): boolean => {
   const wanted = filter.split(".");
   const tokens = key.split(".");

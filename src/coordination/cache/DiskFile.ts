@@ -73,7 +73,7 @@ export const isSame = (one: Version, other: Version): boolean =>
   one.inode === other.inode &&
   one.device === other.device;
 
-/** Whether the next change of the file is sure to show in its times. */
+/** True when the next change of the file is sure to show in its times. */
 export const isSettled = ({ changedAt, modifiedAt }: Version, now: number): boolean =>
   now - Math.max(changedAt, modifiedAt) >= settleMillis;
 
@@ -135,7 +135,7 @@ export const look = (path: string): Version | FileError => {
   }
 };
 
-/** Whether this process may read the file by itself: what others have read is not for everybody. */
+/** True when this process may read the file by itself: what others have read is not for all. */
 export const mayRead = (path: string): boolean => {
   try {
     fs.accessSync(path, fs.constants.R_OK);

@@ -88,7 +88,7 @@ interface Lane {
   busySince: number;
   /** Until a write has settled it. */
   held: Held | undefined;
-  /** Whether `held` may be used: not while a write is under way that says how much of it was. */
+  /** True when `held` may be used: not while a write is under way that says how much of it was. */
   isOpen: boolean;
   /** Somebody waits for the end of `held`. */
   isAwaited: boolean;

@@ -73,7 +73,7 @@ export interface TaskLease {
   readonly release: Effect.Effect<void, LeaseError>;
   /** Keeps the lease. A log that is away is no loss of it. */
   readonly heartbeat: Effect.Effect<void, LeaseLost>;
-  /** Whether the lease still stands by the log, without a heartbeat. */
+  /** True when the lease still stands by the log, without a heartbeat. */
   readonly look: Effect.Effect<void, LeaseLost | LogUnavailable>;
   /** Lets go without a word in the log, as a process that dies does. */
   readonly abandon: Effect.Effect<void>;

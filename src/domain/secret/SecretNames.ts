@@ -79,7 +79,7 @@ const lasts = new Set(
   ),
 );
 
-/** Whether a name that ends at `end` of a text, exclusive, can be one: its last two letters, whatever their case. */
+/** True when a name that ends at `end` of a text, exclusive, can be one: its last two letters, whatever their case. */
 export const mayEndName = (text: string, end: number): boolean =>
   lasts.has((text.charCodeAt(end - 2) | 32) * 128 + (text.charCodeAt(end - 1) | 32));
 
@@ -97,7 +97,7 @@ const ordinary =
 const placeholder =
   /^(?:[<$%{*#?]|\[?redacted|your|my[_-]|process\.env|os\.environ|env[.[]|secrets?\.|vars\.)|example|xxxx|\*\*\*|\.\.\.|…|<<|\{\{|\$\{/i;
 
-/** Whether a value only stands for one. */
+/** True when a value only stands for one. */
 export const isPlaceholder = (value: string): boolean =>
   value.length < 4 || ordinary.test(value) || placeholder.test(value) || isOneCharacter(value);
 

@@ -1,5 +1,5 @@
 /**
- * Whether a run of a text is a token of a known shape. Linear in the run's length.
+ * True when a run of a text is a token of a known shape. Linear in the run's length.
  *
  * Room: domain.
  */

@@ -29,7 +29,7 @@ export type GivenDelta = Delta | string | null | undefined;
 const kinds: ReadonlySet<unknown> = new Set(["text", "thinking", "tool_use"]);
 const isWord = (value: unknown): boolean => value == null || typeof value === "string";
 
-/** Whether a program that was not checked by its types says something that can be said. */
+/** True when a program that was not checked by its types says something that can be said. */
 export const isDelta = (given: unknown): given is GivenDelta => {
   if (isWord(given)) return true;
   if (!isObject(given) || !kinds.has(given["type"]) || typeof given["text"] !== "string") return false;

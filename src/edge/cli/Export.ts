@@ -1,40 +1,100 @@
 /**
- * `recollect export THREAD`: a transcript on stdout, as it came in.
+ * `recollect export`: one thread as a transcript, as it came in; or everything, as SQLite or as CloudEvents.
  *
  * Room: edge.
  */
-import { Effect, Option, Stdio, Stream } from "effect";
-import { Command, Flag } from "effect/cli";
+import { Effect, Option, Path, Stdio, Stream } from "effect";
+import { Argument, Command, Flag } from "effect/cli";
+import { Query } from "../../query/Query.ts";
+import { cloudEvents } from "../export/CloudEvents.ts";
 import { exportThread } from "../export/Export.ts";
 import { formats } from "../import/Entry.ts";
+import { BadRequest } from "./Failure.ts";
+import { readModels, store, tenant, threadArgument } from "./Flags.ts";
+import * as Output from "./Output.ts";
 import { wholeThreadId } from "./threads/ThreadIds.ts";
-import { store, tenant, threadArgument } from "./Flags.ts";
+
+const transcript = Effect.fnUntraced(function* (input: {
+  readonly thread: string;
+  readonly tenant: string;
+  readonly format: string | undefined;
+}) {
+  const stdio = yield* Stdio.Stdio;
+  const pieces = yield* exportThread({ ...input, thread: yield* wholeThreadId(input.thread, input.tenant) });
+  yield* Stream.run(pieces, stdio.stdout({ endOnDone: false }));
+}, store);
+
+const events = Effect.fnUntraced(function* (input: {
+  readonly thread: string | undefined;
+  readonly tenant: string;
+  readonly after: number;
+}) {
+  const stdio = yield* Stdio.Stdio;
+  const thread = input.thread === undefined ? undefined : yield* wholeThreadId(input.thread, input.tenant);
+  yield* Stream.run(cloudEvents({ ...input, thread }), stdio.stdout({ endOnDone: false }));
+}, readModels);
+
+const sqlite = Effect.fnUntraced(function* (file: string) {
+  const path = yield* Path.Path;
+  yield* Query.use((query) => query.copyInto(path.resolve(file)));
+  yield* Output.note(`Written to ${file}.`);
+}, readModels);
 
 export const exportCommand = Command.make(
   "export",
   {
-    thread: threadArgument,
+    thread: threadArgument.pipe(Argument.optional),
     format: Flag.Literals("format", formats).pipe(
       Flag.withDescription(
         "Its own format gives back what came in; another one tells the conversation in it (default: its own)",
       ),
       Flag.optional,
     ),
+    cloudevents: Flag.Boolean("cloudevents").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("The ledger (or the thread) as CloudEvents in JSON, one a line"),
+    ),
+    after: Flag.Int("after").pipe(
+      Flag.withMetavar("SEQUENCE"),
+      Flag.withDescription("With --cloudevents: only what comes behind it"),
+      Flag.withDefault(0),
+    ),
+    sqlite: Flag.String("sqlite").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("A copy of the database as it is now, in a file of its own"),
+      Flag.optional,
+    ),
     tenant,
   },
   Effect.fn("cli.export")(function* (input) {
-    const stdio = yield* Stdio.Stdio;
-    const pieces = yield* exportThread({
-      thread: yield* wholeThreadId(input.thread, input.tenant),
-      tenant: input.tenant,
-      format: Option.getOrUndefined(input.format),
-    });
-    yield* Stream.run(pieces, stdio.stdout({ endOnDone: false }));
-  }, store),
+    const thread = Option.getOrUndefined(input.thread);
+    const format = Option.getOrUndefined(input.format);
+    if (Option.isSome(input.sqlite)) {
+      if (thread !== undefined || format !== undefined || input.cloudevents)
+        return yield* new BadRequest({ message: "--sqlite is of everything, and a form of its own." });
+      return yield* sqlite(input.sqlite.value);
+    }
+    if (input.cloudevents) {
+      if (format !== undefined)
+        return yield* new BadRequest({ message: "--cloudevents and --format are two forms.", hint: "Give one." });
+      return yield* events({ thread, tenant: input.tenant, after: input.after });
+    }
+    if (thread === undefined)
+      return yield* new BadRequest({
+        message: "There is no thread named.",
+        hint: "recollect export THREAD, or everything: --sqlite FILE or --cloudevents.",
+      });
+    return yield* transcript({ thread, tenant: input.tenant, format });
+  }),
 ).pipe(
-  Command.withDescription("Write one thread as a transcript to stdout"),
+  Command.withDescription("Write one thread as a transcript to stdout, or everything as SQLite or CloudEvents"),
   Command.withExamples([
     { command: "recollect export THREAD > session.jsonl", description: "What was imported, line by line" },
     { command: "recollect export THREAD --format openai-chat", description: "Any thread as chat-completions messages" },
+    { command: "recollect export --sqlite copy.db", description: "The database as it is now" },
+    {
+      command: "recollect export --cloudevents --after 4711 > events.ndjson",
+      description: "What the log took since then",
+    },
   ]),
 );

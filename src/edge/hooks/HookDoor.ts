@@ -39,7 +39,7 @@ export interface Told {
 }
 
 export interface HookAnswer {
-  /** Whether the entry is on disk; undefined for one that is answered and not kept. */
+  /** True when the entry is on disk; undefined for one that is answered and not kept. */
   readonly kept: boolean | undefined;
   readonly body: object;
 }

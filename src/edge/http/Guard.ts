@@ -22,6 +22,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import type { Role } from "../../log/access/Roles.ts";
 import { answered } from "./Answered.ts";
+import { bounded } from "./Observed.ts";
 import { refused, tooLarge, toResponse } from "./Problem.ts";
 
 /** What the door knows of itself. */
@@ -127,7 +128,7 @@ export const outermost = HttpRouter.middleware(
           const why = isRight ? (isSame ? undefined : foreignOrigin) : wrongHost;
           if (why !== undefined) return Effect.succeed(closedHeaders(toResponse(why)));
           if (Number(headers["content-length"]) > maxBodyBytes) return Effect.succeed(closedHeaders(bodyTooLarge));
-          return Effect.map(answered(app), closedHeaders);
+          return Effect.map(bounded(answered(app)), closedHeaders);
         }),
   ),
   { global: true },

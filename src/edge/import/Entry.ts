@@ -99,7 +99,7 @@ export interface Entry {
   readonly line: number;
 }
 
-/** Whether an entry must go to the object store. */
+/** True when an entry must go to the object store. */
 export const isLarge = ({ kind, raw }: Entry): boolean =>
   raw.length > (kind === "json" ? inlineBytes : inlineOtherBytes);
 

@@ -1,5 +1,5 @@
 /**
- * Whether a format explains what a file holds: a wrong reader is worse than none.
+ * True when a format explains what a file holds: a wrong reader is worse than none.
  *
  * Room: edge.
  *

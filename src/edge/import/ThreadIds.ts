@@ -77,7 +77,7 @@ const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i;
 export const uuidIn = (name: string): string | undefined => uuid.exec(name)?.[0];
 
 /**
- * Whether an id names one conversation in the world: long, without spaces, with digits (a UUID, a nanoid).
+ * True when an id names one conversation in the world: long, without spaces, with digits (a UUID, a nanoid).
  * A short one (`3`, `task-7`) names it in its file only.
  */
 export const isGlobal = (id: string): boolean => id.length >= 16 && /\d/.test(id) && /^[\w.:@/-]+$/.test(id);

@@ -42,7 +42,7 @@ export interface ThreadState {
   /** How many entries of the log `ids` holds, those that wait to be appended included; and how many it does not. */
   listed: number;
   unlisted: number;
-  /** Whether `ids` holds every entry the log has of this thread. */
+  /** True when `ids` holds every entry the log has of this thread. */
   complete: boolean;
   /** The last event of the history, those that wait to be appended included. */
   lastId: string | undefined;
@@ -102,7 +102,7 @@ export class FileThread {
     return `${this.count}:${this.digest()}:${this.state.listed + this.state.unlisted}`;
   }
 
-  /** Whether the entries so far are exactly those of the log's mark. */
+  /** True when the entries so far are exactly those of the log's mark. */
   isAtMark(): boolean {
     const { mark } = this.state;
     return mark !== undefined && mark.count === this.count && mark.digest === this.digest();
@@ -133,7 +133,7 @@ const isEntry = ({ type }: RecordedEvent): boolean => type === "thread.entry_rec
 
 const elementMarker = Buffer.from('"place":"element"');
 
-/** Whether an entry's body, as `Entry.bodyOf` writes it, is that of an element. */
+/** True when an entry's body, as `Entry.bodyOf` writes it, is that of an element. */
 const isElement = (event: RecordedEvent): boolean =>
   Buffer.from(event.body.buffer, event.body.byteOffset, Math.min(event.body.byteLength, 80)).includes(elementMarker);
 
@@ -158,7 +158,7 @@ export class Threads {
     this.log = log;
   }
 
-  /** Whether a thread was met before and not every entry of it is known. */
+  /** True when a thread was met before and not every entry of it is known. */
   isPartlyKnown(history: History): boolean {
     return this.states.get(keyOf(history))?.complete === false;
   }
@@ -227,7 +227,7 @@ export class Threads {
     state.unlisted = 0;
   });
 
-  /** Whether it is time to `trim`: asked after every file, so it only looks at every 64th time. */
+  /** True when it is time to `trim`: asked after every file, so it only looks at every 64th time. */
   get isHeavy(): boolean {
     this.asked = (this.asked + 1) % 64;
     return this.asked === 0 && this.bytes > maxBytes;

@@ -31,7 +31,7 @@ export interface Definition<Fields extends Schema.Struct.Fields> {
   readonly description: string;
   readonly deed: Deed;
   readonly parameters: Fields;
-  /** Whether the same call twice is one. */
+  /** True when the same call twice is one. */
   readonly isIdempotent?: boolean;
   readonly handle: (
     input: Schema.Struct.Type<Fields>,

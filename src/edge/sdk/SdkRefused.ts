@@ -19,6 +19,6 @@ export class SdkRefused extends Error {
   }
 }
 
-/** Whether a call failed because the log cannot be reached: what it would have written can be kept here meanwhile. */
+/** True when a call failed because the log cannot be reached: what it would have written can be kept here meanwhile. */
 export const isUnavailable = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "LogUnavailable";

@@ -16,7 +16,7 @@ interface Key {
 }
 
 export interface Session {
-  /** Whether it has a transcript of its own, beside those of its sub-agents. */
+  /** True when it has a transcript of its own, beside those of its sub-agents. */
   readonly main: boolean;
   readonly subpaths: ReadonlySet<string>;
 }

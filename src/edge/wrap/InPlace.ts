@@ -15,7 +15,7 @@ export interface Refusal {
   readonly retryAfterMillis: number | undefined;
 }
 
-/** Whether a tool may be called now. Never rejects. */
+/** True when a tool may be called now. Never rejects. */
 export type Decide = (tool: string) => Promise<Refusal | undefined>;
 
 /** What became of a call that was looked for: answered again, refused, or made. */

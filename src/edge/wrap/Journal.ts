@@ -229,7 +229,7 @@ export const open = (path: string): { readonly header: Header; readonly frames: 
   return { header: header as Header, frames };
 };
 
-/** Whether the session's process has said that it ended: the last frame tells. */
+/** True when the session's process has said that it ended: the last frame tells. */
 export const isWhole = (path: string): boolean => {
   let last: Frame | undefined;
   for (const frame of open(path)?.frames ?? []) last = frame;

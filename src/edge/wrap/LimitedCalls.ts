@@ -1,5 +1,5 @@
 /**
- * Whether a tool may be called now, as the limits of the configuration say; what was refused becomes events.
+ * True when a tool may be called now, as the limits of the configuration say; what was refused becomes events.
  *
  * Room: edge.
  *

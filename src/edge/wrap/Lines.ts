@@ -46,7 +46,7 @@ export class Lines {
     return lines;
   }
 
-  /** Whether the last chunk ended with its line. */
+  /** True when the last chunk ended with its line. */
   get isAtEnd(): boolean {
     return this.#bytes === 0 && !this.#isTorn;
   }

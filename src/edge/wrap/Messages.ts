@@ -24,10 +24,10 @@ export interface RecorderOptions {
   readonly parentThreadId: string | undefined;
   /** Tools whose answers may be given again, whatever the configuration says. */
   readonly cacheTools: ReadonlyArray<string>;
-  /** Whether the configuration is asked for more of them. */
+  /** True when the configuration is asked for more of them. */
   readonly cache: boolean;
   readonly started: Moment;
-  /** Whether limits are asked, and whose calls they are. */
+  /** True when limits are asked, and whose calls they are. */
   readonly limits: LimitOptions | undefined;
 }
 

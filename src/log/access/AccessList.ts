@@ -1,5 +1,5 @@
 /**
- * Who else may speak to this store: the users that `recollect access add` made, as a file of the data folder.
+ * Access list: the users that `recollect access add` made, as a file of the data folder.
  *
  * Room: log.
  *
@@ -29,7 +29,7 @@ export type AccessList = typeof AccessList.Type;
 const File = Schema.fromJsonString(AccessList);
 const fileOf = (root: string): string => `${root}/access.json`;
 
-/** Nobody else, in a folder that has no such file. */
+/** The empty list, of a folder without such a file. */
 export const read = Effect.fn("log.readAccess")(function* (root: string) {
   const fs = yield* FileSystem.FileSystem;
   const path = fileOf(root);
@@ -39,7 +39,7 @@ export const read = Effect.fn("log.readAccess")(function* (root: string) {
   return yield* Schema.decodeEffect(File)(text).pipe(Effect.mapError(trouble));
 });
 
-/** Replaces a file of ours as a whole; nobody else may read it. */
+/** Replaces a file of ours as a whole; mode 0600. */
 export const replace = Effect.fnUntraced(function* (path: string, text: string) {
   const fs = yield* FileSystem.FileSystem;
   const unfinished = `${path}.${process.pid}`;

@@ -28,7 +28,7 @@ import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
 import { AccessRefused, namePattern } from "./Users.ts";
 
-/** What is kept of a token. Times are epoch milliseconds. */
+/** Stored form of a token. Times are epoch milliseconds. */
 export const HttpToken = Schema.Struct({
   name: Schema.String,
   role: Schema.Literals(roles),
@@ -75,13 +75,27 @@ const readOne = (path: string): HttpToken | undefined => {
 
 const isOver = ({ expiresAt }: HttpToken, now: number): boolean => expiresAt !== undefined && expiresAt <= now;
 
+/** What was read of files that are there: a token's file is written once, and then is there or not. */
+const known = new Map<string, HttpToken>();
+const mostKnown = 10_000;
+
+const readKnown = (path: string): HttpToken | undefined => {
+  const there = known.get(path);
+  if (there !== undefined) return existsSync(path) ? there : undefined;
+  const found = readOne(path);
+  if (found === undefined) return undefined;
+  if (known.size >= mostKnown) known.clear();
+  known.set(path, found);
+  return found;
+};
+
 /** The holder of a token now; undefined for one that is unknown, revoked or over. */
 export const find = (root: string, secret: string, now: number): HttpToken | undefined => {
-  const found = readOne(join(tokensOf(root), nameOf(secret)));
+  const found = readKnown(join(tokensOf(root), nameOf(secret)));
   return found === undefined || isOver(found, now) ? undefined : found;
 };
 
-/** Whether a token that was found a moment ago still holds. */
+/** True when a token that was found a moment ago still holds. */
 export const holds = (root: string, secret: string): boolean => existsSync(join(tokensOf(root), nameOf(secret)));
 
 const all = (root: string): ReadonlyArray<{ readonly path: string; readonly token: HttpToken }> => {
@@ -174,7 +188,7 @@ export const ensureLocal = Effect.fn("log.ensureLocalHttpToken")(function* (root
   });
 });
 
-/** What handles that are given out over HTTP are signed with: made once, and kept with the folder. */
+/** Signing key of handles given out over HTTP: made once, and kept with the folder. */
 export const leaseKey = Effect.fn("log.httpLeaseKey")(function* (root: string) {
   return yield* attempt(root, () => {
     const file = join(root, "http", "lease.key");

@@ -1,5 +1,5 @@
 /**
- * What each role may say to nats-server and hear from it: the least that our own client works with.
+ * Permissions of each role at nats-server: the least that our own client works with.
  *
  * Room: log.
  *
@@ -38,10 +38,10 @@ export const isTenantRole = (role: Role): boolean => role === "publisher" || rol
 export const stream = "RECOLLECT";
 const threads = "RECOLLECT_THREADS";
 
-/** What a publisher writes. A configuration is changed by operators, and what the store says of itself by the store. */
+/** Subjects that a publisher writes. Configuration is written by operators, store events by the store. */
 export const publisherKinds = ["thread", "task", "session", "source"] as const satisfies ReadonlyArray<HistoryKind>;
 
-/** Where a user listens for answers. */
+/** Inbox subjects of a user. */
 export const inboxOf = (name: string): string => `_INBOX_${encodeToken(name)}`;
 
 /** Questions that the daemon answers for a tenant, because nats-server cannot bound them to one (see TenantServiceNats). */
@@ -69,7 +69,7 @@ export const servicesOf = (tenant: string): ReadonlyArray<Service> => {
   ];
 };
 
-/** What no role but the daemon may ask: it removes events, or what they stand in. */
+/** Requests of the daemon alone: they remove events, or what holds them. */
 const removals = [
   "DELETE",
   "PURGE",
@@ -81,7 +81,7 @@ const removals = [
   "LEADER.STEPDOWN",
 ].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
 
-/** What this user's own commands and publishers may not ask: nothing of it is theirs to do. */
+/** Requests denied to this user's own commands and publishers. */
 export const localDenied: ReadonlyArray<string> = ["DELETE", "PURGE", "MSG.DELETE", "RESTORE"].map(
   (verb) => `$JS.API.STREAM.${verb}.${stream}`,
 );
@@ -147,7 +147,7 @@ export const permissionsOf = (user: {
             `${root}-cache.>`,
             `${root}-cache-ask.>`,
           ],
-          // Nobody but the daemon writes snapshots, and nobody but it makes or changes the stream.
+          // The daemon alone writes snapshots, and makes or changes the stream.
           deny: [`$KV.${threads}.>`, ...removals, `$JS.API.STREAM.CREATE.${stream}`, `$JS.API.STREAM.*.KV_${threads}`],
         },
         subscribe: {

@@ -4,7 +4,7 @@
  * Room: log.
  *
  * The store has an account of its own, each tenant for whom a user was made has one that reaches the store through
- * service imports, and health is asked in the system account. Nobody else is let in: there is no user without a key.
+ * service imports, and health is asked in the system account. No other connection is accepted: there is no user without a key.
  */
 import { Effect, FileSystem } from "effect";
 import { createRequire } from "node:module";

@@ -1,5 +1,5 @@
 /**
- * What the daemon answers for tenants: questions about the stream that nats-server cannot bound to one tenant.
+ * The daemon's service for tenants: questions about the stream that nats-server cannot bound to one tenant.
  *
  * Room: log.
  *
@@ -9,7 +9,7 @@
  *
  * | question | is the server's | bounded by |
  * |---|---|---|
- * | `STREAM.INFO` | `$JS.API.STREAM.INFO` | asked without a filter: no subject of anybody is named |
+ * | `STREAM.INFO` | `$JS.API.STREAM.INFO` | asked without a filter: no subject is named |
  * | `MSG.GET` | `$JS.API.STREAM.MSG.GET` | the subject asked for, and of the message found |
  * | `DIRECT.GET` | `$JS.API.DIRECT.GET`, one answer or many | the same, message by message |
  * | `BLOB.PUT`, `BLOB.GET` | | bytes by their SHA-256: who knows it knows what was said |
@@ -29,7 +29,7 @@ type Question = Readonly<Record<string, unknown>>;
 
 const queue = "recollect";
 const answerMillis = 5_000;
-/** Questions answered at once, over all tenants, and those that wait for that. Beyond them nobody answers. */
+/** Questions answered at once, over all tenants, and those that wait for that. Beyond them there is no answer. */
 const atOnce = 16;
 const mostWaiting = 1_024;
 
@@ -101,7 +101,7 @@ const directGet = ({ link, nc }: Connection, message: Msg, mine: string): Promis
     const asked = questionIn(message);
     const isMany = asked?.["batch"] !== undefined || asked?.["multi_last"] !== undefined;
     const of = asked === undefined ? "others" : whose(asked, mine);
-    // A number alone is one message, which shows whose it is; many of them would be everybody's.
+    // A number alone is one message, which shows whose it is; many of them would be other tenants' too.
     if (of === "others" || (of === "none" && isMany)) {
       respondStatus(message, 403, "Not of your tenant");
       resolve();

@@ -30,9 +30,9 @@ const reloadMillis = 5_000;
 
 export interface Added {
   readonly user: User;
-  /** Where what the user needs lies. */
+  /** File of the user's credentials. */
   readonly file: string;
-  /** Whether the running server knows the user already; false where none runs. */
+  /** True when the running server knows the user already; false where none runs. */
   readonly isActive: boolean;
 }
 

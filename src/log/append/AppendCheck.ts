@@ -1,5 +1,5 @@
 /**
- * What may be appended at all: the checks that need no log, the same for every layer.
+ * Checks of an append that need no log, the same for every layer.
  *
  * Room: log.
  *

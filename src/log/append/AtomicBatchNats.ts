@@ -13,7 +13,7 @@ import type { NoAnswer } from "../connection/RepliesNats.ts";
 import type { Link } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, apiCode, ask, failed } from "../connection/RequestNats.ts";
 
-/** What became of a write. Only `Written` changed the stream; `NoAnswer` may have. */
+/** Outcome of a write. Only `Written` changed the stream; `NoAnswer` may have. */
 export type Outcome =
   /** `sequence` is that of the last message; of a duplicate, the one it has had all along. */
   | { readonly _tag: "Written"; readonly sequence: Sequence; readonly duplicate: boolean }

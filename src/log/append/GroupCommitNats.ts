@@ -5,7 +5,7 @@
  *
  * Promises:
  * - a lone append goes at once: what is written together is decided by what waits, never by a timer
- * - each append has the outcome that it could have had alone; a conflict or a duplicate is its own and nobody else's
+ * - each append has the outcome that it could have had alone; a conflict or a duplicate is its own alone
  * - appends of one history go in the order in which they were asked for
  * - what waits is bounded; who waits too long gets `LogUnavailable`, and nothing of that append was sent
  *
@@ -80,7 +80,7 @@ const sharesHistory = (appends: ReadonlyArray<PendingAppend>): boolean => {
   return new Set(subjects).size < subjects.length;
 };
 
-/** Whether these are to be one batch. Where one of them has several events a batch has to be paid for in any case. */
+/** True when these are to be one batch. Where one of them has several events a batch has to be paid for in any case. */
 const isGroup = (taken: ReadonlyArray<PendingAppend>): boolean => {
   if (taken.length < 2) return false;
   const events = taken.reduce((sum, one) => sum + one.events, 0);

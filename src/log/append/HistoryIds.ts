@@ -1,5 +1,5 @@
 /**
- * Which event ids a history has, remembered so that looking for one does not read the history again each time.
+ * Event ids of a history, remembered so that looking for one does not read the history again each time.
  *
  * Room: log.
  *

@@ -25,7 +25,7 @@ export interface Writer {
   readonly learn: Effect.Effect<StreamFacts, LogUnavailable>;
 }
 
-/** An id this young was made for the append at hand: nobody can have restored the stream in between. */
+/** An id this young was made for the append at hand: the stream cannot have been restored in between. */
 const justMadeMillis = 2_000;
 /** Facts this young need not be learnt again to trust the server's memory of ids. */
 const factsFreshMillis = 1_000;
@@ -73,7 +73,7 @@ export const findIds = Effect.fnUntraced(function* (writer: Writer, { subject, w
   return { ids, covers, upTo, events } satisfies Found;
 });
 
-/** How many of an append's ids are there, and where the last one is. */
+/** Number of an append's ids that are there, and the place of the last one. */
 export const presence = (checked: Checked, ids: ReadonlyMap<string, Sequence>) => {
   let present = 0;
   let sequence = 0;
@@ -132,9 +132,9 @@ const isIn = (from: From, { recordedAt, sequence }: StoredMessage): boolean =>
  *
  * Decision: from where the stream ended when the ids were made, where the caller knows it, and not from a day before:
  * when four processes had published 190,000 events into six histories within half an hour, what waited after an outage
- * was looked for among all of them for each batch, which takes longer than anybody waits for a batch.
+ * was looked for among all of them for each batch, which takes longer than any caller waits for a batch.
  *
- * Where nobody knows an end, a search takes as long as the history is long. It goes on when whoever asked has given up,
+ * Where no end is known, a search takes as long as the history is long. It goes on when whoever asked has given up,
  * and who asks again waits for it: so it is read once, and not again from its beginning by each attempt.
  */
 export const recall = (writer: Writer, checked: Checked) =>
@@ -186,7 +186,7 @@ const madeAt = (checked: Checked, now: number): number | undefined => {
   return oldest;
 };
 
-/** Whether the server surely remembers ids made at `made`, if they were ever appended. */
+/** True when the server surely remembers ids made at `made`, if they were ever appended. */
 const remembers = (facts: StreamFacts, made: number, now: number): boolean => {
   if (now - made > facts.duplicateWindowMillis / 2) return false;
   if (Math.abs(facts.clockSkewMillis) > facts.duplicateWindowMillis / 4) return false;
@@ -195,13 +195,13 @@ const remembers = (facts: StreamFacts, made: number, now: number): boolean => {
   return !restored || now + facts.clockSkewMillis - facts.created > facts.duplicateWindowMillis;
 };
 
-/** Whether these ids were made just now, so that by what is known already the server remembers them. */
+/** True when these ids were made just now, so that by what is known already the server remembers them. */
 export const isJustMade = ({ facts }: Writer, checked: Checked, now: number): boolean => {
   const made = madeAt(checked, now);
   return made !== undefined && now - made <= justMadeMillis && remembers(facts(), made, now);
 };
 
-/** Whether the server surely remembers these ids if they were ever appended, so that nobody else need look. */
+/** True when the server surely remembers these ids if they were ever appended, so that no search is needed. */
 export const isProtected = Effect.fnUntraced(function* (writer: Writer, checked: Checked) {
   const now = yield* Clock.currentTimeMillis;
   const made = madeAt(checked, now);

@@ -11,7 +11,7 @@ import type { Sequence } from "../../domain/History.ts";
 import type { Checked } from "./AppendCheck.ts";
 import type { AppendError, Appended } from "../EventLog.ts";
 
-/** What an append writes to one history. */
+/** Part of an append, for one history. */
 export interface Part {
   readonly checked: Checked;
   /** What the server is told to expect; undefined: nothing. */
@@ -19,7 +19,7 @@ export interface Part {
   result: Appended | undefined;
 }
 
-/** What becomes of an append: a result for each of its parts. */
+/** Outcome of an append: a result for each of its parts. */
 export type Settled = Exit.Exit<ReadonlyArray<Appended>, AppendError>;
 
 /** An append on its way: all of its parts are written, or none. */
@@ -53,7 +53,7 @@ export class PendingAppend {
     return this.parts.filter(({ result }) => result === undefined);
   }
 
-  /** Nobody waits for it: it was settled, or its caller has gone. */
+  /** No caller waits for it: it was settled, or its caller has gone. */
   get isOver(): boolean {
     return this.#tell === undefined;
   }
@@ -83,7 +83,7 @@ export interface Most {
   readonly appends: number;
   readonly events: number;
   readonly bytes: number;
-  /** Whether appends of one history may be among them, to be written in order as one batch. */
+  /** True when appends of one history may be among them, to be written in order as one batch. */
   readonly sameHistory: boolean;
 }
 
@@ -92,7 +92,7 @@ export class WaitingAppends {
   /** How many appends of a history are on their way. */
   readonly #onTheirWay = new Map<string, number>();
 
-  /** Appends that wait, among them some that nobody waits for any more. */
+  /** Waiting appends, among them some whose callers have gone. */
   get size(): number {
     return this.#waiting.length;
   }

@@ -1,5 +1,5 @@
 /**
- * How appends become one write, and what is done when the server does not simply take it.
+ * Appends into one write, and the handling of each refusal by the server.
  *
  * Room: log.
  *
@@ -240,7 +240,7 @@ export const settleAlone = Effect.fnUntraced(function* (
   }
 });
 
-/** Whether this part may be why a group was refused, by the last message of its history. */
+/** True when this part may be why a group was refused, by the last message of its history. */
 const isSuspect = ({ checked, expected }: Part, end: StoredMessage | undefined): boolean => {
   if (expected !== undefined) return (end?.sequence ?? 0) !== expected;
   const id = end === undefined ? undefined : idOf(end);

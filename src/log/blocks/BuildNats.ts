@@ -58,7 +58,7 @@ const summing = () => {
 };
 
 /**
- * A connection to a server on `storeFolder`, for as long as the scope lives; nobody else gets in, because its keys are
+ * A connection to a server on `storeFolder`, for as long as the scope lives; no other client gets in, because its keys are
  * those of the folder `root`, made when they are missing.
  */
 export const serverOn = Effect.fn("log.serverOn")(function* (options: {

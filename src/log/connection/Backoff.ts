@@ -1,5 +1,5 @@
 /**
- * How often what is away is asked again: quickly at first, ever more slowly, never in step with others, for ever.
+ * Exponential backoff with jitter towards an unreachable server, for ever.
  *
  * Room: log.
  */

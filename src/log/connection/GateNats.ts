@@ -5,7 +5,7 @@
  *
  * A socket that is connected again leads to whoever listens on that port now. So the gate stays shut until the guard
  * has looked, and whoever waits for the connection waits for that. While it is open the guard looks again every ten
- * seconds, and at once when somebody doubts: a stream can be deleted or changed under a connection that holds.
+ * seconds, and at once when a caller doubts: a stream can be deleted or changed under a connection that holds.
  */
 import { Clock, Effect, type Scope, SubscriptionRef, type Stream } from "effect";
 import type { NatsConnection as Client } from "@nats-io/transport-node";
@@ -129,7 +129,7 @@ export const make = Effect.fnUntraced(function* (options: {
           yield* apply(verdict, server);
         });
 
-  /** Returns after a while, or when somebody doubts or the socket is back. */
+  /** Returns after a while, when a caller doubts, or when the socket is back. */
   const pause = (millis: number) =>
     Effect.callback<void>((resume) => {
       const finish = () => {
@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* (options: {
         resume(Effect.void);
       };
       const timer = setTimeout(finish, millis);
-      // The socket holds the process, or somebody who waits does: a look that may come does not.
+      // The socket or a waiting caller holds the process: a look that may come does not.
       timer.unref();
       wake = finish;
       return Effect.sync(() => {

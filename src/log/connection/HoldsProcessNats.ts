@@ -1,5 +1,5 @@
 /**
- * Whether a connection keeps its process alive. A program's own does not: it ends when nothing is in flight.
+ * True when a connection keeps its process alive. A program's own does not: it ends when nothing is in flight.
  *
  * Room: log.
  *

@@ -8,7 +8,7 @@ import type { Effect } from "effect";
 import type { LogCondition } from "./LogCondition.ts";
 import type { Replies } from "./RepliesNats.ts";
 
-/** Whether the server is there. `since` is in epoch milliseconds. */
+/** True when the server is there. `since` is in epoch milliseconds. */
 export type LinkState =
   | { readonly _tag: "Connected"; readonly server: string; readonly since: number }
   /** A server is there, and it is not the one that is meant: nothing is written to it and nothing of it is believed. */
@@ -19,9 +19,9 @@ export type LinkState =
 export interface Link {
   /** True while the server is there and, with a guard, was found to be the one that is meant. */
   readonly connected: boolean;
-  /** Why the server that is there is not believed; undefined while it is, or while none is there. */
+  /** Reason for distrusting the connected server; undefined while it is trusted, or while none is there. */
   readonly refused: LogCondition | undefined;
-  /** When the connection was lost, as `Elapsed` counts; undefined while connected. */
+  /** Time of the connection's loss, as `Elapsed` counts; undefined while connected. */
   readonly lostAt: number | undefined;
   /** Calls back at the next disconnect; the result ends the subscription. */
   readonly onLost: (callback: () => void) => () => void;
@@ -31,7 +31,7 @@ export interface Link {
    * server cannot bound to one tenant.
    */
   readonly route: (subject: string) => string;
-  /** Something is odd (nobody serves the stream): the guard looks again at once. */
+  /** Reports an oddity (the stream is not served): the guard looks again at once. */
   readonly doubt: () => void;
 }
 

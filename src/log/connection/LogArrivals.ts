@@ -3,7 +3,7 @@
  *
  * Room: log.
  *
- * A pause grows with the time for which nobody answered; the connection knows sooner than its end that somebody does.
+ * A pause grows with the time without an answer; the connection knows sooner than its end that the server answers.
  */
 import { Context, Deferred, Effect } from "effect";
 
@@ -12,7 +12,7 @@ export interface Arrivals {
   readonly next: () => Effect.Effect<void>;
 }
 
-/** Nobody knows: each pause is waited out. */
+/** No knowledge of arrivals: each pause is waited out. */
 const unknown: Arrivals = { next: () => Effect.never };
 
 export const LogArrivals = Context.Reference<Arrivals>("recollect/log/LogArrivals", {

@@ -1,5 +1,5 @@
 /**
- * What is wrong with the stream of record, or why a server is not believed to hold it: a name, a sentence, a command.
+ * Conditions of the stream of record, or of a server that is not believed to hold it: a name, a sentence, a command.
  *
  * Room: log.
  */

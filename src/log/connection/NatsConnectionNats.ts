@@ -36,7 +36,7 @@ export interface Options {
   /** `nats://host:port`, several with commas or as a list; a user and password in the URL are taken as credentials. */
   readonly servers: string | ReadonlyArray<string>;
   readonly credentials?: Credentials | undefined;
-  /** How credentials are found where none are given. Default: in the address, else in the environment. */
+  /** Finder of credentials where none are given. Default: in the address, else in the environment. */
   readonly access?: ServerAccess.Find | undefined;
   readonly tls?: ServerAccess.TlsFiles | undefined;
   /** Shown in the server's list of connections. Default `recollect`. */
@@ -75,7 +75,7 @@ export class NatsConnection extends Context.Service<
     readonly stream: StreamGuard | undefined;
     /** Looks again now, and returns when that is done: the state is as it is and not as it was. */
     readonly lookAgain: Effect.Effect<void>;
-    /** What the caller said; undefined when nobody knows. `always` means that acknowledged is on disk. */
+    /** The caller's setting; undefined when unknown. `always` means that acknowledged is on disk. */
     readonly syncInterval: string | undefined;
   }
 >()("recollect/log/NatsConnection") {}
@@ -196,7 +196,7 @@ export const viaDaemon: Route = (subject) => daemons[subject] ?? subject;
 /** The account has no JetStream of its own. */
 const jetStreamNotEnabled = 10_039;
 
-/** Whether this account reaches a store's daemon: it is a tenant's. */
+/** True when this account reaches a store's daemon: it is a tenant's. */
 const isTenant = (nc: Client) =>
   Effect.promise(() =>
     nc.request("recollect-store.STREAM.INFO", "", { timeout: 5_000 }).then(
@@ -224,7 +224,7 @@ const checkJetStream = Effect.fnUntraced(function* (nc: Client, url: string) {
     }
     if (/permission/i.test(`${answer.name} ${answer.message}`)) return direct;
     const electing = nc.info?.cluster !== undefined && (yield* elapsed) - started < electionMillis;
-    if (!electing) return yield* Unusable.noJetStream(url, "nobody answers its API");
+    if (!electing) return yield* Unusable.noJetStream(url, "its API does not answer");
     yield* Effect.sleep(100);
   }
 });

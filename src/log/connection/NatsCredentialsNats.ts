@@ -1,5 +1,5 @@
 /**
- * Who we are to the nats-server: credentials in every form it knows, and addresses freed of them.
+ * Credentials for the nats-server, in every form it knows, and addresses freed of them.
  *
  * Room: log.
  */

@@ -1,5 +1,5 @@
 /**
- * Why a nats-server cannot be used, as one sentence and what to do about it.
+ * Reasons for an unusable nats-server, each as one sentence and what to do about it.
  *
  * Room: log.
  */
@@ -7,7 +7,7 @@ import { Schema } from "effect";
 import type { LogCondition } from "./LogCondition.ts";
 
 /**
- * - `refused`: nobody listens there, or the name is unknown, or nobody answered in time
+ * - `refused`: no server listens there, the name is unknown, or no answer came in time
  * - `credentials`: the server does not take these credentials, or they cannot be read
  * - `tooOld`: the server lacks atomic batches with deduplication
  * - `noJetStream`: JetStream is off, for the server or for this account

@@ -1,5 +1,5 @@
 /**
- * How long the log waits for NATS before it says that it is unavailable.
+ * Patience of the log for NATS, before it fails as unavailable.
  *
  * Room: log.
  */

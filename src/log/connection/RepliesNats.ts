@@ -1,5 +1,5 @@
 /**
- * Where answers come: one subscription for all questions of a connection.
+ * Replies: one subscription for all questions of a connection.
  *
  * Room: log.
  *
@@ -21,7 +21,7 @@ import {
  *
  * - `lost`: the connection broke before the answer came; the question may have been heard
  * - `silent`: no answer in time; the question may have been heard
- * - `nobody`: the server says that nobody listens: no stream, JetStream off, or no leader yet; nothing has happened
+ * - `nobody`: the server says that there is no responder: no stream, JetStream off, or no leader yet; nothing has happened
  * - `failed`: the question could not be asked; nothing has happened
  */
 export interface NoAnswer {

@@ -31,7 +31,7 @@ export const failed = (error: unknown): NoAnswer => ({
   reason: error instanceof Error ? error.message : String(error),
 });
 
-/** The server's own answer when nobody listens: no body, and this status. */
+/** The server's own answer without a responder: no body, and this status. */
 const isNobody = (message: Msg): boolean => message.data.length === 0 && message.headers?.code === 503;
 
 /** Asks, and stops waiting as soon as the connection is lost: the answer will never come. */

@@ -1,9 +1,9 @@
 /**
- * Who we are to a nats-server, and how we trust it: what was given, else the environment, else the data folder's own key.
+ * Credentials and trust for a nats-server: as given, else the environment, else the data folder's own key.
  *
  * Room: log.
  *
- * A data folder's key opens the data folder's own server and no other: a server of somebody else's gets what was given for
+ * A data folder's key opens the data folder's own server and no other: a foreign server gets what was given for
  * it, or nothing. Files are read at each dial, so a key may be exchanged while a program runs.
  */
 import { Effect, Redacted } from "effect";
@@ -93,7 +93,7 @@ const ownHosts = (root: string): ReadonlyArray<string> => {
     );
     if (server === "own" && nats !== undefined) found.push(...hostsOf(nats));
   } catch {
-    // Nobody runs one.
+    // None is running.
   }
   return found;
 };
@@ -101,7 +101,7 @@ const ownHosts = (root: string): ReadonlyArray<string> => {
 const hostsOf = (servers: string): ReadonlyArray<string> =>
   splitUrls(servers).addresses.map((text) => text.replace(/^\w+:\/\//, "").replace(/^localhost(?=:|$)/, "127.0.0.1"));
 
-/** Whether these addresses are those of the folder's own server. */
+/** True when these addresses are those of the folder's own server. */
 export const isOwn = (root: string, servers: string): boolean => {
   const own = ownHosts(root);
   const asked = hostsOf(servers);

@@ -27,15 +27,15 @@ type Connection = NatsConnection.NatsConnection["Service"];
 export type Over<A> = Layer.Layer<A, LogUnavailable | NatsUnusable, NatsConnection.NatsConnection>;
 
 export interface Options<A = never> {
-  /** Where the server is at this moment; none when nobody runs one. Asked again before every attempt. */
+  /** Current address of the server; none while no server runs. Asked again before every attempt. */
   readonly address: Effect.Effect<Option.Option<string>>;
-  /** What to do when there is no address. */
+  /** Hint for a missing address. */
   readonly hint?: string | undefined;
   /** Shown in the server's list of connections. */
   readonly name?: string | undefined;
   /** Says whether the server has the stream that is meant; a new one for each connection. Absent: for tests. */
   readonly guard?: (() => StreamGuard) | undefined;
-  /** How credentials are found. Default: in the address, else in the environment. */
+  /** Finder of credentials. Default: in the address, else in the environment. */
   readonly access?: Find | undefined;
   /** Made with each connection: a server on which it cannot be made counts as away, and is dialled again. */
   readonly essential?: Over<A> | undefined;
@@ -84,7 +84,7 @@ export class SharedConnection extends Context.Service<
  */
 const firstDialMillis = 5_000;
 const longestDialMillis = 60_000;
-/** How often a lost connection's address is looked at. */
+/** Poll interval of a lost connection's address, milliseconds. */
 const lookMillis = 1_000;
 
 const asUnavailable = (problem: LogUnavailable | NatsUnusable): LogUnavailable =>
@@ -159,7 +159,7 @@ export const make = Effect.fnUntraced(function* <A = never>(options: Options<A>)
     }),
   );
 
-  /** What a dial came to. After our end it is nobody's. */
+  /** Takes the outcome of a dial. After our end the connection is closed. */
   const take = (dialled: Result.Result<Held, LogUnavailable>) =>
     Effect.suspend(() => {
       if (Result.isFailure(dialled)) {

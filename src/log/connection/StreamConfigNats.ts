@@ -78,7 +78,7 @@ const repairable = [
   "duplicate_window",
 ] as const;
 
-/** Limits: brought in line on a server of our own; on somebody else's they are an operator's to take back. */
+/** Limits: brought in line on a server of our own; on a foreign one they are an operator's to take back. */
 const limits = ["max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size"] as const;
 
 type Field = (typeof repairable)[number] | (typeof limits)[number];
@@ -110,7 +110,7 @@ export const fatalDifference = (found: StreamConfig): string | undefined => {
   return undefined;
 };
 
-/** How full a stream with a limit of its own may be before it is said. */
+/** Share of a stream's own limit from which a warning is due. */
 const fullShare = 0.9;
 /** Or how little room may be left: more than one append can take, of events or of bytes. */
 const room = { max_msgs: 2_000, max_bytes: 16 * 1024 * 1024 } as const;
@@ -161,7 +161,7 @@ const sizeConditions = (found: StreamConfig, state: State, isOwn: boolean): Read
   });
 };
 
-/** Flags that let somebody or something remove events. */
+/** Flags that allow the removal of events. */
 const removalConditions = (found: StreamConfig, isOwn: boolean): ReadonlyArray<LogCondition> => {
   const conditions: Array<LogCondition> = [];
   const { name } = found;

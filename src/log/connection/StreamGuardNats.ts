@@ -5,7 +5,7 @@
  * Room: log.
  *
  * Promises: a server with another stream, or without the stream that is known, is refused, with a sentence that says so;
- * a stream is made only where nobody knows of one, and changed only for who may bring it in line; what can remove events
+ * a stream is made only where none is known, and changed only for who may bring it in line; what can remove events
  * is named at the next look.
  */
 import { randomUUID } from "node:crypto";
@@ -30,13 +30,13 @@ export interface Meant {
   /** Of a stream that is made. Default: 3 on a cluster, 1 on a server that stands alone. */
   readonly replicas?: 1 | 3 | undefined;
   readonly duplicateWindowMillis?: number | undefined;
-  /** The identity that is expected; undefined where nobody has seen the stream. Asked anew at each look. */
+  /** Expected identity; undefined while the stream was never seen. Asked anew at each look. */
   readonly identity: Effect.Effect<string | undefined>;
   /** Keeps what was seen, so that it is expected from now on. */
   readonly remember: (seen: Seen) => Effect.Effect<void>;
   /** `check` changes nothing. `bringInLine` sets flags, gives an identity, and makes a stream where `missing` lets it. */
   readonly may: "check" | "bringInLine";
-  /** What a server without the stream is; undefined: nobody knows of one that held something. */
+  /** What a server without the stream is; undefined: none is known that held something. */
   readonly missing: Effect.Effect<LogCondition | undefined>;
   /** The server is ours alone: limits on the stream are taken back. */
   readonly isOwn?: boolean | undefined;
@@ -202,7 +202,7 @@ export const make = (meant: Meant): StreamGuard => {
   };
 };
 
-/** For tools and tests that begin with an empty server: the stream is made, and nobody remembers it. */
+/** For tools and tests that begin with an empty server: the stream is made, and not remembered. */
 export const withoutMemory = (
   options: Pick<Meant, "stream" | "replicas" | "duplicateWindowMillis"> = {},
 ): StreamGuard => {

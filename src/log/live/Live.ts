@@ -46,11 +46,11 @@ export const LiveSoFar = Schema.Struct({
 });
 export type LiveSoFar = typeof LiveSoFar.Type;
 
-/** What a watcher sees. `SoFar` replaces what it has of that message; every delta goes on where the last one ended. */
+/** Events of a watcher. `SoFar` replaces what it has of that message; every delta goes on where the last one ended. */
 export type Watched =
   | (LiveSoFar & { readonly _tag: "SoFar" })
   | LiveSaid
-  /** Deltas were lost and nobody can say them again: the next ones do not go on from the last. The log has the message. */
+  /** Deltas were lost for good: the next ones do not go on from the last. The log has the message. */
   | { readonly _tag: "Missed"; readonly messageId: string };
 
 export class Live extends Context.Service<
@@ -64,7 +64,7 @@ export class Live extends Context.Service<
       messageId: string,
       soFar: () => LiveSoFar,
     ) => Effect.Effect<void, never, Scope.Scope>;
-    /** What was said so far of a message; undefined when nobody answers within a second. */
+    /** Text so far of a message; undefined without an answer within a second. */
     readonly ask: (history: History, messageId: string) => Effect.Effect<LiveSoFar | undefined>;
     /** Everything told from now on, as it arrives. */
     readonly listen: (history: History) => Stream.Stream<LiveSaid>;
@@ -74,7 +74,7 @@ export class Live extends Context.Service<
 /** Answers that one thread has at the same time are a handful; a watcher forgets the oldest beyond this. */
 const mostAnswers = 64;
 
-/** What is being said in a thread: each message from its beginning, without a gap and without a duplicate. */
+/** Messages of a thread while they are written: each from its beginning, without a gap and without a duplicate. */
 export const watch = (history: History): Stream.Stream<Watched, never, Live> =>
   Stream.unwrap(
     Effect.gen(function* () {
@@ -110,7 +110,7 @@ const remember = (next: Map<string, number>, messageId: string, number: number):
 /** Deltas that wait for a slow watcher; the oldest go first, and it asks for what was said so far. */
 const mostWaiting = 4096;
 
-/** What a listener hears, as a stream; `subscribe` gives back how to end it. */
+/** Deltas for a listener, as a stream; `subscribe` gives back how to end it. */
 export const listening = (subscribe: (hear: (said: LiveSaid) => void) => () => void): Stream.Stream<LiveSaid> =>
   Stream.callback<LiveSaid>(
     (queue) =>

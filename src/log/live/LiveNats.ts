@@ -34,7 +34,7 @@ const askSubjectOf = (history: History, messageId: string): string =>
 const decodeSaid = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSaid));
 const decodeSoFar = Schema.decodeUnknownResult(Schema.fromJsonString(LiveSoFar));
 
-/** Whether the server takes a message of this text. One that it does not take would end the connection. */
+/** True when the server takes a message of this text. One that it does not take would end the connection. */
 const fits = ({ nc }: Connection, text: string): boolean => fitsUtf8(text, nc.info?.max_payload ?? leastPayloadBytes);
 
 /**
@@ -87,7 +87,7 @@ export const over = (connection: Connection): Live["Service"] =>
       listening((hear) => {
         const subscription = connection.nc.subscribe(liveSubjectOf(history), {
           callback: (error, message) => {
-            // What another program says there in another shape is nobody's delta.
+            // Another program's message in another shape is no delta.
             const said = error === null ? decodeSaid(message.string()) : undefined;
             if (said !== undefined && Result.isSuccess(said)) hear(said.success);
           },
@@ -99,7 +99,7 @@ export const over = (connection: Connection): Live["Service"] =>
 export const layer = Layer.effect(Live, Effect.map(NatsConnection.NatsConnection, over));
 
 /**
- * Over a connection that may be away: while it is, what is told is dropped, nobody answers, and a listener hears nothing
+ * Over a connection that may be away: while it is, deltas are dropped, questions have no answer, and a listener hears nothing
  * until it is there.
  */
 export const layerAway = Layer.effect(

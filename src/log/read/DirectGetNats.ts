@@ -197,7 +197,7 @@ export const lastOf = async (options: {
   return answer._tag === "NoAnswer" ? answer : oneOf(answer.message);
 };
 
-/** Asks again while nobody answers, for as long as patience lasts: a read changes nothing. */
+/** Retries without an answer, for as long as patience lasts: a read changes nothing. */
 const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }>(
   link: Link,
   patienceMillis: number,
@@ -218,7 +218,7 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
 export const make = (options: {
   readonly nc: Client;
   readonly link: Link;
-  /** How long a read asks again while nobody answers. */
+  /** Patience of a read without an answer, milliseconds. */
   readonly patienceMillis: number;
 }): DirectGet => {
   const { link, nc, patienceMillis } = options;

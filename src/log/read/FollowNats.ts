@@ -27,7 +27,7 @@ import { learn, type StreamFacts } from "../connection/StreamNats.ts";
 const longestQuietMillis = 20_000;
 /** So often a consumer is replaced that does not deliver what is there; then it is said. */
 const mostStalls = 3;
-/** How often a bad sign is looked at again, half a second apart, before it is believed: a new leader may be behind. */
+/** Number of times a bad sign is looked at again, half a second apart, before it is believed: a new leader may be behind. */
 const doubts = 4;
 const doubtMillis = 500;
 

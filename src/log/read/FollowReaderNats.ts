@@ -37,7 +37,7 @@ export interface Followed {
   readonly after: Sequence;
   /** Only this subject; then holes cannot be seen. */
   readonly subject: string | undefined;
-  /** How long the log may be away before it is said; undefined: for ever. */
+  /** Patience for an unreachable log, milliseconds; undefined: for ever. */
   readonly patienceMillis?: number | undefined;
 }
 
@@ -68,11 +68,11 @@ export class Reader {
   /** The last sequence that has arrived, and its identity. */
   cursor: Sequence;
   nanos = "";
-  /** How long nothing may come before somebody looks why. */
+  /** Silence after which the reader looks for a cause, milliseconds. */
   quiet = quietMillis;
   /** Consumers in a row that did not deliver what is there. */
   stalls = 0;
-  /** Why this consumer gives no more; undefined while it does. */
+  /** Reason for this consumer's end; undefined while it delivers. */
   broken: "new" | "lost" | "disordered" | "hole" | undefined = "new";
 
   constructor(followed: Followed) {

@@ -1,5 +1,5 @@
 /**
- * What is missing in the stream: where a gap that was met begins and ends, and whether a history was read whole.
+ * Gaps of the stream: where one begins and ends, and whether a history was read whole.
  *
  * Room: log.
  *
@@ -16,7 +16,7 @@ import type { HistoryRead } from "./HistoryReadNats.ts";
 
 /** Sequences that are asked at once; a damaged block answers each in 10 ms, because it is read again each time. */
 const atOnce = 32;
-/** How long the end of a gap is looked for. A longer gap is told in pieces, each proven. */
+/** Time for finding the end of a gap, milliseconds. A longer gap is reported in pieces, each proven. */
 const patienceMillis = 4_000;
 
 /**

@@ -11,7 +11,7 @@ import type { LogUnavailable } from "../EventLog.ts";
 import { retryPauseMillis } from "../connection/PatienceNats.ts";
 import type { StreamFacts } from "../connection/StreamNats.ts";
 
-/** Where a read begins: after a sequence, or at a time (epoch milliseconds). */
+/** Start position of a read: after a sequence, or at a time (epoch milliseconds). */
 export type From = { readonly after: Sequence } | { readonly since: number };
 
 /** Gives the next messages; an empty page is the end. */
@@ -30,7 +30,7 @@ export interface HistoryRead {
   readonly at: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
   /** The first message at or behind a sequence that the server can read; undefined also where a damaged block ends it. */
   readonly next: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
-  /** What this process has appended: reads will reach it. */
+  /** Notes an append of this process: reads will reach it. */
   readonly wrote: (subject: string, sequence: Sequence) => void;
 }
 

@@ -15,7 +15,7 @@ const marker = Buffer.from('"blob"');
 
 const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Whether `placed` may have to look into the object store. */
+/** True when `placed` may have to look into the object store. */
 export const mayRefer = (entry: LogEntry): entry is RecordedEvent =>
   !isMisfit(entry) &&
   entry.type === "thread.entry_recorded" &&

@@ -1,5 +1,5 @@
 /**
- * A TCP port of this machine that nobody listens on.
+ * A free TCP port of this machine.
  *
  * Room: machine.
  *
@@ -21,7 +21,7 @@ const highest = 31_999;
 /** With half of the range taken, 64 attempts all fail once in 2^64. */
 const attempts = 64;
 
-/** Whether a server could listen on this port now. Says nothing about the next moment: retry what you start on it. */
+/** True when a server could listen on this port now. Says nothing about the next moment: retry what you start on it. */
 export const isFree = (options: { readonly host: string; readonly port: number }): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
     const server = createServer();

@@ -32,7 +32,7 @@ export class NatsBinary extends Context.Service<
   }
 >()("recollect/machine/NatsBinary") {}
 
-/** Whether dotted version `version` is at least `minimum`. A suffix such as `-RC.1` is not looked at. */
+/** True when dotted version `version` is at least `minimum`. A suffix such as `-RC.1` is not looked at. */
 export const isAtLeast = (version: string, minimum: string): boolean => {
   const parts = version.split(/[.-]/).map(Number);
   for (const [index, wanted] of minimum.split(".").map(Number).entries()) {

@@ -1,5 +1,5 @@
 /**
- * What nats-server says in its own log of streams and disks, said again in ours: nobody reads that file.
+ * Lines of nats-server's own log about streams and disks, repeated in ours, which people read.
  *
  * Room: machine.
  */

@@ -30,7 +30,7 @@ export interface Where {
   readonly host: string;
   readonly port: number;
   readonly timeoutMillis: number;
-  /** Who asks; undefined for a server that lets everybody in. */
+  /** Asking user; undefined for a server without users. */
   readonly signer?: Signer | undefined;
 }
 
@@ -60,7 +60,7 @@ const bodyIn = (received: Buffer): string | undefined => {
   return text.length < end + 2 ? undefined : received.toString("utf8", start, end);
 };
 
-/** One question, and the first answer within `timeoutMillis`; none when nobody listens, answers, or lets us in. */
+/** One question, and the first answer within `timeoutMillis`; none without a server, an answer, or admission. */
 export const request = (
   options: Where & { readonly subject: string | ((info: ServerInfo) => string); readonly body?: string },
 ): Effect.Effect<Option.Option<Answer>> =>

@@ -65,15 +65,15 @@ export interface Options {
   /** The port to try first when none is named; taken by another in the meantime, a free one is used. */
   readonly preferredPort?: number | undefined;
   /**
-   * Who the server lets in, and the account that holds the store; `configFile` says the same to the server. Undefined:
-   * the server lets everybody in, and nobody looks whether it can still write.
+   * Users that the server accepts, and the account that holds the store; `configFile` says the same to the server. Undefined:
+   * the server accepts every connection, and its health is not watched.
    */
   readonly access?: { readonly account: string; readonly keys: Keys } | undefined;
   /** Default `recollect`. Nodes of a cluster need different ones. */
   readonly serverName?: string | undefined;
   /** Default: the repository's nats-server.conf. */
   readonly configFile?: string | undefined;
-  /** How often the server is asked whether it can still write. Default 5,000. */
+  /** Interval of the health question, milliseconds. Default 5,000. */
   readonly healthEveryMillis?: number | undefined;
   /** More flags, for example those of a cluster. */
   readonly flags?: ReadonlyArray<string> | undefined;

@@ -25,7 +25,7 @@ export interface Spec {
   readonly args: ReadonlyArray<string>;
   readonly storeFolder: string;
   readonly logFile: string;
-  /** Who asks whether it answers; undefined for a server that lets everybody in. */
+  /** User of the readiness question; undefined for a server without users. */
   readonly signer: Signer | undefined;
 }
 
@@ -109,7 +109,7 @@ export interface Started {
   readonly info: NatsProbe.ServerInfo;
 }
 
-/** Who ends the server, whoever started it: its scope, or the watchman when the scope's process is killed. */
+/** The server's ender: its scope, or the watchman when the scope's process is killed. */
 export interface Owner {
   readonly watchman: NatsChild.Watchman;
   /** The process that there is, whether it answers yet or not. */

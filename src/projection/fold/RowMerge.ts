@@ -7,7 +7,7 @@ import type { Cell, Column, Table } from "../Projection.ts";
 
 type Row = Readonly<Record<string, Cell>>;
 
-/** Whether a cell is of its column's own type, so that SQLite stores it as it is. */
+/** True when a cell is of its column's own type, so that SQLite stores it as it is. */
 export const fitsColumn = ({ type }: Column, cell: Cell): boolean => {
   switch (type) {
     case "integer":
@@ -25,7 +25,7 @@ export const fitsColumn = ({ type }: Column, cell: Cell): boolean => {
 };
 
 /**
- * Whether every cell is of its column's own type. SQLite converts some others and refuses the rest, row by row: a
+ * True when every cell is of its column's own type. SQLite converts some others and refuses the rest, row by row: a
  * row that holds one is not merged beforehand, so that what is refused does not depend on what came in one batch.
  */
 export const fits = (table: Table, row: Row): boolean => {

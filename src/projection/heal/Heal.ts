@@ -138,7 +138,7 @@ export interface HealDone {
   readonly plan: Plan;
   /** Name under which the old files are kept; undefined when nothing was to be done. */
   readonly kept: string | undefined;
-  /** Whether the read models must be made anew; `finished` is to be called after that. */
+  /** True when the read models must be made anew; `finished` is to be called after that. */
   readonly needsRebuild: boolean;
 }
 

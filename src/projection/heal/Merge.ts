@@ -148,7 +148,7 @@ export class Ranges {
     this.count += 1;
   }
 
-  /** Whether any sequence from `first` to `last` is in them. */
+  /** True when any sequence from `first` to `last` is in them. */
   overlaps(first: Sequence, last: Sequence): boolean {
     return this.list.some((range) => range.first <= last && first <= range.last);
   }
@@ -287,7 +287,7 @@ const sorted = (...parts: ReadonlyArray<Ranges | ReadonlyArray<Sequence>>): Rang
   return ranges;
 };
 
-/** Whether the stream was written on is known at the end only: then it is decided what stays where it is. */
+/** True when the stream was written on is known at the end only: then it is decided what stays where it is. */
 const settle = (surveyed: Surveyed): Shape => {
   const { gained, isShifted, ledgerLast, streamLast, tail } = surveyed;
   const displaced = new Ranges();

@@ -52,7 +52,7 @@ export interface Finding {
 /** What a heal would do; `heal --json` prints it. Ranges are sequences, both ends included. */
 export interface Plan {
   readonly stream: string;
-  /** Whether the stream must be made anew, and whether the read models must. */
+  /** True when the stream must be made anew, and whether the read models must. */
   readonly needed: boolean;
   readonly needsRebuild: boolean;
   readonly findings: ReadonlyArray<Finding>;

@@ -36,7 +36,7 @@ const agreedTo = (old: Ledger, fresh: Ledger): Sequence => {
   return agreed?.sequence ?? 0;
 };
 
-/** Whether dropping the old row would lose something: a row that is only damaged tells nothing where the stream has the event. */
+/** True when dropping the old row would lose something: a row that is only damaged tells nothing where the stream has the event. */
 const isOnlyInOld = (sequence: Sequence, old: LogEntry, fresh: LogEntry | undefined): boolean => {
   if (isLost(old)) return false;
   if (fresh === undefined || isLost(fresh)) return true;

@@ -32,7 +32,7 @@ export interface Difference {
 const nameOf = (entry: LogEntry): string =>
   isMisfit(entry) ? `a message that is no event (${entry.problem})` : `${entry.type} ${entry.id}`;
 
-/** Whether the content is what was recorded: always true for a row from before digests were kept. */
+/** True when the content is what was recorded: always true for a row from before digests were kept. */
 export const isWhole = (entry: LogEntry): boolean =>
   entry.digest === undefined || equal(entry.digest, digestOfEntry(entry));
 
@@ -40,7 +40,7 @@ export const isWhole = (entry: LogEntry): boolean =>
 const spelledByUs = (entry: LogEntry): Uint8Array =>
   isMisfit(entry) ? digestOfEntry(entry) : digestOf(storedOf({ ...entry, wire: undefined }));
 
-/** Whether a ledger's row is of the very event that the stream holds, whatever has become of the row. */
+/** True when a ledger's row is of the very event that the stream holds, whatever has become of the row. */
 export const isSameEvent = (stream: LogEntry, ledger: LogEntry): boolean =>
   ledger.digest === undefined
     ? equal(spelledByUs(stream), spelledByUs(ledger))

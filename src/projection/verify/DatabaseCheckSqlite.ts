@@ -1,5 +1,5 @@
 /**
- * Whether a database file is sound: its pages, its full-text indexes, and that it has what this version makes.
+ * True when a database file is sound: its pages, its full-text indexes, and that it has what this version makes.
  *
  * Room: projection.
  *
@@ -26,7 +26,7 @@ const patienceMillis = 5_000;
 
 const said = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
-/** Whether SQLite says so of the file, and not of the moment. */
+/** True when SQLite says so of the file, and not of the moment. */
 const isDamage = (cause: unknown): boolean =>
   cause instanceof Error && "code" in cause && /CORRUPT|NOTADB|FORMAT|IOERR|SQLITE_ERROR/.test(String(cause.code));
 

@@ -54,7 +54,7 @@ const leastBatchBytes = 64 * 1024;
 /** Patience for the log, milliseconds; no caller waits for a drain. */
 const writeTimeoutMillis = 10_000;
 /**
- * Whether a log is there shows a question that costs it nothing; then a write, for which it has three times as long.
+ * True when a log is there shows a question that costs it nothing; then a write, for which it has three times as long.
  * Asked in vain it is asked again with twice the time, up to `writeTimeoutMillis`: so a log that hung is used again
  * within seconds, and a slow one in the end, too.
  */

@@ -40,7 +40,7 @@ export interface Section {
   readonly sql: string;
   /** Behind the dimension's own column, where there is one. */
   readonly columns: ReadonlyArray<ReportColumn>;
-  /** Whether rows are grouped by a dimension of the report. */
+  /** True when rows are grouped by a dimension of the report. */
   readonly isBy?: boolean;
   readonly plot?: Plot;
   /** A number a day for each row: rows of (value of the first column, day, number). Shown as a sparkline. */

@@ -15,7 +15,7 @@ export interface Trend {
   readonly doc: string;
   /** Days of one number: 1 for up to 30 days, else as many as make 30 of all. */
   readonly stepDays: number;
-  /** The first day of each number, YYYY-MM-DD, oldest first; empty where nobody said a time. */
+  /** The first day of each number, YYYY-MM-DD, oldest first; empty where no time is known. */
   readonly days: ReadonlyArray<string>;
   /** For each row its numbers, 0 where nothing was. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>;

@@ -1,9 +1,9 @@
 /**
- * What a statement of somebody else may do, asked by SQLite for each table, column and function while it is prepared.
+ * Authorizer of foreign statements, asked by SQLite for each table, column and function while it is prepared.
  *
  * Room: query.
  *
- * Everybody: reading only, no ATTACH, no PRAGMA. Under masks: through public views only, where personal columns read NULL.
+ * For all: reading only, no ATTACH, no PRAGMA. Under masks: through public views only, where personal columns read NULL.
  *
  * Decision: masks are views of our own over the public ones, and not the authorizer's own way to make a column NULL,
  * because SQLite 3.53 does not ask for columns that a join names by USING or NATURAL: a FULL JOIN gave them away, from

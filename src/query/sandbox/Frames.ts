@@ -6,8 +6,10 @@
 import { deserialize, serialize } from "node:v8";
 import type { SqlParameters, Value } from "../Sql.ts";
 
-/** The one thing a process is asked. */
+/** The one thing a process is asked: a statement, or a copy of the whole database. */
 export interface SandboxRequest {
+  /** Where to; there must be no such file. The statement is then not looked at. */
+  readonly copyTo?: string | undefined;
   /** The database file itself, no link to it. */
   readonly file: string;
   readonly statement: string;

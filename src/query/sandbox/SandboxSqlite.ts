@@ -10,6 +10,7 @@
 import { Effect, type Scope, Stream } from "effect";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as Generations from "../../projection/rebuild/Generations.ts";
 import { StorageTrouble } from "../../projection/ReadModel.ts";
@@ -231,3 +232,34 @@ export const sql = (
       if (attempt === attempts) return yield* refuse(`${path} cannot be opened.`, "Run: recollect check");
     }
   });
+
+/** A day: a copy of any size takes as long as the disk needs. */
+const copyMillis = 86_400_000;
+
+/**
+ * A copy of the database as it is now into a file that must not exist, whole or not at all, while others read and write.
+ * In a process of its own, so that it can be ended.
+ */
+export const copyInto = (path: string, file: string): Effect.Effect<void, Ended> =>
+  Effect.gen(function* () {
+    yield* Effect.scoped(Effect.acquireRelease(openReader(path), ({ db }) => Effect.sync(() => db.close())));
+    const unfinished = `${file}.unfinished-${process.pid}`;
+    const request: SandboxRequest = {
+      file: Generations.current(path) ?? path,
+      statement: "",
+      parameters: [],
+      maxRows: 0,
+      timeoutMillis: copyMillis,
+      memoryBytes: defaultMemoryBytes,
+      copyTo: unfinished,
+    };
+    if (existsSync(file)) return yield* refuse(`${file} is there already.`, "Name another file.");
+    yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(unfinished, { force: true })));
+    const asked = yield* begin(request, undefined);
+    for (;;) {
+      const frame = yield* nextOf(asked, request);
+      if (frame === undefined) return yield* refuse(`${unfinished} cannot be written.`, "Is there such a folder?");
+      if (frame._tag === "End") break;
+    }
+    yield* Effect.sync(() => renameSync(unfinished, file));
+  }).pipe(Effect.scoped);

@@ -39,8 +39,8 @@ export const readSql = (text: string): SqlText => {
 /** The text without the blanks, comments and semicolons before it. */
 export const withoutLead = (text: string): string => text.replace(/^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/, "");
 
-/** Whether nothing stands there but blanks, comments and semicolons. */
+/** True when nothing stands there but blanks, comments and semicolons. */
 export const isEmptySql = (text: string): boolean => tokensOf(text).every((one) => isBlank(one) || one === ";");
 
-/** Whether a text joins by the names of columns, which SQLite does not ask the authorizer about. */
+/** True when a text joins by the names of columns, which SQLite does not ask the authorizer about. */
 export const joinsByName = ({ words }: SqlText): boolean => words.includes("using") || words.includes("natural");

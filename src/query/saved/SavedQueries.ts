@@ -15,7 +15,7 @@ export interface SavedQuery {
   readonly sql: string;
 }
 
-/** Largest file that is read: nobody writes such a statement. */
+/** Largest file that is read, bytes: far above any statement. */
 const mostBytes = 1024 * 1024;
 const named = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
@@ -90,7 +90,7 @@ export const saveQuery = Effect.fnUntraced(function* (
   return file;
 });
 
-/** Whether there was one. */
+/** True when there was one. */
 export const removeQuery = Effect.fnUntraced(function* (folder: string, name: string) {
   const fs = yield* FileSystem.FileSystem;
   const file = yield* fileOf(folder, name);

@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer } from "effect";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { importPaths } from "../../../src/edge/import/Importer.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
+import { reportNamed } from "../../../src/query/report/All.ts";
+import { runReport } from "../../../src/query/report/RunReport.ts";
 import { dataRoot } from "../../domain/realEntries.ts";
 import { imported, rows, store } from "../../support/Imported.ts";
 import { countsOf, sets } from "../../support/RawCounts.ts";
@@ -32,6 +35,52 @@ const inSql = Effect.gen(function* () {
   return { threads, messages, toolCalls, outcomes, tokens };
 });
 
+/** What the reports say of the whole store, each in another way. */
+const inReports = Effect.gen(function* () {
+  const columns = Effect.fnUntraced(function* (name: string, section: string, by?: string) {
+    const report = reportNamed(name) ?? assert.fail(name);
+    const request = { tenant: "default", sections: [section], limit: 10_000, ...(by === undefined ? {} : { by }) };
+    const [answer] = (yield* runReport(report, request)).sections;
+    return (column: string): number => {
+      const at = answer?.columns.findIndex((one) => one.name === column) ?? -1;
+      assert.isAtLeast(at, 0, `${name} ${section} ${column}`);
+      return (answer?.rows ?? []).reduce((sum, row) => sum + Number(row[at] ?? 0), 0);
+    };
+  });
+  const calls = yield* columns("tools", "use", "thread");
+  const errors = yield* columns("errors", "top");
+  const cut = yield* columns("tools", "use", "day");
+  const spent = yield* columns("models", "spent");
+  const days = yield* columns("cost", "spent", "month");
+  const totals = yield* columns("overview", "totals");
+  const taken = yield* columns("storage", "types");
+  return {
+    toolCalls: totals("tool_calls"),
+    outcomes: { ok: calls("ok"), error: errors("errors"), unknown: cut("unknown") },
+    tokens: {
+      input: spent("input_tokens"),
+      output: days("output_tokens"),
+      cacheRead: spent("cache_read_tokens"),
+      cacheWrite: days("cache_write_tokens"),
+      reasoning: spent("reasoning_tokens"),
+    },
+    costUsd: days("cost_usd"),
+    events: taken("events"),
+  };
+});
+
+/** What pi says that its messages cost, added up line by line. */
+const rawCostOfPi = (root: string): number =>
+  readFileSync(join(root, "pi-session", "large-session.jsonl"), "utf8")
+    .split("\n")
+    .reduce((sum, line) => {
+      const said: unknown = line === "" ? {} : JSON.parse(line);
+      const usage = (
+        said as { readonly message?: { readonly usage?: { readonly cost?: { readonly total?: number } } } }
+      ).message?.usage;
+      return sum + (usage?.cost?.total ?? 0);
+    }, 0);
+
 describe.skipIf(dataRoot === undefined)("an import of real transcripts", { timeout: 180_000 }, () => {
   const root = dataRoot ?? "";
   for (const set of sets) {
@@ -43,6 +92,13 @@ describe.skipIf(dataRoot === undefined)("an import of real transcripts", { timeo
         const { toolCallOccurrences: toolCalls, outcomes, threads, tokens } = raw;
         const messages = Object.fromEntries(Object.entries(raw.messages).toSorted());
         assert.deepStrictEqual(yield* inSql, { threads, messages, toolCalls, outcomes, tokens });
+        const { costUsd, events, ...reported } = yield* inReports;
+        assert.deepStrictEqual(reported, { toolCalls, outcomes, tokens });
+        assert.strictEqual(events, lastSequence);
+        if (set === "pi-session") {
+          assert.isAbove(costUsd, 1);
+          assert.approximately(costUsd, rawCostOfPi(root), 1e-6);
+        }
         assert.strictEqual(first.eventsAppended, lastSequence);
         assert.deepStrictEqual(first.refused, []);
         const again = yield* importPaths({ paths: [join(root, set)] });

@@ -75,7 +75,7 @@ export class TaskQueue extends Context.Service<
     /** Answers for a token from now on, until it is let go. */
     readonly hold: (token: number) => Effect.Effect<void>;
     readonly letGo: (token: number) => Effect.Effect<void>;
-    /** Whether a holder says that it works under this token. One that does not answer does not. */
+    /** True when a holder says that it works under this token. One that does not answer does not. */
     readonly isHeld: (held: Held) => Effect.Effect<boolean>;
     /** Those of the tasks that are not in the queue, neither waiting nor handed out. */
     readonly missing: (taskIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, LogUnavailable>;

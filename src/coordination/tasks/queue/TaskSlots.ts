@@ -77,7 +77,7 @@ export class TaskSlots extends Context.Service<
       readonly taskId: string;
       readonly leaseMillis: number;
     }) => Effect.Effect<Slot | undefined>;
-    /** Whether all places of a type were taken a moment ago. */
+    /** True when all places of a type were taken a moment ago. */
     readonly isFull: (agentType: string) => Effect.Effect<boolean>;
     /** Returns when one of these types, which are full, may have a place. */
     readonly freed: (agentTypes: ReadonlyArray<string>) => Effect.Effect<void>;
@@ -142,7 +142,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     Effect.forkScoped,
   );
 
-  /** Whether nobody has answered for the place twice, a third of a lease apart. */
+  /** True when nobody has answered for the place twice, a third of a lease apart. */
   const isDead = Effect.fnUntraced(function* ({ key, place, revision }: Taken, leaseMillis: number) {
     if (place.holder !== "" && (yield* queue.isHeld({ holder: place.holder ?? "", token: place.token }))) {
       silent.delete(key);

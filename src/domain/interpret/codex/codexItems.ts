@@ -203,7 +203,7 @@ const called = (item: JsonObject, type: string, context: EntryContext): Readonly
   return facts;
 };
 
-/** Whether a user's message was put there by Codex: the environment, the project's instructions. */
+/** True when a user's message was put there by Codex: the environment, the project's instructions. */
 const isInjected = (text: string): boolean =>
   /^<(?:environment_context|user_instructions|permissions|skills_instructions|turn_aborted)\b/.test(text) ||
   text.startsWith("# AGENTS.md instructions");

@@ -14,7 +14,7 @@ import { NotFound } from "../Failure.ts";
 import { json, readModels, where } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { forms, formOf } from "./AskFlags.ts";
-import { ask, parametersOf, statementArguments, statementFlags, statementOf } from "./Statement.ts";
+import { ask, parametersOf, recorded, statementArguments, statementFlags, statementOf } from "./Statement.ts";
 
 /** They lie in the data folder, as files. */
 const folder = Effect.gen(function* () {
@@ -112,6 +112,7 @@ const run = Command.make(
     const wanted = readSql(query.sql).named;
     const defaults = Object.entries(query.defaults).filter(([name]) => wanted.includes(name));
     const parameters = { ...Object.fromEntries(defaults), ...parametersOf(input.param) };
+    yield* recorded(query.sql, parameters);
     return yield* readModels(ask(query.sql, parameters, form, input));
   }),
 ).pipe(

@@ -7,7 +7,7 @@ import { Effect } from "effect";
 import { Command } from "effect/cli";
 import { readModels } from "../Flags.ts";
 import { forms, formOf } from "./AskFlags.ts";
-import { ask, parametersOf, statementArguments, statementFlags, statementOf } from "./Statement.ts";
+import { ask, parametersOf, recorded, statementArguments, statementFlags, statementOf } from "./Statement.ts";
 
 export const sql = Command.make(
   "sql",
@@ -15,7 +15,9 @@ export const sql = Command.make(
   Effect.fn("cli.sql")(function* (input) {
     const form = yield* formOf(input);
     const statement = yield* statementOf(input);
-    return yield* readModels(ask(statement, parametersOf(input.param), form, input));
+    const parameters = parametersOf(input.param);
+    yield* recorded(statement, parameters);
+    return yield* readModels(ask(statement, parameters, form, input));
   }),
 ).pipe(
   Command.withDescription("Ask the read models in SQL; v_dictionary explains every view and column"),

@@ -237,7 +237,7 @@ const isAnywhere = Effect.fnUntraced(function* (root: string) {
 
 const lookMillis = 500;
 
-/** Whether the door answers now. */
+/** True when the door answers now. */
 const isOpen = (url: string): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
     const asked = get(`${url}/healthz`, { timeout: lookMillis }, (response) => {

@@ -19,7 +19,7 @@ const sayStream = Effect.fnUntraced(function* (stream: StoreNumbers["stream"]) {
   );
 });
 
-/** Whether there is nothing to tell: no condition, nothing waits, and every projection has everything. */
+/** True when there is nothing to tell: no condition, nothing waits, and every projection has everything. */
 const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): boolean =>
   stream !== null &&
   conditions.length === 0 &&

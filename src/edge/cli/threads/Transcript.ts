@@ -55,7 +55,7 @@ const timeOf = (millis: number | null): ReadonlyArray<string> => (millis === nul
 /** What a piece is made with. */
 interface Making extends Shown {
   readonly callOf: (callId: string | null) => ToolCallRow | undefined;
-  /** Whether what this call answered is shown under it. */
+  /** True when what this call answered is shown under it. */
   readonly isUnderCall: (callId: string | null) => boolean;
 }
 

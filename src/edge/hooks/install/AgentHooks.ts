@@ -333,7 +333,7 @@ export const agentHooks: ReadonlyArray<AgentHooks> = [
   },
 ];
 
-/** Whether a handler is one of ours, of whatever port, token and folder. */
+/** True when a handler is one of ours, of whatever port, token and folder. */
 export const isOurs = (agent: HookAgent, handler: unknown): boolean => {
   if (typeof handler !== "object" || handler === null) return false;
   const { command, url } = handler as Entry;

@@ -113,7 +113,7 @@ export const writeFile = Effect.fn("edge.writeHookFile")(function* (options: {
   return copy;
 });
 
-/** Whether a copy of that agent's file from before an install is kept: then the file was a person's. */
+/** True when a copy of that agent's file from before an install is kept: then the file was a person's. */
 export const hasBackup = Effect.fnUntraced(function* (root: string, agent: string) {
   const fs = yield* FileSystem.FileSystem;
   const kept = yield* fs

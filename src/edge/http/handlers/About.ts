@@ -7,7 +7,7 @@
  * as the CloudEvents attribute `principal`.
  */
 import { Effect } from "effect";
-import type { HttpServerResponse } from "effect/http";
+import { HttpServerRequest, type HttpServerResponse } from "effect/http";
 import type { Published } from "../../../publish/Publisher.ts";
 import type { About } from "../../../publish/write/NewEvent.ts";
 import { Principal } from "../Guard.ts";
@@ -25,9 +25,15 @@ interface Said {
   readonly durable?: "log" | "disk" | undefined;
 }
 
+/** W3C trace context; what is none is left out. */
+const traceIn = (header: string | undefined): string | undefined =>
+  header !== undefined && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(header) ? header : undefined;
+
 /** Splits what is said about an event from the rest of the payload, and names who said it. */
 export const split = <T extends Said>(payload: T) =>
-  Effect.map(Principal, ({ name }) => {
+  Effect.gen(function* () {
+    const { name } = yield* Principal;
+    const { headers } = yield* HttpServerRequest.HttpServerRequest;
     const { actor, causationId, correlationId, durable, id, occurredAt, session, source, traceparent, ...data } =
       payload;
     const about: About = {
@@ -38,7 +44,7 @@ export const split = <T extends Said>(payload: T) =>
       id,
       occurredAt,
       session,
-      traceparent,
+      traceparent: traceparent ?? traceIn(headers["traceparent"]),
       source: source ?? `http/${name}`,
       extensions: { principal: name },
     };

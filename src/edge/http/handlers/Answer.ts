@@ -112,7 +112,7 @@ export const sequenceIn = (etag: string | undefined): number | undefined => {
 
 export const etagOf = (sequence: number): string => `"${sequence}"`;
 
-/** Whether a client has this already (`If-None-Match`). */
+/** True when a client has this already (`If-None-Match`). */
 export const isKnown = (header: string | undefined, etag: string): boolean =>
   header !== undefined && header.split(",").some((one) => one.trim().replace(/^W\//, "") === etag);
 

@@ -90,7 +90,7 @@ const read = Effect.fnUntraced(function* (request: {
 const currentMillis = 1_000;
 const lookMillis = 20;
 
-/** Whether the lists have all that the log has. */
+/** True when the lists have all that the log has. */
 export const isCurrent = Effect.gen(function* () {
   const { lastSequence } = yield* EventLog.use(({ info }) => info);
   return (yield* Query.use(({ checkpoint }) => checkpoint)) >= lastSequence;

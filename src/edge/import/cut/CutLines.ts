@@ -52,7 +52,7 @@ export class LineSplitter {
     return lines;
   }
 
-  /** Whether a line has begun that has not ended. */
+  /** True when a line has begun that has not ended. */
   get isInside(): boolean {
     return this.heldBytes > 0;
   }

@@ -153,7 +153,7 @@ const openThread = Effect.fnUntraced(function* (job: ImportRun, history: History
 export interface OpenLines {
   /** Takes a line, and answers with what must be done before the next one, if anything. */
   readonly take: (line: Line) => ReturnType<ImportRun["take"]>;
-  /** Whether lines at the beginning name a session and a time: then no later line says otherwise of those before it. */
+  /** True when lines at the beginning name a session and a time: then no later line says otherwise of those before it. */
   readonly isNamed: boolean;
 }
 

@@ -27,7 +27,7 @@ const attempts = 2;
 /** Tables that are named when a database is of no agent that is known. */
 const namedTables = 8;
 
-/** Whether the file is a SQLite database. */
+/** True when the file is a SQLite database. */
 export const isStore = (file: Found) =>
   file.bytes < headBytes || file.packing !== undefined
     ? Effect.succeed(false)

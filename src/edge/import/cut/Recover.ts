@@ -74,5 +74,5 @@ export const recover = (bytes: Buffer, isRecord: (value: JsonValue) => boolean):
   return pieces.some(({ value }) => value !== undefined) ? pieces : undefined;
 };
 
-/** Whether there is nothing but NULs and white space. */
+/** True when there is nothing but NULs and white space. */
 export const isNothing = (bytes: Buffer): boolean => bytes.every(isEmptiness);

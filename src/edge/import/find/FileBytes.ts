@@ -19,7 +19,7 @@ export interface Source {
 
 /** How a reading ended. */
 export interface Ending {
-  /** Whether the file was read to its end, and not stopped. */
+  /** True when the file was read to its end, and not stopped. */
   readonly isWhole: boolean;
   /** Why a packed file could not be read further. */
   readonly problem: string | undefined;

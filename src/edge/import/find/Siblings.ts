@@ -107,7 +107,7 @@ export const make = Effect.gen(function* () {
     return stringAt(objectAt(summary, "info"), "id");
   });
 
-  /** Whether a file of messages is the context of a session of Kimi, whose wire lies beside it. */
+  /** True when a file of messages is the context of a session of Kimi, whose wire lies beside it. */
   const isKimiContext = (path: string) =>
     fileNameOf(path) === "context.jsonl"
       ? fs.exists(paths.join(paths.dirname(path), "wire.jsonl")).pipe(Effect.orElseSucceed(() => false))

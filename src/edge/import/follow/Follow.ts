@@ -184,7 +184,7 @@ class Follower {
     if (!(yield* this.drain(path, tail))) this.changed(path);
   });
 
-  /** Whether the tail is of the file that is there now; what was added is in the log then. */
+  /** True when the tail is of the file that is there now; what was added is in the log then. */
   private readonly drain = Effect.fnUntraced({ self: this }, function* (path: string, tail: Tail | undefined) {
     const drained = yield* tail?.drain ?? Effect.succeed("replaced" as const);
     if (drained === "replaced" || tail === undefined) return false;

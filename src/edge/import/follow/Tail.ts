@@ -37,7 +37,7 @@ export interface Tail {
   readonly entries: () => number;
   /** Bytes read so far. */
   readonly offset: () => number;
-  /** Whether the file's last line has not ended yet. */
+  /** True when the file's last line has not ended yet. */
   readonly isInside: () => boolean;
 }
 
@@ -61,7 +61,7 @@ const readAt = Effect.fnUntraced(function* (file: FileSystem.File, buffer: Buffe
   return buffer.subarray(0, length);
 });
 
-/** Whether beginning and edge are those that were read. */
+/** True when beginning and edge are those that were read. */
 const isAsRead = Effect.fnUntraced(function* (file: FileSystem.File, { edge, head, offset }: Place) {
   const beginning = yield* readAt(file, Buffer.alloc(head.length), 0);
   if (!beginning.equals(head)) return false;

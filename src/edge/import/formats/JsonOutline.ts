@@ -64,7 +64,7 @@ export class JsonOutline {
     this.descend = descend;
   }
 
-  /** Whether a value has begun and not ended. */
+  /** True when a value has begun and not ended. */
   get isOpen(): boolean {
     return this.kinds.length > 0 || this.inString || this.inScalar;
   }

@@ -41,7 +41,7 @@ const grokTypes = anyOf("system", "user", "assistant", "reasoning", "tool_result
 
 interface Recogniser {
   readonly format: LineFormat;
-  /** Whether the line can only be one of this format; `type` is its own word for what it is, if it has one. */
+  /** True when the line can only be one of this format; `type` is its own word for what it is, if it has one. */
   readonly isLine: (line: JsonObject, type: string | undefined) => boolean;
   /** The session that a line names by itself. */
   readonly sessionOf?: (line: JsonObject, type: string | undefined) => string | undefined;

@@ -3,7 +3,8 @@
  *
  * Room: edge.
  */
-import { Effect, Stream } from "effect";
+import { Effect, Option, Stream } from "effect";
+import { auditSql } from "../../../client/AuditedSql.ts";
 import { Desk } from "../Desk.ts";
 import { fitting } from "../Budget.ts";
 import { text, whole } from "../Parameters.ts";
@@ -31,8 +32,14 @@ More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`
     skip: whole("Rows to leave out: `next` of an answer gives it", 0, mostCounted),
   },
   handle: Effect.fnUntraced(function* (input, { tokens }) {
-    const query = yield* (yield* Desk).query;
-    const { columns, rows } = yield* query.sql(input.sql, [], { maxRows: mostCounted + 1, timeoutMillis });
+    const desk = yield* Desk;
+    const query = yield* desk.query;
+    const options = { maxRows: mostCounted + 1, timeoutMillis };
+    // Where nothing can be written, not even to the spool, the record is a file that its owner reads.
+    const writing = yield* Effect.option(desk.writing);
+    if (Option.isSome(writing))
+      yield* Effect.provideContext(auditSql({ statement: input.sql, options, door: "mcp" }), writing.value);
+    const { columns, rows } = yield* query.sql(input.sql, [], options);
     const found = yield* Stream.runCollect(rows);
     const { skip = 0 } = input;
     const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));

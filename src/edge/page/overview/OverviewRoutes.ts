@@ -26,7 +26,7 @@ const head = Effect.flatMap(EventLog, (log) => log.info).pipe(
   Effect.orElseSucceed(() => undefined),
 );
 
-/** Whether all of it is there, for the first screen and for the pipeline. */
+/** True when all of it is there, for the first screen and for the pipeline. */
 export const wholeness = Effect.fnUntraced(function* (now: number, tenant: string | undefined) {
   const query = yield* Query;
   return {

@@ -18,7 +18,7 @@ export interface Making {
   readonly key: ThreadKey;
   /** The call of a part, each once; undefined where it is not on this page. */
   readonly callOf: (callId: string | null) => CallHead | undefined;
-  /** Whether what answers this call is shown at the call. */
+  /** True when what answers this call is shown at the call. */
   readonly isUnderCall: (callId: string | null) => boolean;
 }
 

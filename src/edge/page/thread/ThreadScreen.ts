@@ -22,7 +22,7 @@ export interface ThreadPage {
   /** The first and the last sequence that the page covers; 0 for the beginning. */
   readonly from: number;
   readonly to: number;
-  /** Whether there is more on either side. */
+  /** True when there is more on either side. */
   readonly before: boolean;
   readonly after: boolean;
   /** Up to which sequence the thread is shown, where that is not its end. */

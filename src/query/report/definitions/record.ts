@@ -97,6 +97,19 @@ export const audit: Report = {
         FROM v_events e WHERE ${recorded} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
+      name: "sql",
+      title: "What was asked in SQL",
+      doc: "Statements of people, programs and models, latest first; where a store ran.",
+      columns: [
+        column("asked_at", "moment", "When."),
+        column("actor", "text", "Who; null when not said."),
+        column("door", "text", "Through which door: cli, http, mcp, page."),
+        column("statement", "text", "The statement, the beginning."),
+      ],
+      sql: `SELECT e.recorded_at, e.actor, json_extract(e.data, '$.door'), substr(json_extract(e.data, '$.statement'), 1, 200) FROM v_events e
+        WHERE ${recorded} AND e.kind = 'source' AND e.subject = 'sql' AND e.type = 'x.recollect.sql_asked' ORDER BY e.sequence DESC LIMIT :limit`,
+    },
+    {
       name: "config",
       title: "What was configured",
       doc: "Changes of the configuration, latest first.",

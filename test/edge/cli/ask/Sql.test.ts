@@ -76,6 +76,27 @@ describe("recollect sql", () => {
     }
   }, 120_000);
 
+  it("is an audit event of the store that runs, with a mark in the place of a secret, before it is answered", async () => {
+    const daemon = await stage.up();
+    const token = `ghp_${"a1B2c3D4e5F6g7H8i9J0".repeat(2).slice(0, 36)}`;
+    assert.strictEqual((await stage.run(["sql", `SELECT '${token}' AS a, :b AS b`, "--param", "b=7"])).code, 0);
+    assert.strictEqual((await stage.run(["sql", "SELECT * FROM nowhere"])).code, 2);
+    interface Asked {
+      readonly sections: ReadonlyArray<{
+        readonly rows: ReadonlyArray<{ readonly door: string; readonly statement: string }>;
+      }>;
+    }
+    let asked: ReadonlyArray<{ readonly door: string; readonly statement: string }> = [];
+    for (let tries = 0; asked.length < 2 && tries < 50; tries++) {
+      // oxlint-disable-next-line eslint/no-await-in-loop -- until the projector has it
+      asked = (await stage.json<Asked>(["report", "audit", "--section", "sql"])).sections[0]?.rows ?? [];
+    }
+    await daemon.end();
+    assert.deepInclude(asked[0], { door: "cli", statement: "SELECT * FROM nowhere" });
+    assert.match(asked[1]?.statement ?? "", /^SELECT '\[redacted:/);
+    assert.notInclude(JSON.stringify(asked), token);
+  }, 120_000);
+
   it("hands on a result larger than its memory", async () => {
     const large = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 150000) SELECT i, printf('%1000d', i) FROM n`;
     const counted = await stage.shell(

@@ -1,0 +1,68 @@
+/**
+ * SQL of anybody as an audit event: who asked what through which door, recorded before the first row is given.
+ *
+ * Room: client.
+ *
+ * The event is `x.recollect.sql_asked` in the history of the source `sql`. Its statement passes the storage policy like any
+ * other text, so a secret in it is a mark. Fails, and answers nothing, where the event is neither in the log nor spooled.
+ */
+import { Effect, type Scope } from "effect";
+import { source } from "../domain/History.ts";
+import type { StorageTrouble } from "../projection/ReadModel.ts";
+import { Publisher, type PublishError } from "../publish/Publisher.ts";
+import { Query } from "../query/Query.ts";
+import type { QueryRefused, QueryStopped, SqlOptions, SqlParameters, SqlResult } from "../query/Sql.ts";
+
+export interface AskedSql {
+  readonly statement: string;
+  readonly parameters?: SqlParameters | undefined;
+  readonly options?: SqlOptions | undefined;
+  /** Where it was asked: `cli`, `http`, `mcp`, `page`. */
+  readonly door: string;
+  /** Who; absent: as the publisher says of its events. */
+  readonly actor?: string | undefined;
+}
+
+/** Characters of a statement that are recorded; its length says whether that is all. */
+const mostRecorded = 20_000;
+
+const plain = (value: unknown): unknown => {
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return typeof value === "bigint" ? String(value) : value;
+};
+
+const recordedParameters = (parameters: SqlParameters): unknown =>
+  Array.isArray(parameters)
+    ? parameters.map(plain)
+    : Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, plain(value)]));
+
+/** Records that it is asked. */
+export const auditSql = Effect.fn("client.auditSql")(function* (asked: AskedSql) {
+  const publisher = yield* Publisher;
+  const { actor, door, options = {}, parameters = [], statement } = asked;
+  yield* publisher.publish({
+    history: source("sql", publisher.tenant),
+    type: "x.recollect.sql_asked",
+    ...(actor === undefined ? {} : { actor }),
+    data: {
+      door,
+      statement: statement.slice(0, mostRecorded),
+      characters: statement.length,
+      parameters: recordedParameters(parameters),
+      personal: options.personal ?? "shown",
+    },
+  });
+});
+
+/** Records it, then asks. */
+export const auditedSql = (
+  asked: AskedSql,
+): Effect.Effect<
+  SqlResult,
+  PublishError | QueryRefused | QueryStopped | StorageTrouble,
+  Publisher | Query | Scope.Scope
+> =>
+  Effect.andThen(
+    auditSql(asked),
+    Query.use((query) => query.sql(asked.statement, asked.parameters ?? [], asked.options ?? {})),
+  );

@@ -1,0 +1,102 @@
+/**
+ * What the door counts of its requests, and how many it takes at once.
+ *
+ * Room: edge.
+ *
+ * Back-pressure: beyond `mostAtOnce` requests under way a new one is answered 503, beyond `mostOfOne` of one token 429, each
+ * with `Retry-After`, before anything of it is read. Streams that are open are bounded by what they follow (Watch: 1,000).
+ */
+import { Clock, Effect, Metric } from "effect";
+import type { HttpServerResponse } from "effect/http";
+import { refused, toResponse } from "./Problem.ts";
+
+/** Requests under way over all tokens: each holds a fiber and its body. */
+export const mostAtOnce = 2_048;
+/** Of one token, so that one client cannot have them all. */
+export const mostOfOne = 1_024;
+
+const busy = toResponse({
+  status: 503,
+  code: "busy",
+  detail: `${mostAtOnce} requests are under way.`,
+  retryAfter: 1,
+});
+const tooMany = refused({
+  status: 429,
+  code: "tooMany",
+  detail: `${mostOfOne} requests of this token are under way.`,
+  hint: "Wait for answers, or send several events in one request.",
+  retryAfter: 1,
+});
+
+const gauge = Metric.gauge("recollect_http_requests_active", { description: "HTTP requests under way" });
+
+let underWay = 0;
+const ofToken = new Map<string, number>();
+
+const count = (by: 1 | -1) =>
+  Effect.suspend(() => {
+    underWay += by;
+    return Metric.update(gauge, underWay);
+  });
+
+/** Counts a request while it is answered; 503 beyond what the door takes. */
+export const bounded = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  Effect.suspend(() =>
+    underWay >= mostAtOnce ? Effect.succeed(busy) : Effect.ensuring(Effect.andThen(count(1), app), count(-1)),
+  );
+
+/** The same for one token; fails with 429. */
+export const boundedOf = <A, E, R>(name: string, app: Effect.Effect<A, E, R>) =>
+  Effect.suspend((): Effect.Effect<A, E | typeof tooMany, R> => {
+    const held = ofToken.get(name) ?? 0;
+    if (held >= mostOfOne) return Effect.fail(tooMany);
+    ofToken.set(name, held + 1);
+    const leave = Effect.sync(() => {
+      const left = (ofToken.get(name) ?? 1) - 1;
+      if (left === 0) ofToken.delete(name);
+      else ofToken.set(name, left);
+    });
+    return Effect.ensuring(app, leave);
+  });
+
+/** Seconds: from a memory access to a long poll. */
+const boundaries = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const made = new Map<string, ReturnType<typeof makeSeries>>();
+const makeSeries = (operation: string, status: string) => {
+  const attributes = { operation, status };
+  return {
+    requests: Metric.counter("recollect_http_requests", {
+      description: "HTTP requests answered",
+      attributes,
+      incremental: true,
+    }),
+    seconds: Metric.histogram("recollect_http_request_seconds", {
+      description: "From a request's head to its answer",
+      attributes: { operation },
+      boundaries,
+    }),
+  };
+};
+
+const seriesOf = (operation: string, status: number) => {
+  const name = `${operation} ${status}`;
+  const known = made.get(name) ?? makeSeries(operation, String(status));
+  made.set(name, known);
+  return known;
+};
+
+/** Counts an operation by its status, and how long it took. */
+export const measured = <E, R>(
+  operation: string,
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
+  Effect.flatMap(Clock.monotonicTimeNanos, (began) =>
+    Effect.tap(app, ({ status }) =>
+      Effect.flatMap(Clock.monotonicTimeNanos, (ended) => {
+        const { requests, seconds } = seriesOf(operation, status);
+        return Effect.andThen(Metric.update(requests, 1), Metric.update(seconds, Number(ended - began) / 1e9));
+      }),
+    ),
+  );
