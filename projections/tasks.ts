@@ -80,7 +80,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 5,
+  version: 6,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -121,7 +121,13 @@ export const tasks: Projection = {
         ended_at: { type: "integer", doc: "Epoch milliseconds." },
         last_activity_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
       },
-      indexes: [["status", "last_activity_at"], ["last_activity_at", "first_sequence"], ["thread_id"], ["batch_id"]],
+      indexes: [
+        ["status", "last_activity_at"],
+        ["last_activity_at", "first_sequence"],
+        ["thread_id"],
+        ["batch_id"],
+        { on: ["last_activity_at"], where: "ended_at IS NULL" },
+      ],
     },
     {
       name: "task_transitions",

@@ -172,13 +172,13 @@ const whole: View = {
     unanswered: "Tool calls whose result was never seen.",
     unmatched_results: "Tool results whose call was never seen.",
   },
-  select: `SELECT (e.events), (e.last_sequence), (SELECT min(p.sequence) FROM checkpoints p), l.recorded_at, ${iso("l.recorded_at")},
+  select: `SELECT (w.events), (w.last_sequence), (SELECT min(p.sequence) FROM checkpoints p), l.recorded_at, ${iso("l.recorded_at")},
     (SELECT count(*) FROM dead_letters), (SELECT count(*) FROM unknown_entries),
     (SELECT count(*) FROM tool_calls c WHERE c.result_sequence IS NULL AND ${callCounts("c")}),
     (SELECT count(*) FROM tool_calls c WHERE c.sequence IS NULL AND c.result_sequence > 0 AND c.elsewhere IS NULL)
     FROM (SELECT coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0) AS events,
-      (SELECT max(sequence) FROM events) AS last_sequence) e
-    LEFT JOIN events l ON l.sequence = e.last_sequence`,
+      (SELECT max(sequence) FROM events) AS last_sequence) w
+    LEFT JOIN events l ON l.sequence = w.last_sequence`,
 };
 
 export const threadAnswers: ReadonlyArray<View> = [

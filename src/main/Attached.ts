@@ -15,6 +15,7 @@ import * as Instance from "../machine/Instance.ts";
 import * as StoragePolicyFile from "../publish/storing/StoragePolicyFile.ts";
 import { natsUrlOf } from "./NatsUrl.ts";
 import { querying } from "./Querying.ts";
+import type { Moment } from "../projection/AsOf.ts";
 import * as ReadModels from "./ReadModels.ts";
 
 const loadRunningStore = Effect.promise(() => import("./RunningStore.ts"));
@@ -55,6 +56,12 @@ const store = (where: Where, need: Need) =>
     }),
   ).pipe(Layer.provide(NodeServices.layer));
 
+/** As of then, of a database that this version made. What was added since the projector ran last is not in it. */
+const earlier = Effect.fnUntraced(function* (moment: Moment, { database }: DataFolder.DataFolder["Service"]) {
+  const { queryingAsOf } = yield* Effect.promise(() => import("./AsOf.ts"));
+  return queryingAsOf(database, moment);
+});
+
 /** The database as it lies there; where it lacks what the store has, the store is started to bring it up to date. */
 const readModels = (where: Where) =>
   Layer.unwrap(
@@ -68,6 +75,7 @@ const readModels = (where: Where) =>
       );
       const lies = querying(folder.database);
       const policy = StoragePolicyFile.layer(folder.root);
+      if (where.asOf !== undefined) return Layer.merge(yield* earlier(where.asOf, folder), policy);
       if (yield* ReadModels.suffice({ folder, natsUrl, isRunning: Option.isSome(running) }))
         return Layer.merge(lies, policy);
       return Layer.merge((yield* loadRunningStore).broughtUpToDate(where, folder), policy);

@@ -2,8 +2,8 @@
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
- * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
- * `npm run drill -- sdks`: installs each SDK from npm, and runs its suite, its types and ours with its entry point.
+ * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
+ * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
@@ -19,6 +19,7 @@ import { Effect, Exit, References } from "effect";
 import { parseArgs } from "node:util";
 import { realData } from "./Corpus.ts";
 import { type Outcome, run } from "./Drill.ts";
+import * as CatalogDrill from "./catalog/Catalog.ts";
 import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
 import * as Endings from "./Endings.ts";
@@ -47,6 +48,8 @@ const { positionals, values } = parseArgs({
     seconds: { type: "string", default: "20" },
     files: { type: "string", default: "1000" },
     rounds: { type: "string", default: "10" },
+    events: { type: "string", default: "1000000" },
+    plans: { type: "boolean", default: false },
     fault: { type: "string", default: "0" },
     seeds: { type: "string", default: "3" },
     "at-once": { type: "string", default: "2" },
@@ -61,16 +64,17 @@ const usage = `npm run drill                kills everything at random, and veri
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
+npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
+npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
-npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
 `;
 
-const number = (name: Exclude<keyof typeof values, "help" | "short" | "save">): number => {
+const number = (name: Exclude<keyof typeof values, "help" | "plans" | "short" | "save">): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -95,6 +99,14 @@ const summary = (outcome: Outcome): string => {
 };
 
 const seed = number("seed");
+
+const sdkDrill = Effect.suspend(() => {
+  say("The drill of SDKs: each entry point beside its SDK, from npm");
+  return Effect.map(Sdks.run(say), (isGood) => {
+    process.stdout.write(isGood ? "Every SDK has what it asks for.\n" : "NOT as promised.\n");
+    if (!isGood) process.exitCode = 1;
+  });
+});
 
 /** Says what is not as promised, and where everything is kept. */
 const report = (outcome: { readonly faults: ReadonlyArray<string>; readonly folder: string }, line: string) => {
@@ -199,6 +211,20 @@ const endingDrill = Effect.suspend(() => {
   );
 });
 
+const catalogDrill = Effect.suspend(() => {
+  const events = number("events");
+  say(`The catalog drill: a made-up year of ${count(events)} events`);
+  return Effect.map(CatalogDrill.run({ events, say }), (outcome) => {
+    process.stdout.write(`${CatalogDrill.table(outcome, values.plans)}\n`);
+    const over = outcome.timed.filter(({ goal, millis }) => millis > goal).length;
+    const what = outcome.faults.length === 0 ? "Every report says what is true:" : "NOT as promised:";
+    report(
+      outcome,
+      `${what} ${count(outcome.events)} events, ${(outcome.bytes / 1e6).toFixed(0)} MB, folded in ${outcome.foldSeconds.toFixed(0)} s of processor, ${over} of ${outcome.timed.length} statements over their goal`,
+    );
+  });
+});
+
 const damageSummary = ({ faults, seconds, verdicts }: Damage.Outcome): string => {
   const of = Damage.counted(verdicts);
   return [
@@ -221,14 +247,6 @@ const damageDrill = Effect.suspend(() => {
       report(outcome, damageSummary(outcome));
     }),
   );
-});
-
-const sdkDrill = Effect.suspend(() => {
-  say("The drill of SDKs: each entry point beside its SDK, from npm");
-  return Effect.map(Sdks.run(say), (isGood) => {
-    process.stdout.write(isGood ? "Every SDK has what it asks for.\n" : "NOT as promised.\n");
-    if (!isGood) process.exitCode = 1;
-  });
 });
 
 const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
@@ -264,13 +282,14 @@ const conformance = Effect.promise(async () => {
 });
 
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
+  sdks: sdkDrill,
   crashes,
   outages,
   tasks: taskDrill,
   limits: limitDrill,
+  catalog: catalogDrill,
   exit: endingDrill,
   damage: damageDrill,
-  sdks: sdkDrill,
   files: oddDrill,
   mcp: conformance,
 };

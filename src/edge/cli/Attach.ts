@@ -22,6 +22,8 @@ export interface Where {
   readonly natsUrl: string | undefined;
   /** Who we are to that server; absent: as the environment says, else the key of the data folder. */
   readonly access?: Given | undefined;
+  /** The read models as of then: a sequence of the stream, or a time in epoch milliseconds. Absent: as they are now. */
+  readonly asOf?: { readonly sequence: number } | { readonly time: number } | undefined;
 }
 
 /** Anything that can stand in the way: its message is a sentence, its hint says what to do. */

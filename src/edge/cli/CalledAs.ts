@@ -64,6 +64,7 @@ export const commandNames = [
   "files",
   "tail",
   "sql",
+  "dictionary",
   "report",
   "cost",
   "query",

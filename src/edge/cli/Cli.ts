@@ -22,6 +22,7 @@ const commands = {
   files: () => import("./coordination/Files.ts").then(({ files }) => files),
   tail: () => import("./threads/Tail.ts").then(({ tail }) => tail),
   sql: () => import("./ask/Sql.ts").then(({ sql }) => sql),
+  dictionary: () => import("./ask/Dictionary.ts").then(({ dictionaryCommand }) => dictionaryCommand),
   cost: () => import("./ask/Cost.ts").then(({ cost }) => cost),
   query: () => import("./ask/Queries.ts").then(({ queryCommand }) => queryCommand),
   report: () => import("./ask/Report.ts").then(({ report }) => report),
@@ -50,9 +51,19 @@ const isName = (word: string): word is Name => Object.hasOwn(commands, word);
 
 /** Flags of the root, before a command's name, that take the word behind them. */
 const takesNext = new Set(
-  ["data", "nats-url", "log-level", "log-format", "creds", "nkey", "inbox-prefix", "tls-ca", "tls-cert", "tls-key"].map(
-    (flag) => `--${flag}`,
-  ),
+  [
+    "data",
+    "nats-url",
+    "as-of",
+    "log-level",
+    "log-format",
+    "creds",
+    "nkey",
+    "inbox-prefix",
+    "tls-ca",
+    "tls-cert",
+    "tls-key",
+  ].map((flag) => `--${flag}`),
 );
 
 /** The command that is called. Undefined: none, or the words must be read with all of them at hand. */

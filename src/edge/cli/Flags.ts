@@ -3,11 +3,13 @@
  *
  * Room: edge.
  */
-import { Effect, Option } from "effect";
+import { Clock, Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { defaultTenant } from "../../domain/History.ts";
 import { maxPage } from "../../query/Query.ts";
 import { Attach, type Need, type Where } from "./Attach.ts";
+import { BadRequest } from "./Failure.ts";
+import { momentHint, momentOf } from "./ParseTime.ts";
 
 const file = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional);
@@ -37,6 +39,11 @@ export const recollect = Command.make("recollect").pipe(
     tlsCa: file("tls-ca", "Whose certificates to trust, PEM (default: RECOLLECT_NATS_TLS_CA, else the system's)"),
     tlsCert: file("tls-cert", "Our own certificate, PEM (default: RECOLLECT_NATS_TLS_CERT)"),
     tlsKey: file("tls-key", "Its key, PEM (default: RECOLLECT_NATS_TLS_KEY)"),
+    asOf: Flag.String("as-of").pipe(
+      Flag.withMetavar("SEQUENCE|TIME"),
+      Flag.withDescription("Answer from the record as it was after that event of the stream, or at that time"),
+      Flag.optional,
+    ),
     logFormat: Flag.Literals("log-format", ["text", "json"]).pipe(
       Flag.withDescription("How log lines on stderr are written (default: RECOLLECT_LOG_FORMAT, else text)"),
       Flag.optional,
@@ -75,6 +82,21 @@ export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Machine-readable output on stdout"),
 );
 
+const sequence = /^\d{1,11}$/;
+
+/** `--as-of`: a sequence (a whole number) or a time. */
+const momentAsked = Effect.gen(function* () {
+  const { asOf } = yield* recollect;
+  if (Option.isNone(asOf)) return undefined;
+  if (sequence.test(asOf.value)) return { sequence: Number(asOf.value) };
+  const time = momentOf(asOf.value, yield* Clock.currentTimeMillis);
+  if (time !== undefined) return { time };
+  return yield* new BadRequest({
+    message: `--as-of ${asOf.value} is neither a sequence nor a time.`,
+    hint: `${momentHint} Or a sequence: 1234.`,
+  });
+});
+
 /** Which store the command line names. */
 export const where: Effect.Effect<Where, never, Command.CommandContext<"recollect">> = Effect.map(recollect, (root) => {
   const tls = {
@@ -98,6 +120,12 @@ const attached = <A, E, R>(handler: Effect.Effect<A, E, R>, need: Need) =>
   Effect.gen(function* () {
     const place = yield* where;
     const attach = yield* Attach;
+    if ((yield* momentAsked) !== undefined) {
+      return yield* new BadRequest({
+        message: "--as-of is for commands that only read: this one works with the store as it is now.",
+        hint: "Leave it out.",
+      });
+    }
     return yield* Effect.provide(handler, attach.store(place, need));
   });
 
@@ -110,7 +138,7 @@ export const storeFromNow = <A, E, R>(handler: Effect.Effect<A, E, R>) => attach
 /** Runs a handler with the read models. */
 export const readModels = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const place = yield* where;
+    const place = { ...(yield* where), asOf: yield* momentAsked };
     const attach = yield* Attach;
     return yield* Effect.provide(handler, attach.readModels(place));
   });

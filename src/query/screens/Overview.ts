@@ -5,7 +5,6 @@
  */
 import { Effect } from "effect";
 import { listOrder } from "../../../projections/threads.ts";
-import type { ThreadRow } from "../Query.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
 import { Ask } from "./Ask.ts";
 
@@ -71,28 +70,38 @@ export interface Day {
   readonly costUsd: number | null;
 }
 
-/** Quarters of an hour as SQLite's local days. */
-const day = "date(quarter_at / 1000, 'unixepoch', 'localtime')";
-/** By the key of the sums, so that older days cost nothing. */
-const recent = "FROM %s WHERE quarter_at >= :since AND (:tenant IS NULL OR tenant = :tenant) GROUP BY 1";
+const spentInput = "sum(a.uncached_tokens + a.cache_read_tokens + a.cache_write_tokens)";
+const spentOutput = "sum(a.visible_tokens + a.reasoning_tokens)";
+const spentCost = "sum(CASE a.is_priced WHEN 1 THEN a.cost_nanos END) / 1e9";
 
-/** The days since a moment that have anything, in order. Epoch milliseconds. */
-export const days = Effect.fnUntraced(function* (since: number, tenant: string | undefined) {
+/** SQLite's local days of the sums; by their key, so that older days cost nothing, and by the tables, which have no texts to look up. */
+const recent = (table: string, sums: string): string =>
+  `SELECT date(a.quarter_at / 1000, 'unixepoch', 'localtime') AS day, ${sums} FROM ${table} a
+   WHERE a.quarter_at >= :since AND a.quarter_at < :until AND (:tenant IS NULL OR a.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1`;
+
+const ofKind = (kind: string): string =>
+  `sum(CASE a.kind WHEN (SELECT name FROM names WHERE text = '${kind}') THEN a.messages ELSE 0 END)`;
+
+/** The days of a time that have anything, in order. Epoch milliseconds, the second exclusive. */
+export const days = Effect.fnUntraced(function* (since: number, until: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
-  const values = { since, tenant: tenant ?? null };
+  const values = { since, until, tenant: tenant ?? null };
   const said = yield* rows<Pick<Day, "day" | "threads" | "prompts" | "answers">>(
-    `SELECT ${day} AS day, count(DISTINCT thread_id || ' ' || tenant) AS threads,
-       sum(CASE kind WHEN 'prompt' THEN messages ELSE 0 END) AS prompts,
-       sum(CASE kind WHEN 'answer' THEN messages ELSE 0 END) AS answers ${recent.replace("%s", "v_message_activity")}`,
+    recent(
+      "message_activity",
+      `count(DISTINCT a.thread_id) AS threads, ${ofKind("prompt")} AS prompts, ${ofKind("answer")} AS answers`,
+    ),
     values,
   );
   const called = yield* rows<Pick<Day, "day" | "calls" | "errors">>(
-    `SELECT ${day} AS day, sum(calls) AS calls, sum(errors) AS errors ${recent.replace("%s", "v_call_activity")}`,
+    recent("call_activity", "sum(a.calls) AS calls, sum(a.errors) AS errors"),
     values,
   );
   const spent = yield* rows<Pick<Day, "day" | "inputTokens" | "outputTokens" | "costUsd">>(
-    `SELECT ${day} AS day, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd
-     ${recent.replace("%s", "v_token_activity")}`,
+    recent(
+      "token_activity",
+      `${spentInput} AS input_tokens, ${spentOutput} AS output_tokens, ${spentCost} AS cost_usd`,
+    ),
     values,
   );
   const none = {
@@ -130,9 +139,21 @@ export interface ThreadTokens {
   readonly delegatedOutputTokens: number;
   readonly delegatedThreads: number;
 }
-/** `thread` is undefined where it went between two questions. */
+/** A thread of a list. */
 export interface ListedThread {
-  readonly thread: ThreadRow | undefined;
+  readonly threadId: string;
+  readonly tenant: string;
+  readonly title: string | null;
+  readonly opening: string | null;
+  readonly client: string | null;
+  readonly tool: string | null;
+  readonly model: string | null;
+  readonly cwd: string | null;
+  readonly lastActivityAt: number | null;
+  readonly deadLetters: number;
+  /** Of persons, and tasks that an agent gave. */
+  readonly prompts: number;
+  readonly toolCalls: number;
   readonly tokens: ThreadTokens | undefined;
 }
 
@@ -147,6 +168,8 @@ export interface ThreadChoice {
   readonly limit: number;
   readonly offset?: number | undefined;
 }
+
+const sumOver = (which: string, what: string): string => `sum(CASE WHEN ${which} THEN ${what} END)`;
 
 const name = (value: string): string => `(SELECT name FROM names WHERE text = ${value})`;
 
@@ -184,35 +207,61 @@ export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: nu
       ...(tenant === undefined ? {} : { tenant }),
     },
   );
-  return yield* Effect.forEach(found, (key) => listed({ threadId: key.threadId, tenant: key.tenant }));
+  const tokens = yield* tokensOfAll(found);
+  const listed = yield* Effect.forEach(found, (key) => rows<Omit<ListedThread, "tokens">>(listedSql, { ...key }));
+  return listed.flatMap(([thread], index): ReadonlyArray<ListedThread> =>
+    thread === undefined ? [] : [{ ...thread, tokens: tokens[index] }],
+  );
 });
 
-const listed = Effect.fnUntraced(function* (key: { readonly threadId: string; readonly tenant: string }) {
+/** What a list shows of one thread; its numbers from the sums. */
+const listedSql = `SELECT v.thread_id, v.tenant, v.title, v.opening, v.client, v.tool, v.model, v.cwd, v.last_activity_at, v.dead_letters,
+    (SELECT coalesce(sum(a.messages), 0) FROM message_activity a WHERE a.thread_id = ${name(":threadId")} AND a.tenant = ${name(":tenant")}
+      AND a.kind IN (SELECT name FROM names WHERE text IN ('prompt', 'task'))) AS prompts,
+    (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE a.thread_id = ${name(":threadId")} AND a.tenant = ${name(":tenant")}) AS tool_calls
+  FROM v_threads v WHERE v.thread_id = :threadId AND v.tenant = :tenant`;
+
+const isOwn = "(u.thread_id = d.root AND u.sidechain = 0)";
+
+/**
+ * Threads and those that worked for them, in one walk for all of a list: a walk for each thread and column took 190 ms for
+ * 25 threads of 1,000,000 events, where this takes 20 (on a busy machine).
+ */
+const tokensSql = `WITH RECURSIVE down(place, root, tenant, thread_id) AS (
+    SELECT k.key, t.name, n.name, t.name FROM json_each(:keys) k
+      JOIN names t ON t.text = json_extract(k.value, '$[0]') JOIN names n ON n.text = json_extract(k.value, '$[1]')
+    UNION SELECT d.place, d.root, d.tenant, t.thread_id FROM down d JOIN threads t ON t.parent_thread_id = d.thread_id
+      AND t.tenant = d.tenant AND t.parent_relation IS NOT 'fork')
+  SELECT d.place, count(DISTINCT d.thread_id) - 1 AS delegated_threads,
+    coalesce(${sumOver(isOwn, "u.uncached_tokens + u.cache_read_tokens + u.cache_write_tokens")}, 0) AS input_tokens,
+    coalesce(${sumOver(isOwn, "u.visible_tokens + u.reasoning_tokens")}, 0) AS output_tokens,
+    coalesce(${sumOver(`NOT ${isOwn}`, "u.uncached_tokens + u.cache_read_tokens + u.cache_write_tokens")}, 0) AS delegated_input_tokens,
+    coalesce(${sumOver(`NOT ${isOwn}`, "u.visible_tokens + u.reasoning_tokens")}, 0) AS delegated_output_tokens,
+    sum(CASE WHEN ${isOwn} AND u.is_priced = 1 THEN u.cost_nanos END) / 1e9 AS cost_usd
+  FROM down d LEFT JOIN token_activity u ON u.thread_id = d.thread_id AND u.tenant = d.tenant GROUP BY d.place`;
+
+/** Tokens of threads and of those that worked for them, in their order. */
+const tokensOfAll = Effect.fnUntraced(function* (
+  keys: ReadonlyArray<{ readonly threadId: string; readonly tenant: string }>,
+) {
   const { rows } = yield* Ask;
-  const [thread] = yield* rows<ThreadRow>(
-    "SELECT * FROM v_threads WHERE thread_id = :threadId AND tenant = :tenant",
-    key,
-  );
-  return { thread, tokens: yield* tokensOf(key) };
+  const found = yield* rows<ThreadTokens & { readonly place: number }>(tokensSql, {
+    keys: JSON.stringify(keys.map(({ tenant, threadId }) => [threadId, tenant])),
+  });
+  const byPlace = new Map(found.map(({ place, ...tokens }) => [Number(place), tokens]));
+  return keys.map((_, place): ThreadTokens | undefined => byPlace.get(place));
 });
 
 /** Tokens of one thread and of those that worked for it. */
-export const tokensOf = Effect.fnUntraced(function* (key: { readonly threadId: string; readonly tenant: string }) {
-  const { rows } = yield* Ask;
-  const [tokens] = yield* rows<ThreadTokens>(
-    `SELECT input_tokens, output_tokens, cost_usd, delegated_input_tokens, delegated_output_tokens, delegated_threads
-     FROM v_thread_tokens WHERE thread_id = :threadId AND tenant = :tenant`,
-    key,
-  );
-  return tokens;
-});
+export const tokensOf = (key: { readonly threadId: string; readonly tenant: string }) =>
+  Effect.map(tokensOfAll([key]), ([tokens]) => tokens);
 
 /** Calls that have no outcome and are no longer in flight: cut off, or answered where nothing was recorded. */
 export const callsWithoutOutcome = Effect.fnUntraced(function* (at: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
   const [found] = yield* rows<{ readonly calls: number | null }>(
-    `SELECT sum(calls - ok - errors) AS calls FROM v_call_activity
-     WHERE quarter_at < :since AND (:tenant IS NULL OR tenant = :tenant)`,
+    `SELECT sum(calls - ok - errors) AS calls FROM call_activity
+     WHERE quarter_at < :since AND (:tenant IS NULL OR tenant = (SELECT name FROM names WHERE text = :tenant))`,
     { since: at - inFlightMillis, tenant: tenant ?? null },
   );
   return found?.calls ?? 0;

@@ -1,7 +1,7 @@
 import { assert, beforeAll, afterAll, describe, it } from "@effect/vitest";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -141,6 +141,32 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.lengthOf(json("thread", threadId, "--at", "2026-01-01T00:00:00.500Z").messages, 1);
     assert.match(run("thread", threadId).out, /Process 4711 holds it\./);
     assert.strictEqual(run("thread", "nobody").code, 4);
+  });
+
+  it("answers everything from the record as it was, and refuses that of commands that write", () => {
+    const events = "SELECT max(sequence) AS last FROM v_events";
+    const [now] = json("sql", events) as unknown as ReadonlyArray<{ last: number }>;
+    assert.deepStrictEqual(json("sql", events, "--as-of", "2"), [{ last: 2 }]);
+    assert.deepStrictEqual(json("--as-of", "2000-01-01", "threads").threads, []);
+    assert.isBelow(json("thread", threadId, "--as-of", "2").messages.length, 4);
+    assert.lengthOf(json("thread", threadId, "--as-of", String(now?.last)).messages, 4);
+    const later = run("threads", "--as-of", "999999");
+    assert.strictEqual(later.code, 2);
+    assert.include(later.err, "There is no event 999999 yet");
+    assert.strictEqual(run("threads", "--as-of", "soon").code, 2);
+    assert.strictEqual(run("thread", threadId).code, 0);
+    const left = readdirSync(data).filter((name) => name.includes("as-of"));
+    assert.deepStrictEqual(left, []);
+  });
+
+  it("prints the dictionary, and metadata for Datasette", () => {
+    assert.match(run("dictionary", "tool_stats").out, /p95_duration_millis +real +milliseconds +measure/);
+    assert.match(run("dictionary").out, /^v_threads {2,}One row per thread/m);
+    const { databases } = JSON.parse(run("dictionary", "--datasette", "mine").out) as {
+      databases: Record<string, { tables: object }>;
+    };
+    assert.property(databases["mine"]?.tables, "v_messages");
+    assert.strictEqual(run("dictionary", "nowhere").code, 4);
   });
 
   it("answers SQL as JSON, as CSV and as a table, and refuses to write", () => {

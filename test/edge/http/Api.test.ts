@@ -1,4 +1,8 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
+import { Effect } from "effect";
+import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http";
+import { HttpApiClient } from "effect/http-api";
+import { Api } from "../../../src/edge/http/api/Api.ts";
 import { Recollect } from "../../../src/client/Recollect.ts";
 import { createHash } from "node:crypto";
 import { connect } from "node:net";
@@ -251,6 +255,27 @@ describe("the store over HTTP", { timeout: 120_000 }, () => {
     assert.notInclude((await as(tokens.other, "/v1/search?q=secret")).text, "secret of default");
     assert.notInclude((await as(tokens.other, "/v1/threads")).text, "secret");
     assert.notInclude((await as(tokens.other, "/v1/follow?forSeconds=1")).text, "secret of default");
+  });
+});
+
+describe("the typed client", { timeout: 120_000 }, () => {
+  it("is made of the same definition, and knows answers and problems", async () => {
+    const used = Effect.gen(function* () {
+      const client = yield* HttpApiClient.make(Api, {
+        baseUrl: door.url,
+        transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(door.local)),
+      });
+      const params = { id: "typed" };
+      const payload = { role: "user", text: "typed", durable: "log" } as const;
+      const said = yield* client.threads.say({ params, payload });
+      const { messages } = yield* client.threads.read({ params, query: {}, headers: {} });
+      const missing = yield* Effect.flip(client.threads.read({ params: { id: "nowhere" }, query: {}, headers: {} }));
+      return { said, texts: messages.map(({ text }) => text), code: "code" in missing ? missing.code : missing };
+    });
+    const { code, said, texts } = await Effect.runPromise(Effect.provide(used, FetchHttpClient.layer));
+    assert.strictEqual(said.outcome, "appended");
+    assert.deepStrictEqual(texts, ["typed"]);
+    assert.strictEqual(code, "notFound");
   });
 });
 

@@ -22,7 +22,7 @@ import { files, threads } from "./Transcripts.ts";
 /** Where it is served: `http://127.0.0.1:PORT`. */
 export class Site extends Context.Service<Site, { readonly url: string }>()("recollect/test/Site") {}
 
-const store = Layer.unwrap(
+export const store = Layer.unwrap(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
     const path = join(yield* fs.makeTempDirectoryScoped({ prefix: "recollect-page-" }), "recollect.db");

@@ -39,9 +39,6 @@ export const duration = (millis: number): string => {
 
 export const money = (dollars: number): string => `$${dollars < 10 ? dollars.toFixed(2) : count(Math.round(dollars))}`;
 
-export const percent = (part: number, whole: number): string =>
-  whole === 0 ? "–" : `${((100 * part) / whole).toFixed(part === 0 || part === whole ? 0 : 1)} %`;
-
 /** How long ago, in the largest unit that says enough. */
 export const ago = (at: number, now: number): string => {
   const seconds = Math.round((now - at) / 1000);

@@ -37,6 +37,7 @@ a:hover { text-decoration-thickness: 2px }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 2px }
 h1, h2, h3 { line-height: 1.25; font-weight: 620; letter-spacing: -.005em; text-wrap: balance }
 h1 { font-size: 1.45rem; margin: 0 0 .35rem }
+main > h1 { display: -webkit-box; -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden }
 h2 { font-size: 1.02rem; margin: 2.2rem 0 .6rem }
 h3 { font-size: .95rem; margin: 1.4rem 0 .4rem }
 p { margin: .5rem 0 }
@@ -60,12 +61,14 @@ mark { background: var(--mark); color: inherit; padding: 0 .1em; border-radius: 
 
 .bar { position: sticky; top: 0; z-index: 5; background: var(--ground); border-bottom: 1px solid var(--line); display: flex; flex-wrap: wrap; align-items: center; gap: .2rem 1.1rem; padding: .45rem 1.25rem }
 .bar .name { font-weight: 680; color: var(--text); text-decoration: none; letter-spacing: -.01em }
-.bar nav { flex: 1 1 30rem; min-width: 0 }
+.bar nav { flex: 0 1 auto; min-width: 0 }
 .bar ul { list-style: none; margin: 0; padding: 0; display: flex; gap: .1rem .95rem; overflow-x: auto; scrollbar-width: none }
 .bar li { flex: none } .bar li a { color: var(--quiet); text-decoration: none; font-size: .88rem; padding: .3rem 0; display: inline-block }
 .bar li a:hover, .bar li a[aria-current] { color: var(--text) }
 .bar li a[aria-current] { box-shadow: inset 0 -2px 0 var(--accent); font-weight: 600 }
-.bar form { flex: 0 1 17rem; display: flex }
+.bar form { flex: 1 1 7rem; max-width: 17rem; margin-left: auto; display: flex }
+.bar > nav + button { margin-left: auto }
+@media (max-width: 76rem) { .bar nav { order: 3; flex-basis: 100% } }
 .bar form input { width: 100%; padding: .22rem .55rem; font-size: .9rem }
 .bar button { font-size: .82rem; padding: .2rem .5rem }
 main { max-width: 84rem; margin: 0 auto; padding: 1.4rem 1.25rem 4rem; display: block }

@@ -12,7 +12,9 @@ export const titleOf = (thread: {
   readonly title: string | null;
   readonly opening: string | null;
   readonly threadId: string;
-}): string => line(thread.title ?? thread.opening ?? "", 140) || `Thread ${shortId(thread.threadId)}`;
+}): string =>
+  line((thread.title ?? thread.opening ?? "").replaceAll(/(^|\s)#+\s/g, " "), 140) ||
+  `Thread ${shortId(thread.threadId)}`;
 
 const tokensText = (tokens: ListedThread["tokens"]): Child => {
   if (tokens === undefined) return null;
@@ -24,8 +26,8 @@ const tokensText = (tokens: ListedThread["tokens"]): Child => {
   return html`<span title="${whole}">${short(own)}${delegated} tokens</span>`;
 };
 
-const row = ({ thread, tokens }: ListedThread, now: number): Child => {
-  if (thread === undefined) return null;
+const row = (thread: ListedThread, now: number): Child => {
+  const { tokens } = thread;
   const path = threadPath(thread.threadId, thread.tenant);
   const project =
     thread.cwd === null

@@ -95,7 +95,7 @@ export const table = (figure: FigureData, now: number): Html => {
             html`<tr data-item>
               ${columns.map((column, index): Child => {
                 const content = cell(column, row, now);
-                if (index === 0)
+                if (index === 0 && !isNumber(column.unit))
                   return html`<th scope="row" class="clip">${content}</th>
                     ${y.length > 0 && html`<td>${bar(row, y, most)}</td>`}`;
                 return html`<td class="${isNumber(column.unit) ? "number" : "clip"}">${content}</td>`;

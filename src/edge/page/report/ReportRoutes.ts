@@ -7,6 +7,7 @@
  */
 import { Effect, Layer } from "effect";
 import { HttpRouter } from "effect/http";
+import { Query } from "../../../query/Query.ts";
 import { reportNamed, reports } from "../../../query/report/All.ts";
 import {
   type ReportAnswer,
@@ -64,6 +65,12 @@ const spans: ReadonlyArray<readonly [string, number | undefined]> = [
 const mostShown = 25;
 const mostExported = 10_000;
 
+/** Stores of more events begin with their last days: what is asked of all time takes seconds there. */
+const manyEvents = 200_000;
+const usualDays = 30;
+/** In the address: all time, where that is not what one begins with. */
+const allTime = "all";
+
 const timeOf = (query: URLSearchParams, name: string): number | undefined => {
   const at = Date.parse(`${given(query, name) ?? ""}T00:00:00`);
   return Number.isNaN(at) ? undefined : at;
@@ -99,13 +106,13 @@ const choices = (made: Made, query: URLSearchParams, now: number): Html => {
   return html`<form class="filters" action="${made.path}" aria-label="What is shown">
     <p class="spans small">
       ${spans.map(([name, days]): Child => {
-        const since_ = days === undefined ? undefined : day(now - days * dayMillis);
-        return since_ === from && given(query, "until") === undefined
+        const since_ = days === undefined ? allTime : day(now - days * dayMillis);
+        return since_ === (from ?? allTime) && given(query, "until") === undefined
           ? html`<strong>${name}</strong> `
           : html`<a href="${to({ since: since_, until: undefined })}">${name}</a> `;
       })}
     </p>
-    <label>From<input type="date" name="since" value="${from ?? ""}" /></label
+    <label>From<input type="date" name="since" value="${from === allTime ? "" : (from ?? "")}" /></label
     ><label>To<input type="date" name="until" value="${given(query, "until") ?? ""}" /></label>
     ${
       by.length > 1 &&
@@ -183,6 +190,10 @@ const screen = (made: Made) =>
   Effect.gen(function* () {
     const { now, query, viewer, wishes } = yield* asked;
     const tenant = tenantFor(viewer, given(query, "tenant"));
+    const { events } = yield* Effect.flatMap(Query, (store) => store.status);
+    const usual =
+      events > manyEvents && given(query, "since") === undefined ? day(now - usualDays * dayMillis) : undefined;
+    if (usual !== undefined) query.set("since", usual);
     const from = timeOf(query, "since");
     const until = timeOf(query, "until");
     const wanted = given(query, "csv");

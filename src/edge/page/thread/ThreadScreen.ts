@@ -96,7 +96,7 @@ const facts = ({ thread, tokens }: ThreadPage): Html => {
       >${counted(thread.prompts, "prompt")}, ${counted(thread.answers, "answer")},
       ${counted(thread.toolCalls, "call")}</span
     >
-    ${tokens !== undefined && tokens.inputTokens + tokens.outputTokens + given > 0 && html`<span title="own tokens in and out, and those of its sub-agents">${short(tokens.inputTokens)} in, ${short(tokens.outputTokens)} out${given > 0 && ` + ${short(given)} by ${counted(tokens.delegatedThreads, "sub-agent")}`}</span>`}
+    ${tokens !== undefined && tokens.inputTokens + tokens.outputTokens + given > 0 && html`<span title="own tokens in and out, and those of its sub-agents">${short(tokens.inputTokens)} in, ${short(tokens.outputTokens)} out${given > 0 && ` + ${short(given)} by ${tokens.delegatedThreads === 0 ? "side chains" : counted(tokens.delegatedThreads, "sub-agent")}`}</span>`}
     ${tokens?.costUsd != null && html`<span>${money(tokens.costUsd)} reported</span>`}
     ${thread.deadLetters > 0 && html`<a class="bad" href="/pipeline#dead">${counted(thread.deadLetters, "event")} refused</a>`}
   </p>`;

@@ -1,0 +1,105 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer";
+import { assert, layer } from "@effect/vitest";
+import { Context, Effect, FileSystem, Layer } from "effect";
+import { HttpRouter, HttpServer } from "effect/http";
+import { createServer } from "node:http";
+import { cookieName, HttpDoor } from "../../../src/edge/http/Guard.ts";
+import * as Page from "../../../src/edge/page/Page.ts";
+import { thread } from "../../../src/domain/History.ts";
+import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
+import { happened, store } from "./Site.ts";
+
+class Address extends Context.Service<Address, { readonly url: string; readonly root: string }>()("test/Address") {}
+
+/** Where the page believes to be: the name of its cookie. */
+const doorUrl = "http://127.0.0.1:4280";
+
+const site = Layer.unwrap(
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem;
+    const root = yield* fs.makeTempDirectoryScoped({ prefix: "recollect-page-door-" });
+    const door = Layer.succeed(HttpDoor, { root, url: doorUrl, hosts: [], closing: Effect.never });
+    const address = Layer.effect(
+      Address,
+      Effect.map(HttpServer.HttpServer, ({ address: at }) => ({
+        root,
+        url: "port" in at ? `http://127.0.0.1:${at.port}` : "",
+      })),
+    );
+    const served = HttpRouter.serve(Page.layer, { disableLogger: true, disableListenLog: true });
+    return Layer.merge(served.pipe(Layer.provide(door)), address);
+  }),
+).pipe(Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })), Layer.provideMerge(store));
+
+/** What a browser is answered that was signed in as this one; undefined: that was not. */
+const answer = Effect.fnUntraced(function* (
+  path: string,
+  who?: { readonly role: "reader" | "operator"; readonly tenant: string },
+) {
+  const { root, url } = yield* Address;
+  const now = Date.now();
+  let cookie = "";
+  if (who !== undefined) {
+    const code = yield* HttpTokens.createCode(root, { name: "browser", ...who, now, livesMillis: 60_000 });
+    const used = HttpTokens.useCode(root, code, { now, livesMillis: 60_000 });
+    cookie = `${cookieName(doorUrl)}=${used?.secret ?? ""}`;
+  }
+  const response = yield* Effect.promise(() => fetch(url + path, { headers: { cookie } }));
+  return { status: response.status, text: yield* Effect.promise(() => response.text()) };
+});
+
+const said = (text: string, tenant: string) =>
+  happened(thread(`in-${tenant}`, tenant), [
+    ["thread.message_appended", { messageId: text, role: "user", content: text }],
+  ]);
+
+layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its door", (it) => {
+  it.effect("shows nothing to a browser that is not signed in, but how to sign in", () =>
+    Effect.gen(function* () {
+      yield* said("a secret of acme", "acme");
+      for (const path of [
+        "/",
+        "/threads",
+        "/search?q=secret",
+        "/thread/in-acme?tenant=acme",
+        "/event/1",
+        "/sql?q=SELECT+1",
+      ]) {
+        const found = yield* answer(path);
+        assert.strictEqual(found.status, 401, path);
+        assert.include(found.text, "recollect open");
+        assert.notInclude(found.text, "a secret of acme");
+      }
+    }),
+  );
+
+  it.effect("shows a reader their own tenant alone, whatever the address says, and no screen of the whole store", () =>
+    Effect.gen(function* () {
+      yield* said("a secret of acme", "acme");
+      yield* said("hello from home", "home");
+      const reader = { role: "reader", tenant: "home" } as const;
+      for (const path of [
+        "/",
+        "/threads",
+        "/search?q=secret",
+        "/thread/in-acme?tenant=acme",
+        "/event/1",
+        "/audit",
+        "/live",
+      ])
+        assert.notInclude((yield* answer(path, reader)).text, "a secret of", path);
+      assert.include((yield* answer("/thread/in-home", reader)).text, "hello from home");
+      for (const path of ["/sql?q=SELECT+1", "/pipeline"])
+        assert.strictEqual((yield* answer(path, reader)).status, 403, path);
+    }),
+  );
+
+  it.effect("shows an operator every tenant", () =>
+    Effect.gen(function* () {
+      yield* said("a secret of acme", "acme");
+      const operator = { role: "operator", tenant: "home" } as const;
+      assert.include((yield* answer("/thread/in-acme?tenant=acme", operator)).text, "a secret of acme");
+      assert.strictEqual((yield* answer("/pipeline", operator)).status, 200);
+    }),
+  );
+});

@@ -1,0 +1,72 @@
+import { assert, layer } from "@effect/vitest";
+import { Effect } from "effect";
+import { rows } from "../../support/Imported.ts";
+import * as Overview from "../../../src/query/screens/Overview.ts";
+import * as Site from "../../edge/page/Site.ts";
+
+const none = Number.MAX_SAFE_INTEGER;
+const long = 86_400_000 * 36_500;
+
+layer(Site.layer, { excludeTestServices: true, timeout: 60_000 })("what the first screen asks", (it) => {
+  it.effect("has the tokens that v_thread_tokens has, of every thread, own and delegated", () =>
+    Effect.gen(function* () {
+      const expected = yield* rows(
+        `SELECT thread_id, tenant, input_tokens, output_tokens, cost_usd, delegated_input_tokens, delegated_output_tokens, delegated_threads
+         FROM v_thread_tokens`,
+      );
+      assert.isAbove(expected.filter((row) => Number(row[7]) > 0).length, 0);
+      for (const [threadId, tenant, ...tokens] of expected) {
+        const found = yield* Overview.tokensOf({ threadId: String(threadId), tenant: String(tenant) });
+        assert.deepStrictEqual(
+          found === undefined
+            ? []
+            : [
+                found.inputTokens,
+                found.outputTokens,
+                found.costUsd,
+                found.delegatedInputTokens,
+                found.delegatedOutputTokens,
+                found.delegatedThreads,
+              ],
+          tokens,
+        );
+      }
+    }),
+  );
+
+  it.effect("lists every root once with the prompts and calls of v_threads, sub-agents under their parents alone", () =>
+    Effect.gen(function* () {
+      const roots = yield* Overview.threads({ limit: 100 }, 0);
+      const expected = yield* rows(
+        "SELECT thread_id, prompts, tool_calls FROM v_threads WHERE parent_thread_id IS NULL",
+      );
+      assert.sameDeepMembers(
+        roots.map(({ prompts, threadId, toolCalls }) => [threadId, prompts, toolCalls]),
+        expected,
+      );
+      const parents = roots.filter(({ tokens }) => (tokens?.delegatedThreads ?? 0) > 0);
+      assert.lengthOf(parents, 1);
+      const children = yield* Overview.threads({ parent: parents[0]?.threadId, limit: 100 }, 0);
+      assert.lengthOf(children, 1);
+    }),
+  );
+
+  it.effect("adds up days to what the views of days say", () =>
+    Effect.gen(function* () {
+      const found = yield* Overview.days(1, long, undefined);
+      assert.deepStrictEqual(
+        found.map(({ answers, day, prompts, threads }) => [day, threads, prompts, answers]),
+        yield* rows("SELECT day, threads, prompts, answers FROM v_daily_activity WHERE day IS NOT NULL ORDER BY day"),
+      );
+      const [[calls, errors] = []] = yield* rows(
+        "SELECT count(*), sum(outcome = 'error') FROM v_tool_calls WHERE started_at IS NOT NULL",
+      );
+      assert.deepStrictEqual(
+        [found.reduce((sum, day) => sum + day.calls, 0), found.reduce((sum, day) => sum + day.errors, 0)],
+        [calls, errors],
+      );
+      const [[unknown] = []] = yield* rows("SELECT count(*) FROM v_tool_calls WHERE outcome = 'unknown'");
+      assert.strictEqual(yield* Overview.callsWithoutOutcome(none, undefined), unknown);
+    }),
+  );
+});
