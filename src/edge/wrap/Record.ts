@@ -73,7 +73,15 @@ export const record = Effect.fnUntraced(function* (given: {
   const startSession = ({ client, isSilent, protocolVersion, server }: Started) => {
     isBegun = true;
     const its = isSilent === true ? options.threadId : threadId;
-    const data = { client, server, protocolVersion, transport: "stdio", threadId: its, cwd, command };
+    const data = {
+      client,
+      server,
+      protocolVersion,
+      transport: options.transport ?? "stdio",
+      threadId: its,
+      cwd,
+      command,
+    };
     // The session began when the server was started, and is told of when it is known whose it is.
     const id = idOf(sessionId, "started", begun.epochMillis);
     return sessions.register({ ...data, id: sessionId }, { ...about(begun.epochMillis, client?.name), id }).pipe(
