@@ -77,6 +77,7 @@ export const commandNames = [
   "cache",
   "status",
   "check",
+  "scan",
   "service",
   "spool",
   "rebuild",
