@@ -237,6 +237,41 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
         }),
     );
 
+    it.effect("guesses a state where it is told to, and decides again on what another writer has added", () =>
+      Effect.gen(function* () {
+        const programs = [yield* connected, yield* connected];
+        yield* Effect.promise(async () => {
+          const { fold } = counting();
+          await Promise.all(programs.map((program) => program.connected()));
+          const decided = async (nth: number, guess: boolean) => {
+            const seen: Array<number> = [];
+            const history = programs[nth]?.history({ thread: "guessed" });
+            const after = await history?.decide(fold, (state) => (seen.push(state.length), [put(state.length)]), {
+              guess,
+            });
+            return { seen, length: after?.state.length };
+          };
+          assert.deepStrictEqual(await decided(0, true), { seen: [0], length: 1 });
+          assert.deepStrictEqual(await decided(0, true), { seen: [1], length: 2 });
+          assert.deepStrictEqual(await decided(1, true), { seen: [0, 2], length: 3 });
+          assert.deepStrictEqual(await decided(0, true), { seen: [2, 3], length: 4 });
+          assert.deepStrictEqual(await decided(1, false), { seen: [4], length: 5 });
+          const history = programs[0]?.history({ thread: "guessed" });
+          const refused = await history
+            ?.decide(
+              fold,
+              ({ length }) => {
+                throw new Error(`${length} are there`);
+              },
+              { guess: true },
+            )
+            .catch((error: unknown) => String(error));
+          assert.strictEqual(refused, "Error: 5 are there", "a refusal is one of the newest state");
+          assert.deepStrictEqual((await history?.folded(fold))?.state, [0, 1, 2, 3, 4]);
+        });
+      }),
+    );
+
     it.effect("gives the bytes of a blob that one of its events refers to", () =>
       Effect.gen(function* () {
         const recollect = yield* connected;
@@ -257,6 +292,7 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
         yield* Effect.promise(async () => {
           const heard: Array<string> = [];
           await two.channel("news").publish("before");
+          await two.history({ thread: "a question behind it" }).read();
           let resolve = (): void => undefined;
           const last = new Promise<void>((done) => (resolve = done));
           const end = await one.channel("news").subscribe((text) => {

@@ -25,6 +25,7 @@ import * as EventId from "../../domain/EventId.ts";
 import * as History from "../../domain/History.ts";
 import { type About, type Given, newId } from "../../publish/write/NewEvent.ts";
 import { type PublishError, Publisher } from "../../publish/Publisher.ts";
+import { storable } from "../../publish/storing/StoragePolicy.ts";
 import { beatMillis, type Presence, PresenceBucket, type PresenceUnavailable, type Present } from "./Presence.ts";
 
 /** This session cannot be registered, or cannot join: nothing was written. */
@@ -262,7 +263,8 @@ const make = Effect.gen(function* () {
   const bucket = yield* PresenceBucket;
 
   const register = Effect.fn("sessions.register")(function* (options: Registering = {}, about: About = {}) {
-    const { id, machine = hostname(), processId = process.pid, ...said } = options;
+    const { id, machine = hostname(), processId = process.pid, ...given } = options;
+    const said = storable(publisher.policy(), "session.started", given);
     const sessionId = id ?? (yield* newId);
     const history = History.session(sessionId, publisher.tenant);
     const since = about.occurredAt ?? (yield* Clock.currentTimeMillis);

@@ -79,6 +79,7 @@ export const commandNames = [
   "cache",
   "status",
   "check",
+  "scan",
   "service",
   "spool",
   "rebuild",

@@ -37,6 +37,7 @@ const commands = {
   cache: () => import("./coordination/Cache.ts").then(({ cache }) => cache),
   status: () => import("./record/Status.ts").then(({ status }) => status),
   check: () => import("./record/Check.ts").then(({ check }) => check),
+  scan: () => import("./record/Scan.ts").then(({ scan }) => scan),
   service: () => import("./Service.ts").then(({ service }) => service),
   spool: () => import("./spool/Spool.ts").then(({ spool }) => spool),
   rebuild: () => import("./record/RebuildVerify.ts").then(({ rebuild }) => rebuild),

@@ -109,7 +109,8 @@ export const tool = <const Fields extends Schema.Struct.Fields>(definition: Defi
           Schema.Struct.Type<Fields>,
           Schema.SchemaError
         >;
-        return leaving(yield* handle(given, { ...call, tokens: tokensOf(given) }));
+        const { shown } = yield* Desk;
+        return leaving(yield* handle(given, { ...call, tokens: tokensOf(given) }), shown);
       }).pipe(
         Effect.map((text) => words(text, false)),
         Effect.catchCause((cause) =>
