@@ -61,6 +61,8 @@ export const commandNames = [
   "search",
   "threads",
   "thread",
+  "resume",
+  "hand-over",
   "files",
   "tail",
   "sql",

@@ -19,6 +19,8 @@ const commands = {
   search: () => import("./threads/Search.ts").then(({ searchCommand }) => searchCommand),
   threads: () => import("./threads/Threads.ts").then(({ threads }) => threads),
   thread: () => import("./threads/Thread.ts").then(({ threadCommand }) => threadCommand),
+  resume: () => import("./threads/Resume.ts").then(({ resume }) => resume),
+  "hand-over": () => import("./threads/HandOver.ts").then(({ handOver }) => handOver),
   files: () => import("./coordination/Files.ts").then(({ files }) => files),
   tail: () => import("./threads/Tail.ts").then(({ tail }) => tail),
   sql: () => import("./ask/Sql.ts").then(({ sql }) => sql),

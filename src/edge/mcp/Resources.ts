@@ -6,7 +6,7 @@
 import { Effect, Layer, Schema } from "effect";
 import { McpSchema, McpServer } from "effect/ai";
 import type { JsonValue } from "../../domain/Json.ts";
-import { defaultTokens } from "./Budget.ts";
+import { defaultTokens } from "../../query/brief/Budget.ts";
 import { may } from "./Caller.ts";
 import { Desk } from "./Desk.ts";
 import { handOverOf } from "./HandOver.ts";

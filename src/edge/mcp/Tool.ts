@@ -9,7 +9,7 @@
 import { Cause, Context, Effect, Option, Schema } from "effect";
 import { McpSchema, McpServer } from "effect/ai";
 import { isObject, type JsonObject } from "../../domain/Json.ts";
-import { defaultTokens, fewestTokens, mostTokens } from "./Budget.ts";
+import { defaultTokens, fewestTokens, mostTokens } from "../../query/brief/Budget.ts";
 import { Caller, type Deed, may, threadIn, toolUseIn, type Who } from "./Caller.ts";
 import { Desk } from "./Desk.ts";
 import { leaving } from "./Leaving.ts";

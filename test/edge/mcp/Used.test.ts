@@ -2,7 +2,7 @@ import { assert, describe, layer, it as plain } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { tokensIn } from "../../../src/edge/mcp/Tokens.ts";
+import { tokensIn } from "../../../src/query/brief/Tokens.ts";
 import { imported, store } from "../../support/Imported.ts";
 import { argumentsOf, questions } from "./Questions.ts";
 import { client, who } from "./World.ts";

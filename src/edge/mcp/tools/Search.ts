@@ -5,9 +5,10 @@
  */
 import { Effect, Schema } from "effect";
 import { hitKinds, type SearchAnswer, type SearchHit } from "../../../query/Search.ts";
-import { fitting } from "../Budget.ts";
+import { fitting } from "../../../query/brief/Budget.ts";
 import { Desk } from "../Desk.ts";
-import { flag, known, maybeText, minute, moment, since, text, titleOf, until, whole } from "../Parameters.ts";
+import { flag, maybeText, moment, since, text, until, whole } from "../Parameters.ts";
+import { known, minute, titleOf } from "../../../query/brief/Plain.ts";
 import { rowsOf } from "../Rows.ts";
 import { type Call, tool } from "../Tool.ts";
 
