@@ -17,7 +17,14 @@ import { idText } from "../src/projection/fold/CompactId.ts";
 import { type Change, type Column, nameText, type Projection } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { indexedJson, indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
-import { callActivityTable, callActivityViews, callUpkeep, duration, isCall } from "./activity/calls.ts";
+import {
+  callActivityTable,
+  callActivityViews,
+  callUpkeep,
+  duration,
+  durationOfCall,
+  isCall,
+} from "./activity/calls.ts";
 import { countsHere, elsewhere } from "./activity/counted.ts";
 import { hasText, head, textCells, textColumns, textOf } from "./text.ts";
 
@@ -122,7 +129,7 @@ const resultText = (
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 7,
+  version: 8,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -154,6 +161,7 @@ export const toolCalls: Projection = {
         error_message: ofResult({ type: "text", doc: "What it said." }),
         result_bytes: ofResult({ type: "integer", doc: "Size of the result in bytes." }),
         reported_millis: ofResult({ type: "real", doc: "Reported duration." }),
+        duration_millis: { type: "real", generated: durationOfCall, doc: "Duration, reported or reckoned." },
         ended_at: ofResult({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
       },
       indexes: [
@@ -161,7 +169,8 @@ export const toolCalls: Projection = {
         ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere"],
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
-        { on: ["tenant", "name", "server", `(${duration("")})`], where: "elsewhere IS NULL AND sequence IS NOT NULL" },
+        // Everything that percentiles are made of, so that no row is read for them.
+        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
         { on: ["ended_at"], where: "outcome = 'error'" },

@@ -14,11 +14,11 @@ export const isCall = (row: string): string => `(${row}.sequence IS NOT NULL)`;
  * The reported duration, or what the clock says; the clocks of writers may disagree, so never below zero. Nothing where
  * one entry tells of call and result with one time: that says when it was told.
  */
-export const duration = (row: string): string => {
-  const of = row === "" ? "" : `${row}.`;
-  return `coalesce(${of}reported_millis, CASE WHEN ${of}result_sequence <> ${of}sequence OR ${of}ended_at <> ${of}started_at
-    THEN max(0, ${of}ended_at - ${of}started_at) END)`;
-};
+export const durationOfCall = `coalesce(reported_millis, CASE WHEN result_sequence <> sequence OR ended_at <> started_at
+  THEN max(0, ended_at - started_at) END)`;
+
+/** SQL: the duration of a row of `tool_calls`. */
+export const duration = (row: string): string => `${row}.duration_millis`;
 
 const told: Told = {
   table: "tool_calls",

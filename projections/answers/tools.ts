@@ -99,7 +99,8 @@ const latency: View = {
     ${nameText("d.tenant")}, count(*), ${place(50)}, ${place(95)}, ${place(99)}, max(d.millis)
     FROM (SELECT c.name, c.server, t.client, t.client_version, c.tenant, ${duration("c")} AS millis,
       row_number() OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version ORDER BY ${duration("c")}) AS place,
-      count(*) OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version) AS timed
+      count(*) OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version ORDER BY ${duration("c")}
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS timed
       FROM tool_calls c ${withThread} WHERE ${callCounts("c")} AND ${duration("c")} IS NOT NULL) d
     GROUP BY d.name, d.server, d.client, d.client_version, d.tenant`,
 };

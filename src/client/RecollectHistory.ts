@@ -10,7 +10,7 @@ import { Data, Effect, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History } from "../domain/History.ts";
 import { dataOf } from "../log/Envelope.ts";
-import { HistoryReading, type ReadEvent, type Reading } from "../publish/HistoryReading.ts";
+import { type Deciding, HistoryReading, type ReadEvent, type Reading } from "../publish/HistoryReading.ts";
 import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../publish/Publisher.ts";
 import type { TypeName } from "../publish/write/NewEvent.ts";
 import * as InFlight from "./InFlight.ts";
@@ -134,12 +134,10 @@ export class RecollectHistory {
   decide<State>(
     fold: EventFold<State>,
     choose: (state: State) => ReadonlyArray<AppendedEvent>,
+    deciding: Deciding = {},
   ): Promise<FoldedState<State>> {
-    const decided = HistoryReading.use((reads) =>
-      reads.decide(this.#history, recordedFold(fold), (state) =>
-        Effect.try({ try: () => choose(state), catch: (thrown) => new Thrown({ thrown }) }),
-      ),
-    );
+    const tried = (state: State) => Effect.try({ try: () => choose(state), catch: (thrown) => new Thrown({ thrown }) });
+    const decided = HistoryReading.use((reads) => reads.decide(this.#history, recordedFold(fold), tried, deciding));
     const counted = Effect.tap(decided, ({ sequence }) => Effect.sync(() => this.#runner.reached(sequence)));
     return this.#runner.run(counted).catch((error: unknown) => {
       throw error instanceof Thrown ? error.thrown : error;

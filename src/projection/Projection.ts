@@ -49,6 +49,8 @@ export interface Column {
   /** One sentence for the data dictionary, with the unit. */
   readonly doc: string;
   readonly merge?: Merge;
+  /** SQL over other columns of the row that gives it: no change sets it, it takes no room, and an index on it covers. */
+  readonly generated?: string;
 }
 
 /** Columns or expressions; with `where`, of the rows alone for which that SQL over columns is true. */

@@ -69,7 +69,8 @@ export const faultsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<
 
 const columnSql = (name: string, column: Column, table: Table): string => {
   if (keyIsRowid(table) && table.key.includes(name)) return `"${name}" INTEGER PRIMARY KEY`;
-  return `"${name}" ${sqlType[column.type]}${table.key.includes(name) ? " NOT NULL" : ""}`;
+  const generated = column.generated === undefined ? "" : ` GENERATED ALWAYS AS (${column.generated}) VIRTUAL`;
+  return `"${name}" ${sqlType[column.type]}${table.key.includes(name) ? " NOT NULL" : ""}${generated}`;
 };
 
 const list = (columns: ReadonlyArray<string>): string => columns.map((name) => `"${name}"`).join(", ");

@@ -13,7 +13,7 @@
 import { Context, Effect, Layer, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../domain/History.ts";
-import { decideAndAppend } from "../log/DecideAndAppend.ts";
+import { decideAndAppend, type Known } from "../log/DecideAndAppend.ts";
 import { type AppendRefused, EventLog, LogUnavailable } from "../log/EventLog.ts";
 import { SharedConnection } from "../log/connection/SharedConnection.ts";
 import { HistorySource } from "../snapshot/HistorySource.ts";
@@ -47,6 +47,14 @@ export interface Fold<State> {
   readonly apply: (state: State, event: RecordedEvent) => State;
 }
 
+export interface Deciding {
+  /**
+   * Decides on the state that this process knows, before it asks the log: one question less, and read and decided again
+   * when that was not the newest. Only for events whose ids are new: one that is there already would be taken for appended.
+   */
+  readonly guess?: boolean | undefined;
+}
+
 export interface Folded<State> {
   /** With what waits on this machine. */
   readonly state: State;
@@ -71,6 +79,7 @@ export class HistoryReading extends Context.Service<
       history: History,
       fold: Fold<State>,
       decide: (state: State) => Effect.Effect<ReadonlyArray<AppendedEvent>, E>,
+      deciding?: Deciding,
     ) => Effect.Effect<Folded<State>, E | InvalidEvent | AppendRefused | LogUnavailable>;
   }
 >()("recollect/publish/HistoryReading") {}
@@ -81,14 +90,21 @@ const mostKept = 1_000;
 interface Kept<State> {
   readonly state: State;
   readonly sequence: Sequence;
+  /** The last event, and those before it that were still listed as waiting when they were read. */
   readonly lastEventId: string | undefined;
+  readonly delivered: ReadonlySet<string>;
 }
 
 const none: ReadonlyArray<Command> = [];
 
-/** Commands that the log does not have: a history is delivered in order, so all up to its last event are in it. */
-const notIn = (commands: ReadonlyArray<Command>, lastEventId: string | undefined): ReadonlyArray<Command> =>
-  commands.slice(commands.findLastIndex(({ event }) => event.id === lastEventId) + 1);
+/**
+ * Commands that the log does not have: a history is delivered in order, so all up to the last one that was met in the log
+ * are in it. The log's own last event may be another writer's.
+ */
+const notIn = (commands: ReadonlyArray<Command>, isMet: (id: string) => boolean): ReadonlyArray<Command> =>
+  commands.slice(commands.findLastIndex(({ event }) => isMet(event.id)) + 1);
+
+const idsOf = (commands: ReadonlyArray<Command>): ReadonlySet<string> => new Set(commands.map(({ event }) => event.id));
 
 const waits = ({ id, kind }: History) =>
   new LogUnavailable({
@@ -103,7 +119,13 @@ const make = Effect.gen(function* () {
   const connections = yield* SharedConnection;
   let kept = new WeakMap<object, RecentlyUsed<Kept<unknown>>>();
   // What was read over another connection may have been another stream.
-  yield* connections.each(() => Effect.sync(() => (kept = new WeakMap())));
+  let ahead = new WeakMap<object, RecentlyUsed<Known<unknown>>>();
+  yield* connections.each(() =>
+    Effect.sync(() => {
+      kept = new WeakMap();
+      ahead = new WeakMap();
+    }),
+  );
 
   const logged = (history: History, after: Sequence) =>
     after === 0 ? WholeHistory.read({ log, source, history }) : log.read({ history, after });
@@ -119,22 +141,45 @@ const make = Effect.gen(function* () {
       Effect.gen(function* () {
         // First, so that what is delivered meanwhile is in both and not in neither.
         const commands = yield* publisher.waitingFor(history);
-        let last = { id: yield* eventBefore(commands, after), sequence: after };
+        const listed = idsOf(commands);
+        const met = new Set([yield* eventBefore(commands, after)]);
+        let sequence = after;
         const isWanted = ({ event }: ReadEvent) => types === undefined || types.includes(event.type);
         const recorded = logged(history, after).pipe(
           Stream.map((event): ReadEvent => {
-            last = { id: event.id, sequence: event.sequence };
+            ({ sequence } = event);
+            if (listed.has(event.id)) met.add(event.id);
             return { event, isWaiting: false };
           }),
         );
         const waiting = Stream.suspend(() =>
-          Stream.fromIterable(asRecorded(notIn(commands, last.id), last.sequence)).pipe(
-            Stream.map((event): ReadEvent => ({ event, isWaiting: true })),
-          ),
+          Stream.fromIterable(
+            asRecorded(
+              notIn(commands, (id) => met.has(id)),
+              sequence,
+            ),
+          ).pipe(Stream.map((event): ReadEvent => ({ event, isWaiting: true }))),
         );
         return Stream.filter(Stream.concat(recorded, waiting), isWanted);
       }),
     );
+
+  /**
+   * States after appends of this process. Not for reads: the time of an append by the log's clock is known to who reads it.
+   */
+  const aheadOf = <State>(fold: Fold<State>) => {
+    const known = ahead.get(fold) ?? new RecentlyUsed<Known<unknown>>(mostKept);
+    ahead.set(fold, known);
+    return known as RecentlyUsed<Known<State>>;
+  };
+  const decided = <State>(
+    mine: RecentlyUsed<Known<State>>,
+    key: string,
+    { state, upTo }: Known<State>,
+  ): Folded<State> => {
+    mine.put(key, { state, upTo }, 1);
+    return { state, sequence: upTo, waiting: 0 };
+  };
 
   const keptOf = <State>(fold: Fold<State>) => {
     const known = kept.get(fold) ?? new RecentlyUsed<Kept<unknown>>(mostKept);
@@ -146,16 +191,21 @@ const make = Effect.gen(function* () {
     const commands = yield* publisher.waitingFor(history);
     const key = keyOf(history);
     const states = keptOf(fold);
-    let known: Kept<State> = states.use(key) ?? { state: fold.initial, sequence: 0, lastEventId: undefined };
+    const listed = idsOf(commands);
+    const nothing: Kept<State> = { state: fold.initial, sequence: 0, lastEventId: undefined, delivered: new Set() };
+    let known = states.use(key) ?? nothing;
+    const met = new Set([...known.delivered].filter((id) => listed.has(id)));
     yield* Stream.runForEachArray(logged(history, known.sequence), (read) =>
       Effect.sync(() => {
         for (const event of read) {
-          known = { state: fold.apply(known.state, event), sequence: event.sequence, lastEventId: event.id };
+          if (listed.has(event.id)) met.add(event.id);
+          const state = fold.apply(known.state, event);
+          known = { state, sequence: event.sequence, lastEventId: event.id, delivered: met };
         }
       }),
     );
     states.put(key, known, 1);
-    const waiting = commands.length === 0 ? none : notIn(commands, known.lastEventId);
+    const waiting = commands.length === 0 ? none : notIn(commands, (id) => id === known.lastEventId || met.has(id));
     const state = asRecorded(waiting, known.sequence).reduce(fold.apply, known.state);
     return { state, sequence: known.sequence, waiting: waiting.length } satisfies Folded<State>;
   });
@@ -164,19 +214,28 @@ const make = Effect.gen(function* () {
     history: History,
     fold: Fold<State>,
     choose: (state: State) => Effect.Effect<ReadonlyArray<AppendedEvent>, E>,
+    { guess = false }: Deciding = {},
   ) {
-    const { sequence, state: before, waiting } = yield* folded(history, fold);
     // What was accepted before comes first: deciding without it would be deciding on an older state.
-    if (waiting > 0) return yield* waits(history);
-    // What is appended is not kept: its time by the log's clock is known to who reads it.
-    const { state, upTo } = yield* decideAndAppend({
-      log,
-      history,
-      known: { state: before, upTo: sequence },
-      evolve: fold.apply,
-      decide: (held) => Effect.flatMap(choose(held), (chosen) => publisher.prepare(history, chosen)),
-    });
-    return { state, sequence: upTo, waiting: 0 } satisfies Folded<State>;
+    if ((yield* publisher.waitingFor(history)).length > 0) return yield* waits(history);
+    const key = keyOf(history);
+    const mine = aheadOf(fold);
+    const deciding = { log, history, evolve: fold.apply };
+    const prepared = (held: State) => Effect.flatMap(choose(held), (chosen) => publisher.prepare(history, chosen));
+    if (guess) {
+      // What the log has since refutes the append, and is read then; a decision to append nothing, or a refusal, is refuted
+      // by nobody. A history that nothing is known of is most often a new one.
+      const known = mine.use(key) ?? { state: fold.initial, upTo: 0 };
+      const tried = (held: State) =>
+        Effect.flatMap(
+          Effect.orElseSucceed(choose(held), (): ReadonlyArray<AppendedEvent> => []),
+          (chosen) => publisher.prepare(history, chosen),
+        );
+      const guessed = yield* decideAndAppend({ ...deciding, known, decide: tried });
+      if (guessed.isNew) return decided(mine, key, guessed);
+    }
+    const { sequence: upTo, state } = yield* folded(history, fold);
+    return decided(mine, key, yield* decideAndAppend({ ...deciding, known: { state, upTo }, decide: prepared }));
   });
 
   return HistoryReading.of({ events, folded, decide });

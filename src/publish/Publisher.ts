@@ -14,7 +14,7 @@
  * - an event that its Schema does not allow is refused before anything is written;
  * - secrets are replaced by their marks before the command is made (`storing/StoragePolicy`).
  */
-import { Context, Effect, Layer, Option, Schedule, Stream } from "effect";
+import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import type { NewEvent, Provenance, RecordedEvent } from "../domain/Event.ts";
 import { defaultTenant, type History, type Sequence } from "../domain/History.ts";
 import type { TaskRefusal } from "../domain/task/Task.ts";
@@ -26,8 +26,9 @@ import {
   type SequenceConflict,
 } from "../log/EventLog.ts";
 import type { Command } from "../spool/Spool.ts";
-import { builtIn, type Policy, StoragePolicy } from "./storing/StoragePolicy.ts";
-import { compose, type Composing, type InvalidEvent, type TypeName } from "./write/NewEvent.ts";
+import { AuditLevels } from "./storing/AuditLevels.ts";
+import { type Policy, policyHere } from "./storing/StoragePolicy.ts";
+import { compose, type Composing, type InvalidEvent, newId, type TypeName } from "./write/NewEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
 import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
 import { putBlobs } from "./write/WriteCommand.ts";
@@ -145,7 +146,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   const delivery = yield* Delivery.make(options);
   const source = options.source ?? "recollect";
   const own = about(options);
-  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
+  const policy = yield* policyHere;
 
   /** Into the log or nowhere. What was tried once may be there: it is looked for before it is written again. */
   const deliverToLog = (command: Command) =>
@@ -156,8 +157,16 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       }),
     );
 
+  const levels = new AuditLevels();
+
   const publish = Effect.fn("publish.publish")(function* <Name extends TypeName>(given: PublishOptions<Name>) {
-    const composed = yield* compose({ ...own, ...given }, { source, policy: policy() });
+    const holds = policy();
+    const { type } = given;
+    const data = levels.audited(holds, type, given.data, given.actor ?? own.actor) as typeof given.data | undefined;
+    if (data === undefined && given.data !== undefined) {
+      return { _tag: "Withheld" as const, eventId: given.id ?? (yield* newId) };
+    }
+    const composed = yield* compose({ ...own, ...given, data: data ?? given.data }, { source, policy: holds });
     const durable = composed.durable ?? options.durable;
     const command = durable === undefined ? composed : { ...composed, durable };
     const delivered = yield* durable === "log" ? deliverToLog(command) : delivery.deliver(command);

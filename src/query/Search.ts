@@ -44,6 +44,8 @@ export interface SearchFilter {
   /** Epoch milliseconds, both included. */
   readonly since?: number;
   readonly until?: number;
+  /** What may be shown of a text, put on it whole before a snippet is cut from it. Default: all of it. */
+  readonly shown?: (text: string) => string;
   /** Only what failed calls were given and answered. */
   readonly hasError?: boolean;
 }

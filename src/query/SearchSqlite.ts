@@ -188,10 +188,16 @@ type Detail = Pick<SearchHit, "messageId" | "toolCallId" | "toolName">;
 const hitOf = (
   db: Database,
   one: Ranked,
-  how: { readonly finder: Finder; readonly texts: Texts; readonly width: number },
+  how: {
+    readonly finder: Finder;
+    readonly texts: Texts;
+    readonly width: number;
+    readonly shown: ((text: string) => string) | undefined;
+  },
 ) => {
   const [detail] = all<Detail>(db, detailSql(one.source), { id: one.id });
-  const text = how.texts(one);
+  const stored = how.texts(one);
+  const text = how.shown?.(stored) ?? stored;
   const snippet = around(text, how.finder.marks(text), how.width);
   return {
     kind: one.kind,
@@ -222,7 +228,7 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
       .map((hits) => ({ hits, score: (hits[0]?.score ?? 0) * (1 + 0.15 * Math.log2(hits.length)) }))
       .toSorted((left, right) => right.score - left.score)
       .slice(0, Math.max(1, Math.min(1000, filter.limit ?? 10)));
-    const how = { finder, texts, width: filter.width ?? 160 };
+    const how = { finder, texts, width: filter.width ?? 160, shown: filter.shown };
     return {
       threads: best.flatMap(({ hits }) => {
         const [first] = hits;

@@ -2,7 +2,7 @@
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
  * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
- * a limit gives, for 20 seconds. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
+ * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
@@ -27,6 +27,7 @@ import * as LimitDrill from "./Limits.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as OddFiles from "./OddFiles.ts";
 import * as Outages from "./Outages.ts";
+import * as Sdks from "./Sdks.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
 
@@ -63,6 +64,7 @@ const usage = `npm run drill                kills everything at random, and veri
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
+npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
@@ -97,6 +99,14 @@ const summary = (outcome: Outcome): string => {
 };
 
 const seed = number("seed");
+
+const sdkDrill = Effect.suspend(() => {
+  say("The drill of SDKs: each entry point beside its SDK, from npm");
+  return Effect.map(Sdks.run(say), (isGood) => {
+    process.stdout.write(isGood ? "Every SDK has what it asks for.\n" : "NOT as promised.\n");
+    if (!isGood) process.exitCode = 1;
+  });
+});
 
 /** Says what is not as promised, and where everything is kept. */
 const report = (outcome: { readonly faults: ReadonlyArray<string>; readonly folder: string }, line: string) => {
@@ -272,6 +282,7 @@ const conformance = Effect.promise(async () => {
 });
 
 const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
+  sdks: sdkDrill,
   crashes,
   outages,
   tasks: taskDrill,

@@ -1,7 +1,13 @@
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect } from "effect";
+import { Effect, Layer, Stream } from "effect";
 import { AppendRefused, InvalidEvent, LogUnavailable, Recollect, SequenceConflict, type EventFold } from "recollect";
-import { isVendorTypeName } from "../../src/domain/Event.ts";
+import { isVendorTypeName, type NewEvent } from "../../src/domain/Event.ts";
+import * as History from "../../src/domain/History.ts";
+import { SharedConnection } from "../../src/log/connection/SharedConnection.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as HistoryReading from "../../src/publish/HistoryReading.ts";
+import { Publisher } from "../../src/publish/Publisher.ts";
 import { createHash } from "node:crypto";
 import * as Proxy from "../log/proxy.ts";
 import * as NatsServer from "../support/NatsServer.ts";
@@ -237,6 +243,41 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
         }),
     );
 
+    it.effect("guesses a state where it is told to, and decides again on what another writer has added", () =>
+      Effect.gen(function* () {
+        const programs = [yield* connected, yield* connected];
+        yield* Effect.promise(async () => {
+          const { fold } = counting();
+          await Promise.all(programs.map((program) => program.connected()));
+          const decided = async (nth: number, guess: boolean) => {
+            const seen: Array<number> = [];
+            const history = programs[nth]?.history({ thread: "guessed" });
+            const after = await history?.decide(fold, (state) => (seen.push(state.length), [put(state.length)]), {
+              guess,
+            });
+            return { seen, length: after?.state.length };
+          };
+          assert.deepStrictEqual(await decided(0, true), { seen: [0], length: 1 });
+          assert.deepStrictEqual(await decided(0, true), { seen: [1], length: 2 });
+          assert.deepStrictEqual(await decided(1, true), { seen: [0, 2], length: 3 });
+          assert.deepStrictEqual(await decided(0, true), { seen: [2, 3], length: 4 });
+          assert.deepStrictEqual(await decided(1, false), { seen: [4], length: 5 });
+          const history = programs[0]?.history({ thread: "guessed" });
+          const refused = await history
+            ?.decide(
+              fold,
+              ({ length }) => {
+                throw new Error(`${length} are there`);
+              },
+              { guess: true },
+            )
+            .catch((error: unknown) => String(error));
+          assert.strictEqual(refused, "Error: 5 are there", "a refusal is one of the newest state");
+          assert.deepStrictEqual((await history?.folded(fold))?.state, [0, 1, 2, 3, 4]);
+        });
+      }),
+    );
+
     it.effect("gives the bytes of a blob that one of its events refers to", () =>
       Effect.gen(function* () {
         const recollect = yield* connected;
@@ -257,6 +298,7 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
         yield* Effect.promise(async () => {
           const heard: Array<string> = [];
           await two.channel("news").publish("before");
+          await two.history({ thread: "a question behind it" }).read();
           let resolve = (): void => undefined;
           const last = new Promise<void>((done) => (resolve = done));
           const end = await one.channel("news").subscribe((text) => {
@@ -283,3 +325,42 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
     );
   },
 );
+
+describe("a history whose commands are still listed as waiting", () => {
+  const history = History.thread("listed");
+  const event = (id: string): NewEvent => ({
+    id,
+    type: "x.acme.put",
+    schemaVersion: 1,
+    source: "acme",
+    occurredAt: 0,
+    body: JSON.stringify(id),
+  });
+  const stubs = Layer.mergeAll(
+    EventLogMemory.layer,
+    Layer.succeed(SharedConnection, { each: () => Effect.void } as never),
+    Layer.succeed(Publisher, {
+      waitingFor: () => Effect.succeed(["a", "b", "c"].map((id) => ({ history, event: event(id), blobs: [] }))),
+    } as never),
+  );
+
+  it.effect("gives each of them once, also where another writer's event is the log's last", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const reading = yield* HistoryReading.HistoryReading;
+      for (const id of ["a", "b", "of another"]) yield* log.append({ history, events: [event(id)], expected: "any" });
+      const ids = { initial: "", apply: (state: string, next: { readonly id: string }) => `${state} ${next.id}` };
+      const read = yield* Stream.runCollect(reading.events(history));
+      assert.deepStrictEqual(
+        read.map(({ event: { id }, isWaiting }) => [id, isWaiting]),
+        [
+          ["a", false],
+          ["b", false],
+          ["of another", false],
+          ["c", true],
+        ],
+      );
+      for (const _ of [1, 2]) assert.strictEqual((yield* reading.folded(history, ids)).state, " a b of another c");
+    }).pipe(Effect.provide(Layer.provideMerge(HistoryReading.layer, stubs))),
+  );
+});

@@ -9,6 +9,7 @@ import * as DiskFile from "./DiskFile.ts";
 import type { FileError, Version } from "./DiskFile.ts";
 import type { FileContent } from "./FileCache.ts";
 import type { HeldFiles } from "./HeldFiles.ts";
+import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import * as SharedFiles from "./SharedFiles.ts";
 import { SingleFlight } from "./SingleFlight.ts";
 
@@ -31,14 +32,21 @@ export const make = Effect.fnUntraced(function* (options: {
 }) {
   const { config, held, now, scope, shared } = options;
   const { counts } = held;
+  const policy = yield* policyHere;
   const flights = new SingleFlight<Read, FileError>(scope);
   const keeping = yield* Semaphore.make(keepingAtOnce);
   let underway = 0;
 
+  const holdsSecret = (bytes: Uint8Array): boolean => {
+    const { stored } = policy();
+    return stored !== undefined && stored.bytes(bytes) !== bytes;
+  };
+
   /** Nobody waits for it. */
   const share = (file: Parameters<typeof shared.keep>[0]) =>
     Effect.suspend(() => {
-      if (underway >= keepingAtOnce) return Effect.void;
+      // A file without its secret would be another file: it stays in the processes that read it.
+      if (underway >= keepingAtOnce || holdsSecret(file.bytes)) return Effect.void;
       underway++;
       const done = Effect.ensuring(
         keeping.withPermit(shared.keep(file)),

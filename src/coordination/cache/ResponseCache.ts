@@ -23,6 +23,7 @@ import * as History from "../../domain/History.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import { RecentlyUsed } from "../../snapshot/RecentlyUsed.ts";
 import * as CacheMetrics from "./CacheMetrics.ts";
+import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { type CacheReport, CacheSharing, type News } from "./CacheSharing.ts";
 import { Configuration } from "../config/Configuration.ts";
 import { keyOf, type Request, type RequestRefused } from "./RequestKey.ts";
@@ -137,6 +138,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
   { patienceMillis = defaultPatienceMillis }: Options = {},
 ) {
   const wire = yield* CacheSharing;
+  const policy = yield* policyHere;
   const config = yield* Configuration;
   const clock = yield* Clock.Clock;
   const scope = yield* Effect.scope;
@@ -266,6 +268,8 @@ export const make = Effect.fn("cache.openResponses")(function* (
     if (isTooLarge) counts.tooLarge++;
     if (isTooLarge || !(ttlMillis > 0) || before !== generation) return;
     hold(asked, key, kept, ttlMillis);
+    // An answer without its secret would be another answer: it stays in the process that got it.
+    if (policy().stored?.holds(value) === true) return;
     // Nobody waits for it.
     yield* Effect.forkIn(shared.set(asked, key, kept, ttlMillis), scope, { startImmediately: true });
   });

@@ -21,7 +21,7 @@ import type { RecordedEvent } from "../../domain/Event.ts";
 import { isMisfit } from "../../domain/Event.ts";
 import { config as historyOf, defaultTenant } from "../../domain/History.ts";
 import { type AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
-import { builtIn, StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
+import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { compose, type InvalidEvent } from "../../publish/write/NewEvent.ts";
 import {
   apply,
@@ -179,7 +179,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const log = yield* EventLog;
   const history = historyOf(options.scope ?? "default", options.tenant ?? defaultTenant);
   const source = options.who ?? "recollect";
-  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
+  const policy = yield* policyHere;
   const below = yield* Effect.fromResult(belowOf(options));
   const told = yield* PubSub.sliding<Version>(maxBehind);
   /** Something else may hold: looked at by those who watch, so that of several only the last counts. */

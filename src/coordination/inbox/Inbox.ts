@@ -21,6 +21,7 @@ import { Cause, Context, Effect, Layer, Option, Schedule, Schema, Stream } from 
 import * as History from "../../domain/History.ts";
 import { newId } from "../../publish/write/NewEvent.ts";
 import { type PublishError, Publisher } from "../../publish/Publisher.ts";
+import { storable } from "../../publish/storing/StoragePolicy.ts";
 import { type Bucket, Buckets, type BucketError, type Entry, keyOf, type Settings } from "../bucket/Bucket.ts";
 import type { InboxRefused } from "./InboxCheck.ts";
 import { checked, checkLease, named, ttlBounds } from "./InboxCheck.ts";
@@ -166,8 +167,8 @@ const make = Effect.gen(function* () {
     about: { readonly isRequest: boolean; readonly answers?: Message | undefined },
   ) {
     const { body: said, ttlMillis } = yield* checked(options);
-    // The event is redacted by the publisher; what lies in the bucket lies on the same disk.
-    const body = publisher.policy().stored?.value(said) ?? said;
+    // What lies in the inbox is what the event says: both without secrets.
+    const body = storable(publisher.policy(), "session.message_sent", said);
     const { from, session = from, to } = options;
     const { answers, isRequest } = about;
     const id = options.id ?? (yield* newId);

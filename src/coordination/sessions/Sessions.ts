@@ -25,7 +25,7 @@ import * as EventId from "../../domain/EventId.ts";
 import * as History from "../../domain/History.ts";
 import { type About, type Given, newId } from "../../publish/write/NewEvent.ts";
 import { type PublishError, Publisher } from "../../publish/Publisher.ts";
-import type { Policy } from "../../publish/storing/StoragePolicy.ts";
+import { storable } from "../../publish/storing/StoragePolicy.ts";
 import { beatMillis, type Presence, PresenceBucket, type PresenceUnavailable, type Present } from "./Presence.ts";
 
 /** This session cannot be registered, or cannot join: nothing was written. */
@@ -116,10 +116,10 @@ const faultOf = (of: History.History, first: Presence): SessionRefused | undefin
     : no(`${first.processId} is no process id.`, "It is a whole number from 0.");
 };
 
-/** What a list shows of a client, as it may be stored. The event has all of it: no name keeps a session from being recorded. */
-const shownClient = (client: Given<Program> | null | undefined, { stored }: Policy): Program | null => {
+/** What a list shows of a client. The event has all of it: no name keeps a session from being recorded. */
+const shownClient = (client: Given<Program> | null | undefined): Program | null => {
   if (client == null) return null;
-  const shown = (text: string) => (stored?.text(text) ?? text).slice(0, maxNameLength).toWellFormed();
+  const shown = (text: string) => text.slice(0, maxNameLength).toWellFormed();
   const { name, version } = client;
   return { name: shown(name), version: version == null ? null : shown(version) };
 };
@@ -263,14 +263,15 @@ const make = Effect.gen(function* () {
   const bucket = yield* PresenceBucket;
 
   const register = Effect.fn("sessions.register")(function* (options: Registering = {}, about: About = {}) {
-    const { id, machine = hostname(), processId = process.pid, ...said } = options;
+    const { id, machine = hostname(), processId = process.pid, ...given } = options;
+    const said = storable(publisher.policy(), "session.started", given);
     const sessionId = id ?? (yield* newId);
     const history = History.session(sessionId, publisher.tenant);
     const since = about.occurredAt ?? (yield* Clock.currentTimeMillis);
     const first: Presence = {
       tenant: publisher.tenant,
       sessionId,
-      client: shownClient(said.client, publisher.policy()),
+      client: shownClient(said.client),
       machine,
       processId,
       since,

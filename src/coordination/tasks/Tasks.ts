@@ -21,7 +21,7 @@ import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, lostLease, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
-import { builtIn, StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
+import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
 import { Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
 import * as TaskSubmission from "./TaskSubmission.ts";
@@ -137,7 +137,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const slots = yield* TaskSlots.TaskSlots;
   const config = yield* Configuration;
   const { actor, source = "recollect", tenant = defaultTenant } = options;
-  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
+  const policy = yield* policyHere;
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) }, policy };
 
   const offering = TaskEnqueue.make(desk, queue, yield* Effect.scope);

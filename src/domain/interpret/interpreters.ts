@@ -48,8 +48,10 @@ import { langfuse } from "./traces/langfuse.ts";
 import { otel } from "./traces/otel.ts";
 import { qwen } from "./terminals/qwen.ts";
 import { vscodeChat } from "./editors/vscode-chat.ts";
+import { a2a } from "./sdk/a2a.ts";
 import { hookInterpreters } from "./hooks/hooks.ts";
 import { aiSdk } from "./sdk/ai-sdk.ts";
+import { langgraph } from "./sdk/langgraph.ts";
 import { openaiAgents } from "./sdk/openai-agents.ts";
 
 const all: ReadonlyArray<Interpreter> = [
@@ -101,6 +103,8 @@ const all: ReadonlyArray<Interpreter> = [
   ...hookInterpreters,
   openaiAgents,
   aiSdk,
+  langgraph,
+  a2a,
 ];
 
 export const interpreters: ReadonlyMap<string, Interpreter> = new Map(

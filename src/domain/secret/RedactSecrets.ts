@@ -46,19 +46,48 @@ export class Redactor {
     return this.#counts;
   }
 
+  /** What it looks for. */
+  get finding(): Finding {
+    return this.#given;
+  }
+
+  /** Every secret of any JSON, by rule and digest. Counts nothing. */
+  found(value: unknown): ReadonlyArray<Seen> {
+    const all: Array<Seen> = [];
+    new Redactor(this.#given, (seen) => all.push(seen)).value(value);
+    return all;
+  }
+
+  /** Whether any JSON holds a secret. Counts nothing. */
+  holds(value: unknown): boolean {
+    return new Redactor(this.#given).value(value) !== value;
+  }
+
   /** A text without its secrets. */
   text(text: string): string {
-    const found = findSecrets(text, this.#given);
-    if (found.length === 0) return text;
+    return this.textFrom(text, 0);
+  }
+
+  /** The text behind `from`, without the secrets of the whole: of one that began before, the mark is there. */
+  textFrom(text: string, from: number): string {
     let redacted = "";
-    let from = 0;
-    for (const { end, rule, start } of found) {
-      const mark = this.#mark(rule, text.slice(start, end));
+    let at = from;
+    for (const { end, rule, start } of findSecrets(text, this.#given)) {
+      const mark = end <= from ? undefined : this.#mark(rule, text.slice(start, end));
       if (mark === undefined) continue;
-      redacted += text.slice(from, start) + mark;
-      from = end;
+      redacted += text.slice(at, Math.max(at, start)) + mark;
+      at = end;
     }
-    return from === 0 ? text : redacted + text.slice(from);
+    if (at !== from) return redacted + text.slice(at);
+    return from === 0 ? text : text.slice(from);
+  }
+
+  /** Bytes without their secrets; what is no text stays. The same bytes when there are none. */
+  bytes(bytes: Uint8Array): Uint8Array {
+    if (bytes.includes(0)) return bytes;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+    const redacted = this.text(text);
+    return redacted === text ? bytes : Buffer.from(redacted, "latin1");
   }
 
   /** Any JSON without its secrets: in texts, and under names of objects. */
@@ -77,11 +106,20 @@ export class Redactor {
   }
 
   #any(value: unknown, name: SecretName | undefined, depth: number): unknown {
-    if (typeof value === "string") return name === undefined ? this.text(value) : this.#under(name, value);
+    if (typeof value === "string") return name === undefined ? this.#words(value, depth) : this.#under(name, value);
     if (typeof value !== "object" || value === null || depth > deepest) return value;
     return Array.isArray(value)
       ? this.#array(value, name, depth)
       : this.#object(value as Record<string, unknown>, depth);
+  }
+
+  /** A text, and if it is JSON in which names stand apart from their values, as JSON. */
+  #words(text: string, depth: number): string {
+    const redacted = this.text(text);
+    if (!isJsonWithPairs(redacted)) return redacted;
+    const value = parsed(redacted);
+    const shown = this.#any(value, undefined, depth + 1);
+    return shown === value ? redacted : JSON.stringify(shown);
   }
 
   /** A text under a name that says it is secret. */
@@ -114,16 +152,27 @@ export class Redactor {
     return secretName(name) ?? this.#given.isName?.(name);
   }
 
+  /** A file or an image in base64; in one that is a text secrets are replaced. */
+  #file(object: Record<string, unknown>, base64: string): string {
+    const type = typeOf(object);
+    if (type === undefined || !/^text\/|json|ya?ml|xml|script|toml|x-sh/.test(type)) return base64;
+    const bytes = Buffer.from(base64, "base64");
+    const redacted = this.bytes(bytes);
+    return redacted === bytes ? base64 : Buffer.from(redacted).toString("base64");
+  }
+
   #object(object: Record<string, unknown>, depth: number): unknown {
     let copy: Record<string, unknown> | undefined;
+    const type = typeOf(object);
     // `{ name: "API_KEY", value: … }`, as environments and headers are listed.
     const listed = object["name"] ?? object["key"];
     const itsName = typeof listed === "string" && "value" in object ? this.#named(listed) : undefined;
     for (const key of Object.keys(object)) {
       const value = object[key];
-      if (isBytes(key, value)) continue;
       const name = key === "value" && itsName !== undefined ? itsName : this.#named(key);
-      const redacted = this.#any(value, name, depth + 1);
+      const redacted = isBytes(key, value, type !== undefined)
+        ? this.#file(object, value)
+        : this.#any(value, name, depth + 1);
       const newKey = key.length < 16 ? key : this.text(key);
       if (redacted === value && newKey === key) continue;
       copy ??= { ...object };
@@ -138,9 +187,29 @@ export class Redactor {
 /** `--password`, `-token`, `x-api-key`. */
 const flagOrName = /^(-{0,2})([A-Za-z][\w-]{1,79})$/;
 
-/** The bytes of an image or a file. */
-const isBytes = (key: string, value: unknown): boolean =>
+/** A larger one is an answer that holds data; it is looked at as a text all the same. */
+const longestJson = 256 * 1024;
+
+/** A list of flags or pairs, or of `{ name, value }`: what a text's own rules do not see. */
+const isJsonWithPairs = (text: string): boolean =>
+  text.length <= longestJson && /^\s*[[{]/.test(text) && /"--?[A-Za-z]|\[\s*"|"(?:name|key)"\s*:/.test(text);
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+};
+
+const typeOf = (object: Record<string, unknown>): string | undefined => {
+  const type = object["mediaType"] ?? object["mimeType"] ?? object["media_type"];
+  return typeof type === "string" ? type : undefined;
+};
+
+/** The bytes of an image or a file, in base64. */
+const isBytes = (key: string, value: unknown, isTyped: boolean): value is string =>
   typeof value === "string" &&
-  value.length > 256 &&
+  value.length > (isTyped ? 16 : 256) &&
   (key === "data" || key === "blob") &&
-  /^[A-Za-z0-9+/]+$/.test(value.slice(0, longestBase64Head));
+  /^[A-Za-z0-9+/]+={0,2}$/.test(value.slice(0, longestBase64Head));

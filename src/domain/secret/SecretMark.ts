@@ -18,8 +18,11 @@ export const markOf = (rule: string, digest: string): string => `[redacted:${rul
 
 export const markStart = "[redacted:";
 
+const marks = /\[redacted:([a-z0-9-]{1,64}):([0-9a-f]{16})\]/g;
+
 /** Every mark in a text. */
-export const marks = /\[redacted:([a-z0-9-]{1,64}):([0-9a-f]{16})\]/g;
+export const marksIn = (text: string): ReadonlyArray<{ readonly rule: string; readonly digest: string }> =>
+  text.includes(markStart) ? Array.from(text.matchAll(marks), ([, rule = "", digest = ""]) => ({ rule, digest })) : [];
 
 /** The text without the digests of its marks: the same for every key, so that two machines say of a message that it is one. */
 export const withoutDigests = (text: string): string =>

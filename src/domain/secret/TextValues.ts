@@ -81,7 +81,8 @@ const quotedValue = (text: string, start: number, close: number, slashes: number
     while (text.charCodeAt(at - 1 - behind) === backslash) behind++;
     if (behind <= slashes) return { start, end: at - behind, isQuoted: true };
   }
-  return undefined;
+  // A text that was cut off in the middle of it.
+  return last === text.length ? { start, end: last, isQuoted: true } : undefined;
 };
 
 const endsValue = (code: number): boolean =>

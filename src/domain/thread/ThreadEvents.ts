@@ -76,6 +76,8 @@ export const ToolCalled = Schema.Struct({
   arguments: maybe(Schema.Unknown),
   argumentsBlob: maybe(BlobReference),
   messageId: maybe(Text),
+  /** How much is recorded, where the audit policy keeps less than everything. */
+  auditLevel: maybe(Text),
 });
 
 export const ToolError = Schema.Struct({ type: Text, message: maybe(Text) });
@@ -93,6 +95,8 @@ export const ToolReturned = Schema.Struct({
   resultBytes: maybe(Schema.Natural),
   error: maybe(ToolError),
   durationMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
+  /** How much is recorded, where the audit policy keeps less than everything. */
+  auditLevel: maybe(Text),
 });
 
 /**

@@ -20,7 +20,8 @@ const transcript = Effect.fnUntraced(function* (input: {
   readonly format: string | undefined;
 }) {
   const stdio = yield* Stdio.Stdio;
-  const pieces = yield* exportThread({ ...input, thread: yield* wholeThreadId(input.thread, input.tenant) });
+  const thread = yield* wholeThreadId(input.thread, input.tenant);
+  const pieces = yield* exportThread({ ...input, thread, shown: yield* Output.Shows });
   yield* Stream.run(pieces, stdio.stdout({ endOnDone: false }));
 }, store);
 
@@ -46,7 +47,7 @@ export const exportCommand = Command.make(
     thread: threadArgument.pipe(Argument.optional),
     format: Flag.Literals("format", formats).pipe(
       Flag.withDescription(
-        "Its own format gives back what came in; another one tells the conversation in it (default: its own)",
+        "Its own format gives back what came in, with --raw byte for byte; another one tells the conversation in it (default: its own)",
       ),
       Flag.optional,
     ),
@@ -89,7 +90,11 @@ export const exportCommand = Command.make(
 ).pipe(
   Command.withDescription("Write one thread as a transcript to stdout, or everything as SQLite or CloudEvents"),
   Command.withExamples([
-    { command: "recollect export THREAD > session.jsonl", description: "What was imported, line by line" },
+    {
+      command: "recollect export THREAD > session.jsonl",
+      description: "What was imported, line by line, without secrets",
+    },
+    { command: "recollect export THREAD --raw > session.jsonl", description: "Every byte as it was imported" },
     { command: "recollect export THREAD --format openai-chat", description: "Any thread as chat-completions messages" },
     { command: "recollect export --sqlite copy.db", description: "The database as it is now" },
     {

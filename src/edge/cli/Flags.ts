@@ -6,7 +6,9 @@
 import { Clock, Effect, Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { defaultTenant } from "../../domain/History.ts";
-import { maxPage } from "../../query/Query.ts";
+import * as Shown from "../../client/Shown.ts";
+import { maxPage, Query } from "../../query/Query.ts";
+import * as Output from "./Output.ts";
 import { Attach, type Need, type Where } from "./Attach.ts";
 import { BadRequest } from "./Failure.ts";
 import { momentHint, momentOf } from "./ParseTime.ts";
@@ -39,6 +41,10 @@ export const recollect = Command.make("recollect").pipe(
     tlsCa: file("tls-ca", "Whose certificates to trust, PEM (default: RECOLLECT_NATS_TLS_CA, else the system's)"),
     tlsCert: file("tls-cert", "Our own certificate, PEM (default: RECOLLECT_NATS_TLS_CERT)"),
     tlsKey: file("tls-key", "Its key, PEM (default: RECOLLECT_NATS_TLS_KEY)"),
+    raw: Flag.Boolean("raw").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Show and export secrets as they are stored, in place of their marks"),
+    ),
     asOf: Flag.String("as-of").pipe(
       Flag.withMetavar("SEQUENCE|TIME"),
       Flag.withDescription("Answer from the record as it was after that event of the stream, or at that time"),
@@ -116,6 +122,18 @@ export const where: Effect.Effect<Where, never, Command.CommandContext<"recollec
   };
 });
 
+/** What may be shown, on whatever prints: `Output` asks it, and so does what prints without it. */
+const showing = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const how = { raw: (yield* recollect).raw };
+    const shown = yield* Shown.shown(how);
+    const query = yield* Query;
+    return yield* handler.pipe(
+      Effect.provideService(Query, Shown.shownQuery(query, shown)),
+      Effect.provideService(Output.Shows, shown),
+    );
+  });
+
 const attached = <A, E, R>(handler: Effect.Effect<A, E, R>, need: Need) =>
   Effect.gen(function* () {
     const place = yield* where;
@@ -126,7 +144,7 @@ const attached = <A, E, R>(handler: Effect.Effect<A, E, R>, need: Need) =>
         hint: "Leave it out.",
       });
     }
-    return yield* Effect.provide(handler, attach.store(place, need));
+    return yield* Effect.provide(showing(handler), attach.store(place, need));
   });
 
 /** Runs a handler with the whole store of a folder that has one. */
@@ -140,7 +158,7 @@ export const readModels = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const place = { ...(yield* where), asOf: yield* momentAsked };
     const attach = yield* Attach;
-    return yield* Effect.provide(handler, attach.readModels(place));
+    return yield* Effect.provide(showing(handler), attach.readModels(place));
   });
 
 /** Runs a handler with the read models as they lie in the folder, however far they are; starts and waits for nothing. */
@@ -148,5 +166,5 @@ export const databaseAsItLies = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const place = yield* where;
     const attach = yield* Attach;
-    return yield* Effect.provide(handler, attach.databaseAsItLies(place));
+    return yield* Effect.provide(showing(handler), attach.databaseAsItLies(place));
   });

@@ -11,9 +11,10 @@ import { Effect, Layer, Option } from "effect";
 import { Command, Flag } from "effect/cli";
 import * as Layers from "../../client/Layers.ts";
 import { ofProcess, type Role, roles } from "../mcp/Caller.ts";
+import * as StoragePolicyFile from "../../publish/storing/StoragePolicyFile.ts";
 import * as Desk from "../mcp/Desk.ts";
 import { Attach } from "./Attach.ts";
-import { where } from "./Flags.ts";
+import { recollect, where } from "./Flags.ts";
 
 const roleNames = Object.keys(roles) as [Role, ...Array<Role>];
 
@@ -55,7 +56,11 @@ export const mcp = Command.make(
       Layer.provideMerge(Layers.core(client)),
       Layer.provide(NodeServices.layer),
     );
-    const desk = Desk.layerLazy({ query: attach.readModels(place), writing });
+    const { root } = yield* attach.folder(place);
+    const { raw } = yield* recollect;
+    const desk = Desk.layerLazy({ raw, query: attach.readModels(place), writing }).pipe(
+      Layer.provide(StoragePolicyFile.layer(root)),
+    );
     const { serveStdio } = yield* Effect.promise(() => import("../mcp/Server.ts"));
     yield* Effect.provide(serveStdio(who), desk);
   }),

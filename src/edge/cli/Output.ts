@@ -6,30 +6,44 @@
  * `--json` output is a contract (`docs/cli.md`): keys in camelCase, times in epoch milliseconds. Text for people may
  * change at any time; it has no colours, and what a transcript holds cannot move a terminal's cursor.
  */
-import { Console, Effect, Stdio, Stream } from "effect";
+import { Console, Context, Effect, Stdio, Stream } from "effect";
 import { CliOutput } from "effect/cli";
 import { asCalled } from "./CalledAs.ts";
+import { asStored, type Shown } from "../../client/Shown.ts";
 import { shown, shownJson } from "./Shown.ts";
 
+/** What may be shown of what is printed. A command that has no store prints nothing that was stored. */
+export const Shows = Context.Reference<Shown>("recollect/edge/cli/Shows", { defaultValue: () => asStored });
+
 /** One JSON value on a line of its own. */
-export const json = (value: unknown): Effect.Effect<void> => Console.log(shownJson(JSON.stringify(value)));
+export const json = (value: unknown): Effect.Effect<void> =>
+  Effect.flatMap(Shows, (shows) => Console.log(shownJson(JSON.stringify(shows.value(value)))));
 
 export { shown } from "./Shown.ts";
 
 /** Text for a person, on stdout, with a line feed behind. */
-export const line = (text = ""): Effect.Effect<void> => Console.log(shown(text));
+export const line = (text = ""): Effect.Effect<void> =>
+  Effect.flatMap(Shows, (shows) => Console.log(shown(shows.text(text))));
 
 /** The same of pieces that are `shown` already and have the terminal's own marks for bold between them. */
-export const styled = (text: string): Effect.Effect<void> => Console.log(text);
+export const styled = (text: string): Effect.Effect<void> =>
+  Effect.flatMap(Shows, (shows) => Console.log(shows.text(text)));
 
 /** Text said beside the data, on stderr; commands in it are named as this one was called. */
-export const note = (text: string): Effect.Effect<void> => Console.error(shown(asCalled(text)));
+export const note = (text: string): Effect.Effect<void> =>
+  Effect.flatMap(Shows, (shows) => Console.error(shows.text(shown(asCalled(text)))));
 
 /** Pieces as fast as the reader takes them: as they are, but a terminal is no reader of them and gets them shown. */
 export const raw = <E, R>(stream: Stream.Stream<string, E, R>) =>
-  Effect.flatMap(Stdio.Stdio, (stdio) =>
-    Stream.run(process.stdout.isTTY === true ? Stream.map(stream, shown) : stream, stdio.stdout({ endOnDone: false })),
-  );
+  Effect.gen(function* () {
+    const stdio = yield* Stdio.Stdio;
+    const shows = yield* Shows;
+    const told = Stream.map(stream, shows.text);
+    yield* Stream.run(
+      process.stdout.isTTY === true ? Stream.map(told, shown) : told,
+      stdio.stdout({ endOnDone: false }),
+    );
+  });
 
 /** Many lines, as fast as the reader takes them. */
 export const lines = <E, R>(stream: Stream.Stream<string, E, R>) => raw(Stream.map(stream, (text) => `${text}\n`));

@@ -41,6 +41,7 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   if (address.http !== undefined) yield* Output.note(`  HTTP       ${address.http}`);
   yield* Output.note(`  database   ${address.database}`);
   yield* Output.note(`  data       ${address.data}`);
+  if (address.http !== undefined) yield* Output.note(`  page       recollect open${suffix}    opens it in a browser`);
   yield* Output.note("");
   for (const { hint, message, name } of address.conditions) yield* Output.note(`${name}: ${message}\n  ${hint}\n`);
   if (address.isEmpty) yield* firstSteps(suffix);

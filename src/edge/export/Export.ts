@@ -5,9 +5,11 @@
  *
  * Promises: in the thread's own format every entry comes out as it came in, byte for byte but for white space around
  * messages of a document, in the order of the file. In another format, and for threads of our own publishers, the
- * conversation is told from its facts, which loses what that format has no place for.
+ * conversation is told from its facts, which loses what that format has no place for. With `shown`, secrets in entries and
+ * words are replaced, and nothing else is changed.
  */
 import { Effect, Option, Schema, Stream } from "effect";
+import { asStored, type Shown } from "../../client/Shown.ts";
 import { defaultTenant, type History, isHistory } from "../../domain/History.ts";
 import { hookAgents, hookFormat } from "../../domain/interpret/hooks/hookEvent.ts";
 import type { EventLog, LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
@@ -28,6 +30,8 @@ export interface ExportOptions {
   readonly tenant?: string | undefined;
   /** Default: the format the thread came in; `openai-chat` for a thread of our own publishers. */
   readonly format?: string | undefined;
+  /** What may be shown of an entry. Default: all of it, as it is stored. */
+  readonly shown?: Shown | undefined;
 }
 
 /** Formats that tell again, and less, what another one in the same thread tells. */
@@ -61,25 +65,31 @@ const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | un
   return { exists, own, first };
 });
 
+const newline = Buffer.from("\n");
+
 /** The entries of one format, as they came. */
-const asItCame = (history: History, format: string) =>
+const asItCame = (history: History, format: string, { entry: shownEntry }: Shown) =>
   Stream.suspend(() => {
     const assembler = new Assembler();
     return WholeHistory.events(history).pipe(
       Stream.filter((event) => formatOf(event) === format),
       Stream.mapEffect(entryOf),
-      Stream.flatMap((entry) => (entry === undefined ? Stream.empty : Stream.fromIterable(assembler.push(entry)))),
+      Stream.flatMap((entry) =>
+        entry === undefined
+          ? Stream.empty
+          : Stream.fromIterable(assembler.push({ ...entry, bytes: shownEntry(entry.bytes) })),
+      ),
       Stream.concat(Stream.suspend(() => Stream.fromIterable(assembler.end()))),
     );
   });
 
 /** The conversation told anew. */
-const toldAnew = (history: History, format: Rendering) =>
+const toldAnew = (history: History, format: Rendering, { entry: shownEntry }: Shown) =>
   Stream.unwrap(
     Effect.gen(function* () {
       const messages = yield* saidIn(WholeHistory.events(history));
       const lines = render(messages, { threadId: history.id, format });
-      return Stream.fromIterable(lines.map((line) => Buffer.from(`${line}\n`, "utf8")));
+      return Stream.fromIterable(lines.map((line) => Buffer.concat([shownEntry(Buffer.from(line, "utf8")), newline])));
     }),
   );
 
@@ -100,10 +110,11 @@ export const exportThread = Effect.fn("edge.export")(function* (
       hint: "recollect threads lists them.",
     });
   }
-  if (own !== undefined) return asItCame(history, own);
+  const { shown = asStored } = options;
+  if (own !== undefined) return asItCame(history, own, shown);
   const format = options.format ?? "openai-chat";
   const rendering = renderings.find((name) => name === format);
-  if (rendering !== undefined) return toldAnew(history, rendering);
+  if (rendering !== undefined) return toldAnew(history, rendering, shown);
   return yield* new CannotExport({
     message: `The thread ${options.thread} did not come in as ${format}, and cannot be told in it.`,
     hint: `Leave --format out for its own format (${first ?? "openai-chat"}), or take ${renderings.join(", ")}.`,

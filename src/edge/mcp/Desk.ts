@@ -7,6 +7,7 @@
  * the reason.
  */
 import { Context, Effect, Layer, Semaphore } from "effect";
+import { shown, shownQuery, type Shown } from "../../client/Shown.ts";
 import type { Tasks } from "../../coordination/tasks/Tasks.ts";
 import type { HistoryReading } from "../../publish/HistoryReading.ts";
 import type { Publisher } from "../../publish/Publisher.ts";
@@ -26,6 +27,9 @@ export type Writing = Publisher | ThreadViews | HistoryReading | Tasks;
 export class Desk extends Context.Service<
   Desk,
   {
+    /** What may be shown of an answer. */
+    readonly shown: Shown;
+    /** Questions whose answers may be shown: texts are redacted before a budget cuts them. */
     readonly query: Effect.Effect<Query["Service"], Obstacle>;
     readonly writing: Effect.Effect<Context.Context<Writing>, Obstacle>;
   }
@@ -33,7 +37,13 @@ export class Desk extends Context.Service<
 
 /** Services that are there already. */
 export const of = (services: Context.Context<Query | Writing>) =>
-  Desk.of({ query: Effect.succeed(Context.get(services, Query)), writing: Effect.succeed(services) });
+  Effect.map(Effect.provideContext(shown(), services), (how) =>
+    Desk.of({
+      shown: how,
+      query: Effect.succeed(shownQuery(Context.get(services, Query), how)),
+      writing: Effect.succeed(services),
+    }),
+  );
 
 /** Made once, at the first use; a failure is told, and tried again by the next. Ends with the scope. */
 const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.Layer<A, E>) {
@@ -49,8 +59,9 @@ const lazily = Effect.fnUntraced(function* <A, E extends Obstacle>(made: Layer.L
   return Effect.mapError(semaphore.withPermits(1)(make), (error): Obstacle => error);
 });
 
-/** Services that are made when first needed. */
+/** Services that are made when first needed. `raw`: secrets are shown as they are stored. */
 export const layerLazy = (options: {
+  readonly raw?: boolean;
   readonly query: Layer.Layer<Query, Obstacle>;
   readonly writing: Layer.Layer<Writing, Obstacle>;
 }) =>
@@ -59,6 +70,8 @@ export const layerLazy = (options: {
     Effect.gen(function* () {
       const query = yield* lazily(options.query);
       const writing = yield* lazily(options.writing);
-      return Desk.of({ query: Effect.map(query, (context) => Context.get(context, Query)), writing });
+      const how = yield* shown(options);
+      const its = Effect.map(query, (context) => shownQuery(Context.get(context, Query), how));
+      return Desk.of({ shown: how, query: its, writing });
     }),
   );

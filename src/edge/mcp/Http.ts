@@ -87,7 +87,7 @@ const callers = HttpRouter.middleware<{ provides: Caller }>()(
       Effect.gen(function* () {
         const { role, tenant } = yield* Principal;
         const { headers } = yield* HttpServerRequest.HttpServerRequest;
-        const desk = Desk.of(yield* clients.of(tenant));
+        const desk = yield* Desk.of(yield* clients.of(tenant));
         return yield* Effect.provideService(app, Caller, {
           who: { role, tenant, thread: headers[threadHeader] },
           desk,

@@ -5,7 +5,8 @@
  *
  * What may not be shown is taken out here, before the text is made.
  */
+import type { Shown } from "../../client/Shown.ts";
 import type { JsonValue } from "../../domain/Json.ts";
 
 /** The text of an answer. Data stands in it once: no structured copy goes beside it. */
-export const leaving = (answer: JsonValue): string => JSON.stringify(answer);
+export const leaving = (answer: JsonValue, { value }: Shown): string => JSON.stringify(value(answer));

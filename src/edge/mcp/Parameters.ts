@@ -35,18 +35,6 @@ export const moment = Effect.fnUntraced(function* (written: string | undefined) 
   return at ?? (yield* new Refused({ message: `${written} is no time.`, hint: momentHint }));
 });
 
-/** A time for a model: minutes, in UTC. */
-export const minute = (millis: number | null | undefined): string | undefined =>
-  millis === null || millis === undefined || !(Math.abs(millis) < 8.64e15)
-    ? undefined
-    : `${new Date(millis).toISOString().slice(0, 16)}Z`;
-
-/** An object without what is not known: null and undefined cost tokens and say nothing. */
-export const known = <A extends Readonly<Record<string, unknown>>>(fields: A) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)) as {
-    readonly [K in keyof A]: Exclude<A[K], undefined | null>;
-  };
-
 const notFound = (id: string) =>
   new Refused({ message: `There is no thread ${id}.`, hint: "list_threads and search give ids." });
 
@@ -67,7 +55,3 @@ export const threadNamed = (query: Query["Service"], id: string, tenant: string)
   Effect.flatMap(threadOf(query, id, tenant), (thread) =>
     thread === undefined ? Effect.fail(notFound(id)) : Effect.succeed(thread),
   );
-
-/** What a thread is known by. */
-export const titleOf = ({ opening, title }: Pick<ThreadRow, "title" | "opening">): string | undefined =>
-  (title ?? opening ?? undefined)?.replaceAll(/\s+/g, " ").slice(0, 120).toWellFormed();

@@ -6,7 +6,7 @@
 import { Effect, Layer, Schema } from "effect";
 import { McpSchema, McpServer } from "effect/ai";
 import type { JsonValue } from "../../domain/Json.ts";
-import { defaultTokens } from "./Budget.ts";
+import { defaultTokens } from "../../query/brief/Budget.ts";
 import { may } from "./Caller.ts";
 import { Desk } from "./Desk.ts";
 import { handOverOf } from "./HandOver.ts";
@@ -60,10 +60,11 @@ const dictionary = McpServer.resource({
   mimeType: "application/json",
   content: read(() =>
     Effect.gen(function* () {
-      const query = yield* (yield* Desk).query;
+      const { query: asking, shown } = yield* Desk;
+      const query = yield* asking;
       const { columns, rows } = yield* query.select("SELECT * FROM v_dictionary");
       const objects: JsonValue = objectsOf(columns, rows);
-      return json("recollect://dictionary", leaving(objects));
+      return json("recollect://dictionary", leaving(objects, shown));
     }),
   ),
 });
@@ -86,10 +87,10 @@ const handOver = McpServer.prompt({
   completion: { thread: completions },
   content: ({ thread: id }) =>
     read(({ who }) =>
-      Effect.map(
-        handOverOf({ thread: id, tenant: who.tenant, tokens: defaultTokens }),
-        (brief) => `${goOn}\n\n${leaving(brief)}`,
-      ),
+      Effect.gen(function* () {
+        const brief = yield* handOverOf({ thread: id, tenant: who.tenant, tokens: defaultTokens });
+        return `${goOn}\n\n${leaving(brief, (yield* Desk).shown)}`;
+      }),
     ),
 });
 

@@ -9,7 +9,7 @@
 import { Cause, Context, Effect, Option, Schema } from "effect";
 import { McpSchema, McpServer } from "effect/ai";
 import { isObject, type JsonObject } from "../../domain/Json.ts";
-import { defaultTokens, fewestTokens, mostTokens } from "./Budget.ts";
+import { defaultTokens, fewestTokens, mostTokens } from "../../query/brief/Budget.ts";
 import { Caller, type Deed, may, threadIn, toolUseIn, type Who } from "./Caller.ts";
 import { Desk } from "./Desk.ts";
 import { leaving } from "./Leaving.ts";
@@ -109,7 +109,8 @@ export const tool = <const Fields extends Schema.Struct.Fields>(definition: Defi
           Schema.Struct.Type<Fields>,
           Schema.SchemaError
         >;
-        return leaving(yield* handle(given, { ...call, tokens: tokensOf(given) }));
+        const { shown } = yield* Desk;
+        return leaving(yield* handle(given, { ...call, tokens: tokensOf(given) }), shown);
       }).pipe(
         Effect.map((text) => words(text, false)),
         Effect.catchCause((cause) =>

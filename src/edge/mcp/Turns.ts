@@ -5,8 +5,8 @@
  */
 import type { JsonObject } from "../../domain/Json.ts";
 import type { CompactionRow, MessageRow, PartRow, ToolCallRow } from "../../query/Query.ts";
-import { clip } from "./Budget.ts";
-import { known, minute } from "./Parameters.ts";
+import { clip } from "../../query/brief/Budget.ts";
+import { known, minute } from "../../query/brief/Plain.ts";
 
 /** Most characters of what is said, of arguments, of what a tool answered, and of a thought. */
 const lengths = { said: 3_000, arguments: 600, result: 1_200, thought: 400 };

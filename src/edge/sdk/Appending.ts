@@ -43,15 +43,20 @@ export const decideOrKeep = async <State>(
   history: RecollectHistory,
   fold: EventFold<State>,
   make: (state: State | undefined) => ReadonlyArray<AppendedEvent>,
+  deciding: { readonly guess?: boolean } = {},
 ): Promise<State | undefined> => {
   let tried: ReadonlyArray<AppendedEvent> | undefined;
   try {
     let chunks: ReadonlyArray<ReadonlyArray<AppendedEvent>> = [];
-    let { state } = await history.decide(fold, (now) => {
-      tried = make(now);
-      chunks = chunksOf(tried);
-      return chunks[0] ?? [];
-    });
+    let { state } = await history.decide(
+      fold,
+      (now) => {
+        tried = make(now);
+        chunks = chunksOf(tried);
+        return chunks[0] ?? [];
+      },
+      deciding,
+    );
     for (const chunk of chunks.slice(1)) ({ state } = await history.decide(fold, () => chunk));
     return state;
   } catch (error) {

@@ -3,4 +3,4 @@
  *
  * Room: edge.
  */
-export const sdkFormats = ["openai-agents", "ai-sdk"] as const;
+export const sdkFormats = ["openai-agents", "ai-sdk", "langgraph", "a2a"] as const;

@@ -31,7 +31,10 @@ const marker = "$recollect:bytes";
 
 /** JSON has no bytes, and `Buffer` would spell itself as a list of numbers: both are spelled in base64. */
 const spelled = (value: unknown): unknown => {
-  if (value instanceof Uint8Array) return { [marker]: Buffer.from(value).toString("base64") };
+  if (value instanceof Uint8Array) {
+    const base64 = Buffer.from(value).toString("base64");
+    return Buffer.isBuffer(value) ? { [marker]: base64, isBuffer: true } : { [marker]: base64 };
+  }
   if (Array.isArray(value)) return value.some(needsSpelling) ? value.map(spelled) : value;
   if (typeof value !== "object" || value === null || typeof (value as { toJSON?: unknown }).toJSON === "function")
     return value;
@@ -49,7 +52,8 @@ const unspelled = (value: unknown): unknown => {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(unspelled);
   const bytes = (value as Record<string, unknown>)[marker];
-  if (typeof bytes === "string") return new Uint8Array(Buffer.from(bytes, "base64"));
+  if (typeof bytes === "string")
+    return "isBuffer" in value ? Buffer.from(bytes, "base64") : new Uint8Array(Buffer.from(bytes, "base64"));
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unspelled(inner)]));
 };
 

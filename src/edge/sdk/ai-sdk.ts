@@ -77,16 +77,16 @@ const newestOf = (state: Chat): ReadonlyMap<string, Stored> =>
 const isSame = (one: Stored | undefined, text: string, sha256: string | undefined): boolean =>
   one !== undefined && (one.blob == null ? JSON.stringify(one.entry) === text : one.blob.sha256 === sha256);
 
-/** What of the list as it is now is kept: what its writer never saw is not what it removed. */
+/** Both changes to a list: what others added since it was seen stays, and what they took away stays away. */
 const merged = (
   now: ReadonlyArray<string>,
   given: ReadonlyArray<string>,
   seen: ReadonlySet<string> | undefined,
 ): ReadonlyArray<string> => {
   if (seen === undefined) return given;
-  const mine = new Set(given);
-  const theirs = now.filter((id) => !seen.has(id) && !mine.has(id));
-  return theirs.length === 0 ? given : [...given, ...theirs];
+  const [mine, there] = [new Set(given), new Set(now)];
+  const kept = given.filter((id) => there.has(id) || !seen.has(id));
+  return [...kept, ...now.filter((id) => !seen.has(id) && !mine.has(id))];
 };
 
 /** The chats of the AI SDK as threads. Several processes may save and load one. */
@@ -202,11 +202,19 @@ const piecesOf = (text: string): ReadonlyArray<string> => {
  */
 export const resumableStreams = (recollect: HistoriesAndChannels): ResumableStreams => {
   const ends = new Map<string, () => Promise<void>>();
+  /** As over one connection of Redis: what was set before is there for what comes after, at whoever hears of it. */
+  let writing: Promise<unknown> = Promise.resolve();
+  const write = <A>(run: () => Promise<A>): Promise<A> => {
+    const written = writing.then(run);
+    writing = written.catch(() => undefined);
+    return written;
+  };
   const historyOf = (key: string) => recollect.history({ session: boundedId(key) });
   return {
     publisher: {
       connect: async () => undefined,
       publish: async (name, message) => {
+        await writing;
         const channel = recollect.channel(name);
         try {
           for (const piece of piecesOf(message)) await channel.publish(piece);
@@ -220,10 +228,13 @@ export const resumableStreams = (recollect: HistoriesAndChannels): ResumableStre
       set: async (key, given, options = {}) => {
         const until = options.EX === undefined ? 0 : Date.now() + options.EX * 1_000;
         const data: Value = { value: given, until };
-        await decideOrKeep(historyOf(key), value, () => [{ id: newId(), type: valueSet, data }]);
+        await write(() => decideOrKeep(historyOf(key), value, () => [{ id: newId(), type: valueSet, data }]));
         return "OK";
       },
-      get: async (key) => now((await historyOf(key).folded(value)).state),
+      get: async (key) => {
+        await writing;
+        return now((await historyOf(key).folded(value)).state);
+      },
       incr: async (key) => {
         let next = 1;
         await historyOf(key).decide(value, (state) => {

@@ -23,6 +23,10 @@ const flags = {
 const accessFlags = { "--creds": "creds", "--nkey": "nkey", "--inbox-prefix": "inboxPrefix" } as const;
 const tlsFlags = { "--tls-ca": "caFile", "--tls-cert": "certFile", "--tls-key": "keyFile" } as const;
 
+/** A server of an address, and the port on which it is served here. */
+const httpFlag = "--http";
+const portFlag = "--port";
+
 /** Those without a value: the configuration is asked for limits, or for tools whose answers may be given again. */
 const limitsFlag = "--limits";
 const cacheFlag = "--cache";
@@ -36,11 +40,16 @@ const isAccess = (word: string): word is keyof typeof accessFlags => Object.hasO
 const isTls = (word: string): word is keyof typeof tlsFlags => Object.hasOwn(tlsFlags, word);
 const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
 
-/** Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits | --cache]… -- COMMAND…`. `words` are those behind `wrap`. */
+/**
+ * Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits | --cache]… -- COMMAND…`, or `--http URL` and flags without a
+ * command. `words` are those behind `wrap`.
+ */
 export const parse = (words: ReadonlyArray<string>): Options | undefined => {
-  const end = words.indexOf("--");
+  const divide = words.indexOf("--");
+  const end = divide < 0 ? words.length : divide;
   const command = words.slice(end + 1);
-  if (end < 0 || command.length === 0) return undefined;
+  let http: string | undefined;
+  let port: number | undefined;
   const found: { -readonly [K in (typeof flags)[Flag]]?: string } = {};
   const cacheTools: Array<string> = [];
   const access: { creds?: string; nkey?: string; inboxPrefix?: string } = {};
@@ -58,12 +67,17 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
     const name = equals < 0 ? word : word.slice(0, equals);
     const value = equals < 0 ? words[++at] : word.slice(equals + 1);
     if (value === undefined || at >= end) return undefined;
-    if (name === cacheTool) cacheTools.push(value);
+    if (name === httpFlag) http = value;
+    else if (name === portFlag && /^\d{1,5}$/.test(value)) port = Number(value);
+    else if (name === cacheTool) cacheTools.push(value);
     else if (isAccess(name)) access[accessFlags[name]] = value;
     else if (isTls(name)) tls[tlsFlags[name]] = value;
     else if (isFlag(name)) found[flags[name]] = value;
     else return undefined;
   }
+  // A command or an address; the proxy of an address gives nothing again, and asks no limits.
+  if ((http === undefined) !== command.length > 0) return undefined;
+  if (http === undefined ? port !== undefined : isLimited || isCached || cacheTools.length > 0) return undefined;
   const { user, ...options } = found;
   // Whose calls they are is said to limits only.
   if (user !== undefined && !isLimited) return undefined;
@@ -74,6 +88,8 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
     ...(isTlsSaid || Object.keys(access).length > 0 ? { access: { ...access, ...(isTlsSaid ? { tls } : {}) } } : {}),
     ...(cacheTools.length === 0 ? {} : { cacheTools }),
     ...(isCached ? { cache: true } : {}),
+    ...(http === undefined ? {} : { http }),
+    ...(port === undefined ? {} : { port }),
     command,
     ...(isLimited ? { limits: { user } } : {}),
   };

@@ -19,6 +19,8 @@ export interface RecorderOptions {
   /** Who we are to the server. */
   readonly access: Access | undefined;
   readonly command: ReadonlyArray<string>;
+  /** How the server is reached. Default: stdio. */
+  readonly transport?: string | undefined;
   readonly cwd: string;
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
   readonly parentThreadId: string | undefined;

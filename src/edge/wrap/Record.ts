@@ -9,6 +9,7 @@
  */
 import { Deferred, Effect, Scope } from "effect";
 import { createHash } from "node:crypto";
+import { keepsRequest, keepsResponse, levelOf } from "../../domain/audit/AuditPolicy.ts";
 import * as EventId from "../../domain/EventId.ts";
 import { type Held, type SessionRefused, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
@@ -73,7 +74,15 @@ export const record = Effect.fnUntraced(function* (given: {
   const startSession = ({ client, isSilent, protocolVersion, server }: Started) => {
     isBegun = true;
     const its = isSilent === true ? options.threadId : threadId;
-    const data = { client, server, protocolVersion, transport: "stdio", threadId: its, cwd, command };
+    const data = {
+      client,
+      server,
+      protocolVersion,
+      transport: options.transport ?? "stdio",
+      threadId: its,
+      cwd,
+      command,
+    };
     // The session began when the server was started, and is told of when it is known whose it is.
     const id = idOf(sessionId, "started", begun.epochMillis);
     return sessions.register({ ...data, id: sessionId }, { ...about(begun.epochMillis, client?.name), id }).pipe(
@@ -109,7 +118,18 @@ export const record = Effect.fnUntraced(function* (given: {
 
   /** What was offered, read or asked beside tool calls: facts of the session, and no messages of its thread. */
   const exchanged = ({ at, error, exchange, from, method, outcome, params, result, durationMillis }: Exchanged) => {
-    const data = { method, from, params, outcome, result, error, durationMillis, threadId };
+    const whose = { tool: undefined, server: traffic.server?.name, agent: traffic.client?.name };
+    const level = levelOf(publisher.policy().audit, whose);
+    if (level === "None") return Effect.void;
+    const data = {
+      method,
+      from,
+      outcome,
+      durationMillis,
+      threadId,
+      ...(keepsRequest(level) ? { params } : {}),
+      ...(keepsResponse(level) ? { result, error } : { auditLevel: level }),
+    };
     const actor = from === "client" ? traffic.client?.name : traffic.server?.name;
     const attributes = { ...about(at, actor), id: idOf(sessionId, `exchanged ${exchange}`, at) };
     return publisher.publish({ ...attributes, history: session, type: "x.recollect.mcp_exchanged", data });

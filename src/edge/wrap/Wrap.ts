@@ -18,8 +18,12 @@ export { endLike, exitCodeOf } from "./Proxy.ts";
 export type { Ended } from "./Messages.ts";
 
 export interface Options {
-  /** The server's program and its arguments. */
+  /** The server's program and its arguments; empty with `http`. */
   readonly command: ReadonlyArray<string>;
+  /** The address of a server of streamable HTTP, in place of a command. */
+  readonly http?: string | undefined;
+  /** The port of this machine on which it is then served. Default: any free one. */
+  readonly port?: number | undefined;
   /** The thread to write to. Default: a new one. */
   readonly thread?: string | undefined;
   readonly tenant?: string | undefined;
@@ -54,6 +58,10 @@ const defaultFindMillis = 250;
 
 /** Runs the server until it ends. Resolves with how it ended, when what passed is recorded; never rejects. */
 export const run = async (options: Options): Promise<Ended> => {
+  if (options.http !== undefined) {
+    const { run: serve } = await import("./WrapHttp.ts");
+    return serve({ ...options, http: options.http });
+  }
   let tap: Tap | undefined;
   let problem: Report;
   const { access, cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;

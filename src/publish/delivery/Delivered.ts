@@ -17,12 +17,14 @@ import type { NotAccepted } from "./SpoolOrMemory.ts";
  * - `Spooled`: on this machine's disk; it reaches the log when the log is back, also without this process
  * - `Held`: in this process's memory only, because the disk is unusable too; lost if the process dies first. Only for
  *   callers that ask for it (`durable: "memory"`)
+ * - `Withheld`: nowhere, because the audit policy records nothing of such a call (level `None`)
  */
 export type Delivered =
   | { readonly _tag: "Appended"; readonly sequence: Sequence }
   | { readonly _tag: "Unchanged"; readonly sequence: Sequence }
   | { readonly _tag: "Spooled" }
-  | { readonly _tag: "Held" };
+  | { readonly _tag: "Held" }
+  | { readonly _tag: "Withheld" };
 
 /** `LogUnavailable` only for a command that must be in the log. */
 export type DeliveryError = AccessDenied | AppendRefused | TaskRefusal | LogUnavailable | NotAccepted;

@@ -7,7 +7,7 @@
  * snapshot or a log line ever has them; entries of transcripts stay as they came; a policy that cannot be read is the
  * built-in one, which replaces.
  */
-import { Context } from "effect";
+import { Context, Effect, Option } from "effect";
 import { randomBytes } from "node:crypto";
 import type { AuditPolicy } from "../../domain/audit/AuditPolicy.ts";
 import type { Redactor } from "../../domain/secret/RedactSecrets.ts";
@@ -36,6 +36,12 @@ export const builtIn = (): StoragePolicy["Service"] => {
 
 /** Kinds that are stored unchanged: transcripts and configuration. */
 const asTheyCame: ReadonlySet<string> = new Set(["thread.entry_recorded", "source.described", "config.changed"]);
+
+/** The policy of whoever makes a service: the process's, else the built-in one. */
+export const policyHere = Effect.map(
+  Effect.serviceOption(StoragePolicy),
+  (found) => Option.getOrElse(found, builtIn).now,
+);
 
 /** An event's data as it may be stored. */
 export const storable = <T>(policy: Policy, type: string, data: T): T =>

@@ -11,7 +11,7 @@
  * Decision: a file beside the log and not events in it, because a checkpoint each second is 600 events in ten minutes,
  * and a synced write to this disk costs other machines nothing.
  */
-import { Clock, Context, Effect, Latch, Layer, Option, Result, Schema, type Scope, Semaphore } from "effect";
+import { Clock, Context, Effect, Latch, Layer, Result, Schema, type Scope, Semaphore } from "effect";
 import { randomUUID } from "node:crypto";
 import type { MessageAppended } from "../../domain/thread/ThreadEvents.ts";
 import { type Delta, Draft, DraftPart, partsOf } from "../../domain/thread/Draft.ts";
@@ -20,7 +20,7 @@ import { History } from "../../domain/History.ts";
 import { commandLineOf, isAlive } from "../../machine/Processes.ts";
 import type { Spool } from "../../spool/Spool.ts";
 import * as AnswerFile from "./AnswerFile.ts";
-import { builtIn, type Policy, StoragePolicy } from "../storing/StoragePolicy.ts";
+import { type Policy, policyHere } from "../storing/StoragePolicy.ts";
 import { type About, compose } from "../write/NewEvent.ts";
 
 /** Interval of syncs to disk, milliseconds. Five syncs a second are 1 % of a slow disk. */
@@ -258,7 +258,7 @@ const commandOf = Effect.fnUntraced(function* (
  */
 export const recover = Effect.fn("publish.recoverAnswers")(function* (options: Options, spool: Spool["Service"]) {
   let recovered = 0;
-  const { now: policy } = Option.getOrElse(yield* Effect.serviceOption(StoragePolicy), builtIn);
+  const policy = yield* policyHere;
   for (const path of AnswerFile.filesIn(options.folder)) {
     const lines = AnswerFile.linesOf(path);
     // A file without a whole line was begun this moment, or its process died in that moment.

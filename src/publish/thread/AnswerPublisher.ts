@@ -21,6 +21,7 @@
  */
 import { Deferred, Effect, Exit, Fiber, Latch, Option, Scope, Semaphore, Stream } from "effect";
 import type { EventData } from "../../domain/Event.ts";
+import { DeltaGate } from "../storing/DeltaGate.ts";
 import { type Delta, Draft, type DraftPart, type GivenDelta, isDelta, partsOf } from "../../domain/thread/Draft.ts";
 import type { History } from "../../domain/History.ts";
 import { Live } from "../../log/live/Live.ts";
@@ -84,6 +85,8 @@ interface Parts {
 class Saying {
   readonly #parts: Parts;
   readonly #draft = new Draft();
+  /** Neither disk nor watchers are told of a secret, whatever it was cut into. */
+  readonly #gate: DeltaGate;
   readonly #begun = Latch.makeUnsafe(false);
   readonly #end = Deferred.makeUnsafe<Published, PublishError>();
   readonly #ending = Semaphore.makeUnsafe(1);
@@ -94,6 +97,7 @@ class Saying {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#gate = new DeltaGate(parts.publisher.policy().stored);
   }
 
   get text(): string {
@@ -135,6 +139,16 @@ class Saying {
   add(given: GivenDelta): boolean {
     if (this.#isOver || given == null) return !this.#isOver;
     const delta: Delta = typeof given === "string" ? { type: "text", text: given } : given;
+    for (const one of this.#gate.add(delta)) this.#say(one);
+    return true;
+  }
+
+  /** What was held back is decided now: nothing follows it. */
+  #letGo(): void {
+    for (const one of this.#gate.end()) this.#say(one);
+  }
+
+  #say(delta: Delta): void {
     const { history, live, message } = this.#parts;
     const { part, offset } = this.#draft.add(delta);
     this.#entry?.note(delta);
@@ -143,7 +157,6 @@ class Saying {
     const said = delta as DraftPart;
     live?.tell(history, { _tag: "Delta", messageId: message.messageId, number, part, offset, delta: said });
     if (number === 0) Latch.openUnsafe(this.#begun);
-    return true;
   }
 
   /** One after another, until the answer is over. One that fails costs nothing: the next, or the end, says it too. */
@@ -184,6 +197,7 @@ class Saying {
       const earlier = yield* Deferred.poll(this.#end);
       if (Option.isSome(earlier)) return yield* earlier.value;
       yield* this.check(more);
+      this.#letGo();
       this.#isOver = true;
       // Whoever finds the journal from here on ends the answer like this, with this id.
       yield* this.#entry?.ending(ending, more) ?? Effect.void;

@@ -37,14 +37,16 @@ export const fileRead = Effect.fn("publish.fileRead")(function* (options: {
 }) {
   const { about, history, publisher } = options;
   const { bytes: given, callId, fromLine, machine, messageId, modifiedAt, path, toLine } = options.data;
-  const bytes = typeof given === "string" ? Buffer.from(given, "utf8") : given;
-  if (bytes.byteLength > maxFileBytes) {
-    const message = `The file has ${bytes.byteLength} bytes; at most ${maxFileBytes} are kept.`;
+  const read = typeof given === "string" ? Buffer.from(given, "utf8") : given;
+  if (read.byteLength > maxFileBytes) {
+    const message = `The file has ${read.byteLength} bytes; at most ${maxFileBytes} are kept.`;
     return yield* refused(message, "Say which part of it was read, as a message.");
   }
   if (path === "" || Buffer.byteLength(path, "utf8") > maxPathBytes) {
     return yield* refused(`A path has 1 to ${maxPathBytes} bytes.`, "Name the file as it is on the disk.");
   }
+  // A version that holds secrets is kept, and named, without them.
+  const bytes = publisher.policy().stored?.bytes(read) ?? read;
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   return yield* publisher.publish({
     ...about,

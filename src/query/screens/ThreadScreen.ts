@@ -197,3 +197,26 @@ export const raw = Effect.fnUntraced(function* (sequence: Sequence) {
   );
   return found;
 });
+
+/** One time that a thread read a file, with what the call that read it answered. */
+export interface SeenFile {
+  readonly sequence: Sequence;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly fromLine: number | null;
+  readonly toLine: number | null;
+  readonly readAt: number;
+  /** Null where no call says it. */
+  readonly shown: string | null;
+}
+
+/** The reads of one file by one thread, in order; at most 40. */
+export const seenOf = Effect.fnUntraced(function* (key: ThreadKey, path: string) {
+  const { rows } = yield* Ask;
+  return yield* rows<SeenFile>(
+    `SELECT f.sequence, f.sha256, f.content_bytes AS bytes, f.from_line, f.to_line, f.read_at,
+       (SELECT c.result FROM v_tool_calls c WHERE c.thread_id = f.thread_id AND c.tenant = f.tenant AND c.tool_call_id = f.tool_call_id LIMIT 1) AS shown
+     FROM v_files_read f WHERE f.thread_id = :threadId AND f.tenant = :tenant AND f.path = :path ORDER BY f.sequence LIMIT 40`,
+    { ...valuesOf(key), path },
+  );
+});

@@ -26,7 +26,10 @@ export const serve = Effect.fnUntraced(function* (data: string) {
   const services = yield* Layer.build(
     Layer.merge(writing, Layers.query(client)).pipe(Layer.provide(NodeServices.layer)),
   );
-  const caller = { who: { role: "operator" as const, tenant: "default", thread: undefined }, desk: Desk.of(services) };
+  const caller = {
+    who: { role: "operator" as const, tenant: "default", thread: undefined },
+    desk: yield* Desk.of(services),
+  };
   const always = HttpRouter.middleware<{ provides: Caller }>()((app) => Effect.provideService(app, Caller, caller));
   const routes = serving({
     registrations: Layer.merge(registered, Fixtures.layer).pipe(Layer.provide(visible.layer)),

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { tokensIn } from "../../../src/query/brief/Tokens.ts";
 import { program as main } from "../../support/program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "recollect-cli-"));
@@ -186,6 +187,18 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.strictEqual(run("export", "nobody").code, 4);
   });
 
+  it("says how the agent goes on with a thread, and briefs another one within a budget", () => {
+    assert.strictEqual(run("resume", threadId.slice(0, 8)).out, `cd /x && claude --resume ${threadId}\n`);
+    assert.strictEqual(run("resume", "nobody").code, 4);
+    const brief = run("hand-over", threadId, "--budget", "300");
+    assert.strictEqual(brief.code, 0, brief.err);
+    assert.include(brief.out, "Why is the database locked?");
+    assert.include(brief.out, "Process 4711 holds it.");
+    assert.isAtMost(tokensIn(brief.out), 300);
+    assert.deepInclude(json("hand-over", threadId), { thread: threadId, agent: "claude-code", turns: 1 });
+    assert.strictEqual(run("hand-over", threadId, "--budget", "1").code, 2);
+  });
+
   it("shows the events as they were written", () => {
     const events = run("tail", "--no-follow", "--json")
       .out.trim()
@@ -225,6 +238,17 @@ describe("the command line", { timeout: 300_000 }, () => {
 
   it("prints completions", () => {
     assert.match(run("--completions", "bash").out, /recollect/);
+  });
+
+  it("says where everything is, and how the page is opened", async () => {
+    const up = spawn(process.execPath, [main, "up", "--data", data], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    for await (const line of createInterface({ input: up.stderr })) {
+      said += `${line}\n`;
+      if (line.includes("records a stdio MCP server")) up.kill("SIGINT");
+    }
+    assert.match(said, / {2}HTTP {7}http:\/\/127\.0\.0\.1:\d+\n/);
+    assert.match(said, / {2}data {7}.*\n {2}page {7}.*recollect(?:\.mjs)? open --data \S+ {4}opens it in a browser\n/);
   });
 
   it("runs in the foreground, is found by other commands, refuses a second one, and ends cleanly on Ctrl-C", async () => {

@@ -1,7 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest";
 import { Effect, Layer } from "effect";
 import { protocols } from "../../../src/edge/mcp/Server.ts";
-import { tokensIn } from "../../../src/edge/mcp/Tokens.ts";
+import { tokensIn } from "../../../src/query/brief/Tokens.ts";
 import { importedFiles, store } from "../../support/Imported.ts";
 import { client, files, first, long, second, who } from "./World.ts";
 

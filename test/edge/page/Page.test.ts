@@ -39,7 +39,7 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
       yield* Effect.promise(async () => {
         for (const fold of await page.locator("details:not([open]) > summary").all())
           if (await fold.isVisible()) await fold.click();
-        await page.waitForFunction("[...document.querySelectorAll('.call')].every((fold) => fold.querySelector('h4'))");
+        for (const fold of await page.locator(".call").all()) await fold.locator("h4").first().waitFor();
       });
       const seen = yield* Effect.promise(() => page.locator("main").innerText());
       for (const payload of [payloads[0], payloads[1], payloads[3]]) assert.include(seen, payload ?? "");
@@ -95,7 +95,7 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
       yield* press(page, "Enter");
       yield* Effect.promise(() => page.waitForURL(/\/threads$/));
       yield* press(page, "/");
-      yield* Effect.promise(() => page.waitForFunction("document.activeElement.type === 'search'"));
+      yield* Effect.promise(() => page.locator("input[type=search]:focus").waitFor());
       yield* press(page, "Escape", "g", "n");
       yield* Effect.promise(() => page.waitForURL(/\/$/));
       yield* press(page, "?");
@@ -107,7 +107,7 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
   it.effect("finds as one types, and leads to the place", () =>
     Effect.gen(function* () {
       const { faults, page } = yield* opened("/search");
-      yield* Effect.promise(() => page.keyboard.type('"order of keys"'));
+      yield* Effect.promise(() => page.locator("main input[type=search]").pressSequentially('"order of keys"'));
       const hit = page.locator("#results mark").first();
       yield* Effect.promise(() => hit.waitFor());
       assert.include(page.url(), "order");

@@ -14,6 +14,7 @@ const screens: ReadonlyArray<readonly [path: string, shows: string]> = [
   [at(threads.shop), "flaky test"],
   [at(threads.bad), "alert(1)"],
   [at(threads.vast), "the whole entry, as text"],
+  [at(threads.shop, "/file?path=/home/ada/shop/cart.test.ts"), "flaky"],
   ["/search?q=flaky", "hits in"],
   ["/search?q=alert&by=contains", "onerror"],
   ["/tools", "What fills the context"],

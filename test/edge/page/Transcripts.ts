@@ -47,7 +47,21 @@ const plain = [
     { type: "text", text: "I look at the test first." },
     { type: "tool_use", id: "t1", name: "Read", input: { file_path: "/home/ada/shop/cart.test.ts" } },
   ]),
-  user(s("a3", "a2", 1), [{ type: "tool_result", tool_use_id: "t1", content: "1\tit('adds', () => {})\n2\t// flaky" }]),
+  {
+    ...user(s("a3", "a2", 1), [
+      { type: "tool_result", tool_use_id: "t1", content: "1\tit('adds', () => {})\n2\t// flaky" },
+    ]),
+    toolUseResult: {
+      type: "text",
+      file: {
+        filePath: "/home/ada/shop/cart.test.ts",
+        content: "it('adds', () => {})\n// flaky",
+        numLines: 2,
+        startLine: 1,
+        totalLines: 2,
+      },
+    },
+  },
   model(s("a4", "a3", 2), [
     {
       type: "tool_use",

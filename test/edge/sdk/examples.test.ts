@@ -7,9 +7,11 @@ import * as World from "../../publish/World.ts";
 import * as NatsServer from "../../support/NatsServer.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
-const examples = readdirSync(`${root}examples/sdk`);
+/** What needs an SDK that is too large for every clone is run by the drill. */
+const examples = readdirSync(`${root}examples/sdk`).filter((name) => name !== "langgraph.ts");
 /** What an example prints when it did what it says. */
 const says: Readonly<Record<string, RegExp>> = {
+  "a2a.ts": /contextId: 'weather'[^]*totalSize: 1/,
   "ai-sdk.ts": /id: 'm1'[^]*1 function/,
   "claude-agent-sdk.ts": /uuid: 'u1'[^]*mtime: \d+/,
   "mcp-sdk.ts": /status: 'working'/,

@@ -12,6 +12,7 @@ import { EventLog } from "../../../log/EventLog.ts";
 import * as WholeHistory from "../../../snapshot/WholeHistory.ts";
 import * as Live from "../../../log/live/Live.ts";
 import * as LiveNats from "../../../log/live/LiveNats.ts";
+import type { Shown } from "../../../client/Shown.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
 import { given, store, tenant, threadFlag } from "../Flags.ts";
 import * as Output from "../Output.ts";
@@ -47,12 +48,12 @@ const utf8 = new TextDecoder();
 /** Bytes of a body that a line can need. */
 const bodyShown = 1_000;
 
-const eventLine = (entry: LogEntry): string => {
+const eventLine = (entry: LogEntry, shows: Shown): string => {
   const at = Output.moment(entry.recordedAt);
   if (isMisfit(entry)) return `${String(entry.sequence).padStart(8)}  ${at}  misfit: ${Output.shown(entry.problem)}`;
   const where = `${entry.history.kind} ${Output.clip(entry.history.id, 36)}`;
   const text = `${String(entry.sequence).padStart(8)}  ${at}  ${entry.type.padEnd(24)}  ${where}`;
-  return `${Output.shown(text)}  ${Output.clip(utf8.decode(entry.body.subarray(0, bodyShown)), 100)}`;
+  return `${Output.shown(text)}  ${Output.clip(shows.text(utf8.decode(entry.body.subarray(0, bodyShown))), 100)}`;
 };
 
 const isThere = (history: History) =>
@@ -126,7 +127,9 @@ const follow = Effect.fnUntraced(function* (wanted: Wanted) {
       `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${id} has no events yet; waiting for the first.`,
     );
   }
-  const render = wanted.json ? (entry: LogEntry) => JSON.stringify(eventJson(entry)) : eventLine;
+  const shows = yield* Output.Shows;
+  const render = (entry: LogEntry) =>
+    wanted.json ? JSON.stringify(shows.value(eventJson(entry))) : eventLine(entry, shows);
   const only = given("history", history);
   if (wanted.live && Option.isSome(history)) {
     const events = Stream.map(log.follow({ after, ...only }), (entry) => render(entry));

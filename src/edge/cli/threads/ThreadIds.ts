@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect } from "effect";
+import { Clock, Effect } from "effect";
 import { Query } from "../../../query/Query.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
 
@@ -20,6 +20,22 @@ export const wholeThreadId = Effect.fnUntraced(function* (given: string, tenant?
     message: `${given} is the beginning of several threads: ${ids.slice(0, 3).join(", ")}${ids.length > 3 ? ", …" : ""}.`,
     hint: "Write more of it.",
   });
+});
+
+/** The thread of an id or of its beginning; one that is deleted or expired is not there. */
+export const threadNamed = Effect.fnUntraced(function* (given: string, tenant: string) {
+  const query = yield* Query;
+  const threadId = yield* wholeThreadId(given, tenant);
+  const found = yield* query.thread({ threadId, tenant });
+  const now = yield* Clock.currentTimeMillis;
+  if (found === undefined || found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now)) {
+    const state = found === undefined ? undefined : found.deletedAt === null ? "expired" : "deleted";
+    return yield* new NotFound({
+      message: state === undefined ? `There is no thread ${threadId}.` : `Thread ${threadId} is ${state}.`,
+      hint: state === undefined ? "recollect threads lists them." : "recollect thread ID --deleted shows it.",
+    });
+  }
+  return found;
 });
 
 /** The thread that was last active. */

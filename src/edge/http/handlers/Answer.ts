@@ -7,9 +7,10 @@
  * their own, and `Retry-After` is one.
  */
 import { Effect } from "effect";
-import { HttpServerResponse } from "effect/http";
+import { type HttpServerRequest, HttpServerResponse } from "effect/http";
 import { Principal } from "../Guard.ts";
 import { type Problem, Refused, toResponse } from "../Problem.ts";
+import { shownAnswer } from "./ShownAnswer.ts";
 import { type Client, TenantClients } from "../TenantClients.ts";
 
 /** Status, and seconds after which the same request may succeed. */
@@ -89,9 +90,13 @@ export const answer = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.gen(function* () {
       const { tenant } = yield* Principal;
       const client = yield* (yield* TenantClients).of(tenant);
-      return yield* Effect.provideContext(effect, client);
+      return yield* Effect.provideContext(Effect.flatMap(effect, shownAnswer), client);
     }),
-  ) as Effect.Effect<A | HttpServerResponse.HttpServerResponse, never, Exclude<R, Client> | Principal | TenantClients>;
+  ) as Effect.Effect<
+    A | HttpServerResponse.HttpServerResponse,
+    never,
+    Exclude<R, Client> | HttpServerRequest.HttpServerRequest | Principal | TenantClients
+  >;
 
 /** JSON as it is, where no Schema has to look at what our own code has made. */
 export const json = (

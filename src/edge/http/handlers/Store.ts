@@ -121,7 +121,7 @@ export const blobs = HttpApiBuilder.group(Api, "blobs", (handlers) =>
     put: ({ payload }) =>
       answer(
         Effect.map(
-          EventLog.use((log) => log.putBlob(payload)),
+          EventLog.use((log) => Publisher.use(({ policy }) => log.putBlob(policy().stored?.bytes(payload) ?? payload))),
           (kept) => json(kept, { status: 201 }),
         ),
       ),

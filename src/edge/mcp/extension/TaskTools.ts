@@ -5,7 +5,7 @@
  */
 import { Effect, Option, Schema } from "effect";
 import { objectAt } from "../../../domain/Json.ts";
-import { defaultTokens } from "../Budget.ts";
+import { defaultTokens } from "../../../query/brief/Budget.ts";
 import { threadIn, toolUseIn } from "../Caller.ts";
 import { Desk } from "../Desk.ts";
 import { submit, taskParameters } from "../tools/Task.ts";

@@ -11,7 +11,7 @@ import type { RecordedEvent } from "../../../domain/Event.ts";
 import { isObject, type JsonObject, type JsonValue, stringAt } from "../../../domain/Json.ts";
 import type { GivenAnswer, TaskResult } from "../../../coordination/tasks/Tasks.ts";
 import { codes } from "../Dispatch.ts";
-import { known } from "../Parameters.ts";
+import { known } from "../../../query/brief/Plain.ts";
 
 export const extensionName = "io.modelcontextprotocol/tasks";
 

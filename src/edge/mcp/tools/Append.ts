@@ -7,7 +7,8 @@ import { Effect, Schema } from "effect";
 import * as EventId from "../../../domain/EventId.ts";
 import * as Thread from "../../../publish/thread/ThreadPublisher.ts";
 import { Desk } from "../Desk.ts";
-import { known, maybeText, text, threadId, threadOf, whole } from "../Parameters.ts";
+import { maybeText, text, threadId, threadOf, whole } from "../Parameters.ts";
+import { known } from "../../../query/brief/Plain.ts";
 import { Refused } from "../Refusal.ts";
 import { type Call, tool } from "../Tool.ts";
 

@@ -4,9 +4,11 @@
  * Room: edge.
  */
 import { Clock, Effect } from "effect";
-import { fitting } from "../Budget.ts";
-import { known, maybeText, minute, moment, since, titleOf, until, whole } from "../Parameters.ts";
-import { cellOf, rowsOf } from "../Rows.ts";
+import { fitting } from "../../../query/brief/Budget.ts";
+import { maybeText, moment, since, until, whole } from "../Parameters.ts";
+import { known, minute, titleOf } from "../../../query/brief/Plain.ts";
+import { rowsOf } from "../Rows.ts";
+import { cellOf } from "../../../query/brief/Plain.ts";
 import { tool } from "../Tool.ts";
 
 const mostThreads = 200;

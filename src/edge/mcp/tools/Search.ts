@@ -4,10 +4,11 @@
  * Room: edge.
  */
 import { Effect, Schema } from "effect";
-import { hitKinds, type SearchHit } from "../../../query/Search.ts";
-import { fitting } from "../Budget.ts";
+import { hitKinds, type SearchAnswer, type SearchHit } from "../../../query/Search.ts";
+import { fitting } from "../../../query/brief/Budget.ts";
 import { Desk } from "../Desk.ts";
-import { flag, known, maybeText, minute, moment, since, text, titleOf, until, whole } from "../Parameters.ts";
+import { flag, maybeText, moment, since, text, until, whole } from "../Parameters.ts";
+import { known, minute, titleOf } from "../../../query/brief/Plain.ts";
 import { rowsOf } from "../Rows.ts";
 import { type Call, tool } from "../Tool.ts";
 
@@ -35,6 +36,27 @@ const hitOf = (hit: SearchHit) =>
     text: marked(hit),
   });
 
+/** Words of which one may be left out; a sentence has more, and no text has all of them. */
+const mostWords = 8;
+
+/** Where no text has all the words: the search without one of them that finds least, so that the rare ones stay. */
+const withFewerWords = Effect.fnUntraced(function* <E>(
+  nothing: SearchAnswer,
+  query: string,
+  ask: (text: string) => Effect.Effect<SearchAnswer, E>,
+) {
+  const words = query.split(/\s+/).filter((word) => word !== "");
+  let best = { answer: nothing, searched: query };
+  if (words.length < 2 || words.length > mostWords || query.includes('"')) return best;
+  for (const left of words.keys()) {
+    const searched = words.filter((_, at) => at !== left).join(" ");
+    const answer = yield* ask(searched);
+    const isBetter = answer.ranked > 0 && (best.answer.ranked === 0 || answer.ranked < best.answer.ranked);
+    if (isBetter) best = { answer, searched };
+  }
+  return best;
+});
+
 /** Threads that are no answer to whoever asks: his own conversation, and what works for it. */
 const ownThreads = Effect.fnUntraced(function* ({ toolUse, who }: Call) {
   if (who.thread !== undefined) return [who.thread];
@@ -46,7 +68,7 @@ const ownThreads = Effect.fnUntraced(function* ({ toolUse, who }: Call) {
 export const search = tool({
   name: "search",
   title: "Search past conversations",
-  description: `Finds where something was said, given to a tool or answered by one, in all recorded conversations of all agents, best first. Use it first when you ask what was done, decided or seen before. Each hit has a thread and a place; read_thread with both shows it in full. Words: all of them must stand in one text, in any order; "a phrase"; begin*. Few and rare words find most. Your own conversation is left out unless include_own is true.`,
+  description: `Finds where something was said, given to a tool or answered by one, in all recorded conversations of all agents, best first. Use it first when you ask what was done, decided or seen before. Each hit has a thread and a place; read_thread with both shows it in full. Words: all of them must stand in one text, in any order; "a phrase"; begin*. Few and rare words find most; where no text has all of them, one is left out (searched_for says which stayed). Your own conversation is left out unless include_own is true.`,
   deed: "read",
   parameters: {
     query: text(
@@ -84,9 +106,7 @@ export const search = tool({
     const { include_own: isOwn = false, limit = 10, skip = 0 } = input;
     const { agent, by, file, kinds, model, project, role, thread, tool: toolName } = input;
     const except = isOwn || thread !== undefined ? [] : yield* ownThreads(call);
-    const answer = yield* query.search({
-      text: input.query,
-      by: by ?? "words",
+    const filter = {
       limit: skip + limit,
       hitsPerThread,
       width: snippetLength,
@@ -94,7 +114,13 @@ export const search = tool({
       tenant: call.who.tenant,
       ...known({ kinds, threadId: thread, project, agent, model, role, tool: toolName, file }),
       ...known({ since: yield* moment(input.since), until: yield* moment(input.until), hasError: input.has_error }),
-    });
+    };
+    const ask = (words: string) => query.search({ ...filter, text: words, by: by ?? "words" });
+    const exact = yield* ask(input.query);
+    const { answer, searched } =
+      exact.total > 0 || by !== undefined
+        ? { answer: exact, searched: input.query }
+        : yield* withFewerWords(exact, input.query, ask);
     const found = answer.threads.slice(skip).map(({ count, hits, thread: row }) =>
       known({
         thread: row.threadId,
@@ -106,7 +132,10 @@ export const search = tool({
         more_hits: count > hits.length ? count - hits.length : undefined,
       }),
     );
-    const head = known({ left_out: except.length === 0 ? undefined : `your own conversation ${except.join(", ")}` });
+    const head = known({
+      searched_for: searched === input.query ? undefined : searched,
+      left_out: except.length === 0 ? undefined : `your own conversation ${except.join(", ")}`,
+    });
     const threads = fitting(head, found, call.tokens);
     const isMore = threads.length < found.length || answer.total > skip + found.length;
     return {

@@ -6,9 +6,9 @@
 import { Effect, Option, Stream } from "effect";
 import { auditSql } from "../../../client/AuditedSql.ts";
 import { Desk } from "../Desk.ts";
-import { fitting } from "../Budget.ts";
+import { fitting } from "../../../query/brief/Budget.ts";
 import { text, whole } from "../Parameters.ts";
-import { cellOf } from "../Rows.ts";
+import { cellOf } from "../../../query/brief/Plain.ts";
 import { tool } from "../Tool.ts";
 
 /** Rows that are counted for `total`; nobody reads more of an answer. */

@@ -6,9 +6,10 @@
 import { Effect, Schema } from "effect";
 import { type TaskResult, Tasks } from "../../../coordination/tasks/Tasks.ts";
 import type { JsonObject, JsonValue } from "../../../domain/Json.ts";
-import { shrunk } from "../Budget.ts";
+import { shrunk } from "../../../query/brief/Budget.ts";
 import { Desk } from "../Desk.ts";
-import { known, maybeText, minute, whole } from "../Parameters.ts";
+import { maybeText, whole } from "../Parameters.ts";
+import { known, minute } from "../../../query/brief/Plain.ts";
 import { Refused } from "../Refusal.ts";
 import { type Call, tool } from "../Tool.ts";
 

@@ -4,8 +4,9 @@
  * Room: edge.
  */
 import { Effect, Schema } from "effect";
-import { fitting } from "../Budget.ts";
-import { known, maybeText, moment, since, until, whole } from "../Parameters.ts";
+import { fitting } from "../../../query/brief/Budget.ts";
+import { maybeText, moment, since, until, whole } from "../Parameters.ts";
+import { known } from "../../../query/brief/Plain.ts";
 import { objectsOf, rowsOf } from "../Rows.ts";
 import { tool } from "../Tool.ts";
 

@@ -152,12 +152,16 @@ const answered = (call: ToolCallRow, whole: string): Html => {
 /** What stands in an opened fold. */
 export const openedCall = (key: ThreadKey, call: ToolCallRow): Html => {
   const whole = partOf(key, "call", { key: call.callKey, text: "1" });
+  const values = parsed(call.arguments);
+  const path = values?.["file_path"] ?? values?.["path"];
+  const isRead = typeof path === "string" && /read|view/i.test(call.toolName);
   return html`${given(call, whole)}${answered(call, whole)}
     <p class="small quiet">
       <a href="/event/${call.sequence}">Entry of the call</a
       >${call.resultSequence !== null && html` · <a href="/event/${call.resultSequence}">Entry of the answer</a>`} ·
       <a href="${whole}">As text</a> ·
-      <a href="/tools?tool=${encodeURIComponent(call.toolName)}">All calls of ${call.toolName}</a>
+      <a href="/calls?tool=${encodeURIComponent(call.toolName)}">All calls of ${call.toolName}</a>
+      ${isRead && html` · <a href="${partOf(key, "file", { path })}">The file each time it was read</a>`}
     </p>`;
 };
 

@@ -16,6 +16,7 @@ import { tenantFor } from "../Viewer.ts";
 import { html } from "../html/Html.ts";
 import { titleOf } from "../overview/ThreadList.ts";
 import { callId, callText, foldedCall, openedCall, partOf } from "./Call.ts";
+import { fileVersions } from "./FileVersions.ts";
 import { asMarkdown } from "./ThreadMarkdown.ts";
 import { earlier, later, threadScreen } from "./ThreadScreen.ts";
 import { turns } from "./Turns.ts";
@@ -214,7 +215,27 @@ const beside = Effect.gen(function* () {
   return shown({ title: "Side by side", at: "/threads", body, wishes });
 });
 
+/** What the model saw of a file, each time. */
+const file = Effect.gen(function* () {
+  const { query, wishes } = yield* asked;
+  const key = yield* keyOf;
+  const path = given(query, "path") ?? "";
+  const seen = yield* Ask.seenOf(key, path);
+  if (seen.length === 0)
+    return trouble(
+      wishes,
+      {
+        title: "Not read here",
+        message: `This thread did not read ${path}.`,
+        hint: html`<a href="${partOf(key, "", {})}">The thread</a>`,
+      },
+      404,
+    );
+  return shown({ title: path, at: "/threads", body: fileVersions(key, path, seen), wishes });
+});
+
 export const layer = Layer.mergeAll(
+  HttpRouter.add("GET", "/thread/:id/file", guarded(file)),
   HttpRouter.add("GET", "/thread/:id", guarded(screen)),
   HttpRouter.add("GET", "/thread/:id/turns", guarded(inside)),
   HttpRouter.add("GET", "/thread/:id/call", guarded(oneCall)),

@@ -3,6 +3,7 @@
  *
  * Room: edge.
  */
+import { quoted, resumeOf } from "../../../query/brief/Resume.ts";
 import type { ThreadRow } from "../../../query/Query.ts";
 import type { ThreadTokens } from "../../../query/screens/Overview.ts";
 import type { Relative, ThreadKey } from "../../../query/screens/ThreadScreen.ts";
@@ -32,19 +33,6 @@ export interface ThreadPage {
   readonly hit?: number | undefined;
 }
 
-const quoted = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
-
-/** How the agent's own program takes the conversation up again. */
-const resume = ({ client, cwd, threadId }: ThreadRow): string | undefined => {
-  const program = (client ?? "").toLowerCase();
-  const go = cwd === null ? "" : `cd ${quoted(cwd)} && `;
-  if (program.startsWith("claude")) return `${go}claude --resume ${quoted(threadId)}`;
-  if (program.startsWith("codex")) return `${go}codex resume ${quoted(threadId)}`;
-  if (program.startsWith("opencode")) return `${go}opencode --session ${quoted(threadId)}`;
-  if (program.startsWith("cursor")) return `${go}cursor-agent --resume ${quoted(threadId)}`;
-  return undefined;
-};
-
 const command = (what: string, text: string): Html =>
   html`<p class="small quiet">${what}</p>
     <div class="command">
@@ -52,13 +40,13 @@ const command = (what: string, text: string): Html =>
     </div>`;
 
 const doings = ({ key, thread }: ThreadPage): Html => {
-  const again = resume(thread);
+  const again = resumeOf(thread)?.command;
   const markdown = partOf(key, "markdown", {});
   return html`<details class="doings">
     <summary>Resume, hand over, copy</summary>
     <div>
       ${again !== undefined && command("Go on in the program it was held with", again)}
-      ${command("Hand it over to another agent, as text", `recollect thread ${quoted(thread.threadId)} --full > handover.md`)}
+      ${command("Hand it over to another agent, as a brief", `recollect hand-over ${quoted(thread.threadId)} > handover.md`)}
       ${command("Give back the transcript as it came", `recollect export ${quoted(thread.threadId)} > transcript.jsonl`)}
       <p>
         <button type="button" data-copy="" data-from="${markdown}" data-name="Copy as Markdown">

@@ -1,7 +1,7 @@
 /**
  * Tokens of a text, estimated without a tokenizer.
  *
- * Room: edge.
+ * Room: query.
  *
  * Decision: an estimate by runs of letters, digits and signs, because a tokenizer is a megabyte of tables, and each model has
  * its own: over 1,067 pieces of 18 kB of real transcripts it is 0.99 (5 %) to 1.37 (95 %) of the larger of what two public

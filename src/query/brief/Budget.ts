@@ -1,7 +1,7 @@
 /**
  * Answers within a number of tokens: what fits is there, and what does not is said.
  *
- * Room: edge.
+ * Room: query.
  */
 import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
 import { tokensIn } from "./Tokens.ts";
@@ -50,9 +50,9 @@ const shortest = 80;
 export const sizeOf = (value: JsonValue): number => tokensIn(JSON.stringify(value));
 
 /** The value with its longest texts cut until it fits; its small parts stay, whatever they take. */
-export const shrunk = (value: JsonValue, tokens: number): JsonValue => {
+export const shrunk = (value: JsonValue, tokens: number, size = sizeOf): JsonValue => {
   let smaller = value;
-  for (let length = longest(value); length > shortest && sizeOf(smaller) > tokens;) {
+  for (let length = longest(value); length > shortest && size(smaller) > tokens;) {
     length = Math.max(shortest, Math.floor(length / 2));
     smaller = withTextsOf(smaller, length);
   }

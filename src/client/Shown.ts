@@ -1,0 +1,97 @@
+/**
+ * What may be shown: the one function at every way out, be it a terminal, a file, an answer over HTTP or one for a model.
+ *
+ * Room: client.
+ *
+ * Promises: what the store holds of transcripts is shown without its secrets unless its owner asks for it as it is stored; a
+ * text is redacted whole before it is cut, so no half of a secret is left at an edge.
+ */
+import { Effect, Stream } from "effect";
+import type { Redactor } from "../domain/secret/RedactSecrets.ts";
+import { policyHere } from "../publish/storing/StoragePolicy.ts";
+import { Query } from "../query/Query.ts";
+
+export interface Shown {
+  /** Any JSON as it may be shown; the same value when there is nothing in it. */
+  readonly value: <T>(value: T) => T;
+  readonly text: (text: string) => string;
+  /** One entry of a transcript, as its bytes; only what holds a secret is written anew. */
+  readonly entry: (bytes: Uint8Array) => Uint8Array;
+}
+
+/** As it is stored. */
+export const asStored: Shown = { value: (value) => value, text: (text) => text, entry: (bytes) => bytes };
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+};
+
+/** The text of an entry: by its texts, which leaves its spelling alone, and where a name alone tells, by its values. */
+const entryOf = (redactor: Redactor, bytes: Uint8Array): Uint8Array => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  const once = redactor.text(text);
+  const value = parsed(Buffer.from(once, "latin1").toString("utf8"));
+  const shown = typeof value === "object" ? redactor.value(value) : value;
+  if (shown !== value) return Buffer.from(JSON.stringify(shown), "utf8");
+  return once === text ? bytes : Buffer.from(once, "latin1");
+};
+
+/** As the policy says at each moment; `raw`: as it is stored, for an owner who asked for it by name. */
+export const shown = (how: { readonly raw?: boolean } = {}): Effect.Effect<Shown> =>
+  how.raw === true
+    ? Effect.succeed(asStored)
+    : Effect.map(policyHere, (policy) => ({
+        value: (value) => policy().shown?.value(value) ?? value,
+        text: (text) => policy().shown?.text(text) ?? text,
+        entry: (bytes) => {
+          const redactor = policy().shown;
+          return redactor === undefined ? bytes : entryOf(redactor, bytes);
+        },
+      }));
+
+/** Rows of `sql`: values of a row stand under the names of its columns. */
+const rowShown =
+  (columns: ReadonlyArray<string>, { value }: Shown) =>
+  <Row extends ReadonlyArray<unknown>>(row: Row): Row => {
+    const named = Object.fromEntries(row.map((cell, at) => [columns[at] ?? "", cell]));
+    const redacted = value(named);
+    return redacted === named ? row : (row.map((cell, at) => redacted[columns[at] ?? ""] ?? cell) as unknown as Row);
+  };
+
+/** Questions whose answers may be shown. What the store itself needs of them (ids, tenants, queues) is as it was. */
+export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"] => {
+  if (how === asStored) return query;
+  const { value } = how;
+  const shows =
+    <Args extends ReadonlyArray<unknown>, A, E, R>(ask: (...args: Args) => Effect.Effect<A, E, R>) =>
+    (...args: Args) =>
+      Effect.map(ask(...args), value);
+  return Query.of({
+    ...query,
+    threads: shows(query.threads),
+    histories: shows(query.histories),
+    search: (filter) => Effect.map(query.search({ ...filter, shown: how.text }), value),
+    thread: shows(query.thread),
+    messages: shows(query.messages),
+    toolCalls: shows(query.toolCalls),
+    compactions: shows(query.compactions),
+    files: shows(query.files),
+    tasks: shows(query.tasks),
+    task: shows(query.task),
+    sessions: shows(query.sessions),
+    sql: (...args) =>
+      Effect.map(query.sql(...args), (result) => ({
+        ...result,
+        rows: Stream.map(result.rows, rowShown(result.columns, how)),
+      })),
+    select: (...args) =>
+      Effect.map(query.select(...args), (result) => ({
+        ...result,
+        rows: result.rows.map(rowShown(result.columns, how)),
+      })),
+  });
+};

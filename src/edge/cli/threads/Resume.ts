@@ -1,0 +1,45 @@
+/**
+ * `recollect resume THREAD`: the command with which the thread's own agent goes on with it.
+ *
+ * Room: edge.
+ */
+import { Effect } from "effect";
+import { Command } from "effect/cli";
+import { resumeOf } from "../../../query/brief/Resume.ts";
+import { NotFound } from "../Failure.ts";
+import { json, readModels, tenant, threadArgument } from "../Flags.ts";
+import * as Output from "../Output.ts";
+import { threadNamed } from "./ThreadIds.ts";
+
+const goOn = "Another agent can go on with it: recollect hand-over";
+
+export const resume = Command.make(
+  "resume",
+  { thread: threadArgument, tenant, json },
+  Effect.fn("cli.resume")(function* (input) {
+    const thread = yield* threadNamed(input.thread, input.tenant);
+    const { parentThreadId, threadId, tool } = thread;
+    const agent = tool ?? thread.client;
+    const found = resumeOf(thread);
+    if (found === undefined) {
+      const why =
+        parentThreadId !== null && thread.parentRelation !== "fork"
+          ? `${threadId} worked for ${parentThreadId}, and is taken up by it alone.`
+          : `There is no command that is sure to take up ${threadId}, of ${agent ?? "a publisher"}.`;
+      return yield* new NotFound({ message: why, hint: `${goOn} ${threadId}` });
+    }
+    if (input.json) {
+      const { command, folder, words } = found;
+      return yield* Output.json({ threadId, agent, command, words, folder: folder ?? null });
+    }
+    yield* Output.line(found.command);
+    if (found.folder === undefined)
+      yield* Output.note("Run it in the project's folder: the transcript does not say which one it was.");
+  }, readModels),
+).pipe(
+  Command.withDescription("Print the command with which the thread's own agent goes on with it"),
+  Command.withExamples([
+    { command: "recollect resume THREAD", description: "cd PROJECT && claude --resume ID, and the like" },
+    { command: 'eval "$(recollect resume THREAD)"', description: "Go on at once" },
+  ]),
+);

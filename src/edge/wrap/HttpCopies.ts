@@ -1,0 +1,88 @@
+/**
+ * What passes over streamable HTTP as the lines that a recorder reads: one message each, ids told apart by session.
+ *
+ * Room: edge.
+ *
+ * Copies only; what passes is not touched. Two sessions may use the same ids, and one recorder hears them all, so an id has its
+ * session before it here.
+ */
+import type { Direction } from "./Traffic.ts";
+
+/** A body, or one event of a stream, beyond it is not copied. */
+const longest = 32 * 1024 * 1024;
+
+export type Told = (direction: Direction, line: Uint8Array) => void;
+
+type Message = { readonly id?: unknown; readonly [name: string]: unknown };
+
+const isMessage = (value: unknown): value is Message =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const lineOf = (message: Message, session: string): Uint8Array => {
+  const { id } = message;
+  const isNamed = typeof id === "string" || typeof id === "number";
+  const told = isNamed ? { ...message, id: `${session} ${JSON.stringify(id)}` } : message;
+  return Buffer.from(`${JSON.stringify(told)}\n`);
+};
+
+/** The messages of a JSON text; none where it is no JSON. */
+const tellText = (text: string, session: string, direction: Direction, told: Told): void => {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return;
+  }
+  for (const message of Array.isArray(parsed) ? parsed : [parsed]) {
+    if (isMessage(message)) told(direction, lineOf(message, session));
+  }
+};
+
+/** Gathers one body, or the events of one stream, and tells each message when it is there. */
+export class Copy {
+  #text = "";
+  #isTooLong = false;
+  readonly #decoder = new TextDecoder();
+  readonly #isStream: boolean;
+  readonly #tell: (text: string) => void;
+
+  constructor(how: {
+    readonly direction: Direction;
+    readonly session: () => string;
+    readonly isStream: boolean;
+    readonly told: Told;
+  }) {
+    this.#isStream = how.isStream;
+    this.#tell = (text) => tellText(text, how.session(), how.direction, how.told);
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#isTooLong) return;
+    this.#text += this.#decoder.decode(chunk, { stream: true });
+    if (this.#isStream) this.#events();
+    if (this.#text.length <= longest) return;
+    this.#isTooLong = true;
+    this.#text = "";
+  }
+
+  end(): void {
+    if (this.#isTooLong || this.#text === "") return;
+    if (this.#isStream) {
+      this.#text += "\n\n";
+      this.#events();
+    } else this.#tell(this.#text);
+  }
+
+  /** Events that are complete: their `data` lines, joined. */
+  #events(): void {
+    const parts = this.#text.split(/\r\n\r\n|\n\n|\r\r/);
+    this.#text = parts.pop() ?? "";
+    for (const part of parts) {
+      const data = part
+        .split(/\r\n|\n|\r/)
+        .flatMap((line) => (line.startsWith("data:") ? [line.slice(5).replace(/^ /, "")] : []))
+        .join("\n");
+      if (data !== "") this.#tell(data);
+    }
+  }
+}
