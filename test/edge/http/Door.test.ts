@@ -69,7 +69,7 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     const body = JSON.stringify({ type: "thread.entry_recorded", data: { format: "claude-code", entry } });
     const headers = { ...bearer(door.local), "content-type": "application/json" };
     assert.strictEqual((await door.ask("/v1/threads/entry/events", { method: "POST", headers, body })).status, 201);
-    const { text } = await door.ask("/v1/threads/entry/events", { headers });
+    const { text } = await door.ask("/v1/threads/entry/events", { headers: { ...headers, "recollect-raw": "true" } });
     assert.match(text, /use \[redacted:github-token:[0-9a-f]{16}\]/);
     assert.notInclude(text, secret);
   });
