@@ -90,14 +90,21 @@ const mostKept = 1_000;
 interface Kept<State> {
   readonly state: State;
   readonly sequence: Sequence;
+  /** The last event, and those before it that were still listed as waiting when they were read. */
   readonly lastEventId: string | undefined;
+  readonly delivered: ReadonlySet<string>;
 }
 
 const none: ReadonlyArray<Command> = [];
 
-/** Commands that the log does not have: a history is delivered in order, so all up to its last event are in it. */
-const notIn = (commands: ReadonlyArray<Command>, lastEventId: string | undefined): ReadonlyArray<Command> =>
-  commands.slice(commands.findLastIndex(({ event }) => event.id === lastEventId) + 1);
+/**
+ * Commands that the log does not have: a history is delivered in order, so all up to the last one that was met in the log
+ * are in it. The log's own last event may be another writer's.
+ */
+const notIn = (commands: ReadonlyArray<Command>, isMet: (id: string) => boolean): ReadonlyArray<Command> =>
+  commands.slice(commands.findLastIndex(({ event }) => isMet(event.id)) + 1);
+
+const idsOf = (commands: ReadonlyArray<Command>): ReadonlySet<string> => new Set(commands.map(({ event }) => event.id));
 
 const waits = ({ id, kind }: History) =>
   new LogUnavailable({
@@ -134,18 +141,24 @@ const make = Effect.gen(function* () {
       Effect.gen(function* () {
         // First, so that what is delivered meanwhile is in both and not in neither.
         const commands = yield* publisher.waitingFor(history);
-        let last = { id: yield* eventBefore(commands, after), sequence: after };
+        const listed = idsOf(commands);
+        const met = new Set([yield* eventBefore(commands, after)]);
+        let sequence = after;
         const isWanted = ({ event }: ReadEvent) => types === undefined || types.includes(event.type);
         const recorded = logged(history, after).pipe(
           Stream.map((event): ReadEvent => {
-            last = { id: event.id, sequence: event.sequence };
+            ({ sequence } = event);
+            if (listed.has(event.id)) met.add(event.id);
             return { event, isWaiting: false };
           }),
         );
         const waiting = Stream.suspend(() =>
-          Stream.fromIterable(asRecorded(notIn(commands, last.id), last.sequence)).pipe(
-            Stream.map((event): ReadEvent => ({ event, isWaiting: true })),
-          ),
+          Stream.fromIterable(
+            asRecorded(
+              notIn(commands, (id) => met.has(id)),
+              sequence,
+            ),
+          ).pipe(Stream.map((event): ReadEvent => ({ event, isWaiting: true }))),
         );
         return Stream.filter(Stream.concat(recorded, waiting), isWanted);
       }),
@@ -178,16 +191,21 @@ const make = Effect.gen(function* () {
     const commands = yield* publisher.waitingFor(history);
     const key = keyOf(history);
     const states = keptOf(fold);
-    let known: Kept<State> = states.use(key) ?? { state: fold.initial, sequence: 0, lastEventId: undefined };
+    const listed = idsOf(commands);
+    const nothing: Kept<State> = { state: fold.initial, sequence: 0, lastEventId: undefined, delivered: new Set() };
+    let known = states.use(key) ?? nothing;
+    const met = new Set([...known.delivered].filter((id) => listed.has(id)));
     yield* Stream.runForEachArray(logged(history, known.sequence), (read) =>
       Effect.sync(() => {
         for (const event of read) {
-          known = { state: fold.apply(known.state, event), sequence: event.sequence, lastEventId: event.id };
+          if (listed.has(event.id)) met.add(event.id);
+          const state = fold.apply(known.state, event);
+          known = { state, sequence: event.sequence, lastEventId: event.id, delivered: met };
         }
       }),
     );
     states.put(key, known, 1);
-    const waiting = commands.length === 0 ? none : notIn(commands, known.lastEventId);
+    const waiting = commands.length === 0 ? none : notIn(commands, (id) => id === known.lastEventId || met.has(id));
     const state = asRecorded(waiting, known.sequence).reduce(fold.apply, known.state);
     return { state, sequence: known.sequence, waiting: waiting.length } satisfies Folded<State>;
   });

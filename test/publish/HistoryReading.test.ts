@@ -1,7 +1,13 @@
 import { assert, describe, it, layer } from "@effect/vitest";
-import { Effect } from "effect";
+import { Effect, Layer, Stream } from "effect";
 import { AppendRefused, InvalidEvent, LogUnavailable, Recollect, SequenceConflict, type EventFold } from "recollect";
-import { isVendorTypeName } from "../../src/domain/Event.ts";
+import { isVendorTypeName, type NewEvent } from "../../src/domain/Event.ts";
+import * as History from "../../src/domain/History.ts";
+import { SharedConnection } from "../../src/log/connection/SharedConnection.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
+import * as HistoryReading from "../../src/publish/HistoryReading.ts";
+import { Publisher } from "../../src/publish/Publisher.ts";
 import { createHash } from "node:crypto";
 import * as Proxy from "../log/proxy.ts";
 import * as NatsServer from "../support/NatsServer.ts";
@@ -319,3 +325,42 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
     );
   },
 );
+
+describe("a history whose commands are still listed as waiting", () => {
+  const history = History.thread("listed");
+  const event = (id: string): NewEvent => ({
+    id,
+    type: "x.acme.put",
+    schemaVersion: 1,
+    source: "acme",
+    occurredAt: 0,
+    body: JSON.stringify(id),
+  });
+  const stubs = Layer.mergeAll(
+    EventLogMemory.layer,
+    Layer.succeed(SharedConnection, { each: () => Effect.void } as never),
+    Layer.succeed(Publisher, {
+      waitingFor: () => Effect.succeed(["a", "b", "c"].map((id) => ({ history, event: event(id), blobs: [] }))),
+    } as never),
+  );
+
+  it.effect("gives each of them once, also where another writer's event is the log's last", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const reading = yield* HistoryReading.HistoryReading;
+      for (const id of ["a", "b", "of another"]) yield* log.append({ history, events: [event(id)], expected: "any" });
+      const ids = { initial: "", apply: (state: string, next: { readonly id: string }) => `${state} ${next.id}` };
+      const read = yield* Stream.runCollect(reading.events(history));
+      assert.deepStrictEqual(
+        read.map(({ event: { id }, isWaiting }) => [id, isWaiting]),
+        [
+          ["a", false],
+          ["b", false],
+          ["of another", false],
+          ["c", true],
+        ],
+      );
+      for (const _ of [1, 2]) assert.strictEqual((yield* reading.folded(history, ids)).state, " a b of another c");
+    }).pipe(Effect.provide(Layer.provideMerge(HistoryReading.layer, stubs))),
+  );
+});
