@@ -256,7 +256,7 @@ describe("a stream that is not the one known", () => {
       yield* projector.awaitSequence(11);
       const { condition } = yield* projector.status;
       assert.deepInclude(condition, { name: "restored", stopped: false });
-      assert.strictEqual(ask(path, "SELECT stream_created AS at FROM v_checkpoints")[0]?.["at"], log.created);
+      assert.strictEqual(ask(path, "SELECT stream_created_at AS at FROM v_checkpoints")[0]?.["at"], log.created);
     }),
   );
 

@@ -140,6 +140,17 @@ describe("a thread that writes", () => {
     }),
   );
 
+  it.live("is started for lone events that come without a pause, so that this one is free to answer", () =>
+    Effect.gen(function* () {
+      const { file, model } = yield* folded([]);
+      // A tenth of a second of writing: however fast the disk is, so many events take longer.
+      for (let at = 1; at <= 3_000 && threads.size === 0; at++) yield* model.apply(batchOf([said(at, `${at}`)]));
+      assert.strictEqual(threads.size, 1);
+      const { n } = ask(file, "SELECT count(*) AS n, max(sequence) AS last FROM events")[0] ?? {};
+      assert.isAbove(Number(n), 0);
+    }),
+  );
+
   it.live("fails the batch it had when it dies, and the next batch gets a new one", () =>
     Effect.gen(function* () {
       const { file } = yield* folded([]);

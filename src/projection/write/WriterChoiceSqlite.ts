@@ -7,7 +7,8 @@
  * and the next one gets a new thread; with the scope no thread is left, and what it had not committed is taken back.
  *
  * Decision: a lone event is written here, because a thread costs 60 ms and 11 MB to start: a command that starts a
- * store of its own is done in less, and an idle daemon has no use for one.
+ * store of its own is done in less, and an idle daemon has no use for one. Lone events that come without a pause go to a
+ * thread, because a daemon answers requests on this one, and a commit waits for the disk.
  */
 import type { Database } from "better-sqlite3";
 import { Effect, Semaphore } from "effect";
@@ -20,6 +21,9 @@ import type { Answered, Indexing } from "./WriterThreadSqlite.ts";
 
 /** From so many rows on, a batch is worth a thread: their writing takes longer than its start. */
 const threadFromRows = 2_000;
+/** Or once writing here took so much of a second, milliseconds. */
+const busyMillis = 100;
+const secondMillis = 1_000;
 /** A thread that has had nothing to do for so long is ended. */
 const idleMillis = 5_000;
 
@@ -118,6 +122,16 @@ export const make = (db: Database, place: RowWriter.Place, options: Options = {}
   let made: RowWriter.Writing | undefined;
   /** Made with the first work: a file of another version may lack what its statements speak of. */
   const here = (): RowWriter.Writing => (made ??= RowWriter.make(db, place));
+  /** How much of the second that began then was spent on writing here. */
+  const spent = { since: 0, millis: 0 };
+  const writeHere = (write: RowWriter.RowWriter): RowWriter.Written => {
+    const began = performance.now();
+    if (began - spent.since > secondMillis) Object.assign(spent, { since: began, millis: 0 });
+    const written = here().write(write);
+    spent.millis += performance.now() - began;
+    return written;
+  };
+  const isBusy = () => spent.millis > busyMillis && performance.now() - spent.since < secondMillis;
   const turn = Semaphore.makeUnsafe(1);
   let thread: Thread | undefined;
   const attempt = <A>(work: () => A): Effect.Effect<A, StorageTrouble> =>
@@ -140,7 +154,8 @@ export const make = (db: Database, place: RowWriter.Place, options: Options = {}
   return {
     write: (write) =>
       Effect.suspend(() => {
-        if (write.packed.rows < threadFrom && running() === undefined) return attempt(() => here().write(write));
+        if (write.packed.rows < threadFrom && running() === undefined && !isBusy())
+          return attempt(() => writeHere(write));
         return ask(write);
       }).pipe(turn.withPermit),
     // Rarely needed, so not worth a second way.
