@@ -55,8 +55,8 @@ const asks = Effect.fnUntraced(function* (
 }, Effect.scoped);
 
 /** Recorded, then asked, where there is room for one more. */
-const run = (...asked: Parameters<typeof asks>) =>
-  Effect.flatMap(sqlAtOnce.withPermitsIfAvailable(1)(asks(...asked)), (answer) =>
+const run = (...question: Parameters<typeof asks>) =>
+  Effect.flatMap(sqlAtOnce.withPermitsIfAvailable(1)(asks(...question)), (answer) =>
     answer._tag === "Some" ? Effect.succeed(answer.value) : Effect.fail(busy),
   );
 
