@@ -141,10 +141,10 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
           [{ agent: "codex" }, (one) => known.agentOf(one.thread) === "codex"],
           [{ model: "haik", agent: "codex" }, (one) => one.model === "haiku" && known.agentOf(one.thread) === "codex"],
         ];
-        for (const [only, isOf] of wanted) {
+        for (const [narrow, isOf] of wanted) {
           const some = known.spent.filter(isOf);
           assert.isAbove(some.length, 0);
-          const { rows } = yield* run("cost", { only, by: "model" });
+          const { rows } = yield* run("cost", { only: narrow, by: "model" });
           same(
             rows("spent"),
             "model",
@@ -154,9 +154,9 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
             ),
           );
           assert.deepInclude(rows("totals")[0], spending(some));
-          yield* run("models", { only });
-          if (only.model !== undefined) continue;
-          const used = (yield* run("tools", { only, trends: "none" })).rows("use");
+          yield* run("models", { only: narrow });
+          if (narrow.model !== undefined) continue;
+          const used = (yield* run("tools", { only: narrow, trends: "none" })).rows("use");
           same(
             used,
             "tool_name",
@@ -166,11 +166,11 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
             ),
           );
         }
-        for (const [name, only] of [
+        for (const [name, narrow] of [
           ["tools", { model: "opus" }],
           ["storage", { thread }],
         ] as const)
-          assert.match((yield* Effect.flip(run(name, { only }))).message, /cannot be narrowed/);
+          assert.match((yield* Effect.flip(run(name, { only: narrow }))).message, /cannot be narrowed/);
       }),
   );
 
