@@ -159,6 +159,25 @@ describe("the tools of the MCP server", () => {
       }).pipe(Effect.scoped),
     );
 
+    it.effect("stay within their tokens whatever the message and the columns that stand first", () =>
+      Effect.gen(function* () {
+        const { ask, say } = yield* client(who("operator"));
+        const found = yield* ask<Found>("search", { query: "memo in totals.ts", thread: first });
+        const place = found.threads[0]?.hits.find(({ kind }) => kind === "said")?.place ?? 0;
+        const name = "n".repeat(5_000);
+        for (const [tool, args] of [
+          ["read_thread", { thread: first, before: place + 1 }],
+          ["read_thread", { thread: first, after: place - 1 }],
+          ["read_thread", { thread: first, around: place }],
+          ["query", { sql: `SELECT 1 AS ${name}` }],
+        ] as const) {
+          const { isError, text } = yield* say(tool, { ...args, max_tokens: 400 });
+          assert.isFalse(isError, text);
+          assert.isAtMost(tokensIn(text), 400, `${tool} ${JSON.stringify(args).slice(0, 80)}`);
+        }
+      }).pipe(Effect.scoped),
+    );
+
     it.effect("say data once: an answer has one text and no structured copy beside it", () =>
       Effect.gen(function* () {
         const { say } = yield* client(who("reader"));

@@ -18,8 +18,8 @@ const line = (id: string, number: number, message: object, more: object = {}) =>
   ...more,
 });
 
-/** Where a long text hides what is asked for. */
-export const long = `${"The cart is recalculated for every line. ".repeat(400)}The reason is a missing memo in totals.ts.`;
+/** Where a long text hides what is asked for. It begins with signs, each of which costs more than a letter. */
+export const long = `${'"'.repeat(2_000)} ${"The cart is recalculated for every line. ".repeat(400)}The reason is a missing memo in totals.ts.`;
 
 const usage = { input_tokens: 100, output_tokens: 20, cache_read_input_tokens: 1_000, cache_creation_input_tokens: 0 };
 

@@ -109,6 +109,17 @@ const newer = Effect.fnUntraced(function* (id: string, behind: number) {
     });
 });
 
+/** The pieces that fit, from the first, which is cut where it does not. */
+const fittingPieces = (head: JsonObject, pieces: ReadonlyArray<Piece>, tokens: number): ReadonlyArray<Piece> =>
+  fitting(
+    head,
+    pieces.map(({ json }) => json),
+    tokens,
+  ).flatMap((json, at) => {
+    const piece = pieces[at];
+    return piece === undefined ? [] : [{ ...piece, json: json as JsonObject }];
+  });
+
 /** The pieces around a place that fit: the place itself first, then one before and one behind in turn. */
 const aroundPlace = (head: JsonObject, all: ReadonlyArray<Piece>, at: number, tokens: number) => {
   const middle = Math.max(
@@ -123,18 +134,18 @@ const aroundPlace = (head: JsonObject, all: ReadonlyArray<Piece>, at: number, to
       if (middle - step >= 0) order.push(middle - step);
     }
   }
-  const count = fitting(
+  const fits = fittingPieces(
     head,
-    order.map((index) => all[index]?.json ?? {}),
+    order.flatMap((index) => all[index] ?? []),
     tokens,
-  ).length;
-  const taken = order.slice(0, count);
+  );
+  const taken = order.slice(0, fits.length);
   // Next to each other, or something between would be left out without a word.
   let from = middle;
   let to = middle;
   while (taken.includes(from - 1)) from--;
   while (taken.includes(to + 1)) to++;
-  return all.slice(from, to + 1);
+  return all.slice(from, to + 1).map((piece, at) => fits[taken.indexOf(from + at)] ?? piece);
 };
 
 /** One message whole, from a character on. */
@@ -231,14 +242,7 @@ export const readThread = tool({
       const bounds =
         turn === undefined ? { after: after ?? 0, upTo: Number.MAX_SAFE_INTEGER } : yield* turnAt(thread, turn);
       const all = yield* read(query, thread, bounds, false);
-      const shown = all.slice(
-        0,
-        fitting(
-          head,
-          all.map(({ json }) => json),
-          tokens,
-        ).length,
-      );
+      const shown = fittingPieces(head, all, tokens);
       const isPart = turn !== undefined && shown.length === all.length;
       return framed(head, all, shown, {
         total,
@@ -252,12 +256,7 @@ export const readThread = tool({
     const behind = before === undefined ? yield* newer(thread.threadId, thread.lastSequence) : [];
     const all = [...(yield* read(query, thread, { after: start, upTo }, false)), ...behind];
     const wanted = all.slice(before === undefined ? -(tail ?? 20) : 0);
-    const count = fitting(
-      head,
-      wanted.toReversed().map(({ json }) => json),
-      tokens,
-    ).length;
-    const shown = wanted.slice(wanted.length - count);
+    const shown = fittingPieces(head, wanted.toReversed(), tokens).toReversed();
     return framed(head, all, shown, {
       total,
       isCutBefore: start > 0 || shown.length < all.length,

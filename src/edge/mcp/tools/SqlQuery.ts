@@ -6,13 +6,15 @@
 import { Effect, Option, Stream } from "effect";
 import { auditSql } from "../../../client/AuditedSql.ts";
 import { Desk } from "../Desk.ts";
-import { fitting } from "../../../query/brief/Budget.ts";
+import { clip, fitting } from "../../../query/brief/Budget.ts";
 import { text, whole } from "../Parameters.ts";
 import { cellOf } from "../../../query/brief/Plain.ts";
 import { tool } from "../Tool.ts";
 
 /** Rows that are counted for `total`; nobody reads more of an answer. */
 const mostCounted = 20_000;
+/** An expression without an alias is its column's name, however long it is. */
+const longestName = 120;
 /** A model asks again rather than wait for longer. */
 const timeoutMillis = 60_000;
 
@@ -39,7 +41,8 @@ More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`
     const writing = yield* Effect.option(desk.writing);
     if (Option.isSome(writing))
       yield* Effect.provideContext(auditSql({ statement: input.sql, options, door: "mcp" }), writing.value);
-    const { columns, rows } = yield* query.sql(input.sql, [], options);
+    const { columns: names, rows } = yield* query.sql(input.sql, [], options);
+    const columns = names.map((name) => clip(name, longestName));
     const found = yield* Stream.runCollect(rows);
     const { skip = 0 } = input;
     const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
