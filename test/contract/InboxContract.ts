@@ -45,6 +45,18 @@ const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels -
 const bodies = (messages: ReadonlyArray<Message>) => messages.map(({ body }) => body);
 
 export const suite = (test: Tester) => {
+  test("holds a secret in a message as a mark alone, wherever the message lies", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox;
+      const bucket = yield* Effect.flatMap(Buckets, ({ open }) => open(settings));
+      const secret = `ghp_${"k3Jq".repeat(9)}`;
+      yield* send({ from: "teller", to: "keeper", body: { deep: [`use ${secret}`] } });
+      const [lying] = yield* waiting("keeper");
+      assert.match(JSON.stringify(lying?.body), /use \[redacted:github-token:[0-9a-f]{16}\]/);
+      const values = (yield* bucket.entries(">")).map(({ value }) => Buffer.from(value ?? []).toString());
+      assert.notInclude(values.join(), secret);
+    }));
+
   test("keeps what is sent until somebody listens, and hands it over in order, once", () =>
     Effect.gen(function* () {
       const { send, waiting } = yield* Inbox;

@@ -41,6 +41,14 @@ const sweepUntil = <A>(sweep: Effect.Effect<ReadonlyArray<A>>, isDone: (ended: R
   until(Effect.map(sweep, isDone));
 
 export const suite = (test: Tester) => {
+  test("a session's presence has no secret of its client", () =>
+    Effect.gen(function* () {
+      const { sessions } = yield* (yield* World).machine;
+      yield* sessions.register({ id: "discreet", client: { name: `ghp_${"k3Jq".repeat(9)}`, version: "1" } });
+      const [present] = (yield* sessions.active).filter(({ sessionId }) => sessionId === "discreet");
+      assert.match(String(present?.client?.name), /^\[redacted:github-token:[0-9a-f]{16}\]$/);
+    }));
+
   test("a session is in the list of every machine, with its client, since when, and what it is in", () =>
     Effect.gen(function* () {
       const [one, other] = [yield* (yield* World).machine, yield* (yield* World).machine];

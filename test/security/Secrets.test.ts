@@ -188,6 +188,9 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
       ["threads", "--json"],
       ["export", "a"],
       ["export", "a", "--format", "openai-chat"],
+      ["export", "a", "--format", "md"],
+      ["export", "a", "--format", "html"],
+      ["hand-over", "a", "--budget", "20000"],
       ["tail", "--thread", "a", "--no-follow", "--json"],
       ["tail", "--thread", "a", "--no-follow"],
       ["sql", "SELECT text FROM v_message_parts", "--json"],
@@ -202,6 +205,7 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
     }
     assert.strictEqual(await said("export", "a", "--raw"), transcript);
     assert.include(await said("thread", "a", "--json", "--raw"), secrets[0] ?? "");
+    assert.include(await said("export", "a", "--format", "md", "--raw"), secrets[0] ?? "");
     const scan = await stage.json<{
       readonly secrets: ReadonlyArray<{ readonly rule: string; readonly secrets: number; readonly histories: number }>;
       readonly places: ReadonlyArray<{ readonly id: string; readonly sequence: number; readonly count: number }>;

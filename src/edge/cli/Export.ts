@@ -8,11 +8,13 @@ import { Argument, Command, Flag } from "effect/cli";
 import { Query } from "../../query/Query.ts";
 import { cloudEvents } from "../export/CloudEvents.ts";
 import { exportThread } from "../export/Export.ts";
+import { type Document, documentOf, documents } from "../export/ThreadDocument.ts";
 import { formats } from "../import/Entry.ts";
 import { BadRequest } from "./Failure.ts";
 import { readModels, store, tenant, threadArgument } from "./Flags.ts";
 import * as Output from "./Output.ts";
-import { wholeThreadId } from "./threads/ThreadIds.ts";
+import { everything } from "./threads/Thread.ts";
+import { threadNamed, wholeThreadId } from "./threads/ThreadIds.ts";
 
 const transcript = Effect.fnUntraced(function* (input: {
   readonly thread: string;
@@ -24,6 +26,23 @@ const transcript = Effect.fnUntraced(function* (input: {
   const pieces = yield* exportThread({ ...input, thread, shown: yield* Output.Shows });
   yield* Stream.run(pieces, stdio.stdout({ endOnDone: false }));
 }, store);
+
+const document = Effect.fnUntraced(function* (input: {
+  readonly thread: string;
+  readonly tenant: string;
+  readonly format: Document;
+}) {
+  const query = yield* Query;
+  const thread = yield* threadNamed(input.thread, input.tenant);
+  const key = { threadId: thread.threadId, tenant: thread.tenant };
+  const whole = {
+    thread,
+    messages: yield* everything(key, query.messages),
+    calls: yield* everything(key, query.toolCalls),
+    compactions: yield* everything(key, query.compactions),
+  };
+  yield* Output.raw(Stream.fromIterable(documentOf(whole, input.format)));
+}, readModels);
 
 const events = Effect.fnUntraced(function* (input: {
   readonly thread: string | undefined;
@@ -45,9 +64,9 @@ export const exportCommand = Command.make(
   "export",
   {
     thread: threadArgument.pipe(Argument.optional),
-    format: Flag.Literals("format", formats).pipe(
+    format: Flag.Literals("format", [...formats, ...documents]).pipe(
       Flag.withDescription(
-        "Its own format gives back what came in, with --raw byte for byte; another one tells the conversation in it (default: its own)",
+        "Its own format gives back what came in, with --raw byte for byte; another one tells the conversation in it; md and html are to be read (default: its own)",
       ),
       Flag.optional,
     ),
@@ -85,6 +104,8 @@ export const exportCommand = Command.make(
         message: "There is no thread named.",
         hint: "recollect export THREAD, or everything: --sqlite FILE or --cloudevents.",
       });
+    const form = documents.find((name) => name === format);
+    if (form !== undefined) return yield* document({ thread, tenant: input.tenant, format: form });
     return yield* transcript({ thread, tenant: input.tenant, format });
   }),
 ).pipe(
@@ -96,6 +117,7 @@ export const exportCommand = Command.make(
     },
     { command: "recollect export THREAD --raw > session.jsonl", description: "Every byte as it was imported" },
     { command: "recollect export THREAD --format openai-chat", description: "Any thread as chat-completions messages" },
+    { command: "recollect export THREAD --format html > thread.html", description: "One page to read, without script" },
     { command: "recollect export --sqlite copy.db", description: "The database as it is now" },
     {
       command: "recollect export --cloudevents --after 4711 > events.ndjson",

@@ -9,6 +9,8 @@
 import { Effect, Layer } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import { hookAgents } from "../../domain/interpret/hooks/hookEvent.ts";
+import { queryOf } from "../http/Address.ts";
+import { shallowText } from "../http/Depth.ts";
 import { authenticated, requireRole } from "../http/Guard.ts";
 import { refused } from "../http/Problem.ts";
 import { TenantClients } from "../http/TenantClients.ts";
@@ -39,16 +41,16 @@ const told = Effect.fnUntraced(function* (door: HookDoor.HookDoor["Service"]) {
   const { agent: name = "" } = yield* HttpRouter.params;
   const agent = hookAgents.find((one) => one === name);
   if (agent === undefined) return yield* noAgent(name);
-  const { searchParams } = new URL(request.url, "http://door");
+  const query = queryOf(request.url);
   const client = yield* (yield* TenantClients).of(tenant);
   const { body, kept } = yield* door
     .tell({
       agent,
       tenant,
       client,
-      payload: parsed(yield* request.text),
-      event: searchParams.get("event") ?? undefined,
-      isBriefed: searchParams.get("brief") === "1",
+      payload: parsed(yield* shallowText(request)),
+      event: query.get("event") ?? undefined,
+      isBriefed: query.get("brief") === "1",
     })
     .pipe(Effect.mapError(noPayload));
   return HttpServerResponse.jsonUnsafe(body, {

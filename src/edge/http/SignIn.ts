@@ -9,6 +9,7 @@
 import { Clock, Effect, Layer } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
+import { queryOf } from "./Address.ts";
 import { cookieName, HttpDoor } from "./Guard.ts";
 import { refused } from "./Problem.ts";
 
@@ -22,17 +23,21 @@ const usedUp = refused({
   hint: "Get another one: recollect open",
 });
 
-/** Only paths of our own: never a way to send a browser elsewhere. */
-const destinationOf = (to: string | null): string => (to !== null && /^\/(?![/\\])/.test(to) ? to : "/");
+/** Only paths of our own, as a browser reads them: it leaves out tabs and line feeds, and takes a backslash for a slash. */
+const destinationOf = (to: string | null, url: string): string => {
+  const at = to?.startsWith("/") === true ? URL.parse(to, url) : null;
+  const path = at?.origin === new URL(url).origin ? `${at.pathname}${at.search}${at.hash}` : "/";
+  return path.startsWith("//") ? "/" : path;
+};
 
 const signIn = Effect.gen(function* () {
   const door = yield* HttpDoor;
   const request = yield* HttpServerRequest.HttpServerRequest;
-  const query = new URL(request.url, door.url).searchParams;
+  const query = queryOf(request.url);
   const now = yield* Clock.currentTimeMillis;
   const used = HttpTokens.useCode(door.root, query.get("code") ?? "", { now, livesMillis });
   if (used === undefined) return yield* usedUp;
-  return HttpServerResponse.redirect(destinationOf(query.get("to")), { status: 303 }).pipe(
+  return HttpServerResponse.redirect(destinationOf(query.get("to"), door.url), { status: 303 }).pipe(
     HttpServerResponse.setCookieUnsafe(cookieName(door.url), used.secret, {
       httpOnly: true,
       sameSite: "strict",

@@ -10,6 +10,7 @@ import { Effect, Layer } from "effect";
 import { McpServer } from "effect/ai";
 import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import { isObject, type JsonObject, stringAt } from "../../domain/Json.ts";
+import { shallowText } from "../http/Depth.ts";
 import { authentication, Principal } from "../http/Guard.ts";
 import { TenantClients } from "../http/TenantClients.ts";
 import { Caller } from "./Caller.ts";
@@ -49,7 +50,9 @@ const front = (tasks: Options) =>
       const pass = Effect.provideService(app, HttpServerRequest.HttpServerRequest, behind);
       if (request.method !== "POST") return yield* pass;
       if (!(request.headers["content-type"] ?? "").startsWith("application/json")) return yield* pass;
-      const { message, reply } = refused(yield* Effect.orElseSucceed(behind.text, () => ""));
+      const { message, reply } = refused(
+        yield* Effect.catchTag(shallowText(behind), "HttpServerError", () => Effect.succeed("")),
+      );
       if (reply !== undefined) return answered(reply);
       if (!isObject(message)) return yield* pass;
       const check = (asked: JsonObject) => misfit(asked, request.headers);

@@ -5,6 +5,7 @@
  */
 import { Clock, Effect } from "effect";
 import { HttpServerRequest } from "effect/http";
+import { queryOf } from "../http/Address.ts";
 import { wishesOf } from "./Shown.ts";
 import { Viewer } from "./Viewer.ts";
 
@@ -12,7 +13,7 @@ import { Viewer } from "./Viewer.ts";
 export const asked = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest;
   return {
-    query: new URL(request.url, "http://page").searchParams,
+    query: queryOf(request.url),
     wishes: wishesOf(request.cookies),
     isPart: request.headers["recollect-part"] !== undefined,
     viewer: yield* Viewer,

@@ -9,6 +9,7 @@ import type { ReportAnswer, SectionAnswer } from "../../query/report/RunReport.t
 import type { ReportColumn } from "../../query/report/Report.ts";
 import type { Value } from "../../query/Sql.ts";
 import { escaped } from "./Escape.ts";
+import { shell } from "./Shell.ts";
 import { textOf } from "./FigureText.ts";
 import { plotOf, sparkOf } from "./ReportSvg.ts";
 
@@ -61,11 +62,9 @@ ${plotOf(section)}${table}
 };
 
 /** The whole page. `heading`: of which time it is. */
-export const reportHtml = (answer: ReportAnswer, heading: string): string => `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escaped(answer.title)} · Recollect</title><style>${style}</style></head>
-<body><h1>${escaped(answer.title)}</h1><p>${escaped(answer.doc)}</p><p class="quiet">${escaped(heading)}</p>
+export const reportHtml = (answer: ReportAnswer, heading: string): string => {
+  const { foot, head } = shell(answer.title, style);
+  return `${head}<h1>${escaped(answer.title)}</h1><p>${escaped(answer.doc)}</p><p class="quiet">${escaped(heading)}</p>
 ${answer.sections.map((section) => sectionOf(section, answer.zone ?? undefined)).join("\n")}
-</body></html>
-`;
+${foot}`;
+};

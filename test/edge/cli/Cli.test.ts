@@ -185,6 +185,10 @@ describe("the command line", { timeout: 300_000 }, () => {
   it("exports what was imported, line by line", () => {
     assert.strictEqual(run("export", threadId, "--format", "claude-code").out, readFileSync(transcript, "utf8"));
     assert.strictEqual(run("export", "nobody").code, 4);
+    const page = run("export", threadId, "--format", "html");
+    assert.match(page.out, /^<!doctype html>[^]*Process 4711 holds it\.[^]*<\/html>\n$/);
+    assert.match(run("export", threadId, "--format", "md").out, /^# Why is[^]*> Process 4711 holds it\.\n/);
+    assert.strictEqual(run("export", "nobody", "--format", "md").code, 4);
   });
 
   it("says how the agent goes on with a thread, and briefs another one within a budget", () => {

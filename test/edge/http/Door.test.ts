@@ -1,6 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { Door } from "./Knock.ts";
@@ -8,6 +8,16 @@ import { Door } from "./Knock.ts";
 const door = new Door();
 beforeAll(async () => void (await door.open()));
 afterAll(() => door[Symbol.asyncDispose]());
+
+/** Status of a request whose target no client library would send. */
+const raw = async (port: number, target: string, headers: Readonly<Record<string, string>>): Promise<number> => {
+  const socket = connect(port, "127.0.0.1");
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`GET ${target} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n${lines.join("")}\r\n`);
+  let text = "";
+  for await (const piece of socket) text += String(piece);
+  return Number(text.slice(9, 12));
+};
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
@@ -23,6 +33,45 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.strictEqual(answer.status, 404);
     assert.strictEqual(answer.headers["content-type"], "application/problem+json");
     assert.deepInclude(answer.json(), { type: "urn:recollect:problem:route", status: 404, title: "Not found" });
+  });
+
+  it("takes a target that is no URL as an address where nothing is, or something", async () => {
+    const { port } = new URL(door.url);
+    for (const path of ["//", "///", "http://[/", "http://%/", "//[", "//sign-in?code=%"]) {
+      const answer = await raw(Number(port), path, bearer(door.local));
+      assert.oneOf(answer, [200, 401, 404], path);
+    }
+  });
+
+  it("refuses JSON that is nested too deep to be read, at every door, before anything reads it", async () => {
+    const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
+    const post = (path: string, body: string) =>
+      door.ask(path, { method: "POST", headers: { ...bearer(door.local), "content-type": "application/json" }, body });
+    const event = (levels: number) => `{"type":"x.acme.deep","data":${deep(levels)}}`;
+    assert.strictEqual((await post("/v1/threads/deep/events", event(400))).status, 201);
+    for (const levels of [600, 5_000, 100_000]) {
+      for (const [path, body] of [
+        ["/v1/threads/deep/events", event(levels)],
+        ["/v1/threads/deep/sync", `{"messages":[{"role":"user","content":${deep(levels)}}]}`],
+        ["/hooks/claude-code", `{"hook_event_name":"PreToolUse","session_id":"d","tool_input":${deep(levels)}}`],
+        ["/mcp", `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":${deep(levels)}}}`],
+      ] as const) {
+        const answer = await post(path, body);
+        assert.deepInclude(answer.json(), { status: 400, code: "tooDeep" }, `${path} ${levels}`);
+      }
+    }
+    assert.strictEqual((await door.ask("/v1/threads/deep/events", { headers: bearer(door.local) })).status, 200);
+  });
+
+  it("stores an entry of a transcript that comes over HTTP without its secrets", async () => {
+    const secret = `ghp_${"k3Jq".repeat(9)}`;
+    const entry = { type: "user", message: { role: "user", content: `use ${secret}` } };
+    const body = JSON.stringify({ type: "thread.entry_recorded", data: { format: "claude-code", entry } });
+    const headers = { ...bearer(door.local), "content-type": "application/json" };
+    assert.strictEqual((await door.ask("/v1/threads/entry/events", { method: "POST", headers, body })).status, 201);
+    const { text } = await door.ask("/v1/threads/entry/events", { headers: { ...headers, "recollect-raw": "true" } });
+    assert.match(text, /use \[redacted:github-token:[0-9a-f]{16}\]/);
+    assert.notInclude(text, secret);
   });
 
   it("knows its own names only, so that a foreign name that leads here reaches nothing", async () => {
@@ -131,7 +180,15 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
   });
 
   it("never sends a browser elsewhere after signing it in", async () => {
-    for (const to of ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"]) {
+    for (const to of [
+      "https://evil.example",
+      "//evil.example",
+      "/\\evil.example",
+      "/\t/evil.example",
+      "/.//evil.example",
+      "/\n/evil.example",
+      "javascript:alert(1)",
+    ]) {
       const { address } = await door.json<{ readonly address: string }>(["open"]);
       const signed = await door.ask(`${address.slice(door.url.length)}&to=${encodeURIComponent(to)}`);
       assert.strictEqual(signed.headers["location"], "/", to);

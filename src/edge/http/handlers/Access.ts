@@ -6,6 +6,7 @@
 import { Context, Effect, Layer } from "effect";
 import { HttpServerRequest } from "effect/http";
 import { Access, Needs } from "../api/Access.ts";
+import { shallowBody } from "../Depth.ts";
 import { HttpDoor, Principal, principalOf, requireRole } from "../Guard.ts";
 import { boundedOf, measured } from "../Observed.ts";
 import { toResponse } from "../Problem.ts";
@@ -22,6 +23,7 @@ export const layer = Layer.effect(
           const principal = yield* principalOf(door, request);
           const needed = Context.get(endpoint.annotations, Needs);
           yield* Effect.provideService(requireRole(needed), Principal, principal);
+          yield* shallowBody;
           return yield* boundedOf(principal.name, Effect.provideService(app, Principal, principal));
         }).pipe(Effect.catchTag("HttpRefused", (problem) => Effect.succeed(toResponse(problem))));
         return measured(operation, allowed);

@@ -29,9 +29,12 @@ const wrongTag = refused({
 const historyOf = (kind: HistoryKind, id: string) =>
   Effect.map(Principal, ({ tenant }): History => ({ tenant, kind, id }));
 
+/** A transcript's entry is stored as it came; who sends one over HTTP speaks as a publisher does, without secrets. */
 const eventSaid = Effect.fnUntraced(function* ({ data, type, ...rest }: typeof EventSaid.Type) {
   const { about } = yield* split(rest);
-  return { ...about, type: type as TypeName, data } satisfies AppendedEvent;
+  const { stored } = (yield* Publisher).policy();
+  const said = type === "thread.entry_recorded" && stored !== undefined ? stored.value(data) : data;
+  return { ...about, type: type as TypeName, data: said } satisfies AppendedEvent;
 });
 
 /** The expected sequence of the header; fails for what is none. */

@@ -3,14 +3,15 @@
  *
  * Room: edge.
  */
+import { hidden } from "../../cli/Shown.ts";
 /* oxlint-disable no-control-regex -- control signs are what it looks for */
 
 /** ANSI: control sequences, operating system commands (ended by BEL or ST), and other escapes of two signs. */
 const ansi =
   /\u{1b}(?:\[[0-?]*[ -/]*[@-~]|\][^\u{7}\u{1b}]*(?:\u{7}|\u{1b}\\)?|[PX^_][^\u{1b}]*(?:\u{1b}\\)?|[@-Z\\-_])/gu;
 
-/** Signs that embed, override or isolate a direction, and other invisible ones. */
-const hidden: Readonly<Record<string, string>> = {
+/** Names of those that readers know; any other one is shown by its number. */
+const names: Readonly<Record<string, string>> = {
   "\u{202a}": "⟨LRE⟩",
   "\u{202b}": "⟨RLE⟩",
   "\u{202c}": "⟨PDF⟩",
@@ -25,12 +26,10 @@ const hidden: Readonly<Record<string, string>> = {
   "\u{feff}": "⟨BOM⟩",
 };
 
+/** A text without any of these is what it seems. */
 const suspicious =
-  /[\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}\u{200b}\u{202a}-\u{202e}\u{2060}\u{2066}-\u{2069}\u{feff}\u{d800}-\u{dfff}\u{e0000}-\u{e007f}]/u;
+  /[\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{115f}\u{1160}\u{180e}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{3164}\u{feff}\u{ffa0}\u{fff9}-\u{fffb}\u{d800}-\u{dfff}\u{e0000}-\u{e0fff}]/u;
 const controls = /[\u{0}-\u{8}\u{b}-\u{1f}\u{7f}-\u{9f}]/gu;
-const directions = /[\u{200b}\u{202a}-\u{202e}\u{2060}\u{2066}-\u{2069}\u{feff}]/gu;
-/** Tags of plane 14: invisible letters, in which an instruction can hide. */
-const tags = /[\u{e0000}-\u{e007f}]/gu;
 
 const controlPicture = (sign: string): string => {
   const code = sign.codePointAt(0) ?? 0;
@@ -38,9 +37,13 @@ const controlPicture = (sign: string): string => {
   return code === 0x7f ? "␡" : `⟨${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 };
 
-const tagLetter = (sign: string): string => {
-  const letter = (sign.codePointAt(0) ?? 0) - 0xe_0000;
-  return letter > 0x20 && letter < 0x7f ? `⟨tag ${String.fromCodePoint(letter)}⟩` : "⟨tag⟩";
+/** Tags and selectors of plane 14 are invisible letters, in which an instruction can hide. */
+const spelled = (sign: string): string => {
+  const code = sign.codePointAt(0) ?? 0;
+  const letter = code - 0xe_0000;
+  if (letter > 0x20 && letter < 0x7f) return `⟨tag ${String.fromCodePoint(letter)}⟩`;
+  if (letter >= 0 && letter < 0x80) return "⟨tag⟩";
+  return names[sign] ?? `⟨${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 };
 
 /** Colours of a terminal go; other control signs, directions and invisible letters are spelled out. */
@@ -50,7 +53,6 @@ export const visible = (text: string): string => {
     .replaceAll("\r\n", "\n")
     .replaceAll(ansi, "")
     .replaceAll(controls, controlPicture)
-    .replaceAll(directions, (sign) => hidden[sign] ?? sign)
-    .replaceAll(tags, tagLetter)
+    .replaceAll(hidden, spelled)
     .toWellFormed();
 };

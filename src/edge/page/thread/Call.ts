@@ -81,14 +81,18 @@ const state = ({ durationMillis, errorType, outcome, resultBytes }: CallHead): H
 /** The id of a call's fold, under which its answer replaces it. */
 export const callId = ({ callKey }: Pick<CallHead, "callKey">): string => `c-${encodeURIComponent(callKey)}`;
 
+const summary = (call: CallHead): Html =>
+  html`<summary>
+    <span class="tool"
+      >${call.server !== null && html`<span class="quiet">${call.server} / </span>`}${call.toolName}</span
+    >
+    <code class="given">${gist(call.arguments)}</code> ${state(call)}
+  </summary>`;
+
+/** What is in the fold is asked for when it is opened. */
 export const foldedCall = (key: ThreadKey, call: CallHead): Html =>
   html`<details class="call" id="${callId(call)}" data-part="${partOf(key, "call", { key: call.callKey })}">
-    <summary>
-      <span class="tool"
-        >${call.server !== null && html`<span class="quiet">${call.server} / </span>`}${call.toolName}</span
-      >
-      <code class="given">${gist(call.arguments)}</code> ${state(call)}
-    </summary>
+    ${summary(call)}
     <div>
       <p>
         <a href="${partOf(key, "call", { key: call.callKey, page: "1" })}">What it was given, and what it answered</a>
@@ -96,11 +100,23 @@ export const foldedCall = (key: ThreadKey, call: CallHead): Html =>
     </div>
   </details>`;
 
+/** The same for a page that stands alone: all of it is in the fold. */
+export const wholeCall = (call: ToolCallRow): Html =>
+  html`<details class="call">
+    ${summary(call)}
+    <div>${given(call, undefined)}${answered(call, undefined)}</div>
+  </details>`;
+
 /** Most characters of one text that an opened fold shows. */
 const mostShown = 60_000;
 
-const cut = (text: string, whole: string): Html =>
-  text.length <= mostShown
+/** Where the whole of it is; undefined: here. */
+type Whole = string | undefined;
+
+const upTo = (text: string, whole: Whole): string => (whole === undefined ? text : text.slice(0, mostShown));
+
+const cut = (text: string, whole: Whole): Html =>
+  whole === undefined || text.length <= mostShown
     ? html``
     : html`<p class="quiet">The first ${mostShown} characters. <a href="${whole}">All of it, as text</a></p>`;
 
@@ -116,28 +132,28 @@ const edited = (given: Given): Child => {
     ${code(unified(before, after), "diff", "Change")}`;
 };
 
-const argument = ([name, value]: [string, unknown], language: string): Html => {
+const argument = ([name, value]: [string, unknown], language: string, whole: Whole): Html => {
   if (!isLong(value))
     return html`<h4>${name}</h4>
       ${code(typeof value === "string" ? value : JSON.stringify(value, null, 2), typeof value === "string" ? "" : "json", name)}`;
   return html`<h4>${name}</h4>
-    ${code(value.slice(0, mostShown), name === "command" || name === "cmd" ? "sh" : name === "content" ? language : /patch|diff/.test(name) ? "diff" : "", name)}`;
+    ${code(upTo(value, whole), name === "command" || name === "cmd" ? "sh" : name === "content" ? language : /patch|diff/.test(name) ? "diff" : "", name)}`;
 };
 
-const given = (call: ToolCallRow, whole: string): Html => {
+const given = (call: ToolCallRow, whole: Whole): Html => {
   const values = parsed(call.arguments);
   if (values === undefined)
     return html`<h4>Given</h4>
-      ${code((call.arguments ?? "").slice(0, mostShown), "json", "Given")}${cut(call.arguments ?? "", whole)}`;
+      ${code(upTo(call.arguments ?? "", whole), "json", "Given")}${cut(call.arguments ?? "", whole)}`;
   const path = String(values["file_path"] ?? values["path"] ?? "");
   const edit = edited(values);
   const shown = Object.entries(values).filter(
     ([name]) => edit === null || !/^(?:old|new)(?:_str(?:ing)?|Text)$|^file_?[pP]ath$|^path$/.test(name),
   );
-  return html`${edit}${shown.map((one) => argument(one, languageOf(path)))}`;
+  return html`${edit}${shown.map((one) => argument(one, languageOf(path), whole))}`;
 };
 
-const answered = (call: ToolCallRow, whole: string): Html => {
+const answered = (call: ToolCallRow, whole: Whole): Html => {
   if (call.outcome === "unknown")
     return html`<h4>Answered</h4>
       <p class="quiet">No result was recorded.</p>`;
@@ -146,7 +162,7 @@ const answered = (call: ToolCallRow, whole: string): Html => {
   const path = String(parsed(call.arguments)?.["file_path"] ?? "");
   return html`<h4>Answered${call.durationMillis !== null && ` after ${duration(call.durationMillis)}`}</h4>
     ${error !== null && !text.includes(error) && html`<p class="bad">${error}</p>`}
-    ${text === "" ? html`<p class="quiet">Nothing.</p>` : code(text.slice(0, mostShown), languageOf(path), "Answer")}${cut(text, whole)}`;
+    ${text === "" ? html`<p class="quiet">Nothing.</p>` : code(upTo(text, whole), languageOf(path), "Answer")}${cut(text, whole)}`;
 };
 
 /** What stands in an opened fold. */

@@ -3,12 +3,12 @@
  *
  * Room: edge.
  */
-import type { MessageRow, PartRow } from "../../../query/Query.ts";
+import type { MessageRow, PartRow, ToolCallRow } from "../../../query/Query.ts";
 import type { CallHead, ThreadKey } from "../../../query/screens/ThreadScreen.ts";
 import { atClock, bytes, count, line, moment } from "../html/Format.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
 import { markdown, plain } from "../html/Markdown.ts";
-import { foldedCall } from "./Call.ts";
+import { foldedCall, wholeCall } from "./Call.ts";
 
 /** Of one text on the screen; the entry has all of it. */
 const mostShown = 24_000;
@@ -17,7 +17,9 @@ const mostShown = 24_000;
 export interface Making {
   readonly key: ThreadKey;
   /** The call of a part, each once; undefined where it is not on this page. */
-  readonly callOf: (callId: string | null) => CallHead | undefined;
+  readonly callOf: (callId: string | null) => CallHead | ToolCallRow | undefined;
+  /** True on a page that needs no server: everything is in it, and nothing leads out of it. */
+  readonly isAlone: boolean;
   /** True when what answers this call is shown at the call. */
   readonly isUnderCall: (callId: string | null) => boolean;
 }
@@ -43,8 +45,14 @@ export const whoOf = ({ author, isSidechain, kind, model, role, tool }: MessageR
   }
 };
 
-const shownWords = (text: string, sequence: number): Html => {
-  const words = text.trim().slice(0, mostShown);
+/** A call that has its result is shown with it. */
+export const callHtml = (key: ThreadKey, call: CallHead | ToolCallRow): Html =>
+  "result" in call ? wholeCall(call) : foldedCall(key, call);
+
+const upTo = (text: string, { isAlone }: Making): string => (isAlone ? text : text.slice(0, mostShown));
+
+const shownWords = (text: string, sequence: number, how: Making): Html => {
+  const words = upTo(text.trim(), how);
   const rest = text.trim().length - words.length;
   return html`<div class="words">
     ${markdown(words)}${rest > 0 && html`<p class="quiet">… and ${count(rest)} characters more: <a href="/event/${sequence}?text=1">the whole entry, as text</a></p>`}
@@ -53,31 +61,31 @@ const shownWords = (text: string, sequence: number): Html => {
 
 const size = ({ contentBytes: known }: PartRow): string => (known > 0 ? ` · ${bytes(known)}` : "");
 
-const thought = (part: PartRow): Html => {
+const thought = (part: PartRow, how: Making): Html => {
   const words = part.text ?? "";
   if (words.trim() === "") return html`<p class="quiet small">Thinking, not shown by its provider${size(part)}</p>`;
   return html`<details class="thought">
     <summary>Thinking <span class="given">${line(words, 110)}</span></summary>
-    <div class="words">${plain(words.slice(0, mostShown))}</div>
+    <div class="words">${plain(upTo(words, how))}</div>
   </details>`;
 };
 
 const partHtml = (part: PartRow, message: MessageRow, how: Making): Child => {
   switch (part.type) {
     case "text":
-      return (part.text ?? "").trim() === "" ? null : shownWords(part.text ?? "", message.sequence);
+      return (part.text ?? "").trim() === "" ? null : shownWords(part.text ?? "", message.sequence, how);
     case "thinking":
-      return thought(part);
+      return thought(part, how);
     case "tool_use": {
       const call = how.callOf(part.refersTo);
-      return call === undefined ? null : foldedCall(how.key, call);
+      return call === undefined ? null : callHtml(how.key, call);
     }
     case "tool_result": {
       if (how.isUnderCall(part.refersTo)) return null;
       const words = part.text ?? "";
       return html`<details class="fold">
         <summary>Result without a call <span class="given">${line(words, 100)}</span></summary>
-        <div><pre class="short" tabindex="0" role="region" aria-label="Result">${words.slice(0, mostShown)}</pre></div>
+        <div><pre class="short" tabindex="0" role="region" aria-label="Result">${upTo(words, how)}</pre></div>
       </details>`;
     }
     case "image":
@@ -128,7 +136,8 @@ export const messageHtml = (message: MessageRow, how: Making, isAgain: boolean):
       <span class="who">${isHarness ? "Program" : whoOf(message)}</span
       >${message.occurredAt !== null && atClock(message.occurredAt)}${message.stopReason !== null && /max_tokens|length|refusal/.test(message.stopReason) && html`<span class="warn">stopped: ${message.stopReason}</span>`}<span
         class="push"
-        ><a href="#m${message.sequence}">#${message.sequence}</a><a href="/event/${message.sequence}">entry</a></span
+        ><a href="#m${message.sequence}">#${message.sequence}</a
+        >${!how.isAlone && html`<a href="/event/${message.sequence}">entry</a>`}</span
       >
     </header>
     ${inside}

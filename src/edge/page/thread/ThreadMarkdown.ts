@@ -4,40 +4,54 @@
  * Room: edge.
  */
 import { Effect, Option, Stream } from "effect";
-import { maxPage, type MessageRow, Query, type ThreadRow } from "../../../query/Query.ts";
+import { fenced } from "../../../query/brief/BriefText.ts";
+import { maxPage, type MessageRow, Query, type ThreadRow, type ToolCallRow } from "../../../query/Query.ts";
 import * as Ask from "../../../query/screens/ThreadScreen.ts";
 import { moment } from "../html/Format.ts";
+import { literal, quotation } from "../html/MarkdownText.ts";
 import { visible } from "../html/VisibleText.ts";
 import { titleOf } from "../overview/ThreadList.ts";
 
 const speakers: Readonly<Record<string, string>> = { prompt: "You", task: "Task", command: "Command" };
 
-/** A fence that is longer than any in the text. */
-const fenced = (text: string): string => {
-  const longest = Math.max(2, ...[...text.matchAll(/`{3,}/g)].map(([ticks]) => ticks.length));
-  const fence = "`".repeat(longest + 1);
-  return `${fence}\n${text.trimEnd()}\n${fence}`;
+/** Most characters of arguments where results are left out. */
+const mostArguments = 1200;
+
+const callMarkdown = (call: Ask.CallHead | ToolCallRow): string => {
+  const head = `**${literal(call.toolName)}** (${call.outcome})`;
+  const given = call.arguments ?? "";
+  if (!("result" in call)) return `${head}\n\n${fenced(visible(given.slice(0, mostArguments)))}`;
+  const answered = [call.errorMessage ?? "", call.result ?? ""].filter((text) => text !== "").join("\n\n");
+  return [head, fenced(visible(given)), ...(answered === "" ? [] : ["Answered:", fenced(visible(answered))])].join(
+    "\n\n",
+  );
 };
 
-const said = (message: MessageRow, calls: ReadonlyMap<string, Ask.CallHead>): string => {
+type CallOf = (callId: string | null) => Ask.CallHead | ToolCallRow | undefined;
+
+/** A message with the calls it asked for: with all of them where they have results, else with their beginnings. */
+export const messageMarkdown = (message: MessageRow, callOf: CallOf): string => {
   const parts = message.parts.flatMap((part): ReadonlyArray<string> => {
-    if (part.type === "text") return (part.text ?? "").trim() === "" ? [] : [(part.text ?? "").trim()];
+    if (part.type === "text") return (part.text ?? "").trim() === "" ? [] : [quotation(part.text ?? "")];
     if (part.type !== "tool_use") return [];
-    const call = calls.get(part.refersTo ?? "");
-    return call === undefined
-      ? []
-      : [`**${call.toolName}** (${call.outcome})\n\n${fenced((call.arguments ?? "").slice(0, 1200))}`];
+    const call = callOf(part.refersTo);
+    return call === undefined ? [] : [callMarkdown(call)];
   });
   if (parts.length === 0) return "";
-  const who = speakers[message.kind] ?? message.author ?? message.model ?? message.role;
+  const who = literal(speakers[message.kind] ?? message.author ?? message.model ?? message.role);
   const at = message.occurredAt === null ? "" : ` · ${moment(message.occurredAt)}`;
   return `## ${who}${at}\n\n${parts.join("\n\n")}\n\n`;
 };
 
+/** A call that no message asked for. */
+export const aloneMarkdown = (call: ToolCallRow): string => `## Call\n\n${callMarkdown(call)}\n\n`;
+
+export const headMarkdown = (thread: ThreadRow): string =>
+  `# ${literal(titleOf(thread))}\n\nThread ${literal(thread.threadId)}\n\n`;
+
 /** Without what an edit left behind, what was copied, thoughts, and what tools answered. */
 export const asMarkdown = Effect.fnUntraced(function* (key: Ask.ThreadKey, thread: ThreadRow) {
   const context = yield* Effect.context<Query | Ask.Asks>();
-  const head = `# ${titleOf(thread)}\n\nThread ${thread.threadId}\n\n`;
   const pages = Stream.paginate(0, (after) =>
     Effect.gen(function* () {
       const store = yield* Query;
@@ -48,9 +62,9 @@ export const asMarkdown = Effect.fnUntraced(function* (key: Ask.ThreadKey, threa
       const byId = new Map(calls.map((call) => [call.toolCallId, call]));
       const texts = messages
         .filter((one) => one.isAbandoned === 0 && one.isCopied === 0)
-        .map((message) => said(message, byId));
+        .map((message) => messageMarkdown(message, (callId) => byId.get(callId ?? "")));
       return [texts, messages.length < maxPage / 2 ? Option.none<number>() : Option.some(last)] as const;
     }).pipe(Effect.provideContext(context)),
   );
-  return Stream.concat(Stream.make(head), pages).pipe(Stream.map(visible), Stream.encodeText);
+  return Stream.concat(Stream.make(headMarkdown(thread)), pages).pipe(Stream.encodeText);
 });

@@ -4,24 +4,26 @@
  *
  * Room: edge.
  */
-import type { CompactionRow, MessageRow } from "../../../query/Query.ts";
+import type { CompactionRow, MessageRow, ToolCallRow } from "../../../query/Query.ts";
 import type { CallHead, Relative, ThreadKey } from "../../../query/screens/ThreadScreen.ts";
 import { atClock, count, counted, threadPath } from "../html/Format.ts";
 import { type Html, Html as Markup, html } from "../html/Html.ts";
 import { markdown } from "../html/Markdown.ts";
 import { titleOf } from "../overview/ThreadList.ts";
-import { foldedCall, partOf } from "./Call.ts";
-import { type Making, messageHtml, whoOf } from "./Message.ts";
+import { partOf } from "./Call.ts";
+import { callHtml, type Making, messageHtml, whoOf } from "./Message.ts";
 
 export interface Stretch {
   readonly key: ThreadKey;
   readonly messages: ReadonlyArray<MessageRow>;
-  readonly calls: ReadonlyArray<CallHead>;
+  readonly calls: ReadonlyArray<CallHead | ToolCallRow>;
   readonly compactions: ReadonlyArray<CompactionRow>;
   /** Sub-agents that began in it. */
   readonly subAgents: ReadonlyArray<Relative>;
   /** Calls that stand elsewhere in the thread. */
   readonly knownCalls: ReadonlySet<string>;
+  /** True for a page that needs no server. */
+  readonly isAlone?: boolean;
 }
 
 /** Why a message stands aside, in words that follow its number. */
@@ -31,12 +33,18 @@ const aside = ({ copiedFrom, isAbandoned, isCopied, isSidechain }: MessageRow): 
   return isSidechain === 1 ? "of a sub-agent in this transcript" : undefined;
 };
 
-const makingOf = ({ calls, key, knownCalls }: Stretch): { readonly how: Making; readonly told: Set<CallHead> } => {
+const makingOf = ({
+  calls,
+  isAlone = false,
+  key,
+  knownCalls,
+}: Stretch): { readonly how: Making; readonly told: Set<CallHead> } => {
   // Some agents use a call id again in one thread: the nth use is the nth call.
   const byId = Map.groupBy(calls, ({ toolCallId }) => toolCallId);
   const told = new Set<CallHead>();
   const how: Making = {
     key,
+    isAlone,
     callOf: (callId) => {
       const call = callId === null ? undefined : byId.get(callId)?.find((one) => !told.has(one));
       if (call !== undefined) told.add(call);
@@ -133,7 +141,7 @@ export const turns = (stretch: Stretch): Html => {
       sequence: call.sequence,
       at: call.startedAt,
       html: html`<section class="message" id="m${call.sequence}" data-item tabindex="-1">
-        ${foldedCall(stretch.key, call)}
+        ${callHtml(stretch.key, call)}
       </section>`,
     }));
   const cuts = stretch.compactions.map((one) => ({ ...compaction(one), at: one.occurredAt }));
