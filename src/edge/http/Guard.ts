@@ -92,6 +92,13 @@ const isOurOrigin = (door: HttpDoor["Service"], origin: string): boolean => {
   return at !== null && at.protocol === own.protocol && at.port === own.port && isOurs(door, at.host);
 };
 
+/**
+ * True when a browser says that a page of another site or port asks, and not a person who follows a link: cookies are sent
+ * along by a page of another port of this machine, and without an `Origin` when it only wants a picture.
+ */
+const isForeignFetch = (headers: Readonly<Record<string, string | undefined>>): boolean =>
+  /^(?:cross|same)-site$/.test(headers["sec-fetch-site"] ?? "") && headers["sec-fetch-mode"] !== "navigate";
+
 const wrongHost = refused({
   status: 421,
   code: "host",
@@ -124,7 +131,7 @@ export const outermost = HttpRouter.middleware(
         Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => {
           const { host, origin } = headers;
           const isRight = host !== undefined && isOurs(door, host);
-          const isSame = origin === undefined || isOurOrigin(door, origin);
+          const isSame = (origin === undefined || isOurOrigin(door, origin)) && !isForeignFetch(headers);
           const why = isRight ? (isSame ? undefined : foreignOrigin) : wrongHost;
           if (why !== undefined) return Effect.succeed(closedHeaders(toResponse(why)));
           if (Number(headers["content-length"]) > maxBodyBytes) return Effect.succeed(closedHeaders(bodyTooLarge));

@@ -7,6 +7,9 @@
  */
 import { Context, Effect } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
+import { type AskedSql, auditSql } from "../../client/AuditedSql.ts";
+import { QueryRefused } from "../../query/Sql.ts";
+import { TenantClients } from "../http/TenantClients.ts";
 import { HttpDoor, mayAct, type Principal, principalOf } from "../http/Guard.ts";
 import { defaultTenant } from "../../domain/History.ts";
 import { html } from "./html/Html.ts";
@@ -22,6 +25,8 @@ export class Viewer extends Context.Service<
     readonly isOperator: boolean;
     /** False once it may look no longer: for answers that go on. */
     readonly stillHolds: () => boolean;
+    /** Says in the record that they asked this; what cannot be recorded may not be asked. */
+    readonly recorded: (asked: AskedSql) => Effect.Effect<void, QueryRefused>;
     /** Completes when the door closes. */
     readonly closing: Effect.Effect<void>;
   }
@@ -31,9 +36,23 @@ export class Viewer extends Context.Service<
 export const tenantFor = (viewer: Viewer["Service"], wanted: string | undefined): string =>
   viewer.tenant ?? wanted ?? defaultTenant;
 
-const viewerOf = ({ name, role, stillHolds, tenant }: Principal["Service"], closing: Effect.Effect<void>) => {
+const notRecorded = (cause: { readonly message: string; readonly detail?: string }) =>
+  new QueryRefused({
+    message: `The statement was not asked, because it could not be recorded: ${cause.detail ?? cause.message}`,
+    hint: "See the pipeline.",
+  });
+
+const viewerOf = (
+  { name, role, stillHolds, tenant }: Principal["Service"],
+  clients: TenantClients["Service"],
+  closing: Effect.Effect<void>,
+) => {
   const isOperator = mayAct(role, "operator");
-  return Viewer.of({ name, tenant: isOperator ? undefined : tenant, isOperator, stillHolds, closing });
+  const recorded = (asked: AskedSql) =>
+    Effect.flatMap(clients.of(tenant), (client) =>
+      Effect.provideContext(auditSql({ ...asked, actor: `page/${name}` }), client),
+    ).pipe(Effect.mapError(notRecorded));
+  return Viewer.of({ name, tenant: isOperator ? undefined : tenant, isOperator, stillHolds, recorded, closing });
 };
 
 const notSignedIn = Effect.map(HttpServerRequest.HttpServerRequest, ({ cookies, headers }) =>
@@ -53,13 +72,14 @@ const notSignedIn = Effect.map(HttpServerRequest.HttpServerRequest, ({ cookies, 
 /** For routes that show something. */
 export const signedIn = HttpRouter.middleware<{ provides: Viewer }>()(
   Effect.map(
-    HttpDoor,
-    (door) => (app) =>
-      Effect.gen(function* () {
-        const request = yield* HttpServerRequest.HttpServerRequest;
-        const principal = yield* Effect.option(principalOf(door, request));
-        if (principal._tag === "None") return yield* notSignedIn;
-        return yield* Effect.provideService(app, Viewer, viewerOf(principal.value, door.closing));
-      }),
+    Effect.all([HttpDoor, TenantClients]),
+    ([door, clients]) =>
+      (app) =>
+        Effect.gen(function* () {
+          const request = yield* HttpServerRequest.HttpServerRequest;
+          const principal = yield* Effect.option(principalOf(door, request));
+          if (principal._tag === "None") return yield* notSignedIn;
+          return yield* Effect.provideService(app, Viewer, viewerOf(principal.value, clients, door.closing));
+        }),
   ),
 ).layer;

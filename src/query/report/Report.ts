@@ -54,7 +54,42 @@ export interface Report {
   /** By name; the first is the default. Empty: it is always grouped in the same way. */
   readonly by: Readonly<Record<string, Dimension>>;
   readonly sections: ReadonlyArray<Section>;
+  /** What it can be narrowed to. Absent: nothing but tenant and time. */
+  readonly only?: ReadonlyArray<keyof Only>;
 }
+
+/** Narrower than a tenant and a time. */
+export interface Only {
+  /** The working directory, one above it, or the name of one of its folders. */
+  readonly project?: string | undefined;
+  /** Beginning of the agent tool's or the client's name. */
+  readonly agent?: string | undefined;
+  /** Part of the model's name. */
+  readonly model?: string | undefined;
+  /** Id of a thread. */
+  readonly thread?: string | undefined;
+}
+
+const threadsWhere = (alias: string, condition: string): string =>
+  `${alias}.thread_id IN (SELECT o.thread_id FROM v_threads o WHERE o.tenant = :tenant AND ${condition})`;
+
+/** SQL: what narrows the rows `alias`; its names are those of `Only`. */
+const narrowing: Readonly<Record<keyof Only, (alias: string) => string>> = {
+  project: (alias) =>
+    threadsWhere(
+      alias,
+      "(o.cwd = :project OR instr(o.cwd || '/', :project || '/') = 1 OR instr(o.cwd || '/', '/' || :project || '/') > 0)",
+    ),
+  agent: (alias) => threadsWhere(alias, "(instr(o.tool, :agent) = 1 OR instr(o.client, :agent) = 1)"),
+  model: (alias) => `instr(${alias}.model, :model) > 0`,
+  thread: (alias) => `${alias}.thread_id = :thread`,
+};
+
+/** SQL with what narrows it in the places that `within` has left for it. */
+export const narrowed = (sql: string, names: ReadonlyArray<keyof Only>): string =>
+  sql.replaceAll(/\{only (\w+)\}/g, (_, alias: string) =>
+    names.map((name) => ` AND ${narrowing[name](alias)}`).join(""),
+  );
 
 /** A column in one line. */
 export const column = (name: string, unit: Unit, doc: string): ReportColumn => ({ name, unit, doc });
@@ -65,11 +100,11 @@ export const dayOf = (moment: string): string =>
 
 /** SQL: the rows of a view of sums that are asked for. */
 export const within = (alias: string, at = "quarter_at"): string =>
-  `${alias}.tenant = :tenant AND ${alias}.${at} >= :since AND ${alias}.${at} < :until`;
+  `${alias}.tenant = :tenant{only ${alias}} AND ${alias}.${at} >= :since AND ${alias}.${at} < :until`;
 
 /** SQL: a moment that may not be known is asked for where all times are. */
 export const withinOrUnknown = (alias: string, at: string): string =>
-  `${alias}.tenant = :tenant AND coalesce(${alias}.${at}, 0) >= :since AND coalesce(${alias}.${at}, 0) < :until`;
+  `${alias}.tenant = :tenant{only ${alias}} AND coalesce(${alias}.${at}, 0) >= :since AND coalesce(${alias}.${at}, 0) < :until`;
 
 const agent = "coalesce(t.tool, t.client)";
 

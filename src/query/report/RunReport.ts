@@ -7,7 +7,16 @@ import { Effect } from "effect";
 import type { StorageTrouble } from "../../projection/ReadModel.ts";
 import { Query } from "../Query.ts";
 import { QueryRefused, type Value } from "../Sql.ts";
-import { type Dimension, type Plot, type Report, type ReportColumn, type Section, threadOfRow } from "./Report.ts";
+import {
+  type Dimension,
+  narrowed,
+  type Only,
+  type Plot,
+  type Report,
+  type ReportColumn,
+  type Section,
+  threadOfRow,
+} from "./Report.ts";
 import { type Trend, trendsOf } from "./Trend.ts";
 
 export interface ReportRequest {
@@ -24,6 +33,10 @@ export interface ReportRequest {
   readonly sections?: ReadonlyArray<string> | undefined;
   /** Most rows of a section, 1 to 10,000. Default: 50. */
   readonly limit?: number | undefined;
+  /** Only this; a report names what it can be narrowed to. */
+  readonly only?: Only | undefined;
+  /** Absent: with them, where the report has some. */
+  readonly trends?: "none" | undefined;
 }
 
 export interface SectionAnswer {
@@ -61,14 +74,19 @@ export const everything = 8_640_000_000_000_000;
 const isTime = (by: Dimension | undefined): boolean => by?.name === "day" || by?.name === "month";
 
 /** Days and months stand in their order, the latest first, whatever else is counted. */
-export const filled = (text: string, by: Dimension | undefined): string => {
-  if (by === undefined) return text;
-  const own = text
+export const filled = (text: string, by: Dimension | undefined, only: ReadonlyArray<keyof Only> = []): string => {
+  const sql = narrowed(text, only);
+  if (by === undefined) return sql;
+  const own = sql
     .replaceAll("{by}", by.sql)
     .replaceAll("{name}", by.name)
     .replaceAll("{threads}", by.ofThread === true ? threadOfRow : "");
   return isTime(by) ? own.replace(/ORDER BY [^()]+ LIMIT :limit$/, "ORDER BY 1 DESC LIMIT :limit") : own;
 };
+
+/** Names of what is given. */
+const namesOf = (only: Only | undefined): ReadonlyArray<keyof Only> =>
+  (["project", "agent", "model", "thread"] as const).filter((name) => only?.[name] !== undefined);
 
 const plotOf = (plot: Plot, by: Dimension | undefined): Plot => ({ ...plot, x: filled(plot.x, by) });
 
@@ -79,8 +97,10 @@ const runSection = (section: Section, by: Dimension | undefined, request: Report
   Effect.gen(function* () {
     const query = yield* Query;
     const own = section.isBy === true ? by : undefined;
-    const sql = filled(section.sql, own);
-    const all = {
+    const only = namesOf(request.only);
+    const sql = filled(section.sql, own, only);
+    const all: Readonly<Record<string, Value>> = {
+      ...Object.fromEntries(only.map((name) => [name, request.only?.[name] ?? null])),
       tenant: request.tenant,
       since: request.since ?? -everything,
       until: request.until ?? everything,
@@ -102,8 +122,8 @@ const runSection = (section: Section, by: Dimension | undefined, request: Report
       sql,
       parameters,
     };
-    if (section.trend === undefined || isTime(own)) return answer;
-    const trendSql = filled(section.trend.sql, own);
+    if (section.trend === undefined || request.trends === "none" || isTime(own)) return answer;
+    const trendSql = filled(section.trend.sql, own, only);
     const found = yield* query.select(trendSql, parametersIn(trendSql, all), request.zone);
     const keys = rows.map(([key]) => key ?? null);
     return {
@@ -132,6 +152,12 @@ export const runReport = Effect.fn("report.run")(function* (
     return yield* refuse(
       `The report ${report.name} has no section ${missing}.`,
       `It has ${report.sections.map(({ name }) => name).join(", ")}.`,
+    );
+  const unknown = namesOf(request.only).find((name) => report.only?.includes(name) !== true);
+  if (unknown !== undefined)
+    return yield* refuse(
+      `The report ${report.name} cannot be narrowed to one ${unknown}.`,
+      report.only === undefined ? "It is always of everything in the time." : `It can to ${report.only.join(", ")}.`,
     );
   const query = yield* Query;
   const dimension = by === undefined ? undefined : report.by[by];

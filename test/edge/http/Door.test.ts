@@ -74,6 +74,26 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
     assert.notInclude(text, secret);
   });
 
+  it("records a statement of the page's editor as an audit event, and runs two at a time with those of the API", async () => {
+    const headers = bearer(door.local);
+    assert.strictEqual((await door.ask("/sql?q=SELECT+40%2B2+AS+answer&p.x=", { headers })).status, 200);
+    assert.include((await door.ask("/sql?q=SELECT+40%2B2+AS+answer", { headers })).text, "42");
+    const audit = `SELECT DISTINCT actor, json_extract(data, '$.door') AS door FROM v_events WHERE type = 'x.recollect.sql_asked'
+      AND json_extract(data, '$.statement') = 'SELECT 40+2 AS answer'`;
+    const body = JSON.stringify({ statement: audit });
+    const post = { method: "POST", headers: { ...headers, "content-type": "application/json" } };
+    const asked = await door.ask("/v1/sql", { ...post, body });
+    assert.deepStrictEqual(JSON.parse(asked.text), [{ actor: "page/local", door: "page" }]);
+    const endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c";
+    const slow = JSON.stringify({ statement: endless, timeoutSeconds: 3 });
+    const running = [1, 2].map(() => door.ask("/v1/sql", { ...post, body: slow }));
+    const page = () => door.ask(`/sql?q=${encodeURIComponent("SELECT 'fits' AS it")}`, { headers });
+    let { text } = await page();
+    while (!text.includes("running already")) ({ text } = await page());
+    await Promise.all(running);
+    assert.include((await page()).text, "fits");
+  });
+
   it("knows its own names only, so that a foreign name that leads here reaches nothing", async () => {
     const port = new URL(door.url).port;
     for (const host of ["evil.example", `evil.example:${port}`, "127.0.0.1.evil.example", "localhost.evil.example"]) {
@@ -103,6 +123,12 @@ describe("the HTTP door of a daemon", { timeout: 120_000 }, () => {
       const answer = await door.ask("/healthz", { headers: { origin } });
       assert.strictEqual(answer.status, 403, origin);
       assert.deepInclude(answer.json(), { code: "origin" });
+    }
+    for (const site of ["cross-site", "same-site"]) {
+      const picture = { "sec-fetch-site": site, "sec-fetch-mode": "no-cors" };
+      assert.strictEqual((await door.ask("/sql?q=SELECT+1", { headers: picture })).status, 403, site);
+      const link = { "sec-fetch-site": site, "sec-fetch-mode": "navigate" };
+      assert.strictEqual((await door.ask("/healthz", { headers: link })).status, 200, site);
     }
     const own = await door.ask("/healthz", { headers: { origin: door.url } });
     assert.strictEqual(own.status, 200);

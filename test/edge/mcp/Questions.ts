@@ -100,7 +100,7 @@ export const questions: ReadonlyArray<Question> = [
     answer: /"output_tokens":7017\b/,
   },
   { asked: "What did all of it cost, as far as it is known?", steps: [addUp("model")], answer: /"cost_usd":30\.33/ },
-  { asked: "How long did the longest shell command take?", steps: [addUp("tool")], answer: /"longest_ms":2624468/ },
+  { asked: "How long did the longest shell command take?", steps: [addUp("tool")], answer: /"longest_millis":2624468/ },
   {
     asked: "How many tool calls had no result?",
     steps: [sql("SELECT count(*) AS calls FROM v_tool_calls WHERE outcome = 'unknown'")],

@@ -191,6 +191,14 @@ describe("the tools of the MCP server", () => {
         assert.deepInclude(spent.rows[0], { model: "claude-opus-4-6", output_tokens: 120 });
         const calls = yield* ask<{ readonly rows: ReadonlyArray<object> }>("usage", { by: "tool" });
         assert.deepInclude(calls.rows[0], { tool: "Bash", calls: 2, errors: 2 });
+        const days = yield* ask<{ readonly sum: object; readonly rows: ReadonlyArray<object> }>("usage", {
+          by: "day",
+          project: "shop",
+          since: "2026-01-01",
+        });
+        assert.deepInclude(days.rows[0], { day: "2026-01-01", output_tokens: 120, cache_hit_rate: 0.9091 });
+        assert.deepInclude(days.sum, { output_tokens: 120 });
+        assert.deepInclude(yield* ask("usage", { by: "agent", project: "nowhere" }), { rows: [], total: 0 });
         const counted = yield* ask("query", { sql: "SELECT count(*) AS n FROM v_threads" });
         assert.deepStrictEqual(counted, { columns: ["n"], rows: [[2]], total: 1, truncated: false });
         for (const sql of [

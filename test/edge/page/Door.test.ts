@@ -4,6 +4,7 @@ import { Context, Effect, FileSystem, Layer } from "effect";
 import { HttpRouter, HttpServer } from "effect/http";
 import { createServer } from "node:http";
 import { cookieName, HttpDoor } from "../../../src/edge/http/Guard.ts";
+import { TenantClients } from "../../../src/edge/http/TenantClients.ts";
 import * as Page from "../../../src/edge/page/Page.ts";
 import { thread } from "../../../src/domain/History.ts";
 import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
@@ -13,6 +14,9 @@ class Address extends Context.Service<Address, { readonly url: string; readonly 
 
 /** Where the page believes to be: the name of its cookie. */
 const doorUrl = "http://127.0.0.1:4280";
+
+/** No test here asks what is recorded: `test/edge/http/Door.test.ts` does, at a daemon. */
+const clients = Layer.succeed(TenantClients, { of: () => Effect.die("no client") });
 
 const site = Layer.unwrap(
   Effect.gen(function* () {
@@ -27,7 +31,7 @@ const site = Layer.unwrap(
       })),
     );
     const served = HttpRouter.serve(Page.layer, { disableLogger: true, disableListenLog: true });
-    return Layer.merge(served.pipe(Layer.provide(door)), address);
+    return Layer.merge(served.pipe(Layer.provide([door, clients])), address);
   }),
 ).pipe(Layer.provide(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })), Layer.provideMerge(store));
 

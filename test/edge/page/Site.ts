@@ -89,6 +89,7 @@ const operator = HttpRouter.middleware<{ provides: Viewer }>()(
       tenant: undefined,
       isOperator: true,
       stillHolds: () => true,
+      recorded: () => Effect.void,
       closing: Effect.never,
     }),
   ),

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Stream } from "effect";
 import { reportNamed, reports } from "../../../src/query/report/All.ts";
+import type { Only } from "../../../src/query/report/Report.ts";
 import { type ReportRequest, runReport } from "../../../src/query/report/RunReport.ts";
 import { Query } from "../../../src/query/Query.ts";
 import { type Called, known, type Said, type Spent, store } from "./World.ts";
@@ -68,6 +69,7 @@ const use = (list: ReadonlyArray<Called>) => ({
   p50_millis: rank(timed(list), 50),
   p95_millis: rank(timed(list), 95),
   p99_millis: rank(timed(list), 99),
+  longest_millis: rank(timed(list), 100),
 });
 
 const spending = (list: ReadonlyArray<Spent>) => ({
@@ -123,6 +125,53 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
         mapped(agents, (list) => ({ threads: unique(list), messages: list.length })),
       );
     }),
+  );
+
+  it.effect(
+    "are narrowed to a project, an agent, a model and a thread, every part of them, and refuse what they cannot",
+    () =>
+      Effect.gen(function* () {
+        const [thread = ""] = known.called.map((one) => one.thread);
+        const wanted: ReadonlyArray<
+          readonly [Only, (one: { readonly thread: string; readonly model?: string }) => boolean]
+        > = [
+          [{ thread }, (one) => one.thread === thread],
+          [{ project: known.projectOf(thread) }, (one) => known.projectOf(one.thread) === known.projectOf(thread)],
+          [{ project: "project-1" }, (one) => known.projectOf(one.thread) === "/work/project-1"],
+          [{ agent: "codex" }, (one) => known.agentOf(one.thread) === "codex"],
+          [{ model: "haik", agent: "codex" }, (one) => one.model === "haiku" && known.agentOf(one.thread) === "codex"],
+        ];
+        for (const [narrow, isOf] of wanted) {
+          const some = known.spent.filter(isOf);
+          assert.isAbove(some.length, 0);
+          const { rows } = yield* run("cost", { only: narrow, by: "model" });
+          same(
+            rows("spent"),
+            "model",
+            mapped(
+              groups(some, (one) => one.model),
+              spending,
+            ),
+          );
+          assert.deepInclude(rows("totals")[0], spending(some));
+          yield* run("models", { only: narrow });
+          if (narrow.model !== undefined) continue;
+          const used = (yield* run("tools", { only: narrow, trends: "none" })).rows("use");
+          same(
+            used,
+            "tool_name",
+            mapped(
+              groups(known.called.filter(isOf), (one) => one.tool),
+              use,
+            ),
+          );
+        }
+        for (const [name, narrow] of [
+          ["tools", { model: "opus" }],
+          ["storage", { thread }],
+        ] as const)
+          assert.match((yield* Effect.flip(run(name, { only: narrow }))).message, /cannot be narrowed/);
+      }),
   );
 
   it.effect("count calls, outcomes and durations by tool, agent, project and day", () =>

@@ -3,16 +3,14 @@
  *
  * Room: edge.
  */
-import { Effect, Semaphore, Stream } from "effect";
+import { Effect, Stream } from "effect";
 import { HttpServerResponse } from "effect/http";
 import { auditedSql } from "../../../client/AuditedSql.ts";
 import type { Value } from "../../../query/Sql.ts";
 import { Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
+import { sqlAtOnce, tooManyStatements } from "../SqlAtOnce.ts";
 
-/** Statements at once: each may keep a core busy. */
-const mostAtOnce = 2;
-const one = Semaphore.makeUnsafe(mostAtOnce);
 const usualSeconds = 30;
 /** What is answered is held in memory until it is whole, so that a failure is a status and not a cut. */
 const mostBytes = 64 * 1024 * 1024;
@@ -20,7 +18,7 @@ const mostBytes = 64 * 1024 * 1024;
 const busy = refused({
   status: 429,
   code: "sqlBusy",
-  detail: `${mostAtOnce} statements are running already.`,
+  detail: tooManyStatements,
   retryAfter: 1,
 });
 const tooLarge = refused({
@@ -63,7 +61,7 @@ export const ask = Effect.fnUntraced(function* (asked: {
   readonly statement: string;
   readonly timeoutSeconds?: number | undefined;
 }) {
-  const answered = yield* one.withPermitsIfAvailable(1)(
+  const answered = yield* sqlAtOnce.withPermitsIfAvailable(1)(
     run(asked.statement, asked.timeoutSeconds ?? usualSeconds).pipe(
       Effect.catchTags({ QueryRefused: notAnswered, QueryStopped: notAnswered }),
     ),

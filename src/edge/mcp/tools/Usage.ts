@@ -4,42 +4,70 @@
  * Room: edge.
  */
 import { Effect, Schema } from "effect";
+import type { JsonObject, JsonValue } from "../../../domain/Json.ts";
 import { fitting } from "../../../query/brief/Budget.ts";
+import { cellOf, known, minute } from "../../../query/brief/Plain.ts";
+import { Query } from "../../../query/Query.ts";
+import { cost } from "../../../query/report/definitions/spending.ts";
+import { tools } from "../../../query/report/definitions/tools.ts";
+import { type ReportRequest, runReport, type SectionAnswer } from "../../../query/report/RunReport.ts";
+import type { Unit } from "../../../query/report/Unit.ts";
+import type { Value } from "../../../query/Sql.ts";
+import { Desk } from "../Desk.ts";
 import { maybeText, moment, since, until, whole } from "../Parameters.ts";
-import { known } from "../../../query/brief/Plain.ts";
-import { objectsOf, rowsOf } from "../Rows.ts";
 import { tool } from "../Tool.ts";
 
-/** What it can be grouped by, and the expression for it. */
-const groups = {
-  day: "date(u.occurred_at / 1000, 'unixepoch')",
-  model: "u.model",
-  project: "t.cwd",
-  agent: "coalesce(t.tool, t.client)",
-  thread: "u.thread_id",
-} as const;
+/** Most rows of a report. */
+const all = 10_000;
 
-const tokenColumns = [
-  "messages",
-  "input_tokens",
-  "output_tokens",
-  "cache_read_tokens",
-  "cache_write_tokens",
-  "cost_usd",
-];
+/** A figure as a model reads it: times in words, shares and dollars with four digits behind the point. */
+const figure = (value: Value, unit: Unit): JsonValue => {
+  if (unit === "moment") return minute(typeof value === "number" ? value : undefined) ?? null;
+  if (typeof value !== "number") return cellOf(value);
+  if (unit === "millis") return Math.round(value);
+  return unit === "share" || unit === "usd" ? Number(value.toFixed(4)) : cellOf(value);
+};
 
-const tokenSums = `count(*), coalesce(sum(u.input_tokens), 0), coalesce(sum(u.output_tokens), 0), coalesce(sum(u.cache_read_tokens), 0),
-  coalesce(sum(u.cache_write_tokens), 0), round(sum(u.cost_usd), 4)`;
+/** Rows of a section, the first column under the name it was asked by. */
+const rowsIn = ({ columns, rows }: SectionAnswer, by: string | undefined): ReadonlyArray<JsonObject> =>
+  rows.map((row) =>
+    known(
+      Object.fromEntries(
+        columns.map(({ name, unit }, at) => [at === 0 ? (by ?? name) : name, figure(row[at] ?? null, unit)] as const),
+      ),
+    ),
+  );
 
-const callColumns = ["calls", "ok", "errors", "unknown", "mean_ms", "longest_ms", "result_bytes"];
+/** Counts of calls over all rows; shares and percentiles do not add up. */
+const sumOf = (rows: ReadonlyArray<JsonObject>): JsonObject =>
+  Object.fromEntries(
+    ["calls", "ok", "errors", "unknown", "result_bytes"].map((name) => [
+      name,
+      rows.reduce((sum, row) => sum + Number(row[name] ?? 0), 0),
+    ]),
+  );
 
-const callSums = `count(*), sum(u.outcome = 'ok'), sum(u.outcome = 'error'), sum(u.outcome = 'unknown'), round(avg(u.duration_millis)),
-  max(u.duration_millis), coalesce(sum(u.result_bytes), 0)`;
+const called = Effect.fnUntraced(function* (request: ReportRequest) {
+  const { sections } = yield* runReport(tools, { ...request, by: "tool", sections: ["use", "context"] });
+  const [use, context] = sections.map((section) => rowsIn(section, "tool"));
+  const bytes = new Map(context?.map((row) => [row["tool"], row["result_bytes"] ?? 0]));
+  const rows = (use ?? []).map((row) => ({ ...row, result_bytes: bytes.get(row["tool"]) ?? 0 }));
+  return { sum: sumOf(rows), rows };
+});
+
+const spent = Effect.fnUntraced(function* (request: ReportRequest, by: string) {
+  const { sections } = yield* runReport(cost, { ...request, by, sections: ["totals", "spent"] });
+  const [totals, rows] = sections;
+  return {
+    sum: totals === undefined ? {} : (rowsIn(totals, undefined)[0] ?? {}),
+    rows: rows === undefined ? [] : rowsIn(rows, by),
+  };
+});
 
 export const usage = tool({
   name: "usage",
   title: "Tokens, cost and tool calls",
-  description: `Adds up what was used: tokens sent (input, with what the cache gave) and received (output), and the cost in US dollars where the transcripts say one (cost_usd is absent otherwise), by day (UTC), model, project, agent or thread, the largest first; with by = tool the calls of each tool instead: how many, how they ended, how long they took (milliseconds). sum is over all rows, also those that are not shown.`,
+  description: `Adds up what was used: tokens sent (input, with what the cache gave) and received (output), and the cost in US dollars where the transcripts say one (cost_usd is absent otherwise), by day (UTC), model, project, agent or thread, the dearest and largest first; with by = tool the calls of each tool instead: how many, how they ended, how long they took (milliseconds, with percentiles). The same figures as the reports cost and tools; times count by quarters of an hour. sum is over all rows, also those that are not shown.`,
   deed: "read",
   parameters: {
     by: Schema.Literals(["day", "model", "project", "agent", "thread", "tool"]).annotate({
@@ -56,45 +84,25 @@ export const usage = tool({
   },
   handle: Effect.fnUntraced(function* (input, { tokens, who }) {
     const { by, limit = 50, skip = 0 } = input;
-    const ofCalls = by === "tool";
-    const at = ofCalls ? "u.started_at" : "u.occurred_at";
-    const bound = known({
+    const query = yield* (yield* Desk).query;
+    const { agent, model, project, thread } = input;
+    const request: ReportRequest = {
       tenant: who.tenant,
-      project: input.project,
-      agent: input.agent,
-      thread: input.thread,
-      model: ofCalls ? undefined : input.model,
+      zone: "UTC",
       since: yield* moment(input.since),
       until: yield* moment(input.until),
-    });
-    const conditions = [
-      "u.tenant = :tenant",
-      ...(bound.project === undefined
-        ? []
-        : [
-            "(t.cwd = :project OR instr(t.cwd || '/', :project || '/') = 1 OR instr(t.cwd || '/', '/' || :project || '/') > 0)",
-          ]),
-      ...(bound.agent === undefined ? [] : ["(instr(t.tool, :agent) = 1 OR instr(t.client, :agent) = 1)"]),
-      ...(bound.thread === undefined ? [] : ["u.thread_id = :thread"]),
-      ...(bound.model === undefined ? [] : ["instr(u.model, :model) > 0"]),
-      ...(bound.since === undefined ? [] : [`${at} >= :since`]),
-      ...(bound.until === undefined ? [] : [`${at} <= :until`]),
-    ].join(" AND ");
-    const columns = ofCalls ? callColumns : tokenColumns;
-    const sums = ofCalls ? callSums : tokenSums;
-    const from = `FROM ${ofCalls ? "v_tool_calls" : "v_token_usage"} u LEFT JOIN v_threads t ON t.thread_id = u.thread_id AND t.tenant = u.tenant
-      WHERE ${conditions}`;
-    const group = by === "tool" ? "u.tool_name" : groups[by];
-    const order = by === "day" ? "1 DESC" : ofCalls ? "2 DESC, 1" : "3 DESC, 1";
-    const all = yield* rowsOf(`SELECT ${group}, ${sums} ${from} GROUP BY 1 ORDER BY ${order}`, bound);
-    const [sum] = objectsOf(columns, yield* rowsOf(`SELECT ${sums} ${from}`, bound));
-    const head = { by, sum: sum ?? {} };
-    const rows = fitting(head, objectsOf([by, ...columns], all.slice(skip, skip + limit)), tokens);
-    const isMore = skip + rows.length < all.length;
+      only: { project, agent, thread, ...(by === "tool" ? {} : { model }) },
+      limit: all,
+      trends: "none",
+    };
+    const found = yield* Effect.provideService(by === "tool" ? called(request) : spent(request, by), Query, query);
+    const head = { by, sum: found.sum };
+    const rows = fitting(head, found.rows.slice(skip, skip + limit), tokens);
+    const isMore = skip + rows.length < found.rows.length;
     return {
       ...head,
       rows,
-      total: all.length,
+      total: found.rows.length,
       truncated: isMore,
       ...(isMore ? { next: { skip: skip + rows.length } } : {}),
     };

@@ -8,13 +8,15 @@ import { HttpRouter } from "effect/http";
 import { Query } from "../../../query/Query.ts";
 import { type Unit, unitOf } from "../../../query/report/Unit.ts";
 import { dictionary } from "../../../query/screens/Lists.ts";
-import type { Value } from "../../../query/Sql.ts";
+import { QueryRefused, type Value } from "../../../query/Sql.ts";
+import { sqlAtOnce, tooManyStatements } from "../../http/SqlAtOnce.ts";
 import { asked, given } from "../Asked.ts";
 import { forOperators } from "../Guarded.ts";
 import { count, counted } from "../html/Format.ts";
 import { type Html, html } from "../html/Html.ts";
 import { csv, figure, type FigureData } from "../plot/Figure.ts";
 import { shown, text } from "../Shown.ts";
+import { Viewer } from "../Viewer.ts";
 
 /** Rows on the screen; `recollect sql` has no such end. */
 const mostShown = 1_000;
@@ -30,10 +32,19 @@ interface Answer {
   readonly millis: number;
 }
 
-const run = Effect.fnUntraced(function* (statement: string, parameters: Readonly<Record<string, Value>>, most: number) {
+const busy = new QueryRefused({ message: tooManyStatements, hint: "Ask again when one of them has ended." });
+
+const asks = Effect.fnUntraced(function* (
+  statement: string,
+  parameters: Readonly<Record<string, Value>>,
+  most: number,
+) {
   const query = yield* Query;
+  const { recorded } = yield* Viewer;
   const begun = performance.now();
-  const result = yield* query.sql(statement, parameters, { maxRows: most, timeoutMillis });
+  const options = { maxRows: most, timeoutMillis };
+  yield* recorded({ statement, parameters, options, door: "page" });
+  const result = yield* query.sql(statement, parameters, options);
   const rows = [...(yield* Stream.runCollect(result.rows))];
   return {
     columns: result.columns,
@@ -42,6 +53,12 @@ const run = Effect.fnUntraced(function* (statement: string, parameters: Readonly
     millis: performance.now() - begun,
   } satisfies Answer;
 }, Effect.scoped);
+
+/** Recorded, then asked, where there is room for one more. */
+const run = (...question: Parameters<typeof asks>) =>
+  Effect.flatMap(sqlAtOnce.withPermitsIfAvailable(1)(asks(...question)), (answer) =>
+    answer._tag === "Some" ? Effect.succeed(answer.value) : Effect.fail(busy),
+  );
 
 /** By the column's name, where the values are not texts. */
 const unitIn = ({ rows }: Answer, name: string, index: number): Unit =>

@@ -75,6 +75,7 @@ export const models: Report = {
   title: "Models",
   doc: "Tokens by kind, cache and cost of each model.",
   by: { model, provider, spender, ...dimensions },
+  only: ["project", "agent", "model", "thread"],
   sections: [
     spent("Tokens and cost", "4 DESC, 1", "sum(a.input_tokens + a.output_tokens)", "Tokens sent and received by day."),
     days,
@@ -86,6 +87,7 @@ export const cost: Report = {
   title: "Cost",
   doc: "What was spent, as the transcripts say it: by day, model, project or thread, and which threads were the dearest.",
   by: { ...dimensions, model, provider },
+  only: ["project", "agent", "model", "thread"],
   sections: [
     {
       name: "totals",

@@ -22,6 +22,7 @@ export const tools: Report = {
   title: "Tools",
   doc: "How often tools are called, how well and how long, what fills the context, what follows what, and what goes wrong.",
   by,
+  only: ["project", "agent", "thread"],
   sections: [
     {
       name: "use",
@@ -40,6 +41,7 @@ export const tools: Report = {
         column("p50_millis", "millis", "Median of the known durations."),
         column("p95_millis", "millis", "95th percentile of the known durations."),
         column("p99_millis", "millis", "99th percentile of the known durations."),
+        column("longest_millis", "millis", "The longest of the known durations."),
         column("last_at", "moment", "Quarter of an hour of the last call; null when nobody said a time."),
       ],
       plot: { kind: "bars", x: "{name}", y: ["ok", "errors", "unknown"] },
@@ -54,8 +56,8 @@ export const tools: Report = {
         ranked AS (SELECT {by} AS it, a.duration_millis AS millis, row_number() OVER (PARTITION BY {by} ORDER BY a.duration_millis) AS place,
           count(*) OVER (PARTITION BY {by}) AS n FROM ${calls} a {threads} WHERE a.duration_millis IS NOT NULL),
         p AS (SELECT it, max(CASE WHEN place = (n * 50 + 99) / 100 THEN millis END) AS p50, max(CASE WHEN place = (n * 95 + 99) / 100 THEN millis END) AS p95,
-          max(CASE WHEN place = (n * 99 + 99) / 100 THEN millis END) AS p99 FROM ranked GROUP BY it)
-        SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, s.last_at
+          max(CASE WHEN place = (n * 99 + 99) / 100 THEN millis END) AS p99, max(millis) AS longest FROM ranked GROUP BY it)
+        SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, p.longest, s.last_at
         FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
     },
     {
