@@ -18,6 +18,7 @@ import * as LiveRoutes from "./live/LiveRoutes.ts";
 import * as PipelineRoutes from "./pipeline/PipelineRoutes.ts";
 import * as CallRoutes from "./report/CallRoutes.ts";
 import * as ReportRoutes from "./report/ReportRoutes.ts";
+import * as ShownStore from "./ShownStore.ts";
 import * as SqlRoutes from "./sql/SqlRoutes.ts";
 import * as TaskRoutes from "./tasks/TaskRoutes.ts";
 import * as OverviewRoutes from "./overview/OverviewRoutes.ts";
@@ -43,6 +44,6 @@ export const screens = Layer.mergeAll(
   ReportRoutes.layer,
   SqlRoutes.layer,
   TaskRoutes.layer,
-);
+).pipe(HttpRouter.provideRequest(ShownStore.layer));
 
 export const layer = Layer.merge(assets, Layer.provide(screens, signedIn));

@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer";
 import { assert, layer } from "@effect/vitest";
-import { Context, Effect, FileSystem, Layer } from "effect";
+import { Context, Effect, FileSystem, Layer, Stream } from "effect";
 import { HttpRouter, HttpServer } from "effect/http";
 import { createServer } from "node:http";
 import { cookieName, HttpDoor } from "../../../src/edge/http/Guard.ts";
@@ -8,6 +8,8 @@ import { TenantClients } from "../../../src/edge/http/TenantClients.ts";
 import * as Page from "../../../src/edge/page/Page.ts";
 import { thread } from "../../../src/domain/History.ts";
 import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
+import { EventLog } from "../../../src/log/EventLog.ts";
+import { Query } from "../../../src/query/Query.ts";
 import { happened, store } from "./Site.ts";
 
 class Address extends Context.Service<Address, { readonly url: string; readonly root: string }>()("test/Address") {}
@@ -95,6 +97,34 @@ layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its doo
       assert.include((yield* answer("/thread/in-home", reader)).text, "hello from home");
       for (const path of ["/sql?q=SELECT+1", "/pipeline"])
         assert.strictEqual((yield* answer(path, reader)).status, 403, path);
+    }),
+  );
+
+  it.effect("shows no secret that a transcript has, on any screen, as text or as CSV", () =>
+    Effect.gen(function* () {
+      const secret = `ghp_${"k3Jq".repeat(9)}`;
+      yield* said(`use ${secret}`, "leaky");
+      const log = yield* EventLog;
+      const { lastSequence } = yield* log.info;
+      const operator = { role: "operator", tenant: "leaky" } as const;
+      const statement = "SELECT text FROM v_messages WHERE tenant = 'leaky'";
+      for (const path of [
+        "/thread/in-leaky?tenant=leaky",
+        "/thread/in-leaky/markdown?tenant=leaky",
+        `/event/${lastSequence}`,
+        `/event/${lastSequence}?text=1`,
+        "/search?q=use",
+        "/threads",
+      ]) {
+        const { text } = yield* answer(path, operator);
+        assert.notInclude(text, secret, path);
+        assert.match(text, /\[redacted:github-token:[0-9a-f]{16}\]/, path);
+      }
+      const { rows } = yield* Effect.flatMap(Query, (query) => query.sql(statement)).pipe(
+        Effect.flatMap((asked) => Stream.runCollect(asked.rows).pipe(Effect.map((all) => ({ rows: all })))),
+        Effect.scoped,
+      );
+      assert.include(JSON.stringify(rows), secret);
     }),
   );
 
