@@ -46,16 +46,14 @@ describe("a finite piece of the stream", () => {
 
   it.live("is not read on over where another stream has come in its place", () =>
     Effect.gen(function* () {
-      // More than the log gives at once: the rest is asked for when the stream is another.
-      const log = stubLog(some(...Array.from({ length: 150 }, (_, at) => at + 2)));
+      // The stream is another one after the first batch, and the rest is asked of it.
+      const until = defaultLimits.events + 200;
+      const log = stubLog(some(...Array.from({ length: until }, (_, at) => at + 1)));
       const reading = CatchUp.entriesUpTo({
         after: 0,
-        until: 151,
-        lost: (sequence) => {
-          log.created += 1;
-          return CatchUp.lostEntry(sequence);
-        },
-        use: () => Effect.void,
+        until,
+        lost: CatchUp.lostEntry,
+        use: () => Effect.sync(() => void (log.created += 1)),
       }).pipe(Effect.provideService(EventLog, log.service));
       assert.deepInclude(yield* Effect.flip(reading), { _tag: "LogDamaged", reason: "another stream" });
     }),

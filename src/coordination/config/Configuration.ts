@@ -253,6 +253,13 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
       const message = `Who and why have at most ${maxWhyLength} characters each.`;
       return yield* refusedCall(first.field, message, "Say it shorter.");
     }
+    for (const { field, value } of changes) {
+      if (value !== undefined) yield* Effect.fromResult(check(field, value, "runtime"));
+      // What an older version of the program set may always be removed.
+      else if (known(field) === undefined && !state.fields.has(field)) {
+        yield* Effect.fromResult(check(field, value, "runtime"));
+      }
+    }
     if (
       policy()
         .redactor.value([changes, why, who])
@@ -264,13 +271,6 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
         message,
         "Name a file or a variable that holds it, and not the secret itself.",
       );
-    }
-    for (const { field, value } of changes) {
-      if (value !== undefined) yield* Effect.fromResult(check(field, value, "runtime"));
-      // What an older version of the program set may always be removed.
-      else if (known(field) === undefined && !state.fields.has(field)) {
-        yield* Effect.fromResult(check(field, value, "runtime"));
-      }
     }
     const added = changes.filter(
       ({ field, value }) => value !== undefined && known(field)?.family !== undefined && !held.values.has(field),

@@ -112,9 +112,10 @@ describe("recollect up", { timeout: 300_000 }, () => {
     const addresses: Array<string> = [];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const up = await stage.up();
-      const { nats, ...rest } = JSON.parse(up.out);
+      const { http, nats, ...rest } = JSON.parse(up.out);
+      assert.match(http, /^http:\/\/127\.0\.0\.1:\d+$/);
       assert.deepStrictEqual(rest, { ready: true, database: join(stage.data, "recollect.db"), data: stage.data });
-      addresses.push(nats);
+      addresses.push(nats, http);
       if (signal === "SIGTERM") {
         writeFileSync(join(stage.folder, "a.jsonl"), session("a", ["kept"]));
         await stage.json(["import", stage.folder]);
@@ -124,7 +125,7 @@ describe("recollect up", { timeout: 300_000 }, () => {
       assert.match(err, /Stopped\.\n$/);
       assertFree(stage);
     }
-    assert.strictEqual(addresses[0], addresses[1]);
+    assert.deepStrictEqual(addresses.slice(2), addresses.slice(0, 2));
   });
 
   it("names the transcripts of this machine while its store is empty, with commands that work as they stand", async () => {

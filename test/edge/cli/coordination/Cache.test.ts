@@ -34,7 +34,7 @@ describe("recollect files and cache", { timeout: 300_000 }, () => {
     writeFileSync(join(stage.folder, "imported.jsonl"), `${JSON.stringify({ ...JSON.parse(line), toolUseResult })}\n`);
     assert.strictEqual((await stage.run(["import", join(stage.folder, "imported.jsonl")])).code, 0);
     const [seen] = (await stage.json<{ files: ReadonlyArray<Json> }>(["files", "imported"])).files;
-    assert.deepInclude(seen, { path: "/src/a.ts", isShown: 1, bytes: 9 });
+    assert.deepInclude(seen, { path: "/src/a.ts", isShown: 1, contentBytes: 9 });
     assert.strictEqual((await stage.run(["files", "imported", "--show", "/src/a.ts"])).out, "as shown\n");
 
     const stats = await stage.json<{ processes: ReadonlyArray<Json> }>(["cache", "stats"]);
