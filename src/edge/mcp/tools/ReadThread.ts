@@ -110,13 +110,13 @@ const newer = Effect.fnUntraced(function* (id: string, behind: number) {
 });
 
 /** The pieces that fit, from the first, which is cut where it does not. */
-const fittingPieces = (head: JsonObject, pieces: ReadonlyArray<Piece>, tokens: number): ReadonlyArray<Piece> =>
+const fittingPieces = (head: JsonObject, candidates: ReadonlyArray<Piece>, tokens: number): ReadonlyArray<Piece> =>
   fitting(
     head,
-    pieces.map(({ json }) => json),
+    candidates.map(({ json }) => json),
     tokens,
   ).flatMap((json, at) => {
-    const piece = pieces[at];
+    const piece = candidates[at];
     return piece === undefined ? [] : [{ ...piece, json: json as JsonObject }];
   });
 
@@ -145,7 +145,7 @@ const aroundPlace = (head: JsonObject, all: ReadonlyArray<Piece>, at: number, to
   let to = middle;
   while (taken.includes(from - 1)) from--;
   while (taken.includes(to + 1)) to++;
-  return all.slice(from, to + 1).map((piece, at) => fits[taken.indexOf(from + at)] ?? piece);
+  return all.slice(from, to + 1).map((piece, step) => fits[taken.indexOf(from + step)] ?? piece);
 };
 
 /** One message whole, from a character on. */
