@@ -352,9 +352,10 @@ export class Query extends Context.Service<
     readonly scheduledTenants: Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
     /** The value that a tenant's configuration gave a field last, as JSON text; undefined when it has none. */
     readonly configured: (field: string, tenant: string) => Effect.Effect<string | undefined, StorageTrouble>;
-    /** One task with its transitions in order, or undefined. */
+    /** One task with its transitions in order, or undefined. Without a tenant any that has a task of this id. */
     readonly task: (
       taskId: string,
+      tenant?: string | undefined,
     ) => Effect.Effect<
       { readonly task: TaskRow; readonly transitions: ReadonlyArray<TransitionRow> } | undefined,
       StorageTrouble

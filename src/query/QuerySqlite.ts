@@ -103,14 +103,18 @@ const readTasks = (db: Database, { archived, batchId, deadLetters, limit, recent
   );
 };
 
-const readTask = (db: Database, taskId: string) => {
-  const [task] = all<TaskRow>(db, "SELECT * FROM v_tasks WHERE task_id = :taskId LIMIT 1", { taskId });
+const readTask = (db: Database, taskId: string, tenant: string | undefined) => {
+  const ofTenant = tenant === undefined ? "" : "AND tenant = :tenant";
+  const [task] = all<TaskRow>(db, `SELECT * FROM v_tasks WHERE task_id = :taskId ${ofTenant} LIMIT 1`, {
+    taskId,
+    ...(tenant === undefined ? {} : { tenant }),
+  });
   if (task === undefined) return undefined;
   const transitions = all<TransitionRow>(
     db,
     `SELECT task_id, from_status, to_status, moved_at, sequence, worker, message, progress, progress_total
-     FROM v_task_transitions WHERE task_id = :taskId ORDER BY sequence`,
-    { taskId },
+     FROM v_task_transitions WHERE task_id = :taskId AND tenant = :tenant ORDER BY sequence`,
+    { taskId, tenant: task.tenant },
   );
   return { task, transitions };
 };
@@ -209,7 +213,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
           )[0]?.value ?? undefined,
       ),
     ),
-    task: Effect.fn("query.task")((taskId) => read((db) => readTask(db, taskId))),
+    task: Effect.fn("query.task")((taskId, tenant) => read((db) => readTask(db, taskId, tenant))),
     sessions: Effect.fn("query.sessions")(({ limit }) =>
       read((db) =>
         all<SessionRow>(db, "SELECT * FROM v_sessions ORDER BY first_sequence DESC LIMIT :limit", {

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { cookieName, HttpDoor } from "../../../src/edge/http/Guard.ts";
 import { TenantClients } from "../../../src/edge/http/TenantClients.ts";
 import * as Page from "../../../src/edge/page/Page.ts";
-import { thread } from "../../../src/domain/History.ts";
+import { task, thread } from "../../../src/domain/History.ts";
 import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import { Query } from "../../../src/query/Query.ts";
@@ -125,6 +125,25 @@ layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its doo
         Effect.scoped,
       );
       assert.include(JSON.stringify(rows), secret);
+    }),
+  );
+
+  it.effect("shows a reader their own task, and nothing of one that has its id elsewhere", () =>
+    Effect.gen(function* () {
+      for (const tenant of ["early", "late"])
+        yield* happened(task("shared", tenant), [
+          ["task.submitted", { request: { agentType: "a", description: `work of ${tenant}` } }],
+          ["task.claimed", { worker: `hands of ${tenant}` }],
+        ]);
+      for (const [tenant, other] of [
+        ["early", "late"],
+        ["late", "early"],
+      ] as const) {
+        const { text } = yield* answer("/task/shared", { role: "reader", tenant });
+        assert.include(text, `hands of ${tenant}`);
+        assert.notInclude(text, `hands of ${other}`);
+        assert.notInclude(text, `work of ${other}`);
+      }
     }),
   );
 

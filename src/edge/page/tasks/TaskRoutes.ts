@@ -177,7 +177,7 @@ const life = (task: TaskRow, transitions: ReadonlyArray<TransitionRow>): Html =>
 const one = Effect.gen(function* () {
   const { viewer, wishes } = yield* asked;
   const { id = "" } = yield* HttpRouter.params;
-  const found = yield* Effect.flatMap(Query, (store) => store.task(id));
+  const found = yield* Effect.flatMap(Query, (store) => store.task(id, viewer.tenant));
   if (found === undefined || (viewer.tenant !== undefined && found.task.tenant !== viewer.tenant))
     return trouble(
       wishes,
