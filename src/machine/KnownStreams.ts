@@ -6,6 +6,7 @@
  * At the first use of an address the stream found there is remembered; from then on another one is refused.
  */
 import { randomUUID } from "node:crypto";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { dirname, join } from "node:path";
 
@@ -28,14 +29,16 @@ export const identity = (options: { readonly spool: string; readonly target: str
 /** Remembers it. A disk that cannot take it is no reason not to publish: the next use is the first one again. */
 export const remember = Effect.fn("machine.rememberStream")(
   function* (options: { readonly spool: string; readonly target: string; readonly identity: string }) {
-    const fs = yield* FileSystem.FileSystem;
     const path = fileOf(options.spool);
     const known = { ...(yield* readAll(options.spool)), [options.target]: options.identity };
     const text = yield* Schema.encodeEffect(KnownFile)(known).pipe(Effect.orDie);
     const unfinished = `${path}.${randomUUID()}`;
-    yield* fs.makeDirectory(dirname(path), { recursive: true, mode: 0o700 });
-    yield* fs.writeFileString(unfinished, `${text}\n`, { mode: 0o600 });
-    yield* fs.rename(unfinished, path);
+    // In one step: a write that goes on behind an interruption would meet a folder whose user has closed it.
+    yield* Effect.try(() => {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      writeFileSync(unfinished, `${text}\n`, { mode: 0o600 });
+      renameSync(unfinished, path);
+    });
   },
   Effect.catch((cause) => Effect.logDebug(`which stream it is cannot be remembered: ${String(cause)}`)),
 );

@@ -71,6 +71,9 @@ export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolde
     Effect.provideContext(context),
   );
   const seen = { spool: folder.spool, target };
+  // A dial that goes on behind our end (`SharedConnection`) writes nothing into a folder that may be gone.
+  let isClosed = false;
+  yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)));
   const own = target === ownLog;
   const identity = own
     ? Effect.map(record, (known) => (known._tag === "Known" ? known.record.identity : undefined))
@@ -81,7 +84,11 @@ export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolde
       identity,
       missing: Effect.map(identity, (known) => (known === undefined ? undefined : StreamGuard.gone(defaultStream))),
       remember: ({ identity: found }) =>
-        own ? Effect.void : Effect.provideContext(KnownStreams.remember({ ...seen, identity: found }), context),
+        Effect.suspend(() =>
+          own || isClosed
+            ? Effect.void
+            : Effect.provideContext(KnownStreams.remember({ ...seen, identity: found }), context),
+        ),
     });
 });
 
