@@ -6,6 +6,7 @@
  * it, by a trigger on each insert; or, where a figure says so, as ours, once at the end of each transaction.
  */
 import Database from "better-sqlite3";
+import { defineSearchWords } from "../src/projection/write/SearchWordsSqlite.ts";
 import { hasText, textOf } from "../projections/text.ts";
 
 type Value = string | number | Buffer | null;
@@ -82,6 +83,7 @@ export const rowsOf = (options: Options): Rows => {
 /** A new file with the settings of the projector's own connection. */
 export const openBare = (file: string): Database.Database => {
   const db = new Database(file);
+  defineSearchWords(db);
   db.pragma("journal_mode = WAL");
   db.pragma("synchronous = FULL");
   db.pragma("wal_autocheckpoint = 10000");
