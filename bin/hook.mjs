@@ -12,7 +12,7 @@ import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** How long an agent may be kept waiting by a store that does not answer. */
+/** Longest wait of an agent for a store that does not answer, milliseconds. */
 const patienceMillis = 1000;
 
 const words = process.argv.slice(2);

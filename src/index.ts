@@ -19,8 +19,8 @@ export type {
   HistoryEvent,
   ReadOptions,
   RecollectHistory,
-} from "./client/RecollectHistory.ts";
-export type { ListOptions, ListPage, SqlRow } from "./client/RecollectQuery.ts";
+} from "./client/sections/RecollectHistory.ts";
+export type { ListOptions, ListPage, SqlRow } from "./client/sections/RecollectQuery.ts";
 export { NoDatabase } from "./client/Layers.ts";
 export type { ListedHistory } from "./query/HistoryList.ts";
 export { QueryRefused, QueryStopped, type SqlParameters } from "./query/Sql.ts";
@@ -28,15 +28,21 @@ export { RecollectClosed } from "./client/RecollectClosed.ts";
 export { RecollectError } from "./client/RecollectError.ts";
 
 // What hangs on it.
-export type { Progress, RecollectTasks, RunningTask, RunningWorker, WorkOptions } from "./client/RecollectTasks.ts";
-export type { PresentSession, RecollectSessions } from "./client/RecollectSessions.ts";
-export type { RecollectInbox } from "./client/RecollectInbox.ts";
-export type { RecollectChannel } from "./client/RecollectChannel.ts";
+export type {
+  Progress,
+  RecollectTasks,
+  RunningTask,
+  RunningWorker,
+  WorkOptions,
+} from "./client/sections/RecollectTasks.ts";
+export type { PresentSession, RecollectSessions } from "./client/sections/RecollectSessions.ts";
+export type { RecollectInbox } from "./client/sections/RecollectInbox.ts";
+export type { RecollectChannel } from "./client/sections/RecollectChannel.ts";
 export { ChannelRefused } from "./log/live/Channels.ts";
-export type { HeldConfig, RecollectConfig } from "./client/RecollectConfig.ts";
-export type { RecollectLimits, Taken } from "./client/RecollectLimits.ts";
-export type { ReadFor, RecollectFiles } from "./client/RecollectFiles.ts";
-export type { RecollectResponses } from "./client/RecollectResponses.ts";
+export type { HeldConfig, RecollectConfig } from "./client/sections/RecollectConfig.ts";
+export type { RecollectLimits, Taken } from "./client/sections/RecollectLimits.ts";
+export type { ReadFor, RecollectFiles } from "./client/sections/RecollectFiles.ts";
+export type { RecollectResponses } from "./client/sections/RecollectResponses.ts";
 export type { Target, WatchedElement, WatchedEvent } from "./client/WatchEvents.ts";
 export {
   type BatchResult,

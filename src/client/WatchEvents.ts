@@ -8,7 +8,7 @@ import { Effect, Stream } from "effect";
 import * as History from "../domain/History.ts";
 import { isMisfit, type LogEntry } from "../domain/Event.ts";
 import { type Seen, Watch, type Watchable, type Watching } from "../coordination/watch/Watch.ts";
-import type { Section } from "./Section.ts";
+import type { Section } from "./sections/Section.ts";
 
 /** Scope of a watch: one thread, task or session by its id, or the whole tenant. */
 export type Target = { readonly thread: string } | { readonly task: string } | { readonly session: string } | "all";

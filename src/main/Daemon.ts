@@ -33,7 +33,7 @@ import * as DiskWatch from "./DiskWatch.ts";
 import * as FolderGuard from "./FolderGuard.ts";
 import * as Following from "./Following.ts";
 import { folding } from "./Folding.ts";
-import * as HttpServing from "./HttpServing.ts";
+import * as HttpServing from "./http/HttpServing.ts";
 import { reading } from "./Layers.ts";
 import { querying } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";

@@ -6,7 +6,7 @@
  * Another door (the page, /mcp, /hooks) takes part so:
  *
  * 1. It exports one `Layer` that registers routes on Effect's `HttpRouter` (`HttpRouter.add`, `HttpApiBuilder.layer`), and
- *    adds that layer as one line to the list in `src/main/HttpRoutes.ts`. `outermost` is in force for every route there.
+ *    adds that layer as one line to the list in `src/main/http/HttpRoutes.ts`. `outermost` is in force for every route there.
  * 2. Routes that need a principal get it from `authenticated`: `Layer.provide(authenticated)` on the routes' layer, then
  *    `yield* Principal` in a handler: role, tenant and name. `requireRole("publisher")` refuses who has less.
  * 3. The store is reached through `TenantClients`: `(yield* TenantClients).of(principal.tenant)` gives the context of the

@@ -7,7 +7,7 @@
  */
 import type { Recollect } from "../../client/Recollect.ts";
 
-export type { EventFold, HistoryEvent, RecollectHistory } from "../../client/RecollectHistory.ts";
+export type { EventFold, HistoryEvent, RecollectHistory } from "../../client/sections/RecollectHistory.ts";
 export type { AppendedEvent } from "../../publish/Publisher.ts";
 
 /** Histories: what most entry points need. */

@@ -113,13 +113,13 @@ export const dimensions = {
   day: {
     name: "day",
     unit: "day",
-    doc: "Day in the zone that was asked for; null: nobody said a time.",
+    doc: "Day in the zone that was asked for; null: no time is known.",
     sql: dayOf("a.quarter_at"),
   },
   month: {
     name: "month",
     unit: "text",
-    doc: "Month in the zone that was asked for; null: nobody said a time.",
+    doc: "Month in the zone that was asked for; null: no time is known.",
     sql: `substr(${dayOf("a.quarter_at")}, 1, 7)`,
   },
   project: {

@@ -12,8 +12,8 @@ import {
 import { sessionStore } from "recollect/claude-agent-sdk";
 import { connect } from "./connect.mjs";
 
-const dir = "/work/app";
-const projectKey = "-work-app";
+const dir = "/home/ana/app";
+const projectKey = "-home-ana-app";
 const entries = (sessionId) => {
   const uuids = Array.from({ length: 4 }, (_, at) => `00000000-0000-4000-8000-00000000000${at}`);
   return uuids.map((uuid, at) => ({

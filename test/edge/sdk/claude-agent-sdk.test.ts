@@ -21,7 +21,7 @@ const line = (sessionId: string, uuid: string, text: string): SessionStoreEntry 
   message: { role: "user", content: text },
   uuid,
   timestamp: "2026-11-30T08:00:00.000Z",
-  cwd: "/work/app",
+  cwd: "/home/ana/app",
   sessionId,
   version: "2.1.0",
 });
@@ -51,7 +51,7 @@ layer(world, { excludeTestServices: true })("the Claude Agent SDK's SessionStore
     Effect.gen(function* () {
       const store = sessionStore(yield* client);
       const session = randomUUID();
-      const key = { projectKey: "-work-app", sessionId: session };
+      const key = { projectKey: "-home-ana-app", sessionId: session };
       const first = [line(session, "u1", "one"), title(session), line(session, "u2", "two")];
       const second = [title(session), line(session, "u3", "three"), { type: "mode", b: 1, a: [null, { c: 1.5 }] }];
       yield* Effect.promise(async () => {
@@ -74,13 +74,13 @@ layer(world, { excludeTestServices: true })("the Claude Agent SDK's SessionStore
         await store.append(orphan, [line(orphan.sessionId, "s2", "no main transcript")]);
         assert.deepStrictEqual(await store.listSubkeys(key), ["subagents/agent-7"]);
 
-        const elsewhere = { ...key, projectKey: "-work-other" };
+        const elsewhere = { ...key, projectKey: "-home-ana-other" };
         assert.isNull(await store.load(elsewhere), "another project does not see it");
         await store.append(elsewhere, [line(session, "u1", "another one")]);
         assert.deepStrictEqual(await store.load(elsewhere), [line(session, "u1", "another one")]);
         assert.deepStrictEqual(await store.load(key), all);
 
-        const sessions = await store.listSessions("-work-app");
+        const sessions = await store.listSessions("-home-ana-app");
         assert.deepStrictEqual(
           sessions.map(({ sessionId }) => sessionId),
           [session],
@@ -101,7 +101,7 @@ layer(world, { excludeTestServices: true })("the Claude Agent SDK's SessionStore
         await store.delete(key);
         assert.isNull(await store.load(key));
         assert.isNull(await store.load(sub), "a session is deleted with its sub-agents");
-        assert.deepStrictEqual(await store.listSessions("-work-app"), []);
+        assert.deepStrictEqual(await store.listSessions("-home-ana-app"), []);
         assert.deepStrictEqual(await store.listSubkeys(key), []);
         assert.lengthOf((await store.load(elsewhere)) ?? [], 1);
       });
@@ -147,7 +147,7 @@ layer(world, { excludeTestServices: true })("the Claude Agent SDK's SessionStore
       const store = sessionStore(recollect);
       const folder = yield* World.temporaryFolder;
       const session = randomUUID();
-      const key = { projectKey: "-work-app", sessionId: session };
+      const key = { projectKey: "-home-ana-app", sessionId: session };
       const agent = { ...key, subpath: "subagents/agent-a1" };
       const main = [line(session, "m1", "one"), title(session), title(session), line(session, "m2", "ü \u2028 1e21")];
       const inner = [{ ...line(session, "a1", "inner"), isSidechain: true, agentId: "a1" }];
@@ -158,7 +158,7 @@ layer(world, { excludeTestServices: true })("the Claude Agent SDK's SessionStore
       yield* importPaths({ paths: [folder] });
       yield* Effect.promise(async () => {
         assert.deepStrictEqual(await store.load(key), main.slice(0, 2), "what an import brought can be resumed");
-        assert.isNull(await store.load({ ...key, projectKey: "-work-other" }));
+        assert.isNull(await store.load({ ...key, projectKey: "-home-ana-other" }));
         await store.append(key, [line(session, "m1", "one"), title(session), line(session, "m2", "ü \u2028 1e21")]);
         await store.append(agent, inner);
         assert.deepStrictEqual(await store.load(key), main);

@@ -137,7 +137,7 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
         > = [
           [{ thread }, (one) => one.thread === thread],
           [{ project: known.projectOf(thread) }, (one) => known.projectOf(one.thread) === known.projectOf(thread)],
-          [{ project: "project-1" }, (one) => known.projectOf(one.thread) === "/work/project-1"],
+          [{ project: "project-1" }, (one) => known.projectOf(one.thread) === "/home/ana/project-1"],
           [{ agent: "codex" }, (one) => known.agentOf(one.thread) === "codex"],
           [{ model: "haik", agent: "codex" }, (one) => one.model === "haiku" && known.agentOf(one.thread) === "codex"],
         ];

@@ -62,7 +62,7 @@ const make = (): Known => {
   const called: Array<Called> = [];
   const spent: Array<Spent> = [];
   const agentOf = (id: string) => (numberOf(id) % 2 === 0 ? "claude-code" : "codex");
-  const projectOf = (id: string) => `/work/project-${numberOf(id) % 3}`;
+  const projectOf = (id: string) => `/home/ana/project-${numberOf(id) % 3}`;
   const put = (type: string, id: string, at: number, data: unknown) =>
     entries.push(
       event(entries.length + 1, type, data, {

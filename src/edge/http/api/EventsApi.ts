@@ -21,7 +21,7 @@ export const Appending = Schema.Union([
   EventSaid,
   Schema.Struct({
     events: Schema.Array(EventSaid).check(Schema.isMinLength(1), Schema.isMaxLength(mostEvents)),
-    /** The last sequence of this history that the caller saw; 0: it must be new. 409 when somebody was quicker. */
+    /** The last sequence of this history that the caller saw; 0: it must be new. 409 when another writer came first. */
     expected: optional(Count),
   }),
 ]);

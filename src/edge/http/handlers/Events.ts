@@ -6,7 +6,7 @@
 import { Effect, Stream } from "effect";
 import type { HttpServerResponse } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
-import { eventOf } from "../../../client/RecollectHistory.ts";
+import { eventOf } from "../../../client/sections/RecollectHistory.ts";
 import type { History, HistoryKind } from "../../../domain/History.ts";
 import { HistoryReading } from "../../../publish/HistoryReading.ts";
 import { type AppendedEvent, Publisher } from "../../../publish/Publisher.ts";

@@ -42,7 +42,7 @@ export const overview: Report = {
       name: "days",
       title: "By day",
       doc: "The same by day, the latest first. A thread that crosses midnight is in both days.",
-      columns: [column("day", "day", "Day in the zone that was asked for; null: nobody said a time."), ...counted],
+      columns: [column("day", "day", "Day in the zone that was asked for; null: no time is known."), ...counted],
       plot: { kind: "bars", x: "day", y: ["prompts", "answers", "tool_calls"] },
       sql: `WITH m AS (SELECT ${day} AS day, count(DISTINCT a.thread_id) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers
           ${messages} GROUP BY 1),
@@ -62,7 +62,7 @@ export const overview: Report = {
         column("agent", "text", "Agent tool of the thread, or its client; null when not said."),
         column("threads", "count", "Threads in which something was said."),
         column("messages", "count", "Messages of all kinds."),
-        column("last_at", "moment", "Quarter of an hour in which it was last used; null when nobody said a time."),
+        column("last_at", "moment", "Quarter of an hour in which it was last used; null when no time is known."),
       ],
       plot: { kind: "bars", x: "agent", y: ["messages"] },
       sql: `SELECT coalesce(t.tool, t.client), count(*), sum(a.messages), nullif(max(a.last_at), 0)

@@ -39,7 +39,7 @@ export const projects: Report = {
         column("project", "text", "Working directory; null when not said."),
         column("threads", "count", "Threads in which something was said."),
         ...counted,
-        column("last_at", "moment", "Quarter of an hour of the last message; null when nobody said a time."),
+        column("last_at", "moment", "Quarter of an hour of the last message; null when no time is known."),
       ],
       plot: { kind: "bars", x: "project", y: ["messages"] },
       trend: {
@@ -116,7 +116,7 @@ export const threads: Report = {
         column("thread_id", "text", "Thread."),
         column("compactions", "count", "How often."),
         column("largest_tokens", "tokens", "Tokens before, the most of them; null when not said."),
-        column("last_at", "moment", "When last; null when nobody said a time."),
+        column("last_at", "moment", "When last; null when no time is known."),
       ],
       sql: `SELECT c.thread_id, count(*), max(c.tokens_before), max(c.occurred_at) FROM v_compactions c
         WHERE ${withinOrUnknown("c", "occurred_at")} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,

@@ -65,7 +65,7 @@ const days: Section = {
   name: "days",
   title: "By day",
   doc: "Tokens and cost by day, the latest first.",
-  columns: [column("day", "day", "Day in the zone that was asked for; null: nobody said a time."), ...tokens],
+  columns: [column("day", "day", "Day in the zone that was asked for; null: no time is known."), ...tokens],
   plot: { kind: "line", x: "day", y: ["input_tokens", "output_tokens"] },
   sql: `SELECT ${dayOf("a.quarter_at")}, ${sums} ${inAll} GROUP BY 1 ORDER BY 1 DESC LIMIT :limit`,
 };

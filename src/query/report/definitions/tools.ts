@@ -42,7 +42,7 @@ export const tools: Report = {
         column("p95_millis", "millis", "95th percentile of the known durations."),
         column("p99_millis", "millis", "99th percentile of the known durations."),
         column("longest_millis", "millis", "The longest of the known durations."),
-        column("last_at", "moment", "Quarter of an hour of the last call; null when nobody said a time."),
+        column("last_at", "moment", "Quarter of an hour of the last call; null when no time is known."),
       ],
       plot: { kind: "bars", x: "{name}", y: ["ok", "errors", "unknown"] },
       trend: {

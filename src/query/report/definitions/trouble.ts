@@ -25,8 +25,8 @@ export const errors: Report = {
         column("error_message", "text", "The error, its first line, at most 160 characters."),
         column("errors", "count", "How often."),
         column("threads", "count", "Threads it happened in."),
-        column("first_at", "moment", "When it was first seen; null when nobody said a time."),
-        column("last_at", "moment", "When it was last seen; null when nobody said a time."),
+        column("first_at", "moment", "When it was first seen; null when no time is known."),
+        column("last_at", "moment", "When it was last seen; null when no time is known."),
       ],
       plot: { kind: "bars", x: "error_message", y: ["errors"] },
       sql: `SELECT tool_name, error_type, line, count(*), count(DISTINCT thread_id), min(started_at), max(started_at)

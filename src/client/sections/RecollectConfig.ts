@@ -4,9 +4,9 @@
  * Room: client.
  */
 import { Effect, Stream } from "effect";
-import type { FamilyName, FamilyValue, FieldName, FieldValue } from "../coordination/config/ConfigFields.ts";
-import type { Difference, Version } from "../coordination/config/ConfigHistory.ts";
-import * as Configuration from "../coordination/config/Configuration.ts";
+import type { FamilyName, FamilyValue, FieldName, FieldValue } from "../../coordination/config/ConfigFields.ts";
+import type { Difference, Version } from "../../coordination/config/ConfigHistory.ts";
+import * as Configuration from "../../coordination/config/Configuration.ts";
 import type { Section } from "./Section.ts";
 
 /** The configuration as this process holds it: each reading is a memory access, and sees every later change. */

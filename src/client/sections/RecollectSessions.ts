@@ -5,8 +5,8 @@
  */
 import { Effect, Exit, Scope } from "effect";
 import type { Section } from "./Section.ts";
-import type { Present } from "../coordination/sessions/Presence.ts";
-import * as Sessions from "../coordination/sessions/Sessions.ts";
+import type { Present } from "../../coordination/sessions/Presence.ts";
+import * as Sessions from "../../coordination/sessions/Sessions.ts";
 
 type Run = <A, E>(effect: Effect.Effect<A, E>) => Promise<A>;
 

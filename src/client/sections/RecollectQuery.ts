@@ -4,12 +4,12 @@
  * Room: client.
  */
 import { Effect, Schedule, Stream } from "effect";
-import type { HistoryFilter, HistoryPage } from "../query/HistoryList.ts";
-import { EventLog } from "../log/EventLog.ts";
-import { Publisher } from "../publish/Publisher.ts";
-import { Query } from "../query/Query.ts";
-import { QueryRefused, type SqlParameters, type Value } from "../query/Sql.ts";
-import type { PromiseRunner } from "./PromiseRunner.ts";
+import type { HistoryFilter, HistoryPage } from "../../query/HistoryList.ts";
+import { EventLog } from "../../log/EventLog.ts";
+import { Publisher } from "../../publish/Publisher.ts";
+import { Query } from "../../query/Query.ts";
+import { QueryRefused, type SqlParameters, type Value } from "../../query/Sql.ts";
+import type { PromiseRunner } from "../PromiseRunner.ts";
 import type { Section } from "./Section.ts";
 
 /** Selection of histories. Default: 50 threads. */

@@ -4,7 +4,7 @@
  * Room: client.
  */
 import { Effect } from "effect";
-import * as Limits from "../coordination/limits/Limits.ts";
+import * as Limits from "../../coordination/limits/Limits.ts";
 import type { Section } from "./Section.ts";
 
 /** Decision of a limit: allowed, or when to retry. */

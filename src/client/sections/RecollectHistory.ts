@@ -7,14 +7,14 @@
  * a session. Checkpoints, agent state and foreign sessions stand on this.
  */
 import { Data, Effect, Stream } from "effect";
-import type { RecordedEvent } from "../domain/Event.ts";
-import type { History } from "../domain/History.ts";
-import { dataOf } from "../log/Envelope.ts";
-import { type Deciding, HistoryReading, type ReadEvent, type Reading } from "../publish/HistoryReading.ts";
-import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../publish/Publisher.ts";
-import type { TypeName } from "../publish/write/NewEvent.ts";
-import * as InFlight from "./InFlight.ts";
-import type { PromiseRunner } from "./PromiseRunner.ts";
+import type { RecordedEvent } from "../../domain/Event.ts";
+import type { History } from "../../domain/History.ts";
+import { dataOf } from "../../log/Envelope.ts";
+import { type Deciding, HistoryReading, type ReadEvent, type Reading } from "../../publish/HistoryReading.ts";
+import { type AppendedAll, type AppendedEvent, Publisher, type Published } from "../../publish/Publisher.ts";
+import type { TypeName } from "../../publish/write/NewEvent.ts";
+import * as InFlight from "../InFlight.ts";
+import type { PromiseRunner } from "../PromiseRunner.ts";
 
 /** An event as a program reads it: `data` is the body's JSON. */
 export interface HistoryEvent {

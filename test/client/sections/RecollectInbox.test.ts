@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
 import { Recollect } from "recollect";
-import * as PublishWorld from "../publish/World.ts";
-import * as NatsServer from "../support/NatsServer.ts";
+import * as PublishWorld from "../../publish/World.ts";
+import * as NatsServer from "../../support/NatsServer.ts";
 
 layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("inboxes as promises", (it) => {
   it.effect("take a message, and a request that gets its reply from another program", () =>

@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidTask, Recollect } from "recollect";
-import * as Configuration from "../../src/coordination/config/Configuration.ts";
-import * as EventLogNats from "../../src/log/EventLogNats.ts";
-import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
-import * as NatsServer from "../support/NatsServer.ts";
+import * as Configuration from "../../../src/coordination/config/Configuration.ts";
+import * as EventLogNats from "../../../src/log/EventLogNats.ts";
+import * as NatsConnection from "../../../src/log/connection/NatsConnectionNats.ts";
+import * as NatsServer from "../../support/NatsServer.ts";
 
 /** A data folder of its own for each connection, so that one's spool is not drained by another. */
 const folder = Effect.acquireRelease(
@@ -146,7 +146,7 @@ layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })(
       Effect.gen(function* () {
         const { url } = yield* NatsServer.NatsServer;
         const env = { ...process.env, RECOLLECT_NATS_URL: url, RECOLLECT_DATA: yield* folder };
-        const cwd = join(import.meta.dirname, "../..");
+        const cwd = join(import.meta.dirname, "../../..");
         const example = promisify(execFile)(process.execPath, ["examples/tasks.ts"], { cwd, env });
         const { stdout } = yield* Effect.promise(() => example);
         assert.strictEqual(stdout.trim(), "completed { summary: 'It was a bright cold…' }");

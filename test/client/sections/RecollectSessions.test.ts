@@ -1,8 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
 import { Recollect } from "recollect";
-import * as PublishWorld from "../publish/World.ts";
-import * as NatsServer from "../support/NatsServer.ts";
+import * as PublishWorld from "../../publish/World.ts";
+import * as NatsServer from "../../support/NatsServer.ts";
 
 layer(NatsServer.layer({ stream: true }), { excludeTestServices: true })("sessions as promises", (it) => {
   it.effect("are registered, seen by another program, joined, and ended", () =>

@@ -8,7 +8,7 @@
  * event is found from the trace, and the other way round. Nothing of what is said stands in a span.
  */
 import { Config, ConfigProvider, Effect, Layer, References } from "effect";
-import { version } from "../machine/Version.ts";
+import { version } from "../../machine/Version.ts";
 
 const named = Config.String("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").pipe(
   Config.orElse(() => Config.String("OTEL_EXPORTER_OTLP_ENDPOINT")),

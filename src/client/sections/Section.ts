@@ -4,10 +4,10 @@
  * Room: client.
  */
 import { Context, Deferred, Effect, Exit, Layer, type ManagedRuntime, Scope, Stream } from "effect";
-import * as InFlight from "./InFlight.ts";
-import type { Core } from "./PromiseRuntime.ts";
-import { RecollectClosed } from "./RecollectClosed.ts";
-import { errorOf } from "./RecollectError.ts";
+import * as InFlight from "../InFlight.ts";
+import type { Core } from "../PromiseRuntime.ts";
+import { RecollectClosed } from "../RecollectClosed.ts";
+import { errorOf } from "../RecollectError.ts";
 
 type Runtime = ManagedRuntime.ManagedRuntime<Core, never>;
 

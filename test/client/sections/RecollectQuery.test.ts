@@ -2,13 +2,13 @@ import { assert, layer } from "@effect/vitest";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer } from "effect";
 import { NoDatabase, QueryRefused, Recollect } from "recollect";
-import { readModels } from "../../projections/all.ts";
-import * as DataFolder from "../../src/machine/DataFolder.ts";
-import * as FolderLock from "../../src/machine/FolderLockSqlite.ts";
-import * as Instance from "../../src/machine/Instance.ts";
-import * as Projector from "../../src/projection/Projector.ts";
-import * as NatsServer from "../support/NatsServer.ts";
-import * as World from "../publish/World.ts";
+import { readModels } from "../../../projections/all.ts";
+import * as DataFolder from "../../../src/machine/DataFolder.ts";
+import * as FolderLock from "../../../src/machine/FolderLockSqlite.ts";
+import * as Instance from "../../../src/machine/Instance.ts";
+import * as Projector from "../../../src/projection/Projector.ts";
+import * as NatsServer from "../../support/NatsServer.ts";
+import * as World from "../../publish/World.ts";
 
 const world = Layer.provideMerge(World.natsLog, NatsServer.layer());
 

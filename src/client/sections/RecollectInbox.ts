@@ -11,7 +11,7 @@ import {
   type Sending,
   type Taking,
   type Which,
-} from "../coordination/inbox/Inbox.ts";
+} from "../../coordination/inbox/Inbox.ts";
 import type { Section } from "./Section.ts";
 
 export interface ReceiveOptions {

@@ -4,8 +4,8 @@
  * Room: client.
  */
 import { Data, Effect } from "effect";
-import * as ResponseCache from "../coordination/cache/ResponseCache.ts";
-import type { Forgetting } from "../coordination/cache/SharedAnswers.ts";
+import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
+import type { Forgetting } from "../../coordination/cache/SharedAnswers.ts";
 import type { Section } from "./Section.ts";
 
 /** Whatever a caller's promise was rejected with, on its way through. */

@@ -4,10 +4,10 @@
  * Room: main.
  */
 import { Clock, Effect, FileSystem, Layer, Option } from "effect";
-import * as Listener from "../edge/http/Listener.ts";
-import type { ClientOptions } from "../edge/http/TenantClients.ts";
-import * as HttpTokens from "../log/access/HttpTokens.ts";
-import { DataFolder } from "../machine/DataFolder.ts";
+import * as Listener from "../../edge/http/Listener.ts";
+import type { ClientOptions } from "../../edge/http/TenantClients.ts";
+import * as HttpTokens from "../../log/access/HttpTokens.ts";
+import { DataFolder } from "../../machine/DataFolder.ts";
 
 /** Ours while it is free: no service that is widely known listens there. */
 const usualPort = 4280;

@@ -4,14 +4,14 @@
  * Room: client.
  */
 import { Effect, Result, Stream } from "effect";
-import type { TaskRequest } from "../domain/task/TaskEvents.ts";
-import type { Given } from "../publish/write/NewEvent.ts";
-import type { Answer } from "../domain/task/TaskRecord.ts";
-import type { Asking } from "../coordination/tasks/TaskLease.ts";
+import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
+import type { Given } from "../../publish/write/NewEvent.ts";
+import type { Answer } from "../../domain/task/TaskRecord.ts";
+import type { Asking } from "../../coordination/tasks/TaskLease.ts";
 import type { Section } from "./Section.ts";
-import * as Tasks from "../coordination/tasks/Tasks.ts";
-import type { Batch, Submission } from "../coordination/tasks/TaskSubmit.ts";
-import { describeError, placesOf, type Running, work } from "../coordination/tasks/Worker.ts";
+import * as Tasks from "../../coordination/tasks/Tasks.ts";
+import type { Batch, Submission } from "../../coordination/tasks/TaskSubmit.ts";
+import { describeError, placesOf, type Running, work } from "../../coordination/tasks/Worker.ts";
 
 /** A report of progress: words, and how far of how much. */
 export interface Progress {

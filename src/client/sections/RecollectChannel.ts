@@ -4,7 +4,7 @@
  * Room: client.
  */
 import { Effect, Exit, Scope } from "effect";
-import { Channels } from "../log/live/Channels.ts";
+import { Channels } from "../../log/live/Channels.ts";
 import type { Section } from "./Section.ts";
 
 export class RecollectChannel {

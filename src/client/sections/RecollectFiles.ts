@@ -4,9 +4,9 @@
  * Room: client.
  */
 import { Effect } from "effect";
-import * as FileCache from "../coordination/cache/FileCache.ts";
-import type { ReadFile } from "../publish/thread/ThreadFiles.ts";
-import * as Thread from "../publish/thread/ThreadPublisher.ts";
+import * as FileCache from "../../coordination/cache/FileCache.ts";
+import type { ReadFile } from "../../publish/thread/ThreadFiles.ts";
+import * as Thread from "../../publish/thread/ThreadPublisher.ts";
 import type { Section } from "./Section.ts";
 
 /** For whom a file is read: the event names it. */
