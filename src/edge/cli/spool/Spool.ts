@@ -45,7 +45,7 @@ export const totals = ({ damaged, missing, overdueMillis, targets }: SpoolList.S
   };
 };
 
-/** What a person must look at, each with the command that shows it. */
+/** Conditions for a person to look at, each with the command that shows it. */
 export const conditionsOf = ({ damaged, lost }: { readonly damaged: number; readonly lost: number }) => [
   ...(lost === 0
     ? []
@@ -192,7 +192,7 @@ const numbers = Argument.Int("number").pipe(
 
 const all = Flag.Boolean("all").pipe(Flag.withDefault(false), Flag.withDescription("All that were set aside or lost"));
 
-/** Which ones are meant; a slip must not mean all. */
+/** Selection of commands; a slip must not mean all. */
 const whichOf = Effect.fnUntraced(function* (input: {
   readonly all: boolean;
   readonly numbers: ReadonlyArray<number>;
