@@ -10,11 +10,14 @@ const question =
   /^(?:Who|Whom|Whose|Whoever|What|Whatever|How|However|Where|Wherever|Whether|When|Whenever|Why|Which)(?=[\s,:;.])/;
 const anyone = /\b(?:nobody|somebody|everybody)\b/i;
 
-/** Docstrings of a file with the line that each begins at, without stars and line breaks. */
+/** Docstrings of a file with the line that each begins at, without stars, line breaks and code. */
 const docstringsOf = ({ text }: SourceFile): ReadonlyArray<{ readonly line: number; readonly said: string }> =>
   [...text.matchAll(/\/\*\*([\s\S]*?)\*\//g)].map(({ 1: inside = "", index }) => ({
     line: text.slice(0, index).split("\n").length,
-    said: inside.replaceAll(/\s*\n\s*\*? ?/g, " ").trim(),
+    said: inside
+      .replaceAll(/\s*\n\s*\*? ?/g, " ")
+      .replaceAll(/`[^`]*`/g, "``")
+      .trim(),
   }));
 
 /** What a reader would stumble over, as sentences that name file and line. */

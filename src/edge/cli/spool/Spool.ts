@@ -224,7 +224,7 @@ const retry = Command.make(
     yield* assertThere(which, done);
   }),
 ).pipe(
-  Command.withDescription("Let what was set aside wait again, to be delivered also when somebody was later"),
+  Command.withDescription("Let what was set aside wait again, to be delivered also when another writer was later"),
   Command.withExamples([{ command: "recollect spool retry 17 18", description: "Those two" }]),
 );
 
