@@ -58,6 +58,9 @@ const Conversation = Schema.Struct({
   ...aboutFields,
 });
 
+/** One message, as a conversation holds it. */
+const Observed = Schema.Struct({ message: Schema.Record(Schema.String, Schema.Unknown), ...aboutFields });
+
 const Synced = Schema.Struct({
   appended: Schema.Array(Published),
   /** Messages that the thread had already. */
@@ -153,6 +156,16 @@ export const Threads = HttpApiGroup.make("threads")
       .annotate(Needs, "publisher")
       .annotate(OpenApi.Summary, "Hand over the whole conversation; only what is new is appended")
       .annotate(OpenApi.Description, "For clients that send all of it each turn. Once or five times is the same."),
+
+    HttpApiEndpoint.post("observe", "/:id/observe", {
+      params: byId,
+      payload: Observed,
+      success: published,
+      error: moving,
+    })
+      .annotate(Needs, "publisher")
+      .annotate(OpenApi.Summary, "Say one message, stored without what it repeats of the thread")
+      .annotate(OpenApi.Description, "Nothing is lost: the event has references to the messages that it repeats."),
 
     HttpApiEndpoint.post("callTool", "/:id/tool-calls", {
       params: byId,

@@ -176,6 +176,14 @@ export const threads = HttpApiBuilder.group(Api, "threads", (handlers) =>
           return json({ ...synced, appended: synced.appended.map(outcomeOf) });
         }),
       ),
+    observe: ({ params, payload }) =>
+      answer(
+        Effect.gen(function* () {
+          const { about, data } = yield* split(payload);
+          const thread = yield* threadOf(params.id);
+          return publishedAs(yield* thread.observe(data.message as unknown as ChatMessage, about));
+        }),
+      ),
     callTool: ({ params, payload }) =>
       answer(
         Effect.gen(function* () {
