@@ -326,6 +326,13 @@ export class Query extends Context.Service<
       readonly deadLetters?: "only";
       readonly batchId?: string;
       readonly parentTaskId?: string;
+      readonly tenant?: string | undefined;
+      readonly agentType?: string | undefined;
+      readonly errorType?: string | undefined;
+      /** Ended at or after this, epoch milliseconds. */
+      readonly endedSince?: number | undefined;
+      /** Only those without another try. */
+      readonly retried?: "not yet";
       /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
       readonly recentSince?: number;
       readonly archived?: "only";
@@ -345,6 +352,11 @@ export class Query extends Context.Service<
       readonly from: number;
       readonly to: number;
     }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
+    /** Tasks of a tenant by age, recent and archived as `recentSince` divides those that have ended. */
+    readonly taskCounts: (options: {
+      readonly tenant: string;
+      readonly recentSince: number;
+    }) => Effect.Effect<{ readonly open: number; readonly recent: number; readonly archived: number }, StorageTrouble>;
     /** Tasks that wait and had to start before now, epoch milliseconds; at most `maxOpenTasks`. */
     readonly tasksOverdue: (now: number) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
     /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */

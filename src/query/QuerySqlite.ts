@@ -72,6 +72,9 @@ const openTask = `SELECT n.text AS task_id, t.text AS tenant, k.first_sequence F
 
 type TaskFilter = Parameters<Query["Service"]["tasks"]>[0];
 
+/** Tasks that have another try. */
+const retriedTasks = `SELECT n.text FROM tasks r JOIN names n ON n.name = r.retry_of`;
+
 /** By the table, which has an index by status, and not by its view. */
 const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
   WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))`;
@@ -81,12 +84,18 @@ const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
  * status, so that a list never walks through what is archived.
  */
 const readTasks = (db: Database, filter: TaskFilter) => {
-  const { archived, batchId, deadLetters, limit, parentTaskId, recentSince, status } = filter;
+  const { agentType, archived, batchId, deadLetters, endedSince, errorType, limit } = filter;
+  const { parentTaskId, recentSince, retried, status, tenant } = filter;
   const common = [
     ...(status === undefined ? [] : ["status = :status"]),
     ...(deadLetters === undefined ? [] : ["dead_letter = 1"]),
     ...(batchId === undefined ? [] : ["batch_id = :batch"]),
     ...(parentTaskId === undefined ? [] : ["parent_task_id = :parent"]),
+    ...(tenant === undefined ? [] : ["tenant = :tenant"]),
+    ...(agentType === undefined ? [] : ["agent_type = :agentType"]),
+    ...(errorType === undefined ? [] : ["error_type = :errorType"]),
+    ...(endedSince === undefined ? [] : ["ended_at >= :endedSince"]),
+    ...(retried === undefined ? [] : [`task_id NOT IN (${retriedTasks})`]),
   ];
   const select = (...more: ReadonlyArray<string>) =>
     `SELECT * FROM v_tasks WHERE ${["TRUE", ...common, ...more].join(" AND ")}`;
@@ -101,6 +110,10 @@ const readTasks = (db: Database, filter: TaskFilter) => {
       ...(status === undefined ? {} : { status }),
       ...(batchId === undefined ? {} : { batch: batchId }),
       ...(parentTaskId === undefined ? {} : { parent: parentTaskId }),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(agentType === undefined ? {} : { agentType }),
+      ...(errorType === undefined ? {} : { errorType }),
+      ...(endedSince === undefined ? {} : { endedSince }),
       ...(recentSince === undefined ? {} : { since: recentSince }),
     },
   );
@@ -184,6 +197,19 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
            ORDER BY k.not_before DESC LIMIT :limit`,
           { from, to, limit: maxOpenTasks },
         ),
+      ),
+    ),
+    taskCounts: Effect.fn("query.taskCounts")(({ recentSince, tenant }) =>
+      read(
+        (db) =>
+          all<{ readonly open: number; readonly recent: number; readonly archived: number }>(
+            db,
+            `SELECT count(*) FILTER (WHERE ended_at IS NULL) AS open,
+               count(*) FILTER (WHERE ended_at IS NOT NULL AND last_activity_at >= :recentSince) AS recent,
+               count(*) FILTER (WHERE ended_at IS NOT NULL AND last_activity_at < :recentSince) AS archived
+             FROM tasks WHERE tenant = (SELECT name FROM names WHERE text = :tenant)`,
+            { recentSince, tenant },
+          )[0] ?? { open: 0, recent: 0, archived: 0 },
       ),
     ),
     tasksOverdue: Effect.fn("query.tasksOverdue")((now) =>

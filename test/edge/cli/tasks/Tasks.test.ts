@@ -46,6 +46,20 @@ describe("recollect tasks", () => {
         ["b"],
       );
 
+      const plan = await json("tasks", "retry", "--all", "--type", "down", "--since", "1h");
+      assert.deepStrictEqual(
+        plan.plan.map(({ taskId }: { readonly taskId: string }) => taskId),
+        ["b"],
+      );
+      assert.strictEqual((await stage.run(["tasks", "show", "b~"])).code, 4);
+      assert.deepStrictEqual((await json("tasks", "retry", "--all", "--error", "never", "--yes")).retried, []);
+      const { retried } = await json("tasks", "retry", "--all", "--type", "down", "--yes");
+      assert.deepInclude(retried[0], { taskId: "b", retry: "b~", refused: null });
+      while ((await json("tasks", "retry", "--all")).plan.length > 0);
+      assert.deepInclude(await json("tasks", "retention", "--keep", "3"), { isChanged: false, days: 7, newDays: 3 });
+      assert.deepInclude(await json("tasks", "retention", "--keep", "3", "--yes"), { isChanged: true, newDays: 3 });
+      assert.strictEqual((await json("tasks", "retention")).days, 3);
+
       const file = join(stage.data, "requests.jsonl");
       writeFileSync(file, '{"message":"one"}\n\n{"agentType":"nobody","message":"two"}\n');
       const batching = ["tasks", "submit", "nobody", "--batch", file, "--id", "many", "--sequential", "--fail-fast"];
