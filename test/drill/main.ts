@@ -22,6 +22,7 @@ import { type Outcome, run } from "./Drill.ts";
 import * as CatalogDrill from "./catalog/Catalog.ts";
 import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
+import * as Verdicts from "./damage/Verdicts.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
@@ -50,12 +51,13 @@ const { positionals, values } = parseArgs({
     rounds: { type: "string", default: "10" },
     events: { type: "string", default: "1000000" },
     plans: { type: "boolean", default: false },
-    fault: { type: "string", default: "0" },
-    seeds: { type: "string", default: "3" },
+    fault: { type: "string", default: "" },
+    seeds: { type: "string" },
     "at-once": { type: "string", default: "2" },
     minutes: { type: "string", default: "1000" },
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
+    verdicts: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -68,13 +70,15 @@ npm run drill -- sdks        each SDK's own suite and types, from npm      needs
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
-npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
+npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
 npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
 `;
 
-const number = (name: Exclude<keyof typeof values, "help" | "plans" | "short" | "save">): number => {
+const number = (
+  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "verdicts">,
+): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -235,15 +239,17 @@ const damageSummary = ({ faults, seconds, verdicts }: Damage.Outcome): string =>
 };
 
 const damageDrill = Effect.suspend(() => {
-  const fault = number("fault");
-  const faults = Damage.chosen({ number: fault === 0 ? undefined : fault, isShort: values.short });
-  const seeds = Array.from({ length: fault === 0 ? number("seeds") : 1 }, (_, index) => seed + index);
+  const faults = Damage.chosen({ numbers: values.fault, isShort: values.short });
+  // One by its number is planted once more.
+  const times = values.seeds === undefined ? (values.fault === "" ? 3 : 1) : number("seeds");
+  const seeds = Array.from({ length: times }, (_, index) => seed + index);
+  const notes = Verdicts.open(values.verdicts);
   say(`The damage drill: ${faults.length} faults, seeds ${seeds.join(", ")}`);
   return Effect.promise(() =>
-    Damage.run({ faults, seeds, atOnce: number("at-once"), minutes: number("minutes"), say }),
+    Damage.run({ faults, seeds, atOnce: number("at-once"), minutes: number("minutes"), say, onVerdict: notes.add }),
   ).pipe(
     Effect.map((outcome) => {
-      if (values.save) say(`Written: ${savePage(outcome.verdicts)}`);
+      if (values.save) say(`Written: ${savePage(notes.all())}`);
       report(outcome, damageSummary(outcome));
     }),
   );
