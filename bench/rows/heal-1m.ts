@@ -8,7 +8,7 @@ import { Context, Effect, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ledger } from "../../projections/ledger.ts";
+import { readModels } from "../../projections/all.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as StreamFiles from "../../src/log/blocks/StreamFiles.ts";
 import * as Projector from "../../src/projection/Projector.ts";
@@ -62,7 +62,7 @@ const filled = (root: string, from: number, count: number) =>
       const { rooms } = yield* world({ sync: "2m", storeFolder: join(root, "nats") });
       yield* Effect.gen(function* () {
         const path = join(root, "recollect.db");
-        const projector = yield* Layer.build(Projector.layer({ path, projections: [ledger] }));
+        const projector = yield* Layer.build(Projector.layer({ path, projections: readModels }));
         yield* appendSmall(Context.get(rooms, EventLog), { from, count, threads });
         yield* Context.get(projector, Projector.Projector).awaitSequence(from + count);
       }).pipe(Effect.provide(rooms));

@@ -5,6 +5,7 @@
  * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- replicas`: a stream in three copies under rolling restarts, kill -9 of all and damage in one of them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
@@ -27,6 +28,7 @@ import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as OddFiles from "./OddFiles.ts";
+import * as Replicas from "./Replicas.ts";
 import * as Outages from "./Outages.ts";
 import * as Sdks from "./Sdks.ts";
 import * as Stage from "./Stage.ts";
@@ -48,7 +50,7 @@ const { positionals, values } = parseArgs({
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
     files: { type: "string", default: "1000" },
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string" },
     events: { type: "string", default: "1000000" },
     plans: { type: "boolean", default: false },
     fault: { type: "string", default: "" },
@@ -71,6 +73,7 @@ npm run drill -- exit        programs end in the middle of 200 calls       --rou
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
+npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
 npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
@@ -206,7 +209,7 @@ const endingsSummary = ({ endings, faults, inLog, inSpool, said }: Endings.Outco
   ].join(" ");
 
 const endingDrill = Effect.suspend(() => {
-  const rounds = number("rounds");
+  const rounds = values.rounds === undefined ? 10 : number("rounds");
   say(`The exit drill: ${rounds} rounds of ${Object.keys(Endings.ways).length} ways to end`);
   return Endings.run({ rounds, count: 200, say }).pipe(
     Effect.map((outcome) => report(outcome, endingsSummary(outcome))),
@@ -255,6 +258,19 @@ const damageDrill = Effect.suspend(() => {
   );
 });
 
+const replicaSummary = ({ acknowledged, alone, byServer, faults, stored }: Replicas.Outcome): string =>
+  [
+    faults.length === 0 ? "Nothing lost:" : "NOT as promised:",
+    `${count(acknowledged)} acknowledged, ${count(stored)} in the stream, ${byServer.map(count).join(", ")} in the files of the three servers,`,
+    `${count(alone)} in a stream made of one server's files alone`,
+  ].join(" ");
+
+const replicaDrill = Effect.suspend(() => {
+  const rounds = values.rounds === undefined ? 3 : number("rounds");
+  say(`The replica drill: ${rounds} rounds, seed ${seed}`);
+  return Effect.map(Replicas.run({ rounds, seed, say }), (outcome) => report(outcome, replicaSummary(outcome)));
+});
+
 const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
   [
     faults.length === 0 ? "Each was imported, or refused by name and reason:" : "NOT as promised:",
@@ -297,6 +313,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   files: oddDrill,
+  replicas: replicaDrill,
   mcp: conformance,
 };
 if (values.help) {
