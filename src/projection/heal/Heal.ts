@@ -42,7 +42,7 @@ interface Writing {
   readonly now: number;
 }
 
-/** What is written, ascending from 1, and last the event that tells of it. */
+/** Records to write, ascending from 1, and last the event of the heal. */
 function* recordsOf(surveyed: Surveyed, writing: Writing): Generator<BlockRecord> {
   const { copies, folder, identity, plan: planned, shape } = surveyed;
   const { actor, name, now, reason } = writing;
@@ -88,7 +88,7 @@ const harmless: ReadonlySet<Finding["code"]> = new Set(["compressed", "identity"
 /** Buckets that are folded from the stream, and are folded anew by themselves. */
 const derivedBuckets = ["KV_RECOLLECT_THREADS"] as const;
 
-/** Where the new stream belongs: in the place of the old one, else beside the other streams of the store, else as it was built. */
+/** Place of the new stream: that of the old one, else beside the other streams of the store, else as it was built. */
 const placeOf = (folder: Folder, files: StreamFiles.StreamFolder | undefined, stream: string): string => {
   if (files !== undefined) return files.path;
   const accounts = StreamFiles.accountFolders(folder.natsStore);
