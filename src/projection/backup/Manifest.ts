@@ -108,7 +108,7 @@ export const fileWriter = (folder: string, file: string) => {
       fs.renameSync(unfinished, target);
       return { path: file, bytes, sha256: hash.digest("hex") };
     },
-    /** What was not finished goes away. */
+    /** Removes a file that was not finished. */
     drop: (): void => {
       if (!fs.existsSync(unfinished)) return;
       fs.closeSync(handle);

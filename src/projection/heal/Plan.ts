@@ -107,7 +107,7 @@ export interface Surveyed {
 
 export const identityKey = "recollect.identity";
 
-/** What the data folder knows of the stream it belongs to. */
+/** Identity of the stream that the data folder belongs to. */
 const identityOf = (root: string): string | undefined => {
   try {
     const told: unknown = JSON.parse(readFileSync(path.join(root, "store.json"), "utf8")).identity;

@@ -96,7 +96,7 @@ export const notesOf = (file: string, prefix: string): Effect.Effect<ReadonlyArr
     catch: (cause) => storageTrouble(file, cause),
   });
 
-/** What a file says about itself, for other processes; undefined takes the note away. */
+/** Note of a file about itself, for other processes; undefined takes it away. */
 export const note = (file: string, key: string, value: string | undefined): Effect.Effect<void, StorageTrouble> =>
   Effect.try({
     try: () => {
