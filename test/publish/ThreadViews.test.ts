@@ -37,7 +37,7 @@ const ids = {
   deleted: "01a21378-c3f9-7dfd-86f2-b3b973e5c202",
   three: "01a21378-c3f9-7dfd-86f2-b3b973e5c203",
 } as const;
-const message = (text: string) => ({ messageId: text, role: "user", parts: [{ type: "text", text }] }) as const;
+const saying = (text: string) => ({ messageId: text, role: "user", parts: [{ type: "text", text }] }) as const;
 
 /** What is read, and how. */
 const seen = (threadId: string) =>
@@ -140,7 +140,7 @@ describe("a thread as it is known here", () => {
       Effect.gen(function* () {
         const publisher = yield* Publisher.Publisher;
         const history = historyOf("t");
-        const said = (text: string) => ({ history, type: "thread.message_appended", data: message(text) }) as const;
+        const said = (text: string) => ({ history, type: "thread.message_appended", data: saying(text) }) as const;
         yield* publisher.publish({ ...said("one"), id: ids.one });
         yield* publisher.publish({ history, type: "thread.deleted", data: {}, id: ids.deleted });
         yield* publisher.publish({ history, type: "thread.restored", data: {} });
@@ -150,7 +150,7 @@ describe("a thread as it is known here", () => {
             id === ids.deleted
               ? publisher.prepare(history, [{ type: "thread.deleted", data: {}, id }])
               : publisher.prepare(history, [
-                  { type: "thread.message_appended", data: message(id === ids.one ? "one" : "three"), id },
+                  { type: "thread.message_appended", data: saying(id === ids.one ? "one" : "three"), id },
                 ]),
             ([event]) => ({ history, event: event as NewEvent, blobs: [] }),
           ),
