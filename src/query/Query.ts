@@ -12,6 +12,7 @@ import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
+import type { TaskFilter } from "./TaskFilter.ts";
 import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 
@@ -320,24 +321,7 @@ export class Query extends Context.Service<
     /** The files that one thread has read, in order. */
     readonly files: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<FileRow>, StorageTrouble>;
     /** Latest activity first. */
-    readonly tasks: (filter: {
-      readonly status?: string;
-      /** Only those that failed because their last attempt did. */
-      readonly deadLetters?: "only";
-      readonly batchId?: string;
-      readonly parentTaskId?: string;
-      readonly tenant?: string | undefined;
-      readonly agentType?: string | undefined;
-      readonly errorType?: string | undefined;
-      /** Ended at or after this, epoch milliseconds. */
-      readonly endedSince?: number | undefined;
-      /** Only those without another try. */
-      readonly retried?: "not yet";
-      /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
-      readonly recentSince?: number;
-      readonly archived?: "only";
-      readonly limit?: number;
-    }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
+    readonly tasks: (filter: TaskFilter) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
     /**
      * Tasks for the queue that have not ended, oldest first, behind a sequence. Without those that may not be claimed before
      * `dueBefore`, epoch milliseconds. Fewer than `limit` (default and most: `maxOpenTasks`): these were the last.

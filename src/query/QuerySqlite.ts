@@ -28,6 +28,7 @@ import { search } from "./SearchSqlite.ts";
 import { copyInto, sql } from "./sandbox/SandboxSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
+import type { TaskFilter } from "./TaskFilter.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -69,8 +70,6 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
 
 const openTask = `SELECT n.text AS task_id, t.text AS tenant, k.first_sequence FROM tasks k
   JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant`;
-
-type TaskFilter = Parameters<Query["Service"]["tasks"]>[0];
 
 /** Tasks that have another try. */
 const retriedTasks = `SELECT n.text FROM tasks r JOIN names n ON n.name = r.retry_of`;

@@ -269,7 +269,6 @@ export const suite = (test: Tester) => {
 
   test("submits an occurrence of a schedule beside its last task, behind it, in its place, or not, as it says", () =>
     Effect.gen(function* () {
-      const tasks = yield* Tasks;
       const from = Math.floor((yield* Clock.currentTimeMillis) / 1_000) * 1_000;
       const at = (number: number) => from + number * 1_000;
       const statuses = (name: string, ...numbers: ReadonlyArray<number>) =>

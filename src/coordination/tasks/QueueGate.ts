@@ -13,8 +13,9 @@
  */
 import { Clock, Context, Duration, Effect, Layer, Scope, Stream } from "effect";
 import { RateLimiter } from "effect/persistence";
+import type { LogUnavailable } from "../../log/EventLog.ts";
 import { Buckets } from "../bucket/Bucket.ts";
-import { type By, type ChangeError, Configuration } from "../config/Configuration.ts";
+import { type By, type ChangeError, type ConfigConflict, Configuration } from "../config/Configuration.ts";
 import type { QueueSettings } from "../config/QueueSettings.ts";
 import { InvalidTask, shown } from "../config/TaskLimits.ts";
 import * as LimiterStore from "../limits/LimiterStore.ts";
@@ -113,11 +114,9 @@ export const make = Effect.gen(function* () {
       const held = Object.fromEntries(Object.entries(all).filter(([, value]) => value != null && value !== false));
       const value = Object.keys(held).length === 0 ? undefined : held;
       const done = config.set({ [`queues.${agentType}`]: value }, { ...by, expectedVersion });
-      const isDone = yield* Effect.as(done, true).pipe(
-        Effect.catchTag("ConfigConflict", (error) =>
-          round < maxRounds ? Effect.as(config.caughtUp, false) : Effect.fail(error),
-        ),
-      );
+      const again = (error: ConfigConflict): Effect.Effect<boolean, ConfigConflict | LogUnavailable> =>
+        round < maxRounds ? Effect.as(config.caughtUp, false) : Effect.fail(error);
+      const isDone = yield* Effect.catchTag(Effect.as(done, true), "ConfigConflict", again);
       if (isDone) return held;
     }
   });

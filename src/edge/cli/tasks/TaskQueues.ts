@@ -3,7 +3,7 @@
  *
  * Room: edge.
  */
-import { Effect, Option } from "effect";
+import { Effect, type Option } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import type { QueueSettings } from "../../../coordination/config/QueueSettings.ts";
 import { Tasks } from "../../../coordination/tasks/Tasks.ts";

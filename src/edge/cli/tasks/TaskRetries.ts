@@ -74,8 +74,8 @@ export const retry = Command.make(
     if (Option.isSome(input.taskId) === input.all) {
       return yield* new BadRequest({ message: "Which task? Give its id, or --all." });
     }
-    const work = Option.isSome(input.taskId) ? one(input.taskId.value, input.json) : all(input);
-    return yield* store(withTasks(work, input.tenant));
+    if (Option.isNone(input.taskId)) return yield* store(withTasks(all(input), input.tenant));
+    return yield* store(withTasks(one(input.taskId.value, input.json), input.tenant));
   }),
 ).pipe(
   Command.withDescription("Submit what failed, timed out or was cancelled again, as another task; --all: dead letters"),
