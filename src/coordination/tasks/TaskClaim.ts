@@ -7,18 +7,11 @@
  * claim that stands is ended by another only when its holder does not say that it works under it: the log holds no
  * heartbeats, so whoever has the lapsed entry asks.
  */
-import { Clock, Effect } from "effect";
-import {
-  hasEnded,
-  isLastAttempt,
-  placeOf,
-  predecessorOf,
-  recordOf,
-  type TaskRecord,
-} from "../../domain/task/TaskRecord.ts";
+import { Effect } from "effect";
+import { hasEnded, isLastAttempt, recordOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
-import { type Desk, load, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
-import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
+import { type Desk, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
+import type { Entry, TaskQueue, Trouble } from "./queue/TaskQueue.ts";
 import type { Slot, TaskSlots } from "./queue/TaskSlots.ts";
 import type { Follow } from "./TaskWatch.ts";
 
@@ -28,6 +21,8 @@ export interface Claiming {
   readonly worker?: string | undefined;
   /** `running` (the default) claims and begins; `starting` leaves the beginning to `lease.start`. */
   readonly begin?: "starting" | "running" | undefined;
+  /** Told why tasks of a type cannot be had, at each try. */
+  readonly trouble?: ((trouble: Trouble) => void) | undefined;
 }
 
 /**
@@ -50,23 +45,6 @@ export interface Counter {
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   readonly follow: Follow;
 }
-
-/**
- * Whether a task that has not ended may be claimed now: `ready`, in so many milliseconds, when another task of its
- * batch has ended (`behind`), or never, because that one did not complete (`dropped`).
- */
-export const readiness = Effect.fnUntraced(function* (desk: Desk, record: TaskRecord) {
-  const predecessor = predecessorOf(record.submitted);
-  if (predecessor !== undefined) {
-    const before = yield* load(desk, predecessor);
-    if (!hasEnded(before)) return { _tag: "Behind" as const };
-    if (placeOf(record.submitted)?.failFast === true && before.status !== "completed") {
-      return { _tag: "Dropped" as const, reason: `task ${predecessor} of its batch ended as ${before.status}` };
-    }
-  }
-  const delayMillis = record.notBefore - (yield* Clock.currentTimeMillis);
-  return delayMillis > 0 ? { _tag: "Delayed" as const, delayMillis } : { _tag: "Ready" as const };
-});
 
 /** The end of a lease whose holder is gone, if the task has one. */
 const lapse = ({ lease }: TaskRecord): ReadonlyArray<Step> =>
@@ -137,10 +115,9 @@ const claimEntry = Effect.fnUntraced(function* (
   const { known, taskId } = entry;
   const found = known === undefined ? yield* loadPatiently(desk, taskId) : recordOf(known);
   if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), "nothing" as const);
-  const ready = yield* readiness(desk, found);
-  if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), "nothing" as const);
-  if (found.lease === undefined && ready._tag === "Delayed") {
-    return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), "nothing" as const);
+  const delayMillis = found.notBefore - (yield* queue.now);
+  if (found.lease === undefined && delayMillis > 0) {
+    return yield* Effect.as(TaskLease.postpone({ queue, entry }, delayMillis), "nothing" as const);
   }
   const { lease } = found;
   if (lease !== undefined) {
@@ -148,8 +125,6 @@ const claimEntry = Effect.fnUntraced(function* (
     const works = holder === undefined || (yield* queue.isHeld({ holder, token }));
     if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
-  const dropped: ReadonlyArray<Step> | undefined =
-    ready._tag === "Dropped" ? [{ type: "task.cancelled", data: { reason: ready.reason } }] : undefined;
   const { begin = "running" } = claiming;
   const isApart = begin === "running" && underWay.claims < togetherFrom;
   underWay.claims++;
@@ -168,7 +143,7 @@ const claimEntry = Effect.fnUntraced(function* (
         begin: isApart ? ("starting" as const) : begin,
         holder: queue.holder,
       };
-      return Effect.succeed(dropped !== undefined && !hasEnded(current) ? dropped : stepsFor(asked));
+      return Effect.succeed(stepsFor(asked));
     },
   }).pipe(Effect.ensuring(Effect.sync(() => void underWay.claims--)));
   if (!isNew && known !== undefined) return "stale";
@@ -195,12 +170,12 @@ const claimEntry = Effect.fnUntraced(function* (
 });
 
 /** The next entry of a type that is not full; undefined when there may be others than a moment ago. */
-const takeOf = Effect.fnUntraced(function* ({ queue, slots }: Counter, agentTypes: ReadonlyArray<string>) {
+const takeOf = Effect.fnUntraced(function* ({ queue, slots }: Counter, { agentTypes, trouble }: Claiming) {
   const full = yield* Effect.filter(agentTypes, (agentType) => slots.isFull(agentType));
-  if (full.length === 0) return yield* queue.take(agentTypes);
+  if (full.length === 0) return yield* queue.take(agentTypes, trouble);
   const rest = agentTypes.filter((agentType) => !full.includes(agentType));
   const freed = Effect.as(slots.freed(full), undefined);
-  return yield* rest.length === 0 ? freed : Effect.raceFirst(queue.take(rest), freed);
+  return yield* rest.length === 0 ? freed : Effect.raceFirst(queue.take(rest, trouble), freed);
 });
 
 /** The next lease; waits until there is a task to claim. An entry that cannot be claimed now is given back. */
@@ -212,7 +187,7 @@ export const claim = Effect.fnUntraced(function* (
   // Whoever is interrupted leaves neither an entry nor a place behind.
   const attempt = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const entry = yield* restore(takeOf(counter, claiming.agentTypes));
+      const entry = yield* restore(takeOf(counter, claiming));
       if (entry === undefined) return undefined;
       const slot = yield* slots.enter(entry);
       if (slot === undefined) return yield* Effect.as(queue.giveBack(entry, 0), undefined);

@@ -75,7 +75,9 @@ export const TaskClaimed = Schema.Struct({
 });
 /**
  * The lease is over and the task waits for the next one. `reason`: `lapsed` (no heartbeat), `interrupted` (its worker
- * gave it back) or `failed` (with the error). `notBefore`, epoch milliseconds: the earliest moment of the next claim.
+ * gave it back) or `failed` (with the error). The next claim comes `pauseMillis` after the log recorded this at the
+ * earliest, whatever the worker's clock says; `notBefore`, epoch milliseconds by the worker's clock, is how it was said
+ * before and may still be.
  */
 export const TaskReleased = Schema.Struct({
   reason: Text,
@@ -83,6 +85,7 @@ export const TaskReleased = Schema.Struct({
   attempt: maybe(Schema.Natural),
   claim: maybe(Schema.Natural),
   error: maybe(ToolError),
+  pauseMillis: maybe(Millis),
   notBefore: maybe(Millis),
 });
 export const TaskStarted = Schema.Struct({
