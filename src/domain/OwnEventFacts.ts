@@ -94,7 +94,12 @@ const moved = (status: TaskStatus | undefined, rest: Omit<TaskMoved, "_tag" | "s
 /** A task in the queue has a priority and a bound, whether its submitter named them or not. */
 const queueFacts = (queue: TaskQueueing): Partial<TaskMoved> => {
   const { priority, maxAttempts, notBefore } = queueingOf(queue);
-  return { priority, maxAttempts, notBefore: notBefore === 0 ? undefined : notBefore };
+  return {
+    priority,
+    maxAttempts,
+    notBefore: notBefore === 0 ? undefined : notBefore,
+    startBy: queue.startBy ?? undefined,
+  };
 };
 
 /** What one of our own events says. Total over the catalogue: a new type does not compile until it has a meaning. */
@@ -204,12 +209,13 @@ export const canonicalFacts = (
     case "source.described":
       return [{ _tag: "Noted", kind: "source" }];
     case "task.submitted": {
-      const { request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
+      const { after, request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
       return moved("pending", {
         request,
         threadId: threadId ?? undefined,
         batchId: batchId ?? undefined,
         failFast: place?.failFast ?? undefined,
+        isOrdered: (after ?? []).length > 0 ? true : undefined,
         parentTaskId: parentTaskId ?? undefined,
         retryOf: retryOf ?? undefined,
         ...(queue == null ? {} : queueFacts(queue)),
@@ -230,6 +236,8 @@ export const canonicalFacts = (
         progress: event.data.progress ?? undefined,
         total: event.data.total ?? undefined,
       });
+    case "task.logged":
+      return [];
     case "task.input_requested":
       return moved("input_required", { message: event.data.message ?? undefined });
     case "task.resumed":

@@ -13,7 +13,14 @@ import * as TaskQueueNats from "../coordination/tasks/queue/TaskQueueNats.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import { defaultTenant } from "../domain/History.ts";
 import { Query } from "../query/Query.ts";
-import { type OpenBatch, type Place, type TaskGroup, waitingPage, type WaitingTask } from "../query/WaitingTasks.ts";
+import {
+  orderedPage,
+  type Place,
+  type TaskGroup,
+  type TaskOf,
+  waitingPage,
+  type WaitingTask,
+} from "../query/WaitingTasks.ts";
 
 /** Tasks and their queue over the connection; `tenant` is whose. */
 export const tasksOf = (options: Tasks.Options) =>
@@ -50,18 +57,21 @@ const fill = Effect.gen(function* () {
   const { incarnation, now } = yield* tasksFor(defaultTenant);
   const scope = yield* Effect.scope;
 
-  const followUp = Effect.fnUntraced(function* (batches: ReadonlyArray<OpenBatch>) {
-    for (const [tenant, some] of Map.groupBy(batches, (batch) => batch.tenant)) {
+  const followUp = Effect.fnUntraced(function* (tasks: ReadonlyArray<TaskOf>) {
+    for (const [tenant, some] of Map.groupBy(tasks, (task) => task.tenant)) {
       yield* (yield* tasksFor(tenant)).followUp(some.map(({ taskId }) => taskId));
     }
   });
-  /** Tasks that may be claimed; of batches those that have a place there. */
+  /** Tasks that may be claimed; of a batch those that have a place there, and in an order those whose turn it is. */
   const put = Effect.fnUntraced(function* (tasks: ReadonlyArray<WaitingTask>) {
-    for (const [tenant, some] of Map.groupBy(tasks, (task) => task.tenant)) {
-      const alone = some.filter(({ batchId, dueAt }) => batchId === null || dueAt === null);
-      yield* (yield* tasksFor(tenant)).requeue(alone);
+    const isAlone = ({ batchId, dueAt, isOrdered }: WaitingTask) =>
+      dueAt === null || (batchId === null && isOrdered === 0);
+    for (const [tenant, some] of Map.groupBy(tasks.filter(isAlone), (task) => task.tenant)) {
+      yield* (yield* tasksFor(tenant)).requeue(some);
     }
-    yield* followUp(yield* waiting.batchesOf(tasks.filter(({ dueAt }) => dueAt !== null)));
+    const others = tasks.filter((task) => !isAlone(task));
+    yield* followUp(others.filter(({ batchId }) => batchId === null));
+    yield* followUp(yield* waiting.batchesOf(others));
   });
 
   const walks = new Map<string, Walk>();
@@ -109,7 +119,7 @@ const fill = Effect.gen(function* () {
     else yield* put(due);
   });
 
-  let seen = { incarnation: "", askedAt: 0, due: 0, moved: 0, checkpoint: 0 };
+  let seen = { incarnation: "", askedAt: 0, due: 0, moved: 0, checkpoint: 0, ordered: 0 };
   /** What has moved by the look before and still waits: whoever put it there would have put it into the queue, too. */
   const putMoved = Effect.fnUntraced(function* (upTo: number, to: number) {
     while (seen.moved < upTo) {
@@ -136,6 +146,13 @@ const fill = Effect.gen(function* () {
     yield* putDue(seen.due, to);
     seen = { ...seen, due: Math.max(seen.due, to) };
     yield* putMoved(Math.min(seen.checkpoint, checkpoint), to);
+    yield* followUp(yield* waiting.overdue(to));
+    // Any event may have been the end that one of these waits for: a few at a time, round and round.
+    if (checkpoint !== seen.checkpoint || seen.ordered > 0) {
+      const ordered = yield* waiting.ordered(seen.ordered);
+      yield* followUp(ordered);
+      seen = { ...seen, ordered: ordered.length < orderedPage ? 0 : (ordered.at(-1)?.firstSequence ?? 0) };
+    }
     seen = { ...seen, checkpoint };
     const next = (yield* waiting.nextDue(seen.due)) ?? Infinity;
     return Math.max(0, Math.min(tickMillis, next - (yield* now)));

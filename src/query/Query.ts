@@ -199,6 +199,7 @@ export interface TaskRow {
   readonly attempt: number | null;
   readonly maxAttempts: number | null;
   readonly notBefore: number | null;
+  readonly startBy: number | null;
   readonly deadLetter: number;
   readonly restoredAt: number | null;
   readonly message: string | null;
@@ -315,6 +316,7 @@ export class Query extends Context.Service<
       /** Only those that failed because their last attempt did. */
       readonly deadLetters?: "only";
       readonly batchId?: string;
+      readonly parentTaskId?: string;
       /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
       readonly recentSince?: number;
       readonly archived?: "only";

@@ -12,6 +12,8 @@ import type { StorageTrouble } from "../projection/ReadModel.ts";
 
 /** Rows of one page: some milliseconds of a process that does other things too. */
 export const waitingPage = 500;
+/** Tasks that name others: each of them costs some questions to the log. */
+export const orderedPage = 50;
 
 /** A task of the queue that has not ended. */
 export interface WaitingTask {
@@ -20,6 +22,8 @@ export interface WaitingTask {
   readonly agentType: string;
   readonly priority: TaskPriority;
   readonly batchId: string | null;
+  /** 1: it names tasks that must have ended before it. */
+  readonly isOrdered: 0 | 1;
   /** Earliest moment of its next claim, epoch milliseconds; 0: at once; null: a worker has it. */
   readonly dueAt: number | null;
   readonly firstSequence: Sequence;
@@ -38,11 +42,7 @@ export interface Place {
   readonly firstSequence: Sequence;
 }
 
-/** A batch of which tasks wait, and one task of it: one that did not complete, if there is any. */
-export interface OpenBatch {
-  readonly tenant: string;
-  readonly taskId: string;
-}
+export type TaskOf = Pick<WaitingTask, "taskId" | "tenant">;
 
 /** How the tasks of a group stand. */
 export interface GroupNumbers extends TaskGroup {
@@ -70,13 +70,20 @@ export interface WaitingTasks {
     readonly upTo: Sequence;
     readonly now: number;
   }) => Asked<ReadonlyArray<WaitingTask>>;
-  /** Batches of which a task was submitted, given back or ended after a sequence and up to another. */
+  /**
+   * Of each batch with tasks that wait, and of which a task was submitted, given back or ended after a sequence and up to
+   * another, one task: one that did not complete, if there is any.
+   */
   readonly movedBatches: (window: {
     readonly after: Sequence;
     readonly upTo: Sequence;
-  }) => Asked<ReadonlyArray<OpenBatch>>;
-  /** Batches of these tasks. */
-  readonly batchesOf: (tasks: ReadonlyArray<WaitingTask>) => Asked<ReadonlyArray<OpenBatch>>;
+  }) => Asked<ReadonlyArray<TaskOf>>;
+  /** The same of the batches of these tasks. */
+  readonly batchesOf: (tasks: ReadonlyArray<WaitingTask>) => Asked<ReadonlyArray<TaskOf>>;
+  /** Tasks that wait and had to start by now. */
+  readonly overdue: (now: number) => Asked<ReadonlyArray<TaskOf>>;
+  /** Tasks that wait and name others, behind a sequence in the order of submission; `orderedPage` at most. */
+  readonly ordered: (after: Sequence) => Asked<ReadonlyArray<WaitingTask>>;
   /** Tenants and agent types for which tasks wait. */
   readonly groups: Asked<ReadonlyArray<TaskGroup>>;
   /** Tasks of a group that may be claimed by `dueBy`, behind a place in its order. */

@@ -8,7 +8,7 @@ import type { WithReader } from "./ConnectionSqlite.ts";
 import { all } from "./RowsSqlite.ts";
 import {
   type GroupNumbers,
-  type OpenBatch,
+  type TaskOf,
   type TaskGroup,
   waitingPage,
   type WaitingTask,
@@ -16,7 +16,8 @@ import {
 } from "./WaitingTasks.ts";
 
 const task = `SELECT n.text AS task_id, t.text AS tenant, a.text AS agent_type, p.text AS priority,
-    (SELECT text FROM names WHERE name = k.batch_id) AS batch_id, k.due_at, k.first_sequence, k.last_sequence
+    (SELECT text FROM names WHERE name = k.batch_id) AS batch_id, coalesce(k.is_ordered, 0) AS is_ordered,
+    k.due_at, k.first_sequence, k.last_sequence
   FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
   JOIN names a ON a.name = k.agent_type JOIN names p ON p.name = k.priority`;
 
@@ -33,9 +34,9 @@ interface Batch {
 }
 
 /** Those of the batches that have tasks that wait. */
-const open = (db: Database, batches: ReadonlyArray<Batch>): ReadonlyArray<OpenBatch> =>
+const open = (db: Database, batches: ReadonlyArray<Batch>): ReadonlyArray<TaskOf> =>
   batches.flatMap(({ batch, tenant }) =>
-    all<OpenBatch>(
+    all<TaskOf>(
       db,
       `SELECT n.text AS task_id, t.text AS tenant FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
        WHERE k.batch_id = :batch AND k.tenant = :tenant
@@ -133,6 +134,24 @@ export const make = (read: WithReader): WaitingTasks => ({
       );
       return open(db, batches);
     }),
+  overdue: (now) =>
+    read((db) =>
+      all<TaskOf>(
+        db,
+        `SELECT n.text AS task_id, t.text AS tenant FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
+         WHERE k.ended_at IS NULL AND k.start_by <= :now AND k.waiting_since IS NOT NULL LIMIT :limit`,
+        { now, limit },
+      ),
+    ),
+  ordered: (after) =>
+    read((db) =>
+      all<WaitingTask>(
+        db,
+        `${task} WHERE k.waiting_since IS NOT NULL AND k.is_ordered = 1 AND k.first_sequence > :after
+         ORDER BY k.first_sequence LIMIT :limit`,
+        { after, limit: orderedPage },
+      ),
+    ),
   groups: read(groups),
   ofGroup: ({ behind, dueBy, group }) =>
     read((db) =>

@@ -27,6 +27,8 @@ export interface OpenTask extends Named {
   /** Earliest moment of its next claim, epoch milliseconds; 0: at once, or a worker has it. */
   readonly dueAt: number;
   readonly batchId: string | undefined;
+  /** It names tasks that must have ended before it. */
+  readonly isOrdered: boolean;
 }
 
 /** What is to be looked after. */
@@ -35,19 +37,31 @@ export interface Looked {
   readonly open: ReadonlyArray<OpenTask>;
   /** Of each batch that is open and has moved since the look before one task: one that has broken it, if there is any. */
   readonly batches: ReadonlyArray<string>;
+  /** Tasks that had to start before now and were not claimed yet. */
+  readonly overdue: ReadonlyArray<string>;
 }
 
 interface Seen extends OpenTask {
   readonly state: TaskState;
+  /** By when it must start, epoch milliseconds. */
+  readonly startBy: number;
 }
 
 /** What a submission for the queue says; undefined for any other event. */
 const submissionIn = (event: RecordedEvent): Omit<Seen, "state"> | undefined => {
   const decoded = Result.getOrUndefined(decodeData(event));
   if (decoded?._tag !== "Known" || decoded.type !== "task.submitted" || decoded.data.queue == null) return undefined;
-  const { agentType } = decoded.data.request;
-  const { notBefore, priority } = queueingOf(decoded.data.queue);
-  return { taskId: event.history.id, agentType, priority, dueAt: notBefore, batchId: placeOf(decoded.data)?.batchId };
+  const { data } = decoded;
+  const { notBefore, priority, startBy } = queueingOf(data.queue);
+  return {
+    taskId: event.history.id,
+    agentType: data.request.agentType,
+    priority,
+    dueAt: notBefore,
+    startBy,
+    batchId: placeOf(data)?.batchId,
+    isOrdered: (data.after ?? []).length > 0,
+  };
 };
 
 const pauseIn = (event: RecordedEvent): number => {
@@ -61,6 +75,7 @@ const pauseIn = (event: RecordedEvent): number => {
  */
 export const lookInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
   const log = yield* EventLog;
+  const tasks = yield* Tasks;
   const open = new Map<string, Seen>();
   const moved = new Map<string, string>();
   let after: Sequence = 0;
@@ -96,7 +111,10 @@ export const lookInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
     const openBatches = new Set([...open.values()].map(({ batchId }) => batchId));
     const batches = [...moved].flatMap(([batchId, taskId]) => (openBatches.has(batchId) ? [taskId] : []));
     moved.clear();
-    return { open: [...open.values()], batches } satisfies Looked;
+    const now = yield* tasks.now;
+    const isLate = ({ startBy, state }: Seen) => startBy <= now && state.status === "pending";
+    const overdue = [...open.values()].flatMap((one) => (isLate(one) ? [one.taskId] : []));
+    return { open: [...open.values()], batches, overdue } satisfies Looked;
   });
 });
 
@@ -128,15 +146,16 @@ export const keepFilledFromLog = Effect.fnUntraced(function* (tenant = defaultTe
   return yield* keepFilled(
     Effect.gen(function* () {
       const incarnation = yield* tasks.incarnation;
-      const { batches, open } = yield* look;
+      const { batches, open, overdue } = yield* look;
       const now = yield* tasks.now;
       const known = incarnation === filled.incarnation ? filled.ids : new Set<string>();
       const due = open.filter(({ dueAt, taskId }) => dueAt <= now && !known.has(taskId));
-      // A task of a batch needs a place there.
+      // A task of a batch needs a place there, and one that names others is looked at again and again.
       const ofBatches = new Map(due.map(({ batchId, taskId }) => [batchId, taskId]));
       ofBatches.delete(undefined);
-      yield* tasks.followUp([...batches, ...ofBatches.values()]);
-      yield* tasks.requeue(due.filter(({ batchId }) => batchId === undefined));
+      const ordered = open.flatMap(({ dueAt, isOrdered, taskId }) => (isOrdered && dueAt <= now ? [taskId] : []));
+      yield* tasks.followUp([...new Set([...batches, ...ofBatches.values(), ...ordered, ...overdue])]);
+      yield* tasks.requeue(due.filter(({ batchId, isOrdered }) => batchId === undefined && !isOrdered));
       const ids = new Set(open.flatMap(({ dueAt, taskId }) => (dueAt <= now ? [taskId] : [])));
       filled = { incarnation, ids };
       return open.reduce((next, { dueAt }) => (dueAt > now ? Math.min(next, dueAt - now) : next), lookMillis);

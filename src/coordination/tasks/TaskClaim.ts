@@ -10,6 +10,7 @@
 import { Effect } from "effect";
 import { hasEnded, isLastAttempt, recordOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
+import { endOf, readiness } from "./TaskReadiness.ts";
 import { type Desk, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue, Trouble } from "./queue/TaskQueue.ts";
 import type { Slot, TaskSlots } from "./queue/TaskSlots.ts";
@@ -115,9 +116,10 @@ const claimEntry = Effect.fnUntraced(function* (
   const { known, taskId } = entry;
   const found = known === undefined ? yield* loadPatiently(desk, taskId) : recordOf(known);
   if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), "nothing" as const);
-  const delayMillis = found.notBefore - (yield* queue.now);
-  if (found.lease === undefined && delayMillis > 0) {
-    return yield* Effect.as(TaskLease.postpone({ queue, entry }, delayMillis), "nothing" as const);
+  const ready = yield* readiness(desk, found, yield* queue.now);
+  if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), "nothing" as const);
+  if (found.lease === undefined && ready._tag === "Delayed") {
+    return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), "nothing" as const);
   }
   const { lease } = found;
   if (lease !== undefined) {
@@ -125,6 +127,7 @@ const claimEntry = Effect.fnUntraced(function* (
     const works = holder === undefined || (yield* queue.isHeld({ holder, token }));
     if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
+  const never = endOf(ready);
   const { begin = "running" } = claiming;
   const isApart = begin === "running" && underWay.claims < togetherFrom;
   underWay.claims++;
@@ -143,7 +146,7 @@ const claimEntry = Effect.fnUntraced(function* (
         begin: isApart ? ("starting" as const) : begin,
         holder: queue.holder,
       };
-      return Effect.succeed(stepsFor(asked));
+      return Effect.succeed(never !== undefined && !hasEnded(current) ? [never] : stepsFor(asked));
     },
   }).pipe(Effect.ensuring(Effect.sync(() => void underWay.claims--)));
   if (!isNew && known !== undefined) return "stale";

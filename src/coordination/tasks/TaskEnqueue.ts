@@ -5,6 +5,7 @@
  * Room: coordination.
  */
 import { Effect, Schedule, type Scope } from "effect";
+import { awaitersOf } from "../../domain/task/TaskOrder.ts";
 import {
   hasEnded,
   idInBatch,
@@ -15,18 +16,22 @@ import {
 } from "../../domain/task/TaskRecord.ts";
 import * as BatchPlaces from "./BatchPlaces.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
-import { type Desk, load, move, type MoveError } from "./TaskMoves.ts";
+import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { endOf, readiness } from "./TaskReadiness.ts";
 import type { Named, TaskQueue } from "./queue/TaskQueue.ts";
 
 export interface Offering {
-  /** Puts a task in that may be claimed within the horizon; one of a batch must have a place there. True: it is in. */
+  /** Puts a task in that may be claimed within the horizon; ends one that never will be. True: it is in. */
   readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
   /** Takes a task out that has ended while nobody held it. */
   readonly withdraw: (taskId: string, record: TaskRecord) => Effect.Effect<void>;
   /** What the end of a task means for its batch. What it cannot do now the next look does (`Requeue`). */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
-  /** What a task means for its batch, whether it has ended or not, and whatever this process has done for it before. */
-  readonly followUp: (record: TaskRecord) => Effect.Effect<void, MoveError>;
+  /**
+   * What follows for a task and its batch, whether it has ended or waits, and whatever this process has done for it before:
+   * it or others may begin, or end because they never will.
+   */
+  readonly followUp: (taskId: string, record: TaskRecord) => Effect.Effect<void, MoveError>;
 }
 
 /** What the queue does not take at once is tried each second for half a minute: by then the daemon has looked several times. */
@@ -64,13 +69,32 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
     return name === undefined ? Effect.void : queue.withdraw(name);
   };
 
-  const offer = Effect.fnUntraced(function* (taskId: string, record: TaskRecord) {
+  const offer: Offering["offer"] = Effect.fnUntraced(function* (taskId, record) {
     if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
-    if (record.notBefore - (yield* queue.now) > delayHorizonMillis) return false;
+    const ready = yield* readiness(desk, record, yield* queue.now);
+    const never = endOf(ready);
+    if (never !== undefined) return yield* Effect.as(end(taskId, record, never), false);
+    if (ready._tag === "Behind") return false;
+    if (ready._tag === "Delayed" && ready.delayMillis > delayHorizonMillis) return false;
     yield* put(taskId, record);
     const place = placeOf(record.submitted);
     if (place !== undefined) places.offered(place, taskId);
     return true;
+  });
+  const offerAll = (taskIds: ReadonlyArray<string>) =>
+    Effect.forEach(taskIds, (taskId) => Effect.flatMap(load(desk, taskId), (record) => offer(taskId, record)), {
+      concurrency: offeredAtOnce,
+      discard: true,
+    });
+
+  const end = Effect.fnUntraced(function* (taskId: string, known: TaskRecord, step: Step) {
+    const { isNew, record } = yield* move({
+      desk,
+      taskId,
+      known,
+      decide: (seen) => Effect.succeed(hasEnded(seen) ? [] : [step]),
+    });
+    if (isNew) yield* Effect.andThen(withdraw(taskId, record), ended(record));
   });
 
   const cancelOthers = Effect.fnUntraced(function* (
@@ -97,13 +121,17 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
     if (place === undefined) return;
     const isBroken = place.failFast && hasEnded(record) && record.status !== "completed";
     if (isBroken) return yield* cancelOthers(place, record.status ?? "");
-    // Each of them had its place from the beginning.
-    if (again === undefined && place.atOnce >= place.size) return;
-    yield* Effect.forEach(
-      yield* places.next(place, again),
-      (taskId) => Effect.flatMap(load(desk, taskId), (next) => offer(taskId, next)),
-      { concurrency: offeredAtOnce, discard: true },
-    );
+    // Where each has its place from the beginning, those that name this one may begin.
+    const isBounded = again === "again" || place.atOnce < place.size;
+    yield* offerAll(isBounded ? yield* places.next(place, again) : awaitersOf(record.submitted));
+  });
+
+  const followUp: Offering["followUp"] = Effect.fnUntraced(function* (taskId, record) {
+    const isOpen = record.status !== undefined && !hasEnded(record);
+    const never = isOpen ? endOf(yield* readiness(desk, record, yield* queue.now)) : undefined;
+    if (never !== undefined) return yield* end(taskId, record, never);
+    if (placeOf(record.submitted) !== undefined) return yield* follow(record, "again");
+    yield* offer(taskId, record);
   });
 
   const ended = (record: TaskRecord): Effect.Effect<void> =>
@@ -112,5 +140,5 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
       Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
     );
 
-  return { offer, withdraw, ended, followUp: (record) => follow(record, "again") };
+  return { offer, withdraw, ended, followUp };
 };

@@ -49,6 +49,8 @@ export interface TaskRecord extends Task.TaskState {
   readonly submitted: EventData<"task.submitted"> | undefined;
   /** Claims so far, without those that were given back. */
   readonly attempt: number;
+  /** How often its workers wanted it later. */
+  readonly deferrals: number;
   readonly lease: Lease | undefined;
   /** Who had it last. */
   readonly worker: string | undefined;
@@ -70,6 +72,7 @@ export const empty: TaskRecord = {
   upTo: 0,
   submitted: undefined,
   attempt: 0,
+  deferrals: 0,
   lease: undefined,
   worker: undefined,
   notBefore: 0,
@@ -83,8 +86,6 @@ export const empty: TaskRecord = {
 /** A task that dies three times in three hands is more likely the cause than they are. */
 export const defaultMaxAttempts = 3;
 const defaultBackoffMillis = 1_000;
-/** A pause is never longer than this: what fails for an hour is looked at by a person. */
-const maxBackoffMillis = 60 * 60_000;
 
 /** How the task is to be handed out, with what the submitter left open. */
 export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
@@ -92,11 +93,8 @@ export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
   maxAttempts: queue?.maxAttempts ?? defaultMaxAttempts,
   backoffMillis: queue?.backoffMillis ?? defaultBackoffMillis,
   notBefore: queue?.notBefore ?? 0,
+  startBy: queue?.startBy ?? Infinity,
 });
-
-/** The pause after the failed attempt of that number. */
-export const backoffMillis = (record: TaskRecord): number =>
-  Math.min(queueingOf(record.submitted?.queue).backoffMillis * 2 ** Math.max(0, record.attempt - 1), maxBackoffMillis);
 
 export const isLastAttempt = (record: TaskRecord): boolean =>
   record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
@@ -180,10 +178,12 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       return { lease, attempt: lease.attempt, worker: lease.worker, said: {}, requests: {}, answers: {} };
     }
     case "task.released": {
+      const isDeferred = decoded.data.reason === "deferred";
       // A worker that gives its task back has not failed at it: the attempt does not count.
-      const isCounted = decoded.data.reason !== "interrupted";
+      const isCounted = !isDeferred && decoded.data.reason !== "interrupted";
       const attempt = isCounted ? record.attempt : Math.max(0, record.attempt - 1);
-      return { lease: undefined, attempt, notBefore: pausedUntil(decoded.data, event) ?? 0 };
+      const deferrals = record.deferrals + (isDeferred ? 1 : 0);
+      return { lease: undefined, attempt, deferrals, notBefore: pausedUntil(decoded.data, event) ?? 0 };
     }
     case "task.progressed":
       return said(decoded.data);

@@ -1,0 +1,16 @@
+/**
+ * "Not now": what a task's `run` throws to be claimed again later.
+ *
+ * Room: client.
+ */
+
+/** The task is claimed again after `deferMillis`, up to a year, and this was no attempt. */
+export class TaskDeferred extends Error {
+  readonly deferMillis: number;
+
+  constructor(deferMillis: number, reason = "not now") {
+    super(reason);
+    this.name = "TaskDeferred";
+    this.deferMillis = deferMillis;
+  }
+}
