@@ -26,7 +26,7 @@ import {
 export const tasksOf = (options: Tasks.Options) =>
   Tasks.layer(options).pipe(Layer.provide(TaskQueueNats.layer({ tenant: options.tenant })));
 
-/** How soon what others have submitted is seen, and what changed the next due time. */
+/** Delay until a look sees what others have submitted, and what changed the next due time. */
 const tickMillis = 1_000;
 
 /** Tasks by tenant; a tenant's queue is opened with its first task. */
@@ -112,7 +112,7 @@ const fill = Effect.gen(function* () {
     }
   });
 
-  /** What came due from then to now. More than a page: each group of its own. */
+  /** Tasks that came due from then to now. More than a page: each group of its own. */
   const putDue = Effect.fnUntraced(function* (from: number, to: number) {
     const due = yield* waiting.due({ from, to });
     if (due.length === waitingPage) yield* walkFrom({ dueAt: from, firstSequence: Number.MAX_SAFE_INTEGER });
@@ -120,7 +120,7 @@ const fill = Effect.gen(function* () {
   });
 
   let seen = { incarnation: "", askedAt: 0, due: 0, moved: 0, checkpoint: 0, ordered: 0 };
-  /** What has moved by the look before and still waits: whoever put it there would have put it into the queue, too. */
+  /** Tasks that had moved by the look before and still wait: their submitter may have put them into the log alone. */
   const putMoved = Effect.fnUntraced(function* (upTo: number, to: number) {
     while (seen.moved < upTo) {
       const moved = yield* waiting.moved({ after: seen.moved, upTo, now: to });

@@ -44,7 +44,7 @@ export interface Place {
 
 export type TaskOf = Pick<WaitingTask, "taskId" | "tenant">;
 
-/** How the tasks of a group stand. */
+/** Numbers of a group. */
 export interface GroupNumbers extends TaskGroup {
   /** May be claimed now. */
   readonly waiting: number;
@@ -62,7 +62,7 @@ type Asked<A> = Effect.Effect<A, StorageTrouble>;
 export interface WaitingTasks {
   /** Delayed tasks that came due after `from` and by `to`, in order. */
   readonly due: (window: { readonly from: number; readonly to: number }) => Asked<ReadonlyArray<WaitingTask>>;
-  /** When the next delayed task after a moment is due; undefined: none is. */
+  /** Next due time after a moment; undefined: no task is delayed for longer. */
   readonly nextDue: (after: number) => Asked<number | undefined>;
   /** Tasks submitted or given back after a sequence and up to another that may be claimed by `now`, in the order of that. */
   readonly moved: (window: {

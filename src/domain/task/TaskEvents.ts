@@ -38,7 +38,7 @@ export type TaskPriority = typeof TaskPriority.Type;
 export const AfterError = Schema.Union([Schema.Literal("never"), Millis]);
 
 /**
- * How a task is to be handed out; only a task that has this is in the work queue. `maxAttempts` counts claims;
+ * Queueing of a task; only a task that has this is in the work queue. `maxAttempts` counts claims;
  * `backoffMillis` is the pause after the first failed one, doubled with each; `notBefore` is in epoch milliseconds.
  */
 export const TaskQueueing = Schema.Struct({
@@ -115,7 +115,7 @@ export const TaskProgressed = Schema.Struct({
   progress: maybe(Schema.Finite),
   total: maybe(Schema.Finite),
 });
-/** What the task's program wrote to one of its streams, in order. At most 1 MiB an attempt: the middle is left out. */
+/** Text that the program of a task wrote to one of its streams, in order. At most 1 MiB an attempt: the middle is left out. */
 export const TaskLogged = Schema.Struct({
   claim: maybe(Schema.Natural),
   attempt: maybe(Schema.Natural),
@@ -164,7 +164,7 @@ export const TaskFailed = Schema.Struct({
 });
 export const TaskTimedOut = Schema.Struct({ afterMillis: maybe(Millis), claim: maybe(Schema.Natural) });
 export const TaskCancelled = Schema.Struct({ reason: maybe(Text) });
-/** Somebody wants a task that has ended among the recent ones again: its time until it is archived begins anew. */
+/** A restored task: one that has ended is among the recent ones again, and its time until it is archived begins anew. */
 export const TaskRestored = Schema.Struct({ reason: maybe(Text) });
 
 /** A client and a server begin to talk. For a wrapped MCP server: who they are, which protocol, which thread is written. */
@@ -176,10 +176,10 @@ export const SessionStarted = Schema.Struct({
   threadId: maybe(Text),
   cwd: maybe(Text),
   command: maybe(Names),
-  /** Where it runs. */
+  /** Machine that it runs on. */
   machine: maybe(Text),
   processId: maybe(Schema.Natural),
-  /** It says so often that it is there that this long a silence is its end. Absent: nobody can tell from silence. */
+  /** Lease of its heartbeats: a silence this long is its end. Absent: silence says nothing. */
   leaseMillis: maybe(Millis),
 });
 /** A session whose lease had run out is there after all: its machine slept, or its network was cut. */
@@ -202,7 +202,7 @@ export const SessionCallsRefused = Schema.Struct({
   /** Name of the limit in the configuration. */
   limit: Text,
   user: maybe(Text),
-  /** How many, from the first to the last of them. */
+  /** Number of them, from the first to the last. */
   count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   firstAt: Millis,
   lastAt: Millis,

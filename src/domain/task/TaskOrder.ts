@@ -40,7 +40,7 @@ export const hindrance = (
   return { _tag: "Dropped", reason: `task ${taskId}, which it waited for, ended as ${record.status}` };
 };
 
-/** Whether its time has come, others apart. `now` in epoch milliseconds. */
+/** Readiness by time alone, others apart. `now` in epoch milliseconds. */
 export const timeliness = (
   record: TaskRecord,
   now: number,
@@ -56,7 +56,7 @@ export const timeliness = (
 /** A circle in an order, as the places that it leads through; undefined where there is none. */
 export const cycleOf = (before: ReadonlyArray<ReadonlyArray<number>>): ReadonlyArray<number> | undefined => {
   const free = new Set<number>();
-  /** Whether all that a place waits for, near or far, can end; walked without recursion, each place twice at most. */
+  /** Places that are being walked: one that leads back to them closes a circle. */
   const path: Array<number> = [];
   const onPath = new Map<number, number>();
   const walked = new Set<number>();

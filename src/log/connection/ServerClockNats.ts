@@ -12,7 +12,7 @@ import type { NatsConnection } from "./NatsConnectionNats.ts";
 
 /** Drift between two machines' clocks is some milliseconds in so long. */
 const freshMillis = 60_000;
-/** What a clock that is only adjusted gains or loses in a minute is less; what was set is more, or does no harm. */
+/** Gain or loss in a minute that tells a clock that was set from one that is only adjusted. */
 const stepMillis = 100;
 /** A clock so far from the machine's own is a test's, and its time is the test's. */
 const foreignMillis = 1_000;

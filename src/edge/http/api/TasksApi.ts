@@ -27,7 +27,7 @@ const queueing = {
   startBy: optional(Time),
   /** By type of error: `never` another attempt, or the pause before it, milliseconds. */
   onError: optional(Schema.Record(Text, AfterError)),
-  /** When a task that it waits for does not complete. */
+  /** Consequence of a task before it that does not complete; default `cancel`. */
   whenFailed: optional(Schema.Literals(["cancel", "run"])),
 };
 
@@ -39,7 +39,7 @@ const Submitted = Schema.Struct({
   where: Text,
 }).annotate({ identifier: "Submitted" });
 
-/** How a task stands, or how it ended. */
+/** State of a task, or its end. */
 const TaskRead = Schema.Struct({
   taskId: Text,
   status: Text,
@@ -49,7 +49,7 @@ const TaskRead = Schema.Struct({
   message: Schema.NullOr(Text),
   progress: Schema.NullOr(Time),
   total: Schema.NullOr(Time),
-  /** What it waits for, while it is `input_required`. */
+  /** Open requests, while it is `input_required`. */
   inputRequests: Schema.Array(Open),
   output: Schema.Unknown,
   error: Schema.NullOr(Schema.Struct({ type: Text, message: Schema.NullOr(Text) })),
@@ -85,7 +85,7 @@ const leaseVerbs = [
   "defer",
 ] as const;
 
-/** What a worker says of the task that it holds; each verb looks at its own fields. */
+/** Body of a worker's verbs for the task that it holds; each verb looks at its own fields. */
 const Settling = Schema.Struct({
   lease: Text,
   /** `complete`: any JSON. */
@@ -175,7 +175,7 @@ export const Tasks = HttpApiGroup.make("tasks")
     HttpApiEndpoint.post("claim", "/v1/tasks/claim", {
       payload: Schema.Struct({
         agentTypes: Schema.Array(Text).check(Schema.isMinLength(1), Schema.isMaxLength(100)),
-        /** What lists call the worker. Default: the token's name. */
+        /** Name of the worker in lists. Default: the token's name. */
         worker: optional(Text),
         /** Default 20,000; at most 60,000. */
         waitMillis: optional(wait),
