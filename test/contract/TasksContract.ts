@@ -66,8 +66,8 @@ export const suite = (test: Tester) => {
       const result = yield* tasks.result(taskId);
       assert.deepInclude(result, { status: "completed", mcpStatus: "completed", attempt: 1, deadLetter: false });
       assert.deepStrictEqual(result.output, { answer: 42 });
-      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "progressed", "completed"]);
-      for (const event of (yield* eventsOf(taskId)).slice(3)) assert.strictEqual(dataOf(event)["claim"], lease.token);
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "progressed", "completed"]);
+      for (const event of (yield* eventsOf(taskId)).slice(2)) assert.strictEqual(dataOf(event)["claim"], lease.token);
     }));
 
   test("can be claimed first and begun later", () =>
@@ -91,7 +91,7 @@ export const suite = (test: Tester) => {
       assert.isUndefined(lease.submitted.request.message);
       yield* lease.complete();
       assert.isFalse((yield* tasks.submit({ agentType: "same" }, { id })).isNew);
-      assert.deepStrictEqual(yield* typesOf(id), ["submitted", "claimed", "started", "completed"]);
+      assert.deepStrictEqual(yield* typesOf(id), ["submitted", "claimed", "completed"]);
     }));
 
   test("gives a large output back whole: a text as a text, also when it looks like JSON, and a value as a value", () =>
@@ -155,7 +155,7 @@ export const suite = (test: Tester) => {
       assert.strictEqual((yield* failureOf(lease.progress({ progress: Number.NaN })))._tag, "InvalidTask");
       assert.strictEqual((yield* failureOf(lease.complete(nested(501))))._tag, "InvalidTask");
       yield* lease.complete(nested(500));
-      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "completed"]);
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "completed"]);
     }));
 
   test("a worker outlives what its function throws, however odd or large, and says so of the task", () =>
@@ -258,9 +258,9 @@ export const suite = (test: Tester) => {
       }
       yield* second.complete("right");
       assert.strictEqual((yield* tasks.result(taskId)).output, "right");
-      const types = ["submitted", "claimed", "started", "released", "claimed", "started", "completed"];
+      const types = ["submitted", "claimed", "released", "claimed", "completed"];
       assert.deepStrictEqual(yield* typesOf(taskId), types);
-      const [, , , released] = yield* eventsOf(taskId);
+      const [, , released] = yield* eventsOf(taskId);
       if (released === undefined) return assert.fail("nothing was released");
       assert.deepInclude(dataOf(released), { reason: "lapsed", claim: first.token, worker: "first", attempt: 1 });
     }));
@@ -419,7 +419,7 @@ export const suite = (test: Tester) => {
       yield* lease.fail({ type: "Boom" });
       const nothing = yield* Effect.timeoutOption(claimed("believed again"), leaseMillis / 3);
       assert.strictEqual(nothing._tag, "None");
-      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "released"]);
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "released"]);
     }));
 
   test("asks for input and goes on with the answer, under the same lease", () =>
@@ -640,7 +640,7 @@ export const suite = (test: Tester) => {
       const at = (yield* eventsOf(taskId)).at(-1)?.occurredAt ?? 0;
       assert.strictEqual(restored.archivedAt, at + retention);
       assert.isAbove(at, ended.endedAt ?? Infinity);
-      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "started", "completed", "restored"]);
+      assert.deepStrictEqual(yield* typesOf(taskId), ["submitted", "claimed", "completed", "restored"]);
       assert.strictEqual((yield* tasks.result(taskId)).output, "kept");
     }));
 
@@ -669,7 +669,7 @@ export const suite = (test: Tester) => {
       for (const lease of leases) {
         assert.strictEqual(lease.submitted.request.message, "again");
         yield* lease.complete();
-        assert.deepStrictEqual(yield* typesOf(lease.taskId), ["submitted", "claimed", "started", "completed"]);
+        assert.deepStrictEqual(yield* typesOf(lease.taskId), ["submitted", "claimed", "completed"]);
       }
       const third = yield* failureOf(tasks.show(idOf("pulse", schedule.from + 3_000)));
       assert.strictEqual(third._tag, "TaskNotFound");

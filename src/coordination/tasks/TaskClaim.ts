@@ -26,19 +26,7 @@ export interface Claiming {
   readonly trouble?: ((trouble: Trouble) => void) | undefined;
 }
 
-/**
- * With so many claims under way in this process `claimed` and `started` are one append, before that two.
- *
- * Decision: 3, because a batch costs the server six fsyncs however large it is. A lone claim is quicker in two appends of
- * one; among many, one append for each task is (64 workers: 2,300 tasks/s, and 1,450 to 1,850 when all claim in two).
- */
-const togetherFrom = 3;
-/** How long a claim that is interrupted tries to tell the log. After that its lease lapses. */
-const releaseMillis = 5_000;
-
 export interface Counter {
-  /** Claims of this process that are on their way to the log. */
-  readonly underWay: { claims: number };
   readonly desk: Desk;
   readonly queue: TaskQueue["Service"];
   readonly slots: TaskSlots["Service"];
@@ -86,29 +74,16 @@ const stepsFor = (options: {
   if (record.lease === undefined && record.status !== "pending") return [];
   if (isLastAttempt(record)) return deadLetter(record);
   const { worker } = claiming;
-  const claimed: Step = { type: "task.claimed", data: { worker, attempt: record.attempt + 1, holder } };
-  const begun: Step = { type: "task.started", data: { worker } };
-  return [...lapse(record), claimed, ...(begin === "running" ? [begun] : [])];
+  const begun = begin === "running" ? { begun: true } : {};
+  return [...lapse(record), { type: "task.claimed", data: { worker, attempt: record.attempt + 1, holder, ...begun } }];
 };
-
-/** Begins what was claimed; nothing when the lease is lost already. */
-const started = (lease: TaskLease.TaskLease): Effect.Effect<TaskLease.TaskLease | "nothing", MoveError> =>
-  lease.start.pipe(
-    Effect.as(lease),
-    Effect.catchTag("LeaseLost", () => Effect.succeed("nothing" as const)),
-    Effect.catchTag("IllegalTransition", () => Effect.as(lease.abandon, "nothing" as const)),
-    Effect.tapError(() => lease.abandon),
-    Effect.onInterrupt(() =>
-      lease.release.pipe(Effect.timeoutOption(releaseMillis), Effect.ignore, Effect.andThen(lease.abandon)),
-    ),
-  );
 
 /**
  * A lease; or nothing, when the entry is to be forgotten or comes again later, and the queue has been told which; or
  * what the entry knew of its task is stale, and nothing was done.
  */
 const claimEntry = Effect.fnUntraced(function* (
-  { desk, ended, follow, queue, underWay }: Counter,
+  { desk, ended, follow, queue }: Counter,
   entry: Entry,
   claiming: Claiming,
   slot: Slot,
@@ -129,8 +104,6 @@ const claimEntry = Effect.fnUntraced(function* (
   }
   const never = endOf(ready);
   const { begin = "running" } = claiming;
-  const isApart = begin === "running" && underWay.claims < togetherFrom;
-  underWay.claims++;
   const { isNew, record } = yield* move({
     desk,
     taskId,
@@ -139,16 +112,10 @@ const claimEntry = Effect.fnUntraced(function* (
     decide: (current) => {
       // What the entry knew is not so any more.
       if (known !== undefined && current.upTo !== found.upTo) return Effect.succeed([]);
-      const asked = {
-        record: current,
-        lapsed: lease?.token,
-        claiming,
-        begin: isApart ? ("starting" as const) : begin,
-        holder: queue.holder,
-      };
+      const asked = { record: current, lapsed: lease?.token, claiming, begin, holder: queue.holder };
       return Effect.succeed(never !== undefined && !hasEnded(current) ? [never] : stepsFor(asked));
     },
-  }).pipe(Effect.ensuring(Effect.sync(() => void underWay.claims--)));
+  });
   if (!isNew && known !== undefined) return "stale";
   if (hasEnded(record)) {
     yield* queue.done(entry);
@@ -159,7 +126,7 @@ const claimEntry = Effect.fnUntraced(function* (
   if (!isNew || record.lease === undefined || submitted === undefined) {
     return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
-  const made = yield* TaskLease.make({
+  return yield* TaskLease.make({
     desk,
     queue,
     entry,
@@ -169,7 +136,6 @@ const claimEntry = Effect.fnUntraced(function* (
     taskId,
     record: { ...record, lease: record.lease, submitted },
   });
-  return isApart ? yield* started(made) : made;
 });
 
 /** The next entry of a type that is not full; undefined when there may be others than a moment ago. */

@@ -157,7 +157,6 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const accepting = yield* TaskSubmission.make(desk, offering);
   const { accept, arrived } = accepting;
 
-  const underWay = { claims: 0 };
   let isConfigured = false;
   /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
@@ -263,7 +262,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, ended, follow, underWay }, claiming);
+      return yield* claim({ desk, queue, slots, ended, follow }, claiming);
     }),
     resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
       const record = yield* load(desk, taskId);

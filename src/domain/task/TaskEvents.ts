@@ -87,6 +87,8 @@ export const TaskClaimed = Schema.Struct({
   worker: maybe(Text),
   attempt: maybe(Schema.Natural),
   holder: maybe(Text),
+  /** True: the worker has begun with it, and no `task.started` follows. Absent: it prepares. */
+  begun: maybe(Schema.Boolean),
 });
 /**
  * The lease is over and the task waits for the next one. `reason`: `lapsed` (no heartbeat), `interrupted` (its worker
