@@ -74,7 +74,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   ["progress progress_total", of("real", "units of the task", "measure")],
   ["tokens_before", of("integer", "tokens", "measure")],
   ["gap", of("integer", "events", "measure")],
-  ["not_before stream_created", of("integer", "epoch milliseconds", "dimension")],
+  ["not_before start_by stream_created", of("integer", "epoch milliseconds", "dimension")],
   ["lease_millis", of("integer", "milliseconds", "dimension")],
   ["dead_letter fail_fast", of("integer", "0 or 1", "dimension")],
   ["ordinal position rank turn", of("integer", "place", "dimension")],
