@@ -8,8 +8,9 @@ import type { WithReader } from "./ConnectionSqlite.ts";
 import { all } from "./RowsSqlite.ts";
 import {
   type GroupNumbers,
-  type TaskOf,
+  orderedPage,
   type TaskGroup,
+  type TaskOf,
   waitingPage,
   type WaitingTask,
   type WaitingTasks,
