@@ -1,5 +1,5 @@
 /**
- * "Not now": what a task's `run` throws to be claimed again later.
+ * A deferral: thrown by the `run` of a task that is to be claimed again later.
  *
  * Room: client.
  */

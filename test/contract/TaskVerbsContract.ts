@@ -96,8 +96,10 @@ export const suite = (test: Tester) => {
         tasks.submit(request, { onError: { Bad: -1 } }),
         tasks.submit(request, { onError: { Bad: "always" as "never" } }),
       ];
-      for (const refused of refusals)
-        assert.strictEqual((yield* failureOf(refused as (typeof refusals)[0]))._tag, "InvalidTask");
+      for (const refused of refusals) {
+        const failed = failureOf(refused as Effect.Effect<unknown, { readonly _tag: string }>);
+        assert.strictEqual((yield* failed)._tag, "InvalidTask");
+      }
       const circle = yield* failureOf(
         tasks.submitBatch([
           { ...request, after: [1] },

@@ -161,7 +161,10 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   const settle = (known: Known): Effect.Effect<void> => {
     const once = known.one.withPermit(Effect.repeat(written(known), { until: (isDone) => isDone }));
     const later = Effect.ignore(Effect.retry(once, { schedule: backoff, times: settleTries }));
-    return Effect.catch(Effect.asVoid(once), () => Effect.asVoid(Effect.forkIn(later, scope)));
+    return once.pipe(
+      Effect.catch(() => Effect.forkIn(later, scope)),
+      Effect.asVoid,
+    );
   };
 
   /** Without the processes that have not answered twice, a third of a lease apart. */
