@@ -283,7 +283,7 @@ describe("one thread", () => {
   it.live("gives waiting tasks by when they are due, by what has moved and by group, and those that are held", () =>
     Effect.gen(function* () {
       const inTask = (id: string, tenant = "default") => ({ in: { tenant, kind: "task", id } }) as const;
-      /** Recorded events are a second apart. */
+      /** The log has recorded each event a millisecond after the one before. */
       const at = (seconds: number) => 1_700_000_000_000 + seconds * 1_000;
       const data = (agentType: string, due?: number) => ({
         request: { agentType },
@@ -329,7 +329,7 @@ describe("one thread", () => {
       const behind = { dueAt: 0, firstSequence: 2 };
       assert.deepStrictEqual(yield* ids(ofGroup({ group, behind, dueBy: at(60) })), ["last", "fails", "later"]);
       assert.deepStrictEqual(yield* query.waiting.numbers(at(25)), [
-        { tenant: "default", agentType: "a", waiting: 2, delayed: 2, held: 1, oldestAt: at(2) },
+        { tenant: "default", agentType: "a", waiting: 3, delayed: 1, held: 1, oldestAt: at(0) + 2 },
         { tenant: "they", agentType: "b", waiting: 1, delayed: 0, held: 0, oldestAt: at(20) },
       ]);
       assert.deepStrictEqual(yield* ids(held(0)), ["runs"]);
