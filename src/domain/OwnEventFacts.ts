@@ -222,7 +222,10 @@ export const canonicalFacts = (
       });
     }
     case "task.claimed":
-      return moved(event.data.begun === true ? "running" : "starting", { worker: event.data.worker ?? undefined, attempt: event.data.attempt ?? undefined });
+      return moved(event.data.begun === true ? "running" : "starting", {
+        worker: event.data.worker ?? undefined,
+        attempt: event.data.attempt ?? undefined,
+      });
     case "task.released": {
       const { reason, error } = event.data;
       const message = error == null ? reason : `${reason}: ${error.message ?? error.type}`;

@@ -13,6 +13,7 @@ import * as TaskQueueNats from "../coordination/tasks/queue/TaskQueueNats.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
 import { defaultTenant } from "../domain/History.ts";
 import { Query } from "../query/Query.ts";
+import * as TaskMetrics from "./TaskMetrics.ts";
 import {
   orderedPage,
   type Place,
@@ -54,8 +55,10 @@ const fill = Effect.gen(function* () {
   const query = yield* Query;
   const { waiting } = query;
   const tasksFor = yield* makeTenants;
-  const { incarnation, now } = yield* tasksFor(defaultTenant);
+  const ours = yield* tasksFor(defaultTenant);
+  const { incarnation, now } = ours;
   const scope = yield* Effect.scope;
+  yield* Effect.forkIn(Effect.provideService(TaskMetrics.keepTelling, Tasks.Tasks, ours), scope);
 
   const followUp = Effect.fnUntraced(function* (tasks: ReadonlyArray<TaskOf>) {
     for (const [tenant, some] of Map.groupBy(tasks, (task) => task.tenant)) {
