@@ -219,7 +219,8 @@ const allEnded = Effect.fnUntraced(function* (stage: Stage, options: Options, wa
   for (;;) {
     const ids = yield* insist(open);
     const now = ids.filter((id) => !waiting.has(id)).length;
-    if (ids.length - now !== waiting.size) stage.faults.push(`of ${waiting.size} that wait ${ids.length - now} are open`);
+    if (ids.length - now !== waiting.size)
+      stage.faults.push(`of ${waiting.size} that wait ${ids.length - now} are open`);
     if (stage.faults.length > 0 || now === 0) return;
     if (now < left) since = Date.now();
     if (now < left) options.say(`${now} tasks are open`);

@@ -172,7 +172,9 @@ const tasksSummary = ({ claims, disturbances, ends, faults, givenBack, lapsed, s
 const taskDrill = Effect.suspend(() => {
   const [tasks, workers, waiting] = [number("tasks"), number("workers"), number("waiting")];
   say(`The task drill: ${tasks} tasks, ${workers} workers, ${waiting} tasks that wait meanwhile, seed ${seed}`);
-  return Effect.map(TaskDrill.run({ tasks, workers, waiting, seed, say }), (outcome) => report(outcome, tasksSummary(outcome)));
+  return Effect.map(TaskDrill.run({ tasks, workers, waiting, seed, say }), (outcome) =>
+    report(outcome, tasksSummary(outcome)),
+  );
 });
 
 const limitsSummary = ({ allowed, bySecond, faults, isJudged, refused, trips }: LimitDrill.Outcome): string =>
