@@ -66,6 +66,8 @@ export interface Options {
  */
 const holderMillis = 1_000;
 const putMillis = 5_000;
+/** A clock that is off by more than machines that keep time are. */
+const clockOffMillis = 5_000;
 /** How long a put waits for the answer whether the stream is there. */
 const lookMillis = 500;
 /** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
@@ -321,6 +323,27 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
     });
   const settle = ({ receipt }: Entry, verdict: string) => say(receipt, verdict);
 
+  let isTold = false;
+  /** The server's clock is known, if it can be asked; a machine whose own is off is told so once. */
+  const learnt = Effect.suspend(() => {
+    if (isTold && serverClock.isLearnt) return Effect.void;
+    const asked = serverClock.isLearnt || !link.connected ? Effect.void : Effect.tryPromise(ensured);
+    return asked.pipe(
+      Effect.timeoutOption(lookMillis),
+      Effect.ignore,
+      Effect.andThen(() => {
+        if (!serverClock.isLearnt || isTold) return Effect.void;
+        isTold = true;
+        const { skewMillis } = serverClock;
+        if (Math.abs(skewMillis) < clockOffMillis) return Effect.void;
+        const how = skewMillis < 0 ? "ahead of" : "behind";
+        return Effect.logWarning(
+          `the clock of this machine is ${Math.round(Math.abs(skewMillis) / 1_000)} s ${how} the log's, by which tasks are due`,
+        );
+      }),
+    );
+  });
+
   return TaskQueue.of({
     put,
     take: (agentTypes, trouble) => puller.take(agentTypes, trouble),
@@ -338,7 +361,7 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
       // Connected and silent, or we are away ourselves: nothing says that it is gone.
       return answer.why === "silent" || answer.why === "lost";
     }),
-    now: Effect.suspend(() => serverClock.now(timeQuestion)),
+    now: Effect.andThen(learnt, () => serverClock.now(timeQuestion)),
     incarnation: Effect.tryPromise({ try: ensured, catch: unavailable }).pipe(
       // What a server had not written when it was killed is lost with it: `persist_mode`.
       Effect.map((created) => `${created} ${connection.serverInfo().server_id}`),
