@@ -110,14 +110,16 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     known.waiting.clear();
     for (const wake of woken) wake();
   };
+  const othersOf = ({ taken }: Known) => Object.entries(taken).filter(([process]) => process !== me);
+  const countOf = (known: Known) => othersOf(known).reduce((sum, [, count]) => sum + count, known.mine);
   const learn = (known: Known, { revision, value }: Pick<Entry, "revision" | "value">) => {
+    const before = countOf(known);
     const text = value === undefined ? "{}" : Buffer.from(value).toString("utf8");
     known.taken = Option.getOrElse(decode(text), () => ({}));
     known.revision = revision;
-    freed(known);
+    // A place that another has taken is no news to those who wait.
+    if (countOf(known) < before) freed(known);
   };
-  const othersOf = ({ taken }: Known) => Object.entries(taken).filter(([process]) => process !== me);
-  const countOf = (known: Known) => othersOf(known).reduce((sum, [, count]) => sum + count, known.mine);
 
   /** Hears of places that others leave. Begun with the first bounded type. */
   const watch = Effect.suspend(() => {
