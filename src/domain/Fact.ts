@@ -52,6 +52,17 @@ export interface VisibilityChanged {
  */
 interface Copied {
   readonly copyOf?: Optional<string>;
+  readonly twin?: Optional<Twin>;
+}
+
+/**
+ * Where a program copies threads without a word of where from: a name of the same thing that is equal in all of them.
+ * Counted in one of the threads that hold it: where `isOriginal` is true, else in the one that told of it first.
+ */
+export interface Twin {
+  readonly name: string;
+  /** False where it is surely or maybe a copy. Originals of one name never take each other's place. */
+  readonly isOriginal: boolean;
 }
 
 /**

@@ -21,7 +21,7 @@ export const copiedFrom = (facts: ReadonlyArray<Fact>, { from, keyHere, keyThere
   facts.map((fact) => {
     switch (fact._tag) {
       case "MessageSaid":
-        return { ...fact, copyOf: from };
+        return from === undefined ? fact : { ...fact, copyOf: from, twin: undefined };
       case "ToolWasCalled":
       case "ToolHasReturned":
         return { ...fact, callKey: keyHere(fact.callKey), copyOf: keyThere(fact.callKey) };
