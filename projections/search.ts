@@ -35,13 +35,13 @@ export interface Source {
   readonly text: string;
   /** The text is JSON. */
   readonly isJson?: boolean;
-  /** Which rows have a text, as the index has it. */
+  /** Condition for rows with a text, as the index has it. */
   readonly has: string;
   /** Rows that count at all. */
   readonly counts: string;
   readonly cwd: string;
   readonly branch: string;
-  /** Which model, which tool and which error it is of; absent: of none. */
+  /** Model, tool and error that it is of; absent: of none. */
   readonly model?: string;
   readonly ofTool?: string;
   readonly failed?: string;
@@ -165,7 +165,7 @@ export const sources: ReadonlyArray<Source> = [
 export const joinsOf = ({ joins, thread = "r.thread_id" }: Source): string =>
   `${joins} JOIN threads t ON t.thread_id = ${thread} AND t.tenant = r.tenant`;
 
-/** Now, epoch milliseconds, of a statement that nobody gives the time to. */
+/** Current time, epoch milliseconds: a view takes no parameter. */
 const now = "CAST(strftime('%s', 'now') AS INTEGER) * 1000";
 const isShown = `coalesce(t.deleted_at, 0) = 0 AND (coalesce(t.expires_at, 0) = 0 OR t.expires_at > ${now})`;
 
@@ -206,7 +206,7 @@ export const search: Projection = {
         tool_name: "Tool of that call; null where there is none.",
         role: "Who said it: the message's role, or its kind where that is no prompt, answer or result; else null.",
         text: "The text, cut after 1 MiB; of arguments, JSON.",
-        occurred_at: "When it was said, given or answered, epoch milliseconds; null when nobody said a time.",
+        occurred_at: "When it was said, given or answered, epoch milliseconds; null when no time was said.",
         sequence: "Its place: the stream sequence of its event, which recollect thread ID --around takes.",
         words:
           "What MATCH is asked of, in FTS5's language: words, \"a phrase\", begin*, AND, OR, NOT; search_match('as typed') of recollect sql writes that. Holds nothing to read.",

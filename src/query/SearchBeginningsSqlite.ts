@@ -63,7 +63,7 @@ export const makeBeginnings = (db: Database, source: Source, least = leastRows) 
         .slice(0, mostWords)
         .map(([word]) => word);
     },
-    /** Whether a text has a word for each of the beginnings. */
+    /** True when a text has a word for each of the beginnings. */
     stand: (text: string, beginnings: ReadonlyArray<string>): boolean => {
       const words = [...wordsOf(text, source)];
       return beginnings.every((beginning) => words.some((word) => word.startsWith(folded(beginning))));

@@ -1,5 +1,5 @@
 /**
- * What the filters of a search mean in each of its sources.
+ * Filters of a search, as conditions on each of its sources.
  *
  * Room: query.
  */
@@ -51,7 +51,7 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
   ];
 };
 
-/** What of a row is asked for before it is ranked. */
+/** Columns of a row that are asked for before it is ranked. */
 export const columnsOf = (
   source: Source,
 ): string => `r.id, t.thread_id AS thread, r.tenant AS tenant_name, ${source.kind} AS kind,

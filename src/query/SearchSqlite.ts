@@ -171,7 +171,7 @@ const gather = (
   return { candidates: gathered.flatMap(({ candidates }) => candidates), isCut: gathered.some(({ isCut }) => isCut) };
 };
 
-/** What a hit of a kind is worth. */
+/** Weight of a hit, by kind. */
 const worth: Readonly<Record<HitKind, number>> = {
   title: 3,
   said: 1.6,
@@ -196,7 +196,7 @@ interface Ranked {
   readonly score: number;
 }
 
-/** What the score of a text that was not read counts. */
+/** Share of its score that counts for a text that was not read. */
 const unreadShare = 0.3;
 
 type Texts = ReturnType<typeof makeTexts>;

@@ -10,7 +10,7 @@ import type { Term } from "./SearchText.ts";
 
 export interface Snippet {
   readonly text: string;
-  /** Where in it the words stand, in UTF-16 units: from, to. */
+  /** Places of the words in it, in UTF-16 units: from, to. */
   readonly marks: ReadonlyArray<readonly [number, number]>;
 }
 
@@ -28,7 +28,7 @@ const beyondAscii = /[^\u0000-\u007f]/gu;
 /** Character by character only beyond ASCII: a text of a mebibyte costs what its few other characters do. */
 const fold = (text: string): Folded => {
   if (ascii.test(text)) return { text: text.toLowerCase(), placeOf: (at) => at };
-  /** Where pieces begin: in the folded text, and in the original. A piece of ASCII goes on unit by unit. */
+  /** Beginnings of pieces, in the folded text and in the original. A piece of ASCII goes on unit by unit. */
   const begins: Array<number> = [0];
   const places: Array<number> = [0];
   let folded = "";
@@ -77,15 +77,15 @@ const mostMarks = 200;
 const endsInWord = /[\p{L}\p{N}]$/u;
 const beginsInWord = /^[\p{L}\p{N}]/u;
 
-/** Whether what stands from one place to another is no part of a longer word; of a beginning, its end may be. */
+/** True when a match is no part of a longer word; that of a beginning may go on behind it. */
 const isWhole = (text: string, [from, to]: Mark, isBeginning: boolean): boolean =>
   !endsInWord.test(text.slice(Math.max(0, from - 2), from)) &&
   (isBeginning || !beginsInWord.test(text.slice(to, to + 2)));
 
 /**
- * Where a term stands in a folded text.
+ * Places of a term in a folded text.
  *
- * What is beside a match is looked at after it and not by the expression, which V8 then finds by its first letters.
+ * The letters beside a match are looked at after it and not by the expression, which V8 then finds by its first letters.
  */
 const found = (folded: Folded, words: ReadonlyArray<string>, how: Closeness, isBeginning: boolean) => {
   const marks: Array<Mark> = [];
@@ -108,7 +108,7 @@ const found = (folded: Folded, words: ReadonlyArray<string>, how: Closeness, isB
   return marks;
 };
 
-/** Where each term stands in the text, in order. */
+/** Places of each term in the text, in order. */
 export const marksOf = (text: string, terms: ReadonlyArray<Term>): ReadonlyArray<Mark> => {
   const folded = fold(text);
   return terms

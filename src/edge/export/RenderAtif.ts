@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * What tools answered is the observation of the step that asked, as the format has it; an answer without a call is a step
+ * An answer of a tool is the observation of the step that asked, as the format has it; an answer without a call is a step
  * of the system. Pictures are named and not carried, and that a call failed has no place there.
  */
 import type { Part } from "../../domain/thread/Content.ts";

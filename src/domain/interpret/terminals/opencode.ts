@@ -60,7 +60,7 @@ const session = (whole: JsonObject, carry: Carry): Interpretation => {
   return { facts: [...facts, noted("session")], carry: begun === undefined ? after : { ...after, begun } };
 };
 
-/** What began then is the same in a fork of its session. */
+/** Name of what began then: the same in a fork of its session. */
 const twinOf = (what: string, at: number | undefined, carry: Carry): Twin | undefined => {
   const begun = numberAt(carry, "begun");
   return at === undefined || begun === undefined
