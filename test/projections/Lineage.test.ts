@@ -353,6 +353,23 @@ describe("history that a program copied without a word of where from", () => {
   const third = "d0000000-0000-4000-8000-000000000044";
   const claudeFiles = (id: string, lines: ReadonlyArray<object>) =>
     importedFiles({ [`${id}.jsonl`]: inSession(id, lines) });
+  const piFile = (id: string, count: number) =>
+    importedFiles({
+      [`${id}.jsonl`]: [
+        { type: "session", id, timestamp: "2026-09-01T10:00:00.000Z", cwd: "/x" },
+        ...["user", "assistant", "user"].slice(0, count).map((role, at) => ({
+          type: "message",
+          id: `p${at}`,
+          parentId: at === 0 ? null : `p${at - 1}`,
+          timestamp: new Date(asked + at).toISOString(),
+          message: {
+            role,
+            content: role === "user" ? "ask" : [{ type: "toolCall", id: "call_1", name: "bash", arguments: {} }],
+            ...(role === "user" ? {} : { usage: { input: 100, output: 10, cost: { total: 1 } } }),
+          },
+        })),
+      ],
+    });
   const steps = [
     claudeFiles(session, one),
     claudeFiles(resumed, [...one, asks("e", "d", "three")]),
@@ -361,12 +378,14 @@ describe("history that a program copied without a word of where from", () => {
     opencodeDb(forked),
     opencodeDb(again),
     opencodeDb(beside),
+    piFile("e4000000-0000-4000-8000-000000000004", 3),
+    piFile("e5000000-0000-4000-8000-000000000005", 2),
   ];
 
   for (const [order, take] of [
     ["in the order in which it was said", (at: number) => at],
     ["the other way round", (at: number) => steps.length - 1 - at],
-    ["mixed", (at: number) => (at * 3 + 2) % steps.length],
+    ["mixed", (at: number) => (at * 4 + 2) % steps.length],
   ] as const)
     it.live(`counts once, imported ${order}`, () =>
       Effect.gen(function* () {
@@ -376,13 +395,17 @@ describe("history that a program copied without a word of where from", () => {
           [
             ["claude-code", 6, 4, 1],
             ["opencode", 5, 3, 2],
+            ["pi", 3, 2, 1],
           ],
         );
         assert.deepStrictEqual(
           yield* rows(
             "SELECT model, count(*), sum(input_tokens), sum(cost_usd) FROM v_token_usage GROUP BY 1 ORDER BY 1, 2",
           ),
-          [["opus", 4, 40, 2]],
+          [
+            [null, 1, 100, 1],
+            ["opus", 4, 40, 2],
+          ],
         );
         assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE is_copied AND copied_from IS NULL"), [
           [0],
