@@ -296,21 +296,21 @@ describe("a fork", () => {
 });
 
 const opencodeSession = (id: string, created: number, messages: ReadonlyArray<readonly [string, string, number]>) => {
-  const rows: Array<readonly [string, ...ReadonlyArray<unknown>]> = [
+  const statements: Array<readonly [string, ...ReadonlyArray<unknown>]> = [
     ["INSERT INTO session VALUES (?, 'p', NULL, '/x', ?, '1.17.0', ?)", id, `of ${id}`, created],
   ];
   for (const [messageId, role, at] of messages) {
     const tokens = { input: 10, output: 2, reasoning: 0, cache: { read: 0, write: 0 } };
     const info = { role, time: { created: at }, modelID: "opus", ...(role === "assistant" ? { tokens, cost: 1 } : {}) };
-    rows.push(["INSERT INTO message VALUES (?, ?, ?, ?)", messageId, id, at, JSON.stringify(info)]);
+    statements.push(["INSERT INTO message VALUES (?, ?, ?, ?)", messageId, id, at, JSON.stringify(info)]);
     const part = "INSERT INTO part VALUES (?, ?, ?, ?)";
-    rows.push([part, `${messageId} 1`, messageId, id, JSON.stringify({ type: "text", text: `at ${at}` })]);
+    statements.push([part, `${messageId} 1`, messageId, id, JSON.stringify({ type: "text", text: `at ${at}` })]);
     if (role !== "assistant") continue;
     const state = { status: "completed", input: {}, output: "ok", time: { start: at + 1, end: at + 2 } };
     const call = { type: "tool", callID: `call_${at}`, tool: "bash", state };
-    rows.push([part, `${messageId} 2`, messageId, id, JSON.stringify(call)]);
+    statements.push([part, `${messageId} 2`, messageId, id, JSON.stringify(call)]);
   }
-  return rows;
+  return statements;
 };
 
 /** A database of OpenCode's in a folder of its own. */
