@@ -9,10 +9,10 @@ import { describe, type Fields } from "./describe.ts";
 import { nameOf, noted, notUnderstood } from "./facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpreter.ts";
 
-/** An element that is known by a text in one of its members. */
+/** A format of documents. */
 export interface DocumentFormat {
   readonly format: string;
-  /** What the frame says of the thread. */
+  /** Description of the thread by its frame. */
   readonly described: (frame: JsonObject) => Fields;
   /** Facts of an element; undefined for one that is not known. */
   readonly element: (entry: JsonObject, context: EntryContext, carry: Carry) => Interpretation | undefined;
