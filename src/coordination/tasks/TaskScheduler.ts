@@ -12,11 +12,11 @@
  * live in the queue, which may be deleted at any time, and fire messages that are no submission: the log would still
  * have to be told, exactly once. They also make purging possible in the stream that has them, for ever.
  */
-import { Clock, Effect, Queue, Stream } from "effect";
+import { Effect, Queue, Stream } from "effect";
 import { Configuration } from "../config/Configuration.ts";
 import { due, next } from "../config/TaskSchedule.ts";
 import * as TaskOccurrence from "./TaskOccurrence.ts";
-import type { Tasks } from "./Tasks.ts";
+import { Tasks } from "./Tasks.ts";
 
 /** A clock that was set, or a machine that slept, is noticed within this time. */
 const longestSleepMillis = 60_000;
@@ -26,12 +26,13 @@ const retryMillis = 1_000;
 /** Submits what is due, for ever. */
 export const keepScheduled: Effect.Effect<never, never, Tasks | Configuration> = Effect.gen(function* () {
   const config = yield* Configuration;
+  const tasks = yield* Tasks;
   const occurrences = yield* TaskOccurrence.make;
   /** The last occurrence of each that this process has submitted: it need not be tried again. */
   const submitted = new Map<string, number>();
   const look = Effect.gen(function* () {
     const schedules = yield* config.family("schedules");
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* tasks.now;
     for (const name of submitted.keys())
       if (!schedules.has(name)) {
         submitted.delete(name);
@@ -54,7 +55,7 @@ export const keepScheduled: Effect.Effect<never, never, Tasks | Configuration> =
       }
       wake = Math.min(wake, next(schedule, now) ?? Infinity);
     }
-    return Math.max(0, wake - (yield* Clock.currentTimeMillis));
+    return Math.max(0, wake - (yield* tasks.now));
   });
   const changes = yield* Queue.sliding<true>(1);
   // Heard from before the first look on, so that no change comes between.

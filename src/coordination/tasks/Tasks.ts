@@ -14,7 +14,7 @@
  * - the queue may be lost at any time: `requeue` puts in whatever waits and is not there;
  * - a result can be read for as long as the log is there, also after every process was restarted.
  */
-import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { isMisfit } from "../../domain/Event.ts";
 import { defaultTenant, task as historyOf } from "../../domain/History.ts";
 import { decide, isEnd, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
@@ -36,7 +36,7 @@ import { make as makeLease, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import { claimFault, InvalidTask, refusing } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
-import { TaskQueue } from "./queue/TaskQueue.ts";
+import { type Named, TaskQueue } from "./queue/TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
 import * as TaskSlots from "./queue/TaskSlots.ts";
 import * as TaskWatch from "./TaskWatch.ts";
@@ -133,13 +133,17 @@ export class Tasks extends Context.Service<
       taskId: string,
       options?: { readonly follow?: "until its end" | undefined },
     ) => Stream.Stream<LogPiece, TaskNotFound | LogUnavailable | LogDamaged>;
-    /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
-    readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
+    /** Puts tasks into the queue that may be claimed, or are held, and are not there. Returns how many it was. */
+    readonly requeue: (tasks: ReadonlyArray<Named>) => Effect.Effect<number, LogUnavailable>;
     /**
      * What follows for these tasks, once more: from the end of one for its batch, whose worker may have died before it
-     * could; for one that waits, its end when it will never be ready.
+     * could; for one that waits, that it or others of its batch may begin, or its end when it will never be ready.
      */
     readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, MoveError>;
+    /** The clock by which tasks are due, epoch milliseconds: the log's. */
+    readonly now: Effect.Effect<number>;
+    /** Changes when the queue was lost, or may have lost something: then all that waits is put in again. */
+    readonly incarnation: Effect.Effect<string, LogUnavailable>;
   }
 >()("recollect/coordination/Tasks") {}
 
@@ -156,8 +160,8 @@ export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry"
   hint: Schema.String,
 }) {}
 
-/** Questions of one call to log and queue that are on their way together: a batch must not crowd out all others. */
-const offersAtOnce = 32;
+/** Entries that are put in together. */
+const offersAtOnce = 64;
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* EventLog;
@@ -169,12 +173,11 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) }, policy };
 
   const offering = TaskEnqueue.make(desk, queue, yield* Effect.scope);
-  const { ended, offer, withdraw } = offering;
+  const { ended, withdraw } = offering;
   const accepting = yield* TaskSubmission.make(desk, offering);
   const { accept, arrived } = accepting;
 
   const gate = yield* QueueGate.make;
-  const underWay = { claims: 0 };
   let isConfigured = false;
   /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
@@ -194,7 +197,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     retryOf?: string,
   ) {
     if (isObject(request)) yield* gate.accepts([request.agentType]);
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* queue.now;
     const { dedupKey, ...plain } = submission;
     const checkedAs = (id: string) => checked({ request, submission, id, now, retryOf });
     if (dedupKey == null) {
@@ -279,13 +282,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submitBatch: (requests, batch) =>
       Effect.andThen(
         gate.accepts(new Set(requests.flatMap((request) => (isObject(request) ? [request.agentType] : [])))),
-        TaskBatch.submit({ desk, accepting, offer }, requests, batch),
+        TaskBatch.submit({ desk, accepting, offering, now: queue.now }, requests, batch),
       ),
     batch: (batchId) => TaskBatch.show(desk, batchId),
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, gate, ended, follow, underWay }, claiming);
+      return yield* claim({ desk, queue, slots, gate, ended, follow }, claiming);
     }),
     resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
       const record = yield* load(desk, taskId);
@@ -330,21 +333,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
           );
         }),
       ),
-    requeue: Effect.fn("coordination.requeue")(function* (taskIds: ReadonlyArray<string>) {
-      const missing = yield* queue.missing(taskIds);
-      const offered = yield* Effect.forEach(
-        missing,
-        (id) => Effect.flatMap(load(desk, id), (record) => offer(id, record)),
-        { concurrency: offersAtOnce },
-      );
-      return offered.filter((isIn) => isIn).length;
+    requeue: Effect.fn("coordination.requeue")(function* (tasks: ReadonlyArray<Named>) {
+      const put = yield* Effect.forEach(tasks, (task) => queue.put(task), { concurrency: offersAtOnce });
+      return put.filter((isNew) => isNew).length;
     }),
     followUp: (taskIds) =>
-      Effect.forEach(
-        taskIds,
-        (id) => Effect.flatMap(load(desk, id), (record) => (hasEnded(record) ? ended(record) : offer(id, record))),
-        { discard: true },
-      ),
+      Effect.forEach(taskIds, (id) => Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)), {
+        discard: true,
+      }),
+    now: queue.now,
+    incarnation: queue.incarnation,
   });
 });
 
