@@ -27,6 +27,9 @@ export interface Claiming {
   readonly trouble?: ((trouble: Trouble) => void) | undefined;
 }
 
+/** An entry of a queue whose rate is used up comes again within this time: the queue may be open by then. */
+const maxRestMillis = 5_000;
+
 export interface Counter {
   readonly desk: Desk;
   readonly queue: TaskQueue["Service"];
