@@ -26,7 +26,7 @@ import { defaultTenant } from "../../domain/History.ts";
 import { folderOf as keysOf } from "../../machine/AccessKeys.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
-import { AccessRefused, namePattern } from "./Users.ts";
+import { AccessRefused, checkedTenant, namePattern } from "./Users.ts";
 
 /** Stored form of a token. Times are epoch milliseconds. */
 export const HttpToken = Schema.Struct({
@@ -143,6 +143,7 @@ export const create = Effect.fn("log.createHttpToken")(function* (
       hint: "Letters, digits, - and _, at most 64 of them.",
     });
   }
+  yield* checkedTenant(tenant);
   if ((yield* list(root, now)).some((token) => token.name === name)) {
     return yield* new AccessRefused({
       message: `There is a token ${name} already.`,
