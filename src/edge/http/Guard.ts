@@ -182,7 +182,7 @@ const tenantOf = (held: HttpTokens.HttpToken, named: string | undefined) => {
 /** Who asks, by token or cookie; fails with 401. */
 export const principalOf = Effect.fnUntraced(function* (
   { root, url }: HttpDoor["Service"],
-  { cookies, headers }: HttpServerRequest.HttpServerRequest,
+  { cookies, headers, url: path }: HttpServerRequest.HttpServerRequest,
 ) {
   const bearer = bearerIn(headers["authorization"]);
   const secret = bearer ?? cookies[cookieName(url)];
@@ -192,6 +192,8 @@ export const principalOf = Effect.fnUntraced(function* (
   if (secret === undefined || held === undefined || (held.kind === "page") !== (bearer === undefined)) {
     return yield* unknown;
   }
+  // It lies in agents' files, and is sent to whatever listens there.
+  if (held.kind === "hooks" && !path.startsWith("/hooks/")) return yield* unknown;
   const { name, role } = held;
   const tenant = yield* tenantOf(held, headers[tenantHeader]);
   const stillHolds = () => HttpTokens.holds(root, secret);

@@ -33,8 +33,8 @@ export const HttpToken = Schema.Struct({
   name: Schema.String,
   role: Schema.Literals(roles),
   tenant: Schema.String,
-  /** `page`: the cookie of a browser that was signed in. */
-  kind: Schema.Literals(["token", "page"]),
+  /** `page`: the cookie of a browser that was signed in. `hooks`: of agents' hooks, good at `/hooks` and nowhere else. */
+  kind: Schema.Literals(["token", "page", "hooks"]),
   createdAt: Schema.Finite,
   expiresAt: Schema.optionalKey(Schema.Finite),
 });
@@ -134,9 +134,14 @@ export const list = Effect.fn("log.listHttpTokens")(function* (root: string, now
 /** Makes a token; the answer is the only place where it stands. Fails with `AccessRefused` for a name that is taken. */
 export const create = Effect.fn("log.createHttpToken")(function* (
   root: string,
-  options: Grant & { readonly now: number; readonly expiresAt?: number | undefined },
+  options: Grant & {
+    readonly now: number;
+    readonly expiresAt?: number | undefined;
+    /** Default: good at every address. */
+    readonly kind?: "token" | "hooks";
+  },
 ) {
-  const { expiresAt, name, now, role, tenant } = options;
+  const { expiresAt, kind = "token", name, now, role, tenant } = options;
   if (!namePattern.test(name)) {
     return yield* new AccessRefused({
       message: `${JSON.stringify(name)} is no name.`,
@@ -150,7 +155,7 @@ export const create = Effect.fn("log.createHttpToken")(function* (
       hint: `Take another name, or first: recollect access token revoke ${name}`,
     });
   }
-  const about = { name, role, tenant, kind: "token" as const, createdAt: now };
+  const about = { name, role, tenant, kind, createdAt: now };
   const token = expiresAt === undefined ? about : { ...about, expiresAt };
   return yield* attempt(root, () => ({ token, secret: write(tokensOf(root), token) }));
 });

@@ -116,6 +116,12 @@ export class World extends Door {
     return this.ask(path, body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) });
   }
 
+  /** The token that hooks of agents have. */
+  async hooksToken(): Promise<string> {
+    const about = { name: "hooks", role: "publisher", tenant: "acme", kind: "hooks", now: Date.now() } as const;
+    return (await run(HttpTokens.create(this.data, about))).secret;
+  }
+
   /** The cookie of a browser that is signed in as an operator of acme. */
   async signedIn(): Promise<string> {
     const who = { name: "browser", role: "operator", tenant: "acme", now: Date.now(), livesMillis: 60_000 } as const;

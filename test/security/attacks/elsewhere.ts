@@ -60,6 +60,16 @@ const network = attacksOf("a stranger on the network")([
       }
     },
   ],
+  [
+    "have the store served to other machines without TLS, by a flag",
+    "`up --listen` ends with code 2 and starts nothing",
+    { file: "security/Listen.test.ts", title: "refuses to serve other machines without a certificate" },
+  ],
+  [
+    "get in where it is served to others: in the clear, or under TLS without credentials",
+    "refused; so is a certificate that nobody vouches for, by the client",
+    { file: "security/Listen.test.ts", title: "serves NATS and HTTP under TLS to who has credentials" },
+  ],
 ]);
 
 const transcript = attacksOf("a hostile transcript")([

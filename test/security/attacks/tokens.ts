@@ -81,6 +81,24 @@ export const tokens = attacksOf("a holder of a token")([
     },
   ],
   [
+    "read or write anything but hooks with the token that stands in agents' files, or was sent to another server on our port",
+    "401",
+    async (world) => {
+      const authorization = `Bearer ${await world.hooksToken()}`;
+      const asked = (path: string, body?: string) =>
+        world.ask(path, {
+          method: body === undefined ? "GET" : "POST",
+          headers: { authorization },
+          ...(body === undefined ? {} : { body }),
+        });
+      await status(asked("/hooks/claude-code", '{"hook_event_name":"Stop","session_id":"h"}'), 200);
+      for (const path of ["/v1/threads", "/v1/principal", "/v1/search?q=CANARY", "//hooks/../v1/threads"])
+        await status(asked(path), 401, 404);
+      for (const path of ["/v1/threads/x/messages", "/mcp", "/v1/threads/x/messages?/hooks/"])
+        await status(asked(path, "{}"), 401);
+    },
+  ],
+  [
     "use a token as a cookie, or a cookie as a token",
     "401",
     async (world) => {
