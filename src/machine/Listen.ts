@@ -4,7 +4,7 @@
  * Room: machine.
  *
  * Promises: elsewhere than on loopback nothing is served without TLS; certificate and key are looked at before anything
- * listens; what `recollect up` was told stands in `listen.json` until the next `up`, for whoever writes nats-server's
+ * listens; what `recollect up` was told stands in `listen.json` until the next `up`, for each writer of nats-server's
  * configuration meanwhile and for this user's own commands, which then trust that one certificate.
  */
 import { Effect, FileSystem, Option, Schema } from "effect";

@@ -65,7 +65,7 @@ describe("recollect up --listen", { timeout: 120_000 }, () => {
       () => "in",
       () => "refused",
     );
-    assert.strictEqual(untrusted, "refused", "a certificate that nobody vouches for");
+    assert.strictEqual(untrusted, "refused", "an untrusted certificate");
     // By an address the bare client asks for a certificate of `localhost`.
     const trusting = { caFile: cert, checkServerIdentity: () => undefined };
     const nobody = await connect({ servers: nats, reconnect: false, tls: trusting }).then(

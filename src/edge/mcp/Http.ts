@@ -97,7 +97,7 @@ const sessionOwners = () => {
   };
 };
 
-/** Who a token is to the tools, and the store of its tenant. */
+/** Caller behind a token, and the store of its tenant. */
 const callers = HttpRouter.middleware<{ provides: Caller }>()(
   Effect.map(TenantClients, (clients) => {
     const owners = sessionOwners();

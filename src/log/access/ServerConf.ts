@@ -103,7 +103,7 @@ export const accountsText = (keys: Keys, { users }: AccessList): string => {
 const head =
   "# Written by `recollect up` and `recollect access` whenever who may changes: changes made here are lost.\n\n";
 
-/** Everybody who connects speaks TLS then, this user's own programs too: nats-server has one door. */
+/** Every connection speaks TLS then, this user's own programs too: nats-server has one door. */
 const tlsText = (listen: Listen.Listen | undefined): string =>
   listen === undefined
     ? ""

@@ -26,7 +26,7 @@ import { writesRoot } from "./Roles.ts";
 
 /** Who is connected, as nats-server says it. */
 const infoHeader = "Nats-Request-Info";
-/** Added here, and by nobody else: whatever spelling a reader might take for it goes. */
+/** Added here, and nowhere else: whatever spelling a reader might take for it goes. */
 const principalHeader = "ce-principal";
 const ours: ReadonlySet<string> = new Set([infoHeader.toLowerCase(), principalHeader]);
 /** An append waits on the stream for as long as our own client does. */
@@ -73,7 +73,7 @@ const signed = (message: Msg, principal: string): MsgHdrs => {
 
 type Connection = NatsConnection["Service"];
 
-/** Hands one message on, and its answer back. Without a reply subject there is nobody to answer: a part of a batch. */
+/** Hands one message on, and its answer back. Without a reply subject there is none to answer: a part of a batch. */
 const handOn = ({ link, nc }: Connection, message: Msg, to: string, with_: MsgHdrs): void => {
   if (message.reply === undefined || message.reply === "") return nc.publish(to, message.data, { headers: with_ });
   let address: Address | undefined;
@@ -103,7 +103,7 @@ export const serve = (root: string) =>
         const refuse = (code: number, why: string) => message.respond(JSON.stringify({ error: refusal(code, why) }));
         const known = userOf(message);
         const user = known === undefined ? undefined : find(known);
-        if (user === undefined) return void refuse(403, "nobody knows the user of this connection");
+        if (user === undefined) return void refuse(403, "the user of this connection is unknown");
         const type = message.headers?.get("ce-type") ?? "";
         if (isWorkers(message, type))
           return void refuse(403, `${type} is said by workers: ${user.name} is ${user.role}`);

@@ -62,7 +62,7 @@ const users = {
 } as const satisfies Record<string, { readonly role: Role; readonly tenant: string }>;
 type Name = keyof typeof users;
 
-/** What nobody but acme may ever read. */
+/** Text that acme alone may ever read. */
 export const canary = "CANARY-4711-of-acme";
 
 const run = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices>): Promise<A> =>

@@ -67,7 +67,7 @@ const network = attacksOf("a stranger on the network")([
   ],
   [
     "get in where it is served to others: in the clear, or under TLS without credentials",
-    "refused; so is a certificate that nobody vouches for, by the client",
+    "refused; so is an untrusted certificate, by the client",
     { file: "security/Listen.test.ts", title: "serves NATS and HTTP under TLS to who has credentials" },
   ],
 ]);

@@ -57,7 +57,7 @@ export const otherUser = attacksOf("another user of the machine")([
     },
   ],
   [
-    "find a key or token in the command lines of our processes, which everybody may read",
+    "find a key or token in the command lines of our processes, which any user may read",
     "there is none",
     async (world) => {
       const secrets = ["keys/local.nk", "keys/daemon.nk", "keys/http.token"].map((name) =>
@@ -107,7 +107,7 @@ export const otherUser = attacksOf("another user of the machine")([
   ],
   [
     "send nats-server what is no protocol, or 9 MB before a name is given",
-    "the connection is ended; everybody else is served",
+    "the connection is ended; others are served",
     async (world) => {
       await said(world.nats, "GET / HTTP/1.1\r\n\r\n");
       await said(world.nats, `CONNECT ${"x".repeat(9_000_000)}\r\n`);
@@ -132,7 +132,7 @@ export const otherUser = attacksOf("another user of the machine")([
     },
   ],
   [
-    "look at what HTTP tells everybody: health, readiness, API description",
+    "look at what HTTP tells without a token: health, readiness, API description",
     "no thread, no path, no name of a user",
     async (world) => {
       for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs"]) {
@@ -151,7 +151,7 @@ export const otherUser = attacksOf("another user of the machine")([
   ],
   [
     "hold 300 connections that say half a request",
-    "everybody else is served; theirs are cut when headers are not there after 10 s",
+    "others are served; theirs are cut when headers are not there after 10 s",
     async (world) => {
       const { hostname, port } = new URL(world.url);
       const sockets = Array.from({ length: 300 }, () => {

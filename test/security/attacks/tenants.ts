@@ -11,7 +11,7 @@ const byReply = {
   title: "of a tenant cannot make the server write into another tenant, or its own, by naming a reply subject",
 };
 
-/** Whose attack a question is that not everybody may ask: of those who are refused, the one that is furthest away. */
+/** The attacker of a question that not every role may ask: of those who are refused, the one that is furthest away. */
 const attackerOf = (may: ReadonlyArray<string>): Attack["who"] | undefined => {
   const refused = names.filter((name) => !may.includes(name));
   if (refused.includes("eve")) return "another tenant's publisher";
@@ -25,7 +25,7 @@ const ofRoles: ReadonlyArray<Attack> = rows.flatMap(([attempt, , may]) => {
   const attacker = attackerOf(may);
   const others =
     may.length === 0
-      ? "nobody may"
+      ? "no role may"
       : `only ${may.map((name) => `${who[name].role} of ${who[name].tenant}`).join(", ")} may`;
   return attacker === undefined ? [] : [{ who: attacker, attempt, result: `refused: ${others}`, shown: byRole }];
 });
@@ -52,7 +52,7 @@ const planted = attacksOf("another tenant's publisher")([
   ...[
     "an event into another tenant",
     "an event into a thread of its own tenant, past what it says there",
-    "a configuration of everybody",
+    "everyone's configuration",
     "a snapshot of another tenant",
     "a message into another user's inbox",
   ].map(
@@ -119,7 +119,7 @@ const named = attacksOf("a publisher")([
   ],
   [
     "write a history whose kind or name is none",
-    "refused by the server, or kept as a misfit that nobody reads as an event",
+    "refused by the server, or kept as a misfit, which is read as no event",
     async (world) => {
       const ana = world.client("ana");
       for (const subject of ["recollect.acme.secret.t", "recollect.acme.thread.a.b", "recollect.acme.thread"]) {
