@@ -74,11 +74,16 @@ describe("recollect up --listen", { timeout: 120_000 }, () => {
     );
     assert.match(nobody, /Authorization/i);
     const access = { creds: file, tls: { caFile: cert } };
-    const ana = await Recollect.connect({ url: nats, data: join(stage.folder, "elsewhere"), access });
+    const ana = await Recollect.connect({
+      url: nats,
+      data: join(stage.folder, "elsewhere"),
+      access,
+      patienceMillis: 60_000,
+    });
     const said = await ana.thread("t").say({ role: "user", text: "from afar" });
     assert.strictEqual(said._tag, "Appended");
     await ana.close();
-    const own = await Recollect.connect({ data: stage.data });
+    const own = await Recollect.connect({ data: stage.data, patienceMillis: 60_000 });
     assert.strictEqual((await own.thread("t").say({ role: "user", text: "from here" }))._tag, "Appended");
     await own.close();
     const { threads } = await stage.json<{ readonly threads: ReadonlyArray<object> }>(["threads"]);
