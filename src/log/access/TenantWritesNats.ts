@@ -18,7 +18,6 @@ import { headers, type Msg, type MsgHdrs } from "@nats-io/transport-node";
 import { Effect, Layer } from "effect";
 import { isObject } from "../../domain/Json.ts";
 import { NatsConnection } from "../connection/NatsConnectionNats.ts";
-import type { Address } from "../connection/RepliesNats.ts";
 import { type ApiError, apiCode } from "../connection/RequestNats.ts";
 import { root as streamRoot } from "../Subject.ts";
 import { userFinder } from "./AccessList.ts";
@@ -76,13 +75,12 @@ type Connection = NatsConnection["Service"];
 /** Hands one message on, and its answer back. Without a reply subject there is none to answer: a part of a batch. */
 const handOn = ({ link, nc }: Connection, message: Msg, to: string, with_: MsgHdrs): void => {
   if (message.reply === undefined || message.reply === "") return nc.publish(to, message.data, { headers: with_ });
-  let address: Address | undefined;
   const finish = (): void => {
     clearTimeout(timer);
-    address?.close();
+    address.close();
   };
   const timer = setTimeout(finish, answerMillis);
-  address = link.replies.open({
+  const address = link.replies.open({
     subject: to,
     onMessage: (answer) => {
       message.respond(answer.data, answer.headers === undefined ? {} : { headers: answer.headers });
