@@ -1,5 +1,5 @@
 /**
- * Where a store is reached from other machines: an address, and the certificate under which it is served.
+ * Address at which a store is reached from other machines, and the certificate under which it is served.
  *
  * Room: machine.
  *
@@ -36,7 +36,7 @@ const how =
 export const isLoopback = (address: string): boolean =>
   address === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
 
-/** Where this machine itself dials what listens there. */
+/** Address at which this machine itself dials what listens there. */
 export const dialled = (address: string): string =>
   address === "0.0.0.0" || address === "::" || address === "[::]" ? "127.0.0.1" : address;
 
@@ -65,7 +65,7 @@ export const filesOf = Effect.fn("machine.listenFiles")(function* ({ certFile, k
   return { cert, key };
 });
 
-/** What was asked for, when it may be; fails with `ListenRefused`. Undefined: this machine only. */
+/** The request, when it may be granted; fails with `ListenRefused`. Undefined: this machine only. */
 export const wanted = Effect.fn("machine.wantListen")(function* (asked: {
   readonly address: string | undefined;
   readonly certFile: string | undefined;
@@ -98,7 +98,7 @@ const File = Schema.fromJsonString(Listen);
 const fileOf = (root: string): string => `${root}/listen.json`;
 const decode = Schema.decodeUnknownOption(File);
 
-/** What the last `up` was told; undefined for this machine only. Plain: asked at each dial. */
+/** Setting of the last `up`; undefined for this machine only. Plain: asked at each dial. */
 export const read = (root: string): Listen | undefined => {
   try {
     return Option.getOrUndefined(decode(readFileSync(fileOf(root), "utf8")));

@@ -1,5 +1,5 @@
 /**
- * What tenants' users write, on its way into the stream: by whom it is said is added, as nats-server knows it.
+ * Writes of tenants' users, on their way into the stream: the user is added to each, as nats-server knows it.
  *
  * Room: log.
  *
@@ -23,7 +23,7 @@ import { root as streamRoot } from "../Subject.ts";
 import { userFinder } from "./AccessList.ts";
 import { writesRoot } from "./Roles.ts";
 
-/** Who is connected, as nats-server says it. */
+/** User of the connection, as nats-server says it. */
 const infoHeader = "Nats-Request-Info";
 /** Added here, and nowhere else: whatever spelling a reader might take for it goes. */
 const principalHeader = "ce-principal";

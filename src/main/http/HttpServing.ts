@@ -21,11 +21,11 @@ export interface Options {
   readonly port: number | undefined;
   /** Identity of the door's clients towards a server that is not the folder's own. */
   readonly access?: ClientOptions["access"];
-  /** Where other machines reach it, under TLS. */
+  /** Address for other machines, under TLS. */
   readonly listen?: Listen.Listen | undefined;
 }
 
-/** What the door listens on: this machine, and under TLS what others reach. */
+/** Listeners of the door: for this machine, and under TLS what others reach. */
 export interface Doors {
   readonly inside: Listener.Listener;
   readonly outside?: Listener.Listener | undefined;
