@@ -47,7 +47,6 @@ export * as CacheSharingNats from "./coordination/cache/CacheSharingNats.ts";
 export * as Configuration from "./coordination/config/Configuration.ts";
 export * as FileCache from "./coordination/cache/FileCache.ts";
 export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";
-export * as LimiterStore from "./coordination/limits/LimiterStore.ts";
 export * as Limits from "./coordination/limits/Limits.ts";
 export * as PersistenceBucket from "./coordination/bucket/PersistenceBucket.ts";
 export * as ResponseCache from "./coordination/cache/ResponseCache.ts";
