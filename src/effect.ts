@@ -64,7 +64,7 @@ export { layer as layerSessions, Sessions } from "./coordination/sessions/Sessio
 
 // What can go wrong.
 export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
-export { RequestRefused } from "./coordination/cache/RequestKey.ts";
+export { AnswerRefused, RequestRefused } from "./coordination/cache/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
 export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
 export { WatchRefused } from "./coordination/watch/Watch.ts";

@@ -91,13 +91,24 @@ export interface Bucket {
     revision: number,
     lifetime?: Lifetime,
   ) => Effect.Effect<number | undefined, BucketError>;
-  /** Removes the value, with `revision` only if the key still has that one. False when somebody else wrote first. */
-  readonly remove: (key: string, revision?: number) => Effect.Effect<boolean, BucketError>;
   /**
-   * Removes everything whose key matches, in one request however much it is. Whoever watches is not told: it is for
-   * buckets that nobody watches.
+   * Removes the value, with `revision` only if the key still has that one. False when another process wrote first. It leaves
+   * a mark for a minute, for those who watch; `dropped`: the mark goes at once, where it would lie before what comes later.
    */
-  readonly clear: (filter: string) => Effect.Effect<void, BucketError>;
+  readonly remove: (key: string, revision?: number, mark?: "kept" | "dropped") => Effect.Effect<boolean, BucketError>;
+  /**
+   * Removes everything whose key matches, in one request however much it is, and leaves no mark; with `upTo` only what has
+   * that revision or an earlier one. Returns how many values and marks went. A `watch` is not told.
+   */
+  readonly clear: (filter: string, upTo?: number) => Effect.Effect<number, BucketError>;
+  /**
+   * The first values and marks whose key matches, in ascending order of revision, in one request: those behind `after`
+   * (default 0), at most `most`. `more`: how many follow.
+   */
+  readonly next: (
+    filter: string,
+    options: { readonly after?: number; readonly most: number },
+  ) => Effect.Effect<{ readonly entries: ReadonlyArray<Entry>; readonly more: number }, BucketError>;
   /** Everything whose key matches, as it is now, oldest first. `*` stands for one token of a key, a last `>` for the rest. */
   readonly entries: (filter: string) => Effect.Effect<ReadonlyArray<Entry>, BucketError>;
   /**
@@ -105,6 +116,11 @@ export interface Bucket {
    * on with what changed meanwhile.
    */
   readonly watch: (filter: string) => Stream.Stream<Entry | "caughtUp", BucketRefused>;
+  /**
+   * Says nothing but that something which matches may have been written: once as soon as it listens, then at each write,
+   * for ever. What was written while the server was away is told by listening again.
+   */
+  readonly touched: (filter: string) => Stream.Stream<void, BucketRefused>;
   /** The time by the bucket's clock, epoch milliseconds: one clock for every process, as good as half a round trip. */
   readonly now: Effect.Effect<number, BucketUnavailable>;
   /** How many values there are, with the marks of removed ones, and their bytes. */

@@ -10,7 +10,14 @@
  * buckets with several values a key; ours have one), and its watch goes on a minute after a reconnect and leaves a
  * consumer behind for five.
  */
-import { DeliverPolicy, JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
+import {
+  DeliverPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JsMsg,
+  type OrderedPushConsumerOptions,
+  type StreamConfig,
+} from "@nats-io/jetstream";
 import { headers, nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Queue, Semaphore, Stream } from "effect";
 import * as DirectGet from "../../log/read/DirectGetNats.ts";
@@ -227,67 +234,63 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     writtenAt: stored.recordedAt,
   });
 
-  /** Each key has one message, so everything in order of sequence is every key once. Marks included. */
-  const all = Effect.fnUntraced(function* (filter: string) {
+  const next: Bucket["next"] = Effect.fnUntraced(function* (filter, { after = 0, most }) {
     yield* filtered(filter);
     yield* ready;
+    const batch = yield* Effect.mapError(
+      direct.batch(stream, { seq: after + 1, next_by_subj: `${prefix}${filter}` }, most),
+      ({ reason }) => {
+        isThere = false;
+        return unavailable(reason);
+      },
+    );
+    return { entries: batch.map(entryOf), more: batch.at(-1)?.pending ?? 0 };
+  });
+
+  /** Each key has one message, so everything in order of sequence is every key once. Marks included. */
+  const all = Effect.fnUntraced(function* (filter: string) {
     const found = new Map<string, Entry>();
-    let seq = 1;
-    for (;;) {
-      const batch = yield* Effect.mapError(
-        direct.batch(stream, { seq, next_by_subj: `${prefix}${filter}` }),
-        ({ reason }) => {
-          isThere = false;
-          return unavailable(reason);
-        },
-      );
-      for (const got of batch) {
-        const entry = entryOf(got);
+    for (let after = 0; ;) {
+      const { entries, more } = yield* next(filter, { after, most: Infinity });
+      for (const entry of entries) {
         // A key that was written while we read comes again, behind.
         found.delete(entry.key);
         found.set(entry.key, entry);
       }
-      const last = batch.at(-1);
-      if (last === undefined || last.pending === 0) return [...found.values()];
-      seq = last.sequence + 1;
+      if (more === 0) return [...found.values()];
+      after = entries.at(-1)?.revision ?? after;
     }
   });
 
-  /** The server does it by itself: no value travels. */
-  const clear = Effect.fnUntraced(function* (filter: string) {
+  /** The server does it by itself: no value travels. A purge goes up to a sequence, without that one. */
+  const clear: Bucket["clear"] = Effect.fnUntraced(function* (filter, upTo) {
     yield* filtered(filter);
     yield* ready;
-    yield* Effect.tryPromise({
-      try: () => jsm.streams.purge(stream, { filter: `${prefix}${filter}` }),
+    const until = upTo === undefined ? {} : { seq: upTo + 1 };
+    const { purged } = yield* Effect.tryPromise({
+      try: () => jsm.streams.purge(stream, { filter: `${prefix}${filter}`, ...until }),
       catch: (error) => {
         isThere = false;
         return unavailable(error instanceof Error ? error.message : String(error));
       },
     });
+    return purged;
   });
 
-  /** Every change after a revision, until the connection or the consumer is lost. */
-  const changesAfter = (filter: string, revision: number) =>
-    Stream.callback<Entry>((queue) =>
+  /** What a consumer brings, until the connection or the consumer is lost; `first` as soon as it is there. */
+  const consumed = <A>(options: {
+    readonly consumer: Partial<OrderedPushConsumerOptions>;
+    readonly of: (message: JsMsg) => A;
+    readonly first?: A;
+  }) =>
+    Stream.callback<A>((queue) =>
       Effect.acquireRelease(
         Effect.tryPromise(async () => {
-          const consumer = await js.consumers.getPushConsumer(stream, {
-            filter_subjects: [`${prefix}${filter}`],
-            deliver_policy: DeliverPolicy.StartSequence,
-            opt_start_seq: revision + 1,
-          });
+          const consumer = await js.consumers.getPushConsumer(stream, options.consumer);
           const messages = await consumer.consume({
-            callback: (message) => {
-              const found: Record<string, string> = {};
-              for (const header of ["KV-Operation", "Nats-Marker-Reason"]) {
-                const text = message.headers?.get(header) ?? "";
-                if (text !== "") found[header] = text;
-              }
-              const { data: body, seq: sequence, subject } = message;
-              const recordedAt = Math.floor(message.info.timestampNanos / 1e6);
-              Queue.offerUnsafe(queue, entryOf({ subject, sequence, recordedAt, headers: found, body }));
-            },
+            callback: (message) => void Queue.offerUnsafe(queue, options.of(message)),
           });
+          if ("first" in options) Queue.offerUnsafe(queue, options.first);
           const end = () => Queue.endUnsafe(queue);
           const ignoreLoss = link.onLost(end);
           void messages.closed().then(end, end);
@@ -304,6 +307,42 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
           }),
       ).pipe(Effect.ignore),
     );
+
+  /** Every change after a revision. */
+  const changesAfter = (filter: string, revision: number) =>
+    consumed({
+      consumer: {
+        filter_subjects: [`${prefix}${filter}`],
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: revision + 1,
+      },
+      of: (message) => {
+        const found: Record<string, string> = {};
+        for (const header of ["KV-Operation", "Nats-Marker-Reason"]) {
+          const text = message.headers?.get(header) ?? "";
+          if (text !== "") found[header] = text;
+        }
+        const { data: body, seq: sequence, subject } = message;
+        const recordedAt = Math.floor(message.info.timestampNanos / 1e6);
+        return entryOf({ subject, sequence, recordedAt, headers: found, body });
+      },
+    });
+
+  const untilThere = Stream.drain(Stream.fromEffect(Effect.andThen(connection.connected, Effect.sleep(20))));
+
+  const touched = (filter: string): Stream.Stream<void, BucketRefused> => {
+    const writes = consumed<void>({
+      consumer: {
+        filter_subjects: [`${prefix}${filter}`],
+        deliver_policy: DeliverPolicy.New,
+        headers_only: true,
+      },
+      of: () => undefined,
+      first: undefined,
+    });
+    const round = Stream.unwrap(Effect.as(Effect.andThen(filtered(filter), Effect.ignore(ready)), writes));
+    return Stream.forever(Stream.concat(round, untilThere));
+  };
 
   const watch = (filter: string): Stream.Stream<Entry | "caughtUp", BucketRefused> => {
     const told = telling();
@@ -337,8 +376,14 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
         ),
       ),
     );
-    const pause = Stream.drain(Stream.fromEffect(Effect.andThen(connection.connected, Effect.sleep(20))));
-    return Stream.forever(Stream.concat(round, pause));
+    return Stream.forever(Stream.concat(round, untilThere));
+  };
+
+  /** Said once and not waited for: a mark that stays ends by itself. */
+  const forgetMark = (key: string, revision: number): void => {
+    if (!link.connected || nc.isClosed()) return;
+    const mark = { filter: `${prefix}${key}`, seq: revision + 1 };
+    nc.publish(`$JS.API.STREAM.PURGE.${stream}`, JSON.stringify(mark));
   };
 
   const self: Bucket = {
@@ -346,11 +391,16 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     get,
     put,
     replace: (key, value, revision, lifetime = {}) => publish({ key, value, revision, headers: lives(lifetime) }),
-    remove: (key, revision) =>
-      Effect.map(publish({ key, revision, headers: removal }), (written) => written !== undefined),
+    remove: (key, revision, mark = "kept") =>
+      Effect.map(publish({ key, revision, headers: removal }), (written) => {
+        if (written !== undefined && mark === "dropped") forgetMark(key, written);
+        return written !== undefined;
+      }),
     clear,
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
+    touched,
+    next,
     now: Effect.flatMap(ready, () => serverClock.now(timeQuestion)),
     info: Effect.andThen(
       ready,
