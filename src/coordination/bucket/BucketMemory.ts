@@ -154,7 +154,7 @@ const make = Effect.fnUntraced(function* (settings: Settings, scope: Scope.Scope
       ),
     touched: (filter) =>
       Stream.unwrap(
-        Effect.map(PubSub.subscribe(changes), (later) =>
+        Effect.map(Effect.andThen(filtered(filter), PubSub.subscribe(changes)), (later) =>
           Stream.concat(
             Stream.make(undefined),
             Stream.fromSubscription(later).pipe(
