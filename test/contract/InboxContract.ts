@@ -177,7 +177,8 @@ export const suite = (test: Tester) => {
       assert.isFalse(yield* release({ name, receipt, failed: "late" }));
       assert.strictEqual((yield* Effect.flip(extend({ name, receipt })))._tag, "NoSuchMessage");
       assert.strictEqual((yield* Effect.flip(reply({ name, receipt, body: 1 })))._tag, "NoSuchMessage");
-      for (const odd of ["", "7", "7.inbox.", "x.inbox.y", `${receipt}x`, "x".repeat(5_000)]) assert.isFalse(yield* acknowledge({ name, receipt: odd }));
+      for (const odd of ["", "7", "7.inbox.", "x.inbox.y", `${receipt}x`, "x".repeat(5_000)])
+        assert.isFalse(yield* acknowledge({ name, receipt: odd }));
       assert.lengthOf(yield* waiting(name), 1);
       const later = yield* extend({ name, receipt: holder.receipt, leaseMillis: 60_000 });
       assert.isFalse(yield* acknowledge({ name, receipt: holder.receipt }));

@@ -27,7 +27,8 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
     Effect.gen(function* () {
       const open = yield* Effect.flatMap(Buckets, (all) => all.open({ ...InboxQueue.settings, name: "COUNTED" }));
       const trips: Array<string> = [];
-      const counting = <Args extends ReadonlyArray<unknown>, A>(name: string, run: (...args: Args) => A) =>
+      const counting =
+        <Args extends ReadonlyArray<unknown>, A>(name: string, run: (...args: Args) => A) =>
         (...args: Args) => {
           trips.push(name);
           return run(...args);

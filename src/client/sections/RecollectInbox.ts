@@ -27,11 +27,7 @@ export interface ReceiveOptions extends Omit<Receiving<never>, "handle"> {
    * The lease is extended while it runs. A rejection leaves the message in the inbox, for another attempt. `signal` is
    * aborted when the receiving ends, or another receiver has taken the message.
    */
-  readonly handle: (
-    message: Message,
-    reply: (body: unknown) => Promise<void>,
-    signal: AbortSignal,
-  ) => Promise<void>;
+  readonly handle: (message: Message, reply: (body: unknown) => Promise<void>, signal: AbortSignal) => Promise<void>;
 }
 
 export class RecollectInbox {

@@ -222,8 +222,7 @@ const make = Effect.gen(function* () {
     const kind = queue.kindOf(message);
     const messages = yield* queue.count(kind, name);
     if (messages < InboxQueue.bounds[kind] || (yield* queue.lies(message))) return;
-    const whose =
-      tenant === History.defaultTenant ? quoted(name) : `${quoted(name)} --tenant ${quoted(tenant)}`;
+    const whose = tenant === History.defaultTenant ? quoted(name) : `${quoted(name)} --tenant ${quoted(tenant)}`;
     const size = kind === "large" ? " of more than 8 KiB" : "";
     return yield* new InboxFull({
       name,
@@ -276,7 +275,9 @@ const make = Effect.gen(function* () {
       // Its sender waits no longer.
       if (restMillis <= 0) return;
       const value = lying.bytes({ message, attempts: 0, takenUntil: 0 });
-      yield* bucket.replace(replyTo(tenant, request.id), value, 0, { ttlMillis: Math.max(ttlBounds.least, restMillis) });
+      yield* bucket.replace(replyTo(tenant, request.id), value, 0, {
+        ttlMillis: Math.max(ttlBounds.least, restMillis),
+      });
     });
     yield* put.pipe(Effect.mapError(unavailable(id)));
     return id;
@@ -316,7 +317,10 @@ const make = Effect.gen(function* () {
       return Option.some(found.message);
     });
     const found = yield* soon(key, first, { leaseMillis: defaultLeaseMillis, waitMillis: ttlMillis });
-    return yield* Effect.mapError(Effect.fromOption(found), () => new NoReply({ messageId: id, afterMillis: ttlMillis }));
+    return yield* Effect.mapError(
+      Effect.fromOption(found),
+      () => new NoReply({ messageId: id, afterMillis: ttlMillis }),
+    );
   });
 
   const leaseOf = Effect.fnUntraced(function* (options: Leasing) {

@@ -36,7 +36,7 @@ const largeBytes = 8 * 1024;
 /** Messages of an inbox by size: at most 8 MiB of each kind, of the 256 MiB that all inboxes share. */
 export const bounds = { inbox: 1_000, large: 64 } as const;
 /** Dead letters of an inbox; the oldest ones go first. */
-export const maxDead = 100;
+const maxDead = 100;
 const deadMillis = 30 * 86_400_000;
 /** Values that are read at once behind the oldest one, when that is taken. */
 const pageSize = 32;
@@ -50,15 +50,15 @@ export interface Held extends Lying {
   readonly revision: number;
 }
 
-export interface Lease {
+interface Lease {
   readonly leaseMillis: number;
   readonly maxAttempts: number;
 }
 
-export type Kind = keyof typeof bounds;
+type Kind = keyof typeof bounds;
 
 /** Names a message and the write that took it. */
-export type Receipt = Pick<Held, "key" | "revision">;
+type Receipt = Pick<Held, "key" | "revision">;
 
 /** In one word for a shell: `revision.inbox.id` or `revision.large.id`. */
 export const receiptOf = ({ key, message, revision }: Held): string =>

@@ -11,7 +11,7 @@ import type { Limit } from "../config/Limit.ts";
 /** Sliding window: when how many tokens were taken, oldest first. */
 export type Sliding = ReadonlyArray<readonly [at: number, tokens: number]>;
 /** Token bucket: how many tokens it held, and when. */
-export type TokenBucket = readonly [left: number, at: number];
+type TokenBucket = readonly [left: number, at: number];
 
 export interface Decision {
   /** Undefined: the state stays as it is. A refusal changes nothing. */

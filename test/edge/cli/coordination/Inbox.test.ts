@@ -17,7 +17,10 @@ describe("recollect inbox", { timeout: 300_000 }, () => {
     assert.deepInclude(await asked, { body: "it is fine", from: "reviewer", inReplyTo: message.id });
     const gone = await stage.run(["inbox", "ack", "reviewer", message.receipt]);
     assert.strictEqual(gone.code, 4);
-    assert.match(gone.err, /^recollect: No message in the inbox of reviewer is held by the receipt .*\.\n {2}.*inbox list/);
+    assert.match(
+      gone.err,
+      /^recollect: No message in the inbox of reviewer is held by the receipt .*\.\n {2}.*inbox list/,
+    );
     const sent = (await stage.run(["inbox", "send", "reviewer", "[1]", "--from", "a script"])).out.trim();
     type Listed = { readonly waiting: number; readonly messages: ReadonlyArray<object> };
     const { messages, waiting } = await stage.json<Listed>(["inbox", "list", "reviewer"]);
