@@ -26,7 +26,8 @@ const commandsIn = (page: string): ReadonlyArray<string> =>
 
 const help = execFileSync(process.execPath, [program, "--help"], { cwd: root, encoding: "utf8" });
 
-describe("the page of all commands", () => {
+// Every help page of the program, one process each.
+describe("the page of all commands", { timeout: 120_000 }, () => {
   it("is what the commands say of themselves, with every flag, and each command has an example", async () => {
     const told = await helpDocs();
     assert.strictEqual(written(), commandPage(told), "node test/support/commandPage.ts writes it anew");
@@ -41,7 +42,7 @@ describe("the page of all commands", () => {
 describe("the pages", () => {
   it("show code that is a region of a file that runs", () => {
     const shown = pages.flatMap((page) => [
-      ...read(page).matchAll(/<!-- region (\S+)#(\S+) -->\n```ts\n([^]*?)\n```/g),
+      ...read(page).matchAll(/<!-- region (\S+)#(\S+) -->\n```(?:ts|python)\n([^]*?)\n```/g),
     ]);
     assert.isAbove(shown.length, 0);
     for (const [, file = "", name = "", code] of shown) assert.strictEqual(code, regionOf(file, name));

@@ -16,6 +16,7 @@ import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
 import * as LogLines from "./LogLines.ts";
 import * as Memory from "./Memory.ts";
+import { whenOutputIsWritten } from "./OutputWritten.ts";
 import { version } from "../machine/Version.ts";
 
 const logger = LogLines.logger(LogLines.formatOf(process.argv.slice(2), process.env), (line) =>
@@ -46,10 +47,10 @@ const tell = (cause: Cause.Cause<unknown>) =>
     if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
   });
 
-/** How a signal reaches the program: NodeRuntime listens for it and interrupts the main fiber. */
+/** Hands a signal to the program: NodeRuntime listens for it and interrupts the main fiber. */
 const interrupt = () => process.emit("SIGINT");
 
-/** Where the ends of the program's life meet: a closed pipe, a second Ctrl-C, the last bytes of the output. */
+/** Meeting point of the ends of the program's life: a closed pipe, a second Ctrl-C, the last bytes of the output. */
 const makeEnding = () => {
   // A reader that has seen enough (`| head`) closes the pipe: no failure, but no reason to leave a server behind either.
   const onError = (error: NodeJS.ErrnoException) => {
@@ -78,9 +79,8 @@ const makeEnding = () => {
   };
   return (exit: Exit.Exit<unknown, unknown>, end: (code: number) => void): void => {
     const code = codeFor(exit);
-    // Ending the process forgets what a pipe has not taken yet.
-    if (pipe.isClosed || process.stdout.writableLength === 0) end(code);
-    else process.stdout.once("drain", () => end(code));
+    if (pipe.isClosed) return end(code);
+    whenOutputIsWritten(() => end(code));
   };
 };
 

@@ -10,11 +10,22 @@ const sayTo = (door: Door, thread: string, id: string, more: object = {}) =>
     body: JSON.stringify({ type: "x.drill.said", id, data: id, ...more }),
   });
 
+interface Page {
+  readonly events: ReadonlyArray<{ readonly id: string }>;
+  readonly next?: number;
+}
+
 const idsIn = async (door: Door, thread: string): Promise<ReadonlyArray<string>> => {
-  const { text } = await door.ask(`/v1/threads/${thread}/events`, {
-    headers: { authorization: `Bearer ${door.local}` },
-  });
-  return (JSON.parse(text) as { events: ReadonlyArray<{ id: string }> }).events.map(({ id }) => id);
+  const ids = new Array<string>();
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const { text } = await door.ask(`/v1/threads/${thread}/events?after=${after}`, {
+      headers: { authorization: `Bearer ${door.local}` },
+    });
+    const page: Page = JSON.parse(text);
+    ids.push(...page.events.map(({ id }) => id));
+    after = page.next;
+  }
+  return ids;
 };
 
 const natsOf = (door: Door): number => pidIn(join(door.data, "nats", "nats-server.pid")) ?? 0;

@@ -26,7 +26,7 @@ const {
   ...said
 } = MessageAppended.fields;
 
-/** What a person, model or tool says: `text`, or `parts`, or both. */
+/** Message of a person, model or tool: `text`, or `parts`, or both. */
 export const Saying = Schema.Struct({
   ...said,
   text: optional(Text),
@@ -58,13 +58,16 @@ const Conversation = Schema.Struct({
   ...aboutFields,
 });
 
+/** One message, as a conversation holds it. */
+const Observed = Schema.Struct({ message: Schema.Record(Schema.String, Schema.Unknown), ...aboutFields });
+
 const Synced = Schema.Struct({
   appended: Schema.Array(Published),
   /** Messages that the thread had already. */
   known: Count,
   /** New ones that were stored without what they repeat. */
   normalised: Count,
-  /** What the client did to its history; absent when it only went on. */
+  /** Change of the client's history; absent when it only went on. */
   resent: optional(Schema.Unknown),
 }).annotate({ identifier: "Synced" });
 
@@ -96,7 +99,7 @@ const Found = Schema.Struct({
 
 const Messages = Schema.Struct({
   messages: Schema.Array(MessageRead),
-  /** What to give as `cursor` for the next page; absent on the last. */
+  /** Value of `cursor` for the next page; absent on the last. */
   next: optional(Text),
 }).annotate({ identifier: "MessagePage" });
 
@@ -153,6 +156,16 @@ export const Threads = HttpApiGroup.make("threads")
       .annotate(Needs, "publisher")
       .annotate(OpenApi.Summary, "Hand over the whole conversation; only what is new is appended")
       .annotate(OpenApi.Description, "For clients that send all of it each turn. Once or five times is the same."),
+
+    HttpApiEndpoint.post("observe", "/:id/observe", {
+      params: byId,
+      payload: Observed,
+      success: published,
+      error: moving,
+    })
+      .annotate(Needs, "publisher")
+      .annotate(OpenApi.Summary, "Say one message, stored without what it repeats of the thread")
+      .annotate(OpenApi.Description, "Nothing is lost: the event has references to the messages that it repeats."),
 
     HttpApiEndpoint.post("callTool", "/:id/tool-calls", {
       params: byId,

@@ -17,7 +17,8 @@ import { mostEvents } from "../api/EventsApi.ts";
 import { Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
 import { publishedAs, split } from "./About.ts";
-import { answer, etagOf, json, sequenceIn } from "./Answer.ts";
+import { answer, etagOf, given, json, sequenceIn } from "./Answer.ts";
+import { eventPage } from "./EventPage.ts";
 
 const wrongTag = refused({
   status: 400,
@@ -44,7 +45,7 @@ const matchOf = (header: string | undefined) => {
   return expected === undefined ? Effect.fail(wrongTag) : Effect.succeed(expected);
 };
 
-/** Somebody was quicker than an ETag: that is what 412 says. */
+/** Another writer was quicker than an ETag: 412. */
 const moved = ({ message }: { readonly message: string }) =>
   refused({ status: 412, code: "sequenceConflict", detail: message, hint: "Read it again, decide again." });
 
@@ -75,7 +76,6 @@ export const append = Effect.fnUntraced(function* (
   return json({ outcome, sequence, eventIds }, { status: 201, headers: { etag: etagOf(sequence) } });
 });
 
-/** Asks for one more than the page, to know whether there is another one. */
 const read = Effect.fnUntraced(function* (
   kind: HistoryKind,
   request: {
@@ -93,13 +93,14 @@ const read = Effect.fnUntraced(function* (
   const history = yield* historyOf(kind, request.params.id);
   const wanted = types?.split(",").map((name) => name.trim());
   const events = reading.events(history, { after, types: wanted });
-  const bounded = last === undefined ? Stream.take(events, limit + 1) : Stream.takeRight(events, last);
-  const found = (yield* Stream.runCollect(bounded)).map(eventOf);
-  const hasMore = last === undefined && found.length > limit;
-  const page = hasMore ? found.slice(0, limit) : found;
+  const { events: found, next } =
+    last === undefined
+      ? yield* eventPage(events, limit)
+      : { events: yield* Stream.runCollect(Stream.takeRight(events, last)), next: undefined };
+  const page = found.map(eventOf);
   const end = page.findLast(({ isWaiting }) => !isWaiting)?.sequence;
-  const headers = end === undefined || wanted !== undefined || hasMore ? {} : { etag: etagOf(end) };
-  return json({ events: page, ...(hasMore && end !== undefined ? { next: end } : {}) }, { headers });
+  const headers = end === undefined || wanted !== undefined || next !== undefined ? {} : { etag: etagOf(end) };
+  return json({ events: page, ...given({ next }) }, { headers });
 });
 
 export const threadEvents = HttpApiBuilder.group(Api, "threadEvents", (handlers) =>

@@ -18,7 +18,7 @@ import { answer, problemOf } from "./Answer.ts";
 
 /** A comment so often tells proxies and clients that the connection lives, and finds out when it does not. */
 const beatMillis = 15_000;
-/** How soon a revoked token ends what it has opened. */
+/** Time until a revoked token ends what it has opened, milliseconds. */
 const lookMillis = 1_000;
 
 type Said = { readonly id: number; readonly event: string | undefined; readonly data: unknown };

@@ -36,7 +36,7 @@ const threadOf = Effect.fnUntraced(function* (id: string) {
 });
 
 /**
- * What a state looks like as JSON, kept as long as the state is: a thread that is read again and again is written once.
+ * JSON of a state, kept as long as the state is: a thread that is read again and again is written once.
  * (A window of 64 messages costs 0.2 ms to write, more than everything else that a warm read does.)
  */
 const written = new WeakMap<object, string>();
@@ -121,7 +121,7 @@ const list = Effect.fnUntraced(function* (query: {
   return json({ threads, ...given({ next }), isCurrent: current });
 });
 
-/** What a PATCH says: each part is an event of its own, and the answer is the last one's. */
+/** Applies a PATCH: each part is an event of its own, and the answer is the last one's. */
 const describe = Effect.fnUntraced(function* (
   id: string,
   payload: Parameters<typeof split>[0] & {
@@ -174,6 +174,14 @@ export const threads = HttpApiBuilder.group(Api, "threads", (handlers) =>
           const thread = yield* threadOf(params.id);
           const synced = yield* thread.sync(data.messages as unknown as ReadonlyArray<ChatMessage>, about);
           return json({ ...synced, appended: synced.appended.map(outcomeOf) });
+        }),
+      ),
+    observe: ({ params, payload }) =>
+      answer(
+        Effect.gen(function* () {
+          const { about, data } = yield* split(payload);
+          const thread = yield* threadOf(params.id);
+          return publishedAs(yield* thread.observe(data.message as unknown as ChatMessage, about));
         }),
       ),
     callTool: ({ params, payload }) =>
