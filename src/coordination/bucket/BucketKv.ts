@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  *
- * One operation is one round trip. Nothing is repeated in silence: only where the server says that nobody heard it, the
+ * One operation is one round trip. Nothing is repeated in silence: only where the server says that it has no such stream, the
  * bucket is made (again) and the same is asked once more.
  *
  * Decision: own requests in place of the client's KV, because its `put` cannot give a value an end (ADR-48 forbids it for
@@ -44,12 +44,12 @@ type Connection = NatsConnection["Service"];
 /** Coordination that takes longer than this is worse than none. */
 const timeoutMillis = 2_000;
 
-/** How long a consumer that goes may keep whoever ends a watch. */
+/** Longest wait of the end of a watch for its consumer to go. */
 const farewellMillis = 500;
 
 const rest = (millis: number) => new Promise((resolve) => void setTimeout(resolve, millis).unref());
 
-/** How long the mark of an end or a removal stays, for those who watch; they are told at once. */
+/** Life of the mark of an end or a removal, for watchers that are not connected; the others are told at once. */
 const markMillis = 60_000;
 
 const hour = 3_600_000;
@@ -76,7 +76,7 @@ const configOf = (settings: Settings) =>
     deny_delete: true,
   }) satisfies Partial<StreamConfig>;
 
-/** What differs is brought in line; storage and the like cannot be. */
+/** Fields that are brought in line; storage and the like cannot be. */
 const repairable = ["max_age", "max_bytes", "max_msg_size", "discard", "subject_delete_marker_ttl"] as const;
 
 const isNotFound = (error: unknown): boolean =>
@@ -159,7 +159,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     return isThere ? Effect.void : one.withPermit(Effect.suspend(() => (isThere ? Effect.void : ensure)));
   });
 
-  /** One round trip; a second one only after the server said that nobody heard the first. */
+  /** One round trip; a second one only after the server said that it has no such stream. */
   const asked = Effect.fnUntraced(function* <A extends { readonly _tag: "Answer" | "One" }>(
     question: () => Promise<A | NoAnswer>,
   ) {
@@ -277,7 +277,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     return purged;
   });
 
-  /** What a consumer brings, until the connection or the consumer is lost; `first` as soon as it is there. */
+  /** Everything that a consumer brings, until the connection or the consumer is lost; `first` as soon as it is there. */
   const consumed = <A>(options: {
     readonly consumer: Partial<OrderedPushConsumerOptions>;
     readonly of: (message: JsMsg) => A;
@@ -347,7 +347,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
   const watch = (filter: string): Stream.Stream<Entry | "caughtUp", BucketRefused> => {
     const told = telling();
     let isCaughtUp = false;
-    /** What is there now, beside what was told before: also what ended while nobody could say so. */
+    /** Changes since what was told before: also what ended while the server was unreachable. */
     const listed = Effect.gen(function* () {
       const now = yield* all(filter);
       const living = new Set(now.filter(({ value }) => value !== undefined).map(({ key }) => key));

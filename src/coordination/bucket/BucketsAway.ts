@@ -18,7 +18,7 @@ const unavailable =
   ({ hint, reason }: LogUnavailable) =>
     new BucketUnavailable({ bucket, reason, ...(hint === undefined ? {} : { hint }) });
 
-/** What is made over a connection, with its buckets. */
+/** Services over a connection, with its buckets. */
 interface Made<A> {
   readonly made: Context.Context<A>;
   readonly open: Open;

@@ -101,13 +101,13 @@ export class FileCache extends Context.Service<
     readonly counts: Effect.Effect<FileCounts>;
     /** Size of what is shared; undefined while NATS is unreachable. */
     readonly usage: Effect.Effect<Usage | undefined>;
-    /** What every process has counted. */
+    /** Counts of every process. */
     readonly reports: Effect.Effect<ReadonlyArray<CacheReport>>;
   }
 >()("recollect/coordination/FileCache") {}
 
 export interface Options {
-  /** What tells paths of one machine from those of another. Default: its host name. */
+  /** Name that keeps paths of one machine from those of another. Default: its host name. */
   readonly machine?: string | undefined;
   /** Patience with what is shared before the file is read, milliseconds. Default 250. */
   readonly patienceMillis?: number | undefined;
@@ -181,7 +181,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
           ? { forget: "path", path: pathOf(what.path) }
           : { forget: "folder", path: pathOf(what.folder) };
     forgetHere(news);
-    // Told twice: before, so that nobody shares what it is reading; behind, so that nobody holds what it found meanwhile.
+    // Told twice: before, so that no process shares what it is reading; behind, so that none holds what it found meanwhile.
     const told = yield* wire.tell(tenant, news);
     const shrunk = yield* shared.forget(
       news.forget === "path" ? { path: news.path } : news.forget === "folder" ? { folder: news.path } : "all",
@@ -213,7 +213,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
   });
 });
 
-/** What is held is given to other callers, under the hash of what it was. */
+/** A copy: the held bytes are given to other callers, under the hash of what they were. */
 const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
 /** A path that can be none is forgotten as it is: nothing was read there. */

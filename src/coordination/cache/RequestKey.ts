@@ -19,7 +19,7 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
 
 /** Largest request, in UTF-16 units of its form: a conversation of a million tokens is some 4 MB. */
 export const maxRequestLength = 8 * 1024 * 1024;
-/** Deepest nesting: whoever writes more writes a cycle, or to end the stack. */
+/** Deepest nesting: what is deeper is a cycle, or meant to end the stack. */
 export const maxRequestDepth = 64;
 /** Longest name of a tool or model, in characters: it is a column, a key and a word on the command line. */
 export const maxNameLength = 200;
@@ -84,7 +84,7 @@ export const jsonOf = (name: string, value: unknown): Result.Result<string, Answ
 };
 
 export interface Request {
-  /** Whose answer it is. */
+  /** Kind and name of what answers. */
   readonly kind: "tool" | "model";
   readonly name: string;
   /** Everything that the answer depends on: model, messages and parameters, or a tool's arguments. Any JSON. */

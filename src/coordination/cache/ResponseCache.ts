@@ -41,7 +41,7 @@ import { defaultPatienceMillis } from "./BestEffort.ts";
 export const maxAnswerBytes = 500 * 1024;
 /** Longest life of an answer; the world has changed by then. */
 export const maxTtlMillis = 365 * 86_400_000;
-/** What an answer takes in memory beside its text. */
+/** Memory of an answer beside its text. */
 const entryBytes = 400;
 /** Longer than most answers of models take; a caller that has waited for so long asks by itself. */
 const joinMillis = 60_000;
@@ -50,7 +50,7 @@ export interface Asked extends Request {
   /** Default: what is configured at this moment, for this tool or else for all (`cache.responses.ttlMillis`). */
   readonly ttlMillis?: number | undefined;
   /**
-   * What allows that an answer is given again: this call (default), or `cache.responses.tools.NAME` of the configuration at
+   * Permission to give an answer again: by this call (default), or `cache.responses.tools.NAME` of the configuration at
    * this moment. What is not in it is asked each time and not kept; of models nothing is.
    */
   readonly allowedBy?: "call" | "configuration" | undefined;
@@ -66,9 +66,9 @@ export interface Asked extends Request {
 export interface Answer {
   readonly value: unknown;
   readonly key: string;
-  /** Where it lay; undefined for a new one, `flight` for one that another caller of this process was asking for. */
+  /** Place where it lay; undefined for a new one, `flight` for one that another caller of this process was asking for. */
   readonly reusedFrom: "process" | "shared" | "flight" | undefined;
-  /** When it was given first, epoch milliseconds, and the time that it took. */
+  /** Time of its first giving, epoch milliseconds, and milliseconds that it took. */
   readonly answeredAt: number;
   readonly tookMillis: number;
 }

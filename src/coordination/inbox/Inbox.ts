@@ -106,7 +106,7 @@ export interface Taking extends Leasing {
 export interface Taken extends Message {
   /** Settles it, as long as no other receiver has taken it. */
   readonly receipt: string;
-  /** Which attempt this is, from 1. */
+  /** Number of this attempt, from 1. */
   readonly attempt: number;
 }
 
@@ -343,7 +343,7 @@ const make = Effect.gen(function* () {
   const receiptIn = ({ name, receipt }: Settling) =>
     Effect.map(named(name), () => InboxQueue.receiptIn(tenant, name, receipt));
 
-  /** What is held by a receipt; undefined when it holds nothing. */
+  /** Message that a receipt holds; undefined when it holds none. */
   const heldBy = Effect.fnUntraced(function* (settling: Settling) {
     const receipt = yield* receiptIn(settling);
     return receipt === undefined ? undefined : yield* Effect.mapError(queue.held(receipt), unavailable(""));

@@ -12,7 +12,7 @@
  * alone is forgotten by a server that is killed, and marks that stay for a minute lie between readers and new messages.
  *
  * Decision: not the task queue and no consumer of JetStream, because an acknowledgement there takes the message from
- * whoever holds it (nats-server 2.15.1: A's lease lapsed, B was given the message, A's ack removed it), and a consumer for
+ * its holder (nats-server 2.15.1: A's lease lapsed, B was given the message, A's ack removed it), and a consumer for
  * each name stays at the server. A task is an event history with a claim as its truth; a message is its queue entry.
  */
 import { Effect, Option } from "effect";
@@ -148,7 +148,7 @@ export const make = (bucket: Bucket, tenant: string) => {
     count: (kind: Kind, name: string) => count(`${keyOf(kind, tenant, name)}.*`),
     kindOf,
     lies: (message: Message) => Effect.map(bucket.get(keyIn(message)), ({ value }) => value !== undefined),
-    /** What is held by a receipt; undefined when it holds nothing. */
+    /** Message that a receipt holds; undefined when it holds none. */
     held: Effect.fnUntraced(function* ({ key, revision }: Receipt): Effect.fn.Return<Held | undefined, BucketError> {
       const entry = yield* bucket.get(key);
       const found = entry.revision === revision ? lying.in(entry) : undefined;
