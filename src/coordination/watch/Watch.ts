@@ -142,7 +142,9 @@ export const make = Effect.gen(function* () {
           const upTo = position();
           const history = Stream.suspend(() => past(log, what, { after: last, upTo })).pipe(
             Stream.map(seen),
-            Stream.retry(($) => $(WatchHub.patience).pipe(Schedule.while(({ input }) => input._tag === "LogUnavailable"))),
+            Stream.retry(($) =>
+              $(WatchHub.patience).pipe(Schedule.while(({ input }) => input._tag === "LogUnavailable")),
+            ),
             // Retried for ever.
             Stream.catchTag("LogUnavailable", Stream.die),
           );
