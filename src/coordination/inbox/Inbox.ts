@@ -286,9 +286,9 @@ const make = Effect.gen(function* () {
     if (held === undefined) return false;
     const settled =
       failed === undefined
-        ? queue.giveBack(held, delayMillis)
+        ? Effect.map(queue.giveBack(held, delayMillis), (given) => given !== undefined)
         : Effect.as(queue.failed(held, storable(publisher.policy(), "session.message_sent", failed)), true);
-    return (yield* Effect.mapError(settled, unavailable(""))) !== undefined;
+    return yield* Effect.mapError(settled, unavailable(""));
   });
 
   const reply = Effect.fn("inbox.reply")(function* (answering: Answering) {
