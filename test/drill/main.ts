@@ -6,6 +6,7 @@
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
+ * `npm run drill -- mutants`: plants faults in the code, one after the other; the tests of its room have to notice each.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
@@ -54,6 +55,7 @@ const { positionals, values } = parseArgs({
     seeds: { type: "string", default: "3" },
     "at-once": { type: "string", default: "2" },
     minutes: { type: "string", default: "1000" },
+    only: { type: "string", default: "" },
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -69,12 +71,13 @@ npm run drill -- exit        programs end in the middle of 200 calls       --rou
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
+npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
 npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
 `;
 
-const number = (name: Exclude<keyof typeof values, "help" | "plans" | "short" | "save">): number => {
+const number = (name: Exclude<keyof typeof values, "help" | "plans" | "short" | "save" | "only">): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -265,6 +268,18 @@ const oddDrill = Effect.suspend(() => {
   );
 });
 
+/** Loaded when it is asked for: it brings vitest with it. */
+const mutantDrill = Effect.promise(async () => {
+  const Mutants = await import("./Mutants.ts");
+  const outcome = await Mutants.run({ only: values.only, say });
+  for (const fault of outcome.faults) say(`- ${fault}`);
+  const caught = outcome.verdicts.filter(({ caughtBy }) => caughtBy !== undefined).length;
+  process.stdout.write(
+    `${Mutants.table(outcome)}\n\n${caught} of ${outcome.verdicts.length} planted faults noticed.\n`,
+  );
+  if (outcome.faults.length > 0) process.exitCode = 1;
+});
+
 /** Loaded when it is asked for: a server and two suites are no part of the other drills. */
 const conformance = Effect.promise(async () => {
   const { run: judge, suites, taskRuns } = await import("./Conformance.ts");
@@ -291,6 +306,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   files: oddDrill,
+  mutants: mutantDrill,
   mcp: conformance,
 };
 if (values.help) {
