@@ -6,6 +6,7 @@
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
+ * `npm run drill -- soak`: everything at once, for minutes to hours, with bounds on what may grow.
  * `npm run drill -- mutants`: plants faults in the code, one after the other; the tests of its room have to notice each.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
@@ -29,6 +30,7 @@ import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as OddFiles from "./OddFiles.ts";
 import * as Outages from "./Outages.ts";
 import * as Sdks from "./Sdks.ts";
+import * as Soak from "./Soak.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
 
@@ -54,7 +56,7 @@ const { positionals, values } = parseArgs({
     fault: { type: "string", default: "0" },
     seeds: { type: "string", default: "3" },
     "at-once": { type: "string", default: "2" },
-    minutes: { type: "string", default: "1000" },
+    minutes: { type: "string" },
     only: { type: "string", default: "" },
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
@@ -71,6 +73,7 @@ npm run drill -- exit        programs end in the middle of 200 calls       --rou
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
+npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
 npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
 npm run drill -- mcp         MCP's conformance suite against our server
 
@@ -243,7 +246,13 @@ const damageDrill = Effect.suspend(() => {
   const seeds = Array.from({ length: fault === 0 ? number("seeds") : 1 }, (_, index) => seed + index);
   say(`The damage drill: ${faults.length} faults, seeds ${seeds.join(", ")}`);
   return Effect.promise(() =>
-    Damage.run({ faults, seeds, atOnce: number("at-once"), minutes: number("minutes"), say }),
+    Damage.run({
+      faults,
+      seeds,
+      atOnce: number("at-once"),
+      minutes: values.minutes === undefined ? 1000 : number("minutes"),
+      say,
+    }),
   ).pipe(
     Effect.map((outcome) => {
       if (values.save) say(`Written: ${savePage(outcome.verdicts)}`);
@@ -265,6 +274,27 @@ const oddDrill = Effect.suspend(() => {
   return OddFiles.run({ files, seed }).pipe(
     Effect.map((outcome) => report(outcome, oddSummary(outcome))),
     Effect.provide([EventLogMemory.layer, NodeServices.layer]),
+  );
+});
+
+const processSummary = ({ daemon, nats }: Soak.Outcome["halves"][number]): string =>
+  `daemon ${(daemon.residentBytes / 1e6).toFixed(0)} MB and ${daemon.descriptors} descriptors, nats-server ${(nats.residentBytes / 1e6).toFixed(0)} MB and ${nats.descriptors}`;
+
+const soakSummary = ({ faults, halves: [before, after], ...of }: Soak.Outcome): string =>
+  [
+    faults.length === 0 ? "Grew by what it was given:" : "NOT as promised:",
+    `${count(of.said)} messages, ${count(of.answers)} answers, ${count(of.tasks)} tasks, ${count(of.watched)} watchers,`,
+    `${count(of.commands)} commands, ${count(of.imported)} imported lines in ${count(of.seconds)} s;`,
+    `first half ${processSummary(before)}; second half ${processSummary(after)};`,
+    `${after.consumers} consumers, ${(after.walBytes / 1e6).toFixed(1)} MB of logs, folder ${(after.folderBytes / 1e6).toFixed(0)} MB`,
+  ].join(" ");
+
+const soakDrill = Effect.suspend(() => {
+  const minutes = values.minutes === undefined ? 10 : number("minutes");
+  say(`The soak drill: ${minutes} minutes of everything at once`);
+  return Effect.map(
+    Effect.promise(() => Soak.run({ seconds: minutes * 60, say })),
+    (outcome) => report(outcome, soakSummary(outcome)),
   );
 });
 
@@ -306,6 +336,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   files: oddDrill,
+  soak: soakDrill,
   mutants: mutantDrill,
   mcp: conformance,
 };
