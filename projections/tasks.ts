@@ -32,6 +32,7 @@ const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): Readonly
         attempt: fact.attempt,
         max_attempts: fact.maxAttempts,
         not_before: fact.notBefore,
+        start_by: fact.startBy,
         dead_letter: fact.deadLetter === true ? 1 : undefined,
         restored_at: fact.restored === true ? at : undefined,
         agent_type: request?.agentType,
@@ -80,7 +81,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 6,
+  version: 7,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -100,6 +101,7 @@ export const tasks: Projection = {
         attempt: { type: "integer", merge: "max", doc: "Claims so far." },
         max_attempts: { type: "integer", doc: "How many claims it may have." },
         not_before: { type: "integer", doc: "Earliest moment of the next claim, epoch milliseconds." },
+        start_by: { type: "integer", doc: "Latest moment of its start, epoch milliseconds." },
         dead_letter: { type: "integer", doc: "1: its last attempt failed." },
         restored_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
         agent_type: { type: "name", doc: "Agent type." },
@@ -127,6 +129,7 @@ export const tasks: Projection = {
         ["thread_id"],
         ["batch_id"],
         { on: ["last_activity_at"], where: "ended_at IS NULL" },
+        { on: ["start_by"], where: "ended_at IS NULL" },
       ],
     },
     {
@@ -168,6 +171,7 @@ export const tasks: Projection = {
         attempt: "How many times it was claimed; null when never, or outside the queue.",
         max_attempts: "How many times it may be claimed; null when it is not handed out by the queue.",
         not_before: "Earliest moment of its next claim as last said, epoch milliseconds; null when none was.",
+        start_by: "When it fails if it has not begun, epoch milliseconds; null when it may begin at any time.",
         dead_letter: "1 when it failed because its last attempt did, else 0.",
         restored_at:
           "When it was last put among the recent ones again after its end, epoch milliseconds; null when never.",
@@ -189,7 +193,7 @@ export const tasks: Projection = {
       select: `SELECT n.text, ${nameText("k.tenant")}, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, k.description,
         ${nameText("k.model")}, ${nameText("k.cwd")}, s.text, ${nameText("k.worker")}, ${nameText("k.batch_id")}, coalesce(k.fail_fast, 0),
         ${nameText("k.parent_task_id")}, ${nameText("k.retry_of")}, ${nameText("k.priority")}, k.attempt, k.max_attempts,
-        k.not_before, coalesce(k.dead_letter, 0), k.restored_at, k.message, k.progress, k.progress_total, k.request, k.output,
+        k.not_before, k.start_by, coalesce(k.dead_letter, 0), k.restored_at, k.message, k.progress, k.progress_total, k.request, k.output,
         ${nameText("k.error_type")}, k.error_message, k.submitted_at, k.started_at, k.ended_at,
         coalesce(k.duration_millis, max(0, k.ended_at - k.started_at)), k.last_activity_at, k.first_sequence, k.last_sequence
         FROM tasks k LEFT JOIN names n ON n.name = k.task_id LEFT JOIN names s ON s.name = k.status`,

@@ -30,7 +30,8 @@ export {
   Tasks,
 } from "./coordination/tasks/Tasks.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
-export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export { type Children, children, results } from "./coordination/tasks/TaskChildren.ts";
+export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
 export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
 export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";

@@ -52,7 +52,9 @@ export {
   type TaskResult,
 } from "./coordination/tasks/Tasks.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
-export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export type { Children } from "./coordination/tasks/TaskChildren.ts";
+export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export { TaskDeferred } from "./client/TaskDeferred.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 
 export type { Answering, Calling, Describing, Forking, Saying } from "./publish/thread/ThreadPublisher.ts";

@@ -203,6 +203,8 @@ export interface TaskMoved {
   readonly attempt?: Optional<number>;
   /** The earliest moment of its next claim, epoch milliseconds. */
   readonly notBefore?: Optional<number>;
+  /** It fails when it has not begun by then, epoch milliseconds. */
+  readonly startBy?: Optional<number>;
   /** It failed because its last attempt did. */
   readonly deadLetter?: Optional<boolean>;
   /** It has ended, and is among the recent ones again from now on. */

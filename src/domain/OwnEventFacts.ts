@@ -94,7 +94,12 @@ const moved = (status: TaskStatus | undefined, rest: Omit<TaskMoved, "_tag" | "s
 /** A task in the queue has a priority and a bound, whether its submitter named them or not. */
 const queueFacts = (queue: TaskQueueing): Partial<TaskMoved> => {
   const { priority, maxAttempts, notBefore } = queueingOf(queue);
-  return { priority, maxAttempts, notBefore: notBefore === 0 ? undefined : notBefore };
+  return {
+    priority,
+    maxAttempts,
+    notBefore: notBefore === 0 ? undefined : notBefore,
+    startBy: queue.startBy ?? undefined,
+  };
 };
 
 /** Facts of one of our own events. Total over the catalogue: a new type does not compile until it has a meaning. */
@@ -230,6 +235,8 @@ export const canonicalFacts = (
         progress: event.data.progress ?? undefined,
         total: event.data.total ?? undefined,
       });
+    case "task.logged":
+      return [];
     case "task.input_requested":
       return moved("input_required", { message: event.data.message ?? undefined });
     case "task.resumed":

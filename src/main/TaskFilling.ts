@@ -41,7 +41,8 @@ const fill = Effect.gen(function* () {
     const dueBefore = (yield* Clock.currentTimeMillis) + delayHorizonMillis;
     const due = yield* query.tasksDue({ from: dueFrom, to: dueBefore });
     const open = yield* query.openTasks({ dueBefore, after });
-    for (const [tenant, rows] of Map.groupBy(yield* query.brokenBatches, (row) => row.tenant)) {
+    const overdue = yield* query.tasksOverdue(dueBefore - delayHorizonMillis);
+    for (const [tenant, rows] of Map.groupBy([...(yield* query.brokenBatches), ...overdue], (row) => row.tenant)) {
       yield* (yield* tasksFor(tenant)).followUp(rows.map(({ taskId }) => taskId));
     }
     yield* requeue(due);

@@ -208,6 +208,7 @@ export interface TaskRow {
   readonly attempt: number | null;
   readonly maxAttempts: number | null;
   readonly notBefore: number | null;
+  readonly startBy: number | null;
   readonly deadLetter: number;
   readonly restoredAt: number | null;
   readonly message: string | null;
@@ -324,6 +325,7 @@ export class Query extends Context.Service<
       /** Only those that failed because their last attempt did. */
       readonly deadLetters?: "only";
       readonly batchId?: string;
+      readonly parentTaskId?: string;
       /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
       readonly recentSince?: number;
       readonly archived?: "only";
@@ -343,6 +345,8 @@ export class Query extends Context.Service<
       readonly from: number;
       readonly to: number;
     }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
+    /** Tasks that wait and had to start before now, epoch milliseconds; at most `maxOpenTasks`. */
+    readonly tasksOverdue: (now: number) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
     /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */
     readonly brokenBatches: Effect.Effect<
       ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,

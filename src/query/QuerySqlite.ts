@@ -80,11 +80,13 @@ const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
  * Latest activity first. What is recent is at the front of that order, and what is open and long silent is found by its
  * status, so that a list never walks through what is archived.
  */
-const readTasks = (db: Database, { archived, batchId, deadLetters, limit, recentSince, status }: TaskFilter) => {
+const readTasks = (db: Database, filter: TaskFilter) => {
+  const { archived, batchId, deadLetters, limit, parentTaskId, recentSince, status } = filter;
   const common = [
     ...(status === undefined ? [] : ["status = :status"]),
     ...(deadLetters === undefined ? [] : ["dead_letter = 1"]),
     ...(batchId === undefined ? [] : ["batch_id = :batch"]),
+    ...(parentTaskId === undefined ? [] : ["parent_task_id = :parent"]),
   ];
   const select = (...more: ReadonlyArray<string>) =>
     `SELECT * FROM v_tasks WHERE ${["TRUE", ...common, ...more].join(" AND ")}`;
@@ -98,6 +100,7 @@ const readTasks = (db: Database, { archived, batchId, deadLetters, limit, recent
       limit: pageSize(limit),
       ...(status === undefined ? {} : { status }),
       ...(batchId === undefined ? {} : { batch: batchId }),
+      ...(parentTaskId === undefined ? {} : { parent: parentTaskId }),
       ...(recentSince === undefined ? {} : { since: recentSince }),
     },
   );
@@ -180,6 +183,16 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
              AND k.priority IS NOT NULL AND k.not_before >= :from AND k.not_before < :to
            ORDER BY k.not_before DESC LIMIT :limit`,
           { from, to, limit: maxOpenTasks },
+        ),
+      ),
+    ),
+    tasksOverdue: Effect.fn("query.tasksOverdue")((now) =>
+      read((db) =>
+        all<OpenTask>(
+          db,
+          `${openTask} WHERE k.ended_at IS NULL AND k.start_by <= :now AND k.priority IS NOT NULL
+             AND k.status = (SELECT name FROM names WHERE text = 'pending') LIMIT :limit`,
+          { now, limit: maxOpenTasks },
         ),
       ),
     ),

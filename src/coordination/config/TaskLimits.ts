@@ -42,6 +42,12 @@ const maxDepth = 500;
 /** What is kept of an error's text: what a person reads, however much was thrown. In bytes of JSON. */
 export const maxErrorBytes = 64 * 1024;
 export const maxErrorTypeBytes = 200;
+/** The id of a task under a key is agent type, key and a number, in the 200 bytes of an id. */
+const maxKeyBytes = 80;
+/** Types of errors with a rule of their own: what a person has written down. */
+const maxErrorRules = 100;
+/** Tasks that one waits for: all others of the largest batch. */
+const maxAfter = 1_000;
 
 const invalid = (reason: string, hint: string) => new InvalidTask({ reason, hint });
 
@@ -88,6 +94,39 @@ export const reportFault = (numbers: ReadonlyArray<number | null | undefined>, r
     `the task has reported ${maxReports} times in this attempt`,
     "Report less often, as every tenth step.",
   );
+};
+
+/** Why no task can wait so long. */
+export const delayFault = (delayMillis: number): InvalidTask | undefined =>
+  delayMillis >= 0 && delayMillis <= maxDelayMillis
+    ? undefined
+    : invalid(`a pause of ${delayMillis} ms`, `It is from 0 to ${maxDelayMillis}, a year.`);
+
+/** Why no task can be submitted under this key. */
+export const keyFault = (dedupKey: string): InvalidTask | undefined => {
+  const bytes = Buffer.byteLength(dedupKey, "utf8");
+  if (bytes > 0 && bytes <= maxKeyBytes && dedupKey.isWellFormed()) return undefined;
+  return invalid(`the key "${shown(dedupKey)}" has ${bytes} bytes`, `It has 1 to ${maxKeyBytes} of well-formed UTF-8.`);
+};
+
+/** Why no errors can be handled so. */
+export const onErrorFault = (types: ReadonlyArray<string>): InvalidTask | undefined => {
+  if (types.length > maxErrorRules) {
+    return invalid(`onError names ${types.length} types of errors`, `It names at most ${maxErrorRules}.`);
+  }
+  const odd = types.find((type) => type === "" || Buffer.byteLength(type, "utf8") > maxErrorTypeBytes);
+  return odd === undefined
+    ? undefined
+    : invalid(`onError names the type "${shown(odd)}"`, `A type has 1 to ${maxErrorTypeBytes} bytes.`);
+};
+
+/** Why no task can wait for these. */
+export const afterFault = (id: string, after: ReadonlyArray<string>): InvalidTask | undefined => {
+  if (after.length > maxAfter) {
+    return invalid(`${id} waits for ${after.length} tasks`, `At most ${maxAfter}; let some of them wait for others.`);
+  }
+  if (after.includes(id)) return invalid(`${shown(id)} waits for itself`, "Take it out of its after.");
+  return after.map((one) => notAnId("task", one)).find((fault) => fault !== undefined);
 };
 
 /** Why nobody can claim so. */

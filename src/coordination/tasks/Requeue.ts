@@ -6,7 +6,7 @@
  * Who needs it: tasks whose submitter died before it could put them in, or was no program of ours, or whose submission
  * came from a spool; tasks that are due later than the queue holds them; everything, after the queue was lost.
  */
-import { Effect, Result, Schedule, Stream } from "effect";
+import { Clock, Effect, Result, Schedule, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../../domain/Event.ts";
 import { defaultTenant, type Sequence } from "../../domain/History.ts";
 import { evolve, hasEnded, isTaskEventName, notSubmitted, type TaskState } from "../../domain/task/Task.ts";
@@ -24,14 +24,19 @@ export interface Looked {
   readonly open: ReadonlyArray<string>;
   /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */
   readonly broken: ReadonlyArray<string>;
+  /** Tasks that had to start before now and were not claimed yet. */
+  readonly overdue: ReadonlyArray<string>;
 }
 
-/** The batch of a task that fails fast with it. */
-const failingBatchOf = (event: RecordedEvent): string | undefined => {
+/** The batch of a task that fails fast with it, and by when the task must start. */
+const askedOf = (event: RecordedEvent) => {
   const decoded = Result.getOrUndefined(decodeData(event));
-  if (decoded?._tag !== "Known" || decoded.type !== "task.submitted") return undefined;
+  if (decoded?._tag !== "Known" || decoded.type !== "task.submitted") return {};
   const place = placeOf(decoded.data);
-  return place?.failFast === true ? place.batchId : undefined;
+  return {
+    failingBatch: place?.failFast === true ? place.batchId : undefined,
+    startBy: decoded.data.queue?.startBy ?? undefined,
+  };
 };
 
 /**
@@ -44,14 +49,17 @@ export const lookInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
   /** Of open tasks, and the task that broke a batch. */
   const batches = new Map<string, string>();
   const broken = new Map<string, string>();
+  const startBys = new Map<string, number>();
   let after: Sequence = 0;
   const see = (event: RecordedEvent) => {
     const { id } = event.history;
     if (event.type === "task.submitted") {
-      const batch = failingBatchOf(event);
-      if (batch !== undefined) batches.set(id, batch);
+      const { failingBatch, startBy } = askedOf(event);
+      if (failingBatch !== undefined) batches.set(id, failingBatch);
+      if (startBy !== undefined) startBys.set(id, startBy);
     }
     const state = evolve(open.get(id) ?? notSubmitted, event);
+    if (state.status !== "pending") startBys.delete(id);
     if (!hasEnded(state.status)) {
       if (state.status !== undefined) open.set(id, state);
       return;
@@ -76,7 +84,9 @@ export const lookInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
     }
     const openBatches = new Set(batches.values());
     for (const batch of broken.keys()) if (!openBatches.has(batch)) broken.delete(batch);
-    return { open: [...open.keys()], broken: [...broken.values()] } satisfies Looked;
+    const now = yield* Clock.currentTimeMillis;
+    const overdue = [...startBys].flatMap(([id, startBy]) => (startBy <= now ? [id] : []));
+    return { open: [...open.keys()], broken: [...broken.values()], overdue } satisfies Looked;
   });
 });
 
@@ -101,8 +111,8 @@ export const keepFilled = <E extends { readonly message: string }, R>(
 export const keepFilledFromLog = (tenant = defaultTenant): Effect.Effect<never, never, Tasks | EventLog> =>
   Effect.flatMap(lookInLog(tenant), (look) =>
     keepFilled(
-      Effect.flatMap(look, ({ broken, open }) =>
-        Tasks.use((tasks) => Effect.andThen(tasks.followUp(broken), tasks.requeue(open))),
+      Effect.flatMap(look, ({ broken, open, overdue }) =>
+        Tasks.use((tasks) => Effect.andThen(tasks.followUp([...broken, ...overdue]), tasks.requeue(open))),
       ),
     ),
   );

@@ -8,15 +8,15 @@
 import { Clock, Effect } from "effect";
 import type { TaskStatus } from "../../domain/Fact.ts";
 import { task as historyOf } from "../../domain/History.ts";
-import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
-import { compose, type Given, newId } from "../../publish/write/NewEvent.ts";
+import { compose, newId } from "../../publish/write/NewEvent.ts";
 import type { Accepting, SubmitError } from "./TaskSubmission.ts";
 import { after, type Desk, load, writingOf } from "./TaskMoves.ts";
 import type { Offering } from "./TaskEnqueue.ts";
 import { TaskNotFound } from "./TaskResult.ts";
 import { InvalidTask, shown } from "../config/TaskLimits.ts";
-import { type Batch, checked, checkedAll, placed } from "./TaskSubmit.ts";
+import { areThere } from "./TaskSubmission.ts";
+import { type Batch, type BatchRequest, checked, checkedAll, placed } from "./TaskSubmit.ts";
 
 export interface SubmittedBatch {
   readonly batchId: string;
@@ -51,36 +51,43 @@ const taken = (batchId: string, taskId: string) =>
 
 export const submit = Effect.fn("coordination.submitBatch")(function* (
   parts: { readonly desk: Desk; readonly accepting: Accepting; readonly offer: Offering["offer"] },
-  requests: ReadonlyArray<Given<TaskRequest>>,
+  requests: ReadonlyArray<BatchRequest>,
   batch: Batch = {},
 ): Effect.fn.Return<SubmittedBatch, SubmitError> {
   const { accepting, desk, offer } = parts;
   const { speaks, tenant } = desk;
   const batchId = batch.id ?? (yield* newId);
   const now = yield* Clock.currentTimeMillis;
-  const places = yield* placed(batch, batchId, requests.length);
-  const commands = yield* Effect.forEach(places, ({ batch: place, id }, index) =>
+  const places = yield* placed(batch, batchId, requests);
+  const commands = yield* Effect.forEach(places, ({ after: waitsFor, batch: place, id, request }) =>
     Effect.gen(function* () {
-      const request = requests[index] ?? { agentType: "" };
-      const data = yield* checked({ request, submission: { ...batch, id }, id, now, batch: place });
+      const data = yield* checked({ request, submission: { ...batch, id, after: waitsFor }, id, now, batch: place });
       const about = { ...speaks, history: historyOf(id, tenant), type: "task.submitted" as const, data };
       return { ...(yield* compose(about, writingOf(desk))), batch: batchId };
     }),
   );
   yield* checkedAll(commands);
+  const ours = new Set(places.map(({ id }) => id));
+  yield* areThere(
+    desk,
+    [...new Set(places.flatMap(({ after: waitsFor }) => waitsFor))].filter((id) => !ours.has(id)),
+  );
   const taskIds = places.map(({ id }) => id);
-  // Those that wait for no other.
-  const mayBegin = taskIds.slice(0, batch.atOnce);
+  // Those that wait for no other of the batch.
+  const isFirst = ({ after: waitsFor }: (typeof places)[number]) => !waitsFor.some((id) => ours.has(id));
+  const mayBegin = places.slice(0, batch.atOnce).flatMap((place) => (isFirst(place) ? [place.id] : []));
   const offerAll = (all: ReadonlyArray<Standing>) =>
     Effect.forEach(all, ({ record, taskId }) => offer(taskId, record), { concurrency: atOnce, discard: true });
 
   const accepted = yield* accepting.acceptAll(commands, Effect.flatMap(standings(desk, mayBegin), offerAll));
   if (accepted._tag === "Kept") return { batchId, taskIds, isNew: true, where: "spool" };
   if (accepted._tag === "Appended") {
-    const made = commands.slice(0, batch.atOnce).map(({ event, history }, at) => ({
-      taskId: history.id,
-      record: after(empty, history, [event], accepted.sequences[at] ?? 0),
-    }));
+    const begins = new Set(mayBegin);
+    const made = commands.flatMap(({ event, history }, at) =>
+      begins.has(history.id)
+        ? [{ taskId: history.id, record: after(empty, history, [event], accepted.sequences[at] ?? 0) }]
+        : [],
+    );
     yield* offerAll(made);
     return { batchId, taskIds, isNew: true, where: "log" };
   }

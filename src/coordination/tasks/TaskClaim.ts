@@ -8,6 +8,7 @@
  * heartbeats, so whoever has the lapsed entry asks.
  */
 import { Clock, Effect } from "effect";
+import { hindrance, type Readiness, timeliness } from "../../domain/task/TaskOrder.ts";
 import {
   hasEnded,
   isLastAttempt,
@@ -17,6 +18,7 @@ import {
   type TaskRecord,
 } from "../../domain/task/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
+import type { LogUnavailable } from "../../log/EventLog.ts";
 import { type Desk, load, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
 import type { Slot, TaskSlots } from "./queue/TaskSlots.ts";
@@ -52,21 +54,36 @@ export interface Counter {
 }
 
 /**
- * Whether a task that has not ended may be claimed now: `ready`, in so many milliseconds, when another task of its
- * batch has ended (`behind`), or never, because that one did not complete (`dropped`).
+ * Whether a task that has not ended may be claimed now. Those before it are read from the last to the first, because
+ * they end in about their order: of a thousand, one or two are read each time.
  */
-export const readiness = Effect.fnUntraced(function* (desk: Desk, record: TaskRecord) {
+export const readiness = Effect.fnUntraced(function* (
+  desk: Desk,
+  record: TaskRecord,
+): Effect.fn.Return<Readiness, LogUnavailable> {
+  const timely = timeliness(record, yield* Clock.currentTimeMillis);
+  if (timely._tag === "Expired") return timely;
   const predecessor = predecessorOf(record.submitted);
   if (predecessor !== undefined) {
     const before = yield* load(desk, predecessor);
-    if (!hasEnded(before)) return { _tag: "Behind" as const };
+    if (!hasEnded(before)) return { _tag: "Behind" };
     if (placeOf(record.submitted)?.failFast === true && before.status !== "completed") {
-      return { _tag: "Dropped" as const, reason: `task ${predecessor} of its batch ended as ${before.status}` };
+      return { _tag: "Dropped", reason: `task ${predecessor} of its batch ended as ${before.status}` };
     }
   }
-  const delayMillis = record.notBefore - (yield* Clock.currentTimeMillis);
-  return delayMillis > 0 ? { _tag: "Delayed" as const, delayMillis } : { _tag: "Ready" as const };
+  for (const taskId of record.submitted?.after?.toReversed() ?? []) {
+    const hindered = hindrance(record.submitted, { taskId, record: yield* load(desk, taskId) });
+    if (hindered !== undefined) return hindered;
+  }
+  return timely;
 });
+
+/** The end of a task that will never be ready; undefined for one that is or will be. */
+export const endOf = (ready: Readiness): Step | undefined => {
+  if (ready._tag === "Dropped") return { type: "task.cancelled", data: { reason: ready.reason } };
+  if (ready._tag !== "Expired") return undefined;
+  return { type: "task.failed", data: { error: { type: "expired", message: ready.reason } } };
+};
 
 /** The end of a lease whose holder is gone, if the task has one. */
 const lapse = ({ lease }: TaskRecord): ReadonlyArray<Step> =>
@@ -148,8 +165,7 @@ const claimEntry = Effect.fnUntraced(function* (
     const works = holder === undefined || (yield* queue.isHeld({ holder, token }));
     if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
-  const dropped: ReadonlyArray<Step> | undefined =
-    ready._tag === "Dropped" ? [{ type: "task.cancelled", data: { reason: ready.reason } }] : undefined;
+  const never = endOf(ready);
   const { begin = "running" } = claiming;
   const isApart = begin === "running" && underWay.claims < togetherFrom;
   underWay.claims++;
@@ -168,7 +184,7 @@ const claimEntry = Effect.fnUntraced(function* (
         begin: isApart ? ("starting" as const) : begin,
         holder: queue.holder,
       };
-      return Effect.succeed(dropped !== undefined && !hasEnded(current) ? dropped : stepsFor(asked));
+      return Effect.succeed(never !== undefined && !hasEnded(current) ? [never] : stepsFor(asked));
     },
   }).pipe(Effect.ensuring(Effect.sync(() => void underWay.claims--)));
   if (!isNew && known !== undefined) return "stale";

@@ -5,6 +5,7 @@
  * Room: coordination.
  */
 import { Effect, Schedule, type Scope } from "effect";
+import { awaitersOf } from "../../domain/task/TaskOrder.ts";
 import {
   hasEnded,
   idInBatch,
@@ -14,13 +15,13 @@ import {
   successorOf,
   type TaskRecord,
 } from "../../domain/task/TaskRecord.ts";
-import { readiness } from "./TaskClaim.ts";
+import { endOf, readiness } from "./TaskClaim.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Named, TaskQueue } from "./queue/TaskQueue.ts";
 
 export interface Offering {
-  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. True: it is in. */
+  /** Puts a task in that may be claimed within the horizon; ends one that never will be. True: it is in. */
   readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
   /** Takes a task out that has ended while nobody held it. */
   readonly withdraw: (taskId: string, record: TaskRecord) => Effect.Effect<void>;
@@ -59,27 +60,26 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
     return name === undefined ? Effect.void : queue.withdraw(name);
   };
 
-  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
   const offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError> = Effect.fnUntraced(
     function* (taskId, record) {
       if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
       const ready = yield* readiness(desk, record);
       if (ready._tag === "Behind") return false;
-      if (ready._tag === "Dropped") return yield* Effect.as(end(taskId, record, ready.reason), false);
+      const never = endOf(ready);
+      if (never !== undefined) return yield* Effect.as(end(taskId, record, never), false);
       if (ready._tag === "Delayed" && ready.delayMillis > delayHorizonMillis) return false;
       yield* put(taskId, record);
       return true;
     },
   );
 
-  const end: (taskId: string, known: TaskRecord, reason: string | undefined) => Effect.Effect<TaskRecord, MoveError> =
-    Effect.fnUntraced(function* (taskId, known, reason) {
-      const steps: ReadonlyArray<Step> = [{ type: "task.cancelled", data: { reason } }];
+  const end: (taskId: string, known: TaskRecord, step: Step) => Effect.Effect<TaskRecord, MoveError> =
+    Effect.fnUntraced(function* (taskId, known, step) {
       const moved = yield* move({
         desk,
         taskId,
         known,
-        decide: (record) => Effect.succeed(hasEnded(record) ? [] : steps),
+        decide: (record) => Effect.succeed(hasEnded(record) ? [] : [step]),
       });
       if (moved.isNew) yield* Effect.andThen(withdraw(taskId, moved.record), ended(moved.record));
       return moved.record;
@@ -108,8 +108,9 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
         }
         return;
       }
-      const next = successorOf(record.submitted);
-      if (next !== undefined) yield* offer(next, yield* load(desk, next));
+      const successor = successorOf(record.submitted);
+      const next = [...(successor === undefined ? [] : [successor]), ...awaitersOf(record.submitted)];
+      for (const taskId of next) yield* offer(taskId, yield* load(desk, taskId));
     }).pipe(
       // The end itself is in the log. What follows from it is done by the next `requeue`.
       Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),

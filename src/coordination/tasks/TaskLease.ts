@@ -9,16 +9,15 @@ import type { EventData } from "../../domain/Event.ts";
 import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/task/Task.ts";
 import {
   type Answer,
-  backoffMillis,
   hasEnded,
-  isLastAttempt,
   type Lease,
   lostLease,
   queueingOf,
   type TaskRecord,
 } from "../../domain/task/TaskRecord.ts";
+import { afterFailure, maxDeferrals } from "../../domain/task/TaskRetry.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
-import { type InvalidTask, outputFault, refusing, reportFault } from "../config/TaskLimits.ts";
+import { type InvalidTask, delayFault, outputFault, refusing, reportFault } from "../config/TaskLimits.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
 import type { Slot } from "./queue/TaskSlots.ts";
@@ -66,11 +65,23 @@ export interface TaskLease {
    */
   readonly requestInput: (message: string, asking?: Asking) => Effect.Effect<Answer, LeaseError | InvalidTask>;
   readonly complete: (output?: unknown) => Effect.Effect<void, LeaseError | InvalidTask>;
-  /** With `retry: "never"` the task fails now; else only with its last attempt, as a dead letter. */
+  /**
+   * With `retry: "never"`, or an error whose type the task's `onError` gives up on, it fails now; else only with its last
+   * attempt, as a dead letter.
+   */
   readonly fail: (error: TaskError, how?: { readonly retry?: "never" | undefined }) => Effect.Effect<void, LeaseError>;
   readonly timeOut: (afterMillis: number) => Effect.Effect<void, LeaseError>;
   /** Gives the task back to be claimed by another at once. This attempt does not count. */
   readonly release: Effect.Effect<void, LeaseError>;
+  /**
+   * Gives the task back to be claimed after a pause, milliseconds, up to a year. This attempt does not count; after 1,000
+   * deferrals of one task it is a failure of type `deferred`.
+   */
+  readonly defer: (delayMillis: number, reason?: string) => Effect.Effect<void, LeaseError | InvalidTask>;
+  /** What the task's program wrote. Shares the bound of `progress`; a text has at most 64 KiB. */
+  readonly log: (
+    what: Omit<Given<EventData<"task.logged">>, "claim" | "attempt">,
+  ) => Effect.Effect<void, LeaseError | InvalidTask>;
   /** Keeps the lease. A log that is away is no loss of it. */
   readonly heartbeat: Effect.Effect<void, LeaseLost>;
   /** True when the lease still stands by the log, without a heartbeat. */
@@ -183,6 +194,20 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
       ),
     );
 
+  /** A failed attempt: the task waits for the next one, or has failed. */
+  const failed = (
+    record: TaskRecord,
+    error: { readonly type: string; readonly message: string | null },
+    retry: "never" | undefined,
+    now: number,
+  ): ReadonlyArray<Step> => {
+    const next = afterFailure({ record, errorType: error.type, retry, now });
+    if (next._tag === "Ends")
+      return [{ type: "task.failed", data: { error, deadLetter: next.isDeadLetter, claim: token } }];
+    const { notBefore } = next;
+    return [{ type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, notBefore } }];
+  };
+
   const lease: TaskLease = {
     taskId,
     token,
@@ -203,19 +228,21 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         moves(() => [{ type: "task.completed", data: { output, claim: token } }]),
       ),
     fail: ({ message = null, type }, { retry } = {}) =>
-      moves((record, now) => {
-        const error = { type, message };
-        if (retry !== "never" && !isLastAttempt(record)) {
-          const notBefore = now + backoffMillis(record);
-          return [
-            { type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, notBefore } },
-          ];
-        }
-        const deadLetter = retry !== "never";
-        return [{ type: "task.failed", data: { error, deadLetter, claim: token } }];
-      }),
+      moves((record, now) => failed(record, { type, message }, retry, now)),
     timeOut: (afterMillis) => moves(() => [{ type: "task.timed_out", data: { afterMillis, claim: token } }]),
     release: moves(() => [{ type: "task.released", data: { reason: "interrupted", worker, attempt, claim: token } }]),
+    defer: (delayMillis, reason) =>
+      Effect.andThen(
+        Effect.fromResult(refusing(delayFault(delayMillis))),
+        moves((record, now) => {
+          const error = { type: "deferred", message: reason ?? null };
+          if (record.deferrals >= maxDeferrals) return failed(record, error, undefined, now);
+          const notBefore = now + delayMillis;
+          const data = { reason: "deferred", worker, attempt, claim: token, notBefore };
+          return [{ type: "task.released", data: reason === undefined ? data : { ...data, error } }];
+        }),
+      ),
+    log: (what) => report({ type: "task.logged", data: { ...what, attempt, claim: token } }),
     heartbeat: Effect.andThen(
       Effect.catchTag(look, "LogUnavailable", () => Effect.void),
       queue.keep(entry),

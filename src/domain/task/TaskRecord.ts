@@ -49,6 +49,8 @@ export interface TaskRecord extends Task.TaskState {
   readonly submitted: EventData<"task.submitted"> | undefined;
   /** Claims so far, without those that were given back. */
   readonly attempt: number;
+  /** Deferrals so far. */
+  readonly deferrals: number;
   readonly lease: Lease | undefined;
   /** Worker that had it last. */
   readonly worker: string | undefined;
@@ -70,6 +72,7 @@ export const empty: TaskRecord = {
   upTo: 0,
   submitted: undefined,
   attempt: 0,
+  deferrals: 0,
   lease: undefined,
   worker: undefined,
   notBefore: 0,
@@ -83,8 +86,6 @@ export const empty: TaskRecord = {
 /** A task that dies three times in three hands is more likely the cause than they are. */
 export const defaultMaxAttempts = 3;
 const defaultBackoffMillis = 1_000;
-/** A pause is never longer than this: what fails for an hour is looked at by a person. */
-const maxBackoffMillis = 60 * 60_000;
 
 /** Queueing of the task, with defaults for what the submitter left open. */
 export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
@@ -92,11 +93,8 @@ export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
   maxAttempts: queue?.maxAttempts ?? defaultMaxAttempts,
   backoffMillis: queue?.backoffMillis ?? defaultBackoffMillis,
   notBefore: queue?.notBefore ?? 0,
+  startBy: queue?.startBy ?? Infinity,
 });
-
-/** The pause after the failed attempt of that number. */
-export const backoffMillis = (record: TaskRecord): number =>
-  Math.min(queueingOf(record.submitted?.queue).backoffMillis * 2 ** Math.max(0, record.attempt - 1), maxBackoffMillis);
 
 export const isLastAttempt = (record: TaskRecord): boolean =>
   record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
@@ -185,11 +183,13 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
     }
     case "task.released": {
       const { notBefore, reason } = decoded.data;
+      const isDeferred = reason === "deferred";
       // A worker that gives its task back has not failed at it: the attempt does not count.
-      const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
+      const attempt = isDeferred || reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
+      const deferrals = record.deferrals + (isDeferred ? 1 : 0);
       // A pause is as long as its worker said, by his own clock; it begins when the log heard of it, by the log's.
       const aheadMillis = event.occurredAt - event.recordedAt;
-      return { lease: undefined, attempt, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
+      return { lease: undefined, attempt, deferrals, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
     }
     case "task.progressed":
       return said(decoded.data);

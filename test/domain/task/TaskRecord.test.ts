@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { task } from "../../../src/domain/History.ts";
 import {
-  backoffMillis,
   empty,
   evolve,
   idInBatch,
@@ -12,6 +11,7 @@ import {
   predecessorOf,
   successorOf,
 } from "../../../src/domain/task/TaskRecord.ts";
+import { backoffMillis } from "../../../src/domain/task/TaskRetry.ts";
 import { maxEventsPerAppend } from "../../../src/log/EventLog.ts";
 import { recordedEvent } from "../recordedEvent.ts";
 
@@ -52,7 +52,10 @@ describe("a task as its history tells it", () => {
     const twice = told(submitted, ["claimed"], lapsed, ["claimed"]);
     const back = told(submitted, ["claimed"], ["released", { reason: "interrupted" }]);
     assert.deepStrictEqual([once, twice, back].map(isLastAttempt), [false, true, false]);
-    assert.deepStrictEqual([once, twice].map(backoffMillis), [100, 200]);
+    assert.deepStrictEqual(
+      [once, twice].map((record) => backoffMillis(record)),
+      [100, 200],
+    );
     assert.strictEqual(back.attempt, 0);
   });
 
