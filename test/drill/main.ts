@@ -5,6 +5,7 @@
  * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- replicas`: a stream in three copies under rolling restarts, kill -9 of all and damage in one of them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
  * `npm run drill -- soak`: everything at once, for minutes to hours, with bounds on what may grow.
  * `npm run drill -- mutants`: plants faults in the code, one after the other; the tests of its room have to notice each.
@@ -24,10 +25,12 @@ import { type Outcome, run } from "./Drill.ts";
 import * as CatalogDrill from "./catalog/Catalog.ts";
 import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
+import * as Verdicts from "./damage/Verdicts.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as OddFiles from "./OddFiles.ts";
+import * as Replicas from "./Replicas.ts";
 import * as Outages from "./Outages.ts";
 import * as Sdks from "./Sdks.ts";
 import * as Soak from "./Soak.ts";
@@ -50,16 +53,17 @@ const { positionals, values } = parseArgs({
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
     files: { type: "string", default: "1000" },
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string" },
     events: { type: "string", default: "1000000" },
     plans: { type: "boolean", default: false },
-    fault: { type: "string", default: "0" },
-    seeds: { type: "string", default: "3" },
+    fault: { type: "string", default: "" },
+    seeds: { type: "string" },
     "at-once": { type: "string", default: "2" },
     minutes: { type: "string" },
     only: { type: "string", default: "" },
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
+    verdicts: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -72,7 +76,8 @@ npm run drill -- sdks        each SDK's own suite and types, from npm      needs
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
-npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
+npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
+npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
 npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
 npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
 npm run drill -- mcp         MCP's conformance suite against our server
@@ -80,7 +85,9 @@ npm run drill -- mcp         MCP's conformance suite against our server
   --seed N   the same dice again; each run names its own
 `;
 
-const number = (name: Exclude<keyof typeof values, "help" | "plans" | "short" | "save" | "only">): number => {
+const number = (
+  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "only" | "verdicts">,
+): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -208,7 +215,7 @@ const endingsSummary = ({ endings, faults, inLog, inSpool, said }: Endings.Outco
   ].join(" ");
 
 const endingDrill = Effect.suspend(() => {
-  const rounds = number("rounds");
+  const rounds = values.rounds === undefined ? 10 : number("rounds");
   say(`The exit drill: ${rounds} rounds of ${Object.keys(Endings.ways).length} ways to end`);
   return Endings.run({ rounds, count: 200, say }).pipe(
     Effect.map((outcome) => report(outcome, endingsSummary(outcome))),
@@ -241,9 +248,11 @@ const damageSummary = ({ faults, seconds, verdicts }: Damage.Outcome): string =>
 };
 
 const damageDrill = Effect.suspend(() => {
-  const fault = number("fault");
-  const faults = Damage.chosen({ number: fault === 0 ? undefined : fault, isShort: values.short });
-  const seeds = Array.from({ length: fault === 0 ? number("seeds") : 1 }, (_, index) => seed + index);
+  const faults = Damage.chosen({ numbers: values.fault, isShort: values.short });
+  // One by its number is planted once more.
+  const times = values.seeds === undefined ? (values.fault === "" ? 3 : 1) : number("seeds");
+  const seeds = Array.from({ length: times }, (_, index) => seed + index);
+  const notes = Verdicts.open(values.verdicts);
   say(`The damage drill: ${faults.length} faults, seeds ${seeds.join(", ")}`);
   return Effect.promise(() =>
     Damage.run({
@@ -252,13 +261,27 @@ const damageDrill = Effect.suspend(() => {
       atOnce: number("at-once"),
       minutes: values.minutes === undefined ? 1000 : number("minutes"),
       say,
+      onVerdict: notes.add,
     }),
   ).pipe(
     Effect.map((outcome) => {
-      if (values.save) say(`Written: ${savePage(outcome.verdicts)}`);
+      if (values.save) say(`Written: ${savePage(notes.all())}`);
       report(outcome, damageSummary(outcome));
     }),
   );
+});
+
+const replicaSummary = ({ acknowledged, alone, byServer, faults, stored }: Replicas.Outcome): string =>
+  [
+    faults.length === 0 ? "Nothing lost:" : "NOT as promised:",
+    `${count(acknowledged)} acknowledged, ${count(stored)} in the stream, ${byServer.map(count).join(", ")} in the files of the three servers,`,
+    `${count(alone)} in a stream made of one server's files alone`,
+  ].join(" ");
+
+const replicaDrill = Effect.suspend(() => {
+  const rounds = values.rounds === undefined ? 3 : number("rounds");
+  say(`The replica drill: ${rounds} rounds, seed ${seed}`);
+  return Effect.map(Replicas.run({ rounds, seed, say }), (outcome) => report(outcome, replicaSummary(outcome)));
 });
 
 const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
@@ -338,6 +361,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   files: oddDrill,
   soak: soakDrill,
   mutants: mutantDrill,
+  replicas: replicaDrill,
   mcp: conformance,
 };
 if (values.help) {

@@ -18,9 +18,10 @@ import type { LogUnavailable } from "../EventLog.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import type { Address, NoAnswer } from "../connection/RepliesNats.ts";
 import { type Got, storedOfAnswer } from "./MessageNats.ts";
+import type { LogCondition } from "../connection/LogCondition.ts";
 import type { Link } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, ask, failed } from "../connection/RequestNats.ts";
-import { awaitLink, retryPauseMillis, unanswered } from "../connection/PatienceNats.ts";
+import { awaitLink, because, retryPauseMillis, unanswered } from "../connection/PatienceNats.ts";
 
 /** Messages and bytes of one batch: what one reader holds in memory, and the server sends without flow control. */
 const batchMessages = 500;
@@ -202,8 +203,7 @@ export const lastOf = async (options: {
 
 /** Retries without an answer, for as long as patience lasts: a read changes nothing. */
 const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }>(
-  link: Link,
-  patienceMillis: number,
+  { link, patienceMillis, unserved }: Options,
   question: () => Promise<A | NoAnswer>,
 ) {
   const started = yield* elapsed;
@@ -211,26 +211,34 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
     const answer = yield* Effect.promise(question);
     if (answer._tag !== "NoAnswer") return answer as A;
     const no = answer as NoAnswer;
-    if (no.why === "nobody") link.doubt();
+    if (no.why === "nobody") {
+      link.doubt();
+      const condition = unserved?.();
+      if (condition !== undefined) return yield* because(condition);
+    }
     if (no.why === "failed" || (yield* elapsed) - started >= patienceMillis) return yield* unanswered(no);
     if (no.why === "lost") yield* awaitLink(link);
     else yield* Effect.sleep(retryPauseMillis(attempt));
   }
 });
 
-export const make = (options: {
+export interface Options {
   readonly nc: Client;
   readonly link: Link;
   /** Patience of a read without an answer, milliseconds. */
   readonly patienceMillis: number;
   /** Longest silence before it is asked again, milliseconds. Default 5,000. */
   readonly silenceMillis?: number | undefined;
-}): DirectGet => {
-  const { link, nc, patienceMillis, silenceMillis = defaultSilenceMillis } = options;
+  /** Reason why the server answers no read, as far as the guard of the connection knows: then no patience helps. */
+  readonly unserved?: (() => LogCondition | undefined) | undefined;
+}
+
+export const make = (options: Options): DirectGet => {
+  const { link, nc, silenceMillis = defaultSilenceMillis } = options;
   return {
     one: (stream, selector, from) =>
       Effect.map(
-        persist<Extract<One, { _tag: "One" }>>(link, patienceMillis, () =>
+        persist<Extract<One, { _tag: "One" }>>(options, () =>
           getOne({ nc, link, stream, selector, from, silenceMillis }),
         ),
         ({ message }) => message,
@@ -238,7 +246,7 @@ export const make = (options: {
     batch: (stream, selector, most = batchMessages) => {
       const request = JSON.stringify({ ...selector, batch: Math.min(most, batchMessages), max_bytes: batchBytes });
       return Effect.map(
-        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () =>
+        persist<Extract<Batch, { _tag: "Batch" }>>(options, () =>
           getBatch({ nc, link, stream, request, silenceMillis }),
         ),
         ({ messages }) => messages,

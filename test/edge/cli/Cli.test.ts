@@ -171,6 +171,7 @@ describe("the command line, where no daemon runs", { timeout: 300_000 }, () => {
       said += `${line}\n`;
       if (line.includes("records a stdio MCP server")) up.kill("SIGINT");
     }
+    if (up.exitCode === null) await once(up, "exit");
     assert.match(said, / {2}HTTP {7}http:\/\/127\.0\.0\.1:\d+\n/);
     assert.match(said, / {2}data {7}.*\n {2}page {7}.*recollect(?:\.mjs)? open --data \S+ {4}opens it in a browser\n/);
   });

@@ -158,6 +158,28 @@ describe("healing", { timeout: 60_000 }, () => {
     }),
   );
 
+  it.live("makes a stream that stands alone of one copy of three, and calls it what the folder knows", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(9);
+      const meta = join(World.streamFolder(root), "meta.inf");
+      const said = JSON.parse(readFileSync(meta, "utf8"));
+      const identity = "11111111-0000-4000-8000-000000000000";
+      writeFileSync(meta, JSON.stringify({ ...said, num_replicas: 3, metadata: {} }));
+      writeFileSync(join(root, "store.json"), JSON.stringify({ identity }));
+      assert.includeMembers(
+        (yield* plan(root)).findings.map(({ code }) => code),
+        ["identity", "replicated"],
+      );
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, 9)), shapes(before));
+      assert.deepInclude(World.dataOf(after[9]), { identity });
+      const healed = StreamFiles.find(join(root, "nats"), "RECOLLECT")?.meta;
+      assert.deepInclude(healed, { num_replicas: 1 });
+      assert.strictEqual(healed?.metadata?.["recollect.identity"], identity);
+    }),
+  );
+
   it.live("makes the ledger anew where only the ledger is damaged, and leaves the stream", () =>
     Effect.gen(function* () {
       const { root } = yield* folderWith(40);
