@@ -137,6 +137,18 @@ export const mutants: ReadonlyArray<Mutant> = [
   ),
   sync("src/publish/thread/Sync", "if (this.#units <= mostOriginalUnits) break;", "break;"),
   engine("src/projection/Chain", "entry.sequence % markEvery === 0", "entry.sequence % markEvery === 1"),
+  planted("projection/TwoWriters")(
+    "src/projection/write/RowWriterSqlite",
+    "!isOurs || readSequence.get() !== after",
+    "!isOurs",
+  ),
+  planted("projection/TwoWriters", "projection/Rebuild")(
+    "src/projection/write/RowWriterSqlite",
+    "link === undefined || Generations.isCurrent(link, file)",
+    "true",
+  ),
+  planted("projection/heal/Heal")("src/projection/heal/Merge", "if (sequence === last + 1) rows = new Map();", ""),
+  models("src/domain/Tokens", "(cacheRead ?? 0) + (cacheWrite ?? 0)", "(cacheRead ?? 0)"),
   engine("src/projection/fold/RowMerge", "(a <= b ? a : b)", "(a < b ? b : a)"),
   engine("src/projection/fold/RowMerge", 'if (merge === "replace") stored[name] = null;', ""),
   engine("src/projection/fold/RowMerge", 'if (table.rows === "first") return;', ""),
