@@ -48,6 +48,7 @@ const { positionals, values } = parseArgs({
     outages: { type: "string", default: "100" },
     longest: { type: "string", default: "60" },
     tasks: { type: "string", default: "5000" },
+    waiting: { type: "string", default: "0" },
     workers: { type: "string", default: "8" },
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
@@ -70,7 +71,7 @@ const { positionals, values } = parseArgs({
 
 const usage = `npm run drill                kills everything at random, and verifies      --kills 200  --importers 2
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
-npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
+npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8  --waiting 100000
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
@@ -182,9 +183,11 @@ const tasksSummary = ({ claims, disturbances, ends, faults, givenBack, lapsed, s
   ].join(" ");
 
 const taskDrill = Effect.suspend(() => {
-  const [tasks, workers] = [number("tasks"), number("workers")];
-  say(`The task drill: ${tasks} tasks, ${workers} workers, seed ${seed}`);
-  return Effect.map(TaskDrill.run({ tasks, workers, seed, say }), (outcome) => report(outcome, tasksSummary(outcome)));
+  const [tasks, workers, waiting] = [number("tasks"), number("workers"), number("waiting")];
+  say(`The task drill: ${tasks} tasks, ${workers} workers, ${waiting} tasks that wait meanwhile, seed ${seed}`);
+  return Effect.map(TaskDrill.run({ tasks, workers, waiting, seed, say }), (outcome) =>
+    report(outcome, tasksSummary(outcome)),
+  );
 });
 
 const limitsSummary = ({ allowed, bySecond, faults, isJudged, refused, trips }: LimitDrill.Outcome): string =>

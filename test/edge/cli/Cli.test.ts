@@ -193,7 +193,7 @@ describe("the command line, beside a daemon", { timeout: 300_000 }, () => {
   let up: Awaited<ReturnType<typeof daemon>> | undefined;
   beforeAll(async () => {
     up = await daemon();
-  });
+  }, 120_000);
   afterAll(() => up?.end());
 
   it("lists threads, and finds what was said, whatever characters the words have", () => {
