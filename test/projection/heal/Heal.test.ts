@@ -60,7 +60,12 @@ describe("healing", { timeout: 60_000 }, () => {
       assertWhole(verified);
       assert.deepStrictEqual(shapes(after.slice(0, notes)), shapes(before));
       assert.strictEqual(typeOf(after[notes]), "recollect.healed");
-      assert.deepInclude(World.dataOf(after[notes]), { reason: "a test", through: notes, fromStream: notes, fromLedger: 0 });
+      assert.deepInclude(World.dataOf(after[notes]), {
+        reason: "a test",
+        through: notes,
+        fromStream: notes,
+        fromLedger: 0,
+      });
       assert.isFalse((yield* plan(root)).needed);
       assert.deepStrictEqual(StoreSwap.kept(root), [done.kept ?? ""]);
       // Readers and writers work as before: the same id again is the same event, and a new one follows.
