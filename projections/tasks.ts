@@ -5,12 +5,23 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { TaskMoved } from "../src/domain/Fact.ts";
-import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+import { type Change, nameText, type Projection, type RowChange } from "../src/projection/Projection.ts";
 import { head } from "./text.ts";
 
 const ended: ReadonlySet<string | undefined> = new Set(["completed", "failed", "timeout", "cancelled"]);
 
 const bounded = (text: string | undefined): string | undefined => (text === undefined ? undefined : head(text));
+
+/**
+ * Since when a task of the queue waits to be claimed, and until when it has to: by the log's clock. Progress leaves both as
+ * they are, and every other change of status ends the waiting.
+ */
+const waiting = (event: RecordedEvent, { notBefore = 0, priority, status }: TaskMoved): RowChange["row"] => {
+  if (status === undefined) return {};
+  const isInQueue = status === "pending" && (priority !== undefined || event.type === "task.released");
+  if (!isInQueue) return { waiting_since: null, due_at: null };
+  return { waiting_since: event.recordedAt, due_at: notBefore > event.recordedAt ? notBefore : 0 };
+};
 
 const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): ReadonlyArray<Change> => {
   const task = { task_id: event.history.id, tenant: event.history.tenant };
@@ -32,7 +43,9 @@ const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): Readonly
         attempt: fact.attempt,
         max_attempts: fact.maxAttempts,
         not_before: fact.notBefore,
+        ...waiting(event, fact),
         start_by: fact.startBy,
+        is_ordered: fact.isOrdered === true ? 1 : undefined,
         dead_letter: fact.deadLetter === true ? 1 : undefined,
         restored_at: fact.restored === true ? at : undefined,
         agent_type: request?.agentType,
@@ -81,7 +94,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 7,
+  version: 8,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -101,7 +114,18 @@ export const tasks: Projection = {
         attempt: { type: "integer", merge: "max", doc: "Claims so far." },
         max_attempts: { type: "integer", doc: "How many claims it may have." },
         not_before: { type: "integer", doc: "Earliest moment of the next claim, epoch milliseconds." },
+        waiting_since: {
+          type: "integer",
+          merge: "replace",
+          doc: "Since when the queue has it to be claimed, epoch milliseconds by the log's clock; null: not now.",
+        },
+        due_at: {
+          type: "integer",
+          merge: "replace",
+          doc: "Earliest moment of its next claim, epoch milliseconds; 0: at once; null: it does not wait.",
+        },
         start_by: { type: "integer", doc: "Latest moment of its start, epoch milliseconds." },
+        is_ordered: { type: "integer", doc: "1: it names tasks that must have ended before it." },
         dead_letter: { type: "integer", doc: "1: its last attempt failed." },
         restored_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
         agent_type: { type: "name", doc: "Agent type." },
@@ -129,7 +153,12 @@ export const tasks: Projection = {
         ["thread_id"],
         ["batch_id"],
         { on: ["last_activity_at"], where: "ended_at IS NULL" },
+        // What is due next, what waits for which agent type, and what has moved: none walks through what waits.
+        { on: ["due_at"], where: "due_at > 0" },
+        { on: ["tenant", "agent_type", "due_at", "first_sequence"], where: "waiting_since IS NOT NULL" },
+        { on: ["last_sequence"], where: "waiting_since IS NOT NULL OR batch_id IS NOT NULL" },
         { on: ["start_by"], where: "ended_at IS NULL" },
+        { on: ["first_sequence"], where: "waiting_since IS NOT NULL AND is_ordered = 1" },
       ],
     },
     {

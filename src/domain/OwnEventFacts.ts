@@ -9,7 +9,7 @@ import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
 import { resultText } from "./interpret/facts.ts";
 import { type JsonValue, utf8Length } from "./Json.ts";
 import type { TaskQueueing } from "./task/TaskEvents.ts";
-import { queueingOf } from "./task/TaskRecord.ts";
+import { pausedUntil, queueingOf } from "./task/TaskRecord.ts";
 import type { Decoded } from "./Upcast.ts";
 
 type Known = Exclude<Decoded, { readonly _tag: "Unknown" }>;
@@ -209,23 +209,27 @@ export const canonicalFacts = (
     case "source.described":
       return [{ _tag: "Noted", kind: "source" }];
     case "task.submitted": {
-      const { request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
+      const { after, request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
       return moved("pending", {
         request,
         threadId: threadId ?? undefined,
         batchId: batchId ?? undefined,
         failFast: place?.failFast ?? undefined,
+        isOrdered: (after ?? []).length > 0 ? true : undefined,
         parentTaskId: parentTaskId ?? undefined,
         retryOf: retryOf ?? undefined,
         ...(queue == null ? {} : queueFacts(queue)),
       });
     }
     case "task.claimed":
-      return moved("starting", { worker: event.data.worker ?? undefined, attempt: event.data.attempt ?? undefined });
+      return moved(event.data.begun === true ? "running" : "starting", {
+        worker: event.data.worker ?? undefined,
+        attempt: event.data.attempt ?? undefined,
+      });
     case "task.released": {
-      const { reason, error, notBefore } = event.data;
+      const { reason, error } = event.data;
       const message = error == null ? reason : `${reason}: ${error.message ?? error.type}`;
-      return moved("pending", { message, notBefore: notBefore ?? undefined });
+      return moved("pending", { message, notBefore: pausedUntil(event.data, recorded) });
     }
     case "task.started":
       return moved("running", { worker: event.data.worker ?? undefined });

@@ -69,7 +69,7 @@ export const suite = (test: Tester) => {
       const { taskId } = yield* tasks.submit({ agentType: "outside later" }, { after: [first] });
       yield* isNotHandedOut("outside later");
       yield* (yield* claimed("outside")).complete();
-      yield* tasks.requeue([taskId]);
+      yield* tasks.followUp([taskId]);
       const lease = yield* claimed("outside later");
       assert.deepStrictEqual(lease.submitted.after, [first]);
       yield* lease.complete();

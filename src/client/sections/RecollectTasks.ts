@@ -11,6 +11,7 @@ import type { Asking } from "../../coordination/tasks/TaskLease.ts";
 import { TaskDeferred } from "../TaskDeferred.ts";
 import type { Section } from "./Section.ts";
 import * as Tasks from "../../coordination/tasks/Tasks.ts";
+import type { Trouble } from "../../coordination/tasks/queue/TaskQueue.ts";
 import { type Children, children, results } from "../../coordination/tasks/TaskChildren.ts";
 import type { Batch, BatchRequest, Submission } from "../../coordination/tasks/TaskSubmit.ts";
 import { describeError, placesOf, type Running, work } from "../../coordination/tasks/Worker.ts";
@@ -50,6 +51,11 @@ export interface WorkOptions {
   readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
   readonly concurrency?: number | undefined;
   readonly worker?: string | undefined;
+  /**
+   * Told why tasks of a type cannot be had (NATS away, a consumer that cannot be made, a missing right): when that begins or
+   * changes, and each minute as long as it lasts. Default: a warning in the log.
+   */
+  readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
   /** Its result is the task's output. A throw is a failed attempt, and with `retry: "never"` on it the last one. */
   readonly run: (task: RunningTask) => unknown;
 }

@@ -30,7 +30,7 @@ import {
   type Settings,
   telling,
 } from "./Bucket.ts";
-import { ServerClock } from "./ServerClockNats.ts";
+import { ServerClock } from "../../log/connection/ServerClockNats.ts";
 
 type Connection = NatsConnection["Service"];
 
@@ -368,7 +368,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const connection = yield* NatsConnection;
     // One for all buckets of a connection, learnt with the first.
-    const serverClock = new ServerClock(yield* Clock.Clock);
+    const serverClock = ServerClock.of(connection.nc, yield* Clock.Clock);
     return Buckets.of({ open: (settings) => make(connection, serverClock, settings) });
   }),
 );

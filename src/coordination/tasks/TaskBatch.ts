@@ -5,7 +5,7 @@
  *
  * A batch has no history of its own: its tasks name it and their places, and their ids follow from its own.
  */
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
 import type { TaskStatus } from "../../domain/Fact.ts";
 import { task as historyOf } from "../../domain/History.ts";
 import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
@@ -50,14 +50,19 @@ const taken = (batchId: string, taskId: string) =>
   });
 
 export const submit = Effect.fn("coordination.submitBatch")(function* (
-  parts: { readonly desk: Desk; readonly accepting: Accepting; readonly offer: Offering["offer"] },
+  parts: {
+    readonly desk: Desk;
+    readonly accepting: Accepting;
+    readonly offering: Offering;
+    readonly now: Effect.Effect<number>;
+  },
   requests: ReadonlyArray<BatchRequest>,
   batch: Batch = {},
 ): Effect.fn.Return<SubmittedBatch, SubmitError> {
-  const { accepting, desk, offer } = parts;
+  const { accepting, desk, offering } = parts;
   const { speaks, tenant } = desk;
   const batchId = batch.id ?? (yield* newId);
-  const now = yield* Clock.currentTimeMillis;
+  const now = yield* parts.now;
   const places = yield* placed(batch, batchId, requests);
   const commands = yield* Effect.forEach(places, ({ after: waitsFor, batch: place, id, request }) =>
     Effect.gen(function* () {
@@ -73,22 +78,22 @@ export const submit = Effect.fn("coordination.submitBatch")(function* (
     [...new Set(places.flatMap(({ after: waitsFor }) => waitsFor))].filter((id) => !ours.has(id)),
   );
   const taskIds = places.map(({ id }) => id);
-  // Those that wait for no other of the batch.
-  const isFirst = ({ after: waitsFor }: (typeof places)[number]) => !waitsFor.some((id) => ours.has(id));
-  const mayBegin = places.slice(0, batch.atOnce).flatMap((place) => (isFirst(place) ? [place.id] : []));
-  const offerAll = (all: ReadonlyArray<Standing>) =>
-    Effect.forEach(all, ({ record, taskId }) => offer(taskId, record), { concurrency: atOnce, discard: true });
-
-  const accepted = yield* accepting.acceptAll(commands, Effect.flatMap(standings(desk, mayBegin), offerAll));
+  /** Those that have a place, by what any of them says of the batch. */
+  const first = idInBatch(batchId, 0);
+  const begin = Effect.flatMap(load(desk, first), (record) => offering.followUp(first, record));
+  const accepted = yield* accepting.acceptAll(commands, begin);
   if (accepted._tag === "Kept") return { batchId, taskIds, isNew: true, where: "spool" };
   if (accepted._tag === "Appended") {
-    const begins = new Set(mayBegin);
-    const made = commands.flatMap(({ event, history }, at) =>
-      begins.has(history.id)
-        ? [{ taskId: history.id, record: after(empty, history, [event], accepted.sequences[at] ?? 0) }]
-        : [],
-    );
-    yield* offerAll(made);
+    // Those that have a place and wait for no other of the batch.
+    const made = commands.flatMap(({ event, history }, at) => {
+      const { after: waitsFor = [] } = places[at] ?? {};
+      if (at >= (batch.atOnce ?? requests.length) || waitsFor.some((id) => ours.has(id))) return [];
+      return [{ taskId: history.id, record: after(empty, history, [event], accepted.sequences[at] ?? 0) }];
+    });
+    yield* Effect.forEach(made, ({ record, taskId }) => offering.offer(taskId, record), {
+      concurrency: atOnce,
+      discard: true,
+    });
     return { batchId, taskIds, isNew: true, where: "log" };
   }
   const there = yield* standings(desk, taskIds);
@@ -96,8 +101,7 @@ export const submit = Effect.fn("coordination.submitBatch")(function* (
     ({ record: { submitted } }) => submitted?.batchId !== batchId || submitted.place?.size !== requests.length,
   );
   if (other !== undefined) return yield* taken(batchId, other.taskId);
-  // Any of them may be the next.
-  yield* offerAll(there);
+  yield* begin;
   return { batchId, taskIds, isNew: false, where: "log" };
 });
 

@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  */
-import { Clock, Effect, Option, Semaphore, Stream } from "effect";
+import { Effect, Option, Semaphore, Stream } from "effect";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { EventData } from "../../domain/Event.ts";
 import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/task/Task.ts";
@@ -91,10 +91,12 @@ export interface TaskLease {
 }
 
 /**
- * A delay up to this is waited for in the queue; what is due later leaves it, and is put in again when it is due
- * (`Tasks.requeue`), so that many tasks for tomorrow are not counted among those that are handed out.
+ * A delay up to this is waited for in the queue; what is due later leaves it, and is put in again when it is due (`Requeue`).
+ *
+ * Decision: 10 s, because the server counts what waits for its delay among what is handed out, 10,000 for a type and
+ * priority, and holds up what is behind it for as long; the pauses of four attempts (1, 2, 4, 8 s) need nobody to look.
  */
-export const delayHorizonMillis = 60_000;
+export const delayHorizonMillis = 10_000;
 
 export interface Holding {
   readonly desk: Desk;
@@ -137,10 +139,9 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   });
 
   /** One move under this lease; what it does to the entry follows from the state it leads to. */
-  const moves = (stepsOf: (record: TaskRecord, now: number) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
+  const moves = (stepsOf: (record: TaskRecord) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
     one.withPermit(
       Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis;
         const { record } = yield* move({
           desk,
           taskId,
@@ -148,7 +149,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
           patience: "patient",
           decide: Effect.fnUntraced(function* (current) {
             yield* standing(current);
-            const steps = stepsOf(current, now);
+            const steps = stepsOf(current);
             const [first] = steps;
             if (first === undefined) return steps;
             const decided = yield* Effect.fromResult(decide({ taskId, state: current, move: first }));
@@ -159,7 +160,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         if (record.lease?.token === token) return;
         yield* letGo;
         if (hasEnded(record)) yield* Effect.andThen(queue.done(entry), ended(record));
-        else if (record.status === "pending") yield* postpone(holding, record.notBefore - now);
+        else if (record.status === "pending") yield* postpone(holding, record.notBefore - (yield* queue.now));
       }),
     );
 
@@ -199,13 +200,12 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     record: TaskRecord,
     error: { readonly type: string; readonly message: string | null },
     retry: "never" | undefined,
-    now: number,
   ): ReadonlyArray<Step> => {
-    const next = afterFailure({ record, errorType: error.type, retry, now });
+    const next = afterFailure({ record, errorType: error.type, retry });
     if (next._tag === "Ends")
       return [{ type: "task.failed", data: { error, deadLetter: next.isDeadLetter, claim: token } }];
-    const { notBefore } = next;
-    return [{ type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, notBefore } }];
+    const { pauseMillis } = next;
+    return [{ type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, pauseMillis } }];
   };
 
   const lease: TaskLease = {
@@ -227,18 +227,16 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         Effect.fromResult(refusing(outputFault(output))),
         moves(() => [{ type: "task.completed", data: { output, claim: token } }]),
       ),
-    fail: ({ message = null, type }, { retry } = {}) =>
-      moves((record, now) => failed(record, { type, message }, retry, now)),
+    fail: ({ message = null, type }, { retry } = {}) => moves((record) => failed(record, { type, message }, retry)),
     timeOut: (afterMillis) => moves(() => [{ type: "task.timed_out", data: { afterMillis, claim: token } }]),
     release: moves(() => [{ type: "task.released", data: { reason: "interrupted", worker, attempt, claim: token } }]),
     defer: (delayMillis, reason) =>
       Effect.andThen(
         Effect.fromResult(refusing(delayFault(delayMillis))),
-        moves((record, now) => {
+        moves((record) => {
           const error = { type: "deferred", message: reason ?? null };
-          if (record.deferrals >= maxDeferrals) return failed(record, error, undefined, now);
-          const notBefore = now + delayMillis;
-          const data = { reason: "deferred", worker, attempt, claim: token, notBefore };
+          if (record.deferrals >= maxDeferrals) return failed(record, error, undefined);
+          const data = { reason: "deferred", worker, attempt, claim: token, pauseMillis: delayMillis };
           return [{ type: "task.released", data: reason === undefined ? data : { ...data, error } }];
         }),
       ),

@@ -158,13 +158,23 @@ export const placed = (batch: Batch, batchId: string, requests: ReadonlyArray<Ba
     for (const [index, request] of requests.entries()) {
       const places = placesBefore(isObject(request) ? request.after : [], size);
       if (places instanceof InvalidTask) return yield* places;
+      // A task that has a place and waits for one that has none yet would keep it for ever.
+      const later = atOnce < size ? places.find((place) => place >= index) : undefined;
+      if (later !== undefined) {
+        return yield* invalid(
+          `${index} after ${later}`,
+          "With atOnce a task names those that stand before it in the batch.",
+        );
+      }
       for (const place of places) next.set(place, [...(next.get(place) ?? []), index]);
-      before.push(index < atOnce ? places : [...places, index - atOnce]);
+      before.push(places);
     }
     const cycle = cycleOf(before);
     if (cycle !== undefined) {
-      const hint = "Leave out one of these; with atOnce a task also waits for the one that many places before it.";
-      return yield* invalid(`tasks of the batch wait for each other: ${cycle.join(" after ")}`, hint);
+      return yield* invalid(
+        `tasks of the batch wait for each other: ${cycle.join(" after ")}`,
+        "Leave out one of these.",
+      );
     }
     return requests.map((request, index) => {
       const { after = [], ...plain } = request;

@@ -14,7 +14,7 @@
  * - the queue may be lost at any time: `requeue` puts in whatever waits and is not there;
  * - a result can be read for as long as the log is there, also after every process was restarted.
  */
-import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
 import { decide, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
@@ -32,7 +32,7 @@ import { make as makeLease, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import { claimFault, InvalidTask, refusing } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
-import { TaskQueue } from "./queue/TaskQueue.ts";
+import { type Named, TaskQueue } from "./queue/TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
 import * as TaskSlots from "./queue/TaskSlots.ts";
 import * as TaskWatch from "./TaskWatch.ts";
@@ -113,13 +113,17 @@ export class Tasks extends Context.Service<
     readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | TaskWatch.Following>;
     /** How it stands now and after each of its events, up to its end. At most 1,000 wait in one process. */
     readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | TaskWatch.Following>;
-    /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
-    readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
+    /** Puts tasks into the queue that may be claimed, or are held, and are not there. Returns how many it was. */
+    readonly requeue: (tasks: ReadonlyArray<Named>) => Effect.Effect<number, LogUnavailable>;
     /**
      * What follows for these tasks, once more: from the end of one for its batch, whose worker may have died before it
-     * could; for one that waits, its end when it will never be ready.
+     * could; for one that waits, that it or others of its batch may begin, or its end when it will never be ready.
      */
     readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, MoveError>;
+    /** The clock by which tasks are due, epoch milliseconds: the log's. */
+    readonly now: Effect.Effect<number>;
+    /** Changes when the queue was lost, or may have lost something: then all that waits is put in again. */
+    readonly incarnation: Effect.Effect<string, LogUnavailable>;
   }
 >()("recollect/coordination/Tasks") {}
 
@@ -136,8 +140,8 @@ export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry"
   hint: Schema.String,
 }) {}
 
-/** Questions of one call to log and queue that are on their way together: a batch must not crowd out all others. */
-const offersAtOnce = 32;
+/** Entries that are put in together. */
+const offersAtOnce = 64;
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* EventLog;
@@ -149,11 +153,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) }, policy };
 
   const offering = TaskEnqueue.make(desk, queue, yield* Effect.scope);
-  const { ended, offer, withdraw } = offering;
+  const { ended, withdraw } = offering;
   const accepting = yield* TaskSubmission.make(desk, offering);
   const { accept, arrived } = accepting;
 
-  const underWay = { claims: 0 };
   let isConfigured = false;
   /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
@@ -172,7 +175,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submission: Submission = {},
     retryOf?: string,
   ) {
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* queue.now;
     const { dedupKey, ...plain } = submission;
     const checkedAs = (id: string) => checked({ request, submission, id, now, retryOf });
     if (dedupKey == null) {
@@ -254,12 +257,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
-    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offer }, requests, batch),
+    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offering, now: queue.now }, requests, batch),
     batch: (batchId) => TaskBatch.show(desk, batchId),
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, ended, follow, underWay }, claiming);
+      return yield* claim({ desk, queue, slots, ended, follow }, claiming);
     }),
     resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
       const record = yield* load(desk, taskId);
@@ -286,21 +289,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
     show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),
     result,
     watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultNow(taskId, record)),
-    requeue: Effect.fn("coordination.requeue")(function* (taskIds: ReadonlyArray<string>) {
-      const missing = yield* queue.missing(taskIds);
-      const offered = yield* Effect.forEach(
-        missing,
-        (id) => Effect.flatMap(load(desk, id), (record) => offer(id, record)),
-        { concurrency: offersAtOnce },
-      );
-      return offered.filter((isIn) => isIn).length;
+    requeue: Effect.fn("coordination.requeue")(function* (tasks: ReadonlyArray<Named>) {
+      const put = yield* Effect.forEach(tasks, (task) => queue.put(task), { concurrency: offersAtOnce });
+      return put.filter((isNew) => isNew).length;
     }),
     followUp: (taskIds) =>
-      Effect.forEach(
-        taskIds,
-        (id) => Effect.flatMap(load(desk, id), (record) => (hasEnded(record) ? ended(record) : offer(id, record))),
-        { discard: true },
-      ),
+      Effect.forEach(taskIds, (id) => Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)), {
+        discard: true,
+      }),
+    now: queue.now,
+    incarnation: queue.incarnation,
   });
 });
 

@@ -24,6 +24,7 @@ import {
   maxErrorTypeBytes,
   refusing,
 } from "../config/TaskLimits.ts";
+import type { Trouble } from "./queue/TaskQueue.ts";
 import { Tasks } from "./Tasks.ts";
 
 /** A task as `run` sees it. */
@@ -42,6 +43,11 @@ export interface Work<E extends TaskError, R> {
   readonly concurrency?: number | undefined;
   /** Who works: what people see in lists. */
   readonly worker?: string | undefined;
+  /**
+   * Told why tasks of a type cannot be had (NATS away, a consumer that cannot be made, a missing right): when that begins or
+   * changes, and each minute as long as it lasts. Default: a warning in the log.
+   */
+  readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
   /**
    * An error with `deferMillis` gives the task back for so long, at no attempt; one with `retry: "never"` fails the task
    * now; any other is an attempt that failed.
@@ -149,11 +155,33 @@ const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Eff
     ),
   );
 
+/** How often a trouble that lasts is told again. */
+const troubleMillis = 60_000;
+
+/** Each trouble once, however many places of the worker have it. */
+const telling = Effect.fnUntraced(function* (onTrouble: Work<never, never>["onTrouble"]) {
+  const run = Effect.runForkWith(yield* Effect.context<never>());
+  const told = new Map<string, { readonly reason: string; readonly at: number }>();
+  return (trouble: Trouble) => {
+    const before = told.get(trouble.agentType);
+    const at = performance.now();
+    if (before?.reason === trouble.reason && at - before.at < troubleMillis) return;
+    told.set(trouble.agentType, { reason: trouble.reason, at });
+    if (onTrouble === undefined)
+      run(Effect.logWarning(`no task of ${trouble.agentType} can be had: ${trouble.reason}`));
+    else onTrouble(trouble);
+  };
+});
+
 /** One place for a task at a time. */
-const slot = <E extends TaskError, R>(options: Work<E, R>, agentTypes: ReadonlyArray<string>) =>
+const slot = <E extends TaskError, R>(
+  options: Work<E, R>,
+  agentTypes: ReadonlyArray<string>,
+  trouble: (trouble: Trouble) => void,
+) =>
   Effect.gen(function* () {
     const tasks = yield* Tasks;
-    const claimed = tasks.claim({ agentTypes, worker: options.worker }).pipe(
+    const claimed = tasks.claim({ agentTypes, worker: options.worker, trouble }).pipe(
       Effect.tapError((error) => Effect.logWarning(`no task can be claimed: ${error.message}`)),
       Effect.retry(backoff),
       Effect.orDie,
@@ -188,6 +216,12 @@ export const placesOf = ({
 
 /** Works until it is interrupted. */
 export const work = <E extends TaskError, R>(options: Work<E, R>): Effect.Effect<never, InvalidTask, Tasks | R> =>
-  Effect.flatMap(Effect.fromResult(placesOf(options)), (places) =>
-    Effect.forEach(places, (types) => slot(options, types), { concurrency: "unbounded", discard: true }),
-  ).pipe(Effect.andThen(Effect.never));
+  Effect.gen(function* () {
+    const places = yield* Effect.fromResult(placesOf(options));
+    const trouble = yield* telling(options.onTrouble);
+    yield* Effect.forEach(places, (types) => slot(options, types, trouble), {
+      concurrency: "unbounded",
+      discard: true,
+    });
+    return yield* Effect.never;
+  });

@@ -181,7 +181,7 @@ export const evolve = (
     const holder = isObject(data) ? data["holder"] : undefined;
     return {
       ...state,
-      status,
+      status: isObject(data) && data["begun"] === true ? "running" : status,
       asked: [],
       lease: { token: event.sequence, holder: typeof holder === "string" ? holder : undefined },
     };

@@ -87,10 +87,14 @@ export const TaskClaimed = Schema.Struct({
   worker: maybe(Text),
   attempt: maybe(Schema.Natural),
   holder: maybe(Text),
+  /** True: the worker has begun with it, and no `task.started` follows. Absent: it prepares. */
+  begun: maybe(Schema.Boolean),
 });
 /**
  * The lease is over and the task waits for the next one. `reason`: `lapsed` (no heartbeat), `interrupted` (its worker
- * gave it back), `deferred` (its worker wants it later; neither counts as an attempt) or `failed` (with the error). `notBefore`, epoch milliseconds: the earliest moment of the next claim.
+ * gave it back), `deferred` (its worker wants it later; neither counts as an attempt) or `failed` (with the error). The next
+ * claim comes `pauseMillis` after the log recorded this at the earliest, whatever the worker's clock says; `notBefore`,
+ * epoch milliseconds by the worker's clock, is how it was said before and may still be.
  */
 export const TaskReleased = Schema.Struct({
   reason: Text,
@@ -98,6 +102,7 @@ export const TaskReleased = Schema.Struct({
   attempt: maybe(Schema.Natural),
   claim: maybe(Schema.Natural),
   error: maybe(ToolError),
+  pauseMillis: maybe(Millis),
   notBefore: maybe(Millis),
 });
 export const TaskStarted = Schema.Struct({

@@ -130,22 +130,6 @@ export const placeOf = (submitted: EventData<"task.submitted"> | undefined) => {
   return { batchId, index, size, atOnce, failFast: failFast === true };
 };
 
-/** The task that must have ended before this one may be claimed. */
-export const predecessorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const place = placeOf(submitted);
-  return place === undefined || place.index < place.atOnce
-    ? undefined
-    : idInBatch(place.batchId, place.index - place.atOnce);
-};
-
-/** The task that may be claimed once this one has ended. */
-export const successorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const place = placeOf(submitted);
-  return place === undefined || place.index + place.atOnce >= place.size
-    ? undefined
-    : idInBatch(place.batchId, place.index + place.atOnce);
-};
-
 const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({
   lease: undefined,
   end: { deadLetter: false, ...data, at },
@@ -162,6 +146,18 @@ const said = (data: { message?: string | null; progress?: number | null; total?:
 
 const without = <A>(entries: Readonly<Record<string, A>>, key: string): Readonly<Record<string, A>> =>
   Object.fromEntries(Object.entries(entries).filter(([other]) => other !== key));
+
+/**
+ * The earliest moment of the next claim after a release, epoch milliseconds; undefined: at once. A pause begins when the log
+ * heard of it, by the log's clock; one that a worker gave an end by its own clock is as long as it was by that.
+ */
+export const pausedUntil = (
+  { notBefore, pauseMillis }: EventData<"task.released">,
+  event: Pick<RecordedEvent, "occurredAt" | "recordedAt">,
+): number | undefined => {
+  if (pauseMillis != null) return event.recordedAt + pauseMillis;
+  return notBefore == null ? undefined : notBefore - (event.occurredAt - event.recordedAt);
+};
 
 /** Changes of an event beside the status. */
 const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> => {
@@ -182,14 +178,12 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       return { lease, attempt: lease.attempt, worker: lease.worker, said: {}, requests: {}, answers: {} };
     }
     case "task.released": {
-      const { notBefore, reason } = decoded.data;
-      const isDeferred = reason === "deferred";
+      const isDeferred = decoded.data.reason === "deferred";
       // A worker that gives its task back has not failed at it: the attempt does not count.
-      const attempt = isDeferred || reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
+      const isCounted = !isDeferred && decoded.data.reason !== "interrupted";
+      const attempt = isCounted ? record.attempt : Math.max(0, record.attempt - 1);
       const deferrals = record.deferrals + (isDeferred ? 1 : 0);
-      // A pause is as long as its worker said, by his own clock; it begins when the log heard of it, by the log's.
-      const aheadMillis = event.occurredAt - event.recordedAt;
-      return { lease: undefined, attempt, deferrals, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
+      return { lease: undefined, attempt, deferrals, notBefore: pausedUntil(decoded.data, event) ?? 0 };
     }
     case "task.progressed":
       return said(decoded.data);

@@ -27,19 +27,18 @@ export const backoffMillis = (record: TaskRecord, errorType?: string): number =>
 };
 
 export type AfterFailure =
-  | { readonly _tag: "Again"; readonly notBefore: number }
+  | { readonly _tag: "Again"; readonly pauseMillis: number }
   /** `isDeadLetter`: it had attempts, and they are used up. */
   | { readonly _tag: "Ends"; readonly isDeadLetter: boolean };
 
-/** `retry` is the worker's own word on this failure; `now` in epoch milliseconds. */
+/** `retry` is the worker's own word on this failure. */
 export const afterFailure = (options: {
   readonly record: TaskRecord;
   readonly errorType: string;
   readonly retry: "never" | undefined;
-  readonly now: number;
 }): AfterFailure => {
-  const { errorType, now, record, retry } = options;
+  const { errorType, record, retry } = options;
   if (retry === "never" || ruleFor(record, errorType) === "never") return { _tag: "Ends", isDeadLetter: false };
   if (isLastAttempt(record)) return { _tag: "Ends", isDeadLetter: true };
-  return { _tag: "Again", notBefore: now + backoffMillis(record, errorType) };
+  return { _tag: "Again", pauseMillis: backoffMillis(record, errorType) };
 };

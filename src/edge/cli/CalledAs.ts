@@ -61,6 +61,7 @@ export const commandNames = [
   "search",
   "threads",
   "thread",
+  "stats",
   "resume",
   "hand-over",
   "files",

@@ -59,13 +59,13 @@ describe("a failed attempt", () => {
     "claimed",
   ]);
   const after = (errorType: string, more: Partial<Parameters<typeof afterFailure>[0]> = {}) =>
-    afterFailure({ record, errorType, retry: undefined, now: 1_000, ...more });
+    afterFailure({ record, errorType, retry: undefined, ...more });
 
   it("is followed by another one after the pause of its kind of error, or by the end", () => {
-    assert.deepStrictEqual(after("Other"), { _tag: "Again", notBefore: 1_100 });
-    assert.deepStrictEqual(after("Slow"), { _tag: "Again", notBefore: 1_007 });
+    assert.deepStrictEqual(after("Other"), { _tag: "Again", pauseMillis: 100 });
+    assert.deepStrictEqual(after("Slow"), { _tag: "Again", pauseMillis: 7 });
     assert.deepStrictEqual(after("Bad"), { _tag: "Ends", isDeadLetter: false });
-    assert.deepStrictEqual(after("toString"), { _tag: "Again", notBefore: 1_100 });
+    assert.deepStrictEqual(after("toString"), { _tag: "Again", pauseMillis: 100 });
     assert.deepStrictEqual(after("Other", { retry: "never" }), { _tag: "Ends", isDeadLetter: false });
   });
 
