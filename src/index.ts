@@ -53,7 +53,11 @@ export {
   type TaskResult,
 } from "./coordination/tasks/Tasks.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
-export type { DeadLetter, DeadLetters, Retried } from "./coordination/tasks/DeadLetters.ts";
+export type {
+  DeadLetter as TaskDeadLetter,
+  DeadLetters as TaskDeadLetters,
+  Retried as RetriedTask,
+} from "./coordination/tasks/DeadLetters.ts";
 export type { Children } from "./coordination/tasks/TaskChildren.ts";
 export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
 export type { LogPiece } from "./domain/task/TaskLogs.ts";

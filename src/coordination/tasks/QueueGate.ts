@@ -11,14 +11,16 @@
  * Decision: what is published by other languages, or was kept in a spool, is not refused while draining: it is in the log,
  * and a task that is there is worked on.
  */
-import { Clock, Context, Duration, Effect, Layer, Scope, Stream } from "effect";
-import { RateLimiter } from "effect/persistence";
+import { Clock, Effect, Stream } from "effect";
 import type { LogUnavailable } from "../../log/EventLog.ts";
-import { Buckets } from "../bucket/Bucket.ts";
+import { Buckets, keyOf } from "../bucket/Bucket.ts";
 import { type By, type ChangeError, type ConfigConflict, Configuration } from "../config/Configuration.ts";
+import type { Limit } from "../config/Limit.ts";
 import type { QueueSettings } from "../config/QueueSettings.ts";
 import { InvalidTask, shown } from "../config/TaskLimits.ts";
-import * as LimiterStore from "../limits/LimiterStore.ts";
+import * as LimitCounts from "../limits/LimitCounts.ts";
+import { taking } from "../limits/LimitMath.ts";
+import { bucketSettings } from "../limits/Limits.ts";
 
 export type { QueueRate, QueueSettings } from "../config/QueueSettings.ts";
 
@@ -31,18 +33,15 @@ const unaskedMillis = 1_000;
 export const make = Effect.gen(function* () {
   const config = yield* Configuration;
   const buckets = yield* Buckets;
-  const scope = yield* Effect.scope;
   /** Until when a queue has used up its rate, epoch milliseconds, as far as this process knows. */
   const usedUpUntil = new Map<string, number>();
 
-  /** Made for the first queue that has a rate. */
-  const limiter = yield* Effect.cached(
-    Layer.build(LimiterStore.layer).pipe(
-      Effect.provideService(Buckets, buckets),
-      Scope.provide(scope),
-      Effect.map((made) => Context.get(made, LimiterStore.Limiters).sliding),
-      Effect.flatMap((sliding) => Effect.provideService(RateLimiter.make, RateLimiter.RateLimiterStore, sliding)),
-    ),
+  let made: ReturnType<typeof LimitCounts.make> | undefined;
+  /** Opened for the first queue that has a rate. */
+  const counts = Effect.suspend(() =>
+    made === undefined
+      ? Effect.map(buckets.open(bucketSettings), (bucket) => (made = LimitCounts.make(bucket)))
+      : Effect.succeed(made),
   );
 
   const settingsOf = (agentType: string) => Effect.map(config.family("queues"), (queues) => queues.get(agentType));
@@ -74,20 +73,14 @@ export const make = Effect.gen(function* () {
     const settings = yield* settingsOf(agentType);
     if (settings?.paused === true) return Infinity;
     if (settings?.rate == null) return 0;
-    const { limit, windowMillis } = settings.rate;
-    const asked = { key: `queue ${config.tenant} ${agentType}`, limit, window: Duration.millis(windowMillis) };
-    const wait = yield* Effect.flatMap(limiter, ({ consume }) => consume({ ...asked, algorithm: "fixed-window" })).pipe(
-      Effect.as(0),
-      Effect.catch((error) => {
-        const limited = error instanceof RateLimiter.RateLimiterError ? error.reason : undefined;
-        if (limited?._tag === "RateLimitExceeded")
-          return Effect.succeed(Math.max(1, Duration.toMillis(limited.retryAfter)));
-        // Without the count nothing says how many began; the queue is asked again in a moment.
-        return Effect.as(
-          Effect.logWarning(`the rate of ${agentType} cannot be asked: ${error.message}`),
-          unaskedMillis,
-        );
-      }),
+    const rate: Limit = { per: [], ...settings.rate };
+    const key = keyOf("queue", config.tenant, agentType);
+    const wait = yield* Effect.flatMap(counts, ({ decide }) => decide(key, taking(rate, 1))).pipe(
+      Effect.map(({ isAllowed, waitMillis }) => (isAllowed ? 0 : Math.max(1, waitMillis))),
+      // Without the count nothing says how many began; the queue is asked again in a moment.
+      Effect.catch(({ message }) =>
+        Effect.as(Effect.logWarning(`the rate of ${agentType} cannot be asked: ${message}`), unaskedMillis),
+      ),
     );
     if (wait > 0) usedUpUntil.set(agentType, (yield* Clock.currentTimeMillis) + wait);
     return wait;
