@@ -4,7 +4,8 @@
  * Room: edge.
  */
 import type { How, Refusal } from "./InPlace.ts";
-import type { Direction, Moment, State } from "./Traffic.ts";
+import type { Protocol, State } from "./Protocol.ts";
+import type { Direction, Moment } from "./Traffic.ts";
 
 /** What the recorder is told at its start; plain data, it crosses threads. */
 export interface RecorderOptions {
@@ -19,6 +20,8 @@ export interface RecorderOptions {
   /** Who we are to the server. */
   readonly access: Access | undefined;
   readonly command: ReadonlyArray<string>;
+  /** Default: mcp. */
+  readonly protocol?: Protocol | undefined;
   /** How the server is reached. Default: stdio. */
   readonly transport?: string | undefined;
   readonly cwd: string;
