@@ -1,5 +1,5 @@
 /**
- * What stands beside the conversation: entries that nobody here understands yet, and notes worth reading.
+ * Entries beside the conversation: those that no interpreter understands yet, and notes worth reading.
  *
  * Room: projections.
  */

@@ -55,7 +55,7 @@ const ofMisfit = (misfit: Misfit): RowChange["row"] => ({
   data: readable(misfit.body),
 });
 
-/** What the log took when, and from whom. A misfit has no type: none of our names is empty. */
+/** Row of the ledger: content, time and source of an entry. A misfit has no type: none of our names is empty. */
 const taken = (entry: LogEntry, facts: ReadonlyArray<Fact>): RowChange => {
   const event = isMisfit(entry) ? undefined : entry;
   return {

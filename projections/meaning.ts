@@ -1,5 +1,5 @@
 /**
- * What an event was, in few words, whichever way it came: for an auditor, of whom most rows say `thread.entry_recorded`.
+ * Meaning of an event, in few words, whatever its format: for an auditor, of whom most rows say `thread.entry_recorded`.
  *
  * Room: projections.
  */
@@ -61,7 +61,7 @@ export const meaningOf = (facts: ReadonlyArray<Fact>): string | undefined => {
   return (major.length > 0 ? major : words.slice(0, 1)).join(" ") || undefined;
 };
 
-/** Who did it: as the writer says, else the author or role of what was said, the model that answered, or `tool`. */
+/** Actor of an event: as the writer says, else the author or role of what was said, the model that answered, or `tool`. */
 export const actorOf = (event: RecordedEvent, facts: ReadonlyArray<Fact>): string | undefined => {
   if (event.actor !== undefined) return undefined;
   for (const fact of facts) {

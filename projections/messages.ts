@@ -23,11 +23,11 @@ import { countsHere, elsewhere } from "./activity/counted.ts";
 import { messageActivityTable, messageActivityViews, messageUpkeep } from "./activity/messages.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
-/** How large what was handed over is; undefined where the part only refers to it. */
+/** Size of what was handed over, bytes; undefined where the part only refers to it. */
 const bytesOf = ({ blob, data }: Extract<Part, { readonly type: "image" | "file" }>): number | undefined =>
   blob?.bytes ?? (data == null ? undefined : utf8Length(data));
 
-/** What a part holds beside its kind: its text, and what it refers to. Tool arguments are in `tool_calls`. */
+/** Content of a part beside its kind: its text, and what it refers to. Tool arguments are in `tool_calls`. */
 const contentOf = (
   part: Part,
 ): { readonly text?: string; readonly bytes?: number | undefined; readonly refers?: string | null | undefined } => {

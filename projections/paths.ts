@@ -19,7 +19,7 @@ export const titledThread = "(CASE WHEN title IS NOT NULL THEN thread_id END)";
 /** The message that a line belongs to, as text: the line's own id where it is a message's. */
 const messageOf = (line: string): string => `coalesce((SELECT ${idText("l.message_id")} FROM message_lines l
   WHERE l.line_id = ${line} AND l.tenant = m.tenant), ${idText(line)})`;
-/** What a message of `messages m` follows, as its message id. */
+/** Message id that a message of `messages m` follows. */
 export const parentId = `CASE WHEN m.parent_message_id IS NOT NULL THEN ${messageOf("m.parent_message_id")} END`;
 
 const pathsOf = "FROM message_paths p WHERE p.thread_id = m.thread_id AND p.tenant = m.tenant";

@@ -13,10 +13,10 @@ import { titledThread } from "./paths.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
 
-/** What lists of threads are ordered by: one of which nobody said a time comes after all others. */
+/** Order of lists of threads: one without a time comes after all others. */
 export const listOrder = "coalesce(last_activity_at, -9000000000000000)";
 
-/** What a listing shows of a thread that has no title. */
+/** Longest opening that a listing shows of a thread without a title. */
 const maxOpening = 200;
 
 const described = (event: RecordedEvent, fact: ThreadDescribed): ReadonlyArray<Change> => {
@@ -93,7 +93,7 @@ const messagesOf = (also = "") =>
 const ofKinds = (...kinds: ReadonlyArray<MessageKind>) =>
   messagesOf(` AND a.kind IN (SELECT name FROM names WHERE text IN (${kinds.map((kind) => `'${kind}'`).join(", ")}))`);
 
-/** The latest time that somebody said of the event. */
+/** The latest time that is said of the event. */
 const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
   let latest: number | undefined;
   for (const { at } of facts) if (at !== undefined && (latest === undefined || at > latest)) latest = at;

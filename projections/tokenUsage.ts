@@ -42,7 +42,7 @@ const input = `u.uncached_tokens + coalesce(u.cache_read_tokens, 0) + coalesce(u
 const output = `u.visible_tokens + coalesce(u.reasoning_tokens, 0)`;
 const whole = [input, output, "u.cache_read_tokens", "u.cache_write_tokens", "u.reasoning_tokens"];
 
-/** Which model: as it was told, else as the file's head says for whoever spent them. */
+/** Model of the tokens: as it was told, else as the file's head says for their spender. */
 const model = `coalesce(${nameText("u.model")}, (SELECT CASE u.spender WHEN 'user' THEN s.user_model ELSE s.agent_model END
   FROM threads t JOIN source_models s ON s.source = t.source WHERE t.thread_id = u.thread_id AND t.tenant = u.tenant))`;
 

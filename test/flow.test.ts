@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { draw, faultsOf, readTree, root } from "./support/flow.ts";
+import { stumbles } from "./support/english.ts";
 import { missingFrom } from "./support/lock.ts";
 
 const head = (room: string) => `/**\n * A sentence.\n *\n * Room: ${room}.\n */\n`;
@@ -21,6 +22,11 @@ describe("the house", () => {
     assert.deepStrictEqual(drawn.match(/^\w+$/gm), ["domain", "projections", "edge"]);
   });
 
+  it("has docstrings that begin with a noun, and that name who is meant", () => {
+    const files = readTree(root).filter(({ path }) => !path.startsWith("src/coordination/"));
+    assert.deepStrictEqual(stumbles(files), []);
+  });
+
   it("has a lock file from which `npm ci` can install on every platform", () => {
     const lock = JSON.parse(readFileSync(resolve(root, "package-lock.json"), "utf8"));
     assert.deepStrictEqual(missingFrom(lock), {}, "run: node test/support/lock.ts");
@@ -29,6 +35,24 @@ describe("the house", () => {
 
   it("gives the Effect checker its plugin, without which it checks nothing and is green", () => {
     assert.match(readFileSync(resolve(root, "tsconfig.json"), "utf8"), /"name": "@effect\/language-service"/);
+  });
+});
+
+describe("the reader of docstrings", () => {
+  const said = (text: string) => stumbles([{ path: "src/log/A.ts", text }]);
+
+  it("stops at a question word and at a pronoun for no one, in one line and in several", () => {
+    assert.deepStrictEqual(said("const a = 1;\n/** What is written. */"), [
+      'src/log/A.ts:2 begins with "What": begin with the noun.',
+    ]);
+    assert.lengthOf(said("/**\n * How long\n * it takes.\n */"), 1);
+    assert.lengthOf(said("/** Events that nobody\n * reads. */"), 1);
+    assert.lengthOf(said("/** Whoever asks, and Somebody. */"), 2);
+  });
+
+  it("goes on over nouns, names and code", () => {
+    assert.deepStrictEqual(said("/** The Who&When dataset. */\n/** Who&When: logs. */\n/** Whole events. */"), []);
+    assert.deepStrictEqual(said("// What is no docstring.\nconst nobody = 1;"), []);
   });
 });
 

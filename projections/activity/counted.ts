@@ -1,9 +1,9 @@
 /**
- * What counts once: rows that stand aside because another row tells the same, and sums by time over those that count.
+ * Rows that count once: others stand aside because a row tells the same; and sums by time over those that count.
  *
  * Room: projections.
  *
- * A column `elsewhere` says so: null for a row that counts, 1 where somebody tells it first-hand, 2 where the thread it was
+ * A column `elsewhere` says so: null for a row that counts, 1 where it is told first-hand, 2 where the thread it was
  * copied from holds it. SQLite keeps it and the sums in step by triggers, so that the order of events changes nothing, and a
  * rebuild makes both at once when all rows are there.
  *
@@ -52,7 +52,7 @@ const copyOf = (told: Told, copy: string, original: string): string =>
     equal(["tenant", "second_hand"], original, copy),
   ].join(" AND ");
 
-/** What `elsewhere` of a row is. */
+/** Value of `elsewhere` of a row. */
 const stateOf = (told: Told, row: string): string =>
   `CASE WHEN ${row}.second_hand = 1 AND EXISTS (SELECT 1 FROM ${told.table} w WHERE ${equal(["thread_id", "tenant"], "w", row)}
       AND w.second_hand = 0 AND ${isOne(told, "w")}) THEN 1

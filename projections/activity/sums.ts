@@ -1,5 +1,5 @@
 /**
- * What sums by thread and quarter of an hour have in common: their keys, their tables, and how views spell them.
+ * The common parts of sums by thread and quarter of an hour: their keys, their tables, and their spelling in views.
  *
  * Room: projections.
  *
@@ -67,7 +67,7 @@ export const tableOf = ({ key, sums, table }: Summed, doc: string): Table => ({
 export const dayOf = (quarterAt: string): string =>
   `CASE WHEN ${quarterAt} <> 0 THEN date(${quarterAt} / 1000, 'unixepoch', 'localtime') END`;
 
-/** What the views over sums have in common. */
+/** Columns that the views over sums have in common. */
 export const when = {
   quarter_at: "Beginning of the quarter of an hour in UTC, epoch milliseconds; 0 for all that nobody gave a time.",
   thread_id: "Thread it happened in.",

@@ -66,7 +66,7 @@ export const tokenSums = {
   cache_write_tokens: "sum(u.cache_write_tokens)",
   reasoning_tokens: "sum(u.reasoning_tokens)",
 } as const;
-/** SQL: what was said that they cost, US dollars; null where nobody said it. */
+/** SQL: their cost as it was told, US dollars; null where it was not. */
 export const costSum = `sum(CASE u.is_priced WHEN 1 THEN u.cost_nanos END) / ${nanosPerDollar}.0`;
 
 const tokenActivity: View = {

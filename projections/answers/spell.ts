@@ -1,10 +1,10 @@
 /**
- * How answers spell times and shares, for people.
+ * Times and shares as answers spell them, for people.
  *
  * Room: projections.
  */
 
-/** SQL: a time as ISO 8601 in UTC; null for none, and for the 0 of what nobody gave a time. */
+/** SQL: a time as ISO 8601 in UTC; null for none, and for the 0 of an unknown one. */
 export const iso = (at: string): string => `strftime('%Y-%m-%dT%H:%M:%fZ', nullif(${at}, 0) / 1000.0, 'unixepoch')`;
 
 /** SQL: the moment of asking, epoch milliseconds. */

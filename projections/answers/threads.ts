@@ -33,7 +33,7 @@ const threadTurns: View = {
       ON c.thread_id = a.thread_id AND c.tenant = a.tenant LEFT JOIN names n ON n.name = a.thread_id`,
 };
 
-/** Where the next turn begins; beyond all sequences for the last one. */
+/** Start of the next turn; beyond all sequences for the last one. */
 const nextTurn = `coalesce((SELECT min(x.sequence) FROM messages x WHERE x.thread_id = m.thread_id AND x.sequence > m.sequence
   AND x.tenant = m.tenant AND x.elsewhere IS NULL AND ${begins("x")}), ${Number.MAX_SAFE_INTEGER})`;
 const inTurn = `x.thread_id = m.thread_id AND x.sequence >= m.sequence AND x.sequence < ${nextTurn.replaceAll("x.", "y.").replace("messages x", "messages y")}

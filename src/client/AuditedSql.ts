@@ -17,9 +17,9 @@ export interface AskedSql {
   readonly statement: string;
   readonly parameters?: SqlParameters | undefined;
   readonly options?: SqlOptions | undefined;
-  /** Where it was asked: `cli`, `http`, `mcp`, `page`. */
+  /** Door that it was asked at: `cli`, `http`, `mcp`, `page`. */
   readonly door: string;
-  /** Who; absent: as the publisher says of its events. */
+  /** Actor; absent: as the publisher says of its events. */
   readonly actor?: string | undefined;
 }
 

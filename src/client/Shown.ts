@@ -1,5 +1,5 @@
 /**
- * What may be shown: the one function at every way out, be it a terminal, a file, an answer over HTTP or one for a model.
+ * The filter of what is shown: the one function at every way out, be it a terminal, a file, an answer over HTTP or one for a model.
  *
  * Room: client.
  *

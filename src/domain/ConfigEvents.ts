@@ -1,9 +1,9 @@
 /**
- * The event of a configuration: what somebody changed while everything runs, and why.
+ * The event of a configuration: a change made while everything runs, and its reason.
  *
  * Room: domain.
  *
- * Who and when stand around the event, as with every other. Secrets are no part of a configuration that is an event.
+ * Actor and time stand around the event, as with every other. Secrets are no part of a configuration that is an event.
  */
 import { Schema } from "effect";
 import { maybe } from "./thread/Content.ts";

@@ -1,5 +1,5 @@
 /**
- * When a foreign entry happened, as far as it says so itself.
+ * The time of a foreign entry, as far as it says so itself.
  *
  * Room: domain.
  *
@@ -15,7 +15,7 @@ export const latest = 253_402_300_799_999;
 const earliest = 315_532_800_000;
 
 /**
- * How far a writer's clock may be ahead of the log's, milliseconds. Decision: five minutes, because clocks that are set by
+ * Longest lead of a writer's clock over the log's, milliseconds. Decision: five minutes, because clocks that are set by
  * the network agree within a second, and those of machines that sleep within a minute or two.
  */
 export const mostAheadMillis = 5 * 60_000;
@@ -46,7 +46,7 @@ export const millisOf = (value: JsonValue | undefined): number | undefined => {
   return Number.isNaN(millis) ? undefined : inRange(millis);
 };
 
-/** Where formats keep the time of an entry, the most particular first. */
+/** Fields in which formats keep the time of an entry, the most particular first. */
 const names = [
   "timestamp",
   "ts",
@@ -107,7 +107,7 @@ const innerTime = (entry: JsonObject): number | undefined => {
 
 const updateNames = ["lastUpdated", "last_updated_at", "updated_at", "end_time", "lastUpdatedAt"] as const;
 
-/** When the object around a conversation was last written, as it says itself: of two frames the later one holds. */
+/** Time of the last write of the object around a conversation, as it says itself: of two frames the later one holds. */
 export const updateTimeOf = (frame: JsonValue): number | undefined => {
   if (!isObject(frame)) return undefined;
   for (const name of updateNames) {

@@ -14,7 +14,7 @@ import * as Task from "./task/TaskEvents.ts";
 import * as Thread from "./thread/ThreadEvents.ts";
 
 interface EventType<S extends Schema.Top> {
-  /** Which histories it may stand in. */
+  /** Kind of the histories that it may stand in. */
   readonly kind: HistoryKind;
   /** Today's schema version; older ones are upcast. */
   readonly version: number;
@@ -74,8 +74,8 @@ export type EventData<Name extends EventTypeName> = EventTypes[Name]["data"]["Ty
 export const isEventTypeName = (name: string): name is EventTypeName => Object.hasOwn(eventTypes, name);
 
 /**
- * A type of somebody else's: `x.<vendor>.<name>`, with any JSON as data, in any history. It is kept, followed and read
- * like every event, interpreted by nobody, and never shown as a message.
+ * A vendor's event type: `x.<vendor>.<name>`, with any JSON as data, in any history. It is kept, followed and read
+ * like every event, never interpreted, and never shown as a message.
  */
 export type VendorTypeName = `x.${string}.${string}`;
 
@@ -86,13 +86,13 @@ const maxTypeLength = 128;
 export const isVendorTypeName = (name: string): name is VendorTypeName =>
   name.length <= maxTypeLength && vendorType.test(name);
 
-/** Who, where and why: what an auditor asks of every event. All but `source` may be unknown. */
+/** Origin of an event, as an auditor asks for it: actor, source, cause. All but `source` may be unknown. */
 export interface Provenance {
-  /** Who wrote the event: a program and, for imports, the format (CloudEvents `source`). */
+  /** Writer of the event: a program and, for imports, the format (CloudEvents `source`). */
   readonly source: string;
   readonly actor?: string | undefined;
   readonly session?: string | undefined;
-  /** What the whole chain of events belongs to, and the event that caused this one. */
+  /** Id of the whole chain of events; beside it the event that caused this one. */
   readonly correlationId?: string | undefined;
   readonly causationId?: string | undefined;
   /** W3C trace context. */
@@ -105,7 +105,7 @@ export interface NewEvent extends Provenance {
   readonly id: string;
   readonly type: string;
   readonly schemaVersion: number;
-  /** When it happened, epoch milliseconds, by the writer's clock. */
+  /** Time of the event, epoch milliseconds, by the writer's clock. */
   readonly occurredAt: number;
   readonly body: string | Uint8Array;
   /** Further CloudEvents extension attributes (lower-case letters and digits), kept as they are. */
@@ -115,7 +115,7 @@ export interface NewEvent extends Provenance {
 /** An event as the log gives it back. */
 export interface RecordedEvent extends NewEvent {
   readonly sequence: Sequence;
-  /** When the log took it, epoch milliseconds, by the log's clock. */
+  /** Time of recording, epoch milliseconds, by the log's clock. */
   readonly recordedAt: number;
   readonly history: History;
   readonly body: Uint8Array;
@@ -130,7 +130,7 @@ export interface Misfit {
   readonly sequence: Sequence;
   readonly recordedAt: number;
   readonly subject: string;
-  /** What is wrong, as one sentence. */
+  /** Fault, as one sentence. */
   readonly problem: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -138,7 +138,7 @@ export interface Misfit {
   readonly digest?: Uint8Array | undefined;
 }
 
-/** What the log holds at one sequence. */
+/** Entry of the log at one sequence. */
 export type LogEntry = RecordedEvent | Misfit;
 
 export const isMisfit = (entry: LogEntry): entry is Misfit => "problem" in entry;

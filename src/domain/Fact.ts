@@ -13,7 +13,7 @@ import type { TaskRequest } from "./task/TaskEvents.ts";
 type Optional<T> = T | undefined;
 
 /**
- * What a message is, whatever its format calls the role: a person's `prompt` or `command` to the program, a `task` that
+ * Kind of a message, whatever its format calls the role: a person's `prompt` or `command` to the program, a `task` that
  * an agent gave to a sub-agent, an `answer` of a model, a `tool_result`, a `notice` of the program, `instructions`.
  */
 export const messageKinds = ["prompt", "command", "task", "answer", "tool_result", "notice", "instructions"] as const;
@@ -31,7 +31,7 @@ export interface ThreadDescribed {
   readonly branch?: Optional<string>;
   readonly session?: Optional<string>;
   readonly parentThreadId?: Optional<string>;
-  /** What it is to its parent: another way on from a point of it, or work that it was given by it. */
+  /** Relation to its parent: another way on from a point of it, or work that it was given by it. */
   readonly relation?: Optional<"fork" | "sub-agent">;
   readonly tagsAdded?: Optional<ReadonlyArray<string>>;
   readonly tagsRemoved?: Optional<ReadonlyArray<string>>;
@@ -56,7 +56,7 @@ interface Copied {
 
 /**
  * Told by a second witness: Codex's `exec --json` output repeats what its rollout says. Counted only in threads
- * where nobody tells it first-hand, whichever came first.
+ * where it is not told first-hand, whichever came first.
  */
 interface Witnessed {
   readonly secondHand?: Optional<boolean>;
@@ -74,7 +74,7 @@ export interface MessageSaid extends Witnessed, Copied {
   readonly messageId: string;
   readonly segment: string;
   readonly role: string;
-  /** Where the interpreter knows better than role and parts say (`MessageKind.ts`). */
+  /** Kind, where the interpreter knows better than role and parts say (`MessageKind.ts`). */
   readonly kind?: Optional<MessageKind>;
   readonly parts: ReadonlyArray<Part>;
   readonly author?: Optional<string>;
@@ -85,7 +85,7 @@ export interface MessageSaid extends Witnessed, Copied {
   readonly stopReason?: Optional<string>;
   readonly cwd?: Optional<string>;
   readonly branch?: Optional<string>;
-  /** Which path of the conversation it stands on, where it was taken up at an earlier point; absent on the first. */
+  /** Path of the conversation that it stands on, where it was taken up at an earlier point; absent on the first. */
   readonly path?: Optional<number>;
   /** A side chain (a sub-agent's words inside its parent's transcript), or words of the harness, not of a person. */
   readonly isSidechain?: Optional<boolean>;
@@ -138,9 +138,9 @@ export interface TokensUsed extends Witnessed, Copied {
   readonly model?: Optional<string>;
   /** The provider's own numbers; `Tokens.ts` makes one meaning of them. */
   readonly usage: TokenUsage;
-  /** What the transcript says it cost, US dollars. */
+  /** Cost as the transcript says it, US dollars. */
   readonly costUsd?: Optional<number>;
-  /** Who spent them, where a model plays the person too (tau2). */
+  /** Spender, where a model plays the person too (tau2). */
   readonly spender?: Optional<"agent" | "user">;
   readonly isSidechain?: Optional<boolean>;
 }
@@ -152,7 +152,7 @@ export interface FileWasRead {
   /** Of the whole content, which lies in the object store; of what was shown where that is all there is. */
   readonly sha256: string;
   readonly bytes: number;
-  /** What a transcript shows of the file: that is all there is then. */
+  /** Content as far as a transcript shows it: that is all there is then. */
   readonly shown?: Optional<string>;
   readonly modifiedAt?: Optional<number>;
   readonly machine?: Optional<string>;
@@ -198,7 +198,7 @@ export interface TaskMoved {
   readonly parentTaskId?: Optional<string>;
   readonly retryOf?: Optional<string>;
   readonly priority?: Optional<string>;
-  /** How many times it may be claimed, and which claim this is, from 1. */
+  /** Most claims; beside it the number of this claim, from 1. */
   readonly maxAttempts?: Optional<number>;
   readonly attempt?: Optional<number>;
   /** The earliest moment of its next claim, epoch milliseconds. */
@@ -294,7 +294,7 @@ export interface LineTitled {
   readonly title: string;
 }
 
-/** What was said so far was replaced by a summary for the model. */
+/** A compaction: a summary replaced, for the model, all that was said so far. */
 export interface Compacted {
   readonly _tag: "Compacted";
   readonly summary?: Optional<string>;
@@ -319,13 +319,13 @@ export interface Noted {
   readonly text?: Optional<string>;
 }
 
-/** Nobody here knows this event or entry: kept as it came, counted, understood by a later version. */
+/** An unknown event or entry: kept as it came, counted, understood by a later version. */
 export interface NotUnderstood {
   readonly _tag: "NotUnderstood";
   readonly what: string;
 }
 
-/** When it happened, epoch milliseconds; absent where nobody said it. `factsOf` gives a fact its event's time. */
+/** Time of the fact, epoch milliseconds; absent where none is said. `factsOf` gives a fact its event's time. */
 interface Timed {
   readonly at?: Optional<number>;
 }

@@ -14,7 +14,7 @@ export type Sequence = number;
 export const Sequence = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
 
 /**
- * What a history is of. `source` holds what an imported file says beside its conversations, `config` one configuration,
+ * Kind of a history. `source` holds what an imported file says beside its conversations, `config` one configuration,
  * `store` what became of the store itself: events it lost, losses that were accepted, heals.
  */
 export const HistoryKind = Schema.Literals(["thread", "task", "session", "source", "config", "store"]);

@@ -3,10 +3,10 @@
  *
  * Room: domain.
  *
- * Pure. What an interpreter must remember from earlier entries of the same thread (Codex names its model once a
- * turn) is its `carry`: small, JSON, given back with the facts and kept by whoever folds.
+ * Pure. State that an interpreter must remember from earlier entries of the same thread (Codex names its model once a
+ * turn) is its `carry`: small, JSON, given back with the facts and kept by the fold's owner.
  *
- * A time is one that somebody said: our own publishers always do, a foreign entry where it has one itself. The time of
+ * A time is one that is said: our own publishers always do, a foreign entry where it has one itself. The time of
  * an event of a foreign entry without one is that of its neighbours or its file, and no fact's. One in the future of when
  * the log took the event counts as that moment.
  */
@@ -40,7 +40,7 @@ const sourceFacts = ({ entry, format }: EventData<"source.described">): Readonly
   return [...(said ?? []), { _tag: "Noted", kind: "source" }];
 };
 
-/** True when an event is a foreign entry: nobody else needs what an interpreter remembers. */
+/** True when an event is a foreign entry: only those need what an interpreter remembers. */
 export const isForeign = ({ type }: Pick<RecordedEvent, "type">): boolean => type === "thread.entry_recorded";
 
 /**

@@ -1,5 +1,5 @@
 /**
- * JSON values, and careful ways to look into ones that nobody promised a shape for.
+ * JSON values, and careful ways to look into ones of no promised shape.
  *
  * Room: domain.
  */

@@ -18,7 +18,7 @@ type MessageAppended = Extract<Known, { readonly type: "thread.message_appended"
 /** JSON text of a value that came out of JSON; a missing one is `null`. */
 const jsonText = (value: unknown): string => JSON.stringify(value ?? null);
 
-/** How large a result is: a string counts as its own bytes, anything else as its JSON. */
+/** Size of a result, bytes: a string counts as its own bytes, anything else as its JSON. */
 const sizeOf = (value: unknown): number =>
   value == null ? 0 : utf8Length(typeof value === "string" ? value : JSON.stringify(value));
 
@@ -97,7 +97,7 @@ const queueFacts = (queue: TaskQueueing): Partial<TaskMoved> => {
   return { priority, maxAttempts, notBefore: notBefore === 0 ? undefined : notBefore };
 };
 
-/** What one of our own events says. Total over the catalogue: a new type does not compile until it has a meaning. */
+/** Facts of one of our own events. Total over the catalogue: a new type does not compile until it has a meaning. */
 export const canonicalFacts = (
   event: Exclude<Known, { readonly type: "thread.entry_recorded" }>,
   recorded: RecordedEvent,

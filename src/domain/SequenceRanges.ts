@@ -13,7 +13,7 @@ export const add = (ranges: Array<SequenceRange>, sequence: Sequence): void => {
   else ranges.push({ first: sequence, last: sequence });
 };
 
-/** How many sequences they hold. */
+/** Number of sequences in them. */
 export const count = (ranges: ReadonlyArray<SequenceRange>): number =>
   ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 

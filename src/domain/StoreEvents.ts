@@ -17,7 +17,7 @@ const Text = Schema.String;
 export const SequenceRange = Schema.Struct({ first: Sequence, last: Sequence });
 export type SequenceRange = typeof SequenceRange.Type;
 
-/** How far a copy of the stream reached, and its running hash there. */
+/** Last sequence of a copy of the stream, and its running hash there. */
 export const CopyHead = Schema.Struct({ sequence: Sequence, chain: maybe(Text) });
 export type CopyHead = typeof CopyHead.Type;
 
@@ -34,11 +34,11 @@ export const EventLost = Schema.Struct({
   recordedAt: maybe(Schema.Finite),
 });
 
-/** Somebody decided to go on without these events. What only the ledger had lies in the kept file. */
+/** A decision to go on without these events. What only the ledger had lies in the kept file. */
 export const LossAccepted = Schema.Struct({
   reason: Text,
   ranges: Schema.Array(SequenceRange),
-  /** How many events that is. */
+  /** Number of events. */
   events: Schema.Natural,
   /** Both copies as they were then. */
   stream: CopyHead,
@@ -57,9 +57,9 @@ export const Healed = Schema.Struct({
   chain: maybe(Text),
   fromStream: Schema.Natural,
   fromLedger: Schema.Natural,
-  /** What neither copy had: `recollect.event_lost` stands there. */
+  /** Sequences that neither copy had: `recollect.event_lost` stands there. */
   lost: Schema.Array(SequenceRange),
-  /** Which streams: random identities, where they have one. */
+  /** Random identities of the streams, where they have one. */
   identityBefore: maybe(Text),
   identity: maybe(Text),
 });

@@ -9,7 +9,7 @@
  */
 import type { TokenUsage } from "./thread/Content.ts";
 
-/** Parts that do not overlap; null for what nobody said. */
+/** Parts that do not overlap; null for an unknown one. */
 export interface Tokens {
   /** Input that was neither read from a cache nor written to one. */
   readonly uncached: number | null;
@@ -20,7 +20,7 @@ export interface Tokens {
   readonly reasoning: number | null;
 }
 
-/** What remains of a whole beside its parts. Parts larger than the whole were counted beside it, whatever was said. */
+/** Rest of a whole beside its parts. Parts larger than the whole were counted beside it, whatever was said. */
 const beside = (whole: number | null | undefined, parts: number, isInside: boolean): number | null => {
   if (whole == null) return null;
   return isInside && parts <= whole ? whole - parts : whole;

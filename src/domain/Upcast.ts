@@ -8,7 +8,7 @@ import { type EventData, type EventTypeName, eventTypes, isEventTypeName, type R
 import { MessageAppendedV1 } from "./thread/ThreadEvents.ts";
 import type { Part } from "./thread/Content.ts";
 
-/** Why an event that claims to be ours is not: a projection parks it as a dead letter with this sentence. */
+/** Reason that an event that claims to be ours is not: a projection parks it as a dead letter with this sentence. */
 export interface Refusal {
   readonly reason: string;
 }

@@ -49,7 +49,7 @@ const digestOf = (bytes: Uint8Array): string => createHash("sha256").update(byte
 const isDigest = /^[0-9a-f]{64}$/;
 
 /**
- * What the client makes of a question; given up when the connection is lost, because the client waits for its answer all
+ * Asks by the client; given up when the connection is lost, because the client waits for its answer all
  * the same, five seconds for each part of a blob and once more to clean up.
  */
 const untilLost = <A>(link: Link, question: () => Promise<A>): Promise<A> =>

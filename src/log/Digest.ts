@@ -58,7 +58,7 @@ const orderOf = (headers: Readonly<Record<string, string>>): ReadonlyArray<strin
     .toSorted(byName));
 };
 
-/** What is stored: the wire form of an event, or of whatever else stands in the stream. */
+/** Stored content: the wire form of an event, or of anything else in the stream. */
 export interface Digestible {
   readonly subject: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -73,7 +73,7 @@ export const digestOf = ({ body, headers, subject }: Digestible): Buffer => {
   return sha256(joined(`${head}${body.byteLength}:`, body, ","));
 };
 
-/** What the order is hashed over. */
+/** Leaf of the hash over the order. */
 export interface Leaf {
   readonly sequence: number;
   /** Empty for a message that is no event. */

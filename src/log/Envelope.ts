@@ -117,7 +117,7 @@ export interface StoredMessage {
 }
 
 /**
- * What the server writes into its answers to reads. A message that has them was not published as an event: a reader published what it
+ * Headers that the server writes into its answers to reads. A message that has them was not published as an event: a reader published what it
  * message and named a subject of the stream as where the answer goes, past what he may publish to.
  */
 const answerNames = ["Nats-Stream", "Nats-Subject", "Nats-Sequence"] as const;

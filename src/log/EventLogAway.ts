@@ -24,7 +24,7 @@ export const layer = Layer.effect(
       log: Context.get(made, EventLog),
       givenUp: open.givenUp,
     }));
-    /** What is asked of a connection that is given up meanwhile need not wait for its patience. */
+    /** Asks a connection; one that is given up meanwhile ends the question before its patience. */
     const ask = <A, E>(question: (log: Log) => Effect.Effect<A, E>) =>
       Effect.flatMap(reached, ({ givenUp, log }) => Effect.raceFirst(question(log), Deferred.await(givenUp)));
     return EventLog.of({

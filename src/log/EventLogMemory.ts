@@ -26,7 +26,7 @@ import { subjectOf } from "./Subject.ts";
 export class MemoryStream extends Context.Service<
   MemoryStream,
   {
-    /** What a foreign publisher could do: any headers, any body, any subject of the stream. */
+    /** Publishes as a foreign publisher could: any headers, any body, any subject of the stream. */
     readonly publish: (message: {
       readonly subject: string;
       readonly headers: Headers;

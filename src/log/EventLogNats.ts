@@ -39,7 +39,7 @@ export interface Options {
   /** Default and most, with our nats-server.conf: ten minutes. Shorter only for tests. */
   readonly duplicateWindowMillis?: number | undefined;
   /**
-   * How long one attempt to write waits for its acknowledgement. Default 2,500: an fsync takes 1 to 50 ms, and what is
+   * Patience of one attempt to write for its acknowledgement, milliseconds. Default 2,500: an fsync takes 1 to 50 ms, and what is
    * asked again is not written again.
    */
   readonly answerMillis?: number | undefined;
@@ -58,11 +58,11 @@ const eventsOf = (messages: ReadonlyArray<StoredMessage>): Array<RecordedEvent> 
   return events;
 };
 
-/** How many events of a history cannot be read, told by what the server counts; asked only where it cannot be seen. */
+/** Count of unreadable events of a history, by the server's count; asked only where it cannot be seen. */
 interface Counting {
   readonly history: History;
   readonly after: number;
-  /** What the server's index has of a subject; 0 where that may not be asked. */
+  /** Messages of a subject in the server's index; 0 where that may not be asked. */
   readonly countOf: (subject: string) => Effect.Effect<number>;
 }
 

@@ -16,7 +16,7 @@ export const streamSubjects = [`${root}.*.*.*`] as const;
 
 const plain = /^[A-Za-z0-9_-]+$/;
 
-/** How each byte is spelled. */
+/** Spelling of each byte. */
 const spelling = Array.from({ length: 256 }, (_, byte) => {
   const char = String.fromCharCode(byte);
   return byte < 0x80 && plain.test(char) ? char : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;

@@ -36,7 +36,7 @@ export class DataFolder extends Context.Service<
     /** Held by whoever runs the daemon's parts on this folder (see FolderLockSqlite). */
     readonly lock: string;
     readonly logs: string;
-    /** Which stream of record this folder is of (see StoreRecord). */
+    /** File that names this folder's stream of record (see StoreRecord). */
     readonly store: string;
     /** Copies of files that something is wrong with. */
     readonly aside: string;

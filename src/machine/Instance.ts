@@ -15,11 +15,11 @@ export const Instance = Schema.Struct({
   pid: Schema.Int,
   /** NATS URL, for example `nats://127.0.0.1:23456`. */
   nats: Schema.String,
-  /** Whose server that is: `own` is run by this instance, and opens to the keys of the data folder. Absent: a foreign one. */
+  /** Owner of that server: `own` is run by this instance, and opens to the keys of the data folder. Absent: a foreign one. */
   server: Schema.optionalKey(Schema.Literal("own")),
   /** Path of the SQLite database. */
   database: Schema.String,
-  /** What it runs for: `command` ends with its command, anything else (absent, too) until it is stopped. */
+  /** Role: `command` ends with its command, anything else (absent, too) until it is stopped. */
   role: Schema.optionalKey(Schema.Literals(["daemon", "command"])),
   /** HTTP address, when the daemon serves it. */
   http: Schema.optionalKey(Schema.String),

@@ -10,7 +10,7 @@
 import { Effect, FileSystem } from "effect";
 import { FolderUnusable, folderTrouble } from "./DataFolder.ts";
 
-/** What nats-server calls the account of a server without accounts. */
+/** Account of a server without accounts, as nats-server names it. */
 const noAccount = "$G";
 
 export const streamsOf = (storeFolder: string, account: string): string =>

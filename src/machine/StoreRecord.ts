@@ -14,7 +14,7 @@ export const StoreRecord = Schema.Struct({
   /** Random UUID, also in the stream's metadata. */
   identity: Schema.String,
   stream: Schema.String,
-  /** When the stream was created, epoch milliseconds. */
+  /** Creation of the stream, epoch milliseconds. */
   created: Schema.Finite,
   /** Always true: the file is written once the stream is there. */
   heldSomething: Schema.Boolean,

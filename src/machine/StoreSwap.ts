@@ -30,7 +30,7 @@ export const Journal = Schema.Struct({
   derived: Schema.Array(Schema.String),
   /** True when the read models must be made anew. */
   needsRebuild: Schema.Boolean,
-  /** What was done, for `heal` to print; its shape is the caller's. */
+  /** Summary of the work, for `heal` to print; its shape is the caller's. */
   summary: Schema.Unknown,
 });
 export type Journal = typeof Journal.Type;
@@ -39,7 +39,7 @@ const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Journal));
 
 const journalFile = (root: string): string => path.join(root, "heal.json");
 
-/** Where kept folders lie, and where a new one is made: on the disk of the store, so that a move is one step. */
+/** Place of kept folders, and of a new one: on the disk of the store, so that a move is one step. */
 export const keptFolder = (root: string): string => path.join(root, "nats", "kept");
 export const buildFolder = (root: string, name: string): string => path.join(root, "nats", `healing-${name}`);
 

@@ -49,7 +49,7 @@ export const bytesOf = (natsStore: string, stream: string): number =>
     .flatMap(blocksIn)
     .reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** What became of the copy. */
+/** Outcome of the copy. */
 export type Aside =
   | { readonly _tag: "Kept"; readonly folder: string }
   | { readonly _tag: "NoRoom"; readonly bytes: number; readonly free: number }

@@ -31,7 +31,7 @@ const blocksIn = (folder: string): ReadonlyArray<string> =>
   namesIn(join(folder, "msgs")).filter((name) => name.endsWith(".blk"));
 
 interface Held {
-  /** Where the server has it, and its second name. */
+  /** The server's path, and its second name. */
   readonly place: string;
   readonly link: string;
 }

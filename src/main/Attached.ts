@@ -1,5 +1,5 @@
 /**
- * How commands reach the store: the running instance of their data folder, or one of their own while they run.
+ * The way of commands to the store: the running instance of their data folder, or one of their own while they run.
  *
  * Room: main.
  *

@@ -46,10 +46,10 @@ const tell = (cause: Cause.Cause<unknown>) =>
     if (isDefect(cause) && wantsPlaces()) process.stderr.write(`${Cause.pretty(cause)}\n`);
   });
 
-/** How a signal reaches the program: NodeRuntime listens for it and interrupts the main fiber. */
+/** Hands a signal to the program: NodeRuntime listens for it and interrupts the main fiber. */
 const interrupt = () => process.emit("SIGINT");
 
-/** Where the ends of the program's life meet: a closed pipe, a second Ctrl-C, the last bytes of the output. */
+/** Meeting point of the ends of the program's life: a closed pipe, a second Ctrl-C, the last bytes of the output. */
 const makeEnding = () => {
   // A reader that has seen enough (`| head`) closes the pipe: no failure, but no reason to leave a server behind either.
   const onError = (error: NodeJS.ErrnoException) => {

@@ -50,15 +50,15 @@ export interface Options {
   readonly natsUrl: string | undefined;
   /** Undefined: the port of last time, else 4222, else a free one. Only for a server of our own. */
   readonly port: number | undefined;
-  /** What others find in the data folder: a daemon, or a command that runs the parts for as long as it works. */
+  /** Role in the data folder, for other processes: a daemon, or a command that runs the parts for as long as it works. */
   readonly role: "daemon" | "command";
-  /** How long snapshots live from now on; absent: as before. */
+  /** Time to live of snapshots from now on; absent: as before. */
   readonly snapshotTtlMillis?: number | undefined;
   /** A file outside of the folder that is told how far the record reaches. */
   readonly witness?: string | undefined;
-  /** How credentials for an existing server are found. Default: in the address, else in the environment. */
+  /** Source of credentials for an existing server. Default: in the address, else in the environment. */
   readonly access?: ServerAccess.Find | undefined;
-  /** What is served over HTTP, by a daemon; absent: nothing. */
+  /** HTTP door of a daemon; absent: none. */
   readonly http?: HttpServing.Options | undefined;
 }
 
@@ -107,7 +107,7 @@ const boundSpool = Effect.fnUntraced(function* (file: string) {
   yield* Effect.forkScoped(Stream.runForEach(values, () => said));
 });
 
-/** What was set of the policy at run time, where every process of the data folder finds it, with the log away too. */
+/** Writes the policy that was set at run time to where every process of the data folder finds it, with the log away too. */
 const tellPolicy = Effect.fnUntraced(function* (root: string) {
   const config = yield* Configuration;
   const said = Effect.gen(function* () {
@@ -124,7 +124,7 @@ const tellPolicy = Effect.fnUntraced(function* (root: string) {
 });
 
 /**
- * What is configured is done as soon as it is: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
+ * Applies the configuration as soon as it changes: snapshots live as long as `snapshots.ttlMillis` says. A flag of this start
  * holds until the next change; an unchosen default leaves the bucket as it is.
  */
 const configured = (

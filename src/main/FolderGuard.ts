@@ -1,5 +1,5 @@
 /**
- * Which stream of record a data folder is of, and what it knows when a server has none.
+ * The guard of a data folder: its stream of record, and its knowledge when a server has none.
  *
  * Room: main.
  *
@@ -40,7 +40,7 @@ const unloadable = (bytes: number, kept: string): LogCondition => ({
   refusesAppends: true,
 });
 
-/** How far the database and the spool have seen a stream; 0 for one that never held anything. */
+/** Last sequence that the database and the spool have seen of a stream; 0 for one that never held anything. */
 const seenBefore = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem;
   const { database, spool } = yield* DataFolder;
@@ -61,7 +61,7 @@ const seenBefore = Effect.gen(function* () {
   );
 });
 
-/** What a server without the stream is to this folder; undefined where none is known. */
+/** Meaning, to this folder, of a server without the stream; undefined where none is known. */
 export const missing = Effect.fn("main.missingStream")(function* (options: Pick<Options, "isOwn" | "holdsFolder">) {
   const { aside, natsStore } = yield* DataFolder;
   const bytes = StreamFiles.bytesOf(natsStore, defaultStream);

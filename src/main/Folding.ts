@@ -1,5 +1,5 @@
 /**
- * What a daemon runs beside the log: the snapshotter, and the projector into the read models.
+ * Parts that a daemon runs beside the log: the snapshotter, and the projector into the read models.
  *
  * Room: main.
  */

@@ -15,7 +15,7 @@ import * as SnapshotKeyFile from "../snapshot/SnapshotKeyFile.ts";
 import * as SnapshotStoreKv from "../snapshot/SnapshotStoreKv.ts";
 import * as ThreadReader from "../snapshot/ThreadReader.ts";
 
-/** Whenever the connection is lost, not only the next time. */
+/** Calls back at every loss of the connection, not only the next. */
 const always = (link: NatsConnection.Link) => (callback: () => void) => {
   const again = () => {
     callback();
@@ -30,11 +30,11 @@ const threads = Layer.unwrap(
 
 export interface Reading extends NatsConnection.Options {
   /**
-   * Where whole histories come from cheaply: the database with the ledger, whether it is there yet or not.
-   * Undefined: whoever has it and answers on this server.
+   * Cheap source of whole histories: the database with the ledger, there yet or not.
+   * Undefined: the process that has it and answers on this server.
    */
   readonly database?: string | undefined;
-  /** How long snapshots live from now on; absent: as before. */
+  /** Time to live of snapshots from now on; absent: as before. */
   readonly snapshotTtlMillis?: number | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a process takes of the machine's memory, and what it gives back.
+ * Memory of a process: limits, and what it gives back to the machine.
  *
  * Room: main.
  *

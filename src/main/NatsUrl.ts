@@ -1,5 +1,5 @@
 /**
- * Whose NATS server a command means.
+ * The NATS server that a command means.
  *
  * Room: main.
  */

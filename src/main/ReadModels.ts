@@ -1,5 +1,5 @@
 /**
- * Whether the database that lies in a data folder can be asked as it is, or the store must first bring it up to date.
+ * Condition of the database in a data folder: it can be asked as it is, or the store must first bring it up to date.
  *
  * Room: main.
  *

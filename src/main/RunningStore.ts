@@ -41,7 +41,7 @@ const assertSameServer = (natsUrl: string | undefined, { nats, pid }: Instance.I
         hint: "Leave the address out, or name another folder with --data DIR.",
       });
 
-/** Whoever runs the store, its database is there before the first question: a start makes it a moment later. */
+/** Waits for the database of a running store before the first question: a start makes it a moment later. */
 const databaseThere = Layer.effectDiscard(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;

@@ -17,7 +17,7 @@ import * as DaemonWhenRun from "./DaemonWhenRun.ts";
 /** A look at a lock that is held costs 0.2 ms. */
 const lookMillis = 100;
 
-/** How the instance's store is run in its place: with the same server, or one of our own on the same port. */
+/** Options to run the instance's store in its place: with the same server, or one of our own on the same port. */
 const inPlaceOf = (instance: Instance, access: Daemon.Options["access"]): Daemon.Options =>
   instance.server === undefined
     ? { natsUrl: instance.nats, port: undefined, role: "command", access }

@@ -15,7 +15,7 @@ export const tasksOf = (options: Tasks.Options) =>
   Tasks.layer(options).pipe(Layer.provide(TaskQueueNats.layer({ tenant: options.tenant })));
 
 /**
- * What is due is looked for first, whatever else waits: of a look it takes what came due since the one before. Then a
+ * Fills the queues. Due tasks come first, whatever else waits: of a look it takes what came due since the one before. Then a
  * piece of all open tasks, each look the next one, so that a backlog of any size of any tenant holds up no other.
  * A tenant's queue is opened when it has the first open task.
  */

@@ -10,7 +10,7 @@ import { defaultTenant } from "../domain/History.ts";
 import { Query } from "../query/Query.ts";
 import { tasksOf } from "./TaskFilling.ts";
 
-/** How soon the first schedule of a tenant is seen; later ones at once. */
+/** Poll interval for the first schedule of a tenant; later ones are seen at once. */
 const tenantsMillis = 5_000;
 
 const source = "recollect schedules";

@@ -114,6 +114,6 @@ const listed = new Map(lists.flatMap(([names, what]) => words(names).map((name) 
 /** Places where a type differs though the meaning does not: bytes of a body that is not UTF-8. */
 export const eitherWay: ReadonlySet<string> = new Set(["data"]);
 
-/** What a public column is, by its name; undefined for a name that is in no list and has no known ending. */
+/** Catalog entry of a public column, by its name; undefined for a name that is in no list and has no known ending. */
 export const catalogued = (column: string): Catalogued | undefined =>
   listed.get(column) ?? endings.find(([ending]) => ending.test(column))?.[1];

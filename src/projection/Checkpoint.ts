@@ -12,9 +12,9 @@ export interface Checkpoint {
   readonly sequence: number;
   /** `identityOf` the entry at that sequence. */
   readonly identity: string;
-  /** When the log recorded it, epoch milliseconds. */
+  /** Time of recording in the log, epoch milliseconds. */
   readonly recordedAt: number;
-  /** When the stream was created, epoch milliseconds; 0 when nothing is applied. */
+  /** Creation of the stream, epoch milliseconds; 0 when nothing is applied. */
   readonly streamCreated: number;
   /** The running hash of the stream up to there (`src/log/Digest.ts`). */
   readonly chain: Uint8Array;

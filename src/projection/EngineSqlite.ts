@@ -158,7 +158,7 @@ export const dictionaryOf = (projections: ReadonlyArray<Projection>): ReadonlyAr
     ...Object.entries(view.columns).map(([column, doc], index) => columnRow(view.name, index + 1, column, doc)),
   ]);
 
-/** How far a database of ours reaches: what the projection that is furthest behind has. */
+/** Checkpoint of a database: that of the projection that is furthest behind. */
 export const readCheckpoint = (db: Database): Checkpoint =>
   db
     .prepare<[], Checkpoint>(

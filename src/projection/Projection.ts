@@ -21,11 +21,11 @@ export class Utf8 {
   }
 }
 
-/** What a cell holds. `undefined` and `null` both mean that this change says nothing about the column. */
+/** Value of a cell. `undefined` and `null` both mean that this change says nothing about the column. */
 export type Cell = string | number | Uint8Array | Utf8 | null | undefined;
 
 /**
- * How a new value meets the stored one.
+ * Rule that joins a new value with the stored one.
  *
  * - `last`: the new value, unless it says nothing (default)
  * - `first`: the stored value, unless there is none
@@ -57,7 +57,7 @@ export interface Column {
 export type Index = ReadonlyArray<string> | { readonly on: ReadonlyArray<string>; readonly where: string };
 
 /**
- * What SQLite itself keeps in step with rows that events change: columns that no event sets, and whole tables, such as sums
+ * Definitions that SQLite itself keeps in step with rows that events change: columns that no event sets, and whole tables, such as sums
  * by time. The same rows must come of both ways, whatever the order of events.
  */
 export interface Upkeep {
@@ -82,7 +82,7 @@ export interface Table {
   /** Columns that identify a row: two changes with equal keys are the same row. A single integer key is the rowid. */
   readonly key: ReadonlyArray<string>;
   /**
-   * What a second change with the same key does: `merge` column by column (default), or nothing, because the
+   * Effect of a second change with the same key: `merge` column by column (default), or nothing, because the
    * `first` row holds as a whole: its empty cells are not filled from a later one.
    */
   readonly rows?: "merge" | "first";
@@ -95,7 +95,7 @@ export interface Table {
   readonly clustered?: boolean;
   /** Each a list of columns; in parentheses, an SQL expression over columns that a view uses in the same words. */
   readonly indexes?: ReadonlyArray<Index>;
-  /** What SQLite holds every row to, as SQL over its columns. A row that breaks it is a dead letter. */
+  /** Constraints of every row, as SQL over its columns. A row that breaks one is a dead letter. */
   readonly checks?: ReadonlyArray<string>;
   /** A full-text index (FTS5, external content) kept in step with the table. */
   readonly fullText?: FullText;
@@ -153,7 +153,7 @@ export interface Projection {
 /** The text of a `name` column, in the SELECT of a view. Where analysts filter by it, join `names` instead. */
 export const nameText = (column: string): string => `(SELECT text FROM names WHERE name = ${column})`;
 
-/** What second-hand facts count for (see `Fact.ts`): nothing where anybody tells of the same thing first-hand. */
+/** Weight of second-hand facts (see `Fact.ts`): none where the same thing is told first-hand. */
 export const firstHandOnly = (options: { readonly table: string; readonly alias: string }): string =>
   `(${options.alias}.second_hand = 0 OR NOT EXISTS (SELECT 1 FROM ${options.table} witness ` +
   `WHERE witness.thread_id = ${options.alias}.thread_id AND witness.tenant = ${options.alias}.tenant ` +

@@ -24,14 +24,14 @@ export interface ProjectionStatus {
   readonly checkpoint: Sequence;
   /** Events behind the head of the stream. */
   readonly gap: number;
-  /** How long the oldest event that is not applied has been in the log, milliseconds; 0 without a gap. */
+  /** Age in the log of the oldest event that is not applied, milliseconds; 0 without a gap. */
   readonly lagMillis: number;
   readonly deadLetters: number;
 }
 
 export interface ProjectorStatus {
   readonly projections: ReadonlyArray<ProjectionStatus>;
-  /** What stands in the way; absent when nothing does. */
+  /** Obstacle to applying events; absent without one. */
   readonly condition?: ProjectorCondition.Condition | undefined;
 }
 
@@ -60,7 +60,7 @@ interface State {
 /** Pauses after trouble, milliseconds: doubled up to the last. A person who frees a disk waits 10 s at most. */
 const firstPauseMillis = 100;
 const longestPauseMillis = 10_000;
-/** How often a projector that stands still looks whether somebody has repaired what is wrong, milliseconds. */
+/** Poll interval of a stopped projector that waits for a repair, milliseconds. */
 const lookAgainMillis = 1000;
 
 /** A file that another process writes is asked for this often; after so many attempts (about 2 s) it is reported. */

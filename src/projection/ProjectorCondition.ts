@@ -43,7 +43,7 @@ export const ConditionName = Schema.Literals([
 
 export const Condition = Schema.Struct({
   name: ConditionName,
-  /** True when nothing is applied until somebody acts; publishing goes on. */
+  /** True when nothing is applied until an operator acts; publishing goes on. */
   stopped: Schema.Boolean,
   message: Schema.String,
   hint: Schema.String,
@@ -103,7 +103,7 @@ export const restored = (checkpoint: Checkpoint, info: LogInfo): Condition => ({
   hint: "recollect verify compares all of it with the ledger.",
 });
 
-/** What `checkpoint` and the stream say of each other; undefined when the stream is the one known. */
+/** Difference between `checkpoint` and the stream; undefined when the stream is the one known. */
 export const identify = Effect.fn("projection.identify")(function* (checkpoint: Checkpoint) {
   const log = yield* EventLog;
   const info = yield* log.info;

@@ -18,7 +18,7 @@ export class StorageTrouble extends Schema.TaggedError<StorageTrouble>()("Storag
   hint: Schema.String,
 }) {}
 
-/** What tells one log entry from every other: an event's id, a misfit's subject. Compared together with `recordedAt`. */
+/** Identity of a log entry among all others: an event's id, a misfit's subject. Compared together with `recordedAt`. */
 export const identityOf = (entry: LogEntry): string => (isMisfit(entry) ? `misfit ${entry.subject}` : entry.id);
 
 /** A log entry on its way into the tables. */
@@ -27,7 +27,7 @@ export interface Incoming {
   readonly entry: LogEntry;
   /** The same event with its large body put in place, where that lay in the object store. */
   readonly whole?: RecordedEvent | undefined;
-  /** Why it cannot be read, where that is known before it is interpreted. */
+  /** Reason that it cannot be read, where that is known before it is interpreted. */
   readonly refusal?: string | undefined;
 }
 
@@ -44,7 +44,7 @@ export interface Prepared {
   readonly batch: Batch;
 }
 
-/** What became of a batch. */
+/** Outcome of a batch. */
 export type Applied =
   | { readonly _tag: "Committed"; readonly checkpoint: Checkpoint }
   /** Another file has taken this one's place: nothing was written; open the path again. */
@@ -59,7 +59,7 @@ export interface TableDigest {
   readonly digest: string;
 }
 
-/** The dead letters of one projection; `*` counts the events that nobody could read. */
+/** The dead letters of one projection; `*` counts the events that were unreadable for all. */
 export interface DeadLetterCount {
   readonly projection: string;
   readonly count: number;
@@ -73,7 +73,7 @@ export interface ReadModel {
   readonly outdated: boolean;
   /**
    * Interprets a batch that will be applied after the ones prepared before it. Costs as much time as writing a
-   * batch of small events, and needs nobody's leave: so it is done while another batch is written.
+   * batch of small events, and takes no lock: so it is done while another batch is written.
    */
   readonly prepare: (batch: Batch) => Effect.Effect<Prepared, StorageTrouble>;
   /** Rows, dead letters, carries and checkpoint of a batch, in one transaction. After a failure, the same again is safe. */

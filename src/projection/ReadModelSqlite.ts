@@ -52,7 +52,7 @@ const create = (db: Database.Database, options: OpenOptions): void => {
   })();
 };
 
-/** Whether the tables were made by other versions than these, or by ones of another shape that forgot to say so. */
+/** True when the tables have other versions, or another shape under the same version. */
 const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection>): boolean => {
   if (db.pragma("user_version", { simple: true }) !== engineVersion) return true;
   const rows = db

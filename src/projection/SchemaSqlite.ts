@@ -56,7 +56,7 @@ const uncatalogued = (view: View): ReadonlyArray<string> =>
     .filter((column) => catalogued(column) === undefined)
     .map((column) => `${view.name}.${column} is in no list of the catalog`);
 
-/** What is wrong with these definitions: an empty list for good ones. */
+/** Faults of these definitions; none for good ones. */
 export const faultsOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string> => {
   const tables = projections.flatMap((projection) => projection.tables);
   return [
@@ -188,7 +188,7 @@ const indexesOf = (projections: ReadonlyArray<Projection>): ReadonlyArray<string
 const analyzedRows = 1000;
 
 /**
- * What a file still lacks that was made with fewer `indexes`, when its rows are there: what is kept up by SQLite, indexes,
+ * Statements that complete a file made with fewer `indexes`, once its rows are there: what is kept up by SQLite, indexes,
  * and the figures that the planner chooses between indexes by.
  */
 export const finishingOf = (projections: ReadonlyArray<Projection>, indexes: Indexes): ReadonlyArray<string> => {
@@ -200,7 +200,7 @@ export const finishingOf = (projections: ReadonlyArray<Projection>, indexes: Ind
 };
 
 /**
- * Which indexes a new file has, beside those of its keys.
+ * Indexes of a new file, beside those of its keys.
  *
  * - `all`: those that readers need, the full-text index, and what SQLite keeps up
  * - `later`: the full-text index; the others are made when all rows are there (`ReadModel.index`)

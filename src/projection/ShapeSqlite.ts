@@ -37,10 +37,10 @@ const piecesSql = `SELECT type, name, coalesce(sql, '') AS text FROM sqlite_sche
     concat_ws(' ', column_name, doc, type, unit, purpose, is_additive, is_personal) FROM dictionary
   ORDER BY 1, 2`;
 
-/** What a database has now. */
+/** Pieces of a database as it is now. */
 export const piecesOf = (db: Database.Database): ReadonlyArray<Piece> => db.prepare<[], Piece>(piecesSql).all();
 
-/** What this version makes. */
+/** Pieces that this version makes. */
 export const expected = (projections: ReadonlyArray<Projection>): ReadonlyArray<Piece> => {
   const db = new Database(":memory:");
   try {

@@ -1,5 +1,5 @@
 /**
- * What a failure of SQLite or of the file system means to a person.
+ * Failures of SQLite and of the file system in words for a person.
  *
  * Room: projection.
  */

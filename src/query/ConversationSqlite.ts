@@ -89,7 +89,7 @@ const sequencesSql = `SELECT DISTINCT p.sequence FROM message_parts p
     AND p.tenant = (SELECT name FROM names WHERE text = :tenant)
     AND p.message_id IN (SELECT ${storedId("value")} FROM json_each(:messageIds)) AND p.sequence <= :end`;
 
-/** What was said lies in the ledger's rows: one that does not match its digest is told of, and never its changed text. */
+/** Refuses changed texts: what was said lies in the ledger's rows, and one that does not match its digest is named. */
 const assertWhole = (db: Database, bound: Readonly<Record<string, string | number>>): void => {
   const ledger = ledgerOf(db);
   for (const { sequence } of all<{ readonly sequence: Sequence }>(db, sequencesSql, bound)) {

@@ -26,7 +26,7 @@ export interface ListedHistory {
   /** Of a thread its title, else its first words; of a task its description. */
   readonly title: string | null;
   readonly tags: ReadonlyArray<string>;
-  /** What lists are ordered by: the latest activity; of a session, its start. Epoch milliseconds. */
+  /** Order of lists: the latest activity; of a session, its start. Epoch milliseconds. */
   readonly listedAt: number;
   readonly firstSequence: Sequence;
   readonly lastSequence: Sequence;
@@ -34,6 +34,6 @@ export interface ListedHistory {
 
 export interface HistoryPage {
   readonly histories: ReadonlyArray<ListedHistory>;
-  /** What to give as `cursor` for the next page; undefined on the last. */
+  /** Value of `cursor` for the next page; undefined on the last. */
   readonly next: string | undefined;
 }

@@ -49,7 +49,7 @@ export interface ThreadRow {
   readonly deadLetters: number;
 }
 
-/** Where the words were found: the first matching part, with `[` and `]` around each word. */
+/** A place where the words were found: the first matching part, with `[` and `]` around each word. */
 export interface Hit {
   readonly messageId: string;
   readonly sequence: Sequence;
@@ -136,7 +136,7 @@ export interface ToolCallRow {
   readonly resultSequence: Sequence | null;
 }
 
-/** Where what was said so far was replaced by a summary for the model. */
+/** A compaction: a summary replaced, for the model, what was said so far. */
 export interface CompactionRow {
   readonly threadId: string;
   readonly sequence: Sequence;
@@ -180,7 +180,7 @@ export interface MessageFilter {
   readonly limit?: number;
 }
 
-/** What one look at the queue compares. The next look goes on behind it, so that no task waits for others to end. */
+/** Most tasks that one look at the queue compares. The next look goes on behind it, so that no task waits for others to end. */
 export const maxOpenTasks = 10_000;
 
 /** An open task of the queue. */
@@ -263,16 +263,16 @@ export interface ReadModelStatus {
     readonly name: string;
     readonly version: number;
     readonly checkpoint: Sequence;
-    /** When the log recorded the event at the checkpoint. */
+    /** Time of recording of the event at the checkpoint, epoch milliseconds. */
     readonly recordedAt: number;
     readonly appliedAt: number;
     readonly deadLetters: number;
   }>;
-  /** What the projector noted last as standing in its way; absent when nothing did. */
+  /** Obstacle that the projector noted last; absent without one. */
   /** Or, when nothing did, the worst that the scrubber has found. */
   readonly condition?: Condition;
   readonly integrity: Integrity;
-  /** What became of the store itself, oldest first: losses that were accepted, heals; lost events are counted as one. */
+  /** History of the store itself, oldest first: losses that were accepted, heals; lost events are counted as one. */
   readonly history: ReadonlyArray<{
     readonly sequence: Sequence;
     readonly type: string;

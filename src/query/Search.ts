@@ -37,14 +37,14 @@ export interface SearchFilter {
   /** A model or a part of its name. */
   readonly model?: string;
   readonly role?: string;
-  /** What this tool was given and answered. */
+  /** Arguments and answers of this tool. */
   readonly tool?: string;
   /** In threads that read this file or named it to a tool. */
   readonly file?: string;
   /** Epoch milliseconds, both included. */
   readonly since?: number;
   readonly until?: number;
-  /** What may be shown of a text, put on it whole before a snippet is cut from it. Default: all of it. */
+  /** Limits what is shown of a text, applied to it whole before a snippet is cut from it. Default: all of it. */
   readonly shown?: (text: string) => string;
   /** Only what failed calls were given and answered. */
   readonly hasError?: boolean;
@@ -61,7 +61,7 @@ export interface SearchHit {
   /** Epoch milliseconds; null where no time is known. */
   readonly at: number | null;
   readonly snippet: string;
-  /** Where in the snippet the words stand, in UTF-16 units: from, to. */
+  /** Places of the words in the snippet, in UTF-16 units: from, to. */
   readonly marks: ReadonlyArray<readonly [number, number]>;
 }
 

@@ -18,9 +18,9 @@ const mostMillis = 2_000;
 type Mark = readonly [number, number];
 
 interface Shared {
-  /** Where it stands in a text that has it. */
+  /** Places in a text that has it. */
   readonly marks: (text: string) => ReadonlyArray<Mark>;
-  /** How well a text answers, 1 for the least. */
+  /** Quality of a text as an answer, 1 for the least. */
   readonly quality: (text: string) => number;
 }
 
@@ -111,7 +111,7 @@ const byScan = (pattern: RegExp): Finder => {
   };
 };
 
-/** How this search finds, or why it cannot. */
+/** Finder of this search, or the refusal. */
 export const finderOf = (filter: SearchFilter): Finder | QueryRefused => {
   if (filter.by === undefined || filter.by === "words") return byWords(filter);
   if (filter.text === "") return new QueryRefused({ message: "Nothing is looked for.", hint: "Give some characters." });

@@ -1,5 +1,5 @@
 /**
- * Where a search looks: each table with a full-text index, what of it is a hit of which kind, and what filters mean there.
+ * The sources of a search: each table with a full-text index, its kinds of hits, and the meaning of filters there.
  *
  * Room: query.
  */
@@ -23,13 +23,13 @@ export interface Source {
   readonly at: string;
   readonly bytes: string;
   readonly text: string;
-  /** Which rows have a text, as the index has it. */
+  /** Condition for rows with a text, as the index has it. */
   readonly has: string;
   /** Rows that count at all. */
   readonly counts: string;
   readonly cwd: string;
   readonly branch: string;
-  /** Which model, which tool and which error it is of; absent: of none. */
+  /** Model, tool and error that it is of; absent: of none. */
   readonly model?: string;
   readonly ofTool?: string;
   readonly failed?: string;
@@ -176,7 +176,7 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
   ];
 };
 
-/** What of a row is asked for before it is ranked. */
+/** Columns of a row that are asked for before it is ranked. */
 export const columnsOf = (
   source: Source,
 ): string => `r.id, r.thread_id AS thread, r.tenant AS tenant_name, ${source.kind} AS kind,

@@ -127,7 +127,7 @@ const gather = (
   return { candidates: gathered.flatMap(({ candidates }) => candidates), isCut: gathered.some(({ isCut }) => isCut) };
 };
 
-/** What a hit of a kind is worth. */
+/** Weight of a hit, by kind. */
 const worth: Readonly<Record<HitKind, number>> = {
   title: 3,
   said: 1.6,

@@ -10,7 +10,7 @@ import type { Term } from "./SearchText.ts";
 
 export interface Snippet {
   readonly text: string;
-  /** Where in it the words stand, in UTF-16 units: from, to. */
+  /** Places of the words in it, in UTF-16 units: from, to. */
   readonly marks: ReadonlyArray<readonly [number, number]>;
 }
 
@@ -66,7 +66,7 @@ const found = (folded: Folded, pattern: RegExp): ReadonlyArray<Mark> => {
   return marks;
 };
 
-/** Where each term stands in the text. */
+/** Places of each term in the text. */
 export const marksOf = (text: string, terms: ReadonlyArray<Term>): ReadonlyArray<Mark> => {
   const folded = fold(text);
   return terms

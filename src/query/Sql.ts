@@ -21,7 +21,7 @@ export class QueryStopped extends Schema.TaggedError<QueryStopped>()("QueryStopp
 
 export type Value = string | number | bigint | Uint8Array | null;
 
-/** What `?` or `:name` in a statement stand for. */
+/** Values of `?` or `:name` in a statement. */
 export type SqlParameters = ReadonlyArray<Value> | Readonly<Record<string, Value>>;
 
 /** Bounds of a foreign statement. */
@@ -37,7 +37,7 @@ export interface SqlOptions {
   readonly timeoutMillis?: number | undefined;
   /** Of SQLite, and as much again of the process that hands its rows on. Default: 256 MiB. */
   readonly memoryBytes?: number | undefined;
-  /** Whose days `localtime` has, such as Europe/Berlin. Default: this process's. */
+  /** Time zone of `localtime`, such as Europe/Berlin. Default: this process's. */
   readonly zone?: string | undefined;
 }
 

@@ -63,7 +63,7 @@ const number = (parameter: string): string => `(SELECT name FROM names WHERE tex
 
 const inThread = (alias: string): string => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
-/** Whether a row of `threads t` is deleted, or expired by `:now`. */
+/** True when a row of `threads t` is deleted, or expired by `:now`. */
 export const hiddenThread = "(t.deleted_at > 0 OR (t.expires_at > 0 AND t.expires_at <= :now)) IS TRUE";
 
 const conditionsOf = (filter: ThreadFilter): ReadonlyArray<string> => [
@@ -90,7 +90,7 @@ interface Found {
   readonly parts: number;
 }
 
-/** Which threads are on the page; a search begins with its hits, any other list with the index on activity. */
+/** Threads on the page; a search begins with its hits, any other list with the index on activity. */
 const pageSql = (filter: ThreadFilter, match: string | undefined): string => {
   const conditions = conditionsOf(filter);
   const [lead, hit, from] =

@@ -48,7 +48,7 @@ const read = (request: Request, reached: (sequence: Sequence) => void) => {
   return Stream.concat(inLog, behind);
 };
 
-/** What an event says, given what the one before it left behind. A refused event says nothing. */
+/** Facts of an event, given the memory after the one before it. A refused event has none. */
 class Interpreted {
   private carry: Carry = noCarry;
 
@@ -67,7 +67,7 @@ const tellTo = (told: Told, fact: MessageSaid, event: RecordedEvent) =>
   told.set(fact.messageId, tell(told.get(fact.messageId), fact, event));
 
 interface Plan {
-  /** How often each message is still to be told. */
+  /** Tellings of each message that are still to come. */
   readonly tellings: Map<string, number>;
   readonly isFirstHand: boolean;
   readonly last: Sequence;

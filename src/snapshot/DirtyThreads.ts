@@ -34,7 +34,7 @@ export const defaultLimits: Limits = {
 export interface Entry {
   readonly key: string;
   readonly history: History;
-  /** What was read or folded last. */
+  /** State that was read or folded last. */
   state: ThreadState | undefined;
   /** True when `state` holds every event that was followed so far, so that the next one may be folded onto it. */
   isComplete: boolean;
@@ -53,7 +53,7 @@ export interface Entry {
 /** Metadata, carry and counters of an ordinary thread. */
 const bareStateBytes = 4096;
 
-/** What a state takes, in bytes of JSON. */
+/** Size of a state, in bytes of JSON. */
 export const sizeOf = ({ window }: ThreadState): number => {
   let bytes = bareStateBytes;
   for (const { kept } of window.messages) bytes += kept;
@@ -116,7 +116,7 @@ export class DirtyThreads {
     this.makeRoom();
   }
 
-  /** What was read for a thread; the events followed meanwhile decide whether it is complete. */
+  /** Takes the state that was read for a thread; the events followed meanwhile decide whether it is complete. */
   loaded(entry: Entry, state: ThreadState): void {
     this.setState(entry, state);
     entry.isComplete = state.lastSequence >= entry.noted;

@@ -63,7 +63,7 @@ const decodeQuestion = Schema.decodeUnknownResult(Schema.fromJsonString(Question
 const decodeReached = Schema.decodeUnknownResult(Schema.fromJsonString(Reached));
 const decodePlaces = Schema.decodeUnknownResult(Schema.fromJsonString(Places));
 
-/** Where the events stand, as many as one message carries. */
+/** Places of the events, as many as one message carries. */
 const placesOf = Effect.fnUntraced(function* (source: HistorySource, question: Parameters<HistorySource["read"]>[0]) {
   const places =
     source.places === undefined
@@ -76,7 +76,7 @@ const placesOf = Effect.fnUntraced(function* (source: HistorySource, question: P
   return JSON.stringify({ places, isLast: places.length < mostSequences });
 });
 
-/** What was asked, and of which history. */
+/** A question, and its history. */
 interface Asked {
   readonly subject: string;
   readonly text: string;
@@ -153,7 +153,7 @@ export const layer = Layer.effect(
     const fromLog = <A>(asked: Effect.Effect<A, { readonly reason: string }>) =>
       Effect.mapError(asked, ({ reason }) => new SourceUnavailable({ reason }));
 
-    /** How many events of the history the log has after a sequence. */
+    /** Number of events of the history in the log after a sequence. */
     const countAfter = (history: History, after: Sequence) =>
       Effect.map(
         fromLog(get.batch(defaultStream, { seq: after + 1, next_by_subj: subjectOf(history) }, 1)),

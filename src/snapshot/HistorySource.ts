@@ -30,7 +30,7 @@ export interface Reach {
 }
 
 export interface HistorySource {
-  /** How far its copy of the history goes; undefined when it has none of it, or not all of it up to there. */
+  /** End of its copy of the history; undefined when it has none of it, or not all of it up to there. */
   readonly reach: (history: History) => Effect.Effect<Reach | undefined, SourceUnavailable>;
   /** The events of the history after one sequence and up to another, in order, exactly as the log gives them. */
   readonly read: (options: {

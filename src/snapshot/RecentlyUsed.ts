@@ -30,7 +30,7 @@ export class RecentlyUsed<Value> {
     return this.#bytes;
   }
 
-  /** How many values had to go for others. */
+  /** Number of values that had to go for others. */
   get forgotten(): number {
     return this.#forgotten;
   }

@@ -27,10 +27,10 @@ export interface Replayed {
 
 interface Request {
   readonly log: EventLog["Service"];
-  /** Where a history that must be folded from its beginning comes from. */
+  /** Source of a history that must be folded from its beginning. */
   readonly source: HistorySource;
   readonly history: History;
-  /** Where to begin; undefined for the whole history. */
+  /** Start state; undefined for the whole history. */
   readonly from: Thread.ThreadState | undefined;
   /** The last sequence to fold; undefined for all there are. */
   readonly upTo?: Sequence | undefined;

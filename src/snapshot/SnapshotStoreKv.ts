@@ -24,7 +24,7 @@ const streamName = `KV_${bucketName}`;
 
 export interface Options {
   /**
-   * How long a snapshot lives after it was last written, 24 to 48 hours unless a test asks. Default: as the bucket
+   * Time to live of a snapshot after its last write, milliseconds: 24 to 48 hours unless a test asks. Default: as the bucket
    * has it, 24 hours for a new one. So one program sets it, and all others go by it.
    */
   readonly ttlMillis?: number | undefined;

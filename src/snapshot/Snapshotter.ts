@@ -57,7 +57,7 @@ const drainMillis = 5_000;
 const pauseAfter = (failures: number) =>
   Math.min(firstPauseMillis * 2 ** Math.min(failures - 1, 10), longestPauseMillis);
 
-/** What the parts of one snapshotter share. */
+/** State that the parts of one snapshotter share. */
 interface Shared {
   readonly log: EventLog["Service"];
   readonly source: HistorySource;
@@ -129,7 +129,7 @@ const writeAll = Effect.fnUntraced(function* (shared: Shared, entries: ReadonlyA
   return isWell;
 });
 
-/** Where a restart may go on: everything up to there is in the store. */
+/** Writes the start position of a restart: everything up to there is in the store. */
 const writeCheckpoint = Effect.fnUntraced(function* (shared: Shared) {
   const { followed, threads, created } = shared;
   if (followed === undefined) return;

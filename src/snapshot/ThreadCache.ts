@@ -49,7 +49,7 @@ interface Held {
   /** The last event of the thread that was followed, and the last that this process appended. */
   noted: Sequence;
   appended: Sequence;
-  /** When the question was asked whose answer said that the state is the thread's last; and the snapshot was read. */
+  /** Time of the question whose answer said that the state is the thread's last; and of the snapshot's read. */
   checkedAt: number;
   coldAt: number;
   /** Events folded since the last read. */
@@ -61,7 +61,7 @@ export interface Load {
   readonly held: Held;
   readonly epoch: number;
   readonly askedAt: number;
-  /** What is held, to be brought up to date; undefined when snapshot and tail must be read. */
+  /** State in memory, to be brought up to date; undefined when snapshot and tail must be read. */
   readonly from: ThreadState | undefined;
   /** True when the thread was read before. */
   readonly isAgain: boolean;
@@ -71,7 +71,7 @@ export class ThreadCache {
   /** Weighed by their states. */
   private readonly threads: RecentlyUsed<Held>;
   private readonly limits: Limits;
-  /** Which following this is; states of an older one have missed events. */
+  /** Number of this following; states of an older one have missed events. */
   private epoch = 0;
   private isFollowed = false;
 
@@ -130,7 +130,7 @@ export class ThreadCache {
     };
   }
 
-  /** What the read brought home. */
+  /** Takes the state that was read. */
   loaded(load: Load, state: ThreadState): void {
     const { held, epoch, askedAt, from } = load;
     if (!this.isHeld(held)) return;

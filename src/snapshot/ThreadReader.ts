@@ -58,7 +58,7 @@ export class ThreadReader extends Context.Service<
       threadId: string,
       options?: Which & { readonly atLeast?: Sequence | undefined },
     ) => Effect.Effect<ThreadState | undefined, LogUnavailable | ThreadBehind>;
-    /** What memory holds of a thread that was read here before, however old: for when the log is away. */
+    /** State in memory of a thread that was read here before, however old: for when the log is away. */
     readonly lastKnown: (threadId: string, options?: Pick<Which, "tenant">) => ThreadState | undefined;
     /**
      * The whole conversation, no message cut, in the order in which messages began. An unknown thread has none. `waiting`:
@@ -176,7 +176,7 @@ const makeLatest = Effect.fnUntraced(function* (cache: ThreadCache, clock: Clock
           Effect.sync(() => cache.failed(given)),
         );
       }),
-    /** What memory holds, where that is known to be the thread's last. */
+    /** State in memory, where that is known to be the thread's last. */
     warm: (history: History) => cache.current(history, elapsedUnsafe(clock)),
   };
 });

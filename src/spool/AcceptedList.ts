@@ -25,7 +25,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 
-/** What is known of a command without its row. */
+/** A command as it is known without its row. */
 export interface Accepted {
   readonly number: number;
   readonly digest: string;

@@ -39,7 +39,7 @@ export interface Command {
   readonly blobs: ReadonlyArray<Blob>;
   /** The event's id was made for it just now: no log can have it before the first attempt to write it. */
   readonly isNew?: boolean | undefined;
-  /** Where the stream ended before the first attempt to write a new command: in the log it stands after that. */
+  /** End of the stream before the first attempt to write a new command: in the log it stands after that. */
   readonly after?: StreamEnd | undefined;
   /** Each begins a history of its own, and the log takes all commands of this batch or none; they stand side by side. */
   readonly batch?: string | undefined;
@@ -115,13 +115,13 @@ export class Spool extends Context.Service<
       readonly end?: StreamEnd;
     }) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
     /**
-     * What waits for one history, in order, whichever process accepted it; without the bytes of blobs. What has just
+     * Commands that wait for one history, in order, whichever process accepted them; without the bytes of blobs. One that has just
      * been delivered may still be among it: the event's id tells.
      */
     readonly waitingFor: (history: History) => Effect.Effect<ReadonlyArray<SpooledCommand>, SpoolUnavailable>;
     /** The bytes of a blob that a command here refers to; undefined when none does, or they have changed. */
     readonly blob: (sha256: string) => Effect.Effect<Uint8Array | undefined, SpoolUnavailable>;
-    /** What the newest waiting command knew of the stream's end; undefined when none waits or it knew nothing. */
+    /** End of the stream that the newest waiting command knew; undefined when none waits or it knew nothing. */
     readonly newestEnd: Effect.Effect<StreamEnd | undefined, SpoolUnavailable>;
     /** The log has them. Forgetting what is forgotten does nothing. */
     readonly forget: (positions: ReadonlyArray<number>) => Effect.Effect<void, SpoolUnavailable>;

@@ -46,7 +46,7 @@ const farthestMillis = 60 * 60_000;
 
 export const { historyText } = Rows;
 
-/** Which file lies at the path, so that one which was replaced under us is seen. */
+/** Identity of the file at the path, so that one which was replaced under us is seen. */
 const markOf = (file: string): string => {
   const found = statSync(file, { throwIfNoEntry: false });
   return found === undefined ? "" : `${found.dev} ${found.ino}`;
@@ -107,7 +107,7 @@ export class SpoolFile {
   #open: Open | undefined;
 
   readonly #said: BoundsFile;
-  /** Which numbers were given: what the database must have. */
+  /** Numbers that were given: those the database must have. */
   readonly list: AcceptedList;
   #pages = 0;
   #emptyMark: string | undefined;
@@ -121,10 +121,10 @@ export class SpoolFile {
     this.list = new AcceptedList(options.file);
   }
 
-  /** What the list says of a number. Read when a row is not well, which is seldom. */
+  /** Entry of the list for a number. Read when a row is not well, which is seldom. */
   readonly known: Rows.Known = (position) => this.list.read.open.get(position);
 
-  /** What holds now. */
+  /** Bounds that hold now. */
   get bounds(): Bounds {
     const { maxFileBytes, overdueMillis } = this.#options;
     const said = this.#said.now;

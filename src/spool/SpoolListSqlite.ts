@@ -19,11 +19,11 @@ export interface Target {
   readonly waiting: number;
   readonly setAside: number;
   readonly forks: number;
-  /** When the oldest that waits was accepted, epoch milliseconds. */
+  /** Time of acceptance of the oldest that waits, epoch milliseconds. */
   readonly oldestAt: number | null;
 }
 
-/** Whose command it is. All null for a row that cannot be read. */
+/** Owner of a command. All null for a row that cannot be read. */
 interface Whose {
   readonly tenant: string | null;
   readonly kind: HistoryKind | null;
@@ -38,7 +38,7 @@ export interface Waiting extends Whose {
 }
 
 export interface SetAside extends Whose {
-  /** What `retry` and `discard` are given. */
+  /** Command as `retry` and `discard` are given it. */
   readonly number: number;
   readonly target: string;
   readonly eventId: string | null;
@@ -51,7 +51,7 @@ export interface SetAside extends Whose {
 
 /** A command that was accepted and is not on the disk any more; what is known of it beside its number may be nothing. */
 export interface Lost extends Whose {
-  /** What `discard` is given when a person has looked at it. */
+  /** Command as `discard` is given it, once a person has looked at it. */
   readonly number: number;
   readonly target: string | null;
   readonly eventId: string | null;
@@ -81,7 +81,7 @@ export interface Survey {
   readonly lost: ReadonlyArray<Lost>;
   /** The newest first. */
   readonly forks: ReadonlyArray<Fork>;
-  /** What waits for longer than this is overdue. */
+  /** Longest wait that is not overdue, milliseconds. */
   readonly overdueMillis: number;
 }
 
@@ -149,7 +149,7 @@ const surveyFile = (spool: SpoolFile, limit: number): Survey => {
   };
 };
 
-/** Which of those that were set aside: by their numbers, or all. */
+/** Selection among those that were set aside: by their numbers, or all. */
 export type Which = "all" | ReadonlyArray<number>;
 
 interface Row {
@@ -234,11 +234,11 @@ const using = <A>(file: string, use: (spool: SpoolFile) => A): Effect.Effect<A, 
     (spool) => Effect.sync(() => spool.close()),
   );
 
-/** What is there; of each list at most `limit`. */
+/** Survey of the file; of each list at most `limit`. */
 export const survey = (options: { readonly file: string; readonly limit: number }) =>
   using(options.file, (spool) => surveyFile(spool, options.limit));
 
-/** What waits for one history, in order, meant for any of these targets. */
+/** Commands that wait for one history, in order, meant for any of these targets. */
 export const waitingFor = (options: {
   readonly file: string;
   readonly targets: ReadonlyArray<string>;
@@ -251,7 +251,7 @@ export const retry = (options: { readonly file: string; readonly which: Which })
 
 const lostReason = "lost: it was accepted, and is not on this disk any more";
 
-/** What was set aside, and what is known of lost commands: to be shown before `discard`. */
+/** Commands that were set aside, and what is known of lost ones: to be shown before `discard`. */
 export const show = (options: { readonly file: string; readonly which: Which }) =>
   using(options.file, (spool): ReadonlyArray<Discarded> => [
     ...chosen(spool, options.which).map(({ body, ...row }) => ({ ...row, command: parsed(body) })),

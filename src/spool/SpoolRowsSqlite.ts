@@ -42,7 +42,7 @@ export const isDamaged = (reason: string): boolean => reason.startsWith(damaged)
 const checkOf = (position: number, { created, sequence }: StreamEnd): number =>
   crc32(`${position} ${created} ${sequence}`);
 
-/** Where the stream ended before the first attempt to deliver the command, with a check of its own. */
+/** End of the stream before the first attempt to deliver the command, with a check of its own. */
 export const triedText = (position: number, end: StreamEnd): string =>
   JSON.stringify({ created: end.created, sequence: end.sequence, check: checkOf(position, end) });
 
@@ -91,10 +91,10 @@ const told = (known: Accepted | undefined): string =>
     ? ""
     : `; accepted was ${known.type ?? "an event"} ${known.eventId ?? ""} of ${known.history ?? "?"}`;
 
-/** What the list of accepted commands says of a number; asked only about a row that is not well by itself. */
+/** Entry of the list of accepted commands for a number; asked only about a row that is not well by itself. */
 export type Known = (position: number) => Accepted | undefined;
 
-/** What is wrong with a row. One without a digest is of an earlier version, unless the list knows better. */
+/** Fault of a row. One without a digest is of an earlier version, unless the list knows better. */
 const wrongWith = (row: Row, statements: RowStatements, knownOf: Known): string | undefined => {
   const now = digestNow(row, statements);
   if (now === row.digest) return undefined;
@@ -145,7 +145,7 @@ export const blobBytes = (database: Database.Database | undefined, sha256: strin
     : found.bytes;
 };
 
-/** What the list keeps of a command. */
+/** Entry of the list for a command. */
 export const acceptedOf = (
   row: Pick<Row, "accepted_at" | "position" | "target"> & { readonly digest: string },
   { event, history }: Pick<Command, "event" | "history">,

@@ -16,7 +16,7 @@ import { trouble } from "./SpoolTroubleSqlite.ts";
 const turnWithin = (duration: number) =>
   Schedule.min([Schedule.exponential(1), Schedule.spaced(5)]).pipe(Schedule.jittered, Schedule.upTo({ duration }));
 const turn = turnWithin(1_000);
-/** What is refused is lost unless its caller says it again, so a put waits longer than a look. */
+/** Patience of a put, longer than that of a look: a refused command is lost unless its caller says it again. */
 const putTurn = turnWithin(5_000);
 
 export const make = Effect.fnUntraced(function* (options: Options) {

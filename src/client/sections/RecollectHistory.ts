@@ -84,7 +84,7 @@ const recordedFold = <State>(fold: EventFold<State>) => {
   return known as { readonly initial: State; readonly apply: (state: State, event: RecordedEvent) => State };
 };
 
-/** Whatever a program's function threw, on its way through. */
+/** A value that a program's function threw, on its way through. */
 class Thrown extends Data.TaggedError("Thrown")<{ readonly thrown: unknown }> {}
 
 export class RecollectHistory {

@@ -8,7 +8,7 @@ import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import type { Forgetting } from "../../coordination/cache/SharedAnswers.ts";
 import type { Section } from "./Section.ts";
 
-/** Whatever a caller's promise was rejected with, on its way through. */
+/** A value that a caller's promise was rejected with, on its way through. */
 class Rejected extends Data.TaggedError("Rejected")<{ readonly why: unknown }> {}
 
 export class RecollectResponses {

@@ -1,5 +1,5 @@
 /**
- * How much of a tool's call is recorded, by tool, server and agent: the levels of Kubernetes' audit policy.
+ * The audit policy: levels of recording a tool's call, by tool, server and agent, as in the levels of Kubernetes' audit policy.
  *
  * Room: domain.
  */
@@ -17,13 +17,13 @@ export type Level = typeof Level.Type;
 /** A name, or a pattern of it: `*` is any number of characters. */
 const Glob = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(200));
 
-/** What is absent in a rule is not asked about. */
+/** A rule of the policy; an absent field matches everything. */
 export const Rule = Schema.Struct({
   /** The tool's name as its server has it. */
   tool: Schema.optionalKey(Glob),
   /** The server's name as it gives it. */
   server: Schema.optionalKey(Glob),
-  /** Who asks for the call: the event's actor, as a client's name. */
+  /** Caller: the event's actor, as a client's name. */
   agent: Schema.optionalKey(Glob),
   level: Level,
 });
@@ -33,7 +33,7 @@ export type Rule = typeof Rule.Type;
 export const AuditPolicy = Schema.Array(Rule).check(Schema.isMaxLength(200));
 export type AuditPolicy = typeof AuditPolicy.Type;
 
-/** What is asked about; undefined is what is not known, and matches `*` alone. */
+/** The call in question; undefined stands for unknown, and matches `*` alone. */
 export interface Asked {
   readonly tool: string | undefined;
   readonly server: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * What an interpreter is: the meaning of one foreign format's entries.
+ * An interpreter: the meaning of one foreign format's entries.
  *
  * Room: domain.
  *
@@ -9,12 +9,12 @@
 import type { Fact } from "../Fact.ts";
 import type { JsonObject, JsonValue } from "../Json.ts";
 
-/** What an interpreter remembers of one thread. Bounded by its format: a few short strings. */
+/** Memory of an interpreter for one thread. Bounded by its format: a few short strings. */
 export type Carry = Readonly<Record<string, JsonValue>>;
 
 export const noCarry: Carry = {};
 
-/** What an interpreter is told about the entry it reads, beside the entry. */
+/** Context of the entry that an interpreter reads. */
 export interface EntryContext {
   readonly threadId: string;
   /** The event's id: the message id of entries that have none of their own. */
@@ -25,13 +25,13 @@ export interface EntryContext {
 
 export interface Interpretation {
   readonly facts: ReadonlyArray<Fact>;
-  /** What to remember from now on; absent when nothing changed. */
+  /** Memory from now on; absent when nothing changed. */
   readonly carry?: Carry | undefined;
 }
 
 export interface Interpreter {
   readonly format: string;
   readonly interpret: (entry: JsonValue, context: EntryContext, carry: Carry) => Interpretation;
-  /** What a file of this format says beside its conversations, where that is more than a note. */
+  /** Facts of a file of this format beside its conversations, where that is more than a note. */
   readonly source?: (head: JsonObject) => ReadonlyArray<Fact>;
 }

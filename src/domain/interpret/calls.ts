@@ -46,7 +46,7 @@ export const toolUse = (call: Pick<ToolCall, "callId" | "name" | "server" | "arg
   arguments: argumentsValue(call.arguments),
 });
 
-/** Why a call failed: a word to group by and a message to read. */
+/** Reason of a failed call: a word to group by and a message to read. */
 export interface Failure {
   readonly type: string;
   readonly message: string;

@@ -1,5 +1,5 @@
 /**
- * What an agent copied from another thread: facts that say whose they are.
+ * Copies that an agent made from another thread: facts that say whose they are.
  *
  * Room: domain.
  *

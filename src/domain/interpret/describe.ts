@@ -16,7 +16,7 @@ type Fields = Pick<
   "title" | "tool" | "client" | "provider" | "model" | "cwd" | "branch" | "session" | "parentThreadId" | "relation"
 >;
 
-/** What is remembered of a field; a program is one string. */
+/** Form in which a field is remembered; a program is one string. */
 const remembered = (value: JsonValue | Fields["client"]): string =>
   typeof value === "string"
     ? memo(value)

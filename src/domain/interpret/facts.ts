@@ -22,7 +22,7 @@ export const errorText = (text: string): string => clip(text, maxErrorLength);
 export const noted = (kind: string, text?: string): Noted =>
   text === undefined || text === "" ? { _tag: "Noted", kind } : { _tag: "Noted", kind, text };
 
-/** What a model thought outside of any message. */
+/** Thoughts of a model outside of any message. */
 export const thought = (text: string): Noted => noted("thinking", text);
 
 export const notUnderstood = (format: string, what: string): NotUnderstood => ({
@@ -58,7 +58,7 @@ export const jsonText = (value: JsonValue | undefined): string => {
   }
 };
 
-/** How large a value is: a string counts as its own bytes, nothing as 0, anything else as its JSON. */
+/** Size of a value, bytes: a string counts as its own bytes, nothing as 0, anything else as its JSON. */
 export const sizeOf = (value: JsonValue | undefined): number =>
   value === undefined || value === null ? 0 : utf8Length(typeof value === "string" ? value : jsonText(value));
 

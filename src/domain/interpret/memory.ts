@@ -1,5 +1,5 @@
 /**
- * What an interpreter keeps in its carry, in a size that is known beforehand.
+ * Memory of an interpreter in its carry, in a size that is known beforehand.
  *
  * Room: domain.
  *

@@ -64,7 +64,7 @@ export const wordsOf = (content: JsonValue | undefined): ReadonlyArray<string> =
   });
 };
 
-/** One block as parts. A kind nobody knows is named, and its visible text is kept. */
+/** One block as parts. An unknown kind is named, and its visible text is kept. */
 export const partsOfBlock = (block: JsonValue): ReadonlyArray<Part> => {
   if (typeof block === "string") return text(block);
   if (!isObject(block)) return [{ type: "other", kind: "block that is no object" }];

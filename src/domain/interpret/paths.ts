@@ -35,9 +35,9 @@ interface Step {
   readonly messageId?: string | undefined;
   readonly parentId: string | undefined;
   readonly at: number | undefined;
-  /** Whether it may begin a path: words of a person or a model. */
+  /** True when it may begin a path: words of a person or a model. */
   readonly isTurn: boolean;
-  /** A notice that nobody goes back to, such as the progress of a tool: there are many. */
+  /** A notice that is never gone back to, such as the progress of a tool: there are many. */
   readonly isPassing?: boolean;
 }
 

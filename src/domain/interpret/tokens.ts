@@ -10,7 +10,7 @@
 import type { TokenUsage } from "../thread/Content.ts";
 import { countAt, isObject, type JsonValue, objectAt } from "../Json.ts";
 
-/** Which key of a provider's usage holds which kind. */
+/** Keys of a provider's usage, by kind. */
 export interface UsageNames {
   readonly input: string;
   readonly output: string;

@@ -32,7 +32,7 @@ const picture = (character: string): string => ` u${(character.codePointAt(0) ??
 /** One normal form, so that a half-width or decomposed letter is the letter. */
 const plain = (text: string): string => text.normalize("NFKC").replaceAll(emoji, picture);
 
-/** What is indexed of a text. */
+/** Words of a text, as they are indexed. */
 export const searchWords = (text: string): string => {
   const words = ascii.test(text)
     ? text
@@ -50,7 +50,7 @@ export const searchWords = (text: string): string => {
 /** `getUserById` as `get User By Id`; one word for what is no such identifier. */
 export const partsOf = (identifier: string): string => identifier.split(seam).join(" ");
 
-/** What is looked for of a word of a question, as one phrase; `isBeginning` where only its beginning is known. */
+/** Search phrase of a word of a question; `isBeginning` where only its beginning is known. */
 export const askedWords = (word: string): { readonly phrase: string; readonly isBeginning: boolean } => {
   if (ascii.test(word)) return { phrase: word, isBeginning: false };
   let isBeginning = false;
@@ -64,7 +64,7 @@ export const askedWords = (word: string): { readonly phrase: string; readonly is
 
 const escape = /\\(?:u([0-9a-fA-F]{4})|(.))/g;
 
-/** What a JSON text says, without its escapes: a line feed written `\n` would else make one word with what follows. */
+/** Words of a JSON text, without its escapes: a line feed written `\n` would else make one word with what follows. */
 export const jsonWords = (json: string): string =>
   json.includes("\\")
     ? json.replaceAll(escape, (_, code: string | undefined, letter: string | undefined) => {

@@ -1,5 +1,5 @@
 /**
- * What a thread has said, so that a text can be told which of it it repeats.
+ * Index of what was said in a thread: finds the stretches of it that a text repeats.
  *
  * Room: domain.
  *
@@ -13,7 +13,7 @@
 const blockUnits = 32;
 /** Shorter copies cost as much as the reference that would replace them. */
 export const leastCopyUnits = 48;
-/** What is remembered of one thread, in UTF-16 units. */
+/** Most text that is remembered of one thread, in UTF-16 units. */
 const mostUnits = 4 * 1024 * 1024;
 /** A longer text is neither searched nor remembered: half of what is remembered in all. */
 export const mostTextUnits = 2 * 1024 * 1024;
@@ -48,7 +48,7 @@ const rolled = (hash: number, text: string, at: number): number =>
 export class TextIndex {
   /** In the order in which they were said. */
   readonly #texts = new Map<string, string>();
-  /** Where a block stands first in a message; the newest messages last. */
+  /** First places of a block, one a message; the newest messages last. */
   readonly #blocks = new Map<number, Array<Place>>();
   #units = 0;
 

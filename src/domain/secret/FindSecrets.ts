@@ -75,9 +75,9 @@ class Pass {
   readonly #text: string;
   readonly #shapes: ShapeIndex;
   readonly #isName: Finding["isName"];
-  /** Where the next `-----END` is; searched for once for all keys before it. */
+  /** Place of the next `-----END`; searched for once for all keys before it. */
   #endOfKey = -2;
-  /** Where the long run ends that was found last. */
+  /** End of the long run that was found last. */
   #runEnd = 0;
   /** A line is looked at once for what stands behind `Cookie:`. */
   #noCookieBefore = 0;
@@ -111,7 +111,7 @@ class Pass {
     return at < 0 ? none : at;
   }
 
-  /** Where the next long run begins. Of 16 characters one is looked at, unless it is of a run. */
+  /** Start of the next long run. Of 16 characters one is looked at, unless it is of a run. */
   #nextRun(from: number): number {
     const text = this.#text;
     const { length } = text;
@@ -284,7 +284,7 @@ class Pass {
     return code === equals && this.#isSignature(from, end) ? this.#signature(at + 1) : at + 1;
   }
 
-  /** What stands under a name; `otherwise` when that is no secret. */
+  /** End of the secret under a name; `otherwise` when there is none. */
   #value(name: SecretName, from: number, otherwise: number): number {
     const text = this.#text;
     const value = valueAt(text, from);

@@ -41,12 +41,12 @@ export class Redactor {
     this.#seen = seen;
   }
 
-  /** How many were replaced so far, by rule. */
+  /** Number of replaced secrets so far, by rule. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts;
   }
 
-  /** What it looks for. */
+  /** Rules that it looks for. */
   get finding(): Finding {
     return this.#given;
   }
@@ -58,7 +58,7 @@ export class Redactor {
     return all;
   }
 
-  /** Whether any JSON holds a secret. Counts nothing. */
+  /** True when a JSON value holds a secret. Counts nothing. */
   holds(value: unknown): boolean {
     return new Redactor(this.#given).value(value) !== value;
   }

@@ -13,7 +13,7 @@ import { isRun } from "./TextValues.ts";
 
 /** A private key is as long; a text that goes on without its end is given on. */
 const mostHeld = 20_000;
-/** What is kept of the text before: a name and its separator stand there. */
+/** Length of the text before that is kept: a name and its separator stand there. */
 const mostBefore = 1_024;
 
 /** Text that would make a secret of what only waits for its value: a token, a password in a URL, a cookie. */
@@ -25,7 +25,7 @@ const prefixes: ReadonlyArray<string> = [
   ...new Set(shapes.map(({ before = "", prefix }) => `${before}${prefix}`).filter(({ length }) => length > 1)),
 ];
 
-/** Where the unbroken end of a text begins: letters, digits and what stands in tokens beside them. */
+/** Start of the unbroken end of a text: letters, digits and what stands in tokens beside them. */
 const lastWord = (text: string): number => {
   let at = text.length;
   while (
@@ -61,9 +61,9 @@ export const undecidedFrom = (text: string, finding: Finding): number => {
 
 export class SecretGate {
   readonly #redactor: Redactor;
-  /** What was given, from a little before what is held back. */
+  /** Text that was given, from a little before what is held back. */
   #text = "";
-  /** How much of it was given on. */
+  /** Length of it that was given on. */
   #from = 0;
 
   constructor(redactor: Redactor) {

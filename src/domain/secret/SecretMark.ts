@@ -1,5 +1,5 @@
 /**
- * What stands in a secret's place: `[redacted:RULE:DIGEST]`.
+ * The mark in a secret's place: `[redacted:RULE:DIGEST]`.
  *
  * Room: domain.
  *

@@ -83,7 +83,7 @@ const lasts = new Set(
 export const mayEndName = (text: string, end: number): boolean =>
   lasts.has((text.charCodeAt(end - 2) | 32) * 128 + (text.charCodeAt(end - 1) | 32));
 
-/** What a name says of its value; undefined for an ordinary one. */
+/** Kind of a name whose value is a secret; undefined for an ordinary one. */
 export const secretName = (name: string): SecretName | undefined => {
   if (name.length < 2 || name.length > longestName || !mayEndName(name, name.length)) return undefined;
   if (cache.has(name)) return cache.get(name);
@@ -114,7 +114,7 @@ const file = /\.(?:ts|js|tsx|jsx|py|go|rs|json|ya?ml|toml|txt|md|pem|key|crt|sh|
 /** A key in base64 has some 3,300 characters. */
 const longestLooked = 4_096;
 
-/** Whether a value in a text looks like something made to be secret, and not like a word, a number, a path or code. */
+/** True when a value in a text looks like something made to be secret, and not like a word, a number, a path or code. */
 export const looksSecret = (value: string): boolean => {
   if (value.length > longestLooked) return false;
   if (value.length < 8 || isPlaceholder(value) || path.test(value) || code.test(value)) return false;

@@ -1,5 +1,5 @@
 /**
- * What is configured about secrets: whether they are replaced, which rules hold, and what counts as one beside the built-in.
+ * The configuration of secrets: replacement on or off, rules in force, and patterns beside the built-in ones.
  *
  * Room: domain.
  */
@@ -34,7 +34,7 @@ export const Names = Schema.Array(Name).check(Schema.isMaxLength(200));
  */
 export const Pattern = Schema.Struct({
   prefix: Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{2,64}$/)),
-  /** What follows: letters and digits; those and `_-`; hexadecimal; upper case and digits; upper case and 2 to 7. */
+  /** Characters that follow: letters and digits; those and `_-`; hexadecimal; upper case and digits; upper case and 2 to 7. */
   alphabet: Schema.Literals(["alnum", "word", "hex", "upper", "base32"] satisfies ReadonlyArray<Alphabet>),
   /** Characters after the prefix. With the prefix a token has 16 or more: shorter ones are words. */
   least: Schema.Int.check(Schema.isBetween({ minimum: 4, maximum: longest })),
@@ -69,7 +69,7 @@ const namesOf = (names: ReadonlyArray<string>): Redacting["isName"] => {
   return (name) => (all.has(joined(name)) ? named : undefined);
 };
 
-/** What redacts as the settings say, with digests under `key`. */
+/** Redaction as the settings say, with digests under `key`. */
 export const redactingOf = ({ allowed, names, off, patterns }: SecretSettings, key: Uint8Array): Redacting => {
   const own = Object.entries(patterns).map(([rule, pattern]): Shape => ({ rule, ...pattern }));
   return {

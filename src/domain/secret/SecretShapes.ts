@@ -8,12 +8,12 @@
  * of the rules of GitHub's secret scanning.
  */
 
-/** Which characters follow the beginning. */
+/** Characters that follow the beginning. */
 export type Alphabet = "alnum" | "word" | "hex" | "upper" | "base32";
 
 export interface Shape {
   readonly rule: string;
-  /** What stands directly before the run, beyond characters of a run: `SG.`, `hvs.`. Part of the secret. */
+  /** Text directly before the run, beyond characters of a run: `SG.`, `hvs.`. Part of the secret. */
   readonly before?: string;
   readonly prefix: string;
   readonly alphabet: Alphabet;
@@ -39,7 +39,7 @@ const shape = (
   more: Partial<Shape> = {},
 ): ReadonlyArray<Shape> => prefixes.split(" ").map((prefix) => ({ rule, prefix, alphabet, least, most, ...more }));
 
-/** Where several fit, the first counts. */
+/** Shapes in order: where several fit, the first counts. */
 export const shapes: ReadonlyArray<Shape> = [
   // Models
   ...shape("anthropic-key", "sk-ant-", "word", [20]),

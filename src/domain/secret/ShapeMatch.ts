@@ -7,7 +7,7 @@ import { type Alphabet, longest, type Shape } from "./SecretShapes.ts";
 
 const bit = { digit: 1, hexLetter: 2, lower: 4, upper: 8, separator: 16, base32Digit: 32 } as const;
 
-/** What each ASCII character is. */
+/** Kind of each ASCII character. */
 const kinds = ((): Uint8Array => {
   const table = new Uint8Array(128);
   const add = (characters: string, kind: number) => {
@@ -59,7 +59,7 @@ export const indexOf = (all: ReadonlyArray<Shape>): ShapeIndex => {
 const isBase64 = (code: number): boolean =>
   (kindOf(code) & alphabets.word) !== 0 || code === 43 || code === 47 || code === 61;
 
-/** Where what goes on behind the run ends. */
+/** End of what goes on behind the run. */
 const onwards = (text: string, at: number, { dotted, isBase64: isOpen }: Shape): number => {
   let end = at;
   if (isOpen === true) while (end - at < longest && isBase64(text.charCodeAt(end))) end++;

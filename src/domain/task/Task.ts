@@ -3,10 +3,10 @@
  *
  * Room: domain.
  *
- * Everybody who moves a task asks here: publishers, the spool's drain, workers, the command line.
+ * Every move of a task is decided here: publishers, the spool's drain, workers, the command line.
  *
  * Laws: deciding twice decides nothing: a move to the status that the task already has adds no event, nor does a second
- * submission. What has ended stays as it ended, so that nobody who was told of an end is ever wrong: another try is another
+ * submission. What has ended stays as it ended, so that a reported end is never wrong: another try is another
  * task, and a second end with another result is refused. What a worker holds only that worker moves: its moves name the
  * claim, and a move without it or with an earlier one is `LeaseLost`.
  */
@@ -23,18 +23,18 @@ export type TaskEventName = Extract<EventTypeName, `task.${string}`>;
 export interface Held {
   /** Sequence of the claim: the fencing token. */
   readonly token: Sequence;
-  /** Undefined for a claim that was not made through the queue: such a task is held by nobody in particular. */
+  /** Undefined for a claim that was not made through the queue: such a task has no holder. */
   readonly holder: string | undefined;
 }
 
-/** What a decision needs to know of a task. */
+/** State of a task, as far as decisions need it. */
 export interface TaskState {
   /** Undefined as long as the task was not submitted. */
   readonly status: TaskStatus | undefined;
   readonly lease: Held | undefined;
-  /** What tells one end from another; undefined while the task has not ended. */
+  /** Identity of an end among others; undefined while the task has not ended. */
   readonly endKey: string | undefined;
-  /** Keys of the requests for input that nobody has answered, in the order in which they were asked. */
+  /** Keys of the requests for input without an answer, in the order in which they were asked. */
   readonly asked: ReadonlyArray<string>;
 }
 
@@ -45,13 +45,13 @@ export const onlyInput = "input";
 /** Open requests of one task: more than a person answers, and few enough to be shown. */
 export const mostAsked = 64;
 
-/** A move that somebody wants to make: an event with its data. */
+/** A requested move: an event with its data. */
 export interface TaskMove {
   readonly type: TaskEventName;
   readonly data: unknown;
 }
 
-/** Where each event leads; progress leads nowhere. */
+/** Status that each event leads to; progress leads nowhere. */
 const leadsTo: Readonly<Record<TaskEventName, TaskStatus | undefined>> = {
   "task.submitted": "pending",
   "task.claimed": "starting",
@@ -125,7 +125,7 @@ export const isTaskEventName = (type: string): type is TaskEventName => Object.h
 export const statusAfter = (status: TaskStatus | undefined, type: string): TaskStatus | undefined =>
   (isTaskEventName(type) ? leadsTo[type] : undefined) ?? status;
 
-/** What only the worker that holds the task may do. */
+/** Moves that only the worker that holds the task may make. */
 const holdersMoves: ReadonlySet<TaskEventName> = new Set([
   "task.started",
   "task.progressed",
@@ -215,7 +215,7 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
   }
 }
 
-/** Why a move cannot be made. */
+/** Reasons that a move is refused for. */
 export type TaskRefusal = IllegalTransition | LeaseLost;
 
 const heldByAnother = (taskId: string, { lease, status }: TaskState, claim: unknown): LeaseLost =>
@@ -227,7 +227,7 @@ const heldByAnother = (taskId: string, { lease, status }: TaskState, claim: unkn
     hint: "Only the worker that holds it moves it; cancel it, or wait until it has settled it.",
   });
 
-/** Whether a move is to be added, or there is nothing to add because the task is there already. */
+/** Decides a move: an event to add, or none because the task is there already. */
 export const decide = (options: {
   readonly taskId: string;
   readonly state: TaskState;

@@ -35,7 +35,7 @@ export const TaskPriority = Schema.Literals(["high", "normal", "low"]);
 export type TaskPriority = typeof TaskPriority.Type;
 
 /**
- * How a task is to be handed out; only a task that has this is in the work queue. `maxAttempts` counts claims;
+ * Queueing of a task; only a task that has this is in the work queue. `maxAttempts` counts claims;
  * `backoffMillis` is the pause after the first failed one, doubled with each; `notBefore` is in epoch milliseconds.
  */
 export const TaskQueueing = Schema.Struct({
@@ -137,7 +137,7 @@ export const TaskFailed = Schema.Struct({
 });
 export const TaskTimedOut = Schema.Struct({ afterMillis: maybe(Millis), claim: maybe(Schema.Natural) });
 export const TaskCancelled = Schema.Struct({ reason: maybe(Text) });
-/** Somebody wants a task that has ended among the recent ones again: its time until it is archived begins anew. */
+/** A restored task: one that has ended is among the recent ones again, and its time until it is archived begins anew. */
 export const TaskRestored = Schema.Struct({ reason: maybe(Text) });
 
 /** A client and a server begin to talk. For a wrapped MCP server: who they are, which protocol, which thread is written. */
@@ -149,10 +149,10 @@ export const SessionStarted = Schema.Struct({
   threadId: maybe(Text),
   cwd: maybe(Text),
   command: maybe(Names),
-  /** Where it runs. */
+  /** Machine that it runs on. */
   machine: maybe(Text),
   processId: maybe(Schema.Natural),
-  /** It says so often that it is there that this long a silence is its end. Absent: nobody can tell from silence. */
+  /** Lease of its heartbeats: a silence this long is its end. Absent: silence says nothing. */
   leaseMillis: maybe(Millis),
 });
 /** A session whose lease had run out is there after all: its machine slept, or its network was cut. */
@@ -175,7 +175,7 @@ export const SessionCallsRefused = Schema.Struct({
   /** Name of the limit in the configuration. */
   limit: Text,
   user: maybe(Text),
-  /** How many, from the first to the last of them. */
+  /** Number of them, from the first to the last. */
   count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   firstAt: Millis,
   lastAt: Millis,

@@ -20,7 +20,7 @@ export interface Lease extends Task.Held {
   readonly worker: string | undefined;
 }
 
-/** What a task asks of a person or an agent. */
+/** Request for input: a question of a task to a person or an agent. */
 export interface InputRequest {
   readonly message: string | null;
   /** A JSON Schema for the answer's value. */
@@ -50,18 +50,18 @@ export interface TaskRecord extends Task.TaskState {
   /** Claims so far, without those that were given back. */
   readonly attempt: number;
   readonly lease: Lease | undefined;
-  /** Who had it last. */
+  /** Worker that had it last. */
   readonly worker: string | undefined;
   /** The earliest moment of the next claim, epoch milliseconds; 0: at once. */
   readonly notBefore: number;
-  /** What was said last: progress, a question, an answer. */
+  /** Last words: progress, a question, an answer. */
   readonly said: { readonly message?: string; readonly progress?: number; readonly total?: number };
-  /** What it waits for, by key; with what was asked last under a key. */
+  /** Open requests, by key; with the last question under a key. */
   readonly requests: Readonly<Record<string, InputRequest>>;
-  /** What was answered in this attempt, by key. */
+  /** Answers of this attempt, by key. */
   readonly answers: Readonly<Record<string, Answer>>;
   readonly end: TaskEnd | undefined;
-  /** When it ended, or was last restored after that, epoch milliseconds; undefined while it has not. */
+  /** Time of its end, or of its last restore after that, epoch milliseconds; undefined while it has not. */
   readonly recentSince: number | undefined;
 }
 
@@ -86,7 +86,7 @@ const defaultBackoffMillis = 1_000;
 /** A pause is never longer than this: what fails for an hour is looked at by a person. */
 const maxBackoffMillis = 60 * 60_000;
 
-/** How the task is to be handed out, with what the submitter left open. */
+/** Queueing of the task, with defaults for what the submitter left open. */
 export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
   priority: queue?.priority ?? ("normal" satisfies TaskPriority as TaskPriority),
   maxAttempts: queue?.maxAttempts ?? defaultMaxAttempts,
@@ -101,7 +101,7 @@ export const backoffMillis = (record: TaskRecord): number =>
 export const isLastAttempt = (record: TaskRecord): boolean =>
   record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
 
-/** What a task's history says when it holds its submission and nothing more. */
+/** A task whose history holds its submission and nothing more. */
 export interface Submitted {
   readonly upTo: Sequence;
   readonly submitted: EventData<"task.submitted">;
@@ -123,7 +123,7 @@ export const idInBatch = (batchId: string, index: number): string => `${batchId}
 /** A batch is submitted all or none, in one atomic batch of the log, which has at most so many events. */
 export const maxBatch = 1_000;
 
-/** Its place in its batch. One that cannot be, in an event of somebody else's making, is none: the task is alone. */
+/** Its place in its batch. An impossible one, in a foreign event, is none: the task is alone. */
 export const placeOf = (submitted: EventData<"task.submitted"> | undefined) => {
   const { batchId, place } = submitted ?? {};
   if (batchId == null || place == null) return undefined;
@@ -165,7 +165,7 @@ const said = (data: { message?: string | null; progress?: number | null; total?:
 const without = <A>(entries: Readonly<Record<string, A>>, key: string): Readonly<Record<string, A>> =>
   Object.fromEntries(Object.entries(entries).filter(([other]) => other !== key));
 
-/** What an event changes beside the status. */
+/** Changes of an event beside the status. */
 const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> => {
   const decoded = Result.getOrUndefined(decodeData(event));
   if (decoded?._tag !== "Known") return {};

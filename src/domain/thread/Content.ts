@@ -1,5 +1,5 @@
 /**
- * What a message is made of: text, thinking, images, files, tool use and tool results.
+ * Parts of a message: text, thinking, images, files, tool use and tool results.
  *
  * Room: domain.
  *
@@ -10,7 +10,7 @@ import { Schema } from "effect";
 /** An optional field. Publishers in other languages write `null` for what they leave out, so both are taken. */
 export const maybe = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema));
 
-/** Where what is too large for an event lies in the object store, under its SHA-256 (lower-case hexadecimal). */
+/** Place in the object store of what is too large for an event: its SHA-256 (lower-case hexadecimal). */
 export const BlobReference = Schema.Struct({ sha256: Schema.String, bytes: Schema.Natural });
 export type BlobReference = typeof BlobReference.Type;
 
@@ -21,7 +21,7 @@ export const TextPart = Schema.Struct({
   blob: maybe(BlobReference),
 });
 
-/** What a model thought before it spoke; `signature` is the provider's proof, `redacted` hides the words. */
+/** Thoughts of a model before its answer; `signature` is the provider's proof, `redacted` hides the words. */
 export const ThinkingPart = Schema.Struct({
   type: Schema.Literal("thinking"),
   text: Schema.String,
@@ -65,7 +65,7 @@ export const ToolUsePart = Schema.Struct({
   blob: maybe(BlobReference),
 });
 
-/** What the tool said. `text` is its readable form, `bytes` the size of all of it in UTF-8. */
+/** Result of a tool. `text` is its readable form, `bytes` the size of all of it in UTF-8. */
 export const ToolResultPart = Schema.Struct({
   type: Schema.Literal("tool_result"),
   callId: Schema.String,
@@ -76,7 +76,7 @@ export const ToolResultPart = Schema.Struct({
 });
 
 /**
- * Whatever a newer writer says: kept, named, never a crash. `value` is what was said, any JSON, where nothing else keeps
+ * Part of an unknown kind, by a newer writer: kept, named, never a crash. `value` is what was said, any JSON, where nothing else keeps
  * it. With a `blob` (its JSON text in UTF-8) `value` is the head of that text, as a string.
  */
 export const OtherPart = Schema.Struct({

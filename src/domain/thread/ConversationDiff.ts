@@ -16,7 +16,7 @@ import { withoutDigests } from "../secret/SecretMark.ts";
 import { type Normalised, sha256Of } from "./RepeatedText.ts";
 
 /**
- * What the client did to its history before the message that says so. `edited`: it said something else at a place where
+ * Change of a client's history before the message that says so. `edited`: it said something else at a place where
  * something stood, or went on from an earlier place. `truncated`: it left out what stood between. `compacted`: it left
  * out several messages and put something new in their place. `omitted` counts the messages it left out.
  */
@@ -59,7 +59,7 @@ const bytesHash = (data: string | null | undefined): string | null =>
   data == null ? null : createHash("sha256").update(Buffer.from(data, "base64")).digest("hex");
 
 /**
- * What a part says, without the digests of redacted secrets, which are others under another machine's key, and without what clients drop when they send it back: thoughts, signatures, sizes. */
+ * Content of a part for comparison, without the digests of redacted secrets, which are others under another machine's key, and without what clients drop when they send it back: thoughts, signatures, sizes. */
 const essence = (part: Part): ReadonlyArray<unknown> => {
   switch (part.type) {
     case "text":
@@ -79,7 +79,7 @@ const essence = (part: Part): ReadonlyArray<unknown> => {
   }
 };
 
-/** What stands in the place of the text that a message was sent with; see `Normalised`. */
+/** Stand-in for the text that a message was sent with; see `Normalised`. */
 const originalEssence = (parts: ReadonlyArray<Part>, normalised: Normalised | null | undefined) => {
   const said = parts.map(essence);
   if (normalised == null) return said.flat();
@@ -120,19 +120,19 @@ export interface Sent extends Place {
 }
 
 export interface Compared {
-  /** Which of the messages sent are new, ascending. */
+  /** Indexes of the sent messages that are new, ascending. */
   readonly fresh: ReadonlyArray<number>;
   readonly resent: ConversationDiff | undefined;
   /** The list is the one that was sent last, and what comes after it. */
   readonly goesOn: boolean;
 }
 
-/** What a thread holds, as far as it must be known to compare. Grows in place, up to a bound. */
+/** Content of a thread, as far as comparing needs it. Grows in place, up to a bound. */
 export class Held {
   #places: Array<Place> = [];
   readonly #ids = new Map<string, string>();
   #view: { readonly length: number; readonly prefix: string } | undefined;
-  /** What the client did to its history and no event says yet: there was nothing new. */
+  /** Change of the client's history that no event says yet: there was nothing new. */
   #unsaid: ConversationDiff | undefined;
 
   /** A message of the thread; the same id again replaces what it says. */

@@ -10,7 +10,7 @@ import { Schema } from "effect";
 import { maybe, type Part } from "./Content.ts";
 import { isObject } from "../Json.ts";
 
-/** What is being said next: words, a thought, or the arguments of a tool call as JSON text. */
+/** Next piece of an answer: words, a thought, or the arguments of a tool call as JSON text. */
 export type Delta =
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "thinking"; readonly text: string; readonly signature?: string | undefined }
@@ -23,7 +23,7 @@ export type Delta =
       readonly server?: string | undefined;
     };
 
-/** What a provider's stream gives for one: `undefined` and `null`, of chunks without words, say nothing. */
+/** Delta as a provider's stream gives it: `undefined` and `null`, of chunks without words, say nothing. */
 export type GivenDelta = Delta | string | null | undefined;
 
 const kinds: ReadonlySet<unknown> = new Set(["text", "thinking", "tool_use"]);
@@ -48,13 +48,13 @@ export const DraftPart = Schema.Struct({
 });
 export type DraftPart = typeof DraftPart.Type;
 
-/** Where a delta went: which part, and how much of it was there before, in UTF-16 units. */
+/** Place of a delta: its part, and the part's length before it, in UTF-16 units. */
 export interface Place {
   readonly part: number;
   readonly offset: number;
 }
 
-/** How an answer stands: still being said, broken off, or said to its end. */
+/** Condition of an answer: still being said, broken off, or said to its end. */
 export type Ending = "unfinished" | "aborted" | "complete";
 
 /** JSON text that is whole: only an object's is, because nothing can follow its last brace. */
@@ -119,7 +119,7 @@ export class Draft {
     return this.#parts;
   }
 
-  /** How much was said, in UTF-16 units. */
+  /** Length of what was said, in UTF-16 units. */
   get length(): number {
     return this.#length;
   }

@@ -1,5 +1,5 @@
 /**
- * What a message is, by its role and its words: a person's, a model's, a tool's or a program's.
+ * The kind of a message, by its role and its words: a person's, a model's, a tool's or a program's.
  *
  * Room: domain.
  *

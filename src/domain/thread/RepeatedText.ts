@@ -23,7 +23,7 @@ const Piece = Schema.Union([
 type Piece = typeof Piece.Type;
 
 /**
- * How a text part that was normalised read: `parts` of the message's parts, from `first` on, stand for it. The pieces
+ * Original of a text part that was normalised: `parts` of the message's parts, from `first` on, stand for it. The pieces
  * joined are the original, `bytes` long in UTF-8, with that SHA-256. Offsets and lengths are UTF-16 code units of the
  * original texts; a message's original text is that of its text parts joined by nothing.
  */
@@ -38,7 +38,7 @@ export const Normalised = Schema.Struct({
 });
 export type Normalised = typeof Normalised.Type;
 
-/** What stands where a repeated stretch was. */
+/** Kind of the part in place of a repeated stretch. */
 export const repeatedKind = "repeated";
 
 /** A quoted sentence or paragraph stays as it is: at least so much must be repeated in all. */
@@ -60,7 +60,7 @@ interface Token {
   readonly copy?: Copy;
 }
 
-/** What was not said before, line by line: marks between the repeated stretches, or words. */
+/** Lines that were not said before: marks between the repeated stretches, or words. */
 const linesOf = (
   text: string,
   gap: { readonly from: number; readonly to: number; readonly isInside: boolean },
@@ -208,6 +208,6 @@ export const originalParts = (
   return parts.toSpliced(normalised.first, normalised.parts, { type: "text", text });
 };
 
-/** What earlier messages are referred to by: the words of all their text parts. */
+/** Text that earlier messages are referred to by: the words of all their text parts. */
 export const textOf = (parts: ReadonlyArray<Part>): string =>
   parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");

@@ -33,7 +33,7 @@ export const foldVersion = 5;
 const metadataBytes = 4096;
 const tagBytes = 256;
 const mostTags = 64;
-/** What an interpreter may remember: a few short strings. A larger carry is not taken and the state says so. */
+/** Most bytes that an interpreter may remember: a few short strings. A larger carry is not taken and the state says so. */
 const carryBytes = 8 * 1024;
 const reasonBytes = 1024;
 /** The stored state is never larger, whatever was appended: the limits above and of the window, and some air. */
@@ -56,7 +56,7 @@ export const ThreadMetadata = Schema.Struct({
   /** Tags that found no room beyond the first 64. */
   tagsOmitted: Schema.Natural,
   archived: Schema.Boolean,
-  /** When it was deleted; absent while it is not. Epoch milliseconds, as all times here. */
+  /** Time of deletion; absent while it is not deleted. Epoch milliseconds, as all times here. */
   deletedAt: Schema.optionalKey(Schema.Finite),
   /** From when on it is hidden as if deleted. */
   expiresAt: Schema.optionalKey(Schema.Finite),
@@ -66,7 +66,7 @@ export const ThreadMetadata = Schema.Struct({
 });
 export type ThreadMetadata = typeof ThreadMetadata.Type;
 
-/** How often something was told: an upper bound of how many there are, reached where nothing is told twice. */
+/** Number of tellings: an upper bound of the number of things, reached where nothing is told twice. */
 const Tellings = Schema.Struct({
   messages: Schema.Natural,
   calls: Schema.Natural,
@@ -92,7 +92,7 @@ export const ThreadState = Schema.Struct({
   metadata: ThreadMetadata,
   counters: ThreadCounters,
   window: Window.ThreadWindow,
-  /** What the interpreter of the thread's format remembers. */
+  /** Memory of the interpreter of the thread's format. */
   carry: Schema.declare(isCarry),
   lastRefusal: Schema.optionalKey(Schema.Struct({ sequence: Sequence, reason: Schema.String })),
   /** The last event folded; 0 and absent before the first. The id tells a re-used sequence from the one that was seen. */
@@ -101,7 +101,7 @@ export const ThreadState = Schema.Struct({
 });
 export type ThreadState = typeof ThreadState.Type;
 
-/** Whether a thread is deleted, or expired by `now`: lists, searches and reads leave it out, the log keeps it. */
+/** True when a thread is deleted, or expired by `now`: lists, searches and reads leave it out, the log keeps it. */
 export const isHidden = ({ deletedAt, expiresAt }: ThreadMetadata, now: number): boolean =>
   deletedAt !== undefined || (expiresAt !== undefined && expiresAt <= now);
 
@@ -273,7 +273,7 @@ const seen = (state: ThreadState, event: RecordedEvent): ThreadState => ({
   lastEventId: shortId(event.id),
 });
 
-/** The state with the time that somebody said of its event. */
+/** The state with the time that is said of its event. */
 const atTime = (state: ThreadState, facts: ReadonlyArray<Fact>): ThreadState => {
   let { openedAt, lastActivityAt } = state.metadata;
   for (const { at } of facts) {

@@ -27,7 +27,7 @@ export const ThreadOpened = Schema.Struct({
   initialContext: maybe(Facts),
 });
 
-/** What a person, model or tool said. `messageId` is unique in its thread; the same id again replaces the message's content. */
+/** A message of a person, model or tool. `messageId` is unique in its thread; the same id again replaces the message's content. */
 export const MessageAppended = Schema.Struct({
   messageId: Text,
   role: Text,
@@ -76,7 +76,7 @@ export const ToolCalled = Schema.Struct({
   arguments: maybe(Schema.Unknown),
   argumentsBlob: maybe(BlobReference),
   messageId: maybe(Text),
-  /** How much is recorded, where the audit policy keeps less than everything. */
+  /** Level of recording, where the audit policy keeps less than everything. */
   auditLevel: maybe(Text),
 });
 
@@ -95,7 +95,7 @@ export const ToolReturned = Schema.Struct({
   resultBytes: maybe(Schema.Natural),
   error: maybe(ToolError),
   durationMillis: maybe(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
-  /** How much is recorded, where the audit policy keeps less than everything. */
+  /** Level of recording, where the audit policy keeps less than everything. */
   auditLevel: maybe(Text),
 });
 
@@ -167,7 +167,7 @@ export const EntryRecorded = Schema.Struct({
 });
 export type EntryRecorded = typeof EntryRecorded.Type;
 
-/** What an imported file says beside its conversations: run settings, task lists. Its history is of kind `source`. */
+/** Content of an imported file beside its conversations: run settings, task lists. Its history is of kind `source`. */
 export const SourceDescribed = Schema.Struct({
   format: Text,
   name: maybe(Text),

@@ -60,7 +60,7 @@ export const partsOf = (message: Pick<ThreadMessage, "segments">): ReadonlyArray
     ? message.segments[0].parts
     : message.segments.flatMap((segment) => segment.parts);
 
-/** What a fact says of the whole message. Absent fields say nothing. */
+/** Fields of the whole message in a fact. Absent ones say nothing. */
 export const describe = (fact: MessageSaid) =>
   present({
     role: fact.role,
@@ -77,7 +77,7 @@ export const describe = (fact: MessageSaid) =>
     secondHand: fact.secondHand,
   });
 
-/** Where and when something was told. */
+/** Place and time of a telling. */
 type Telling = Pick<RecordedEvent, "sequence" | "occurredAt">;
 
 export const segmentOf = (fact: MessageSaid, event: Telling): Segment => ({
@@ -130,7 +130,7 @@ const shorter = (part: Part, bytes: number): Part | undefined => {
   }
 };
 
-/** Below this many bytes a cut part tells nobody anything. */
+/** Least useful size of a cut part, bytes. */
 const leastPartBytes = 64;
 
 /** The parts from the beginning that fit into `bytes`, the one on the border shortened. */

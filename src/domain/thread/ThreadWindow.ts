@@ -188,7 +188,7 @@ export const returned = (window: ThreadWindow, fact: ToolHasReturned, event: Rec
     }),
   });
 
-/** Without the messages of second witnesses: somebody has told them first-hand. */
+/** Without the messages of second witnesses: they were told first-hand. */
 export const withoutSecondHandMessages = (window: ThreadWindow): ThreadWindow => ({
   ...window,
   messages: window.messages.filter((message) => message.secondHand !== true),

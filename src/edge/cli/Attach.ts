@@ -1,5 +1,5 @@
 /**
- * How a command reaches the store: the running instance of a data folder, or one of its own for as long as it runs.
+ * The way of a command to the store: the running instance of a data folder, or one of its own for as long as it runs.
  *
  * Room: edge.
  */
@@ -14,13 +14,13 @@ import type { Query } from "../../query/Query.ts";
 import type { SnapshotStore } from "../../snapshot/SnapshotStore.ts";
 import type { ThreadReader } from "../../snapshot/ThreadReader.ts";
 
-/** Which store: by its data folder, and whose NATS server, both as given on the command line. */
+/** The store that is meant: its data folder and its NATS server, both as given on the command line. */
 export interface Where {
   /** Undefined: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data: string | undefined;
   /** Undefined: `RECOLLECT_NATS_URL`, else the instance's own server. */
   readonly natsUrl: string | undefined;
-  /** Who we are to that server; absent: as the environment says, else the key of the data folder. */
+  /** Credentials for that server; absent: those of the environment, else the key of the data folder. */
   readonly access?: Given | undefined;
   /** The read models as of then: a sequence of the stream, or a time in epoch milliseconds. Absent: as they are now. */
   readonly asOf?: { readonly sequence: number } | { readonly time: number } | undefined;
@@ -32,16 +32,16 @@ export interface Obstacle {
   readonly message: string;
 }
 
-/** What an attached command may use. */
+/** Services of an attached command. */
 export type Store = EventLog | Query | ThreadReader | SnapshotStore | NatsConnection | StoragePolicy;
 
 /**
- * Which store a command can do with: `any`, also one that begins with it, or one that is `there` already, so that a
+ * Store that a command can do with: `any`, also one that begins with it, or one that is `there` already, so that a
  * slip in `--data` does not make a new one.
  */
 export type Need = "any" | "there";
 
-/** Where everything is. */
+/** Addresses of a store. */
 export interface Address {
   readonly nats: string;
   /** Undefined when nothing is served over HTTP. */
@@ -50,18 +50,18 @@ export interface Address {
   readonly data: string;
   /** True when nothing was ever written to it. */
   readonly isEmpty: boolean;
-  /** What is wrong with the stream of record. */
+  /** Conditions of the stream of record. */
   readonly conditions: ReadonlyArray<LogCondition>;
 }
 
 export interface UpOptions extends Where {
   /** Undefined: the port this folder had last time, else 4222, else a free one. */
   readonly port: number | undefined;
-  /** How long snapshots live from now on; undefined: as before, 24 hours in a new store. */
+  /** Time to live of snapshots from now on; undefined: as before, 24 hours in a new store. */
   readonly snapshotTtlMillis: number | undefined;
   /** A file outside of the folder that is told how far the record reaches; undefined: `RECOLLECT_WITNESS`, if any. */
   readonly witness: string | undefined;
-  /** What is served over HTTP; undefined: nothing. A `port` that is undefined: that of last time, else 4280, else a free one. */
+  /** HTTP door; undefined: none. A `port` that is undefined: that of last time, else 4280, else a free one. */
   readonly http: { readonly port: number | undefined } | undefined;
 }
 
@@ -81,7 +81,7 @@ export class Attach extends Context.Service<
     readonly readModels: (where: Where) => Layer.Layer<Query | StoragePolicy, Obstacle>;
     /** The read models as they lie there: starts nothing, and may be behind. Fails when there is no store yet. */
     readonly databaseAsItLies: (where: Where) => Layer.Layer<Query, Obstacle>;
-    /** Where the folder's files are; touches no disk. */
+    /** Paths of the folder's files; touches no disk. */
     readonly folder: (where: Where) => Effect.Effect<DataFolder["Service"]>;
     /** Runs the daemon until the scope closes; returns when everything is ready. */
     readonly up: (options: UpOptions) => Effect.Effect<Address, Obstacle, Scope.Scope>;

@@ -1,9 +1,9 @@
 /**
- * How this program was called, for the commands that it names to a person.
+ * The name that this program was called by, for the commands that it shows to a person.
  *
  * Room: edge.
  *
- * `npx recollect` is named only where npm would run this very program: anywhere else it would fetch whatever somebody
+ * `npx recollect` is named only where npm would run this very program: anywhere else it would fetch whatever a stranger
  * has published under that name.
  */
 import * as fs from "node:fs";

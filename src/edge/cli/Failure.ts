@@ -1,5 +1,5 @@
 /**
- * How a command ends when it cannot do what it was asked: one sentence, what to do, an exit code. Never a stack trace.
+ * The end of a command that cannot do what it was asked: one sentence, a hint, an exit code. Never a stack trace.
  *
  * Room: edge.
  *
@@ -29,7 +29,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-/** What was asked for is not there. */
+/** The thing asked for is not there. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {
   message: Schema.String,
   hint: Schema.optionalKey(Schema.String),
@@ -44,10 +44,10 @@ export class BadRequest extends Schema.TaggedError<BadRequest>()("BadRequest", {
 /** The check was done, and what should be equal is not. The command has said where. */
 export class Different extends Schema.TaggedError<Different>()("Different", { message: Schema.String }) {}
 
-/** What was asked for was said, and it names a condition. */
+/** The answer was printed, and it names a condition. */
 export class NotWell extends Schema.TaggedError<NotWell>()("NotWell", { message: Schema.String }) {}
 
-/** What was checked is not all well; the command has said what. `code` as monitors read it: 1, 2 or 3. */
+/** The check found faults, which the command has named. `code` as monitors read it: 1, 2 or 3. */
 export class Checked extends Schema.TaggedError<Checked>()("Checked", { message: Schema.String, code: Schema.Int }) {}
 
 /** Errors that do not mean that something is away. */
@@ -98,14 +98,14 @@ const sentenceOf = (error: object): string => {
   return withStop(tag in beginnings ? `${beginnings[tag]}: ${reason}` : reason);
 };
 
-/** True for what nobody foresaw: a thrown value, an error without a name. */
+/** True for the unforeseen: a thrown value, an error without a name. */
 export const isDefect = (cause: Cause.Cause<unknown>): boolean => {
   if (Cause.hasInterruptsOnly(cause)) return false;
   const error: unknown = Cause.squash(cause);
   return typeof error !== "object" || error === null || field(error, "_tag") === "";
 };
 
-/** What to print and which code to end with. `text` is empty where the command has already said it all. */
+/** Text to print and exit code. `text` is empty where the command has already said it all. */
 export const describe = (cause: Cause.Cause<unknown>): { readonly text: string; readonly code: number } => {
   if (Cause.hasInterruptsOnly(cause)) return { text: "", code: exitCodes.interrupted };
   const error: unknown = Cause.squash(cause);

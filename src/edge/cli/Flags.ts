@@ -73,7 +73,7 @@ export const limit = Flag.Int("limit").pipe(
   Flag.withDefault(50),
 );
 
-/** What is given, as an option object has it: absent otherwise. */
+/** A given value as an option object has it: absent otherwise. */
 export const given = <Name extends string, A>(name: Name, value: Option.Option<A>): { readonly [_ in Name]?: A } =>
   Option.isSome(value) ? ({ [name]: value.value } as { readonly [_ in Name]: A }) : {};
 
@@ -103,7 +103,7 @@ const momentAsked = Effect.gen(function* () {
   });
 });
 
-/** Which store the command line names. */
+/** Store that the command line names. */
 export const where: Effect.Effect<Where, never, Command.CommandContext<"recollect">> = Effect.map(recollect, (root) => {
   const tls = {
     caFile: Option.getOrUndefined(root.tlsCa),
@@ -122,7 +122,7 @@ export const where: Effect.Effect<Where, never, Command.CommandContext<"recollec
   };
 });
 
-/** What may be shown, on whatever prints: `Output` asks it, and so does what prints without it. */
+/** Limits what may be shown, on whatever prints: `Output` asks it, and so does what prints without it. */
 const showing = <A, E, R>(handler: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const how = { raw: (yield* recollect).raw };

@@ -13,7 +13,7 @@ const orRather = (suggestions: ReadonlyArray<string>): string =>
 
 const said = ({ kind, option }: CliError.InvalidValue): string => (kind === "argument" ? `<${option}>` : `--${option}`);
 
-/** What the library expected, as the end of a sentence. */
+/** Expectation of the library, as the end of a sentence. */
 const expectation = (expected: string): string => {
   if (/^"[^"]*"(?: \| "[^"]*")+$/.test(expected))
     return `it is one of ${expected.replaceAll(/"/g, "").replaceAll(" | ", ", ")}.`;

@@ -1,5 +1,5 @@
 /**
- * What agents keep on this machine, held against what was imported: new, changed, as it was.
+ * Transcripts of agents on this machine, held against what was imported: new, changed, as it was.
  *
  * Room: edge.
  */

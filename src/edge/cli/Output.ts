@@ -1,5 +1,5 @@
 /**
- * What a command prints: data on stdout, everything said to a person on stderr.
+ * Output of a command: data on stdout, everything said to a person on stderr.
  *
  * Room: edge.
  *
@@ -12,7 +12,7 @@ import { asCalled } from "./CalledAs.ts";
 import { asStored, type Shown } from "../../client/Shown.ts";
 import { shown, shownJson } from "./Shown.ts";
 
-/** What may be shown of what is printed. A command that has no store prints nothing that was stored. */
+/** Limits on printed data. A command that has no store prints nothing that was stored. */
 export const Shows = Context.Reference<Shown>("recollect/edge/cli/Shows", { defaultValue: () => asStored });
 
 /** One JSON value on a line of its own. */

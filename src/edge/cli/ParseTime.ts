@@ -26,5 +26,5 @@ export const momentOf = (text: string, now: number): number | undefined => {
   return Number.isNaN(at) ? undefined : at;
 };
 
-/** How to write one, for hints. */
+/** Hint: ways to write one. */
 export const momentHint = "Write 2026-11-01, 2026-11-01T10:00Z, 12h or 7d.";

@@ -10,10 +10,10 @@ import { Clock, Effect, Stdio } from "effect";
 import { bytes, count, duration } from "./Output.ts";
 
 export interface Step {
-  /** Done so far and in all, in the same unit. A total of 0 means that nobody knows. */
+  /** Done so far and in all, in the same unit. A total of 0 is an unknown one. */
   readonly done: number;
   readonly total: number;
-  /** What is being worked on, short. */
+  /** Current work, in few words. */
   readonly what: string;
 }
 
@@ -45,7 +45,7 @@ export const render = (step: Step, elapsedMillis: number, amount: (done: number)
   return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${speed}  ${remaining} left  ${step.what}`;
 };
 
-/** What fits into one line: a line that wraps cannot be cleared. The last column stays free, where some terminals wrap. */
+/** The beginning that fits into one line: a line that wraps cannot be cleared. The last column stays free, where some terminals wrap. */
 export const fitting = (line: string, columns: number | undefined): string =>
   line.slice(0, (columns === undefined || columns === 0 ? usualColumns : columns) - 1);
 

@@ -51,7 +51,7 @@ const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
 
-/** When it was, for a list: `3 h ago`, `Feb 6`, `2024-02-06`; `-` where nobody said it. */
+/** A time for a list: `3 h ago`, `Feb 6`, `2024-02-06`; `-` for an unknown one. */
 export const when = (millis: number | null, now: number): string => {
   if (millis === null || !Number.isFinite(new Date(millis).getTime())) return "-";
   const ago = now - millis;

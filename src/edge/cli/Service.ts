@@ -12,7 +12,7 @@ import { NotFound } from "./Failure.ts";
 import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
 
-/** Nobody here starts services for this user. */
+/** No service manager of this user was found. */
 class NoSystemd extends Schema.TaggedError<NoSystemd>()("NoSystemd", {
   message: Schema.String,
   hint: Schema.String,
@@ -44,7 +44,7 @@ const ask = Effect.fnUntraced(function* (words: ReadonlyArray<string>) {
   return answer.code === 0 ? answer : yield* notReached(answer.text);
 });
 
-/** What systemd says in one word, such as `active` or `disabled`; it says it with exit codes of its own. */
+/** Systemd's answer of one word, such as `active` or `disabled`; it says it with exit codes of its own. */
 const stateOf = (verb: "is-active" | "is-enabled") =>
   Effect.map(Unit.systemctl([verb, Unit.unitName]), (answer) => {
     const word = answer?.text.split("\n")[0]?.trim() ?? "";

@@ -14,10 +14,10 @@ import { discover } from "../import/find/Discover.ts";
 const quoted = (word: string): string =>
   /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
-/** How the commands below must be written to reach this store: nothing more for the default folder. */
+/** Flags that the commands below need to reach this store: none for the default folder. */
 const suffixOf = (data: string | undefined): string => (data === undefined ? "" : ` --data ${quoted(data)}`);
 
-/** What lies on this machine and is not in an empty store yet: said once, with the commands that bring it in. */
+/** Transcripts on this machine that an empty store lacks: said once, with the commands that import them. */
 const firstSteps = Effect.fnUntraced(function* (suffix: string) {
   const found = yield* discover;
   if (found.length === 0) {
@@ -52,7 +52,7 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
 });
 
 const hourMillis = 3_600_000;
-/** A month: what nobody asked for in that time is folded from the log again when somebody does. */
+/** A month: a thread without a read in that time is folded from the log again at the next one. */
 const longestTtlHours = 30 * 24;
 
 export const up = Command.make(

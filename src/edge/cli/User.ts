@@ -1,5 +1,5 @@
 /**
- * Who sits at this terminal.
+ * The user at this terminal.
  *
  * Room: edge.
  */

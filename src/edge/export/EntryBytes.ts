@@ -3,8 +3,8 @@
  *
  * Room: edge.
  *
- * Promise: the bytes given back are those that came in, because the importer spliced them into the body and nobody
- * has written them anew since.
+ * Promise: the bytes given back are those that came in, because the importer spliced them into the body and they were not
+ * written anew since.
  */
 import { Effect, Option, Schema } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";

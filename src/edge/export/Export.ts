@@ -30,7 +30,7 @@ export interface ExportOptions {
   readonly tenant?: string | undefined;
   /** Default: the format the thread came in; `openai-chat` for a thread of our own publishers. */
   readonly format?: string | undefined;
-  /** What may be shown of an entry. Default: all of it, as it is stored. */
+  /** Limits on what is shown of an entry. Default: all of it, as it is stored. */
   readonly shown?: Shown | undefined;
 }
 
@@ -45,7 +45,7 @@ const secondHand: ReadonlySet<string> = new Set([
   ...hookAgents.map(hookFormat),
 ]);
 
-/** How a thread can go out: in a format it came in, or told anew. Reads until that is known: mostly one event. */
+/** Way out of a thread: in a format it came in, or told anew. Reads until that is known: mostly one event. */
 const wayOf = Effect.fnUntraced(function* (history: History, wanted: string | undefined) {
   let exists = false;
   let first: string | undefined;

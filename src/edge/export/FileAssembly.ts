@@ -14,7 +14,7 @@ const newlineByte = 0x0a;
 const newline = Buffer.from("\n");
 const comma = Buffer.from(",");
 
-/** Where in a frame its messages stood: the first empty array of a name that messages have. */
+/** Place of the messages in a frame: the first empty array of a name that messages have. */
 const gapOf = (frame: Uint8Array): Part | undefined => {
   const [root] = outlineOf(frame, (_, parents) => parents.length === 0).roots;
   return root?.parts?.find(
@@ -44,7 +44,7 @@ const textual: ReadonlySet<string> = new Set(textFormats);
 
 interface Element {
   bytes: Uint8Array;
-  /** How many frames came before it. */
+  /** Number of frames before it. */
   frames: number;
 }
 
@@ -58,7 +58,7 @@ export class Assembler {
   private readonly elements: Array<Element> = [];
   private readonly byId = new Map<string, Element>();
 
-  /** What can be written now that this entry is known. */
+  /** Adds an entry; returns what can be written by now. */
   push(entry: EntryBytes): ReadonlyArray<Uint8Array> {
     if (entry.place === "frame") {
       this.pushFrame(entry.bytes);
@@ -79,7 +79,7 @@ export class Assembler {
     return [...lead, entry.bytes.includes(newlineByte) ? compact(entry.bytes) : entry.bytes];
   }
 
-  /** What remains: the end of the last line, and the conversation around its messages, on one line. */
+  /** The rest: the end of the last line, and the conversation around its messages, on one line. */
   end(): ReadonlyArray<Uint8Array> {
     if (this.isText) return [];
     const lines = this.isFirst ? [] : [newline];

@@ -1,5 +1,5 @@
 /**
- * What a hook is answered: nothing that changes the agent, but for a brief at a session's start where that is chosen.
+ * The answer to a hook: nothing that changes the agent, but for a brief at a session's start where that is chosen.
  *
  * Room: edge.
  */

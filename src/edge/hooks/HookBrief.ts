@@ -1,5 +1,5 @@
 /**
- * What a session may be told at its start: the last threads of its project and the open tasks, prepared beforehand.
+ * The brief for a session's start: the last threads of its project and the open tasks, prepared beforehand.
  *
  * Room: edge.
  *

@@ -1,5 +1,5 @@
 /**
- * What hooks say on its way into the store: accepted at once, written beside, bounded.
+ * The way of hooks' events into the store: accepted at once, written beside, bounded.
  *
  * Room: edge.
  *
@@ -25,7 +25,7 @@ const mostWaiting = 1_000;
 const briefMillis = 10_000;
 /** The first session of a daemon's life waits so long for its brief, where it asks for one. */
 const firstBriefMillis = 100;
-/** What is on its way when the door closes is given so long. */
+/** Patience for what is on its way when the door closes, milliseconds. */
 const closeMillis = 3_000;
 
 export interface Told {

@@ -41,7 +41,7 @@ const problemOf = ({ reason }: HttpServerError.HttpServerError): Problem => {
 const isServerError = (error: unknown): error is HttpServerError.HttpServerError =>
   error instanceof HttpServerError.HttpServerError;
 
-/** What does not fit its Schema: where, and what it should be. */
+/** Problem of a value that does not fit its Schema: place and expected form. */
 const misfit = ({ cause, kind }: HttpApiError.HttpApiSchemaError): Problem => ({
   status: kind === "Body" || kind === "ResponseHeaders" ? 500 : 400,
   code: kind === "Body" || kind === "ResponseHeaders" ? "fault" : "schema",
@@ -55,7 +55,7 @@ const clipped = (message: string): string => (message.length > 1_000 ? `${messag
 const defectIn = (cause: Cause.Cause<unknown>): unknown =>
   cause.reasons.find((reason) => reason._tag === "Die")?.defect;
 
-/** The answer to a failure; undefined when the client has gone, and nobody waits for one. */
+/** The answer to a failure; undefined when the client has gone. */
 const responseOf = (cause: Cause.Cause<unknown>): Effect.Effect<HttpServerResponse.HttpServerResponse> | undefined => {
   if (Cause.hasInterruptsOnly(cause)) return undefined;
   const error = Option.getOrUndefined(Cause.findErrorOption(cause)) ?? defectIn(cause);
@@ -75,7 +75,7 @@ const refusals: Readonly<Record<number, Problem>> = {
   },
 };
 
-/** What the router refuses by itself has no words that a program can read. */
+/** Problem for what the router refuses by itself, without words that a program can read. */
 const asProblem = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const problem = refusals[response.status];
   if (problem === undefined || response.headers["content-type"]?.includes("json") === true) return response;

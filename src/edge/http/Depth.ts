@@ -1,5 +1,5 @@
 /**
- * How deep the JSON of a request may be nested, looked at before anything reads it.
+ * The depth limit of a request's JSON, checked before anything reads it.
  *
  * Room: edge.
  *

@@ -1,5 +1,5 @@
 /**
- * Who is let in by the HTTP door: the right host, no foreign page, a token or a signed-in browser with a role.
+ * The guard of the HTTP door: the right host, no foreign page, a token or a signed-in browser with a role.
  *
  * Room: edge.
  *
@@ -25,7 +25,7 @@ import { answered } from "./Answered.ts";
 import { bounded } from "./Observed.ts";
 import { refused, tooLarge, toResponse } from "./Problem.ts";
 
-/** What the door knows of itself. */
+/** Settings of the door. */
 export class HttpDoor extends Context.Service<
   HttpDoor,
   {
@@ -40,7 +40,7 @@ export class HttpDoor extends Context.Service<
   }
 >()("recollect/edge/http/HttpDoor") {}
 
-/** Who asks. */
+/** The authenticated caller. */
 export class Principal extends Context.Service<
   Principal,
   {
@@ -156,7 +156,7 @@ const closedHeaders = (response: HttpServerResponse.HttpServerResponse): HttpSer
 
 const bearerIn = (header: string | undefined): string | undefined => /^Bearer +(\S+) *$/i.exec(header ?? "")?.[1];
 
-/** Which tenant is meant: the token's own, or for an operator the one that is named. */
+/** Tenant of a request: the token's own, or for an operator the one that is named. */
 const tenantOf = (held: HttpTokens.HttpToken, named: string | undefined) => {
   if (named === undefined || named === held.tenant) return Effect.succeed(held.tenant);
   if (held.role === "operator") return Effect.succeed(named);
@@ -170,7 +170,7 @@ const tenantOf = (held: HttpTokens.HttpToken, named: string | undefined) => {
   );
 };
 
-/** Who asks, by token or cookie; fails with 401. */
+/** Authenticates by token or cookie; fails with 401. */
 export const principalOf = Effect.fnUntraced(function* (
   { root, url }: HttpDoor["Service"],
   { cookies, headers }: HttpServerRequest.HttpServerRequest,

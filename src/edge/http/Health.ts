@@ -10,13 +10,13 @@ import { HttpRouter, HttpServerResponse } from "effect/http";
 import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import { toResponse } from "./Problem.ts";
 
-/** What the daemon says of itself. */
+/** Readiness of the daemon. */
 export class Readiness extends Context.Service<
   Readiness,
   {
-    /** Why the store cannot be used now; undefined when it can. */
+    /** Reason that the store cannot be used now; undefined when it can. */
     readonly trouble: () => string | undefined;
-    /** What is wrong with the stream of record. */
+    /** Conditions of the stream of record. */
     readonly conditions: () => ReadonlyArray<LogCondition>;
   }
 >()("recollect/edge/http/Readiness") {}

@@ -52,7 +52,7 @@ export class HeldSessions extends Context.Service<
       options: Registering,
       source: string,
     ) => Effect.Effect<Held, SessionRefused | PublishError | Refused, Sessions>;
-    /** Which counts as being heard. */
+    /** Finds a session; a renewal of its lease. */
     readonly of: (tenant: string, id: string) => Effect.Effect<Held, Refused>;
     readonly end: (tenant: string, id: string, ending: Ending) => Effect.Effect<void, PublishError>;
   }

@@ -46,7 +46,7 @@ const keepAliveTimeout = 65_000;
 const maxConnections = 4_096;
 /** Requests that wait for the routes. They come within the first second of a daemon's life. */
 const mostHeld = 256;
-/** How long what was accepted may take when the door is closed. */
+/** Patience for accepted requests when the door is closed, milliseconds. */
 const drainMillis = 5_000;
 
 type Held = readonly [IncomingMessage, ServerResponse];

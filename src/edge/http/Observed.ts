@@ -1,5 +1,5 @@
 /**
- * What the door counts of its requests, and how many it takes at once.
+ * Metrics of the door's requests, and the limit of concurrent ones.
  *
  * Room: edge.
  *

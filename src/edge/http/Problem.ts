@@ -1,5 +1,5 @@
 /**
- * What the HTTP door answers when it cannot do what was asked: a problem of RFC 9457, with what to do in `hint`.
+ * The error answer of the HTTP door: a problem of RFC 9457, with the repair in `hint`.
  *
  * Room: edge.
  */
@@ -15,7 +15,7 @@ export interface Problem {
   readonly hint?: string | undefined;
   /** Seconds after which the same request may succeed. */
   readonly retryAfter?: number | undefined;
-  /** What else is known: `expected` and `actual` of a conflict, for example. */
+  /** Further members: `expected` and `actual` of a conflict, for example. */
   readonly more?: Readonly<Record<string, unknown>> | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * How many statements of others run at once, whichever door they came through.
+ * The limit of concurrent statements of others, over all doors.
  *
  * Room: edge.
  *
@@ -9,5 +9,5 @@ import { Semaphore } from "effect";
 
 export const mostAtOnce = 2;
 export const sqlAtOnce = Semaphore.makeUnsafe(mostAtOnce);
-/** What the one beyond them is told. */
+/** Refusal of a statement beyond the limit. */
 export const tooManyStatements = `${mostAtOnce} statements are running already.`;

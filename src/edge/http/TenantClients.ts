@@ -15,7 +15,7 @@ const client = (options: Layers.Options) => Layer.merge(Layers.layer(options), L
 /** The services of a client: Publisher, HistoryReading, ThreadViews, Watch, Tasks, Sessions, Inbox, Query … */
 export type Client = Layer.Success<ReturnType<typeof client>>;
 
-/** Where the store is; `url` only for a server that is not the folder's own. */
+/** Place of the store; `url` only for a server that is not the folder's own. */
 export type ClientOptions = Pick<Layers.Options, "data" | "url" | "access">;
 
 export class TenantClients extends Context.Service<

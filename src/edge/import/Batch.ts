@@ -27,7 +27,7 @@ import { type FileThread, markAttribute, noteInLog, type ThreadState, type Threa
 /** A batch is written once it has this many bytes; the last entry may take it up to its own size (`isLarge`) above. */
 const maxBatchBytes = 3 * 1024 * 1024;
 
-/** How often one batch may lose against another writer. Each time the other has made progress, so this is never reached by two importers of finite files. */
+/** Most conflicts of one batch with other writers. Each time the other has made progress, so this is never reached by two importers of finite files. */
 const maxConflicts = 1000;
 
 /** Says that a batch lost against another writer and must be tried again. */
@@ -62,7 +62,7 @@ export class Batch {
   private waiting = new Map<string, Waiting>();
   private events = 0;
   private bytes = 0;
-  /** Why the log refused last. */
+  /** Reason of the log's last refusal. */
   private reason = "";
 
   constructor(options: {

@@ -87,7 +87,7 @@ const inlineOtherBytes = inlineBytes / 6;
 /** A piece of a file on its way to becoming an event. */
 export interface Entry {
   readonly format: Format;
-  /** How it stood in its file; `source` is what the file says beside its conversations. */
+  /** Form in its file; `source` is what the file says beside its conversations. */
   readonly place: "line" | "joined" | "frame" | "element" | "source";
   /** Its bytes as they stood there. A view into a buffer that will be used again: copy what is kept. */
   readonly raw: Uint8Array;
@@ -103,7 +103,7 @@ export interface Entry {
 export const isLarge = ({ kind, raw }: Entry): boolean =>
   raw.length > (kind === "json" ? inlineBytes : inlineOtherBytes);
 
-/** Where it is going and where it came from. */
+/** Source and target of an entry. */
 export interface Origin {
   readonly history: History;
   /** File URL of the file. */

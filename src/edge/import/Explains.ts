@@ -22,7 +22,7 @@ const isTelling = (fact: Fact): boolean =>
 const isKnown = (fact: Fact): boolean => fact._tag === "ThreadDescribed" || fact._tag === "Noted";
 
 /**
- * Whether some lines of a file make sense to a format: one of them says something, or most of those that look like it are
+ * True when some lines of a file make sense to a format: one of them says something, or most of those that look like it are
  * notices that it knows (a file that has only begun).
  */
 export const explains = (format: string, lines: ReadonlyArray<JsonValue>): boolean => {

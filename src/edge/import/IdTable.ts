@@ -39,7 +39,7 @@ export class IdTable {
   private values = new Uint32Array(smallest);
   private count = 0;
 
-  /** How many ids are in it. */
+  /** Number of ids. */
   get size(): number {
     return this.count;
   }
@@ -78,7 +78,7 @@ export class IdTable {
     this.values[slot] = value;
   }
 
-  /** Where the key is, or the free slot where it belongs. Ids are hashes, so their first word is a good place to start. */
+  /** Slot of the key, or the free one where it belongs. Ids are hashes, so their first word is a good place to start. */
   private slotOf(words: Uint32Array): number {
     const a = words[0] ?? 0;
     const b = words[1] ?? 0;

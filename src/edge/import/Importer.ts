@@ -36,7 +36,7 @@ export interface ImportOptions {
   /** A format to cut every file by; default: found by content. */
   readonly format?: Format | undefined;
   readonly tenant?: string | undefined;
-  /** What was imported before: files that have not changed since are not read. */
+  /** Stamps of earlier imports: files that have not changed since are not read. */
   readonly stamps?: Stamps | undefined;
   /** Told at most ten times a second, and once at the end. */
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;

@@ -1,5 +1,5 @@
 /**
- * How a file's bytes stand for text: as they are, compressed, or in UTF-16.
+ * The packing of a file's text: none, compressed, or in UTF-16.
  *
  * Room: edge.
  *

@@ -1,5 +1,5 @@
 /**
- * How long an import waits for a log that is away.
+ * Patience of an import for an unreachable log.
  *
  * Room: edge.
  */

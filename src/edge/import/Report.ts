@@ -1,5 +1,5 @@
 /**
- * What an import did: the report at its end, and the progress on its way.
+ * Reports of an import: at its end, and the progress on its way.
  *
  * Room: edge.
  */
@@ -37,7 +37,7 @@ export interface ImportReport {
   readonly renamed: number;
   /** Files that were not read again, because nothing has changed since they were imported. They count in `files`. */
   readonly unchanged: number;
-  /** Entries kept as they came that nobody here understands yet. */
+  /** Entries kept as they came, without an interpreter yet. */
   readonly unknown: number;
   readonly refused: ReadonlyArray<Refusal>;
   readonly skipped: ReadonlyArray<Skip>;
@@ -55,7 +55,7 @@ export interface ImportProgress {
   readonly totalBytes: number;
   /** Bytes a second since the start. */
   readonly rate: number;
-  /** Milliseconds that remain at that rate; absent while nobody can tell. */
+  /** Milliseconds that remain at that rate; absent while unknown. */
   readonly eta: number | undefined;
   /** The file that is being read. */
   readonly file: string;

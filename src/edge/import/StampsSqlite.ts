@@ -1,5 +1,5 @@
 /**
- * What was imported of each file, so that a file that has not changed is not read again.
+ * Stamps of imported files, so that a file that has not changed is not read again.
  *
  * Room: edge.
  *
@@ -21,15 +21,15 @@ import { formats } from "./Entry.ts";
 export interface Stamp {
   readonly path: string;
   readonly fingerprint: string;
-  /** What it was read as; null for a file that is no conversation. */
+  /** Format it was read as; null for a file that is no conversation. */
   readonly format: string | null;
   readonly entries: number;
-  /** Why it is no conversation. */
+  /** Reason that it is no conversation. */
   readonly reason: string | null;
 }
 
 export interface Stamps {
-  /** What was imported of a file, if it is still as it was then. */
+  /** Stamp of a file, if it is still as it was then. */
   readonly find: (path: string, fingerprint: string) => Stamp | undefined;
   /** The stamp of a path, whatever the file is like by now. */
   readonly known: (path: string) => Stamp | undefined;
@@ -70,14 +70,14 @@ const printed = async (path: string, now: number): Promise<string | undefined> =
   }
 };
 
-/** What tells a file's content from the next; undefined for one that changed just now, or cannot be read. */
+/** Fingerprint of a file's content; undefined for one that changed just now, or cannot be read. */
 export const fingerprintOf = (path: string, now: number): Effect.Effect<string | undefined> =>
   Effect.promise(() => printed(path, now).catch(() => undefined));
 
-/** Which store the stamps are of. */
+/** Store that the stamps are of. */
 export interface StampedStore {
   readonly tenant: string;
-  /** When its stream was created, and how far it reaches now. */
+  /** Creation of its stream, epoch milliseconds; beside it its last sequence. */
   readonly created: number;
   readonly lastSequence: number;
 }

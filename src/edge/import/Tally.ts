@@ -1,10 +1,10 @@
 /**
- * What the imported files hold, counted through the interpreters.
+ * Counts of the imported files' contents, through the interpreters.
  *
  * Room: edge.
  *
  * An entry is interpreted once in an import, however many copies of its file there are; messages count by their id,
- * calls by their key. What a second witness tells (Codex's `exec --json`) counts only where nobody tells it first-hand.
+ * calls by their key. What a second witness tells (Codex's `exec --json`) counts only where it is not told first-hand.
  *
  * Decision: it calls the format's interpreter with the value that was parsed for cutting, as `factsOf` would after
  * decoding the event: parsing every entry twice would halve the speed of an import.
@@ -40,7 +40,7 @@ export class ThreadTally {
   private readonly calledKeys = new Witnessed();
   private carry: Carry = noCarry;
 
-  /** Entries that nobody here understands, and lines that are not JSON. */
+  /** Entries without an interpreter, and lines that are not JSON. */
   unknown = 0;
 
   get messages(): number {

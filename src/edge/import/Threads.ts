@@ -1,5 +1,5 @@
 /**
- * What an import knows of the threads it meets: which entries the log has, and where the next one goes.
+ * Threads as an import knows them: entries that the log has, and the place of the next one.
  *
  * Room: edge.
  *
@@ -39,7 +39,7 @@ export interface ThreadState {
   sequence: Sequence;
   mark: Mark | undefined;
   readonly ids: IdTable;
-  /** How many entries of the log `ids` holds, those that wait to be appended included; and how many it does not. */
+  /** Number of the log's entries that `ids` holds, with those that wait to be appended; and of those it does not. */
   listed: number;
   unlisted: number;
   /** True when `ids` holds every entry the log has of this thread. */
@@ -119,7 +119,7 @@ const markOf = (event: RecordedEvent | undefined): ThreadState["mark"] => {
 };
 
 /**
- * Whether a file needs no look at the thread's history: its first `verified` of `count` entries are those of the mark,
+ * True when a file needs no look at the thread's history: its first `verified` of `count` entries are those of the mark,
  * and beyond them it either ends or the log has nothing.
  */
 export const isCovered = ({ mark }: ThreadState, verified: number, count: number): boolean =>
@@ -142,7 +142,7 @@ const isElement = (event: RecordedEvent): boolean =>
  * they are looked up in the log again, and the report counts their messages a second time.
  */
 const maxBytes = 512 * 1024 * 1024;
-/** What a thread costs beside its ids. */
+/** Bytes of a thread beside its ids. */
 const threadBytes = 2048;
 
 const weightOf = (state: ThreadState): number => state.ids.bytes + state.tally.bytes + threadBytes;
@@ -252,7 +252,7 @@ export class Threads {
     }
   }
 
-  /** What all files hold. */
+  /** Totals of all files. */
   totals(): {
     readonly threads: number;
     readonly messages: number;

@@ -1,5 +1,5 @@
 /**
- * Who asks: a role, a tenant, and the conversation in which the question is asked.
+ * The caller: a role, a tenant, and the conversation in which the question is asked.
  *
  * Room: edge.
  */
@@ -8,7 +8,7 @@ import { defaultTenant } from "../../domain/History.ts";
 import type { Desk } from "./Desk.ts";
 import { isObject, stringAt } from "../../domain/Json.ts";
 
-/** What a tool does to the store; each role may do some of it. */
+/** Deed of a tool; each role may do some of them. */
 export type Deed = "read" | "write" | "tasks" | "sql";
 
 /** As over HTTP: each role may what those before it may. */
@@ -27,7 +27,7 @@ export interface Who {
   readonly thread: string | undefined;
 }
 
-/** Who sent the request that is being answered, and the store that it is answered from. */
+/** Sender of the current request, and the store that it is answered from. */
 export class Caller extends Context.Service<
   Caller,
   { readonly who: Who; readonly desk: Context.Service.Shape<typeof Desk> }
@@ -38,7 +38,7 @@ export const may = ({ role }: Pick<Who, "role">, deed: Deed): boolean => roles[r
 /** The environment's names for the session that has started this process, by agent. */
 const sessionVariables = ["RECOLLECT_THREAD", "CLAUDE_CODE_SESSION_ID", "CODEX_THREAD_ID", "GEMINI_SESSION_ID"];
 
-/** Whoever started this process with these roles. */
+/** Caller of a tool: the user that started this process, with these roles. */
 export const ofProcess = (
   options: { readonly role: Role; readonly tenant?: string | undefined; readonly thread?: string | undefined },
   environment: Readonly<Record<string, string | undefined>>,
@@ -51,7 +51,7 @@ export const ofProcess = (
   };
 };
 
-/** What clients say of themselves beside a call: which conversation it is asked in. */
+/** Keys beside a call by which clients name its conversation. */
 const sessionKeys = ["io.recollect/thread", "sessionId", "session_id", "threadId", "thread_id"];
 
 /** The conversation that a request names in its `_meta`. */

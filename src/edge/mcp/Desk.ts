@@ -1,5 +1,5 @@
 /**
- * What the tools stand on: questions to the read models, and the client's ways to write, each made when first needed.
+ * The base of the tools: questions to the read models, and the client's ways to write, each made when first needed.
  *
  * Room: edge.
  *
@@ -21,13 +21,13 @@ export interface Obstacle {
   readonly hint?: string | undefined;
 }
 
-/** What writes and what is read with it. */
+/** Services that write, and those that read with them. */
 export type Writing = Publisher | ThreadViews | HistoryReading | Tasks;
 
 export class Desk extends Context.Service<
   Desk,
   {
-    /** What may be shown of an answer. */
+    /** Limits on what is shown of an answer. */
     readonly shown: Shown;
     /** Questions whose answers may be shown: texts are redacted before a budget cuts them. */
     readonly query: Effect.Effect<Query["Service"], Obstacle>;

@@ -46,7 +46,7 @@ export const failure = (
   return { status, body: { jsonrpc: "2.0", id: idOf(message), error: told } };
 };
 
-/** What is no message of JSON-RPC, and what is answered to it; undefined for one that is. */
+/** Answer to a text that is no message of JSON-RPC; undefined for one that is. */
 export const refused = (text: string): { readonly message?: JsonValue; readonly reply?: Reply } => {
   let parsed: JsonValue;
   try {

@@ -11,7 +11,7 @@ import { isObject } from "../../domain/Json.ts";
 import { type Line, Lines } from "../wrap/Lines.ts";
 import { codes, type Dispatch, failure, refused, type Reply } from "./Dispatch.ts";
 
-/** What is asked is a question: a longer line is somebody's file. */
+/** Longest line: a question is shorter, a longer line is a file. */
 const longestLine = 4 * 1024 * 1024;
 /** Answers of the dispatcher that are on their way at one time. */
 const atOnce = 64;

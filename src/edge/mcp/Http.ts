@@ -79,7 +79,7 @@ export const serving = <E, R, EC, RC>(options: {
 /** The thread that the asking agent is in, where its configuration says it. */
 const threadHeader = "recollect-thread";
 
-/** Who a token is to the tools, and the store of its tenant. */
+/** Caller behind a token, and the store of its tenant. */
 const callers = HttpRouter.middleware<{ provides: Caller }>()(
   Effect.map(
     TenantClients,

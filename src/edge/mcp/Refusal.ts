@@ -1,5 +1,5 @@
 /**
- * Why a tool does not do what it was asked, in a sentence and what to do about it.
+ * Refusals of tools: a sentence, and the remedy.
  *
  * Room: edge.
  */

@@ -17,14 +17,14 @@ import { type Call, currentCall, type Registered } from "./Tool.ts";
 import { listThreads } from "./tools/ListThreads.ts";
 import { readThread } from "./tools/ReadThread.ts";
 
-/** What a resource says that a tool says too. */
+/** Content of a resource, from a tool's answer. */
 const said = (result: McpSchema.CallToolResult) => {
   const [block] = result.content;
   const text = block !== undefined && block.type === "text" ? block.text : "";
   return result.isError === true ? Effect.fail(new Refused({ message: text })) : Effect.succeed(text);
 };
 
-/** What is read for whoever may read, from his desk. */
+/** Reads from the desk of a caller that may read. */
 const read = <A, E>(what: (call: Call) => Effect.Effect<A, E, Desk>) =>
   Effect.flatMap(currentCall, ({ call, desk }): Effect.Effect<A, E | Refused> =>
     may(call.who, "read")

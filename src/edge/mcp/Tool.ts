@@ -21,7 +21,7 @@ export interface Call {
   /** The asking agent's name for this call, where it says one. */
   readonly toolUse: string | undefined;
   readonly client: { readonly name: string; readonly version?: string | undefined } | undefined;
-  /** What the answer may cost. */
+  /** Budget of the answer, tokens. */
   readonly tokens: number;
 }
 
@@ -64,7 +64,7 @@ const words = (text: string, isError: boolean) =>
 const withoutNulls = (input: unknown): unknown =>
   isObject(input) ? Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null)) : (input ?? {});
 
-/** What the call says of its budget, when it says it well. */
+/** Budget that the call asks for, when it does so well. */
 const tokensOf = (input: unknown): number => {
   const given = isObject(input) ? input["max_tokens"] : undefined;
   return typeof given === "number" ? given : defaultTokens;
@@ -123,7 +123,7 @@ export const tool = <const Fields extends Schema.Struct.Fields>(definition: Defi
 /** A server without its middleware is a mistake of ours. */
 const nobody = Effect.die(new Error("the call has no caller"));
 
-/** What is known of the call that is being answered, and the desk that it is answered from. */
+/** The current call, and the desk that it is answered from. */
 export const currentCall = Effect.gen(function* () {
   const caller = yield* Effect.serviceOption(Caller);
   const { desk, who } = Option.isSome(caller) ? caller.value : yield* nobody;

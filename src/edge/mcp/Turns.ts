@@ -11,7 +11,7 @@ import { known, minute } from "../../query/brief/Plain.ts";
 /** Most characters of what is said, of arguments, of what a tool answered, and of a thought. */
 const lengths = { said: 3_000, arguments: 600, result: 1_200, thought: 400 };
 
-/** How much of long texts is shown: their beginnings, or all. */
+/** Extent of long texts: their beginnings, or all. */
 export interface Shown {
   readonly isFull: boolean;
 }

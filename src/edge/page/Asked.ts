@@ -1,5 +1,5 @@
 /**
- * What a request asks for, and who asks.
+ * The content of a request, and its caller.
  *
  * Room: edge.
  */

@@ -1,5 +1,5 @@
 /**
- * What is new, as server-sent events: looked for while a browser listens, for a bounded time.
+ * News as server-sent events: looked for while a browser listens, for a bounded time.
  *
  * Room: edge.
  *

@@ -1,5 +1,5 @@
 /**
- * What can go wrong with any screen, as a screen; and screens that are for operators alone.
+ * Failures of any screen, as a screen; and screens that are for operators alone.
  *
  * Room: edge.
  */

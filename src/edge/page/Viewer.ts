@@ -1,5 +1,5 @@
 /**
- * Who looks at the page, and what of the store they may see.
+ * The viewer of the page, and the part of the store that they may see.
  *
  * Room: edge.
  *

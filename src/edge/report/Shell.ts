@@ -1,5 +1,5 @@
 /**
- * What is around a page that needs nothing else: no script, no request elsewhere; its own policy forbids both.
+ * The frame of a page that needs nothing else: no script, no request elsewhere; its own policy forbids both.
  *
  * Room: edge.
  */

@@ -13,7 +13,7 @@ import { LiveDelta, LiveEnded, LiveSoFar } from "../../log/live/Live.ts";
 import { root } from "../../log/Subject.ts";
 import { version } from "../../machine/Version.ts";
 
-/** What the body's schema is written in; AsyncAPI's own would be draft 7. */
+/** Dialect of the bodies' schemas; AsyncAPI's own would be draft 7. */
 const schemaFormat = "application/schema+json;version=draft-2020-12";
 
 const reference = (section: string, name: string) => ({ $ref: `#/components/${section}/${name}` });

@@ -21,7 +21,7 @@ const schemaOf = (type: EventTypeName): object => {
   };
 };
 
-/** What there is: each type with its kind of history and today's schema version. */
+/** The index: each type with its kind of history and today's schema version. */
 const index = () => ({
   description: "Every event type that this version writes. Unknown types and fields are kept, never refused.",
   types: Object.entries(eventTypes).map(([type, { kind, version }]) => ({

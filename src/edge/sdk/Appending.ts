@@ -1,5 +1,5 @@
 /**
- * How an entry point appends: decided on the history as it is, or with the log unreachable kept on this machine.
+ * The appends of an entry point: decided on the history as it is, or with the log unreachable kept on this machine.
  *
  * Room: edge.
  */

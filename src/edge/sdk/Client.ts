@@ -1,5 +1,5 @@
 /**
- * What an entry point is given and builds on: the one client, opened by its caller.
+ * The client that an entry point builds on, opened by its caller.
  *
  * Room: edge.
  *

@@ -53,7 +53,7 @@ export interface Write {
   readonly path: string;
   readonly channel: string;
   readonly number: number;
-  /** Where it is among the writes of its entry. */
+  /** Index among the writes of its entry. */
   readonly at: number;
   readonly stored: Stored;
 }

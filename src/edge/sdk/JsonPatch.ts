@@ -1,5 +1,5 @@
 /**
- * What turns one JSON value into the next: a state that grows costs what is new, whatever its size.
+ * Patches from one JSON value to the next: a state that grows costs what is new, whatever its size.
  *
  * Room: edge.
  *
@@ -24,7 +24,7 @@ const isObject = (value: Json | undefined): value is { readonly [key: string]: J
 const isWhole = (value: { readonly [key: string]: Json }): boolean =>
   "lc" in value || ("__proto__" in value && Object.hasOwn(value, "__proto__"));
 
-/** Whether two values of JSON are the same; keys in any order. */
+/** True when two values of JSON are equal; keys in any order. */
 export const isEqual = (one: Json | undefined, other: Json | undefined): boolean => {
   if (one === other) return true;
   if (isList(one))

@@ -1,5 +1,5 @@
 /**
- * What an SDK entry point rejects with when it is asked for what cannot be.
+ * The error that an SDK entry point rejects with when it is asked for the impossible.
  *
  * Room: edge.
  *
@@ -8,7 +8,7 @@
 export class SdkRefused extends Error {
   readonly _tag = "SdkRefused";
   override readonly name = "SdkRefused";
-  /** Which refusal, for programs: `NotFound`, `Ended`, `Conflict`, `Invalid`, `Lost`. */
+  /** Code of the refusal, for programs: `NotFound`, `Ended`, `Conflict`, `Invalid`, `Lost`. */
   readonly code: "NotFound" | "Ended" | "Conflict" | "Invalid" | "Lost";
   readonly hint: string;
 

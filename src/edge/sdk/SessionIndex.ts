@@ -1,5 +1,5 @@
 /**
- * Which sessions of the Claude Agent SDK a project has: a history of its own, because no list of threads knows projects.
+ * Sessions of the Claude Agent SDK by project: a history of its own, because no list of threads knows projects.
  *
  * Room: edge.
  */

@@ -75,7 +75,7 @@ export const digestOf = (...texts: ReadonlyArray<string>): string => {
   return hash.digest("hex");
 };
 
-/** What an event holds of a JSON text, and the blob that must be there before it. */
+/** Form of a JSON text in an event, and the blob that must be there before it. */
 export const stored = (
   text: string,
   inline = inlineBytes,

@@ -19,7 +19,7 @@ import { plain, type Stored, stored, storedText, textOf, valueOf } from "./Store
 
 export { SdkRefused } from "./SdkRefused.ts";
 
-/** What is looked at of a task; all of it is kept. */
+/** Fields of a task that are read; all of it is kept. */
 export interface A2aTaskShape {
   readonly id: string;
   readonly contextId: string;

@@ -17,7 +17,7 @@ import { boundedId } from "../import/ThreadIds.ts";
 
 export { SdkRefused } from "./SdkRefused.ts";
 
-/** What is looked at of a `UIMessage`; all of it is kept. */
+/** Fields of a `UIMessage` that are read; all of it is kept. */
 export interface ChatMessageShape {
   readonly id: string;
   readonly role: string;
@@ -31,7 +31,7 @@ export interface ChatStore {
    * loaded the chat before, both keep what they added. Saved twice is saved once.
    */
   save(chat: { chatId: string; messages: ReadonlyArray<ChatMessageShape> }): Promise<void>;
-  /** Which stream of the chat can be resumed; null for none. */
+  /** Sets the stream of the chat that can be resumed; null for none. */
   setActiveStream(chatId: string, streamId: string | null): Promise<void>;
   activeStream(chatId: string): Promise<string | null>;
 }
@@ -149,7 +149,7 @@ export const chatStore = (recollect: Histories): ChatStore => {
   };
 };
 
-/** What `createResumableStreamContext` of `resumable-stream` takes beside `waitUntil`. */
+/** Options of `createResumableStreamContext` of `resumable-stream` beside `waitUntil`. */
 export interface ResumableStreams {
   readonly publisher: {
     connect(): Promise<unknown>;

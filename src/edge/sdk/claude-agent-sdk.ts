@@ -20,7 +20,7 @@ import { indexOf } from "./SessionIndex.ts";
 
 export { SdkRefused } from "./SdkRefused.ts";
 
-/** Which transcript: a session's own, or with a `subpath` one of its sub-agents'. */
+/** Key of a transcript: a session's own, or with a `subpath` one of its sub-agents'. */
 export interface SessionKey {
   projectKey: string;
   sessionId: string;
@@ -76,12 +76,12 @@ const format = "claude-code";
 const atOnce = 32;
 
 interface Transcript {
-  /** Whose it is; undefined while only an import has written it. */
+  /** Project of the session; undefined while only an import has written it. */
   readonly project: string | undefined;
-  /** How often it was deleted. Entries before the last time are gone. */
+  /** Number of deletions. Entries before the last one are gone. */
   readonly deletions: number;
   readonly entries: number;
-  /** When the log took the last event, epoch milliseconds. */
+  /** Time of recording of the last event, epoch milliseconds. */
   readonly lastAt: number;
   /** The folder that an import's first entry names, as Claude Code spells it. */
   readonly folder: string | undefined;
@@ -122,7 +122,7 @@ const transcript: EventFold<Transcript> = {
 const isOf = (state: Transcript, projectKey: string): boolean =>
   state.project === undefined ? state.entries === 0 || state.folder === projectKey : state.project === projectKey;
 
-/** What an import would have cut from a file. */
+/** Piece that an import would have cut from a file. */
 const asLine = { format, place: "line", kind: "json", value: undefined, occurredAt: 0, line: 0 } as const;
 /** As an import: a larger entry lies in the object store. */
 const entryBytes = 700 * 1024;
@@ -142,7 +142,7 @@ const checked = (key: SessionKey): void => {
 
 /**
  * The events of entries that are not there yet. An entry without a `uuid` has in its id the number among its equals, as an
- * import counts them; with the log unreachable nobody knows that number, and it has an id of its own.
+ * import counts them; with the log unreachable that number is unknown, and it has an id of its own.
  */
 const eventsOf = (
   entries: ReadonlyArray<SessionStoreEntry>,

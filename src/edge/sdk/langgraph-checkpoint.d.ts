@@ -1,5 +1,5 @@
 /**
- * What is used of `@langchain/langgraph-checkpoint`, 1.2.2: its packages are 60 MB, and a program brings them itself.
+ * The used part of `@langchain/langgraph-checkpoint`, 1.2.2: its packages are 60 MB, and a program brings them itself.
  *
  * Room: edge.
  *

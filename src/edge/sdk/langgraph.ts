@@ -97,7 +97,7 @@ const configOf = (thread_id: string, checkpoint_ns: string, checkpoint_id: strin
   configurable: { thread_id, checkpoint_ns, checkpoint_id },
 });
 
-/** What a checkpoint holds beyond its parent. */
+/** Changes of a checkpoint to its parent. */
 const changesTo = (before: Readonly<Record<string, Form>>, now: Readonly<Record<string, Form>>) => {
   const channels: Record<string, Change> = {};
   for (const [name, form] of Object.entries(now)) {

@@ -28,7 +28,7 @@ interface Place {
   readonly sequence: number;
 }
 
-/** Where each message is: the messages themselves are read when they are sent again. */
+/** Places of the messages: the messages themselves are read when they are sent again. */
 const places: EventFold<Listed<Place>> = {
   initial: none,
   apply: (state, { data, id, sequence, type }) =>

@@ -49,7 +49,7 @@ const arranged = "x.openai_agents.arranged";
 const cleared = "x.openai_agents.cleared";
 const rewritten = "x.openai_agents.rewritten";
 
-/** Which items are held now, by their numbers among all that were ever added. */
+/** Items that are held now, by their numbers among all that were ever added. */
 interface Arrangement {
   /** So many of the newest are left out, then these are added. */
   readonly drop: number;

@@ -8,7 +8,7 @@ import type { Part } from "../../domain/thread/Content.ts";
 
 const kept = (block: JsonValue, kind: string): Part => ({ type: "other", kind, value: block });
 
-/** One block; what nobody knows is kept as it came. */
+/** One block; an unknown one is kept as it came. */
 export const partOf = (block: JsonValue | undefined): Part => {
   if (!isObject(block)) return kept(block ?? null, "block");
   const type = stringAt(block, "type") ?? "block";

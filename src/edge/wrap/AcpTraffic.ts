@@ -1,5 +1,5 @@
 /**
- * What an editor and an agent say to each other in the Agent Client Protocol (version 1, as its SDK 2.4 has it), as events of
+ * Messages between an editor and an agent in the Agent Client Protocol (version 1, as its SDK 2.4 has it), as events of
  * threads: prompts, answers, thoughts, tool calls, permissions.
  *
  * Room: edge.
@@ -43,7 +43,7 @@ interface Session {
   calls: Record<string, Call>;
 }
 
-/** What was seen so far, as JSON has it. */
+/** State of what was seen so far, as JSON has it. */
 export interface AcpState {
   readonly protocol: "acp";
   hasStarted: boolean;
@@ -54,7 +54,7 @@ export interface AcpState {
   readonly sessions: Record<string, Session>;
 }
 
-/** What is remembered of those that never answer or end: the oldest are forgotten. */
+/** Bounds of what never answers or ends: the oldest are forgotten. */
 const mostAsked = 1_000;
 const mostSessions = 1_000;
 const mostCalls = 10_000;
@@ -120,7 +120,7 @@ export class AcpTraffic {
     return undefined;
   }
 
-  /** What this line adds to what is known. A line above the limit is passed on and not looked into. */
+  /** Observations that this line adds. A line above the limit is passed on and not looked into. */
   see(direction: Direction, line: Line, at: Moment): ReadonlyArray<Observation> {
     if (line._tag === "Huge") return [];
     let message: unknown;
@@ -343,7 +343,7 @@ export class AcpTraffic {
     return before;
   }
 
-  /** What the agent has said since the last time, as one message. */
+  /** Words of the agent since the last time, as one message. */
   #flush(session: string, stopReason: string | undefined, at: Moment): ReadonlyArray<Observation> {
     const of = this.#of(session);
     const parts = joined(of.parts);

@@ -20,7 +20,7 @@ const flags = {
   "--user": "user",
 } as const;
 
-/** Who we are to the server: files, and a prefix. */
+/** Credentials for the server: files, and a prefix. */
 const accessFlags = { "--creds": "creds", "--nkey": "nkey", "--inbox-prefix": "inboxPrefix" } as const;
 const tlsFlags = { "--tls-ca": "caFile", "--tls-cert": "certFile", "--tls-key": "keyFile" } as const;
 

@@ -1,5 +1,5 @@
 /**
- * Which tools' answers may be given again, and whether a line calls one of them.
+ * Tools whose answers may be reused, and the lines that call one of them.
  *
  * Room: edge.
  */

@@ -13,7 +13,7 @@ export interface Exchanged {
   /** Unique in its session: counts the exchanges. */
   readonly exchange: number;
   readonly method: string;
-  /** Who asked. */
+  /** Side that asked. */
   readonly from: "client" | "server";
   readonly params: JsonValue | undefined;
   /** `unanswered`: the session ended before. */

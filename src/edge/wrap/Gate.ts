@@ -1,9 +1,9 @@
 /**
- * The gate: holds a line of the client until it is decided what becomes of it, and gives what is said in the server's place.
+ * The gate: holds a line of the client until its verdict, and gives what is said in the server's place.
  *
  * Room: edge.
  *
- * Plain Node, as all that is on the way of a call. A gate stands only where somebody asked for one: it must see a line
+ * Plain Node, as all that is on the way of a call. A gate stands only where one was asked for: it must see a line
  * whole before it passes any of it, where the plain pump passes bytes as they come. Lines go on unchanged and in their
  * order: those behind one that is asked about wait for it, and a client that is not read from stops writing. What is said
  * in the server's place stands between two lines of the server, never within one.
@@ -12,16 +12,16 @@ import type { Readable, Writable } from "node:stream";
 import { maxLineBytes } from "./Lines.ts";
 import type { Direction } from "./Traffic.ts";
 
-/** What becomes of a line; those of ours are without their newline. */
+/** Verdict on a line; those of ours are without their newline. */
 export type Verdict =
   /** It goes to the server. */
   | { readonly _tag: "Pass" }
   /** The client is given this, and whoever records is told of both. */
   | { readonly _tag: "Answer"; readonly line: string }
-  /** The client is given this, and nothing was called: nobody is told. */
+  /** The client is given this; nothing was called, and it is not recorded. */
   | { readonly _tag: "Refuse"; readonly line: string };
 
-/** What is said of a line from the client. */
+/** Description of a line from the client. */
 export interface Asked {
   /** Never rejects. */
   readonly verdict: Promise<Verdict>;
@@ -41,7 +41,7 @@ interface Sides {
   readonly ask: Ask;
 }
 
-/** What we say to the client; `isTold`: whoever records hears it too. */
+/** Line of ours to the client; `isTold`: the recorder gets it too. */
 interface Saying {
   readonly line: Buffer;
   readonly isTold: boolean;

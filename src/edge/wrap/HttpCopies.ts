@@ -1,5 +1,5 @@
 /**
- * What passes over streamable HTTP as the lines that a recorder reads: one message each, ids told apart by session.
+ * Traffic over streamable HTTP as the lines that a recorder reads: one message each, ids told apart by session.
  *
  * Room: edge.
  *

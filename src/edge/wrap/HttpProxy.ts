@@ -5,7 +5,7 @@
  *
  * Plain Node, as its sister for stdio: every request goes on as it came, every byte of an answer comes back as it is sent, and
  * the tap is told of copies. Whatever calls it by another name than this machine's, or from a page, is refused: a proxy
- * with somebody's credentials is no door for web pages.
+ * with a user's credentials is no door for web pages.
  */
 import {
   createServer,

@@ -1,5 +1,5 @@
 /**
- * What may answer a call in the server's place: an earlier answer to an equal one, else a limit that refuses it.
+ * Answers in the server's place: an earlier answer to an equal one, else a limit that refuses it.
  *
  * Room: edge.
  *
@@ -8,17 +8,17 @@
  */
 import type { Ask, Verdict } from "./Gate.ts";
 
-/** Why a call is not made. */
+/** Reason that a call is refused. */
 export interface Refusal {
   readonly message: string;
-  /** When it is worth to call again; undefined when nobody can say. */
+  /** Pause before the next try, milliseconds; undefined when unknown. */
   readonly retryAfterMillis: number | undefined;
 }
 
 /** True when a tool may be called now. Never rejects. */
 export type Decide = (tool: string) => Promise<Refusal | undefined>;
 
-/** What became of a call that was looked for: answered again, refused, or made. */
+/** Outcome of a call: answered from the cache, refused, or made. */
 export type How = "answered" | "refused" | "made";
 
 /** A look for an earlier answer, as a line; what became of the call is said of it. */
@@ -85,7 +85,7 @@ const answerOf = ({ id }: Call, { message, retryAfterMillis }: Refusal) => ({
   },
 });
 
-/** What is said in place of calls that are not made; undefined when they are. */
+/** Line in place of calls that are not made; undefined when they are. */
 const refusalOf = async ({ calls, isBatch }: Calls, decide: Decide): Promise<string | undefined> => {
   for (const [index, call] of calls.entries()) {
     const refusal = index === 0 && calls.length > maxBatch ? tooMany : await decide(call.tool);

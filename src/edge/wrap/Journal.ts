@@ -26,7 +26,7 @@ const syncMillis = 200;
 const restartBytes = 8 * 1024 * 1024;
 const headBytes = 25;
 
-/** What a journal begins with. */
+/** Header of a journal. */
 export interface Header {
   readonly recollect: "wrap";
   readonly version: 1;
@@ -34,7 +34,7 @@ export interface Header {
   /** Tells the process from a later one of the same id; empty where the system does not say. */
   readonly commandLine: string;
   readonly options: RecorderOptions;
-  /** What had been seen when the journal was begun anew. */
+  /** State that was seen when the journal was begun anew. */
   readonly state: State | undefined;
 }
 
@@ -84,7 +84,7 @@ export class Journal {
   #descriptor: number | undefined;
   #size = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Why the disk does not take it. */
+  /** Reason that the disk refuses it. */
   problem: string | undefined;
 
   constructor(root: string, options: RecorderOptions) {

@@ -12,9 +12,9 @@ export type Line =
   | { readonly _tag: "Whole"; readonly text: string }
   | { readonly _tag: "Huge"; readonly head: string; readonly tail: string; readonly bytes: number };
 
-/** Lines above this are not parsed: a message of 32 MiB is a file that somebody sent inline. */
+/** Lines above this are not parsed: a message of 32 MiB is a file that was sent inline. */
 export const maxLineBytes = 32 * 1024 * 1024;
-/** What is kept of a larger one, at both ends. */
+/** Bytes of a larger one that are kept, at both ends. */
 export const edgeBytes = 16 * 1024;
 
 const newline = 0x0a;

@@ -1,5 +1,5 @@
 /**
- * What the proxy and its recorder, which live in two threads, say to each other.
+ * Messages between the proxy and its recorder, which live in two threads.
  *
  * Room: edge.
  */
@@ -7,22 +7,22 @@ import type { How, Refusal } from "./InPlace.ts";
 import type { Protocol, State } from "./Protocol.ts";
 import type { Direction, Moment } from "./Traffic.ts";
 
-/** What the recorder is told at its start; plain data, it crosses threads. */
+/** Options of the recorder; plain data, which crosses threads. */
 export interface RecorderOptions {
   /** A UUID: with it and its place each event has its id, whoever records it. */
   readonly sessionId: string;
-  /** The thread that is written to where nobody has named one. */
+  /** Thread to write to where none is named. */
   readonly ownThreadId: string;
   readonly threadId: string | undefined;
   readonly tenant: string | undefined;
   readonly url: string | undefined;
   readonly data: string | undefined;
-  /** Who we are to the server. */
+  /** Credentials for the server. */
   readonly access: Access | undefined;
   readonly command: ReadonlyArray<string>;
   /** Default: mcp. */
   readonly protocol?: Protocol | undefined;
-  /** How the server is reached. Default: stdio. */
+  /** Transport to the server. Default: stdio. */
   readonly transport?: string | undefined;
   readonly cwd: string;
   /** The agent's own session, where the environment tells it; the thread is linked to it. */
@@ -54,7 +54,7 @@ export interface LimitOptions {
   readonly user: string | undefined;
 }
 
-/** How the wrapped process ended: one of the two is null. */
+/** End of the wrapped process: one of the two is null. */
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;

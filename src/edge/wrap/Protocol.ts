@@ -9,7 +9,7 @@ import { type State as McpState, Traffic } from "./Traffic.ts";
 /** `mcp`, the Model Context Protocol, or `acp`, the Agent Client Protocol. */
 export type Protocol = "mcp" | "acp";
 
-/** What was seen so far, as JSON has it. */
+/** State of what was seen so far, as JSON has it. */
 export type State = McpState | AcpState;
 
 export interface Seeing extends Pick<Traffic, "see" | "again" | "end" | "client" | "server" | "callOf"> {

@@ -7,7 +7,7 @@
  * runs some milliseconds after we do. Back-pressure is the streams' own: a side that does not read stops the side that
  * writes.
  *
- * Decision: the tap is told of a chunk before it is passed on, because nobody must see an answer that a killed wrapper has
+ * Decision: the tap is told of a chunk before it is passed on, because no client may see an answer that a killed wrapper has
  * not on disk. A write to the journal takes 0.02 ms.
  */
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
@@ -21,7 +21,7 @@ export interface Tap {
   readonly passed: (direction: Direction, chunk: Uint8Array) => void;
 }
 
-/** What is said to us is not said to the server: addresses, and with them credentials. */
+/** Environment of the server, without our own variables: addresses, and with them credentials. */
 const environment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("RECOLLECT_")));
 
@@ -69,7 +69,7 @@ const passSignals = (child: ChildProcess): (() => void) => {
   return () => handlers.forEach((remove) => remove());
 };
 
-/** What was written to our client has left us. Not waited for when the client is gone. */
+/** Returns when all that was written to our client has left us, or the client is gone. */
 const flushed = (to: Writable): Promise<void> =>
   new Promise((resolve) => {
     if (to.destroyed || to.errored !== null) resolve();

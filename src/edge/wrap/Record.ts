@@ -120,7 +120,7 @@ export const record = Effect.fnUntraced(function* (given: {
     return publisher.publish({ ...attributes, isNew, history: thread, type: "thread.tool_returned", data });
   };
 
-  /** What was offered, read or asked beside tool calls: facts of the session, and no messages of its thread. */
+  /** Event of what was offered, read or asked beside tool calls: a fact of the session, no message of its thread. */
   const exchanged = ({ at, error, exchange, from, method, outcome, params, result, durationMillis }: Exchanged) => {
     const whose = { tool: undefined, server: traffic.server?.name, agent: traffic.client?.name };
     const level = levelOf(publisher.policy().audit, whose);

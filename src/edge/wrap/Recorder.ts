@@ -1,9 +1,9 @@
 /**
- * The recorder: what passed between client and server, published as a session and a thread. Runs in a thread of its own.
+ * The recorder: traffic between client and server, published as a session and a thread. Runs in a thread of its own.
  *
  * Room: edge.
  *
- * Events go to the publisher in the order in which they were seen and nobody awaits them one by one; when many are
+ * Events go to the publisher in the order in which they were seen, without one being awaited; when many are
  * outstanding, reading on waits, and with it the acknowledgement to the tap.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices";
@@ -23,7 +23,7 @@ import * as Reuse from "./Reuse.ts";
 import { seeing, type Seeing } from "./Protocol.ts";
 import type { Direction, Observation } from "./Traffic.ts";
 
-/** How often it is said that everything is recorded: the journal begins anew at eight times as much. */
+/** Bytes of the journal between two notes that everything is recorded: it begins anew at eight times as much. */
 const settleBytes = 1024 * 1024;
 /** Events in the publisher at one time. Its own limit is higher, and beyond it it refuses. */
 const maxOutstandingEvents = 2_000;
@@ -70,10 +70,10 @@ const told = Effect.gen(function* () {
 });
 type Told = Effect.Success<typeof told>;
 
-/** What a session without limits has: nothing is asked of it. */
+/** Limits of a session without any: nothing is asked. */
 const unlimited = (problems: ReadonlyArray<string> = []) => ({ told: Effect.void, problems });
 
-/** What limits and caches go by: made at the first use, once for both. */
+/** Configuration for limits and caches: made at the first use, once for both. */
 const configuration = Effect.cached(Effect.map(Layer.build(Layers.config(place)), Layer.succeedContext));
 type Configuring = Effect.Success<typeof configuration>;
 
@@ -95,7 +95,7 @@ const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sess
 });
 
 /**
- * Answers that are given again, only where somebody allowed it. With `--cache` the proxy is told of
+ * Reuse of answers, only where it is allowed. With `--cache` the proxy is told of
  * each change which tools are configured. A cache that cannot be had spares nothing, and the end says why.
  */
 const reusing = Effect.fnUntraced(function* (traffic: Seeing, config: Configuring) {
@@ -134,7 +134,7 @@ const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
     return tell({ _tag: "Settled", bytes: takenBytes, state: traffic.state });
   });
 
-  /** Begins to publish; nobody waits here, and the publisher keeps the order. */
+  /** Begins to publish, without waiting; the publisher keeps the order. */
   const publish = Effect.fnUntraced(function* (event: Effect.Effect<unknown, unknown>) {
     outstanding++;
     const kept = Effect.tap(Effect.result(event), (result) =>

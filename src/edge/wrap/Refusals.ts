@@ -4,7 +4,7 @@
  * Room: edge.
  */
 
-/** How long refusals are gathered before they are told of. */
+/** Time over which refusals are gathered into one event, milliseconds. */
 export const gatherMillis = 10_000;
 
 /** Tools and limits that are told apart in a while; beyond it calls count under the tool `*`. A client invents names. */
@@ -31,7 +31,7 @@ export class Refusals {
     this.#gathered.set(key, known);
   }
 
-  /** What was gathered since the last time. */
+  /** Refusals that were gathered since the last time. */
   take(): ReadonlyArray<Gathered> {
     const all = [...this.#gathered.values()];
     this.#gathered = new Map();

@@ -23,7 +23,7 @@ import { record } from "./Record.ts";
 import { seeing } from "./Protocol.ts";
 import type { Direction, Moment, Observation } from "./Traffic.ts";
 
-/** A session that is over: its beginning and its end are events, and nobody keeps it present. */
+/** A session that is over: its beginning and its end are events, and it has no presence. */
 const ended = Effect.gen(function* () {
   const publisher = yield* Publisher;
   return Sessions.of({
@@ -88,7 +88,7 @@ const replay = Effect.fnUntraced(function* ({ frames, header }: NonNullable<Retu
   return lost + Number(isKept(end));
 }, Effect.scoped);
 
-/** Whether its session is over: its process is gone, or has said so. */
+/** True when its session is over: its process is gone, or has said so. */
 const isOver = (path: string, { commandLine, pid }: Journal.Header): boolean => {
   // The id may have been given to another program since.
   const isGone = !isAlive(pid) || (commandLine !== "" && commandLineOf(pid) !== commandLine);
@@ -122,7 +122,7 @@ export const all = Effect.fn("wrap.replay")(function* (root: string) {
   return done;
 });
 
-/** How often the daemon looks. */
+/** Poll interval of the daemon, milliseconds. */
 const lookMillis = 10_000;
 
 /** For as long as the scope is open. */

@@ -1,5 +1,5 @@
 /**
- * Which calls of a wrapped server may be answered by earlier answers, and which answers are kept for later ones.
+ * Reuse of answers of a wrapped server: calls that earlier answers serve, and answers that are kept for later ones.
  *
  * Room: edge.
  *
@@ -68,7 +68,7 @@ export const make = (given: {
       return about.answer === undefined ? null : JSON.stringify(about.answer.value);
     }),
 
-    /** What has gone its way was just seen: an answer that was given again, or a call whose answer is to be kept. */
+    /** Notes a call that was just seen: answered again, or one whose answer is to be kept. */
     went: ({ find, how }: Went): Reused | undefined => {
       const about = finds.get(find);
       finds.delete(find);

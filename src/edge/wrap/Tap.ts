@@ -19,7 +19,7 @@ import type { Direction, Moment } from "./Traffic.ts";
 /** A recorder works through about 50 MB/s, so this is more than a second of the fastest traffic. */
 const maxOutstandingBytes = 64 * 1024 * 1024;
 
-/** What the user should know at the end; `isLost`: some of it is nowhere. Undefined when there is nothing to say. */
+/** Report to the user at the end; `isLost`: some of it is nowhere. Undefined when there is nothing to say. */
 export type Report = { readonly words: string; readonly isLost: boolean } | undefined;
 
 const told = (words: ReadonlyArray<string>, isLost = false): Report =>
@@ -32,7 +32,7 @@ const beside = (name: string) =>
   new URL(`./${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 /**
- * A call that nobody decides about in this time is made: more than the recorder needs to start, and than limits need to
+ * Patience for a decision; a call without one in this time is made: more than the recorder needs to start, and than limits need to
  * find that NATS does not answer and to go by their own policy.
  */
 const decideMillis = 10_000;
@@ -129,7 +129,7 @@ export class Tap {
     return { answer, went: (how) => this.#tell({ _tag: "Went", find, how }) };
   }
 
-  /** Why this tool may not be called now; undefined when it may, or when nobody can say. */
+  /** Reason that this tool may not be called now; undefined when it may, or when that is unknown. */
   decide(tool: string): Promise<Refusal | undefined> {
     if (this.#isBroken !== undefined || this.#isDone) return Promise.resolve(undefined);
     const number = this.#questions++;

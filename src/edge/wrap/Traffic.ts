@@ -1,5 +1,5 @@
 /**
- * What two parties say to each other in MCP over JSON-RPC, as observations worth recording.
+ * Traffic of two parties in MCP over JSON-RPC, as observations worth recording.
  *
  * Room: edge.
  *
@@ -11,7 +11,7 @@ import { arrayAt, isObject, type JsonObject, type JsonValue, numberAt, objectAt,
 import { type Exchanged, Exchanges, type State as ExchangesState } from "./Exchanges.ts";
 import type { Line } from "./Lines.ts";
 
-/** When a chunk passed: for people (epoch milliseconds), and for durations (monotonic milliseconds). */
+/** Time of a chunk: for people (epoch milliseconds), and for durations (monotonic milliseconds). */
 export interface Moment {
   readonly epochMillis: number;
   readonly monotonicMillis: number;
@@ -71,7 +71,7 @@ interface OpenCall {
   readonly began: number;
 }
 
-/** What was seen so far, as JSON has it. */
+/** State of what was seen so far, as JSON has it. */
 export interface State {
   readonly calls: number;
   readonly hasStarted: boolean;
@@ -175,7 +175,7 @@ export class Traffic {
     return this.#open.get(request)?.call;
   }
 
-  /** What this line adds to what is known. */
+  /** Observations that this line adds. */
   see(direction: Direction, line: Line, at: Moment): ReadonlyArray<Observation> {
     if (line._tag === "Huge") return direction === "toClient" ? this.#hugeAnswer(line, at) : this.#hugeCall(line, at);
     const message = parse(line.text);
@@ -183,13 +183,13 @@ export class Traffic {
     return messages.flatMap((one) => (isObject(one) ? this.#message(direction, one, at) : []));
   }
 
-  /** What was said of the session at its beginning, once more. */
+  /** Observations of the session's beginning, once more. */
   again(at: Moment): ReadonlyArray<Observation> {
     this.#hasStarted = false;
     return this.#start(at);
   }
 
-  /** The session ends: a session that nobody introduced is told of now. */
+  /** The session ends: a session without an introduction is told of now. */
   end(at: Moment): ReadonlyArray<Observation> {
     const started = this.#start(at).map((observation) => ({ ...observation, isSilent: true }));
     return [...started, ...this.#exchanges.end(at)];

@@ -25,7 +25,7 @@ export interface Options {
   readonly http?: string | undefined;
   /** The port of this machine on which it is then served. Default: any free one. */
   readonly port?: number | undefined;
-  /** What is spoken between both sides. Default: mcp. */
+  /** Protocol between both sides. Default: mcp. */
   readonly protocol?: Protocol | undefined;
   /** The thread to write to. Default: a new one. */
   readonly thread?: string | undefined;
@@ -34,21 +34,21 @@ export interface Options {
   readonly url?: string | undefined;
   /** Default: `RECOLLECT_DATA`, else the XDG data folder. */
   readonly data?: string | undefined;
-  /** Who we are to the server. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
+  /** Credentials for the server. Default: `RECOLLECT_NATS_…`, else the data folder's own key. */
   readonly access?: Access | undefined;
   /**
-   * Tools whose answers may be given again, to everybody of the tenant who starts the same command in the same folder:
-   * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for how long; anything else is none. Default: none.
+   * Tools whose answers may be reused, for all users of the tenant who start the same command in the same folder:
+   * those that answer by their arguments alone. `NAME`, or `NAME=MILLIS` for a lifetime; anything else is none. Default: none.
    */
   readonly cacheTools?: ReadonlyArray<string> | undefined;
   /** Give the answers of tools again that the configuration names, `cache.responses.tools.NAME`, while it does. Default: no. */
   readonly cache?: boolean | undefined;
-  /** How long a call of these tools waits for an earlier answer. Default 250: a look takes one millisecond, over NATS two. */
+  /** Patience of a call of these tools for an earlier answer, milliseconds. Default 250: a look takes one millisecond, over NATS two. */
   readonly findMillis?: number | undefined;
   /** Ask the limits of the configuration before each tool call. Default: no. */
   readonly limits?: LimitOptions | undefined;
   /**
-   * How long the end may wait until everything is in the log or the spool. Default 2,500: the official client kills a
+   * Patience at the end until everything is in the log or the spool, milliseconds. Default 2,500: the official client kills a
    * server four seconds after it has closed its input. What is not there then is in the journal.
    */
   readonly flushMillis?: number | undefined;

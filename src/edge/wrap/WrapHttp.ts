@@ -14,7 +14,7 @@ const usageCode = 2;
 const unavailableCode = 5;
 const defaultFlushMillis = 2_500;
 
-/** The address that is recorded: credentials in it are nobody's to read. */
+/** The address that is recorded: without the credentials in it. */
 const shown = (target: URL): string => `${target.origin}${target.pathname}`;
 
 const told = (): Promise<void> =>

@@ -75,7 +75,7 @@ const readOne = (path: string): HttpToken | undefined => {
 
 const isOver = ({ expiresAt }: HttpToken, now: number): boolean => expiresAt !== undefined && expiresAt <= now;
 
-/** What was read of files that are there: a token's file is written once, and then is there or not. */
+/** Tokens that were read from files: a token's file is written once, and then is there or not. */
 const known = new Map<string, HttpToken>();
 const mostKnown = 10_000;
 

@@ -38,7 +38,7 @@ const apiError = (code: number, err_code: number, description: string): string =
 const notFound = apiError(404, 10_037, "no message found");
 const notYours = apiError(403, 10_023, "this history is not of your tenant");
 
-/** Whose histories a question names: `none` when it names none. */
+/** Owner of the histories that a question names: `none` when it names none. */
 const whose = (asked: Question, mine: string): "mine" | "others" | "none" => {
   const many: unknown = asked["multi_last"];
   const named = [asked["last_by_subj"], asked["next_by_subj"], ...(Array.isArray(many) ? many : [many])].filter(

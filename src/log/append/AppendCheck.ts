@@ -28,7 +28,7 @@ export const maxAppendBytes = 2 * maxEventBytes;
 /** An event id is a header, and lies in the server's memory for the duplicate window: a UUID has 36 bytes. */
 export const maxEventIdBytes = 256;
 
-/** What the log's own headers add on the wire at most: message id, expected sequence, batch id and number. */
+/** Most bytes of the log's own headers on the wire: message id, expected sequence, batch id and number. */
 const ownHeaderBytes = 512;
 
 /** An event as it goes on the wire. */
@@ -52,7 +52,7 @@ const firstMillis = -62_167_219_200_000;
 export const lastMillis = 253_402_300_799_999;
 const extensionName = /^[a-z0-9]{1,64}$/;
 
-/** Why an event can never be written, or undefined. Plain code: it runs for every event of an import. */
+/** Reason that an event can never be written, or undefined. Plain code: it runs for every event of an import. */
 const problemOf = (event: NewEvent): string | undefined => {
   if (event.id === "") return "its id is empty";
   if (!fitsUtf8(event.id, maxEventIdBytes)) return `its id is longer than ${maxEventIdBytes} bytes`;

@@ -211,7 +211,7 @@ export class GroupCommit {
     }
   }
 
-  /** Whatever is on its way ends within its budget, and then this is called: no timer is needed. */
+  /** Fails appends that waited too long. Called when a group ends, which it does within its budget: no timer is needed. */
   #failLate(): void {
     const earliest = elapsedUnsafe(this.#clock) - budgetsToWait * budgetMillis(this.#writer);
     for (const outside of this.#outside) {

@@ -15,7 +15,7 @@ import type { HistoryIds, KnownIds } from "./HistoryIds.ts";
 import type { From, HistoryRead } from "../read/HistoryReadNats.ts";
 import type { StreamFacts } from "../connection/StreamNats.ts";
 
-/** What a writer works with. */
+/** Parts of a writer. */
 export interface Writer {
   readonly publisher: Publisher;
   readonly read: HistoryRead;
@@ -30,14 +30,14 @@ const justMadeMillis = 2_000;
 /** Facts this young need not be learnt again to trust the server's memory of ids. */
 const factsFreshMillis = 1_000;
 /**
- * How far before its id's time an event may have been recorded: by a writer whose clock was ahead of the server's.
+ * Longest time from an event's recording to its id's time, milliseconds: by a writer whose clock was ahead of the server's.
  * A day covers a clock that was set in the wrong zone.
  */
 const clockMarginMillis = 24 * 3_600_000;
 /** Ids found in a part of a history. `upTo` is the last message there, event or not; `events` counts the events. */
 interface Found {
   readonly ids: Map<string, Sequence>;
-  /** Which ids would be among them if they were there; undefined: all. */
+  /** Ids that would be among them if they were there; undefined: all. */
   readonly covers: ReadonlySet<string> | undefined;
   readonly upTo: Sequence | undefined;
   readonly events: number;
@@ -86,7 +86,7 @@ export const presence = (checked: Checked, ids: ReadonlyMap<string, Sequence>) =
   return { all: present === checked.wires.length, none: present === 0, sequence };
 };
 
-/** What must be known of a history before these ids can be called new. */
+/** Sequence after which a history must be known before these ids can be called new. */
 const sinceOf = ({ wires }: Checked, now: number): number => {
   let since = Number.POSITIVE_INFINITY;
   for (const { id } of wires) {
@@ -128,7 +128,7 @@ const isIn = (from: From, { recordedAt, sequence }: StoredMessage): boolean =>
   "after" in from ? sequence > from.after : recordedAt >= from.since;
 
 /**
- * What is remembered of the history if that is enough, else what the log says.
+ * Ids of the history: from memory if that is enough, else from the log.
  *
  * Decision: from where the stream ended when the ids were made, where the caller knows it, and not from a day before:
  * when four processes had published 190,000 events into six histories within half an hour, what waited after an outage
@@ -175,7 +175,7 @@ export const catchUp = Effect.fnUntraced(function* (writer: Writer, checked: Che
   return known;
 });
 
-/** When the oldest of these ids was made; undefined when their times cannot be trusted. */
+/** Time of the oldest of these ids; undefined when their times cannot be trusted. */
 const madeAt = (checked: Checked, now: number): number | undefined => {
   let oldest = now;
   for (const { id } of checked.wires) {

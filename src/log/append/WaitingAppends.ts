@@ -14,7 +14,7 @@ import type { AppendError, Appended } from "../EventLog.ts";
 /** Part of an append, for one history. */
 export interface Part {
   readonly checked: Checked;
-  /** What the server is told to expect; undefined: nothing. */
+  /** Sequence that the server is told to expect; undefined: none. */
   expected: Sequence | undefined;
   result: Appended | undefined;
 }
@@ -27,7 +27,7 @@ export class PendingAppend {
   readonly parts: ReadonlyArray<Part>;
   readonly events: number;
   readonly bytes: number;
-  /** When it was asked for, as `Elapsed` counts. */
+  /** Time of the call, as `Elapsed` counts. */
   readonly since: number;
   /** False while it has to be found out whether it is in the log already. */
   isReady = false;
@@ -89,7 +89,7 @@ export interface Most {
 
 export class WaitingAppends {
   #waiting: Array<PendingAppend> = [];
-  /** How many appends of a history are on their way. */
+  /** Appends on their way, by history. */
   readonly #onTheirWay = new Map<string, number>();
 
   /** Waiting appends, among them some whose callers have gone. */
@@ -152,7 +152,7 @@ export class WaitingAppends {
   }
 
   /**
-   * Whether nothing of its histories is before it, or only what may be followed in one batch. There only the first
+   * True when nothing of its histories is before it, or only what may be followed in one batch. There only the first
    * message of a subject can expect something, so one that follows must expect nothing of its own: because the server
    * remembers its ids, or because it expects what the first one does.
    */

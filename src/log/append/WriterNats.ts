@@ -22,12 +22,12 @@ import { awaitLink, retryPauseMillis, unanswered, unavailable } from "../connect
 import type { Part, PendingAppend } from "./WaitingAppends.ts";
 
 /**
- * How long an append tries, in attempts' worth of time. One replica answers or is away: 5 s. Three may be electing a
+ * Budget of an append, milliseconds, in attempts' worth of time. One replica answers or is away: 5 s. Three may be electing a
  * leader, which takes 4 to 9 s: 15 s.
  */
 export const budgetMillis = ({ facts, publisher }: Writer): number =>
   (facts().replicas > 1 ? 6 : 2) * publisher.timeoutMillis;
-/** How often the answer "this id is known" is doubted before it is believed: three replicas may have it in flight. */
+/** Rounds in which the answer "this id is known" is doubted before it is believed: three replicas may have it in flight. */
 const knownRounds = 6;
 
 const conflict = ({ checked }: Part, expected: Sequence, actual: Sequence) =>
@@ -111,7 +111,7 @@ export const sendParts = (writer: Writer, parts: ReadonlyArray<Part>): Promise<O
 /** These were written: the messages of one write have contiguous sequences that end at `last`. */
 export const assign = (writer: Writer, parts: ReadonlyArray<Part>, last: Sequence): void => {
   let sequence = last - parts.reduce((sum, { checked }) => sum + checked.wires.length, 0);
-  /** Where histories ended before the next part of this write that goes to them. */
+  /** Ends of histories before the next part of this write that goes to them. */
   const ends = new Map<string, Sequence>();
   for (const part of parts) {
     const { subject, wires } = part.checked;
@@ -156,7 +156,7 @@ const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyA
   if (!found && first !== undefined) return yield* usedElsewhere(first);
 });
 
-/** What to do about an answer that is not success. Returns when another attempt makes sense; `patient` is whether there is time. */
+/** Recovers from an answer that is not success. Returns when another attempt makes sense; `patient` is whether there is time. */
 const recover = Effect.fnUntraced(function* (
   writer: Writer,
   open: ReadonlyArray<Part>,
@@ -265,7 +265,7 @@ const suspectsOf = Effect.fnUntraced(function* (writer: Writer, group: ReadonlyA
   return suspects.size === 0 ? new Set(group) : suspects;
 });
 
-/** What remains of a group; the others are written. */
+/** Rest of a group; the others are written. */
 export interface Parted {
   /** To be written each by itself. */
   readonly alone: ReadonlyArray<PendingAppend>;

@@ -20,7 +20,7 @@ import * as S2 from "./S2.ts";
 /** A stored message with everything that the file says of it. */
 export interface BlockRecord {
   readonly sequence: number;
-  /** When the stream took it, nanoseconds since the epoch. */
+  /** Time in the stream, nanoseconds since the epoch. */
   readonly nanos: bigint;
   readonly subject: string;
   /** `NATS/1.0` and the lines, as they are stored; empty without headers. */
@@ -36,14 +36,14 @@ const removed = 0xc0;
 const maxRecordBytes = 64 * 1024 * 1024 + 8192;
 const maxSubjectBytes = 4096;
 
-/** What a compressed block begins with. */
+/** First bytes of a compressed block. */
 export const compressedMark = Buffer.from("cmp");
 const s2Algorithm = 1;
 
 export const keyOf = (stream: string, block: number): Uint8Array =>
   createHash("sha256").update(`${stream}-${block}`).digest();
 
-/** How long a record is. */
+/** Length of a record, bytes. */
 export const recordBytes = ({ body, headers, subject }: BlockRecord): number =>
   size.fixed +
   Buffer.byteLength(subject) +
@@ -119,7 +119,7 @@ const parseAt = (hash: HighwayHash.HighwayHash, bytes: Buffer, at: number): Pars
   return { record, isRemoved, next: end };
 };
 
-/** Where the next whole record begins, behind a damaged one. */
+/** Start of the next whole record, behind a damaged one. */
 const resync = (hash: HighwayHash.HighwayHash, bytes: Buffer, from: number): number => {
   // Mostly the damage is inside a record and its length is right.
   const told = from + size.length <= bytes.length ? bytes.readUInt32LE(from) & 0x7fff_ffff : 0;

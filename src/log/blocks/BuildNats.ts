@@ -37,7 +37,7 @@ const failed = (message: string) =>
     hint: "Nothing was changed. Try again; if it stays so, this is a defect in recollect or in this nats-server.",
   });
 
-/** How long a server on this machine is asked again. */
+/** Patience for a server on this machine, milliseconds. */
 const patienceMillis = 15_000;
 const answerMillis = 30_000;
 

@@ -11,7 +11,7 @@
 const init0 = [0xfe4cce2f, 0xdbe6d5d5, 0x299f31d0, 0xa4093822, 0x03707344, 0x13198a2e, 0x85a308d3, 0x243f6a88] as const;
 const init1 = [0xcb0ef593, 0x3bd39e10, 0xb5f18a8c, 0xc0acf169, 0x34e90c6c, 0xbe5466cf, 0x38d01377, 0x452821e6] as const;
 
-/** Where the four vectors of the state begin: v0, v1, mul0, mul1, eight halves each. */
+/** Offsets of the four vectors of the state: v0, v1, mul0, mul1, eight halves each. */
 const at = { v0: 0, v1: 8, mul0: 16, mul1: 24 } as const;
 const packetBytes = 32;
 const two32 = 4_294_967_296;

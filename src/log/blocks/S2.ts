@@ -17,7 +17,7 @@ export interface Decoded {
 const chunk = { compressed: 0x00, plain: 0x01, firstSkippable: 0x80 } as const;
 const checksumBytes = 4;
 
-/** What is wrong inside one piece. */
+/** A fault inside one piece. */
 class Corrupt extends Error {}
 
 /** A length as a variable number of bytes, low ones first. */

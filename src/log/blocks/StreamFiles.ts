@@ -26,7 +26,7 @@ import {
 } from "./BlockFile.ts";
 import * as HighwayHash from "./HighwayHash.ts";
 
-/** What nats-server says of a stream beside its blocks, as far as it matters here. */
+/** Metadata of a stream beside its blocks, by nats-server, as far as it matters here. */
 export interface StreamMeta {
   readonly compression?: string;
   readonly num_replicas?: number;
@@ -45,7 +45,7 @@ export interface StreamFolder {
   readonly isEncrypted: boolean;
 }
 
-/** Where streams of an account lie below the server's `store_dir`. */
+/** Folders of the streams of an account below the server's `store_dir`. */
 export const accountFolders = (storeFolder: string): ReadonlyArray<string> => {
   const accounts = path.join(storeFolder, "jetstream");
   if (!fs.existsSync(accounts)) return [];
@@ -74,7 +74,7 @@ export const at = (folder: string, stream: string): StreamFolder => ({
 const metaFile = (folder: string, name: "meta.inf" | "meta.sum"): Buffer => readFile(path.join(folder, name));
 
 /**
- * Whether nats-server will load it: it passes over a stream whose settings are not there, are no JSON, or are not what
+ * True when nats-server will load it: it passes over a stream whose settings are not there, are no JSON, or are not what
  * their checksum says (nats-server 2.15, `server/jetstream.go`).
  */
 export const isLoadable = ({ meta, path: folder, stream }: StreamFolder): boolean => {
@@ -84,7 +84,7 @@ export const isLoadable = ({ meta, path: folder, stream }: StreamFolder): boolea
   return metaFile(folder, "meta.sum").toString("latin1") === Buffer.from(hash.sum()).toString("hex");
 };
 
-/** What a start of nats-server has removed of a stream; undefined when it has removed nothing. */
+/** Files of a stream that a start of nats-server has removed; undefined when it has removed none. */
 export const findRemoved = (storeFolder: string, stream: string): StreamFolder | undefined => {
   const [newest] = StreamLinks.heldOf(storeFolder, stream);
   return newest === undefined ? undefined : at(newest, stream);
@@ -142,7 +142,7 @@ const firstSequence = (file: string): number | undefined => {
   }
 };
 
-/** What is whole after a sequence, ascending: blocks before it are not read, where the blocks' heads say so. */
+/** Whole records after a sequence, ascending: blocks before it are not read, where the blocks' heads say so. */
 export function* readAfter(folder: StreamFolder, after: number): Generator<BlockRecord> {
   const blocks = blocksOf(folder);
   let from = blocks.length - 1;
@@ -157,7 +157,7 @@ export function* readAfter(folder: StreamFolder, after: number): Generator<Block
   }
 }
 
-/** What is whole, ascending. `onBlock` sees each block before its records. */
+/** Whole records, ascending. `onBlock` sees each block before its records. */
 export function* readRecords(folder: StreamFolder, onBlock?: (block: Block) => void): Generator<BlockRecord> {
   let last = 0;
   for (const block of readBlocks(folder)) {

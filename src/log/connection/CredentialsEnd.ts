@@ -1,5 +1,5 @@
 /**
- * When the credentials of this process end: the earliest of a `.creds` file's token and a certificate.
+ * The end of this process's credentials: the earliest of a `.creds` file's token and a certificate.
  *
  * Room: log.
  */

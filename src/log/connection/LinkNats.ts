@@ -27,7 +27,7 @@ export interface Link {
   readonly onLost: (callback: () => void) => () => void;
   readonly replies: Pick<Replies, "open">;
   /**
-   * Where a question of JetStream's API is asked: as it is, or, of a tenant's account, at the daemon, which answers what the
+   * Subject of a question of JetStream's API: as it is, or, of a tenant's account, at the daemon, which answers what the
    * server cannot bound to one tenant.
    */
   readonly route: (subject: string) => string;
@@ -35,7 +35,7 @@ export interface Link {
   readonly doubt: () => void;
 }
 
-/** What a question is asked over. */
+/** Client and link that a question is asked over. */
 export interface Asking {
   readonly nc: Client;
   readonly link: Link;
@@ -50,6 +50,6 @@ export type Verdict =
 /** Says whether a server is the one that is meant: at each connect before anything else is asked, and again and again. */
 export interface Guard {
   readonly look: (asking: Asking) => Effect.Effect<Verdict>;
-  /** What is wrong with the stream that was admitted last. */
+  /** Conditions of the stream that was admitted last. */
   readonly conditions: () => ReadonlyArray<LogCondition>;
 }

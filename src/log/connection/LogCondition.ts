@@ -41,7 +41,7 @@ export interface LogCondition {
   readonly field?: string | undefined;
   readonly message: string;
   readonly hint: string;
-  /** What the server does not let this user do: `publish to SUBJECT`, `connect`. */
+  /** Right that this user lacks: `publish to SUBJECT`, `connect`. */
   readonly denied?: string | undefined;
   /** True where an append would make it worse: appends are refused, and wait in the spool. */
   readonly refusesAppends: boolean;

@@ -43,7 +43,7 @@ export interface Options {
   readonly name?: string | undefined;
   /** For users who may only listen below a prefix of their own. Default `_INBOX`. */
   readonly inboxPrefix?: string | undefined;
-  /** What the caller knows of the server's `sync_interval`: a client cannot ask for it. Shown by `status`. */
+  /** The server's `sync_interval`, as far as the caller knows it: a client cannot ask for it. Shown by `status`. */
   readonly syncInterval?: string | undefined;
   /** Default 5,000: a server on another continent answers within one second. */
   readonly connectTimeoutMillis?: number | undefined;
@@ -63,13 +63,13 @@ export class NatsConnection extends Context.Service<
     readonly state: Effect.Effect<LinkState>;
     /** Returns as soon as the server is there: at once, or when it is back. */
     readonly connected: Effect.Effect<void>;
-    /** What the addresses for our answers begin with; undefined for the client's default. */
+    /** Prefix of the addresses for our answers; undefined for the client's default. */
     readonly inboxPrefix: string | undefined;
     /** The configured addresses, without credentials, separated by commas. */
     readonly url: string;
-    /** What the server said of itself when it was last connected: version, name, cluster, largest payload. */
+    /** The server's own description at the last connect: version, name, cluster, largest payload. */
     readonly serverInfo: () => ServerInfo;
-    /** What the guard found wrong with the server or its stream; empty when all is well, and without a guard. */
+    /** Findings of the guard about the server or its stream; empty when all is well, and without a guard. */
     readonly conditions: () => ReadonlyArray<LogCondition>;
     /** The guard, which knows the stream; undefined without one. */
     readonly stream: StreamGuard | undefined;
@@ -92,7 +92,7 @@ const drainMillis = 2_000;
 const electionMillis = 15_000;
 
 /**
- * How long the client waits between two dials of one server: a quarter to a half of the time the connection has been
+ * Pause between two dials of one server: a quarter to a half of the time the connection has been
  * away. So dials come ever more slowly, and a server is found again within half as long as it was away.
  *
  * The client asks before every dial and again after every pause, so the answer must not grow by being asked.
@@ -129,7 +129,7 @@ const isCredentialError = (error: unknown): boolean =>
   error instanceof Error &&
   (/Authorization|Authentication/.test(error.name) || /authorization violation|authentication/i.test(error.message));
 
-/** What holds for this connection: what is given, and what is found for the rest. */
+/** Settings of this connection: the given ones, and those found for the rest. */
 const settle = Effect.fnUntraced(function* (options: Options) {
   const { addresses, fromUrl, url } = splitUrls(options.servers);
   const written = typeof options.servers === "string" ? options.servers : options.servers.join(",");

@@ -71,7 +71,7 @@ const seedOf = (path: string): Uint8Array => {
   return new TextEncoder().encode(seed);
 };
 
-/** What a credentials file of ours says about its user's private inbox; undefined for files of others. */
+/** Private inbox of the user in a credentials file of ours; undefined for files of others. */
 export const inboxPrefixIn = (credentials: Credentials | undefined): string | undefined => {
   if (credentials?._tag !== "CredentialsFile" && credentials?._tag !== "NKeyFile") return undefined;
   try {

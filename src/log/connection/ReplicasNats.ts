@@ -1,5 +1,5 @@
 /**
- * How many copies of the stream of record there are to be, and how many are.
+ * The copies of the stream of record: wanted, and present.
  *
  * Room: log.
  */

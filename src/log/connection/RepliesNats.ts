@@ -17,7 +17,7 @@ import {
 } from "@nats-io/transport-node";
 
 /**
- * Why no answer comes:
+ * Reason that no answer comes:
  *
  * - `lost`: the connection broke before the answer came; the question may have been heard
  * - `silent`: no answer in time; the question may have been heard
@@ -28,12 +28,12 @@ export interface NoAnswer {
   readonly _tag: "NoAnswer";
   readonly why: "lost" | "silent" | "nobody" | "failed";
   readonly reason: string;
-  /** What the server does not let this user do: `publish to SUBJECT`, `subscribe to SUBJECT`. */
+  /** Right that this user lacks: `publish to SUBJECT`, `subscribe to SUBJECT`. */
   readonly denied?: string;
 }
 
 interface Waiting {
-  /** What was asked. */
+  /** Subject of the question. */
   readonly subject: string;
   readonly onMessage: (message: Msg) => void;
   readonly onNoAnswer: (why: NoAnswer) => void;

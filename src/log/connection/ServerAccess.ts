@@ -26,7 +26,7 @@ export interface ServerAccess {
   readonly tls?: TlsFiles | undefined;
 }
 
-/** What holds for an address. */
+/** Finds the access for an address. */
 export type Find = (servers: string) => Effect.Effect<ServerAccess>;
 
 /** As a program or a command line gives it: names of files, no secrets. */
@@ -108,7 +108,7 @@ export const isOwn = (root: string, servers: string): boolean => {
   return asked.length > 0 && asked.every((host) => own.includes(host));
 };
 
-/** How a process finds what holds for an address. `root` is its data folder; undefined: it has none. */
+/** Finder of the access for an address. `root` is its data folder; undefined: it has none. */
 export const finder =
   (options: { readonly root?: string | undefined; readonly given?: Given | undefined } = {}): Find =>
   (servers) =>

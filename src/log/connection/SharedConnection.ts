@@ -23,7 +23,7 @@ import type { Find } from "./ServerAccess.ts";
 
 type Connection = NatsConnection.NatsConnection["Service"];
 
-/** What can be made over a connection. */
+/** Layer that can be made over a connection. */
 export type Over<A> = Layer.Layer<A, LogUnavailable | NatsUnusable, NatsConnection.NatsConnection>;
 
 export interface Options<A = never> {
@@ -53,7 +53,7 @@ export interface Open {
 
 interface Held extends Open {
   readonly scope: Scope.Closeable;
-  /** What was made over it. */
+  /** Services that were made over it. */
   readonly memo: Layer.MemoMap;
 }
 
@@ -63,7 +63,7 @@ export class SharedConnection extends Context.Service<
     /** The connection, once the first attempt to make one is over. Fails while the server is away for us. */
     readonly reached: Effect.Effect<Open, LogUnavailable>;
     /**
-     * What `layer` makes over the connection, made at the first call of each connection and kept with it. The layer is
+     * Services of `layer` over the connection, made at the first call of each connection and kept with it. The layer is
      * told by identity: pass the same object each time.
      */
     readonly over: <A>(
@@ -79,7 +79,7 @@ export class SharedConnection extends Context.Service<
 >()("recollect/log/SharedConnection") {}
 
 /**
- * How long a server may take to answer a dial. Doubled after each dial that took all of it, because on a busy machine two
+ * Patience for the answer to a dial, milliseconds. Doubled after each dial that took all of it, because on a busy machine two
  * hundred clients that give up after five seconds and dial again keep each other from ever getting through.
  */
 const firstDialMillis = 5_000;

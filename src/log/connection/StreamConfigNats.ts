@@ -1,5 +1,5 @@
 /**
- * What the stream of record must be, what an update can bring in line, and what is wrong with one that is there.
+ * The configuration of the stream of record: what it must be, what an update can bring in line, and faults of one that is there.
  *
  * Room: log.
  *
@@ -14,7 +14,7 @@ import type { LogCondition } from "./LogCondition.ts";
 export interface Settings {
   readonly name: string;
   readonly replicas: 1 | 3;
-  /** How long the server remembers message ids, milliseconds. */
+  /** Duplicate window of the server, milliseconds. */
   readonly duplicateWindowMillis: number;
 }
 
@@ -95,7 +95,7 @@ export const repairsOf = (found: StreamConfig, settings: Settings, isOwn: boolea
   );
 };
 
-/** What can never be changed, or would remove events: such a stream is not ours. */
+/** Difference that can never be changed, or would remove events: such a stream is not ours. */
 export const fatalDifference = (found: StreamConfig): string | undefined => {
   if (found.mirror !== undefined) return "it is a mirror of another stream";
   if ((found.sources ?? []).length > 0) return "it is fed from other streams";
@@ -203,7 +203,7 @@ const lossConditions = (state: State, isOwn: boolean): ReadonlyArray<LogConditio
   ];
 };
 
-/** What is wrong with a stream that is there, field by field; the gravest first. */
+/** Conditions of a stream that is there, field by field; the gravest first. */
 export const conditionsOf = (
   found: StreamConfig,
   state: State,

@@ -1,5 +1,5 @@
 /**
- * Which stream is meant, and whether a server has it: asked at each connect before a byte is written or read, and again
+ * The guard of the stream: finds the one that is meant, at each connect before a byte is written or read, and again
  * while connected. The only place that makes or changes the stream of record.
  *
  * Room: log.
@@ -36,7 +36,7 @@ export interface Meant {
   readonly remember: (seen: Seen) => Effect.Effect<void>;
   /** `check` changes nothing. `bringInLine` sets flags, gives an identity, and makes a stream where `missing` lets it. */
   readonly may: "check" | "bringInLine";
-  /** What a server without the stream is; undefined: none is known that held something. */
+  /** Condition of a server without the stream; undefined: none is known that held something. */
   readonly missing: Effect.Effect<LogCondition | undefined>;
   /** The server is ours alone: limits on the stream are taken back. */
   readonly isOwn?: boolean | undefined;

@@ -20,7 +20,7 @@ export const defaultStream = "RECOLLECT";
  */
 export const defaultDuplicateWindowMillis = 10 * 60_000;
 
-/** What the log must know to keep its promises. Times in epoch milliseconds. */
+/** Facts of the stream that the log's promises need. Times in epoch milliseconds. */
 export interface StreamFacts {
   readonly name: string;
   readonly created: number;
@@ -29,12 +29,12 @@ export interface StreamFacts {
   readonly lastSequence: number;
   readonly messages: number;
   readonly bytes: number;
-  /** When the oldest message came; 0 for an empty stream. */
+  /** Time of the oldest message; 0 for an empty stream. */
   readonly firstAt: number;
   readonly duplicateWindowMillis: number;
   /** The server's clock minus ours, as good as half the round trip. */
   readonly clockSkewMillis: number;
-  /** When this was learnt, by our clock. */
+  /** Time at which this was learnt, by our clock. */
   readonly learntAt: number;
 }
 
@@ -105,13 +105,13 @@ export const find = Effect.fnUntraced(function* (
   return yield* foundOf(said, asked);
 });
 
-/** What the stream is now; undefined when there is none. `patienceMillis` 0 asks once. */
+/** Facts of the stream now; undefined when there is none. `patienceMillis` 0 asks once. */
 export const learn = (
   asking: Asking,
   options: { readonly stream: string; readonly patienceMillis: number },
 ): Effect.Effect<StreamFacts | undefined, LogUnavailable> => Effect.map(find(asking, options), (found) => found?.facts);
 
-/** How many messages the server's index has of one subject. It counts also those that it cannot read any more. */
+/** Number of messages of one subject in the server's index. It counts also those that it cannot read any more. */
 export const countOf = Effect.fnUntraced(function* (
   asking: Asking,
   options: { readonly stream: string; readonly subject: string; readonly patienceMillis: number },

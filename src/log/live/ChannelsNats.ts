@@ -13,9 +13,9 @@ import { type Open, SharedConnection } from "../connection/SharedConnection.ts";
 import { encodeToken, root } from "../Subject.ts";
 import { ChannelRefused, Channels } from "./Channels.ts";
 
-/** What every server takes, where this one has not said it yet. */
+/** Payload that every server takes, where this one has not said it yet. */
 const leastPayloadBytes = 64 * 1024;
-/** How long a server may take to say that it has a subscription. */
+/** Patience for a server to confirm a subscription, milliseconds. */
 const flushMillis = 2_000;
 
 const subjectOf = ({ name, tenant }: { readonly tenant: string; readonly name: string }): string =>

@@ -21,12 +21,12 @@ import { encodeToken, root, subjectOf } from "../Subject.ts";
 
 type Connection = NatsConnection.NatsConnection["Service"];
 
-/** Who says the answer is on the same network, and answers from memory. */
+/** Patience for the publisher of the answer, which is on the same network and answers from memory, milliseconds. */
 const askMillis = 1_000;
-/** What every server takes, where this one has not said it yet. */
+/** Payload that every server takes, where this one has not said it yet. */
 const leastPayloadBytes = 64 * 1024;
 
-/** Where the deltas of a history go. */
+/** Subject of the deltas of a history. */
 export const liveSubjectOf = (history: History): string => subjectOf(history, `${root}-live`);
 const askSubjectOf = (history: History, messageId: string): string =>
   `${subjectOf(history, `${root}-live-ask`)}.${encodeToken(messageId)}`;

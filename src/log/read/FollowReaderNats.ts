@@ -199,7 +199,7 @@ export class Reader {
     return consumer;
   }
 
-  /** What has arrived, at most a chunk of it. */
+  /** Takes what has arrived, at most a chunk of it. */
   take(): ReadonlyArray<LogEntry> {
     const entries: Array<LogEntry> = [];
     while (!this.isEmpty() && entries.length < maxChunk) {

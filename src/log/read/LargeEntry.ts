@@ -22,7 +22,7 @@ export const mayRefer = (entry: LogEntry): entry is RecordedEvent =>
   entry.body.byteLength <= largestReference &&
   asBuffer(entry.body).includes(marker);
 
-/** What an event is with its entry in place. */
+/** An event with its entry in place. */
 export type Placed =
   /** As if its entry had been small; an event that refers to nothing is itself. */
   | { readonly _tag: "Whole"; readonly event: RecordedEvent }

@@ -21,7 +21,7 @@ const answerHeaders: ReadonlySet<string> = new Set([
   "Nats-Last-Sequence",
 ]);
 
-/** Where the client keeps a message's bytes: the header block is the first `hdr` of them. Private, so it may be gone one day. */
+/** Place where the client keeps a message's bytes: the header block is the first `hdr` of them. Private, so it may be gone one day. */
 interface RawMessage {
   readonly _rdata?: Uint8Array;
   readonly _msg?: { readonly hdr?: number };
@@ -82,7 +82,7 @@ const allHeaders = (
   return found;
 };
 
-/** What a direct get answers: the message, and how many of its subject follow it. */
+/** Answer of a direct get: the message, and how many of its subject follow it. */
 export interface Got extends StoredMessage {
   readonly pending: number;
 }
@@ -110,13 +110,13 @@ export const storedOfAnswer = (message: Msg): Got | undefined => {
   };
 };
 
-/** What the reply subject of a delivered message says: `$JS.ACK.…`, in its old form and its new. */
+/** Content of the reply subject of a delivered message: `$JS.ACK.…`, in its old form and its new. */
 export interface Delivery {
   /** Sequence in the stream. */
   readonly sequence: number;
   /** Number of the delivery by this consumer, from 1, without a hole. */
   readonly delivery: number;
-  /** When the stream took it, nanoseconds since the epoch, as text: it is an identity and beyond a number's precision. */
+  /** Time in the stream, nanoseconds since the epoch, as text: it is an identity and beyond a number's precision. */
   readonly nanos: string;
 }
 

@@ -17,7 +17,7 @@ export class DebianFetchFailed extends Schema.TaggedError<DebianFetchFailed>()("
 }) {}
 
 export interface Wanted {
-  /** What a person reads while it is fetched, for example `nats-server`. */
+  /** Name shown while it is fetched, for example `nats-server`. */
   readonly name: string;
   readonly packages: ReadonlyArray<string>;
   /** `missing`: also those packages they depend on that this system lacks. */

@@ -111,7 +111,7 @@ export const endOrphan = async (pidFile: string): Promise<number | undefined> =>
   return undefined;
 };
 
-/** How long the log is now: what comes after is this start's own. */
+/** Length of the log now: what comes after is this start's own. */
 export const logLength = (logFile: string): number => {
   try {
     return statSync(logFile).size;

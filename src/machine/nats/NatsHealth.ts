@@ -14,7 +14,7 @@ import * as NatsProbe from "./NatsProbe.ts";
 /** So much must be free before a frozen server is tried again: a block of a stream is at most 8 MB. */
 const roomBytes = 16 * 1024 * 1024;
 
-/** What the server says of a failed write; none when all is well, or when it cannot be asked just now. */
+/** The server's words about a failed write; none when all is well, or when it cannot be asked just now. */
 const writeError = (where: NatsProbe.Where) =>
   Effect.map(NatsProbe.request({ ...where, subject: "$SYS.REQ.SERVER.PING.HEALTHZ" }), (answer) =>
     Option.flatMap(answer, ({ text }) =>

@@ -15,7 +15,7 @@ const maxLines = 20;
 
 const grave = /\[(ERR|FTL)\]/;
 const warned = /\[WRN\]/;
-/** What concerns the record. A stranger whom the server turned away is the server's own affair. */
+/** Lines that concern the record. A stranger whom the server turned away is the server's own affair. */
 const ours = /jetstream|stream|consumer|store|raft|filestore|block|checksum|corrupt|disk|no space|sync|write|meta/i;
 
 /** `[123] 2026/11/30 05:14:04.123456 [ERR] text`. */
@@ -29,7 +29,7 @@ export const grievances = (text: string): ReadonlyArray<string> =>
     .map(textOf)
     .filter((line) => ours.test(line) && !/authentication|authorization/i.test(line));
 
-/** What was written behind `from`, in whole lines; from the beginning of a file that the server has begun anew. */
+/** Text behind `from`, in whole lines; from the beginning of a file that the server has begun anew. */
 export const readOn = (file: string, from: number): { readonly text: string; readonly next: number } => {
   try {
     const { size } = statSync(file);

@@ -11,7 +11,7 @@ import { createConnection, type Socket } from "node:net";
 import { connect as upgrade } from "node:tls";
 import type { Signer } from "../AccessKeys.ts";
 
-/** What a server says about itself when one connects. */
+/** The server's description of itself at a connect. */
 export const ServerInfo = Schema.Struct({
   server_id: Schema.String,
   server_name: Schema.String,

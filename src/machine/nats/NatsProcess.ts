@@ -21,7 +21,7 @@ import * as NatsHealth from "./NatsHealth.ts";
 import * as NatsStart from "./NatsStart.ts";
 import * as StoreAccount from "../StoreAccount.ts";
 
-/** Where the server is in its life. `since` is in epoch milliseconds, `restarts` counts from 0. */
+/** Stage of the server's life. `since` is in epoch milliseconds, `restarts` counts from 0. */
 export type State = Data.TaggedEnum<{
   Ready: { readonly pid: number; readonly version: string; readonly since: number; readonly restarts: number };
   /** It runs but cannot write (a full disk); it is restarted when the disk has room again. */
@@ -129,7 +129,7 @@ const startFirst = Effect.fnUntraced(function* (options: Options, owner: NatsSta
   }
 });
 
-/** What the supervisor knows. */
+/** State of the supervisor. */
 interface Life {
   readonly spec: NatsStart.Spec;
   readonly owner: NatsStart.Owner;

@@ -88,7 +88,7 @@ const silent = (options: { readonly spec: Spec; readonly from: number }) =>
     log: NatsChild.logTail({ logFile: options.spec.logFile, from: options.from }),
   });
 
-/** How a process ended, as the end of a sentence. */
+/** End of a process, as the end of a sentence. */
 export const howItEnded = (ended: NatsChild.Ended): string =>
   ended.signal === null ? `ended with exit code ${ended.code}` : `was ended by ${ended.signal}`;
 

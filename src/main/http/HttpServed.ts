@@ -30,7 +30,7 @@ const readiness = Layer.effect(
   })),
 );
 
-/** What `recollect status --json` says, by the daemon's own connection. */
+/** Status as `recollect status --json` has it, by the daemon's own connection. */
 const status = ({ access }: TenantClients.ClientOptions) =>
   Layer.effect(
     StoreStatus,

@@ -18,7 +18,7 @@ const startMillis = 1_000;
 export interface Options {
   /** Undefined: the port of last time, else 4280, else a free one. A port that is named and taken is replaced, too. */
   readonly port: number | undefined;
-  /** Who the clients of the door are to a server that is not the folder's own. */
+  /** Identity of the door's clients towards a server that is not the folder's own. */
   readonly access?: ClientOptions["access"];
 }
 
@@ -58,7 +58,7 @@ const served = Effect.fnUntraced(function* (listener: Listener.Listener, client:
   yield* serve(listener, client);
 });
 
-/** Whoever waits for routes that cannot be loaded is told. */
+/** Answers for routes that cannot be loaded. */
 const notServed: Listener.Handler = (_request, response) => {
   response
     .writeHead(503, { "content-type": "text/plain" })

@@ -25,7 +25,7 @@ const exporting = Effect.gen(function* () {
   );
 });
 
-/** Spans that nobody reads are not made. */
+/** Tracing off: spans without a reader are not made. */
 const off = Layer.succeed(References.TracerEnabled, false);
 
 export const layer = Layer.unwrap(

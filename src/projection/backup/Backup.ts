@@ -30,7 +30,7 @@ export interface Progress {
 export interface Options {
   readonly folder: Folder;
   readonly stream: string;
-  /** Where to: made if it is not there. */
+  /** Target folder; made if it is not there. */
   readonly into: string;
   readonly withKeys: boolean;
   readonly version: string;
@@ -50,7 +50,7 @@ const identityKey = "recollect.identity";
 /** Buckets that are folded from the stream and need no backup. */
 const isDerived = (bucket: string): boolean => bucket === "KV_RECOLLECT_THREADS";
 
-/** What lies in a data folder and is copied by other means, or belongs to a running process. */
+/** Files of a data folder that are copied by other means, or belong to a running process. */
 const isLeftOut = (name: string, withKeys: boolean): boolean =>
   /^(?:nats|logs|heal\.json|instance\.json(?:\..*)?|\..*)$/.test(name) ||
   /^(?:recollect|spool)(?:-\d+)?\.(?:db|lock)/.test(name) ||

@@ -1,5 +1,5 @@
 /**
- * What a backup holds, and how each file of it is proven.
+ * The manifest of a backup: its files, and the proof of each.
  *
  * Room: projection.
  *
@@ -38,7 +38,7 @@ export type Bucket = typeof Bucket.Type;
 
 export const Manifest = Schema.Struct({
   version: Schema.Literal(1),
-  /** When it was finished, epoch milliseconds. */
+  /** Time of completion, epoch milliseconds. */
   at: Schema.Finite,
   /** Of Recollect and of nats-server. */
   versions: Schema.Struct({ recollect: Schema.String, natsServer: Schema.String }),
@@ -117,7 +117,7 @@ export const filesOf = ({ buckets, files, stream }: Manifest): ReadonlyArray<Bac
   ...files,
 ];
 
-/** What is wrong with a file, as a sentence; undefined when it is as it was written. */
+/** Fault of a file, as a sentence; undefined when it is as it was written. */
 export const faultOf = (folder: string, { bytes, path: file, sha256 }: BackedUp): string | undefined => {
   try {
     const found = digestOfFile(path.join(folder, file));

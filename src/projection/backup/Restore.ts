@@ -34,7 +34,7 @@ export const open = Effect.fn("projection.openBackup")(function* (folder: string
   );
 });
 
-/** What is wrong with the files of a backup: each against its digest, the segments against the running hash. */
+/** Faults of the files of a backup: each against its digest, the segments against the running hash. */
 export const faults = Effect.fn("projection.verifyBackup")(function* (
   folder: string,
   manifest: Manifest.Manifest,

@@ -21,7 +21,7 @@ import { storageTrouble } from "../StorageTroubleSqlite.ts";
 import type { RowWriterChoice } from "../write/WriterChoiceSqlite.ts";
 
 interface Ready {
-  /** What was forgotten since makes it worthless. */
+  /** Interpreter memory that it was made with; worthless once that was dropped. */
   readonly epoch: number;
   readonly folded: Fold.Folded;
   readonly after: number;
@@ -32,7 +32,7 @@ interface InHand extends Prepared {
   readonly ready: Ready | undefined;
 }
 
-/** Once refused rows are taken out, nothing is refused; a second time is for what nobody has thought of. */
+/** Once refused rows are taken out, nothing is refused; a second time is for the unforeseen. */
 const mostProbes = 2;
 
 /** With the digest in place: nearly always the log has given it along. */
@@ -96,7 +96,7 @@ export const make = (options: {
       },
     });
 
-  /** What the file does not have yet, and the sequence it has reached. Nothing is remembered of what was folded ahead. */
+  /** Entries that the file does not have yet, and its sequence. Nothing is remembered of what was folded ahead. */
   const freshOf = ({ incoming }: Batch) => {
     forget();
     const checkpoint = readCheckpoint(db);

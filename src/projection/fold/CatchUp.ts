@@ -15,7 +15,7 @@ import { incomingOfAll } from "./LargeEntries.ts";
 import * as Pipeline from "./Pipeline.ts";
 import type { ReadModel, StorageTrouble } from "../ReadModel.ts";
 
-/** In the place of an entry that the stream has lost and nobody else has. */
+/** Stand-in for an entry that the stream has lost and no copy has. */
 export const lostEntry = (sequence: Sequence): Misfit => ({
   sequence,
   recordedAt: 0,

@@ -29,7 +29,7 @@ const everyProjection = "*";
 /** Longest reason kept with a dead letter, in UTF-16 units: a schema's complaint can hold the whole body. */
 const maxReason = 2000;
 
-/** What one projection makes of one entry: written as a whole or, with a dead letter, not at all. */
+/** Changes of one projection for one entry: written as a whole or, with a dead letter, not at all. */
 interface Unit {
   readonly projection: string;
   readonly entry: LogEntry;
@@ -51,7 +51,7 @@ export interface Folding {
   readonly carries: InterpreterMemory;
   readonly incoming: ReadonlyArray<Incoming>;
   readonly now: number;
-  /** What the engine keeps of the running hash. */
+  /** Marks of the running hash, for the engine. */
   readonly marks: ReadonlyArray<Mark>;
 }
 
@@ -88,7 +88,7 @@ const concerns = ({ facts: kinds }: Projection, facts: ReadonlyArray<Fact>): boo
 
 const nothing: ReadonlyArray<Change> = [];
 
-/** What a projection says of one entry. */
+/** Row changes of a projection for one entry. */
 const changesOf = (projection: Projection, { find, incoming, understood }: Said): ReadonlyArray<Change> => {
   const recorded = projection.record?.(incoming.entry, "facts" in understood ? understood.facts : []) ?? nothing;
   if (isMisfit(incoming.entry) || "reason" in understood || !concerns(projection, understood.facts)) return recorded;

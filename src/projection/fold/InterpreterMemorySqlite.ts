@@ -1,5 +1,5 @@
 /**
- * What interpreters remember of each thread, kept beside the rows so that a restart goes on where it was.
+ * Interpreter memory of each thread, kept beside the rows so that a restart goes on where it was.
  *
  * Room: projection.
  *
@@ -22,11 +22,11 @@ export interface Kept {
 export interface InterpreterMemory {
   readonly of: (history: History) => Carry;
   readonly keep: (history: History, carry: Carry) => void;
-  /** What was kept since the last time, to be written. */
+  /** Memory that was kept since the last time, to be written. */
   readonly take: () => ReadonlyArray<Kept>;
-  /** What was taken is committed. */
+  /** Commits `kept`. */
   readonly written: (kept: ReadonlyArray<Kept>) => void;
-  /** What was kept and not committed is to be interpreted anew. */
+  /** Drops what is not committed: it is interpreted anew. */
   readonly forget: () => void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a read model is given for what came from the log: large entries in place, lost ones refused.
+ * Entries of the log as read models get them: large ones in place, lost ones refused.
  *
  * Room: projection.
  *

@@ -8,7 +8,7 @@
  * Plain functions: asked for every text of every event.
  */
 
-/** Where a body spells a text: from which byte on, and how many, quotation marks included. */
+/** Place where a body spells a text: first byte, and length in bytes, quotation marks included. */
 export interface Quote {
   readonly at: number;
   readonly bytes: number;

@@ -8,7 +8,7 @@
  */
 
 /**
- * What a statement binds, and where that comes from:
+ * Kind of a bound value, and its source:
  *
  * - `number`: the next number
  * - `name`: the place in `names` that the next number says
@@ -43,9 +43,9 @@ export interface RowBatch {
   readonly statements: ReadonlyArray<Statement>;
   /** In the order in which rows are written: a place in `statements`, and how many rows follow of it. */
   readonly runs: ReadonlyArray<number>;
-  /** How many rows that is in all. */
+  /** Number of rows in all. */
   readonly rows: number;
-  /** What the rows bind, each list one value after the other. */
+  /** Bound values of the rows, each list one value after the other. */
   readonly numbers: Float64Array<ArrayBuffer>;
   readonly texts: ReadonlyArray<string>;
   readonly bytes: Uint8Array<ArrayBuffer>;

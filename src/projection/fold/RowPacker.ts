@@ -13,7 +13,7 @@ import { type Change, isRemoval, type Table } from "../Projection.ts";
 export interface RowPacker {
   /** Adds the changes of one unit, all of them or, with `RowRefused`, none. */
   readonly add: (changes: ReadonlyArray<Change>) => void;
-  /** What was added since the last time. */
+  /** Rows that were added since the last time. */
   readonly take: () => RowBatch;
 }
 

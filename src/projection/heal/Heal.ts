@@ -34,7 +34,7 @@ interface Writing {
   readonly identity: string | undefined;
 }
 
-/** What is written, ascending from 1, and last the event that tells of it. */
+/** Records to write, ascending from 1, and last the event of the heal. */
 function* recordsOf({ copies, plan: planned, shape }: Surveyed, writing: Writing): Generator<BlockRecord> {
   const { actor, identity, name, now, reason } = writing;
   let after = 0n;
@@ -75,7 +75,7 @@ const metadataOf = (folder: StreamFiles.StreamFolder | undefined, root: string):
 const identityKey = "recollect.identity";
 const healedThroughKey = "recollect.healed-through";
 
-/** What the data folder knows of the stream it belongs to. */
+/** Identity of the stream that the data folder belongs to. */
 const identityIn = (file: string): string | undefined => {
   try {
     const told: unknown = JSON.parse(readFileSync(file, "utf8")).identity;
@@ -88,7 +88,7 @@ const identityIn = (file: string): string | undefined => {
 /** Buckets that are folded from the stream, and are folded anew by themselves. */
 const derivedBuckets = ["KV_RECOLLECT_THREADS"] as const;
 
-/** Where the new stream belongs: in the place of the old one, else beside the other streams of the store, else as it was built. */
+/** Place of the new stream: that of the old one, else beside the other streams of the store, else as it was built. */
 const placeOf = (folder: Folder, files: StreamFiles.StreamFolder | undefined, stream: string): string => {
   if (files !== undefined) return files.path;
   const accounts = StreamFiles.accountFolders(folder.natsStore);

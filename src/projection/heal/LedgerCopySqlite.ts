@@ -14,7 +14,7 @@ import { isWhole } from "../verify/Compare.ts";
 import { endOf, ledgerOf } from "../verify/LedgerSqlite.ts";
 import type { LedgerCopy } from "./Merge.ts";
 
-/** What cannot be read is as if it were not there. */
+/** Reads; `otherwise` in place of what cannot be read. */
 const orElse = <A>(work: () => A, otherwise: A): A => {
   try {
     return work();

@@ -46,7 +46,7 @@ export interface Copies {
   readonly ledger: LedgerCopy | undefined;
 }
 
-/** What the copies hold at one sequence. */
+/** Both copies at one sequence. */
 export interface Place {
   readonly sequence: Sequence;
   readonly stream: BlockRecord | undefined;
@@ -102,7 +102,7 @@ const attributes = [
   "traceparent",
 ] as const;
 
-/** Whether two copies of one event, or of one misfit, say the same. */
+/** True when two copies of one event, or of one misfit, are equal. */
 const sameContent = (a: LogEntry, b: LogEntry): boolean => {
   if (isMisfit(a) || isMisfit(b))
     return isMisfit(a) && isMisfit(b) && a.subject === b.subject && sameMap(a.headers, b.headers) && sameBody(a, b);
@@ -119,7 +119,7 @@ const sameContent = (a: LogEntry, b: LogEntry): boolean => {
 const sameEvent = (a: LogEntry, b: LogEntry): boolean =>
   isMisfit(a) || isMisfit(b) ? sameContent(a, b) : a.id === b.id;
 
-/** What the copies of one place say of each other. */
+/** Verdict on the copies of one place. */
 export const judge = ({ ledger, stream }: Place): Verdict => {
   if (stream === undefined) return ledger === undefined ? "neither" : "onlyLedger";
   if (ledger === undefined) return "onlyStream";
@@ -168,7 +168,7 @@ export class Ranges {
   }
 }
 
-/** How the copies are put together. */
+/** Outcome of merging the copies. */
 export interface Shape {
   readonly ledgerLast: Sequence;
   readonly streamLast: Sequence;
@@ -178,10 +178,10 @@ export interface Shape {
   readonly same: Ranges;
   readonly fromStream: Ranges;
   readonly fromLedger: Ranges;
-  /** Where the stream's content was another. */
+  /** Sequences at which the stream's content was another. */
   readonly changed: Ranges;
   readonly lost: Ranges;
-  /** Where the ledger's row is missing, damaged or another: the read models are made anew. */
+  /** Sequences at which the ledger's row is missing, damaged or another: the read models are made anew. */
   readonly ledgerFaults: Ranges;
   /** Numbers in the old stream of events that get new numbers, in their order. */
   readonly displaced: Ranges;
@@ -315,7 +315,7 @@ const settle = (surveyed: Surveyed): Shape => {
   };
 };
 
-/** What is made: a record of the stream, an entry of the ledger, or nothing that is left. */
+/** One piece of the merge: a record of the stream, an entry of the ledger, or nothing that is left. */
 export interface Piece {
   readonly sequence: Sequence;
   readonly from: "stream" | "ledger" | "lost";

@@ -35,7 +35,7 @@ export interface Folder {
   readonly spool: string;
 }
 
-/** Why a heal is needed: a code for programs, a sentence for people. */
+/** Reason for a heal: a code for programs, a sentence for people. */
 export interface Finding {
   readonly code:
     | "streamMissing"
@@ -49,7 +49,7 @@ export interface Finding {
   readonly message: string;
 }
 
-/** What a heal would do; `heal --json` prints it. Ranges are sequences, both ends included. */
+/** Plan of a heal; `heal --json` prints it. Ranges are sequences, both ends included. */
 export interface Plan {
   readonly stream: string;
   /** True when the stream must be made anew, and whether the read models must. */
@@ -75,7 +75,7 @@ export interface Plan {
   readonly moved: ReadonlyArray<Range & { readonly to: number }>;
   /** Numbers in the old stream of events that the ledger has at other places: written once. */
   readonly doubled: ReadonlyArray<Range>;
-  /** What lies beside the stream, each with what mends it. */
+  /** Files beside the stream, each with its repair. */
   readonly rest: ReadonlyArray<Rest>;
   readonly disk: { readonly neededBytes: number; readonly freeBytes: number };
 }
@@ -94,15 +94,15 @@ export interface Surveyed {
   readonly plan: Plan;
   readonly shape: Shape;
   readonly copies: Copies;
-  /** Where its records are read from. */
+  /** Folder that its records are read from. */
   readonly folder: StreamFiles.StreamFolder | undefined;
-  /** What stands where the server looks for it. */
+  /** Folder in the place where the server looks. */
   readonly inPlace: StreamFiles.StreamFolder | undefined;
 }
 
 /** Entries between two moments at which others may run. */
 const between = 500;
-/** What an event needs beside its body, where it comes from the ledger. */
+/** Bytes that an event takes beside its body, where it comes from the ledger. */
 const envelopeBytes = 600;
 
 const bytesOf = ({ ledger, stream }: Place): number =>
@@ -153,7 +153,7 @@ const findingsOf = (options: {
   return findings;
 };
 
-/** What `displaced` becomes: the same events, with the numbers they get. */
+/** Events of `displaced` with their new sequences. */
 const movedOf = (displaced: Ranges, last: number): Plan["moved"] => {
   let to = last - displaced.count + 1;
   return displaced.list.map(({ first, last: end }) => {
@@ -237,7 +237,7 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
   return { plan, shape, copies, folder: files, inPlace } satisfies Surveyed as Surveyed;
 });
 
-/** What a heal would do; changes nothing. */
+/** Plans a heal; changes nothing. */
 export const plan = (options: {
   readonly folder: Folder;
   readonly stream: string;

@@ -31,7 +31,7 @@ const nanosOf = (millis: number, after: bigint): bigint => {
   return after > nanos && after - nanos < millisecond ? after : nanos;
 };
 
-/** What the ledger has, as it was stored. The server's memory of ids is made of `Nats-Msg-Id`. */
+/** A record as the ledger has it. The server's memory of ids is made of `Nats-Msg-Id`. */
 export const ofLedger = (entry: LogEntry, sequence: Sequence, after: bigint): BlockRecord => {
   const { body, headers, subject } = storedOf(entry);
   const id = headers["ce-id"];
@@ -47,7 +47,7 @@ const ofStore = (event: NewEvent, sequence: Sequence, nanos: bigint): BlockRecor
   body: bodyOf(event),
 });
 
-/** Who writes these events. */
+/** Source of these events. */
 const source = "recollect/heal";
 
 /** Stands at the place of an event that both copies have lost. `name` is the heal's. */

@@ -1,5 +1,5 @@
 /**
- * What lies beside the stream: whether it is well, and what mends it.
+ * Files beside the stream: their condition, and what mends them.
  *
  * Room: projection.
  *
@@ -12,14 +12,14 @@ import { existsSync } from "node:fs";
 export interface Rest {
   readonly what: "read models" | "spool" | "snapshots";
   readonly state: "well" | "damaged" | "absent";
-  /** How it is mended: by a heal, by somebody's command, by itself. */
+  /** Repair: by a heal, by a command, by itself. */
   readonly mended: "by heal" | "by command" | "by itself";
-  /** What to run; null where nothing is to be done. */
+  /** Command to run; null without one. */
   readonly command: string | null;
   readonly message: string;
 }
 
-/** What SQLite says of a file: undefined for one that is well. */
+/** Fault of a file by SQLite's own check; undefined for a sound one. */
 const faultOf = (file: string): string | undefined => {
   try {
     const db = new Database(file, { readonly: true, fileMustExist: true });

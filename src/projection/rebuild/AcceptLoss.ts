@@ -1,5 +1,5 @@
 /**
- * What a rebuild would drop: refused by default, and where somebody accepts it, an event for ever.
+ * Loss of events in a rebuild: refused by default, and once accepted, an event for ever.
  *
  * Room: projection.
  */
@@ -15,12 +15,12 @@ import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 export class LossRefused extends Schema.TaggedError<LossRefused>()("LossRefused", {
   message: Schema.String,
   hint: Schema.String,
-  /** Where they stand in the ledger. */
+  /** Their sequences in the ledger. */
   ranges: Schema.Array(SequenceRange),
   events: Schema.Natural,
 }) {}
 
-/** Who goes on without what was lost, and why. */
+/** Acceptance of a loss: actor and reason. */
 export interface Acceptance {
   readonly reason: string;
   readonly actor?: string | undefined;
@@ -44,7 +44,7 @@ const newId = Effect.gen(function* () {
   return EventId.fromTime(yield* Clock.currentTimeMillis, [yield* word, yield* word, yield* word]);
 });
 
-/** Nobody else gives this id, and any sequence is right. */
+/** The id is given here alone, so that any sequence is right. */
 const notTaken = ({ _tag }: { readonly _tag: string }) =>
   Effect.fail(new LogUnavailable({ reason: `the log does not take the accepted loss (${_tag})` }));
 

@@ -118,7 +118,7 @@ export const keep = (file: string, why: string): void => {
 export interface Kept {
   /** Name within the folder. */
   readonly name: string;
-  /** Why it was kept, as it was noted. */
+  /** Reason it was kept for, as it was noted. */
   readonly why: string;
 }
 
@@ -144,7 +144,7 @@ export const discardKept = (link: string, name: string): boolean => {
   return true;
 };
 
-/** Generations that nobody needs: replaced ones, and what a killed rebuild has left. */
+/** Generations without a use: replaced ones, and what a killed rebuild has left. */
 export const leftovers = (link: string): ReadonlyArray<string> => othersOf(link).filter((file) => !isKept(file));
 
 /** True when a file, and no link, stands at the path. */

@@ -1,5 +1,5 @@
 /**
- * What an older ledger has and a newly folded one does not: the events that a rebuild would drop.
+ * Events of an older ledger that a newly folded one lacks: those that a rebuild would drop.
  *
  * Room: projection.
  *
@@ -19,7 +19,7 @@ import { endOf, type Ledger } from "../verify/LedgerSqlite.ts";
 /** Rows compared before others get a turn. */
 const rowsPerTurn = 500;
 
-/** What a damaged file cannot say. */
+/** Asks a file that may be damaged; `instead` where it cannot say. */
 const orElse = <A>(ask: () => A, instead: A): A => {
   try {
     return ask();

@@ -14,7 +14,7 @@ import * as ScrubState from "../verify/ScrubState.ts";
 import { rebuild, sweepLeftovers } from "./Rebuild.ts";
 import * as WriteLock from "../write/WriteLockSqlite.ts";
 
-/** How often a rebuild's progress is told, in events. */
+/** Interval of progress reports of a rebuild, in events. */
 const progressEvery = 10_000;
 
 /** Told once, and counted in `status`: a ledger that was there is the second copy, also where the stream has everything. */
@@ -45,7 +45,7 @@ const ensureFile = Effect.fnUntraced(function* (path: string, projections: Reado
 
 /** Rebuilds by itself what a rebuild loses nothing of. */
 const rebuildHere = Effect.fnUntraced(function* (options: {
-  /** Why, as the beginning of a sentence. */
+  /** Reason, as the beginning of a sentence. */
   readonly reason: string;
   readonly path: string;
   readonly file: string;

@@ -5,7 +5,7 @@
  *
  * Promises: readers never see less than before; a projector in another process goes on meanwhile, and moves to the
  * new file in its next transaction; a rebuild killed at any moment leaves the live file as it was; an event that the
- * ledger has and the stream does not is never dropped, unless somebody accepts the loss, with a reason, as an event.
+ * ledger has and the stream does not is never dropped, unless the loss is accepted, with a reason, as an event.
  *
  * How: the new file catches up beside the live one, and what the stream has lost in its middle comes from the ledger.
  * Both are compared. Then the live file's write lock is taken, so that its checkpoint stands still; the new file catches
@@ -49,9 +49,9 @@ export interface Rebuilt {
   /** The file the path leads to now. */
   readonly file: string;
   readonly checkpoint: Sequence;
-  /** What is in the new file no more, or was in neither copy. */
+  /** Sequences that the new file lacks, or that were in neither copy. */
   readonly lost: ReadonlyArray<SequenceRange>;
-  /** What the stream has lost and the old ledger gave back. */
+  /** Sequences that the stream has lost and the old ledger gave back. */
   readonly recovered: ReadonlyArray<SequenceRange>;
   /** The event that says that a loss was accepted. */
   readonly accepted?: { readonly sequence: Sequence; readonly events: number } | undefined;
@@ -123,7 +123,7 @@ export const sweepLeftovers = (link: string): Effect.Effect<void, StorageTrouble
       );
 
 /**
- * What the live file is: `usual`; `ahead`, when the stream ends before it or is another one; `damaged`, when it cannot
+ * Condition of the live file: `usual`; `ahead`, when the stream ends before it or is another one; `damaged`, when it cannot
  * say. Of another stream's ledger nothing is filled into holes.
  */
 const lookAt = Effect.fnUntraced(function* (live: string | undefined) {
@@ -223,7 +223,7 @@ const swap = Effect.fnUntraced(function* (
   return sequence;
 });
 
-/** What only the old ledger has, of the sequences after one. */
+/** Events that only the old ledger has, after a sequence. */
 const only = (building: Building, old: Ledger, after: Sequence) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -234,7 +234,7 @@ const only = (building: Building, old: Ledger, after: Sequence) =>
   );
 
 /**
- * What only the old ledger has. A projector goes on writing to it meanwhile: what lies behind our checkpoint and is in the
+ * Events that only the old ledger has. A projector goes on writing to it meanwhile: what lies behind our checkpoint and is in the
  * stream by now is no loss, it is compared in the last moments, when the old file stands still.
  */
 const onlyOutsideStream = Effect.fnUntraced(function* (building: Building, old: Ledger) {
@@ -357,7 +357,7 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: Optio
   );
 });
 
-/** What a ledger has at a place. What cannot be read is not there. */
+/** Entry of a ledger at a sequence; undefined also for one that cannot be read. */
 const readFrom = (ledger: Ledger | undefined, sequence: Sequence): LogEntry | undefined => {
   try {
     return ledger?.at(sequence);

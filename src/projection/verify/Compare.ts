@@ -13,7 +13,7 @@ import { digestOfEntry, storedOf } from "../../log/Envelope.ts";
 import { isLost } from "../fold/CatchUp.ts";
 
 /**
- * Which copy has to be mended:
+ * Copy that needs the repair:
  *
  * - `stream`: only the ledger has it whole; `recollect heal` puts it back
  * - `ledger`: only the stream has it whole; `recollect rebuild` puts it back
@@ -63,7 +63,7 @@ const bothThere = (sequence: Sequence, stream: LogEntry, ledger: LogEntry): Diff
   };
 };
 
-/** What the two copies of one sequence say of each other; undefined when they agree. */
+/** Difference between the two copies of one sequence; undefined when they agree. */
 export const compare = (
   sequence: Sequence,
   stream: LogEntry | undefined,

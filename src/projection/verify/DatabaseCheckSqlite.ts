@@ -3,7 +3,7 @@
  *
  * Room: projection.
  *
- * Each question is one call of SQLite that reads the whole file, so nobody else moves in this thread meanwhile.
+ * Each question is one call of SQLite that reads the whole file, so that this thread does nothing else meanwhile.
  */
 import { defineSearchWords } from "../write/SearchWordsSqlite.ts";
 import Database from "better-sqlite3";
@@ -11,7 +11,7 @@ import type { Projection } from "../Projection.ts";
 import { fullTextName } from "../SchemaSqlite.ts";
 import * as Shape from "../ShapeSqlite.ts";
 
-/** What is wrong with the file itself. */
+/** Fault of the file itself. */
 export interface Fault {
   /** `page`: SQLite's own structure; `fullText`: the index does not say what its table says; `schema`: altered; `chain`: the running hash. */
   readonly what: "page" | "fullText" | "schema" | "chain";
@@ -21,7 +21,7 @@ export interface Fault {
 /** Most faults listed of one kind. */
 const most = 100;
 
-/** How long a projector's own write is waited for, milliseconds. */
+/** Patience for a projector's own write, milliseconds. */
 const patienceMillis = 5_000;
 
 const said = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -1,5 +1,5 @@
 /**
- * What is known of the record's integrity without asking anew: how far it was scrubbed, what was found, what is kept.
+ * Known integrity of the record, without a new check: scrubbed up to where, findings, files that are kept.
  *
  * Room: projection.
  */
@@ -12,7 +12,7 @@ import * as State from "./ScrubState.ts";
 
 export interface Integrity {
   readonly scrub: Pick<State.ScrubState, "sequence" | "head" | "at" | "passes" | "finishedAt" | "mended">;
-  /** What the scrubber has found and nobody has mended, the worst first. */
+  /** Findings of the scrubber without a repair, the worst first. */
   readonly conditions: ReadonlyArray<Condition>;
   /** Replaced files that hold what nothing else does. */
   readonly kept: ReadonlyArray<Generations.Kept>;

@@ -1,5 +1,5 @@
 /**
- * How far the last verification that found nothing has come: where the next one may begin.
+ * End of the last verification without a finding: start position of the next one.
  *
  * Room: projection.
  *

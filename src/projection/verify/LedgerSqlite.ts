@@ -88,7 +88,7 @@ export interface Ledger {
   /** The running hashes that were kept, in order; none in a database from before they were. */
   readonly marks: () => ReadonlyArray<Mark>;
   readonly checkpoint: () => Checkpoint;
-  /** Sequences whose loss somebody has accepted. */
+  /** Sequences whose loss was accepted. */
   readonly accepted: () => ReadonlyArray<SequenceRange>;
 }
 
@@ -102,7 +102,7 @@ export const endOf = (ledger: Ledger): Sequence | undefined => {
   return row !== undefined && identityOf(row) === identity && isWhole(row) ? sequence : undefined;
 };
 
-/** What a ledger from version 4 on says of an event itself, beside what is known of it otherwise. */
+/** Columns of an event itself in a ledger from version 4 on. */
 const storedColumns = `sequence, event_id, type, schema_version, tenant, kind, coalesce(subject, misfit_subject) AS subject, source,
   stored_actor AS actor, stored_session AS session, stored_correlation_id AS correlation_id, causation_id, traceparent, extensions,
   occurred_at, recorded_at, data, problem, digest, wire_headers`;

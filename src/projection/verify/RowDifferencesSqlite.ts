@@ -1,5 +1,5 @@
 /**
- * Which rows of a table differ between a database and a fresh fold of the stream, by their keys.
+ * Rows of a table that differ between a database and a fresh fold of the stream, by their keys.
  *
  * Room: projection.
  *
@@ -30,7 +30,7 @@ const cellOf = (name: string, type: string, schema: string): string =>
     ? `coalesce((SELECT text FROM ${schema}.names WHERE name = t."${name}"), t."${name}") AS "${name}"`
     : `t."${name}"`;
 
-/** When a dead letter was parked, and how often it was tried, is each file's own story. */
+/** Columns to compare. Time and number of tries of a dead letter are each file's own. */
 const comparedColumns = (table: Table): ReadonlyArray<readonly [string, string]> =>
   Object.entries(table.columns)
     .filter(([name]) => table !== deadLettersTable || ["sequence", "projection", "reason"].includes(name))

@@ -1,5 +1,5 @@
 /**
- * What the scrubber has found and how far it has come, in a file beside the database: it outlives restarts and rebuilds.
+ * Findings and progress of the scrubber, in a file beside the database: it outlives restarts and rebuilds.
  *
  * Room: projection.
  */
@@ -20,7 +20,7 @@ export const Finding = Schema.Struct({
   kind: FindingKind,
   ranges: Schema.Array(SequenceRange),
   message: Schema.String,
-  /** When it was found, epoch milliseconds. */
+  /** Time of the finding, epoch milliseconds. */
   at: Schema.Finite,
 });
 export type Finding = typeof Finding.Type;
@@ -29,17 +29,17 @@ export const ScrubState = Schema.Struct({
   /** The last sequence that was compared in this pass, and where the pass ends as far as is known. */
   sequence: Sequence,
   head: Sequence,
-  /** When that was, epoch milliseconds. */
+  /** Time of that, epoch milliseconds. */
   at: Schema.Finite,
   /** Whole passes since the store began, and when the last one ended; 0 before the first. */
   passes: Schema.Natural,
   finishedAt: Schema.Finite,
-  /** When the full-text indexes were looked at. */
+  /** Time of the last check of the full-text indexes, epoch milliseconds. */
   fullTextAt: Schema.Finite,
   findings: Schema.Array(Finding),
   /** Findings of this pass: they replace the others when it ends. */
   pending: Schema.Array(Finding),
-  /** How often the read models were made anew because of a finding. */
+  /** Number of rebuilds of the read models for a finding. */
   mended: Schema.Natural,
 });
 export type ScrubState = typeof ScrubState.Type;

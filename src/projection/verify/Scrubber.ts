@@ -200,7 +200,7 @@ const pass = Effect.fnUntraced(function* (running: Running) {
   yield* update(running, { findings: pending, pending: [], passes: passes + 1, finishedAt: at, at });
 });
 
-/** How far the ledger reaches. */
+/** Last sequence of the ledger. */
 const checkpointOf = Effect.fnUntraced(function* (path: string) {
   const file = Generations.current(path);
   const ledger = file === undefined ? undefined : yield* openLedger(file);

@@ -39,7 +39,7 @@ export interface Place {
   readonly first: Sequence;
   readonly last: Sequence;
   readonly count: number;
-  /** What the first of them is. */
+  /** Message of the first of them. */
   readonly message: string;
 }
 
@@ -56,7 +56,7 @@ export interface TableResult {
 export interface Verified {
   /** True when nothing differs: stream, ledger, read models and file are as they should be. */
   readonly ok: boolean;
-  /** What was compared: everything from this sequence on, up to that one. */
+  /** Range that was compared, both ends included. */
   readonly from: Sequence;
   readonly upTo: Sequence;
   readonly stream: {
@@ -70,11 +70,11 @@ export interface Verified {
   readonly chain: { readonly stream: string; readonly ledger: string };
   /** The condition that the projector would name, where there is one. */
   readonly condition?: ProjectorCondition.Condition | undefined;
-  /** How many sequences differ; the first `mostDifferences` are listed, and the first as many places. */
+  /** Number of sequences that differ; the first `mostDifferences` are listed, and the first as many places. */
   readonly differing: number;
   readonly differences: ReadonlyArray<Difference>;
   readonly places: ReadonlyArray<Place>;
-  /** Losses that somebody has accepted: what they name is no difference. */
+  /** Accepted losses: what they name is no difference. */
   readonly accepted: ReadonlyArray<AcceptedLoss>;
   /** Empty when only a part was compared. */
   readonly tables: ReadonlyArray<TableResult>;
@@ -138,7 +138,7 @@ interface Work {
   readonly onProgress: (sequence: Sequence, step: Step) => Effect.Effect<void>;
 }
 
-/** What read models are made of, as a rebuild has it: where the stream has lost an event, the ledger's row, while that is whole. */
+/** Entry that read models are made of, as in a rebuild: where the stream has lost an event, the ledger's row, while that is whole. */
 const wholeOf = (stream: LogEntry, ledger: LogEntry | undefined): LogEntry =>
   isLost(stream) && ledger !== undefined && isWhole(ledger) ? ledger : stream;
 
@@ -170,7 +170,7 @@ const compareBatch = Effect.fnUntraced(function* (
   yield* Effect.yieldNow;
 });
 
-/** What the ledger has beyond the end of the stream. */
+/** Compares what the ledger has beyond the end of the stream. */
 const compareRest = Effect.fnUntraced(function* (work: Work, from: Sequence, to: Sequence) {
   const step = 1000;
   for (let at = from; at <= to; at += step) {

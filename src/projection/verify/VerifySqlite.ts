@@ -20,7 +20,7 @@ import { digestsOf } from "./DigestSqlite.ts";
 import { type Ledger, ledgerOf } from "./LedgerSqlite.ts";
 import { differingRows, freshSchema, type RowDifference } from "./RowDifferencesSqlite.ts";
 
-/** A loss that somebody has accepted, and where that is written. */
+/** An accepted loss, and the place where that is written. */
 export interface AcceptedLoss extends Pick<LossAccepted, "reason" | "ranges" | "events"> {
   readonly sequence: Sequence;
   readonly occurredAt: number;

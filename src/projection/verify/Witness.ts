@@ -4,7 +4,7 @@
  * Room: projection.
  *
  * A folder that is put back to yesterday as a whole is in itself without a fault. The witness has seen more than it
- * holds, and says so. While it disagrees it is not written: somebody has to decide, by removing the file.
+ * holds, and says so. While it disagrees it is not written: an operator has to decide, by removing the file.
  */
 import { Effect, Option, Schema } from "effect";
 import * as fs from "node:fs";
@@ -21,7 +21,7 @@ export type Head = typeof Head.Type;
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Head));
 
-/** What the witness has seen; undefined before the first time, and for a file that is none. */
+/** Head that the witness has seen; undefined before the first time, and for a file that is none. */
 export const read = (file: string): Effect.Effect<Head | undefined> =>
   Effect.try(() => fs.readFileSync(file, "utf8")).pipe(
     Effect.map((text) => Option.getOrUndefined(decode(text))),
@@ -37,7 +37,7 @@ export const write = (file: string, head: Head): Effect.Effect<boolean> =>
     return true;
   }).pipe(Effect.orElseSucceed(() => false));
 
-/** What is wrong, as a sentence; undefined when the witness and this folder agree. `chainAt`: of the ledger, as far as it reaches. */
+/** Disagreement, as a sentence; undefined when the witness and this folder agree. `chainAt`: of the ledger, as far as it reaches. */
 export const disagreement = (options: {
   readonly seen: Head;
   readonly lastSequence: Sequence;

@@ -42,7 +42,7 @@ export interface Place {
  */
 const cacheKib = { large: 24 * 1024, small: 16 * 1024 } as const;
 
-/** What is sorted at once when indexes are made, KiB: as much again is gathered and written meanwhile. */
+/** Sort memory while indexes are made, KiB: as much again is gathered and written meanwhile. */
 const sortKib = 8 * 1024;
 
 /** Settings of a connection that writes. */
@@ -65,7 +65,7 @@ export interface RowWriter {
   readonly now: number;
 }
 
-/** What became of a batch. Only `Written` has changed anything. */
+/** Outcome of a batch. Only `Written` has changed anything. */
 export type Written =
   | { readonly _tag: "Written" }
   /** The path leads to another file. */
@@ -76,7 +76,7 @@ export type Written =
   | { readonly _tag: "Refused" };
 
 export interface Refused {
-  /** Which of the units. */
+  /** Index of the unit. */
   readonly unit: number;
   readonly reason: string;
 }
@@ -94,7 +94,7 @@ export interface Writing {
 }
 
 /**
- * Whose fault a failed write is: the row's (a dead letter), or the file's (retried). A statement that SQLite cannot
+ * True when a failed write is the row's fault (a dead letter), not the file's (retried). A statement that SQLite cannot
  * compile (`SQLITE_ERROR`) comes from a definition, so it is the projection's.
  */
 const isRowsFault = (cause: unknown): boolean =>

@@ -32,7 +32,7 @@ const lock = (file: string): Effect.Effect<Database.Database, StorageTrouble> =>
     catch: (cause) => storageTrouble(file, cause),
   });
 
-/** Until the scope closes, nobody else writes into this file. Fails with reason `busy` when another process does: `now`, or `soon` after a while. */
+/** Excludes all other writers of this file until the scope closes. Fails with reason `busy` when another process does: `now`, or `soon` after a while. */
 export const hold = (file: string, when: "now" | "soon"): Effect.Effect<void, StorageTrouble, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.retry(lock(file), {

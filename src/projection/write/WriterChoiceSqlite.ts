@@ -1,5 +1,5 @@
 /**
- * Who writes: this thread, at once, or a thread beside it, so that the next batch is folded meanwhile.
+ * The writer of a batch: this thread, at once, or a thread beside it, so that the next batch is folded meanwhile.
  *
  * Room: projection.
  *
@@ -122,7 +122,7 @@ export const make = (db: Database, place: RowWriter.Place, options: Options = {}
   let made: RowWriter.Writing | undefined;
   /** Made with the first work: a file of another version may lack what its statements speak of. */
   const here = (): RowWriter.Writing => (made ??= RowWriter.make(db, place));
-  /** How much of the second that began then was spent on writing here. */
+  /** Time of the current second that was spent on writing here. */
   const spent = { since: 0, millis: 0 };
   const writeHere = (write: RowWriter.RowWriter): RowWriter.Written => {
     const began = performance.now();
@@ -138,7 +138,7 @@ export const make = (db: Database, place: RowWriter.Place, options: Options = {}
     Effect.try({ try: work, catch: (cause) => storageTrouble(place.file, cause) });
   const running = () => (thread?.isOver === false ? thread : undefined);
 
-  /** Whoever is interrupted ends the thread: what it was writing is taken back. */
+  /** Asks the thread; an interruption ends it, and what it was writing is taken back. */
   const ask = (asked: RowWriter.RowWriter | Indexing): Effect.Effect<RowWriter.Written, StorageTrouble> =>
     Effect.callback((resume) => {
       const asking = running() ?? new Thread(place, options.program ?? program);

@@ -9,8 +9,8 @@
  *
  * Decision: a signal that the program handles is the program's; its handler calls `close`, or `process.exit`, which is
  * looked after. An unhandled one ends the process: so while a call has not returned we listen, keep what is in
- * our hands, stop listening, and send ourselves the same signal again. Listeners of the package `signal-exit` count as
- * nobody, because they do the same; they count listeners too, and each would wait for the other.
+ * our hands, stop listening, and send ourselves the same signal again. Listeners of the package `signal-exit` do not
+ * count, because they do the same; they count listeners too, and each would wait for the other.
  */
 import { Effect, Exit } from "effect";
 import { isMainThread } from "node:worker_threads";

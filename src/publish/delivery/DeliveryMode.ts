@@ -242,7 +242,7 @@ export class DeliveryMode {
   }
 
   /**
-   * When everything is delivered that we have accepted, and all that was accepted before it. What other processes have
+   * Returns when everything is delivered that we have accepted, and all that was accepted before it. What other processes have
    * put behind it is theirs to deliver.
    */
   get #returnToDirect(): Effect.Effect<void, LogUnavailable | SpoolUnavailable> {

@@ -60,7 +60,7 @@ const writeTimeoutMillis = 10_000;
  */
 const firstProbeMillis = 1_000;
 const writeOverProbe = 3;
-/** Who has just answered a write is there: it is not asked again before the next one, which a slow log makes half as long. */
+/** Time after an answer in which the log counts as reachable, milliseconds: it is not asked again before the next write, which a slow log makes half as long. */
 const freshMillis = 1_000;
 const overdueLookMillis = 60_000;
 /** Two writes may time out before another process takes over. */
@@ -226,8 +226,8 @@ export class Drainer {
   }
 
   /**
-   * As many from the front as can go together: a task is decided alone, and so is what somebody was later than. That
-   * nobody was is true up to the end of the thread that we have read, so the log must still find that end. What is
+   * As many from the front as can go together: a task is decided alone, and so is what another writer was later than. That
+   * none was is true up to the end of the thread that we have read, so the log must still find that end. What is
    * in a history that we have read need not be written. `looking`: every history is read.
    */
   #plan(commands: ReadonlyArray<SpooledCommand>, looking: boolean): Effect.Effect<Plan, LogUnavailable> {

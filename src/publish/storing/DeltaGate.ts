@@ -20,7 +20,7 @@ export class DeltaGate {
     this.#redactor = redactor;
   }
 
-  /** What may be told now. Words and thoughts end where another part begins; the arguments of a call at the end. */
+  /** Adds a delta; returns those that may be told now. Words and thoughts end where another part begins; the arguments of a call at the end. */
   add(delta: Delta): ReadonlyArray<Delta> {
     if (this.#redactor === undefined) return [delta];
     const part = partOf(delta);

@@ -143,7 +143,7 @@ class Saying {
     return true;
   }
 
-  /** What was held back is decided now: nothing follows it. */
+  /** Decides what was held back: nothing follows it. */
   #letGo(): void {
     for (const one of this.#gate.end()) this.#say(one);
   }

@@ -6,12 +6,12 @@
 import { isObject, type JsonObject, type JsonValue } from "../../domain/Json.ts";
 import { tokensIn } from "./Tokens.ts";
 
-/** What an answer costs when the caller says nothing, and the bounds of what it may say. */
+/** Tokens of an answer by default, and the bounds of what a caller may ask for. */
 export const defaultTokens = 6_000;
 export const fewestTokens = 300;
 export const mostTokens = 20_000;
 
-/** What `total`, `truncated` and `next` take, and the braces around everything. */
+/** Tokens of `total`, `truncated` and `next`, and the braces around everything. */
 const frameTokens = 80;
 
 /** A text up to a length, and how much of it is not here. */

@@ -19,7 +19,7 @@ export const known = <A extends Readonly<Record<string, unknown>>>(fields: A) =>
     readonly [K in keyof A]: Exclude<A[K], undefined | null>;
   };
 
-/** What a thread is known by. */
+/** Title that a thread is known by. */
 export const titleOf = ({ opening, title }: Pick<ThreadRow, "title" | "opening">): string | undefined =>
   (title ?? opening ?? undefined)?.replaceAll(/\s+/g, " ").slice(0, 120).toWellFormed();
 

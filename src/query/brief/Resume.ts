@@ -1,5 +1,5 @@
 /**
- * How the agent that a conversation was held with takes it up again.
+ * The command by which an agent takes up its conversation again.
  *
  * Room: query.
  *
@@ -35,7 +35,7 @@ export interface Resume {
   /** For a shell, with the way into the folder where it is known. */
   readonly command: string;
   readonly words: ReadonlyArray<string>;
-  /** Where it must run; undefined: the transcript does not say it. */
+  /** Folder that it must run in; undefined: the transcript does not say it. */
   readonly folder: string | undefined;
 }
 

@@ -15,13 +15,13 @@ export interface ReportColumn {
   readonly doc: string;
 }
 
-/** What rows can be grouped by: an SQL expression over the section's row `a`, and over its thread `t` where `ofThread`. */
+/** Dimension to group rows by: an SQL expression over the section's row `a`, and over its thread `t` where `ofThread`. */
 export interface Dimension extends ReportColumn {
   readonly sql: string;
   readonly ofThread?: boolean;
 }
 
-/** How a section is drawn. `x` and `y` name columns; `series` splits the rows. Absent: a table says it better. */
+/** Plot of a section. `x` and `y` name columns; `series` splits the rows. Absent: a table says it better. */
 export interface Plot {
   readonly kind: "bars" | "line";
   readonly x: string;
@@ -54,7 +54,7 @@ export interface Report {
   /** By name; the first is the default. Empty: it is always grouped in the same way. */
   readonly by: Readonly<Record<string, Dimension>>;
   readonly sections: ReadonlyArray<Section>;
-  /** What it can be narrowed to. Absent: nothing but tenant and time. */
+  /** Filters beside tenant and time. Absent: none. */
   readonly only?: ReadonlyArray<keyof Only>;
 }
 

@@ -25,7 +25,7 @@ export interface ReportRequest {
   readonly since?: number | undefined;
   /** Epoch milliseconds, exclusive; absent: up to the last. */
   readonly until?: number | undefined;
-  /** Whose days, such as Europe/Berlin. Absent: this process's. */
+  /** Time zone of days, such as Europe/Berlin. Absent: this process's. */
   readonly zone?: string | undefined;
   /** Name of a dimension of the report. Absent: its first. */
   readonly by?: string | undefined;
@@ -48,7 +48,7 @@ export interface SectionAnswer {
   readonly plot?: Plot;
   /** Numbers over the days for each row, in the order of the rows. */
   readonly trend?: Trend;
-  /** What it came from: `recollect sql` takes it with `parameters` (and `--tz`). */
+  /** Its statement: `recollect sql` takes it with `parameters` (and `--tz`). */
   readonly sql: string;
   readonly parameters: Readonly<Record<string, Value>>;
 }

@@ -24,7 +24,7 @@ const actions: Readonly<Record<number, string>> = {
 const overValues = new Set(["json_each", "json_tree"]);
 
 export interface Authorizer {
-  /** Why the last statement was not prepared. */
+  /** Reason that the last statement was not prepared. */
   readonly refusal: () => string | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the sandbox and its process say to each other: values of V8's own serialisation, each behind its length.
+ * Frames between the sandbox and its process: values of V8's own serialisation, each behind its length.
  *
  * Room: query.
  */
@@ -8,7 +8,7 @@ import type { SqlParameters, Value } from "../Sql.ts";
 
 /** The one thing a process is asked: a statement, or a copy of the whole database. */
 export interface SandboxRequest {
-  /** Where to; there must be no such file. The statement is then not looked at. */
+  /** Target; there must be no such file. The statement is then not looked at. */
   readonly copyTo?: string | undefined;
   /** The database file itself, no link to it. */
   readonly file: string;

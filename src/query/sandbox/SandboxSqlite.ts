@@ -23,7 +23,7 @@ import { joinsByName, readSql } from "./SqlText.ts";
 const defaultMillis = 600_000;
 /** Of SQLite, and as much again of the process that hands its rows on. */
 const defaultMemoryBytes = 256 * 1024 * 1024;
-/** How much longer than its time a process is waited for that should have ended itself. */
+/** Patience beyond its time for a process that should have ended itself, milliseconds. */
 const graceMillis = 5_000;
 /** A rebuild may remove the file between finding its name and opening it. */
 const attempts = 3;
@@ -43,7 +43,7 @@ const hasAuthorizer = (): boolean => {
   return major > 24 || (major === 24 && minor >= 10);
 };
 
-/** What is wrong with a question before it costs a process. */
+/** Fault of a question, found before it costs a process. */
 const faultOf = (text: string, parameters: SqlParameters, options: SqlOptions): QueryRefused | undefined => {
   const read = readSql(text);
   if (!/^(?:select|with|values|explain)$/.test(read.words[0] ?? ""))

@@ -13,7 +13,7 @@ export interface SqlText {
   readonly words: ReadonlyArray<string>;
   /** Names of `:name`, `@name`, `$name`, each once. */
   readonly named: ReadonlyArray<string>;
-  /** How many values `?` and `?n` stand for. */
+  /** Number of values for `?` and `?n`. */
   readonly positional: number;
 }
 

@@ -11,7 +11,7 @@ export interface ShippedQuery {
   readonly name: string;
   readonly doc: string;
   readonly sql: string;
-  /** What its names stand for unless they are given. */
+  /** Default values of its names. */
   readonly defaults: Readonly<Record<string, Value>>;
 }
 

@@ -78,7 +78,7 @@ export interface ListedEvent {
   readonly problem: string | null;
 }
 
-/** How far back one page looks for rows that fit: a filter that fits nothing must end. */
+/** Most rows that one page looks at for ones that fit: a filter that fits nothing must end. */
 const mostLookedAt = 200_000;
 
 const eventColumns =
@@ -115,7 +115,7 @@ export const events = Effect.fnUntraced(function* (choice: EventChoice) {
   return { events: found, reached: from };
 });
 
-/** What the ledger took behind a sequence, in order. */
+/** Events of the ledger after a sequence, in order. */
 export const eventsAfter = Effect.fnUntraced(function* (after: Sequence, limit: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
   return yield* rows<ListedEvent>(

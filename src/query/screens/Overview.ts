@@ -1,5 +1,5 @@
 /**
- * What the first screen asks: now, today against the last days, recent threads, and whether all of it is whole.
+ * Questions of the first screen: now, today against the last days, recent threads, and whether all of it is whole.
  *
  * Room: query.
  */
@@ -8,7 +8,7 @@ import { listOrder } from "../../../projections/threads.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
 import { Ask } from "./Ask.ts";
 
-/** How long a call without a result counts as in flight. Later it is one without an outcome. */
+/** Time in which a call without a result counts as in flight, milliseconds. Later it is one without an outcome. */
 export const inFlightMillis = 15 * 60_000;
 
 export interface LiveSession {
@@ -30,7 +30,7 @@ export interface CallInFlight {
   readonly startedAt: number;
 }
 
-/** What goes on at this moment, in one tenant or in all. */
+/** Activity at this moment, in one tenant or in all. */
 export const now = Effect.fnUntraced(function* (at: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
   const own = { tenant: tenant ?? null };
@@ -214,7 +214,7 @@ export const threads = Effect.fnUntraced(function* (choice: ThreadChoice, at: nu
   );
 });
 
-/** What a list shows of one thread; its numbers from the sums. */
+/** Columns of a thread in a list; its numbers from the sums. */
 const listedSql = `SELECT v.thread_id, v.tenant, v.title, v.opening, v.client, v.tool, v.model, v.cwd, v.last_activity_at, v.dead_letters,
     (SELECT coalesce(sum(a.messages), 0) FROM message_activity a WHERE a.thread_id = ${name(":threadId")} AND a.tenant = ${name(":tenant")}
       AND a.kind IN (SELECT name FROM names WHERE text IN ('prompt', 'task'))) AS prompts,

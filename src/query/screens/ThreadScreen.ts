@@ -1,5 +1,5 @@
 /**
- * What the screen of one thread asks beside its messages: where its pages begin, its turns, its calls without what they
+ * Questions of the screen of one thread beside its messages: starts of its pages, its turns, its calls without what they
  * answered, its sub-agents and forks, and single entries.
  *
  * Room: query.
@@ -9,7 +9,7 @@ import type { Sequence } from "../../domain/History.ts";
 import type { ToolCallRow } from "../Query.ts";
 import { Ask } from "./Ask.ts";
 
-/** What every question here needs. */
+/** Needs of every question here. */
 export type Asks = Ask;
 
 /** One thread of one tenant. */
@@ -102,7 +102,7 @@ export interface Turn {
 /** Most turns, calls, counts and reads that an outline is made of. */
 const mostOfOutline = 20_000;
 
-/** What persons said, in order, and what of calls, tokens and files falls between. */
+/** Prompts in order, and the calls, tokens and files between them. */
 export const outline = Effect.fnUntraced(function* (key: ThreadKey) {
   const { rows } = yield* Ask;
   const values = { ...valuesOf(key), most: mostOfOutline };

@@ -21,7 +21,7 @@ interface Said {
   readonly error?: unknown;
 }
 
-/** What an editor asks of an agent, in order; and every line that it was told. */
+/** Requests of an editor, in order; resolves with every line that it was told. */
 const edit = async (command: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
   const [program = "", ...args] = command;
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, WRAP_AS: "acp" } });

@@ -65,7 +65,7 @@ const saidIn = (message: JsonObject): ReadonlyArray<Part> => {
 type Details = Pick<MessageSaid, "author" | "kind" | "provider" | "model" | "stopReason" | "isMeta"> & {
   readonly messageId?: string | undefined;
   readonly role?: string | undefined;
-  /** Why the tool whose message this is failed. The shape itself has no word for it. */
+  /** Failure of the tool whose message this is. The shape itself has no word for it. */
   readonly failure?: Failure | undefined;
   readonly durationMillis?: number | undefined;
 };

@@ -42,7 +42,7 @@ const costOf = (text: string): number | undefined => {
   return Number.isFinite(cost) ? cost : undefined;
 };
 
-/** What Aider says of itself: its version, the model, the tokens of an answer. */
+/** Aider's words about itself: its version, the model, the tokens of an answer. */
 const program = (text: string, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const version = /Aider v([\w.-]+)/.exec(text)?.[1];

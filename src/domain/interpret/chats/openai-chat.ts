@@ -18,7 +18,7 @@ import { chatTokens } from "../tokens.ts";
 
 const format = "openai-chat";
 
-/** What a response says: its messages and its usage. */
+/** Facts of a response: its messages and its usage. */
 const responseFacts = (response: JsonObject, context: EntryContext, carry: Carry): Interpretation => {
   const facts: Array<Fact> = [];
   const model = stringAt(response, "model") ?? stringAt(objectAt(carry, "described"), "model");

@@ -55,7 +55,7 @@ const notices: ReadonlySet<string> = new Set([
   "worktree-state",
 ]);
 
-/** Which line titles the thread when several do: a person's choice before the program's, and both before a summary. */
+/** Rank of the lines that title a thread: a person's choice before the program's, and both before a summary. */
 const titles: Readonly<Record<string, { readonly key: string; readonly rank: number }>> = {
   "custom-title": { key: "customTitle", rank: 3 },
   "ai-title": { key: "aiTitle", rank: 2 },
@@ -81,7 +81,7 @@ const titled = (line: JsonObject, type: string, carry: Carry): Interpretation =>
   return { facts, carry: { ...after, titleRank: rank } };
 };
 
-/** How long a tool ran, where its own result says so. A line with several results does not say whose. */
+/** Duration of a tool's run, where its own result says so. A line with several results does not say whose. */
 const durationOf = (line: JsonObject): number | undefined => {
   const results = arrayAt(objectAt(line, "message"), "content").filter(
     (block) => stringAt(block, "type") === "tool_result",
@@ -96,7 +96,7 @@ const durationOf = (line: JsonObject): number | undefined => {
   );
 };
 
-/** What each line repeats about the thread: told once, and again when it changes. */
+/** Fields that each line repeats about the thread: told once, and again when it changes. */
 const surroundings = (line: JsonObject, context: EntryContext, carry: Carry, facts: Array<Fact>): Carry => {
   const version = stringAt(line, "version");
   const session = stringAt(line, "sessionId");
@@ -213,7 +213,7 @@ const progressed = (line: JsonObject, context: EntryContext): ReadonlyArray<Fact
 const isAnswerOfTool = (message: JsonObject): boolean =>
   arrayAt(message, "content").some((block) => stringAt(block, "type") === "tool_result");
 
-/** Goes on along the tree of lines. A side chain inside its parent's transcript has a way of its own, which nobody asks for. */
+/** Goes on along the tree of lines. A side chain inside its parent's transcript has a way of its own, which is never asked for. */
 const followed = (
   line: JsonObject,
   context: EntryContext,

@@ -6,7 +6,7 @@
  * `enqueue` has the words and is where the person said them: the message. Later the same words may come as a `user` line
  * (after `dequeue`) or as an attachment `queued_command` (after `remove`, while the agent goes on): that is the same
  * message, told again under its id. Older versions have the queue only, so it must not wait for either. `popAll` gives
- * the words back to the editor: nobody has said them to the agent.
+ * the words back to the editor: they were never said to the agent.
  */
 import type { Fact } from "../../Fact.ts";
 import { type JsonObject, type JsonValue, stringAt } from "../../Json.ts";
@@ -19,7 +19,7 @@ import { partsOf, wordsOf } from "../parts.ts";
 const waits = "w";
 const left = "l";
 
-/** Prompts that are remembered while they wait: nobody queues more. */
+/** Most prompts that are remembered while they wait: more are not queued in practice. */
 const longest = 12;
 
 const textOf = (content: JsonValue | undefined): string => wordsOf(content).join("\n").trim();

@@ -1,5 +1,5 @@
 /**
- * What `claude -p --output-format stream-json` prints: the lines of a session as they come, one JSON object a line.
+ * The output of `claude -p --output-format stream-json`: the lines of a session as they come, one JSON object a line.
  *
  * Room: domain.
  *
@@ -57,7 +57,7 @@ const opened = (line: JsonObject, carry: Carry): Interpretation => {
   return { facts: [...facts, noted("system init")], carry: after };
 };
 
-/** What the whole run cost; its usage is the sum of what the messages told. */
+/** Cost of the whole run; its usage is the sum of what the messages told. */
 const resultFacts = (line: JsonObject, { threadId }: EntryContext): ReadonlyArray<Fact> => {
   const note = noted(`result ${stringAt(line, "subtype") ?? ""}`.trim());
   const costUsd = amountAt(line, "total_cost_usd");

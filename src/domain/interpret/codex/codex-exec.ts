@@ -3,7 +3,7 @@
  *
  * Room: domain.
  *
- * Its thread id is that of the rollout, so every fact is `secondHand`: counted only where nobody tells it first-hand.
+ * Its thread id is that of the rollout, so every fact is `secondHand`: counted only where it is not told first-hand.
  * Item ids start again at each run, so a run (its `thread.started` line) is part of every id; usage is cumulative over
  * the thread, so what is counted is the difference to the turn before, kept in the carry. Carry keys begin with `exec`,
  * because the rollout's interpreter reads the same thread and shares the carry.
@@ -22,7 +22,7 @@ const format = "codex-exec";
 
 const kinds = ["input", "output", "cacheRead", "cacheWrite", "reasoning"] as const;
 
-/** What this turn used: the total less the total before. A total that fell is a new count, not a negative one. */
+/** Usage of this turn: the total less the total before. A total that fell is a new count, not a negative one. */
 const difference = (total: TokenUsage, before: JsonValue | undefined): TokenUsage => {
   const fell = kinds.some((kind) => (total[kind] ?? 0) < (numberAt(before, kind) ?? 0));
   const since = (kind: (typeof kinds)[number]): number | null =>
@@ -74,7 +74,7 @@ const callOf = (
   }
 };
 
-/** Why a completed call failed; undefined when it did not. A search has no status: that it completed is its success. */
+/** Failure of a completed call; undefined when it did not. A search has no status: that it completed is its success. */
 const failureOf = (item: JsonObject): Failure | undefined => {
   const status = stringAt(item, "status");
   if (status === undefined || status === "completed") return undefined;

@@ -43,7 +43,7 @@ const begun = (
   }
 };
 
-/** How a call ended: its result, and why it failed. */
+/** End of a call: its result, and the reason of a failure. */
 const ended = (
   message: JsonObject,
   type: string,

@@ -77,7 +77,7 @@ const turnContext = (turn: JsonObject, carry: Carry): Interpretation => {
   return { facts, carry: after };
 };
 
-/** What the last `turn_context` and `session_meta` said, for the messages and counts that follow. */
+/** Content of the last `turn_context` and `session_meta`, for the messages and counts that follow. */
 const modelOf = (carry: Carry): { readonly model: string | undefined; readonly provider: string | undefined } => {
   const known = objectAt(carry, "described");
   return { model: stringAt(known, "model"), provider: stringAt(known, "provider") };

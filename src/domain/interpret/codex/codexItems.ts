@@ -59,7 +59,7 @@ export const millisOf = (duration: JsonValue | undefined): number | undefined =>
 const messageOf = (error: JsonValue | undefined): string =>
   typeof error === "string" ? error : (stringAt(error, "message") ?? jsonText(error));
 
-/** How Codex's own item of a call ended: undefined when it is no tool's item. */
+/** Failure of a call by Codex's own item: undefined when it is no tool's item. */
 const failureOfItem = (item: JsonObject): Failure | undefined => {
   const exitCode = numberAt(item, "exit_code");
   if (exitCode !== undefined && exitCode !== 0) return { type: "exit_code", message: `exit code ${exitCode}` };
@@ -120,7 +120,7 @@ const takeEnding = (carry: Carry, callId: string): { readonly ending: Ending | u
 const exited = (code: number | undefined): Failure | undefined =>
   code === undefined || code === 0 ? undefined : { type: "exit_code", message: `exit code ${code}` };
 
-/** How a call ended by its output alone. Only the head that Codex writes is read, never what the tool printed. */
+/** End of a call by its output alone. Only the head that Codex writes is read, never what the tool printed. */
 const endingOfOutput = (output: JsonValue | undefined): Ending => {
   if (isObject(output)) {
     const failed = output["success"] === false;
@@ -169,7 +169,7 @@ const returned = (item: JsonObject, context: EntryContext, carry: Carry): Interp
   };
 };
 
-/** What a call of each type is named and given. The provider runs the last two itself: their item holds the result. */
+/** Name and arguments of a call of each type. The provider runs the last two itself: their item holds the result. */
 const calls: Readonly<
   Record<string, { readonly name?: string; readonly arguments: string; readonly answered?: true }>
 > = {

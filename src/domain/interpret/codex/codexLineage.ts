@@ -1,5 +1,5 @@
 /**
- * What a Codex rollout shares with the one it was forked from: names that are the same in both.
+ * Names that a Codex rollout shares with the one it was forked from.
  *
  * Room: domain.
  *
@@ -15,7 +15,7 @@ import { withList } from "../memory.ts";
 import { wordsOf } from "../parts.ts";
 
 /**
- * How long after its beginning a file still holds copies: they are written in one go. A prompt that is sent again in
+ * Time from its beginning in which a file still holds copies, milliseconds: they are written in one go. A prompt that is sent again in
  * the fork by hand, to have another answer, comes later and is the fork's own.
  */
 const copyingMillis = 10_000;
@@ -26,7 +26,7 @@ const digest = (...texts: ReadonlyArray<string>): string => {
   return hash.digest("hex").slice(0, 24);
 };
 
-/** Where the thread comes from, from its first line on. */
+/** Lineage of the thread, from its first line on. */
 export const descend = (carry: Carry, from: string | undefined, at: number | undefined): Carry =>
   from === undefined ? carry : { ...carry, from, ...(at === undefined ? {} : { begun: at }) };
 

@@ -1,5 +1,5 @@
 /**
- * What Cline, Roo Code and Kilo Code show of a task (`ui_messages.json`): times, tokens and the words it began with.
+ * A task as Cline, Roo Code and Kilo Code show it (`ui_messages.json`): times, tokens and the words it began with.
  *
  * Room: domain.
  *

@@ -20,7 +20,7 @@ const format = "cursor";
 const isCall = (type: string): boolean => type === "tool_use" || type === "tool_call" || type === "tool-call";
 const isResult = (type: string): boolean => type === "tool_result" || type === "tool-result";
 
-/** What one block adds; `carry` holds the calls that wait. */
+/** Yield of one block; `carry` holds the calls that wait. */
 interface Read {
   readonly parts: ReadonlyArray<Part>;
   readonly facts: ReadonlyArray<Fact>;

@@ -104,7 +104,7 @@ export const pieceFacts = (
   return [said, ...facts];
 };
 
-/** What is known once a request has ended: its usage, and the arguments of its calls as the model gave them. */
+/** Facts of a request that has ended: its usage, and the arguments of its calls as the model gave them. */
 export const resultFacts = (
   result: JsonValue | undefined,
   requestId: string,
@@ -147,7 +147,7 @@ export const resultFacts = (
 
 export const modelOf = (request: JsonValue | undefined): string | undefined => stringAt(request, "modelId");
 
-/** What a person asked. */
+/** Prompt of a person. */
 export const askedFacts = (request: JsonObject, requestId: string): ReadonlyArray<Fact> => {
   const files = arrayAt(objectAt(request, "variableData"), "variables").flatMap((variable): ReadonlyArray<Part> => {
     const value = objectAt(variable, "value");

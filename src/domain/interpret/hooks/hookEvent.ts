@@ -1,5 +1,5 @@
 /**
- * What an agent's hook says, whichever agent: the same things under each agent's own names.
+ * Events of agents' hooks, whichever agent: the same things under each agent's own names.
  *
  * Room: domain.
  *
@@ -15,7 +15,7 @@ export type HookAgent = (typeof hookAgents)[number];
 
 export const hookFormat = (agent: HookAgent): string => `${agent}-hook`;
 
-/** What an event is about; undefined for the many that only say that something happened. */
+/** Subject of an event; undefined for the many that only say that something happened. */
 export type HookMoment =
   | "sessionStarted"
   | "sessionEnded"
@@ -102,7 +102,7 @@ export interface HookCall {
 const resultIn = (entry: JsonObject): JsonValue | undefined =>
   entry["tool_response"] ?? entry["tool_output"] ?? entry["toolResult"] ?? entry["tool_result"] ?? entry["output"];
 
-/** Why a tool failed, where its result says so: Gemini CLI's `error`, Copilot's `resultType`. */
+/** Reason of a tool's failure, where its result says so: Gemini CLI's `error`, Copilot's `resultType`. */
 const errorIn = (entry: JsonObject, result: JsonValue | undefined): string | undefined => {
   const said = firstString(entry, "error", "error_message");
   if (said !== undefined) return said;
@@ -128,7 +128,7 @@ export const callOf = (entry: JsonObject): HookCall | undefined => {
   };
 };
 
-/** What the person said, or the agent at the end of its turn. */
+/** Words of the person, or of the agent at the end of its turn. */
 export const promptIn = (entry: JsonObject): string | undefined => firstString(entry, "prompt", "userPrompt");
 export const answerIn = (entry: JsonObject): string | undefined =>
   firstString(entry, "last_assistant_message", "prompt_response", "text");

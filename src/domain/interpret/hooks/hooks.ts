@@ -1,5 +1,5 @@
 /**
- * What hooks of agents said, as facts: told by a second witness, so that a transcript of the same session counts alone.
+ * Facts of agents' hooks: told by a second witness, so that a transcript of the same session counts alone.
  *
  * Room: domain.
  *
@@ -36,7 +36,7 @@ const mostOpen = 8;
 
 const signatureOf = ({ arguments: args, name }: HookCall): string => memo(`${name} ${jsonText(args)}`);
 
-/** What makes a call one in its tenant: Anthropic's ids are unique in the world, others in their thread. */
+/** Key that makes a call one in its tenant: Anthropic's ids are unique in the world, others in their thread. */
 const keyOf = (callId: string, { threadId }: EntryContext): string =>
   callId.startsWith("toolu_") ? callId : `${threadId} ${shortId(callId)}`;
 

@@ -15,7 +15,7 @@ import type { Interpreter } from "../Interpreter.ts";
 
 const format = "a2a";
 
-/** How deep in a patch messages are looked for, and how many. */
+/** Depth in a patch up to which messages are looked for, and their number. */
 const deepest = 8;
 const most = 1_000;
 

@@ -18,7 +18,7 @@ import { partsOf, wordsOf } from "../parts.ts";
 
 const format = "langgraph";
 
-/** How deep in a state messages are looked for, and how many. */
+/** Depth in a state up to which messages are looked for, and their number. */
 const deepest = 8;
 const most = 1_000;
 

@@ -79,7 +79,7 @@ const streamed = (
   return facts;
 };
 
-/** Why a result of the stream is a failure: its flag, or the exit code in its value. */
+/** Failure in a result of the stream: its flag, or the exit code in its value. */
 const failureOf = (line: JsonObject): Failure | undefined => {
   const value = line["value"];
   const message = typeof value === "string" ? value : (stringAt(value, "stderr") ?? jsonText(value));

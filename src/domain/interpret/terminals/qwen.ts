@@ -40,7 +40,7 @@ const call = (asked: JsonObject, index: number, messageId: string, context: Entr
   return { parts: [toolUse(about)], facts: [toolCalled({ ...about, callKey, messageId })] };
 };
 
-/** What a tool answered; why it failed stands in the response, or in `toolCallResult` of the line. */
+/** Answer of a tool; the reason of a failure stands in the response, or in `toolCallResult` of the line. */
 const result = (answer: JsonObject, index: number, line: JsonObject, context: EntryContext): Read => {
   const callId = idAt(answer, "id") ?? `${context.eventId} ${index}`;
   const response = objectAt(answer, "response");

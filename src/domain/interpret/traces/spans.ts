@@ -107,7 +107,7 @@ export const spansOf = (line: JsonValue): ReadonlyArray<Span> => {
 
 const aboutModels = /^(?:gen_ai\.|llm\.|openinference\.|traceloop\.|mcp\.)/;
 
-/** Whether a span is about a model or a tool. */
+/** True when a span is about a model or a tool. */
 export const isAboutModels = ({ attributes }: Span): boolean =>
   Object.keys(attributes).some((key) => aboutModels.test(key));
 
@@ -120,7 +120,7 @@ export const spanSession = (line: JsonValue): string | undefined => {
   return found === undefined ? undefined : conversationOf(found);
 };
 
-/** When the first span of a line about models began, epoch milliseconds. */
+/** Start of a line's first span about models, epoch milliseconds. */
 export const spanTime = (line: JsonValue): number | undefined => {
   const start = spansOf(line).find(isAboutModels)?.start;
   return start === undefined ? undefined : Math.trunc(start);

@@ -46,7 +46,7 @@ const acted = (
   };
 };
 
-/** What the environment answered to the command before it. */
+/** Answer of the environment to the command before it. */
 const observed = (
   entry: JsonObject,
   context: EntryContext,
@@ -74,7 +74,7 @@ const observed = (
   };
 };
 
-/** What the whole run sent, received and cost. A replay spends nothing. */
+/** Tokens and cost of the whole run. A replay spends nothing. */
 const spent = (frame: JsonObject, context: EntryContext, model: string | undefined): ReadonlyArray<Fact> => {
   const stats = objectAt(objectAt(frame, "info"), "model_stats");
   const input = countAt(stats, "tokens_sent") ?? 0;

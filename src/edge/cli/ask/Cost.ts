@@ -17,7 +17,7 @@ import { momentInZone } from "./ZonedTime.ts";
 /** Longest wait for what an agent says on the standard input; it says it at once or not at all. */
 const inputMillis = 100;
 
-/** What Claude Code gives its status line; others may give the same. */
+/** Input of Claude Code for its status line; other programs may give the same. */
 const StatusInput = Schema.fromJsonString(Schema.Struct({ session_id: Schema.String }));
 const decodeStatus = Schema.decodeUnknownOption(StatusInput);
 

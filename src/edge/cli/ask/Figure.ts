@@ -32,7 +32,7 @@ const grouped = (value: number): string => {
   return (Math.abs(value) < 1 ? four : two).format(value);
 };
 
-/** What is plain and short needs no other look. */
+/** Plain and short text, which needs no further look. */
 const plainAscii = /^[\x21-\x7E]+(?: [\x21-\x7E]+)*$/;
 
 const text = (value: Value, width: number): string => {

@@ -30,7 +30,7 @@ export interface GridColumn {
 export const columnsOf = (names: ReadonlyArray<string>): ReadonlyArray<GridColumn> =>
   names.map((name) => ({ name, unit: unitOf(name) }));
 
-/** How wide the terminal is; undefined where there is none. */
+/** Width of the terminal; undefined where there is none. */
 export const terminalWidth = (): number | undefined =>
   process.stdout.isTTY === true ? process.stdout.columns : undefined;
 

@@ -94,7 +94,7 @@ const sectionLines = (section: SectionAnswer, screen: Screen, zone: string | und
   ];
 };
 
-/** Whose time it is of, for its heading. */
+/** Span of time that it covers, for its heading. */
 export const spanOf = (answer: ReportAnswer): string => {
   const moment = momentIn(answer.zone ?? undefined);
   const [since, until] = [answer.since, answer.until].map((at) => (at === null ? undefined : moment(at)));

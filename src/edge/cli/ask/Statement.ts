@@ -17,7 +17,7 @@ import * as Output from "../Output.ts";
 import { zone } from "./AskFlags.ts";
 import { type Form, print } from "./Forms.ts";
 
-/** A report over a hundred million rows takes less; what takes longer than a day nobody waits for. */
+/** A report over a hundred million rows takes less; nothing longer than a day is waited for. */
 const defaultSeconds = 600;
 const longestSeconds = 86_400;
 const defaultMegabytes = 256;
@@ -122,7 +122,7 @@ const limitsOf = (input: Limits): SqlOptions => ({
   zone: Option.getOrUndefined(input.tz),
 });
 
-/** Whether a store runs in the folder. */
+/** True when a store runs in the folder. */
 const isRunning = Effect.gen(function* () {
   const folder = yield* (yield* Attach).folder(yield* where);
   const found = Instance.find().pipe(Effect.provideService(DataFolder, folder));

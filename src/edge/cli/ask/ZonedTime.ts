@@ -7,7 +7,7 @@ import { momentOf } from "../ParseTime.ts";
 
 const day = /^\d{4}-\d\d-\d\d$/;
 
-/** How far a zone is ahead of UTC at a moment, milliseconds. */
+/** Offset of a zone from UTC at a moment, milliseconds. */
 const offsetAt = (at: number, zone: string | undefined): number => {
   const parts = new Intl.DateTimeFormat("sv-SE", {
     ...(zone === undefined ? {} : { timeZone: zone }),

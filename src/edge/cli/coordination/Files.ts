@@ -58,7 +58,7 @@ const chosen = Effect.fnUntraced(function* (files: ReadonlyArray<FileRow>, wante
   return last;
 });
 
-/** What a transcript shows of a file stands in its event. */
+/** Content of a file as its event shows it. */
 const shownIn = Effect.fnUntraced(function* (sequence: number) {
   const log = yield* EventLog;
   const entry = yield* log.at(sequence);

@@ -130,7 +130,7 @@ const read = Command.make(
   "read",
   {
     name,
-    lease: seconds("lease", "How long nobody else gets it (default: 30)"),
+    lease: seconds("lease", "Length of the lease, in which no other handler gets it (default: 30)"),
     wait: seconds("wait", "How long to wait for one (default: not at all)"),
     tenant,
     json,
@@ -145,7 +145,7 @@ const read = Command.make(
     });
   }),
 ).pipe(
-  Command.withDescription("Take the oldest message that nobody has taken; say with ack that it was handled"),
+  Command.withDescription("Take the oldest message that is free; say with ack that it was handled"),
   Command.withExamples([
     { command: "recollect inbox read reviewer --wait 60 --json", description: "The next message, or exit code 4" },
   ]),

@@ -18,7 +18,7 @@ import * as Output from "../Output.ts";
 /** A browser is there within seconds; who copies the address by hand has a while. */
 const livesMillis = 5 * 60_000;
 
-/** What opens an address on this system. */
+/** Program that opens an address, by system. */
 const opener: Readonly<Record<string, readonly [string, ...ReadonlyArray<string>]>> = {
   darwin: ["open"],
   linux: ["xdg-open"],

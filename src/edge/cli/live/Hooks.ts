@@ -30,7 +30,7 @@ const rootOf = Effect.gen(function* () {
   return (yield* Effect.flatMap(where, attach.folder)).root;
 });
 
-/** Where the door is, and was last time: hooks by HTTP have it in the agent's file. */
+/** Default port of the door: hooks by HTTP have it in the agent's file. */
 const usualPort = "4280";
 const urlOf = Effect.fnUntraced(function* (root: string) {
   const fs = yield* FileSystem.FileSystem;

@@ -27,7 +27,7 @@ export const shownBackup = Effect.fnUntraced(function* <A, E, R>(
   return result;
 });
 
-/** What every answer about a backup says of it. */
+/** Summary of a backup, in every answer about it. */
 export const summaryOf = ({ at, buckets, files, stream, withKeys }: Manifest) => ({
   at,
   lastSequence: stream.lastSequence,

@@ -59,7 +59,7 @@ type Asked =
   | { readonly _tag: "Answered"; readonly numbers: StoreNumbers }
   | { readonly _tag: "Silent"; readonly condition: Named };
 
-/** What the store says, in bounded time. */
+/** Asks the store, in bounded time. */
 const ask = Effect.fnUntraced(function* (place: Where, seconds: number) {
   const attach = yield* Attach;
   const found = yield* gather.pipe(

@@ -15,7 +15,7 @@ type Unit = "events" | "ms" | "B" | "%" | "flag" | "copies";
 interface Measure {
   readonly name: string;
   readonly unit: Unit;
-  /** Whether large or small values are bad. */
+  /** Side of the thresholds that is bad. */
   readonly isBad: "above" | "below";
   readonly warning: number | undefined;
   readonly critical: number | undefined;
@@ -24,7 +24,7 @@ interface Measure {
   readonly of: (numbers: Numbers) => number | null;
 }
 
-/** What is judged: the machine's numbers always, the store's where it could be asked. */
+/** Numbers under judgement: the machine's always, the store's where it could be asked. */
 export interface Numbers {
   readonly now: number;
   readonly machine: MachineNumbers;
@@ -214,7 +214,7 @@ const worst = (states: ReadonlyArray<State>): State => {
   return order.find((state) => states.includes(state)) ?? "ok";
 };
 
-/** What is not known is not bad: a server of somebody else's does not say how it syncs. */
+/** Judges the numbers. An unknown one is not bad: a foreign server does not say how it syncs. */
 export const reportOf = (
   numbers: Numbers & { readonly conditions: ReadonlyArray<Named> },
   given: { readonly warning: Thresholds; readonly critical: Thresholds; readonly ignored: ReadonlySet<string> },

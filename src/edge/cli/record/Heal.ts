@@ -34,7 +34,7 @@ const ranges = (list: ReadonlyArray<{ readonly first: number; readonly last: num
     : texts.join(", ");
 };
 
-/** What a heal would do, or has done, for a person. */
+/** Prints a heal, planned or done, for a person. */
 export const printPlan = Effect.fnUntraced(function* (plan: HealPlan.Plan) {
   const { copies, disk, events } = plan;
   for (const { message } of plan.findings) yield* Output.line(message);

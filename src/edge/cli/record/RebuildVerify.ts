@@ -171,7 +171,7 @@ const sequence = (name: string, text: string) =>
     Flag.optional,
   );
 
-/** Where to begin, when everything before was verified and has not changed in the ledger since. */
+/** Start position, when everything before was verified and has not changed in the ledger since. */
 const sinceLast = Effect.fnUntraced(function* (path: string) {
   const last = yield* LastVerified.read(path);
   return last === undefined || last.sequence === 0 ? undefined : last;

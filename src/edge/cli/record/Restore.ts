@@ -20,7 +20,7 @@ import * as Output from "../Output.ts";
 
 const isEmpty = (folder: string): boolean => !existsSync(folder) || readdirSync(folder).length === 0;
 
-/** How far the present folder's copies reach. */
+/** Last sequence of the present folder's copies. */
 const reachOf = ({ copies }: HealPlan.Plan): number => Math.max(copies.stream?.last ?? 0, copies.ledger?.last ?? 0);
 
 const printBackup = Effect.fnUntraced(function* (dir: string, manifest: Manifest) {
@@ -30,7 +30,7 @@ const printBackup = Effect.fnUntraced(function* (dir: string, manifest: Manifest
   );
 });
 
-/** What the folder knows and the backup does not have. */
+/** Sentence about what the folder knows and the backup lacks. */
 const missing = (manifest: Manifest, reach: number): string =>
   reach > manifest.stream.lastSequence
     ? `It lacks ${Output.counted(reach - manifest.stream.lastSequence, "event")}, sequences ${manifest.stream.lastSequence + 1} to ${reach}, which this folder's own copies reach.`

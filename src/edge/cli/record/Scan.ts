@@ -53,7 +53,7 @@ const opened = (data: unknown): unknown => {
   return typeof base64 === "string" ? [data, Buffer.from(base64, "base64").toString("latin1")] : data;
 };
 
-/** What one event holds, and its large parts; each part is looked at once, with the event that names it first. */
+/** Scans one event and its large parts; each part is looked at once, with the event that names it first. */
 const lookInto = Effect.fnUntraced(function* (
   entry: LogEntry,
   how: { readonly redactor: Redactor; readonly seen: Set<string>; readonly report: ScanReport },

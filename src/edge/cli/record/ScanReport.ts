@@ -1,12 +1,12 @@
 /**
- * What a scan of the store found: which secrets lie where, and what was replaced by marks. Never a secret itself.
+ * The findings of a scan of the store: secrets by place, and those replaced by marks. Never a secret itself.
  *
  * Room: edge.
  */
 import type { History, Sequence } from "../../../domain/History.ts";
 import type { Seen } from "../../../domain/secret/RedactSecrets.ts";
 
-/** Where secrets of one rule lie: an event. */
+/** Place of secrets of one rule: an event. */
 export interface Place {
   readonly rule: string;
   /** Of the keyed digest; the same secret has the same one everywhere. */
@@ -33,9 +33,9 @@ export interface Looked {
 
 /** Of one rule. */
 interface Sum {
-  /** How often. */
+  /** Number of occurrences. */
   count: number;
-  /** How many different ones, up to a bound. */
+  /** Digests of the different ones, up to a bound. */
   readonly digests: Set<string>;
   readonly histories: Set<string>;
   events: number;

@@ -20,7 +20,7 @@ import { where } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { conditionsOf as spoolConditions, spoolTotals } from "../spool/Spool.ts";
 
-/** What stands in the way, with the command that mends it. */
+/** An obstacle, with the command that repairs it. */
 export interface Named {
   readonly name: string;
   readonly field: string | null;
@@ -68,7 +68,7 @@ const diskCondition = (root: string, disk: ReturnType<typeof diskSpace>): Readon
   ];
 };
 
-/** What is known of a folder without asking anybody: also while no server runs. */
+/** Numbers of a folder that need no server. */
 export const machineNumbers = Effect.fnUntraced(function* ({ database, root, spool: spoolFile }: Folder) {
   const found = yield* spoolTotals(spoolFile);
   const spool = Option.getOrNull(found);
@@ -90,7 +90,7 @@ export const machineNumbers = Effect.fnUntraced(function* ({ database, root, spo
   };
 });
 
-/** How far each projection is behind the stream. */
+/** Gap of each projection behind the stream. */
 const projectionsOf = Effect.fnUntraced(function* (lastSequence: number, now: number) {
   const log = yield* EventLog;
   const { projections } = yield* (yield* Query).status;

@@ -1,5 +1,5 @@
 /**
- * What `recollect verify` says to a person: one line when all is well, else each place and the command that mends it.
+ * The report of `recollect verify` for a person: one line when all is well, else each place and the command that mends it.
  *
  * Room: edge.
  */

@@ -45,7 +45,7 @@ export const totals = ({ damaged, missing, overdueMillis, targets }: SpoolList.S
   };
 };
 
-/** What a person must look at, each with the command that shows it. */
+/** Conditions for a person to look at, each with the command that shows it. */
 export const conditionsOf = ({ damaged, lost }: { readonly damaged: number; readonly lost: number }) => [
   ...(lost === 0
     ? []
@@ -192,7 +192,7 @@ const numbers = Argument.Int("number").pipe(
 
 const all = Flag.Boolean("all").pipe(Flag.withDefault(false), Flag.withDescription("All that were set aside or lost"));
 
-/** Which ones are meant; a slip must not mean all. */
+/** Selection of commands; a slip must not mean all. */
 const whichOf = Effect.fnUntraced(function* (input: {
   readonly all: boolean;
   readonly numbers: ReadonlyArray<number>;
@@ -224,7 +224,7 @@ const retry = Command.make(
     yield* assertThere(which, done);
   }),
 ).pipe(
-  Command.withDescription("Let what was set aside wait again, to be delivered also when somebody was later"),
+  Command.withDescription("Let what was set aside wait again, to be delivered also when another writer was later"),
   Command.withExamples([{ command: "recollect spool retry 17 18", description: "Those two" }]),
 );
 

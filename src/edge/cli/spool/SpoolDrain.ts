@@ -30,7 +30,7 @@ export interface Drained {
   readonly setAside: number;
   /** Still here. */
   readonly waiting: number;
-  /** Why no more could be delivered. */
+  /** Reason that delivery stopped. */
   readonly error: string | null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What waits in the spool for one thread, behind what the read models have of it.
+ * Commands in the spool for one thread, behind its part in the read models.
  *
  * Room: edge.
  */

@@ -55,7 +55,7 @@ export const readRequests = Effect.fnUntraced(function* (path: string, agentType
   return requests;
 });
 
-/** How a batch stands, as a person reads it. */
+/** State of a batch, as a person reads it. */
 const shown = (result: Tasks.BatchResult) =>
   Effect.gen(function* () {
     const { atOnce, batchId, completed, failed, failFast, open, size, status } = result;

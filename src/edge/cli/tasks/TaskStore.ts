@@ -1,5 +1,5 @@
 /**
- * How the commands of tasks get at them.
+ * The access of task commands to tasks.
  *
  * Room: edge.
  */
@@ -8,7 +8,7 @@ import * as TaskQueueNats from "../../../coordination/tasks/queue/TaskQueueNats.
 import * as Tasks from "../../../coordination/tasks/Tasks.ts";
 import { configuration } from "../coordination/Config.ts";
 
-/** Who speaks in the events of these commands. */
+/** Source of the events of these commands. */
 const source = "recollect tasks";
 
 /** Runs a handler with tasks and their queue, over the store's own connection, and with the folder's configuration. */

@@ -32,7 +32,7 @@ const say = (asJson: boolean) => (result: Tasks.TaskResult) => (asJson ? Output.
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional);
 
-/** What lines of a file say for themselves is not said for all of them, and what concerns a batch not of one task. */
+/** Refuses flags for all tasks that lines of a file set for themselves, and flags of a batch for one task. */
 const fits = (input: {
   readonly batch: Option.Option<string>;
   readonly parallel: Option.Option<number>;

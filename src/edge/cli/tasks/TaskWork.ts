@@ -19,11 +19,11 @@ import { storeFromNow, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { withTasks } from "./TaskStore.ts";
 
-/** What a command may print: an output above this is no result but a log. It is held in memory while it runs. */
+/** Most output of a command: more is no result but a log. It is held in memory while it runs. */
 const maxOutputBytes = 64 * 1024 * 1024;
-/** How much of stderr is kept as the reason of a failure. */
+/** Length of stderr that is kept as the reason of a failure. */
 const maxReasonLength = 2_000;
-/** How many tasks one worker runs side by side: each is a process. */
+/** Most tasks that one worker runs side by side: each is a process. */
 const maxConcurrency = 256;
 
 const outputOf = (text: string): unknown => {

@@ -18,7 +18,7 @@ import { schedule } from "./TaskSchedules.ts";
 import { answer, cancel, restore, result, retry, show, submit, watch } from "./TaskVerbs.ts";
 import { work as workCommand } from "./TaskWork.ts";
 
-/** How long an ended task is recent, by the database and this machine: a list needs no NATS. */
+/** Retention of ended tasks, by the database and this machine: a list needs no NATS. */
 const retention = Effect.gen(function* () {
   const { folder } = yield* Attach;
   const { root } = yield* folder(yield* where);

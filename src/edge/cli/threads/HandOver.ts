@@ -14,9 +14,9 @@ import { json, readModels, tenant, threadArgument } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { threadNamed } from "./ThreadIds.ts";
 
-/** What a context takes beside everything else. */
+/** Most tokens of a context. */
 const mostTokens = 100_000;
-/** What `truncated` and `leftOut` take. */
+/** Tokens of `truncated` and `leftOut`. */
 const frameTokens = 60;
 
 /** Keys of `--json` are in camelCase, those of a model's answer are not. */

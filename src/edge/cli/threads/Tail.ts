@@ -79,7 +79,7 @@ interface Wanted {
   readonly json: boolean;
 }
 
-/** Words as they are said, between the lines of events; what was said before somebody looked comes in one piece. */
+/** Words as they are said, between the lines of events; what was said before the first look comes in one piece. */
 const withLive = <E, R, R2>(
   events: Stream.Stream<string, E, R>,
   said: Stream.Stream<Live.Watched, never, R2>,

@@ -63,7 +63,7 @@ const leftOut = Effect.fnUntraced(function* (all: ReadonlyArray<MessageRow>, sho
   yield* Output.line(`Not shown: ${about.join(", ")}. With --all they are.`);
 });
 
-/** What a terminal is opened at: as much as a person looks at. */
+/** Messages that a terminal opens at: as many as a person looks at. */
 const newest = 20;
 /** Before and after a place. */
 const beside = 6;

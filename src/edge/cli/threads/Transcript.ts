@@ -8,7 +8,7 @@
 import type { CompactionRow, MessageRow, PartRow, ToolCallRow } from "../../../query/Query.ts";
 import * as Output from "../Output.ts";
 
-/** What a tool answered, and what a model thought, is shown up to here: a screen has 40 lines. */
+/** Most lines of a tool's answer and of a model's thoughts: a screen has 40. */
 const mostLines = 12;
 const mostCharacters = 2_000;
 const mostArguments = 300;
@@ -19,7 +19,7 @@ const indent = (text: string): string =>
     .map((line) => (line === "" ? "" : `  ${line}`))
     .join("\n");
 
-/** How much is shown of long texts: their beginnings, or all of them. */
+/** Extent of long texts: their beginnings, or all of them. */
 export interface Shown {
   readonly isFull: boolean;
 }
@@ -49,10 +49,10 @@ const callText = (call: ToolCallRow, how: Shown): string => {
   return lines.join("\n");
 };
 
-/** A time that nobody said is not shown. */
+/** Time for a line; an unknown one is not shown. */
 const timeOf = (millis: number | null): ReadonlyArray<string> => (millis === null ? [] : [Output.moment(millis)]);
 
-/** What a piece is made with. */
+/** Settings for making a piece. */
 interface Making extends Shown {
   readonly callOf: (callId: string | null) => ToolCallRow | undefined;
   /** True when what this call answered is shown under it. */
@@ -102,7 +102,7 @@ const messageText = (message: MessageRow, how: Making): string => {
   return [heading, ...parts.map(indent)].join("\n");
 };
 
-/** Where a model no longer knew what had been said, and what it was told instead. */
+/** Text of a compaction: the place where a model lost what had been said, and the summary in its place. */
 const compactionText = ({ occurredAt, summary, tokensBefore, trigger }: CompactionRow, how: Shown): string => {
   const about = [trigger, tokensBefore === null ? null : `${Output.count(tokensBefore)} tokens before`];
   const known = about.filter((text) => text !== null).join(", ");

@@ -1,5 +1,5 @@
 /**
- * Where each agent keeps its hooks, which events it has, and what an entry of ours looks like there.
+ * The hooks of each agent: file, events, and the form of our entry there.
  *
  * Room: edge.
  *
@@ -20,7 +20,7 @@ export interface HookOptions {
   readonly node: string;
   /** Sessions are told of earlier ones at their start. */
   readonly isBriefed: boolean;
-  /** What cannot be recorded is refused, where the agent can refuse. */
+  /** True when the agent refuses what cannot be recorded, where it can refuse. */
   readonly isClosed: boolean;
 }
 
@@ -29,7 +29,7 @@ type Entry = Readonly<Record<string, unknown>>;
 /** Hooks in a JSON file: `hooks.<event>` is a list of entries. */
 interface InFile {
   readonly kind: "entries";
-  /** What a file that was not there begins with. */
+  /** Content that a new file begins with. */
   readonly empty: Entry;
   readonly entries: (options: HookOptions) => Readonly<Record<string, Entry>>;
 }

@@ -30,7 +30,7 @@ export interface HookPlace {
   readonly file: string;
 }
 
-/** Where the agent's hooks are. */
+/** Place of the agent's hooks. */
 export const placeOf = Effect.fnUntraced(function* ({ below = "", file, inHome, variable: name }: AgentHooks) {
   const path = yield* Path.Path;
   const moved = name === undefined ? "" : yield* variable(name);

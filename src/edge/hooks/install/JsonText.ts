@@ -17,7 +17,7 @@ export interface Node {
   readonly children: ReadonlyArray<Node>;
 }
 
-/** Where the text stops being JSON. */
+/** Place at which the text stops being JSON. */
 export class NoJson extends Error {
   readonly offset: number;
   constructor(offset: number) {
@@ -114,7 +114,7 @@ const indentAt = (text: string, offset: number): string => {
   return /^[ \t]*/.exec(text.slice(line, offset))?.[0] ?? "";
 };
 
-/** How much deeper members stand than the line that opens them. */
+/** Indent of members below the line that opens them. */
 const unitOf = (text: string): string => /\n([ \t]+)"/.exec(text)?.[1]?.replace(/^( {2}| {4}|\t).*$/, "$1") ?? "  ";
 
 const startOf = (node: Node): number => node.keyStart ?? node.start;

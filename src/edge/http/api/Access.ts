@@ -1,5 +1,5 @@
 /**
- * What an endpoint needs of the one who asks: a token, and a role.
+ * Requirements of an endpoint: a token, and a role.
  *
  * Room: edge.
  */
@@ -38,7 +38,7 @@ export const problem = (status: number) =>
     .annotate({ identifier: `Problem${status}`, description: titles[status] ?? "" })
     .pipe(HttpApiSchema.asJson({ contentType: ProblemDetails.contentType }), HttpApiSchema.status(status));
 
-/** What every endpoint may answer. */
+/** Problems that every endpoint may answer. */
 export const usual = [problem(400), problem(401), problem(403), problem(503)] as const;
 /** Beside that, whatever names a thing. */
 export const named = [...usual, problem(404)] as const;

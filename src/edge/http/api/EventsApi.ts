@@ -35,7 +35,7 @@ const AppendedAll = Schema.Struct({
 
 const EventPage = Schema.Struct({
   events: Schema.Array(EventRead),
-  /** What to give as `after` for the next page; absent on the last, which has all that waits on the machine. */
+  /** Value of `after` for the next page; absent on the last, which has all that waits on the machine. */
   next: optional(Count),
 }).annotate({ identifier: "EventPage" });
 

@@ -1,5 +1,5 @@
 /**
- * What several addresses of the API take and answer.
+ * Shapes that several addresses of the API take and answer.
  *
  * Room: edge.
  *
@@ -22,7 +22,7 @@ export const flag = Schema.Literals(["true", "false"]);
 
 export const byId = { id: Schema.String.check(Schema.isMinLength(1)) };
 
-/** What is known about an event beside its data. `id`: the same id twice is one event, so a request can be repeated. */
+/** Fields of an event beside its data. `id`: the same id twice is one event, so a request can be repeated. */
 export const aboutFields = {
   id: optional(Text),
   occurredAt: optional(Time),
@@ -36,7 +36,7 @@ export const aboutFields = {
   durable: optional(Schema.Literals(["log", "disk"])),
 };
 
-/** What became of an event. */
+/** Outcome of publishing an event. */
 export const Published = Schema.Struct({
   eventId: Text,
   /** `appended`: in the log. `duplicate`: it was there. `spooled`: on the daemon's disk until the log is back. */
@@ -69,7 +69,7 @@ export const MessageRead = Schema.Struct({
   role: Text,
   author: optional(Text),
   model: optional(Text),
-  /** What was said and what tools answered; thoughts are in `parts` only. */
+  /** Words that were said, and answers of tools; thoughts are in `parts` only. */
   text: Text,
   parts: Schema.Array(Part),
   occurredAt: Time,
@@ -86,7 +86,7 @@ export const ThreadRead = Schema.Struct({
   expiresAt: optional(Time),
   /** Oldest first: the newest, at most 64 and 64 KiB of them, or as many as were asked for. */
   messages: Schema.Array(MessageRead),
-  /** How many stand before those. */
+  /** Number of messages before those. */
   omitted: Count,
   /** Events that wait on the daemon's disk; they are among what is shown. */
   waiting: Count,

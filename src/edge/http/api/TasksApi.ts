@@ -33,7 +33,7 @@ const Submitted = Schema.Struct({
   where: Text,
 }).annotate({ identifier: "Submitted" });
 
-/** How a task stands, or how it ended. */
+/** State of a task, or its end. */
 const TaskRead = Schema.Struct({
   taskId: Text,
   status: Text,
@@ -43,7 +43,7 @@ const TaskRead = Schema.Struct({
   message: Schema.NullOr(Text),
   progress: Schema.NullOr(Time),
   total: Schema.NullOr(Time),
-  /** What it waits for, while it is `input_required`. */
+  /** Open requests, while it is `input_required`. */
   inputRequests: Schema.Array(Open),
   output: Schema.Unknown,
   error: Schema.NullOr(Schema.Struct({ type: Text, message: Schema.NullOr(Text) })),
@@ -68,7 +68,7 @@ const Lease = Schema.Struct({
 
 const leaseVerbs = ["heartbeat", "start", "progress", "ask", "complete", "fail", "time-out", "release"] as const;
 
-/** What a worker says of the task that it holds; each verb looks at its own fields. */
+/** Body of a worker's verbs for the task that it holds; each verb looks at its own fields. */
 const Settling = Schema.Struct({
   lease: Text,
   /** `complete`: any JSON. */
@@ -137,7 +137,7 @@ export const Tasks = HttpApiGroup.make("tasks")
     HttpApiEndpoint.post("claim", "/v1/tasks/claim", {
       payload: Schema.Struct({
         agentTypes: Schema.Array(Text).check(Schema.isMinLength(1), Schema.isMaxLength(100)),
-        /** What lists call the worker. Default: the token's name. */
+        /** Name of the worker in lists. Default: the token's name. */
         worker: optional(Text),
         /** Default 20,000; at most 60,000. */
         waitMillis: optional(wait),

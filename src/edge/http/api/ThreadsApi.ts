@@ -26,7 +26,7 @@ const {
   ...said
 } = MessageAppended.fields;
 
-/** What a person, model or tool says: `text`, or `parts`, or both. */
+/** Message of a person, model or tool: `text`, or `parts`, or both. */
 export const Saying = Schema.Struct({
   ...said,
   text: optional(Text),
@@ -67,7 +67,7 @@ const Synced = Schema.Struct({
   known: Count,
   /** New ones that were stored without what they repeat. */
   normalised: Count,
-  /** What the client did to its history; absent when it only went on. */
+  /** Change of the client's history; absent when it only went on. */
   resent: optional(Schema.Unknown),
 }).annotate({ identifier: "Synced" });
 
@@ -99,7 +99,7 @@ const Found = Schema.Struct({
 
 const Messages = Schema.Struct({
   messages: Schema.Array(MessageRead),
-  /** What to give as `cursor` for the next page; absent on the last. */
+  /** Value of `cursor` for the next page; absent on the last. */
   next: optional(Text),
 }).annotate({ identifier: "MessagePage" });
 

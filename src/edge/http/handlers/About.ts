@@ -1,5 +1,5 @@
 /**
- * What is said about an event that came over HTTP, and what became of it.
+ * Provenance of an event that came over HTTP, and the outcome of publishing it.
  *
  * Room: edge.
  *

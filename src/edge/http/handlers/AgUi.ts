@@ -33,7 +33,7 @@ const roles: Readonly<Record<string, string>> = {
   developer: "developer",
 };
 
-/** What a message says in words; its calls and results are facts of their own. */
+/** Words of a message; its calls and results are facts of their own. */
 const wordsOf = ({ parts }: MessageSaid, type: "text" | "thinking"): string =>
   parts.flatMap((part) => (part.type === type ? [part.text] : [])).join("");
 

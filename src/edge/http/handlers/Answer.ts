@@ -127,7 +127,7 @@ export const notModified = (etag: string): HttpServerResponse.HttpServerResponse
 export const notThere = (what: string, hint?: string): Refused =>
   new Refused({ status: 404, code: "notFound", detail: `There is no ${what}.`, hint });
 
-/** What is there, or 404. */
+/** The found value, or 404. */
 export const orNotThere = <A>(found: A | undefined, what: string) =>
   found === undefined ? Effect.fail(notThere(what)) : Effect.succeed(found);
 

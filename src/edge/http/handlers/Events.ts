@@ -45,7 +45,7 @@ const matchOf = (header: string | undefined) => {
   return expected === undefined ? Effect.fail(wrongTag) : Effect.succeed(expected);
 };
 
-/** Somebody was quicker than an ETag: that is what 412 says. */
+/** Another writer was quicker than an ETag: 412. */
 const moved = ({ message }: { readonly message: string }) =>
   refused({ status: 412, code: "sequenceConflict", detail: message, hint: "Read it again, decide again." });
 

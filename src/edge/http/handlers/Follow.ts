@@ -19,7 +19,7 @@ import { agUi, asEvent, asLine, events, type Said } from "./FollowForm.ts";
 
 /** A comment so often tells proxies and clients that the connection lives, and finds out when it does not. */
 const beatMillis = 15_000;
-/** How soon a revoked token ends what it has opened. */
+/** Time until a revoked token ends what it has opened, milliseconds. */
 const lookMillis = 1_000;
 
 const threadOnly = refused({
@@ -29,7 +29,7 @@ const threadOnly = refused({
   hint: "Name it: /v1/follow?thread=ID&format=ag-ui",
 });
 
-/** How it is to be said. */
+/** The form that was asked for. */
 const formOf = Effect.fnUntraced(function* ({ format, thread }: Asked) {
   if (format !== "ag-ui") return events;
   return thread === undefined ? yield* threadOnly : agUi(thread, yield* newId);

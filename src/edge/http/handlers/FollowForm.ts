@@ -30,7 +30,7 @@ export const asEvent = ({ data, event, id }: Said): string =>
 export const asLine = ({ data, event }: Said): string =>
   `${JSON.stringify(event === undefined ? data : { event, ...(data as object) })}\n`;
 
-/** What is said at the head, of each thing that is seen, when it cannot go on, and at the end. */
+/** Words at the head, of each thing that is seen, when it cannot go on, and at the end. */
 export interface Form {
   readonly begin: ReadonlyArray<Said>;
   readonly of: (seen: Seen) => ReadonlyArray<Said>;

@@ -29,7 +29,7 @@ const wrongCursor = refused({
   hint: "Give the `next` of the page before, or none.",
 });
 
-/** How many messages stand before the page: a message keeps its place, whatever is said behind it. */
+/** Number of messages before the page: a message keeps its place, whatever is said behind it. */
 const offsetOf = (cursor: string | undefined) => {
   if (cursor === undefined) return Effect.succeed(0);
   const offset = /^\d{1,15}$/.test(cursor) ? Number(cursor) : Number.NaN;

@@ -1,5 +1,5 @@
 /**
- * What leaves over HTTP: the body of an answer as it may be shown. Every handler answers through here.
+ * The body of an answer over HTTP, as it may be shown. Every handler answers through here.
  *
  * Room: edge.
  *
@@ -40,7 +40,7 @@ const bodyOf = (body: HttpBody.HttpBody, shows: Shown): HttpBody.HttpBody => {
   }
 };
 
-/** What may be shown to whoever asks. */
+/** Limits on what the caller is shown. */
 const showing = Effect.gen(function* () {
   const { role } = yield* Principal;
   const { headers } = yield* HttpServerRequest.HttpServerRequest;

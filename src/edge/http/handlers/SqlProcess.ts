@@ -12,7 +12,7 @@ import { refused } from "../Problem.ts";
 import { sqlAtOnce, tooManyStatements } from "../SqlAtOnce.ts";
 
 const usualSeconds = 30;
-/** What is answered is held in memory until it is whole, so that a failure is a status and not a cut. */
+/** Most bytes of an answer. It is held in memory until it is whole, so that a failure is a status and not a cut. */
 const mostBytes = 64 * 1024 * 1024;
 
 const busy = refused({

@@ -18,7 +18,7 @@ import { publishedAs, split } from "./About.ts";
 import { answer, etagOf, json, orNotThere } from "./Answer.ts";
 import { ask } from "./SqlProcess.ts";
 
-/** What the daemon knows of itself: the JSON of `recollect status`. */
+/** Status of the daemon: the JSON of `recollect status`. */
 export class StoreStatus extends Context.Service<StoreStatus, { readonly now: Effect.Effect<object, unknown> }>()(
   "recollect/edge/http/StoreStatus",
 ) {}
@@ -40,7 +40,7 @@ const explained = Effect.fnUntraced(function* (name: string | undefined) {
   return json({ version, fields: yield* config.explain(name) }, { headers: { etag: etagOf(version) } });
 });
 
-/** Who changes something: the token, whatever else the caller says. */
+/** Adds the actor of a change: the token's name, whatever else the caller says. */
 const by = <A extends object>(given: A) => Effect.map(Principal, ({ name }) => ({ ...given, who: `http/${name}` }));
 
 const fallback = (value: unknown): unknown => (value === null ? undefined : value);

@@ -55,7 +55,7 @@ interface Said {
 
 const missing = (field: string) => refused({ status: 400, code: "schema", detail: `This verb needs \`${field}\`.` });
 
-/** What each verb does, and whether the task is settled by it. */
+/** Actions of the verbs, each with whether it settles the task. */
 const acts = {
   heartbeat: (lease: TaskLease) => lease.heartbeat,
   start: (lease: TaskLease) => lease.start,

@@ -36,7 +36,7 @@ const threadOf = Effect.fnUntraced(function* (id: string) {
 });
 
 /**
- * What a state looks like as JSON, kept as long as the state is: a thread that is read again and again is written once.
+ * JSON of a state, kept as long as the state is: a thread that is read again and again is written once.
  * (A window of 64 messages costs 0.2 ms to write, more than everything else that a warm read does.)
  */
 const written = new WeakMap<object, string>();
@@ -121,7 +121,7 @@ const list = Effect.fnUntraced(function* (query: {
   return json({ threads, ...given({ next }), isCurrent: current });
 });
 
-/** What a PATCH says: each part is an event of its own, and the answer is the last one's. */
+/** Applies a PATCH: each part is an event of its own, and the answer is the last one's. */
 const describe = Effect.fnUntraced(function* (
   id: string,
   payload: Parameters<typeof split>[0] & {

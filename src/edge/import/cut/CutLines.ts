@@ -128,7 +128,7 @@ export interface Refused {
   readonly reason: string;
 }
 
-/** What a file's lines need to know of the file: found by looking ahead, before the first line is cut. */
+/** Facts of a file that its lines need: found by looking ahead, before the first line is cut. */
 export interface LineFile {
   readonly format: Format;
   /** The session of lines before the first one that names one: that first one, or a name derived from the file. */

@@ -164,7 +164,7 @@ const importConversation = Effect.fnUntraced(function* (
   yield* forEachEntry(opened, (entry) => job.take(found.fileThread, entry));
 });
 
-/** What a file says beside its conversations: one entry in a history of kind `source`. */
+/** Imports what a file says beside its conversations: one entry in a history of kind `source`. */
 const importSource = Effect.fnUntraced(function* (
   job: ImportRun,
   file: Found,

@@ -20,7 +20,7 @@ import { timeOf } from "../../../domain/EntryTimes.ts";
 import { FileThread, isCovered, isCoveredAlone, type ThreadState } from "../Threads.ts";
 import type { Found } from "../find/FileWalk.ts";
 
-/** How far ahead the first session and the first time are looked for. The real ones stand within 22 lines. */
+/** Lines in which the first session and the first time are looked for. The real ones stand within 22 lines. */
 const aheadLines = 2000;
 const aheadBytes = 8 * 1024 * 1024;
 

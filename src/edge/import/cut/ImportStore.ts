@@ -22,7 +22,7 @@ import { boundedId } from "../ThreadIds.ts";
 import { FileThread, isCovered } from "../Threads.ts";
 
 const headBytes = 100;
-/** How often a store that was taken for one in no use, and was written to, is read again: then it is one in use. */
+/** Reads of a store that was taken for an idle one and was written to: after them it counts as one in use. */
 const attempts = 2;
 /** Tables that are named when a database is of no agent that is known. */
 const namedTables = 8;

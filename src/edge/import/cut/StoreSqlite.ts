@@ -8,7 +8,7 @@
  * - A database in WAL mode whose log is not there is open nowhere: it is read as it lies (`immutable`), because a plain
  *   read-only connection would leave a `-wal` and a `-shm` beside it. That it did not change meanwhile is looked at
  *   afterwards; one that did is read again, as one that is in use.
- * - Where the files beside it may not be made (a folder of somebody else's), database and log are copied first.
+ * - Where the files beside it may not be made (a foreign folder), database and log are copied first.
  *
  * `node:sqlite`, because better-sqlite3 is built without URIs and knows no `immutable`; loaded when a store is met, since
  * Node 22 says on stderr that it is new.
@@ -31,7 +31,7 @@ export interface Rows {
 /** The database cannot be read. */
 export class StoreTrouble extends Schema.TaggedError<StoreTrouble>()("StoreTrouble", { reason: Schema.String }) {}
 
-/** How long a question waits for a writer that has the file to itself for a moment. */
+/** Patience of a question for a writer that has the file to itself, milliseconds. */
 const busyMillis = 5000;
 
 /** The first bytes of every SQLite database. */
@@ -92,7 +92,7 @@ const copied = Effect.fnUntraced(function* (path: string) {
 
 const isWal = (head: Uint8Array): boolean => head[18] === 2 && head[19] === 2;
 
-/** What changes when a database is written to. */
+/** Stamp that changes when a database is written to. */
 const stampOf = Effect.fnUntraced(function* (path: string) {
   const fs = yield* FileSystem.FileSystem;
   const stamp = (file: string) =>

@@ -1,5 +1,5 @@
 /**
- * What a file is, by its content.
+ * The format of a file, by its content.
  *
  * Room: edge.
  *
@@ -220,7 +220,7 @@ const byOutline = Effect.fnUntraced(function* (file: Found, lines: ReadonlyArray
 });
 
 /**
- * What a file is. With `forced`, a line format cuts it into lines whatever they hold, and a chat format is what its
+ * Detects a file's format. With `forced`, a line format cuts it into lines whatever they hold, and a chat format is what its
  * conversations are taken for.
  */
 export const detect = Effect.fn("edge.detect")(function* (file: Found, forced: Format | undefined) {

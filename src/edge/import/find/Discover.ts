@@ -1,5 +1,5 @@
 /**
- * Which transcripts lie on this machine, in the places where agents keep them.
+ * Transcripts on this machine, in the places where agents keep them.
  *
  * Room: edge.
  *
@@ -13,7 +13,7 @@ import type { Format } from "../Entry.ts";
 export interface Place {
   /** A folder to import. */
   readonly path: string;
-  /** Whose transcripts they are, for people. */
+  /** Agent of the transcripts, for people. */
   readonly agent: string;
   readonly format: Format;
   readonly files: number;
@@ -22,7 +22,7 @@ export interface Place {
   readonly isAtLeast: boolean;
 }
 
-/** Files that are counted in all: 20,000 took 1.7 s, and somebody waits. */
+/** Files that are counted in all: 20,000 took 1.7 s, and a person waits. */
 const mostFiles = 20_000;
 const mostMillis = 3_000;
 /** The deepest of these places has its files five folders down. */
@@ -34,7 +34,7 @@ interface Count {
   isAtLeast: boolean;
 }
 
-/** What is left to look at, for all places together. */
+/** Budget of files that is left, for all places together. */
 interface Budget {
   files: number;
   readonly until: number;

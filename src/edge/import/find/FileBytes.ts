@@ -17,11 +17,11 @@ export interface Source {
   readonly packing?: Packing | undefined;
 }
 
-/** How a reading ended. */
+/** End of a reading. */
 export interface Ending {
   /** True when the file was read to its end, and not stopped. */
   readonly isWhole: boolean;
-  /** Why a packed file could not be read further. */
+  /** Reason that a packed file could not be read further. */
   readonly problem: string | undefined;
 }
 

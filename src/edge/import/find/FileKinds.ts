@@ -1,5 +1,5 @@
 /**
- * What a file is that is no transcript, in words for a person, and what can be done about it.
+ * Kinds of files that are no transcript, in words for a person, each with the remedy.
  *
  * Room: edge.
  */

@@ -15,7 +15,7 @@ export interface Found {
   readonly bytes: number;
   /** Last modification, epoch milliseconds. */
   readonly modified: number;
-  /** How its bytes stand for text, once that was looked at; absent for a plain file. */
+  /** Packing of its text, once that was looked at; absent for a plain file. */
   readonly packing?: Packing | undefined;
 }
 

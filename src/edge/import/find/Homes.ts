@@ -1,5 +1,5 @@
 /**
- * Where agents keep their transcripts on this machine.
+ * The homes of agents' transcripts on this machine.
  *
  * Room: edge.
  *
@@ -10,20 +10,20 @@ import { Effect, Path } from "effect";
 import { homeFolder, variable } from "../../../machine/UserFolders.ts";
 import type { Format } from "../Entry.ts";
 
-/** Where an agent keeps transcripts, and what its files are called. */
+/** Place of an agent's transcripts, and the names of its files. */
 export interface Home {
   readonly agent: string;
   readonly format: Format;
   /** The environment variable that moves the agent's folder, and the folder below the value where it is not that itself. */
   readonly variable?: string;
   readonly below?: string;
-  /** Where the agent's folder is by default, in the user's home. */
+  /** Default place of the agent's folder, in the user's home. */
   readonly inHome?: ReadonlyArray<string>;
   /** The same in the system's folder for applications. */
   readonly inApplications?: ReadonlyArray<string>;
   /** Folders in it, or files. */
   readonly folders: ReadonlyArray<string>;
-  /** Which of the files below are transcripts, by the path from there, with `/`. */
+  /** Pattern of transcripts among the files below, for the path from there, with `/`. */
   readonly isTranscript: RegExp;
 }
 
@@ -155,7 +155,7 @@ export const homes: ReadonlyArray<Home> = [
   { agent: "OpenCode", format: "opencode-db", ...data("opencode"), folders: ["opencode.db"], isTranscript: anything },
 ];
 
-/** Where applications keep what is theirs: one folder on each system. */
+/** Folder of applications' data: one on each system. */
 const applications = Effect.gen(function* () {
   const path = yield* Path.Path;
   const home = yield* homeFolder;

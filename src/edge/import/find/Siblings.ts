@@ -114,7 +114,7 @@ export const make = Effect.gen(function* () {
       : Effect.succeed(false);
 
   /**
-   * When the messages of a task of Cline were said: the nth request in `ui_messages.json` is the time of the nth answer,
+   * Times of the messages of a task of Cline: the nth request in `ui_messages.json` is the time of the nth answer,
    * and of what was said before it.
    */
   const clineTimes = Effect.fnUntraced(function* (path: string) {

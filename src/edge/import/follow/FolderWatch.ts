@@ -17,9 +17,9 @@ import { dirname, join, sep } from "node:path";
 /** A file or folder to follow. */
 export interface FollowRoot {
   readonly path: string;
-  /** Whose transcripts they are, for people; absent for a path that a person named. */
+  /** Agent of the transcripts, for people; absent for a path that a person named. */
   readonly agent?: string | undefined;
-  /** Which files below count, by the path from the root with `/`; absent: every file. */
+  /** Pattern of the files below that count, for the path from the root with `/`; absent: every file. */
   readonly isTranscript?: RegExp | undefined;
 }
 
@@ -63,7 +63,7 @@ interface Folder {
   readonly watcher: FSWatcher | undefined;
 }
 
-/** What is followed, for people. */
+/** Description of what is followed, for people. */
 export interface Watched {
   readonly roots: ReadonlyArray<FollowRoot>;
   readonly files: number;

@@ -22,7 +22,7 @@ import { fingerprintOf, type Stamp, type Stamps } from "../StampsSqlite.ts";
 import { FolderWatch, type FollowRoot, type Watched, type WatchOptions } from "./FolderWatch.ts";
 import { openTail, type Tail } from "./Tail.ts";
 
-/** What came of one file. */
+/** News of one file. */
 export interface News {
   readonly path: string;
   /** New entries in the log. */
@@ -34,7 +34,7 @@ export interface News {
 }
 
 export interface FollowOptions<E = never, R = never> {
-  /** What is followed: asked again from time to time, because agents come. */
+  /** Roots to follow: asked again from time to time, because agents come. */
   readonly roots: Effect.Effect<ReadonlyArray<FollowRoot>, E, R>;
   readonly tenant?: string | undefined;
   readonly stamps?: Stamps | undefined;
@@ -49,7 +49,7 @@ export interface FollowOptions<E = never, R = never> {
 const gatherMillis = 50;
 /** Files of lines that are kept open, those that changed last; another one is read from its beginning when it grows again. */
 const mostTails = 16;
-/** What is read whole is read again after so many times the time that it took, and after `mostRestMillis` at the latest. */
+/** Rest of what is read whole, as a multiple of the time that reading took; `mostRestMillis` at most. */
 const restFactor = 9;
 const mostRestMillis = 300_000;
 /** A file that has not changed for so long gets its stamp. */
@@ -63,7 +63,7 @@ const unfinished = new Set([unfinishedLine, unfinishedDocument]);
 
 interface Settling {
   readonly at: number;
-  /** What was read, for a file that is read whole: `signature` is how it was before. */
+  /** Last reading of a file that is read whole: `signature` is how it was before. */
   readonly whole?: { readonly signature: string; readonly report: ImportReport } | undefined;
 }
 
@@ -72,7 +72,7 @@ const infoOf = Effect.fnUntraced(function* (path: string) {
   return yield* fs.stat(path).pipe(Effect.option);
 });
 
-/** What changes when a file, or a database with its log, is written to. */
+/** Signature that changes when a file, or a database with its log, is written to. */
 const wholeSignature = Effect.fnUntraced(function* (path: string) {
   const parts = yield* Effect.forEach([path, `${path}-wal`], (file) =>
     Effect.map(
@@ -106,7 +106,7 @@ class Follower {
   private readonly dirty = new Set<string>();
   private readonly latch = Latch.makeUnsafe(false);
   private readonly tails = new Map<string, Tail>();
-  /** When a path may be read again. */
+  /** Earliest time at which a path may be read again. */
   private readonly resting = new Map<string, number>();
   private readonly settling = new Map<string, Settling>();
   private readonly read = new Map<string, string>();
@@ -148,7 +148,7 @@ class Follower {
     if (due > 0) yield* this.latch.await.pipe(Effect.timeoutOption(due));
   });
 
-  /** What fails is tried again: nothing of the path is given up. */
+  /** Runs an effect; a failure is tried again: nothing of the path is given up. */
   private guarded<E, R>(path: string, effect: Effect.Effect<void, E, R>) {
     return effect.pipe(
       Effect.catchCause((cause) =>

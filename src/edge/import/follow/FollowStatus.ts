@@ -1,5 +1,5 @@
 /**
- * What is followed, and by which process: said in the data folder, for `recollect sources`.
+ * Followed folders and their processes: written in the data folder, for `recollect sources`.
  *
  * Room: edge.
  *
@@ -24,7 +24,7 @@ export const FollowStatus = Schema.Struct({
   polled: Schema.Int,
   /** New entries since the start, beside those of the first import. */
   events: Schema.Int,
-  /** When the last ones came, and of which file; absent while none did. */
+  /** Time of the last ones, and their file; absent while none came. */
   lastAt: Schema.optionalKey(Schema.Int),
   lastPath: Schema.optionalKey(Schema.String),
 });
@@ -79,7 +79,7 @@ export const keepStatus = Effect.fn("edge.keepFollowStatus")(function* (options:
   };
 });
 
-/** What the processes that live follow. */
+/** Folders that the living processes follow. */
 export const followed = Effect.fn("edge.followed")(function* (folder: string) {
   const fs = yield* FileSystem.FileSystem;
   const path = yield* Path.Path;

@@ -22,7 +22,7 @@ import type { Refusal } from "../Report.ts";
 const edgeBytes = 1024;
 const chunkBytes = 256 * 1024;
 
-/** What a drain has brought. */
+/** Yield of a drain. */
 export interface Drained {
   readonly events: number;
   readonly bytes: number;

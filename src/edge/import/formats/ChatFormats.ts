@@ -29,7 +29,7 @@ export interface Conversation {
   readonly derived: boolean;
 }
 
-/** What a file holds: its conversations, and what it says beside them. */
+/** Content of a file: its conversations, and what it says beside them. */
 export interface Chat {
   readonly format: ChatFormat;
   readonly conversations: ReadonlyArray<Conversation>;
@@ -55,7 +55,7 @@ const byIdKey = "mapping";
 const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean =>
   key !== undefined && keys.includes(key);
 
-/** What of a chat file is outlined: members of the objects around messages, and the elements of message arrays. */
+/** Outlined parts of a chat file: members of the objects around messages, and the elements of message arrays. */
 export const chatParts: Descend = (part, parents) => {
   const [root, second] = parents;
   if (root === undefined) return true;
@@ -116,7 +116,7 @@ const anthropicBlocks = new Set(["tool_use", "tool_result", "thinking", "redacte
 const openAiBlocks = new Set(["image_url", "input_audio", "refusal", "file"]);
 const openAiRoles = new Set(["system", "developer", "tool", "function"]);
 
-/** Which dialect a message gives away, if it does. */
+/** Dialect of a message, if it gives one away. */
 const dialectOf = (message: JsonValue): ChatFormat | undefined => {
   if (!isObject(message)) return undefined;
   const role = stringAt(message, "role");

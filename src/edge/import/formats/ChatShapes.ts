@@ -13,7 +13,7 @@ interface Shape {
   /** Members that must be there, and of which one must. */
   readonly has?: ReadonlyArray<string>;
   readonly hasOne?: ReadonlyArray<string>;
-  /** What its small members must say. */
+  /** Test of its small members. */
   readonly says?: (fields: JsonObject) => boolean;
   /** The thread's name by its small members; undefined where it has none of its own. */
   readonly name: (fields: JsonObject) => string | undefined;

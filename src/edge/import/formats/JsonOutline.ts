@@ -1,5 +1,5 @@
 /**
- * Where the parts of a JSON text lie, without parsing it: byte ranges of members and elements near its root.
+ * The places of the parts of a JSON text, without parsing it: byte ranges of members and elements near its root.
  *
  * Room: edge.
  *
@@ -22,7 +22,7 @@ export interface Part {
   readonly parts: Array<Part> | undefined;
 }
 
-/** Whether the members or elements of a container are recorded. `parents` is the way to it, root first. */
+/** True when the members or elements of a container are recorded. `parents` is the way to it, root first. */
 export type Descend = (part: Omit<Part, "end" | "parts">, parents: ReadonlyArray<Part>) => boolean;
 
 const quote = 0x22;
@@ -44,7 +44,7 @@ const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byt
 export class JsonOutline {
   /** The top-level values, in order: one for a document, several for joined lines. */
   readonly roots: Array<Part> = [];
-  /** Why this is no JSON text, once that is known. */
+  /** Reason that this is no JSON text, once that is known. */
   problem: string | undefined;
 
   private offset = 0;

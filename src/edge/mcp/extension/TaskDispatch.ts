@@ -33,11 +33,11 @@ export interface TaskTool {
 
 export interface Options {
   readonly tools: ReadonlyArray<TaskTool>;
-  /** How soon it is worth asking again. */
+  /** Poll interval for the client, milliseconds. */
   readonly pollMillis: number;
 }
 
-/** What is wrong with a message beside its body: over HTTP, its headers. */
+/** Check of a message beside its body: over HTTP, its headers. */
 export type Check = (message: JsonObject) => Reply | undefined;
 
 /** The revision of the protocol that has the extension. */
@@ -117,7 +117,7 @@ const created = Effect.fnUntraced(function* (
   return result(message, { resultType: "task", ...envelope(taskId, "working", at, pollMillis) });
 });
 
-/** What went wrong, as JSON-RPC says it: what is not there was asked for wrongly. */
+/** Failure as JSON-RPC says it: what is not there was asked for wrongly. */
 const failed = (message: JsonObject) => (cause: Cause.Cause<unknown>) =>
   Effect.sync((): Reply => {
     const isUnknown = Cause.squash(cause) instanceof TaskNotFound;

@@ -13,7 +13,7 @@ import type { Options, TaskTool } from "./TaskDispatch.ts";
 
 const decode = Schema.decodeUnknownOption(Schema.Struct(taskParameters));
 
-/** What cannot be submitted is left to the tool, which says why. */
+/** The tool as a task. A bad submission is left to the tool, which says why. */
 const task: TaskTool = {
   name: "task",
   isRequired: false,

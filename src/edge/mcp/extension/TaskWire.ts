@@ -15,7 +15,7 @@ import { known } from "../../../query/brief/Plain.ts";
 
 export const extensionName = "io.modelcontextprotocol/tasks";
 
-/** When its history began, and when it went on last. Epoch milliseconds. */
+/** First and last time of its history, epoch milliseconds. */
 export interface Times {
   readonly created: number | undefined;
   readonly updated: number | undefined;
@@ -40,7 +40,7 @@ const resultOf = (output: unknown): JsonObject => {
   return { content: [{ type: "text", text }] };
 };
 
-/** What a worker asks for without a schema: words. */
+/** Schema of a request without one: words. */
 const inWords: JsonObject = {
   type: "object",
   properties: { answer: { type: "string", title: "Answer" } },
@@ -58,7 +58,7 @@ const requestOf = ({ message, schema }: TaskResult["inputRequests"][number]): Js
 
 const iso = (millis: number | undefined): string => new Date(millis ?? 0).toISOString();
 
-/** What every form of a task says. It lives as long as the record: no time to live. */
+/** Fields of every form of a task. It lives as long as the record: no time to live. */
 export const envelope = (
   taskId: string,
   status: string,

@@ -1,5 +1,5 @@
 /**
- * What passes between an MCP client and a server, recorded through a client of the store: a session, a thread, and each call
+ * Traffic between an MCP client and a server, recorded through a client of the store: a session, a thread, and each call
  * with its intent and its outcome.
  *
  * Room: edge.
@@ -14,7 +14,7 @@ import { type Direction, type Moment, type Observation, Traffic } from "../../wr
 export interface RecordOptions {
   /** The thread to write to. Default: a new one for each session. */
   readonly thread?: string | undefined;
-  /** How it was reached, as the session says it. */
+  /** Transport, as the session says it. */
   readonly transport?: string | undefined;
 }
 

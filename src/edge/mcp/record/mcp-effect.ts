@@ -22,7 +22,7 @@ export type { RecordOptions } from "./Seen.ts";
 /** Sessions whose threads are known; one that is older gets another thread. */
 const mostSessions = 1_000;
 
-/** How a result of the server reads; what it is made of is its own. */
+/** Outcome of a server's result, whose form is its own. */
 const outcomeOf = (exit: Exit.Exit<unknown, unknown>) => {
   if (Exit.isFailure(exit)) {
     const error: unknown = Cause.squash(exit.cause);

@@ -42,7 +42,7 @@ const place = Effect.fnUntraced(function* (
   return found === undefined ? undefined : Number(found[0]);
 });
 
-/** Where the window before a place begins. */
+/** Start of the window before a place. */
 const windowBefore = (thread: ThreadRow, upTo: number, messages: number) =>
   Effect.map(
     place("sequence <= :upTo ORDER BY sequence DESC LIMIT 1 OFFSET :skip", thread, { upTo, skip: messages - 1 }),
@@ -79,7 +79,7 @@ const read = Effect.fnUntraced(function* (query: Query["Service"], thread: Threa
   return pieces({ messages: within(messages), calls: within(calls), compactions: within(compactions), isFull });
 });
 
-/** What this machine knows of a thread behind what the read models have. */
+/** Part of a thread that this machine knows behind the read models. */
 const newer = Effect.fnUntraced(function* (id: string, behind: number) {
   const writing = yield* Effect.option((yield* Desk).writing);
   if (Option.isNone(writing)) return [];

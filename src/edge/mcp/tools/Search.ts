@@ -39,7 +39,7 @@ const hitOf = (hit: SearchHit) =>
 /** Words of which one may be left out; a sentence has more, and no text has all of them. */
 const mostWords = 8;
 
-/** Where no text has all the words: the search without one of them that finds least, so that the rare ones stay. */
+/** Search for when no text has all the words: without one of them that finds least, so that the rare ones stay. */
 const withFewerWords = Effect.fnUntraced(function* <E>(
   nothing: SearchAnswer,
   query: string,

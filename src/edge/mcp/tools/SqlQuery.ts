@@ -11,7 +11,7 @@ import { text, whole } from "../Parameters.ts";
 import { cellOf } from "../../../query/brief/Plain.ts";
 import { tool } from "../Tool.ts";
 
-/** Rows that are counted for `total`; nobody reads more of an answer. */
+/** Most rows that are counted for `total`. */
 const mostCounted = 20_000;
 /** An expression without an alias is its column's name, however long it is. */
 const longestName = 120;

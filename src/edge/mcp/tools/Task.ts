@@ -13,7 +13,7 @@ import { known, minute } from "../../../query/brief/Plain.ts";
 import { Refused } from "../Refusal.ts";
 import { type Call, tool } from "../Tool.ts";
 
-/** How a task stands, for a model. */
+/** State of a task, for a model. */
 const shown = (task: TaskResult, tokens: number): JsonObject => {
   const output = task.output === null || task.output === undefined ? undefined : (task.output as JsonValue);
   const asked = task.inputRequests.map(

@@ -39,7 +39,7 @@ export const duration = (millis: number): string => {
 
 export const money = (dollars: number): string => `$${dollars < 10 ? dollars.toFixed(2) : count(Math.round(dollars))}`;
 
-/** How long ago, in the largest unit that says enough. */
+/** Time since a moment, in the largest unit that says enough. */
 export const ago = (at: number, now: number): string => {
   const seconds = Math.round((now - at) / 1000);
   if (seconds < -60) return `in ${ago(now, at).replace(/ ago$/, "")}`;

@@ -31,7 +31,7 @@ export class Html {
   }
 }
 
-/** What may stand in a template: nothing at all for null, undefined and false. */
+/** Values of a template: null, undefined and false are nothing at all. */
 export type Child = Html | string | number | null | undefined | false | ReadonlyArray<Child>;
 
 const entities: Readonly<Record<string, string>> = {

@@ -24,7 +24,7 @@ const address = (href: string): string | undefined => {
   return url !== null && /^(?:https?|mailto):$/.test(url.protocol) ? url.href : undefined;
 };
 
-/** What a link shows beside its words, when these do not say where it leads. */
+/** Host that a link shows beside its words, when these do not say where it leads. */
 const hostOf = (href: string): string => URL.parse(href)?.host ?? "";
 
 const wrapped: Readonly<Record<string, (inside: Html) => Html>> = {

@@ -54,7 +54,7 @@ const harmless = (text: string): string => {
   return parser.parse(made, {}).some(isArmed) ? disarmed(text) : made;
 };
 
-/** What was said, as a block quotation. */
+/** Words as a block quotation. */
 export const quotation = (text: string): string =>
   harmless(visible(text).trim())
     .split("\n")

@@ -1,5 +1,5 @@
 /**
- * What is around every screen: head, bar, palette, keys.
+ * The frame of every screen: head, bar, palette, keys.
  *
  * Room: edge.
  */
@@ -23,7 +23,7 @@ export const screens = [
 
 export type ScreenPath = (typeof screens)[number]["path"] | "/search";
 
-/** How this browser wants it; from cookies that the page's own script sets. */
+/** Preferences of this browser; from cookies that the page's own script sets. */
 export interface Wishes {
   readonly theme?: "light" | "dark" | undefined;
   readonly keys?: "off" | undefined;
@@ -31,13 +31,13 @@ export interface Wishes {
 
 export interface Page {
   readonly title: string;
-  /** Where it stands in the bar; undefined: nowhere. */
+  /** Place in the bar; undefined: none. */
   readonly at: ScreenPath | undefined;
   readonly body: Child;
   readonly wishes: Wishes;
-  /** What was searched for, to stand in the bar's field. */
+  /** Search words in the bar's field. */
   readonly searched?: string | undefined;
-  /** What else stands in the palette: label and address. */
+  /** Further entries of the palette: label and address. */
   readonly ways?: ReadonlyArray<readonly [string, string]> | undefined;
 }
 

@@ -7,7 +7,7 @@ import type { ListedThread } from "../../../query/screens/Overview.ts";
 import { count, counted, folderName, line, money, short, shortId, since, threadPath } from "../html/Format.ts";
 import { type Child, type Html, html, separated } from "../html/Html.ts";
 
-/** What a person knows the thread by. */
+/** Title that a person knows the thread by. */
 export const titleOf = (thread: {
   readonly title: string | null;
   readonly opening: string | null;

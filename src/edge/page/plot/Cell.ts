@@ -44,7 +44,7 @@ export type Row = Readonly<Record<string, Value>>;
 
 const encoded = (value: Value): string => encodeURIComponent(String(value));
 
-/** Where a value of this column leads; undefined: nowhere. */
+/** Link of a value of this column; undefined: none. */
 const addressOf = (column: string, value: Value, row: Row): string | undefined => {
   if (value === null) return undefined;
   const tool = row["tool_name"];
@@ -91,7 +91,7 @@ const lastFolders = (path: string): string =>
     .slice(-2)
     .join("/");
 
-/** What stands in a cell. */
+/** Content of a cell. */
 export const cell = (column: { readonly name: string; readonly unit: Unit }, row: Row, now: number): Child => {
   const value = row[column.name] ?? null;
   if (value === null) return html`<span class="quiet">–</span>`;

@@ -31,7 +31,7 @@ export interface FigureData {
     readonly days: ReadonlyArray<string>;
     readonly rows: ReadonlyArray<ReadonlyArray<number>>;
   };
-  /** Where its SQL and its CSV are. */
+  /** Addresses of its SQL and its CSV. */
   readonly sql?: string;
   readonly csv?: string;
 }

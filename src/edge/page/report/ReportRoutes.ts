@@ -143,7 +143,7 @@ const answersOf = Effect.fnUntraced(function* (
   }).pipe(Effect.map((found) => found.flat()));
 });
 
-/** When prompts are written: only on the screen of projects, where one looks at one's own days. */
+/** Hours of prompts: only on the screen of projects, where one looks at one's own days. */
 const hours = Effect.fnUntraced(function* (tenant: string, sinceAt: number | undefined) {
   const values = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => 0));
   for (const { hour, prompts, weekday } of yield* Screens.promptHours(sinceAt ?? 1, tenant)) {

@@ -8,7 +8,7 @@ import { counted, folderName, since, threadPath } from "../html/Format.ts";
 import { type Child, type Html, html, separated } from "../html/Html.ts";
 import { titleOf } from "../overview/ThreadList.ts";
 
-/** What was asked for, as it stands in the address. */
+/** A search, as it stands in the address. */
 export interface Search {
   readonly text: string;
   readonly by: "words" | "contains" | "regex";

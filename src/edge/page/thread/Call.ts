@@ -22,7 +22,7 @@ const parsed = (text: string | null): Given | undefined => {
   }
 };
 
-/** What says most in one line, in this order; else the first text. */
+/** Arguments that say most in one line, in this order; else the first text. */
 const telling = [
   "command",
   "cmd",
@@ -89,7 +89,7 @@ const summary = (call: CallHead): Html =>
     <code class="given">${gist(call.arguments)}</code> ${state(call)}
   </summary>`;
 
-/** What is in the fold is asked for when it is opened. */
+/** A call in a fold, whose content is asked for when it is opened. */
 export const foldedCall = (key: ThreadKey, call: CallHead): Html =>
   html`<details class="call" id="${callId(call)}" data-part="${partOf(key, "call", { key: call.callKey })}">
     ${summary(call)}
@@ -110,7 +110,7 @@ export const wholeCall = (call: ToolCallRow): Html =>
 /** Most characters of one text that an opened fold shows. */
 const mostShown = 60_000;
 
-/** Where the whole of it is; undefined: here. */
+/** Address of the whole; undefined: here. */
 type Whole = string | undefined;
 
 const upTo = (text: string, whole: Whole): string => (whole === undefined ? text : text.slice(0, mostShown));
@@ -165,7 +165,7 @@ const answered = (call: ToolCallRow, whole: Whole): Html => {
     ${text === "" ? html`<p class="quiet">Nothing.</p>` : code(upTo(text, whole), languageOf(path), "Answer")}${cut(text, whole)}`;
 };
 
-/** What stands in an opened fold. */
+/** Content of an opened fold. */
 export const openedCall = (key: ThreadKey, call: ToolCallRow): Html => {
   const whole = partOf(key, "call", { key: call.callKey, text: "1" });
   const values = parsed(call.arguments);

@@ -1,5 +1,5 @@
 /**
- * What a thread saw of a file, time by time, each with its difference to the time before.
+ * The versions of a file that a thread saw, time by time, each with its difference to the time before.
  *
  * Room: edge.
  */

@@ -13,7 +13,7 @@ import { foldedCall, wholeCall } from "./Call.ts";
 /** Of one text on the screen; the entry has all of it. */
 const mostShown = 24_000;
 
-/** What a message is made with. */
+/** Settings for making a message. */
 export interface Making {
   readonly key: ThreadKey;
   /** The call of a part, each once; undefined where it is not on this page. */

@@ -23,7 +23,7 @@ interface Summed {
 const later = (known: number | null, at: number | null): number | null =>
   at === null ? known : Math.max(known ?? at, at);
 
-/** What falls between two turns belongs to the first of them. */
+/** Sums of the turns: what falls between two belongs to the first of them. */
 const summed = ({ called, files, spent, turns }: OutlineData): ReadonlyArray<Summed> => {
   const found = turns.map((turn): Summed => ({ turn, calls: 0, errors: 0, tokens: 0, until: null, files: new Set() }));
   const each = <A extends { readonly sequence: number }>(

@@ -38,7 +38,7 @@ interface Bounds {
   readonly isLast: boolean;
 }
 
-/** Where a page lies: before or after a sequence, around one, or at the end. */
+/** Bounds of a page: before or after a sequence, around one, or at the end. */
 const boundsOf = Effect.fnUntraced(function* (key: Ask.ThreadKey, query: URLSearchParams, end: number) {
   const before = number(query, "before");
   const after = number(query, "after");
@@ -215,7 +215,7 @@ const beside = Effect.gen(function* () {
   return shown({ title: "Side by side", at: "/threads", body, wishes });
 });
 
-/** What the model saw of a file, each time. */
+/** Versions of a file that the model saw. */
 const file = Effect.gen(function* () {
   const { query, wishes } = yield* asked;
   const key = yield* keyOf;

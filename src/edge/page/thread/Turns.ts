@@ -26,7 +26,7 @@ export interface Stretch {
   readonly isAlone?: boolean;
 }
 
-/** Why a message stands aside, in words that follow its number. */
+/** Reason that a message stands aside, in words that follow its number. */
 const aside = ({ copiedFrom, isAbandoned, isCopied, isSidechain }: MessageRow): string | undefined => {
   if (isCopied === 1) return `copied from ${copiedFrom ?? "another thread"}`;
   if (isAbandoned === 1) return "that an edit or a rewind left behind";

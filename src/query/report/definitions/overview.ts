@@ -1,5 +1,5 @@
 /**
- * What was said, done and spent, in sum and by day.
+ * An overview: words, deeds and costs, in sum and by day.
  *
  * Room: query.
  */
