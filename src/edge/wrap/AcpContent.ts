@@ -4,7 +4,7 @@
  * Room: edge.
  */
 import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
-import type { Part } from "../../domain/thread/Content.ts";
+import type { Part, Program } from "../../domain/thread/Content.ts";
 
 const kept = (block: JsonValue, kind: string): Part => ({ type: "other", kind, value: block });
 
@@ -37,4 +37,27 @@ export const joined = (parts: ReadonlyArray<Part>): ReadonlyArray<Part> => {
     else all.push(part);
   }
   return all;
+};
+
+/** The blocks inside a tool call's contents. */
+export const contentsOf = (content: JsonValue | undefined): ReadonlyArray<JsonValue> =>
+  Array.isArray(content)
+    ? (content as ReadonlyArray<JsonValue>).flatMap((one) =>
+        isObject(one) && one["type"] === "content" && one["content"] !== undefined ? [one["content"]] : [],
+      )
+    : [];
+
+export const programOf = (info: JsonObject | undefined): Program | null => {
+  const name = stringAt(info, "name");
+  return name === undefined ? null : { name, version: stringAt(info, "version") ?? null };
+};
+
+/** Of params; contents of files are not what an audit needs twice. */
+const mostParamUnits = 16 * 1024;
+
+/** Params as they are recorded: without the session, which is the thread, and without what is large. */
+export const paramsOf = (given: JsonObject): JsonValue => {
+  const params = Object.fromEntries(Object.entries(given).filter(([name]) => name !== "sessionId"));
+  const text = JSON.stringify(params);
+  return text.length <= mostParamUnits ? params : { notRecorded: `${Buffer.byteLength(text)} bytes` };
 };

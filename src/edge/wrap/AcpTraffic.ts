@@ -11,89 +11,34 @@
  * session's own id, in which the same calls stand; in one thread they would count twice.
  */
 import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
-import type { Part, Program } from "../../domain/thread/Content.ts";
-import { joined, partOf, partsOf } from "./AcpContent.ts";
+import type { Program } from "../../domain/thread/Content.ts";
+import { contentsOf, joined, paramsOf, partOf, partsOf, programOf } from "./AcpContent.ts";
+import {
+  type AcpState,
+  type Asked,
+  bounded,
+  type Call,
+  fresh,
+  mostAsked,
+  mostCalls,
+  mostSessions,
+  type Session,
+} from "./AcpState.ts";
 import type { Line } from "./Lines.ts";
 import type { Direction, Moment, Observation } from "./Traffic.ts";
 
 type Told = Extract<Observation, { _tag: "Told" }>;
 
-interface Asked {
-  readonly method: string;
-  readonly session: string | null;
-  readonly params: JsonObject;
-  readonly began: number;
-}
-
-interface Call {
-  readonly said: JsonObject;
-  readonly began: number;
-  /** Its event was told. */
-  readonly isTold: boolean;
-}
-
-interface Session {
-  /** Events of it so far: with the session a place. */
-  count: number;
-  isLoading: boolean;
-  parts: Array<Part>;
-  units: number;
-  messageId: string | null;
-  usage: JsonValue | null;
-  calls: Record<string, Call>;
-}
-
-/** State of what was seen so far, as JSON has it. */
-export interface AcpState {
-  readonly protocol: "acp";
-  hasStarted: boolean;
-  client: Program | null;
-  server: Program | null;
-  protocolVersion: string | null;
-  readonly asked: Record<string, Asked>;
-  readonly sessions: Record<string, Session>;
-}
-
-/** Bounds of what never answers or ends: the oldest are forgotten. */
-const mostAsked = 1_000;
-const mostSessions = 1_000;
-const mostCalls = 10_000;
 /** An answer beyond this is told in pieces, UTF-16 units. */
 const mostUnits = 4 * 1024 * 1024;
 const maxMessageLength = 500;
-/** Of params; contents of files are not what an audit needs twice. */
-const mostParamUnits = 16 * 1024;
-
 const quietUpdates: ReadonlySet<string> = new Set(["available_commands_update", "user_message_chunk"]);
 const ended: ReadonlySet<string> = new Set(["completed", "failed"]);
 
-const programOf = (info: JsonObject | undefined): Program | null => {
-  const name = stringAt(info, "name");
-  return name === undefined ? null : { name, version: stringAt(info, "version") ?? null };
-};
-
-const bounded = <T>(all: Record<string, T>, most: number): void => {
-  const names = Object.keys(all);
-  for (const name of names.slice(0, Math.max(0, names.length - most))) delete all[name];
-};
+/** A key of an object for a name from outside, which may be `__proto__`. */
+const named = (name: string): string => `= ${name}`;
 
 const isKey = (id: JsonValue | undefined): id is string | number => typeof id === "string" || typeof id === "number";
-
-/** Params as they are recorded: without the session, which is the thread, and without what is large. */
-const paramsOf = ({ sessionId: _, ...params }: JsonObject): JsonValue => {
-  const text = JSON.stringify(params);
-  return text.length <= mostParamUnits ? params : { notRecorded: `${Buffer.byteLength(text)} bytes` };
-};
-
-const fresh = (): AcpState => ({
-  protocol: "acp",
-  hasStarted: false,
-  client: null,
-  server: null,
-  protocolVersion: null,
-  asked: {},
-  sessions: {},
-});
 
 export class AcpTraffic {
   readonly #seen: AcpState;
@@ -141,10 +86,10 @@ export class AcpTraffic {
   /** The agent has ended: what it was saying is told as far as it came. */
   end(at: Moment): ReadonlyArray<Observation> {
     const started = this.#start(at).map((one) => ({ ...one, isSilent: true }));
-    const left = Object.keys(this.#seen.sessions).flatMap((session) => [
-      ...this.#flush(session, "aborted", at),
-      ...this.#pendingCalls(session, at),
-    ]);
+    const left = Object.keys(this.#seen.sessions).flatMap((key) => {
+      const session = key.slice(named("").length);
+      return [...this.#flush(session, "aborted", at), ...this.#pendingCalls(session, at)];
+    });
     return [...started, ...left];
   }
 
@@ -215,10 +160,10 @@ export class AcpTraffic {
   }
 
   #of(session: string): Session {
-    const known = this.#seen.sessions[session];
+    const known = this.#seen.sessions[named(session)];
     if (known !== undefined) return known;
     const made = { count: 0, isLoading: false, parts: [], units: 0, messageId: null, usage: null, calls: {} };
-    this.#seen.sessions[session] = made;
+    this.#seen.sessions[named(session)] = made;
     bounded(this.#seen.sessions, mostSessions);
     return made;
   }
@@ -250,8 +195,7 @@ export class AcpTraffic {
 
   #prompted(session: string, params: JsonObject, at: Moment): ReadonlyArray<Observation> {
     const before = this.#flush(session, undefined, at);
-    const messageId = `${session}/${this.#of(session).count}`;
-    const data = { messageId, role: "user", parts: partsOf(params, "prompt") };
+    const data = { role: "user", parts: partsOf(params, "prompt") };
     return [...before, ...this.#tell(session, "thread.message_appended", data, at, this.client?.name)];
   }
 
@@ -351,8 +295,7 @@ export class AcpTraffic {
     of.units = 0;
     of.messageId = null;
     if (parts.length === 0) return [];
-    const messageId = `${session}/${of.count}`;
-    const data = { messageId, role: "assistant", parts, ...(stopReason === undefined ? {} : { stopReason }) };
+    const data = { role: "assistant", parts, ...(stopReason === undefined ? {} : { stopReason }) };
     return this.#tell(session, "thread.message_appended", data, at, this.server?.name);
   }
 
@@ -361,26 +304,26 @@ export class AcpTraffic {
     const callId = stringAt(update, "toolCallId");
     if (callId === undefined) return [];
     const before = this.#flush(session, undefined, at);
-    const known = of.calls[callId];
+    const known = of.calls[named(callId)];
     const given = Object.fromEntries(Object.entries(update).filter(([, value]) => value !== null));
     const said: JsonObject = { ...known?.said, ...given };
     const call = { said, began: known?.began ?? at.monotonicMillis, isTold: known?.isTold ?? false };
-    of.calls[callId] = call;
+    of.calls[named(callId)] = call;
     bounded(of.calls, mostCalls);
     const status = stringAt(said, "status") ?? "pending";
     // Before it runs, and with what it is given where that comes a moment later.
     const isReady = said["rawInput"] !== undefined || status !== "pending";
     const called = !call.isTold && isReady ? this.#called(session, callId, at) : [];
     if (!ended.has(status)) return [...before, ...called];
-    delete of.calls[callId];
+    delete of.calls[named(callId)];
     return [...before, ...called, ...this.#returned(session, { callId, call }, at)];
   }
 
   #called(session: string, callId: string, at: Moment): ReadonlyArray<Observation> {
     const of = this.#of(session);
-    const call = of.calls[callId];
+    const call = of.calls[named(callId)];
     if (call === undefined) return [];
-    of.calls[callId] = { ...call, isTold: true };
+    of.calls[named(callId)] = { ...call, isTold: true };
     const { kind, locations, name, rawInput, title } = call.said;
     const data = {
       callId,
@@ -415,16 +358,8 @@ export class AcpTraffic {
   /** Calls that were announced and never began. */
   #pendingCalls(session: string, at: Moment): ReadonlyArray<Observation> {
     const calls = Object.entries(this.#of(session).calls);
-    return calls.flatMap(([callId, { isTold }]) => (isTold ? [] : this.#called(session, callId, at)));
+    return calls.flatMap(([key, { isTold }]) => (isTold ? [] : this.#called(session, key.slice(named("").length), at)));
   }
 }
 
 const keyOf = (direction: Direction, id: string | number): string => `${direction} ${JSON.stringify(id)}`;
-
-/** The blocks inside a tool call's contents. */
-const contentsOf = (content: JsonValue | undefined): ReadonlyArray<JsonValue> =>
-  Array.isArray(content)
-    ? (content as ReadonlyArray<JsonValue>).flatMap((one) =>
-        isObject(one) && one["type"] === "content" && one["content"] !== undefined ? [one["content"]] : [],
-      )
-    : [];

@@ -139,16 +139,26 @@ export const record = Effect.fnUntraced(function* (given: {
     return publisher.publish({ ...attributes, history: session, type: "x.recollect.mcp_exchanged", data });
   };
 
-  /** An event as it was made of what passed, as far as the audit policy keeps it. */
-  const told = ({ actor, at, data, place, threadId: id, type }: Told) => {
+  /**
+   * An event as it was made of what passed, as far as the audit policy keeps it. Ids of messages and calls are those of this
+   * process, because an agent may use its own again in the next; the agent's id of a call is its correlation.
+   */
+  const told = ({ actor, at, data, place, threadId: of, type }: Told) => {
     const whose = { tool: undefined, server: traffic.server?.name, agent: traffic.client?.name };
     const isOwn = !type.startsWith("x.");
     const level = isOwn ? "RequestResponse" : levelOf(publisher.policy().audit, whose);
     if (level === "None") return Effect.void;
-    const kept = isOwn || keepsResponse(level) ? data : { auditLevel: level };
-    const history = History.thread(id, publisher.tenant);
-    const attributes = { ...about(at, actor), id: idOf(sessionId, place, at), isNew };
-    return publisher.publish<TypeName>({ ...attributes, history, type: type as TypeName, data: kept as never });
+    const id = idOf(sessionId, place, at);
+    const callId = "callId" in data ? String(data.callId) : undefined;
+    const ids = {
+      ...(type === "thread.message_appended" ? { messageId: id } : {}),
+      ...(callId === undefined ? {} : { callId: `${sessionId}/${callId}` }),
+    };
+    const kept = isOwn || keepsResponse(level) ? { ...data, ...ids } : { auditLevel: level };
+    const correlated = callId === undefined ? {} : { correlationId: callId };
+    const history = History.thread(of, publisher.tenant);
+    const event = { ...about(at, actor), ...correlated, id, isNew, history, type: type as TypeName };
+    return publisher.publish<TypeName>({ ...event, data: kept as never });
   };
 
   /** A call was answered in the server's place. */

@@ -89,6 +89,11 @@ layer(world, { excludeTestServices: true })("acp, an agent that is recorded", (i
         const [one] = callsIn(facts);
         assert.deepInclude(one?.call, { name: "read", arguments: '{"path":"a.txt"}', server: "scripted" });
         assert.deepInclude(one?.returned, { outcome: "ok", result: "hello" });
+        const calls = events.filter(({ type }) => type.startsWith("thread.tool_"));
+        assert.deepStrictEqual(
+          calls.map(({ correlationId }) => correlationId),
+          ["t1", "t1"],
+        );
         assert.deepStrictEqual(
           events.flatMap(({ history, type }) =>
             type.startsWith("x.") || type === "thread.renamed" ? [`${history.id} ${type}`] : [],

@@ -27,7 +27,7 @@ const answers: Readonly<Record<string, (id: unknown, params: Json) => void>> = {
   "session/prompt": (id, params) => {
     const [{ text }] = params["prompt"] as [{ text: string }];
     if (text === "wait") return void (prompt = id);
-    if (text === "fail") return write({ id, error: { code: -32_000, message: "out of tokens" } });
+    if (text === "fail") return void write({ id, error: { code: -32_000, message: "out of tokens" } });
     for (const piece of ["I ", "think."]) chunk("agent_thought_chunk", piece);
     for (const piece of ["Let me ", "look."]) chunk("agent_message_chunk", piece);
     update({ sessionUpdate: "tool_call", toolCallId: "t1", title: "Read a.txt", kind: "read", status: "pending" });
