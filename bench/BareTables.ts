@@ -18,7 +18,7 @@ interface TableRows {
 }
 
 export interface Rows {
-  /** Tables, indexes, full-text indexes and their triggers. */
+  /** Tables, indexes and full-text indexes. */
   readonly schema: ReadonlyArray<string>;
   readonly tables: ReadonlyArray<TableRows>;
   readonly transactions: number;
@@ -67,7 +67,8 @@ export const rowsOf = (options: Options): Rows => {
       .all();
     const schema = db
       .prepare<[], string>(
-        `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type <> 'view'
+        // What triggers keep up is copied as rows like the rest.
+        `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type NOT IN ('trigger', 'view') AND name NOT LIKE 'sqlite_%'
          AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY rowid`,
       )
       .pluck()

@@ -25,6 +25,8 @@ const groups = [
   "import",
   "spool",
   "tasks",
+  "http",
+  "hook",
   "daemon",
   "cache",
   "subjects",

@@ -6,8 +6,8 @@ import { work } from "../src/coordination/tasks/Worker.ts";
 import { EventLog } from "../src/log/EventLog.ts";
 import { perSecond } from "./Harness.ts";
 
-/** submitted, claimed, started, completed. */
-const eventsOfTask = 4;
+/** submitted, claimed, completed. */
+const eventsOfTask = 3;
 /** How often it is asked whether all have ended. */
 const lookMillis = 2;
 /** What an agent is asked to do, 280 bytes. */

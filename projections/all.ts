@@ -14,6 +14,7 @@ import { limitRefusals } from "./limitRefusals.ts";
 import { messages } from "./messages.ts";
 import { paths } from "./paths.ts";
 import { reusedResponses } from "./reusedResponses.ts";
+import { search } from "./search.ts";
 import { sessions } from "./sessions.ts";
 import { tasks } from "./tasks.ts";
 import { threads } from "./threads.ts";
@@ -36,4 +37,5 @@ export const readModels: ReadonlyArray<Projection> = [
   limitRefusals,
   entries,
   answers,
+  search,
 ];

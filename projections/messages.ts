@@ -19,7 +19,7 @@ import { type Change, firstHandOnly, nameText, type Projection } from "../src/pr
 import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { isAbandoned, parentId } from "./paths.ts";
-import { countsHere, elsewhere } from "./activity/counted.ts";
+import { countsHere, elsewhere, twinCells, twinColumns, twinIndex } from "./activity/counted.ts";
 import { messageActivityTable, messageActivityViews, messageUpkeep } from "./activity/messages.ts";
 import { hasText, textCells, textColumns, textOf } from "./text.ts";
 
@@ -79,6 +79,7 @@ const changesOf = (event: RecordedEvent, said: Said, quoting: Quoting): Readonly
         sidechain: said.isSidechain === true ? 1 : 0,
         meta: said.isMeta === true ? 1 : 0,
         copied_from: said.copyOf,
+        ...twinCells(said.twin, sequence),
         path: said.path,
         occurred_at: said.at,
         assumed_at: said.at === undefined ? event.occurredAt : undefined,
@@ -136,6 +137,11 @@ const isSearched = (row: string): string => `(${hasText(row)} OR ${isFileName(ro
 const searchedText = (row: string): string =>
   indexedText(`coalesce(${textOf(row)}, CASE WHEN ${isFileName(row)} THEN ${row}.refers_to END)`);
 
+/** The thread in which a copy counts: the one that it names, else the first that holds the same. */
+const origin = `coalesce(m.copied_from, CASE WHEN m.elsewhere = 2 THEN (SELECT o.thread_id FROM messages o
+  WHERE o.twin = m.twin AND o.tenant = m.tenant AND o.second_hand = m.second_hand AND o.twin_rank < m.twin_rank
+  ORDER BY o.twin_rank LIMIT 1) END)`;
+
 const messageKey = {
   thread_id: { type: "name", doc: "Thread." },
   tenant: { type: "name", doc: "Tenant." },
@@ -145,7 +151,7 @@ const messageKey = {
 
 export const messages: Projection = {
   name: "messages",
-  version: 8,
+  version: 9,
   doc: "What was said: messages, their parts, and the full-text index over the parts.",
   tables: [
     {
@@ -173,12 +179,14 @@ export const messages: Projection = {
         occurred_at: { type: "integer", merge: "first", doc: "When it was said, epoch milliseconds." },
         assumed_at: { type: "integer", merge: "first", doc: "Time of its first event, where nobody said one." },
         event_sequence: { type: "integer", doc: "Sequence of the message's latest event." },
+        ...twinColumns,
         elsewhere,
       },
       indexes: [
         ["thread_id", "sequence"],
         ["occurred_at"],
         { on: ["copied_from", "message_id"], where: "copied_from IS NOT NULL" },
+        twinIndex,
       ],
     },
     {
@@ -225,7 +233,8 @@ export const messages: Projection = {
           "1 when the conversation was taken up at an earlier point and goes on without it (an edit, a rewind), else 0.",
         is_copied:
           "1 when the agent copied it from another thread that is here too and counts it; v_threads does not count it here.",
-        copied_from: "Thread it was copied from (a fork, a sub-agent), whether that is here or not; else null.",
+        copied_from:
+          "Thread it was copied from (a fork, a sub-agent, a resumed session), whether that is here or not; else null.",
         occurred_at: "When it was said, epoch milliseconds; null when nobody said a time.",
         assumed_at:
           "Where nobody said a time: that of the nearest entry before it that has one, else of the first after it, else of the file; null otherwise.",
@@ -233,7 +242,7 @@ export const messages: Projection = {
       select: `SELECT t.text, ${nameText("m.tenant")}, ${idText("m.message_id")}, m.sequence, ${nameText("m.role")},
         ${nameText("m.kind")}, ${nameText("m.author")}, ${messageText}, o.text, ${nameText("m.provider")}, ${nameText("m.tool")},
         ${parentId}, ${nameText("m.stop_reason")}, ${nameText("m.cwd")}, ${nameText("m.branch")},
-        m.sidechain, m.meta, ${isAbandoned}, (m.elsewhere IS 2), ${nameText("m.copied_from")}, m.occurred_at, m.assumed_at
+        m.sidechain, m.meta, ${isAbandoned}, (m.elsewhere IS 2), ${nameText(origin)}, m.occurred_at, m.assumed_at
         FROM messages m LEFT JOIN names t ON t.name = m.thread_id LEFT JOIN names o ON o.name = m.model
         WHERE m.elsewhere IS NOT 1`,
     },

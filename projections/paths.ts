@@ -13,9 +13,6 @@ import { type Change, nameText, type Projection } from "../src/projection/Projec
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
 
-/** SQL: the thread of a line that has a title, in the words of the index over them. */
-export const titledThread = "(CASE WHEN title IS NOT NULL THEN thread_id END)";
-
 /** The message that a line belongs to, as text: the line's own id where it is a message's. */
 const messageOf = (line: string): string => `coalesce((SELECT ${idText("l.message_id")} FROM message_lines l
   WHERE l.line_id = ${line} AND l.tenant = m.tenant), ${idText(line)})`;
@@ -42,51 +39,63 @@ export const isAbandoned = `CASE WHEN m.sidechain = 1 OR NOT EXISTS (SELECT 1 ${
     WHERE p.from_id IS NOT NULL
   ) SELECT 1 FROM live WHERE live.path = coalesce(m.path, 0) AND m.sequence <= live.upto) END`;
 
+/** A title stands at its line, where its thread finds it, and in a row of its own, which is searched. */
+const titled = (line_id: string, { history: { tenant }, sequence }: RecordedEvent, title: string) => [
+  { table: "message_lines", row: { line_id, tenant, title } },
+  { table: "line_titles", row: { line_id, tenant, title, sequence } },
+];
+
 /** The rows of what stands between messages. */
-const besideMessages = (event: RecordedEvent, fact: Fact, ordinal: number): Change | undefined => {
+const besideMessages = (event: RecordedEvent, fact: Fact, ordinal: number): ReadonlyArray<Change> => {
   const { id: thread_id, tenant } = event.history;
   switch (fact._tag) {
     case "LineKnown":
-      return {
-        table: "message_lines",
-        row: { line_id: fact.lineId, tenant, thread_id, message_id: fact.messageId },
-      };
+      return [
+        {
+          table: "message_lines",
+          row: { line_id: fact.lineId, tenant, thread_id, message_id: fact.messageId },
+        },
+      ];
     case "LineTitled":
-      return { table: "message_lines", row: { line_id: fact.lineId, tenant, title: head(fact.title, maxTitle) } };
+      return titled(fact.lineId, event, head(fact.title, maxTitle));
     case "PathTaken":
-      return {
-        table: "message_paths",
-        row: {
-          thread_id,
-          tenant,
-          path: fact.path,
-          from_id: fact.from,
-          inclusive: fact.isInclusive === true ? 1 : undefined,
-          current_since: fact.isCurrent ? event.sequence : undefined,
+      return [
+        {
+          table: "message_paths",
+          row: {
+            thread_id,
+            tenant,
+            path: fact.path,
+            from_id: fact.from,
+            inclusive: fact.isInclusive === true ? 1 : undefined,
+            current_since: fact.isCurrent ? event.sequence : undefined,
+          },
         },
-      };
+      ];
     case "Compacted":
-      return {
-        table: "compactions",
-        row: {
-          sequence: event.sequence,
-          ordinal,
-          thread_id,
-          tenant,
-          trigger: fact.trigger,
-          tokens_before: fact.tokensBefore,
-          summary: fact.summary === undefined ? undefined : head(fact.summary),
-          occurred_at: fact.at,
+      return [
+        {
+          table: "compactions",
+          row: {
+            sequence: event.sequence,
+            ordinal,
+            thread_id,
+            tenant,
+            trigger: fact.trigger,
+            tokens_before: fact.tokensBefore,
+            summary: fact.summary === undefined ? undefined : head(fact.summary),
+            occurred_at: fact.at,
+          },
         },
-      };
+      ];
     default:
-      return undefined;
+      return [];
   }
 };
 
 export const paths: Projection = {
   name: "paths",
-  version: 3,
+  version: 4,
   doc: "The way of a conversation: its lines, where it was taken up at an earlier point, and compactions.",
   tables: [
     {
@@ -101,7 +110,19 @@ export const paths: Projection = {
         message_id: { type: "id", merge: "first", doc: "Message it is, or stands after." },
         title: { type: "text", doc: "Title that a summary gave to the thread of this line." },
       },
-      indexes: [[titledThread, "tenant"]],
+      indexes: [{ on: ["thread_id", "tenant"], where: "title IS NOT NULL" }],
+    },
+    {
+      name: "line_titles",
+      doc: "One row per line to whose thread a summary gave a title, for search; the line may not be known yet.",
+      key: ["line_id", "tenant"],
+      columns: {
+        line_id: { type: "id", doc: "Line." },
+        tenant: { type: "name", doc: "Tenant." },
+        title: { type: "text", doc: "Title." },
+        sequence: { type: "integer", doc: "Sequence of the event that gave it." },
+      },
+      fullText: { of: (row) => indexedText(`${row}.title`), when: (row) => `(${row}.title IS NOT NULL)` },
     },
     {
       name: "message_paths",
@@ -154,9 +175,5 @@ export const paths: Projection = {
     },
   ],
   facts: ["PathTaken", "LineKnown", "LineTitled", "Compacted"],
-  handle: (event, facts) =>
-    facts.flatMap((fact, ordinal): ReadonlyArray<Change> => {
-      const change = besideMessages(event, fact, ordinal);
-      return change === undefined ? [] : [change];
-    }),
+  handle: (event, facts) => facts.flatMap((fact, ordinal) => besideMessages(event, fact, ordinal)),
 };

@@ -5,12 +5,23 @@
  */
 import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { TaskMoved } from "../src/domain/Fact.ts";
-import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
+import { type Change, nameText, type Projection, type RowChange } from "../src/projection/Projection.ts";
 import { head } from "./text.ts";
 
 const ended: ReadonlySet<string | undefined> = new Set(["completed", "failed", "timeout", "cancelled"]);
 
 const bounded = (text: string | undefined): string | undefined => (text === undefined ? undefined : head(text));
+
+/**
+ * Since when a task of the queue waits to be claimed, and until when it has to: by the log's clock. Progress leaves both as
+ * they are, and every other change of status ends the waiting.
+ */
+const waiting = (event: RecordedEvent, { notBefore = 0, priority, status }: TaskMoved): RowChange["row"] => {
+  if (status === undefined) return {};
+  const isInQueue = status === "pending" && (priority !== undefined || event.type === "task.released");
+  if (!isInQueue) return { waiting_since: null, due_at: null };
+  return { waiting_since: event.recordedAt, due_at: notBefore > event.recordedAt ? notBefore : 0 };
+};
 
 const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): ReadonlyArray<Change> => {
   const task = { task_id: event.history.id, tenant: event.history.tenant };
@@ -32,6 +43,9 @@ const moved = (event: RecordedEvent, fact: TaskMoved, ordinal: number): Readonly
         attempt: fact.attempt,
         max_attempts: fact.maxAttempts,
         not_before: fact.notBefore,
+        ...waiting(event, fact),
+        start_by: fact.startBy,
+        is_ordered: fact.isOrdered === true ? 1 : undefined,
         dead_letter: fact.deadLetter === true ? 1 : undefined,
         restored_at: fact.restored === true ? at : undefined,
         agent_type: request?.agentType,
@@ -80,7 +94,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 6,
+  version: 8,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -100,6 +114,18 @@ export const tasks: Projection = {
         attempt: { type: "integer", merge: "max", doc: "Claims so far." },
         max_attempts: { type: "integer", doc: "How many claims it may have." },
         not_before: { type: "integer", doc: "Earliest moment of the next claim, epoch milliseconds." },
+        waiting_since: {
+          type: "integer",
+          merge: "replace",
+          doc: "Since when the queue has it to be claimed, epoch milliseconds by the log's clock; null: not now.",
+        },
+        due_at: {
+          type: "integer",
+          merge: "replace",
+          doc: "Earliest moment of its next claim, epoch milliseconds; 0: at once; null: it does not wait.",
+        },
+        start_by: { type: "integer", doc: "Latest moment of its start, epoch milliseconds." },
+        is_ordered: { type: "integer", doc: "1: it names tasks that must have ended before it." },
         dead_letter: { type: "integer", doc: "1: its last attempt failed." },
         restored_at: { type: "integer", merge: "max", doc: "Epoch milliseconds." },
         agent_type: { type: "name", doc: "Agent type." },
@@ -127,6 +153,12 @@ export const tasks: Projection = {
         ["thread_id"],
         ["batch_id"],
         { on: ["last_activity_at"], where: "ended_at IS NULL" },
+        // What is due next, what waits for which agent type, and what has moved: none walks through what waits.
+        { on: ["due_at"], where: "due_at > 0" },
+        { on: ["tenant", "agent_type", "due_at", "first_sequence"], where: "waiting_since IS NOT NULL" },
+        { on: ["last_sequence"], where: "waiting_since IS NOT NULL OR batch_id IS NOT NULL" },
+        { on: ["start_by"], where: "ended_at IS NULL" },
+        { on: ["first_sequence"], where: "waiting_since IS NOT NULL AND is_ordered = 1" },
       ],
     },
     {
@@ -168,6 +200,7 @@ export const tasks: Projection = {
         attempt: "How many times it was claimed; null when never, or outside the queue.",
         max_attempts: "How many times it may be claimed; null when it is not handed out by the queue.",
         not_before: "Earliest moment of its next claim as last said, epoch milliseconds; null when none was.",
+        start_by: "When it fails if it has not begun, epoch milliseconds; null when it may begin at any time.",
         dead_letter: "1 when it failed because its last attempt did, else 0.",
         restored_at:
           "When it was last put among the recent ones again after its end, epoch milliseconds; null when never.",
@@ -189,7 +222,7 @@ export const tasks: Projection = {
       select: `SELECT n.text, ${nameText("k.tenant")}, ${nameText("k.thread_id")}, ${nameText("k.agent_type")}, k.description,
         ${nameText("k.model")}, ${nameText("k.cwd")}, s.text, ${nameText("k.worker")}, ${nameText("k.batch_id")}, coalesce(k.fail_fast, 0),
         ${nameText("k.parent_task_id")}, ${nameText("k.retry_of")}, ${nameText("k.priority")}, k.attempt, k.max_attempts,
-        k.not_before, coalesce(k.dead_letter, 0), k.restored_at, k.message, k.progress, k.progress_total, k.request, k.output,
+        k.not_before, k.start_by, coalesce(k.dead_letter, 0), k.restored_at, k.message, k.progress, k.progress_total, k.request, k.output,
         ${nameText("k.error_type")}, k.error_message, k.submitted_at, k.started_at, k.ended_at,
         coalesce(k.duration_millis, max(0, k.ended_at - k.started_at)), k.last_activity_at, k.first_sequence, k.last_sequence
         FROM tasks k LEFT JOIN names n ON n.name = k.task_id LEFT JOIN names s ON s.name = k.status`,

@@ -9,7 +9,6 @@ import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged } from "../src/domain/Fact.ts";
 import { kindOf, plainWords } from "../src/domain/thread/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
-import { titledThread } from "./paths.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import { head, maxTitle } from "./text.ts";
 
@@ -85,7 +84,8 @@ const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change>
 const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
 /** The title of a summary that names a line of the thread: it may stand in any file. */
-const summarized = `(SELECT title FROM message_lines WHERE ${titledThread} = t.thread_id AND tenant = t.tenant LIMIT 1)`;
+const summarized = `(SELECT l.title FROM message_lines l
+  WHERE l.thread_id = t.thread_id AND l.tenant = t.tenant AND l.title IS NOT NULL LIMIT 1)`;
 
 const messagesOf = (also = "") =>
   `(SELECT coalesce(sum(a.messages), 0) FROM message_activity a WHERE ${own("a")}${also})`;

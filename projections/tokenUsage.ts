@@ -11,7 +11,7 @@ import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact } from "../src/domain/Fact.ts";
 import { tokensOf } from "../src/domain/Tokens.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
-import { countsHere, elsewhere } from "./activity/counted.ts";
+import { countsHere, elsewhere, twinCells, twinColumns, twinIndex } from "./activity/counted.ts";
 import { dayOf } from "./activity/sums.ts";
 import {
   costSum,
@@ -73,6 +73,7 @@ const noted = (event: RecordedEvent, fact: Extract<Fact, { readonly _tag: "Token
       spender: fact.spender,
       sidechain: fact.isSidechain === true ? 1 : undefined,
       copy_of: fact.copyOf,
+      ...twinCells(fact.twin, event.sequence),
       uncached_tokens: tokens.uncached,
       visible_tokens: tokens.visible,
       cache_read_tokens: tokens.cacheRead,
@@ -91,7 +92,7 @@ const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 6,
+  version: 7,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {
@@ -122,10 +123,15 @@ export const tokenUsage: Projection = {
         cost_usd: { type: "real", merge: "max", doc: "Reported cost." },
         occurred_at: { type: "integer", merge: "min", doc: "When it was first told, epoch milliseconds." },
         sequence: { type: "integer", doc: "Sequence of the event that told it last." },
+        ...twinColumns,
         elsewhere,
       },
       checks: parts.map((part) => `${part} >= 0`),
-      indexes: [["thread_id", "tenant", "second_hand"], { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" }],
+      indexes: [
+        ["thread_id", "tenant", "second_hand"],
+        { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
+        twinIndex,
+      ],
     },
     {
       name: "source_models",

@@ -25,7 +25,7 @@ import {
   durationOfCall,
   isCall,
 } from "./activity/calls.ts";
-import { countsHere, elsewhere } from "./activity/counted.ts";
+import { countsHere, elsewhere, twinCells, twinColumns, twinIndex } from "./activity/counted.ts";
 import { hasText, head, textCells, textColumns, textOf } from "./text.ts";
 
 /** Longest error text kept with a call, in UTF-16 units; the ledger has the whole answer. */
@@ -45,6 +45,7 @@ const shared = (event: RecordedEvent, fact: ToolWasCalled | ToolHasReturned) => 
   thread_id: event.history.id,
   call_id: fact.callId,
   copy_of: fact.copyOf,
+  ...twinCells(fact.twin, event.sequence),
 });
 
 /** 32 bits of their hash: two that differ hardly meet among the calls of one tool in one thread. */
@@ -129,7 +130,7 @@ const resultText = (
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 8,
+  version: 9,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -138,6 +139,7 @@ export const toolCalls: Projection = {
       key,
       columns: {
         ...keyColumns,
+        ...twinColumns,
         elsewhere,
         thread_id: ofCall({ type: "name", doc: "Thread of the call; of the result where there is no call." }),
         call_id: ofCall({ type: "text", doc: "Call id as written." }),
@@ -173,6 +175,7 @@ export const toolCalls: Projection = {
         ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
+        twinIndex,
         { on: ["ended_at"], where: "outcome = 'error'" },
         { on: ["started_at"], where: "result_sequence IS NULL" },
         { on: ["result_sequence"], where: "sequence IS NULL" },

@@ -30,7 +30,8 @@ export {
   Tasks,
 } from "./coordination/tasks/Tasks.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
-export type { Batch, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export { type Children, children, results } from "./coordination/tasks/TaskChildren.ts";
+export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
 export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
 export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";
@@ -47,7 +48,6 @@ export * as CacheSharingNats from "./coordination/cache/CacheSharingNats.ts";
 export * as Configuration from "./coordination/config/Configuration.ts";
 export * as FileCache from "./coordination/cache/FileCache.ts";
 export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";
-export * as LimiterStore from "./coordination/limits/LimiterStore.ts";
 export * as Limits from "./coordination/limits/Limits.ts";
 export * as PersistenceBucket from "./coordination/bucket/PersistenceBucket.ts";
 export * as ResponseCache from "./coordination/cache/ResponseCache.ts";
@@ -65,7 +65,7 @@ export { layer as layerSessions, Sessions } from "./coordination/sessions/Sessio
 
 // What can go wrong.
 export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
-export { RequestRefused } from "./coordination/cache/RequestKey.ts";
+export { AnswerRefused, RequestRefused } from "./coordination/cache/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
 export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
 export { WatchRefused } from "./coordination/watch/Watch.ts";

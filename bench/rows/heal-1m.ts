@@ -1,16 +1,16 @@
 /**
- * Healing and backing up a store of a million small events: a stream without its last tenth and with a hole, made whole
- * from the ledger; everything copied into a folder. Beside each: the files copied as they are, which proves nothing.
+ * Healing, backing up and restoring a store of a million small events: a stream without its last tenth and with a hole,
+ * made whole from the ledger; everything copied into a folder, again with a hundredth more, proved, and restored. Beside
+ * each the files copied as they are, which proves nothing. Each work runs in a process of its own, so that its memory can
+ * be told. `RECOLLECT_BENCH_EVENTS` for fewer.
  */
-import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Context, Effect, Layer } from "effect";
+import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ledger } from "../../projections/ledger.ts";
+import { readModels } from "../../projections/all.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as StreamFiles from "../../src/log/blocks/StreamFiles.ts";
-import { backup } from "../../src/projection/backup/Backup.ts";
-import * as Heal from "../../src/projection/heal/Heal.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import type { Measured, Row } from "../Harness.ts";
 import { temporaryFolder, world } from "../Servers.ts";
@@ -18,14 +18,31 @@ import { appendSmall } from "../SmallEvents.ts";
 
 const events = Number(process.env["RECOLLECT_BENCH_EVENTS"] ?? 1_000_000);
 const threads = Math.max(100, Math.floor(events / 10));
-const onProgress = () => Effect.void;
 
-const seconds = <A, E, R>(work: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const began = performance.now();
-    const done = yield* work;
-    return { done, took: (performance.now() - began) / 1000 };
-  });
+interface Done {
+  readonly seconds: number;
+  readonly mostMegabytes: number;
+  readonly events?: { readonly total: number; readonly fromLedger: number };
+  readonly added?: number;
+  readonly writtenBytes?: number;
+  readonly faults?: ReadonlyArray<string>;
+}
+
+const program = new URL("../storeWork.ts", import.meta.url).pathname;
+
+/** What the work says when it has ended. */
+const work = (...args: ReadonlyArray<string>): Effect.Effect<Done> =>
+  Effect.promise(
+    () =>
+      new Promise((resolve, reject) => {
+        const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+        let out = "";
+        child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+        child.once("close", (code) =>
+          code === 0 ? resolve(JSON.parse(out)) : reject(new Error(`${args[0]} ended with ${code}`)),
+        );
+      }),
+  );
 
 const copied = (from: string, to: string) => {
   const began = performance.now();
@@ -34,27 +51,20 @@ const copied = (from: string, to: string) => {
   return (performance.now() - began) / 1000;
 };
 
-const rate = (took: number): string => `${Math.round(events / took).toLocaleString("en")} events/s`;
+const said = ({ mostMegabytes, seconds }: Done): string =>
+  `${seconds.toFixed(1)} s, ${mostMegabytes.toFixed(0)} MB resident at most`;
 
-const folderOf = (root: string) => ({
-  root,
-  natsStore: join(root, "nats"),
-  database: join(root, "recollect.db"),
-  spool: join(root, "spool.db"),
-});
-
-/** A data folder with the events in stream and ledger; `whileRunning` with its server still there. */
-const filled = <A, E>(root: string, whileRunning: Effect.Effect<A, E, unknown>) =>
+/** Events in stream and ledger of a data folder, from a number on; the server has ended when this returns. */
+const filled = (root: string, from: number, count: number) =>
   Effect.scoped(
     Effect.gen(function* () {
       // The server may forget an fsync here: what is measured comes after.
       const { rooms } = yield* world({ sync: "2m", storeFolder: join(root, "nats") });
-      return yield* Effect.gen(function* () {
-        const { database } = folderOf(root);
-        const projector = yield* Layer.build(Projector.layer({ path: database, projections: [ledger] }));
-        yield* appendSmall(Context.get(rooms, EventLog), { count: events, threads });
-        yield* Context.get(projector, Projector.Projector).awaitSequence(events);
-        return yield* whileRunning as Effect.Effect<A, E>;
+      yield* Effect.gen(function* () {
+        const path = join(root, "recollect.db");
+        const projector = yield* Layer.build(Projector.layer({ path, projections: readModels }));
+        yield* appendSmall(Context.get(rooms, EventLog), { from, count, threads });
+        yield* Context.get(projector, Projector.Projector).awaitSequence(from + count);
       }).pipe(Effect.provide(rooms));
     }),
   );
@@ -67,7 +77,7 @@ const data = Effect.map(temporaryFolder, (folder) => {
 
 const healing = Effect.gen(function* () {
   const { folder, root } = yield* data;
-  yield* filled(root, Effect.void);
+  yield* filled(root, 0, events);
   const files = StreamFiles.find(join(root, "nats"), "RECOLLECT");
   if (files === undefined) return { skipped: "the server made no stream" };
   const peer = copied(files.path, join(folder, "copy"));
@@ -75,26 +85,26 @@ const healing = Effect.gen(function* () {
   // The last tenth of the blocks is gone, and one in the middle.
   const gone = [...blocks.slice(-Math.max(1, Math.floor(blocks.length / 10))), blocks[blocks.length >> 1]];
   for (const block of gone) rmSync(join(files.path, "msgs", `${block}.blk`), { force: true });
-  const heal = Heal.execute({ folder: folderOf(root), stream: "RECOLLECT", reason: "the bench", onProgress });
-  const { done, took } = yield* seconds(heal.pipe(Effect.provide(NodeServices.layer)));
-  const { fromLedger, total } = done.plan.events;
-  const note = `${rate(took)}; ${total} events, ${fromLedger} of them from the ledger; planned, written, read back`;
-  return { ours: took, peer, peerName: "the stream's files copied and synced", note } satisfies Measured;
+  const plan = yield* work("plan", root);
+  const heal = yield* work("heal", root);
+  const note = `${heal.events?.total} events, ${heal.events?.fromLedger} of them from the ledger; plan ${said(plan)}; planned, written, read back: ${said(heal)}`;
+  return { ours: heal.seconds, peer, peerName: "the stream's files copied and synced", note } satisfies Measured;
 }).pipe(Effect.orDie);
 
 const backingUp = Effect.gen(function* () {
   const { folder, root } = yield* data;
   const into = join(folder, "backup");
-  const options = { folder: folderOf(root), stream: "RECOLLECT", into, withKeys: false, version: "bench", onProgress };
-  const { again, first } = yield* filled(
-    root,
-    Effect.gen(function* () {
-      return { first: yield* seconds(backup(options)), again: yield* seconds(backup(options)) };
-    }),
-  );
+  yield* filled(root, 0, events);
   const peer = copied(root, join(folder, "copy"));
-  const note = `${rate(first.took)}; ${Math.round(first.done.writtenBytes / 1e6)} MB; again without news ${again.took.toFixed(1)} s`;
-  return { ours: first.took, peer, peerName: "the data folder copied and synced", note } satisfies Measured;
+  const first = yield* work("backup", root, into);
+  yield* filled(root, events, Math.ceil(events / 100));
+  const again = yield* work("backup", root, into);
+  const verified = yield* work("verify", root, into);
+  const restored = yield* work("restore", root, into);
+  if ((verified.faults ?? []).length > 0) return yield* Effect.die(new Error(verified.faults?.join("; ")));
+  const bytes = (done: Done) => `${Math.round((done.writtenBytes ?? 0) / 1e6)} MB written`;
+  const note = `first ${said(first)}, ${bytes(first)}; again with ${again.added} events more ${said(again)}, ${bytes(again)}; proved ${said(verified)}; restored ${said(restored)}`;
+  return { ours: first.seconds, peer, peerName: "the data folder copied and synced", note } satisfies Measured;
 }).pipe(Effect.orDie);
 
 const count = events.toLocaleString("en");
@@ -109,7 +119,7 @@ export const rows: ReadonlyArray<Row> = [
   },
   {
     id: "backup-1m",
-    what: `first backup of ${count} events with their ledger`,
+    what: `first backup of ${count} events with their ledger; then more, proof, restore`,
     unit: "s",
     goal: undefined,
     run: backingUp,

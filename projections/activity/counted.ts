@@ -9,6 +9,7 @@
  *
  * Decision: stored, not asked of each row, because the question is a subquery for every row of every report.
  */
+import type { Twin } from "../../src/domain/Fact.ts";
 import type { Column, Upkeep } from "../../src/projection/Projection.ts";
 
 /** A table whose rows may be told twice: key columns `thread_id`, `tenant` and `second_hand` among its columns. */
@@ -23,9 +24,25 @@ export interface Told {
   readonly isBy?: ReadonlyArray<string>;
 }
 
+/** Columns of things that are the same in threads whose origin is not said (`Fact.ts`). */
+export const twinColumns = {
+  twin: {
+    type: "id",
+    merge: "first",
+    doc: "Name of the same thing in every thread that holds it, where one was given.",
+  },
+  twin_rank: { type: "integer", merge: "first", doc: "0 for the original, else the sequence: the least counts." },
+} as const satisfies Readonly<Record<string, Column>>;
+
+export const twinIndex = { on: ["twin", "tenant"], where: "twin IS NOT NULL" } as const;
+
+/** The cells of these columns. */
+export const twinCells = (twin: Twin | undefined, sequence: number) =>
+  twin === undefined ? {} : { twin: twin.name, twin_rank: twin.isOriginal ? 0 : sequence };
+
 export const elsewhere: Column = {
   type: "integer",
-  doc: "1 where somebody tells it first-hand, 2 where the thread it was copied from holds it, and both do not count here.",
+  doc: "1 where somebody tells it first-hand, 2 where the thread it was copied from or another one holds it, and both do not count here.",
 };
 
 /** SQL: whether a row counts. */
@@ -52,19 +69,29 @@ const copyOf = (told: Told, copy: string, original: string): string =>
     equal(["tenant", "second_hand"], original, copy),
   ].join(" AND ");
 
+/** One row of the same thing counts before another one does. */
+const isTwinBefore = (told: Told, first: string, second: string): string =>
+  `${equal(["twin", "tenant", "second_hand"], first, second)} AND ${first}.twin_rank < ${second}.twin_rank AND ${isOne(told, first)}`;
+
 /** Value of `elsewhere` of a row. */
 const stateOf = (told: Told, row: string): string =>
   `CASE WHEN ${row}.second_hand = 1 AND EXISTS (SELECT 1 FROM ${told.table} w WHERE ${equal(["thread_id", "tenant"], "w", row)}
       AND w.second_hand = 0 AND ${isOne(told, "w")}) THEN 1
-    WHEN ${isCopy(told, row)} AND EXISTS (SELECT 1 FROM ${told.table} o WHERE ${copyOf(told, row, "o")} AND ${isOne(told, "o")}) THEN 2 END`;
+    WHEN ${isCopy(told, row)} AND EXISTS (SELECT 1 FROM ${told.table} o WHERE ${copyOf(told, row, "o")} AND ${isOne(told, "o")}) THEN 2
+    WHEN ${row}.twin IS NOT NULL AND EXISTS (SELECT 1 FROM ${told.table} o WHERE ${isTwinBefore(told, "o", row)}) THEN 2 END`;
 
 /** Other rows stand aside when this one comes. */
 const others = (told: Told): string => {
   const { table } = told;
   return `UPDATE ${table} SET elsewhere = 1 WHERE new.second_hand = 0 AND ${equal(["thread_id", "tenant"], table, "new")}
       AND ${table}.second_hand = 1 AND ${table}.elsewhere IS NOT 1;
-    UPDATE ${table} SET elsewhere = 2 WHERE ${copyOf(told, table, "new")} AND ${isCopy(told, table)} AND ${table}.elsewhere IS NULL;`;
+    UPDATE ${table} SET elsewhere = 2 WHERE ${copyOf(told, table, "new")} AND ${isCopy(told, table)} AND ${table}.elsewhere IS NULL;
+    ${twins(told)}`;
 };
+
+/** Rows of the same thing stand aside when one comes that counts before them. */
+const twins = (told: Told): string =>
+  `UPDATE ${told.table} SET elsewhere = 2 WHERE new.twin IS NOT NULL AND ${isTwinBefore(told, "new", told.table)} AND ${told.table}.elsewhere IS NULL;`;
 
 /** SQL over a row: what it adds to which sum. */
 export interface Summed {
@@ -119,10 +146,11 @@ const counts = (told: Told, row: string): string => `(${row}.elsewhere IS NULL A
  */
 export const upkeepOf = (told: Told, summed: Summed): Upkeep => {
   const { isBy = [], key, table } = told;
-  const watched = [...new Set(["thread_id", ...copyColumns(told)])].filter((name) => !key.includes(name));
+  const watched = [...new Set(["thread_id", ...copyColumns(told), "twin"])].filter((name) => !key.includes(name));
   const by = [...new Set([...summed.by, ...isBy, "elsewhere"])];
-  const own = `UPDATE ${table} SET elsewhere = ${stateOf(told, table)} WHERE ${equal(key, table, "new")}`;
-  const mayStandAside = `(new.second_hand = 1 OR (${isCopy(told, "new")}))`;
+  const state = stateOf(told, table);
+  const own = `UPDATE ${table} SET elsewhere = ${state} WHERE ${equal(key, table, "new")} AND elsewhere IS NOT (${state})`;
+  const mayStandAside = `(new.second_hand = 1 OR new.twin IS NOT NULL OR (${isCopy(told, "new")}))`;
   const isThere = isOne(told, "new");
   const add = `INSERT INTO ${summed.table} (${join([...Object.keys(summed.key), ...Object.keys(summed.sums)])})`;
   return {
@@ -131,6 +159,8 @@ export const upkeepOf = (told: Told, summed: Summed): Upkeep => {
         (SELECT w.thread_id, w.tenant FROM ${table} w WHERE w.second_hand = 0 AND ${isOne(told, "w")})`,
       `UPDATE ${table} AS m SET elsewhere = 2 WHERE m.elsewhere IS NULL AND ${isCopy(told, "m")} AND EXISTS
         (SELECT 1 FROM ${table} o WHERE ${copyOf(told, "m", "o")} AND ${isOne(told, "o")})`,
+      `UPDATE ${table} AS m SET elsewhere = 2 WHERE m.elsewhere IS NULL AND m.twin IS NOT NULL AND EXISTS
+        (SELECT 1 FROM ${table} o WHERE ${isTwinBefore(told, "o", "m")})`,
       `${add} SELECT ${join([...values(summed.key, "r"), ...values(summed.sums, "r").map((sum) => `sum${sum}`)])}
         FROM ${table} r WHERE ${counts(told, "r")} GROUP BY ${join(Object.keys(summed.key).map((_, at) => String(at + 1)))}`,
     ],
@@ -142,7 +172,7 @@ export const upkeepOf = (told: Told, summed: Summed): Upkeep => {
         : {
             [`${table}_counted_aside`]: `AFTER INSERT ON ${table} WHEN NOT ${isThere} AND ${mayStandAside} BEGIN ${own};`,
           }),
-      [`${table}_counted_watch`]: `AFTER UPDATE OF ${join(watched)} ON ${table} WHEN NOT (${same(watched, "old", "new")}) BEGIN ${own};`,
+      [`${table}_counted_watch`]: `AFTER UPDATE OF ${join(watched)} ON ${table} WHEN NOT (${same(watched, "old", "new")}) BEGIN ${twins(told)} ${own};`,
       ...(isBy.length === 0
         ? {}
         : {

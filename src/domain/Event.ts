@@ -49,6 +49,7 @@ export const eventTypes = {
   "task.released": define("task", 1, Task.TaskReleased),
   "task.started": define("task", 1, Task.TaskStarted),
   "task.progressed": define("task", 1, Task.TaskProgressed),
+  "task.logged": define("task", 1, Task.TaskLogged),
   "task.input_requested": define("task", 1, Task.TaskInputRequested),
   "task.resumed": define("task", 1, Task.TaskResumed),
   "task.completed": define("task", 1, Task.TaskCompleted),

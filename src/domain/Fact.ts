@@ -52,6 +52,17 @@ export interface VisibilityChanged {
  */
 interface Copied {
   readonly copyOf?: Optional<string>;
+  readonly twin?: Optional<Twin>;
+}
+
+/**
+ * A name of the same thing that is equal in all threads that hold it, where a program copies threads and does not say whose.
+ * Counted in one of the threads that hold it: where `isOriginal` is true, else in the one that told of it first.
+ */
+export interface Twin {
+  readonly name: string;
+  /** False for a copy, and for what may be one. Originals of one name never take each other's place. */
+  readonly isOriginal: boolean;
 }
 
 /**
@@ -203,6 +214,10 @@ export interface TaskMoved {
   readonly attempt?: Optional<number>;
   /** The earliest moment of its next claim, epoch milliseconds. */
   readonly notBefore?: Optional<number>;
+  /** It names tasks that must have ended before it. */
+  readonly isOrdered?: Optional<boolean>;
+  /** It fails when it has not begun by then, epoch milliseconds. */
+  readonly startBy?: Optional<number>;
   /** It failed because its last attempt did. */
   readonly deadLetter?: Optional<boolean>;
   /** It has ended, and is among the recent ones again from now on. */

@@ -9,7 +9,7 @@ import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
 import { resultText } from "./interpret/facts.ts";
 import { type JsonValue, utf8Length } from "./Json.ts";
 import type { TaskQueueing } from "./task/TaskEvents.ts";
-import { queueingOf } from "./task/TaskRecord.ts";
+import { pausedUntil, queueingOf } from "./task/TaskRecord.ts";
 import type { Decoded } from "./Upcast.ts";
 
 type Known = Exclude<Decoded, { readonly _tag: "Unknown" }>;
@@ -94,7 +94,12 @@ const moved = (status: TaskStatus | undefined, rest: Omit<TaskMoved, "_tag" | "s
 /** A task in the queue has a priority and a bound, whether its submitter named them or not. */
 const queueFacts = (queue: TaskQueueing): Partial<TaskMoved> => {
   const { priority, maxAttempts, notBefore } = queueingOf(queue);
-  return { priority, maxAttempts, notBefore: notBefore === 0 ? undefined : notBefore };
+  return {
+    priority,
+    maxAttempts,
+    notBefore: notBefore === 0 ? undefined : notBefore,
+    startBy: queue.startBy ?? undefined,
+  };
 };
 
 /** Facts of one of our own events. Total over the catalogue: a new type does not compile until it has a meaning. */
@@ -204,23 +209,27 @@ export const canonicalFacts = (
     case "source.described":
       return [{ _tag: "Noted", kind: "source" }];
     case "task.submitted": {
-      const { request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
+      const { after, request, threadId, batchId, parentTaskId, place, retryOf, queue } = event.data;
       return moved("pending", {
         request,
         threadId: threadId ?? undefined,
         batchId: batchId ?? undefined,
         failFast: place?.failFast ?? undefined,
+        isOrdered: (after ?? []).length > 0 ? true : undefined,
         parentTaskId: parentTaskId ?? undefined,
         retryOf: retryOf ?? undefined,
         ...(queue == null ? {} : queueFacts(queue)),
       });
     }
     case "task.claimed":
-      return moved("starting", { worker: event.data.worker ?? undefined, attempt: event.data.attempt ?? undefined });
+      return moved(event.data.begun === true ? "running" : "starting", {
+        worker: event.data.worker ?? undefined,
+        attempt: event.data.attempt ?? undefined,
+      });
     case "task.released": {
-      const { reason, error, notBefore } = event.data;
+      const { reason, error } = event.data;
       const message = error == null ? reason : `${reason}: ${error.message ?? error.type}`;
-      return moved("pending", { message, notBefore: notBefore ?? undefined });
+      return moved("pending", { message, notBefore: pausedUntil(event.data, recorded) });
     }
     case "task.started":
       return moved("running", { worker: event.data.worker ?? undefined });
@@ -230,6 +239,8 @@ export const canonicalFacts = (
         progress: event.data.progress ?? undefined,
         total: event.data.total ?? undefined,
       });
+    case "task.logged":
+      return [];
     case "task.input_requested":
       return moved("input_required", { message: event.data.message ?? undefined });
     case "task.resumed":

@@ -43,6 +43,8 @@ export interface Options {
    * asked again is not written again.
    */
   readonly answerMillis?: number | undefined;
+  /** Longest silence of a read before it is asked again, milliseconds. Default 5,000. Shorter only for tests. */
+  readonly silenceMillis?: number | undefined;
 }
 
 const defaultAnswerMillis = 2_500;
@@ -183,6 +185,10 @@ const keepFacts = Effect.fnUntraced(function* (connection: NatsConnection["Servi
 /** Reason to refuse appends although the stream is there: an append would remove events. */
 const refusalOf = (guard: StreamGuard.StreamGuard) => guard.conditions().find(({ refusesAppends }) => refusesAppends);
 
+/** Without `allow_direct` every read waits for an answer that does not come. */
+const unserved = (guard: StreamGuard.StreamGuard) =>
+  guard.conditions().find(({ field }) => field?.includes("allow_direct") === true);
+
 /**
  * A history that is read from before the stream's first event may lack its beginning, where events can be removed or were
  * lost, and the server counts only what is left of it.
@@ -190,9 +196,8 @@ const refusalOf = (guard: StreamGuard.StreamGuard) => guard.conditions().find(({
 const proveBegin = (guard: StreamGuard.StreamGuard, after: number): Effect.Effect<void, LogUnavailable> =>
   Effect.suspend(() => {
     const first = guard.facts()?.firstSequence ?? 0;
-    // Without it every read waits for an answer that does not come.
-    const unserved = guard.conditions().find(({ field }) => field?.includes("allow_direct") === true);
-    if (unserved !== undefined) return because(unserved);
+    const condition = unserved(guard);
+    if (condition !== undefined) return because(condition);
     if (after + 1 >= first || !guard.conditions().some(({ name }) => losing.has(name))) return Effect.void;
     return Effect.fail(removed(first));
   });
@@ -204,7 +209,13 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const { stream } = guard;
   const { facts, learn } = yield* keepFacts(connection, guard);
   const { link, nc } = connection;
-  const get = DirectGet.make({ nc, link, patienceMillis: readPatienceMillis });
+  const get = DirectGet.make({
+    nc,
+    link,
+    patienceMillis: readPatienceMillis,
+    silenceMillis: options.silenceMillis,
+    unserved: () => unserved(guard),
+  });
   const read = HistoryRead.make({ get, stream, facts });
   const blobs = BlobStore.make({
     connection,

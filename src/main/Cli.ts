@@ -16,6 +16,7 @@ import { onlyForThisUser } from "../machine/PrivateFiles.ts";
 import * as Attached from "./Attached.ts";
 import * as LogLines from "./LogLines.ts";
 import * as Memory from "./Memory.ts";
+import { whenOutputIsWritten } from "./OutputWritten.ts";
 import { version } from "../machine/Version.ts";
 
 const logger = LogLines.logger(LogLines.formatOf(process.argv.slice(2), process.env), (line) =>
@@ -78,9 +79,8 @@ const makeEnding = () => {
   };
   return (exit: Exit.Exit<unknown, unknown>, end: (code: number) => void): void => {
     const code = codeFor(exit);
-    // Ending the process forgets what a pipe has not taken yet.
-    if (pipe.isClosed || process.stdout.writableLength === 0) end(code);
-    else process.stdout.once("drain", () => end(code));
+    if (pipe.isClosed) return end(code);
+    whenOutputIsWritten(() => end(code));
   };
 };
 

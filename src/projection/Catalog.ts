@@ -74,7 +74,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   ["progress progress_total", of("real", "units of the task", "measure")],
   ["tokens_before", of("integer", "tokens", "measure")],
   ["gap", of("integer", "events", "measure")],
-  ["not_before stream_created", of("integer", "epoch milliseconds", "dimension")],
+  ["not_before start_by stream_created", of("integer", "epoch milliseconds", "dimension")],
   ["lease_millis", of("integer", "milliseconds", "dimension")],
   ["dead_letter fail_fast", of("integer", "0 or 1", "dimension")],
   ["ordinal position rank turn", of("integer", "place", "dimension")],
@@ -89,7 +89,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
     of("text", "name", "dimension"),
   ],
   ["stored_session session worker", of("text", "name", "dimension")],
-  ["actor author changed_by machine stored_actor tag user what", of("text", "name", "dimension", personal)],
+  ["actor author changed_by machine principal stored_actor tag user what", of("text", "name", "dimension", personal)],
   ["branch cwd path project", of("text", "path or name", "dimension", personal)],
   ["copied_from in_reply_to misfit_subject retry_of segment", of("text", "id", "dimension")],
   ["request_key", of("text", "hexadecimal", "dimension", personal)],
@@ -103,7 +103,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   ],
   ["arguments", of("text", "JSON", "content", personal)],
   [
-    "description error_message message opening reason refers_to result summary text title why",
+    "description error_message message opening reason refers_to result summary text title why words",
     of("text", "words", "content", personal),
   ],
   ["doc kept problem", of("text", "words", "content")],
@@ -111,8 +111,8 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
 
 const listed = new Map(lists.flatMap(([names, what]) => words(names).map((name) => [name, what] as const)));
 
-/** Places where a type differs though the meaning does not: bytes of a body that is not UTF-8. */
-export const eitherWay: ReadonlySet<string> = new Set(["data"]);
+/** Places where a type differs though the meaning does not: bytes of a body that is not UTF-8, and what is only asked. */
+export const eitherWay: ReadonlySet<string> = new Set(["data", "words"]);
 
 /** Catalog entry of a public column, by its name; undefined for a name that is in no list and has no known ending. */
 export const catalogued = (column: string): Catalogued | undefined =>

@@ -13,6 +13,7 @@ import * as ProjectorCondition from "./ProjectorCondition.ts";
 import * as BatchQueue from "./fold/BatchQueue.ts";
 import { incomingOfAll } from "./fold/LargeEntries.ts";
 import { openCurrent } from "./rebuild/OpenCurrent.ts";
+import * as WriteLock from "./write/WriteLockSqlite.ts";
 import type { Projection } from "./Projection.ts";
 import { type Checkpoint, noCheckpoint } from "./Checkpoint.ts";
 import type { DeadLetterCount, Prepared, ReadModel, StorageTrouble } from "./ReadModel.ts";
@@ -102,12 +103,12 @@ const setCondition = Effect.fnUntraced(function* (
 /** Into this process's log and, as a courtesy to other processes, into the file. */
 const tellOthers = Effect.fnUntraced(function* (running: Running, condition: ProjectorCondition.Condition | undefined) {
   if (condition !== undefined) yield* Effect.logWarning(`projector: ${condition.message} ${condition.hint}`);
+  const value = condition === undefined ? undefined : JSON.stringify(condition);
+  // While it is made anew, or cannot be gone on with, the file that readers have is open nowhere here.
+  const note =
+    running.model?.note ?? ((key: string, text: string | undefined) => WriteLock.note(running.options.path, key, text));
   // A full disk cannot take the note either.
-  if (running.model !== undefined) {
-    yield* Effect.ignore(
-      running.model.note("condition", condition === undefined ? undefined : JSON.stringify(condition)),
-    );
-  }
+  yield* Effect.ignore(note("condition", value));
 });
 
 /** Writes a batch, however long the file is in trouble. */

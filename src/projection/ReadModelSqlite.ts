@@ -67,6 +67,20 @@ const isOutdated = (db: Database.Database, projections: ReadonlyArray<Projection
   return stored.join() !== wanted.toSorted().join();
 };
 
+/** The same of a file that others use; false for one that cannot say, or has lost all its checkpoints. */
+export const isOutdatedFile = (file: string, projections: ReadonlyArray<Projection>): boolean => {
+  try {
+    const db = new Database(file, { readonly: true, fileMustExist: true });
+    try {
+      return isOutdated(db, projections) && db.prepare("SELECT 1 FROM checkpoints").get() !== undefined;
+    } finally {
+      db.close();
+    }
+  } catch {
+    return false;
+  }
+};
+
 /** Closes, once or again. Never fails: what is committed is safe in the write-ahead log as well. */
 const closeSync = (db: Database.Database): void => {
   if (!db.open) return;

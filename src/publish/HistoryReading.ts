@@ -20,7 +20,7 @@ import { HistorySource } from "../snapshot/HistorySource.ts";
 import { RecentlyUsed } from "../snapshot/RecentlyUsed.ts";
 import * as WholeHistory from "../snapshot/WholeHistory.ts";
 import type { Command } from "../spool/Spool.ts";
-import { asRecorded } from "../spool/Waiting.ts";
+import { asRecorded, undelivered } from "../spool/Waiting.ts";
 import { type AppendedEvent, Publisher } from "./Publisher.ts";
 import type { InvalidEvent } from "./write/NewEvent.ts";
 
@@ -97,13 +97,6 @@ interface Kept<State> {
 
 const none: ReadonlyArray<Command> = [];
 
-/**
- * Commands that the log does not have: a history is delivered in order, so all up to the last one that was met in the log
- * are in it. The log's own last event may be another writer's.
- */
-const notIn = (commands: ReadonlyArray<Command>, isMet: (id: string) => boolean): ReadonlyArray<Command> =>
-  commands.slice(commands.findLastIndex(({ event }) => isMet(event.id)) + 1);
-
 const idsOf = (commands: ReadonlyArray<Command>): ReadonlySet<string> => new Set(commands.map(({ event }) => event.id));
 
 const waits = ({ id, kind }: History) =>
@@ -155,7 +148,7 @@ const make = Effect.gen(function* () {
         const waiting = Stream.suspend(() =>
           Stream.fromIterable(
             asRecorded(
-              notIn(commands, (id) => met.has(id)),
+              undelivered(commands, (id) => met.has(id)),
               sequence,
             ),
           ).pipe(Stream.map((event): ReadEvent => ({ event, isWaiting: true }))),
@@ -205,7 +198,8 @@ const make = Effect.gen(function* () {
       }),
     );
     states.put(key, known, 1);
-    const waiting = commands.length === 0 ? none : notIn(commands, (id) => id === known.lastEventId || met.has(id));
+    const waiting =
+      commands.length === 0 ? none : undelivered(commands, (id) => id === known.lastEventId || met.has(id));
     const state = asRecorded(waiting, known.sequence).reduce(fold.apply, known.state);
     return { state, sequence: known.sequence, waiting: waiting.length } satisfies Folded<State>;
   });

@@ -14,6 +14,7 @@ import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
 import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
+import type { WaitingTasks } from "./WaitingTasks.ts";
 
 export interface ThreadRow {
   readonly threadId: string;
@@ -180,16 +181,6 @@ export interface MessageFilter {
   readonly limit?: number;
 }
 
-/** Most tasks that one look at the queue compares. The next look goes on behind it, so that no task waits for others to end. */
-export const maxOpenTasks = 10_000;
-
-/** An open task of the queue. */
-export interface OpenTask {
-  readonly taskId: string;
-  readonly tenant: string;
-  readonly firstSequence: Sequence;
-}
-
 export interface TaskRow {
   readonly taskId: string;
   readonly tenant: string;
@@ -208,6 +199,7 @@ export interface TaskRow {
   readonly attempt: number | null;
   readonly maxAttempts: number | null;
   readonly notBefore: number | null;
+  readonly startBy: number | null;
   readonly deadLetter: number;
   readonly restoredAt: number | null;
   readonly message: string | null;
@@ -324,30 +316,14 @@ export class Query extends Context.Service<
       /** Only those that failed because their last attempt did. */
       readonly deadLetters?: "only";
       readonly batchId?: string;
+      readonly parentTaskId?: string;
       /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
       readonly recentSince?: number;
       readonly archived?: "only";
       readonly limit?: number;
     }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
-    /**
-     * Tasks for the queue that have not ended, oldest first, behind a sequence. Without those that may not be claimed before
-     * `dueBefore`, epoch milliseconds. Fewer than `limit` (default and most: `maxOpenTasks`): these were the last.
-     */
-    readonly openTasks: (options: {
-      readonly dueBefore: number;
-      readonly after?: Sequence;
-      readonly limit?: number;
-    }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
-    /** Tasks that wait for a moment between the two, the latest first; at most `maxOpenTasks`. Epoch milliseconds. */
-    readonly tasksDue: (options: {
-      readonly from: number;
-      readonly to: number;
-    }) => Effect.Effect<ReadonlyArray<OpenTask>, StorageTrouble>;
-    /** Of each batch that fails fast and is open one task that has ended otherwise than completed. */
-    readonly brokenBatches: Effect.Effect<
-      ReadonlyArray<{ readonly taskId: string; readonly tenant: string }>,
-      StorageTrouble
-    >;
+    /** Tasks that wait to be claimed: what fills the work queue. */
+    readonly waiting: WaitingTasks;
     /** Tenants that have or had schedules. */
     readonly scheduledTenants: Effect.Effect<ReadonlyArray<string>, StorageTrouble>;
     /** The value that a tenant's configuration gave a field last, as JSON text; undefined when it has none. */

@@ -14,8 +14,6 @@ import {
   Query,
   type ReadModelStatus,
   type SessionRow,
-  maxOpenTasks,
-  type OpenTask,
   type TaskRow,
   type ThreadRow,
   type TransitionRow,
@@ -28,6 +26,7 @@ import { search } from "./SearchSqlite.ts";
 import { copyInto, sql } from "./sandbox/SandboxSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
+import * as WaitingTasks from "./WaitingTasksSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -67,9 +66,6 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
   };
 };
 
-const openTask = `SELECT n.text AS task_id, t.text AS tenant, k.first_sequence FROM tasks k
-  JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant`;
-
 type TaskFilter = Parameters<Query["Service"]["tasks"]>[0];
 
 /** By the table, which has an index by status, and not by its view. */
@@ -80,11 +76,13 @@ const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
  * Latest activity first. What is recent is at the front of that order, and what is open and long silent is found by its
  * status, so that a list never walks through what is archived.
  */
-const readTasks = (db: Database, { archived, batchId, deadLetters, limit, recentSince, status }: TaskFilter) => {
+const readTasks = (db: Database, filter: TaskFilter) => {
+  const { archived, batchId, deadLetters, limit, parentTaskId, recentSince, status } = filter;
   const common = [
     ...(status === undefined ? [] : ["status = :status"]),
     ...(deadLetters === undefined ? [] : ["dead_letter = 1"]),
     ...(batchId === undefined ? [] : ["batch_id = :batch"]),
+    ...(parentTaskId === undefined ? [] : ["parent_task_id = :parent"]),
   ];
   const select = (...more: ReadonlyArray<string>) =>
     `SELECT * FROM v_tasks WHERE ${["TRUE", ...common, ...more].join(" AND ")}`;
@@ -98,6 +96,7 @@ const readTasks = (db: Database, { archived, batchId, deadLetters, limit, recent
       limit: pageSize(limit),
       ...(status === undefined ? {} : { status }),
       ...(batchId === undefined ? {} : { batch: batchId }),
+      ...(parentTaskId === undefined ? {} : { parent: parentTaskId }),
       ...(recentSince === undefined ? {} : { since: recentSince }),
     },
   );
@@ -158,43 +157,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
     compactions: Effect.fn("query.compactions")((filter) => read((db) => readCompactions(db, filter))),
     tasks: Effect.fn("query.tasks")((filter) => read((db) => readTasks(db, filter))),
-    // By the table and not its view, because it is asked every few seconds and the table has an index by status.
-    openTasks: Effect.fn("query.openTasks")(({ after = 0, dueBefore, limit = maxOpenTasks }) =>
-      read((db) =>
-        all<OpenTask>(
-          db,
-          `${openTask} WHERE k.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required'))
-             AND k.priority IS NOT NULL AND k.first_sequence > :after
-             AND (k.not_before IS NULL OR k.not_before < :dueBefore
-               OR k.status <> (SELECT name FROM names WHERE text = 'pending'))
-           ORDER BY k.first_sequence LIMIT :limit`,
-          { after, dueBefore, limit: Math.min(limit, maxOpenTasks) },
-        ),
-      ),
-    ),
-    tasksDue: Effect.fn("query.tasksDue")(({ from, to }) =>
-      read((db) =>
-        all<OpenTask>(
-          db,
-          `${openTask} WHERE k.status = (SELECT name FROM names WHERE text = 'pending')
-             AND k.priority IS NOT NULL AND k.not_before >= :from AND k.not_before < :to
-           ORDER BY k.not_before DESC LIMIT :limit`,
-          { from, to, limit: maxOpenTasks },
-        ),
-      ),
-    ),
-    brokenBatches: read((db) =>
-      all<{ readonly taskId: string; readonly tenant: string }>(
-        db,
-        `SELECT n.text AS task_id, t.text AS tenant FROM tasks k
-         JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
-         WHERE k.status IN (SELECT name FROM names WHERE text IN ('failed', 'timeout', 'cancelled'))
-           AND k.batch_id IN (SELECT o.batch_id FROM tasks o WHERE o.fail_fast = 1
-             AND o.status IN (SELECT name FROM names WHERE text IN ('pending', 'starting', 'running', 'input_required')))
-         GROUP BY k.batch_id, k.tenant LIMIT :limit`,
-        { limit: maxOpenTasks },
-      ),
-    ).pipe(Effect.withSpan("query.brokenBatches")),
+    waiting: WaitingTasks.make(read),
     scheduledTenants: read((db) =>
       all<{ readonly tenant: string }>(
         db,

@@ -4,11 +4,10 @@
  * Room: query.
  */
 import type { Sequence } from "../domain/History.ts";
+import type { HitKind } from "../../projections/search.ts";
 import type { ThreadRow } from "./Query.ts";
 
-/** Kind of text of a hit. */
-export const hitKinds = ["said", "thinking", "arguments", "result", "file", "title", "summary"] as const;
-export type HitKind = (typeof hitKinds)[number];
+export { type HitKind, hitKinds } from "../../projections/search.ts";
 
 export interface SearchFilter {
   /**
@@ -66,13 +65,13 @@ export interface SearchHit {
 }
 
 export interface SearchAnswer {
-  /** The best first. `count` hits in each, of which the best are in `hits`. */
+  /** The best first. `count` hits in each, of which the best are in `hits`: at least so many where `isCut`. */
   readonly threads: ReadonlyArray<{
     readonly thread: ThreadRow;
     readonly count: number;
     readonly hits: ReadonlyArray<SearchHit>;
   }>;
-  /** Threads with a hit, of which `threads` are the best. */
+  /** Threads with a hit, of which `threads` are the best: at least so many where `isCut`. */
   readonly total: number;
   /** Hits that were ranked, and whether there are older ones that were not. */
   readonly ranked: number;

@@ -7,26 +7,34 @@
  * length, age), and the best of them by their text. So a word of every message costs what a rare one does, and the
  * answer says when older matches were not looked at.
  *
- * Decision: not by FTS5's own rank, because it goes through all matches of a word before the first is known.
+ * Decision: not by FTS5's own rank, because it goes through all matches of a word before the first is known. Of a million
+ * messages the first ten threads took 12 to 19 ms of processor for common words and beginnings and 1 to 2 ms for rare ones
+ * (again and again in one process, on a busy machine with two cores; 20 to 150 ms the first time).
  */
 import type { Database } from "better-sqlite3";
+import { type HitKind, joinsOf, type Source, sources } from "../../projections/search.ts";
 import { askedWords } from "../domain/search/SearchWords.ts";
 import { type ThreadRow } from "./Query.ts";
 import { QueryRefused } from "./Sql.ts";
-import { all } from "./RowsSqlite.ts";
+import { all, prepared } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
-import { columnsOf, conditionsOf, type Source, sources } from "./SearchSourcesSqlite.ts";
-import type { HitKind, SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
+import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
+import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
+import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
+import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
 import { hiddenThread } from "./ThreadListSqlite.ts";
 
 /** Matches of one source that are looked at. */
-const mostCandidates = 1_000;
+const mostCandidates = 500;
 /** With filters: matches of which those that pass are looked for. */
 const mostFiltered = 20_000;
-/** Of which the text is read. */
-const mostRead = 120;
-/** Units of a text that count for its rank. */
+/** So many that were found by words in place of a beginning are enough. */
+const fewestNear = 100;
+/** Of which the text is read: so many, and together about so many bytes. */
+const mostRead = 60;
+const mostReadBytes = 256 * 1024;
+/** Units of a text that count for its rank, and in which its words are looked for first. */
 const rankedUnits = 64 * 1024;
 
 interface Candidate {
@@ -55,7 +63,7 @@ const boundOf = (filter: SearchFilter): Bound => {
 const phraseOf = (text: string): string => `"${askedWords(text).phrase.replaceAll('"', '""')}"`;
 
 const fromOf = (source: Source, conditions: ReadonlyArray<string>): string =>
-  `JOIN threads t ON t.thread_id = r.thread_id AND t.tenant = r.tenant ${source.joins} WHERE NOT ${hiddenThread} AND ${conditions.join(" AND ")}`;
+  `${joinsOf(source)} WHERE NOT ${hiddenThread} AND ${conditions.join(" AND ")}`;
 
 /** The newest matches of a source, as the index has them: nothing is sorted. */
 const matchesSql = (source: Source, conditions: ReadonlyArray<string>, isFiltered: boolean): string =>
@@ -104,6 +112,46 @@ const scanned = (
   return { candidates, isCut: false };
 };
 
+const textsSql = (source: Source): string => `SELECT ${source.text} FROM ${source.table} r WHERE r.id = :id`;
+
+/** Texts by candidate. One that was read is kept, but for what is beyond the part that counts for its rank. */
+const makeTexts = (db: Database) => {
+  const heads = new Map<Candidate, string>();
+  const whole = (one: Candidate): string => {
+    const text = prepared(db, textsSql(one.source)).statement.get({ id: one.id })?.[0];
+    return typeof text === "string" ? text : "";
+  };
+  const head = (one: Candidate): string => {
+    const known = heads.get(one) ?? whole(one).slice(0, rankedUnits);
+    heads.set(one, known);
+    return known;
+  };
+  return { head, whole: (one: Candidate) => (head(one).length < rankedUnits ? head(one) : whole(one)) };
+};
+
+/** The newest matches of a source by its index. Beginnings of words are asked for by words that the newest texts have. */
+const byIndex = (
+  db: Database,
+  text: string,
+  { ask, source }: { readonly source: Source; readonly ask: (match: string) => ReadonlyArray<Candidate> },
+): Gathered => {
+  const beginnings = makeBeginnings(db, source);
+  const whole = matchOf(text) ?? "";
+  const near = matchOf(text, beginnings.instead) ?? whole;
+  const newest = near === whole ? [] : ask(near);
+  if (newest.length >= fewestNear) return { candidates: newest, isCut: true };
+  // Few of them: all that have the other words are looked through, where those are few.
+  const rest = near === whole ? undefined : matchOf(text, () => "left out");
+  const others = rest === undefined ? undefined : ask(rest);
+  if (others !== undefined && others.length < mostCandidates) {
+    const { whole: textOf } = makeTexts(db);
+    const asked = beginningsOf(text);
+    return { candidates: others.filter((one) => beginnings.stand(textOf(one), asked)), isCut: false };
+  }
+  const candidates = ask(whole);
+  return { candidates, isCut: candidates.length >= mostCandidates };
+};
+
 const gather = (
   db: Database,
   finder: Finder,
@@ -114,15 +162,11 @@ const gather = (
     const conditions = conditionsOf(source, filter);
     if (conditions === undefined) return { candidates: [], isCut: false };
     if (finder.by === "scan") return scanned(db, finder, { source, conditions, bound });
-    const isFiltered = conditions.length > 1;
-    const found = all<Omit<Candidate, "source">>(db, matchesSql(source, conditions, isFiltered), {
-      ...bound,
-      match: finder.match,
+    const sql = matchesSql(source, conditions, conditions.length > 1);
+    return byIndex(db, filter.text, {
+      source,
+      ask: (match) => all<Omit<Candidate, "source">>(db, sql, { ...bound, match }).map((one) => ({ ...one, source })),
     });
-    return {
-      candidates: found.map((candidate) => ({ ...candidate, source })),
-      isCut: found.length >= mostCandidates,
-    };
   });
   return { candidates: gathered.flatMap(({ candidates }) => candidates), isCut: gathered.some(({ isCut }) => isCut) };
 };
@@ -147,21 +191,13 @@ const firstScore = ({ at, bytes, kind, role }: Candidate, latest: number): numbe
   return (worth[kind] * who * (0.6 + 0.4 * age)) / length;
 };
 
-interface Ranked extends Candidate {
+interface Ranked {
+  readonly one: Candidate;
   readonly score: number;
 }
 
-const textsSql = (source: Source): string => `SELECT ${source.text} FROM ${source.table} r WHERE r.id = ?`;
-
-const makeTexts = (db: Database) => {
-  const statements = new Map<Source, ReturnType<Database["prepare"]>>();
-  return ({ id, source }: Candidate): string => {
-    const statement = statements.get(source) ?? db.prepare(textsSql(source)).pluck();
-    statements.set(source, statement);
-    const text: unknown = statement.get(id);
-    return typeof text === "string" ? text : "";
-  };
-};
+/** Share of its score that counts for a text that was not read. */
+const unreadShare = 0.3;
 
 type Texts = ReturnType<typeof makeTexts>;
 
@@ -169,36 +205,50 @@ type Texts = ReturnType<typeof makeTexts>;
 const rank = (candidates: ReadonlyArray<Candidate>, finder: Finder, texts: Texts): ReadonlyArray<Ranked> => {
   const latest = candidates.reduce((most, { at }) => Math.max(most, at ?? 0), 0);
   const scored = candidates
-    .map((candidate): Ranked => ({ ...candidate, score: firstScore(candidate, latest) }))
-    .toSorted((left, right) => right.score - left.score || right.sequence - left.sequence);
-  const read = scored.slice(0, mostRead).map((one): Ranked => {
-    return { ...one, score: one.score * finder.quality(texts(one).slice(0, rankedUnits)) };
-  });
-  return [...read, ...scored.slice(mostRead).map((one): Ranked => ({ ...one, score: one.score * 0.3 }))].toSorted(
-    (left, right) => right.score - left.score,
-  );
+    .map((one): Ranked => ({ one, score: firstScore(one, latest) }))
+    .toSorted((left, right) => right.score - left.score || right.one.sequence - left.one.sequence);
+  let bytes = 0;
+  return scored
+    .map(({ one, score }, place): Ranked => {
+      const isRead = place === 0 || (place < mostRead && bytes < mostReadBytes);
+      if (isRead) bytes += one.bytes;
+      return { one, score: score * (isRead ? finder.quality(texts.head(one)) : unreadShare) };
+    })
+    .toSorted((left, right) => right.score - left.score);
 };
 
-const detailSql = ({ callId, joins, messageId, table, tool }: Source): string =>
-  `SELECT ${messageId} AS message_id, ${callId} AS tool_call_id, ${tool} AS tool_name FROM ${table} r
-   JOIN threads t ON t.thread_id = r.thread_id AND t.tenant = r.tenant ${joins} WHERE r.id = :id`;
+const detailSql = (source: Source): string =>
+  `SELECT ${source.messageId} AS message_id, ${source.callId} AS tool_call_id, ${source.tool} AS tool_name
+   FROM ${source.table} r ${joinsOf(source)} WHERE r.id = :id`;
 
 type Detail = Pick<SearchHit, "messageId" | "toolCallId" | "toolName">;
 
+/** A text and where in it the words stand: its head where they stand there, and nothing is put in its place. */
+const markedText = (
+  one: Candidate,
+  { finder, shown, texts }: { readonly finder: Finder; readonly texts: Texts; readonly shown: SearchFilter["shown"] },
+) => {
+  const head = texts.head(one);
+  const inHead = shown === undefined ? finder.marks(head) : [];
+  if (inHead.length > 0) return { text: head, marks: inHead };
+  const stored = texts.whole(one);
+  const text = shown?.(stored) ?? stored;
+  return { text, marks: finder.marks(text) };
+};
+
 const hitOf = (
   db: Database,
-  one: Ranked,
+  one: Candidate,
   how: {
     readonly finder: Finder;
     readonly texts: Texts;
     readonly width: number;
-    readonly shown: ((text: string) => string) | undefined;
+    readonly shown: SearchFilter["shown"];
   },
 ) => {
   const [detail] = all<Detail>(db, detailSql(one.source), { id: one.id });
-  const stored = how.texts(one);
-  const text = how.shown?.(stored) ?? stored;
-  const snippet = around(text, how.finder.marks(text), how.width);
+  const { text, marks } = markedText(one, how);
+  const snippet = around(text, marks, how.width);
   return {
     kind: one.kind,
     sequence: one.sequence,
@@ -223,7 +273,7 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
     const texts = makeTexts(db);
     const { candidates, isCut } = gather(db, finder, { filter, now });
     const ranked = rank(candidates, finder, texts);
-    const threads = Map.groupBy(ranked, ({ tenantName, thread }) => `${thread} ${tenantName}`);
+    const threads = Map.groupBy(ranked, ({ one: { tenantName, thread } }) => `${thread} ${tenantName}`);
     const best = [...threads.values()]
       .map((hits) => ({ hits, score: (hits[0]?.score ?? 0) * (1 + 0.15 * Math.log2(hits.length)) }))
       .toSorted((left, right) => right.score - left.score)
@@ -233,9 +283,9 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
       threads: best.flatMap(({ hits }) => {
         const [first] = hits;
         if (first === undefined) return [];
-        const { tenantName, thread: name } = first;
+        const { tenantName, thread: name } = first.one;
         const [thread] = all<ThreadRow>(db, threadSql, { thread: name, tenantName });
-        const shown = hits.slice(0, filter.hitsPerThread ?? 3).map((one) => hitOf(db, one, how));
+        const shown = hits.slice(0, filter.hitsPerThread ?? 3).map(({ one }) => hitOf(db, one, how));
         return thread === undefined ? [] : [{ thread, count: hits.length, hits: shown }];
       }),
       total: threads.size,

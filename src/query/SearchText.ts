@@ -32,7 +32,27 @@ export const termsOf = (text: string): ReadonlyArray<Term> => {
   return terms;
 };
 
-const matchOfTerm = ({ isBeginning, text }: Term): string => {
+/** Words that are asked for in place of a beginning; undefined for that itself. */
+export type Beginnings = (beginning: string) => ReadonlyArray<string> | "left out" | undefined;
+
+const isWord = /^[\p{L}\p{N}]+$/u;
+
+/** The word of which only the beginning is asked for. */
+const openWord = ({ isBeginning, text }: Term): string | undefined => {
+  const asked = askedWords(text);
+  return (isBeginning || asked.isBeginning) && isWord.test(asked.phrase) ? asked.phrase : undefined;
+};
+
+/** The words of a question of which only the beginning is asked for. */
+export const beginningsOf = (text: string): ReadonlyArray<string> =>
+  termsOf(text).flatMap((term) => openWord(term) ?? []);
+
+const matchOfTerm = (term: Term, beginnings: Beginnings | undefined): string | undefined => {
+  const { isBeginning, text } = term;
+  const open = openWord(term);
+  const words = open === undefined ? undefined : beginnings?.(open);
+  if (words === "left out") return undefined;
+  if (words !== undefined) return `(${words.map(quoted).join(" OR ")})`;
   const asked = askedWords(text);
   const star = isBeginning || asked.isBeginning ? "*" : "";
   const parts = partsOf(text);
@@ -42,7 +62,7 @@ const matchOfTerm = ({ isBeginning, text }: Term): string => {
 };
 
 /** The MATCH expression, or undefined when there is no word in the text. */
-export const matchOf = (text: string): string | undefined => {
-  const terms = termsOf(text);
-  return terms.length === 0 ? undefined : terms.map(matchOfTerm).join(" AND ");
+export const matchOf = (text: string, beginnings?: Beginnings): string | undefined => {
+  const asked = termsOf(text).flatMap((term) => matchOfTerm(term, beginnings) ?? []);
+  return asked.length === 0 ? undefined : asked.join(" AND ");
 };

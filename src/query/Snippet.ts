@@ -22,19 +22,40 @@ interface Folded {
 
 // oxlint-disable-next-line eslint/no-control-regex -- all of ASCII
 const ascii = /^[\u0000-\u007f]*$/;
+// oxlint-disable-next-line eslint/no-control-regex -- all that is not ASCII
+const beyondAscii = /[^\u0000-\u007f]/gu;
 
+/** Character by character only beyond ASCII: a text of a mebibyte costs what its few other characters do. */
 const fold = (text: string): Folded => {
   if (ascii.test(text)) return { text: text.toLowerCase(), placeOf: (at) => at };
-  const places: Array<number> = [];
+  /** Beginnings of pieces, in the folded text and in the original. A piece of ASCII goes on unit by unit. */
+  const begins: Array<number> = [0];
+  const places: Array<number> = [0];
   let folded = "";
-  let place = 0;
-  for (const character of text) {
-    const plain = character.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
-    for (let unit = 0; unit < plain.length; unit++) places.push(place);
-    folded += plain;
-    place += character.length;
+  let from = 0;
+  for (const { 0: character, index } of text.matchAll(beyondAscii)) {
+    folded += text.slice(from, index).toLowerCase();
+    begins.push(folded.length);
+    places.push(index);
+    folded += character.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
+    from = index + character.length;
+    begins.push(folded.length);
+    places.push(from);
   }
-  return { text: folded, placeOf: (at) => places[at] ?? text.length };
+  folded += text.slice(from).toLowerCase();
+  const placeOf = (at: number): number => {
+    let low = 0;
+    let high = begins.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((begins[middle] ?? 0) <= at) low = middle;
+      else high = middle - 1;
+    }
+    const place = places[low] ?? 0;
+    // Odd pieces are one character, whatever it is folded to.
+    return low % 2 === 1 ? place : Math.min(text.length, place + at - (begins[low] ?? 0));
+  };
+  return { text: folded, placeOf };
 };
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
@@ -43,12 +64,9 @@ const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g
 type Closeness = "whole" | "inside" | "joined";
 
 /** The words of a term with anything but letters and digits between them. */
-const patternOf = ({ isBeginning, text }: Term, how: Closeness): RegExp | undefined => {
-  const words = fold(text).text.match(/[\p{L}\p{N}\p{Extended_Pictographic}]+/gu);
-  if (words === null) return undefined;
-  const inside = words.map(escaped).join(how === "joined" ? String.raw`[^\p{L}\p{N}]*` : String.raw`[^\p{L}\p{N}]+`);
-  const [before, after] = how === "whole" ? [String.raw`(?<![\p{L}\p{N}])`, String.raw`(?![\p{L}\p{N}])`] : ["", ""];
-  return new RegExp(`${before}${inside}${isBeginning ? "" : after}`, "gu");
+const patternOf = (words: ReadonlyArray<string>, how: Closeness): RegExp => {
+  const between = how === "joined" ? String.raw`[^\p{L}\p{N}]*` : String.raw`[^\p{L}\p{N}]+`;
+  return new RegExp(words.map(escaped).join(between), "gu");
 };
 
 type Mark = readonly [number, number];
@@ -56,24 +74,49 @@ type Mark = readonly [number, number];
 /** More matches than these in one text change nothing about what is shown. */
 const mostMarks = 200;
 
-const found = (folded: Folded, pattern: RegExp): ReadonlyArray<Mark> => {
+const endsInWord = /[\p{L}\p{N}]$/u;
+const beginsInWord = /^[\p{L}\p{N}]/u;
+
+/** True when a match is no part of a longer word; that of a beginning may go on behind it. */
+const isWhole = (text: string, [from, to]: Mark, isBeginning: boolean): boolean =>
+  !endsInWord.test(text.slice(Math.max(0, from - 2), from)) &&
+  (isBeginning || !beginsInWord.test(text.slice(to, to + 2)));
+
+/**
+ * Places of a term in a folded text.
+ *
+ * The letters beside a match are looked at after it and not by the expression, which V8 then finds by its first letters.
+ */
+const found = (folded: Folded, words: ReadonlyArray<string>, how: Closeness, isBeginning: boolean) => {
   const marks: Array<Mark> = [];
-  for (const match of folded.text.matchAll(pattern)) {
-    if (match[0] === "") continue;
-    marks.push([folded.placeOf(match.index), folded.placeOf(match.index + match[0].length)]);
+  const add = (from: number, to: number): void => {
+    if (to > from && (how !== "whole" || isWhole(folded.text, [from, to], isBeginning)))
+      marks.push([folded.placeOf(from), folded.placeOf(to)]);
+  };
+  const [only = ""] = words;
+  if (words.length === 1) {
+    for (let at = folded.text.indexOf(only); at >= 0; at = folded.text.indexOf(only, at + only.length)) {
+      add(at, at + only.length);
+      if (marks.length === mostMarks) break;
+    }
+    return marks;
+  }
+  for (const match of folded.text.matchAll(patternOf(words, how))) {
+    add(match.index, match.index + match[0].length);
     if (marks.length === mostMarks) break;
   }
   return marks;
 };
 
-/** Places of each term in the text. */
+/** Places of each term in the text, in order. */
 export const marksOf = (text: string, terms: ReadonlyArray<Term>): ReadonlyArray<Mark> => {
   const folded = fold(text);
   return terms
-    .flatMap((term) => {
+    .flatMap((term): ReadonlyArray<Mark> => {
+      const words = fold(term.text).text.match(/[\p{L}\p{N}\p{Extended_Pictographic}]+/gu);
+      if (words === null) return [];
       for (const how of ["whole", "inside", "joined"] as const) {
-        const pattern = patternOf(term, how);
-        const marks = pattern === undefined ? [] : found(folded, pattern);
+        const marks = found(folded, words, how, term.isBeginning);
         if (marks.length > 0) return marks;
       }
       return [];
@@ -86,11 +129,15 @@ const windowOf = (text: string, marks: ReadonlyArray<Mark>, width: number): Mark
   const reach = Math.floor(width / 3);
   let best: Mark = [0, Math.min(text.length, width)];
   let most = 0;
+  let first = 0;
+  let last = 0;
   for (const [from] of marks) {
     const start = Math.max(0, Math.min(from - reach, text.length - width));
-    const count = marks.filter((mark) => mark[0] >= start && mark[1] <= start + width).length;
-    if (count > most) {
-      most = count;
+    while (first < marks.length && (marks[first]?.[0] ?? 0) < start) first++;
+    last = Math.max(first, last);
+    while (last < marks.length && (marks[last]?.[1] ?? 0) <= start + width) last++;
+    if (last - first > most) {
+      most = last - first;
       best = [start, Math.min(text.length, start + width)];
     }
   }

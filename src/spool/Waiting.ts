@@ -25,10 +25,25 @@ export const asRecorded = (commands: ReadonlyArray<Waiting>, after: Sequence): R
   }));
 
 /**
- * The state with what waits on top; `commands` are those of its history, in order. What the log has got meanwhile is
- * left out: a history is delivered in order, so all up to the state's last event are in it.
+ * Commands that the log does not have. A history is delivered in order, so all up to the last one that was met in the log
+ * are in it. The log's own last event proves nothing: it may be another writer's, from after the delivery.
  */
-export const onto = (state: Thread.ThreadState, commands: ReadonlyArray<Waiting>): Thread.ThreadState => {
-  const delivered = commands.findLastIndex(({ event }) => shortId(event.id) === state.lastEventId);
-  return Thread.fold(state, asRecorded(commands.slice(delivered + 1), state.lastSequence));
+export const undelivered = <C extends Waiting>(
+  commands: ReadonlyArray<C>,
+  isMet: (id: string) => boolean,
+): ReadonlyArray<C> => commands.slice(commands.findLastIndex(({ event }) => isMet(event.id)) + 1);
+
+const none: ReadonlySet<string> = new Set();
+
+/**
+ * The state with what waits on top; `commands` are those of its history, in order. Left out is what the state has already:
+ * up to the last of them whose id is in `met`, or is that of the state's last event.
+ */
+export const onto = (
+  state: Thread.ThreadState,
+  commands: ReadonlyArray<Waiting>,
+  met: ReadonlySet<string> = none,
+): Thread.ThreadState => {
+  const waiting = undelivered(commands, (id) => met.has(id) || shortId(id) === state.lastEventId);
+  return Thread.fold(state, asRecorded(waiting, state.lastSequence));
 };

@@ -55,7 +55,7 @@ it.live(
           const events = yield* surely(Stream.runCollect(log.read({ history: historyOf(id) })));
           assert.deepStrictEqual(
             events.map(({ type }) => type.slice(5)),
-            ["submitted", "claimed", "started", "completed"],
+            ["submitted", "claimed", "completed"],
           );
         }
       }).pipe(Effect.provide(tasksAt(cluster.servers)));

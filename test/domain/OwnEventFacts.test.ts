@@ -123,6 +123,7 @@ describe("the facts of our own events", () => {
       (task(type, data) as { readonly status?: string } | undefined)?.status;
     assert.strictEqual(status("task.submitted", { request: { agentType: "a" } }), "pending");
     assert.strictEqual(status("task.claimed"), "starting");
+    assert.strictEqual(status("task.claimed", { begun: true }), "running");
     assert.strictEqual(status("task.released", { reason: "lapsed" }), "pending");
     assert.strictEqual(status("task.started"), "running");
     assert.isUndefined(status("task.progressed", { progress: 1, total: 2 }));

@@ -20,6 +20,7 @@ export interface Options {
   /** After so long no further fault is planted. Default: all are. */
   readonly minutes?: number;
   readonly say: (line: string) => void;
+  readonly onVerdict?: (verdict: Verdict) => void;
 }
 
 export interface Outcome {
@@ -31,10 +32,19 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** All of them, one by its number, or those of the short form. */
-export const chosen = (options: { readonly number?: number | undefined; readonly isShort?: boolean }) =>
+/** Numbers and ranges of numbers, such as `7,20-31`. */
+const isIn = (numbers: string, number: number): boolean =>
+  numbers.split(",").some((range) => {
+    const [first, last = first] = range.split("-").map(Number);
+    return first !== undefined && last !== undefined && number >= first && number <= last;
+  });
+
+/** All of them, those of some numbers, or those of the short form. */
+export const chosen = (options: { readonly numbers?: string; readonly isShort?: boolean }) =>
   catalogue.filter(({ isShort, number }) =>
-    options.number === undefined ? options.isShort !== true || isShort === true : number === options.number,
+    options.numbers === undefined || options.numbers === ""
+      ? options.isShort !== true || isShort === true
+      : isIn(options.numbers, number),
   );
 
 const sentence = ({ fault, mend, noticed, problems, reads, seconds, seed }: Verdict): string => {
@@ -53,7 +63,7 @@ const mixed = (faults: ReadonlyArray<Numbered>, seed: number): ReadonlyArray<Num
     .map(({ fault }) => fault);
 };
 
-export const run = async ({ atOnce, faults, minutes = Infinity, say, seeds }: Options): Promise<Outcome> => {
+export const run = async ({ atOnce, faults, minutes = Infinity, onVerdict, say, seeds }: Options): Promise<Outcome> => {
   const began = performance.now();
   const stores = await Stores.make(say);
   const rounds = seeds.flatMap((seed) => mixed(faults, seed).map((fault) => ({ fault, seed })));
@@ -64,6 +74,7 @@ export const run = async ({ atOnce, faults, minutes = Infinity, say, seeds }: Op
       if (performance.now() - began > minutes * 60_000) return;
       const verdict = await judge(stores, fault, seed);
       verdicts.push(verdict);
+      onVerdict?.(verdict);
       say(sentence(verdict));
     }
   };

@@ -10,7 +10,7 @@ describe("four workers that share tasks while they, nats-server and the queue ar
     () =>
       Effect.gen(function* () {
         const said: Array<string> = [];
-        const outcome = yield* run({ tasks: 300, workers: 4, seed: 1, say: (line) => said.push(line) });
+        const outcome = yield* run({ tasks: 300, workers: 4, waiting: 2_000, seed: 1, say: (line) => said.push(line) });
         assert.deepStrictEqual(outcome.faults, [], said.join("\n"));
         assert.strictEqual(outcome.tasks, 300);
         assert.strictEqual(

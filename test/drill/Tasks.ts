@@ -3,9 +3,10 @@
  * deleted, all at random. Then hold the log, and nothing else, against what was promised.
  *
  * Afterwards: every task that was submitted has ended, once, and nothing follows its end; every lease ended before the
- * next one began; nothing was said under a lease but while it stood; no task was tried more often than it may be.
+ * next one began; nothing was said under a lease but while it stood; no task was tried more often than it may be; and what
+ * waited beside them still waits.
  */
-import { Effect, Fiber, Layer, Schedule, Stream } from "effect";
+import { Clock, Effect, Fiber, Layer, Schedule, Stream } from "effect";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,10 +15,12 @@ import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats
 import * as Tasks from "../../src/coordination/tasks/Tasks.ts";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { task as historyOf } from "../../src/domain/History.ts";
-import { EventLog } from "../../src/log/EventLog.ts";
+import { EventLog, maxEventsPerAppend } from "../../src/log/EventLog.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import { compose } from "../../src/publish/write/NewEvent.ts";
 import * as NatsServer from "../support/NatsServer.ts";
+import { writing } from "../support/writing.ts";
 import { type Dice, dice } from "./Dice.ts";
 import { type Program, start } from "./Program.ts";
 import { DrillFailed } from "./Stage.ts";
@@ -25,6 +28,8 @@ import { DrillFailed } from "./Stage.ts";
 export interface Options {
   readonly tasks: number;
   readonly workers: number;
+  /** Tasks submitted before: half of them are due tomorrow, and nobody works on the others. */
+  readonly waiting: number;
   readonly seed: number;
   readonly say: (line: string) => void;
 }
@@ -164,6 +169,36 @@ export const faultsOf = (taskId: string, events: ReadonlyArray<RecordedEvent>): 
 const insist = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(Effect.retry({ schedule: Schedule.spaced(100), times: 600 }), Effect.orDie);
 
+const tomorrowMillis = 24 * 3_600_000;
+
+/** Into the log alone, as programs in any language submit. Ids of all of them. */
+const publishWaiting = Effect.fnUntraced(function* ({ say, waiting }: Options) {
+  const log = yield* EventLog;
+  const notBefore = (yield* Clock.currentTimeMillis) + tomorrowMillis;
+  const ids = Array.from({ length: waiting }, (_, at) => `waiting-${at}`);
+  for (let at = 0; at < waiting; at += maxEventsPerAppend) {
+    const appends = yield* Effect.forEach(ids.slice(at, at + maxEventsPerAppend), (id, index) =>
+      Effect.map(
+        compose(
+          {
+            history: historyOf(id),
+            type: "task.submitted",
+            data: {
+              request: { agentType: index % 2 === 0 ? "tomorrow" : `nobody's ${index % 20}` },
+              queue: { priority: "normal", notBefore: index % 2 === 0 ? notBefore : undefined },
+            },
+          },
+          writing("drill"),
+        ),
+        ({ event, history }) => ({ history, events: [event], expected: 0 }),
+      ),
+    );
+    yield* insist(log.appendAll(appends));
+  }
+  if (waiting > 0) say(`${waiting} tasks wait`);
+  return ids;
+});
+
 const submitAll = Effect.fnUntraced(function* (options: Options) {
   const taskIds: Array<string> = [];
   for (let at = 0; at < options.tasks; at += batchSize) {
@@ -177,12 +212,15 @@ const submitAll = Effect.fnUntraced(function* (options: Options) {
 });
 
 /** Returns when no task is open; fails when none has ended for too long. */
-const allEnded = Effect.fnUntraced(function* (stage: Stage, options: Options) {
+const allEnded = Effect.fnUntraced(function* (stage: Stage, options: Options, waiting: ReadonlySet<string>) {
   const open = yield* openInLog();
   let left = Infinity;
   let since = Date.now();
   for (;;) {
-    const now = (yield* insist(open)).length;
+    const ids = yield* insist(open);
+    const now = ids.filter((id) => !waiting.has(id)).length;
+    if (ids.length - now !== waiting.size)
+      stage.faults.push(`of ${waiting.size} that wait ${ids.length - now} are open`);
     if (stage.faults.length > 0 || now === 0) return;
     if (now < left) since = Date.now();
     if (now < left) options.say(`${now} tasks are open`);
@@ -221,6 +259,7 @@ export const run = Effect.fn("drill.tasks")(function* (options: Options) {
   );
   return yield* Effect.gen(function* () {
     const from = dice(options.seed);
+    const waiting = new Set(yield* publishWaiting(options));
     const filling = yield* Effect.forkChild(keepFilledFromLog());
     const working = yield* Effect.forkChild(keepWorkers(stage));
     const disturbing = yield* Effect.forkChild(
@@ -229,7 +268,7 @@ export const run = Effect.fn("drill.tasks")(function* (options: Options) {
       ),
     );
     const taskIds = yield* submitAll(options);
-    yield* allEnded(stage, options);
+    yield* allEnded(stage, options, waiting);
     stage.isClosing = true;
     yield* Fiber.interrupt(disturbing);
     for (const worker of stage.workers) worker?.finish();

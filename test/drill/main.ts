@@ -5,7 +5,10 @@
  * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
+ * `npm run drill -- replicas`: a stream in three copies under rolling restarts, kill -9 of all and damage in one of them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
+ * `npm run drill -- soak`: everything at once, for minutes to hours, with bounds on what may grow.
+ * `npm run drill -- mutants`: plants faults in the code, one after the other; the tests of its room have to notice each.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
@@ -22,12 +25,15 @@ import { type Outcome, run } from "./Drill.ts";
 import * as CatalogDrill from "./catalog/Catalog.ts";
 import * as Damage from "./Damage.ts";
 import { save as savePage } from "./damage/Page.ts";
+import * as Verdicts from "./damage/Verdicts.ts";
 import * as Endings from "./Endings.ts";
 import * as LimitDrill from "./Limits.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as OddFiles from "./OddFiles.ts";
+import * as Replicas from "./Replicas.ts";
 import * as Outages from "./Outages.ts";
 import * as Sdks from "./Sdks.ts";
+import * as Soak from "./Soak.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
 
@@ -42,39 +48,47 @@ const { positionals, values } = parseArgs({
     outages: { type: "string", default: "100" },
     longest: { type: "string", default: "60" },
     tasks: { type: "string", default: "5000" },
+    waiting: { type: "string", default: "0" },
     workers: { type: "string", default: "8" },
     processes: { type: "string", default: "10" },
     limit: { type: "string", default: "100" },
     seconds: { type: "string", default: "20" },
     files: { type: "string", default: "1000" },
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string" },
     events: { type: "string", default: "1000000" },
     plans: { type: "boolean", default: false },
-    fault: { type: "string", default: "0" },
-    seeds: { type: "string", default: "3" },
+    fault: { type: "string", default: "" },
+    seeds: { type: "string" },
     "at-once": { type: "string", default: "2" },
-    minutes: { type: "string", default: "1000" },
+    minutes: { type: "string" },
+    only: { type: "string", default: "" },
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
+    verdicts: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
 
 const usage = `npm run drill                kills everything at random, and verifies      --kills 200  --importers 2
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
-npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8
+npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8  --waiting 100000
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
-npm run drill -- damage      plants faults; the product notices and mends  --fault N  --seeds 3  --at-once 2  --minutes 60  --short  --save
+npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
+npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
+npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
+npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
 npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
 `;
 
-const number = (name: Exclude<keyof typeof values, "help" | "plans" | "short" | "save">): number => {
+const number = (
+  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "only" | "verdicts">,
+): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
   say(`--${name} must be a whole number, not ${values[name]}`);
@@ -169,9 +183,11 @@ const tasksSummary = ({ claims, disturbances, ends, faults, givenBack, lapsed, s
   ].join(" ");
 
 const taskDrill = Effect.suspend(() => {
-  const [tasks, workers] = [number("tasks"), number("workers")];
-  say(`The task drill: ${tasks} tasks, ${workers} workers, seed ${seed}`);
-  return Effect.map(TaskDrill.run({ tasks, workers, seed, say }), (outcome) => report(outcome, tasksSummary(outcome)));
+  const [tasks, workers, waiting] = [number("tasks"), number("workers"), number("waiting")];
+  say(`The task drill: ${tasks} tasks, ${workers} workers, ${waiting} tasks that wait meanwhile, seed ${seed}`);
+  return Effect.map(TaskDrill.run({ tasks, workers, waiting, seed, say }), (outcome) =>
+    report(outcome, tasksSummary(outcome)),
+  );
 });
 
 const limitsSummary = ({ allowed, bySecond, faults, isJudged, refused, trips }: LimitDrill.Outcome): string =>
@@ -202,7 +218,7 @@ const endingsSummary = ({ endings, faults, inLog, inSpool, said }: Endings.Outco
   ].join(" ");
 
 const endingDrill = Effect.suspend(() => {
-  const rounds = number("rounds");
+  const rounds = values.rounds === undefined ? 10 : number("rounds");
   say(`The exit drill: ${rounds} rounds of ${Object.keys(Endings.ways).length} ways to end`);
   return Endings.run({ rounds, count: 200, say }).pipe(
     Effect.map((outcome) => report(outcome, endingsSummary(outcome))),
@@ -235,18 +251,40 @@ const damageSummary = ({ faults, seconds, verdicts }: Damage.Outcome): string =>
 };
 
 const damageDrill = Effect.suspend(() => {
-  const fault = number("fault");
-  const faults = Damage.chosen({ number: fault === 0 ? undefined : fault, isShort: values.short });
-  const seeds = Array.from({ length: fault === 0 ? number("seeds") : 1 }, (_, index) => seed + index);
+  const faults = Damage.chosen({ numbers: values.fault, isShort: values.short });
+  // One by its number is planted once more.
+  const times = values.seeds === undefined ? (values.fault === "" ? 3 : 1) : number("seeds");
+  const seeds = Array.from({ length: times }, (_, index) => seed + index);
+  const notes = Verdicts.open(values.verdicts);
   say(`The damage drill: ${faults.length} faults, seeds ${seeds.join(", ")}`);
   return Effect.promise(() =>
-    Damage.run({ faults, seeds, atOnce: number("at-once"), minutes: number("minutes"), say }),
+    Damage.run({
+      faults,
+      seeds,
+      atOnce: number("at-once"),
+      minutes: values.minutes === undefined ? 1000 : number("minutes"),
+      say,
+      onVerdict: notes.add,
+    }),
   ).pipe(
     Effect.map((outcome) => {
-      if (values.save) say(`Written: ${savePage(outcome.verdicts)}`);
+      if (values.save) say(`Written: ${savePage(notes.all())}`);
       report(outcome, damageSummary(outcome));
     }),
   );
+});
+
+const replicaSummary = ({ acknowledged, alone, byServer, faults, stored }: Replicas.Outcome): string =>
+  [
+    faults.length === 0 ? "Nothing lost:" : "NOT as promised:",
+    `${count(acknowledged)} acknowledged, ${count(stored)} in the stream, ${byServer.map(count).join(", ")} in the files of the three servers,`,
+    `${count(alone)} in a stream made of one server's files alone`,
+  ].join(" ");
+
+const replicaDrill = Effect.suspend(() => {
+  const rounds = values.rounds === undefined ? 3 : number("rounds");
+  say(`The replica drill: ${rounds} rounds, seed ${seed}`);
+  return Effect.map(Replicas.run({ rounds, seed, say }), (outcome) => report(outcome, replicaSummary(outcome)));
 });
 
 const oddSummary = ({ events, faults, files, imported, longestMillis, named }: OddFiles.OddOutcome): string =>
@@ -263,6 +301,39 @@ const oddDrill = Effect.suspend(() => {
     Effect.map((outcome) => report(outcome, oddSummary(outcome))),
     Effect.provide([EventLogMemory.layer, NodeServices.layer]),
   );
+});
+
+const processSummary = ({ daemon, nats }: Soak.Outcome["halves"][number]): string =>
+  `daemon ${(daemon.residentBytes / 1e6).toFixed(0)} MB and ${daemon.descriptors} descriptors, nats-server ${(nats.residentBytes / 1e6).toFixed(0)} MB and ${nats.descriptors}`;
+
+const soakSummary = ({ faults, halves: [before, after], ...of }: Soak.Outcome): string =>
+  [
+    faults.length === 0 ? "Grew by what it was given:" : "NOT as promised:",
+    `${count(of.said)} messages, ${count(of.answers)} answers, ${count(of.tasks)} tasks, ${count(of.watched)} watchers,`,
+    `${count(of.commands)} commands, ${count(of.imported)} imported lines in ${count(of.seconds)} s;`,
+    `first half ${processSummary(before)}; second half ${processSummary(after)};`,
+    `${after.consumers} consumers, ${(after.walBytes / 1e6).toFixed(1)} MB of logs, folder ${(after.folderBytes / 1e6).toFixed(0)} MB`,
+  ].join(" ");
+
+const soakDrill = Effect.suspend(() => {
+  const minutes = values.minutes === undefined ? 10 : number("minutes");
+  say(`The soak drill: ${minutes} minutes of everything at once`);
+  return Effect.map(
+    Effect.promise(() => Soak.run({ seconds: minutes * 60, say })),
+    (outcome) => report(outcome, soakSummary(outcome)),
+  );
+});
+
+/** Loaded when it is asked for: it brings vitest with it. */
+const mutantDrill = Effect.promise(async () => {
+  const Mutants = await import("./Mutants.ts");
+  const outcome = await Mutants.run({ only: values.only, say });
+  for (const fault of outcome.faults) say(`- ${fault}`);
+  const caught = outcome.verdicts.filter(({ caughtBy }) => caughtBy !== undefined).length;
+  process.stdout.write(
+    `${Mutants.table(outcome)}\n\n${caught} of ${outcome.verdicts.length} planted faults noticed.\n`,
+  );
+  if (outcome.faults.length > 0) process.exitCode = 1;
 });
 
 /** Loaded when it is asked for: a server and two suites are no part of the other drills. */
@@ -291,6 +362,9 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   files: oddDrill,
+  soak: soakDrill,
+  mutants: mutantDrill,
+  replicas: replicaDrill,
   mcp: conformance,
 };
 if (values.help) {

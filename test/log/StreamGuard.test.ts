@@ -152,6 +152,28 @@ describe("the stream of record", () => {
     }).pipe(quietly),
   );
 
+  it.live("gets its identity back from our own daemon that has admitted it, and from nobody else", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.make();
+      const memory: Memory = { identity: undefined };
+      const daemon = yield* open(url, guardWith(memory, { isOwn: true }));
+      const guest = yield* open(url, guardWith(memory, { may: "check" }));
+      yield* daemon.append("a");
+      const known = memory.identity;
+      for (const metadata of [{}, { "recollect.identity": "00000000-0000-4000-8000-000000000000" }]) {
+        yield* daemon.change({ metadata });
+        yield* guest.named;
+        yield* guest.becomes("Refused");
+        yield* daemon.named;
+        const { config } = yield* daemon.ask("STREAM.INFO.RECOLLECT");
+        assert.strictEqual(config.metadata?.["recollect.identity"], known);
+        yield* guest.named;
+        yield* guest.becomes("Connected");
+      }
+      assert.strictEqual(memory.identity, known);
+    }).pipe(quietly),
+  );
+
   it.live("has each limit and flag named that can remove events, and takes no append that would remove one", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make();
@@ -210,7 +232,8 @@ describe("the stream of record", () => {
       assert.match(cut.reason, /begins at sequence 2/);
       assert.lengthOf(yield* Stream.runCollect(there.log.read({ history, after: 1 })), 2);
       yield* there.change({ allow_direct: false });
-      yield* there.named;
+      // Nobody has looked since: the read that gets no answer makes the guard look.
+      assert.match((yield* Effect.flip(there.log.last(history))).reason, /allow_direct/);
       assert.match((yield* reading).reason, /allow_direct/);
     }).pipe(quietly),
   );

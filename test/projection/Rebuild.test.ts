@@ -153,25 +153,41 @@ describe("a rebuild", () => {
     }),
   );
 
-  it.live("happens by itself when a projection has another version, and readers keep the old file until then", () =>
-    Effect.gen(function* () {
-      const log = stubLog(conversation(300));
-      const path = join(yield* temporaryFolder, "recollect.db");
-      yield* once(log, path);
-      const newer = readModels.map((projection) =>
-        projection.name === "threads" ? { ...projection, version: 1_000 } : projection,
-      );
-      const before = Generations.current(path);
-      yield* once(log, path, newer);
-      assert.notStrictEqual(Generations.current(path), before);
-      assert.deepStrictEqual(ask(path, "SELECT version FROM v_checkpoints WHERE projection = 'threads'"), [
-        { version: 1_000 },
-      ]);
-      assert.lengthOf(sequences(path), 300);
-      const after = Generations.current(path);
-      yield* once(log, path, newer);
-      assert.strictEqual(Generations.current(path), after);
-    }),
+  it.live(
+    "happens by itself when a projection has another version, and readers keep the old file until then, which says so",
+    () =>
+      Effect.gen(function* () {
+        const log = stubLog(conversation(300));
+        const path = join(yield* temporaryFolder, "recollect.db");
+        yield* once(log, path);
+        const newer = readModels.map((projection) =>
+          projection.name === "threads" ? { ...projection, version: 1_000 } : projection,
+        );
+        const before = Generations.current(path);
+        const told = new Set<unknown>();
+        const { follow } = log.service;
+        const watched = {
+          ...log,
+          service: EventLog.of({
+            ...log.service,
+            follow: (options) => {
+              for (const { value } of ask(path, "SELECT value FROM engine WHERE key = 'condition'")) told.add(value);
+              return follow(options);
+            },
+          }),
+        };
+        yield* once(watched, path, newer);
+        assert.match([...told].join(), /"name":"rebuilding"/);
+        assert.deepStrictEqual(ask(path, "SELECT value FROM engine WHERE key = 'condition'"), []);
+        assert.notStrictEqual(Generations.current(path), before);
+        assert.deepStrictEqual(ask(path, "SELECT version FROM v_checkpoints WHERE projection = 'threads'"), [
+          { version: 1_000 },
+        ]);
+        assert.lengthOf(sequences(path), 300);
+        const after = Generations.current(path);
+        yield* once(log, path, newer);
+        assert.strictEqual(Generations.current(path), after);
+      }),
   );
 
   it.live("happens by itself when tables have another shape under the same version, without a dead letter", () =>
@@ -402,7 +418,7 @@ describe("verify", () => {
   };
 
   /** What is done, and what verify names: places, tables with their rows, and faults of the file, as JSON. */
-  const damage: ReadonlyArray<readonly [string, (path: string, log: StubLog) => void, RegExp]> = [
+  const damage: ReadonlyArray<readonly [string, (path: string, log: StubLog) => void, RegExp, number?]> = [
     [
       "a cell of the ledger was changed",
       (path) => change(path, "UPDATE events SET session = source WHERE sequence = 7"),
@@ -422,6 +438,22 @@ describe("verify", () => {
       "the running hash was changed",
       (path) => change(path, "UPDATE checkpoints SET chain = zeroblob(32)"),
       /"places":\[\].*"what":"chain"/,
+    ],
+    [
+      "a running hash that was kept on the way was changed",
+      (path) => run(path, "INSERT OR REPLACE INTO chains VALUES (1000, zeroblob(32))"),
+      /"places":\[\].*"what":"chain","message":"the running hash kept at sequence 1000 is/,
+      1_001,
+    ],
+    [
+      "what a checkpoint says of its projection was changed",
+      (path) => change(path, "UPDATE checkpoints SET doc = 'another' WHERE projection = 'threads'"),
+      /"places":\[\],"wrong":\[\].*"what":"schema","message":"the checkpoint row of threads was altered"/,
+    ],
+    [
+      "a time beside a checkpoint was changed",
+      (path) => change(path, "UPDATE checkpoints SET applied_at = applied_at + 1 WHERE projection = 'threads'"),
+      /"places":\[\],"wrong":\[\].*"what":"chain","message":"the checkpoints of \w+ and \w+ do not say the same"/,
     ],
     [
       "two events of the ledger were exchanged",
@@ -495,10 +527,10 @@ describe("verify", () => {
     ],
   ];
 
-  for (const [what, harm, expected] of damage) {
+  for (const [what, harm, expected, count = 60] of damage) {
     it.live(`sees that ${what}`, () =>
       Effect.gen(function* () {
-        const log = stubLog(conversation(60));
+        const log = stubLog(conversation(count));
         const path = join(yield* temporaryFolder, "recollect.db");
         yield* once(log, path);
         harm(path, log);

@@ -117,6 +117,17 @@ describe("the scrubber", () => {
     }),
   );
 
+  it.live("leaves a database to the projector that another version made", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(60));
+      const path = yield* stored(log);
+      change(path, "UPDATE checkpoints SET version = 0; DROP VIEW v_tool_calls");
+      const { conditions, scrub } = yield* scrubbed(log, path);
+      assert.deepStrictEqual(conditions, []);
+      assert.strictEqual(scrub.mended, 0);
+    }),
+  );
+
   it.live("goes on after a restart where it was", () =>
     Effect.gen(function* () {
       const log = stubLog(conversation(450));

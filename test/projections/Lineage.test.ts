@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest";
+import Database from "better-sqlite3";
 import { Effect, Layer } from "effect";
-import { importedFiles, rows, store } from "../support/Imported.ts";
+import { join } from "node:path";
+import { temporaryFolder } from "../projection/World.ts";
+import { imported, importedFiles, rows, store } from "../support/Imported.ts";
 
 const fresh = Effect.provide(Layer.fresh(store));
 
@@ -290,6 +293,125 @@ describe("a fork", () => {
       }).pipe(fresh),
     );
   }
+});
+
+const opencodeSession = (id: string, created: number, messages: ReadonlyArray<readonly [string, string, number]>) => {
+  const statements: Array<readonly [string, ...ReadonlyArray<unknown>]> = [
+    ["INSERT INTO session VALUES (?, 'p', NULL, '/x', ?, '1.17.0', ?)", id, `of ${id}`, created],
+  ];
+  for (const [messageId, role, at] of messages) {
+    const tokens = { input: 10, output: 2, reasoning: 0, cache: { read: 0, write: 0 } };
+    const info = { role, time: { created: at }, modelID: "opus", ...(role === "assistant" ? { tokens, cost: 1 } : {}) };
+    statements.push(["INSERT INTO message VALUES (?, ?, ?, ?)", messageId, id, at, JSON.stringify(info)]);
+    const part = "INSERT INTO part VALUES (?, ?, ?, ?)";
+    statements.push([part, `${messageId} 1`, messageId, id, JSON.stringify({ type: "text", text: `at ${at}` })]);
+    if (role !== "assistant") continue;
+    const state = { status: "completed", input: {}, output: "ok", time: { start: at + 1, end: at + 2 } };
+    const call = { type: "tool", callID: `call_${at}`, tool: "bash", state };
+    statements.push([part, `${messageId} 2`, messageId, id, JSON.stringify(call)]);
+  }
+  return statements;
+};
+
+/** A database of OpenCode's in a folder of its own. */
+const opencodeDb = Effect.fnUntraced(function* (rowsOf: ReadonlyArray<readonly [string, ...ReadonlyArray<unknown>]>) {
+  const path = join(yield* temporaryFolder, "opencode.db");
+  const db = new Database(path);
+  db.exec(`CREATE TABLE session(id text primary key, project_id text, parent_id text, directory text, title text, version text, time_created integer);
+    CREATE TABLE message(id text primary key, session_id text, time_created integer, data text);
+    CREATE TABLE part(id text primary key, message_id text, session_id text, data text)`);
+  for (const [statement, ...values] of rowsOf) db.prepare(statement).run(...values);
+  db.close();
+  return yield* imported([path]);
+});
+
+describe("history that a program copied without a word of where from", () => {
+  const asked = Date.parse("2026-09-01T10:00:00.000Z");
+  // Two sub-agents that were asked in the same millisecond are no copies of each other.
+  const beside = opencodeSession("ses_c", asked, [
+    ["msg_5", "user", asked],
+    ["msg_6", "assistant", asked + 5],
+  ]);
+  const first = opencodeSession("ses_b", asked, [
+    ["msg_1", "user", asked],
+    ["msg_2", "assistant", asked + 5],
+  ]);
+  const forked = opencodeSession("ses_a", asked + 60_000, [
+    ["msg_3", "user", asked],
+    ["msg_4", "assistant", asked + 5],
+    ["msg_7", "user", asked + 70_000],
+  ]);
+  const again = opencodeSession("ses_0", asked + 90_000, [
+    ["msg_8", "user", asked],
+    ["msg_9", "assistant", asked + 5],
+    ["msg_10", "user", asked + 70_000],
+  ]);
+  const grep = [{ type: "tool_use", id: "toolu_1", name: "Grep", input: {} }];
+  const one = [asks("a", null, "one"), answers("b", "a", grep), asks("c", "b", "two"), answers("d", "c", "2")];
+  const inSession = (sessionId: string, lines: ReadonlyArray<object>) => lines.map((line) => ({ ...line, sessionId }));
+  const resumed = "d3000000-0000-4000-8000-000000000033";
+  const third = "d0000000-0000-4000-8000-000000000044";
+  const claudeFiles = (id: string, lines: ReadonlyArray<object>) =>
+    importedFiles({ [`${id}.jsonl`]: inSession(id, lines) });
+  const piFile = (id: string, count: number) =>
+    importedFiles({
+      [`${id}.jsonl`]: [
+        { type: "session", id, timestamp: "2026-09-01T10:00:00.000Z", cwd: "/x" },
+        ...["user", "assistant", "user"].slice(0, count).map((role, at) => ({
+          type: "message",
+          id: `p${at}`,
+          parentId: at === 0 ? null : `p${at - 1}`,
+          timestamp: new Date(asked + at).toISOString(),
+          message: {
+            role,
+            content: role === "user" ? "ask" : [{ type: "toolCall", id: "call_1", name: "bash", arguments: {} }],
+            ...(role === "user" ? {} : { usage: { input: 100, output: 10, cost: { total: 1 } } }),
+          },
+        })),
+      ],
+    });
+  const steps = [
+    claudeFiles(session, one),
+    claudeFiles(resumed, [...one, asks("e", "d", "three")]),
+    claudeFiles(third, [...one, asks("e", "d", "three"), asks("f", "e", "four")]),
+    opencodeDb(first),
+    opencodeDb(forked),
+    opencodeDb(again),
+    opencodeDb(beside),
+    piFile("e4000000-0000-4000-8000-000000000004", 3),
+    piFile("e5000000-0000-4000-8000-000000000005", 2),
+  ];
+
+  for (const [order, take] of [
+    ["in the order in which it was said", (at: number) => at],
+    ["the other way round", (at: number) => steps.length - 1 - at],
+    ["mixed", (at: number) => (at * 4 + 2) % steps.length],
+  ] as const)
+    it.live(`counts once, imported ${order}`, () =>
+      Effect.gen(function* () {
+        for (let at = 0; at < steps.length; at++) yield* steps[take(at)] ?? Effect.void;
+        assert.deepStrictEqual(
+          yield* rows("SELECT tool, sum(messages), sum(prompts), sum(tool_calls) FROM v_threads GROUP BY 1 ORDER BY 1"),
+          [
+            ["claude-code", 6, 4, 1],
+            ["opencode", 5, 3, 2],
+            ["pi", 3, 2, 1],
+          ],
+        );
+        assert.deepStrictEqual(
+          yield* rows(
+            "SELECT model, count(*), sum(input_tokens), sum(cost_usd) FROM v_token_usage GROUP BY 1 ORDER BY 1, 2",
+          ),
+          [
+            [null, 1, 100, 1],
+            ["opus", 4, 40, 2],
+          ],
+        );
+        assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE is_copied AND copied_from IS NULL"), [
+          [0],
+        ]);
+      }).pipe(Effect.scoped, fresh),
+    );
 });
 
 describe("a prompt that was queued", () => {

@@ -30,6 +30,7 @@ const factsFor = (seed: number, sequence: number, name: number): ReadonlyArray<F
   const message = `m${draw(6)}`;
   const call = `c${draw(4)}`;
   const usage = `u${draw(4)}`;
+  const twin = draw(2) === 0 ? { name: `w${draw(5)}`, isOriginal: draw(2) === 0 } : undefined;
   return [
     {
       _tag: "MessageSaid",
@@ -40,6 +41,7 @@ const factsFor = (seed: number, sequence: number, name: number): ReadonlyArray<F
       parts: [{ type: "text", text: `${sequence}` }],
       secondHand,
       copyOf: copied ? other : undefined,
+      twin: copied ? undefined : twin,
       at,
     },
     draw(2) === 0
@@ -51,6 +53,7 @@ const factsFor = (seed: number, sequence: number, name: number): ReadonlyArray<F
           arguments: "{}",
           secondHand,
           copyOf: copied ? `${other} ${call}` : undefined,
+          twin: copied ? undefined : twin,
           at,
         }
       : {
@@ -72,6 +75,7 @@ const factsFor = (seed: number, sequence: number, name: number): ReadonlyArray<F
       costUsd: draw(2) === 0 ? draw(100) / 7 : undefined,
       secondHand,
       copyOf: copied ? `${other} ${usage}` : undefined,
+      twin: copied ? undefined : twin,
       at,
     },
   ];

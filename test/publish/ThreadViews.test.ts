@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Layer, Stream } from "effect";
 import { Recollect } from "recollect";
+import type { NewEvent } from "../../src/domain/Event.ts";
+import { thread as historyOf } from "../../src/domain/History.ts";
 import { partsOf } from "../../src/domain/thread/ThreadMessage.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
@@ -29,6 +31,13 @@ const program = (options: { readonly folder: string; readonly to: SwitchableLog.
 const textsOf = (view: ThreadViews.ThreadView | undefined) =>
   view?.state.window.messages.flatMap((message) => partsOf(message).map((part) => ("text" in part ? part.text : ""))) ??
   [];
+
+const ids = {
+  one: "01a21378-c3f9-7dfd-86f2-b3b973e5c201",
+  deleted: "01a21378-c3f9-7dfd-86f2-b3b973e5c202",
+  three: "01a21378-c3f9-7dfd-86f2-b3b973e5c203",
+} as const;
+const saying = (text: string) => ({ messageId: text, role: "user", parts: [{ type: "text", text }] }) as const;
 
 /** What is read, and how. */
 const seen = (threadId: string) =>
@@ -122,6 +131,39 @@ describe("a thread as it is known here", () => {
         const slow = ThreadReader.ThreadReader.of({ ...reader, get: () => Effect.as(drained, before) });
         const views = Layer.provide(ThreadViews.layer, Layer.succeed(ThreadReader.ThreadReader, slow));
         assert.deepStrictEqual((yield* Effect.provide(seen("t"), Layer.fresh(views))).texts, ["one", "two"]);
+      }),
+    ),
+  );
+
+  it.live("has what is still listed as waiting once, also where another writer's event is the log's last", () =>
+    inWorld(() =>
+      Effect.gen(function* () {
+        const publisher = yield* Publisher.Publisher;
+        const history = historyOf("t");
+        const said = (text: string) => ({ history, type: "thread.message_appended", data: saying(text) }) as const;
+        yield* publisher.publish({ ...said("one"), id: ids.one });
+        yield* publisher.publish({ history, type: "thread.deleted", data: {}, id: ids.deleted });
+        yield* publisher.publish({ history, type: "thread.restored", data: {} });
+        yield* publisher.publish(said("another's"));
+        const listed = yield* Effect.forEach([ids.one, ids.deleted, ids.three], (id) =>
+          Effect.map(
+            id === ids.deleted
+              ? publisher.prepare(history, [{ type: "thread.deleted", data: {}, id }])
+              : publisher.prepare(history, [
+                  { type: "thread.message_appended", data: saying(id === ids.one ? "one" : "three"), id },
+                ]),
+            ([event]) => ({ history, event: event as NewEvent, blobs: [] }),
+          ),
+        );
+        const lists = Publisher.Publisher.of({ ...publisher, waitingFor: () => Effect.succeed(listed) });
+        const views = Layer.provide(ThreadViews.layer, Layer.succeed(Publisher.Publisher, lists));
+        yield* Effect.gen(function* () {
+          const { texts, waiting } = yield* seen("t");
+          assert.deepStrictEqual(texts, ["one", "another's", "three"]);
+          assert.strictEqual(waiting, 1);
+          const messages = yield* ThreadViews.ThreadViews.use((all) => Stream.runCollect(all.messages("t")));
+          assert.lengthOf(messages, 3);
+        }).pipe(Effect.provide(Layer.fresh(views)));
       }),
     ),
   );

@@ -272,37 +272,68 @@ describe("one thread", () => {
       assert.deepStrictEqual(yield* ids({ recentSince, archived: "only" }), ["old"]);
       assert.deepStrictEqual(yield* ids({ batchId: "b" }), ["b.0", "b.1"]);
       assert.deepInclude((yield* query.task("restored"))?.task, { status: "failed", restoredAt: 1_700_000_009_000 });
-      assert.deepStrictEqual(yield* query.brokenBatches, [{ taskId: "b.0", tenant: "default" }]);
+      const moved = yield* query.waiting.movedBatches({ after: 6, upTo: 7 });
+      assert.deepStrictEqual(moved, [{ taskId: "b.0", tenant: "default" }]);
+      assert.deepStrictEqual(yield* query.waiting.movedBatches({ after: 7, upTo: 9 }), []);
       assert.strictEqual(yield* query.configured("tasks.retentionMillis", "default"), "60000");
       assert.isUndefined(yield* query.configured("tasks.retentionMillis", "they"));
     }),
   );
 
-  it.live("gives all open tasks piece by piece, without what is due later, and what came due by its time", () =>
+  it.live("gives waiting tasks by when they are due, by what has moved and by group, and those that are held", () =>
     Effect.gen(function* () {
-      const inTask = (id: string) => ({ in: { tenant: "default", kind: "task", id } }) as const;
-      const data = (notBefore?: number) => ({ request: { agentType: "a" }, queue: { priority: "normal", notBefore } });
+      const inTask = (id: string, tenant = "default") => ({ in: { tenant, kind: "task", id } }) as const;
+      /** The log has recorded each event a millisecond after the one before. */
+      const at = (seconds: number) => 1_700_000_000_000 + seconds * 1_000;
+      const data = (agentType: string, due?: number) => ({
+        request: { agentType },
+        queue: { priority: "normal", ...(due === undefined ? {} : { notBefore: at(due) }) },
+      });
+      const error = { type: "Boom" };
       const { query } = yield* asked([
-        event(1, "task.submitted", data(5_000), inTask("later")),
-        event(2, "task.submitted", data(), inTask("first")),
-        event(3, "task.submitted", data(2_000), inTask("due")),
+        event(1, "task.submitted", data("a", 50), inTask("later")),
+        event(2, "task.submitted", data("a"), inTask("first")),
+        event(3, "task.submitted", data("b", 20), inTask("due", "they")),
         event(4, "task.submitted", { request: { agentType: "a" } }, inTask("not for the queue")),
-        event(5, "task.submitted", data(9_000), inTask("runs")),
+        event(5, "task.submitted", data("a", 90), inTask("runs")),
         event(6, "task.claimed", { worker: "w", attempt: 1 }, inTask("runs")),
-        event(7, "task.submitted", data(), inTask("last")),
+        event(7, "task.submitted", data("a"), inTask("fails")),
+        event(8, "task.claimed", { worker: "w", attempt: 1 }, inTask("fails")),
+        event(9, "task.released", { reason: "failed", error, claim: 8, pauseMillis: 21_000 }, inTask("fails")),
+        event(10, "task.submitted", data("a"), inTask("ended")),
+        event(11, "task.cancelled", {}, inTask("ended")),
+        event(12, "task.submitted", data("a"), inTask("last")),
+        event(13, "task.progressed", { message: "odd" }, inTask("last")),
       ]);
-      const seen: Array<string> = [];
-      for (let after = 0; ;) {
-        const open = yield* query.openTasks({ dueBefore: 3_000, after, limit: 2 });
-        seen.push(...open.map(({ taskId }) => taskId));
-        if (open.length < 2) break;
-        after = open.at(-1)?.firstSequence ?? 0;
-      }
-      assert.deepStrictEqual(seen, ["first", "due", "runs", "last"]);
-      const due = (from: number, to: number) =>
-        Effect.map(query.tasksDue({ from, to }), (rows) => rows.map(({ taskId }) => taskId));
-      assert.deepStrictEqual(yield* due(0, 6_000), ["later", "due"]);
-      assert.deepStrictEqual(yield* due(2_001, 5_000), []);
+      const { due, groups, held, moved, nextDue, ofGroup } = query.waiting;
+      const ids = <E>(rows: Effect.Effect<ReadonlyArray<{ readonly taskId: string }>, E>) =>
+        Effect.map(rows, (some) => some.map(({ taskId }) => taskId));
+      assert.deepStrictEqual(yield* ids(due({ from: 0, to: at(49) })), ["due", "fails"]);
+      assert.deepStrictEqual(yield* ids(due({ from: at(20), to: at(50) })), ["fails", "later"]);
+      assert.strictEqual(yield* nextDue(0), at(20));
+      assert.strictEqual(yield* nextDue(at(30)), at(50));
+      assert.isUndefined(yield* nextDue(at(50)));
+      assert.deepStrictEqual(yield* ids(moved({ after: 0, upTo: 12, now: at(12) })), ["first"]);
+      assert.deepStrictEqual(yield* ids(moved({ after: 0, upTo: 13, now: at(30) })), ["first", "due", "fails", "last"]);
+      assert.deepStrictEqual(yield* ids(moved({ after: 9, upTo: 13, now: at(30) })), ["last"]);
+      assert.sameDeepMembers(
+        [...(yield* groups)],
+        [
+          { tenant: "default", agentType: "a" },
+          { tenant: "they", agentType: "b" },
+        ],
+      );
+      const group = { tenant: "default", agentType: "a" };
+      const start = { dueAt: -1, firstSequence: 0 };
+      assert.deepStrictEqual(yield* ids(ofGroup({ group, behind: start, dueBy: at(40) })), ["first", "last", "fails"]);
+      const behind = { dueAt: 0, firstSequence: 2 };
+      assert.deepStrictEqual(yield* ids(ofGroup({ group, behind, dueBy: at(60) })), ["last", "fails", "later"]);
+      assert.deepStrictEqual(yield* query.waiting.numbers(at(25)), [
+        { tenant: "default", agentType: "a", waiting: 3, delayed: 1, held: 1, oldestAt: at(0) + 2 },
+        { tenant: "they", agentType: "b", waiting: 1, delayed: 0, held: 0, oldestAt: at(20) },
+      ]);
+      assert.deepStrictEqual(yield* ids(held(0)), ["runs"]);
+      assert.deepStrictEqual(yield* ids(held(5)), []);
     }),
   );
 

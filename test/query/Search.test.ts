@@ -1,18 +1,24 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect } from "effect";
+import Database from "better-sqlite3";
+import { Effect, Layer, Stream } from "effect";
+import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
+import { parts } from "../../projections/search.ts";
 import type { LogEntry } from "../../src/domain/Event.ts";
 import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Projector from "../../src/projection/Projector.ts";
+import { Query as QueryService } from "../../src/query/Query.ts";
 import * as Query from "../../src/query/QuerySqlite.ts";
 import type { SearchAnswer, SearchFilter } from "../../src/query/Search.ts";
 import { around, bracketed, marksOf } from "../../src/query/Snippet.ts";
-import { termsOf } from "../../src/query/SearchText.ts";
+import { makeBeginnings } from "../../src/query/SearchBeginningsSqlite.ts";
+import { beginningsOf, matchOf, termsOf } from "../../src/query/SearchText.ts";
 import { event, said } from "../projection/StubLog.ts";
 import { stubLog } from "../projection/StubLog.ts";
 import { temporaryFolder } from "../projection/World.ts";
+import { importedFiles, store } from "../support/Imported.ts";
 
 const asked = Effect.fnUntraced(function* (entries: ReadonlyArray<LogEntry>) {
   const path = join(yield* temporaryFolder, "recollect.db");
@@ -145,15 +151,108 @@ describe("a search", () => {
 
   it.live("ranks the newest of many hits, says that there are older ones, and counts those of a thread", () =>
     Effect.gen(function* () {
-      const entries = Array.from({ length: 1_200 }, (_, n) => said(n + 1, `common ${n}`, inThread(`t${n % 3}`)));
+      const entries = Array.from({ length: 700 }, (_, n) => said(n + 1, `common ${n}`, inThread(`t${n % 3}`)));
       const query = yield* asked(entries);
       const answer = yield* query.search({ text: "common", limit: 2 });
-      assert.deepInclude(answer, { isCut: true, ranked: 1_000 });
+      assert.deepInclude(answer, { isCut: true, ranked: 500 });
       assert.lengthOf(answer.threads, 2);
-      assert.isAbove(answer.threads[0]?.count ?? 0, 300);
+      assert.isAbove(answer.threads[0]?.count ?? 0, 150);
       assert.lengthOf(answer.threads[0]?.hits ?? [], 3);
       assert.deepInclude(yield* query.search({ text: "common 7" }), { isCut: false, ranked: 1 });
     }),
+  );
+});
+
+describe("a beginning of a word", () => {
+  it.live("is asked for by words of the newest texts in a large index, and finds what has the other words too", () =>
+    Effect.gen(function* () {
+      const texts = ["Fünf foxes", "nothing", "a fox, a fort", "forts", "rare fjord", "ロック"];
+      const path = join(yield* temporaryFolder, "recollect.db");
+      const projector = yield* Projector.make({ path, projections: readModels }).pipe(
+        Effect.provideService(EventLog, stubLog(texts.map((text, n) => said(n + 1, text))).service),
+      );
+      yield* projector.awaitSequence(texts.length);
+      const db = yield* Effect.acquireRelease(
+        Effect.sync(() => new Database(realpathSync(path), { readonly: true })),
+        (open) => Effect.sync(() => open.close()),
+      );
+      const { instead, stand } = makeBeginnings(db, parts, 0);
+      assert.sameMembers([...(instead("F") ?? [])], ["funf", "foxes", "fox", "fort", "forts", "fjord"]);
+      assert.isUndefined(instead("fj"), "a rare one is asked for itself");
+      assert.isUndefined(makeBeginnings(db, parts).instead("f"), "so is any in a small index");
+      assert.strictEqual(matchOf("x f*", instead)?.startsWith('"x" AND ("'), true);
+      assert.strictEqual(
+        matchOf("x f*", () => "left out"),
+        '"x"',
+      );
+      assert.deepStrictEqual(beginningsOf("x f* ロ"), ["f", "ロ"]);
+      assert.isTrue(stand("rare Fjörd", ["fjo", "r"]));
+      assert.isFalse(stand("rare fjord", ["fo"]));
+    }).pipe(Effect.scoped),
+  );
+});
+
+describe("v_search", () => {
+  it.live("finds in SQL what a search finds, by kind, in lists and, taken out first, in sums and joins", () =>
+    Effect.gen(function* () {
+      const query = yield* asked([
+        event(1, "thread.opened", { title: "The walrus" }, inThread("a")),
+        said(2, "I saw a walrus", inThread("a")),
+        called(3, "a", { name: "Bash", arguments: { command: "grep walrus" } }),
+        returned(4, "a", { callId: "c3", outcome: "ok", result: "walrus: 3" }),
+        said(5, "a walrus that nobody wants to see", inThread("gone")),
+        event(6, "thread.deleted", {}, inThread("gone")),
+        said(7, "getUserById 锁定", inThread("b")),
+      ]);
+      const rows = Effect.fnUntraced(function* (statement: string) {
+        const { rows: found } = yield* query.sql(statement);
+        return [...(yield* Stream.runCollect(found))];
+      }, Effect.scoped);
+      const hits = "SELECT kind, sequence, tool_name FROM v_search WHERE words MATCH 'walrus'";
+      assert.deepStrictEqual(yield* rows(`${hits} ORDER BY sequence`), [
+        ["title", 1, null],
+        ["said", 2, null],
+        ["arguments", 3, "Bash"],
+        ["result", 4, "Bash"],
+      ]);
+      assert.deepStrictEqual(
+        yield* rows(`WITH hits AS MATERIALIZED (${hits}) SELECT count(*), max(sequence) FROM hits`),
+        [[4, 4]],
+      );
+      assert.deepStrictEqual(
+        yield* rows("SELECT thread_id FROM v_search WHERE words MATCH search_match('user* 锁定') LIMIT 5"),
+        [["b"]],
+      );
+      const summed = yield* Effect.flip(rows("SELECT count(*) FROM v_search WHERE words MATCH 'walrus'"));
+      assert.include(summed.message, "MATERIALIZED");
+    }),
+  );
+
+  it.live("and a search find a title that a summary gave to the thread of its line, whichever came first", () =>
+    Effect.gen(function* () {
+      const line = (uuid: string, type: string) => ({
+        type,
+        uuid,
+        parentUuid: null,
+        sessionId: "e0000000-0000-4000-8000-00000000000a",
+        timestamp: "2026-09-01T10:00:00.000Z",
+        message: { role: type, content: "repair it", ...(type === "assistant" ? { id: "msg_1" } : {}) },
+      });
+      for (const leafUuid of ["u1", "a1"]) {
+        yield* importedFiles({
+          "x/e0000000-0000-4000-8000-00000000000b.jsonl": [
+            { type: "summary", summary: `Payment webhook ${leafUuid}`, leafUuid },
+          ],
+          "x/e0000000-0000-4000-8000-00000000000a.jsonl": [line("u1", "user"), line("a1", "assistant")],
+        });
+        const query = yield* QueryService;
+        const { threads } = yield* query.search({ text: `webhook ${leafUuid}` });
+        assert.deepStrictEqual(
+          threads.map(({ hits, thread: { threadId } }) => [threadId, hits[0]?.kind, hits[0]?.snippet]),
+          [["e0000000-0000-4000-8000-00000000000a", "title", `Payment webhook ${leafUuid}`]],
+        );
+      }
+    }).pipe(Effect.provide(Layer.fresh(store))),
   );
 });
 

@@ -8,9 +8,12 @@ import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { Answer } from "../../domain/task/TaskRecord.ts";
 import type { Asking } from "../../coordination/tasks/TaskLease.ts";
+import { TaskDeferred } from "../TaskDeferred.ts";
 import type { Section } from "./Section.ts";
 import * as Tasks from "../../coordination/tasks/Tasks.ts";
-import type { Batch, Submission } from "../../coordination/tasks/TaskSubmit.ts";
+import type { Trouble } from "../../coordination/tasks/queue/TaskQueue.ts";
+import { type Children, children, results } from "../../coordination/tasks/TaskChildren.ts";
+import type { Batch, BatchRequest, Submission } from "../../coordination/tasks/TaskSubmit.ts";
 import { describeError, placesOf, type Running, work } from "../../coordination/tasks/Worker.ts";
 
 /** A report of progress: words, and how far of how much. */
@@ -20,9 +23,24 @@ export interface Progress {
   readonly total?: number | undefined;
 }
 
-/** A task while it runs. The signal is aborted when its lease is lost, it was cancelled, or the worker is stopped. */
-export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request"> {
+/**
+ * A task while it runs. The signal is aborted when its lease is lost, it was cancelled, or the worker is stopped. `token` is
+ * the lease's fencing token: a store that keeps the largest one it saw refuses what an earlier claim still writes.
+ */
+export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAttempts" | "request" | "token"> {
   readonly signal: AbortSignal;
+  /** Ends this run by throwing `TaskDeferred`: the task is claimed again after the pause, and this was no attempt. */
+  readonly defer: (delayMillis: number, reason?: string) => never;
+  /**
+   * Submits children of this task and waits for their ends, in the order of the requests; a later attempt finds those of
+   * an earlier one. This task keeps its place meanwhile: children of its own agent type need another.
+   */
+  readonly children: (
+    requests: ReadonlyArray<BatchRequest>,
+    how?: Children,
+  ) => Promise<ReadonlyArray<Tasks.TaskResult>>;
+  /** Ends of the tasks that this one waited for (`after`), in their order. */
+  readonly before: () => Promise<ReadonlyArray<Tasks.TaskResult>>;
   readonly progress: (how: Progress) => Promise<void>;
   /** Asks a person or an agent, and resolves with the answer; several may be asked at once, each under its own key. */
   readonly requestInput: (message: string, asking?: Asking) => Promise<Answer>;
@@ -33,6 +51,11 @@ export interface WorkOptions {
   readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
   readonly concurrency?: number | undefined;
   readonly worker?: string | undefined;
+  /**
+   * Told why tasks of a type cannot be had (NATS away, a consumer that cannot be made, a missing right): when that begins or
+   * changes, and each minute as long as it lasts. Default: a warning in the log.
+   */
+  readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
   /** Its result is the task's output. A throw is a failed attempt, and with `retry: "never"` on it the last one. */
   readonly run: (task: RunningTask) => unknown;
 }
@@ -58,7 +81,7 @@ export class RecollectTasks {
     return this.#run((tasks) => tasks.submit(request, submission));
   }
 
-  submitBatch(requests: ReadonlyArray<Given<TaskRequest>>, batch: Batch = {}) {
+  submitBatch(requests: ReadonlyArray<BatchRequest>, batch: Batch = {}) {
     return this.#run((tasks) => tasks.submitBatch(requests, batch));
   }
 
@@ -102,7 +125,8 @@ export class RecollectTasks {
   /** Works until it is stopped or the client is closed. Throws `InvalidTask` for impossible options. */
   work({ run, ...options }: WorkOptions): RunningWorker {
     Result.getOrThrow(placesOf(options));
-    const runOne = ({ attempt, maxAttempts, progress, request, requestInput, taskId }: Running) =>
+    const section = this.#section;
+    const runOne = ({ attempt, lease, maxAttempts, progress, request, requestInput, taskId, token }: Running) =>
       Effect.flatMap(Effect.context<never>(), (context) => {
         const promise = Effect.runPromiseWith(context);
         return Effect.tryPromise({
@@ -112,7 +136,13 @@ export class RecollectTasks {
               attempt,
               maxAttempts,
               request,
+              token,
               signal,
+              defer: (delayMillis, reason) => {
+                throw new TaskDeferred(delayMillis, reason);
+              },
+              children: (requests, how) => section.run(children(taskId, requests, how), signal),
+              before: () => section.run(results(lease.submitted.after ?? []), signal),
               progress: (how) => promise(progress(how)),
               requestInput: (message, asking) => promise(requestInput(message, asking)),
             }),

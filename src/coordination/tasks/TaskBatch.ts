@@ -5,18 +5,18 @@
  *
  * A batch has no history of its own: its tasks name it and their places, and their ids follow from its own.
  */
-import { Clock, Effect } from "effect";
+import { Effect } from "effect";
 import type { TaskStatus } from "../../domain/Fact.ts";
 import { task as historyOf } from "../../domain/History.ts";
-import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, idInBatch, placeOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
-import { compose, type Given, newId } from "../../publish/write/NewEvent.ts";
+import { compose, newId } from "../../publish/write/NewEvent.ts";
 import type { Accepting, SubmitError } from "./TaskSubmission.ts";
 import { after, type Desk, load, writingOf } from "./TaskMoves.ts";
 import type { Offering } from "./TaskEnqueue.ts";
 import { TaskNotFound } from "./TaskResult.ts";
 import { InvalidTask, shown } from "../config/TaskLimits.ts";
-import { type Batch, checked, checkedAll, placed } from "./TaskSubmit.ts";
+import { areThere } from "./TaskSubmission.ts";
+import { type Batch, type BatchRequest, checked, checkedAll, placed } from "./TaskSubmit.ts";
 
 export interface SubmittedBatch {
   readonly batchId: string;
@@ -50,38 +50,50 @@ const taken = (batchId: string, taskId: string) =>
   });
 
 export const submit = Effect.fn("coordination.submitBatch")(function* (
-  parts: { readonly desk: Desk; readonly accepting: Accepting; readonly offer: Offering["offer"] },
-  requests: ReadonlyArray<Given<TaskRequest>>,
+  parts: {
+    readonly desk: Desk;
+    readonly accepting: Accepting;
+    readonly offering: Offering;
+    readonly now: Effect.Effect<number>;
+  },
+  requests: ReadonlyArray<BatchRequest>,
   batch: Batch = {},
 ): Effect.fn.Return<SubmittedBatch, SubmitError> {
-  const { accepting, desk, offer } = parts;
+  const { accepting, desk, offering } = parts;
   const { speaks, tenant } = desk;
   const batchId = batch.id ?? (yield* newId);
-  const now = yield* Clock.currentTimeMillis;
-  const places = yield* placed(batch, batchId, requests.length);
-  const commands = yield* Effect.forEach(places, ({ batch: place, id }, index) =>
+  const now = yield* parts.now;
+  const places = yield* placed(batch, batchId, requests);
+  const commands = yield* Effect.forEach(places, ({ after: waitsFor, batch: place, id, request }) =>
     Effect.gen(function* () {
-      const request = requests[index] ?? { agentType: "" };
-      const data = yield* checked({ request, submission: { ...batch, id }, id, now, batch: place });
+      const data = yield* checked({ request, submission: { ...batch, id, after: waitsFor }, id, now, batch: place });
       const about = { ...speaks, history: historyOf(id, tenant), type: "task.submitted" as const, data };
       return { ...(yield* compose(about, writingOf(desk))), batch: batchId };
     }),
   );
   yield* checkedAll(commands);
+  const ours = new Set(places.map(({ id }) => id));
+  yield* areThere(
+    desk,
+    [...new Set(places.flatMap(({ after: waitsFor }) => waitsFor))].filter((id) => !ours.has(id)),
+  );
   const taskIds = places.map(({ id }) => id);
-  // Those that wait for no other.
-  const mayBegin = taskIds.slice(0, batch.atOnce);
-  const offerAll = (all: ReadonlyArray<Standing>) =>
-    Effect.forEach(all, ({ record, taskId }) => offer(taskId, record), { concurrency: atOnce, discard: true });
-
-  const accepted = yield* accepting.acceptAll(commands, Effect.flatMap(standings(desk, mayBegin), offerAll));
+  /** Those that have a place, by what any of them says of the batch. */
+  const first = idInBatch(batchId, 0);
+  const begin = Effect.flatMap(load(desk, first), (record) => offering.followUp(first, record));
+  const accepted = yield* accepting.acceptAll(commands, begin);
   if (accepted._tag === "Kept") return { batchId, taskIds, isNew: true, where: "spool" };
   if (accepted._tag === "Appended") {
-    const made = commands.slice(0, batch.atOnce).map(({ event, history }, at) => ({
-      taskId: history.id,
-      record: after(empty, history, [event], accepted.sequences[at] ?? 0),
-    }));
-    yield* offerAll(made);
+    // Those that have a place and wait for no other of the batch.
+    const made = commands.flatMap(({ event, history }, at) => {
+      const { after: waitsFor = [] } = places[at] ?? {};
+      if (at >= (batch.atOnce ?? requests.length) || waitsFor.some((id) => ours.has(id))) return [];
+      return [{ taskId: history.id, record: after(empty, history, [event], accepted.sequences[at] ?? 0) }];
+    });
+    yield* Effect.forEach(made, ({ record, taskId }) => offering.offer(taskId, record), {
+      concurrency: atOnce,
+      discard: true,
+    });
     return { batchId, taskIds, isNew: true, where: "log" };
   }
   const there = yield* standings(desk, taskIds);
@@ -89,8 +101,7 @@ export const submit = Effect.fn("coordination.submitBatch")(function* (
     ({ record: { submitted } }) => submitted?.batchId !== batchId || submitted.place?.size !== requests.length,
   );
   if (other !== undefined) return yield* taken(batchId, other.taskId);
-  // Any of them may be the next.
-  yield* offerAll(there);
+  yield* begin;
   return { batchId, taskIds, isNew: false, where: "log" };
 });
 

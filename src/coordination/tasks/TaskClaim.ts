@@ -7,18 +7,12 @@
  * claim that stands is ended by another only when its holder does not say that it works under it: the log holds no
  * heartbeats, so whoever has the lapsed entry asks.
  */
-import { Clock, Effect } from "effect";
-import {
-  hasEnded,
-  isLastAttempt,
-  placeOf,
-  predecessorOf,
-  recordOf,
-  type TaskRecord,
-} from "../../domain/task/TaskRecord.ts";
+import { Effect } from "effect";
+import { hasEnded, isLastAttempt, recordOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import * as TaskLease from "./TaskLease.ts";
-import { type Desk, load, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
-import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
+import { endOf, readiness } from "./TaskReadiness.ts";
+import { type Desk, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
+import type { Entry, TaskQueue, Trouble } from "./queue/TaskQueue.ts";
 import type { Slot, TaskSlots } from "./queue/TaskSlots.ts";
 import type { Follow } from "./TaskWatch.ts";
 
@@ -28,21 +22,11 @@ export interface Claiming {
   readonly worker?: string | undefined;
   /** `running` (the default) claims and begins; `starting` leaves the beginning to `lease.start`. */
   readonly begin?: "starting" | "running" | undefined;
+  /** Told why tasks of a type cannot be had, at each try. */
+  readonly trouble?: ((trouble: Trouble) => void) | undefined;
 }
 
-/**
- * With so many claims under way in this process `claimed` and `started` are one append, before that two.
- *
- * Decision: 3, because a batch costs the server six fsyncs however large it is. A lone claim is quicker in two appends of
- * one; among many, one append for each task is (64 workers: 2,300 tasks/s, and 1,450 to 1,850 when all claim in two).
- */
-const togetherFrom = 3;
-/** How long a claim that is interrupted tries to tell the log. After that its lease lapses. */
-const releaseMillis = 5_000;
-
 export interface Counter {
-  /** Claims of this process that are on their way to the log. */
-  readonly underWay: { claims: number };
   readonly desk: Desk;
   readonly queue: TaskQueue["Service"];
   readonly slots: TaskSlots["Service"];
@@ -50,23 +34,6 @@ export interface Counter {
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   readonly follow: Follow;
 }
-
-/**
- * Whether a task that has not ended may be claimed now: `ready`, in so many milliseconds, when another task of its
- * batch has ended (`behind`), or never, because that one did not complete (`dropped`).
- */
-export const readiness = Effect.fnUntraced(function* (desk: Desk, record: TaskRecord) {
-  const predecessor = predecessorOf(record.submitted);
-  if (predecessor !== undefined) {
-    const before = yield* load(desk, predecessor);
-    if (!hasEnded(before)) return { _tag: "Behind" as const };
-    if (placeOf(record.submitted)?.failFast === true && before.status !== "completed") {
-      return { _tag: "Dropped" as const, reason: `task ${predecessor} of its batch ended as ${before.status}` };
-    }
-  }
-  const delayMillis = record.notBefore - (yield* Clock.currentTimeMillis);
-  return delayMillis > 0 ? { _tag: "Delayed" as const, delayMillis } : { _tag: "Ready" as const };
-});
 
 /** The end of a lease whose holder is gone, if the task has one. */
 const lapse = ({ lease }: TaskRecord): ReadonlyArray<Step> =>
@@ -107,29 +74,16 @@ const stepsFor = (options: {
   if (record.lease === undefined && record.status !== "pending") return [];
   if (isLastAttempt(record)) return deadLetter(record);
   const { worker } = claiming;
-  const claimed: Step = { type: "task.claimed", data: { worker, attempt: record.attempt + 1, holder } };
-  const begun: Step = { type: "task.started", data: { worker } };
-  return [...lapse(record), claimed, ...(begin === "running" ? [begun] : [])];
+  const begun = begin === "running" ? { begun: true } : {};
+  return [...lapse(record), { type: "task.claimed", data: { worker, attempt: record.attempt + 1, holder, ...begun } }];
 };
-
-/** Begins what was claimed; nothing when the lease is lost already. */
-const started = (lease: TaskLease.TaskLease): Effect.Effect<TaskLease.TaskLease | "nothing", MoveError> =>
-  lease.start.pipe(
-    Effect.as(lease),
-    Effect.catchTag("LeaseLost", () => Effect.succeed("nothing" as const)),
-    Effect.catchTag("IllegalTransition", () => Effect.as(lease.abandon, "nothing" as const)),
-    Effect.tapError(() => lease.abandon),
-    Effect.onInterrupt(() =>
-      lease.release.pipe(Effect.timeoutOption(releaseMillis), Effect.ignore, Effect.andThen(lease.abandon)),
-    ),
-  );
 
 /**
  * A lease; or nothing, when the entry is to be forgotten or comes again later, and the queue has been told which; or
  * what the entry knew of its task is stale, and nothing was done.
  */
 const claimEntry = Effect.fnUntraced(function* (
-  { desk, ended, follow, queue, underWay }: Counter,
+  { desk, ended, follow, queue }: Counter,
   entry: Entry,
   claiming: Claiming,
   slot: Slot,
@@ -137,7 +91,7 @@ const claimEntry = Effect.fnUntraced(function* (
   const { known, taskId } = entry;
   const found = known === undefined ? yield* loadPatiently(desk, taskId) : recordOf(known);
   if (hasEnded(found) || found.submitted?.queue == null) return yield* Effect.as(queue.done(entry), "nothing" as const);
-  const ready = yield* readiness(desk, found);
+  const ready = yield* readiness(desk, found, yield* queue.now);
   if (ready._tag === "Behind") return yield* Effect.as(queue.done(entry), "nothing" as const);
   if (found.lease === undefined && ready._tag === "Delayed") {
     return yield* Effect.as(TaskLease.postpone({ queue, entry }, ready.delayMillis), "nothing" as const);
@@ -148,11 +102,8 @@ const claimEntry = Effect.fnUntraced(function* (
     const works = holder === undefined || (yield* queue.isHeld({ holder, token }));
     if (works) return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
-  const dropped: ReadonlyArray<Step> | undefined =
-    ready._tag === "Dropped" ? [{ type: "task.cancelled", data: { reason: ready.reason } }] : undefined;
+  const never = endOf(ready);
   const { begin = "running" } = claiming;
-  const isApart = begin === "running" && underWay.claims < togetherFrom;
-  underWay.claims++;
   const { isNew, record } = yield* move({
     desk,
     taskId,
@@ -161,16 +112,10 @@ const claimEntry = Effect.fnUntraced(function* (
     decide: (current) => {
       // What the entry knew is not so any more.
       if (known !== undefined && current.upTo !== found.upTo) return Effect.succeed([]);
-      const asked = {
-        record: current,
-        lapsed: lease?.token,
-        claiming,
-        begin: isApart ? ("starting" as const) : begin,
-        holder: queue.holder,
-      };
-      return Effect.succeed(dropped !== undefined && !hasEnded(current) ? dropped : stepsFor(asked));
+      const asked = { record: current, lapsed: lease?.token, claiming, begin, holder: queue.holder };
+      return Effect.succeed(never !== undefined && !hasEnded(current) ? [never] : stepsFor(asked));
     },
-  }).pipe(Effect.ensuring(Effect.sync(() => void underWay.claims--)));
+  });
   if (!isNew && known !== undefined) return "stale";
   if (hasEnded(record)) {
     yield* queue.done(entry);
@@ -181,7 +126,7 @@ const claimEntry = Effect.fnUntraced(function* (
   if (!isNew || record.lease === undefined || submitted === undefined) {
     return yield* Effect.as(queue.giveBack(entry, entry.leaseMillis), "nothing" as const);
   }
-  const made = yield* TaskLease.make({
+  return yield* TaskLease.make({
     desk,
     queue,
     entry,
@@ -191,16 +136,15 @@ const claimEntry = Effect.fnUntraced(function* (
     taskId,
     record: { ...record, lease: record.lease, submitted },
   });
-  return isApart ? yield* started(made) : made;
 });
 
 /** The next entry of a type that is not full; undefined when there may be others than a moment ago. */
-const takeOf = Effect.fnUntraced(function* ({ queue, slots }: Counter, agentTypes: ReadonlyArray<string>) {
+const takeOf = Effect.fnUntraced(function* ({ queue, slots }: Counter, { agentTypes, trouble }: Claiming) {
   const full = yield* Effect.filter(agentTypes, (agentType) => slots.isFull(agentType));
-  if (full.length === 0) return yield* queue.take(agentTypes);
+  if (full.length === 0) return yield* queue.take(agentTypes, trouble);
   const rest = agentTypes.filter((agentType) => !full.includes(agentType));
   const freed = Effect.as(slots.freed(full), undefined);
-  return yield* rest.length === 0 ? freed : Effect.raceFirst(queue.take(rest), freed);
+  return yield* rest.length === 0 ? freed : Effect.raceFirst(queue.take(rest, trouble), freed);
 });
 
 /** The next lease; waits until there is a task to claim. An entry that cannot be claimed now is given back. */
@@ -212,7 +156,7 @@ export const claim = Effect.fnUntraced(function* (
   // Whoever is interrupted leaves neither an entry nor a place behind.
   const attempt = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const entry = yield* restore(takeOf(counter, claiming.agentTypes));
+      const entry = yield* restore(takeOf(counter, claiming));
       if (entry === undefined) return undefined;
       const slot = yield* slots.enter(entry);
       if (slot === undefined) return yield* Effect.as(queue.giveBack(entry, 0), undefined);

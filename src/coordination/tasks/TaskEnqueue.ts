@@ -5,33 +5,43 @@
  * Room: coordination.
  */
 import { Effect, Schedule, type Scope } from "effect";
+import { awaitersOf } from "../../domain/task/TaskOrder.ts";
 import {
   hasEnded,
   idInBatch,
   onlySubmitted,
   placeOf,
   queueingOf,
-  successorOf,
   type TaskRecord,
 } from "../../domain/task/TaskRecord.ts";
-import { readiness } from "./TaskClaim.ts";
+import * as BatchPlaces from "./BatchPlaces.ts";
 import { delayHorizonMillis } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
+import { endOf, readiness } from "./TaskReadiness.ts";
 import type { Named, TaskQueue } from "./queue/TaskQueue.ts";
 
 export interface Offering {
-  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. True: it is in. */
+  /** Puts a task in that may be claimed within the horizon; ends one that never will be. True: it is in. */
   readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
   /** Takes a task out that has ended while nobody held it. */
   readonly withdraw: (taskId: string, record: TaskRecord) => Effect.Effect<void>;
   /** What the end of a task means for its batch. What it cannot do now the next look does (`Requeue`). */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
+  /**
+   * What follows for a task and its batch, whether it has ended or waits, and whatever this process has done for it before:
+   * it or others may begin, or end because they never will.
+   */
+  readonly followUp: (taskId: string, record: TaskRecord) => Effect.Effect<void, MoveError>;
 }
 
 /** What the queue does not take at once is tried each second for half a minute: by then the daemon has looked several times. */
 const later = { schedule: Schedule.spaced(1_000), times: 30 };
+/** Tasks of a batch that are offered together. */
+const offeredAtOnce = 32;
 
 export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope): Offering => {
+  const places = BatchPlaces.make(desk);
+
   /** Where the queue has it, if at all. */
   const named = (taskId: string, { submitted }: TaskRecord): Named | undefined =>
     submitted?.queue == null
@@ -46,7 +56,7 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
     const name = named(taskId, record);
     if (name === undefined) return Effect.void;
     const one = queue.put({ ...name, known: onlySubmitted(record) });
-    return Effect.catchTag(one, "LogUnavailable", ({ reason }) =>
+    return Effect.catchTag(Effect.asVoid(one), "LogUnavailable", ({ reason }) =>
       Effect.andThen(
         Effect.logWarning(`${taskId} waits: ${reason}`),
         Effect.forkIn(Effect.ignore(Effect.retry(one, later)), scope),
@@ -59,61 +69,76 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
     return name === undefined ? Effect.void : queue.withdraw(name);
   };
 
-  /** Puts a task in that may be claimed within the horizon; cancels one whose batch has failed. */
-  const offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError> = Effect.fnUntraced(
-    function* (taskId, record) {
-      if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
-      const ready = yield* readiness(desk, record);
-      if (ready._tag === "Behind") return false;
-      if (ready._tag === "Dropped") return yield* Effect.as(end(taskId, record, ready.reason), false);
-      if (ready._tag === "Delayed" && ready.delayMillis > delayHorizonMillis) return false;
-      yield* put(taskId, record);
-      return true;
-    },
-  );
+  const offer: Offering["offer"] = Effect.fnUntraced(function* (taskId, record) {
+    if (record.status === undefined || hasEnded(record) || record.submitted?.queue == null) return false;
+    const ready = yield* readiness(desk, record, yield* queue.now);
+    const never = endOf(ready);
+    if (never !== undefined) return yield* Effect.as(end(taskId, record, never), false);
+    if (ready._tag === "Behind") return false;
+    if (ready._tag === "Delayed" && ready.delayMillis > delayHorizonMillis) return false;
+    yield* put(taskId, record);
+    const place = placeOf(record.submitted);
+    if (place !== undefined) places.offered(place, taskId);
+    return true;
+  });
+  const offerAll = (taskIds: ReadonlyArray<string>) =>
+    Effect.forEach(taskIds, (taskId) => Effect.flatMap(load(desk, taskId), (record) => offer(taskId, record)), {
+      concurrency: offeredAtOnce,
+      discard: true,
+    });
 
-  const end: (taskId: string, known: TaskRecord, reason: string | undefined) => Effect.Effect<TaskRecord, MoveError> =
-    Effect.fnUntraced(function* (taskId, known, reason) {
-      const steps: ReadonlyArray<Step> = [{ type: "task.cancelled", data: { reason } }];
-      const moved = yield* move({
+  const end = Effect.fnUntraced(function* (taskId: string, known: TaskRecord, step: Step) {
+    const { isNew, record } = yield* move({
+      desk,
+      taskId,
+      known,
+      decide: (seen) => Effect.succeed(hasEnded(seen) ? [] : [step]),
+    });
+    if (isNew) yield* Effect.andThen(withdraw(taskId, record), ended(record));
+  });
+
+  const cancelOthers = Effect.fnUntraced(function* (
+    { batchId, index: broken, size }: BatchPlaces.Place,
+    status: string,
+  ) {
+    const reason = `task ${idInBatch(batchId, broken)} of its batch ended as ${status}`;
+    for (let index = 0; index < size; index++) {
+      const taskId = idInBatch(batchId, index);
+      const known = yield* load(desk, taskId);
+      if (index === broken || known.status === undefined || hasEnded(known)) continue;
+      const { isNew, record } = yield* move({
         desk,
         taskId,
         known,
-        decide: (record) => Effect.succeed(hasEnded(record) ? [] : steps),
+        decide: (seen) => Effect.succeed(hasEnded(seen) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
       });
-      if (moved.isNew) yield* Effect.andThen(withdraw(taskId, moved.record), ended(moved.record));
-      return moved.record;
-    });
+      if (isNew) yield* withdraw(taskId, record);
+    }
+  });
 
-  /** What a task's end means for its batch: the next one may begin, or all others are cancelled. */
+  const follow = Effect.fnUntraced(function* (record: TaskRecord, again?: "again") {
+    const place = placeOf(record.submitted);
+    if (place === undefined) return;
+    const isBroken = place.failFast && hasEnded(record) && record.status !== "completed";
+    if (isBroken) return yield* cancelOthers(place, record.status ?? "");
+    // Where each has its place from the beginning, those that name this one may begin.
+    const isBounded = again === "again" || place.atOnce < place.size;
+    yield* offerAll(isBounded ? yield* places.next(place, again) : awaitersOf(record.submitted));
+  });
+
+  const followUp: Offering["followUp"] = Effect.fnUntraced(function* (taskId, record) {
+    const isOpen = record.status !== undefined && !hasEnded(record);
+    const never = isOpen ? endOf(yield* readiness(desk, record, yield* queue.now)) : undefined;
+    if (never !== undefined) return yield* end(taskId, record, never);
+    if (placeOf(record.submitted) !== undefined) return yield* follow(record, "again");
+    yield* offer(taskId, record);
+  });
+
   const ended = (record: TaskRecord): Effect.Effect<void> =>
-    Effect.gen(function* () {
-      const place = placeOf(record.submitted);
-      if (place === undefined) return;
-      const { batchId } = place;
-      if (place.failFast && record.status !== "completed") {
-        const reason = `task ${idInBatch(batchId, place.index)} of its batch ended as ${record.status}`;
-        for (let index = 0; index < place.size; index++) {
-          const taskId = idInBatch(batchId, index);
-          const other = yield* load(desk, taskId);
-          if (index === place.index || other.status === undefined || hasEnded(other)) continue;
-          const { isNew, record: now } = yield* move({
-            desk,
-            taskId,
-            known: other,
-            decide: (seen) =>
-              Effect.succeed(hasEnded(seen) ? [] : [{ type: "task.cancelled", data: { reason } } as const]),
-          });
-          if (isNew) yield* withdraw(taskId, now);
-        }
-        return;
-      }
-      const next = successorOf(record.submitted);
-      if (next !== undefined) yield* offer(next, yield* load(desk, next));
-    }).pipe(
-      // The end itself is in the log. What follows from it is done by the next `requeue`.
+    follow(record).pipe(
+      // The end itself is in the log. What follows from it is done by the next look.
       Effect.catch((error) => Effect.logWarning(`what follows from the end of a task waits: ${error.message}`)),
     );
 
-  return { offer, withdraw, ended };
+  return { offer, withdraw, ended, followUp };
 };

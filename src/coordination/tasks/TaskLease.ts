@@ -3,22 +3,21 @@
  *
  * Room: coordination.
  */
-import { Clock, Effect, Option, Semaphore, Stream } from "effect";
+import { Effect, Option, Semaphore, Stream } from "effect";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { EventData } from "../../domain/Event.ts";
 import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/task/Task.ts";
 import {
   type Answer,
-  backoffMillis,
   hasEnded,
-  isLastAttempt,
   type Lease,
   lostLease,
   queueingOf,
   type TaskRecord,
 } from "../../domain/task/TaskRecord.ts";
+import { afterFailure, maxDeferrals } from "../../domain/task/TaskRetry.ts";
 import type { LogUnavailable } from "../../log/EventLog.ts";
-import { type InvalidTask, outputFault, refusing, reportFault } from "../config/TaskLimits.ts";
+import { type InvalidTask, delayFault, outputFault, refusing, reportFault } from "../config/TaskLimits.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
 import type { Entry, TaskQueue } from "./queue/TaskQueue.ts";
 import type { Slot } from "./queue/TaskSlots.ts";
@@ -66,11 +65,23 @@ export interface TaskLease {
    */
   readonly requestInput: (message: string, asking?: Asking) => Effect.Effect<Answer, LeaseError | InvalidTask>;
   readonly complete: (output?: unknown) => Effect.Effect<void, LeaseError | InvalidTask>;
-  /** With `retry: "never"` the task fails now; else only with its last attempt, as a dead letter. */
+  /**
+   * With `retry: "never"`, or an error whose type the task's `onError` gives up on, it fails now; else only with its last
+   * attempt, as a dead letter.
+   */
   readonly fail: (error: TaskError, how?: { readonly retry?: "never" | undefined }) => Effect.Effect<void, LeaseError>;
   readonly timeOut: (afterMillis: number) => Effect.Effect<void, LeaseError>;
   /** Gives the task back to be claimed by another at once. This attempt does not count. */
   readonly release: Effect.Effect<void, LeaseError>;
+  /**
+   * Gives the task back to be claimed after a pause, milliseconds, up to a year. This attempt does not count; after 1,000
+   * deferrals of one task it is a failure of type `deferred`.
+   */
+  readonly defer: (delayMillis: number, reason?: string) => Effect.Effect<void, LeaseError | InvalidTask>;
+  /** What the task's program wrote. Shares the bound of `progress`; a text has at most 64 KiB. */
+  readonly log: (
+    what: Omit<Given<EventData<"task.logged">>, "claim" | "attempt">,
+  ) => Effect.Effect<void, LeaseError | InvalidTask>;
   /** Keeps the lease. A log that is away is no loss of it. */
   readonly heartbeat: Effect.Effect<void, LeaseLost>;
   /** True when the lease still stands by the log, without a heartbeat. */
@@ -80,10 +91,12 @@ export interface TaskLease {
 }
 
 /**
- * A delay up to this is waited for in the queue; what is due later leaves it, and is put in again when it is due
- * (`Tasks.requeue`), so that many tasks for tomorrow are not counted among those that are handed out.
+ * A delay up to this is waited for in the queue; what is due later leaves it, and is put in again when it is due (`Requeue`).
+ *
+ * Decision: 10 s, because the server counts what waits for its delay among what is handed out, 10,000 for a type and
+ * priority, and holds up what is behind it for as long; the pauses of four attempts (1, 2, 4, 8 s) need nobody to look.
  */
-export const delayHorizonMillis = 60_000;
+export const delayHorizonMillis = 10_000;
 
 export interface Holding {
   readonly desk: Desk;
@@ -126,10 +139,9 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   });
 
   /** One move under this lease; what it does to the entry follows from the state it leads to. */
-  const moves = (stepsOf: (record: TaskRecord, now: number) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
+  const moves = (stepsOf: (record: TaskRecord) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
     one.withPermit(
       Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis;
         const { record } = yield* move({
           desk,
           taskId,
@@ -137,7 +149,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
           patience: "patient",
           decide: Effect.fnUntraced(function* (current) {
             yield* standing(current);
-            const steps = stepsOf(current, now);
+            const steps = stepsOf(current);
             const [first] = steps;
             if (first === undefined) return steps;
             const decided = yield* Effect.fromResult(decide({ taskId, state: current, move: first }));
@@ -148,7 +160,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         if (record.lease?.token === token) return;
         yield* letGo;
         if (hasEnded(record)) yield* Effect.andThen(queue.done(entry), ended(record));
-        else if (record.status === "pending") yield* postpone(holding, record.notBefore - now);
+        else if (record.status === "pending") yield* postpone(holding, record.notBefore - (yield* queue.now));
       }),
     );
 
@@ -183,6 +195,19 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
       ),
     );
 
+  /** A failed attempt: the task waits for the next one, or has failed. */
+  const failed = (
+    record: TaskRecord,
+    error: { readonly type: string; readonly message: string | null },
+    retry: "never" | undefined,
+  ): ReadonlyArray<Step> => {
+    const next = afterFailure({ record, errorType: error.type, retry });
+    if (next._tag === "Ends")
+      return [{ type: "task.failed", data: { error, deadLetter: next.isDeadLetter, claim: token } }];
+    const { pauseMillis } = next;
+    return [{ type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, pauseMillis } }];
+  };
+
   const lease: TaskLease = {
     taskId,
     token,
@@ -202,20 +227,20 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         Effect.fromResult(refusing(outputFault(output))),
         moves(() => [{ type: "task.completed", data: { output, claim: token } }]),
       ),
-    fail: ({ message = null, type }, { retry } = {}) =>
-      moves((record, now) => {
-        const error = { type, message };
-        if (retry !== "never" && !isLastAttempt(record)) {
-          const notBefore = now + backoffMillis(record);
-          return [
-            { type: "task.released", data: { reason: "failed", worker, attempt, claim: token, error, notBefore } },
-          ];
-        }
-        const deadLetter = retry !== "never";
-        return [{ type: "task.failed", data: { error, deadLetter, claim: token } }];
-      }),
+    fail: ({ message = null, type }, { retry } = {}) => moves((record) => failed(record, { type, message }, retry)),
     timeOut: (afterMillis) => moves(() => [{ type: "task.timed_out", data: { afterMillis, claim: token } }]),
     release: moves(() => [{ type: "task.released", data: { reason: "interrupted", worker, attempt, claim: token } }]),
+    defer: (delayMillis, reason) =>
+      Effect.andThen(
+        Effect.fromResult(refusing(delayFault(delayMillis))),
+        moves((record) => {
+          const error = { type: "deferred", message: reason ?? null };
+          if (record.deferrals >= maxDeferrals) return failed(record, error, undefined);
+          const data = { reason: "deferred", worker, attempt, claim: token, pauseMillis: delayMillis };
+          return [{ type: "task.released", data: reason === undefined ? data : { ...data, error } }];
+        }),
+      ),
+    log: (what) => report({ type: "task.logged", data: { ...what, attempt, claim: token } }),
     heartbeat: Effect.andThen(
       Effect.catchTag(look, "LogUnavailable", () => Effect.void),
       queue.keep(entry),

@@ -39,8 +39,8 @@ export type MoveError = InvalidEvent | AppendRefused | LogUnavailable;
 
 /** With pauses of 50 ms to 5 s this is half a minute, as long as a lease: later somebody else has the task anyway. */
 const patientTries = 12;
-/** The longest move: a lapsed lease ends, and the next one is taken and begun. */
-const maxSteps = 3;
+/** The longest move: a lapsed lease ends, and the next one is taken. */
+const maxSteps = 2;
 
 /** By whom and how an event of this desk is made. */
 export const writingOf = ({ policy, speaks }: Desk): Writing => ({ source: speaks.source, policy: policy() });

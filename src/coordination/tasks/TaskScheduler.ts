@@ -12,7 +12,7 @@
  * live in the queue, which may be deleted at any time, and fire messages that are no submission: the log would still
  * have to be told, exactly once. They also make purging possible in the stream that has them, for ever.
  */
-import { Clock, Effect, Queue, Stream } from "effect";
+import { Effect, Queue, Stream } from "effect";
 import { Configuration } from "../config/Configuration.ts";
 import { type TaskSchedule, due, idOf, next } from "../config/TaskSchedule.ts";
 import { Tasks } from "./Tasks.ts";
@@ -36,11 +36,12 @@ const submitDue = Effect.fnUntraced(function* (name: string, schedule: TaskSched
 /** Submits what is due, for ever. */
 export const keepScheduled: Effect.Effect<never, never, Tasks | Configuration> = Effect.gen(function* () {
   const config = yield* Configuration;
+  const tasks = yield* Tasks;
   /** The last occurrence of each that this process has submitted: it need not be tried again. */
   const submitted = new Map<string, number>();
   const look = Effect.gen(function* () {
     const schedules = yield* config.family("schedules");
-    const now = yield* Clock.currentTimeMillis;
+    const now = yield* tasks.now;
     for (const name of submitted.keys()) if (!schedules.has(name)) submitted.delete(name);
     let wake = now + longestSleepMillis;
     for (const [name, schedule] of schedules) {
@@ -59,7 +60,7 @@ export const keepScheduled: Effect.Effect<never, never, Tasks | Configuration> =
       }
       wake = Math.min(wake, next(schedule, now) ?? Infinity);
     }
-    return Math.max(0, wake - (yield* Clock.currentTimeMillis));
+    return Math.max(0, wake - (yield* tasks.now));
   });
   const changes = yield* Queue.sliding<true>(1);
   // Heard from before the first look on, so that no change comes between.

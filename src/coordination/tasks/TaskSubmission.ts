@@ -15,7 +15,7 @@ import { beginAll } from "../../publish/write/BatchAppend.ts";
 import { type Given, type InvalidEvent, newId } from "../../publish/write/NewEvent.ts";
 import { Publisher } from "../../publish/Publisher.ts";
 import type { Command } from "../../spool/Spool.ts";
-import type { InvalidTask } from "../config/TaskLimits.ts";
+import { InvalidTask, shown } from "../config/TaskLimits.ts";
 import { type Desk, load, move } from "./TaskMoves.ts";
 import type { Offering } from "./TaskEnqueue.ts";
 
@@ -37,6 +37,35 @@ export type AcceptedBatch =
   | { readonly _tag: "Kept" };
 
 export type SubmitError = AccessDenied | InvalidTask | InvalidEvent | AppendRefused | LogUnavailable;
+
+/** Questions about other tasks that are on their way together. */
+const looksAtOnce = 32;
+
+/**
+ * Tasks that are waited for have been submitted, so that no circle of waiting comes about. With the log away they are not
+ * looked for: what was kept here before is in the log before.
+ */
+export const areThere = Effect.fnUntraced(function* (desk: Desk, taskIds: ReadonlyArray<string>) {
+  const looked = Effect.forEach(
+    taskIds,
+    (id) =>
+      Effect.flatMap(load(desk, id), ({ status }) =>
+        status === undefined
+          ? Effect.fail(
+              new InvalidTask({
+                reason: `the task ${shown(id)}, which it is to wait for, is not there`,
+                hint: "Submit that one first, or both as one batch.",
+              }),
+            )
+          : Effect.void,
+      ),
+    { concurrency: looksAtOnce, discard: true },
+  );
+  yield* looked.pipe(
+    Effect.timeoutOption(patienceMillis),
+    Effect.catchTag("LogUnavailable", () => Effect.void),
+  );
+});
 
 /** A log that does not take a task in this time is away, where there is a spool for it. */
 const patienceMillis = 1_000;

@@ -14,7 +14,7 @@
  * - the queue may be lost at any time: `requeue` puts in whatever waits and is not there;
  * - a result can be read for as long as the log is there, also after every process was restarted.
  */
-import { Clock, Context, Effect, Layer, Option, Schema, Stream } from "effect";
+import { Context, Effect, Layer, Option, Schema, Stream } from "effect";
 import { defaultTenant } from "../../domain/History.ts";
 import { decide, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
@@ -30,13 +30,14 @@ import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import { make as makeLease, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
-import { claimFault, type InvalidTask, refusing } from "../config/TaskLimits.ts";
+import { claimFault, InvalidTask, refusing } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
-import { TaskQueue } from "./queue/TaskQueue.ts";
+import { type Named, TaskQueue } from "./queue/TaskQueue.ts";
 import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
 import * as TaskSlots from "./queue/TaskSlots.ts";
 import * as TaskWatch from "./TaskWatch.ts";
-import { type Batch, checked, type Submission } from "./TaskSubmit.ts";
+import { nextOf, underKey } from "./TaskKey.ts";
+import { type Batch, type BatchRequest, checked, type Submission } from "./TaskSubmit.ts";
 
 export type { Submitted } from "./TaskSubmission.ts";
 export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
@@ -65,12 +66,16 @@ export class Tasks extends Context.Service<
   {
     /**
      * Submits a task for a worker of its agent type. Durable when it returns, and `where` says how; nothing when the id is
-     * there already. With the log away and no `Publisher` beside it is `LogUnavailable`: the same call again is safe.
+     * there already, or a task of its `dedupKey` is open. With the log away and no `Publisher` beside, or with a key, it is
+     * `LogUnavailable`: the same call again is safe.
      */
     readonly submit: (request: Given<TaskRequest>, submission?: Submission) => Effect.Effect<Submitted, SubmitError>;
-    /** Submits up to 1,000 tasks, all or none, also with the log away; nothing when the batch is there already. */
+    /**
+     * Submits up to 1,000 tasks, all or none, also with the log away; nothing when the batch is there already. Tasks that
+     * would wait for each other in a circle are `InvalidTask`.
+     */
     readonly submitBatch: (
-      requests: ReadonlyArray<Given<TaskRequest>>,
+      requests: ReadonlyArray<BatchRequest>,
       batch?: Batch,
     ) => Effect.Effect<TaskBatch.SubmittedBatch, SubmitError>;
     /** How the tasks of a batch stand. */
@@ -95,7 +100,7 @@ export class Tasks extends Context.Service<
       taskId: string,
       answer: string | GivenAnswer,
     ) => Effect.Effect<TaskResult, TaskNotFound | TaskRefusal | LogDamaged | MoveError>;
-    /** The same request again, as the task `<id>~`, for one that failed, timed out or was cancelled. */
+    /** The same request again, as the task `<id>~` or the next one of its key, for one that failed, timed out or was cancelled. */
     readonly retry: (taskId: string) => Effect.Effect<Submitted, TaskNotFound | CannotRetry | LogDamaged | SubmitError>;
     /** Puts a task that has ended among the recent ones again: it is archived as if it had ended now. */
     readonly restore: (
@@ -108,10 +113,17 @@ export class Tasks extends Context.Service<
     readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | TaskWatch.Following>;
     /** How it stands now and after each of its events, up to its end. At most 1,000 wait in one process. */
     readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | TaskWatch.Following>;
-    /** Puts those of the tasks into the queue that can be claimed and are not there. Returns how many it was. */
-    readonly requeue: (taskIds: ReadonlyArray<string>) => Effect.Effect<number, MoveError>;
-    /** What the ends of these tasks mean for their batches, once more: whoever ended one may have died before he could. */
-    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, LogUnavailable>;
+    /** Puts tasks into the queue that may be claimed, or are held, and are not there. Returns how many it was. */
+    readonly requeue: (tasks: ReadonlyArray<Named>) => Effect.Effect<number, LogUnavailable>;
+    /**
+     * What follows for these tasks, once more: from the end of one for its batch, whose worker may have died before it
+     * could; for one that waits, that it or others of its batch may begin, or its end when it will never be ready.
+     */
+    readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, MoveError>;
+    /** The clock by which tasks are due, epoch milliseconds: the log's. */
+    readonly now: Effect.Effect<number>;
+    /** Changes when the queue was lost, or may have lost something: then all that waits is put in again. */
+    readonly incarnation: Effect.Effect<string, LogUnavailable>;
   }
 >()("recollect/coordination/Tasks") {}
 
@@ -128,8 +140,8 @@ export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry"
   hint: Schema.String,
 }) {}
 
-/** Questions of one call to log and queue that are on their way together: a batch must not crowd out all others. */
-const offersAtOnce = 32;
+/** Entries that are put in together. */
+const offersAtOnce = 64;
 
 const make = Effect.fnUntraced(function* (options: Options) {
   const log = yield* EventLog;
@@ -141,11 +153,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const desk: Desk = { log, tenant, speaks: { source, ...(actor === undefined ? {} : { actor }) }, policy };
 
   const offering = TaskEnqueue.make(desk, queue, yield* Effect.scope);
-  const { ended, offer, withdraw } = offering;
+  const { ended, withdraw } = offering;
   const accepting = yield* TaskSubmission.make(desk, offering);
   const { accept, arrived } = accepting;
 
-  const underWay = { claims: 0 };
   let isConfigured = false;
   /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
@@ -164,9 +175,26 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submission: Submission = {},
     retryOf?: string,
   ) {
-    const id = submission.id ?? (yield* newId);
-    const now = yield* Clock.currentTimeMillis;
-    const data = yield* checked({ request, submission, id, now, retryOf });
+    const now = yield* queue.now;
+    const { dedupKey, ...plain } = submission;
+    const checkedAs = (id: string) => checked({ request, submission, id, now, retryOf });
+    if (dedupKey == null) {
+      const id = plain.id ?? (yield* newId);
+      const data = yield* checkedAs(id);
+      yield* TaskSubmission.areThere(desk, plain.after ?? []);
+      return yield* accept(id, data);
+    }
+    if (plain.id !== undefined && retryOf === undefined) {
+      const hint = "Its key gives it an id: leave one of the two out.";
+      return yield* new InvalidTask({ reason: "a task has an id and a dedupKey", hint });
+    }
+    // Refused before anything is looked for.
+    yield* checkedAs("with a key");
+    const { isOpen, taskId } = yield* underKey(desk, request.agentType, dedupKey);
+    if (isOpen) return { taskId, isNew: false, where: "log" as const };
+    const id = plain.id ?? taskId;
+    const data = yield* checkedAs(id);
+    yield* TaskSubmission.areThere(desk, plain.after ?? []);
     return yield* accept(id, data);
   });
 
@@ -205,8 +233,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
       return yield* new CannotRetry({ taskId, status, message: `Task ${taskId} is ${status}.`, hint });
     }
     const { priority, maxAttempts, backoffMillis } = queueingOf(submitted.queue);
+    const { dedupKey, onError } = submitted.queue ?? {};
     const { parentTaskId, request, threadId } = submitted;
-    const submission = { id: `${taskId}~`, priority, maxAttempts, backoffMillis };
+    const id = dedupKey == null ? `${taskId}~` : (nextOf(taskId) ?? `${taskId}~`);
+    const submission = { id, priority, maxAttempts, backoffMillis, onError, dedupKey };
     const about = { threadId: threadId ?? undefined, parentTaskId: parentTaskId ?? undefined };
     return yield* submit(request, { ...submission, ...about }, taskId);
   });
@@ -227,12 +257,12 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
-    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offer }, requests, batch),
+    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offering, now: queue.now }, requests, batch),
     batch: (batchId) => TaskBatch.show(desk, batchId),
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, ended, follow, underWay }, claiming);
+      return yield* claim({ desk, queue, slots, ended, follow }, claiming);
     }),
     resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
       const record = yield* load(desk, taskId);
@@ -259,21 +289,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
     show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),
     result,
     watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultNow(taskId, record)),
-    requeue: Effect.fn("coordination.requeue")(function* (taskIds: ReadonlyArray<string>) {
-      const missing = yield* queue.missing(taskIds);
-      const offered = yield* Effect.forEach(
-        missing,
-        (id) => Effect.flatMap(load(desk, id), (record) => offer(id, record)),
-        { concurrency: offersAtOnce },
-      );
-      return offered.filter((isIn) => isIn).length;
+    requeue: Effect.fn("coordination.requeue")(function* (tasks: ReadonlyArray<Named>) {
+      const put = yield* Effect.forEach(tasks, (task) => queue.put(task), { concurrency: offersAtOnce });
+      return put.filter((isNew) => isNew).length;
     }),
     followUp: (taskIds) =>
-      Effect.forEach(
-        taskIds,
-        (id) => Effect.flatMap(load(desk, id), (record) => (hasEnded(record) ? ended(record) : Effect.void)),
-        { discard: true },
-      ),
+      Effect.forEach(taskIds, (id) => Effect.flatMap(load(desk, id), (record) => offering.followUp(id, record)), {
+        discard: true,
+      }),
+    now: queue.now,
+    incarnation: queue.incarnation,
   });
 });
 

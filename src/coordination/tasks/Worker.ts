@@ -24,10 +24,14 @@ import {
   maxErrorTypeBytes,
   refusing,
 } from "../config/TaskLimits.ts";
+import type { Trouble } from "./queue/TaskQueue.ts";
 import { Tasks } from "./Tasks.ts";
 
 /** A task as `run` sees it. */
-export interface Running extends Pick<TaskLease, "taskId" | "attempt" | "maxAttempts" | "progress" | "requestInput"> {
+export interface Running extends Pick<
+  TaskLease,
+  "taskId" | "attempt" | "maxAttempts" | "token" | "progress" | "requestInput"
+> {
   readonly request: TaskRequest;
   readonly lease: TaskLease;
 }
@@ -39,8 +43,21 @@ export interface Work<E extends TaskError, R> {
   readonly concurrency?: number | undefined;
   /** Who works: what people see in lists. */
   readonly worker?: string | undefined;
-  /** An error with `retry: "never"` fails the task now; any other is an attempt that failed. */
-  readonly run: (task: Running) => Effect.Effect<unknown, E & { readonly retry?: "never" | undefined }, R>;
+  /**
+   * Told why tasks of a type cannot be had (NATS away, a consumer that cannot be made, a missing right): when that begins or
+   * changes, and each minute as long as it lasts. Default: a warning in the log.
+   */
+  readonly onTrouble?: ((trouble: Trouble) => void) | undefined;
+  /**
+   * An error with `deferMillis` gives the task back for so long, at no attempt; one with `retry: "never"` fails the task
+   * now; any other is an attempt that failed.
+   */
+  readonly run: (task: Running) => Effect.Effect<unknown, E & HowFailed, R>;
+}
+
+export interface HowFailed {
+  readonly retry?: "never" | undefined;
+  readonly deferMillis?: number | undefined;
 }
 
 /** How soon a worker learns that its task was cancelled; a look costs the server one direct get. */
@@ -62,18 +79,21 @@ const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
 };
 
 /** What a person or a program threw, as the error of a task: a `type` of its own, else the name of its class. */
-export const describeError = (thrown: unknown): TaskError & { readonly retry?: "never" } => {
+export const describeError = (thrown: unknown): TaskError & HowFailed => {
   const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
+  // What was thrown may throw again when it is looked at.
+  const valueOf = (name: string) => Result.getOrUndefined(Result.try((): unknown => Reflect.get(error, name)));
   const field = (name: string) => {
-    // What was thrown may throw again when it is looked at.
-    const value = Result.getOrUndefined(Result.try((): unknown => Reflect.get(error, name)));
+    const value = valueOf(name);
     return typeof value === "string" && value !== "" ? value : undefined;
   };
+  const deferMillis = valueOf("deferMillis");
   const message = field("message");
   return {
     type: headOf(field("type") ?? field("name") ?? "Error", maxErrorTypeBytes),
     message: message === undefined ? undefined : headOf(message, maxErrorBytes),
     ...(field("retry") === "never" ? { retry: "never" as const } : {}),
+    ...(typeof deferMillis === "number" ? { deferMillis } : {}),
   };
 };
 
@@ -82,9 +102,9 @@ type Outcome<E> =
   | { readonly _tag: "TooLong"; readonly afterMillis: number };
 
 const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) => {
-  const { attempt, maxAttempts, progress, requestInput, submitted, taskId } = lease;
+  const { attempt, maxAttempts, progress, requestInput, submitted, taskId, token } = lease;
   const { request } = submitted;
-  const running: Running = { taskId, attempt, maxAttempts, progress, requestInput, request, lease };
+  const running: Running = { taskId, attempt, maxAttempts, token, progress, requestInput, request, lease };
   // A run that throws before it is an effect has failed like any other.
   const ran = Effect.suspend(() => work.run(running)).pipe(
     Effect.exit,
@@ -97,19 +117,23 @@ const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) =
   return Effect.raceFirst(ran, tooLong);
 };
 
+/** What cannot be written fails the task for good: the next attempt would say the same. */
+const impossible = (lease: TaskLease, type: string, said: Effect.Effect<void, LeaseError | InvalidTask>) =>
+  said.pipe(
+    Effect.catchTag(["InvalidEvent", "InvalidTask"], ({ message }) =>
+      lease.fail({ type, message }, { retry: "never" }),
+    ),
+  );
+
 const settle = <E extends TaskError>(lease: TaskLease, outcome: Outcome<E>): Effect.Effect<void, LeaseError> => {
   if (outcome._tag === "TooLong") return lease.timeOut(outcome.afterMillis);
   if (Exit.isSuccess(outcome.exit)) {
-    return lease
-      .complete(outcome.exit.value)
-      .pipe(
-        Effect.catchTag(["InvalidEvent", "InvalidTask"], ({ message }) =>
-          lease.fail({ type: "InvalidOutput", message }, { retry: "never" }),
-        ),
-      );
+    return impossible(lease, "InvalidOutput", lease.complete(outcome.exit.value));
   }
-  const { message, retry, type } = describeError(Cause.squash(outcome.exit.cause));
-  return lease.fail({ type, message }, { retry });
+  const { deferMillis, message, retry, type } = describeError(Cause.squash(outcome.exit.cause));
+  return deferMillis === undefined
+    ? lease.fail({ type, message }, { retry })
+    : impossible(lease, "InvalidDeferral", lease.defer(deferMillis, message));
 };
 
 /** One task from its claim to its end. What cannot be settled is somebody else's by then, or lapses. */
@@ -131,11 +155,33 @@ const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Eff
     ),
   );
 
+/** How often a trouble that lasts is told again. */
+const troubleMillis = 60_000;
+
+/** Each trouble once, however many places of the worker have it. */
+const telling = Effect.fnUntraced(function* (onTrouble: Work<never, never>["onTrouble"]) {
+  const run = Effect.runForkWith(yield* Effect.context<never>());
+  const told = new Map<string, { readonly reason: string; readonly at: number }>();
+  return (trouble: Trouble) => {
+    const before = told.get(trouble.agentType);
+    const at = performance.now();
+    if (before?.reason === trouble.reason && at - before.at < troubleMillis) return;
+    told.set(trouble.agentType, { reason: trouble.reason, at });
+    if (onTrouble === undefined)
+      run(Effect.logWarning(`no task of ${trouble.agentType} can be had: ${trouble.reason}`));
+    else onTrouble(trouble);
+  };
+});
+
 /** One place for a task at a time. */
-const slot = <E extends TaskError, R>(options: Work<E, R>, agentTypes: ReadonlyArray<string>) =>
+const slot = <E extends TaskError, R>(
+  options: Work<E, R>,
+  agentTypes: ReadonlyArray<string>,
+  trouble: (trouble: Trouble) => void,
+) =>
   Effect.gen(function* () {
     const tasks = yield* Tasks;
-    const claimed = tasks.claim({ agentTypes, worker: options.worker }).pipe(
+    const claimed = tasks.claim({ agentTypes, worker: options.worker, trouble }).pipe(
       Effect.tapError((error) => Effect.logWarning(`no task can be claimed: ${error.message}`)),
       Effect.retry(backoff),
       Effect.orDie,
@@ -170,6 +216,12 @@ export const placesOf = ({
 
 /** Works until it is interrupted. */
 export const work = <E extends TaskError, R>(options: Work<E, R>): Effect.Effect<never, InvalidTask, Tasks | R> =>
-  Effect.flatMap(Effect.fromResult(placesOf(options)), (places) =>
-    Effect.forEach(places, (types) => slot(options, types), { concurrency: "unbounded", discard: true }),
-  ).pipe(Effect.andThen(Effect.never));
+  Effect.gen(function* () {
+    const places = yield* Effect.fromResult(placesOf(options));
+    const trouble = yield* telling(options.onTrouble);
+    yield* Effect.forEach(places, (types) => slot(options, types, trouble), {
+      concurrency: "unbounded",
+      discard: true,
+    });
+    return yield* Effect.never;
+  });

@@ -21,16 +21,30 @@ export const copiedFrom = (facts: ReadonlyArray<Fact>, { from, keyHere, keyThere
   facts.map((fact) => {
     switch (fact._tag) {
       case "MessageSaid":
-        return { ...fact, copyOf: from };
+        return from === undefined ? fact : { ...fact, copyOf: from, twin: undefined };
       case "ToolWasCalled":
       case "ToolHasReturned":
-        return { ...fact, callKey: keyHere(fact.callKey), copyOf: keyThere(fact.callKey) };
+        return { ...fact, callKey: keyHere(fact.callKey), copyOf: keyThere(fact.callKey), twin: undefined };
       case "TokensUsed":
-        return { ...fact, usageKey: keyHere(fact.usageKey), copyOf: keyThere(fact.usageKey) };
+        return { ...fact, usageKey: keyHere(fact.usageKey), copyOf: keyThere(fact.usageKey), twin: undefined };
       default:
         return fact;
     }
   });
+
+/**
+ * Facts of a line whose id and time are the same in every file that a program copied it into: counted in one of the
+ * threads. Calls and counts with keys that are the same everywhere need none of it.
+ */
+export const twins = (facts: ReadonlyArray<Fact>, name: string | undefined): ReadonlyArray<Fact> => {
+  if (name === undefined) return facts;
+  const twin = { name, isOriginal: false };
+  return facts.map((fact) => {
+    if (fact._tag === "MessageSaid" || fact._tag === "TokensUsed") return { ...fact, twin };
+    if (fact._tag !== "ToolWasCalled" && fact._tag !== "ToolHasReturned") return fact;
+    return { ...fact, twin: { ...twin, name: `${name} ${fact.callId}` } };
+  });
+};
 
 /** Of formats whose keys are the same in every thread: the copy's are its thread's. */
 export const copiedKeys = (threadId: string, from: string | undefined): Origin => ({

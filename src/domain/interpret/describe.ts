@@ -11,7 +11,7 @@ import { isObject, type JsonValue, objectAt } from "../Json.ts";
 import type { Carry } from "./Interpreter.ts";
 import { memo } from "./memory.ts";
 
-type Fields = Pick<
+export type Fields = Pick<
   ThreadDescribed,
   "title" | "tool" | "client" | "provider" | "model" | "cwd" | "branch" | "session" | "parentThreadId" | "relation"
 >;

@@ -51,13 +51,14 @@ export interface TaskMove {
   readonly data: unknown;
 }
 
-/** Status that each event leads to; progress leads nowhere. */
+/** Status that each event leads to; progress and logs lead nowhere. */
 const leadsTo: Readonly<Record<TaskEventName, TaskStatus | undefined>> = {
   "task.submitted": "pending",
   "task.claimed": "starting",
   "task.released": "pending",
   "task.started": "running",
   "task.progressed": undefined,
+  "task.logged": undefined,
   "task.input_requested": "input_required",
   "task.resumed": "running",
   "task.completed": "completed",
@@ -73,12 +74,13 @@ const endsEarly: ReadonlyArray<TaskEventName> = ["task.failed", "task.timed_out"
 const allowed: Readonly<Record<TaskStatus | "new", ReadonlyArray<TaskEventName>>> = {
   new: ["task.submitted"],
   pending: ["task.claimed", "task.started", ...endsEarly],
-  starting: ["task.started", "task.progressed", "task.released", ...endsEarly],
-  running: ["task.progressed", "task.input_requested", "task.completed", "task.released", ...endsEarly],
+  starting: ["task.started", "task.progressed", "task.logged", "task.released", ...endsEarly],
+  running: ["task.progressed", "task.logged", "task.input_requested", "task.completed", "task.released", ...endsEarly],
   input_required: [
     "task.resumed",
     "task.input_requested",
     "task.progressed",
+    "task.logged",
     "task.completed",
     "task.released",
     ...endsEarly,
@@ -129,6 +131,7 @@ export const statusAfter = (status: TaskStatus | undefined, type: string): TaskS
 const holdersMoves: ReadonlySet<TaskEventName> = new Set([
   "task.started",
   "task.progressed",
+  "task.logged",
   "task.input_requested",
   "task.completed",
   "task.failed",
@@ -178,7 +181,7 @@ export const evolve = (
     const holder = isObject(data) ? data["holder"] : undefined;
     return {
       ...state,
-      status,
+      status: isObject(data) && data["begun"] === true ? "running" : status,
       asked: [],
       lease: { token: event.sequence, holder: typeof holder === "string" ? holder : undefined },
     };

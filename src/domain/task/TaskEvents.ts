@@ -34,6 +34,9 @@ export type TaskRequest = typeof TaskRequest.Type;
 export const TaskPriority = Schema.Literals(["high", "normal", "low"]);
 export type TaskPriority = typeof TaskPriority.Type;
 
+/** After an error of one kind: no further attempt, or a pause of its own, milliseconds, doubled with each attempt. */
+export const AfterError = Schema.Union([Schema.Literal("never"), Millis]);
+
 /**
  * Queueing of a task; only a task that has this is in the work queue. `maxAttempts` counts claims;
  * `backoffMillis` is the pause after the first failed one, doubled with each; `notBefore` is in epoch milliseconds.
@@ -43,6 +46,12 @@ export const TaskQueueing = Schema.Struct({
   maxAttempts: maybe(Schema.Natural),
   backoffMillis: maybe(Millis),
   notBefore: maybe(Millis),
+  /** Epoch milliseconds: a task without a counted attempt fails then, as `expired`. */
+  startBy: maybe(Millis),
+  /** By the error's type. */
+  onError: maybe(Schema.Record(Text, AfterError)),
+  /** Deduplication key: one task of its agent type and key is open at a time. */
+  dedupKey: maybe(Text),
 });
 export type TaskQueueing = typeof TaskQueueing.Type;
 
@@ -52,6 +61,8 @@ export const TaskPlace = Schema.Struct({
   size: Schema.Natural,
   atOnce: Schema.Natural,
   failFast: maybe(Schema.Boolean),
+  /** Places of the batch whose tasks name this one in their `after`. */
+  next: maybe(Schema.Array(Schema.Natural)),
 });
 
 export const TaskSubmitted = Schema.Struct({
@@ -63,6 +74,10 @@ export const TaskSubmitted = Schema.Struct({
   retryOf: maybe(Text),
   queue: maybe(TaskQueueing),
   place: maybe(TaskPlace),
+  /** Ids of tasks that must have ended before this one is claimed. */
+  after: maybe(Names),
+  /** One of those that did not complete: it is cancelled (`cancel`, the default), or runs all the same (`run`). */
+  whenFailed: maybe(Schema.Literals(["cancel", "run"])),
 });
 /**
  * A worker has taken the task and prepares to run it. The sequence of this event is the fencing token of its lease:
@@ -72,10 +87,14 @@ export const TaskClaimed = Schema.Struct({
   worker: maybe(Text),
   attempt: maybe(Schema.Natural),
   holder: maybe(Text),
+  /** True: the worker has begun with it, and no `task.started` follows. Absent: it prepares. */
+  begun: maybe(Schema.Boolean),
 });
 /**
  * The lease is over and the task waits for the next one. `reason`: `lapsed` (no heartbeat), `interrupted` (its worker
- * gave it back) or `failed` (with the error). `notBefore`, epoch milliseconds: the earliest moment of the next claim.
+ * gave it back), `deferred` (its worker wants it later; neither counts as an attempt) or `failed` (with the error). The next
+ * claim comes `pauseMillis` after the log recorded this at the earliest, whatever the worker's clock says; `notBefore`,
+ * epoch milliseconds by the worker's clock, is how it was said before and may still be.
  */
 export const TaskReleased = Schema.Struct({
   reason: Text,
@@ -83,6 +102,7 @@ export const TaskReleased = Schema.Struct({
   attempt: maybe(Schema.Natural),
   claim: maybe(Schema.Natural),
   error: maybe(ToolError),
+  pauseMillis: maybe(Millis),
   notBefore: maybe(Millis),
 });
 export const TaskStarted = Schema.Struct({
@@ -96,6 +116,15 @@ export const TaskProgressed = Schema.Struct({
   message: maybe(Text),
   progress: maybe(Schema.Finite),
   total: maybe(Schema.Finite),
+});
+/** Text that the program of a task wrote to one of its streams, in order. At most 1 MiB an attempt: the middle is left out. */
+export const TaskLogged = Schema.Struct({
+  claim: maybe(Schema.Natural),
+  attempt: maybe(Schema.Natural),
+  stream: Schema.Literals(["stdout", "stderr"]),
+  text: Text,
+  /** Bytes that were left out before this text. */
+  omittedBytes: maybe(Schema.Natural),
 });
 /**
  * The task waits for a person or another agent; `task.resumed` says that it goes on. Several requests may be open at once,

@@ -49,6 +49,8 @@ export interface TaskRecord extends Task.TaskState {
   readonly submitted: EventData<"task.submitted"> | undefined;
   /** Claims so far, without those that were given back. */
   readonly attempt: number;
+  /** Deferrals so far. */
+  readonly deferrals: number;
   readonly lease: Lease | undefined;
   /** Worker that had it last. */
   readonly worker: string | undefined;
@@ -70,6 +72,7 @@ export const empty: TaskRecord = {
   upTo: 0,
   submitted: undefined,
   attempt: 0,
+  deferrals: 0,
   lease: undefined,
   worker: undefined,
   notBefore: 0,
@@ -83,8 +86,6 @@ export const empty: TaskRecord = {
 /** A task that dies three times in three hands is more likely the cause than they are. */
 export const defaultMaxAttempts = 3;
 const defaultBackoffMillis = 1_000;
-/** A pause is never longer than this: what fails for an hour is looked at by a person. */
-const maxBackoffMillis = 60 * 60_000;
 
 /** Queueing of the task, with defaults for what the submitter left open. */
 export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
@@ -92,11 +93,8 @@ export const queueingOf = (queue: TaskQueueing | null | undefined) => ({
   maxAttempts: queue?.maxAttempts ?? defaultMaxAttempts,
   backoffMillis: queue?.backoffMillis ?? defaultBackoffMillis,
   notBefore: queue?.notBefore ?? 0,
+  startBy: queue?.startBy ?? Infinity,
 });
-
-/** The pause after the failed attempt of that number. */
-export const backoffMillis = (record: TaskRecord): number =>
-  Math.min(queueingOf(record.submitted?.queue).backoffMillis * 2 ** Math.max(0, record.attempt - 1), maxBackoffMillis);
 
 export const isLastAttempt = (record: TaskRecord): boolean =>
   record.attempt >= queueingOf(record.submitted?.queue).maxAttempts;
@@ -132,22 +130,6 @@ export const placeOf = (submitted: EventData<"task.submitted"> | undefined) => {
   return { batchId, index, size, atOnce, failFast: failFast === true };
 };
 
-/** The task that must have ended before this one may be claimed. */
-export const predecessorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const place = placeOf(submitted);
-  return place === undefined || place.index < place.atOnce
-    ? undefined
-    : idInBatch(place.batchId, place.index - place.atOnce);
-};
-
-/** The task that may be claimed once this one has ended. */
-export const successorOf = (submitted: EventData<"task.submitted"> | undefined): string | undefined => {
-  const place = placeOf(submitted);
-  return place === undefined || place.index + place.atOnce >= place.size
-    ? undefined
-    : idInBatch(place.batchId, place.index + place.atOnce);
-};
-
 const ends = (data: Partial<TaskEnd>, at: number): Partial<TaskRecord> => ({
   lease: undefined,
   end: { deadLetter: false, ...data, at },
@@ -164,6 +146,18 @@ const said = (data: { message?: string | null; progress?: number | null; total?:
 
 const without = <A>(entries: Readonly<Record<string, A>>, key: string): Readonly<Record<string, A>> =>
   Object.fromEntries(Object.entries(entries).filter(([other]) => other !== key));
+
+/**
+ * The earliest moment of the next claim after a release, epoch milliseconds; undefined: at once. A pause begins when the log
+ * heard of it, by the log's clock; one that a worker gave an end by its own clock is as long as it was by that.
+ */
+export const pausedUntil = (
+  { notBefore, pauseMillis }: EventData<"task.released">,
+  event: Pick<RecordedEvent, "occurredAt" | "recordedAt">,
+): number | undefined => {
+  if (pauseMillis != null) return event.recordedAt + pauseMillis;
+  return notBefore == null ? undefined : notBefore - (event.occurredAt - event.recordedAt);
+};
 
 /** Changes of an event beside the status. */
 const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> => {
@@ -184,12 +178,12 @@ const changes = (record: TaskRecord, event: RecordedEvent): Partial<TaskRecord> 
       return { lease, attempt: lease.attempt, worker: lease.worker, said: {}, requests: {}, answers: {} };
     }
     case "task.released": {
-      const { notBefore, reason } = decoded.data;
+      const isDeferred = decoded.data.reason === "deferred";
       // A worker that gives its task back has not failed at it: the attempt does not count.
-      const attempt = reason === "interrupted" ? Math.max(0, record.attempt - 1) : record.attempt;
-      // A pause is as long as its worker said, by his own clock; it begins when the log heard of it, by the log's.
-      const aheadMillis = event.occurredAt - event.recordedAt;
-      return { lease: undefined, attempt, notBefore: notBefore == null ? 0 : notBefore - aheadMillis };
+      const isCounted = !isDeferred && decoded.data.reason !== "interrupted";
+      const attempt = isCounted ? record.attempt : Math.max(0, record.attempt - 1);
+      const deferrals = record.deferrals + (isDeferred ? 1 : 0);
+      return { lease: undefined, attempt, deferrals, notBefore: pausedUntil(decoded.data, event) ?? 0 };
     }
     case "task.progressed":
       return said(decoded.data);

@@ -62,6 +62,7 @@ export const commandNames = [
   "search",
   "threads",
   "thread",
+  "stats",
   "resume",
   "hand-over",
   "files",

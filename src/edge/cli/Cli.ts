@@ -29,6 +29,7 @@ const commands = {
   cost: () => import("./ask/Cost.ts").then(({ cost }) => cost),
   query: () => import("./ask/Queries.ts").then(({ queryCommand }) => queryCommand),
   report: () => import("./ask/Report.ts").then(({ report }) => report),
+  stats: () => import("./ask/Stats.ts").then(({ stats }) => stats),
   tasks: () => import("./tasks/Tasks.ts").then(({ tasks }) => tasks),
   task: () => import("./tasks/Tasks.ts").then(({ task }) => task),
   sessions: () => import("./coordination/Sessions.ts").then(({ sessions }) => sessions),

@@ -117,6 +117,7 @@ export const exportCommand = Command.make(
     },
     { command: "recollect export THREAD --raw > session.jsonl", description: "Every byte as it was imported" },
     { command: "recollect export THREAD --format openai-chat", description: "Any thread as chat-completions messages" },
+    { command: "recollect export THREAD --format atif", description: "Any thread as an ATIF trajectory" },
     { command: "recollect export THREAD --format html > thread.html", description: "One page to read, without script" },
     { command: "recollect export --sqlite copy.db", description: "The database as it is now" },
     {

@@ -7,13 +7,15 @@
  * - `openai-chat`: one line `{"id", "messages"}`. Thinking is left out; files are named in the text; roles that
  *   chat-completions does not know become `assistant` for a model's words and `user` for anyone else's.
  * - `claude-code`: one line for each message, chained by `parentUuid`. System words are a `system` line.
+ * - `atif`: a trajectory (`RenderAtif.ts`).
  * - `codex`: a rollout of `session_meta` and one `response_item` for each thing said, called and answered.
  */
 import type { Part } from "../../domain/thread/Content.ts";
 import * as EventId from "../../domain/EventId.ts";
 import { partsOf, type PlainMessages } from "./PlainMessages.ts";
+import { renderAtif } from "./RenderAtif.ts";
 
-export const renderings = ["openai-chat", "claude-code", "codex"] as const;
+export const renderings = ["openai-chat", "claude-code", "codex", "atif"] as const;
 export type Rendering = (typeof renderings)[number];
 
 const isoTime = (millis: number): string => new Date(millis).toISOString();
@@ -218,5 +220,7 @@ export const render = (
       return claudeLines(messages, threadId).map((line) => JSON.stringify(line));
     case "codex":
       return codexLines(messages, threadId).map((line) => JSON.stringify(line));
+    case "atif":
+      return [renderAtif(messages, threadId)];
   }
 };

@@ -126,7 +126,8 @@ const moves: EventFold<Moves> = {
   apply: (state, { data, type }) => {
     if (type === "task.submitted")
       return { ...state, thread: (data as { readonly threadId?: string }).threadId, state: "submitted" };
-    const next = reached[type];
+    const hasBegun = type === "task.claimed" && (data as { readonly begun?: boolean }).begun === true;
+    const next = hasBegun ? "working" : reached[type];
     if (next === undefined) return state;
     return { ...state, state: next, hasEnded: next === "completed" || next === "failed" || next === "canceled" };
   },

@@ -80,8 +80,12 @@ const receive = (connection: Connection, inbox: string, onPiece: (piece: Uint8Ar
   const onMessage = (message: Msg): void => {
     timer.refresh();
     if (message.data.length > 0) {
-      onPiece(message.data);
-      message.respond();
+      try {
+        onPiece(message.data);
+        message.respond();
+      } catch (cause) {
+        finish(String(cause));
+      }
       return;
     }
     const code = message.headers?.code ?? 0;

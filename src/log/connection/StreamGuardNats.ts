@@ -154,6 +154,13 @@ export const make = (meant: Meant): StreamGuard => {
     return admitted;
   });
 
+  /** True for the very stream that was admitted before, on a server of ours alone: only its metadata was changed since. */
+  const isAdmitted = ({ facts: found }: StreamNats.Found): boolean =>
+    isOwn &&
+    meant.may === "bringInLine" &&
+    facts?.created === found.created &&
+    found.lastSequence >= facts.lastSequence;
+
   /** A stream that is there: the one that is known, or the first that is seen. */
   const judge = Effect.fnUntraced(function* (
     asking: Asking,
@@ -161,6 +168,13 @@ export const make = (meant: Meant): StreamGuard => {
   ): Effect.fn.Return<Verdict, LogUnavailable> {
     const expected = yield* meant.identity;
     const { identity } = found;
+    if (expected !== undefined && identity !== expected && isAdmitted(found)) {
+      yield* Effect.logWarning(
+        `The identity of the stream ${stream} was changed in its metadata (to ${identity ?? "none"}): it is put back.`,
+      );
+      const named = yield* bringInLine(asking, found, expected);
+      return "_tag" in named ? refusedBy(stream, named.error) : yield* admit(asking, named, expected);
+    }
     if (identity !== undefined && expected !== undefined && identity !== expected)
       return strange(stream, expected, identity);
     const fatal = fatalDifference(found.config);

@@ -18,15 +18,16 @@ import type { LogUnavailable } from "../EventLog.ts";
 import type { StoredMessage } from "../Envelope.ts";
 import type { Address, NoAnswer } from "../connection/RepliesNats.ts";
 import { type Got, storedOfAnswer } from "./MessageNats.ts";
+import type { LogCondition } from "../connection/LogCondition.ts";
 import type { Link } from "../connection/NatsConnectionNats.ts";
 import { type ApiError, ask, failed } from "../connection/RequestNats.ts";
-import { awaitLink, retryPauseMillis, unanswered } from "../connection/PatienceNats.ts";
+import { awaitLink, because, retryPauseMillis, unanswered } from "../connection/PatienceNats.ts";
 
 /** Messages and bytes of one batch: what one reader holds in memory, and the server sends without flow control. */
 const batchMessages = 500;
 const batchBytes = 8 * 1024 * 1024;
-/** Longest silence between two messages of a batch. */
-const silenceMillis = 5_000;
+/** Longest silence before an answer, and between two messages of a batch. */
+const defaultSilenceMillis = 5_000;
 
 export type Selector =
   | { readonly seq: Sequence }
@@ -62,9 +63,10 @@ const getBatch = (options: {
   readonly link: Link;
   readonly stream: string;
   readonly request: string;
+  readonly silenceMillis: number;
 }): Promise<Batch> =>
   new Promise((resolve) => {
-    const { link, nc, request, stream } = options;
+    const { link, nc, request, silenceMillis, stream } = options;
     if (!link.connected) {
       resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
       return;
@@ -155,13 +157,15 @@ const oneOf = (message: Msg): One => {
   };
 };
 
-const getOne = async (
-  nc: Client,
-  link: Link,
-  stream: string,
-  selector: Selector,
-  from: "leader" | "any",
-): Promise<One> => {
+const getOne = async (options: {
+  readonly nc: Client;
+  readonly link: Link;
+  readonly stream: string;
+  readonly selector: Selector;
+  readonly from: "leader" | "any";
+  readonly silenceMillis: number;
+}): Promise<One> => {
+  const { from, link, nc, selector, silenceMillis, stream } = options;
   const api = from === "leader" ? "STREAM.MSG.GET" : "DIRECT.GET";
   const answer = await ask(nc, link, {
     subject: link.route(`$JS.API.${api}.${stream}`),
@@ -199,8 +203,7 @@ export const lastOf = async (options: {
 
 /** Retries without an answer, for as long as patience lasts: a read changes nothing. */
 const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }>(
-  link: Link,
-  patienceMillis: number,
+  { link, patienceMillis, unserved }: Options,
   question: () => Promise<A | NoAnswer>,
 ) {
   const started = yield* elapsed;
@@ -208,30 +211,44 @@ const persist = Effect.fnUntraced(function* <A extends { readonly _tag: string }
     const answer = yield* Effect.promise(question);
     if (answer._tag !== "NoAnswer") return answer as A;
     const no = answer as NoAnswer;
-    if (no.why === "nobody") link.doubt();
+    if (no.why === "nobody") {
+      link.doubt();
+      const condition = unserved?.();
+      if (condition !== undefined) return yield* because(condition);
+    }
     if (no.why === "failed" || (yield* elapsed) - started >= patienceMillis) return yield* unanswered(no);
     if (no.why === "lost") yield* awaitLink(link);
     else yield* Effect.sleep(retryPauseMillis(attempt));
   }
 });
 
-export const make = (options: {
+export interface Options {
   readonly nc: Client;
   readonly link: Link;
   /** Patience of a read without an answer, milliseconds. */
   readonly patienceMillis: number;
-}): DirectGet => {
-  const { link, nc, patienceMillis } = options;
+  /** Longest silence before it is asked again, milliseconds. Default 5,000. */
+  readonly silenceMillis?: number | undefined;
+  /** Reason why the server answers no read, as far as the guard of the connection knows: then no patience helps. */
+  readonly unserved?: (() => LogCondition | undefined) | undefined;
+}
+
+export const make = (options: Options): DirectGet => {
+  const { link, nc, silenceMillis = defaultSilenceMillis } = options;
   return {
     one: (stream, selector, from) =>
       Effect.map(
-        persist<Extract<One, { _tag: "One" }>>(link, patienceMillis, () => getOne(nc, link, stream, selector, from)),
+        persist<Extract<One, { _tag: "One" }>>(options, () =>
+          getOne({ nc, link, stream, selector, from, silenceMillis }),
+        ),
         ({ message }) => message,
       ),
     batch: (stream, selector, most = batchMessages) => {
       const request = JSON.stringify({ ...selector, batch: Math.min(most, batchMessages), max_bytes: batchBytes });
       return Effect.map(
-        persist<Extract<Batch, { _tag: "Batch" }>>(link, patienceMillis, () => getBatch({ nc, link, stream, request })),
+        persist<Extract<Batch, { _tag: "Batch" }>>(options, () =>
+          getBatch({ nc, link, stream, request, silenceMillis }),
+        ),
         ({ messages }) => messages,
       );
     },

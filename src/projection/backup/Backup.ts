@@ -149,10 +149,13 @@ const buckets = Effect.fnUntraced(function* (options: Options, before: Manifest.
       continue;
     }
     yield* onProgress({ what: name, done: 0, total: 0 });
-    const pieces: Array<Uint8Array> = [];
-    const copied = yield* BucketCopy.copy(connection, name, (piece) => pieces.push(Uint8Array.from(piece)));
-    const file = path.join("buckets", `${name}-${copied.state.last_seq}.snapshot`);
-    const written = yield* Manifest.attempt(() => Manifest.writeFile(into, file, Buffer.concat(pieces)), file);
+    // Never the file that the backup before this one names: a run that is killed leaves that as it is.
+    const file = path.join("buckets", `${name}-${state.last_seq}-${yield* Clock.currentTimeMillis}.snapshot`);
+    const writer = yield* Manifest.attempt(() => Manifest.fileWriter(into, file), file);
+    const copied = yield* BucketCopy.copy(connection, name, writer.add).pipe(
+      Effect.onError(() => Effect.sync(writer.drop)),
+    );
+    const written = yield* Manifest.attempt(writer.finish, file);
     found.push({ ...written, name, config: copied.config, state: copied.state });
   }
   return found;

@@ -88,6 +88,35 @@ export const writeFile = (folder: string, file: string, bytes: Uint8Array): Back
   return { path: file, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
 };
 
+/** The same of what comes piece by piece: no more than one of them is in memory. */
+export const fileWriter = (folder: string, file: string) => {
+  const target = path.join(folder, file);
+  const unfinished = `${target}.part`;
+  fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
+  const handle = fs.openSync(unfinished, "w", 0o600);
+  const hash = createHash("sha256");
+  let bytes = 0;
+  return {
+    add: (piece: Uint8Array): void => {
+      for (let at = 0; at < piece.length;) at += fs.writeSync(handle, piece, at);
+      hash.update(piece);
+      bytes += piece.length;
+    },
+    finish: (): BackedUp => {
+      fs.fsyncSync(handle);
+      fs.closeSync(handle);
+      fs.renameSync(unfinished, target);
+      return { path: file, bytes, sha256: hash.digest("hex") };
+    },
+    /** Removes a file that was not finished. */
+    drop: (): void => {
+      if (!fs.existsSync(unfinished)) return;
+      fs.closeSync(handle);
+      fs.rmSync(unfinished);
+    },
+  };
+};
+
 export const write = (folder: string, manifest: Manifest): void =>
   void writeFile(folder, name, Buffer.from(`${JSON.stringify(manifest, undefined, 1)}\n`));
 

@@ -77,17 +77,25 @@ const assertWhole = Effect.fnUntraced(function* (folder: string, manifest: Manif
 /** The folder of the store's account below nats-server's store, as the server names it. */
 const storePath = (store: string, built: string, root: string): string => path.join(store, path.relative(root, built));
 
-const pieces = function* (bytes: Buffer): Generator<Uint8Array> {
-  const most = 64 * 1024;
-  for (let at = 0; at < bytes.length; at += most) yield bytes.subarray(at, at + most);
+const pieceBytes = 64 * 1024;
+
+/** A file piece by piece; each is gone with the next. */
+const pieces = function* (file: string): Generator<Uint8Array> {
+  const handle = fs.openSync(file, "r");
+  const piece = Buffer.alloc(pieceBytes);
+  try {
+    for (let read = fs.readSync(handle, piece); read > 0; read = fs.readSync(handle, piece))
+      yield Uint8Array.from(piece.subarray(0, read));
+  } finally {
+    fs.closeSync(handle);
+  }
 };
 
 const restoreBuckets = Effect.fnUntraced(function* (from: string, manifest: Manifest.Manifest, into: string) {
   const connection = yield* serverOn({ root: into, storeFolder: path.join(into, "nats") });
   for (const bucket of manifest.buckets) {
-    const bytes = yield* Manifest.attempt(() => fs.readFileSync(path.join(from, bucket.path)), bucket.path);
     const { config, name, state } = bucket;
-    yield* BucketCopy.put(connection, { bucket: name, config, state, pieces: pieces(bytes) });
+    yield* BucketCopy.put(connection, { bucket: name, config, state, pieces: pieces(path.join(from, bucket.path)) });
   }
 }, Effect.scoped);
 

@@ -12,7 +12,7 @@
  * The caller holds the folder's lock, so that no server has the store open.
  */
 import { Clock, Effect } from "effect";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import * as path from "node:path";
 import type { Healed } from "../../domain/StoreEvents.ts";
 import { type BlockRecord, storedOf } from "../../log/blocks/BlockFile.ts";
@@ -23,7 +23,16 @@ import { entryOf } from "../../log/Envelope.ts";
 import * as StoreSwap from "../../machine/StoreSwap.ts";
 import { leafOf } from "../Chain.ts";
 import { type LedgerCopy, merged } from "./Merge.ts";
-import { CannotHeal, type Folder, type OnProgress, type Plan, surveyAll, type Surveyed } from "./Plan.ts";
+import {
+  CannotHeal,
+  type Finding,
+  type Folder,
+  identityKey,
+  type OnProgress,
+  type Plan,
+  surveyAll,
+  type Surveyed,
+} from "./Plan.ts";
 import * as Records from "./Records.ts";
 
 interface Writing {
@@ -31,12 +40,13 @@ interface Writing {
   readonly reason: string;
   readonly actor: string | undefined;
   readonly now: number;
-  readonly identity: string | undefined;
 }
 
 /** Records to write, ascending from 1, and last the event of the heal. */
-function* recordsOf({ copies, plan: planned, shape }: Surveyed, writing: Writing): Generator<BlockRecord> {
-  const { actor, identity, name, now, reason } = writing;
+function* recordsOf(surveyed: Surveyed, writing: Writing): Generator<BlockRecord> {
+  const { copies, folder, identity, plan: planned, shape } = surveyed;
+  const { actor, name, now, reason } = writing;
+  const identityBefore = folder?.meta?.metadata?.[identityKey];
   let after = 0n;
   let chain: Uint8Array = zeroChain;
   for (const piece of merged(copies, shape)) {
@@ -58,32 +68,22 @@ function* recordsOf({ copies, plan: planned, shape }: Surveyed, writing: Writing
     fromStream: planned.events.total - planned.events.fromLedger - planned.events.lost,
     fromLedger: planned.events.fromLedger,
     lost: [...shape.lost.list],
-    ...(identity === undefined ? {} : { identityBefore: identity, identity }),
+    ...(identityBefore === undefined ? {} : { identityBefore }),
+    ...(identity === undefined ? {} : { identity }),
   };
   yield Records.ofHeal({ name, sequence: shape.last + 1, after, now, actor, data });
 }
 
 /** The stream's identity and whatever else stands in its metadata; the server's own entries are the server's. */
-const metadataOf = (folder: StreamFiles.StreamFolder | undefined, root: string): Record<string, string> => {
+const metadataOf = ({ folder, identity }: Surveyed): Record<string, string> => {
   const kept = Object.entries(folder?.meta?.metadata ?? {}).filter(([name]) => !name.startsWith("_nats."));
-  const metadata = Object.fromEntries(kept);
-  if (metadata[identityKey] !== undefined) return metadata;
-  const identity = identityIn(path.join(root, "store.json"));
-  return identity === undefined ? metadata : { ...metadata, [identityKey]: identity };
+  return { ...Object.fromEntries(kept), ...(identity === undefined ? {} : { [identityKey]: identity }) };
 };
 
-const identityKey = "recollect.identity";
 const healedThroughKey = "recollect.healed-through";
 
-/** Identity of the stream that the data folder belongs to. */
-const identityIn = (file: string): string | undefined => {
-  try {
-    const told: unknown = JSON.parse(readFileSync(file, "utf8")).identity;
-    return typeof told === "string" ? told : undefined;
-  } catch {
-    return undefined;
-  }
-};
+/** Findings with which every event stays as it is. */
+const harmless: ReadonlySet<Finding["code"]> = new Set(["compressed", "identity", "replicated", "ledgerFaults"]);
 
 /** Buckets that are folded from the stream, and are folded anew by themselves. */
 const derivedBuckets = ["KV_RECOLLECT_THREADS"] as const;
@@ -102,16 +102,7 @@ const nameOf = (now: number): string => `stream-${new Date(now).toISOString().sl
 /** Room for more than what is needed, for the server's own files. */
 const spareBytes = 64 * 1024 * 1024;
 
-const assertPossible = ({ folder, plan: planned }: Surveyed): Effect.Effect<void, CannotHeal> => {
-  const replicas = folder?.meta?.num_replicas ?? 1;
-  if (replicas > 1) {
-    return Effect.fail(
-      new CannotHeal({
-        message: `The stream has ${replicas} copies on a cluster: its files on one server are one of them only.`,
-        hint: "docs/heal.md, 'A cluster', says how it is healed from the replica that is well.",
-      }),
-    );
-  }
+const assertPossible = ({ plan: planned }: Surveyed): Effect.Effect<void, CannotHeal> => {
   const { freeBytes, neededBytes } = planned.disk;
   if (freeBytes >= neededBytes + spareBytes) return Effect.void;
   return Effect.fail(
@@ -166,9 +157,9 @@ const heal = Effect.fnUntraced(function* (options: Healing) {
   const name = nameOf(now);
   const place = placeOf(folder, surveyed.inPlace, stream);
   const building = StoreSwap.buildFolder(root, name);
-  const metadata = metadataOf(surveyed.folder, root);
+  const metadata = metadataOf(surveyed);
   // A stream that is only moved is as it was, and so is what was folded from it.
-  const isMoveOnly = planned.findings.every(({ code }) => code === "compressed" || code === "ledgerFaults");
+  const isMoveOnly = planned.findings.every(({ code }) => harmless.has(code));
   const derived = isMoveOnly ? [] : derivedBuckets.map((bucket) => path.join(path.dirname(place), bucket));
   const inside = (target: string) => path.relative(root, target);
   const journal: StoreSwap.Journal = {
@@ -189,7 +180,7 @@ const heal = Effect.fnUntraced(function* (options: Healing) {
     root: building,
     stream,
     metadata: { ...metadata, [healedThroughKey]: String(shape.last) },
-    records: recordsOf(surveyed, { name, reason, actor, now, identity: metadata[identityKey] }),
+    records: recordsOf(surveyed, { name, reason, actor, now }),
     onProgress: ({ sequence, step }) => options.onProgress({ step, sequence, total: shape.last + 1 }),
   });
   onStep("built");

@@ -17,6 +17,7 @@
  */
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
+import * as SequenceRanges from "../../domain/SequenceRanges.ts";
 import { type BlockRecord, storedOf } from "../../log/blocks/BlockFile.ts";
 import { digestOf, equal } from "../../log/Digest.ts";
 import { entryOf } from "../../log/Envelope.ts";
@@ -140,6 +141,13 @@ export interface Range {
 export class Ranges {
   readonly list: Array<{ first: Sequence; last: Sequence }> = [];
   count = 0;
+
+  static of(list: ReadonlyArray<Range>): Ranges {
+    const ranges = new Ranges();
+    for (const range of list) ranges.list.push({ ...range });
+    ranges.count = SequenceRanges.count(list);
+    return ranges;
+  }
 
   add(sequence: Sequence): void {
     const last = this.list.at(-1);
@@ -276,37 +284,28 @@ interface Surveyed extends Omit<Shape, "last" | "displaced" | "doubled"> {
   readonly tail: Ranges;
 }
 
-const sorted = (...parts: ReadonlyArray<Ranges | ReadonlyArray<Sequence>>): Ranges => {
-  const all: Array<Sequence> = [];
-  for (const part of parts) {
-    if (!(part instanceof Ranges)) all.push(...part);
-    else for (const { first, last } of part.list) for (let at = first; at <= last; at++) all.push(at);
-  }
-  const ranges = new Ranges();
-  for (const sequence of all.toSorted((a, b) => a - b)) ranges.add(sequence);
-  return ranges;
-};
+/** The same places as one, as ranges all the way: a million lost events are one of them. */
+const sorted = (...parts: ReadonlyArray<Ranges>): Ranges =>
+  Ranges.of(SequenceRanges.union(...parts.map(({ list }) => list)));
 
 /** True when the stream was written on is known at the end only: then it is decided what stays where it is. */
 const settle = (surveyed: Surveyed): Shape => {
   const { gained, isShifted, ledgerLast, streamLast, tail } = surveyed;
   const displaced = new Ranges();
   const doubled = new Ranges();
-  const staying: Array<Sequence> = [];
-  const left: Array<Sequence> = [];
+  const [staying, left, holes] = [new Ranges(), new Ranges(), new Ranges()];
   for (const { isAlone, isKnown, sequence } of gained) {
-    if (!isShifted && isAlone) staying.push(sequence);
+    if (!isShifted && isAlone) staying.add(sequence);
     else {
-      if (isAlone && sequence <= ledgerLast) left.push(sequence);
+      if (isAlone && sequence <= ledgerLast) left.add(sequence);
       (isKnown ? doubled : displaced).add(sequence);
     }
   }
   const inOrder = isShifted ? ledgerLast : Math.max(ledgerLast, streamLast);
-  const holes: Array<Sequence> = [];
-  if (!isShifted) for (let at = ledgerLast + 1; at <= streamLast; at++) if (!tail.has(at)) holes.push(at);
+  if (!isShifted) for (let at = ledgerLast + 1; at <= streamLast; at++) if (!tail.has(at)) holes.add(at);
   return {
     ...surveyed,
-    fromStream: sorted(surveyed.fromStream, staying, isShifted ? [] : tail),
+    fromStream: sorted(surveyed.fromStream, staying, ...(isShifted ? [] : [tail])),
     lost: sorted(surveyed.lost, left, holes),
     ledgerFaults: sorted(surveyed.ledgerFaults, staying, left, surveyed.lost),
     displaced,

@@ -4,7 +4,8 @@
  * Room: projection.
  */
 import { Effect, Schema } from "effect";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import * as path from "node:path";
 import { type BlockRecord, recordBytes } from "../../log/blocks/BlockFile.ts";
 import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
@@ -45,6 +46,8 @@ export interface Finding {
     | "lostFromBoth"
     | "changed"
     | "writtenOn"
+    | "identity"
+    | "replicated"
     | "ledgerFaults";
   readonly message: string;
 }
@@ -98,7 +101,21 @@ export interface Surveyed {
   readonly folder: StreamFiles.StreamFolder | undefined;
   /** Folder in the place where the server looks. */
   readonly inPlace: StreamFiles.StreamFolder | undefined;
+  /** The identity that the healed stream has: the one that the data folder knows, else that of the files. */
+  readonly identity: string | undefined;
 }
+
+export const identityKey = "recollect.identity";
+
+/** Identity of the stream that the data folder belongs to. */
+const identityOf = (root: string): string | undefined => {
+  try {
+    const told: unknown = JSON.parse(readFileSync(path.join(root, "store.json"), "utf8")).identity;
+    return typeof told === "string" ? told : undefined;
+  } catch {
+    return undefined;
+  }
+};
 
 /** Entries between two moments at which others may run. */
 const between = 500;
@@ -114,8 +131,10 @@ const findingsOf = (options: {
   readonly files: StreamFiles.StreamFolder | undefined;
   readonly isRemoved: boolean;
   readonly shape: Shape;
+  /** As the data folder knows it. */
+  readonly identity: string | undefined;
 }): ReadonlyArray<Finding> => {
-  const { files: folder, isRemoved, shape } = options;
+  const { files: folder, identity, isRemoved, shape } = options;
   const findings: Array<Finding> = [];
   const add = (isSo: boolean, code: Finding["code"], message: string): void => {
     if (isSo) findings.push({ code, message });
@@ -132,6 +151,18 @@ const findingsOf = (options: {
     folder?.meta?.compression === "s2",
     "compressed",
     "The stream is compressed: one damaged bit costs a piece of a block, and nats-server may refuse all of it.",
+  );
+  const stated = folder?.meta?.metadata?.[identityKey];
+  add(
+    folder?.meta !== undefined && identity !== undefined && stated !== identity,
+    "identity",
+    `The stream says that it is ${stated ?? "none"}, and this folder knows ${identity}: that is what it is called again.`,
+  );
+  const replicas = folder?.meta?.num_replicas ?? 1;
+  add(
+    replicas > 1,
+    "replicated",
+    `The files are one of ${replicas} copies on a cluster: a stream is made of them that stands alone.`,
   );
   add(
     !missing && shape.fromLedger.count - shape.changed.count > 0,
@@ -198,7 +229,8 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     yield* Effect.yieldNow;
   }
   const shape = step.value;
-  const findings = findingsOf({ files, isRemoved: files !== inPlace, shape });
+  const known = identityOf(folder.root);
+  const findings = findingsOf({ files, isRemoved: files !== inPlace, shape, identity: known });
   const rest = restOf(folder);
   const isDamaged = rest.some(({ state, what }) => what === "read models" && state === "damaged");
   const freeBytes = yield* NatsHealth.freeBytes(folder.root);
@@ -234,7 +266,8 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     rest,
     disk: { neededBytes: bytes, freeBytes },
   };
-  return { plan, shape, copies, folder: files, inPlace } satisfies Surveyed as Surveyed;
+  const identity = known ?? files?.meta?.metadata?.[identityKey];
+  return { plan, shape, copies, folder: files, inPlace, identity } satisfies Surveyed as Surveyed;
 });
 
 /** Plans a heal; changes nothing. */

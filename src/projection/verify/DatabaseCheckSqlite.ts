@@ -55,11 +55,48 @@ export const schemaFaults = (db: Database.Database, projections: ReadonlyArray<P
   }
 };
 
+const checkpointSql = `SELECT projection, version, doc, sequence || ' ' || identity || ' ' || recorded_at || ' ' || stream_created || ' ' ||
+  hex(chain) || ' ' || applied_at AS said FROM checkpoints ORDER BY projection`;
+
+interface CheckpointRow {
+  readonly projection: string;
+  readonly version: number;
+  readonly doc: string;
+  readonly said: string;
+}
+
+/** Checkpoints are written by one statement, so all of them say the same; a file of another version is not judged. */
+export const checkpointFaults = (
+  db: Database.Database,
+  projections: ReadonlyArray<Projection>,
+): ReadonlyArray<Fault> => {
+  try {
+    const rows = db.prepare<[], CheckpointRow>(checkpointSql).all();
+    const found = new Map(rows.map((row) => [row.projection, row]));
+    const altered = projections.flatMap(({ doc, name, version }): ReadonlyArray<Fault> => {
+      const row = found.get(name);
+      if (row?.doc === doc && row.version === version) return [];
+      return [
+        {
+          what: "schema",
+          message: `the checkpoint row of ${name} ${row === undefined ? "is missing" : "was altered"}`,
+        },
+      ];
+    });
+    const other = rows.find(({ said: text }) => text !== rows[0]?.said);
+    if (other === undefined) return altered;
+    const message = `the checkpoints of ${rows[0]?.projection} and ${other.projection} do not say the same`;
+    return [...altered, { what: "chain", message }];
+  } catch (cause) {
+    return isDamage(cause) ? [{ what: "schema", message: said(cause) }] : [];
+  }
+};
+
 /** The same of a file. */
 export const schemaFaultsOf = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
-    return schemaFaults(db, projections);
+    return [...schemaFaults(db, projections), ...checkpointFaults(db, projections)];
   } finally {
     db.close();
   }

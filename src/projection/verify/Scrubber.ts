@@ -21,6 +21,7 @@ import { EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { entriesUpTo, lostEntry } from "../fold/CatchUp.ts";
 import type { Projection } from "../Projection.ts";
 import * as Generations from "../rebuild/Generations.ts";
+import { isOutdatedFile } from "../ReadModelSqlite.ts";
 import { openLedger } from "../rebuild/LedgerFileSqlite.ts";
 import { rebuild } from "../rebuild/Rebuild.ts";
 import { compare, type DifferenceKind, differenceKinds } from "./Compare.ts";
@@ -152,7 +153,8 @@ const inThread = (check: FileCheck): Effect.Effect<ReadonlyArray<Fault>> =>
 const checkFile = Effect.fnUntraced(function* (running: Running) {
   const { path, projections } = running.options;
   const file = Generations.current(path);
-  if (file === undefined) return;
+  // The projector makes it anew, and says that it does.
+  if (file === undefined || isOutdatedFile(file, projections)) return;
   const { fullTextAt } = yield* SubscriptionRef.get(running.state);
   const at = yield* now;
   const isDue = at - fullTextAt >= fullTextEveryMillis;

@@ -18,7 +18,7 @@ import type { Sequence } from "../../domain/History.ts";
 import * as Ranges from "../../domain/SequenceRanges.ts";
 import { chained, equal, hex } from "../../log/Digest.ts";
 import { EventLog, type LogDamaged, type LogInfo, type LogUnavailable } from "../../log/EventLog.ts";
-import { leafOf } from "../Chain.ts";
+import { leafOf, markEvery } from "../Chain.ts";
 import { entriesUpTo, isLost, lostEntry } from "../fold/CatchUp.ts";
 import { incomingOfAll } from "../fold/LargeEntries.ts";
 import * as Pipeline from "../fold/Pipeline.ts";
@@ -91,11 +91,25 @@ class Comparison {
   differing = 0;
   /** The running hash of the stream as far as it was compared. */
   chain: Uint8Array;
+  /** The first sequence at which the running hash that was kept is not that of the stream. */
+  wrongMark: Sequence | undefined;
   private readonly accepted: ReadonlyArray<AcceptedLoss>;
+  private readonly marks: ReadonlyMap<Sequence, Uint8Array>;
 
-  constructor(chain: Uint8Array, accepted: ReadonlyArray<AcceptedLoss>) {
-    this.chain = chain;
-    this.accepted = accepted;
+  constructor(options: {
+    readonly chain: Uint8Array;
+    readonly accepted: ReadonlyArray<AcceptedLoss>;
+    readonly marks: ReadonlyMap<Sequence, Uint8Array>;
+  }) {
+    this.chain = options.chain;
+    this.accepted = options.accepted;
+    this.marks = options.marks;
+  }
+
+  extend(entry: LogEntry) {
+    this.chain = chained(this.chain, leafOf(entry));
+    const { sequence } = entry;
+    if (sequence % markEvery === 0 && !equal(this.chain, this.marks.get(sequence))) this.wrongMark ??= sequence;
   }
 
   note(difference: Difference | undefined) {
@@ -160,7 +174,7 @@ const compareBatch = Effect.fnUntraced(function* (
   const ledger = new Map((yield* work.snapshot.between(first, last)).map((entry) => [entry.sequence, entry]));
   for (const entry of entries) {
     comparison.note(compare(entry.sequence, entry, ledger.get(entry.sequence)));
-    comparison.chain = chained(comparison.chain, leafOf(entry));
+    comparison.extend(entry);
   }
   yield* foldAfresh(
     work,
@@ -217,10 +231,15 @@ const chainBeforeFault = (before: Uint8Array, noted: string | undefined): Readon
     : [{ what: "chain", message: "what was verified last time has changed in the ledger since: verify all of it" }];
 
 /** A running hash that is not what its digests give, where no sequence says why. */
-const chainFault = (comparison: Comparison, ledger: Uint8Array): ReadonlyArray<Fault> =>
-  comparison.differing > 0 || comparison.places.length > 0 || equal(comparison.chain, ledger)
-    ? []
-    : [{ what: "chain", message: "the running hash beside the checkpoint is not that of the events" }];
+const chainFaults = (comparison: Comparison, ledger: Uint8Array): ReadonlyArray<Fault> => {
+  const { chain, differing, places, wrongMark } = comparison;
+  if (differing > 0 || places.length > 0) return [];
+  const wrong = [
+    ...(wrongMark === undefined ? [] : [`kept at sequence ${wrongMark}`]),
+    ...(equal(chain, ledger) ? [] : ["beside the checkpoint"]),
+  ];
+  return wrong.map((where) => ({ what: "chain", message: `the running hash ${where} is not that of the events` }));
+};
 
 const run = Effect.fnUntraced(function* (options: Options) {
   const { path, projections } = options;
@@ -234,7 +253,7 @@ const run = Effect.fnUntraced(function* (options: Options) {
   const inStream = Math.min(upTo, info.lastSequence);
   const accepted = yield* snapshot.accepted;
   const before = yield* snapshot.chainAt(from - 1);
-  const comparison = new Comparison(before, accepted);
+  const comparison = new Comparison({ chain: before, accepted, marks: yield* snapshot.marks });
   const onProgress = (sequence: Sequence, step: Step) =>
     options.onProgress?.({ sequence, head: upTo, step }) ?? Effect.void;
   const fresh = model === undefined ? undefined : yield* Pipeline.make(model);
@@ -252,7 +271,7 @@ const run = Effect.fnUntraced(function* (options: Options) {
   const ledgerChain = isAtCheckpoint ? snapshot.checkpoint.chain : yield* snapshot.chainAt(upTo);
   const database = [
     ...chainBeforeFault(before, options.chainBefore),
-    ...chainFault(comparison, ledgerChain),
+    ...chainFaults(comparison, ledgerChain),
     ...(yield* snapshot.faults),
     ...(yield* attemptOn(path, () => fullTextFaults(path, projections))),
   ];

@@ -15,7 +15,7 @@ import { deadLettersTable, readCheckpoint } from "../EngineSqlite.ts";
 import type { Projection } from "../Projection.ts";
 import type { StorageTrouble, TableDigest } from "../ReadModel.ts";
 import { storageTrouble } from "../StorageTroubleSqlite.ts";
-import { type Fault, pageFaults, schemaFaults } from "./DatabaseCheckSqlite.ts";
+import { checkpointFaults, type Fault, pageFaults, schemaFaults } from "./DatabaseCheckSqlite.ts";
 import { digestsOf } from "./DigestSqlite.ts";
 import { type Ledger, ledgerOf } from "./LedgerSqlite.ts";
 import { differingRows, freshSchema, type RowDifference } from "./RowDifferencesSqlite.ts";
@@ -35,6 +35,8 @@ export interface Snapshot {
     { readonly first: Sequence; readonly last: Sequence; readonly rows: number },
     StorageTrouble
   >;
+  /** The running hashes that the ledger kept, by sequence. */
+  readonly marks: Effect.Effect<ReadonlyMap<Sequence, Uint8Array>, StorageTrouble>;
   /** The running hash at a sequence, as the ledger's marks and digests have it. */
   readonly chainAt: (sequence: Sequence) => Effect.Effect<Uint8Array, StorageTrouble>;
   readonly digests: Effect.Effect<ReadonlyArray<TableDigest>, StorageTrouble>;
@@ -94,6 +96,7 @@ export const openSnapshot = (options: {
           checkpoint,
           between: (from, to) => attempt(() => ledger.between(from, to)),
           reach: attempt(ledger.reach),
+          marks: attempt(() => new Map(ledger.marks().map(({ chain, sequence }) => [sequence, chain]))),
           chainAt: (sequence) => attempt(() => chainIn(ledger, sequence)),
           digests: digestsOf({ db, projections, file: path }),
           rowsOf: (name) =>
@@ -103,7 +106,11 @@ export const openSnapshot = (options: {
             }),
           accepted: attempt(() => acceptedIn(db)),
           deadLetters: attempt(() => db.prepare<[], number>("SELECT count(*) FROM dead_letters").pluck().get() ?? 0),
-          faults: attempt(() => [...schemaFaults(db, projections), ...pageFaults(db)]),
+          faults: attempt(() => [
+            ...schemaFaults(db, projections),
+            ...checkpointFaults(db, projections),
+            ...pageFaults(db),
+          ]),
         };
       }),
     ),

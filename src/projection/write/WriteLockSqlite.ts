@@ -96,6 +96,22 @@ export const notesOf = (file: string, prefix: string): Effect.Effect<ReadonlyArr
     catch: (cause) => storageTrouble(file, cause),
   });
 
+/** Note of a file about itself, for other processes; undefined takes it away. */
+export const note = (file: string, key: string, value: string | undefined): Effect.Effect<void, StorageTrouble> =>
+  Effect.try({
+    try: () => {
+      const db = new Database(file, { fileMustExist: true, timeout: 0 });
+      try {
+        assertOurs(db, file);
+        if (value === undefined) db.prepare("DELETE FROM engine WHERE key = ?").run(key);
+        else db.prepare("INSERT OR REPLACE INTO engine (key, value) VALUES (?, ?)").run(key, value);
+      } finally {
+        db.close();
+      }
+    },
+    catch: (cause) => storageTrouble(file, cause),
+  });
+
 /** Moves what is in the write-ahead log into the file itself. False while a reader still needs the log. */
 export const settle = (file: string): Effect.Effect<boolean, StorageTrouble> =>
   Effect.try({

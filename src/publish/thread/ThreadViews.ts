@@ -59,18 +59,57 @@ const patienceMillis = 250;
 /** For so long after that a log that did not answer is not asked again while callers are sent to the spool. */
 const restMillis = 1_000;
 
+const none: ReadonlySet<string> = new Set();
+
+interface Known {
+  /** Undefined: the log has nothing of it. */
+  readonly state: Thread.ThreadState | undefined;
+  /** Ids of commands that are listed as waiting and are in the state. */
+  readonly met: ReadonlySet<string>;
+}
+
 const make = Effect.gen(function* () {
   const publisher = yield* Publisher;
   const reader = yield* ThreadReader;
-  const messagesOf = ForkedMessages.make(yield* EventLog, reader);
+  const log = yield* EventLog;
+  const messagesOf = ForkedMessages.make(log, reader);
   const clock = yield* Clock.Clock;
   let silentAt = Number.NEGATIVE_INFINITY;
 
   const silent = new LogUnavailable({ reason: `the log did not answer within ${patienceMillis} ms` });
 
+  /**
+   * Ids of those commands that the state has: found in the log, behind where the stream ended before the first of them was
+   * tried. Nothing is asked where none can be there.
+   */
+  const metIn = Effect.fnUntraced(function* (
+    history: History,
+    state: Thread.ThreadState | undefined,
+    commands: ReadonlyArray<Command>,
+  ) {
+    const after = commands.reduce((least, command) => Math.min(least, command.after?.sequence ?? 0), Infinity);
+    const last = state?.lastSequence ?? 0;
+    if (after >= last) return none;
+    const events = log.read({ history, after }).pipe(Stream.takeWhile(({ sequence }) => sequence <= last));
+    const listed = new Set(commands.map(({ event }) => event.id));
+    const ids = yield* Stream.runCollect(Stream.map(events, ({ id }) => id));
+    return new Set(ids.filter((id) => listed.has(id))) as ReadonlySet<string>;
+  });
+
+  /** The thread as the log has it, and which of the commands are in it already. */
+  const known = Effect.fnUntraced(function* (
+    history: History,
+    options: Reading,
+    commands: ReadonlyArray<Command>,
+  ): Effect.fn.Return<Known, ThreadBehind | LogUnavailable> {
+    const state = yield* reader.get(history.id, { ...options, tenant: history.tenant });
+    if (commands.length === 0) return { state, met: none };
+    return { state, met: yield* metIn(history, state, commands) };
+  });
+
   /** A log that callers are kept from may be on its way back, and holds what has left the spool: it is asked, briefly. */
-  const ask = Effect.fnUntraced(function* (history: History, options: Reading) {
-    const asking = reader.get(history.id, { ...options, tenant: history.tenant });
+  const ask = Effect.fnUntraced(function* (history: History, options: Reading, commands: ReadonlyArray<Command>) {
+    const asking = known(history, options, commands);
     if (publisher.isDirect()) return yield* asking;
     if (elapsedUnsafe(clock) - silentAt < restMillis) return yield* silent;
     return yield* Effect.timeoutOrElse(asking, {
@@ -87,12 +126,14 @@ const make = Effect.gen(function* () {
     const history = thread(threadId, publisher.tenant);
     // First, so that what is delivered meanwhile is in both and not in neither.
     const commands = yield* publisher.waitingFor(history);
-    const asked = yield* Effect.result(ask(history, options));
+    const asked = yield* Effect.result(ask(history, options, commands));
     if (Result.isFailure(asked) && asked.failure._tag === "ThreadBehind") return yield* asked.failure;
     const isCurrent = Result.isSuccess(asked);
-    const known = isCurrent ? asked.success : reader.lastKnown(threadId, { tenant: history.tenant });
-    const before = known ?? Thread.empty(history);
-    const state = commands.length === 0 ? before : onto(before, commands);
+    const { met, state: found } = isCurrent
+      ? asked.success
+      : { state: reader.lastKnown(threadId, { tenant: history.tenant }), met: none };
+    const before = found ?? Thread.empty(history);
+    const state = commands.length === 0 ? before : onto(before, commands, met);
     if (state.lastSequence === 0 && isCurrent) return undefined;
     if (options.deleted !== true && Thread.isHidden(state.metadata, clock.currentTimeMillisUnsafe())) return undefined;
     return { state, waiting: state.lastSequence - before.lastSequence, isCurrent } satisfies ThreadView;
@@ -107,11 +148,11 @@ const make = Effect.gen(function* () {
   });
 
   const isHiddenWith = (history: History, commands: ReadonlyArray<Command>) =>
-    reader.get(history.id, { tenant: history.tenant }).pipe(
+    known(history, {}, commands).pipe(
       // Only a reader that demands a sequence can be behind one.
-      Effect.catchTag("ThreadBehind", () => Effect.undefined),
-      Effect.map((known) => {
-        const { metadata } = onto(known ?? Thread.empty(history), commands);
+      Effect.catchTag("ThreadBehind", () => Effect.succeed({ state: undefined, met: none })),
+      Effect.map(({ met, state }) => {
+        const { metadata } = onto(state ?? Thread.empty(history), commands, met);
         return Thread.isHidden(metadata, clock.currentTimeMillisUnsafe());
       }),
     );

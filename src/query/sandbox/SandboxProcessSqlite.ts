@@ -16,6 +16,7 @@ import { Worker } from "node:worker_threads";
 import type { SqlParameters, Value } from "../Sql.ts";
 import { type Authorizer, authorize, maskViews } from "./AuthorizerSqlite.ts";
 import { lengthBytes, pack, type SandboxFrame, type SandboxRequest, unpack } from "./Frames.ts";
+import { matchOf } from "../SearchText.ts";
 import { isEmptySql, withoutLead } from "./SqlText.ts";
 
 const watch = `
@@ -53,6 +54,11 @@ const write = (frame: SandboxFrame): void => {
   for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at);
 };
 
+/** SQLite reads the index without MATCH where a sum or a join keeps it from handing the words down. */
+const howToSearch =
+  "v_search is asked with words MATCH '…', in a SELECT of its own. For sums and joins: " +
+  "WITH hits AS MATERIALIZED (SELECT … FROM v_search WHERE words MATCH '…') SELECT … FROM hits.";
+
 const codes = { noMemory: 7, corrupt: 11, cannotOpen: 14, tooBig: 18, notDatabase: 26, busy: 5, input: 10 } as const;
 
 const codeOf = (cause: unknown): number => {
@@ -61,7 +67,8 @@ const codeOf = (cause: unknown): number => {
 };
 
 const failureOf = (cause: unknown, refusal: string | undefined): SandboxFrame => {
-  const message = refusal ?? (cause instanceof Error ? cause.message : String(cause));
+  const said = refusal ?? (cause instanceof Error ? cause.message : String(cause));
+  const message = /no such function: search_(?:words|json)\b/.test(said) ? howToSearch : said;
   const code = codeOf(cause);
   const reasonOf = () => {
     if (code === codes.noMemory || code === codes.tooBig) return "memory";
@@ -85,6 +92,9 @@ const bytesOf = (value: Value): number =>
 const open = (request: SandboxRequest): { readonly db: DatabaseSync; readonly authorizer: Authorizer } => {
   const db = new DatabaseSync(request.file, { readOnly: true, allowExtension: false, timeout: 5000 });
   db.exec(`PRAGMA hard_heap_limit = ${request.memoryBytes}; PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF;`);
+  db.function("search_match", { deterministic: true }, (text) =>
+    typeof text === "string" ? (matchOf(text) ?? '""') : null,
+  );
   // The copy is ours, and no statement of anybody.
   if (request.copyTo !== undefined) return { db, authorizer: { refusal: () => undefined } };
   if ("limits" in db) Object.assign(db.limits as object, { length: Math.min(longestValue, request.memoryBytes) });

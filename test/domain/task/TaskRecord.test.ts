@@ -1,17 +1,15 @@
 import { assert, describe, it } from "@effect/vitest";
 import { task } from "../../../src/domain/History.ts";
 import {
-  backoffMillis,
   empty,
   evolve,
-  idInBatch,
   isLastAttempt,
   lostLease,
   maxBatch,
   mcpStatusOf,
-  predecessorOf,
-  successorOf,
+  placeOf,
 } from "../../../src/domain/task/TaskRecord.ts";
+import { backoffMillis } from "../../../src/domain/task/TaskRetry.ts";
 import { maxEventsPerAppend } from "../../../src/log/EventLog.ts";
 import { recordedEvent } from "../recordedEvent.ts";
 
@@ -52,7 +50,10 @@ describe("a task as its history tells it", () => {
     const twice = told(submitted, ["claimed"], lapsed, ["claimed"]);
     const back = told(submitted, ["claimed"], ["released", { reason: "interrupted" }]);
     assert.deepStrictEqual([once, twice, back].map(isLastAttempt), [false, true, false]);
-    assert.deepStrictEqual([once, twice].map(backoffMillis), [100, 200]);
+    assert.deepStrictEqual(
+      [once, twice].map((record) => backoffMillis(record)),
+      [100, 200],
+    );
     assert.strictEqual(back.attempt, 0);
   });
 
@@ -66,6 +67,14 @@ describe("a task as its history tells it", () => {
     for (const skew of [0, 3_600_000, -3_600_000]) {
       assert.strictEqual(evolve(held, released(skew)).notBefore, 10_001_000);
     }
+    const paused = recordedEvent(
+      "task.released",
+      { reason: "failed", pauseMillis: 1_000 },
+      { history: task("t"), sequence: 3 },
+    );
+    // By the log's clock alone, whatever the worker's was.
+    const late = { ...paused, occurredAt: 9e12, recordedAt: 10_000_000 };
+    assert.strictEqual(evolve(held, late).notBefore, 10_001_000);
     const back = recordedEvent("task.released", { reason: "interrupted" }, { history: task("t"), sequence: 3 });
     assert.strictEqual(evolve(held, { ...back, occurredAt: 9e12 }).notBefore, 0);
   });
@@ -77,20 +86,6 @@ describe("a task as its history tells it", () => {
     assert.deepInclude(after, { upTo: 9, attempt: 0, lease: undefined });
   });
 
-  it("has one before it and one behind it in a batch, as many places apart as run at once", () => {
-    const at = (index: number) =>
-      ({ request: { agentType: "a" }, batchId: "b", place: { index, size: 5, atOnce: 2 } }) as const;
-    assert.deepStrictEqual(
-      [0, 1, 2, 4].map((index) => predecessorOf(at(index))),
-      [undefined, undefined, "b.0", "b.2"],
-    );
-    assert.deepStrictEqual(
-      [0, 2, 3, 4].map((index) => successorOf(at(index))),
-      ["b.2", "b.4", undefined, undefined],
-    );
-    assert.strictEqual(idInBatch("b", 3), "b.3");
-  });
-
   it("is alone when its place in a batch is one that cannot be", () => {
     const request = { agentType: "a" };
     for (const place of [
@@ -98,8 +93,7 @@ describe("a task as its history tells it", () => {
       { index: 2, size: 2, atOnce: 1 },
       { index: 1, size: maxBatch + 1, atOnce: 1 },
     ]) {
-      assert.isUndefined(predecessorOf({ request, batchId: "b", place }));
-      assert.isUndefined(successorOf({ request, batchId: "b", place }));
+      assert.isUndefined(placeOf({ request, batchId: "b", place }));
     }
     assert.strictEqual(maxBatch, maxEventsPerAppend);
   });

@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { isAlive, pidIn } from "../../../src/machine/Processes.ts";
 import { root } from "../Program.ts";
@@ -46,6 +47,14 @@ const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {
   }
 };
 
+/** On a machine that has more to do than processors to do it with, a limit is as many times longer. */
+export const underLoad = (millis: number): number =>
+  Math.ceil(millis * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism()));
+
+/** Ended with the drill, however that ends. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => running.forEach((child) => signalGroup(child, "SIGKILL")));
+
 export const begin = (options: {
   readonly words: ReadonlyArray<string>;
   /** Where what belongs to the user lies, such as the streams a publisher knows. */
@@ -58,21 +67,23 @@ export const begin = (options: {
     detached: true,
     env: { ...environment(), HOME: options.home },
   });
+  running.add(child);
   let [out, err, isLate] = ["", "", false];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
   const limit = setTimeout(() => {
     isLate = true;
     signalGroup(child, "SIGKILL");
-  }, options.limitMillis);
+  }, underLoad(options.limitMillis));
   const ended = new Promise<Ended>((resolve) => {
     child.once("close", (code) => {
       clearTimeout(limit);
+      running.delete(child);
       resolve({ code, out, err, millis: performance.now() - began, isLate });
     });
   });
   const says = async (text: string, limitMillis: number): Promise<boolean> => {
-    const until = performance.now() + limitMillis;
+    const until = performance.now() + underLoad(limitMillis);
     let isOver = false;
     void ended.then(() => (isOver = true));
     while (!out.includes(text) && !isOver && performance.now() < until) await pause(20);

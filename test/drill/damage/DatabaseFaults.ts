@@ -32,7 +32,8 @@ const pages: ReadonlyArray<Fault> = [
 ].map((table) => ({
   group: "database file",
   title: `a bit of a page of ${table}`,
-  promise: "whole",
+  // The first running hash is kept at the thousandth event: the page has nothing on it.
+  promise: table === "chains" ? "harmless" : "whole",
   plant: (place) => Plant.flipPage(place, table),
 }));
 
@@ -172,7 +173,7 @@ const statements: Readonly<Record<string, ReadonlyArray<string>>> = {
   "a checkpoint put ahead": ["UPDATE checkpoints SET sequence = sequence + 5"],
   "a checkpoint put back": ["UPDATE checkpoints SET sequence = sequence - 5"],
   "all checkpoints deleted": ["DELETE FROM checkpoints"],
-  "the running hash changed": ["UPDATE chains SET chain = zeroblob(32)"],
+  "the running hash changed": ["UPDATE checkpoints SET chain = zeroblob(32)"],
   "a view redefined": [
     "DROP VIEW v_messages",
     "CREATE VIEW v_messages AS SELECT 'nothing' AS thread_id, 'nothing' AS text",

@@ -13,7 +13,7 @@ import { dice } from "../Dice.ts";
 import { natsPidOf } from "./Servers.ts";
 import { withApi } from "./Api.ts";
 import type { Numbered } from "./Catalogue.ts";
-import { type Ended, endServer, pause } from "./Command.ts";
+import { type Ended, endServer, pause, underLoad } from "./Command.ts";
 import type { Place } from "./Fault.ts";
 import { type Answers, command, read, type Store, type Stores, up } from "./Stores.ts";
 import * as Truth from "./Truth.ts";
@@ -189,7 +189,7 @@ const withDaemon = async (run: Run, place: Place): Promise<void> => {
       if (isCopied) return;
     }
     if (plant !== undefined && fault.promise === "whole") {
-      while (!(await askStatus(run)) && performance.now() - run.began < noticeMillis) await pause(500);
+      while (!(await askStatus(run)) && performance.now() - run.began < underLoad(noticeMillis)) await pause(500);
     } else await askStatus(run);
     judgeReads(run, await read(stores.home, run.data, stores.threads));
     if (fault.base === "spooled") await askSpool(run);

@@ -14,6 +14,7 @@ import {
 import { basename, join, relative } from "node:path";
 import { type BlockRecord, readBlock, recordBytes } from "../../../src/log/blocks/BlockFile.ts";
 import * as StreamFiles from "../../../src/log/blocks/StreamFiles.ts";
+import { defineSearchWords } from "../../../src/projection/write/SearchWordsSqlite.ts";
 import type { Dice } from "../Dice.ts";
 import type { Place } from "./Fault.ts";
 
@@ -168,6 +169,7 @@ export const spoolOf = ({ data }: Pick<Place, "data">): string => join(data, "sp
 export const sql = (file: string, ...statements: ReadonlyArray<string>): string => {
   const database = new Database(file);
   database.unsafeMode(true);
+  defineSearchWords(database);
   let changed = 0;
   for (const statement of statements) {
     if (/^(?:update|delete|insert)/i.test(statement)) changed += database.prepare(statement).run().changes;

@@ -117,6 +117,32 @@ describe("a thread of our own publishers", () => {
   );
 });
 
+describe("a thread told as an ATIF trajectory", () => {
+  it.live("has each answer of a tool at the step that asked, and is read by our own importer", () =>
+    Effect.gen(function* () {
+      yield* conversation;
+      const text = yield* exported("t", "atif");
+      const { final_metrics: sums, schema_version: version, session_id: session, steps } = JSON.parse(text);
+      assert.deepStrictEqual([version, session, sums.total_steps], ["ATIF-v1.7", "t", 5]);
+      assert.deepStrictEqual(
+        steps.map((step: Readonly<Record<string, unknown>>) => [step["step_id"], step["source"], step["message"]]),
+        [
+          [1, "system", "be brief"],
+          [2, "user", "what is in this picture?\n[image: https://example.org/cat.png]\n[file: notes.md]"],
+          [3, "agent", ""],
+          [4, "agent", ""],
+          [5, "agent", "the whole of a long answer"],
+        ],
+      );
+      assert.deepStrictEqual(steps[2].observation, {
+        results: [{ source_call_id: "c1", content: '{"seen":"cat"}' }],
+      });
+      const report = yield* importAll(yield* folderOf({ "t.json": text }), { tenant: "again" });
+      assert.deepInclude(report, { threads: 1, toolCalls: 2, unknown: 0, refused: [] });
+    }).pipe(Effect.scoped, Effect.provide(world)),
+  );
+});
+
 describe("a thread that cannot be exported", () => {
   it.live("because it is not there says so", () =>
     Effect.gen(function* () {

@@ -20,13 +20,11 @@ interface Answered {
   readonly status: number;
   readonly kept: string | undefined;
   readonly body: Record<string, unknown>;
-  readonly millis: number;
 }
 
 /** Posts as an agent does: over one connection that stays. */
 const post = (path: string, payload: unknown): Promise<Answered> =>
   new Promise((resolve, reject) => {
-    const began = performance.now();
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     const sent = request(`${door.url}${path}`, { method: "POST", headers, agent: kept }, (response) => {
       let text = "";
@@ -34,8 +32,7 @@ const post = (path: string, payload: unknown): Promise<Answered> =>
       response.once("end", () => {
         const { headers: got, statusCode: status = 0 } = response;
         const said = got["recollect-kept"];
-        const millis = performance.now() - began;
-        resolve({ status, kept: typeof said === "string" ? said : undefined, body: JSON.parse(text), millis });
+        resolve({ status, kept: typeof said === "string" ? said : undefined, body: JSON.parse(text) });
       });
     });
     sent.once("error", reject);
@@ -51,13 +48,13 @@ const rows = async (sql: string): Promise<ReadonlyArray<Row>> => {
   return answer.rows ?? (answer as unknown as ReadonlyArray<Row>);
 };
 
-/** Asks until the read models have it, ten seconds at most: then it says what there is instead. */
+/** Asks until the read models have it, a minute at most: then it says what there is instead. */
 const eventually = async (sql: string, expected: ReadonlyArray<Row>): Promise<void> => {
   const began = performance.now();
   for (;;) {
     const found = await rows(sql);
     if (isDeepStrictEqual(found, expected)) return;
-    if (performance.now() - began > 10_000) return assert.deepStrictEqual(found, expected);
+    if (performance.now() - began > 60_000) return assert.deepStrictEqual(found, expected);
   }
 };
 
@@ -211,7 +208,7 @@ describe("the door for hooks", { timeout: 240_000 }, () => {
     assert.strictEqual((await door.ask("/hooks/codex", { method: "POST", body: "{}" })).status, 401);
   });
 
-  it("answers tool calls one after the other within milliseconds, and keeps each", async () => {
+  it("keeps each of many tool calls that come one after the other", async () => {
     const payload = (n: number) => ({
       session_id: `fast-${n % 5}`,
       hook_event_name: "PostToolUse",
@@ -220,11 +217,7 @@ describe("the door for hooks", { timeout: 240_000 }, () => {
       tool_input: { command: "npm test" },
       tool_response: { stdout: "ok ".repeat(300) },
     });
-    const times: Array<number> = [];
-    for (let n = 0; n < 200; n++) times.push((await post("/hooks/claude-code", payload(n))).millis);
-    times.sort((a, b) => a - b);
-    // 6 ms beside eight builds on two cores; the bound is for a machine that does as much.
-    assert.isBelow(times[100] ?? 0, 50);
+    for (let n = 0; n < 200; n++) assert.strictEqual((await post("/hooks/claude-code", payload(n))).status, 200);
     await eventually("SELECT count(*) AS n FROM v_tool_calls WHERE thread_id LIKE 'fast-%'", [{ n: 200 }]);
   });
 });

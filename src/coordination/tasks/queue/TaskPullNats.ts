@@ -1,15 +1,19 @@
 /**
- * Entries out of the queue's consumers, the most urgent first, to whoever waits for them in this process.
+ * Entries out of the queue's consumers to whoever waits for them in this process: the most urgent first, types of the same
+ * priority in turn.
  *
  * Room: coordination.
  *
  * A lane is one agent type in one priority. All who come at the same time are served together: each lane they want is
- * asked in turn, the most urgent first, for as many entries as they can use and are there now. Who is left then waits:
- * one pull per lane waits at the server for all of them, and brings what is there as soon as anything is. An entry for
- * which nobody waits any more is given back at once.
+ * asked in turn for as many entries as they can use and are there now. Who is left then waits: one pull per lane waits at
+ * the server for all of them, and brings what is there as soon as anything is. An entry for which nobody waits any more is
+ * given back at once. A lane that more urgent ones have kept from being asked for a while comes first, once: priorities age.
  *
  * Decision: pulls for as many as wait, because one at a time a worker's claim took two questions to the server, and 64
  * that had ended their tasks together 128: half of what a task cost this process.
+ * Decision: the lanes of high and low priority are opened when there is something in them, because a consumer costs the
+ * server 75 KB and each lane one question a claim, and most types have only tasks of normal priority.
+ * Decision: not the client's `fetch`, because it cannot ask for what is there now, and cannot tell an empty lane.
  *
  * Plain promises around the client, because a pull is a subscription and a callback; they never reject.
  */
@@ -17,37 +21,28 @@ import { createInbox, type Msg } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import type { TaskPriority } from "../../../domain/task/TaskEvents.ts";
 import type { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
-import { type Entry, priorities } from "./TaskQueue.ts";
+import { type Entry, priorities, type Trouble } from "./TaskQueue.ts";
 
 export interface Lane {
-  /** The subjects of its entries: all but the last token are the lane's, the last is the task's. */
+  readonly agentType: string;
+  readonly priority: TaskPriority;
+  /** The subjects of its entries. */
   readonly filter: string;
   readonly durable: string;
 }
 
 interface OpenLane extends Lane {
-  readonly agentType: string;
-  readonly priority: TaskPriority;
   /** Undefined until the consumer is known to be there. */
   leaseMillis: number | undefined;
   /** Somebody waits at the server, so the lane was empty a moment ago. */
   isWaiting: boolean;
-  pull: Pull | undefined;
+  askedAt: number;
 }
-
-/** A question for entries that is not answered in full. */
-interface Pull {
-  /** How many entries may still come. */
-  left: number;
-  readonly end: (how: Pulled) => void;
-}
-
-/** How a pull ended: the server has told all it has to tell, or cannot be asked. */
-type Pulled = "ended" | "failed";
 
 interface Waiter {
   readonly agentTypes: ReadonlySet<string>;
   readonly give: (entry: Entry) => void;
+  readonly trouble: ((trouble: Trouble) => void) | undefined;
   entry: Entry | undefined;
   /** The most urgent lanes were asked for him, too. */
   isServed: boolean;
@@ -59,16 +54,21 @@ export interface Settings {
   readonly lane: (agentType: string, priority: TaskPriority) => Lane;
   /** Makes stream and consumer where they are missing; answers the consumer's lease. */
   readonly ensure: (lane: Lane) => Promise<number>;
+  /** True when there is an entry in the lane. */
+  readonly hasAny: (lane: Lane) => Promise<boolean>;
   /** What a message says, beside where it came from; undefined for one that is no entry. */
   readonly entryOf: (message: Msg) => Pick<Entry, "taskId" | "known"> | undefined;
 }
 
 /** How long a pull waits at the server. It is asked again as long as somebody waits. */
-const waitMillis = 5_000;
+const waitMillis = 20_000;
 /** How much later than it said the server may answer. */
 const graceMillis = 2_000;
-/** Between two tries while the queue cannot be reached. */
+/** Between two tries while a lane cannot be asked, at first and at most. */
 const pauseMillis = 100;
+const longestPauseMillis = 5_000;
+/** A lane that was not asked for so long comes before more urgent ones. */
+const agedMillis = 10_000;
 /** Entries of one pull: as many tasks as a process runs side by side, and a message each in its memory. */
 const maxPulled = 256;
 
@@ -76,214 +76,214 @@ const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(reso
 
 export class Puller {
   readonly #settings: Settings;
-  /** By the subject of their entries, without its last token. */
-  readonly #lanes = new Map<string, OpenLane>();
+  readonly #types = new Map<string, Map<TaskPriority, OpenLane>>();
   readonly #waiters = new Set<Waiter>();
-  readonly #inbox: string;
-  readonly #pulls = new Map<string, Pull>();
-  #subscription: { readonly unsubscribe: () => void } | undefined;
-  #asked = 0;
+  readonly #pulls = new Set<(how: undefined) => void>();
   #isServing = false;
   #isClosed = false;
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#inbox = `${createInbox(settings.connection.inboxPrefix)}.`;
   }
 
   close(): void {
     this.#isClosed = true;
     this.#waiters.clear();
-    this.#subscription?.unsubscribe();
-    for (const { end } of this.#pulls.values()) end("failed");
+    for (const end of this.#pulls) end(undefined);
   }
 
-  take(agentTypes: ReadonlyArray<string>): Effect.Effect<Entry> {
+  take(agentTypes: ReadonlyArray<string>, trouble?: (trouble: Trouble) => void): Effect.Effect<Entry> {
     return Effect.suspend(() => {
-      let waiter: Waiter | undefined;
+      const made: { waiter?: Waiter } = {};
       return Effect.callback<Entry>((resume) => {
-        const made: Waiter = {
-          agentTypes: new Set(agentTypes),
-          give: (entry) => resume(Effect.succeed(entry)),
-          entry: undefined,
-          isServed: false,
-        };
-        waiter = made;
-        this.#waiters.add(made);
+        const give = (entry: Entry) => resume(Effect.succeed(entry));
+        made.waiter = { agentTypes: new Set(agentTypes), give, trouble, entry: undefined, isServed: false };
+        this.#waiters.add(made.waiter);
         // At the end of this turn, so that all who come in it are served together.
         if (!this.#isServing) queueMicrotask(() => void this.#serve());
       }).pipe(
         Effect.onInterrupt(() =>
           Effect.sync(() => {
-            if (waiter === undefined) return;
-            this.#waiters.delete(waiter);
-            if (waiter.entry !== undefined) this.#giveBack(waiter.entry);
+            if (made.waiter === undefined) return;
+            this.#waiters.delete(made.waiter);
+            if (made.waiter.entry !== undefined) this.#giveBack(made.waiter.entry.receipt);
           }),
         ),
       );
     });
   }
 
-  #laneOf(agentType: string, priority: TaskPriority): OpenLane {
-    const lane = this.#settings.lane(agentType, priority);
-    const key = lane.filter.slice(0, lane.filter.lastIndexOf("."));
-    const known = this.#lanes.get(key);
+  /** Something was put into a lane that may not be open. */
+  hear(agentType: string, priority: TaskPriority): void {
+    if (this.#types.get(agentType)?.has(priority) === false) void this.#wait(this.#open(agentType, priority));
+  }
+
+  #open(agentType: string, priority: TaskPriority): OpenLane {
+    const lanes = this.#types.get(agentType) ?? new Map<TaskPriority, OpenLane>();
+    this.#types.set(agentType, lanes);
+    const known = lanes.get(priority);
     if (known !== undefined) return known;
-    const open = { ...lane, agentType, priority, leaseMillis: undefined, isWaiting: false, pull: undefined };
-    this.#lanes.set(key, open);
+    const lane = this.#settings.lane(agentType, priority);
+    const open = { ...lane, leaseMillis: undefined, isWaiting: false, askedAt: performance.now() };
+    lanes.set(priority, open);
     return open;
   }
 
-  get #hasNew(): boolean {
-    for (const { isServed } of this.#waiters) if (!isServed) return true;
-    return false;
+  /** Opens the other lanes of a type in which there is anything: at its first use, and now and again while somebody waits. */
+  async #openMore(agentType: string): Promise<void> {
+    const { hasAny, lane } = this.#settings;
+    const closed = priorities.filter((priority) => this.#types.get(agentType)?.has(priority) !== true);
+    await Promise.all(
+      closed.map(async (priority) => {
+        const isThere = await this.#unlessLost(hasAny(lane(agentType, priority))).catch(() => undefined);
+        if (isThere === true) this.#open(agentType, priority);
+      }),
+    );
   }
 
-  /** How many wait for this agent type whose turn it is. */
-  #served(agentType: string): number {
-    let count = 0;
-    for (const waiter of this.#waiters) if (waiter.isServed && waiter.agentTypes.has(agentType)) count++;
-    return count;
+  /** Waiters for this agent type whose turn it is. */
+  #served(agentType: string): ReadonlyArray<Waiter> {
+    return [...this.#waiters].filter((waiter) => waiter.isServed && waiter.agentTypes.has(agentType));
   }
 
   /** Rounds for as long as somebody is there for whom nothing was asked yet. */
   async #serve(): Promise<void> {
     if (this.#isServing) return;
     this.#isServing = true;
-    while (!this.#isClosed && this.#hasNew) {
+    while (!this.#isClosed && [...this.#waiters].some(({ isServed }) => !isServed)) {
       for (const waiter of this.#waiters) waiter.isServed = true;
-      const wanted = new Set([...this.#waiters].flatMap(({ agentTypes }) => [...agentTypes]));
-      const lanes = priorities.flatMap((priority) => [...wanted].map((agentType) => this.#laneOf(agentType, priority)));
-      for (const lane of lanes) {
-        // A lane where a pull waits was empty a moment ago.
-        for (let isAsked = lane.isWaiting; !isAsked && this.#served(lane.agentType) > 0 && !this.#isClosed;) {
-          isAsked = (await this.#pull(lane, this.#served(lane.agentType), "now")) === "ended";
-          if (!isAsked) await sleep(pauseMillis);
-        }
+      const wanted = [...new Set([...this.#waiters].flatMap(({ agentTypes }) => [...agentTypes]))];
+      const fresh = wanted.filter((agentType) => !this.#types.has(agentType));
+      for (const agentType of wanted) this.#open(agentType, "normal");
+      await Promise.all(fresh.map((agentType) => this.#openMore(agentType)));
+      for (const lane of this.#inOrder(this.#lanesOf(wanted))) {
+        // A lane where a pull waits was empty a moment ago; one that cannot be asked is tried again by those who wait.
+        const { length } = this.#served(lane.agentType);
+        if (!lane.isWaiting && length > 0 && !this.#isClosed) await this.#pull(lane, length, "now");
       }
-      for (const lane of lanes) void this.#wait(lane);
+      this.#waitAll(wanted);
     }
     this.#isServing = false;
+  }
+
+  #lanesOf(agentTypes: ReadonlyArray<string>): ReadonlyArray<OpenLane> {
+    return agentTypes.flatMap((agentType) => [...(this.#types.get(agentType)?.values() ?? [])]);
+  }
+
+  #waitAll(agentTypes: ReadonlyArray<string>): void {
+    for (const lane of this.#lanesOf(agentTypes)) void this.#wait(lane);
+  }
+
+  #inOrder(lanes: ReadonlyArray<OpenLane>): ReadonlyArray<OpenLane> {
+    const aged = performance.now() - agedMillis;
+    const rank = (lane: OpenLane) => (lane.askedAt < aged ? -1 : priorities.indexOf(lane.priority));
+    return lanes.toSorted((one, other) => rank(one) - rank(other) || one.askedAt - other.askedAt);
   }
 
   /** Waits at the server for as long as somebody waits for this lane. */
   async #wait(lane: OpenLane): Promise<void> {
     if (lane.isWaiting) return;
     lane.isWaiting = true;
+    let pause = pauseMillis;
     for (;;) {
-      const wanted = this.#served(lane.agentType);
-      if (this.#isClosed || wanted === 0) break;
-      if ((await this.#pull(lane, wanted, "wait")) === "failed") await sleep(pauseMillis);
+      const { length } = this.#served(lane.agentType);
+      if (this.#isClosed || length === 0) break;
+      if (await this.#pull(lane, length, "wait")) {
+        pause = pauseMillis;
+        if (lane.priority === "normal") void this.#openMore(lane.agentType).then(() => this.#waitAll([lane.agentType]));
+      } else {
+        await sleep(pause);
+        pause = Math.min(pause * 2, longestPauseMillis);
+      }
     }
     lane.isWaiting = false;
   }
 
-  #handOut({ agentType }: OpenLane, entry: Entry): void {
-    for (const waiter of this.#waiters) {
-      if (!waiter.agentTypes.has(agentType)) continue;
-      this.#waiters.delete(waiter);
-      waiter.entry = entry;
-      waiter.give(entry);
-      return;
-    }
-    this.#giveBack(entry);
+  #handOut({ agentType }: Lane, entry: Entry): void {
+    const [waiter] = [...this.#waiters].filter((one) => one.agentTypes.has(agentType));
+    if (waiter === undefined) return this.#giveBack(entry.receipt);
+    this.#waiters.delete(waiter);
+    waiter.entry = entry;
+    waiter.give(entry);
   }
 
-  #giveBack({ receipt }: Pick<Entry, "receipt">): void {
+  #giveBack(receipt: string): void {
     const { link, nc } = this.#settings.connection;
     if (link.connected && !nc.isClosed()) nc.publish(receipt, "-NAK");
   }
 
   /**
-   * Asks for entries and returns when all have come that will. `now` brings what is there; `wait` waits until there is
-   * something, and brings that.
+   * Asks for entries and returns when all have come that will: `now` brings what is there, `wait` waits until there is
+   * something and brings that. False: the lane cannot be asked.
    */
-  async #pull(lane: OpenLane, wanted: number, when: "now" | "wait"): Promise<Pulled> {
-    const { connection, ensure, stream } = this.#settings;
-    const { link, nc } = connection;
-    if (!link.connected || nc.isClosed()) return "failed";
-    if (lane.leaseMillis === undefined) {
-      lane.leaseMillis = await this.#unlessLost(ensure(lane));
-      if (lane.leaseMillis === undefined || this.#isClosed) return "failed";
+  async #pull(lane: OpenLane, wanted: number, when: "now" | "wait"): Promise<boolean> {
+    const { link, nc } = this.#settings.connection;
+    const { agentType } = lane;
+    const tell = (reason: string) => {
+      for (const { trouble } of this.#served(agentType)) trouble?.({ agentType, reason });
+      return false;
+    };
+    if (!link.connected || nc.isClosed()) return tell(link.refused?.message ?? "NATS is away");
+    try {
+      lane.leaseMillis ??= await this.#unlessLost(this.#settings.ensure(lane));
+    } catch (error) {
+      return tell(error instanceof Error ? error.message : String(error));
     }
-    const batch = Math.min(wanted, maxPulled);
-    const isToWait = when === "wait";
-    const expires = isToWait ? { expires: waitMillis * 1e6 } : {};
-    const how = await this.#answered(lane, batch, isToWait ? waitMillis + graceMillis : graceMillis, (reply) =>
-      nc.publish(
-        `$JS.API.CONSUMER.MSG.NEXT.${stream}.${lane.durable}`,
-        JSON.stringify({ batch, no_wait: true, ...expires }),
-        { reply },
-      ),
-    );
+    if (lane.leaseMillis === undefined || this.#isClosed) return false;
+    lane.askedAt = performance.now();
+    const isAsked = await this.#asked(lane, lane.leaseMillis, Math.min(wanted, maxPulled), when);
     // It may be that the consumer is gone.
-    if (how === "failed") lane.leaseMillis = undefined;
-    return how;
+    if (!isAsked) lane.leaseMillis = undefined;
+    return isAsked;
   }
 
-  /** Undefined when it fails, or as soon as the connection is lost: the client itself would wait on for five seconds. */
+  /** Undefined as soon as the connection is lost: the client itself would wait on for five seconds. */
   #unlessLost<A>(asked: Promise<A>): Promise<A | undefined> {
-    const { link } = this.#settings.connection;
     let ignoreLoss = () => {};
     const lost = new Promise<undefined>((resolve) => {
-      ignoreLoss = link.onLost(() => resolve(undefined));
+      ignoreLoss = this.#settings.connection.link.onLost(() => resolve(undefined));
     });
-    return Promise.race([asked.catch(() => undefined), lost]).finally(() => ignoreLoss());
+    return Promise.race([asked, lost]).finally(() => ignoreLoss());
   }
 
-  #answered(lane: OpenLane, batch: number, millis: number, ask: (reply: string) => void): Promise<Pulled> {
+  /** An entry comes under its own subject, what the server says of the pull under the inbox's. */
+  #asked(lane: OpenLane, leaseMillis: number, batch: number, when: "now" | "wait"): Promise<boolean> {
+    const { connection, entryOf, stream } = this.#settings;
+    const { inboxPrefix, link, nc } = connection;
     return new Promise((resolve) => {
-      const token = (this.#asked++).toString(36);
-      const pull: Pull = {
-        left: batch,
-        end: (how) => {
-          if (!this.#pulls.delete(token)) return;
-          if (lane.pull === pull) lane.pull = undefined;
-          clearTimeout(timer);
-          ignoreLoss();
-          resolve(how);
-        },
+      let left = batch;
+      const inbox = createInbox(inboxPrefix);
+      const end = (isAsked: boolean | undefined) => {
+        if (!this.#pulls.delete(end)) return;
+        clearTimeout(timer);
+        ignoreLoss();
+        // What comes for it from now on finds nobody, and the server keeps no question for it.
+        if (!nc.isClosed()) subscription?.unsubscribe();
+        resolve(isAsked === true);
       };
-      const timer = setTimeout(() => pull.end("failed"), millis);
-      const ignoreLoss = this.#settings.connection.link.onLost(() => pull.end("failed"));
-      this.#pulls.set(token, pull);
-      lane.pull = pull;
+      const hear = (error: Error | null, message: Msg) => {
+        if (error !== null) return end(false);
+        const { headers, reply = "", subject } = message;
+        // 404: no more is there; 408: nothing came. Anything else may mean that the consumer is gone.
+        if (subject === inbox) return end(headers?.code === 404 || headers?.code === 408);
+        const said = entryOf(message);
+        if (said === undefined) this.#giveBack(reply);
+        else this.#handOut(lane, { ...said, agentType: lane.agentType, receipt: reply, leaseMillis });
+        if (--left === 0) end(true);
+      };
+      const ignoreLoss = link.onLost(() => end(false));
+      const timer = setTimeout(() => end(false), (when === "wait" ? waitMillis : 0) + graceMillis);
+      let subscription: { readonly unsubscribe: () => void } | undefined;
+      this.#pulls.add(end);
       try {
-        this.#listen();
-        ask(this.#inbox + token);
+        subscription = nc.subscribe(inbox, { callback: hear });
+        const expires = when === "wait" ? { expires: waitMillis * 1e6 } : {};
+        const question = JSON.stringify({ batch, no_wait: true, ...expires });
+        nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${lane.durable}`, question, { reply: inbox });
       } catch {
         // The client was closed, or refuses to ask.
-        pull.end("failed");
+        end(false);
       }
     });
-  }
-
-  #listen(): void {
-    this.#subscription ??= this.#settings.connection.nc.subscribe(`${this.#inbox}*`, {
-      callback: (error, message) => {
-        if (error === null) return this.#hear(message);
-        this.#subscription = undefined;
-        for (const { end } of this.#pulls.values()) end("failed");
-      },
-    });
-  }
-
-  /** An entry comes under its own subject, what the server says of a pull under the pull's. */
-  #hear(message: Msg): void {
-    const { reply, subject } = message;
-    if (subject.startsWith(this.#inbox)) {
-      const code = message.headers?.code ?? 0;
-      // 404: no more is there; 408: nothing came. Anything else may mean that the consumer is gone.
-      this.#pulls.get(subject.slice(this.#inbox.length))?.end(code === 404 || code === 408 ? "ended" : "failed");
-      return;
-    }
-    const lane = this.#lanes.get(subject.slice(0, subject.lastIndexOf(".")));
-    if (reply === undefined || reply === "") return;
-    const said = this.#settings.entryOf(message);
-    if (said !== undefined && lane?.leaseMillis !== undefined) {
-      this.#handOut(lane, { ...said, agentType: lane.agentType, receipt: reply, leaseMillis: lane.leaseMillis });
-    } else this.#giveBack({ receipt: reply });
-    const pull = lane?.pull;
-    if (pull !== undefined && --pull.left === 0) pull.end("ended");
   }
 }

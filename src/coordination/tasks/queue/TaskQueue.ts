@@ -50,6 +50,12 @@ export interface Entry {
   readonly leaseMillis: number;
 }
 
+/** Entries of an agent type cannot be asked for: a consumer that cannot be made, a right that is missing. */
+export interface Trouble {
+  readonly agentType: string;
+  readonly reason: string;
+}
+
 /** One token of a lease at one holder: a process that works. */
 export interface Held {
   readonly holder: string;
@@ -59,10 +65,13 @@ export interface Held {
 export class TaskQueue extends Context.Service<
   TaskQueue,
   {
-    /** Puts a task in; nothing when it is there, also when it is handed out. */
-    readonly put: (task: Waiting) => Effect.Effect<void, LogUnavailable>;
-    /** The next entry; waits until there is one. While the queue cannot be reached it goes on trying. */
-    readonly take: (agentTypes: ReadonlyArray<string>) => Effect.Effect<Entry>;
+    /** Puts a task in; false when it is there already, also handed out. */
+    readonly put: (task: Waiting) => Effect.Effect<boolean, LogUnavailable>;
+    /**
+     * The next entry; waits until there is one. While the queue cannot be reached it goes on trying, and tells `trouble` at
+     * each try why one of the types cannot be asked for.
+     */
+    readonly take: (agentTypes: ReadonlyArray<string>, trouble?: (trouble: Trouble) => void) => Effect.Effect<Entry>;
     /** The heartbeat: another whole lease. */
     readonly keep: (entry: Entry) => Effect.Effect<void>;
     /** To be handed out again after a delay. */
@@ -75,9 +84,11 @@ export class TaskQueue extends Context.Service<
     /** Answers for a token from now on, until it is let go. */
     readonly hold: (token: number) => Effect.Effect<void>;
     readonly letGo: (token: number) => Effect.Effect<void>;
-    /** True when a holder says that it works under this token. One that does not answer does not. */
+    /** False when a holder says that it does not work under this token, or is not there; one that is only silent may. */
     readonly isHeld: (held: Held) => Effect.Effect<boolean>;
-    /** Those of the tasks that are not in the queue, neither waiting nor handed out. */
-    readonly missing: (taskIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>, LogUnavailable>;
+    /** The clock of log and queue, epoch milliseconds: that of the machine as long as it cannot be asked. */
+    readonly now: Effect.Effect<number>;
+    /** Makes the queue where it is not there. Another answer than before: it was lost, or may have lost something. */
+    readonly incarnation: Effect.Effect<string, LogUnavailable>;
   }
 >()("recollect/coordination/TaskQueue") {}

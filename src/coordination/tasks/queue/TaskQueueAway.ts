@@ -6,13 +6,13 @@
  * A take waits until the server is there, and goes on when it has moved; what has to be known now is `LogUnavailable` as
  * long as it is away. What this process holds it answers for on every connection.
  */
-import { Context, Deferred, Effect, Layer } from "effect";
+import { Clock, Context, Deferred, Effect, Layer } from "effect";
 import { backoff } from "../../../log/connection/Backoff.ts";
 import { SharedConnection } from "../../../log/connection/SharedConnection.ts";
 import { Buckets } from "../../bucket/Bucket.ts";
 import * as BucketsAway from "../../bucket/BucketsAway.ts";
 import { checkedLease } from "../../config/TaskLimits.ts";
-import { type Entry, TaskQueue } from "./TaskQueue.ts";
+import { type Entry, TaskQueue, type Trouble } from "./TaskQueue.ts";
 import * as TaskQueueNats from "./TaskQueueNats.ts";
 
 const make = Effect.fnUntraced(function* (options: TaskQueueNats.Options) {
@@ -25,11 +25,14 @@ const make = Effect.fnUntraced(function* (options: TaskQueueNats.Options) {
   const say = (what: (queue: TaskQueue["Service"]) => Effect.Effect<void>) =>
     Effect.ignore(Effect.flatMap(current, what));
 
-  const take = Effect.fnUntraced(function* (agentTypes: ReadonlyArray<string>) {
+  const take = Effect.fnUntraced(function* (agentTypes: ReadonlyArray<string>, trouble?: (trouble: Trouble) => void) {
     for (;;) {
       const { made, open } = yield* there.pipe(Effect.retry(backoff), Effect.orDie);
       const moved = Effect.asVoid(Effect.ignore(Deferred.await(open.givenUp)));
-      const entry: Entry | void = yield* Effect.raceFirst(Context.get(made, TaskQueue).take(agentTypes), moved);
+      const entry: Entry | void = yield* Effect.raceFirst(
+        Context.get(made, TaskQueue).take(agentTypes, trouble),
+        moved,
+      );
       if (entry !== undefined) return entry;
     }
   });
@@ -43,7 +46,8 @@ const make = Effect.fnUntraced(function* (options: TaskQueueNats.Options) {
     done: (entry) => say(({ done }) => done(entry)),
     ...TaskQueueNats.answers(here),
     isHeld: (held) => Effect.flatMap(current, ({ isHeld }) => isHeld(held)).pipe(Effect.orElseSucceed(() => false)),
-    missing: (taskIds) => Effect.flatMap(current, ({ missing }) => missing(taskIds)),
+    now: Effect.flatMap(current, ({ now }) => now).pipe(Effect.catch(() => Clock.currentTimeMillis)),
+    incarnation: Effect.flatMap(current, ({ incarnation }) => incarnation),
   });
   return Context.make(TaskQueue, queue).pipe(Context.add(Buckets, BucketsAway.over(there)));
 });

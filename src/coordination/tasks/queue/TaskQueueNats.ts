@@ -27,16 +27,27 @@ import { LogUnavailable } from "../../../log/EventLog.ts";
 import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
 import { retryPauseMillis } from "../../../log/connection/PatienceNats.ts";
 import { ask } from "../../../log/connection/RequestNats.ts";
+import { ServerClock } from "../../../log/connection/ServerClockNats.ts";
 import { decodeToken, encodeToken, root } from "../../../log/Subject.ts";
 import { Buckets } from "../../bucket/Bucket.ts";
 import * as BucketKv from "../../bucket/BucketKv.ts";
-import { Puller } from "./TaskPullNats.ts";
+import { type Lane, Puller } from "./TaskPullNats.ts";
 import { checkedLease } from "../../config/TaskLimits.ts";
-import { defaultLeaseMillis, type Entry, type Held, type Named, TaskQueue, type Waiting } from "./TaskQueue.ts";
+import {
+  defaultLeaseMillis,
+  type Entry,
+  type Held,
+  type Named,
+  priorities,
+  TaskQueue,
+  type Waiting,
+} from "./TaskQueue.ts";
 
 export const streamName = "RECOLLECT_TASKS";
 const subjectRoot = `${root}-tasks`;
 const holderRoot = `${root}-holder`;
+/** Below the holders' root, for which a worker has the rights. */
+const laneRoot = `${holderRoot}.lane`;
 
 export interface Options {
   /** Default `default`. */
@@ -45,9 +56,18 @@ export interface Options {
   readonly leaseMillis?: number | undefined;
 }
 
-/** A holder is on the same network and answers from memory. */
+/**
+ * A holder is on the same network and answers from memory. One whose connection is gone is answered for by the server, at
+ * once; one that is silent has a handler that keeps its thread, or a machine that has stopped.
+ *
+ * Decision: a silent holder counts as one that works, because its connection goes with its process, and with a machine that
+ * vanished after three of the server's pings (60 to 80 s): a handler that computes for longer than its lease ran three
+ * times, and three successes made a dead letter.
+ */
 const holderMillis = 1_000;
 const putMillis = 5_000;
+/** A clock that is off by more than machines that keep time are. */
+const clockOffMillis = 5_000;
 /** How long a put waits for the answer whether the stream is there. */
 const lookMillis = 500;
 /** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
@@ -64,8 +84,13 @@ const maxHandedOut = 10_000;
 const maxBodyLength = 8 * 1024;
 /** Processes that wait for one agent type at once; a consumer has room for 512 unless it is told. */
 const maxWaiting = 5_000;
-/** A consumer per agent type and priority; a stream has 1,000 unless it is told. */
-const maxConsumers = 5_000;
+/** A consumer per agent type and priority that is worked on; a stream has 1,000 unless it is told. */
+const maxConsumers = 20_000;
+/**
+ * A consumer goes when nobody has asked it for so long. What it had handed out comes to whoever makes it again, who asks the
+ * holder; and what waits stays where it is.
+ */
+const inactiveMillis = 300_000;
 
 const streamConfig = (firstSequence: number, replicas: number): Partial<StreamConfig> & { readonly name: string } => ({
   name: streamName,
@@ -99,27 +124,20 @@ type Connection = NatsConnection["Service"];
 /** As many as the log has. */
 const copiesOf = ({ cluster }: ServerInfo): number => (cluster === undefined ? 1 : 3);
 
-const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<void> => {
+/** Answers when it was made. */
+const ensureStream = async ({ jsm, serverInfo }: Connection, now: number): Promise<string> => {
   const replicas = copiesOf(serverInfo());
+  const look = async () => (await jsm.streams.info(streamName)).created;
   try {
-    await jsm.streams.info(streamName);
+    return await look();
   } catch (error) {
     if (!isNotFound(error)) throw error;
-    await jsm.streams.add(streamConfig(now, replicas)).catch((failed: unknown) => {
+    try {
+      return (await jsm.streams.add(streamConfig(now, replicas))).created;
+    } catch (failed) {
       if (!isThereAlready(failed)) throw failed;
-    });
-  }
-};
-
-/** The last token of every subject that is in the queue: encoded task ids. */
-const subjectsIn = async ({ jsm }: Connection, tenant: string): Promise<ReadonlySet<string>> => {
-  try {
-    const subjects_filter = `${subjectRoot}.${encodeToken(tenant)}.>`;
-    const { state } = await jsm.streams.info(streamName, { subjects_filter });
-    return new Set(Object.keys(state.subjects ?? {}).map((subject) => subject.slice(subject.lastIndexOf(".") + 1)));
-  } catch (error) {
-    if (isNotFound(error)) return new Set();
-    throw error;
+      return await look();
+    }
   }
 };
 
@@ -157,20 +175,45 @@ const subjectOf = (tenant: string, { agentType, priority, taskId }: Named) =>
 /** One agent type in one priority. The name is a hash: an agent type may hold what a consumer's name may not. */
 const laneOf = (tenant: string, agentType: string, priority: TaskPriority) => {
   const filter = `${subjectRoot}.${encodeToken(tenant)}.${encodeToken(agentType)}.${priority}.*`;
-  return { filter, durable: createHash("sha256").update(filter).digest("hex").slice(0, 32) };
+  return { agentType, priority, filter, durable: createHash("sha256").update(filter).digest("hex").slice(0, 32) };
 };
+
+/** Who waits for an agent type hears that there is something in a lane that he may not have opened. */
+const newsOf = (tenant: string, { agentType, priority }: Pick<Named, "agentType" | "priority">) =>
+  `${laneRoot}.${encodeToken(tenant)}.${encodeToken(agentType)}.${priority}`;
+
+const isPriority = (text: string): text is TaskPriority => priorities.some((priority) => priority === text);
+
+const hearing = ({ nc }: Connection, below: string, hear: (agentType: string, priority: TaskPriority) => void) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      nc.subscribe(`${below}.*.*`, {
+        callback: (error, { subject }) => {
+          if (error !== null) return;
+          const [token = "", priority = ""] = subject.slice(below.length + 1).split(".");
+          const agentType = decodeToken(token);
+          if (agentType !== undefined && isPriority(priority)) hear(agentType, priority);
+        },
+      }),
+    ),
+    (subscription) => Effect.sync(() => subscription.unsubscribe()),
+  );
 
 /** The consumer of a lane; answers the lease it has. */
 const ensureConsumer = async (
   { jsm }: Connection,
-  lane: { readonly filter: string; readonly durable: string },
+  lane: Pick<Lane, "durable" | "filter">,
   leaseMillis: number | undefined,
 ): Promise<number> => {
   try {
     const { config } = await jsm.consumers.info(streamName, lane.durable);
-    if (leaseMillis === undefined || config.ack_wait === nanos(leaseMillis)) return (config.ack_wait ?? 0) / 1e6;
-    await jsm.consumers.update(streamName, lane.durable, { ack_wait: nanos(leaseMillis) });
-    return leaseMillis;
+    const has = (config.ack_wait ?? 0) / 1e6;
+    const isAsSaid = leaseMillis === undefined || has === leaseMillis;
+    if (isAsSaid && config.inactive_threshold === nanos(inactiveMillis)) return has;
+    // Also one of an earlier version, which would stay for ever.
+    const said = { ack_wait: nanos(leaseMillis ?? has), inactive_threshold: nanos(inactiveMillis) };
+    await jsm.consumers.update(streamName, lane.durable, said);
+    return leaseMillis ?? has;
   } catch (error) {
     if (!isNotFound(error)) throw error;
     const lives = leaseMillis ?? defaultLeaseMillis;
@@ -184,6 +227,7 @@ const ensureConsumer = async (
       max_ack_pending: maxHandedOut,
       max_waiting: maxWaiting,
       max_deliver: -1,
+      inactive_threshold: nanos(inactiveMillis),
     });
     return lives;
   }
@@ -222,12 +266,18 @@ const answering = ({ nc }: Connection, { holder, tokens }: Holder) =>
 
 const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
   const connection = yield* NatsConnection;
-  const { nc, link } = connection;
+  const { jsm, nc, link } = connection;
   const tenant = options.tenant ?? defaultTenant;
   const one = yield* Semaphore.make(1);
   yield* answering(connection, here);
   const clock = yield* Clock.Clock;
-  const ensured = () => ensureStream(connection, clock.currentTimeMillisUnsafe());
+  const serverClock = ServerClock.of(nc, clock);
+  const timeQuestion = () => jsm.streams.info(streamName);
+  const ensured = async () => {
+    const created = await ensureStream(connection, clock.currentTimeMillisUnsafe());
+    if (!serverClock.isLearnt) await serverClock.learn(timeQuestion);
+    return created;
+  };
 
   const puller = new Puller({
     connection,
@@ -237,9 +287,13 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
       await ensured();
       return ensureConsumer(connection, lane, options.leaseMillis);
     },
+    hasAny: async ({ filter }) => (await jsm.direct.getMessage(streamName, { last_by_subj: filter })) !== null,
     entryOf,
   });
   yield* Effect.addFinalizer(() => Effect.sync(() => puller.close()));
+  yield* hearing(connection, `${laneRoot}.${encodeToken(tenant)}`, (agentType, priority) =>
+    puller.hear(agentType, priority),
+  );
 
   const put = Effect.fnUntraced(function* (waiting: Waiting) {
     const payload = bodyOf(waiting);
@@ -248,7 +302,11 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
       const answer = yield* Effect.promise(() => ask(nc, link, { subject, payload, timeoutMillis: putMillis }));
       if (answer._tag === "Answer") {
         const { error }: { readonly error?: { readonly description: string } } = answer.message.json();
-        if (error === undefined || /per subject exceeded/.test(error.description)) return;
+        if (error === undefined) {
+          if (waiting.priority !== "normal") yield* say(newsOf(tenant, waiting), "");
+          return true;
+        }
+        if (/per subject exceeded/.test(error.description)) return false;
         return yield* unavailable(error.description);
       }
       if (answer.why !== "nobody" || attempt === putAttempts) return yield* unavailable(answer.reason);
@@ -265,9 +323,30 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
     });
   const settle = ({ receipt }: Entry, verdict: string) => say(receipt, verdict);
 
+  let isTold = false;
+  /** The server's clock is known, if it can be asked; a machine whose own is off is told so once. */
+  const learnt = Effect.suspend(() => {
+    if (isTold && serverClock.isLearnt) return Effect.void;
+    const asked = serverClock.isLearnt || !link.connected ? Effect.void : Effect.tryPromise(ensured);
+    return asked.pipe(
+      Effect.timeoutOption(lookMillis),
+      Effect.ignore,
+      Effect.andThen(() => {
+        if (!serverClock.isLearnt || isTold) return Effect.void;
+        isTold = true;
+        const { skewMillis } = serverClock;
+        if (Math.abs(skewMillis) < clockOffMillis) return Effect.void;
+        const how = skewMillis < 0 ? "ahead of" : "behind";
+        return Effect.logWarning(
+          `the clock of this machine is ${Math.round(Math.abs(skewMillis) / 1_000)} s ${how} the log's, by which tasks are due`,
+        );
+      }),
+    );
+  });
+
   return TaskQueue.of({
     put,
-    take: (agentTypes) => puller.take(agentTypes),
+    take: (agentTypes, trouble) => puller.take(agentTypes, trouble),
     keep: (entry) => settle(entry, "+WPI"),
     giveBack: (entry, delayMillis) =>
       settle(entry, delayMillis <= 0 ? "-NAK" : `-NAK ${JSON.stringify({ delay: nanos(delayMillis) })}`),
@@ -278,12 +357,15 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
       if (!holderPattern.test(holder)) return false;
       const question = { subject: `${holderRoot}.${holder}`, payload: String(token), timeoutMillis: holderMillis };
       const answer = yield* Effect.promise(() => ask(nc, link, question));
-      return answer._tag === "Answer" && answer.message.string() === "held";
+      if (answer._tag === "Answer") return answer.message.string() === "held";
+      // Connected and silent, or we are away ourselves: nothing says that it is gone.
+      return answer.why === "silent" || answer.why === "lost";
     }),
-    missing: Effect.fnUntraced(function* (taskIds) {
-      const there = yield* Effect.tryPromise({ try: () => subjectsIn(connection, tenant), catch: unavailable });
-      return taskIds.filter((taskId) => !there.has(encodeToken(taskId)));
-    }),
+    now: Effect.andThen(learnt, () => serverClock.now(timeQuestion)),
+    incarnation: Effect.tryPromise({ try: ensured, catch: unavailable }).pipe(
+      // What a server had not written when it was killed is lost with it: `persist_mode`.
+      Effect.map((created) => `${created} ${connection.serverInfo().server_id}`),
+    ),
   });
 });
 

@@ -3,50 +3,47 @@
  *
  * Room: coordination.
  *
- * `tasks.concurrency` says how many (`{"reviewer": 2}`); a type that is not in it has no bound and costs nothing. A place
- * is a key of a bucket, taken and left by its revision, so that no two workers ever have one. It is taken when there is
- * an entry for it, and never by a worker that only waits.
+ * `tasks.concurrency` says how many (`{"reviewer": 2}`); a type that is not in it has no bound and costs nothing. For each
+ * bounded type a bucket says which process has how many places, changed by its revision, so that no two workers ever have
+ * one. A place is taken when there is an entry for it, and never by a worker that only waits.
  *
  * Promises, each a test in `test/contract/TasksContract.ts`:
  * - no more tasks of a type run than are configured, whoever claims at the same moment;
  * - a type that has no place free holds up no other type;
- * - the place of a process that died is taken by another one within a lease.
+ * - the places of a process that died are taken by another one within a lease.
  *
  * Decision: places and not `max_ack_pending` of the queue's consumer, because the server counts entries that wait for
  * their delay among those it has handed out, and a type has a consumer for each priority.
- * Decision: whoever finds all places taken asks their holders, as for leases, and a place has no end of its own: so a
+ * Decision: one number for each process, written as it is and not changed by one, because what a lost answer left behind is
+ * mended by the next write, and a place that is left and taken again in the same moment is not written at all.
+ * Decision: whoever finds all places taken asks the processes, as for leases, and a place has no end of its own: so a
  * server that was away for longer than a lease costs no place of a worker that lives, and nobody writes heartbeats.
  */
-import { Clock, Context, Effect, Layer, Option, Random, Schema, Stream } from "effect";
+import { Clock, Context, Effect, Layer, Option, Random, Schema, Semaphore, Stream } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
+import { backoff } from "../../../log/connection/Backoff.ts";
 import { decodeToken } from "../../../log/Subject.ts";
-import { type BucketError, Buckets, type Entry as BucketEntry, keyOf } from "../../bucket/Bucket.ts";
+import { type BucketError, Buckets, type Entry, keyOf } from "../../bucket/Bucket.ts";
 import { Configuration } from "../../config/Configuration.ts";
-import { SlotCounts } from "./SlotCounts.ts";
 import { TaskQueue } from "./TaskQueue.ts";
 
-export const bucketName = "RECOLLECT_TASK_SLOTS";
+/** With pauses of 50 ms to 5 s this is half a minute; then the next place that is taken or left mends it. */
+const settleTries = 12;
 
 export const settings = {
-  name: bucketName,
-  description: "Recollect: which tasks of a bounded agent type run. May be deleted when no worker runs.",
+  name: "RECOLLECT_TASK_SLOTS",
+  description: "Recollect: which processes run tasks of bounded agent types. May be deleted when no worker runs.",
   storage: "durable",
-  // A place is 300 bytes: 50 types of 1,000 places.
   maxBytes: 16 * 1024 * 1024,
-  // A task's id is 200 bytes, and JSON may write a byte as six.
-  maxValueBytes: 2_048,
+  // A process is 70 bytes: 900 of them work on one type.
+  maxValueBytes: 64 * 1024,
   whenFull: "refuse",
 } as const;
 
-/** `holder` is where the process can be asked, and `token` what it then says that it holds; null: nobody. */
-const Place = Schema.fromJsonString(
-  Schema.Struct({ holder: Schema.NullOr(Schema.String), token: Schema.Finite, taskId: Schema.NullOr(Schema.String) }),
-);
-type Place = typeof Place.Type;
-const decode = Schema.decodeUnknownOption(Place);
-const encode = Schema.encodeSync(Place);
-const bytesOf = (place: Place): Uint8Array => Buffer.from(encode(place));
-const free: Place = { holder: null, token: 0, taskId: null };
+/** Places by process: its holder and a token that it answers for there, with a space between. */
+const Taken = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Natural));
+type Taken = typeof Taken.Type;
+const decode = Schema.decodeUnknownOption(Taken);
 
 /** A place for one task, or nothing that had to be taken. Leaving it twice is leaving it once. */
 export interface Slot {
@@ -55,28 +52,28 @@ export interface Slot {
 
 const unbounded: Slot = { leave: Effect.void };
 
-/** A holder that did not answer: for which revision of its place, and since when. */
-interface Silent {
-  readonly revision: number;
-  readonly since: number;
+/** What this process knows of an agent type, and has of it. */
+interface Known {
+  readonly agentType: string;
+  readonly one: Semaphore.Semaphore;
+  taken: Taken;
+  revision: number;
+  mine: number;
+  /** All places were taken, and until when that is believed; epoch milliseconds. */
+  fullUntil: number;
+  readonly waiting: Set<() => void>;
 }
 
-interface Taken {
-  readonly key: string;
-  readonly index: number;
-  readonly revision: number;
-  readonly place: Place;
+interface Task {
+  readonly agentType: string;
+  readonly leaseMillis: number;
 }
 
 export class TaskSlots extends Context.Service<
   TaskSlots,
   {
-    /** A place for this task; undefined when all are taken, and then `isFull` for a while. */
-    readonly enter: (task: {
-      readonly agentType: string;
-      readonly taskId: string;
-      readonly leaseMillis: number;
-    }) => Effect.Effect<Slot | undefined>;
+    /** A place for a task of that type; undefined when all are taken, and then `isFull` for a while. */
+    readonly enter: (task: Task) => Effect.Effect<Slot | undefined>;
     /** True when all places of a type were taken a moment ago. */
     readonly isFull: (agentType: string) => Effect.Effect<boolean>;
     /** Returns when one of these types, which are full, may have a place. */
@@ -88,161 +85,183 @@ export interface Options {
   readonly tenant?: string | undefined;
 }
 
-/** In the order of their numbers; of ours and nobody's. A value of somebody else's making is taken, by nobody who answers. */
-const readPlaces = (prefix: string, entries: ReadonlyArray<BucketEntry>): ReadonlyArray<Taken> =>
-  entries.flatMap(({ key, revision, value }) => {
-    const index = Number(key.slice(prefix.length + 1));
-    if (value === undefined || !Number.isInteger(index)) return [];
-    const place = Option.getOrElse(decode(Buffer.from(value).toString("utf8")), () => ({ ...free, holder: "" }));
-    return [{ key, index, revision, place }];
-  });
-
-const isFree = ({ value }: BucketEntry): boolean =>
-  value === undefined || Option.getOrUndefined(decode(Buffer.from(value).toString("utf8")))?.holder === null;
-
-/** Those places below `most` that may be taken: each one beyond, of a bound that was larger, counts as one below. */
-const open = (places: ReadonlyArray<Taken>, most: number): ReadonlyArray<Pick<Taken, "index" | "revision">> => {
-  const taken = places.filter(({ place }) => place.holder !== null);
-  const beyond = taken.filter(({ index }) => index >= most).length;
-  const byIndex = new Map(places.map((one) => [one.index, one]));
-  return Array.from({ length: Math.max(0, most - beyond) }, (_, index) => {
-    const known = byIndex.get(index);
-    return known === undefined || known.place.holder === null ? [{ index, revision: known?.revision ?? 0 }] : [];
-  }).flat();
-};
-
 const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
   const queue = yield* TaskQueue;
   const config = yield* Configuration;
   const bucket = yield* (yield* Buckets).open(settings);
-  const random = yield* Random.Random;
   const scope = yield* Effect.scope;
-  const silent = new Map<string, Silent>();
-  const news = new SlotCounts();
+  const token = -Math.ceil((yield* Random.next) * Number.MAX_SAFE_INTEGER);
+  const me = `${queue.holder} ${token}`;
+  const types = new Map<string, Known>();
+  /** Processes that did not answer, and since when. */
+  const silent = new Map<string, number>();
   let isWatched = false;
 
-  /** Hears of places that others leave. Begun when a type was full for the first time. */
+  const knownOf = (agentType: string): Known => {
+    const made = { agentType, taken: {}, revision: 0, mine: 0, fullUntil: 0, waiting: new Set<() => void>() };
+    const known = types.get(agentType) ?? { ...made, one: Semaphore.makeUnsafe(1) };
+    types.set(agentType, known);
+    return known;
+  };
+  const freed = (known: Known) => {
+    known.fullUntil = 0;
+    // Those that are woken may wait again at once.
+    const woken = [...known.waiting];
+    known.waiting.clear();
+    for (const wake of woken) wake();
+  };
+  const othersOf = ({ taken }: Known) => Object.entries(taken).filter(([process]) => process !== me);
+  const countOf = (known: Known) => othersOf(known).reduce((sum, [, count]) => sum + count, known.mine);
+  const learn = (known: Known, { revision, value }: Pick<Entry, "revision" | "value">) => {
+    const before = countOf(known);
+    const text = value === undefined ? "{}" : Buffer.from(value).toString("utf8");
+    known.taken = Option.getOrElse(decode(text), () => ({}));
+    known.revision = revision;
+    // A place that another has taken is no news to those who wait.
+    if (countOf(known) < before) freed(known);
+  };
+
+  /** Hears of places that others leave. Begun with the first bounded type. */
   const watch = Effect.suspend(() => {
     if (isWatched) return Effect.void;
     isWatched = true;
-    const seen = bucket.watch(keyOf(tenant) + ".>").pipe(
+    const seen = bucket.watch(`${keyOf(tenant)}.*`).pipe(
       Stream.runForEach((entry) =>
         Effect.sync(() => {
-          if (entry === "caughtUp" || !isFree(entry)) return;
-          const agentType = decodeToken(entry.key.split(".")[1] ?? "");
-          if (agentType !== undefined) news.freed(agentType);
+          const agentType = entry === "caughtUp" ? undefined : decodeToken(entry.key.split(".")[1] ?? "");
+          const known = agentType === undefined ? undefined : types.get(agentType);
+          if (known !== undefined && entry !== "caughtUp" && entry.revision > known.revision) learn(known, entry);
         }),
       ),
       Effect.ignore,
     );
-    return Effect.forkIn(seen, scope);
+    return Effect.andThen(queue.hold(token), Effect.forkIn(seen, scope));
   });
   yield* config.watch("tasks.concurrency").pipe(
-    Stream.runForEach(() => Effect.sync(() => news.allFreed())),
+    Stream.runForEach(() => Effect.sync(() => types.forEach(freed))),
     Effect.forkScoped,
   );
 
-  /** True when nobody has answered for the place twice, a third of a lease apart. */
-  const isDead = Effect.fnUntraced(function* ({ key, place, revision }: Taken, leaseMillis: number) {
-    if (place.holder !== "" && (yield* queue.isHeld({ holder: place.holder ?? "", token: place.token }))) {
-      silent.delete(key);
-      return false;
-    }
-    const now = yield* Clock.currentTimeMillis;
-    const before = silent.get(key);
-    if (before?.revision === revision) return now - before.since >= leaseMillis / 3;
-    silent.set(key, { revision, since: now });
-    return false;
+  /** Writes what this process has, unless that is what stands there. False: somebody else wrote first, and was read. */
+  const written = Effect.fnUntraced(function* (known: Known, taken: Taken = known.taken) {
+    const { [me]: before = 0, ...others } = taken;
+    if (before === known.mine && taken === known.taken) return true;
+    const key = keyOf(tenant, known.agentType);
+    const next = known.mine === 0 ? others : { ...others, [me]: known.mine };
+    const revision = yield* bucket.replace(key, Buffer.from(JSON.stringify(next)), known.revision);
+    if (revision === undefined)
+      return yield* Effect.as(
+        Effect.map(bucket.get(key), (now) => learn(known, now)),
+        false,
+      );
+    known.taken = next;
+    known.revision = revision;
+    return true;
   });
 
-  /** Takes the first of these that nobody else takes at the same moment. */
-  const takeOne = Effect.fnUntraced(function* (
-    prefix: string,
-    wanted: ReadonlyArray<Pick<Taken, "index" | "revision">>,
-    { taskId, token }: { readonly taskId: string; readonly token: number },
-  ) {
-    for (const { index, revision } of wanted) {
-      const key = `${prefix}.${index}`;
-      const ours = bytesOf({ holder: queue.holder, token, taskId });
-      let taken = yield* bucket.replace(key, ours, revision);
-      if (taken === undefined && revision === 0) {
-        // Somebody has removed it by hand, which leaves a mark with a revision.
-        const now = yield* bucket.get(key);
-        if (now.value === undefined) taken = yield* bucket.replace(key, ours, now.revision);
-      }
-      if (taken !== undefined) return { key, token, revision: taken };
-    }
-    yield* queue.letGo(token);
-    return undefined;
-  });
-  /** What may have been taken, for all that was heard, is answered for by nobody. */
-  const take = Effect.fnUntraced(function* (
-    prefix: string,
-    wanted: ReadonlyArray<Pick<Taken, "index" | "revision">>,
-    taskId: string,
-  ) {
-    const token = -Math.ceil(random.nextDoubleUnsafe() * Number.MAX_SAFE_INTEGER);
-    yield* queue.hold(token);
-    return yield* takeOne(prefix, wanted, { token, taskId }).pipe(Effect.tapError(() => queue.letGo(token)));
-  });
-
-  const slotOf = (
-    agentType: string,
-    taken: { readonly key: string; readonly token: number; readonly revision: number },
-  ) => {
-    let isLeft = false;
-    return {
-      leave: Effect.suspend(() => {
-        if (isLeft) return Effect.void;
-        isLeft = true;
-        // Should it not be heard, we do not answer for it any more, and whoever needs it takes it.
-        return Effect.andThen(queue.letGo(taken.token), bucket.replace(taken.key, bytesOf(free), taken.revision)).pipe(
-          Effect.ignore,
-          Effect.andThen(Effect.sync(() => news.freed(agentType))),
-        );
-      }),
-    } satisfies Slot;
+  /** Leaves the bucket as this process is. What cannot be written now, or whose answer was lost, is written later. */
+  const settle = (known: Known): Effect.Effect<void> => {
+    const once = known.one.withPermit(Effect.repeat(written(known), { until: (isDone) => isDone }));
+    const later = Effect.ignore(Effect.retry(once, { schedule: backoff, times: settleTries }));
+    return once.pipe(
+      Effect.catch(() => Effect.forkIn(later, scope)),
+      Effect.asVoid,
+    );
   };
 
+  /** Without the processes that have not answered twice, a third of a lease apart. */
+  const living = Effect.fnUntraced(function* (known: Known, leaseMillis: number) {
+    const now = yield* Clock.currentTimeMillis;
+    const alive = yield* Effect.filter(
+      othersOf(known),
+      ([process]) => {
+        const [holder = "", held = ""] = process.split(" ");
+        return Effect.map(queue.isHeld({ holder, token: Number(held) }), (isHeld) => {
+          if (isHeld) silent.delete(process);
+          else if (!silent.has(process)) silent.set(process, now);
+          return now - (silent.get(process) ?? now) < leaseMillis / 3;
+        });
+      },
+      { concurrency: 32 },
+    );
+    return Object.fromEntries([...alive, [me, known.taken[me] ?? 0]]);
+  });
+
+  const takeOne = Effect.fnUntraced(function* (known: Known, most: number, leaseMillis: number) {
+    for (let isAsked = false; ;) {
+      if (countOf(known) >= most) {
+        if (isAsked) return false;
+        isAsked = true;
+        const taken = yield* living(known, leaseMillis);
+        if (Object.keys(taken).length < Object.keys({ ...known.taken, [me]: 0 }).length) yield* written(known, taken);
+        if (countOf(known) >= most) return false;
+      }
+      known.mine++;
+      const isWritten = yield* written(known).pipe(Effect.tapError(() => Effect.sync(() => known.mine--)));
+      if (isWritten) return true;
+      known.mine--;
+    }
+  });
+
   const enterBounded = Effect.fnUntraced(function* (
-    task: { readonly agentType: string; readonly taskId: string; readonly leaseMillis: number },
+    { agentType, leaseMillis }: Task,
     most: number,
   ): Effect.fn.Return<Slot | undefined, BucketError> {
-    const { agentType, leaseMillis, taskId } = task;
-    const prefix = keyOf(tenant, agentType);
-    const places = readPlaces(prefix, yield* bucket.entries(`${prefix}.*`));
-    const first = yield* take(prefix, open(places, most), taskId);
-    if (first !== undefined) return slotOf(agentType, first);
-    const held = places.filter(({ place }) => place.holder !== null);
-    const alive = yield* Effect.forEach(held, (one) => Effect.map(isDead(one, leaseMillis), (is) => !is), {
-      concurrency: 32,
+    const known = knownOf(agentType);
+    yield* watch;
+    if (known.revision === 0) learn(known, yield* bucket.get(keyOf(tenant, agentType)));
+    const isIn = yield* known.one.withPermit(takeOne(known, most, leaseMillis)).pipe(
+      Effect.tapError(() => Effect.forkIn(settle(known), scope)),
+      Effect.uninterruptible,
+    );
+    if (!isIn) {
+      known.fullUntil = (yield* Clock.currentTimeMillis) + leaseMillis / 3;
+      return undefined;
+    }
+    let isLeft = false;
+    const leave = Effect.suspend(() => {
+      if (isLeft) return Effect.void;
+      isLeft = true;
+      known.mine--;
+      freed(known);
+      return settle(known);
     });
-    const dead = held.filter((_, at) => alive[at] === false);
-    // What is dead is free, below the bound; beyond it, its end makes room there.
-    for (const { key, revision } of dead) yield* bucket.replace(key, bytesOf(free), revision);
-    if (dead.length === 0) return undefined;
-    const now = readPlaces(prefix, yield* bucket.entries(`${prefix}.*`));
-    const second = yield* take(prefix, open(now, most), taskId);
-    return second === undefined ? undefined : slotOf(agentType, second);
+    return { leave };
   });
 
   return TaskSlots.of({
     enter: Effect.fnUntraced(function* (task) {
       const most = (yield* config.get("tasks.concurrency"))[task.agentType];
       if (most === undefined) return unbounded;
-      const changes = news.changes(task.agentType);
-      const slot = yield* enterBounded(task, most).pipe(
+      return yield* enterBounded(task, most).pipe(
         // Without the bucket nobody knows how many run.
-        Effect.catch((error) => Effect.as(Effect.logWarning(`${task.taskId} waits: ${error.reason}`), undefined)),
+        Effect.catch((error) => {
+          const known = knownOf(task.agentType);
+          const until = Effect.map(
+            Clock.currentTimeMillis,
+            (now) => void (known.fullUntil = now + task.leaseMillis / 3),
+          );
+          return Effect.as(
+            Effect.andThen(until, Effect.logWarning(`${task.agentType} waits: ${error.reason}`)),
+            undefined,
+          );
+        }),
       );
-      if (slot !== undefined) return slot;
-      const now = yield* Clock.currentTimeMillis;
-      news.full(task.agentType, changes, now + task.leaseMillis / 3);
-      yield* watch;
-      return undefined;
     }),
-    isFull: (agentType) => news.isFull(agentType),
-    freed: (agentTypes) => news.awaitFreed(agentTypes),
+    isFull: (agentType) => Effect.map(Clock.currentTimeMillis, (now) => now < (types.get(agentType)?.fullUntil ?? 0)),
+    freed: (agentTypes) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const all = agentTypes.map(knownOf);
+        const until = all.reduce((least, { fullUntil }) => Math.min(least, fullUntil), Infinity);
+        const woken = Effect.callback<void>((resume) => {
+          const wake = () => resume(Effect.void);
+          for (const one of all) one.waiting.add(wake);
+          return Effect.sync(() => {
+            for (const one of all) one.waiting.delete(wake);
+          });
+        });
+        return Effect.raceFirst(woken, Effect.sleep(Math.max(0, until - now)));
+      }),
   });
 });
 

@@ -9,12 +9,13 @@
  */
 import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
-import { arrayAt, flagAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
+import { arrayAt, flagAt, type JsonObject, type JsonValue, objectAt, stringAt } from "../../Json.ts";
 import { answerOldest, openCalls, threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { describe } from "../describe.ts";
-import { idAt, nameOf, noted, notUnderstood, parsed, sizeOf } from "../facts.ts";
+import { idAt, noted, parsed, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { imageAt } from "../parts.ts";
+import { documentInterpreter } from "../documents.ts";
 
 const format = "chatgpt";
 
@@ -109,23 +110,16 @@ const message = (node: JsonObject, said: JsonObject, context: EntryContext, carr
   return { facts: [...facts, ...read.facts], carry: read.carry };
 };
 
-export const chatgpt: Interpreter = {
+export const chatgpt: Interpreter = documentInterpreter({
   format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (context.place === "frame") {
-      const facts: Array<Fact> = [];
-      const after = describe(facts, carry, {
-        client: { name: "chatgpt" },
-        title: stringAt(entry, "title"),
-        model: stringAt(entry, "default_model_slug"),
-      });
-      return { facts: [...facts, noted("conversation")], carry: after };
-    }
+  described: (frame) => ({
+    client: { name: "chatgpt" },
+    title: stringAt(frame, "title"),
+    model: stringAt(frame, "default_model_slug"),
+  }),
+  element: (entry, context, carry) => {
     const said = objectAt(entry, "message");
     if (said !== undefined) return message(entry, said, context, carry);
-    return {
-      facts: ["children" in entry ? noted("node without a message") : notUnderstood(format, nameOf(entry["type"]))],
-    };
+    return "children" in entry ? { facts: [noted("node without a message")] } : undefined;
   },
-};
+});

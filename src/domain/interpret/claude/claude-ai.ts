@@ -8,13 +8,13 @@
  */
 import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
-import { arrayAt, isObject, type JsonObject, stringAt } from "../../Json.ts";
+import { arrayAt, type JsonObject, stringAt } from "../../Json.ts";
 import { readBlocks } from "../blocks.ts";
 import { threadKey } from "../calls.ts";
-import { describe } from "../describe.ts";
-import { idAt, nameOf, noted, notUnderstood } from "../facts.ts";
+import { idAt } from "../facts.ts";
 import type { EntryContext, Interpreter } from "../Interpreter.ts";
 import { partsOf } from "../parts.ts";
+import { documentInterpreter, withText } from "../documents.ts";
 
 const format = "claude-ai";
 
@@ -47,22 +47,12 @@ const message = (said: JsonObject, sender: string, context: EntryContext): Reado
   ];
 };
 
-export const claudeAi: Interpreter = {
+export const claudeAi: Interpreter = documentInterpreter({
   format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (context.place === "frame") {
-      const facts: Array<Fact> = [];
-      const after = describe(facts, carry, {
-        client: { name: "claude.ai" },
-        title: stringAt(entry, "name"),
-        model: stringAt(entry, "model"),
-      });
-      return { facts: [...facts, noted("conversation")], carry: after };
-    }
-    const sender = stringAt(entry, "sender");
-    return {
-      facts: sender === undefined ? [notUnderstood(format, nameOf(entry["type"]))] : message(entry, sender, context),
-    };
-  },
-};
+  described: (frame) => ({
+    client: { name: "claude.ai" },
+    title: stringAt(frame, "name"),
+    model: stringAt(frame, "model"),
+  }),
+  element: withText("sender", (entry, sender, context) => ({ facts: message(entry, sender, context) })),
+});

@@ -11,7 +11,9 @@
  *   message id and request id, the last line seen holds.
  * - A sub-agent's words inside `progress` lines (`agent_progress`) are a side chain, and copies of those in its own
  *   transcript: counted there when that is here, else here. They are 5.8 % of all tokens of a real corpus.
- * - Lines of a fork that name where they come from (`forkedFrom`) are copies too.
+ * - Lines of a fork that name where they come from (`forkedFrom`) are copies too. Up to 2.0 a resumed session was a new
+ *   file that begins with the lines of the old one, under its own `sessionId`: the ids of lines and messages are the same in
+ *   both, and no line says which of them was first.
  * - A `summary` titles the thread that holds the line it names: of 52 in a real corpus 35 stand in another thread's file.
  */
 import { timeOf } from "../../EntryTimes.ts";
@@ -174,6 +176,7 @@ const said = (line: JsonObject, type: string, context: EntryContext, carry: Carr
     branch: stringAt(line, "gitBranch"),
     isSidechain: flagAt(line, "isSidechain"),
     isMeta: flagAt(line, "isMeta") || flagAt(line, "isCompactSummary") || flagAt(line, "isApiErrorMessage"),
+    twin: messageId === own || messageId === uuid ? { name: messageId, isOriginal: false } : undefined,
   });
   facts.push(...tools, ...shownFile(line, messageId));
   if (type === "assistant") facts.push(...usageOf(line, message, messageId, context.threadId));

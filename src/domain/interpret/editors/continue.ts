@@ -10,10 +10,10 @@ import type { Fact } from "../../Fact.ts";
 import { arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import { answerCall, threadKey, toolReturned } from "../calls.ts";
 import { chatMessage } from "../chats/chatMessage.ts";
-import { describe } from "../describe.ts";
-import { idAt, nameOf, noted, notUnderstood } from "../facts.ts";
+import { idAt } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { wordsOf } from "../parts.ts";
+import { documentInterpreter } from "../documents.ts";
 
 const format = "continue";
 
@@ -61,24 +61,17 @@ const message = (item: JsonObject, said: JsonObject, context: EntryContext, carr
   return { facts, carry: after };
 };
 
-export const continueDev: Interpreter = {
+export const continueDev: Interpreter = documentInterpreter({
   format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (context.place === "frame") {
-      const facts: Array<Fact> = [];
-      const after = describe(facts, carry, {
-        client: { name: "continue" },
-        title: stringAt(entry, "title"),
-        cwd: stringAt(entry, "workspaceDirectory"),
-        session: stringAt(entry, "sessionId"),
-        model: stringAt(entry, "chatModelTitle"),
-      });
-      return { facts: [...facts, noted("conversation")], carry: after };
-    }
+  described: (frame) => ({
+    client: { name: "continue" },
+    title: stringAt(frame, "title"),
+    cwd: stringAt(frame, "workspaceDirectory"),
+    session: stringAt(frame, "sessionId"),
+    model: stringAt(frame, "chatModelTitle"),
+  }),
+  element: (entry, context, carry) => {
     const said = objectAt(entry, "message");
-    return said === undefined
-      ? { facts: [notUnderstood(format, nameOf(entry["type"]))] }
-      : message(entry, said, context, carry);
+    return said === undefined ? undefined : message(entry, said, context, carry);
   },
-};
+});

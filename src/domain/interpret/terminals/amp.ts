@@ -20,9 +20,10 @@ import {
 } from "../../Json.ts";
 import { type Failure, threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { describe } from "../describe.ts";
-import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "../facts.ts";
+import { idAt, jsonText, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { partsOf } from "../parts.ts";
+import { documentInterpreter, withText } from "../documents.ts";
 
 const format = "amp";
 
@@ -101,22 +102,8 @@ const folderOf = (frame: JsonObject): string | undefined => {
   return uri?.startsWith("file://") ? uri.slice("file://".length) : uri;
 };
 
-export const amp: Interpreter = {
+export const amp: Interpreter = documentInterpreter({
   format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (context.place === "frame") {
-      const facts: Array<Fact> = [];
-      const after = describe(facts, carry, {
-        client: { name: format },
-        title: stringAt(entry, "title"),
-        cwd: folderOf(entry),
-      });
-      return { facts: [...facts, noted("conversation")], carry: after };
-    }
-    const role = stringAt(entry, "role");
-    return role === undefined
-      ? { facts: [notUnderstood(format, nameOf(entry["type"]))] }
-      : message(entry, role, context, carry);
-  },
-};
+  described: (frame) => ({ client: { name: format }, title: stringAt(frame, "title"), cwd: folderOf(frame) }),
+  element: withText("role", message),
+});

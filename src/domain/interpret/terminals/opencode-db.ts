@@ -25,6 +25,7 @@ const asFile = (row: JsonObject): JsonObject | undefined => {
         directory: row["directory"] ?? null,
         version: row["version"] ?? null,
         parentID: row["parent_id"] ?? null,
+        time: { created: row["time_created"] ?? null },
       };
     case "message":
       return { ...data, id, sessionID: row["session_id"] ?? null };

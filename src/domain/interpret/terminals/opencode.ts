@@ -8,12 +8,15 @@
  * came before (the last hundred or so), and every other message is an assistant's. Two parts of the oldest files name no message:
  * only their folder does, so they are notices with their words.
  *
+ * A fork of a session begins with copies of its messages under new ids, and does not say whose: the times are those of the
+ * originals, so a message or a call that is older than its session is a copy.
+ *
  * Choice: tokens are those of the message; `step-finish` parts repeat them per step. OpenCode counts cached tokens beside
  * its input and charges reasoning beside its output. A tool's part says when the tool began and ended.
  */
 import { shortId } from "../../Truncate.ts";
 import type { Part } from "../../thread/Content.ts";
-import type { Fact } from "../../Fact.ts";
+import type { Fact, Twin } from "../../Fact.ts";
 import {
   amountAt,
   arrayAt,
@@ -53,7 +56,16 @@ const session = (whole: JsonObject, carry: Carry): Interpretation => {
     cwd: stringAt(whole, "directory"),
     parentThreadId: stringAt(whole, "parentID"),
   });
-  return { facts: [...facts, noted("session")], carry: after };
+  const begun = numberAt(objectAt(whole, "time"), "created");
+  return { facts: [...facts, noted("session")], carry: begun === undefined ? after : { ...after, begun } };
+};
+
+/** Name of what began then: the same in a fork of its session. */
+const twinOf = (what: string, at: number | undefined, carry: Carry): Twin | undefined => {
+  const begun = numberAt(carry, "begun");
+  return at === undefined || begun === undefined
+    ? undefined
+    : { name: `opencode ${at} ${what}`, isOriginal: at >= begun };
 };
 
 const message = (whole: JsonObject, role: string, context: EntryContext, carry: Carry): Interpretation => {
@@ -63,6 +75,7 @@ const message = (whole: JsonObject, role: string, context: EntryContext, carry: 
   const model = stringAt(whole, "modelID") ?? stringAt(named, "modelID");
   const provider = stringAt(whole, "providerID") ?? stringAt(named, "providerID");
   const described = describe(facts, carry, { model, provider });
+  const twin = twinOf(`${role} ${model ?? ""}`, numberAt(objectAt(whole, "time"), "created"), carry);
   facts.push({
     _tag: "MessageSaid",
     messageId,
@@ -75,6 +88,7 @@ const message = (whole: JsonObject, role: string, context: EntryContext, carry: 
     provider,
     stopReason: stringAt(whole, "finish"),
     cwd: stringAt(objectAt(whole, "path"), "cwd") ?? stringAt(whole, "path"),
+    twin,
   });
   const tokens = objectAt(whole, "tokens");
   if (tokens !== undefined) {
@@ -96,6 +110,7 @@ const message = (whole: JsonObject, role: string, context: EntryContext, carry: 
       model,
       usage,
       costUsd: amountAt(whole, "cost"),
+      twin,
     });
   }
   if (role !== "user") return { facts, carry: described };
@@ -108,6 +123,7 @@ const tool = (
   part: JsonObject,
   messageId: string | undefined,
   context: EntryContext,
+  carry: Carry,
 ): { readonly parts: ReadonlyArray<Part>; readonly facts: ReadonlyArray<Fact> } => {
   const callId = idAt(part, "callID") ?? idAt(part, "id") ?? context.eventId;
   const callKey = threadKey(context.threadId, callId);
@@ -117,7 +133,8 @@ const tool = (
   const time = objectAt(state, "time");
   const start = numberAt(time, "start");
   const end = numberAt(time, "end");
-  const called = toolCalled({ callKey, callId, name, arguments: state?.["input"], messageId });
+  const twin = twinOf(callId, start, carry);
+  const called = { ...toolCalled({ callKey, callId, name, arguments: state?.["input"], messageId }), twin };
   const facts: Array<Fact> = [start === undefined ? called : { ...called, at: start }];
   const status = stringAt(state, "status");
   if (status !== "completed" && status !== "success" && status !== "error") return { parts, facts };
@@ -138,13 +155,13 @@ const tool = (
     failure,
     durationMillis: start === undefined || end === undefined ? undefined : end - start,
   });
-  facts.push(end === undefined ? returned : { ...returned, at: end });
+  facts.push({ ...returned, twin, ...(end === undefined ? {} : { at: end }) });
   return { parts, facts };
 };
 
 const part = (whole: JsonObject, type: string, context: EntryContext, carry: Carry): ReadonlyArray<Fact> => {
   const messageId = idAt(whole, "messageID");
-  const read = type === "tool" ? tool(whole, messageId, context) : { parts: partsOf([whole]), facts: [] };
+  const read = type === "tool" ? tool(whole, messageId, context, carry) : { parts: partsOf([whole]), facts: [] };
   if (messageId === undefined) return [noted(`part ${type} without a message`, stringAt(whole, "text")), ...read.facts];
   const role = arrayAt(carry, "users").includes(memo(messageId)) ? "user" : "assistant";
   return [

@@ -5,7 +5,8 @@
  *
  * Choices: the role `toolResult` is our role tool. A message's id is its line's, or the event's where the line has none
  * (older versions). Usage is counted per line: a response id is absent in old files and repeated in new ones. A fork
- * begins with copies of its session's lines, ids included: they count where they come from.
+ * begins with copies of its session's lines, ids included: they count where they come from. Extensions write whole sessions
+ * again beside their own, for debugging, under another session's id: what is the same in both counts once.
  */
 import type { Part } from "../../thread/Content.ts";
 import { timeOf } from "../../EntryTimes.ts";
@@ -16,7 +17,7 @@ import { threadKey, toolCalled, toolReturned } from "../calls.ts";
 import { describe } from "../describe.ts";
 import { argumentsValue, idAt, nameOf, noted, notUnderstood, serverOf, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
-import { copiedFrom, movedKeys } from "../copies.ts";
+import { copiedFrom, movedKeys, twins } from "../copies.ts";
 import { memo } from "../memory.ts";
 import { partsOf, wordsOf } from "../parts.ts";
 import { follow, pathOf } from "../paths.ts";
@@ -157,6 +158,13 @@ const session = (line: JsonObject, carry: Carry): Interpretation => {
   };
 };
 
+/** Name of a line in every file that it was copied into: its id is unique in its session, its time makes it so in the world. */
+const lineName = (line: JsonObject): string | undefined => {
+  const id = idAt(line, "id");
+  const at = timeOf(line);
+  return id === undefined || at === undefined ? undefined : `pi ${at} ${shortId(id)}`;
+};
+
 /** Goes on along the tree of entries. Older versions write none. */
 const step = (line: JsonObject, carry: Carry, facts: Array<Fact>, messageId?: string): ReturnType<typeof follow> => {
   const lineId = idAt(line, "id");
@@ -177,7 +185,8 @@ export const pi: Interpreter = {
       const way = step(entry, carry, facts, idAt(entry, "id"));
       const told = message(entry, said, context, way);
       const from = stringAt(carry, "from");
-      const counted = from === undefined ? told : copiedFrom(told, movedKeys(context.threadId, from));
+      const counted =
+        from === undefined ? twins(told, lineName(entry)) : copiedFrom(told, movedKeys(context.threadId, from));
       return { facts: [...facts, ...counted], carry: way.carry };
     }
     if (type === "session") return session(entry, carry);

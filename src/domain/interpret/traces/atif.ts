@@ -10,10 +10,10 @@ import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
 import { amountAt, arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
 import { threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
-import { describe } from "../describe.ts";
-import { idAt, jsonText, nameOf, noted, notUnderstood, sizeOf } from "../facts.ts";
+import { idAt, jsonText, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
 import { partsOf, wordsOf } from "../parts.ts";
+import { documentInterpreter, withText } from "../documents.ts";
 
 const format = "atif";
 
@@ -87,24 +87,16 @@ const step = (entry: JsonObject, source: string, context: EntryContext, carry: C
   return { facts, carry };
 };
 
-export const atif: Interpreter = {
+export const atif: Interpreter = documentInterpreter({
   format,
-  interpret: (entry, context, carry) => {
-    if (!isObject(entry)) return { facts: [notUnderstood(format, "entry that is no object")] };
-    if (context.place === "frame") {
-      const facts: Array<Fact> = [];
-      const agent = objectAt(entry, "agent");
-      const after = describe(facts, carry, {
-        tool: stringAt(agent, "name"),
-        client: { name: stringAt(agent, "name") ?? format, version: stringAt(agent, "version") ?? null },
-        session: stringAt(entry, "session_id"),
-        model: stringAt(agent, "model_name"),
-      });
-      return { facts: [...facts, noted("conversation")], carry: after };
-    }
-    const source = stringAt(entry, "source");
-    return source === undefined
-      ? { facts: [notUnderstood(format, nameOf(entry["type"]))] }
-      : step(entry, source, context, carry);
+  described: (frame) => {
+    const agent = objectAt(frame, "agent");
+    return {
+      tool: stringAt(agent, "name"),
+      client: { name: stringAt(agent, "name") ?? format, version: stringAt(agent, "version") ?? null },
+      session: stringAt(frame, "session_id"),
+      model: stringAt(agent, "model_name"),
+    };
   },
-};
+  element: withText("source", step),
+});

@@ -74,7 +74,7 @@ const objects = ({ columns, rows, trend }: SectionAnswer) =>
     ...(trend === undefined ? {} : { trend: trend.rows[at] ?? [] }),
   }));
 
-const asJson = (answer: ReportAnswer) =>
+export const reportJson = (answer: ReportAnswer) =>
   Output.json({
     ...answer,
     sections: answer.sections.map((section) => {
@@ -167,7 +167,7 @@ export const report = Command.make(
     };
     const answered = Effect.gen(function* () {
       const answer = yield* runReport(definition, request);
-      if (input.json) return yield* asJson(answer);
+      if (input.json) return yield* reportJson(answer);
       if (isCsv) return yield* asCsv(answer, input.csvSafe ? "csv-safe" : "csv");
       if (Option.isNone(input.html)) return yield* Output.styled(reportLines(answer, screenOf(input.color)).join("\n"));
       const page = reportHtml(answer, spanOf(answer));

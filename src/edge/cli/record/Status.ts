@@ -19,6 +19,20 @@ const sayStream = Effect.fnUntraced(function* (stream: StoreNumbers["stream"]) {
   );
 });
 
+/** All together, and the agent type whose tasks have waited longest. */
+const tasksLine = (groups: StoreNumbers["tasks"]): string => {
+  const sum = (of: "waiting" | "delayed" | "held") => groups.reduce((all, group) => all + group[of], 0);
+  const [oldest] = groups
+    .flatMap(({ agentType, held, oldestAt }) => (oldestAt === null ? [] : [{ agentType, held, oldestAt }]))
+    .toSorted((one, other) => one.oldestAt - other.oldestAt);
+  const since =
+    oldest === undefined
+      ? ""
+      : ` since ${Output.moment(oldest.oldestAt)} UTC (${oldest.agentType}${oldest.held === 0 ? ", which no worker runs" : ""})`;
+  const later = sum("delayed") === 0 ? "" : `, ${Output.count(sum("delayed"))} are due later`;
+  return `${Output.count(sum("waiting"))} wait${since}, ${Output.count(sum("held"))} run${later}`;
+};
+
 /** True when there is nothing to tell: no condition, nothing waits, and every projection has everything. */
 const isQuiet = ({ conditions, projections, spool, stream }: StoreNumbers): boolean =>
   stream !== null &&
@@ -51,6 +65,7 @@ export const status = Command.make(
     if (process.stdout.isTTY === true && !input.all && isQuiet(found)) return yield* sayAllWell(found);
     yield* sayStream(stream);
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
+    if (found.tasks.length > 0) yield* Output.line(`tasks       ${tasksLine(found.tasks)}`);
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
     yield* Output.line(
       `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,

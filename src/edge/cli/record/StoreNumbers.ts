@@ -11,6 +11,7 @@ import { credentialsEnd } from "../../../log/connection/CredentialsEnd.ts";
 import type { LogCondition } from "../../../log/connection/LogCondition.ts";
 import { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
 import { replicasOf } from "../../../log/connection/ReplicasNats.ts";
+import { skewOf } from "../../../log/connection/ServerClockNats.ts";
 import * as ServerAccess from "../../../log/connection/ServerAccess.ts";
 import type { Condition } from "../../../projection/ProjectorCondition.ts";
 import { Query } from "../../../query/Query.ts";
@@ -31,7 +32,22 @@ export interface Named {
 /** Conditions that pass by themselves, or only tell. */
 const harmless: ReadonlySet<string> = new Set(["rebuilding", "restored"]);
 /** Nothing is lost or refused by them now. */
-const warnings: ReadonlySet<string> = new Set(["compressed", "streamSettings", "diskLow", "spoolOverdue"]);
+const warnings: ReadonlySet<string> = new Set(["compressed", "streamSettings", "diskLow", "spoolOverdue", "clockOff"]);
+/** A clock that is off by more than machines that keep time are. */
+const clockOffMillis = 5_000;
+
+const clockCondition = (skewMillis: number | undefined): ReadonlyArray<Named> => {
+  if (skewMillis === undefined || Math.abs(skewMillis) < clockOffMillis) return [];
+  const how = `${Output.duration(Math.abs(skewMillis))} ${skewMillis < 0 ? "ahead of" : "behind"}`;
+  return [
+    {
+      name: "clockOff",
+      field: null,
+      message: `The clock of this machine is ${how} the log's.`,
+      hint: "Set it, as by NTP: due times, pauses and schedules go by the log's clock, but events say when they happened by this one.",
+    },
+  ];
+};
 
 export const severityOf = ({ name }: Pick<Named, "name">): "ok" | "warning" | "critical" => {
   if (harmless.has(name)) return "ok";
@@ -120,6 +136,8 @@ export const numbersOf = Effect.fnUntraced(function* (folder: Folder, access: Se
   const models = yield* query.status;
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
   const projections = yield* projectionsOf(stream?.lastSequence ?? 0, now);
+  const skewMillis = yield* skewOf(connection);
+  const tasks = yield* query.waiting.numbers(now + (skewMillis ?? 0));
   const held = yield* Effect.option(snapshots.info);
   const { keys, bytes } = Option.getOrElse(held, () => ({ keys: 0, bytes: 0 }));
   const machine = yield* machineNumbers(folder);
@@ -146,13 +164,19 @@ export const numbersOf = Effect.fnUntraced(function* (folder: Folder, access: Se
     disk: machine.disk,
     wal: machine.wal,
     threads: models.threads,
+    tasks,
+    clock: { aheadMillis: skewMillis === undefined ? null : -Math.round(skewMillis) },
     unknown: models.unknown,
     condition: models.condition ?? null,
     scrub: models.integrity.scrub,
     verified: models.integrity.verified ?? null,
     kept: models.integrity.kept,
     history: models.history,
-    conditions: [...[...connection.conditions(), ...noted].map(conditionOf), ...machine.conditions],
+    conditions: [
+      ...[...connection.conditions(), ...noted].map(conditionOf),
+      ...machine.conditions,
+      ...clockCondition(skewMillis),
+    ],
   };
 });
 

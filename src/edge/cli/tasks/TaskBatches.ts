@@ -4,15 +4,15 @@
  * Room: edge.
  *
  * The file has one JSON object per line, a task's request each: what schema/task.submitted.json says under `request`. The
- * agent type of the command line is that of the lines that name none. `-` is stdin.
+ * agent type of the command line is that of the lines that name none. `after` in a line is what it waits for: places of
+ * the batch from 0, and ids of other tasks. `-` is stdin.
  */
 import { Effect, FileSystem, Option, Stdio, Stream } from "effect";
 import { Argument, Command } from "effect/cli";
 import * as Tasks from "../../../coordination/tasks/Tasks.ts";
 import { maxBatch } from "../../../domain/task/TaskRecord.ts";
-import type { TaskRequest } from "../../../domain/task/TaskEvents.ts";
 import { isObject } from "../../../domain/Json.ts";
-import type { Given } from "../../../publish/write/NewEvent.ts";
+import type { BatchRequest } from "../../../coordination/tasks/TaskSubmit.ts";
 import { BadRequest } from "../Failure.ts";
 import { json, store, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
@@ -36,7 +36,7 @@ const textOf = Effect.fnUntraced(function* (path: string) {
 
 /** The requests of a file, in its order; the refusal names the line. */
 export const readRequests = Effect.fnUntraced(function* (path: string, agentType: string | undefined) {
-  const requests: Array<Given<TaskRequest>> = [];
+  const requests: Array<BatchRequest> = [];
   for (const [at, line] of (yield* textOf(path)).split("\n").entries()) {
     if (line.trim() === "") continue;
     const wrong = (why: string) =>

@@ -40,8 +40,11 @@ const fits = (input: {
   readonly failFast: boolean;
   readonly [name: string]: unknown;
 }) => {
-  const ofOne = ["message", "description", "model", "cwd", "timeout", "delay"];
-  const isSaid = (name: string) => Option.isOption(input[name]) && Option.isSome(input[name]);
+  const ofOne = ["message", "description", "model", "cwd", "timeout", "delay", "after", "key"];
+  const isSaid = (name: string) => {
+    const value = input[name];
+    return Array.isArray(value) ? value.length > 0 : Option.isOption(value) && Option.isSome(value);
+  };
   const wrong = Option.isSome(input.batch) ? ofOne.find(isSaid) : undefined;
   if (wrong !== undefined) {
     return new BadRequest({ message: `--batch does not go with ${wrong}: each line of the file says its own.` });
@@ -50,6 +53,12 @@ const fits = (input: {
   if (alone) return new BadRequest({ message: "--parallel, --sequential and --fail-fast are for a --batch." });
   return Effect.void;
 };
+
+/** Seconds, as they are written, and milliseconds, as they are stored; what is neither is refused with the submission. */
+const afterErrors = (rules: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(rules).map(([type, rule]) => [type, rule === "never" ? ("never" as const) : Number(rule) * 1_000]),
+  );
 
 export const submit = Command.make(
   "submit",
@@ -82,6 +91,26 @@ export const submit = Command.make(
       Flag.withDescription("Not before so many seconds from now"),
       Flag.optional,
     ),
+    startWithin: Flag.Finite("start-within").pipe(
+      Flag.withMetavar("SECONDS"),
+      Flag.withDescription("Fail it as expired when it has not begun so many seconds from now"),
+      Flag.optional,
+    ),
+    key: text("key", "One task of its agent type and this key is open at a time; prints that one's id"),
+    after: Flag.String("after").pipe(
+      Flag.withMetavar("TASK"),
+      Flag.withDescription("Wait for the end of this task; may be given several times"),
+      Flag.between(0, 1_000),
+    ),
+    whenFailed: Flag.Literals("when-failed", ["cancel", "run"]).pipe(
+      Flag.withDescription("When a task that it waits for does not complete (default: cancel)"),
+      Flag.optional,
+    ),
+    onError: Flag.KeyValuePair("on-error").pipe(
+      Flag.withMetavar("TYPE=never|SECONDS"),
+      Flag.withDescription("After an error of this type: no further attempt, or a pause of its own"),
+      Flag.optional,
+    ),
     batch: Flag.String("batch").pipe(
       Flag.withMetavar("FILE"),
       Flag.withDescription("Submit one task for each line of a JSON Lines file (- is stdin), all or none"),
@@ -105,11 +134,18 @@ export const submit = Command.make(
     json,
   },
   Effect.fn("cli.tasks.submit")(function* (input) {
+    const now = yield* Clock.currentTimeMillis;
     const submission = {
       ...given("id", input.id),
       ...given("threadId", input.thread),
       ...given("priority", input.priority),
       ...given("maxAttempts", input.maxAttempts),
+      ...given("whenFailed", input.whenFailed),
+      ...given("onError", Option.map(input.onError, afterErrors)),
+      ...given(
+        "startBy",
+        Option.map(input.startWithin, (seconds) => now + seconds * 1_000),
+      ),
     };
     yield* fits(input);
     if (Option.isSome(input.batch)) {
@@ -128,7 +164,6 @@ export const submit = Command.make(
     const agentType = input.agentType.value;
     const work = Effect.gen(function* () {
       const tasks = yield* Tasks.Tasks;
-      const now = yield* Clock.currentTimeMillis;
       const request = {
         agentType,
         ...given("message", input.message),
@@ -139,6 +174,8 @@ export const submit = Command.make(
       };
       const submitted = yield* tasks.submit(request, {
         ...submission,
+        after: input.after,
+        ...given("dedupKey", input.key),
         ...given(
           "notBefore",
           Option.map(input.delay, (seconds) => now + seconds * 1_000),
@@ -156,6 +193,14 @@ export const submit = Command.make(
   Command.withExamples([
     { command: 'recollect tasks submit reviewer "look at the last commit"', description: "Prints the task's id" },
     { command: "recollect tasks submit nightly --delay 3600 --priority low", description: "In an hour" },
+    {
+      command: "recollect tasks submit summarizer --after TASK --start-within 600",
+      description: "When another task has completed, within ten minutes",
+    },
+    {
+      command: 'recollect tasks submit indexer --key "repository 7" --on-error BadInput=never --on-error Busy=60',
+      description: "Unless one for this key is open; by kind of error",
+    },
     { command: "recollect tasks submit reviewer --batch files.jsonl --parallel 4 --fail-fast", description: "A batch" },
   ]),
 );

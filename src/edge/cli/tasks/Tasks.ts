@@ -50,6 +50,11 @@ const flags = {
     Flag.withDescription("Only tasks of this batch; archived ones too"),
     Flag.optional,
   ),
+  parent: Flag.String("parent").pipe(
+    Flag.withMetavar("TASK"),
+    Flag.withDescription("Only children of this task; archived ones too"),
+    Flag.optional,
+  ),
   archived: Flag.Boolean("archived").pipe(
     Flag.withDefault(false),
     Flag.withDescription("Only those that ended longer ago than tasks.retentionMillis"),
@@ -61,11 +66,12 @@ const flags = {
 const listed = Effect.fn("cli.tasks")(function* (input: Command.Command.Config.Infer<typeof flags>) {
   const query = yield* Query;
   // Who asks for something by name gets it wherever it is.
-  const isWhole = (input.deadLetters || Option.isSome(input.batch)) && !input.archived;
+  const isWhole = (input.deadLetters || Option.isSome(input.batch) || Option.isSome(input.parent)) && !input.archived;
   const found = yield* query.tasks({
     limit: input.limit,
     ...given("status", input.status),
     ...given("batchId", input.batch),
+    ...given("parentTaskId", input.parent),
     ...(input.deadLetters ? { deadLetters: "only" } : {}),
     ...(isWhole ? {} : { recentSince: (yield* Clock.currentTimeMillis) - (yield* retention) }),
     ...(input.archived ? { archived: "only" } : {}),

@@ -3,13 +3,25 @@
  *
  * Room: edge.
  */
-import { Effect } from "effect";
+import { Effect, FileSystem } from "effect";
 import { Command } from "effect/cli";
+import { fileURLToPath } from "node:url";
 import { resumeOf } from "../../../query/brief/Resume.ts";
 import { NotFound } from "../Failure.ts";
 import { json, readModels, tenant, threadArgument } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { threadNamed } from "./ThreadIds.ts";
+
+/** True when the file that a thread came from is not there any more; a file that cannot be looked at is. */
+const isGone = Effect.fnUntraced(function* (source: string | null) {
+  if (source?.startsWith("file:///") !== true) return false;
+  const fs = yield* FileSystem.FileSystem;
+  return yield* Effect.try(() => fileURLToPath(source)).pipe(
+    Effect.flatMap((path) => fs.exists(path)),
+    Effect.map((isThere) => !isThere),
+    Effect.orElseSucceed(() => false),
+  );
+});
 
 const goOn = "Another agent can go on with it: recollect hand-over";
 
@@ -32,6 +44,8 @@ export const resume = Command.make(
       const { command, folder, words } = found;
       return yield* Output.json({ threadId, agent, command, words, folder: folder ?? null });
     }
+    if (yield* isGone(thread.source))
+      yield* Output.note(`Its transcript is gone from the disk, and its agent may not take it up. ${goOn} ${threadId}`);
     yield* Output.line(found.command);
     if (found.folder === undefined)
       yield* Output.note("Run it in the project's folder: the transcript does not say which one it was.");

@@ -10,6 +10,7 @@ import { hitKinds, type SearchAnswer, type SearchFilter, type SearchHit } from "
 import { BadRequest } from "../Failure.ts";
 import { given, json, readModels } from "../Flags.ts";
 import * as Output from "../Output.ts";
+import { paged } from "../Pager.ts";
 import { momentHint, momentOf } from "../ParseTime.ts";
 import { agentName, bold, color, dim, folderName, type Screen, screenOf, utc, when } from "../Screen.ts";
 import { shortIds, wholeThreadId } from "./ThreadIds.ts";
@@ -68,7 +69,9 @@ const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
     yield* Output.styled(`${at === 0 ? "" : "\n"}${bold(id, how.screen)}  ${title}\n  ${dim(about, how.screen)}`);
     for (const hit of hits) yield* Output.styled(hitLine(hit, how));
     if (count > hits.length)
-      yield* Output.styled(`  ${dim(Output.counted(count - hits.length, "more hit"), how.screen)}`);
+      yield* Output.styled(
+        `  ${dim(`${answer.isCut ? "at least " : ""}${Output.counted(count - hits.length, "more hit")}`, how.screen)}`,
+      );
   }
   const [best] = answer.threads;
   const place = best?.hits[0];
@@ -165,47 +168,51 @@ export const searchCommand = Command.make(
     color,
     json,
   },
-  Effect.fn("cli.search")(function* (input) {
-    if (input.contains && input.regex)
-      return yield* new BadRequest({ message: "--contains and --regex are two ways to look.", hint: "Give one." });
-    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-    const moment = (written: Option.Option<string>) =>
-      Option.flatMap(written, (one) => Option.fromUndefinedOr(momentOf(one, now)));
-    const query = yield* Query;
-    const screen = screenOf(input.color);
-    const threadId = Option.isSome(input.thread)
-      ? { threadId: yield* wholeThreadId(input.thread.value, Option.getOrUndefined(input.tenant)) }
-      : {};
-    const answer = yield* query.search({
-      text: input.words.join(" "),
-      by: howFound(input.contains, input.regex) ?? "words",
-      limit: input.limit,
-      hasError: input.hasError,
-      width: input.json ? 240 : screen.isTerminal ? screen.columns - indent - 1 : 160,
-      ...(input.kind.length === 0 ? {} : { kinds: input.kind }),
-      ...threadId,
-      ...given("project", input.project),
-      ...given("branch", input.branch),
-      ...given("agent", input.agent),
-      ...given("model", input.model),
-      ...given("role", input.role),
-      ...given("tool", input.tool),
-      ...given("file", input.file),
-      ...given("since", moment(input.since)),
-      ...given("until", moment(input.until)),
-      ...given("tenant", input.tenant),
-    });
-    if (input.json) return yield* Output.json(asJson(answer));
-    if (answer.threads.length === 0)
-      return yield* Output.note(
-        answer.isCut
-          ? "Nothing found in the newest texts, and there are older ones. Narrow the search."
-          : "Nothing found.",
-      );
-    const ids = answer.threads.map(({ thread }) => thread.threadId);
-    const short = screen.isTerminal ? yield* shortIds(ids) : ids;
-    yield* show(answer, { screen, now, utc: input.utc || !screen.isTerminal, short });
-  }, readModels),
+  Effect.fn("cli.search")(
+    function* (input) {
+      if (input.contains && input.regex)
+        return yield* new BadRequest({ message: "--contains and --regex are two ways to look.", hint: "Give one." });
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+      const moment = (written: Option.Option<string>) =>
+        Option.flatMap(written, (one) => Option.fromUndefinedOr(momentOf(one, now)));
+      const query = yield* Query;
+      const screen = screenOf(input.color);
+      const threadId = Option.isSome(input.thread)
+        ? { threadId: yield* wholeThreadId(input.thread.value, Option.getOrUndefined(input.tenant)) }
+        : {};
+      const answer = yield* query.search({
+        text: input.words.join(" "),
+        by: howFound(input.contains, input.regex) ?? "words",
+        limit: input.limit,
+        hasError: input.hasError,
+        width: input.json ? 240 : screen.isTerminal ? screen.columns - indent - 1 : 160,
+        ...(input.kind.length === 0 ? {} : { kinds: input.kind }),
+        ...threadId,
+        ...given("project", input.project),
+        ...given("branch", input.branch),
+        ...given("agent", input.agent),
+        ...given("model", input.model),
+        ...given("role", input.role),
+        ...given("tool", input.tool),
+        ...given("file", input.file),
+        ...given("since", moment(input.since)),
+        ...given("until", moment(input.until)),
+        ...given("tenant", input.tenant),
+      });
+      if (input.json) return yield* Output.json(asJson(answer));
+      if (answer.threads.length === 0)
+        return yield* Output.note(
+          answer.isCut
+            ? "Nothing found in the newest texts, and there are older ones. Narrow the search."
+            : "Nothing found.",
+        );
+      const ids = answer.threads.map(({ thread }) => thread.threadId);
+      const short = screen.isTerminal ? yield* shortIds(ids) : ids;
+      yield* show(answer, { screen, now, utc: input.utc || !screen.isTerminal, short });
+    },
+    readModels,
+    paged,
+  ),
 ).pipe(
   Command.withDescription("Find what was said, what tools were given and what they answered"),
   Command.withExamples([

@@ -11,6 +11,7 @@ import { BadRequest, NotFound } from "../Failure.ts";
 import { given, json, readModels, tenant, threadArgument } from "../Flags.ts";
 import { momentOf } from "../ParseTime.ts";
 import * as Output from "../Output.ts";
+import { paged } from "../Pager.ts";
 import { asJson, showSpooled, spooledFor } from "../spool/Spooled.ts";
 import { bold, color, type Screen, screenOf, wrapped } from "../Screen.ts";
 import { lastThreadId, wholeThreadId } from "./ThreadIds.ts";
@@ -117,64 +118,68 @@ export const threadCommand = Command.make(
     tenant,
     json,
   },
-  Effect.fn("cli.thread")(function* (input) {
-    const query = yield* Query;
-    if (Option.isSome(input.thread) === input.last)
-      return yield* new BadRequest({
-        message: input.last ? "A thread and --last are two threads." : "<thread> is missing.",
-        hint: "Give an id or its beginning, or --last. recollect threads lists them.",
-      });
-    const threadId = Option.isSome(input.thread)
-      ? yield* wholeThreadId(input.thread.value, input.tenant)
-      : yield* lastThreadId(input.tenant);
-    const key = { threadId, tenant: input.tenant };
-    const found = yield* query.thread(key);
-    // As it was then, nothing waited.
-    const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(threadId, input.tenant));
-    if (found === undefined && spooled.length > 0) {
-      if (input.json) {
-        const nothing = { thread: null, messages: [], toolCalls: [] };
-        return yield* Output.json({ ...nothing, spooled: spooled.map(asJson) });
+  Effect.fn("cli.thread")(
+    function* (input) {
+      const query = yield* Query;
+      if (Option.isSome(input.thread) === input.last)
+        return yield* new BadRequest({
+          message: input.last ? "A thread and --last are two threads." : "<thread> is missing.",
+          hint: "Give an id or its beginning, or --last. recollect threads lists them.",
+        });
+      const threadId = Option.isSome(input.thread)
+        ? yield* wholeThreadId(input.thread.value, input.tenant)
+        : yield* lastThreadId(input.tenant);
+      const key = { threadId, tenant: input.tenant };
+      const found = yield* query.thread(key);
+      // As it was then, nothing waited.
+      const spooled = Option.isSome(input.at) ? [] : yield* spooledFor(thread(threadId, input.tenant));
+      if (found === undefined && spooled.length > 0) {
+        if (input.json) {
+          const nothing = { thread: null, messages: [], toolCalls: [] };
+          return yield* Output.json({ ...nothing, spooled: spooled.map(asJson) });
+        }
+        yield* Output.line(`Nothing of it is in the log yet.  [${threadId}]`);
+        return yield* showSpooled(spooled);
       }
-      yield* Output.line(`Nothing of it is in the log yet.  [${threadId}]`);
-      return yield* showSpooled(spooled);
-    }
-    if (found === undefined) {
-      return yield* new NotFound({
-        message: `There is no thread ${threadId}.`,
-        hint: "recollect threads lists them.",
-      });
-    }
-    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-    const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
-    if (isHidden && !input.deleted) {
-      return yield* new NotFound({
-        message: `Thread ${threadId} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
-        hint: "Show it with --deleted.",
-      });
-    }
-    const filter = { ...key, ...readAt(input.at, now) };
-    const messages = yield* everything(filter, query.messages);
-    const toolCalls = yield* everything(filter, query.toolCalls);
-    const compactions = yield* everything(filter, query.compactions);
-    if (input.json)
-      return yield* Output.json({ thread: found, messages, toolCalls, compactions, spooled: spooled.map(asJson) });
-    const asItWas = Option.match(input.at, { onNone: () => "", onSome: (then) => `, as it was at ${then}` });
-    yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
-    const prompts = messages.filter(({ kind }) => kind === "prompt" || kind === "task").length;
-    const answers = messages.filter(({ kind }) => kind === "answer").length;
-    yield* Output.line(
-      `${Output.counted(prompts, "prompt")}, ${Output.counted(answers, "answer")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
-    );
-    const shown = input.all ? messages : messages.filter((one) => one.isAbandoned === 0 && one.isCopied === 0);
-    yield* leftOut(messages, shown);
-    const hidden = new Set(messages.filter((one) => !shown.includes(one)).map(({ messageId }) => messageId));
-    const calls = toolCalls.filter(({ messageId }) => messageId === null || !hidden.has(messageId));
-    const pieces = transcript(shown, calls, { compactions, isFull: input.full });
-    const screen = screenOf(input.color);
-    yield* showPieces(pieces, { around: Option.getOrUndefined(input.around), isAll: input.all, screen });
-    yield* showSpooled(spooled);
-  }, readModels),
+      if (found === undefined) {
+        return yield* new NotFound({
+          message: `There is no thread ${threadId}.`,
+          hint: "recollect threads lists them.",
+        });
+      }
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+      const isHidden = found.deletedAt !== null || (found.expiresAt !== null && found.expiresAt <= now);
+      if (isHidden && !input.deleted) {
+        return yield* new NotFound({
+          message: `Thread ${threadId} is ${found.deletedAt === null ? "expired" : "deleted"}.`,
+          hint: "Show it with --deleted.",
+        });
+      }
+      const filter = { ...key, ...readAt(input.at, now) };
+      const messages = yield* everything(filter, query.messages);
+      const toolCalls = yield* everything(filter, query.toolCalls);
+      const compactions = yield* everything(filter, query.compactions);
+      if (input.json)
+        return yield* Output.json({ thread: found, messages, toolCalls, compactions, spooled: spooled.map(asJson) });
+      const asItWas = Option.match(input.at, { onNone: () => "", onSome: (then) => `, as it was at ${then}` });
+      yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
+      const prompts = messages.filter(({ kind }) => kind === "prompt" || kind === "task").length;
+      const answers = messages.filter(({ kind }) => kind === "answer").length;
+      yield* Output.line(
+        `${Output.counted(prompts, "prompt")}, ${Output.counted(answers, "answer")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
+      );
+      const shown = input.all ? messages : messages.filter((one) => one.isAbandoned === 0 && one.isCopied === 0);
+      yield* leftOut(messages, shown);
+      const hidden = new Set(messages.filter((one) => !shown.includes(one)).map(({ messageId }) => messageId));
+      const calls = toolCalls.filter(({ messageId }) => messageId === null || !hidden.has(messageId));
+      const pieces = transcript(shown, calls, { compactions, isFull: input.full });
+      const screen = screenOf(input.color);
+      yield* showPieces(pieces, { around: Option.getOrUndefined(input.around), isAll: input.all, screen });
+      yield* showSpooled(spooled);
+    },
+    readModels,
+    paged,
+  ),
 ).pipe(
   Command.withDescription("Show one conversation"),
   Command.withExamples([

@@ -10,6 +10,7 @@ import { given, json, limit, readModels } from "../Flags.ts";
 import { color, type Screen, screenOf, utc } from "../Screen.ts";
 import { shortIds } from "./ThreadIds.ts";
 import { threadLines } from "./ThreadRows.ts";
+import { paged } from "../Pager.ts";
 import { momentHint, momentOf } from "../ParseTime.ts";
 import * as Output from "../Output.ts";
 
@@ -93,29 +94,33 @@ export const threads = Command.make(
     color,
     json,
   },
-  Effect.fn("cli.threads")(function* (input) {
-    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
-    const filter = {
-      ...given("after", input.after),
-      ...given("tool", input.tool),
-      ...given("model", input.model),
-      ...given(
-        "since",
-        Option.flatMap(input.since, (text) => Option.fromUndefinedOr(momentOf(text, now))),
-      ),
-      ...given("text", input.text),
-      ...given("tenant", input.tenant),
-      ...(input.deleted ? { deleted: "only" as const } : {}),
-    };
-    const query = yield* Query;
-    const page = yield* query.threads({ limit: input.limit, ...filter });
-    const screen = screenOf(input.color);
-    if (input.json) return yield* Output.json({ threads: page.threads, next: page.next ?? null });
-    if (page.threads.length === 0) return yield* none(Object.keys(filter).length > 0);
-    // A search shows where the words stand, and needs the whole width for it.
-    if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
-    return yield* showFitted(page, screen, input.utc);
-  }, readModels),
+  Effect.fn("cli.threads")(
+    function* (input) {
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+      const filter = {
+        ...given("after", input.after),
+        ...given("tool", input.tool),
+        ...given("model", input.model),
+        ...given(
+          "since",
+          Option.flatMap(input.since, (text) => Option.fromUndefinedOr(momentOf(text, now))),
+        ),
+        ...given("text", input.text),
+        ...given("tenant", input.tenant),
+        ...(input.deleted ? { deleted: "only" as const } : {}),
+      };
+      const query = yield* Query;
+      const page = yield* query.threads({ limit: input.limit, ...filter });
+      const screen = screenOf(input.color);
+      if (input.json) return yield* Output.json({ threads: page.threads, next: page.next ?? null });
+      if (page.threads.length === 0) return yield* none(Object.keys(filter).length > 0);
+      // A search shows where the words stand, and needs the whole width for it.
+      if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
+      return yield* showFitted(page, screen, input.utc);
+    },
+    readModels,
+    paged,
+  ),
 ).pipe(
   Command.withDescription("List threads, newest activity first"),
   Command.withExamples([

@@ -78,7 +78,7 @@ export const Limits = HttpApiGroup.make("limits")
       .annotate(OpenApi.Summary, "May this be done now?")
       .annotate(
         OpenApi.Description,
-        "`allowed`; if not, the `limit` and `retryAfterMillis`. Takes from all that are concerned, or from none.",
+        "`allowed`; if not, the `limit`, the `reason` (`exceeded`, or `unreachable`: NATS is) and `retryAfterMillis`. Takes from all that are concerned, or from none.",
       ),
   )
   .prefix("/v1/limits")

@@ -5,7 +5,7 @@
  */
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
-import { TaskPriority, TaskRequest } from "../../../domain/task/TaskEvents.ts";
+import { AfterError, TaskPriority, TaskRequest } from "../../../domain/task/TaskEvents.ts";
 import { Access, moving, named, Needs, usual } from "./Access.ts";
 import { byId, Count, flag, numberFrom, optional, Time } from "./Shapes.ts";
 
@@ -23,6 +23,12 @@ const queueing = {
   priority: optional(TaskPriority),
   maxAttempts: optional(Count),
   backoffMillis: optional(Time),
+  /** It fails as `expired` when it has not begun by then. */
+  startBy: optional(Time),
+  /** By type of error: `never` another attempt, or the pause before it, milliseconds. */
+  onError: optional(Schema.Record(Text, AfterError)),
+  /** Consequence of a task before it that does not complete; default `cancel`. */
+  whenFailed: optional(Schema.Literals(["cancel", "run"])),
 };
 
 const Submitted = Schema.Struct({
@@ -66,7 +72,18 @@ const Lease = Schema.Struct({
   request: TaskRequest,
 }).annotate({ identifier: "Lease" });
 
-const leaseVerbs = ["heartbeat", "start", "progress", "ask", "complete", "fail", "time-out", "release"] as const;
+const leaseVerbs = [
+  "heartbeat",
+  "start",
+  "progress",
+  "log",
+  "ask",
+  "complete",
+  "fail",
+  "time-out",
+  "release",
+  "defer",
+] as const;
 
 /** Body of a worker's verbs for the task that it holds; each verb looks at its own fields. */
 const Settling = Schema.Struct({
@@ -77,6 +94,11 @@ const Settling = Schema.Struct({
   error: optional(Schema.Struct({ type: Text, message: optional(Text) })),
   /** `fail`: `never` makes it the last attempt. */
   retry: optional(Schema.Literal("never")),
+  /** `defer`: the pause until the next claim; `message` says why. */
+  delayMillis: optional(Time),
+  /** `log`: what the program wrote. */
+  text: optional(Text),
+  stream: optional(Schema.Literals(["stdout", "stderr"])),
   /** `progress`, `ask`: words. */
   message: optional(Text),
   progress: optional(Schema.Finite),
@@ -89,6 +111,12 @@ const Settling = Schema.Struct({
   afterMillis: optional(Time),
 });
 
+/** Of a batch: numbers in `after` are places in it from 0, texts are ids of other tasks. */
+const BatchRequest = Schema.Struct({
+  ...TaskRequest.fields,
+  after: optional(Schema.Array(Schema.Union([Count, Text]))),
+});
+
 export const Tasks = HttpApiGroup.make("tasks")
   .add(
     HttpApiEndpoint.get("list", "/v1/tasks", {
@@ -96,6 +124,8 @@ export const Tasks = HttpApiGroup.make("tasks")
         status: optional(Text),
         agentType: optional(Text),
         batch: optional(Text),
+        /** Children of this task. */
+        parent: optional(Text),
         limit: optional(numberFrom(1, 1_000)),
         deadLetters: optional(flag),
       },
@@ -103,7 +133,15 @@ export const Tasks = HttpApiGroup.make("tasks")
       error: usual,
     }).annotate(OpenApi.Summary, "List tasks, latest activity first"),
     HttpApiEndpoint.post("submit", "/v1/tasks", {
-      payload: Schema.Struct({ request: TaskRequest, ...queueing, notBefore: optional(Time) }),
+      payload: Schema.Struct({
+        request: TaskRequest,
+        ...queueing,
+        notBefore: optional(Time),
+        /** Ids of tasks that must have ended first. */
+        after: optional(Schema.Array(Text)),
+        /** One task of its agent type and key is open at a time: the open one is the answer. In place of an id. */
+        dedupKey: optional(Text),
+      }),
       success: Submitted.pipe(HttpApiSchema.status(201)),
       error: moving,
     })
@@ -112,7 +150,7 @@ export const Tasks = HttpApiGroup.make("tasks")
       .annotate(OpenApi.Description, "The same id again adds nothing."),
     HttpApiEndpoint.post("submitBatch", "/v1/task-batches", {
       payload: Schema.Struct({
-        requests: Schema.Array(TaskRequest).check(Schema.isMinLength(1), Schema.isMaxLength(1_000)),
+        requests: Schema.Array(BatchRequest).check(Schema.isMinLength(1), Schema.isMaxLength(1_000)),
         ...queueing,
         atOnce: optional(Count),
         failFast: optional(Schema.Boolean),

@@ -51,6 +51,9 @@ interface Said {
   readonly schema?: Readonly<Record<string, unknown>> | undefined;
   readonly waitMillis?: number | undefined;
   readonly afterMillis?: number | undefined;
+  readonly delayMillis?: number | undefined;
+  readonly text?: string | undefined;
+  readonly stream?: "stdout" | "stderr" | undefined;
 }
 
 const missing = (field: string) => refused({ status: 400, code: "schema", detail: `This verb needs \`${field}\`.` });
@@ -66,9 +69,13 @@ const acts = {
   "time-out": (lease: TaskLease, { afterMillis }: Said) =>
     afterMillis === undefined ? Effect.fail(missing("afterMillis")) : lease.timeOut(afterMillis),
   release: (lease: TaskLease) => lease.release,
+  defer: (lease: TaskLease, { delayMillis, message }: Said) =>
+    delayMillis === undefined ? Effect.fail(missing("delayMillis")) : lease.defer(delayMillis, message),
+  log: (lease: TaskLease, { stream = "stderr", text }: Said) =>
+    text === undefined ? Effect.fail(missing("text")) : lease.log({ stream, text }),
 } as const;
 
-const settles = new Set<string>(["complete", "fail", "time-out", "release"]);
+const settles = new Set<string>(["complete", "fail", "time-out", "release", "defer"]);
 
 /** Asks, and waits for the answer for a while; asked again under the same key it goes on waiting. */
 const asking = Effect.fnUntraced(function* (lease: TaskLease, { key, message, schema, waitMillis }: Said) {
@@ -108,19 +115,21 @@ const show = Effect.fnUntraced(function* (taskId: string, waitMillis: number | u
 
 const listSql = `SELECT * FROM v_tasks WHERE tenant = :tenant AND (:status IS NULL OR status = :status)
   AND (:agentType IS NULL OR agent_type = :agentType) AND (:batch IS NULL OR batch_id = :batch)
+  AND (:parent IS NULL OR parent_task_id = :parent)
   AND (:deadLetters IS NULL OR dead_letter = :deadLetters) ORDER BY last_activity_at DESC LIMIT :limit`;
 
 const list = Effect.fnUntraced(function* (query: {
   readonly status?: string | undefined;
   readonly agentType?: string | undefined;
   readonly batch?: string | undefined;
+  readonly parent?: string | undefined;
   readonly limit?: number | undefined;
   readonly deadLetters?: "true" | "false" | undefined;
 }) {
   const { tenant } = yield* Principal;
-  const { agentType = null, batch = null, deadLetters, limit = usualPage, status = null } = query;
+  const { agentType = null, batch = null, deadLetters, limit = usualPage, parent = null, status = null } = query;
   const dead = deadLetters === undefined ? null : deadLetters === "true" ? 1 : 0;
-  const values = { tenant, status, agentType, batch, limit, deadLetters: dead };
+  const values = { tenant, status, agentType, batch, parent, limit, deadLetters: dead };
   const { columns, rows } = yield* Query.use((reads) => reads.sql(listSql, values));
   const found = yield* Stream.runCollect(rows);
   return json({ tasks: found.map((row) => Object.fromEntries(columns.map((name, at) => [name, row[at] ?? null]))) });

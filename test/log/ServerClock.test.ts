@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest";
 import { Clock, Effect } from "effect";
 import { TestClock } from "effect/testing";
-import { ServerClock } from "../../src/coordination/bucket/ServerClockNats.ts";
+import { ServerClock } from "../../src/log/connection/ServerClockNats.ts";
 
 /** A machine's clock that can be set, and a server whose clock is 5 s ahead of the true time. */
 const world = Effect.gen(function* () {

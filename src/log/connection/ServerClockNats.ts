@@ -1,18 +1,18 @@
 /**
  * The server's time, as good as half a round trip, without asking for it each time.
  *
- * Room: coordination.
+ * Room: log.
  *
  * Processes on several machines go by it, and so do processes of one machine whose clock is set: what is learnt of the
  * distance between the two clocks is learnt anew every minute, and at once when the machine's clock was set, or when the
  * machine has slept. Both show as a wall clock that went on otherwise than the monotonic one.
  */
-import type { Clock } from "effect";
-import { Effect } from "effect";
+import { Clock, Effect } from "effect";
+import type { NatsConnection } from "./NatsConnectionNats.ts";
 
 /** Drift between two machines' clocks is some milliseconds in so long. */
 const freshMillis = 60_000;
-/** What a clock that is only adjusted gains or loses in a minute is less; what was set is more, or does no harm. */
+/** Gain or loss in a minute that tells a clock that was set from one that is only adjusted. */
 const stepMillis = 100;
 /** A clock so far from the machine's own is a test's, and its time is the test's. */
 const foreignMillis = 1_000;
@@ -27,7 +27,24 @@ interface Learnt {
   readonly monotonicAt: number;
 }
 
+/** The server's clock minus this machine's, milliseconds; undefined where the server does not say. */
+export const skewOf = Effect.fnUntraced(function* ({ jsm, nc, stream }: NatsConnection["Service"]) {
+  if (stream === undefined) return undefined;
+  const clock = ServerClock.of(nc, yield* Clock.Clock);
+  const learnt = yield* Effect.option(Effect.tryPromise(() => clock.learn(() => jsm.streams.info(stream.stream))));
+  return learnt._tag === "Some" ? clock.skewMillis : undefined;
+});
+
+const clocks = new WeakMap<object, ServerClock>();
+
 export class ServerClock {
+  /** The one of a connection, for whoever goes by its server's time. */
+  static of(connection: object, clock: Clock.Clock): ServerClock {
+    const made = clocks.get(connection) ?? new ServerClock(clock);
+    clocks.set(connection, made);
+    return made;
+  }
+
   readonly #clock: Clock.Clock;
   #learnt: Learnt | undefined;
   #learning: Promise<void> | undefined;
@@ -38,6 +55,11 @@ export class ServerClock {
 
   get isLearnt(): boolean {
     return this.#learnt !== undefined;
+  }
+
+  /** The server's clock minus ours, milliseconds; 0 before it is learnt. */
+  get skewMillis(): number {
+    return this.#learnt?.skewMillis ?? 0;
   }
 
   /** Of a few questions the one that was answered fastest, because it can be wrong by no more than half of its way. */

@@ -1,0 +1,15 @@
+/**
+ * The end of a process's output.
+ *
+ * Room: main.
+ */
+
+/**
+ * Calls `then` when all that was written to standard output and standard error has left the process, or cannot any more.
+ * `process.exit` before that forgets what a slow reader has not taken yet. A write's callback comes behind all writes before
+ * it; "drain" never comes where less waits than a stream holds back for, and the process would end with code 0 in place of
+ * its own.
+ */
+export const whenOutputIsWritten = (then: () => void): void => {
+  process.stdout.write("", () => process.stderr.write("", () => then()));
+};

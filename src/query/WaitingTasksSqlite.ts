@@ -1,0 +1,177 @@
+/**
+ * Waiting tasks out of SQLite: by the table and its partial indexes, because views have none.
+ *
+ * Room: query.
+ */
+import type { Database } from "better-sqlite3";
+import type { WithReader } from "./ConnectionSqlite.ts";
+import { all } from "./RowsSqlite.ts";
+import {
+  type GroupNumbers,
+  orderedPage,
+  type TaskGroup,
+  type TaskOf,
+  waitingPage,
+  type WaitingTask,
+  type WaitingTasks,
+} from "./WaitingTasks.ts";
+
+const task = `SELECT n.text AS task_id, t.text AS tenant, a.text AS agent_type, p.text AS priority,
+    (SELECT text FROM names WHERE name = k.batch_id) AS batch_id, coalesce(k.is_ordered, 0) AS is_ordered,
+    k.due_at, k.first_sequence, k.last_sequence
+  FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
+  JOIN names a ON a.name = k.agent_type JOIN names p ON p.name = k.priority`;
+
+const nameOf = (parameter: string): string => `(SELECT name FROM names WHERE text = ${parameter})`;
+const inState = (...states: ReadonlyArray<string>): string =>
+  `IN (SELECT name FROM names WHERE text IN (${states.map((state) => `'${state}'`).join(", ")}))`;
+
+/** In the words of the index on what has moved. */
+const moved = `(waiting_since IS NOT NULL OR batch_id IS NOT NULL) AND last_sequence > :after AND last_sequence <= :upTo`;
+
+interface Batch {
+  readonly batch: number;
+  readonly tenant: number;
+}
+
+/** Those of the batches that have tasks that wait. */
+const open = (db: Database, batches: ReadonlyArray<Batch>): ReadonlyArray<TaskOf> =>
+  batches.flatMap(({ batch, tenant }) =>
+    all<TaskOf>(
+      db,
+      `SELECT n.text AS task_id, t.text AS tenant FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
+       WHERE k.batch_id = :batch AND k.tenant = :tenant
+         AND EXISTS (SELECT 1 FROM tasks w WHERE w.batch_id = :batch AND w.tenant = :tenant AND w.waiting_since IS NOT NULL)
+       ORDER BY k.status ${inState("failed", "timeout", "cancelled")} DESC LIMIT 1`,
+      { batch, tenant },
+    ),
+  );
+
+/** One after another by the index, however many tasks each has. */
+const groups = (db: Database): ReadonlyArray<TaskGroup> => {
+  const next = `SELECT tenant, agent_type FROM tasks WHERE waiting_since IS NOT NULL AND (tenant, agent_type) > (:tenant, :type)
+    ORDER BY tenant, agent_type LIMIT 1`;
+  const text = db.prepare<[number], string>("SELECT text FROM names WHERE name = ?").pluck();
+  const statement = db.prepare<[{ tenant: number; type: number }], { tenant: number; agent_type: number }>(next);
+  const found: Array<TaskGroup> = [];
+  for (let at = statement.get({ tenant: -1, type: -1 }); at !== undefined;) {
+    found.push({ tenant: text.get(at.tenant) ?? "", agentType: text.get(at.agent_type) ?? "" });
+    at = statement.get({ tenant: at.tenant, type: at.agent_type });
+  }
+  return found;
+};
+
+const openStates = inState("starting", "running", "input_required");
+
+/** Waiting ones by the index of groups alone; the oldest is the first of its group. */
+const numbersSql = `WITH waits AS (
+    SELECT tenant, agent_type, count(*) AS total, sum(due_at > :now) AS delayed FROM tasks
+    WHERE waiting_since IS NOT NULL GROUP BY tenant, agent_type),
+  holds AS (SELECT tenant, agent_type, count(*) AS held FROM tasks
+    WHERE status ${openStates} AND priority IS NOT NULL GROUP BY tenant, agent_type),
+  both AS (SELECT tenant, agent_type FROM waits UNION SELECT tenant, agent_type FROM holds)
+  SELECT (SELECT text FROM names WHERE name = e.tenant) AS tenant, (SELECT text FROM names WHERE name = e.agent_type) AS agent_type,
+    coalesce(w.total - w.delayed, 0) AS waiting, coalesce(w.delayed, 0) AS delayed, coalesce(h.held, 0) AS held,
+    (SELECT max(k.waiting_since, k.due_at) FROM tasks k WHERE k.waiting_since IS NOT NULL AND k.tenant = e.tenant
+       AND k.agent_type = e.agent_type AND k.due_at <= :now ORDER BY k.due_at, k.first_sequence LIMIT 1) AS oldest_at
+  FROM both e LEFT JOIN waits w ON w.tenant = e.tenant AND w.agent_type = e.agent_type
+  LEFT JOIN holds h ON h.tenant = e.tenant AND h.agent_type = e.agent_type
+  ORDER BY waiting DESC, delayed DESC LIMIT :limit`;
+
+const limit = waitingPage;
+
+export const make = (read: WithReader): WaitingTasks => ({
+  due: (window) =>
+    read((db) =>
+      all<WaitingTask>(
+        db,
+        `${task} WHERE k.due_at > 0 AND k.due_at > :from AND k.due_at <= :to ORDER BY k.due_at LIMIT :limit`,
+        {
+          ...window,
+          limit,
+        },
+      ),
+    ),
+  nextDue: (after) =>
+    read(
+      (db) =>
+        all<{ readonly at: number | null }>(
+          db,
+          "SELECT min(due_at) AS at FROM tasks WHERE due_at > 0 AND due_at > :after",
+          {
+            after,
+          },
+        )[0]?.at ?? undefined,
+    ),
+  moved: (window) =>
+    read((db) =>
+      all<WaitingTask>(
+        db,
+        `${task} WHERE ${moved} AND waiting_since IS NOT NULL AND due_at <= :now ORDER BY last_sequence LIMIT :limit`,
+        { ...window, limit },
+      ),
+    ),
+  movedBatches: (window) =>
+    read((db) =>
+      open(
+        db,
+        all<Batch>(
+          db,
+          `SELECT DISTINCT batch_id AS batch, tenant FROM tasks
+           WHERE ${moved} AND batch_id IS NOT NULL AND (waiting_since IS NOT NULL OR ended_at IS NOT NULL)`,
+          window,
+        ),
+      ),
+    ),
+  batchesOf: (tasks) =>
+    read((db) => {
+      const named = new Map(
+        tasks.flatMap(({ batchId, tenant }) =>
+          batchId === null ? [] : [[`${tenant}\n${batchId}`, { batchId, tenant }]],
+        ),
+      );
+      const batches = [...named.values()].flatMap((one) =>
+        all<Batch>(db, `SELECT ${nameOf(":batchId")} AS batch, ${nameOf(":tenant")} AS tenant`, one),
+      );
+      return open(db, batches);
+    }),
+  overdue: (now) =>
+    read((db) =>
+      all<TaskOf>(
+        db,
+        `SELECT n.text AS task_id, t.text AS tenant FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
+         WHERE k.ended_at IS NULL AND k.start_by <= :now AND k.waiting_since IS NOT NULL LIMIT :limit`,
+        { now, limit },
+      ),
+    ),
+  ordered: (after) =>
+    read((db) =>
+      all<WaitingTask>(
+        db,
+        `${task} WHERE k.waiting_since IS NOT NULL AND k.is_ordered = 1 AND k.first_sequence > :after
+         ORDER BY k.first_sequence LIMIT :limit`,
+        { after, limit: orderedPage },
+      ),
+    ),
+  groups: read(groups),
+  ofGroup: ({ behind, dueBy, group }) =>
+    read((db) =>
+      all<WaitingTask>(
+        db,
+        `${task} WHERE k.waiting_since IS NOT NULL AND k.tenant = ${nameOf(":tenant")} AND k.agent_type = ${nameOf(":agentType")}
+           AND (k.due_at, k.first_sequence) > (:dueAt, :firstSequence) AND k.due_at <= :dueBy
+         ORDER BY k.due_at, k.first_sequence LIMIT :limit`,
+        { ...group, ...behind, dueBy, limit },
+      ),
+    ),
+  numbers: (now) => read((db) => all<GroupNumbers>(db, numbersSql, { now, limit })),
+  held: (after) =>
+    read((db) =>
+      all<WaitingTask>(
+        db,
+        `${task} WHERE k.status ${openStates} AND k.first_sequence > :after
+         ORDER BY k.first_sequence LIMIT :limit`,
+        { after, limit },
+      ),
+    ),
+});
