@@ -154,6 +154,8 @@ export const Follow = HttpApiGroup.make("follow")
         task: optional(Text),
         session: optional(Text),
         after: optional(Schema.Union([sequence, Schema.Literal("now")])),
+        /** `ag-ui`: one thread as events of AG-UI 1.0, in place of ours. */
+        format: optional(Schema.Literals(["events", "ag-ui"])),
         /** Seconds after which the answer ends by itself: for scripts. */
         forSeconds: optional(numberFrom(1, 86_400)),
       },
