@@ -65,7 +65,9 @@ describe("tasks over HTTP", { timeout: 120_000 }, () => {
     assert.strictEqual(attempt, 1);
     assert.strictEqual((await post("/v1/leases/log", { lease, text: "a line\n" })).status, 200);
     await post("/v1/leases/complete", { lease, output: { ok: true } });
-    const { logs } = shape<{ logs: ReadonlyArray<{ text: string }> }>(await get(`/v1/tasks/${first.taskId}/logs`));
+    const { logs } = shape<{ logs: ReadonlyArray<{ text: string; attempt: number; stream: string }> }>(
+      await get(`/v1/tasks/${first.taskId}/logs`),
+    );
     assert.deepInclude(logs[0], { text: "a line\n", attempt: 1, stream: "stderr" });
     const then = await claim("verbs later");
     assert.strictEqual(then.taskId, second.taskId);
