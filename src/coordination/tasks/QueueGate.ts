@@ -11,7 +11,7 @@
  * Decision: what is published by other languages, or was kept in a spool, is not refused while draining: it is in the log,
  * and a task that is there is worked on.
  */
-import { Clock, Effect, Stream } from "effect";
+import { Clock, Effect, Scope, Stream } from "effect";
 import type { LogUnavailable } from "../../log/EventLog.ts";
 import { Buckets, keyOf } from "../bucket/Bucket.ts";
 import { type By, type ChangeError, type ConfigConflict, Configuration } from "../config/Configuration.ts";
@@ -33,6 +33,7 @@ const unaskedMillis = 1_000;
 export const make = Effect.gen(function* () {
   const config = yield* Configuration;
   const buckets = yield* Buckets;
+  const scope = yield* Effect.scope;
   /** Until when a queue has used up its rate, epoch milliseconds, as far as this process knows. */
   const usedUpUntil = new Map<string, number>();
 
@@ -40,7 +41,7 @@ export const make = Effect.gen(function* () {
   /** Opened for the first queue that has a rate. */
   const counts = Effect.suspend(() =>
     made === undefined
-      ? Effect.map(buckets.open(bucketSettings), (bucket) => (made = LimitCounts.make(bucket)))
+      ? Effect.map(Scope.provide(buckets.open(bucketSettings), scope), (bucket) => (made = LimitCounts.make(bucket)))
       : Effect.succeed(made),
   );
 
