@@ -1,9 +1,37 @@
+import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /**
+ * Rooms whose tests hold their state in scopes share two processes.
+ *
+ * Decision: because loading the modules of a room costs 1 to 2 s of processor for each file, and these are 140 of 240
+ * files. A test that looks at its own process (descriptors, memory, metrics, threads), or that starts programs, has one
+ * of its own.
+ */
+const together = globSync(
+  [
+    "test/{domain,projection,projections,query,snapshot,spool}/**/*.test.ts",
+    "test/{log,publish,coordination}/**/*.test.ts",
+    "test/edge/{import,export}/**/*.test.ts",
+  ],
+  {
+    cwd: import.meta.dirname,
+    exclude: [
+      "test/coordination/KeyValueStoreBucket.test.ts",
+      "test/edge/export/Lossless.test.ts",
+      "test/projection/Writer.test.ts",
+      "test/**/*docs.test.ts",
+    ],
+  },
+);
+
+/** Tried by the clock, on a machine of their own: `npm run drill`, or `npm test -- test/drill` as in CI. */
+const drills = process.argv.some((word) => word.includes("test/drill")) ? [] : ["test/drill/**"];
+
+/**
  * Tests talk to real servers, so a test may take seconds, and on two cores more than two files at once only make
- * each other late. Every file is a process of its own: native modules and servers end with it.
+ * each other late.
  */
 export default defineConfig({
   // The doors of the package, as they are here; package.json names what is built of them.
@@ -14,9 +42,13 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts"],
-    // Kills processes by the clock, so it wants a machine to itself: `npm run drill`, or `npm test -- test/drill` as in CI.
-    exclude: process.argv.some((word) => word.includes("test/drill")) ? [] : ["test/drill/**"],
+    projects: [
+      {
+        extends: true,
+        test: { name: "apart", include: ["test/**/*.test.ts"], exclude: [...together, ...drills] },
+      },
+      { extends: true, test: { name: "together", isolate: false, include: together } },
+    ],
     globalSetup: ["test/support/setup.ts"],
     pool: "forks",
     maxWorkers: 2,

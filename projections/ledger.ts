@@ -89,7 +89,7 @@ const callId = `coalesce((SELECT c.call_id FROM tool_calls c WHERE c.thread_id =
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 4,
+  version: 5,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
@@ -190,13 +190,16 @@ export const ledger: Projection = {
         stored_actor: "Actor as the event itself names it; null when it does not.",
         stored_session: "Session as the event itself names it; null when it does not.",
         stored_correlation_id: "Correlation id as the event itself names it; null when it does not.",
+        principal:
+          "Who wrote it as the server knows it: the user of the NATS connection, or the name of the HTTP token; null for programs of this user, and of workers and operators over NATS, whom the server does not name.",
         event_key: "The event's id as it is stored, a UUID as its 16 bytes: searched by it, the index is used.",
       },
       select: `SELECT e.sequence, ${idText("e.event_id")}, ${token("type")}, e.schema_version, ${token("tenant")},
         ${token("kind")}, h.text, e.subject, ${token("meaning")}, ${token("source")}, coalesce(${token("actor")}, ${token("known_actor")}),
         coalesce(${token("session")}, ${threadSession}), coalesce(${idText("e.correlation_id")}, ${callId}), ${idText("e.causation_id")},
         e.traceparent, e.extensions, e.occurred_at, e.recorded_at, ${isAhead}, e.data, e.bytes, e.problem, lower(hex(e.digest)),
-        e.headers, ${token("actor")}, ${token("session")}, ${idText("e.correlation_id")}, e.event_id
+        e.headers, ${token("actor")}, ${token("session")}, ${idText("e.correlation_id")},
+        iif(e.problem IS NULL, e.extensions ->> '$.principal', NULL), e.event_id
         FROM events e LEFT JOIN names h ON h.name = e.history_id`,
     },
     {

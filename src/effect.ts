@@ -48,7 +48,6 @@ export * as CacheSharingNats from "./coordination/cache/CacheSharingNats.ts";
 export * as Configuration from "./coordination/config/Configuration.ts";
 export * as FileCache from "./coordination/cache/FileCache.ts";
 export * as KeyValueStoreBucket from "./coordination/bucket/KeyValueStoreBucket.ts";
-export * as LimiterStore from "./coordination/limits/LimiterStore.ts";
 export * as Limits from "./coordination/limits/Limits.ts";
 export * as PersistenceBucket from "./coordination/bucket/PersistenceBucket.ts";
 export * as ResponseCache from "./coordination/cache/ResponseCache.ts";
@@ -66,7 +65,7 @@ export { layer as layerSessions, Sessions } from "./coordination/sessions/Sessio
 
 // What can go wrong.
 export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
-export { RequestRefused } from "./coordination/cache/RequestKey.ts";
+export { AnswerRefused, RequestRefused } from "./coordination/cache/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
 export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
 export { WatchRefused } from "./coordination/watch/Watch.ts";

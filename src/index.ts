@@ -40,7 +40,8 @@ export type { RecollectInbox } from "./client/sections/RecollectInbox.ts";
 export type { RecollectChannel } from "./client/sections/RecollectChannel.ts";
 export { ChannelRefused } from "./log/live/Channels.ts";
 export type { HeldConfig, RecollectConfig } from "./client/sections/RecollectConfig.ts";
-export type { RecollectLimits, Taken } from "./client/sections/RecollectLimits.ts";
+export type { RecollectLimits } from "./client/sections/RecollectLimits.ts";
+export type { Allowed, Denied } from "./coordination/limits/Limits.ts";
 export type { ReadFor, RecollectFiles } from "./client/sections/RecollectFiles.ts";
 export type { RecollectResponses } from "./client/sections/RecollectResponses.ts";
 export type { Target, WatchedElement, WatchedEvent } from "./client/WatchEvents.ts";
@@ -62,13 +63,13 @@ export type { AppendedAll, AppendedEvent, Published } from "./publish/Publisher.
 export type { Completion } from "./publish/thread/AnswerPublisher.ts";
 export type { ChatMessage } from "./publish/thread/ChatMessage.ts";
 export type { Synced } from "./publish/thread/Sync.ts";
-export type { Message, Sending } from "./coordination/inbox/Inbox.ts";
+export type { DeadLetter, Message, Sending, Taken } from "./coordination/inbox/Inbox.ts";
 
 // What can go wrong.
 export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
-export { RequestRefused } from "./coordination/cache/RequestKey.ts";
+export { AnswerRefused, RequestRefused } from "./coordination/cache/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
-export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
+export { InboxFull, InboxRefused, InboxUnavailable, NoReply, NoSuchMessage } from "./coordination/inbox/Inbox.ts";
 export { WatchRefused } from "./coordination/watch/Watch.ts";
 export { SessionRefused } from "./coordination/sessions/Sessions.ts";
 export { InvalidEvent } from "./publish/write/NewEvent.ts";

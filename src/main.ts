@@ -3,12 +3,12 @@
  *
  * Room: main.
  *
- * `wrap` stands in the way of a server's start, so it is recognised before anything else is loaded.
+ * `wrap` and `acp` stand in the way of a start, so they are recognised before anything else is loaded.
  */
 import * as Wrap from "./edge/wrap/Arguments.ts";
 
 const [command, ...words] = process.argv.slice(2);
-const wrapped = command === "wrap" ? Wrap.parse(words) : undefined;
+const wrapped = command === "wrap" ? Wrap.parse(words) : command === "acp" ? Wrap.parse(words, "acp") : undefined;
 
 if (wrapped === undefined) await import("./main/Cli.ts").then(({ run }) => run());
 else {

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect";
 import { keyOf } from "../../src/coordination/bucket/Bucket.ts";
-import { bucketSettings } from "../../src/coordination/limits/LimiterStore.ts";
+import { bucketSettings } from "../../src/coordination/limits/Limits.ts";
 import { inPairs, type Row } from "../Harness.ts";
 import { asSkipped } from "../peers/PeerProgram.ts";
 import { peerDoes } from "../peers/PeerWork.ts";
@@ -66,7 +66,7 @@ const besideUpdate = Effect.gen(function* () {
     ours: () => Array.from({ length: decisions }, () => decide),
     peer: () => Array.from({ length: decisions }, () => update),
   });
-  const note = `p50; a sliding window, held in ${state.byteLength} bytes, the peer writes as many; who asks so often decides most from a slice taken in advance`;
+  const note = `p50; a sliding window, held in ${state.byteLength} bytes, the peer writes as many`;
   return { ...taken, peerName: "bare KV update with expected revision, same bucket", note };
 }).pipe(Effect.orDie);
 
@@ -96,7 +96,7 @@ const besideRedis = Effect.gen(function* () {
     ours: () => Array.from({ length: decisions }, () => decide),
     peer: () => Array.from({ length: decisions }, () => ask),
   });
-  const note = "p50; both keep it in memory; ours decides most from a slice taken in advance";
+  const note = "p50; both keep it in memory";
   return { ...taken, peerName: `Redis ${version} EVALSHA of a sliding window, no fsync`, note };
 }).pipe(Effect.catchTag("PeerMissing", asSkipped), Effect.orDie);
 

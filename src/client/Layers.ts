@@ -13,7 +13,6 @@ import * as FileCache from "../coordination/cache/FileCache.ts";
 import * as ResponseCache from "../coordination/cache/ResponseCache.ts";
 import * as ConfigFile from "../coordination/config/ConfigFile.ts";
 import * as Inbox from "../coordination/inbox/Inbox.ts";
-import * as LimiterStore from "../coordination/limits/LimiterStore.ts";
 import * as Limits from "../coordination/limits/Limits.ts";
 import * as Presence from "../coordination/sessions/Presence.ts";
 import * as Sessions from "../coordination/sessions/Sessions.ts";
@@ -57,7 +56,7 @@ export const config = ({ configScope, ...options }: Options) =>
   ConfigFile.layerOf({ ...options, scope: configScope, who: options.actor ?? options.source });
 
 /** May this be done now. Needs `core` and a configuration. */
-export const limits = Limits.layer.pipe(Layer.provide(LimiterStore.layer), Layer.provide(BucketsAway.layer));
+export const limits = Limits.layer.pipe(Layer.provide(BucketsAway.layer));
 
 /** Contents of files and answers that processes share. Needs `core` and a configuration. */
 export const caches = ({ machine }: Options) =>

@@ -43,6 +43,8 @@ export interface Options {
    * asked again is not written again.
    */
   readonly answerMillis?: number | undefined;
+  /** Longest silence of a read before it is asked again, milliseconds. Default 5,000. Shorter only for tests. */
+  readonly silenceMillis?: number | undefined;
 }
 
 const defaultAnswerMillis = 2_500;
@@ -207,7 +209,13 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const { stream } = guard;
   const { facts, learn } = yield* keepFacts(connection, guard);
   const { link, nc } = connection;
-  const get = DirectGet.make({ nc, link, patienceMillis: readPatienceMillis, unserved: () => unserved(guard) });
+  const get = DirectGet.make({
+    nc,
+    link,
+    patienceMillis: readPatienceMillis,
+    silenceMillis: options.silenceMillis,
+    unserved: () => unserved(guard),
+  });
   const read = HistoryRead.make({ get, stream, facts });
   const blobs = BlobStore.make({
     connection,

@@ -23,6 +23,8 @@ export const Instance = Schema.Struct({
   role: Schema.optionalKey(Schema.Literals(["daemon", "command"])),
   /** HTTP address, when the daemon serves it. */
   http: Schema.optionalKey(Schema.String),
+  /** The same for other machines. */
+  https: Schema.optionalKey(Schema.String),
   startedAt: Schema.Int,
   /** Identity of the stream of record; absent while there is none that can be used. */
   identity: Schema.optionalKey(Schema.String),

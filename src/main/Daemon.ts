@@ -12,6 +12,7 @@ import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import type * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as ServerConf from "../log/access/ServerConf.ts";
 import * as TenantService from "../log/access/TenantServiceNats.ts";
+import * as TenantWrites from "../log/access/TenantWritesNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
@@ -89,9 +90,9 @@ const ownServer = (port: number | undefined) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { root } = yield* DataFolder;
-      const { configFile, ...access } = yield* ServerConf.prepare(root);
+      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root);
       const preferredPort = port === undefined ? yield* preferPort : undefined;
-      return Nats.layer({ port, preferredPort, configFile, access });
+      return Nats.layer({ port, preferredPort, configFile, access, host: address });
     }),
   ).pipe(Layer.provide(NatsBinary.layer));
 
@@ -177,7 +178,8 @@ const parts = Effect.fnUntraced(function* (
         startedAt,
         version,
         ...(identity === undefined ? {} : { identity }),
-        ...(door === undefined ? {} : { http: door.url }),
+        ...(door === undefined ? {} : { http: door.inside.url }),
+        ...(door?.outside === undefined ? {} : { https: door.outside.url }),
       }),
     ),
   );
@@ -200,6 +202,7 @@ const parts = Effect.fnUntraced(function* (
     swept,
     HistoryService.serve,
     TenantService.serve,
+    TenantWrites.serve(root),
     TaskFilling.layer,
     scheduled,
     followed,

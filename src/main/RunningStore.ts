@@ -13,6 +13,7 @@ import { splitUrls } from "../log/connection/NatsCredentialsNats.ts";
 import * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
+import * as Listen from "../machine/Listen.ts";
 import { variable } from "../machine/UserFolders.ts";
 import { claim, claimAlone } from "./Claim.ts";
 import * as Daemon from "./DaemonWhenRun.ts";
@@ -104,6 +105,7 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
     Effect.gen(function* () {
       yield* claimAlone();
       const { root } = yield* DataFolder.DataFolder;
+      yield* Listen.write(root, options.listen);
       return Daemon.layer({
         natsUrl,
         port,
@@ -111,7 +113,8 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
         witness,
         role: "daemon",
         access: accessOf(options, root),
-        http: options.http === undefined ? undefined : { ...options.http, access: options.access },
+        http:
+          options.http === undefined ? undefined : { ...options.http, access: options.access, listen: options.listen },
       });
     }),
   );
@@ -124,7 +127,7 @@ export const up = Effect.fn("main.up")(function* (options: UpOptions) {
     const info = yield* Effect.option(Effect.flatMap(EventLog, (log) => log.info));
     const isEmpty = Option.isSome(info) && info.value.lastSequence === 0;
     const instance = yield* Effect.option(Instance.find());
-    const http = Option.getOrUndefined(Option.flatten(instance))?.http;
-    return { nats: url, http, database, data: root, isEmpty, conditions: conditions() } satisfies Address;
+    const { http, https } = Option.getOrUndefined(Option.flatten(instance)) ?? {};
+    return { nats: url, http, https, database, data: root, isEmpty, conditions: conditions() } satisfies Address;
   }).pipe(Effect.provide(context));
 });

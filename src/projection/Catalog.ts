@@ -89,7 +89,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
     of("text", "name", "dimension"),
   ],
   ["stored_session session worker", of("text", "name", "dimension")],
-  ["actor author changed_by machine stored_actor tag user what", of("text", "name", "dimension", personal)],
+  ["actor author changed_by machine principal stored_actor tag user what", of("text", "name", "dimension", personal)],
   ["branch cwd path project", of("text", "path or name", "dimension", personal)],
   ["copied_from in_reply_to misfit_subject retry_of segment", of("text", "id", "dimension")],
   ["request_key", of("text", "hexadecimal", "dimension", personal)],

@@ -65,6 +65,51 @@ export const suite = (test: Tester) => {
       }),
     ));
 
+  test("gives what follows a revision page by page, and clears what has a revision or an earlier one", () =>
+    opened(
+      Effect.fnUntraced(function* (bucket) {
+        const texts = ["a", "b", "c"];
+        const revisions = yield* Effect.forEach(texts, (text) => bucket.put(keyOf("pages", text), bytes(text)));
+        const [first = 0, second = 0] = revisions;
+        const page = yield* bucket.next("pages.*", { most: 2 });
+        assert.deepStrictEqual([page.entries.map(textOf), page.more], [["a", "b"], 1]);
+        const rest = yield* bucket.next("*.c", { after: second, most: 2 });
+        assert.deepStrictEqual([rest.entries.map(textOf), rest.more], [["c"], 0]);
+        const again = yield* bucket.put("pages.a", bytes("A"));
+        assert.strictEqual(yield* bucket.clear("pages.a", first), 0, "it has a later revision");
+        assert.strictEqual(yield* bucket.clear("*.a", again), 1);
+        assert.strictEqual(yield* bucket.clear("pages.*"), 2);
+        assert.deepStrictEqual(yield* bucket.next("pages.*", { most: 1 }), { entries: [], more: 0 });
+      }),
+    ));
+
+  test("leaves no mark of a removal where that is wanted", () =>
+    opened(
+      Effect.fnUntraced(function* (bucket) {
+        const revision = yield* bucket.put("unmarked.a", bytes("a"));
+        assert.isFalse(yield* bucket.remove("unmarked.a", revision + 1_000, "dropped"));
+        assert.isTrue(yield* bucket.remove("unmarked.a", revision, "dropped"));
+        const { entries } = yield* Effect.repeat(bucket.next("unmarked.*", { most: 1 }), {
+          until: (found) => found.entries.length === 0,
+        });
+        assert.lengthOf(entries, 0);
+      }),
+    ));
+
+  test("tells that something may have been written, first as soon as it listens", () =>
+    opened(
+      Effect.fnUntraced(function* (bucket) {
+        const told = yield* Queue.unbounded<void>();
+        yield* Effect.forkScoped(Stream.runForEach(bucket.touched("touched.*"), () => Queue.offer(told, undefined)));
+        yield* Queue.take(told);
+        yield* bucket.put("touched.a", bytes("a"));
+        yield* Queue.take(told);
+        yield* bucket.remove("touched.a");
+        yield* Queue.take(told);
+        assert.strictEqual((yield* Effect.flip(Stream.runDrain(bucket.touched(".")))).key, ".");
+      }),
+    ));
+
   test("has nothing after a removal, and takes a new value over the mark that it left", () =>
     opened(
       Effect.fnUntraced(function* (bucket) {

@@ -49,6 +49,24 @@ const nested = (levels: number): unknown => {
 };
 
 export const suite = (test: Tester) => {
+  test("reads what its history told, so that a change which expects that version loses no other", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const tenant = "told";
+      const ahead = yield* Configuration.make({ tenant });
+      // This process hears of nothing by itself.
+      const deaf = EventLog.of({ ...log, follow: () => Stream.never });
+      const behind = yield* Effect.provideService(Configuration.make({ tenant }), EventLog, deaf);
+      yield* ahead.set({ [ttl]: 4_000 });
+      assert.strictEqual(yield* behind.version, 0);
+      const versions = yield* behind.history;
+      assert.strictEqual(yield* behind.get(ttl), 4_000);
+      const expectedVersion = versions.at(-1)?.version ?? 0;
+      yield* behind.set({ [ttl]: (yield* behind.get(ttl)) + 1 }, { expectedVersion });
+      yield* sees(ahead, 2);
+      assert.strictEqual(yield* ahead.get(ttl), 4_001);
+    }));
+
   test("refuses a version that is none, and a change that expects one, in words", () =>
     Effect.gen(function* () {
       const { diff, rollback, set } = yield* Configuration.make({ tenant: "no versions" });

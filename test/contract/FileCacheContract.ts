@@ -272,6 +272,27 @@ export const suite = (test: Tester) => {
       assert.deepStrictEqual(told(yield* second.read(path)), ["one", "disk"]);
     }));
 
+  test("with verify content gives what is on the disk, though no version tells of it, and no process believes on", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "a.txt");
+      fs.writeFileSync(path, "new");
+      const [first, second] = [yield* process("verified"), yield* process("verified")];
+      const { sha256 } = yield* first.read(path);
+      yield* first.kept;
+      // As if the version had had another content before a write through a memory mapping.
+      const { buckets } = (yield* CacheSharing).shared() ?? (yield* Effect.die("nothing is shared"));
+      const bucket = yield* buckets.open({ ...bucketSettings, name: SharedFiles.bucketName });
+      const isOurs = ({ value }: Entry) => Buffer.from(value ?? []).includes(sha256);
+      const [at] = (yield* bucket.entries(">")).filter(isOurs);
+      const before = Buffer.from(at?.value ?? []).toString("utf8");
+      const old = SharedFiles.digestOf(Buffer.from("old"));
+      yield* bucket.put(at?.key ?? "", Buffer.from(before.replace(sha256, old).replace(/new$/, "old")));
+      assert.deepStrictEqual(told(yield* second.read(path)), ["old", "shared"]);
+      assert.deepStrictEqual(told(yield* second.read(path, { verify: "content" })), ["new", "disk"]);
+      assert.deepStrictEqual(told(yield* second.read(path)), ["new", "disk"]);
+      assert.strictEqual((yield* Effect.flip(second.read(`${path}.none`, { verify: "content" })))._tag, "FileMissing");
+    }));
+
   test("reads a file anew that changes while it is read, and keeps none that never stands still", () =>
     Effect.gen(function* () {
       const path = join(yield* folder, "a.txt");

@@ -2,15 +2,8 @@
 import { assert } from "@effect/vitest";
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect";
 import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
-import {
-  Inbox,
-  maxBodyBytes,
-  maxBodyDepth,
-  type Message,
-  type Receiving,
-  settings,
-} from "../../src/coordination/inbox/Inbox.ts";
-import { maxInboxBytes } from "../../src/coordination/inbox/InboxCapacity.ts";
+import { Inbox, maxBodyBytes, maxBodyDepth, type Message, type Receiving } from "../../src/coordination/inbox/Inbox.ts";
+import { bounds, settings } from "../../src/coordination/inbox/InboxQueue.ts";
 import { session } from "../../src/domain/History.ts";
 import type { EventLog } from "../../src/log/EventLog.ts";
 import { dataOf, eventsOf, until } from "../publish/World.ts";
@@ -95,42 +88,128 @@ export const suite = (test: Tester) => {
       assert.deepStrictEqual(all().toSorted(), ids.toSorted());
     }));
 
-  test("what a receiver failed at is tried again", () =>
+  test("what a receiver failed at is tried again, and is a dead letter after its last attempt until it is retried", () =>
     Effect.gen(function* () {
-      const { send, waiting } = yield* Inbox;
+      const { clear, dead, retry, send, waiting } = yield* Inbox;
       let failures = 2;
-      const { handled } = yield* receiving({
-        name: "fails",
-        handle: () => (failures-- > 0 ? Effect.fail("not yet") : Effect.void),
-      });
-      yield* send({ from: "a", to: "fails", body: "x" });
+      const handle = () => (failures-- > 0 ? Effect.fail("not yet") : Effect.void);
+      const { handled } = yield* receiving({ name: "fails", maxAttempts: 2, handle });
+      const id = yield* send({ from: "a", to: "fails", body: "x" });
+      yield* until(Effect.map(dead("fails"), ({ length }) => length === 1));
+      const [letter] = yield* dead("fails");
+      assert.deepInclude(letter?.message, { id, body: "x" });
+      assert.deepInclude(letter, { attempts: 2 });
+      assert.match(letter?.reason ?? "", /not yet/);
+      assert.lengthOf(yield* waiting("fails"), 0);
+      assert.strictEqual(yield* retry({ name: "fails", id: "another" }), 0);
+      assert.strictEqual(yield* retry({ name: "fails" }), 1);
       yield* until(Effect.sync(() => handled.length === 1));
       assert.strictEqual(failures, -1);
       yield* until(Effect.map(waiting("fails"), ({ length }) => length === 0));
+      assert.lengthOf(yield* dead("fails"), 0);
+      assert.strictEqual(yield* clear({ name: "fails", dead: true }), 0);
     }));
 
-  test("what a receiver that died had taken is taken by another after a lease; of one that lives it is not", () =>
+  test("what is never acknowledged is a dead letter after its last lease", () =>
     Effect.gen(function* () {
-      const { send } = yield* Inbox;
+      const { dead, send, take } = yield* Inbox;
+      const id = yield* send({ from: "a", to: "forgetful", body: "x" });
+      const taking = take({ name: "forgetful", leaseMillis: 100, maxAttempts: 2, waitMillis: 20_000 });
+      const attempts = yield* Effect.forEach([1, 2], () => Effect.map(taking, Option.getOrThrow));
+      assert.deepStrictEqual(
+        attempts.map((taken) => [taken.id, taken.attempt]),
+        [
+          [id, 1],
+          [id, 2],
+        ],
+      );
+      yield* until(
+        Effect.andThen(
+          take({ name: "forgetful", maxAttempts: 2 }),
+          Effect.map(dead("forgetful"), ({ length }) => length === 1),
+        ),
+      );
+      assert.match((yield* dead("forgetful"))[0]?.reason ?? "", /taken 2 times, and never acknowledged/);
+    }));
+
+  test("what a stopped receiver was handling is free at once, and the attempt does not count", () =>
+    Effect.gen(function* () {
+      const { send, take } = yield* Inbox;
       const took = yield* Deferred.make<void>();
-      const dying = yield* receiving({
+      const stopped = yield* receiving({
         name: "heir",
-        leaseMillis: 1_000,
         handle: () => Effect.andThen(Deferred.succeed(took, undefined), Effect.never),
       });
-      yield* send({ from: "a", to: "heir", body: "x" });
+      const id = yield* send({ from: "a", to: "heir", body: "x" });
       yield* Deferred.await(took);
+      assert.isTrue(Option.isNone(yield* take({ name: "heir" })));
+      yield* Fiber.interrupt(stopped.fiber);
+      assert.deepInclude(Option.getOrThrow(yield* take({ name: "heir" })), { id, attempt: 1 });
+    }));
+
+  test("a receiver that lives keeps its message for longer than a lease", () =>
+    Effect.gen(function* () {
+      const { send } = yield* Inbox;
       const isTaking = yield* Deferred.make<void>();
       const slow = yield* receiving({
-        name: "heir",
+        name: "slow",
         leaseMillis: 1_000,
         handle: () => Effect.andThen(Deferred.succeed(isTaking, undefined), Effect.sleep(2_500)),
       });
-      yield* Fiber.interrupt(dying.fiber);
+      yield* send({ from: "a", to: "slow", body: "x" });
       yield* Deferred.await(isTaking);
-      const other = yield* receiving({ name: "heir", leaseMillis: 1_000 });
+      const other = yield* receiving({ name: "slow", leaseMillis: 1_000 });
       yield* until(Effect.sync(() => slow.handled.length === 1));
       assert.lengthOf(other.handled, 0);
+    }));
+
+  test("a receipt settles nothing that another receiver has taken since", () =>
+    Effect.gen(function* () {
+      const { acknowledge, extend, release, reply, send, take, waiting } = yield* Inbox;
+      const name = "fenced";
+      yield* send({ from: "a", to: name, body: "x" });
+      const lapsed = Option.getOrThrow(yield* take({ name, leaseMillis: 100 }));
+      const holder = Option.getOrThrow(yield* take({ name, leaseMillis: 60_000, waitMillis: 20_000 }));
+      assert.strictEqual(holder.id, lapsed.id);
+      const { receipt } = lapsed;
+      assert.isFalse(yield* acknowledge({ name, receipt }));
+      assert.isFalse(yield* release({ name, receipt }));
+      assert.isFalse(yield* release({ name, receipt, failed: "late" }));
+      assert.strictEqual((yield* Effect.flip(extend({ name, receipt })))._tag, "NoSuchMessage");
+      assert.strictEqual((yield* Effect.flip(reply({ name, receipt, body: 1 })))._tag, "NoSuchMessage");
+      for (const odd of ["", "7", "7.inbox.", "x.inbox.y", `${receipt}x`, "x".repeat(5_000)])
+        assert.isFalse(yield* acknowledge({ name, receipt: odd }));
+      assert.lengthOf(yield* waiting(name), 1);
+      const later = yield* extend({ name, receipt: holder.receipt, leaseMillis: 60_000 });
+      assert.isFalse(yield* acknowledge({ name, receipt: holder.receipt }));
+      assert.isTrue(yield* acknowledge({ name, receipt: later }));
+      assert.lengthOf(yield* waiting(name), 0);
+    }));
+
+  test("what is released is free at once or after its rest, and tried again when it failed", () =>
+    Effect.gen(function* () {
+      const { dead, release, send, take, waiting } = yield* Inbox;
+      const name = "released";
+      yield* send({ from: "a", to: name, body: "x" });
+      const taking = take({ name, maxAttempts: 2, waitMillis: 20_000 });
+      const one = Option.getOrThrow(yield* taking);
+      assert.isTrue(yield* release({ name, receipt: one.receipt }));
+      const two = Option.getOrThrow(yield* taking);
+      assert.isTrue(yield* release({ name, receipt: two.receipt, delayMillis: 60_000 }));
+      assert.isTrue(Option.isNone(yield* take({ name })));
+      const [resting] = yield* waiting(name);
+      assert.deepInclude(resting, { attempts: 0 });
+      assert.isAbove(resting?.takenUntil ?? 0, resting?.sentAt ?? Infinity);
+      yield* send({ from: "a", to: name, body: "y" });
+      for (const attempt of [1, 2]) {
+        const taken = Option.getOrThrow(yield* taking);
+        assert.deepInclude(taken, { body: "y", attempt });
+        assert.isTrue(yield* release({ name, receipt: taken.receipt, failed: "broken" }));
+      }
+      assert.deepStrictEqual(
+        (yield* dead(name)).map(({ message, reason }) => [message.body, reason]),
+        [["y", "broken"]],
+      );
     }));
 
   test("a request gets its reply, and both are events of one exchange", () =>
@@ -167,32 +246,31 @@ export const suite = (test: Tester) => {
       assert.deepInclude(handled[0], { body: "thanks", from: "polite", inReplyTo: id, correlationId: id });
     }));
 
-  test("is handled in steps: taken for a lease, replied to, and gone when that is said", () =>
+  test("is handled in steps: taken under a lease, replied to, and gone when it is acknowledged", () =>
     Effect.gen(function* () {
       const { acknowledge, reply, request, send, take, waiting } = yield* Inbox;
-      assert.isTrue(Option.isNone(yield* take({ name: "stepper" })));
-      const first = yield* send({ from: "a", to: "stepper", body: 1 });
-      const second = yield* send({ from: "a", to: "stepper", body: 2 });
-      const ids = yield* Effect.forEach([100, 60_000, 60_000], (leaseMillis) =>
-        Effect.map(take({ name: "stepper", leaseMillis }), (taken) => Option.getOrUndefined(taken)?.id),
+      const name = "stepper";
+      assert.isTrue(Option.isNone(yield* take({ name })));
+      const ids = yield* Effect.forEach([1, 2], (body) => send({ from: "a", to: name, body }));
+      const taken = yield* Effect.forEach([1, 2], () => Effect.map(take({ name }), Option.getOrThrow));
+      assert.deepStrictEqual(
+        taken.map(({ id }) => id),
+        ids,
       );
-      // The first lease may be over when the third is asked for.
-      assert.deepStrictEqual(ids.slice(0, 2), [first, second]);
-      const again = ids[2] ?? (yield* take({ name: "stepper", waitMillis: 20_000 })).pipe(Option.getOrThrow).id;
-      assert.strictEqual(again, first);
-      assert.isTrue(yield* acknowledge({ name: "stepper", id: first }));
-      assert.isFalse(yield* acknowledge({ name: "stepper", id: first }));
-      assert.deepStrictEqual(bodies(yield* waiting("stepper")), [2]);
-      const gone = yield* Effect.flip(reply({ name: "stepper", id: first, body: "late" }));
-      assert.deepInclude(gone, { _tag: "NoSuchMessage", name: "stepper", id: first });
-      const asked = yield* Effect.forkScoped(request({ from: "b", to: "stepper", body: "?" }));
-      const taken = Option.getOrThrow(yield* take({ name: "stepper", waitMillis: 20_000 }));
-      assert.deepInclude(taken, { body: "?", from: "b", isRequest: true });
-      yield* reply({ name: "stepper", id: taken.id, body: "!" });
-      assert.deepInclude(yield* Fiber.join(asked), { body: "!", inReplyTo: taken.id });
-      for (const leaseMillis of [0, 99, Number.NaN, 1e9]) {
-        const refused = yield* Effect.flip(take({ name: "stepper", leaseMillis }));
-        assert.strictEqual(refused._tag, "InboxRefused");
+      const [first = { receipt: "" }] = taken;
+      assert.isTrue(yield* acknowledge({ name, receipt: first.receipt }));
+      assert.isFalse(yield* acknowledge({ name, receipt: first.receipt }));
+      assert.deepStrictEqual(bodies(yield* waiting(name)), [2]);
+      const gone = yield* Effect.flip(reply({ name, receipt: first.receipt, body: "late" }));
+      assert.deepInclude(gone, { _tag: "NoSuchMessage", name, receipt: first.receipt });
+      const asked = yield* Effect.forkScoped(request({ from: "b", to: name, body: "?" }));
+      const question = Option.getOrThrow(yield* take({ name, waitMillis: 20_000 }));
+      assert.deepInclude(question, { body: "?", from: "b", isRequest: true });
+      yield* reply({ name, receipt: question.receipt, body: "!" });
+      assert.deepInclude(yield* Fiber.join(asked), { body: "!", inReplyTo: question.id });
+      assert.isTrue(yield* acknowledge({ name, receipt: question.receipt }));
+      for (const odd of [{ leaseMillis: 0 }, { leaseMillis: 99 }, { leaseMillis: Number.NaN }, { maxAttempts: 0 }]) {
+        assert.strictEqual((yield* Effect.flip(take({ name, ...odd })))._tag, "InboxRefused");
       }
     }));
 
@@ -212,15 +290,15 @@ export const suite = (test: Tester) => {
       const ids: Array<string> = [];
       const stuff = Effect.forever(Effect.map(send(large), (id) => ids.push(id)));
       const full = yield* Effect.flip(stuff);
-      assert.deepInclude(full, { _tag: "InboxFull", name: "no end", messages: ids.length });
+      assert.deepInclude(full, { _tag: "InboxFull", name: "no end", messages: bounds.large });
       assert.match(String(Reflect.get(full, "hint")), /recollect inbox clear 'no end' empties it\.$/);
-      assert.isAbove(ids.length * maxBodyBytes, maxInboxBytes - 2 * maxBodyBytes);
-      assert.isBelow(ids.length * maxBodyBytes, maxInboxBytes);
+      assert.lengthOf(ids, bounds.large);
       assert.lengthOf(yield* eventsOf(session("stuffer")), ids.length);
-      // What lies there already is no more.
+      // What lies there already is no more, and short messages have a bound of their own.
       assert.strictEqual(yield* send({ ...large, id: ids[0] }), ids[0]);
+      yield* send({ ...large, body: "short" });
       yield* send({ ...large, to: "somewhere else", body: "hello" });
-      assert.strictEqual(yield* clear("no end"), ids.length);
+      assert.strictEqual(yield* clear({ name: "no end" }), ids.length + 1);
       assert.lengthOf(yield* waiting("no end"), 0);
       yield* send({ ...large, body: "there is room" });
       assert.deepStrictEqual(bodies(yield* waiting("no end")), ["there is room"]);
@@ -309,8 +387,8 @@ export const suite = (test: Tester) => {
         for (const refused of [
           waiting(name),
           take({ name }),
-          acknowledge({ name, id: "x" }),
-          reply({ name, id: "x", body: 1 }),
+          acknowledge({ name, receipt: "1.inbox.x" }),
+          reply({ name, receipt: "1.inbox.x", body: 1 }),
         ]) {
           assert.strictEqual(
             (yield* Effect.flip(Effect.asVoid<unknown, { readonly _tag: string }, never>(refused)))._tag,

@@ -1,6 +1,6 @@
 /** The promises of `ResponseCache`, as one suite for every wire. Each test has a tenant of its own. */
 import { assert } from "@effect/vitest";
-import { Context, Effect, Layer, type Scope, Stream } from "effect";
+import { Context, Deferred, Effect, Fiber, Layer, type Scope, Stream } from "effect";
 import type { CacheSharing } from "../../src/coordination/cache/CacheSharing.ts";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as RequestKey from "../../src/coordination/cache/RequestKey.ts";
@@ -65,14 +65,30 @@ export const suite = (test: Tester) => {
   test("has one shape from its first giving on, and is each caller's own", () =>
     Effect.gen(function* () {
       const cache = yield* process("shapes");
-      const given = { at: new Date(0), list: [1], map: new Map([[1, 2]]), nothing: undefined };
-      const shape = { at: "1970-01-01T00:00:00.000Z", list: [1], map: {} };
+      const given = { at: new Date(0), list: [1], nothing: undefined };
+      const shape = { at: "1970-01-01T00:00:00.000Z", list: [1] };
       for (let asked = 0; asked < 3; asked++) {
         const { value } = yield* cache.reuse(search("shape"), Effect.succeed(given));
         assert.deepStrictEqual(value, shape);
         (value as typeof shape).list.push(2);
       }
       assert.deepStrictEqual((yield* cache.reuse(search("nothing"), Effect.succeed(undefined))).value, null);
+      // Not allowed to be given again, it has that shape all the same.
+      const once = search("shape", { allowedBy: "configuration" });
+      assert.deepStrictEqual((yield* cache.reuse(once, Effect.succeed(given))).value, shape);
+    }));
+
+  test("refuses an answer that is no plain JSON, each time and for each caller", () =>
+    Effect.gen(function* () {
+      const cache = yield* process("odd answers");
+      const cycle: { self?: unknown } = {};
+      cycle.self = cycle;
+      for (const [at, odd] of [new Map([[1, 2]]), { of: [new Set([1])] }, 1n, { n: Number.NaN }, cycle].entries()) {
+        for (let asked = 0; asked < 2; asked++) {
+          const refused = yield* Effect.flip(cache.reuse(search(at), Effect.succeed(odd)));
+          assert.deepInclude(refused, { _tag: "AnswerRefused", name: "search" });
+        }
+      }
     }));
 
   test("does not take one request, tool, kind or tenant for another", () =>
@@ -114,6 +130,45 @@ export const suite = (test: Tester) => {
       assert.strictEqual(answers.filter(({ reusedFrom }) => reusedFrom === "flight").length, 99);
       // Each has a copy of its own.
       assert.strictEqual(new Set(answers.map(({ value }) => value)).size, 100);
+    }));
+
+  test("asks once for processes that ask at the same time, and again when that failed", () =>
+    Effect.gen(function* () {
+      const processes = yield* Effect.forEach([1, 2, 3, 4], () => process("processes"));
+      const { ask, asked } = source();
+      const isAsked = yield* Deferred.make<void>();
+      const answered = yield* Deferred.make<void>();
+      const slow = Effect.andThen(Deferred.succeed(isAsked, undefined), Effect.andThen(Deferred.await(answered), ask));
+      const all = processes.flatMap(({ reuse }) => [1, 2].map(() => reuse(search("same"), slow)));
+      const asking = yield* Effect.forkScoped(Effect.all(all, { concurrency: "unbounded" }));
+      yield* Deferred.await(isAsked);
+      yield* Deferred.succeed(answered, undefined);
+      const answers = yield* Fiber.join(asking);
+      assert.strictEqual(asked(), 1);
+      assert.deepStrictEqual(new Set(answers.map(({ value }) => JSON.stringify(value))), new Set(['{"answer":1}']));
+      assert.lengthOf(
+        answers.filter(({ reusedFrom }) => reusedFrom === undefined),
+        1,
+      );
+      let attempts = 0;
+      const fails = Effect.suspend(() => Effect.fail(`no ${++attempts}`));
+      const failures = yield* Effect.all(
+        processes.map(({ reuse }) => Effect.flip(reuse(search("fails"), fails))),
+        { concurrency: "unbounded" },
+      );
+      assert.strictEqual(new Set(failures).size, 4, "no process is given the failure of another");
+    }));
+
+  test("a caller whose patience with a request under way is over asks by itself, in any process", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* process("patience"), yield* process("patience")];
+      const hangs = yield* Deferred.make<void>();
+      const asked = search("hangs", { joinMillis: 50 });
+      yield* Effect.forkScoped(first.reuse(asked, Effect.andThen(Deferred.succeed(hangs, undefined), Effect.never)));
+      yield* Deferred.await(hangs);
+      for (const { reuse } of [first, second]) {
+        assert.strictEqual((yield* reuse(asked, Effect.succeed(1))).value, 1);
+      }
     }));
 
   test("ends an answer when its time is over, by the call or by the configuration of the moment", () =>

@@ -1,11 +1,11 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import { type Bucket, Buckets } from "../../src/coordination/bucket/Bucket.ts";
 import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
 import * as BucketsAway from "../../src/coordination/bucket/BucketsAway.ts";
 import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
 import * as Inbox from "../../src/coordination/inbox/Inbox.ts";
-import * as InboxCapacity from "../../src/coordination/inbox/InboxCapacity.ts";
+import * as InboxQueue from "../../src/coordination/inbox/InboxQueue.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { suite } from "../contract/InboxContract.ts";
 import * as PublishWorld from "../publish/World.ts";
@@ -23,22 +23,46 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
 })("inboxes in memory", (it) => {
   suite((name, test) => it.effect(name, test));
 
-  it.effect("hold a thousand messages, also where several processes put them in", () =>
+  it.effect("cost one read and one write to take from and one write to acknowledge, however many wait", () =>
     Effect.gen(function* () {
-      const bucket = yield* Effect.flatMap(Buckets, ({ open }) => open({ ...Inbox.settings, name: "COUNTED" }));
-      const roomOf = () => InboxCapacity.make({ bucket, tenant: "acme", filterOf: (name) => `in.${name}.*` });
-      const [one, other] = [roomOf(), roomOf()];
-      const put = (room: typeof one, at: number) =>
-        Effect.andThen(
-          room.admit({ name: "a", key: `in.a.${at}`, bytes: 1 }),
-          bucket.put(`in.a.${at}`, Uint8Array.of(1)),
-        );
-      for (let at = 0; at < InboxCapacity.maxMessages; at++) yield* put(at % 2 === 0 ? one : other, at);
-      const full = yield* Effect.flip(put(roomOf(), 1_000));
-      assert.deepInclude(full, { _tag: "InboxFull", messages: 1_000, bytes: 1_000 });
-      assert.match(String(Reflect.get(full, "hint")), /recollect inbox clear a --tenant acme empties it/);
-      assert.strictEqual(yield* one.clear("a"), 1_000);
-      yield* put(one, 1_000);
+      const open = yield* Effect.flatMap(Buckets, (all) => all.open({ ...InboxQueue.settings, name: "COUNTED" }));
+      const trips: Array<string> = [];
+      const counting =
+        <Args extends ReadonlyArray<unknown>, A>(name: string, run: (...args: Args) => A) =>
+        (...args: Args) => {
+          trips.push(name);
+          return run(...args);
+        };
+      const bucket: Bucket = {
+        ...open,
+        next: counting("next", open.next),
+        replace: counting("replace", open.replace),
+        remove: counting("remove", open.remove),
+        get: counting("get", open.get),
+        entries: counting("entries", open.entries),
+      };
+      const queue = InboxQueue.make(bucket, "acme");
+      for (let at = 0; at < 900; at++) {
+        yield* queue.put({
+          id: `${at}`,
+          from: "a",
+          to: "b",
+          body: at,
+          inReplyTo: null,
+          correlationId: "c",
+          isRequest: false,
+          sentAt: 0,
+          expiresAt: Number.MAX_SAFE_INTEGER,
+        });
+      }
+      for (let at = 0; at < 3; at++) {
+        trips.length = 0;
+        const held = Option.getOrThrow(yield* queue.take("b", { leaseMillis: 60_000, maxAttempts: 3 }));
+        assert.strictEqual(held.message.body, at);
+        assert.isTrue(yield* queue.acknowledge(held));
+        assert.deepStrictEqual(trips, ["next", "replace", "remove"]);
+      }
+      assert.strictEqual(yield* queue.count("inbox", "b"), 897);
     }),
   );
 });

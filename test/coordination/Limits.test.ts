@@ -21,33 +21,40 @@ layer(onServer)("limits on a server", (it) => {
 });
 
 layer(onServer, { excludeTestServices: true })("limits while the server is away", (it) => {
-  it.effect("are open or closed as each of them says, and count from nothing when it is back", () =>
+  it.effect("count in this process or refuse as each of them says, in words, and all together when it is back", () =>
     Effect.gen(function* () {
       const server = yield* NatsServer.NatsServer;
       const { link } = yield* NatsConnection.NatsConnection;
       const { limits } = yield* process("away", {
-        "away-open": { per: ["user"], limit: 1, windowMillis: 60_000 },
+        "away-open": { per: ["user"], limit: 3, windowMillis: 60_000 },
+        "away-rate": { per: ["user"], limit: 3, windowMillis: 60_000, algorithm: "token-bucket" },
         "away-closed": { per: ["tool"], limit: 1, windowMillis: 60_000, whenAway: "closed" },
       });
-      assert.strictEqual(yield* allowed(limits, { user: "u" }, 2), 1);
+      assert.strictEqual(yield* allowed(limits, { user: "u" }, 5), 3);
       yield* server.stop;
       yield* Effect.suspend(() => (link.connected ? Effect.fail("still connected") : Effect.void)).pipe(
         Effect.retry(Schedule.spaced(20)),
       );
+      const here = yield* limits.take({ user: "v" });
+      assert.deepInclude(here, { allowed: true, countedHere: ["away-open", "away-rate"] });
+      // What the closed one refuses is given back to the open ones.
       for (let at = 0; at < 5; at++) {
-        assert.deepStrictEqual(yield* limits.take({ user: "v" }), { limits: [], unasked: ["away-open"] });
-        const closed = yield* Effect.flip(limits.take({ tool: "t" }));
-        assert.deepInclude(closed, { _tag: "LimitUnknown", limit: "away-closed" });
+        const closed = yield* limits.take({ user: "v", tool: "t" });
+        assert.deepInclude(closed, { allowed: false, limit: "away-closed", reason: "unreachable" });
+        assert.isAbove(closed.allowed ? 0 : closed.retryAfterMillis, 0);
       }
+      assert.strictEqual(yield* allowed(limits, { user: "v" }, 5), 2);
+      const over = yield* limits.take({ user: "v" });
+      assert.deepInclude(over, { allowed: false, reason: "exceeded" });
       yield* server.start;
       yield* limits.take({ user: "u", tool: "t" }).pipe(
         Effect.filterOrFail(
-          ({ unasked }) => unasked.length === 0,
+          (answer) => answer.allowed && answer.countedHere.length === 0,
           () => "not asked yet",
         ),
         Effect.retry(Schedule.spaced(50)),
       );
-      assert.strictEqual(yield* allowed(limits, { user: "u" }, 2), 0);
+      assert.strictEqual(yield* allowed(limits, { user: "u" }, 5), 2);
     }).pipe(Effect.provide(quiet)),
   );
 });

@@ -75,6 +75,8 @@ layer(onServer, { excludeTestServices: true })("the task queue on JetStream", (i
       assert.match(told[0]?.reason ?? "", /consumer/);
       yield* Fiber.interrupt(waiting);
       yield* Effect.promise(() => jsm.streams.delete(TaskQueueNats.streamName));
+      // The queue is there again, for whoever comes next.
+      yield* queue.incarnation;
     }),
   );
 

@@ -5,13 +5,12 @@
  * `node limitTaker.ts URL each|sum`. Its first line of output says that it is ready. With `each` every decision that
  * allows is a message of the stream `DRILL_LIMITS`, which the server gives its time; at the end one says what it all cost.
  */
-import { Clock, Effect, Layer, References, Result, Schedule } from "effect";
+import { Clock, Effect, Layer, References, Schedule } from "effect";
 import { writeSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Buckets } from "../../src/coordination/bucket/Bucket.ts";
 import * as BucketKv from "../../src/coordination/bucket/BucketKv.ts";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
-import * as LimiterStore from "../../src/coordination/limits/LimiterStore.ts";
 import * as Limits from "../../src/coordination/limits/Limits.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
@@ -36,7 +35,6 @@ const counted = Layer.effect(
 ).pipe(Layer.provide(BucketKv.layer));
 
 const layer = Limits.layer.pipe(
-  Layer.provide(LimiterStore.layer),
   Layer.provide(counted),
   Layer.provideMerge(Configuration.layer()),
   Layer.provideMerge(EventLogNats.layer()),
@@ -53,14 +51,14 @@ const taking = Effect.gen(function* () {
   const { nc } = yield* NatsConnection.NatsConnection;
   const limits = yield* Limits.Limits;
   for (;;) {
-    const result = yield* Effect.result(limits.take({}));
-    if (Result.isSuccess(result)) {
+    const answer = yield* limits.take({});
+    if (answer.allowed) {
       said.allowed++;
       if (mode === "each") nc.publish("drill.limits.allowed", new Uint8Array());
-    } else if (result.failure._tag === "LimitExceeded") {
+    } else {
       said.refused++;
-      yield* Effect.sleep(Math.min(result.failure.retryAfterMillis, 20));
-    } else return yield* result.failure;
+      yield* Effect.sleep(Math.min(answer.retryAfterMillis, 20));
+    }
     // Nobody is kept from hearing that it is over.
     if (said.allowed % 50 === 0) yield* Effect.sleep(0);
   }

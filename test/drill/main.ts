@@ -7,6 +7,8 @@
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
  * `npm run drill -- replicas`: a stream in three copies under rolling restarts, kill -9 of all and damage in one of them.
  * `npm run drill -- files`: a thousand odd files, each imported or refused by name and reason.
+ * `npm run drill -- soak`: everything at once, for minutes to hours, with bounds on what may grow.
+ * `npm run drill -- mutants`: plants faults in the code, one after the other; the tests of its room have to notice each.
  * `npm run drill -- mcp`: the conformance suite of MCP in both of its lines, with the tasks extension forced.
  *
  * `-- --kills N --seed S` for another number, and for the same order of kills again; `--importers N` for more or fewer
@@ -31,6 +33,7 @@ import * as OddFiles from "./OddFiles.ts";
 import * as Replicas from "./Replicas.ts";
 import * as Outages from "./Outages.ts";
 import * as Sdks from "./Sdks.ts";
+import * as Soak from "./Soak.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
 
@@ -57,7 +60,8 @@ const { positionals, values } = parseArgs({
     fault: { type: "string", default: "" },
     seeds: { type: "string" },
     "at-once": { type: "string", default: "2" },
-    minutes: { type: "string", default: "1000" },
+    minutes: { type: "string" },
+    only: { type: "string", default: "" },
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
     verdicts: { type: "string" },
@@ -75,13 +79,15 @@ npm run drill -- catalog     a made-up year with known answers, timed       --ev
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
 npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
+npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
+npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
 npm run drill -- mcp         MCP's conformance suite against our server
 
   --seed N   the same dice again; each run names its own
 `;
 
 const number = (
-  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "verdicts">,
+  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "only" | "verdicts">,
 ): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
@@ -252,7 +258,14 @@ const damageDrill = Effect.suspend(() => {
   const notes = Verdicts.open(values.verdicts);
   say(`The damage drill: ${faults.length} faults, seeds ${seeds.join(", ")}`);
   return Effect.promise(() =>
-    Damage.run({ faults, seeds, atOnce: number("at-once"), minutes: number("minutes"), say, onVerdict: notes.add }),
+    Damage.run({
+      faults,
+      seeds,
+      atOnce: number("at-once"),
+      minutes: values.minutes === undefined ? 1000 : number("minutes"),
+      say,
+      onVerdict: notes.add,
+    }),
   ).pipe(
     Effect.map((outcome) => {
       if (values.save) say(`Written: ${savePage(notes.all())}`);
@@ -290,6 +303,39 @@ const oddDrill = Effect.suspend(() => {
   );
 });
 
+const processSummary = ({ daemon, nats }: Soak.Outcome["halves"][number]): string =>
+  `daemon ${(daemon.residentBytes / 1e6).toFixed(0)} MB and ${daemon.descriptors} descriptors, nats-server ${(nats.residentBytes / 1e6).toFixed(0)} MB and ${nats.descriptors}`;
+
+const soakSummary = ({ faults, halves: [before, after], ...of }: Soak.Outcome): string =>
+  [
+    faults.length === 0 ? "Grew by what it was given:" : "NOT as promised:",
+    `${count(of.said)} messages, ${count(of.answers)} answers, ${count(of.tasks)} tasks, ${count(of.watched)} watchers,`,
+    `${count(of.commands)} commands, ${count(of.imported)} imported lines in ${count(of.seconds)} s;`,
+    `first half ${processSummary(before)}; second half ${processSummary(after)};`,
+    `${after.consumers} consumers, ${(after.walBytes / 1e6).toFixed(1)} MB of logs, folder ${(after.folderBytes / 1e6).toFixed(0)} MB`,
+  ].join(" ");
+
+const soakDrill = Effect.suspend(() => {
+  const minutes = values.minutes === undefined ? 10 : number("minutes");
+  say(`The soak drill: ${minutes} minutes of everything at once`);
+  return Effect.map(
+    Effect.promise(() => Soak.run({ seconds: minutes * 60, say })),
+    (outcome) => report(outcome, soakSummary(outcome)),
+  );
+});
+
+/** Loaded when it is asked for: it brings vitest with it. */
+const mutantDrill = Effect.promise(async () => {
+  const Mutants = await import("./Mutants.ts");
+  const outcome = await Mutants.run({ only: values.only, say });
+  for (const fault of outcome.faults) say(`- ${fault}`);
+  const caught = outcome.verdicts.filter(({ caughtBy }) => caughtBy !== undefined).length;
+  process.stdout.write(
+    `${Mutants.table(outcome)}\n\n${caught} of ${outcome.verdicts.length} planted faults noticed.\n`,
+  );
+  if (outcome.faults.length > 0) process.exitCode = 1;
+});
+
 /** Loaded when it is asked for: a server and two suites are no part of the other drills. */
 const conformance = Effect.promise(async () => {
   const { run: judge, suites, taskRuns } = await import("./Conformance.ts");
@@ -316,6 +362,8 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   exit: endingDrill,
   damage: damageDrill,
   files: oddDrill,
+  soak: soakDrill,
+  mutants: mutantDrill,
   replicas: replicaDrill,
   mcp: conformance,
 };

@@ -34,7 +34,7 @@ class World extends Context.Service<
   }
 >()("recollect/test/World") {}
 
-/** An attempt to write waits this long for its answer. */
+/** An attempt to write waits this long for its answer, and a read before it asks again. */
 const answerMillis = 300;
 
 const world = Layer.effect(
@@ -43,7 +43,7 @@ const world = Layer.effect(
     const server = yield* NatsServer.make();
     const between = yield* proxy(server.url);
     const direct = yield* Layer.build(logAt(server.url));
-    const proxied = yield* Layer.build(logAt(between.url, { answerMillis }));
+    const proxied = yield* Layer.build(logAt(between.url, { answerMillis, silenceMillis: answerMillis }));
     return World.of({
       log: Context.get(proxied, EventLog),
       other: Context.get(direct, EventLog),
@@ -62,7 +62,7 @@ interface Call {
   readonly exit: Exit.Exit<ReadonlyArray<Appended>, AppendError>;
 }
 
-/** Answers that are lost without a cut are rarer, because a read then waits for its own for five seconds. */
+/** A round without a fault is the most frequent, since groups form in it. */
 const faults = [
   "none",
   "cut after a write",

@@ -146,7 +146,7 @@ console.log(JSON.stringify([tag]));`,
     assert.deepStrictEqual(saidIn(Packed.run(["node", file], how)), ["IllegalTransition"]);
   });
 
-  it("has types without an error, with TypeScript 5.9 and 7, with and without skipLibCheck", ({ skip }) => {
+  it("has types without an error, with TypeScript 5.9 and 7, also where libraries are checked", ({ skip }) => {
     if (!isThere) return skip();
     const types = path.join(folder, "types");
     const five = Packed.install(types, ["typescript@5.9", "@types/node@22"]);
@@ -170,11 +170,10 @@ export { Publisher };
     );
     for (const compiler of [types, root]) {
       const tsc = path.join(compiler, "node_modules/typescript/bin/tsc");
-      for (const skipLibCheck of ["true", "false"]) {
-        const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"];
-        const { code, out } = Packed.run(["node", tsc, ...flags, "--skipLibCheck", skipLibCheck, "typed.ts"], how);
-        assert.deepStrictEqual([code, out], [0, ""], `${compiler} skipLibCheck ${skipLibCheck}`);
-      }
+      // What has no error here has none with `skipLibCheck` either.
+      const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--types", "node"];
+      const { code, out } = Packed.run(["node", tsc, ...flags, "--skipLibCheck", "false", "typed.ts"], how);
+      assert.deepStrictEqual([code, out], [0, ""], compiler);
     }
   }, 120_000);
 

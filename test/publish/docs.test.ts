@@ -4,12 +4,14 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { Recollect } from "recollect";
-import { isMisfit, type RecordedEvent } from "../../src/domain/Event.ts";
+import { eventTypes, isMisfit, type RecordedEvent } from "../../src/domain/Event.ts";
 import * as History from "../../src/domain/History.ts";
 import { factsOf } from "../../src/domain/Interpret.ts";
+import { asyncApi } from "../../src/edge/schema/AsyncApi.ts";
 import { files } from "../../src/edge/schema/Schemas.ts";
 import { entryOf } from "../../src/log/Envelope.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import { subjectOf } from "../../src/log/Subject.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import * as World from "./World.ts";
 
@@ -127,6 +129,50 @@ layer(world, { excludeTestServices: true })("docs/publishing.md", (it) => {
           : Result.match(factsOf(entry), { onFailure: (refusal) => refusal.reason, onSuccess: () => "" });
         assert.match(said, reason);
       }
+    }),
+  );
+
+  it.effect("its AsyncAPI document has each event type once, under subjects and headers that make an event", () =>
+    Effect.sync(() => {
+      const at = (path: string) =>
+        path
+          .slice(2)
+          .split("/")
+          .reduce<unknown>((inside, name) => (inside as Readonly<Record<string, unknown>>)[name], asyncApi);
+      const references = [...JSON.stringify(asyncApi).matchAll(/"\$ref":"(#[^"]+|\.[^"]+)"/g)].map(([, path]) => path);
+      const isInside = (path = "") => path.startsWith("#/components/") || path.startsWith("#/channels/");
+      for (const path of references) {
+        if (isInside(path)) assert.isDefined(at(path ?? ""), path);
+        else if (path?.startsWith("./")) assert.isTrue(files.has(path.slice(2)), path);
+      }
+      const of = Object.entries(asyncApi.channels).flatMap(([kind, { messages = {} }]) =>
+        Object.keys(messages).map((name) => [name, kind] as const),
+      );
+      const own = of.filter(([name]) => name in eventTypes);
+      assert.sameDeepMembers(
+        own,
+        Object.entries(eventTypes).map(([name, { kind }]) => [name, kind] as const),
+      );
+      const { address } = new Map(Object.entries(asyncApi.channels)).get("thread") ?? { address: "" };
+      assert.strictEqual(
+        String(address).replace("{tenant}", "default").replace("{id}", "chat=2F7"),
+        subjectOf(History.thread("chat/7")),
+      );
+      // What it requires is exactly that without which a message is no event.
+      const { required } = asyncApi.components.schemas.Envelope;
+      const headers = Object.fromEntries(
+        required.map((name) => [name, name === "ce-time" ? "2026-03-01T12:00:00Z" : "x.y.z"]),
+      );
+      const entry = (given: Readonly<Record<string, string>>) =>
+        entryOf({
+          sequence: 1,
+          recordedAt: 0,
+          subject: "recollect.default.thread.a",
+          headers: given,
+          body: Buffer.from("1"),
+        });
+      assert.isFalse(isMisfit(entry(headers)));
+      for (const name of required) assert.isTrue(isMisfit(entry({ ...headers, [name]: "" })), name);
     }),
   );
 

@@ -3,36 +3,47 @@
  *
  * Each row is one question over a bare client, so that nothing but the server stands in the way.
  */
-import { headers, type NatsConnection as Client, nkeyAuthenticator } from "@nats-io/transport-node";
+import { type NatsConnection as Client, nkeyAuthenticator } from "@nats-io/transport-node";
 import { assert, layer } from "@effect/vitest";
 import { Context, Effect, Layer, Stream } from "effect";
-import { randomUUID } from "node:crypto";
 import * as History from "../../src/domain/History.ts";
-import { inboxOf, type Role } from "../../src/log/access/Roles.ts";
+import { inboxOf } from "../../src/log/access/Roles.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import { encodeToken } from "../../src/log/Subject.ts";
 import { create } from "../../src/machine/AccessKeys.ts";
 import * as ClosedServer from "../support/ClosedServer.ts";
-
-const who = {
-  ana: { role: "publisher", tenant: "acme" },
-  bob: { role: "reader", tenant: "acme" },
-  eve: { role: "publisher", tenant: "beta" },
-  wor: { role: "worker", tenant: "acme" },
-  ope: { role: "operator", tenant: "acme" },
-} as const satisfies Record<string, { readonly role: Role; readonly tenant: string }>;
-type Name = keyof typeof who;
-const names = Object.keys(who) as ReadonlyArray<Name>;
+import { ask, type Name, names, publish, rows, who } from "./RoleRows.ts";
 
 class World extends Context.Service<
   World,
-  { readonly clients: Readonly<Record<Name, Client>>; readonly log: EventLog["Service"]; readonly url: string }
+  {
+    readonly clients: Readonly<Record<Name, Client>>;
+    /** Publishers of as many more tenants. */
+    readonly crowd: ReadonlyArray<{
+      readonly name: string;
+      readonly tenant: string;
+      readonly key: ReturnType<typeof create>;
+    }>;
+    readonly log: EventLog["Service"];
+    readonly url: string;
+  }
 >()("recollect/test/Roles") {}
 
 const world = Layer.effect(
   World,
   Effect.gen(function* () {
     const keys = Object.fromEntries(names.map((name) => [name, create()])) as Record<Name, ReturnType<typeof create>>;
-    const users = names.map((name) => ({ name, ...who[name], nkey: keys[name].publicKey, createdAt: 0 }));
+    const crowd = Array.from({ length: 62 }, (_, index) => ({
+      name: `user-${index}`,
+      tenant: `tenant ${index}`,
+      key: create(),
+    }));
+    const users = [
+      ...names.map((name) => ({ name, ...who[name], nkey: keys[name].publicKey, createdAt: 0 })),
+      ...crowd.map(({ key, name, tenant }) => {
+        return { name, tenant, role: "publisher" as const, nkey: key.publicKey, createdAt: 0 };
+      }),
+    ];
     const { root, url } = yield* ClosedServer.make({ users });
     const daemon = yield* ClosedServer.daemon({ root, url });
     const entries = yield* Effect.forEach(names, (name) =>
@@ -46,108 +57,9 @@ const world = Layer.effect(
       ),
     );
     const clients = Object.fromEntries(entries) as Record<Name, Client>;
-    return World.of({ clients, log: Context.get(daemon, EventLog), url });
+    return World.of({ clients, crowd, log: Context.get(daemon, EventLog), url });
   }),
 ).pipe(Layer.provide(ClosedServer.machine));
-
-const event = (type = "thread.renamed") => {
-  const found = headers();
-  const id = randomUUID();
-  const all = {
-    "Nats-Msg-Id": id,
-    "ce-id": id,
-    "ce-type": type,
-    "ce-source": "test/1",
-    "ce-time": "2026-01-01T00:00:00Z",
-  };
-  for (const [name, value] of Object.entries(all)) found.set(name, value);
-  return found;
-};
-
-/** The answer, or why there is none: `denied` by a permission, `nobody` listens there for us, `silent`. */
-const ask = async (nc: Client, subject: string, body: unknown = "", withHeaders = false): Promise<string> => {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  try {
-    const answer = await nc.request(subject, text, { timeout: 1_500, ...(withHeaders ? { headers: event() } : {}) });
-    const code = answer.headers?.code ?? 0;
-    return code >= 400 ? `${code}` : answer.string() || answer.headers?.get("Nats-Subject") || "";
-  } catch (error) {
-    const said = `${error}`;
-    if (/permission/i.test(said)) return "denied";
-    return /no ?responders/i.test(said) ? "nobody" : "silent";
-  }
-};
-
-const publish = (kind: string, tenant: string) => (nc: Client) =>
-  ask(nc, `recollect.${tenant}.${kind}.t1`, { title: "x" }, true);
-const api =
-  (subject: string, body: unknown = "") =>
-  (nc: Client) =>
-    ask(nc, `$JS.API.${subject}`, body);
-const daemon =
-  (question: string, body: unknown = "") =>
-  (nc: Client) =>
-    ask(nc, `recollect-store.${question}`, body);
-const listen = (subject: string) => async (nc: Client) => {
-  const subscription = nc.subscribe(subject);
-  try {
-    await nc.flush();
-    const first = await Promise.race([subscription.closed, nc.flush().then(() => undefined)]);
-    return first instanceof Error ? "denied" : "heard";
-  } finally {
-    subscription.unsubscribe();
-  }
-};
-
-type Row = readonly [what: string, ask: (nc: Client) => Promise<string>, may: ReadonlyArray<Name>];
-
-const tenants = ["ana", "bob", "eve"] as const;
-const acme = ["ana", "bob"] as const;
-const trusted = ["wor", "ope"] as const;
-
-const rows: ReadonlyArray<Row> = [
-  ["write a thread of acme", publish("thread", "acme"), ["ana", "wor", "ope"]],
-  ["write a task of acme", publish("task", "acme"), ["ana", "wor", "ope"]],
-  ["write a session of acme", publish("session", "acme"), ["ana", "wor", "ope"]],
-  ["write a source of acme", publish("source", "acme"), ["ana", "wor", "ope"]],
-  ["write a thread of beta", publish("thread", "beta"), ["eve", "ope"]],
-  ["change the configuration of acme", publish("config", "acme"), ["ope"]],
-  ["change the configuration of everybody", publish("config", "default"), ["ope"]],
-  ["write what the store says of itself", publish("store", "acme"), ["ope"]],
-  [
-    "read the last event of a history of acme",
-    api("DIRECT.GET.RECOLLECT.recollect.acme.thread.t1"),
-    [...acme, ...trusted],
-  ],
-  [
-    "read the last event of a history of beta",
-    api("DIRECT.GET.RECOLLECT.recollect.beta.thread.t1"),
-    ["eve", ...trusted],
-  ],
-  ["read any event by its number, at the server", api("DIRECT.GET.RECOLLECT", { seq: 1 }), trusted],
-  ["read any event by its number, at the leader", api("STREAM.MSG.GET.RECOLLECT", { seq: 1 }), trusted],
-  ["list the subjects of everybody", api("STREAM.INFO.RECOLLECT", { subjects_filter: ">" }), trusted],
-  ["ask the daemon what the stream is", daemon("STREAM.INFO"), tenants],
-  ["ask the daemon for a history of acme", daemon("MSG.GET", { last_by_subj: "recollect.acme.thread.t1" }), acme],
-  ["ask the daemon for a history of beta", daemon("MSG.GET", { last_by_subj: "recollect.beta.thread.t1" }), ["eve"]],
-  ["ask the daemon for everything", daemon("DIRECT.GET", { seq: 1, next_by_subj: ">", batch: 10 }), []],
-  ["ask the daemon for all of a number on", daemon("DIRECT.GET", { seq: 1, batch: 10 }), []],
-  ["ask the daemon for acme's last ones", daemon("DIRECT.GET", { multi_last: ["recollect.acme.>"] }), acme],
-  ["ask the daemon for the last ones of all", daemon("DIRECT.GET", { multi_last: ["recollect.>"] }), []],
-  ["ask the daemon in the name of another tenant", (nc) => ask(nc, "recollect-store.beta.STREAM.INFO"), ["ope"]],
-  ["delete the stream", api("STREAM.DELETE.RECOLLECT_NOT"), []],
-  ["purge the stream", api("STREAM.PURGE.RECOLLECT", { filter: "nothing" }), []],
-  ["delete an event", api("STREAM.MSG.DELETE.RECOLLECT", { seq: 1 }), []],
-  ["change the stream", api("STREAM.UPDATE.RECOLLECT", { name: "RECOLLECT" }), []],
-  ["hear the inboxes of everybody", listen("_INBOX.>"), []],
-  ["hear ana's inbox", listen("_INBOX_ana.>"), ["ana", "ope"]],
-  ["hear what acme says live", listen("recollect-live.acme.>"), ["ana", "bob", "wor", "ope"]],
-  ["hear what beta says live", listen("recollect-live.beta.>"), ["eve", "ope"]],
-  ["hear everything but other inboxes", listen(">"), ["ope"]],
-  ["write a snapshot", (nc) => ask(nc, "$KV.RECOLLECT_THREADS.acme.t1", "x"), []],
-  ["ask in the system account", (nc) => ask(nc, "$SYS.REQ.SERVER.PING.VARZ"), []],
-  ["reload the server", (nc) => ask(nc, "$SYS.REQ.SERVER.PING.RELOAD"), []],
-];
 
 const isYes = (answer: string): boolean =>
   answer === "heard" || (!/^(?:denied|nobody|silent|40\d)$/.test(answer) && !/"code": ?40[34]/.test(answer));
@@ -198,6 +110,28 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
       assert.strictEqual((yield* log.info).lastSequence, before);
       const beta = yield* Stream.runCollect(log.read({ history: History.thread("t1", "beta") }));
       assert.isTrue(beta.every(({ source }) => source === "test/1"));
+    }),
+  );
+
+  it.effect("of one of 64 tenants writes its own, under its own name, and nothing of the next one's", () =>
+    Effect.gen(function* () {
+      const { crowd, log, url } = yield* World;
+      const wrong = yield* Effect.forEach(
+        crowd,
+        ({ key, name, tenant }, index) =>
+          Effect.gen(function* () {
+            const authenticator = nkeyAuthenticator(new TextEncoder().encode(key.seed));
+            const nc = yield* ClosedServer.client({ servers: url, inboxPrefix: inboxOf(name), authenticator });
+            const mine = yield* Effect.promise(() => publish("thread", encodeToken(tenant))(nc));
+            const next = encodeToken(`tenant ${(index + 1) % crowd.length}`);
+            const theirs = yield* Effect.promise(() => publish("thread", next)(nc));
+            const [said] = yield* Stream.runCollect(log.read({ history: History.thread("t1", tenant) }));
+            const isRight = /"seq"/.test(mine) && theirs === "denied" && said?.extensions?.["principal"] === name;
+            return isRight ? [] : [`${name}: ${mine} ${theirs} ${JSON.stringify(said?.extensions)}`];
+          }).pipe(Effect.scoped),
+        { concurrency: 16 },
+      );
+      assert.deepStrictEqual(wrong.flat(), []);
     }),
   );
 

@@ -175,6 +175,8 @@ describe("secrets of every kind", { timeout: 300_000 }, () => {
     const transcript = session("a", [...text.split("\n\n"), text, `zebra ${text}`]);
     writeFileSync(file, transcript);
     await stage.json(["import", file]);
+    // What the commands below would else start and end each for itself.
+    await stage.up();
     const said = async (...words: ReadonlyArray<string>) => {
       const { code, err, out } = await stage.run(words);
       assert.strictEqual(code, 0, `${words.join(" ")}: ${err}`);

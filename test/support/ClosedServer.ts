@@ -13,6 +13,7 @@ import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts"
 import { Credentials } from "../../src/log/connection/NatsCredentialsNats.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
+import * as TenantWrites from "../../src/log/access/TenantWritesNats.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
 import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
 import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
@@ -47,7 +48,7 @@ export const make = Effect.fnUntraced(function* (
 /** The log over the daemon's own key, with the stream made, and what it answers for tenants; ends with the scope. */
 export const daemon = ({ root, url }: { readonly root: string; readonly url: string }) =>
   Layer.build(
-    TenantService.serve.pipe(
+    Layer.merge(TenantService.serve, TenantWrites.serve(root)).pipe(
       Layer.provideMerge(EventLogNats.layer()),
       Layer.provideMerge(
         NatsConnection.layer({

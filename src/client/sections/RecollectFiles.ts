@@ -1,5 +1,5 @@
 /**
- * Contents of files for programs that speak in promises: read once by whichever process, and recorded for a thread.
+ * Contents of files for programs that speak in promises: read once by any process, and recorded for a thread.
  *
  * Room: client.
  */
@@ -9,9 +9,9 @@ import type { ReadFile } from "../../publish/thread/ThreadFiles.ts";
 import * as Thread from "../../publish/thread/ThreadPublisher.ts";
 import type { Section } from "./Section.ts";
 
-/** For whom a file is read: the event names it. */
-export interface ReadFor extends Omit<ReadFile, "path" | "bytes"> {
-  readonly thread: string;
+export interface ReadFor extends Omit<ReadFile, "path" | "bytes">, FileCache.Reading {
+  /** The thread that the file is read for: an event says that it read this version. */
+  readonly thread?: string | undefined;
 }
 
 export class RecollectFiles {
@@ -26,14 +26,15 @@ export class RecollectFiles {
   }
 
   /**
-   * The file as it is now. With a thread, resolves when it is durable that this thread read this version.
+   * The file as it is now; with `verify: "content"` from the disk, whatever its version says. With a thread, resolves when
+   * it is durable that this thread read this version. The bytes are the caller's own.
    * Rejects with `FileMissing`, `FileTooLarge` or `FileUnreadable`.
    */
-  read(path: string, readFor?: ReadFor): Promise<FileCache.FileContent> {
-    if (readFor === undefined) return this.#files((files) => files.read(path));
-    const { thread: id, ...about } = readFor;
+  read(path: string, { thread: id, verify, ...about }: ReadFor = {}): Promise<FileCache.FileContent> {
+    const reading = FileCache.FileCache.use((files) => files.read(path, { verify }));
+    if (id === undefined) return this.#section.run(reading);
     const read = Effect.gen(function* () {
-      const content = yield* FileCache.FileCache.use((files) => files.read(path));
+      const content = yield* reading;
       const thread = yield* Thread.thread(id);
       const { bytes, modifiedAt } = content;
       yield* thread.fileRead({ modifiedAt, ...about, path: content.path, bytes });
@@ -47,7 +48,7 @@ export class RecollectFiles {
     return this.#files((files) => files.content(sha256));
   }
 
-  /** Invalidates a path, a folder or all files, in every process. False: NATS is away, so only here. */
+  /** Invalidates a path, a folder or all files, in every process. False: NATS is unreachable, so only here. */
   forget(what: FileCache.Forgetting): Promise<boolean> {
     return this.#files((files) => files.forget(what));
   }

@@ -1,27 +1,33 @@
 /**
- * Inboxes for programs that speak in promises: send, request, receive.
+ * Inboxes for programs that speak in promises: send, request, receive, and take with a receipt.
  *
  * Room: client.
  */
 import { Effect, Option } from "effect";
 import {
   type Answering,
+  type DeadLetter,
+  type Extending,
   Inbox,
   type Message,
+  type Receiving,
+  type Releasing,
   type Sending,
+  type Settling,
+  type Taken,
   type Taking,
-  type Which,
+  type Waiting,
 } from "../../coordination/inbox/Inbox.ts";
 import type { Section } from "./Section.ts";
 
-export interface ReceiveOptions {
-  readonly name: string;
-  /** The receiver's session, whose history holds its replies. Default: a session named like it. */
-  readonly session?: string | undefined;
-  /** Ends the receiving; what is being handled then is for the next receiver, after a lease. */
+export interface ReceiveOptions extends Omit<Receiving<never>, "handle"> {
+  /** Ends the receiving; what is being handled then is free at once, and that attempt does not count. */
   readonly signal: AbortSignal;
-  /** A rejection leaves the message in the inbox, for another attempt. */
-  readonly handle: (message: Message, reply: (body: unknown) => Promise<void>) => Promise<void>;
+  /**
+   * The lease is extended while it runs. A rejection leaves the message in the inbox, for another attempt. `signal` is
+   * aborted when the receiving ends, or another receiver has taken the message.
+   */
+  readonly handle: (message: Message, reply: (body: unknown) => Promise<void>, signal: AbortSignal) => Promise<void>;
 }
 
 export class RecollectInbox {
@@ -31,14 +37,18 @@ export class RecollectInbox {
     this.#section = section;
   }
 
+  #inbox<A, E>(use: (inbox: Inbox["Service"]) => Effect.Effect<A, E>): Promise<A> {
+    return this.#section.run(Inbox.use(use));
+  }
+
   /** Resolves with the message's id when it is an event and lies in the inbox. */
   send(message: Sending): Promise<string> {
-    return this.#section.run(Inbox.use((inbox) => inbox.send(message)));
+    return this.#inbox((inbox) => inbox.send(message));
   }
 
   /** Sends, and resolves with the first reply. Rejects with `NoReply` after `ttlMillis` (default 30 s). */
   request(message: Sending): Promise<Message> {
-    return this.#section.run(Inbox.use((inbox) => inbox.request(message)));
+    return this.#inbox((inbox) => inbox.request(message));
   }
 
   /** Handles what is and comes in an inbox, one after another; resolves when the signal is aborted. */
@@ -48,7 +58,7 @@ export class RecollectInbox {
         ...options,
         handle: (message, reply) =>
           Effect.flatMap(Effect.context<never>(), (context) =>
-            Effect.tryPromise(() => handle(message, (body) => Effect.runPromiseWith(context)(reply(body)))),
+            Effect.tryPromise((ended) => handle(message, (body) => Effect.runPromiseWith(context)(reply(body)), ended)),
           ),
       }),
     );
@@ -58,27 +68,47 @@ export class RecollectInbox {
   }
 
   /** Takes the oldest free message under a lease; undefined when there is none within `waitMillis`. */
-  async take(options: Taking): Promise<Message | undefined> {
-    return Option.getOrUndefined(await this.#section.run(Inbox.use((inbox) => inbox.take(options))));
+  async take(options: Taking): Promise<Taken | undefined> {
+    return Option.getOrUndefined(await this.#inbox((inbox) => inbox.take(options)));
   }
 
-  /** The message was handled: it lies there no longer. False when it did not. */
-  acknowledge(which: Which): Promise<boolean> {
-    return this.#section.run(Inbox.use((inbox) => inbox.acknowledge(which)));
+  /** It was handled: it lies there no longer. False: this receipt holds it no longer, and nothing was removed. */
+  acknowledge(settling: Settling): Promise<boolean> {
+    return this.#inbox((inbox) => inbox.acknowledge(settling));
   }
 
-  /** Replies to a message that lies there, and leaves it there. Rejects with `NoSuchMessage`. */
+  /** Gives a message back before its lease is over, as handled by no attempt or as failed. False: held no longer. */
+  release(releasing: Releasing): Promise<boolean> {
+    return this.#inbox((inbox) => inbox.release(releasing));
+  }
+
+  /** Begins the lease anew; resolves with the receipt that is good from now on. Rejects with `NoSuchMessage`. */
+  extend(extending: Extending): Promise<string> {
+    return this.#inbox((inbox) => inbox.extend(extending));
+  }
+
+  /** Replies to a message that is held, and goes on holding it. Rejects with `NoSuchMessage`. */
   reply(options: Answering): Promise<string> {
-    return this.#section.run(Inbox.use((inbox) => inbox.reply(options)));
+    return this.#inbox((inbox) => inbox.reply(options));
   }
 
-  /** Waiting messages of a name, oldest first. */
-  waiting(name: string): Promise<ReadonlyArray<Message>> {
-    return this.#section.run(Inbox.use((inbox) => inbox.waiting(name)));
+  /** Messages of a name that wait or are being handled, in the order of sending. */
+  waiting(name: string): Promise<ReadonlyArray<Waiting>> {
+    return this.#inbox((inbox) => inbox.waiting(name));
   }
 
-  /** Empties an inbox; resolves with how many messages lay there. */
-  clear(name: string): Promise<number> {
-    return this.#section.run(Inbox.use((inbox) => inbox.clear(name)));
+  /** Dead letters of a name, oldest first. */
+  dead(name: string): Promise<ReadonlyArray<DeadLetter>> {
+    return this.#inbox((inbox) => inbox.dead(name));
+  }
+
+  /** Puts dead letters in again, one or all; resolves with how many. */
+  retry(name: string, id?: string): Promise<number> {
+    return this.#inbox((inbox) => inbox.retry({ name, id }));
+  }
+
+  /** Empties an inbox, or its dead letters; resolves with how many went. */
+  clear(name: string, options: { readonly dead?: boolean } = {}): Promise<number> {
+    return this.#inbox((inbox) => inbox.clear({ name, ...options }));
   }
 }

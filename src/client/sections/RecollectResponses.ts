@@ -8,7 +8,7 @@ import * as ResponseCache from "../../coordination/cache/ResponseCache.ts";
 import type { Forgetting } from "../../coordination/cache/SharedAnswers.ts";
 import type { Section } from "./Section.ts";
 
-/** A value that a caller's promise was rejected with, on its way through. */
+/** A rejection of the caller's promise, on its way through. */
 class Rejected extends Data.TaggedError("Rejected")<{ readonly why: unknown }> {}
 
 export class RecollectResponses {
@@ -22,7 +22,10 @@ export class RecollectResponses {
     return this.#section.run(ResponseCache.ResponseCache.use(use));
   }
 
-  /** The answer to an equal request, else that of `ask`. Rejects as `ask` does, and with `RequestRefused`. */
+  /**
+   * The answer to an equal request, else that of `ask`, as JSON gives it back. Rejects as `ask` does, with `RequestRefused`,
+   * and with `AnswerRefused` for what is no plain JSON.
+   */
   reuse<A>(asked: ResponseCache.Asked, ask: () => Promise<A>): Promise<ResponseCache.Answer> {
     const asking = Effect.tryPromise({ try: ask, catch: (why) => new Rejected({ why }) });
     return this.#responses((responses) => responses.reuse(asked, asking)).catch((error: unknown) => {

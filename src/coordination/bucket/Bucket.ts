@@ -56,7 +56,7 @@ export interface Settings {
   readonly maxValueBytes: number;
   /** `refuse`: new keys are `BucketUnavailable`. `forget`: the oldest value goes. */
   readonly whenFull: "refuse" | "forget";
-  /** How long one request waits for its answer. Default 2,000: longer is worse than none. */
+  /** Patience with one request, milliseconds. Default 2,000: longer is worse than none. */
   readonly patienceMillis?: number | undefined;
   /** 1, 3 or 5. Default 1. */
   readonly replicas?: number | undefined;
@@ -66,9 +66,9 @@ export interface Entry {
   readonly key: string;
   /** Undefined when there is none: never was, removed, or ended. */
   readonly value: Uint8Array | undefined;
-  /** What `replace` expects: that of the value, or of what says that it is gone, or 0. Ascends within a bucket. */
+  /** Expected by `replace`: that of the value, or of the mark that it is gone, or 0. Ascends within a bucket. */
   readonly revision: number;
-  /** When it was written, epoch milliseconds by the bucket's clock; 0 for what never was. */
+  /** Time of its writing, epoch milliseconds by the bucket's clock; 0 for what never was. */
   readonly writtenAt: number;
 }
 
@@ -84,30 +84,46 @@ export interface Bucket {
   readonly get: (key: string) => Effect.Effect<Entry, BucketError>;
   /** Writes whatever is there. Returns the new revision. */
   readonly put: (key: string, value: Uint8Array, lifetime?: Lifetime) => Effect.Effect<number, BucketError>;
-  /** Writes only if the key still has that revision (0: nobody ever wrote it). Undefined when somebody else wrote first. */
+  /** Writes only if the key still has that revision (0: never written). Undefined when another process wrote first. */
   readonly replace: (
     key: string,
     value: Uint8Array,
     revision: number,
     lifetime?: Lifetime,
   ) => Effect.Effect<number | undefined, BucketError>;
-  /** Removes the value, with `revision` only if the key still has that one. False when somebody else wrote first. */
-  readonly remove: (key: string, revision?: number) => Effect.Effect<boolean, BucketError>;
   /**
-   * Removes everything whose key matches, in one request however much it is. Whoever watches is not told: it is for
-   * buckets that nobody watches.
+   * Removes the value, with `revision` only if the key still has that one. False when another process wrote first. It leaves
+   * a mark for a minute, for those who watch; `dropped`: the mark goes at once, where it would lie before what comes later.
    */
-  readonly clear: (filter: string) => Effect.Effect<void, BucketError>;
+  readonly remove: (key: string, revision?: number, mark?: "kept" | "dropped") => Effect.Effect<boolean, BucketError>;
+  /**
+   * Removes everything whose key matches, in one request however much it is, and leaves no mark; with `upTo` only what has
+   * that revision or an earlier one. Returns how many values and marks went. A `watch` is not told.
+   */
+  readonly clear: (filter: string, upTo?: number) => Effect.Effect<number, BucketError>;
+  /**
+   * The first values and marks whose key matches, in ascending order of revision, in one request: those behind `after`
+   * (default 0), at most `most`. `more`: how many follow.
+   */
+  readonly next: (
+    filter: string,
+    options: { readonly after?: number; readonly most: number },
+  ) => Effect.Effect<{ readonly entries: ReadonlyArray<Entry>; readonly more: number }, BucketError>;
   /** Everything whose key matches, as it is now, oldest first. `*` stands for one token of a key, a last `>` for the rest. */
   readonly entries: (filter: string) => Effect.Effect<ReadonlyArray<Entry>, BucketError>;
   /**
-   * What matches, then `"caughtUp"` once, then every change as it comes, for ever. After the server was away it goes
+   * Values that match, then `"caughtUp"` once, then every change as it comes, for ever. After the server was away it goes
    * on with what changed meanwhile.
    */
   readonly watch: (filter: string) => Stream.Stream<Entry | "caughtUp", BucketRefused>;
+  /**
+   * Says nothing but that something which matches may have been written: once as soon as it listens, then at each write,
+   * for ever. What was written while the server was away is told by listening again.
+   */
+  readonly touched: (filter: string) => Stream.Stream<void, BucketRefused>;
   /** The time by the bucket's clock, epoch milliseconds: one clock for every process, as good as half a round trip. */
   readonly now: Effect.Effect<number, BucketUnavailable>;
-  /** How many values there are, with the marks of removed ones, and their bytes. */
+  /** Count of the values, with the marks of removed ones, and their bytes. */
   readonly info: Effect.Effect<{ readonly keys: number; readonly bytes: number }, BucketUnavailable>;
 }
 
@@ -128,7 +144,7 @@ export const maxKeyLength = 2_000;
 const keyPattern = /^[-\w/=]+(?:\.[-\w/=]+)*$/;
 const filterPattern = /^(?:(?:[-\w/=]+|\*)(?:\.(?:[-\w/=]+|\*))*(?:\.>)?|>)$/;
 
-/** Why a key cannot be one; undefined when it can. */
+/** Fault of a key; undefined when it can be one. */
 export const faultOfKey = (key: string): string | undefined => {
   if (key.length > maxKeyLength) return `the key has ${key.length} characters; at most ${maxKeyLength} are possible`;
   return keyPattern.test(key) ? undefined : "the key is empty or has characters that a key cannot have";
@@ -148,7 +164,7 @@ export const matches = (filter: string, key: string): boolean => {
   return tokens.length === wanted.length;
 };
 
-/** What a watcher has been told: passes on what is news to it, and says which keys it believes in. */
+/** Memory of what a watcher has been told: passes on what is news to it, and says which keys it believes in. */
 export const telling = () => {
   const told = new Map<string, number>();
   const pass = (entry: Entry): ReadonlyArray<Entry> => {

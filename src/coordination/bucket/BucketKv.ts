@@ -3,15 +3,15 @@
  *
  * Room: coordination.
  *
- * One operation is one round trip. Nothing is repeated in silence: only where the server says that nobody heard it, the
+ * One operation is one round trip. Nothing is repeated in silence: only where the server says that it has no such stream, the
  * bucket is made (again) and the same is asked once more.
  *
  * Decision: own requests in place of the client's KV, because its `put` cannot give a value an end (ADR-48 forbids it for
  * buckets with several values a key; ours have one), and its watch goes on a minute after a reconnect and leaves a
  * consumer behind for five.
  */
-import { DeliverPolicy, JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
-import { headers, nanos } from "@nats-io/transport-node";
+import { DeliverPolicy, type JsMsg, type OrderedPushConsumerOptions } from "@nats-io/jetstream";
+import { headers } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Queue, Semaphore, Stream } from "effect";
 import * as DirectGet from "../../log/read/DirectGetNats.ts";
 import type { NoAnswer } from "../../log/connection/RepliesNats.ts";
@@ -30,6 +30,7 @@ import {
   type Settings,
   telling,
 } from "./Bucket.ts";
+import { ensureStream, markMillis } from "./BucketStreamNats.ts";
 import { ServerClock } from "../../log/connection/ServerClockNats.ts";
 
 type Connection = NatsConnection["Service"];
@@ -37,63 +38,10 @@ type Connection = NatsConnection["Service"];
 /** Coordination that takes longer than this is worse than none. */
 const timeoutMillis = 2_000;
 
-/** How long a consumer that goes may keep whoever ends a watch. */
+/** Longest wait of the end of a watch for its consumer to go. */
 const farewellMillis = 500;
 
 const rest = (millis: number) => new Promise((resolve) => void setTimeout(resolve, millis).unref());
-
-/** How long the mark of an end or a removal stays, for those who watch; they are told at once. */
-const markMillis = 60_000;
-
-const hour = 3_600_000;
-
-const configOf = (settings: Settings) =>
-  ({
-    name: `KV_${settings.name}`,
-    description: settings.description,
-    subjects: [`$KV.${settings.name}.>`],
-    storage: settings.storage === "memory" ? "memory" : "file",
-    num_replicas: settings.replicas ?? 1,
-    ...(settings.storage === "quick" && (settings.replicas ?? 1) === 1 ? { persist_mode: "async" as const } : {}),
-    max_age: nanos(settings.ttlMillis ?? 0),
-    max_bytes: settings.maxBytes,
-    max_msg_size: settings.maxValueBytes + 1024,
-    max_msgs_per_subject: 1,
-    discard: settings.whenFull === "forget" ? "old" : "new",
-    duplicate_window: nanos(Math.min(settings.ttlMillis ?? hour, 120_000)),
-    max_consumers: 5_000,
-    allow_direct: true,
-    allow_rollup_hdrs: true,
-    allow_msg_ttl: true,
-    subject_delete_marker_ttl: nanos(markMillis),
-    deny_delete: true,
-  }) satisfies Partial<StreamConfig>;
-
-/** What differs is brought in line; storage and the like cannot be. */
-const repairable = ["max_age", "max_bytes", "max_msg_size", "discard", "subject_delete_marker_ttl"] as const;
-
-const isNotFound = (error: unknown): boolean =>
-  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
-
-/** Another process made it at the same moment, a version with other settings perhaps: it is there. */
-const isInUse = (error: unknown): boolean => error instanceof JetStreamApiError && error.code === 10_058;
-
-/** Makes the stream or brings it in line. */
-const ensureStream = async (jsm: Connection["jsm"], settings: Settings): Promise<void> => {
-  const config = configOf(settings);
-  try {
-    const { config: found } = await jsm.streams.info(config.name);
-    if (repairable.some((field) => found[field] !== config[field])) {
-      const repairs = Object.fromEntries(repairable.map((field) => [field, config[field]]));
-      await jsm.streams.update(config.name, { ...found, ...repairs });
-    }
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    await jsm.streams.add(config).catch((why: unknown) => {
-      if (!isInUse(why)) throw why;
-    });
-  }
-};
 
 /** Whole seconds: what the server understands. */
 const ttlHeader = (millis: number): string => `${Math.max(1, Math.ceil(millis / 1000))}s`;
@@ -152,7 +100,7 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     return isThere ? Effect.void : one.withPermit(Effect.suspend(() => (isThere ? Effect.void : ensure)));
   });
 
-  /** One round trip; a second one only after the server said that nobody heard the first. */
+  /** One round trip; a second one only after the server said that it has no such stream. */
   const asked = Effect.fnUntraced(function* <A extends { readonly _tag: "Answer" | "One" }>(
     question: () => Promise<A | NoAnswer>,
   ) {
@@ -227,67 +175,63 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     writtenAt: stored.recordedAt,
   });
 
-  /** Each key has one message, so everything in order of sequence is every key once. Marks included. */
-  const all = Effect.fnUntraced(function* (filter: string) {
+  const next: Bucket["next"] = Effect.fnUntraced(function* (filter, { after = 0, most }) {
     yield* filtered(filter);
     yield* ready;
+    const batch = yield* Effect.mapError(
+      direct.batch(stream, { seq: after + 1, next_by_subj: `${prefix}${filter}` }, most),
+      ({ reason }) => {
+        isThere = false;
+        return unavailable(reason);
+      },
+    );
+    return { entries: batch.map(entryOf), more: batch.at(-1)?.pending ?? 0 };
+  });
+
+  /** Each key has one message, so everything in order of sequence is every key once. Marks included. */
+  const all = Effect.fnUntraced(function* (filter: string) {
     const found = new Map<string, Entry>();
-    let seq = 1;
-    for (;;) {
-      const batch = yield* Effect.mapError(
-        direct.batch(stream, { seq, next_by_subj: `${prefix}${filter}` }),
-        ({ reason }) => {
-          isThere = false;
-          return unavailable(reason);
-        },
-      );
-      for (const got of batch) {
-        const entry = entryOf(got);
+    for (let after = 0; ;) {
+      const { entries, more } = yield* next(filter, { after, most: Infinity });
+      for (const entry of entries) {
         // A key that was written while we read comes again, behind.
         found.delete(entry.key);
         found.set(entry.key, entry);
       }
-      const last = batch.at(-1);
-      if (last === undefined || last.pending === 0) return [...found.values()];
-      seq = last.sequence + 1;
+      if (more === 0) return [...found.values()];
+      after = entries.at(-1)?.revision ?? after;
     }
   });
 
-  /** The server does it by itself: no value travels. */
-  const clear = Effect.fnUntraced(function* (filter: string) {
+  /** The server does it by itself: no value travels. A purge goes up to a sequence, without that one. */
+  const clear: Bucket["clear"] = Effect.fnUntraced(function* (filter, upTo) {
     yield* filtered(filter);
     yield* ready;
-    yield* Effect.tryPromise({
-      try: () => jsm.streams.purge(stream, { filter: `${prefix}${filter}` }),
+    const until = upTo === undefined ? {} : { seq: upTo + 1 };
+    const { purged } = yield* Effect.tryPromise({
+      try: () => jsm.streams.purge(stream, { filter: `${prefix}${filter}`, ...until }),
       catch: (error) => {
         isThere = false;
         return unavailable(error instanceof Error ? error.message : String(error));
       },
     });
+    return purged;
   });
 
-  /** Every change after a revision, until the connection or the consumer is lost. */
-  const changesAfter = (filter: string, revision: number) =>
-    Stream.callback<Entry>((queue) =>
+  /** Everything that a consumer brings, until the connection or the consumer is lost; `first` as soon as it is there. */
+  const consumed = <A>(options: {
+    readonly consumer: Partial<OrderedPushConsumerOptions>;
+    readonly of: (message: JsMsg) => A;
+    readonly first?: A;
+  }) =>
+    Stream.callback<A>((queue) =>
       Effect.acquireRelease(
         Effect.tryPromise(async () => {
-          const consumer = await js.consumers.getPushConsumer(stream, {
-            filter_subjects: [`${prefix}${filter}`],
-            deliver_policy: DeliverPolicy.StartSequence,
-            opt_start_seq: revision + 1,
-          });
+          const consumer = await js.consumers.getPushConsumer(stream, options.consumer);
           const messages = await consumer.consume({
-            callback: (message) => {
-              const found: Record<string, string> = {};
-              for (const header of ["KV-Operation", "Nats-Marker-Reason"]) {
-                const text = message.headers?.get(header) ?? "";
-                if (text !== "") found[header] = text;
-              }
-              const { data: body, seq: sequence, subject } = message;
-              const recordedAt = Math.floor(message.info.timestampNanos / 1e6);
-              Queue.offerUnsafe(queue, entryOf({ subject, sequence, recordedAt, headers: found, body }));
-            },
+            callback: (message) => void Queue.offerUnsafe(queue, options.of(message)),
           });
+          if ("first" in options) Queue.offerUnsafe(queue, options.first);
           const end = () => Queue.endUnsafe(queue);
           const ignoreLoss = link.onLost(end);
           void messages.closed().then(end, end);
@@ -305,10 +249,46 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
       ).pipe(Effect.ignore),
     );
 
+  /** Every change after a revision. */
+  const changesAfter = (filter: string, revision: number) =>
+    consumed({
+      consumer: {
+        filter_subjects: [`${prefix}${filter}`],
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: revision + 1,
+      },
+      of: (message) => {
+        const found: Record<string, string> = {};
+        for (const header of ["KV-Operation", "Nats-Marker-Reason"]) {
+          const text = message.headers?.get(header) ?? "";
+          if (text !== "") found[header] = text;
+        }
+        const { data: body, seq: sequence, subject } = message;
+        const recordedAt = Math.floor(message.info.timestampNanos / 1e6);
+        return entryOf({ subject, sequence, recordedAt, headers: found, body });
+      },
+    });
+
+  const untilThere = Stream.drain(Stream.fromEffect(Effect.andThen(connection.connected, Effect.sleep(20))));
+
+  const touched = (filter: string): Stream.Stream<void, BucketRefused> => {
+    const writes = consumed<void>({
+      consumer: {
+        filter_subjects: [`${prefix}${filter}`],
+        deliver_policy: DeliverPolicy.New,
+        headers_only: true,
+      },
+      of: () => undefined,
+      first: undefined,
+    });
+    const round = Stream.unwrap(Effect.as(Effect.andThen(filtered(filter), Effect.ignore(ready)), writes));
+    return Stream.forever(Stream.concat(round, untilThere));
+  };
+
   const watch = (filter: string): Stream.Stream<Entry | "caughtUp", BucketRefused> => {
     const told = telling();
     let isCaughtUp = false;
-    /** What is there now, beside what was told before: also what ended while nobody could say so. */
+    /** Changes since what was told before: also what ended while the server was unreachable. */
     const listed = Effect.gen(function* () {
       const now = yield* all(filter);
       const living = new Set(now.filter(({ value }) => value !== undefined).map(({ key }) => key));
@@ -337,8 +317,14 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
         ),
       ),
     );
-    const pause = Stream.drain(Stream.fromEffect(Effect.andThen(connection.connected, Effect.sleep(20))));
-    return Stream.forever(Stream.concat(round, pause));
+    return Stream.forever(Stream.concat(round, untilThere));
+  };
+
+  /** Said once and not waited for: a mark that stays ends by itself. */
+  const forgetMark = (key: string, revision: number): void => {
+    if (!link.connected || nc.isClosed()) return;
+    const mark = { filter: `${prefix}${key}`, seq: revision + 1 };
+    nc.publish(`$JS.API.STREAM.PURGE.${stream}`, JSON.stringify(mark));
   };
 
   const self: Bucket = {
@@ -346,11 +332,16 @@ const make = Effect.fnUntraced(function* (connection: Connection, serverClock: S
     get,
     put,
     replace: (key, value, revision, lifetime = {}) => publish({ key, value, revision, headers: lives(lifetime) }),
-    remove: (key, revision) =>
-      Effect.map(publish({ key, revision, headers: removal }), (written) => written !== undefined),
+    remove: (key, revision, mark = "kept") =>
+      Effect.map(publish({ key, revision, headers: removal }), (written) => {
+        if (written !== undefined && mark === "dropped") forgetMark(key, written);
+        return written !== undefined;
+      }),
     clear,
     entries: (filter) => Effect.map(all(filter), (found) => found.filter(({ value }) => value !== undefined)),
     watch,
+    touched,
+    next,
     now: Effect.flatMap(ready, () => serverClock.now(timeQuestion)),
     info: Effect.andThen(
       ready,

@@ -118,11 +118,23 @@ const make = Effect.fnUntraced(function* (settings: Settings, scope: Scope.Scope
       ),
     put: (key, value, lifetime) => Effect.map(replace(key, value, undefined, lifetime), (written) => written ?? 0),
     replace,
-    remove: (key, expected) => Effect.map(replace(key, undefined, expected), (written) => written !== undefined),
-    clear: (filter) =>
-      Effect.map(filtered(filter), () => {
-        for (const key of held.keys()) if (matches(filter, key)) held.delete(key);
+    remove: (key, expected, mark = "kept") =>
+      Effect.map(replace(key, undefined, expected), (written) => {
+        if (written !== undefined && mark === "dropped") held.delete(key);
+        return written !== undefined;
       }),
+    clear: (filter, upTo = Infinity) =>
+      Effect.map(filtered(filter), () => {
+        const gone = [...held.values()].filter((entry) => entry.revision <= upTo && matches(filter, entry.key));
+        for (const { key } of gone) held.delete(key);
+        return gone.length;
+      }),
+    next: Effect.fnUntraced(function* (filter, { after = 0, most }) {
+      yield* filtered(filter);
+      yield* swept;
+      const all = [...held.values()].filter((entry) => entry.revision > after && matches(filter, entry.key));
+      return { entries: all.slice(0, most).map(({ key }) => now(key)), more: Math.max(0, all.length - most) };
+    }),
     entries,
     watch: (filter) =>
       Stream.unwrap(
@@ -139,6 +151,18 @@ const make = Effect.fnUntraced(function* (settings: Settings, scope: Scope.Scope
             ),
           );
         }),
+      ),
+    touched: (filter) =>
+      Stream.unwrap(
+        Effect.map(Effect.andThen(filtered(filter), PubSub.subscribe(changes)), (later) =>
+          Stream.concat(
+            Stream.make(undefined),
+            Stream.fromSubscription(later).pipe(
+              Stream.filter(({ key }) => matches(filter, key)),
+              Stream.map(() => undefined),
+            ),
+          ),
+        ),
       ),
     now: Effect.sync(() => clock.currentTimeMillisUnsafe()),
     info: Effect.map(swept, () => ({ keys: held.size, bytes: bytes() })),

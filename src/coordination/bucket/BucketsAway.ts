@@ -18,7 +18,7 @@ const unavailable =
   ({ hint, reason }: LogUnavailable) =>
     new BucketUnavailable({ bucket, reason, ...(hint === undefined ? {} : { hint }) });
 
-/** What is made over a connection, with its buckets. */
+/** Services over a connection, with its buckets. */
 interface Made<A> {
   readonly made: Context.Context<A>;
   readonly open: Open;
@@ -42,25 +42,28 @@ export const over = <A>(there: Effect.Effect<Made<A | Buckets>, LogUnavailable>)
     });
     const use = <B, E extends BucketError>(run: (bucket: Bucket) => Effect.Effect<B, E>) =>
       Effect.flatMap(opening, ({ bucket }) => run(bucket));
+    /** Looked for until it is there, and again when it has moved. */
+    const following = <B, E>(follow: (bucket: Bucket) => Stream.Stream<B, E>): Stream.Stream<B, E> =>
+      Stream.unwrap(
+        opening.pipe(
+          Effect.retry(backoff),
+          Effect.orDie,
+          Effect.map(({ bucket, givenUp }) =>
+            follow(bucket).pipe(Stream.interruptWhen(Effect.ignore(Deferred.await(givenUp)))),
+          ),
+        ),
+      ).pipe(Stream.forever);
     return {
       name,
       get: (key) => use((bucket) => bucket.get(key)),
       put: (key, value, lifetime) => use((bucket) => bucket.put(key, value, lifetime)),
       replace: (key, value, revision, lifetime) => use((bucket) => bucket.replace(key, value, revision, lifetime)),
-      remove: (key, revision) => use((bucket) => bucket.remove(key, revision)),
-      clear: (filter) => use((bucket) => bucket.clear(filter)),
+      remove: (key, revision, mark) => use((bucket) => bucket.remove(key, revision, mark)),
+      clear: (filter, upTo) => use((bucket) => bucket.clear(filter, upTo)),
+      next: (filter, options) => use((bucket) => bucket.next(filter, options)),
       entries: (filter) => use((bucket) => bucket.entries(filter)),
-      watch: (filter) =>
-        // Looked for until it is there, and again when it has moved.
-        Stream.unwrap(
-          opening.pipe(
-            Effect.retry(backoff),
-            Effect.orDie,
-            Effect.map(({ bucket, givenUp }) =>
-              bucket.watch(filter).pipe(Stream.interruptWhen(Effect.ignore(Deferred.await(givenUp)))),
-            ),
-          ),
-        ).pipe(Stream.forever),
+      watch: (filter) => following((bucket) => bucket.watch(filter)),
+      touched: (filter) => following((bucket) => bucket.touched(filter)),
       now: use((bucket) => bucket.now),
       info: use((bucket) => bucket.info),
     };

@@ -11,7 +11,7 @@ import { KeyValueStore } from "effect/persistence";
 import { decodeToken } from "../../log/Subject.ts";
 import { type Bucket, type BucketError, Buckets, keyOf, type Settings } from "./Bucket.ts";
 
-/** How often a value is modified anew because others wrote first. Each time one of them got on. */
+/** Attempts to modify a value while other processes write first; each time one of them got on. */
 const maxRounds = 200;
 
 const text = 0x74;

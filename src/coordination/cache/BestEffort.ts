@@ -1,14 +1,14 @@
 /**
- * Asking what is shared, for those who can do without: with little patience, and not again at once after a failure.
+ * Best effort: asks what is shared with little patience, and not again at once after a failure.
  *
  * Room: coordination.
  */
 import { Effect, Option } from "effect";
 import type { CacheSharing, Shared } from "./CacheSharing.ts";
 
-/** For the buckets of caches: longer than this they are not waited for, because what they spare takes less. */
+/** Patience with the buckets of caches: what they spare takes less. */
 export const defaultPatienceMillis = 250;
-/** How long nobody asks after a failure, so that a slow server costs one caller its patience and not each of them. */
+/** Time without questions after a failure: a slow server costs one caller its patience, and not each of them. */
 const awayMillis = 1_000;
 
 export interface BestEffort {

@@ -1,9 +1,9 @@
 /**
- * What the caches count, as metrics of Effect: gauges that whatever exports them finds up to date.
+ * Counts of the caches as metrics of Effect: gauges that an exporter finds up to date.
  *
  * Room: coordination.
  *
- * Decision: told every few seconds from the counts and not at every hit, because a metric's update costs as much as half
+ * Decision: written every few seconds from the counts and not at every hit, because a metric's update costs as much as half
  * of a hit.
  */
 import { Effect, Metric, Schedule } from "effect";

@@ -1,5 +1,5 @@
 /**
- * What the caches of many processes have in common: a place for what is shared, and news of what is no longer so.
+ * Sharing between the caches of many processes: a place for what is shared, and news of what is no longer so.
  *
  * Room: coordination.
  *
@@ -10,7 +10,7 @@
 import { Context, type Effect, Schema, type Scope } from "effect";
 import type { Buckets } from "../bucket/Bucket.ts";
 
-/** What every process must not believe any longer. */
+/** News of what no process may believe any longer. */
 export const News = Schema.Union([
   Schema.Struct({ forget: Schema.Literals(["path", "folder"]), path: Schema.String }),
   Schema.Struct({ forget: Schema.Literal("files") }),
@@ -22,7 +22,7 @@ export const News = Schema.Union([
 ]);
 export type News = typeof News.Type;
 
-/** What a process counted since it began. */
+/** Counts of a process since it began. */
 export const CacheReport = Schema.Struct({
   process: Schema.String,
   cache: Schema.Literals(["files", "responses"]),
@@ -60,13 +60,13 @@ export interface Listener {
 export class CacheSharing extends Context.Service<
   CacheSharing,
   {
-    /** What is shared; undefined while NATS is away. */
+    /** The place of what is shared; undefined while NATS is unreachable. */
     readonly shared: () => Shared | undefined;
     /** Listens until the scope closes. */
     readonly listen: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>;
-    /** Returns when the server has it, true, or when nobody could be told because it is away, false. */
+    /** Returns true when the server has it, false when NATS is unreachable. */
     readonly tell: (tenant: string, news: News) => Effect.Effect<boolean>;
-    /** What the processes that listen have counted, as far as they answer within a moment. */
+    /** Counts of the processes that listen, as far as they answer within a second. */
     readonly gather: (tenant: string) => Effect.Effect<ReadonlyArray<CacheReport>>;
   }
 >()("recollect/coordination/CacheWire") {}

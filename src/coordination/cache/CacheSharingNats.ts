@@ -4,7 +4,7 @@
  * Room: coordination.
  *
  * `recollect-cache.<tenant>` carries news, `recollect-cache-ask.<tenant>` asks what processes have counted. The stream does
- * not listen to them: news is at most once, and whoever was not connected is told so when it is again.
+ * not listen to them: news is at most once, and a process that was not connected is told so when it is again.
  */
 import { Context, Effect, Layer, Option, Result, Schema, Stream } from "effect";
 import * as BlobStore from "../../log/BlobStoreNats.ts";
@@ -135,7 +135,7 @@ export const layer = Layer.effect(
   }),
 );
 
-/** Over a connection that may be away: until it is there nothing is shared, and whoever listens is told that it missed something. */
+/** Over a connection that may be lost: until it is there nothing is shared, and listeners are told that they missed something. */
 export const layerAway = Layer.effect(
   CacheSharing,
   Effect.gen(function* () {

@@ -23,7 +23,7 @@ export class FileMissing extends Schema.TaggedError<FileMissing>()("FileMissing"
   message: Schema.String,
 }) {}
 
-/** The file is there and is not given: too large for anybody to read whole. Nothing was read. */
+/** The file is too large to be read whole. Nothing was read. */
 export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLarge", {
   path: Schema.String,
   bytes: Schema.Natural,
@@ -85,7 +85,7 @@ const unreadable = (path: string, reason: FileUnreadable["reason"], message: str
 const notAFile = (path: string) =>
   unreadable(path, "notAFile", `${path} is no file.`, "Name a file; folders, pipes and devices are not read.");
 
-/** What the system said. */
+/** Error for what the system said. */
 const troubleOf = (path: string, error: unknown): FileMissing | FileUnreadable => {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ENOENT" || code === "ENOTDIR") return missing(path);
@@ -172,7 +172,7 @@ const readOnce = async (path: string): Promise<DiskFile | FileError> => {
     const isWhole = bytes.length === before.size && !("_tag" in after) && isSame(before, after);
     return { bytes, version: before, isWhole };
   } finally {
-    // Nobody waits for it, and nothing can be done about it.
+    // Behind the answer: nothing can be done about a failure.
     void handle.close().catch(() => undefined);
   }
 };

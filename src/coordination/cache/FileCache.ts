@@ -1,21 +1,24 @@
 /**
- * The cache of file contents: read once, by whichever process, and never an old version for a new one.
+ * The cache of file contents: read once, by any process, and never an old version for a new one.
  *
  * Room: coordination.
  *
  * Promises, each a test in `test/contract/FileCacheContract.ts`, kept by every layer:
- * - what is given is what lies on the disk at some moment between call and answer, whoever read it before;
- * - of many who ask at once, one reads;
+ * - what is given is what lies on the disk at some moment between call and answer, as far as its version tells; with
+ *   `verify: "content"` always, and a content that is contradicted is believed by no process any longer;
+ * - each caller has a copy of its own: what it changes in it reaches no other caller, and no record;
+ * - of many callers at once, one reads;
  * - a file that cannot be read is never cached, and one that is not there for a second;
  * - what is larger than a limit is refused or not kept, and what is held is bounded in bytes;
  * - after `forget` has returned true no process that is connected gives what it held before;
- * - with NATS away everything goes on from memory and disk.
+ * - while NATS is unreachable everything goes on from memory and disk.
  *
- * A hit looks at the file (1.5 µs) and compares its version; it never goes by time alone. Decision: no watching of files,
+ * A hit looks at the file (1.5 µs) and compares its version; it never goes by time alone. A write through a shared memory
+ * mapping changes no time before the system writes the page back, so no version tells of it. Decision: no watching of files,
  * because a watch costs a handle for each folder, tells late, and on network file systems never.
  *
- * Which files may be read is not decided here: whoever calls it says so, before calling it. What is read is shared with
- * every process that may use the NATS server.
+ * The caller decides before which files may be read. What is read is shared with every process that may use the NATS
+ * server.
  */
 import { Clock, Context, Effect, Layer } from "effect";
 import { hostname } from "node:os";
@@ -34,11 +37,11 @@ export interface FileContent {
   readonly path: string;
   /** Lower-case hexadecimal. */
   readonly sha256: string;
-  /** The one copy of this process: not to be written to. */
+  /** The caller's own. */
   readonly bytes: Uint8Array;
-  /** When it was changed last, epoch milliseconds, by the file system's clock. */
+  /** Time of its last change, epoch milliseconds, by the file system's clock. */
   readonly modifiedAt: number;
-  /** Where it came from this time. */
+  /** The layer that it came from this time. */
   readonly from: "process" | "shared" | "disk";
 }
 
@@ -51,7 +54,7 @@ export interface FileCounts {
   readonly fromShared: number;
   readonly fromDisk: number;
   readonly knownMissing: number;
-  /** Of them, those who waited for a read that another had begun. */
+  /** Of them, callers that waited for a read that another had begun. */
   readonly joined: number;
   /** Files read that had changed so lately that they were not kept. */
   readonly unsettled: number;
@@ -63,6 +66,14 @@ export interface FileCounts {
   readonly sharedFailures: number;
   readonly contents: number;
   readonly bytes: number;
+}
+
+export interface Reading {
+  /**
+   * - `version` (default): size, times, inode and device tell one content from the next
+   * - `content`: the bytes on the disk, read each time; for files that are written through memory mappings
+   */
+  readonly verify?: "version" | "content" | undefined;
 }
 
 export type Forgetting = { readonly path: string } | { readonly folder: string } | "all";
@@ -77,28 +88,28 @@ export class FileCache extends Context.Service<
   FileCache,
   {
     /** The file as it is now. */
-    readonly read: (path: string) => Effect.Effect<FileContent, FileError>;
+    readonly read: (path: string, reading?: Reading) => Effect.Effect<FileContent, FileError>;
     /** Bytes of that hash, if any process has read them lately; undefined otherwise. */
     readonly content: (sha256: string) => Effect.Effect<Uint8Array | undefined>;
     /**
-     * Nobody believes any longer what was read at a path, below a folder, or anywhere; contents by hash go with `all` only.
-     * False: NATS is away, so that only this process has forgotten.
+     * Invalidates what was read at a path, below a folder, or anywhere; contents by hash go with `all` only. False: NATS is
+     * unreachable, so that only this process has forgotten.
      */
     readonly forget: (what: Forgetting) => Effect.Effect<boolean>;
     /** Returns when what was read so far is shared, as far as it can be. */
     readonly kept: Effect.Effect<void>;
     readonly counts: Effect.Effect<FileCounts>;
-    /** What is shared takes so much; undefined while NATS is away. */
+    /** Size of what is shared; undefined while NATS is unreachable. */
     readonly usage: Effect.Effect<Usage | undefined>;
-    /** What every process has counted. */
+    /** Counts of every process. */
     readonly reports: Effect.Effect<ReadonlyArray<CacheReport>>;
   }
 >()("recollect/coordination/FileCache") {}
 
 export interface Options {
-  /** What tells paths of one machine from those of another. Default: its host name. */
+  /** Name that keeps paths of one machine from those of another. Default: its host name. */
   readonly machine?: string | undefined;
-  /** How long what is shared is waited for before the file is read. Default 250. */
+  /** Patience with what is shared before the file is read, milliseconds. Default 250. */
   readonly patienceMillis?: number | undefined;
 }
 
@@ -170,7 +181,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
           ? { forget: "path", path: pathOf(what.path) }
           : { forget: "folder", path: pathOf(what.folder) };
     forgetHere(news);
-    // Told twice: before, so that nobody shares what it is reading; behind, so that nobody holds what it found meanwhile.
+    // Told twice: before, so that no process shares what it is reading; behind, so that none holds what it found meanwhile.
     const told = yield* wire.tell(tenant, news);
     const shrunk = yield* shared.forget(
       news.forget === "path" ? { path: news.path } : news.forget === "folder" ? { folder: news.path } : "all",
@@ -178,8 +189,17 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
     return told && shrunk && (yield* wire.tell(tenant, news));
   });
 
+  const verified = Effect.fnUntraced(function* (path: string) {
+    const { content: read, contradicts } = yield* reads.verified(path);
+    if (contradicts) yield* forget({ path: read.path });
+    return read;
+  });
+
   return FileCache.of({
-    read: (path) => Effect.map(reads.read(path), (read) => ({ ...read, bytes: copyOf(read.bytes) })),
+    read: (path, { verify } = {}) =>
+      verify === "content"
+        ? verified(path)
+        : Effect.map(reads.read(path), (read) => ({ ...read, bytes: copyOf(read.bytes) })),
     content: (sha256) => Effect.map(content(sha256), (bytes) => (bytes === undefined ? undefined : copyOf(bytes))),
     forget,
     kept: reads.kept,
@@ -193,7 +213,7 @@ export const make = Effect.fn("cache.openFiles")(function* (options: Options = {
   });
 });
 
-/** What a caller may change as it likes: what is held is given to others, under the hash of what it was. */
+/** A copy: the held bytes are given to other callers, under the hash of what they were. */
 const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
 /** A path that can be none is forgotten as it is: nothing was read there. */

@@ -16,7 +16,7 @@ import { SingleFlight } from "./SingleFlight.ts";
 /** Contents on their way to what is shared; what is read beyond is not shared. */
 const keepingAtOnce = 64;
 
-/** A read that is over: the content with its version, so that who joined late can tell whether it is still true. */
+/** A read that is over: the content with its version, so that a caller that joined late can tell that it is still true. */
 interface Read {
   readonly content: FileContent;
   readonly version: Version;
@@ -42,7 +42,7 @@ export const make = Effect.fnUntraced(function* (options: {
     return stored !== undefined && stored.bytes(bytes) !== bytes;
   };
 
-  /** Nobody waits for it. */
+  /** Behind the answer. */
   const share = (file: Parameters<typeof shared.keep>[0]) =>
     Effect.suspend(() => {
       // A file without its secret would be another file: it stays in the processes that read it.
@@ -68,8 +68,8 @@ export const make = Effect.fnUntraced(function* (options: {
   });
 
   /**
-   * First what is shared: the bytes of the version that lay there when we looked. A file that changed lately is nobody's but
-   * the disk's.
+   * First what is shared: the bytes of the version that lay there at the look. A file that changed lately is read from the
+   * disk.
    */
   const load = Effect.fnUntraced(function* (path: string): Effect.fn.Return<Read, FileError> {
     const { generation } = held;
@@ -124,6 +124,25 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   });
 
+  /**
+   * The bytes on the disk, whatever is known of the version. `contradicts`: this process or what is shared has another
+   * content of the same version.
+   */
+  const verified = Effect.fnUntraced(function* (path: string) {
+    const looked = DiskFile.look(path);
+    const found = "_tag" in looked ? undefined : yield* shared.find(path, looked);
+    const { bytes, version } = yield* DiskFile.read(path);
+    const sha256 = SharedFiles.digestOf(bytes);
+    const known = held.paths.peek(path);
+    const isOther = (of: Version | undefined, other: string | undefined): boolean =>
+      of !== undefined && other !== undefined && DiskFile.isSame(of, version) && other !== sha256;
+    const contradicts =
+      isOther(known?.version, known?.sha256) || isOther("_tag" in looked ? undefined : looked, found?.file?.sha256);
+    counts.fromDisk++;
+    const content: FileContent = { path, sha256, bytes, modifiedAt: version.modifiedAt, from: "disk" };
+    return { content, contradicts };
+  });
+
   const read = Effect.fnUntraced(function* (given: string): Effect.fn.Return<FileContent, FileError> {
     const path = DiskFile.fullPath(given);
     if (typeof path !== "string") return yield* path;
@@ -146,9 +165,15 @@ export const make = Effect.fnUntraced(function* (options: {
 
   return {
     read,
+    verified: Effect.fnUntraced(function* (given: string) {
+      const path = DiskFile.fullPath(given);
+      if (typeof path !== "string") return yield* path;
+      counts.reads++;
+      return yield* Effect.tapError(verified(path), () => Effect.sync(() => counts.failed++));
+    }),
     /** Returns when what was read so far is shared, as far as it can be. */
     kept: keeping.withPermits(keepingAtOnce)(Effect.void),
-    /** Who asks from now on reads anew. */
+    /** Later callers read anew. */
     part: () => flights.part(),
   };
 });

@@ -1,5 +1,5 @@
 /**
- * What one process holds of files: contents by hash, versions and absences by path.
+ * Files that one process holds: contents by hash, versions and absences by path.
  *
  * Room: coordination.
  *
@@ -9,7 +9,7 @@ import { RecentlyUsed } from "../../snapshot/RecentlyUsed.ts";
 import type { News } from "./CacheSharing.ts";
 import type { FileMissing, Version } from "./DiskFile.ts";
 
-/** What is known of a path takes about so much beside the path. */
+/** Memory of what is known of a path, beside the path. */
 const entryBytes = 300;
 /** Paths known to this process: 16 MiB are some 40,000. */
 const pathsMaxBytes = 16 * 1024 * 1024;

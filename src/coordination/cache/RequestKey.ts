@@ -1,5 +1,5 @@
 /**
- * What makes two requests one: their canonical form, and its hash. Pure.
+ * The key of a request: its canonical form, and its hash; and an answer as JSON. Pure.
  *
  * Room: coordination.
  *
@@ -19,10 +19,17 @@ export class RequestRefused extends Schema.TaggedError<RequestRefused>()("Reques
 
 /** Largest request, in UTF-16 units of its form: a conversation of a million tokens is some 4 MB. */
 export const maxRequestLength = 8 * 1024 * 1024;
-/** Deepest nesting: whoever writes more writes a cycle, or to end the stack. */
+/** Deepest nesting: what is deeper is a cycle, or meant to end the stack. */
 export const maxRequestDepth = 64;
 /** Longest name of a tool or model, in characters: it is a column, a key and a word on the command line. */
 export const maxNameLength = 200;
+
+/** The answer is no plain JSON, so no later caller could be given the same. It was asked for, and is not kept. */
+export class AnswerRefused extends Schema.TaggedError<AnswerRefused>()("AnswerRefused", {
+  name: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
 
 class Unwritable {
   readonly why: string;
@@ -32,17 +39,26 @@ class Unwritable {
   }
 }
 
-const write = (value: unknown, depth: number): string | undefined => {
-  if (depth > maxRequestDepth) throw new Unwritable(`it is nested more than ${maxRequestDepth} deep`);
+const whyOf = (error: unknown): string => (error instanceof Unwritable ? error.why : String(error));
+
+/** Throws for what JSON has no word for, or would make one and the same of: a map, a set, an error. */
+const checkWritable = (value: unknown): void => {
   const kind = typeof value;
   if (kind === "bigint" || kind === "function" || kind === "symbol") throw new Unwritable(`it holds a ${kind}`);
   if (kind === "number" && !Number.isFinite(value)) throw new Unwritable(`it holds ${String(value)}`);
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if ("toJSON" in value && typeof value.toJSON === "function") return write(value.toJSON(), depth + 1);
-  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1) ?? "null").join(",")}]`;
-  // JSON would make one and the same of every map, set or error.
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return;
   const shape = Object.prototype.toString.call(value);
   if (shape !== "[object Object]") throw new Unwritable(`it holds a ${shape.slice("[object ".length, -1)}`);
+};
+
+const write = (value: unknown, depth: number): string | undefined => {
+  if (depth > maxRequestDepth) throw new Unwritable(`it is nested more than ${maxRequestDepth} deep`);
+  if (typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function") {
+    return write(value.toJSON(), depth + 1);
+  }
+  checkWritable(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1) ?? "null").join(",")}]`;
   const members = Object.entries(value)
     .toSorted(([one], [other]) => (one < other ? -1 : 1))
     .flatMap(([name, member]) => {
@@ -52,8 +68,23 @@ const write = (value: unknown, depth: number): string | undefined => {
   return `{${members.join(",")}}`;
 };
 
+/** An answer as JSON, by the rules of requests: what has `toJSON` as that says, members that are undefined left out. */
+export const jsonOf = (name: string, value: unknown): Result.Result<string, AnswerRefused> => {
+  const checked = (_: string, member: unknown) => {
+    checkWritable(member);
+    return member;
+  };
+  try {
+    return Result.succeed(JSON.stringify(value ?? null, checked));
+  } catch (error) {
+    const message = `The answer of ${name.slice(0, maxNameLength)} cannot be given again: ${whyOf(error)}.`;
+    const hint = "Answer with plain JSON, for example Object.fromEntries(map) in place of a map.";
+    return Result.fail(new AnswerRefused({ name: name.slice(0, maxNameLength), message, hint }));
+  }
+};
+
 export interface Request {
-  /** Whose answer it is. */
+  /** Kind and name of what answers. */
   readonly kind: "tool" | "model";
   readonly name: string;
   /** Everything that the answer depends on: model, messages and parameters, or a tool's arguments. Any JSON. */
@@ -78,6 +109,6 @@ export const keyOf = ({ kind, name, request }: Request): Result.Result<string, R
     const form = `${JSON.stringify([kind, name])}${text}`;
     return Result.succeed(createHash("sha256").update(form).digest("hex"));
   } catch (error) {
-    return refuse(error instanceof Unwritable ? error.why : String(error));
+    return refuse(whyOf(error));
   }
 };

@@ -1,5 +1,5 @@
 /**
- * The cache of answers: what a tool or a model said to a request is said again in place of asking again.
+ * The cache of answers: reuses an earlier response of a tool or a model for an equal request.
  *
  * Room: coordination.
  *
@@ -7,17 +7,19 @@
  * - nothing is reused unless its caller asks for it, call by call, or leaves it to the configuration, tool by tool
  *   (`cache.responses.tools.NAME`), whose word of that moment holds;
  * - requests are equal when their canonical form is (`RequestKey`), in one tenant;
+ * - an answer has the same shape from its first giving on, and each caller has a copy of its own; what is no plain JSON
+ *   is refused (`AnswerRefused`);
  * - a failure is never kept, and what is too large is given and not kept;
- * - of many equal requests at once, one is made;
+ * - of many equal requests at once, in all processes, one is made;
  * - each answer that was given again is an event of the thread it was given in, so that it is counted like any other;
- * - with NATS away everything goes on, with what this process holds.
+ * - while NATS is unreachable everything goes on, with what this process holds.
  *
  * What is shared is kept by Effect's `Persistence`. Decision: its `PersistedCache` is not used on top, because that one
  * does not say whether an answer is new or old, holds a number of entries and not of bytes, and fails when its store does.
  *
  * The event is published behind the answer, not before: an answer from memory must not wait for a disk.
  */
-import { Clock, Context, Effect, Layer, Option } from "effect";
+import { Clock, Context, Effect, Layer, Option, Result } from "effect";
 import { hostname } from "node:os";
 import * as History from "../../domain/History.ts";
 import { Publisher } from "../../publish/Publisher.ts";
@@ -26,10 +28,10 @@ import * as CacheMetrics from "./CacheMetrics.ts";
 import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { type CacheReport, CacheSharing, type News } from "./CacheSharing.ts";
 import { Configuration } from "../config/Configuration.ts";
-import { keyOf, type Request, type RequestRefused } from "./RequestKey.ts";
+import { type AnswerRefused, jsonOf, keyOf, type Request, type RequestRefused } from "./RequestKey.ts";
 import type { Forgetting, Kept } from "./SharedAnswers.ts";
 import * as SharedAnswers from "./SharedAnswers.ts";
-import { SingleFlight } from "./SingleFlight.ts";
+import { type Flown, SingleFlight } from "./SingleFlight.ts";
 import { defaultPatienceMillis } from "./BestEffort.ts";
 
 /**
@@ -39,17 +41,21 @@ import { defaultPatienceMillis } from "./BestEffort.ts";
 export const maxAnswerBytes = 500 * 1024;
 /** Longest life of an answer; the world has changed by then. */
 export const maxTtlMillis = 365 * 86_400_000;
-/** What an answer takes in memory beside its text. */
+/** Memory of an answer beside its text. */
 const entryBytes = 400;
+/** Longer than most answers of models take; a caller that has waited for so long asks by itself. */
+const joinMillis = 60_000;
 
 export interface Asked extends Request {
   /** Default: what is configured at this moment, for this tool or else for all (`cache.responses.ttlMillis`). */
   readonly ttlMillis?: number | undefined;
   /**
-   * Who allows that an answer is given again: this call (default), or `cache.responses.tools.NAME` of the configuration at
+   * Permission to give an answer again: by this call (default), or `cache.responses.tools.NAME` of the configuration at
    * this moment. What is not in it is asked each time and not kept; of models nothing is.
    */
   readonly allowedBy?: "call" | "configuration" | undefined;
+  /** Patience with an equal request that is under way, in any process, before asking anew. Default 60,000. */
+  readonly joinMillis?: number | undefined;
   /** The thread that the answer is given in. Without one a reuse is counted in this process and nowhere else. */
   readonly thread?: string | undefined;
   /** The tool call, or the message, that it is the answer to. */
@@ -60,9 +66,9 @@ export interface Asked extends Request {
 export interface Answer {
   readonly value: unknown;
   readonly key: string;
-  /** Where it lay; undefined for a new one. */
+  /** Place where it lay; undefined for a new one, `flight` for one that another caller of this process was asking for. */
   readonly reusedFrom: "process" | "shared" | "flight" | undefined;
-  /** When it was given first, epoch milliseconds, and how long that took. */
+  /** Time of its first giving, epoch milliseconds, and milliseconds that it took. */
   readonly answeredAt: number;
   readonly tookMillis: number;
 }
@@ -97,7 +103,7 @@ export class ResponseCache extends Context.Service<
     readonly reuse: <A, E, R>(
       asked: Asked,
       ask: Effect.Effect<A, E, R>,
-    ) => Effect.Effect<Answer, E | RequestRefused, R>;
+    ) => Effect.Effect<Answer, E | RequestRefused | AnswerRefused, R>;
     /** Only looks; undefined when it must be asked. A reuse is recorded. */
     readonly find: (asked: Asked) => Effect.Effect<Answer | undefined, RequestRefused>;
     /** Keeps an answer that was given elsewhere just now; not one that was asked for before everything was forgotten. */
@@ -105,14 +111,22 @@ export class ResponseCache extends Context.Service<
       asked: Asked,
       answer: { readonly value: unknown; readonly tookMillis: number },
     ) => Effect.Effect<void, RequestRefused>;
-    /** Nobody reuses these any longer. False: NATS is away, so that only this process has forgotten. */
+    /** Invalidates answers in every process. False: NATS is unreachable, so only in this one. */
     readonly forget: (what: Forgetting) => Effect.Effect<boolean>;
     readonly counts: Effect.Effect<ResponseCounts>;
-    /** What is shared takes so much; undefined while NATS is away. */
+    /** Size of what is shared; undefined while NATS is unreachable. */
     readonly usage: Effect.Effect<{ readonly values: number; readonly bytes: number } | undefined>;
     readonly reports: Effect.Effect<ReadonlyArray<CacheReport>>;
   }
 >()("recollect/coordination/ResponseCache") {}
+
+/** An answer that was found or asked for, before each caller gets a copy. */
+interface Landed {
+  readonly kept: Kept;
+  readonly from: Answer["reusedFrom"];
+  /** True when other processes may have it. */
+  readonly isShared: boolean;
+}
 
 const bytesOf = ({ json }: Kept): number => json.length * 2 + entryBytes;
 
@@ -125,14 +139,11 @@ const answerOf = (key: string, kept: Kept, reusedFrom: Answer["reusedFrom"]): An
 });
 
 export interface Options {
-  /** How long what is shared is waited for before it is asked. Default 250. */
+  /** Patience with what is shared, milliseconds. Default 250. */
   readonly patienceMillis?: number | undefined;
 }
 
-/** An answer has the shape from its first giving on that it has when it is reused: what JSON makes of it. */
-const asKept = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null) ?? "null") as unknown;
-
-/** Without a publisher nothing is recorded: for those who only look after the cache. */
+/** Without a publisher nothing is recorded: to look after the cache only. */
 export const make = Effect.fn("cache.openResponses")(function* (
   publisher: Publisher["Service"] | undefined,
   { patienceMillis = defaultPatienceMillis }: Options = {},
@@ -155,7 +166,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     tooLarge: 0,
     unrecorded: 0,
   };
-  const flights = new SingleFlight<Answer, unknown>(scope);
+  const flights = new SingleFlight<Landed, unknown>(scope);
   const shared = yield* SharedAnswers.make({
     wire,
     tenant,
@@ -208,7 +219,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     held.put(key, { ...kept, kind, name, endsAt: kept.answeredAt + ttlMillis }, bytesOf(kept));
   };
 
-  /** How long the answer lives; undefined: it is not to be given again. */
+  /** Life of the answer, milliseconds; undefined: it is not to be given again. */
   const lifeOf = Effect.fnUntraced(function* ({ allowedBy = "call", kind, name, ttlMillis }: Asked) {
     held.maxBytes = yield* config.get("cache.responses.processBytes");
     const tool = kind === "tool" ? (yield* config.family("cache.responses.tools")).get(name) : undefined;
@@ -220,12 +231,13 @@ export const make = Effect.fn("cache.openResponses")(function* (
   const isYoung = ({ answeredAt }: { readonly answeredAt: number }, ttlMillis: number): boolean =>
     now() < answeredAt + ttlMillis;
 
-  /** Behind the answer. A log that is away has a spool; what not even that takes is counted. */
-  const record = (asked: Asked, { answeredAt, key, reusedFrom, tookMillis }: Answer, bytes: number) =>
+  /** Behind the answer. While the log is unreachable it is spooled; what not even the spool takes is counted. */
+  const record = (asked: Asked, key: string, { from, kept: { answeredAt, json, tookMillis } }: Landed) =>
     Effect.suspend(() => {
       const { callId, kind, messageId, name, thread } = asked;
-      if (publisher === undefined || thread === undefined || reusedFrom === undefined) return Effect.void;
-      const data = { key, kind, name, answeredAt, savedMillis: tookMillis, bytes, from: reusedFrom, callId, messageId };
+      if (publisher === undefined || thread === undefined || from === undefined) return Effect.void;
+      const saved = { answeredAt, savedMillis: tookMillis, bytes: json.length };
+      const data = { key, kind, name, ...saved, from, callId, messageId };
       const published = publisher
         .publish({ history: History.thread(thread, publisher.tenant), type: "thread.response_reused", data })
         .pipe(
@@ -237,42 +249,43 @@ export const make = Effect.fn("cache.openResponses")(function* (
 
   /** From memory, else from what is shared. */
   const lookFor = Effect.fnUntraced(function* (asked: Asked, key: string, ttlMillis: number) {
+    const landed = (kept: Kept, from: "process" | "shared"): Landed => {
+      counts[from === "process" ? "fromProcess" : "fromShared"]++;
+      return { kept, from, isShared: false };
+    };
     const here = held.use(key);
     if (here !== undefined && now() < here.endsAt && isYoung(here, ttlMillis)) {
-      counts.fromProcess++;
-      const answer = answerOf(key, here, "process");
-      yield* record(asked, answer, here.json.length);
-      return answer;
+      const found = landed(here, "process");
+      yield* record(asked, key, found);
+      return found;
     }
     held.delete(key);
     const before = generation;
-    const found = yield* shared.get(asked, key);
-    if (Option.isNone(found) || !isYoung(found.value, ttlMillis)) return undefined;
-    if (before === generation) hold(asked, key, found.value, ttlMillis);
-    counts.fromShared++;
-    const answer = answerOf(key, found.value, "shared");
-    yield* record(asked, answer, found.value.json.length);
-    return answer;
+    const shown = yield* shared.get(asked, key);
+    if (Option.isNone(shown) || !isYoung(shown.value, ttlMillis)) return undefined;
+    if (before === generation) hold(asked, key, shown.value, ttlMillis);
+    const found = landed(shown.value, "shared");
+    yield* record(asked, key, found);
+    return found;
   });
 
-  const keepAs = Effect.fnUntraced(function* (options: {
+  /** Keeps an answer in this process, if it may be kept at all. True when other processes may have it, too. */
+  const keepHere = (options: {
     readonly asked: Asked;
-    readonly answer: Pick<Answer, "key" | "value" | "answeredAt" | "tookMillis">;
+    readonly key: string;
+    readonly kept: Kept;
     readonly ttlMillis: number;
     readonly before: number;
-  }) {
-    const { answer, asked, before, ttlMillis } = options;
-    const { answeredAt, key, tookMillis, value } = answer;
-    const kept = { json: JSON.stringify(value ?? null) ?? "null", answeredAt, tookMillis };
+  }): boolean => {
+    const { asked, before, kept, key, ttlMillis } = options;
     const isTooLarge = Buffer.byteLength(kept.json, "utf8") > maxAnswerBytes;
     if (isTooLarge) counts.tooLarge++;
-    if (isTooLarge || !(ttlMillis > 0) || before !== generation) return;
+    if (isTooLarge || !(ttlMillis > 0) || before !== generation) return false;
     hold(asked, key, kept, ttlMillis);
     // An answer without its secret would be another answer: it stays in the process that got it.
-    if (policy().stored?.holds(value) === true) return;
-    // Nobody waits for it.
-    yield* Effect.forkIn(shared.set(asked, key, kept, ttlMillis), scope, { startImmediately: true });
-  });
+    const { stored } = policy();
+    return stored === undefined || !stored.holds(JSON.parse(kept.json));
+  };
 
   const reuse = Effect.fn("cache.reuse")(function* <A, E, R>(asked: Asked, ask: Effect.Effect<A, E, R>) {
     const key = yield* Effect.fromResult(keyOf(asked));
@@ -283,30 +296,42 @@ export const make = Effect.fn("cache.openResponses")(function* (
       const began = performance.now();
       const value = yield* ask;
       const tookMillis = performance.now() - began;
-      return { value, key, reusedFrom: undefined, answeredAt: now(), tookMillis } satisfies Answer;
+      const json = yield* Effect.fromResult(jsonOf(asked.name, value));
+      return { json, answeredAt: now(), tookMillis } satisfies Kept;
     }).pipe(Effect.provideContext(context));
-    if (ttlMillis === undefined) return yield* asks;
+    if (ttlMillis === undefined) return answerOf(key, yield* asks, undefined);
     counts.requests++;
     const asksAndKeeps = Effect.suspend(() => (counts.asked++, asks)).pipe(
       Effect.tapError(() => Effect.sync(() => counts.failed++)),
-      Effect.map((answer): Answer => ({ ...answer, value: asKept(answer.value) })),
-      Effect.tap((answer) => keepAs({ asked, answer, ttlMillis, before })),
+      Effect.map((kept): Landed => {
+        const isShared = keepHere({ asked, key, kept, ttlMillis, before });
+        return { kept, from: undefined, isShared };
+      }),
     );
-    const work = Effect.flatMap(lookFor(asked, key, ttlMillis), (found) =>
-      found === undefined ? asksAndKeeps : Effect.succeed<Answer>(found),
-    );
-    const { isJoined, value: answer } = yield* flights.once(key, work) as Effect.Effect<
-      { readonly isJoined: boolean; readonly value: Answer },
-      E
-    >;
-    if (!isJoined) return answer;
-    // Who was joined may have been content with an older answer than we are.
-    if (answer.reusedFrom !== undefined && !isYoung(answer, ttlMillis)) return yield* asksAndKeeps;
+    const patience = asked.joinMillis ?? joinMillis;
+    const look = lookFor(asked, key, ttlMillis);
+    const asksOnce = shared.flights.once(key, {
+      look,
+      work: asksAndKeeps,
+      share: ({ isShared, kept }) => (isShared ? shared.set(asked, key, kept, ttlMillis) : Effect.void),
+      patienceMillis: patience,
+    });
+    // What is not kept cannot be waited for.
+    const asksNow = ttlMillis > 0 ? asksOnce : asksAndKeeps;
+    const work = Effect.flatMap(look, (found) => (found === undefined ? asksNow : Effect.succeed(found)));
+    const isJoining = flights.isUnderway(key);
+    const flight = flights.once(key, work) as Effect.Effect<Flown<Landed>, E | AnswerRefused>;
+    const flown = isJoining ? yield* Effect.timeoutOption(flight, patience) : Option.some(yield* flight);
+    if (Option.isNone(flown)) return answerOf(key, (yield* asksAndKeeps).kept, undefined);
+    const { isJoined, value: landed } = flown.value;
+    if (!isJoined) return answerOf(key, landed.kept, landed.from);
+    // The caller that was joined may have been content with an older answer.
+    if (landed.from !== undefined && !isYoung(landed.kept, ttlMillis)) {
+      return answerOf(key, (yield* asksAndKeeps).kept, undefined);
+    }
     counts.joined++;
-    const json = JSON.stringify(answer.value ?? null);
-    const joined: Answer = { ...answer, value: JSON.parse(json) as unknown, reusedFrom: "flight" };
-    yield* record(asked, joined, json.length);
-    return joined;
+    yield* record(asked, key, { ...landed, from: "flight" });
+    return answerOf(key, landed.kept, "flight");
   });
 
   const find = Effect.fn("cache.findResponse")(function* (asked: Asked) {
@@ -314,7 +339,8 @@ export const make = Effect.fn("cache.openResponses")(function* (
     const ttlMillis = yield* lifeOf(asked);
     if (ttlMillis === undefined) return undefined;
     counts.requests++;
-    return yield* lookFor(asked, key, ttlMillis);
+    const found = yield* lookFor(asked, key, ttlMillis);
+    return found === undefined ? undefined : answerOf(key, found.kept, found.from);
   });
 
   const keep = Effect.fn("cache.keepResponse")(function* (
@@ -325,8 +351,12 @@ export const make = Effect.fn("cache.openResponses")(function* (
     const ttlMillis = yield* lifeOf(asked);
     if (ttlMillis === undefined || performance.now() - tookMillis <= forgottenAt) return;
     counts.asked++;
-    const answer = { key, value, tookMillis, answeredAt: now() };
-    yield* keepAs({ asked, answer, ttlMillis, before: generation });
+    const json = jsonOf(asked.name, value);
+    // What is no JSON was given as it is, and cannot be given again.
+    if (Result.isFailure(json)) return;
+    const kept = { json: json.success, tookMillis, answeredAt: now() };
+    if (!keepHere({ asked, key, kept, ttlMillis, before: generation })) return;
+    yield* Effect.forkIn(shared.set(asked, key, kept, ttlMillis), scope, { startImmediately: true });
   });
 
   const forget = Effect.fn("cache.forgetResponses")(function* (what: Forgetting) {
@@ -358,5 +388,5 @@ export const layer = (options: Options = {}) =>
     Effect.flatMap(Publisher, (publisher) => make(publisher, options)),
   );
 
-/** For those who only look after it: what is reused through it is recorded nowhere. */
+/** To look after the cache only: what is reused through it is recorded nowhere. */
 export const layerCare = Layer.effect(ResponseCache, make(undefined));

@@ -10,9 +10,10 @@ import type { CacheSharing, Shared } from "./CacheSharing.ts";
 import * as PersistenceBucket from "../bucket/PersistenceBucket.ts";
 import type { Request } from "./RequestKey.ts";
 import * as BestEffort from "./BestEffort.ts";
+import * as SharedFlights from "./SharedFlights.ts";
 
 export const bucketName = "RECOLLECT_RESPONSES";
-/** Somebody waits for this, and wants it done. */
+/** Patience of a caller that forgets, or looks after the cache. */
 const careMillis = 5_000;
 
 /** The answers of one tool or model, or all of the tenant. */
@@ -59,7 +60,7 @@ export const make = (options: {
     const bucket = Effect.suspend(() => {
       const shared = wire.shared();
       return shared === undefined
-        ? Effect.fail(new BucketUnavailable({ bucket: bucketName, reason: "NATS is away" }))
+        ? Effect.fail(new BucketUnavailable({ bucket: bucketName, reason: "NATS is unreachable" }))
         : bucketOf(shared);
     });
     const persistence = yield* Persistence.Persistence.pipe(
@@ -72,6 +73,7 @@ export const make = (options: {
     const storeOf = ({ kind, name }: { readonly kind: string; readonly name: string }, ttlMillis = 0) =>
       Scope.provide(persistence.make({ storeId: `${kind} ${name}`, timeToLive: () => ttlMillis }), scope);
     return {
+      flights: yield* SharedFlights.make({ there, tenant, patienceMillis, now }),
       get: (request: Request, key: string) =>
         there
           .attempt(() => Effect.flatMap(storeOf(request), (store) => store.get(new Asking({ key }))))

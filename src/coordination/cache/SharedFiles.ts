@@ -8,7 +8,7 @@
  * hash. What is larger than a value may be is an object of that name. A folder is a beginning of keys, so all that lies
  * in it goes in one request.
  *
- * Everything here may fail and nothing here matters: whoever asks reads the file instead.
+ * Everything here may fail and nothing here matters: the caller reads the file instead.
  */
 import { Effect, Option, Scope } from "effect";
 import { hash } from "node:crypto";
@@ -31,18 +31,18 @@ const valueBytes = 256 * 1024;
 const bucketShare = 0.25;
 /** Some megabytes, read in place of a file. */
 const objectMillis = 1_000;
-/** Many megabytes take their time, and nobody waits for them. */
+/** Many megabytes take their time, behind the answer. */
 const keepMillis = 10_000;
-/** Somebody waits for this, and wants it done. */
+/** Patience of a caller that forgets, or looks after the cache. */
 const forgetMillis = 5_000;
 
-/** Which version lies at a path. */
+/** Version that lies at a path. */
 interface At extends Version {
   readonly sha256: string;
 }
 
 /**
- * What a cache wrote there; undefined for what another program did. Without a Schema, because it is on the way of every hit,
+ * Value that a cache wrote there; undefined for that of another program. Without a Schema, because it is on the way of every hit,
  * and what is believed of it is compared: the version with the file's, the hash with the bytes.
  */
 const atOf = (text: string): At | undefined => {
@@ -108,7 +108,7 @@ export const make = (options: Options) =>
     let current: Open | undefined;
     const there = BestEffort.make(wire, now);
 
-    /** What is shared now, with the ends that are configured now. */
+    /** Bucket and objects with the ends that are configured now. */
     const opened = Effect.fnUntraced(function* (shared: Shared) {
       const { maxBytes, ttlMillis } = yield* ends;
       if (current?.of === shared && current.ttlMillis === ttlMillis && current.maxBytes === maxBytes) return current;
@@ -129,7 +129,7 @@ export const make = (options: Options) =>
     const keyAt = (path: string): string => `${keysAt}.${keyOf(...namesOf(path))}`;
     const keyBy = (sha256: string): string => keyOf("of", sha256);
 
-    /** Bytes that do not match their name are nobody's. */
+    /** Undefined for bytes that do not match their name. */
     const checked = (sha256: string, bytes: Uint8Array | undefined): Uint8Array | undefined =>
       bytes !== undefined && digestOf(bytes) === sha256 ? bytes : undefined;
 
@@ -162,7 +162,7 @@ export const make = (options: Options) =>
       return Effect.map(found, Option.getOrUndefined);
     };
 
-    /** `revision`: what was found before the file was read; what somebody wrote or removed meanwhile stays as it is. */
+    /** `revision`: that found before the file was read; a write or removal since then stays as it is. */
     const keep = (file: {
       readonly path: string;
       readonly version: Version;
@@ -178,7 +178,7 @@ export const make = (options: Options) =>
       const kept = attempt(
         Effect.fnUntraced(function* ({ bucket, objects }) {
           const at = faultOfKey(key) === undefined ? bucket.replace(key, value, revision) : Effect.void;
-          // Whoever kept them under their hash before kept the same.
+          // What was kept under that hash before is the same.
           const by = bytes.length > valueBytes ? objects.put(bytes) : bucket.replace(keyBy(sha256), bytes, 0);
           if (isBeside) return yield* Effect.all([by, at], { concurrency: 2, discard: true });
           // The bytes first: a version whose bytes are nowhere is of no use.

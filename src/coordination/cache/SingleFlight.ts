@@ -1,9 +1,9 @@
 /**
- * Work that many ask for at the same time is done once.
+ * Single flight: work that several callers of a process ask for at the same time is done once.
  *
  * Room: coordination.
  *
- * It runs in a scope of its own, so that the first who asked may go away without taking the answer of the others with it.
+ * It runs in a scope of its own, so that the first caller may go away without taking the answer of the others with it.
  * Decision: not Effect's `Cache`, because that one counts entries where ours weigh bytes, and because a flight here must
  * not be joined once its key was invalidated.
  */
@@ -11,7 +11,7 @@ import { Deferred, Effect, type Exit, type Scope } from "effect";
 
 export interface Flown<A> {
   readonly value: A;
-  /** Somebody else had asked before. */
+  /** True when another caller had asked before. */
   readonly isJoined: boolean;
 }
 
@@ -42,7 +42,12 @@ export class SingleFlight<A, E> {
     });
   }
 
-  /** Who asks from now on asks anew. */
+  /** True when the next caller with that key would wait for another. */
+  isUnderway(key: string): boolean {
+    return this.#flights.has(key);
+  }
+
+  /** Later callers ask anew. */
   part(): void {
     this.#flights.clear();
   }

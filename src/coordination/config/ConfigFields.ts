@@ -1,5 +1,5 @@
 /**
- * What can be configured: every field with its Schema, its default, what it means and who reads it.
+ * Fields of the configuration: each with its Schema, its default and its meaning.
  *
  * Room: coordination.
  *
@@ -37,7 +37,7 @@ const count = (least: number, most: number) => Schema.Int.check(Schema.isBetween
 
 const MiB = 1024 * 1024;
 
-/** Most tasks of a bounded agent type at once: whoever wants a place reads them all. */
+/** Most tasks of a bounded agent type at once: a worker that wants a place reads them all. */
 const maxConcurrency = 1_000;
 
 /** Fields of one value each. */
@@ -117,7 +117,7 @@ export const fields = {
 
 /** A tool whose answers may be given again. */
 const CachedTool = Schema.Struct({
-  /** How long after it was given, milliseconds; absent: as `cache.responses.ttlMillis` says. */
+  /** Life of an answer, milliseconds; absent: as `cache.responses.ttlMillis` says. */
   ttlMillis: maybe(millis(1_000, 365 * day)),
 });
 
@@ -134,14 +134,14 @@ const ModelPrice = Schema.Struct({
 
 interface Family<S extends Schema.Top> {
   readonly schema: S;
-  /** What a name in it looks like. */
+  /** Pattern of a name in it. */
   readonly name: RegExp;
   readonly doc: string;
 }
 
-/** What a person makes up. */
+/** Names that people make up. */
 const plainName = /^[A-Za-z0-9][-\w]*$/;
-/** What MCP allows as a tool's name, and the signs with which clients put a server's name before it. */
+/** Names of tools as MCP allows them, and the signs with which clients put a server's name before them. */
 const toolName = /^[-\w./:]+$/;
 
 /** Families: any number of values of one kind, each under a name of its own, as `limits.search`. */
@@ -178,7 +178,7 @@ export const maxNameLength = 150;
 /** Largest value, in bytes of JSON: every process holds all of them in memory. */
 export const maxValueBytes = 16 * 1024;
 
-/** How deep a value may be nested: a limit is 3 levels deep, and nobody writes 16 by hand. */
+/** Deepest nesting of a value: a limit is 3 levels deep, and no hand writes 16. */
 export const maxDepth = 16;
 
 /** A value's JSON; undefined for what has none, as a function, a BigInt, or a symbol. */
@@ -193,7 +193,7 @@ const jsonOf = (value: unknown): string | undefined => {
 /** The value cannot be the field's, or there is no such field. Nothing was changed. */
 export class ConfigRefused extends Schema.TaggedError<ConfigRefused>()("ConfigRefused", {
   field: Schema.String,
-  /** Where the value came from: a call, or the file or environment that a process began with. */
+  /** Origin of the value: a call, or the file or environment that a process began with. */
   layer: Schema.Literals(["file", "environment", "runtime"]),
   message: Schema.String,
   hint: Schema.String,

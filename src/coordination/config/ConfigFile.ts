@@ -47,7 +47,7 @@ export interface Options extends Omit<Configuration.Options, "file" | "environme
   readonly folder: string;
 }
 
-/** What file and environment say, without the log. */
+/** Values of file and environment, without the log. */
 export const below = (folder: string) =>
   Effect.flatMap(read(`${folder}/${fileName}`), (file) =>
     Effect.fromResult(belowOf({ file, environment: process.env })),

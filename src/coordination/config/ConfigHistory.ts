@@ -3,8 +3,8 @@
  *
  * Room: coordination.
  *
- * A version is the n-th change, from 1; version 0 is a configuration that nobody has changed. What stands in the log has
- * happened, whoever wrote it: a value that this version's Schema does not allow is kept and reported, and does not hold.
+ * A version is the n-th change, from 1; version 0 is a configuration without a change. What stands in the log has
+ * happened, by any writer: a value that this version's Schema does not allow is kept and reported, and does not hold.
  */
 import { Result } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
@@ -33,7 +33,7 @@ export interface Version {
 /** A value as it was written, and what became of it. */
 interface Held {
   readonly raw: unknown;
-  /** What its Schema made of it; undefined with a `problem`. */
+  /** Value as its Schema has it; undefined with a `problem`. */
   readonly value: unknown;
   readonly problem: string | undefined;
   readonly version: number;
@@ -47,7 +47,7 @@ export interface ConfigState {
 
 export const empty: ConfigState = { version: 0, sequence: 0, fields: new Map() };
 
-/** What an event changed; undefined for one that is no change of a configuration as this version knows it. */
+/** Version that an event made; undefined for one that is no change of a configuration as this version knows it. */
 export const versionOf = (event: RecordedEvent, version: number): Version | undefined => {
   const decoded = Result.getOrUndefined(decodeData(event));
   if (decoded?._tag !== "Known" || decoded.type !== "config.changed") return undefined;

@@ -19,7 +19,7 @@ import {
 /** Most names in all families together, and in a file: each process holds them, and asks them at every decision. */
 export const maxNames = 1_000;
 
-/** What a process begins with. */
+/** Values that a process begins with. */
 export interface Given {
   /** The file's values: fields by name, in one flat object. */
   readonly file?: Readonly<Record<string, unknown>> | undefined;
@@ -70,13 +70,13 @@ export const belowOf = ({
 
 type ByFamily = ReadonlyMap<string, ReadonlyMap<string, unknown>>;
 
-/** The values as they were, if they are the same: whoever keeps something by them keeps it as long as it holds. */
+/** The same object for the same values: what is kept by it is kept as long as they hold. */
 const asBefore = (values: ReadonlyMap<string, unknown>, before: ReadonlyMap<string, unknown> | undefined) => {
   const isSame = before?.size === values.size && [...values].every(([name, value]) => before.get(name) === value);
   return isSame ? before : values;
 };
 
-/** What holds: every field and every name of a family, from the highest layer that has a value. `before`: what held. */
+/** Values that hold: every field and every name of a family, from the highest layer that has one. `before`: those that held. */
 export const holding = (below: ReadonlyMap<string, Below>, state: ConfigState, before?: ByFamily) => {
   const values = new Map<string, unknown>(Object.entries(fields).map(([name, field]) => [name, field.default]));
   for (const [name, { value }] of below) values.set(name, value);

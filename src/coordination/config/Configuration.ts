@@ -1,5 +1,5 @@
 /**
- * The configuration: typed, layered, changed while everything runs, with a history of who changed what and why.
+ * The configuration: typed, layered, changed while everything runs, with a history of its changes and their reasons.
  *
  * Room: coordination.
  *
@@ -7,7 +7,8 @@
  * one version. Every process follows that history and holds what it says in memory.
  *
  * Promises, each a test in `test/contract/ConfigurationContract.ts`:
- * - reading is a memory access, and what this process changed it reads at once;
+ * - reading is a memory access, and what this process changed, or read in the history, it reads at once: a change that
+ *   expects the version of a history is made on no older value;
  * - a value that its Schema does not allow changes nothing, and the refusal names the field;
  * - of two changes that expect the same version exactly one is made; changing to what is so already adds no version;
  * - a rollback is one more version with the values of an earlier one, all of them or none;
@@ -47,9 +48,9 @@ import {
   variableOf,
 } from "./ConfigFields.ts";
 
-/** Somebody changed the configuration since the version that was expected. Nothing was changed: look, decide, set again. */
+/** The configuration was changed since the version that was expected. Nothing was changed: look, decide, set again. */
 export class ConfigConflict extends Schema.TaggedError<ConfigConflict>()("ConfigConflict", {
-  /** Whatever the caller said. */
+  /** As the caller said it. */
   expectedVersion: Schema.Number,
   actualVersion: Schema.Natural,
   message: Schema.String,
@@ -58,7 +59,7 @@ export class ConfigConflict extends Schema.TaggedError<ConfigConflict>()("Config
 
 /** The configuration never had that version. */
 export class NoSuchVersion extends Schema.TaggedError<NoSuchVersion>()("NoSuchVersion", {
-  /** Whatever the caller said. */
+  /** As the caller said it. */
   version: Schema.Number,
   latest: Schema.Natural,
   message: Schema.String,
@@ -71,11 +72,11 @@ export type ChangeError = ConfigRefused | ConfigConflict | LogUnavailable | Appe
 export const maxChanges = 100;
 /** Longest reason, in characters. */
 export const maxWhyLength = 1_000;
-/** How often a change that expects nothing is decided anew because others changed something at the same moment. */
+/** Attempts of a change that expects no version, while other processes change something at the same moment. */
 const maxRounds = 20;
 /** Versions that a slow watcher may be behind; then it misses the oldest of them. */
 const maxBehind = 256;
-/** How long a start waits for the runtime layer before it goes on without; what is late is told to watchers. */
+/** Patience of a start with the runtime layer, before it goes on without; what is late is told to watchers. */
 const patienceMillis = 2_000;
 
 /** A field as it stands, and where its value comes from. */
@@ -86,15 +87,15 @@ export interface Explained {
   /** The version that gave it its value; undefined unless the layer is `runtime`. */
   readonly version: number | undefined;
   readonly doc: string;
-  /** Where it can be set outside the history; undefined for a family's. */
+  /** Environment variable that sets it; undefined for a family's. */
   readonly variable: string | undefined;
   /** True: the value is not shown. */
   readonly secret: boolean;
-  /** Why the history's value does not hold. */
+  /** Reason for which the history's value does not hold. */
   readonly problem: string | undefined;
 }
 
-/** Who changes something, and why. */
+/** Author of a change, and its reason. */
 export interface By {
   /** Default: what the layer says of this process. */
   readonly who?: string | undefined;
@@ -103,7 +104,7 @@ export interface By {
   readonly expectedVersion?: number | undefined;
 }
 
-/** What a change came to: its version, or the one that said so already. */
+/** Result of a change: its version, or the one that said so already. */
 export interface Changed {
   readonly version: number;
   readonly changed: ReadonlyArray<string>;
@@ -112,7 +113,7 @@ export interface Changed {
 export class Configuration extends Context.Service<
   Configuration,
   {
-    /** Whose configuration it is, and which of theirs. */
+    /** Tenant, and which of its configurations. */
     readonly tenant: string;
     readonly scope: string;
     /** The value that holds now. */
@@ -135,7 +136,7 @@ export class Configuration extends Context.Service<
     readonly set: (changes: Readonly<Record<string, unknown>>, by?: By) => Effect.Effect<Changed, ChangeError>;
     /** Every version, oldest first, from the log. */
     readonly history: Effect.Effect<ReadonlyArray<Version>, LogUnavailable>;
-    /** Where two versions differ. */
+    /** Fields in which two versions differ. */
     readonly diff: (
       from: number,
       to: number,
@@ -150,9 +151,9 @@ export class Configuration extends Context.Service<
 export interface Options extends Given {
   /** Default `default`. */
   readonly tenant?: string | undefined;
-  /** Which configuration of the tenant. Default `default`. */
+  /** Name of a configuration within the tenant. Default `default`. */
   readonly scope?: string | undefined;
-  /** Who changes something when a call does not say. Default `recollect`. */
+  /** Author of a change when a call does not say. Default `recollect`. */
   readonly who?: string | undefined;
 }
 
@@ -182,13 +183,13 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const policy = yield* policyHere;
   const below = yield* Effect.fromResult(belowOf(options));
   const told = yield* PubSub.sliding<Version>(maxBehind);
-  /** Something else may hold: looked at by those who watch, so that of several only the last counts. */
+  /** Something else may hold: told to watchers, so that of several changes only the last counts. */
   const stirred = yield* PubSub.sliding<void>(1);
   const changing = yield* Semaphore.make(1);
   let state = empty;
   let held = holding(below, state);
 
-  /** Plain code, so that nothing comes between: whoever reads an event first, the follower or a change, folds it. */
+  /** Plain code, so that nothing comes between: the first that reads an event, the follower or a change, folds it. */
   const fold = (event: RecordedEvent) => {
     if (event.sequence <= state.sequence) return;
     const changed = versionOf(event, state.version + 1);
@@ -229,6 +230,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
     const events = yield* Stream.runCollect(log.read({ history }));
     const versions: Array<Version> = [];
     for (const event of events) {
+      fold(event);
       const version = versionOf(event, versions.length + 1);
       if (version !== undefined) versions.push(version);
     }
@@ -340,7 +342,7 @@ export const make = Effect.fn("config.open")(function* (options: Options = {}) {
   const familyOf = <Name extends FamilyName>(name: Name) =>
     (held.byFamily.get(name) ?? new Map()) as ReadonlyMap<string, FamilyValue<Name>>;
 
-  /** What holds now, and whenever it is another one. */
+  /** The value now, and whenever it is another one. */
   const watching = <A>(now: () => A): Stream.Stream<A> =>
     Stream.unwrap(
       Effect.map(PubSub.subscribe(stirred), (later) =>

@@ -6,7 +6,7 @@
 import { Schema } from "effect";
 import { maybe } from "../../domain/thread/Content.ts";
 
-/** Who or what a limit counts apart. */
+/** Dimension by which a limit counts apart. */
 export const Dimension = Schema.Literals(["tenant", "user", "tool"]);
 export type Dimension = typeof Dimension.Type;
 
@@ -15,7 +15,7 @@ const day = 86_400_000;
 /**
  * `limit` in every `windowMillis`, for each combination of `per` on its own.
  *
- * - `per: []` is one count for everybody, `["user"]` one for each user, `["user", "tool"]` one for each user and tool
+ * - `per: []` is one count for all, `["user"]` one for each user, `["user", "tool"]` one for each user and tool
  * - `only` narrows it to what has these values; a request that says nothing of a dimension in `per` or `only` is not
  *   concerned
  */
@@ -31,7 +31,7 @@ export const Limit = Schema.Struct({
    * - `token-bucket`: `limit` at once after a rest, then one every `windowMillis / limit`
    */
   algorithm: maybe(Schema.Literals(["sliding-window", "token-bucket"])),
-  /** What is decided while NATS cannot be asked: `open` (default) allows, `closed` refuses. */
+  /** Policy while NATS is unreachable: `open` (default) counts in each process alone, `closed` refuses. */
   whenAway: maybe(Schema.Literals(["open", "closed"])),
 });
 export type Limit = typeof Limit.Type;

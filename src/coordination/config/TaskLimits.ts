@@ -1,5 +1,5 @@
 /**
- * What tasks, claims and workers have at most, each with its reason, and the refusal of what is beyond.
+ * Bounds of tasks, claims and workers, each with its reason, and the refusal of what is beyond.
  *
  * Room: coordination.
  *
@@ -10,7 +10,7 @@ import { isHistory, maxIdBytes } from "../../domain/History.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 
-/** What is asked for is beyond what there can be. Nothing was written. */
+/** The request is beyond what there can be. Nothing was written. */
 export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask", {
   reason: Schema.String,
   hint: Schema.String,
@@ -24,22 +24,22 @@ export class InvalidTask extends Schema.TaggedError<InvalidTask>()("InvalidTask"
 export const maxAgentTypeBytes = 100;
 /** Agent types of one claim: each is three consumers at the server, and is asked in turn. */
 const maxAgentTypes = 100;
-/** What lists show of who works: a host name and what tells its processes apart. */
+/** Name of a worker in lists: a host name and what tells its processes apart. */
 const maxWorkerBytes = 300;
 /** Tasks that one worker runs at once: each is a claim that waits, and a heartbeat. More is another process. */
 const maxConcurrency = 1_000;
 /** A task that was tried a hundred times needs a person. */
 export const maxAttemptsAllowed = 100;
-/** Who plans further ahead than a year has another tool for it. */
+/** Plans further ahead than a year belong into another tool. */
 export const maxDelayMillis = 366 * 24 * 3_600_000;
-/** A silent worker costs its task as much; a shorter one is lost by workers who live, a longer one helps nobody. */
+/** A silent worker costs its task as much; a shorter one is lost by workers that live, a longer one helps none. */
 const minLeaseMillis = 100;
 const maxLeaseMillis = 24 * 3_600_000;
-/** Every report is an event for ever, and whoever asks how the task stands reads them all: one in ten seconds, for a day. */
+/** Every report is an event for ever, and each reader of the task reads them all: one in ten seconds, for a day. */
 export const maxReports = 10_000;
 /** Readers in other languages stop at 500 to 1,000 levels, and a value that was stored is read for ever. */
 const maxDepth = 500;
-/** What is kept of an error's text: what a person reads, however much was thrown. In bytes of JSON. */
+/** Longest text of an error, in bytes of JSON: as much as a person reads, however much was thrown. */
 export const maxErrorBytes = 64 * 1024;
 export const maxErrorTypeBytes = 200;
 /** The id of a task under a key is agent type, key and a number, in the 200 bytes of an id. */
@@ -74,7 +74,7 @@ const tooDeep = (what: string, value: unknown): InvalidTask | undefined =>
     ? invalid(`${what} is nested deeper than ${maxDepth} levels`, "Make it flatter, or give it as a text.")
     : undefined;
 
-/** Why no task can have this request. */
+/** Fault of a task's request; undefined when there is none. */
 export const requestFault = ({ agentType, timeoutSeconds, workflowParams }: TaskRequest): InvalidTask | undefined => {
   if (timeoutSeconds != null && !(timeoutSeconds > 0 && timeoutSeconds * 1_000 <= maxDelayMillis)) {
     return invalid(`timeoutSeconds is ${timeoutSeconds}`, `It is more than 0, and at most ${maxDelayMillis / 1_000}.`);
@@ -82,10 +82,10 @@ export const requestFault = ({ agentType, timeoutSeconds, workflowParams }: Task
   return notAnAgentType(agentType) ?? tooDeep("workflowParams", workflowParams);
 };
 
-/** Why no output can be this. */
+/** Fault of an output. */
 export const outputFault = (output: unknown): InvalidTask | undefined => tooDeep("the output", output);
 
-/** Why nobody can report so: JSON has no NaN, and would leave it out without a word. */
+/** Fault of a report: JSON has no NaN, and would leave it out without a word. */
 export const reportFault = (numbers: ReadonlyArray<number | null | undefined>, reports: number) => {
   const odd = numbers.find((number) => number != null && !Number.isFinite(number));
   if (odd !== undefined) return invalid(`progress cannot be ${odd}`, "progress and total are finite numbers.");
@@ -96,20 +96,20 @@ export const reportFault = (numbers: ReadonlyArray<number | null | undefined>, r
   );
 };
 
-/** Why no task can wait so long. */
+/** Fault of a pause. */
 export const delayFault = (delayMillis: number): InvalidTask | undefined =>
   delayMillis >= 0 && delayMillis <= maxDelayMillis
     ? undefined
     : invalid(`a pause of ${delayMillis} ms`, `It is from 0 to ${maxDelayMillis}, a year.`);
 
-/** Why no task can be submitted under this key. */
+/** Fault of a task's key. */
 export const keyFault = (dedupKey: string): InvalidTask | undefined => {
   const bytes = Buffer.byteLength(dedupKey, "utf8");
   if (bytes > 0 && bytes <= maxKeyBytes && dedupKey.isWellFormed()) return undefined;
   return invalid(`the key "${shown(dedupKey)}" has ${bytes} bytes`, `It has 1 to ${maxKeyBytes} of well-formed UTF-8.`);
 };
 
-/** Why no errors can be handled so. */
+/** Fault of rules for errors. */
 export const onErrorFault = (types: ReadonlyArray<string>): InvalidTask | undefined => {
   if (types.length > maxErrorRules) {
     return invalid(`onError names ${types.length} types of errors`, `It names at most ${maxErrorRules}.`);
@@ -120,7 +120,7 @@ export const onErrorFault = (types: ReadonlyArray<string>): InvalidTask | undefi
     : invalid(`onError names the type "${shown(odd)}"`, `A type has 1 to ${maxErrorTypeBytes} bytes.`);
 };
 
-/** Why no task can wait for these. */
+/** Fault of the tasks that one waits for. */
 export const afterFault = (id: string, after: ReadonlyArray<string>): InvalidTask | undefined => {
   if (after.length > maxAfter) {
     return invalid(`${id} waits for ${after.length} tasks`, `At most ${maxAfter}; let some of them wait for others.`);
@@ -129,7 +129,7 @@ export const afterFault = (id: string, after: ReadonlyArray<string>): InvalidTas
   return after.map((one) => notAnId("task", one)).find((fault) => fault !== undefined);
 };
 
-/** Why nobody can claim so. */
+/** Fault of a claim. */
 export const claimFault = (agentTypes: ReadonlyArray<string>, worker: string | undefined): InvalidTask | undefined => {
   if (agentTypes.length < 1 || agentTypes.length > maxAgentTypes) {
     return invalid(`${agentTypes.length} agent types are asked for`, `A worker has 1 to ${maxAgentTypes} of them.`);
@@ -140,7 +140,7 @@ export const claimFault = (agentTypes: ReadonlyArray<string>, worker: string | u
   return agentTypes.map(notAnAgentType).find((fault) => fault !== undefined);
 };
 
-/** Why nobody can work so many at once. */
+/** Fault of a number of tasks at once. */
 export const concurrencyFault = (counts: ReadonlyArray<number>): InvalidTask | undefined => {
   const all = counts.reduce((sum, count) => sum + count, 0);
   return counts.every((count) => Number.isSafeInteger(count) && count >= 1) && all <= maxConcurrency

@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  *
- * An occurrence is an instant, the same for everybody who computes it: a cron expression has a time zone (UTC when none
+ * An occurrence is an instant, the same in every process that computes it: a cron expression has a time zone (UTC when none
  * is named, never that of the machine), and an interval counts from `from`. The id of its task is the schedule's name and
  * that instant, so it is one task however many submit it.
  */
@@ -12,11 +12,11 @@ import { TaskPriority, TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { lastMillis } from "../../log/append/AppendCheck.ts";
 import { maxAttemptsAllowed, maxDelayMillis, notAnId, requestFault } from "./TaskLimits.ts";
 
-/** What comes more often than once a second is no task but a loop in a worker. */
+/** Shortest interval: work that is due more often than once a second is a loop in a worker. */
 export const minEveryMillis = 1_000;
-/** Whoever plans further ahead than a year has another tool for it. */
+/** Longest interval: plans further ahead than a year belong into another tool. */
 const maxEveryMillis = maxDelayMillis;
-/** Longest cron expression, in characters: all minutes of a day by name are 3,000, and nobody can read that. */
+/** Longest cron expression, in characters: all minutes of a day by name are 3,000, and no person can read that. */
 export const maxCronLength = 200;
 /** An occurrence this late is not missed: a daemon that was started again, or a machine that was busy. */
 export const lateMillis = 60_000;
@@ -44,7 +44,7 @@ export const TaskSchedule = Schema.Struct({
   /** Occurrences come after this, epoch milliseconds: when it was made, changed or resumed. */
   from: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: lastMillis })),
   /**
-   * What becomes of occurrences at which nobody was there to submit them: none of them runs (`skip`), or the latest of
+   * Fate of occurrences at which no daemon was there to submit them: none of them runs (`skip`), or the latest of
    * them, however many they were (`once`).
    */
   missed: Schema.Literals(["skip", "once"]),

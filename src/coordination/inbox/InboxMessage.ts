@@ -1,5 +1,5 @@
 /**
- * A message between agents, and how it lies in an inbox.
+ * A message between agents, as it lies in an inbox and as a dead letter.
  *
  * Room: coordination.
  */
@@ -12,11 +12,11 @@ const Message = Schema.Struct({
   from: Schema.String,
   to: Schema.String,
   body: Schema.Unknown,
-  /** Absent when it answers nothing. */
+  /** Null when it answers nothing. */
   inReplyTo: Schema.NullOr(Schema.String),
   /** The id of the message with which the exchange began. */
   correlationId: Schema.String,
-  /** Somebody waits for the reply. */
+  /** True when its sender waits for the reply. */
   isRequest: Schema.Boolean,
   /** Epoch milliseconds by the server's clock. */
   sentAt: Schema.Finite,
@@ -28,16 +28,37 @@ export type Message = typeof Message.Type;
 const Lying = Schema.fromJsonString(
   Schema.Struct({
     message: Message,
-    /** How often it was taken, and until when it is taken now; 0: by nobody. */
+    /** Times it was taken; given back unhandled it is not counted. */
     attempts: Schema.Natural,
+    /** Epoch milliseconds until which no other receiver gets it; 0 when it is free. */
     takenUntil: Schema.Finite,
+    /** Bound of attempts that its last receiver set. */
+    maxAttempts: Schema.optionalKey(Schema.Natural),
   }),
 );
 export type Lying = typeof Lying.Type;
 
-const decode = Schema.decodeUnknownOption(Lying);
-const encode = Schema.encodeSync(Lying);
-export const bytesOf = (lying: Lying) => Buffer.from(encode(lying), "utf8");
+/** A message that no receiver could handle. */
+const DeadLetter = Schema.Struct({
+  message: Message,
+  attempts: Schema.Natural,
+  /** The last failure, cut at 1,000 characters. */
+  reason: Schema.String,
+  /** Epoch milliseconds by the server's clock. */
+  diedAt: Schema.Finite,
+});
+export type DeadLetter = typeof DeadLetter.Type;
 
-export const lyingIn = ({ value }: Entry): Lying | undefined =>
-  value === undefined ? undefined : Option.getOrUndefined(decode(Buffer.from(value).toString("utf8")));
+const codecOf = <A>(schema: Schema.Codec<A, string>) => {
+  const decode = Schema.decodeUnknownOption(schema);
+  const encode = Schema.encodeSync(schema);
+  return {
+    bytes: (value: A): Uint8Array => Buffer.from(encode(value), "utf8"),
+    /** Undefined for none, and for what another program wrote there in another shape. */
+    in: ({ value }: Entry): A | undefined =>
+      value === undefined ? undefined : Option.getOrUndefined(decode(Buffer.from(value).toString("utf8"))),
+  };
+};
+
+export const lying = codecOf<Lying>(Lying);
+export const deadLetter = codecOf<DeadLetter>(Schema.fromJsonString(DeadLetter));

@@ -1,12 +1,12 @@
 /**
- * Who is there now: one value per session that dies with the silence of its session.
+ * Presence of sessions: one value per session, which ends with the silence of its session.
  *
  * Room: coordination.
  *
  * Promises, each a test in `test/contract/SessionsContract.ts`, kept by every layer:
  * - a value is there until its session has been silent for `leaseMillis`, and then it is not;
  * - a `put` never overwrites what another wrote in between;
- * - `list` is the same for everybody who asks the same server.
+ * - `list` is the same in every process on the same server.
  *
  * Presence is no record: it may be lost at any time, and its sessions then say again that they are there. What has
  * happened stands in the log (`session.started`, `session.resumed`, `session.ended`).
@@ -32,12 +32,12 @@ export const Presence = Schema.Struct({
   tenant: Schema.String,
   sessionId: Schema.String,
   client: Schema.NullOr(Program),
-  /** Where it runs: host name and process id. */
+  /** Host name and process id. */
   machine: Schema.String,
   processId: Schema.Natural,
-  /** When it began, epoch milliseconds, by its own clock. */
+  /** Time of its beginning, epoch milliseconds, by its own clock. */
   since: Schema.Finite,
-  /** What it works on at the moment, each in the order of joining. */
+  /** Threads and tasks that it works on, each in the order of joining. */
   threads: Schema.Array(Schema.String),
   tasks: Schema.Array(Schema.String),
   /** Tells two holders of one session id apart. */
@@ -47,7 +47,7 @@ export type Presence = typeof Presence.Type;
 
 /** A presence as it stands in the bucket. */
 export interface Present extends Presence {
-  /** When it last said so, epoch milliseconds, by the server's clock. */
+  /** Time of its last beat, epoch milliseconds, by the server's clock. */
   readonly seenAt: number;
 }
 
@@ -58,8 +58,8 @@ export interface Found {
 }
 
 /**
- * How long a session may be silent. Long enough for a server that is away to be found again (at most 10 s between two
- * dials) and for a beat that was lost; short enough that whoever looks is not told of a session that died a minute ago.
+ * Longest silence of a session, milliseconds. Long enough for a server to be found again (at most 10 s between two dials)
+ * and for a beat that was lost; short enough that no list has a session that died a minute ago.
  */
 export const defaultLeaseMillis = 30_000;
 
@@ -87,13 +87,13 @@ export const keyOf = ({ sessionId, tenant }: Named): string => bucketKeyOf(tenan
 export class PresenceBucket extends Context.Service<
   PresenceBucket,
   {
-    /** How long a value lives after it was put. */
+    /** Life of a value after it was put, milliseconds. */
     readonly leaseMillis: number;
     readonly get: (of: Named) => Effect.Effect<Found, PresenceUnavailable>;
     /** Writes if the key is still at `revision`, and gives the new one; undefined when it is not. */
     readonly put: (presence: Presence, revision: number) => Effect.Effect<number | undefined, PresenceUnavailable>;
     readonly remove: (of: Named) => Effect.Effect<void, PresenceUnavailable>;
-    /** Everybody who is there, of all tenants, in the order in which they last said so. */
+    /** Sessions that are there, of all tenants, in the order of their last beats. */
     readonly list: Effect.Effect<ReadonlyArray<Present>, PresenceUnavailable>;
   }
 >()("recollect/coordination/PresenceBucket") {}
@@ -107,7 +107,7 @@ const PresenceJson = Schema.fromJsonString(Presence);
 const decode = Schema.decodeUnknownOption(PresenceJson);
 const encode = Schema.encodeSync(PresenceJson);
 
-/** What somebody else's program wrote there in another shape is nobody's presence. */
+/** Undefined for what another program wrote there in another shape. */
 const presentOf = ({ value, writtenAt }: Entry): Present | undefined => {
   if (value === undefined) return undefined;
   const presence = decode(Buffer.from(value).toString("utf8"));

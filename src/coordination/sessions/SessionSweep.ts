@@ -1,17 +1,17 @@
 /**
- * The end of sessions that cannot say it themselves: whoever was silent for two leases is ended, `lease expired`.
+ * The end of sessions that cannot say it themselves: one that was silent for two leases is ended, `lease expired`.
  *
  * Room: coordination.
  *
  * Promises, each a test in `test/contract/SessionsContract.ts`:
- * - a session that died is ended, also when nobody was there to notice until much later;
+ * - a session that died is ended, also when no daemon was there to notice until much later;
  * - any number of sweepers end it once: its end has one event id, and is expected to follow its beginning;
  * - a session that is there, or says so again in time, is not ended.
  *
  * Decision: a sweep of what the read model has as begun and not ended, and not a watch of the bucket, because a bucket
- * tells nobody of values that expired while he was away, and its TTL without a marker tells nobody at all.
+ * tells no watcher of values that expired while it was disconnected, and its TTL without a marker tells none at all.
  * Decision: a session is ended when it was absent in as many sweeps in a row as make a lease, because on a machine that
- * wakes up, and after a server was away, the lease of everybody has run out, and they say so again within a beat.
+ * wakes up, and after a server was unreachable, every lease has run out, and the sessions are back within a beat.
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect";
 import * as History from "../../domain/History.ts";
@@ -52,7 +52,7 @@ export const make = Effect.gen(function* () {
   const log = yield* EventLog;
   const query = yield* Query;
   const bucket = yield* PresenceBucket;
-  /** How often in a row each was absent, by `keyOf`. */
+  /** Absences in a row of each, by `keyOf`. */
   let absences = new Map<string, number>();
 
   /** Ends it unless it has ended, or is there after all. True when this call ended it. */
@@ -61,7 +61,7 @@ export const make = Effect.gen(function* () {
     const last = events.at(-1);
     const turn = events.findLast(({ type }) => turns.has(type));
     if (last === undefined || turn === undefined || turn.type === "session.ended") return false;
-    // After the log: whoever is there again says so in the bucket first and in the log then.
+    // After the log: a session that is back says so in the bucket first and in the log then.
     const { present } = yield* bucket.get({ tenant: history.tenant, sessionId: history.id });
     if (present !== undefined) return false;
     const event = {

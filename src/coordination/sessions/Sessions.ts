@@ -1,5 +1,5 @@
 /**
- * Sessions: who is at work now, on which threads and tasks, and how each of them ended.
+ * Sessions: programs at work now, with their threads and tasks, and the end of each.
  *
  * Room: coordination.
  *
@@ -8,8 +8,8 @@
  * scope of the registration is open, and gone a lease after the last refresh.
  *
  * Promises, each a test in `test/contract/SessionsContract.ts`:
- * - a session that is registered is in everybody's list until it is ended, or was silent for a lease;
- * - a session ends once, whoever says so and however often: the end of a beginning has one event id;
+ * - a session that is registered is in every list until it is ended, or was silent for a lease;
+ * - a session ends once, however many say so and how often: the end of a beginning has one event id;
  * - NATS being away neither refuses a registration nor ends a session: its events wait in the spool, its presence is
  *   there again at the next beat;
  * - a session whose lease ran out although it lives says so (`session.resumed`) and is in the list again;
@@ -44,7 +44,7 @@ export class SessionRefused extends Schema.TaggedError<SessionRefused>()("Sessio
  * longest kind (`maxIdBytes`) are 40 KB in a value that is written every ten seconds.
  */
 export const maxJoined = 100;
-/** How long a caller waits for a server that says nothing. */
+/** Patience of a caller with a server that says nothing. */
 const patienceMillis = 500;
 /** Longest name of a machine: what a host name may have. */
 const maxMachineBytes = 255;
@@ -87,14 +87,14 @@ export class Sessions extends Context.Service<
       options?: Registering,
       about?: About,
     ) => Effect.Effect<Held, SessionRefused | PublishError, Scope.Scope>;
-    /** Who is there now, of the publisher's tenant, longest there first. */
+    /** Sessions that are there now, of the publisher's tenant, longest there first. */
     readonly active: Effect.Effect<ReadonlyArray<Present>, PresenceUnavailable>;
   }
 >()("recollect/coordination/Sessions") {}
 
 /**
  * The id of the end of what began with that event. One beginning has one end: the log takes an id once, from the
- * session itself, from its spool days later, and from whoever noticed its silence.
+ * session itself, from its spool days later, and from the sweep that noticed its silence.
  */
 export const endIdOf = ({ id, tenant }: History.History, beginningId: string): string =>
   EventId.fromContent("session.ended", tenant, id, beginningId);
@@ -104,7 +104,7 @@ const refuse = (sessionId: string, reason: string, hint: string) => new SessionR
 const isId = (id: string): boolean => History.isHistory(History.session(id));
 const idHint = `An id has 1 to ${History.maxIdBytes} bytes of well-formed UTF-8.`;
 
-/** Why no list could show it. */
+/** Fault for which no list could show it. */
 const faultOf = (of: History.History, first: Presence): SessionRefused | undefined => {
   const no = (reason: string, hint: string) => refuse(of.id.slice(0, History.maxIdBytes), reason, hint);
   if (!History.isHistory(of)) return no("The session's tenant or id is none.", idHint);
@@ -116,7 +116,7 @@ const faultOf = (of: History.History, first: Presence): SessionRefused | undefin
     : no(`${first.processId} is no process id.`, "It is a whole number from 0.");
 };
 
-/** What a list shows of a client. The event has all of it: no name keeps a session from being recorded. */
+/** A client as lists show it. The event has all of it: no name keeps a session from being recorded. */
 const shownClient = (client: Given<Program> | null | undefined): Program | null => {
   if (client == null) return null;
   const shown = (text: string) => text.slice(0, maxNameLength).toWellFormed();
@@ -134,11 +134,11 @@ const hold = Effect.fnUntraced(function* (options: {
   readonly history: History.History;
   readonly first: Presence;
   readonly about: About;
-  /** Where what is said of the presence goes on when nobody waits for it any more. */
+  /** Scope in which a beat goes on when its caller waits no longer. */
   readonly scope: Scope.Scope;
 }) {
   const { about, bucket, first, history, publisher, scope } = options;
-  /** What is said in the bucket, and what is written to the log, each in turn. */
+  /** Writes to the bucket, and to the log, each in turn. */
   const saying = yield* Semaphore.make(1);
   const telling = yield* Semaphore.make(1);
   const over = yield* Deferred.make<void>();
@@ -178,7 +178,7 @@ const hold = Effect.fnUntraced(function* (options: {
     Effect.suspend(() => (revision === undefined ? Effect.void : bucket.remove(presence))),
   );
 
-  /** Written after the presence: whoever ends a silent session looks there last, and expects our last event. */
+  /** Written after the presence: the sweep that ends a silent session looks there last, and expects our last event. */
   const resume = telling.withPermit(
     Effect.gen(function* () {
       if (!isForgotten || isEnded) return;

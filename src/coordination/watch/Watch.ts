@@ -7,7 +7,7 @@
  * - a watcher sees every event of what it watches once and in order: no gap and no duplicate where history ends and
  *   live begins, nor after it was slow, nor after the log was away;
  * - all watchers of a process cost the server one subscription, beside what they read of the past;
- * - a watcher that does not take what comes holds nobody up: what waits for it is bounded, it is told that it was slow
+ * - a watcher that does not take what comes holds no other up: what waits for it is bounded, it is told that it was slow
  *   and from where it goes on, and reads what it missed from the log.
  *
  * What is being said, word by word, before it is an event, is `Live` (log).
@@ -21,7 +21,7 @@ import * as WatchHub from "./WatchHub.ts";
 
 export type { Watchable } from "./WatchHub.ts";
 
-/** There are too many watchers in this process, or this is no place to begin at, or no bound for what waits. */
+/** Too many watchers in this process, an invalid start position, or no bound for what waits. */
 export class WatchRefused extends Schema.TaggedError<WatchRefused>()("WatchRefused", {
   reason: Schema.String,
   hint: Schema.String,
@@ -40,10 +40,10 @@ export type Seen =
 
 /** Watchers of one process: each may hold `maxWaitingBytes` when it is slow. */
 const maxWatchers = 1_000;
-/** What may wait for one watcher: a second of a busy store, and what a browser on a bad line is behind. */
+/** Usual bounds of what waits for one watcher: a second of a busy store, and what a browser on a bad line is behind. */
 const usualLimits: WatchHub.Limits = { maxWaiting: 1_000, maxWaitingBytes: 4 * 1024 * 1024 };
 
-/** Most that somebody may let wait for a watcher: beyond it the log is the better place. */
+/** Largest bounds of what waits for a watcher: beyond them the log is the better place. */
 const mostLimits: WatchHub.Limits = { maxWaiting: 100_000, maxWaitingBytes: 256 * 1024 * 1024 };
 
 export interface Watching {
@@ -55,7 +55,7 @@ export interface Watching {
 export class Watch extends Context.Service<
   Watch,
   {
-    /** Without end. Fails only when the log is damaged, or was rolled back behind `after`; waits while it is away. */
+    /** Without end. Fails only when the log is damaged, or was rolled back behind `after`; waits while it is unreachable. */
     readonly watch: (what: WatchHub.Watchable, options?: Watching) => Stream.Stream<Seen, LogDamaged | WatchRefused>;
     /** Watchers at this moment. */
     readonly watchers: Effect.Effect<number>;
@@ -64,14 +64,14 @@ export class Watch extends Context.Service<
 
 const isWithin = (count: number, most: number): boolean => Number.isSafeInteger(count) && count >= 1 && count <= most;
 
-/** Why nobody can watch this, or like this. */
+/** Fault of what is to be watched, or of how. */
 const faultOf = (what: WatchHub.Watchable, { after = 0, limits = usualLimits }: Watching) => {
   const isThinkable =
     what === "everything" ||
     isHistory("history" in what ? what.history : { tenant: what.tenant, kind: "thread", id: "any" });
   if (!isThinkable) {
     const hint = `Tenant and id have 1 to ${maxIdBytes} bytes of well-formed UTF-8.`;
-    return { reason: "nobody can ever write under such a name", hint };
+    return { reason: "no event can ever have such a name", hint };
   }
   if (after !== "now" && !(Number.isSafeInteger(after) && after >= 0)) {
     return { reason: `${after} is no sequence`, hint: "Begin after a sequence that was seen, 0, or now." };
@@ -85,12 +85,10 @@ const faultOf = (what: WatchHub.Watchable, { after = 0, limits = usualLimits }: 
       };
 };
 
-const patience = Schedule.min([Schedule.exponential(20), Schedule.spaced(2_000)]).pipe(Schedule.jittered);
-
 const isOf = (what: WatchHub.Watchable, entry: LogEntry): boolean =>
   what === "everything" || (!isMisfit(entry) && "tenant" in what && entry.history.tenant === what.tenant);
 
-/** What the log has of it after a sequence, at least up to `upTo`. */
+/** Events of it in the log after a sequence, at least up to `upTo`. */
 const past = (
   log: EventLog["Service"],
   what: WatchHub.Watchable,
@@ -113,7 +111,7 @@ export const make = Effect.gen(function* () {
   const log = yield* EventLog;
   const hub = yield* WatchHub.make(log);
   // Retried for ever.
-  const asked = Effect.orDie(Effect.retry(log.info, patience));
+  const asked = Effect.orDie(Effect.retry(log.info, WatchHub.patience));
 
   const watch = (what: WatchHub.Watchable, { after, limits = usualLimits }: Watching = {}) =>
     Stream.unwrap(
@@ -126,7 +124,7 @@ export const make = Effect.gen(function* () {
         }
         const { position, waiting } = yield* hub.join(what, limits);
         let last = after === "now" ? position() : (after ?? 0);
-        // The log may be further than what is shared here; more than it has nobody can have seen.
+        // The log may be further than what is shared here; no watcher can have seen more than it has.
         const end = last > position() ? (yield* asked).lastSequence : position();
         if (last > end) return yield* rolledBack(last, end);
 
@@ -144,7 +142,9 @@ export const make = Effect.gen(function* () {
           const upTo = position();
           const history = Stream.suspend(() => past(log, what, { after: last, upTo })).pipe(
             Stream.map(seen),
-            Stream.retry(($) => $(patience).pipe(Schedule.while(({ input }) => input._tag === "LogUnavailable"))),
+            Stream.retry(($) =>
+              $(WatchHub.patience).pipe(Schedule.while(({ input }) => input._tag === "LogUnavailable")),
+            ),
             // Retried for ever.
             Stream.catchTag("LogUnavailable", Stream.die),
           );

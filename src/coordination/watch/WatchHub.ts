@@ -6,14 +6,14 @@
  * Begun with the first watcher and ended with the last. Plain and mutable, because it runs for every event of the log.
  *
  * Decision: it follows the whole log, also for one watcher of one thread, because the server has one consumer for a
- * process then, whoever comes and goes; who wants one history and nothing else has `EventLog.follow` for it.
+ * process then, however many watchers come and go; for one history and nothing else there is `EventLog.follow`.
  */
 import { Deferred, Effect, Fiber, Schedule, type Scope, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { type History, keyOf, type Sequence } from "../../domain/History.ts";
 import type { EventLog, LogDamaged } from "../../log/EventLog.ts";
 
-/** What is watched: one history, everything of a tenant, or everything, misfits too. */
+/** Target of a watcher: one history, everything of a tenant, or everything, misfits too. */
 export type Watchable = { readonly history: History } | { readonly tenant: string } | "everything";
 
 export interface Limits {
@@ -31,7 +31,7 @@ const placeOf = (what: Watchable): string => {
 const placesOf = (entry: LogEntry): ReadonlyArray<string> =>
   isMisfit(entry) ? [""] : ["", `t${entry.history.tenant}`, `h${keyOf(entry.history)}`];
 
-/** What waits for one watcher. When it is too much it is dropped, and the watcher reads it from the log. */
+/** Entries that wait for one watcher. When they are too many they are dropped, and the watcher reads them from the log. */
 export class Waiting {
   private entries: Array<LogEntry> = [];
   private bytes = 0;
@@ -72,7 +72,7 @@ export class Waiting {
     this.wake?.();
   }
 
-  /** What waits; returns when there is something, or `isBehind` holds. */
+  /** Entries that wait; returns when there is one, or `isBehind` holds. */
   readonly take: Effect.Effect<ReadonlyArray<LogEntry>, LogDamaged> = Effect.suspend(() => {
     if (this.entries.length > 0 || this.isBehind) {
       const { entries } = this;
@@ -103,7 +103,7 @@ interface Run {
 
 export interface Joined {
   readonly waiting: Waiting;
-  /** The last sequence that was handed on to everybody: what comes into `waiting` lies behind it. */
+  /** The last sequence that was handed on to every watcher: what comes into `waiting` lies behind it. */
   readonly position: () => Sequence;
 }
 
@@ -113,8 +113,8 @@ export interface Hub {
   readonly watchers: () => number;
 }
 
-/** The log is asked again while it is away, for as long as anybody watches. */
-const patience = Schedule.min([Schedule.exponential(20), Schedule.spaced(2_000)]).pipe(Schedule.jittered);
+/** The log is asked again while it is unreachable, for as long as there is a watcher. */
+export const patience = Schedule.min([Schedule.exponential(20), Schedule.spaced(2_000)]).pipe(Schedule.jittered);
 
 export const make = Effect.fnUntraced(function* (log: EventLog["Service"]) {
   const scope = yield* Effect.scope;

@@ -8,6 +8,7 @@ import type { Given } from "../../log/connection/ServerAccess.ts";
 import type { EventLog } from "../../log/EventLog.ts";
 import type { LogCondition } from "../../log/connection/LogCondition.ts";
 import type { DataFolder } from "../../machine/DataFolder.ts";
+import type { Listen } from "../../machine/Listen.ts";
 import type { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import type { StoragePolicy } from "../../publish/storing/StoragePolicy.ts";
 import type { Query } from "../../query/Query.ts";
@@ -46,6 +47,8 @@ export interface Address {
   readonly nats: string;
   /** Undefined when nothing is served over HTTP. */
   readonly http: string | undefined;
+  /** Undefined when other machines are not served. */
+  readonly https: string | undefined;
   readonly database: string;
   readonly data: string;
   /** True when nothing was ever written to it. */
@@ -63,6 +66,8 @@ export interface UpOptions extends Where {
   readonly witness: string | undefined;
   /** HTTP door; undefined: none. A `port` that is undefined: that of last time, else 4280, else a free one. */
   readonly http: { readonly port: number | undefined } | undefined;
+  /** Reached from other machines, under TLS; undefined: from this one only. */
+  readonly listen: Listen | undefined;
 }
 
 export class Attach extends Context.Service<

@@ -56,6 +56,7 @@ export const commandNames = [
   "sources",
   "export",
   "wrap",
+  "acp",
   "mcp",
   "hooks",
   "search",

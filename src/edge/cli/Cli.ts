@@ -14,6 +14,7 @@ const commands = {
   sources: () => import("./Sources.ts").then(({ sources }) => sources),
   export: () => import("./Export.ts").then(({ exportCommand }) => exportCommand),
   wrap: () => import("./Wrap.ts").then(({ wrap }) => wrap),
+  acp: () => import("./Acp.ts").then(({ acp }) => acp),
   mcp: () => import("./Mcp.ts").then(({ mcp }) => mcp),
   hooks: () => import("./live/Hooks.ts").then(({ hooksCommand }) => hooksCommand),
   search: () => import("./threads/Search.ts").then(({ searchCommand }) => searchCommand),

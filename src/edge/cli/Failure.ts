@@ -55,6 +55,7 @@ const codeOfTag: Readonly<Record<string, number>> = {
   AccessRefused: exitCodes.usage,
   BadRequest: exitCodes.usage,
   CannotRetry: exitCodes.usage,
+  ListenRefused: exitCodes.usage,
   IllegalTransition: exitCodes.usage,
   InvalidTask: exitCodes.usage,
   ConfigRefused: exitCodes.usage,

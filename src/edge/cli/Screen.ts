@@ -90,6 +90,8 @@ const wrappedLine = (line: string, columns: number): ReadonlyArray<string> => {
 export const wrapped = (text: string, { columns, isTerminal }: Screen): string =>
   isTerminal
     ? text
+        // A terminal gives a tab up to eight columns, where it has one character here.
+        .replaceAll("\t", "    ")
         .split("\n")
         .flatMap((line) => wrappedLine(line, columns))
         .join("\n")

@@ -5,6 +5,8 @@
  */
 import { Effect, Option } from "effect";
 import { Command, Flag } from "effect/cli";
+import { resolve } from "node:path";
+import * as Listen from "../../machine/Listen.ts";
 import { type Address, Attach } from "./Attach.ts";
 import { json, where } from "./Flags.ts";
 import * as Output from "./Output.ts";
@@ -39,6 +41,7 @@ const announce = Effect.fnUntraced(function* (address: Address, data: string | u
   yield* Output.note("");
   yield* Output.note(`  NATS       ${address.nats}`);
   if (address.http !== undefined) yield* Output.note(`  HTTP       ${address.http}`);
+  if (address.https !== undefined) yield* Output.note(`  HTTPS      ${address.https}    from other machines`);
   yield* Output.note(`  database   ${address.database}`);
   yield* Output.note(`  data       ${address.data}`);
   if (address.http !== undefined) yield* Output.note(`  page       recollect open${suffix}    opens it in a browser`);
@@ -92,6 +95,21 @@ export const up = Command.make(
       Flag.withDescription("Port of the HTTP interface (default: the one of last time, else 4280, else a free one)"),
       Flag.optional,
     ),
+    listen: Flag.String("listen").pipe(
+      Flag.withMetavar("ADDRESS"),
+      Flag.withDescription("Serve other machines, too, at this address of ours (0.0.0.0: all); needs a certificate"),
+      Flag.optional,
+    ),
+    listenCert: Flag.File("listen-cert").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("Certificate (PEM) under which NATS and HTTP are served with --listen"),
+      Flag.optional,
+    ),
+    listenKey: Flag.File("listen-key").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription("The certificate's key (PEM)"),
+      Flag.optional,
+    ),
     noHttp: Flag.Boolean("no-http").pipe(Flag.withDefault(false), Flag.withDescription("Serve nothing over HTTP")),
     json,
   },
@@ -99,7 +117,13 @@ export const up = Command.make(
     const attach = yield* Attach;
     const place = yield* where;
     return yield* Effect.gen(function* () {
+      const listen = yield* Listen.wanted({
+        address: Option.getOrUndefined(input.listen),
+        certFile: Option.getOrUndefined(Option.map(input.listenCert, (file) => resolve(file))),
+        keyFile: Option.getOrUndefined(Option.map(input.listenKey, (file) => resolve(file))),
+      });
       const address = yield* attach.up({
+        listen,
         ...place,
         port: Option.getOrUndefined(input.port),
         witness: Option.getOrUndefined(input.witness),
@@ -107,8 +131,9 @@ export const up = Command.make(
         snapshotTtlMillis: Option.getOrUndefined(Option.map(input.snapshotTtl, (hours) => hours * hourMillis)),
       });
       if (input.json) {
-        const { data, database, http, nats } = address;
-        yield* Output.json({ ready: true, nats, ...(http === undefined ? {} : { http }), database, data });
+        const { data, database, http, https, nats } = address;
+        const doors = { ...(http === undefined ? {} : { http }), ...(https === undefined ? {} : { https }) };
+        yield* Output.json({ ready: true, nats, ...doors, database, data });
       } else {
         yield* announce(address, place.data);
       }

@@ -33,6 +33,8 @@ export class HttpDoor extends Context.Service<
     readonly root: string;
     /** For example `http://127.0.0.1:4280`. */
     readonly url: string;
+    /** Address for other machines, under TLS; undefined: none. */
+    readonly outside?: string | undefined;
     /** Names under which it may be called, beside those of this machine. */
     readonly hosts: ReadonlyArray<string>;
     /** Completes when the door closes: an answer that goes on (a stream of events) ends then. */
@@ -88,9 +90,16 @@ const isOurs = (door: HttpDoor["Service"], host: string): boolean => {
 
 const isOurOrigin = (door: HttpDoor["Service"], origin: string): boolean => {
   const at = URL.parse(origin);
-  const own = new URL(door.url);
-  return at !== null && at.protocol === own.protocol && at.port === own.port && isOurs(door, at.host);
+  if (at === null || !isOurs(door, at.host)) return false;
+  return [door.url, door.outside].some((url) => {
+    const own = url === undefined ? undefined : new URL(url);
+    return at.protocol === own?.protocol && at.port === own.port;
+  });
 };
+
+/** True for a request that came to the address for other machines, under TLS. */
+export const isOutside = ({ outside }: HttpDoor["Service"], host: string | undefined): boolean =>
+  outside !== undefined && host !== undefined && URL.parse(`https://${host}`)?.port === new URL(outside).port;
 
 /**
  * True when a browser says that a page of another site or port asks, and not a person who follows a link: cookies are sent
@@ -173,7 +182,7 @@ const tenantOf = (held: HttpTokens.HttpToken, named: string | undefined) => {
 /** Authenticates by token or cookie; fails with 401. */
 export const principalOf = Effect.fnUntraced(function* (
   { root, url }: HttpDoor["Service"],
-  { cookies, headers }: HttpServerRequest.HttpServerRequest,
+  { cookies, headers, url: path }: HttpServerRequest.HttpServerRequest,
 ) {
   const bearer = bearerIn(headers["authorization"]);
   const secret = bearer ?? cookies[cookieName(url)];
@@ -183,6 +192,8 @@ export const principalOf = Effect.fnUntraced(function* (
   if (secret === undefined || held === undefined || (held.kind === "page") !== (bearer === undefined)) {
     return yield* unknown;
   }
+  // It lies in agents' files, and is sent to whatever listens there.
+  if (held.kind === "hooks" && !path.startsWith("/hooks/")) return yield* unknown;
   const { name, role } = held;
   const tenant = yield* tenantOf(held, headers[tenantHeader]);
   const stillHolds = () => HttpTokens.holds(root, secret);

@@ -10,7 +10,7 @@ import { Clock, Effect, Layer } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import { queryOf } from "./Address.ts";
-import { cookieName, HttpDoor } from "./Guard.ts";
+import { cookieName, HttpDoor, isOutside } from "./Guard.ts";
 import { refused } from "./Problem.ts";
 
 /** A browser stays signed in for a week. */
@@ -41,7 +41,7 @@ const signIn = Effect.gen(function* () {
     HttpServerResponse.setCookieUnsafe(cookieName(door.url), used.secret, {
       httpOnly: true,
       sameSite: "strict",
-      secure: door.url.startsWith("https:"),
+      secure: isOutside(door, request.headers["host"]),
       path: "/",
       maxAge: livesMillis,
     }),

@@ -8,7 +8,7 @@
  */
 import { Effect, Layer } from "effect";
 import { McpServer } from "effect/ai";
-import { Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
+import { Headers, HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
 import { isObject, type JsonObject, stringAt } from "../../domain/Json.ts";
 import { shallowText } from "../http/Depth.ts";
 import { authentication, Principal } from "../http/Guard.ts";
@@ -79,21 +79,46 @@ export const serving = <E, R, EC, RC>(options: {
 /** The thread that the asking agent is in, where its configuration says it. */
 const threadHeader = "recollect-thread";
 
+const sessionHeader = "mcp-session-id";
+/** Sessions whose tokens are remembered; of the longest-opened beyond them, its id alone says whose it is. */
+const mostSessions = 10_000;
+
+/** Tokens by the sessions that they opened: such a token alone speaks in it or ends it. Others are told that there is none. */
+const sessionOwners = () => {
+  const owners = new Map<string, string>();
+  return {
+    isAnothers: (session: string | undefined, name: string): boolean =>
+      session !== undefined && (owners.get(session) ?? name) !== name,
+    opened: (session: string | undefined, name: string): void => {
+      if (session === undefined || owners.has(session)) return;
+      owners.set(session, name);
+      if (owners.size > mostSessions) owners.delete(owners.keys().next().value ?? "");
+    },
+  };
+};
+
 /** Caller behind a token, and the store of its tenant. */
 const callers = HttpRouter.middleware<{ provides: Caller }>()(
-  Effect.map(
-    TenantClients,
-    (clients) => (app) =>
+  Effect.map(TenantClients, (clients) => {
+    const owners = sessionOwners();
+    return (app) =>
       Effect.gen(function* () {
-        const { role, tenant } = yield* Principal;
+        const { name, role, tenant } = yield* Principal;
         const { headers } = yield* HttpServerRequest.HttpServerRequest;
+        if (owners.isAnothers(headers[sessionHeader], name)) return HttpServerResponse.empty({ status: 404 });
         const desk = yield* Desk.of(yield* clients.of(tenant));
-        return yield* Effect.provideService(app, Caller, {
+        const response = yield* Effect.provideService(app, Caller, {
           who: { role, tenant, thread: headers[threadHeader] },
           desk,
         });
-      }),
-  ),
+        // The server names a new session when its answer is sent, behind every middleware.
+        yield* HttpEffect.appendPreResponseHandler((_, sent) => {
+          owners.opened(sent.headers[sessionHeader], name);
+          return Effect.succeed(sent);
+        });
+        return response;
+      });
+  }),
 );
 
 export const layer = serving({

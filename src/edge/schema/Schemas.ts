@@ -1,10 +1,11 @@
 /**
- * JSON Schema for every event type, generated from the Schemas the code itself checks with.
+ * JSON Schema for every event type and AsyncAPI for the wire, generated from the Schemas the code itself checks with.
  *
  * Room: edge.
  */
 import { Schema } from "effect";
 import { type EventTypeName, eventTypes } from "../../domain/Event.ts";
+import { asyncApi } from "./AsyncApi.ts";
 
 /** Draft 2020-12, one document for each event's data: the body of the message. */
 const schemaOf = (type: EventTypeName): object => {
@@ -38,5 +39,6 @@ const names = Object.keys(eventTypes) as ReadonlyArray<EventTypeName>;
 /** The files of the `schema` folder: name and content. */
 export const files: ReadonlyMap<string, string> = new Map([
   ["index.json", text(index())],
+  ["asyncapi.json", text(asyncApi)],
   ...names.map((type) => [`${type}.json`, text(schemaOf(type))] as const),
 ]);

@@ -8,6 +8,7 @@
  * is left to the full command line, which knows the same flags.
  */
 import { cacheToolsOf } from "./CallLine.ts";
+import type { Protocol } from "./Protocol.ts";
 import type { Options } from "./Wrap.ts";
 
 /** The flags, and the field of `Options` each fills. */
@@ -43,8 +44,9 @@ const isFlag = (word: string): word is Flag => Object.hasOwn(flags, word);
 /**
  * Undefined for anything but `[--flag VALUE | --flag=VALUE | --limits | --cache]… -- COMMAND…`, or `--http URL` and flags without a
  * command. `words` are those behind `wrap`.
+ * An agent that is spoken to in `acp` has neither thread, address, limits nor answers that are given again.
  */
-export const parse = (words: ReadonlyArray<string>): Options | undefined => {
+export const parse = (words: ReadonlyArray<string>, protocol: Protocol = "mcp"): Options | undefined => {
   const divide = words.indexOf("--");
   const end = divide < 0 ? words.length : divide;
   const command = words.slice(end + 1);
@@ -79,12 +81,16 @@ export const parse = (words: ReadonlyArray<string>): Options | undefined => {
   if ((http === undefined) !== command.length > 0) return undefined;
   if (http === undefined ? port !== undefined : isLimited || isCached || cacheTools.length > 0) return undefined;
   const { user, ...options } = found;
+  const isPlain =
+    http === undefined && options.thread === undefined && !isLimited && !isCached && cacheTools.length === 0;
+  if (protocol === "acp" && !isPlain) return undefined;
   // Whose calls they are is said to limits only.
   if (user !== undefined && !isLimited) return undefined;
   if (cacheToolsOf(cacheTools) === undefined) return undefined;
   const isTlsSaid = Object.keys(tls).length > 0;
   return {
     ...options,
+    ...(protocol === "acp" ? { protocol } : {}),
     ...(isTlsSaid || Object.keys(access).length > 0 ? { access: { ...access, ...(isTlsSaid ? { tls } : {}) } } : {}),
     ...(cacheTools.length === 0 ? {} : { cacheTools }),
     ...(isCached ? { cache: true } : {}),

@@ -17,7 +17,8 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Ended, RecorderOptions } from "./Messages.ts";
-import type { Direction, Moment, State } from "./Traffic.ts";
+import type { State } from "./Protocol.ts";
+import type { Direction, Moment } from "./Traffic.ts";
 
 const suffix = ".journal";
 const syncMillis = 200;

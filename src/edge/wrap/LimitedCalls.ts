@@ -55,21 +55,19 @@ export const make = Effect.fnUntraced(function* (options: {
     // A client may call whatever it likes, and what is said of it must be short.
     const tool = called.slice(0, maxToolLength).toWellFormed();
     return limits.take({ tenant, tool, user }).pipe(
-      Effect.as(undefined),
-      Effect.catchTags({
-        LimitExceeded: ({ limit, message, retryAfterMillis }) =>
-          Effect.as(refused(tool, limit), {
-            message: `${message} ${tool} was not called. Call it again in ${inWords(retryAfterMillis)}.`,
-            retryAfterMillis,
-          }),
-        LimitUnknown: ({ limit, message }) =>
-          Effect.as(refused(tool, limit), {
-            message: `${message} ${tool} was not called. Call it again later.`,
-            retryAfterMillis: undefined,
-          }),
-        // One token is a number of tokens, and every limit gives one.
-        LimitRefused: () => Effect.undefined,
+      Effect.flatMap((answer) => {
+        if (answer.allowed) return Effect.undefined;
+        const { limit, message, reason, retryAfterMillis } = answer;
+        // Nothing is known of the end of an outage.
+        const isKnown = reason === "exceeded";
+        const again = isKnown ? `in ${inWords(retryAfterMillis)}` : "later";
+        return Effect.as(refused(tool, limit), {
+          message: `${message} ${tool} was not called. Call it again ${again}.`,
+          retryAfterMillis: isKnown ? retryAfterMillis : undefined,
+        });
       }),
+      // One token is a number of tokens, and every limit gives one.
+      Effect.catchTag("LimitRefused", () => Effect.undefined),
     );
   };
   return { decide, told };

@@ -4,7 +4,8 @@
  * Room: edge.
  */
 import type { How, Refusal } from "./InPlace.ts";
-import type { Direction, Moment, State } from "./Traffic.ts";
+import type { Protocol, State } from "./Protocol.ts";
+import type { Direction, Moment } from "./Traffic.ts";
 
 /** Options of the recorder; plain data, which crosses threads. */
 export interface RecorderOptions {
@@ -19,6 +20,8 @@ export interface RecorderOptions {
   /** Credentials for the server. */
   readonly access: Access | undefined;
   readonly command: ReadonlyArray<string>;
+  /** Default: mcp. */
+  readonly protocol?: Protocol | undefined;
   /** Transport to the server. Default: stdio. */
   readonly transport?: string | undefined;
   readonly cwd: string;

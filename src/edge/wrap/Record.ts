@@ -13,15 +13,17 @@ import { keepsRequest, keepsResponse, levelOf } from "../../domain/audit/AuditPo
 import * as EventId from "../../domain/EventId.ts";
 import { type Held, type SessionRefused, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
-import type { About } from "../../publish/write/NewEvent.ts";
+import type { About, TypeName } from "../../publish/write/NewEvent.ts";
 import { Publisher, type PublishError } from "../../publish/Publisher.ts";
 import type { Ended, RecorderOptions } from "./Messages.ts";
 import type { Exchanged } from "./Exchanges.ts";
 import type { Reused } from "./Reuse.ts";
-import type { Moment, Observation, Traffic } from "./Traffic.ts";
+import type { Seeing } from "./Protocol.ts";
+import type { Moment, Observation } from "./Traffic.ts";
 
 type Started = Extract<Observation, { _tag: "SessionStarted" }>;
 type Called = Extract<Observation, { _tag: "ToolCalled" }>;
+type Told = Extract<Observation, { _tag: "Told" }>;
 type Returned = Extract<Observation, { _tag: "ToolReturned" }>;
 
 /** The id of an event: that of its place in its session, and of its time, whoever records it. */
@@ -32,7 +34,7 @@ const idOf = (sessionId: string, place: string, at: number): string => {
 
 export const record = Effect.fnUntraced(function* (given: {
   readonly options: RecorderOptions;
-  readonly traffic: Traffic;
+  readonly traffic: Seeing;
   /** From a journal: some of it may have been recorded before. */
   readonly isAgain?: boolean;
 }) {
@@ -41,6 +43,8 @@ export const record = Effect.fnUntraced(function* (given: {
   const publisher = yield* Publisher;
   const threadId = options.threadId ?? options.ownThreadId;
   const isNew = !isAgain;
+  /** An agent has a thread for each of its sessions, told as it begins. */
+  const isAcp = options.protocol === "acp";
   const thread = History.thread(threadId, publisher.tenant);
   const session = History.session(sessionId, publisher.tenant);
   const sessions = yield* Sessions;
@@ -73,7 +77,7 @@ export const record = Effect.fnUntraced(function* (given: {
 
   const startSession = ({ client, isSilent, protocolVersion, server }: Started) => {
     isBegun = true;
-    const its = isSilent === true ? options.threadId : threadId;
+    const its = isSilent === true || isAcp ? options.threadId : threadId;
     const data = {
       client,
       server,
@@ -135,6 +139,28 @@ export const record = Effect.fnUntraced(function* (given: {
     return publisher.publish({ ...attributes, history: session, type: "x.recollect.mcp_exchanged", data });
   };
 
+  /**
+   * An event as it was made of what passed, as far as the audit policy keeps it. Ids of messages and calls are those of this
+   * process, because an agent may use its own again in the next; the agent's id of a call is its correlation.
+   */
+  const told = ({ actor, at, data, place, threadId: of, type }: Told) => {
+    const whose = { tool: undefined, server: traffic.server?.name, agent: traffic.client?.name };
+    const isOwn = !type.startsWith("x.");
+    const level = isOwn ? "RequestResponse" : levelOf(publisher.policy().audit, whose);
+    if (level === "None") return Effect.void;
+    const id = idOf(sessionId, place, at);
+    const callId = "callId" in data ? String(data.callId) : undefined;
+    const ids = {
+      ...(type === "thread.message_appended" ? { messageId: id } : {}),
+      ...(callId === undefined ? {} : { callId: `${sessionId}/${callId}` }),
+    };
+    const kept = isOwn || keepsResponse(level) ? { ...data, ...ids } : { auditLevel: level };
+    const correlated = callId === undefined ? {} : { correlationId: callId };
+    const history = History.thread(of, publisher.tenant);
+    const event = { ...about(at, actor), ...correlated, id, isNew, history, type: type as TypeName };
+    return publisher.publish<TypeName>({ ...event, data: kept as never });
+  };
+
   /** A call was answered in the server's place. */
   const reused = ({ answer, call: number, name }: Reused, at: number) => {
     const causationId = asked.get(number);
@@ -162,7 +188,7 @@ export const record = Effect.fnUntraced(function* (given: {
       case "SessionStarted":
         // A thread that somebody named is somebody else's and has said already what it is; and a server that never
         // spoke has held no conversation: its session says how it ended.
-        return options.threadId === undefined && observation.isSilent !== true
+        return options.threadId === undefined && observation.isSilent !== true && !isAcp
           ? [startSession(observation), openThread(observation)]
           : [startSession(observation)];
       case "ToolCalled":
@@ -171,6 +197,8 @@ export const record = Effect.fnUntraced(function* (given: {
         return [end(observation)];
       case "Exchanged":
         return [exchanged(observation)];
+      case "Told":
+        return [told(observation)];
     }
   };
 

@@ -20,7 +20,8 @@ import * as LimitedCalls from "./LimitedCalls.ts";
 import { Lines } from "./Lines.ts";
 import { record } from "./Record.ts";
 import * as Reuse from "./Reuse.ts";
-import { type Direction, type Observation, Traffic } from "./Traffic.ts";
+import { seeing, type Seeing } from "./Protocol.ts";
+import type { Direction, Observation } from "./Traffic.ts";
 
 /** Bytes of the journal between two notes that everything is recorded: it begins anew at eight times as much. */
 const settleBytes = 1024 * 1024;
@@ -97,7 +98,7 @@ const limiting = Effect.fnUntraced(function* (questions: Told["questions"], sess
  * Reuse of answers, only where it is allowed. With `--cache` the proxy is told of
  * each change which tools are configured. A cache that cannot be had spares nothing, and the end says why.
  */
-const reusing = Effect.fnUntraced(function* (traffic: Traffic, config: Configuring) {
+const reusing = Effect.fnUntraced(function* (traffic: Seeing, config: Configuring) {
   if (options.cacheTools.length === 0 && !options.cache) return { reuse: undefined, problems: [] };
   // Side by side: the server is looked for while the configuration is read.
   const around = Layer.merge(CacheSharing.layerAway, Layer.unwrap(config));
@@ -114,7 +115,7 @@ const reusing = Effect.fnUntraced(function* (traffic: Traffic, config: Configuri
 
 const run = Effect.fnUntraced(function* ({ questions, traffic: queue }: Told) {
   const publisher = yield* Publisher;
-  const traffic = new Traffic();
+  const traffic = seeing(options.protocol);
   const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
   const recording = yield* record({ options, traffic });
   const config = yield* configuration;

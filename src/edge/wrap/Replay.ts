@@ -20,7 +20,8 @@ import * as Journal from "./Journal.ts";
 import { Lines } from "./Lines.ts";
 import type { Ended } from "./Messages.ts";
 import { record } from "./Record.ts";
-import { type Direction, type Moment, type Observation, Traffic } from "./Traffic.ts";
+import { seeing } from "./Protocol.ts";
+import type { Direction, Moment, Observation } from "./Traffic.ts";
 
 /** A session that is over: its beginning and its end are events, and it has no presence. */
 const ended = Effect.gen(function* () {
@@ -51,7 +52,7 @@ const mostTogether = 500;
 const replay = Effect.fnUntraced(function* ({ frames, header }: NonNullable<ReturnType<typeof Journal.open>>) {
   const publisher = yield* Publisher;
   const { options, state } = header;
-  const traffic = Traffic.from(state);
+  const traffic = seeing(options.protocol, state);
   const lines: Record<Direction, Lines> = { toServer: new Lines(), toClient: new Lines() };
   const recording = yield* record({ options, traffic, isAgain: true }).pipe(
     Effect.provideServiceEffect(Sessions, ended),

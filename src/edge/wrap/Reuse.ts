@@ -11,7 +11,8 @@ import type { Answer, Asked, ResponseCache } from "../../coordination/cache/Resp
 import { isObject } from "../../domain/Json.ts";
 import { cacheToolsOf } from "./CallLine.ts";
 import type { RecorderOptions, ToRecorder } from "./Messages.ts";
-import type { Observation, Traffic } from "./Traffic.ts";
+import type { Observation } from "./Traffic.ts";
+import type { Seeing } from "./Protocol.ts";
 
 type Find = Extract<ToRecorder, { _tag: "Find" }>;
 type Went = Extract<ToRecorder, { _tag: "Went" }>;
@@ -35,7 +36,7 @@ const put = <A>(table: Map<number, A>, key: number, value: A): void => {
 export const make = (given: {
   readonly cache: ResponseCache["Service"];
   readonly options: RecorderOptions;
-  readonly traffic: Traffic;
+  readonly traffic: Seeing;
 }) => {
   const { cache, options, traffic } = given;
   const { cacheTools, command, cwd } = options;

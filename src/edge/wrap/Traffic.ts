@@ -21,6 +21,17 @@ export type Direction = "toServer" | "toClient";
 
 export type Observation =
   | Exchanged
+  /** An event of a thread, as it is to be published. */
+  | {
+      readonly _tag: "Told";
+      readonly at: number;
+      /** Unique in its session. */
+      readonly place: string;
+      readonly threadId: string;
+      readonly type: string;
+      readonly data: object;
+      readonly actor: string | undefined;
+    }
   /** Both have introduced themselves, or something happened before they did. Always the first, and only once. */
   | {
       readonly _tag: "SessionStarted";

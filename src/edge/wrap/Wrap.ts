@@ -10,6 +10,7 @@
  */
 import { asking } from "./InPlace.ts";
 import type { Access, Ended, LimitOptions } from "./Messages.ts";
+import type { Protocol } from "./Protocol.ts";
 import * as Proxy from "./Proxy.ts";
 import { type Report, Tap } from "./Tap.ts";
 import type { Direction } from "./Traffic.ts";
@@ -24,6 +25,8 @@ export interface Options {
   readonly http?: string | undefined;
   /** The port of this machine on which it is then served. Default: any free one. */
   readonly port?: number | undefined;
+  /** Protocol between both sides. Default: mcp. */
+  readonly protocol?: Protocol | undefined;
   /** The thread to write to. Default: a new one. */
   readonly thread?: string | undefined;
   readonly tenant?: string | undefined;
@@ -64,7 +67,7 @@ export const run = async (options: Options): Promise<Ended> => {
   }
   let tap: Tap | undefined;
   let problem: Report;
-  const { access, cache = false, cacheTools = [], command, data, limits, tenant, thread, url } = options;
+  const { access, cache = false, cacheTools = [], command, data, limits, protocol, tenant, thread, url } = options;
   const passed = { passed: (direction: Direction, chunk: Uint8Array) => tap?.passed(direction, chunk) };
   const decide = (tool: string) => tap?.decide(tool) ?? Promise.resolve(undefined);
   const find = (line: Buffer) => tap?.find(line);
@@ -79,6 +82,7 @@ export const run = async (options: Options): Promise<Ended> => {
   try {
     const cwd = process.cwd();
     const recorded = {
+      protocol,
       threadId: thread,
       tenant,
       url,

@@ -7,7 +7,8 @@
  * server must know (Decision: as they are and not hashed, because they are 192 random bits that we make, the file is as
  * secret as the keys beside it, and a hash that is worth its name costs the server 80 ms at each connect).
  */
-import { Effect, FileSystem, Schema } from "effect";
+import { Effect, FileSystem, Option, Schema } from "effect";
+import { readFileSync, statSync } from "node:fs";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
 
@@ -38,6 +39,28 @@ export const read = Effect.fn("log.readAccess")(function* (root: string) {
   const text = yield* fs.readFileString(path).pipe(Effect.mapError(trouble));
   return yield* Schema.decodeEffect(File)(text).pipe(Effect.mapError(trouble));
 });
+
+const decode = Schema.decodeUnknownOption(File);
+
+/**
+ * Finder of a user by its public key or, of one with a password, by its name. It looks whether the file has changed at
+ * each question (some 5 µs), so a user that was made or revoked meanwhile is known as such.
+ */
+export const userFinder = (root: string): ((known: string) => User | undefined) => {
+  const path = fileOf(root);
+  let version = "";
+  let users: ReadonlyMap<string, User> = new Map();
+  return (known) => {
+    const now = statSync(path, { throwIfNoEntry: false });
+    const found = now === undefined ? "" : `${now.ino} ${now.mtimeMs} ${now.size}`;
+    if (found !== version) {
+      const list = found === "" ? undefined : Option.getOrUndefined(decode(readFileSync(path, "utf8")));
+      users = new Map(list?.users.map((user) => [user.nkey ?? user.name, user]));
+      version = found;
+    }
+    return users.get(known);
+  };
+};
 
 /** Replaces a file of ours as a whole; mode 0600. */
 export const replace = Effect.fnUntraced(function* (path: string, text: string) {

@@ -26,15 +26,15 @@ import { defaultTenant } from "../../domain/History.ts";
 import { folderOf as keysOf } from "../../machine/AccessKeys.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
-import { AccessRefused, namePattern } from "./Users.ts";
+import { AccessRefused, checkedTenant, namePattern } from "./Users.ts";
 
 /** Stored form of a token. Times are epoch milliseconds. */
 export const HttpToken = Schema.Struct({
   name: Schema.String,
   role: Schema.Literals(roles),
   tenant: Schema.String,
-  /** `page`: the cookie of a browser that was signed in. */
-  kind: Schema.Literals(["token", "page"]),
+  /** `page`: the cookie of a browser that was signed in. `hooks`: of agents' hooks, good at `/hooks` and nowhere else. */
+  kind: Schema.Literals(["token", "page", "hooks"]),
   createdAt: Schema.Finite,
   expiresAt: Schema.optionalKey(Schema.Finite),
 });
@@ -134,22 +134,28 @@ export const list = Effect.fn("log.listHttpTokens")(function* (root: string, now
 /** Makes a token; the answer is the only place where it stands. Fails with `AccessRefused` for a name that is taken. */
 export const create = Effect.fn("log.createHttpToken")(function* (
   root: string,
-  options: Grant & { readonly now: number; readonly expiresAt?: number | undefined },
+  options: Grant & {
+    readonly now: number;
+    readonly expiresAt?: number | undefined;
+    /** Default: good at every address. */
+    readonly kind?: "token" | "hooks";
+  },
 ) {
-  const { expiresAt, name, now, role, tenant } = options;
+  const { expiresAt, kind = "token", name, now, role, tenant } = options;
   if (!namePattern.test(name)) {
     return yield* new AccessRefused({
       message: `${JSON.stringify(name)} is no name.`,
       hint: "Letters, digits, - and _, at most 64 of them.",
     });
   }
+  yield* checkedTenant(tenant);
   if ((yield* list(root, now)).some((token) => token.name === name)) {
     return yield* new AccessRefused({
       message: `There is a token ${name} already.`,
       hint: `Take another name, or first: recollect access token revoke ${name}`,
     });
   }
-  const about = { name, role, tenant, kind: "token" as const, createdAt: now };
+  const about = { name, role, tenant, kind, createdAt: now };
   const token = expiresAt === undefined ? about : { ...about, expiresAt };
   return yield* attempt(root, () => ({ token, secret: write(tokensOf(root), token) }));
 });

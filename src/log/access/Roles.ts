@@ -44,6 +44,9 @@ export const publisherKinds = ["thread", "task", "session", "source"] as const s
 /** Inbox subjects of a user. */
 export const inboxOf = (name: string): string => `_INBOX_${encodeToken(name)}`;
 
+/** First token of what tenants' users write, on its way into the stream (see TenantWritesNats). */
+export const writesRoot = `${root}-in`;
+
 /** Questions that the daemon answers for a tenant, because nats-server cannot bound them to one (see TenantServiceNats). */
 export const serviceRoot = `${root}-store`;
 export const tenantQuestions = ["STREAM.INFO", "MSG.GET", "DIRECT.GET", "BLOB.PUT", "BLOB.GET"] as const;
@@ -52,13 +55,19 @@ export const tenantQuestions = ["STREAM.INFO", "MSG.GET", "DIRECT.GET", "BLOB.PU
 interface Service {
   readonly subject: string;
   readonly to?: string;
+  /** True where nats-server says in a message who is connected. */
+  readonly isShared?: boolean;
 }
 
 /** Everything of the store that a tenant's account reaches. */
 export const servicesOf = (tenant: string): ReadonlyArray<Service> => {
   const token = encodeToken(tenant);
   return [
-    ...publisherKinds.map((kind) => ({ subject: `${root}.${token}.${kind}.*` })),
+    ...publisherKinds.map((kind) => ({
+      subject: `${writesRoot}.${token}.${kind}.*`,
+      to: `${root}.${token}.${kind}.*`,
+      isShared: true,
+    })),
     { subject: `$JS.API.DIRECT.GET.${stream}.${root}.${token}.>` },
     { subject: `$JS.API.DIRECT.GET.KV_${threads}.$KV.${threads}.${token}.>` },
     { subject: `${root}-history.${token}.>` },

@@ -10,6 +10,7 @@ import { Effect, FileSystem } from "effect";
 import { createRequire } from "node:module";
 import { type Keys, ensure } from "../../machine/AccessKeys.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
+import * as Listen from "../../machine/Listen.ts";
 import { type AccessList, read, replace, type User } from "./AccessList.ts";
 import {
   accountOf,
@@ -49,9 +50,10 @@ const exportsOf = (tenant: string): ReadonlyArray<string> =>
       `      { service: ${quoted(subject)}, response_type: stream, accounts: [${quoted(accountOf(tenant))}] }`,
   );
 
-const importOf = ({ subject, to }: ReturnType<typeof servicesOf>[number]): string => {
+const importOf = ({ isShared, subject, to }: ReturnType<typeof servicesOf>[number]): string => {
   const renamed = to === undefined ? "" : `, to: ${quoted(to)}`;
-  return `      { service: { account: ${storeAccount}, subject: ${quoted(subject)} }${renamed} }`;
+  const shared = isShared === true ? ", share: true" : "";
+  return `      { service: { account: ${storeAccount}, subject: ${quoted(subject)} }${renamed}${shared} }`;
 };
 
 const tenantText = (tenant: string, users: ReadonlyArray<User>): string =>
@@ -101,11 +103,19 @@ export const accountsText = (keys: Keys, { users }: AccessList): string => {
 const head =
   "# Written by `recollect up` and `recollect access` whenever who may changes: changes made here are lost.\n\n";
 
+/** Every connection speaks TLS then, this user's own programs too: nats-server has one door. */
+const tlsText = (listen: Listen.Listen | undefined): string =>
+  listen === undefined
+    ? ""
+    : `tls { cert_file: ${quoted(listen.certFile)}, key_file: ${quoted(listen.keyFile)}, timeout: 5 }\n`;
+
 export interface Prepared {
   /** For nats-server's `--config`. */
   readonly configFile: string;
   readonly keys: Keys;
   readonly account: string;
+  /** Address that the server listens on; undefined: loopback. */
+  readonly host?: string | undefined;
 }
 
 /** Keys and configuration of a data folder, made where they are missing and written anew. */
@@ -116,6 +126,8 @@ export const prepare = Effect.fn("log.prepareAccess")(function* (root: string) {
   const base = createRequire(import.meta.url).resolve("#nats-server.conf");
   const text = yield* fs.readFileString(base).pipe(Effect.mapError((cause) => folderTrouble({ path: base, cause })));
   const configFile = `${root}/nats-server.conf`;
-  yield* replace(configFile, `${head}server_name: recollect\n${text}\n${accountsText(keys, users)}`);
-  return { configFile, keys, account: storeAccount } satisfies Prepared;
+  const listen = Listen.read(root);
+  const all = `${head}server_name: recollect\n${text}\n${tlsText(listen)}${accountsText(keys, users)}`;
+  yield* replace(configFile, all);
+  return { configFile, keys, account: storeAccount, host: listen?.address } satisfies Prepared;
 });

@@ -8,6 +8,7 @@
  */
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { randomBytes } from "node:crypto";
+import { isHistory, maxIdBytes } from "../../domain/History.ts";
 import { create, ensure, folderOf } from "../../machine/AccessKeys.ts";
 import * as DataFolder from "../../machine/DataFolder.ts";
 import * as Instance from "../../machine/Instance.ts";
@@ -24,6 +25,16 @@ export class AccessRefused extends Schema.TaggedError<AccessRefused>()("AccessRe
 
 /** Letters, digits, `-` and `_`: a name is a part of subjects, of file names, and of sentences. */
 export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
+/** Refuses what can be no tenant: nothing of it could ever be written. */
+export const checkedTenant = (tenant: string): Effect.Effect<void, AccessRefused> =>
+  isHistory({ tenant, kind: "thread", id: "x" })
+    ? Effect.void
+    : Effect.fail(
+        new AccessRefused({
+          message: `${JSON.stringify(tenant)} is no tenant.`,
+          hint: `A tenant is 1 to ${maxIdBytes} bytes of UTF-8.`,
+        }),
+      );
 /** As many bits as a key has: nothing is gained by hashing it. */
 const passwordBytes = 24;
 const reloadMillis = 5_000;
@@ -124,6 +135,7 @@ export const add = Effect.fn("log.addUser")(function* (options: {
   if (!namePattern.test(name)) {
     return yield* refused(`${JSON.stringify(name)} is no name.`, "Letters, digits, - and _, at most 64 of them.");
   }
+  yield* checkedTenant(tenant);
   const { users } = yield* read(root);
   if (users.some((user) => user.name === name)) {
     return yield* refused(

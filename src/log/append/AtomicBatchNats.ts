@@ -24,6 +24,8 @@ export type Outcome =
   /** Too much at once, or the same thing is in flight: later. */
   | { readonly _tag: "Busy"; readonly reason: string }
   | { readonly _tag: "TooLarge"; readonly reason: string }
+  /** Never, whoever asks again. */
+  | { readonly _tag: "NotAllowed"; readonly reason: string }
   /** The server will not, and not soon: no space, not configured for it. */
   | { readonly _tag: "Unable"; readonly reason: string; readonly hint: string }
   | NoAnswer;
@@ -93,6 +95,8 @@ const outcomeOf = (ack: PubAck): Outcome => {
       return { _tag: "Known" };
     case apiCode.duplicateInFlight:
       return { _tag: "Busy", reason };
+    case apiCode.notAllowed:
+      return { _tag: "NotAllowed", reason };
     case apiCode.messageTooLarge:
       return { _tag: "TooLarge", reason };
     case apiCode.noSpace:

@@ -175,6 +175,11 @@ const recover = Effect.fnUntraced(function* (
       return yield* confirmDuplicate(writer, first, outcome.sequence);
     case "TooLarge":
       return yield* new AppendRefused({ reason: outcome.reason, hint: "Keep the large part with putBlob." });
+    case "NotAllowed":
+      return yield* new AppendRefused({
+        reason: outcome.reason,
+        hint: "Ask an operator of the store: recollect access list says who may what.",
+      });
     case "Unable":
       return yield* unavailable(outcome.reason, outcome.hint);
     case "Conflict": {
@@ -288,6 +293,9 @@ const part = (group: ReadonlyArray<PendingAppend>, suspects: ReadonlySet<Pending
   return { alone, again, rest };
 };
 
+/** Refusals that one append of a group may be at fault for. */
+const partable: ReadonlySet<Outcome["_tag"]> = new Set(["Conflict", "Known", "TooLarge", "NotAllowed"]);
+
 /** Settles a group, beginning with the answer to the write that did not succeed. When it fails, so do all of the group. */
 export const settleGroup = Effect.fnUntraced(function* (
   writer: Writer,
@@ -301,7 +309,7 @@ export const settleGroup = Effect.fnUntraced(function* (
   let open = group;
   for (let attempt = 0; ; attempt++) {
     const patient = yield* isPatient(outcome);
-    if (outcome._tag === "Conflict" || outcome._tag === "Known" || outcome._tag === "TooLarge") {
+    if (partable.has(outcome._tag)) {
       const parted = part(open, yield* suspectsOf(writer, open));
       alone.push(...parted.alone);
       again.push(...parted.again);

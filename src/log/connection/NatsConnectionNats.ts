@@ -18,6 +18,8 @@ import {
   type ServerInfo,
 } from "@nats-io/transport-node";
 import { Context, Effect, Layer, Stream } from "effect";
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { isAtLeast, minimumVersion } from "../../machine/nats/NatsBinary.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import { Replies } from "./RepliesNats.ts";
@@ -139,7 +141,18 @@ const settle = Effect.fnUntraced(function* (options: Options) {
   return { addresses, url, credentials, inboxPrefix, tls: options.tls ?? found.tls };
 });
 
-const tlsOf = ({ caFile, certFile, keyFile }: ServerAccess.TlsFiles) => ({
+/** Handed on to Node's own `tls.connect`, which knows more options than the client's type. */
+const pinned = { allowPartialTrustChain: true, checkServerIdentity: () => undefined };
+
+/** For a server that is named by an address the client asks of a certificate to be for `localhost` (3.4.0). */
+const byAddress = (addresses: ReadonlyArray<string>) => {
+  const [host = ""] = addresses.map((text) => text.replace(/^\w+:\/\//, "").replace(/:\d+$/, ""));
+  const isOne = addresses.length === 1 && isIP(host) !== 0;
+  return isOne ? { checkServerIdentity: (_: string, cert: PeerCertificate) => checkServerIdentity(host, cert) } : {};
+};
+
+const tlsOf = ({ caFile, certFile, isPinned, keyFile }: ServerAccess.TlsFiles, addresses: ReadonlyArray<string>) => ({
+  ...(isPinned === true ? pinned : byAddress(addresses)),
   ...(caFile === undefined ? {} : { caFile }),
   ...(certFile === undefined ? {} : { certFile }),
   ...(keyFile === undefined ? {} : { keyFile }),
@@ -163,7 +176,7 @@ const dial = Effect.fnUntraced(function* (options: Options, pause: () => number)
     // Traces of every request cost more than the request; our errors say what was asked.
     noAsyncTraces: true,
     ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
-    ...(tls === undefined ? {} : { tls: tlsOf(tls) }),
+    ...(tls === undefined ? {} : { tls: tlsOf(tls, addresses) }),
   };
   const nc = yield* Effect.acquireRelease(
     Effect.tryPromise({

@@ -82,4 +82,6 @@ export const apiCode = {
   batchDisabled: 10174,
   batchDuplicate: 10201,
   duplicateInFlight: 10158,
+  /** The daemon's own, of what a tenant's user may not write: no number of the server's. */
+  notAllowed: 19_001,
 } as const;

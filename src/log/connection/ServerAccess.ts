@@ -9,6 +9,7 @@
 import { Effect, Redacted } from "effect";
 import { readFileSync } from "node:fs";
 import { fileOf } from "../../machine/AccessKeys.ts";
+import * as Listen from "../../machine/Listen.ts";
 import { variable } from "../../machine/UserFolders.ts";
 import { Credentials, splitUrls } from "./NatsCredentialsNats.ts";
 
@@ -17,6 +18,8 @@ export interface TlsFiles {
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
   readonly keyFile?: string | undefined;
+  /** True where `caFile` is the server's own certificate: that one is trusted, under whatever name it is reached. */
+  readonly isPinned?: boolean | undefined;
 }
 
 export interface ServerAccess {
@@ -87,6 +90,8 @@ const textOf = (file: string): string => {
 const ownHosts = (root: string): ReadonlyArray<string> => {
   const port = textOf(`${root}/port`).trim();
   const found: Array<string> = port === "" ? [] : [`127.0.0.1:${port}`];
+  const listen = port === "" ? undefined : Listen.read(root);
+  if (listen !== undefined) found.push(`${Listen.dialled(listen.address)}:${port}`);
   try {
     const { nats, server }: { readonly nats?: string; readonly server?: string } = JSON.parse(
       textOf(`${root}/instance.json`),
@@ -108,6 +113,12 @@ export const isOwn = (root: string, servers: string): boolean => {
   return asked.length > 0 && asked.every((host) => own.includes(host));
 };
 
+/** The folder's own server is known by its certificate, whoever has signed that. */
+const ownTls = (root: string | undefined, servers: string): TlsFiles | undefined => {
+  const listen = root === undefined || !isOwn(root, servers) ? undefined : Listen.read(root);
+  return listen === undefined ? undefined : { caFile: listen.certFile, isPinned: true };
+};
+
 /** Finder of the access for an address. `root` is its data folder; undefined: it has none. */
 export const finder =
   (options: { readonly root?: string | undefined; readonly given?: Given | undefined } = {}): Find =>
@@ -116,7 +127,7 @@ export const finder =
       const { given = {}, root } = options;
       const around = yield* fromEnvironment;
       const inboxPrefix = given.inboxPrefix ?? around.inboxPrefix;
-      const tls = given.tls ?? around.tls;
+      const tls = given.tls ?? around.tls ?? ownTls(root, servers);
       const said = credentialsOf(given) ?? splitUrls(servers).fromUrl ?? credentialsOf(around);
       const mayOpen = said === undefined && root !== undefined && isOwn(root, servers);
       const key = mayOpen ? fileOf(root, "local") : undefined;

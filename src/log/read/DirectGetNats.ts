@@ -26,8 +26,8 @@ import { awaitLink, because, retryPauseMillis, unanswered } from "../connection/
 /** Messages and bytes of one batch: what one reader holds in memory, and the server sends without flow control. */
 const batchMessages = 500;
 const batchBytes = 8 * 1024 * 1024;
-/** Longest silence between two messages of a batch. */
-const silenceMillis = 5_000;
+/** Longest silence before an answer, and between two messages of a batch. */
+const defaultSilenceMillis = 5_000;
 
 export type Selector =
   | { readonly seq: Sequence }
@@ -63,9 +63,10 @@ const getBatch = (options: {
   readonly link: Link;
   readonly stream: string;
   readonly request: string;
+  readonly silenceMillis: number;
 }): Promise<Batch> =>
   new Promise((resolve) => {
-    const { link, nc, request, stream } = options;
+    const { link, nc, request, silenceMillis, stream } = options;
     if (!link.connected) {
       resolve({ _tag: "NoAnswer", why: "lost", reason: "NATS is away" });
       return;
@@ -156,13 +157,15 @@ const oneOf = (message: Msg): One => {
   };
 };
 
-const getOne = async (
-  nc: Client,
-  link: Link,
-  stream: string,
-  selector: Selector,
-  from: "leader" | "any",
-): Promise<One> => {
+const getOne = async (options: {
+  readonly nc: Client;
+  readonly link: Link;
+  readonly stream: string;
+  readonly selector: Selector;
+  readonly from: "leader" | "any";
+  readonly silenceMillis: number;
+}): Promise<One> => {
+  const { from, link, nc, selector, silenceMillis, stream } = options;
   const api = from === "leader" ? "STREAM.MSG.GET" : "DIRECT.GET";
   const answer = await ask(nc, link, {
     subject: link.route(`$JS.API.${api}.${stream}`),
@@ -224,22 +227,28 @@ export interface Options {
   readonly link: Link;
   /** Patience of a read without an answer, milliseconds. */
   readonly patienceMillis: number;
+  /** Longest silence before it is asked again, milliseconds. Default 5,000. */
+  readonly silenceMillis?: number | undefined;
   /** Reason why the server answers no read, as far as the guard of the connection knows: then no patience helps. */
   readonly unserved?: (() => LogCondition | undefined) | undefined;
 }
 
 export const make = (options: Options): DirectGet => {
-  const { link, nc } = options;
+  const { link, nc, silenceMillis = defaultSilenceMillis } = options;
   return {
     one: (stream, selector, from) =>
       Effect.map(
-        persist<Extract<One, { _tag: "One" }>>(options, () => getOne(nc, link, stream, selector, from)),
+        persist<Extract<One, { _tag: "One" }>>(options, () =>
+          getOne({ nc, link, stream, selector, from, silenceMillis }),
+        ),
         ({ message }) => message,
       ),
     batch: (stream, selector, most = batchMessages) => {
       const request = JSON.stringify({ ...selector, batch: Math.min(most, batchMessages), max_bytes: batchBytes });
       return Effect.map(
-        persist<Extract<Batch, { _tag: "Batch" }>>(options, () => getBatch({ nc, link, stream, request })),
+        persist<Extract<Batch, { _tag: "Batch" }>>(options, () =>
+          getBatch({ nc, link, stream, request, silenceMillis }),
+        ),
         ({ messages }) => messages,
       );
     },

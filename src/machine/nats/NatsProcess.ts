@@ -13,6 +13,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Keys } from "../AccessKeys.ts";
 import { DataFolder, folderTrouble } from "../DataFolder.ts";
+import { dialled } from "../Listen.ts";
 import * as FreePort from "./FreePort.ts";
 import { NatsBinary } from "./NatsBinary.ts";
 import * as NatsChild from "./NatsChild.ts";
@@ -95,13 +96,14 @@ const pidFileOf = (storeFolder: string) => join(storeFolder, "nats-server.pid");
 
 const specOf = Effect.fnUntraced(function* (options: Options) {
   const { path: program } = yield* NatsBinary;
-  const host = options.host ?? "127.0.0.1";
+  const listensOn = options.host ?? "127.0.0.1";
+  const host = dialled(listensOn);
   const port = options.port ?? (yield* FreePort.find(host));
   const configFile = options.configFile ?? createRequire(import.meta.url).resolve("#nats-server.conf");
   const { logFile, storeFolder } = options;
   const flags = {
     config: configFile,
-    addr: host,
+    addr: listensOn,
     port,
     server_name: options.serverName ?? "recollect",
     store_dir: storeFolder,

@@ -12,7 +12,6 @@ import { Etag, HttpRouter, HttpServerRequest } from "effect/http";
 import { HttpDoor, maxBodyBytes } from "../../edge/http/Guard.ts";
 import { numbersOf } from "../../edge/cli/record/StoreNumbers.ts";
 import { Readiness } from "../../edge/http/Health.ts";
-import type { Listener } from "../../edge/http/Listener.ts";
 import { StoreStatus } from "../../edge/http/handlers/Store.ts";
 import * as HeldLeases from "../../edge/http/HeldLeases.ts";
 import * as HeldSessions from "../../edge/http/HeldSessions.ts";
@@ -20,6 +19,7 @@ import * as TenantClients from "../../edge/http/TenantClients.ts";
 import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { DataFolder } from "../../machine/DataFolder.ts";
 import { routes } from "./HttpRoutes.ts";
+import type { Doors } from "./HttpServing.ts";
 import * as HttpTracing from "./HttpTracing.ts";
 
 const readiness = Layer.effect(
@@ -40,18 +40,24 @@ const status = ({ access }: TenantClients.ClientOptions) =>
     }),
   );
 
-const door = ({ closing, url }: Listener) =>
+const door = ({ inside, names, outside }: Doors) =>
   Layer.effect(
     HttpDoor,
-    Effect.map(DataFolder, ({ root }) => ({ root, url, hosts: [], closing })),
+    Effect.map(DataFolder, ({ root }) => ({
+      root,
+      url: inside.url,
+      outside: outside?.url,
+      hosts: names,
+      closing: inside.closing,
+    })),
   );
 
-export const serve = Effect.fn("main.serveHttp")(function* (listener: Listener, client: TenantClients.ClientOptions) {
+export const serve = Effect.fn("main.serveHttp")(function* (doors: Doors, client: TenantClients.ClientOptions) {
   const services = yield* Layer.build(
     Layer.mergeAll(
       readiness,
       status(client),
-      HeldLeases.layer.pipe(Layer.provideMerge(door(listener))),
+      HeldLeases.layer.pipe(Layer.provideMerge(door(doors))),
       HeldSessions.layer,
       TenantClients.layer(client),
       NodeHttpPlatform.layer,
@@ -64,5 +70,6 @@ export const serve = Effect.fn("main.serveHttp")(function* (listener: Listener, 
   // Closed behind the drain, which the listener does first: a request that was accepted is not interrupted by its end.
   const scope = yield* Scope.fork(yield* Effect.scope);
   const handler = yield* NodeHttpServer.makeHandler(handled, { scope }).pipe(Effect.provideContext(services));
-  yield* listener.serve(handler);
+  yield* doors.inside.serve(handler);
+  if (doors.outside !== undefined) yield* doors.outside.serve(handler);
 });

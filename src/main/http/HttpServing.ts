@@ -8,6 +8,7 @@ import * as Listener from "../../edge/http/Listener.ts";
 import type { ClientOptions } from "../../edge/http/TenantClients.ts";
 import * as HttpTokens from "../../log/access/HttpTokens.ts";
 import { DataFolder } from "../../machine/DataFolder.ts";
+import * as Listen from "../../machine/Listen.ts";
 
 /** Ours while it is free: no service that is widely known listens there. */
 const usualPort = 4280;
@@ -20,6 +21,16 @@ export interface Options {
   readonly port: number | undefined;
   /** Identity of the door's clients towards a server that is not the folder's own. */
   readonly access?: ClientOptions["access"];
+  /** Address for other machines, under TLS. */
+  readonly listen?: Listen.Listen | undefined;
+}
+
+/** Listeners of the door: for this machine, and under TLS what others reach. */
+export interface Doors {
+  readonly inside: Listener.Listener;
+  readonly outside?: Listener.Listener | undefined;
+  /** Names of the outside one. */
+  readonly names: ReadonlyArray<string>;
 }
 
 const portFile = Effect.map(DataFolder, ({ root }) => `${root}/http-port`);
@@ -31,8 +42,19 @@ const lastPort = Effect.gen(function* () {
   return Number.isInteger(last) && last > 0 && last < 65_536 ? [last] : [];
 });
 
+/** The door for other machines, at the port behind the inside one's, else a free one. */
+const outsideOf = Effect.fnUntraced(
+  function* (listen: Listen.Listen, port: number) {
+    const tls = yield* Listen.filesOf(listen);
+    const outside = yield* Listener.listen({ host: listen.address, ports: [port + 1, 0], tls });
+    if (outside === undefined) yield* Effect.logWarning(`no port of ${listen.address} can be listened on for HTTP`);
+    return { outside, names: [listen.address, ...Listen.namesIn(tls.cert)] };
+  },
+  Effect.catch(({ message }) => Effect.as(Effect.logWarning(`HTTP: ${message}`), { outside: undefined, names: [] })),
+);
+
 /** Listens, and makes this user's own token. What hinders it is said, and the daemon runs without the door. */
-export const listening = Effect.fn("main.listening")(function* ({ port }: Options) {
+export const listening = Effect.fn("main.listening")(function* ({ listen, port }: Options) {
   const fs = yield* FileSystem.FileSystem;
   const { root } = yield* DataFolder;
   const wishes = port === undefined ? [...(yield* lastPort), usualPort] : [port];
@@ -49,13 +71,17 @@ export const listening = Effect.fn("main.listening")(function* ({ port }: Option
     yield* fs.writeFileString(yield* portFile, `${listener.port}\n`, { mode: 0o600 });
   });
   yield* prepared.pipe(Effect.catch(({ message }) => Effect.logWarning(`HTTP: ${message}`)));
-  return listener;
+  const others = listen === undefined ? { outside: undefined, names: [] } : yield* outsideOf(listen, listener.port);
+  const doors: Doors = { inside: listener, ...others };
+  return doors;
 });
 
-const served = Effect.fnUntraced(function* (listener: Listener.Listener, client: ClientOptions) {
-  yield* Effect.raceFirst(listener.knocked, Effect.sleep(startMillis));
+const served = Effect.fnUntraced(function* (doors: Doors, client: ClientOptions) {
+  const { inside, outside } = doors;
+  const knocked = outside === undefined ? inside.knocked : Effect.raceFirst(inside.knocked, outside.knocked);
+  yield* Effect.raceFirst(knocked, Effect.sleep(startMillis));
   const { serve } = yield* Effect.promise(() => import("./HttpServed.ts"));
-  yield* serve(listener, client);
+  yield* serve(doors, client);
 });
 
 /** Answers for routes that cannot be loaded. */
@@ -66,13 +92,13 @@ const notServed: Listener.Handler = (_request, response) => {
 };
 
 /** Serves until the scope closes, which answers what was accepted before anything it needs is let go. */
-export const layer = (listener: Listener.Listener | undefined, client: ClientOptions) =>
-  listener === undefined
+export const layer = (doors: Doors | undefined, client: ClientOptions) =>
+  doors === undefined
     ? Layer.empty
     : Layer.effectDiscard(
-        served(listener, client).pipe(
+        served(doors, client).pipe(
           Effect.catchCause((cause) =>
-            Effect.andThen(Effect.logError("HTTP is not served", cause), listener.serve(notServed)),
+            Effect.andThen(Effect.logError("HTTP is not served", cause), doors.inside.serve(notServed)),
           ),
           Effect.forkScoped,
         ),

@@ -69,10 +69,24 @@ const json = (...words: ReadonlyArray<string>) => {
   return JSON.parse(out);
 };
 
+/** A daemon of the folder that is ready. */
+const daemon = async () => {
+  const child = spawn(process.execPath, [main, "up", "--json", "--data", data], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  const end = async () => {
+    child.kill("SIGINT");
+    const [code] = (await once(child, "exit")) as [number | null];
+    return code;
+  };
+  return { ready: JSON.parse(line), pid: child.pid, end };
+};
+
 beforeAll(() => writeFileSync(transcript, `${lines.join("\n")}\n`));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe("the command line", { timeout: 300_000 }, () => {
+describe("the command line, where no daemon runs", { timeout: 300_000 }, () => {
   it("says that there is no store yet, what to do, and ends with 4", () => {
     const { code, err, out } = run("threads");
     assert.strictEqual(code, 4);
@@ -108,6 +122,79 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.deepInclude(JSON.parse(nothing.out), { files: 0 });
     assert.strictEqual(nothing.code, 2);
   });
+
+  it("shows the events as they were written", () => {
+    const events = run("tail", "--no-follow", "--json")
+      .out.trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepStrictEqual(
+      events.map(({ sequence, type, id }) => [sequence, type, id]),
+      [1, 2, 3, 4].map((sequence) => [sequence, "thread.entry_recorded", threadId]),
+    );
+  });
+
+  it("says how far everything is, in the shape of the contract", () => {
+    const status = json("status");
+    assert.deepInclude(status.stream, { firstSequence: 1, lastSequence: 4, messages: 4 });
+    assert.includeMembers(Object.keys(status.stream), ["bytes", "created"]);
+    for (const projection of status.projections) {
+      assert.deepInclude(projection, { checkpoint: 4, gap: 0, lagMillis: 0, deadLetters: 0 });
+    }
+    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes", "reachable"]);
+    assert.deepInclude(status.nats, { syncInterval: "always" });
+  });
+
+  it("verifies, rebuilds, and verifies again with the same digests", () => {
+    const before = json("verify");
+    assert.isTrue(before.ok);
+    assert.deepInclude(json("rebuild"), { checkpoint: 4, lost: [] });
+    assert.deepStrictEqual(json("verify").tables, before.tables);
+  });
+
+  it("ends with 2 on a wrong command line and with 5 when NATS is away, one sentence and no stack trace", () => {
+    assert.strictEqual(run("frob").code, 2);
+    assert.strictEqual(run("export").code, 2);
+    const { code, err } = run("status", "--nats-url", "nats://127.0.0.1:1");
+    assert.strictEqual(code, 5);
+    assert.match(err, /^recollect: No nats-server answers at .*\n {2}Start it/);
+  });
+
+  it("prints completions", () => {
+    assert.match(run("--completions", "bash").out, /recollect/);
+  });
+
+  it("says where everything is, and how the page is opened", async () => {
+    const up = spawn(process.execPath, [main, "up", "--data", data], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    for await (const line of createInterface({ input: up.stderr })) {
+      said += `${line}\n`;
+      if (line.includes("records a stdio MCP server")) up.kill("SIGINT");
+    }
+    if (up.exitCode === null) await once(up, "exit");
+    assert.match(said, / {2}HTTP {7}http:\/\/127\.0\.0\.1:\d+\n/);
+    assert.match(said, / {2}data {7}.*\n {2}page {7}.*recollect(?:\.mjs)? open --data \S+ {4}opens it in a browser\n/);
+  });
+
+  it("answers SQL as JSON, as CSV and as a table, and refuses to write", () => {
+    const question = "SELECT sum(input_tokens) AS input, sum(cache_read_tokens) AS cached FROM v_token_usage";
+    assert.deepStrictEqual(json("sql", question), [{ input: 35, cached: 5 }]);
+    assert.strictEqual(run("sql", question, "--csv").out, "input,cached\n35,5\n");
+    assert.match(run("sql", "SELECT tool_name, outcome FROM v_tool_calls").out, /Bash +ok/);
+    for (const wrong of ["DELETE FROM messages", "SELECT * FROM nowhere"]) {
+      const { code, err } = run("sql", wrong);
+      assert.strictEqual(code, 2, wrong);
+      assert.notMatch(err, /\n {4}at /);
+    }
+  });
+});
+
+describe("the command line, beside a daemon", { timeout: 300_000 }, () => {
+  let up: Awaited<ReturnType<typeof daemon>> | undefined;
+  beforeAll(async () => {
+    up = await daemon();
+  }, 120_000);
+  afterAll(() => up?.end());
 
   it("lists threads, and finds what was said, whatever characters the words have", () => {
     assert.deepInclude(json("threads").threads[0], {
@@ -170,18 +257,6 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.strictEqual(run("dictionary", "nowhere").code, 4);
   });
 
-  it("answers SQL as JSON, as CSV and as a table, and refuses to write", () => {
-    const question = "SELECT sum(input_tokens) AS input, sum(cache_read_tokens) AS cached FROM v_token_usage";
-    assert.deepStrictEqual(json("sql", question), [{ input: 35, cached: 5 }]);
-    assert.strictEqual(run("sql", question, "--csv").out, "input,cached\n35,5\n");
-    assert.match(run("sql", "SELECT tool_name, outcome FROM v_tool_calls").out, /Bash +ok/);
-    for (const wrong of ["DELETE FROM messages", "SELECT 1; SELECT 2", "SELECT * FROM nowhere", "ATTACH 'x' AS y"]) {
-      const { code, err } = run("sql", wrong);
-      assert.strictEqual(code, 2, wrong);
-      assert.notMatch(err, /\n {4}at /);
-    }
-  });
-
   it("exports what was imported, line by line", () => {
     assert.strictEqual(run("export", threadId, "--format", "claude-code").out, readFileSync(transcript, "utf8"));
     assert.strictEqual(run("export", "nobody").code, 4);
@@ -202,70 +277,16 @@ describe("the command line", { timeout: 300_000 }, () => {
     assert.deepInclude(json("hand-over", threadId), { thread: threadId, agent: "claude-code", turns: 1 });
     assert.strictEqual(run("hand-over", threadId, "--budget", "1").code, 2);
   });
+});
 
-  it("shows the events as they were written", () => {
-    const events = run("tail", "--no-follow", "--json")
-      .out.trim()
-      .split("\n")
-      .map((line) => JSON.parse(line));
-    assert.deepStrictEqual(
-      events.map(({ sequence, type, id }) => [sequence, type, id]),
-      [1, 2, 3, 4].map((sequence) => [sequence, "thread.entry_recorded", threadId]),
-    );
-  });
-
-  it("verifies, rebuilds, and verifies again with the same digests", () => {
-    const before = json("verify");
-    assert.isTrue(before.ok);
-    assert.deepInclude(json("rebuild"), { checkpoint: 4, lost: [] });
-    assert.deepStrictEqual(json("verify").tables, before.tables);
-  });
-
-  it("says how far everything is, in the shape of the contract", () => {
-    const status = json("status");
-    assert.deepInclude(status.stream, { firstSequence: 1, lastSequence: 4, messages: 4 });
-    assert.includeMembers(Object.keys(status.stream), ["bytes", "created"]);
-    for (const projection of status.projections) {
-      assert.deepInclude(projection, { checkpoint: 4, gap: 0, lagMillis: 0, deadLetters: 0 });
-    }
-    assert.deepStrictEqual(Object.keys(status.snapshots), ["keys", "bytes", "reachable"]);
-    assert.deepInclude(status.nats, { syncInterval: "always" });
-  });
-
-  it("ends with 2 on a wrong command line and with 5 when NATS is away, one sentence and no stack trace", () => {
-    assert.strictEqual(run("frob").code, 2);
-    assert.strictEqual(run("export").code, 2);
-    const { code, err } = run("status", "--nats-url", "nats://127.0.0.1:1");
-    assert.strictEqual(code, 5);
-    assert.match(err, /^recollect: No nats-server answers at .*\n {2}Start it/);
-  });
-
-  it("prints completions", () => {
-    assert.match(run("--completions", "bash").out, /recollect/);
-  });
-
-  it("says where everything is, and how the page is opened", async () => {
-    const up = spawn(process.execPath, [main, "up", "--data", data], { stdio: ["ignore", "ignore", "pipe"] });
-    let said = "";
-    for await (const line of createInterface({ input: up.stderr })) {
-      said += `${line}\n`;
-      if (line.includes("records a stdio MCP server")) up.kill("SIGINT");
-    }
-    assert.match(said, / {2}HTTP {7}http:\/\/127\.0\.0\.1:\d+\n/);
-    assert.match(said, / {2}data {7}.*\n {2}page {7}.*recollect(?:\.mjs)? open --data \S+ {4}opens it in a browser\n/);
-  });
-
+describe("a daemon", { timeout: 300_000 }, () => {
   it("runs in the foreground, is found by other commands, refuses a second one, and ends cleanly on Ctrl-C", async () => {
-    const up = spawn(process.execPath, [main, "up", "--json", "--data", data], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const [line] = (await once(createInterface({ input: up.stdout }), "line")) as [string];
-    const ready = JSON.parse(line);
+    const { end, pid, ready } = await daemon();
     assert.deepInclude(ready, { ready: true, data, database: join(data, "recollect.db") });
     assert.strictEqual(json("status").nats.url, ready.nats);
     const second = run("up");
     assert.strictEqual(second.code, 5);
-    assert.match(second.err, new RegExp(`Process ${up.pid} already uses the data folder`));
+    assert.match(second.err, new RegExp(`Process ${pid} already uses the data folder`));
     const tail = spawn(process.execPath, [main, "tail", "--live", "--json", "--data", data], {
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -286,9 +307,7 @@ describe("the command line", { timeout: 300_000 }, () => {
     const [event] = (await arrived) as [string];
     assert.deepInclude(JSON.parse(event), { type: "thread.entry_recorded", id: threadId });
     tail.kill("SIGINT");
-    up.kill("SIGINT");
-    const [code] = (await once(up, "exit")) as [number | null];
-    assert.strictEqual(code, 130);
+    assert.strictEqual(await end(), 130);
     assert.isFalse(existsSync(join(data, "instance.json")));
     assert.strictEqual(json("verify").ok, true);
   });

@@ -314,6 +314,63 @@ describe("following over HTTP", { timeout: 120_000 }, () => {
     assert.match(events.text, new RegExp(`id: ${second + 1}\\ndata: \\{"sequence":${second + 1},`));
   });
 
+  it("says a thread as AG-UI events: runs, messages, tool calls and thoughts, whole, with a place to go on from", async () => {
+    const parts = [
+      { type: "thinking", text: "Look it up." },
+      { type: "text", text: "One mo" },
+    ];
+    const answer = { messageId: "a", role: "assistant", stopReason: "unfinished", parts };
+    const appended = "thread.message_appended";
+    const whole = { ...answer, stopReason: "end_turn", parts: [parts[0], { type: "text", text: "One moment." }] };
+    for (const event of [
+      { type: appended, data: { messageId: "q", role: "user", parts: [{ type: "text", text: "Rain?" }] } },
+      { type: appended, data: answer },
+      { type: "thread.tool_called", data: { callId: "c", name: "forecast", arguments: { city: "Ghent" } } },
+      { type: "thread.tool_returned", data: { callId: "c", outcome: "ok", result: "yes" } },
+      { type: appended, data: whole },
+      { type: "x.acme.noted", data: 1 },
+    ]) {
+      assert.strictEqual((await post("/v1/threads/drawn/events", event)).status, 201);
+    }
+    const { text } = await get("/v1/follow?thread=drawn&format=ag-ui&forSeconds=1");
+    const blocks = text.split("\n\n").filter((block) => block.includes("data: "));
+    const said = blocks.map((block) => JSON.parse(block.slice(block.indexOf("data: ") + 6)) as Record<string, unknown>);
+    assert.deepStrictEqual(
+      said.map(({ content, delta, name, role, toolCallName, type }) =>
+        [type, role ?? toolCallName ?? name, delta ?? content].filter((word) => word !== undefined).join(" "),
+      ),
+      [
+        "RUN_STARTED",
+        "TEXT_MESSAGE_START user",
+        "TEXT_MESSAGE_CONTENT Rain?",
+        "TEXT_MESSAGE_END",
+        "REASONING_START",
+        "REASONING_MESSAGE_START reasoning",
+        "REASONING_MESSAGE_CONTENT Look it up.",
+        "REASONING_MESSAGE_END",
+        "REASONING_END",
+        "TEXT_MESSAGE_START assistant",
+        "TEXT_MESSAGE_CONTENT One mo",
+        "TOOL_CALL_START forecast",
+        'TOOL_CALL_ARGS {"city":"Ghent"}',
+        "TOOL_CALL_END",
+        "TOOL_CALL_RESULT tool yes",
+        "TEXT_MESSAGE_CONTENT ment.",
+        "TEXT_MESSAGE_END",
+        "CUSTOM x.acme.noted",
+        "CUSTOM recollect.caughtUp",
+        "RUN_FINISHED",
+      ],
+    );
+    // A place stands behind the last event of a stored one only.
+    const places = blocks.flatMap((block) => /^id: (\d+)/.exec(block)?.[1] ?? []);
+    assert.strictEqual(new Set(places).size, 6);
+    const rest = await get("/v1/follow?thread=drawn&format=ag-ui&forSeconds=1", { "last-event-id": places[4] ?? "" });
+    assert.notInclude(rest.text, "TEXT_MESSAGE");
+    assert.include(rest.text, "x.acme.noted");
+    assert.deepStrictEqual(statusAndCode(await get("/v1/follow?format=ag-ui")), { status: 400, code: "format" });
+  });
+
   it("refuses what is no place and no single target", async () => {
     const wrong = await get("/v1/follow?forSeconds=1", { "last-event-id": "../x" });
     assert.deepStrictEqual(statusAndCode(wrong), { status: 400, code: "lastEventId" });

@@ -128,12 +128,26 @@ describe("agents over HTTP", { timeout: 120_000 }, () => {
     const sent = await post("/v1/inboxes/bob", { from: "ana", body: { hello: true }, id: "m1" });
     assert.strictEqual(sent.status, 201);
     const taken = await post("/v1/inboxes/bob/take", { waitMillis: 5_000 });
-    assert.deepInclude(taken.json(), { id: "m1", from: "ana", body: { hello: true } });
+    assert.deepInclude(taken.json(), { id: "m1", from: "ana", body: { hello: true }, attempt: 1 });
+    const { receipt } = shape<{ receipt: string }>(taken);
     assert.strictEqual((await post("/v1/inboxes/bob/take")).status, 204);
-    assert.deepInclude((await post("/v1/inboxes/bob/m1/acknowledge")).json(), { acknowledged: true });
-    const asked = post("/v1/inboxes/bob", { from: "ana", body: "2 + 2?", replyWithinMillis: 10_000 });
-    const { id } = shape<{ id: string }>(await post("/v1/inboxes/bob/take", { waitMillis: 5_000 }));
-    assert.strictEqual((await post(`/v1/inboxes/bob/${id}/reply`, { body: 4 })).status, 201);
-    assert.deepInclude(shape<{ reply: object }>(await asked).reply, { body: 4, inReplyTo: id });
+    for (const acknowledged of [true, false]) {
+      assert.deepInclude((await post("/v1/inboxes/bob/acknowledge", { receipt })).json(), { acknowledged });
+    }
+    assert.strictEqual((await post("/v1/inboxes/bob/reply", { receipt, body: "late" })).status, 404);
+    const asked = post("/v1/inboxes/bob", { from: "ana", body: "2 + 2?", replyWithinMillis: 60_000 });
+    const question = shape<{ id: string; receipt: string }>(
+      await post("/v1/inboxes/bob/take", { waitMillis: 5_000, maxAttempts: 1 }),
+    );
+    const which = { receipt: question.receipt };
+    assert.strictEqual((await post("/v1/inboxes/bob/reply", { ...which, body: 4 })).status, 201);
+    assert.deepInclude(shape<{ reply: object }>(await asked).reply, { body: 4, inReplyTo: question.id });
+    const extended = shape<{ receipt: string }>(await post("/v1/inboxes/bob/extend", which));
+    const failing = { ...extended, failed: "no such file" };
+    assert.deepInclude((await post("/v1/inboxes/bob/release", failing)).json(), { released: true });
+    const { letters } = shape<{ letters: ReadonlyArray<object> }>(await get("/v1/inboxes/bob/dead"));
+    assert.deepInclude(letters[0], { reason: "no such file", attempts: 1 });
+    assert.deepInclude((await post("/v1/inboxes/bob/retry")).json(), { messages: 1 });
+    assert.lengthOf(shape<{ messages: ReadonlyArray<object> }>(await get("/v1/inboxes/bob")).messages, 1);
   });
 });

@@ -35,10 +35,12 @@ const screens: ReadonlyArray<readonly [path: string, shows: string]> = [
 ];
 
 /** No answer but 200, what it shows, no violation of axe, no error, no request elsewhere, nothing wider than the window. */
-export const everywhere = Effect.fnUntraced(function* (view: Browser.View & { readonly every: number }) {
+export const everywhere = Effect.fnUntraced(function* (
+  view: Browser.View & { readonly every: number; readonly from?: number },
+) {
   const { url } = yield* Site.Site;
   const { faults, page } = yield* Browser.open(url, view);
-  for (const [path, shows] of screens.filter((_, index) => index % view.every === 0)) {
+  for (const [path, shows] of screens.filter((_, index) => index % view.every === (view.from ?? 0))) {
     const answer = yield* Effect.promise(() => page.goto(url + path));
     if (answer?.status() !== 200) faults.push(`${path} answered ${answer?.status()}`);
     const text = yield* Effect.promise(() => page.locator("main").innerText());

@@ -17,7 +17,10 @@ const { append, appendAll, folderWith, heal, plan, shapes, typeOf, withLog } = W
 const assertWhole = (verified: { readonly ok: boolean; readonly differing: number }) =>
   assert.deepInclude(verified, { ok: true, differing: 0 });
 
-/** Two compressed blocks and one that is written to. */
+/** As many as fill one compressed block, and begin the next, which is written to. */
+const notes = 30;
+
+/** A compressed block and one that is written to. */
 const compressedFolder = Effect.fnUntraced(function* (
   alsoDo: (root: string) => Effect.Effect<void, unknown, EventLog>,
 ) {
@@ -25,7 +28,7 @@ const compressedFolder = Effect.fnUntraced(function* (
   const text = "the same words again and again ".repeat(10_000);
   yield* World.withServer(root, World.makeCompressed);
   const work = Effect.gen(function* () {
-    for (let n = 0; n < 60; n++) yield* World.appendNote(`large ${n}`, `${n} ${text}`);
+    for (let n = 0; n < notes; n++) yield* World.appendNote(`large ${n}`, `${n} ${text}`);
     yield* alsoDo(root);
     return yield* World.everything;
   });
@@ -55,9 +58,14 @@ describe("healing", { timeout: 60_000 }, () => {
       );
       const { after, done, verified } = yield* heal(root);
       assertWhole(verified);
-      assert.deepStrictEqual(shapes(after.slice(0, 60)), shapes(before));
-      assert.strictEqual(typeOf(after[60]), "recollect.healed");
-      assert.deepInclude(World.dataOf(after[60]), { reason: "a test", through: 60, fromStream: 60, fromLedger: 0 });
+      assert.deepStrictEqual(shapes(after.slice(0, notes)), shapes(before));
+      assert.strictEqual(typeOf(after[notes]), "recollect.healed");
+      assert.deepInclude(World.dataOf(after[notes]), {
+        reason: "a test",
+        through: notes,
+        fromStream: notes,
+        fromLedger: 0,
+      });
       assert.isFalse((yield* plan(root)).needed);
       assert.deepStrictEqual(StoreSwap.kept(root), [done.kept ?? ""]);
       // Readers and writers work as before: the same id again is the same event, and a new one follows.
@@ -65,10 +73,10 @@ describe("healing", { timeout: 60_000 }, () => {
         root,
         Effect.gen(function* () {
           assert.deepStrictEqual(yield* World.appendNote("large 7", `7 ${text}`), { sequence: 8, duplicate: true });
-          assert.deepInclude(yield* append("new"), { sequence: 62, duplicate: false });
+          assert.deepInclude(yield* append("new"), { sequence: notes + 2, duplicate: false });
           const log = yield* EventLog;
           const last = yield* log.last(thread("notes"));
-          assert.strictEqual(last?.sequence, 60);
+          assert.strictEqual(last?.sequence, notes);
         }),
       );
     }),
@@ -88,7 +96,7 @@ describe("healing", { timeout: 60_000 }, () => {
       yield* World.withServer(root, Effect.void);
       const planned = yield* plan(root);
       if (!existsSync(folder)) assert.strictEqual(planned.findings[0]?.code, "streamMissing");
-      assert.deepInclude(planned.events, { total: 60, fromLedger: 0 });
+      assert.deepInclude(planned.events, { total: notes, fromLedger: 0 });
       assert.isAtLeast(planned.events.lost, 1);
       assert.isAtMost(planned.events.lost, 6);
       const { after, verified } = yield* heal(root);

@@ -7,13 +7,12 @@ import { Effect, Layer } from "effect";
 import { Command } from "effect/cli";
 import * as BucketKv from "../../../coordination/bucket/BucketKv.ts";
 import { Configuration } from "../../../coordination/config/Configuration.ts";
-import * as LimiterStore from "../../../coordination/limits/LimiterStore.ts";
 import * as Limits from "../../../coordination/limits/Limits.ts";
 import { withConfiguration } from "./Config.ts";
 import { json, store, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
 
-const overBucket = Limits.layer.pipe(Layer.provide(LimiterStore.layer), Layer.provide(BucketKv.layer));
+const overBucket = Limits.layer.pipe(Layer.provide(BucketKv.layer));
 
 const handler = Effect.fnUntraced(function* (asJson: boolean) {
   const limits = [...(yield* (yield* Configuration).family("limits"))].toSorted(([a], [b]) => (a < b ? -1 : 1));

@@ -81,7 +81,7 @@ const list = Command.make(
     }
     const rows = tokens.map((token) => [
       token.name,
-      token.kind === "page" ? "browser" : "token",
+      token.kind === "page" ? "browser" : token.kind,
       token.role,
       token.tenant,
       Output.moment(token.createdAt),

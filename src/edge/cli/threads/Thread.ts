@@ -162,18 +162,18 @@ export const threadCommand = Command.make(
       if (input.json)
         return yield* Output.json({ thread: found, messages, toolCalls, compactions, spooled: spooled.map(asJson) });
       const asItWas = Option.match(input.at, { onNone: () => "", onSome: (then) => `, as it was at ${then}` });
-      yield* Output.line(`${Output.clip(found.title ?? found.opening ?? "(nothing said)", 100)}  [${found.threadId}]`);
+      const screen = screenOf(input.color);
+      const title = Output.clip(found.title ?? found.opening ?? "(nothing said)", 100);
+      yield* Output.line(wrapped(`${title}  [${found.threadId}]`, screen));
       const prompts = messages.filter(({ kind }) => kind === "prompt" || kind === "task").length;
       const answers = messages.filter(({ kind }) => kind === "answer").length;
-      yield* Output.line(
-        `${Output.counted(prompts, "prompt")}, ${Output.counted(answers, "answer")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}; from ${found.source ?? found.client ?? "a publisher"}`,
-      );
+      const counts = `${Output.counted(prompts, "prompt")}, ${Output.counted(answers, "answer")}, ${Output.counted(toolCalls.length, "tool call")}${asItWas}`;
+      yield* Output.line(wrapped(`${counts}; from ${found.source ?? found.client ?? "a publisher"}`, screen));
       const shown = input.all ? messages : messages.filter((one) => one.isAbandoned === 0 && one.isCopied === 0);
       yield* leftOut(messages, shown);
       const hidden = new Set(messages.filter((one) => !shown.includes(one)).map(({ messageId }) => messageId));
       const calls = toolCalls.filter(({ messageId }) => messageId === null || !hidden.has(messageId));
       const pieces = transcript(shown, calls, { compactions, isFull: input.full });
-      const screen = screenOf(input.color);
       yield* showPieces(pieces, { around: Option.getOrUndefined(input.around), isAll: input.all, screen });
       yield* showSpooled(spooled);
     },

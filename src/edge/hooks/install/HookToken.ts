@@ -12,12 +12,13 @@ const tokenName = "hooks";
 
 export const tokenFile = (root: string): string => `${keysOf(root)}/hooks.token`;
 
-/** The token that holds now; undefined where none does. */
+/** The token that holds now, at the address of hooks alone; undefined where none does. */
 export const heldToken = Effect.fnUntraced(function* (root: string) {
   const fs = yield* FileSystem.FileSystem;
   const text = yield* fs.readFileString(tokenFile(root)).pipe(Effect.orElseSucceed(() => ""));
   const token = text.trim();
-  return token !== "" && HttpTokens.holds(root, token) ? token : undefined;
+  const held = token === "" ? undefined : HttpTokens.find(root, token, yield* Clock.currentTimeMillis);
+  return held?.kind === "hooks" ? token : undefined;
 });
 
 /** The token, made where there is none. */
@@ -32,6 +33,7 @@ export const ensureToken = Effect.fn("edge.ensureHookToken")(function* (root: st
     name: tokenName,
     role: "publisher",
     tenant: defaultTenant,
+    kind: "hooks",
     now,
   });
   yield* fs.makeDirectory(keysOf(root), { recursive: true, mode: 0o700 }).pipe(Effect.orDie);

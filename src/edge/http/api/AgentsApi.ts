@@ -72,7 +72,15 @@ const MessageHeld = Schema.Struct({
   isRequest: Schema.Boolean,
   sentAt: Time,
   expiresAt: Time,
+  /** Of a message that was taken: what settles it, and which attempt it is. */
+  receipt: optional(Text),
+  attempt: optional(Count),
+  /** Of a list. */
+  attempts: optional(Count),
+  takenUntil: optional(Time),
 }).annotate({ identifier: "InboxMessage" });
+
+const Receipt = { receipt: Text.check(Schema.isMinLength(1)) };
 
 const name = { name: Text.check(Schema.isMinLength(1)) };
 
@@ -82,7 +90,7 @@ export const Inbox = HttpApiGroup.make("inbox")
       params: name,
       success: Schema.Struct({ messages: Schema.Array(MessageHeld) }),
       error: named,
-    }).annotate(OpenApi.Summary, "What waits for a name, oldest first"),
+    }).annotate(OpenApi.Summary, "Messages of a name that wait or are being handled, in the order of sending"),
     HttpApiEndpoint.post("send", "/:name", {
       params: name,
       payload: Schema.Struct({
@@ -102,28 +110,60 @@ export const Inbox = HttpApiGroup.make("inbox")
       params: name,
       payload: Schema.Struct({
         leaseMillis: optional(Time),
+        /** Attempts after which a message is a dead letter; default 10. */
+        maxAttempts: optional(Count),
         /** Default 0; at most 60,000. */
         waitMillis: optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: mostWaitMillis }))),
       }),
       success: [MessageHeld, HttpApiSchema.NoContent],
       error: moving,
     })
-      .annotate(OpenApi.Summary, "The oldest message that nobody has taken, for a lease")
+      .annotate(OpenApi.Summary, "The oldest free message, under a lease")
       .annotate(
         OpenApi.Description,
-        "204 when there was none. Acknowledge it when it is handled, or the next one takes it.",
+        "204 when there was none. Its `receipt` settles it; unsettled it is free again after the lease.",
       ),
-    HttpApiEndpoint.post("acknowledge", "/:name/:id/acknowledge", {
-      params: { ...name, ...byId },
+    HttpApiEndpoint.post("acknowledge", "/:name/acknowledge", {
+      params: name,
+      payload: Schema.Struct(Receipt),
       success: Open,
-      error: named,
-    }).annotate(OpenApi.Summary, "The message was handled"),
-    HttpApiEndpoint.post("reply", "/:name/:id/reply", {
-      params: { ...name, ...byId },
-      payload: Schema.Struct({ body: Schema.Unknown, session: optional(Text) }),
+      error: moving,
+    })
+      .annotate(OpenApi.Summary, "The message was handled")
+      .annotate(OpenApi.Description, "`acknowledged` is false when the receipt holds it no longer."),
+    HttpApiEndpoint.post("release", "/:name/release", {
+      params: name,
+      payload: Schema.Struct({
+        ...Receipt,
+        delayMillis: optional(Time),
+        /** The attempt failed for this reason, and counts. */
+        failed: optional(Text),
+      }),
+      success: Open,
+      error: moving,
+    }).annotate(OpenApi.Summary, "Give a message back before its lease is over"),
+    HttpApiEndpoint.post("extend", "/:name/extend", {
+      params: name,
+      payload: Schema.Struct({ ...Receipt, leaseMillis: optional(Time) }),
+      success: Schema.Struct(Receipt),
+      error: moving,
+    }).annotate(OpenApi.Summary, "Begin the lease anew; answers the receipt that is good from now on"),
+    HttpApiEndpoint.post("reply", "/:name/reply", {
+      params: name,
+      payload: Schema.Struct({ ...Receipt, body: Schema.Unknown, session: optional(Text) }),
       success: Schema.Struct({ id: Text }).pipe(HttpApiSchema.status(201)),
       error: moving,
-    }).annotate(OpenApi.Summary, "Reply to a message that lies there"),
+    }).annotate(OpenApi.Summary, "Reply to a message that is held"),
+    HttpApiEndpoint.get("dead", "/:name/dead", { params: name, success: Open, error: named }).annotate(
+      OpenApi.Summary,
+      "Messages that failed in all their attempts, oldest first",
+    ),
+    HttpApiEndpoint.post("retry", "/:name/retry", {
+      params: name,
+      payload: Schema.Struct({ id: optional(Text) }),
+      success: Open,
+      error: moving,
+    }).annotate(OpenApi.Summary, "Put dead letters in again: one, or all"),
   )
   .prefix("/v1/inboxes")
   .middleware(Access)

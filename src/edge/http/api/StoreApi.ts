@@ -78,7 +78,7 @@ export const Limits = HttpApiGroup.make("limits")
       .annotate(OpenApi.Summary, "May this be done now?")
       .annotate(
         OpenApi.Description,
-        "`allowed`; if not, the `limit` and `retryAfterMillis`. Takes from all that are concerned, or from none.",
+        "`allowed`; if not, the `limit`, the `reason` (`exceeded`, or `unreachable`: NATS is) and `retryAfterMillis`. Takes from all that are concerned, or from none.",
       ),
   )
   .prefix("/v1/limits")
@@ -154,6 +154,8 @@ export const Follow = HttpApiGroup.make("follow")
         task: optional(Text),
         session: optional(Text),
         after: optional(Schema.Union([sequence, Schema.Literal("now")])),
+        /** `ag-ui`: one thread as events of AG-UI 1.0, in place of ours. */
+        format: optional(Schema.Literals(["events", "ag-ui"])),
         /** Seconds after which the answer ends by itself: for scripts. */
         forSeconds: optional(numberFrom(1, 86_400)),
       },

@@ -82,11 +82,39 @@ export const inbox = HttpApiBuilder.group(Api, "inbox", (handlers) =>
           (found) => (Option.isSome(found) ? json(found.value) : HttpServerResponse.empty({ status: 204 })),
         ),
       ),
-    acknowledge: ({ params }) =>
+    acknowledge: ({ params, payload }) =>
       answer(
         Effect.map(
-          Inbox.use((all) => all.acknowledge(params)),
+          Inbox.use((all) => all.acknowledge({ ...params, ...payload })),
           (acknowledged) => json({ acknowledged }),
+        ),
+      ),
+    release: ({ params, payload }) =>
+      answer(
+        Effect.map(
+          Inbox.use((all) => all.release({ ...params, ...payload })),
+          (released) => json({ released }),
+        ),
+      ),
+    extend: ({ params, payload }) =>
+      answer(
+        Effect.map(
+          Inbox.use((all) => all.extend({ ...params, ...payload })),
+          (receipt) => json({ receipt }),
+        ),
+      ),
+    dead: ({ params }) =>
+      answer(
+        Effect.map(
+          Inbox.use((all) => all.dead(params.name)),
+          (letters) => json({ letters }),
+        ),
+      ),
+    retry: ({ params, payload }) =>
+      answer(
+        Effect.map(
+          Inbox.use((all) => all.retry({ ...params, ...payload })),
+          (messages) => json({ messages }),
         ),
       ),
     reply: ({ params, payload }) =>

@@ -24,7 +24,6 @@ const kinds: Readonly<Record<string, Kind>> = {
   InboxRefused: [422],
   ConfigRefused: [422],
   LimitRefused: [422],
-  LimitUnknown: [404],
   QueryRefused: [400],
   WatchRefused: [400],
   SequenceConflict: [409],

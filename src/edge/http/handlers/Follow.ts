@@ -9,39 +9,31 @@
 import { Effect, Schedule, Stream } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
-import { watchedOf } from "../../../client/WatchEvents.ts";
-import { type Seen, type Watchable, Watch } from "../../../coordination/watch/Watch.ts";
+import { type Watchable, Watch } from "../../../coordination/watch/Watch.ts";
+import { newId } from "../../../publish/write/NewEvent.ts";
 import { Api } from "../api/Api.ts";
 import { HttpDoor, Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
 import { answer, problemOf } from "./Answer.ts";
+import { agUi, asEvent, asLine, events, type Said } from "./FollowForm.ts";
 
 /** A comment so often tells proxies and clients that the connection lives, and finds out when it does not. */
 const beatMillis = 15_000;
 /** Time until a revoked token ends what it has opened, milliseconds. */
 const lookMillis = 1_000;
 
-type Said = { readonly id: number; readonly event: string | undefined; readonly data: unknown };
+const threadOnly = refused({
+  status: 400,
+  code: "format",
+  detail: "AG-UI events are those of one thread.",
+  hint: "Name it: /v1/follow?thread=ID&format=ag-ui",
+});
 
-const saidOf = (seen: Seen): ReadonlyArray<Said> => {
-  switch (seen._tag) {
-    case "Event":
-      return watchedOf(seen.entry).flatMap((one) =>
-        one._tag === "Event" ? [{ id: one.event.sequence, event: undefined, data: one.event }] : [],
-      );
-    case "CaughtUp":
-      return [{ id: seen.sequence, event: "caughtUp", data: { sequence: seen.sequence } }];
-    case "Slow":
-      return [{ id: seen.after, event: "slow", data: { after: seen.after } }];
-  }
-};
-
-/** JSON has no line feed in it, so data is one line. */
-const asEvent = ({ data, event, id }: Said): string =>
-  `id: ${id}\n${event === undefined ? "" : `event: ${event}\n`}data: ${JSON.stringify(data)}\n\n`;
-
-const asLine = ({ data, event }: Said): string =>
-  `${JSON.stringify(event === undefined ? data : { event, ...(data as object) })}\n`;
+/** The form that was asked for. */
+const formOf = Effect.fnUntraced(function* ({ format, thread }: Asked) {
+  if (format !== "ag-ui") return events;
+  return thread === undefined ? yield* threadOnly : agUi(thread, yield* newId);
+});
 
 const oneOnly = refused({
   status: 400,
@@ -53,6 +45,7 @@ interface Asked {
   readonly thread?: string | undefined;
   readonly task?: string | undefined;
   readonly session?: string | undefined;
+  readonly format?: "events" | "ag-ui" | undefined;
 }
 
 const targetOf = ({ session, task, thread }: Asked, tenant: string): Watchable | undefined => {
@@ -85,6 +78,7 @@ const follow = Effect.fnUntraced(function* (request: {
   const { closing } = yield* HttpDoor;
   const target = targetOf(query, principal.tenant);
   if (target === undefined) return yield* oneOnly;
+  const form = yield* formOf(query);
   const after = (yield* placeOf(headers["last-event-id"])) ?? query.after;
   const { headers: sent } = yield* HttpServerRequest.HttpServerRequest;
   const isLines = (sent["accept"] ?? "").includes("application/x-ndjson");
@@ -94,18 +88,13 @@ const follow = Effect.fnUntraced(function* (request: {
     Effect.asVoid,
   );
   const over = query.forSeconds === undefined ? Effect.never : Effect.sleep(query.forSeconds * 1_000);
+  const written = (said: ReadonlyArray<Said>) => said.map(isLines ? asLine : asEvent).join("");
   const news = watch.watch(target, { after }).pipe(
-    Stream.map((seen) =>
-      saidOf(seen)
-        .map(isLines ? asLine : asEvent)
-        .join(""),
-    ),
-    Stream.filter((text) => text !== ""),
+    Stream.map((seen) => written(form.of(seen))),
     // The head was sent: what stands in the way is said as the last thing.
     Stream.catch((error) => {
       const { code = "fault", detail = "" } = problemOf(error) ?? {};
-      const said: Said = { id: 0, event: "failed", data: { code, detail } };
-      return Stream.make(isLines ? asLine(said) : `event: failed\ndata: ${JSON.stringify(said.data)}\n\n`);
+      return Stream.make(written(form.failed(code, detail)));
     }),
   );
   const beats = Stream.fromEffectSchedule(
@@ -114,8 +103,10 @@ const follow = Effect.fnUntraced(function* (request: {
   );
   const ended = Effect.raceAll([revoked, closing, over]);
   const text = Stream.merge(news, Stream.drop(beats, 1), { haltStrategy: "left" }).pipe(
-    Stream.prepend(isLines ? [] : ["retry: 1000\n\n"]),
+    Stream.prepend([`${isLines ? "" : "retry: 1000\n\n"}${written(form.begin)}`]),
     Stream.interruptWhen(ended),
+    Stream.concat(Stream.suspend(() => Stream.make(written(form.end())))),
+    Stream.filter((said) => said !== ""),
     Stream.encodeText,
   );
   return HttpServerResponse.stream(text, {

@@ -93,12 +93,7 @@ export const limits = HttpApiBuilder.group(Api, "limits", (handlers) =>
       answer(
         Effect.gen(function* () {
           const { tenant } = yield* Principal;
-          return yield* Limits.use((all) => all.take({ ...payload, tenant })).pipe(
-            Effect.map((allowed) => json({ allowed: true, ...allowed })),
-            Effect.catchTag("LimitExceeded", ({ limit, retryAfterMillis }) =>
-              Effect.succeed(json({ allowed: false, limit, retryAfterMillis })),
-            ),
-          );
+          return json(yield* Limits.use((all) => all.take({ ...payload, tenant })));
         }),
       ),
   }),

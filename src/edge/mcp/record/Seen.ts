@@ -102,6 +102,8 @@ export class Seen {
         void this.#recollect.publish({ type, id: this.#threadId, data, about: told }).catch(unheard);
         return;
       }
+      case "Told":
+        return;
       case "Exchanged": {
         const { exchange, from, method, outcome, params, result, error, durationMillis } = observation;
         const data = {
