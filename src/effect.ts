@@ -32,6 +32,7 @@ export {
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
 export { type Children, children, results } from "./coordination/tasks/TaskChildren.ts";
 export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export type { LogPiece } from "./domain/task/TaskLogs.ts";
 export type { TaskLease } from "./coordination/tasks/TaskLease.ts";
 export { TaskQueue } from "./coordination/tasks/queue/TaskQueue.ts";
 export * as TaskQueueMemory from "./coordination/tasks/queue/TaskQueueMemory.ts";
@@ -39,6 +40,7 @@ export * as TaskQueueNats from "./coordination/tasks/queue/TaskQueueNats.ts";
 export { type Running, type Work, work } from "./coordination/tasks/Worker.ts";
 export { keepFilledFromLog } from "./coordination/tasks/Requeue.ts";
 export { keepScheduled } from "./coordination/tasks/TaskScheduler.ts";
+export type { QueueRate, QueueSettings } from "./coordination/config/QueueSettings.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 // What processes share.
 export { type Bucket, Buckets } from "./coordination/bucket/Bucket.ts";

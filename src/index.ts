@@ -53,9 +53,16 @@ export {
   type TaskResult,
 } from "./coordination/tasks/Tasks.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
+export type {
+  DeadLetter as TaskDeadLetter,
+  DeadLetters as TaskDeadLetters,
+  Retried as RetriedTask,
+} from "./coordination/tasks/DeadLetters.ts";
 export type { Children } from "./coordination/tasks/TaskChildren.ts";
 export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
+export type { LogPiece } from "./domain/task/TaskLogs.ts";
 export { TaskDeferred } from "./client/TaskDeferred.ts";
+export type { QueueRate, QueueSettings } from "./coordination/config/QueueSettings.ts";
 export type { TaskSchedule } from "./coordination/config/TaskSchedule.ts";
 
 export type { Answering, Calling, Describing, Forking, Saying } from "./publish/thread/ThreadPublisher.ts";

@@ -165,10 +165,11 @@ export class Recollect {
     this.#sections = sections;
     this.#tenant = options.tenant ?? History.defaultTenant;
     const config = Layers.config(options);
-    this.#query = new RecollectQuery(sections.section(Layers.query(options)), this.#runner);
+    const query = sections.section(Layers.query(options));
+    this.#query = new RecollectQuery(query, this.#runner);
     this.#watch = watching(sections);
     this.#channels = channelsOf(sections);
-    this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)));
+    this.tasks = new RecollectTasks(sections.section(Layers.tasks(options)), query, this.#tenant);
     this.sessions = new RecollectSessions(sections.section(Layers.sessions));
     this.inbox = new RecollectInbox(sections.section(Layers.inbox));
     this.config = new RecollectConfig(sections.section(config));

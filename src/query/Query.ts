@@ -12,6 +12,7 @@ import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
+import type { TaskFilter } from "./TaskFilter.ts";
 import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
 import type { WaitingTasks } from "./WaitingTasks.ts";
@@ -311,17 +312,12 @@ export class Query extends Context.Service<
     /** The files that one thread has read, in order. */
     readonly files: (filter: MessageFilter) => Effect.Effect<ReadonlyArray<FileRow>, StorageTrouble>;
     /** Latest activity first. */
-    readonly tasks: (filter: {
-      readonly status?: string;
-      /** Only those that failed because their last attempt did. */
-      readonly deadLetters?: "only";
-      readonly batchId?: string;
-      readonly parentTaskId?: string;
-      /** Without what has been over, and not restored, since before this; with `archived` only that. Epoch milliseconds. */
-      readonly recentSince?: number;
-      readonly archived?: "only";
-      readonly limit?: number;
-    }) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
+    readonly tasks: (filter: TaskFilter) => Effect.Effect<ReadonlyArray<TaskRow>, StorageTrouble>;
+    /** Tasks of a tenant by age, recent and archived as `recentSince` divides those that have ended. */
+    readonly taskCounts: (options: {
+      readonly tenant: string;
+      readonly recentSince: number;
+    }) => Effect.Effect<{ readonly open: number; readonly recent: number; readonly archived: number }, StorageTrouble>;
     /** Tasks that wait to be claimed: what fills the work queue. */
     readonly waiting: WaitingTasks;
     /** Tenants that have or had schedules. */

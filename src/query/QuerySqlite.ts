@@ -26,6 +26,7 @@ import { search } from "./SearchSqlite.ts";
 import { copyInto, sql } from "./sandbox/SandboxSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
+import type { TaskFilter } from "./TaskFilter.ts";
 import * as WaitingTasks from "./WaitingTasksSqlite.ts";
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
@@ -66,7 +67,8 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
   };
 };
 
-type TaskFilter = Parameters<Query["Service"]["tasks"]>[0];
+/** Tasks that have another try. */
+const retriedTasks = `SELECT n.text FROM tasks r JOIN names n ON n.name = r.retry_of`;
 
 /** By the table, which has an index by status, and not by its view. */
 const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
@@ -77,12 +79,18 @@ const openNow = `SELECT n.text FROM tasks k JOIN names n ON n.name = k.task_id
  * status, so that a list never walks through what is archived.
  */
 const readTasks = (db: Database, filter: TaskFilter) => {
-  const { archived, batchId, deadLetters, limit, parentTaskId, recentSince, status } = filter;
+  const { agentType, archived, batchId, deadLetters, endedSince, errorType, limit } = filter;
+  const { parentTaskId, recentSince, retried, status, tenant } = filter;
   const common = [
     ...(status === undefined ? [] : ["status = :status"]),
     ...(deadLetters === undefined ? [] : ["dead_letter = 1"]),
     ...(batchId === undefined ? [] : ["batch_id = :batch"]),
     ...(parentTaskId === undefined ? [] : ["parent_task_id = :parent"]),
+    ...(tenant === undefined ? [] : ["tenant = :tenant"]),
+    ...(agentType === undefined ? [] : ["agent_type = :agentType"]),
+    ...(errorType === undefined ? [] : ["error_type = :errorType"]),
+    ...(endedSince === undefined ? [] : ["ended_at >= :endedSince"]),
+    ...(retried === undefined ? [] : [`task_id NOT IN (${retriedTasks})`]),
   ];
   const select = (...more: ReadonlyArray<string>) =>
     `SELECT * FROM v_tasks WHERE ${["TRUE", ...common, ...more].join(" AND ")}`;
@@ -97,6 +105,10 @@ const readTasks = (db: Database, filter: TaskFilter) => {
       ...(status === undefined ? {} : { status }),
       ...(batchId === undefined ? {} : { batch: batchId }),
       ...(parentTaskId === undefined ? {} : { parent: parentTaskId }),
+      ...(tenant === undefined ? {} : { tenant }),
+      ...(agentType === undefined ? {} : { agentType }),
+      ...(errorType === undefined ? {} : { errorType }),
+      ...(endedSince === undefined ? {} : { endedSince }),
       ...(recentSince === undefined ? {} : { since: recentSince }),
     },
   );
@@ -157,6 +169,19 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     files: Effect.fn("query.files")((filter) => read((db) => readFiles(db, filter))),
     compactions: Effect.fn("query.compactions")((filter) => read((db) => readCompactions(db, filter))),
     tasks: Effect.fn("query.tasks")((filter) => read((db) => readTasks(db, filter))),
+    taskCounts: Effect.fn("query.taskCounts")(({ recentSince, tenant }) =>
+      read(
+        (db) =>
+          all<{ readonly open: number; readonly recent: number; readonly archived: number }>(
+            db,
+            `SELECT count(*) FILTER (WHERE ended_at IS NULL) AS open,
+               count(*) FILTER (WHERE ended_at IS NOT NULL AND last_activity_at >= :recentSince) AS recent,
+               count(*) FILTER (WHERE ended_at IS NOT NULL AND last_activity_at < :recentSince) AS archived
+             FROM tasks WHERE tenant = (SELECT name FROM names WHERE text = :tenant)`,
+            { recentSince, tenant },
+          )[0] ?? { open: 0, recent: 0, archived: 0 },
+      ),
+    ),
     waiting: WaitingTasks.make(read),
     scheduledTenants: read((db) =>
       all<{ readonly tenant: string }>(

@@ -7,9 +7,11 @@ import { Clock, Effect, Fiber, Result, type Scope } from "effect";
 import { children } from "../../src/coordination/tasks/TaskChildren.ts";
 import { lookInLog } from "../../src/coordination/tasks/Requeue.ts";
 import type { TaskQueue } from "../../src/coordination/tasks/queue/TaskQueue.ts";
+import { idOf } from "../../src/coordination/config/TaskSchedule.ts";
+import * as TaskOccurrence from "../../src/coordination/tasks/TaskOccurrence.ts";
 import { Tasks } from "../../src/coordination/tasks/Tasks.ts";
 import { work } from "../../src/coordination/tasks/Worker.ts";
-import type { EventLog } from "../../src/log/EventLog.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
 
 type Services = Tasks | TaskQueue | EventLog;
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Services | Scope.Scope>) => void;
@@ -210,6 +212,99 @@ export const suite = (test: Tester) => {
           ["failed", 2, true],
         ],
       );
+    }));
+
+  test("claims nothing of a queue that is paused, and all of it when it is resumed", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      yield* tasks.submit({ agentType: "paused / queue" });
+      assert.deepStrictEqual(yield* tasks.setQueue("paused / queue", { paused: true }), { paused: true });
+      yield* isNotHandedOut("paused / queue");
+      yield* tasks.submit({ agentType: "not paused" });
+      const other = yield* tasks.claim({ agentTypes: ["paused / queue", "not paused"] });
+      assert.strictEqual(other.submitted.request.agentType, "not paused");
+      yield* other.complete();
+      const claiming = yield* Effect.forkChild(claimed("paused / queue"), { startImmediately: true });
+      assert.deepStrictEqual(yield* tasks.setQueue("paused / queue", { paused: null }), {});
+      yield* (yield* Fiber.join(claiming)).complete();
+      assert.isFalse((yield* tasks.queues).has("paused / queue"));
+    }));
+
+  test("refuses what is submitted to a queue that is drained, and works on what it has", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      yield* tasks.submit({ agentType: "drained" });
+      yield* tasks.setQueue("drained", { draining: true });
+      const refused = [
+        failureOf(tasks.submit({ agentType: "drained" })),
+        failureOf(tasks.submitBatch([{ agentType: "other" }, { agentType: "drained" }])),
+      ];
+      for (const one of refused) assert.match((yield* one).message, /is drained.*recollect tasks queue resume drained/);
+      yield* (yield* claimed("drained")).complete();
+      yield* tasks.setQueue("drained", { draining: false });
+      assert.isTrue((yield* tasks.submit({ agentType: "drained" })).isNew);
+    }));
+
+  test("begins no more tasks in a window than the rate of their queue says, however many claim", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      const windowMillis = 700;
+      yield* tasks.setQueue("rated", { rate: { limit: 2, windowMillis } });
+      const began = yield* Clock.currentTimeMillis;
+      const { taskIds } = yield* tasks.submitBatch(Array.from({ length: 5 }, () => ({ agentType: "rated" })));
+      const begun = yield* Effect.forEach(
+        taskIds,
+        () => Effect.flatMap(claimed("rated"), (lease) => Effect.as(lease.complete(), lease.token)),
+        { concurrency: 3 },
+      );
+      const log = yield* EventLog;
+      const times: Array<number> = [];
+      for (const token of begun.toSorted((one, other) => one - other)) {
+        const entry = yield* log.at(token);
+        times.push(entry?.recordedAt ?? 0);
+      }
+      // None was counted before they were there.
+      for (const at of [2, 3, 4]) assert.isAtLeast(times[at] ?? 0, began + Math.floor(at / 2) * windowMillis);
+    }));
+
+  test("submits an occurrence of a schedule beside its last task, behind it, in its place, or not, as it says", () =>
+    Effect.gen(function* () {
+      const from = Math.floor((yield* Clock.currentTimeMillis) / 1_000) * 1_000;
+      const at = (number: number) => from + number * 1_000;
+      const statuses = (name: string, ...numbers: ReadonlyArray<number>) =>
+        Effect.forEach(numbers, (number) =>
+          Effect.orElseSucceed(statusOf(idOf(name, at(number))), () => "none" as const),
+        );
+      for (const overlap of ["all", "skip", "queue", "replace"] as const) {
+        const request = { agentType: `overlap ${overlap}` };
+        const schedule = { request, everyMillis: 1_000, from, missed: "skip", paused: false, overlap } as const;
+        // Two processes, of which one sees each occurrence later.
+        const both = [yield* TaskOccurrence.make, yield* TaskOccurrence.make];
+        const occur = (number: number) =>
+          Effect.forEach(both, ({ submit }) => submit(overlap, schedule, at(number)), { discard: true });
+        yield* occur(1);
+        const lease = yield* claimed(request.agentType);
+        yield* occur(2);
+        yield* occur(3);
+        const seen = yield* statuses(overlap, 1, 2, 3);
+        const expected = {
+          all: ["running", "pending", "pending"],
+          skip: ["running", "none", "none"],
+          queue: ["running", "pending", "none"],
+          replace: ["cancelled", "cancelled", "pending"],
+        }[overlap];
+        assert.deepStrictEqual(seen, expected, overlap);
+        if (overlap === "replace") {
+          assert.strictEqual((yield* failureOf(lease.complete()))._tag, "LeaseLost");
+          continue;
+        }
+        if (overlap === "queue") yield* isNotHandedOut(request.agentType);
+        yield* lease.fail({ type: "Bad" }, { retry: "never" });
+        yield* occur(4);
+        const last = overlap === "queue" ? ["failed", "pending", "none", "none"] : undefined;
+        if (last !== undefined) assert.deepStrictEqual(yield* statuses(overlap, 1, 2, 3, 4), last);
+        if (overlap === "skip") assert.deepStrictEqual(yield* statuses(overlap, 2, 3, 4), ["none", "none", "pending"]);
+      }
     }));
 
   test("submits the children of a task once over all its attempts, and gives their results to each", () =>

@@ -465,7 +465,7 @@ describe("tasks and sessions", () => {
       const { rows } = yield* folded([
         event(1, "task.submitted", { request: { agentType: "coder" }, queue, retryOf: "older" }, dead),
         event(2, "task.claimed", { worker: "w1", attempt: 1 }, dead),
-        event(3, "task.released", { reason: "failed", error, claim: 2, notBefore: 5 }, dead),
+        event(3, "task.released", { reason: "failed", error, claim: 2, pauseMillis: 5 }, dead),
         event(4, "task.claimed", { worker: "w2", attempt: 2 }, dead),
         event(5, "task.failed", { error, claim: 4, deadLetter: true }, dead),
         event(6, "task.submitted", { request: { agentType: "coder" }, queue: {} }, failed),
@@ -473,7 +473,7 @@ describe("tasks and sessions", () => {
       ]);
       const columns = "priority, attempt, max_attempts, not_before, dead_letter, retry_of, worker, status";
       assert.deepStrictEqual(rows(`SELECT ${columns} FROM v_tasks ORDER BY task_id`).map(Object.values), [
-        ["high", 2, 2, 5, 1, "older", "w2", "failed"],
+        ["high", 2, 2, 1_700_000_000_008, 1, "older", "w2", "failed"],
         ["normal", null, 3, null, 0, null, null, "failed"],
       ]);
       const moves = rows("SELECT from_status, to_status, message FROM v_task_transitions WHERE sequence = 3");

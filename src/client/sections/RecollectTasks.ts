@@ -6,9 +6,14 @@
 import { Effect, Result, Stream } from "effect";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import type { Given } from "../../publish/write/NewEvent.ts";
+import type { LogPiece } from "../../domain/task/TaskLogs.ts";
 import type { Answer } from "../../domain/task/TaskRecord.ts";
+import type { By } from "../../coordination/config/Configuration.ts";
+import type { QueueSettings } from "../../coordination/config/QueueSettings.ts";
+import * as DeadLetters from "../../coordination/tasks/DeadLetters.ts";
 import type { Asking } from "../../coordination/tasks/TaskLease.ts";
 import { TaskDeferred } from "../TaskDeferred.ts";
+import type { Query } from "../../query/Query.ts";
 import type { Section } from "./Section.ts";
 import * as Tasks from "../../coordination/tasks/Tasks.ts";
 import type { Trouble } from "../../coordination/tasks/queue/TaskQueue.ts";
@@ -39,6 +44,8 @@ export interface RunningTask extends Pick<Running, "taskId" | "attempt" | "maxAt
     requests: ReadonlyArray<BatchRequest>,
     how?: Children,
   ) => Promise<ReadonlyArray<Tasks.TaskResult>>;
+  /** A piece of the log of this attempt (`logs`): one event each, and bounded like `progress`. */
+  readonly log: (text: string, stream?: "stdout" | "stderr") => Promise<void>;
   /** Ends of the tasks that this one waited for (`after`), in their order. */
   readonly before: () => Promise<ReadonlyArray<Tasks.TaskResult>>;
   readonly progress: (how: Progress) => Promise<void>;
@@ -67,9 +74,13 @@ export interface RunningWorker {
 
 export class RecollectTasks {
   readonly #section: Section<Tasks.Tasks>;
+  readonly #query: Section<Query>;
+  readonly #tenant: string;
 
-  constructor(section: Section<Tasks.Tasks>) {
+  constructor(section: Section<Tasks.Tasks>, query: Section<Query>, tenant: string) {
     this.#section = section;
+    this.#query = query;
+    this.#tenant = tenant;
   }
 
   #run<A, E>(use: (tasks: Tasks.Tasks["Service"]) => Effect.Effect<A, E>): Promise<A> {
@@ -104,6 +115,11 @@ export class RecollectTasks {
     return this.#section.iterate(Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.watch(taskId))), "rejects");
   }
 
+  /** Output of the task's programs, in order; with `follow` on up to the task's end. */
+  logs(taskId: string, options: { readonly follow?: "until its end" | undefined } = {}): AsyncGenerator<LogPiece> {
+    return this.#section.iterate(Stream.unwrap(Tasks.Tasks.useSync((tasks) => tasks.logs(taskId, options))), "rejects");
+  }
+
   cancel(taskId: string, reason?: string): Promise<Tasks.TaskResult> {
     return this.#run((tasks) => tasks.cancel(taskId, reason));
   }
@@ -120,6 +136,29 @@ export class RecollectTasks {
 
   retry(taskId: string): Promise<Tasks.Submitted> {
     return this.#run((tasks) => tasks.retry(taskId));
+  }
+
+  /** Dead letters without another try, by the data folder's database, latest first: what `retryAll` would try again. */
+  deadLetters(which: DeadLetters.DeadLetters = {}): Promise<ReadonlyArray<DeadLetters.DeadLetter>> {
+    return this.#query.run(DeadLetters.find(which, this.#tenant));
+  }
+
+  /** Tries each of these dead letters again, as another task; one that cannot be says why, and the others are. */
+  async retryAll(which: DeadLetters.DeadLetters = {}): Promise<ReadonlyArray<DeadLetters.Retried>> {
+    return this.#section.run(DeadLetters.retry(await this.deadLetters(which)));
+  }
+
+  /** Queues that are paused, drained or limited in their rate, by agent type. */
+  queues(): Promise<ReadonlyMap<string, QueueSettings>> {
+    return this.#run((tasks) => tasks.queues);
+  }
+
+  /**
+   * Changes what is set of a queue, the tasks of one agent type; what is not said stays, null takes it back. `paused`: none
+   * is claimed, what runs goes on. `draining`: none is submitted (`InvalidTask`). `rate`: no more begin in any window of it.
+   */
+  setQueue(agentType: string, change: QueueSettings, by: By = {}): Promise<QueueSettings> {
+    return this.#run((tasks) => tasks.setQueue(agentType, change, by));
   }
 
   /** Works until it is stopped or the client is closed. Throws `InvalidTask` for impossible options. */
@@ -141,6 +180,7 @@ export class RecollectTasks {
               defer: (delayMillis, reason) => {
                 throw new TaskDeferred(delayMillis, reason);
               },
+              log: (text, stream = "stderr") => promise(lease.log({ stream, text })),
               children: (requests, how) => section.run(children(taskId, requests, how), signal),
               before: () => section.run(results(lease.submitted.after ?? []), signal),
               progress: (how) => promise(progress(how)),

@@ -10,6 +10,7 @@ import { policyFields } from "../../domain/audit/PolicySettings.ts";
 import { maybe } from "../../domain/thread/Content.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import { Limit } from "./Limit.ts";
+import { queueName, QueueSettings } from "./QueueSettings.ts";
 import { TaskSchedule } from "./TaskSchedule.ts";
 
 interface Field<S extends Schema.Top> {
@@ -155,6 +156,11 @@ export const families = {
     schema: TaskSchedule,
     name: plainName,
     doc: "A task that is submitted again and again; see docs/tasks.md.",
+  },
+  queues: {
+    schema: QueueSettings,
+    name: queueName,
+    doc: "Queue of an agent type: paused, drained, or limited in its rate; see docs/tasks.md.",
   },
   prices: {
     schema: ModelPrice,

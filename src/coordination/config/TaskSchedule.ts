@@ -49,6 +49,8 @@ export const TaskSchedule = Schema.Struct({
    */
   missed: Schema.Literals(["skip", "once"]),
   paused: Schema.Boolean,
+  /** What becomes of an occurrence while the task of an earlier one is open; default `all`, which submits it. */
+  overlap: maybe(Schema.Literals(["all", "skip", "queue", "replace"])),
   priority: maybe(TaskPriority),
   maxAttempts: maybe(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxAttemptsAllowed }))),
   threadId: maybe(Schema.String),
@@ -84,6 +86,9 @@ const latest = ({ cron, everyMillis, from, timezone }: TaskSchedule, now: number
   if (parsed !== undefined) at = Cron.prev(parsed, new Date(Math.floor(now / 1_000) * 1_000 + 1_000)).getTime();
   return at === undefined || at <= from ? undefined : at;
 };
+
+/** The occurrence before that instant; undefined before the first. */
+export const previous = (schedule: TaskSchedule, at: number): number | undefined => latest(schedule, at - 1);
 
 /** The occurrence that is to be submitted by now, if it was not; epoch milliseconds. */
 export const due = (schedule: TaskSchedule, now: number): number | undefined => {

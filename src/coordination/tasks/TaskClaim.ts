@@ -9,6 +9,7 @@
  */
 import { Effect } from "effect";
 import { hasEnded, isLastAttempt, recordOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
+import type { QueueGate } from "./QueueGate.ts";
 import * as TaskLease from "./TaskLease.ts";
 import { endOf, readiness } from "./TaskReadiness.ts";
 import { type Desk, loadPatiently, move, type MoveError, type Step } from "./TaskMoves.ts";
@@ -26,10 +27,14 @@ export interface Claiming {
   readonly trouble?: ((trouble: Trouble) => void) | undefined;
 }
 
+/** An entry of a queue whose rate is used up comes again within this time: the queue may be open by then. */
+const maxRestMillis = 5_000;
+
 export interface Counter {
   readonly desk: Desk;
   readonly queue: TaskQueue["Service"];
   readonly slots: TaskSlots["Service"];
+  readonly gate: QueueGate;
   /** What follows from a task's end. */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   readonly follow: Follow;
@@ -139,11 +144,16 @@ const claimEntry = Effect.fnUntraced(function* (
 });
 
 /** The next entry of a type that is not full; undefined when there may be others than a moment ago. */
-const takeOf = Effect.fnUntraced(function* ({ queue, slots }: Counter, { agentTypes, trouble }: Claiming) {
-  const full = yield* Effect.filter(agentTypes, (agentType) => slots.isFull(agentType));
-  if (full.length === 0) return yield* queue.take(agentTypes, trouble);
-  const rest = agentTypes.filter((agentType) => !full.includes(agentType));
-  const freed = Effect.as(slots.freed(full), undefined);
+const takeOf = Effect.fnUntraced(function* ({ gate, queue, slots }: Counter, { agentTypes, trouble }: Claiming) {
+  const closed = yield* Effect.filter(agentTypes, (agentType) => gate.isClosed(agentType));
+  const open = agentTypes.filter((agentType) => !closed.includes(agentType));
+  const full = yield* Effect.filter(open, (agentType) => slots.isFull(agentType));
+  if (closed.length + full.length === 0) return yield* queue.take(agentTypes, trouble);
+  const rest = open.filter((agentType) => !full.includes(agentType));
+  const freed = Effect.raceFirst(
+    closed.length === 0 ? Effect.never : gate.opened(closed),
+    full.length === 0 ? Effect.never : slots.freed(full),
+  ).pipe(Effect.as(undefined));
   return yield* rest.length === 0 ? freed : Effect.raceFirst(queue.take(rest, trouble), freed);
 });
 
@@ -160,6 +170,11 @@ export const claim = Effect.fnUntraced(function* (
       if (entry === undefined) return undefined;
       const slot = yield* slots.enter(entry);
       if (slot === undefined) return yield* Effect.as(queue.giveBack(entry, 0), undefined);
+      const waitMillis = yield* counter.gate.enter(entry.agentType);
+      if (waitMillis > 0) {
+        const back = queue.giveBack(entry, Number.isFinite(waitMillis) ? Math.min(waitMillis, maxRestMillis) : 0);
+        return yield* Effect.as(Effect.andThen(back, slot.leave), undefined);
+      }
       const first = claimEntry(counter, entry, claiming, slot);
       const again = claimEntry(counter, { ...entry, known: undefined }, claiming, slot);
       const lease = yield* restore(

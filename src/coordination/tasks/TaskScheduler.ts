@@ -14,7 +14,8 @@
  */
 import { Effect, Queue, Stream } from "effect";
 import { Configuration } from "../config/Configuration.ts";
-import { type TaskSchedule, due, idOf, next } from "../config/TaskSchedule.ts";
+import { due, next } from "../config/TaskSchedule.ts";
+import * as TaskOccurrence from "./TaskOccurrence.ts";
 import { Tasks } from "./Tasks.ts";
 
 /** A clock that was set, or a machine that slept, is noticed within this time. */
@@ -22,32 +23,26 @@ const longestSleepMillis = 60_000;
 /** Between two tries while the log is away. */
 const retryMillis = 1_000;
 
-const submitDue = Effect.fnUntraced(function* (name: string, schedule: TaskSchedule, at: number) {
-  const tasks = yield* Tasks;
-  const { maxAttempts, priority, request, threadId } = schedule;
-  yield* tasks.submit(request, {
-    id: idOf(name, at),
-    priority,
-    maxAttempts,
-    threadId: threadId ?? undefined,
-  });
-});
-
 /** Submits what is due, for ever. */
 export const keepScheduled: Effect.Effect<never, never, Tasks | Configuration> = Effect.gen(function* () {
   const config = yield* Configuration;
   const tasks = yield* Tasks;
+  const occurrences = yield* TaskOccurrence.make;
   /** The last occurrence of each that this process has submitted: it need not be tried again. */
   const submitted = new Map<string, number>();
   const look = Effect.gen(function* () {
     const schedules = yield* config.family("schedules");
     const now = yield* tasks.now;
-    for (const name of submitted.keys()) if (!schedules.has(name)) submitted.delete(name);
+    for (const name of submitted.keys())
+      if (!schedules.has(name)) {
+        submitted.delete(name);
+        occurrences.forget(name);
+      }
     let wake = now + longestSleepMillis;
     for (const [name, schedule] of schedules) {
       const at = due(schedule, now);
       if (at !== undefined && submitted.get(name) !== at) {
-        const isDone = yield* submitDue(name, schedule, at).pipe(
+        const isDone = yield* occurrences.submit(name, schedule, at).pipe(
           Effect.as(true),
           Effect.catchTag("LogUnavailable", ({ reason }) =>
             Effect.as(Effect.logWarning(`the schedule ${name} waits: ${reason}`), false),

@@ -15,15 +15,19 @@
  * - a result can be read for as long as the log is there, also after every process was restarted.
  */
 import { Context, Effect, Layer, Option, Schema, Stream } from "effect";
-import { defaultTenant } from "../../domain/History.ts";
-import { decide, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
+import { isMisfit } from "../../domain/Event.ts";
+import { defaultTenant, task as historyOf } from "../../domain/History.ts";
+import { decide, isEnd, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
+import { type LogPiece, logPieceOf } from "../../domain/task/TaskLogs.ts";
+import { isObject } from "../../domain/Json.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import { empty, hasEnded, lostLease, queueingOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { EventLog, type LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import { policyHere } from "../../publish/storing/StoragePolicy.ts";
 import { type Given, newId } from "../../publish/write/NewEvent.ts";
-import { Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
+import { type By, type ChangeError, Configuration, layer as ConfigurationLayer } from "../config/Configuration.ts";
+import * as QueueGate from "./QueueGate.ts";
 import * as TaskSubmission from "./TaskSubmission.ts";
 import type { Submitted, SubmitError } from "./TaskSubmission.ts";
 import * as TaskBatch from "./TaskBatch.ts";
@@ -113,6 +117,22 @@ export class Tasks extends Context.Service<
     readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | TaskWatch.Following>;
     /** How it stands now and after each of its events, up to its end. At most 1,000 wait in one process. */
     readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | TaskWatch.Following>;
+    /** Queues that are paused, drained or limited in their rate, by agent type. */
+    readonly queues: Effect.Effect<ReadonlyMap<string, QueueGate.QueueSettings>>;
+    /**
+     * Changes what is set of a queue, the tasks of one agent type; what is not said stays, null takes it back. `paused`: no
+     * task is claimed. `draining`: none is submitted (`InvalidTask`). `rate`: no more begin in any window of it.
+     */
+    readonly setQueue: (
+      agentType: string,
+      change: QueueGate.QueueSettings,
+      by?: By,
+    ) => Effect.Effect<QueueGate.QueueSettings, ChangeError | InvalidTask>;
+    /** Output of the task's programs, in order; with `follow` on up to the task's end. */
+    readonly logs: (
+      taskId: string,
+      options?: { readonly follow?: "until its end" | undefined },
+    ) => Stream.Stream<LogPiece, TaskNotFound | LogUnavailable | LogDamaged>;
     /** Puts tasks into the queue that may be claimed, or are held, and are not there. Returns how many it was. */
     readonly requeue: (tasks: ReadonlyArray<Named>) => Effect.Effect<number, LogUnavailable>;
     /**
@@ -157,6 +177,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const accepting = yield* TaskSubmission.make(desk, offering);
   const { accept, arrived } = accepting;
 
+  const gate = yield* QueueGate.make;
   let isConfigured = false;
   /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
@@ -175,6 +196,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     submission: Submission = {},
     retryOf?: string,
   ) {
+    if (isObject(request)) yield* gate.accepts([request.agentType]);
     const now = yield* queue.now;
     const { dedupKey, ...plain } = submission;
     const checkedAs = (id: string) => checked({ request, submission, id, now, retryOf });
@@ -257,12 +279,16 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   return Tasks.of({
     submit: (request, submission) => submit(request, submission),
-    submitBatch: (requests, batch) => TaskBatch.submit({ desk, accepting, offering, now: queue.now }, requests, batch),
+    submitBatch: (requests, batch) =>
+      Effect.andThen(
+        gate.accepts(new Set(requests.flatMap((request) => (isObject(request) ? [request.agentType] : [])))),
+        TaskBatch.submit({ desk, accepting, offering, now: queue.now }, requests, batch),
+      ),
     batch: (batchId) => TaskBatch.show(desk, batchId),
     claim: Effect.fnUntraced(function* (claiming) {
       yield* Effect.fromResult(refusing(claimFault(claiming.agentTypes, claiming.worker)));
       yield* configured;
-      return yield* claim({ desk, queue, slots, ended, follow }, claiming);
+      return yield* claim({ desk, queue, slots, gate, ended, follow }, claiming);
     }),
     resume: Effect.fn("coordination.resume")(function* ({ entry, taskId, token }: HeldElsewhere) {
       const record = yield* load(desk, taskId);
@@ -289,6 +315,24 @@ const make = Effect.fnUntraced(function* (options: Options) {
     show: (taskId) => Effect.flatMap(there(taskId), (record) => resultNow(taskId, record)),
     result,
     watch: (taskId) => Stream.mapEffect(states(taskId), (record) => resultNow(taskId, record)),
+    queues: gate.all,
+    setQueue: (agentType, change, by) =>
+      Effect.andThen(
+        Effect.fromResult(refusing(claimFault([agentType], undefined))),
+        Effect.suspend(() => gate.set(agentType, change, by)),
+      ),
+    logs: (taskId, { follow: how } = {}) =>
+      Stream.unwrap(
+        Effect.map(there(taskId), () => {
+          const history = historyOf(taskId, tenant);
+          const stored = how === undefined ? log.read({ history }) : log.follow({ history, after: 0 });
+          return stored.pipe(
+            Stream.takeUntil((entry) => how !== undefined && !isMisfit(entry) && isEnd(entry.type)),
+            Stream.map((entry) => (isMisfit(entry) ? undefined : logPieceOf(entry))),
+            Stream.filter((piece) => piece !== undefined),
+          );
+        }),
+      ),
     requeue: Effect.fn("coordination.requeue")(function* (tasks: ReadonlyArray<Named>) {
       const put = yield* Effect.forEach(tasks, (task) => queue.put(task), { concurrency: offersAtOnce });
       return put.filter((isNew) => isNew).length;

@@ -264,4 +264,7 @@ export const decide = (options: {
   return refused(hintFor(from));
 };
 
+/** True for an event that ends its task. */
+export const isEnd = (type: string): boolean => ends.has(statusAfter(undefined, type));
+
 export const hasEnded = (status: TaskStatus | undefined): boolean => ends.has(status);

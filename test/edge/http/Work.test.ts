@@ -55,6 +55,31 @@ describe("tasks over HTTP", { timeout: 120_000 }, () => {
     assert.deepInclude(late.json(), { status: 409, code: "leaseLost" });
   });
 
+  it("are deferred at no attempt, log what they say, wait for others, and stop with their queue", async () => {
+    const first = await submit("verbs", "first");
+    const second = await submit("verbs later", "second", { after: [first.taskId] });
+    const early = await claim("verbs");
+    assert.strictEqual((await post("/v1/leases/defer", { lease: early.lease })).status, 400);
+    await post("/v1/leases/defer", { lease: early.lease, delayMillis: 1, message: "not now" });
+    const { attempt, lease } = await claim("verbs");
+    assert.strictEqual(attempt, 1);
+    assert.strictEqual((await post("/v1/leases/log", { lease, text: "a line\n" })).status, 200);
+    await post("/v1/leases/complete", { lease, output: { ok: true } });
+    const { logs } = shape<{ logs: ReadonlyArray<{ text: string; attempt: number; stream: string }> }>(
+      await get(`/v1/tasks/${first.taskId}/logs`),
+    );
+    assert.deepInclude(logs[0], { text: "a line\n", attempt: 1, stream: "stderr" });
+    const then = await claim("verbs later");
+    assert.strictEqual(then.taskId, second.taskId);
+    await post("/v1/leases/fail", { lease: then.lease, error: { type: "Bad" } });
+    const queue = "/v1/task-queues/verbs%20later";
+    assert.deepStrictEqual((await post(queue, { draining: true })).json(), { draining: true });
+    const refused = await post("/v1/tasks", { request: { agentType: "verbs later" } });
+    assert.strictEqual(refused.status, 422);
+    assert.deepStrictEqual((await get("/v1/task-queues")).json(), { queues: { "verbs later": { draining: true } } });
+    assert.deepStrictEqual((await post(queue, { draining: null })).json(), {});
+  });
+
   it("are tried again after a failure, given back, cancelled under a worker, and answered when they ask", async () => {
     const failing = await submit("flaky", "try", { maxAttempts: 2, backoffMillis: 1 });
     const first = await claim("flaky");
@@ -128,26 +153,12 @@ describe("agents over HTTP", { timeout: 120_000 }, () => {
     const sent = await post("/v1/inboxes/bob", { from: "ana", body: { hello: true }, id: "m1" });
     assert.strictEqual(sent.status, 201);
     const taken = await post("/v1/inboxes/bob/take", { waitMillis: 5_000 });
-    assert.deepInclude(taken.json(), { id: "m1", from: "ana", body: { hello: true }, attempt: 1 });
-    const { receipt } = shape<{ receipt: string }>(taken);
+    assert.deepInclude(taken.json(), { id: "m1", from: "ana", body: { hello: true } });
     assert.strictEqual((await post("/v1/inboxes/bob/take")).status, 204);
-    for (const acknowledged of [true, false]) {
-      assert.deepInclude((await post("/v1/inboxes/bob/acknowledge", { receipt })).json(), { acknowledged });
-    }
-    assert.strictEqual((await post("/v1/inboxes/bob/reply", { receipt, body: "late" })).status, 404);
-    const asked = post("/v1/inboxes/bob", { from: "ana", body: "2 + 2?", replyWithinMillis: 60_000 });
-    const question = shape<{ id: string; receipt: string }>(
-      await post("/v1/inboxes/bob/take", { waitMillis: 5_000, maxAttempts: 1 }),
-    );
-    const which = { receipt: question.receipt };
-    assert.strictEqual((await post("/v1/inboxes/bob/reply", { ...which, body: 4 })).status, 201);
-    assert.deepInclude(shape<{ reply: object }>(await asked).reply, { body: 4, inReplyTo: question.id });
-    const extended = shape<{ receipt: string }>(await post("/v1/inboxes/bob/extend", which));
-    const failing = { ...extended, failed: "no such file" };
-    assert.deepInclude((await post("/v1/inboxes/bob/release", failing)).json(), { released: true });
-    const { letters } = shape<{ letters: ReadonlyArray<object> }>(await get("/v1/inboxes/bob/dead"));
-    assert.deepInclude(letters[0], { reason: "no such file", attempts: 1 });
-    assert.deepInclude((await post("/v1/inboxes/bob/retry")).json(), { messages: 1 });
-    assert.lengthOf(shape<{ messages: ReadonlyArray<object> }>(await get("/v1/inboxes/bob")).messages, 1);
+    assert.deepInclude((await post("/v1/inboxes/bob/m1/acknowledge")).json(), { acknowledged: true });
+    const asked = post("/v1/inboxes/bob", { from: "ana", body: "2 + 2?", replyWithinMillis: 10_000 });
+    const { id } = shape<{ id: string }>(await post("/v1/inboxes/bob/take", { waitMillis: 5_000 }));
+    assert.strictEqual((await post(`/v1/inboxes/bob/${id}/reply`, { body: 4 })).status, 201);
+    assert.deepInclude(shape<{ reply: object }>(await asked).reply, { body: 4, inReplyTo: id });
   });
 });

@@ -46,6 +46,12 @@ const add = Command.make(
       Flag.withDescription("What becomes of times at which no daemon ran: nothing, or one task for all of them"),
       Flag.withDefault("skip"),
     ),
+    overlap: Flag.Literals("overlap", ["all", "skip", "queue", "replace"]).pipe(
+      Flag.withDescription(
+        "While an earlier task of it is open: submit all, skip, let one wait behind it, or cancel it (default: all)",
+      ),
+      Flag.optional,
+    ),
     description: text("description", "What lists show"),
     model: text("model", "Model to use"),
     cwd: text("cwd", "Working directory"),
@@ -91,6 +97,7 @@ const add = Command.make(
         from,
         missed: input.missed,
         paused: false,
+        ...given("overlap", input.overlap),
         ...given("priority", input.priority),
         ...given("maxAttempts", input.maxAttempts),
         ...given("threadId", input.thread),
@@ -110,6 +117,7 @@ const add = Command.make(
       description: "At two in the morning",
     },
     { command: "recollect tasks schedule add pulse checker --every 300 --missed once", description: "Each 5 minutes" },
+    { command: "recollect tasks schedule add sync syncer --every 60 --overlap skip", description: "One at a time" },
   ]),
 );
 

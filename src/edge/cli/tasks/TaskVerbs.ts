@@ -1,5 +1,5 @@
 /**
- * `recollect tasks submit|show|result|watch|answer|cancel|retry|restore`: what people do with tasks of the work queue.
+ * `recollect tasks submit|show|result|watch|answer|cancel|restore`: what people do with tasks of the work queue.
  *
  * Room: edge.
  */
@@ -12,7 +12,7 @@ import * as Output from "../Output.ts";
 import { ended, submitFile } from "./TaskBatches.ts";
 import { withTasks } from "./TaskStore.ts";
 
-const taskId = Argument.String("task").pipe(Argument.withDescription("Task id"));
+export const taskId = Argument.String("task").pipe(Argument.withDescription("Task id"));
 
 /** One task as a person reads it. */
 const shown = (result: Tasks.TaskResult) =>
@@ -263,23 +263,6 @@ export const answer = Command.make(
       command: 'recollect tasks answer TASK "the left one" --key which',
       description: "Answer one of several open requests",
     },
-  ]),
-);
-
-export const retry = Command.make(
-  "retry",
-  { taskId, tenant, json },
-  Effect.fn("cli.tasks.retry")(function* (input) {
-    const again = Tasks.Tasks.use((tasks) => tasks.retry(input.taskId));
-    const work = Effect.flatMap(again, (submitted) =>
-      input.json ? Output.json(submitted) : Output.line(submitted.taskId),
-    );
-    return yield* store(withTasks(work, input.tenant));
-  }),
-).pipe(
-  Command.withDescription("Submit what failed, timed out or was cancelled again, as another task"),
-  Command.withExamples([
-    { command: "recollect tasks retry TASK", description: "The same request again, as another task" },
   ]),
 );
 

@@ -14,8 +14,12 @@ import { NotFound } from "../Failure.ts";
 import { given, json, limit, readModels, where } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { batch } from "./TaskBatches.ts";
+import { logs } from "./TaskLogs.ts";
+import { queue } from "./TaskQueues.ts";
+import { retention as retentionCommand } from "./TaskRetention.ts";
+import { retry } from "./TaskRetries.ts";
 import { schedule } from "./TaskSchedules.ts";
-import { answer, cancel, restore, result, retry, show, submit, watch } from "./TaskVerbs.ts";
+import { answer, cancel, restore, result, show, submit, watch } from "./TaskVerbs.ts";
 import { work as workCommand } from "./TaskWork.ts";
 
 /** Retention of ended tasks, by the database and this machine: a list needs no NATS. */
@@ -103,12 +107,15 @@ export const tasks = Command.make("tasks", flags, listed).pipe(
     result,
     batch,
     watch,
+    logs,
     answer,
     cancel,
     retry,
     restore,
     workCommand,
     schedule,
+    queue,
+    retentionCommand,
   ]),
 );
 

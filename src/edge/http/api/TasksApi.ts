@@ -5,6 +5,7 @@
  */
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
+import { QueueSettings } from "../../../coordination/config/QueueSettings.ts";
 import { AfterError, TaskPriority, TaskRequest } from "../../../domain/task/TaskEvents.ts";
 import { Access, moving, named, Needs, usual } from "./Access.ts";
 import { byId, Count, flag, numberFrom, optional, Time } from "./Shapes.ts";
@@ -111,6 +112,15 @@ const Settling = Schema.Struct({
   afterMillis: optional(Time),
 });
 
+/** A piece of the log of one attempt. */
+const LogPiece = Schema.Struct({
+  attempt: Schema.NullOr(Count),
+  stream: Schema.Literals(["stdout", "stderr"]),
+  text: Text,
+  omittedBytes: Count,
+  at: Time,
+}).annotate({ identifier: "LogPiece" });
+
 /** Of a batch: numbers in `after` are places in it from 0, texts are ids of other tasks. */
 const BatchRequest = Schema.Struct({
   ...TaskRequest.fields,
@@ -172,6 +182,14 @@ export const Tasks = HttpApiGroup.make("tasks")
     })
       .annotate(OpenApi.Summary, "How a task stands")
       .annotate(OpenApi.Description, "`waitMillis`: waits so long for its end, and then says how it stands."),
+    HttpApiEndpoint.get("logs", "/v1/tasks/:id/logs", {
+      params: byId,
+      query: { attempt: optional(numberFrom(1, 1_000)) },
+      success: Schema.Struct({ logs: Schema.Array(LogPiece) }),
+      error: named,
+    })
+      .annotate(OpenApi.Summary, "Output of a task's programs, at most 1 MiB an attempt")
+      .annotate(OpenApi.Description, "`attempt`: default the last one."),
     HttpApiEndpoint.post("claim", "/v1/tasks/claim", {
       payload: Schema.Struct({
         agentTypes: Schema.Array(Text).check(Schema.isMinLength(1), Schema.isMaxLength(100)),
@@ -214,6 +232,35 @@ export const Tasks = HttpApiGroup.make("tasks")
     })
       .annotate(Needs, "worker")
       .annotate(OpenApi.Summary, "Cancel a task, answer it, try it again, restore it"),
+  )
+  .add(
+    HttpApiEndpoint.post("retryAll", "/v1/dead-letters/retry", {
+      payload: Schema.Struct({
+        agentType: optional(Text),
+        errorType: optional(Text),
+        since: optional(Time),
+        limit: optional(numberFrom(1, 1_000)),
+        /** Absent: the plan, and nothing is done. */
+        apply: optional(Schema.Literal(true)),
+      }),
+      success: Schema.Struct({ deadLetters: Schema.Array(Open) }),
+      error: moving,
+    })
+      .annotate(Needs, "worker")
+      .annotate(OpenApi.Summary, "Dead letters without another try, or with `apply` another try of each"),
+    HttpApiEndpoint.get("queues", "/v1/task-queues", {
+      success: Schema.Struct({ queues: Schema.Record(Text, QueueSettings) }),
+      error: usual,
+    }).annotate(OpenApi.Summary, "Queues that are paused, drained or limited in their rate, by agent type"),
+    HttpApiEndpoint.post("setQueue", "/v1/task-queues/:id", {
+      params: byId,
+      payload: Schema.Struct({ ...QueueSettings.fields, why: optional(Text) }),
+      success: QueueSettings,
+      error: moving,
+    })
+      .annotate(Needs, "operator")
+      .annotate(OpenApi.Summary, "Pause, resume, drain or limit the tasks of an agent type")
+      .annotate(OpenApi.Description, "What is not said stays; null takes it back."),
   )
   .middleware(Access)
   .annotate(OpenApi.Title, "Tasks");

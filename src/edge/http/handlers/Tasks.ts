@@ -7,6 +7,7 @@ import { Effect, Option, Stream } from "effect";
 import { HttpServerResponse } from "effect/http";
 import { HttpApiBuilder } from "effect/http-api";
 import type { TaskLease } from "../../../coordination/tasks/TaskLease.ts";
+import * as DeadLetters from "../../../coordination/tasks/DeadLetters.ts";
 import { Tasks } from "../../../coordination/tasks/Tasks.ts";
 import { Query } from "../../../query/Query.ts";
 import { Api } from "../api/Api.ts";
@@ -113,6 +114,13 @@ const show = Effect.fnUntraced(function* (taskId: string, waitMillis: number | u
   return json(Option.isSome(ended) ? ended.value : yield* tasks.show(taskId));
 });
 
+const logs = Effect.fnUntraced(function* (taskId: string, attempt: number | undefined) {
+  const tasks = yield* Tasks;
+  const wanted = attempt ?? (yield* tasks.show(taskId)).attempt;
+  const pieces = Stream.filter(tasks.logs(taskId), (piece) => piece.attempt === null || piece.attempt === wanted);
+  return json({ logs: yield* Stream.runCollect(pieces) });
+});
+
 const listSql = `SELECT * FROM v_tasks WHERE tenant = :tenant AND (:status IS NULL OR status = :status)
   AND (:agentType IS NULL OR agent_type = :agentType) AND (:batch IS NULL OR batch_id = :batch)
   AND (:parent IS NULL OR parent_task_id = :parent)
@@ -145,8 +153,31 @@ export const tasks = HttpApiBuilder.group(Api, "tasks", (handlers) =>
     submitBatch: ({ payload: { requests, ...batch } }) => use((all) => all.submitBatch(requests, batch), 201),
     batch: ({ params }) => use((all) => all.batch(params.id)),
     show: ({ params, query }) => answer(show(params.id, query.waitMillis)),
+    logs: ({ params, query }) => answer(logs(params.id, query.attempt)),
     claim: ({ payload }) => answer(claim(payload)),
     lease: ({ params, payload }) => answer(act(params.verb, payload)),
+    retryAll: ({ payload: { apply, ...which } }) =>
+      answer(
+        Effect.gen(function* () {
+          const { tenant } = yield* Principal;
+          const found = yield* DeadLetters.find(which, tenant);
+          return json({ deadLetters: apply === true ? yield* DeadLetters.retry(found) : found });
+        }),
+      ),
+    queues: () =>
+      answer(
+        Effect.map(
+          Tasks.use((all) => all.queues),
+          (queues) => json({ queues: Object.fromEntries(queues) }),
+        ),
+      ),
+    setQueue: ({ params, payload: { why, ...change } }) =>
+      answer(
+        Effect.gen(function* () {
+          const { name: who } = yield* Principal;
+          return json(yield* Tasks.use((all) => all.setQueue(params.id, change, { who, why: why ?? undefined })));
+        }),
+      ),
     move: ({ params: { id, verb }, payload: { reason, ...said } }) => {
       switch (verb) {
         case "cancel":

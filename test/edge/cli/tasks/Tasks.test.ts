@@ -8,7 +8,7 @@ const script = 'read request; case "$request" in *down*) echo broken >&2; exit 3
 describe("recollect tasks", () => {
   it(
     "submits, works with any command, shows results and dead letters, cancels and retries",
-    { timeout: 120_000 },
+    { timeout: 180_000 },
     async () => {
       await using stage = new Stage();
       await stage.up();
@@ -46,6 +46,16 @@ describe("recollect tasks", () => {
         ["b"],
       );
 
+      const plan = await json("tasks", "retry", "--all", "--type", "down", "--since", "1h");
+      assert.deepStrictEqual(
+        plan.plan.map(({ taskId }: { readonly taskId: string }) => taskId),
+        ["b"],
+      );
+      assert.strictEqual((await stage.run(["tasks", "show", "b~"])).code, 4);
+      const { retried } = await json("tasks", "retry", "--all", "--type", "down", "--yes");
+      assert.deepInclude(retried[0], { taskId: "b", retry: "b~", refused: null });
+      while ((await json("tasks", "retry", "--all")).plan.length > 0);
+
       const file = join(stage.data, "requests.jsonl");
       writeFileSync(file, '{"message":"one"}\n\n{"agentType":"nobody","message":"two"}\n');
       const batching = ["tasks", "submit", "nobody", "--batch", file, "--id", "many", "--sequential", "--fail-fast"];
@@ -60,6 +70,10 @@ describe("recollect tasks", () => {
       const scheduled = ["tasks", "schedule", "add", "nightly", "nobody", "--cron", "0 2 * * *"];
       assert.deepInclude(await json(...scheduled), { name: "nightly", cron: "0 2 * * *", missed: "skip" });
       assert.isNull((await json("tasks", "schedule", "pause", "nightly")).next);
+
+      assert.deepInclude(await json("tasks", "retention", "--keep", "3"), { isChanged: false, days: 7, newDays: 3 });
+      assert.deepInclude(await json("tasks", "retention", "--keep", "3", "--yes"), { isChanged: true, newDays: 3 });
+      assert.strictEqual((await json("tasks", "retention")).days, 3);
 
       const late = await stage.run(["tasks", "cancel", "a"]);
       assert.strictEqual(late.code, 2);
