@@ -240,7 +240,7 @@ export const canonicalFacts = (
         total: event.data.total ?? undefined,
       });
     case "task.logged":
-      return [];
+      return [{ _tag: "Noted", kind: "log" }];
     case "task.input_requested":
       return moved("input_required", { message: event.data.message ?? undefined });
     case "task.resumed":
