@@ -83,7 +83,7 @@ const sessionHeader = "mcp-session-id";
 /** Sessions whose tokens are remembered; of the longest-opened beyond them, its id alone says whose it is. */
 const mostSessions = 10_000;
 
-/** Tokens by the sessions that they opened: such a token alone speaks in it or ends it. Others are told that there is none. */
+/** Tokens by the session that each opened: no other token speaks in it or ends it, and is told that there is none. */
 const sessionOwners = () => {
   const owners = new Map<string, string>();
   return {
