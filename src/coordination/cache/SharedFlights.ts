@@ -27,7 +27,7 @@ const settingsOf = (patienceMillis: number): Settings => ({
   patienceMillis,
 });
 
-interface Work<A, E, R> {
+export interface Work<A, E, R> {
   /** The result of another process, if there is one. */
   readonly look: Effect.Effect<A | undefined>;
   readonly work: Effect.Effect<A, E, R>;

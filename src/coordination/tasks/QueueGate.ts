@@ -22,7 +22,7 @@ import * as LimitCounts from "../limits/LimitCounts.ts";
 import { taking } from "../limits/LimitMath.ts";
 import { bucketSettings } from "../limits/Limits.ts";
 
-export type { QueueRate, QueueSettings } from "../config/QueueSettings.ts";
+export type { QueueSettings } from "../config/QueueSettings.ts";
 
 /** Tries of a change that others make at the same moment. */
 const maxRounds = 20;
