@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Recollect } from "../../../src/client/Recollect.ts";
 import { session, Stage, until } from "./Program.ts";
@@ -13,6 +14,22 @@ interface Imported {
 interface Listed {
   readonly threads: ReadonlyArray<{ readonly threadId: string }>;
 }
+
+/** Listens on ports of this machine, those that another program has left out, until it is disposed. */
+const taken = async (ports: ReadonlyArray<number>): Promise<AsyncDisposable> => {
+  const servers = await Promise.all(
+    ports.map(
+      (port) =>
+        new Promise<Server>((resolve) => {
+          const server = createServer();
+          server.once("error", () => resolve(server));
+          server.listen(port, "127.0.0.1", () => resolve(server));
+        }),
+    ),
+  );
+  const closed = (server: Server) => new Promise<void>((resolve) => void server.close(() => resolve()));
+  return { [Symbol.asyncDispose]: async () => void (await Promise.all(servers.map(closed))) };
+};
 
 /** Nothing runs and nothing is locked: another command can begin at once. */
 const assertFree = (stage: Stage) => {
@@ -109,6 +126,8 @@ describe("commands together", { timeout: 300_000 }, () => {
 describe("recollect up", { timeout: 300_000 }, () => {
   it("ends on SIGTERM as on Ctrl-C with nothing left, and finds port and data again", async () => {
     await using stage = new Stage();
+    // Both usual ports are taken, so that the ports of last time are ones that no other daemon of this machine asks for.
+    await using _ = await taken([4222, 4280]);
     const addresses: Array<string> = [];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const up = await stage.up();

@@ -59,9 +59,11 @@ export const keepStatus = Effect.fn("edge.keepFollowStatus")(function* (options:
       ...(last === undefined ? {} : { lastAt: last.at, lastPath: last.path }),
     });
     const unfinished = `${file}.new`;
+    // Whole or not at all: interrupted in between, it would be there again behind its removal.
     return Effect.flatMap(status, (text) => fs.writeFileString(unfinished, `${text}\n`, { mode: 0o600 })).pipe(
       Effect.andThen(fs.rename(unfinished, file)),
       Effect.ignore,
+      Effect.uninterruptible,
     );
   });
   const bell = yield* Queue.sliding<void>(1);
