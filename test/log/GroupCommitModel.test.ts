@@ -62,16 +62,8 @@ interface Call {
   readonly exit: Exit.Exit<ReadonlyArray<Appended>, AppendError>;
 }
 
-/** A round without a fault is the most frequent, since groups form in it. */
-const faults = [
-  "none",
-  "cut after a write",
-  "cut at once",
-  "none",
-  "answers are lost",
-  "cut after a write",
-  "none",
-] as const;
+/** Groups form best in a round without a fault; answers that are lost are what every run must have come to. */
+const faults = ["none", "answers are lost", "cut after a write", "cut at once", "none", "answers are lost"] as const;
 const ids = [freshId, () => freshId(Date.now() - 3_600_000), () => EventId.fromContent(randomBytes(8))] as const;
 
 const Step = Schema.Struct({
@@ -351,7 +343,7 @@ withLayer(world, { excludeTestServices: true, timeout: 120_000 })("many appends 
           count(message?.header.has("Nats-Batch-Id") ? "in a batch" : "alone");
         }
       }),
-    { arbitrary: { runs: 20 }, timeout: 120_000 },
+    { arbitrary: { runs: 24 }, timeout: 120_000 },
   );
 
   it.effect("came to every kind of outcome there", () =>
