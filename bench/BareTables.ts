@@ -67,7 +67,7 @@ export const rowsOf = (options: Options): Rows => {
       .all();
     const schema = db
       .prepare<[], string>(
-        // What triggers keep up is copied as rows like the rest.
+        // No triggers: their rows are copied like the rest.
         `SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND type NOT IN ('trigger', 'view') AND name NOT LIKE 'sqlite_%'
          AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow') ORDER BY rowid`,
       )

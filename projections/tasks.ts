@@ -153,7 +153,7 @@ export const tasks: Projection = {
         ["thread_id"],
         ["batch_id"],
         { on: ["last_activity_at"], where: "ended_at IS NULL" },
-        // What is due next, what waits for which agent type, and what has moved: none walks through what waits.
+        // Next due, waiting by agent type, and moved: no query walks through all waiting tasks.
         { on: ["due_at"], where: "due_at > 0" },
         { on: ["tenant", "agent_type", "due_at", "first_sequence"], where: "waiting_since IS NOT NULL" },
         { on: ["last_sequence"], where: "waiting_since IS NOT NULL OR batch_id IS NOT NULL" },

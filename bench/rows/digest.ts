@@ -44,7 +44,7 @@ const run = (what: "catch-up" | "rebuild") =>
     const rate = (isWithout: boolean) => (round: number) =>
       Effect.gen(function* () {
         const path = join(folder, `${isWithout}-${what === "rebuild" ? 0 : round}.db`);
-        // What is rebuilt was made in the same way: of another's digests nothing would be believed.
+        // The database to rebuild is made in the same mode: a ledger with other digests would be refused.
         if (what === "rebuild" && round === 0)
           yield* folded(isWithout, "catch-up", server.url, path, `${lastSequence}`);
         return lastSequence / (yield* folded(isWithout, what, server.url, path, `${lastSequence}`));

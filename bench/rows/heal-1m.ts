@@ -30,7 +30,7 @@ interface Done {
 
 const program = new URL("../storeWork.ts", import.meta.url).pathname;
 
-/** What the work says when it has ended. */
+/** Result of a piece of work, printed by its process at the end. */
 const work = (...args: ReadonlyArray<string>): Effect.Effect<Done> =>
   Effect.promise(
     () =>

@@ -42,7 +42,7 @@ export const twinCells = (twin: Twin | undefined, sequence: number) =>
 
 export const elsewhere: Column = {
   type: "integer",
-  doc: "1 where somebody tells it first-hand, 2 where the thread it was copied from or another one holds it, and both do not count here.",
+  doc: "1 where it stands first-hand, 2 where the thread it was copied from or another one holds it, and both do not count here.",
 };
 
 /** SQL: whether a row counts. */

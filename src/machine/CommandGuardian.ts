@@ -70,7 +70,7 @@ export const make = (graceMillis: number): Guardian => {
   const shellNow = (): ChildProcess => {
     if (shell !== undefined && shell.exitCode === null && shell.signalCode === null) return shell;
     const made = spawn("sh", ["-c", guardian, "sh", seconds], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
-    // What it cannot be told it learns from its input's end.
+    // A failed write needs no report: the guardian learns from its input's end.
     made.stdin?.on("error", () => undefined);
     made.on("error", () => undefined);
     made.unref();

@@ -3,8 +3,8 @@
  *
  * Room: main.
  *
- * What is due is found by index, in the order of its due time, and between two due times nothing is looked through. What
- * has waited before (a backlog at the start, after the queue was lost, more that came due at once than a page) is walked
+ * Due tasks are found by index, in the order of its due time, and between two due times nothing is looked through. Tasks
+ * that waited before (a backlog at the start, after the queue was lost, more that came due at once than a page) are walked
  * through beside that, a page of each tenant and agent type in turn, so that no backlog holds up what is due, or another.
  */
 import { Effect, Layer, Scope } from "effect";

@@ -316,7 +316,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
       share: ({ isShared, kept }) => (isShared ? shared.set(asked, key, kept, ttlMillis) : Effect.void),
       patienceMillis: patience,
     });
-    // What is not kept cannot be waited for.
+    // An answer that is not kept cannot be waited for.
     const asksNow = ttlMillis > 0 ? asksOnce : asksAndKeeps;
     const work = Effect.flatMap(look, (found) => (found === undefined ? asksNow : Effect.succeed(found)));
     const isJoining = flights.isUnderway(key);
@@ -352,7 +352,7 @@ export const make = Effect.fn("cache.openResponses")(function* (
     if (ttlMillis === undefined || performance.now() - tookMillis <= forgottenAt) return;
     counts.asked++;
     const json = jsonOf(asked.name, value);
-    // What is no JSON was given as it is, and cannot be given again.
+    // A value that is no JSON was given as it is, and cannot be given again.
     if (Result.isFailure(json)) return;
     const kept = { json: json.success, tookMillis, answeredAt: now() };
     if (!keepHere({ asked, key, kept, ttlMillis, before: generation })) return;

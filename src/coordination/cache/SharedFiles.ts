@@ -178,7 +178,7 @@ export const make = (options: Options) =>
       const kept = attempt(
         Effect.fnUntraced(function* ({ bucket, objects }) {
           const at = faultOfKey(key) === undefined ? bucket.replace(key, value, revision) : Effect.void;
-          // What was kept under that hash before is the same.
+          // Bytes kept under that hash before are the same.
           const by = bytes.length > valueBytes ? objects.put(bytes) : bucket.replace(keyBy(sha256), bytes, 0);
           if (isBeside) return yield* Effect.all([by, at], { concurrency: 2, discard: true });
           // The bytes first: a version whose bytes are nowhere is of no use.

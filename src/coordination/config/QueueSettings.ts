@@ -1,5 +1,5 @@
 /**
- * What may be set of a queue, the tasks of one agent type: whether it is worked on, whether it takes tasks, and how fast.
+ * Settings of a queue, the tasks of one agent type: pause, refusal of new tasks, rate limit.
  *
  * Room: coordination.
  */

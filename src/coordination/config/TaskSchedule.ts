@@ -49,7 +49,7 @@ export const TaskSchedule = Schema.Struct({
    */
   missed: Schema.Literals(["skip", "once"]),
   paused: Schema.Boolean,
-  /** What becomes of an occurrence while the task of an earlier one is open; default `all`, which submits it. */
+  /** Overlap policy: an occurrence that is due while the task of an earlier one is open. Default `all`, which submits it. */
   overlap: maybe(Schema.Literals(["all", "skip", "queue", "replace"])),
   priority: maybe(TaskPriority),
   maxAttempts: maybe(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxAttemptsAllowed }))),

@@ -168,7 +168,7 @@ const make = Effect.gen(function* () {
       id,
       from,
       to,
-      // What lies in the inbox is what the event says: both without secrets.
+      // The inbox has the event's words: both without secrets.
       body: storable(publisher.policy(), "session.message_sent", said),
       inReplyTo: answers?.id ?? null,
       correlationId: answers?.correlationId ?? id,

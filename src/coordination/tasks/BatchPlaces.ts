@@ -4,8 +4,8 @@
  *
  * Room: coordination.
  *
- * What has ended stays so, and what may run may run from then on. So at most `atOnce` tasks of a batch run, whoever has
- * looked; of two processes that look at the same moment the later one misses nothing; and each asks once for a task's end.
+ * An ended task stays so, and one that may run may from then on. So at most `atOnce` tasks of a batch run, whichever
+ * process has looked; of two processes that look at the same moment the later one misses nothing; and each asks once for a task's end.
  */
 import { Effect } from "effect";
 import { task as historyOf } from "../../domain/History.ts";

@@ -35,7 +35,7 @@ export interface Retried extends DeadLetter {
 
 const atOnce = 16;
 
-/** What would be tried again, latest first. */
+/** Tasks that a retry would submit again, latest first. */
 export const find = ({ limit = maxPage, since, ...which }: DeadLetters, tenant: string) =>
   Query.use((query) =>
     query.tasks({ ...which, tenant, limit, deadLetters: "only", retried: "not yet", endedSince: since }),

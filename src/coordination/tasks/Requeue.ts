@@ -16,7 +16,7 @@ import { EventLog } from "../../log/EventLog.ts";
 import type { Named } from "./queue/TaskQueue.ts";
 import { Tasks } from "./Tasks.ts";
 
-/** A lost queue is seen within this time, and what is due behind nobody's back as soon. */
+/** Poll interval for a lost queue: at most this old when it is noticed. */
 export const lookMillis = 5_000;
 /** Between two tries while log or queue cannot be reached. */
 const retryMillis = 1_000;
@@ -31,7 +31,7 @@ export interface OpenTask extends Named {
   readonly isOrdered: boolean;
 }
 
-/** What is to be looked after. */
+/** Tasks that may belong into the queue. */
 export interface Looked {
   /** The tasks of the queue that have not ended. */
   readonly open: ReadonlyArray<OpenTask>;
@@ -47,7 +47,7 @@ interface Seen extends OpenTask {
   readonly startBy: number;
 }
 
-/** What a submission for the queue says; undefined for any other event. */
+/** Fields of a submission that the queue needs; undefined for any other event. */
 const submissionIn = (event: RecordedEvent): Omit<Seen, "state"> | undefined => {
   const decoded = Result.getOrUndefined(decodeData(event));
   if (decoded?._tag !== "Known" || decoded.type !== "task.submitted" || decoded.data.queue == null) return undefined;
@@ -70,7 +70,7 @@ const pauseIn = (event: RecordedEvent): number => {
 };
 
 /**
- * What is to be looked after, by the log alone. The first look reads all of it, later ones what has come since; a store
+ * Tasks that may belong into the queue, by the log alone. The first look reads all of it, later ones what has come since; a store
  * with read models asks those.
  */
 export const lookInLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
@@ -141,7 +141,7 @@ export const keepFilled = <E extends { readonly message: string }, R>(
 export const keepFilledFromLog = Effect.fnUntraced(function* (tenant = defaultTenant) {
   const tasks = yield* Tasks;
   const look = yield* lookInLog(tenant);
-  /** What was put into the queue that there is now, and has not left it again to wait. */
+  /** Tasks put into the present queue that have not left it again to wait. */
   let filled = { incarnation: "", ids: new Set<string>() };
   return yield* keepFilled(
     Effect.gen(function* () {

@@ -36,7 +36,7 @@ interface Standing {
   readonly record: TaskRecord;
 }
 
-/** How each of these tasks stands by the log. */
+/** Status of each of these tasks by the log. */
 const standings = (desk: Desk, taskIds: ReadonlyArray<string>) =>
   Effect.forEach(taskIds, (taskId) => Effect.map(load(desk, taskId), (record): Standing => ({ taskId, record })), {
     concurrency: atOnce,
@@ -118,7 +118,7 @@ export interface BatchResult {
   /** Failed, timed out or cancelled. */
   readonly failed: number;
   readonly open: number;
-  /** When the last of them ended; null while one is open. */
+  /** End of the last of them, epoch milliseconds; null while one is open. */
   readonly endedAt: number | null;
   /** In their order. */
   readonly tasks: ReadonlyArray<{ readonly taskId: string; readonly status: TaskStatus }>;

@@ -19,7 +19,7 @@ import type { Follow } from "./TaskWatch.ts";
 
 export interface Claiming {
   readonly agentTypes: ReadonlyArray<string>;
-  /** Who works: what people see in lists. */
+  /** Name of the worker, as lists show it. */
   readonly worker?: string | undefined;
   /** `running` (the default) claims and begins; `starting` leaves the beginning to `lease.start`. */
   readonly begin?: "starting" | "running" | undefined;
@@ -35,7 +35,7 @@ export interface Counter {
   readonly queue: TaskQueue["Service"];
   readonly slots: TaskSlots["Service"];
   readonly gate: QueueGate;
-  /** What follows from a task's end. */
+  /** Consequences of a task's end. */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   readonly follow: Follow;
 }
@@ -65,7 +65,7 @@ const deadLetter = ({ attempt, lease }: TaskRecord): ReadonlyArray<Step> => [
   },
 ];
 
-/** What to add for a claim. `lapsed` is the token of the lease that nobody works under; another one is respected. */
+/** Events to add for a claim. `lapsed` is the token of the lease that no worker keeps any more; another one is respected. */
 const stepsFor = (options: {
   readonly record: TaskRecord;
   readonly lapsed: number | undefined;

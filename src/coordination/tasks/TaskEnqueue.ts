@@ -1,5 +1,5 @@
 /**
- * What may be claimed goes into the queue, and what follows from a task's end is done: the next task of its batch may
+ * Claimable tasks go into the queue, and the consequences of a task's end are carried out: the next task of its batch may
  * begin, or all others are cancelled.
  *
  * Room: coordination.
@@ -23,18 +23,18 @@ import type { Named, TaskQueue } from "./queue/TaskQueue.ts";
 export interface Offering {
   /** Puts a task in that may be claimed within the horizon; ends one that never will be. True: it is in. */
   readonly offer: (taskId: string, record: TaskRecord) => Effect.Effect<boolean, MoveError>;
-  /** Takes a task out that has ended while nobody held it. */
+  /** Takes a task out that has ended while no worker held it. */
   readonly withdraw: (taskId: string, record: TaskRecord) => Effect.Effect<void>;
-  /** What the end of a task means for its batch. What it cannot do now the next look does (`Requeue`). */
+  /** Consequences of a task's end for its batch; those that fail now are left to the next look (`Requeue`). */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   /**
-   * What follows for a task and its batch, whether it has ended or waits, and whatever this process has done for it before:
+   * Consequences for a task and its batch, ended or waiting, also where this process has carried them out before:
    * it or others may begin, or end because they never will.
    */
   readonly followUp: (taskId: string, record: TaskRecord) => Effect.Effect<void, MoveError>;
 }
 
-/** What the queue does not take at once is tried each second for half a minute: by then the daemon has looked several times. */
+/** Retries of a put, one a second for half a minute: by then the daemon has looked several times. */
 const later = { schedule: Schedule.spaced(1_000), times: 30 };
 /** Tasks of a batch that are offered together. */
 const offeredAtOnce = 32;
@@ -42,7 +42,7 @@ const offeredAtOnce = 32;
 export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope): Offering => {
   const places = BatchPlaces.make(desk);
 
-  /** Where the queue has it, if at all. */
+  /** Its place in the queue, if it has one. */
   const named = (taskId: string, { submitted }: TaskRecord): Named | undefined =>
     submitted?.queue == null
       ? undefined
@@ -121,7 +121,7 @@ export const make = (desk: Desk, queue: TaskQueue["Service"], scope: Scope.Scope
     if (place === undefined) return;
     const isBroken = place.failFast && hasEnded(record) && record.status !== "completed";
     if (isBroken) return yield* cancelOthers(place, record.status ?? "");
-    // Where each has its place from the beginning, those that name this one may begin.
+    // In a batch without a bound, the tasks that name this one may begin.
     const isBounded = again === "again" || place.atOnce < place.size;
     yield* offerAll(isBounded ? yield* places.next(place, again) : awaitersOf(record.submitted));
   });

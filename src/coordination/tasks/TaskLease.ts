@@ -29,7 +29,7 @@ export interface TaskError {
 }
 
 export interface Asking {
-  /** What the answer is for; unique among the open requests of the task. Default `input`. */
+  /** Key of the request; unique among the open requests of the task. Default `input`. */
   readonly key?: string | undefined;
   /** A JSON Schema that the answer's value is to fit: for whoever answers. */
   readonly schema?: Readonly<Record<string, unknown>> | undefined;
@@ -38,14 +38,14 @@ export interface Asking {
 export type LeaseError = TaskRefusal | MoveError;
 
 /**
- * What a worker may do with a task it holds. Every move is refused with `LeaseLost` once the task was claimed again,
+ * Moves of a worker for a task it holds. Every move is refused with `LeaseLost` once the task was claimed again,
  * cancelled or settled; a log that is away is waited for, half a minute at most.
  */
 export interface TaskLease {
   readonly taskId: string;
   /** The fencing token: the sequence of the claim. A later lease of the task has a larger one. */
   readonly token: number;
-  /** Which claim this is, from 1. */
+  /** Number of the claim, from 1. */
   readonly attempt: number;
   readonly maxAttempts: number;
   readonly submitted: EventData<"task.submitted">;
@@ -78,7 +78,7 @@ export interface TaskLease {
    * deferrals of one task it is a failure of type `deferred`.
    */
   readonly defer: (delayMillis: number, reason?: string) => Effect.Effect<void, LeaseError | InvalidTask>;
-  /** What the task's program wrote. Shares the bound of `progress`; a text has at most 64 KiB. */
+  /** Adds output of the task's program. Shares the bound of `progress`; a text has at most 64 KiB. */
   readonly log: (
     what: Omit<Given<EventData<"task.logged">>, "claim" | "attempt">,
   ) => Effect.Effect<void, LeaseError | InvalidTask>;
@@ -94,7 +94,7 @@ export interface TaskLease {
  * A delay up to this is waited for in the queue; what is due later leaves it, and is put in again when it is due (`Requeue`).
  *
  * Decision: 10 s, because the server counts what waits for its delay among what is handed out, 10,000 for a type and
- * priority, and holds up what is behind it for as long; the pauses of four attempts (1, 2, 4, 8 s) need nobody to look.
+ * priority, and holds up what is behind it for as long; the pauses of four attempts (1, 2, 4, 8 s) stay below it, and cost no look.
  */
 export const delayHorizonMillis = 10_000;
 
@@ -106,7 +106,7 @@ export interface Holding {
   readonly slot: Slot;
   readonly record: TaskRecord & { readonly lease: Lease; readonly submitted: EventData<"task.submitted"> };
   readonly taskId: string;
-  /** What follows from the task's end. */
+  /** Consequences of the task's end. */
   readonly ended: (record: TaskRecord) => Effect.Effect<void>;
   /** The record that is known, and then after each event. */
   readonly follow: Follow;

@@ -36,7 +36,7 @@ const headUnits = (text: string, units: number): string => {
   return units > 1 && units < text.length && !head.isWellFormed() ? head.slice(0, -1) : head;
 };
 
-/** What one stream says in a row, as few pieces as fit. */
+/** Consecutive pieces of one stream joined, as few as fit. */
 const piecesOf = (said: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
   const joined: Array<Piece> = [];
   for (const { stream, text } of said) {
@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (lease: Pick<TaskLease, "log">) 
     Effect.timeoutOption(endMillis),
     Effect.catch(({ message }) => Effect.logDebug(`the log of a task was not written: ${message}`)),
   );
-  // A lease that is lost is noticed by its worker; what it still had to say is nobody's.
+  // The worker notices a lost lease; the rest of its output is dropped.
   yield* Effect.forkScoped(Effect.ignore(Effect.forever(Effect.delay(drain, everyMillis))));
   yield* Effect.addFinalizer(() => end);
   return { write } satisfies TaskLog;

@@ -20,12 +20,12 @@ export type Step = {
   readonly [Name in TaskEventName]: { readonly type: Name; readonly data: Given<EventData<Name>> };
 }[TaskEventName];
 
-/** Where the history stands, and who writes to it. */
+/** Position of the history, and its writer. */
 export interface Desk {
   readonly log: EventLog["Service"];
   readonly tenant: string;
   readonly speaks: Provenance;
-  /** What may be stored, as it holds now. */
+  /** Policy of what may be stored, as it holds now. */
   readonly policy: () => Policy;
 }
 
@@ -37,7 +37,7 @@ export interface Moved {
 
 export type MoveError = InvalidEvent | AppendRefused | LogUnavailable;
 
-/** With pauses of 50 ms to 5 s this is half a minute, as long as a lease: later somebody else has the task anyway. */
+/** With pauses of 50 ms to 5 s this is half a minute, as long as a lease: later another worker has the task anyway. */
 const patientTries = 12;
 /** The longest move: a lapsed lease ends, and the next one is taken. */
 const maxSteps = 2;
@@ -64,13 +64,13 @@ export const after = (
 ): TaskRecord => afterAppend({ evolve, history }, record, events, last);
 
 /**
- * Adds what `decide` says to a history, all or none, if nobody has written to it since the record was read; else reads
+ * Adds what `decide` says to a history, all or none, if no other writer came since the record was read; else reads
  * on and decides again. `decide` sees the task as it is; an empty answer adds nothing. The rule book has the last word.
  */
 export const move = Effect.fnUntraced(function* <E>(options: {
   readonly desk: Desk;
   readonly taskId: string;
-  /** What the caller knows of the task. */
+  /** The caller's knowledge of the task. */
   readonly known: TaskRecord;
   readonly decide: (record: TaskRecord) => Effect.Effect<ReadonlyArray<Step>, E>;
   /** `patient` waits for a log that is away, for half a minute; the default says so after the log's own patience. */

@@ -15,7 +15,7 @@ import { Tasks } from "./Tasks.ts";
 /** Occurrences that are looked for behind one, when this process has seen none of its schedule. */
 const maxLooks = 1_000;
 
-/** What this process knows of a schedule, instants in epoch milliseconds. */
+/** Knowledge of this process of a schedule, instants in epoch milliseconds. */
 interface Seen {
   /** The latest occurrence that became a task. */
   readonly task: number | undefined;

@@ -10,7 +10,7 @@ import type { LogUnavailable } from "../../log/EventLog.ts";
 import { type Desk, load, type Step } from "./TaskMoves.ts";
 
 /**
- * Whether a task that has not ended may be claimed at `now`, its place in its batch apart. Those before it are read from the
+ * Readiness of a task that has not ended: claimable at `now`, its place in its batch apart. Those before it are read from the
  * last to the first, because they end in about their order: of a thousand, one or two are read each time.
  */
 export const readiness = Effect.fnUntraced(function* (

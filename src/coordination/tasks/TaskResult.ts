@@ -1,5 +1,5 @@
 /**
- * How a task stands or ended, as everybody is told it.
+ * Status and end of a task, as all doors give it.
  *
  * Room: coordination.
  */
@@ -16,7 +16,7 @@ export class TaskNotFound extends Schema.TaggedError<TaskNotFound>()("TaskNotFou
   hint: Schema.String,
 }) {}
 
-/** How a task stands, or how it ended. Times in epoch milliseconds. */
+/** Status or end of a task. Times in epoch milliseconds. */
 export interface TaskResult {
   readonly taskId: string;
   readonly status: TaskStatus;
@@ -24,19 +24,19 @@ export interface TaskResult {
   readonly mcpStatus: McpTaskStatus;
   /** Claims that counted so far. */
   readonly attempt: number;
-  /** Who had it last. */
+  /** Its last worker. */
   readonly worker: string | null;
   readonly message: string | null;
   readonly progress: number | null;
   readonly total: number | null;
-  /** What it waits for, while it is `input_required`. */
+  /** Open requests for input, while it is `input_required`. */
   readonly inputRequests: ReadonlyArray<InputRequest & { readonly key: string }>;
   readonly output: unknown;
   readonly error: { readonly type: string; readonly message: string | null } | null;
   /** It failed because its last attempt did. */
   readonly deadLetter: boolean;
   readonly endedAt: number | null;
-  /** When it is archived, by now or from then on: `tasks.retentionMillis` after it ended or was last restored. */
+  /** Time from which it is archived: `tasks.retentionMillis` after it ended or was last restored. */
   readonly archivedAt: number | null;
 }
 

@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
     return Option.getOrUndefined(done);
   });
 
-  /** What this machine has kept is looked at again when the log has it. */
+  /** Submissions kept on this machine are looked at again when the log has them. */
   const whenDrained = (publisher: Publisher["Service"], look: Effect.Effect<unknown, unknown>) => {
     hasKept = true;
     const back = Effect.sync(() => (isAway = false));
@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function* (desk: Desk, { offer }: Offering
     return { _tag: "Kept" };
   });
 
-  /** What this process has kept of a task is in the log before it is looked for there. */
+  /** Waits until the log has all that this process keeps of a task. */
   const arrived = (taskId: string) =>
     Option.isNone(beside) || !hasKept
       ? Effect.void

@@ -1,5 +1,5 @@
 /**
- * What is asked of the queue, checked before anything is written: one task, or a batch.
+ * Submissions, checked before anything is written: one task, or a batch.
  *
  * Room: coordination.
  */
@@ -34,7 +34,7 @@ export interface Submission extends Given<TaskQueueing> {
   readonly parentTaskId?: string | undefined;
   /** Tasks that must have ended before it is claimed, at most 1,000. They are there already. */
   readonly after?: ReadonlyArray<string> | undefined;
-  /** When one of those does not complete: `cancel` (the default) or `run`. */
+  /** Reaction to one of those that does not complete: `cancel` (the default) or `run`. */
   readonly whenFailed?: "cancel" | "run" | undefined;
 }
 

@@ -16,7 +16,7 @@ import { backoff } from "../../log/connection/Backoff.ts";
 import type { Desk } from "./TaskMoves.ts";
 import * as Watches from "../watch/Watch.ts";
 
-/** Who waits with a consumer of its own. */
+/** Watchers that wait with a consumer of their own. */
 const maxOwn = 16;
 
 export type Following = LogDamaged | LogUnavailable | Watches.WatchRefused;

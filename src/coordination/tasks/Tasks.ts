@@ -51,7 +51,7 @@ export type { Batch as BatchOptions } from "./TaskSubmit.ts";
 export interface Options {
   /** Default `default`; the queue's must be the same. */
   readonly tenant?: string | undefined;
-  /** Who speaks: the CloudEvents source. Default `recollect`. */
+  /** The CloudEvents source of its events. Default `recollect`. */
   readonly source?: string | undefined;
   readonly actor?: string | undefined;
 }
@@ -61,7 +61,7 @@ export interface GivenAnswer {
   readonly message?: string | undefined;
   /** The answer where it is more than words: any JSON. */
   readonly value?: unknown;
-  /** Which request; default: all that are open. */
+  /** Key of the request; default: all that are open. */
   readonly key?: string | undefined;
 }
 
@@ -82,7 +82,7 @@ export class Tasks extends Context.Service<
       requests: ReadonlyArray<BatchRequest>,
       batch?: Batch,
     ) => Effect.Effect<TaskBatch.SubmittedBatch, SubmitError>;
-    /** How the tasks of a batch stand. */
+    /** Statuses of the tasks of a batch. */
     readonly batch: (batchId: string) => Effect.Effect<TaskBatch.BatchResult, TaskNotFound | LogUnavailable>;
     /** The next task of one of the agent types, the most urgent first. Waits until there is one. */
     readonly claim: (claiming: Claiming) => Effect.Effect<TaskLease, MoveError | InvalidTask>;
@@ -111,11 +111,11 @@ export class Tasks extends Context.Service<
       taskId: string,
       reason?: string,
     ) => Effect.Effect<TaskResult, TaskNotFound | TaskRefusal | LogDamaged | MoveError>;
-    /** How the task stands now. */
+    /** Status of the task now. */
     readonly show: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | LogUnavailable | LogDamaged>;
-    /** How the task ended; waits until it has. One that was kept here while the log is away is waited for. */
+    /** End of the task; waits until it has come. One that was kept here while the log is away is waited for. */
     readonly result: (taskId: string) => Effect.Effect<TaskResult, TaskNotFound | TaskWatch.Following>;
-    /** How it stands now and after each of its events, up to its end. At most 1,000 wait in one process. */
+    /** Its status now and after each of its events, up to its end. At most 1,000 wait in one process. */
     readonly watch: (taskId: string) => Stream.Stream<TaskResult, TaskNotFound | TaskWatch.Following>;
     /** Queues that are paused, drained or limited in their rate, by agent type. */
     readonly queues: Effect.Effect<ReadonlyMap<string, QueueGate.QueueSettings>>;
@@ -136,7 +136,7 @@ export class Tasks extends Context.Service<
     /** Puts tasks into the queue that may be claimed, or are held, and are not there. Returns how many it was. */
     readonly requeue: (tasks: ReadonlyArray<Named>) => Effect.Effect<number, LogUnavailable>;
     /**
-     * What follows for these tasks, once more: from the end of one for its batch, whose worker may have died before it
+     * Consequences for these tasks, once more: from the end of one for its batch, whose worker may have died before it
      * could; for one that waits, that it or others of its batch may begin, or its end when it will never be ready.
      */
     readonly followUp: (taskIds: ReadonlyArray<string>) => Effect.Effect<void, MoveError>;
@@ -179,7 +179,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
 
   const gate = yield* QueueGate.make;
   let isConfigured = false;
-  /** Who never saw the configuration knows no bound of an agent type, and must not claim by that. */
+  /** A process that never saw the configuration knows no bound of an agent type, and must not claim by that. */
   const configured = Effect.suspend(() =>
     isConfigured
       ? Effect.void
@@ -225,7 +225,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
     return record.status === undefined ? yield* notFound(taskId) : record;
   });
 
-  /** One move of a task by somebody who does not hold it. */
+  /** One move of a task by a caller that does not hold it. */
   const moveBy = Effect.fnUntraced(function* (taskId: string, name: TaskEventName, step: Step) {
     const { isNew, record } = yield* move({
       desk,

@@ -41,7 +41,7 @@ export interface Work<E extends TaskError, R> {
   readonly agentTypes: ReadonlyArray<string> | Readonly<Record<string, number>>;
   /** Tasks at the same time, of whatever type. Default 1. */
   readonly concurrency?: number | undefined;
-  /** Who works: what people see in lists. */
+  /** Name of the worker, as lists show it. */
   readonly worker?: string | undefined;
   /**
    * Told why tasks of a type cannot be had (NATS away, a consumer that cannot be made, a missing right): when that begins or
@@ -60,9 +60,9 @@ export interface HowFailed {
   readonly deferMillis?: number | undefined;
 }
 
-/** How soon a worker learns that its task was cancelled; a look costs the server one direct get. */
+/** Poll interval for a cancellation; a look costs the server one direct get. */
 const lookMillis = 1_000;
-/** How long an interrupted worker tries to tell the log. After that its leases lapse. */
+/** Patience of an interrupted worker with the log. After that its leases lapse. */
 const releaseMillis = 5_000;
 
 /** Ends with `LeaseLost`. */
@@ -78,10 +78,10 @@ const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
   return Effect.raceFirst(looks, beats);
 };
 
-/** What a person or a program threw, as the error of a task: a `type` of its own, else the name of its class. */
+/** A thrown value as the error of a task: a `type` of its own, else the name of its class. */
 export const describeError = (thrown: unknown): TaskError & HowFailed => {
   const error = typeof thrown === "object" && thrown !== null ? thrown : new Error(String(thrown));
-  // What was thrown may throw again when it is looked at.
+  // A thrown value may throw again when it is looked at.
   const valueOf = (name: string) => Result.getOrUndefined(Result.try((): unknown => Reflect.get(error, name)));
   const field = (name: string) => {
     const value = valueOf(name);
@@ -117,7 +117,7 @@ const runWithin = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease) =
   return Effect.raceFirst(ran, tooLong);
 };
 
-/** What cannot be written fails the task for good: the next attempt would say the same. */
+/** An output that cannot be written fails the task for good: the next attempt would have the same. */
 const impossible = (lease: TaskLease, type: string, said: Effect.Effect<void, LeaseError | InvalidTask>) =>
   said.pipe(
     Effect.catchTag(["InvalidEvent", "InvalidTask"], ({ message }) =>
@@ -136,7 +136,7 @@ const settle = <E extends TaskError>(lease: TaskLease, outcome: Outcome<E>): Eff
     : impossible(lease, "InvalidDeferral", lease.defer(deferMillis, message));
 };
 
-/** One task from its claim to its end. What cannot be settled is somebody else's by then, or lapses. */
+/** One task from its claim to its end. A task that cannot be settled is another worker's by then, or its lease lapses. */
 const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Effect.Effect<void, never, R> =>
   Effect.raceFirst(
     Effect.flatMap(runWithin(work, lease), (outcome) => settle(lease, outcome)),
@@ -155,7 +155,7 @@ const runOne = <E extends TaskError, R>(work: Work<E, R>, lease: TaskLease): Eff
     ),
   );
 
-/** How often a trouble that lasts is told again. */
+/** Interval at which a trouble that lasts is reported again. */
 const troubleMillis = 60_000;
 
 /** Each trouble once, however many places of the worker have it. */
@@ -196,7 +196,7 @@ const slot = <E extends TaskError, R>(
 const isList = (agentTypes: Work<never, never>["agentTypes"]): agentTypes is ReadonlyArray<string> =>
   Array.isArray(agentTypes);
 
-/** The agent types of each place, or why nobody can work so. */
+/** The agent types of each place, or the reason that no worker can. */
 export const placesOf = ({
   agentTypes,
   concurrency = 1,

@@ -3,8 +3,8 @@
  *
  * Room: edge.
  */
-import type { AcpState } from "./AcpState.ts";
-import { AcpTraffic } from "./AcpTraffic.ts";
+import type { AcpState } from "./acp/AcpState.ts";
+import { AcpTraffic } from "./acp/AcpTraffic.ts";
 import { type State as McpState, Traffic } from "./Traffic.ts";
 
 /** `mcp`, the Model Context Protocol, or `acp`, the Agent Client Protocol. */

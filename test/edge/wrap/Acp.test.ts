@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { AcpTraffic } from "../../../src/edge/wrap/AcpTraffic.ts";
+import { AcpTraffic } from "../../../src/edge/wrap/acp/AcpTraffic.ts";
 import * as Journal from "../../../src/edge/wrap/Journal.ts";
 import { parse } from "../../../src/edge/wrap/Arguments.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";

@@ -1,13 +1,13 @@
 /**
- * Entries out of the queue's consumers to whoever waits for them in this process: the most urgent first, types of the same
+ * Entries out of the queue's consumers for the waiting claims of this process: the most urgent first, types of the same
  * priority in turn.
  *
  * Room: coordination.
  *
  * A lane is one agent type in one priority. All who come at the same time are served together: each lane they want is
  * asked in turn for as many entries as they can use and are there now. Who is left then waits: one pull per lane waits at
- * the server for all of them, and brings what is there as soon as anything is. An entry for which nobody waits any more is
- * given back at once. A lane that more urgent ones have kept from being asked for a while comes first, once: priorities age.
+ * the server for all of them, and brings what is there as soon as anything is. An entry without a waiting claim is given back
+ * at once. A lane that more urgent ones have kept from being asked for a while comes first, once: priorities age.
  *
  * Decision: pulls for as many as wait, because one at a time a worker's claim took two questions to the server, and 64
  * that had ended their tasks together 128: half of what a task cost this process.
@@ -34,7 +34,7 @@ export interface Lane {
 interface OpenLane extends Lane {
   /** Undefined until the consumer is known to be there. */
   leaseMillis: number | undefined;
-  /** Somebody waits at the server, so the lane was empty a moment ago. */
+  /** A pull waits at the server, so the lane was empty a moment ago. */
   isWaiting: boolean;
   askedAt: number;
 }
@@ -56,13 +56,13 @@ export interface Settings {
   readonly ensure: (lane: Lane) => Promise<number>;
   /** True when there is an entry in the lane. */
   readonly hasAny: (lane: Lane) => Promise<boolean>;
-  /** What a message says, beside where it came from; undefined for one that is no entry. */
+  /** Entry of a message, beside its origin; undefined for one that is no entry. */
   readonly entryOf: (message: Msg) => Pick<Entry, "taskId" | "known"> | undefined;
 }
 
-/** How long a pull waits at the server. It is asked again as long as somebody waits. */
+/** Wait of a pull at the server. It is repeated as long as a claim waits. */
 const waitMillis = 20_000;
-/** How much later than it said the server may answer. */
+/** Tolerance for a late answer of the server. */
 const graceMillis = 2_000;
 /** Between two tries while a lane cannot be asked, at first and at most. */
 const pauseMillis = 100;
@@ -129,7 +129,7 @@ export class Puller {
     return open;
   }
 
-  /** Opens the other lanes of a type in which there is anything: at its first use, and now and again while somebody waits. */
+  /** Opens the other lanes of a type in which there is anything: at its first use, and now and again while a claim waits. */
   async #openMore(agentType: string): Promise<void> {
     const { hasAny, lane } = this.#settings;
     const closed = priorities.filter((priority) => this.#types.get(agentType)?.has(priority) !== true);
@@ -146,7 +146,7 @@ export class Puller {
     return [...this.#waiters].filter((waiter) => waiter.isServed && waiter.agentTypes.has(agentType));
   }
 
-  /** Rounds for as long as somebody is there for whom nothing was asked yet. */
+  /** Rounds for as long as a claim is there for which nothing was asked yet. */
   async #serve(): Promise<void> {
     if (this.#isServing) return;
     this.#isServing = true;
@@ -180,7 +180,7 @@ export class Puller {
     return lanes.toSorted((one, other) => rank(one) - rank(other) || one.askedAt - other.askedAt);
   }
 
-  /** Waits at the server for as long as somebody waits for this lane. */
+  /** Waits at the server for as long as a claim waits for this lane. */
   async #wait(lane: OpenLane): Promise<void> {
     if (lane.isWaiting) return;
     lane.isWaiting = true;
@@ -257,7 +257,7 @@ export class Puller {
         if (!this.#pulls.delete(end)) return;
         clearTimeout(timer);
         ignoreLoss();
-        // What comes for it from now on finds nobody, and the server keeps no question for it.
+        // Later answers find no subscription, and the server keeps no request for it.
         if (!nc.isClosed()) subscription?.unsubscribe();
         resolve(isAsked === true);
       };

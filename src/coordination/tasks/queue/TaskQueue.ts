@@ -6,7 +6,7 @@
  * Promises, each a test in `test/contract/TaskQueueContract.ts`, kept by every layer:
  * - a task is in the queue at most once, however often it is put there;
  * - `take` gives the most urgent entry of the agent types asked for, of equally urgent ones the oldest;
- * - an entry that was taken comes to nobody else until its lease lapses without a heartbeat, or it is given back;
+ * - an entry that was taken comes to no other worker until its lease lapses without a heartbeat, or it is given back;
  * - an entry that was given back comes again after its delay, and one that is done or withdrawn never;
  * - a take that is interrupted keeps no entry from others.
  *
@@ -21,12 +21,12 @@ import type { LogUnavailable } from "../../../log/EventLog.ts";
 export const priorities: ReadonlyArray<TaskPriority> = ["high", "normal", "low"];
 
 /**
- * How long a worker may be silent before its task goes to another. Three heartbeats fit in, so one that is late by the
+ * The lease: longest silence of a worker before its task goes to another. Three heartbeats fit in, so one that is late by the
  * pause of a restarting server is no loss; a worker that dies costs its task half a minute.
  */
 export const defaultLeaseMillis = 30_000;
 
-/** What an entry is found by. */
+/** Key of an entry. */
 export interface Named {
   readonly taskId: string;
   readonly agentType: string;
@@ -42,7 +42,7 @@ export interface Waiting extends Named {
 export interface Entry {
   readonly taskId: string;
   readonly agentType: string;
-  /** What was known when it was put in; only when it is handed out for the first time. */
+  /** State known when it was put in; only when it is handed out for the first time. */
   readonly known: Submitted | undefined;
   /** The queue's own name of this handing out. */
   readonly receipt: string;
@@ -77,9 +77,9 @@ export class TaskQueue extends Context.Service<
     /** To be handed out again after a delay. */
     readonly giveBack: (entry: Entry, delayMillis: number) => Effect.Effect<void>;
     readonly done: (entry: Entry) => Effect.Effect<void>;
-    /** Takes out an entry that nobody has to claim any more, handed out or not; nothing when it is not there. */
+    /** Takes out an entry that needs no claim any more, handed out or not; nothing when it is not there. */
     readonly withdraw: (task: Named) => Effect.Effect<void>;
-    /** Where this process can be asked what it holds. */
+    /** Subject on which this process answers what it holds. */
     readonly holder: string;
     /** Answers for a token from now on, until it is let go. */
     readonly hold: (token: number) => Effect.Effect<void>;

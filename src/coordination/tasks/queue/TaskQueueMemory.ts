@@ -14,9 +14,9 @@ export interface Options {
 interface Item extends Waiting {
   /** Order of arrival. */
   readonly number: number;
-  /** When it may be handed out, epoch milliseconds; moves with every lease and delay. */
+  /** Earliest time of its delivery, epoch milliseconds; moves with every lease and delay. */
   freeAt: number;
-  /** How often it was handed out: an older receipt settles nothing. */
+  /** Number of its deliveries: an older receipt settles nothing. */
   handedOut: number;
 }
 

@@ -68,7 +68,7 @@ const holderMillis = 1_000;
 const putMillis = 5_000;
 /** A clock that is off by more than machines that keep time are. */
 const clockOffMillis = 5_000;
-/** How long a put waits for the answer whether the stream is there. */
+/** Patience of a put with the question for the stream. */
 const lookMillis = 500;
 /** A stream that was just made in a cluster elects its leader: half a second of pauses in all. */
 const putAttempts = 7;
@@ -87,8 +87,8 @@ const maxWaiting = 5_000;
 /** A consumer per agent type and priority that is worked on; a stream has 1,000 unless it is told. */
 const maxConsumers = 20_000;
 /**
- * A consumer goes when nobody has asked it for so long. What it had handed out comes to whoever makes it again, who asks the
- * holder; and what waits stays where it is.
+ * A consumer without a pull goes after this time. Its deliveries come to the process that makes it again, which asks the
+ * holder; waiting entries stay in the stream.
  */
 const inactiveMillis = 300_000;
 
@@ -178,7 +178,7 @@ const laneOf = (tenant: string, agentType: string, priority: TaskPriority) => {
   return { agentType, priority, filter, durable: createHash("sha256").update(filter).digest("hex").slice(0, 32) };
 };
 
-/** Who waits for an agent type hears that there is something in a lane that he may not have opened. */
+/** Subject of news for claims that wait: a lane that they may not have opened has an entry. */
 const newsOf = (tenant: string, { agentType, priority }: Pick<Named, "agentType" | "priority">) =>
   `${laneRoot}.${encodeToken(tenant)}.${encodeToken(agentType)}.${priority}`;
 
@@ -244,7 +244,7 @@ const holderPattern = /^[0-9a-f-]{36}$/;
 
 export const newHolder = (): Holder => ({ holder: crypto.randomUUID(), tokens: new Set() });
 
-/** What a queue says of the process that it is in. */
+/** A queue's view of its own process. */
 export const answers = ({ holder, tokens }: Holder) => ({
   holder,
   hold: (token: number) => Effect.sync(() => void tokens.add(token)),
@@ -363,7 +363,7 @@ const make = Effect.fnUntraced(function* (options: Options, here: Holder) {
     }),
     now: Effect.andThen(learnt, () => serverClock.now(timeQuestion)),
     incarnation: Effect.tryPromise({ try: ensured, catch: unavailable }).pipe(
-      // What a server had not written when it was killed is lost with it: `persist_mode`.
+      // A killed server loses what it had not written: `persist_mode`.
       Effect.map((created) => `${created} ${connection.serverInfo().server_id}`),
     ),
   });

@@ -8,7 +8,7 @@
  * one. A place is taken when there is an entry for it, and never by a worker that only waits.
  *
  * Promises, each a test in `test/contract/TasksContract.ts`:
- * - no more tasks of a type run than are configured, whoever claims at the same moment;
+ * - no more tasks of a type run than are configured, however many claim at the same moment;
  * - a type that has no place free holds up no other type;
  * - the places of a process that died are taken by another one within a lease.
  *
@@ -16,8 +16,8 @@
  * their delay among those it has handed out, and a type has a consumer for each priority.
  * Decision: one number for each process, written as it is and not changed by one, because what a lost answer left behind is
  * mended by the next write, and a place that is left and taken again in the same moment is not written at all.
- * Decision: whoever finds all places taken asks the processes, as for leases, and a place has no end of its own: so a
- * server that was away for longer than a lease costs no place of a worker that lives, and nobody writes heartbeats.
+ * Decision: a claim that finds all places taken asks the processes, as for leases, and a place has no end of its own: so a
+ * server that was away for longer than a lease costs no place of a worker that lives, and no heartbeats are written.
  */
 import { Clock, Context, Effect, Layer, Option, Random, Schema, Semaphore, Stream } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
@@ -52,7 +52,7 @@ export interface Slot {
 
 const unbounded: Slot = { leave: Effect.void };
 
-/** What this process knows of an agent type, and has of it. */
+/** Knowledge of this process of an agent type, and its places. */
 interface Known {
   readonly agentType: string;
   readonly one: Semaphore.Semaphore;
@@ -142,7 +142,7 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
     Effect.forkScoped,
   );
 
-  /** Writes what this process has, unless that is what stands there. False: somebody else wrote first, and was read. */
+  /** Writes this process's places, unless they stand there already. False: another process wrote first, and was read. */
   const written = Effect.fnUntraced(function* (known: Known, taken: Taken = known.taken) {
     const { [me]: before = 0, ...others } = taken;
     if (before === known.mine && taken === known.taken) return true;

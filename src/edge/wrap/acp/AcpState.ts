@@ -3,8 +3,8 @@
  *
  * Room: edge.
  */
-import type { JsonObject, JsonValue } from "../../domain/Json.ts";
-import type { Part, Program } from "../../domain/thread/Content.ts";
+import type { JsonObject, JsonValue } from "../../../domain/Json.ts";
+import type { Part, Program } from "../../../domain/thread/Content.ts";
 
 export interface Asked {
   readonly method: string;

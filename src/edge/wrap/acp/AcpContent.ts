@@ -3,8 +3,8 @@
  *
  * Room: edge.
  */
-import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
-import type { Part, Program } from "../../domain/thread/Content.ts";
+import { arrayAt, isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../../domain/Json.ts";
+import type { Part, Program } from "../../../domain/thread/Content.ts";
 
 const kept = (block: JsonValue, kind: string): Part => ({ type: "other", kind, value: block });
 

@@ -10,8 +10,8 @@
  * Decision: the thread of a session is `acp/<session>`, a child of `<session>`, because an agent may keep a transcript under the
  * session's own id, in which the same calls stand; in one thread they would count twice.
  */
-import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../domain/Json.ts";
-import type { Program } from "../../domain/thread/Content.ts";
+import { isObject, type JsonObject, type JsonValue, objectAt, stringAt } from "../../../domain/Json.ts";
+import type { Program } from "../../../domain/thread/Content.ts";
 import { contentsOf, joined, paramsOf, partOf, partsOf, programOf } from "./AcpContent.ts";
 import {
   type AcpState,
@@ -24,8 +24,8 @@ import {
   mostSessions,
   type Session,
 } from "./AcpState.ts";
-import type { Line } from "./Lines.ts";
-import type { Direction, Moment, Observation } from "./Traffic.ts";
+import type { Line } from "../Lines.ts";
+import type { Direction, Moment, Observation } from "../Traffic.ts";
 
 type Told = Extract<Observation, { _tag: "Told" }>;
 
@@ -117,7 +117,7 @@ export class AcpTraffic {
   }
 
   #answered(direction: Direction, id: string | number, message: JsonObject, at: Moment): ReadonlyArray<Observation> {
-    // Whoever answers was asked from the other side.
+    // The request came from the other side of its answer.
     const key = keyOf(direction === "toClient" ? "toServer" : "toClient", id);
     const asked = this.#seen.asked[key];
     if (asked === undefined) return [];
