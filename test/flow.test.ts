@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { draw, faultsOf, readTree, root } from "./support/flow.ts";
+import { mutants } from "./drill/mutants/List.ts";
 import { stumbles } from "./support/english.ts";
 import { missingFrom } from "./support/lock.ts";
 
@@ -20,6 +21,15 @@ describe("the house", () => {
       { path: "src/domain/Event.ts", text: head("domain") },
     ]);
     assert.deepStrictEqual(drawn.match(/^\w+$/gm), ["domain", "projections", "edge"]);
+  });
+
+  it("has each fault that the drill plants, once in its file, and the tests that have to notice it", () => {
+    const strays = mutants.filter(({ file, from, tests }) => {
+      const text = readFileSync(resolve(root, file), "utf8");
+      return text.split(from).length !== 2 || !tests.every((test) => existsSync(resolve(root, test)));
+    });
+    assert.isNotEmpty(mutants);
+    assert.deepStrictEqual(strays, []);
   });
 
   it("has docstrings that begin with a noun, and that name who is meant", () => {

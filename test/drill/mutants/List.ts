@@ -46,7 +46,7 @@ const models = planted(
 );
 const query = planted("query/Query", "query/Search");
 const sandbox = planted("query/sandbox/Sandbox");
-const limits = planted("coordination/LimiterStore", "coordination/Limits");
+const limits = planted("coordination/LimitCounts", "coordination/Limits");
 const config = planted("coordination/Configuration");
 const bucket = planted("coordination/Bucket");
 const inbox = planted("coordination/Inbox");
@@ -182,23 +182,23 @@ export const mutants: ReadonlyArray<Mutant> = [
     "CASE WHEN ${row}.second_hand = 1 AND",
     "CASE WHEN ${row}.second_hand = 2 AND",
   ),
-  query("src/query/Snippet", "if (marks.length === mostMarks) break;", "if (marks.length === 1) break;"),
-  query("src/query/Snippet", "mark[1] <= start + width", "mark[1] <= start"),
+  query(
+    "src/query/Snippet",
+    "match.index + match[0].length);\n    if (marks.length === mostMarks) break;",
+    "match.index + match[0].length);\n    break;",
+  ),
+  query("src/query/Snippet", "?? 0) <= start + width", "?? 0) <= start"),
   sandbox(
     "src/query/sandbox/SqlText",
     'words.includes("using") || words.includes("natural")',
     'words.includes("using")',
   ),
   planted("query/brief/Brief", "edge/mcp/Tools")("src/query/brief/Budget", "Math.min(length, mark.index)", "length"),
+  limits("src/coordination/limits/LimitMath", "if (count > limit) {", "if (count > limit + 1) {"),
   limits(
     "src/coordination/limits/LimitMath",
-    "limit !== undefined && count + tokens > limit",
-    "limit !== undefined && count + tokens > limit + 1",
-  ),
-  limits(
-    "src/coordination/limits/LimitMath",
-    "there = Math.min(limit, there + refilled);",
-    "there = there + refilled;",
+    "const there = Math.min(limit, before + Math.max(0, now - at) / millisOf(1));",
+    "const there = before + Math.max(0, now - at) / millisOf(1);",
   ),
   config("src/coordination/config/ConfigFields", "if (isDeeper(value, maxDepth)) return", "if (false) return"),
   bucket("src/coordination/bucket/BucketMemory", "endsAt <= now", "endsAt < now - 1_000"),
@@ -226,11 +226,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     "this.isFirst ? [] : [newline]",
   ),
   door("src/edge/http/Guard", "ranks[held] >= ranks[needed]", "ranks[held] > 0"),
-  door(
-    "src/edge/http/Guard",
-    "at.protocol === own.protocol && at.port === own.port &&",
-    "at.protocol === own.protocol &&",
-  ),
+  door("src/edge/http/Guard", "at.protocol === own?.protocol && at.port === own.port", "at.protocol === own?.protocol"),
   wrap(
     "src/edge/wrap/Lines",
     "return this.#bytes > this.#maxLineBytes;",
