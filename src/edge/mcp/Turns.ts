@@ -125,3 +125,12 @@ export const pieces = (options: {
   }));
   return [...said, ...alone, ...cuts].toSorted((left, right) => left.sequence - right.sequence);
 };
+
+/**
+ * The pieces of the read models, then what is known behind them. The read models go on between the two readings, so what
+ * was behind them may meanwhile be in both: it is told once, as they have it.
+ */
+export const joined = (read: ReadonlyArray<Piece>, behind: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
+  const last = read.at(-1)?.sequence ?? 0;
+  return [...read, ...behind.filter(({ sequence }) => sequence > last)];
+};

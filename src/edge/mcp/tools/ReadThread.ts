@@ -15,7 +15,7 @@ import { known, minute, titleOf } from "../../../query/brief/Plain.ts";
 import { Refused } from "../Refusal.ts";
 import { rowsOf } from "../Rows.ts";
 import { tool } from "../Tool.ts";
-import { type Piece, pieces } from "../Turns.ts";
+import { joined, type Piece, pieces } from "../Turns.ts";
 
 /** Messages looked at for one answer: more than fit into the largest. */
 const window = 400;
@@ -254,7 +254,7 @@ export const readThread = tool({
     const upTo = before === undefined ? Number.MAX_SAFE_INTEGER : before - 1;
     const start = yield* windowBefore(thread, upTo, window - 1);
     const behind = before === undefined ? yield* newer(thread.threadId, thread.lastSequence) : [];
-    const all = [...(yield* read(query, thread, { after: start, upTo }, false)), ...behind];
+    const all = joined(yield* read(query, thread, { after: start, upTo }, false), behind);
     const wanted = all.slice(before === undefined ? -(tail ?? 20) : 0);
     const shown = fittingPieces(head, wanted.toReversed(), tokens).toReversed();
     return framed(head, all, shown, {
