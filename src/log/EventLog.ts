@@ -161,6 +161,11 @@ export class EventLog extends Context.Service<
       readonly history: History;
       readonly after?: Sequence;
     }) => Stream.Stream<RecordedEvent, LogUnavailable>;
+    /**
+     * Fails where the stream is known to lack events behind a sequence (default 0): what the log alone tells of any history
+     * behind it may be cut short then. Costs nothing while none are known to be missing.
+     */
+    readonly whole: (after?: Sequence) => Effect.Effect<void, LogUnavailable>;
     /** The last event of a history, or undefined; never older than what this process itself has appended. */
     readonly last: (history: History) => Effect.Effect<RecordedEvent | undefined, LogUnavailable>;
     /** Entry at a sequence, or undefined. */

@@ -190,6 +190,7 @@ export const make = Effect.gen(function* () {
     }),
     read: ({ after = 0, history }) =>
       Stream.unwrap(present(() => Effect.sync(() => Stream.fromArray(eventsAfter(subjectOf(history), after))))),
+    whole: () => Effect.void,
     last: (history) => present(() => Effect.sync(() => eventsAfter(subjectOf(history), 0).at(-1))),
     at: (sequence) =>
       present(() =>

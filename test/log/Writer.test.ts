@@ -94,6 +94,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
             held.filter(({ subject }) => subjects.includes(subject)).map((message) => [message.subject, message]),
           ),
         ),
+      countBehind: () => Effect.succeed(0),
       next: () => Effect.succeed(undefined),
       at: (sequence) => Effect.succeed(held.find((one) => one.sequence === sequence)),
       wrote: () => undefined,

@@ -14,7 +14,7 @@ import type { LogUnavailable } from "../EventLog.ts";
 import type { Asking, Guard, Verdict } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import type { ApiError } from "./RequestNats.ts";
-import { conditionsOf, fatalDifference, identityKey, repairsOf, type Settings } from "./StreamConfigNats.ts";
+import { conditionsOf, fatalDifference, firstKey, identityKey, repairsOf, type Settings } from "./StreamConfigNats.ts";
 import * as StreamNats from "./StreamNats.ts";
 
 /** A stream that was seen, for whoever remembers it. */
@@ -136,8 +136,9 @@ export const make = (meant: Meant): StreamGuard => {
   /** Fields to change, with the identity where there is none. */
   const bringInLine = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, identity: string) {
     const repairs = repairsOf(found.config, settingsOf(asking), isOwn);
-    const named =
-      found.identity === identity ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity } };
+    const first = found.config.metadata?.[firstKey] ?? (isOwn ? "1" : String(found.facts.firstSequence || 1));
+    const isNamed = found.identity === identity && found.config.metadata?.[firstKey] === first;
+    const named = isNamed ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity, [firstKey]: first } };
     const fields = { ...repairs, ...named };
     if (Object.keys(fields).length === 0) return found;
     yield* Effect.logInfo(`bringing the stream ${stream} in line: ${Object.keys(fields).join(", ")}`);
