@@ -256,7 +256,9 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     read: ({ after = 0, history }) =>
       Stream.unwrap(Effect.as(proveBegin(guard, after), readHistory(read, { history, after, countOf }))),
     whole: (after = 0) =>
-      Effect.suspend(() => (guard.conditions().some(isLoss) ? proveWhole({ read, learn, after }) : Effect.void)),
+      Effect.suspend(() =>
+        guard.conditions().some(isLoss) ? proveWhole({ read, learn, after, reached: guard.reached() }) : Effect.void,
+      ),
     last: (history) => lastEvent(read, history, countOf),
     at: (sequence) =>
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),

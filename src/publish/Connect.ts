@@ -86,6 +86,7 @@ export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolde
     StreamGuard.make({
       may: "check",
       identity,
+      reached: Effect.map(record, (known) => (own && known._tag === "Known" ? (known.record.reached ?? 0) : 0)),
       missing: Effect.map(identity, (known) => (known === undefined ? undefined : StreamGuard.gone(defaultStream))),
       remember: ({ identity: found }) =>
         Effect.suspend(() =>

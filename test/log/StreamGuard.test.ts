@@ -237,6 +237,25 @@ describe("the stream of record", () => {
       }).pipe(quietly),
   );
 
+  it.live("knows that the stream's end was lost where it once reached further, and lets no history end there", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.make();
+      const noted: Array<number> = [];
+      const memory: Memory = { identity: undefined };
+      const daemon = {
+        reached: Effect.sync(() => noted.at(-1) ?? 0),
+        noteReached: (sequence: number) => Effect.sync(() => void noted.push(sequence)),
+      };
+      const there = yield* open(url, guardWith(memory, daemon));
+      for (const id of ["a", "b"]) yield* there.append(id);
+      assert.deepStrictEqual(yield* there.named, []);
+      assert.deepStrictEqual(noted, [2]);
+      const later = yield* open(url, guardWith(memory, { may: "check", reached: Effect.succeed(5) }));
+      assert.deepStrictEqual(yield* later.named, ["streamDamaged"]);
+      assert.match((yield* Effect.flip(later.log.whole(2))).reason, /lacks 3 events behind sequence 2/);
+    }).pipe(quietly),
+  );
+
   it.live("refuses to read a history whose beginning was removed, and to read where reads are not served", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make();

@@ -191,7 +191,21 @@ const removalConditions = (found: StreamConfig, isOwn: boolean): ReadonlyArray<L
 
 /** Nothing removes an event, so each number from the first to the last is one, or was lost (nats-server cuts a block that
  * it cannot read after an unclean stop: 658 events of 6 KB for one flipped bit). */
-const lossConditions = (found: StreamConfig, state: State, isOwn: boolean): ReadonlyArray<LogCondition> => {
+const lossConditions = (
+  found: StreamConfig,
+  state: State,
+  { isOwn, reached = 0 }: { readonly isOwn: boolean; readonly reached?: number | undefined },
+): ReadonlyArray<LogCondition> => {
+  const lost = reached - state.lastSequence;
+  if (lost > 0)
+    return [
+      {
+        name: "streamDamaged",
+        message: `The stream ends at sequence ${state.lastSequence}, and it has reached ${reached}: its last ${lost === 1 ? "event was" : `${lost} events were`} lost, or an older copy was put back.`,
+        hint: "recollect verify names each place; recollect heal puts back what the ledger has, and names what no copy has.",
+        refusesAppends: false,
+      },
+    ];
   const noted = Number(found.metadata?.[firstKey]);
   const isNoted = Number.isSafeInteger(noted) && noted > 0;
   // A stream of our own begins with 1; another one, which nobody noted, may have been cut before it became ours.
@@ -212,11 +226,11 @@ const lossConditions = (found: StreamConfig, state: State, isOwn: boolean): Read
 export const conditionsOf = (
   found: StreamConfig,
   state: State,
-  options: { readonly settings: Settings; readonly isOwn: boolean },
+  options: { readonly settings: Settings; readonly isOwn: boolean; readonly reached?: number | undefined },
 ): ReadonlyArray<LogCondition> => {
   const { isOwn, settings } = options;
   const conditions = [
-    ...lossConditions(found, state, isOwn),
+    ...lossConditions(found, state, options),
     ...sizeConditions(found, state, isOwn),
     ...removalConditions(found, isOwn),
   ];

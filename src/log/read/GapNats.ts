@@ -76,8 +76,10 @@ export const proveWhole = Effect.fnUntraced(function* (options: {
   readonly read: HistoryRead;
   readonly learn: Effect.Effect<{ readonly lastSequence: Sequence }, LogUnavailable>;
   readonly after: Sequence;
+  /** The last sequence that was ever seen. */
+  readonly reached: Sequence;
 }) {
-  const { after, learn, read } = options;
+  const { after, learn, reached, read } = options;
   for (let attempt = 1; ; attempt++) {
     const { lastSequence } = yield* learn;
     // A user of one tenant may not ask for all of them.
@@ -86,7 +88,7 @@ export const proveWhole = Effect.fnUntraced(function* (options: {
       ({ denied }) => denied !== undefined,
       () => lacking(after),
     );
-    const missing = lastSequence - after - there;
+    const missing = Math.max(lastSequence, reached) - after - there;
     if (missing <= 0 && (yield* learn).lastSequence === lastSequence) return;
     if (missing > 0) return yield* lacking(after, missing);
     // Events that came in between would stand for missing ones.
