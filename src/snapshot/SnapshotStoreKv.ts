@@ -172,10 +172,13 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const roomNow = Effect.gen(function* () {
     const at = yield* elapsed;
     if (at - roomAt > roomMillis) {
-      roomAt = at;
       const asked = attempt("asking for the bucket", () => jsm.streams.info(streamName));
       const found = yield* Effect.option(asked);
-      if (Option.isSome(found)) room = { bytes: found.value.state.bytes, maxBytes: found.value.config.max_bytes };
+      if (Option.isSome(found)) {
+        // A bucket that is not there yet is asked for again.
+        roomAt = at;
+        room = { bytes: found.value.state.bytes, maxBytes: found.value.config.max_bytes };
+      }
     }
     return room;
   });

@@ -34,18 +34,14 @@ const usedBy = Effect.fnUntraced(function* (tenant: string, now: number) {
   const asked = Effect.gen(function* () {
     const bytes = yield* query.select(bytesSql, [tenant, day]);
     const threads = yield* query.select(threadsSql, [tenant]);
-    return {
-      day,
-      bytes: Number(bytes.rows[0]?.[0] ?? 0),
-      threads: threads.rows.map(([id]) => String(id)),
-    } satisfies Used as Used;
+    const ids = threads.rows.map(([id]) => String(id));
+    return { day, bytes: Number(bytes.rows[0]?.[0] ?? 0), threads: ids } satisfies Used as Used;
   });
-  return yield* Effect.catch(asked, ({ message }) =>
-    Effect.as(Effect.logWarning(`the quota of ${tenant} begins from nothing: ${message}`), {
-      day,
-      bytes: 0,
-      threads: [],
-    } satisfies Used as Used),
+  const nothing: Used = { day, bytes: 0, threads: [] };
+  return yield* asked.pipe(
+    Effect.catch(({ message }) =>
+      Effect.as(Effect.logWarning(`the quota of ${tenant} begins from nothing: ${message}`), nothing),
+    ),
   );
 });
 

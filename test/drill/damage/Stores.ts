@@ -203,11 +203,11 @@ export const make = async (say: (line: string) => void, kept?: string): Promise<
     must(command(home, to, ["import", ...paths, "--json"]), "the import");
   const note = noteIn(folder);
   /** As it was made before, or made now and written down. */
-  const noted = async (base: Base, name: string, make: () => Promise<Store>): Promise<Store> => {
+  const noted = async (base: Base, name: string, begun: () => Promise<Store>): Promise<Store> => {
     const before = note.stores[base];
     if (before !== undefined) return { ...before, truth: new Map(before.truth) };
     rmSync(join(folder, name), { recursive: true, force: true });
-    const store = await make();
+    const store = await begun();
     note.stores[base] = { ...store, truth: [...store.truth] };
     writeFileSync(join(folder, "stores.json"), JSON.stringify(note));
     return store;
