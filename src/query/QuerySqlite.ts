@@ -7,6 +7,8 @@ import type { Database } from "better-sqlite3";
 import { Clock, Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
+import { readModels } from "../../projections/all.ts";
+import { tryAgain } from "../projection/TryAgainSqlite.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 import { readCompactions, readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
@@ -222,6 +224,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
       Effect.withSpan("query.status"),
     ),
+    tryAgain: (sequence) => tryAgain({ path, projections: readModels, sequence }),
     sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
     copyInto: (file) => copyInto(path, file).pipe(Effect.withSpan("query.copyInto")),
     select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {

@@ -64,6 +64,7 @@ const measures: ReadonlyArray<Measure> = [
   { name: "Failed calls", of: ({ errors }) => errors, text: rounded, path: "/errors" },
   { name: "Tokens in", of: ({ inputTokens }) => inputTokens, text: short, path: "/models" },
   { name: "Tokens out", of: ({ outputTokens }) => outputTokens, text: short, path: "/models" },
+  { name: "Cost, estimated", of: ({ estimatedUsd }) => estimatedUsd ?? 0, text: money, path: "/models#cost-totals" },
   { name: "Cost, as reported", of: ({ costUsd }) => costUsd ?? 0, text: money, path: "/models" },
 ];
 

@@ -52,6 +52,7 @@ const none = {
   inputTokens: 0,
   outputTokens: 0,
   costUsd: null,
+  estimatedUsd: null,
 };
 
 const first = Effect.gen(function* () {
