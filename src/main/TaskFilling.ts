@@ -29,6 +29,8 @@ export const tasksOf = (options: Tasks.Options) =>
 
 /** Delay until a look sees what others have submitted, and what changed the next due time. */
 const tickMillis = 1_000;
+/** Delay after events that are new: by then their submitter has put its task into the queue, or it never will. */
+const settleMillis = 300;
 
 /** Tasks by tenant; a tenant's queue is opened with its first task. */
 const makeTenants = Effect.gen(function* () {
@@ -156,9 +158,10 @@ const fill = Effect.gen(function* () {
       yield* followUp(ordered);
       seen = { ...seen, ordered: ordered.length < orderedPage ? 0 : (ordered.at(-1)?.firstSequence ?? 0) };
     }
+    const soon = checkpoint === seen.checkpoint ? tickMillis : settleMillis;
     seen = { ...seen, checkpoint };
     const next = (yield* waiting.nextDue(seen.due)) ?? Infinity;
-    return Math.max(0, Math.min(tickMillis, next - (yield* now)));
+    return Math.max(0, Math.min(soon, next - (yield* now)));
   });
 });
 
