@@ -105,7 +105,7 @@ describe("questions about the tasks that wait", () => {
             assert.isAbove(plans.size, 0, name);
             const steps = [...plans.values()].flatMap((plan) => plan.split("\n"));
             const walks = steps.filter((step) => /^SCAN (?!CONSTANT ROW)|TEMP B-TREE|AUTOMATIC/.test(step));
-            assert.deepStrictEqual(walks.sort(), allowed[name] ?? [], `${name}: ${steps.join("\n")}`);
+            assert.deepStrictEqual(walks.toSorted(), allowed[name] ?? [], `${name}: ${steps.join("\n")}`);
           }
         }
       }),
