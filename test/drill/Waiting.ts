@@ -51,13 +51,13 @@ const restPercent = 1;
 /** Without progress in this time the drill has failed. */
 const patienceMillis = 600_000;
 
-type Published = readonly [id: string, agentType: string, tenant: string, notBefore?: number];
+type Published = readonly [id: string, agentType: string, tenant: string, notBefore: number | undefined];
 
 /** As programs in any language submit: into the log alone. */
 const publish = Effect.fnUntraced(function* (tasks: ReadonlyArray<Published>) {
   const log = yield* EventLog;
   const appends = yield* Effect.forEach(tasks, ([id, agentType, tenant, notBefore]) => {
-    const data = { request: { agentType }, queue: { priority: "normal", notBefore } };
+    const data = { request: { agentType }, queue: { priority: "normal", notBefore } } as const;
     return Effect.map(
       compose({ history: historyOf(id, tenant), type: "task.submitted", data }, writing("drill")),
       ({ event, history }) => ({ history, events: [event], expected: 0 }),
