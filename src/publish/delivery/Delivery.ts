@@ -21,9 +21,11 @@ import * as AtExit from "./AtExit.ts";
 import type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 import { Denials, type WhenDenied } from "./Denials.ts";
 import { Drainer } from "../drain/Drain.ts";
+import { LateWrites, partOf } from "./LateWrites.ts";
 import { bytesOf, SpoolOrMemory, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
 import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
 import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
@@ -92,6 +94,7 @@ export class Delivery {
   readonly #parts: Parts;
   readonly #keep: SpoolOrMemory;
   readonly #tasks = new KnownTasks();
+  readonly #late = new LateWrites();
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
   readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | TaskRefusal | LogUnavailable>;
@@ -140,6 +143,11 @@ export class Delivery {
   /** Accepts a command at its place in its history; returns what became of it. */
   deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
     return this.#lanes.call(command);
+  }
+
+  /** A command that was missed and is not tried again: its caller does not wait any more. */
+  forget(eventId: string): void {
+    this.#late.forget(eventId);
   }
 
   /**
@@ -271,8 +279,14 @@ export class Delivery {
   #writeDirect(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
     const { log } = this.#parts;
     return Effect.gen({ self: this }, function* () {
-      if (commands.length > 1) {
-        const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
+      const now = yield* elapsed;
+      if (commands.length > 1 && commands.every((command) => this.#late.of(command, now) === undefined)) {
+        const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)), (late) => {
+          for (const [index, command] of commands.entries()) {
+            const own = Effect.map(late, (written) => partOf(written, index));
+            this.#late.keep(command, own, now);
+          }
+        });
         if (together === undefined) return [];
         if (Result.isFailure(together)) {
           const denied = this.#denials.failure(deniedIn(together.failure));
@@ -285,8 +299,7 @@ export class Delivery {
       }
       const results: Array<Fate> = [];
       for (const command of commands) {
-        const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
-        const written = yield* this.#patiently([command], Effect.result(one));
+        const written = yield* this.#writeOne(command);
         const known = written === undefined ? undefined : this.#asResult(written);
         if (known === undefined) break;
         if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
@@ -296,11 +309,33 @@ export class Delivery {
     });
   }
 
+  /** Undefined when there is no answer in time. */
+  #writeOne(command: Command): Effect.Effect<Result.Result<Written, WriteError> | undefined> {
+    const { log } = this.#parts;
+    return Effect.gen({ self: this }, function* () {
+      const now = yield* elapsed;
+      const late = this.#late.of(command, now);
+      if (late !== undefined) {
+        let isLate = false;
+        const settled = yield* this.#patiently([command], late, () => (isLate = true));
+        if (isLate) return undefined;
+        this.#late.forget(command.event.id);
+        if (settled !== undefined && !isUnanswered(settled)) return settled;
+      }
+      const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
+      return yield* this.#patiently([command], Effect.result(one), (again) => this.#late.keep(command, again, now));
+    });
+  }
+
   /**
    * Undefined when there is no answer in time. The write is left to itself then: interrupting it could take as long as
-   * the log takes, and should it succeed after all, the drain finds its id in the log.
+   * the log takes, and should it succeed after all, the drain finds its id in the log. `onLate` is given what it comes to.
    */
-  #patiently<A>(commands: ReadonlyArray<Command>, effect: Effect.Effect<A>): Effect.Effect<A | undefined> {
+  #patiently<A>(
+    commands: ReadonlyArray<Command>,
+    effect: Effect.Effect<A>,
+    onLate?: (late: Effect.Effect<A>) => void,
+  ): Effect.Effect<A | undefined> {
     const patienceMillis = patienceFor(
       this.#parts,
       commands.reduce((sum, command) => sum + bytesOf(command), 0),
@@ -309,7 +344,9 @@ export class Delivery {
       const answer = Deferred.makeUnsafe<A>();
       yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
       const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
-      return inTime._tag === "Some" ? inTime.value : undefined;
+      if (inTime._tag === "Some") return inTime.value;
+      onLate?.(Deferred.await(answer));
+      return undefined;
     });
   }
 
@@ -384,5 +421,8 @@ export class Delivery {
     });
   }
 }
+
+const isUnanswered = (written: Result.Result<Written, WriteError>): boolean =>
+  Result.isFailure(written) && written.failure._tag === "LogUnavailable";
 
 const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });
