@@ -8,7 +8,7 @@
  * recovered: each attempt looked for its event and wrote it again, so that of 256 callers who waited for their appends each
  * cost ten times its processor time, and some were refused after five seconds.
  */
-import { Effect, Result } from "effect";
+import { type Effect, Result } from "effect";
 import type { Command } from "../../spool/Spool.ts";
 import type { WriteError, Written } from "../write/WriteCommand.ts";
 
