@@ -5,7 +5,7 @@
  */
 import type { View } from "../../src/projection/Projection.ts";
 import { nameText } from "../../src/projection/Projection.ts";
-import { dayOf } from "../activity/sums.ts";
+import { daysOf } from "../activity/sums.ts";
 import { costSum, modelOfUsage, tokenSums } from "../activity/tokens.ts";
 import { pricesSql } from "./prices.ts";
 import { share } from "./spell.ts";
@@ -107,7 +107,7 @@ const days: View = {
     ...tokens,
     ...money,
   },
-  select: `SELECT (a.day), ${nameText("a.tenant")}, ${tokensSql} FROM ${grouped({ day: dayOf("u.quarter_at"), tenant: "u.tenant" })} a`,
+  select: `SELECT (a.day), ${nameText("a.tenant")}, ${tokensSql} FROM ${grouped({ day: "q.day", tenant: "u.tenant" }, `JOIN ${daysOf("token_activity")} q ON q.quarter_at = u.quarter_at`)} a`,
 };
 
 const thread = "LEFT JOIN threads h ON h.thread_id = u.thread_id AND h.tenant = u.tenant";

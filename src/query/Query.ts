@@ -340,7 +340,7 @@ export class Query extends Context.Service<
     /** Sessions with a lease that have not ended, in the order in which they began after `after`; at most `maxPage`. */
     readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
-    /** Whether a refused event would be taken by the projections of today; undefined where there is no such event. */
+    /** Refusals of an event by the projections of today, none where they would take it; undefined where there is no such event. */
     readonly tryAgain: (sequence: Sequence) => Effect.Effect<Tried | undefined, StorageTrouble>;
     /**
      * One foreign SELECT, WITH, VALUES or EXPLAIN, in a process of its own: it cannot write, reaches nothing but the

@@ -56,7 +56,7 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
   const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,
-    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, (SELECT count(*) FROM events) AS events,
+    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0) AS events,
        (SELECT count(*) FROM unknown_entries) AS unknown`,
     { now },
   );

@@ -4,7 +4,7 @@
  * Room: query.
  *
  * Promises: what is asked of them is what would have been answered then (`projection/AsOf`); the process that asks goes on
- * meanwhile; nobody waits for longer than `patienceMillis`, the fold goes on and the next who asks finds it; at most
+ * meanwhile; no caller waits for longer than `patienceMillis`, while the fold goes on for the next one; at most
  * `mostKept` are kept, none for longer than `keptMillis` after its last use.
  */
 import { Context, type Effect, Schema, type Scope } from "effect";

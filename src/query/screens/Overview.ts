@@ -6,6 +6,7 @@
 import { Effect } from "effect";
 import { modelOfUsage } from "../../../projections/activity/tokens.ts";
 import { priceOf } from "../../../projections/answers/costs.ts";
+import { callCounts } from "../../../projections/toolCalls.ts";
 import { listOrder } from "../../../projections/threads.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
 import { Ask } from "./Ask.ts";
@@ -78,15 +79,21 @@ const spentInput = "sum(a.uncached_tokens + a.cache_read_tokens + a.cache_write_
 const spentOutput = "sum(a.visible_tokens + a.reasoning_tokens)";
 const spentCost = "sum(CASE a.is_priced WHEN 1 THEN a.cost_nanos END) / 1e9";
 
+/** Local days of the quarters of a time, each asked for once: local time costs more than all else of a sum. */
+const recentDays = (table: string): string =>
+  `(SELECT DISTINCT x.quarter_at, date(x.quarter_at / 1000, 'unixepoch', 'localtime') AS day
+     FROM (SELECT DISTINCT quarter_at FROM ${table} WHERE quarter_at >= :since AND quarter_at < :until) x)`;
+
 /** SQLite's local days of the sums; by their key, so that older days cost nothing, and by the tables, which have no texts to look up. */
 const recent = (table: string, sums: string): string =>
-  `SELECT date(a.quarter_at / 1000, 'unixepoch', 'localtime') AS day, ${sums} FROM ${table} a
+  `SELECT q.day, ${sums} FROM ${table} a JOIN ${recentDays(table)} q ON q.quarter_at = a.quarter_at
    WHERE a.quarter_at >= :since AND a.quarter_at < :until AND (:tenant IS NULL OR a.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1`;
 
 /** Estimates by day: each model is looked up in the price list once. */
-const estimatedDays = `WITH g AS MATERIALIZED (SELECT date(u.quarter_at / 1000, 'unixepoch', 'localtime') AS day, ${modelOfUsage} AS model,
+const estimatedDays = `WITH g AS MATERIALIZED (SELECT q.day, ${modelOfUsage} AS model,
     sum(u.uncached_tokens) AS fresh, sum(u.cache_read_tokens) AS hit, sum(u.cache_write_tokens) AS put,
-    sum(u.visible_tokens + u.reasoning_tokens) AS said FROM token_activity u
+    sum(u.visible_tokens + u.reasoning_tokens) AS said
+    FROM token_activity u JOIN ${recentDays("token_activity")} q ON q.quarter_at = u.quarter_at
     WHERE u.quarter_at >= :since AND u.quarter_at < :until AND u.is_priced = 0
       AND (:tenant IS NULL OR u.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1, 2),
   prices AS MATERIALIZED (SELECT * FROM v_prices),
@@ -278,8 +285,8 @@ export const tokensOf = (key: { readonly threadId: string; readonly tenant: stri
 export const callsWithoutOutcome = Effect.fnUntraced(function* (at: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
   const [found] = yield* rows<{ readonly calls: number | null }>(
-    `SELECT sum(calls - ok - errors) AS calls FROM call_activity
-     WHERE quarter_at < :since AND (:tenant IS NULL OR tenant = (SELECT name FROM names WHERE text = :tenant))`,
+    `SELECT count(*) AS calls FROM tool_calls c WHERE c.result_sequence IS NULL AND ${callCounts("c")}
+       AND (c.started_at IS NULL OR c.started_at < :since) AND (:tenant IS NULL OR c.tenant = (SELECT name FROM names WHERE text = :tenant))`,
     { since: at - inFlightMillis, tenant: tenant ?? null },
   );
   return found?.calls ?? 0;

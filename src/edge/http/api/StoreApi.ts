@@ -100,7 +100,7 @@ export const Reports = HttpApiGroup.make("reports")
       query: {
         since: optional(sequence),
         until: optional(sequence),
-        /** Whose days, such as Europe/Berlin; default: the server's. */
+        /** Time zone of days, such as Europe/Berlin; default: the server's. */
         tz: optional(Text.check(Schema.isMaxLength(80))),
         by: optional(Text),
         /** One part; default: all. */

@@ -197,8 +197,9 @@ ${statement === "" ? example : statement}</textarea>
           <p>
             <button>Run</button> <span class="quiet small"><kbd>Ctrl</kbd> <kbd>Enter</kbd> in the editor</span>
             <label class="small push"
-              >Name <input name="name" size="14" pattern="[a-z0-9][a-z0-9_\\-]{0,63}" autocomplete="off" /></label
-            ><button formaction="/sql/save" formmethod="post">Save</button>
+              >Name <input name="name" size="14" pattern="[a-z0-9][a-z0-9_\\-]{0,63}" autocomplete="off"
+            /></label>
+            <button formaction="/sql/save" formmethod="post">Save</button>
           </p>
         </form>
         ${savedList(saved)} ${below}

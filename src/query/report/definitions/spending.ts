@@ -3,16 +3,7 @@
  *
  * Room: query.
  */
-import {
-  column,
-  dayOf,
-  type Dimension,
-  dimensions,
-  type Report,
-  type ReportColumn,
-  type Section,
-  within,
-} from "../Report.ts";
+import { column, type Dimension, dimensions, type Report, type ReportColumn, type Section, within } from "../Report.ts";
 import { priceOf } from "../../../../projections/answers/costs.ts";
 
 const model: Dimension = {
@@ -99,7 +90,7 @@ const spent = (title: string, order: string, trend: string, doc: string): Sectio
   columns: tokens,
   plot: { kind: "bars", x: "{name}", y: ["input_tokens", "output_tokens"] },
   trend: {
-    sql: `SELECT {by}, ${dayOf("a.quarter_at")}, ${trend} ${from} GROUP BY 1, 2`,
+    sql: `SELECT {by}, {day}, ${trend} FROM v_token_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
     unit: "tokens",
     doc,
   },
@@ -112,7 +103,7 @@ const days: Section = {
   doc: "Tokens and cost by day, the latest first.",
   columns: [column("day", "day", "Day in the zone that was asked for; null: no time is known."), ...tokens],
   plot: { kind: "line", x: "day", y: ["input_tokens", "output_tokens"] },
-  sql: `${priced(dayOf("a.quarter_at"), inAll)} SELECT g.it, ${sums} ${fromPriced} GROUP BY 1 ORDER BY 1 DESC LIMIT :limit`,
+  sql: `${priced("{day}", `FROM v_token_activity a {days} WHERE ${within("a")}`)} SELECT g.it, ${sums} ${fromPriced} GROUP BY 1 ORDER BY 1 DESC LIMIT :limit`,
 };
 
 export const models: Report = {
@@ -126,6 +117,10 @@ export const models: Report = {
     days,
   ],
 };
+
+/** SQL: of one thread each, because a join would walk from every thread there is. */
+const delegated = (what: string): string =>
+  `(SELECT k.delegated_${what} FROM v_thread_tokens k WHERE k.thread_id = a.thread_id AND k.tenant = a.tenant)`;
 
 export const cost: Report = {
   name: "cost",
@@ -166,11 +161,10 @@ export const cost: Report = {
         column("delegated_output_tokens", "tokens", "Tokens received by threads that it began."),
         column("delegated_threads", "count", "Threads that it began."),
       ],
-      sql: `${priced("NULL", inAll)} SELECT a.thread_id, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output, k.delegated_input_tokens, k.delegated_output_tokens, k.delegated_threads
+      sql: `${priced("NULL", inAll)} SELECT a.thread_id, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output, ${delegated("input_tokens")}, ${delegated("output_tokens")}, ${delegated("threads")}
         FROM (SELECT g.thread_id, g.tenant, sum(g.cost_usd) AS cost, ${estimate} AS estimate, sum(g.input_tokens) AS input, sum(g.output_tokens) AS output
           ${fromPriced} GROUP BY 1, 2 ORDER BY total(g.cost_usd) + coalesce(${estimate}, 0) DESC, sum(g.input_tokens) + sum(g.output_tokens) DESC, 1 LIMIT :limit) a
           LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant
-          LEFT JOIN v_thread_tokens k ON k.thread_id = a.thread_id AND k.tenant = a.tenant
         ORDER BY coalesce(a.cost, 0) + coalesce(a.estimate, 0) DESC, a.input + a.output DESC, 1`,
     },
   ],
