@@ -77,9 +77,8 @@ const daily: View = {
       FROM call_activity c JOIN ${daysOf("call_activity")} q ON q.quarter_at = c.quarter_at ${withThread} GROUP BY 1, 2, 3, 4, 5, 6) a`,
 };
 
-/** The value at a share of an ordered list, nearest rank. */
 const place = (percent: number): string =>
-  `json_extract(d.list, '$[' || ((json_array_length(d.list) * ${percent} + 99) / 100 - 1) || ']')`;
+  `max(CASE WHEN d.place = (d.timed * ${percent} + 99) / 100 THEN d.millis END)`;
 
 const latency: View = {
   name: "v_tool_latency",
@@ -97,10 +96,13 @@ const latency: View = {
     max_duration_millis: "Longest, milliseconds.",
   },
   select: `SELECT ${nameText("d.name")}, ${nameText("d.server")}, ${nameText("d.client")}, ${nameText("d.client_version")},
-    ${nameText("d.tenant")}, json_array_length(d.list), ${place(50)}, ${place(95)}, ${place(99)}, (d.longest)
-    FROM (SELECT c.name, c.server, t.client, t.client_version, c.tenant, max(${duration("c")}) AS longest,
-        json_group_array(${duration("c")} ORDER BY ${duration("c")}) AS list
-      FROM tool_calls c ${withThread} WHERE ${callCounts("c")} AND ${duration("c")} IS NOT NULL GROUP BY 1, 2, 3, 4, 5) d`,
+    ${nameText("d.tenant")}, count(*), ${place(50)}, ${place(95)}, ${place(99)}, max(d.millis)
+    FROM (SELECT c.name, c.server, t.client, t.client_version, c.tenant, ${duration("c")} AS millis,
+      row_number() OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version ORDER BY ${duration("c")}) AS place,
+      count(*) OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version ORDER BY ${duration("c")}
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS timed
+      FROM tool_calls c ${withThread} WHERE ${callCounts("c")} AND ${duration("c")} IS NOT NULL) d
+    GROUP BY d.name, d.server, d.client, d.client_version, d.tenant`,
 };
 
 const context: View = {
