@@ -30,8 +30,8 @@ const together = globSync(
 const drills = process.argv.some((word) => word.includes("test/drill")) ? [] : ["test/drill/**"];
 
 /**
- * Tests talk to real servers, so a test may take seconds, and on two cores more than two files at once only make
- * each other late.
+ * Tests talk to real servers, so a test may take seconds, and waits for a good part of them: two files at once use two
+ * thirds of two cores. Three fill them; more only make each other late.
  */
 export default defineConfig({
   // The doors of the package, as they are here; package.json names what is built of them.
@@ -51,7 +51,7 @@ export default defineConfig({
     ],
     globalSetup: ["test/support/setup.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 20_000,

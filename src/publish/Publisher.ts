@@ -155,7 +155,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
         while: ({ _tag }) => _tag === "LogUnavailable",
         schedule: Schedule.spaced(logRetryMillis).pipe(Schedule.upTo({ duration: logMillis })),
       }),
-    );
+    ).pipe(Effect.ensuring(Effect.sync(() => delivery.forget(command.event.id))));
 
   const levels = new AuditLevels();
 

@@ -7,6 +7,8 @@ import type { Database } from "better-sqlite3";
 import { Clock, Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
+import { readModels } from "../../projections/all.ts";
+import { tryAgain } from "../projection/TryAgainSqlite.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 import { readCompactions, readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
@@ -54,7 +56,7 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
   const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,
-    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, (SELECT count(*) FROM events) AS events,
+    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0) AS events,
        (SELECT count(*) FROM unknown_entries) AS unknown`,
     { now },
   );
@@ -222,6 +224,7 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
       Effect.withSpan("query.status"),
     ),
+    tryAgain: (sequence) => tryAgain({ path, projections: readModels, sequence }),
     sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
     copyInto: (file) => copyInto(path, file).pipe(Effect.withSpan("query.copyInto")),
     select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {

@@ -1,7 +1,8 @@
 /**
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
- * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
+ * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- waiting`: what is due begins, and what
+ * rests costs nothing, beside 100,000 tasks that wait, or a million. `npm run drill -- limits`: ten processes want more than
  * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
@@ -36,6 +37,7 @@ import * as Sdks from "./Sdks.ts";
 import * as Soak from "./Soak.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
+import * as WaitingDrill from "./Waiting.ts";
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
@@ -57,6 +59,8 @@ const { positionals, values } = parseArgs({
     rounds: { type: "string" },
     events: { type: "string", default: "1000000" },
     plans: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+    database: { type: "string" },
     fault: { type: "string", default: "" },
     seeds: { type: "string" },
     "at-once": { type: "string", default: "2" },
@@ -73,10 +77,11 @@ const { positionals, values } = parseArgs({
 const usage = `npm run drill                kills everything at random, and verifies      --kills 200  --importers 2
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8  --waiting 100000
+npm run drill -- waiting     a daemon beside many waiting tasks             --waiting 1000000
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
-npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
+npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans  --keep  --database FILE
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
 npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE  --stores FOLDER
 npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
@@ -88,7 +93,10 @@ npm run drill -- mcp         MCP's conformance suite against our server
 `;
 
 const number = (
-  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "only" | "verdicts" | "stores">,
+  name: Exclude<
+    keyof typeof values,
+    "fault" | "help" | "plans" | "keep" | "database" | "short" | "save" | "only" | "verdicts" | "stores"
+  >,
 ): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
@@ -191,6 +199,24 @@ const taskDrill = Effect.suspend(() => {
   );
 });
 
+const waitingDrill = Effect.suspend(() => {
+  const waiting = values.waiting === "0" ? 100_000 : number("waiting");
+  say(`The drill of what waits: ${count(waiting)} tasks`);
+  return Effect.map(WaitingDrill.run({ waiting, say }), (outcome) => {
+    const { begunMillis, faults, megabytes, restPercent, seconds } = outcome;
+    const slowest = Math.max(...Object.values(begunMillis));
+    const rest =
+      restPercent === undefined || megabytes === undefined
+        ? ""
+        : ` at rest daemon ${restPercent.daemon.toFixed(2)} % of a core and ${megabytes.daemon.toFixed(0)} MB, nats-server ${restPercent.nats.toFixed(2)} % and ${megabytes.nats.toFixed(0)} MB,`;
+    const what = faults.length === 0 ? "What is due begins:" : "NOT as promised:";
+    report(
+      outcome,
+      `${what} at most ${slowest} ms late beside ${count(waiting)} that wait,${rest} ${seconds.toFixed(0)} s in all`,
+    );
+  });
+});
+
 const limitsSummary = ({ allowed, bySecond, faults, isJudged, refused, trips }: LimitDrill.Outcome): string =>
   [
     faults.length > 0
@@ -230,11 +256,17 @@ const endingDrill = Effect.suspend(() => {
 
 const catalogDrill = Effect.suspend(() => {
   const events = number("events");
+  const kept = values.database;
+  if (kept !== undefined)
+    return Effect.map(CatalogDrill.asked(kept, CatalogDrill.ended), (outcome) => {
+      process.stdout.write(`${CatalogDrill.table(outcome, values.plans)}\n`);
+    });
   say(`The catalog drill: a made-up year of ${count(events)} events`);
-  return Effect.map(CatalogDrill.run({ events, say }), (outcome) => {
+  return Effect.map(CatalogDrill.run({ events, say, isKept: values.keep }), (outcome) => {
     process.stdout.write(`${CatalogDrill.table(outcome, values.plans)}\n`);
     const over = outcome.timed.filter(({ goal, millis }) => millis > goal).length;
     const what = outcome.faults.length === 0 ? "Every report says what is true:" : "NOT as promised:";
+    if (values.keep) say(`The database is kept in ${outcome.folder}`);
     report(
       outcome,
       `${what} ${count(outcome.events)} events, ${(outcome.bytes / 1e6).toFixed(0)} MB, folded in ${outcome.foldSeconds.toFixed(0)} s of processor, ${over} of ${outcome.timed.length} statements over their goal`,
@@ -359,6 +391,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
   tasks: taskDrill,
+  waiting: waitingDrill,
   limits: limitDrill,
   catalog: catalogDrill,
   exit: endingDrill,

@@ -124,6 +124,25 @@ describe("what must be in the log", () => {
     ),
   );
 
+  it.live("is written once by a log that needs longer than our patience, and not again at each attempt", () =>
+    inFolder((to) =>
+      Effect.gen(function* () {
+        to.position = { slowMillis: 1_000 };
+        const talk = yield* Effect.map(thread("t"), ({ say }) => say);
+        const said = yield* Effect.all(
+          ["a", "b", "c"].map((text) => talk({ role: "user", text, durable: "log" })),
+          { concurrency: "unbounded" },
+        );
+        assert.deepStrictEqual(
+          said.map(({ _tag }) => _tag),
+          ["Appended", "Appended", "Appended"],
+        );
+        assert.lengthOf(to.asked, 3);
+        assert.lengthOf(yield* World.eventsOf(History.thread("t")), 3);
+      }),
+    ),
+  );
+
   it.live("is refused with a sentence, and waits nowhere, when the log does not come back", () =>
     inFolder((to) =>
       Effect.gen(function* () {

@@ -1,6 +1,7 @@
 /**
  * Runs once before all tests, and not in two test files at once: the nats-server program is found, or fetched, and the
- * command line and what programs import as `recollect` are built, so that a test that starts it starts what users start, and in a third of the time.
+ * command line and what programs import as `recollect` are built, so that a test that starts it starts what users start,
+ * and in a third of the time. Programs that tests start find compiled code where they found it the last time.
  */
 import { NodeServices } from "@effect/platform-node";
 import { Effect } from "effect";
@@ -16,6 +17,7 @@ interface Built {
 export default async function setup() {
   const binary = await Effect.runPromise(NatsBinary.make.pipe(Effect.provide(NodeServices.layer)));
   process.env["RECOLLECT_NATS_SERVER"] = binary.path;
+  process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/compiled");
   const { builtProgram }: Built = await import(pathToFileURL(join(root, "bin/built.mjs")).href);
   const program = builtProgram("main");
   if (program === undefined) process.stderr.write("The command line cannot be built: tests run its sources.\n");

@@ -45,9 +45,9 @@ export const pageFaults = (db: Database.Database): ReadonlyArray<Fault> => {
 };
 
 /** An altered object is named; a file that cannot even say what it has is a fault of its pages. */
-export const schemaFaults = (db: Database.Database, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
+export const schemaFaults = (db: Database.Database, making: Shape.Making): ReadonlyArray<Fault> => {
   try {
-    return Shape.differences(Shape.piecesOf(db), Shape.expected(projections))
+    return Shape.differences(Shape.piecesOf(db), Shape.expected(making))
       .slice(0, most)
       .map((message): Fault => ({ what: "schema", message }));
   } catch (cause) {
@@ -68,7 +68,7 @@ interface CheckpointRow {
 /** Checkpoints are written by one statement, so all of them say the same; a file of another version is not judged. */
 export const checkpointFaults = (
   db: Database.Database,
-  projections: ReadonlyArray<Projection>,
+  projections: ReadonlyArray<Pick<Projection, "doc" | "name" | "version">>,
 ): ReadonlyArray<Fault> => {
   try {
     const rows = db.prepare<[], CheckpointRow>(checkpointSql).all();
@@ -89,16 +89,6 @@ export const checkpointFaults = (
     return [...altered, { what: "chain", message }];
   } catch (cause) {
     return isDamage(cause) ? [{ what: "schema", message: said(cause) }] : [];
-  }
-};
-
-/** The same of a file. */
-export const schemaFaultsOf = (file: string, projections: ReadonlyArray<Projection>): ReadonlyArray<Fault> => {
-  const db = new Database(file, { readonly: true, fileMustExist: true });
-  try {
-    return [...schemaFaults(db, projections), ...checkpointFaults(db, projections)];
-  } finally {
-    db.close();
   }
 };
 

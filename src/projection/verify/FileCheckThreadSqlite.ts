@@ -5,19 +5,28 @@
  */
 import Database from "better-sqlite3";
 import { parentPort, workerData } from "node:worker_threads";
-import { type Fault, fullTextFaultsOf, pageFaults } from "./DatabaseCheckSqlite.ts";
+import type { Projection } from "../Projection.ts";
+import type { Making } from "../ShapeSqlite.ts";
+import { checkpointFaults, type Fault, fullTextFaultsOf, pageFaults, schemaFaults } from "./DatabaseCheckSqlite.ts";
 
 export interface FileCheck {
   readonly file: string;
+  readonly making: Making;
+  readonly checkpoints: ReadonlyArray<Pick<Projection, "doc" | "name" | "version">>;
   /** Tables whose full-text index is compared with them; needs the write lock meanwhile. */
   readonly fullText: ReadonlyArray<string>;
 }
 
 /** Throws when the file cannot be opened: that says nothing of it, a rebuild may just have replaced it. */
-const check = ({ file, fullText }: FileCheck): ReadonlyArray<Fault> => {
+const check = ({ checkpoints, file, fullText, making }: FileCheck): ReadonlyArray<Fault> => {
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
-    return [...pageFaults(db), ...(fullText.length === 0 ? [] : fullTextFaultsOf(file, fullText))];
+    return [
+      ...schemaFaults(db, making),
+      ...checkpointFaults(db, checkpoints),
+      ...pageFaults(db),
+      ...(fullText.length === 0 ? [] : fullTextFaultsOf(file, fullText)),
+    ];
   } finally {
     db.close();
   }

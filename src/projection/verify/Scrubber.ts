@@ -25,7 +25,8 @@ import { isOutdatedFile } from "../ReadModelSqlite.ts";
 import { openLedger } from "../rebuild/LedgerFileSqlite.ts";
 import { rebuild } from "../rebuild/Rebuild.ts";
 import { compare, type DifferenceKind, differenceKinds } from "./Compare.ts";
-import { type Fault, schemaFaultsOf } from "./DatabaseCheckSqlite.ts";
+import { makingOf } from "../ShapeSqlite.ts";
+import type { Fault } from "./DatabaseCheckSqlite.ts";
 import type { FileCheck } from "./FileCheckThreadSqlite.ts";
 import * as State from "./ScrubState.ts";
 import { chainIn } from "./VerifySqlite.ts";
@@ -159,10 +160,12 @@ const checkFile = Effect.fnUntraced(function* (running: Running) {
   const at = yield* now;
   const isDue = at - fullTextAt >= fullTextEveryMillis;
   const indexed = projections.flatMap(({ tables }) => tables.filter(({ fullText }) => fullText !== undefined));
-  const faults = [
-    ...(yield* Effect.sync(() => schemaFaultsOf(file, projections))),
-    ...(yield* inThread({ file, fullText: isDue ? indexed.map(({ name }) => name) : [] })),
-  ];
+  const faults = yield* inThread({
+    file,
+    making: makingOf({ projections, indexes: "all" }),
+    checkpoints: projections.map(({ doc, name, version }) => ({ doc, name, version })),
+    fullText: isDue ? indexed.map(({ name }) => name) : [],
+  });
   if (isDue) yield* update(running, { fullTextAt: at });
   for (const { message, what } of faults.slice(0, 20))
     yield* note(running, { kind: "database", ranges: [], message: `${what}: ${message}` });

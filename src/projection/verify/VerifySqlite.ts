@@ -15,6 +15,7 @@ import { deadLettersTable, readCheckpoint } from "../EngineSqlite.ts";
 import type { Projection } from "../Projection.ts";
 import type { StorageTrouble, TableDigest } from "../ReadModel.ts";
 import { storageTrouble } from "../StorageTroubleSqlite.ts";
+import * as Shape from "../ShapeSqlite.ts";
 import { checkpointFaults, type Fault, pageFaults, schemaFaults } from "./DatabaseCheckSqlite.ts";
 import { digestsOf } from "./DigestSqlite.ts";
 import { type Ledger, ledgerOf } from "./LedgerSqlite.ts";
@@ -107,7 +108,7 @@ export const openSnapshot = (options: {
           accepted: attempt(() => acceptedIn(db)),
           deadLetters: attempt(() => db.prepare<[], number>("SELECT count(*) FROM dead_letters").pluck().get() ?? 0),
           faults: attempt(() => [
-            ...schemaFaults(db, projections),
+            ...schemaFaults(db, Shape.makingOf({ projections, indexes: "all" })),
             ...checkpointFaults(db, projections),
             ...pageFaults(db),
           ]),

@@ -15,18 +15,19 @@
 import { Deferred, Effect, Exit, Random, Result, Scope, Semaphore } from "effect";
 import { type History, keyOf } from "../../domain/History.ts";
 import { decide, evolve, moveOf, type TaskRefusal } from "../../domain/task/Task.ts";
-import { type AccessDenied, type AppendRefused, deniedIn, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
+import { type AccessDenied, type AppendRefused, EventLog, type LogUnavailable } from "../../log/EventLog.ts";
 import { type Command, type Owner, Spool } from "../../spool/Spool.ts";
 import * as AtExit from "./AtExit.ts";
 import type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 import { Denials, type WhenDenied } from "./Denials.ts";
+import { DirectWrites } from "./DirectWrites.ts";
 import { Drainer } from "../drain/Drain.ts";
-import { bytesOf, SpoolOrMemory, notInLog } from "./SpoolOrMemory.ts";
+import { SpoolOrMemory, notInLog } from "./SpoolOrMemory.ts";
 import { StreamEndSeen } from "./StreamEndSeen.ts";
 import { type Fate as CallFate, PerHistoryQueue } from "./PerHistoryQueue.ts";
 import { type Arrivals, LogArrivals } from "../../log/connection/LogArrivals.ts";
-import { DeliveryMode, patienceFor } from "./DeliveryMode.ts";
-import { KnownTasks, write, writeTogether, type WriteError, type Written } from "../write/WriteCommand.ts";
+import { DeliveryMode } from "./DeliveryMode.ts";
+import { KnownTasks } from "../write/WriteCommand.ts";
 
 export type { Delivered, DeliveryError, Options, Waiting } from "./Delivered.ts";
 
@@ -92,6 +93,7 @@ export class Delivery {
   readonly #parts: Parts;
   readonly #keep: SpoolOrMemory;
   readonly #tasks = new KnownTasks();
+  readonly #direct: DirectWrites;
   readonly #drainer: Drainer;
   readonly #mode: DeliveryMode;
   readonly #lanes: PerHistoryQueue<Delivered, AccessDenied | AppendRefused | TaskRefusal | LogUnavailable>;
@@ -110,6 +112,7 @@ export class Delivery {
     this.#denials = new Denials(parts.whenDenied);
     this.#keep = new SpoolOrMemory(parts.spool);
     this.#end = new StreamEndSeen(parts.log);
+    this.#direct = new DirectWrites({ ...parts, tasks: this.#tasks, end: this.#end, denials: this.#denials });
     this.#drainer = new Drainer({ ...parts, tasks: this.#tasks, end: this.#end });
     this.#mode = new DeliveryMode({ ...parts, drainer: this.#drainer, keep: this.#keep, gate: this.#gate });
     this.#lanes = new PerHistoryQueue({
@@ -140,6 +143,11 @@ export class Delivery {
   /** Accepts a command at its place in its history; returns what became of it. */
   deliver(command: Command): Effect.Effect<Delivered, DeliveryError> {
     return this.#lanes.call(command);
+  }
+
+  /** A command that was missed and is not tried again: its caller does not wait any more. */
+  forget(eventId: string): void {
+    this.#direct.forget(eventId);
   }
 
   /**
@@ -238,7 +246,7 @@ export class Delivery {
         placed = placed.map((command) =>
           command.isNew === true && command.after === undefined ? { ...command, after: now } : command,
         );
-        if (mayTry) results.push(...(yield* this.#writeDirect(placed.slice(results.length))));
+        if (mayTry) results.push(...(yield* this.#direct.write(placed.slice(results.length))));
         if (results.length === commands.length) break;
         const denied = this.#denials.failure(mayTry ? undefined : (this.#mode.denied ?? this.#end.denied));
         if (denied !== undefined) {
@@ -262,55 +270,9 @@ export class Delivery {
   get #knowsEnd(): Effect.Effect<boolean> {
     return Effect.suspend(() =>
       this.#end.now === undefined
-        ? Effect.map(this.#patiently([], this.#end.learn), () => this.#end.now !== undefined)
+        ? Effect.map(this.#direct.patiently([], this.#end.learn), () => this.#end.now !== undefined)
         : Effect.succeed(true),
     );
-  }
-
-  /** Results from the front: as many as the log answered in time. */
-  #writeDirect(commands: ReadonlyArray<Command>): Effect.Effect<ReadonlyArray<Fate>> {
-    const { log } = this.#parts;
-    return Effect.gen({ self: this }, function* () {
-      if (commands.length > 1) {
-        const together = yield* this.#patiently(commands, Effect.result(writeTogether(log, commands)));
-        if (together === undefined) return [];
-        if (Result.isFailure(together)) {
-          const denied = this.#denials.failure(deniedIn(together.failure));
-          return denied === undefined ? [] : commands.map(() => Result.fail(denied));
-        }
-        if (together.success !== undefined) {
-          for (const { sequence } of together.success) this.#end.reached(sequence);
-          return together.success.map((written) => Result.succeed(asDelivered(written)));
-        }
-      }
-      const results: Array<Fate> = [];
-      for (const command of commands) {
-        const one = write({ log, command, tasks: this.#tasks, mayBeThere: false });
-        const written = yield* this.#patiently([command], Effect.result(one));
-        const known = written === undefined ? undefined : this.#asResult(written);
-        if (known === undefined) break;
-        if (written !== undefined && Result.isSuccess(written)) this.#end.reached(written.success.sequence);
-        results.push(known);
-      }
-      return results;
-    });
-  }
-
-  /**
-   * Undefined when there is no answer in time. The write is left to itself then: interrupting it could take as long as
-   * the log takes, and should it succeed after all, the drain finds its id in the log.
-   */
-  #patiently<A>(commands: ReadonlyArray<Command>, effect: Effect.Effect<A>): Effect.Effect<A | undefined> {
-    const patienceMillis = patienceFor(
-      this.#parts,
-      commands.reduce((sum, command) => sum + bytesOf(command), 0),
-    );
-    return Effect.gen({ self: this }, function* () {
-      const answer = Deferred.makeUnsafe<A>();
-      yield* Effect.forkIn(Deferred.into(effect, answer), this.#parts.fibers, { startImmediately: true });
-      const inTime = yield* Effect.timeoutOption(Deferred.await(answer), patienceMillis);
-      return inTime._tag === "Some" ? inTime.value : undefined;
-    });
   }
 
   /**
@@ -361,18 +323,6 @@ export class Delivery {
     });
   }
 
-  /** Undefined when the log did not answer. */
-  #asResult(written: Result.Result<Written, WriteError>): Fate | undefined {
-    if (Result.isSuccess(written)) {
-      this.#denials.over();
-      return Result.succeed(asDelivered(written.success));
-    }
-    const { failure } = written;
-    if (failure._tag !== "LogUnavailable") return Result.fail(failure);
-    const denied = this.#denials.failure(deniedIn(failure));
-    return denied === undefined ? undefined : Result.fail(denied);
-  }
-
   /** A task that we know is decided on what we know, of others the drain decides. The success remembers the decision. */
   #foresee(command: Command | undefined): Result.Result<() => void, TaskRefusal> {
     const known = command === undefined ? undefined : this.#tasks.get(command.history);
@@ -384,5 +334,3 @@ export class Delivery {
     });
   }
 }
-
-const asDelivered = ({ sequence, isNew }: Written): Delivered => ({ _tag: isNew ? "Appended" : "Unchanged", sequence });

@@ -80,7 +80,7 @@ const update = async (jsm: Jsm, change: Readonly<Record<string, unknown>>): Prom
 const changes: ReadonlyArray<readonly [title: string, promise: Fault["promise"], change: Record<string, unknown>]> = [
   ["max_msgs 10", "whole", { max_msgs: 10, discard: "old" }],
   ["max_msgs 10, discard new", "whole", { max_msgs: 10, discard: "new" }],
-  ["max_age one second", "whole", { max_age: 1_000_000_000 }],
+  ["max_age one second", "whole", { max_age: 1_000_000_000, duplicate_window: 1_000_000_000 }],
   ["max_age a year", "whole", { max_age: 31_536_000_000_000_000 }],
   ["max_bytes 1 MB", "whole", { max_bytes: 1_000_000, discard: "old" }],
   ["max_msgs_per_subject 1", "whole", { max_msgs_per_subject: 1 }],

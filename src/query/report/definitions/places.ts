@@ -3,7 +3,7 @@
  *
  * Room: query.
  */
-import { column, dayOf, type Report, within, withinOrUnknown } from "../Report.ts";
+import { column, type Report, within, withinOrUnknown } from "../Report.ts";
 
 /** Sums of each thread in the time asked for, under the same names. */
 const byThread = `WITH m AS (SELECT a.thread_id, a.tenant, sum(a.messages) AS messages, coalesce(sum(a.messages) FILTER (WHERE a.kind = 'prompt'), 0) AS prompts,
@@ -43,7 +43,7 @@ export const projects: Report = {
       ],
       plot: { kind: "bars", x: "project", y: ["messages"] },
       trend: {
-        sql: `SELECT t.cwd, ${dayOf("a.quarter_at")}, sum(a.messages) FROM v_message_activity a
+        sql: `SELECT t.cwd, {day}, sum(a.messages) FROM v_message_activity a {days}
           LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Messages by day.",
