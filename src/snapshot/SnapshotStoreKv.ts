@@ -168,7 +168,7 @@ const make = Effect.fnUntraced(function* (options: Options) {
   const shares = new SnapshotShares();
   let room: Room = { bytes: 0, maxBytes: 0 };
   let roomAt = Number.NEGATIVE_INFINITY;
-  /** Size of the bucket, not older than some seconds; what cannot be asked bounds nobody. */
+  /** Size of the bucket, not older than some seconds; where that cannot be asked, no tenant is bounded. */
   const roomNow = Effect.gen(function* () {
     const at = yield* elapsed;
     if (at - roomAt > roomMillis) {

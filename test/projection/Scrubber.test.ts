@@ -53,6 +53,22 @@ const change = (path: string, sql: string) => {
   db.close();
 };
 
+describe("the scrubber's rest", () => {
+  const restOf = (taken: number, head: number) =>
+    Scrubber.restAfter({ taken, quickest: 15, share: 0.02, events: 200, head });
+
+  it("is 49 times the work, so that it takes 2 % of a core", () => {
+    assert.closeTo(restOf(15, 1_000_000), 735, 1e-9);
+  });
+
+  it("is shorter where a busy machine would make a pass longer than 20 hours, and never shorter than 49 times the work alone", () => {
+    const busy = restOf(2_000, 1_000_000);
+    assert.isAtMost((busy * 1_000_000) / 200, 20 * 3_600_000 + 1);
+    assert.isAbove(busy, 735);
+    assert.closeTo(restOf(2_000, 500_000_000), 735, 1e-9);
+  });
+});
+
 describe("the scrubber", () => {
   it.live("has nothing to say of two copies that are equal, and says how far it has come", () =>
     Effect.gen(function* () {

@@ -6,7 +6,7 @@
 import { Effect } from "effect";
 import { EventLog, LogUnavailable } from "../EventLog.ts";
 
-/** What is to be written. */
+/** A write that asks to be admitted. */
 export interface Written {
   readonly bytes: number;
   readonly events: number;
@@ -27,7 +27,7 @@ export type Admission =
 
 export type Admit = (tenant: string, written: Written) => Admission;
 
-/** Where nothing is bounded. */
+/** Admission of everything: no quota is set. */
 export const always: Admit = () => undefined;
 
 const unavailable = ({ hint, quota, reason }: NonNullable<Admission>) =>

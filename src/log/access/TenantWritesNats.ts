@@ -76,7 +76,7 @@ const signed = (message: Msg, principal: string): MsgHdrs => {
   return made;
 };
 
-/** What a message is to a quota of its tenant. */
+/** Admission of a message by the quotas of its tenant. */
 const admission = (message: Msg, admit: Admit): Admission => {
   const history = historyOf(message.subject, writesRoot);
   if (history === undefined) return undefined;
