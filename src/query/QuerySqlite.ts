@@ -7,8 +7,6 @@ import type { Database } from "better-sqlite3";
 import { Clock, Effect, Layer, Result, Schema } from "effect";
 import { defaultTenant } from "../domain/History.ts";
 import { Condition } from "../projection/ProjectorCondition.ts";
-import { readModels } from "../../projections/all.ts";
-import { tryAgain } from "../projection/TryAgainSqlite.ts";
 import { makeReaders } from "./ConnectionSqlite.ts";
 import { readCompactions, readFiles, readMessages, readToolCalls } from "./ConversationSqlite.ts";
 import {
@@ -25,11 +23,13 @@ import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { search } from "./SearchSqlite.ts";
-import { copyInto, sql } from "./sandbox/SandboxSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 import type { TaskFilter } from "./TaskFilter.ts";
 import * as WaitingTasks from "./WaitingTasksSqlite.ts";
+
+/** Loaded with the first statement of others: it knows every view, which no other question needs. */
+const sandbox = Effect.promise(() => import("./sandbox/SandboxSqlite.ts"));
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -224,9 +224,18 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
       Effect.withSpan("query.status"),
     ),
-    tryAgain: (sequence) => tryAgain({ path, projections: readModels, sequence }),
-    sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
-    copyInto: (file) => copyInto(path, file).pipe(Effect.withSpan("query.copyInto")),
+    // Loaded when it is asked for: the engine that folds is no part of a question's start.
+    tryAgain: (sequence) =>
+      Effect.flatMap(
+        Effect.promise(() =>
+          Promise.all([import("../projection/TryAgainSqlite.ts"), import("../../projections/all.ts")]),
+        ),
+        ([{ tryAgain }, { readModels }]) => tryAgain({ path, projections: readModels, sequence }),
+      ),
+    sql: (text, parameters, limits) =>
+      Effect.flatMap(sandbox, ({ sql }) => sql(path, text, parameters, limits)).pipe(Effect.withSpan("query.sql")),
+    copyInto: (file) =>
+      Effect.flatMap(sandbox, ({ copyInto }) => copyInto(path, file)).pipe(Effect.withSpan("query.copyInto")),
     select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {
       const found = yield* read((db) => selectRows(db, text, parameters, zone));
       return found instanceof QueryRefused ? yield* found : found;

@@ -377,6 +377,27 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
         },
       );
       same((yield* run("projects")).rows("projects"), "project", byProject);
+      const touched = known.called.filter((one) => /^(?:Read|Edit)$/.test(one.tool) && one.outcome !== "error");
+      const fileOf = (one: Called) =>
+        `${(JSON.parse(one.arguments) as { path: string }).path} ${known.agentOf(one.thread)}`;
+      assert.sameDeepMembers(
+        (yield* run("projects"))
+          .rows("used")
+          .map((row) => [
+            `${String(row["path"])} ${String(row["agent"])}`,
+            row["reads"],
+            row["writes"],
+            row["threads"],
+            row["last_at"],
+          ]),
+        [...groups(touched, fileOf)].map(([key, list]) => [
+          key,
+          list.filter(({ tool }) => tool === "Read").length,
+          list.filter(({ tool }) => tool === "Edit").length,
+          unique(list),
+          Math.max(...list.map((one) => one.at)),
+        ]),
+      );
       const byThread = mapped(
         groups(known.said, (one) => one.thread),
         (list) => {
