@@ -94,7 +94,7 @@ const statusBefore = `(SELECT p.status FROM task_transitions p WHERE p.task_id =
 
 export const tasks: Projection = {
   name: "tasks",
-  version: 8,
+  version: 9,
   doc: "Agent tasks and every change of their status.",
   tables: [
     {
@@ -153,12 +153,16 @@ export const tasks: Projection = {
         ["thread_id"],
         ["batch_id"],
         { on: ["last_activity_at"], where: "ended_at IS NULL" },
-        // Next due, waiting by agent type, and moved: no query walks through all waiting tasks.
+        // Next due, waiting by agent type, moved, and held: no query walks through all waiting tasks, or what has ended.
         { on: ["due_at"], where: "due_at > 0" },
-        { on: ["tenant", "agent_type", "due_at", "first_sequence"], where: "waiting_since IS NOT NULL" },
+        {
+          on: ["tenant", "agent_type", "due_at", "first_sequence", "waiting_since"],
+          where: "waiting_since IS NOT NULL",
+        },
         { on: ["last_sequence"], where: "waiting_since IS NOT NULL OR batch_id IS NOT NULL" },
-        { on: ["start_by"], where: "ended_at IS NULL" },
+        { on: ["start_by"], where: "start_by IS NOT NULL AND waiting_since IS NOT NULL" },
         { on: ["first_sequence"], where: "waiting_since IS NOT NULL AND is_ordered = 1" },
+        { on: ["first_sequence"], where: "priority IS NOT NULL AND ended_at IS NULL AND waiting_since IS NULL" },
       ],
     },
     {

@@ -11,7 +11,9 @@ import { Effect, Layer, Scope } from "effect";
 import * as Requeue from "../coordination/tasks/Requeue.ts";
 import * as TaskQueueNats from "../coordination/tasks/queue/TaskQueueNats.ts";
 import * as Tasks from "../coordination/tasks/Tasks.ts";
-import { defaultTenant } from "../domain/History.ts";
+import { defaultTenant, type Sequence } from "../domain/History.ts";
+import type { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
+import type { EventLog } from "../log/EventLog.ts";
 import { Query } from "../query/Query.ts";
 import * as TaskMetrics from "./TaskMetrics.ts";
 import {
@@ -29,6 +31,8 @@ export const tasksOf = (options: Tasks.Options) =>
 
 /** Delay until a look sees what others have submitted, and what changed the next due time. */
 const tickMillis = 1_000;
+/** Delay after events that are new: by then their submitter has put its task into the queue, or it never will. */
+const settleMillis = 300;
 
 /** Tasks by tenant; a tenant's queue is opened with its first task. */
 const makeTenants = Effect.gen(function* () {
@@ -43,11 +47,8 @@ const makeTenants = Effect.gen(function* () {
   });
 });
 
-/** A walk through groups of tasks, a page of each in turn. */
-interface Walk {
-  readonly group: TaskGroup;
-  behind: Place;
-}
+/** Puts the next page of what it walks through; true when that was the last. */
+type Walk = Effect.Effect<boolean, { readonly message: string }, EventLog | NatsConnection>;
 
 const keyOf = ({ agentType, tenant }: TaskGroup): string => JSON.stringify([tenant, agentType]);
 
@@ -81,27 +82,47 @@ const fill = Effect.gen(function* () {
   let isWalking = false;
   const walkOn = Effect.gen(function* () {
     while (walks.size > 0) {
-      const dueBy = yield* now;
-      for (const [key, walk] of walks) {
-        const page = yield* waiting.ofGroup({ ...walk, dueBy });
-        yield* put(page);
-        const last = page.at(-1);
-        if (page.length < waitingPage || last === undefined) walks.delete(key);
-        else walk.behind = { dueAt: last.dueAt ?? 0, firstSequence: last.firstSequence };
-      }
+      for (const [key, walk] of walks) if (yield* walk) walks.delete(key);
     }
   });
-  /** From a place on, or on from where a walk is. */
-  const walkFrom = Effect.fnUntraced(function* (behind: Place) {
-    for (const group of yield* waiting.groups) {
-      const key = keyOf(group);
-      if (!walks.has(key)) walks.set(key, { group, behind });
-    }
+  const ofGroup = (group: TaskGroup, from: Place): Walk => {
+    let behind = from;
+    return Effect.gen(function* () {
+      const page = yield* waiting.ofGroup({ group, behind, dueBy: yield* now });
+      yield* put(page);
+      const last = page.at(-1);
+      if (page.length < waitingPage || last === undefined) return true;
+      behind = { dueAt: last.dueAt ?? 0, firstSequence: last.firstSequence };
+      return false;
+    });
+  };
+  /** Tasks that moved and still wait: their submitter may have put them into the log alone. */
+  const ofMoved = (from: Sequence, upTo: Sequence): Walk => {
+    let after = from;
+    return Effect.gen(function* () {
+      const moved = yield* waiting.moved({ after, upTo, now: yield* now });
+      const isLast = moved.length < waitingPage;
+      const end = isLast ? upTo : (moved.at(-1)?.lastSequence ?? upTo);
+      yield* put(moved.filter(({ batchId }) => batchId === null));
+      yield* followUp(yield* waiting.movedBatches({ after, upTo: end }));
+      after = end;
+      return isLast;
+    });
+  };
+  /** Walks on behind the others, beside what is due. */
+  const walkAlso = Effect.fnUntraced(function* (more: ReadonlyArray<readonly [key: string, walk: Walk]>) {
+    for (const [key, walk] of more) if (!walks.has(key)) walks.set(key, walk);
     if (isWalking) return;
     isWalking = true;
     const ended = Effect.sync(() => (isWalking = false));
     yield* Effect.forkIn(Effect.ensuring(Effect.retry(walkOn, Requeue.retries), ended), scope);
   });
+
+  /** All groups from a place on; one that is walked through already goes on from where it is. */
+  const walkFrom = (behind: Place) =>
+    Effect.flatMap(waiting.groups, (groups) =>
+      walkAlso(groups.map((group) => [keyOf(group), ofGroup(group, behind)] as const)),
+    );
 
   /** The queue is as empty as it could be: all that waits, and all that is held. */
   const refill = Effect.gen(function* () {
@@ -123,16 +144,12 @@ const fill = Effect.gen(function* () {
   });
 
   let seen = { incarnation: "", askedAt: 0, due: 0, moved: 0, checkpoint: 0, ordered: 0 };
-  /** Tasks that had moved by the look before and still wait: their submitter may have put them into the log alone. */
-  const putMoved = Effect.fnUntraced(function* (upTo: number, to: number) {
-    while (seen.moved < upTo) {
-      const moved = yield* waiting.moved({ after: seen.moved, upTo, now: to });
-      const isAll = moved.length < waitingPage;
-      const end = isAll ? upTo : (moved.at(-1)?.lastSequence ?? upTo);
-      yield* put(moved.filter(({ batchId }) => batchId === null));
-      yield* followUp(yield* waiting.movedBatches({ after: seen.moved, upTo: end }));
-      seen = { ...seen, moved: end };
-    }
+  /** A page at once, and more than that beside what comes: a catch-up holds up no other task. */
+  const putMoved = Effect.fnUntraced(function* (upTo: Sequence) {
+    if (seen.moved >= upTo) return;
+    const walk = ofMoved(seen.moved, upTo);
+    if (!(yield* walk)) yield* walkAlso([[`moved up to ${upTo}`, walk]]);
+    seen = { ...seen, moved: upTo };
   });
 
   return Effect.gen(function* () {
@@ -148,7 +165,7 @@ const fill = Effect.gen(function* () {
     }
     yield* putDue(seen.due, to);
     seen = { ...seen, due: Math.max(seen.due, to) };
-    yield* putMoved(Math.min(seen.checkpoint, checkpoint), to);
+    yield* putMoved(Math.min(seen.checkpoint, checkpoint));
     yield* followUp(yield* waiting.overdue(to));
     // Any event may have been the end that one of these waits for: a few at a time, round and round.
     if (checkpoint !== seen.checkpoint || seen.ordered > 0) {
@@ -156,9 +173,10 @@ const fill = Effect.gen(function* () {
       yield* followUp(ordered);
       seen = { ...seen, ordered: ordered.length < orderedPage ? 0 : (ordered.at(-1)?.firstSequence ?? 0) };
     }
+    const soon = checkpoint === seen.checkpoint ? tickMillis : settleMillis;
     seen = { ...seen, checkpoint };
     const next = (yield* waiting.nextDue(seen.due)) ?? Infinity;
-    return Math.max(0, Math.min(tickMillis, next - (yield* now)));
+    return Math.max(0, Math.min(soon, next - (yield* now)));
   });
 });
 

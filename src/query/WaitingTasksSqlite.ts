@@ -34,14 +34,14 @@ interface Batch {
   readonly tenant: number;
 }
 
-/** Those of the batches that have tasks that wait. */
+/** Those of the batches that have tasks that wait. By the index of the batch (`+`), not through all that waits of its tenant. */
 const open = (db: Database, batches: ReadonlyArray<Batch>): ReadonlyArray<TaskOf> =>
   batches.flatMap(({ batch, tenant }) =>
     all<TaskOf>(
       db,
       `SELECT n.text AS task_id, t.text AS tenant FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
        WHERE k.batch_id = :batch AND k.tenant = :tenant
-         AND EXISTS (SELECT 1 FROM tasks w WHERE w.batch_id = :batch AND w.tenant = :tenant AND w.waiting_since IS NOT NULL)
+         AND EXISTS (SELECT 1 FROM tasks w WHERE w.batch_id = :batch AND +w.tenant = :tenant AND w.waiting_since IS NOT NULL)
        ORDER BY k.status ${inState("failed", "timeout", "cancelled")} DESC LIMIT 1`,
       { batch, tenant },
     ),
@@ -61,14 +61,15 @@ const groups = (db: Database): ReadonlyArray<TaskGroup> => {
   return found;
 };
 
-const openStates = inState("starting", "running", "input_required");
+/** A worker has it. In the words of its index. */
+const held = "priority IS NOT NULL AND ended_at IS NULL AND waiting_since IS NULL AND first_sequence > :after";
 
 /** Waiting ones by the index of groups alone; the oldest is the first of its group. */
 const numbersSql = `WITH waits AS (
     SELECT tenant, agent_type, count(*) AS total, sum(due_at > :now) AS delayed FROM tasks
     WHERE waiting_since IS NOT NULL GROUP BY tenant, agent_type),
   holds AS (SELECT tenant, agent_type, count(*) AS held FROM tasks
-    WHERE status ${openStates} AND priority IS NOT NULL GROUP BY tenant, agent_type),
+    WHERE ${held} GROUP BY tenant, agent_type),
   both AS (SELECT tenant, agent_type FROM waits UNION SELECT tenant, agent_type FROM holds)
   SELECT (SELECT text FROM names WHERE name = e.tenant) AS tenant, (SELECT text FROM names WHERE name = e.agent_type) AS agent_type,
     coalesce(w.total - w.delayed, 0) AS waiting, coalesce(w.delayed, 0) AS delayed, coalesce(h.held, 0) AS held,
@@ -140,7 +141,7 @@ export const make = (read: WithReader): WaitingTasks => ({
       all<TaskOf>(
         db,
         `SELECT n.text AS task_id, t.text AS tenant FROM tasks k JOIN names n ON n.name = k.task_id JOIN names t ON t.name = k.tenant
-         WHERE k.ended_at IS NULL AND k.start_by <= :now AND k.waiting_since IS NOT NULL LIMIT :limit`,
+         WHERE k.start_by <= :now AND k.waiting_since IS NOT NULL LIMIT :limit`,
         { now, limit },
       ),
     ),
@@ -164,14 +165,7 @@ export const make = (read: WithReader): WaitingTasks => ({
         { ...group, ...behind, dueBy, limit },
       ),
     ),
-  numbers: (now) => read((db) => all<GroupNumbers>(db, numbersSql, { now, limit })),
+  numbers: (now) => read((db) => all<GroupNumbers>(db, numbersSql, { now, after: 0, limit })),
   held: (after) =>
-    read((db) =>
-      all<WaitingTask>(
-        db,
-        `${task} WHERE k.status ${openStates} AND k.first_sequence > :after
-         ORDER BY k.first_sequence LIMIT :limit`,
-        { after, limit },
-      ),
-    ),
+    read((db) => all<WaitingTask>(db, `${task} WHERE ${held} ORDER BY first_sequence LIMIT :limit`, { after, limit })),
 });

@@ -1,7 +1,7 @@
 /** The promises of `ResponseCache`, as one suite for every wire. Each test has a tenant of its own. */
 import { assert } from "@effect/vitest";
-import { Context, Deferred, Effect, Fiber, Layer, type Scope, Stream } from "effect";
-import type { CacheSharing } from "../../src/coordination/cache/CacheSharing.ts";
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect";
+import { CacheSharing } from "../../src/coordination/cache/CacheSharing.ts";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as RequestKey from "../../src/coordination/cache/RequestKey.ts";
 import * as ResponseCache from "../../src/coordination/cache/ResponseCache.ts";
@@ -9,6 +9,7 @@ import { thread } from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import * as Publisher from "../../src/publish/Publisher.ts";
 import type { Spool } from "../../src/spool/Spool.ts";
+import { settings as bucketSettings } from "./BucketContract.ts";
 
 type Needs = CacheSharing | EventLog | Spool | Scope.Scope;
 type Tester = (name: string, test: () => Effect.Effect<void, unknown, Needs>) => void;
@@ -157,6 +158,29 @@ export const suite = (test: Tester) => {
         { concurrency: "unbounded" },
       );
       assert.strictEqual(new Set(failures).size, 4, "no process is given the failure of another");
+    }));
+
+  test("asks anew when the process that asked died in the middle, as soon as its claim is over", () =>
+    Effect.gen(function* () {
+      const dying = yield* Scope.make();
+      const [first, second] = [yield* Scope.provide(process("dies"), dying), yield* process("dies")];
+      const isAsked = yield* Deferred.make<void>();
+      yield* Effect.forkScoped(
+        first.reuse(search("dies"), Effect.andThen(Deferred.succeed(isAsked, undefined), Effect.never)),
+      );
+      yield* Deferred.await(isAsked);
+      const { buckets } = (yield* CacheSharing).shared() ?? (yield* Effect.die("nothing is shared"));
+      const bucket = yield* buckets.open({ ...bucketSettings, name: "RECOLLECT_FLIGHTS", storage: "memory" });
+      const ours = Effect.map(bucket.entries(">"), (all) => all.filter(({ key }) => key.includes("dies")));
+      const [claim] = yield* until(ours, ({ length }) => length === 1);
+      yield* Scope.close(dying, Exit.void);
+      // As a process leaves it that is killed: it stands until it is over.
+      yield* bucket.put(claim?.key ?? "", Uint8Array.of(1), { ttlMillis: 1_000 });
+      let standing: number | undefined;
+      const ask = Effect.map(ours, ({ length }) => (standing = length));
+      assert.strictEqual((yield* second.reuse(search("dies"), Effect.as(Effect.orDie(ask), 1))).value, 1);
+      // Its own claim, and no other's.
+      assert.strictEqual(standing, 1);
     }));
 
   test("a caller whose patience with a request under way is over asks by itself, in any process", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest";
 import { Effect, Layer, Schedule } from "effect";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import * as CacheSharingMemory from "../../src/coordination/cache/CacheSharingMemory.ts";
@@ -22,6 +23,53 @@ describe("a cache of files in one process", () => {
     it.live(name, () =>
       Effect.scoped(Effect.provide(test(), Layer.merge(CacheSharingMemory.layer, EventLogMemory.layer))),
     ),
+  );
+});
+
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
+if (!hasPython) console.warn("NOT TESTED: a file written through a memory mapping. Install python3.");
+
+/** Writes each line of its input to the beginning of the file, through a mapping. */
+const mapping = `import mmap, sys
+file = open(sys.argv[1], "r+b")
+mapped = mmap.mmap(file.fileno(), 0)
+for line in sys.stdin:
+    mapped[0:3] = line.encode()[0:3]
+    print("written", flush=True)`;
+
+const mapped = (path: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => spawn("python3", ["-c", mapping, path], { stdio: ["pipe", "pipe", "inherit"] })),
+      (child) => Effect.sync(() => child.kill()),
+    ),
+    ({ stdin, stdout }) =>
+      (text: string) =>
+        Effect.promise(
+          () =>
+            new Promise<void>((done) => {
+              stdout.once("data", () => done());
+              stdin.write(`${text}\n`);
+            }),
+        ),
+  );
+
+describe("a file that is written through a memory mapping", () => {
+  it.live.skipIf(!hasPython)("is read as it is with verify content, though its times tell nothing", () =>
+    Effect.gen(function* () {
+      const path = join(yield* folder, "mapped");
+      fs.writeFileSync(path, "one and more");
+      const write = yield* mapped(path);
+      // The first write moves the times, as the first one after a flush does; the next one does not.
+      yield* write("two");
+      const { read } = yield* open("mapped", { clock: { millis: 3_600_000 } });
+      const text = (how?: Parameters<typeof read>[1]) =>
+        Effect.map(read(path, how), ({ bytes }) => Buffer.from(bytes).toString("utf8"));
+      assert.strictEqual(yield* text(), "two and more");
+      yield* write("six");
+      assert.strictEqual(yield* text({ verify: "content" }), "six and more");
+      assert.strictEqual(yield* text(), "six and more");
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(CacheSharingMemory.layer, EventLogMemory.layer))),
   );
 });
 

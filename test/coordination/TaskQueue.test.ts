@@ -1,12 +1,30 @@
-import { assert, layer } from "@effect/vitest";
+import { assert, describe, it, layer } from "@effect/vitest";
 import { Context, Effect, Fiber, Layer } from "effect";
 import { TaskQueue, type Trouble } from "../../src/coordination/tasks/queue/TaskQueue.ts";
 import * as TaskQueueMemory from "../../src/coordination/tasks/queue/TaskQueueMemory.ts";
+import * as TaskPullNats from "../../src/coordination/tasks/queue/TaskPullNats.ts";
 import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
 import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { leaseMillis, suite } from "../contract/TaskQueueContract.ts";
 import { logOnServer } from "../log/natsLayers.ts";
 import { until } from "../publish/World.ts";
+
+describe("the order in which priorities are asked", () => {
+  it("is that of their urgency, but one that was kept waiting for ten seconds comes first", () => {
+    const lanes = (lowAskedAt: number) =>
+      TaskPullNats.inOrder(
+        [
+          { priority: "low", askedAt: lowAskedAt },
+          { priority: "normal", askedAt: 19_000 },
+          { priority: "high", askedAt: 19_999 },
+          { priority: "high", askedAt: 19_998 },
+        ],
+        20_000,
+      ).map(({ askedAt, priority }) => `${priority} ${askedAt}`);
+    assert.deepStrictEqual(lanes(10_001), ["high 19998", "high 19999", "normal 19000", "low 10001"]);
+    assert.deepStrictEqual(lanes(9_999), ["low 9999", "high 19998", "high 19999", "normal 19000"]);
+  });
+});
 
 layer(TaskQueueMemory.layer({ leaseMillis }), { excludeTestServices: true })("the task queue in memory", (it) =>
   suite((name, test) => it.effect(name, test)),

@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest";
-import { Effect, Fiber, Layer } from "effect";
+import { Clock, Context, Effect, Fiber, Layer, Logger } from "effect";
 import * as Configuration from "../../src/coordination/config/Configuration.ts";
 import * as TaskQueueMemory from "../../src/coordination/tasks/queue/TaskQueueMemory.ts";
 import * as TaskQueueNats from "../../src/coordination/tasks/queue/TaskQueueNats.ts";
@@ -7,8 +7,12 @@ import * as Tasks from "../../src/coordination/tasks/Tasks.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { leaseMillis, suite } from "../contract/TasksContract.ts";
-import { logOnServer } from "../log/natsLayers.ts";
-import { until } from "../publish/World.ts";
+import { task as historyOf } from "../../src/domain/History.ts";
+import { logAt, logOnServer } from "../log/natsLayers.ts";
+import { eventsOf, until } from "../publish/World.ts";
+import { ahead } from "../support/ahead.ts";
+import * as Child from "../support/Child.ts";
+import * as NatsServer from "../support/NatsServer.ts";
 
 const inMemory = Tasks.layer().pipe(
   Layer.provideMerge(Configuration.layer()),
@@ -16,11 +20,15 @@ const inMemory = Tasks.layer().pipe(
   Layer.provideMerge(EventLogMemory.layer),
 );
 
-const onServer = Tasks.layer().pipe(
-  Layer.provideMerge(Configuration.layer()),
-  Layer.provideMerge(TaskQueueNats.layer({ leaseMillis })),
-  Layer.provideMerge(logOnServer()),
-);
+const over = <A, E, R>(log: Layer.Layer<A, E, R>) =>
+  Tasks.layer().pipe(
+    Layer.provideMerge(Configuration.layer()),
+    Layer.provideMerge(TaskQueueNats.layer({ leaseMillis })),
+    Layer.provideMerge(log),
+  );
+const onServer = over(logOnServer());
+/** Tasks as another process has them: over a connection of its own. */
+const processAt = (url: string) => Layer.fresh(over(logAt(url)));
 
 layer(inMemory, { excludeTestServices: true })("tasks in memory", (it) => suite((name, test) => it.effect(name, test)));
 
@@ -51,6 +59,76 @@ layer(onServer, { excludeTestServices: true })("tasks on JetStream", (it) => {
         [...taskIds],
       );
       yield* until(Effect.map(consumers, (count) => count <= before));
+    }),
+  );
+
+  it.effect("have reports that come faster than the log takes them as one event: the last of them", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks.Tasks;
+      const { taskId } = yield* tasks.submit({ agentType: "flood" });
+      const lease = yield* tasks.claim({ agentTypes: ["flood"] });
+      const reports = Array.from({ length: 50 }, (_, at) => lease.progress({ message: `at ${at}`, progress: at }));
+      yield* Effect.all(reports, { concurrency: "unbounded" });
+      assert.deepInclude(yield* tasks.show(taskId), { message: "at 49", progress: 49 });
+      yield* lease.progress({ message: "done" });
+      assert.deepInclude(yield* tasks.show(taskId), { message: "done" });
+      yield* lease.complete();
+      assert.isBelow((yield* eventsOf(historyOf(taskId))).length, 8);
+    }),
+  );
+
+  it.effect("go by the log's clock on a machine whose own is ten minutes off, and that machine is told", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const ours = yield* Tasks.Tasks;
+      for (const [millis, how] of [
+        [600_000, "ahead of"],
+        [-600_000, "behind"],
+      ] as const) {
+        const said: Array<string> = [];
+        const hearing = Logger.layer([Logger.make(({ message }) => void said.push(String(message)))]);
+        const agentType = `clock ${how}`;
+        yield* Effect.gen(function* () {
+          const they = Context.get(yield* Layer.build(processAt(url)), Tasks.Tasks);
+          assert.closeTo(yield* they.now, Date.now(), 5_000);
+          const due = (yield* ours.now) + 700;
+          yield* ours.submit({ agentType }, { id: `${how} ours`, notBefore: due, backoffMillis: 500 });
+          yield* they.submit({ agentType }, { id: `${how} theirs`, notBefore: due, backoffMillis: 500 });
+          for (let at = 0; at < 2; at++) yield* (yield* they.claim({ agentTypes: [agentType] })).fail({ type: "Boom" });
+          for (let at = 0; at < 2; at++) yield* (yield* they.claim({ agentTypes: [agentType] })).complete();
+          for (const whose of ["ours", "theirs"]) {
+            const [, claimed, released, again] = yield* eventsOf(historyOf(`${how} ${whose}`));
+            const late = [
+              (claimed?.recordedAt ?? 0) - due,
+              (again?.recordedAt ?? 0) - (released?.recordedAt ?? 0) - 500,
+            ];
+            for (const by of late) assert.isTrue(by >= 0 && by < 20_000, `${how}, ${whose}: ${late.join(", ")}`);
+          }
+          const told = said.filter((line) => line.startsWith("the clock of this machine"));
+          assert.lengthOf(told, 1);
+          assert.match(told[0] ?? "", new RegExp(`(599|600|601) s ${how} the log's`));
+        }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, ahead({ millis })), Effect.provide(hearing));
+      }
+    }),
+  );
+
+  it.effect("stay with a worker whose handler keeps its thread for three leases, and end as it says in the end", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.NatsServer;
+      const tasks = yield* Tasks.Tasks;
+      const agentType = "blocking";
+      yield* Child.start({
+        file: "test/coordination/blocking-child.ts",
+        args: [url, agentType, String(leaseMillis), String(leaseMillis * 3)],
+      });
+      const { taskId } = yield* tasks.submit({ agentType }, { maxAttempts: 3 });
+      yield* until(Effect.map(tasks.show(taskId), ({ status }) => status === "running"));
+      const other = yield* Effect.forkChild(tasks.claim({ agentTypes: [agentType] }), { startImmediately: true });
+      assert.deepInclude(yield* tasks.result(taskId), { status: "completed", attempt: 1, output: "late" });
+      assert.isUndefined(other.pollUnsafe());
+      yield* Fiber.interrupt(other);
+      const types = (yield* eventsOf(historyOf(taskId))).map(({ type }) => type);
+      assert.deepStrictEqual(types, ["task.submitted", "task.claimed", "task.completed"]);
     }),
   );
 });

@@ -107,7 +107,7 @@ const disturb = Effect.fnUntraced(function* (stage: Stage, from: Dice) {
   const kind = kinds.find((one) => stage.counts[one] === 0) ?? choose(from);
   const working = stage.workers.filter((worker) => worker !== undefined);
   // A worker takes seconds to start on a busy machine: at least half of them work at any time, or nothing would.
-  if (working.length * 2 <= stage.workers.length) return;
+  if (working.length * 2 <= stage.workers.length || stage.faults.length > 0) return;
   const worker = working[Math.floor(from.next() * working.length)];
   stage.counts[kind]++;
   switch (kind) {

@@ -1,7 +1,8 @@
 /**
  * `npm run drill`: kills everything at random, 200 times, and verifies. `npm run drill -- outages`: takes NATS away from
  * four publishers, 100 times, and holds the log against what they were told. `npm run drill -- tasks`: eight workers share
- * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- limits`: ten processes want more than
+ * 5,000 tasks while they, nats-server and the queue are killed. `npm run drill -- waiting`: what is due begins, and what
+ * rests costs nothing, beside 100,000 tasks that wait, or a million. `npm run drill -- limits`: ten processes want more than
  * a limit gives, for 20 seconds. `npm run drill -- sdks`: each SDK from npm, with its suite, its types and our entry point. `npm run drill -- exit`: programs end in every way with 200 calls that nobody awaits.
  * `npm run drill -- catalog`: makes a year of a million events with known answers, and asks every report of it.
  * `npm run drill -- damage`: plants numbered faults in files, rows and settings, and holds the product's commands to them.
@@ -36,6 +37,7 @@ import * as Sdks from "./Sdks.ts";
 import * as Soak from "./Soak.ts";
 import * as Stage from "./Stage.ts";
 import * as TaskDrill from "./Tasks.ts";
+import * as WaitingDrill from "./Waiting.ts";
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
@@ -72,6 +74,7 @@ const { positionals, values } = parseArgs({
 const usage = `npm run drill                kills everything at random, and verifies      --kills 200  --importers 2
 npm run drill -- outages     takes NATS away from four publishers          --outages 100  --longest 60
 npm run drill -- tasks       kills workers that share tasks                --tasks 5000  --workers 8  --waiting 100000
+npm run drill -- waiting     a daemon beside many waiting tasks             --waiting 1000000
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
@@ -188,6 +191,24 @@ const taskDrill = Effect.suspend(() => {
   return Effect.map(TaskDrill.run({ tasks, workers, waiting, seed, say }), (outcome) =>
     report(outcome, tasksSummary(outcome)),
   );
+});
+
+const waitingDrill = Effect.suspend(() => {
+  const waiting = values.waiting === "0" ? 100_000 : number("waiting");
+  say(`The drill of what waits: ${count(waiting)} tasks`);
+  return Effect.map(WaitingDrill.run({ waiting, say }), (outcome) => {
+    const { begunMillis, faults, megabytes, restPercent, seconds } = outcome;
+    const slowest = Math.max(...Object.values(begunMillis));
+    const rest =
+      restPercent === undefined || megabytes === undefined
+        ? ""
+        : ` at rest daemon ${restPercent.daemon.toFixed(2)} % of a core and ${megabytes.daemon.toFixed(0)} MB, nats-server ${restPercent.nats.toFixed(2)} % and ${megabytes.nats.toFixed(0)} MB,`;
+    const what = faults.length === 0 ? "What is due begins:" : "NOT as promised:";
+    report(
+      outcome,
+      `${what} at most ${slowest} ms late beside ${count(waiting)} that wait,${rest} ${seconds.toFixed(0)} s in all`,
+    );
+  });
 });
 
 const limitsSummary = ({ allowed, bySecond, faults, isJudged, refused, trips }: LimitDrill.Outcome): string =>
@@ -357,6 +378,7 @@ const drills: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   crashes,
   outages,
   tasks: taskDrill,
+  waiting: waitingDrill,
   limits: limitDrill,
   catalog: catalogDrill,
   exit: endingDrill,

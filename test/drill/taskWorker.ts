@@ -50,7 +50,11 @@ Effect.runPromise(
   Effect.andThen(ready, Effect.raceFirst(working, told)).pipe(
     Effect.provide(layer),
     // A server that was killed a moment ago: the next life of this worker finds it.
-    Effect.retry({ schedule: Schedule.spaced(100), times: 600, while: (error) => error._tag === "NatsUnusable" }),
+    Effect.retry({
+      schedule: Schedule.spaced(100),
+      times: 600,
+      while: ({ _tag }) => _tag === "NatsUnusable" || _tag === "LogUnavailable",
+    }),
   ),
 ).then(
   () => process.exit(0),

@@ -3,7 +3,7 @@
  *
  * Room: coordination.
  */
-import { Effect, Option, Semaphore, Stream } from "effect";
+import { Deferred, Effect, Option, Semaphore, Stream } from "effect";
 import type { Given } from "../../publish/write/NewEvent.ts";
 import type { EventData } from "../../domain/Event.ts";
 import { decide, type LeaseLost, onlyInput, type TaskRefusal } from "../../domain/task/Task.ts";
@@ -55,7 +55,10 @@ export interface TaskLease {
   readonly leaseMillis: number;
   /** Begins to run a task that was claimed with `begin: "starting"`; nothing when it runs. */
   readonly start: Effect.Effect<void, LeaseError>;
-  /** At most 10,000 reports and questions in one lease, `InvalidTask` beyond. */
+  /**
+   * At most 10,000 reports and questions in one lease, `InvalidTask` beyond. Reports that come while one is written are one
+   * event: the last of them.
+   */
   readonly progress: (
     how: Omit<Given<EventData<"task.progressed">>, "claim">,
   ) => Effect.Effect<void, LeaseError | InvalidTask>;
@@ -142,6 +145,8 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   const moves = (stepsOf: (record: TaskRecord) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
     one.withPermit(
       Effect.gen(function* () {
+        // Of the record the pause cannot be told: it begins by the log's clock, and the record has this machine's.
+        let pauseMillis = 0;
         const { record } = yield* move({
           desk,
           taskId,
@@ -152,6 +157,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
             const steps = stepsOf(current);
             const [first] = steps;
             if (first === undefined) return steps;
+            pauseMillis = (first.type === "task.released" ? first.data.pauseMillis : undefined) ?? 0;
             const decided = yield* Effect.fromResult(decide({ taskId, state: current, move: first }));
             return decided === "add" ? steps : [];
           }),
@@ -160,15 +166,35 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
         if (record.lease?.token === token) return;
         yield* letGo;
         if (hasEnded(record)) yield* Effect.andThen(queue.done(entry), ended(record));
-        else if (record.status === "pending") yield* postpone(holding, record.notBefore - (yield* queue.now));
+        else if (record.status === "pending") yield* postpone(holding, pauseMillis);
       }),
     );
 
-  /** One of a bounded number of reports; `numbers` are what it says. */
-  const report = (step: Step, ...numbers: ReadonlyArray<number | null | undefined>) =>
-    Effect.suspend(() => Effect.fromResult(refusing(reportFault(numbers, reports++)))).pipe(
-      Effect.andThen(moves(() => [step])),
-    );
+  /** One of a bounded number of reports. */
+  const reported = (stepsOf: () => ReadonlyArray<Step>) =>
+    Effect.suspend(() => Effect.fromResult(refusing(reportFault([], reports++)))).pipe(Effect.andThen(moves(stepsOf)));
+  const report = (step: Step) => reported(() => [step]);
+
+  type Progress = Parameters<TaskLease["progress"]>[0];
+  /** The report that is written next, and whoever waits for it. */
+  let coming: { how: Progress; readonly written: Deferred.Deferred<void, LeaseError | InvalidTask> } | undefined;
+  const progress: TaskLease["progress"] = Effect.fnUntraced(function* (how: Progress) {
+    yield* Effect.fromResult(refusing(reportFault([how.progress, how.total], 0)));
+    if (coming !== undefined) {
+      coming.how = how;
+      return yield* Deferred.await(coming.written);
+    }
+    const mine = { how, written: Deferred.makeUnsafe<void, LeaseError | InvalidTask>() };
+    coming = mine;
+    const steps = () => {
+      if (coming === mine) coming = undefined;
+      return [{ type: "task.progressed", data: { ...mine.how, claim: token } } as const];
+    };
+    yield* Effect.onExit(reported(steps), (exit) => {
+      if (coming === mine) coming = undefined;
+      return Deferred.done(mine.written, exit);
+    });
+  });
 
   const look = one.withPermit(
     Effect.gen(function* () {
@@ -217,7 +243,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
     leaseMillis: entry.leaseMillis,
     entry: { agentType: entry.agentType, receipt: entry.receipt, leaseMillis: entry.leaseMillis },
     start: moves(() => [{ type: "task.started", data: { claim: token, worker } }]),
-    progress: (how) => report({ type: "task.progressed", data: { ...how, claim: token } }, how.progress, how.total),
+    progress,
     requestInput: Effect.fnUntraced(function* (message, { key, schema } = {}) {
       yield* report({ type: "task.input_requested", data: { message, key, schema, claim: token } });
       return yield* answered(key ?? onlyInput);

@@ -72,6 +72,15 @@ const agedMillis = 10_000;
 /** Entries of one pull: as many tasks as a process runs side by side, and a message each in its memory. */
 const maxPulled = 256;
 
+/** The most urgent first, of equally urgent ones the one that was asked longest ago; before all others those that have aged. */
+export const inOrder = <A extends Pick<OpenLane, "priority" | "askedAt">>(
+  lanes: ReadonlyArray<A>,
+  now: number,
+): ReadonlyArray<A> => {
+  const rank = ({ askedAt, priority }: A) => (now - askedAt > agedMillis ? -1 : priorities.indexOf(priority));
+  return lanes.toSorted((one, other) => rank(one) - rank(other) || one.askedAt - other.askedAt);
+};
+
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis));
 
 export class Puller {
@@ -156,7 +165,7 @@ export class Puller {
       const fresh = wanted.filter((agentType) => !this.#types.has(agentType));
       for (const agentType of wanted) this.#open(agentType, "normal");
       await Promise.all(fresh.map((agentType) => this.#openMore(agentType)));
-      for (const lane of this.#inOrder(this.#lanesOf(wanted))) {
+      for (const lane of inOrder(this.#lanesOf(wanted), performance.now())) {
         // A lane where a pull waits was empty a moment ago; one that cannot be asked is tried again by those who wait.
         const { length } = this.#served(lane.agentType);
         if (!lane.isWaiting && length > 0 && !this.#isClosed) await this.#pull(lane, length, "now");
@@ -172,12 +181,6 @@ export class Puller {
 
   #waitAll(agentTypes: ReadonlyArray<string>): void {
     for (const lane of this.#lanesOf(agentTypes)) void this.#wait(lane);
-  }
-
-  #inOrder(lanes: ReadonlyArray<OpenLane>): ReadonlyArray<OpenLane> {
-    const aged = performance.now() - agedMillis;
-    const rank = (lane: OpenLane) => (lane.askedAt < aged ? -1 : priorities.indexOf(lane.priority));
-    return lanes.toSorted((one, other) => rank(one) - rank(other) || one.askedAt - other.askedAt);
   }
 
   /** Waits at the server for as long as a claim waits for this lane. */
