@@ -243,6 +243,8 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
       const first = yield* rename("a", 0);
       const late = yield* Effect.flip(rename("b", 0));
       assert.strictEqual(late._tag, "SequenceConflict");
+      assert.deepInclude(first, { _tag: "Appended" });
+      if (first._tag !== "Appended") return;
       assert.strictEqual((yield* rename("c", first.sequence))._tag, "Appended");
     }).pipe(withPublisher),
   );
