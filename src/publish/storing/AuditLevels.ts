@@ -25,7 +25,7 @@ const mostCalls = 10_000;
 const without = (data: JsonObject, ...names: ReadonlyArray<string>): JsonObject =>
   Object.fromEntries(Object.entries(data).filter(([name]) => !names.includes(name)));
 
-/** What `Metadata` keeps of a call, and of a part that is one: names and places, whatever else its client said of it. */
+/** Fields of a call, or of a part that is one, at `Metadata`: names and places, whatever else its client said of it. */
 const callMetadata = ["type", "callId", "name", "server", "messageId"];
 
 const only = (data: JsonObject, names: ReadonlyArray<string>): JsonObject =>

@@ -31,7 +31,7 @@ const AppendedAll = Schema.Struct({
   /** Of the last event. */
   sequence: Count,
   eventIds: Schema.Array(Schema.String),
-  /** How many of them the audit policy records nothing of; absent: none. */
+  /** Number of those that the audit policy records nothing of; absent: none. */
   withheld: optional(Count),
 }).annotate({ identifier: "AppendedAll" });
 
