@@ -102,7 +102,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 7,
+  version: 8,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -141,7 +141,12 @@ export const threads: Projection = {
         deleted_at: { type: "integer", doc: "When it was deleted, epoch milliseconds; 0 when it was restored." },
         expires_at: { type: "integer", doc: "From when on it is hidden, epoch milliseconds; 0 when it was restored." },
       },
-      indexes: [["listed_at", "first_sequence"], [`(${listOrder})`, "first_sequence"], ["parent_thread_id"]],
+      indexes: [
+        ["listed_at", "first_sequence"],
+        [`(${listOrder})`, "first_sequence"],
+        ["parent_thread_id"],
+        ["thread_id", "tenant", "client", "client_version", "tool"],
+      ],
     },
     {
       name: "thread_titles",

@@ -12,7 +12,7 @@ import type { Fact } from "../src/domain/Fact.ts";
 import { tokensOf } from "../src/domain/Tokens.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
 import { countsHere, elsewhere, twinCells, twinColumns, twinIndex } from "./activity/counted.ts";
-import { dayOf } from "./activity/sums.ts";
+import { daysOf } from "./activity/sums.ts";
 import {
   costSum,
   modelOfUsage,
@@ -92,7 +92,7 @@ const parts = ["uncached_tokens", "visible_tokens", "cache_read_tokens", "cache_
 
 export const tokenUsage: Projection = {
   name: "token_usage",
-  version: 7,
+  version: 8,
   doc: "Tokens by provider message, model and day.",
   tables: [
     {
@@ -212,8 +212,8 @@ export const tokenUsage: Projection = {
         ),
         cost_usd: "What the transcripts say it cost, US dollars; null when none said it.",
       },
-      select: `SELECT ${dayOf("u.quarter_at")}, ${nameText("u.tenant")}, ${modelOfUsage}, sum(u.provider_messages), count(DISTINCT u.thread_id),
-        ${Object.values(tokenSums).join(", ")}, ${costSum} FROM token_activity u GROUP BY 1, u.tenant, 3`,
+      select: `SELECT (q.day), ${nameText("u.tenant")}, ${modelOfUsage}, sum(u.provider_messages), count(DISTINCT u.thread_id),
+        ${Object.values(tokenSums).join(", ")}, ${costSum} FROM token_activity u JOIN ${daysOf("token_activity")} q ON q.quarter_at = u.quarter_at GROUP BY 1, u.tenant, 3`,
     },
     ...tokenActivityViews,
   ],

@@ -5,7 +5,7 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { dayOf, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
+import { daysOf, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
 
 const told: Told = {
   table: "messages",
@@ -37,10 +37,10 @@ const dailyActivity: View = {
     prompts: "Prompts of persons.",
     answers: "Answers of models.",
   },
-  select: `SELECT ${dayOf("m.quarter_at")}, ${nameText("m.tenant")}, count(DISTINCT m.thread_id), sum(m.messages),
+  select: `SELECT (q.day), ${nameText("m.tenant")}, count(DISTINCT m.thread_id), sum(m.messages),
     sum(CASE WHEN m.kind = (SELECT name FROM names WHERE text = 'prompt') THEN m.messages ELSE 0 END),
     sum(CASE WHEN m.kind = (SELECT name FROM names WHERE text = 'answer') THEN m.messages ELSE 0 END)
-    FROM message_activity m GROUP BY 1, m.tenant`,
+    FROM message_activity m JOIN ${daysOf("message_activity")} q ON q.quarter_at = m.quarter_at GROUP BY 1, m.tenant`,
 };
 
 const models: View = {

@@ -67,6 +67,15 @@ export const tableOf = ({ key, sums, table }: Summed, doc: string): Table => ({
 export const dayOf = (quarterAt: string): string =>
   `CASE WHEN ${quarterAt} <> 0 THEN date(${quarterAt} / 1000, 'unixepoch', 'localtime') END`;
 
+/**
+ * SQL: the day of each quarter that a table of sums has, to be joined by it.
+ *
+ * Decision: once for each quarter and not for each row, because SQLite's local time costs 1.5 µs: the days of 170,000 sums of a
+ * year took four times as long. The outer DISTINCT keeps SQLite from asking for each row again.
+ */
+export const daysOf = (table: string): string =>
+  `(SELECT DISTINCT x.quarter_at, ${dayOf("x.quarter_at")} AS day FROM (SELECT DISTINCT quarter_at FROM ${table}) x)`;
+
 /** Columns that the views over sums have in common. */
 export const when = {
   quarter_at: "Beginning of the quarter of an hour in UTC, epoch milliseconds; 0 for all that nobody gave a time.",

@@ -5,7 +5,7 @@
  */
 import type { View } from "../../src/projection/Projection.ts";
 import { nameText } from "../../src/projection/Projection.ts";
-import { dayOf } from "../activity/sums.ts";
+import { daysOf } from "../activity/sums.ts";
 import { costSum, modelOfUsage, tokenSums } from "../activity/tokens.ts";
 import { pricesSql } from "./prices.ts";
 import { share } from "./spell.ts";
@@ -37,11 +37,14 @@ const sums = `sum(u.provider_messages) AS provider_messages, ${Object.entries(to
   total(${open} u.cache_write_tokens END) AS put, total(${open} u.visible_tokens + u.reasoning_tokens END) AS said,
   sum(${open} u.provider_messages ELSE 0 END) AS open_messages`;
 
+/** SQL: the name in a list of prices that holds for a model: the longest that it begins with, behind a provider and a slash. */
+export const priceOf = (model: string, prices_: string): string =>
+  `(SELECT q.priced_model FROM ${prices_} q WHERE substr(CASE WHEN instr(${model}, '/') > 0 THEN substr(${model}, instr(${model}, '/') + 1)
+    ELSE ${model} END, 1, length(q.priced_model)) = q.priced_model ORDER BY length(q.priced_model) DESC LIMIT 1)`;
+
 /** The price of each model that is used: the longest name in the list that the model begins with. */
 const priced = `models AS (SELECT DISTINCT model FROM grouped WHERE model IS NOT NULL),
-  priced AS (SELECT m.model, p.* FROM models m JOIN prices p ON p.priced_model = (SELECT q.priced_model FROM prices q
-    WHERE substr(CASE WHEN instr(m.model, '/') > 0 THEN substr(m.model, instr(m.model, '/') + 1) ELSE m.model END, 1, length(q.priced_model))
-      = q.priced_model ORDER BY length(q.priced_model) DESC LIMIT 1))`;
+  priced AS (SELECT m.model, p.* FROM models m JOIN prices p ON p.priced_model = ${priceOf("m.model", "prices")})`;
 
 const estimate = `(g.fresh * p.input_usd_per_million + g.hit * p.cache_read_usd_per_million + g.put * p.cache_write_usd_per_million
   + g.said * p.output_usd_per_million) / 1e6`;
@@ -104,7 +107,7 @@ const days: View = {
     ...tokens,
     ...money,
   },
-  select: `SELECT (a.day), ${nameText("a.tenant")}, ${tokensSql} FROM ${grouped({ day: dayOf("u.quarter_at"), tenant: "u.tenant" })} a`,
+  select: `SELECT (a.day), ${nameText("a.tenant")}, ${tokensSql} FROM ${grouped({ day: "q.day", tenant: "u.tenant" }, `JOIN ${daysOf("token_activity")} q ON q.quarter_at = u.quarter_at`)} a`,
 };
 
 const thread = "LEFT JOIN threads h ON h.thread_id = u.thread_id AND h.tenant = u.tenant";

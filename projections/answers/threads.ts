@@ -4,7 +4,7 @@
  * Room: projections.
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
-import { dayOf } from "../activity/sums.ts";
+import { daysOf } from "../activity/sums.ts";
 import { callCounts } from "../toolCalls.ts";
 import { iso, isoDoc, share } from "./spell.ts";
 
@@ -112,6 +112,8 @@ const files: View = {
     LEFT JOIN names t ON t.name = f.thread_id WHERE f.path IS NOT NULL`,
 };
 
+const joinDays = `JOIN ${daysOf("event_activity")} q ON q.quarter_at = a.quarter_at`;
+
 const storage: View = {
   name: "v_daily_storage",
   doc: "One row per day on which the log took events, source and tenant: how the store grows, and by whom. May be added up.",
@@ -122,8 +124,8 @@ const storage: View = {
     events: "Events.",
     data_bytes: "Bytes of their data; on the disk it is stored twice, in the stream and in the ledger.",
   },
-  select: `SELECT ${dayOf("a.quarter_at")}, ${nameText("a.source")}, ${nameText("a.tenant")}, sum(a.events), sum(a.bytes)
-    FROM event_activity a GROUP BY 1, a.source, a.tenant`,
+  select: `SELECT (q.day), ${nameText("a.source")}, ${nameText("a.tenant")}, sum(a.events), sum(a.bytes)
+    FROM event_activity a ${joinDays} GROUP BY 1, a.source, a.tenant`,
 };
 
 const storageByThread: View = {
@@ -154,8 +156,8 @@ const meanings: View = {
     events: "Events.",
     data_bytes: "Bytes of their data.",
   },
-  select: `SELECT ${dayOf("a.quarter_at")}, ${nameText("a.tenant")}, ${nameText("a.source")}, ${nameText("a.type")}, ${nameText("a.meaning")},
-    sum(a.events), sum(a.bytes) FROM event_activity a GROUP BY 1, a.tenant, a.source, a.type, a.meaning`,
+  select: `SELECT (q.day), ${nameText("a.tenant")}, ${nameText("a.source")}, ${nameText("a.type")}, ${nameText("a.meaning")},
+    sum(a.events), sum(a.bytes) FROM event_activity a ${joinDays} GROUP BY 1, a.tenant, a.source, a.type, a.meaning`,
 };
 
 const whole: View = {

@@ -6,7 +6,7 @@
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { callCounts } from "../toolCalls.ts";
 import { duration } from "../activity/calls.ts";
-import { dayOf } from "../activity/sums.ts";
+import { daysOf } from "../activity/sums.ts";
 import { iso, isoDoc, named, now, share } from "./spell.ts";
 
 const whose = {
@@ -73,8 +73,8 @@ const daily: View = {
   },
   select: `SELECT (a.day), ${nameText("a.name")}, ${named("a.server")}, ${nameText("a.client")}, ${nameText("a.client_version")},
     ${nameText("a.tenant")}, ${countedSql}, (a.timed), ${mean}, (a.result_bytes)
-    FROM (SELECT ${dayOf("c.quarter_at")} AS day, c.name, c.server, t.client, t.client_version, c.tenant, ${sums}
-      FROM call_activity c ${withThread} GROUP BY 1, 2, 3, 4, 5, 6) a`,
+    FROM (SELECT q.day, c.name, c.server, t.client, t.client_version, c.tenant, ${sums}
+      FROM call_activity c JOIN ${daysOf("call_activity")} q ON q.quarter_at = c.quarter_at ${withThread} GROUP BY 1, 2, 3, 4, 5, 6) a`,
 };
 
 const place = (percent: number): string =>

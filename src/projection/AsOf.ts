@@ -61,16 +61,47 @@ export interface AsOf {
   readonly sequence: Sequence;
 }
 
-export interface Options {
+const noLedger = (path: string) =>
+  new StorageTrouble({
+    reason: "other",
+    path,
+    message: `There is no database at ${path} whose ledger can be read.`,
+    hint: "Start the store once with npm start (or recollect up).",
+  });
+
+/** The ledger of the live database. */
+const liveLedger = Effect.fnUntraced(function* (path: string) {
+  const live = Generations.current(path);
+  const ledger = live === undefined ? undefined : yield* openLedger(live);
+  return ledger ?? (yield* noLedger(path));
+});
+
+/** The last sequence that the moment has. */
+export const sequenceOfMoment = (
+  path: string,
+  moment: Moment,
+): Effect.Effect<Sequence, StorageTrouble | NoSuchMoment> =>
+  Effect.gen(function* () {
+    const ledger = yield* liveLedger(path);
+    const sequence = yield* attemptOn(path, () => sequenceOf(ledger, moment));
+    return sequence instanceof NoSuchMoment ? yield* sequence : sequence;
+  }).pipe(Effect.scoped);
+
+interface Folded {
   /** Path of the live database. */
   readonly path: string;
   readonly projections: ReadonlyArray<Projection>;
-  readonly moment: Moment;
   readonly onProgress?: (sequence: Sequence, until: Sequence) => Effect.Effect<void>;
 }
 
-const foldInto = Effect.fnUntraced(function* (options: Options, ledger: Ledger, until: Sequence, file: string) {
+export interface Options extends Folded {
+  readonly moment: Moment;
+}
+
+/** A database of everything up to a sequence, in a file that is not there yet, and is its caller's to remove. */
+export const foldUpTo = Effect.fn("projection.foldUpTo")(function* (options: Folded, until: Sequence, file: string) {
   const { path, projections } = options;
+  const ledger = yield* liveLedger(path);
   const model = yield* Effect.acquireRelease(
     ReadModelSqlite.open({ file, projections, durability: "scratch", indexes: "later" }),
     ({ close }) => close,
@@ -92,23 +123,12 @@ const foldInto = Effect.fnUntraced(function* (options: Options, ledger: Ledger, 
 export const asOf = (options: Options): Effect.Effect<AsOf, StorageTrouble | NoSuchMoment, Scope.Scope> =>
   Effect.gen(function* () {
     const { path, moment } = options;
-    const live = Generations.current(path);
-    const ledger = live === undefined ? undefined : yield* openLedger(live);
-    if (ledger === undefined) {
-      return yield* new StorageTrouble({
-        reason: "other",
-        path,
-        message: `There is no database at ${path} whose ledger can be read.`,
-        hint: "Start the store once with npm start (or recollect up).",
-      });
-    }
-    const sequence = yield* attemptOn(path, () => sequenceOf(ledger, moment));
-    if (sequence instanceof NoSuchMoment) return yield* sequence;
+    const sequence = yield* sequenceOfMoment(path, moment);
     const file = `${path}.as-of-${process.pid}`;
     yield* Effect.acquireRelease(
       attemptOn(path, () => Generations.removeStale(path, "as-of")),
       () => Effect.sync(() => Generations.remove(file)),
     );
-    yield* foldInto(options, ledger, sequence, file);
+    yield* foldUpTo(options, sequence, file);
     return { file, sequence };
   }).pipe(Effect.withSpan("projection.asOf"));

@@ -12,6 +12,7 @@ import type { HistoryFilter, HistoryPage } from "./HistoryList.ts";
 import type { Integrity } from "../projection/verify/Integrity.ts";
 import type { Condition } from "../projection/ProjectorCondition.ts";
 import type { SearchAnswer, SearchFilter } from "./Search.ts";
+import type { Tried } from "../projection/TryAgainSqlite.ts";
 import type { TaskFilter } from "./TaskFilter.ts";
 import type { QueryRefused, QueryStopped, Selected, SqlOptions, SqlParameters, SqlResult } from "./Sql.ts";
 import type { StorageTrouble } from "../projection/ReadModel.ts";
@@ -339,6 +340,8 @@ export class Query extends Context.Service<
     /** Sessions with a lease that have not ended, in the order in which they began after `after`; at most `maxPage`. */
     readonly leasedSessions: (after: Sequence) => Effect.Effect<ReadonlyArray<SessionRow>, StorageTrouble>;
     readonly status: Effect.Effect<ReadModelStatus, StorageTrouble>;
+    /** Refusals of an event by the projections of today, none where they would take it; undefined where there is no such event. */
+    readonly tryAgain: (sequence: Sequence) => Effect.Effect<Tried | undefined, StorageTrouble>;
     /**
      * One foreign SELECT, WITH, VALUES or EXPLAIN, in a process of its own: it cannot write, reaches nothing but the
      * read models, and ends with the scope, whatever it is at. Costs 50 ms before the first row.

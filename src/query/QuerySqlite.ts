@@ -23,11 +23,13 @@ import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
 import { search } from "./SearchSqlite.ts";
-import { copyInto, sql } from "./sandbox/SandboxSqlite.ts";
 import { selectRows } from "./SelectSqlite.ts";
 import { hiddenThread, listThreads, readThreadIds } from "./ThreadListSqlite.ts";
 import type { TaskFilter } from "./TaskFilter.ts";
 import * as WaitingTasks from "./WaitingTasksSqlite.ts";
+
+/** Loaded with the first statement of others: it knows every view, which no other question needs. */
+const sandbox = Effect.promise(() => import("./sandbox/SandboxSqlite.ts"));
 
 const decodeCondition = Schema.decodeUnknownResult(Schema.fromJsonString(Condition));
 
@@ -54,7 +56,7 @@ const readStatus = (db: Database, path: string, now: number): ReadModelStatus =>
   const condition = said !== undefined && Result.isSuccess(said) ? said.success : integrity.conditions[0];
   const [counts] = all<{ readonly threads: number; readonly events: number; readonly unknown: number }>(
     db,
-    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, (SELECT count(*) FROM events) AS events,
+    `SELECT (SELECT count(*) FROM threads t WHERE NOT ${hiddenThread}) AS threads, coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0) AS events,
        (SELECT count(*) FROM unknown_entries) AS unknown`,
     { now },
   );
@@ -222,8 +224,18 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
     status: Effect.flatMap(Clock.currentTimeMillis, (now) => read((db) => readStatus(db, path, now))).pipe(
       Effect.withSpan("query.status"),
     ),
-    sql: (text, parameters, limits) => sql(path, text, parameters, limits).pipe(Effect.withSpan("query.sql")),
-    copyInto: (file) => copyInto(path, file).pipe(Effect.withSpan("query.copyInto")),
+    // Loaded when it is asked for: the engine that folds is no part of a question's start.
+    tryAgain: (sequence) =>
+      Effect.flatMap(
+        Effect.promise(() =>
+          Promise.all([import("../projection/TryAgainSqlite.ts"), import("../../projections/all.ts")]),
+        ),
+        ([{ tryAgain }, { readModels }]) => tryAgain({ path, projections: readModels, sequence }),
+      ),
+    sql: (text, parameters, limits) =>
+      Effect.flatMap(sandbox, ({ sql }) => sql(path, text, parameters, limits)).pipe(Effect.withSpan("query.sql")),
+    copyInto: (file) =>
+      Effect.flatMap(sandbox, ({ copyInto }) => copyInto(path, file)).pipe(Effect.withSpan("query.copyInto")),
     select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {
       const found = yield* read((db) => selectRows(db, text, parameters, zone));
       return found instanceof QueryRefused ? yield* found : found;

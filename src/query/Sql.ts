@@ -14,7 +14,7 @@ export class QueryRefused extends Schema.TaggedError<QueryRefused>()("QueryRefus
 
 /** A statement was ended before its end: its time or memory was over, or its process was. */
 export class QueryStopped extends Schema.TaggedError<QueryStopped>()("QueryStopped", {
-  reason: Schema.Literals(["time", "memory", "ended"]),
+  reason: Schema.Literals(["time", "memory", "disk", "ended"]),
   message: Schema.String,
   hint: Schema.String,
 }) {}
@@ -37,6 +37,8 @@ export interface SqlOptions {
   readonly timeoutMillis?: number | undefined;
   /** Of SQLite, and as much again of the process that hands its rows on. Default: 256 MiB. */
   readonly memoryBytes?: number | undefined;
+  /** Of temporary files that it sorts and groups in, where the system says how large they are (Linux). Default: 2 GiB. */
+  readonly diskBytes?: number | undefined;
   /** Time zone of `localtime`, such as Europe/Berlin. Default: this process's. */
   readonly zone?: string | undefined;
 }

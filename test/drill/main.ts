@@ -59,6 +59,8 @@ const { positionals, values } = parseArgs({
     rounds: { type: "string" },
     events: { type: "string", default: "1000000" },
     plans: { type: "boolean", default: false },
+    keep: { type: "boolean", default: false },
+    database: { type: "string" },
     fault: { type: "string", default: "" },
     seeds: { type: "string" },
     "at-once": { type: "string", default: "2" },
@@ -67,6 +69,7 @@ const { positionals, values } = parseArgs({
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
     verdicts: { type: "string" },
+    stores: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -78,9 +81,9 @@ npm run drill -- waiting     a daemon beside many waiting tasks             --wa
 npm run drill -- limits      more is wanted than a limit gives             --processes 10  --limit 100  --seconds 20
 npm run drill -- sdks        each SDK's own suite and types, from npm      needs the registry
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
-npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans
+npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans  --keep  --database FILE
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
-npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
+npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE  --stores FOLDER
 npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
 npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
 npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
@@ -90,7 +93,10 @@ npm run drill -- mcp         MCP's conformance suite against our server
 `;
 
 const number = (
-  name: Exclude<keyof typeof values, "fault" | "help" | "plans" | "short" | "save" | "only" | "verdicts">,
+  name: Exclude<
+    keyof typeof values,
+    "fault" | "help" | "plans" | "keep" | "database" | "short" | "save" | "only" | "verdicts" | "stores"
+  >,
 ): number => {
   const value = Number(values[name]);
   if (Number.isSafeInteger(value) && value >= 0) return value;
@@ -250,11 +256,17 @@ const endingDrill = Effect.suspend(() => {
 
 const catalogDrill = Effect.suspend(() => {
   const events = number("events");
+  const kept = values.database;
+  if (kept !== undefined)
+    return Effect.map(CatalogDrill.asked(kept, CatalogDrill.ended), (outcome) => {
+      process.stdout.write(`${CatalogDrill.table(outcome, values.plans)}\n`);
+    });
   say(`The catalog drill: a made-up year of ${count(events)} events`);
-  return Effect.map(CatalogDrill.run({ events, say }), (outcome) => {
+  return Effect.map(CatalogDrill.run({ events, say, isKept: values.keep }), (outcome) => {
     process.stdout.write(`${CatalogDrill.table(outcome, values.plans)}\n`);
     const over = outcome.timed.filter(({ goal, millis }) => millis > goal).length;
     const what = outcome.faults.length === 0 ? "Every report says what is true:" : "NOT as promised:";
+    if (values.keep) say(`The database is kept in ${outcome.folder}`);
     report(
       outcome,
       `${what} ${count(outcome.events)} events, ${(outcome.bytes / 1e6).toFixed(0)} MB, folded in ${outcome.foldSeconds.toFixed(0)} s of processor, ${over} of ${outcome.timed.length} statements over their goal`,
@@ -283,6 +295,7 @@ const damageDrill = Effect.suspend(() => {
       faults,
       seeds,
       atOnce: number("at-once"),
+      stores: values.stores,
       minutes: values.minutes === undefined ? 1000 : number("minutes"),
       say,
       onVerdict: notes.add,

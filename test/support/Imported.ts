@@ -10,6 +10,7 @@ import { Projector } from "../../src/projection/Projector.ts";
 import * as Projection from "../../src/projection/Projector.ts";
 import { Query } from "../../src/query/Query.ts";
 import type { Value } from "../../src/query/Sql.ts";
+import * as EarlierStores from "../../src/query/earlier/EarlierStoresSqlite.ts";
 import * as QuerySqlite from "../../src/query/QuerySqlite.ts";
 
 /** A store of its own. */
@@ -17,9 +18,11 @@ export const store = Layer.unwrap(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
     const path = join(yield* fs.makeTempDirectoryScoped({ prefix: "recollect-counts-" }), "recollect.db");
-    return Layer.merge(Projection.layer({ path, projections: readModels }), QuerySqlite.layer({ path })).pipe(
-      Layer.provideMerge(EventLogMemory.layer),
-    );
+    return Layer.mergeAll(
+      Projection.layer({ path, projections: readModels }),
+      QuerySqlite.layer({ path }),
+      EarlierStores.layer({ path }),
+    ).pipe(Layer.provideMerge(EventLogMemory.layer));
   }),
 ).pipe(Layer.provideMerge(NodeServices.layer));
 

@@ -1,5 +1,5 @@
 /**
- * `recollect export`: one thread as a transcript, as it came in; or everything, as SQLite or as CloudEvents.
+ * `recollect export`: one thread as a transcript, as it came in; or everything, as SQLite, Parquet or CloudEvents.
  *
  * Room: edge.
  */
@@ -60,6 +60,13 @@ const sqlite = Effect.fnUntraced(function* (file: string) {
   yield* Output.note(`Written to ${file}.`);
 }, readModels);
 
+const parquet = Effect.fnUntraced(function* (folder: string) {
+  const path = yield* Path.Path;
+  const { exportParquet } = yield* Effect.promise(() => import("../export/Parquet.ts"));
+  yield* exportParquet(path.resolve(folder));
+  yield* Output.note(`Written to ${folder}.`);
+}, readModels);
+
 export const exportCommand = Command.make(
   "export",
   {
@@ -84,15 +91,22 @@ export const exportCommand = Command.make(
       Flag.withDescription("A copy of the database as it is now, in a file of its own"),
       Flag.optional,
     ),
+    parquet: Flag.String("parquet").pipe(
+      Flag.withMetavar("DIR"),
+      Flag.withDescription("The main views as Parquet files by day, written by a DuckDB that is installed"),
+      Flag.optional,
+    ),
     tenant,
   },
   Effect.fn("cli.export")(function* (input) {
     const thread = Option.getOrUndefined(input.thread);
     const format = Option.getOrUndefined(input.format);
-    if (Option.isSome(input.sqlite)) {
-      if (thread !== undefined || format !== undefined || input.cloudevents)
-        return yield* new BadRequest({ message: "--sqlite is of everything, and a form of its own." });
-      return yield* sqlite(input.sqlite.value);
+    const isOther = thread !== undefined || format !== undefined || input.cloudevents;
+    if (Option.isSome(input.sqlite) || Option.isSome(input.parquet)) {
+      if (isOther || (Option.isSome(input.sqlite) && Option.isSome(input.parquet)))
+        return yield* new BadRequest({ message: "--sqlite and --parquet are of everything, and forms of their own." });
+      if (Option.isSome(input.parquet)) return yield* parquet(input.parquet.value);
+      if (Option.isSome(input.sqlite)) return yield* sqlite(input.sqlite.value);
     }
     if (input.cloudevents) {
       if (format !== undefined)
@@ -102,14 +116,16 @@ export const exportCommand = Command.make(
     if (thread === undefined)
       return yield* new BadRequest({
         message: "There is no thread named.",
-        hint: "recollect export THREAD, or everything: --sqlite FILE or --cloudevents.",
+        hint: "recollect export THREAD, or everything: --sqlite FILE, --parquet DIR or --cloudevents.",
       });
     const form = documents.find((name) => name === format);
     if (form !== undefined) return yield* document({ thread, tenant: input.tenant, format: form });
     return yield* transcript({ thread, tenant: input.tenant, format });
   }),
 ).pipe(
-  Command.withDescription("Write one thread as a transcript to stdout, or everything as SQLite or CloudEvents"),
+  Command.withDescription(
+    "Write one thread as a transcript to stdout, or everything as SQLite, Parquet or CloudEvents",
+  ),
   Command.withExamples([
     {
       command: "recollect export THREAD > session.jsonl",
@@ -120,6 +136,7 @@ export const exportCommand = Command.make(
     { command: "recollect export THREAD --format atif", description: "Any thread as an ATIF trajectory" },
     { command: "recollect export THREAD --format html > thread.html", description: "One page to read, without script" },
     { command: "recollect export --sqlite copy.db", description: "The database as it is now" },
+    { command: "recollect export --parquet record", description: "The main views by day, for DuckDB and others" },
     {
       command: "recollect export --cloudevents --after 4711 > events.ndjson",
       description: "What the log took since then",

@@ -61,6 +61,7 @@ const codeOfTag: Readonly<Record<string, number>> = {
   ConfigRefused: exitCodes.usage,
   ConfigConflict: exitCodes.usage,
   QueryRefused: exitCodes.usage,
+  ParquetRefused: exitCodes.usage,
   InboxRefused: exitCodes.usage,
   ShowHelp: exitCodes.usage,
   UserError: exitCodes.usage,

@@ -11,7 +11,7 @@ import { maxPage, Query } from "../../query/Query.ts";
 import * as Output from "./Output.ts";
 import { Attach, type Need, type Where } from "./Attach.ts";
 import { BadRequest } from "./Failure.ts";
-import { momentHint, momentOf } from "./ParseTime.ts";
+import { momentHint, recordMomentOf } from "./ParseTime.ts";
 
 const file = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withMetavar("FILE"), Flag.withDescription(description), Flag.optional);
@@ -88,15 +88,12 @@ export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Machine-readable output on stdout"),
 );
 
-const sequence = /^\d{1,11}$/;
-
 /** `--as-of`: a sequence (a whole number) or a time. */
 const momentAsked = Effect.gen(function* () {
   const { asOf } = yield* recollect;
   if (Option.isNone(asOf)) return undefined;
-  if (sequence.test(asOf.value)) return { sequence: Number(asOf.value) };
-  const time = momentOf(asOf.value, yield* Clock.currentTimeMillis);
-  if (time !== undefined) return { time };
+  const moment = recordMomentOf(asOf.value, yield* Clock.currentTimeMillis);
+  if (moment !== undefined) return moment;
   return yield* new BadRequest({
     message: `--as-of ${asOf.value} is neither a sequence nor a time.`,
     hint: `${momentHint} Or a sequence: 1234.`,

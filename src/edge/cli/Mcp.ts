@@ -56,9 +56,15 @@ export const mcp = Command.make(
       Layer.provideMerge(Layers.core(client)),
       Layer.provide(NodeServices.layer),
     );
-    const { root } = yield* attach.folder(place);
+    const { database, root } = yield* attach.folder(place);
+    const earlier = Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../../query/earlier/EarlierStoresSqlite.ts")),
+        (stores) => stores.layer({ path: database }),
+      ),
+    );
     const { raw } = yield* recollect;
-    const desk = Desk.layerLazy({ raw, query: attach.readModels(place), writing }).pipe(
+    const desk = Desk.layerLazy({ raw, query: attach.readModels(place), writing, earlier }).pipe(
       Layer.provide(StoragePolicyFile.layer(root)),
     );
     const { serveStdio } = yield* Effect.promise(() => import("../mcp/Server.ts"));

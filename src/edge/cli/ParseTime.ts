@@ -4,6 +4,8 @@
  * Room: edge.
  */
 
+import type { Moment } from "../../projection/AsOf.ts";
+
 const day = 86_400_000;
 const units: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: day, w: 7 * day };
 
@@ -24,6 +26,15 @@ export const momentOf = (text: string, now: number): number | undefined => {
   const isDateOnly = text.length === "2026-11-01".length;
   const at = Date.parse(isDateOnly || written[1] !== undefined ? text.replace(" ", "T") : `${text.replace(" ", "T")}Z`);
   return Number.isNaN(at) ? undefined : at;
+};
+
+const sequence = /^\d{1,11}$/;
+
+/** A moment of the record: a sequence (a whole number) or a time. Undefined for anything else. */
+export const recordMomentOf = (text: string, now: number): Moment | undefined => {
+  if (sequence.test(text)) return { sequence: Number(text) };
+  const time = momentOf(text, now);
+  return time === undefined ? undefined : { time };
 };
 
 /** Hint: ways to write one. */

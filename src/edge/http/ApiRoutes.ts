@@ -11,6 +11,7 @@ import { sessionEvents, taskEvents, threadEvents } from "./handlers/Events.ts";
 import { inbox, sessionHistory, sessions } from "./handlers/Agents.ts";
 import { followed } from "./handlers/Follow.ts";
 import { blobs, config, limits, sql, status } from "./handlers/Store.ts";
+import { reports } from "./handlers/Reports.ts";
 import { tasks } from "./handlers/Tasks.ts";
 import { search, threads } from "./handlers/Threads.ts";
 
@@ -28,6 +29,7 @@ const handlers = Layer.mergeAll(
   blobs,
   config,
   limits,
+  reports,
   sql,
   status,
 );

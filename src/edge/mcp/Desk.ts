@@ -6,13 +6,15 @@
  * A server of a coding agent starts with it and may never be asked; and one that cannot be asked now still answers, with
  * the reason.
  */
-import { Context, Effect, Layer, Semaphore } from "effect";
+import { Context, Effect, Layer, type Scope, Semaphore } from "effect";
 import { shown, shownQuery, type Shown } from "../../client/Shown.ts";
 import type { Tasks } from "../../coordination/tasks/Tasks.ts";
 import type { HistoryReading } from "../../publish/HistoryReading.ts";
 import type { Publisher } from "../../publish/Publisher.ts";
 import type { ThreadViews } from "../../publish/thread/ThreadViews.ts";
+import { EarlierStores } from "../../query/earlier/EarlierStores.ts";
 import { Query } from "../../query/Query.ts";
+import { asOf } from "../http/AsOf.ts";
 
 /** Anything that can stand in the way: its message is a sentence, its hint says what to do. */
 export interface Obstacle {
@@ -32,13 +34,27 @@ export class Desk extends Context.Service<
     /** Questions whose answers may be shown: texts are redacted before a budget cuts them. */
     readonly query: Effect.Effect<Query["Service"], Obstacle>;
     readonly writing: Effect.Effect<Context.Context<Writing>, Obstacle>;
+    /** The store as of a sequence or a time, as it is written. */
+    readonly asOf: (written: string) => Effect.Effect<Query["Service"], Obstacle, Scope.Scope>;
+    /** True where `query` is of an earlier moment: nothing newer is told beside it. */
+    readonly isEarlier?: boolean;
   }
 >()("recollect/edge/mcp/Desk") {}
 
+const earlier = (stores: Effect.Effect<EarlierStores["Service"], Obstacle>, how: Shown) =>
+  Effect.fnUntraced(
+    function* (written: string) {
+      const { services } = yield* Effect.provideService(asOf(written), EarlierStores, yield* stores);
+      return shownQuery(Context.get(services, Query), how);
+    },
+    Effect.mapError((error): Obstacle => error),
+  );
+
 /** Services that are there already. */
-export const of = (services: Context.Context<Query | Writing>) =>
+export const of = (services: Context.Context<Query | Writing>, stores: EarlierStores["Service"]) =>
   Effect.map(Effect.provideContext(shown(), services), (how) =>
     Desk.of({
+      asOf: earlier(Effect.succeed(stores), how),
       shown: how,
       query: Effect.succeed(shownQuery(Context.get(services, Query), how)),
       writing: Effect.succeed(services),
@@ -64,6 +80,7 @@ export const layerLazy = (options: {
   readonly raw?: boolean;
   readonly query: Layer.Layer<Query, Obstacle>;
   readonly writing: Layer.Layer<Writing, Obstacle>;
+  readonly earlier: Layer.Layer<EarlierStores, Obstacle>;
 }) =>
   Layer.effect(
     Desk,
@@ -72,6 +89,7 @@ export const layerLazy = (options: {
       const writing = yield* lazily(options.writing);
       const how = yield* shown(options);
       const its = Effect.map(query, (context) => shownQuery(Context.get(context, Query), how));
-      return Desk.of({ shown: how, query: its, writing });
+      const stores = Effect.map(yield* lazily(options.earlier), (context) => Context.get(context, EarlierStores));
+      return Desk.of({ shown: how, query: its, writing, asOf: earlier(stores, how) });
     }),
   );

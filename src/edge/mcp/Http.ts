@@ -14,6 +14,7 @@ import { shallowText } from "../http/Depth.ts";
 import { authentication, Principal } from "../http/Guard.ts";
 import { TenantClients } from "../http/TenantClients.ts";
 import { Caller } from "./Caller.ts";
+import { EarlierStores } from "../../query/earlier/EarlierStores.ts";
 import * as Desk from "./Desk.ts";
 import { codes, failure, refused, type Reply } from "./Dispatch.ts";
 import * as TaskDispatch from "./extension/TaskDispatch.ts";
@@ -99,14 +100,14 @@ const sessionOwners = () => {
 
 /** Caller behind a token, and the store of its tenant. */
 const callers = HttpRouter.middleware<{ provides: Caller }>()(
-  Effect.map(TenantClients, (clients) => {
+  Effect.map(Effect.all([TenantClients, EarlierStores]), ([clients, earlier]) => {
     const owners = sessionOwners();
     return (app) =>
       Effect.gen(function* () {
         const { name, role, tenant } = yield* Principal;
         const { headers } = yield* HttpServerRequest.HttpServerRequest;
         if (owners.isAnothers(headers[sessionHeader], name)) return HttpServerResponse.empty({ status: 404 });
-        const desk = yield* Desk.of(yield* clients.of(tenant));
+        const desk = yield* Desk.of(yield* clients.of(tenant), earlier);
         const response = yield* Effect.provideService(app, Caller, {
           who: { role, tenant, thread: headers[threadHeader] },
           desk,

@@ -57,6 +57,20 @@ const budget = {
   ),
 };
 
+/** Every tool that only asks takes it. */
+const then = {
+  as_of: Schema.optionalKey(
+    Schema.String.check(Schema.isMaxLength(40)).annotate({
+      description: "The record as it was at a time, or after an event: 2026-11-01T10:00Z, 7d, or a sequence.",
+    }),
+  ),
+};
+
+const asOfIn = (input: unknown): string | undefined => {
+  const given = isObject(input) ? input["as_of"] : undefined;
+  return typeof given === "string" ? given : undefined;
+};
+
 const words = (text: string, isError: boolean) =>
   new McpSchema.CallToolResult({ content: [McpSchema.TextContent.make({ type: "text", text })], isError });
 
@@ -77,7 +91,8 @@ const schemaOf = (fields: Schema.Struct.Fields): McpSchema.ToolJson => {
 
 export const tool = <const Fields extends Schema.Struct.Fields>(definition: Definition<Fields>): Registered => {
   const { deed, description, handle, isIdempotent = deed === "read", name, title } = definition;
-  const fields = { ...definition.parameters, ...budget };
+  const asks = deed === "read" || deed === "sql";
+  const fields = { ...definition.parameters, ...(asks ? then : {}), ...budget };
   const decode = Schema.decodeUnknownEffect(Schema.Struct(fields), { onExcessProperty: "error", errors: "all" });
   return {
     name,
@@ -109,9 +124,14 @@ export const tool = <const Fields extends Schema.Struct.Fields>(definition: Defi
           Schema.Struct.Type<Fields>,
           Schema.SchemaError
         >;
-        const { shown } = yield* Desk;
-        return leaving(yield* handle(given, { ...call, tokens: tokensOf(given) }), shown);
+        const desk = yield* Desk;
+        const moment = asOfIn(given);
+        const asked = handle(given, { ...call, tokens: tokensOf(given) });
+        if (moment === undefined) return leaving(yield* asked, desk.shown);
+        const query = Effect.succeed(yield* desk.asOf(moment));
+        return leaving(yield* Effect.provideService(asked, Desk, { ...desk, query, isEarlier: true }), desk.shown);
       }).pipe(
+        Effect.scoped,
         Effect.map((text) => words(text, false)),
         Effect.catchCause((cause) =>
           Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed(words(inWords(cause), true)),

@@ -9,12 +9,18 @@ import { queryOf } from "../http/Address.ts";
 import { wishesOf } from "./Shown.ts";
 import { Viewer } from "./Viewer.ts";
 
+/** The moment that an address names, before that of the browser; empty: now. */
+const asOfGiven = (query: URLSearchParams) => {
+  const written = query.get("as-of");
+  return written === null ? {} : { asOf: written === "" ? undefined : written };
+};
+
 /** Query, wishes, viewer; `isPart`: the script asks for a piece of the screen; `now`: epoch milliseconds. */
 export const asked = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest;
   return {
     query: queryOf(request.url),
-    wishes: wishesOf(request.cookies),
+    wishes: { ...wishesOf(request.cookies), ...asOfGiven(queryOf(request.url)) },
     isPart: request.headers["recollect-part"] !== undefined,
     viewer: yield* Viewer,
     now: yield* Clock.currentTimeMillis,

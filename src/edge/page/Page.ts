@@ -21,6 +21,7 @@ import * as ReportRoutes from "./report/ReportRoutes.ts";
 import * as ShownStore from "./ShownStore.ts";
 import * as SqlRoutes from "./sql/SqlRoutes.ts";
 import * as TaskRoutes from "./tasks/TaskRoutes.ts";
+import * as AsOfRoutes from "./overview/AsOfRoutes.ts";
 import * as OverviewRoutes from "./overview/OverviewRoutes.ts";
 import * as SearchRoutes from "./search/SearchRoutes.ts";
 import * as ThreadRoutes from "./thread/ThreadRoutes.ts";
@@ -34,6 +35,7 @@ export const assets = Layer.mergeAll(
 
 export const screens = Layer.mergeAll(
   OverviewRoutes.layer,
+  AsOfRoutes.layer,
   ThreadRoutes.layer,
   SearchRoutes.layer,
   EventRoutes.layer,

@@ -33,11 +33,15 @@ const headers = {
 
 const closed = HttpServerResponse.setHeaders(headers);
 
+/** Moment of the record that this browser looks at; none: now. */
+export const asOfCookie = "recollect-as-of";
+
 export const wishesOf = (cookies: Readonly<Record<string, string>>): Wishes => {
   const theme = cookies["recollect-theme"];
   return {
     theme: theme === "light" || theme === "dark" ? theme : undefined,
     keys: cookies["recollect-keys"] === "off" ? "off" : undefined,
+    asOf: cookies[asOfCookie],
   };
 };
 

@@ -27,6 +27,8 @@ export class Viewer extends Context.Service<
     readonly stillHolds: () => boolean;
     /** Says in the record that they asked this; what cannot be recorded may not be asked. */
     readonly recorded: (asked: AskedSql) => Effect.Effect<void, QueryRefused>;
+    /** Folder of saved queries. */
+    readonly queries: string;
     /** Completes when the door closes. */
     readonly closing: Effect.Effect<void>;
   }
@@ -45,14 +47,16 @@ const notRecorded = (cause: { readonly message: string; readonly detail?: string
 const viewerOf = (
   { name, role, stillHolds, tenant }: Principal["Service"],
   clients: TenantClients["Service"],
-  closing: Effect.Effect<void>,
+  { closing, root }: HttpDoor["Service"],
 ) => {
   const isOperator = mayAct(role, "operator");
   const recorded = (asked: AskedSql) =>
     Effect.flatMap(clients.of(tenant), (client) =>
       Effect.provideContext(auditSql({ ...asked, actor: `page/${name}` }), client),
     ).pipe(Effect.mapError(notRecorded));
-  return Viewer.of({ name, tenant: isOperator ? undefined : tenant, isOperator, stillHolds, recorded, closing });
+  const queries = `${root}/queries`;
+  const seen = isOperator ? undefined : tenant;
+  return Viewer.of({ name, tenant: seen, isOperator, stillHolds, recorded, queries, closing });
 };
 
 const notSignedIn = Effect.map(HttpServerRequest.HttpServerRequest, ({ cookies, headers }) =>
@@ -79,7 +83,7 @@ export const signedIn = HttpRouter.middleware<{ provides: Viewer }>()(
           const request = yield* HttpServerRequest.HttpServerRequest;
           const principal = yield* Effect.option(principalOf(door, request));
           if (principal._tag === "None") return yield* notSignedIn;
-          return yield* Effect.provideService(app, Viewer, viewerOf(principal.value, clients, door.closing));
+          return yield* Effect.provideService(app, Viewer, viewerOf(principal.value, clients, door));
         }),
   ),
 ).layer;

@@ -20,6 +20,7 @@ import { NatsConnection } from "../../log/connection/NatsConnectionNats.ts";
 import { DataFolder } from "../../machine/DataFolder.ts";
 import { routes } from "./HttpRoutes.ts";
 import type { Doors } from "./HttpServing.ts";
+import * as EarlierStores from "../../query/earlier/EarlierStoresSqlite.ts";
 import * as HttpTracing from "./HttpTracing.ts";
 
 const readiness = Layer.effect(
@@ -60,6 +61,7 @@ export const serve = Effect.fn("main.serveHttp")(function* (doors: Doors, client
       HeldLeases.layer.pipe(Layer.provideMerge(door(doors))),
       HeldSessions.layer,
       TenantClients.layer(client),
+      Layer.unwrap(Effect.map(DataFolder, ({ database }) => EarlierStores.layer({ path: database }))),
       NodeHttpPlatform.layer,
       Etag.layerWeak,
       HttpTracing.layer,

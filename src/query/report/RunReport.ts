@@ -16,6 +16,7 @@ import {
   type ReportColumn,
   type Section,
   threadOfRow,
+  withDays,
 } from "./Report.ts";
 import { type Trend, trendsOf } from "./Trend.ts";
 
@@ -76,11 +77,10 @@ const isTime = (by: Dimension | undefined): boolean => by?.name === "day" || by?
 /** Days and months stand in their order, the latest first, whatever else is counted. */
 export const filled = (text: string, by: Dimension | undefined, only: ReadonlyArray<keyof Only> = []): string => {
   const sql = narrowed(text, only);
-  if (by === undefined) return sql;
-  const own = sql
-    .replaceAll("{by}", by.sql)
-    .replaceAll("{name}", by.name)
-    .replaceAll("{threads}", by.ofThread === true ? threadOfRow : "");
+  if (by === undefined) return withDays(sql);
+  // A trend by day has them already.
+  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? threadOfRow : "";
+  const own = withDays(sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{threads}", joined));
   return isTime(by) ? own.replace(/ORDER BY [^()]+ LIMIT :limit$/, "ORDER BY 1 DESC LIMIT :limit") : own;
 };
 

@@ -18,6 +18,8 @@ export interface SandboxRequest {
   readonly timeoutMillis: number;
   /** Of SQLite alone. */
   readonly memoryBytes: number;
+  /** Of its temporary files. */
+  readonly diskBytes: number;
   /** Absent: everything may be seen. Else views to the columns that read NULL. */
   readonly masked?: Readonly<Record<string, ReadonlyArray<string>>> | undefined;
 }

@@ -21,16 +21,31 @@ import { isEmptySql, withoutLead } from "./SqlText.ts";
 
 const watch = `
 const { workerData } = require("node:worker_threads");
-const { read, writeSync } = require("node:fs");
+const { fstatSync, read, readdirSync, readlinkSync, writeSync } = require("node:fs");
 const end = (why) => {
   try { writeSync(2, why); } catch {}
   process.kill(process.pid, "SIGKILL");
 };
-setTimeout(() => end("time"), workerData);
+setTimeout(() => end("time"), workerData.timeoutMillis);
+// Temporary files have no names by now: their sizes are known by the descriptors alone.
+const spent = () => {
+  let sum = 0;
+  try {
+    for (const fd of readdirSync("/proc/self/fd")) {
+      try {
+        if (/\\/etilqs_/.test(readlinkSync("/proc/self/fd/" + fd))) sum += fstatSync(Number(fd)).size;
+      } catch {}
+    }
+  } catch {}
+  return sum;
+};
+setInterval(() => { if (spent() > workerData.diskBytes) end("disk"); }, workerData.lookMillis);
 const piece = Buffer.alloc(1);
 read(0, piece, 0, 1, null, () => end("gone"));
 `;
 
+/** Interval of looking at its temporary files: a fast disk takes a tenth of a gigabyte meanwhile. */
+const lookMillis = 50;
 /** Rows of one frame: enough to cost little, few enough to take little memory. */
 const rowsPerFrame = 512;
 const bytesPerFrame = 256 * 1024;
@@ -156,7 +171,12 @@ const answer = (db: DatabaseSync, request: SandboxRequest): void => {
 const main = (): void => {
   const request = unpack<SandboxRequest>(readBytes(readBytes(lengthBytes).readUInt32LE()));
   // Its output is its own: to be joined to ours, ours would no longer wait for a reader that is slow.
-  new Worker(watch, { eval: true, workerData: request.timeoutMillis, stdout: true, stderr: true }).unref();
+  new Worker(watch, {
+    eval: true,
+    workerData: { timeoutMillis: request.timeoutMillis, diskBytes: request.diskBytes, lookMillis },
+    stdout: true,
+    stderr: true,
+  }).unref();
   let authorizer: Authorizer | undefined;
   try {
     const opened = open(request);

@@ -23,6 +23,8 @@ import { joinsByName, readSql } from "./SqlText.ts";
 const defaultMillis = 600_000;
 /** Of SQLite, and as much again of the process that hands its rows on. */
 const defaultMemoryBytes = 256 * 1024 * 1024;
+/** Of sorting and grouping. */
+const defaultDiskBytes = 2 * 1024 * 1024 * 1024;
 /** Patience beyond its time for a process that should have ended itself, milliseconds. */
 const graceMillis = 5_000;
 /** A rebuild may remove the file between finding its name and opening it. */
@@ -130,6 +132,7 @@ class Asked {
   /** It ended without a word. */
   private lost(how: NodeJS.Signals | number | string): QueryStopped {
     if (this.said.endsWith("time")) return tooLong(this.request);
+    if (this.said.endsWith("disk")) return tooWide(this.request);
     if (/heap out of memory/.test(this.said) || how === "SIGABRT" || how === 134) return tooMuch(this.request);
     const message = `The process of the statement ended (${String(how)}).`;
     return new QueryStopped({ reason: "ended", message, hint: "Ask again." });
@@ -155,6 +158,13 @@ const tooMuch = ({ memoryBytes }: SandboxRequest): QueryStopped =>
     reason: "memory",
     message: `The statement needed more than ${Math.round(memoryBytes / 1024 / 1024)} MB of memory and was ended.`,
     hint: "Ask for less at once: fewer rows in one group, or no texts.",
+  });
+
+const tooWide = ({ diskBytes }: SandboxRequest): QueryStopped =>
+  new QueryStopped({
+    reason: "disk",
+    message: `The statement needed more than ${Math.round(diskBytes / 1024 / 1024)} MB of temporary files and was ended.`,
+    hint: "Sort or group less at once: fewer rows, or no texts.",
   });
 
 type Ended = QueryRefused | QueryStopped | StorageTrouble;
@@ -224,6 +234,7 @@ export const sql = (
         maxRows: options.maxRows ?? Number.MAX_SAFE_INTEGER,
         timeoutMillis: options.timeoutMillis ?? defaultMillis,
         memoryBytes: options.memoryBytes ?? defaultMemoryBytes,
+        diskBytes: options.diskBytes ?? defaultDiskBytes,
         masked: options.personal === "masked" ? personalColumns : undefined,
       };
       const asked = yield* begin(request, options.zone);
@@ -251,6 +262,7 @@ export const copyInto = (path: string, file: string): Effect.Effect<void, Ended>
       maxRows: 0,
       timeoutMillis: copyMillis,
       memoryBytes: defaultMemoryBytes,
+      diskBytes: Number.MAX_SAFE_INTEGER,
       copyTo: unfinished,
     };
     if (existsSync(file)) return yield* refuse(`${file} is there already.`, "Name another file.");

@@ -4,6 +4,9 @@
  * Room: query.
  */
 import { Effect } from "effect";
+import { modelOfUsage } from "../../../projections/activity/tokens.ts";
+import { priceOf } from "../../../projections/answers/costs.ts";
+import { callCounts } from "../../../projections/toolCalls.ts";
 import { listOrder } from "../../../projections/threads.ts";
 import { hiddenThread } from "../ThreadListSqlite.ts";
 import { Ask } from "./Ask.ts";
@@ -68,16 +71,36 @@ export interface Day {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly costUsd: number | null;
+  /** Messages without a reported cost, by the price list; null where none of their models is there. */
+  readonly estimatedUsd: number | null;
 }
 
 const spentInput = "sum(a.uncached_tokens + a.cache_read_tokens + a.cache_write_tokens)";
 const spentOutput = "sum(a.visible_tokens + a.reasoning_tokens)";
 const spentCost = "sum(CASE a.is_priced WHEN 1 THEN a.cost_nanos END) / 1e9";
 
+/** Local days of the quarters of a time, each asked for once: local time costs more than all else of a sum. */
+const recentDays = (table: string): string =>
+  `(SELECT DISTINCT x.quarter_at, date(x.quarter_at / 1000, 'unixepoch', 'localtime') AS day
+     FROM (SELECT DISTINCT quarter_at FROM ${table} WHERE quarter_at >= :since AND quarter_at < :until) x)`;
+
 /** SQLite's local days of the sums; by their key, so that older days cost nothing, and by the tables, which have no texts to look up. */
 const recent = (table: string, sums: string): string =>
-  `SELECT date(a.quarter_at / 1000, 'unixepoch', 'localtime') AS day, ${sums} FROM ${table} a
+  `SELECT q.day, ${sums} FROM ${table} a JOIN ${recentDays(table)} q ON q.quarter_at = a.quarter_at
    WHERE a.quarter_at >= :since AND a.quarter_at < :until AND (:tenant IS NULL OR a.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1`;
+
+/** Estimates by day: each model is looked up in the price list once. */
+const estimatedDays = `WITH g AS MATERIALIZED (SELECT q.day, ${modelOfUsage} AS model,
+    sum(u.uncached_tokens) AS fresh, sum(u.cache_read_tokens) AS hit, sum(u.cache_write_tokens) AS put,
+    sum(u.visible_tokens + u.reasoning_tokens) AS said
+    FROM token_activity u JOIN ${recentDays("token_activity")} q ON q.quarter_at = u.quarter_at
+    WHERE u.quarter_at >= :since AND u.quarter_at < :until AND u.is_priced = 0
+      AND (:tenant IS NULL OR u.tenant = (SELECT name FROM names WHERE text = :tenant)) GROUP BY 1, 2),
+  prices AS MATERIALIZED (SELECT * FROM v_prices),
+  p AS (SELECT m.model, q.* FROM (SELECT DISTINCT model FROM g) m JOIN prices q ON q.priced_model = ${priceOf("m.model", "prices")})
+  SELECT g.day, sum(g.fresh * p.input_usd_per_million + g.hit * p.cache_read_usd_per_million
+    + g.put * p.cache_write_usd_per_million + g.said * p.output_usd_per_million) / 1e6 AS estimated_usd
+  FROM g JOIN p ON p.model = g.model GROUP BY g.day`;
 
 const ofKind = (kind: string): string =>
   `sum(CASE a.kind WHEN (SELECT name FROM names WHERE text = '${kind}') THEN a.messages ELSE 0 END)`;
@@ -113,9 +136,11 @@ export const days = Effect.fnUntraced(function* (since: number, until: number, t
     inputTokens: 0,
     outputTokens: 0,
     costUsd: null,
+    estimatedUsd: null,
   };
+  const estimated = yield* rows<Pick<Day, "day" | "estimatedUsd">>(estimatedDays, values);
   const found = new Map<string, Day>();
-  for (const row of [...said, ...called, ...spent])
+  for (const row of [...said, ...called, ...spent, ...estimated])
     found.set(row.day, { ...(found.get(row.day) ?? { ...none, day: row.day }), ...row });
   return [...found.values()].toSorted((left, right) => (left.day < right.day ? -1 : 1));
 });
@@ -260,8 +285,8 @@ export const tokensOf = (key: { readonly threadId: string; readonly tenant: stri
 export const callsWithoutOutcome = Effect.fnUntraced(function* (at: number, tenant: string | undefined) {
   const { rows } = yield* Ask;
   const [found] = yield* rows<{ readonly calls: number | null }>(
-    `SELECT sum(calls - ok - errors) AS calls FROM call_activity
-     WHERE quarter_at < :since AND (:tenant IS NULL OR tenant = (SELECT name FROM names WHERE text = :tenant))`,
+    `SELECT count(*) AS calls FROM tool_calls c WHERE c.result_sequence IS NULL AND ${callCounts("c")}
+       AND (c.started_at IS NULL OR c.started_at < :since) AND (:tenant IS NULL OR c.tenant = (SELECT name FROM names WHERE text = :tenant))`,
     { since: at - inFlightMillis, tenant: tenant ?? null },
   );
   return found?.calls ?? 0;

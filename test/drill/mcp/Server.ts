@@ -28,7 +28,7 @@ export const serve = Effect.fnUntraced(function* (data: string) {
   );
   const caller = {
     who: { role: "operator" as const, tenant: "default", thread: undefined },
-    desk: yield* Desk.of(services),
+    desk: yield* Desk.of(services, { at: () => Effect.die("no as_of here") }),
   };
   const always = HttpRouter.middleware<{ provides: Caller }>()((app) => Effect.provideService(app, Caller, caller));
   const routes = serving({

@@ -212,6 +212,81 @@ describe("the store over HTTP", { timeout: 120_000 }, () => {
     assert.deepStrictEqual(JSON.parse(asked.text), [{ actor: "http/local", door: "http" }]);
   });
 
+  it("takes values for a statement, masks what persons wrote when asked to, and gives rows of any number line by line", async () => {
+    const given = { statement: "SELECT :a AS a, :b AS b", parameters: { a: 7, b: "it's" } };
+    assert.deepStrictEqual(JSON.parse((await post("/v1/sql", given)).text), [{ a: 7, b: "it's" }]);
+    const missing = await post("/v1/sql", { ...given, parameters: { a: 7 } });
+    assert.match(missing.text, /:b has no value/);
+    await post("/v1/threads/masked/messages", { role: "user", text: "a private word" });
+    const words = {
+      statement: "SELECT count(text) AS words, count(*) AS messages FROM v_messages WHERE thread_id = 'masked'",
+    };
+    assert.deepStrictEqual(JSON.parse((await post("/v1/sql", { ...words, personal: "masked" })).text)[0]?.words, 0);
+    const many = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT 30000) SELECT n FROM c";
+    const lines = await post("/v1/sql", { statement: many }, { accept: "application/x-ndjson" });
+    const rows = lines.text.trimEnd().split("\n");
+    assert.lengthOf(rows, 30_000);
+    assert.strictEqual(rows.at(-1), '{"n":30000}');
+    const wrong = await post("/v1/sql", { statement: "SELECT * FROM nowhere" }, { accept: "application/x-ndjson" });
+    assert.deepStrictEqual(statusAndCode(wrong), { status: 422, code: "queryRefused" });
+    // Their places are free again.
+    for (let time = 0; time < 3; time++)
+      assert.strictEqual(
+        (await post("/v1/sql", { statement: "SELECT 1" }, { accept: "application/x-ndjson" })).status,
+        200,
+      );
+  });
+
+  it("gives every report of the caller's tenant, as JSON and as CSV, and says which there are", async () => {
+    await post("/v1/threads/only-of-default/messages", { role: "user", text: "count me" });
+    const { reports } = shape<{ reports: ReadonlyArray<{ name: string }> }>(await get("/v1/reports"));
+    assert.include(
+      reports.map(({ name }) => name),
+      "cost",
+    );
+    const other = await door.token("r9", "reader", "nobody");
+    for (const { name } of reports) {
+      const found = await get(`/v1/reports/${name}?limit=3`);
+      assert.strictEqual(found.status, 200, name);
+      assert.property(found.json(), "sections");
+      assert.notInclude((await get(`/v1/reports/${name}`, bearer(other))).text, "only-of-default", name);
+    }
+    const csv = await get("/v1/reports/overview?section=totals", { accept: "text/csv" });
+    assert.match(csv.text, /^threads,prompts,answers/);
+    assert.strictEqual((await get("/v1/reports/nowhere")).status, 404);
+    for (const wrong of ["by=nothing", "tz=Nowhere/Land", "section=none"])
+      assert.strictEqual((await get(`/v1/reports/tools?${wrong}`)).status, 400, wrong);
+  });
+
+  it("answers lists, search, reports and SQL as of an earlier moment, and refuses it where the answer is of now", async () => {
+    const first = await post("/v1/threads/early-1/messages", { role: "user", text: "elderberry" });
+    await post("/v1/threads/late-1/messages", { role: "user", text: "elderberry" });
+    const then = shape<{ sequence: number }>(first).sequence;
+    /** A busy machine says that it is still folding. */
+    const patiently = async (ask: () => Promise<Answer>): Promise<Answer> => {
+      for (let time = 0; ; time++) {
+        const answer = await ask();
+        if (answer.status !== 503 || time === 10) return answer;
+      }
+    };
+    const listed = await patiently(() => get(`/v1/threads?prefix=&asOf=${then}`));
+    assert.strictEqual(listed.status, 200, listed.text);
+    assert.include(listed.text, "early-1");
+    assert.notInclude(listed.text, "late-1");
+    const found = await get(`/v1/search?q=elderberry&asOf=${then}`);
+    assert.include(found.text, "early-1");
+    assert.notInclude(found.text, "late-1");
+    const sql = await post(`/v1/sql?asOf=${then}`, { statement: "SELECT max(sequence) AS last FROM v_events" });
+    assert.deepStrictEqual(JSON.parse(sql.text), [{ last: then }]);
+    assert.deepInclude((await get(`/v1/reports/overview?asOf=${then}`)).json(), { sequence: then });
+    assert.deepStrictEqual(statusAndCode(await get(`/v1/threads/early-1?asOf=${then}`)), { status: 400, code: "asOf" });
+    for (const wrong of ["tomorrow", String(then + 1_000_000)])
+      assert.deepStrictEqual(statusAndCode(await get(`/v1/threads?asOf=${wrong}`)), {
+        status: 400,
+        code: "queryRefused",
+      });
+  });
+
   it("is configured, and says who changed what", async () => {
     const before = shape<{ version: number }>(await get("/v1/config"));
     const changes = { "tasks.retentionMillis": 86_400_000 };

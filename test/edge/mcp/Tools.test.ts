@@ -46,6 +46,27 @@ describe("the tools of the MCP server", () => {
       }).pipe(Effect.scoped),
     );
 
+    it.effect("answer as of an earlier moment, each that only asks, and say what is no moment", () =>
+      Effect.gen(function* () {
+        const { say } = yield* client(who("operator"));
+        /** A busy machine says that it is still folding. */
+        const patiently = (name: string, args: Readonly<Record<string, unknown>>) =>
+          say(name, args).pipe(
+            Effect.repeat({
+              until: ({ text }: { readonly text: string }) => !text.includes("being folded"),
+              times: 10,
+            }),
+          );
+        const last = "SELECT max(sequence) AS last FROM v_events";
+        assert.include((yield* patiently("query", { sql: last, as_of: "3" })).text, '"rows":[[3]]');
+        assert.include((yield* patiently("list_threads", { as_of: "3" })).text, '"total":1');
+        assert.include((yield* patiently("list_threads", {})).text, '"total":2');
+        assert.match((yield* say("read_thread", { thread: second, as_of: "3" })).text, /There is no thread/);
+        assert.match((yield* say("usage", { by: "model", as_of: "yesterday" })).text, /neither a sequence nor a time/);
+        assert.match((yield* say("append", { thread: first, text: "x", as_of: "3" })).text, /has no parameter as_of/);
+      }).pipe(Effect.scoped),
+    );
+
     it.effect("are listed and callable only as far as the caller's role goes", () =>
       Effect.gen(function* () {
         const listed = (role: "reader" | "publisher" | "worker") =>

@@ -4,6 +4,7 @@ import { McpTest } from "effect/ai";
 import type { Role, Who } from "../../../src/edge/mcp/Caller.ts";
 import * as Desk from "../../../src/edge/mcp/Desk.ts";
 import { protocols, registrations } from "../../../src/edge/mcp/Server.ts";
+import { EarlierStores } from "../../../src/query/earlier/EarlierStores.ts";
 import { Query } from "../../../src/query/Query.ts";
 
 const line = (id: string, number: number, message: object, more: object = {}) => ({
@@ -89,7 +90,8 @@ export const client = Effect.fnUntraced(function* (
   protocolVersion: (typeof protocols)[number]["protocolVersion"] = "2025-11-25",
 ) {
   const query = Layer.succeed(Query, yield* Query);
-  const desk = Desk.layerLazy({ query, writing: Layer.effectContext(Effect.fail(away)) });
+  const earlier = Layer.succeed(EarlierStores, yield* EarlierStores);
+  const desk = Desk.layerLazy({ query, writing: Layer.effectContext(Effect.fail(away)), earlier });
   const made = yield* McpTest.makeClient(registrations(asker).pipe(Layer.provide(desk)), {
     protocols,
     protocolVersion,

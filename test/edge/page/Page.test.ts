@@ -4,6 +4,7 @@ import type { Page } from "playwright-core";
 import { thread } from "../../../src/domain/History.ts";
 import * as Browser from "./Browser.ts";
 import { at, everywhere } from "./Screens.ts";
+import { rows } from "../../support/Imported.ts";
 import * as Site from "./Site.ts";
 import { payloads, threads } from "./Transcripts.ts";
 
@@ -30,7 +31,7 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
     it.effect(
       `shows ${view.from === 0 ? "every other screen" : "the screens between"} ${view.width} wide and ${view.theme} without a fault: no violation, no error, nothing asked of others`,
       () => everywhere(view),
-      60_000,
+      120_000,
     );
 
   it.effect("shows what hostile transcripts say as text, and nothing of it acts", () =>
@@ -137,6 +138,77 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
       assert.strictEqual(yield* Effect.promise(() => page.locator("section.message").count()), 2);
       assert.deepStrictEqual(faults, []);
     }).pipe(Effect.scoped),
+  );
+
+  it.effect("shows pictures that the store has, of a kind that no browser runs, and none of elsewhere", () =>
+    Effect.gen(function* () {
+      const { faults, page } = yield* opened(at(threads.pictured));
+      const { url } = yield* Site.Site;
+      yield* Effect.promise(() => page.locator("figure.picture img").first().waitFor());
+      const widths = yield* Effect.promise(() =>
+        page.evaluate("[...document.querySelectorAll('figure.picture img')].map((one) => one.naturalWidth)"),
+      );
+      assert.deepStrictEqual((widths as Array<number>)[0], 1);
+      const addresses = yield* Effect.promise(() =>
+        page.locator("figure.picture a").evaluateAll((all) => all.map((one) => one.getAttribute("href") ?? "")),
+      );
+      assert.lengthOf(addresses, 2);
+      const answers = yield* Effect.forEach(addresses, (address) => Effect.promise(() => fetch(url + address)));
+      assert.deepStrictEqual(
+        answers.map(({ headers }) => headers.get("content-type")),
+        ["image/png", "image/gif"],
+        "no drawing that may hold a script",
+      );
+      assert.deepStrictEqual(faults, []);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect("saves a query from the editor, offers it again, and takes none that cannot be prepared", () =>
+    Effect.gen(function* () {
+      const { page } = yield* opened("/sql?q=SELECT+count(*)+AS+threads+FROM+v_threads");
+      const saving = async (name: string) => {
+        await page.locator("input[name=name]").fill(name);
+        await page.getByRole("button", { name: "Save" }).click();
+      };
+      yield* Effect.promise(() => saving("how-many"));
+      yield* Effect.promise(() => page.getByRole("link", { name: "how-many", exact: true }).click());
+      assert.include(yield* Effect.promise(() => page.locator("textarea").inputValue()), "count(*)");
+      yield* Effect.promise(() => page.locator("textarea").fill("SELECT nothing FROM nowhere"));
+      yield* Effect.promise(() => saving("broken"));
+      yield* Effect.promise(() => page.getByText("Not saved").first().waitFor());
+      yield* Effect.promise(() => page.goto(`${page.url().replace(/\/sql.*/, "")}/sql`));
+      assert.strictEqual(yield* Effect.promise(() => page.getByRole("link", { name: "broken" }).count()), 0);
+    }).pipe(Effect.scoped),
+  );
+
+  it.effect(
+    "shows the record as it was, on every screen until one comes back to now",
+    () =>
+      Effect.gen(function* () {
+        yield* Site.happened(thread("earlier"), [
+          ["thread.message_appended", { messageId: "e1", role: "user", content: "the last word of then" }],
+        ]);
+        const [[then] = []] = yield* rows("SELECT max(sequence) FROM v_events");
+        yield* Site.happened(thread("later"), [
+          ["thread.message_appended", { messageId: "l1", role: "user", content: "what came after" }],
+        ]);
+        const { page } = yield* opened("/as-of");
+        yield* Effect.promise(() => page.locator("input[name=event]").fill(String(then)));
+        yield* Effect.promise(() => page.getByRole("button", { name: "Look" }).last().click({ timeout: 60_000 }));
+        // While it is folded the screen asks again by itself.
+        yield* Effect.promise(() => page.getByText("Recent threads").waitFor({ timeout: 60_000 }));
+        const main = page.locator("main");
+        assert.include(yield* Effect.promise(() => page.locator(".then").innerText()), `event ${String(then)}`);
+        assert.include(yield* Effect.promise(() => main.innerText()), "the last word of then");
+        assert.notInclude(yield* Effect.promise(() => main.innerText()), "what came after");
+        yield* Effect.promise(() => page.goto(page.url() + "search?q=after"));
+        assert.notInclude(yield* Effect.promise(() => main.innerText()), "what came after");
+        yield* Effect.promise(() => page.getByRole("link", { name: "Now", exact: true }).last().click());
+        yield* Effect.promise(() => page.getByText("Recent threads").waitFor());
+        assert.include(yield* Effect.promise(() => main.innerText()), "what came after");
+        assert.strictEqual(yield* Effect.promise(() => page.locator(".then").count()), 0);
+      }).pipe(Effect.scoped),
+    120_000,
   );
 
   it.effect("keeps the theme that was chosen", () =>

@@ -32,6 +32,9 @@ const screens: ReadonlyArray<readonly [path: string, shows: string]> = [
   ["/sql?q=SELECT+tool_name,+calls+FROM+v_tool_stats", "Grep"],
   ["/sql?q=DELETE+FROM+v_tool_stats", "Only"],
   ["/event/1", "SHA-256"],
+  ["/as-of", "After event"],
+  ["/models?by=model", "stimated"],
+  ["/pipeline/try?event=1", "tried again"],
 ];
 
 /** No answer but 200, what it shows, no violation of axe, no error, no request elsewhere, nothing wider than the window. */

@@ -4,6 +4,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Context, Effect, FileSystem, Layer } from "effect";
 import { HttpRouter, HttpServer } from "effect/http";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readModels } from "../../../projections/all.ts";
 import { Viewer } from "../../../src/edge/page/Viewer.ts";
@@ -15,6 +16,7 @@ import * as Projection from "../../../src/projection/Projector.ts";
 import { Projector } from "../../../src/projection/Projector.ts";
 import { newId } from "../../../src/publish/write/NewEvent.ts";
 import * as AskSqlite from "../../../src/query/screens/AskSqlite.ts";
+import * as EarlierStores from "../../../src/query/earlier/EarlierStoresSqlite.ts";
 import * as QuerySqlite from "../../../src/query/QuerySqlite.ts";
 import { imported } from "../../support/Imported.ts";
 import { files, threads } from "./Transcripts.ts";
@@ -26,7 +28,11 @@ export const store = Layer.unwrap(
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem;
     const path = join(yield* fs.makeTempDirectoryScoped({ prefix: "recollect-page-" }), "recollect.db");
-    const readers = Layer.merge(QuerySqlite.layer({ path }), AskSqlite.layer({ path }));
+    const readers = Layer.mergeAll(
+      QuerySqlite.layer({ path }),
+      AskSqlite.layer({ path }),
+      EarlierStores.layer({ path }),
+    );
     return Layer.merge(Projection.layer({ path, projections: readModels }), readers).pipe(
       Layer.provideMerge(EventLogMemory.layer),
     );
@@ -81,6 +87,8 @@ const filled = Layer.effectDiscard(
   }),
 );
 
+const queries = join(tmpdir(), `recollect-page-queries-${process.pid}`);
+
 /** Signed in as the one who may see everything; `test/edge/page/Door.test.ts` comes in by the door itself. */
 const operator = HttpRouter.middleware<{ provides: Viewer }>()(
   Effect.succeed((app) =>
@@ -90,6 +98,7 @@ const operator = HttpRouter.middleware<{ provides: Viewer }>()(
       isOperator: true,
       stillHolds: () => true,
       recorded: () => Effect.void,
+      queries,
       closing: Effect.never,
     }),
   ),

@@ -172,13 +172,26 @@ const agent = [
   },
 ];
 
-export const threads = { shop, bad, vast, long, parent };
+const pictured = "66666666-6666-4666-8666-666666666666";
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const drawing = Buffer.from("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(7)'/>").toString("base64");
+const seen = [
+  user({ session: pictured, id: "g1", parent: null, minute: 45 }, [
+    { type: "text", text: "What is wrong on this screen?" },
+    { type: "image", source: { type: "base64", media_type: "image/png", data: pixel } },
+    { type: "image", source: { type: "base64", media_type: "image/svg+xml", data: drawing } },
+    { type: "image", source: { type: "url", url: "https://elsewhere.example/pixel.png" } },
+  ]),
+];
+
+export const threads = { shop, bad, vast, long, parent, pictured };
 
 export const files: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   [`projects/shop/${shop}.jsonl`]: plain,
   [`projects/bad/${bad}.jsonl`]: hostile,
   [`projects/vast/${vast}.jsonl`]: large,
   [`projects/long/${long}.jsonl`]: lengthy,
+  [`projects/shop/${pictured}.jsonl`]: seen,
   [`projects/parent/${parent}.jsonl`]: delegating,
   [`projects/parent/${parent}/subagents/agent-abc123.jsonl`]: agent,
 };

@@ -291,7 +291,8 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
           spending,
         ),
       );
-      assert.deepStrictEqual(rows("totals"), [{ ...spending(known.spent), priced_share: 0 }]);
+      assert.lengthOf(rows("totals"), 1);
+      assert.deepInclude(rows("totals")[0], { ...spending(known.spent), priced_share: 0 });
       same(
         rows("dearest"),
         "thread_id",
@@ -316,6 +317,46 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
     }),
   );
 
+  it.effect("keep what is estimated by the price list apart from what was reported, and say what has no price", () =>
+    Effect.gen(function* () {
+      const estimateOf = (list: ReadonlyArray<Spent>) =>
+        sum(list, (one) =>
+          one.model === "haiku"
+            ? 0
+            : ((one.input - one.cacheRead - one.cacheWrite) * 5 +
+                one.cacheRead * 0.5 +
+                one.cacheWrite * 6.25 +
+                one.output * 25) /
+              1e6,
+        );
+      const unpriced = (list: ReadonlyArray<Spent>) => list.filter(({ model }) => model === "haiku").length;
+      for (const [by, column, of] of [
+        ["model", "model", (one: Spent) => one.model],
+        ["project", "project", (one: Spent) => known.projectOf(one.thread)],
+        ["day", "day", (one: Spent) => dayIn("UTC")(one.at)],
+      ] as const) {
+        const { rows } = yield* run("cost", { by, zone: "UTC" });
+        const groups_ = groups(known.spent, of);
+        for (const row of rows("spent")) {
+          const list = groups_.get(String(row[column])) ?? assert.fail(String(row[column]));
+          assert.closeTo(Number(row["estimated_usd"]), estimateOf(list), 1e-9);
+          assert.strictEqual(row["estimated_usd"] === null, estimateOf(list) === 0);
+          assert.strictEqual(row["unpriced_messages"], unpriced(list));
+          assert.isNull(row["cost_usd"]);
+        }
+      }
+      const { rows } = yield* run("cost");
+      assert.closeTo(Number(rows("totals")[0]?.["estimated_usd"]), estimateOf(known.spent), 1e-9);
+      const dearest = rows("dearest").map((row) => Number(row["estimated_usd"]));
+      assert.deepStrictEqual(
+        dearest,
+        dearest.toSorted((a, b) => b - a),
+      );
+      const byThread = groups(known.spent, (one) => one.thread);
+      assert.closeTo(dearest[0] ?? 0, Math.max(...[...byThread.values()].map(estimateOf)), 1e-9);
+    }),
+  );
+
   it.effect("tell projects, threads and turns", () =>
     Effect.gen(function* () {
       const of = (list: ReadonlyArray<Said>) => {
@@ -336,6 +377,27 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
         },
       );
       same((yield* run("projects")).rows("projects"), "project", byProject);
+      const touched = known.called.filter((one) => /^(?:Read|Edit)$/.test(one.tool) && one.outcome !== "error");
+      const fileOf = (one: Called) =>
+        `${(JSON.parse(one.arguments) as { path: string }).path} ${known.agentOf(one.thread)}`;
+      assert.sameDeepMembers(
+        (yield* run("projects"))
+          .rows("used")
+          .map((row) => [
+            `${String(row["path"])} ${String(row["agent"])}`,
+            row["reads"],
+            row["writes"],
+            row["threads"],
+            row["last_at"],
+          ]),
+        [...groups(touched, fileOf)].map(([key, list]) => [
+          key,
+          list.filter(({ tool }) => tool === "Read").length,
+          list.filter(({ tool }) => tool === "Edit").length,
+          unique(list),
+          Math.max(...list.map((one) => one.at)),
+        ]),
+      );
       const byThread = mapped(
         groups(known.said, (one) => one.thread),
         (list) => {

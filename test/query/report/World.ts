@@ -50,7 +50,8 @@ export interface Known {
 
 const minute = 60_000;
 const tools = ["Read", "Bash", "Edit", "Grep"] as const;
-const models = ["opus", "haiku"] as const;
+/** One that is in the price list, and one that is not. */
+const models = ["claude-opus-4-5", "haiku"] as const;
 const begin = Date.UTC(2026, 2, 27, 21, 3);
 const error = { type: "exit_code", message: "Exit code 1\nand more" };
 
@@ -87,7 +88,7 @@ const make = (): Known => {
         role: "user",
         parts: [{ type: "text", text: "go on" }],
       });
-      const model = models[(one + round) % 2] ?? "opus";
+      const model = models[(one + round) % 2] ?? "haiku";
       const usage = {
         input: 1000 + round,
         output: 100 + one,

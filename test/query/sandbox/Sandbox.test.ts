@@ -145,7 +145,7 @@ layer(world, { excludeTestServices: true })("SQL of anybody", (it) => {
     }),
   );
 
-  it.effect("has a limit of rows, of memory and of time, each said by its name", () =>
+  it.effect("has a limit of rows, of memory, of temporary files and of time, each said by its name", () =>
     Effect.gen(function* () {
       const ten = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10) SELECT i FROM n";
       assert.deepInclude(yield* rowsOf(ten, [], { maxRows: 10 }), { isCut: false });
@@ -155,6 +155,10 @@ layer(world, { excludeTestServices: true })("SQL of anybody", (it) => {
         SELECT group_concat(printf('%1000d', i)) FROM n`;
       const memory = yield* Effect.flip(rowsOf(large, [], { memoryBytes: 32 * 1024 * 1024 }));
       assert.deepInclude(memory, { _tag: "QueryStopped", reason: "memory" });
+      const sorted = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT randomblob(1000) AS b FROM n ORDER BY b`;
+      const disk = yield* Effect.flip(rowsOf(sorted, [], { diskBytes: 8 * 1024 * 1024 }));
+      assert.deepInclude(disk, { _tag: "QueryStopped", reason: "disk" });
+      assert.match(disk.message, /more than 8 MB of temporary files/);
       const time = yield* Effect.flip(rowsOf(endless, [], { timeoutMillis: 300 }));
       assert.deepInclude(time, { _tag: "QueryStopped", reason: "time" });
       assert.match(time.message, /took longer than 0\.3 s/);

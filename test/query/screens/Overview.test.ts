@@ -1,6 +1,8 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect } from "effect";
 import { rows } from "../../support/Imported.ts";
+import { Query } from "../../../src/query/Query.ts";
+import { Ask, type Values } from "../../../src/query/screens/Ask.ts";
 import * as Overview from "../../../src/query/screens/Overview.ts";
 import * as Site from "../../edge/page/Site.ts";
 
@@ -48,6 +50,39 @@ layer(Site.layer, { excludeTestServices: true, timeout: 60_000 })("what the firs
       assert.lengthOf(parents, 1);
       const children = yield* Overview.threads({ parent: parents[0]?.threadId, limit: 100 }, 0);
       assert.lengthOf(children, 1);
+    }),
+  );
+
+  it.effect("is read off indexes: no statement walks through a table of facts", () =>
+    Effect.gen(function* () {
+      const ask = yield* Ask;
+      const statements = new Map<string, Values>();
+      const noting = Ask.of({
+        rows: (statement, values = {}) => {
+          statements.set(statement, values);
+          return ask.rows(statement, values);
+        },
+      });
+      const now = Date.now();
+      yield* Effect.all([
+        Overview.now(now, undefined),
+        Overview.days(now - 7 * 86_400_000, now, undefined),
+        Overview.threads({ limit: 25 }, now),
+        Overview.callsWithoutOutcome(now, undefined),
+      ]).pipe(Effect.provideService(Ask, noting));
+      assert.isAbove(statements.size, 8);
+      const query = yield* Query;
+      for (const [statement, values] of statements) {
+        const plan = yield* query.select(`EXPLAIN QUERY PLAN ${statement}`, values);
+        const walks = plan.rows
+          .map((row) => String(row.at(-1)))
+          // What has one letter or no index is a table, of facts or of sums; the rest are steps of the statement itself.
+          .filter((line) =>
+            /^SCAN (?:[acekmtuv]|\w+_activity|threads|tasks|messages|tool_calls|token_usage|events)\b/.test(line),
+          )
+          .filter((line) => !line.includes("USING") && !line.includes("VIRTUAL TABLE"));
+        assert.deepStrictEqual(walks, [], statement);
+      }
     }),
   );
 

@@ -3,10 +3,10 @@
  *
  * Room: edge.
  */
-import { Effect, Option, Path, Stream } from "effect";
+import { Effect, Option, Path } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
-import { Query } from "../../../query/Query.ts";
 import { readSql } from "../../../query/sandbox/SqlText.ts";
+import { preparable } from "../../../query/saved/Preparable.ts";
 import { listQueries, readQuery, removeQuery, saveQuery } from "../../../query/saved/SavedQueries.ts";
 import { shippedQueries } from "../../../query/saved/ShippedQueries.ts";
 import { Attach } from "../Attach.ts";
@@ -61,17 +61,6 @@ const list = Command.make(
   Command.withExamples([{ command: "recollect query list", description: "All of them" }]),
 );
 
-/** SQLite prepares it: a query that cannot be run is not saved. */
-const checked = Effect.fnUntraced(function* (sql: string) {
-  const query = yield* Query;
-  const values = Object.fromEntries(readSql(sql).named.map((name) => [name, null]));
-  const { rows } = yield* query.sql(
-    sql.replace(/^(?:\s|--[^\n]*(?:\n|$)|;)+/, "").replace(/^(?!explain\b)/i, "EXPLAIN "),
-    values,
-  );
-  yield* Stream.runDrain(rows);
-}, Effect.scoped);
-
 const save = Command.make(
   "save",
   {
@@ -85,7 +74,7 @@ const save = Command.make(
   },
   Effect.fn("cli.query.save")(function* (input) {
     const sql = yield* statementOf(input);
-    yield* readModels(checked(sql));
+    yield* readModels(preparable(sql));
     const file = yield* saveQuery(yield* folder, {
       name: input.name,
       sql,

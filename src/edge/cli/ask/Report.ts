@@ -7,20 +7,15 @@ import { Clock, Effect, FileSystem, Option, Stream } from "effect";
 import { Argument, Command, Flag } from "effect/cli";
 import { reports } from "../../../query/report/All.ts";
 import type { Report } from "../../../query/report/Report.ts";
-import {
-  type ReportAnswer,
-  type ReportRequest,
-  runReport,
-  type SectionAnswer,
-} from "../../../query/report/RunReport.ts";
+import { type ReportAnswer, type ReportRequest, runReport } from "../../../query/report/RunReport.ts";
 import { reportHtml } from "../../report/ReportHtml.ts";
+import { reportJson } from "../../report/ReportJson.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
 import { json, readModels, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { momentHint } from "../ParseTime.ts";
 import { color, screenOf } from "../Screen.ts";
 import { zone } from "./AskFlags.ts";
-import { plain } from "./Figure.ts";
 import { print } from "./Forms.ts";
 import { reportLines, spanOf } from "./ReportTable.ts";
 import { momentInZone } from "./ZonedTime.ts";
@@ -67,27 +62,6 @@ const reportOf = (name: string) => {
   const hint = `There are ${reports.map((report) => report.name).join(", ")}.`;
   return Effect.fail(new NotFound({ message: `There is no report ${name}.`, hint }));
 };
-
-const objects = ({ columns, rows, trend }: SectionAnswer) =>
-  rows.map((row, at) => ({
-    ...Object.fromEntries(columns.map(({ name }, place) => [name, plain(row[place] ?? null)])),
-    ...(trend === undefined ? {} : { trend: trend.rows[at] ?? [] }),
-  }));
-
-export const reportJson = (answer: ReportAnswer) =>
-  Output.json({
-    ...answer,
-    sections: answer.sections.map((section) => {
-      const { trend } = section;
-      return {
-        ...section,
-        rows: objects(section),
-        ...(trend === undefined
-          ? {}
-          : { trend: { unit: trend.unit, doc: trend.doc, stepDays: trend.stepDays, days: trend.days } }),
-      };
-    }),
-  });
 
 const asCsv = ({ sections: [first] }: ReportAnswer, form: "csv" | "csv-safe") =>
   first === undefined
@@ -167,7 +141,7 @@ export const report = Command.make(
     };
     const answered = Effect.gen(function* () {
       const answer = yield* runReport(definition, request);
-      if (input.json) return yield* reportJson(answer);
+      if (input.json) return yield* Output.json(reportJson(answer));
       if (isCsv) return yield* asCsv(answer, input.csvSafe ? "csv-safe" : "csv");
       if (Option.isNone(input.html)) return yield* Output.styled(reportLines(answer, screenOf(input.color)).join("\n"));
       const page = reportHtml(answer, spanOf(answer));

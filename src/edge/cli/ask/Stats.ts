@@ -11,7 +11,8 @@ import { json, readModels, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { paged } from "../Pager.ts";
 import { color, screenOf } from "../Screen.ts";
-import { reportJson, spanFrom, timeFlags } from "./Report.ts";
+import { reportJson } from "../../report/ReportJson.ts";
+import { spanFrom, timeFlags } from "./Report.ts";
 import { reportLines } from "./ReportTable.ts";
 
 /** Days and agents that are shown. */
@@ -24,7 +25,7 @@ export const stats = Command.make(
     function* (input) {
       const request = { tenant: input.tenant, ...(yield* spanFrom(input)), by: undefined, limit: shownRows };
       const answer = yield* runReport(overview, request);
-      if (input.json) return yield* reportJson(answer);
+      if (input.json) return yield* Output.json(reportJson(answer));
       return yield* Output.styled(reportLines(answer, screenOf(input.color)).join("\n"));
     },
     readModels,

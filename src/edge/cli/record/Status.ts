@@ -69,6 +69,14 @@ export const status = Command.make(
     yield* sayStream(stream);
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
     if (found.tasks.length > 0) yield* Output.line(`tasks       ${tasksLine(found.tasks)}`);
+    for (const { bytesPerDay, eventsPerMinute, tenant, threads } of found.quotas) {
+      const said = [
+        bytesPerDay === null ? [] : [`${Output.bytes(bytesPerDay.used)} of ${Output.bytes(bytesPerDay.limit)} today`],
+        threads === null ? [] : [`${Output.count(threads.used)} of ${Output.count(threads.limit)} threads`],
+        eventsPerMinute === null ? [] : [`at most ${Output.count(eventsPerMinute.limit)} events a minute`],
+      ].flat();
+      yield* Output.line(`quota       ${tenant}: ${said.join(", ")}`);
+    }
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
     yield* Output.line(
       `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,

@@ -7,7 +7,7 @@ import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Program } from "../../../domain/thread/Content.ts";
 import { Access, moving, named, Needs, usual } from "./Access.ts";
-import { byId, Count, numberFrom, optional, Time } from "./Shapes.ts";
+import { asOf, byId, Count, numberFrom, optional, Time } from "./Shapes.ts";
 import { mostWaitMillis } from "./TasksApi.ts";
 
 const Text = Schema.String;
@@ -173,7 +173,7 @@ export const Inbox = HttpApiGroup.make("inbox")
 export const SessionList = HttpApiGroup.make("sessionHistory")
   .add(
     HttpApiEndpoint.get("list", "/v1/session-history", {
-      query: { limit: optional(numberFrom(1, 1_000)), cursor: optional(Text) },
+      query: { limit: optional(numberFrom(1, 1_000)), cursor: optional(Text), asOf },
       success: Open,
       error: usual,
     }).annotate(OpenApi.Summary, "Every session there was, the latest first"),

@@ -7,7 +7,7 @@ import { HttpApi, OpenApi } from "effect/http-api";
 import { version } from "../../../machine/Version.ts";
 import { Inbox, SessionList, Sessions } from "./AgentsApi.ts";
 import { SessionEvents, TaskEvents, ThreadEvents } from "./EventsApi.ts";
-import { Blobs, Config, Follow, Limits, Sql, Status } from "./StoreApi.ts";
+import { Blobs, Config, Follow, Limits, Reports, Sql, Status } from "./StoreApi.ts";
 import { Tasks } from "./TasksApi.ts";
 import { Search, Threads } from "./ThreadsApi.ts";
 
@@ -19,7 +19,7 @@ sequences are positions in the stream, ids any text of 1 to 200 bytes. Problems 
 
 export class Api extends HttpApi.make("recollect")
   .add(Threads, ThreadEvents, Search, Follow, Tasks, TaskEvents, Sessions, SessionEvents, SessionList, Inbox)
-  .add(Blobs, Config, Limits, Sql, Status)
+  .add(Blobs, Config, Limits, Reports, Sql, Status)
   .annotate(OpenApi.Title, "Recollect")
   .annotate(OpenApi.Version, version)
   .annotate(OpenApi.Description, description) {}

@@ -18,6 +18,8 @@ export const Time = Schema.Finite;
 export const numberFrom = (low: number, high: number) =>
   Schema.NumberFromString.check(Schema.isInt(), Schema.isBetween({ minimum: low, maximum: high }));
 export const sequence = numberFrom(0, Number.MAX_SAFE_INTEGER);
+/** As of a sequence or a time: `1234`, `2026-11-01T10:00Z`, `7d`. */
+export const asOf = optional(Schema.String.check(Schema.isMaxLength(40)));
 export const flag = Schema.Literals(["true", "false"]);
 
 export const byId = { id: Schema.String.check(Schema.isMinLength(1)) };

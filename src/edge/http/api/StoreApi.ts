@@ -6,7 +6,7 @@
 import { Schema } from "effect";
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api";
 import { Access, moving, named, Needs, usual, writing } from "./Access.ts";
-import { byId, Count, numberFrom, optional, Published, sequence } from "./Shapes.ts";
+import { asOf, byId, Count, numberFrom, optional, Published, sequence } from "./Shapes.ts";
 
 const Text = Schema.String;
 /** Fields as the command line prints them with `--json`. */
@@ -85,6 +85,56 @@ export const Limits = HttpApiGroup.make("limits")
   .middleware(Access)
   .annotate(OpenApi.Title, "Limits");
 
+const SqlValue = Schema.NullOr(Schema.Union([Text, Schema.Finite]));
+
+const ReportColumns = Schema.Array(Schema.Struct({ name: Text, unit: Text, doc: Text }));
+
+export const Reports = HttpApiGroup.make("reports")
+  .add(
+    HttpApiEndpoint.get("list", "/", {
+      success: Schema.Struct({ reports: Schema.Array(Open) }),
+      error: usual,
+    }).annotate(OpenApi.Summary, "What reports there are, with their parts and what they can be grouped by"),
+    HttpApiEndpoint.get("read", "/:name", {
+      params: { name: Text },
+      query: {
+        since: optional(sequence),
+        until: optional(sequence),
+        /** Time zone of days, such as Europe/Berlin; default: the server's. */
+        tz: optional(Text.check(Schema.isMaxLength(80))),
+        by: optional(Text),
+        /** One part; default: all. */
+        section: optional(Text),
+        limit: optional(numberFrom(1, 10_000)),
+        asOf,
+      },
+      success: Schema.Struct({
+        report: Text,
+        by: Schema.NullOr(Text),
+        sequence: Count,
+        sections: Schema.Array(
+          Schema.Struct({
+            name: Text,
+            title: Text,
+            doc: Text,
+            columns: ReportColumns,
+            rows: Schema.Array(Open),
+            sql: Text,
+          }),
+        ),
+      }),
+      error: named,
+    })
+      .annotate(OpenApi.Summary, "A report of your tenant: what was used, what it cost, what goes wrong")
+      .annotate(
+        OpenApi.Description,
+        "The JSON of `recollect report NAME --json`. With `accept: text/csv` one part, the first unless `section` names it.",
+      ),
+  )
+  .prefix("/v1/reports")
+  .middleware(Access)
+  .annotate(OpenApi.Title, "Reports");
+
 export const Sql = HttpApiGroup.make("sql")
   .add(
     HttpApiEndpoint.post("sql", "/v1/sql", {
@@ -93,7 +143,12 @@ export const Sql = HttpApiGroup.make("sql")
         statement: Text.check(Schema.isMinLength(1), Schema.isMaxLength(100_000)),
         /** 1 to 60; default 30. */
         timeoutSeconds: optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))),
+        /** Values of `:name` by name, or of `?` in their order: texts, numbers, null. */
+        parameters: optional(Schema.Union([Schema.Record(Text, SqlValue), Schema.Array(SqlValue)])),
+        /** `masked`: columns that may hold what persons said or did read NULL, and only the public views are there. */
+        personal: optional(Schema.Literals(["shown", "masked"])),
       }),
+      query: { asOf },
       success: Schema.Array(Open),
       error: writing,
     })
@@ -101,7 +156,7 @@ export const Sql = HttpApiGroup.make("sql")
       .annotate(OpenApi.Summary, "Ask the read models in SQL")
       .annotate(
         OpenApi.Description,
-        "Runs in a process of its own, which is ended at the timeout. The views hold every tenant, so this is for operators.",
+        "Runs in a process of its own, which is ended at the timeout and when the client goes away. With `accept: application/x-ndjson` one row a line as SQLite finds them, of any number; else one array. The views hold every tenant, so this is for operators.",
       ),
     HttpApiEndpoint.get("views", "/v1/views", { success: Schema.Array(Open), error: usual }).annotate(
       OpenApi.Summary,
@@ -123,10 +178,12 @@ export const Blobs = HttpApiGroup.make("blobs")
     HttpApiEndpoint.get("get", "/v1/blobs/:sha256", { params: sha256, success: bytes, error: named })
       .annotate(OpenApi.Summary, "Bytes by their SHA-256")
       .annotate(OpenApi.Description, "They never change: the answer may be cached for ever."),
-    HttpApiEndpoint.get("files", "/v1/threads/:id/files", { params: byId, success: Open, error: named }).annotate(
-      OpenApi.Summary,
-      "Files that a thread has read, in which version",
-    ),
+    HttpApiEndpoint.get("files", "/v1/threads/:id/files", {
+      params: byId,
+      query: { asOf },
+      success: Open,
+      error: named,
+    }).annotate(OpenApi.Summary, "Files that a thread has read, in which version"),
     HttpApiEndpoint.post("fileRead", "/v1/threads/:id/files", {
       params: byId,
       query: {

@@ -8,7 +8,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { QueueSettings } from "../../../coordination/config/QueueSettings.ts";
 import { AfterError, TaskPriority, TaskRequest } from "../../../domain/task/TaskEvents.ts";
 import { Access, moving, named, Needs, usual } from "./Access.ts";
-import { byId, Count, flag, numberFrom, optional, Time } from "./Shapes.ts";
+import { asOf, byId, Count, flag, numberFrom, optional, Time } from "./Shapes.ts";
 
 const Text = Schema.String;
 const Open = Schema.Record(Text, Schema.Unknown);
@@ -138,6 +138,7 @@ export const Tasks = HttpApiGroup.make("tasks")
         parent: optional(Text),
         limit: optional(numberFrom(1, 1_000)),
         deadLetters: optional(flag),
+        asOf,
       },
       success: Schema.Struct({ tasks: Schema.Array(Open) }),
       error: usual,

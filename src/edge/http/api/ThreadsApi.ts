@@ -9,7 +9,18 @@ import { Part, Program } from "../../../domain/thread/Content.ts";
 import { MessageAppended, ToolCalled, ToolReturned } from "../../../domain/thread/ThreadEvents.ts";
 import { hitKinds } from "../../../query/Search.ts";
 import { Access, moving, named, Needs, usual } from "./Access.ts";
-import { aboutFields, byId, Count, flag, MessageRead, numberFrom, optional, Published, sequence } from "./Shapes.ts";
+import {
+  aboutFields,
+  asOf,
+  byId,
+  Count,
+  flag,
+  MessageRead,
+  numberFrom,
+  optional,
+  Published,
+  sequence,
+} from "./Shapes.ts";
 import { ThreadRead, Time } from "./Shapes.ts";
 
 const Text = Schema.String;
@@ -112,6 +123,7 @@ export const Threads = HttpApiGroup.make("threads")
         prefix: optional(Text),
         tag: optional(Text),
         since: optional(sequence),
+        asOf,
       },
       success: Listed,
       error: usual,
@@ -138,6 +150,7 @@ export const Threads = HttpApiGroup.make("threads")
         deleted: optional(flag),
         atTime: optional(sequence),
         atSequence: optional(sequence),
+        asOf,
       },
       success: Messages,
       error: named,
@@ -145,7 +158,7 @@ export const Threads = HttpApiGroup.make("threads")
       .annotate(OpenApi.Summary, "Every message, whole, page by page")
       .annotate(
         OpenApi.Description,
-        "`atTime` (epoch milliseconds) or `atSequence`: the conversation as it was then. With `accept: application/x-ndjson` all of them, one a line.",
+        "`atTime` (epoch milliseconds) or `atSequence`: what had been said by then. `asOf`: the same by the whole record as it was, edits and deletions too. With `accept: application/x-ndjson` all of them, one a line.",
       ),
 
     HttpApiEndpoint.post("say", "/:id/messages", { params: byId, payload: Saying, success: published, error: moving })
@@ -238,6 +251,7 @@ export const Search = HttpApiGroup.make("search")
         file: optional(Text),
         since: optional(sequence),
         until: optional(sequence),
+        asOf,
       },
       success: Found,
       error: usual,

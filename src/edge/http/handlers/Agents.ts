@@ -14,7 +14,7 @@ import { Api } from "../api/Api.ts";
 import { Principal } from "../Guard.ts";
 import { HeldSessions, leaseMillis } from "../HeldSessions.ts";
 import { refused } from "../Problem.ts";
-import { answer, given, json } from "./Answer.ts";
+import { answer, given, json, reading } from "./Answer.ts";
 
 const joinOne = refused({ status: 400, code: "schema", detail: "This verb needs `thread` or `task`." });
 
@@ -129,7 +129,7 @@ export const inbox = HttpApiBuilder.group(Api, "inbox", (handlers) =>
 
 export const sessionHistory = HttpApiBuilder.group(Api, "sessionHistory", (handlers) =>
   handlers.handle("list", ({ query }) =>
-    answer(
+    reading(
       Effect.gen(function* () {
         const { tenant } = yield* Principal;
         const { histories, next } = yield* Query.use((reads) => reads.histories({ kind: "session", tenant, ...query }));

@@ -6,10 +6,14 @@
  * A failure leaves as a response and not as an error of the endpoint, because Effect encodes those without headers of
  * their own, and `Retry-After` is one.
  */
-import { Effect } from "effect";
-import { type HttpServerRequest, HttpServerResponse } from "effect/http";
+import { Context, Effect } from "effect";
+import { HttpServerRequest, HttpServerResponse } from "effect/http";
+import type { EarlierStores } from "../../../query/earlier/EarlierStores.ts";
+import { isQuota } from "../../../log/EventLog.ts";
+import { queryOf } from "../Address.ts";
+import { asOf } from "../AsOf.ts";
 import { Principal } from "../Guard.ts";
-import { type Problem, Refused, toResponse } from "../Problem.ts";
+import { type Problem, refused, Refused, toResponse } from "../Problem.ts";
 import { shownAnswer } from "./ShownAnswer.ts";
 import { type Client, TenantClients } from "../TenantClients.ts";
 
@@ -45,15 +49,20 @@ const kinds: Readonly<Record<string, Kind>> = {
   BucketUnavailable: [503, 1],
   BucketRefused: [503, 5],
   StorageTrouble: [503, 1],
+  NotFoldedYet: [503, 5],
   NoReply: [504],
   LogDamaged: [500],
 };
+
+/** A quota of the tenant: its sentence says when it is worth asking again, this for machines. */
+const overQuota: Kind = [429, 30];
 
 interface Tagged {
   readonly _tag: string;
   readonly message?: unknown;
   readonly reason?: unknown;
   readonly hint?: unknown;
+  readonly permission?: unknown;
   readonly expected?: unknown;
   readonly actual?: unknown;
 }
@@ -66,13 +75,14 @@ const codeOf = (tag: string): string => `${tag.charAt(0).toLowerCase()}${tag.sli
 export const problemOf = (error: unknown): Problem | undefined => {
   if (error instanceof Refused) return error;
   if (typeof error !== "object" || error === null || !("_tag" in error)) return undefined;
-  const { _tag, actual, expected, hint, message, reason } = error as Tagged;
+  const { _tag, actual, expected, hint, message, permission, reason } = error as Tagged;
   const kind = kinds[_tag];
   if (kind === undefined) return undefined;
-  const [status, retryAfter] = kind;
+  const isOverQuota = _tag === "AccessDenied" && isQuota(text(permission) ?? "");
+  const [status, retryAfter] = isOverQuota ? overQuota : kind;
   const more = _tag === "SequenceConflict" ? { expected, ...(actual === undefined ? {} : { actual }) } : undefined;
   const detail = text(message) ?? text(reason) ?? `${_tag}.`;
-  return { status, code: codeOf(_tag), detail, hint: text(hint), retryAfter, more };
+  return { status, code: isOverQuota ? "quota" : codeOf(_tag), detail, hint: text(hint), retryAfter, more };
 };
 
 const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -83,19 +93,38 @@ const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     }),
   );
 
-/** Answers with what an effect on a tenant's client gives, or with the problem that it fails with. */
-export const answer = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+const asOfNow = refused({
+  status: 400,
+  code: "asOf",
+  detail: "This address answers as of now.",
+  hint: "Lists, search, reports and SQL take asOf; a thread as it was: /v1/threads/ID/messages?asOf=…",
+});
+
+const answered = <A, E, R>(effect: Effect.Effect<A, E, R>, isReading: boolean) =>
   orProblem(
     Effect.gen(function* () {
       const { tenant } = yield* Principal;
+      const { url } = yield* HttpServerRequest.HttpServerRequest;
+      const then = queryOf(url).get("asOf");
+      if (then !== null && !isReading) return yield* asOfNow;
       const client = yield* (yield* TenantClients).of(tenant);
-      return yield* Effect.provideContext(Effect.flatMap(effect, shownAnswer), client);
-    }),
-  ) as Effect.Effect<
-    A | HttpServerResponse.HttpServerResponse,
-    never,
-    Exclude<R, Client> | HttpServerRequest.HttpServerRequest | Principal | TenantClients
-  >;
+      const services = then === null ? client : Context.merge(client, (yield* asOf(then)).services);
+      return yield* Effect.provideContext(Effect.flatMap(effect, shownAnswer), services);
+    }).pipe(Effect.scoped),
+  );
+
+type Answering<A, R, Needs = never> = Effect.Effect<
+  A | HttpServerResponse.HttpServerResponse,
+  never,
+  Exclude<R, Client> | HttpServerRequest.HttpServerRequest | Principal | TenantClients | Needs
+>;
+
+/** Answers with what an effect on a tenant's client gives, or with the problem that it fails with. */
+export const answer = <A, E, R>(effect: Effect.Effect<A, E, R>) => answered(effect, false) as Answering<A, R>;
+
+/** The same for what asks the read models alone: with `asOf` in the address those of then. */
+export const reading = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  answered(effect, true) as Answering<A, R, EarlierStores>;
 
 /** JSON as it is, where no Schema has to look at what our own code has made. */
 export const json = (

@@ -18,6 +18,7 @@ export interface MessageQuery {
   readonly deleted?: "true" | "false" | undefined;
   readonly atTime?: number | undefined;
   readonly atSequence?: number | undefined;
+  readonly asOf?: string | undefined;
 }
 
 const usualPage = 100;
@@ -68,7 +69,8 @@ const asItWas = Effect.fnUntraced(function* (threadId: string, query: MessageQue
 });
 
 export const messagePage = Effect.fnUntraced(function* (threadId: string, query: MessageQuery) {
-  if (query.atTime !== undefined || query.atSequence !== undefined) return yield* asItWas(threadId, query);
+  const isEarlier = [query.atTime, query.atSequence, query.asOf].some((one) => one !== undefined);
+  if (isEarlier) return yield* asItWas(threadId, query);
   const { limit = usualPage } = query;
   const offset = yield* offsetOf(query.cursor);
   const found = yield* Stream.runCollect(all(threadId, query).pipe(Stream.drop(offset), Stream.take(limit + 1)));

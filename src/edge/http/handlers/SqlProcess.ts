@@ -3,15 +3,17 @@
  *
  * Room: edge.
  */
-import { Effect, Stream } from "effect";
-import { HttpServerResponse } from "effect/http";
+import { Effect, Exit, Scope, Stream } from "effect";
+import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import { auditedSql } from "../../../client/AuditedSql.ts";
-import type { Value } from "../../../query/Sql.ts";
+import type { SqlParameters, Value } from "../../../query/Sql.ts";
 import { Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
 import { sqlAtOnce, tooManyStatements } from "../SqlAtOnce.ts";
 
 const usualSeconds = 30;
+/** Beyond a statement's time, for the rest of its rows to be read. */
+const graceSeconds = 30;
 /** Most bytes of an answer. It is held in memory until it is whole, so that a failure is a status and not a cut. */
 const mostBytes = 64 * 1024 * 1024;
 
@@ -38,14 +40,33 @@ const plain = (value: Value): unknown => {
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
 };
 
-const run = Effect.fnUntraced(function* (statement: string, seconds: number) {
+interface Asked {
+  readonly statement: string;
+  readonly timeoutSeconds?: number | undefined;
+  readonly parameters?: SqlParameters | undefined;
+  readonly personal?: "shown" | "masked" | undefined;
+}
+
+const resultOf = Effect.fnUntraced(function* ({
+  parameters,
+  personal,
+  statement,
+  timeoutSeconds = usualSeconds,
+}: Asked) {
   const { name } = yield* Principal;
-  const options = { timeoutMillis: seconds * 1000 };
-  const { columns, rows } = yield* auditedSql({ statement, options, door: "http", actor: `http/${name}` });
+  const options = { timeoutMillis: timeoutSeconds * 1000, personal };
+  const { columns, rows } = yield* auditedSql({ statement, parameters, options, door: "http", actor: `http/${name}` });
   const objectOf = (row: ReadonlyArray<Value>) =>
     JSON.stringify(Object.fromEntries(columns.map((column, at) => [column, plain(row[at] ?? null)])));
+  return Stream.map(rows, objectOf);
+});
+
+const headers = { "cache-control": "no-store" };
+
+/** One array, whole or not at all. */
+const whole = Effect.fnUntraced(function* (asked: Asked) {
   const held = yield* Stream.runFoldEffect(
-    Stream.mapArray(rows, (batch) => [batch.map(objectOf).join(",\n")]),
+    Stream.mapArray(yield* resultOf(asked), (batch) => [batch.join(",\n")]),
     () => ({ bytes: 0, pieces: new Array<string>() }),
     (all, piece) => {
       all.pieces.push(piece);
@@ -53,18 +74,35 @@ const run = Effect.fnUntraced(function* (statement: string, seconds: number) {
       return all.bytes > mostBytes ? Effect.fail(tooLarge) : Effect.succeed(all);
     },
   );
-  const headers = { "cache-control": "no-store" };
   return HttpServerResponse.text(`[${held.pieces.join(",\n")}]`, { contentType: "application/json", headers });
 }, Effect.scoped);
 
-export const ask = Effect.fnUntraced(function* (asked: {
-  readonly statement: string;
-  readonly timeoutSeconds?: number | undefined;
-}) {
-  const answered = yield* sqlAtOnce.withPermitsIfAvailable(1)(
-    run(asked.statement, asked.timeoutSeconds ?? usualSeconds).pipe(
-      Effect.catchTags({ QueryRefused: notAnswered, QueryStopped: notAnswered }),
-    ),
+/** A row a line, of any number. What fails before the first row is a status; behind it the answer is cut. */
+const lines = Effect.fnUntraced(function* (asked: Asked) {
+  if (!(yield* sqlAtOnce.takeIfAvailable(1))) return yield* busy;
+  const scope = yield* Scope.make();
+  yield* Scope.addFinalizer(scope, sqlAtOnce.release(1));
+  const end = Scope.close(scope, Exit.void);
+  const rows = yield* resultOf(asked).pipe(
+    Scope.provide(scope),
+    Effect.onError(() => end),
   );
+  // An answer that nobody reads ends with the time of its statement.
+  const patience = ((asked.timeoutSeconds ?? usualSeconds) + graceSeconds) * 1000;
+  yield* Effect.forkDetach(Effect.delay(end, patience));
+  const body = Stream.mapArray(rows, (batch) => [batch.map((row) => `${row}\n`).join("")]).pipe(
+    Stream.encodeText,
+    Stream.ensuring(end),
+  );
+  return HttpServerResponse.stream(body, { contentType: "application/x-ndjson", headers });
+});
+
+const caught = Effect.catchTags({ QueryRefused: notAnswered, QueryStopped: notAnswered });
+
+export const ask = Effect.fnUntraced(function* (asked: Asked) {
+  const request = yield* HttpServerRequest.HttpServerRequest;
+  const wantsLines = (request.headers["accept"] ?? "").includes("application/x-ndjson");
+  if (wantsLines) return yield* caught(lines(asked));
+  const answered = yield* sqlAtOnce.withPermitsIfAvailable(1)(caught(whole(asked)));
   return answered._tag === "Some" ? answered.value : yield* busy;
 });

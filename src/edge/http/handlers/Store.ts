@@ -15,7 +15,7 @@ import { Query } from "../../../query/Query.ts";
 import { Api } from "../api/Api.ts";
 import { Principal } from "../Guard.ts";
 import { publishedAs, split } from "./About.ts";
-import { answer, etagOf, json, orNotThere } from "./Answer.ts";
+import { answer, etagOf, json, orNotThere, reading } from "./Answer.ts";
 import { ask } from "./SqlProcess.ts";
 
 /** Status of the daemon: the JSON of `recollect status`. */
@@ -106,7 +106,7 @@ const dictionary = Effect.gen(function* () {
 }).pipe(Effect.scoped);
 
 export const sql = HttpApiBuilder.group(Api, "sql", (handlers) =>
-  handlers.handleAll({ sql: ({ payload }) => answer(ask(payload)), views: () => answer(dictionary) }),
+  handlers.handleAll({ sql: ({ payload }) => reading(ask(payload)), views: () => answer(dictionary) }),
 );
 
 const forEver = { "cache-control": "private, max-age=31536000, immutable" };
@@ -128,7 +128,7 @@ export const blobs = HttpApiBuilder.group(Api, "blobs", (handlers) =>
         }),
       ),
     files: ({ params }) =>
-      answer(
+      reading(
         Effect.gen(function* () {
           const { tenant } = yield* Principal;
           return json({ files: yield* Query.use((query) => query.files({ threadId: params.id, tenant })) });

@@ -14,7 +14,7 @@ import { Api } from "../api/Api.ts";
 import { Principal } from "../Guard.ts";
 import { HeldLeases } from "../HeldLeases.ts";
 import { refused } from "../Problem.ts";
-import { answer, given, json } from "./Answer.ts";
+import { answer, given, json, reading } from "./Answer.ts";
 
 const usualWaitMillis = 20_000;
 const usualPage = 50;
@@ -148,7 +148,7 @@ const use = <A, E, R>(act_: (tasks: Tasks["Service"]) => Effect.Effect<A, E, R>,
 
 export const tasks = HttpApiBuilder.group(Api, "tasks", (handlers) =>
   handlers.handleAll({
-    list: ({ query }) => answer(list(query)),
+    list: ({ query }) => reading(list(query)),
     submit: ({ payload: { request, ...submission } }) => use((all) => all.submit(request, submission), 201),
     submitBatch: ({ payload: { requests, ...batch } }) => use((all) => all.submitBatch(requests, batch), 201),
     batch: ({ params }) => use((all) => all.batch(params.id)),

@@ -17,7 +17,7 @@ import { RecentlyUsed } from "../../../snapshot/RecentlyUsed.ts";
 import { Api } from "../api/Api.ts";
 import { Principal } from "../Guard.ts";
 import { outcomeOf, publishedAs, split } from "./About.ts";
-import { answer, etagOf, given, isKnown, json, notModified, orNotThere } from "./Answer.ts";
+import { answer, etagOf, given, isKnown, json, notModified, orNotThere, reading } from "./Answer.ts";
 import { messagePage, messageLines } from "./Messages.ts";
 
 /** Threads of a tenant whose texts are at hand, so that a conversation that comes again each turn is not read again. */
@@ -106,9 +106,10 @@ const list = Effect.fnUntraced(function* (query: {
   readonly prefix?: string | undefined;
   readonly tag?: string | undefined;
   readonly since?: number | undefined;
+  readonly asOf?: string | undefined;
 }) {
   const { tenant } = yield* Principal;
-  const current = yield* isCurrent;
+  const current = query.asOf === undefined && (yield* isCurrent);
   const { histories, next } = yield* Query.use((reads) => reads.histories({ kind: "thread", tenant, ...query }));
   const threads = histories.map(({ firstSequence, id, lastSequence, listedAt, tags, title }) => ({
     id,
@@ -150,14 +151,16 @@ const describe = Effect.fnUntraced(function* (
 
 export const threads = HttpApiBuilder.group(Api, "threads", (handlers) =>
   handlers.handleAll({
-    list: ({ query }) => answer(list(query)),
+    list: ({ query }) => reading(list(query)),
     read: (request) => answer(read(request)),
     messages: ({ params, query }) =>
-      answer(
+      reading(
         Effect.gen(function* () {
           const { headers } = yield* HttpServerRequest.HttpServerRequest;
           const wantsLines = (headers["accept"] ?? "").includes("application/x-ndjson");
-          return yield* wantsLines ? messageLines(params.id, query) : messagePage(params.id, query);
+          return yield* wantsLines && query.asOf === undefined
+            ? messageLines(params.id, query)
+            : messagePage(params.id, query);
         }),
       ),
     say: ({ params, payload }) =>
@@ -237,10 +240,10 @@ const listed = (text: string | undefined) => text?.split(",").map((one) => one.t
 
 export const search = HttpApiBuilder.group(Api, "search", (handlers) =>
   handlers.handle("search", ({ query }) =>
-    answer(
+    reading(
       Effect.gen(function* () {
         const { tenant } = yield* Principal;
-        const { kinds, q, thread, ...rest } = query;
+        const { asOf: _asOf, kinds, q, thread, ...rest } = query;
         const filter = { ...rest, text: q, tenant, threadId: thread, kinds: listed(kinds) };
         const found = yield* Query.use((reads) =>
           reads.search(given(filter) as unknown as Parameters<Query["Service"]["search"]>[0]),

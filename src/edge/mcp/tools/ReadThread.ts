@@ -81,7 +81,9 @@ const read = Effect.fnUntraced(function* (query: Query["Service"], thread: Threa
 
 /** Part of a thread that this machine knows behind the read models. */
 const newer = Effect.fnUntraced(function* (id: string, behind: number) {
-  const writing = yield* Effect.option((yield* Desk).writing);
+  const desk = yield* Desk;
+  if (desk.isEarlier === true) return [];
+  const writing = yield* Effect.option(desk.writing);
   if (Option.isNone(writing)) return [];
   const view = yield* Effect.option(
     Effect.provideContext(

@@ -3,18 +3,24 @@
  *
  * Room: edge.
  */
-import { Effect } from "effect";
-import { HttpRouter } from "effect/http";
+import { Effect, Layer } from "effect";
+import { HttpRouter, HttpServerResponse } from "effect/http";
+import { isObject, type JsonValue } from "../../../domain/Json.ts";
+import { EventLog } from "../../../log/EventLog.ts";
 import { raw, type RawEvent } from "../../../query/screens/ThreadScreen.ts";
-import { asked, given } from "../Asked.ts";
+import { asked, given, number } from "../Asked.ts";
 import { shown, text, trouble } from "../Shown.ts";
 import { guarded } from "../Guarded.ts";
 import { atMoment, bytes, count, threadPath } from "../html/Format.ts";
 import { code } from "../html/Highlight.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
+import { type Picture, picturesIn, typeOf } from "./Pictures.ts";
 
 /** Most characters of the data on the screen. */
 const mostShown = 200_000;
+const nothing = new Uint8Array(Buffer.from("R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==", "base64"));
+/** Patience with the object store for a picture. */
+const blobMillis = 2_000;
 
 const dataOf = ({ data }: RawEvent): string =>
   data === null ? "" : typeof data === "string" ? data : Buffer.from(data).toString("base64");
@@ -95,4 +101,58 @@ const one = Effect.gen(function* () {
   return shown({ title: `Event ${sequence}`, at: "/audit", body: screenOf(event), wishes });
 });
 
-export const layer = HttpRouter.add("GET", "/event/:sequence", guarded(one));
+const parsed = (data: string): JsonValue => {
+  try {
+    return JSON.parse(data) as JsonValue;
+  } catch {
+    return null;
+  }
+};
+
+/** The SHA-256 under which the store has what was too large for the event. */
+const referenceIn = (data: JsonValue): string | undefined => {
+  const blob = isObject(data) ? data["blob"] : undefined;
+  const sha256 = isObject(blob) ? blob["sha256"] : undefined;
+  return typeof sha256 === "string" ? sha256 : undefined;
+};
+
+const blob = (sha256: string) =>
+  Effect.flatMap(EventLog, (log) => log.getBlob(sha256)).pipe(
+    Effect.timeout(blobMillis),
+    Effect.orElseSucceed(() => undefined),
+  );
+
+const bytesOf = (found: Picture) =>
+  "base64" in found ? Effect.succeed(new Uint8Array(Buffer.from(found.base64, "base64"))) : blob(found.sha256);
+
+/** The picture of a number, from 0, among those of an event. */
+const picture = Effect.gen(function* () {
+  const { query, viewer } = yield* asked;
+  const { sequence = "" } = yield* HttpRouter.params;
+  const event = /^\d{1,15}$/.test(sequence) ? yield* raw(Number(sequence)) : undefined;
+  const isTheirs = viewer.tenant === undefined || event?.tenant === viewer.tenant;
+  const data = event === undefined || !isTheirs ? null : parsed(dataOf(event));
+  const reference = referenceIn(data);
+  const inline = picturesIn(data);
+  const large = inline.length > 0 || reference === undefined ? undefined : yield* blob(reference);
+  const all = large === undefined ? inline : picturesIn(parsed(Buffer.from(large).toString("utf8")));
+  const found = all[number(query, "n") ?? 0];
+  const content = found === undefined ? undefined : yield* bytesOf(found);
+  const type = content === undefined ? undefined : typeOf(content);
+  if (found === undefined) return HttpServerResponse.text("No picture.\n", { status: 404 });
+  // One that is shown to no browser, or cannot be had now, is a pixel without a colour.
+  const isShown = content !== undefined && type !== undefined;
+  return HttpServerResponse.uint8Array(isShown ? content : nothing, {
+    contentType: isShown ? type : "image/gif",
+    headers: {
+      "cache-control": "private, max-age=86400",
+      "x-content-type-options": "nosniff",
+      "content-security-policy": "default-src 'none'; sandbox",
+    },
+  });
+});
+
+export const layer = Layer.merge(
+  HttpRouter.add("GET", "/event/:sequence", guarded(one)),
+  HttpRouter.add("GET", "/event/:sequence/picture", guarded(picture)),
+);

@@ -23,8 +23,10 @@ export const screens = [
 
 export type ScreenPath = (typeof screens)[number]["path"] | "/search";
 
-/** Preferences of this browser; from cookies that the page's own script sets. */
+/** Preferences of this browser, from cookies. */
 export interface Wishes {
+  /** Sequence or time whose record is shown; undefined: now. */
+  readonly asOf?: string | undefined;
   readonly theme?: "light" | "dark" | undefined;
   readonly keys?: "off" | undefined;
 }
@@ -98,7 +100,11 @@ const palette = (page: Page) =>
         spellcheck="false"
       />
       <ul id="choices" role="listbox" aria-label="Places">
-        ${[...(page.ways ?? []), ...screens.map(({ name, path }) => [name, path] as const)].map(
+        ${[
+          ...(page.ways ?? []),
+          ...screens.map(({ name, path }) => [name, path] as const),
+          ["As of an earlier moment", "/as-of"] as const,
+        ].map(
           ([name, path], index) =>
             html`<li role="none">
               <a id="way-${index}" role="option" aria-selected="false" tabindex="-1" href="${path}"
@@ -126,6 +132,14 @@ const palette = (page: Page) =>
       <form method="dialog" class="keys"><button>Close</button></form>
     </dialog>`;
 
+/** Says that the record is shown as it was. */
+const then = ({ asOf }: Wishes): Child =>
+  asOf !== undefined &&
+  html`<p class="then" role="status">
+    As of <strong>${/^\d{1,11}$/.test(asOf) ? html`event ${asOf}` : asOf}</strong>: nothing that came later is shown.
+    <a href="/as-of">Another moment</a> <a href="/as-of?at=">Now</a>
+  </p>`;
+
 /** The whole document around a body. */
 export const layout = (page: Page): Html =>
   html`<html
@@ -143,7 +157,7 @@ export const layout = (page: Page): Html =>
     </head>
     <body>
       <a class="skip" href="#main">To the content</a>
-      ${bar(page)}
+      ${bar(page)} ${then(page.wishes)}
       <main id="main" tabindex="-1">${page.body}</main>
       <div id="said" class="seen" role="status" aria-live="polite"></div>
       ${palette(page)}

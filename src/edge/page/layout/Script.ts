@@ -33,6 +33,12 @@ export const script = String.raw`"use strict";
     }
   }, true);
 
+  // A slider says its place in the field beside it.
+  document.addEventListener("input", ({ target }) => {
+    const field = target.dataset.with ? target.form.elements[target.dataset.with] : undefined;
+    if (field) field.value = target.value;
+  });
+
   // More of a list, in its place.
   document.addEventListener("click", async (event) => {
     const more = event.target.closest("[data-more]");

@@ -49,6 +49,8 @@ button:hover, .button:hover { border-color: var(--accent) }
 input, select, textarea { background: var(--ground); border: 1px solid var(--strong); border-radius: 5px; padding: .3rem .55rem }
 input[type=checkbox], input[type=range] { accent-color: var(--accent) }
 hr { border: 0; border-top: 1px solid var(--line); margin: 1.5rem 0 }
+.then { margin: 0; padding: .3rem 1.25rem; background: var(--tint); border-bottom: 1px solid var(--line) }
+.picture { margin: .5rem 0 } .picture img { max-width: 100%; max-height: 32rem; border: 1px solid var(--line); border-radius: 3px }
 .skip { position: absolute; left: -999rem }
 .skip:focus { left: .5rem; top: .5rem; background: var(--ground); padding: .4rem .7rem; z-index: 9 }
 .seen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }

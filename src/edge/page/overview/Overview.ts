@@ -12,7 +12,8 @@ import { whole, type Wholeness } from "./Whole.ts";
 
 export interface OverviewData {
   readonly now: number;
-  readonly whole: Wholeness;
+  /** Undefined of an earlier moment: it is said of now alone. */
+  readonly whole: Wholeness | undefined;
   readonly sessions: ReadonlyArray<LiveSession>;
   readonly tasks: ReadonlyArray<OpenTask>;
   readonly calls: ReadonlyArray<CallInFlight>;
@@ -64,6 +65,7 @@ const measures: ReadonlyArray<Measure> = [
   { name: "Failed calls", of: ({ errors }) => errors, text: rounded, path: "/errors" },
   { name: "Tokens in", of: ({ inputTokens }) => inputTokens, text: short, path: "/models" },
   { name: "Tokens out", of: ({ outputTokens }) => outputTokens, text: short, path: "/models" },
+  { name: "Cost, estimated", of: ({ estimatedUsd }) => estimatedUsd ?? 0, text: money, path: "/models#cost-totals" },
   { name: "Cost, as reported", of: ({ costUsd }) => costUsd ?? 0, text: money, path: "/models" },
 ];
 
@@ -106,7 +108,7 @@ const begin = html`<p>Nothing has been recorded yet. Bring in what your agents k
 
 export const overview = (data: OverviewData): Html =>
   html`<h1 class="seen">Now</h1>
-    ${whole(data.whole, data.now)}
+    ${data.whole !== undefined && whole(data.whole, data.now)}
     <form class="find" action="/search" role="search" aria-label="Search">
       <input
         type="search"

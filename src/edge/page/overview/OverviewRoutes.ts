@@ -52,6 +52,7 @@ const none = {
   inputTokens: 0,
   outputTokens: 0,
   costUsd: null,
+  estimatedUsd: null,
 };
 
 const first = Effect.gen(function* () {
@@ -65,7 +66,7 @@ const first = Effect.gen(function* () {
   );
   const body = overview({
     now,
-    whole: yield* wholeness(now, viewer.tenant),
+    whole: wishes.asOf === undefined ? yield* wholeness(now, viewer.tenant) : undefined,
     ...(yield* Screens.now(now, viewer.tenant)),
     threads: yield* Screens.threads({ limit: 25, tenant: viewer.tenant }, now),
     days: wanted.map((day) => found.get(day) ?? { ...none, day }),

@@ -3,18 +3,18 @@
  *
  * Room: edge.
  */
-import { Effect } from "effect";
+import { Effect, Layer } from "effect";
 import { HttpRouter } from "effect/http";
 import { EventLog } from "../../../log/EventLog.ts";
-import type { ReadModelStatus } from "../../../query/Query.ts";
+import { Query, type ReadModelStatus } from "../../../query/Query.ts";
 import { type DeadLetter, deadLetters } from "../../../query/screens/Lists.ts";
-import { asked } from "../Asked.ts";
+import { asked, number } from "../Asked.ts";
 import { forOperators } from "../Guarded.ts";
 import { atMoment, bytes, count, counted, since } from "../html/Format.ts";
 import { type Child, type Html, html } from "../html/Html.ts";
 import { wholeness } from "../overview/OverviewRoutes.ts";
 import { gapOf, whole, type Wholeness } from "../overview/Whole.ts";
-import { shown } from "../Shown.ts";
+import { part, shown } from "../Shown.ts";
 
 const stream = Effect.flatMap(EventLog, (log) => log.info).pipe(
   Effect.timeout(500),
@@ -114,8 +114,8 @@ const dead = (letters: ReadonlyArray<DeadLetter>, now: number): Html =>
       letters.length === 0
         ? html`<p>None: every projection took every event.</p>`
         : html`<p>
-              Events that a projection refused; the rest goes on. A rebuild makes the read models anew beside the old
-              ones and tries each again:
+              Events that a projection refused; the rest goes on. <em>Try again</em> says whether the projections of
+              today would take one; a rebuild makes the read models anew beside the old ones, with what they take:
             </p>
             <p class="command">
               <code>recollect rebuild</code><button type="button" data-copy="recollect rebuild">Copy</button>
@@ -129,6 +129,7 @@ const dead = (letters: ReadonlyArray<DeadLetter>, now: number): Html =>
                     <th scope="col">Why</th>
                     <th scope="col" class="number">Tries</th>
                     <th scope="col">When</th>
+                    <td></td>
                   </tr>
                 </thead>
                 <tbody>
@@ -139,7 +140,10 @@ const dead = (letters: ReadonlyArray<DeadLetter>, now: number): Html =>
                         <th scope="row">${one.projection}</th>
                         <td>${String(one["reason"] ?? "")}</td>
                         <td class="number">${String(one["attempts"] ?? "")}</td>
-                        <td>${since(Number(one["at"]), now)}</td>
+                        <td>${since(Number(one["parkedAt"]), now)}</td>
+                        <td>
+                          <a class="button" data-more="after" href="/pipeline/try?event=${one.sequence}">Try again</a>
+                        </td>
                       </tr>`,
                   )}
                 </tbody>
@@ -170,4 +174,28 @@ const screen = Effect.gen(function* () {
   return shown({ title: "Pipeline", at: "/pipeline", body, wishes });
 });
 
-export const layer = HttpRouter.add("GET", "/pipeline", forOperators(screen));
+/** One refused event, tried by the projections of today. */
+const tried = Effect.gen(function* () {
+  const { isPart, query, wishes } = yield* asked;
+  const sequence = number(query, "event") ?? 0;
+  const found = yield* Effect.flatMap(Query, (store) => store.tryAgain(sequence));
+  const words =
+    found === undefined
+      ? html`<span class="bad">The ledger has no event ${sequence}.</span>`
+      : found.refusals.length === 0
+        ? html`<span class="good">It would be taken now: <code>recollect rebuild</code> brings it in.</span>`
+        : html`<span class="bad"
+            >Refused still:
+            ${found.refusals.map(({ projection, reason }) => `${projection}: ${reason}`).join("; ")}</span
+          >`;
+  if (isPart) return part(words);
+  const body = html`<h1>Event ${count(sequence)}, tried again</h1>
+    <p>${words}</p>
+    <p><a href="/pipeline#dead">The pipeline</a></p>`;
+  return shown({ title: "Tried again", at: "/pipeline", body, wishes });
+});
+
+export const layer = Layer.merge(
+  HttpRouter.add("GET", "/pipeline", forOperators(screen)),
+  HttpRouter.add("GET", "/pipeline/try", forOperators(tried)),
+);

@@ -3,10 +3,14 @@
  *
  * Room: edge.
  */
-import { Effect, Stream } from "effect";
-import { HttpRouter } from "effect/http";
+import { Effect, Layer, Option, Stream } from "effect";
+import { HttpRouter, HttpServerRequest, HttpServerResponse, UrlParams } from "effect/http";
 import { Query } from "../../../query/Query.ts";
 import { type Unit, unitOf } from "../../../query/report/Unit.ts";
+import { readSql } from "../../../query/sandbox/SqlText.ts";
+import { preparable } from "../../../query/saved/Preparable.ts";
+import { listQueries, type SavedQuery, saveQuery } from "../../../query/saved/SavedQueries.ts";
+import { shippedQueries } from "../../../query/saved/ShippedQueries.ts";
 import { dictionary } from "../../../query/screens/Lists.ts";
 import { QueryRefused, type Value } from "../../../query/Sql.ts";
 import { sqlAtOnce, tooManyStatements } from "../../http/SqlAtOnce.ts";
@@ -15,7 +19,7 @@ import { forOperators } from "../Guarded.ts";
 import { count, counted } from "../html/Format.ts";
 import { type Html, html } from "../html/Html.ts";
 import { csv, figure, type FigureData } from "../plot/Figure.ts";
-import { shown, text } from "../Shown.ts";
+import { shown, text, trouble } from "../Shown.ts";
 import { Viewer } from "../Viewer.ts";
 
 /** Rows on the screen; `recollect sql` has no such end. */
@@ -134,6 +138,26 @@ const answered = (statement: string, address: string, answer: Answer, now: numbe
   return statement === "" ? html`` : figure(data, now);
 };
 
+const addressOf = (sql: string, values: Readonly<Record<string, Value>>): string =>
+  `/sql?${new URLSearchParams([["q", sql], ...readSql(sql).named.map((name): [string, string] => [`p.${name}`, String(values[name] ?? "")])])}`;
+
+/** Saved queries, and those that come with the program. */
+const savedList = (saved: ReadonlyArray<SavedQuery>): Html =>
+  html`<details class="small" ${saved.length > 0 && html` open`}>
+    <summary>Saved queries</summary>
+    <p>
+      ${
+        saved.length === 0
+          ? "None of yours yet."
+          : saved.map(({ doc, name, sql }) => html`<a href="${addressOf(sql, {})}" title="${doc}">${name}</a> `)
+      }
+    </p>
+    <p class="quiet">With the program, a part of a report each:</p>
+    <p>
+      ${shippedQueries.map(({ defaults, doc, name, sql }) => html`<a href="${addressOf(sql.replaceAll(/\n\s+/g, "\n  "), defaults)}" title="${doc}">${name}</a> `)}
+    </p>
+  </details>`;
+
 const refused = (message: string, hint: string): Html =>
   html`<div class="notice bad" role="alert">
     <p>${message}</p>
@@ -141,7 +165,7 @@ const refused = (message: string, hint: string): Html =>
   </div>`;
 
 const screen = Effect.gen(function* () {
-  const { now, query, wishes } = yield* asked;
+  const { now, query, viewer, wishes } = yield* asked;
   const statement = (given(query, "q") ?? "").slice(0, mostCharacters);
   const parameters = parametersOf(query);
   const address = `/sql?${new URLSearchParams([...query].filter(([name]) => name !== "csv"))}`;
@@ -161,6 +185,7 @@ const screen = Effect.gen(function* () {
       : result._tag === "Success"
         ? answered(statement, address, result.success, now)
         : refused(result.failure.message, "hint" in result.failure ? String(result.failure.hint) : "");
+  const saved = yield* listQueries(viewer.queries);
   const body = html`<h1>SQL</h1>
     <div class="split">
       <div>
@@ -171,13 +196,38 @@ ${statement === "" ? example : statement}</textarea>
           ${Object.entries(parameters).map(([name, value]) => html`<label class="small">:${name} <input name="p.${name}" value="${String(value)}" size="16" /></label> `)}
           <p>
             <button>Run</button> <span class="quiet small"><kbd>Ctrl</kbd> <kbd>Enter</kbd> in the editor</span>
+            <label class="small push"
+              >Name <input name="name" size="14" pattern="[a-z0-9][a-z0-9_\\-]{0,63}" autocomplete="off"
+            /></label>
+            <button formaction="/sql/save" formmethod="post">Save</button>
           </p>
         </form>
-        ${below}
+        ${savedList(saved)} ${below}
       </div>
       ${views(yield* dictionary)}
     </div>`;
   return shown({ title: "SQL", at: "/sql", body, wishes });
 });
 
-export const layer = HttpRouter.add("GET", "/sql", forOperators(screen));
+/** Saves what stands in the editor, once SQLite can prepare it. */
+const save = Effect.gen(function* () {
+  const { wishes, viewer } = yield* asked;
+  const request = yield* HttpServerRequest.HttpServerRequest;
+  const form = yield* Effect.orElseSucceed(request.urlParamsBody, () => UrlParams.empty);
+  const field = (name: string): string => Option.getOrElse(UrlParams.getFirst(form, name), () => "");
+  const [name, sql] = [field("name").trim(), field("q")];
+  const fault = yield* Effect.result(
+    Effect.gen(function* () {
+      yield* preparable(sql);
+      return yield* saveQuery(viewer.queries, { name, sql });
+    }),
+  );
+  if (fault._tag === "Failure")
+    return trouble(wishes, { title: "Not saved", message: fault.failure.message, hint: fault.failure.hint }, 400);
+  return HttpServerResponse.redirect(`/sql?${new URLSearchParams({ q: sql })}`, { status: 303 });
+});
+
+export const layer = Layer.merge(
+  HttpRouter.add("GET", "/sql", forOperators(screen)),
+  HttpRouter.add("POST", "/sql/save", forOperators(save)),
+);

@@ -70,6 +70,19 @@ const thought = (part: PartRow, how: Making): Html => {
   </details>`;
 };
 
+/** A picture of the store itself; one of elsewhere is a word, so that no server hears that it was looked at. */
+const picture = (part: PartRow, message: MessageRow, { isAlone }: Making): Html => {
+  const words = html`Picture${size(part)}${part.refersTo !== null && html` · <code>${line(part.refersTo, 120)}</code>`}`;
+  const isElsewhere = part.refersTo !== null && !part.refersTo.startsWith("data:");
+  if (isAlone || isElsewhere) return html`<p class="quiet">${words}</p>`;
+  const place = message.parts.filter(({ type }) => type === "image").indexOf(part);
+  const address = `/event/${message.sequence}/picture?n=${place}`;
+  return html`<figure class="picture">
+    <a href="${address}"><img src="${address}" alt="Picture ${place + 1} of this message" loading="lazy" /></a>
+    <figcaption class="quiet small">${words}</figcaption>
+  </figure>`;
+};
+
 const partHtml = (part: PartRow, message: MessageRow, how: Making): Child => {
   switch (part.type) {
     case "text":
@@ -89,9 +102,7 @@ const partHtml = (part: PartRow, message: MessageRow, how: Making): Child => {
       </details>`;
     }
     case "image":
-      return html`<p class="quiet">
-        Picture${size(part)}${part.refersTo !== null && html` · <code>${line(part.refersTo, 120)}</code>`}
-      </p>`;
+      return picture(part, message, how);
     case "file":
       return html`<p class="quiet">
         File ${part.refersTo !== null && html`<code>${part.refersTo}</code>`}${size(part)}

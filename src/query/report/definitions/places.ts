@@ -3,7 +3,7 @@
  *
  * Room: query.
  */
-import { column, dayOf, type Report, within, withinOrUnknown } from "../Report.ts";
+import { column, type Report, within, withinOrUnknown } from "../Report.ts";
 
 /** Sums of each thread in the time asked for, under the same names. */
 const byThread = `WITH m AS (SELECT a.thread_id, a.tenant, sum(a.messages) AS messages, coalesce(sum(a.messages) FILTER (WHERE a.kind = 'prompt'), 0) AS prompts,
@@ -43,7 +43,7 @@ export const projects: Report = {
       ],
       plot: { kind: "bars", x: "project", y: ["messages"] },
       trend: {
-        sql: `SELECT t.cwd, ${dayOf("a.quarter_at")}, sum(a.messages) FROM v_message_activity a
+        sql: `SELECT t.cwd, {day}, sum(a.messages) FROM v_message_activity a {days}
           LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Messages by day.",
@@ -52,9 +52,25 @@ export const projects: Report = {
         LEFT JOIN v_threads t ON t.thread_id = s.thread_id AND t.tenant = s.tenant GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
     },
     {
+      name: "used",
+      title: "Files read and written",
+      doc: "Files that tools have read and written, as their arguments name them, by agent; those whose last use is in the time asked for.",
+      columns: [
+        column("path", "text", "Path of the file, as the arguments name it."),
+        column("agent", "text", "Client program of the threads; null when not said."),
+        column("reads", "count", "Calls that read it, and did not fail."),
+        column("writes", "count", "Calls that wrote it, and did not fail."),
+        column("threads", "count", "Threads whose calls did."),
+        column("last_at", "moment", "When last; null when no time is known."),
+      ],
+      plot: { kind: "bars", x: "path", y: ["reads", "writes"] },
+      sql: `SELECT f.path, f.client, sum(f.reads), sum(f.writes), count(*), max(f.last_at) FROM v_file_use f
+        WHERE ${withinOrUnknown("f", "last_at")} GROUP BY 1, 2 ORDER BY sum(f.writes) + sum(f.reads) DESC, 1, 2 LIMIT :limit`,
+    },
+    {
       name: "files",
-      title: "Files",
-      doc: "Files that threads have read, most reads first.",
+      title: "Versions of files",
+      doc: "Files of which it is recorded which content threads have read, most reads first.",
       columns: [
         column("path", "text", "Path of the file."),
         column("reads", "count", "How often it was read."),

@@ -3,7 +3,7 @@
  *
  * Room: query.
  */
-import { column, dayOf, type Report, within } from "../Report.ts";
+import { column, type Report, within } from "../Report.ts";
 
 const taken = `FROM v_event_activity a WHERE ${within("a")}`;
 const sums = [column("events", "count", "Events."), column("data_bytes", "bytes", "Bytes of their data.")];
@@ -20,7 +20,7 @@ export const storage: Report = {
       doc: "What the log took, by the day it took it, the latest first.",
       columns: [column("day", "day", "Day in the zone that was asked for."), ...sums],
       plot: { kind: "bars", x: "day", y: ["data_bytes"] },
-      sql: `SELECT ${dayOf("a.quarter_at")}, sum(a.events), sum(a.data_bytes) ${taken} GROUP BY 1 ORDER BY 1 DESC LIMIT :limit`,
+      sql: `SELECT {day}, sum(a.events), sum(a.data_bytes) FROM v_event_activity a {days} WHERE ${within("a")} GROUP BY 1 ORDER BY 1 DESC LIMIT :limit`,
     },
     {
       name: "sources",

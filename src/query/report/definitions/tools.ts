@@ -3,7 +3,7 @@
  *
  * Room: query.
  */
-import { column, dayOf, type Dimension, dimensions, type Report, within, withinOrUnknown } from "../Report.ts";
+import { column, type Dimension, dimensions, type Report, within, withinOrUnknown } from "../Report.ts";
 
 const by: Readonly<Record<string, Dimension>> = {
   tool: { name: "tool_name", unit: "text", doc: "Name of the tool.", sql: "a.tool_name" },
@@ -14,6 +14,10 @@ const by: Readonly<Record<string, Dimension>> = {
 /** Calls as rows of the same names as their sums. */
 const calls = `(SELECT c.tool_name, c.server, c.thread_id, c.tenant, c.outcome, c.duration_millis, c.sequence, c.started_at,
     coalesce(c.started_at - c.started_at % 900000, 0) AS quarter_at FROM v_tool_calls c WHERE ${withinOrUnknown("c", "started_at")})`;
+
+/** The value at a share of an ordered list, nearest rank. */
+const ranked = (percent: number): string =>
+  `json_extract(list, '$[' || ((json_array_length(list) * ${percent} + 99) / 100 - 1) || ']')`;
 
 const rate = "sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)";
 
@@ -46,17 +50,16 @@ export const tools: Report = {
       ],
       plot: { kind: "bars", x: "{name}", y: ["ok", "errors", "unknown"] },
       trend: {
-        sql: `SELECT {by}, ${dayOf("a.quarter_at")}, sum(a.calls) FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT {by}, {day}, sum(a.calls) FROM v_call_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Calls by day.",
       },
       sql: `WITH sums AS (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
           count(DISTINCT a.thread_id) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
           FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1),
-        ranked AS (SELECT {by} AS it, a.duration_millis AS millis, row_number() OVER (PARTITION BY {by} ORDER BY a.duration_millis) AS place,
-          count(*) OVER (PARTITION BY {by}) AS n FROM ${calls} a {threads} WHERE a.duration_millis IS NOT NULL),
-        p AS (SELECT it, max(CASE WHEN place = (n * 50 + 99) / 100 THEN millis END) AS p50, max(CASE WHEN place = (n * 95 + 99) / 100 THEN millis END) AS p95,
-          max(CASE WHEN place = (n * 99 + 99) / 100 THEN millis END) AS p99, max(millis) AS longest FROM ranked GROUP BY it)
+        lists AS (SELECT {by} AS it, max(a.duration_millis) AS longest, json_group_array(a.duration_millis ORDER BY a.duration_millis) AS list
+          FROM ${calls} a {threads} WHERE a.duration_millis IS NOT NULL GROUP BY 1),
+        p AS (SELECT it, ${ranked(50)} AS p50, ${ranked(95)} AS p95, ${ranked(99)} AS p99, longest FROM lists)
         SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, p.longest, s.last_at
         FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
     },
@@ -123,8 +126,10 @@ export const tools: Report = {
         column("arguments", "text", "Its arguments, the beginning."),
         column("last_at", "moment", "When it was last called."),
       ],
+      // A loop of any time is one of all times, and those are found by an index.
       sql: `SELECT c.thread_id, c.tool_name, count(*), sum(c.outcome = 'error'), substr(c.arguments, 1, 200), max(c.started_at)
-        FROM v_tool_calls c WHERE ${withinOrUnknown("c", "started_at")} AND c.arguments_bytes > 2
+        FROM (SELECT DISTINCT l.thread_id FROM v_loops l WHERE l.tenant = :tenant) s CROSS JOIN v_tool_calls c ON c.thread_id = s.thread_id
+        WHERE ${withinOrUnknown("c", "started_at")} AND c.arguments_bytes > 2
         GROUP BY c.thread_id, c.tool_name, c.arguments HAVING count(*) >= 3 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
@@ -137,8 +142,8 @@ export const tools: Report = {
         column("started_at", "moment", "When; null when nobody said it."),
         column("sequence", "number_of", "Stream sequence of the call."),
       ],
-      sql: `SELECT c.thread_id, c.tool_name, c.started_at, c.sequence FROM v_tool_calls c
-        WHERE ${withinOrUnknown("c", "started_at")} AND c.outcome = 'unknown' ORDER BY c.sequence DESC LIMIT :limit`,
+      sql: `SELECT c.thread_id, c.tool_name, c.started_at, c.sequence FROM v_open_calls c
+        WHERE ${withinOrUnknown("c", "started_at")} ORDER BY c.sequence DESC LIMIT :limit`,
     },
   ],
 };

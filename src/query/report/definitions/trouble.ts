@@ -3,7 +3,7 @@
  *
  * Room: query.
  */
-import { column, dayOf, dimensions, type Report, within, withinOrUnknown } from "../Report.ts";
+import { column, dimensions, type Report, within, withinOrUnknown } from "../Report.ts";
 
 export const errors: Report = {
   name: "errors",
@@ -48,7 +48,7 @@ export const errors: Report = {
       ],
       plot: { kind: "bars", x: "{name}", y: ["errors"] },
       trend: {
-        sql: `SELECT {by}, ${dayOf("a.quarter_at")}, sum(a.errors) FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT {by}, {day}, sum(a.errors) FROM v_call_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Failed calls by day.",
       },
