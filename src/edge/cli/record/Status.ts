@@ -30,7 +30,10 @@ const tasksLine = (groups: StoreNumbers["tasks"]): string => {
       ? ""
       : ` since ${Output.moment(oldest.oldestAt)} UTC (${oldest.agentType}${oldest.held === 0 ? ", which no worker runs" : ""})`;
   const later = sum("delayed") === 0 ? "" : `, ${Output.count(sum("delayed"))} are due later`;
-  return `${Output.count(sum("waiting"))} wait${since}, ${Output.count(sum("held"))} run${later}`;
+  const waits = groups.flatMap(({ longestWaitMillis: millis }) => (millis === null ? [] : [millis]));
+  const lately =
+    waits.length === 0 ? "" : `; those that began lately had waited ${Output.duration(Math.max(...waits))} at most`;
+  return `${Output.count(sum("waiting"))} wait${since}, ${Output.count(sum("held"))} run${later}${lately}`;
 };
 
 /** True when there is nothing to tell: no condition, nothing waits, and every projection has everything. */
