@@ -151,7 +151,8 @@ export const tasks: Projection = {
         ["status", "last_activity_at"],
         ["last_activity_at", "first_sequence"],
         ["thread_id"],
-        ["batch_id"],
+        // Without those that have none, or the planner takes a batch for as large as they are many.
+        { on: ["batch_id"], where: "batch_id IS NOT NULL" },
         { on: ["last_activity_at"], where: "ended_at IS NULL" },
         // Next due, waiting by agent type, moved, and held: no query walks through all waiting tasks, or what has ended.
         { on: ["due_at"], where: "due_at > 0" },

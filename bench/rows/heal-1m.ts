@@ -9,11 +9,16 @@ import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import { serverOn } from "../../src/log/blocks/BuildNats.ts";
+import { NatsConnection } from "../../src/log/connection/NatsConnectionNats.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
 import * as StreamFiles from "../../src/log/blocks/StreamFiles.ts";
 import * as Projector from "../../src/projection/Projector.ts";
 import type { Measured, Row } from "../Harness.ts";
-import { temporaryFolder, world } from "../Servers.ts";
+import { temporaryFolder } from "../Servers.ts";
 import { appendSmall } from "../SmallEvents.ts";
 
 const events = Number(process.env["RECOLLECT_BENCH_EVENTS"] ?? 1_000_000);
@@ -58,16 +63,15 @@ const said = ({ mostMegabytes, seconds }: Done): string =>
 const filled = (root: string, from: number, count: number) =>
   Effect.scoped(
     Effect.gen(function* () {
-      // The server may forget an fsync here: what is measured comes after.
-      const { rooms } = yield* world({ sync: "2m", storeFolder: join(root, "nats") });
-      yield* Effect.gen(function* () {
-        const path = join(root, "recollect.db");
-        const projector = yield* Layer.build(Projector.layer({ path, projections: readModels }));
-        yield* appendSmall(Context.get(rooms, EventLog), { from, count, threads });
-        yield* Context.get(projector, Projector.Projector).awaitSequence(from + count);
-      }).pipe(Effect.provide(rooms));
+      // As heal and backup start it: the streams lie in the store's account.
+      const connection = yield* serverOn({ root, storeFolder: join(root, "nats") });
+      const log = EventLogNats.layer().pipe(Layer.provideMerge(Layer.succeed(NatsConnection, connection)));
+      const path = join(root, "recollect.db");
+      const rooms = yield* Layer.build(Layer.provideMerge(Projector.layer({ path, projections: readModels }), log));
+      yield* appendSmall(Context.get(rooms, EventLog), { from, count, threads });
+      yield* Context.get(rooms, Projector.Projector).awaitSequence(from + count);
     }),
-  );
+  ).pipe(Effect.provide(Layer.provideMerge(NatsBinary.layer, NodeServices.layer)));
 
 const data = Effect.map(temporaryFolder, (folder) => {
   const root = join(folder, "data");

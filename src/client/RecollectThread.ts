@@ -95,7 +95,8 @@ export class RecollectThread {
 
   /**
    * The thread as it is now, with what this machine has accepted and the log does not have yet; undefined when nothing
-   * was ever said in it. With the log away it is what was last known (`isCurrent` is false then).
+   * was ever said in it. With the log away it is what was last known and what waits (`isCurrent` is false then), and an
+   * error where this process knows nothing of it.
    *
    * `atLeast` is the sequence of an append that the answer must hold, for one made by another process; what this
    * process appended is never missing. `whole` gives every message, none cut, in place of the newest; it fails while the log

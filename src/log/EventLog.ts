@@ -6,6 +6,7 @@
  * Promises, each a test in `test/contract/EventLogContract.ts`, kept by every layer:
  * - an append is all or nothing, whether it writes one event or many histories;
  * - what was acknowledged is on disk and is never changed;
+ * - an event id that stands with other content is refused, and never taken for a duplicate;
  * - the same event id twice is one event: also after a lost acknowledgement, beyond the server's duplicate
  *   window, after a restore, on one node and on three;
  * - of two writers that expect the same sequence exactly one wins;
@@ -66,21 +67,26 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
  */
 export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDenied", {
   message: Schema.String,
-  /** Missing permission: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`. */
+  /** Missing permission: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`; or a used quota: `quotas.TENANT.NAME`. */
   permission: Schema.String,
   hint: Schema.String,
 }) {}
+
+/** True for a denied permission that is a quota of the tenant: the same write may go later. */
+export const isQuota = (denied: string): boolean => denied.startsWith("quotas");
 
 /** Denied permission of an error of the log; undefined for other errors. */
 export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied | undefined =>
   denied === undefined
     ? undefined
     : new AccessDenied({
-        message: denied === "connect" ? reason : `The server does not let this user ${denied}.`,
+        message: denied === "connect" || isQuota(denied) ? reason : `The server does not let this user ${denied}.`,
         permission: denied,
         hint:
           hint ??
-          "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration.",
+          (isQuota(denied)
+            ? "An operator of the store changes it: recollect config set quotas.TENANT."
+            : "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration."),
       });
 
 /** An event that must be there is missing: a hole in the stream. `recollect verify` says more. */
@@ -161,6 +167,11 @@ export class EventLog extends Context.Service<
       readonly history: History;
       readonly after?: Sequence;
     }) => Stream.Stream<RecordedEvent, LogUnavailable>;
+    /**
+     * Fails where the stream is known to lack events behind a sequence (default 0): what the log alone tells of any history
+     * behind it may be cut short then. Costs nothing while none are known to be missing.
+     */
+    readonly whole: (after?: Sequence) => Effect.Effect<void, LogUnavailable>;
     /** The last event of a history, or undefined; never older than what this process itself has appended. */
     readonly last: (history: History) => Effect.Effect<RecordedEvent | undefined, LogUnavailable>;
     /** Entry at a sequence, or undefined. */

@@ -31,6 +31,7 @@ export const layer = Layer.effect(
       append: (append) => ask((log) => log.append(append)),
       appendAll: (appends) => ask((log) => log.appendAll(appends)),
       read: (reading) => Stream.unwrap(Effect.map(reached, ({ log }) => log.read(reading))),
+      whole: (after) => ask((log) => log.whole(after)),
       last: (history) => ask((log) => log.last(history)),
       at: (sequence) => ask((log) => log.at(sequence)),
       follow: (following) =>

@@ -9,7 +9,7 @@ import { Array as Arr, Clock, Context, Effect, Layer, Stream } from "effect";
 import { createHash } from "node:crypto";
 import { isMisfit, type LogEntry, type RecordedEvent } from "../domain/Event.ts";
 import type { Sequence } from "../domain/History.ts";
-import { type Checked, checkAll, checkAppend, maxEventBytes } from "./append/AppendCheck.ts";
+import { type Checked, checkAll, checkAppend, isSameEvent, maxEventBytes, otherContent } from "./append/AppendCheck.ts";
 import { entryOf, type Headers, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import {
   type AppendError,
@@ -89,6 +89,10 @@ const judge = (held: Held, { append, subject, wires }: Checked): Appended | unde
         .join(", ")}) belongs to another event already`,
       hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
     });
+  }
+  for (const wire of wires) {
+    const stored = held.byId.get(wire.id);
+    if (stored !== undefined && !isSameEvent(wire, stored)) return otherContent(wire.id, stored.sequence);
   }
   if (there.length === wires.length) return { sequence: there.at(-1)?.sequence ?? 0, duplicate: true };
   const seen = expected === "any" ? last : expected;
@@ -190,6 +194,7 @@ export const make = Effect.gen(function* () {
     }),
     read: ({ after = 0, history }) =>
       Stream.unwrap(present(() => Effect.sync(() => Stream.fromArray(eventsAfter(subjectOf(history), after))))),
+    whole: () => Effect.void,
     last: (history) => present(() => Effect.sync(() => eventsAfter(subjectOf(history), 0).at(-1))),
     at: (sequence) =>
       present(() =>

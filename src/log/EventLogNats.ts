@@ -16,8 +16,9 @@ import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog, type LogUnavailable } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
-import { removed, unreadable } from "./read/GapNats.ts";
+import { proveWhole, removed, unreadable } from "./read/GapNats.ts";
 import * as HistoryRead from "./read/HistoryReadNats.ts";
+import type { LogCondition } from "./connection/LogCondition.ts";
 import type { Writer } from "./append/IdSearchNats.ts";
 import { NatsConnection } from "./connection/NatsConnectionNats.ts";
 import * as Unusable from "./connection/NatsUnusable.ts";
@@ -203,6 +204,9 @@ const proveBegin = (guard: StreamGuard.StreamGuard, after: number): Effect.Effec
   });
 const losing: ReadonlySet<string> = new Set(["streamRemoves", "streamDamaged", "streamFull"]);
 
+/** The condition of a stream whose server counts fewer events than it has numbers. */
+const isLoss = ({ name }: LogCondition): boolean => name === "streamDamaged";
+
 export const make = Effect.fn("log.open")(function* (options: Options = {}) {
   const connection = yield* NatsConnection;
   const guard = yield* guardOf(connection, options);
@@ -251,6 +255,10 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     appendAll: (appends) => write(() => checkAll(appends, maxPayload())),
     read: ({ after = 0, history }) =>
       Stream.unwrap(Effect.as(proveBegin(guard, after), readHistory(read, { history, after, countOf }))),
+    whole: (after = 0) =>
+      Effect.suspend(() =>
+        guard.conditions().some(isLoss) ? proveWhole({ read, learn, after, reached: guard.reached() }) : Effect.void,
+      ),
     last: (history) => lastEvent(read, history, countOf),
     at: (sequence) =>
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),

@@ -18,6 +18,8 @@ export const StoreRecord = Schema.Struct({
   created: Schema.Finite,
   /** Always true: the file is written once the stream is there. */
   heldSomething: Schema.Boolean,
+  /** The last sequence that was there, some seconds ago at the latest while a daemon ran: an end that is before it was lost. */
+  reached: Schema.optionalKey(Schema.Int),
 });
 export type StoreRecord = typeof StoreRecord.Type;
 

@@ -11,7 +11,7 @@
  * on disk: the exchange is completed) → `swapped` (the new one is in its place; what is derived from it may need to be
  * made anew) → no journal.
  */
-import { Schema } from "effect";
+import { Option, Schema } from "effect";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -35,7 +35,7 @@ export const Journal = Schema.Struct({
 });
 export type Journal = typeof Journal.Type;
 
-const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Journal));
+const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Journal));
 
 const journalFile = (root: string): string => path.join(root, "heal.json");
 
@@ -52,9 +52,23 @@ const syncFolder = (folder: string): void => {
   }
 };
 
-/** The journal of an exchange that is not over; undefined when there is none. A file that cannot be read throws. */
+/** The journal of an exchange that is not over; undefined when there is none that can be read. */
 export const read = (root: string): Journal | undefined =>
-  fs.existsSync(journalFile(root)) ? decode(fs.readFileSync(journalFile(root), "utf8")) : undefined;
+  fs.existsSync(journalFile(root))
+    ? Option.getOrUndefined(decode(fs.readFileSync(journalFile(root), "utf8")))
+    : undefined;
+
+/**
+ * A journal that cannot be read is put aside under another name, which is returned. It is written in one step, so it was damaged since; what it
+ * names is at worst a stream that a heal makes again: the old one's files are kept, and the ledger has every event.
+ */
+const setAside = (root: string): string | undefined => {
+  if (!fs.existsSync(journalFile(root)) || read(root) !== undefined) return undefined;
+  const aside = `${journalFile(root)}.unreadable`;
+  fs.renameSync(journalFile(root), aside);
+  syncFolder(root);
+  return aside;
+};
 
 /** Writes the journal, whole or not at all, and on disk. */
 export const write = (root: string, journal: Journal): void => {
@@ -82,11 +96,17 @@ const move = (from: string, to: string): void => {
 
 /**
  * Completes an exchange that was verified, from wherever it was left. `after` is told of each step that was taken, for
- * tests. Only with the data folder's lock, and with no server on the store.
+ * tests. Only with the data folder's lock, and with no server on the store. Returns the name of a journal that was put aside
+ * because it cannot be read.
  */
-export const complete = (root: string, after: (step: string) => void = () => {}): void => {
+export const complete = (root: string, after: (step: string) => void = () => {}): string | undefined => {
+  const unreadable = setAside(root);
   const journal = read(root);
-  if (journal === undefined || journal.step === "swapped") return;
+  if (journal !== undefined && journal.step !== "swapped") exchange(root, journal, after);
+  return unreadable;
+};
+
+const exchange = (root: string, journal: Journal, after: (step: string) => void): void => {
   const building = buildFolder(root, journal.name);
   if (journal.step === "building") {
     // Nothing but the new folder was written.

@@ -28,7 +28,14 @@ const explain = Effect.fnUntraced(function* (holder: number, why: string) {
 
 /** The folder's lock for the scope, or undefined and who has it. A heal that was interrupted while it exchanged the stream is completed. */
 const tryLock = FolderLock.acquire().pipe(
-  Effect.andThen(Effect.map(DataFolder, ({ root }) => StoreSwap.complete(root))),
+  Effect.andThen(
+    Effect.flatMap(DataFolder, ({ root }) => {
+      const unreadable = StoreSwap.complete(root);
+      return unreadable === undefined
+        ? Effect.void
+        : Effect.logWarning(`The journal of a heal cannot be read; it is kept as ${unreadable}. Run: recollect verify`);
+    }),
+  ),
   Effect.as({ _tag: "Locked" as const }),
   Effect.catchTag("FolderHeld", (held) => Effect.succeed(held)),
 );

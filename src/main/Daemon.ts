@@ -7,11 +7,13 @@
 import { Clock, Effect, FileSystem, Layer, Option, Stream } from "effect";
 import * as ConfigFile from "../coordination/config/ConfigFile.ts";
 import { Configuration } from "../coordination/config/Configuration.ts";
+import * as TenantQuotas from "../coordination/quotas/TenantQuotas.ts";
 import * as PresenceKv from "../coordination/sessions/PresenceKv.ts";
 import * as SessionSweep from "../coordination/sessions/SessionSweep.ts";
 import type * as ServerAccess from "../log/connection/ServerAccess.ts";
 import * as ServerConf from "../log/access/ServerConf.ts";
 import * as TenantService from "../log/access/TenantServiceNats.ts";
+import { type Admit, always } from "../log/access/Admission.ts";
 import * as TenantWrites from "../log/access/TenantWritesNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
 import { fileOf } from "../machine/AccessKeys.ts";
@@ -194,15 +196,23 @@ const parts = Effect.fnUntraced(function* (
       : Layer.empty;
   const diskSeen = role === "daemon" ? Layer.effectDiscard(Effect.forkScoped(DiskWatch.watch(root))) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  const http = HttpServing.layer(door, { data: root, url: options.natsUrl, access: options.http?.access });
+  // What others write through this process; a command writes for this user alone.
+  const doors = (admit: Admit) =>
+    Layer.mergeAll(
+      HttpServing.layer(door, { data: root, url: options.natsUrl, access: options.http?.access, admit }),
+      TenantService.serve(admit),
+      TenantWrites.serve(root, admit),
+    );
+  const bounded = Layer.unwrap(Effect.map(TenantQuotas.TenantQuotas, ({ admit }) => doors(admit))).pipe(
+    Layer.provide(TenantQuotas.layer),
+    Layer.provide(ConfigFile.layer({ folder: root, who: "recollect up" })),
+  );
   return Layer.mergeAll(
     announced,
-    http,
+    role === "daemon" ? bounded : doors(always),
     drained,
     swept,
     HistoryService.serve,
-    TenantService.serve,
-    TenantWrites.serve(root),
     TaskFilling.layer,
     scheduled,
     followed,

@@ -87,17 +87,20 @@ export const isKnown = Effect.gen(function* () {
 export const make = Effect.fn("main.folderGuard")(function* (options: Options) {
   const context = yield* Effect.context<DataFolder | FileSystem.FileSystem>();
   const { holdsFolder } = options;
+  const remember = (record: StoreRecord.StoreRecord) =>
+    StoreRecord.write(record).pipe(
+      Effect.catchTag("FolderUnusable", ({ message }) => Effect.logWarning(message)),
+      Effect.provideContext(context),
+    );
   return StreamGuard.make({
     may: options.may,
     isOwn: options.isOwn,
     identity: Effect.provideContext(StoreRecord.identity, context),
     missing: Effect.provideContext(missing(options), context),
-    remember: (seen) =>
-      holdsFolder
-        ? StoreRecord.write({ ...seen, heldSomething: true }).pipe(
-            Effect.catchTag("FolderUnusable", ({ message }) => Effect.logWarning(message)),
-            Effect.provideContext(context),
-          )
-        : Effect.void,
+    reached: Effect.map(Effect.provideContext(StoreRecord.read(), context), (known) =>
+      known._tag === "Known" ? (known.record.reached ?? 0) : 0,
+    ),
+    noteReached: (reached, seen) => (holdsFolder ? remember({ ...seen, heldSomething: true, reached }) : Effect.void),
+    remember: (seen) => (holdsFolder ? remember({ ...seen, heldSomething: true }) : Effect.void),
   });
 });

@@ -12,6 +12,8 @@ import * as DataFolder from "../machine/DataFolder.ts";
 import * as Instance from "../machine/Instance.ts";
 import * as KnownStreams from "../machine/KnownStreams.ts";
 import * as StoreRecord from "../machine/StoreRecord.ts";
+import { type Admit, admitting } from "../log/access/Admission.ts";
+import { EventLog } from "../log/EventLog.ts";
 import * as EventLogAway from "../log/EventLogAway.ts";
 import { finder, type Given } from "../log/connection/ServerAccess.ts";
 import * as SharedConnection from "../log/connection/SharedConnection.ts";
@@ -45,6 +47,8 @@ export interface Options extends Publisher.Options {
   readonly access?: Given | undefined;
   /** Bounds of the spool. */
   readonly spool?: SpoolOptions | undefined;
+  /** Asked before each append: for a door that writes for others. Default: nothing is bounded. */
+  readonly admit?: Admit | undefined;
 }
 
 const givenUrl = (options: Options) =>
@@ -82,6 +86,7 @@ export const guardOf = Effect.fnUntraced(function* (folder: DataFolder.DataFolde
     StreamGuard.make({
       may: "check",
       identity,
+      reached: Effect.map(record, (known) => (own && known._tag === "Known" ? (known.record.reached ?? 0) : 0)),
       missing: Effect.map(identity, (known) => (known === undefined ? undefined : StreamGuard.gone(defaultStream))),
       remember: ({ identity: found }) =>
         Effect.suspend(() =>
@@ -122,9 +127,15 @@ export const placeOf = Effect.fnUntraced(function* (options: Options) {
   return { folder, target, log };
 });
 
+const admitted = (admit: Admit) =>
+  Layer.effect(
+    EventLog,
+    Effect.map(EventLog, (log) => admitting(log, admit)),
+  ).pipe(Layer.provide(EventLogAway.layer));
+
 /** The log of a server that may be away, and what reading a thread needs beside it, over one connection. */
-const logOf = (log: SharedConnection.Options) =>
-  Layer.merge(EventLogAway.layer, StoresAway.layer).pipe(
+const logOf = (log: SharedConnection.Options, admit: Admit | undefined) =>
+  Layer.merge(admit === undefined ? EventLogAway.layer : admitted(admit), StoresAway.layer).pipe(
     Layer.provideMerge(SharedConnection.layer({ ...log, essential: EventLogAway.essential })),
   );
 
@@ -136,7 +147,7 @@ export const layer = (options: Options = {}) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { folder, log, target } = yield* placeOf(options);
-      const known = logOf(log).pipe(Layer.provide(SnapshotKeyFile.layerExisting(folder.root)));
+      const known = logOf(log, options.admit).pipe(Layer.provide(SnapshotKeyFile.layerExisting(folder.root)));
       const stores = Layer.merge(known, SpoolSqlite.layer({ ...options.spool, file: folder.spool, target }));
       const journal = { folder: answersIn(folder.root), target };
       const answers = Layer.merge(AnswerJournal.layer(journal), LiveNats.layerAway.pipe(Layer.provide(stores)));

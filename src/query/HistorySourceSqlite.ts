@@ -55,6 +55,7 @@ const pageSql = `SELECT sequence, event_id, type, schema_version, source, actor,
   traceparent, extensions, occurred_at, recorded_at, data, headers, digest
   ${ofHistory} AND sequence > :after AND sequence <= :upTo ORDER BY sequence LIMIT :limit`;
 const placesSql = `SELECT sequence ${ofHistory} AND sequence > :after AND sequence <= :upTo ORDER BY sequence LIMIT :limit`;
+const endSql = "SELECT stream_created, sequence FROM checkpoints WHERE projection = ?";
 const refusedSql = `SELECT min(sequence) FROM dead_letters
   WHERE history_id = :id AND tenant = :tenant AND kind = :kind AND projection = '${ledger.name}'`;
 
@@ -102,6 +103,7 @@ const openLedger = (db: Database) => {
   const last = db.prepare<[Key & { before: Sequence }], readonly [number, string | Buffer, number]>(lastSql).raw();
   const page = db.prepare<[Key & { after: Sequence; upTo: Sequence; limit: number }], Row>(pageSql).raw();
   const places = db.prepare<[Key & { after: Sequence; upTo: Sequence; limit: number }], number>(placesSql).pluck();
+  const end = db.prepare<[string], readonly [number, number]>(endSql).raw();
   const refused = db.prepare<[Key], number | null>(refusedSql).pluck();
 
   const keyOf = ({ tenant, kind, id }: History): Key | undefined => {
@@ -147,10 +149,14 @@ const openLedger = (db: Database) => {
     reach: (history: History): Reach | undefined => {
       const key = keyOf(history);
       if (key === undefined) return undefined;
-      const found = last.get({ ...key, before: refused.get(key) ?? Number.MAX_SAFE_INTEGER });
+      const misfit = refused.get(key) ?? undefined;
+      // First, so that nothing which is written meanwhile is promised.
+      const [created, upTo] = end.get(ledger.name) ?? [];
+      const found = last.get({ ...key, before: misfit ?? Number.MAX_SAFE_INTEGER });
       if (found === undefined) return undefined;
       const [sequence, id, recordedAt] = found;
-      return { sequence, eventId: spelled(id), recordedAt };
+      const isAll = misfit === undefined && created !== undefined && upTo !== undefined;
+      return { sequence, eventId: spelled(id), recordedAt, ...(isAll ? { of: { created, sequence: upTo } } : {}) };
     },
     places: (history: History, after: Sequence, upTo: Sequence, limit: number): ReadonlyArray<Sequence> => {
       const key = keyOf(history);

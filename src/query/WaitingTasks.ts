@@ -15,6 +15,9 @@ export const waitingPage = 500;
 /** Tasks that name others: each of them costs some questions to the log. */
 export const orderedPage = 50;
 
+/** Tasks that moved in this time tell how long tasks wait, and how often they are tried. */
+export const recentMillis = 300_000;
+
 /** A task of the queue that has not ended. */
 export interface WaitingTask {
   readonly taskId: string;
@@ -54,6 +57,14 @@ export interface GroupNumbers extends TaskGroup {
   readonly delayed: number;
   /** Workers have them. */
   readonly held: number;
+  /**
+   * Of the tasks that began for the first time in the last `recentMillis`, how long they had waited since they could, on
+   * average and at most, milliseconds by the machines' clocks; one that was tried again is left out. Null: none did.
+   */
+  readonly meanWaitMillis: number | null;
+  readonly longestWaitMillis: number | null;
+  /** Claims of the tasks that ended in the last `recentMillis`, on average; null: none did. */
+  readonly meanAttempts: number | null;
 }
 
 type Asked<A> = Effect.Effect<A, StorageTrouble>;
@@ -92,7 +103,10 @@ export interface WaitingTasks {
     readonly behind: Place;
     readonly dueBy: number;
   }) => Asked<ReadonlyArray<WaitingTask>>;
-  /** Numbers of all groups that have open tasks. Walks through an index of what waits: 0.1 ms for 1,000 tasks. */
+  /**
+   * Numbers of all groups that have open tasks, or had until lately. Walks through an index of what waits, 0.1 ms for 1,000
+   * tasks, and through what moved lately.
+   */
   readonly numbers: (now: number) => Asked<ReadonlyArray<GroupNumbers>>;
   /** Tasks that a worker has, behind a sequence, in the order of submission. */
   readonly held: (after: Sequence) => Asked<ReadonlyArray<WaitingTask>>;

@@ -9,6 +9,7 @@ import { all } from "./RowsSqlite.ts";
 import {
   type GroupNumbers,
   orderedPage,
+  recentMillis,
   type TaskGroup,
   type TaskOf,
   waitingPage,
@@ -61,6 +62,8 @@ const groups = (db: Database): ReadonlyArray<TaskGroup> => {
   return found;
 };
 
+const limit = waitingPage;
+
 /** A worker has it. In the words of its index. */
 const held = "priority IS NOT NULL AND ended_at IS NULL AND waiting_since IS NULL AND first_sequence > :after";
 
@@ -79,7 +82,31 @@ const numbersSql = `WITH waits AS (
   LEFT JOIN holds h ON h.tenant = e.tenant AND h.agent_type = e.agent_type
   ORDER BY waiting DESC, delayed DESC LIMIT :limit`;
 
-const limit = waitingPage;
+/** Waits of the tasks that began lately, and attempts of those that ended lately. The pause of a retry is no waiting. */
+const recentSql = `SELECT (SELECT text FROM names WHERE name = k.tenant) AS tenant, (SELECT text FROM names WHERE name = k.agent_type) AS agent_type,
+    avg(waited) AS mean_wait_millis, max(waited) AS longest_wait_millis, avg(CASE WHEN ended_at > :since THEN attempt END) AS mean_attempts
+  FROM (SELECT tenant, agent_type, ended_at, attempt, CASE WHEN started_at > :since AND attempt = 1 THEN
+      max(0, started_at - max(submitted_at, coalesce(not_before, 0))) END AS waited
+    FROM tasks WHERE last_activity_at > :since AND priority IS NOT NULL) k
+  GROUP BY k.tenant, k.agent_type`;
+
+type Times = Pick<GroupNumbers, "meanWaitMillis" | "longestWaitMillis" | "meanAttempts">;
+const noTimes: Times = { meanWaitMillis: null, longestWaitMillis: null, meanAttempts: null };
+const keyOf = ({ agentType, tenant }: TaskGroup): string => JSON.stringify([tenant, agentType]);
+
+/** Groups that have open tasks, and behind them those that only had some. */
+const numbers = (db: Database, now: number): ReadonlyArray<GroupNumbers> => {
+  const recent = new Map(
+    all<TaskGroup & Times>(db, recentSql, { since: now - recentMillis }).map((group) => [keyOf(group), group]),
+  );
+  const groupsNow = all<Omit<GroupNumbers, keyof Times>>(db, numbersSql, { now, after: 0, limit }).map((group) => {
+    const times = recent.get(keyOf(group)) ?? noTimes;
+    recent.delete(keyOf(group));
+    return { ...times, ...group };
+  });
+  const past = [...recent.values()].map((group) => ({ waiting: 0, oldestAt: null, delayed: 0, held: 0, ...group }));
+  return [...groupsNow, ...past];
+};
 
 export const make = (read: WithReader): WaitingTasks => ({
   due: (window) =>
@@ -165,7 +192,7 @@ export const make = (read: WithReader): WaitingTasks => ({
         { ...group, ...behind, dueBy, limit },
       ),
     ),
-  numbers: (now) => read((db) => all<GroupNumbers>(db, numbersSql, { now, after: 0, limit })),
+  numbers: (now) => read((db) => numbers(db, now)),
   held: (after) =>
     read((db) => all<WaitingTask>(db, `${task} WHERE ${held} ORDER BY first_sequence LIMIT :limit`, { after, limit })),
 });

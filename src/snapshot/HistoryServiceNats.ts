@@ -23,6 +23,7 @@ import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
 import { ask as askNats } from "../log/connection/RequestNats.ts";
 import { defaultStream } from "../log/connection/StreamNats.ts";
 import { entryOf } from "../log/Envelope.ts";
+import { StreamEnd } from "../log/EventLog.ts";
 import * as DirectGet from "../log/read/DirectGetNats.ts";
 import { historyOf, root, subjectOf } from "../log/Subject.ts";
 import { HistorySource, SourceUnavailable } from "./HistorySource.ts";
@@ -54,7 +55,14 @@ const Question = Schema.Union([
 type Question = typeof Question.Type;
 
 const Reached = Schema.Struct({
-  reach: Schema.NullOr(Schema.Struct({ sequence: Sequence, eventId: Schema.String, recordedAt: Schema.Finite })),
+  reach: Schema.NullOr(
+    Schema.Struct({
+      sequence: Sequence,
+      eventId: Schema.String,
+      recordedAt: Schema.Finite,
+      of: Schema.optionalKey(StreamEnd),
+    }),
+  ),
 });
 
 const Places = Schema.Struct({ places: Schema.Array(Sequence), isLast: Schema.Boolean });

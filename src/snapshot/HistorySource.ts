@@ -11,6 +11,7 @@
 import { Context, Effect, Schema, Stream } from "effect";
 import type { RecordedEvent } from "../domain/Event.ts";
 import type { History, Sequence } from "../domain/History.ts";
+import type { StreamEnd } from "../log/EventLog.ts";
 
 /** The copy cannot be read now. Go on with the log. */
 export class SourceUnavailable extends Schema.TaggedError<SourceUnavailable>()("SourceUnavailable", {
@@ -27,6 +28,8 @@ export interface Reach {
   readonly eventId: string;
   /** Epoch milliseconds, by the log's clock. */
   readonly recordedAt: number;
+  /** The stream it is a copy of, by its creation, and how far: it has every event of the history up to there. */
+  readonly of?: StreamEnd | undefined;
 }
 
 export interface HistorySource {

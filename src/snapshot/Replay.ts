@@ -76,6 +76,9 @@ export const replay = Effect.fnUntraced(function* (request: Request): Effect.fn.
   const { from } = request;
   const beyond = from !== undefined && request.upTo !== undefined && from.lastSequence > request.upTo;
   if (from === undefined || from.lastSequence === 0 || beyond) return yield* fromBeginning(request);
+  // A stream that lacks events behind the state cannot tell them alone: a copy may.
+  const isWhole = Effect.as(request.log.whole(from.lastSequence), true);
+  if (!(yield* Effect.orElseSucceed(isWhole, () => false))) return yield* fromBeginning(request);
   let state = from;
   let folded = 0;
   let isSame: boolean | undefined;

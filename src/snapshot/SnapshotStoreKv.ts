@@ -9,14 +9,16 @@
  * storage it costs the bucket, and every thread would be folded again from the log at once. What comes back may be an
  * older snapshot than the one that was read before: readers fold on from whatever they find.
  * Decision: when the bucket is full the oldest snapshot goes (`discard: old`; a KV bucket made by a client refuses
- * new keys instead).
+ * new keys instead), and before that a tenant beyond its share writes no further one (`SnapshotShares`).
  */
 import { JetStreamApiCodes, JetStreamApiError, type StreamConfig } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import { nanos } from "@nats-io/transport-node";
 import { Clock, Effect, Layer, Option, Semaphore } from "effect";
 import { lastOf } from "../log/read/DirectGetNats.ts";
+import { elapsed } from "../log/connection/Elapsed.ts";
 import { NatsConnection } from "../log/connection/NatsConnectionNats.ts";
+import { type Room, SnapshotShares } from "./SnapshotShares.ts";
 import * as SnapshotStore from "./SnapshotStore.ts";
 
 export const bucketName = "RECOLLECT_THREADS";
@@ -36,6 +38,9 @@ export interface Options {
 
 /** A cache that does not answer in this time is not worth waiting for: the log is there. */
 const timeoutMillis = 2_000;
+
+/** Age of what is known of the bucket's size. */
+const roomMillis = 2_000;
 
 type Config = Partial<StreamConfig> & Pick<StreamConfig, "name" | "max_age" | "max_bytes" | "duplicate_window">;
 
@@ -160,6 +165,38 @@ const make = Effect.fnUntraced(function* (options: Options) {
         );
   };
 
+  const shares = new SnapshotShares();
+  let room: Room = { bytes: 0, maxBytes: 0 };
+  let roomAt = Number.NEGATIVE_INFINITY;
+  /** Size of the bucket, not older than some seconds; where that cannot be asked, no tenant is bounded. */
+  const roomNow = Effect.gen(function* () {
+    const at = yield* elapsed;
+    if (at - roomAt > roomMillis) {
+      const asked = attempt("asking for the bucket", () => jsm.streams.info(streamName));
+      const found = yield* Effect.option(asked);
+      if (Option.isSome(found)) {
+        // A bucket that is not there yet is asked for again.
+        roomAt = at;
+        room = { bytes: found.value.state.bytes, maxBytes: found.value.config.max_bytes };
+      }
+    }
+    return room;
+  });
+  /** Writes where the key's tenant may; a snapshot that is not written costs time and no truth. */
+  const sharing = <A>(
+    key: string,
+    bytes: Uint8Array,
+    otherwise: A,
+    write: Effect.Effect<A, SnapshotStore.SnapshotUnavailable>,
+  ) =>
+    Effect.gen(function* () {
+      if (!shares.may(key, bytes.byteLength, yield* roomNow)) return otherwise;
+      const written = yield* write;
+      shares.wrote(key, bytes.byteLength);
+      room = { ...room, bytes: room.bytes + bytes.byteLength };
+      return written;
+    });
+
   return SnapshotStore.SnapshotBucket.of({
     get: Effect.fnUntraced(function* (key) {
       const stored = yield* reading(key);
@@ -169,9 +206,10 @@ const make = Effect.fnUntraced(function* (options: Options) {
       const isValue = headers["KV-Operation"] === undefined;
       return { bytes: isValue ? body : undefined, revision: sequence, isAgeing: age > ttlMillis / 2 };
     }),
-    put: (key, bytes) => Effect.asVoid(using(`writing ${key}`, () => kv.put(key, bytes))),
-    replace: (key, bytes, revision) =>
-      using(`writing ${key}`, () =>
+    put: (key, bytes) =>
+      sharing(key, bytes, undefined, Effect.asVoid(using(`writing ${key}`, () => kv.put(key, bytes)))),
+    replace: (key, bytes, revision) => {
+      const write = using(`writing ${key}`, () =>
         kv.put(key, bytes, { previousSeq: revision }).then(
           () => true,
           (error: unknown) => {
@@ -179,7 +217,9 @@ const make = Effect.fnUntraced(function* (options: Options) {
             throw error;
           },
         ),
-      ),
+      );
+      return sharing(key, bytes, false, write);
+    },
     remove: (key) => using(`removing ${key}`, () => kv.purge(key)),
     info: using("asking for the bucket", async () => {
       const { state } = await jsm.streams.info(streamName);

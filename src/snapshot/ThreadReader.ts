@@ -25,6 +25,7 @@ import { HistorySource } from "./HistorySource.ts";
 import { replay } from "./Replay.ts";
 import { type Snapshot, SnapshotStore } from "./SnapshotStore.ts";
 import { type Limits, type Load, ThreadCache } from "./ThreadCache.ts";
+import * as WholeHistory from "./WholeHistory.ts";
 
 /** The thread does not reach the sequence that the caller says it has appended: not yet on this server, or never. */
 export class ThreadBehind extends Schema.TaggedError<ThreadBehind>()("ThreadBehind", {
@@ -109,6 +110,7 @@ const tellingAppends = (log: Log, cache: ThreadCache): Log => ({
  *
  * Decision: the history's last event is asked for together with the snapshot, because a snapshot of a thread that has
  * been quiet for a second has nothing after it: one round trip instead of two. Where it has, the tail is a second one.
+ * So is the end of the copy that the ledger is: a stream whose end was lost still gives a last event.
  */
 const makeCold = Effect.gen(function* () {
   const log = yield* EventLog;
@@ -130,9 +132,15 @@ const makeCold = Effect.gen(function* () {
   });
 
   const now = Effect.fnUntraced(function* (history: History) {
-    const [kept, last] = yield* Effect.all([snapshotOf(history), log.last(history)], { concurrency: 2 });
+    const reached = Effect.orElseSucceed(source.reach(history), () => undefined);
+    const [kept, last, reach] = yield* Effect.all([snapshotOf(history), log.last(history), reached], {
+      concurrency: 3,
+    });
     // Never heard of, or lost by the stream: a copy may know.
     if (last === undefined) return (yield* replay({ log, source, history, from: undefined })).state;
+    if (reach !== undefined && reach.sequence > last.sequence) yield* WholeHistory.isInLog({ history, log }, reach);
+    const isItsEnd = reach?.sequence === last.sequence && reach.eventId === last.id;
+    yield* log.whole(Math.max(last.sequence, isItsEnd ? (reach.of?.sequence ?? 0) : 0));
     const { state: from, revision, isAgeing, isForeign = false } = kept ?? noSnapshot;
     const { state, folded, continued } =
       from !== undefined && isLast(from, last)

@@ -7,8 +7,9 @@
  * cut short, of another stream, with pages in disorder or of another history, or broken in the middle. Before any of it
  * is given on, its last event must stand in the log at the same sequence with the same id and time; and where it breaks
  * off or a page is wrong, the log goes on after the last good event. Where the copy has an event of this stream that the
- * stream has lost, the read fails. Invisible here is an event that is missing
- * in the middle of a copy that is in order: the projector never goes on over one, and `recollect verify` looks for it.
+ * stream has lost, and where only the log tells of a stretch in which the stream lacks events, the read fails. Invisible
+ * here is an event that is missing in the middle of a copy that is in order: the projector never goes on over one, and
+ * `recollect verify` looks for it.
  */
 import { Effect, Stream } from "effect";
 import { isMisfit, type RecordedEvent } from "../domain/Event.ts";
@@ -29,24 +30,26 @@ export interface Request {
 const withinLimit = (events: Stream.Stream<RecordedEvent, LogUnavailable>, upTo: Sequence | undefined) =>
   upTo === undefined ? events : Stream.takeWhile(events, ({ sequence }) => sequence <= upTo);
 
-const fromLog = ({ history, log, upTo }: Request, after: Sequence) => withinLimit(log.read({ history, after }), upTo);
+/** The log's own events after `after`. `proven`: nothing is missing before it, as far as a copy knows. */
+const fromLog = ({ history, log, upTo }: Request, after: Sequence, proven: Sequence = after) =>
+  Stream.unwrap(Effect.as(log.whole(proven), withinLimit(log.read({ history, after }), upTo)));
+
+/** True for a copy of the very stream that the log has now. */
+const isOf = ({ of, recordedAt }: Reach, created: number): boolean =>
+  of === undefined ? recordedAt >= created : of.created === created;
 
 /**
  * True when the log holds this very event.
  *
- * Nothing is ever removed from the stream, so an event that was recorded after the stream was made, and of which the
- * stream has nothing at its place, is lost: then the history is an error, and never a shorter one.
+ * Nothing is ever removed from the stream, so an event of this stream that does not stand at its place any more is lost,
+ * and what stands there was written over it: then the history is an error, and never a shorter one.
  */
-const isInLog = Effect.fnUntraced(function* ({ history, log }: Request, reach: Reach) {
+export const isInLog = Effect.fnUntraced(function* ({ history, log }: Pick<Request, "history" | "log">, reach: Reach) {
   const found = yield* log.at(reach.sequence);
-  if (found === undefined && reach.recordedAt >= (yield* log.info).created) return yield* lost(history, reach);
-  return (
-    found !== undefined &&
-    !isMisfit(found) &&
-    found.id === reach.eventId &&
-    found.recordedAt === reach.recordedAt &&
-    keyOf(found.history) === keyOf(history)
-  );
+  if (found !== undefined && !isMisfit(found) && found.id === reach.eventId)
+    return found.recordedAt === reach.recordedAt && keyOf(found.history) === keyOf(history);
+  if (isOf(reach, (yield* log.info).created)) return yield* lost(history, reach);
+  return false;
 });
 
 const lost = ({ id, kind }: History, { eventId, sequence }: Reach) =>
@@ -63,12 +66,12 @@ const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, 
   const upTo = Math.min(reach.sequence, request.upTo ?? reach.sequence);
   let last = request.after ?? 0;
   let isGood = true;
-  const isOf = (other: History) => other === history || keyOf(other) === key;
+  const isOurs = (other: History) => other === history || keyOf(other) === key;
   /** A page with a fault is not passed on: what stands before the fault may be out of its place too. */
   const isGoodPage = (events: ReadonlyArray<RecordedEvent>): boolean => {
     let reached = last;
     isGood &&= events.every(({ history: of, sequence }) => {
-      if (sequence <= reached || sequence > upTo || !isOf(of)) return false;
+      if (sequence <= reached || sequence > upTo || !isOurs(of)) return false;
       reached = sequence;
       return true;
     });
@@ -86,7 +89,7 @@ const fromBoth = (request: Request, reach: Reach): Stream.Stream<RecordedEvent, 
   const rest = Stream.suspend(() =>
     request.upTo !== undefined && request.upTo <= reach.sequence && last === upTo
       ? Stream.empty
-      : fromLog(request, last),
+      : fromLog(request, last, last < reach.sequence ? last : Math.max(last, reach.of?.sequence ?? 0)),
   );
   return Stream.concat(copied, rest);
 };

@@ -186,6 +186,39 @@ export const eventLogContract = <E>(
       }),
     );
 
+    it.effect("refuses an id that stands with other content, and takes another time of the same for a duplicate", () =>
+      Effect.gen(function* () {
+        const log = yield* EventLog;
+        const given = [freshId(), freshId(Date.now() - 7 * 24 * 3_600_000), `given ${randomUUID()}`];
+        for (const id of given) {
+          for (const expected of [0, "any"] as const) {
+            const history = fresh();
+            const once = event(expected === 0 ? id : `${id} again`);
+            const { sequence } = yield* log.append({ history, events: [once], expected });
+            for (const other of [{ body: '{"another":"text"}' }, { type: "another.type" }]) {
+              const refused = yield* Effect.flip(log.append({ history, events: [{ ...once, ...other }], expected }));
+              assert.strictEqual(refused._tag, "AppendRefused");
+              assert.include(refused.message, `stands at sequence ${sequence}`);
+            }
+            const later = { ...once, occurredAt: once.occurredAt + 1 };
+            assert.deepEqual(yield* log.append({ history, events: [later], expected }), { sequence, duplicate: true });
+          }
+        }
+        const history = fresh();
+        const several = events(3);
+        yield* log.append({ history, events: several, expected: 0 });
+        const changed = several.map((one, index) => (index === 1 ? { ...one, body: '{"n":"changed"}' } : one));
+        assert.strictEqual(
+          (yield* Effect.flip(log.append({ history, events: changed, expected: 0 })))._tag,
+          "AppendRefused",
+        );
+        // Derived from what it is: two that derive one mean one event.
+        const derived = event(EventId.fromContent(randomBytes(8)));
+        const first = yield* log.append({ history: fresh(), events: [derived], expected: "any" });
+        assert.isFalse(first.duplicate);
+      }),
+    );
+
     const kinds: ReadonlyArray<readonly [string, () => string]> = [
       ["of this moment", freshId],
       ["of last week", () => freshId(Date.now() - 7 * 24 * 3_600_000)],

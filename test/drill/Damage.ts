@@ -19,6 +19,8 @@ export interface Options {
   readonly atOnce: number;
   /** After so long no further fault is planted. Default: all are. */
   readonly minutes?: number;
+  /** Folder in which the stores are kept for the next run. Default: they are made anew, and removed when all is well. */
+  readonly stores?: string | undefined;
   readonly say: (line: string) => void;
   readonly onVerdict?: (verdict: Verdict) => void;
 }
@@ -63,9 +65,17 @@ const mixed = (faults: ReadonlyArray<Numbered>, seed: number): ReadonlyArray<Num
     .map(({ fault }) => fault);
 };
 
-export const run = async ({ atOnce, faults, minutes = Infinity, onVerdict, say, seeds }: Options): Promise<Outcome> => {
+export const run = async ({
+  atOnce,
+  faults,
+  minutes = Infinity,
+  onVerdict,
+  say,
+  seeds,
+  stores: kept,
+}: Options): Promise<Outcome> => {
   const began = performance.now();
-  const stores = await Stores.make(say);
+  const stores = await Stores.make(say, kept);
   const rounds = seeds.flatMap((seed) => mixed(faults, seed).map((fault) => ({ fault, seed })));
   const verdicts: Array<Verdict> = [];
   const next = rounds.values();
@@ -80,7 +90,7 @@ export const run = async ({ atOnce, faults, minutes = Infinity, onVerdict, say, 
   };
   await Promise.all(Array.from({ length: atOnce }, work));
   const bad = verdicts.filter(({ problems }) => problems.length > 0);
-  if (bad.length === 0) rmSync(stores.folder, { recursive: true, force: true });
+  if (bad.length === 0 && kept === undefined) rmSync(stores.folder, { recursive: true, force: true });
   return {
     verdicts: verdicts.toSorted((a, b) => a.fault.number - b.fault.number || a.seed - b.seed),
     faults: bad.map(sentence),

@@ -69,6 +69,7 @@ const { positionals, values } = parseArgs({
     short: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
     verdicts: { type: "string" },
+    stores: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -82,7 +83,7 @@ npm run drill -- sdks        each SDK's own suite and types, from npm      needs
 npm run drill -- exit        programs end in the middle of 200 calls       --rounds 10
 npm run drill -- catalog     a made-up year with known answers, timed       --events 1000000  --plans  --keep  --database FILE
 npm run drill -- files       imports odd files, none of which stops it     --files 1000
-npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE
+npm run drill -- damage      plants faults; the product notices and mends  --fault 7,20-31  --seeds 3  --at-once 2  --minutes 60  --short  --save  --verdicts FILE  --stores FOLDER
 npm run drill -- replicas    three copies: restarts, kill -9 of all, damage  --rounds 3
 npm run drill -- soak        everything at once; what may grow is bounded    --minutes 10
 npm run drill -- mutants     plants faults in the code; tests notice each    --only src/log
@@ -94,7 +95,7 @@ npm run drill -- mcp         MCP's conformance suite against our server
 const number = (
   name: Exclude<
     keyof typeof values,
-    "fault" | "help" | "plans" | "keep" | "database" | "short" | "save" | "only" | "verdicts"
+    "fault" | "help" | "plans" | "keep" | "database" | "short" | "save" | "only" | "verdicts" | "stores"
   >,
 ): number => {
   const value = Number(values[name]);
@@ -294,6 +295,7 @@ const damageDrill = Effect.suspend(() => {
       faults,
       seeds,
       atOnce: number("at-once"),
+      stores: values.stores,
       minutes: values.minutes === undefined ? 1000 : number("minutes"),
       say,
       onVerdict: notes.add,

@@ -219,6 +219,43 @@ describe("the stream of record", () => {
     }).pipe(quietly),
   );
 
+  it.live(
+    "lets no history pass for whole, for a guest too, while the stream lacks events behind where it was read to",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* NatsServer.make();
+        const memory: Memory = { identity: undefined };
+        const there = yield* open(url, guardWith(memory));
+        for (const id of ["a", "b", "c"]) yield* there.append(id);
+        yield* there.log.whole();
+        yield* there.change({ max_msgs: 2, discard: DiscardPolicy.Old });
+        yield* there.change({ max_msgs: -1, discard: DiscardPolicy.New });
+        const guest = yield* open(url, guardWith(memory, { may: "check" }));
+        assert.deepStrictEqual(yield* guest.named, ["streamDamaged"]);
+        assert.match((yield* Effect.flip(guest.log.whole())).reason, /lacks an event behind sequence 0/);
+        yield* guest.log.whole(1);
+      }).pipe(quietly),
+  );
+
+  it.live("knows that the stream's end was lost where it once reached further, and lets no history end there", () =>
+    Effect.gen(function* () {
+      const { url } = yield* NatsServer.make();
+      const noted: Array<number> = [];
+      const memory: Memory = { identity: undefined };
+      const daemon = {
+        reached: Effect.sync(() => noted.at(-1) ?? 0),
+        noteReached: (sequence: number) => Effect.sync(() => void noted.push(sequence)),
+      };
+      const there = yield* open(url, guardWith(memory, daemon));
+      for (const id of ["a", "b"]) yield* there.append(id);
+      assert.deepStrictEqual(yield* there.named, []);
+      assert.deepStrictEqual(noted, [2]);
+      const later = yield* open(url, guardWith(memory, { may: "check", reached: Effect.succeed(5) }));
+      assert.deepStrictEqual(yield* later.named, ["streamDamaged"]);
+      assert.match((yield* Effect.flip(later.log.whole(2))).reason, /lacks 3 events behind sequence 2/);
+    }).pipe(quietly),
+  );
+
   it.live("refuses to read a history whose beginning was removed, and to read where reads are not served", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make();

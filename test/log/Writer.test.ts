@@ -4,7 +4,7 @@ import type { Msg, MsgHdrs, MsgHdrsImpl, NatsConnection as Client } from "@nats-
 import { Effect, Fiber } from "effect";
 import { TestClock } from "effect/testing";
 import { checkAll } from "../../src/log/append/AppendCheck.ts";
-import { headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
+import { bodyOf, headersOf, type StoredMessage } from "../../src/log/Envelope.ts";
 import type { Append } from "../../src/log/EventLog.ts";
 import type { NoAnswer } from "../../src/log/connection/RepliesNats.ts";
 import type { Link } from "../../src/log/connection/NatsConnectionNats.ts";
@@ -94,6 +94,7 @@ const server = (says: ReadonlyArray<Reply>, held: ReadonlyArray<StoredMessage> =
             held.filter(({ subject }) => subjects.includes(subject)).map((message) => [message.subject, message]),
           ),
         ),
+      countBehind: () => Effect.succeed(0),
       next: () => Effect.succeed(undefined),
       at: (sequence) => Effect.succeed(held.find((one) => one.sequence === sequence)),
       wrote: () => undefined,
@@ -137,10 +138,12 @@ describe("an append", () => {
         recordedAt: 1,
         subject: subjectOf(one.history),
         headers: headersOf(mine, one.history),
-        body: new Uint8Array(),
+        body: bodyOf(mine),
       };
       const { writer } = server([inFlight], [stored]);
       assert.deepEqual(yield* run(writer, one), [{ sequence: 9, duplicate: true }]);
+      const other = server([inFlight], [{ ...stored, body: new Uint8Array() }]);
+      assert.strictEqual((yield* Effect.flip(run(other.writer, one)))._tag, "AppendRefused");
     }),
   );
 

@@ -53,6 +53,22 @@ const change = (path: string, sql: string) => {
   db.close();
 };
 
+describe("the scrubber's rest", () => {
+  const restOf = (taken: number, head: number) =>
+    Scrubber.restAfter({ taken, quickest: 15, share: 0.02, events: 200, head });
+
+  it("is 49 times the work, so that it takes 2 % of a core", () => {
+    assert.closeTo(restOf(15, 1_000_000), 735, 1e-9);
+  });
+
+  it("is shorter where a busy machine would make a pass longer than 20 hours, and never shorter than 49 times the work alone", () => {
+    const busy = restOf(2_000, 1_000_000);
+    assert.isAtMost((busy * 1_000_000) / 200, 20 * 3_600_000 + 1);
+    assert.isAbove(busy, 735);
+    assert.closeTo(restOf(2_000, 500_000_000), 735, 1e-9);
+  });
+});
+
 describe("the scrubber", () => {
   it.live("has nothing to say of two copies that are equal, and says how far it has come", () =>
     Effect.gen(function* () {
@@ -125,6 +141,32 @@ describe("the scrubber", () => {
       const { conditions, scrub } = yield* scrubbed(log, path);
       assert.deepStrictEqual(conditions, []);
       assert.strictEqual(scrub.mended, 0);
+    }),
+  );
+
+  it.live("goes round, and finds in a later pass what rots in either copy meanwhile, without being asked", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(450));
+      const path = yield* stored(log);
+      const [eighth] = log.entries.slice(7);
+      if (eighth === undefined) return assert.fail("nothing was stored");
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const often = { ...pace, betweenPassesMillis: 20 };
+          yield* Scrubber.make({ path, projections: readModels, pace: often }).pipe(provide(log));
+          yield* untilState(path, ({ scrub }) => scrub.passes > 0);
+          assert.deepStrictEqual(integrityOf(path).conditions, []);
+          // One bit of a body: in the ledger, which is mended; then in the stream, which a person heals.
+          change(path, "UPDATE events SET data = replace(data, 'a', 'b') WHERE sequence = 300");
+          yield* untilState(path, ({ scrub }) => scrub.mended > 0);
+          const body = Uint8Array.from(eighth.body);
+          body[0] = (body[0] ?? 0) ^ 1;
+          log.entries = log.entries.map((entry) => (entry === eighth ? { ...entry, body } : entry));
+          yield* untilState(path, ({ conditions }) => conditions.length > 0);
+        }),
+      );
+      assert.deepInclude(integrityOf(path).conditions[0], { name: "copiesDiffer" });
+      assert.match(integrityOf(path).conditions[0]?.message ?? "", /at 8/);
     }),
   );
 

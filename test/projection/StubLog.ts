@@ -87,6 +87,7 @@ export const stubLog = (initial: ReadonlyArray<LogEntry> = []): StubLog => {
         }),
       appendAll: () => Effect.die("a stub only reads"),
       read: () => Stream.empty,
+      whole: () => Effect.void,
       last: () => Effect.succeed(undefined),
       at: (sequence) => whenThere(() => log.entries.find((entry) => entry.sequence === sequence)),
       info: whenThere(() => ({

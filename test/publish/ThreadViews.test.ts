@@ -88,13 +88,13 @@ describe("a thread as it is known here", () => {
       ),
   );
 
-  it.live("is what waits alone where nothing was read before the log went away", () =>
+  it.live("is what waits alone where nothing was read before the log went away, and an error where nothing waits", () =>
     inWorld((to) =>
       Effect.gen(function* () {
         to.position = "away";
         yield* (yield* thread("t")).say({ role: "user", text: "two" });
         assert.deepStrictEqual(yield* seen("t"), { texts: ["two"], waiting: 1, isCurrent: false });
-        assert.deepStrictEqual(yield* seen("other"), { texts: [], waiting: 0, isCurrent: false });
+        assert.strictEqual((yield* Effect.flip(seen("other")))._tag, "LogUnavailable");
       }),
     ),
   );

@@ -166,3 +166,26 @@ describe("snapshots that live a second", () => {
       }),
   );
 });
+
+describe("a full bucket", () => {
+  it.live("keeps the snapshots of others where one tenant writes junk, and goes on taking theirs", () =>
+    Effect.gen(function* () {
+      const store = yield* SnapshotStore;
+      const large = (id: string, tenant: string) => {
+        const history = { ...thread(id), tenant };
+        return Thread.fold(Thread.empty(history), recorded([say("a", 900), say("b", 900), say("c", 900)], history));
+      };
+      const mine = Array.from({ length: 10 }, (_, index) => large(`mine ${index}`, "acme"));
+      for (const state of mine) yield* store.put(state);
+      for (let index = 0; index < 300; index++) yield* store.put(large(`junk ${index}`, "beta"));
+      for (const state of mine) assert.isDefined((yield* store.get(state.history)).state, state.history.id);
+      const later = large("mine later", "acme");
+      yield* store.put(later);
+      assert.isDefined((yield* store.get(later.history)).state);
+      assert.isUndefined((yield* store.get({ ...thread("junk 299"), tenant: "beta" })).state);
+      // What is there is renewed.
+      yield* store.put(large("junk 0", "beta"));
+      assert.isDefined((yield* store.get({ ...thread("junk 0"), tenant: "beta" })).state);
+    }).pipe(Effect.provide(connected({ maxBytes: 400_000 }))),
+  );
+});

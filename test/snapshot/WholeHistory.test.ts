@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest";
-import { Effect, Schema, Stream } from "effect";
+import { Effect, Result, Schema, Stream } from "effect";
 import type { RecordedEvent } from "../../src/domain/Event.ts";
 import { thread } from "../../src/domain/History.ts";
-import { EventLog } from "../../src/log/EventLog.ts";
+import { EventLog, LogUnavailable } from "../../src/log/EventLog.ts";
 import * as EventLogMemory from "../../src/log/EventLogMemory.ts";
 import * as HistorySource from "../../src/snapshot/HistorySource.ts";
 import * as WholeHistory from "../../src/snapshot/WholeHistory.ts";
@@ -55,7 +55,8 @@ const copyOf = (
       const last = held.at(-1);
       if (last === undefined) return Effect.succeed(undefined);
       const reach = { sequence: last.sequence, eventId: last.id, recordedAt: last.recordedAt };
-      if (fault === "of another stream") return Effect.succeed({ ...reach, eventId: "another" });
+      const ofAnother = { created: -1, sequence: last.sequence };
+      if (fault === "of another stream") return Effect.succeed({ ...reach, eventId: "another", of: ofAnother });
       if (fault === "of another time") return Effect.succeed({ ...reach, recordedAt: reach.recordedAt - 1 });
       return Effect.succeed(reach);
     },
@@ -132,6 +133,79 @@ describe("a whole history", () => {
         assert.deepInclude("failure" in lost ? lost.failure : lost, { condition: "streamDamaged" });
         const older = yield* readOf(reaching(1_000_000, created - 1));
         assert.deepStrictEqual("success" in older ? older.success : older, all);
+      }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect("fails where the stream has another event at the place of one that the copy of this very stream has", () =>
+    Effect.gen(function* () {
+      const log = yield* EventLog;
+      const history = thread("t");
+      yield* append(history, [sayNew(), sayNew()]);
+      const { created } = yield* log.info;
+      const all = yield* Stream.runCollect(log.read({ history }));
+      const sequence = all[1]?.sequence ?? 0;
+      const reaching = (of: number): HistorySource.HistorySource => ({
+        ...HistorySource.none,
+        // A stream that was made anew keeps the times of its events.
+        reach: () =>
+          Effect.succeed({ sequence, eventId: "written over", recordedAt: 0, of: { created: of, sequence } }),
+      });
+      const readOf = (source: HistorySource.HistorySource) =>
+        Effect.result(Stream.runCollect(WholeHistory.read({ log, source, history })));
+      const over = yield* readOf(reaching(created));
+      assert.deepInclude("failure" in over ? over.failure : over, { condition: "streamDamaged" });
+      const older = yield* readOf(reaching(created - 1));
+      assert.deepStrictEqual("success" in older ? older.success : older, all);
+    }).pipe(Effect.provide(EventLogMemory.layer)),
+  );
+
+  it.effect(
+    "fails where the stream lacks events of a stretch that no copy vouches for, and is whole where one does",
+    () =>
+      Effect.gen(function* () {
+        const log = yield* EventLog;
+        const history = thread("t");
+        yield* append(
+          history,
+          Array.from({ length: 5 }, () => sayNew()),
+        );
+        const all = yield* Stream.runCollect(log.read({ history }));
+        const { created, lastSequence } = yield* log.info;
+        // The third is gone without a trace: the server does not count it.
+        const gone = all[2]?.sequence ?? 0;
+        const lacking = EventLog.of({
+          ...log,
+          read: (options) => Stream.filter(log.read(options), ({ sequence }) => sequence !== gone),
+          whole: (after = 0) =>
+            after < gone ? Effect.fail(new LogUnavailable({ reason: "it lacks one" })) : Effect.void,
+        });
+        const readWith = (source: HistorySource.HistorySource) =>
+          Effect.result(Stream.runCollect(WholeHistory.read({ log: lacking, source, history })));
+        assert.isTrue(Result.isFailure(yield* readWith(HistorySource.none)));
+        const asked = { reads: 0 };
+        const cut = yield* readWith(copyOf(all, { fault: "cut short", place: 0.3, page: 100, asked }));
+        assert.isTrue(Result.isFailure(cut));
+        const whole = copyOf(all, { fault: "none", place: 0, page: 100, asked });
+        const vouched = yield* readWith(whole);
+        assert.deepStrictEqual("success" in vouched ? vouched.success : vouched, all);
+        // An early history, of which the copy has all there is: what is missing behind is of others.
+        const early = all.slice(0, 2);
+        const copy = copyOf(early, { fault: "none", place: 0, page: 100, asked });
+        const upTo = early[1]?.sequence;
+        const reading = (of: number | undefined) =>
+          WholeHistory.read({
+            log: { ...lacking, read: () => Stream.empty },
+            source: {
+              ...copy,
+              reach: (which) =>
+                Effect.map(copy.reach(which), (reach) =>
+                  reach === undefined || of === undefined ? reach : { ...reach, of: { created, sequence: of } },
+                ),
+            },
+            history,
+          });
+        assert.isTrue(Result.isFailure(yield* Effect.result(Stream.runCollect(reading(upTo)))));
+        assert.deepStrictEqual(yield* Stream.runCollect(reading(lastSequence)), early);
       }).pipe(Effect.provide(EventLogMemory.layer)),
   );
 

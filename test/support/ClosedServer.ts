@@ -12,6 +12,7 @@ import { finder } from "../../src/log/connection/ServerAccess.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 import { Credentials } from "../../src/log/connection/NatsCredentialsNats.ts";
 import * as EventLogNats from "../../src/log/EventLogNats.ts";
+import type { Admit } from "../../src/log/access/Admission.ts";
 import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
 import * as TenantWrites from "../../src/log/access/TenantWritesNats.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
@@ -46,9 +47,9 @@ export const make = Effect.fnUntraced(function* (
 });
 
 /** The log over the daemon's own key, with the stream made, and what it answers for tenants; ends with the scope. */
-export const daemon = ({ root, url }: { readonly root: string; readonly url: string }) =>
+export const daemon = ({ admit, root, url }: { readonly root: string; readonly url: string; readonly admit?: Admit }) =>
   Layer.build(
-    Layer.merge(TenantService.serve, TenantWrites.serve(root)).pipe(
+    Layer.merge(TenantService.serve(admit), TenantWrites.serve(root, admit)).pipe(
       Layer.provideMerge(EventLogNats.layer()),
       Layer.provideMerge(
         NatsConnection.layer({

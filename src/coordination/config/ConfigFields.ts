@@ -11,6 +11,7 @@ import { maybe } from "../../domain/thread/Content.ts";
 import { isDeeper } from "../../domain/Json.ts";
 import { Limit } from "./Limit.ts";
 import { queueName, QueueSettings } from "./QueueSettings.ts";
+import { Quota, quotaName } from "./Quota.ts";
 import { TaskSchedule } from "./TaskSchedule.ts";
 
 interface Field<S extends Schema.Top> {
@@ -161,6 +162,11 @@ export const families = {
     schema: QueueSettings,
     name: queueName,
     doc: "Queue of an agent type: paused, drained, or limited in its rate; see docs/tasks.md.",
+  },
+  quotas: {
+    schema: Quota,
+    name: quotaName,
+    doc: "How much a tenant may write: bytes a day, events a minute, threads; see docs/limits.md.",
   },
   prices: {
     schema: ModelPrice,

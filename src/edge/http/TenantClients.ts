@@ -16,7 +16,7 @@ const client = (options: Layers.Options) => Layer.merge(Layers.layer(options), L
 export type Client = Layer.Success<ReturnType<typeof client>>;
 
 /** Place of the store; `url` only for a server that is not the folder's own. */
-export type ClientOptions = Pick<Layers.Options, "data" | "url" | "access">;
+export type ClientOptions = Pick<Layers.Options, "data" | "url" | "access" | "admit">;
 
 export class TenantClients extends Context.Service<
   TenantClients,

@@ -19,9 +19,10 @@ import { Effect, Layer, Queue, Stream } from "effect";
 import { isObject } from "../../domain/Json.ts";
 import { NatsConnection } from "../connection/NatsConnectionNats.ts";
 import type { Address } from "../connection/RepliesNats.ts";
-import { ask } from "../connection/RequestNats.ts";
+import { apiCode, ask } from "../connection/RequestNats.ts";
 import { EventLog } from "../EventLog.ts";
-import { root } from "../Subject.ts";
+import { decodeToken, root } from "../Subject.ts";
+import { type Admit, always } from "./Admission.ts";
 import { serviceRoot, stream } from "./Roles.ts";
 
 type Connection = NatsConnection["Service"];
@@ -131,7 +132,7 @@ const directGet = ({ link, nc }: Connection, message: Msg, mine: string): Promis
     }
   });
 
-const answer = Effect.fnUntraced(function* (connection: Connection, message: Msg) {
+const answer = Effect.fnUntraced(function* (connection: Connection, message: Msg, admit: Admit) {
   const log = yield* EventLog;
   const [, tenant = "", ...rest] = message.subject.split(".");
   const mine = `${root}.${tenant}.`;
@@ -143,6 +144,8 @@ const answer = Effect.fnUntraced(function* (connection: Connection, message: Msg
     case "DIRECT.GET":
       return yield* Effect.promise(() => directGet(connection, message, mine));
     case "BLOB.PUT": {
+      const refused = admit(decodeToken(tenant) ?? tenant, { bytes: message.data.byteLength, events: 0 });
+      if (refused !== undefined) return respond(message, apiError(429, apiCode.quota, refused.reason));
       const kept = yield* log.putBlob(message.data);
       return respond(message, JSON.stringify(kept));
     }
@@ -156,28 +159,29 @@ const answer = Effect.fnUntraced(function* (connection: Connection, message: Msg
 });
 
 /** Answers until the scope closes; several daemons on one server share the questions. */
-export const serve = Layer.effectDiscard(
-  Effect.gen(function* () {
-    const connection = yield* NatsConnection;
-    const asked = yield* Queue.dropping<Msg>(mostWaiting);
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        connection.nc.subscribe(`${serviceRoot}.*.*.*`, {
-          queue,
-          callback: (error, message) => {
-            if (error === null) Queue.offerUnsafe(asked, message);
-          },
-        }),
-      ),
-      (opened) => Effect.sync(() => opened.unsubscribe()),
-    );
-    const answered = (message: Msg) =>
-      // A question that cannot be answered, or a fault of ours, must not end the answers to all others.
-      Effect.catchCause(answer(connection, message), () => Effect.void);
-    yield* Stream.fromQueue(asked).pipe(
-      Stream.mapEffect(answered, { concurrency: atOnce, unordered: true }),
-      Stream.runDrain,
-      Effect.forkScoped,
-    );
-  }),
-);
+export const serve = (admit: Admit = always) =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const connection = yield* NatsConnection;
+      const asked = yield* Queue.dropping<Msg>(mostWaiting);
+      yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          connection.nc.subscribe(`${serviceRoot}.*.*.*`, {
+            queue,
+            callback: (error, message) => {
+              if (error === null) Queue.offerUnsafe(asked, message);
+            },
+          }),
+        ),
+        (opened) => Effect.sync(() => opened.unsubscribe()),
+      );
+      const answered = (message: Msg) =>
+        // A question that cannot be answered, or a fault of ours, must not end the answers to all others.
+        Effect.catchCause(answer(connection, message, admit), () => Effect.void);
+      yield* Stream.fromQueue(asked).pipe(
+        Stream.mapEffect(answered, { concurrency: atOnce, unordered: true }),
+        Stream.runDrain,
+        Effect.forkScoped,
+      );
+    }),
+  );

@@ -7,7 +7,8 @@
  */
 import { Result } from "effect";
 import type { NewEvent } from "../../domain/Event.ts";
-import { isHistory } from "../../domain/History.ts";
+import { isDerived } from "../../domain/EventId.ts";
+import { isHistory, type Sequence } from "../../domain/History.ts";
 import { fitsUtf8 } from "../../domain/Json.ts";
 import { bodyOf, type Headers, headersOf } from "../Envelope.ts";
 import { type Append, AppendRefused, maxEventsPerAppend } from "../EventLog.ts";
@@ -37,6 +38,23 @@ export interface Wire {
   readonly headers: Headers;
   readonly body: Uint8Array;
 }
+
+/**
+ * True when a stored message may stand for an event of its id: it says the same. Times and other attributes may differ,
+ * because who repeats a call says them anew; of an id that is derived nothing is compared.
+ */
+export const isSameEvent = (wire: Wire, stored: { readonly headers: Headers; readonly body: Uint8Array }): boolean =>
+  isDerived(wire.id) ||
+  (stored.headers[typeHeader] === wire.headers[typeHeader] && Buffer.compare(stored.body, wire.body) === 0);
+
+const typeHeader = "ce-type";
+
+/** The refusal of an event whose id stands for another one. */
+export const otherContent = (id: string, sequence: Sequence): AppendRefused =>
+  new AppendRefused({
+    reason: `the event id ${id} stands at sequence ${sequence} of this history with other content`,
+    hint: "The same event again has the same content. Give another event an id of its own.",
+  });
 
 /** An append that passed every check. */
 export interface Checked {

@@ -97,6 +97,8 @@ const outcomeOf = (ack: PubAck): Outcome => {
       return { _tag: "Busy", reason };
     case apiCode.notAllowed:
       return { _tag: "NotAllowed", reason };
+    case apiCode.quota:
+      return { _tag: "NoAnswer", why: "failed", reason, denied: /\((quotas\..*)\)$/s.exec(reason)?.[1] ?? "quotas" };
     case apiCode.messageTooLarge:
       return { _tag: "TooLarge", reason };
     case apiCode.noSpace:

@@ -12,7 +12,9 @@
  * they had never been in a group; the rest goes out again.
  */
 import { Effect } from "effect";
+import { isDerived } from "../../domain/EventId.ts";
 import type { Sequence } from "../../domain/History.ts";
+import { isSameEvent, otherContent } from "./AppendCheck.ts";
 import { type Outcome, send } from "./AtomicBatchNats.ts";
 import { elapsed } from "../connection/Elapsed.ts";
 import { type AppendError, AppendRefused, SequenceConflict } from "../EventLog.ts";
@@ -42,6 +44,25 @@ const usedElsewhere = ({ checked }: Part) =>
     hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
   });
 
+/** Events that are compared at once with what stands under their ids. */
+const comparedAtOnce = 32;
+
+/** All of an append is there: a duplicate, where what is there says the same. */
+const settleThere = Effect.fnUntraced(function* (writer: Writer, part: Part, ids: ReadonlyMap<string, Sequence>) {
+  const { wires } = part.checked;
+  const given = wires.filter(({ id }) => !isDerived(id));
+  yield* Effect.forEach(
+    given,
+    (wire) =>
+      Effect.gen(function* () {
+        const stored = yield* writer.read.at(ids.get(wire.id) ?? 0);
+        if (stored !== undefined && !isSameEvent(wire, stored)) return yield* otherContent(wire.id, stored.sequence);
+      }),
+    { concurrency: comparedAtOnce, discard: true },
+  );
+  part.result = { sequence: presence(part.checked, ids).sequence, duplicate: true };
+});
+
 /** After a refusal, for a writer that said what it expects: conflict, duplicate, or another attempt. */
 const settleExpected = Effect.fnUntraced(function* (
   writer: Writer,
@@ -52,10 +73,7 @@ const settleExpected = Effect.fnUntraced(function* (
   const { subject } = part.checked;
   const { events, ids, upTo } = yield* findIds(writer, part.checked, { after: expected });
   const there = presence(part.checked, ids);
-  if (there.all) {
-    part.result = { sequence: there.sequence, duplicate: true };
-    return;
-  }
+  if (there.all) return yield* settleThere(writer, part, ids);
   if (upTo !== undefined) {
     if (events > 0) return yield* conflict(part, expected, upTo);
     // Only misfits came after it: no writer can see them, so none can expect them. The append stands after them.
@@ -82,7 +100,7 @@ const lookUp = Effect.fnUntraced(function* (writer: Writer, part: Part, refused:
       there = presence(part.checked, known.ids);
     }
   }
-  if (there.all) part.result = { sequence: there.sequence, duplicate: true };
+  if (there.all) yield* settleThere(writer, part, known.ids);
   else if (there.none) part.expected = known.upTo;
   else return yield* conflict(part, 0, known.upTo);
 });
@@ -97,7 +115,9 @@ const confirmDuplicate = Effect.fnUntraced(function* (writer: Writer, part: Part
     );
   }
   const [wire] = part.checked.wires;
-  if (stored.subject !== part.checked.subject || idOf(stored) !== wire?.id) return yield* usedElsewhere(part);
+  if (stored.subject !== part.checked.subject || wire === undefined || idOf(stored) !== wire.id)
+    return yield* usedElsewhere(part);
+  if (!isSameEvent(wire, stored)) return yield* otherContent(wire.id, sequence);
   part.result = { sequence, duplicate: true };
 });
 
@@ -146,10 +166,11 @@ const settle = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<
 const settleKnown = Effect.fnUntraced(function* (writer: Writer, open: ReadonlyArray<Part>) {
   let found = false;
   for (const part of open) {
-    const there = presence(part.checked, (yield* findIds(writer, part.checked, { after: 0 })).ids);
+    const { ids } = yield* findIds(writer, part.checked, { after: 0 });
+    const there = presence(part.checked, ids);
     if (there.none) continue;
     if (!there.all) return yield* usedElsewhere(part);
-    part.result = { sequence: there.sequence, duplicate: true };
+    yield* settleThere(writer, part, ids);
     found = true;
   }
   const [first] = open;

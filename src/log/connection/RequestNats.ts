@@ -84,4 +84,6 @@ export const apiCode = {
   duplicateInFlight: 10158,
   /** The daemon's own, of what a tenant's user may not write: no number of the server's. */
   notAllowed: 19_001,
+  /** The daemon's own: a quota of the tenant is used up. */
+  quota: 19_002,
 } as const;

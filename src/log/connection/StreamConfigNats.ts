@@ -21,6 +21,9 @@ export interface Settings {
 /** The metadata key of the stream's identity, a random UUID. */
 export const identityKey = "recollect.identity";
 
+/** The metadata key of its first sequence: 1, or what it was when an older stream became ours. A stream that begins later has lost events. */
+export const firstKey = "recollect.first";
+
 /**
  * Readers that may follow at once. nats-server 2.15 gives every stream 1,000 unless it is told; each costs a few
  * kilobytes, and one that was not ended goes by itself after a while.
@@ -188,10 +191,26 @@ const removalConditions = (found: StreamConfig, isOwn: boolean): ReadonlyArray<L
 
 /** Nothing removes an event, so each number from the first to the last is one, or was lost (nats-server cuts a block that
  * it cannot read after an unclean stop: 658 events of 6 KB for one flipped bit). */
-const lossConditions = (state: State, isOwn: boolean): ReadonlyArray<LogCondition> => {
-  // A stream of our own begins with 1; another one may have been cut before it became ours.
-  const first = isOwn ? 1 : state.firstSequence;
-  const missing = state.messages === 0 && !isOwn ? 0 : state.lastSequence - first + 1 - state.messages;
+const lossConditions = (
+  found: StreamConfig,
+  state: State,
+  { isOwn, reached = 0 }: { readonly isOwn: boolean; readonly reached?: number | undefined },
+): ReadonlyArray<LogCondition> => {
+  const lost = reached - state.lastSequence;
+  if (lost > 0)
+    return [
+      {
+        name: "streamDamaged",
+        message: `The stream ends at sequence ${state.lastSequence}, and it has reached ${reached}: its last ${lost === 1 ? "event was" : `${lost} events were`} lost, or an older copy was put back.`,
+        hint: "recollect verify names each place; recollect heal puts back what the ledger has, and names what no copy has.",
+        refusesAppends: false,
+      },
+    ];
+  const noted = Number(found.metadata?.[firstKey]);
+  const isNoted = Number.isSafeInteger(noted) && noted > 0;
+  // A stream of our own begins with 1; another one, which nobody noted, may have been cut before it became ours.
+  const first = isOwn ? 1 : isNoted ? noted : state.firstSequence;
+  const missing = state.messages === 0 && !isOwn && !isNoted ? 0 : state.lastSequence - first + 1 - state.messages;
   if (missing <= 0) return [];
   return [
     {
@@ -207,11 +226,11 @@ const lossConditions = (state: State, isOwn: boolean): ReadonlyArray<LogConditio
 export const conditionsOf = (
   found: StreamConfig,
   state: State,
-  options: { readonly settings: Settings; readonly isOwn: boolean },
+  options: { readonly settings: Settings; readonly isOwn: boolean; readonly reached?: number | undefined },
 ): ReadonlyArray<LogCondition> => {
   const { isOwn, settings } = options;
   const conditions = [
-    ...lossConditions(state, isOwn),
+    ...lossConditions(found, state, options),
     ...sizeConditions(found, state, isOwn),
     ...removalConditions(found, isOwn),
   ];

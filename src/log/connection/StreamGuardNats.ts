@@ -14,7 +14,7 @@ import type { LogUnavailable } from "../EventLog.ts";
 import type { Asking, Guard, Verdict } from "./LinkNats.ts";
 import type { LogCondition } from "./LogCondition.ts";
 import type { ApiError } from "./RequestNats.ts";
-import { conditionsOf, fatalDifference, identityKey, repairsOf, type Settings } from "./StreamConfigNats.ts";
+import { conditionsOf, fatalDifference, firstKey, identityKey, repairsOf, type Settings } from "./StreamConfigNats.ts";
 import * as StreamNats from "./StreamNats.ts";
 
 /** A stream that was seen, for whoever remembers it. */
@@ -32,6 +32,10 @@ export interface Meant {
   readonly duplicateWindowMillis?: number | undefined;
   /** Expected identity; undefined while the stream was never seen. Asked anew at each look. */
   readonly identity: Effect.Effect<string | undefined>;
+  /** The last sequence that was ever seen of it, as far as that is written down. Default: none. */
+  readonly reached?: Effect.Effect<number> | undefined;
+  /** Writes down how far it reaches. Default: nowhere. */
+  readonly noteReached?: ((sequence: number, seen: Seen) => Effect.Effect<void>) | undefined;
   /** Keeps what was seen, so that it is expected from now on. */
   readonly remember: (seen: Seen) => Effect.Effect<void>;
   /** `check` changes nothing. `bringInLine` sets flags, gives an identity, and makes a stream where `missing` lets it. */
@@ -47,6 +51,8 @@ export interface StreamGuard extends Guard {
   /** As of the last look that admitted the stream; undefined before the first. */
   readonly facts: () => StreamNats.StreamFacts | undefined;
   readonly learnt: (facts: StreamNats.StreamFacts) => void;
+  /** The last sequence that was ever seen, by this process or as it is written down. */
+  readonly reached: () => number;
 }
 
 /** An election takes 4 to 9 s. A first look waits for one, later ones come again by themselves. */
@@ -113,6 +119,7 @@ export const make = (meant: Meant): StreamGuard => {
   const isOwn = meant.isOwn === true;
   let facts: StreamNats.StreamFacts | undefined;
   let conditions: ReadonlyArray<LogCondition> = [];
+  let reached = 0;
   let isInLine = meant.may === "check";
 
   const settingsOf = ({ nc }: Asking): Settings => ({
@@ -136,8 +143,9 @@ export const make = (meant: Meant): StreamGuard => {
   /** Fields to change, with the identity where there is none. */
   const bringInLine = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, identity: string) {
     const repairs = repairsOf(found.config, settingsOf(asking), isOwn);
-    const named =
-      found.identity === identity ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity } };
+    const first = found.config.metadata?.[firstKey] ?? (isOwn ? "1" : String(found.facts.firstSequence || 1));
+    const isNamed = found.identity === identity && found.config.metadata?.[firstKey] === first;
+    const named = isNamed ? {} : { metadata: { ...found.config.metadata, [identityKey]: identity, [firstKey]: first } };
     const fields = { ...repairs, ...named };
     if (Object.keys(fields).length === 0) return found;
     yield* Effect.logInfo(`bringing the stream ${stream} in line: ${Object.keys(fields).join(", ")}`);
@@ -146,11 +154,15 @@ export const make = (meant: Meant): StreamGuard => {
 
   const admit = Effect.fnUntraced(function* (asking: Asking, found: StreamNats.Found, expected: string | undefined) {
     facts = found.facts;
-    const options = { settings: settingsOf(asking), isOwn };
+    const noted = meant.reached === undefined ? 0 : yield* meant.reached;
+    const { created, lastSequence } = found.facts;
+    reached = Math.max(reached, noted, lastSequence);
+    const options = { settings: settingsOf(asking), isOwn, reached };
     conditions = conditionsOf(found.config, found.facts, options);
-    if (found.identity !== undefined && found.identity !== expected) {
-      yield* meant.remember({ identity: found.identity, stream, created: found.facts.created });
-    }
+    if (found.identity === undefined) return admitted;
+    const seen = { identity: found.identity, stream, created };
+    if (found.identity !== expected) yield* meant.remember(seen);
+    if (lastSequence > noted && meant.noteReached !== undefined) yield* meant.noteReached(lastSequence, seen);
     return admitted;
   });
 
@@ -212,7 +224,9 @@ export const make = (meant: Meant): StreamGuard => {
     facts: () => facts,
     learnt: (now) => {
       facts = now;
+      reached = Math.max(reached, now.lastSequence);
     },
+    reached: () => reached,
   };
 };
 

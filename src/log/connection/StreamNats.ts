@@ -10,7 +10,7 @@ import type { LogUnavailable } from "../EventLog.ts";
 import type { Asking } from "./LinkNats.ts";
 import { awaitLink, retryPauseMillis, unanswered, unavailable } from "./PatienceNats.ts";
 import { type ApiError, apiCode, ask } from "./RequestNats.ts";
-import { configOf, identityKey, type Settings } from "./StreamConfigNats.ts";
+import { configOf, firstKey, identityKey, type Settings } from "./StreamConfigNats.ts";
 
 export const defaultStream = "RECOLLECT";
 
@@ -145,7 +145,10 @@ const changed = Effect.fnUntraced(function* (
 
 /** Makes the stream. Whoever calls has made sure that none is known that held something. */
 export const create = (asking: Asking, settings: Settings, identity: string) =>
-  changed(asking, `STREAM.CREATE.${settings.name}`, { ...configOf(settings), metadata: { [identityKey]: identity } });
+  changed(asking, `STREAM.CREATE.${settings.name}`, {
+    ...configOf(settings),
+    metadata: { [identityKey]: identity, [firstKey]: "1" },
+  });
 
 /** Changes fields of the configuration that was found. */
 export const update = (asking: Asking, found: StreamConfig, fields: Partial<StreamConfig>) =>

@@ -60,6 +60,42 @@ export const unreadable = (options: { readonly subject: string; readonly after: 
     hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
   });
 
+/** A stream that lacks events behind a sequence. Of which history they were is not known without a copy. */
+const lacking = (after: Sequence, missing?: number) =>
+  new LogUnavailable({
+    condition: "streamDamaged",
+    reason: `the stream lacks ${missing === undefined ? "events" : missing === 1 ? "an event" : `${missing} events`} behind sequence ${after}: no history can be read whole from it alone`,
+    hint: "recollect verify names each place; recollect heal puts back what the ledger has.",
+  });
+
+/** Questions about a stream that others append to meanwhile; a busy one is asked again. */
+const countings = 5;
+
+/** Fails where the server counts fewer events behind `after` than there are numbers to the end. */
+export const proveWhole = Effect.fnUntraced(function* (options: {
+  readonly read: HistoryRead;
+  readonly learn: Effect.Effect<{ readonly lastSequence: Sequence }, LogUnavailable>;
+  readonly after: Sequence;
+  /** The last sequence that was ever seen. */
+  readonly reached: Sequence;
+}) {
+  const { after, learn, reached, read } = options;
+  for (let attempt = 1; ; attempt++) {
+    const { lastSequence } = yield* learn;
+    // A user of one tenant may not ask for all of them.
+    const there = yield* Effect.catchIf(
+      read.countBehind(after),
+      ({ denied }) => denied !== undefined,
+      () => lacking(after),
+    );
+    const missing = Math.max(lastSequence, reached) - after - there;
+    if (missing <= 0 && (yield* learn).lastSequence === lastSequence) return;
+    if (missing > 0) return yield* lacking(after, missing);
+    // Events that came in between would stand for missing ones.
+    if (attempt >= countings) return yield* lacking(after);
+  }
+});
+
 /** The beginning of the stream is gone, and with it that of any history. */
 export const removed = (first: Sequence) =>
   new LogUnavailable({

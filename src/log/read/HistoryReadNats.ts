@@ -30,6 +30,8 @@ export interface HistoryRead {
   readonly at: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
   /** The first message at or behind a sequence that the server can read; undefined also where a damaged block ends it. */
   readonly next: (sequence: Sequence) => Effect.Effect<StoredMessage | undefined, LogUnavailable>;
+  /** Number of messages that the server counts behind a sequence. */
+  readonly countBehind: (after: Sequence) => Effect.Effect<number, LogUnavailable>;
   /** Notes an append of this process: reads will reach it. */
   readonly wrote: (subject: string, sequence: Sequence) => void;
 }
@@ -122,6 +124,10 @@ export const make = (options: {
       sequence < 1 ? Effect.succeed(undefined) : get.one(stream, { seq: sequence }, copies() > 1 ? "leader" : "any"),
     next: (sequence) =>
       get.one(stream, { seq: Math.max(sequence, 1), next_by_subj: ">" }, copies() > 1 ? "leader" : "any"),
+    countBehind: (after) =>
+      Effect.map(get.batch(stream, { seq: after + 1, next_by_subj: ">" }, 1), ([first]) =>
+        first === undefined ? 0 : first.pending + 1,
+      ),
     wrote: (subject, sequence) => {
       if (copies() === 1) return;
       written.delete(subject);

@@ -50,6 +50,7 @@ const copyOf = (db: Database.Database): LedgerCopy => {
           .filter((entry) => !isLost(entry) && isWhole(entry))
           .map((entry) => [entry.sequence, entry]),
       ),
+    end: orElse(() => readCheckpoint(db), undefined),
     hasEvent: (id) => orElse(() => known.get(compactId(id)) !== undefined, false),
   };
 };

@@ -8,7 +8,9 @@
  * - where they hold different events, the place belongs to the ledger's: it was acknowledged there first, and readers
  *   have seen that number. The stream's event is displaced, unless the ledger has it at another place;
  * - where they hold the same event with different contents, the ledger's counts if its digest holds, else the stream's;
- * - what neither has is an event that says so.
+ * - what neither has is an event that says so;
+ * - where the stream gives the running hash that the ledger has noted, it is what was recorded, and the ledger's rows are
+ *   made anew wherever they differ.
  *
  * Behind the ledger's end stand the stream's later events. They keep their numbers, and what was displaced goes behind
  * them; but where the stream was put back to an older state and written on (the last sequence that both have holds
@@ -19,7 +21,7 @@ import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
 import * as SequenceRanges from "../../domain/SequenceRanges.ts";
 import { type BlockRecord, storedOf } from "../../log/blocks/BlockFile.ts";
-import { digestOf, equal } from "../../log/Digest.ts";
+import { chained, digestOf, equal, zeroChain } from "../../log/Digest.ts";
 import { entryOf } from "../../log/Envelope.ts";
 
 /** The ledger, as far as its rows can be read and are whole. */
@@ -29,6 +31,8 @@ export interface LedgerCopy {
   /** Whole rows, both ends included. */
   readonly between: (from: Sequence, to: Sequence) => ReadonlyMap<Sequence, LogEntry>;
   readonly hasEvent: (id: string) => boolean;
+  /** The running hash that it noted with its last event: what proves another copy of the same events. */
+  readonly end?: { readonly sequence: Sequence; readonly chain: Uint8Array } | undefined;
 }
 
 /** Two witnesses as one: where both have an event, the first one's counts. */
@@ -45,7 +49,24 @@ export interface Copies {
   /** Whole records, ascending; begins anew at each call. */
   readonly stream: () => Iterator<BlockRecord>;
   readonly ledger: LedgerCopy | undefined;
+  /** The stream gives the running hash of the ledger: where they differ, the ledger's rows were changed. */
+  readonly isStreamProven?: boolean;
 }
+
+/** True when the stream, event by event from the first, gives the running hash that the ledger has noted. */
+export const provesStream = ({ ledger, stream }: Copies): boolean => {
+  const end = ledger?.end;
+  if (end === undefined || end.sequence === 0) return false;
+  const records = stream();
+  let chain: Uint8Array = zeroChain;
+  for (let sequence = 1; sequence <= end.sequence; sequence++) {
+    const next = records.next();
+    if (next.done === true || next.value.sequence !== sequence) return false;
+    const stored = storedOf(next.value);
+    chain = chained(chain, { sequence, id: idOf(next.value), subject: stored.subject, digest: digestOf(stored) });
+  }
+  return equal(chain, end.chain);
+};
 
 /** Both copies at one sequence. */
 export interface Place {
@@ -239,6 +260,12 @@ export function* survey(copies: Copies): Generator<Place, Shape> {
       continue;
     }
     const verdict = judge(place);
+    if (copies.isStreamProven === true && stream !== undefined && verdict !== "same") {
+      fromStream.add(sequence);
+      ledgerFaults.add(sequence);
+      yield place;
+      continue;
+    }
     if (verdict === "exchanged") firstDifference ??= sequence;
     if (verdict !== "onlyStream" && verdict !== "onlyLedger" && verdict !== "neither")
       isShifted = verdict === "exchanged";

@@ -19,6 +19,7 @@ import {
   type Place,
   type Range,
   type Ranges,
+  provesStream,
   type Shape,
   survey,
 } from "./Merge.ts";
@@ -107,15 +108,31 @@ export interface Surveyed {
 
 export const identityKey = "recollect.identity";
 
-/** Identity of the stream that the data folder belongs to. */
-const identityOf = (root: string): string | undefined => {
+/** The data folder's record of its stream. */
+const recordOf = (root: string): { readonly identity?: unknown; readonly reached?: unknown } => {
   try {
-    const told: unknown = JSON.parse(readFileSync(path.join(root, "store.json"), "utf8")).identity;
-    return typeof told === "string" ? told : undefined;
+    return JSON.parse(readFileSync(path.join(root, "store.json"), "utf8"));
   } catch {
-    return undefined;
+    return {};
   }
 };
+
+/** Identity of the stream that the data folder belongs to. */
+const identityOf = (root: string): string | undefined => {
+  const { identity } = recordOf(root);
+  return typeof identity === "string" ? identity : undefined;
+};
+
+/** The last sequence that the folder's daemon has seen in the stream; 0 where none is written down. */
+const reachedOf = (root: string): number => {
+  const { reached } = recordOf(root);
+  return typeof reached === "number" && Number.isSafeInteger(reached) ? reached : 0;
+};
+
+const noLedger: LedgerCopy = { last: 0, between: () => new Map(), hasEvent: () => false };
+
+/** A ledger that says of what was there behind its own end that it has not got it: then it is named as lost. */
+const reaching = (ledger: LedgerCopy = noLedger, reached: number): LedgerCopy => ({ ...ledger, last: reached });
 
 /** Entries between two moments at which others may run. */
 const between = 500;
@@ -218,17 +235,28 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     files === undefined
       ? [].values()
       : StreamFiles.readRecords(files, ({ damages }) => (damaged.blocks += damages > 0 ? 1 : 0));
-  const copies: Copies = { stream: records, ledger };
-  const going = survey(copies);
-  let bytes = 0;
-  let step = going.next();
-  for (; step.done !== true; step = going.next()) {
-    bytes += bytesOf(step.value);
-    if (step.value.sequence % between > 0) continue;
-    yield* onProgress({ step: "reading", sequence: step.value.sequence, total: ledger?.last ?? 0 });
-    yield* Effect.yieldNow;
-  }
-  const shape = step.value;
+  const surveyed = Effect.fnUntraced(function* (of: Copies) {
+    damaged.blocks = 0;
+    const going = survey(of);
+    let bytes = 0;
+    let step = going.next();
+    for (; step.done !== true; step = going.next()) {
+      bytes += bytesOf(step.value);
+      if (step.value.sequence % between > 0) continue;
+      yield* onProgress({ step: "reading", sequence: step.value.sequence, total: ledger?.last ?? 0 });
+      yield* Effect.yieldNow;
+    }
+    return { bytes, shape: step.value };
+  });
+  const both: Copies = { stream: records, ledger };
+  const first = yield* surveyed(both);
+  const differs = first.shape.firstDifference !== undefined || first.shape.changed.count > 0;
+  // Which of two whole copies is right says the running hash, and it costs another reading.
+  const isStreamProven = differs && provesStream({ stream: records, ledger: own });
+  const reached = reachedOf(folder.root);
+  const isCut = Math.max(first.shape.streamLast, first.shape.ledgerLast) < reached;
+  const copies: Copies = { stream: records, ledger: isCut ? reaching(ledger, reached) : ledger, isStreamProven };
+  const { bytes, shape } = isStreamProven || isCut ? yield* surveyed(copies) : first;
   const known = identityOf(folder.root);
   const findings = findingsOf({ files, isRemoved: files !== inPlace, shape, identity: known });
   const rest = restOf(folder);

@@ -3,8 +3,8 @@
  *
  * Room: projection.
  *
- * The running hashes are compared first: up to the last mark in which both agree, nothing differs. Behind it, rows are
- * compared by their digests.
+ * The running hashes are compared first: up to the last mark, or the end of the old ledger, in which both agree nothing
+ * differs. Behind it, rows are compared by their digests.
  */
 import { Effect } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";
@@ -15,6 +15,7 @@ import { equal } from "../../log/Digest.ts";
 import { isLost } from "../fold/CatchUp.ts";
 import { compare } from "../verify/Compare.ts";
 import { endOf, type Ledger } from "../verify/LedgerSqlite.ts";
+import { chainIn } from "../verify/VerifySqlite.ts";
 
 /** Rows compared before others get a turn. */
 const rowsPerTurn = 500;
@@ -26,6 +27,16 @@ const orElse = <A>(ask: () => A, instead: A): A => {
   } catch {
     return instead;
   }
+};
+
+/**
+ * Last sequence of the old ledger, where the new rows give the running hash that it noted there: they are what it recorded,
+ * and whatever else its rows say by now was changed since. 0 where they do not.
+ */
+const provenTo = (old: Ledger, fresh: Ledger): Sequence => {
+  const end = orElse(() => old.checkpoint(), undefined);
+  if (end === undefined || end.sequence === 0 || fresh.checkpoint().sequence < end.sequence) return 0;
+  return equal(chainIn(fresh, end.sequence), end.chain) ? end.sequence : 0;
 };
 
 /** The last sequence up to which both running hashes agree. */
@@ -73,7 +84,7 @@ export const onlyInOld = Effect.fnUntraced(function* (options: {
     () => endOf(old) ?? old.reach().last,
     orElse(() => old.checkpoint().sequence, 0),
   );
-  const begin = Math.max(options.after ?? 0, agreedTo(old, fresh));
+  const begin = Math.max(options.after ?? 0, agreedTo(old, fresh), provenTo(old, fresh));
   for (let at = begin + 1; at <= last; at += rowsPerTurn) {
     const to = Math.min(last, at + rowsPerTurn - 1);
     const kept = new Map(fresh.between(at, to).map((entry) => [entry.sequence, entry]));

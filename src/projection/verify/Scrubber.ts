@@ -8,7 +8,8 @@
  * ledger and read models are made anew from the stream by a rebuild, which itself refuses where an event would be lost.
  *
  * Decision: it rests 49 times as long as a batch took, by the clock and not by the processor's time, so that a busy
- * machine is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half.
+ * machine is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half. On a machine that
+ * is so busy that a pass would take longer than 20 hours it rests less, and never less than 49 times its quickest batch.
  */
 import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
 import { Worker } from "node:worker_threads";
@@ -36,6 +37,8 @@ import * as Witness from "./Witness.ts";
 const batchEvents = 200;
 /** Of the time: rest is 49 times the work. */
 const share = 0.02;
+/** Longest time for a pass: what rots is found within a day. */
+const mostPassMillis = 20 * 3_600_000;
 /** Between two passes: a small store is not read all the time. */
 const betweenPassesMillis = 3_600_000;
 /** The full-text check needs the write lock, so it is done about once a day. */
@@ -183,9 +186,24 @@ const mend = Effect.fnUntraced(function* (running: Running) {
   yield* update(running, { pending: left, mended: mended + 1 });
 });
 
+/** Rest after a batch, milliseconds. `quickest`: what a batch takes where nothing else wants the processor. */
+export const restAfter = (batch: {
+  readonly taken: number;
+  readonly quickest: number;
+  readonly share: number;
+  /** Events of the batch, and of the whole pass. */
+  readonly events: number;
+  readonly head: number;
+}): number => {
+  const times = 1 / batch.share - 1;
+  const inTime = (mostPassMillis * batch.events) / Math.max(batch.head, 1);
+  return Math.min(times * batch.taken, Math.max(times * batch.quickest, inTime));
+};
+
 const pass = Effect.fnUntraced(function* (running: Running) {
   const { options, log } = running;
   const { share: part = share } = options.pace ?? {};
+  let quickest = Number.POSITIVE_INFINITY;
   for (;;) {
     const { sequence } = yield* SubscriptionRef.get(running.state);
     const { lastSequence } = yield* log.info;
@@ -196,7 +214,11 @@ const pass = Effect.fnUntraced(function* (running: Running) {
     yield* compareBatch(running, sequence, until);
     const taken = performance.now() - began;
     yield* update(running, { sequence: until, head, at: yield* now });
-    yield* Effect.sleep(taken * (1 / part - 1));
+    // A last batch of a few events says nothing of what a whole one takes.
+    if (until - sequence === batchEvents) quickest = Math.min(quickest, taken);
+    yield* Effect.sleep(
+      restAfter({ taken, quickest: Math.min(quickest, taken), share: part, events: until - sequence, head }),
+    );
   }
   yield* checkFile(running);
   yield* mend(running);

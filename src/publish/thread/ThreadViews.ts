@@ -6,7 +6,7 @@
  * Promises, each a test in `test/publish/ThreadViews.test.ts`:
  * - what this machine has accepted is shown, wherever it is: in the log, on its way, in the spool;
  * - a thread that is deleted or expired reads as one that does not exist, unless the caller asks for it;
- * - with the log away the last known state is shown, and marked as such; no read waits for a log that does not answer
+ * - with the log away the last known state is shown, and marked as such; where none is known it is an error; no read waits for a log that does not answer
  *   for longer than our patience, and then not again for a while.
  */
 import { Clock, Context, Effect, Layer, Result, Stream } from "effect";
@@ -41,8 +41,14 @@ interface Reading {
 export class ThreadViews extends Context.Service<
   ThreadViews,
   {
-    /** The thread; undefined when neither the log nor this machine has anything of it. */
-    readonly get: (threadId: string, options?: Reading) => Effect.Effect<ThreadView | undefined, ThreadBehind>;
+    /**
+     * The thread; undefined when neither the log nor this machine has anything of it. Fails where the log does not answer, or
+     * cannot prove it, and this process knows nothing of the thread: never an empty thread in its place.
+     */
+    readonly get: (
+      threadId: string,
+      options?: Reading,
+    ) => Effect.Effect<ThreadView | undefined, ThreadBehind | LogUnavailable>;
     /**
      * Every message, none of them cut, in the order in which they began; those that wait on this machine at the end. A
      * fork begins with those of the thread that it continues, up to where it left it; nothing is copied.
@@ -132,6 +138,7 @@ const make = Effect.gen(function* () {
     const { met, state: found } = isCurrent
       ? asked.success
       : { state: reader.lastKnown(threadId, { tenant: history.tenant }), met: none };
+    if (Result.isFailure(asked) && found === undefined && commands.length === 0) return yield* asked.failure;
     const before = found ?? Thread.empty(history);
     const state = commands.length === 0 ? before : onto(before, commands, met);
     if (state.lastSequence === 0 && isCurrent) return undefined;

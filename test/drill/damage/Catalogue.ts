@@ -1,7 +1,7 @@
 /** The numbered faults. A number is never given to another fault: new ones come at the end. */
 import { databaseFaults } from "./DatabaseFaults.ts";
 import type { Fault } from "./Fault.ts";
-import { folderFaults, otherFaults } from "./FolderFaults.ts";
+import { folderFaults, laterFaults, otherFaults } from "./FolderFaults.ts";
 import { spoolFaults } from "./SpoolFaults.ts";
 import { compressedFaults, streamFaults } from "./StreamFaults.ts";
 
@@ -16,4 +16,5 @@ export const catalogue: ReadonlyArray<Numbered> = [
   ...spoolFaults,
   ...otherFaults,
   ...compressedFaults,
+  ...laterFaults,
 ].map((fault, index) => ({ ...fault, number: index + 1 }));

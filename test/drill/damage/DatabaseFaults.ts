@@ -32,8 +32,9 @@ const pages: ReadonlyArray<Fault> = [
 ].map((table) => ({
   group: "database file",
   title: `a bit of a page of ${table}`,
-  // The first running hash is kept at the thousandth event: the page has nothing on it.
-  promise: table === "chains" ? "harmless" : "whole",
+  // The first running hash is kept at the thousandth event: the page has nothing on it. The rows of checkpoints move in theirs
+  // as they are written, and leave bytes that hold nothing.
+  promise: table === "chains" || table === "checkpoints" ? "harmless" : "whole",
   plant: (place) => Plant.flipPage(place, table),
 }));
 

@@ -2,6 +2,7 @@
 import { chmodSync, cpSync, globSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Jsm } from "./Api.ts";
+import { pause } from "./Command.ts";
 import type { Fault, Place } from "./Fault.ts";
 import * as Plant from "./Plant.ts";
 
@@ -79,7 +80,7 @@ const update = async (jsm: Jsm, change: Readonly<Record<string, unknown>>): Prom
 const changes: ReadonlyArray<readonly [title: string, promise: Fault["promise"], change: Record<string, unknown>]> = [
   ["max_msgs 10", "whole", { max_msgs: 10, discard: "old" }],
   ["max_msgs 10, discard new", "whole", { max_msgs: 10, discard: "new" }],
-  ["max_age one second", "whole", { max_age: 1_000_000_000 }],
+  ["max_age one second", "whole", { max_age: 1_000_000_000, duplicate_window: 1_000_000_000 }],
   ["max_age a year", "whole", { max_age: 31_536_000_000_000_000 }],
   ["max_bytes 1 MB", "whole", { max_bytes: 1_000_000, discard: "old" }],
   ["max_msgs_per_subject 1", "whole", { max_msgs_per_subject: 1 }],
@@ -288,6 +289,44 @@ const both: ReadonlyArray<Fault> = [
       Plant.remove(place, join(place.data, "nats"), Plant.databaseOf(place), `${Plant.databaseOf(place)}-wal`),
   },
 ].map((fault) => ({ group: "both copies", promise: "named", ...fault }) as const);
+
+/** Longer than the event of the case below lives. */
+const vanishedMillis = 5_000;
+
+/** Added later, so that no number is another fault's. */
+export const laterFaults: ReadonlyArray<Fault> = [
+  {
+    group: "stream changed by its API",
+    title: "allow_msg_ttl, and the last event of the stream has vanished",
+    promise: "whole",
+    whileUp: async (_, jsm) => {
+      const said = await update(jsm, { allow_msg_ttl: true });
+      const id = "00000000-0000-7000-8000-00000000ff01";
+      const event = {
+        "Nats-TTL": "2s",
+        "Nats-Msg-Id": id,
+        "ce-id": id,
+        "ce-type": "x.drill.vanishes",
+        "ce-source": "drill",
+        "ce-time": "2026-01-01T00:00:00.000Z",
+      };
+      await jsm.publish("recollect.default.thread.vanishes", "{}", event);
+      await pause(vanishedMillis);
+      const { state } = await jsm.streams.info(stream);
+      return `${said}; ${state.messages} events up to sequence ${state.last_seq}`;
+    },
+  },
+  {
+    group: "both copies",
+    title: "only the stream is left, and a bit of an old event is flipped",
+    promise: "named",
+    plant: (place) => {
+      const database = Plant.databaseOf(place);
+      const gone = Plant.remove(place, database, `${database}-wal`, `${database}-shm`, snapshots(place));
+      return `${Plant.flipField(place, "old", "body")}; ${gone}`;
+    },
+  },
+];
 
 export const folderFaults: ReadonlyArray<Fault> = [...nats, ...api];
 export const otherFaults: ReadonlyArray<Fault> = [...kv, ...folder, ...both];

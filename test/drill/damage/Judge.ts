@@ -209,8 +209,7 @@ const verifyGreen = async (run: Run): Promise<string | undefined> => findings(aw
 const mend = async (run: Run): Promise<void> => {
   let said = await verifyGreen(run);
   if (said !== undefined) notice(run, "verify", said);
-  const status = await askStatus(run);
-  if (said === undefined && !status) {
+  if (said === undefined && !(await askStatus(run))) {
     run.mend = "by itself";
     return;
   }

@@ -5,7 +5,7 @@
  * same, and commands that wait in the spool. `compressed`: the same events in a stream as versions before December 2026
  * made it. Beside them the plain one of an earlier day, and another store.
  */
-import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dice } from "../Dice.ts";
@@ -134,6 +134,7 @@ const fill = async (home: string, data: string): Promise<void> => {
 
 const spool = async (stores: Omit<Stores, "of">, plain: Store): Promise<Store> => {
   const [data, drained] = [join(stores.folder, "spooled"), join(stores.folder, "drained")];
+  rmSync(drained, { recursive: true, force: true });
   cpSync(plain.data, data, { recursive: true, verbatimSymlinks: true });
   const say = (from: number, count: number) =>
     must(
@@ -163,7 +164,7 @@ const spool = async (stores: Omit<Stores, "of">, plain: Store): Promise<Store> =
 /** Files that become the store, in the order in which they are imported. */
 const write = (folder: string) => {
   const files = join(folder, "transcripts");
-  mkdirSync(files);
+  mkdirSync(files, { recursive: true });
   const put = (name: string, count: number, bytes: number): string => {
     const file = join(files, `${name}.json`);
     writeFileSync(file, conversation(name.length * 7 + count, name, count, bytes));
@@ -177,21 +178,52 @@ const write = (folder: string) => {
   };
 };
 
-export const make = async (say: (line: string) => void): Promise<Stores> => {
-  const folder = mkdtempSync(join(tmpdir(), "recollect-damage-drill-"));
+/** Stores of an earlier run in the same folder, in `stores.json` beside them; the truth as its entries. */
+interface Note {
+  threads: ReadonlyArray<string>;
+  readonly stores: Partial<
+    Record<Base, Omit<Store, "truth"> & { readonly truth: ReadonlyArray<readonly [string, Truth.Row]> }>
+  >;
+}
+
+const noteIn = (folder: string): Note => {
+  const file = join(folder, "stores.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Note) : { threads: [], stores: {} };
+};
+
+/** `kept`: a folder for the stores, where those of an earlier run are used again. Default: one of their own. */
+export const make = async (say: (line: string) => void, kept?: string): Promise<Stores> => {
+  if (kept !== undefined) mkdirSync(kept, { recursive: true });
+  const folder = kept ?? mkdtempSync(join(tmpdir(), "recollect-damage-drill-"));
   const home = join(folder, "home");
-  mkdirSync(home);
+  mkdirSync(home, { recursive: true });
   const files = write(folder);
   const [data, older, stranger] = [join(folder, "plain"), join(folder, "older"), join(folder, "stranger")];
   const add = (to: string, paths: ReadonlyArray<string>) =>
     must(command(home, to, ["import", ...paths, "--json"]), "the import");
-  await add(stranger, [files.other]);
-  await add(data, files.early);
-  cpSync(data, older, { recursive: true, verbatimSymlinks: true });
-  await fill(home, data);
-  await add(data, files.late);
-  const threads = (await threadsIn(home, data)).filter((id) => id !== "filled");
-  const plain: Store = { data, read: await readWhole(home, data, threads), truth: Truth.truthOf(data) };
+  const note = noteIn(folder);
+  /** As it was made before, or made now and written down. */
+  const noted = async (base: Base, name: string, begun: () => Promise<Store>): Promise<Store> => {
+    const before = note.stores[base];
+    if (before !== undefined) return { ...before, truth: new Map(before.truth) };
+    rmSync(join(folder, name), { recursive: true, force: true });
+    const store = await begun();
+    note.stores[base] = { ...store, truth: [...store.truth] };
+    writeFileSync(join(folder, "stores.json"), JSON.stringify(note));
+    return store;
+  };
+
+  const plain = await noted("plain", "plain", async () => {
+    for (const before of [older, stranger]) rmSync(before, { recursive: true, force: true });
+    await add(stranger, [files.other]);
+    await add(data, files.early);
+    cpSync(data, older, { recursive: true, verbatimSymlinks: true });
+    await fill(home, data);
+    await add(data, files.late);
+    note.threads = (await threadsIn(home, data)).filter((id) => id !== "filled");
+    return { data, read: await readWhole(home, data, note.threads), truth: Truth.truthOf(data) };
+  });
+  const { threads } = note;
   say(`${plain.truth.size} events in ${threads.length} threads`);
   const known = { folder, home, threads, older, stranger, fresh: files.fresh };
 
@@ -213,6 +245,7 @@ export const make = async (say: (line: string) => void): Promise<Stores> => {
   };
 
   const made: Partial<Record<Base, Promise<Store>>> = { plain: Promise.resolve(plain) };
-  const of = (base: Base): Promise<Store> => (made[base] ??= base === "spooled" ? spool(known, plain) : compress());
+  const of = (base: Base): Promise<Store> =>
+    (made[base] ??= base === "spooled" ? noted(base, base, () => spool(known, plain)) : noted(base, base, compress));
   return { ...known, of };
 };

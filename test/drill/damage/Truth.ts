@@ -2,7 +2,7 @@
 import Database from "better-sqlite3";
 import { databaseOf } from "./Plant.ts";
 
-interface Row {
+export interface Row {
   readonly sequence: number;
   readonly eventId: string;
   readonly digest: string;

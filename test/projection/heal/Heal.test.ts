@@ -197,6 +197,39 @@ describe("healing", { timeout: 60_000 }, () => {
     }),
   );
 
+  it.live("leaves a stream alone that gives the ledger's running hash, whatever places its rows have changed to", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(20);
+      const db = new Database(realpathSync(join(root, "recollect.db")));
+      for (const [from, to] of [
+        [4, -1],
+        [5, 4],
+        [-1, 5],
+      ])
+        db.prepare("UPDATE events SET sequence = ? WHERE sequence = ?").run(to, from);
+      db.close();
+      assert.deepInclude(yield* plan(root), { needed: false, needsRebuild: true });
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after.slice(0, before.length)), shapes(before));
+    }),
+  );
+
+  it.live("names as lost what was there, by the folder's own note, and neither copy has", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(20);
+      const reached = before.length + 3;
+      const record = { identity: "of this folder", stream: "RECOLLECT", created: 0, heldSomething: true, reached };
+      writeFileSync(join(root, "store.json"), JSON.stringify(record));
+      const planned = yield* plan(root);
+      assert.deepStrictEqual(planned.lost, [{ first: before.length + 1, last: reached }]);
+      const { after, verified } = yield* heal(root);
+      assertWhole(verified);
+      const lost = after.slice(before.length, reached).map(typeOf);
+      assert.deepStrictEqual(lost, ["recollect.event_lost", "recollect.event_lost", "recollect.event_lost"]);
+    }),
+  );
+
   it.live("takes a row that was put behind the ledger's checkpoint for no event", () =>
     Effect.gen(function* () {
       const { before, root } = yield* folderWith(10);

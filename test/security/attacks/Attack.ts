@@ -9,7 +9,7 @@ import {
 import { assert } from "@effect/vitest";
 import { Effect } from "effect";
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import * as AccessList from "../../../src/log/access/AccessList.ts";
 import * as HttpTokens from "../../../src/log/access/HttpTokens.ts";
 import { inboxOf, type Role } from "../../../src/log/access/Roles.ts";
@@ -59,6 +59,7 @@ const users = {
   bob: { role: "reader", tenant: "acme" },
   eve: { role: "publisher", tenant: "beta" },
   wor: { role: "worker", tenant: "acme" },
+  gus: { role: "publisher", tenant: "gamma" },
 } as const satisfies Record<string, { readonly role: Role; readonly tenant: string }>;
 type Name = keyof typeof users;
 
@@ -86,6 +87,9 @@ export class World extends Door {
       createdAt: 0,
     }));
     mkdirSync(this.data, { recursive: true, mode: 0o700 });
+    // The one tenant that has a quota.
+    const settings = { "quotas.gamma": { threads: 1 } };
+    writeFileSync(`${this.data}/config.json`, JSON.stringify(settings), { mode: 0o600 });
     await run(AccessList.write(this.data, { users: listed }));
     await this.open();
     for (const [name, about] of Object.entries(users)) {

@@ -36,6 +36,20 @@ export const tokens = attacksOf("a holder of a token")([
     },
   ],
   [
+    "write more than the quota of its tenant",
+    "429 with the quota's name; what it has goes on, and other tenants are not concerned",
+    async (world) => {
+      const say = (name: "gus" | "eve", thread: string) =>
+        world.as(name, `/v1/threads/${thread}/messages`, { role: "user", text: "junk" });
+      await status(say("gus", "first"), 201);
+      const refused = await status(say("gus", "second"), 429);
+      assert.match(refused.text, /quotas\.gamma\.threads|quota threads of the tenant gamma/);
+      assert.isAbove(Number(refused.headers["retry-after"]), 0);
+      await status(say("gus", "first"), 201);
+      for (const thread of ["first", "second"]) await status(say("eve", thread), 201);
+    },
+  ],
+  [
     "write with a reader's token",
     "403, naming the role that it needs",
     async (world) =>

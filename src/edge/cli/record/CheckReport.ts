@@ -5,6 +5,7 @@
  *
  * Pure. States and exit codes are those of the Monitoring Plugins Guidelines: 0 ok, 1 warning, 2 critical, 3 unknown.
  */
+import { mostUsed } from "../../../coordination/quotas/TenantQuotas.ts";
 import { type MachineNumbers, type Named, severityOf, type StoreNumbers } from "./StoreNumbers.ts";
 
 export type State = "ok" | "warning" | "critical" | "unknown";
@@ -172,6 +173,15 @@ export const measures: ReadonlyArray<Measure> = [
     critical: undefined,
     help: "1 while the snapshots can be used",
     of: ({ store }) => flag(store?.snapshots.reachable),
+  },
+  {
+    name: "quota",
+    unit: "%",
+    isBad: "above",
+    warning: 90,
+    critical: undefined,
+    help: "Largest used share of a tenant's quota of bytes or threads; unknown where there is none",
+    of: ({ store }) => (store === undefined ? null : mostUsed(store.quotas)),
   },
   {
     name: "credentials",

@@ -30,7 +30,10 @@ const tasksLine = (groups: StoreNumbers["tasks"]): string => {
       ? ""
       : ` since ${Output.moment(oldest.oldestAt)} UTC (${oldest.agentType}${oldest.held === 0 ? ", which no worker runs" : ""})`;
   const later = sum("delayed") === 0 ? "" : `, ${Output.count(sum("delayed"))} are due later`;
-  return `${Output.count(sum("waiting"))} wait${since}, ${Output.count(sum("held"))} run${later}`;
+  const waits = groups.flatMap(({ longestWaitMillis: millis }) => (millis === null ? [] : [millis]));
+  const lately =
+    waits.length === 0 ? "" : `; those that began lately had waited ${Output.duration(Math.max(...waits))} at most`;
+  return `${Output.count(sum("waiting"))} wait${since}, ${Output.count(sum("held"))} run${later}${lately}`;
 };
 
 /** True when there is nothing to tell: no condition, nothing waits, and every projection has everything. */
@@ -66,6 +69,14 @@ export const status = Command.make(
     yield* sayStream(stream);
     yield* Output.line(`threads     ${Output.count(found.threads)}`);
     if (found.tasks.length > 0) yield* Output.line(`tasks       ${tasksLine(found.tasks)}`);
+    for (const { bytesPerDay, eventsPerMinute, tenant, threads } of found.quotas) {
+      const said = [
+        bytesPerDay === null ? [] : [`${Output.bytes(bytesPerDay.used)} of ${Output.bytes(bytesPerDay.limit)} today`],
+        threads === null ? [] : [`${Output.count(threads.used)} of ${Output.count(threads.limit)} threads`],
+        eventsPerMinute === null ? [] : [`at most ${Output.count(eventsPerMinute.limit)} events a minute`],
+      ].flat();
+      yield* Output.line(`quota       ${tenant}: ${said.join(", ")}`);
+    }
     yield* Output.line(`snapshots   ${Output.count(snapshots.keys)}, ${Output.bytes(snapshots.bytes)}`);
     yield* Output.line(
       `nats        ${nats.url}, version ${nats.version}, sync_interval ${nats.syncInterval ?? "unknown"}`,

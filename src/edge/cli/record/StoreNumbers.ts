@@ -6,6 +6,7 @@
 import { Effect, Option } from "effect";
 import type { DataFolder } from "../../../machine/DataFolder.ts";
 import { diskSpace, lowPercent, sizeOf, veryLowPercent } from "../../../machine/DiskSpace.ts";
+import { uses as quotaUses } from "../../../coordination/quotas/TenantQuotas.ts";
 import { EventLog, type LogInfo } from "../../../log/EventLog.ts";
 import { credentialsEnd } from "../../../log/connection/CredentialsEnd.ts";
 import type { LogCondition } from "../../../log/connection/LogCondition.ts";
@@ -164,6 +165,7 @@ export const numbersOf = Effect.fnUntraced(function* (folder: Folder, access: Se
     disk: machine.disk,
     wal: machine.wal,
     threads: models.threads,
+    quotas: yield* Effect.orElseSucceed(quotaUses, () => []),
     tasks,
     clock: { aheadMillis: skewMillis === undefined ? null : -Math.round(skewMillis) },
     unknown: models.unknown,

@@ -9,6 +9,7 @@
 import { Context, Effect } from "effect";
 import { HttpServerRequest, HttpServerResponse } from "effect/http";
 import type { EarlierStores } from "../../../query/earlier/EarlierStores.ts";
+import { isQuota } from "../../../log/EventLog.ts";
 import { queryOf } from "../Address.ts";
 import { asOf } from "../AsOf.ts";
 import { Principal } from "../Guard.ts";
@@ -53,11 +54,15 @@ const kinds: Readonly<Record<string, Kind>> = {
   LogDamaged: [500],
 };
 
+/** A quota of the tenant: its sentence says when it is worth asking again, this for machines. */
+const overQuota: Kind = [429, 30];
+
 interface Tagged {
   readonly _tag: string;
   readonly message?: unknown;
   readonly reason?: unknown;
   readonly hint?: unknown;
+  readonly permission?: unknown;
   readonly expected?: unknown;
   readonly actual?: unknown;
 }
@@ -70,13 +75,14 @@ const codeOf = (tag: string): string => `${tag.charAt(0).toLowerCase()}${tag.sli
 export const problemOf = (error: unknown): Problem | undefined => {
   if (error instanceof Refused) return error;
   if (typeof error !== "object" || error === null || !("_tag" in error)) return undefined;
-  const { _tag, actual, expected, hint, message, reason } = error as Tagged;
+  const { _tag, actual, expected, hint, message, permission, reason } = error as Tagged;
   const kind = kinds[_tag];
   if (kind === undefined) return undefined;
-  const [status, retryAfter] = kind;
+  const isOverQuota = _tag === "AccessDenied" && isQuota(text(permission) ?? "");
+  const [status, retryAfter] = isOverQuota ? overQuota : kind;
   const more = _tag === "SequenceConflict" ? { expected, ...(actual === undefined ? {} : { actual }) } : undefined;
   const detail = text(message) ?? text(reason) ?? `${_tag}.`;
-  return { status, code: codeOf(_tag), detail, hint: text(hint), retryAfter, more };
+  return { status, code: isOverQuota ? "quota" : codeOf(_tag), detail, hint: text(hint), retryAfter, more };
 };
 
 const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

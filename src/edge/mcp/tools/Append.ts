@@ -54,7 +54,7 @@ export const append = tool({
     const id = input.thread === undefined ? undefined : yield* idOf(input.thread, call.who.tenant);
     /** Ids that follow from the caller's: whatever is repeated is one. */
     const idFor = (what: string) =>
-      input.id === undefined ? undefined : EventId.fromContent("mcp", call.who.tenant, input.id, what);
+      input.id === undefined ? undefined : EventId.fromName("mcp", call.who.tenant, input.id, what);
     const said = Effect.gen(function* () {
       const thread = yield* Thread.thread(id ?? idFor("thread"));
       const about = speaks(call);

@@ -1,0 +1,106 @@
+/** Quotas of a tenant: refused by their name at each door, and no other tenant is concerned. */
+import { assert, describe, it } from "@effect/vitest";
+import { Cause, Context, Effect, Exit } from "effect";
+import { writeFileSync } from "node:fs";
+import type { Quota } from "../../src/coordination/config/Quota.ts";
+import { QuotaCounts } from "../../src/coordination/quotas/QuotaCounts.ts";
+import { thread } from "../../src/domain/History.ts";
+import { AccessDenied, Recollect } from "../../src/index.ts";
+import { type Admit, admitting } from "../../src/log/access/Admission.ts";
+import { EventLog } from "../../src/log/EventLog.ts";
+import { create } from "../../src/machine/AccessKeys.ts";
+import * as ClosedServer from "../support/ClosedServer.ts";
+
+const noon = Date.UTC(2026, 10, 30, 12);
+const minute = 60_000;
+const countsOf = (quota: Quota, used: { readonly bytes?: number; readonly threads?: ReadonlyArray<string> } = {}) =>
+  new QuotaCounts("acme", quota, { day: Date.UTC(2026, 10, 30), bytes: used.bytes ?? 0, threads: used.threads ?? [] });
+
+describe("the counts of a tenant", () => {
+  it("bound the bytes of a day in UTC, beginning with what was written before a restart", () => {
+    const counts = countsOf({ bytesPerDay: 100 }, { bytes: 60 });
+    assert.isUndefined(counts.take({ bytes: 40, events: 1 }, noon));
+    const refused = counts.take({ bytes: 1, events: 1 }, noon);
+    assert.deepInclude(refused, { quota: "quotas.acme.bytesPerDay", retryAfterMillis: 12 * 3_600_000 });
+    assert.match(refused?.reason ?? "", /100 of 100 bytes of today \(UTC\) are used/);
+    assert.isUndefined(counts.take({ bytes: 100, events: 1 }, noon + 12 * 3_600_000));
+  });
+
+  it("bound the events of a minute, and say when there is room again", () => {
+    const counts = countsOf({ eventsPerMinute: 60 });
+    assert.isUndefined(counts.take({ bytes: 1, events: 60 }, noon));
+    assert.deepInclude(counts.take({ bytes: 1, events: 2 }, noon), {
+      quota: "quotas.acme.eventsPerMinute",
+      retryAfterMillis: 2_000,
+    });
+    assert.isUndefined(counts.take({ bytes: 1, events: 2 }, noon + 2_000));
+    assert.isUndefined(counts.take({ bytes: 1, events: 1_000 }, noon + 10 * minute));
+  });
+
+  it("bound the threads that begin, never those that go on; a refused write begins none", () => {
+    const counts = countsOf({ threads: 2, bytesPerDay: 1_000 }, { threads: ["a"] });
+    assert.deepInclude(counts.take({ bytes: 2_000, events: 1, thread: "b" }, noon), {
+      quota: "quotas.acme.bytesPerDay",
+    });
+    assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "c" }, noon));
+    assert.deepInclude(counts.take({ bytes: 1, events: 1, thread: "d" }, noon), { quota: "quotas.acme.threads" });
+    for (const known of ["a", "c", undefined])
+      assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: known }, noon));
+    counts.quota = { threads: 3 };
+    assert.isUndefined(counts.take({ bytes: 1, events: 1, thread: "d" }, noon));
+  });
+});
+
+describe("a tenant beyond its quota", () => {
+  it.live("is refused by the quota's name, over NATS and by the daemon's own doors; others write on", () =>
+    Effect.gen(function* () {
+      const [acme, beta] = [create(), create()];
+      const users = [
+        { name: "acme", role: "publisher", tenant: "acme", nkey: acme.publicKey, createdAt: 0 },
+        { name: "beta", role: "publisher", tenant: "beta", nkey: beta.publicKey, createdAt: 0 },
+      ] as const;
+      const server = yield* ClosedServer.make({ users });
+      const { root, url } = server;
+      const counts = countsOf({ threads: 1, bytesPerDay: 4_000 });
+      const admit: Admit = (tenant, written) => (tenant === "acme" ? counts.take(written, noon) : undefined);
+      const log = Context.get(yield* ClosedServer.daemon({ ...server, admit }), EventLog);
+      const connect = (name: string, seed: string) => {
+        writeFileSync(`${root}/${name}.seed`, `${seed}\n`, { mode: 0o600 });
+        const access = { nkey: `${root}/${name}.seed`, inboxPrefix: `_INBOX_${name}` };
+        return Recollect.connect({ url, data: `${root}/of-${name}`, tenant: name, access, patienceMillis: 5_000 });
+      };
+      const one = yield* Effect.promise(() => connect("acme", acme.seed));
+      const other = yield* Effect.promise(() => connect("beta", beta.seed));
+      const say = (client: Recollect, id: string, text: string) =>
+        Effect.exit(
+          Effect.tryPromise({ try: () => client.thread(id).say({ role: "user", text }), catch: (error) => error }),
+        );
+      const permissionOf = (exit: Exit.Exit<unknown, unknown>) => {
+        const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined;
+        return error instanceof AccessDenied ? error.permission : undefined;
+      };
+      assert.isTrue(Exit.isSuccess(yield* say(one, "t", "fits")));
+      assert.strictEqual(permissionOf(yield* say(one, "another", "fits")), "quotas.acme.threads");
+      assert.strictEqual(permissionOf(yield* say(one, "t", "x".repeat(5_000))), "quotas.acme.bytesPerDay");
+      const together = yield* Effect.all(
+        Array.from({ length: 20 }, (_, index) => say(one, "t", `${index} ${"y".repeat(300)}`)),
+        { concurrency: "unbounded" },
+      );
+      const refused = together.filter((exit) => permissionOf(exit) === "quotas.acme.bytesPerDay");
+      assert.isAbove(refused.length, 0);
+      assert.deepStrictEqual(
+        together.filter((exit) => Exit.isFailure(exit)),
+        refused,
+      );
+      assert.isTrue(Exit.isSuccess(yield* say(other, "another", "x".repeat(5_000))));
+      assert.strictEqual((yield* Effect.promise(() => one.waiting())).spooled, 0);
+      const inside = admitting(log, admit).append({
+        history: thread("third", "acme"),
+        events: [{ id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" }],
+        expected: "any",
+      });
+      assert.deepInclude(yield* Effect.flip(inside), { denied: "quotas.acme.threads" });
+      yield* Effect.promise(() => Promise.all([one.close(), other.close()]));
+    }).pipe(Effect.provide(ClosedServer.machine)),
+  );
+});
