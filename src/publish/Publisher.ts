@@ -59,7 +59,9 @@ export interface AppendedAll {
   readonly sequence: Sequence;
   /** True when all of them were there already. */
   readonly duplicate: boolean;
-  /** In the order of the events. */
+  /** Events of which the audit policy records nothing (level `None`). With all of them `sequence` is `expected`, or 0. */
+  readonly withheld: number;
+  /** In the order of the events, also of those withheld. */
   readonly eventIds: ReadonlyArray<string>;
 }
 
@@ -90,7 +92,7 @@ export class Publisher extends Context.Service<
     readonly publishExpecting: <Name extends TypeName>(
       options: PublishOptions<Name> & { readonly expected: Sequence },
     ) => Effect.Effect<
-      Extract<Published, { readonly _tag: "Appended" }>,
+      Extract<Published, { readonly _tag: "Appended" | "Withheld" }>,
       InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable
     >;
     /**
@@ -103,7 +105,7 @@ export class Publisher extends Context.Service<
       readonly events: ReadonlyArray<AppendedEvent>;
       readonly expected: Sequence | "any";
     }) => Effect.Effect<AppendedAll, InvalidEvent | AppendRefused | SequenceConflict | LogUnavailable>;
-    /** The events as the log takes them, checked, their blobs in the object store: for who decides what to append. */
+    /** The events as the log takes them, as far as the audit policy keeps them, checked, their blobs in the object store: for who decides what to append. */
     readonly prepare: (
       history: History,
       events: ReadonlyArray<AppendedEvent>,
@@ -159,14 +161,17 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 
   const levels = new AuditLevels();
 
+  /** An event as far as the audit policy keeps it; undefined: nothing of it. */
+  const audited = <Given extends Pick<AppendedEvent, "type" | "data" | "actor">>(given: Given, holds: Policy) => {
+    const data = levels.audited(holds, given.type, given.data, given.actor ?? own.actor);
+    return data === undefined && given.data !== undefined ? undefined : ({ ...given, data } as Given);
+  };
+
   const publish = Effect.fn("publish.publish")(function* <Name extends TypeName>(given: PublishOptions<Name>) {
     const holds = policy();
-    const { type } = given;
-    const data = levels.audited(holds, type, given.data, given.actor ?? own.actor) as typeof given.data | undefined;
-    if (data === undefined && given.data !== undefined) {
-      return { _tag: "Withheld" as const, eventId: given.id ?? (yield* newId) };
-    }
-    const composed = yield* compose({ ...own, ...given, data: data ?? given.data }, { source, policy: holds });
+    const kept = audited(given, holds);
+    if (kept === undefined) return { _tag: "Withheld" as const, eventId: given.id ?? (yield* newId) };
+    const composed = yield* compose({ ...own, ...kept }, { source, policy: holds });
     const durable = composed.durable ?? options.durable;
     const command = durable === undefined ? composed : { ...composed, durable };
     const delivered = yield* durable === "log" ? deliverToLog(command) : delivery.deliver(command);
@@ -177,10 +182,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     given: PublishOptions<Name> & { readonly expected: Sequence },
   ) {
     const { expected, ...rest } = given;
-    const command = yield* compose(
-      { ...own, ...(rest as unknown as PublishOptions<Name>) },
-      { source, policy: policy() },
-    );
+    const holds = policy();
+    const kept = audited(rest as unknown as PublishOptions<Name>, holds);
+    if (kept === undefined) return { _tag: "Withheld" as const, eventId: given.id ?? (yield* newId) };
+    const command = yield* compose({ ...own, ...kept }, { source, policy: holds });
     if (!delivery.isDirect) {
       const hint = "Publish without an expected sequence, or wait until the log is back.";
       return yield* new LogUnavailable({
@@ -195,8 +200,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
   });
 
   const prepare = Effect.fn("publish.prepare")(function* (history: History, given: ReadonlyArray<AppendedEvent>) {
-    const commands = yield* Effect.forEach(given, (event) =>
-      compose({ ...own, ...event, history } as Composing<TypeName>, { source, policy: policy() }),
+    const holds = policy();
+    const kept = given.flatMap((event) => audited(event, holds) ?? []);
+    const commands = yield* Effect.forEach(kept, (event) =>
+      compose({ ...own, ...event, history } as Composing<TypeName>, { source, policy: holds }),
     );
     yield* putBlobs(log, commands);
     return commands.map(({ event }) => event);
@@ -208,9 +215,18 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     readonly expected: Sequence | "any";
   }) {
     const { expected, history } = given;
-    const events = yield* prepare(history, given.events);
+    const named = yield* Effect.forEach(given.events, (event) =>
+      event.id === undefined
+        ? Effect.map(newId, (id) => ({ ...event, id }))
+        : Effect.succeed({ ...event, id: event.id }),
+    );
+    const eventIds = named.map(({ id }) => id);
+    const events = yield* prepare(history, named);
+    if (events.length === 0 && named.length > 0) {
+      return { sequence: expected === "any" ? 0 : expected, duplicate: false, withheld: named.length, eventIds };
+    }
     const { duplicate, sequence } = yield* log.append({ history, events, expected });
-    return { sequence, duplicate, eventIds: events.map(({ id }) => id) };
+    return { sequence, duplicate, withheld: named.length - events.length, eventIds };
   });
 
   const away = new LogUnavailable({ reason: "the log is away; what is published waits in the spool" });

@@ -7,6 +7,7 @@ import * as History from "../../src/domain/History.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
 import { Publisher } from "../../src/publish/Publisher.ts";
 import { startSession, task } from "../../src/publish/TaskPublisher.ts";
+import { builtIn, StoragePolicy } from "../../src/publish/storing/StoragePolicy.ts";
 import { thread } from "../../src/publish/thread/ThreadPublisher.ts";
 import * as NatsServer from "../support/NatsServer.ts";
 import { LogSwitch } from "./SwitchableLog.ts";
@@ -72,6 +73,49 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
       assert.isTrue(returned.every(({ durationMillis }) => durationMillis !== undefined && durationMillis > 0));
       assert.strictEqual(facts.filter((fact) => fact._tag === "TokensUsed").length, 1);
     }).pipe(withPublisher),
+  );
+
+  it.effect("keeps the audit policy's level of a call also where several events are appended at once", () =>
+    Effect.gen(function* () {
+      const folder = yield* World.temporaryFolder;
+      const audit = [
+        { tool: "vault", level: "None" },
+        { tool: "read_*", level: "Metadata" },
+      ] as const;
+      const policy = Layer.succeed(StoragePolicy, { now: () => ({ ...builtIn().now(), audit }) });
+      const asked = (name: string) => ({
+        type: "thread.tool_called" as const,
+        data: { callId: name, name, arguments: { path: "/hush" }, request: { parameters: "/hush" } },
+      });
+      const part = { type: "tool_use", callId: "p", name: "read_part", arguments: "/hush", parameters: "/hush" };
+      const said = {
+        type: "thread.message_appended" as const,
+        data: { messageId: "m", role: "assistant", parts: [part] },
+      };
+      yield* Effect.gen(function* () {
+        const publisher = yield* Publisher;
+        const history = History.thread("audited");
+        const all = yield* publisher.appendAll({
+          history,
+          events: [asked("read_file"), asked("vault"), said],
+          expected: "any",
+        });
+        assert.strictEqual(all.withheld, 1);
+        assert.lengthOf(all.eventIds, 3);
+        const none = yield* publisher.appendAll({ history, events: [asked("vault")], expected: "any" });
+        assert.deepInclude(none, { withheld: 1, sequence: 0, duplicate: false });
+        const expecting = { ...asked("read_it"), history, expected: all.sequence };
+        yield* publisher.publishExpecting(expecting);
+        const events = yield* World.eventsOf(history);
+        assert.deepStrictEqual(
+          events.map(({ type }) => type),
+          ["thread.tool_called", "thread.message_appended", "thread.tool_called"],
+        );
+        for (const event of events) assert.notInclude(JSON.stringify(World.dataOf(event)), "hush");
+      }).pipe(
+        Effect.provide(Layer.provide(World.publisher({ folder, to: new LogSwitch(), patienceMillis: 10_000 }), policy)),
+      );
+    }),
   );
 
   it.effect("renames, tags, forks and archives a thread", () =>
@@ -199,6 +243,8 @@ layer(world, { excludeTestServices: true })("Publisher", (it) => {
       const first = yield* rename("a", 0);
       const late = yield* Effect.flip(rename("b", 0));
       assert.strictEqual(late._tag, "SequenceConflict");
+      assert.deepInclude(first, { _tag: "Appended" });
+      if (first._tag !== "Appended") return;
       assert.strictEqual((yield* rename("c", first.sequence))._tag, "Appended");
     }).pipe(withPublisher),
   );

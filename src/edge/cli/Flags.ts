@@ -80,7 +80,7 @@ export const given = <Name extends string, A>(name: Name, value: Option.Option<A
 export const threadFlag = Flag.String("thread").pipe(Flag.withMetavar("ID"), Flag.withDescription("Only this thread"));
 
 export const threadArgument = Argument.String("thread").pipe(
-  Argument.withDescription("Thread id, or a beginning of it that no other thread has"),
+  Argument.withDescription("Thread id, a beginning of it that no other thread has, or its place in the last list"),
 );
 
 export const json = Flag.Boolean("json").pipe(

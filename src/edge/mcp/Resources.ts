@@ -12,7 +12,7 @@ import { Desk } from "./Desk.ts";
 import { handOverOf } from "./HandOver.ts";
 import { leaving } from "./Leaving.ts";
 import { Refused } from "./Refusal.ts";
-import { objectsOf } from "./Rows.ts";
+import { objectsOf, rowsOf } from "./Rows.ts";
 import { type Call, currentCall, type Registered } from "./Tool.ts";
 import { listThreads } from "./tools/ListThreads.ts";
 import { readThread } from "./tools/ReadThread.ts";
@@ -53,20 +53,47 @@ const threads = McpServer.resource({
   content: Effect.map(ofTool(listThreads, {}), (text) => json("recollect://threads", text)),
 });
 
+const viewsSql = `SELECT view, doc, 'recollect://dictionary/' || view AS columns FROM v_dictionary WHERE position = 0 ORDER BY view`;
+const columnsSql = `SELECT "column", doc, type, unit, purpose FROM v_dictionary WHERE view = ? AND position > 0 ORDER BY position`;
+
+/** Names of views that begin so, for a client's completion. */
+const viewNames = (beginning: string) =>
+  read(() =>
+    Effect.map(rowsOf(viewsSql), (rows) =>
+      rows.map(([view]) => String(view)).filter((name) => name.startsWith(beginning)),
+    ),
+  );
+
+/** Decision: views first and columns one view at a time, because all columns are 165 kB: 40,000 tokens of a conversation. */
 const dictionary = McpServer.resource({
   uri: "recollect://dictionary",
   name: "dictionary",
-  description: "Every view and column that the tool `query` may ask, explained.",
+  description: "Every view that the tool `query` may ask, with where its columns are explained.",
   mimeType: "application/json",
   content: read(() =>
     Effect.gen(function* () {
-      const { query: asking, shown } = yield* Desk;
-      const query = yield* asking;
-      const { columns, rows } = yield* query.select("SELECT * FROM v_dictionary");
-      const objects: JsonValue = objectsOf(columns, rows);
-      return json("recollect://dictionary", leaving(objects, shown));
+      const objects: JsonValue = objectsOf(["view", "doc", "columns"], yield* rowsOf(viewsSql));
+      return json("recollect://dictionary", leaving(objects, (yield* Desk).shown));
     }),
   ),
+});
+
+const view = McpServer.resource`recollect://dictionary/${McpSchema.param("view", Schema.String)}`({
+  name: "view",
+  description: "The columns of one view, explained.",
+  mimeType: "application/json",
+  completion: { view: viewNames },
+  content: (uri, name) =>
+    read(() =>
+      Effect.gen(function* () {
+        const rows = yield* rowsOf(columnsSql, [name]);
+        if (rows.length === 0) {
+          return yield* new Refused({ message: `There is no view ${name}. recollect://dictionary lists all.` });
+        }
+        const objects: JsonValue = objectsOf(["column", "doc", "type", "unit", "purpose"], rows);
+        return json(uri, leaving(objects, (yield* Desk).shown));
+      }),
+    ),
 });
 
 const thread = McpServer.resource`recollect://threads/${McpSchema.param("thread", Schema.String)}`({
@@ -94,4 +121,4 @@ const handOver = McpServer.prompt({
     ),
 });
 
-export const layer = Layer.mergeAll(threads, dictionary, thread, handOver);
+export const layer = Layer.mergeAll(threads, dictionary, view, thread, handOver);

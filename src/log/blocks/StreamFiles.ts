@@ -29,6 +29,7 @@ import * as HighwayHash from "./HighwayHash.ts";
 /** Metadata of a stream beside its blocks, by nats-server, as far as it matters here. */
 export interface StreamMeta {
   readonly compression?: string;
+  readonly allow_msg_ttl?: boolean;
   readonly num_replicas?: number;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly Created?: string;

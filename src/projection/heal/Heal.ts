@@ -83,7 +83,13 @@ const metadataOf = ({ folder, identity }: Surveyed): Record<string, string> => {
 const healedThroughKey = "recollect.healed-through";
 
 /** Findings with which every event stays as it is. */
-const harmless: ReadonlySet<Finding["code"]> = new Set(["compressed", "identity", "replicated", "ledgerFaults"]);
+const harmless: ReadonlySet<Finding["code"]> = new Set([
+  "compressed",
+  "removable",
+  "identity",
+  "replicated",
+  "ledgerFaults",
+]);
 
 /** Buckets that are folded from the stream, and are folded anew by themselves. */
 const derivedBuckets = ["KV_RECOLLECT_THREADS"] as const;

@@ -43,6 +43,7 @@ export interface Finding {
     | "streamMissing"
     | "unloadable"
     | "compressed"
+    | "removable"
     | "lostFromStream"
     | "lostFromBoth"
     | "changed"
@@ -168,6 +169,11 @@ const findingsOf = (options: {
     folder?.meta?.compression === "s2",
     "compressed",
     "The stream is compressed: one damaged bit costs a piece of a block, and nats-server may refuse all of it.",
+  );
+  add(
+    folder?.meta?.allow_msg_ttl === true,
+    "removable",
+    "The stream lets an event be stored that vanishes after a time, and the server cannot turn that off.",
   );
   const stated = folder?.meta?.metadata?.[identityKey];
   add(

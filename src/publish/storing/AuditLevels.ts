@@ -25,6 +25,12 @@ const mostCalls = 10_000;
 const without = (data: JsonObject, ...names: ReadonlyArray<string>): JsonObject =>
   Object.fromEntries(Object.entries(data).filter(([name]) => !names.includes(name)));
 
+/** Fields of a call, or of a part that is one, at `Metadata`: names and places, whatever else its client said of it. */
+const callMetadata = ["type", "callId", "name", "server", "messageId"];
+
+const only = (data: JsonObject, names: ReadonlyArray<string>): JsonObject =>
+  Object.fromEntries(Object.entries(data).filter(([name]) => names.includes(name)));
+
 const bytesOf = (value: unknown): number =>
   value == null ? 0 : utf8Length(typeof value === "string" ? value : JSON.stringify(value));
 
@@ -70,7 +76,7 @@ export class AuditLevels {
     const level = this.#levelOfCall(audit, data, actor);
     if (level === "None") return undefined;
     if (level === "RequestResponse") return data;
-    const kept = keepsRequest(level) ? data : without(data, "arguments", "argumentsBlob");
+    const kept = keepsRequest(level) ? data : only(data, callMetadata);
     return { ...kept, auditLevel: level };
   }
 
@@ -102,7 +108,7 @@ export class AuditLevels {
 
   #part(audit: AuditPolicy, part: JsonObject, actor: string | undefined): JsonObject {
     if (part["type"] === "tool_use") {
-      return keepsRequest(this.#levelOfCall(audit, part, actor)) ? part : without(part, "arguments", "blob");
+      return keepsRequest(this.#levelOfCall(audit, part, actor)) ? part : only(part, callMetadata);
     }
     if (part["type"] !== "tool_result" || keepsResponse(this.#levelOfAnswer(audit, part))) return part;
     return { ...without(part, "blob"), text: "", bytes: part["bytes"] ?? bytesOf(part["text"]) };

@@ -21,6 +21,7 @@ import { commandLineOf, isAlive } from "../../machine/Processes.ts";
 import type { Spool } from "../../spool/Spool.ts";
 import * as AnswerFile from "./AnswerFile.ts";
 import { type Policy, policyHere } from "../storing/StoragePolicy.ts";
+import { AuditLevels } from "../storing/AuditLevels.ts";
 import { type About, compose } from "../write/NewEvent.ts";
 
 /** Interval of syncs to disk, milliseconds. Five syncs a second are 1 % of a slow disk. */
@@ -238,7 +239,9 @@ const commandOf = Effect.fnUntraced(function* (
   const { draft, at, ended } = replay(lines);
   const how = ended?.ending ?? "aborted";
   const reason = { metadata: { abortReason: "the process ended" }, stopReason: "aborted" };
-  const data = { ...header.message, ...(ended?.message ?? reason), parts: partsOf(draft.parts, how) };
+  const said = { ...header.message, ...(ended?.message ?? reason), parts: partsOf(draft.parts, how) };
+  const { actor } = header.about as About;
+  const data = new AuditLevels().audited(policy, "thread.message_appended", said, actor);
   const id = ended === undefined ? abortedIdOf(header.endId) : header.endId;
   const about = { ...(header.about as About), id, ...(at === undefined ? {} : { occurredAt: at }) };
   return yield* compose(

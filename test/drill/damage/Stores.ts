@@ -8,6 +8,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readModels } from "../../../projections/all.ts";
 import { dice } from "../Dice.ts";
 import { type Jsm, withApi } from "./Api.ts";
 import { begin, type Ended, endServer, product, type Running } from "./Command.ts";
@@ -180,15 +181,20 @@ const write = (folder: string) => {
 
 /** Stores of an earlier run in the same folder, in `stores.json` beside them; the truth as its entries. */
 interface Note {
+  /** Versions of the read models: of others, the stores are made anew. */
+  readonly made: string;
   threads: ReadonlyArray<string>;
   readonly stores: Partial<
     Record<Base, Omit<Store, "truth"> & { readonly truth: ReadonlyArray<readonly [string, Truth.Row]> }>
   >;
 }
 
+const made = JSON.stringify(readModels.map(({ name, version }) => [name, version]));
+
 const noteIn = (folder: string): Note => {
   const file = join(folder, "stores.json");
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Note) : { threads: [], stores: {} };
+  const found = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Note) : undefined;
+  return found?.made === made ? found : { made, threads: [], stores: {} };
 };
 
 /** `kept`: a folder for the stores, where those of an earlier run are used again. Default: one of their own. */
@@ -244,8 +250,8 @@ export const make = async (say: (line: string) => void, kept?: string): Promise<
     return { data: to, read: await readWhole(home, to, threads), truth: Truth.truthOf(to) };
   };
 
-  const made: Partial<Record<Base, Promise<Store>>> = { plain: Promise.resolve(plain) };
+  const held: Partial<Record<Base, Promise<Store>>> = { plain: Promise.resolve(plain) };
   const of = (base: Base): Promise<Store> =>
-    (made[base] ??= base === "spooled" ? noted(base, base, () => spool(known, plain)) : noted(base, base, compress));
+    (held[base] ??= base === "spooled" ? noted(base, base, () => spool(known, plain)) : noted(base, base, compress));
   return { ...known, of };
 };

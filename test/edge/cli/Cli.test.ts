@@ -223,6 +223,18 @@ describe("the command line, beside a daemon", { timeout: 300_000 }, () => {
     assert.deepStrictEqual(json("search", "no such words anywhere").threads, []);
   });
 
+  it("takes the place of a thread in the last list for its id, and shows times by the clock of a zone", () => {
+    const listed = json("threads").threads.findIndex((one: { threadId: string }) => one.threadId === threadId);
+    run("threads");
+    assert.include(run("thread", String(listed + 1)).out, `[${threadId}]`);
+    assert.strictEqual(run("thread", "999").code, 4);
+    run("search", "database", "locked");
+    assert.include(run("resume", "1").out, threadId);
+    assert.include(run("thread", threadId, "--tz", "Asia/Tokyo").out, "2026-01-01 09:00:00  user");
+    assert.include(run("search", "database", "--tz", "Asia/Tokyo").out, "2026-01-01 09:00:00");
+    assert.strictEqual(run("thread", threadId, "--tz", "Nowhere").code, 2);
+  });
+
   it("shows a conversation, and as it was at a sequence and at a time", () => {
     assert.lengthOf(json("thread", threadId).messages, 4);
     assert.lengthOf(json("thread", threadId, "--at", "2").messages, 2);

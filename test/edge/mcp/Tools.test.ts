@@ -254,6 +254,30 @@ describe("the tools of the MCP server", () => {
       }).pipe(Effect.scoped),
     );
 
+    it.effect("stand beside a dictionary that lists views, then explains one, each within the usual budget", () =>
+      Effect.gen(function* () {
+        const { readResource, complete } = yield* client(who("operator"));
+        const read = Effect.fnUntraced(function* (uri: string) {
+          const { contents } = yield* readResource({ uri });
+          const [content] = contents;
+          const text = content !== undefined && "text" in content ? content.text : "";
+          assert.isAtMost(tokensIn(text), 6_000, uri);
+          return JSON.parse(text) as ReadonlyArray<Readonly<Record<string, string>>>;
+        });
+        const views = yield* read("recollect://dictionary");
+        assert.include(
+          views.map(({ view }) => view),
+          "v_tool_calls",
+        );
+        for (const { columns = "", view } of views) assert.isNotEmpty(yield* read(columns), view);
+        const { completion } = yield* complete({
+          ref: { type: "ref/resource", uri: "recollect://dictionary/{view}" },
+          argument: { name: "view", value: "v_tool" },
+        });
+        assert.include(completion.values, "v_tool_calls");
+      }).pipe(Effect.scoped),
+    );
+
     it.effect("answer hostile and mistaken arguments with a sentence", () =>
       Effect.gen(function* () {
         const { say } = yield* client(who("operator"));

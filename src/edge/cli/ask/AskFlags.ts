@@ -17,12 +17,19 @@ const isZone = (zone: string): boolean => {
   }
 };
 
-export const zone = Flag.String("tz").pipe(
-  Flag.filter(isZone, () => "it is no time zone. Write Europe/Berlin, America/New_York or UTC."),
-  Flag.withMetavar("ZONE"),
-  Flag.withDescription("Whose days there are, and whose clock a table shows (default: this machine's days, UTC times)"),
-  Flag.optional,
+const zoneOf = (description: string) =>
+  Flag.String("tz").pipe(
+    Flag.filter(isZone, () => "it is no time zone. Write Europe/Berlin, America/New_York or UTC."),
+    Flag.withMetavar("ZONE"),
+    Flag.withDescription(description),
+    Flag.optional,
+  );
+
+export const zone = zoneOf(
+  "Whose days there are, and whose clock a table shows (default: this machine's days, UTC times)",
 );
+
+export const timeZone = zoneOf("Times in full, by the clock of this zone");
 
 const form = (name: string, description: string) =>
   Flag.Boolean(name).pipe(Flag.withDefault(false), Flag.withDescription(description));

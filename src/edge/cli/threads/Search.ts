@@ -12,7 +12,11 @@ import { given, json, readModels } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { paged } from "../Pager.ts";
 import { momentHint, momentOf } from "../ParseTime.ts";
+import { timeZone } from "../ask/AskFlags.ts";
+import { momentIn } from "../ask/Figure.ts";
+import { momentInZone } from "../ask/ZonedTime.ts";
 import { agentName, bold, color, dim, folderName, type Screen, screenOf, utc, when } from "../Screen.ts";
+import * as LastList from "./LastList.ts";
 import { shortIds, wholeThreadId } from "./ThreadIds.ts";
 import { fitted, threadTitle } from "./ThreadRows.ts";
 
@@ -48,12 +52,13 @@ const marked = ({ marks, snippet }: SearchHit, screen: Screen): string => {
 interface How {
   readonly screen: Screen;
   readonly now: number;
-  readonly utc: boolean;
+  /** Times in full. Absent: relative ones. */
+  readonly full: ((millis: number) => string) | undefined;
   readonly short: ReadonlyArray<string>;
 }
 
 const hitLine = (hit: SearchHit, how: How): string => {
-  const time = hit.at === null ? [] : [how.utc ? Output.moment(hit.at) : when(hit.at, how.now)];
+  const time = hit.at === null ? [] : [(how.full ?? ((at: number) => when(at, how.now)))(hit.at)];
   const about = [headOf(hit), ...time, `at ${hit.sequence}`].map(Output.shown).join("  ");
   return `  ${dim(about, how.screen)}\n${" ".repeat(indent)}${marked(hit, how.screen)}`;
 };
@@ -61,7 +66,8 @@ const hitLine = (hit: SearchHit, how: How): string => {
 const show = Effect.fnUntraced(function* (answer: SearchAnswer, how: How) {
   for (const [at, { count, hits, thread }] of answer.threads.entries()) {
     const id = how.short[at] ?? thread.threadId;
-    const time = how.utc ? Output.moment(thread.lastActivityAt) : when(thread.lastActivityAt, how.now);
+    const active = thread.lastActivityAt;
+    const time = active === null ? "-" : (how.full ?? ((millis: number) => when(millis, how.now)))(active);
     const about = [time, agentName(thread.tool, thread.client), folderName(thread.cwd)].map(Output.shown).join("  ");
     const room = how.screen.columns - id.length - about.length - 4;
     // A long title has a line of its own.
@@ -165,6 +171,7 @@ export const searchCommand = Command.make(
     ),
     tenant: text("tenant", "NAME", "Of this tenant only"),
     utc,
+    tz: timeZone,
     color,
     json,
   },
@@ -173,8 +180,9 @@ export const searchCommand = Command.make(
       if (input.contains && input.regex)
         return yield* new BadRequest({ message: "--contains and --regex are two ways to look.", hint: "Give one." });
       const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
+      const tz = Option.getOrUndefined(input.tz);
       const moment = (written: Option.Option<string>) =>
-        Option.flatMap(written, (one) => Option.fromUndefinedOr(momentOf(one, now)));
+        Option.flatMap(written, (one) => Option.fromUndefinedOr(momentInZone(one, now, tz ?? "UTC")));
       const query = yield* Query;
       const screen = screenOf(input.color);
       const threadId = Option.isSome(input.thread)
@@ -207,8 +215,10 @@ export const searchCommand = Command.make(
             : "Nothing found.",
         );
       const ids = answer.threads.map(({ thread }) => thread.threadId);
+      yield* LastList.remember(ids);
       const short = screen.isTerminal ? yield* shortIds(ids) : ids;
-      yield* show(answer, { screen, now, utc: input.utc || !screen.isTerminal, short });
+      const isFull = input.utc || tz !== undefined || !screen.isTerminal;
+      yield* show(answer, { screen, now, full: isFull ? momentIn(input.utc ? undefined : tz) : undefined, short });
     },
     readModels,
     paged,

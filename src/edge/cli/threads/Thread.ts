@@ -12,6 +12,8 @@ import { given, json, readModels, tenant, threadArgument } from "../Flags.ts";
 import { momentOf } from "../ParseTime.ts";
 import * as Output from "../Output.ts";
 import { paged } from "../Pager.ts";
+import { timeZone } from "../ask/AskFlags.ts";
+import { momentIn } from "../ask/Figure.ts";
 import { asJson, showSpooled, spooledFor } from "../spool/Spooled.ts";
 import { bold, color, type Screen, screenOf, wrapped } from "../Screen.ts";
 import { lastThreadId, wholeThreadId } from "./ThreadIds.ts";
@@ -104,6 +106,7 @@ export const threadCommand = Command.make(
       Flag.withDescription("Arguments, results and thoughts whole, however long"),
     ),
     color,
+    tz: timeZone,
     at,
     all: Flag.Boolean("all").pipe(
       Flag.withDefault(false),
@@ -173,7 +176,8 @@ export const threadCommand = Command.make(
       yield* leftOut(messages, shown);
       const hidden = new Set(messages.filter((one) => !shown.includes(one)).map(({ messageId }) => messageId));
       const calls = toolCalls.filter(({ messageId }) => messageId === null || !hidden.has(messageId));
-      const pieces = transcript(shown, calls, { compactions, isFull: input.full });
+      const moment = momentIn(Option.getOrUndefined(input.tz));
+      const pieces = transcript(shown, calls, { compactions, isFull: input.full, moment });
       yield* showPieces(pieces, { around: Option.getOrUndefined(input.around), isAll: input.all, screen });
       yield* showSpooled(spooled);
     },

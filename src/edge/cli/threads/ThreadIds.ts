@@ -1,18 +1,21 @@
 /**
- * Thread ids as people write them: any beginning that only one thread has.
+ * Thread ids as people write them: any beginning that only one thread has, or a place in the last list.
  *
  * Room: edge.
  */
 import { Clock, Effect } from "effect";
 import { Query } from "../../../query/Query.ts";
 import { BadRequest, NotFound } from "../Failure.ts";
+import * as LastList from "./LastList.ts";
 
 /** Shortest id that is shown: git's habit, and room for millions of random ids. */
 const shortest = 8;
 
-/** The id in full of a thread; as it is where no thread has it, since other stores than the read models may know it. */
+/** The id in full of a thread, also of the N-th of the last list; as it is where no thread has it, since other stores than the read models may know it. */
 export const wholeThreadId = Effect.fnUntraced(function* (given: string, tenant?: string) {
   const query = yield* Query;
+  const listed = yield* LastList.atPlace(given);
+  if (listed !== undefined) return listed;
   const ids = yield* query.threadIds({ beginning: given, limit: 4, ...(tenant === undefined ? {} : { tenant }) });
   const [only, ...others] = ids;
   if (only === undefined || others.length === 0) return only ?? given;

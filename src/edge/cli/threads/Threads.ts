@@ -8,6 +8,7 @@ import { Command, Flag } from "effect/cli";
 import { Query, type ThreadPage } from "../../../query/Query.ts";
 import { given, json, limit, readModels } from "../Flags.ts";
 import { color, type Screen, screenOf, utc } from "../Screen.ts";
+import * as LastList from "./LastList.ts";
 import { shortIds } from "./ThreadIds.ts";
 import { threadLines } from "./ThreadRows.ts";
 import { paged } from "../Pager.ts";
@@ -114,6 +115,7 @@ export const threads = Command.make(
       const screen = screenOf(input.color);
       if (input.json) return yield* Output.json({ threads: page.threads, next: page.next ?? null });
       if (page.threads.length === 0) return yield* none(Object.keys(filter).length > 0);
+      yield* LastList.remember(page.threads.map(({ threadId }) => threadId));
       // A search shows where the words stand, and needs the whole width for it.
       if (input.wide || !screen.isTerminal || Option.isSome(input.text)) return yield* show(page);
       return yield* showFitted(page, screen, input.utc);

@@ -22,10 +22,11 @@ const indent = (text: string): string =>
 /** Extent of long texts: their beginnings, or all of them. */
 export interface Shown {
   readonly isFull: boolean;
+  readonly moment: (millis: number) => string;
 }
 
 /** The beginning of a long text, and how much follows. */
-const head = (text: string, { isFull }: Shown): string => {
+const head = (text: string, { isFull }: Pick<Shown, "isFull">): string => {
   if (isFull) return text.trimEnd();
   const lines = text.trimEnd().split("\n");
   const shown = lines.slice(0, mostLines).join("\n").slice(0, mostCharacters);
@@ -50,7 +51,8 @@ const callText = (call: ToolCallRow, how: Shown): string => {
 };
 
 /** Time for a line; an unknown one is not shown. */
-const timeOf = (millis: number | null): ReadonlyArray<string> => (millis === null ? [] : [Output.moment(millis)]);
+const timeOf = (millis: number | null, { moment }: Shown): ReadonlyArray<string> =>
+  millis === null ? [] : [moment(millis)];
 
 /** Settings for making a piece. */
 interface Making extends Shown {
@@ -92,7 +94,7 @@ const messageText = (message: MessageRow, how: Making): string => {
   ].filter((text) => text !== null);
   // A tool's answer has the role of a person in some formats.
   const speaker = message.role === "user" && message.kind !== "prompt" ? message.kind.replace("_", " ") : who;
-  const heading = [...timeOf(message.occurredAt), speaker, ...remarks].join("  ");
+  const heading = [...timeOf(message.occurredAt, how), speaker, ...remarks].join("  ");
   const parts = message.parts.map((part) => partText(part, how)).filter((text) => text !== "");
   if (
     parts.length === 0 &&
@@ -106,7 +108,7 @@ const messageText = (message: MessageRow, how: Making): string => {
 const compactionText = ({ occurredAt, summary, tokensBefore, trigger }: CompactionRow, how: Shown): string => {
   const about = [trigger, tokensBefore === null ? null : `${Output.count(tokensBefore)} tokens before`];
   const known = about.filter((text) => text !== null).join(", ");
-  const heading = [...timeOf(occurredAt), `── compacted${known === "" ? "" : ` (${known})`} ──`].join("  ");
+  const heading = [...timeOf(occurredAt, how), `── compacted${known === "" ? "" : ` (${known})`} ──`].join("  ");
   return summary === null ? heading : `${heading}\n${indent(head(summary, how))}`;
 };
 
@@ -120,13 +122,19 @@ export interface Piece {
 export const transcript = (
   messages: ReadonlyArray<MessageRow>,
   calls: ReadonlyArray<ToolCallRow>,
-  options: { readonly compactions?: ReadonlyArray<CompactionRow>; readonly isFull?: boolean } = {},
+  options: {
+    readonly compactions?: ReadonlyArray<CompactionRow>;
+    readonly isFull?: boolean;
+    /** Time for a person; default: in UTC. */
+    readonly moment?: (millis: number) => string;
+  } = {},
 ): ReadonlyArray<Piece> => {
   // Some agents use a call id again in one thread: the nth use is the nth call.
   const byId = Map.groupBy(calls, ({ toolCallId }) => toolCallId);
   const told = new Set<ToolCallRow>();
   const how: Making = {
     isFull: options.isFull ?? false,
+    moment: options.moment ?? Output.moment,
     callOf: (callId) => {
       const call = callId === null ? undefined : byId.get(callId)?.find((one) => !told.has(one));
       if (call !== undefined) told.add(call);
@@ -145,7 +153,7 @@ export const transcript = (
       : [
           {
             sequence: call.sequence,
-            text: [...timeOf(call.startedAt), `tool call\n${indent(callText(call, how))}`].join("  "),
+            text: [...timeOf(call.startedAt, how), `tool call\n${indent(callText(call, how))}`].join("  "),
           },
         ],
   );

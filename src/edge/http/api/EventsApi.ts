@@ -27,10 +27,12 @@ export const Appending = Schema.Union([
 ]);
 
 const AppendedAll = Schema.Struct({
-  outcome: Schema.Literals(["appended", "duplicate"]),
+  outcome: Schema.Literals(["appended", "duplicate", "withheld"]),
   /** Of the last event. */
   sequence: Count,
   eventIds: Schema.Array(Schema.String),
+  /** Number of those that the audit policy records nothing of; absent: none. */
+  withheld: optional(Count),
 }).annotate({ identifier: "AppendedAll" });
 
 const EventPage = Schema.Struct({

@@ -41,9 +41,10 @@ export const aboutFields = {
 /** Outcome of publishing an event. */
 export const Published = Schema.Struct({
   eventId: Text,
-  /** `appended`: in the log. `duplicate`: it was there. `spooled`: on the daemon's disk until the log is back. */
-  outcome: Schema.Literals(["appended", "duplicate", "spooled"]),
-  /** Its position in the stream; absent while it is spooled. */
+  /** `appended`: in the log. `duplicate`: it was there. `spooled`: on the daemon's disk until the log is back.
+   * `withheld`: nowhere, because the audit policy records nothing of such a call. */
+  outcome: Schema.Literals(["appended", "duplicate", "spooled", "withheld"]),
+  /** Its position in the stream; absent while it is spooled, and when it is withheld. */
   sequence: optional(Count),
 }).annotate({ identifier: "Published" });
 

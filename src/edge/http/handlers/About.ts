@@ -55,10 +55,10 @@ export const outcomeOf = (published: Published) => ({
   eventId: published.eventId,
   ...("sequence" in published
     ? { outcome: "appended" as const, sequence: published.sequence }
-    : { outcome: "spooled" as const }),
+    : { outcome: published._tag === "Withheld" ? ("withheld" as const) : ("spooled" as const) }),
 });
 
-/** 201 for what is in the log, 202 for what waits in the spool of this machine. */
+/** 201 for what is in the log, 202 for what waits in the spool of this machine, and for what the audit policy withholds. */
 export const publishedAs = <More extends object>(
   published: Published,
   more?: More,

@@ -71,11 +71,14 @@ export const append = Effect.fnUntraced(function* (
   const events = yield* Effect.forEach(said, eventSaid);
   const expected = match ?? ("events" in payload ? payload.expected : undefined) ?? ("any" as const);
   const appending = publisher.appendAll({ history, events, expected });
-  const { duplicate, eventIds, sequence } = yield* match === undefined
+  const { duplicate, eventIds, sequence, withheld } = yield* match === undefined
     ? appending
     : Effect.catchTag(appending, "SequenceConflict", (conflict) => Effect.fail(moved(conflict)));
-  const outcome = duplicate ? ("duplicate" as const) : ("appended" as const);
-  return json({ outcome, sequence, eventIds }, { status: 201, headers: { etag: etagOf(sequence) } });
+  const outcome = duplicate ? "duplicate" : withheld === eventIds.length && withheld > 0 ? "withheld" : "appended";
+  return json(
+    { outcome, sequence, eventIds, ...(withheld === 0 ? {} : { withheld }) },
+    { status: 201, headers: { etag: etagOf(sequence) } },
+  );
 });
 
 const read = Effect.fnUntraced(function* (
