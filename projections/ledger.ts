@@ -68,6 +68,7 @@ const taken = (entry: LogEntry, facts: ReadonlyArray<Fact>): RowChange => {
       source: event?.source ?? "",
       type: event?.type ?? "",
       meaning: meaningOf(facts) ?? "",
+      actor: event === undefined ? "" : (event.actor ?? actorOf(event, facts) ?? ""),
       events: 1,
       bytes: entry.body.byteLength,
       first_sequence: entry.sequence,
@@ -89,7 +90,7 @@ const callId = `coalesce((SELECT c.call_id FROM tool_calls c WHERE c.thread_id =
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 5,
+  version: 6,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
@@ -130,8 +131,8 @@ export const ledger: Projection = {
     },
     {
       name: "event_activity",
-      doc: "One row per quarter of an hour, history, source, type and meaning.",
-      key: ["quarter_at", "kind", "history_id", "tenant", "source", "type", "meaning"],
+      doc: "One row per quarter of an hour, history, source, type, meaning and actor.",
+      key: ["quarter_at", "kind", "history_id", "tenant", "source", "type", "meaning", "actor"],
       clustered: true,
       hot: true,
       columns: {
@@ -145,6 +146,7 @@ export const ledger: Projection = {
         source: { type: "name", doc: "Who wrote them." },
         type: { type: "name", doc: "Event type." },
         meaning: { type: "name", doc: "What they were." },
+        actor: { type: "name", doc: "Who did them." },
         events: { type: "integer", merge: "sum", doc: "How many." },
         bytes: { type: "integer", merge: "sum", doc: "Bytes of their bodies." },
         first_sequence: { type: "integer", merge: "min", doc: "The first of them." },
@@ -204,7 +206,7 @@ export const ledger: Projection = {
     },
     {
       name: "v_event_activity",
-      doc: "One row per quarter of an hour, history, source, type and meaning: what the log took, and how large it is. May be added up.",
+      doc: "One row per quarter of an hour, history, source, type, meaning and actor: what the log took, and how large it is. May be added up.",
       columns: {
         quarter_at: "Beginning of the quarter of an hour in UTC in which the log took them, epoch milliseconds.",
         kind: "Kind of history: thread, task, session, source, config or store; empty for messages that are no events.",
@@ -213,12 +215,13 @@ export const ledger: Projection = {
         source: "Who wrote them: a program and, for imports, the format.",
         type: "Event type.",
         meaning: "What they were, as in v_events.",
+        actor: "Who did them, as in v_events; null when not said.",
         events: "Events.",
         data_bytes: "Bytes of their data.",
         first_sequence: "Stream sequence of the first of them: what the log took since then has no smaller one.",
       },
       select: `SELECT a.quarter_at, ${nameText("a.kind")}, h.text, ${nameText("a.tenant")}, ${nameText("a.source")}, ${nameText("a.type")},
-        ${nameText("a.meaning")}, a.events, a.bytes, a.first_sequence FROM event_activity a LEFT JOIN names h ON h.name = a.history_id`,
+        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence FROM event_activity a LEFT JOIN names h ON h.name = a.history_id`,
     },
     {
       name: "v_store_events",

@@ -466,6 +466,14 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
         sum(audit.rows("actors"), (row) => Number(row["events"])),
         known.entries.length,
       );
+      const inLedger = yield* (yield* Query).select(
+        "SELECT actor, coalesce(meaning, type), count(*), count(DISTINCT subject) FROM v_events GROUP BY 1, 2",
+      );
+      assert.isAbove(inLedger.rows.length, 5);
+      assert.sameDeepMembers(
+        audit.rows("actors").map((row) => [row["actor"], row["type"], row["events"], row["histories"]]),
+        inLedger.rows.map((row) => [...row]),
+      );
     }),
   );
 

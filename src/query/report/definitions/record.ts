@@ -89,12 +89,12 @@ export const audit: Report = {
         column("type", "text", "Event type, or what an entry was."),
         column("events", "count", "Events."),
         column("histories", "count", "Threads, tasks and others they are of."),
-        column("first_at", "moment", "When the log took the first."),
-        column("last_at", "moment", "When the log took the last."),
+        column("first_at", "moment", "Quarter of an hour in which the log took the first."),
+        column("last_at", "moment", "Quarter of an hour in which the log took the last."),
       ],
       plot: { kind: "bars", x: "actor", y: ["events"] },
-      sql: `SELECT e.actor, coalesce(e.meaning, e.type), count(*), count(DISTINCT e.subject), min(e.recorded_at), max(e.recorded_at)
-        FROM v_events e WHERE ${recorded} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+      sql: `SELECT a.actor, coalesce(nullif(a.meaning, ''), a.type), sum(a.events), count(DISTINCT a.subject), min(a.quarter_at), max(a.quarter_at)
+        ${taken} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
       name: "sql",
