@@ -72,9 +72,7 @@ describe("a tenant beyond its quota", () => {
       const one = yield* Effect.promise(() => connect("acme", acme.seed));
       const other = yield* Effect.promise(() => connect("beta", beta.seed));
       const say = (client: Recollect, id: string, text: string) =>
-        Effect.exit(
-          Effect.tryPromise({ try: () => client.thread(id).say({ role: "user", text }), catch: (error) => error }),
-        );
+        Effect.exit(Effect.promise(() => client.thread(id).say({ role: "user", text })));
       const permissionOf = (exit: Exit.Exit<unknown, unknown>) => {
         const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined;
         return error instanceof AccessDenied ? error.permission : undefined;
