@@ -85,7 +85,8 @@ const start = (
   env: Readonly<Record<string, string>> = {},
 ) => {
   const child = spawn(process.execPath, [...node, join(clone, "bin/recollect.mjs"), ...args], {
-    env: { ...process.env, PATH: `${clone}/path:/usr/bin:/bin`, ...env },
+    // What is compiled goes where Node puts it by itself.
+    env: { ...process.env, NODE_COMPILE_CACHE: undefined, PATH: `${clone}/path:/usr/bin:/bin`, ...env },
   });
   let output = "";
   let errors = "";

@@ -1,7 +1,16 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect, Fiber } from "effect";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { readModels } from "../../projections/all.ts";
 import * as Ranges from "../../src/domain/SequenceRanges.ts";
@@ -53,13 +62,16 @@ describe("a rebuild", () => {
     }),
   );
 
-  it.live("is told and counted where the database was deleted, and is made by itself", () =>
+  it.live.each([
+    ["deleted", (file: string) => Generations.remove(file)],
+    ["emptied", (file: string) => truncateSync(file)],
+  ] as const)("is told and counted where the database was %s, and is made by itself", ([, destroy]) =>
     Effect.gen(function* () {
       const log = stubLog(conversation(20));
       const path = join(yield* temporaryFolder, "recollect.db");
       yield* once(log, path);
       assert.strictEqual(ScrubState.readSync(path).mended, 0);
-      Generations.remove(Generations.current(path) ?? "");
+      destroy(Generations.current(path) ?? "");
       yield* once(log, path);
       assert.strictEqual(ScrubState.readSync(path).mended, 1);
       assert.lengthOf(sequences(path), 20);

@@ -4,7 +4,7 @@
  * Room: projection.
  */
 import { Effect } from "effect";
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import * as ProjectorCondition from "../ProjectorCondition.ts";
 import * as Generations from "./Generations.ts";
 import { attemptOn } from "./LedgerFileSqlite.ts";
@@ -26,13 +26,16 @@ const tellGone = Effect.fnUntraced(function* (path: string) {
   );
 });
 
+/** A file is pointed to when its tables are in it: an empty one was emptied, and is as good as deleted. */
+const holdsSomething = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
+
 /** The file behind the path, made when there is none. */
 const ensureFile = Effect.fnUntraced(function* (path: string, projections: ReadonlyArray<Projection>) {
   // Only a database of ours is taken over.
   if (Generations.isPlain(path)) yield* WriteLock.peek(path);
   yield* attemptOn(path, () => Generations.adopt(path));
   const found = Generations.current(path);
-  if (found !== undefined && existsSync(found)) return found;
+  if (found !== undefined && holdsSomething(found)) return found;
   // A link is made after its file, and the scrubber's state after both.
   const wasThere = found !== undefined || ScrubState.readSync(path).at > 0;
   const file = yield* attemptOn(path, () => Generations.next(path));
