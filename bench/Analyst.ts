@@ -8,7 +8,8 @@ const program = fileURLToPath(new URL("./analystProcess.ts", import.meta.url));
 /** Starts one on a database that is there. It is ended with the scope. */
 export const analyst = (path: string) =>
   Effect.acquireRelease(
-    Effect.sync(() => fork(program, [path])),
+    // Without what this process loads first: it would look for the pipe of its own starter.
+    Effect.sync(() => fork(program, [path], { execArgv: [] })),
     (child) =>
       Effect.callback<void>((resume) => {
         if (child.exitCode !== null) return resume(Effect.void);
