@@ -3,10 +3,10 @@
  *
  * Room: log.
  */
-import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator } from "@nats-io/transport-node";
+import { type ConnectionOptions, credsAuthenticator } from "@nats-io/transport-node";
 import { Data, Effect, Redacted } from "effect";
 import { readFileSync } from "node:fs";
-import { seedIn } from "../../machine/AccessKeys.ts";
+import { seedIn, signerOf } from "../../machine/AccessKeys.ts";
 import * as Unusable from "./NatsUnusable.ts";
 
 export type Credentials = Data.TaggedEnum<{
@@ -48,10 +48,8 @@ export const authenticationOf = Effect.fnUntraced(function* (credentials: Creden
   const options = Credentials.$match({
     UserPassword: ({ user, password }): ConnectionOptions => ({ user, pass: Redacted.value(password) }),
     Token: ({ token }): ConnectionOptions => ({ token: Redacted.value(token) }),
-    NKey: ({ seed }): ConnectionOptions => ({
-      authenticator: nkeyAuthenticator(new TextEncoder().encode(Redacted.value(seed))),
-    }),
-    NKeyFile: ({ path }): ConnectionOptions => ({ authenticator: nkeyAuthenticator(() => seedOf(path)) }),
+    NKey: ({ seed }): ConnectionOptions => signing(() => Redacted.value(seed)),
+    NKeyFile: ({ path }): ConnectionOptions => signing(() => seedOf(path)),
     CredentialsFile: ({ path }): ConnectionOptions => ({ authenticator: credsAuthenticator(() => readFileSync(path)) }),
   })(credentials);
   if (credentials._tag === "CredentialsFile" || credentials._tag === "NKeyFile") {
@@ -64,12 +62,24 @@ export const authenticationOf = Effect.fnUntraced(function* (credentials: Creden
   return options;
 });
 
+const noSeed = () => new Error("it holds no seed of a user (SU…)");
+
 /** Throws a sentence that names no secret. */
-const seedOf = (path: string): Uint8Array => {
+const seedOf = (path: string): string => {
   const seed = seedIn(readFileSync(path, "utf8"));
-  if (seed === undefined) throw new Error("it holds no seed of a user (SU…)");
-  return new TextEncoder().encode(seed);
+  if (seed === undefined) throw noSeed();
+  return seed;
 };
+
+/** Answers the challenge of each dial. */
+const signing = (seedNow: () => string): ConnectionOptions => ({
+  authenticator: (nonce = "") => {
+    const signer = signerOf(seedNow());
+    if (signer === undefined) throw noSeed();
+    const sig = nonce === "" ? "" : Buffer.from(signer.sign(Buffer.from(nonce))).toString("base64url");
+    return { nkey: signer.publicKey, sig };
+  },
+});
 
 /** Private inbox of the user in a credentials file of ours; undefined for files of others. */
 export const inboxPrefixIn = (credentials: Credentials | undefined): string | undefined => {
