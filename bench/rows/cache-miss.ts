@@ -38,7 +38,7 @@ const run = Effect.gen(function* () {
 
 export const row: Row = {
   id: "cache-miss",
-  what: "a file that nobody has read yet",
+  what: "a file on its first read",
   unit: "ms",
   goal: { of: "ratio", is: "at most", limit: 1.5 },
   run,

@@ -196,7 +196,7 @@ const parts = Effect.fnUntraced(function* (
       : Layer.empty;
   const diskSeen = role === "daemon" ? Layer.effectDiscard(Effect.forkScoped(DiskWatch.watch(root))) : Layer.empty;
   const obeyed = role === "daemon" ? configured({ root, spool }, options.snapshotTtlMillis) : Layer.empty;
-  // What others write through this process; a command writes for this user alone.
+  // Quotas bound what tenants write through the daemon; a command writes for this user alone.
   const doors = (admit: Admit) =>
     Layer.mergeAll(
       HttpServing.layer(door, { data: root, url: options.natsUrl, access: options.http?.access, admit }),

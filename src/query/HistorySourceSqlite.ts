@@ -150,7 +150,7 @@ const openLedger = (db: Database) => {
       const key = keyOf(history);
       if (key === undefined) return undefined;
       const misfit = refused.get(key) ?? undefined;
-      // First, so that nothing which is written meanwhile is promised.
+      // Read first: events that are written meanwhile are not promised.
       const [created, upTo] = end.get(ledger.name) ?? [];
       const found = last.get({ ...key, before: misfit ?? Number.MAX_SAFE_INTEGER });
       if (found === undefined) return undefined;

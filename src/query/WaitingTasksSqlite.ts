@@ -64,7 +64,7 @@ const groups = (db: Database): ReadonlyArray<TaskGroup> => {
 
 const limit = waitingPage;
 
-/** A worker has it. In the words of its index. */
+/** SQL: tasks held by a worker, in the same words as their index, or SQLite does not use it. */
 const held = "priority IS NOT NULL AND ended_at IS NULL AND waiting_since IS NULL AND first_sequence > :after";
 
 /** Waiting ones by the index of groups alone; the oldest is the first of its group. */

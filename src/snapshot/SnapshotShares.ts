@@ -3,7 +3,7 @@
  *
  * Room: snapshot.
  *
- * The oldest snapshot goes when the bucket is full, whoever's it is. So while it is nearly full, a tenant that has written
+ * A full bucket drops its oldest snapshot, of any tenant. So while it is nearly full, a tenant that has written
  * more than its even share writes no further key; its threads are folded by who reads them. Counted by each process of what
  * it writes, from nothing at its start.
  */

@@ -145,7 +145,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   const moves = (stepsOf: (record: TaskRecord) => ReadonlyArray<Step>): Effect.Effect<void, LeaseError> =>
     one.withPermit(
       Effect.gen(function* () {
-        // Of the record the pause cannot be told: it begins by the log's clock, and the record has this machine's.
+        // The pause begins by the log's clock; the task's own record has this machine's, which may be off.
         let pauseMillis = 0;
         const { record } = yield* move({
           desk,
@@ -176,7 +176,7 @@ export const make = Effect.fnUntraced(function* (holding: Holding) {
   const report = (step: Step) => reported(() => [step]);
 
   type Progress = Parameters<TaskLease["progress"]>[0];
-  /** The report that is written next, and whoever waits for it. */
+  /** The report that is written next, and its waiting callers. */
   let coming: { how: Progress; readonly written: Deferred.Deferred<void, LeaseError | InvalidTask> } | undefined;
   const progress: TaskLease["progress"] = Effect.fnUntraced(function* (how: Progress) {
     yield* Effect.fromResult(refusing(reportFault([how.progress, how.total], 0)));

@@ -57,7 +57,7 @@ const budget = {
   ),
 };
 
-/** Every tool that only asks takes it. */
+/** Parameter of each tool that only reads. */
 const then = {
   as_of: Schema.optionalKey(
     Schema.String.check(Schema.isMaxLength(40)).annotate({

@@ -208,7 +208,7 @@ const lossConditions = (
     ];
   const noted = Number(found.metadata?.[firstKey]);
   const isNoted = Number.isSafeInteger(noted) && noted > 0;
-  // A stream of our own begins with 1; another one, which nobody noted, may have been cut before it became ours.
+  // A stream of our own begins with 1. One of a foreign server, without a note, may have been cut before it became ours.
   const first = isOwn ? 1 : isNoted ? noted : state.firstSequence;
   const missing = state.messages === 0 && !isOwn && !isNoted ? 0 : state.lastSequence - first + 1 - state.messages;
   if (missing <= 0) return [];

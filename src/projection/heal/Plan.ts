@@ -132,7 +132,7 @@ const reachedOf = (root: string): number => {
 
 const noLedger: LedgerCopy = { last: 0, between: () => new Map(), hasEvent: () => false };
 
-/** A ledger that says of what was there behind its own end that it has not got it: then it is named as lost. */
+/** A ledger that also names the events behind its own end, which it lacks: they are reported as lost. */
 const reaching = (ledger: LedgerCopy = noLedger, reached: number): LedgerCopy => ({ ...ledger, last: reached });
 
 /** Entries between two moments at which others may run. */
@@ -257,7 +257,7 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
   const both: Copies = { stream: records, ledger };
   const first = yield* surveyed(both);
   const differs = first.shape.firstDifference !== undefined || first.shape.changed.count > 0;
-  // Which of two whole copies is right says the running hash, and it costs another reading.
+  // The running hash tells which of two whole copies is right, for one more reading of the stream.
   const isStreamProven = differs && provesStream({ stream: records, ledger: own });
   const reached = reachedOf(folder.root);
   const isCut = Math.max(first.shape.streamLast, first.shape.ledgerLast) < reached;

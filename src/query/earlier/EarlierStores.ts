@@ -18,7 +18,7 @@ export const mostKept = 2;
 export const keptMillis = 600_000;
 export const patienceMillis = 20_000;
 
-/** It is being made, or another one is: ask again. */
+/** The database of that moment, or another one, is still being made: ask again. */
 export class NotFoldedYet extends Schema.TaggedError<NotFoldedYet>()("NotFoldedYet", {
   message: Schema.String,
   hint: Schema.String,

@@ -23,7 +23,7 @@ import { joinsByName, readSql } from "./SqlText.ts";
 const defaultMillis = 600_000;
 /** Of SQLite, and as much again of the process that hands its rows on. */
 const defaultMemoryBytes = 256 * 1024 * 1024;
-/** Of sorting and grouping. */
+/** Limit of temporary files for sorting and grouping, bytes. */
 const defaultDiskBytes = 2 * 1024 * 1024 * 1024;
 /** Patience beyond its time for a process that should have ended itself, milliseconds. */
 const graceMillis = 5_000;

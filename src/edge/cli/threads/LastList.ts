@@ -3,7 +3,7 @@
  *
  * Room: edge.
  *
- * A file of the data folder, for whoever may write there; without it a number is the beginning of an id, as any text is.
+ * Kept in a file of the data folder. Where that cannot be read or written, a number is the beginning of an id, as other texts are.
  */
 import { Effect } from "effect";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";

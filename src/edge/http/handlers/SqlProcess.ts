@@ -87,7 +87,7 @@ const lines = Effect.fnUntraced(function* (asked: Asked) {
     Scope.provide(scope),
     Effect.onError(() => end),
   );
-  // An answer that nobody reads ends with the time of its statement.
+  // An unread answer ends with the time limit of its statement.
   const patience = ((asked.timeoutSeconds ?? usualSeconds) + graceSeconds) * 1000;
   yield* Effect.forkDetach(Effect.delay(end, patience));
   const body = Stream.mapArray(rows, (batch) => [batch.map((row) => `${row}\n`).join("")]).pipe(

@@ -9,7 +9,7 @@ import { isObject, type JsonValue } from "../../../domain/Json.ts";
 
 export type Picture = { readonly base64: string } | { readonly sha256: string };
 
-/** Deeper is no entry of any agent. */
+/** Deepest nesting that is searched; no agent writes deeper entries. */
 const deepest = 40;
 
 const dataUrl = /^data:image\/[\w.+-]{1,40};base64,/;

@@ -55,5 +55,5 @@ const form = Effect.gen(function* () {
   return shown({ title: "As of", at: undefined, body, wishes });
 });
 
-/** Always of now: the way out of a moment that cannot be shown. */
+/** Route that is always of now: the way out of a moment that cannot be shown. */
 export const layer = HttpRouter.add("GET", "/as-of", guardedNow(form));
