@@ -92,7 +92,7 @@ const ownServer = (port: number | undefined) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { root } = yield* DataFolder;
-      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root);
+      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root, { isStart: true });
       const preferredPort = port === undefined ? yield* preferPort : undefined;
       return Nats.layer({ port, preferredPort, configFile, access, host: address });
     }),
