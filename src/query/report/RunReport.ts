@@ -156,7 +156,9 @@ export const runReport = Effect.fn("report.run")(function* (
       `It has ${report.sections.map(({ name }) => name).join(", ")}.`,
     );
   const isShown = ({ isOfStore }: Section) => isOfStore !== true || request.ofStore === "shown";
-  const hidden = report.sections.find((section) => request.sections?.includes(section.name) === true && !isShown(section));
+  const hidden = report.sections.find(
+    (section) => request.sections?.includes(section.name) === true && !isShown(section),
+  );
   if (hidden !== undefined)
     return yield* refuse(
       `The section ${hidden.name} of the report ${report.name} tells of the whole store, and not of one tenant.`,
