@@ -4,7 +4,7 @@
  * Room: query.
  */
 import type { Database } from "better-sqlite3";
-import { selected } from "./Selected.ts";
+import { selected } from "./AllRowsSqlite.ts";
 import { QueryRefused, type Selected, type SqlParameters } from "./Sql.ts";
 
 export const statementRefused = (message: string): QueryRefused =>

@@ -6,7 +6,7 @@
  * A program with few imports. It ends with its asker, whose end closes the channel.
  */
 import Database from "better-sqlite3";
-import { selected } from "../Selected.ts";
+import { selected } from "../AllRowsSqlite.ts";
 import type { AsideAnswer, AsideRequest } from "./AsideChannel.ts";
 
 let open: { readonly file: string; readonly db: Database.Database } | undefined;

@@ -8,11 +8,8 @@
  *
  * Decision: beside the full command, which takes four times a bare Node's processor.
  */
-import Database from "better-sqlite3";
 import { join } from "node:path";
-import * as Generations from "../../../projection/rebuild/Generations.ts";
-import { costOf, costStatement, costValues } from "../../../query/report/CostStatement.ts";
-import type { Value } from "../../../query/Sql.ts";
+import { prepareCost } from "../../../query/report/CostLineSqlite.ts";
 import { dataFolder } from "../../wrap/Journal.ts";
 import { statusOf } from "./CostText.ts";
 
@@ -71,28 +68,17 @@ const sessionOnStdin = (): Promise<string | undefined> => {
   });
 };
 
-const prepared = (path: string) => {
-  const file = Generations.current(path);
-  if (file === undefined) return undefined;
-  try {
-    const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 5000 });
-    return db.prepare<[object], ReadonlyArray<Value>>(costStatement).raw();
-  } catch {
-    return undefined;
-  }
-};
-
 /** True when the line was written; false when the full command is to be run with the same words. */
 export const answered = async (words: ReadonlyArray<string>): Promise<boolean> => {
   const asked = read(words);
   if (asked === undefined) return false;
-  const statement = prepared(join(dataFolder(asked.data), "recollect.db"));
-  if (statement === undefined) return false;
+  const cost = prepareCost(join(dataFolder(asked.data), "recollect.db"));
+  if (cost === undefined) return false;
   const request = {
     tenant: asked.tenant ?? "default",
     today: new Date().setHours(0, 0, 0, 0),
     session: asked.session ?? (await sessionOnStdin()),
   };
-  process.stdout.write(`${statusOf(costOf(statement.all(costValues(request)), request))}\n`);
+  process.stdout.write(`${statusOf(cost(request))}\n`);
   return true;
 };
