@@ -135,7 +135,7 @@ const readTask = (db: Database, taskId: string, tenant: string | undefined) => {
 
 export interface Options {
   readonly path: string;
-  /** Where long statements of our own are run. Default: in this process, which then does nothing else. */
+  /** Place of long statements of our own. Default: in this process, which then does nothing else. */
   readonly long?: "aside" | undefined;
 }
 
