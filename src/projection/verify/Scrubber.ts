@@ -187,7 +187,7 @@ const mend = Effect.fnUntraced(function* (running: Running) {
   yield* update(running, { pending: left, mended: mended + 1 });
 });
 
-/** What a slice of work took, milliseconds: by the clock, and of the processor's time of all threads of this process. */
+/** Cost of a slice of work, milliseconds: by the clock, and of the processor by all threads of this process. */
 export interface Taken {
   readonly clock: number;
   readonly processor: number;
