@@ -6,6 +6,7 @@
 import type { Value } from "../../../query/Sql.ts";
 import type { Unit } from "../../../query/report/Unit.ts";
 import * as Output from "../Output.ts";
+import { dollars } from "./Dollars.ts";
 
 /** JSON has no 64-bit integers, no bytes and no infinity: what does not fit a number is text, bytes are hexadecimal. */
 export const plain = (value: Value): unknown => {
@@ -15,15 +16,9 @@ export const plain = (value: Value): unknown => {
 };
 
 /** Made once: to make one for each number took three quarters of the time of a table of 200,000 rows. */
-const digits = (most: number, least = 0) =>
-  new Intl.NumberFormat("en-US", { maximumFractionDigits: most, minimumFractionDigits: least });
+const digits = (most: number) => new Intl.NumberFormat("en-US", { maximumFractionDigits: most });
 const two = digits(2);
 const four = digits(4);
-const cents = digits(2, 2);
-const finer = digits(4, 4);
-
-/** Money: cents from a dollar on, else as much as says something. */
-const dollars = (value: number): string => `$${(Math.abs(value) >= 1 || value === 0 ? cents : finer).format(value)}`;
 
 const share = (value: number): string => `${(value * 100).toFixed(1)} %`;
 
