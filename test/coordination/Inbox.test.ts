@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import { type Bucket, Buckets, BucketUnavailable } from "../../src/coordination/bucket/Bucket.ts";
+import { type Bucket, type BucketError, Buckets, BucketUnavailable } from "../../src/coordination/bucket/Bucket.ts";
 import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
 import * as BucketsAway from "../../src/coordination/bucket/BucketsAway.ts";
 import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
@@ -73,8 +73,8 @@ const crowded = Layer.effect(
   Buckets,
   Effect.map(Buckets, ({ open }) => {
     let onTheirWay = 0;
-    const inTime = <A, E>(request: Effect.Effect<A, E>) =>
-      Effect.suspend(() =>
+    const inTime = <A>(request: Effect.Effect<A, BucketError>) =>
+      Effect.suspend((): Effect.Effect<A, BucketError> =>
         onTheirWay++ < mostInTime
           ? Effect.delay(request, 2)
           : Effect.fail(new BucketUnavailable({ bucket: "INBOX", reason: "no answer in time" })),
