@@ -5,8 +5,7 @@
  *
  * Promises: a process that is killed at any moment leaves either the old stream in its place, or a journal from which
  * the exchange is completed (`complete`), by whoever takes the folder next; the old stream's files are never removed,
- * only moved to `nats/kept/NAME`. All paths in the journal are relative, so a moved data folder is the same, and stay inside:
- * a journal that leads elsewhere is none.
+ * only moved to `nats/kept/NAME`. All paths in the journal are relative, so a moved data folder is the same.
  *
  * Steps: `building` (nothing but the new folder was written; it is thrown away) → `verified` (the new one is whole and
  * on disk: the exchange is completed) → `swapped` (the new one is in its place; what is derived from it may need to be
@@ -15,21 +14,20 @@
 import { Option, Schema } from "effect";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { InnerName, InnerPath } from "./InnerPath.ts";
 
 export const Journal = Schema.Struct({
   version: Schema.Literal(1),
   /** Name under which the old files are kept. */
-  name: InnerName,
+  name: Schema.String,
   step: Schema.Literals(["building", "verified", "swapped"]),
   reason: Schema.String,
   /** Epoch milliseconds. */
   startedAt: Schema.Finite,
   /** Folders, relative to the data folder: the new one, and where it belongs. */
-  built: InnerPath,
-  place: InnerPath,
+  built: Schema.String,
+  place: Schema.String,
   /** Further folders that are kept away with the old one, because they are derived from it. */
-  derived: Schema.Array(InnerPath),
+  derived: Schema.Array(Schema.String),
   /** True when the read models must be made anew. */
   needsRebuild: Schema.Boolean,
   /** Summary of the work, for `heal` to print; its shape is the caller's. */

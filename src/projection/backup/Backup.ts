@@ -56,9 +56,6 @@ const isLeftOut = (name: string, withKeys: boolean): boolean =>
   /^(?:recollect|spool)(?:-\d+)?\.(?:db|lock)/.test(name) ||
   (name === "keys" && !withKeys);
 
-/** Below a folder: signs what workers over HTTP hold. */
-const leaseKey = path.join("http", "lease.key");
-
 /** Configuration and what else lies in the folder, with its folders, by relative path. */
 const smallFiles = (root: string, withKeys: boolean): ReadonlyArray<string> =>
   fs
@@ -70,7 +67,6 @@ const smallFiles = (root: string, withKeys: boolean): ReadonlyArray<string> =>
             .readdirSync(path.join(root, entry.name), { withFileTypes: true, recursive: true })
             .filter((inside) => inside.isFile())
             .map((inside) => path.relative(root, path.join(inside.parentPath, inside.name)))
-            .filter((inside) => withKeys || inside !== leaseKey)
         : entry.isFile()
           ? [entry.name]
           : [],
