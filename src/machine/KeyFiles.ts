@@ -1,5 +1,5 @@
 /**
- * Where the keys of a data folder lie.
+ * Places of the keys of a data folder.
  *
  * Room: machine.
  *
