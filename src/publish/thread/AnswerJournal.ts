@@ -66,6 +66,8 @@ export interface Entry {
   readonly note: (delta: Delta) => void;
   /** Length on disk, in UTF-16 units. */
   readonly kept: () => number;
+  /** Brings all that was noted to disk. */
+  readonly written: Effect.Effect<void>;
   /** From here on whoever finds the file ends the answer like this. */
   readonly ending: (how: "complete" | "aborted", message: Readonly<Record<string, unknown>>) => Effect.Effect<void>;
   /** The end is durable: the file has done its duty. */
@@ -176,6 +178,7 @@ const begin = Effect.fnUntraced(function* (
       Latch.openUnsafe(news);
     },
     kept: () => kept,
+    written: write,
     ending: (how, message) =>
       Effect.andThen(
         write,
