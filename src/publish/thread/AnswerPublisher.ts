@@ -174,10 +174,9 @@ class Saying {
         if (this.#isOver) return;
         const { length } = this.#draft;
         if (length === this.#checkpointed) continue;
-        // As of its last delta, which the journal has by then: should the process be killed in a pause, the end that is made
-        // of the journal is no older than this, and stands in its place.
-        const occurredAt = this.#saidAt;
-        yield* this.#entry?.written ?? Effect.void;
+        // No later than what the journal has: should the process be killed in a pause, the end that is made of the journal is
+        // no older than this, and stands in its place.
+        const occurredAt = this.#entry?.writtenAt() ?? this.#saidAt;
         const unfinished = this.#publish("unfinished", { stopReason: "unfinished" }, { occurredAt });
         const published = yield* Effect.exit(unfinished);
         if (Exit.isSuccess(published) && published.value._tag !== "Held") this.#checkpointed = length;
