@@ -173,6 +173,7 @@ const sweep = (into: string, manifest: Manifest.Manifest): void => {
 /** Makes or continues the backup in `into`. */
 export const backup = Effect.fn("projection.backup")(function* (options: Options) {
   const { folder, into, onProgress, stream, version, withKeys } = options;
+  yield* Manifest.makeFolder(into);
   const before = yield* Manifest.read(into);
   const files = yield* streamOf(options, before);
   yield* Manifest.attempt(() => {
