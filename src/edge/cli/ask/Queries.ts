@@ -10,7 +10,7 @@ import { preparable } from "../../../query/saved/Preparable.ts";
 import { listQueries, readQuery, removeQuery, saveQuery } from "../../../query/saved/SavedQueries.ts";
 import { shippedQueries } from "../../../query/saved/ShippedQueries.ts";
 import { Attach } from "../Attach.ts";
-import { NotFound } from "../Failure.ts";
+import { BadRequest, NotFound } from "../Failure.ts";
 import { json, readModels, where } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { forms, formOf } from "./AskFlags.ts";
