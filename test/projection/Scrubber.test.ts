@@ -251,4 +251,19 @@ describe("the witness", () => {
       assert.match(integrityOf(elsewhere).conditions[0]?.message ?? "", /other events up to sequence 60/);
     }),
   );
+
+  it.live("is not written over a file that is none, which is named", () =>
+    Effect.gen(function* () {
+      const log = stubLog(conversation(20));
+      const path = yield* stored(log);
+      const file = join(path, "..", "precious.txt");
+      for (const text of ["precious", '{"sequence":20,"chain":']) {
+        writeFileSync(file, text);
+        yield* attested(log, path, file, () => conditions(path).includes("witnessDisagrees"));
+        assert.strictEqual(readFileSync(file, "utf8"), text);
+        rmSync(file);
+        yield* attested(log, path, file, () => existsSync(file) && conditions(path).length === 0);
+      }
+    }),
+  );
 });

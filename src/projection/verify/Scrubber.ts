@@ -263,6 +263,10 @@ const headOf = Effect.fnUntraced(function* (path: string, at: Sequence | undefin
 /** Compares with the witness, and brings it up to date while it agrees. */
 const attest = Effect.fnUntraced(function* (running: Running, file: string) {
   const seen = yield* Witness.read(file);
+  if (seen === "none") {
+    const message = `The witness ${file} cannot be read, or is no witness: it is left as it is, and nothing is written there.`;
+    return yield* note(running, { kind: "witness", ranges: [], message });
+  }
   const head = yield* headOf(running.options.path, seen?.sequence);
   const { lastSequence } = yield* running.log.info;
   if (head === undefined) return;

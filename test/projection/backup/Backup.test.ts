@@ -1,7 +1,7 @@
 import { NodeServices } from "@effect/platform-node";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, References, Stream } from "effect";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -84,6 +84,9 @@ describe("a backup", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { root } = yield* folderWith(10);
       const { back, into } = yield* folders;
+      symlinkSync(root, join(into, "..", "link"));
+      for (const inside of [root, join(root, "backups", "new"), join(into, "..", "link", "backup")])
+        assert.match((yield* Effect.flip(withLog(root, backup(root, inside)))).message, /lies in the data folder/);
       mkdirSync(join(root, "http"));
       writeFileSync(join(root, "http", "lease.key"), "a key");
       const { manifest } = yield* withLog(root, backup(root, into));
