@@ -4,6 +4,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, FileSystem, Schema } from "effect";
 import { readFileSync, writeFileSync } from "node:fs";
 import * as AccessKeys from "../../src/machine/AccessKeys.ts";
+import { fileOf } from "../../src/machine/KeyFiles.ts";
 
 describe("a key of the data folder", () => {
   it.prop(
@@ -41,7 +42,7 @@ describe("the keys of a data folder", () => {
         ];
         const first = publicKeys(yield* AccessKeys.ensure(root, { mends: false }));
         assert.deepStrictEqual(publicKeys(yield* AccessKeys.ensure(root, { mends: true })), first);
-        const file = AccessKeys.fileOf(root, "daemon");
+        const file = fileOf(root, "daemon");
         const seed = readFileSync(file, "utf8");
         // One flipped bit, and what a power cut leaves of a file that was just made.
         for (const text of [`S${seed.slice(1, 20)}!${seed.slice(21)}`, ""]) {
