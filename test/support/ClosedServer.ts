@@ -16,7 +16,7 @@ import type { Admit } from "../../src/log/access/Admission.ts";
 import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
 import * as TenantWrites from "../../src/log/access/TenantWritesNats.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
-import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
+import { fileOf, type KeyName } from "../../src/machine/KeyFiles.ts";
 import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
 import * as NatsProcess from "../../src/machine/nats/NatsProcess.ts";
 

@@ -23,7 +23,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { defaultTenant } from "../../domain/History.ts";
-import { folderOf as keysOf } from "../../machine/AccessKeys.ts";
+import { folderOf as keysOf } from "../../machine/KeyFiles.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
 import { AccessRefused, checkedTenant, namePattern } from "./Users.ts";

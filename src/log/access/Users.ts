@@ -9,7 +9,8 @@
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { randomBytes } from "node:crypto";
 import { isHistory, maxIdBytes } from "../../domain/History.ts";
-import { create, ensure, folderOf } from "../../machine/AccessKeys.ts";
+import { create, ensure } from "../../machine/AccessKeys.ts";
+import { folderOf } from "../../machine/KeyFiles.ts";
 import * as DataFolder from "../../machine/DataFolder.ts";
 import * as Instance from "../../machine/Instance.ts";
 import * as NatsProbe from "../../machine/nats/NatsProbe.ts";

@@ -11,7 +11,7 @@
 import type { StreamConfig, StreamInfo } from "@nats-io/jetstream";
 import { Effect, FileSystem, Layer, Schema } from "effect";
 import { createHash } from "node:crypto";
-import { fileOf } from "../../machine/AccessKeys.ts";
+import { fileOf } from "../../machine/KeyFiles.ts";
 import * as NatsBinary from "../../machine/nats/NatsBinary.ts";
 import * as NatsProcess from "../../machine/nats/NatsProcess.ts";
 import * as ServerConf from "../access/ServerConf.ts";

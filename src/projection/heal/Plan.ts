@@ -6,6 +6,7 @@
 import { Effect, Schema } from "effect";
 import { existsSync, readFileSync } from "node:fs";
 import * as path from "node:path";
+import { grouped } from "../../domain/Grouped.ts";
 import { type BlockRecord, recordBytes } from "../../log/blocks/BlockFile.ts";
 import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
@@ -143,7 +144,7 @@ const envelopeBytes = 600;
 const bytesOf = ({ ledger, stream }: Place): number =>
   stream === undefined ? envelopeBytes + (ledger?.body.byteLength ?? 0) : recordBytes(stream);
 
-const plural = (count: number): string => (count === 1 ? "1 event" : `${count.toLocaleString("en-US")} events`);
+const plural = (count: number): string => (count === 1 ? "1 event" : `${grouped(count)} events`);
 
 const findingsOf = (options: {
   readonly files: StreamFiles.StreamFolder | undefined;
