@@ -140,7 +140,7 @@ describe("the hot path", () => {
 });
 
 describe("a daemon's answers", () => {
-  const door = new Door("hot");
+  const door = new Door();
   beforeAll(() => door.open(), 120_000);
   afterAll(() => door[Symbol.asyncDispose]());
 
