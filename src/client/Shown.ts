@@ -10,6 +10,7 @@ import { Effect, Stream } from "effect";
 import type { Redactor } from "../domain/secret/RedactSecrets.ts";
 import { policyHere } from "../publish/storing/StoragePolicy.ts";
 import { Query } from "../query/Query.ts";
+import type { Selected } from "../query/Sql.ts";
 
 export interface Shown {
   /** Any JSON as it may be shown; the same value when there is nothing in it. */
@@ -78,6 +79,10 @@ export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"
     <Args extends ReadonlyArray<unknown>, A, E, R>(ask: (...args: Args) => Effect.Effect<A, E, R>) =>
     (...args: Args) =>
       Effect.map(ask(...args), value);
+  const rows = (result: Selected): Selected => ({
+    ...result,
+    rows: result.rows.map(rowShown(result.columns, how)),
+  });
   return Query.of({
     ...query,
     threads: shows(query.threads),
@@ -96,10 +101,7 @@ export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"
         ...result,
         rows: Stream.map(result.rows, rowShown(result.columns, how)),
       })),
-    select: (...args) =>
-      Effect.map(query.select(...args), (result) => ({
-        ...result,
-        rows: result.rows.map(rowShown(result.columns, how)),
-      })),
+    select: (...args) => Effect.map(query.select(...args), rows),
+    selectLong: (...args) => Effect.map(query.selectLong(...args), rows),
   });
 };
