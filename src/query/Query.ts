@@ -363,6 +363,12 @@ export class Query extends Context.Service<
       parameters?: SqlParameters,
       zone?: string,
     ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
+    /** The same for one that may take long, a minute at most: a daemon answers it in a process beside it. */
+    readonly selectLong: (
+      text: string,
+      parameters?: SqlParameters,
+      zone?: string,
+    ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
     /**
      * A copy of the database as it is now (VACUUM INTO), to a file that must not exist: whole or not at all, while others
      * read and write.

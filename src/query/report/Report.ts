@@ -43,6 +43,8 @@ export interface Section {
   /** True when rows are grouped by a dimension of the report. */
   readonly isBy?: boolean;
   readonly plot?: Plot;
+  /** True when it tells of the store and not of one tenant: for operators alone. */
+  readonly isOfStore?: boolean;
   /** A number a day for each row: rows of (value of the first column, day, number). Shown as a sparkline. */
   readonly trend?: { readonly sql: string; readonly unit: Unit; readonly doc: string };
 }

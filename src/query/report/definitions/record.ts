@@ -56,6 +56,7 @@ export const storage: Report = {
     },
     {
       name: "pipeline",
+      isOfStore: true,
       title: "Readers",
       doc: "How far each projection has read, and what it could not take. Not of a time, but now.",
       columns: [
@@ -140,6 +141,7 @@ export const audit: Report = {
     },
     {
       name: "store",
+      isOfStore: true,
       title: "What became of the store",
       doc: "Events that were lost, losses that were accepted, heals; of all times.",
       columns: [

@@ -100,6 +100,20 @@ describe("recollect cost", () => {
     );
     const line = await stage.shell(`echo '{"session_id":"x","cwd":"/y"}' | recollect cost --statusline`);
     assert.deepStrictEqual(line, { code: 0, err: "", out: "0 in, 0 out · today 0 in, 0 out\n" });
+    // An agent may leave its pipe open, name no session, or say what is no JSON.
+    const left = await stage.shell(
+      `(echo '{"session_id":"x"}'; sleep 3) | recollect cost --statusline --tenant default`,
+    );
+    assert.deepStrictEqual(left, line);
+    for (const input of ["", "{}", "null", "no JSON", '{"session_id":7}'])
+      assert.deepStrictEqual(await stage.shell(`echo '${input}' | recollect cost --statusline`), {
+        code: 0,
+        err: "",
+        out: "today 0 in, 0 out\n",
+      });
+    // What it does not know is the full command's, with its words.
+    assert.include((await stage.shell("recollect cost --statusline --nothing < /dev/null")).err, "--nothing");
+    assert.include((await stage.shell("recollect cost --statusline --data /nowhere < /dev/null")).err, "no store");
     assert.deepInclude(await stage.json<object>(["cost", "--session", "x"]), {
       session: { inputTokens: 0, outputTokens: 0, costUsd: null },
     });
