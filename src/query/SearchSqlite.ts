@@ -21,6 +21,7 @@ import { all, prepared } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
 import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
+import { rangesOf } from "./SearchRangesSqlite.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
@@ -29,8 +30,8 @@ import { hiddenThread } from "./ThreadListSqlite.ts";
 /** Matches of one source that are looked at. */
 const mostCandidates = 500;
 /** With filters: matches of which those that pass are looked for at a time, and how many times until enough passed. */
-const mostFiltered = 20_000;
-const mostTimes = 5;
+const mostFiltered = 5_000;
+const mostTimes = 20;
 const mostPassed = 200;
 const enoughPassed = 50;
 /** So many that were found by words in place of a beginning are enough. */
@@ -95,35 +96,6 @@ const filteredSql = (source: Source, conditions: ReadonlyArray<string>): string 
 
 /** The first match behind them. */
 const behindSql = (source: Source): string => `${inRange(source)} 1 OFFSET ${mostFiltered}`;
-
-interface Range {
-  readonly first: number;
-  readonly last: number;
-}
-
-const noRange: Range = { first: 0, last: Number.MAX_SAFE_INTEGER };
-
-const spanOf = (db: Database, ids: string, bound: Bound): Range | undefined => {
-  const [first, last] = prepared(db, `SELECT min(id), max(id) FROM (${ids})`).statement.get(bound) ?? [];
-  return typeof first === "number" && typeof last === "number" ? { first, last } : undefined;
-};
-
-/** Ranges of rows in which what passes stands, the likeliest first: rows come mostly in the order of their times. */
-const rangesOf = (db: Database, source: Source, filter: SearchFilter): ReadonlyArray<Range> => {
-  const { threadId, until } = filter;
-  if (threadId !== undefined && source.idsOfThread !== undefined) {
-    const span = spanOf(db, source.idsOfThread, { threadId });
-    return span === undefined ? [] : [span];
-  }
-  if (until === undefined || source.idsUntil === undefined) return [noRange];
-  const span = spanOf(db, source.idsUntil, { until });
-  return span === undefined
-    ? [noRange]
-    : [
-        { ...noRange, last: span.last },
-        { ...noRange, first: span.last + 1 },
-      ];
-};
 
 /**
  * Ids and texts of a source, newest first: of all rows, or of those with a match. Without a filter nothing is joined: that

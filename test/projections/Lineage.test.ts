@@ -353,15 +353,15 @@ describe("a sub-agent's trajectory inside its parent's", () => {
   });
   const inner = trajectory("deep", 1, { trajectory_id: "deep" });
   const child = trajectory("child", 10, { session_id: alone, trajectory_id: "child", subagent_trajectories: [inner] });
-  const parent = trajectory("parent", 100, {
+  const outer = trajectory("parent", 100, {
     session_id: run,
     subagent_trajectories: [child, trajectory("nameless", 1000, {})],
   });
   // A step that came with the context of an earlier trajectory was paid for there.
-  const copied = parent.steps.map((step) => ({ ...step, is_copied_context: true }));
+  const copied = outer.steps.map((step) => ({ ...step, is_copied_context: true }));
   const continued = { ...trajectory("more", 10_000, { session_id: `${run}-cont-1` }) };
   const files: Readonly<Record<string, string>> = {
-    "trajectory.json": JSON.stringify(parent, null, 2),
+    "trajectory.json": JSON.stringify(outer, null, 2),
     "child.json": JSON.stringify({ ...child, subagent_trajectories: undefined }),
     "cont.json": JSON.stringify({
       ...continued,
@@ -393,7 +393,7 @@ describe("a sub-agent's trajectory inside its parent's", () => {
           `SELECT input_tokens + delegated_input_tokens, delegated_threads FROM v_thread_tokens WHERE thread_id = '${run}'`,
         );
         assert.strictEqual(spent?.[1], 3);
-        assert.deepStrictEqual(JSON.parse(yield* exported(run)), parent);
+        assert.deepStrictEqual(JSON.parse(yield* exported(run)), outer);
         assert.deepStrictEqual(JSON.parse(yield* exported(`${run}/child/deep`)), inner);
       }).pipe(fresh),
     );
