@@ -93,7 +93,8 @@ export const problemOf = (error: unknown): Problem | undefined => {
   return { status, code, detail, hint: text(hint), retryAfter, more };
 };
 
-const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** A failure of the store as the problem that it is; what is none is a fault. */
+export const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.catch((error) => {
       const problem = problemOf(error);
@@ -129,6 +130,10 @@ type Answering<A, R, Needs = never> = Effect.Effect<
 
 /** Answers with what an effect on a tenant's client gives, or with the problem that it fails with. */
 export const answer = <A, E, R>(effect: Effect.Effect<A, E, R>) => answered(effect, false) as Answering<A, R>;
+
+/** The same where the tenant's client is among the services already, of a request that asks as of now. */
+export const hotAnswer = <R>(effect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>) =>
+  orProblem(Effect.flatMap(effect, shownAnswer));
 
 /** The same for what asks the read models alone: with `asOf` in the address those of then. */
 export const reading = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
