@@ -116,6 +116,8 @@ const bundle = async (input, external, plugins = []) => {
     format: "esm",
     minify: true,
     chunkFileNames: "[name]-[hash].js",
+    // Pieces need each other in circles: without it one asks for what another has not made yet, and HTTP is not served.
+    strictExecutionOrder: true,
     codeSplitting: {
       groups: plugins.length === 0 ? [{ name: pieces(input), includeDependenciesRecursively: false }] : [],
     },
