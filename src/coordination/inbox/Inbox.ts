@@ -105,6 +105,11 @@ export class Inbox extends Context.Service<
 >()("recollect/coordination/Inbox") {}
 
 const defaultReplyMillis = 30_000;
+/** Patience of a message that was sent, and whose bucket is unavailable for a moment: a connection that is dialled again. */
+const blink = {
+  schedule: Schedule.spaced(100).pipe(Schedule.upTo({ duration: 2_000 })),
+  while: ({ _tag }: BucketError) => _tag === "BucketUnavailable",
+};
 /**
  * Questions and writes of senders that are on their way to the bucket together; others wait for their turn.
  *
@@ -146,12 +151,16 @@ const make = Effect.gen(function* () {
   const { tenant } = publisher;
   const queue = InboxQueue.make(bucket, tenant);
   const turn = Semaphore.makeUnsafe(sendsAtOnce);
+  const placeOf = (message: Message) => `${queue.kindOf(message)} ${message.to}`;
 
-  /** Counted at each message. Several that are sent at the same moment may put in a little more. */
+  /** Messages of an inbox that this process has let in and not put in yet. */
+  const coming = new Map<string, number>();
+
+  /** Counted at each message. Several processes that send at the same moment may put in a little more. */
   const admit = Effect.fnUntraced(function* (message: Message) {
     const { to: name } = message;
     const kind = queue.kindOf(message);
-    const messages = yield* queue.count(kind, name);
+    const messages = (yield* queue.count(kind, name)) + (coming.get(placeOf(message)) ?? 0);
     if (messages < InboxQueue.bounds[kind] || (yield* queue.lies(message))) return;
     const whose = tenant === History.defaultTenant ? quoted(name) : `${quoted(name)} --tenant ${quoted(tenant)}`;
     const size = kind === "large" ? " of more than 8 KiB" : "";
@@ -162,6 +171,22 @@ const make = Effect.gen(function* () {
       hint: `recollect inbox list ${whose} shows them, recollect inbox clear ${whose} empties it.`,
     });
   });
+
+  const whenThereIsRoom = <A, E>(message: Message, posted: Effect.Effect<A, E>) =>
+    Effect.uninterruptibleMask((restore) => {
+      const place = placeOf(message);
+      const count = (more: number) => Effect.sync(() => void coming.set(place, (coming.get(place) ?? 0) + more));
+      const over = Effect.andThen(
+        count(-1),
+        Effect.sync(() => coming.get(place) === 0 && coming.delete(place)),
+      );
+      // An inbox that cannot be counted cannot be written to either, and says so then.
+      const admitted = Effect.catchTags(restore(turn.withPermit(admit(message))), {
+        BucketUnavailable: () => Effect.void,
+        BucketRefused: () => Effect.void,
+      });
+      return admitted.pipe(Effect.andThen(count(1)), Effect.andThen(Effect.ensuring(restore(posted), over)));
+    });
 
   /** The event first: what is in an inbox was sent. */
   const post = Effect.fnUntraced(function* (
@@ -183,15 +208,7 @@ const make = Effect.gen(function* () {
       correlationId: answers?.correlationId ?? id,
       isRequest,
     };
-    // An inbox that cannot be counted cannot be written to either, and says so then.
-    if (request === undefined) {
-      const counted = admit({ ...about_, sentAt: 0, expiresAt: 0 });
-      yield* Effect.catchTags(turn.withPermit(counted), {
-        BucketUnavailable: () => Effect.void,
-        BucketRefused: () => Effect.void,
-      });
-    }
-    yield* publisher.publish({
+    const published = publisher.publish({
       id,
       session,
       actor: from,
@@ -213,7 +230,11 @@ const make = Effect.gen(function* () {
         ttlMillis: Math.max(ttlBounds.least, restMillis),
       });
     });
-    yield* turn.withPermit(put).pipe(Effect.mapError(unavailable(id)));
+    const posted = Effect.andThen(
+      published,
+      Effect.mapError(Effect.retry(turn.withPermit(put), blink), unavailable(id)),
+    );
+    yield* request === undefined ? whenThereIsRoom({ ...about_, sentAt: 0, expiresAt: 0 }, posted) : posted;
     return id;
   });
 
