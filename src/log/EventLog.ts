@@ -35,6 +35,8 @@ export class SequenceConflict extends Schema.TaggedError<SequenceConflict>()("Se
 export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRefused", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
+  /** Event id that stands for another event already. */
+  takenId: Schema.optionalKey(Schema.String),
 }) {
   override get message() {
     return this.reason;
@@ -55,6 +57,8 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
    * it is away, or has no room.
    */
   denied: Schema.optionalKey(Schema.String),
+  /** Denied by a quota that has room again after this. */
+  retryAfterMillis: Schema.optionalKey(Schema.Finite),
 }) {
   override get message() {
     return this.reason;
@@ -70,13 +74,15 @@ export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDeni
   /** Missing permission: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`; or a used quota: `quotas.TENANT.NAME`. */
   permission: Schema.String,
   hint: Schema.String,
+  /** Time until a used quota has room again; absent where waiting does not help. */
+  retryAfterMillis: Schema.optionalKey(Schema.Finite),
 }) {}
 
 /** True for a denied permission that is a quota of the tenant: the same write may go later. */
 export const isQuota = (denied: string): boolean => denied.startsWith("quotas");
 
 /** Denied permission of an error of the log; undefined for other errors. */
-export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied | undefined =>
+export const deniedIn = ({ denied, hint, reason, retryAfterMillis }: LogUnavailable): AccessDenied | undefined =>
   denied === undefined
     ? undefined
     : new AccessDenied({
@@ -87,6 +93,7 @@ export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied
           (isQuota(denied)
             ? "An operator of the store changes it: recollect config set quotas.TENANT."
             : "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration."),
+        ...(retryAfterMillis === undefined ? {} : { retryAfterMillis }),
       });
 
 /** An event that must be there is missing: a hole in the stream. `recollect verify` says more. */

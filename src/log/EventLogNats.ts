@@ -15,6 +15,7 @@ import * as DirectGet from "./read/DirectGetNats.ts";
 import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog, type LogUnavailable } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
+import { followAsTenant, isTenants } from "./read/FollowTenantNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
 import { proveWhole, removed, unreadable } from "./read/GapNats.ts";
 import * as HistoryRead from "./read/HistoryReadNats.ts";
@@ -264,6 +265,8 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
     follow: ({ after, history, patienceMillis }) => {
       const subject = history === undefined ? undefined : subjectOf(history);
+      // Who the connection belongs to is known when it is there.
+      if (isTenants(link)) return followAsTenant({ get, stream, after, subject });
       return follow({ connection, read, stream, after, subject, patienceMillis });
     },
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({

@@ -12,7 +12,8 @@ import { afterAppend, decideAndAppend, readOn } from "../../log/DecideAndAppend.
 import type { AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import type { Policy } from "../../publish/storing/StoragePolicy.ts";
-import { compose, type Given, type InvalidEvent, newId, type Writing } from "../../publish/write/NewEvent.ts";
+import { compose, type Given, newId, type Writing } from "../../publish/write/NewEvent.ts";
+import { type InvalidEvent } from "../../publish/write/InvalidEvent.ts";
 import { putBlobs } from "../../publish/write/WriteCommand.ts";
 
 /** An event that is to be added. */

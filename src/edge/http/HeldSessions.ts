@@ -7,13 +7,8 @@
  * session again under its id, and goes on with its history.
  */
 import { Clock, Context, Effect, Exit, Latch, Layer, Schedule, Scope } from "effect";
-import {
-  type Ending,
-  type Held,
-  type Registering,
-  Sessions,
-  type SessionRefused,
-} from "../../coordination/sessions/Sessions.ts";
+import { type Ending, type Held, type Registering, Sessions } from "../../coordination/sessions/Sessions.ts";
+import { type SessionRefused } from "../../coordination/sessions/SessionRefused.ts";
 import type { PublishError } from "../../publish/Publisher.ts";
 import { refused, type Refused } from "./Problem.ts";
 
