@@ -13,9 +13,15 @@ describe("metrics of tasks", () => {
   it.live("say for each agent type what waits, since when, how long tasks waited and how often they were tried", () =>
     Effect.gen(function* () {
       const numbers: GroupNumbers = {
-        ...{ tenant: "metered", agentType: "reviewer" },
-        ...{ waiting: 7, delayed: 2, held: 3, oldestAt: at - 90_000 },
-        ...{ meanWaitMillis: 1_500, longestWaitMillis: 4_000, meanAttempts: 1.25 },
+        tenant: "metered",
+        agentType: "reviewer",
+        waiting: 7,
+        delayed: 2,
+        held: 3,
+        oldestAt: at - 90_000,
+        meanWaitMillis: 1_500,
+        longestWaitMillis: 4_000,
+        meanAttempts: 1.25,
       };
       const query = { waiting: { numbers: () => Effect.succeed([numbers]) } } as unknown as Query["Service"];
       yield* TaskMetrics.keepTelling.pipe(

@@ -31,7 +31,7 @@ const mostWaitSeconds = 604_800;
 const lookMillis = 500;
 
 /** Returns when no task of the type is open, as the read models say that have all the log had at the call. */
-const emptied = Effect.fnUntraced(function* (agentType: string, tenantId: string, withinSeconds: number) {
+const emptied = Effect.fnUntraced(function* (type: string, tenantId: string, withinSeconds: number) {
   const { now } = yield* Tasks;
   const query = yield* Query;
   const { lastSequence } = yield* (yield* EventLog).info;
@@ -39,16 +39,16 @@ const emptied = Effect.fnUntraced(function* (agentType: string, tenantId: string
   const look = Effect.gen(function* () {
     const isCurrent = (yield* query.checkpoint) >= lastSequence;
     const all = yield* query.waiting.numbers(yield* now);
-    const of = all.find((one) => one.tenant === tenantId && one.agentType === agentType);
+    const of = all.find((one) => one.tenant === tenantId && one.agentType === type);
     const { delayed = 0, held = 0, waiting = 0 } = of ?? {};
     const said = `${waiting} wait, ${delayed} are due later, ${held} are held`;
-    if (said !== told) yield* Output.note(`${agentType}: ${said}.`);
+    if (said !== told) yield* Output.note(`${type}: ${said}.`);
     told = said;
     return isCurrent && delayed + held + waiting === 0;
   });
   const done = Effect.repeat(look, { until: (isEmpty) => isEmpty, schedule: Schedule.spaced(lookMillis) });
   const late = Effect.suspend(() => {
-    const message = `${agentType} is not empty after ${withinSeconds} s: ${told || "the read models are not current"}.`;
+    const message = `${type} is not empty after ${withinSeconds} s: ${told || "the read models are not current"}.`;
     return Effect.andThen(Output.note(message), new NotWell({ message }));
   });
   yield* Effect.timeoutOrElse(done, { duration: withinSeconds * 1_000, orElse: () => late });
