@@ -102,7 +102,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 8,
+  version: 9,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -145,7 +145,7 @@ export const threads: Projection = {
         ["listed_at", "first_sequence"],
         [`(${listOrder})`, "first_sequence"],
         ["parent_thread_id"],
-        ["thread_id", "tenant", "client", "client_version", "tool"],
+        ["thread_id", "tenant", "client", "client_version", "tool", "cwd"],
       ],
     },
     {

@@ -15,10 +15,9 @@ export interface ReportColumn {
   readonly doc: string;
 }
 
-/** Dimension to group rows by: an SQL expression over the section's row `a`, and over its thread `t` where `ofThread`. */
+/** Dimension to group rows by: an SQL expression over the section's row `a`, . */
 export interface Dimension extends ReportColumn {
   readonly sql: string;
-  readonly ofThread?: boolean;
 }
 
 /** Plot of a section. `x` and `y` name columns; `series` splits the rows. Absent: a table says it better. */
@@ -30,7 +29,7 @@ export interface Plot {
 
 /**
  * One statement. Its names: `:since` and `:until` (epoch milliseconds, the second exclusive; always numbers), `:tenant`,
- * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{threads}` the join that it needs. Sums by time
+ * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{join}` what it needs. Sums by time
  * have quarters of an hour: moments between them count from the quarter's beginning.
  */
 export interface Section {
@@ -121,8 +120,6 @@ export const within = (alias: string, at = "quarter_at"): string =>
 export const withinOrUnknown = (alias: string, at: string): string =>
   `${alias}.tenant = :tenant{only ${alias}} AND coalesce(${alias}.${at}, 0) >= :since AND coalesce(${alias}.${at}, 0) < :until`;
 
-const agent = "coalesce(t.tool, t.client)";
-
 /** Dimensions of whatever happens in a thread at a time. */
 export const dimensions = {
   day: {
@@ -141,25 +138,19 @@ export const dimensions = {
     name: "project",
     unit: "text",
     doc: "Working directory of the thread; null when not said.",
-    sql: "t.cwd",
-    ofThread: true,
+    sql: "a.project",
   },
   agent: {
     name: "agent",
     unit: "text",
     doc: "Agent tool of the thread, or its client; null when not said.",
-    sql: agent,
-    ofThread: true,
+    sql: "a.agent",
   },
   version: {
     name: "version",
     unit: "text",
     doc: "Agent tool and version of the client; null when not said.",
-    sql: `${agent} || ' ' || t.client_version`,
-    ofThread: true,
+    sql: "a.agent || ' ' || a.client_version",
   },
   thread: { name: "thread_id", unit: "text", doc: "Thread.", sql: "a.thread_id" },
 } as const satisfies Readonly<Record<string, Dimension>>;
-
-/** SQL: the thread of a row `a`. */
-export const threadOfRow = "LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant";

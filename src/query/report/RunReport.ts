@@ -15,7 +15,6 @@ import {
   type Report,
   type ReportColumn,
   type Section,
-  threadOfRow,
   withDays,
 } from "./Report.ts";
 import { type Trend, trendsOf } from "./Trend.ts";
@@ -81,8 +80,8 @@ export const filled = (text: string, by: Dimension | undefined, only: ReadonlyAr
   const sql = narrowed(text, only);
   if (by === undefined) return withDays(sql);
   // A trend by day has them already.
-  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? threadOfRow : "";
-  const own = withDays(sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{threads}", joined));
+  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : "";
+  const own = withDays(sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{join}", joined));
   return isTime(by) ? own.replace(/ORDER BY [^()]+ LIMIT :limit$/, "ORDER BY 1 DESC LIMIT :limit") : own;
 };
 
