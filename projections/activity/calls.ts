@@ -5,7 +5,7 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { ofThread, ofThreadSql, one, orZero, quarter, quarterMillis, same, tableOf, when } from "./sums.ts";
+import { numbered, one, orZero, quarter, quarterMillis, same, tableOf, when } from "./sums.ts";
 import { countsHere } from "./counted.ts";
 
 /** SQL: whether a row is a call, and not only the result of one that was never seen. */
@@ -77,10 +77,10 @@ const callActivity: View = {
     duration_millis: "Their durations together, milliseconds.",
     arguments_bytes: "Bytes of all arguments.",
     result_bytes: "Bytes of all results.",
-    ...ofThread,
+    ...numbered,
   },
   select: `SELECT c.quarter_at, t.text, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.server")}, c.calls, c.ok, c.errors,
-    c.timed, c.duration_micros / 1000.0, c.arguments_bytes, c.result_bytes, ${ofThreadSql("c")}
+    c.timed, c.duration_micros / 1000.0, c.arguments_bytes, c.result_bytes, c.thread_id
     FROM call_activity c LEFT JOIN names t ON t.name = c.thread_id`,
 };
 
@@ -94,10 +94,10 @@ const durations: View = {
     tool_name: "Name of the tool.",
     server: "Server that offers it; null for a built-in one.",
     duration_millis: "Duration in milliseconds as reported, else from start to end.",
-    ...ofThread,
+    ...numbered,
   },
   select: `SELECT ${quarterOfCall}, ${nameText("c.thread_id")}, w.text, ${nameText("c.name")}, ${nameText("c.server")}, ${duration("c")},
-    ${ofThreadSql("c")} FROM names w CROSS JOIN tool_calls c ON c.tenant = w.name
+    c.thread_id FROM names w CROSS JOIN tool_calls c ON c.tenant = w.name
     WHERE ${isCall("c")} AND ${countsHere("c")} AND ${duration("c")} IS NOT NULL`,
 };
 
@@ -109,9 +109,9 @@ const steps: View = {
     tool_name: "Tool that was called.",
     next_tool_name: "Tool that was called next; null where it was the last call of its thread.",
     sequence: "Stream sequence of the event that tells of the call.",
-    ...ofThread,
+    ...numbered,
   },
-  select: `SELECT (c.quarter_at), ${nameText("c.thread_id")}, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.next")}, (c.sequence), ${ofThreadSql("c")}
+  select: `SELECT (c.quarter_at), ${nameText("c.thread_id")}, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.next")}, (c.sequence), c.thread_id
     FROM (SELECT ${quarterOfCall} AS quarter_at, c.thread_id, c.tenant, c.name, c.sequence,
         lead(c.name) OVER (PARTITION BY c.thread_id, c.tenant, c.second_hand ORDER BY c.sequence) AS next
         FROM tool_calls c WHERE ${isCall("c")} AND ${countsHere("c")}) c`,

@@ -10,7 +10,7 @@
  * Decision: quarters and not hours, because India and Nepal are not whole hours away; all real sets have 495 pairs of thread
  * and quarter for 456 of thread and hour, of 13,116 messages.
  */
-import { type Column, nameText, type Table } from "../../src/projection/Projection.ts";
+import type { Column, Table } from "../../src/projection/Projection.ts";
 import type { Summed } from "./counted.ts";
 
 export const quarterMillis = 15 * 60_000;
@@ -83,20 +83,5 @@ export const when = {
   tenant: "Tenant the thread belongs to.",
 };
 
-/**
- * Columns of the thread of a row, by which reports group.
- *
- * Decision: here and not by a join of `v_threads`, because a join by the thread's id as text took as long as all else of a report.
- * Subqueries, because SQLite leaves out those that are not asked for, and a join never in a sum.
- */
-export const ofThread = {
-  project: "Working directory of the thread; null when not said.",
-  agent: "Agent tool of the thread, or its client; null when not said.",
-  client_version: "Version of the client; null when not said.",
-  thread_number: "Number of the thread in this database: counted in place of its id, which is a text.",
-};
-export const ofThreadSql = (row: string): string => {
-  const of = (what: string) =>
-    `(SELECT ${what} FROM threads h WHERE h.thread_id = ${row}.thread_id AND h.tenant = ${row}.tenant)`;
-  return `${of(nameText("h.cwd"))}, ${of(`coalesce(${nameText("h.tool")}, ${nameText("h.client")})`)}, ${of(nameText("h.client_version"))}, ${row}.thread_id`;
-};
+/** Number of the thread of a row: what is counted and joined by it takes a third of what its id, a text, takes. */
+export const numbered = { thread_number: "Number of the thread in this database, as in v_threads." };

@@ -18,6 +18,8 @@ export interface ReportColumn {
 /** Dimension to group rows by: an SQL expression over the section's row `a`, . */
 export interface Dimension extends ReportColumn {
   readonly sql: string;
+  /** True for what is known of the thread `t` of a row, and not of the row. */
+  readonly ofThread?: boolean;
 }
 
 /** Plot of a section. `x` and `y` name columns; `series` splits the rows. Absent: a table says it better. */
@@ -99,6 +101,10 @@ export const column = (name: string, unit: Unit, doc: string): ReportColumn => (
 export const dayOf = (moment: string): string =>
   `CASE WHEN ${moment} <> 0 THEN date(${moment} / 1000, 'unixepoch', 'localtime') END`;
 
+/** SQL with one more name before all others. */
+const withNamed = (sql: string, named: string): string =>
+  /^\s*WITH /.test(sql) ? sql.replace(/^\s*WITH /, `WITH ${named}, `) : `WITH ${named} ${sql}`;
+
 /**
  * SQL: `{day}` in a statement over a view of sums `a` is the day of its quarter, from `{days}` behind it: each quarter's day is
  * asked for once and not for each row, because local time costs more than all else of a sum.
@@ -109,7 +115,18 @@ export const withDays = (sql: string): string => {
   const days = `days AS MATERIALIZED (SELECT x.quarter_at, ${dayOf("x.quarter_at")} AS day FROM (SELECT DISTINCT a.quarter_at FROM ${view} a
     WHERE a.tenant = :tenant AND a.quarter_at >= :since AND a.quarter_at < :until) x)`;
   const own = sql.replaceAll("{days}", "JOIN days ON days.quarter_at = a.quarter_at").replaceAll("{day}", "days.day");
-  return /^\s*WITH /.test(own) ? own.replace(/^\s*WITH /, `WITH ${days}, `) : `WITH ${days} ${own}`;
+  return withNamed(own, days);
+};
+
+/**
+ * SQL: `{threads}` in a statement joins what is known of the thread of a row `a`, as `t`: project, agent, client_version. Asked
+ * for once for each thread and joined by its number: a join by its id as text took as long as all else of a sum.
+ */
+export const withThreads = (sql: string): string => {
+  if (!sql.includes("{threads}")) return sql;
+  const about = `about AS MATERIALIZED (SELECT t.thread_number, t.cwd AS project, coalesce(t.tool, t.client) AS agent, t.client_version
+    FROM v_threads t WHERE t.tenant = :tenant)`;
+  return withNamed(sql.replaceAll("{threads}", "LEFT JOIN about t ON t.thread_number = a.thread_number"), about);
 };
 
 /** SQL: the rows of a view of sums that are asked for. */
@@ -138,19 +155,22 @@ export const dimensions = {
     name: "project",
     unit: "text",
     doc: "Working directory of the thread; null when not said.",
-    sql: "a.project",
+    sql: "t.project",
+    ofThread: true,
   },
   agent: {
     name: "agent",
     unit: "text",
     doc: "Agent tool of the thread, or its client; null when not said.",
-    sql: "a.agent",
+    sql: "t.agent",
+    ofThread: true,
   },
   version: {
     name: "version",
     unit: "text",
     doc: "Agent tool and version of the client; null when not said.",
-    sql: "a.agent || ' ' || a.client_version",
+    sql: "t.agent || ' ' || t.client_version",
+    ofThread: true,
   },
   thread: { name: "thread_id", unit: "text", doc: "Thread.", sql: "a.thread_id" },
 } as const satisfies Readonly<Record<string, Dimension>>;

@@ -69,8 +69,8 @@ export const overview: Report = {
         column("last_at", "moment", "Quarter of an hour in which it was last used; null when no time is known."),
       ],
       plot: { kind: "bars", x: "agent", y: ["messages"] },
-      sql: `SELECT a.agent, count(DISTINCT a.thread_number), sum(a.messages), nullif(max(a.quarter_at), 0)
-        ${messages} GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
+      sql: `SELECT t.agent, count(DISTINCT a.thread_number), sum(a.messages), nullif(max(a.quarter_at), 0)
+        FROM v_message_activity a {threads} WHERE ${within("a")} GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
     },
   ],
 };

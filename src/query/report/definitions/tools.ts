@@ -11,9 +11,8 @@ const by: Readonly<Record<string, Dimension>> = {
   ...dimensions,
 };
 
-/** Value at a share of the ordered list of a group, nearest rank. */
-const ranked = (percent: number): string =>
-  `max(CASE WHEN d.place = (s.timed * ${percent} + 99) / 100 THEN d.millis END)`;
+/** Percentiles by nearest rank; the last is the longest. */
+const percents = [50, 95, 99, 100] as const;
 
 const rate = "sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)";
 
@@ -50,16 +49,17 @@ export const tools: Report = {
         unit: "count",
         doc: "Calls by day.",
       },
-      // Of each group's list only the places that are asked for come out of the window: grouping all rows once more took as long again.
-      // MATERIALIZED, because SQLite asks for the dimension of each row twice otherwise.
+      // All durations are numbered once, in the order of groups, and only the places that are asked for are looked at again:
+      // SQLite would take as long for a window in each group, and as long again to group all rows once more.
       sql: `WITH sums AS (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
           count(DISTINCT a.thread_number) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
           FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1),
-        each AS MATERIALIZED (SELECT {by} AS it, a.duration_millis AS millis FROM v_call_durations a {join} WHERE ${within("a")}),
-        listed AS (SELECT it, millis, row_number() OVER (PARTITION BY it ORDER BY millis) AS place FROM each),
-        p AS (SELECT d.it, ${ranked(50)} AS p50, ${ranked(95)} AS p95, ${ranked(99)} AS p99, ${ranked(100)} AS longest
-          FROM listed d JOIN sums s ON s.it IS d.it
-            AND d.place IN ((s.timed * 50 + 99) / 100, (s.timed * 95 + 99) / 100, (s.timed * 99 + 99) / 100, s.timed) GROUP BY 1)
+        begun AS MATERIALIZED (SELECT it, timed, sum(timed) OVER (ORDER BY it) - timed AS start FROM sums WHERE timed > 0),
+        places AS MATERIALIZED (${percents.map((percent) => `SELECT it, ${percent} AS percent, start + (timed * ${percent} + 99) / 100 AS place FROM begun`).join(" UNION ALL ")}),
+        listed AS (SELECT a.duration_millis AS millis, row_number() OVER (ORDER BY {by}, a.duration_millis) AS place
+          FROM v_call_durations a {join} WHERE ${within("a")}),
+        p (it, p50, p95, p99, longest) AS (SELECT w.it, ${percents.map((percent) => `max(d.millis) FILTER (WHERE w.percent = ${percent})`).join(", ")}
+          FROM listed d CROSS JOIN places w ON w.place = d.place GROUP BY 1)
         SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, p.longest, s.last_at
         FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
     },
@@ -93,9 +93,9 @@ export const tools: Report = {
         column("first_at", "moment", "Quarter of an hour of the first call."),
         column("last_at", "moment", "Quarter of an hour of the last call."),
       ],
-      sql: `SELECT a.tool_name, a.agent, a.client_version, sum(a.calls), sum(a.errors), ${rate},
+      sql: `SELECT a.tool_name, t.agent, t.client_version, sum(a.calls), sum(a.errors), ${rate},
           min(nullif(a.quarter_at, 0)), max(nullif(a.quarter_at, 0))
-        FROM v_call_activity a WHERE ${within("a")} GROUP BY 1, 2, 3 ORDER BY sum(a.errors) DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
+        FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1, 2, 3 ORDER BY sum(a.errors) DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
     },
     {
       name: "next",
