@@ -22,13 +22,12 @@ export { type ThreadView, ThreadViews } from "./publish/thread/ThreadViews.ts";
 // Work that many share.
 export {
   type BatchResult,
-  CannotRetry,
   layer as layerTasks,
   type Submitted,
-  TaskNotFound,
   type TaskResult,
   Tasks,
 } from "./coordination/tasks/Tasks.ts";
+export { CannotRetry, TaskNotFound } from "./coordination/tasks/TaskErrors.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
 export { type Children, children, results } from "./coordination/tasks/TaskChildren.ts";
 export type { Batch, BatchRequest, Submission } from "./coordination/tasks/TaskSubmit.ts";
@@ -66,13 +65,13 @@ export * as PresenceKv from "./coordination/sessions/PresenceKv.ts";
 export { layer as layerSessions, Sessions } from "./coordination/sessions/Sessions.ts";
 
 // What can go wrong.
-export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
+export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/FileErrors.ts";
 export { AnswerRefused, RequestRefused } from "./coordination/cache/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
 export { InboxFull, InboxRefused, InboxUnavailable, NoReply } from "./coordination/inbox/Inbox.ts";
-export { WatchRefused } from "./coordination/watch/Watch.ts";
-export { SessionRefused } from "./coordination/sessions/Sessions.ts";
-export { InvalidEvent } from "./publish/write/NewEvent.ts";
+export { WatchRefused } from "./coordination/watch/WatchRefused.ts";
+export { SessionRefused } from "./coordination/sessions/SessionRefused.ts";
+export { InvalidEvent } from "./publish/write/InvalidEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition, LeaseLost } from "./domain/task/Task.ts";
 export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";

@@ -21,7 +21,7 @@ export type {
   RecollectHistory,
 } from "./client/sections/RecollectHistory.ts";
 export type { ListOptions, ListPage, SqlRow } from "./client/sections/RecollectQuery.ts";
-export { NoDatabase } from "./client/Layers.ts";
+export { NoDatabase } from "./client/NoDatabase.ts";
 export type { ListedHistory } from "./query/HistoryList.ts";
 export { QueryRefused, QueryStopped, type SqlParameters } from "./query/Sql.ts";
 export { RecollectClosed } from "./client/RecollectClosed.ts";
@@ -45,13 +45,8 @@ export type { Allowed, Denied } from "./coordination/limits/Limits.ts";
 export type { ReadFor, RecollectFiles } from "./client/sections/RecollectFiles.ts";
 export type { RecollectResponses } from "./client/sections/RecollectResponses.ts";
 export type { Target, WatchedElement, WatchedEvent } from "./client/WatchEvents.ts";
-export {
-  type BatchResult,
-  CannotRetry,
-  type Submitted,
-  TaskNotFound,
-  type TaskResult,
-} from "./coordination/tasks/Tasks.ts";
+export type { BatchResult, Submitted, TaskResult } from "./coordination/tasks/Tasks.ts";
+export { CannotRetry, TaskNotFound } from "./coordination/tasks/TaskErrors.ts";
 export { InvalidTask } from "./coordination/config/TaskLimits.ts";
 export type {
   DeadLetter as TaskDeadLetter,
@@ -73,13 +68,14 @@ export type { Synced } from "./publish/thread/Sync.ts";
 export type { DeadLetter, Message, Sending, Taken } from "./coordination/inbox/Inbox.ts";
 
 // What can go wrong.
-export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/DiskFile.ts";
+export { FileMissing, FileTooLarge, FileUnreadable } from "./coordination/cache/FileErrors.ts";
 export { AnswerRefused, RequestRefused } from "./coordination/cache/RequestKey.ts";
 export { PresenceUnavailable } from "./coordination/sessions/Presence.ts";
-export { InboxFull, InboxRefused, InboxUnavailable, NoReply, NoSuchMessage } from "./coordination/inbox/Inbox.ts";
-export { WatchRefused } from "./coordination/watch/Watch.ts";
-export { SessionRefused } from "./coordination/sessions/Sessions.ts";
-export { InvalidEvent } from "./publish/write/NewEvent.ts";
+export { InboxFull, InboxUnavailable, NoReply, NoSuchMessage } from "./coordination/inbox/InboxCalls.ts";
+export { InboxRefused } from "./coordination/inbox/InboxCheck.ts";
+export { WatchRefused } from "./coordination/watch/WatchRefused.ts";
+export { SessionRefused } from "./coordination/sessions/SessionRefused.ts";
+export { InvalidEvent } from "./publish/write/InvalidEvent.ts";
 export { NotAccepted } from "./publish/delivery/SpoolOrMemory.ts";
 export { IllegalTransition, LeaseLost } from "./domain/task/Task.ts";
 export { AccessDenied, AppendRefused, LogUnavailable, SequenceConflict } from "./log/EventLog.ts";

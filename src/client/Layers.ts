@@ -6,7 +6,7 @@
  *
  * Each service stands on `SharedConnection`, which may be away: nothing fails or waits because NATS is not there yet.
  */
-import { Effect, Layer, Schema } from "effect";
+import { Effect, Layer } from "effect";
 import * as BucketsAway from "../coordination/bucket/BucketsAway.ts";
 import * as CacheSharing from "../coordination/cache/CacheSharingNats.ts";
 import * as FileCache from "../coordination/cache/FileCache.ts";
@@ -23,6 +23,7 @@ import * as ChannelsNats from "../log/live/ChannelsNats.ts";
 import * as Connect from "../publish/Connect.ts";
 import { ownLog } from "../publish/drain/SpoolDrainer.ts";
 import * as QuerySqlite from "../query/QuerySqlite.ts";
+import { NoDatabase } from "./NoDatabase.ts";
 
 export interface Options extends Connect.Options {
   /** Milliseconds for which a worker of this program may be silent. Default: as the queue has it, 30,000 in a new one. */
@@ -61,12 +62,6 @@ export const limits = Limits.layer.pipe(Layer.provide(BucketsAway.layer));
 /** Contents of files and answers that processes share. Needs `core` and a configuration. */
 export const caches = ({ machine }: Options) =>
   Layer.merge(FileCache.layer({ machine }), ResponseCache.layer()).pipe(Layer.provide(CacheSharing.layerAway));
-
-/** The log is that of another data folder, or of none: its database is not here. */
-export class NoDatabase extends Schema.TaggedError<NoDatabase>()("NoDatabase", {
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
 
 /** Lists and SQL over the data folder's read models. Fails with `NoDatabase` for a log that is not the folder's own. */
 export const query = (options: Options) =>

@@ -18,10 +18,17 @@ export interface Shown {
   readonly text: (text: string) => string;
   /** One entry of a transcript, as its bytes; only what holds a secret is written anew. */
   readonly entry: (bytes: Uint8Array) => Uint8Array;
+  /** Identity of the rules in force: what was shown by the same ones may be shown again. */
+  readonly rules: () => unknown;
 }
 
 /** As it is stored. */
-export const asStored: Shown = { value: (value) => value, text: (text) => text, entry: (bytes) => bytes };
+export const asStored: Shown = {
+  value: (value) => value,
+  text: (text) => text,
+  entry: (bytes) => bytes,
+  rules: () => undefined,
+};
 
 const parsed = (text: string): unknown => {
   try {
@@ -52,6 +59,7 @@ export const shown = (how: { readonly raw?: boolean } = {}): Effect.Effect<Shown
           const redactor = policy().shown;
           return redactor === undefined ? bytes : entryOf(redactor, bytes);
         },
+        rules: () => policy().shown,
       }));
 
 /** Rows of `sql`: values of a row stand under the names of its columns. */

@@ -16,7 +16,7 @@ import * as TenantService from "../log/access/TenantServiceNats.ts";
 import { type Admit, always } from "../log/access/Admission.ts";
 import * as TenantWrites from "../log/access/TenantWritesNats.ts";
 import { Credentials } from "../log/connection/NatsCredentialsNats.ts";
-import { fileOf } from "../machine/AccessKeys.ts";
+import { fileOf } from "../machine/KeyFiles.ts";
 import { DataFolder, folderTrouble } from "../machine/DataFolder.ts";
 import * as FreePort from "../machine/nats/FreePort.ts";
 import * as Instance from "../machine/Instance.ts";
@@ -92,7 +92,7 @@ const ownServer = (port: number | undefined) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { root } = yield* DataFolder;
-      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root);
+      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root, { isStart: true });
       const preferredPort = port === undefined ? yield* preferPort : undefined;
       return Nats.layer({ port, preferredPort, configFile, access, host: address });
     }),

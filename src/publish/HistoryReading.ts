@@ -22,7 +22,7 @@ import * as WholeHistory from "../snapshot/WholeHistory.ts";
 import type { Command } from "../spool/Spool.ts";
 import { asRecorded, undelivered } from "../spool/Waiting.ts";
 import { type AppendedEvent, Publisher } from "./Publisher.ts";
-import type { InvalidEvent } from "./write/NewEvent.ts";
+import type { InvalidEvent } from "./write/InvalidEvent.ts";
 
 export interface Reading {
   /** Only events after this sequence. Default 0: from the first. */

@@ -28,7 +28,8 @@ import {
 import type { Command } from "../spool/Spool.ts";
 import { AuditLevels } from "./storing/AuditLevels.ts";
 import { type Policy, policyHere } from "./storing/StoragePolicy.ts";
-import { compose, type Composing, type InvalidEvent, newId, type TypeName } from "./write/NewEvent.ts";
+import { compose, type Composing, newId, type TypeName } from "./write/NewEvent.ts";
+import { type InvalidEvent } from "./write/InvalidEvent.ts";
 import * as Delivery from "./delivery/Delivery.ts";
 import type { NotAccepted } from "./delivery/SpoolOrMemory.ts";
 import { putBlobs } from "./write/WriteCommand.ts";

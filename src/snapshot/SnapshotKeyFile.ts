@@ -9,7 +9,7 @@ import { Effect, Layer } from "effect";
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { folderOf } from "../machine/AccessKeys.ts";
+import { folderOf } from "../machine/KeyFiles.ts";
 import * as SnapshotKey from "./SnapshotKey.ts";
 
 const fileOf = (root: string): string => join(folderOf(root), "snapshots.key");

@@ -611,8 +611,8 @@ export const suite = (test: Tester) => {
       const bucket = yield* (yield* Buckets).open(slotSettings);
       const lives = 4_711;
       yield* queue.hold(lives);
-      const places = { [`${queue.holder} ${lives}`]: 1, "nobody 1": 1 };
-      yield* bucket.put(keyOf("default", "orphaned"), Buffer.from(JSON.stringify(places)));
+      for (const [number, held] of [`${queue.holder} ${lives}`, "nobody 1"].entries())
+        yield* bucket.put(keyOf("default", "orphaned", String(number)), Buffer.from(held));
       yield* submitted("orphaned");
       yield* submitted("orphaned");
       const lease = yield* Effect.timeout(claimed("orphaned"), leaseMillis * 2);

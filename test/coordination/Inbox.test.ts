@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import { type Bucket, Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import { type Bucket, type BucketError, Buckets, BucketUnavailable } from "../../src/coordination/bucket/Bucket.ts";
 import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
 import * as BucketsAway from "../../src/coordination/bucket/BucketsAway.ts";
 import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
@@ -63,6 +63,42 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
         assert.deepStrictEqual(trips, ["next", "replace", "remove"]);
       }
       assert.strictEqual(yield* queue.count("inbox", "b"), 897);
+    }),
+  );
+});
+
+/** A server that answers no more than so many requests in time. */
+const mostInTime = 64;
+const crowded = Layer.effect(
+  Buckets,
+  Effect.map(Buckets, ({ open }) => {
+    let onTheirWay = 0;
+    const inTime = <A>(request: Effect.Effect<A, BucketError>) =>
+      Effect.suspend((): Effect.Effect<A, BucketError> =>
+        onTheirWay++ < mostInTime
+          ? Effect.delay(request, 2)
+          : Effect.fail(new BucketUnavailable({ bucket: "INBOX", reason: "no answer in time" })),
+      ).pipe(Effect.ensuring(Effect.sync(() => onTheirWay--)));
+    return Buckets.of({
+      open: (settings) =>
+        Effect.map(open(settings), (bucket) => ({
+          ...bucket,
+          next: (filter, options) => inTime(bucket.next(filter, options)),
+          replace: (key, value, revision, lifetime) => inTime(bucket.replace(key, value, revision, lifetime)),
+        })),
+    });
+  }),
+).pipe(Layer.provide(BucketMemory.layer));
+
+layer(inbox.pipe(Layer.provideMerge(crowded), Layer.provideMerge(EventLogMemory.layer)), {
+  excludeTestServices: true,
+})("an inbox to which many send at once", (it) => {
+  it.effect("takes all of them, one behind the other", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox.Inbox;
+      const many = Array.from({ length: 400 }, (_, body) => send({ from: "a", to: "crowd", body }));
+      yield* Effect.all(many, { concurrency: "unbounded", discard: true });
+      assert.lengthOf(yield* waiting("crowd"), 400);
     }),
   );
 });

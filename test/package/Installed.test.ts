@@ -63,7 +63,7 @@ const write = (name: string, text: string) => {
   return name;
 };
 
-const saidIn = (ended: Packed.Ended): ReadonlyArray<string> => {
+const saidIn = (ended: Packed.Ended): ReadonlyArray<unknown> => {
   assert.strictEqual(ended.code, 0, ended.err);
   return JSON.parse(ended.out);
 };
@@ -118,6 +118,23 @@ describe("the package", () => {
       "Will it rain in Ghent?",
       "Will it rain in Ghent?",
     ]);
+  });
+
+  it("loads at its import neither the NATS client nor SQLite: those come with connect", ({ skip }) => {
+    if (!isThere) return skip();
+    const look = write(
+      "look.mjs",
+      `import { readFileSync } from "node:fs";
+import { registerHooks } from "node:module";
+import { fileURLToPath } from "node:url";
+const files = [];
+const load = (url, context, next) => (url.startsWith("file:") && files.push(fileURLToPath(url)), next(url, context));
+registerHooks({ load });
+await import("recollect");
+const bytes = files.reduce((sum, file) => sum + readFileSync(file).length, 0);
+console.log(JSON.stringify([bytes < 400_000 ? "light" : String(bytes), files.filter((file) => file.includes("sqlite"))]));`,
+    );
+    assert.deepStrictEqual(saidIn(Packed.run(["node", look], how)), ["light", []]);
   });
 
   it("is a command when it is installed globally: it lists the thread, and answers in SQL", ({ skip }) => {

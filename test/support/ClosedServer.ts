@@ -16,7 +16,7 @@ import type { Admit } from "../../src/log/access/Admission.ts";
 import * as TenantService from "../../src/log/access/TenantServiceNats.ts";
 import * as TenantWrites from "../../src/log/access/TenantWritesNats.ts";
 import * as ServerConf from "../../src/log/access/ServerConf.ts";
-import { fileOf, type KeyName } from "../../src/machine/AccessKeys.ts";
+import { fileOf, type KeyName } from "../../src/machine/KeyFiles.ts";
 import * as NatsBinary from "../../src/machine/nats/NatsBinary.ts";
 import * as NatsProcess from "../../src/machine/nats/NatsProcess.ts";
 
@@ -63,7 +63,7 @@ export const daemon = ({ admit, root, url }: { readonly root: string; readonly u
 /** A bare client with one of the folder's keys, or whatever is given; closed with the scope. */
 export const client = (options: ConnectionOptions) =>
   Effect.acquireRelease(
-    Effect.promise(() => connect({ reconnect: false, timeout: 5_000, ...options })),
+    Effect.promise(() => connect({ reconnect: false, timeout: 20_000, ...options })),
     (nc) => Effect.promise(() => nc.close()),
   );
 

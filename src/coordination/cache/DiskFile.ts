@@ -10,35 +10,13 @@
  * its time set back still has another inode or change time. Links are followed, so a link that leads elsewhere is
  * another version.
  */
-import { Effect, Schema } from "effect";
+import { Effect } from "effect";
 import * as fs from "node:fs";
 import * as fsp from "node:fs/promises";
 import { resolve } from "node:path";
 import { fitsUtf8 } from "../../domain/Json.ts";
 import { maxFileBytes, maxPathBytes } from "../../publish/thread/ThreadFiles.ts";
-
-/** There is no file of that name. */
-export class FileMissing extends Schema.TaggedError<FileMissing>()("FileMissing", {
-  path: Schema.String,
-  message: Schema.String,
-}) {}
-
-/** The file is too large to be read whole. Nothing was read. */
-export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLarge", {
-  path: Schema.String,
-  bytes: Schema.Natural,
-  maxBytes: Schema.Natural,
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
-
-/** It cannot be read: no permission, no file (a folder, a pipe, a device), no path, or the disk failed. */
-export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUnreadable", {
-  path: Schema.String,
-  reason: Schema.Literals(["permission", "notAFile", "path", "other"]),
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
+import { FileMissing, FileTooLarge, FileUnreadable } from "./FileErrors.ts";
 
 export type FileError = FileMissing | FileTooLarge | FileUnreadable;
 

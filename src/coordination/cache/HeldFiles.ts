@@ -7,7 +7,8 @@
  */
 import { RecentlyUsed } from "../../snapshot/RecentlyUsed.ts";
 import type { News } from "./CacheSharing.ts";
-import type { FileMissing, Version } from "./DiskFile.ts";
+import type { Version } from "./DiskFile.ts";
+import type { FileMissing } from "./FileErrors.ts";
 
 /** Memory of what is known of a path, beside the path. */
 const entryBytes = 300;

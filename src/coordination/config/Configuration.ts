@@ -23,7 +23,8 @@ import { isMisfit } from "../../domain/Event.ts";
 import { config as historyOf, defaultTenant } from "../../domain/History.ts";
 import { type AppendRefused, EventLog, LogUnavailable } from "../../log/EventLog.ts";
 import { policyHere } from "../../publish/storing/StoragePolicy.ts";
-import { compose, type InvalidEvent } from "../../publish/write/NewEvent.ts";
+import { compose } from "../../publish/write/NewEvent.ts";
+import { type InvalidEvent } from "../../publish/write/InvalidEvent.ts";
 import {
   apply,
   type Change,

@@ -6,6 +6,7 @@
  * Promise: what is refused is not counted; each of the three quotas refuses by its own name, and says when it is worth
  * asking again.
  */
+import { grouped } from "../../domain/Grouped.ts";
 import type { Admission, Written } from "../../log/access/Admission.ts";
 import type { Quota } from "../config/Quota.ts";
 
@@ -20,8 +21,6 @@ export interface Used {
   readonly bytes: number;
   readonly threads: Iterable<string>;
 }
-
-const number = new Intl.NumberFormat("en-US");
 
 export class QuotaCounts {
   readonly #tenant: string;
@@ -54,22 +53,19 @@ export class QuotaCounts {
       this.#bytes = 0;
     }
     if (bytesPerDay != null && this.#bytes + bytes > bytesPerDay) {
-      const used = `${number.format(this.#bytes)} of ${number.format(bytesPerDay)} bytes of today (UTC) are used, and this is ${number.format(bytes)} more`;
+      const used = `${grouped(this.#bytes)} of ${grouped(bytesPerDay)} bytes of today (UTC) are used, and this is ${grouped(bytes)} more`;
       return this.#refused("bytesPerDay", used, this.#day + dayMillis - now);
     }
     const isNew = thread !== undefined && !this.#threads.has(thread);
     if (threads != null && isNew && this.#threads.size >= threads)
-      return this.#refused(
-        "threads",
-        `it has ${number.format(this.#threads.size)} of ${number.format(threads)} threads`,
-      );
+      return this.#refused("threads", `it has ${grouped(this.#threads.size)} of ${grouped(threads)} threads`);
     if (eventsPerMinute != null) {
       const tokens = this.#tokensOf(eventsPerMinute, now);
       // One write that is larger than the quota goes when nothing else was written.
       const needed = Math.min(events, eventsPerMinute);
       if (tokens < needed) {
         const wait = Math.ceil(((needed - tokens) / eventsPerMinute) * minuteMillis);
-        return this.#refused("eventsPerMinute", `${number.format(eventsPerMinute)} events a minute are used`, wait);
+        return this.#refused("eventsPerMinute", `${grouped(eventsPerMinute)} events a minute are used`, wait);
       }
       this.#tokens = tokens - needed;
       this.#tokensAt = now;

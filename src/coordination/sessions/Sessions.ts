@@ -17,7 +17,7 @@
  *
  * Decision: joining and leaving are no events, because every event of a thread or task names the session that wrote it.
  */
-import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, type Scope, Semaphore } from "effect";
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, type Scope, Semaphore } from "effect";
 import { hostname } from "node:os";
 import type { Program } from "../../domain/thread/Content.ts";
 import type { EventData } from "../../domain/Event.ts";
@@ -27,17 +27,7 @@ import { type About, type Given, newId } from "../../publish/write/NewEvent.ts";
 import { type PublishError, Publisher } from "../../publish/Publisher.ts";
 import { storable } from "../../publish/storing/StoragePolicy.ts";
 import { beatMillis, type Presence, PresenceBucket, type PresenceUnavailable, type Present } from "./Presence.ts";
-
-/** This session cannot be registered, or cannot join: nothing was written. */
-export class SessionRefused extends Schema.TaggedError<SessionRefused>()("SessionRefused", {
-  sessionId: Schema.String,
-  reason: Schema.String,
-  hint: Schema.String,
-}) {
-  override get message() {
-    return this.reason;
-  }
-}
+import { SessionRefused } from "./SessionRefused.ts";
 
 /**
  * Threads and tasks that one session is in at the same time, of each kind. An agent works on a handful; 200 ids of the

@@ -13,7 +13,7 @@ import { compose, newId } from "../../publish/write/NewEvent.ts";
 import type { Accepting, SubmitError } from "./TaskSubmission.ts";
 import { after, type Desk, load, writingOf } from "./TaskMoves.ts";
 import type { Offering } from "./TaskEnqueue.ts";
-import { TaskNotFound } from "./TaskResult.ts";
+import { TaskNotFound } from "./TaskErrors.ts";
 import { InvalidTask, shown } from "../config/TaskLimits.ts";
 import { areThere } from "./TaskSubmission.ts";
 import { type Batch, type BatchRequest, checked, checkedAll, placed } from "./TaskSubmit.ts";

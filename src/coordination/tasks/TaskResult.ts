@@ -8,13 +8,7 @@ import type { TaskStatus } from "../../domain/Fact.ts";
 import { type InputRequest, type McpTaskStatus, mcpStatusOf, type TaskRecord } from "../../domain/task/TaskRecord.ts";
 import { shown } from "../config/TaskLimits.ts";
 import type { Desk } from "./TaskMoves.ts";
-
-/** No task of that id was ever submitted. */
-export class TaskNotFound extends Schema.TaggedError<TaskNotFound>()("TaskNotFound", {
-  taskId: Schema.String,
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
+import { TaskNotFound } from "./TaskErrors.ts";
 
 /** Status or end of a task. Times in epoch milliseconds. */
 export interface TaskResult {

@@ -15,11 +15,12 @@ import type { LogDamaged, LogUnavailable } from "../../log/EventLog.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
 import type { Desk } from "./TaskMoves.ts";
 import * as Watches from "../watch/Watch.ts";
+import type { WatchRefused } from "../watch/WatchRefused.ts";
 
 /** Watchers that wait with a consumer of their own. */
 const maxOwn = 16;
 
-export type Following = LogDamaged | LogUnavailable | Watches.WatchRefused;
+export type Following = LogDamaged | LogUnavailable | WatchRefused;
 
 /** The record that is known, and then after each event, up to the task's end. */
 export type Follow = (taskId: string, known: TaskRecord) => Stream.Stream<TaskRecord, Following>;

@@ -14,7 +14,7 @@
  * - the queue may be lost at any time: `requeue` puts in whatever waits and is not there;
  * - a result can be read for as long as the log is there, also after every process was restarted.
  */
-import { Context, Effect, Layer, Option, Schema, Stream } from "effect";
+import { Context, Effect, Layer, Option, Stream } from "effect";
 import { isMisfit } from "../../domain/Event.ts";
 import { defaultTenant, task as historyOf } from "../../domain/History.ts";
 import { decide, isEnd, type TaskEventName, type TaskRefusal } from "../../domain/task/Task.ts";
@@ -37,14 +37,16 @@ import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts
 import { claimFault, InvalidTask, refusing } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
 import { type Named, TaskQueue } from "./queue/TaskQueue.ts";
-import { notFound, resultOf, type TaskNotFound, type TaskResult } from "./TaskResult.ts";
+import { notFound, resultOf, type TaskResult } from "./TaskResult.ts";
+import { type TaskNotFound } from "./TaskErrors.ts";
 import * as TaskSlots from "./queue/TaskSlots.ts";
 import * as TaskWatch from "./TaskWatch.ts";
 import { nextOf, underKey } from "./TaskKey.ts";
 import { type Batch, type BatchRequest, checked, type Submission } from "./TaskSubmit.ts";
+import { CannotRetry } from "./TaskErrors.ts";
 
 export type { Submitted } from "./TaskSubmission.ts";
-export { TaskNotFound, type TaskResult } from "./TaskResult.ts";
+export { type TaskResult } from "./TaskResult.ts";
 export type { BatchResult } from "./TaskBatch.ts";
 export type { Batch as BatchOptions } from "./TaskSubmit.ts";
 
@@ -151,14 +153,6 @@ export class Tasks extends Context.Service<
 export interface HeldElsewhere extends Pick<TaskLease, "taskId" | "token"> {
   readonly entry: TaskLease["entry"];
 }
-
-/** Only what has ended without completing is tried again. */
-export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry", {
-  taskId: Schema.String,
-  status: Schema.String,
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
 
 /** Entries that are put in together. */
 const offersAtOnce = 64;

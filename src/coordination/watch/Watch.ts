@@ -12,24 +12,15 @@
  *
  * What is being said, word by word, before it is an event, is `Live` (log).
  */
-import { Context, Effect, Layer, Schedule, Schema, Stream } from "effect";
+import { Context, Effect, Layer, Schedule, Stream } from "effect";
 import { isMisfit, type LogEntry } from "../../domain/Event.ts";
 import { isHistory, maxIdBytes, type Sequence } from "../../domain/History.ts";
 import { EventLog, LogDamaged, type LogUnavailable } from "../../log/EventLog.ts";
 import * as WholeHistory from "../../snapshot/WholeHistory.ts";
 import * as WatchHub from "./WatchHub.ts";
+import { WatchRefused } from "./WatchRefused.ts";
 
 export type { Watchable } from "./WatchHub.ts";
-
-/** Too many watchers in this process, an invalid start position, or no bound for what waits. */
-export class WatchRefused extends Schema.TaggedError<WatchRefused>()("WatchRefused", {
-  reason: Schema.String,
-  hint: Schema.String,
-}) {
-  override get message() {
-    return this.reason;
-  }
-}
 
 export type Seen =
   | { readonly _tag: "Event"; readonly entry: LogEntry }
@@ -98,10 +89,7 @@ const past = (
   if (what !== "everything" && "history" in what) {
     return WholeHistory.events(what.history, after).pipe(Stream.provideService(EventLog, log));
   }
-  return log.follow({ after }).pipe(
-    Stream.takeUntil(({ sequence }) => sequence >= upTo),
-    Stream.filter((entry) => isOf(what, entry)),
-  );
+  return log.follow({ after, until: upTo }).pipe(Stream.filter((entry) => isOf(what, entry)));
 };
 
 const rolledBack = (sequence: Sequence, end: Sequence) =>

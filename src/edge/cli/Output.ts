@@ -8,6 +8,7 @@
  */
 import { Console, Context, Effect, Stdio, Stream } from "effect";
 import { CliOutput } from "effect/cli";
+import { grouped } from "../../domain/Grouped.ts";
 import { asCalled } from "./CalledAs.ts";
 import { asStored, type Shown } from "../../client/Shown.ts";
 import { shown, shownJson } from "./Shown.ts";
@@ -62,7 +63,7 @@ export const bytes = (count: number): string => {
 };
 
 /** A count for a person: `12,345`. */
-export const count = (value: number): string => value.toLocaleString("en-US");
+export const count = (value: number): string => grouped(value, 3);
 
 /** `1 thread`, `2 threads`, `3 entries`. */
 export const counted = (value: number, one: string, many = `${one}s`): string =>

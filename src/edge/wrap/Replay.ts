@@ -11,7 +11,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import { Effect, Layer, References, Result } from "effect";
 import { renameSync, rmSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import * as Layers from "../../client/Layers.ts";
+import * as Connect from "../../publish/Connect.ts";
 import { endIdOf, type Held, Sessions } from "../../coordination/sessions/Sessions.ts";
 import * as History from "../../domain/History.ts";
 import { commandLineOf, isAlive } from "../../machine/Processes.ts";
@@ -112,7 +112,7 @@ export const all = Effect.fn("wrap.replay")(function* (root: string) {
     if (!isOver(path, header)) continue;
     const { access, tenant, url } = options;
     const place = { url, data: root, tenant, access, source: "recollect/wrap" };
-    const lost = yield* replay(opened.success).pipe(Effect.provide(Layers.core(place)), Effect.scoped);
+    const lost = yield* replay(opened.success).pipe(Effect.provide(Connect.layer(place)), Effect.scoped);
     if (lost > 0) yield* Effect.logWarning(`${path}: ${lost} events were not accepted yet`);
     else {
       rmSync(path, { force: true });

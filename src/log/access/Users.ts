@@ -9,7 +9,8 @@
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { randomBytes } from "node:crypto";
 import { isHistory, maxIdBytes } from "../../domain/History.ts";
-import { create, ensure, folderOf } from "../../machine/AccessKeys.ts";
+import { create, ensure } from "../../machine/AccessKeys.ts";
+import { folderOf } from "../../machine/KeyFiles.ts";
 import * as DataFolder from "../../machine/DataFolder.ts";
 import * as Instance from "../../machine/Instance.ts";
 import * as NatsProbe from "../../machine/nats/NatsProbe.ts";
@@ -94,7 +95,7 @@ const reload = Effect.fnUntraced(function* (root: string) {
   );
   if (Option.isNone(running) || running.value.server !== "own") return false;
   const { hostname: host, port } = new URL(running.value.nats);
-  const { system: signer } = yield* ensure(root);
+  const { system: signer } = yield* ensure(root, { mends: false });
   const subject = ({ server_id }: NatsProbe.ServerInfo) => `$SYS.REQ.SERVER.${server_id}.RELOAD`;
   const once = NatsProbe.request({ host, port: Number(port), signer, subject, timeoutMillis: reloadMillis });
   const [, second] = [yield* once, yield* once];
@@ -143,7 +144,7 @@ export const add = Effect.fn("log.addUser")(function* (options: {
       `Take another name, or first: recollect access revoke ${name}`,
     );
   }
-  yield* ensure(root);
+  yield* ensure(root, { mends: false });
   const file = options.file ?? `${folderOf(root)}/${name}.${form === "creds" ? "creds" : "env"}`;
   const about = { name, role, tenant, createdAt: now };
   const { publicKey, seed } = create();

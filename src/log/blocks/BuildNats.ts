@@ -11,7 +11,7 @@
 import type { StreamConfig, StreamInfo } from "@nats-io/jetstream";
 import { Effect, FileSystem, Layer, Schema } from "effect";
 import { createHash } from "node:crypto";
-import { fileOf } from "../../machine/AccessKeys.ts";
+import { fileOf } from "../../machine/KeyFiles.ts";
 import * as NatsBinary from "../../machine/nats/NatsBinary.ts";
 import * as NatsProcess from "../../machine/nats/NatsProcess.ts";
 import * as ServerConf from "../access/ServerConf.ts";
@@ -66,7 +66,7 @@ export const serverOn = Effect.fn("log.serverOn")(function* (options: {
   readonly storeFolder: string;
 }) {
   const { root, storeFolder } = options;
-  const { configFile, ...access } = yield* ServerConf.prepare(root);
+  const { configFile, ...access } = yield* ServerConf.prepare(root, { isStart: true });
   const server = yield* NatsProcess.make({ storeFolder, logFile: `${storeFolder}/build.log`, configFile, access });
   const credentials = Credentials.NKeyFile({ path: fileOf(root, "daemon") });
   const context = yield* Layer.build(NatsConnection.layer({ servers: server.url, name: "recollect", credentials }));

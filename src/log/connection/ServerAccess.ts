@@ -8,7 +8,7 @@
  */
 import { Effect, Redacted } from "effect";
 import { readFileSync } from "node:fs";
-import { fileOf } from "../../machine/AccessKeys.ts";
+import { fileOf } from "../../machine/KeyFiles.ts";
 import * as Listen from "../../machine/Listen.ts";
 import { variable } from "../../machine/UserFolders.ts";
 import { Credentials, splitUrls } from "./NatsCredentialsNats.ts";

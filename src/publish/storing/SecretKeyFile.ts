@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { folderOf } from "../../machine/AccessKeys.ts";
+import { folderOf } from "../../machine/KeyFiles.ts";
 
 const keyBytes = 32;
 

@@ -26,7 +26,8 @@ import { type Delta, Draft, type DraftPart, type GivenDelta, isDelta, partsOf } 
 import type { History } from "../../domain/History.ts";
 import { Live } from "../../log/live/Live.ts";
 import { AnswerJournal, type Entry } from "./AnswerJournal.ts";
-import { type About, compose, type Given, InvalidEvent, newId } from "../write/NewEvent.ts";
+import { type About, compose, type Given, newId } from "../write/NewEvent.ts";
+import { InvalidEvent } from "../write/InvalidEvent.ts";
 import type { Published, Publisher, PublishError } from "../Publisher.ts";
 
 type Message = Given<EventData<"thread.message_appended">>;

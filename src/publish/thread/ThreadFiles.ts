@@ -10,7 +10,8 @@ import { Effect } from "effect";
 import { createHash } from "node:crypto";
 import type { EventData } from "../../domain/Event.ts";
 import type { History } from "../../domain/History.ts";
-import { type About, type Given, InvalidEvent } from "../write/NewEvent.ts";
+import { type About, type Given } from "../write/NewEvent.ts";
+import { InvalidEvent } from "../write/InvalidEvent.ts";
 import type { Publisher } from "../Publisher.ts";
 
 /**

@@ -19,13 +19,7 @@ import { fitsUtf8, utf8Length } from "../../domain/Json.ts";
 import type { Blob, Command, Durable } from "../../spool/Spool.ts";
 import { type Policy, storable } from "../storing/StoragePolicy.ts";
 import { maxEventBytes, offload } from "./LargeFields.ts";
-
-/** The event is not what its type promises. Nothing was written; saying it again does not help. */
-export class InvalidEvent extends Schema.TaggedError<InvalidEvent>()("InvalidEvent", {
-  type: Schema.String,
-  message: Schema.String,
-  hint: Schema.String,
-}) {}
+import { InvalidEvent } from "./InvalidEvent.ts";
 
 type OptionalKey<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? K : never }[keyof T];
 

@@ -8,12 +8,12 @@
  */
 import { Effect, Layer } from "effect";
 import { auditSql, type AskedSql } from "../../../client/AuditedSql.ts";
-import * as Layers from "../../../client/Layers.ts";
+import * as Connect from "../../../publish/Connect.ts";
 import { where } from "../Flags.ts";
 import { user } from "../User.ts";
 
 export const audit = Effect.fnUntraced(function* (asked: AskedSql, tenant: string) {
   const { data, natsUrl } = yield* where;
-  const core = Layers.core({ data, url: natsUrl, tenant, source: "recollect sql", actor: yield* user });
+  const core = Connect.layer({ data, url: natsUrl, tenant, source: "recollect sql", actor: yield* user });
   yield* Effect.scoped(Effect.flatMap(Layer.build(core), (context) => Effect.provideContext(auditSql(asked), context)));
 });

@@ -6,7 +6,7 @@
 import { Clock, Effect, FileSystem } from "effect";
 import { defaultTenant } from "../../../domain/History.ts";
 import * as HttpTokens from "../../../log/access/HttpTokens.ts";
-import { folderOf as keysOf } from "../../../machine/AccessKeys.ts";
+import { folderOf as keysOf } from "../../../machine/KeyFiles.ts";
 
 const tokenName = "hooks";
 

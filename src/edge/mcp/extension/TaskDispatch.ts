@@ -10,7 +10,8 @@
  * `tasks/…` is refused with what is missing.
  */
 import { Cause, type Context, Effect } from "effect";
-import { TaskNotFound, Tasks } from "../../../coordination/tasks/Tasks.ts";
+import { TaskNotFound } from "../../../coordination/tasks/TaskErrors.ts";
+import { Tasks } from "../../../coordination/tasks/Tasks.ts";
 import * as History from "../../../domain/History.ts";
 import { isObject, type JsonObject, objectAt, stringAt } from "../../../domain/Json.ts";
 import { HistoryReading } from "../../../publish/HistoryReading.ts";
