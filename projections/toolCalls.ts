@@ -184,7 +184,7 @@ const witnesses: View = {
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 10,
+  version: 11,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
