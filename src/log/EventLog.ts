@@ -187,12 +187,14 @@ export class EventLog extends Context.Service<
      * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
      * With `history`, only its events. Reconnects by itself; fails only when the stream has a hole, was rolled
      * back or is gone, or the server is another one, within seconds of having come so far. `patienceMillis`: fails
-     * too when the log is away for so long; absent: it is waited for.
+     * too when the log is away for so long; absent: it is waited for. `until`: ends when all up to there was given, also for a
+     * tenant's program, to which the last of them may not belong.
      */
     readonly follow: (options: {
       readonly after: Sequence;
       readonly history?: History;
       readonly patienceMillis?: number;
+      readonly until?: Sequence;
     }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
     /** Reach of the log. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;

@@ -204,7 +204,10 @@ export const make = Effect.gen(function* () {
           return message === undefined ? undefined : provenEntryOf(message);
         }),
       ),
-    follow: ({ after, history }) => followFrom(held, after, history === undefined ? undefined : subjectOf(history)),
+    follow: ({ after, history, until = Infinity }) =>
+      followFrom(held, after, history === undefined ? undefined : subjectOf(history)).pipe(
+        Stream.takeUntil(({ sequence }) => sequence >= until),
+      ),
     info: present(() =>
       Effect.sync(() => ({
         created,

@@ -263,11 +263,12 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     last: (history) => lastEvent(read, history, countOf),
     at: (sequence) =>
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
-    follow: ({ after, history, patienceMillis }) => {
+    follow: ({ after, history, patienceMillis, until = Infinity }) => {
       const subject = history === undefined ? undefined : subjectOf(history);
       // Who the connection belongs to is known when it is there.
-      if (isTenants(link)) return followAsTenant({ get, stream, after, subject });
-      return follow({ connection, read, stream, after, subject, patienceMillis });
+      if (isTenants(link)) return followAsTenant({ get, stream, after, subject, until });
+      const all = follow({ connection, read, stream, after, subject, patienceMillis });
+      return until === Infinity ? all : Stream.takeUntil(all, ({ sequence }) => sequence >= until);
     },
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({
       bytes,

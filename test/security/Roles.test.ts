@@ -8,6 +8,7 @@ import { assert, layer } from "@effect/vitest";
 import { Context, Effect, Fiber, Layer, Redacted, Stream } from "effect";
 import { isMisfit } from "../../src/domain/Event.ts";
 import { fromContent } from "../../src/domain/EventId.ts";
+import * as Watch from "../../src/coordination/watch/Watch.ts";
 import * as History from "../../src/domain/History.ts";
 import { inboxOf } from "../../src/log/access/Roles.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
@@ -194,6 +195,17 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
           [1, 2, 3].map((number) => `${own} followed-${number}`),
         );
         assert.strictEqual((yield* Fiber.join(ofOne)).length, 1);
+        // What others have written since is behind the tenant's own last event: the past ends all the same.
+        yield* say(theirs, other, "followed-4");
+        const watch = yield* Watch.make.pipe(Effect.provideService(EventLog, mine));
+        const past = yield* watch.watch({ tenant: own ?? "" }, { after }).pipe(
+          Stream.takeUntil(({ _tag }) => _tag === "CaughtUp"),
+          Stream.runCollect,
+        );
+        assert.deepStrictEqual(
+          past.map(({ _tag }) => _tag),
+          ["Event", "Event", "Event", "CaughtUp"],
+        );
         const bytes = new TextEncoder().encode("a large part");
         const kept = yield* mine.putBlob(bytes);
         assert.deepStrictEqual(yield* mine.getBlob(kept.sha256), bytes);

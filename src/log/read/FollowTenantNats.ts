@@ -6,7 +6,7 @@
  * Numbers of other tenants' events are missing between a tenant's own, so holes cannot be seen here; the daemon's scrubber
  * sees them.
  */
-import { Array as Arr, Effect, Stream } from "effect";
+import { Array as Arr, Cause, Effect, Stream } from "effect";
 import type { LogEntry } from "../../domain/Event.ts";
 import type { Sequence } from "../../domain/History.ts";
 import { provenEntryOf } from "../Envelope.ts";
@@ -30,14 +30,17 @@ export const followAsTenant = (options: {
   readonly stream: string;
   readonly after: Sequence;
   readonly subject: string | undefined;
+  /** Ends when it was asked for everything up to there. */
+  readonly until: number;
 }): Stream.Stream<LogEntry, LogUnavailable> =>
   Stream.fromPull(
     Effect.sync(() => {
-      const { get, stream, subject = ">" } = options;
+      const { get, stream, subject = ">", until } = options;
       let { after } = options;
       let pause = shortestPauseMillis;
       return Effect.gen(function* () {
         for (;;) {
+          if (after >= until) return yield* Cause.done();
           const got = yield* get.batch(stream, { seq: after + 1, next_by_subj: subject });
           const entries = got.map(provenEntryOf);
           if (Arr.isReadonlyArrayNonEmpty(entries)) {
@@ -45,6 +48,7 @@ export const followAsTenant = (options: {
             pause = shortestPauseMillis;
             return entries;
           }
+          if (until !== Infinity) return yield* Cause.done();
           yield* Effect.sleep(pause);
           pause = Math.min(pause * 2, longestPauseMillis);
         }

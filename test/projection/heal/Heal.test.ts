@@ -270,6 +270,28 @@ describe("healing", { timeout: 60_000 }, () => {
     }),
   );
 
+  it.live("believes no end that no store can have: not of the folder's note, and not of the checkpoints", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(20);
+      const absurd = 1_000_000_000_000;
+      const record = {
+        identity: "of this folder",
+        stream: "RECOLLECT",
+        created: 0,
+        heldSomething: true,
+        reached: absurd,
+      };
+      writeFileSync(join(root, "store.json"), JSON.stringify(record));
+      const db = new Database(World.folderOf(root).database);
+      db.exec(`UPDATE checkpoints SET sequence = ${absurd}`);
+      db.close();
+      assert.deepInclude((yield* plan(root)).events, { total: 20, lost: 0 });
+      const path = World.folderOf(root).database;
+      const verified = yield* withLog(root, verify({ path, projections: readModels }));
+      assert.deepInclude(verified.places.at(-1), { kind: "both", first: before.length + 1, last: absurd });
+    }),
+  );
+
   it.live("takes a row that was put behind the ledger's checkpoint for no event", () =>
     Effect.gen(function* () {
       const { before, root } = yield* folderWith(10);
