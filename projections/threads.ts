@@ -120,7 +120,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 9,
+  version: 10,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -164,7 +164,7 @@ export const threads: Projection = {
         ["listed_at", "first_sequence"],
         [`(${listOrder})`, "first_sequence"],
         ["parent_thread_id"],
-        ["thread_id", "tenant", "client", "client_version", "tool"],
+        ["thread_id", "tenant", "client", "client_version", "tool", "cwd"],
       ],
     },
     {
@@ -230,6 +230,7 @@ export const threads: Projection = {
         first_sequence: "Stream sequence of its first event.",
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
+        thread_number: "Number of the thread in this database: for joins with the views of sums by time.",
       },
       select: `SELECT n.text, ${nameText("t.tenant")}, coalesce(t.title, ${summarized}), ${openingOf}, ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
@@ -239,7 +240,7 @@ export const threads: Projection = {
         (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE ${own("a")}),
         t.first_sequence, t.last_sequence,
         (SELECT count(DISTINCT d.sequence) FROM dead_letters d WHERE d.history_id = t.thread_id AND d.tenant = t.tenant
-          AND ${nameText("d.kind")} = 'thread')
+          AND ${nameText("d.kind")} = 'thread'), t.thread_id
         FROM threads t LEFT JOIN names n ON n.name = t.thread_id`,
     },
     {

@@ -25,6 +25,7 @@ import {
   durationOfCall,
   isCall,
 } from "./activity/calls.ts";
+import { pathOf } from "./activity/files.ts";
 import { countsHere, elsewhere, twinCells, twinColumns, twinIndex } from "./activity/counted.ts";
 import { hasText, head, textCells, textColumns, textOf } from "./text.ts";
 
@@ -62,6 +63,7 @@ const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
     arguments: head(fact.arguments),
     arguments_key: keyOfArguments(fact.arguments),
     arguments_bytes: utf8Length(fact.arguments),
+    path: pathOf(fact.name, fact.arguments),
     message_id: fact.messageId,
     started_at: fact.at,
   },
@@ -182,7 +184,7 @@ const witnesses: View = {
 
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 10,
+  version: 11,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -202,6 +204,10 @@ export const toolCalls: Projection = {
         arguments: ofCall({ type: "text", doc: "Arguments as JSON text, at most 1 MiB." }),
         arguments_key: ofCall({ type: "integer", doc: "Equal for equal arguments: of their SHA-256; null for none." }),
         arguments_bytes: ofCall({ type: "integer", doc: "True size of the arguments in bytes." }),
+        path: ofCall({
+          type: "name",
+          doc: "File that it reads or writes, as the arguments name it; null for other tools.",
+        }),
         message_id: ofCall({ type: "id", doc: "Message that asked." }),
         started_at: ofCall({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
         result_sequence: {
@@ -220,14 +226,18 @@ export const toolCalls: Projection = {
       },
       indexes: [
         // The name, so that what follows what is read off the index.
-        ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere"],
+        ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere", "started_at"],
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         // Everything that percentiles are made of, so that no row is read for them.
-        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence"],
+        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence", "started_at"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
         twinIndex,
+        {
+          on: ["path", "thread_id", "tenant", "name", "outcome", "elsewhere", "sequence", "started_at"],
+          where: "path IS NOT NULL",
+        },
         { on: ["ended_at"], where: "outcome = 'error'" },
         { on: ["started_at"], where: "result_sequence IS NULL" },
         { on: ["result_sequence"], where: "sequence IS NULL" },

@@ -31,6 +31,8 @@ export const tasksOf = (options: Tasks.Options) =>
 
 /** Delay until a look sees what others have submitted, and what changed the next due time. */
 const tickMillis = 1_000;
+/** Due times so long ago are put in first when the queue was lost. */
+const recentMillis = 60_000;
 /** Delay after events that are new: by then their submitter has put its task into the queue, or it never will. */
 const settleMillis = 300;
 
@@ -165,7 +167,9 @@ const fill = Effect.gen(function* () {
       const current = yield* incarnation;
       if (current !== seen.incarnation) {
         yield* refill;
-        seen = { ...seen, incarnation: current, due: to, moved: checkpoint };
+        // What came a moment ago goes before the walk: a page of 100 groups before the last one's turn took 16 s.
+        const [due, moved] = [Math.max(0, to - recentMillis), Math.max(0, checkpoint - waitingPage)];
+        seen = { ...seen, incarnation: current, due, moved };
       }
       seen = { ...seen, askedAt: to };
     }

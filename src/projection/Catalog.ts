@@ -56,6 +56,7 @@ const endings: ReadonlyArray<readonly [RegExp, Catalogued]> = [
   [/(^|_)day$/, of("text", "YYYY-MM-DD", "dimension")],
   [/(^|_)sequence$/, of("integer", "stream sequence", "dimension")],
   [/_line$/, of("integer", "line, from 1", "dimension")],
+  [/_number$/, of("integer", "number of a name in this database", "dimension")],
   [/(^|_)(id|key)$/, of("text", "id", "dimension")],
 ];
 

@@ -93,12 +93,17 @@ const crowded = Layer.effect(
 layer(inbox.pipe(Layer.provideMerge(crowded), Layer.provideMerge(EventLogMemory.layer)), {
   excludeTestServices: true,
 })("an inbox to which many send at once", (it) => {
-  it.effect("takes all of them, one behind the other", () =>
+  it.effect("takes as many as there is room for, one behind the other, and none of the others", () =>
     Effect.gen(function* () {
       const { send, waiting } = yield* Inbox.Inbox;
-      const many = Array.from({ length: 400 }, (_, body) => send({ from: "a", to: "crowd", body }));
-      yield* Effect.all(many, { concurrency: "unbounded", discard: true });
-      assert.lengthOf(yield* waiting("crowd"), 400);
+      const body = "of more than 8 KiB ".repeat(500);
+      const many = Array.from({ length: 100 }, () => Effect.result(send({ from: "a", to: "crowd", body })));
+      const sent = yield* Effect.all(many, { concurrency: "unbounded" });
+      const refused = sent.flatMap((one) => (one._tag === "Failure" ? [one.failure._tag] : []));
+      assert.deepStrictEqual(new Set(refused), new Set(["InboxFull"]));
+      assert.lengthOf(yield* waiting("crowd"), sent.length - refused.length);
+      assert.isAtMost(sent.length - refused.length, InboxQueue.bounds.large);
+      assert.isAtLeast(sent.length - refused.length, InboxQueue.bounds.large / 2);
     }),
   );
 });

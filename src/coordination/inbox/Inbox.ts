@@ -20,7 +20,7 @@
  * Decision: the history is that of the sender's session, because a message between agents belongs to no conversation
  * with a person; `correlationId` holds a request and its replies together across sessions.
  */
-import { Cause, Context, Effect, Exit, Layer, Option, Schedule, Semaphore, Stream } from "effect";
+import { Cause, Context, Effect, Exit, Layer, Option, Schedule, Stream } from "effect";
 import * as History from "../../domain/History.ts";
 import { newId } from "../../publish/write/NewEvent.ts";
 import { Publisher } from "../../publish/Publisher.ts";
@@ -32,7 +32,6 @@ import { type DeadLetter, lying, type Message } from "./InboxMessage.ts";
 import {
   type Answering,
   type Extending,
-  InboxFull,
   InboxUnavailable,
   type Leasing,
   NoReply,
@@ -46,6 +45,7 @@ import {
   type Taking,
   type Waiting,
 } from "./InboxCalls.ts";
+import * as InboxCapacity from "./InboxCapacity.ts";
 import * as InboxQueue from "./InboxQueue.ts";
 
 export { InboxRefused, maxBodyBytes, maxBodyDepth } from "./InboxCheck.ts";
@@ -105,23 +105,12 @@ export class Inbox extends Context.Service<
 >()("recollect/coordination/Inbox") {}
 
 const defaultReplyMillis = 30_000;
-/**
- * Questions and writes of senders that are on their way to the bucket together; others wait for their turn.
- *
- * Decision: 32, because the patience of a request counts from when it is sent: of 900 sent at once on a machine with a load
- * of 15 the last ones were `InboxUnavailable` after two seconds, beside a server that wrote one after another.
- */
-const sendsAtOnce = 32;
 const defaultLeaseMillis = 30_000;
 /** Ten attempts take three minutes: an outage of a model or a tool is mostly over by then. */
 const defaultAttempts = 10;
 
 const unavailable = (messageId: string) => (error: BucketError) =>
   new InboxUnavailable({ messageId, reason: error.reason, hint: "Send it again with the same id." });
-
-/** A name as a shell takes it. */
-const quoted = (name: string): string =>
-  /^[-\w.]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
 
 /** One for a request: the first reply is the one. */
 const replyTo = (tenant: string, requestId: string) => keyOf("reply", tenant, requestId);
@@ -131,7 +120,7 @@ const noSuch = ({ name, receipt }: Settling) =>
     name,
     receipt: receipt.slice(0, 2 * History.maxIdBytes),
     message: `No message in the inbox of ${name} is held by this receipt.`,
-    hint: `It was handled, or its lease is over. recollect inbox list ${quoted(name)} lists what lies there.`,
+    hint: `It was handled, or its lease is over. recollect inbox list ${InboxCapacity.quoted(name)} lists what lies there.`,
   });
 
 const takenOf = (held: InboxQueue.Held): Taken => ({
@@ -145,23 +134,7 @@ const make = Effect.gen(function* () {
   const bucket = yield* (yield* Buckets).open(InboxQueue.settings);
   const { tenant } = publisher;
   const queue = InboxQueue.make(bucket, tenant);
-  const turn = Semaphore.makeUnsafe(sendsAtOnce);
-
-  /** Counted at each message. Several that are sent at the same moment may put in a little more. */
-  const admit = Effect.fnUntraced(function* (message: Message) {
-    const { to: name } = message;
-    const kind = queue.kindOf(message);
-    const messages = yield* queue.count(kind, name);
-    if (messages < InboxQueue.bounds[kind] || (yield* queue.lies(message))) return;
-    const whose = tenant === History.defaultTenant ? quoted(name) : `${quoted(name)} --tenant ${quoted(tenant)}`;
-    const size = kind === "large" ? " of more than 8 KiB" : "";
-    return yield* new InboxFull({
-      name,
-      messages,
-      message: `The inbox of ${name} is full: ${messages} messages${size} lie there, and ${InboxQueue.bounds[kind]} may.`,
-      hint: `recollect inbox list ${whose} shows them, recollect inbox clear ${whose} empties it.`,
-    });
-  });
+  const capacity = InboxCapacity.make(queue, tenant);
 
   /** The event first: what is in an inbox was sent. */
   const post = Effect.fnUntraced(function* (
@@ -183,15 +156,7 @@ const make = Effect.gen(function* () {
       correlationId: answers?.correlationId ?? id,
       isRequest,
     };
-    // An inbox that cannot be counted cannot be written to either, and says so then.
-    if (request === undefined) {
-      const counted = admit({ ...about_, sentAt: 0, expiresAt: 0 });
-      yield* Effect.catchTags(turn.withPermit(counted), {
-        BucketUnavailable: () => Effect.void,
-        BucketRefused: () => Effect.void,
-      });
-    }
-    yield* publisher.publish({
+    const published = publisher.publish({
       id,
       session,
       actor: from,
@@ -213,7 +178,8 @@ const make = Effect.gen(function* () {
         ttlMillis: Math.max(ttlBounds.least, restMillis),
       });
     });
-    yield* turn.withPermit(put).pipe(Effect.mapError(unavailable(id)));
+    const posted = Effect.andThen(published, Effect.mapError(capacity.inTurn(put), unavailable(id)));
+    yield* request === undefined ? capacity.whenThereIsRoom({ ...about_, sentAt: 0, expiresAt: 0 }, posted) : posted;
     return id;
   });
 

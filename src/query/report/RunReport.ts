@@ -15,8 +15,8 @@ import {
   type Report,
   type ReportColumn,
   type Section,
-  threadOfRow,
   withDays,
+  withThreads,
 } from "./Report.ts";
 import { type Trend, trendsOf } from "./Trend.ts";
 
@@ -79,10 +79,11 @@ const isTime = (by: Dimension | undefined): boolean => by?.name === "day" || by?
 /** Days and months stand in their order, the latest first, whatever else is counted. */
 export const filled = (text: string, by: Dimension | undefined, only: ReadonlyArray<keyof Only> = []): string => {
   const sql = narrowed(text, only);
-  if (by === undefined) return withDays(sql);
+  if (by === undefined) return withThreads(withDays(sql));
   // A trend by day has them already.
-  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? threadOfRow : "";
-  const own = withDays(sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{threads}", joined));
+  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? "{threads}" : "";
+  const asked = sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{join}", joined);
+  const own = withThreads(withDays(asked));
   return isTime(by) ? own.replace(/ORDER BY [^()]+ LIMIT :limit$/, "ORDER BY 1 DESC LIMIT :limit") : own;
 };
 

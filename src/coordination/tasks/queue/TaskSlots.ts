@@ -185,7 +185,9 @@ const make = Effect.fnUntraced(function* ({ tenant = defaultTenant }: Options) {
 
   return TaskSlots.of({
     enter: Effect.fnUntraced(function* ({ agentType, leaseMillis }) {
-      const most = (yield* config.get("tasks.concurrency"))[agentType];
+      const bounds = yield* config.get("tasks.concurrency");
+      // A type may be named as what every object has: `constructor`.
+      const most = Object.hasOwn(bounds, agentType) ? bounds[agentType] : undefined;
       if (most === undefined) return unbounded;
       const known = knownOf(agentType);
       yield* watch;

@@ -325,7 +325,7 @@ const insideOf = (
     const found: Array<Conversation> = [];
     for (const [index, inner] of (arrayOf(frame, [insideKey])?.parts ?? []).entries()) {
       const messages = arrayOf(inner, ["steps"]);
-      if (messages === undefined) continue;
+      if (messages?.parts === undefined || messages.parts.length === 0) continue;
       const own = nameInside(yield* small(read, inner)) ?? String(index + 1);
       const conversation: Conversation = {
         format: "atif",

@@ -94,7 +94,7 @@ export const audit: Report = {
         column("last_at", "moment", "Quarter of an hour in which the log took the last."),
       ],
       plot: { kind: "bars", x: "actor", y: ["events"] },
-      sql: `SELECT a.actor, coalesce(nullif(a.meaning, ''), a.type), sum(a.events), count(DISTINCT a.subject), min(a.quarter_at), max(a.quarter_at)
+      sql: `SELECT a.actor, coalesce(nullif(a.meaning, ''), a.type), sum(a.events), count(DISTINCT a.subject_number), min(a.quarter_at), max(a.quarter_at)
         ${taken} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {

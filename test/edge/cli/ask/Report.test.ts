@@ -57,6 +57,23 @@ describe("recollect report", () => {
   }, 120_000);
 });
 
+describe("recollect stats", () => {
+  it("tells what was said and done in sum, by day of the zone and by agent, as a table and as JSON", async () => {
+    const { out } = await stage.run(["stats", "--tz", "UTC"]);
+    assert.match(out, /In all\nthreads +prompts .*\n +1 +3 /);
+    assert.match(out, /By day\nday .*\n2026-01-01 +1 +3 /);
+    assert.match(out, /By agent\nagent .*\nclaude-code +1 +3 /);
+    const { sections } = await stage.json<Answer>(["stats", "--tz", "Pacific/Honolulu"]);
+    const days = sections.flatMap(({ rows }) => rows.flatMap(({ day }) => day ?? []));
+    const threads = sections.flatMap(({ rows }) => rows.flatMap(({ threads: count }) => count ?? []));
+    assert.lengthOf(days, 1);
+    assert.isTrue(threads.every((count) => count === 1));
+    const later = await stage.run(["stats", "--since", "2026-01-02", "--tz", "UTC"]);
+    assert.notMatch(later.out, /2026-01-01/);
+    assert.strictEqual((await stage.run(["stats", "--since", "nothing"])).code, 2);
+  }, 120_000);
+});
+
 describe("recollect query", () => {
   it("saves a statement by a name, runs it with values, and has one for each part of each report", async () => {
     const statement = "SELECT cwd, count(*) AS threads FROM v_threads GROUP BY 1 LIMIT :n";
