@@ -26,6 +26,7 @@ const programs = {
   Recorder: "src/edge/wrap/Recorder.ts",
   WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
   SandboxProcessSqlite: "src/query/sandbox/SandboxProcessSqlite.ts",
+  AsideProcessSqlite: "src/query/aside/AsideProcessSqlite.ts",
   EarlierProcess: "src/query/earlier/EarlierProcess.ts",
   FileCheckThreadSqlite: "src/projection/verify/FileCheckThreadSqlite.ts",
   // No Effect in it, so both forms of the library have it from one file.
@@ -115,6 +116,8 @@ const bundle = async (input, external, plugins = []) => {
     format: "esm",
     minify: true,
     chunkFileNames: "[name]-[hash].js",
+    // Pieces need each other in circles: without it one asks for what another has not made yet, and HTTP is not served.
+    strictExecutionOrder: true,
     codeSplitting: {
       groups: plugins.length === 0 ? [{ name: pieces(input), includeDependenciesRecursively: false }] : [],
     },

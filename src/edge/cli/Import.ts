@@ -33,6 +33,7 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rows: ReadonlyArray<readonly [string, number, string]> = [
     ["threads", report.threads, ""],
     ["messages", report.messages, ""],
+    ["repeated", report.repeated, "messages copied from the thread that was forked, and counted there"],
     ["tool calls", report.toolCalls, ""],
     ["events appended", report.eventsAppended, ""],
     ["unchanged", report.unchanged, "files that were not read again"],

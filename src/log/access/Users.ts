@@ -101,7 +101,7 @@ const reload = Effect.fnUntraced(function* (root: string) {
   );
   if (Option.isNone(running) || running.value.server !== "own") return false;
   const { hostname: host, port } = new URL(running.value.nats);
-  const { system: signer } = yield* ensure(root);
+  const { system: signer } = yield* ensure(root, { mends: false });
   const subject = ({ server_id }: NatsProbe.ServerInfo) => `$SYS.REQ.SERVER.${server_id}.RELOAD`;
   const once = NatsProbe.request({ host, port: Number(port), signer, subject, timeoutMillis: reloadMillis });
   const [, second] = [yield* once, yield* once];
@@ -150,7 +150,7 @@ export const add = Effect.fn("log.addUser")(function* (options: {
       `Take another name, or first: recollect access revoke ${name}`,
     );
   }
-  yield* ensure(root);
+  yield* ensure(root, { mends: false });
   const file = options.file ?? `${folderOf(root)}/${name}.${form === "creds" ? "creds" : "env"}`;
   const about = { name, role, tenant, createdAt: now };
   const { publicKey, seed } = create();

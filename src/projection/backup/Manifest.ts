@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { folderTrouble } from "../../machine/DataFolder.ts";
+import { InnerPath } from "../../machine/InnerPath.ts";
 import * as MakeFolder from "../../machine/MakeFolder.ts";
 
 /** The backup cannot be made, or is not what it must be. */
@@ -21,8 +22,8 @@ export class BackupUnusable extends Schema.TaggedError<BackupUnusable>()("Backup
 
 export const unusable = (message: string, hint: string) => new BackupUnusable({ message, hint });
 
-/** A file of the backup; `path` is relative to it. */
-export const BackedUp = Schema.Struct({ path: Schema.String, bytes: Schema.Natural, sha256: Schema.String });
+/** A file of the backup; `path` is relative to it, and stays in it: a restore writes nothing elsewhere. */
+export const BackedUp = Schema.Struct({ path: InnerPath, bytes: Schema.Natural, sha256: Schema.String });
 export type BackedUp = typeof BackedUp.Type;
 
 /** Events `first` to `last`, as records of nats-server's own form (`src/log/blocks/BlockFile.ts`). */

@@ -135,6 +135,7 @@ export const report = Command.make(
     const section = Option.getOrUndefined(input.section) ?? (isCsv ? definition.sections[0]?.name : undefined);
     const request: ReportRequest = {
       tenant: input.tenant,
+      ofStore: "shown" as const,
       ...(yield* spanFrom(input)),
       by: Option.getOrUndefined(input.by),
       ...(section === undefined ? {} : { sections: [section] }),
