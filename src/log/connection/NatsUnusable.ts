@@ -72,7 +72,7 @@ export const tenantOnly = (url: string) =>
   new NatsUnusable({
     reason: "role",
     message: `This user of ${url} is a publisher or reader of one tenant, and the command line works with the whole store.`,
-    hint: "Use the library or HTTP with these credentials, or the command line with those of a worker or operator: recollect access add NAME --role operator",
+    hint: "Use the library or HTTP with these credentials, or the command line with those of a worker or operator, which are made where the server runs.",
   });
 
 export const unusableStream = (message: string, hint: string) => new NatsUnusable({ reason: "stream", message, hint });
