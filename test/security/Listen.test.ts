@@ -76,7 +76,10 @@ describe("recollect up --listen", { timeout: 120_000 }, () => {
     const empty = ["--data", join(stage.folder, "empty")];
     const asTenant = await stage.run(["threads", "--nats-url", nats, "--creds", file, "--tls-ca", cert, ...empty]);
     assert.strictEqual(asTenant.code, 5);
-    assert.match(asTenant.err, /^recollect: This user of .* is a publisher or reader of one tenant, .*\n {2}Use the library/);
+    assert.match(
+      asTenant.err,
+      /^recollect: This user of .* is a publisher or reader of one tenant, .*\n {2}Use the library/,
+    );
     const access = { creds: file, tls: { caFile: cert } };
     const ana = await Recollect.connect({
       url: nats,
