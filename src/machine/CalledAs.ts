@@ -114,7 +114,7 @@ export const dataIn = (words: ReadonlyArray<string>): string | undefined => {
   return word === "--data" ? own[at + 1] : word.slice("--data=".length);
 };
 
-/** How this process was called; read once. A program that has the library in it was called as something else. */
+/** Name of this process as it was called; found once. A program that has the library in it was called as something else. */
 interface Called {
   readonly words: string;
   readonly data: string | undefined;

@@ -66,7 +66,7 @@ export const at = Effect.fnUntraced(function* (root: string) {
 export const folderTrouble = (options: {
   readonly path: string;
   readonly cause: unknown;
-  /** What to do, where it is not the data folder. */
+  /** Remedy, where it is not the data folder. */
   readonly hint?: string | undefined;
 }): FolderUnusable => {
   const { path } = options;
