@@ -26,6 +26,7 @@ const programs = {
   Recorder: "src/edge/wrap/Recorder.ts",
   WriterThreadSqlite: "src/projection/write/WriterThreadSqlite.ts",
   SandboxProcessSqlite: "src/query/sandbox/SandboxProcessSqlite.ts",
+  AsideProcessSqlite: "src/query/aside/AsideProcessSqlite.ts",
   EarlierProcess: "src/query/earlier/EarlierProcess.ts",
   FileCheckThreadSqlite: "src/projection/verify/FileCheckThreadSqlite.ts",
   // No Effect in it, so both forms of the library have it from one file.

@@ -11,7 +11,7 @@ import { toolAnswers } from "./answers/tools.ts";
 
 export const answers: Projection = {
   name: "answers",
-  version: 3,
+  version: 4,
   doc: "Views over the others' rows, for what reports and the page ask.",
   tables: [],
   views: [...toolAnswers, ...costAnswers, ...taskAnswers, ...threadAnswers],

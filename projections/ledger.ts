@@ -90,7 +90,7 @@ const callId = `coalesce((SELECT c.call_id FROM tool_calls c WHERE c.thread_id =
 
 export const ledger: Projection = {
   name: "ledger",
-  version: 6,
+  version: 7,
   doc: "Every event, as it was recorded: the audit ledger.",
   tables: [
     {
@@ -219,9 +219,10 @@ export const ledger: Projection = {
         events: "Events.",
         data_bytes: "Bytes of their data.",
         first_sequence: "Stream sequence of the first of them: what the log took since then has no smaller one.",
+        subject_number: "Number of the subject in this database: counted in place of it, which is a text.",
       },
       select: `SELECT a.quarter_at, ${nameText("a.kind")}, h.text, ${nameText("a.tenant")}, ${nameText("a.source")}, ${nameText("a.type")},
-        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence FROM event_activity a LEFT JOIN names h ON h.name = a.history_id`,
+        ${nameText("a.meaning")}, nullif(${nameText("a.actor")}, ''), a.events, a.bytes, a.first_sequence, a.history_id FROM event_activity a LEFT JOIN names h ON h.name = a.history_id`,
     },
     {
       name: "v_store_events",

@@ -37,6 +37,9 @@ export interface Source {
   readonly isJson?: boolean;
   /** Condition for rows with a text, as the index has it. */
   readonly has: string;
+  /** SQL: ids of a thread's rows; and of the latest rows up to a time, by an index. */
+  readonly idsOfThread?: string;
+  readonly idsUntil?: string;
   /** Rows that count at all. */
   readonly counts: string;
   readonly cwd: string;
@@ -71,6 +74,10 @@ export const parts: Source = {
   bytes: "r.bytes",
   text: `coalesce(${textOf("r")}, r.refers_to)`,
   has: "(r.text IS NOT NULL OR r.quoted_in IS NOT NULL OR r.type = 'file')",
+  idsOfThread: "SELECT id FROM message_parts WHERE thread_id = (SELECT name FROM names WHERE text = :threadId)",
+  idsUntil: `SELECT p.id FROM (SELECT * FROM messages WHERE occurred_at <= :until ORDER BY occurred_at DESC LIMIT 200) m
+    JOIN message_parts p ON p.thread_id = m.thread_id AND p.tenant = m.tenant AND p.second_hand = m.second_hand
+      AND p.message_id = m.message_id`,
   counts: messageCounts("m"),
   cwd: "coalesce(m.cwd, t.cwd)",
   branch: "coalesce(m.branch, t.branch)",
@@ -94,6 +101,8 @@ const calls: Source = {
   text: "r.arguments",
   isJson: true,
   has: "r.arguments IS NOT NULL",
+  idsOfThread: "SELECT id FROM tool_calls WHERE thread_id = (SELECT name FROM names WHERE text = :threadId)",
+  idsUntil: `SELECT id FROM tool_calls WHERE sequence IS NOT NULL AND started_at <= :until ORDER BY started_at DESC LIMIT 200`,
   counts: callCounts("r"),
   cwd: "t.cwd",
   branch: "t.branch",

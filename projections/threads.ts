@@ -10,7 +10,7 @@ import type { Fact, MessageKind, MessageSaid, ThreadDescribed, VisibilityChanged
 import { kindOf, plainWords } from "../src/domain/thread/MessageKind.ts";
 import { type Change, nameText, type Projection } from "../src/projection/Projection.ts";
 import { indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
-import { head, maxTitle } from "./text.ts";
+import { hasText, head, maxTitle, textOf } from "./text.ts";
 
 /** Order of lists of threads: one without a time comes after all others. */
 export const listOrder = "coalesce(last_activity_at, -9000000000000000)";
@@ -78,8 +78,26 @@ const opening = (event: RecordedEvent, fact: MessageSaid): ReadonlyArray<Change>
   const { id: thread_id, tenant } = event.history;
   const told = head(plainWords(words.text.trim()), maxOpening);
   // A command to the program, or the task of a sub-agent, stands in for a prompt while there is none.
-  return [{ table: "threads", row: { thread_id, tenant, [kind === "prompt" ? "opening" : "stand_in"]: told } }];
+  const row =
+    kind === "prompt"
+      ? { thread_id, tenant, opening: told, opening_message: fact.messageId }
+      : { thread_id, tenant, stand_in: told };
+  return [{ table: "threads", row }];
 };
+
+const openingText = `substr(${textOf("p")}, 1, ${maxOpening})`;
+
+/**
+ * SQL over `threads t`: the first words of a person. A fork begins with its parent's: it is known by the first prompt that
+ * counts in it, and by its parent's where it has none.
+ */
+export const openingOf = `coalesce(CASE WHEN EXISTS (SELECT 1 FROM messages m WHERE m.thread_id = t.thread_id AND m.tenant = t.tenant
+    AND m.second_hand = 0 AND m.message_id = t.opening_message AND m.elsewhere = 2)
+  THEN (SELECT ${openingText} FROM messages m JOIN message_parts p ON p.thread_id = m.thread_id AND p.tenant = m.tenant
+      AND p.second_hand = m.second_hand AND p.message_id = m.message_id
+    WHERE m.thread_id = t.thread_id AND m.tenant = t.tenant AND m.elsewhere IS NULL
+      AND m.kind IN (SELECT name FROM names WHERE text IN ('prompt', 'task')) AND p.type = 'text' AND ${hasText("p")}
+    ORDER BY m.sequence, p.ordinal LIMIT 1) END, t.opening, t.stand_in)`;
 
 const own = (alias: string) => `${alias}.thread_id = t.thread_id AND ${alias}.tenant = t.tenant`;
 
@@ -102,7 +120,7 @@ const saidAt = (facts: ReadonlyArray<Fact>): number | undefined => {
 
 export const threads: Projection = {
   name: "threads",
-  version: 8,
+  version: 10,
   doc: "Conversations: who, with what, when, and how they are tagged.",
   tables: [
     {
@@ -121,6 +139,7 @@ export const threads: Projection = {
         },
         title: { type: "text", doc: "Title." },
         opening: { type: "text", merge: "first", doc: "First words of a person." },
+        opening_message: { type: "id", merge: "first", doc: "Message that they stand in." },
         stand_in: { type: "text", merge: "first", doc: "First command or task, shown while no person spoke." },
         source: { type: "name", merge: "first", doc: "Who wrote its first event." },
         client: { type: "name", doc: "Client program." },
@@ -145,7 +164,7 @@ export const threads: Projection = {
         ["listed_at", "first_sequence"],
         [`(${listOrder})`, "first_sequence"],
         ["parent_thread_id"],
-        ["thread_id", "tenant", "client", "client_version", "tool"],
+        ["thread_id", "tenant", "client", "client_version", "tool", "cwd"],
       ],
     },
     {
@@ -185,7 +204,7 @@ export const threads: Projection = {
         tenant: "Tenant it belongs to.",
         title: "Title; null when it was never given one.",
         opening:
-          "First words of a person in it, else their first command or the task it was given, at most 200 characters; null while nobody spoke.",
+          "First words of a person in it, of a fork the first after it, else their first command or the task it was given, at most 200 characters; null while nobody spoke.",
         source: "Who wrote its first event: a program or, for imports, the file as a URL.",
         client: "Client program that holds the conversation; null when not said.",
         client_version: "Version of that program; null when not said.",
@@ -211,8 +230,9 @@ export const threads: Projection = {
         first_sequence: "Stream sequence of its first event.",
         last_sequence: "Stream sequence of its last event.",
         dead_letters: "Number of its events that a projection refused; 0 when the rows are whole.",
+        thread_number: "Number of the thread in this database: for joins with the views of sums by time.",
       },
-      select: `SELECT n.text, ${nameText("t.tenant")}, coalesce(t.title, ${summarized}), coalesce(t.opening, t.stand_in), ${nameText("t.source")}, ${nameText("t.client")},
+      select: `SELECT n.text, ${nameText("t.tenant")}, coalesce(t.title, ${summarized}), ${openingOf}, ${nameText("t.source")}, ${nameText("t.client")},
         ${nameText("t.client_version")}, ${nameText("t.tool")}, ${nameText("t.provider")}, ${nameText("t.model")},
         ${nameText("t.cwd")}, ${nameText("t.branch")}, ${nameText("t.session")}, ${nameText("t.parent_thread_id")},
         t.parent_relation, t.opened_at, t.last_activity_at, t.listed_at, t.archived_at, nullif(t.deleted_at, 0), nullif(t.expires_at, 0), ${messagesOf()},
@@ -220,7 +240,7 @@ export const threads: Projection = {
         (SELECT coalesce(sum(a.calls), 0) FROM call_activity a WHERE ${own("a")}),
         t.first_sequence, t.last_sequence,
         (SELECT count(DISTINCT d.sequence) FROM dead_letters d WHERE d.history_id = t.thread_id AND d.tenant = t.tenant
-          AND ${nameText("d.kind")} = 'thread')
+          AND ${nameText("d.kind")} = 'thread'), t.thread_id
         FROM threads t LEFT JOIN names n ON n.name = t.thread_id`,
     },
     {

@@ -14,7 +14,7 @@ import type { RecordedEvent } from "../src/domain/Event.ts";
 import type { Fact } from "../src/domain/Fact.ts";
 import { utf8Length } from "../src/domain/Json.ts";
 import { idText } from "../src/projection/fold/CompactId.ts";
-import { type Change, type Column, nameText, type Projection } from "../src/projection/Projection.ts";
+import { type Change, type Column, nameText, type Projection, type View } from "../src/projection/Projection.ts";
 import type { Quoting } from "../src/projection/fold/Quote.ts";
 import { indexedJson, indexedText } from "../src/projection/write/SearchWordsSqlite.ts";
 import {
@@ -25,6 +25,7 @@ import {
   durationOfCall,
   isCall,
 } from "./activity/calls.ts";
+import { pathOf } from "./activity/files.ts";
 import { countsHere, elsewhere, twinCells, twinColumns, twinIndex } from "./activity/counted.ts";
 import { hasText, head, textCells, textColumns, textOf } from "./text.ts";
 
@@ -62,6 +63,7 @@ const called = (event: RecordedEvent, fact: ToolWasCalled): Change => ({
     arguments: head(fact.arguments),
     arguments_key: keyOfArguments(fact.arguments),
     arguments_bytes: utf8Length(fact.arguments),
+    path: pathOf(fact.name, fact.arguments),
     message_id: fact.messageId,
     started_at: fact.at,
   },
@@ -128,9 +130,61 @@ const resultText = (
 ): string => `CASE WHEN ${row}.result_sequence IS NOT NULL THEN coalesce((SELECT ${textOf("a")}
   FROM tool_results a WHERE a.sequence = ${row}.result_sequence AND a.ordinal = ${row}.result_ordinal), '') END`;
 
+/** A server begins a call at most so long after its agent asked for it: a person may have been asked first. Milliseconds. */
+const mostBetween = 600_000;
+/** Clocks of two programs on one machine, milliseconds. */
+const clocksApart = 1_000;
+
+const isOwnCall = (call: string): string =>
+  `(SELECT ${nameText("e.type")} FROM events e WHERE e.sequence = ${call}.sequence) = 'thread.tool_called'`;
+
+/** SQL: whether an agent's name of a tool is this one, which it may write behind its server's: `mcp__weather__forecast`. */
+const isNameOf = (agents: string, servers: string): string =>
+  `(${agents} = ${servers} OR substr(${nameText(agents)}, -length(${nameText(servers)}) - 2) = '__' || ${nameText(servers)})`;
+
+/** SQL: key of the agent's call that ran when the server's did, with the same tool and arguments; the nearest before it. */
+const nearest = `SELECT a.call_key FROM tool_calls a WHERE a.started_at BETWEEN w.started_at - ${mostBetween} AND w.started_at + ${clocksApart}
+  AND a.sequence IS NOT NULL AND a.tenant = w.tenant AND a.second_hand = 0 AND a.elsewhere IS NULL AND a.thread_id <> w.thread_id
+  AND a.arguments_key IS w.arguments_key AND (a.ended_at IS NULL OR a.ended_at >= w.started_at - ${clocksApart})
+  AND ${isNameOf("a.name", "w.name")} AND NOT ${isOwnCall("a")} ORDER BY a.started_at DESC LIMIT 1`;
+
+const witnessRow = (
+  how: string,
+): string => `c.call_key, ${nameText("c.tenant")}, ${nameText("c.thread_id")}, ${nameText("c.name")},
+  w.call_key, ${nameText("w.thread_id")}, ${nameText("w.server")}, CAST('${how}' AS TEXT), CAST(coalesce(w.outcome, 'unknown') AS TEXT), w.started_at, w.ended_at,
+  ${duration("w")}, w.sequence`;
+
+const witnesses: View = {
+  name: "v_call_witnesses",
+  doc: "One row per tool call that its server or an editor's door recorded beside the agent, and how the two were joined.",
+  columns: {
+    call_key: "The agent's call, as v_tool_calls.call_key.",
+    tenant: "Tenant of both.",
+    thread_id: "Thread of the agent's call.",
+    tool_name: "Name of the tool as the agent has it.",
+    witness_key: "The call as the other one recorded it.",
+    witness_thread_id: "Thread of that record.",
+    server: "Server that was called, where the other one says so.",
+    joined_by:
+      "call id: the other one names the agent's id, and the call counts once. arguments and time: same tool, arguments and time, and both count.",
+    outcome: "ok, error or unknown, as the other one saw it.",
+    started_at: "When it began there, epoch milliseconds; null when nobody said a time.",
+    ended_at: "When it ended there, epoch milliseconds; null when no end was seen.",
+    duration_millis: "What it took there, milliseconds: without the agent's own time. Null where not known.",
+    sequence: "Stream sequence of the other one's event.",
+  },
+  select: `SELECT ${witnessRow("call id")} FROM tool_calls w
+    JOIN tool_calls c ON c.call_key = w.copy_of AND c.tenant = w.tenant AND c.second_hand = w.second_hand
+    WHERE w.copy_of IS NOT NULL AND w.sequence IS NOT NULL AND c.sequence IS NOT NULL AND ${isOwnCall("w")}
+    UNION ALL SELECT ${witnessRow("arguments and time")} FROM tool_calls w
+    JOIN tool_calls c ON c.call_key = (${nearest}) AND c.tenant = w.tenant AND c.second_hand = 0
+    WHERE w.server IS NOT NULL AND w.sequence IS NOT NULL AND w.second_hand = 0 AND w.elsewhere IS NULL
+    AND w.started_at IS NOT NULL AND ${isOwnCall("w")}`,
+};
+
 export const toolCalls: Projection = {
   name: "tool_calls",
-  version: 9,
+  version: 11,
   doc: "Tool executions: calls and their results.",
   tables: [
     {
@@ -150,6 +204,10 @@ export const toolCalls: Projection = {
         arguments: ofCall({ type: "text", doc: "Arguments as JSON text, at most 1 MiB." }),
         arguments_key: ofCall({ type: "integer", doc: "Equal for equal arguments: of their SHA-256; null for none." }),
         arguments_bytes: ofCall({ type: "integer", doc: "True size of the arguments in bytes." }),
+        path: ofCall({
+          type: "name",
+          doc: "File that it reads or writes, as the arguments name it; null for other tools.",
+        }),
         message_id: ofCall({ type: "id", doc: "Message that asked." }),
         started_at: ofCall({ type: "integer", doc: "Epoch milliseconds; null when nobody said a time." }),
         result_sequence: {
@@ -168,14 +226,18 @@ export const toolCalls: Projection = {
       },
       indexes: [
         // The name, so that what follows what is read off the index.
-        ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere"],
+        ["thread_id", "tenant", "second_hand", "sequence", "name", "elsewhere", "started_at"],
         ["thread_id", "tenant", "result_sequence"],
         ["name", "thread_id", "arguments_key", "tenant", "sequence", "elsewhere"],
         // Everything that percentiles are made of, so that no row is read for them.
-        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence"],
+        ["tenant", "name", "server", "duration_millis", "thread_id", "elsewhere", "sequence", "started_at"],
         { on: ["started_at"], where: "sequence IS NOT NULL" },
         { on: ["copy_of", "tenant"], where: "copy_of IS NOT NULL" },
         twinIndex,
+        {
+          on: ["path", "thread_id", "tenant", "name", "outcome", "elsewhere", "sequence", "started_at"],
+          where: "path IS NOT NULL",
+        },
         { on: ["ended_at"], where: "outcome = 'error'" },
         { on: ["started_at"], where: "result_sequence IS NULL" },
         { on: ["result_sequence"], where: "sequence IS NULL" },
@@ -252,6 +314,7 @@ export const toolCalls: Projection = {
       select: `SELECT r.call_id, t.text, ${nameText("r.tenant")}, r.outcome, r.error_message, r.result_bytes, r.ended_at, r.result_sequence
         FROM tool_calls r LEFT JOIN names t ON t.name = r.thread_id WHERE r.sequence IS NULL AND ${countsHere("r")}`,
     },
+    witnesses,
     ...callActivityViews,
   ],
   upkeep: callUpkeep,

@@ -5,7 +5,8 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { one, orZero, quarter, same, tableOf, when } from "./sums.ts";
+import { numbered, one, orZero, quarter, quarterMillis, same, tableOf, when } from "./sums.ts";
+import { countsHere } from "./counted.ts";
 
 /** SQL: whether a row is a call, and not only the result of one that was never seen. */
 export const isCall = (row: string): string => `(${row}.sequence IS NOT NULL)`;
@@ -76,9 +77,44 @@ const callActivity: View = {
     duration_millis: "Their durations together, milliseconds.",
     arguments_bytes: "Bytes of all arguments.",
     result_bytes: "Bytes of all results.",
+    ...numbered,
   },
   select: `SELECT c.quarter_at, t.text, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.server")}, c.calls, c.ok, c.errors,
-    c.timed, c.duration_micros / 1000.0, c.arguments_bytes, c.result_bytes FROM call_activity c LEFT JOIN names t ON t.name = c.thread_id`,
+    c.timed, c.duration_micros / 1000.0, c.arguments_bytes, c.result_bytes, c.thread_id
+    FROM call_activity c LEFT JOIN names t ON t.name = c.thread_id`,
+};
+
+const quarterOfCall = `coalesce(c.started_at - c.started_at % ${quarterMillis}, 0)`;
+
+const durations: View = {
+  name: "v_call_durations",
+  doc: "One row per call whose duration is known: for percentiles, by what its thread is of.",
+  columns: {
+    ...when,
+    tool_name: "Name of the tool.",
+    server: "Server that offers it; null for a built-in one.",
+    duration_millis: "Duration in milliseconds as reported, else from start to end.",
+    ...numbered,
+  },
+  select: `SELECT ${quarterOfCall}, ${nameText("c.thread_id")}, w.text, ${nameText("c.name")}, ${nameText("c.server")}, ${duration("c")},
+    c.thread_id FROM names w CROSS JOIN tool_calls c ON c.tenant = w.name
+    WHERE ${isCall("c")} AND ${countsHere("c")} AND ${duration("c")} IS NOT NULL`,
+};
+
+const steps: View = {
+  name: "v_tool_steps",
+  doc: "One row per call: its tool, and the tool that was called next in the same thread.",
+  columns: {
+    ...when,
+    tool_name: "Tool that was called.",
+    next_tool_name: "Tool that was called next; null where it was the last call of its thread.",
+    sequence: "Stream sequence of the event that tells of the call.",
+    ...numbered,
+  },
+  select: `SELECT (c.quarter_at), ${nameText("c.thread_id")}, ${nameText("c.tenant")}, ${nameText("c.name")}, ${nameText("c.next")}, (c.sequence), c.thread_id
+    FROM (SELECT ${quarterOfCall} AS quarter_at, c.thread_id, c.tenant, c.name, c.sequence,
+        lead(c.name) OVER (PARTITION BY c.thread_id, c.tenant, c.second_hand ORDER BY c.sequence) AS next
+        FROM tool_calls c WHERE ${isCall("c")} AND ${countsHere("c")}) c`,
 };
 
 /** The value at a share of the known durations of a tool, nearest rank: from the nearer end of the index. */
@@ -124,5 +160,5 @@ const toolStats: View = {
 };
 
 export const callActivityTable = tableOf(summed, "One row per quarter, thread and tool.");
-export const callActivityViews = [callActivity, toolStats];
+export const callActivityViews = [callActivity, toolStats, durations, steps];
 export const callUpkeep = upkeepOf(told, summed);

@@ -5,7 +5,7 @@
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
 import { type Summed, type Told, upkeepOf } from "./counted.ts";
-import { daysOf, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
+import { daysOf, numbered, one, orZero, quarter, same, tableOf, when } from "./sums.ts";
 
 const told: Told = {
   table: "messages",
@@ -66,8 +66,9 @@ const messageActivity: View = {
     kind: "Kind of message, as in v_messages.",
     model: "Model that spoke; null when none did or it was not said.",
     messages: "Messages.",
+    ...numbered,
   },
-  select: `SELECT m.quarter_at, t.text, ${nameText("m.tenant")}, ${nameText("m.kind")}, ${nameText("m.model")}, m.messages
+  select: `SELECT m.quarter_at, t.text, ${nameText("m.tenant")}, ${nameText("m.kind")}, ${nameText("m.model")}, m.messages, m.thread_id
     FROM message_activity m LEFT JOIN names t ON t.name = m.thread_id`,
 };
 

@@ -82,3 +82,6 @@ export const when = {
   thread_id: "Thread it happened in.",
   tenant: "Tenant the thread belongs to.",
 };
+
+/** Number of the thread of a row: what is counted and joined by it takes a third of what its id, a text, takes. */
+export const numbered = { thread_number: "Number of the thread in this database, as in v_threads." };

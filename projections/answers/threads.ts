@@ -4,6 +4,7 @@
  * Room: projections.
  */
 import { nameText, type View } from "../../src/projection/Projection.ts";
+import { readers, writers } from "../activity/files.ts";
 import { daysOf } from "../activity/sums.ts";
 import { callCounts } from "../toolCalls.ts";
 import { iso, isoDoc, share } from "./spell.ts";
@@ -62,33 +63,8 @@ const turns: View = {
     FROM messages m LEFT JOIN names t ON t.name = m.thread_id WHERE m.elsewhere IS NULL AND ${begins("m")}`,
 };
 
-/** Tools that write a file, by their names in the formats that we know. */
-const writers = [
-  "Write",
-  "Edit",
-  "MultiEdit",
-  "NotebookEdit",
-  "write",
-  "edit",
-  "write_file",
-  "edit_file",
-  "create_file",
-  "replace",
-  "str_replace",
-  "str_replace_editor",
-  "str_replace_based_edit_tool",
-  "write_to_file",
-  "replace_in_file",
-  "apply_diff",
-  "fs_write",
-];
-const readers = ["Read", "NotebookRead", "read", "read_file", "view", "view_file", "fs_read", "cat"];
 const inList = (names: ReadonlyArray<string>): string =>
   `(SELECT name FROM names WHERE text IN (${names.map((name) => `'${name}'`).join(", ")}))`;
-const pathOf = `coalesce(json_extract(c.arguments, '$.file_path'), json_extract(c.arguments, '$.path'),
-  json_extract(c.arguments, '$.filePath'), json_extract(c.arguments, '$.notebook_path'), json_extract(c.arguments, '$.absolute_path'),
-  json_extract(c.arguments, '$.target_file'), json_extract(c.arguments, '$.filename'))`;
-
 const files: View = {
   name: "v_file_use",
   doc: "One row per file, thread and tenant: how often its tools have read and written it, as their arguments name it.",
@@ -103,13 +79,12 @@ const files: View = {
     last_time: isoDoc,
     last_sequence: "Stream sequence of the last of these calls.",
   },
-  select: `SELECT (f.path), t.text, ${nameText("f.tenant")}, (SELECT ${nameText("h.client")} FROM threads h WHERE h.thread_id = f.thread_id
-      AND h.tenant = f.tenant), (f.reads), (f.writes), (f.last_at), ${iso("f.last_at")}, (f.last_sequence)
-    FROM (SELECT CAST(${pathOf} AS TEXT) AS path, c.thread_id, c.tenant, sum(c.name IN ${inList(readers)}) AS reads,
+  select: `SELECT ${nameText("f.path")}, t.text, ${nameText("f.tenant")}, ${nameText("h.client")}, (f.reads), (f.writes), (f.last_at),
+    ${iso("f.last_at")}, (f.last_sequence)
+    FROM (SELECT c.path, c.thread_id, c.tenant, sum(c.name IN ${inList(readers)}) AS reads,
       sum(c.name IN ${inList(writers)}) AS writes, max(c.started_at) AS last_at, max(c.sequence) AS last_sequence
-      FROM tool_calls c WHERE c.name IN ${inList([...readers, ...writers])} AND ${callCounts("c")} AND c.outcome IS NOT 'error'
-        AND json_valid(c.arguments) GROUP BY 1, c.thread_id, c.tenant) f
-    LEFT JOIN names t ON t.name = f.thread_id WHERE f.path IS NOT NULL`,
+      FROM tool_calls c WHERE c.path IS NOT NULL AND ${callCounts("c")} AND c.outcome IS NOT 'error' GROUP BY c.path, c.thread_id, c.tenant) f
+    LEFT JOIN threads h ON h.thread_id = f.thread_id AND h.tenant = f.tenant LEFT JOIN names t ON t.name = f.thread_id`,
 };
 
 const joinDays = `JOIN ${daysOf("event_activity")} q ON q.quarter_at = a.quarter_at`;

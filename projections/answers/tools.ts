@@ -96,12 +96,13 @@ const latency: View = {
     max_duration_millis: "Longest, milliseconds.",
   },
   select: `SELECT ${nameText("d.name")}, ${nameText("d.server")}, ${nameText("d.client")}, ${nameText("d.client_version")},
-    ${nameText("d.tenant")}, count(*), ${place(50)}, ${place(95)}, ${place(99)}, max(d.millis)
+    ${nameText("d.tenant")}, max(d.timed), ${place(50)}, ${place(95)}, ${place(99)}, max(d.millis)
     FROM (SELECT c.name, c.server, t.client, t.client_version, c.tenant, ${duration("c")} AS millis,
       row_number() OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version ORDER BY ${duration("c")}) AS place,
       count(*) OVER (PARTITION BY c.tenant, c.name, c.server, t.client, t.client_version ORDER BY ${duration("c")}
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS timed
       FROM tool_calls c ${withThread} WHERE ${callCounts("c")} AND ${duration("c")} IS NOT NULL) d
+    WHERE d.place IN ((d.timed * 50 + 99) / 100, (d.timed * 95 + 99) / 100, (d.timed * 99 + 99) / 100, d.timed)
     GROUP BY d.name, d.server, d.client, d.client_version, d.tenant`,
 };
 

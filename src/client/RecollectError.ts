@@ -8,6 +8,7 @@
  */
 import { deniedIn, LogUnavailable } from "../log/EventLog.ts";
 import { InvalidArgument } from "./Given.ts";
+import { asCalled } from "../machine/CalledAs.ts";
 
 export class RecollectError extends Error {
   override readonly name = "RecollectError";
@@ -29,6 +30,13 @@ const sentenceOf = (error: Error & { readonly _tag: string }): string => {
 const isTagged = (error: unknown): error is Error & { readonly _tag: string } =>
   error instanceof Error && "_tag" in error && typeof error._tag === "string";
 
+/** A hint that names a command names it as it is called from the program's working folder. */
+const nameCommand = (error: Error): void => {
+  const hint: unknown = "hint" in error ? error.hint : undefined;
+  if (typeof hint !== "string" || !hint.includes("recollect ")) return;
+  Object.defineProperty(error, "hint", { value: asCalled(hint), enumerable: true, configurable: true, writable: true });
+};
+
 /** Any cause of a rejection as an error with all that was promised. */
 export const errorOf = (given: unknown): Error => {
   if (given instanceof RecollectError || given instanceof InvalidArgument) return given;
@@ -38,6 +46,7 @@ export const errorOf = (given: unknown): Error => {
     if (cause.message === "") Object.defineProperty(cause, "message", { value: sentenceOf(cause), configurable: true });
     define(cause, "code", cause._tag);
     define(cause, "hint", "");
+    nameCommand(cause);
     define(cause, "cause", undefined);
     return cause;
   }

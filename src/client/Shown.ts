@@ -10,6 +10,7 @@ import { Effect, Stream } from "effect";
 import type { Redactor } from "../domain/secret/RedactSecrets.ts";
 import { policyHere } from "../publish/storing/StoragePolicy.ts";
 import { Query } from "../query/Query.ts";
+import type { Selected } from "../query/Sql.ts";
 
 export interface Shown {
   /** Any JSON as it may be shown; the same value when there is nothing in it. */
@@ -17,10 +18,17 @@ export interface Shown {
   readonly text: (text: string) => string;
   /** One entry of a transcript, as its bytes; only what holds a secret is written anew. */
   readonly entry: (bytes: Uint8Array) => Uint8Array;
+  /** Identity of the rules in force: what was shown by the same ones may be shown again. */
+  readonly rules: () => unknown;
 }
 
 /** As it is stored. */
-export const asStored: Shown = { value: (value) => value, text: (text) => text, entry: (bytes) => bytes };
+export const asStored: Shown = {
+  value: (value) => value,
+  text: (text) => text,
+  entry: (bytes) => bytes,
+  rules: () => undefined,
+};
 
 const parsed = (text: string): unknown => {
   try {
@@ -51,6 +59,7 @@ export const shown = (how: { readonly raw?: boolean } = {}): Effect.Effect<Shown
           const redactor = policy().shown;
           return redactor === undefined ? bytes : entryOf(redactor, bytes);
         },
+        rules: () => policy().shown,
       }));
 
 /** Rows of `sql`: values of a row stand under the names of its columns. */
@@ -70,6 +79,10 @@ export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"
     <Args extends ReadonlyArray<unknown>, A, E, R>(ask: (...args: Args) => Effect.Effect<A, E, R>) =>
     (...args: Args) =>
       Effect.map(ask(...args), value);
+  const rows = (result: Selected): Selected => ({
+    ...result,
+    rows: result.rows.map(rowShown(result.columns, how)),
+  });
   return Query.of({
     ...query,
     threads: shows(query.threads),
@@ -88,10 +101,7 @@ export const shownQuery = (query: Query["Service"], how: Shown): Query["Service"
         ...result,
         rows: Stream.map(result.rows, rowShown(result.columns, how)),
       })),
-    select: (...args) =>
-      Effect.map(query.select(...args), (result) => ({
-        ...result,
-        rows: result.rows.map(rowShown(result.columns, how)),
-      })),
+    select: (...args) => Effect.map(query.select(...args), rows),
+    selectLong: (...args) => Effect.map(query.selectLong(...args), rows),
   });
 };

@@ -8,6 +8,7 @@ import type { RecordedEvent } from "./Event.ts";
 import type { Fact, TaskMoved, TaskStatus } from "./Fact.ts";
 import { resultText } from "./interpret/facts.ts";
 import { type JsonValue, utf8Length } from "./Json.ts";
+import { shortId } from "./Truncate.ts";
 import type { TaskQueueing } from "./task/TaskEvents.ts";
 import { pausedUntil, queueingOf } from "./task/TaskRecord.ts";
 import type { Decoded } from "./Upcast.ts";
@@ -30,6 +31,24 @@ const partsOf = (data: MessageAppended): ReadonlyArray<Part> => [
 
 /** Our own publishers' call ids are unique in their thread. */
 const callKeyOf = (event: RecordedEvent, callId: string): string => `${event.history.id} ${callId}`;
+
+/**
+ * The key that an agent's own record gives the same call, where a server or an editor's door recorded it beside the agent and
+ * names the agent's id: Claude's ids are keys by themselves; what an agent has of the session `acp/<session>` is the thread
+ * `<session>`. Undefined: no agent named it.
+ */
+const agentsKeyOf = ({ correlationId, history }: RecordedEvent): string | undefined => {
+  if (correlationId === undefined || correlationId === "") return undefined;
+  if (/^toolu_\w+$/.test(correlationId)) return correlationId;
+  const [, session] = /^acp\/(.+)$/s.exec(history.id) ?? [];
+  return session === undefined ? undefined : `${session} ${shortId(correlationId)}`;
+};
+
+/** Relation of a call to the agent's own record of it: counted there, once that is here. */
+const copyOf = (event: RecordedEvent): { readonly copyOf?: string } => {
+  const key = agentsKeyOf(event);
+  return key === undefined ? {} : { copyOf: key };
+};
 
 const messageFacts = (data: MessageAppended, event: RecordedEvent): ReadonlyArray<Fact> => {
   const facts: Array<Fact> = [
@@ -138,6 +157,7 @@ export const canonicalFacts = (
           server: event.data.server ?? undefined,
           arguments: jsonText(event.data.arguments),
           messageId: event.data.messageId ?? undefined,
+          ...copyOf(recorded),
         },
       ];
     case "thread.tool_returned":

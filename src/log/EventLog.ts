@@ -35,6 +35,8 @@ export class SequenceConflict extends Schema.TaggedError<SequenceConflict>()("Se
 export class AppendRefused extends Schema.TaggedError<AppendRefused>()("AppendRefused", {
   reason: Schema.String,
   hint: Schema.optionalKey(Schema.String),
+  /** Event id that stands for another event already. */
+  takenId: Schema.optionalKey(Schema.String),
 }) {
   override get message() {
     return this.reason;
@@ -55,6 +57,8 @@ export class LogUnavailable extends Schema.TaggedError<LogUnavailable>()("LogUna
    * it is away, or has no room.
    */
   denied: Schema.optionalKey(Schema.String),
+  /** Denied by a quota that has room again after this. */
+  retryAfterMillis: Schema.optionalKey(Schema.Finite),
 }) {
   override get message() {
     return this.reason;
@@ -70,13 +74,15 @@ export class AccessDenied extends Schema.TaggedError<AccessDenied>()("AccessDeni
   /** Missing permission: `publish to SUBJECT`, `subscribe to SUBJECT`, `connect`; or a used quota: `quotas.TENANT.NAME`. */
   permission: Schema.String,
   hint: Schema.String,
+  /** Time until a used quota has room again; absent where waiting does not help. */
+  retryAfterMillis: Schema.optionalKey(Schema.Finite),
 }) {}
 
 /** True for a denied permission that is a quota of the tenant: the same write may go later. */
 export const isQuota = (denied: string): boolean => denied.startsWith("quotas");
 
 /** Denied permission of an error of the log; undefined for other errors. */
-export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied | undefined =>
+export const deniedIn = ({ denied, hint, reason, retryAfterMillis }: LogUnavailable): AccessDenied | undefined =>
   denied === undefined
     ? undefined
     : new AccessDenied({
@@ -87,6 +93,7 @@ export const deniedIn = ({ denied, hint, reason }: LogUnavailable): AccessDenied
           (isQuota(denied)
             ? "An operator of the store changes it: recollect config set quotas.TENANT."
             : "Whoever runs the server gives rights: recollect access add NAME --role ROLE, or its own configuration."),
+        ...(retryAfterMillis === undefined ? {} : { retryAfterMillis }),
       });
 
 /** An event that must be there is missing: a hole in the stream. `recollect verify` says more. */
@@ -180,12 +187,14 @@ export class EventLog extends Context.Service<
      * Everything after a sequence, then live, without end; misfits included, so that no number is missing.
      * With `history`, only its events. Reconnects by itself; fails only when the stream has a hole, was rolled
      * back or is gone, or the server is another one, within seconds of having come so far. `patienceMillis`: fails
-     * too when the log is away for so long; absent: it is waited for.
+     * too when the log is away for so long; absent: it is waited for. `until`: ends when all up to there was given, also for a
+     * tenant's program, to which the last of them may not belong.
      */
     readonly follow: (options: {
       readonly after: Sequence;
       readonly history?: History;
       readonly patienceMillis?: number;
+      readonly until?: Sequence;
     }) => Stream.Stream<LogEntry, LogUnavailable | LogDamaged>;
     /** Reach of the log. */
     readonly info: Effect.Effect<LogInfo, LogUnavailable>;

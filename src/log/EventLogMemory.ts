@@ -88,6 +88,7 @@ const judge = (held: Held, { append, subject, wires }: Checked): Appended | unde
         .slice(0, 3)
         .join(", ")}) belongs to another event already`,
       hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
+      takenId: wires[0]?.id ?? "",
     });
   }
   for (const wire of wires) {
@@ -203,7 +204,10 @@ export const make = Effect.gen(function* () {
           return message === undefined ? undefined : provenEntryOf(message);
         }),
       ),
-    follow: ({ after, history }) => followFrom(held, after, history === undefined ? undefined : subjectOf(history)),
+    follow: ({ after, history, until = Infinity }) =>
+      followFrom(held, after, history === undefined ? undefined : subjectOf(history)).pipe(
+        Stream.takeUntil(({ sequence }) => sequence >= until),
+      ),
     info: present(() =>
       Effect.sync(() => ({
         created,

@@ -15,6 +15,7 @@ import * as DirectGet from "./read/DirectGetNats.ts";
 import { entryOf, provenEntryOf, type StoredMessage } from "./Envelope.ts";
 import { EventLog, type LogUnavailable } from "./EventLog.ts";
 import { follow } from "./read/FollowNats.ts";
+import { followAsTenant, isTenants } from "./read/FollowTenantNats.ts";
 import * as HistoryIds from "./append/HistoryIds.ts";
 import { proveWhole, removed, unreadable } from "./read/GapNats.ts";
 import * as HistoryRead from "./read/HistoryReadNats.ts";
@@ -262,9 +263,12 @@ export const make = Effect.fn("log.open")(function* (options: Options = {}) {
     last: (history) => lastEvent(read, history, countOf),
     at: (sequence) =>
       Effect.map(read.at(sequence), (message) => (message === undefined ? undefined : provenEntryOf(message))),
-    follow: ({ after, history, patienceMillis }) => {
+    follow: ({ after, history, patienceMillis, until = Infinity }) => {
       const subject = history === undefined ? undefined : subjectOf(history);
-      return follow({ connection, read, stream, after, subject, patienceMillis });
+      // Who the connection belongs to is known when it is there.
+      if (isTenants(link)) return followAsTenant({ get, stream, after, subject, until });
+      const all = follow({ connection, read, stream, after, subject, patienceMillis });
+      return until === Infinity ? all : Stream.takeUntil(all, ({ sequence }) => sequence >= until);
     },
     info: Effect.map(learn, ({ bytes, created, firstSequence, lastSequence, messages }) => ({
       bytes,

@@ -3,7 +3,8 @@
  *
  * Room: machine.
  *
- * Promises: a key that is there is never replaced; a key file is 0600 and lies in a folder of 0700; the server's
+ * Promises: a key that is there is never replaced; a file that holds none any more is put aside by a start of the server, which
+ * makes another key and says so; a key file is 0600 and lies in a folder of 0700; the server's
  * configuration holds public keys only, and a key answers a challenge, so nothing secret is ever sent.
  */
 import { nkeys } from "@nats-io/transport-node";
@@ -77,6 +78,7 @@ export const create = (): { readonly seed: string; readonly publicKey: string } 
   return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
 };
 
+/** The key of a file, made where there is no file; undefined when the file holds none. */
 const one = Effect.fnUntraced(function* (file: string) {
   const fs = yield* FileSystem.FileSystem;
   const { seed } = create();
@@ -88,28 +90,39 @@ const one = Effect.fnUntraced(function* (file: string) {
     ),
   );
   const text = yield* fs.readFileString(file).pipe(Effect.mapError((cause) => folderTrouble({ path: file, cause })));
-  const found = signerOf(seedIn(text) ?? "");
-  if (found !== undefined) return found;
-  return yield* new FolderUnusable({
+  return signerOf(seedIn(text) ?? "");
+});
+
+/** Of a file that was damaged: keys open this folder's own server alone, so that another one does as well. */
+const another = Effect.fnUntraced(function* (file: string) {
+  const fs = yield* FileSystem.FileSystem;
+  const aside = `${file}.damaged`;
+  yield* fs.rename(file, aside).pipe(Effect.mapError((cause) => folderTrouble({ path: file, cause })));
+  yield* Effect.logWarning(`${file} was no nkey any more: it is ${aside} now, and another key was made`);
+  return yield* one(file);
+});
+
+const damaged = (file: string) =>
+  new FolderUnusable({
     reason: "other",
     path: file,
     message: `${file} is no nkey.`,
-    hint: "Move it away: `recollect up` makes another.",
+    hint: "Start `recollect up` again: it puts the file aside and makes another key.",
   });
-});
 
-/** The folder's keys, made where they are missing. */
-export const ensure = Effect.fn("machine.ensureKeys")(function* (root: string) {
+/** The folder's keys, made where they are missing; with `mends` also where a file holds none, else that is an error. */
+export const ensure = Effect.fn("machine.ensureKeys")(function* (root: string, options: { readonly mends: boolean }) {
   const fs = yield* FileSystem.FileSystem;
   const path = yield* Path.Path;
   const folder = folderOf(path.resolve(root));
   yield* fs
     .makeDirectory(folder, { recursive: true, mode: 0o700 })
     .pipe(Effect.mapError((cause) => folderTrouble({ path: folder, cause })));
-  const [daemon, local, system] = yield* Effect.all([
-    one(fileOf(root, "daemon")),
-    one(fileOf(root, "local")),
-    one(fileOf(root, "system")),
-  ]);
+  const key = Effect.fnUntraced(function* (name: KeyName) {
+    const file = fileOf(root, name);
+    const found = (yield* one(file)) ?? (options.mends ? yield* another(file) : undefined);
+    return found ?? (yield* damaged(file));
+  });
+  const [daemon, local, system] = yield* Effect.all([key("daemon"), key("local"), key("system")]);
   return { daemon, local, system } satisfies Keys;
 });

@@ -6,7 +6,7 @@
  * Promises: a reader sees a whole file or none; a file that is there and cannot be read is never taken for none, because
  * then a stream could be made in the place of one that held something.
  */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { Effect, FileSystem, Option, Schema } from "effect";
 import { DataFolder, folderTrouble } from "./DataFolder.ts";
 
@@ -20,6 +20,8 @@ export const StoreRecord = Schema.Struct({
   heldSomething: Schema.Boolean,
   /** The last sequence that was there, some seconds ago at the latest while a daemon ran: an end that is before it was lost. */
   reached: Schema.optionalKey(Schema.Int),
+  /** Checksum of the others: a changed digit is a damaged file. Absent in a file of an earlier version. */
+  sum: Schema.optionalKey(Schema.String),
 });
 export type StoreRecord = typeof StoreRecord.Type;
 
@@ -30,6 +32,20 @@ export type Known =
   | { readonly _tag: "None" }
   | { readonly _tag: "Unreadable" }
   | { readonly _tag: "Known"; readonly record: StoreRecord };
+
+const sumOf = ({ created, heldSomething, identity: name, reached, stream }: StoreRecord): string =>
+  createHash("sha256")
+    .update(JSON.stringify([name, stream, created, heldSomething, reached ?? null]))
+    .digest("hex")
+    .slice(0, 16);
+
+/** The record in the text of such a file. */
+export const parse = (text: string): Known =>
+  Option.match(Schema.decodeUnknownOption(StoreFile)(text), {
+    onNone: () => ({ _tag: "Unreadable" }),
+    onSome: (record) =>
+      record.sum === undefined || record.sum === sumOf(record) ? { _tag: "Known", record } : { _tag: "Unreadable" },
+  });
 
 /** Reads the folder's record. Never fails: a damaged one is `Unreadable`. */
 export const read = Effect.fn("machine.readStoreRecord")(function* (): Effect.fn.Return<
@@ -43,10 +59,7 @@ export const read = Effect.fn("machine.readStoreRecord")(function* (): Effect.fn
   if (text._tag === "Failure") {
     return text.failure.reason._tag === "NotFound" ? { _tag: "None" } : { _tag: "Unreadable" };
   }
-  return Option.match(Schema.decodeUnknownOption(StoreFile)(text.success), {
-    onNone: () => ({ _tag: "Unreadable" }),
-    onSome: (record) => ({ _tag: "Known", record }),
-  });
+  return parse(text.success);
 });
 
 /** The identity that is expected; undefined where the folder knows none. */
@@ -56,7 +69,7 @@ export const identity = Effect.map(read(), (known) => (known._tag === "Known" ? 
 export const write = Effect.fn("machine.writeStoreRecord")(function* (record: StoreRecord) {
   const fs = yield* FileSystem.FileSystem;
   const { store: path } = yield* DataFolder;
-  const text = yield* Schema.encodeEffect(StoreFile)(record).pipe(Effect.orDie);
+  const text = yield* Schema.encodeEffect(StoreFile)({ ...record, sum: sumOf(record) }).pipe(Effect.orDie);
   const unfinished = `${path}.${randomUUID()}`;
   yield* Effect.scoped(
     Effect.gen(function* () {

@@ -5,7 +5,8 @@
  *
  * Promises: a process that is killed at any moment leaves either the old stream in its place, or a journal from which
  * the exchange is completed (`complete`), by whoever takes the folder next; the old stream's files are never removed,
- * only moved to `nats/kept/NAME`. All paths in the journal are relative, so a moved data folder is the same.
+ * only moved to `nats/kept/NAME`. All paths in the journal are relative, so a moved data folder is the same, and stay inside:
+ * a journal that leads elsewhere is none.
  *
  * Steps: `building` (nothing but the new folder was written; it is thrown away) → `verified` (the new one is whole and
  * on disk: the exchange is completed) → `swapped` (the new one is in its place; what is derived from it may need to be
@@ -14,20 +15,21 @@
 import { Option, Schema } from "effect";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { InnerName, InnerPath } from "./InnerPath.ts";
 
 export const Journal = Schema.Struct({
   version: Schema.Literal(1),
   /** Name under which the old files are kept. */
-  name: Schema.String,
+  name: InnerName,
   step: Schema.Literals(["building", "verified", "swapped"]),
   reason: Schema.String,
   /** Epoch milliseconds. */
   startedAt: Schema.Finite,
   /** Folders, relative to the data folder: the new one, and where it belongs. */
-  built: Schema.String,
-  place: Schema.String,
+  built: InnerPath,
+  place: InnerPath,
   /** Further folders that are kept away with the old one, because they are derived from it. */
-  derived: Schema.Array(Schema.String),
+  derived: Schema.Array(InnerPath),
   /** True when the read models must be made anew. */
   needsRebuild: Schema.Boolean,
   /** Summary of the work, for `heal` to print; its shape is the caller's. */

@@ -38,7 +38,7 @@ import * as Following from "./Following.ts";
 import { folding } from "./Folding.ts";
 import * as HttpServing from "./http/HttpServing.ts";
 import { reading } from "./Layers.ts";
-import { querying } from "./Querying.ts";
+import { queryingAside } from "./Querying.ts";
 import * as TaskFilling from "./TaskFilling.ts";
 import * as WrapReplay from "../edge/wrap/Replay.ts";
 import * as TaskScheduling from "./TaskScheduling.ts";
@@ -92,7 +92,7 @@ const ownServer = (port: number | undefined) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { root } = yield* DataFolder;
-      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root);
+      const { configFile, host: address, ...access } = yield* ServerConf.prepare(root, { isStart: true });
       const preferredPort = port === undefined ? yield* preferPort : undefined;
       return Nats.layer({ port, preferredPort, configFile, access, host: address });
     }),
@@ -169,7 +169,15 @@ const parts = Effect.fnUntraced(function* (
   const may = role === "daemon" || !(yield* FolderGuard.isKnown) ? "bringInLine" : "check";
   const guard = yield* FolderGuard.make({ may, isOwn, holdsFolder: true });
   const door = options.http === undefined ? undefined : yield* HttpServing.listening(options.http);
-  const connection = { servers: address.nats, name: `recollect ${role}`, syncInterval, access, guard, ...key };
+  const connection = {
+    servers: address.nats,
+    name: `recollect ${role}`,
+    syncInterval,
+    access,
+    guard,
+    isWholeStore: true,
+    ...key,
+  };
   const announced = Layer.effectDiscard(
     Effect.flatMap(StoreRecord.identity, (identity) =>
       Instance.publish({
@@ -223,7 +231,7 @@ const parts = Effect.fnUntraced(function* (
   ).pipe(
     Layer.provideMerge(folding(database)),
     Layer.provideMerge(reading({ ...connection, database, snapshotTtlMillis: options.snapshotTtlMillis })),
-    Layer.provideMerge(querying(database)),
+    Layer.provideMerge(queryingAside(database)),
     Layer.provideMerge(StoragePolicyFile.layer(root)),
   );
 });

@@ -9,3 +9,6 @@ import * as Ask from "../query/screens/AskSqlite.ts";
 
 /** The read models behind `path`. */
 export const querying = (path: string) => Layer.merge(Query.layer({ path }), Ask.layer({ path }));
+
+/** The same for a process that must go on meanwhile: reports are asked beside it. */
+export const queryingAside = (path: string) => Layer.merge(Query.layer({ path, long: "aside" }), Ask.layer({ path }));

@@ -56,6 +56,7 @@ const endings: ReadonlyArray<readonly [RegExp, Catalogued]> = [
   [/(^|_)day$/, of("text", "YYYY-MM-DD", "dimension")],
   [/(^|_)sequence$/, of("integer", "stream sequence", "dimension")],
   [/_line$/, of("integer", "line, from 1", "dimension")],
+  [/_number$/, of("integer", "number of a name in this database", "dimension")],
   [/(^|_)(id|key)$/, of("text", "id", "dimension")],
 ];
 
@@ -83,7 +84,7 @@ const lists: ReadonlyArray<readonly [string, Catalogued]> = [
   ["schema_version version rolled_back_to", of("integer", "version", "dimension")],
   [
     `agent_type came_from client client_version column field from_status kind limit_name meaning model name outcome parent_relation
-     policy previous_tool_name price_source priority projection protocol_version provider purpose recipient refers_to_kind role scope sender server
+     joined_by policy previous_tool_name price_source priority projection protocol_version provider purpose recipient refers_to_kind role scope sender server
      server_version signal source spender state status stop_reason subject tenant to_status tool tool_name transport trigger type unit
      version_name view next_tool_name error_type class condition priced_model`,
     of("text", "name", "dimension"),

@@ -7,6 +7,7 @@
  * skips one that did not change meanwhile.
  */
 import type { Database } from "better-sqlite3";
+import { openingOf } from "../../projections/threads.ts";
 import { defaultTenant } from "../domain/History.ts";
 import type { HistoryFilter, HistoryPage, ListedHistory } from "./HistoryList.ts";
 import { QueryRefused } from "./Sql.ts";
@@ -24,7 +25,7 @@ const sources: Readonly<Record<HistoryFilter["kind"], Source>> = {
   thread: {
     from: "threads t JOIN names n ON n.name = t.thread_id",
     at: "t.listed_at",
-    title: "coalesce(t.title, t.opening, t.stand_in)",
+    title: `coalesce(t.title, ${openingOf})`,
     shown: `NOT ${hiddenThread}`,
   },
   task: {

@@ -294,7 +294,10 @@ export class Query extends Context.Service<
     readonly checkpoint: Effect.Effect<Sequence, StorageTrouble>;
     /** The best threads for some words, with their best hits. */
     readonly search: (filter: SearchFilter) => Effect.Effect<SearchAnswer, QueryRefused | StorageTrouble>;
-    /** Ids of threads that begin so, in order; at most `limit`. An id in full is the only one. */
+    /**
+     * Ids of threads that begin so, in order; at most `limit`. An id in full is the only one; threads below one that begins
+     * so (`ID/agent-…`) are left out.
+     */
     readonly threadIds: (options: {
       readonly beginning: string;
       readonly tenant?: string;
@@ -356,6 +359,12 @@ export class Query extends Context.Service<
      * `localtime` has; absent: this process's.
      */
     readonly select: (
+      text: string,
+      parameters?: SqlParameters,
+      zone?: string,
+    ) => Effect.Effect<Selected, QueryRefused | StorageTrouble>;
+    /** The same for one that may take long, a minute at most: a daemon answers it in a process beside it. */
+    readonly selectLong: (
       text: string,
       parameters?: SqlParameters,
       zone?: string,

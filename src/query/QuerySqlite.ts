@@ -18,7 +18,8 @@ import {
   type ThreadRow,
   type TransitionRow,
 } from "./Query.ts";
-import { QueryRefused } from "./Sql.ts";
+import * as Aside from "./aside/AsideSqlite.ts";
+import { QueryRefused, type SqlParameters } from "./Sql.ts";
 import { integrityOf } from "../projection/verify/Integrity.ts";
 import { listHistories } from "./HistoryListSqlite.ts";
 import { all, pageSize } from "./RowsSqlite.ts";
@@ -132,9 +133,24 @@ const readTask = (db: Database, taskId: string, tenant: string | undefined) => {
   return { task, transitions };
 };
 
-export const make = Effect.fnUntraced(function* (options: { readonly path: string }) {
+export interface Options {
+  readonly path: string;
+  /** Place of long statements of our own. Default: in this process, which then does nothing else. */
+  readonly long?: "aside" | undefined;
+}
+
+export const make = Effect.fnUntraced(function* (options: Options) {
   const { path } = options;
   const read = yield* makeReaders(path);
+  const select = Effect.fn("query.select")(function* (
+    text: string,
+    parameters: SqlParameters = [],
+    zone: string | undefined = undefined,
+  ) {
+    const found = yield* read((db) => selectRows(db, text, parameters, zone));
+    return found instanceof QueryRefused ? yield* found : found;
+  });
+  const aside = options.long === "aside" ? yield* Aside.make(path) : undefined;
   return Query.of({
     threads: Effect.fn("query.threads")(function* (filter) {
       const now = yield* Clock.currentTimeMillis;
@@ -236,11 +252,12 @@ export const make = Effect.fnUntraced(function* (options: { readonly path: strin
       Effect.flatMap(sandbox, ({ sql }) => sql(path, text, parameters, limits)).pipe(Effect.withSpan("query.sql")),
     copyInto: (file) =>
       Effect.flatMap(sandbox, ({ copyInto }) => copyInto(path, file)).pipe(Effect.withSpan("query.copyInto")),
-    select: Effect.fn("query.select")(function* (text, parameters = [], zone = undefined) {
-      const found = yield* read((db) => selectRows(db, text, parameters, zone));
-      return found instanceof QueryRefused ? yield* found : found;
-    }),
+    select,
+    selectLong: (text, parameters = [], zone = undefined) =>
+      aside === undefined
+        ? select(text, parameters, zone)
+        : aside(text, parameters, zone).pipe(Effect.withSpan("query.selectLong")),
   });
 });
 
-export const layer = (options: { readonly path: string }): Layer.Layer<Query> => Layer.effect(Query, make(options));
+export const layer = (options: Options): Layer.Layer<Query> => Layer.effect(Query, make(options));

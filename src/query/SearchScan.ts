@@ -3,8 +3,9 @@
  *
  * Room: query.
  *
- * Going through texts is bounded by time. An expression that would run for ever is ended by it too: V8 looks for the end
- * of its time also within a match.
+ * Going through texts is bounded by time, and the answer says so (`isCut`). An expression that would run for ever is ended
+ * by it too: V8 looks for the end of its time also within a match. Each such run has a thread that watches it, so texts are
+ * gone through in large batches.
  */
 import * as vm from "node:vm";
 import { QueryRefused } from "./Sql.ts";
@@ -28,7 +29,10 @@ export type Finder =
   | ({ readonly by: "index"; readonly match: string } & Shared)
   | ({
       readonly by: "scan";
-      readonly test: (texts: ReadonlyArray<string>) => ReadonlyArray<boolean>;
+      /** Match by words that every text with the characters has: only those texts are gone through. */
+      readonly match?: string | undefined;
+      /** Undefined where the time was over before all were gone through. */
+      readonly test: (texts: ReadonlyArray<string>) => ReadonlyArray<boolean> | undefined;
       readonly isOver: () => boolean;
     } & Shared);
 
@@ -69,45 +73,69 @@ const byWords = (filter: SearchFilter): Finder | QueryRefused => {
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
 
-/** Runs within what is left of the time. */
+/** Words inside of the characters, which stand as whole words in each text that has them. */
+const wordsInside = (text: string): ReadonlyArray<string> =>
+  [...text.matchAll(/(?<=\s)[a-z0-9]+(?=\s)/gi)].map(([word]) => word);
+
+/** Characters themselves: looked for by an expression that cannot run for long. */
+const byCharacters = (text: string): Finder => {
+  const until = performance.now() + mostMillis;
+  const pattern = new RegExp(escaped(text), "giu");
+  const single = new RegExp(escaped(text), "iu");
+  const words = wordsInside(text);
+  return {
+    by: "scan",
+    match: words.length === 0 ? undefined : matchOf(words.join(" ")),
+    isOver: () => performance.now() >= until,
+    test: (texts) => texts.map((one) => single.test(one)),
+    marks: (one) => everyMatch(one, pattern),
+    quality: (one) => more(everyMatch(one, pattern).length),
+  };
+};
+
+/** Runs within what is left of the time; undefined where that was not enough. */
 const makeBounded = () => {
   const until = performance.now() + mostMillis;
   const context = vm.createContext({ work: (): unknown => undefined });
   const script = new vm.Script("work()");
   return {
     isOver: () => performance.now() >= until,
-    run: <A>(work: () => A): A => {
+    run: <A>(work: () => A): A | undefined => {
       context["work"] = work;
       try {
         return script.runInContext(context, { timeout: Math.max(50, Math.ceil(until - performance.now())) }) as A;
       } catch (cause) {
         if (
-          !(
-            typeof cause === "object" &&
-            cause !== null &&
-            "code" in cause &&
-            cause.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
-          )
+          typeof cause === "object" &&
+          cause !== null &&
+          "code" in cause &&
+          cause.code === "ERR_SCRIPT_EXECUTION_TIMEOUT"
         )
-          throw cause;
-        throw new QueryRefused({
-          message: `The expression took longer than ${mostMillis / 1000} s.`,
-          hint: "Write one without repetitions in repetitions, or narrow the search with --project, --since or --kind.",
-        });
+          return undefined;
+        throw cause;
       }
     },
   };
 };
 
-const byScan = (pattern: RegExp): Finder => {
+const byExpression = (pattern: RegExp): Finder => {
   const bounded = makeBounded();
   const single = new RegExp(pattern.source, pattern.flags.replace("g", ""));
+  let tested = 0;
   return {
     by: "scan",
     isOver: bounded.isOver,
-    test: (texts) => bounded.run(() => texts.map((text) => single.test(text))),
-    marks: (text) => bounded.run(() => everyMatch(text, pattern)),
-    quality: (text) => bounded.run(() => more(everyMatch(text, pattern).length)),
+    test: (texts) => {
+      const hits = bounded.run(() => texts.map((text) => single.test(text)));
+      tested += hits?.length ?? 0;
+      if (hits !== undefined || tested > 0) return hits;
+      throw new QueryRefused({
+        message: `The expression took longer than ${mostMillis / 1000} s.`,
+        hint: "Write one without repetitions in repetitions, or narrow the search with --project, --since or --kind.",
+      });
+    },
+    marks: (text) => bounded.run(() => everyMatch(text, pattern)) ?? [],
+    quality: (text) => more(bounded.run(() => everyMatch(text, pattern).length) ?? 1),
   };
 };
 
@@ -115,9 +143,9 @@ const byScan = (pattern: RegExp): Finder => {
 export const finderOf = (filter: SearchFilter): Finder | QueryRefused => {
   if (filter.by === undefined || filter.by === "words") return byWords(filter);
   if (filter.text === "") return new QueryRefused({ message: "Nothing is looked for.", hint: "Give some characters." });
-  if (filter.by === "contains") return byScan(new RegExp(escaped(filter.text), "giu"));
+  if (filter.by === "contains") return byCharacters(filter.text);
   try {
-    return byScan(new RegExp(filter.text, "gimu"));
+    return byExpression(new RegExp(filter.text, "gimu"));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     return new QueryRefused({ message: `${why}.`, hint: "The expression is one of JavaScript." });

@@ -6,9 +6,12 @@
 import { parts, type Source } from "../../projections/search.ts";
 import type { SearchFilter } from "./Search.ts";
 
-const project = (cwd: string): string => `EXISTS (SELECT 1 FROM names n WHERE n.name = ${cwd} AND (n.text = :project
-  OR substr(n.text, 1, length(:project) + 1) = :project || '/' OR substr(n.text, -length(:project) - 1) = '/' || :project
-  OR instr(n.text, '/' || :project || '/') > 0))`;
+/** Asked of the names once for a question, not of each row. */
+const projects = `(SELECT name FROM names WHERE instr(text, :project) > 0 AND (text = :project
+  OR substr(text, 1, length(:project) + 1) = :project || '/' OR substr(text, -length(:project) - 1) = '/' || :project
+  OR instr(text, '/' || :project || '/') > 0))`;
+
+const agents = "(SELECT name FROM names WHERE text >= :agent AND text < :agent || char(0x10FFFF))";
 
 /** Neither one of these threads nor a child of one. */
 const excepted = "(SELECT n.name FROM names n JOIN json_each(:except) e ON n.text = e.value)";
@@ -34,13 +37,9 @@ export const conditionsOf = (source: Source, filter: SearchFilter): ReadonlyArra
     ...(filter.tenant === undefined ? [] : ["r.tenant = (SELECT name FROM names WHERE text = :tenant)"]),
     ...(filter.threadId === undefined ? [] : ["t.thread_id = (SELECT name FROM names WHERE text = :threadId)"]),
     ...((filter.except ?? []).length === 0 ? [] : [notExcepted]),
-    ...(filter.project === undefined ? [] : [project(source.cwd)]),
+    ...(filter.project === undefined ? [] : [`${source.cwd} IN ${projects}`]),
     ...(filter.branch === undefined ? [] : [`${source.branch} = (SELECT name FROM names WHERE text = :branch)`]),
-    ...(filter.agent === undefined
-      ? []
-      : [
-          `EXISTS (SELECT 1 FROM names n WHERE n.name IN (t.tool, t.client) AND substr(n.text, 1, length(:agent)) = :agent)`,
-        ]),
+    ...(filter.agent === undefined ? [] : [`(t.tool IN ${agents} OR t.client IN ${agents})`]),
     ...(filter.model === undefined ? [] : [`instr(${source.model ?? "NULL"}, :model) > 0`]),
     ...(filter.role === undefined ? [] : [`${source.role} = :role`]),
     ...(filter.tool === undefined ? [] : [source.ofTool ?? "FALSE"]),

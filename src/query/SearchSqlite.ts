@@ -4,8 +4,9 @@
  * Room: query.
  *
  * Bounded: of each source the newest `mostCandidates` matches are looked at, ranked first by what costs nothing (kind,
- * length, age), and the best of them by their text. So a word of every message costs what a rare one does, and the
- * answer says when older matches were not looked at.
+ * length, age), and the best of them by their text. With filters it goes back in the index until enough passed, or 100,000
+ * matches were looked at. So a word of every message costs what a rare one does, and the answer says when older matches
+ * were not looked at.
  *
  * Decision: not by FTS5's own rank, because it goes through all matches of a word before the first is known. Of a million
  * messages the first ten threads took 12 to 19 ms of processor for common words and beginnings and 1 to 2 ms for rare ones
@@ -20,6 +21,7 @@ import { all, prepared } from "./RowsSqlite.ts";
 import { type Finder, finderOf } from "./SearchScan.ts";
 import { columnsOf, conditionsOf } from "./SearchSourcesSqlite.ts";
 import type { SearchAnswer, SearchFilter, SearchHit } from "./Search.ts";
+import { rangesOf } from "./SearchRangesSqlite.ts";
 import { makeBeginnings } from "./SearchBeginningsSqlite.ts";
 import { beginningsOf, matchOf } from "./SearchText.ts";
 import { around } from "./Snippet.ts";
@@ -27,8 +29,11 @@ import { hiddenThread } from "./ThreadListSqlite.ts";
 
 /** Matches of one source that are looked at. */
 const mostCandidates = 500;
-/** With filters: matches of which those that pass are looked for. */
-const mostFiltered = 20_000;
+/** With filters: matches of which those that pass are looked for at a time, and how many times until enough passed. */
+const mostFiltered = 5_000;
+const mostTimes = 20;
+const mostPassed = 200;
+const enoughPassed = 50;
 /** So many that were found by words in place of a beginning are enough. */
 const fewestNear = 100;
 /** Of which the text is read: so many, and together about so many bytes. */
@@ -36,6 +41,13 @@ const mostRead = 60;
 const mostReadBytes = 256 * 1024;
 /** Units of a text that count for its rank, and in which its words are looked for first. */
 const rankedUnits = 64 * 1024;
+
+/** Texts that are gone through in one go: so many, and together about so many UTF-16 units. */
+const scannedRows = 1000;
+const scannedUnits = 1024 * 1024;
+
+/** Threads of the answer. */
+const limitOf = ({ limit }: SearchFilter): number => Math.max(1, Math.min(1000, limit ?? 10));
 
 interface Candidate {
   readonly source: Source;
@@ -65,51 +77,79 @@ const phraseOf = (text: string): string => `"${askedWords(text).phrase.replaceAl
 const fromOf = (source: Source, conditions: ReadonlyArray<string>): string =>
   `${joinsOf(source)} WHERE NOT ${hiddenThread} AND ${conditions.join(" AND ")}`;
 
-/** The newest matches of a source, as the index has them: nothing is sorted. */
-const matchesSql = (source: Source, conditions: ReadonlyArray<string>, isFiltered: boolean): string =>
-  `SELECT ${columnsOf(source)} FROM (SELECT rowid FROM ${source.table}_fts WHERE ${source.table}_fts MATCH :match
-     ORDER BY rowid DESC LIMIT ${isFiltered ? mostFiltered : mostCandidates}) i
-   CROSS JOIN ${source.table} r ON r.id = i.rowid ${fromOf(source, conditions)} LIMIT ${mostCandidates}`;
+const matching = (source: Source): string =>
+  `SELECT rowid FROM ${source.table}_fts WHERE ${source.table}_fts MATCH :match`;
 
-/** All rows of a source, newest first, with their texts. */
-const rowsSql = (source: Source, conditions: ReadonlyArray<string>): string =>
-  `SELECT ${columnsOf(source)}, ${source.text} AS text FROM ${source.table} r ${fromOf(source, [source.has, ...conditions])}
-   ORDER BY r.id DESC`;
+/** The newest matches of a source, as the index has them: nothing is sorted. */
+const matchesSql = (source: Source, conditions: ReadonlyArray<string>): string =>
+  `SELECT ${columnsOf(source)} FROM (${matching(source)} ORDER BY rowid DESC LIMIT ${mostCandidates}) i
+   CROSS JOIN ${source.table} r ON r.id = i.rowid ${fromOf(source, conditions)}`;
+
+/** A bound that is no integer (every number of JavaScript is none) would be no bound to the index. */
+const inRange = (source: Source): string =>
+  `${matching(source)} AND rowid BETWEEN CAST(:first AS INTEGER) AND CAST(:last AS INTEGER) ORDER BY rowid DESC LIMIT`;
+
+/** The newest matches that pass, of so many whose rows are in a range. */
+const filteredSql = (source: Source, conditions: ReadonlyArray<string>): string =>
+  `SELECT ${columnsOf(source)} FROM (${inRange(source)} ${mostFiltered}) i
+   CROSS JOIN ${source.table} r ON r.id = i.rowid ${fromOf(source, conditions)} LIMIT :enough`;
+
+/** The first match behind them. */
+const behindSql = (source: Source): string => `${inRange(source)} 1 OFFSET ${mostFiltered}`;
+
+/**
+ * Ids and texts of a source, newest first: of all rows, or of those with a match. Without a filter nothing is joined: that
+ * takes a third of the time of a row with all its columns.
+ */
+const textsOfSql = (source: Source, conditions: ReadonlyArray<string>, isMatched: boolean): string => {
+  const from = conditions.length > 1 ? fromOf(source, [source.has, ...conditions]) : `WHERE ${source.has}`;
+  return isMatched
+    ? `SELECT r.id, ${source.text} FROM (${matching(source)} ORDER BY rowid DESC) i CROSS JOIN ${source.table} r ON r.id = i.rowid ${from}`
+    : `SELECT r.id, ${source.text} FROM ${source.table} r ${from} ORDER BY r.id DESC`;
+};
+
+const theseSql = (source: Source, conditions: ReadonlyArray<string>): string =>
+  `SELECT ${columnsOf(source)} FROM ${source.table} r ${fromOf(source, [...conditions, "r.id IN (SELECT value FROM json_each(:ids))"])}`;
 
 interface Gathered {
   readonly candidates: ReadonlyArray<Candidate>;
   readonly isCut: boolean;
 }
 
-type WithText = Omit<Candidate, "source"> & { readonly text: string | null };
-
 /** Rows whose texts are looked through, until there are enough or the time is over. */
 const scanned = (
   db: Database,
   finder: Extract<Finder, { readonly by: "scan" }>,
-  each: { readonly source: Source; readonly conditions: ReadonlyArray<string>; readonly bound: Bound },
+  { bound, conditions, source }: Pick<Asked, "source" | "conditions" | "bound">,
 ): Gathered => {
   const candidates: Array<Candidate> = [];
-  const rows = db
-    .prepare<[Bound], WithText & { tenant_name: number }>(rowsSql(each.source, each.conditions))
-    .iterate(each.bound);
-  let batch: Array<WithText & { tenant_name: number }> = [];
-  const take = (): void => {
-    const hits = finder.test(batch.map(({ text }) => text ?? ""));
-    for (const [at, row] of batch.entries()) {
-      const { text: _, tenant_name: tenantName, ...rest } = row;
-      if (hits[at] === true) candidates.push({ ...rest, tenantName, source: each.source });
-    }
-    batch = [];
+  const { match } = finder;
+  let ids: Array<number> = [];
+  let texts: Array<string> = [];
+  let units = 0;
+  const take = (): boolean => {
+    const hits = finder.test(texts);
+    if (hits === undefined) return false;
+    const found = ids.filter((_, at) => hits[at] === true);
+    if (found.length > 0)
+      candidates.push(...of(source, all(db, theseSql(source, conditions), { ...bound, ids: JSON.stringify(found) })));
+    ids = [];
+    texts = [];
+    units = 0;
+    return true;
   };
-  for (const row of rows) {
-    batch.push(row);
-    if (batch.length < 128) continue;
-    take();
-    if (candidates.length >= mostCandidates || finder.isOver()) return { candidates, isCut: true };
+  const rows = db
+    .prepare<[Bound], [number, string | null]>(textsOfSql(source, conditions, match !== undefined))
+    .raw()
+    .iterate(match === undefined ? bound : { ...bound, match });
+  for (const [id, text] of rows) {
+    ids.push(id);
+    texts.push(text ?? "");
+    units += text?.length ?? 0;
+    if (ids.length < scannedRows && units < scannedUnits) continue;
+    if (!take() || candidates.length >= mostCandidates || finder.isOver()) return { candidates, isCut: true };
   }
-  take();
-  return { candidates, isCut: false };
+  return { isCut: !take(), candidates };
 };
 
 const textsSql = (source: Source): string => `SELECT ${source.text} FROM ${source.table} r WHERE r.id = :id`;
@@ -129,27 +169,71 @@ const makeTexts = (db: Database) => {
   return { head, whole: (one: Candidate) => (head(one).length < rankedUnits ? head(one) : whole(one)) };
 };
 
+type Ask = (match: string) => Gathered;
+
+interface Asked {
+  readonly source: Source;
+  readonly conditions: ReadonlyArray<string>;
+  readonly bound: Bound;
+  readonly filter: SearchFilter;
+}
+
+const of = (source: Source, found: ReadonlyArray<Omit<Candidate, "source">>): ReadonlyArray<Candidate> =>
+  found.map((one) => ({ ...one, source }));
+
+const asksNewest =
+  (db: Database, { bound, conditions, source }: Asked): Ask =>
+  (match) => {
+    const candidates = of(source, all(db, matchesSql(source, conditions), { ...bound, match }));
+    return { candidates, isCut: candidates.length >= mostCandidates };
+  };
+
+/** Goes back in the index until enough passed the filters, or so many matches were looked at. */
+const asksFiltered =
+  (db: Database, { bound, conditions, filter, source }: Asked): Ask =>
+  (match) => {
+    const candidates: Array<Candidate> = [];
+    const isEnough = (): boolean =>
+      candidates.length >= mostCandidates ||
+      (candidates.length >= enoughPassed && new Set(candidates.map(({ thread }) => thread)).size >= limitOf(filter));
+    let times = 0;
+    for (const { first, last: end } of rangesOf(db, source, filter)) {
+      let last: number | undefined = end;
+      while (last !== undefined) {
+        if (times++ >= mostTimes || isEnough()) return { candidates, isCut: true };
+        const range: Bound = { match, first, last };
+        const passed = of(source, all(db, filteredSql(source, conditions), { ...bound, ...range, enough: mostPassed }));
+        candidates.push(...passed);
+        const [behind] =
+          passed.length >= mostPassed
+            ? [(passed.at(-1)?.id ?? 0) - 1]
+            : (prepared(db, behindSql(source)).statement.get(range) ?? []);
+        last = typeof behind === "number" ? behind : undefined;
+      }
+    }
+    return { candidates, isCut: false };
+  };
+
 /** The newest matches of a source by its index. Beginnings of words are asked for by words that the newest texts have. */
 const byIndex = (
   db: Database,
   text: string,
-  { ask, source }: { readonly source: Source; readonly ask: (match: string) => ReadonlyArray<Candidate> },
+  { ask, source }: { readonly source: Source; readonly ask: Ask },
 ): Gathered => {
   const beginnings = makeBeginnings(db, source);
   const whole = matchOf(text) ?? "";
   const near = matchOf(text, beginnings.instead) ?? whole;
-  const newest = near === whole ? [] : ask(near);
-  if (newest.length >= fewestNear) return { candidates: newest, isCut: true };
+  const newest = near === whole ? undefined : ask(near);
+  if (newest !== undefined && newest.candidates.length >= fewestNear) return { ...newest, isCut: true };
   // Few of them: all that have the other words are looked through, where those are few.
   const rest = near === whole ? undefined : matchOf(text, () => "left out");
   const others = rest === undefined ? undefined : ask(rest);
-  if (others !== undefined && others.length < mostCandidates) {
+  if (others !== undefined && !others.isCut) {
     const { whole: textOf } = makeTexts(db);
     const asked = beginningsOf(text);
-    return { candidates: others.filter((one) => beginnings.stand(textOf(one), asked)), isCut: false };
+    return { candidates: others.candidates.filter((one) => beginnings.stand(textOf(one), asked)), isCut: false };
   }
-  const candidates = ask(whole);
-  return { candidates, isCut: candidates.length >= mostCandidates };
+  return ask(whole);
 };
 
 const gather = (
@@ -162,11 +246,8 @@ const gather = (
     const conditions = conditionsOf(source, filter);
     if (conditions === undefined) return { candidates: [], isCut: false };
     if (finder.by === "scan") return scanned(db, finder, { source, conditions, bound });
-    const sql = matchesSql(source, conditions, conditions.length > 1);
-    return byIndex(db, filter.text, {
-      source,
-      ask: (match) => all<Omit<Candidate, "source">>(db, sql, { ...bound, match }).map((one) => ({ ...one, source })),
-    });
+    const ask = conditions.length > 1 ? asksFiltered : asksNewest;
+    return byIndex(db, filter.text, { source, ask: ask(db, { source, conditions, bound, filter }) });
   });
   return { candidates: gathered.flatMap(({ candidates }) => candidates), isCut: gathered.some(({ isCut }) => isCut) };
 };
@@ -277,7 +358,7 @@ export const search = (db: Database, filter: SearchFilter, now: number): SearchA
     const best = [...threads.values()]
       .map((hits) => ({ hits, score: (hits[0]?.score ?? 0) * (1 + 0.15 * Math.log2(hits.length)) }))
       .toSorted((left, right) => right.score - left.score)
-      .slice(0, Math.max(1, Math.min(1000, filter.limit ?? 10)));
+      .slice(0, limitOf(filter));
     const how = { finder, texts, width: filter.width ?? 160, shown: filter.shown };
     return {
       threads: best.flatMap(({ hits }) => {

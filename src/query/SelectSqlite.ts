@@ -4,37 +4,11 @@
  * Room: query.
  */
 import type { Database } from "better-sqlite3";
-import { QueryRefused, type Selected, type SqlParameters, type Value } from "./Sql.ts";
+import { selected } from "./AllRowsSqlite.ts";
+import { QueryRefused, type Selected, type SqlParameters } from "./Sql.ts";
 
-const refused = (cause: unknown): QueryRefused =>
-  new QueryRefused({ message: cause instanceof Error ? cause.message : String(cause), hint: "See v_dictionary." });
-
-/** Whole numbers beyond 2^53 stay exact; all others are plain numbers. */
-const plain = (value: Value): Value =>
-  typeof value === "bigint" && value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
-    ? Number(value)
-    : value;
-
-const isEmpty = (parameters: SqlParameters): boolean =>
-  Array.isArray(parameters) ? parameters.length === 0 : Object.keys(parameters).length === 0;
-
-const valuesOf = (parameters: SqlParameters): ReadonlyArray<unknown> => {
-  if (isEmpty(parameters)) return [];
-  return Array.isArray(parameters) ? parameters : [parameters];
-};
-
-/** Work whose `localtime` is that of a zone: SQLite asks the process's clock, and nothing else runs meanwhile. */
-const inZone = <A>(zone: string | undefined, work: () => A): A => {
-  if (zone === undefined) return work();
-  const before = process.env["TZ"];
-  process.env["TZ"] = zone;
-  try {
-    return work();
-  } finally {
-    if (before === undefined) delete process.env["TZ"];
-    else process.env["TZ"] = before;
-  }
-};
+export const statementRefused = (message: string): QueryRefused =>
+  new QueryRefused({ message, hint: "See v_dictionary." });
 
 /** All rows at once. */
 export const selectRows = (
@@ -44,12 +18,8 @@ export const selectRows = (
   zone?: string,
 ): Selected | QueryRefused => {
   try {
-    const statement = db.prepare<[], ReadonlyArray<Value>>(text);
-    if (!statement.reader || !statement.readonly) return refused(new Error("This statement does not only read."));
-    const asked = statement.raw().safeIntegers();
-    const rows = inZone(zone, () => asked.all(...(valuesOf(parameters) as [])));
-    return { columns: statement.columns().map(({ name }) => name), rows: rows.map((row) => row.map(plain)) };
+    return selected(db, text, parameters, zone);
   } catch (cause) {
-    return refused(cause);
+    return statementRefused(cause instanceof Error ? cause.message : String(cause));
   }
 };

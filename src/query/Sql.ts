@@ -33,6 +33,11 @@ export interface SqlOptions {
   readonly personal?: "shown" | "masked" | undefined;
   /** Most rows; the rest is left off, and `isCut` says so. Default: all. */
   readonly maxRows?: number | undefined;
+  /**
+   * Most bytes of all values together; the row that goes beyond them and the rest are left off, and `isCut` says so. For
+   * who holds a whole result: a row may be as large as the memory allows. Default: no limit.
+   */
+  readonly maxBytes?: number | undefined;
   /** Until the last row is read. Default: ten minutes. While it reads, the write-ahead log grows. */
   readonly timeoutMillis?: number | undefined;
   /** Of SQLite, and as much again of the process that hands its rows on. Default: 256 MiB. */

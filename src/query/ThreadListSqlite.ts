@@ -153,6 +153,8 @@ export const readThreadIds = (
     `SELECT n.text AS id FROM names n WHERE n.text >= :beginning AND n.text < :end
        AND EXISTS (SELECT 1 FROM threads t WHERE t.thread_id = n.name
          ${tenant === undefined ? "" : `AND t.tenant = ${number(":tenant")}`})
+       AND NOT EXISTS (SELECT 1 FROM names r JOIN threads t ON t.thread_id = r.name
+         WHERE r.text = substr(n.text, 1, instr(n.text, '/') - 1) AND r.text >= :beginning)
      ORDER BY n.text LIMIT :limit`,
     {
       beginning,

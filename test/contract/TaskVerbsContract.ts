@@ -134,6 +134,9 @@ export const suite = (test: Tester) => {
       assert.deepInclude(yield* tasks.retry("keyed/user 42#6"), { taskId: "keyed/user 42#7", isNew: true });
       assert.deepInclude(yield* submit, { taskId: "keyed/user 42#7", isNew: false });
       assert.isTrue((yield* tasks.submit({ agentType: "keyed otherwise" }, { dedupKey: "user 42" })).isNew);
+      // Type and key are apart, whatever is in them.
+      assert.isTrue((yield* tasks.submit({ agentType: "a/b" }, { dedupKey: "c" })).isNew);
+      assert.isTrue((yield* tasks.submit({ agentType: "a" }, { dedupKey: "b/c" })).isNew);
     }));
 
   test("fails a task that has not begun in time as expired, with a worker or without, and never one that has begun", () =>

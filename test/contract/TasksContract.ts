@@ -127,6 +127,9 @@ export const suite = (test: Tester) => {
           tasks.submit({ ...request, timeoutSeconds: 1e300 }),
           tasks.submit({ ...request, workflowParams: { deep: nested(501) } }),
           tasks.submit(null as never),
+          tasks.submit(request, { id: 7 as never }),
+          tasks.submit(request, { dedupKey: 7 as never }),
+          tasks.claim({ agentTypes: [7 as never] }),
           tasks.claim({ agentTypes: [] }),
           tasks.claim({ agentTypes: Array.from({ length: 101 }, (_, n) => `refused ${n}`) }),
           tasks.claim({ agentTypes: ["x".repeat(101)] }),
@@ -390,6 +393,12 @@ export const suite = (test: Tester) => {
       yield* lease.complete();
       assert.strictEqual((yield* failureOf(tasks.retry(lease.taskId)))._tag, "CannotRetry");
       assert.strictEqual((yield* tasks.result(taskId)).status, "failed");
+      // Another task has the id of its retry.
+      const other = yield* submitted("retried", { id: "retried of old" });
+      yield* tasks.cancel(other);
+      yield* tasks.cancel(yield* submitted("retried", { id: "retried of old~" }));
+      const refused = yield* failureOf(tasks.retry(other));
+      assert.deepInclude(refused, { _tag: "CannotRetry", message: "retried of old~ is another task than its retry." });
     }));
 
   test("hands out a delayed task by its own time, and what is not delayed meanwhile, however much less urgent", () =>
@@ -603,6 +612,21 @@ export const suite = (test: Tester) => {
       yield* Effect.forEach([second, third, fourth, free], (lease) => lease.complete());
     }));
 
+  test("runs tasks of types and with keys that are named as what every object has", () =>
+    Effect.gen(function* () {
+      const tasks = yield* Tasks;
+      for (const name of ["constructor", "__proto__", "toString"]) {
+        const { taskId } = yield* tasks.submit({ agentType: name }, { dedupKey: name, onError: { other: "never" } });
+        const lease = yield* Effect.timeout(claimed(name), leaseMillis * 2);
+        const asked = yield* Effect.forkChild(lease.requestInput("which?", { key: name }));
+        yield* until(Effect.map(tasks.show(taskId), ({ status }) => status === "input_required"));
+        yield* tasks.provideInput(taskId, { key: name, message: "this" });
+        assert.strictEqual((yield* Fiber.join(asked)).message, "this");
+        yield* lease.fail({ type: name });
+        assert.strictEqual((yield* tasks.show(taskId)).status, "pending");
+      }
+    }));
+
   test("takes the place of a worker that died within a lease, and none of one that lives", () =>
     Effect.gen(function* () {
       const tasks = yield* Tasks;
@@ -611,8 +635,8 @@ export const suite = (test: Tester) => {
       const bucket = yield* (yield* Buckets).open(slotSettings);
       const lives = 4_711;
       yield* queue.hold(lives);
-      const places = { [`${queue.holder} ${lives}`]: 1, "nobody 1": 1 };
-      yield* bucket.put(keyOf("default", "orphaned"), Buffer.from(JSON.stringify(places)));
+      for (const [number, held] of [`${queue.holder} ${lives}`, "nobody 1"].entries())
+        yield* bucket.put(keyOf("default", "orphaned", String(number)), Buffer.from(held));
       yield* submitted("orphaned");
       yield* submitted("orphaned");
       const lease = yield* Effect.timeout(claimed("orphaned"), leaseMillis * 2);

@@ -1,6 +1,6 @@
 import { assert, layer } from "@effect/vitest";
 import { Effect, Layer, Option } from "effect";
-import { type Bucket, Buckets } from "../../src/coordination/bucket/Bucket.ts";
+import { type Bucket, type BucketError, Buckets, BucketUnavailable } from "../../src/coordination/bucket/Bucket.ts";
 import * as BucketMemory from "../../src/coordination/bucket/BucketMemory.ts";
 import * as BucketsAway from "../../src/coordination/bucket/BucketsAway.ts";
 import * as SharedConnection from "../../src/log/connection/SharedConnection.ts";
@@ -63,6 +63,47 @@ layer(inbox.pipe(Layer.provideMerge(BucketMemory.layer), Layer.provideMerge(Even
         assert.deepStrictEqual(trips, ["next", "replace", "remove"]);
       }
       assert.strictEqual(yield* queue.count("inbox", "b"), 897);
+    }),
+  );
+});
+
+/** A server that answers no more than so many requests in time. */
+const mostInTime = 64;
+const crowded = Layer.effect(
+  Buckets,
+  Effect.map(Buckets, ({ open }) => {
+    let onTheirWay = 0;
+    const inTime = <A>(request: Effect.Effect<A, BucketError>) =>
+      Effect.suspend((): Effect.Effect<A, BucketError> =>
+        onTheirWay++ < mostInTime
+          ? Effect.delay(request, 2)
+          : Effect.fail(new BucketUnavailable({ bucket: "INBOX", reason: "no answer in time" })),
+      ).pipe(Effect.ensuring(Effect.sync(() => onTheirWay--)));
+    return Buckets.of({
+      open: (settings) =>
+        Effect.map(open(settings), (bucket) => ({
+          ...bucket,
+          next: (filter, options) => inTime(bucket.next(filter, options)),
+          replace: (key, value, revision, lifetime) => inTime(bucket.replace(key, value, revision, lifetime)),
+        })),
+    });
+  }),
+).pipe(Layer.provide(BucketMemory.layer));
+
+layer(inbox.pipe(Layer.provideMerge(crowded), Layer.provideMerge(EventLogMemory.layer)), {
+  excludeTestServices: true,
+})("an inbox to which many send at once", (it) => {
+  it.effect("takes as many as there is room for, one behind the other, and none of the others", () =>
+    Effect.gen(function* () {
+      const { send, waiting } = yield* Inbox.Inbox;
+      const body = "of more than 8 KiB ".repeat(500);
+      const many = Array.from({ length: 100 }, () => Effect.result(send({ from: "a", to: "crowd", body })));
+      const sent = yield* Effect.all(many, { concurrency: "unbounded" });
+      const refused = sent.flatMap((one) => (one._tag === "Failure" ? [one.failure._tag] : []));
+      assert.deepStrictEqual(new Set(refused), new Set(["InboxFull"]));
+      assert.lengthOf(yield* waiting("crowd"), sent.length - refused.length);
+      assert.isAtMost(sent.length - refused.length, InboxQueue.bounds.large);
+      assert.isAtLeast(sent.length - refused.length, InboxQueue.bounds.large / 2);
     }),
   );
 });

@@ -67,9 +67,9 @@ describe("the daemon's filling of the task queue", () => {
         const claimed = (agentType: string) => they.claim({ agentTypes: [agentType] });
         yield* Effect.gen(function* () {
           const now = yield* they.now;
-          // More than a page that is due tomorrow, and a backlog of more than a page that nobody works on.
+          // More than a page that is due tomorrow, and a backlog of another tenant of six pages that nobody works on.
           yield* publishedAll(many(600, "tomorrow", now + tomorrow), "default");
-          yield* publishedAll(many(600, "nobody's"), "default");
+          for (const type of ["nobody's", "no one's", "unknown"]) yield* publishedAll(many(1_000, type), "default");
           yield* publishedAll([{ id: "now", agentType: "now" }], "they");
           yield* (yield* claimed("now")).complete();
 
@@ -90,6 +90,9 @@ describe("the daemon's filling of the task queue", () => {
           const { jsm } = yield* NatsConnection;
           yield* Effect.promise(() => jsm.streams.delete(TaskQueueNats.streamName));
           assert.strictEqual((yield* claimed("lost")).taskId, "lost");
+          // It did not wait for the backlog of the other tenant.
+          const { state } = yield* Effect.promise(() => jsm.streams.info(TaskQueueNats.streamName));
+          assert.isBelow(state.messages, 2_500);
           for (const id of taskIds) {
             const lease = yield* claimed("batch");
             assert.strictEqual(lease.taskId, id);

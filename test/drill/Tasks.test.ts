@@ -51,5 +51,7 @@ describe("the judge of a task's history", () => {
     assert.match(faults(["submitted"], ["claimed"], ["released"], ["claimed"], late), /completed by 2, leased to 4/);
     assert.match(faults(["submitted"], ["claimed"], ["completed"], ["failed"]), /follows its end/);
     assert.match(faults(["submitted"], ["claimed"]), /has not ended/);
+    const early = faults(["submitted"], ["claimed"], ["released", { pauseMillis: 5_000 }], ["claimed"], ["completed"]);
+    assert.match(early, /claimed 5000 ms before its pause was over/);
   });
 });

@@ -1,9 +1,9 @@
 /**
- * The task drill: workers share tasks while workers are killed and told to go, nats-server is killed, and the queue is
- * deleted, all at random. Then hold the log, and nothing else, against what was promised.
+ * The task drill: workers, each with a clock that is up to ten minutes off, share tasks while workers are killed and told to
+ * go, their clocks are set, nats-server is killed, and the queue is deleted, all at random. Then hold the log, and nothing else, against what was promised.
  *
  * Afterwards: every task that was submitted has ended, once, and nothing follows its end; every lease ended before the
- * next one began; nothing was said under a lease but while it stood; no task was tried more often than it may be; and what
+ * next one began, and none before the pause was over by the log's clock; nothing was said under a lease but while it stood; no task was tried more often than it may be; and what
  * waited beside them still waits.
  */
 import { Clock, Effect, Fiber, Layer, Schedule, Stream } from "effect";
@@ -57,14 +57,18 @@ const longestPauseMillis = 2_000;
 /** Without a task that ends in this time the drill has failed. */
 const patienceMillis = 90_000;
 
+/** Half of a slow round trip, by which a process may be wrong about the log's clock: pauses are twice as long from the second on. */
+const earlyMillis = 1_000;
+
 /** In the order in which each is done first. */
-const kinds = ["worker killed", "nats-server killed", "queue deleted", "worker told to go"] as const;
+const kinds = ["worker killed", "clock set", "nats-server killed", "queue deleted", "worker told to go"] as const;
 type Disturbance = (typeof kinds)[number];
 
 /** Workers are what dies most. */
 const choose = (from: Dice): Disturbance => {
   const at = from.next();
-  if (at < 0.7) return "worker killed";
+  if (at < 0.55) return "worker killed";
+  if (at < 0.7) return "clock set";
   if (at < 0.85) return "worker told to go";
   return at < 0.96 ? "nats-server killed" : "queue deleted";
 };
@@ -114,6 +118,9 @@ const disturb = Effect.fnUntraced(function* (stage: Stage, from: Dice) {
     case "worker killed":
       worker?.signal("SIGKILL");
       return;
+    case "clock set":
+      worker?.tell("set your clock");
+      return;
     case "worker told to go":
       worker?.finish();
       return;
@@ -137,14 +144,17 @@ export const faultsOf = (taskId: string, events: ReadonlyArray<RecordedEvent>): 
   let lease: number | undefined;
   let attempts = 0;
   let end: string | undefined;
+  let pausedUntil = 0;
   for (const event of events) {
-    const { sequence, type } = event;
+    const { recordedAt, sequence, type } = event;
     const data = dataOf(event);
     const fault = (what: string) => faults.push(`${taskId}, sequence ${sequence}, ${type}: ${what}`);
     if (end !== undefined && type !== "task.restored") fault(`follows its end, ${end}`);
     if (type === "task.claimed") {
       if (lease !== undefined) fault(`claimed while the lease ${lease} stands`);
       lease = sequence;
+      const early = pausedUntil - recordedAt;
+      if (early > earlyMillis) fault(`claimed ${early} ms before its pause was over`);
       if (++attempts > maxAttempts) fault(`attempt ${attempts} of ${maxAttempts}`);
       continue;
     }
@@ -152,6 +162,7 @@ export const faultsOf = (taskId: string, events: ReadonlyArray<RecordedEvent>): 
     if (typeof said === "number" && said !== lease) fault(`said under lease ${said} while ${lease ?? "none"} stands`);
     if (type === "task.released") {
       lease = undefined;
+      pausedUntil = recordedAt + Number(data["pauseMillis"] ?? 0);
       if (data["reason"] === "interrupted") attempts--;
     }
     if (ends.includes(type)) {
@@ -247,7 +258,7 @@ export const run = Effect.fn("drill.tasks")(function* (options: Options) {
     folder,
     server,
     workers: Array.from({ length: options.workers }, () => undefined),
-    counts: { "worker killed": 0, "worker told to go": 0, "nats-server killed": 0, "queue deleted": 0 },
+    counts: { "worker killed": 0, "clock set": 0, "worker told to go": 0, "nats-server killed": 0, "queue deleted": 0 },
     faults: [],
     lives: 0,
     isClosing: false,

@@ -2,7 +2,7 @@
  * A worker of the task drill: runs whatever task it gets, until it is told to stop or is killed.
  *
  * `node taskWorker.ts URL NAME LEASE`. Its first line of output says that it works; the end of stdin lets it give back
- * what it has and end.
+ * what it has and end. Its clock is up to ten minutes off, and each line of stdin sets it anew.
  */
 import { Effect, Layer, References, Schedule } from "effect";
 import { writeSync } from "node:fs";
@@ -13,6 +13,15 @@ import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
 
 const [servers = "", name = "", lease = "1000"] = process.argv.slice(2);
+
+const mostOffMillis = 600_000;
+const realNow = Date.now;
+let offMillis = 0;
+const setClock = () => {
+  offMillis = Math.round((Math.random() * 2 - 1) * mostOffMillis);
+};
+setClock();
+Date.now = () => realNow() + offMillis;
 
 /** The longest run: some are longer than a lease, so that heartbeats matter. */
 const longestMillis = Number(lease) * 1.3;
@@ -42,6 +51,7 @@ const working = work({
 
 const told = Effect.callback<void>((resume) => {
   process.stdin.on("end", () => resume(Effect.void));
+  process.stdin.on("data", setClock);
   process.stdin.resume();
 });
 

@@ -53,6 +53,15 @@ describe("NatsConnection", () => {
     }),
   );
 
+  it.live("does not call credentials wrong that came too late for a busy server", () =>
+    Effect.gen(function* () {
+      const busy = yield* pretend({ version: "2.15.1", jetstream: true }, "-ERR 'Authentication Timeout'");
+      assert.strictEqual((yield* trouble({ servers: busy.url })).reason, "refused");
+      const stranger = yield* pretend({ version: "2.15.1", jetstream: true }, "-ERR 'Authorization Violation'");
+      assert.strictEqual((yield* trouble({ servers: stranger.url })).reason, "credentials");
+    }),
+  );
+
   it.live("says that credentials are wrong, and shows none of them", () =>
     Effect.gen(function* () {
       const { url } = yield* NatsServer.make({ conf: withAccounts });

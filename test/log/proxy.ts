@@ -79,8 +79,8 @@ export const proxy = (target: string) =>
     };
   });
 
-/** A server that says only hello, and answers pings. */
-export const pretend = (info: { readonly version: string; readonly jetstream: boolean }) =>
+/** A server that says only hello, and answers pings, or as it is told. */
+export const pretend = (info: { readonly version: string; readonly jetstream: boolean }, answer = "PONG") =>
   listen((socket) => {
     const hello = {
       server_id: "x",
@@ -94,7 +94,7 @@ export const pretend = (info: { readonly version: string; readonly jetstream: bo
     };
     socket.write(`INFO ${JSON.stringify(hello)}\r\n`);
     socket.on("data", (bytes) => {
-      if (bytes.toString("latin1").includes("PING")) socket.write("PONG\r\n");
+      if (bytes.toString("latin1").includes("PING")) socket.write(`${answer}\r\n`);
     });
   });
 

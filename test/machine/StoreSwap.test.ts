@@ -1,6 +1,6 @@
 /** The journal of a stream's exchange: what cannot be read of it stops nothing and is kept. */
 import { assert, describe, it } from "@effect/vitest";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as StoreSwap from "../../src/machine/StoreSwap.ts";
@@ -19,6 +19,29 @@ describe("a heal's journal that cannot be read", () => {
       assert.isUndefined(StoreSwap.complete(root));
     } finally {
       rmSync(root, { recursive: true, force: true });
+    }
+  });
+
+  it("is one that leads out of the folder: nothing is removed or moved there", () => {
+    const outside = mkdtempSync(join(tmpdir(), "recollect-swap-"));
+    const root = join(outside, "data");
+    try {
+      mkdirSync(join(root, "nats"), { recursive: true });
+      mkdirSync(join(outside, "victim"));
+      const journal = { version: 1, reason: "", startedAt: 0, needsRebuild: false, summary: null } as const;
+      const inner = { name: "stream-1", built: "nats/healing-1", place: "nats/jetstream", derived: [] } as const;
+      for (const [step, change] of [
+        ["building", { name: "/../../../victim" }],
+        ["verified", { built: "../victim" }],
+        ["verified", { place: join(outside, "victim") }],
+        ["verified", { derived: ["nats/../../victim"] }],
+      ] as const) {
+        writeFileSync(join(root, "heal.json"), JSON.stringify({ ...journal, ...inner, step, ...change }));
+        assert.strictEqual(StoreSwap.complete(root), join(root, "heal.json.unreadable"));
+        assert.isTrue(existsSync(join(outside, "victim")));
+      }
+    } finally {
+      rmSync(outside, { recursive: true, force: true });
     }
   });
 });

@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { Effect, Layer } from "effect";
 import { join } from "node:path";
 import { temporaryFolder } from "../projection/World.ts";
+import { exported } from "../edge/import/World.ts";
 import { imported, importedFiles, rows, store } from "../support/Imported.ts";
 
 const fresh = Effect.provide(Layer.fresh(store));
@@ -93,9 +94,33 @@ describe("a fork of a Codex session", () => {
           yield* rows("SELECT text FROM v_messages WHERE thread_id LIKE '%b' AND NOT is_copied ORDER BY sequence"),
           [["fork asks"], ["fork answer"]],
         );
+        assert.deepStrictEqual(yield* rows("SELECT opening FROM v_threads ORDER BY thread_id"), [
+          ["parent asks"],
+          ["fork asks"],
+        ]);
+      }).pipe(fresh),
+    );
+    it.live(`is counted by the report of its import as SQL counts it, imported ${order}`, () =>
+      Effect.gen(function* () {
+        const contents = { "parent.jsonl": parentLines(), "fork.jsonl": forkLines() };
+        const both = yield* importedFiles(Object.fromEntries(files.map((name) => [name, contents[name]])));
+        const { messages, repeated, toolCalls } = both;
+        assert.deepStrictEqual({ messages, repeated, toolCalls }, { messages: 6, repeated: 4, toolCalls: 1 });
       }).pipe(fresh),
     );
   }
+
+  it.live(
+    "is counted by its own import's report as SQL counts it, whether its parent was imported before or never",
+    () =>
+      Effect.gen(function* () {
+        const alone = yield* importedFiles({ "fork.jsonl": forkLines() });
+        assert.deepStrictEqual([alone.messages, alone.repeated], [6, 0]);
+        yield* importedFiles({ "parent.jsonl": parentLines() });
+        const after = yield* importedFiles({ "again.jsonl": forkLines() });
+        assert.deepStrictEqual([after.messages, after.repeated], [2, 4]);
+      }).pipe(fresh),
+  );
 
   it.live("is told by its content where it does not name its parent", () =>
     Effect.gen(function* () {
@@ -290,6 +315,86 @@ describe("a fork", () => {
           ],
         );
         assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_messages WHERE is_abandoned"), [[0]]);
+        assert.deepStrictEqual(yield* rows("SELECT opening FROM v_threads ORDER BY thread_id"), [
+          ["one"],
+          ["other"],
+          ["p1"],
+          ["q3"],
+        ]);
+        const { messages, repeated } = yield* importedFiles(
+          Object.fromEntries(names.map((name) => [name, files[name] ?? []])),
+        );
+        assert.deepStrictEqual([messages, repeated], [11, 4]);
+      }).pipe(fresh),
+    );
+  }
+});
+
+describe("a sub-agent's trajectory inside its parent's", () => {
+  const run = "0a0b0c0d-2222-4000-8000-000000000001";
+  const alone = "0a0b0c0d-2222-4000-8000-000000000002";
+  const steps = (words: string, tokens: number) => [
+    { step_id: 1, timestamp: "2026-09-01T10:00:00Z", source: "user", message: `do ${words}` },
+    {
+      step_id: 2,
+      timestamp: "2026-09-01T10:00:01Z",
+      source: "agent",
+      message: `did ${words}`,
+      tool_calls: [{ tool_call_id: "c1", function_name: "grep", arguments: { words } }],
+      observation: { results: [{ source_call_id: "c1", content: words }] },
+      metrics: { prompt_tokens: tokens, completion_tokens: 1, cost_usd: 0.5 },
+    },
+  ];
+  const trajectory = (words: string, tokens: number, more: object) => ({
+    schema_version: "ATIF-v1.7",
+    agent: { name: "terminus", version: "2", model_name: "opus" },
+    ...more,
+    steps: steps(words, tokens),
+  });
+  const inner = trajectory("deep", 1, { trajectory_id: "deep" });
+  const child = trajectory("child", 10, { session_id: alone, trajectory_id: "child", subagent_trajectories: [inner] });
+  const outer = trajectory("parent", 100, {
+    session_id: run,
+    subagent_trajectories: [child, trajectory("nameless", 1000, {})],
+  });
+  // A step that came with the context of an earlier trajectory was paid for there.
+  const copied = outer.steps.map((step) => ({ ...step, is_copied_context: true }));
+  const continued = { ...trajectory("more", 10_000, { session_id: `${run}-cont-1` }) };
+  const files: Readonly<Record<string, string>> = {
+    "trajectory.json": JSON.stringify(outer, null, 2),
+    "child.json": JSON.stringify({ ...child, subagent_trajectories: undefined }),
+    "cont.json": JSON.stringify({
+      ...continued,
+      steps: [...copied, ...continued.steps.map((step) => ({ ...step, step_id: step.step_id + 2 }))],
+    }),
+  };
+
+  for (const names of [Object.keys(files), Object.keys(files).toReversed()]) {
+    it.live(`is a thread below it and counts once, also beside its own file: ${names.join(", ")}`, () =>
+      Effect.gen(function* () {
+        for (const name of names) yield* importedFiles({ [name]: files[name] ?? "" });
+        assert.deepStrictEqual(
+          yield* rows("SELECT thread_id, parent_thread_id, parent_relation FROM v_threads ORDER BY 1"),
+          [
+            [run, null, null],
+            [`${run}-cont-1`, null, null],
+            [`${run}/2`, run, "sub-agent"],
+            [`${run}/child`, run, "sub-agent"],
+            [`${run}/child/deep`, `${run}/child`, "sub-agent"],
+            [alone, null, null],
+          ],
+        );
+        assert.deepStrictEqual(
+          yield* rows("SELECT count(*), sum(input_tokens), sum(output_tokens), total(cost_usd) FROM v_token_usage"),
+          [[5, 11_111, 5, 2.5]],
+        );
+        assert.deepStrictEqual(yield* rows("SELECT count(*) FROM v_tool_calls"), [[5]]);
+        const [spent] = yield* rows(
+          `SELECT input_tokens + delegated_input_tokens, delegated_threads FROM v_thread_tokens WHERE thread_id = '${run}'`,
+        );
+        assert.strictEqual(spent?.[1], 3);
+        assert.deepStrictEqual(JSON.parse(yield* exported(run)), outer);
+        assert.deepStrictEqual(JSON.parse(yield* exported(`${run}/child/deep`)), inner);
       }).pipe(fresh),
     );
   }

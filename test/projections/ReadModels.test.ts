@@ -364,6 +364,108 @@ describe("tool calls", () => {
     }),
   );
 
+  const at = (millis: number, of: object) => ({ occurredAt: 1_700_000_000_000 + millis, ...of });
+  const asked = (callId: string, more: object) => ({
+    callId,
+    name: "forecast",
+    server: "weather",
+    arguments: { city: "Ghent" },
+    ...more,
+  });
+  const agents = (sequence: number, id: string) =>
+    event(
+      sequence,
+      "thread.entry_recorded",
+      {
+        format: "claude-code",
+        entry: {
+          type: "assistant",
+          uuid: uuid(sequence),
+          sessionId: "agent",
+          timestamp: new Date(1_700_000_000_000 + sequence).toISOString(),
+          message: {
+            id: `m-${id}`,
+            role: "assistant",
+            content: [{ type: "tool_use", id, name: "mcp__weather__forecast", input: { city: "Ghent" } }],
+          },
+        },
+      },
+      at(sequence, { in: thread("agent") }),
+    );
+  const servers = (sequence: number, callId: string, more: object) =>
+    event(sequence, "thread.tool_called", asked(callId, {}), at(sequence + 100, { in: thread("wrap/1"), ...more }));
+  const editors = (sequence: number) =>
+    event(
+      sequence,
+      "thread.tool_called",
+      asked("s/1", {}),
+      at(sequence, { in: thread("acp/agent"), correlationId: "call_1" }),
+    );
+
+  for (const [order, place] of [
+    ["the agent's record first", [1, 2]],
+    ["the server's record first", [2, 1]],
+  ] as const) {
+    it.live(`counts a call once that agent and server recorded, and says how they were joined, ${order}`, () =>
+      Effect.gen(function* () {
+        const [first, second] = place;
+        const named = [agents(first, "toolu_01"), servers(second, "one", { correlationId: "toolu_01" })];
+        const { rows } = yield* folded(
+          named.toSorted((one, other) => one.sequence - other.sequence),
+          all,
+        );
+        assert.deepStrictEqual(rows("SELECT thread_id, tool_name FROM v_tool_calls"), [
+          { thread_id: "agent", tool_name: "mcp__weather__forecast" },
+        ]);
+        const witness =
+          "SELECT call_key, thread_id, witness_key, witness_thread_id, server, joined_by FROM v_call_witnesses";
+        const joined = {
+          call_key: "toolu_01",
+          thread_id: "agent",
+          witness_key: "wrap/1 one",
+          witness_thread_id: "wrap/1",
+          server: "weather",
+        };
+        assert.deepStrictEqual(rows(witness), [{ ...joined, joined_by: "call id" }]);
+        const nameless = [agents(first, "toolu_01"), servers(second, "one", {})];
+        const apart = yield* folded(
+          nameless.toSorted((one, other) => one.sequence - other.sequence),
+          all,
+        );
+        assert.deepStrictEqual(apart.rows(witness), [{ ...joined, joined_by: "arguments and time" }]);
+      }),
+    );
+  }
+
+  it.live("joins no call to one of another time, of other arguments, or to nothing", () =>
+    Effect.gen(function* () {
+      const { rows } = yield* folded(
+        [
+          agents(1, "toolu_01"),
+          servers(2, "later", { occurredAt: 1_700_000_700_000, recordedAt: 1_700_000_700_000 }),
+          servers(3, "sooner", { occurredAt: 1_699_999_990_000 }),
+          event(
+            4,
+            "thread.tool_called",
+            asked("other", { arguments: { city: "Bruges" } }),
+            at(4, { in: thread("wrap/1") }),
+          ),
+          servers(5, "lone", {
+            correlationId: "toolu_02",
+            occurredAt: 1_700_000_800_000,
+            recordedAt: 1_700_000_800_000,
+          }),
+          editors(6),
+        ],
+        all,
+      );
+      assert.deepStrictEqual(rows("SELECT witness_key, joined_by FROM v_call_witnesses"), [
+        { witness_key: "acp/agent s/1", joined_by: "arguments and time" },
+      ]);
+      assert.deepStrictEqual(rows("SELECT count(*) AS calls FROM v_tool_calls"), [{ calls: 6 }]);
+    }),
+  );
+
   it.live("takes an answer that comes before its call, shows one without a call apart, and knows what is unknown", () =>
     Effect.gen(function* () {
       const { rows } = yield* told(

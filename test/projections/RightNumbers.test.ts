@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest";
+import { plainWords } from "../../src/domain/thread/MessageKind.ts";
 import { Effect, Layer } from "effect";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -118,6 +119,13 @@ describe("messages", () => {
       ]);
     }).pipe(fresh),
   );
+
+  it("are shown without the tags that an agent put around a person's words", () => {
+    assert.strictEqual(plainWords("<task>\nfix it\n</task>\n<environment_details>x</environment_details>"), "fix it");
+    assert.strictEqual(plainWords("<USER_REQUEST> list </USER_REQUEST>"), "list");
+    assert.strictEqual(plainWords("<user_query>cut of"), "cut of");
+    assert.strictEqual(plainWords("<b>bold</b> words"), "<b>bold</b> words");
+  });
 });
 
 describe("tokens", () => {

@@ -130,6 +130,7 @@ describe("a search", () => {
       assert.strictEqual(yield* count("o)b", "contains"), 0);
       assert.strictEqual(yield* count("todo\\(\\w+\\)", "regex"), 1);
       assert.include((yield* Effect.flip(query.search({ text: "(", by: "regex" }))).message, "regular expression");
+      assert.strictEqual(yield* count("foo(bar) todo(me) aaa", "contains"), 1, "a word between spaces");
       assert.include((yield* Effect.flip(query.search({ text: "(a+)+$", by: "regex" }))).message, "longer than");
     }),
   );
@@ -159,6 +160,26 @@ describe("a search", () => {
       assert.isAbove(answer.threads[0]?.count ?? 0, 150);
       assert.lengthOf(answer.threads[0]?.hits ?? [], 3);
       assert.deepInclude(yield* query.search({ text: "common 7" }), { isCut: false, ranked: 1 });
+    }),
+  );
+
+  it.live("with a filter goes back behind the newest 5,000 matches, and says so where it looked at no more", () =>
+    Effect.gen(function* () {
+      const day = 86_400_000;
+      const query = yield* asked([
+        event(1, "thread.opened", { cwd: "/home/me/old" }, inThread("old")),
+        said(2, "a common word", { ...inThread("old"), occurredAt: day }),
+        ...Array.from({ length: 5_100 }, (_, n) => said(n + 3, "common", { ...inThread("new"), occurredAt: 9 * day })),
+      ]);
+      const ask = (filter: Omit<SearchFilter, "text">) => query.search({ text: "common", ...filter });
+      for (const filter of [{ threadId: "old" }, { until: 2 * day }, { project: "old" }]) {
+        const { threads, total } = yield* ask(filter);
+        assert.deepStrictEqual([total, threads[0]?.thread.threadId], [1, "old"], JSON.stringify(filter));
+      }
+      assert.deepInclude(yield* ask({ until: 1 }), { isCut: false, ranked: 0 });
+      assert.deepInclude(yield* ask({ since: 5 * day }), { isCut: true, total: 1 });
+      const characters = yield* query.search({ text: "a common word", by: "contains" });
+      assert.deepStrictEqual([characters.total, characters.isCut], [1, false]);
     }),
   );
 });
@@ -263,10 +284,13 @@ describe("ids of threads", () => {
         said(1, "x", inThread("abc")),
         said(2, "y", inThread("abcd")),
         said(3, "z", inThread("b")),
+        said(4, "z", inThread("b/agent-1")),
+        said(5, "z", inThread("b/agent-1/deep")),
       ]);
+      assert.deepStrictEqual(yield* query.threadIds({ beginning: "b/" }), ["b/agent-1", "b/agent-1/deep"]);
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "ab" }), ["abc", "abcd"]);
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "abc" }), ["abc"], "an id in full");
-      assert.deepStrictEqual(yield* query.threadIds({ beginning: "b" }), ["b"]);
+      assert.deepStrictEqual(yield* query.threadIds({ beginning: "" }), ["abc", "abcd", "b"], "none below another");
       assert.deepStrictEqual(yield* query.threadIds({ beginning: "c" }), []);
     }),
   );

@@ -7,7 +7,8 @@ import { QuotaCounts } from "../../src/coordination/quotas/QuotaCounts.ts";
 import { thread } from "../../src/domain/History.ts";
 import { AccessDenied, Recollect } from "../../src/index.ts";
 import { type Admit, admitting } from "../../src/log/access/Admission.ts";
-import { EventLog } from "../../src/log/EventLog.ts";
+import { problemOf } from "../../src/edge/http/handlers/Answer.ts";
+import { deniedIn, EventLog } from "../../src/log/EventLog.ts";
 import { create } from "../../src/machine/AccessKeys.ts";
 import * as ClosedServer from "../support/ClosedServer.ts";
 
@@ -52,6 +53,26 @@ describe("the counts of a tenant", () => {
 });
 
 describe("a tenant beyond its quota", () => {
+  it("is told over HTTP when there is room again, by the quota that refused", () => {
+    const refusedBy = (quota: Quota, now = noon) => {
+      const counts = countsOf(quota, { threads: ["a"], bytes: 100 });
+      const refused =
+        counts.take({ bytes: 10, events: 1, thread: "b" }, now) ?? counts.take({ bytes: 10, events: 90 }, now);
+      const closed = { append: () => Effect.die("it was admitted") } as unknown as EventLog["Service"];
+      const log = admitting(closed, () => refused);
+      const event = { id: "e", type: "t", schemaVersion: 1, occurredAt: 0, source: "test", body: "{}" };
+      const failure = Effect.runSync(
+        Effect.flip(log.append({ history: thread("t", "acme"), events: [event], expected: "any" })),
+      );
+      const denied = failure._tag === "LogUnavailable" ? deniedIn(failure) : undefined;
+      const { code, retryAfter, status } = problemOf(denied) ?? {};
+      return { code, retryAfter, status };
+    };
+    assert.deepStrictEqual(refusedBy({ bytesPerDay: 105 }), { code: "quota", status: 429, retryAfter: 12 * 3_600 });
+    assert.deepStrictEqual(refusedBy({ eventsPerMinute: 30 }), { code: "quota", status: 429, retryAfter: 2 });
+    assert.deepStrictEqual(refusedBy({ threads: 1 }), { code: "quota", status: 429, retryAfter: undefined });
+  });
+
   it.live("is refused by the quota's name, over NATS and by the daemon's own doors; others write on", () =>
     Effect.gen(function* () {
       const [acme, beta] = [create(), create()];

@@ -5,10 +5,16 @@
  */
 import { type NatsConnection as Client, nkeyAuthenticator } from "@nats-io/transport-node";
 import { assert, layer } from "@effect/vitest";
-import { Context, Effect, Layer, Stream } from "effect";
+import { Context, Effect, Fiber, Layer, Redacted, Stream } from "effect";
+import { isMisfit } from "../../src/domain/Event.ts";
+import { fromContent } from "../../src/domain/EventId.ts";
+import * as Watch from "../../src/coordination/watch/Watch.ts";
 import * as History from "../../src/domain/History.ts";
 import { inboxOf } from "../../src/log/access/Roles.ts";
+import * as NatsConnection from "../../src/log/connection/NatsConnectionNats.ts";
+import { Credentials } from "../../src/log/connection/NatsCredentialsNats.ts";
 import { EventLog } from "../../src/log/EventLog.ts";
+import * as EventLogNats from "../../src/log/EventLogNats.ts";
 import { encodeToken } from "../../src/log/Subject.ts";
 import { create } from "../../src/machine/AccessKeys.ts";
 import * as ClosedServer from "../support/ClosedServer.ts";
@@ -60,6 +66,9 @@ const world = Layer.effect(
     return World.of({ clients, crowd, log: Context.get(daemon, EventLog), url });
   }),
 ).pipe(Layer.provide(ClosedServer.machine));
+
+/** Of an answer that is sure to come: 64 clients at once sign in, and write with fsync. */
+const patienceMillis = 30_000;
 
 const isYes = (answer: string): boolean =>
   answer === "heard" || (!/^(?:denied|nobody|silent|40\d)$/.test(answer) && !/"code": ?40[34]/.test(answer));
@@ -122,9 +131,9 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
           Effect.gen(function* () {
             const authenticator = nkeyAuthenticator(new TextEncoder().encode(key.seed));
             const nc = yield* ClosedServer.client({ servers: url, inboxPrefix: inboxOf(name), authenticator });
-            const mine = yield* Effect.promise(() => publish("thread", encodeToken(tenant))(nc));
+            const mine = yield* Effect.promise(() => publish("thread", encodeToken(tenant), patienceMillis)(nc));
             const next = encodeToken(`tenant ${(index + 1) % crowd.length}`);
-            const theirs = yield* Effect.promise(() => publish("thread", next)(nc));
+            const theirs = yield* Effect.promise(() => publish("thread", next, patienceMillis)(nc));
             const [said] = yield* Stream.runCollect(log.read({ history: History.thread("t1", tenant) }));
             const isRight = /"seq"/.test(mine) && theirs === "denied" && said?.extensions?.["principal"] === name;
             return isRight ? [] : [`${name}: ${mine} ${theirs} ${JSON.stringify(said?.extensions)}`];
@@ -133,6 +142,74 @@ layer(world, { excludeTestServices: true })("a user of a role", (it) => {
       );
       assert.deepStrictEqual(wrong.flat(), []);
     }),
+  );
+
+  it.effect(
+    "of a tenant follows what its tenant has, live, and keeps its blobs, and hears nothing of another tenant",
+    () =>
+      Effect.gen(function* () {
+        const { crowd, url } = yield* World;
+        const logs = yield* Effect.forEach(crowd.slice(0, 2), ({ key, name }) =>
+          Layer.build(
+            EventLogNats.layer().pipe(
+              Layer.provide(
+                NatsConnection.layer({
+                  servers: url,
+                  credentials: Credentials.NKey({ seed: Redacted.make(key.seed) }),
+                  inboxPrefix: inboxOf(name),
+                }),
+              ),
+            ),
+          ),
+        );
+        const [mine, theirs] = logs.map((context) => Context.get(context, EventLog));
+        if (mine === undefined || theirs === undefined) return assert.fail("two tenants");
+        const say = (log: EventLog["Service"], tenant: string | undefined, id: string) =>
+          log.append({
+            history: History.thread(id, tenant),
+            events: [
+              {
+                id: fromContent(`${tenant} ${id}`),
+                type: "x.said",
+                schemaVersion: 1,
+                source: "test",
+                occurredAt: 0,
+                body: "{}",
+              },
+            ],
+            expected: "any",
+          });
+        const [own, other] = crowd.map(({ tenant }) => tenant);
+        const after = (yield* mine.info).lastSequence;
+        yield* say(mine, own, "followed-1");
+        const heard = yield* mine.follow({ after }).pipe(Stream.take(3), Stream.runCollect, Effect.forkChild);
+        const ofOne = yield* mine
+          .follow({ after: 0, history: History.thread("followed-3", own) })
+          .pipe(Stream.take(1), Stream.runCollect, Effect.forkChild);
+        yield* say(theirs, other, "followed-2");
+        yield* say(mine, own, "followed-2");
+        yield* say(mine, own, "followed-3");
+        const told = yield* Fiber.join(heard);
+        assert.deepStrictEqual(
+          told.map((entry) => (isMisfit(entry) ? entry.problem : `${entry.history.tenant} ${entry.history.id}`)),
+          [1, 2, 3].map((number) => `${own} followed-${number}`),
+        );
+        assert.strictEqual((yield* Fiber.join(ofOne)).length, 1);
+        // What others have written since is behind the tenant's own last event: the past ends all the same.
+        yield* say(theirs, other, "followed-4");
+        const watch = yield* Watch.make.pipe(Effect.provideService(EventLog, mine));
+        const past = yield* watch.watch({ tenant: own ?? "" }, { after }).pipe(
+          Stream.takeUntil(({ _tag }) => _tag === "CaughtUp"),
+          Stream.runCollect,
+        );
+        assert.deepStrictEqual(
+          past.map(({ _tag }) => _tag),
+          ["Event", "Event", "Event", "CaughtUp"],
+        );
+        const bytes = new TextEncoder().encode("a large part");
+        const kept = yield* mine.putBlob(bytes);
+        assert.deepStrictEqual(yield* mine.getBlob(kept.sha256), bytes);
+      }).pipe(Effect.scoped),
   );
 
   it.effect("is nobody without a key", () =>

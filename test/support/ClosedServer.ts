@@ -63,7 +63,7 @@ export const daemon = ({ admit, root, url }: { readonly root: string; readonly u
 /** A bare client with one of the folder's keys, or whatever is given; closed with the scope. */
 export const client = (options: ConnectionOptions) =>
   Effect.acquireRelease(
-    Effect.promise(() => connect({ reconnect: false, timeout: 5_000, ...options })),
+    Effect.promise(() => connect({ reconnect: false, timeout: 20_000, ...options })),
     (nc) => Effect.promise(() => nc.close()),
   );
 

@@ -49,7 +49,12 @@ export interface Counts {
   orphanResults: number;
   /** Over occurrences. The nth result of an id answers its nth use. */
   outcomes: Outcomes;
+  /** By the name of the tool, where the reader of the format says one: over occurrences. */
+  tools: Record<string, Outcomes>;
   tokens: Tokens;
+  /** By model, and by day in UTC and model, where the reader of the format says them: input, output. */
+  models: Record<string, Tokens>;
+  days: Record<string, Tokens>;
 }
 
 export interface RawCounts extends Counts {
@@ -178,6 +183,8 @@ class Thread {
   readonly messages = new Map<string, number>();
   readonly uses = new Map<string, number>();
   readonly results = new Map<string, Array<"ok" | "error">>();
+  /** Names of the nth use of each id. */
+  readonly names = new Map<string, Array<string | undefined>>();
   private anonymous = 0;
 
   message(role: string): void {
@@ -192,8 +199,9 @@ class Thread {
   }
 
   /** Returns the id that a result must name: a call without id gets one of its own. */
-  call(id: string | undefined): string {
+  call(id: string | undefined, name?: string): string {
     const key = id ?? `\u0000${this.anonymous++}`;
+    this.names.set(key, [...(this.names.get(key) ?? []), name]);
     this.uses.set(key, (this.uses.get(key) ?? 0) + 1);
     return key;
   }
@@ -205,10 +213,16 @@ class Thread {
   }
 }
 
+/** Speaker of a response, and the time that its line states, ISO 8601 in UTC. */
+interface Spoken {
+  readonly model?: string | undefined;
+  readonly at?: string | undefined;
+}
+
 class Tally {
   readonly threads = new Map<string, Thread>();
   /** Usage by response: the last one seen is the final one. Set-wide, because a resumed session may re-send a response. */
-  readonly usage = new Map<string, { readonly thread: string; readonly tokens: Tokens }>();
+  readonly usage = new Map<string, { readonly thread: string; readonly tokens: Tokens } & Spoken>();
   private anonymous = 0;
 
   thread(key: string): Thread {
@@ -217,17 +231,20 @@ class Tally {
     return thread;
   }
 
-  used(thread: string, response: string | undefined, tokens: Tokens): void {
-    this.usage.set(response ?? `\u0000${this.anonymous++}`, { thread, tokens });
+  used(thread: string, response: string | undefined, tokens: Tokens, spoken: Spoken = {}): void {
+    this.usage.set(response ?? `\u0000${this.anonymous++}`, { thread, tokens, ...spoken });
   }
 
   counts(): Map<string, Counts> {
     const all = new Map<string, Counts>();
     for (const [key, thread] of this.threads) all.set(key, countsOfThread(thread));
-    for (const { thread, tokens } of this.usage.values()) {
+    for (const { at, model, thread, tokens } of this.usage.values()) {
       const counts = all.get(thread);
       if (counts === undefined) throw new Error(`usage for the unknown thread ${thread}`);
       addTokens(counts.tokens, tokens);
+      if (model === undefined) continue;
+      addTokens((counts.models[model] ??= noTokens()), tokens);
+      if (at !== undefined) addTokens((counts.days[`${at.slice(0, 10)} ${model}`] ??= noTokens()), tokens);
     }
     return all;
   }
@@ -242,7 +259,10 @@ const noCounts = (): Counts => ({
   toolResults: 0,
   orphanResults: 0,
   outcomes: { ok: 0, error: 0, unknown: 0 },
+  tools: {},
   tokens: noTokens(),
+  models: {},
+  days: {},
 });
 
 const countsOfThread = (thread: Thread): Counts => {
@@ -254,7 +274,12 @@ const countsOfThread = (thread: Thread): Counts => {
   for (const [id, uses] of thread.uses) {
     const results = thread.results.get(id) ?? [];
     counts.toolCallOccurrences += uses;
-    for (let n = 0; n < uses; n++) counts.outcomes[results[n] ?? "unknown"]++;
+    for (let n = 0; n < uses; n++) {
+      const outcome = results[n] ?? "unknown";
+      counts.outcomes[outcome]++;
+      const name = thread.names.get(id)?.[n];
+      if (name !== undefined) (counts.tools[name] ??= { ok: 0, error: 0, unknown: 0 })[outcome]++;
+    }
   }
   for (const [id, results] of thread.results) {
     const answered = Math.min(results.length, thread.uses.get(id) ?? 0);
@@ -268,6 +293,10 @@ const addTokens = (sum: Tokens, more: Tokens): void => {
   for (const kind of Object.keys(sum) as Array<keyof Tokens>) sum[kind] += more[kind];
 };
 
+const addOutcomes = (sum: Outcomes, more: Outcomes): void => {
+  for (const kind of ["ok", "error", "unknown"] as const) sum[kind] += more[kind];
+};
+
 const add = (sum: Counts, more: Counts): void => {
   sum.threads += more.threads;
   sum.entries += more.entries;
@@ -276,8 +305,12 @@ const add = (sum: Counts, more: Counts): void => {
   sum.toolCallOccurrences += more.toolCallOccurrences;
   sum.toolResults += more.toolResults;
   sum.orphanResults += more.orphanResults;
-  for (const kind of ["ok", "error", "unknown"] as const) sum.outcomes[kind] += more.outcomes[kind];
+  addOutcomes(sum.outcomes, more.outcomes);
+  for (const [name, outcomes] of Object.entries(more.tools))
+    addOutcomes((sum.tools[name] ??= { ok: 0, error: 0, unknown: 0 }), outcomes);
   addTokens(sum.tokens, more.tokens);
+  for (const [name, tokens] of Object.entries(more.models)) addTokens((sum.models[name] ??= noTokens()), tokens);
+  for (const [name, tokens] of Object.entries(more.days)) addTokens((sum.days[name] ??= noTokens()), tokens);
 };
 
 // ------------------------------------------------------------------------------------------------------------- sources
@@ -333,7 +366,7 @@ type Reader = (source: Source, tally: Tally) => void;
 /** Anthropic content blocks: calls and results of one message. */
 const anthropicBlocks = (thread: Thread, content: Json | undefined): void => {
   for (const block of Array.isArray(content) ? (content as ReadonlyArray<Json>) : []) {
-    if (text(block, "type") === "tool_use") thread.call(text(block, "id"));
+    if (text(block, "type") === "tool_use") thread.call(text(block, "id"), text(block, "name"));
     if (text(block, "type") === "tool_result") {
       thread.result(text(block, "tool_use_id") ?? "", get(block, "is_error") === true ? "error" : "ok");
     }
@@ -344,7 +377,7 @@ const anthropicBlocks = (thread: Thread, content: Json | undefined): void => {
  * Thread = the line's own sessionId; a line without one belongs to the session of the line before it, else of the next.
  * An assistant message = one message.id; a `user` line = one message, tool results included.
  * Choice: a sub-agent's messages inside `progress` lines are messages of this thread; `system` lines are notices. A prompt
- * that was queued is a message, unless a later `user` line says the same words.
+ * that was queued is a message, unless a later `user` line says the same words. Lines of `<synthetic>` are Claude Code's own words and no model's.
  */
 const claudeCode: Reader = (source, tally) => {
   const lines = source.lines();
@@ -374,7 +407,10 @@ const claudeCode: Reader = (source, tally) => {
     thread.messageOnce(id, role);
     if (get(message, "usage") !== undefined) {
       const response = `${id}\u0000${text(told, "requestId") ?? ""}`;
-      tally.used(session, response, tokensOf(get(message, "usage"), anthropicUsage));
+      const by = text(message, "model");
+      const at = text(told, "timestamp") ?? text(value, "timestamp");
+      const spoken = { model: by === "<synthetic>" ? undefined : by, at };
+      tally.used(session, response, tokensOf(get(message, "usage"), anthropicUsage), spoken);
     }
   }
 };
@@ -408,7 +444,8 @@ const codexRollout: Reader = (source, tally) => {
     }
     if (text(value, "type") !== "response_item") continue;
     if (type === "message") thread.message(text(payload, "role") ?? "");
-    if (type === "function_call" || type === "custom_tool_call") thread.call(text(payload, "call_id"));
+    if (type === "function_call" || type === "custom_tool_call")
+      thread.call(text(payload, "call_id"), text(payload, "name"));
     if (type === "function_call_output" || type === "custom_tool_call_output") {
       const id = text(payload, "call_id") ?? "";
       const refused = text(payload, "output")?.startsWith("unsupported call: ") === true;
@@ -473,9 +510,10 @@ const geminiEntry = (key: string, tally: Tally, entry: Json): void => {
   const type = text(entry, "type") ?? text(entry, "role");
   if (type === "user") thread.message("user");
   if (type === "gemini" || type === "model") thread.message("assistant");
-  if (isObject(get(entry, "tokens"))) tally.used(key, undefined, tokensOf(get(entry, "tokens"), geminiUsage));
+  const spoken = { model: text(entry, "model"), at: text(entry, "timestamp") };
+  if (isObject(get(entry, "tokens"))) tally.used(key, undefined, tokensOf(get(entry, "tokens"), geminiUsage), spoken);
   for (const call of list(entry, "toolCalls")) {
-    const id = thread.call(text(call, "id"));
+    const id = thread.call(text(call, "id"), text(call, "name"));
     const status = text(call, "status");
     if (get(call, "result") !== undefined) thread.result(id, status === "success" ? "ok" : "error");
   }
@@ -506,12 +544,13 @@ const pi: Reader = (source, tally) => {
     const role = text(message, "role") ?? "";
     thread.message(role === "toolResult" ? "tool" : role);
     for (const block of list(message, "content")) {
-      if (text(block, "type") === "toolCall") thread.call(text(block, "id"));
+      if (text(block, "type") === "toolCall") thread.call(text(block, "id"), text(block, "name"));
     }
     if (role === "toolResult") {
       thread.result(text(message, "toolCallId") ?? "", get(message, "isError") === true ? "error" : "ok");
     }
-    if (isObject(get(message, "usage"))) tally.used(key, undefined, tokensOf(get(message, "usage"), piUsage));
+    const spoken = { model: text(message, "model"), at: text(value, "timestamp") };
+    if (isObject(get(message, "usage"))) tally.used(key, undefined, tokensOf(get(message, "usage"), piUsage), spoken);
   }
 };
 
@@ -520,7 +559,8 @@ const chatEntry = (key: string, tally: Tally, entry: Json, error: boolean): void
   const thread = tally.thread(key);
   const role = text(entry, "role") ?? "";
   thread.message(role);
-  for (const call of list(entry, "tool_calls")) thread.call(text(call, "id"));
+  for (const call of list(entry, "tool_calls"))
+    thread.call(text(call, "id"), text(call, "function", "name") ?? text(call, "function") ?? text(call, "name"));
   if (role !== "tool") return;
   const ids = list(entry, "tool_call_ids");
   const answered = ids.length > 0 ? ids : [get(entry, "tool_call_id") ?? get(entry, "id") ?? ""];

@@ -51,9 +51,11 @@ const maxAfter = 1_000;
 
 const invalid = (reason: string, hint: string) => new InvalidTask({ reason, hint });
 
-/** Ids in refusals: an id that is none may be of any size. */
-export const shown = (id: string): string =>
-  id.length > 80 ? `${id.slice(0, 80).toWellFormed()}…` : id.toWellFormed();
+/** Ids in refusals: an id that is none may be of any size, and from a program without types anything. */
+export const shown = (id: string): string => {
+  const text = String(id);
+  return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}…` : text.toWellFormed();
+};
 
 export const notAnId = (of: string, id: string): InvalidTask | undefined =>
   isHistory({ tenant: "t", kind: "task", id })
@@ -61,6 +63,8 @@ export const notAnId = (of: string, id: string): InvalidTask | undefined =>
     : invalid(`"${shown(id)}" is no id of a ${of}`, `An id has 1 to ${maxIdBytes} bytes of well-formed UTF-8.`);
 
 const notAnAgentType = (agentType: string): InvalidTask | undefined => {
+  if (typeof agentType !== "string")
+    return invalid(`the agent type ${shown(agentType)} is no text`, "Give it as a text.");
   const bytes = Buffer.byteLength(agentType, "utf8");
   if (bytes > 0 && bytes <= maxAgentTypeBytes && agentType.isWellFormed()) return undefined;
   return invalid(
@@ -104,6 +108,7 @@ export const delayFault = (delayMillis: number): InvalidTask | undefined =>
 
 /** Fault of a task's key. */
 export const keyFault = (dedupKey: string): InvalidTask | undefined => {
+  if (typeof dedupKey !== "string") return invalid(`the key ${shown(dedupKey)} is no text`, "Give it as a text.");
   const bytes = Buffer.byteLength(dedupKey, "utf8");
   if (bytes > 0 && bytes <= maxKeyBytes && dedupKey.isWellFormed()) return undefined;
   return invalid(`the key "${shown(dedupKey)}" has ${bytes} bytes`, `It has 1 to ${maxKeyBytes} of well-formed UTF-8.`);

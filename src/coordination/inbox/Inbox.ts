@@ -13,6 +13,7 @@
  *   `retry`;
  * - the messages of one sender to one name are handled in the order of sending while no attempt fails;
  * - an inbox that is full takes no more, and others go on;
+ * - however many are sent at once, they wait for their turn, and none fails for it;
  * - a request takes the first reply, in its time; what is said beside or later is an event and lies in no inbox;
  * - what was sent, a reply too, is an event of the sender's session (`session.message_sent`) before it is in any inbox.
  *
@@ -31,7 +32,6 @@ import { type DeadLetter, lying, type Message } from "./InboxMessage.ts";
 import {
   type Answering,
   type Extending,
-  InboxFull,
   InboxUnavailable,
   type Leasing,
   NoReply,
@@ -45,6 +45,7 @@ import {
   type Taking,
   type Waiting,
 } from "./InboxCalls.ts";
+import * as InboxCapacity from "./InboxCapacity.ts";
 import * as InboxQueue from "./InboxQueue.ts";
 
 export { InboxRefused, maxBodyBytes, maxBodyDepth } from "./InboxCheck.ts";
@@ -111,10 +112,6 @@ const defaultAttempts = 10;
 const unavailable = (messageId: string) => (error: BucketError) =>
   new InboxUnavailable({ messageId, reason: error.reason, hint: "Send it again with the same id." });
 
-/** A name as a shell takes it. */
-const quoted = (name: string): string =>
-  /^[-\w.]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
-
 /** One for a request: the first reply is the one. */
 const replyTo = (tenant: string, requestId: string) => keyOf("reply", tenant, requestId);
 
@@ -123,7 +120,7 @@ const noSuch = ({ name, receipt }: Settling) =>
     name,
     receipt: receipt.slice(0, 2 * History.maxIdBytes),
     message: `No message in the inbox of ${name} is held by this receipt.`,
-    hint: `It was handled, or its lease is over. recollect inbox list ${quoted(name)} lists what lies there.`,
+    hint: `It was handled, or its lease is over. recollect inbox list ${InboxCapacity.quoted(name)} lists what lies there.`,
   });
 
 const takenOf = (held: InboxQueue.Held): Taken => ({
@@ -137,22 +134,7 @@ const make = Effect.gen(function* () {
   const bucket = yield* (yield* Buckets).open(InboxQueue.settings);
   const { tenant } = publisher;
   const queue = InboxQueue.make(bucket, tenant);
-
-  /** Counted at each message. Several that are sent at the same moment may put in a little more. */
-  const admit = Effect.fnUntraced(function* (message: Message) {
-    const { to: name } = message;
-    const kind = queue.kindOf(message);
-    const messages = yield* queue.count(kind, name);
-    if (messages < InboxQueue.bounds[kind] || (yield* queue.lies(message))) return;
-    const whose = tenant === History.defaultTenant ? quoted(name) : `${quoted(name)} --tenant ${quoted(tenant)}`;
-    const size = kind === "large" ? " of more than 8 KiB" : "";
-    return yield* new InboxFull({
-      name,
-      messages,
-      message: `The inbox of ${name} is full: ${messages} messages${size} lie there, and ${InboxQueue.bounds[kind]} may.`,
-      hint: `recollect inbox list ${whose} shows them, recollect inbox clear ${whose} empties it.`,
-    });
-  });
+  const capacity = InboxCapacity.make(queue, tenant);
 
   /** The event first: what is in an inbox was sent. */
   const post = Effect.fnUntraced(function* (
@@ -174,12 +156,7 @@ const make = Effect.gen(function* () {
       correlationId: answers?.correlationId ?? id,
       isRequest,
     };
-    // An inbox that cannot be counted cannot be written to either, and says so then.
-    if (request === undefined) {
-      const counted = admit({ ...about_, sentAt: 0, expiresAt: 0 });
-      yield* Effect.catchTags(counted, { BucketUnavailable: () => Effect.void, BucketRefused: () => Effect.void });
-    }
-    yield* publisher.publish({
+    const published = publisher.publish({
       id,
       session,
       actor: from,
@@ -201,7 +178,8 @@ const make = Effect.gen(function* () {
         ttlMillis: Math.max(ttlBounds.least, restMillis),
       });
     });
-    yield* put.pipe(Effect.mapError(unavailable(id)));
+    const posted = Effect.andThen(published, Effect.mapError(capacity.inTurn(put), unavailable(id)));
+    yield* request === undefined ? capacity.whenThereIsRoom({ ...about_, sentAt: 0, expiresAt: 0 }, posted) : posted;
     return id;
   });
 

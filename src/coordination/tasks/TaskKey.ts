@@ -14,7 +14,9 @@ import { task as historyOf } from "../../domain/History.ts";
 import { hasEnded } from "../../domain/task/TaskRecord.ts";
 import { type Desk, load } from "./TaskMoves.ts";
 
-const idOf = (agentType: string, key: string, number: number): string => `${agentType}/${key}#${number}`;
+/** A slash in the agent type is escaped: `a/b` with the key `c` is not `a` with the key `b/c`. */
+const idOf = (agentType: string, key: string, number: number): string =>
+  `${agentType.replace(/[%/]/g, encodeURIComponent)}/${key}#${number}`;
 
 /** The task that is open under the key, or the id of the next one. */
 export const underKey = Effect.fnUntraced(function* (desk: Desk, agentType: string, key: string) {

@@ -40,8 +40,6 @@ export type MoveError = InvalidEvent | AppendRefused | LogUnavailable;
 
 /** With pauses of 50 ms to 5 s this is half a minute, as long as a lease: later another worker has the task anyway. */
 const patientTries = 12;
-/** The longest move: a lapsed lease ends, and the next one is taken. */
-const maxSteps = 2;
 
 /** By whom and how an event of this desk is made. */
 export const writingOf = ({ policy, speaks }: Desk): Writing => ({ source: speaks.source, policy: policy() });
@@ -81,15 +79,15 @@ export const move = Effect.fnUntraced(function* <E>(options: {
 }): Effect.fn.Return<Moved, E | MoveError> {
   const { decide, desk, known, taskId } = options;
   const at = where(desk, taskId);
-  // The ids are given before anything is tried, so that an append whose answer was lost is found again.
-  const [made, ...more] = yield* Effect.replicateEffect(newId, maxSteps);
-  const ids = [options.id ?? made, ...more];
+  /** Given once, whatever is tried, so that an append whose answer was lost is found again. */
+  const ids = options.id === undefined ? [] : [options.id];
   const { isNew, state } = yield* decideAndAppend({
     ...at,
     known: { state: known, upTo: known.upTo },
     tries: options.patience === "patient" ? patientTries : 0,
     decide: Effect.fnUntraced(function* (record: TaskRecord) {
       const steps = yield* decide(record);
+      while (ids.length < steps.length) ids.push(yield* newId);
       const commands = yield* Effect.forEach(steps, ({ data, type }, index) =>
         compose({ ...desk.speaks, history: at.history, type, data, id: ids[index] }, writingOf(desk)),
       );

@@ -34,7 +34,7 @@ import * as TaskBatch from "./TaskBatch.ts";
 import { type Claiming, claim } from "./TaskClaim.ts";
 import { make as makeLease, type TaskLease } from "./TaskLease.ts";
 import { type Desk, load, move, type MoveError, type Step } from "./TaskMoves.ts";
-import { claimFault, InvalidTask, refusing } from "../config/TaskLimits.ts";
+import { claimFault, InvalidTask, refusing, shown } from "../config/TaskLimits.ts";
 import * as TaskEnqueue from "./TaskEnqueue.ts";
 import { type Named, TaskQueue } from "./queue/TaskQueue.ts";
 import { notFound, resultOf, type TaskResult } from "./TaskResult.ts";
@@ -254,7 +254,17 @@ const make = Effect.fnUntraced(function* (options: Options) {
     const id = dedupKey == null ? `${taskId}~` : (nextOf(taskId) ?? `${taskId}~`);
     const submission = { id, priority, maxAttempts, backoffMillis, onError, dedupKey };
     const about = { threadId: threadId ?? undefined, parentTaskId: parentTaskId ?? undefined };
-    return yield* submit(request, { ...submission, ...about }, taskId);
+    const again = yield* submit(request, { ...submission, ...about }, taskId);
+    // Under a key it is the open one, whichever that is.
+    if (
+      again.isNew ||
+      dedupKey != null ||
+      again.where !== "log" ||
+      (yield* load(desk, id)).submitted?.retryOf === taskId
+    )
+      return again;
+    const hint = `Cancel ${shown(id)} or wait for its end, and retry that one; or submit the request as a task of its own.`;
+    return yield* new CannotRetry({ taskId, status, message: `${shown(id)} is another task than its retry.`, hint });
   });
 
   const follow = yield* TaskWatch.make(desk);

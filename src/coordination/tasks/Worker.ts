@@ -14,6 +14,7 @@ import { headOf } from "../../domain/Truncate.ts";
 import type { TaskRequest } from "../../domain/task/TaskEvents.ts";
 import type { LeaseLost } from "../../domain/task/Task.ts";
 import { backoff } from "../../log/connection/Backoff.ts";
+import { elapsed } from "../../log/connection/Elapsed.ts";
 import type { LeaseError, TaskError, TaskLease } from "./TaskLease.ts";
 import {
   claimFault,
@@ -65,17 +66,22 @@ const lookMillis = 1_000;
 /** Patience of an interrupted worker with the log. After that its leases lapse. */
 const releaseMillis = 5_000;
 
-/** Ends with `LeaseLost`. */
+/** Looks after a lease, with a heartbeat at each third of it, until it ends with `LeaseLost`. */
 const watchdog = (lease: TaskLease): Effect.Effect<never, LeaseLost> => {
   const third = lease.leaseMillis / 3;
-  // The lease was just made: a task that is done in a moment is never looked after.
-  const looks = lease.look.pipe(
-    Effect.catchTag("LogUnavailable", () => Effect.void),
-    Effect.delay(Math.min(lookMillis, third)),
-    Effect.forever,
-  );
-  const beats = lease.heartbeat.pipe(Effect.delay(third), Effect.forever);
-  return Effect.raceFirst(looks, beats);
+  const pause = Math.min(lookMillis, third);
+  const looks = Effect.catchTag(lease.look, "LogUnavailable", () => Effect.void);
+  return Effect.flatMap(elapsed, (claimedAt) => {
+    let heardAt = claimedAt;
+    // The lease was just made: a task that is done in a moment is never looked after.
+    const next = Effect.andThen(Effect.sleep(pause), elapsed);
+    const looked = Effect.flatMap(next, (now) => {
+      if (now - heardAt + pause / 2 < third) return looks;
+      heardAt = now;
+      return lease.heartbeat;
+    });
+    return Effect.forever(looked);
+  });
 };
 
 /** A thrown value as the error of a task: a `type` of its own, else the name of its class. */

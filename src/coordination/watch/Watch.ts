@@ -89,10 +89,7 @@ const past = (
   if (what !== "everything" && "history" in what) {
     return WholeHistory.events(what.history, after).pipe(Stream.provideService(EventLog, log));
   }
-  return log.follow({ after }).pipe(
-    Stream.takeUntil(({ sequence }) => sequence >= upTo),
-    Stream.filter((entry) => isOf(what, entry)),
-  );
+  return log.follow({ after, until: upTo }).pipe(Stream.filter((entry) => isOf(what, entry)));
 };
 
 const rolledBack = (sequence: Sequence, end: Sequence) =>

@@ -13,7 +13,7 @@ import type { Carry, EntryContext, Interpretation, Interpreter } from "./Interpr
 export interface DocumentFormat {
   readonly format: string;
   /** Description of the thread by its frame. */
-  readonly described: (frame: JsonObject) => Fields;
+  readonly described: (frame: JsonObject, context: EntryContext) => Fields;
   /** Facts of an element; undefined for one that is not known. */
   readonly element: (entry: JsonObject, context: EntryContext, carry: Carry) => Interpretation | undefined;
 }
@@ -25,7 +25,7 @@ export const documentInterpreter = ({ described, element, format }: DocumentForm
     if (context.place !== "frame")
       return element(entry, context, carry) ?? { facts: [notUnderstood(format, nameOf(entry["type"]))] };
     const facts: Array<Fact> = [];
-    const after = describe(facts, carry, described(entry));
+    const after = describe(facts, carry, described(entry, context));
     return { facts: [...facts, noted("conversation")], carry: after };
   },
 });

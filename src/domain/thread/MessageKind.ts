@@ -18,9 +18,12 @@ const commands = /^<(?:command-(?:name|message|args)|bash-input)>/;
 const tagOf = (text: string, tag: string): string | undefined =>
   new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`).exec(text)?.[1]?.trim();
 
-/** Words as a person would recognise them: a command by its name and arguments, everything else as it stands. */
+/** Tags that agents put around a person's words. */
+const wrapped = /^<(task|user_query|USER_REQUEST|feedback|user_message)>([\s\S]*?)(?:<\/\1>|$)/;
+
+/** Words as a person would recognise them: a command by its name and arguments, without an agent's tags around them. */
 export const plainWords = (text: string): string => {
-  if (!commands.test(text)) return text;
+  if (!commands.test(text)) return wrapped.exec(text.trimStart())?.[2]?.trim() ?? text;
   const bash = tagOf(text, "bash-input");
   if (bash !== undefined) return `!${bash}`;
   const name = tagOf(text, "command-name") ?? tagOf(text, "command-message") ?? "";

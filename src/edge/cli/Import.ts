@@ -33,12 +33,17 @@ const summary = Effect.fnUntraced(function* (report: ImportReport) {
   const rows: ReadonlyArray<readonly [string, number, string]> = [
     ["threads", report.threads, ""],
     ["messages", report.messages, ""],
+    ["repeated", report.repeated, "messages copied from the thread that was forked, and counted there"],
     ["tool calls", report.toolCalls, ""],
     ["events appended", report.eventsAppended, ""],
     ["unchanged", report.unchanged, "files that were not read again"],
     ["duplicates", report.duplicates, "in the store already"],
     ["renamed", report.renamed, "whose id was taken by other content, kept under another"],
-    ["unknown", report.unknown, "kept as they came; a later version may understand them"],
+    [
+      "unknown",
+      report.unknown,
+      "kept as they came: not JSON, not UTF-8, or of a kind that a later version may understand",
+    ],
     ["skipped", report.skipped.length, "files that are no conversation"],
     ["refused", report.refused.length, ""],
   ];

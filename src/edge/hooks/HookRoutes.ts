@@ -8,10 +8,12 @@
  */
 import { Effect, Layer } from "effect";
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http";
-import { hookAgents } from "../../domain/interpret/hooks/hookEvent.ts";
+import { type HookAgent, hookAgents } from "../../domain/interpret/hooks/hookEvent.ts";
 import { queryOf } from "../http/Address.ts";
 import { shallowText } from "../http/Depth.ts";
 import { authenticated, requireRole } from "../http/Guard.ts";
+import { orProblem } from "../http/handlers/Answer.ts";
+import type { HotRoute } from "../http/hot/HotRoutes.ts";
 import { refused } from "../http/Problem.ts";
 import { TenantClients } from "../http/TenantClients.ts";
 import * as HookDoor from "./HookDoor.ts";
@@ -35,32 +37,58 @@ const parsed = (text: string): unknown => {
   }
 };
 
+interface Posted {
+  readonly agent: HookAgent;
+  readonly payload: unknown;
+  readonly event?: string | undefined;
+  readonly isBriefed?: boolean | undefined;
+}
+
+/** The answer to a hook, of a tenant whose client is at hand. */
+const answerTo = (
+  door: HookDoor.HookDoor["Service"],
+  { agent, event, isBriefed = false, payload }: Posted,
+  { client, tenant }: Pick<HookDoor.Told, "client" | "tenant">,
+) =>
+  door.tell({ agent, tenant, client, payload, event, isBriefed }).pipe(
+    Effect.mapError(noPayload),
+    Effect.map(({ body, kept }) =>
+      HttpServerResponse.jsonUnsafe(body, {
+        headers: {
+          "cache-control": "no-store",
+          ...(kept === undefined ? {} : { "recollect-kept": kept ? "yes" : "later" }),
+        },
+      }),
+    ),
+  );
+
+const agentOf = (name: string): HookAgent | undefined => hookAgents.find((one) => one === name);
+
 const told = Effect.fnUntraced(function* (door: HookDoor.HookDoor["Service"]) {
   const { tenant } = yield* requireRole("publisher");
   const request = yield* HttpServerRequest.HttpServerRequest;
   const { agent: name = "" } = yield* HttpRouter.params;
-  const agent = hookAgents.find((one) => one === name);
+  const agent = agentOf(name);
   if (agent === undefined) return yield* noAgent(name);
   const query = queryOf(request.url);
   const client = yield* (yield* TenantClients).of(tenant);
-  const { body, kept } = yield* door
-    .tell({
-      agent,
-      tenant,
-      client,
-      payload: parsed(yield* shallowText(request)),
-      event: query.get("event") ?? undefined,
-      isBriefed: query.get("brief") === "1",
-    })
-    .pipe(Effect.mapError(noPayload));
-  return HttpServerResponse.jsonUnsafe(body, {
-    headers: {
-      "cache-control": "no-store",
-      ...(kept === undefined ? {} : { "recollect-kept": kept ? "yes" : "later" }),
-    },
-  });
+  const payload = parsed(yield* shallowText(request));
+  const posted = { agent, payload, event: query.get("event") ?? undefined, isBriefed: query.get("brief") === "1" };
+  return yield* answerTo(door, posted, { client, tenant });
 });
 
 export const layer = Layer.unwrap(
   Effect.map(HookDoor.HookDoor, (door) => HttpRouter.add("POST", "/hooks/:agent", told(door))),
-).pipe(Layer.provide(authenticated), Layer.provide(HookDoor.layer));
+).pipe(Layer.provide(authenticated));
+
+/** Hooks that name neither event nor brief in their address, which is all of Claude Code's but a session's start. */
+export const hot = (door: HookDoor.HookDoor["Service"]): HotRoute => ({
+  method: "POST",
+  path: /^\/hooks\/([\w-]+)$/,
+  needs: "publisher",
+  answer: ({ body, client, id, tenant }) => {
+    const agent = agentOf(id);
+    if (agent === undefined || body === undefined) return undefined;
+    return orProblem(answerTo(door, { agent, payload: body }, { client, tenant }));
+  },
+});

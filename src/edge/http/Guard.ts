@@ -151,7 +151,9 @@ export const outermost = HttpRouter.middleware(
 );
 
 /** A door that also serves pages sets a policy of its own; nothing of ours is for frames of others. */
-const closedHeaders = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+export const closedHeaders = (
+  response: HttpServerResponse.HttpServerResponse,
+): HttpServerResponse.HttpServerResponse => {
   const { headers } = response;
   return HttpServerResponse.setHeaders(response, {
     "x-content-type-options": "nosniff",
@@ -199,6 +201,28 @@ export const principalOf = Effect.fnUntraced(function* (
   const stillHolds = () => HttpTokens.holds(root, secret);
   return Principal.of({ name, role, tenant, via: bearer === undefined ? "cookie" : "bearer", stillHolds });
 });
+
+/** True for a request of a program to a name of ours: nothing that the outermost guard would refuse or look at twice. */
+export const isPlain = (door: HttpDoor["Service"], headers: Readonly<Record<string, string | undefined>>): boolean =>
+  headers["host"] !== undefined &&
+  isOurs(door, headers["host"]) &&
+  headers["origin"] === undefined &&
+  headers["sec-fetch-site"] === undefined;
+
+/** The principal of a bearer token that holds; undefined where `principalOf` says why not. */
+export const bearerOf = (
+  { root }: HttpDoor["Service"],
+  headers: Readonly<Record<string, string | undefined>>,
+  path: string,
+  now: number,
+): Principal["Service"] | undefined => {
+  const secret = bearerIn(headers["authorization"]);
+  const held = secret === undefined ? undefined : HttpTokens.find(root, secret, now);
+  if (secret === undefined || held === undefined || held.kind === "page") return undefined;
+  if (held.kind === "hooks" && !path.startsWith("/hooks/")) return undefined;
+  const { name, role, tenant } = held;
+  return { name, role, tenant, via: "bearer", stillHolds: () => HttpTokens.holds(root, secret) };
+};
 
 /** Gives each request its principal; for a middleware that reads it: `mine.combine(authentication)`. */
 export const authentication = HttpRouter.middleware<{ provides: Principal }>()(

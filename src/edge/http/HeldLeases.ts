@@ -7,7 +7,7 @@
  * was started again goes on with it and a forged one reaches nothing. What is in memory spares reading the task again, and
  * tells the queue that a worker holds the claim; a worker that is silent for a lease is forgotten.
  */
-import { Clock, Context, Effect, Layer, Schedule, Schema } from "effect";
+import { Clock, Context, Effect, Latch, Layer, Schedule, Schema } from "effect";
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { TaskLease } from "../../coordination/tasks/TaskLease.ts";
 import { Tasks } from "../../coordination/tasks/Tasks.ts";
@@ -64,6 +64,8 @@ const make = Effect.gen(function* () {
   const { root } = yield* HttpDoor;
   const key = yield* HttpTokens.leaseKey(root);
   const held = new Map<string, Held>();
+  /** Open while there is anything to look after. */
+  const some = yield* Latch.make(false);
 
   const signed = (text: string) => createHmac("sha256", key).update(text).digest();
   const read = (tenant: string, handle: string) => {
@@ -81,6 +83,7 @@ const make = Effect.gen(function* () {
 
   const put = Effect.fnUntraced(function* (tenant: string, lease: TaskLease) {
     held.set(keyOf(tenant, lease), { lease, heardAt: yield* Clock.currentTimeMillis });
+    yield* some.open;
     return lease;
   });
 
@@ -91,8 +94,9 @@ const make = Effect.gen(function* () {
       held.delete(name);
       yield* lease.abandon;
     }
+    if (held.size === 0) some.closeUnsafe();
   });
-  yield* Effect.forkScoped(Effect.repeat(forgotten, Schedule.spaced(lookMillis)));
+  yield* Effect.forkScoped(Effect.repeat(some.whenOpen(forgotten), Schedule.spaced(lookMillis)));
 
   return HeldLeases.of({
     hold: Effect.fnUntraced(function* (tenant, lease) {

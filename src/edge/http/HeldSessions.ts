@@ -6,7 +6,7 @@
  * One that is silent for `leaseMillis` is ended with the reason `silent`. After a restart of the daemon a client registers its
  * session again under its id, and goes on with its history.
  */
-import { Clock, Context, Effect, Exit, Layer, Schedule, Scope } from "effect";
+import { Clock, Context, Effect, Exit, Latch, Layer, Schedule, Scope } from "effect";
 import { type Ending, type Held, type Registering, Sessions } from "../../coordination/sessions/Sessions.ts";
 import { type SessionRefused } from "../../coordination/sessions/SessionRefused.ts";
 import type { PublishError } from "../../publish/Publisher.ts";
@@ -57,6 +57,8 @@ const keyOf = (tenant: string, id: string) => JSON.stringify([tenant, id]);
 
 const make = Effect.gen(function* () {
   const kept = new Map<string, Kept>();
+  /** Open while there is anything to look after. */
+  const some = yield* Latch.make(false);
 
   const ended = Effect.fnUntraced(function* (key: string, ending: Ending) {
     const there = kept.get(key);
@@ -69,8 +71,9 @@ const make = Effect.gen(function* () {
     for (const [key, { heardAt }] of kept) {
       if (now - heardAt > leaseMillis) yield* Effect.ignore(ended(key, { reason: "silent" }));
     }
+    if (kept.size === 0) some.closeUnsafe();
   });
-  yield* Effect.forkScoped(Effect.repeat(silent, Schedule.spaced(lookMillis)));
+  yield* Effect.forkScoped(Effect.repeat(some.whenOpen(silent), Schedule.spaced(lookMillis)));
   yield* Effect.addFinalizer(() =>
     Effect.forEach([...kept.values()], ({ scope }) => Scope.close(scope, Exit.void), { discard: true }),
   );
@@ -84,6 +87,7 @@ const make = Effect.gen(function* () {
         Effect.onError(() => Scope.close(scope, Exit.void)),
       );
       kept.set(keyOf(tenant, held.id), { held, scope, heardAt: yield* Clock.currentTimeMillis });
+      yield* some.open;
       return held;
     }),
     of: Effect.fnUntraced(function* (tenant, id) {

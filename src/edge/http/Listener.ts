@@ -42,6 +42,8 @@ export interface ListenOptions {
 const headersTimeout = 10_000;
 const requestTimeout = 60_000;
 const keepAliveTimeout = 65_000;
+/** Poll interval for connections that are over their time. Node's own is 30 s, which would be three times our headers'. */
+const connectionsCheckingInterval = 2_000;
 /** A connection costs memory; beyond so many the operating system keeps them waiting. */
 const maxConnections = 4_096;
 /** Requests that wait for the routes. They come within the first second of a daemon's life. */
@@ -79,7 +81,7 @@ const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : 
 
 /** Listens on the first wish that is free; undefined when none is. */
 export const listen = Effect.fn("http.listen")(function* ({ host, ports, tls }: ListenOptions) {
-  const timeouts = { headersTimeout, requestTimeout, keepAliveTimeout };
+  const timeouts = { headersTimeout, requestTimeout, keepAliveTimeout, connectionsCheckingInterval };
   const server = tls === undefined ? createServer(timeouts) : createTlsServer({ ...timeouts, ...tls });
   server.maxConnections = maxConnections;
   const knock = yield* Deferred.make<void>();

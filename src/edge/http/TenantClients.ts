@@ -23,6 +23,8 @@ export class TenantClients extends Context.Service<
   {
     /** The services of a tenant's client. Fails with 503 while they cannot be made. */
     readonly of: (tenant: string) => Effect.Effect<Context.Context<Client>, Refused>;
+    /** The same where they are made already. */
+    readonly there: (tenant: string) => Context.Context<Client> | undefined;
   }
 >()("recollect/edge/http/TenantClients") {}
 
@@ -62,6 +64,7 @@ export const make = Effect.fnUntraced(function* (options: ClientOptions) {
     return built;
   });
   return TenantClients.of({
+    there: (tenant) => made.get(tenant),
     of: (tenant) => {
       const there = made.get(tenant);
       return there === undefined ? one.withPermits(1)(begin(tenant)) : Effect.succeed(there);

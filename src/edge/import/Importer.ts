@@ -249,7 +249,7 @@ export const importPaths = Effect.fn("edge.import")(function* (options: ImportOp
   yield* stamping.settle;
   teller.tell({ files: files.length, bytes, file: "" }, true);
   return job.draft.finish({
-    ...job.threads.totals(),
+    ...(yield* job.threads.totals()),
     bytes: teller.totalBytes,
     millis: teller.millis(),
   }) satisfies ImportReport;

@@ -29,6 +29,8 @@ export interface ImportReport {
   /** Threads, messages and tool calls the files that were read hold, whether they were in the log already or not. */
   readonly threads: number;
   readonly messages: number;
+  /** Messages that an agent copied from another thread, and that count there. */
+  readonly repeated: number;
   readonly toolCalls: number;
   readonly eventsAppended: number;
   /** Entries that were in the log already. */
@@ -102,7 +104,7 @@ export class ReportDraft {
   }
 
   finish(
-    rest: Pick<ImportReport, "threads" | "messages" | "toolCalls" | "unknown" | "bytes" | "millis">,
+    rest: Pick<ImportReport, "threads" | "messages" | "repeated" | "toolCalls" | "unknown" | "bytes" | "millis">,
   ): ImportReport {
     const { files, duplicates, renamed, eventsAppended, refused, skipped, unchanged } = this;
     const formats = Object.fromEntries([...this.formats].toSorted(([left], [right]) => (left < right ? -1 : 1)));

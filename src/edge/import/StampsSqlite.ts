@@ -14,8 +14,7 @@
 import Database from "better-sqlite3";
 import { Effect } from "effect";
 import { createHash } from "node:crypto";
-import { chmodSync } from "node:fs";
-import * as fsp from "node:fs/promises";
+import * as fs from "node:fs";
 import { formats } from "./Entry.ts";
 
 export interface Stamp {
@@ -44,35 +43,45 @@ const readers = createHash("sha256").update(`${readersVersion} ${formats.join()}
 const edgeBytes = 4096;
 const settleMillis = 2000;
 
-const readAt = async (file: fsp.FileHandle, position: number): Promise<Buffer> => {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(edgeBytes), 0, edgeBytes, position);
-  return buffer.subarray(0, bytesRead);
+const readAt = (file: number, position: number): Buffer => {
+  const buffer = Buffer.alloc(edgeBytes);
+  return buffer.subarray(0, fs.readSync(file, buffer, 0, edgeBytes, position));
 };
 
-const statText = async (path: string): Promise<string> => {
-  const info = await fsp.stat(path, { bigint: true });
-  return `${info.size} ${info.mtimeNs} ${info.ctimeNs} ${info.ino} ${info.dev}`;
-};
+const statText = ({ ctimeNs, dev, ino, mtimeNs, size }: fs.BigIntStats): string =>
+  `${size} ${mtimeNs} ${ctimeNs} ${ino} ${dev}`;
 
-const printed = async (path: string, now: number): Promise<string | undefined> => {
-  const file = await fsp.open(path, "r");
+const printed = (path: string, now: number): string | undefined => {
+  // A pipe that took the file's place is not waited for.
+  const file = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
-    const info = await file.stat({ bigint: true });
-    if (Number(info.ctimeNs / 1_000_000n) > now - settleMillis) return undefined;
-    const hash = createHash("sha256").update(await statText(path));
+    const info = fs.fstatSync(file, { bigint: true });
+    if (!info.isFile() || Number(info.ctimeNs / 1_000_000n) > now - settleMillis) return undefined;
+    const hash = createHash("sha256").update(statText(info));
     // What an agent has written to its database may lie beside it still.
-    hash.update(await statText(`${path}-wal`).catch(() => ""));
-    hash.update(await readAt(file, 0));
-    hash.update(await readAt(file, Math.max(0, Number(info.size) - edgeBytes)));
+    const beside = fs.statSync(`${path}-wal`, { bigint: true, throwIfNoEntry: false });
+    hash.update(beside === undefined ? "" : statText(beside));
+    hash.update(readAt(file, 0));
+    hash.update(readAt(file, Math.max(0, Number(info.size) - edgeBytes)));
     return hash.digest("hex").slice(0, 32);
   } finally {
-    await file.close();
+    fs.closeSync(file);
   }
 };
 
-/** Fingerprint of a file's content; undefined for one that changed just now, or cannot be read. */
+/**
+ * Fingerprint of a file's content; undefined for one that changed just now, or cannot be read.
+ *
+ * Decision: by calls that wait, because seven promises a file took several times the processor of what they do.
+ */
 export const fingerprintOf = (path: string, now: number): Effect.Effect<string | undefined> =>
-  Effect.promise(() => printed(path, now).catch(() => undefined));
+  Effect.sync(() => {
+    try {
+      return printed(path, now);
+    } catch {
+      return undefined;
+    }
+  });
 
 /** Store that the stamps are of. */
 export interface StampedStore {
@@ -92,7 +101,7 @@ const valid = "path = ? AND tenant = ? AND created = ? AND sequence <= ? AND rea
 const openSync = (file: string, { created, lastSequence, tenant }: StampedStore) => {
   const database = new Database(file, { timeout: 5000 });
   // This user's alone, as everything in the data folder; the log of the database takes it over.
-  chmodSync(file, 0o600);
+  fs.chmodSync(file, 0o600);
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = NORMAL");
   database.exec(schema);

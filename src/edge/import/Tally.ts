@@ -4,7 +4,8 @@
  * Room: edge.
  *
  * An entry is interpreted once in an import, however many copies of its file there are; messages count by their id,
- * calls by their key. What a second witness tells (Codex's `exec --json`) counts only where it is not told first-hand.
+ * calls by their key. What a second witness tells (Codex's `exec --json`) counts only where it is not told first-hand; what
+ * an agent copied from another thread counts there, as it does in SQL (`Fact.ts`).
  *
  * Decision: it calls the format's interpreter with the value that was parsed for cutting, as `factsOf` would after
  * decoding the event: parsing every entry twice would halve the speed of an import.
@@ -25,6 +26,10 @@ class Witnessed {
     else (this.secondHand ??= new IdTable()).set(key, 1);
   }
 
+  has(key: string): boolean {
+    return this.firstHand.get(key) !== 0 || (this.secondHand?.get(key) ?? 0) !== 0;
+  }
+
   get size(): number {
     return this.firstHand.size > 0 ? this.firstHand.size : (this.secondHand?.size ?? 0);
   }
@@ -34,15 +39,46 @@ class Witnessed {
   }
 }
 
+/** Threads of this import, by what may stand in several of them: the first that told of it has it. */
+export class Owners {
+  private readonly owners = new IdTable();
+  private threads = 0;
+
+  /** A new thread: answers whether a name belongs to another one. */
+  next(): (name: string) => boolean {
+    const own = ++this.threads;
+    return (name) => {
+      const owner = this.owners.get(name);
+      if (owner === 0) this.owners.set(name, own);
+      return owner !== 0 && owner !== own;
+    };
+  }
+}
+
+/** A message that says which thread it was copied from. */
+interface CopiedMessage {
+  readonly from: string;
+  readonly messageId: string;
+}
+
 /** The counts of one thread. */
 export class ThreadTally {
   private readonly saidKeys = new Witnessed();
   private readonly calledKeys = new Witnessed();
+  private readonly copied = new Map<string, CopiedMessage>();
+  /** Messages that another thread of this import told first. */
+  private readonly twice = new IdTable();
+  private readonly isElsewhere: (name: string) => boolean;
   private carry: Carry = noCarry;
+
+  constructor(owners: Owners) {
+    this.isElsewhere = owners.next();
+  }
 
   /** Entries without an interpreter, and lines that are not JSON. */
   unknown = 0;
 
+  /** Messages of its own. */
   get messages(): number {
     return this.saidKeys.size;
   }
@@ -51,8 +87,22 @@ export class ThreadTally {
     return this.calledKeys.size;
   }
 
+  get repeated(): number {
+    return this.twice.size;
+  }
+
+  /** Messages that count in the thread they were copied from, where that holds them, and here where it does not. */
+  get copies(): Iterable<CopiedMessage> {
+    return this.copied.values();
+  }
+
   get bytes(): number {
-    return this.saidKeys.bytes + this.calledKeys.bytes;
+    return this.saidKeys.bytes + this.calledKeys.bytes + this.twice.bytes + this.copied.size * 200;
+  }
+
+  /** True when a message of this id was told here. */
+  holds(messageId: string): boolean {
+    return this.saidKeys.has(messageId) || this.twice.get(messageId) !== 0 || this.copied.has(messageId);
   }
 
   /** Interprets an entry that was not seen before in this import. */
@@ -79,7 +129,14 @@ export class ThreadTally {
   }
 
   private count(fact: Fact): void {
-    if (fact._tag === "MessageSaid") this.saidKeys.add(fact.messageId, fact.secondHand === true);
-    else if (fact._tag === "ToolWasCalled") this.calledKeys.add(fact.callKey, fact.secondHand === true);
+    if (fact._tag === "MessageSaid") this.said(fact);
+    else if (fact._tag === "ToolWasCalled" && !this.isElsewhere(fact.copyOf ?? fact.callKey))
+      this.calledKeys.add(fact.copyOf ?? fact.callKey, fact.secondHand === true);
+  }
+
+  private said({ copyOf, messageId, secondHand, twin }: Extract<Fact, { readonly _tag: "MessageSaid" }>): void {
+    if (copyOf !== undefined) this.copied.set(messageId, { from: copyOf, messageId });
+    else if (twin !== undefined && this.isElsewhere(twin.name)) this.twice.set(messageId, 1);
+    else this.saidKeys.add(messageId, secondHand === true);
   }
 }

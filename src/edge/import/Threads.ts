@@ -12,12 +12,12 @@
 import { createHash, type Hash } from "node:crypto";
 import { Effect, Stream } from "effect";
 import type { RecordedEvent } from "../../domain/Event.ts";
-import { type History, keyOf, type Sequence } from "../../domain/History.ts";
+import { type History, keyOf, type Sequence, thread } from "../../domain/History.ts";
 import type { EventLog } from "../../log/EventLog.ts";
 import { type Entry, idOf } from "./Entry.ts";
 import { IdTable } from "./IdTable.ts";
 import { patience } from "./Patience.ts";
-import { ThreadTally } from "./Tally.ts";
+import { Owners, ThreadTally } from "./Tally.ts";
 
 /** The extension attribute of the mark. */
 export const markAttribute = "importedto";
@@ -147,12 +147,20 @@ const threadBytes = 2048;
 
 const weightOf = (state: ThreadState): number => state.ids.bytes + state.tally.bytes + threadBytes;
 
+interface Totals {
+  messages: number;
+  repeated: number;
+  toolCalls: number;
+  unknown: number;
+}
+
 export class Threads {
   private readonly log: EventLog["Service"];
   private readonly states = new Map<string, ThreadState>();
   private readonly met = new IdTable();
   private asked = 0;
-  private readonly forgotten = { messages: 0, toolCalls: 0, unknown: 0 };
+  private readonly owners = new Owners();
+  private readonly forgotten = { messages: 0, repeated: 0, toolCalls: 0, unknown: 0 };
 
   constructor(log: EventLog["Service"]) {
     this.log = log;
@@ -179,7 +187,7 @@ export class Threads {
         unlisted: 0,
         complete: false,
         elements: 0,
-        tally: new ThreadTally(),
+        tally: new ThreadTally(this.owners),
       };
       state.sequence = last?.sequence ?? 0;
       state.lastId = last?.id;
@@ -245,26 +253,45 @@ export class Threads {
     for (const [key, state] of this.states) {
       if (bytes <= maxBytes) return;
       bytes -= weightOf(state);
-      this.forgotten.messages += state.tally.messages;
-      this.forgotten.toolCalls += state.tally.toolCalls;
-      this.forgotten.unknown += state.tally.unknown;
+      this.add(state, this.forgotten, () => false);
       this.states.delete(key);
     }
   }
 
   /** Totals of all files. */
-  totals(): {
-    readonly threads: number;
-    readonly messages: number;
-    readonly toolCalls: number;
-    readonly unknown: number;
-  } {
+  readonly totals = Effect.fnUntraced({ self: this }, function* () {
     const totals = { threads: this.met.size, ...this.forgotten };
-    for (const { tally } of this.states.values()) {
-      totals.messages += tally.messages;
-      totals.toolCalls += tally.toolCalls;
-      totals.unknown += tally.unknown;
-    }
+    const before = yield* this.copiedFromBefore();
+    for (const state of this.states.values()) this.add(state, totals, (key) => before.has(key));
     return totals;
+  });
+
+  /** Threads that were copied from, of which no file was in this import and the log has some. */
+  private readonly copiedFromBefore = Effect.fnUntraced({ self: this }, function* () {
+    const before = new Set<string>();
+    const asked = new Set<string>();
+    for (const { history, tally } of this.states.values()) {
+      for (const { from } of tally.copies) {
+        const parent = thread(from, history.tenant);
+        const key = keyOf(parent);
+        if (asked.has(key) || this.states.has(key)) continue;
+        asked.add(key);
+        if ((yield* this.log.last(parent).pipe(Effect.retry(patience))) !== undefined) before.add(key);
+      }
+    }
+    return before;
+  });
+
+  private add({ history, tally }: ThreadState, totals: Totals, isInLogBefore: (key: string) => boolean): void {
+    totals.messages += tally.messages;
+    totals.repeated += tally.repeated;
+    totals.toolCalls += tally.toolCalls;
+    totals.unknown += tally.unknown;
+    for (const { from, messageId } of tally.copies) {
+      const key = keyOf(thread(from, history.tenant));
+      const parent = this.states.get(key);
+      if (parent?.tally.holds(messageId) ?? isInLogBefore(key)) totals.repeated++;
+      else totals.messages++;
+    }
   }
 }

@@ -30,8 +30,13 @@ export type Admit = (tenant: string, written: Written) => Admission;
 /** Admission of everything: no quota is set. */
 export const always: Admit = () => undefined;
 
-const unavailable = ({ hint, quota, reason }: NonNullable<Admission>) =>
-  new LogUnavailable({ reason, hint, denied: quota });
+const unavailable = ({ hint, quota, reason, retryAfterMillis }: NonNullable<Admission>) =>
+  new LogUnavailable({
+    reason,
+    hint,
+    denied: quota,
+    ...(retryAfterMillis === undefined ? {} : { retryAfterMillis }),
+  });
 
 /** A log whose appends are admitted first. */
 export const admitting = (log: EventLog["Service"], admit: Admit): EventLog["Service"] => {

@@ -26,7 +26,7 @@ import { defaultTenant } from "../../domain/History.ts";
 import { folderOf as keysOf } from "../../machine/KeyFiles.ts";
 import { folderTrouble } from "../../machine/DataFolder.ts";
 import { roles } from "./Roles.ts";
-import { AccessRefused, checkedTenant, namePattern } from "./Users.ts";
+import { AccessRefused, checkedTenant, namePattern, NoSuchAccess } from "./Users.ts";
 
 /** Stored form of a token. Times are epoch milliseconds. */
 export const HttpToken = Schema.Struct({
@@ -89,14 +89,24 @@ const readKnown = (path: string): HttpToken | undefined => {
   return found;
 };
 
+/** Files of tokens that were found, in memory alone: a digest and a path for each request cost more than all else here. */
+const files = new Map<string, string>();
+
+const fileOf = (root: string, secret: string): string =>
+  files.get(`${root} ${secret}`) ?? join(tokensOf(root), nameOf(secret));
+
 /** The holder of a token now; undefined for one that is unknown, revoked or over. */
 export const find = (root: string, secret: string, now: number): HttpToken | undefined => {
-  const found = readKnown(join(tokensOf(root), nameOf(secret)));
-  return found === undefined || isOver(found, now) ? undefined : found;
+  const file = fileOf(root, secret);
+  const found = readKnown(file);
+  if (found === undefined || isOver(found, now)) return undefined;
+  if (files.size >= mostKnown) files.clear();
+  files.set(`${root} ${secret}`, file);
+  return found;
 };
 
 /** True when a token that was found a moment ago still holds. */
-export const holds = (root: string, secret: string): boolean => existsSync(join(tokensOf(root), nameOf(secret)));
+export const holds = (root: string, secret: string): boolean => existsSync(fileOf(root, secret));
 
 const all = (root: string): ReadonlyArray<{ readonly path: string; readonly token: HttpToken }> => {
   const folder = tokensOf(root);
@@ -173,7 +183,7 @@ export const revoke = Effect.fn("log.revokeHttpToken")(function* (root: string, 
     return found.length;
   });
   if (removed > 0) return removed;
-  return yield* new AccessRefused({
+  return yield* new NoSuchAccess({
     message: `There is no token ${name}.`,
     hint: "See which there are: recollect access token list",
   });

@@ -118,10 +118,16 @@ export interface Prepared {
   readonly host?: string | undefined;
 }
 
-/** Keys and configuration of a data folder, made where they are missing and written anew. */
-export const prepare = Effect.fn("log.prepareAccess")(function* (root: string) {
+/**
+ * Keys and configuration of a data folder, made where they are missing and written anew. Only at a start of the server are
+ * damaged keys made anew: one that runs knows the old ones.
+ */
+export const prepare = Effect.fn("log.prepareAccess")(function* (
+  root: string,
+  options: { readonly isStart: boolean } = { isStart: false },
+) {
   const fs = yield* FileSystem.FileSystem;
-  const keys = yield* ensure(root);
+  const keys = yield* ensure(root, { mends: options.isStart });
   const users = yield* read(root);
   const base = createRequire(import.meta.url).resolve("#nats-server.conf");
   const text = yield* fs.readFileString(base).pipe(Effect.mapError((cause) => folderTrouble({ path: base, cause })));

@@ -11,7 +11,7 @@
  * |---|---|---|
  * | `STREAM.INFO` | `$JS.API.STREAM.INFO` | asked without a filter: no subject is named |
  * | `MSG.GET` | `$JS.API.STREAM.MSG.GET` | the subject asked for, and of the message found |
- * | `DIRECT.GET` | `$JS.API.DIRECT.GET`, one answer or many | the same, message by message |
+ * | `DIRECT.GET` | `$JS.API.DIRECT.GET`, one answer or many; many of all subjects are the tenant's own | the same, message by message |
  * | `BLOB.PUT`, `BLOB.GET` | | bytes by their SHA-256: who knows it knows what was said |
  */
 import { headers, type Msg } from "@nats-io/transport-node";
@@ -48,6 +48,10 @@ const whose = (asked: Question, mine: string): "mine" | "others" | "none" => {
   if (named.length === 0) return "none";
   return named.every((subject) => typeof subject === "string" && subject.startsWith(mine)) ? "mine" : "others";
 };
+
+/** A batch of everything behind a number is a batch of everything that the tenant has: what a follower asks for. */
+const ofTenant = (asked: Question | undefined, mine: string): Question | undefined =>
+  asked?.["batch"] !== undefined && asked["next_by_subj"] === ">" ? { ...asked, next_by_subj: `${mine}>` } : asked;
 
 const questionIn = (message: Msg): Question | undefined => {
   try {
@@ -99,7 +103,7 @@ const messageGet = async (connection: Connection, message: Msg, mine: string): P
 /** The server's answers one by one, until it has said that there are no more. */
 const directGet = ({ link, nc }: Connection, message: Msg, mine: string): Promise<void> =>
   new Promise((resolve) => {
-    const asked = questionIn(message);
+    const asked = ofTenant(questionIn(message), mine);
     const isMany = asked?.["batch"] !== undefined || asked?.["multi_last"] !== undefined;
     const of = asked === undefined ? "others" : whose(asked, mine);
     // A number alone is one message, which shows whose it is; many of them would be other tenants' too.

@@ -24,6 +24,12 @@ export class AccessRefused extends Schema.TaggedError<AccessRefused>()("AccessRe
   hint: Schema.String,
 }) {}
 
+/** No user or token has this name. */
+export class NoSuchAccess extends Schema.TaggedError<NoSuchAccess>()("NoSuchAccess", {
+  message: Schema.String,
+  hint: Schema.String,
+}) {}
+
 /** Letters, digits, `-` and `_`: a name is a part of subjects, of file names, and of sentences. */
 export const namePattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** Refuses what can be no tenant: nothing of it could ever be written. */
@@ -95,7 +101,7 @@ const reload = Effect.fnUntraced(function* (root: string) {
   );
   if (Option.isNone(running) || running.value.server !== "own") return false;
   const { hostname: host, port } = new URL(running.value.nats);
-  const { system: signer } = yield* ensure(root);
+  const { system: signer } = yield* ensure(root, { mends: false });
   const subject = ({ server_id }: NatsProbe.ServerInfo) => `$SYS.REQ.SERVER.${server_id}.RELOAD`;
   const once = NatsProbe.request({ host, port: Number(port), signer, subject, timeoutMillis: reloadMillis });
   const [, second] = [yield* once, yield* once];
@@ -144,7 +150,7 @@ export const add = Effect.fn("log.addUser")(function* (options: {
       `Take another name, or first: recollect access revoke ${name}`,
     );
   }
-  yield* ensure(root);
+  yield* ensure(root, { mends: false });
   const file = options.file ?? `${folderOf(root)}/${name}.${form === "creds" ? "creds" : "env"}`;
   const about = { name, role, tenant, createdAt: now };
   const { publicKey, seed } = create();
@@ -173,7 +179,7 @@ export const revoke = Effect.fn("log.revokeUser")(function* (options: {
   const fs = yield* FileSystem.FileSystem;
   const { users } = yield* read(root);
   if (!users.some((user) => user.name === name)) {
-    return yield* new AccessRefused({
+    return yield* new NoSuchAccess({
       message: `There is no user ${name}.`,
       hint: "See who there is: recollect access list",
     });

@@ -54,6 +54,7 @@ export const otherContent = (id: string, sequence: Sequence): AppendRefused =>
   new AppendRefused({
     reason: `the event id ${id} stands at sequence ${sequence} of this history with other content`,
     hint: "The same event again has the same content. Give another event an id of its own.",
+    takenId: id,
   });
 
 /** An append that passed every check. */

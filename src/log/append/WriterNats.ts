@@ -42,6 +42,7 @@ const usedElsewhere = ({ checked }: Part) =>
       .slice(0, 3)
       .join(", ")}) belongs to another event already`,
     hint: "An event id is unique for ever, over all histories. Give this event one of its own.",
+    takenId: checked.wires[0]?.id ?? "",
   });
 
 /** Events that are compared at once with what stands under their ids. */

@@ -66,7 +66,7 @@ export const serverOn = Effect.fn("log.serverOn")(function* (options: {
   readonly storeFolder: string;
 }) {
   const { root, storeFolder } = options;
-  const { configFile, ...access } = yield* ServerConf.prepare(root);
+  const { configFile, ...access } = yield* ServerConf.prepare(root, { isStart: true });
   const server = yield* NatsProcess.make({ storeFolder, logFile: `${storeFolder}/build.log`, configFile, access });
   const credentials = Credentials.NKeyFile({ path: fileOf(root, "daemon") });
   const context = yield* Layer.build(NatsConnection.layer({ servers: server.url, name: "recollect", credentials }));

@@ -7,12 +7,16 @@
  */
 import * as NodeHttpPlatform from "@effect/platform-node/NodeHttpPlatform";
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer";
-import { ByteSize, Effect, Layer, Scope } from "effect";
+import { ByteSize, Context, Effect, Layer, Scope } from "effect";
 import { Etag, HttpRouter, HttpServerRequest } from "effect/http";
 import { HttpDoor, maxBodyBytes } from "../../edge/http/Guard.ts";
 import { numbersOf } from "../../edge/cli/record/StoreNumbers.ts";
 import { Readiness } from "../../edge/http/Health.ts";
 import { StoreStatus } from "../../edge/http/handlers/Store.ts";
+import * as HookDoor from "../../edge/hooks/HookDoor.ts";
+import * as HookRoutes from "../../edge/hooks/HookRoutes.ts";
+import * as HotPath from "../../edge/http/hot/HotPath.ts";
+import { routes as hotRoutes } from "../../edge/http/hot/HotRoutes.ts";
 import * as HeldLeases from "../../edge/http/HeldLeases.ts";
 import * as HeldSessions from "../../edge/http/HeldSessions.ts";
 import * as TenantClients from "../../edge/http/TenantClients.ts";
@@ -60,6 +64,7 @@ export const serve = Effect.fn("main.serveHttp")(function* (doors: Doors, client
       status(client),
       HeldLeases.layer.pipe(Layer.provideMerge(door(doors))),
       HeldSessions.layer,
+      HookDoor.layer,
       TenantClients.layer(client),
       Layer.unwrap(Effect.map(DataFolder, ({ database }) => EarlierStores.layer({ path: database }))),
       NodeHttpPlatform.layer,
@@ -72,6 +77,12 @@ export const serve = Effect.fn("main.serveHttp")(function* (doors: Doors, client
   // Closed behind the drain, which the listener does first: a request that was accepted is not interrupted by its end.
   const scope = yield* Scope.fork(yield* Effect.scope);
   const handler = yield* NodeHttpServer.makeHandler(handled, { scope }).pipe(Effect.provideContext(services));
-  yield* doors.inside.serve(handler);
-  if (doors.outside !== undefined) yield* doors.outside.serve(handler);
+  const hot = yield* HotPath.make({
+    routes: [...hotRoutes, HookRoutes.hot(Context.get(services, HookDoor.HookDoor))],
+    router: handler,
+    services,
+    scope,
+  });
+  yield* doors.inside.serve(hot);
+  if (doors.outside !== undefined) yield* doors.outside.serve(hot);
 });

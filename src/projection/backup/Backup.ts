@@ -56,6 +56,20 @@ const isLeftOut = (name: string, withKeys: boolean): boolean =>
   /^(?:recollect|spool)(?:-\d+)?\.(?:db|lock)/.test(name) ||
   (name === "keys" && !withKeys);
 
+/** The path without links, as far as there is something there. */
+const realOf = (file: string): string =>
+  fs.existsSync(file) || path.dirname(file) === file
+    ? fs.realpathSync(file)
+    : path.join(realOf(path.dirname(file)), path.basename(file));
+
+const isInside = (inner: string, outer: string): boolean => {
+  const relative = path.relative(realOf(path.resolve(outer)), realOf(path.resolve(inner)));
+  return relative !== ".." && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
+};
+
+/** Below a folder: signs what workers over HTTP hold. */
+const leaseKey = path.join("http", "lease.key");
+
 /** Configuration and what else lies in the folder, with its folders, by relative path. */
 const smallFiles = (root: string, withKeys: boolean): ReadonlyArray<string> =>
   fs
@@ -67,6 +81,7 @@ const smallFiles = (root: string, withKeys: boolean): ReadonlyArray<string> =>
             .readdirSync(path.join(root, entry.name), { withFileTypes: true, recursive: true })
             .filter((inside) => inside.isFile())
             .map((inside) => path.relative(root, path.join(inside.parentPath, inside.name)))
+            .filter((inside) => withKeys || inside !== leaseKey)
         : entry.isFile()
           ? [entry.name]
           : [],
@@ -173,6 +188,13 @@ const sweep = (into: string, manifest: Manifest.Manifest): void => {
 /** Makes or continues the backup in `into`. */
 export const backup = Effect.fn("projection.backup")(function* (options: Options) {
   const { folder, into, onProgress, stream, version, withKeys } = options;
+  if (isInside(into, folder.root)) {
+    return yield* Manifest.unusable(
+      `${into} lies in the data folder ${folder.root}: the backup would be lost with it, and hold itself.`,
+      "Name a folder elsewhere, best on another disk.",
+    );
+  }
+  yield* Manifest.makeFolder(into);
   const before = yield* Manifest.read(into);
   const files = yield* streamOf(options, before);
   yield* Manifest.attempt(() => {

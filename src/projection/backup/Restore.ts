@@ -101,7 +101,7 @@ const restoreBuckets = Effect.fnUntraced(function* (from: string, manifest: Mani
 
 const restoreFiles = (from: string, manifest: Manifest.Manifest, into: string): void => {
   for (const { path: file } of manifest.files) {
-    const target = path.join(into, path.relative("files", file));
+    const target = path.join(into, file.replace(/^files[/\\]/, ""));
     fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
     fs.copyFileSync(path.join(from, file), target);
     fs.chmodSync(target, 0o600);
@@ -117,6 +117,7 @@ const fill = Effect.fnUntraced(function* (
 ) {
   const { identity, lastSequence, name } = manifest.stream;
   const building = path.join(into, "building");
+  yield* Manifest.makeFolder(into);
   yield* Manifest.attempt(() => {
     fs.mkdirSync(path.join(into, "logs"), { recursive: true, mode: 0o700 });
     fs.mkdirSync(path.join(into, "nats"), { recursive: true, mode: 0o700 });

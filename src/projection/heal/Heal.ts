@@ -22,6 +22,7 @@ import { chained, hex, zeroChain } from "../../log/Digest.ts";
 import { entryOf } from "../../log/Envelope.ts";
 import * as StoreSwap from "../../machine/StoreSwap.ts";
 import { leafOf } from "../Chain.ts";
+import * as Generations from "../rebuild/Generations.ts";
 import { type LedgerCopy, merged } from "./Merge.ts";
 import {
   CannotHeal,
@@ -87,6 +88,7 @@ const harmless: ReadonlySet<Finding["code"]> = new Set([
   "compressed",
   "removable",
   "identity",
+  "strangeLedger",
   "replicated",
   "ledgerFaults",
 ]);
@@ -157,6 +159,8 @@ const heal = Effect.fnUntraced(function* (options: Healing) {
   const surveyed = yield* surveyAll(options);
   const { plan: planned, shape } = surveyed;
   const { needed, needsRebuild } = planned;
+  if (planned.findings.some(({ code }) => code === "strangeLedger"))
+    Generations.setAside(folder.database, "It is the database of another store.");
   if (!needed) return { plan: planned, kept: undefined, needsRebuild } satisfies HealDone as HealDone;
   yield* assertPossible(surveyed);
   const now = yield* Clock.currentTimeMillis;

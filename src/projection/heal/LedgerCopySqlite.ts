@@ -23,6 +23,13 @@ const orElse = <A>(work: () => A, otherwise: A): A => {
   }
 };
 
+/** Most rows that a ledger is believed to have lost at its end: a checkpoint further ahead is damaged. */
+const mostBehind = 10_000_000;
+
+/** The last sequence by the rows, and by the checkpoint where that is no more than a loss. */
+const lastOf = (rows: Sequence, checkpoint: Sequence): Sequence =>
+  checkpoint - rows > mostBehind ? rows : Math.max(rows, checkpoint);
+
 const copyOf = (db: Database.Database): LedgerCopy => {
   const ledger = ledgerOf(db);
   const end = orElse(() => endOf(ledger), undefined);
@@ -40,7 +47,7 @@ const copyOf = (db: Database.Database): LedgerCopy => {
   return {
     last:
       end ??
-      Math.max(
+      lastOf(
         orElse(() => ledger.reach().last, 0),
         orElse(() => readCheckpoint(db).sequence, 0),
       ),

@@ -10,6 +10,7 @@ import { grouped } from "../../domain/Grouped.ts";
 import { type BlockRecord, recordBytes } from "../../log/blocks/BlockFile.ts";
 import type { Progress as BuildProgress } from "../../log/blocks/BuildNats.ts";
 import * as StreamFiles from "../../log/blocks/StreamFiles.ts";
+import * as StoreRecord from "../../machine/StoreRecord.ts";
 import * as NatsHealth from "../../machine/nats/NatsHealth.ts";
 import { open as openLedger } from "./LedgerCopySqlite.ts";
 import { type Rest, restOf } from "./RestSqlite.ts";
@@ -50,6 +51,7 @@ export interface Finding {
     | "changed"
     | "writtenOn"
     | "identity"
+    | "strangeLedger"
     | "replicated"
     | "ledgerFaults";
   readonly message: string;
@@ -110,25 +112,23 @@ export interface Surveyed {
 
 export const identityKey = "recollect.identity";
 
-/** The data folder's record of its stream. */
-const recordOf = (root: string): { readonly identity?: unknown; readonly reached?: unknown } => {
+/** The data folder's record of its stream; undefined where there is none that is whole. */
+const recordOf = (root: string): StoreRecord.StoreRecord | undefined => {
   try {
-    return JSON.parse(readFileSync(path.join(root, "store.json"), "utf8"));
+    const known = StoreRecord.parse(readFileSync(path.join(root, "store.json"), "utf8"));
+    return known._tag === "Known" ? known.record : undefined;
   } catch {
-    return {};
+    return undefined;
   }
 };
 
-/** Identity of the stream that the data folder belongs to. */
-const identityOf = (root: string): string | undefined => {
-  const { identity } = recordOf(root);
-  return typeof identity === "string" ? identity : undefined;
-};
+/** Most events that are believed to be lost behind all that is left: each becomes an event that says so. */
+const mostLostBehind = 10_000_000;
 
-/** The last sequence that the folder's daemon has seen in the stream; 0 where none is written down. */
-const reachedOf = (root: string): number => {
-  const { reached } = recordOf(root);
-  return typeof reached === "number" && Number.isSafeInteger(reached) ? reached : 0;
+/** The last sequence that the folder's daemon has seen in the stream; 0 where none is known, or no such end can be. */
+const reachedIn = (record: StoreRecord.StoreRecord | undefined, { ledgerLast, streamLast }: Shape): number => {
+  const reached = record?.reached ?? 0;
+  return reached - Math.max(ledgerLast, streamLast) > mostLostBehind ? 0 : reached;
 };
 
 const noLedger: LedgerCopy = { last: 0, between: () => new Map(), hasEvent: () => false };
@@ -149,11 +149,12 @@ const plural = (count: number): string => (count === 1 ? "1 event" : `${grouped(
 const findingsOf = (options: {
   readonly files: StreamFiles.StreamFolder | undefined;
   readonly isRemoved: boolean;
+  readonly isStrangeLedger: boolean;
   readonly shape: Shape;
   /** As the data folder knows it. */
   readonly identity: string | undefined;
 }): ReadonlyArray<Finding> => {
-  const { files: folder, identity, isRemoved, shape } = options;
+  const { files: folder, identity, isRemoved, isStrangeLedger, shape } = options;
   const findings: Array<Finding> = [];
   const add = (isSo: boolean, code: Finding["code"], message: string): void => {
     if (isSo) findings.push({ code, message });
@@ -181,6 +182,11 @@ const findingsOf = (options: {
     folder?.meta !== undefined && identity !== undefined && stated !== identity,
     "identity",
     `The stream says that it is ${stated ?? "none"}, and this folder knows ${identity}: that is what it is called again.`,
+  );
+  add(
+    isStrangeLedger,
+    "strangeLedger",
+    "The database is that of another store and has no event of this stream: it is kept aside, and made anew from the stream.",
   );
   const replicas = folder?.meta?.num_replicas ?? 1;
   add(
@@ -218,6 +224,13 @@ const movedOf = (displaced: Ranges, last: number): Plan["moved"] => {
   });
 };
 
+/**
+ * True when a ledger is that of another store: it has other events than the stream wherever both have one. Not asked where
+ * the folder knows another stream than this one.
+ */
+const isStrange = ({ changed, doubled, firstDifference, same }: Shape): boolean =>
+  firstDifference !== undefined && same.count + changed.count + doubled.count === 0;
+
 /** Reads both copies once. */
 export const surveyAll = Effect.fnUntraced(function* (options: {
   readonly folder: Folder;
@@ -235,8 +248,9 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
       hint: "Restore a backup that `recollect backup` has made, or the server's own snapshot.",
     });
   }
-  const own = yield* openLedger(folder.database);
-  const ledger = joined(own, witness);
+  const found = yield* openLedger(folder.database);
+  const record = recordOf(folder.root);
+  const known = record?.identity;
   const damaged = { blocks: 0 };
   const records = (): Iterator<BlockRecord> =>
     files === undefined
@@ -244,6 +258,7 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
       : StreamFiles.readRecords(files, ({ damages }) => (damaged.blocks += damages > 0 ? 1 : 0));
   const surveyed = Effect.fnUntraced(function* (of: Copies) {
     damaged.blocks = 0;
+    const { ledger } = of;
     const going = survey(of);
     let bytes = 0;
     let step = going.next();
@@ -255,25 +270,31 @@ export const surveyAll = Effect.fnUntraced(function* (options: {
     }
     return { bytes, shape: step.value };
   });
-  const both: Copies = { stream: records, ledger };
-  const first = yield* surveyed(both);
+  const isKnownStream = known !== undefined && files?.meta?.metadata?.[identityKey] === known;
+  const alone = found === undefined || !isKnownStream ? undefined : yield* surveyed({ stream: records, ledger: found });
+  const isStrangeLedger = alone !== undefined && isStrange(alone.shape);
+  const own = isStrangeLedger ? undefined : found;
+  const ledger = joined(own, witness);
+  const isSurveyed = alone !== undefined && own !== undefined && witness === undefined;
+  const first = isSurveyed ? alone : yield* surveyed({ stream: records, ledger });
   const differs = first.shape.firstDifference !== undefined || first.shape.changed.count > 0;
   // The running hash tells which of two whole copies is right, for one more reading of the stream.
   const isStreamProven = differs && provesStream({ stream: records, ledger: own });
-  const reached = reachedOf(folder.root);
+  const reached = reachedIn(record, first.shape);
   const isCut = Math.max(first.shape.streamLast, first.shape.ledgerLast) < reached;
   const copies: Copies = { stream: records, ledger: isCut ? reaching(ledger, reached) : ledger, isStreamProven };
   const { bytes, shape } = isStreamProven || isCut ? yield* surveyed(copies) : first;
-  const known = identityOf(folder.root);
-  const findings = findingsOf({ files, isRemoved: files !== inPlace, shape, identity: known });
+  const isRemoved = files !== inPlace;
+  const findings = findingsOf({ files, isRemoved, isStrangeLedger, shape, identity: known });
   const rest = restOf(folder);
   const isDamaged = rest.some(({ state, what }) => what === "read models" && state === "damaged");
   const freeBytes = yield* NatsHealth.freeBytes(folder.root);
   const plan: Plan = {
     stream,
-    needed: findings.some(({ code }) => code !== "ledgerFaults"),
+    needed: findings.some(({ code }) => code !== "ledgerFaults" && code !== "strangeLedger"),
     needsRebuild:
       isDamaged ||
+      isStrangeLedger ||
       shape.ledgerFaults.count > 0 ||
       witness !== undefined ||
       (own === undefined && existsSync(folder.database)),

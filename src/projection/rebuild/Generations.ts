@@ -114,6 +114,16 @@ export const keep = (file: string, why: string): void => {
   syncFolder(path.dirname(file));
 };
 
+/** Keeps the current file and leaves the path without one: the next file behind it begins empty. */
+export const setAside = (link: string, why: string): void => {
+  adopt(link);
+  const file = current(link);
+  if (file === undefined) return;
+  keep(file, why);
+  fs.rmSync(link);
+  syncFolder(path.dirname(link));
+};
+
 /** A replaced file that holds what nothing else has. */
 export interface Kept {
   /** Name within the folder. */

@@ -344,7 +344,9 @@ export const rebuild = Effect.fn("projection.rebuild")(function* (options: Optio
           : undefined;
       const isAccepted = accepted !== undefined && dropped.length > 0;
       const checkpoint = yield* Effect.scoped(swap(building, { link, old, isAccepted, keepWhy }));
-      if (live !== undefined && keepWhy === undefined) yield* discard(live);
+      // A link that leads out of the folder leads to another's file.
+      const isOurs = live !== undefined && path.dirname(live) === path.dirname(path.resolve(link));
+      if (isOurs && keepWhy === undefined) yield* discard(live);
       return {
         file: model.file,
         checkpoint,

@@ -10,6 +10,7 @@ import Database from "better-sqlite3";
 import type { Projection } from "../Projection.ts";
 import { fullTextName } from "../SchemaSqlite.ts";
 import * as Shape from "../ShapeSqlite.ts";
+import { termFault } from "./FullTextTermsSqlite.ts";
 
 /** Fault of the file itself. */
 export interface Fault {
@@ -92,21 +93,28 @@ export const checkpointFaults = (
   }
 };
 
-/** FTS5 compares the indexes of these tables with their texts. It changes nothing, and needs the write lock to ask. */
+/**
+ * FTS5 compares the indexes of these tables with their texts. It changes nothing, and needs the write lock to ask. The list of
+ * terms that it leaves out is compared beside it.
+ */
 export const fullTextFaultsOf = (file: string, tables: ReadonlyArray<string>): ReadonlyArray<Fault> => {
   const db = new Database(file, { fileMustExist: true, timeout: patienceMillis });
   try {
     defineSearchWords(db);
     return tables.flatMap((name): ReadonlyArray<Fault> => {
       const index = fullTextName(name);
+      const fault = (text: string): ReadonlyArray<Fault> => [
+        { what: "fullText", message: `the full-text index of ${name} does not fit its table: ${text}` },
+      ];
       try {
         db.prepare(`INSERT INTO ${index}(${index}, rank) VALUES ('integrity-check', 1)`).run();
-        return [];
+        const wrong = db.transaction(() => termFault(db, index))();
+        return wrong === undefined ? [] : fault(wrong);
       } catch (cause) {
         const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
         // A file that nobody may write into cannot be asked. Everything else about it is.
         if (!/CORRUPT|ERROR/.test(code)) return [];
-        return [{ what: "fullText", message: `the full-text index of ${name} does not fit its table: ${said(cause)}` }];
+        return fault(said(cause));
       }
     });
   } finally {

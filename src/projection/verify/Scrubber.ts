@@ -7,9 +7,10 @@
  * where it was; what it finds is in `status`, with its place. Damage that costs nothing to mend is mended: rows of the
  * ledger and read models are made anew from the stream by a rebuild, which itself refuses where an event would be lost.
  *
- * Decision: it rests 49 times as long as a batch took, by the clock and not by the processor's time, so that a busy
- * machine is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half. On a machine that
- * is so busy that a pass would take longer than 20 hours it rests less, and never less than 49 times its quickest batch.
+ * Decision: each slice of work is measured whole, by the clock and by the processor's time of all threads of the process, and the
+ * rest after it is 49 times the longer of the two: by construction it keeps to 2 % of a core, and a busy machine or a slow disk
+ * is given more rest. 200 events take 10 to 20 ms, so that a million take about an hour and a half. On a machine that is so busy
+ * that a pass would take longer than 20 hours it rests less, and never less than 49 times the processor's time.
  */
 import { Cause, Clock, Context, Effect, Layer, Schedule, SubscriptionRef } from "effect";
 import { Worker } from "node:worker_threads";
@@ -35,7 +36,7 @@ import * as Witness from "./Witness.ts";
 
 /** Events compared at once. */
 const batchEvents = 200;
-/** Of the time: rest is 49 times the work. */
+/** Of a core: rest is 49 times the work. */
 const share = 0.02;
 /** Longest time for a pass: what rots is found within a day. */
 const mostPassMillis = 20 * 3_600_000;
@@ -186,45 +187,61 @@ const mend = Effect.fnUntraced(function* (running: Running) {
   yield* update(running, { pending: left, mended: mended + 1 });
 });
 
-/** Rest after a batch, milliseconds. `quickest`: what a batch takes where nothing else wants the processor. */
-export const restAfter = (batch: {
-  readonly taken: number;
-  readonly quickest: number;
-  readonly share: number;
-  /** Events of the batch, and of the whole pass. */
-  readonly events: number;
-  readonly head: number;
-}): number => {
-  const times = 1 / batch.share - 1;
-  const inTime = (mostPassMillis * batch.events) / Math.max(batch.head, 1);
-  return Math.min(times * batch.taken, Math.max(times * batch.quickest, inTime));
+/** Cost of a slice of work, milliseconds: by the clock, and of the processor by all threads of this process. */
+export interface Taken {
+  readonly clock: number;
+  readonly processor: number;
+}
+
+/** Since it was asked for. What other parts of the process do meanwhile counts as well, and makes the rest longer. */
+const measure = (): (() => Taken) => {
+  const [began, before] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const { system, user } = process.cpuUsage(before);
+    return { clock: performance.now() - began, processor: (user + system) / 1000 };
+  };
 };
 
+/** Rest after a slice, milliseconds. `mostMillis`: longest rest that the processor's time does not ask for. */
+export const restAfter = (slice: {
+  readonly taken: Taken;
+  readonly share: number;
+  readonly mostMillis?: number;
+}): number => {
+  const { mostMillis = Infinity, share: part, taken } = slice;
+  const owed = taken.processor / part - taken.clock;
+  return Math.max(0, owed, Math.min(Math.max(taken.clock, taken.processor) / part - taken.clock, mostMillis));
+};
+
+/** Longest rest after so many events of a pass, so that it ends in time. */
+export const restInTime = (events: number, head: number): number => (mostPassMillis * events) / Math.max(head, 1);
+
+/** One batch; false when there is none left. */
+const slice = Effect.fnUntraced(function* (running: Running) {
+  const { log, options } = running;
+  const taken = measure();
+  const { sequence } = yield* SubscriptionRef.get(running.state);
+  const { lastSequence } = yield* log.info;
+  const head = Math.min(lastSequence, yield* checkpointOf(options.path));
+  if (sequence >= head) return false;
+  const until = Math.min(head, sequence + batchEvents);
+  yield* compareBatch(running, sequence, until);
+  yield* update(running, { sequence: until, head, at: yield* now });
+  const mostMillis = restInTime(until - sequence, head);
+  yield* Effect.sleep(restAfter({ taken: taken(), share: options.pace?.share ?? share, mostMillis }));
+  return true;
+});
+
+/** Returns the rest that it owes for its end, milliseconds: the file is looked at in one go. */
 const pass = Effect.fnUntraced(function* (running: Running) {
-  const { options, log } = running;
-  const { share: part = share } = options.pace ?? {};
-  let quickest = Number.POSITIVE_INFINITY;
-  for (;;) {
-    const { sequence } = yield* SubscriptionRef.get(running.state);
-    const { lastSequence } = yield* log.info;
-    const head = Math.min(lastSequence, yield* checkpointOf(options.path));
-    if (sequence >= head) break;
-    const until = Math.min(head, sequence + batchEvents);
-    const began = performance.now();
-    yield* compareBatch(running, sequence, until);
-    const taken = performance.now() - began;
-    yield* update(running, { sequence: until, head, at: yield* now });
-    // A last batch of a few events says nothing of what a whole one takes.
-    if (until - sequence === batchEvents) quickest = Math.min(quickest, taken);
-    yield* Effect.sleep(
-      restAfter({ taken, quickest: Math.min(quickest, taken), share: part, events: until - sequence, head }),
-    );
-  }
+  while (yield* slice(running));
+  const taken = measure();
   yield* checkFile(running);
   yield* mend(running);
   const { passes, pending } = yield* SubscriptionRef.get(running.state);
   const at = yield* now;
   yield* update(running, { findings: pending, pending: [], passes: passes + 1, finishedAt: at, at });
+  return restAfter({ taken: taken(), share: running.options.pace?.share ?? share });
 });
 
 /** Last sequence of the ledger. */
@@ -246,6 +263,10 @@ const headOf = Effect.fnUntraced(function* (path: string, at: Sequence | undefin
 /** Compares with the witness, and brings it up to date while it agrees. */
 const attest = Effect.fnUntraced(function* (running: Running, file: string) {
   const seen = yield* Witness.read(file);
+  if (seen === "none") {
+    const message = `The witness ${file} cannot be read, or is no witness: it is left as it is, and nothing is written there.`;
+    return yield* note(running, { kind: "witness", ranges: [], message });
+  }
   const head = yield* headOf(running.options.path, seen?.sequence);
   const { lastSequence } = yield* running.log.info;
   if (head === undefined) return;
@@ -273,7 +294,7 @@ const scrubForEver = Effect.fnUntraced(function* (running: Running) {
       yield* Effect.sleep(troubleMillis);
       continue;
     }
-    yield* Effect.sleep(pause);
+    yield* Effect.sleep(Math.max(pause, done.value));
     yield* update(running, { sequence: 0 });
   }
 });

@@ -127,6 +127,14 @@ class Comparison {
   }
 }
 
+/** Behind the end of both copies there is nothing to read: it is one place, however far a checkpoint says that it goes. */
+const beyond = (comparison: Comparison, first: Sequence, last: Sequence): void => {
+  if (first > last) return;
+  comparison.differing += last - first + 1;
+  const message = "neither copy has what the checkpoint says was read";
+  comparison.places.push({ kind: "both", first, last, count: last - first + 1, message });
+};
+
 export type Step = "comparing" | "tables" | "file";
 
 export interface Options {
@@ -260,7 +268,10 @@ const run = Effect.fnUntraced(function* (options: Options) {
   const work: Work = { snapshot, fresh, info, comparison, onProgress };
   const use = (entries: ReadonlyArray<LogEntry>) => compareBatch(work, entries);
   yield* entriesUpTo({ after: from - 1, until: inStream, lost: lostEntry, use });
-  yield* compareRest(work, Math.max(from, inStream + 1), upTo);
+  const reach = yield* snapshot.reach;
+  const inCopies = Math.min(upTo, Math.max(inStream, reach.last));
+  yield* compareRest(work, Math.max(from, inStream + 1), inCopies);
+  beyond(comparison, Math.max(from, inCopies + 1), upTo);
   yield* fresh?.done ?? Effect.void;
   yield* onProgress(upTo, "tables");
   // What SQLite keeps up in the live file is made in the fresh one when all its rows are there.
@@ -275,7 +286,6 @@ const run = Effect.fnUntraced(function* (options: Options) {
     ...(yield* snapshot.faults),
     ...(yield* attemptOn(path, () => fullTextFaults(path, projections))),
   ];
-  const reach = yield* snapshot.reach;
   const { created, firstSequence, lastSequence, messages } = yield* log.info;
   return {
     ok:

@@ -66,9 +66,12 @@ const acceptedIn = (db: Database.Database): ReadonlyArray<AcceptedLoss> => {
 export const chainIn = (ledger: Ledger, sequence: Sequence): Uint8Array => {
   const mark = ledger.marks().findLast((known) => known.sequence <= sequence);
   let chain = mark?.chain ?? Buffer.alloc(32);
-  for (let at = (mark?.sequence ?? 0) + 1; at <= sequence; at += markEvery)
-    for (const entry of ledger.between(at, Math.min(sequence, at + markEvery - 1)))
-      chain = chained(chain, leafOf(entry));
+  for (let at = (mark?.sequence ?? 0) + 1; at <= sequence; at += markEvery) {
+    const entries = ledger.between(at, Math.min(sequence, at + markEvery - 1));
+    // Its end, or so much is missing that no running hash comes of it.
+    if (entries.length === 0) break;
+    for (const entry of entries) chain = chained(chain, leafOf(entry));
+  }
   return chain;
 };
 

@@ -4,7 +4,8 @@
  * Room: projection.
  *
  * A folder that is put back to yesterday as a whole is in itself without a fault. The witness has seen more than it
- * holds, and says so. While it disagrees it is not written: an operator has to decide, by removing the file.
+ * holds, and says so. While it disagrees it is not written: an operator has to decide, by removing the file. What is no
+ * witness is not written over either: it is another's file, or the witness was damaged.
  */
 import { Effect, Option, Schema } from "effect";
 import * as fs from "node:fs";
@@ -21,12 +22,18 @@ export type Head = typeof Head.Type;
 
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Head));
 
-/** Head that the witness has seen; undefined before the first time, and for a file that is none. */
-export const read = (file: string): Effect.Effect<Head | undefined> =>
-  Effect.try(() => fs.readFileSync(file, "utf8")).pipe(
-    Effect.map((text) => Option.getOrUndefined(decode(text))),
-    Effect.orElseSucceed(() => undefined),
-  );
+const isMissing = (cause: unknown): boolean => cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+
+/** Head that the witness has seen; undefined before the first time; `none` for what is there and is no witness, or not any more. */
+export const read = (file: string): Effect.Effect<Head | "none" | undefined> =>
+  Effect.sync(() => {
+    try {
+      const text = fs.readFileSync(file, "utf8");
+      return text === "" ? undefined : Option.getOrElse(decode(text), () => "none" as const);
+    } catch (cause) {
+      return isMissing(cause) ? undefined : "none";
+    }
+  });
 
 /** Atomic and durable. */
 export const write = (file: string, head: Head): Effect.Effect<boolean> =>

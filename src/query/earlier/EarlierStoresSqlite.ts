@@ -97,7 +97,7 @@ export const make = Effect.fnUntraced(function* ({ path }: { readonly path: stri
     const scope = yield* Scope.fork(whole);
     const remove = Effect.sync(() => Generations.remove(file));
     yield* Scope.addFinalizer(scope, remove);
-    const layer = Layer.merge(QuerySqlite.layer({ path: file }), AskSqlite.layer({ path: file }));
+    const layer = Layer.merge(QuerySqlite.layer({ path: file, long: "aside" }), AskSqlite.layer({ path: file }));
     return yield* Effect.gen(function* () {
       yield* Effect.sync(() => {
         if (!isClean) Generations.removeStale(path, purpose);

@@ -15,9 +15,10 @@ export interface ReportColumn {
   readonly doc: string;
 }
 
-/** Dimension to group rows by: an SQL expression over the section's row `a`, and over its thread `t` where `ofThread`. */
+/** Dimension to group rows by: an SQL expression over the section's row `a`, . */
 export interface Dimension extends ReportColumn {
   readonly sql: string;
+  /** True for what is known of the thread `t` of a row, and not of the row. */
   readonly ofThread?: boolean;
 }
 
@@ -30,7 +31,7 @@ export interface Plot {
 
 /**
  * One statement. Its names: `:since` and `:until` (epoch milliseconds, the second exclusive; always numbers), `:tenant`,
- * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{threads}` the join that it needs. Sums by time
+ * `:limit`. `{by}` in it is the dimension's expression, `{name}` its column, `{join}` what it needs. Sums by time
  * have quarters of an hour: moments between them count from the quarter's beginning.
  */
 export interface Section {
@@ -43,6 +44,8 @@ export interface Section {
   /** True when rows are grouped by a dimension of the report. */
   readonly isBy?: boolean;
   readonly plot?: Plot;
+  /** True when it tells of the store and not of one tenant: for operators alone. */
+  readonly isOfStore?: boolean;
   /** A number a day for each row: rows of (value of the first column, day, number). Shown as a sparkline. */
   readonly trend?: { readonly sql: string; readonly unit: Unit; readonly doc: string };
 }
@@ -98,6 +101,10 @@ export const column = (name: string, unit: Unit, doc: string): ReportColumn => (
 export const dayOf = (moment: string): string =>
   `CASE WHEN ${moment} <> 0 THEN date(${moment} / 1000, 'unixepoch', 'localtime') END`;
 
+/** SQL with one more name before all others. */
+const withNamed = (sql: string, named: string): string =>
+  /^\s*WITH /.test(sql) ? sql.replace(/^\s*WITH /, `WITH ${named}, `) : `WITH ${named} ${sql}`;
+
 /**
  * SQL: `{day}` in a statement over a view of sums `a` is the day of its quarter, from `{days}` behind it: each quarter's day is
  * asked for once and not for each row, because local time costs more than all else of a sum.
@@ -108,7 +115,18 @@ export const withDays = (sql: string): string => {
   const days = `days AS MATERIALIZED (SELECT x.quarter_at, ${dayOf("x.quarter_at")} AS day FROM (SELECT DISTINCT a.quarter_at FROM ${view} a
     WHERE a.tenant = :tenant AND a.quarter_at >= :since AND a.quarter_at < :until) x)`;
   const own = sql.replaceAll("{days}", "JOIN days ON days.quarter_at = a.quarter_at").replaceAll("{day}", "days.day");
-  return /^\s*WITH /.test(own) ? own.replace(/^\s*WITH /, `WITH ${days}, `) : `WITH ${days} ${own}`;
+  return withNamed(own, days);
+};
+
+/**
+ * SQL: `{threads}` in a statement joins what is known of the thread of a row `a`, as `t`: project, agent, client_version. Asked
+ * for once for each thread and joined by its number: a join by its id as text took as long as all else of a sum.
+ */
+export const withThreads = (sql: string): string => {
+  if (!sql.includes("{threads}")) return sql;
+  const about = `about AS MATERIALIZED (SELECT t.thread_number, t.cwd AS project, coalesce(t.tool, t.client) AS agent, t.client_version
+    FROM v_threads t WHERE t.tenant = :tenant)`;
+  return withNamed(sql.replaceAll("{threads}", "LEFT JOIN about t ON t.thread_number = a.thread_number"), about);
 };
 
 /** SQL: the rows of a view of sums that are asked for. */
@@ -118,8 +136,6 @@ export const within = (alias: string, at = "quarter_at"): string =>
 /** SQL: a moment that may not be known is asked for where all times are. */
 export const withinOrUnknown = (alias: string, at: string): string =>
   `${alias}.tenant = :tenant{only ${alias}} AND coalesce(${alias}.${at}, 0) >= :since AND coalesce(${alias}.${at}, 0) < :until`;
-
-const agent = "coalesce(t.tool, t.client)";
 
 /** Dimensions of whatever happens in a thread at a time. */
 export const dimensions = {
@@ -139,25 +155,22 @@ export const dimensions = {
     name: "project",
     unit: "text",
     doc: "Working directory of the thread; null when not said.",
-    sql: "t.cwd",
+    sql: "t.project",
     ofThread: true,
   },
   agent: {
     name: "agent",
     unit: "text",
     doc: "Agent tool of the thread, or its client; null when not said.",
-    sql: agent,
+    sql: "t.agent",
     ofThread: true,
   },
   version: {
     name: "version",
     unit: "text",
     doc: "Agent tool and version of the client; null when not said.",
-    sql: `${agent} || ' ' || t.client_version`,
+    sql: "t.agent || ' ' || t.client_version",
     ofThread: true,
   },
   thread: { name: "thread_id", unit: "text", doc: "Thread.", sql: "a.thread_id" },
 } as const satisfies Readonly<Record<string, Dimension>>;
-
-/** SQL: the thread of a row `a`. */
-export const threadOfRow = "LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant";

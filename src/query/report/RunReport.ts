@@ -15,8 +15,8 @@ import {
   type Report,
   type ReportColumn,
   type Section,
-  threadOfRow,
   withDays,
+  withThreads,
 } from "./Report.ts";
 import { type Trend, trendsOf } from "./Trend.ts";
 
@@ -36,6 +36,8 @@ export interface ReportRequest {
   readonly limit?: number | undefined;
   /** Only this; a report names what it can be narrowed to. */
   readonly only?: Only | undefined;
+  /** Sections that tell of the whole store and not of the tenant. Absent: they are left out, and refused by name. */
+  readonly ofStore?: "shown" | undefined;
   /** Absent: with them, where the report has some. */
   readonly trends?: "none" | undefined;
 }
@@ -77,10 +79,11 @@ const isTime = (by: Dimension | undefined): boolean => by?.name === "day" || by?
 /** Days and months stand in their order, the latest first, whatever else is counted. */
 export const filled = (text: string, by: Dimension | undefined, only: ReadonlyArray<keyof Only> = []): string => {
   const sql = narrowed(text, only);
-  if (by === undefined) return withDays(sql);
+  if (by === undefined) return withThreads(withDays(sql));
   // A trend by day has them already.
-  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? threadOfRow : "";
-  const own = withDays(sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{threads}", joined));
+  const joined = isTime(by) && !sql.includes("{days}") ? "{days}" : by.ofThread === true ? "{threads}" : "";
+  const asked = sql.replaceAll("{by}", by.sql).replaceAll("{name}", by.name).replaceAll("{join}", joined);
+  const own = withThreads(withDays(asked));
   return isTime(by) ? own.replace(/ORDER BY [^()]+ LIMIT :limit$/, "ORDER BY 1 DESC LIMIT :limit") : own;
 };
 
@@ -107,7 +110,7 @@ const runSection = (section: Section, by: Dimension | undefined, request: Report
       limit: Math.max(1, Math.min(mostRows, Math.trunc(request.limit ?? defaultRows))),
     };
     const parameters = parametersIn(sql, all);
-    const { rows } = yield* query.select(sql, parameters, request.zone);
+    const { rows } = yield* query.selectLong(sql, parameters, request.zone);
     const columns = [
       ...(own === undefined ? [] : [{ name: own.name, unit: own.unit, doc: own.doc }]),
       ...section.columns,
@@ -124,7 +127,7 @@ const runSection = (section: Section, by: Dimension | undefined, request: Report
     };
     if (section.trend === undefined || request.trends === "none" || isTime(own)) return answer;
     const trendSql = filled(section.trend.sql, own, only);
-    const found = yield* query.select(trendSql, parametersIn(trendSql, all), request.zone);
+    const found = yield* query.selectLong(trendSql, parametersIn(trendSql, all), request.zone);
     const keys = rows.map(([key]) => key ?? null);
     return {
       ...answer,
@@ -153,6 +156,15 @@ export const runReport = Effect.fn("report.run")(function* (
       `The report ${report.name} has no section ${missing}.`,
       `It has ${report.sections.map(({ name }) => name).join(", ")}.`,
     );
+  const isShown = ({ isOfStore }: Section) => isOfStore !== true || request.ofStore === "shown";
+  const hidden = report.sections.find(
+    (section) => request.sections?.includes(section.name) === true && !isShown(section),
+  );
+  if (hidden !== undefined)
+    return yield* refuse(
+      `The section ${hidden.name} of the report ${report.name} tells of the whole store, and not of one tenant.`,
+      "An operator may see it.",
+    );
   const unknown = namesOf(request.only).find((name) => report.only?.includes(name) !== true);
   if (unknown !== undefined)
     return yield* refuse(
@@ -163,7 +175,7 @@ export const runReport = Effect.fn("report.run")(function* (
   const dimension = by === undefined ? undefined : report.by[by];
   const sequence = yield* query.checkpoint;
   const sections = yield* Effect.forEach(
-    report.sections.filter(({ name }) => wanted.includes(name)),
+    report.sections.filter((section) => wanted.includes(section.name) && isShown(section)),
     (section) => runSection(section, dimension, request),
   );
   return {

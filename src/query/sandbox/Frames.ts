@@ -15,6 +15,7 @@ export interface SandboxRequest {
   readonly statement: string;
   readonly parameters: SqlParameters;
   readonly maxRows: number;
+  readonly maxBytes: number;
   readonly timeoutMillis: number;
   /** Of SQLite alone. */
   readonly memoryBytes: number;

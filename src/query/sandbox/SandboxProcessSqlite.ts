@@ -147,6 +147,7 @@ const answer = (db: DatabaseSync, request: SandboxRequest): void => {
   let frame: Array<ReadonlyArray<Value>> = [];
   let bytes = 0;
   let given = 0;
+  let sent = 0;
   let last = performance.now();
   const flush = () => {
     if (frame.length > 0) write({ _tag: "Rows", rows: frame });
@@ -161,7 +162,13 @@ const answer = (db: DatabaseSync, request: SandboxRequest): void => {
       return write({ _tag: "End", isCut: next.done !== true });
     }
     const row = next.value as ReadonlyArray<Value>;
-    for (const value of row) bytes += bytesOf(value);
+    const size = row.reduce<number>((sum, value) => sum + bytesOf(value), 0);
+    sent += size;
+    if (sent > request.maxBytes) {
+      flush();
+      return write({ _tag: "End", isCut: true });
+    }
+    bytes += size;
     frame.push(row.map(plain));
     given++;
     if (frame.length >= rowsPerFrame || bytes >= bytesPerFrame || performance.now() - last >= frameMillis) flush();

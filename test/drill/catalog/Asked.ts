@@ -85,10 +85,10 @@ const watched = Effect.fnUntraced(function* <E>(
         Query,
         Query.of({
           ...query,
-          select: (statement, parameters = {}, zone = undefined) =>
+          selectLong: (statement, parameters = {}, zone = undefined) =>
             Effect.suspend(() => {
               const before = process.cpuUsage();
-              return Effect.tap(query.select(statement, parameters, zone), ({ rows }) =>
+              return Effect.tap(query.selectLong(statement, parameters, zone), ({ rows }) =>
                 Effect.sync(() => note(statement, parameters, millisSince(before), rows.length)),
               );
             }),
@@ -149,7 +149,7 @@ export const reportsAsked = Effect.fnUntraced(function* (file: string, now: numb
       ...others.map((by) => [`${report.name} --by ${by}`, { by, sections: grouped }] as const),
     ];
     for (const [name, request] of ways) {
-      const question = runReport(report, { tenant: "default", zone: "UTC", limit: 100, ...request });
+      const question = runReport(report, { tenant: "default", zone: "UTC", limit: 100, ofStore: "shown", ...request });
       all.push(...timed(yield* watched(file, `report ${name}`, question), goal));
     }
   }

@@ -152,7 +152,7 @@ const compare = (file: string, truth: Truth, events: number): ReadonlyArray<stri
 /** Facts are read by an index on the first screen, or not at all. */
 const scans = ({ plan, what }: Timed): ReadonlyArray<string> =>
   plan
-    .filter((line) => /^SCAN (?!json_each|k VIRTUAL|\(|CONSTANT)/.test(line) && !/USING/.test(line))
+    .filter((line) => /^SCAN (?!json_each|k VIRTUAL|d$|\(|CONSTANT)/.test(line) && !/USING/.test(line))
     .map((line) => `${what}: ${line}`);
 
 /** Days of the truth are those of UTC. */

@@ -1,5 +1,5 @@
 /** Faults of whole folders and of what lies beside stream and database; and what the server's API can do to a stream. */
-import { chmodSync, cpSync, globSync, readFileSync, renameSync } from "node:fs";
+import { chmodSync, cpSync, globSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Jsm } from "./Api.ts";
 import { pause } from "./Command.ts";
@@ -195,7 +195,8 @@ const folder: ReadonlyArray<Fault> = [
     plant: (place: Place) => {
       const file = inData("store.json")(place);
       const now = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
-      return Plant.write(place, file, JSON.stringify({ ...now, identity: "00000000-0000-4000-8000-000000000000" }));
+      const { sum: _, ...rest } = now;
+      return Plant.write(place, file, JSON.stringify({ ...rest, identity: "00000000-0000-4000-8000-000000000000" }));
     },
   },
   { title: "all keys deleted", plant: (place: Place) => Plant.remove(place, inData("keys")(place)) },
@@ -209,7 +210,8 @@ const folder: ReadonlyArray<Fault> = [
   },
   {
     title: "a bit of the daemon's key flipped",
-    plant: (place: Place) => Plant.flipIn(place, inData("keys/daemon.nk")(place)),
+    // A seed has a checksum. Keys open this folder's own server alone: the start makes another, and says so.
+    plant: (place: Place) => Plant.flipIn(place, inData("keys/daemon.nk")(place), [0, 0.9]),
     promise: "whole" as const,
   },
   {
@@ -294,7 +296,7 @@ const both: ReadonlyArray<Fault> = [
 const vanishedMillis = 5_000;
 
 /** Added later, so that no number is another fault's. */
-export const laterFaults: ReadonlyArray<Fault> = [
+const added: ReadonlyArray<Fault> = [
   {
     group: "stream changed by its API",
     title: "allow_msg_ttl, and the last event of the stream has vanished",
@@ -328,5 +330,76 @@ export const laterFaults: ReadonlyArray<Fault> = [
   },
 ];
 
+/** A number of the folder's own notes that no store can have. */
+const absurd = 1_000_000_000_000;
+
+/** Tried later still: what a copied, mixed or meddled folder may hold. */
+const meddled: ReadonlyArray<Fault> = [
+  {
+    title: "store.json says that the stream reached sequence 1,000,000,000,000",
+    plant: (place: Place) => {
+      const file = inData("store.json")(place);
+      const now = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+      return Plant.write(place, file, JSON.stringify({ ...now, reached: absurd }));
+    },
+  },
+  {
+    title: "all checkpoints of the database say that",
+    promise: "whole" as const,
+    plant: (place: Place) => Plant.sql(Plant.databaseOf(place), `UPDATE checkpoints SET sequence = ${absurd}`),
+  },
+  { title: "the keys of another store", plant: (place: Place) => Plant.replace(place, place.stranger, "keys") },
+  {
+    title: "the pid file names another program",
+    plant: (place: Place) => Plant.write(place, inData("nats/nats-server.pid")(place), `${process.pid}\n`),
+  },
+  {
+    title: "heal.json leads out of the folder",
+    plant: (place: Place) => {
+      const journal = {
+        version: 1,
+        name: "/../../..",
+        step: "building",
+        reason: "",
+        startedAt: 0,
+        built: "../..",
+        place: "..",
+        derived: [],
+        needsRebuild: false,
+        summary: null,
+      };
+      return Plant.write(place, inData("heal.json")(place), JSON.stringify(journal));
+    },
+  },
+  {
+    title: "the database's link leads to the database of another store",
+    promise: "whole" as const,
+    plant: (place: Place) => {
+      const link = inData("recollect.db")(place);
+      rmSync(link);
+      symlinkSync(Plant.databaseOf({ data: place.stranger }), link);
+      return "recollect.db leads to stranger";
+    },
+  },
+  {
+    title: "a key cut to nothing, as a power cut leaves it",
+    promise: "whole" as const,
+    plant: (place: Place) => Plant.truncate(place, inData("keys/local.nk")(place), () => 0),
+  },
+  {
+    title: "the port file is garbage",
+    plant: (place: Place) => Plant.write(place, inData("port")(place), "\u0000-99999999999999999999\n"),
+  },
+  {
+    title: "the scrubber's notes are garbage",
+    plant: (place: Place) => Plant.write(place, inData("recollect.db.scrub")(place), "{".repeat(10_000)),
+  },
+  {
+    title: "the old block is sparse: its end is a hole of a gigabyte",
+    plant: (place: Place) => Plant.truncate(place, Plant.blockOf(place, "old").file, (size) => size + 1_000_000_000),
+  },
+].map((fault) => ({ group: "the data folder", promise: "harmless", ...fault }) as const);
+
 export const folderFaults: ReadonlyArray<Fault> = [...nats, ...api];
 export const otherFaults: ReadonlyArray<Fault> = [...kv, ...folder, ...both];
+export const laterFaults: ReadonlyArray<Fault> = [...added, ...meddled];

@@ -274,6 +274,8 @@ export const judge = async (stores: Stores, fault: Numbered, seed: number): Prom
   const began = performance.now();
   const store = await stores.of(fault.base ?? "plain");
   const folder = join(stores.folder, `fault-${fault.number}-${seed}`);
+  // Of an earlier run in the same stores, kept because it failed.
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const data = join(folder, "data");
   cpSync(store.data, data, { recursive: true, verbatimSymlinks: true });

@@ -185,11 +185,16 @@ export const flipPage = (place: Place, table: string): string => {
   const database = new Database(file);
   database.pragma("wal_checkpoint(TRUNCATE)");
   const size = Number(database.pragma("page_size", { simple: true }));
-  const pages = database.prepare<[string], { pageno: number }>("SELECT pageno FROM dbstat WHERE name = ?").all(table);
+  const pages = database
+    .prepare<[string], { pageno: number }>("SELECT pageno FROM dbstat WHERE name = ? AND pagetype <> 'overflow'")
+    .all(table);
   database.close();
   const page = pages[place.dice.between(0, pages.length - 1)]?.pageno;
   if (page === undefined) throw new Error(`${table} has no pages`);
-  // Cells lie at the end of a page and grow towards its head; a bit of the gap between would change nothing.
-  const at = (page - 1) * size + size - place.dice.between(1, Math.floor(size / 8));
+  // Cells lie at the end of a page and grow towards its head, which says where they begin; a bit of the gap between would
+  // change nothing.
+  const head = (page - 1) * size + (page === 1 ? 100 : 0);
+  const cells = readFileSync(file).readUInt16BE(head + 5) || size;
+  const at = (page - 1) * size + place.dice.between(Math.min(cells, size - 1), size - 1);
   return `${flipByte(place, file, at)} (page ${page} of ${table})`;
 };

@@ -39,6 +39,11 @@ describe("events over HTTP", { timeout: 120_000 }, () => {
     const { events } = shape<{ events: ReadonlyArray<object> }>(read);
     assert.lengthOf(events, 1);
     assert.deepInclude(events[0], { type: "x.acme.noted", actor: "ana", source: "http/local", data: { n: 1 } });
+    const other = await post("/v1/threads/events-1/events", { ...event, data: { n: 2 } });
+    assert.deepStrictEqual(statusAndCode(other), { status: 409, code: "idTaken" });
+    assert.include(String(other.json()["detail"]), "other content");
+    const elsewhere = await post("/v1/threads/events-1-elsewhere/events", event);
+    assert.deepStrictEqual(statusAndCode(elsewhere), { status: 409, code: "idTaken" });
     assert.strictEqual(read.headers["etag"], first.headers["etag"]);
   });
 

@@ -438,6 +438,18 @@ describe("records that an accident has hidden", () => {
 const tornReason = (ending: string): string =>
   `the compressed file (${ending === "gz" ? "gzip" : "zstd"}) ends in the middle: what comes before its end is read`;
 
+it.live("a compressed file that ends before its first line does is refused as that, not passed over as text", () =>
+  Effect.gen(function* () {
+    const packed = { gz: gzipSync, zst: zstdCompressSync };
+    for (const ending of ["gz", "zst"] as const) {
+      const bytes = packed[ending](Buffer.from(claudeLines(`s-${ending}`, 0, 500)));
+      const folder = yield* folderOf({ [`talk.jsonl.${ending}`]: bytes.subarray(0, 60) });
+      const { refused, skipped } = yield* importAll(folder);
+      assert.deepStrictEqual([refused.map(({ reason }) => reason), skipped], [[tornReason(ending)], []]);
+    }
+  }).pipe(Effect.scoped, Effect.provide(world)),
+);
+
 it.live("a file that is no conversation is named by what it is, and whether it can be read", () =>
   Effect.gen(function* () {
     const folder = yield* folderOf({

@@ -69,6 +69,49 @@ const inReports = Effect.gen(function* () {
   };
 });
 
+/** Sets whose lines say of each response which model gave it and when. */
+const spokenSets = new Set(["claude-code-entire", "pi-session", "gemini-cli-entire"]);
+/** Sets in which a tool is named at each call. */
+const namedSets = new Set([...spokenSets, "tau-bench-airline", "tau2-results", "inspect-eval-logs"]);
+
+/** Rows of a part of a report, by the first column. */
+const rowsBy = Effect.fnUntraced(function* (name: string, section: string, by: string) {
+  const report = reportNamed(name) ?? assert.fail(name);
+  const request = { tenant: "default", zone: "UTC", sections: [section], limit: 10_000, by };
+  const [answer] = (yield* runReport(report, request)).sections;
+  const columns = answer?.columns.map((column) => column.name) ?? [];
+  return (answer?.rows ?? []).map((row) => Object.fromEntries(row.map((value, at) => [columns[at] ?? "", value])));
+});
+
+/** Every tool, model and day with its own numbers, and no other. */
+const holdEachRow = Effect.fnUntraced(function* (raw: ReturnType<typeof countsOf>) {
+  if (namedSets.has(raw.set)) {
+    const used = yield* rowsBy("tools", "use", "tool");
+    const found = used.map(({ errors, ok, tool_name: name, unknown }) => [name, { ok, error: errors, unknown }]);
+    assert.deepStrictEqual(Object.fromEntries(found), raw.tools);
+    for (const { calls, error_rate: rate, errors } of used)
+      assert.approximately(Number(rate), Number(errors) / Number(calls), 1e-12);
+  }
+  if (!spokenSets.has(raw.set)) return;
+  const tokensOf = (row: Readonly<Record<string, unknown>>) => ({
+    input: row["input_tokens"],
+    output: row["output_tokens"],
+    cacheRead: row["cache_read_tokens"],
+    cacheWrite: row["cache_write_tokens"],
+    reasoning: row["reasoning_tokens"],
+  });
+  const models = yield* rowsBy("models", "spent", "model");
+  assert.deepStrictEqual(Object.fromEntries(models.map((row) => [row["model"], tokensOf(row)])), raw.models);
+  const days = yield* rowsBy("cost", "spent", "day");
+  const sums = new Map<string, number>();
+  for (const [key, { input, output }] of Object.entries(raw.days))
+    sums.set(key.slice(0, 10), (sums.get(key.slice(0, 10)) ?? 0) + input + output);
+  assert.deepStrictEqual(
+    new Map(days.map((row) => [row["day"], Number(row["input_tokens"]) + Number(row["output_tokens"])])),
+    sums as Map<unknown, number>,
+  );
+});
+
 /** What pi says that its messages cost, added up line by line. */
 const rawCostOfPi = (root: string): number =>
   readFileSync(join(root, "pi-session", "large-session.jsonl"), "utf8")
@@ -95,6 +138,7 @@ describe.skipIf(dataRoot === undefined)("an import of real transcripts", { timeo
         const { costUsd, events, ...reported } = yield* inReports;
         assert.deepStrictEqual(reported, { toolCalls, outcomes, tokens });
         assert.strictEqual(events, lastSequence);
+        yield* holdEachRow(raw);
         if (set === "pi-session") {
           assert.isAbove(costUsd, 1);
           assert.approximately(costUsd, rawCostOfPi(root), 1e-6);

@@ -71,6 +71,9 @@ describe("recollect mcp", () => {
     const note = await agent.ask("append", { title: "Birds", text: "The pelican came.", id: "note-1" });
     assert.strictEqual(note["stored"], "in the log");
     const again = await agent.ask("append", { title: "Birds", text: "The pelican came.", id: "note-1" });
+    const other = await agent.call("append", { title: "Birds", text: "The heron came.", id: "note-1" });
+    assert.deepInclude(other, { isError: true });
+    assert.match(other.text, /other content.*id of its own/);
     assert.strictEqual(again["thread"], note["thread"]);
     const read = await agent.ask("read_thread", { thread: note["thread"] });
     assert.lengthOf(read["messages"] as ReadonlyArray<unknown>, 1);

@@ -18,7 +18,7 @@ class Address extends Context.Service<Address, { readonly url: string; readonly 
 const doorUrl = "http://127.0.0.1:4280";
 
 /** No test here asks what is recorded: `test/edge/http/Door.test.ts` does, at a daemon. */
-const clients = Layer.succeed(TenantClients, { of: () => Effect.die("no client") });
+const clients = Layer.succeed(TenantClients, { there: () => undefined, of: () => Effect.die("no client") });
 
 const site = Layer.unwrap(
   Effect.gen(function* () {
@@ -95,6 +95,15 @@ layer(site, { excludeTestServices: true, timeout: 60_000 })("the page at its doo
       ])
         assert.notInclude((yield* answer(path, reader)).text, "a secret of", path);
       assert.include((yield* answer("/thread/in-home", reader)).text, "hello from home");
+      const first = (yield* answer("/", reader)).text;
+      assert.notMatch(first, /\d events?<|gap \d|dead letter/, "no number of the whole store");
+      const operator = { role: "operator", tenant: "home" } as const;
+      assert.match((yield* answer("/", operator)).text, /\d events?<[^]*gap \d/);
+      const reports = ["/report/storage", "/report/audit"] as const;
+      for (const path of reports) {
+        assert.notMatch((yield* answer(path, reader)).text, /id="(?:storage-pipeline|audit-store)"/, path);
+        assert.match((yield* answer(path, operator)).text, /id="(?:storage-pipeline|audit-store)"/, path);
+      }
       for (const path of ["/sql?q=SELECT+1", "/pipeline"])
         assert.strictEqual((yield* answer(path, reader)).status, 403, path);
     }),

@@ -211,6 +211,43 @@ layer(Layer.merge(Site.layer, Browser.layer), { excludeTestServices: true, timeo
     120_000,
   );
 
+  it.effect(
+    "shows a thread as it was, its sub-agents in place, two threads side by side, and how to go on with one",
+    () =>
+      Effect.gen(function* () {
+        const { faults, page } = yield* opened(at(threads.shop));
+        const article = page.locator("article");
+        const whole = yield* Effect.promise(() => article.innerText());
+        // By the keyboard, as far back as it goes: the slider takes effect at once.
+        yield* Effect.promise(() => page.locator("#upto").focus());
+        yield* press(page, "Home");
+        yield* Effect.promise(() => page.waitForURL(/upto=\d+/));
+        const then = yield* Effect.promise(() => article.innerText());
+        assert.include(then, "Please fix the flaky test");
+        assert.notInclude(then, "I look at the test first.");
+        assert.include(whole, "I look at the test first.");
+        yield* Effect.promise(() => page.goto(page.url().replace(/\?.*/, "")));
+        yield* Effect.promise(() => page.getByText("Resume, hand over, copy").click());
+        const doings = yield* Effect.promise(() => page.locator(".doings").innerText());
+        for (const part of [`claude --resume ${threads.shop}`, "recollect hand-over", "recollect export"])
+          assert.include(doings, part);
+        const markdown = yield* Effect.promise(() => page.locator(".doings a").getAttribute("href"));
+        const { url } = yield* Site.Site;
+        const text = yield* Effect.promise(() => fetch(url + (markdown ?? "")).then((answer) => answer.text()));
+        assert.include(text, "I look at the test first.");
+        yield* Effect.promise(() => page.goto(url + at(threads.parent)));
+        yield* Effect.promise(() => page.locator("details.sub > summary").first().click());
+        yield* Effect.promise(() =>
+          page.locator("details.sub[open]").getByText("Found in cart.ts and pay.ts.").first().waitFor(),
+        );
+        yield* Effect.promise(() => page.goto(`${url}${at(threads.shop, "/beside")}?other=${threads.parent}`));
+        assert.strictEqual(yield* Effect.promise(() => page.locator(".two > section").count()), 2);
+        const both = yield* Effect.promise(() => page.locator("main").innerText());
+        for (const words of ["I look at the test first.", "Two places call it."]) assert.include(both, words);
+        assert.deepStrictEqual(faults, []);
+      }).pipe(Effect.scoped),
+  );
+
   it.effect("keeps the theme that was chosen", () =>
     Effect.gen(function* () {
       const { page } = yield* opened("/");

@@ -1,7 +1,7 @@
 import { NodeServices } from "@effect/platform-node";
 import { assert, describe, it } from "@effect/vitest";
 import { Effect, Fiber, References, Stream } from "effect";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { EventLog } from "../../../src/log/EventLog.ts";
@@ -84,7 +84,14 @@ describe("a backup", { timeout: 60_000 }, () => {
     Effect.gen(function* () {
       const { root } = yield* folderWith(10);
       const { back, into } = yield* folders;
+      symlinkSync(root, join(into, "..", "link"));
+      for (const inside of [root, join(root, "backups", "new"), join(into, "..", "link", "backup")])
+        assert.match((yield* Effect.flip(withLog(root, backup(root, inside)))).message, /lies in the data folder/);
+      mkdirSync(join(root, "http"));
+      writeFileSync(join(root, "http", "lease.key"), "a key");
       const { manifest } = yield* withLog(root, backup(root, into));
+      const paths = manifest.files.map(({ path }) => path);
+      assert.notIncludeMembers(paths, ["files/http/lease.key"], "keys are apart");
       assert.deepStrictEqual(yield* Restore.faults(into, manifest, onProgress), []);
       for (const file of [manifest.stream.segments[0]?.path ?? "", "files/recollect.db"]) {
         flip(join(into, file), 700);
@@ -92,6 +99,13 @@ describe("a backup", { timeout: 60_000 }, () => {
         assert.deepInclude(yield* Effect.flip(restore(into, back)), { _tag: "BackupUnusable" });
         flip(join(into, file), 700);
       }
+      // A backup of somebody else's writes nowhere but into the new folder.
+      const written = readFileSync(join(into, "manifest.json"), "utf8");
+      for (const path of ["files/../../../stolen", "../stolen", "/tmp/stolen"]) {
+        writeFileSync(join(into, "manifest.json"), written.replace('"files/recollect.db"', JSON.stringify(path)));
+        assert.match((yield* Effect.flip(restore(into, back))).message, /is no manifest of a backup/);
+      }
+      writeFileSync(join(into, "manifest.json"), written);
       assert.isFalse(existsSync(back));
       const proven = yield* Restore.prove(into, onProgress).pipe(Effect.provide(NodeServices.layer), quietly);
       assert.deepStrictEqual(proven.faults, []);

@@ -1,13 +1,23 @@
 import { assert, describe, it } from "@effect/vitest";
 import Database from "better-sqlite3";
 import { Effect } from "effect";
-import { existsSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { readModels } from "../../../projections/all.ts";
 import { thread } from "../../../src/domain/History.ts";
 import { EventLog } from "../../../src/log/EventLog.ts";
 import * as StreamFiles from "../../../src/log/blocks/StreamFiles.ts";
 import * as StoreSwap from "../../../src/machine/StoreSwap.ts";
+import * as Generations from "../../../src/projection/rebuild/Generations.ts";
 import { verify } from "../../../src/projection/verify/Verify.ts";
 import { temporaryFolder } from "../World.ts";
 import * as World from "./World.ts";
@@ -170,7 +180,10 @@ describe("healing", { timeout: 60_000 }, () => {
       const said = JSON.parse(readFileSync(meta, "utf8"));
       const identity = "11111111-0000-4000-8000-000000000000";
       writeFileSync(meta, JSON.stringify({ ...said, num_replicas: 3, metadata: {} }));
-      writeFileSync(join(root, "store.json"), JSON.stringify({ identity }));
+      writeFileSync(
+        join(root, "store.json"),
+        JSON.stringify({ identity, stream: "RECOLLECT", created: 0, heldSomething: true }),
+      );
       assert.includeMembers(
         (yield* plan(root)).findings.map(({ code }) => code),
         ["identity", "replicated"],
@@ -215,6 +228,33 @@ describe("healing", { timeout: 60_000 }, () => {
     }),
   );
 
+  it.live("takes nothing from the database of another store, keeps it aside, and makes this store's anew", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(20);
+      const other = yield* folderWith(30, "foreign");
+      const identity = StreamFiles.find(join(root, "nats"), "RECOLLECT")?.meta?.metadata?.["recollect.identity"];
+      writeFileSync(
+        join(root, "store.json"),
+        JSON.stringify({ identity, stream: "RECOLLECT", created: 0, heldSomething: true }),
+      );
+      copyFileSync(realpathSync(World.folderOf(other.root).database), realpathSync(World.folderOf(root).database));
+      const planned = yield* plan(root);
+      assert.deepInclude(planned, { needed: false, needsRebuild: true, changed: [], lost: [], moved: [] });
+      assert.deepStrictEqual(
+        planned.findings.map(({ code }) => code),
+        ["strangeLedger"],
+      );
+      const { after, done, verified } = yield* heal(root);
+      assert.isUndefined(done.kept);
+      assertWhole(verified);
+      assert.deepStrictEqual(shapes(after), shapes(before));
+      assert.deepStrictEqual(
+        Generations.kept(World.folderOf(root).database).map(({ name }) => name),
+        ["recollect-1.db"],
+      );
+    }),
+  );
+
   it.live("names as lost what was there, by the folder's own note, and neither copy has", () =>
     Effect.gen(function* () {
       const { before, root } = yield* folderWith(20);
@@ -227,6 +267,28 @@ describe("healing", { timeout: 60_000 }, () => {
       assertWhole(verified);
       const lost = after.slice(before.length, reached).map(typeOf);
       assert.deepStrictEqual(lost, ["recollect.event_lost", "recollect.event_lost", "recollect.event_lost"]);
+    }),
+  );
+
+  it.live("believes no end that no store can have: not of the folder's note, and not of the checkpoints", () =>
+    Effect.gen(function* () {
+      const { before, root } = yield* folderWith(20);
+      const absurd = 1_000_000_000_000;
+      const record = {
+        identity: "of this folder",
+        stream: "RECOLLECT",
+        created: 0,
+        heldSomething: true,
+        reached: absurd,
+      };
+      writeFileSync(join(root, "store.json"), JSON.stringify(record));
+      const db = new Database(World.folderOf(root).database);
+      db.exec(`UPDATE checkpoints SET sequence = ${absurd}`);
+      db.close();
+      assert.deepInclude((yield* plan(root)).events, { total: 20, lost: 0 });
+      const path = World.folderOf(root).database;
+      const verified = yield* withLog(root, verify({ path, projections: readModels }));
+      assert.deepInclude(verified.places.at(-1), { kind: "both", first: before.length + 1, last: absurd });
     }),
   );
 

@@ -108,12 +108,12 @@ export const withServer = <A, E, R>(root: string, work: Effect.Effect<A, E, R>) 
   );
 
 /** A folder with `count` events that the read models have. */
-export const folderWith = Effect.fnUntraced(function* (count: number) {
+export const folderWith = Effect.fnUntraced(function* (count: number, word = "old") {
   const root = join(yield* temporaryFolder, "data");
   mkdirSync(root, { recursive: true });
   const before = yield* withLog(
     root,
-    appendAll("old", count).pipe(Effect.andThen(project(root)), Effect.andThen(everything)),
+    appendAll(word, count).pipe(Effect.andThen(project(root)), Effect.andThen(everything)),
   );
   return { root, before };
 });

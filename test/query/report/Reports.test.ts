@@ -11,7 +11,7 @@ type Row = Readonly<Record<string, unknown>>;
 const run = Effect.fnUntraced(function* (name: string, request: Partial<ReportRequest> = {}) {
   const report = reportNamed(name);
   if (report === undefined) return assert.fail(name);
-  const answer = yield* runReport(report, { tenant: "default", ...request });
+  const answer = yield* runReport(report, { tenant: "default", ofStore: "shown", ...request });
   const rows = (section: string): ReadonlyArray<Row> => {
     const found = answer.sections.find((one) => one.name === section) ?? assert.fail(section);
     return found.rows.map((row) => Object.fromEntries(found.columns.map((column, at) => [column.name, row[at]])));
@@ -477,13 +477,37 @@ layer(store, { excludeTestServices: true })("reports", (it) => {
     }),
   );
 
+  it.effect("show who is no operator nothing of the whole store, and refuse it by name", () =>
+    Effect.gen(function* () {
+      for (const [name, section] of [
+        ["storage", "pipeline"],
+        ["audit", "store"],
+      ] as const) {
+        const sections = ({ answer }: Effect.Success<ReturnType<typeof run>>) => answer.sections.map((one) => one.name);
+        assert.include(sections(yield* run(name)), section);
+        assert.notInclude(sections(yield* run(name, { ofStore: undefined })), section);
+        const error = yield* Effect.flip(run(name, { ofStore: undefined, sections: [section] }));
+        assert.strictEqual(error._tag, "QueryRefused");
+      }
+      // No statement of theirs asks anything that is not of one tenant.
+      for (const report of reports)
+        for (const { isOfStore, name, sql } of report.sections)
+          if (isOfStore !== true) assert.include(sql, ":tenant", `${report.name} ${name}`);
+    }),
+  );
+
   it.effect("have a unit and a sentence for each column, and statements that SQL of anybody takes as they stand", () =>
     Effect.gen(function* () {
       const query = yield* Query;
       for (const report of reports) {
         const names = ["", ...Object.keys(report.by)];
         for (const by of names) {
-          const answer = yield* runReport(report, { tenant: "default", ...(by === "" ? {} : { by }), limit: 3 });
+          const answer = yield* runReport(report, {
+            tenant: "default",
+            ofStore: "shown",
+            ...(by === "" ? {} : { by }),
+            limit: 3,
+          });
           for (const section of answer.sections) {
             const where = `${report.name} ${section.name} ${by}`;
             for (const row of section.rows) assert.lengthOf(row, section.columns.length, where);

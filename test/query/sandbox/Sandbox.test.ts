@@ -151,6 +151,13 @@ layer(world, { excludeTestServices: true })("SQL of anybody", (it) => {
       assert.deepInclude(yield* rowsOf(ten, [], { maxRows: 10 }), { isCut: false });
       const some = yield* rowsOf(ten, [], { maxRows: 3 });
       assert.deepStrictEqual(some, { rows: [[1], [2], [3]], isCut: true });
+      const giant = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT hex(zeroblob(500000)) FROM n`;
+      const held = yield* rowsOf(giant, [], { maxBytes: 3_500_000 });
+      assert.deepStrictEqual(
+        [held.rows.length, held.isCut],
+        [3, true],
+        "endless rows of giant cells end with their bytes",
+      );
       const large = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000)
         SELECT group_concat(printf('%1000d', i)) FROM n`;
       const memory = yield* Effect.flip(rowsOf(large, [], { memoryBytes: 32 * 1024 * 1024 }));

@@ -29,6 +29,7 @@ export const attackers = [
   "a hostile transcript",
   "a hostile MCP server",
   "a statement of SQL",
+  "a folder from elsewhere",
 ] as const;
 
 /** Where another test shows it: its file below `test/`, and a piece of its title. */

@@ -153,4 +153,33 @@ const sql = attacksOf("a statement of SQL")([
   ],
 ]);
 
-export const elsewhere = [...otherServer, ...network, ...transcript, ...server, ...sql];
+const folder = attacksOf("a folder from elsewhere")([
+  [
+    "have a restore write outside of the new folder, by names in a backup's list",
+    "it is no list of a backup; nothing is written",
+    {
+      file: "projection/backup/Backup.test.ts",
+      title: "names the file that is not as it was written, and is not restored",
+    },
+  ],
+  [
+    "have what lies outside of it removed or moved, by the journal of a heal that was not over",
+    "it is no journal, and put aside; nothing is touched",
+    {
+      file: "machine/StoreSwap.test.ts",
+      title: "is one that leads out of the folder: nothing is removed or moved there",
+    },
+  ],
+  [
+    "have a heal mix another store's events into this one's, by its database",
+    "nothing is taken from it; it is kept aside and named",
+    { file: "projection/heal/Heal.test.ts", title: "takes nothing from the database of another store" },
+  ],
+  [
+    "have a heal or `verify` go on for ever, by a number of its notes that no store can have",
+    "a changed note is none, and an end that cannot be is not believed",
+    { file: "projection/heal/Heal.test.ts", title: "believes no end that no store can have" },
+  ],
+]);
+
+export const elsewhere = [...otherServer, ...network, ...transcript, ...server, ...sql, ...folder];

@@ -4,20 +4,21 @@
  *
  * Room: coordination.
  *
- * A lane is one agent type in one priority. All who come at the same time are served together: each lane they want is
- * asked in turn for as many entries as they can use and are there now. Who is left then waits: one pull per lane waits at
- * the server for all of them, and brings what is there as soon as anything is. An entry without a waiting claim is given back
- * at once. A lane that more urgent ones have kept from being asked for a while comes first, once: priorities age.
+ * A lane is one agent type in one priority. All claims that wait are served together: each lane they want is asked in turn
+ * for as many entries as they can use and are there now. What is still missing is waited for at the server, by one pull per
+ * lane. An entry without a waiting claim is given back at once. A lane that more urgent ones have kept from being asked for
+ * a while comes first, once: priorities age.
  *
  * Decision: pulls for as many as wait, because one at a time a worker's claim took two questions to the server, and 64
  * that had ended their tasks together 128: half of what a task cost this process.
  * Decision: the lanes of high and low priority are opened when there is something in them, because a consumer costs the
  * server 75 KB and each lane one question a claim, and most types have only tasks of normal priority.
- * Decision: not the client's `fetch`, because it cannot ask for what is there now, and cannot tell an empty lane.
+ * Decision: not the client's `fetch` and `consume`, because they cannot ask for what is there now, cannot tell an empty lane,
+ * and `consume` takes entries that no claim waits for.
  *
  * Plain promises around the client, because a pull is a subscription and a callback; they never reject.
  */
-import { createInbox, type Msg } from "@nats-io/transport-node";
+import { createInbox, type Msg, type Subscription } from "@nats-io/transport-node";
 import { Effect } from "effect";
 import type { TaskPriority } from "../../../domain/task/TaskEvents.ts";
 import type { NatsConnection } from "../../../log/connection/NatsConnectionNats.ts";
@@ -40,11 +41,10 @@ interface OpenLane extends Lane {
 }
 
 interface Waiter {
-  readonly agentTypes: ReadonlySet<string>;
+  readonly agentTypes: ReadonlyArray<string>;
   readonly give: (entry: Entry) => void;
   readonly trouble: ((trouble: Trouble) => void) | undefined;
-  entry: Entry | undefined;
-  /** The most urgent lanes were asked for him, too. */
+  /** All lanes were asked for it in turn. */
   isServed: boolean;
 }
 
@@ -81,14 +81,14 @@ export const inOrder = <A extends Pick<OpenLane, "priority" | "askedAt">>(
   return lanes.toSorted((one, other) => rank(one) - rank(other) || one.askedAt - other.askedAt);
 };
 
-const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis));
-
 export class Puller {
   readonly #settings: Settings;
-  readonly #types = new Map<string, Map<TaskPriority, OpenLane>>();
+  readonly #types = new Map<string, Array<OpenLane>>();
   readonly #waiters = new Set<Waiter>();
-  readonly #pulls = new Set<(how: undefined) => void>();
+  readonly #pulls = new Set<(isAsked: boolean) => void>();
   #isServing = false;
+  /** A claim has come for which nothing was asked yet. */
+  #isWanted = false;
   #isClosed = false;
 
   constructor(settings: Settings) {
@@ -98,24 +98,24 @@ export class Puller {
   close(): void {
     this.#isClosed = true;
     this.#waiters.clear();
-    for (const end of this.#pulls) end(undefined);
+    for (const end of this.#pulls) end(false);
   }
 
   take(agentTypes: ReadonlyArray<string>, trouble?: (trouble: Trouble) => void): Effect.Effect<Entry> {
     return Effect.suspend(() => {
-      const made: { waiter?: Waiter } = {};
+      let given: Entry | undefined;
+      let waiter: Waiter | undefined;
       return Effect.callback<Entry>((resume) => {
-        const give = (entry: Entry) => resume(Effect.succeed(entry));
-        made.waiter = { agentTypes: new Set(agentTypes), give, trouble, entry: undefined, isServed: false };
-        this.#waiters.add(made.waiter);
+        waiter = { agentTypes, give: (entry) => resume(Effect.succeed((given = entry))), trouble, isServed: false };
+        this.#waiters.add(waiter);
+        this.#isWanted = true;
         // At the end of this turn, so that all who come in it are served together.
         if (!this.#isServing) queueMicrotask(() => void this.#serve());
       }).pipe(
         Effect.onInterrupt(() =>
           Effect.sync(() => {
-            if (made.waiter === undefined) return;
-            this.#waiters.delete(made.waiter);
-            if (made.waiter.entry !== undefined) this.#giveBack(made.waiter.entry.receipt);
+            if (waiter !== undefined) this.#waiters.delete(waiter);
+            if (given !== undefined) this.#giveBack(given.receipt);
           }),
         ),
       );
@@ -124,63 +124,66 @@ export class Puller {
 
   /** Something was put into a lane that may not be open. */
   hear(agentType: string, priority: TaskPriority): void {
-    if (this.#types.get(agentType)?.has(priority) === false) void this.#wait(this.#open(agentType, priority));
+    if (this.#types.get(agentType)?.every((lane) => lane.priority !== priority) === true)
+      void this.#wait(this.#open(agentType, priority));
   }
 
   #open(agentType: string, priority: TaskPriority): OpenLane {
-    const lanes = this.#types.get(agentType) ?? new Map<TaskPriority, OpenLane>();
+    const lanes = this.#types.get(agentType) ?? [];
     this.#types.set(agentType, lanes);
-    const known = lanes.get(priority);
+    const known = lanes.find((lane) => lane.priority === priority);
     if (known !== undefined) return known;
     const lane = this.#settings.lane(agentType, priority);
     const open = { ...lane, leaseMillis: undefined, isWaiting: false, askedAt: performance.now() };
-    lanes.set(priority, open);
+    lanes.push(open);
     return open;
   }
 
-  /** Opens the other lanes of a type in which there is anything: at its first use, and now and again while a claim waits. */
-  async #openMore(agentType: string): Promise<void> {
+  /** Opens the lanes of a type in which there is anything: at its first use, and now and again while a claim waits. */
+  async #openAll(agentType: string): Promise<void> {
     const { hasAny, lane } = this.#settings;
-    const closed = priorities.filter((priority) => this.#types.get(agentType)?.has(priority) !== true);
+    this.#open(agentType, "normal");
     await Promise.all(
-      closed.map(async (priority) => {
+      priorities.map(async (priority) => {
+        if (this.#types.get(agentType)?.some((open) => open.priority === priority) === true) return;
         const isThere = await this.#unlessLost(hasAny(lane(agentType, priority))).catch(() => undefined);
         if (isThere === true) this.#open(agentType, priority);
       }),
     );
   }
 
-  /** Waiters for this agent type whose turn it is. */
-  #served(agentType: string): ReadonlyArray<Waiter> {
-    return [...this.#waiters].filter((waiter) => waiter.isServed && waiter.agentTypes.has(agentType));
+  #lanesOf(agentType: string): ReadonlyArray<OpenLane> {
+    return this.#types.get(agentType) ?? [];
   }
 
-  /** Rounds for as long as a claim is there for which nothing was asked yet. */
+  /** Claims that wait for a type. */
+  #waitersOf(agentType: string): ReadonlyArray<Waiter> {
+    return [...this.#waiters].filter((waiter) => waiter.agentTypes.includes(agentType));
+  }
+
+  /** Rounds for as long as a claim is there for which nothing was asked yet. One that comes in a round waits for the next. */
   async #serve(): Promise<void> {
     if (this.#isServing) return;
     this.#isServing = true;
-    while (!this.#isClosed && [...this.#waiters].some(({ isServed }) => !isServed)) {
-      for (const waiter of this.#waiters) waiter.isServed = true;
-      const wanted = [...new Set([...this.#waiters].flatMap(({ agentTypes }) => [...agentTypes]))];
-      const fresh = wanted.filter((agentType) => !this.#types.has(agentType));
-      for (const agentType of wanted) this.#open(agentType, "normal");
-      await Promise.all(fresh.map((agentType) => this.#openMore(agentType)));
-      for (const lane of inOrder(this.#lanesOf(wanted), performance.now())) {
+    while (this.#isWanted && !this.#isClosed) {
+      this.#isWanted = false;
+      const round = new Set(this.#waiters);
+      const types = [...new Set([...round].flatMap(({ agentTypes }) => agentTypes))];
+      const fresh = types.filter((agentType) => !this.#types.has(agentType));
+      await Promise.all(fresh.map((agentType) => this.#openAll(agentType)));
+      for (const lane of inOrder(
+        types.flatMap((type) => this.#lanesOf(type)),
+        performance.now(),
+      )) {
         // A lane where a pull waits was empty a moment ago; one that cannot be asked is tried again by those who wait.
-        const { length } = this.#served(lane.agentType);
-        if (!lane.isWaiting && length > 0 && !this.#isClosed) await this.#pull(lane, length, "now");
+        if (lane.isWaiting) continue;
+        const { length } = this.#waitersOf(lane.agentType).filter((waiter) => round.has(waiter));
+        if (length > 0 && !this.#isClosed) await this.#pull(lane, length, "now");
       }
-      this.#waitAll(wanted);
+      for (const waiter of round) waiter.isServed = true;
+      for (const lane of types.flatMap((type) => this.#lanesOf(type))) void this.#wait(lane);
     }
     this.#isServing = false;
-  }
-
-  #lanesOf(agentTypes: ReadonlyArray<string>): ReadonlyArray<OpenLane> {
-    return agentTypes.flatMap((agentType) => [...(this.#types.get(agentType)?.values() ?? [])]);
-  }
-
-  #waitAll(agentTypes: ReadonlyArray<string>): void {
-    for (const lane of this.#lanesOf(agentTypes)) void this.#wait(lane);
   }
 
   /** Waits at the server for as long as a claim waits for this lane. */
@@ -189,25 +192,27 @@ export class Puller {
     lane.isWaiting = true;
     let pause = pauseMillis;
     for (;;) {
-      const { length } = this.#served(lane.agentType);
+      const { length } = this.#waitersOf(lane.agentType).filter(({ isServed }) => isServed);
       if (this.#isClosed || length === 0) break;
       if (await this.#pull(lane, length, "wait")) {
         pause = pauseMillis;
-        if (lane.priority === "normal") void this.#openMore(lane.agentType).then(() => this.#waitAll([lane.agentType]));
+        if (lane.priority === "normal")
+          void this.#openAll(lane.agentType).then(() => this.#lanesOf(lane.agentType).map((one) => this.#wait(one)));
       } else {
-        await sleep(pause);
+        await new Promise<void>((resolve) => setTimeout(resolve, pause));
         pause = Math.min(pause * 2, longestPauseMillis);
       }
     }
     lane.isWaiting = false;
   }
 
-  #handOut({ agentType }: Lane, entry: Entry): void {
-    const [waiter] = [...this.#waiters].filter((one) => one.agentTypes.has(agentType));
-    if (waiter === undefined) return this.#giveBack(entry.receipt);
-    this.#waiters.delete(waiter);
-    waiter.entry = entry;
-    waiter.give(entry);
+  #handOut(entry: Entry): void {
+    for (const waiter of this.#waiters) {
+      if (!waiter.agentTypes.includes(entry.agentType)) continue;
+      this.#waiters.delete(waiter);
+      return waiter.give(entry);
+    }
+    this.#giveBack(entry.receipt);
   }
 
   #giveBack(receipt: string): void {
@@ -217,20 +222,18 @@ export class Puller {
 
   /**
    * Asks for entries and returns when all have come that will: `now` brings what is there, `wait` waits until there is
-   * something and brings that. False: the lane cannot be asked.
+   * something and brings that. False: the lane cannot be asked, and those who wait for it are told why.
    */
   async #pull(lane: OpenLane, wanted: number, when: "now" | "wait"): Promise<boolean> {
-    const { link, nc } = this.#settings.connection;
+    const { link } = this.#settings.connection;
     const { agentType } = lane;
-    const tell = (reason: string) => {
-      for (const { trouble } of this.#served(agentType)) trouble?.({ agentType, reason });
-      return false;
-    };
-    if (!link.connected || nc.isClosed()) return tell(link.refused?.message ?? "NATS is away");
     try {
+      if (!link.connected) throw new Error(link.refused?.message ?? "NATS is away");
       lane.leaseMillis ??= await this.#unlessLost(this.#settings.ensure(lane));
     } catch (error) {
-      return tell(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      for (const { trouble } of this.#waitersOf(agentType)) trouble?.({ agentType, reason });
+      return false;
     }
     if (lane.leaseMillis === undefined || this.#isClosed) return false;
     lane.askedAt = performance.now();
@@ -255,14 +258,15 @@ export class Puller {
     const { inboxPrefix, link, nc } = connection;
     return new Promise((resolve) => {
       let left = batch;
+      let subscription: Subscription | undefined;
       const inbox = createInbox(inboxPrefix);
-      const end = (isAsked: boolean | undefined) => {
+      const end = (isAsked: boolean) => {
         if (!this.#pulls.delete(end)) return;
         clearTimeout(timer);
         ignoreLoss();
         // Later answers find no subscription, and the server keeps no request for it.
         if (!nc.isClosed()) subscription?.unsubscribe();
-        resolve(isAsked === true);
+        resolve(isAsked);
       };
       const hear = (error: Error | null, message: Msg) => {
         if (error !== null) return end(false);
@@ -271,12 +275,11 @@ export class Puller {
         if (subject === inbox) return end(headers?.code === 404 || headers?.code === 408);
         const said = entryOf(message);
         if (said === undefined) this.#giveBack(reply);
-        else this.#handOut(lane, { ...said, agentType: lane.agentType, receipt: reply, leaseMillis });
+        else this.#handOut({ ...said, agentType: lane.agentType, receipt: reply, leaseMillis });
         if (--left === 0) end(true);
       };
       const ignoreLoss = link.onLost(() => end(false));
       const timer = setTimeout(() => end(false), (when === "wait" ? waitMillis : 0) + graceMillis);
-      let subscription: { readonly unsubscribe: () => void } | undefined;
       this.#pulls.add(end);
       try {
         subscription = nc.subscribe(inbox, { callback: hear });

@@ -4,11 +4,15 @@
  * Room: domain.
  *
  * A step is a message of its source (`agent` is the assistant), with its calls and, in `observation`, their results: the
- * results are a message of role tool. `prompt_tokens` counts what was cached too.
+ * results are a message of role tool. `prompt_tokens` counts what was cached too. A sub-agent's trajectory stands inside its
+ * parent's (`subagent_trajectories`) and is a thread below the parent's, or a file of its own: it counts once. A step that
+ * was copied in as context spent nothing here.
  */
+import { createHash } from "node:crypto";
 import type { Part } from "../../thread/Content.ts";
 import type { Fact } from "../../Fact.ts";
 import { amountAt, arrayAt, countAt, isObject, type JsonObject, objectAt, stringAt } from "../../Json.ts";
+import { twins } from "../copies.ts";
 import { threadKey, toolCalled, toolReturned, toolUse } from "../calls.ts";
 import { idAt, jsonText, sizeOf } from "../facts.ts";
 import type { Carry, EntryContext, Interpretation, Interpreter } from "../Interpreter.ts";
@@ -16,6 +20,19 @@ import { partsOf, wordsOf } from "../parts.ts";
 import { documentInterpreter, withText } from "../documents.ts";
 
 const format = "atif";
+
+/** Name of a trajectory inside its parent's. */
+export const nameInside = (frame: JsonObject): string | undefined =>
+  idAt(frame, "trajectory_id") ?? idAt(frame, "session_id");
+
+/** The thread above a sub-agent's, by its name. */
+const parentOf = (frame: JsonObject, { threadId }: EntryContext): string | undefined => {
+  const [, parent, own] = /^(.+)\/([^/]+)$/s.exec(threadId) ?? [];
+  return own !== undefined && (own === nameInside(frame) || /^\d{1,4}$/.test(own)) ? parent : undefined;
+};
+
+const digestOf = (entry: JsonObject): string =>
+  createHash("sha256").update(jsonText(entry), "utf16le").digest("hex").slice(0, 24);
 
 const observed = (step: JsonObject, messageId: string, { threadId }: EntryContext): ReadonlyArray<Fact> => {
   const results = arrayAt(objectAt(step, "observation"), "results").map((one) => {
@@ -41,6 +58,7 @@ const observed = (step: JsonObject, messageId: string, { threadId }: EntryContex
 };
 
 const step = (entry: JsonObject, source: string, context: EntryContext, carry: Carry): Interpretation => {
+  const isCopied = entry["is_copied_context"] === true;
   const messageId = `step ${String(entry["step_id"] ?? context.eventId)}`;
   const known = stringAt(objectAt(carry, "described"), "model");
   const model = source === "agent" ? (stringAt(entry, "model_name") ?? known) : undefined;
@@ -63,10 +81,12 @@ const step = (entry: JsonObject, source: string, context: EntryContext, carry: C
       ],
       model,
     },
-    ...calls.map((call) => toolCalled({ ...call, callKey: threadKey(context.threadId, call.callId), messageId })),
-    ...observed(entry, messageId, context),
+    ...(isCopied
+      ? []
+      : calls.map((call) => toolCalled({ ...call, callKey: threadKey(context.threadId, call.callId), messageId }))),
+    ...observed(entry, messageId, context).filter(({ _tag }) => !isCopied || _tag === "MessageSaid"),
   ];
-  const metrics = objectAt(entry, "metrics");
+  const metrics = isCopied ? undefined : objectAt(entry, "metrics");
   const input = countAt(metrics, "prompt_tokens");
   const output = countAt(metrics, "completion_tokens");
   if (input !== undefined || output !== undefined)
@@ -84,18 +104,21 @@ const step = (entry: JsonObject, source: string, context: EntryContext, carry: C
       },
       costUsd: amountAt(metrics, "cost_usd"),
     });
-  return { facts, carry };
+  const session = stringAt(objectAt(carry, "described"), "session");
+  return { facts: twins(facts, session === undefined ? undefined : `atif ${session} ${digestOf(entry)}`), carry };
 };
 
 export const atif: Interpreter = documentInterpreter({
   format,
-  described: (frame) => {
+  described: (frame, context) => {
     const agent = objectAt(frame, "agent");
+    const parent = parentOf(frame, context);
     return {
       tool: stringAt(agent, "name"),
       client: { name: stringAt(agent, "name") ?? format, version: stringAt(agent, "version") ?? null },
       session: stringAt(frame, "session_id"),
       model: stringAt(agent, "model_name"),
+      ...(parent === undefined ? {} : { parentThreadId: parent, relation: "sub-agent" as const }),
     };
   },
   element: withText("source", step),

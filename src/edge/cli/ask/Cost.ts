@@ -7,11 +7,12 @@
  */
 import { Clock, Effect, Option, Schema, Stdio, Stream } from "effect";
 import { Command, Flag } from "effect/cli";
-import { costLine, type CostLine, type Spending } from "../../../query/report/CostLine.ts";
+import { Query } from "../../../query/Query.ts";
+import { costOf, type CostRequest, costStatement, costValues } from "../../../query/report/CostStatement.ts";
 import { databaseAsItLies, json, tenant } from "../Flags.ts";
 import * as Output from "../Output.ts";
 import { zone } from "./AskFlags.ts";
-import { figure } from "./Figure.ts";
+import { lineOf, statusOf } from "./CostText.ts";
 import { momentInZone } from "./ZonedTime.ts";
 
 /** Longest wait for what an agent says on the standard input; it says it at once or not at all. */
@@ -31,35 +32,10 @@ const sessionOnStdin = Effect.gen(function* () {
   return Option.getOrUndefined(Option.map(Option.flatMap(text, decodeStatus), ({ session_id: id }) => id));
 });
 
-const suffixes = ["", "k", "M", "G", "T"] as const;
-
-/** `950`, `12.3k`, `55.6M`. */
-const short = (count: number): string => {
-  let value = count;
-  let step = 0;
-  while (value >= 1000 && step < suffixes.length - 1) {
-    value /= 1000;
-    step++;
-  }
-  return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)}${suffixes[step] ?? ""}`;
-};
-
-const spent = ({ costUsd, inputTokens, outputTokens }: Spending): string => {
-  const tokens = `${short(inputTokens)} in, ${short(outputTokens)} out`;
-  return costUsd === null ? tokens : `${figure(costUsd, "usd", { width: 20, moment: Output.moment })} (${tokens})`;
-};
-
-const lineOf = ({ session, sevenDays, thirtyDays, today }: CostLine): string =>
-  [
-    ...(session === undefined ? [] : [`session ${spent(session)}`]),
-    `today ${spent(today)}`,
-    `7 days ${spent(sevenDays)}`,
-    `30 days ${spent(thirtyDays)}`,
-  ].join(" · ");
-
-/** For a status line, where there is little room: the session, else today. */
-const statusOf = ({ session, today }: CostLine): string =>
-  session === undefined ? `today ${spent(today)}` : `${spent(session)} · today ${spent(today)}`;
+const costLine = Effect.fnUntraced(function* (request: CostRequest) {
+  const { rows } = yield* (yield* Query).select(costStatement, costValues(request));
+  return costOf(rows, request);
+});
 
 export const cost = Command.make(
   "cost",

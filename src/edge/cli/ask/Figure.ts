@@ -7,6 +7,7 @@ import type { Value } from "../../../query/Sql.ts";
 import type { Unit } from "../../../query/report/Unit.ts";
 import { grouped } from "../../../domain/Grouped.ts";
 import * as Output from "../Output.ts";
+import { dollars } from "./Dollars.ts";
 
 /** JSON has no 64-bit integers, no bytes and no infinity: what does not fit a number is text, bytes are hexadecimal. */
 export const plain = (value: Value): unknown => {
@@ -14,10 +15,6 @@ export const plain = (value: Value): unknown => {
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
 };
-
-/** Money: cents from a dollar on, else as much as says something. */
-const dollars = (value: number): string =>
-  `$${Math.abs(value) >= 1 || value === 0 ? grouped(value, 2, 2) : grouped(value, 4, 4)}`;
 
 const share = (value: number): string => `${(value * 100).toFixed(1)} %`;
 

@@ -90,7 +90,9 @@ const sectionLines = (section: SectionAnswer, screen: Screen, zone: string | und
     ...head,
     ...layout.header.map((line) => dim(line, screen)),
     ...shown.cells.map(layout.line),
-    ...(gone === 0 ? [] : [dim(`(${gone} more columns: a wider terminal, --csv or --json)`, screen)]),
+    ...(gone === 0
+      ? []
+      : [dim(`(${gone} more ${gone === 1 ? "column" : "columns"}: a wider terminal, --csv or --json)`, screen)]),
   ];
 };
 

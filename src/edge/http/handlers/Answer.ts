@@ -54,8 +54,12 @@ const kinds: Readonly<Record<string, Kind>> = {
   LogDamaged: [500],
 };
 
-/** A quota of the tenant: its sentence says when it is worth asking again, this for machines. */
-const overQuota: Kind = [429, 30];
+/** A quota of the tenant, for machines: its sentence says the same. */
+const overQuota = (retryAfterMillis: unknown): Kind =>
+  typeof retryAfterMillis === "number" ? [429, retryAfterMillis / 1_000] : [429];
+
+/** The same id stands for another event already. */
+const taken: Kind = [409];
 
 interface Tagged {
   readonly _tag: string;
@@ -65,6 +69,8 @@ interface Tagged {
   readonly permission?: unknown;
   readonly expected?: unknown;
   readonly actual?: unknown;
+  readonly retryAfterMillis?: unknown;
+  readonly takenId?: unknown;
 }
 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
@@ -75,17 +81,20 @@ const codeOf = (tag: string): string => `${tag.charAt(0).toLowerCase()}${tag.sli
 export const problemOf = (error: unknown): Problem | undefined => {
   if (error instanceof Refused) return error;
   if (typeof error !== "object" || error === null || !("_tag" in error)) return undefined;
-  const { _tag, actual, expected, hint, message, permission, reason } = error as Tagged;
+  const { _tag, actual, expected, hint, message, permission, reason, retryAfterMillis, takenId } = error as Tagged;
   const kind = kinds[_tag];
   if (kind === undefined) return undefined;
   const isOverQuota = _tag === "AccessDenied" && isQuota(text(permission) ?? "");
-  const [status, retryAfter] = isOverQuota ? overQuota : kind;
+  const isTaken = _tag === "AppendRefused" && takenId !== undefined;
+  const [status, retryAfter] = isOverQuota ? overQuota(retryAfterMillis) : isTaken ? taken : kind;
   const more = _tag === "SequenceConflict" ? { expected, ...(actual === undefined ? {} : { actual }) } : undefined;
   const detail = text(message) ?? text(reason) ?? `${_tag}.`;
-  return { status, code: isOverQuota ? "quota" : codeOf(_tag), detail, hint: text(hint), retryAfter, more };
+  const code = isOverQuota ? "quota" : isTaken ? "idTaken" : codeOf(_tag);
+  return { status, code, detail, hint: text(hint), retryAfter, more };
 };
 
-const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** A failure of the store as the problem that it is; what is none is a fault. */
+export const orProblem = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.catch((error) => {
       const problem = problemOf(error);
@@ -121,6 +130,10 @@ type Answering<A, R, Needs = never> = Effect.Effect<
 
 /** Answers with what an effect on a tenant's client gives, or with the problem that it fails with. */
 export const answer = <A, E, R>(effect: Effect.Effect<A, E, R>) => answered(effect, false) as Answering<A, R>;
+
+/** The same where the tenant's client is among the services already, of a request that asks as of now. */
+export const hotAnswer = <R>(effect: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, R>) =>
+  orProblem(Effect.flatMap(effect, shownAnswer));
 
 /** The same for what asks the read models alone: with `asOf` in the address those of then. */
 export const reading = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

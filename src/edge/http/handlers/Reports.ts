@@ -11,7 +11,7 @@ import { runReport } from "../../../query/report/RunReport.ts";
 import { csv } from "../../page/plot/Figure.ts";
 import { reportJson } from "../../report/ReportJson.ts";
 import { Api } from "../api/Api.ts";
-import { Principal } from "../Guard.ts";
+import { mayAct, Principal } from "../Guard.ts";
 import { refused } from "../Problem.ts";
 import { answer, json, orNotThere, reading } from "./Answer.ts";
 
@@ -46,7 +46,7 @@ const read = Effect.fnUntraced(function* (
     readonly limit?: number | undefined;
   },
 ) {
-  const { tenant } = yield* Principal;
+  const { role, tenant } = yield* Principal;
   const { headers } = yield* HttpServerRequest.HttpServerRequest;
   const report = yield* orNotThere(reportNamed(name), `report ${name}`);
   const { by, limit = usualRows, section, since, tz: zone, until } = query;
@@ -66,6 +66,7 @@ const read = Effect.fnUntraced(function* (
     zone,
     by,
     limit,
+    ofStore: mayAct(role, "operator") ? "shown" : undefined,
     sections: part === undefined ? undefined : [part],
   });
   if (!isCsv) return json(reportJson(found));

@@ -47,10 +47,25 @@ const showing = Effect.gen(function* () {
   return yield* shown({ raw: role === "operator" && headers[rawHeader] === "true" });
 });
 
+type Response = HttpServerResponse.HttpServerResponse;
+
+/** Answers that a handler gives again and again, and how they were shown by which rules. */
+const told = new WeakMap<Response, { readonly rules: unknown; readonly as: Response }>();
+
+const shownBy = (shows: Shown, answer: Response): Response => {
+  const kept = told.get(answer);
+  const rules = shows.rules();
+  if (kept?.rules === rules && kept !== undefined) return kept.as;
+  const body = bodyOf(answer.body, shows);
+  const as = body === answer.body ? answer : HttpServerResponse.setBody(answer, body);
+  if (body._tag !== "Stream") told.set(answer, { rules, as });
+  return as;
+};
+
 /** The answer as it may be shown. */
 export const shownAnswer = <A>(answer: A) =>
-  Effect.map(showing, (shows): A => {
-    if (shows === asStored || !HttpServerResponse.isHttpServerResponse(answer)) return answer;
-    const body = bodyOf(answer.body, shows);
-    return body === answer.body ? answer : (HttpServerResponse.setBody(answer, body) as A & typeof answer);
-  });
+  Effect.map(showing, (shows): A =>
+    shows === asStored || !HttpServerResponse.isHttpServerResponse(answer)
+      ? answer
+      : (shownBy(shows, answer) as A & typeof answer),
+  );

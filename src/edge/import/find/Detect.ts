@@ -230,6 +230,11 @@ export const detect = Effect.fn("edge.detect")(function* (file: Found, forced: F
     return found?._tag === "Single" ? found : ({ _tag: "Lines", format: forced } satisfies Detected as Detected);
   }
   const found = yield* byContent(file);
+  if (found._tag === "Skip" && file.packing !== undefined) {
+    // One that ends before its first line does, or is damaged there, is no text of an unknown format.
+    const { problem } = yield* forEachChunk(file, () => Effect.void);
+    if (problem !== undefined) return { _tag: "Refuse", reason: problem } satisfies Detected as Detected;
+  }
   if (forced === undefined) return found;
   const format = found._tag === "Chat" ? found.chat.format : "format" in found ? found.format : forced;
   return found._tag === "Skip" || found._tag === "Refuse" || format === forced

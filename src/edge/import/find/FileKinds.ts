@@ -40,6 +40,7 @@ const kinds: ReadonlyArray<Kind> = [
   { bytes: "1a45dfa3", name: `a film (WebM), ${noTalk}` },
   { bytes: "377f0682", name: "a write-ahead log of SQLite, which is read with its database" },
   { bytes: "377f0683", name: "a write-ahead log of SQLite, which is read with its database" },
+  { bytes: "18e22d00", name: "the index of a write-ahead log of SQLite, which holds nothing of its own" },
 ];
 
 /** Bytes of a head that are enough. */

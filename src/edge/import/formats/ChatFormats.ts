@@ -8,6 +8,7 @@
  */
 import { Effect, type FileSystem, type PlatformError } from "effect";
 import { isObject, type JsonObject, type JsonValue, numberAt, stringAt } from "../../../domain/Json.ts";
+import { nameInside } from "../../../domain/interpret/traces/atif.ts";
 import type { ChatFormat } from "../Entry.ts";
 import { compact, type Descend, type Part } from "./JsonOutline.ts";
 import { boundedId, digestOf, fileNameOf, isGlobal, segmentsOf, stemOf } from "../ThreadIds.ts";
@@ -55,10 +56,23 @@ const byIdKey = "mapping";
 const named = (key: string | undefined, keys: ReadonlyArray<string>): boolean =>
   key !== undefined && keys.includes(key);
 
+/** Trajectories inside a trajectory: those of its sub-agents, and so on. */
+const insideKey = "subagent_trajectories";
+/** Deepest way to a trajectory's steps that is followed: eight sub-agents, one started by the other. */
+const maxTrajectoryDepth = 18;
+
+/** True for a part on the way to the steps of a trajectory: each second parent holds sub-agents' trajectories. */
+const isTrajectory = (part: Parameters<Descend>[0], parents: Parameters<Descend>[1]): boolean => {
+  if (parents.length > maxTrajectoryDepth || parents[0]?.kind !== "object") return false;
+  if (parents.some(({ key }, depth) => depth % 2 === 1 && key !== insideKey)) return false;
+  if (parents.length % 2 === 0) return part.kind === "object";
+  return part.kind === "array" && (part.key === insideKey || (parents.length > 1 && part.key === "steps"));
+};
+
 /** Outlined parts of a chat file: members of the objects around messages, and the elements of message arrays. */
 export const chatParts: Descend = (part, parents) => {
   const [root, second] = parents;
-  if (root === undefined) return true;
+  if (root === undefined || isTrajectory(part, parents)) return true;
   const isMessages =
     (part.kind === "array" && part.key !== byIdKey && named(part.key, messageKeys)) ||
     (part.kind === "object" && part.key === byIdKey);
@@ -302,6 +316,29 @@ const letta = Effect.fnUntraced(function* (read: Read, many: Part, stem: string)
   return { format: "letta", conversations, source: { name: boundedId(stem), without: many } } satisfies Chat;
 });
 
+/** The trajectories of a trajectory's sub-agents: threads below its own. */
+const insideOf = (
+  read: Read,
+  { derived, frame, name }: Conversation,
+): Effect.Effect<ReadonlyArray<Conversation>, PlatformError.PlatformError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const found: Array<Conversation> = [];
+    for (const [index, inner] of (arrayOf(frame, [insideKey])?.parts ?? []).entries()) {
+      const messages = arrayOf(inner, ["steps"]);
+      if (messages?.parts === undefined || messages.parts.length === 0) continue;
+      const own = nameInside(yield* small(read, inner)) ?? String(index + 1);
+      const conversation: Conversation = {
+        format: "atif",
+        frame: inner,
+        messages,
+        name: boundedId(`${name}/${own}`),
+        derived,
+      };
+      found.push(conversation, ...(yield* insideOf(read, conversation)));
+    }
+    return found;
+  });
+
 /** The conversations of a JSON document, or undefined when it holds none. `root` is outlined with `chatParts`. */
 export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path: string) {
   const stem = stemOf(path);
@@ -317,7 +354,10 @@ export const chatOf = Effect.fnUntraced(function* (read: Read, root: Part, path:
   if (task !== undefined)
     return { format: task.format, conversations: [task], source: undefined } satisfies Chat as Chat;
   const one = yield* conversationOf(read, root, stem);
-  if (one !== undefined) return { format: one.format, conversations: [one], source: undefined } satisfies Chat as Chat;
+  if (one !== undefined) {
+    const conversations = one.format === "atif" ? [one, ...(yield* insideOf(read, one))] : [one];
+    return { format: one.format, conversations, source: undefined } satisfies Chat as Chat;
+  }
   if (root.kind !== "array") return undefined;
   const conversations: Array<Conversation> = [];
   for (const frame of root.parts ?? []) {

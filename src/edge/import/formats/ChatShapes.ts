@@ -38,7 +38,7 @@ const shapes: ReadonlyArray<Shape> = [
   },
   { format: "claude-ai", messages: "chat_messages", has: ["uuid"], name: at("uuid") },
   { format: "vscode-chat", messages: "requests", has: ["sessionId"], name: at("sessionId") },
-  { format: "atif", messages: "steps", has: ["schema_version", "agent"], name: at("session_id") },
+  { format: "atif", messages: "steps", has: ["schema_version", "agent"], name: at("session_id", "trajectory_id") },
   {
     format: "amp",
     messages: "messages",

@@ -17,6 +17,8 @@ const mostCounted = 20_000;
 const longestName = 120;
 /** A model asks again rather than wait for longer. */
 const timeoutMillis = 60_000;
+/** Held in memory at once, bytes of all values. */
+const mostBytes = 32_000_000;
 
 export const sqlQuery = tool({
   name: "query",
@@ -36,22 +38,23 @@ More: SELECT * FROM v_dictionary WHERE view = 'v_messages'. A refusal says why.`
   handle: Effect.fnUntraced(function* (input, { tokens }) {
     const desk = yield* Desk;
     const query = yield* desk.query;
-    const options = { maxRows: mostCounted + 1, timeoutMillis };
+    const options = { maxRows: mostCounted + 1, maxBytes: mostBytes, timeoutMillis };
     // Where nothing can be written, not even to the spool, the record is a file that its owner reads.
     const writing = yield* Effect.option(desk.writing);
     if (Option.isSome(writing))
       yield* Effect.provideContext(auditSql({ statement: input.sql, options, door: "mcp" }), writing.value);
-    const { columns: names, rows } = yield* query.sql(input.sql, [], options);
+    const { columns: names, isCut, rows } = yield* query.sql(input.sql, [], options);
     const columns = names.map((name) => clip(name, longestName));
     const found = yield* Stream.runCollect(rows);
     const { skip = 0 } = input;
     const cells = found.slice(skip, mostCounted).map((row) => columns.map((_, at) => cellOf(row[at])));
     const shown = fitting({ columns }, cells, tokens);
+    const isWhole = found.length <= mostCounted && !(yield* isCut);
     const isMore = skip + shown.length < found.length;
     return {
       columns,
       rows: shown,
-      total: found.length > mostCounted ? `more than ${mostCounted}` : found.length,
+      total: isWhole ? found.length : `more than ${Math.min(found.length, mostCounted)}`,
       truncated: isMore,
       ...(isMore ? { next: { skip: skip + shown.length } } : {}),
     };

@@ -29,15 +29,20 @@ export const short = (value: number): string => scaled(value, ["", "k", "M", "G"
 export const bytes = (value: number): string => scaled(value, [" B", " kB", " MB", " GB", " TB"], 1000);
 
 export const duration = (millis: number): string => {
-  if (millis < 1000) return `${Math.round(millis)} ms`;
+  if (millis > 0 && millis < 0.5) return "<1 ms";
+  if (millis < 999.5) return `${Math.round(millis)} ms`;
   const seconds = millis / 1000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   const hours = seconds / 3600;
   return hours < 48 ? `${hours.toFixed(1)} h` : `${(hours / 24).toFixed(1)} d`;
 };
 
-export const money = (dollars: number): string => `$${dollars < 10 ? dollars.toFixed(2) : count(Math.round(dollars))}`;
+export const money = (dollars: number): string => {
+  if (dollars > 0 && dollars < 0.005) return "<$0.01";
+  return `$${dollars < 10 ? dollars.toFixed(2) : count(Math.round(dollars))}`;
+};
 
 /** Time since a moment, in the largest unit that says enough. */
 export const ago = (at: number, now: number): string => {

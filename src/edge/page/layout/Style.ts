@@ -113,12 +113,12 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem }
 caption { text-align: left; color: var(--quiet); padding: 0 0 .3rem; font-size: .85rem }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; vertical-align: baseline; border-bottom: 1px solid var(--line) }
 th:last-child, td:last-child { padding-right: 0 }
-thead th { color: var(--quiet); font-weight: 500; font-size: .82rem; white-space: nowrap; border-bottom-color: var(--strong) }
+thead th { color: var(--quiet); font-weight: 500; font-size: .82rem; white-space: nowrap; vertical-align: bottom; border-bottom-color: var(--strong) }
 thead td { border-bottom-color: var(--strong) }
 tbody th { font-weight: 500 }
 td a, tbody th a { text-decoration-color: transparent } td a:hover, tbody th a:hover, td a:focus-visible, tbody th a:focus-visible { text-decoration-color: currentColor }
 .filters input:not([type=checkbox]), .filters select, .filters button { height: 2.1rem }
-td.number, th.number { text-align: right; padding-right: .9rem }
+td.number, th.number { text-align: right; padding-right: .9rem } thead th.number { white-space: normal }
 tr:hover > td, tr:hover > th[scope=row] { background: color-mix(in srgb, var(--raised) 70%, transparent) }
 .clip { max-width: 26rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .pages { display: flex; gap: 1rem; justify-content: space-between; margin: 1.2rem 0 }
@@ -227,7 +227,7 @@ dialog .keys { padding: .8rem 1.1rem; display: grid; grid-template-columns: auto
 @media (max-width: 40rem) {
   main { padding: 1rem .9rem 3rem } .bar { padding: .45rem .9rem } .bar form { flex: 1 1 8rem }
   .bar nav { order: 3; flex-basis: 100% }
-  .call .given, .thought .given, .fold .given { display: none } .message > header .push { margin-left: 0 }
+  .call > summary, .thought > summary, .fold > summary { flex-wrap: wrap } .call .given, .thought .given, .fold .given { order: 1; flex: 1 0 100%; padding-left: 1.1rem; box-sizing: border-box } .message > header .push { margin-left: 0 }
   .about .push { margin-left: 0 } .now { grid-template-columns: 1fr 1fr; gap: .5rem 1rem }
 }
 @media print { .bar, .outline, footer, .pages { display: none } pre { max-height: none } }

@@ -14,6 +14,7 @@ export interface OverviewData {
   readonly now: number;
   /** Undefined of an earlier moment: it is said of now alone. */
   readonly whole: Wholeness | undefined;
+  readonly sees: "store" | "tenant";
   readonly sessions: ReadonlyArray<LiveSession>;
   readonly tasks: ReadonlyArray<OpenTask>;
   readonly calls: ReadonlyArray<CallInFlight>;
@@ -108,7 +109,7 @@ const begin = html`<p>Nothing has been recorded yet. Bring in what your agents k
 
 export const overview = (data: OverviewData): Html =>
   html`<h1 class="seen">Now</h1>
-    ${data.whole !== undefined && whole(data.whole, data.now)}
+    ${data.whole !== undefined && whole(data.whole, data.now, data.sees)}
     <form class="find" action="/search" role="search" aria-label="Search">
       <input
         type="search"

@@ -67,6 +67,7 @@ const first = Effect.gen(function* () {
   const body = overview({
     now,
     whole: wishes.asOf === undefined ? yield* wholeness(now, viewer.tenant) : undefined,
+    sees: viewer.isOperator ? "store" : "tenant",
     ...(yield* Screens.now(now, viewer.tenant)),
     threads: yield* Screens.threads({ limit: 25, tenant: viewer.tenant }, now),
     days: wanted.map((day) => found.get(day) ?? { ...none, day }),

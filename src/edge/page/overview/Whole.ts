@@ -35,23 +35,28 @@ const verdict = (found: Wholeness): readonly [className: string, sign: string, w
   return ["", "✓", "Whole"];
 };
 
-export const whole = (found: Wholeness, now: number): Html => {
+/** `sees`: a tenant's reader is told whether it is whole, and no number of the whole store nor a way to its screens. */
+export const whole = (found: Wholeness, now: number, sees: "store" | "tenant" = "store"): Html => {
   const { events, integrity } = found.status;
   const { scrub, verified } = integrity;
   const [className, sign, word] = verdict(found);
   const gap = gapOf(found);
   const dead = deadLettersOf(found.status);
+  const isVerified = verified === undefined ? "never verified" : html`verified ${since(verified.at, now)}`;
+  const scrubbed = html`scrubbed ${since(scrub.finishedAt, now)}`;
   return html`<p class="whole ${className}">
     <strong><span aria-hidden="true">${sign}</span> ${word}</strong>
-    <a href="/audit">${counted(events, "event")}</a>
-    <a href="/pipeline#integrity"
-      >${verified === undefined ? "never verified" : html`verified ${since(verified.at, now)}`}</a
-    >
-    <a href="/pipeline#integrity"
-      >${scrub.finishedAt === 0 ? html`scrubbed to ${count(scrub.sequence)} of ${count(scrub.head)}` : html`scrubbed ${since(scrub.finishedAt, now)}`}</a
-    >
-    <a href="/pipeline#projections">${gap === undefined ? "gap unknown" : `gap ${count(gap)}`}</a>
-    <a href="/pipeline#dead">${dead === 0 ? "no dead letters" : counted(dead, "dead letter")}</a>
+    ${
+      sees === "tenant"
+        ? html`<span>${isVerified}</span> ${scrub.finishedAt !== 0 && html`<span>${scrubbed}</span>`}`
+        : html`<a href="/audit">${counted(events, "event")}</a>
+            <a href="/pipeline#integrity">${isVerified}</a>
+            <a href="/pipeline#integrity"
+              >${scrub.finishedAt === 0 ? html`scrubbed to ${count(scrub.sequence)} of ${count(scrub.head)}` : scrubbed}</a
+            >
+            <a href="/pipeline#projections">${gap === undefined ? "gap unknown" : `gap ${count(gap)}`}</a>
+            <a href="/pipeline#dead">${dead === 0 ? "no dead letters" : counted(dead, "dead letter")}</a>`
+    }
     <a href="/errors#tools-cut"
       >${found.callsWithoutOutcome === 0 ? "every call has an outcome" : `${counted(found.callsWithoutOutcome, "call")} without an outcome`}</a
     >

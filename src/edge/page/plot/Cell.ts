@@ -94,7 +94,7 @@ const lastFolders = (path: string): string =>
 /** Content of a cell. */
 export const cell = (column: { readonly name: string; readonly unit: Unit }, row: Row, now: number): Child => {
   const value = row[column.name] ?? null;
-  if (value === null) return html`<span class="quiet">–</span>`;
+  if (value === null || value === "") return html`<span class="quiet">–</span>`;
   if (column.unit === "moment" && typeof value !== "string") return since(numeric(value), now);
   const whole = cellText(value, column.unit);
   const isPath = column.name === "cwd" || column.name === "project";

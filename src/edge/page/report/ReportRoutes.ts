@@ -197,7 +197,8 @@ const screen = (made: Made) =>
     const from = timeOf(query, "since");
     const until = timeOf(query, "until");
     const wanted = given(query, "csv");
-    const base = { tenant, since: from, until: until === undefined ? undefined : until + dayMillis };
+    const ofStore = viewer.isOperator ? ("shown" as const) : undefined;
+    const base = { tenant, ofStore, since: from, until: until === undefined ? undefined : until + dayMillis };
     if (wanted !== undefined) {
       const [reportName = "", sectionName = ""] = wanted.split(".");
       const report = reportNamed(reportName);

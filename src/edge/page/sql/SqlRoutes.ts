@@ -25,6 +25,8 @@ import { Viewer } from "../Viewer.ts";
 /** Rows on the screen; `recollect sql` has no such end. */
 const mostShown = 1_000;
 const mostExported = 50_000;
+/** Held in memory at once, bytes of all values. */
+const mostBytes = 32_000_000;
 const timeoutMillis = 20_000;
 /** Longer statements are no address. */
 const mostCharacters = 6_000;
@@ -46,7 +48,7 @@ const asks = Effect.fnUntraced(function* (
   const query = yield* Query;
   const { recorded } = yield* Viewer;
   const begun = performance.now();
-  const options = { maxRows: most, timeoutMillis };
+  const options = { maxRows: most, maxBytes: mostBytes, timeoutMillis };
   yield* recorded({ statement, parameters, options, door: "page" });
   const result = yield* query.sql(statement, parameters, options);
   const rows = [...(yield* Stream.runCollect(result.rows))];
@@ -129,7 +131,7 @@ const answered = (statement: string, address: string, answer: Answer, now: numbe
   const data: FigureData = {
     name: "result",
     title: counted(answer.rows.length, "row"),
-    doc: `${answer.isCut ? `cut after ${count(mostShown)}; ` : ""}${Math.round(answer.millis)} ms`,
+    doc: `${answer.isCut ? `cut after ${count(answer.rows.length)}; ` : ""}${Math.round(answer.millis)} ms`,
     columns: answer.columns.map((name, index) => ({ name, unit: unitIn(answer, name, index) })),
     rows: answer.rows,
     csv: `${address}&csv=1`,

@@ -27,10 +27,13 @@ export interface Stretch {
 }
 
 /** Reason that a message stands aside, in words that follow its number. */
-const aside = ({ copiedFrom, isAbandoned, isCopied, isSidechain }: MessageRow): string | undefined => {
+const aside = (
+  { copiedFrom, isAbandoned, isCopied, isSidechain }: MessageRow,
+  isSubAgents: boolean,
+): string | undefined => {
   if (isCopied === 1) return `copied from ${copiedFrom ?? "another thread"}`;
   if (isAbandoned === 1) return "that an edit or a rewind left behind";
-  return isSidechain === 1 ? "of a sub-agent in this transcript" : undefined;
+  return isSidechain === 1 && !isSubAgents ? "of a sub-agent in this transcript" : undefined;
 };
 
 const makingOf = ({
@@ -127,13 +130,17 @@ const folded = (pieces: ReadonlyArray<Piece>): Html => {
 export const turns = (stretch: Stretch): Html => {
   const { how, told } = makingOf(stretch);
   let speaker: string | undefined;
+  // A sub-agent's own thread has nothing else, and is not folded.
+  const isSubAgents = stretch.messages.every(({ isSidechain }) => isSidechain === 1);
   const said = stretch.messages.flatMap((message) => {
-    const who = message.kind === "answer" ? `${whoOf(message)} ${aside(message) ?? ""}` : undefined;
+    const who = message.kind === "answer" ? `${whoOf(message)} ${aside(message, isSubAgents) ?? ""}` : undefined;
     const made = messageHtml(message, how, who !== undefined && who === speaker);
     // What answers a call is shown at the call, so it does not part an agent's words.
     if (made !== undefined) speaker = who;
     const at = message.occurredAt;
-    return made === undefined ? [] : [{ sequence: message.sequence, html: made, aside: aside(message), at }];
+    return made === undefined
+      ? []
+      : [{ sequence: message.sequence, html: made, aside: aside(message, isSubAgents), at }];
   });
   const alone = stretch.calls
     .filter((call) => !told.has(call))

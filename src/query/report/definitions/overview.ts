@@ -37,7 +37,7 @@ export const overview: Report = {
       doc: "One row of everything in the time asked for.",
       columns: counted,
       sql: `SELECT m.threads, m.prompts, m.answers, c.calls, c.errors, k.input, k.output, k.cost
-        FROM (SELECT count(DISTINCT a.thread_id) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers ${messages}) m,
+        FROM (SELECT count(DISTINCT a.thread_number) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers ${messages}) m,
           (SELECT coalesce(sum(a.calls), 0) AS calls, coalesce(sum(a.errors), 0) AS errors ${calls}) c,
           (SELECT coalesce(sum(a.input_tokens), 0) AS input, coalesce(sum(a.output_tokens), 0) AS output, sum(a.cost_usd) AS cost ${tokens}) k`,
     },
@@ -47,7 +47,7 @@ export const overview: Report = {
       doc: "The same by day, the latest first. A thread that crosses midnight is in both days.",
       columns: [column("day", "day", "Day in the zone that was asked for; null: no time is known."), ...counted],
       plot: { kind: "bars", x: "day", y: ["prompts", "answers", "tool_calls"] },
-      sql: `WITH m AS (SELECT days.day, count(DISTINCT a.thread_id) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers
+      sql: `WITH m AS (SELECT days.day, count(DISTINCT a.thread_number) AS threads, ${kind("prompt")} AS prompts, ${kind("answer")} AS answers
           FROM v_message_activity a ${days("v_message_activity")} WHERE ${within("a")} GROUP BY 1),
         c AS (SELECT days.day, sum(a.calls) AS calls, sum(a.errors) AS errors FROM v_call_activity a ${days("v_call_activity")} WHERE ${within("a")} GROUP BY 1),
         k AS (SELECT days.day, sum(a.input_tokens) AS input, sum(a.output_tokens) AS output, sum(a.cost_usd) AS cost
@@ -69,10 +69,8 @@ export const overview: Report = {
         column("last_at", "moment", "Quarter of an hour in which it was last used; null when no time is known."),
       ],
       plot: { kind: "bars", x: "agent", y: ["messages"] },
-      sql: `SELECT coalesce(t.tool, t.client), count(*), sum(a.messages), nullif(max(a.last_at), 0)
-        FROM (SELECT thread_id, tenant, sum(messages) AS messages, max(quarter_at) AS last_at ${messages} GROUP BY 1, 2) a
-          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant
-        GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
+      sql: `SELECT t.agent, count(DISTINCT a.thread_number), sum(a.messages), nullif(max(a.quarter_at), 0)
+        FROM v_message_activity a {threads} WHERE ${within("a")} GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
     },
   ],
 };

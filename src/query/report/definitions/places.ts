@@ -6,12 +6,12 @@
 import { column, type Report, within, withinOrUnknown } from "../Report.ts";
 
 /** Sums of each thread in the time asked for, under the same names. */
-const byThread = `WITH m AS (SELECT a.thread_id, a.tenant, sum(a.messages) AS messages, coalesce(sum(a.messages) FILTER (WHERE a.kind = 'prompt'), 0) AS prompts,
-      min(nullif(a.quarter_at, 0)) AS first_at, max(nullif(a.quarter_at, 0)) AS last_at FROM v_message_activity a WHERE ${within("a")} GROUP BY 1, 2),
-    c AS (SELECT a.thread_id, sum(a.calls) AS calls, sum(a.errors) AS errors FROM v_call_activity a WHERE ${within("a")} GROUP BY 1),
-    k AS (SELECT a.thread_id, sum(a.input_tokens) AS input, sum(a.output_tokens) AS output, sum(a.cost_usd) AS cost FROM v_token_activity a WHERE ${within("a")} GROUP BY 1),
+const byThread = `WITH m AS (SELECT a.thread_number, a.thread_id, sum(a.messages) AS messages, coalesce(sum(a.messages) FILTER (WHERE a.kind = 'prompt'), 0) AS prompts,
+      min(nullif(a.quarter_at, 0)) AS first_at, max(nullif(a.quarter_at, 0)) AS last_at FROM v_message_activity a WHERE ${within("a")} GROUP BY 1),
+    c AS (SELECT a.thread_number, sum(a.calls) AS calls, sum(a.errors) AS errors FROM v_call_activity a WHERE ${within("a")} GROUP BY 1),
+    k AS (SELECT a.thread_number, sum(a.input_tokens) AS input, sum(a.output_tokens) AS output, sum(a.cost_usd) AS cost FROM v_token_activity a WHERE ${within("a")} GROUP BY 1),
     s AS (SELECT m.*, coalesce(c.calls, 0) AS calls, coalesce(c.errors, 0) AS errors, coalesce(k.input, 0) AS input, coalesce(k.output, 0) AS output, k.cost
-      FROM m LEFT JOIN c ON c.thread_id = m.thread_id LEFT JOIN k ON k.thread_id = m.thread_id)`;
+      FROM m LEFT JOIN c ON c.thread_number = m.thread_number LEFT JOIN k ON k.thread_number = m.thread_number)`;
 
 const counted = [
   column("messages", "count", "Messages of all kinds."),
@@ -23,7 +23,7 @@ const counted = [
   column("cost_usd", "usd", "Cost as the transcripts say it; null where none does."),
 ];
 
-const sums = "sum(s.messages), sum(s.prompts), sum(s.calls), sum(s.errors), sum(s.input), sum(s.output), sum(s.cost)";
+const sums = "sum(a.messages), sum(a.prompts), sum(a.calls), sum(a.errors), sum(a.input), sum(a.output), sum(a.cost)";
 
 export const projects: Report = {
   name: "projects",
@@ -43,13 +43,11 @@ export const projects: Report = {
       ],
       plot: { kind: "bars", x: "project", y: ["messages"] },
       trend: {
-        sql: `SELECT t.cwd, {day}, sum(a.messages) FROM v_message_activity a {days}
-          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT t.project, {day}, sum(a.messages) FROM v_message_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Messages by day.",
       },
-      sql: `${byThread} SELECT t.cwd, count(*), ${sums}, max(s.last_at) FROM s
-        LEFT JOIN v_threads t ON t.thread_id = s.thread_id AND t.tenant = s.tenant GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
+      sql: `${byThread} SELECT t.project, count(*), ${sums}, max(a.last_at) FROM s a {threads} GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT :limit`,
     },
     {
       name: "used",
@@ -105,7 +103,7 @@ export const threads: Report = {
       plot: { kind: "bars", x: "title", y: ["messages"] },
       sql: `${byThread} SELECT s.thread_id, coalesce(t.title, t.opening), coalesce(t.tool, t.client), s.messages, s.prompts, s.calls, s.errors, s.input, s.output, s.cost, s.last_at
         FROM (SELECT * FROM s ORDER BY messages DESC, thread_id LIMIT :limit) s
-          LEFT JOIN v_threads t ON t.thread_id = s.thread_id AND t.tenant = s.tenant ORDER BY s.messages DESC, s.thread_id`,
+          LEFT JOIN v_threads t ON t.thread_id = s.thread_id AND t.tenant = :tenant ORDER BY s.messages DESC, s.thread_id`,
     },
     {
       name: "turns",
@@ -120,9 +118,9 @@ export const threads: Report = {
         column("messages_per_prompt", "number", "Messages that a prompt sets going, mean; null without prompts."),
       ],
       plot: { kind: "bars", x: "agent", y: ["tools_per_prompt"] },
-      sql: `${byThread} SELECT coalesce(t.tool, t.client), count(*), sum(s.prompts), sum(s.prompts) * 1.0 / count(*),
-          sum(s.calls) * 1.0 / nullif(sum(s.prompts), 0), sum(s.messages) * 1.0 / nullif(sum(s.prompts), 0)
-        FROM s LEFT JOIN v_threads t ON t.thread_id = s.thread_id AND t.tenant = s.tenant GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
+      sql: `${byThread} SELECT t.agent, count(*), sum(a.prompts), sum(a.prompts) * 1.0 / count(*),
+          sum(a.calls) * 1.0 / nullif(sum(a.prompts), 0), sum(a.messages) * 1.0 / nullif(sum(a.prompts), 0)
+        FROM s a {threads} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
     },
     {
       name: "compactions",

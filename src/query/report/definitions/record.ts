@@ -56,6 +56,7 @@ export const storage: Report = {
     },
     {
       name: "pipeline",
+      isOfStore: true,
       title: "Readers",
       doc: "How far each projection has read, and what it could not take. Not of a time, but now.",
       columns: [
@@ -93,7 +94,7 @@ export const audit: Report = {
         column("last_at", "moment", "Quarter of an hour in which the log took the last."),
       ],
       plot: { kind: "bars", x: "actor", y: ["events"] },
-      sql: `SELECT a.actor, coalesce(nullif(a.meaning, ''), a.type), sum(a.events), count(DISTINCT a.subject), min(a.quarter_at), max(a.quarter_at)
+      sql: `SELECT a.actor, coalesce(nullif(a.meaning, ''), a.type), sum(a.events), count(DISTINCT a.subject_number), min(a.quarter_at), max(a.quarter_at)
         ${taken} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
@@ -140,6 +141,7 @@ export const audit: Report = {
     },
     {
       name: "store",
+      isOfStore: true,
       title: "What became of the store",
       doc: "Events that were lost, losses that were accepted, heals; of all times.",
       columns: [

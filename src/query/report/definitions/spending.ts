@@ -61,9 +61,9 @@ const kinds = [
  * however many rows it has.
  */
 const priced = (key: string, from: string): string =>
-  `WITH g AS MATERIALIZED (SELECT ${key} AS it, a.model, a.thread_id, a.tenant, a.cost_usd IS NULL AS is_open, ${kinds
+  `WITH g AS MATERIALIZED (SELECT ${key} AS it, a.model, a.thread_number, a.cost_usd IS NULL AS is_open, ${kinds
     .map((kind) => `sum(a.${kind}) AS ${kind}`)
-    .join(", ")} ${from} GROUP BY 1, 2, 3, 4, 5),
+    .join(", ")} ${from} GROUP BY 1, 2, 3, 4),
     prices AS MATERIALIZED (SELECT * FROM v_prices),
     p AS MATERIALIZED (SELECT u.model, q.* FROM (SELECT DISTINCT model FROM g WHERE is_open = 1) u JOIN prices q ON q.priced_model = ${priceOf("u.model", "prices")})`;
 
@@ -73,13 +73,13 @@ const estimate = `sum(CASE WHEN g.is_open = 1 THEN ((g.input_tokens - g.cache_re
 
 const unpriced = "sum(CASE WHEN g.is_open = 1 AND p.model IS NULL THEN g.provider_messages ELSE 0 END)";
 
-const sums = `sum(g.provider_messages), count(DISTINCT g.thread_id), sum(g.input_tokens), sum(g.output_tokens), sum(g.cache_read_tokens),
+const sums = `sum(g.provider_messages), count(DISTINCT g.thread_number), sum(g.input_tokens), sum(g.output_tokens), sum(g.cache_read_tokens),
   sum(g.cache_write_tokens), sum(g.reasoning_tokens), sum(g.cache_read_tokens) * 1.0 / nullif(sum(g.input_tokens), 0), sum(g.cost_usd),
   ${estimate}, ${unpriced}`;
 
 const fromPriced = "FROM g LEFT JOIN p ON p.model = g.model";
 
-const from = `FROM v_token_activity a {threads} WHERE ${within("a")}`;
+const from = `FROM v_token_activity a {join} WHERE ${within("a")}`;
 const inAll = `FROM v_token_activity a WHERE ${within("a")}`;
 
 const spent = (title: string, order: string, trend: string, doc: string): Section => ({
@@ -90,7 +90,7 @@ const spent = (title: string, order: string, trend: string, doc: string): Sectio
   columns: tokens,
   plot: { kind: "bars", x: "{name}", y: ["input_tokens", "output_tokens"] },
   trend: {
-    sql: `SELECT {by}, {day}, ${trend} FROM v_token_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
+    sql: `SELECT {by}, {day}, ${trend} FROM v_token_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2`,
     unit: "tokens",
     doc,
   },
@@ -120,7 +120,7 @@ export const models: Report = {
 
 /** SQL: of one thread each, because a join would walk from every thread there is. */
 const delegated = (what: string): string =>
-  `(SELECT k.delegated_${what} FROM v_thread_tokens k WHERE k.thread_id = a.thread_id AND k.tenant = a.tenant)`;
+  `(SELECT k.delegated_${what} FROM v_thread_tokens k WHERE k.thread_id = a.thread_id AND k.tenant = :tenant)`;
 
 export const cost: Report = {
   name: "cost",
@@ -161,10 +161,10 @@ export const cost: Report = {
         column("delegated_output_tokens", "tokens", "Tokens received by threads that it began."),
         column("delegated_threads", "count", "Threads that it began."),
       ],
-      sql: `${priced("NULL", inAll)} SELECT a.thread_id, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output, ${delegated("input_tokens")}, ${delegated("output_tokens")}, ${delegated("threads")}
-        FROM (SELECT g.thread_id, g.tenant, sum(g.cost_usd) AS cost, ${estimate} AS estimate, sum(g.input_tokens) AS input, sum(g.output_tokens) AS output
-          ${fromPriced} GROUP BY 1, 2 ORDER BY total(g.cost_usd) + coalesce(${estimate}, 0) DESC, sum(g.input_tokens) + sum(g.output_tokens) DESC, 1 LIMIT :limit) a
-          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant
+      sql: `${priced("a.thread_id", inAll)} SELECT a.thread_id, coalesce(t.title, t.opening), t.cwd, a.cost, a.estimate, a.input, a.output, ${delegated("input_tokens")}, ${delegated("output_tokens")}, ${delegated("threads")}
+        FROM (SELECT g.it AS thread_id, sum(g.cost_usd) AS cost, ${estimate} AS estimate, sum(g.input_tokens) AS input, sum(g.output_tokens) AS output
+          ${fromPriced} GROUP BY 1 ORDER BY total(g.cost_usd) + coalesce(${estimate}, 0) DESC, sum(g.input_tokens) + sum(g.output_tokens) DESC, 1 LIMIT :limit) a
+          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = :tenant
         ORDER BY coalesce(a.cost, 0) + coalesce(a.estimate, 0) DESC, a.input + a.output DESC, 1`,
     },
   ],

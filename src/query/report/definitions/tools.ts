@@ -11,13 +11,8 @@ const by: Readonly<Record<string, Dimension>> = {
   ...dimensions,
 };
 
-/** Calls as rows of the same names as their sums. */
-const calls = `(SELECT c.tool_name, c.server, c.thread_id, c.tenant, c.outcome, c.duration_millis, c.sequence, c.started_at,
-    coalesce(c.started_at - c.started_at % 900000, 0) AS quarter_at FROM v_tool_calls c WHERE ${withinOrUnknown("c", "started_at")})`;
-
-/** The value at a share of an ordered list, nearest rank. */
-const ranked = (percent: number): string =>
-  `json_extract(list, '$[' || ((json_array_length(list) * ${percent} + 99) / 100 - 1) || ']')`;
+/** Percentiles by nearest rank; the last is the longest. */
+const percents = [50, 95, 99, 100] as const;
 
 const rate = "sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)";
 
@@ -50,16 +45,21 @@ export const tools: Report = {
       ],
       plot: { kind: "bars", x: "{name}", y: ["ok", "errors", "unknown"] },
       trend: {
-        sql: `SELECT {by}, {day}, sum(a.calls) FROM v_call_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT {by}, {day}, sum(a.calls) FROM v_call_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Calls by day.",
       },
+      // All durations are numbered once, in the order of groups, and only the places that are asked for are looked at again:
+      // SQLite would take as long for a window in each group, and as long again to group all rows once more.
       sql: `WITH sums AS (SELECT {by} AS it, sum(a.calls) AS calls, sum(a.ok) AS ok, sum(a.errors) AS errors, ${rate} AS rate,
-          count(DISTINCT a.thread_id) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
-          FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1),
-        lists AS (SELECT {by} AS it, max(a.duration_millis) AS longest, json_group_array(a.duration_millis ORDER BY a.duration_millis) AS list
-          FROM ${calls} a {threads} WHERE a.duration_millis IS NOT NULL GROUP BY 1),
-        p AS (SELECT it, ${ranked(50)} AS p50, ${ranked(95)} AS p95, ${ranked(99)} AS p99, longest FROM lists)
+          count(DISTINCT a.thread_number) AS threads, sum(a.timed) AS timed, sum(a.duration_millis) AS millis, nullif(max(a.quarter_at), 0) AS last_at
+          FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1),
+        begun AS MATERIALIZED (SELECT it, timed, sum(timed) OVER (ORDER BY it) - timed AS start FROM sums WHERE timed > 0),
+        places AS MATERIALIZED (${percents.map((percent) => `SELECT it, ${percent} AS percent, start + (timed * ${percent} + 99) / 100 AS place FROM begun`).join(" UNION ALL ")}),
+        listed AS (SELECT a.duration_millis AS millis, row_number() OVER (ORDER BY {by}, a.duration_millis) AS place
+          FROM v_call_durations a {join} WHERE ${within("a")}),
+        p (it, p50, p95, p99, longest) AS (SELECT w.it, ${percents.map((percent) => `max(d.millis) FILTER (WHERE w.percent = ${percent})`).join(", ")}
+          FROM listed d CROSS JOIN places w ON w.place = d.place GROUP BY 1)
         SELECT s.it, s.calls, s.ok, s.errors, s.calls - s.ok - s.errors, s.rate, s.threads, s.timed, s.millis / nullif(s.timed, 0), p.p50, p.p95, p.p99, p.longest, s.last_at
         FROM sums s LEFT JOIN p ON p.it IS s.it ORDER BY s.calls DESC, s.it LIMIT :limit`,
     },
@@ -77,7 +77,7 @@ export const tools: Report = {
       plot: { kind: "bars", x: "{name}", y: ["result_bytes"] },
       sql: `SELECT {by}, sum(a.result_bytes), sum(a.result_bytes) * 1.0 / nullif(sum(sum(a.result_bytes)) OVER (), 0),
           sum(a.result_bytes) * 1.0 / nullif(sum(a.calls), 0), sum(a.arguments_bytes)
-        FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
+        FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit`,
     },
     {
       name: "versions",
@@ -93,26 +93,22 @@ export const tools: Report = {
         column("first_at", "moment", "Quarter of an hour of the first call."),
         column("last_at", "moment", "Quarter of an hour of the last call."),
       ],
-      sql: `SELECT a.tool_name, coalesce(t.tool, t.client), t.client_version, sum(a.calls), sum(a.errors), ${rate},
-          min(nullif(a.first_at, 0)), max(nullif(a.last_at, 0))
-        FROM (SELECT tool_name, thread_id, tenant, sum(calls) AS calls, sum(errors) AS errors, min(quarter_at) AS first_at, max(quarter_at) AS last_at
-          FROM v_call_activity a WHERE ${within("a")} GROUP BY 1, 2, 3) a
-          LEFT JOIN v_threads t ON t.thread_id = a.thread_id AND t.tenant = a.tenant
-        GROUP BY 1, 2, 3 ORDER BY sum(a.errors) DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
+      sql: `SELECT a.tool_name, t.agent, t.client_version, sum(a.calls), sum(a.errors), ${rate},
+          min(nullif(a.quarter_at, 0)), max(nullif(a.quarter_at, 0))
+        FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1, 2, 3 ORDER BY sum(a.errors) DESC, 8 DESC, 1, 2, 3 LIMIT :limit`,
     },
     {
       name: "next",
       title: "What follows what",
-      doc: "Which tool is called after which in a thread.",
+      doc: "Which tool is called after which in a thread, for the calls in the time asked for.",
       columns: [
         column("tool_name", "text", "Tool that was called."),
         column("next_tool_name", "text", "Tool that was called next in the thread."),
         column("times", "count", "How often."),
       ],
       plot: { kind: "bars", x: "next_tool_name", y: ["times"] },
-      sql: `SELECT tool_name, next, count(*) FROM (SELECT a.tool_name,
-          lead(a.tool_name) OVER (PARTITION BY a.thread_id ORDER BY a.sequence) AS next FROM ${calls} a)
-        WHERE next IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
+      sql: `SELECT a.tool_name, a.next_tool_name, count(*) FROM v_tool_steps a
+        WHERE ${within("a")} AND a.next_tool_name IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT :limit`,
     },
     {
       name: "loops",

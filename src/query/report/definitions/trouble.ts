@@ -48,12 +48,12 @@ export const errors: Report = {
       ],
       plot: { kind: "bars", x: "{name}", y: ["errors"] },
       trend: {
-        sql: `SELECT {by}, {day}, sum(a.errors) FROM v_call_activity a {days} {threads} WHERE ${within("a")} GROUP BY 1, 2`,
+        sql: `SELECT {by}, {day}, sum(a.errors) FROM v_call_activity a {days} {join} WHERE ${within("a")} GROUP BY 1, 2`,
         unit: "count",
         doc: "Failed calls by day.",
       },
       sql: `SELECT {by}, sum(a.calls), sum(a.errors), sum(a.errors) * 1.0 / nullif(sum(a.calls), 0)
-        FROM v_call_activity a {threads} WHERE ${within("a")} GROUP BY 1 HAVING sum(a.errors) > 0 ORDER BY 3 DESC, 1 LIMIT :limit`,
+        FROM v_call_activity a {join} WHERE ${within("a")} GROUP BY 1 HAVING sum(a.errors) > 0 ORDER BY 3 DESC, 1 LIMIT :limit`,
     },
   ],
 };

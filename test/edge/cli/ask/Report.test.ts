@@ -57,6 +57,23 @@ describe("recollect report", () => {
   }, 120_000);
 });
 
+describe("recollect stats", () => {
+  it("tells what was said and done in sum, by day of the zone and by agent, as a table and as JSON", async () => {
+    const { out } = await stage.run(["stats", "--tz", "UTC"]);
+    assert.match(out, /In all\nthreads +prompts .*\n +1 +3 /);
+    assert.match(out, /By day\nday .*\n2026-01-01 +1 +3 /);
+    assert.match(out, /By agent\nagent .*\nclaude-code +1 +3 /);
+    const { sections } = await stage.json<Answer>(["stats", "--tz", "Pacific/Honolulu"]);
+    const days = sections.flatMap(({ rows }) => rows.flatMap(({ day }) => day ?? []));
+    const threads = sections.flatMap(({ rows }) => rows.flatMap(({ threads: count }) => count ?? []));
+    assert.lengthOf(days, 1);
+    assert.isTrue(threads.every((count) => count === 1));
+    const later = await stage.run(["stats", "--since", "2026-01-02", "--tz", "UTC"]);
+    assert.notMatch(later.out, /2026-01-01/);
+    assert.strictEqual((await stage.run(["stats", "--since", "nothing"])).code, 2);
+  }, 120_000);
+});
+
 describe("recollect query", () => {
   it("saves a statement by a name, runs it with values, and has one for each part of each report", async () => {
     const statement = "SELECT cwd, count(*) AS threads FROM v_threads GROUP BY 1 LIMIT :n";
@@ -79,6 +96,8 @@ describe("recollect query", () => {
     const [totals] = await stage.json<ReadonlyArray<object>>(["query", "run", "overview.totals"]);
     assert.deepInclude(totals, { threads: 1, prompts: 3 });
     for (const [code, words] of [
+      [2, ["save", "busiest", "SELECT 1"]],
+      [0, ["save", "busiest", statement, "--replace"]],
       [2, ["save", "wrong", "DELETE FROM events"]],
       [2, ["save", "wrong", "SELECT absent FROM v_threads"]],
       [2, ["save", "../wrong", "SELECT 1"]],
@@ -100,6 +119,20 @@ describe("recollect cost", () => {
     );
     const line = await stage.shell(`echo '{"session_id":"x","cwd":"/y"}' | recollect cost --statusline`);
     assert.deepStrictEqual(line, { code: 0, err: "", out: "0 in, 0 out · today 0 in, 0 out\n" });
+    // An agent may leave its pipe open, name no session, or say what is no JSON.
+    const left = await stage.shell(
+      `(echo '{"session_id":"x"}'; sleep 3) | recollect cost --statusline --tenant default`,
+    );
+    assert.deepStrictEqual(left, line);
+    for (const input of ["", "{}", "null", "no JSON", '{"session_id":7}'])
+      assert.deepStrictEqual(await stage.shell(`echo '${input}' | recollect cost --statusline`), {
+        code: 0,
+        err: "",
+        out: "today 0 in, 0 out\n",
+      });
+    // What it does not know is the full command's, with its words.
+    assert.include((await stage.shell("recollect cost --statusline --nothing < /dev/null")).err, "--nothing");
+    assert.include((await stage.shell("recollect cost --statusline --data /nowhere < /dev/null")).err, "no store");
     assert.deepInclude(await stage.json<object>(["cost", "--session", "x"]), {
       session: { inputTokens: 0, outputTokens: 0, costUsd: null },
     });

@@ -75,6 +75,14 @@ describe("recollect tasks", () => {
       assert.deepInclude(await json("tasks", "retention", "--keep", "3", "--yes"), { isChanged: true, newDays: 3 });
       assert.strictEqual((await json("tasks", "retention")).days, 3);
 
+      const drain = ["tasks", "queue", "drain", "down", "--wait"];
+      const open = await stage.run([...drain, "--within", "1"]);
+      assert.strictEqual(open.code, 6, open.err);
+      assert.match(open.err, /down is not empty after 1 s: 1 wait, 0 are due later, 0 are held/);
+      await json("tasks", "cancel", "b~");
+      assert.deepInclude(await json(...drain), { agentType: "down", draining: true });
+      assert.strictEqual((await stage.run([...drain, "--within", "0"])).code, 2);
+
       const late = await stage.run(["tasks", "cancel", "a"]);
       assert.strictEqual(late.code, 2);
       assert.match(late.err, /Task a is completed: task\.cancelled is not possible/);

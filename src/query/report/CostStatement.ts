@@ -1,10 +1,11 @@
 /**
- * Tokens and cost of one session and of the last days: few numbers, from sums, for a prompt line.
+ * Tokens and cost of one session and of the last days, as one statement over sums: all numbers are of one moment.
  *
  * Room: query.
+ *
+ * Without imports that cost time: a prompt line asks it at each prompt.
  */
-import { Effect } from "effect";
-import { Query } from "../Query.ts";
+import type { Value } from "../Sql.ts";
 
 export interface Spending {
   /** Tokens sent, with what the cache gave. */
@@ -22,31 +23,32 @@ export interface CostLine {
   readonly thirtyDays: Spending;
 }
 
+export interface CostRequest {
+  readonly tenant: string;
+  /** Beginning of the day in the zone of whoever asks, epoch milliseconds. Days are today and those before it. */
+  readonly today: number;
+  readonly session?: string | undefined;
+}
+
 const dayMillis = 86_400_000;
 
 const sums =
   "coalesce(sum(a.input_tokens), 0), coalesce(sum(a.output_tokens), 0), sum(a.cost_usd) FROM v_token_activity a WHERE a.tenant = :tenant";
 
-/** One statement, so that all numbers are of one moment. */
-const statement = `SELECT 'session', ${sums} AND a.thread_id = :session
+export const costStatement = `SELECT 'session', ${sums} AND a.thread_id = :session
   UNION ALL SELECT 'today', ${sums} AND a.quarter_at >= :today
   UNION ALL SELECT 'sevenDays', ${sums} AND a.quarter_at >= :sevenDays
   UNION ALL SELECT 'thirtyDays', ${sums} AND a.quarter_at >= :thirtyDays`;
 
-/** `today`: when the day began in the zone of whoever asks, epoch milliseconds. Days are today and those before it. */
-export const costLine = Effect.fnUntraced(function* (request: {
-  readonly tenant: string;
-  readonly today: number;
-  readonly session?: string | undefined;
-}) {
-  const query = yield* Query;
-  const { rows } = yield* query.select(statement, {
-    tenant: request.tenant,
-    session: request.session ?? "",
-    today: request.today,
-    sevenDays: request.today - 6 * dayMillis,
-    thirtyDays: request.today - 29 * dayMillis,
-  });
+export const costValues = ({ session, tenant, today }: CostRequest) => ({
+  tenant,
+  session: session ?? "",
+  today,
+  sevenDays: today - 6 * dayMillis,
+  thirtyDays: today - 29 * dayMillis,
+});
+
+export const costOf = (rows: ReadonlyArray<ReadonlyArray<Value>>, { session }: CostRequest): CostLine => {
   const of = (name: string): Spending => {
     const [, input, output, cost] = rows.find(([one]) => one === name) ?? [];
     return {
@@ -56,5 +58,5 @@ export const costLine = Effect.fnUntraced(function* (request: {
     };
   };
   const line: CostLine = { today: of("today"), sevenDays: of("sevenDays"), thirtyDays: of("thirtyDays") };
-  return request.session === undefined ? line : { session: of("session"), ...line };
-});
+  return session === undefined ? line : { session: of("session"), ...line };
+};

@@ -1,0 +1,69 @@
+/**
+ * The list of terms by which FTS5 finds the page of a term, compared with the pages themselves.
+ *
+ * Room: projection.
+ *
+ * FTS5's own `integrity-check` reads the pages one after the other and never asks this list, so that a changed term in it
+ * makes a search miss rows without a word. Table `_idx` has one row for each leaf page on which a term begins: the shortest
+ * beginning of that term that tells it from the term before it (FTS5's file format, "fts5_index.c").
+ */
+import type Database from "better-sqlite3";
+
+/** Bits of the rowid of a page: segment, one for lists of documents, height, number of the page. */
+const segmentShift = 37n;
+/** Rows below are no pages. */
+const firstPage = 1n << segmentShift;
+const pageNumber = (1n << 31n) - 1n;
+const isLeaf = (rowid: bigint): boolean => ((rowid >> 31n) & 63n) === 0n;
+
+interface Term {
+  readonly segid: bigint;
+  readonly term: Buffer;
+  readonly pgno: bigint;
+}
+interface Page {
+  readonly id: bigint;
+  readonly block: Buffer;
+}
+
+/** Seven bits a byte, the highest first; the place behind it. */
+const numberAt = (block: Buffer, at: number): readonly [value: number, next: number] => {
+  let value = 0;
+  for (let next = at; next < at + 9; next++) {
+    const byte = block[next] ?? 0;
+    value = value * 128 + (byte & 127);
+    if (byte < 128) return [value, next + 1];
+  }
+  return [value, at + 9];
+};
+
+/** The first term that begins on a page; undefined where none does. Its footer lists where terms begin. */
+const firstTermOf = (block: Buffer): Buffer | undefined => {
+  if (block.length < 4) return undefined;
+  const footer = block.readUInt16BE(2);
+  if (footer >= block.length) return undefined;
+  const [length, from] = numberAt(block, numberAt(block, footer)[0]);
+  return block.subarray(from, from + length);
+};
+
+/** The first difference, in words; undefined where list and pages say the same. */
+export const termFault = (db: Database.Database, index: string): string | undefined => {
+  const terms = new Map<bigint, Buffer>();
+  const listed = db
+    .prepare<[], Term>(`SELECT segid, CAST(term AS BLOB) AS term, pgno FROM ${index}_idx`)
+    .safeIntegers();
+  for (const { pgno, segid, term } of listed.iterate()) terms.set((segid << segmentShift) + (pgno >> 1n), term);
+  const pages = db.prepare<[bigint], Page>(`SELECT id, block FROM ${index}_data WHERE id >= ?`).safeIntegers();
+  for (const { block, id } of pages.iterate(firstPage)) {
+    if (!isLeaf(id)) continue;
+    const [is, said] = [firstTermOf(block), terms.get(id)];
+    terms.delete(id);
+    if (is === undefined && said === undefined) continue;
+    if (is === undefined || said === undefined || !is.subarray(0, said.length).equals(said))
+      return `the term that its list has for page ${id & pageNumber} of segment ${id >> segmentShift} is not the first one there`;
+  }
+  const [left] = terms.keys();
+  return left === undefined
+    ? undefined
+    : `its list names page ${left & pageNumber} of segment ${left >> segmentShift}, which is not there`;
+};
