@@ -118,7 +118,7 @@ describe("a client that is closed", () => {
         () => recollect.sessions.active(),
         () => recollect.inbox.send({ from: "a", to: "b", body: 1 }),
         () => recollect.inbox.receive({ name: "b", handle: async () => undefined }),
-        () => recollect.config.get(),
+        () => recollect.config.get({} as never),
         () => recollect.limits.take({ kind: "calls" } as never),
         () => recollect.files.read("/x"),
         () => allOf(recollect.watch("all")),
