@@ -29,3 +29,6 @@ export const cutAt = (text: string, at: number): number => {
 /** The first `most` UTF-16 units at most, never half of a character or of a secret. */
 export const cutText = (text: string, most: number): string =>
   text.length <= most ? text : text.slice(0, cutAt(text, most)).toWellFormed();
+
+/** True when a secret of the built-in rules stands in it. */
+export const holdsSecret = (text: string): boolean => findSecrets(text, finding).length > 0;
